@@ -1,0 +1,93 @@
+"""Checks of arguments at the public boundary: each error names the argument, the requirement and what came."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import Array
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
+    """Return `value` if it is one of the strings `choices`, else raise ValueError."""
+    known = list(choices)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}")
+    return value
+
+
+def check_count(name: str, value: object, minimum: int = 0, maximum: int | None = None) -> int:
+    """Return `value` as an int if it is an integer (not a bool) within [minimum, maximum]."""
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        count = operator.index(value)  # type: ignore[arg-type]  # refuses floats, accepts NumPy integers
+    except TypeError:
+        raise TypeError(f"{name} must be an integer; got {value!r}") from None
+    if count < minimum or (maximum is not None and count > maximum):
+        bound = f"at least {minimum}" if maximum is None else f"between {minimum} and {maximum}"
+        raise ValueError(f"{name} must be {bound}; got {count}")
+    return count
+
+
+def check_positive(name: str, value: object) -> float:
+    """Return `value` as a float if it is a finite positive number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number; got {value!r}")
+    number = float(value)
+    if not (np.isfinite(number) and number > 0):
+        raise ValueError(f"{name} must be finite and positive; got {number}")
+    return number
+
+
+def as_array(name: str, value: Any, ndim: int | None = None) -> Array:
+    """Convert to a finite float64 array; complex128 passes through, for complex-step checks.
+
+    Integers, booleans and lower floating precisions are widened to float64.
+
+    Raises
+    ------
+    TypeError
+        If the entries are not numbers.
+    ValueError
+        If the number of dimensions is not `ndim`, or an entry is NaN or infinite (its index is named).
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{name} must hold numbers; got dtype {array.dtype}")
+    array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim != 1)}; got shape {array.shape}")
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
+        where = "".join(f"[{', '.join(map(str, index))}]") if index else ""
+        raise ValueError(f"{name} must be finite; got {name}{where} = {array[index]}")
+    return array
+
+
+def as_vector(name: str, value: Any, size: int) -> Array:
+    """Convert to a finite vector of `size` entries."""
+    array = as_array(name, value, ndim=1)
+    if array.size != size:
+        raise ValueError(f"{name} must have length {size}; got length {array.size}")
+    return array
+
+
+def as_samples(name: str, value: Any, columns: int) -> Array:
+    """Convert to finite samples of shape (N, columns); N = 0 is allowed."""
+    array = as_array(name, value, ndim=2)
+    if array.shape[1] != columns:
+        raise ValueError(f"{name} must have shape (N, {columns}); got {array.shape}")
+    return array
+
+
+def as_shape(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """Convert to a finite array of exactly `shape`."""
+    array = as_array(name, value)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
+    return array
