@@ -1,0 +1,290 @@
+"""Resuming: a task writes its result atomically under a key of its configuration and is not run again.
+
+A claim, a sweep point and a level of training are tasks alike. A configuration is plain data (None, booleans,
+integers, finite floats, strings, sequences, mappings with string keys); its key is the SHA-256 of its
+canonical JSON. A result is plain data and may hold NumPy arrays and bytes. Floats come back exactly, -0.0 and
+infinities included, and arrays bit for bit.
+
+A file that cannot be read back, because it was truncated or altered, is treated as absent, with a warning:
+writing is atomic, so damage comes from outside and running the task again is always right.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_FORMAT = 1
+_TYPE = "$type"  # tags what JSON has no notation for; refused as a key of a result
+_ABSENT = object()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, whole.
+
+    The bytes go to a temporary name in the same folder (a rename is atomic within a file system only), reach
+    the disk, and are renamed. An interruption leaves no temporary file behind.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:  # an interruption from the keyboard as well
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def require_writable(folder: Path) -> None:
+    """Create `folder` if need be and write a file into it, so that a refusal comes before any work.
+
+    Raises
+    ------
+    OSError
+        Of the kind that the system raised, naming the folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{secrets.token_hex(6)}.tmp"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise type(error)(error.errno, f"folder must be writable ({error.strerror})", str(folder)) from error
+
+
+def canonical_json(configuration: Mapping[str, Any]) -> str:
+    """Return the one JSON text of a configuration: sorted keys, no spaces, NumPy scalars as numbers.
+
+    Equal texts mean equal configurations; 1, 1.0 and true are three different values.
+
+    Raises
+    ------
+    TypeError
+        If it holds anything but plain data (arrays belong into results).
+    ValueError
+        If it holds NaN or infinity, which are not equal to themselves or not JSON.
+
+    Examples
+    --------
+    >>> canonical_json({"order": 3, "domain": (0.0, 1.0)})
+    '{"domain":[0.0,1.0],"order":3}'
+    """
+    if not isinstance(configuration, Mapping):
+        raise TypeError(f"configuration must be a mapping; got {type(configuration).__name__}")
+    return _canonical("configuration", _plain(configuration, "configuration"))
+
+
+def _canonical(name: str, plain: Any) -> str:
+    try:
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{name} must not hold NaN or infinity; got {plain!r}") from error
+
+
+def _plain(value: Any, where: str) -> Any:
+    """Return `value` as what json reads back: lists, dicts, and Python scalars."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        _require_string_keys(value, where)
+        return {key: _plain(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    raise TypeError(f"{where} must be plain data; got {type(value).__name__}")
+
+
+def _require_string_keys(value: Mapping[Any, Any], where: str) -> None:
+    for key in value:
+        if not isinstance(key, str):
+            raise TypeError(f"{where} must have strings as keys; got {key!r}")
+
+
+def _encode(value: Any, where: str = "result") -> Any:
+    """Turn a result into JSON data; arrays, tuples, bytes and complex numbers become tagged objects."""
+    if isinstance(value, np.generic) and value.dtype.kind in "biufcU":
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, complex):
+        return {_TYPE: "complex", "parts": [value.real, value.imag]}
+    if isinstance(value, bytes):
+        return {_TYPE: "bytes", "base64": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "biufcU":
+            raise TypeError(f"{where} must hold numbers or strings; got an array of dtype {value.dtype}")
+        content = base64.b64encode(value.tobytes()).decode("ascii")  # C order, whatever the strides
+        return {_TYPE: "array", "dtype": value.dtype.str, "shape": list(value.shape), "base64": content}
+    if isinstance(value, tuple):
+        return {_TYPE: "tuple", "items": [_encode(item, f"{where}[{i}]") for i, item in enumerate(value)]}
+    if isinstance(value, list):
+        return [_encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        _require_string_keys(value, where)
+        if _TYPE in value:
+            raise ValueError(f"{where} must not have the key {_TYPE!r}, which tags arrays in the file")
+        return {key: _encode(item, f"{where}.{key}") for key, item in value.items()}
+    raise TypeError(f"{where} must be plain data, arrays or bytes; got {type(value).__name__}")
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    match value.get(_TYPE):
+        case None:
+            return {key: _decode(item) for key, item in value.items()}
+        case "complex":
+            return complex(*value["parts"])
+        case "bytes":
+            return base64.b64decode(value["base64"], validate=True)
+        case "tuple":
+            return tuple(_decode(item) for item in value["items"])
+        case "array":
+            content = base64.b64decode(value["base64"], validate=True)
+            flat = np.frombuffer(content, dtype=np.dtype(value["dtype"]))
+            return flat.reshape(value["shape"]).copy()  # frombuffer is read-only
+        case unknown:
+            raise ValueError(f"unknown tag {unknown!r}")
+
+
+def _digest(encoded_result: Any) -> str:
+    text = json.dumps(encoded_result, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _first_difference(stored: Any, asked: Any, where: str = "") -> str | None:
+    """Name the first key, in sorted order, in which two configurations differ; None if they are equal."""
+    if isinstance(stored, dict) and isinstance(asked, dict):
+        for key in sorted(stored.keys() | asked.keys()):
+            path = f"{where}.{key}" if where else key
+            if key not in stored:
+                return f"{path}: absent in the file, asked {asked[key]!r}"
+            if key not in asked:
+                return f"{path}: {stored[key]!r} in the file, not asked"
+            difference = _first_difference(stored[key], asked[key], path)
+            if difference is not None:
+                return difference
+        return None
+    # Canonical texts, since 1 == 1.0 == True and 0.0 == -0.0 in Python.
+    if _canonical(where, stored) == _canonical(where, asked):
+        return None
+    return f"{where}: {stored!r} in the file, asked {asked!r}"
+
+
+class Checkpoints:
+    """Results of tasks in a folder, one JSON file a configuration, named by its SHA-256.
+
+    Parameters
+    ----------
+    folder
+        Created if it does not exist; must be writable.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to: before any task has run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> checkpoints = Checkpoints(tempfile.mkdtemp())
+    >>> checkpoints.run({"task": "square", "of": 3}, lambda: 9)
+    9
+    >>> checkpoints.run({"task": "square", "of": 3}, lambda: 1 / 0)   # not run again
+    9
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        require_writable(self.folder)
+
+    @staticmethod
+    def key(configuration: Mapping[str, Any]) -> str:
+        """Return the SHA-256, in hexadecimal, of the canonical JSON of a configuration."""
+        return hashlib.sha256(canonical_json(configuration).encode("ascii")).hexdigest()
+
+    def path(self, configuration: Mapping[str, Any]) -> Path:
+        """Return the file that holds, or would hold, the result of a configuration."""
+        return self.folder / f"{self.key(configuration)}.json"
+
+    def get(self, configuration: Mapping[str, Any], default: Any = None) -> Any:
+        """Return the stored result, or `default` if there is none or its file is damaged (with a warning).
+
+        Raises
+        ------
+        ValueError
+            If the file holds the result of another configuration (it was renamed or edited); the message
+            names the first key that differs.
+        """
+        path = self.path(configuration)
+        try:
+            text = path.read_text(encoding="ascii")
+        except FileNotFoundError:
+            return default
+        except UnicodeDecodeError as error:
+            return self._damaged(path, error, default)
+        try:
+            document = json.loads(text)
+            if document["format"] != _FORMAT:
+                raise ValueError(f"format {document['format']!r} instead of {_FORMAT}")
+            stored = document["configuration"]
+            if _digest(document["result"]) != document["digest"]:
+                raise ValueError("the result does not match its digest")
+            result = _decode(document["result"])
+        except (ValueError, KeyError, TypeError) as error:
+            return self._damaged(path, error, default)
+        difference = _first_difference(stored, json.loads(canonical_json(configuration)))
+        if difference is not None:
+            raise ValueError(f"checkpoint {path.name} belongs to another configuration: {difference}")
+        return result
+
+    @staticmethod
+    def _damaged(path: Path, error: Exception, default: Any) -> Any:
+        message = f"checkpoint {path.name} is damaged and treated as absent: {error}"
+        warnings.warn(message, UserWarning, stacklevel=3)  # the caller of get
+        return default
+
+    def put(self, configuration: Mapping[str, Any], result: Any) -> None:
+        """Store a result atomically, in place of an earlier one of the same configuration.
+
+        Raises
+        ------
+        TypeError
+            If the result holds anything but plain data, tuples, complex numbers, bytes and arrays of numbers
+            or strings. NumPy scalars come back as Python's.
+        """
+        encoded = _encode(result)
+        document = {
+            "format": _FORMAT,
+            "configuration": json.loads(canonical_json(configuration)),
+            "digest": _digest(encoded),
+            "result": encoded,
+        }
+        write_atomically(self.path(configuration), json.dumps(document, indent=1).encode("ascii"))
+
+    def run(self, configuration: Mapping[str, Any], task: Callable[[], Any], fresh: bool = False) -> Any:
+        """Return the stored result, or run `task`, store what it returns and return that.
+
+        With `fresh` the task runs in any case. The result is returned as it will be read back, so that a
+        first run and a resumed one continue from the same data.
+        """
+        if not fresh:
+            result = self.get(configuration, _ABSENT)
+            if result is not _ABSENT:
+                return result
+        self.put(configuration, task())
+        return self.get(configuration)

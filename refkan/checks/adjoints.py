@@ -1,0 +1,116 @@
+"""The dot test: an operator and its adjoint, without the matrix of either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import check_count
+from refkan.array_types import Array
+from refkan.checks.differences import evaluate_real
+from refkan.checks.reports import Report, format_table, verdict
+
+Shape = int | Sequence[int]
+
+
+@dataclass(frozen=True)
+class DotTrial:
+    """One pair of random arrays: ``forward = <A v, w>``, ``adjoint = <v, A^T w>``."""
+
+    forward: float
+    adjoint: float
+    relative_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class DotReport(Report):
+    """The outcome of `dot_test`: the trials and the largest relative error among them."""
+
+    trials: tuple[DotTrial, ...]
+    max_relative_error: float
+
+
+def dot_test(
+    forward: Callable[[Array], Any],
+    adjoint: Callable[[Array], Any],
+    n_in: Shape,
+    n_out: Shape,
+    rng: np.random.Generator | None = None,
+    rtol: float = 512 * float(np.finfo(np.float64).eps),
+    *,
+    trials: int = 5,
+) -> DotReport:
+    """Test that two linear maps are adjoint: ``<A v, w> = <v, A^T w>`` for random real v, w.
+
+    The relative error of a trial is ``|<A v, w> - <v, A^T w>| / max(sum |A v| |w|, sum |v| |A^T w|)``:
+    relative to the sum of absolute contributions.
+
+    Parameters
+    ----------
+    forward, adjoint : callable
+        A, from arrays of shape `n_in` to shape `n_out`, and A^T, back.
+    n_in, n_out : int or tuple of int
+        The shapes; a number n means (n,).
+    rng : numpy.random.Generator, optional
+        Draws the normal entries of v and w; a generator of seed 0 by default.
+    rtol : float
+        512 eps by default: the two inner products are sums of some hundreds of rounded terms.
+    trials : int
+        The number of pairs, at least 1.
+
+    Returns
+    -------
+    DotReport
+
+    Raises
+    ------
+    ValueError
+        If a result has another shape than promised or is not finite (with its index).
+    TypeError
+        If a result is not real.
+
+    Notes ----- Passing for all v and w implies that both maps are linear, so that a jvp that is not linear in
+    its direction fails too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dot_test(np.cumsum, lambda w: np.cumsum(w[::-1])[::-1], 5, 5).ok
+    True
+    >>> dot_test(np.cumsum, np.cumsum, 5, 5).ok
+    False
+    """
+    shape_in, shape_out = _as_shape("n_in", n_in), _as_shape("n_out", n_out)
+    count = check_count("trials", trials, minimum=1)
+    generator = np.random.default_rng(0) if rng is None else rng
+    done = tuple(_trial(forward, adjoint, shape_in, shape_out, generator) for _ in range(count))
+    worst = max(trial.relative_error for trial in done)
+    ok = worst <= rtol
+    rows = [[f"{t.forward:.15e}", f"{t.adjoint:.15e}", f"{t.relative_error:.2e}"] for t in done]
+    head = f"dot test {verdict(ok)}: largest relative error {worst:.2e}, rtol {rtol:.2e}"
+    table = head + "\n" + format_table(["<A v, w>", "<v, A^T w>", "relative error"], rows)
+    return DotReport(ok=ok, table=table, trials=done, max_relative_error=worst)
+
+
+def _trial(
+    forward: Callable[[Array], Any],
+    adjoint: Callable[[Array], Any],
+    shape_in: tuple[int, ...],
+    shape_out: tuple[int, ...],
+    rng: np.random.Generator,
+) -> DotTrial:
+    v, w = rng.standard_normal(shape_in), rng.standard_normal(shape_out)
+    left = w * evaluate_real("forward(v)", forward, v, shape_out)
+    right = v * evaluate_real("adjoint(w)", adjoint, w, shape_in)
+    error = abs(float(left.sum()) - float(right.sum()))
+    scale = max(float(np.abs(left).sum()), float(np.abs(right).sum()))
+    return DotTrial(float(left.sum()), float(right.sum()), error / scale if scale > 0 else 0.0)
+
+
+def _as_shape(name: str, value: Shape) -> tuple[int, ...]:
+    if isinstance(value, Sequence):
+        return tuple(check_count(f"{name}[{axis}]", size) for axis, size in enumerate(value))
+    return (check_count(name, value),)

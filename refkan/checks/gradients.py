@@ -1,0 +1,295 @@
+"""Gradients and Jacobians, every entry compared with a reference derivative of the value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from refkan.arguments import as_array, check_choice, check_positive
+from refkan.array_types import Array
+from refkan.checks.differences import (
+    Function,
+    as_point,
+    central_differences,
+    complex_step,
+    evaluate_real,
+    why_no_complex_step,
+)
+from refkan.checks.reports import Report, format_index, format_table, verdict
+
+_SHOWN = 10  # failures in the table; `failures` has them all
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One entry that differs: the truth is `ours`, the reference difference; `theirs` was checked.
+
+    `index` is an int for the gradient at a vector, else a tuple: the value's indices, then theta's.
+    """
+
+    index: int | tuple[int, ...]
+    ours: float
+    theirs: float
+    relative_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class GradientReport(Report):
+    """The outcome of `gradient_check` and `jacobian_check`.
+
+    Attributes
+    ----------
+    failures : tuple of Failure
+        Every entry beyond the tolerance, the worst first.
+    method : str
+        The reference that was used: "complex" or "central".
+    max_relative_error : float
+        The largest error over its scale; 0 if there is nothing to compare.
+    rtol, atol : float
+        The tolerance: ``error <= atol + rtol * scale``.
+    """
+
+    failures: tuple[Failure, ...]
+    method: str
+    max_relative_error: float
+    rtol: float
+    atol: float
+
+
+def gradient_check(
+    value: Callable[[Array], Any],
+    gradient: Callable[[Array], Any],
+    theta: npt.ArrayLike,
+    *,
+    method: str = "auto",
+    rtol: float | None = None,
+    atol: float | None = None,
+    step: float | None = None,
+    scale: npt.ArrayLike | None = None,
+) -> GradientReport:
+    r"""Compare a gradient, entry by entry, with derivatives obtained from values alone.
+
+    The reference is the complex step ``Im f(theta + i h e_i) / h``, exact up to rounding, or central
+    differences ``(f(theta + h e_i) - f(theta - h e_i)) / (2h)``, h = eps^(1/3) max(1, |theta_i|). An entry
+    passes if ::
+
+        |theirs_i - ours_i| <= atol + rtol * scale_i,
+        scale_i = max(|ours_i|, |theirs_i|, max_j |ours_j|)                              complex
+        scale_i = max(|ours_i|, |theirs_i|, max_j |ours_j|, |f| / max(1, |theta_i|))     central
+
+    with ours the reference. The last term of `scale_i` is the size of the rounding in a difference quotient.
+    Where the gradient is small because large terms cancel, as near a minimum, pass their sum as `scale`, or
+    an `atol`.
+
+    Parameters
+    ----------
+    value : callable
+        theta to a real scalar.
+    gradient : callable
+        theta to an array of theta's shape.
+    theta : array_like
+        A point of any shape. eps below is that of its precision: float32 stays float32.
+    method : {"auto", "complex", "central"}
+        "auto" takes the complex step if the function accepts complex arguments and keeps the imaginary part
+        (tried along a random direction against central differences), else central differences. If the complex
+        step finds failures that central differences contradict, "auto" believes the latter.
+    rtol : float, optional
+        512 eps (1.1e-13) for the complex step: rounding relative to the largest entry, with room for sums
+        that cancel by two orders. 256 eps^(2/3) (9e-9) for central differences, whose truncation and rounding
+        are about eps^(2/3): room for third derivatives and rounding two orders above the scale.
+    atol : float, optional
+        0 by default.
+    step : float, optional
+        h of the complex step (eps^2 by default), or h / max(1, |theta_i|) of central differences (eps^(1/3)).
+    scale : array_like, optional
+        Takes the place of `scale_i` above, broadcast to theta's shape: the sum of absolute contributions,
+        say.
+
+    Returns
+    -------
+    GradientReport
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ, a value or gradient that is not finite (with the index), an unknown method, or
+        ``method="complex"`` on a function that loses the imaginary part.
+    TypeError
+        For values that are not real numbers.
+
+    Notes ----- The complex step is due to Squire and Trapp, "Using complex variables to estimate derivatives
+    of real functions", SIAM Review 40 (1998). At a kink (a ReLU at 0) the references take different one-sided
+    derivatives.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> report = gradient_check(lambda t: np.sum(t**3), lambda t: 3 * t**2, [1.0, -2.0])
+    >>> report.ok, report.method
+    (True, 'complex')
+    >>> gradient_check(lambda t: np.sum(t**3), lambda t: 3 * t**2 * [1, -1], [1.0, -2.0]).failures[0].index
+    1
+    """
+    return _check("gradient", (), value, gradient, theta, method, rtol, atol, step, scale)
+
+
+def jacobian_check(
+    value: Callable[[Array], Any],
+    jacobian: Callable[[Array], Any],
+    theta: npt.ArrayLike,
+    *,
+    method: str = "auto",
+    rtol: float | None = None,
+    atol: float | None = None,
+    step: float | None = None,
+    scale: npt.ArrayLike | None = None,
+) -> GradientReport:
+    """Compare a Jacobian, entry by entry, with derivatives obtained from values alone.
+
+    As `gradient_check`, row by row: each entry of the value is a function with its own gradient and scale.
+
+    Parameters
+    ----------
+    value : callable
+        theta to a real array of any shape.
+    jacobian : callable
+        theta to an array of shape ``value.shape + theta.shape``.
+    theta, method, rtol, atol, step, scale
+        As in `gradient_check`; `scale` is broadcast to the Jacobian's shape.
+
+    Returns
+    -------
+    GradientReport
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `gradient_check`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> K = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> jacobian_check(lambda t: K @ t, lambda t: K, [0.5, -1.0]).ok
+    True
+    """
+    return _check("jacobian", None, value, jacobian, theta, method, rtol, atol, step, scale)
+
+
+def _check(
+    name: str,
+    shape: tuple[int, ...] | None,
+    value: Function,
+    derivative: Function,
+    theta: npt.ArrayLike,
+    method: str,
+    rtol: float | None,
+    atol: float | None,
+    step: float | None,
+    scale: npt.ArrayLike | None,
+) -> GradientReport:
+    check_choice("method", method, ("auto", "complex", "central"))
+    if step is not None:
+        step = check_positive("step", step)
+    point = as_point("theta", theta)
+    centre = evaluate_real("value(theta)", value, point, shape)
+    theirs = evaluate_real(f"{name}(theta)", derivative, point, centre.shape + point.shape)
+    given = None if scale is None else np.broadcast_to(as_array("scale", scale), theirs.shape)
+    reason = None if method == "central" else why_no_complex_step(value, point, centre)
+    if method == "complex" and reason is not None:
+        raise ValueError(f"value does not allow the complex step: {reason}")
+
+    def compare(used: str, note: str = "") -> tuple[GradientReport, Array]:
+        reference = complex_step if used == "complex" else central_differences
+        ours = reference(value, point, centre.shape, step).reshape(theirs.shape)
+        scales = _scales(used, ours, theirs, centre, point) if given is None else given
+        return _report(
+            name, used, note, ours, theirs, scales, _tolerance(used, rtol, point), atol or 0.0
+        ), ours
+
+    if method == "central" or reason is not None:
+        return compare("central", f"complex step not possible: {reason}" if reason else "")[0]
+    report, exact = compare("complex")
+    if method == "complex" or report.ok:
+        return report
+    # A small part of the function may still lose its imaginary part. Then the references contradict each
+    # other.
+    second, rough = compare("central", "central differences contradict the complex step")
+    contradicted = np.abs(exact - rough) > _tolerance("central", None, point) * _scales(
+        "central", rough, exact, centre, point
+    )
+    return second if contradicted.any() else report
+
+
+def _tolerance(method: str, rtol: float | None, theta: Array) -> float:
+    eps = float(np.finfo(theta.dtype).eps)
+    default = 512 * eps if method == "complex" else 256 * eps ** (2 / 3)
+    return default if rtol is None else rtol
+
+
+def _scales(method: str, ours: Array, theirs: Array, centre: Array, theta: Array) -> Array:
+    rows, n = centre.size, theta.size
+    ours, theirs = np.abs(ours).reshape(rows, n), np.abs(theirs).reshape(rows, n)
+    scales = np.maximum(np.maximum(ours, theirs), ours.max(axis=1, initial=0.0, keepdims=True))
+    if method == "central":
+        scales = np.maximum(
+            scales, np.abs(centre).reshape(rows, 1) / np.maximum(1.0, np.abs(theta)).reshape(1, n)
+        )
+    result: Array = scales.reshape(centre.shape + theta.shape)
+    return result
+
+
+def _report(
+    name: str, method: str, note: str, ours: Array, theirs: Array, scales: Array, rtol: float, atol: float
+) -> GradientReport:
+    error = np.abs(theirs - ours)
+    # 0 / 0 is agreement; an error on a scale of 0 is infinitely large.
+    relative = np.divide(error, scales, out=np.where(error > 0, np.inf, 0.0), where=scales > 0)
+    wrong = np.argwhere(error > atol + rtol * scales)
+    order = np.argsort([-relative[tuple(index)] for index in wrong], kind="stable")
+    failures = tuple(_failure(tuple(map(int, wrong[k])), ours, theirs, relative) for k in order)
+    worst = float(relative.max(initial=0.0))
+    lines = [
+        f"{name} check {verdict(not failures)}: {len(failures)} of {ours.size} entries beyond the tolerance; "
+        f"reference {method}, largest relative error {worst:.2e}, rtol {rtol:.2e}, atol {atol:.2e}"
+    ]
+    if note:
+        lines.append(note)
+    if failures:
+        rows = [_row(failure) for failure in failures[:_SHOWN]]
+        lines.append(
+            format_table(["index", "ours (reference)", "theirs", "theirs/ours", "relative error"], rows)
+        )
+    if len(failures) > _SHOWN:
+        lines.append(f"... and {len(failures) - _SHOWN} more")
+    return GradientReport(
+        ok=not failures,
+        table="\n".join(lines),
+        failures=failures,
+        method=method,
+        max_relative_error=worst,
+        rtol=rtol,
+        atol=atol,
+    )
+
+
+def _failure(index: tuple[int, ...], ours: Array, theirs: Array, relative: Array) -> Failure:
+    label = index[0] if len(index) == 1 else index
+    return Failure(label, float(ours[index]), float(theirs[index]), float(relative[index]))
+
+
+def _row(failure: Failure) -> list[str]:
+    index = failure.index if isinstance(failure.index, tuple) else (failure.index,)
+    # The ratio often names the mistake: -1 is a sign, 2 a factor, 0 an omission.
+    ratio = f"{failure.theirs / failure.ours:.6g}" if failure.ours != 0 else "-"
+    return [
+        format_index(index),
+        f"{failure.ours:.10e}",
+        f"{failure.theirs:.10e}",
+        ratio,
+        f"{failure.relative_error:.2e}",
+    ]

@@ -1,0 +1,119 @@
+"""Two callables that claim to be the same function, compared on points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from refkan.arguments import as_array
+from refkan.array_types import Array
+from refkan.checks.differences import as_point, evaluate_real
+from refkan.checks.reports import Report, format_index, verdict
+
+
+@dataclass(frozen=True, eq=False)
+class InvarianceReport(Report):
+    """The outcome of `invariance_test`.
+
+    Attributes
+    ----------
+    max_difference, max_relative_error : float
+        The largest of ``|f - g|``, and of ``|f - g| / scale``.
+    index : tuple of int or None
+        Where the difference is worst relative to its tolerance; None if there are no values.
+    x : ndarray or None
+        The sample there.
+    f, g : float
+        The two values there; NaN if there are no values.
+    """
+
+    max_difference: float
+    max_relative_error: float
+    index: tuple[int, ...] | None
+    x: Array | None
+    f: float
+    g: float
+
+
+def invariance_test(
+    f: Callable[[Array], Any],
+    g: Callable[[Array], Any],
+    x: npt.ArrayLike,
+    rtol: float = 64 * float(np.finfo(np.float64).eps),
+    atol: float = 0.0,
+    *,
+    scale: npt.ArrayLike | None = None,
+) -> InvarianceReport:
+    """Test that f and g are the same function on points: ``|f(x) - g(x)| <= atol + rtol * scale``.
+
+    Parameters
+    ----------
+    f, g : callable
+        x to real arrays of one shape, samples first.
+    x : array_like, shape (N, ...)
+        The points, samples first.
+    rtol : float
+        64 eps (1.4e-14) by default: some tens of rounded operations a value.
+    atol : float
+        0 by default.
+    scale : array_like, optional
+        Broadcast to the values: their sums of absolute contributions, to be preferred where terms cancel. By
+        default the largest ``|f(x)|`` over all points.
+
+    Returns
+    -------
+    InvarianceReport
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a value is not finite (its index is named).
+    TypeError
+        If a value is not real.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(0.0, 1.0, 11)
+    >>> invariance_test(lambda x: x * x - 1, lambda x: (x - 1) * (x + 1), x).ok
+    True
+    >>> invariance_test(lambda x: x * x, lambda x: x**2 + (x > 0.95), x).index
+    (10,)
+    """
+    points = as_point("x", x)
+    if points.ndim == 0:
+        raise ValueError("x must have the samples as its first axis; got a scalar")
+    first = evaluate_real("f(x)", f, points)
+    second = evaluate_real("g(x)", g, points, first.shape)
+    if first.shape[:1] != points.shape[:1]:
+        raise ValueError(
+            f"f(x) must have {points.shape[0]} samples as its first axis; got shape {first.shape}"
+        )
+    largest = np.abs(first).max(initial=0.0)
+    scales = np.broadcast_to(largest if scale is None else as_array("scale", scale), first.shape)
+    difference = np.abs(first - second)
+    # 0 / 0 is agreement; a difference on a scale of 0 is infinitely large.
+    relative = np.divide(difference, scales, out=np.where(difference > 0, np.inf, 0.0), where=scales > 0)
+    excess = difference - (atol + rtol * scales)
+    ok = not (excess > 0).any()
+    greatest = float(difference.max(initial=0.0))
+    worst = float(relative.max(initial=0.0))
+    table = (
+        f"invariance test {verdict(ok)}: {int((excess > 0).sum())} of {first.size} values beyond the tolerance; "
+        f"largest difference {greatest:.2e}, relative {worst:.2e}, rtol {rtol:.2e}, atol {atol:.2e}"
+    )
+    if first.size == 0:
+        return InvarianceReport(ok, table, greatest, worst, None, None, float("nan"), float("nan"))
+    index = tuple(map(int, np.unravel_index(int(np.argmax(excess)), first.shape)))
+    where = points[index[0]]
+    table += (
+        f"\nworst at [{format_index(index)}], x = {np.array2string(where, precision=17)}: "
+        f"f = {first[index]:.16e}, g = {second[index]:.16e}"
+    )
+    return InvarianceReport(
+        ok, table, greatest, worst, index, where, float(first[index]), float(second[index])
+    )

@@ -1,0 +1,49 @@
+"""What every check returns, and the text tables in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The outcome of a check.
+
+    Attributes
+    ----------
+    ok : bool
+        Whether the check passed.
+    table : str
+        The numbers as text, with the tolerance and its scale; ``print(report)`` shows it.
+    """
+
+    ok: bool
+    table: str
+
+    def raise_if_failed(self) -> None:
+        """Raise AssertionError with the table unless `ok`."""
+        if not self.ok:
+            raise AssertionError("\n" + self.table)
+
+    def __str__(self) -> str:
+        return self.table
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out rows of text under a header, columns aligned to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in [header, *rows]
+    )
+
+
+def format_index(index: tuple[int, ...]) -> str:
+    """Write an index as it is written in Python, without the brackets."""
+    return ", ".join(map(str, index)) if index else "()"
+
+
+def verdict(ok: bool) -> str:
+    """Return the word that opens a table."""
+    return "passed" if ok else "FAILED"

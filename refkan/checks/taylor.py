@@ -1,0 +1,200 @@
+"""The Taylor test: one line of remainders checks a value, its gradient and its Hessian together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from refkan.arguments import as_array, check_count, check_positive
+from refkan.array_types import Array, FloatArray
+from refkan.checks.differences import as_point, evaluate_real
+from refkan.checks.reports import Report, format_table, verdict
+
+_NAMES = ("R0", "R1", "R2")
+_USABLE = 100.0  # a remainder this many times above the noise has a rate that noise cannot move by 0.2
+_SLACK = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Remainder:
+    """One order of the Taylor test.
+
+    Attributes
+    ----------
+    name : str
+        "R0", "R1" or "R2".
+    expected : int
+        The rate if the derivatives are right: 1, 2 or 3.
+    values : ndarray
+        The remainders, one a step.
+    rate : float
+        The observed rate at the smallest step where rounding does not matter; infinity if `exact`.
+    exact : bool
+        All remainders are rounding: the function is a polynomial of low degree, and rates mean nothing.
+    """
+
+    name: str
+    expected: int
+    values: FloatArray
+    rate: float
+    exact: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether the rate is at least the expected one, less 0.2."""
+        return self.exact or self.rate >= self.expected - _SLACK
+
+
+@dataclass(frozen=True, eq=False)
+class TaylorReport(Report):
+    """The outcome of `taylor_test`: the steps t and the remainders R0, R1 and, with a Hessian, R2."""
+
+    steps: FloatArray
+    remainders: tuple[Remainder, ...]
+    noise: float
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The observed rates of R0, R1 (and R2); infinity where a remainder is exact."""
+        return tuple(remainder.rate for remainder in self.remainders)
+
+
+def taylor_test(
+    value: Callable[[Array], Any],
+    gradient: Callable[[Array], Any],
+    theta: npt.ArrayLike,
+    direction: npt.ArrayLike | None = None,
+    hessian_vector: Callable[[Array, Array], Any] | None = None,
+    rng: np.random.Generator | None = None,
+    *,
+    largest: float = 0.25,
+    halvings: int = 18,
+) -> TaylorReport:
+    """Test derivatives by the rates at which Taylor remainders vanish along a line theta + t d.
+
+    ::
+
+        R0(t) = |f(theta + t d) - f(theta)|                                       rate 1
+        R1(t) = |f(theta + t d) - f(theta) - t <g, d>|                            rate 2
+        R2(t) = |f(theta + t d) - f(theta) - t <g, d> - t^2/2 <d, H d>|           rate 3
+
+    for t = `largest` 2^-k. The rate is ``log2(R(t) / R(t/2))`` at the smallest t whose remainder is 100 times
+    above the noise; it must be at least the expected one, less 0.2. It may be larger (a direction without
+    curvature). The noise is measured: it is the greater of 16 eps times the terms' sizes and four times the
+    largest R1 at eight steps of about 1e-12, where a Taylor remainder of a smooth function has vanished. A
+    remainder that is noise at every t is called exact: a polynomial of low degree has no rates.
+
+    Parameters
+    ----------
+    value, gradient : callable
+        theta to a real scalar, and to an array of theta's shape.
+    theta : array_like
+        The point, of any shape.
+    direction : array_like, optional
+        d; by default a random unit vector.
+    hessian_vector : callable, optional
+        ``hessian_vector(theta, d)``, an array of theta's shape.
+    rng : numpy.random.Generator, optional
+        Draws the direction; a generator of seed 0 by default.
+    largest : float
+        The largest step.
+    halvings : int
+        How often it is halved, at least 1.
+
+    Returns
+    -------
+    TaylorReport
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ, values that are not finite (with the step), a zero direction.
+    TypeError
+        For values that are not real.
+
+    Notes ----- A gradient wrong by a relative 1e-5 is still noticed; smaller mistakes are for
+    `gradient_check`. The idea is that of pyadjoint's Taylor tests (Farrell, Ham, Funke, Rognes, SIAM J. Sci.
+    Comput. 35 (2013)).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> report = taylor_test(lambda t: np.sum(np.exp(t)), np.exp, [0.0, 1.0], hessian_vector=lambda t, d: np.exp(t) * d)
+    >>> [round(rate, 1) for rate in report.rates]
+    [1.0, 2.0, 3.0]
+    >>> taylor_test(lambda t: np.sum(t * t), lambda t: 2 * t, [0.0, 1.0], hessian_vector=lambda t, d: 2 * d).rates[2]
+    inf
+    """
+    point = as_array("theta", as_point("theta", theta))
+    largest = check_positive("largest", largest)
+    steps = largest * 0.5 ** np.arange(check_count("halvings", halvings, minimum=1) + 1)
+    d = _direction(point, direction, rng)
+    centre = float(evaluate_real("value(theta)", value, point, ()))
+    slope = float(np.sum(evaluate_real("gradient(theta)", gradient, point, point.shape) * d))
+    coefficients = [centre, slope]
+    if hessian_vector is not None:
+        curved = evaluate_real(
+            "hessian_vector(theta, d)", lambda t: hessian_vector(t, d.copy()), point, point.shape
+        )
+        coefficients.append(float(np.sum(d * curved)) / 2)
+
+    def remainders(t: FloatArray) -> FloatArray:
+        values = np.array(
+            [float(evaluate_real(f"value(theta + {s:.3g} d)", value, point + s * d, ())) for s in t]
+        )
+        rows = [values - coefficients[0]]
+        for power, coefficient in enumerate(coefficients[1:], start=1):
+            rows.append(rows[-1] - coefficient * t**power)
+        return np.abs(np.array(rows))
+
+    table = remainders(steps)
+    # 2^-40 is about 1e-12: far enough for the value to be computed afresh, so near that R1 shows nothing but
+    # noise.
+    jitter = float(remainders(2.0**-40 * np.arange(1, 9))[1].max())
+    size = (
+        abs(centre)
+        + table[0].max()
+        + sum(abs(c) * largest**k for k, c in enumerate(coefficients[1:], start=1))
+    )
+    noise = max(16 * float(np.finfo(np.float64).eps) * size, 4 * jitter)
+    orders = tuple(_remainder(k, row, noise) for k, row in enumerate(table))
+    ok = all(order.ok for order in orders)
+    return TaylorReport(ok, _table(ok, steps, orders, noise), steps, orders, noise)
+
+
+def _direction(theta: Array, direction: npt.ArrayLike | None, rng: np.random.Generator | None) -> Array:
+    if direction is None:
+        d: Array = (np.random.default_rng(0) if rng is None else rng).standard_normal(theta.shape)
+        norm = float(np.linalg.norm(d))
+        return d / norm if norm > 0 else d
+    d = as_array("direction", as_point("direction", direction))
+    if d.shape != theta.shape:
+        raise ValueError(f"direction must have theta's shape {theta.shape}; got {d.shape}")
+    if theta.size and not d.any():
+        raise ValueError("direction must not be zero")
+    return d
+
+
+def _remainder(order: int, values: FloatArray, noise: float) -> Remainder:
+    usable = np.flatnonzero(values[:-1] > _USABLE * noise)
+    if usable.size == 0:
+        return Remainder(_NAMES[order], order + 1, values, float("inf"), exact=True)
+    k = usable[-1]
+    # Under the noise the next remainder is unknown; the noise bounds the rate from below.
+    rate = float(np.log2(values[k] / max(values[k + 1], noise)))
+    return Remainder(_NAMES[order], order + 1, values, rate, exact=False)
+
+
+def _table(ok: bool, steps: FloatArray, orders: tuple[Remainder, ...], noise: float) -> str:
+    rates = ", ".join(
+        f"{o.name} {'exact' if o.exact else f'{o.rate:.3f}'} (expected {o.expected})"
+        + ("" if o.ok else " WRONG")
+        for o in orders
+    )
+    rows = [[f"{t:.3e}", *(f"{order.values[k]:.6e}" for order in orders)] for k, t in enumerate(steps)]
+    body = format_table(["t", *(order.name for order in orders)], rows)
+    return f"Taylor test {verdict(ok)}: rates {rates}; noise {noise:.1e}\n{body}"

@@ -1,0 +1,202 @@
+r"""Knot vectors: checks, uniform and clamped extensions, and free knots with their derivatives.
+
+A knot vector of order r holds n + 2r - 1 knots t_{1-r} <= ... <= t_{n+r-1}; position i + r - 1 of the array holds
+t_i. The breakpoints t_0 < ... < t_n cut the domain [t_0, t_n] into n intervals.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import as_array, check_count
+from refkan.array_types import Array, FloatArray
+from refkan.errors import KnotError
+
+MAX_ORDER = 10
+
+
+def check_order(order: Any) -> int:
+    """Return the order as an int in 1..10."""
+    return check_count("order", order, 1, MAX_ORDER)
+
+
+def check_domain(domain: Any, name: str = "domain") -> tuple[float, float]:
+    """Return (a, b) with a < b, both finite."""
+    pair = as_array(name, domain)
+    if pair.shape != (2,) or np.iscomplexobj(pair):
+        raise KnotError(f"{name} must be a pair (a, b) of real numbers; got {domain!r}")
+    a, b = float(pair[0]), float(pair[1])
+    if not a < b:
+        raise KnotError(f"{name} must be a pair (a, b) with a < b; got ({a}, {b})")
+    return a, b
+
+
+def check_knots(knots: Any, order: int) -> FloatArray:
+    """Check a knot vector of the given order and return it as a new read-only float64 array.
+
+    Requires at least 2r finite knots in ascending order, none repeated more than r times, and t_0 < t_n.
+
+    Raises
+    ------
+    KnotError
+        Naming the requirement and the first knot that breaks it.
+    """
+    array = np.asarray(knots)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"knots must be real numbers; got dtype {array.dtype}")
+    array = array.astype(np.float64)
+    if array.ndim != 1:
+        raise KnotError(f"knots must be a vector; got shape {array.shape}")
+    bad = np.flatnonzero(~np.isfinite(array))
+    if bad.size:
+        raise KnotError(f"knots must be finite; got knots[{bad[0]}]={array[bad[0]]}")
+    if array.size < 2 * order:
+        raise KnotError(f"order {order} needs at least {2 * order} knots (n + 2r - 1 with n >= 1); got {array.size}")
+    bad = np.flatnonzero(np.diff(array) < 0)
+    if bad.size:
+        k = int(bad[0]) + 1
+        raise KnotError(f"knots must be in ascending order; got knots[{k}]={array[k]} after knots[{k - 1}]={array[k - 1]}")
+    bad = np.flatnonzero(array[order:] == array[:-order])
+    if bad.size:
+        k = int(bad[0])
+        raise KnotError(
+            f"a knot may be repeated at most order = {order} times; got knots[{k}] to knots[{k + order}] = {array[k]}"
+        )
+    if not array[order - 1] < array[-order]:
+        raise KnotError(f"the domain is empty: knots[{order - 1}] = knots[{array.size - order}] = {array[order - 1]}")
+    gaps = np.diff(array)
+    if np.any((gaps > 0) & (gaps < np.finfo(np.float64).tiny)):
+        k = int(np.flatnonzero((gaps > 0) & (gaps < np.finfo(np.float64).tiny))[0]) + 1
+        raise KnotError(f"knots must not be closer than {np.finfo(np.float64).tiny:.3g}; got {gaps[k - 1]} at knots[{k}]")
+    array.flags.writeable = False
+    return array
+
+
+def check_strictly_increasing(knots: FloatArray) -> None:
+    """Raise KnotError at the first repeated knot: repeated knots have no ReLU-power basis."""
+    bad = np.flatnonzero(np.diff(knots) <= 0)
+    if bad.size:
+        k = int(bad[0]) + 1
+        raise KnotError(f"knots must be strictly increasing; got knots[{k}]={knots[k]} after knots[{k - 1}]={knots[k - 1]}")
+
+
+def extend_uniformly(breakpoints: Array, order: int) -> Array:
+    """Extend breakpoints (..., n+1) by r - 1 knots on both sides at the mean spacing h = (b-a)/n.
+
+    The exterior knots depend on a, b and n alone, so they stay where they are when interior breakpoints move.
+    """
+    n = breakpoints.shape[-1] - 1
+    a, b = breakpoints[..., :1], breakpoints[..., -1:]
+    steps = (b - a) * (np.arange(1, order) / n)
+    return np.concatenate([a - steps[..., ::-1], breakpoints, b + steps], axis=-1)
+
+
+def uniform_breakpoints(intervals: int, domain: tuple[float, float]) -> FloatArray:
+    """Breakpoints a + (b-a) k/n, k = 0..n, with both ends exact."""
+    a, b = domain
+    breakpoints = a + (b - a) * (np.arange(intervals + 1) / intervals)
+    breakpoints[-1] = b
+    return breakpoints
+
+
+def is_uniform(knots: FloatArray) -> bool:
+    """Whether the knots are equally spaced up to the rounding of the knots themselves."""
+    steps = np.arange(knots.size) / (knots.size - 1)
+    ideal = knots[0] + (knots[-1] - knots[0]) * steps
+    # A knot computed as a + (b-a) k/n carries two roundings of size eps times the largest knot.
+    return bool(np.all(np.abs(knots - ideal) <= 4 * np.finfo(np.float64).eps * np.abs(knots).max()))
+
+
+FLOOR = 0.01
+"""Share eps of the mean spacing that every interval of a free knot vector keeps."""
+
+
+def softmax(s: Array) -> Array:
+    """exp(s) / sum(exp(s)) along the last axis, without overflow."""
+    e = np.exp(s - s.real.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
+
+
+def free_breakpoints(s: Array, domain: FloatArray) -> Array:
+    r"""Increasing breakpoints from free parameters: t_k = a + (b-a) sum_{m<=k} q_m, q = (1-eps) softmax(s) + eps/n.
+
+    The parameterisation of [A25] with a floor eps = 0.01: no interval is shorter than eps (b-a)/n, so knots cannot
+    merge. The ends stay fixed. Adding a constant to s changes nothing.
+
+    Parameters
+    ----------
+    s : array (..., n)
+    domain : array (..., 2)
+        Ends a < b of each knot vector.
+
+    Returns
+    -------
+    array (..., n+1)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.knots import free_breakpoints
+    >>> free_breakpoints(np.zeros(4), np.array([0.0, 1.0]))
+    array([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
+    n = s.shape[-1]
+    q = (1 - FLOOR) * softmax(s) + FLOOR / n
+    a, b = domain[..., :1], domain[..., 1:]
+    interior = a + (b - a) * np.cumsum(q[..., :-1], axis=-1)
+    ends = np.broadcast_to(a, (*s.shape[:-1], 1)), np.broadcast_to(b, (*s.shape[:-1], 1))
+    return np.concatenate([ends[0], interior, ends[1]], axis=-1)
+
+
+def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> FloatArray:
+    r"""Pull a cotangent of the interior breakpoints back to s.
+
+    With p = softmax(s) and g_m = (b-a) sum_{k=m}^{n-1} dt_k: ds = (1-eps) p (g - <p, g>).
+
+    Parameters
+    ----------
+    s : array (..., n)
+    domain : array (..., 2)
+    dt : array (..., n-1)
+        Cotangent of t_1..t_{n-1}.
+
+    Returns
+    -------
+    array (..., n)
+    """
+    p = softmax(s)
+    length = domain[..., 1:] - domain[..., :1]
+    g = np.zeros_like(p * dt[..., :1] if dt.shape[-1] else p)  # broadcast over leading axes of dt
+    g[..., :-1] = length * np.cumsum(dt[..., ::-1], axis=-1)[..., ::-1]
+    return (1 - FLOOR) * p * (g - np.sum(p * g, axis=-1, keepdims=True))  # type: ignore[no-any-return]
+
+
+def free_breakpoints_jvp(s: FloatArray, domain: FloatArray, ds: FloatArray) -> FloatArray:
+    r"""Push a tangent of s to the interior breakpoints: dt_k = (b-a) sum_{m<=k} dq_m, dq = (1-eps) p (ds - <p, ds>).
+
+    Parameters
+    ----------
+    s, ds : array (..., n)
+    domain : array (..., 2)
+
+    Returns
+    -------
+    array (..., n-1)
+    """
+    p = softmax(s)
+    dq = (1 - FLOOR) * p * (ds - np.sum(p * ds, axis=-1, keepdims=True))
+    length = domain[..., 1:] - domain[..., :1]
+    return length * np.cumsum(dq[..., :-1], axis=-1)  # type: ignore[no-any-return]
+
+
+def greville_points(knots: FloatArray, order: int) -> FloatArray:
+    """Averages (t_{i+1} + ... + t_{i+r-1})/(r-1): the coefficients of the function x; midpoints for order 1."""
+    dim = knots.size - order
+    if order == 1:
+        return 0.5 * (knots[:-1] + knots[1:])
+    windows = np.lib.stride_tricks.sliding_window_view(knots[1:-1], order - 1)
+    points: FloatArray = windows.mean(axis=1)
+    assert points.shape == (dim,)
+    return points

@@ -1,0 +1,159 @@
+r"""The spline space S_r(T): order, knots, and what follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import as_array, check_count
+from refkan.array_types import FloatArray
+from refkan.errors import KnotError
+from refkan.knots import (
+    check_domain,
+    check_knots,
+    check_order,
+    check_strictly_increasing,
+    extend_uniformly,
+    greville_points,
+    is_uniform,
+    uniform_breakpoints,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SplineSpace:
+    r"""Piecewise polynomials of order r (degree r - 1) on [a, b], joined as smoothly as the knots allow.
+
+    The knot vector t_{1-r} <= ... <= t_{n+r-1} holds n + 2r - 1 knots; n is the number of intervals between the
+    breakpoints a = t_0, ..., t_n = b, and the dimension is n + r - 1. Knots may repeat up to r times (clamped
+    ends, reduced smoothness); a change to the ReLU-power basis needs them strictly increasing.
+
+    Parameters
+    ----------
+    knots : array (n + 2r - 1,)
+        The extended knot vector, ascending.
+    order : int
+        r = degree + 1, from 1 to 10.
+
+    Raises
+    ------
+    KnotError
+        If a requirement on the knots does not hold; the message names the first offending knot.
+
+    Notes
+    -----
+    [S26] section 2.1; array position i holds the function b_{i-r+1} and the knot t_{i-r+1} of the paper.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> space = rk.SplineSpace.uniform(order=3, intervals=4, domain=(0.0, 1.0))
+    >>> space.dim, space.knots
+    (6, array([-0.5 , -0.25,  0.  ,  0.25,  0.5 ,  0.75,  1.  ,  1.25,  1.5 ]))
+    """
+
+    knots: FloatArray
+    order: int
+
+    def __post_init__(self) -> None:
+        order = check_order(self.order)
+        object.__setattr__(self, "order", order)
+        object.__setattr__(self, "knots", check_knots(self.knots, order))
+
+    @classmethod
+    def uniform(cls, order: int, intervals: int, domain: tuple[float, float] = (0.0, 1.0)) -> SplineSpace:
+        """Equally spaced knots: n intervals on the domain and r - 1 more knots on both sides."""
+        intervals = check_count("intervals", intervals, 1)
+        return cls.from_breakpoints(order, uniform_breakpoints(intervals, check_domain(domain)))
+
+    @classmethod
+    def from_breakpoints(cls, order: int, breakpoints: Any) -> SplineSpace:
+        """Any breakpoints t_0..t_n, extended on both sides at their mean spacing (t_n - t_0)/n."""
+        order = check_order(order)
+        points = _breakpoints(breakpoints)
+        return cls(extend_uniformly(points, order), order)
+
+    @classmethod
+    def clamped(cls, order: int, breakpoints: Any) -> SplineSpace:
+        """Any breakpoints t_0..t_n with both ends repeated r times, the convention of most spline codes.
+
+        Examples
+        --------
+        >>> import refkan as rk
+        >>> rk.SplineSpace.clamped(order=3, breakpoints=[0, 1, 3]).knots
+        array([0., 0., 0., 1., 3., 3., 3.])
+        """
+        order = check_order(order)
+        points = _breakpoints(breakpoints)
+        ends = np.full(order - 1, points[0]), np.full(order - 1, points[-1])
+        return cls(np.concatenate([ends[0], points, ends[1]]), order)
+
+    @property
+    def degree(self) -> int:
+        """The polynomial degree r - 1."""
+        return self.order - 1
+
+    @property
+    def intervals(self) -> int:
+        """The number n of intervals between breakpoints, empty ones included."""
+        return self.knots.size - 2 * self.order + 1
+
+    @property
+    def dim(self) -> int:
+        """The dimension n + r - 1: the number of basis functions."""
+        return self.knots.size - self.order
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        """The ends (a, b) = (t_0, t_n)."""
+        return float(self.knots[self.order - 1]), float(self.knots[-self.order])
+
+    @property
+    def breakpoints(self) -> FloatArray:
+        """The knots t_0, ..., t_n on the domain, shape (n + 1,)."""
+        return self.knots[self.order - 1 : self.knots.size - self.order + 1]
+
+    @property
+    def mean_spacing(self) -> float:
+        """The mean spacing h = (b - a)/n, the scale of the scaled ReLU-power basis."""
+        a, b = self.domain
+        return (b - a) / self.intervals
+
+    @cached_property
+    def greville(self) -> FloatArray:
+        """Greville points (t_{i+1} + ... + t_{i+r-1})/(r-1), shape (dim,): the coefficients of f(x) = x."""
+        return greville_points(self.knots, self.order)
+
+    @cached_property
+    def is_uniform(self) -> bool:
+        """Whether all knots are equally spaced, up to their own rounding."""
+        return is_uniform(self.knots)
+
+    def require_strictly_increasing(self) -> None:
+        """Raise KnotError if a knot repeats: then no ReLU-power basis of the space exists."""
+        check_strictly_increasing(self.knots)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SplineSpace):
+            return NotImplemented
+        return self.order == other.order and np.array_equal(self.knots, other.knots)
+
+    def __hash__(self) -> int:
+        return hash((self.order, self.knots.tobytes()))
+
+    def __repr__(self) -> str:
+        a, b = self.domain
+        kind = "uniform knots" if self.is_uniform else "knots " + np.array2string(self.knots, threshold=12)
+        return f"SplineSpace(order={self.order}, intervals={self.intervals}, domain=({a:g}, {b:g}), {kind})"
+
+
+def _breakpoints(values: Any) -> FloatArray:
+    points = as_array("breakpoints", values, ndim=1)
+    if np.iscomplexobj(points):
+        raise TypeError("breakpoints must be real numbers; got complex ones")
+    if points.size < 2:
+        raise KnotError(f"breakpoints must hold at least two points; got {points.size}")
+    return points
