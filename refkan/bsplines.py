@@ -53,6 +53,15 @@ class KnotTables:
         """Number of basis functions of each knot vector."""
         return self.knots.shape[1] - self.order
 
+    @property
+    def domains(self) -> FloatArray:
+        """Ends (a, b) of each knot vector, shape (P, 2)."""
+        return self.breakpoints[:, [0, -1]]
+
+    def require_inside(self, x: Array) -> None:
+        """Raise ValueError at the first x[s, p] outside the domain of knot vector p."""
+        require_inside(self.domains, x)
+
     @cached_property
     def breakpoints(self) -> FloatArray:
         """Real breakpoints (P, n+1), contiguous."""
@@ -67,6 +76,13 @@ class KnotTables:
             span = self.knots[:, k:] - self.knots[:, :-k]
             np.divide(1.0, span, out=table[:, k, :-k], where=span != 0)
         return table
+
+    @cached_property
+    def halvings(self) -> int:
+        """Bisection steps from the guide to any interval: 2^halvings intervals cover three cells of the guide."""
+        padded = np.pad(self.guide, ((0, 0), (1, 2)), mode="edge")
+        candidates = int((padded[:, 3:] - padded[:, :-3]).max()) + 1
+        return (candidates - 1).bit_length()
 
     @cached_property
     def guide(self) -> IntArray:
@@ -101,11 +117,14 @@ def local_basis(tables: KnotTables, x: Array, derivatives: int, outside: str) ->
         Under outside="error", if a point lies outside its domain: the message names the first one.
     """
     if outside == "error":
-        _require_inside(tables, x)
+        tables.require_inside(x)
     start = np.empty(x.shape, np.int64)
     rows = np.empty((derivatives + 1, *x.shape, tables.order), np.result_type(x, tables.knots))
     run = for_arrays(bspline_basis.local_basis, rows)
-    run(x, tables.knots, tables.breakpoints, tables.inverse_spans, tables.guide, OUTSIDE[outside], start, rows)
+    run(
+        x, tables.knots, tables.breakpoints, tables.inverse_spans, tables.guide, tables.halvings,
+        OUTSIDE[outside], start, rows,
+    )  # fmt: skip
     return LocalBasis(start, rows)
 
 
@@ -126,8 +145,9 @@ def knot_rows(tables: KnotTables, x: Array, start: IntArray, outside: str) -> Ar
     return rows
 
 
-def _require_inside(tables: KnotTables, x: Array) -> None:
-    low, high = tables.breakpoints[:, 0], tables.breakpoints[:, -1]
+def require_inside(domains: FloatArray, x: Array) -> None:
+    """Raise ValueError at the first x[s, p] outside the domain domains[p] = (a, b)."""
+    low, high = domains.T
     bad = np.argwhere((x.real < low) | (x.real > high))
     if bad.size:
         s, p = map(int, bad[0])
@@ -173,7 +193,7 @@ def evaluate(
     c = as_vector("coefficients", coefficients, space.dim)
     tables = KnotTables.of(space)
     if outside == "error":
-        _require_inside(tables, points[:, None])
+        tables.require_inside(points[:, None])
     out = np.empty(points.size, np.result_type(points, c))
     if derivative >= space.order:
         out[:] = 0.0
@@ -181,7 +201,7 @@ def evaluate(
     run = for_arrays(bspline_basis.spline_values, out)
     run(
         points, tables.knots[0], tables.breakpoints[0], tables.inverse_spans[0], tables.guide[0],
-        OUTSIDE[outside], derivative, c, out,
+        tables.halvings, OUTSIDE[outside], derivative, c, out,
     )  # fmt: skip
     return out
 

@@ -160,15 +160,16 @@ def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> F
     s : array (..., n)
     domain : array (..., 2)
     dt : array (..., n-1)
-        Cotangent of t_1..t_{n-1}.
+        Cotangent of t_1..t_{n-1}; may have more leading axes than s.
 
     Returns
     -------
     array (..., n)
+        With the leading axes of dt.
     """
     p = softmax(s)
     length = domain[..., 1:] - domain[..., :1]
-    g = np.zeros_like(p * dt[..., :1] if dt.shape[-1] else p)  # broadcast over leading axes of dt
+    g = np.zeros((*dt.shape[:-1], s.shape[-1]))
     g[..., :-1] = length * np.cumsum(dt[..., ::-1], axis=-1)[..., ::-1]
     return (1 - FLOOR) * p * (g - np.sum(p * g, axis=-1, keepdims=True))  # type: ignore[no-any-return]
 

@@ -23,7 +23,7 @@ def as_point(name: str, value: Any) -> Array:
 
 
 def evaluate_real(name: str, function: Function, point: Array, shape: tuple[int, ...] | None = None) -> Array:
-    """Evaluate at a copy of a real point: the value must be finite and real, and of `shape` if one is given."""
+    """Evaluate at a copy of a real point: the value must be finite, real, and of `shape` if one is given."""
     result = as_array(name, function(point.copy()))
     if result.dtype.kind == "c":
         raise TypeError(f"{name} must be real for a real argument; got dtype {result.dtype}")
@@ -33,7 +33,7 @@ def evaluate_real(name: str, function: Function, point: Array, shape: tuple[int,
 
 
 def relative_step(dtype: Any) -> float:
-    """Return eps^(1/3): it balances the truncation h^2 f''' / 6 and the rounding eps f / h of central differences."""
+    """Return eps^(1/3), which balances truncation, h^2 f''' / 6, and rounding, eps f / h."""
     return float(np.cbrt(np.finfo(dtype).eps))
 
 
@@ -90,9 +90,7 @@ def why_no_complex_step(value: Function, theta: Array, centre: Array) -> str | N
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             ours = _complex_derivative("value", value, theta, direction, _imaginary_step(theta), centre.shape)
-    except (
-        Exception
-    ) as error:  # whatever it is, the complex step is not for this function; real arguments still are
+    except Exception as error:  # whatever it is: real arguments may still be welcome
         return f"for a complex argument, {type(error).__name__}: {error}"
     size = max(1.0, float(np.abs(theta).max(initial=0.0)))
     h = np.asarray(relative_step(theta.dtype) * size, dtype=theta.dtype)
@@ -107,7 +105,7 @@ def why_no_complex_step(value: Function, theta: Array, centre: Array) -> str | N
         return None
     first = tuple(np.argwhere(wrong)[0])
     return (
-        f"along a random direction the complex step gives {ours[first]:.3g}, central differences {central[first]:.3g}: "
+        f"along a random direction it gives {ours[first]:.3g}, central differences {central[first]:.3g}: "
         "the imaginary part is lost on the way"
     )
 
@@ -119,9 +117,9 @@ def _imaginary_step(theta: Array) -> float:
 def _complex_derivative(
     name: str, value: Function, theta: Array, direction: Array, h: float, shape: tuple[int, ...]
 ) -> Array:
-    result = np.asarray(
-        value(theta + np.asarray(1j * h, dtype=np.result_type(theta, np.complex64)) * direction)
-    )
+    point = theta.astype(np.result_type(theta, np.complex64))
+    point.imag = h * direction
+    result = np.asarray(value(point))
     if result.dtype.kind != "c":
         raise TypeError(f"{name} returned a real number for a complex argument")
     result = as_array(name, result)

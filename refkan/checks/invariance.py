@@ -24,7 +24,7 @@ class InvarianceReport(Report):
     max_difference, max_relative_error : float
         The largest of ``|f - g|``, and of ``|f - g| / scale``.
     index : tuple of int or None
-        Where the difference is worst relative to its tolerance; None if there are no values.
+        Where ``|f - g| / scale`` is largest, among the values that fail if any does; None without values.
     x : ndarray or None
         The sample there.
     f, g : float
@@ -98,17 +98,18 @@ def invariance_test(
     difference = np.abs(first - second)
     # 0 / 0 is agreement; a difference on a scale of 0 is infinitely large.
     relative = np.divide(difference, scales, out=np.where(difference > 0, np.inf, 0.0), where=scales > 0)
-    excess = difference - (atol + rtol * scales)
-    ok = not (excess > 0).any()
+    wrong = difference > atol + rtol * scales
+    ok = not wrong.any()
     greatest = float(difference.max(initial=0.0))
     worst = float(relative.max(initial=0.0))
     table = (
-        f"invariance test {verdict(ok)}: {int((excess > 0).sum())} of {first.size} values beyond the tolerance; "
+        f"invariance test {verdict(ok)}: {wrong.sum()} of {first.size} values beyond the tolerance; "
         f"largest difference {greatest:.2e}, relative {worst:.2e}, rtol {rtol:.2e}, atol {atol:.2e}"
     )
     if first.size == 0:
         return InvarianceReport(ok, table, greatest, worst, None, None, float("nan"), float("nan"))
-    index = tuple(map(int, np.unravel_index(int(np.argmax(excess)), first.shape)))
+    worst_of = relative if ok else np.where(wrong, relative, -1.0)
+    index = tuple(map(int, np.unravel_index(int(worst_of.argmax()), first.shape)))
     where = points[index[0]]
     table += (
         f"\nworst at [{format_index(index)}], x = {np.array2string(where, precision=17)}: "

@@ -7,7 +7,7 @@ share the quotients q_i = v_i / (t_{m+1+i} - t_{m+1+i-k}), v_0..v_{k-1} the valu
     raise:          v'_i = (x - t_{m-k+i}) q_{i-1} + (t_{m+1+i} - x) q_i
     differentiate:  v'_i = k (q_{i-1} - q_i)
 
-with q_{-1} = q_k = 0. Reciprocal spans come from a table in which the reciprocal of an empty span is 0, which is
+with q_{-1} = q_k = 0. Samples are worked in blocks, sample last, so that the loops over them vectorise. Reciprocal spans come from a table in which the reciprocal of an empty span is 0, which is
 the convention 0/0 = 0 of repeated knots.
 """
 
@@ -19,82 +19,92 @@ import numpy as np
 from refkan.kernels.compilation import kernel
 
 LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
-CHUNK = 256
+BLOCK = 128
 
 
 @kernel()
-def find_interval(x, breakpoints, guide):  # type: ignore[no-untyped-def]
-    """Last interval that starts at or before x, within the non-empty ones: closed at the right end of the domain."""
+def find_intervals(x, breakpoints, guide, halvings, m):  # type: ignore[no-untyped-def]
+    """m[s]: last non-empty interval that starts at or before x[s]; the first or last one outside the domain.
+
+    guide[c] is the interval at a + c (b-a)/n. Rounding may put x one cell off, hence the margin of one cell; the
+    interval is then among the 2^halvings that start at guide[c-1], and is found without a branch.
+    """
     n = guide.shape[0] - 1
-    a = breakpoints[0]
-    b = breakpoints[n]
-    if not x > a:  # also NaN, which must not become an index
-        return guide[0]
-    if x >= b:
-        return guide[n]
-    # guide[c] is the interval at a + c (b-a)/n. Rounding may put x one cell off, hence the margin of one cell.
-    cell = int((x - a) / (b - a) * n)
-    low = guide[max(cell - 1, 0)]
-    high = guide[min(cell + 2, n)]
-    while low < high:
-        middle = (low + high + 1) // 2
-        if breakpoints[middle] <= x:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    a, b = breakpoints[0], breakpoints[n]
+    scale = n / (b - a)
+    for s in range(x.shape[0]):
+        clipped = min(max(x[s].real, a), b)  # NaN clips to an end: it must not become an index
+        cell = min(max(int((clipped - a) * scale), 0), n)
+        low = guide[max(cell - 1, 0)]
+        width = 1 << halvings
+        for _ in range(halvings):
+            width >>= 1
+            middle = min(low + width, guide[n])
+            low = middle if breakpoints[middle] <= clipped else low
+        m[s] = low
 
 
 @kernel()
-def raise_order(v, k, m, x, knots, inverse_spans):  # type: ignore[no-untyped-def]
-    """Replace the k values of order k in v by the k + 1 values of order k + 1; m is the position of t_m."""
-    carry = v[0] * 0.0
+def gather(table, m, offset, out):  # type: ignore[no-untyped-def]
+    """out[s] = table[m[s] + offset]."""
+    for s in range(m.shape[0]):
+        out[s] = table[m[s] + offset]
+
+
+@kernel()
+def raise_order(v, k, x, window, span, carry):  # type: ignore[no-untyped-def]
+    """Replace the k values of order k in v (r, S) by the k + 1 values of order k + 1.
+
+    window[l] holds t_{m+l-r+2}, span[i] holds 1/(t_{m+1+i} - t_{m+1+i-k}).
+    """
+    middle = window.shape[0] // 2 - 1
+    carry[:] = 0.0
     for i in range(k):
-        q = v[i] * inverse_spans[k, m + 1 + i - k]
-        v[i] = carry + (knots[m + 1 + i] - x) * q
-        carry = (x - knots[m + 1 + i - k]) * q
+        value, left, right, inverse = v[i], window[middle + 1 + i - k], window[middle + 1 + i], span[i]
+        for s in range(x.shape[0]):
+            q = value[s] * inverse[s]
+            value[s] = carry[s] + (right[s] - x[s]) * q
+            carry[s] = (x[s] - left[s]) * q
     v[k] = carry
 
 
 @kernel()
-def differentiate(v, k, m, inverse_spans):  # type: ignore[no-untyped-def]
-    """Replace k values of order k by the derivatives of the k + 1 B-splines of order k + 1."""
-    carry = v[0] * 0.0
+def differentiate(v, k, span, carry):  # type: ignore[no-untyped-def]
+    """Replace k values of order k in v (r, S) by the derivatives of the k + 1 B-splines of order k + 1."""
+    carry[:] = 0.0
     for i in range(k):
-        q = k * v[i] * inverse_spans[k, m + 1 + i - k]
-        v[i] = carry - q
-        carry = q
+        value, inverse = v[i], span[i]
+        for s in range(carry.shape[0]):
+            q = k * value[s] * inverse[s]
+            value[s] = carry[s] - q
+            carry[s] = q
     v[k] = carry
 
 
 @kernel()
-def fill_derivatives(x, m, knots, inverse_spans, out):  # type: ignore[no-untyped-def]
-    """out[d, i]: derivative d of the i-th of the r B-splines on the interval at position m, continued as polynomials."""
-    order = out.shape[1]
-    top = min(out.shape[0] - 1, order - 1)
-    out[top + 1 :, :] = 0.0  # derivatives of order >= r vanish inside intervals
-    v = out[0]
+def fill_block(x, m, knots, inverse_spans, window, span, carry, rows):  # type: ignore[no-untyped-def]
+    """rows[d, i, s]: derivative d of the r B-splines on interval m[s], continued as polynomials.
+
+    Scratch: window (2r-2, S), span (r, r, S), carry (S,).
+    """
+    top, order = rows.shape[0] - 1, rows.shape[1]
+    for l in range(2 * order - 2):
+        gather(knots, m, l + 1, window[l])
+    for k in range(1, order):
+        for i in range(k):
+            gather(inverse_spans[k], m, order + i - k, span[k, i])
+    top = min(top, order - 1)
+    rows[top + 1 :] = 0.0  # derivatives of order >= r vanish inside intervals
+    v = rows[0]
     v[0] = 1.0
     for k in range(1, order - top):
-        raise_order(v, k, m, x, knots, inverse_spans)
+        raise_order(v, k, x, window, span[k], carry)
     for d in range(top, 0, -1):
         k = order - d
-        row = out[d]
-        row[:k] = v[:k]
+        rows[d, :k] = v[:k]
         for j in range(k, order):
-            differentiate(row, j, m, inverse_spans)
-        raise_order(v, k, m, x, knots, inverse_spans)
-
-
-@kernel()
-def fill_linear_tail(x, end, m, knots, inverse_spans, tail, out):  # type: ignore[no-untyped-def]
-    """Tangent at the end point: b(end) + (x - end) b'(end); `tail` is scratch with at least two rows."""
-    fill_derivatives(end, m, knots, inverse_spans, tail)
-    for i in range(out.shape[1]):
-        out[0, i] = tail[0, i] + (x - end) * tail[1, i]
-        if out.shape[0] > 1:
-            out[1, i] = tail[1, i]
-    out[2:, :] = 0.0
+            differentiate(rows[d], j, span[j], carry)
+        raise_order(v, k, x, window, span[k], carry)
 
 
 @kernel()
@@ -128,38 +138,91 @@ def fill_natural_tail(x, first, knots, inverse_spans, work, out):  # type: ignor
 
 
 @kernel()
-def fill_point(x, knots, breakpoints, inverse_spans, guide, outside, scratch, out):  # type: ignore[no-untyped-def]
-    """Fill out[d, i] at one point and return the number of the first B-spline; scratch (max(D + 1, 2), 2r)."""
-    order = out.shape[1]
+def fill_outside(x, at, s, n, knots, inverse_spans, outside, work, rows):  # type: ignore[no-untyped-def]
+    """Continue block column s, filled at the end point `at`, to x: the tangent, or the functions' own values."""
+    if outside == NATURAL:
+        first = 0 if x.real < at.real else n - 1  # the first or last r functions, whatever empty intervals lie there
+        fill_natural_tail(x, first, knots, inverse_spans, work, rows[:, :, s])
+        return first
+    for i in range(rows.shape[1]):
+        rows[0, i, s] += (x - at) * rows[1, i, s]
+    rows[2:, :, s] = 0.0
+    return -1
+
+
+@kernel()
+def fill_rows(x, knots, breakpoints, inverse_spans, guide, halvings, outside, derivatives, m, scratch, rows):  # type: ignore[no-untyped-def]
+    """rows[d, i, s] and the number m[s] of the first function, by the policy outside the domain.
+
+    rows (max(D, 1) + 1, r, S) has room for the slopes that tangents need; scratch (r^2 + 2r, S).
+    """
+    size, order = x.shape[0], rows.shape[1]
     n = guide.shape[0] - 1
-    a, b = knots[order - 1], knots[order - 1 + n]
-    m = find_interval(x.real, breakpoints, guide)
-    left, right = x.real < breakpoints[0], x.real > breakpoints[n]
-    if outside == POLYNOMIAL or not (left or right):
-        fill_derivatives(x, m + order - 1, knots, inverse_spans, out)
-    elif outside == LINEAR:
-        rows = max(out.shape[0], 2)
-        fill_linear_tail(x, a if left else b, m + order - 1, knots, inverse_spans, scratch[:rows, :order], out)
-    else:
-        m = 0 if left else n - 1  # the first or last r functions, whatever empty intervals lie at the end
-        fill_natural_tail(x, m, knots, inverse_spans, scratch[0], out)
-    return m
+    find_intervals(x, breakpoints, guide, halvings, m)
+    at, carry = scratch[0], scratch[1]
+    window = scratch[2 : 2 * order]
+    span = scratch[2 * order : 2 * order + order * order].reshape(order, order, size)
+    beyond = False
+    for s in range(size):
+        at[s] = x[s]
+        if outside != POLYNOMIAL and not (breakpoints[0] <= x[s].real and x[s].real <= breakpoints[n]):
+            at[s] = knots[order - 1] if x[s].real < breakpoints[0] else knots[order - 1 + n]
+            beyond = True
+    # Slopes that only tangents need are computed only where there are tangents.
+    used = max(derivatives, 1) if beyond else derivatives
+    fill_block(at, m, knots, inverse_spans, window, span, carry, rows[: used + 1])
+    if beyond:
+        work = np.empty(2 * order, rows.dtype)
+        for s in range(size):
+            if not (breakpoints[0] <= x[s].real and x[s].real <= breakpoints[n]):
+                first = fill_outside(x[s], at[s], s, n, knots, inverse_spans, outside, work, rows)
+                m[s] = first if first >= 0 else m[s]
 
 
 @kernel(parallel=True)
-def local_basis(x, knots, breakpoints, inverse_spans, guide, outside, start, out):  # type: ignore[no-untyped-def]
+def local_basis(x, knots, breakpoints, inverse_spans, guide, halvings, outside, start, out):  # type: ignore[no-untyped-def]
     """start[s, p] and out[d, s, p, i] = derivative d of B-spline start + i of input p at x[s, p].
 
     x (N, P), knots (P, K), breakpoints (P, n+1), inverse_spans (P, r, K), guide (P, n+1), out (D+1, N, P, r).
     """
     n_samples, n_inputs = x.shape
-    for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):
-        scratch = np.empty((out.shape[0] + 1, 2 * out.shape[3]), out.dtype)
-        for s in range(chunk * CHUNK, min(n_samples, (chunk + 1) * CHUNK)):
-            for p in range(n_inputs):
-                start[s, p] = fill_point(
-                    x[s, p], knots[p], breakpoints[p], inverse_spans[p], guide[p], outside, scratch, out[:, s, p]
-                )
+    order = out.shape[3]
+    for block in numba.prange((n_samples + BLOCK - 1) // BLOCK):
+        low, high = block * BLOCK, min(n_samples, (block + 1) * BLOCK)
+        size = high - low
+        scratch = np.empty((order * order + 2 * order, size), out.dtype)
+        rows = np.empty((max(out.shape[0], 2), order, size), out.dtype)
+        points = np.empty(size, x.dtype)
+        m = np.empty(size, np.int64)
+        for p in range(n_inputs):
+            points[:] = x[low:high, p]
+            fill_rows(
+                points, knots[p], breakpoints[p], inverse_spans[p], guide[p], halvings, outside,
+                out.shape[0] - 1, m, scratch, rows,
+            )  # fmt: skip
+            start[low:high, p] = m
+            for d in range(out.shape[0]):
+                for s in range(size):
+                    for i in range(order):
+                        out[d, low + s, p, i] = rows[d, i, s]
+
+
+@kernel(parallel=True)
+def spline_values(x, knots, breakpoints, inverse_spans, guide, halvings, outside, derivative, coefficients, out):  # type: ignore[no-untyped-def]
+    """out[s] = sum_i coefficients[i] b_i^(derivative)(x[s]) for one knot vector; x (N,), coefficients (dim,)."""
+    n_samples = x.shape[0]
+    order = inverse_spans.shape[0]
+    for block in numba.prange((n_samples + BLOCK - 1) // BLOCK):
+        low, high = block * BLOCK, min(n_samples, (block + 1) * BLOCK)
+        scratch = np.empty((order * order + 2 * order, high - low), out.dtype)
+        rows = np.empty((max(derivative + 1, 2), order, high - low), out.dtype)
+        m = np.empty(high - low, np.int64)
+        fill_rows(x[low:high], knots, breakpoints, inverse_spans, guide, halvings, outside, derivative, m, scratch, rows)
+        total = out[low:high]
+        total[:] = 0.0
+        for i in range(order):
+            for s in range(high - low):
+                total[s] += rows[derivative, i, s] * coefficients[m[s] + i]
 
 
 @kernel()
@@ -174,19 +237,3 @@ def build_guide(breakpoints, out):  # type: ignore[no-untyped-def]
             while m + 1 < n and t[m + 1] <= position and t[m + 1] < t[n]:
                 m += 1
             out[p, c] = m
-
-
-@kernel(parallel=True)
-def spline_values(x, knots, breakpoints, inverse_spans, guide, outside, derivative, coefficients, out):  # type: ignore[no-untyped-def]
-    """out[s] = sum_i coefficients[i] b_i^(derivative)(x[s]) for one knot vector; x (N,), coefficients (dim,)."""
-    n_samples = x.shape[0]
-    order = inverse_spans.shape[0]
-    for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):
-        scratch = np.empty((derivative + 2, 2 * order), out.dtype)
-        rows = np.empty((derivative + 1, order), out.dtype)
-        for s in range(chunk * CHUNK, min(n_samples, (chunk + 1) * CHUNK)):
-            m = fill_point(x[s], knots, breakpoints, inverse_spans, guide, outside, scratch, rows)
-            total = rows[0, 0] * 0.0
-            for i in range(order):
-                total += rows[derivative, i] * coefficients[m + i]
-            out[s] = total

@@ -1,0 +1,121 @@
+r"""Layers whose edges see only r basis functions at a point: y[s, q] = sum_p sum_i rows[s, p, i] C[p, start + i, q].
+
+Coefficients lie as C (P, dim, Q) here, so that the r rows that a sample touches are contiguous over the outputs;
+cotangents and outputs are (N, Q). `rows` may be values, x-derivatives or knot derivatives of the local basis.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from refkan.kernels.compilation import kernel
+
+CHUNK = 256
+
+
+@kernel(parallel=True)
+def contract(start, rows, C, out):  # type: ignore[no-untyped-def]
+    """out[s, q] = sum_p sum_i rows[s, p, i] C[p, start[s, p] + i, q]; start (N, P), rows (N, P, r), out (N, Q)."""
+    n_samples, n_inputs, order = rows.shape
+    n_outputs = out.shape[1]
+    for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):
+        for s in range(chunk * CHUNK, min(n_samples, (chunk + 1) * CHUNK)):
+            y = out[s]
+            y[:] = 0.0
+            for p in range(n_inputs):
+                for i in range(order):
+                    b = rows[s, p, i]
+                    c = C[p, start[s, p] + i]
+                    for q in range(n_outputs):
+                        y[q] += b * c[q]
+
+
+@kernel(parallel=True)
+def pull_back_coefficients(start, rows, dy, dC):  # type: ignore[no-untyped-def]
+    """dC[part, p, start + i, q] += rows[s, p, i] dy[s, q] over the samples of each part; the parts add up to dC.
+
+    dy (N, Q), dC (parts, P, dim, Q) zero on entry. Every dC[part, p] has one owner.
+    """
+    n_samples, n_inputs, order = rows.shape
+    n_outputs = dy.shape[1]
+    parts = dC.shape[0]
+    for task in numba.prange(parts * n_inputs):
+        part, p = task // n_inputs, task % n_inputs
+        for s in range(part * n_samples // parts, (part + 1) * n_samples // parts):
+            cotangent = dy[s]
+            for i in range(order):
+                b = rows[s, p, i]
+                c = dC[part, p, start[s, p] + i]
+                for q in range(n_outputs):
+                    c[q] += b * cotangent[q]
+
+
+@kernel()
+def dot(c, g):  # type: ignore[no-untyped-def]
+    """Sum c[q] g[q] in eight interleaved partial sums, a fixed order that vectorises."""
+    n = g.shape[0]
+    whole = n - n % 8
+    zero = c[0] * g[0] * 0.0
+    a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = zero
+    for q in range(0, whole, 8):
+        a0 += c[q] * g[q]
+        a1 += c[q + 1] * g[q + 1]
+        a2 += c[q + 2] * g[q + 2]
+        a3 += c[q + 3] * g[q + 3]
+        a4 += c[q + 4] * g[q + 4]
+        a5 += c[q + 5] * g[q + 5]
+        a6 += c[q + 6] * g[q + 6]
+        a7 += c[q + 7] * g[q + 7]
+    total = ((a0 + a4) + (a1 + a5)) + ((a2 + a6) + (a3 + a7))
+    for q in range(whole, n):
+        total += c[q] * g[q]
+    return total
+
+
+@kernel(parallel=True)
+def project(start, C, dy, out):  # type: ignore[no-untyped-def]
+    """out[s, o, p, i] = sum_q C[p, start[s, p] + i, q] dy[s, o, q]: cotangents of the local basis.
+
+    dy (N, O, Q), out (N, O, P, r). Times x-derivatives, summed over i, they give dx; times knot derivatives, dt.
+    """
+    n_samples, n_outputs, n_inputs, order = out.shape
+    for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):
+        for s in range(chunk * CHUNK, min(n_samples, (chunk + 1) * CHUNK)):
+            for o in range(n_outputs):
+                for p in range(n_inputs):
+                    for i in range(order):
+                        out[s, o, p, i] = dot(C[p, start[s, p] + i], dy[s, o])
+
+
+@kernel(parallel=True)
+def pull_back_inputs(start, slopes, C, dy, dx):  # type: ignore[no-untyped-def]
+    """dx[s, o, p] = sum_q dy[s, o, q] sum_i slopes[s, p, i] C[p, start[s, p] + i, q]; dy (N, O, Q)."""
+    n_samples, n_outputs, n_inputs = dx.shape
+    order = slopes.shape[2]
+    for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):
+        edge = np.empty(dy.shape[2], dx.dtype)  # derivative of y[s, q] in x[s, p]
+        for s in range(chunk * CHUNK, min(n_samples, (chunk + 1) * CHUNK)):
+            for p in range(n_inputs):
+                edge[:] = 0.0
+                for i in range(order):
+                    slope = slopes[s, p, i]
+                    c = C[p, start[s, p] + i]
+                    for q in range(edge.shape[0]):
+                        edge[q] += slope * c[q]
+                for o in range(n_outputs):
+                    dx[s, o, p] = dot(edge, dy[s, o])
+
+
+@kernel(parallel=True)
+def scatter_jacobian(start, rows, G, out):  # type: ignore[no-untyped-def]
+    """out[s, o, q, p, start + i] = G[s, o, q] rows[s, p, i]: the Jacobian in the coefficients, zero on entry."""
+    n_samples, n_inputs, order = rows.shape
+    for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):
+        for s in range(chunk * CHUNK, min(n_samples, (chunk + 1) * CHUNK)):
+            for o in range(G.shape[1]):
+                for q in range(G.shape[2]):
+                    g = G[s, o, q]
+                    for p in range(n_inputs):
+                        for i in range(order):
+                            out[s, o, q, p, start[s, p] + i] = g * rows[s, p, i]

@@ -1,0 +1,10 @@
+"""Layers: spline, ReLU-power, SiLU-edge and dense, each with its value and its derivatives by hand."""
+
+from refkan.layers.base import Layer, Linearization
+from refkan.layers.dense import DenseLayer
+from refkan.layers.edges import EdgeLayer
+from refkan.layers.relu import ReluLayer
+from refkan.layers.silu import SiluLayer
+from refkan.layers.spline import SplineLayer
+
+__all__ = ["DenseLayer", "EdgeLayer", "Layer", "Linearization", "ReluLayer", "SiluLayer", "SplineLayer"]

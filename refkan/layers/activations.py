@@ -1,0 +1,81 @@
+r"""Scalar activations and their derivatives, valid for real and complex arguments."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from refkan.array_types import Array
+
+
+class Activation(ABC):
+    """A function applied entry by entry."""
+
+    @abstractmethod
+    def value(self, z: Array) -> Array:
+        """The function."""
+
+    @abstractmethod
+    def slope(self, z: Array) -> Array:
+        """Its derivative; at a kink the right one."""
+
+
+def sigmoid(z: Array) -> Array:
+    """1/(1 + exp(-z)) without overflow: exp is taken of arguments with real part <= 0 alone."""
+    negative = z.real < 0
+    e = np.exp(np.where(negative, z, -z))
+    return np.where(negative, e, 1.0) / (1.0 + e)  # type: ignore[no-any-return]
+
+
+class Identity(Activation):
+    """z."""
+
+    def value(self, z: Array) -> Array:  # noqa: D102
+        return z
+
+    def slope(self, z: Array) -> Array:  # noqa: D102
+        return np.ones_like(z)
+
+
+class ReluPower(Activation):
+    """max(z, 0)^degree."""
+
+    def __init__(self, degree: int) -> None:
+        self.degree = degree
+
+    def value(self, z: Array) -> Array:  # noqa: D102
+        return np.where(z.real > 0, z**self.degree, 0.0)
+
+    def slope(self, z: Array) -> Array:  # noqa: D102
+        return np.where(z.real >= 0, self.degree * z ** (self.degree - 1), 0.0)
+
+
+class Tanh(Activation):
+    """tanh(z)."""
+
+    def value(self, z: Array) -> Array:  # noqa: D102
+        return np.tanh(z)  # type: ignore[no-any-return]
+
+    def slope(self, z: Array) -> Array:  # noqa: D102
+        return 1.0 - np.tanh(z) ** 2  # type: ignore[no-any-return]
+
+
+class Silu(Activation):
+    """z sigmoid(z)."""
+
+    def value(self, z: Array) -> Array:  # noqa: D102
+        return z * sigmoid(z)
+
+    def slope(self, z: Array) -> Array:  # noqa: D102
+        g = sigmoid(z)
+        return g * (1.0 + z * (1.0 - g))
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": Identity(),
+    "relu": ReluPower(1),
+    "relu3": ReluPower(3),
+    "tanh": Tanh(),
+    "silu": Silu(),
+}

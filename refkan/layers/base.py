@@ -1,0 +1,90 @@
+r"""What a layer is: parameters in named blocks, a value, and its linearisation at a point."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import prod
+
+import numpy as np
+
+from refkan.array_types import Array, FloatArray
+
+SCHEMES = ("linear", "gaussian")
+"""How coefficients start: a random linear function plus noise on each edge, or Gaussian coefficients."""
+
+
+class Linearization(ABC):
+    """A layer at (theta, x): its value and its derivative as a linear map, forward, backward and explicitly.
+
+    Attributes
+    ----------
+    value : array (N, Q)
+    """
+
+    value: Array
+
+    @abstractmethod
+    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
+        """Cotangents (dtheta, dx) of a cotangent dy (N, Q); dx is None when `inputs` is false."""
+
+    @abstractmethod
+    def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
+        """Tangent of the value (N, Q) along the tangents dtheta and dx (N, P)."""
+
+    @abstractmethod
+    def pullback_inputs(self, G: FloatArray) -> FloatArray:
+        """Pull several cotangents G (N, O, Q) back to the inputs at once: (N, O, P)."""
+
+    @abstractmethod
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """Write sum_q G[s, o, q] dy[s, q]/dtheta into out (N, O, n_params), which is zero on entry."""
+
+
+class Layer(ABC):
+    """A map from P inputs to Q outputs, sample by sample, with its parameters as one flat vector.
+
+    Attributes
+    ----------
+    n_inputs, n_outputs : int
+    blocks : dict
+        Name and shape of each parameter block, in the order in which they lie in the flat vector (C order).
+    """
+
+    n_inputs: int
+    n_outputs: int
+
+    @property
+    @abstractmethod
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the parameter blocks."""
+
+    @abstractmethod
+    def linearize(self, theta: Array, x: Array, slopes: bool = True) -> Linearization:
+        """Evaluate at theta (n_params,) and x (N, P); without `slopes` only the value of the result is valid."""
+
+    @abstractmethod
+    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
+        """Draw starting parameters; x (N, P) are the layer's inputs on the data, for schemes that match variances."""
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters."""
+        return sum(prod(shape) for shape in self.blocks.values())
+
+    def unpack(self, theta: Array) -> dict[str, Array]:
+        """Views of the blocks of theta by name."""
+        views, start = {}, 0
+        for name, shape in self.blocks.items():
+            views[name] = theta[start : start + prod(shape)].reshape(shape)
+            start += prod(shape)
+        return views
+
+    def pack(self, **blocks: Array) -> Array:
+        """Join blocks by name into a flat vector."""
+        parts = []
+        for name, shape in self.blocks.items():
+            block = blocks[name]
+            if block.shape != shape:
+                raise ValueError(f"{name} must have shape {shape}; got {block.shape}")
+            parts.append(block.ravel())
+        return np.concatenate(parts)

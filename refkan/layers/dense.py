@@ -1,0 +1,90 @@
+r"""Dense layers: y = activation(W x + bias), the papers' multilayer perceptrons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refkan.arguments import check_choice, check_count
+from refkan.array_types import Array, FloatArray
+from refkan.layers.activations import ACTIVATIONS
+from refkan.layers.base import Layer, Linearization
+
+
+@dataclass(frozen=True)
+class DenseLayer(Layer):
+    r"""y_q = activation(sum_p W[q,p] x_p + bias_q).
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+    activation : {"relu", "relu3", "tanh", "silu", "identity"}
+    bias : bool
+        Whether the layer has biases; the papers' output layers have none.
+    """
+
+    n_inputs: int
+    n_outputs: int
+    activation: str = "identity"
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        check_count("n_inputs", self.n_inputs, 1)
+        check_count("n_outputs", self.n_outputs, 1)
+        check_choice("activation", self.activation, ACTIVATIONS)
+
+    @property
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        """Weights (Q, P), then bias (Q,) if there is one."""
+        blocks: dict[str, tuple[int, ...]] = {"weights": (self.n_outputs, self.n_inputs)}
+        if self.bias:
+            blocks["bias"] = (self.n_outputs,)
+        return blocks
+
+    def linearize(self, theta: Array, x: Array, slopes: bool = True) -> DenseLinearization:
+        """Evaluate at theta and x (N, P)."""
+        return DenseLinearization(self, theta, x)
+
+    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
+        """He for ReLU kinds, Glorot otherwise, N(0, 1/P) without activation; biases 0."""
+        P, Q = self.n_inputs, self.n_outputs
+        variance = {"relu": 2.0 / P, "relu3": 2.0 / P, "identity": 1.0 / P}.get(self.activation, 2.0 / (P + Q))
+        blocks = {"weights": rng.normal(0.0, np.sqrt(variance), (Q, P)), "bias": np.zeros(Q)}
+        theta: FloatArray = self.pack(**blocks)
+        return theta
+
+
+class DenseLinearization(Linearization):
+    """A dense layer at (theta, x)."""
+
+    def __init__(self, layer: DenseLayer, theta: Array, x: Array) -> None:
+        blocks = layer.unpack(theta)
+        self.layer, self.x, self.W = layer, x, blocks["weights"]
+        activation = ACTIVATIONS[layer.activation]
+        z = x @ self.W.T + blocks.get("bias", 0.0)
+        self.value = activation.value(z)
+        self.slope = activation.slope(z)
+
+    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
+        """With dz = dy activation'(z): dW = dz^T x, dbias = sum_s dz, dx = dz W."""
+        dz = dy * self.slope
+        dx = dz @ self.W if inputs else None
+        return self.layer.pack(weights=dz.T @ self.x, bias=dz.sum(axis=0)), dx
+
+    def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
+        """Tangent activation'(z) (dW x + W dx + dbias)."""
+        blocks = self.layer.unpack(dtheta)
+        return self.slope * (self.x @ blocks["weights"].T + dx @ self.W.T + blocks.get("bias", 0.0))  # type: ignore[no-any-return]
+
+    def pullback_inputs(self, G: FloatArray) -> FloatArray:
+        """dx[s, o] = (G[s, o] activation'(z_s)) W."""
+        return (G * self.slope[:, None, :]) @ self.W  # type: ignore[no-any-return]
+
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """Columns dz[s,o,q] x[s,p] of the weights, dz[s,o,q] of the biases."""
+        dz = G * self.slope[:, None, :]
+        size = self.W.size
+        out[:, :, :size] = (dz[:, :, :, None] * self.x[:, None, None, :]).reshape(*out.shape[:2], size)
+        if self.layer.bias:
+            out[:, :, size:] = dz

@@ -1,0 +1,153 @@
+r"""What spline and ReLU-power layers share: one function of a spline space on each edge from input p to output q."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from refkan.arguments import check_choice, check_count
+from refkan.array_types import Array, FloatArray
+from refkan.bsplines import OUTSIDE, KnotTables
+from refkan.knots import FLOOR, extend_uniformly, free_breakpoints
+from refkan.layers.base import Layer
+from refkan.spaces import SplineSpace
+
+NOISE = 0.1
+"""Standard deviation of the noise on starting coefficients."""
+
+
+@dataclass(frozen=True)
+class EdgeLayer(Layer):
+    r"""y_q = sum_p f_{qp}(x_p), each f_{qp} in the spline space of input p.
+
+    Parameters
+    ----------
+    spaces : tuple of SplineSpace
+        One for each input, all of one order and one number of intervals; knots and domains may differ.
+    n_outputs : int
+    outside : {"linear", "polynomial", "natural", "error"}
+        What happens to inputs outside the domain.
+    free_knots : bool
+        Whether the interior breakpoints are parameters: a block s (P, n) follows, see `knots.free_breakpoints`;
+        the breakpoints of `spaces` are where they start.
+
+    Raises
+    ------
+    ValueError
+        If spaces disagree in order or intervals, a count is not positive, or free knots are asked of order 1, of
+        outside="natural", or from an interval shorter than the floor of the parameterisation.
+    """
+
+    spaces: tuple[SplineSpace, ...]
+    n_outputs: int
+    outside: str = "linear"
+    free_knots: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spaces", tuple(self.spaces))
+        check_count("n_outputs", self.n_outputs, 1)
+        check_choice("outside", self.outside, OUTSIDE)
+        if not self.spaces:
+            raise ValueError("spaces must hold one SplineSpace for each input; got none")
+        for p, space in enumerate(self.spaces):
+            if not isinstance(space, SplineSpace):
+                raise TypeError(f"spaces[{p}] must be a SplineSpace; got {type(space).__name__}")
+            if (space.order, space.intervals) != (self.order, self.intervals):
+                raise ValueError(
+                    "a layer has one order and one number of intervals; "
+                    f"got spaces[{p}] = {space} beside spaces[0] = {self.spaces[0]}"
+                )
+        if self.free_knots:
+            if self.order < 2:
+                raise ValueError("free knots need order >= 2; got order 1, whose splines jump at the knots")
+            if self.outside == "natural":
+                raise ValueError("free knots need outside='linear', 'polynomial' or 'error'; got 'natural'")
+            self.starting_s()  # raises where the knots cannot be reached
+
+    @property
+    def n_inputs(self) -> int:  # type: ignore[override]
+        """Number of inputs P."""
+        return len(self.spaces)
+
+    @property
+    def order(self) -> int:
+        """Order r of the splines."""
+        return self.spaces[0].order
+
+    @property
+    def intervals(self) -> int:
+        """Number n of intervals of each knot vector."""
+        return self.spaces[0].intervals
+
+    @property
+    def dim(self) -> int:
+        """Number of coefficients n + r - 1 on each edge."""
+        return self.spaces[0].dim
+
+    @property
+    @abstractmethod
+    def basis(self) -> str:
+        """Name of the basis that the coefficients refer to."""
+
+    @property
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        """Coefficients (Q, P, dim) and, with free knots, s (P, n)."""
+        blocks: dict[str, tuple[int, ...]] = {"coefficients": (self.n_outputs, self.n_inputs, self.dim)}
+        if self.free_knots:
+            blocks["s"] = (self.n_inputs, self.intervals)
+        return blocks
+
+    @cached_property
+    def domains(self) -> FloatArray:
+        """Ends (a, b) of the domain of each input, shape (P, 2)."""
+        return np.array([space.domain for space in self.spaces])
+
+    @cached_property
+    def fixed_tables(self) -> KnotTables:
+        """Tables of the knots that `spaces` names."""
+        return KnotTables(np.array([space.knots for space in self.spaces]), self.order)
+
+    def tables(self, theta: Array) -> KnotTables:
+        """Tables of the knots at theta."""
+        if not self.free_knots:
+            return self.fixed_tables
+        breakpoints = free_breakpoints(self.unpack(theta)["s"], self.domains)
+        return KnotTables(extend_uniformly(breakpoints, self.order), self.order)
+
+    def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
+        """Return the spline spaces at theta: `spaces` themselves unless the knots are free."""
+        if not self.free_knots:
+            return self.spaces
+        return tuple(SplineSpace(knots, self.order) for knots in self.tables(theta).knots)
+
+    def starting_s(self) -> FloatArray:
+        r"""Parameters s whose free breakpoints are those of `spaces`: s = log((q - eps/n)/(1 - eps)), mean 0."""
+        n = self.intervals
+        breakpoints = np.array([space.breakpoints for space in self.spaces])
+        length = self.domains[:, 1:] - self.domains[:, :1]
+        q = np.diff(breakpoints, axis=1) / length
+        p = (q - FLOOR / n) / (1 - FLOOR)
+        bad = np.argwhere(p <= 0)
+        if bad.size:
+            i, m = map(int, bad[0])
+            raise ValueError(
+                f"free knots keep every interval longer than {FLOOR} (b-a)/n = {FLOOR / n * length[i, 0]:g}; "
+                f"got an interval of {q[i, m] * length[i, 0]:g} between breakpoints {m} and {m + 1} of input {i}"
+            )
+        s = np.log(p)
+        return s - s.mean(axis=1, keepdims=True)  # type: ignore[no-any-return]
+
+    def draw_spline_coefficients(self, rng: np.random.Generator) -> FloatArray:
+        r"""Draw a random linear function on each edge plus noise, in B-spline coefficients (Q, P, dim).
+
+        c_i = g (xi_i - (a+b)/2)/(b-a) + N(0, 0.1^2), g ~ N(0, 1/P), xi the Greville points.
+        """
+        slope = rng.normal(0.0, 1.0 / np.sqrt(self.n_inputs), (self.n_outputs, self.n_inputs, 1))
+        noise = rng.normal(0.0, NOISE, (self.n_outputs, self.n_inputs, self.dim))
+        greville = np.array([space.greville for space in self.spaces])
+        middle = self.domains.mean(axis=1, keepdims=True)
+        length = self.domains[:, 1:] - self.domains[:, :1]
+        return slope * ((greville - middle) / length) + noise

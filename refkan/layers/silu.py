@@ -1,0 +1,113 @@
+r"""The traditional KAN edge: w_b silu(x) + w_s sum_i c_i b_i(x)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refkan.array_types import Array, FloatArray
+from refkan.layers.activations import ACTIVATIONS
+from refkan.layers.base import Layer, Linearization
+from refkan.layers.spline import SplineLayer, SplineLinearization
+
+
+@dataclass(frozen=True)
+class SiluLayer(Layer):
+    r"""y_q = sum_p (w_b[q,p] silu(x_p) + w_s[q,p] sum_i C[q,p,i] b_i(x_p)), silu(x) = x/(1 + exp(-x)).
+
+    The edge of Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), eqs. (2.10) to (2.12).
+
+    Parameters
+    ----------
+    spline : SplineLayer
+        The spline part; its blocks come first, then w_b (Q, P) and w_s (Q, P).
+    """
+
+    spline: SplineLayer
+
+    @property
+    def n_inputs(self) -> int:  # type: ignore[override]
+        """Number of inputs P."""
+        return self.spline.n_inputs
+
+    @property
+    def n_outputs(self) -> int:  # type: ignore[override]
+        """Number of outputs Q."""
+        return self.spline.n_outputs
+
+    @property
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        """Blocks of the spline part, then w_b and w_s."""
+        edges = (self.n_outputs, self.n_inputs)
+        return {**self.spline.blocks, "w_b": edges, "w_s": edges}
+
+    def split(self, theta: Array) -> tuple[Array, Array, Array, Array]:
+        """Parameters of the spline part alone, their coefficients times w_s in place, and w_b, w_s, coefficients."""
+        blocks = self.unpack(theta)
+        w_b, w_s, c = blocks["w_b"], blocks["w_s"], blocks["coefficients"]
+        scaled = {name: blocks[name] for name in self.spline.blocks} | {"coefficients": w_s[:, :, None] * c}
+        return self.spline.pack(**scaled), w_b, w_s, c
+
+    def linearize(self, theta: Array, x: Array, slopes: bool = True) -> SiluLinearization:
+        """Evaluate at theta and x (N, P)."""
+        return SiluLinearization(self, theta, x, slopes)
+
+    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
+        """Start with w_s = 1, the spline part as for SplineLayer, w_b uniform in +-1/sqrt(P)."""
+        spline = self.spline.unpack(self.spline.initialize(rng, x, scheme))
+        edges = (self.n_outputs, self.n_inputs)
+        bound = 1.0 / np.sqrt(self.n_inputs)
+        theta: FloatArray = self.pack(**spline, w_b=rng.uniform(-bound, bound, edges), w_s=np.ones(edges))
+        return theta
+
+
+class SiluLinearization(Linearization):
+    """A SiLU-edge layer at (theta, x): the spline layer with coefficients w_s C, plus a dense one in silu(x)."""
+
+    def __init__(self, layer: SiluLayer, theta: Array, x: Array, slopes: bool) -> None:
+        spline_theta, self.w_b, self.w_s, self.c = layer.split(theta)
+        self.layer = layer
+        self.spline: SplineLinearization = layer.spline.linearize(spline_theta, x, slopes)
+        silu = ACTIVATIONS["silu"]
+        self.branch = silu.value(x)
+        self.branch_slope = silu.slope(x) if slopes else None
+        self.value = self.spline.value + self.branch @ self.w_b.T
+
+    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
+        """Chain rule through w_s C: dC = w_s d(w_s C), dw_s = sum_i C d(w_s C); dw_b[q,p] = sum_s dy[s,q] silu(x[s,p])."""
+        spline_cotangent, dx = self.spline.pullback(dy, inputs)
+        blocks = self.layer.spline.unpack(spline_cotangent)
+        product = blocks["coefficients"]
+        blocks["w_s"] = np.sum(self.c * product, axis=2)
+        blocks["coefficients"] = self.w_s[:, :, None] * product
+        blocks["w_b"] = dy.T @ self.branch
+        if dx is not None:
+            dx = dx + (dy @ self.w_b) * self.branch_slope
+        return self.layer.pack(**blocks), dx
+
+    def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
+        """Tangent along d(w_s C) = dw_s C + w_s dC, dw_b and dx."""
+        blocks = self.layer.unpack(dtheta)
+        product = blocks["w_s"][:, :, None] * self.c + self.w_s[:, :, None] * blocks["coefficients"]
+        spline = {name: blocks[name] for name in self.layer.spline.blocks} | {"coefficients": product}
+        dy = self.spline.pushforward(self.layer.spline.pack(**spline), dx)
+        return dy + self.branch @ blocks["w_b"].T + (self.branch_slope * dx) @ self.w_b.T  # type: ignore[no-any-return]
+
+    def pullback_inputs(self, G: FloatArray) -> FloatArray:
+        """Spline part plus silu'(x[s,p]) sum_q w_b[q,p] G[s,o,q]."""
+        assert self.branch_slope is not None
+        branch = np.tensordot(G, self.w_b, axes=(2, 0)) * self.branch_slope[:, None, :]
+        return self.spline.pullback_inputs(G) + branch  # type: ignore[no-any-return]
+
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """Columns of the spline blocks times w_s, then w_b and w_s."""
+        layer = self.layer
+        edges = layer.n_outputs * layer.n_inputs
+        spline = out[:, :, : layer.spline.n_params]
+        self.spline.fill_jacobian(G, spline)
+        columns = spline[:, :, : self.c.size].reshape(*out.shape[:2], *self.c.shape)
+        w_b, w_s = out[:, :, -2 * edges : -edges], out[:, :, -edges:]
+        w_s[...] = np.einsum("soqpi,qpi->soqp", columns, self.c).reshape(w_s.shape)
+        w_b[...] = (G[:, :, :, None] * self.branch[:, None, None, :]).reshape(w_b.shape)
+        columns *= self.w_s[:, :, None]

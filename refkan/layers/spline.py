@@ -1,0 +1,161 @@
+r"""Spline layers: y_q = sum_p sum_i C[q, p, i] b_i(x_p), local in every sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refkan.array_types import Array, FloatArray
+from refkan.bsplines import KnotTables, LocalBasis, knot_rows, local_basis
+from refkan.kernels import local_layer
+from refkan.kernels.compilation import for_arrays
+from refkan.knots import free_breakpoints_jvp, free_breakpoints_vjp
+from refkan.layers.base import Linearization
+from refkan.layers.edges import EdgeLayer
+
+
+@dataclass(frozen=True)
+class SplineLayer(EdgeLayer):
+    r"""A Kolmogorov-Arnold layer in the B-spline basis: y_q = sum_p sum_i C[q, p, i] b_i(x_p).
+
+    Parameters as for `EdgeLayer`; blocks: coefficients (Q, P, dim) and, with free knots, s (P, n). [S26] eq. (2).
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.SplineLayer((rk.SplineSpace.uniform(order=2, intervals=2),), n_outputs=1)
+    >>> layer.linearize(np.array([0.0, 1.0, 4.0]), np.array([[0.25], [0.75]])).value
+    array([[0.5],
+           [2.5]])
+    """
+
+    @property
+    def basis(self) -> str:
+        """The B-spline basis."""
+        return "spline"
+
+    def linearize(self, theta: Array, x: Array, slopes: bool = True) -> SplineLinearization:
+        """Evaluate at theta and x (N, P)."""
+        tables = self.tables(theta)
+        basis = local_basis(tables, x, 1 if slopes else 0, self.outside)
+        return SplineLinearization(self, theta, x, tables, basis)
+
+    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
+        """Draw a random linear function plus noise, or Gaussian coefficients of the same output variance on x."""
+        blocks = {"coefficients": self.draw_spline_coefficients(rng)}
+        if self.free_knots:
+            blocks["s"] = self.starting_s()
+        theta: FloatArray = self.pack(**blocks)
+        if scheme == "gaussian":
+            blocks["coefficients"] = _matched_gaussian(rng, self.linearize(theta, x, slopes=False))
+            theta = self.pack(**blocks)
+        return theta
+
+
+def _matched_gaussian(rng: np.random.Generator, start: SplineLinearization) -> FloatArray:
+    """Independent N(0, sigma^2) coefficients with the output variance of `start`, averaged over samples and outputs."""
+    layer = start.layer
+    per_unit = np.mean(np.sum(start.basis.rows[0] ** 2, axis=(1, 2))) if start.value.size else 1.0
+    variance = np.mean(start.value**2) if start.value.size else 1.0
+    return rng.normal(0.0, np.sqrt(variance / per_unit), (layer.n_outputs, layer.n_inputs, layer.dim))
+
+
+class SplineLinearization(Linearization):
+    """A spline layer at (theta, x), through the local basis at x."""
+
+    def __init__(self, layer: SplineLayer, theta: Array, x: Array, tables: KnotTables, basis: LocalBasis) -> None:
+        self.layer, self.theta, self.x, self.tables, self.basis = layer, theta, x, tables, basis
+        # Kernels keep coefficients as (P, dim, Q): the rows that a sample touches are contiguous over outputs.
+        self.C = np.ascontiguousarray(np.moveaxis(layer.unpack(theta)["coefficients"], 0, 2))
+        self.value = self._contract(basis.rows[0], self.C)
+
+    def _contract(self, rows: Array, C: Array) -> Array:
+        out = np.empty((rows.shape[0], C.shape[2]), np.result_type(rows, C))
+        for_arrays(local_layer.contract, out)(self.basis.start, rows, C, out)
+        return out
+
+    def _knot_rows(self) -> FloatArray:
+        return knot_rows(self.tables, self.x, self.basis.start, self.layer.outside)
+
+    def _nearby_knots(self) -> tuple[Array, Array]:
+        """Numbers j - 1 of the nearby interior breakpoints, clipped into range, [s, p, w], and which are real."""
+        r, n = self.layer.order, self.layer.intervals
+        j = self.basis.start[:, :, None] + np.arange(-r + 2, r)
+        return np.clip(j - 1, 0, max(n - 2, 0)), (j > 0) & (j < n)
+
+    def _gather_knots(self, dt: FloatArray) -> FloatArray:
+        """dt (P, n-1) at the nearby breakpoints of each sample and input, 0 where there is none."""
+        nearby, real = self._nearby_knots()
+        return np.where(real, dt[np.arange(dt.shape[0])[:, None], nearby], 0.0)
+
+    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
+        """Cotangents: dC[q,p,i] = sum_s dy[s,q] b_i(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_i C[q,p,i] b_i'(x[s,p])."""
+        dy = np.ascontiguousarray(dy)
+        n_inputs, dim, n_outputs = self.C.shape
+        # One owner for each input; for few inputs fixed parts of the samples, added in order: independent of threads.
+        parts = 1 if n_inputs >= 8 else min(8, max(1, dy.shape[0] // 512))
+        dC = np.zeros((parts, n_inputs, dim, n_outputs))
+        local_layer.pull_back_coefficients(self.basis.start, self.basis.rows[0], dy, dC)
+        blocks = {"coefficients": np.moveaxis(_sum_in_order(dC), 2, 0)}
+        if self.layer.free_knots:
+            blocks["s"] = self._pull_back_knots(dy)
+        dx = self.pullback_inputs(dy[:, None, :])[:, 0] if inputs else None
+        return self.layer.pack(**blocks), dx
+
+    def _pull_back_knots(self, dy: FloatArray) -> FloatArray:
+        """ds from dt_j = sum_{s,q} dy[s,q] sum_i C[q,p,i] db_i/dt_j (x[s,p])."""
+        n_samples, n_inputs, order = self.basis.rows[0].shape
+        g = np.empty((n_samples, 1, n_inputs, order))
+        local_layer.project(self.basis.start, self.C, dy[:, None, :], g)
+        near = np.einsum("spwi,spi->spw", self._knot_rows(), g[:, 0])
+        nearby, _ = self._nearby_knots()
+        dt = np.zeros((n_inputs, self.layer.intervals - 1))
+        if dt.size:
+            for p in range(n_inputs):
+                dt[p] = np.bincount(nearby[:, p].ravel(), near[:, p].ravel(), minlength=dt.shape[1])
+        return free_breakpoints_vjp(self.layer.unpack(self.theta)["s"], self.layer.domains, dt)
+
+    def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
+        """Tangent dy = sum_p sum_i (dC b_i + C b_i' dx_p + C sum_j db_i/dt_j dt_j)."""
+        blocks = self.layer.unpack(dtheta)
+        dC = np.ascontiguousarray(np.moveaxis(blocks["coefficients"], 0, 2))
+        rows = self.basis.rows[1] * dx[:, :, None]
+        if self.layer.free_knots:
+            s = self.layer.unpack(self.theta)["s"]
+            dt = free_breakpoints_jvp(s, self.layer.domains, blocks["s"])
+            if dt.size:
+                rows = rows + np.einsum("spwi,spw->spi", self._knot_rows(), self._gather_knots(dt))
+        return self._contract(self.basis.rows[0], dC) + self._contract(rows, self.C)
+
+    def pullback_inputs(self, G: FloatArray) -> FloatArray:
+        """dx[s, o, p] = sum_q G[s, o, q] sum_i C[q, p, i] b_i'(x[s, p])."""
+        out = np.empty((G.shape[0], G.shape[1], self.layer.n_inputs))
+        local_layer.pull_back_inputs(self.basis.start, self.basis.rows[1], self.C, np.ascontiguousarray(G), out)
+        return out
+
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """Coefficient columns G[s,o,q] b_i(x[s,p]), then the columns of s."""
+        layer = self.layer
+        size = layer.n_outputs * layer.n_inputs * layer.dim
+        columns = out[:, :, :size].reshape(*out.shape[:2], layer.n_outputs, layer.n_inputs, layer.dim)
+        local_layer.scatter_jacobian(self.basis.start, self.basis.rows[0], np.ascontiguousarray(G), columns)
+        if layer.free_knots:
+            n_samples, n_cotangents = G.shape[:2]
+            g = np.empty((n_samples, n_cotangents, layer.n_inputs, layer.order))
+            local_layer.project(self.basis.start, self.C, np.ascontiguousarray(G), g)
+            near = np.einsum("spwi,sopi->sopw", self._knot_rows(), g)
+            nearby, real = self._nearby_knots()
+            dt = np.zeros((n_samples, n_cotangents, layer.n_inputs, layer.intervals - 1))
+            s, p, w = np.nonzero(real)
+            dt[s, :, p, nearby[s, p, w]] = near[s, :, p, w]
+            out[:, :, size:] = free_breakpoints_vjp(layer.unpack(self.theta)["s"], layer.domains, dt).reshape(
+                n_samples, n_cotangents, -1
+            )
+
+
+def _sum_in_order(parts: FloatArray) -> FloatArray:
+    total = parts[0]
+    for part in parts[1:]:
+        total += part
+    return total

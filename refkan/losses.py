@@ -1,0 +1,143 @@
+"""Losses of a network on data: values, gradients and residuals as functions of the flat parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from refkan.arguments import as_array, as_vector
+from refkan.array_types import Array, FloatArray
+
+
+class DifferentiableModel(Protocol):
+    """What a loss asks of a network: values, and vector-Jacobian products."""
+
+    def __call__(self, theta: Array, x: Array) -> Array:
+        """Return the outputs, shape (N, Q)."""
+
+    def vjp(self, theta: Array, x: Array, inputs: bool = True) -> tuple[Array, Callable[[Array], Any]]:
+        """Return the outputs, and the map from their cotangent to those of theta and x."""
+
+
+@dataclass(frozen=True, eq=False)
+class LeastSquares:
+    r"""Least squares of a network F on samples.
+
+    ::
+
+        value(theta)    = 1/(2N) sum_s w_s |F(x_s; theta) - y_s|^2
+        gradient(theta) = J(theta)^T W e / N,    e = F - y
+
+    with J the Jacobian of the outputs, applied as one vector-Jacobian product, and w_s = 1 without `weights`.
+    The weights are not normalised: N is the number of samples, whatever their sum.
+
+    Parameters
+    ----------
+    net : network
+        Called as ``net(theta, x)``; offers ``vjp``.
+    x : array_like, shape (N, P)
+        Inputs, N >= 1.
+    y : array_like, shape (N, Q)
+        Targets.
+    weights : array_like, shape (N,), optional
+        Non-negative weights of the samples.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree, N = 0, an entry is NaN or infinite, or a weight is negative; the index is
+        named.
+    TypeError
+        If the data are not real numbers.
+
+    Notes ----- The losses of [A25] and [S26] are this one; their tables quote `mse`. A complex theta passes
+    through the value (squares, not absolute values, are summed), so that complex steps are exact.
+
+    Examples
+    --------
+    >>> class Line:
+    ...     def __call__(self, theta, x):
+    ...         return x @ theta[:, None]
+    ...     def vjp(self, theta, x, inputs=True):
+    ...         return self(theta, x), lambda dy: ((x.T @ dy)[:, 0], None)
+    >>> problem = LeastSquares(Line(), x=[[1.0], [2.0]], y=[[1.0], [4.0]])
+    >>> problem.value(np.array([1.0])), problem.mse(np.array([1.0]))
+    (1.0, 2.0)
+    >>> problem.gradient(np.array([1.0]))
+    array([-2.])
+    """
+
+    net: DifferentiableModel
+    x: FloatArray
+    y: FloatArray
+    weights: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        x, y = _real("x", self.x), _real("y", self.y)
+        if x.shape[0] == 0:
+            raise ValueError("x must hold at least one sample; got N = 0")
+        if y.shape[0] != x.shape[0] or y.shape[1] == 0:
+            raise ValueError(f"y must have shape (N, Q), N = {x.shape[0]} as x has, Q >= 1; got {y.shape}")
+        object.__setattr__(self, "x", x)
+        object.__setattr__(self, "y", y)
+        if self.weights is not None:
+            weights = as_vector("weights", self.weights, x.shape[0])
+            if weights.dtype.kind == "c":
+                raise TypeError(f"weights must be real; got dtype {weights.dtype}")
+            if (weights < 0).any():
+                first = int(np.argmax(weights < 0))
+                raise ValueError(f"weights must not be negative; got weights[{first}] = {weights[first]}")
+            object.__setattr__(self, "weights", weights.copy())
+
+    def residual(self, theta: Array) -> Array:
+        """Return ``F(x; theta) - y``, shape (N, Q)."""
+        return self._residual(self.net(theta, self.x))
+
+    def value(self, theta: Array) -> Any:
+        """Return ``1/(2N) sum_s w_s |F(x_s) - y_s|^2``: a float, complex for complex theta."""
+        return self._value(self.residual(theta))
+
+    def gradient(self, theta: Array) -> Array:
+        """Return the gradient ``J^T W e / N``, of theta's shape."""
+        return self.value_and_gradient(theta)[1]
+
+    def value_and_gradient(self, theta: Array) -> tuple[Any, Array]:
+        """Return value and gradient from one pass forward and one back."""
+        outputs, pullback = self.net.vjp(theta, self.x, inputs=False)
+        e = self._residual(outputs)
+        return self._value(e), pullback(self._weighted(e) / e.shape[0])[0]
+
+    def mse(self, theta: Array) -> Any:
+        """Return the mean squared error ``1/(N Q) sum |F(x_s) - y_s|^2``, without the weights.
+
+        This is what the papers' tables quote; for one output, twice the value of the unweighted loss.
+        """
+        e = self.residual(theta)
+        return _scalar(np.sum(e * e) / e.size)
+
+    def _residual(self, outputs: Array) -> Array:
+        # One target for three outputs would broadcast silently.
+        if outputs.shape != self.y.shape:
+            raise ValueError(f"y must have the shape of the outputs, {outputs.shape}; got {self.y.shape}")
+        return outputs - self.y
+
+    def _weighted(self, e: Array) -> Array:
+        return e if self.weights is None else self.weights[:, None] * e
+
+    def _value(self, e: Array) -> Any:
+        # e * e, not |e|^2: holomorphic, so that the complex step goes through.
+        return _scalar(np.sum(self._weighted(e) * e) / (2 * e.shape[0]))
+
+
+def _real(name: str, value: Any) -> FloatArray:
+    array = as_array(name, value, ndim=2)
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name} must be real; got dtype {array.dtype}")
+    return np.array(array, order="C")  # our own: the loss must not change when the caller's data do
+
+
+def _scalar(number: Any) -> Any:
+    return complex(number) if np.iscomplexobj(number) else float(number)

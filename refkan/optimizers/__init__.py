@@ -1,0 +1,9 @@
+"""Optimisers: gradient descent and Adam in the four geometries; L-BFGS, with line search or fixed step."""
+
+from __future__ import annotations
+
+from refkan.optimizers.driver import METHODS, minimize
+from refkan.optimizers.geometry import Geometry
+from refkan.optimizers.results import History, Result, State
+
+__all__ = ["METHODS", "Geometry", "History", "Result", "State", "minimize"]

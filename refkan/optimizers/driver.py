@@ -1,0 +1,120 @@
+"""`minimize`: one entry for all methods."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from refkan.arguments import as_array, check_choice, check_count
+from refkan.array_types import FloatArray
+from refkan.optimizers.first_order import adam, gradient_descent
+from refkan.optimizers.geometry import Geometry
+from refkan.optimizers.lbfgs import lbfgs
+from refkan.optimizers.lbfgs_fixed_step import lbfgs_fixed_step
+from refkan.optimizers.results import Result
+from refkan.optimizers.run import Callback, Ending, Halt, Problem, Run
+
+METHODS: dict[str, Callable[..., Ending]] = {
+    "gd": gradient_descent,
+    "adam": adam,
+    "lbfgs": lbfgs,
+    "lbfgs-fixed-step": lbfgs_fixed_step,
+}
+"""Name -> function of (run, theta, steps, *, options)."""
+
+
+def minimize(
+    problem: Problem,
+    theta: npt.ArrayLike,
+    method: str = "lbfgs",
+    steps: int = 100,
+    geometry: str | None = None,
+    gradient: str | None = None,
+    callback: Callback | None = None,
+    **options: Any,
+) -> Result:
+    r"""Minimise a problem over the flat parameters of its network.
+
+    Parameters
+    ----------
+    problem : LeastSquares or similar
+        Offers ``value_and_gradient(theta)``; and ``net.coordinates(name)``, ``net.basis`` if a geometry is
+        named.
+    theta : array_like, shape (n_params,)
+        The start.
+    method : {"lbfgs", "lbfgs-fixed-step", "gd", "adam"}
+        "lbfgs" is SciPy's L-BFGS-B; "lbfgs-fixed-step" has step 1, no line search, and epochs of 20
+        iterations.
+    steps : int
+        Steps at most (iterations; epochs for "lbfgs-fixed-step"); 0 only evaluates the start.
+    geometry : {"spline", "relu"}, optional
+        The coordinates of the steps; by default the network's own parameters.
+    gradient : {"spline", "relu"}, optional
+        The coordinates of the gradient; by default those of `geometry`. They may differ for "gd" and "adam"
+        only (Table 1 of [S26]): ``theta += back_geometry(-eta P gradient_gradient(grad_theta))``.
+    callback : callable, optional
+        Called with a `State` after every step; may raise StopIteration.
+    **options
+        gd: learning_rate (required), tolerance_gradient. adam: learning_rate, beta1, beta2, epsilon,
+        weight_decay, schedule, tolerance_gradient. lbfgs: history, max_line_search, tolerance_gradient,
+        tolerance_change. lbfgs-fixed-step: inner, history, tolerance_gradient, tolerance_change.
+
+    Returns
+    -------
+    Result
+        With the best point seen. A value or gradient that becomes non-finite ends the run with a message.
+
+    Raises
+    ------
+    ValueError
+        For unknown names, negative steps, options out of range, ``gradient != geometry`` where that is not
+        possible, and a value or gradient that is not finite at the start.
+    TypeError
+        For options that the method does not know or misses.
+
+    Examples
+    --------
+    >>> class Bowl:
+    ...     def value_and_gradient(self, theta):
+    ...         return 0.5 * theta @ theta, theta
+    >>> result = minimize(Bowl(), [3.0, -4.0], method="gd", steps=2, learning_rate=0.5)
+    >>> result.theta, result.history.value
+    (array([ 0.75, -1.  ]), array([12.5    ,  3.125  ,  0.78125]))
+    >>> minimize(Bowl(), [3.0, -4.0]).converged
+    True
+    """
+    check_choice("method", method, METHODS)
+    steps = check_count("steps", steps)
+    start = _as_start(theta)
+    solve = METHODS[method]
+    _check_options(method, solve, options)
+    run = Run(problem, Geometry.of(problem, geometry, gradient), callback)
+    try:
+        # A method that diverges overflows on its way; the run looks at every value itself.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            ending = solve(run, start, steps, **options)
+    except Halt as halt:
+        ending = Ending(False, str(halt))
+    return run.result(ending)
+
+
+def _as_start(theta: npt.ArrayLike) -> FloatArray:
+    start = as_array("theta", theta, ndim=1)
+    if start.dtype.kind == "c":
+        raise TypeError(f"theta must be real; got dtype {start.dtype}")
+    return start.copy()
+
+
+def _check_options(method: str, solve: Callable[..., Ending], options: dict[str, Any]) -> None:
+    parameters = inspect.signature(solve).parameters.values()
+    known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for name in options:
+        if name not in known:
+            raise TypeError(f"method {method!r} has no option {name!r}; it takes {', '.join(known)}")
+    for name, default in known.items():
+        if default is inspect.Parameter.empty and name not in options:
+            raise TypeError(f"method {method!r} needs the option {name!r}")

@@ -1,0 +1,98 @@
+"""Geometries of descent: in which coordinates the gradient is taken, and in which the step is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from refkan.arguments import check_choice
+from refkan.array_types import FloatArray
+
+_NAMES = ("spline", "relu")
+
+
+class Coordinates(Protocol):
+    """Linear coordinates v on the parameters theta."""
+
+    def back(self, v: FloatArray) -> FloatArray:
+        """Map v to theta; being linear, steps too."""
+
+    def gradient(self, g_theta: FloatArray) -> FloatArray:
+        """Map the gradient with respect to theta to that with respect to v: ``(d theta / d v)^T g``."""
+
+
+class OwnCoordinates:
+    """The network's own parameters: the identity."""
+
+    def back(self, v: FloatArray) -> FloatArray:
+        """Return `v`."""
+        return v
+
+    def gradient(self, g_theta: FloatArray) -> FloatArray:
+        """Return `g_theta`."""
+        return g_theta
+
+
+@dataclass(frozen=True)
+class Geometry:
+    r"""A row of Table 1 of [S26].
+
+    With v the coordinates of the step and z those of the gradient a method of preconditioner P does ::
+
+        v <- v - eta P grad_z,    that is    theta <- theta + back_v(-eta P gradient_z(grad_theta)).
+
+    If both are the same, this is descent in the inner product of v. If not, and a layer has more than one
+    input, P = I is no gradient of any function, and need not descend.
+
+    Attributes
+    ----------
+    step_coordinates, gradient_coordinates : Coordinates
+        v and z.
+    mixed : bool
+        Whether they differ.
+    """
+
+    step_coordinates: Coordinates
+    gradient_coordinates: Coordinates
+    mixed: bool
+
+    @classmethod
+    def of(cls, problem: Any, geometry: str | None, gradient: str | None) -> Geometry:
+        """Look the coordinates up by name: "spline", "relu" or None.
+
+        None means the network's own parameters for `geometry`, and the same as the geometry for `gradient`.
+        """
+        for argument, name in (("geometry", geometry), ("gradient", gradient)):
+            if name is not None:
+                check_choice(argument, name, _NAMES)
+        step = _coordinates(problem, geometry)
+        if gradient is None or gradient == geometry:
+            return cls(step, step, mixed=False)
+        # "spline" on a spline network is what None is there.
+        own = problem.net.basis
+        return cls(
+            step, _coordinates(problem, gradient), mixed=gradient != (own if geometry is None else geometry)
+        )
+
+    def gradient(self, g_theta: FloatArray) -> FloatArray:
+        """Return the gradient as the method sees it, with respect to z."""
+        return self.gradient_coordinates.gradient(g_theta)
+
+    def displacement(self, step: FloatArray) -> FloatArray:
+        """Return the change of theta that a step of v makes."""
+        return self.step_coordinates.back(step)
+
+    def refuse_mixed(self, method: str) -> None:
+        """Raise ValueError unless gradient and step have the same coordinates."""
+        if self.mixed:
+            raise ValueError(
+                f"gradient must be the same as geometry for method {method!r}, which needs the gradient "
+                "with respect to the coordinates it steps in; only 'gd' and 'adam' allow them to differ"
+            )
+
+
+def _coordinates(problem: Any, name: str | None) -> Coordinates:
+    if name is None:
+        return OwnCoordinates()
+    coordinates: Coordinates = problem.net.coordinates(name)
+    return coordinates

@@ -1,0 +1,86 @@
+"""What a minimisation returns, and what its callback is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from refkan.array_types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a callback receives after every step.
+
+    Attributes
+    ----------
+    step : int
+        Steps done: 1 after the first.
+    theta : ndarray
+        The parameters now, a copy.
+    value, gradient_norm : float
+        The value there, and the 2-norm of the gradient with respect to theta.
+    best_value : float
+        The least value seen so far.
+    n_evaluations : int
+        Evaluations of value and gradient so far.
+    seconds : float
+        Time since the start.
+    """
+
+    step: int
+    theta: FloatArray
+    value: float
+    gradient_norm: float
+    best_value: float
+    n_evaluations: int
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The course of a minimisation: four arrays, entry k after k steps, entry 0 the start.
+
+    Attributes
+    ----------
+    value : ndarray
+        The value of the current iterate, which need not be the best.
+    gradient_norm : ndarray
+        The 2-norm of the gradient with respect to the network's own parameters, whatever the geometry.
+    seconds : ndarray
+        Time since the start.
+    evaluations : ndarray of int
+        Evaluations of value and gradient so far.
+    """
+
+    value: FloatArray
+    gradient_norm: FloatArray
+    seconds: FloatArray
+    evaluations: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The outcome of `minimize`.
+
+    Attributes
+    ----------
+    theta : ndarray
+        The best point seen: the least value among all evaluated.
+    value : float
+        The value there.
+    history : History
+        The course, step by step.
+    n_evaluations : int
+        Evaluations of value and gradient.
+    converged : bool
+        Whether a tolerance of the method was met.
+    message : str
+        Why it ended.
+    """
+
+    theta: FloatArray
+    value: float
+    history: History
+    n_evaluations: int
+    converged: bool
+    message: str

@@ -1,0 +1,140 @@
+"""One minimisation as it goes: what all methods share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.optimizers.geometry import Geometry
+from refkan.optimizers.results import History, Result, State
+
+Callback = Callable[[State], Any]
+
+
+class Problem(Protocol):
+    """What a minimisation asks of a problem; coordinates other than its own are asked of ``problem.net``."""
+
+    def value_and_gradient(self, theta: FloatArray) -> tuple[Any, FloatArray]:
+        """Return the value and its gradient."""
+
+
+@dataclass(frozen=True, eq=False)
+class Iterate:
+    """A point with its value and its gradient with respect to theta: evaluated once, passed around whole."""
+
+    theta: FloatArray
+    value: float
+    gradient: FloatArray
+
+
+class Ending(NamedTuple):
+    """Why a method ended."""
+
+    converged: bool
+    message: str
+
+
+class Halt(Exception):  # noqa: N818  # a signal, as StopIteration is, not an error
+    """Ends a minimisation from within an evaluation or a callback."""
+
+
+class Run:
+    """Evaluates for a method, counts, keeps the best point and the history, and calls the callback.
+
+    A method calls `start` once, `evaluate` for every point it needs, and `finish_step` after every step.
+    """
+
+    def __init__(self, problem: Problem, geometry: Geometry, callback: Callback | None) -> None:
+        self.geometry = geometry
+        self.problem = problem
+        self._callback = callback
+        self._rows: list[tuple[float, float, float, int]] = []
+        self._n_evaluations = 0
+        self._began = time.perf_counter()
+        self._caller_errstate = np.geterr()
+
+    def start(self, theta: FloatArray) -> Iterate:
+        """Evaluate the first point; ValueError if value or gradient are not finite there."""
+        iterate, finite = self._evaluate(theta)
+        if not finite:
+            raise ValueError(
+                f"theta must be a point of finite value and gradient; the value is {iterate.value}"
+            )
+        self._best = iterate
+        self._append(iterate)
+        return iterate
+
+    def evaluate(self, theta: FloatArray) -> Iterate:
+        """Evaluate a point and halt if it, its value or its gradient are not finite."""
+        # Networks refuse parameters that are not finite, rightly; a diverging method must end with its best
+        # point.
+        if not np.isfinite(theta).all():
+            raise Halt(f"the parameters became non-finite in step {len(self._rows)}")
+        iterate, finite = self._evaluate(theta)
+        if not finite:
+            part = "gradient" if np.isfinite(iterate.value) else f"value ({iterate.value})"
+            raise Halt(f"the {part} became non-finite in step {len(self._rows)}")
+        if iterate.value < self._best.value:
+            self._best = iterate
+        return iterate
+
+    def finish_step(self, iterate: Iterate) -> None:
+        """Enter the iterate into the history and tell the callback; halt if that asks for it."""
+        self._append(iterate)
+        if self._callback is None:
+            return
+        value, norm, seconds, evaluations = self._rows[-1]
+        state = State(
+            len(self._rows) - 1, iterate.theta.copy(), value, norm, self._best.value, evaluations, seconds
+        )
+        try:
+            with np.errstate(**self._caller_errstate):
+                self._callback(state)
+        except StopIteration:
+            raise Halt(f"stopped by the callback after step {state.step}") from None
+
+    def result(self, ending: Ending) -> Result:
+        """Return the best point with the history."""
+        value, norm, seconds, evaluations = zip(*self._rows, strict=True)
+        history = History(np.array(value), np.array(norm), np.array(seconds), np.array(evaluations))
+        return Result(
+            theta=self._best.theta,
+            value=self._best.value,
+            history=history,
+            n_evaluations=self._n_evaluations,
+            converged=ending.converged,
+            message=ending.message,
+        )
+
+    def _evaluate(self, theta: FloatArray) -> tuple[Iterate, bool]:
+        value, gradient = self.problem.value_and_gradient(theta)
+        self._n_evaluations += 1
+        gradient = np.array(gradient, dtype=np.float64)  # a copy: it is kept while the problem goes on
+        if gradient.shape != theta.shape:
+            raise ValueError(f"the gradient must have theta's shape {theta.shape}; got {gradient.shape}")
+        finite = bool(np.isfinite(value)) and bool(np.isfinite(gradient).all())
+        return Iterate(theta, float(value), gradient), finite
+
+    def _append(self, iterate: Iterate) -> None:
+        norm = float(np.linalg.norm(iterate.gradient))
+        self._rows.append((iterate.value, norm, time.perf_counter() - self._began, self._n_evaluations))
+
+
+def small_gradient(gradient: FloatArray, tolerance: float) -> Ending | None:
+    """Return the ending "converged" if no entry of the gradient exceeds the tolerance in size, else None."""
+    largest = float(np.abs(gradient).max(initial=0.0))
+    if largest > tolerance:
+        return None
+    return Ending(
+        True, f"converged: largest gradient entry {largest:.3g} <= tolerance_gradient {tolerance:.3g}"
+    )
+
+
+def steps_done(steps: int) -> Ending:
+    """Return the ending of a method that used up its steps."""
+    return Ending(False, f"{steps} steps done")

@@ -1,0 +1,138 @@
+r"""The ReLU-power basis: the same interface as the B-splines, for the other basis of the same space.
+
+psi_i(x) = max(x - t_i, 0)^(r-1) for i = 1-r, ..., n-1 (for r = 1 the step x >= t_i). The scaled basis divides
+x - t_i by the mean spacing h = (b-a)/n. The functions are not local: a row of a design matrix is dense, and
+evaluating a spline through this basis loses digits like eps n^(r-1); nothing in this library that serves as truth
+goes through it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import as_array, as_vector, check_choice, check_count
+from refkan.array_types import Array, FloatArray
+from refkan.bsplines import OUTSIDE, gauss_points, require_inside
+from refkan.kernels import relu_power_basis
+from refkan.kernels.compilation import for_arrays
+from refkan.spaces import SplineSpace
+
+
+def relu_rows(
+    knots: Array, order: int, inverse_scale: FloatArray, x: Array, derivatives: int, outside: str
+) -> Array:
+    """Values and x-derivatives [d, s, p, i] of all dim functions at x (N, P), column p on knots[p]."""
+    dim = knots.shape[1] - order
+    rows = np.empty((derivatives + 1, *x.shape, dim), np.result_type(x, knots))
+    run = for_arrays(relu_power_basis.relu_rows, rows)
+    run(x, knots, order, inverse_scale, OUTSIDE[outside], rows)
+    return rows
+
+
+def relu_knot_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, outside: str) -> Array:
+    """Derivative [s, p, j] of the function that starts at the interior breakpoint t_{j+1} with respect to it."""
+    intervals = knots.shape[1] - 2 * order + 1
+    rows = np.empty((*x.shape, intervals - 1), np.result_type(x, knots))
+    run = for_arrays(relu_power_basis.relu_knot_rows, rows)
+    run(x, knots, order, inverse_scale, OUTSIDE[outside], rows)
+    return rows
+
+
+def inverse_scale(space: SplineSpace, scaled: bool) -> float:
+    """1/h for the scaled basis, 1 for the plain one."""
+    return 1.0 / space.mean_spacing if scaled else 1.0
+
+
+def design_matrix(
+    space: SplineSpace, x: Any, derivative: int = 0, outside: str = "error", scaled: bool = False
+) -> Array:
+    r"""Dense matrix Psi[s, i] = psi_i^{(derivative)}(x_s).
+
+    Parameters
+    ----------
+    space : SplineSpace
+        With strictly increasing knots.
+    x : array (N,)
+    derivative : int
+        psi_i' = (r-1) max(x - t_i, 0)^(r-2), and so on.
+    outside : {"linear", "polynomial", "natural", "error"}
+        "natural": the functions' own values, which keep growing to the right.
+    scaled : bool
+        Whether x - t_i is divided by the mean spacing h = (b-a)/n.
+
+    Returns
+    -------
+    array (N, dim)
+
+    Raises
+    ------
+    KnotError
+        If knots repeat.
+    ValueError
+        Wrong shape, non-finite points, an unknown policy, or a point outside the domain under "error".
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> space = rk.SplineSpace.uniform(order=2, intervals=2)
+    >>> rk.relu_powers.design_matrix(space, [0.0, 0.25, 1.0])
+    array([[0.5 , 0.  , 0.  ],
+           [0.75, 0.25, 0.  ],
+           [1.5 , 1.  , 0.5 ]])
+    """
+    space.require_strictly_increasing()
+    check_choice("outside", outside, OUTSIDE)
+    derivative = check_count("derivative", derivative)
+    points = as_array("x", x, ndim=1)[:, None]
+    if outside == "error":
+        require_inside(np.array([space.domain]), points)
+    scale = np.array([inverse_scale(space, scaled)])
+    return relu_rows(space.knots[None, :], space.order, scale, points, derivative, outside)[derivative, :, 0]
+
+
+def evaluate(
+    space: SplineSpace,
+    coefficients: Any,
+    x: Any,
+    derivative: int = 0,
+    outside: str = "error",
+    scaled: bool = False,
+) -> Array:
+    r"""Evaluate sum_j w_j psi_j, or one of its derivatives, at points x, shape (N,).
+
+    Parameters and errors as for `design_matrix`; coefficients have shape (dim,). The result carries the rounding
+    errors of this basis, of size eps n^(r-1) times the coefficients of the same function in the B-spline basis.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> space = rk.SplineSpace.uniform(order=2, intervals=2)
+    >>> rk.relu_powers.evaluate(space, [1.0, -2.0, 0.0], [0.25])
+    array([0.25])
+    """
+    c = as_vector("coefficients", coefficients, space.dim)
+    return design_matrix(space, x, derivative, outside, scaled) @ c
+
+
+def gram_matrix(space: SplineSpace, derivative: int = 0, scaled: bool = False) -> FloatArray:
+    r"""Gram matrix G_ij = int_a^b psi_i^{(d)} psi_j^{(d)} dx, exact by Gauss quadrature with r points an interval.
+
+    Returns
+    -------
+    array (dim, dim)
+        Dense and symmetric.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> space = rk.SplineSpace.uniform(order=1, intervals=2)
+    >>> rk.relu_powers.gram_matrix(space)
+    array([[1. , 0.5],
+           [0.5, 0.5]])
+    """
+    x, weights = gauss_points(space)
+    Psi = design_matrix(space, x, derivative, scaled=scaled)
+    weighted = np.sqrt(weights)[:, None] * Psi
+    return weighted.T @ weighted
