@@ -116,7 +116,7 @@ def taylor_test(
     TypeError
         For values that are not real.
 
-    Notes ----- A gradient wrong by a relative 1e-5 is still noticed; smaller mistakes are for
+    Notes ----- A gradient wrong by a relative 1e-5 or so is still noticed; smaller mistakes are for
     `gradient_check`. The idea is that of pyadjoint's Taylor tests (Farrell, Ham, Funke, Rognes, SIAM J. Sci.
     Comput. 35 (2013)).
 

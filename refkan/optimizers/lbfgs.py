@@ -21,7 +21,7 @@ def lbfgs(
     tolerance_gradient: float = 1e-9,
     tolerance_change: float = 0.0,
 ) -> Ending:
-    """SciPy's L-BFGS-B on the function ``d -> value(theta_0 + back(d))`` of the displacement in the coordinates v.
+    """SciPy's L-BFGS-B on ``d -> value(theta_0 + back(d))``, d the displacement in the coordinates v.
 
     The method only sees differences of points, so that this is the method on ``v = to(theta)`` itself; but
     the start is met exactly, not up to the rounding of ``back(to(theta))``. A step is an iteration, with its

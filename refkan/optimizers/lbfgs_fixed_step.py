@@ -24,11 +24,11 @@ def lbfgs_fixed_step(
     tolerance_gradient: float = 1e-7,
     tolerance_change: float = 1e-9,
 ) -> Ending:
-    """L-BFGS with step 1: a step of the history is an epoch of up to `inner` iterations ``v <- v - H grad_v``.
+    """L-BFGS with step 1: a step of the run is an epoch of up to `inner` iterations ``v <- v - H grad_v``.
 
     H is the inverse BFGS matrix of the last `history` pairs (s, y) on the initial matrix ``(y.s / y.y) I`` of
-    the newest pair. The very first iteration steps by ``min(1, 1 / |grad_v|_1)``. A pair with ``y.s <=
-    1e-10`` is left out. An epoch ends early when the predicted slope ``grad_v . H grad_v`` is less than
+    the newest pair. The very first iteration steps by ``min(1, 1 / |grad_v|_1)``. A pair of curvature y.s
+    below 1e-10 is left out. An epoch ends early when the predicted slope ``grad_v . H grad_v`` is less than
     `tolerance_change` (before the step), or (after it) when the gradient is small, no entry of the step
     exceeds `tolerance_change`, or the value has changed by less. The pairs survive from epoch to epoch.
     Nothing forces the value to decrease.

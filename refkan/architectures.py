@@ -1,0 +1,149 @@
+r"""The networks of the papers: `kan` and `mlp`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import check_choice, check_count
+from refkan.conversion import BASES, layer_in_basis
+from refkan.knots import check_domain
+from refkan.layers import DenseLayer, Layer, SiluLayer, SplineLayer
+from refkan.networks import Network
+from refkan.node_maps import NODE_MAPS
+from refkan.spaces import SplineSpace
+
+UNIT = (0.0, 1.0)
+
+
+def kan(
+    widths: Sequence[int],
+    order: int,
+    intervals: int | Sequence[int],
+    domain: Any = UNIT,
+    *,
+    basis: str = "spline",
+    node_map: str = "affine",
+    outside: str = "linear",
+    edge: str = "spline",
+    free_knots: bool | Sequence[bool] = False,
+) -> Network:
+    r"""Build a Kolmogorov-Arnold network [d_0, d_1, ..., d_L] of splines on uniform knots.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        At least two, all positive.
+    order : int
+        Order r = degree + 1 of all splines.
+    intervals : int or sequence of int
+        Number of intervals, one for all layers or one a layer.
+    domain : pair or sequence of pairs
+        One pair (a, b) for the inputs of every layer; or d_0 pairs for the network's inputs, hidden layers
+        then have (0, 1).
+    basis : {"spline", "relu", "scaled-relu"}
+        What the coefficients refer to.
+    node_map : {"affine", "mean-std", "min-max", "sigmoid", "none"}
+        How activations are brought into the next domain.
+    outside : {"linear", "polynomial", "natural", "error"}
+        What a spline does outside its domain.
+    edge : {"spline", "silu"}
+        "silu": the edge w_b silu(x) + w_s sum_i c_i b_i(x) of the first KAN paper.
+    free_knots : bool or sequence of bool
+        Whether interior breakpoints are trained, for all layers or one a layer.
+
+    Returns
+    -------
+    Network
+        Not yet bound to data: see `Network.initialize`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        On widths, counts, names or combinations that make no network; the message names the argument.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> rk.kan([2, 5, 1], order=3, intervals=[1, 3]).n_params
+    55
+    """
+    widths = _check_widths(widths)
+    n_layers = len(widths) - 1
+    check_choice("basis", basis, BASES)
+    check_choice("node_map", node_map, NODE_MAPS)
+    check_choice("edge", edge, ("spline", "silu"))
+    counts = _one_a_layer("intervals", intervals, n_layers)
+    free = _one_a_layer("free_knots", free_knots, n_layers)
+    if edge == "silu" and basis != "spline":
+        raise ValueError(f"edge 'silu' is defined in the spline basis; got basis={basis!r}")
+    layers: list[Layer] = []
+    for k, (P, Q) in enumerate(zip(widths, widths[1:], strict=False)):
+        pairs = _domains(domain, P, k)
+        n = check_count(f"intervals[{k}]", counts[k], 1)
+        made: dict[tuple[float, float], SplineSpace] = {}  # inputs with one domain share one space
+        spaces = tuple(made.setdefault(pair, SplineSpace.uniform(order, n, pair)) for pair in pairs)
+        spline = SplineLayer(spaces, Q, outside, bool(free[k]))
+        layers.append(SiluLayer(spline) if edge == "silu" else layer_in_basis(spline, basis))
+    return Network(tuple(layers), (NODE_MAPS[node_map],) * (n_layers - 1))
+
+
+def mlp(widths: Sequence[int], activation: str = "relu") -> Network:
+    r"""Build a dense network: activation(W x + bias) in hidden layers, a linear output without bias.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        [d_0, ..., d_L], all positive.
+    activation : {"relu", "relu3", "tanh"}
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError, TypeError
+        On bad widths or an unknown activation.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> [rk.mlp(widths).n_params for widths in ([2, 5, 1], [2, 30, 1], [2, 20, 20, 1])]
+    [20, 120, 500]
+    """
+    widths = _check_widths(widths)
+    check_choice("activation", activation, ("relu", "relu3", "tanh"))
+    pairs = list(zip(widths, widths[1:], strict=False))
+    hidden = [DenseLayer(P, Q, activation) for P, Q in pairs[:-1]]
+    output = DenseLayer(*pairs[-1], activation="identity", bias=False)
+    return Network((*hidden, output), (NODE_MAPS["none"],) * len(hidden))
+
+
+def _check_widths(widths: Any) -> list[int]:
+    if isinstance(widths, str) or not isinstance(widths, Sequence | np.ndarray):
+        raise TypeError(f"widths must be a sequence of integers; got {widths!r}")
+    if len(widths) < 2:
+        raise ValueError(f"widths must hold at least two numbers, inputs and outputs; got {list(widths)}")
+    return [check_count(f"widths[{k}]", width, 1) for k, width in enumerate(widths)]
+
+
+def _one_a_layer(name: str, value: Any, n_layers: int) -> list[Any]:
+    if not isinstance(value, Sequence | np.ndarray):
+        return [value] * n_layers
+    if len(value) != n_layers:
+        raise ValueError(f"{name} must be one value or one a layer ({n_layers}); got {len(value)} values")
+    return list(value)
+
+
+def _domains(domain: Any, n_inputs: int, layer: int) -> list[tuple[float, float]]:
+    shape = np.shape(domain)
+    if len(shape) == 2:
+        if layer > 0:
+            return [UNIT] * n_inputs
+        if shape[0] != n_inputs:
+            raise ValueError(f"domain must be one pair or one for each of the {n_inputs} inputs; got {shape[0]} pairs")
+        return [check_domain(pair, f"domain[{p}]") for p, pair in enumerate(domain)]
+    return [check_domain(domain)] * n_inputs
