@@ -3,6 +3,7 @@ r"""The networks of the papers: `kan` and `mlp`."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def kan(
     if edge == "silu" and basis != "spline":
         raise ValueError(f"edge 'silu' is defined in the spline basis; got basis={basis!r}")
     layers: list[Layer] = []
-    for k, (P, Q) in enumerate(zip(widths, widths[1:], strict=False)):
+    for k, (P, Q) in enumerate(pairwise(widths)):
         pairs = _domains(domain, P, k)
         n = check_count(f"intervals[{k}]", counts[k], 1)
         made: dict[tuple[float, float], SplineSpace] = {}  # inputs with one domain share one space
@@ -116,7 +117,7 @@ def mlp(widths: Sequence[int], activation: str = "relu") -> Network:
     """
     widths = _check_widths(widths)
     check_choice("activation", activation, ("relu", "relu3", "tanh"))
-    pairs = list(zip(widths, widths[1:], strict=False))
+    pairs = list(pairwise(widths))
     hidden = [DenseLayer(P, Q, activation) for P, Q in pairs[:-1]]
     output = DenseLayer(*pairs[-1], activation="identity", bias=False)
     return Network((*hidden, output), (NODE_MAPS["none"],) * len(hidden))

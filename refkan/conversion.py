@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan import change_of_basis
-from refkan.array_types import Array, FloatArray
 from refkan.arguments import check_choice
+from refkan.array_types import Array, FloatArray
 from refkan.layers import EdgeLayer, Layer, ReluLayer, SiluLayer, SplineLayer
 
 BASES = ("spline", "relu", "scaled-relu")
@@ -28,7 +28,8 @@ def layer_in_basis(layer: Layer, basis: str) -> Layer:
     if layer_basis(layer) == basis:
         return layer
     if not isinstance(layer, EdgeLayer):
-        kind = "a SiLU edge is defined in the spline basis" if isinstance(layer, SiluLayer) else "a dense layer has none"
+        silu = isinstance(layer, SiluLayer)
+        kind = "a SiLU edge is defined in the spline basis" if silu else "a dense layer has none"
         raise ValueError(f"basis {basis!r} is not available: {kind}")
     shared = (layer.spaces, layer.n_outputs, layer.outside, layer.free_knots)
     return SplineLayer(*shared) if basis == "spline" else ReluLayer(*shared, scaled=basis == "scaled-relu")
@@ -62,7 +63,9 @@ def convert_layer(layer: Layer, theta: FloatArray, target: Layer, k: int, allow_
     mine = (layer.spaces, layer.n_outputs, layer.outside, layer.free_knots)
     theirs = (target.spaces, target.n_outputs, target.outside, target.free_knots)
     if mine != theirs:
-        raise ValueError(f"layer {k}: other must have the same spaces, outputs, outside rule and free knots; got {target}")
+        raise ValueError(
+            f"layer {k}: other must have the same spaces, outputs, outside rule and free knots as {layer}; got {target}"
+        )
     if layer.outside == "natural" and (layer.basis == "spline") != (target.basis == "spline") and not allow_inexact:
         raise ValueError(
             f"layer {k}: under outside='natural' B-splines decay and ReLU powers grow outside the domain, so the two "

@@ -16,6 +16,9 @@ from refkan.errors import KnotError
 
 MAX_ORDER = 10
 
+SMALLEST_SPAN = float(np.finfo(np.float64).tiny)
+"""Spans below the normal range have no finite reciprocal."""
+
 
 def check_order(order: Any) -> int:
     """Return the order as an int in 1..10."""
@@ -57,7 +60,7 @@ def check_knots(knots: Any, order: int) -> FloatArray:
     bad = np.flatnonzero(np.diff(array) < 0)
     if bad.size:
         k = int(bad[0]) + 1
-        raise KnotError(f"knots must be in ascending order; got knots[{k}]={array[k]} after knots[{k - 1}]={array[k - 1]}")
+        raise KnotError(f"knots must be in ascending order; got {_after(array, k)}")
     bad = np.flatnonzero(array[order:] == array[:-order])
     if bad.size:
         k = int(bad[0])
@@ -67,11 +70,15 @@ def check_knots(knots: Any, order: int) -> FloatArray:
     if not array[order - 1] < array[-order]:
         raise KnotError(f"the domain is empty: knots[{order - 1}] = knots[{array.size - order}] = {array[order - 1]}")
     gaps = np.diff(array)
-    if np.any((gaps > 0) & (gaps < np.finfo(np.float64).tiny)):
-        k = int(np.flatnonzero((gaps > 0) & (gaps < np.finfo(np.float64).tiny))[0]) + 1
-        raise KnotError(f"knots must not be closer than {np.finfo(np.float64).tiny:.3g}; got {gaps[k - 1]} at knots[{k}]")
+    bad = np.flatnonzero((gaps > 0) & (gaps < SMALLEST_SPAN))
+    if bad.size:
+        raise KnotError(f"knots must differ by 0 or at least {SMALLEST_SPAN:.3g}; got {_after(array, int(bad[0]) + 1)}")
     array.flags.writeable = False
     return array
+
+
+def _after(knots: FloatArray, k: int) -> str:
+    return f"knots[{k}]={knots[k]} after knots[{k - 1}]={knots[k - 1]}"
 
 
 def check_strictly_increasing(knots: FloatArray) -> None:
@@ -79,7 +86,7 @@ def check_strictly_increasing(knots: FloatArray) -> None:
     bad = np.flatnonzero(np.diff(knots) <= 0)
     if bad.size:
         k = int(bad[0]) + 1
-        raise KnotError(f"knots must be strictly increasing; got knots[{k}]={knots[k]} after knots[{k - 1}]={knots[k - 1]}")
+        raise KnotError(f"knots must be strictly increasing; got {_after(knots, k)}")
 
 
 def extend_uniformly(breakpoints: Array, order: int) -> Array:
@@ -116,7 +123,7 @@ FLOOR = 0.01
 def softmax(s: Array) -> Array:
     """exp(s) / sum(exp(s)) along the last axis, without overflow."""
     e = np.exp(s - s.real.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
+    return e / e.sum(axis=-1, keepdims=True)
 
 
 def free_breakpoints(s: Array, domain: FloatArray) -> Array:
@@ -171,7 +178,7 @@ def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> F
     length = domain[..., 1:] - domain[..., :1]
     g = np.zeros((*dt.shape[:-1], s.shape[-1]))
     g[..., :-1] = length * np.cumsum(dt[..., ::-1], axis=-1)[..., ::-1]
-    return (1 - FLOOR) * p * (g - np.sum(p * g, axis=-1, keepdims=True))  # type: ignore[no-any-return]
+    return (1 - FLOOR) * p * (g - np.sum(p * g, axis=-1, keepdims=True))
 
 
 def free_breakpoints_jvp(s: FloatArray, domain: FloatArray, ds: FloatArray) -> FloatArray:
@@ -189,7 +196,7 @@ def free_breakpoints_jvp(s: FloatArray, domain: FloatArray, ds: FloatArray) -> F
     p = softmax(s)
     dq = (1 - FLOOR) * p * (ds - np.sum(p * ds, axis=-1, keepdims=True))
     length = domain[..., 1:] - domain[..., :1]
-    return length * np.cumsum(dq[..., :-1], axis=-1)  # type: ignore[no-any-return]
+    return length * np.cumsum(dq[..., :-1], axis=-1)
 
 
 def greville_points(knots: FloatArray, order: int) -> FloatArray:

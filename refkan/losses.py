@@ -105,10 +105,14 @@ class LeastSquares:
         return self.value_and_gradient(theta)[1]
 
     def value_and_gradient(self, theta: Array) -> tuple[Any, Array]:
-        """Return value and gradient from one pass forward and one back."""
+        """Return value and gradient from one pass forward and one back; NaN gradients where the value overflows."""
         outputs, pullback = self.net.vjp(theta, self.x, inputs=False)
         e = self._residual(outputs)
-        return self._value(e), pullback(self._weighted(e) / e.shape[0])[0]
+        value = self._value(e)
+        if not np.isfinite(value):
+            # A network refuses such cotangents; a diverging optimiser must be told of the value all the same.
+            return value, np.full(np.shape(theta), np.nan)
+        return value, pullback(self._weighted(e) / e.shape[0])[0]
 
     def mse(self, theta: Array) -> Any:
         """Return the mean squared error ``1/(N Q) sum |F(x_s) - y_s|^2``, without the weights.

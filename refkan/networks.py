@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from refkan.arguments import as_samples, as_shape, as_vector, check_choice
 from refkan.array_types import Array, FloatArray
-from refkan.conversion import Coordinates, coordinates, convert_layer, layer_basis, layer_in_basis
+from refkan.conversion import Coordinates, convert_layer, coordinates, layer_basis, layer_in_basis
 from refkan.layers.base import SCHEMES, Layer
 from refkan.node_maps import AffineMap, NodeMap, PointwiseMap, StatisticsMap
 from refkan.sweeps import Sweep
@@ -54,7 +55,7 @@ class Network:
             raise ValueError(
                 f"{len(self.layers)} layers need {len(self.layers) - 1} node maps; got {len(self.node_maps)}"
             )
-        for k, (layer, following) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
+        for k, (layer, following) in enumerate(pairwise(self.layers)):
             if layer.n_outputs != following.n_inputs:
                 raise ValueError(
                     f"widths must agree; got {layer.n_outputs} outputs of layer {k} "
@@ -72,12 +73,12 @@ class Network:
     def slices(self) -> tuple[slice, ...]:
         """Where the parameters of each layer lie in theta."""
         ends = np.cumsum([0, *(layer.n_params for layer in self.layers)])
-        return tuple(slice(int(a), int(b)) for a, b in zip(ends, ends[1:], strict=False))
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
 
     @property
     def n_params(self) -> int:
         """Number of parameters M."""
-        return self.slices[-1].stop  # type: ignore[no-any-return]
+        return self.slices[-1].stop
 
     @property
     def basis(self) -> str | None:
@@ -312,8 +313,13 @@ class Network:
             raise ValueError(f"other must have widths {self.widths}; got {other.widths}")
         for k, (mine, theirs) in enumerate(zip(self.node_maps, other.node_maps, strict=True)):
             if not _same_map(mine, theirs):
-                raise ValueError(f"other must have the same node map after layer {k}; got {theirs.name!r}, other constants or kind")
-        if not np.array_equal(*(np.zeros((0, 0)) if s is None else s for s in (self.statistics, other.statistics))):
+                raise ValueError(
+                    f"other must have the same node map after layer {k} as this network ({mine.name!r}); "
+                    f"got {theirs.name!r}, of another kind or with other constants"
+                )
+        empty = np.empty((0, 0))
+        batches = [empty if net.statistics is None else net.statistics for net in (self, other)]
+        if not np.array_equal(batches[0], batches[1]):
             raise ValueError("other must have the same statistics batch")
         parts = [
             convert_layer(layer, part, target, k, allow_inexact)
@@ -329,7 +335,7 @@ class Network:
 def _apply(node_map: NodeMap, y: Array, y_batch: Array, layer: int) -> Array:
     if isinstance(node_map, StatisticsMap):
         scale, shift = node_map.constants(y_batch, layer)
-        return scale * y + shift  # type: ignore[no-any-return]
+        return scale * y + shift
     assert isinstance(node_map, PointwiseMap)
     return node_map.value(y)
 

@@ -91,7 +91,9 @@ class AffineMap(PointwiseMap):
 
     def value(self, y: Array) -> Array:
         """Return scale y + shift."""
-        return self.scale * y + self.shift  # type: ignore[no-any-return]
+        assert self.scale is not None
+        assert self.shift is not None
+        return self.scale * y + self.shift
 
     def slope(self, y: Array) -> Array:
         """Return scale."""
@@ -119,14 +121,14 @@ class SigmoidMap(PointwiseMap):
         """Return a + (b - a) sigmoid(y)."""
         assert self.domains is not None
         a, b = self.domains.T
-        return a + (b - a) * sigmoid(y)  # type: ignore[no-any-return]
+        return a + (b - a) * sigmoid(y)
 
     def slope(self, y: Array) -> Array:
         """Return (b - a) sigmoid(y) (1 - sigmoid(y))."""
         assert self.domains is not None
         a, b = self.domains.T
         g = sigmoid(y)
-        return (b - a) * g * (1.0 - g)  # type: ignore[no-any-return]
+        return (b - a) * g * (1.0 - g)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,15 +184,15 @@ class MeanStdMap(StatisticsMap):
         return scale, middle - scale * mean
 
     def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """dmean = -scale dshift; dstd = -(scale/std)(dscale - mean dshift); dY = dmean/S + dstd (Y - mean)/(S std)."""
+        """Dmean = -scale dshift; dstd = -(scale/std)(dscale - mean dshift); dY = dmean/S + dstd (Y - mean)/(S std)."""
         mean, std, reach, _ = self._parts(Y)
         scale = reach / std
         dmean = -scale * dshift
         dstd = -(scale / std) * (dscale - mean * dshift)
-        return (dmean + dstd * (Y - mean) / std) / Y.shape[0]  # type: ignore[no-any-return]
+        return (dmean + dstd * (Y - mean) / std) / Y.shape[0]
 
     def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """dstd = <Y - mean, dY>/(S std); dscale = -(scale/std) dstd; dshift = -dscale mean - scale dmean."""
+        """Dstd = <Y - mean, dY>/(S std); dscale = -(scale/std) dstd; dshift = -dscale mean - scale dmean."""
         mean, std, reach, _ = self._parts(Y)
         scale = reach / std
         dstd = np.mean((Y - mean) * dY, axis=0) / std
@@ -231,7 +233,7 @@ class MinMaxMap(StatisticsMap):
         return dY
 
     def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """dscale = -scale^2 (dmax - dmin)/(b-a); dshift = -dscale min - scale dmin."""
+        """Dscale = -scale^2 (dmax - dmin)/(b-a); dshift = -dscale min - scale dmin."""
         assert self.domains is not None
         nodes, low, high, lowest, highest = self._parts(Y)
         length = self.domains[:, 1] - self.domains[:, 0]

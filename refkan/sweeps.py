@@ -135,7 +135,7 @@ class Sweep:
         return dy[self._first :]
 
     def jacobian(self) -> FloatArray:
-        r"""J (N d_L, n_params): rows with the constants of the maps held fixed, plus dy/dconstants dconstants/dtheta."""
+        r"""J (N d_L, n_params): the constants of maps held fixed, plus dy/dconstants dconstants/dtheta."""
         first, n_outputs = self._first, self.layers[-1].value.shape[1]
         rows = self.layers[-1].value.shape[0]
         J = np.zeros((rows - first, n_outputs, self.net.n_params))

@@ -37,9 +37,7 @@ def relative_step(dtype: Any) -> float:
     return float(np.cbrt(np.finfo(dtype).eps))
 
 
-def central_differences(
-    value: Function, theta: Array, shape: tuple[int, ...], step: float | None = None
-) -> Array:
+def central_differences(value: Function, theta: Array, shape: tuple[int, ...], step: float | None = None) -> Array:
     """Return d value / d theta, shape (M, n), by ``(f(theta + h e_i) - f(theta - h e_i)) / (2h)``.
 
     ``h_i = step * max(1, |theta_i|)``; `step` is eps^(1/3) by default.
@@ -53,9 +51,7 @@ def central_differences(
         minus.flat[i] -= h
         width = float(plus.flat[i]) - float(minus.flat[i])  # the steps as rounded, not as asked for
         if width == 0.0:
-            raise ValueError(
-                f"step must change theta; {relative:.2g} is lost in theta[{i}] = {theta.flat[i]}"
-            )
+            raise ValueError(f"step must change theta; {relative:.2g} is lost in theta[{i}] = {theta.flat[i]}")
         upper = evaluate_real(f"value(theta + h e_{i})", value, plus, shape)
         lower = evaluate_real(f"value(theta - h e_{i})", value, minus, shape)
         columns.append((upper - lower).ravel() / width)
@@ -72,9 +68,7 @@ def complex_step(value: Function, theta: Array, shape: tuple[int, ...], step: fl
     for i in range(theta.size):
         direction = np.zeros_like(theta)
         direction.flat[i] = 1.0
-        columns.append(
-            _complex_derivative(f"value(theta + i h e_{i})", value, theta, direction, h, shape).ravel()
-        )
+        columns.append(_complex_derivative(f"value(theta + i h e_{i})", value, theta, direction, h, shape).ravel())
     return _as_columns(columns, shape)
 
 

@@ -207,9 +207,7 @@ def _check(
         reference = complex_step if used == "complex" else central_differences
         ours = reference(value, point, centre.shape, step).reshape(theirs.shape)
         scales = _scales(used, ours, theirs, centre, point) if given is None else given
-        return _report(
-            name, used, note, ours, theirs, scales, _tolerance(used, rtol, point), atol or 0.0
-        ), ours
+        return _report(name, used, note, ours, theirs, scales, _tolerance(used, rtol, point), atol or 0.0), ours
 
     if method == "central" or reason is not None:
         return compare("central", f"complex step not possible: {reason}" if reason else "")[0]
@@ -236,9 +234,7 @@ def _scales(method: str, ours: Array, theirs: Array, centre: Array, theta: Array
     ours, theirs = np.abs(ours).reshape(rows, n), np.abs(theirs).reshape(rows, n)
     scales = np.maximum(np.maximum(ours, theirs), ours.max(axis=1, initial=0.0, keepdims=True))
     if method == "central":
-        scales = np.maximum(
-            scales, np.abs(centre).reshape(rows, 1) / np.maximum(1.0, np.abs(theta)).reshape(1, n)
-        )
+        scales = np.maximum(scales, np.abs(centre).reshape(rows, 1) / np.maximum(1.0, np.abs(theta)).reshape(1, n))
     result: Array = scales.reshape(centre.shape + theta.shape)
     return result
 
@@ -261,9 +257,7 @@ def _report(
         lines.append(note)
     if failures:
         rows = [_row(failure) for failure in failures[:_SHOWN]]
-        lines.append(
-            format_table(["index", "ours (reference)", "theirs", "theirs/ours", "relative error"], rows)
-        )
+        lines.append(format_table(["index", "ours (reference)", "theirs", "theirs/ours", "relative error"], rows))
     if len(failures) > _SHOWN:
         lines.append(f"... and {len(failures) - _SHOWN} more")
     return GradientReport(

@@ -90,9 +90,7 @@ def invariance_test(
     first = evaluate_real("f(x)", f, points)
     second = evaluate_real("g(x)", g, points, first.shape)
     if first.shape[:1] != points.shape[:1]:
-        raise ValueError(
-            f"f(x) must have {points.shape[0]} samples as its first axis; got shape {first.shape}"
-        )
+        raise ValueError(f"f(x) must have {points.shape[0]} samples as its first axis; got shape {first.shape}")
     largest = np.abs(first).max(initial=0.0)
     scales = np.broadcast_to(largest if scale is None else as_array("scale", scale), first.shape)
     difference = np.abs(first - second)
@@ -115,6 +113,4 @@ def invariance_test(
         f"\nworst at [{format_index(index)}], x = {np.array2string(where, precision=17)}: "
         f"f = {first[index]:.16e}, g = {second[index]:.16e}"
     )
-    return InvarianceReport(
-        ok, table, greatest, worst, index, where, float(first[index]), float(second[index])
-    )
+    return InvarianceReport(ok, table, greatest, worst, index, where, float(first[index]), float(second[index]))

@@ -138,9 +138,7 @@ def taylor_test(
     slope = float(np.sum(evaluate_real("gradient(theta)", gradient, point, point.shape) * d))
     coefficients = [centre, slope]
     if hessian_vector is not None:
-        curved = evaluate_real(
-            "hessian_vector(theta, d)", lambda t: hessian_vector(t, d.copy()), point, point.shape
-        )
+        curved = evaluate_real("hessian_vector(theta, d)", lambda t: hessian_vector(t, d.copy()), point, point.shape)
         coefficients.append(float(np.sum(d * curved)) / 2)
 
     def value_at(t: float) -> float:

@@ -7,8 +7,9 @@ share the quotients q_i = v_i / (t_{m+1+i} - t_{m+1+i-k}), v_0..v_{k-1} the valu
     raise:          v'_i = (x - t_{m-k+i}) q_{i-1} + (t_{m+1+i} - x) q_i
     differentiate:  v'_i = k (q_{i-1} - q_i)
 
-with q_{-1} = q_k = 0. Samples are worked in blocks, sample last, so that the loops over them vectorise. Reciprocal spans come from a table in which the reciprocal of an empty span is 0, which is
-the convention 0/0 = 0 of repeated knots.
+with q_{-1} = q_k = 0. Reciprocal spans come from a table in which the reciprocal of an empty span is 0, which is
+the convention 0/0 = 0 of repeated knots. Samples are worked in blocks, sample last, so that the loops over them
+vectorise.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ BLOCK = 128
 
 
 @kernel()
-def find_intervals(x, breakpoints, guide, halvings, m):  # type: ignore[no-untyped-def]
+def find_intervals(x, breakpoints, guide, halvings, m):
     """m[s]: last non-empty interval that starts at or before x[s]; the first or last one outside the domain.
 
     guide[c] is the interval at a + c (b-a)/n. Rounding may put x one cell off, hence the margin of one cell; the
@@ -45,14 +46,14 @@ def find_intervals(x, breakpoints, guide, halvings, m):  # type: ignore[no-untyp
 
 
 @kernel()
-def gather(table, m, offset, out):  # type: ignore[no-untyped-def]
+def gather(table, m, offset, out):
     """out[s] = table[m[s] + offset]."""
     for s in range(m.shape[0]):
         out[s] = table[m[s] + offset]
 
 
 @kernel()
-def raise_order(v, k, x, window, span, carry):  # type: ignore[no-untyped-def]
+def raise_order(v, k, x, window, span, carry):
     """Replace the k values of order k in v (r, S) by the k + 1 values of order k + 1.
 
     window[l] holds t_{m+l-r+2}, span[i] holds 1/(t_{m+1+i} - t_{m+1+i-k}).
@@ -69,7 +70,7 @@ def raise_order(v, k, x, window, span, carry):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def differentiate(v, k, span, carry):  # type: ignore[no-untyped-def]
+def differentiate(v, k, span, carry):
     """Replace k values of order k in v (r, S) by the derivatives of the k + 1 B-splines of order k + 1."""
     carry[:] = 0.0
     for i in range(k):
@@ -82,7 +83,7 @@ def differentiate(v, k, span, carry):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def fill_block(x, m, knots, inverse_spans, window, span, carry, rows):  # type: ignore[no-untyped-def]
+def fill_block(x, m, knots, inverse_spans, window, span, carry, rows):
     """rows[d, i, s]: derivative d of the r B-splines on interval m[s], continued as polynomials.
 
     Scratch: window (2r-2, S), span (r, r, S), carry (S,).
@@ -108,7 +109,7 @@ def fill_block(x, m, knots, inverse_spans, window, span, carry, rows):  # type: 
 
 
 @kernel()
-def fill_natural_tail(x, first, knots, inverse_spans, work, out):  # type: ignore[no-untyped-def]
+def fill_natural_tail(x, first, knots, inverse_spans, work, out):
     """Own values outside the domain of the r B-splines whose knots start at positions first, ..., first + r - 1.
 
     Order 1 is the indicator of [t_l, t_{l+1}); then order by order over a window of 2r - 1 functions, of which each
@@ -138,7 +139,7 @@ def fill_natural_tail(x, first, knots, inverse_spans, work, out):  # type: ignor
 
 
 @kernel()
-def fill_outside(x, at, s, n, knots, inverse_spans, outside, work, rows):  # type: ignore[no-untyped-def]
+def fill_outside(x, at, s, n, knots, inverse_spans, outside, work, rows):
     """Continue block column s, filled at the end point `at`, to x: the tangent, or the functions' own values."""
     if outside == NATURAL:
         first = 0 if x.real < at.real else n - 1  # the first or last r functions, whatever empty intervals lie there
@@ -151,8 +152,8 @@ def fill_outside(x, at, s, n, knots, inverse_spans, outside, work, rows):  # typ
 
 
 @kernel()
-def fill_rows(x, knots, breakpoints, inverse_spans, guide, halvings, outside, derivatives, m, scratch, rows):  # type: ignore[no-untyped-def]
-    """rows[d, i, s] and the number m[s] of the first function, by the policy outside the domain.
+def fill_rows(x, knots, breakpoints, inverse_spans, guide, halvings, outside, derivatives, m, scratch, rows):
+    """Fill rows[d, i, s] and the number m[s] of the first function, by the policy outside the domain.
 
     rows (max(D, 1) + 1, r, S) has room for the slopes that tangents need; scratch (r^2 + 2r, S).
     """
@@ -180,7 +181,7 @@ def fill_rows(x, knots, breakpoints, inverse_spans, guide, halvings, outside, de
 
 
 @kernel(parallel=True)
-def local_basis(x, knots, breakpoints, inverse_spans, guide, halvings, outside, start, out):  # type: ignore[no-untyped-def]
+def local_basis(x, knots, breakpoints, inverse_spans, guide, halvings, outside, start, out):
     """start[s, p] and out[d, s, p, i] = derivative d of B-spline start + i of input p at x[s, p].
 
     x (N, P), knots (P, K), breakpoints (P, n+1), inverse_spans (P, r, K), guide (P, n+1), out (D+1, N, P, r).
@@ -208,7 +209,9 @@ def local_basis(x, knots, breakpoints, inverse_spans, guide, halvings, outside, 
 
 
 @kernel(parallel=True)
-def spline_values(x, knots, breakpoints, inverse_spans, guide, halvings, outside, derivative, coefficients, out):  # type: ignore[no-untyped-def]
+def spline_values(
+    x, knots, breakpoints, inverse_spans, guide, halvings, outside, derivative, coefficients, out
+):  # fmt: skip
     """out[s] = sum_i coefficients[i] b_i^(derivative)(x[s]) for one knot vector; x (N,), coefficients (dim,)."""
     n_samples = x.shape[0]
     order = inverse_spans.shape[0]
@@ -226,7 +229,7 @@ def spline_values(x, knots, breakpoints, inverse_spans, guide, halvings, outside
 
 
 @kernel()
-def build_guide(breakpoints, out):  # type: ignore[no-untyped-def]
+def build_guide(breakpoints, out):
     """out[p, c]: the non-empty interval that holds a + c (b-a)/n; out[p, n] the last non-empty one."""
     n = breakpoints.shape[1] - 1
     for p in range(breakpoints.shape[0]):

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 
+from refkan.array_types import Array
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _warned = False
@@ -24,9 +26,9 @@ def kernel(*, parallel: bool = False) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         global _warned
         # Division follows IEEE like NumPy's: a Python-style ZeroDivisionError check costs a branch a division.
-        options = {"error_model": "numpy", "parallel": parallel}
+        options: dict[str, Any] = {"error_model": "numpy", "parallel": parallel}
         try:
-            return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+            return numba.njit(cache=True, **options)(function)
         except RuntimeError as error:  # Numba: "cannot cache function ...: no locator available for file ..."
             if "cache" not in str(error):
                 raise
@@ -37,16 +39,16 @@ def kernel(*, parallel: bool = False) -> Callable[[F], F]:
                     "set NUMBA_CACHE_DIR to a writable folder",
                     stacklevel=2,
                 )
-            return numba.njit(**options)(function)  # type: ignore[no-any-return]
+            return numba.njit(**options)(function)
 
     return decorate
 
 
-def for_arrays(compiled: F, *arrays: np.ndarray[Any, Any]) -> F:
+def for_arrays(compiled: Callable[..., Any], *arrays: Array) -> Callable[..., Any]:
     """Choose the form of a kernel for its arrays: compiled for float64, pure Python for complex128.
 
     The complex form serves complex-step checks only, where compiling would cost more than it saves.
     """
     if any(np.iscomplexobj(array) for array in arrays):
-        return getattr(compiled, "py_func", compiled)  # type: ignore[no-any-return]  # absent under NUMBA_DISABLE_JIT
+        return getattr(compiled, "py_func", compiled)  # absent under NUMBA_DISABLE_JIT
     return compiled

@@ -21,7 +21,7 @@ CHUNK = 256
 
 
 @kernel()
-def doubled_inverse_span(inverse_spans, k, l, j):  # type: ignore[no-untyped-def]
+def doubled_inverse_span(inverse_spans, k, l, j):
     """1/(t^_{l+k} - t^_l) on the knots with position j doubled."""
     if l + k <= j:
         return inverse_spans[k, l]
@@ -31,7 +31,7 @@ def doubled_inverse_span(inverse_spans, k, l, j):  # type: ignore[no-untyped-def
 
 
 @kernel()
-def step(v, k, m, x, knots, inverse_spans, j, raising):  # type: ignore[no-untyped-def]
+def step(v, k, m, x, knots, inverse_spans, j, raising):
     """Raise the order of the k values in v to k + 1, or differentiate them, on the doubled knots."""
     carry = v[0] * 0.0
     for i in range(k):
@@ -47,7 +47,7 @@ def step(v, k, m, x, knots, inverse_spans, j, raising):  # type: ignore[no-untyp
 
 
 @kernel()
-def fill_knot_row(x, at, m, j, knots, inverse_spans, work, out):  # type: ignore[no-untyped-def]
+def fill_knot_row(x, at, m, j, knots, inverse_spans, work, out):
     """out[i] = db_{m+i-r+1}/dt_j at x, from value and slope at `at`; m and j positions, work (2, r)."""
     order = out.shape[0]
     hat = m if m < j else m + 1  # interval of x on the doubled knots
@@ -74,7 +74,7 @@ def fill_knot_row(x, at, m, j, knots, inverse_spans, work, out):  # type: ignore
 
 
 @kernel(parallel=True)
-def knot_rows(x, start, knots, inverse_spans, outside, out):  # type: ignore[no-untyped-def]
+def knot_rows(x, start, knots, inverse_spans, outside, out):
     """out[s, p, w, i] = db/dt_j of B-spline start + i, for breakpoint j = start - r + 2 + w; 0 unless 0 < j < n.
 
     x (N, P), start (N, P) the interval of x, out (N, P, 2r-2, r).

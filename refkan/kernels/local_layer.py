@@ -15,7 +15,7 @@ CHUNK = 256
 
 
 @kernel(parallel=True)
-def contract(start, rows, C, out):  # type: ignore[no-untyped-def]
+def contract(start, rows, C, out):
     """out[s, q] = sum_p sum_i rows[s, p, i] C[p, start[s, p] + i, q]; start (N, P), rows (N, P, r), out (N, Q)."""
     n_samples, n_inputs, order = rows.shape
     n_outputs = out.shape[1]
@@ -32,7 +32,7 @@ def contract(start, rows, C, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(parallel=True)
-def pull_back_coefficients(start, rows, dy, dC):  # type: ignore[no-untyped-def]
+def pull_back_coefficients(start, rows, dy, dC):
     """dC[part, p, start + i, q] += rows[s, p, i] dy[s, q] over the samples of each part; the parts add up to dC.
 
     dy (N, Q), dC (parts, P, dim, Q) zero on entry. Every dC[part, p] has one owner.
@@ -52,7 +52,7 @@ def pull_back_coefficients(start, rows, dy, dC):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def dot(c, g):  # type: ignore[no-untyped-def]
+def dot(c, g):
     """Sum c[q] g[q] in eight interleaved partial sums, a fixed order that vectorises."""
     n = g.shape[0]
     whole = n - n % 8
@@ -74,7 +74,7 @@ def dot(c, g):  # type: ignore[no-untyped-def]
 
 
 @kernel(parallel=True)
-def project(start, C, dy, out):  # type: ignore[no-untyped-def]
+def project(start, C, dy, out):
     """out[s, o, p, i] = sum_q C[p, start[s, p] + i, q] dy[s, o, q]: cotangents of the local basis.
 
     dy (N, O, Q), out (N, O, P, r). Times x-derivatives, summed over i, they give dx; times knot derivatives, dt.
@@ -89,7 +89,7 @@ def project(start, C, dy, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(parallel=True)
-def pull_back_inputs(start, slopes, C, dy, dx):  # type: ignore[no-untyped-def]
+def pull_back_inputs(start, slopes, C, dy, dx):
     """dx[s, o, p] = sum_q dy[s, o, q] sum_i slopes[s, p, i] C[p, start[s, p] + i, q]; dy (N, O, Q)."""
     n_samples, n_outputs, n_inputs = dx.shape
     order = slopes.shape[2]
@@ -108,7 +108,7 @@ def pull_back_inputs(start, slopes, C, dy, dx):  # type: ignore[no-untyped-def]
 
 
 @kernel(parallel=True)
-def scatter_jacobian(start, rows, G, out):  # type: ignore[no-untyped-def]
+def scatter_jacobian(start, rows, G, out):
     """out[s, o, q, p, start + i] = G[s, o, q] rows[s, p, i]: the Jacobian in the coefficients, zero on entry."""
     n_samples, n_inputs, order = rows.shape
     for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):

@@ -11,7 +11,7 @@ CHUNK = 256
 
 
 @kernel()
-def falling_power(y, degree, derivative):  # type: ignore[no-untyped-def]
+def falling_power(y, degree, derivative):
     """Derivative of y^degree: degree (degree-1) ... (degree-derivative+1) y^(degree-derivative)."""
     value = y * 0.0 + 1.0
     if derivative > degree:
@@ -24,10 +24,10 @@ def falling_power(y, degree, derivative):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def relu_power(x, t, degree, derivative, a, b, outside):  # type: ignore[no-untyped-def]
+def relu_power(x, t, degree, derivative, a, b, outside):
     """Derivative in x of (x - t)_+^degree, by the policy outside [a, b]; degree 0 is the step x >= t."""
     at = x
-    if outside == LINEAR or outside == POLYNOMIAL:
+    if outside in (LINEAR, POLYNOMIAL):
         if x.real < a.real:
             at = a
         if x.real > b.real:
@@ -44,7 +44,7 @@ def relu_power(x, t, degree, derivative, a, b, outside):  # type: ignore[no-unty
 
 
 @kernel(parallel=True)
-def relu_rows(x, knots, order, inverse_scale, outside, out):  # type: ignore[no-untyped-def]
+def relu_rows(x, knots, order, inverse_scale, outside, out):
     """out[d, s, p, i]: derivative d in x of ((x - t_i)_+ / h)^(r-1) at x[s, p]; inverse_scale[p] = 1/h.
 
     x (N, P), knots (P, K), out (D+1, N, P, dim).
@@ -63,7 +63,7 @@ def relu_rows(x, knots, order, inverse_scale, outside, out):  # type: ignore[no-
 
 
 @kernel(parallel=True)
-def relu_knot_rows(x, knots, order, inverse_scale, outside, out):  # type: ignore[no-untyped-def]
+def relu_knot_rows(x, knots, order, inverse_scale, outside, out):
     """out[s, p, j]: derivative of ((x - t_j)_+ / h)^(r-1) with respect to breakpoint t_{j+1}, h held fixed.
 
     Inside and for polynomial tails it is minus the x-derivative; the tangent at the end b,

@@ -75,11 +75,11 @@ class DenseLinearization(Linearization):
     def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
         """Tangent activation'(z) (dW x + W dx + dbias)."""
         blocks = self.layer.unpack(dtheta)
-        return self.slope * (self.x @ blocks["weights"].T + dx @ self.W.T + blocks.get("bias", 0.0))  # type: ignore[no-any-return]
+        return self.slope * (self.x @ blocks["weights"].T + dx @ self.W.T + blocks.get("bias", 0.0))
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """dx[s, o] = (G[s, o] activation'(z_s)) W."""
-        return (G * self.slope[:, None, :]) @ self.W  # type: ignore[no-any-return]
+        return (G * self.slope[:, None, :]) @ self.W
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns dz[s,o,q] x[s,p] of the weights, dz[s,o,q] of the biases."""

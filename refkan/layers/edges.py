@@ -138,7 +138,7 @@ class EdgeLayer(Layer):
                 f"got an interval of {q[i, m] * length[i, 0]:g} between breakpoints {m} and {m + 1} of input {i}"
             )
         s = np.log(p)
-        return s - s.mean(axis=1, keepdims=True)  # type: ignore[no-any-return]
+        return s - s.mean(axis=1, keepdims=True)
 
     def draw_spline_coefficients(self, rng: np.random.Generator) -> FloatArray:
         r"""Draw a random linear function on each edge plus noise, in B-spline coefficients (Q, P, dim).

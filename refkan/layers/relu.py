@@ -84,7 +84,7 @@ class ReluLinearization(Linearization):
         self.value = _flat(rows[0]) @ _flat(self.W).T
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
-        """Cotangents: dW[q,p,j] = sum_s dy[s,q] psi_j(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_j W[q,p,j] psi_j'(x[s,p])."""
+        """dW[q,p,j] = sum_s dy[s,q] psi_j(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_j W[q,p,j] psi_j'(x[s,p])."""
         blocks = {"coefficients": (dy.T @ _flat(self.rows[0])).reshape(self.W.shape)}
         if self.layer.free_knots:
             near = np.einsum("spj,spj->pj", self._knot_rows(), self._project(dy[:, None, :])[:, 0, :, self._moving])

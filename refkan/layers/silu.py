@@ -71,11 +71,11 @@ class SiluLinearization(Linearization):
         self.spline: SplineLinearization = layer.spline.linearize(spline_theta, x, slopes)
         silu = ACTIVATIONS["silu"]
         self.branch = silu.value(x)
-        self.branch_slope = silu.slope(x) if slopes else None
+        self.branch_slope: Array = silu.slope(x) if slopes else np.empty(0)
         self.value = self.spline.value + self.branch @ self.w_b.T
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
-        """Chain rule through w_s C: dC = w_s d(w_s C), dw_s = sum_i C d(w_s C); dw_b[q,p] = sum_s dy[s,q] silu(x[s,p])."""
+        """Cotangents: dC = w_s d(w_s C), dw_s = sum_i C d(w_s C); dw_b[q,p] = sum_s dy[s,q] silu(x[s,p])."""
         spline_cotangent, dx = self.spline.pullback(dy, inputs)
         blocks = self.layer.spline.unpack(spline_cotangent)
         product = blocks["coefficients"]
@@ -92,13 +92,12 @@ class SiluLinearization(Linearization):
         product = blocks["w_s"][:, :, None] * self.c + self.w_s[:, :, None] * blocks["coefficients"]
         spline = {name: blocks[name] for name in self.layer.spline.blocks} | {"coefficients": product}
         dy = self.spline.pushforward(self.layer.spline.pack(**spline), dx)
-        return dy + self.branch @ blocks["w_b"].T + (self.branch_slope * dx) @ self.w_b.T  # type: ignore[no-any-return]
+        return dy + self.branch @ blocks["w_b"].T + (self.branch_slope * dx) @ self.w_b.T
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """Spline part plus silu'(x[s,p]) sum_q w_b[q,p] G[s,o,q]."""
-        assert self.branch_slope is not None
         branch = np.tensordot(G, self.w_b, axes=(2, 0)) * self.branch_slope[:, None, :]
-        return self.spline.pullback_inputs(G) + branch  # type: ignore[no-any-return]
+        return self.spline.pullback_inputs(G) + branch
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns of the spline blocks times w_s, then w_b and w_s."""

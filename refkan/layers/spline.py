@@ -85,7 +85,7 @@ class SplineLinearization(Linearization):
         return np.clip(j - 1, 0, max(n - 2, 0)), (j > 0) & (j < n)
 
     def _gather_knots(self, dt: FloatArray) -> FloatArray:
-        """dt (P, n-1) at the nearby breakpoints of each sample and input, 0 where there is none."""
+        """Dt (P, n-1) at the nearby breakpoints of each sample and input, 0 where there is none."""
         nearby, real = self._nearby_knots()
         return np.where(real, dt[np.arange(dt.shape[0])[:, None], nearby], 0.0)
 
@@ -104,7 +104,7 @@ class SplineLinearization(Linearization):
         return self.layer.pack(**blocks), dx
 
     def _pull_back_knots(self, dy: FloatArray) -> FloatArray:
-        """ds from dt_j = sum_{s,q} dy[s,q] sum_i C[q,p,i] db_i/dt_j (x[s,p])."""
+        """Ds from dt_j = sum_{s,q} dy[s,q] sum_i C[q,p,i] db_i/dt_j (x[s,p])."""
         n_samples, n_inputs, order = self.basis.rows[0].shape
         g = np.empty((n_samples, 1, n_inputs, order))
         local_layer.project(self.basis.start, self.C, dy[:, None, :], g)

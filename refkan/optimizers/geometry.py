@@ -70,9 +70,7 @@ class Geometry:
             return cls(step, step, mixed=False)
         # "spline" on a spline network is what None is there.
         own = problem.net.basis
-        return cls(
-            step, _coordinates(problem, gradient), mixed=gradient != (own if geometry is None else geometry)
-        )
+        return cls(step, _coordinates(problem, gradient), mixed=gradient != (own if geometry is None else geometry))
 
     def gradient(self, g_theta: FloatArray) -> FloatArray:
         """Return the gradient as the method sees it, with respect to z."""

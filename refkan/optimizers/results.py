@@ -73,7 +73,7 @@ class Result:
     n_evaluations : int
         Evaluations of value and gradient.
     converged : bool
-        Whether a tolerance of the method was met.
+        Whether a tolerance of the method was met, at a value not clearly above the best.
     message : str
         Why it ended.
     """

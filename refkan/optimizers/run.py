@@ -62,9 +62,7 @@ class Run:
         """Evaluate the first point; ValueError if value or gradient are not finite there."""
         iterate, finite = self._evaluate(theta)
         if not finite:
-            raise ValueError(
-                f"theta must be a point of finite value and gradient; the value is {iterate.value}"
-            )
+            raise ValueError(f"theta must be a point of finite value and gradient; the value is {iterate.value}")
         self._best = iterate
         self._append(iterate)
         return iterate
@@ -89,9 +87,7 @@ class Run:
         if self._callback is None:
             return
         value, norm, seconds, evaluations = self._rows[-1]
-        state = State(
-            len(self._rows) - 1, iterate.theta.copy(), value, norm, self._best.value, evaluations, seconds
-        )
+        state = State(len(self._rows) - 1, iterate.theta.copy(), value, norm, self._best.value, evaluations, seconds)
         try:
             with np.errstate(**self._caller_errstate):
                 self._callback(state)
@@ -100,6 +96,7 @@ class Run:
 
     def result(self, ending: Ending) -> Result:
         """Return the best point with the history."""
+        ending = self._weigh(ending)
         value, norm, seconds, evaluations = zip(*self._rows, strict=True)
         history = History(np.array(value), np.array(norm), np.array(seconds), np.array(evaluations))
         return Result(
@@ -110,6 +107,14 @@ class Run:
             converged=ending.converged,
             message=ending.message,
         )
+
+    def _weigh(self, ending: Ending) -> Ending:
+        """Withdraw a convergence to somewhere clearly worse than the best point: a plateau, say, after a long step."""
+        first, last, best = self._rows[0][0], self._rows[-1][0], self._best.value
+        # A millionth of the decrease: at the end of a good run the last values differ by rounding.
+        if not ending.converged or last - best <= 1e-6 * (first - best):
+            return ending
+        return Ending(False, f"{ending.message}; but the value there, {last:.3g}, is above the best, {best:.3g}")
 
     def _evaluate(self, theta: FloatArray) -> tuple[Iterate, bool]:
         value, gradient = self.problem.value_and_gradient(theta)
@@ -130,9 +135,7 @@ def small_gradient(gradient: FloatArray, tolerance: float) -> Ending | None:
     largest = float(np.abs(gradient).max(initial=0.0))
     if largest > tolerance:
         return None
-    return Ending(
-        True, f"converged: largest gradient entry {largest:.3g} <= tolerance_gradient {tolerance:.3g}"
-    )
+    return Ending(True, f"converged: largest gradient entry {largest:.3g} <= tolerance_gradient {tolerance:.3g}")
 
 
 def steps_done(steps: int) -> Ending:

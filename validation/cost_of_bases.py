@@ -1,0 +1,142 @@
+"""F1 (section 2.3, figure 3 of [S26]): the ReLU form is faster than Cox-de Boor by about the degree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numba
+import numpy as np
+from matplotlib.figure import Figure as Drawing
+
+import refkan as rk
+from refkan.bsplines import KnotTables, local_basis
+from validation.verdicts import Figure, Verdict, judge
+
+CLAIMS = ("F1",)
+
+NAMES = ("ReLU form", "dense recursion", "local recursion")
+
+
+@numba.njit
+def dense_recursion(x, knots, order, out):  # type: ignore[no-untyped-def]
+    """All dim B-splines by the Cox-de Boor recursion over all knots, as in most KAN codes; out (N, K - 1)."""
+    n_knots = knots.shape[0]
+    for s in range(x.shape[0]):
+        b = out[s]
+        for i in range(n_knots - 1):
+            b[i] = 1.0 if knots[i] <= x[s] < knots[i + 1] else 0.0
+        for k in range(1, order):
+            for i in range(n_knots - 1 - k):
+                left = (x[s] - knots[i]) / (knots[i + k] - knots[i])
+                right = (knots[i + k + 1] - x[s]) / (knots[i + k + 1] - knots[i + 1])
+                b[i] = left * b[i] + right * b[i + 1]
+
+
+@numba.njit
+def relu_form(x, knots, order, out):  # type: ignore[no-untyped-def]
+    """All dim ReLU powers, by repeated products; out (N, dim)."""
+    for s in range(x.shape[0]):
+        for i in range(out.shape[1]):
+            y = max(x[s] - knots[i], 0.0)
+            power = y
+            for _ in range(order - 2):
+                power *= y
+            out[s, i] = power
+
+
+def operations(order: int, intervals: int) -> dict[str, int]:
+    """Floating-point operations a point, counted from the loops above and the local recursion."""
+    knots, dim = intervals + 2 * order - 1, intervals + order - 1
+    return {
+        "ReLU form": dim * (2 + (order - 2)),
+        # per function and level: two numerators, two denominators, two quotients, two products, one sum
+        "dense recursion": sum(9 * (knots - 1 - k) for k in range(1, order)) + 2 * (knots - 1),
+        "local recursion": sum(6 * k for k in range(1, order)),
+    }
+
+
+def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+    """Time all three side by side on one thread, rounds interleaved, medians of ratios."""
+    orders, sizes = (2, 3, 4, 6), (8, 32, 128)
+    n_samples, rounds = (4000, 7) if quick else (20000, 25)
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        times = {}
+        for order in orders:
+            for n in sizes:
+                progress(f"order {order}, n = {n}")
+                times[order, n] = measure(order, n, n_samples, rounds)
+    finally:
+        numba.set_num_threads(threads)
+    ratio = {key: medians(value, "dense recursion") for key, value in times.items()}
+    local = {key: medians(value, "local recursion") for key, value in times.items()}
+    as_printed = all(ratio[order, n] >= 0.7 * (order - 1) for order, n in ratio)
+    against_local = all(local[order, n] >= 0.7 * (order - 1) for order, n in local)
+    shown = "; ".join(
+        f"r = {r}: {min(ratio[r, n] for n in sizes):.1f} to {max(ratio[r, n] for n in sizes):.1f}" for r in orders
+    )
+    shown_local = ", ".join(f"r = {r}: {local[r, sizes[-1]]:.2f}" for r in orders)
+    return [
+        Verdict(
+            "F1",
+            judge(as_printed),
+            f"time of the dense recursion over the ReLU form, {shown}; time of the local recursion over the ReLU form "
+            f"at n = {sizes[-1]}: {shown_local} (below 1: the local recursion is faster)",
+            details=(
+                "Both dense forms are plain compiled loops that fill all n + r - 1 functions; the local recursion is the "
+                "library's, with its search for the interval. One thread, interleaved rounds, medians of ratios. The "
+                "claim is about the dense recursion; B-splines evaluated locally need none of it."
+            ),
+            data={
+                "seconds": {f"r = {r}, n = {n}": times[r, n] for r, n in times},
+                "operations a point": {f"r = {r}, n = {n}": operations(r, n) for r, n in times},
+            },
+            figures=(draw(orders, sizes, times, n_samples),),
+            mutations={"against the local recursion": judge(against_local)},
+        )
+    ]
+
+
+def measure(order: int, intervals: int, n_samples: int, rounds: int) -> dict[str, list[float]]:
+    """Seconds of every round for each form."""
+    space = rk.SplineSpace.uniform(order, intervals)
+    x = np.random.default_rng(0).uniform(0.0, 1.0, n_samples)
+    tables = KnotTables.of(space)
+    dense, relu = np.empty((n_samples, space.knots.size - 1)), np.empty((n_samples, space.dim))
+    forms: dict[str, Callable[[], object]] = {
+        "ReLU form": lambda: relu_form(x, space.knots, order, relu),
+        "dense recursion": lambda: dense_recursion(x, space.knots, order, dense),
+        "local recursion": lambda: local_basis(tables, x[:, None], 0, "polynomial"),
+    }
+    for form in forms.values():
+        form()  # compile, and touch the memory
+    B = rk.bsplines.design_matrix(space, x).toarray()
+    A = rk.ChangeOfBasis(space).dense()
+    if np.abs(dense[:, : space.dim] - B).max() > 1e-13 or np.abs(relu @ A.T - B).max() > 1e-4:
+        raise AssertionError("the forms that are timed do not agree")
+    seconds: dict[str, list[float]] = {name: [] for name in NAMES}
+    for _ in range(rounds):
+        for name, form in forms.items():
+            start = time.perf_counter()
+            form()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def medians(seconds: dict[str, list[float]], name: str) -> float:
+    """Median over rounds of the time of `name` over that of the ReLU form."""
+    return float(np.median(np.array(seconds[name]) / np.array(seconds["ReLU form"])))
+
+
+def draw(orders: tuple[int, ...], sizes: tuple[int, ...], times: dict, n_samples: int) -> Figure:  # type: ignore[type-arg]
+    """Time a point against n, one panel an order."""
+    drawing = Drawing(figsize=(3 * len(orders), 3.2))
+    for axes, order in zip(drawing.subplots(1, len(orders), sharey=True), orders, strict=True):
+        for name in NAMES:
+            axes.loglog(sizes, [np.median(times[order, n][name]) / n_samples * 1e9 for n in sizes], "o-", label=name)
+        axes.set(title=f"order {order}", xlabel="intervals n")
+    drawing.axes[0].set_ylabel("nanoseconds a point")
+    drawing.axes[0].legend(fontsize=7)
+    return Figure.from_matplotlib(drawing, "cost-of-bases", "Time to evaluate all basis functions at a point.")

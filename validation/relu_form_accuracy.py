@@ -1,0 +1,83 @@
+"""F2 (ours): evaluating a spline through the ReLU form loses accuracy like eps n^(r-1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.figure import Figure as Drawing
+
+import refkan as rk
+from validation.verdicts import Figure, Verdict, judge
+
+CLAIMS = ("F2",)
+
+
+def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+    """Errors of psi A^T against local values, which are exact to a few eps, and their growth with n."""
+    orders = (2, 3, 4, 5) if quick else (2, 3, 4, 5, 6)
+    sizes = np.array([16, 32, 64, 128, 256, 512])
+    rng = np.random.default_rng(12)
+    errors: dict[int, list[float]] = {}
+    for order in orders:
+        progress(f"order {order}")
+        errors[order] = [error(order, int(n), rng) for n in sizes]
+    slopes = {r: float(np.polyfit(np.log(sizes), np.log(errors[r]), 1)[0]) for r in orders}
+    local = max(local_error(order, rng) for order in orders)
+    table = "; ".join(f"r = {r}: n^{slopes[r]:.2f}, {errors[r][-1]:.0e} at n = {sizes[-1]}" for r in orders)
+    return [
+        Verdict(
+            "F2",
+            judge(all(abs(slopes[r] - (r - 1)) <= 0.3 for r in orders)),
+            f"fitted growth of the largest error: {table}; local recursion: {local:.1e}",
+            details=(
+                "Largest |psi(x) A^T - b(x)| over all basis functions and 2000 random points of [0, 1], uniform knots, "
+                "medians of five draws. The local values are the yardstick: their own error against a recursion in "
+                "extended precision is given last. No evaluation used as truth goes through the ReLU form."
+            ),
+            data={"intervals": sizes, "errors": errors, "fitted exponents": slopes, "local error": local, "seed": 12},
+            figures=(draw(sizes, errors),),
+            mutations={
+                "growth like n^r": judge(all(abs(slopes[r] - r) <= 0.3 for r in orders)),
+                "no growth": judge(all(abs(slopes[r]) <= 0.3 for r in orders)),
+            },
+        )
+    ]
+
+
+def error(order: int, intervals: int, rng: np.random.Generator) -> float:
+    """Median over draws of the largest error of a basis function through the ReLU form."""
+    space = rk.SplineSpace.uniform(order, intervals)
+    A = rk.ChangeOfBasis(space).dense()
+    draws = []
+    for _ in range(5):
+        x = rng.uniform(0.0, 1.0, 2000)
+        B = rk.bsplines.design_matrix(space, x).toarray()
+        draws.append(np.abs(rk.relu_powers.design_matrix(space, x) @ A.T - B).max())
+    return float(np.median(draws))
+
+
+def local_error(order: int, rng: np.random.Generator) -> float:
+    """Largest error of the local values against the same recursion in extended precision, 64 intervals."""
+    space = rk.SplineSpace.uniform(order, 64)
+    x = rng.uniform(0.0, 1.0, 300)
+    t, points = space.knots.astype(np.longdouble), x.astype(np.longdouble)[:, None]
+    b = ((t[:-1] <= points) & (points < t[1:])).astype(np.longdouble)
+    for k in range(1, order):
+        left, right = t[: -k - 1], t[k + 1 :]
+        b = (points - left) / (t[k:-1] - left) * b[:, :-1] + (right - points) / (right - t[1:-k]) * b[:, 1:]
+    return float(np.abs(rk.bsplines.design_matrix(space, x).toarray() - b).max())
+
+
+def draw(sizes: np.ndarray, errors: dict[int, list[float]]) -> Figure:
+    """Errors against n with the predicted slopes."""
+    drawing = Drawing(figsize=(5.5, 4))
+    axes = drawing.subplots()
+    for r, values in errors.items():
+        (line,) = axes.loglog(sizes, values, "o-", label=f"order {r}")
+        axes.loglog(sizes, values[0] * (sizes / sizes[0]) ** (r - 1.0), ":", color=line.get_color(), lw=1)
+    axes.set(xlabel="intervals n", ylabel="largest error of a basis function")
+    axes.legend()
+    return Figure.from_matplotlib(
+        drawing, "relu-form-accuracy", "Error of B-spline values computed through the ReLU form; dotted: n^(r-1)."
+    )
