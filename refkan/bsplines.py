@@ -22,7 +22,7 @@ import scipy.sparse as sp
 from refkan.arguments import as_array, as_vector, check_choice, check_count
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.kernels import bspline_basis, knot_derivatives
-from refkan.kernels.compilation import for_arrays
+from refkan.kernels.launch import launch
 from refkan.spaces import SplineSpace
 
 OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
@@ -120,8 +120,8 @@ def local_basis(tables: KnotTables, x: Array, derivatives: int, outside: str) ->
         tables.require_inside(x)
     start = np.empty(x.shape, np.int64)
     rows = np.empty((derivatives + 1, *x.shape, tables.order), np.result_type(x, tables.knots))
-    run = for_arrays(bspline_basis.local_basis, rows)
-    run(
+    launch(
+        bspline_basis.local_basis, x.shape[0], 15 * tables.order**2 * x.size,
         x, tables.knots, tables.breakpoints, tables.inverse_spans, tables.guide, tables.halvings,
         OUTSIDE[outside], start, rows,
     )  # fmt: skip
@@ -140,8 +140,18 @@ def knot_rows(tables: KnotTables, x: Array, start: IntArray, outside: str) -> Ar
         raise ValueError("knot derivatives need outside='linear', 'polynomial' or 'error'; got 'natural'")
     order = tables.order
     rows = np.empty((*x.shape, 2 * order - 2, order), np.result_type(x, tables.knots))
-    run = for_arrays(knot_derivatives.knot_rows, rows)
-    run(x, start, tables.knots, tables.inverse_spans, OUTSIDE[outside], rows)
+    operations = 15 * order**3 * x.size
+    launch(
+        knot_derivatives.knot_rows,
+        x.shape[0],
+        operations,
+        x,
+        start,
+        tables.knots,
+        tables.inverse_spans,
+        OUTSIDE[outside],
+        rows,
+    )
     return rows
 
 
@@ -156,9 +166,7 @@ def require_inside(domains: FloatArray, x: Array) -> None:
         )
 
 
-def evaluate(
-    space: SplineSpace, coefficients: Any, x: Any, derivative: int = 0, outside: str = "error"
-) -> Array:
+def evaluate(space: SplineSpace, coefficients: Any, x: Any, derivative: int = 0, outside: str = "error") -> Array:
     r"""Evaluate the spline sum_i c_i b_i, or one of its derivatives, at points x.
 
     Parameters
@@ -198,10 +206,10 @@ def evaluate(
     if derivative >= space.order:
         out[:] = 0.0
         return out
-    run = for_arrays(bspline_basis.spline_values, out)
-    run(
-        points, tables.knots[0], tables.breakpoints[0], tables.inverse_spans[0], tables.guide[0],
-        tables.halvings, OUTSIDE[outside], derivative, c, out,
+    launch(
+        bspline_basis.spline_values, points.size, 15 * space.order**2 * points.size,
+        points, tables.knots[0], tables.breakpoints[0], tables.inverse_spans[0], tables.guide[0], tables.halvings,
+        OUTSIDE[outside], derivative, c, out,
     )  # fmt: skip
     return out
 

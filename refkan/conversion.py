@@ -144,5 +144,3 @@ def coordinates(layers: Sequence[Layer], slices: Sequence[slice], basis: str) ->
         back=mapped(lambda layer, c, own: convert_coefficients(layer, empty, c, basis, own)),
         gradient=mapped(lambda layer, g, own: _gradient_between(layer, g, own, basis)),
     )
-
-

@@ -31,8 +31,8 @@ class LeastSquares:
         value(theta)    = 1/(2N) sum_s w_s |F(x_s; theta) - y_s|^2
         gradient(theta) = J(theta)^T W e / N,    e = F - y
 
-    with J the Jacobian of the outputs, applied as one vector-Jacobian product, and w_s = 1 without `weights`.
-    The weights are not normalised: N is the number of samples, whatever their sum.
+    with J the Jacobian of the outputs, applied as one vector-Jacobian product, and w_s = 1 without `weights`. The
+    weights are not normalised: N is the number of samples, whatever their sum.
 
     Parameters
     ----------
@@ -48,13 +48,14 @@ class LeastSquares:
     Raises
     ------
     ValueError
-        If the shapes disagree, N = 0, an entry is NaN or infinite, or a weight is negative; the index is
-        named.
+        If the shapes disagree, N = 0, an entry is NaN or infinite, or a weight is negative; the index is named.
     TypeError
         If the data are not real numbers.
 
-    Notes ----- The losses of [A25] and [S26] are this one; their tables quote `mse`. A complex theta passes
-    through the value (squares, not absolute values, are summed), so that complex steps are exact.
+    Notes
+    -----
+    The regression losses of [A25] and [S26] are this one; their tables quote `mse`. A complex theta passes through the
+    value (squares, not absolute values, are summed), so that complex steps are exact.
 
     Examples
     --------

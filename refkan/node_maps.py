@@ -243,8 +243,7 @@ class MinMaxMap(StatisticsMap):
 
 
 NODE_MAPS: dict[str, NodeMap] = {
-    node_map.name: node_map
-    for node_map in (AffineMap(), MeanStdMap(), MinMaxMap(), SigmoidMap(), Unmapped())
+    node_map.name: node_map for node_map in (AffineMap(), MeanStdMap(), MinMaxMap(), SigmoidMap(), Unmapped())
 }
 """The node maps by name, not yet bound to data."""
 

@@ -16,18 +16,16 @@ from refkan.arguments import as_array, as_vector, check_choice, check_count
 from refkan.array_types import Array, FloatArray
 from refkan.bsplines import OUTSIDE, gauss_points, require_inside
 from refkan.kernels import relu_power_basis
-from refkan.kernels.compilation import for_arrays
+from refkan.kernels.launch import launch
 from refkan.spaces import SplineSpace
 
 
-def relu_rows(
-    knots: Array, order: int, inverse_scale: FloatArray, x: Array, derivatives: int, outside: str
-) -> Array:
+def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, derivatives: int, outside: str) -> Array:
     """Values and x-derivatives [d, s, p, i] of all dim functions at x (N, P), column p on knots[p]."""
     dim = knots.shape[1] - order
     rows = np.empty((derivatives + 1, *x.shape, dim), np.result_type(x, knots))
-    run = for_arrays(relu_power_basis.relu_rows, rows)
-    run(x, knots, order, inverse_scale, OUTSIDE[outside], rows)
+    operations = 2 * order * rows.size
+    launch(relu_power_basis.relu_rows, x.shape[0], operations, x, knots, order, inverse_scale, OUTSIDE[outside], rows)
     return rows
 
 
@@ -35,8 +33,10 @@ def relu_knot_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array
     """Derivative [s, p, j] of the function that starts at the interior breakpoint t_{j+1} with respect to it."""
     intervals = knots.shape[1] - 2 * order + 1
     rows = np.empty((*x.shape, intervals - 1), np.result_type(x, knots))
-    run = for_arrays(relu_power_basis.relu_knot_rows, rows)
-    run(x, knots, order, inverse_scale, OUTSIDE[outside], rows)
+    operations = 2 * order * rows.size
+    launch(
+        relu_power_basis.relu_knot_rows, x.shape[0], operations, x, knots, order, inverse_scale, OUTSIDE[outside], rows
+    )
     return rows
 
 

@@ -1,8 +1,7 @@
 """Checks of derivatives, adjoints and invariances on plain callables, which know nothing of networks.
 
-Each check returns a frozen report with ``ok``, ``table`` (text, for reading) and ``raise_if_failed()`` (for
-tests). A report has no truth value of its own: write ``assert report.ok, report.table``, never ``assert
-report``.
+Each check returns a frozen report with ``ok``, ``table`` (text, for reading) and ``raise_if_failed()`` (for tests). A
+report has no truth value of its own: write ``assert report.ok, report.table``, never ``assert report``.
 """
 
 from __future__ import annotations

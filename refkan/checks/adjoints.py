@@ -45,8 +45,8 @@ def dot_test(
 ) -> DotReport:
     """Test that two linear maps are adjoint: ``<A v, w> = <v, A^T w>`` for random real v, w.
 
-    The relative error of a trial is ``|<A v, w> - <v, A^T w>| / max(sum |A v| |w|, sum |v| |A^T w|)``:
-    relative to the sum of absolute contributions.
+    The relative error of a trial is ``|<A v, w> - <v, A^T w>| / max(sum |A v| |w|, sum |v| |A^T w|)``: relative to the
+    sum of absolute contributions.
 
     Parameters
     ----------
@@ -72,8 +72,10 @@ def dot_test(
     TypeError
         If a result is not real.
 
-    Notes ----- Passing for all v and w implies that both maps are linear, so that a jvp that is not linear in
-    its direction fails too.
+    Notes
+    -----
+    Passing for all v and w implies that both maps are linear, so that a jvp that is not linear in its direction fails
+    too.
 
     Examples
     --------

@@ -75,9 +75,8 @@ def complex_step(value: Function, theta: Array, shape: tuple[int, ...], step: fl
 def why_no_complex_step(value: Function, theta: Array, centre: Array) -> str | None:
     """Return why the complex step cannot be used on a function, or None if it can.
 
-    The function must accept complex arguments and keep the imaginary part on its whole way: its complex step
-    along a random direction must agree with central differences there. ``abs``, ``vdot``, ``real`` and casts
-    do not pass.
+    The function must accept complex arguments and keep the imaginary part on its whole way: its complex step along a
+    random direction must agree with central differences there. ``abs``, ``vdot``, ``real`` and casts do not pass.
     """
     direction = np.random.default_rng(0).standard_normal(theta.shape).astype(theta.dtype)
     try:
@@ -91,8 +90,8 @@ def why_no_complex_step(value: Function, theta: Array, centre: Array) -> str | N
     upper = evaluate_real("value(theta + h d)", value, theta + h * direction, centre.shape)
     lower = evaluate_real("value(theta - h d)", value, theta - h * direction, centre.shape)
     central = (upper - lower) / (2.0 * float(h))
-    # 1e-3 of the derivative: truncation is far below it for smooth functions. The second term is the rounding
-    # of the difference, eps |f| / h, with the constant of the central tolerance.
+    # 1e-3 of the derivative: truncation is far below it for smooth functions. The second term is the rounding of the
+    # difference, eps |f| / h, with the constant of the central tolerance.
     noise = 256 * np.finfo(theta.dtype).eps / float(h) * np.abs(centre)
     wrong = np.abs(ours - central) > 1e-3 * np.maximum(np.abs(ours), np.abs(central)) + noise
     if not wrong.any():

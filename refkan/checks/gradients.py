@@ -73,17 +73,16 @@ def gradient_check(
 ) -> GradientReport:
     r"""Compare a gradient, entry by entry, with derivatives obtained from values alone.
 
-    The reference is the complex step ``Im f(theta + i h e_i) / h``, exact up to rounding, or central
-    differences ``(f(theta + h e_i) - f(theta - h e_i)) / (2h)``, h = eps^(1/3) max(1, |theta_i|). An entry
+    The reference is the complex step ``Im f(theta + i h e_i) / h``, exact up to rounding, or central differences
+    ``(f(theta + h e_i) - f(theta - h e_i)) / (2h)``, h = eps^(1/3) max(1, |theta_i|). An entry
     passes if ::
 
         |theirs_i - ours_i| <= atol + rtol * scale_i,
         scale_i = max(|ours_i|, |theirs_i|, max_j |ours_j|)                              complex
         scale_i = max(|ours_i|, |theirs_i|, max_j |ours_j|, |f| / max(1, |theta_i|))     central
 
-    with ours the reference. The last term of `scale_i` is the size of the rounding in a difference quotient.
-    Where the gradient is small because large terms cancel, as near a minimum, pass their sum as `scale`, or
-    an `atol`.
+    with ours the reference. The last term of `scale_i` is the size of the rounding in a difference quotient. Where the
+    gradient is small because large terms cancel, as near a minimum, pass their sum as `scale`, or an `atol`.
 
     Parameters
     ----------
@@ -94,20 +93,19 @@ def gradient_check(
     theta : array_like
         A point of any shape. eps below is that of its precision: float32 stays float32.
     method : {"auto", "complex", "central"}
-        "auto" takes the complex step if the function accepts complex arguments and keeps the imaginary part
-        (tried along a random direction against central differences), else central differences. If the complex
-        step finds failures that central differences contradict, "auto" believes the latter.
+        "auto" takes the complex step if the function accepts complex arguments and keeps the imaginary part (tried
+        along a random direction against central differences), else central differences. If the complex step finds
+        failures that central differences contradict, "auto" believes the latter.
     rtol : float, optional
-        512 eps (1.1e-13) for the complex step: rounding relative to the largest entry, with room for sums
-        that cancel by two orders. 256 eps^(2/3) (9e-9) for central differences, whose truncation and rounding
-        are about eps^(2/3): room for third derivatives and rounding two orders above the scale.
+        512 eps (1.1e-13) for the complex step: rounding relative to the largest entry, with room for sums that cancel
+        by two orders. 256 eps^(2/3) (9e-9) for central differences, whose truncation and rounding are about eps^(2/3):
+        room for third derivatives and rounding two orders above the scale.
     atol : float, optional
         0 by default.
     step : float, optional
         h of the complex step (eps^2 by default), or h / max(1, |theta_i|) of central differences (eps^(1/3)).
     scale : array_like, optional
-        Takes the place of `scale_i` above, broadcast to theta's shape: the sum of absolute contributions,
-        say.
+        Takes the place of `scale_i` above, broadcast to theta's shape: the sum of absolute contributions, say.
 
     Returns
     -------
@@ -121,9 +119,10 @@ def gradient_check(
     TypeError
         For values that are not real numbers.
 
-    Notes ----- The complex step is due to Squire and Trapp, "Using complex variables to estimate derivatives
-    of real functions", SIAM Review 40 (1998). At a kink (a ReLU at 0) the references take different one-sided
-    derivatives.
+    Notes
+    -----
+    The complex step is due to Squire and Trapp, "Using complex variables to estimate derivatives of real functions",
+    SIAM Review 40 (1998). At a kink (a ReLU at 0) the references take different one-sided derivatives.
 
     Examples
     --------
@@ -214,8 +213,7 @@ def _check(
     report, exact = compare("complex")
     if method == "complex" or report.ok:
         return report
-    # A small part of the function may still lose its imaginary part. Then the references contradict each
-    # other.
+    # A small part of the function may still lose its imaginary part. Then the references contradict each other.
     second, rough = compare("central", "central differences contradict the complex step")
     contradicted = np.abs(exact - rough) > _tolerance("central", None, point) * _scales(
         "central", rough, exact, centre, point

@@ -61,8 +61,8 @@ def invariance_test(
     atol : float
         0 by default.
     scale : array_like, optional
-        Broadcast to the values: their sums of absolute contributions, to be preferred where terms cancel. By
-        default the largest ``|f(x)|`` over all points.
+        Broadcast to the values: their sums of absolute contributions, to be preferred where terms cancel. By default
+        the largest ``|f(x)|`` over all points.
 
     Returns
     -------

@@ -82,11 +82,11 @@ def taylor_test(
         R1(t) = |f(theta + t d) - f(theta) - t <g, d>|                            rate 2
         R2(t) = |f(theta + t d) - f(theta) - t <g, d> - t^2/2 <d, H d>|           rate 3
 
-    for t = `largest` 2^-k. The rate is ``log2(R(t) / R(t/2))`` at the smallest t whose remainder is 100 times
-    above the noise; it must be at least the expected one, less 0.2. It may be larger (a direction without
-    curvature). The noise is measured: it is the greater of 16 eps times the terms' sizes and four times the
-    largest R1 at eight steps of about 1e-12, where a Taylor remainder of a smooth function has vanished. A
-    remainder that is noise at every t is called exact: a polynomial of low degree has no rates.
+    for t = `largest` 2^-k. The rate is ``log2(R(t) / R(t/2))`` at the smallest t whose remainder is 100 times above the
+    noise; it must be at least the expected one, less 0.2. It may be larger (a direction without curvature). The noise
+    is measured: it is the greater of 16 eps times the terms' sizes and four times the largest R1 at eight steps of
+    about 1e-12, where a Taylor remainder of a smooth function has vanished. A remainder that is noise at every t is
+    called exact: a polynomial of low degree has no rates.
 
     Parameters
     ----------
@@ -116,9 +116,10 @@ def taylor_test(
     TypeError
         For values that are not real.
 
-    Notes ----- A gradient wrong by a relative 1e-5 or so is still noticed; smaller mistakes are for
-    `gradient_check`. The idea is that of pyadjoint's Taylor tests (Farrell, Ham, Funke, Rognes, SIAM J. Sci.
-    Comput. 35 (2013)).
+    Notes
+    -----
+    A gradient wrong by a relative 1e-5 or so is still noticed; smaller mistakes are for `gradient_check`. The idea is
+    that of pyadjoint's Taylor tests (Farrell, Ham, Funke, Rognes, SIAM J. Sci. Comput. 35 (2013)).
 
     Examples
     --------

@@ -108,15 +108,14 @@ def _local_pieces(t: list[Any], order: int, m: int, poly: Any) -> list[Any]:
 def normal_band(band: Band, transposed: bool = False) -> Band:
     """The diagonals of A^T A, or of A A^T, from those of A upper triangular."""
     dim, width = len(band[0]), len(band) - 1
-    if transposed:  # (A A^T)_{i,i+k} = sum_l A_{i,l} A_{i+k,l}, l = i+k+m
-        return [
-            [sum(band[k + m][i] * band[m][i + k] for m in range(min(width - k, dim - 1 - i - k) + 1)) for i in range(dim - k)]
-            for k in range(width + 1)
-        ]  # fmt: skip
-    return [  # (A^T A)_{j,j+k} = sum_l A_{l,j} A_{l,j+k}, l = j - m
-        [sum(band[m][j - m] * band[k + m][j - m] for m in range(min(width - k, j) + 1)) for j in range(dim - k)]
-        for k in range(width + 1)
-    ]
+
+    def entry(i: int, k: int) -> Any:
+        if transposed:  # (A A^T)_{i,i+k} = sum_l A_{i,l} A_{i+k,l} over l = i + k + m
+            return sum(band[k + m][i] * band[m][i + k] for m in range(min(width - k, dim - 1 - i - k) + 1))
+        # (A^T A)_{i,i+k} = sum_l A_{l,i} A_{l,i+k} over l = i - m
+        return sum(band[m][i - m] * band[k + m][i - m] for m in range(min(width - k, i) + 1))
+
+    return [[entry(i, k) for i in range(dim - k)] for k in range(width + 1)]
 
 
 def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> fmpq_mat:

@@ -14,7 +14,6 @@ vectorise.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from refkan.kernels.compilation import kernel
@@ -23,7 +22,7 @@ LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 BLOCK = 128
 
 
-@kernel()
+@kernel
 def find_intervals(x, breakpoints, guide, halvings, m):
     """m[s]: last non-empty interval that starts at or before x[s]; the first or last one outside the domain.
 
@@ -45,14 +44,14 @@ def find_intervals(x, breakpoints, guide, halvings, m):
         m[s] = low
 
 
-@kernel()
+@kernel
 def gather(table, m, offset, out):
     """out[s] = table[m[s] + offset]."""
     for s in range(m.shape[0]):
         out[s] = table[m[s] + offset]
 
 
-@kernel()
+@kernel
 def raise_order(v, k, x, window, span, carry):
     """Replace the k values of order k in v (r, S) by the k + 1 values of order k + 1.
 
@@ -69,7 +68,7 @@ def raise_order(v, k, x, window, span, carry):
     v[k] = carry
 
 
-@kernel()
+@kernel
 def differentiate(v, k, span, carry):
     """Replace k values of order k in v (r, S) by the derivatives of the k + 1 B-splines of order k + 1."""
     carry[:] = 0.0
@@ -82,7 +81,7 @@ def differentiate(v, k, span, carry):
     v[k] = carry
 
 
-@kernel()
+@kernel
 def fill_block(x, m, knots, inverse_spans, window, span, carry, rows):
     """rows[d, i, s]: derivative d of the r B-splines on interval m[s], continued as polynomials.
 
@@ -108,7 +107,7 @@ def fill_block(x, m, knots, inverse_spans, window, span, carry, rows):
         raise_order(v, k, x, window, span[k], carry)
 
 
-@kernel()
+@kernel
 def fill_natural_tail(x, first, knots, inverse_spans, work, out):
     """Own values outside the domain of the r B-splines whose knots start at positions first, ..., first + r - 1.
 
@@ -138,7 +137,7 @@ def fill_natural_tail(x, first, knots, inverse_spans, work, out):
             out[d, i] = work[i]
 
 
-@kernel()
+@kernel
 def fill_outside(x, at, s, n, knots, inverse_spans, outside, work, rows):
     """Continue block column s, filled at the end point `at`, to x: the tangent, or the functions' own values."""
     if outside == NATURAL:
@@ -151,7 +150,7 @@ def fill_outside(x, at, s, n, knots, inverse_spans, outside, work, rows):
     return -1
 
 
-@kernel()
+@kernel
 def fill_rows(x, knots, breakpoints, inverse_spans, guide, halvings, outside, derivatives, m, scratch, rows):
     """Fill rows[d, i, s] and the number m[s] of the first function, by the policy outside the domain.
 
@@ -180,16 +179,16 @@ def fill_rows(x, knots, breakpoints, inverse_spans, guide, halvings, outside, de
                 m[s] = first if first >= 0 else m[s]
 
 
-@kernel(parallel=True)
-def local_basis(x, knots, breakpoints, inverse_spans, guide, halvings, outside, start, out):
+@kernel
+def local_basis(first, last, x, knots, breakpoints, inverse_spans, guide, halvings, outside, start, out):
     """start[s, p] and out[d, s, p, i] = derivative d of B-spline start + i of input p at x[s, p].
 
     x (N, P), knots (P, K), breakpoints (P, n+1), inverse_spans (P, r, K), guide (P, n+1), out (D+1, N, P, r).
     """
-    n_samples, n_inputs = x.shape
+    n_inputs = x.shape[1]
     order = out.shape[3]
-    for block in numba.prange((n_samples + BLOCK - 1) // BLOCK):
-        low, high = block * BLOCK, min(n_samples, (block + 1) * BLOCK)
+    for low in range(first, last, BLOCK):
+        high = min(low + BLOCK, last)
         size = high - low
         scratch = np.empty((order * order + 2 * order, size), out.dtype)
         rows = np.empty((max(out.shape[0], 2), order, size), out.dtype)
@@ -208,19 +207,20 @@ def local_basis(x, knots, breakpoints, inverse_spans, guide, halvings, outside, 
                         out[d, low + s, p, i] = rows[d, i, s]
 
 
-@kernel(parallel=True)
+@kernel
 def spline_values(
-    x, knots, breakpoints, inverse_spans, guide, halvings, outside, derivative, coefficients, out
+    first, last, x, knots, breakpoints, inverse_spans, guide, halvings, outside, derivative, coefficients, out
 ):  # fmt: skip
     """out[s] = sum_i coefficients[i] b_i^(derivative)(x[s]) for one knot vector; x (N,), coefficients (dim,)."""
-    n_samples = x.shape[0]
     order = inverse_spans.shape[0]
-    for block in numba.prange((n_samples + BLOCK - 1) // BLOCK):
-        low, high = block * BLOCK, min(n_samples, (block + 1) * BLOCK)
+    for low in range(first, last, BLOCK):
+        high = min(low + BLOCK, last)
         scratch = np.empty((order * order + 2 * order, high - low), out.dtype)
         rows = np.empty((max(derivative + 1, 2), order, high - low), out.dtype)
         m = np.empty(high - low, np.int64)
-        fill_rows(x[low:high], knots, breakpoints, inverse_spans, guide, halvings, outside, derivative, m, scratch, rows)
+        fill_rows(
+            x[low:high], knots, breakpoints, inverse_spans, guide, halvings, outside, derivative, m, scratch, rows
+        )
         total = out[low:high]
         total[:] = 0.0
         for i in range(order):
@@ -228,7 +228,7 @@ def spline_values(
                 total[s] += rows[derivative, i, s] * coefficients[m[s] + i]
 
 
-@kernel()
+@kernel
 def build_guide(breakpoints, out):
     """out[p, c]: the non-empty interval that holds a + c (b-a)/n; out[p, n] the last non-empty one."""
     n = breakpoints.shape[1] - 1

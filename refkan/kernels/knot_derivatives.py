@@ -11,16 +11,14 @@ Positions are array positions: `knots[m + r - 1]` is t_m.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from refkan.kernels.compilation import kernel
 
 LINEAR = 0
-CHUNK = 256
 
 
-@kernel()
+@kernel
 def doubled_inverse_span(inverse_spans, k, l, j):
     """1/(t^_{l+k} - t^_l) on the knots with position j doubled."""
     if l + k <= j:
@@ -30,7 +28,7 @@ def doubled_inverse_span(inverse_spans, k, l, j):
     return inverse_spans[k - 1, l]  # row 0 of the table is 0: the empty span
 
 
-@kernel()
+@kernel
 def step(v, k, m, x, knots, inverse_spans, j, raising):
     """Raise the order of the k values in v to k + 1, or differentiate them, on the doubled knots."""
     carry = v[0] * 0.0
@@ -46,7 +44,7 @@ def step(v, k, m, x, knots, inverse_spans, j, raising):
     v[k] = carry
 
 
-@kernel()
+@kernel
 def fill_knot_row(x, at, m, j, knots, inverse_spans, work, out):
     """out[i] = db_{m+i-r+1}/dt_j at x, from value and slope at `at`; m and j positions, work (2, r)."""
     order = out.shape[0]
@@ -73,31 +71,30 @@ def fill_knot_row(x, at, m, j, knots, inverse_spans, work, out):
                 out[own - 1] += scaled
 
 
-@kernel(parallel=True)
-def knot_rows(x, start, knots, inverse_spans, outside, out):
+@kernel
+def knot_rows(first, last, x, start, knots, inverse_spans, outside, out):
     """out[s, p, w, i] = db/dt_j of B-spline start + i, for breakpoint j = start - r + 2 + w; 0 unless 0 < j < n.
 
     x (N, P), start (N, P) the interval of x, out (N, P, 2r-2, r).
     """
-    n_samples, n_inputs = x.shape
+    n_inputs = x.shape[1]
     order = out.shape[3]
     n = knots.shape[1] - 2 * order + 1
-    for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):
-        work = np.empty((2, order), out.dtype)
-        for s in range(chunk * CHUNK, min(n_samples, (chunk + 1) * CHUNK)):
-            for p in range(n_inputs):
-                t = knots[p]
-                a, b = t[order - 1], t[order - 1 + n]
-                at = x[s, p]
-                if outside == LINEAR and at.real < a.real:
-                    at = a
-                if outside == LINEAR and at.real > b.real:
-                    at = b
-                for w in range(out.shape[2]):
-                    j = start[s, p] - order + 2 + w
-                    if 0 < j < n:
-                        fill_knot_row(
-                            x[s, p], at, start[s, p] + order - 1, j + order - 1, t, inverse_spans[p], work, out[s, p, w]
-                        )
-                    else:
-                        out[s, p, w, :] = 0.0
+    work = np.empty((2, order), out.dtype)
+    for s in range(first, last):
+        for p in range(n_inputs):
+            t = knots[p]
+            a, b = t[order - 1], t[order - 1 + n]
+            at = x[s, p]
+            if outside == LINEAR and at.real < a.real:
+                at = a
+            if outside == LINEAR and at.real > b.real:
+                at = b
+            for w in range(out.shape[2]):
+                j = start[s, p] - order + 2 + w
+                if 0 < j < n:
+                    fill_knot_row(
+                        x[s, p], at, start[s, p] + order - 1, j + order - 1, t, inverse_spans[p], work, out[s, p, w]
+                    )
+                else:
+                    out[s, p, w, :] = 0.0

@@ -6,41 +6,37 @@ cotangents and outputs are (N, Q). `rows` may be values, x-derivatives or knot d
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from refkan.kernels.compilation import kernel
 
-CHUNK = 256
 
-
-@kernel(parallel=True)
-def contract(start, rows, C, out):
+@kernel
+def contract(first, last, start, rows, C, out):
     """out[s, q] = sum_p sum_i rows[s, p, i] C[p, start[s, p] + i, q]; start (N, P), rows (N, P, r), out (N, Q)."""
-    n_samples, n_inputs, order = rows.shape
+    n_inputs, order = rows.shape[1:]
     n_outputs = out.shape[1]
-    for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):
-        for s in range(chunk * CHUNK, min(n_samples, (chunk + 1) * CHUNK)):
-            y = out[s]
-            y[:] = 0.0
-            for p in range(n_inputs):
-                for i in range(order):
-                    b = rows[s, p, i]
-                    c = C[p, start[s, p] + i]
-                    for q in range(n_outputs):
-                        y[q] += b * c[q]
+    for s in range(first, last):
+        y = out[s]
+        y[:] = 0.0
+        for p in range(n_inputs):
+            for i in range(order):
+                b = rows[s, p, i]
+                c = C[p, start[s, p] + i]
+                for q in range(n_outputs):
+                    y[q] += b * c[q]
 
 
-@kernel(parallel=True)
-def pull_back_coefficients(start, rows, dy, dC):
+@kernel
+def pull_back_coefficients(first, last, start, rows, dy, dC):
     """dC[part, p, start + i, q] += rows[s, p, i] dy[s, q] over the samples of each part; the parts add up to dC.
 
     dy (N, Q), dC (parts, P, dim, Q) zero on entry. Every dC[part, p] has one owner.
     """
-    n_samples, n_inputs, order = rows.shape
+    n_inputs, order = rows.shape[1:]
     n_outputs = dy.shape[1]
-    parts = dC.shape[0]
-    for task in numba.prange(parts * n_inputs):
+    n_samples, parts = dy.shape[0], dC.shape[0]
+    for task in range(first, last):
         part, p = task // n_inputs, task % n_inputs
         for s in range(part * n_samples // parts, (part + 1) * n_samples // parts):
             cotangent = dy[s]
@@ -51,7 +47,7 @@ def pull_back_coefficients(start, rows, dy, dC):
                     c[q] += b * cotangent[q]
 
 
-@kernel()
+@kernel
 def dot(c, g):
     """Sum c[q] g[q] in eight interleaved partial sums, a fixed order that vectorises."""
     n = g.shape[0]
@@ -73,49 +69,46 @@ def dot(c, g):
     return total
 
 
-@kernel(parallel=True)
-def project(start, C, dy, out):
+@kernel
+def project(first, last, start, C, dy, out):
     """out[s, o, p, i] = sum_q C[p, start[s, p] + i, q] dy[s, o, q]: cotangents of the local basis.
 
     dy (N, O, Q), out (N, O, P, r). Times x-derivatives, summed over i, they give dx; times knot derivatives, dt.
     """
-    n_samples, n_outputs, n_inputs, order = out.shape
-    for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):
-        for s in range(chunk * CHUNK, min(n_samples, (chunk + 1) * CHUNK)):
+    n_outputs, n_inputs, order = out.shape[1:]
+    for s in range(first, last):
+        for o in range(n_outputs):
+            for p in range(n_inputs):
+                for i in range(order):
+                    out[s, o, p, i] = dot(C[p, start[s, p] + i], dy[s, o])
+
+
+@kernel
+def pull_back_inputs(first, last, start, slopes, C, dy, dx):
+    """dx[s, o, p] = sum_q dy[s, o, q] sum_i slopes[s, p, i] C[p, start[s, p] + i, q]; dy (N, O, Q)."""
+    n_outputs, n_inputs = dx.shape[1:]
+    order = slopes.shape[2]
+    edge = np.empty(dy.shape[2], dx.dtype)  # derivative of y[s, q] in x[s, p]
+    for s in range(first, last):
+        for p in range(n_inputs):
+            edge[:] = 0.0
+            for i in range(order):
+                slope = slopes[s, p, i]
+                c = C[p, start[s, p] + i]
+                for q in range(edge.shape[0]):
+                    edge[q] += slope * c[q]
             for o in range(n_outputs):
+                dx[s, o, p] = dot(edge, dy[s, o])
+
+
+@kernel
+def scatter_jacobian(first, last, start, rows, G, out):
+    """out[s, o, q, p, start + i] = G[s, o, q] rows[s, p, i]: the Jacobian in the coefficients, zero on entry."""
+    n_inputs, order = rows.shape[1:]
+    for s in range(first, last):
+        for o in range(G.shape[1]):
+            for q in range(G.shape[2]):
+                g = G[s, o, q]
                 for p in range(n_inputs):
                     for i in range(order):
-                        out[s, o, p, i] = dot(C[p, start[s, p] + i], dy[s, o])
-
-
-@kernel(parallel=True)
-def pull_back_inputs(start, slopes, C, dy, dx):
-    """dx[s, o, p] = sum_q dy[s, o, q] sum_i slopes[s, p, i] C[p, start[s, p] + i, q]; dy (N, O, Q)."""
-    n_samples, n_outputs, n_inputs = dx.shape
-    order = slopes.shape[2]
-    for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):
-        edge = np.empty(dy.shape[2], dx.dtype)  # derivative of y[s, q] in x[s, p]
-        for s in range(chunk * CHUNK, min(n_samples, (chunk + 1) * CHUNK)):
-            for p in range(n_inputs):
-                edge[:] = 0.0
-                for i in range(order):
-                    slope = slopes[s, p, i]
-                    c = C[p, start[s, p] + i]
-                    for q in range(edge.shape[0]):
-                        edge[q] += slope * c[q]
-                for o in range(n_outputs):
-                    dx[s, o, p] = dot(edge, dy[s, o])
-
-
-@kernel(parallel=True)
-def scatter_jacobian(start, rows, G, out):
-    """out[s, o, q, p, start + i] = G[s, o, q] rows[s, p, i]: the Jacobian in the coefficients, zero on entry."""
-    n_samples, n_inputs, order = rows.shape
-    for chunk in numba.prange((n_samples + CHUNK - 1) // CHUNK):
-        for s in range(chunk * CHUNK, min(n_samples, (chunk + 1) * CHUNK)):
-            for o in range(G.shape[1]):
-                for q in range(G.shape[2]):
-                    g = G[s, o, q]
-                    for p in range(n_inputs):
-                        for i in range(order):
-                            out[s, o, q, p, start[s, p] + i] = g * rows[s, p, i]
+                        out[s, o, q, p, start[s, p] + i] = g * rows[s, p, i]

@@ -9,7 +9,7 @@ import numpy as np
 from refkan.array_types import Array, FloatArray
 from refkan.bsplines import KnotTables, LocalBasis, knot_rows, local_basis
 from refkan.kernels import local_layer
-from refkan.kernels.compilation import for_arrays
+from refkan.kernels.launch import launch
 from refkan.knots import free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.layers.base import Linearization
 from refkan.layers.edges import EdgeLayer
@@ -70,9 +70,13 @@ class SplineLinearization(Linearization):
         self.C = np.ascontiguousarray(np.moveaxis(layer.unpack(theta)["coefficients"], 0, 2))
         self.value = self._contract(basis.rows[0], self.C)
 
+    def _operations(self, n_cotangents: int) -> int:
+        """Operations of one contraction of the r local rows with the coefficients, for each of the cotangents."""
+        return 2 * self.basis.rows[0].size * self.layer.n_outputs * n_cotangents
+
     def _contract(self, rows: Array, C: Array) -> Array:
         out = np.empty((rows.shape[0], C.shape[2]), np.result_type(rows, C))
-        for_arrays(local_layer.contract, out)(self.basis.start, rows, C, out)
+        launch(local_layer.contract, out.shape[0], self._operations(1), self.basis.start, rows, C, out)
         return out
 
     def _knot_rows(self) -> FloatArray:
@@ -96,7 +100,16 @@ class SplineLinearization(Linearization):
         # One owner for each input; for few inputs fixed parts of the samples, added in order: independent of threads.
         parts = 1 if n_inputs >= 8 else min(8, max(1, dy.shape[0] // 512))
         dC = np.zeros((parts, n_inputs, dim, n_outputs))
-        local_layer.pull_back_coefficients(self.basis.start, self.basis.rows[0], dy, dC)
+        owners = parts * n_inputs
+        launch(
+            local_layer.pull_back_coefficients,
+            owners,
+            self._operations(1),
+            self.basis.start,
+            self.basis.rows[0],
+            dy,
+            dC,
+        )
         blocks = {"coefficients": np.moveaxis(_sum_in_order(dC), 2, 0)}
         if self.layer.free_knots:
             blocks["s"] = self._pull_back_knots(dy)
@@ -107,7 +120,7 @@ class SplineLinearization(Linearization):
         """Ds from dt_j = sum_{s,q} dy[s,q] sum_i C[q,p,i] db_i/dt_j (x[s,p])."""
         n_samples, n_inputs, order = self.basis.rows[0].shape
         g = np.empty((n_samples, 1, n_inputs, order))
-        local_layer.project(self.basis.start, self.C, dy[:, None, :], g)
+        launch(local_layer.project, n_samples, self._operations(1), self.basis.start, self.C, dy[:, None, :], g)
         near = np.einsum("spwi,spi->spw", self._knot_rows(), g[:, 0])
         nearby, _ = self._nearby_knots()
         dt = np.zeros((n_inputs, self.layer.intervals - 1))
@@ -131,7 +144,17 @@ class SplineLinearization(Linearization):
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """dx[s, o, p] = sum_q G[s, o, q] sum_i C[q, p, i] b_i'(x[s, p])."""
         out = np.empty((G.shape[0], G.shape[1], self.layer.n_inputs))
-        local_layer.pull_back_inputs(self.basis.start, self.basis.rows[1], self.C, np.ascontiguousarray(G), out)
+        start, slopes = self.basis.start, self.basis.rows[1]
+        launch(
+            local_layer.pull_back_inputs,
+            G.shape[0],
+            self._operations(1),
+            start,
+            slopes,
+            self.C,
+            np.ascontiguousarray(G),
+            out,
+        )
         return out
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
@@ -139,11 +162,15 @@ class SplineLinearization(Linearization):
         layer = self.layer
         size = layer.n_outputs * layer.n_inputs * layer.dim
         columns = out[:, :, :size].reshape(*out.shape[:2], layer.n_outputs, layer.n_inputs, layer.dim)
-        local_layer.scatter_jacobian(self.basis.start, self.basis.rows[0], np.ascontiguousarray(G), columns)
+        G = np.ascontiguousarray(G)
+        launch(
+            local_layer.scatter_jacobian, G.shape[0], self._operations(G.shape[1]),
+            self.basis.start, self.basis.rows[0], G, columns,
+        )  # fmt: skip
         if layer.free_knots:
             n_samples, n_cotangents = G.shape[:2]
             g = np.empty((n_samples, n_cotangents, layer.n_inputs, layer.order))
-            local_layer.project(self.basis.start, self.C, np.ascontiguousarray(G), g)
+            launch(local_layer.project, n_samples, self._operations(n_cotangents), self.basis.start, self.C, G, g)
             near = np.einsum("spwi,sopi->sopw", self._knot_rows(), g)
             nearby, real = self._nearby_knots()
             dt = np.zeros((n_samples, n_cotangents, layer.n_inputs, layer.intervals - 1))

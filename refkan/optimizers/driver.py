@@ -42,26 +42,24 @@ def minimize(
     Parameters
     ----------
     problem : LeastSquares or similar
-        Offers ``value_and_gradient(theta)``; and ``net.coordinates(name)``, ``net.basis`` if a geometry is
-        named.
+        Offers ``value_and_gradient(theta)``; and ``net.coordinates(name)``, ``net.basis`` if a geometry is named.
     theta : array_like, shape (n_params,)
         The start.
     method : {"lbfgs", "lbfgs-fixed-step", "gd", "adam"}
-        "lbfgs" is SciPy's L-BFGS-B; "lbfgs-fixed-step" has step 1, no line search, and epochs of 20
-        iterations.
+        "lbfgs" is SciPy's L-BFGS-B; "lbfgs-fixed-step" has step 1, no line search, and epochs of 20 iterations.
     steps : int
         Steps at most (iterations; epochs for "lbfgs-fixed-step"); 0 only evaluates the start.
     geometry : {"spline", "relu"}, optional
         The coordinates of the steps; by default the network's own parameters.
     gradient : {"spline", "relu"}, optional
-        The coordinates of the gradient; by default those of `geometry`. They may differ for "gd" and "adam"
-        only (Table 1 of [S26]): ``theta += back_geometry(-eta P gradient_gradient(grad_theta))``.
+        The coordinates of the gradient; by default those of `geometry`. They may differ for "gd" and "adam" only (Table
+        1 of [S26]): ``theta += back_geometry(-eta P gradient_gradient(grad_theta))``.
     callback : callable, optional
         Called with a `State` after every step; may raise StopIteration.
     **options
-        gd: learning_rate (required), tolerance_gradient. adam: learning_rate, beta1, beta2, epsilon,
-        weight_decay, schedule, tolerance_gradient. lbfgs: history, max_line_search, tolerance_gradient,
-        tolerance_change. lbfgs-fixed-step: inner, history, tolerance_gradient, tolerance_change.
+        gd: learning_rate (required), tolerance_gradient. adam: learning_rate, beta1, beta2, epsilon, weight_decay,
+        schedule, tolerance_gradient. lbfgs: history, max_line_search, tolerance_gradient, tolerance_change.
+        lbfgs-fixed-step: inner, history, tolerance_gradient, tolerance_change.
 
     Returns
     -------
@@ -71,8 +69,8 @@ def minimize(
     Raises
     ------
     ValueError
-        For unknown names, negative steps, options out of range, ``gradient != geometry`` where that is not
-        possible, and a value or gradient that is not finite at the start.
+        For unknown names, negative steps, options out of range, ``gradient != geometry`` where that is not possible,
+        and a value or gradient that is not finite at the start.
     TypeError
         For options that the method does not know or misses.
 

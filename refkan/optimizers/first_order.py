@@ -54,9 +54,8 @@ def adam(
         m <- beta1 m + (1 - beta1) grad_z,      s <- beta2 s + (1 - beta2) grad_z^2
         v <- (1 - eta weight_decay) v - eta mhat / (sqrt(shat) + epsilon)
 
-    with ``mhat = m / (1 - beta1^k)``, ``shat = s / (1 - beta2^k)`` in step k = 1, 2, ... The diagonal P of
-    Table 1 is thus carried over from z to v as it is. The decay is linear and hence the same in all
-    coordinates.
+    with ``mhat = m / (1 - beta1^k)``, ``shat = s / (1 - beta2^k)`` in step k = 1, 2, ... The diagonal P of Table 1 is
+    thus carried over from z to v as it is. The decay is linear and hence the same in all coordinates.
 
     Parameters
     ----------
@@ -69,13 +68,14 @@ def adam(
     weight_decay : float
         0 by default.
     schedule : callable or float, optional
-        In place of learning_rate: maps the number of steps done (0 for the first step) to eta, which may be
-        0.
+        In place of learning_rate: maps the number of steps done (0 for the first step) to eta, which may be 0.
     tolerance_gradient : float
         As in `gradient_descent`.
 
-    Notes ----- Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1;
-    Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, for the decay.
+    Notes
+    -----
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1; Loshchilov and Hutter,
+    "Decoupled weight decay regularization", ICLR 2019, for the decay.
     """
     rate_of = _as_schedule(learning_rate, schedule)
     beta1, beta2 = check_decay("beta1", beta1), check_decay("beta2", beta2)

@@ -41,8 +41,8 @@ class Geometry:
 
         v <- v - eta P grad_z,    that is    theta <- theta + back_v(-eta P gradient_z(grad_theta)).
 
-    If both are the same, this is descent in the inner product of v. If not, and a layer has more than one
-    input, P = I is no gradient of any function, and need not descend.
+    If both are the same, this is descent in the inner product of v. If not, and a layer has more than one input, P = I
+    is no gradient of any function, and need not descend.
 
     Attributes
     ----------

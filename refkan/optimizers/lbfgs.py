@@ -23,9 +23,8 @@ def lbfgs(
 ) -> Ending:
     """SciPy's L-BFGS-B on ``d -> value(theta_0 + back(d))``, d the displacement in the coordinates v.
 
-    The method only sees differences of points, so that this is the method on ``v = to(theta)`` itself; but
-    the start is met exactly, not up to the rounding of ``back(to(theta))``. A step is an iteration, with its
-    line search.
+    The method only sees differences of points, so that this is the method on ``v = to(theta)`` itself; but the start is
+    met exactly, not up to the rounding of ``back(to(theta))``. A step is an iteration, with its line search.
 
     Parameters
     ----------
@@ -36,11 +35,13 @@ def lbfgs(
     tolerance_gradient : float
         Ends when no entry of the gradient with respect to v is larger in size.
     tolerance_change : float
-        Ends when ``value_k - value_{k+1} <= tolerance_change max(|value_k|, |value_{k+1}|, 1)``. The 1 makes
-        it absolute for small values, where SciPy's own default of 2e-9 ends too early; hence 0 here.
+        Ends when ``value_k - value_{k+1} <= tolerance_change max(|value_k|, |value_{k+1}|, 1)``. The 1 makes it
+        absolute for small values, where SciPy's own default of 2e-9 ends too early; hence 0 here.
 
-    Notes ----- Byrd, Lu, Nocedal, Zhu, "A limited memory algorithm for bound constrained optimization", SIAM
-    J. Sci. Comput. 16 (1995). A non-finite value within a line search ends the run.
+    Notes
+    -----
+    Byrd, Lu, Nocedal, Zhu, "A limited memory algorithm for bound constrained optimization", SIAM J. Sci. Comput. 16
+    (1995). A non-finite value within a line search ends the run.
     """
     run.geometry.refuse_mixed("lbfgs")
     history = check_count("history", history, minimum=1)
@@ -53,8 +54,7 @@ def lbfgs(
     latest = (np.zeros_like(theta), start)
 
     def iterate_at(d: FloatArray) -> Iterate:
-        # The start, and the end point of each line search, are asked for again and must not be evaluated
-        # again.
+        # The start, and the end point of each line search, are asked for again and must not be evaluated again.
         nonlocal latest
         if not np.array_equal(d, latest[0]):
             latest = (d.copy(), run.evaluate(start.theta + run.geometry.displacement(d)))

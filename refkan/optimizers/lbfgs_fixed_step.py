@@ -26,12 +26,11 @@ def lbfgs_fixed_step(
 ) -> Ending:
     """L-BFGS with step 1: a step of the run is an epoch of up to `inner` iterations ``v <- v - H grad_v``.
 
-    H is the inverse BFGS matrix of the last `history` pairs (s, y) on the initial matrix ``(y.s / y.y) I`` of
-    the newest pair. The very first iteration steps by ``min(1, 1 / |grad_v|_1)``. A pair of curvature y.s
-    below 1e-10 is left out. An epoch ends early when the predicted slope ``grad_v . H grad_v`` is less than
-    `tolerance_change` (before the step), or (after it) when the gradient is small, no entry of the step
-    exceeds `tolerance_change`, or the value has changed by less. The pairs survive from epoch to epoch.
-    Nothing forces the value to decrease.
+    H is the inverse BFGS matrix of the last `history` pairs (s, y) on the initial matrix ``(y.s / y.y) I`` of the
+    newest pair. The very first iteration steps by ``min(1, 1 / |grad_v|_1)``. A pair with y.s <= 1e-10 is
+    left out. An epoch ends early when the predicted slope ``grad_v . H grad_v`` is less than `tolerance_change` (before
+    the step), or (after it) when the gradient is small, no entry of the step exceeds `tolerance_change`, or the value
+    has changed by less. The pairs survive from epoch to epoch. Nothing forces the value to decrease.
 
     Parameters
     ----------
@@ -44,9 +43,11 @@ def lbfgs_fixed_step(
     tolerance_change : float
         See above. An epoch that ends before its first step ends the run.
 
-    Notes ----- [A25] and [S26] train with "L-BFGS, step 1.0"; the constants are those of
-    ``torch.optim.LBFGS`` with ``lr=1, line_search_fn=None``, whose iterates these are. The two-loop recursion
-    is that of Nocedal, "Updating quasi-Newton matrices with limited storage", Math. Comp. 35 (1980).
+    Notes
+    -----
+    [A25] and [S26] train with "L-BFGS, step 1.0"; the constants are those of ``torch.optim.LBFGS`` with ``lr=1,
+    line_search_fn=None``, whose iterates these are. The two-loop recursion is that of Nocedal, "Updating quasi-Newton
+    matrices with limited storage", Math. Comp. 35 (1980).
     """
     run.geometry.refuse_mixed("lbfgs-fixed-step")
     inner = check_count("inner", inner, minimum=1)

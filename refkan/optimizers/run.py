@@ -69,8 +69,7 @@ class Run:
 
     def evaluate(self, theta: FloatArray) -> Iterate:
         """Evaluate a point and halt if it, its value or its gradient are not finite."""
-        # Networks refuse parameters that are not finite, rightly; a diverging method must end with its best
-        # point.
+        # Networks refuse parameters that are not finite, rightly; a diverging method must end with its best point.
         if not np.isfinite(theta).all():
             raise Halt(f"the parameters became non-finite in step {len(self._rows)}")
         iterate, finite = self._evaluate(theta)

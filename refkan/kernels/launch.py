@@ -1,0 +1,71 @@
+"""How kernels are run: over ranges of independent items, on one thread or several, or as plain Python.
+
+A kernel takes `first, last` as its first arguments and works through that range of items (samples, or owners of an
+accumulator). Items are independent, so the bits of a result depend neither on how many ranges there are nor on which
+thread takes which.
+
+Threads are Python threads that wait without spinning (kernels release the GIL), not Numba's own: an OpenMP team that
+spins at its barriers is up to a hundred times slower than one thread when other processes want the cores, its
+fallback aborts when two Python threads enter it at once, and compiling for it takes several times as long.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numba.core import config
+
+SERIAL_BELOW = 400_000
+"""Operations below which one thread is faster: handing a range to another thread takes some 50 microseconds."""
+
+_pool: ThreadPoolExecutor | None = None
+_pool_size = 0
+
+
+def thread_count() -> int:
+    """Number of threads: NUMBA_NUM_THREADS, by default the cores of the process."""
+    return max(1, int(getattr(config, "NUMBA_NUM_THREADS", 1)))
+
+
+def launch(compiled: Callable[..., Any], items: int, operations: float, *arguments: Any) -> None:
+    """Run compiled(first, last, *arguments) over the range of items, in parallel if there is enough to do.
+
+    Arrays of complex128 select the kernel's pure-Python form: they serve complex-step checks, where compiling would
+    cost more than it saves.
+    """
+    if any(isinstance(a, np.ndarray) and a.dtype.kind == "c" for a in arguments):
+        getattr(compiled, "py_func", compiled)(0, items, *arguments)  # no py_func under NUMBA_DISABLE_JIT
+        return
+    threads = min(thread_count(), items)
+    if threads < 2 or operations < SERIAL_BELOW:
+        compiled(0, items, *arguments)
+        return
+    bounds = [items * k // threads for k in range(threads + 1)]
+    others = [
+        _workers(threads - 1).submit(compiled, first, last, *arguments) for first, last in itertools.pairwise(bounds)
+    ]
+    compiled(bounds[0], bounds[1], *arguments)
+    for other in others:
+        other.result()
+
+
+def _workers(size: int) -> ThreadPoolExecutor:
+    global _pool, _pool_size
+    if _pool is None or _pool_size < size:
+        _pool, _pool_size = ThreadPoolExecutor(size, thread_name_prefix="refkan"), size
+    return _pool
+
+
+def _forget_workers() -> None:
+    """Drop the pool in a forked child: its threads exist in the parent alone."""
+    global _pool, _pool_size
+    _pool, _pool_size = None, 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_workers)

@@ -1,0 +1,177 @@
+"""L1: the B-splines and the ReLU powers are both bases of the spline space S_r(T) ([S26] Lemma 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+from math import comb
+from typing import Any
+
+import numpy as np
+
+from refkan import definitions
+from validation.rationals import (
+    Matrix,
+    Vector,
+    add,
+    apply,
+    breakpoints,
+    random_knots,
+    rank,
+    relu_design,
+    sample_points,
+    scaled,
+    spline_design,
+)
+from validation.verdicts import Status, Verdict, judge
+
+CLAIMS = ("L1",)
+ORDERS = range(1, 7)
+
+Design = Callable[[Vector, int, Vector], Matrix]
+ChangeOfBasis = Callable[[Vector, int], Matrix]
+
+
+def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+    """Check Lemma 1 on random knots of every order, and that it is refuted where it is altered."""
+    seeds, most_intervals = (range(2), 4) if quick else (range(10), 8)
+    cases = []
+    for order in ORDERS:
+        progress(f"L1: order {order}")
+        for intervals in range(1, most_intervals + 1):
+            for seed in seeds:
+                knots = random_knots(np.random.default_rng([seed, order, intervals]), order, intervals)
+                cases.append({"order": order, "intervals": intervals, "seed": seed} | examine(knots, order))
+    dims = sorted({case["dim"] for case in cases})
+    measured = (
+        f"{sum(map(holds, cases))} of {len(cases)} random knot vectors, r = 1..6, dim {dims[0]}..{dims[-1]}: the"
+        " identity b = A psi is exact, both bases lie in S_r(T), both have rank dim = dim S_r(T)"
+    )
+    return [
+        Verdict(
+            "L1",
+            judge(all(map(holds, cases))),
+            measured,
+            details=DETAILS,
+            data={"cases": cases},
+            mutations=mutations(),
+        )
+    ]
+
+
+DETAILS = """Everything is exact, over Fractions. S_r(T) is taken at its word, from neither basis: the
+piecewise polynomials of degree r - 1 on the n intervals that have r - 2 continuous derivatives at the n - 1
+interior breakpoints.
+
+(1) b_i = sum_j A_ij psi_j is compared at every breakpoint, at both ends of the domain (at b the limit from
+the left) and at r further points of every interval: both sides are polynomials of degree r - 1 there, so
+equality at r points is equality. (2) Each basis function is interpolated at r + 1 points of each interval;
+the coefficient of degree r must vanish, and the others must meet the conditions of continuity. (3) n r minus
+the rank of these conditions, dim S_r(T), must be n + r - 1, and so must the rank of the values of each set of
+basis functions at these points."""
+
+
+def holds(case: dict[str, Any]) -> bool:
+    """Whether the lemma holds for one knot vector."""
+    full_rank = case["spline_rank"] == case["relu_rank"] == case["dim"] == case["space_dim"]
+    return bool(full_rank and case["identity"] and case["in_space"])
+
+
+def examine(
+    knots: Vector,
+    order: int,
+    relu: Design = relu_design,
+    change_of_basis: ChangeOfBasis = definitions.change_of_basis,
+) -> dict[str, Any]:
+    """Return what the lemma says, measured for one knot vector."""
+    t = breakpoints(knots, order)
+    samples = sample_points(knots, order, order + 1)
+    points = [x for interval in samples for x in interval] + [t[-1]]
+    b, psi = spline_design(knots, order, points), relu(knots, order, points)
+    A = change_of_basis(knots, order)
+    conditions = continuity(t, order)
+    spline_pieces, relu_pieces = (pieces(values, samples, order) for values in (b, psi))
+    return {
+        "dim": len(A),
+        "space_dim": order * (len(t) - 1) - rank(conditions),
+        "identity": all(apply(A, right) == left for left, right in zip(b, psi, strict=True)),
+        "in_space": all(
+            coefficients is not None and not any(apply(conditions, coefficients))
+            for coefficients in spline_pieces + relu_pieces
+        ),
+        "spline_rank": rank(b),
+        "relu_rank": rank(psi),
+    }
+
+
+def pieces(values: Matrix, samples: list[list[Fraction]], order: int) -> list[list[Fraction] | None]:
+    """Return the monomial coefficients, interval by interval, of each function whose values these are.
+
+    None for a function that is not a polynomial of degree order - 1 on every interval.
+    """
+    functions: list[list[Fraction] | None] = []
+    for column in zip(*values, strict=True):
+        value = iter(column)
+        fits = [interpolate(points, [next(value) for _ in points]) for points in samples]
+        smooth = not any(fit[-1] for fit in fits)
+        functions.append([c for fit in fits for c in fit[:-1]] if smooth else None)
+    return functions
+
+
+def interpolate(points: Vector, values: Vector) -> list[Fraction]:
+    """Return the monomial coefficients of the polynomial through the points, constant first (Newton's form)."""
+    differences, product = list(values), [Fraction(1)]
+    result = [Fraction(0)] * len(points)
+    for k, x in enumerate(points):
+        padded = product + [Fraction(0)] * (len(points) - len(product))
+        result = add(result, padded, differences[0])
+        product = add([Fraction(0), *product], [*product, Fraction(0)], -x)
+        steps = enumerate(pairwise(differences))
+        differences = [(right - left) / (points[m + k + 1] - points[m]) for m, (left, right) in steps]
+    return result
+
+
+def continuity(t: Vector, order: int) -> Matrix:
+    """Return the conditions on the coefficients: derivatives 0..r-2 have no jump at interior breakpoints."""
+    intervals = len(t) - 1
+    conditions = []
+    for m in range(1, intervals):
+        for k in range(order - 1):
+            taylor = [comb(n, k) * t[m] ** (n - k) if n >= k else Fraction(0) for n in range(order)]
+            row = [Fraction(0)] * (order * intervals)
+            row[(m - 1) * order : m * order] = [-value for value in taylor]
+            row[m * order : (m + 1) * order] = taylor
+            conditions.append(row)
+    return conditions
+
+
+def mutations() -> dict[str, Status]:
+    """Return the verdicts on altered lemmas, on the knots of seed 0 with three intervals."""
+
+    def shifted(knots: Vector, order: int, points: Vector) -> Matrix:
+        return relu_design([*knots[1:], knots[-1] + 1], order, points)
+
+    def next_power(knots: Vector, order: int, points: Vector) -> Matrix:
+        size = len(knots) - order
+        return [[definitions.truncated_power(knots, order + 1, i, x) for i in range(size)] for x in points]
+
+    def without_signs(knots: Vector, order: int) -> Matrix:
+        return [[abs(a) for a in row] for row in definitions.change_of_basis(knots, order)]
+
+    def doubled(knots: Vector, order: int) -> Matrix:
+        return scaled(Fraction(2), definitions.change_of_basis(knots, order))
+
+    def verdict(**altered: Any) -> Status:
+        cases = []
+        for order in ORDERS:
+            knots = random_knots(np.random.default_rng([0, order, 3]), order, 3)
+            cases.append(holds(examine(knots, order, **altered)))
+        return judge(any(cases))  # refuted only if the alteration is noticed for every order
+
+    return {
+        "ReLU powers that start one knot later": verdict(relu=shifted),
+        "ReLU powers of degree r": verdict(relu=next_power),
+        "A without its signs": verdict(change_of_basis=without_signs),
+        "twice A": verdict(change_of_basis=doubled),
+    }

@@ -1,0 +1,9 @@
+"""The rows of the benchmark: a name and the module whose ``run(settings)`` returns its cases' results."""
+
+from __future__ import annotations
+
+ROWS: dict[str, str] = {
+    "spline-evaluation": "validation.benchmarks.spline_evaluation",
+    "layer": "validation.benchmarks.layer",
+    "startup": "validation.benchmarks.startup",
+}

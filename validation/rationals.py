@@ -1,0 +1,133 @@
+"""Exact linear algebra and exact random data over Fractions, for claims that are equalities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import reduce
+from itertools import pairwise
+
+import numpy as np
+
+from refkan import definitions
+
+Vector = Sequence[Fraction]
+Matrix = list[list[Fraction]]
+
+
+def identity(size: int) -> Matrix:
+    """Return the identity matrix."""
+    return diagonal([Fraction(1)] * size)
+
+
+def diagonal(entries: Vector) -> Matrix:
+    """Return the diagonal matrix with these entries."""
+    return [
+        [Fraction(entry) if i == j else Fraction(0) for j in range(len(entries))] for i, entry in enumerate(entries)
+    ]
+
+
+def block_diagonal(blocks: Sequence[Matrix]) -> Matrix:
+    """Return the block diagonal matrix with these square blocks."""
+    size, start, rows = sum(map(len, blocks)), 0, []
+    for block in blocks:
+        rest = size - start - len(block)
+        rows += [[Fraction(0)] * start + list(row) + [Fraction(0)] * rest for row in block]
+        start += len(block)
+    return rows
+
+
+def transpose(matrix: Matrix) -> Matrix:
+    """Return the transposed matrix."""
+    return [list(column) for column in zip(*matrix, strict=True)]
+
+
+def apply(matrix: Matrix, vector: Vector) -> list[Fraction]:
+    """Return the matrix times the vector; zeros, of which banded matrices are full, cost nothing."""
+    return [sum((a * v for a, v in zip(row, vector, strict=True) if a), Fraction(0)) for row in matrix]
+
+
+def multiply(*factors: Matrix) -> Matrix:
+    """Return the product of the matrices."""
+    return reduce(lambda left, right: transpose([apply(left, column) for column in transpose(right)]), factors)
+
+
+def scaled(factor: Fraction, matrix: Matrix) -> Matrix:
+    """Return the matrix times a number."""
+    return [[factor * entry for entry in row] for row in matrix]
+
+
+def add(left: Vector, right: Vector, factor: Fraction | int = 1) -> list[Fraction]:
+    """Return left + factor * right, for vectors."""
+    return [a + factor * b for a, b in zip(left, right, strict=True)]
+
+
+def dot(left: Vector, right: Vector) -> Fraction:
+    """Return the sum of the products of the entries."""
+    return sum((a * b for a, b in zip(left, right, strict=True)), Fraction(0))
+
+
+def rank(matrix: Matrix) -> int:
+    """Return the rank, by elimination."""
+    rows, found = [list(row) for row in matrix], 0
+    for column in range(len(rows[0]) if rows else 0):
+        pivot = next((k for k in range(found, len(rows)) if rows[k][column]), None)
+        if pivot is None:
+            continue
+        rows[found], rows[pivot] = rows[pivot], rows[found]
+        for k in range(found + 1, len(rows)):
+            if rows[k][column]:
+                rows[k] = add(rows[k], rows[found], -rows[k][column] / rows[found][column])
+        found += 1
+    return found
+
+
+def spline_design(knots: Vector, order: int, points: Vector) -> Matrix:
+    """Return the values of the B-splines, a row for each point."""
+    size = len(knots) - order
+    return [[Fraction(definitions.bspline(knots, order, i, x)) for i in range(size)] for x in points]
+
+
+def relu_design(knots: Vector, order: int, points: Vector) -> Matrix:
+    """Return the values of the ReLU powers, a row for each point."""
+    size = len(knots) - order
+    return [[Fraction(definitions.truncated_power(knots, order, i, x)) for i in range(size)] for x in points]
+
+
+def random_rationals(rng: np.random.Generator, count: int, low: int = -12, high: int = 12) -> list[Fraction]:
+    """Return random multiples of 1/8 between low/8 and high/8."""
+    return [Fraction(int(k), 8) for k in rng.integers(low, high + 1, count)]
+
+
+def random_knots(rng: np.random.Generator, order: int, intervals: int) -> list[Fraction]:
+    """Return a knot vector whose gaps are random multiples of 1/12, the widest 24 times the narrowest."""
+    knots = random_rationals(rng, 1)
+    for gap in rng.integers(1, 25, intervals + 2 * order - 2):
+        knots.append(knots[-1] + Fraction(int(gap), 12))
+    return knots
+
+
+def uniform_knots(
+    order: int, intervals: int, start: Fraction = Fraction(0), h: Fraction = Fraction(1)
+) -> list[Fraction]:
+    """Return uniform knots of spacing h whose domain begins at `start`."""
+    return [start + (k - order + 1) * h for k in range(intervals + 2 * order - 1)]
+
+
+def breakpoints(knots: Vector, order: int) -> list[Fraction]:
+    """Return t_0, ..., t_n."""
+    return list(knots[order - 1 : len(knots) - order + 1])
+
+
+def sample_points(knots: Vector, order: int, per_interval: int) -> list[list[Fraction]]:
+    """Return for each interval its left end and further points inside, `per_interval` in all, equally spaced."""
+    return [
+        [left + (right - left) * Fraction(k, per_interval) for k in range(per_interval)]
+        for left, right in pairwise(breakpoints(knots, order))
+    ]
+
+
+def random_points(rng: np.random.Generator, knots: Vector, order: int, count: int) -> list[Fraction]:
+    """Return random points of the domain, multiples of 1/64 of its length."""
+    a, b = knots[order - 1], knots[-order]
+    return [a + (b - a) * Fraction(int(k), 64) for k in rng.integers(0, 65, count)]

@@ -1,0 +1,210 @@
+"""Running the claim files: selection, isolation of crashes, resuming, exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import refkan
+from refkan.checkpoints import Checkpoints, require_writable
+from validation.capsule import capsule, library_version, now, versions
+from validation.console import Progress, shorten, table
+from validation.discovery import ClaimFile, discover, sources_digest
+from validation.ledger import LEDGER, Row
+from validation.outcomes import FileResult, check_answers, describe_error, gather, pack, unpack
+from validation.report import write_report
+from validation.verdicts import Verdict
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of ``python -m validation``."""
+    p = argparse.ArgumentParser(
+        prog="python -m validation",
+        description="Answer every claim of the ledger with a verdict computed from measurements.",
+        epilog="Exit code: 0 if everything ran, whatever the verdicts; 1 if a file crashed or a mutation "
+        "of a claim was not refuted; 2 for wrong usage or an unwritable folder; 130 if interrupted. "
+        "Finished files are kept and not run again until a source that they depend on changes.",
+    )
+    p.add_argument("names", nargs="*", metavar="NAME", help="row ids or files to run (default: all)")
+    p.add_argument("--full", action="store_true", help="at the size of the papers instead of seconds a file")
+    p.add_argument("--list", action="store_true", help="list the rows and the files that answer them, run nothing")
+    p.add_argument("--output", type=Path, default=Path("validation-report"), metavar="DIR", help="default: %(default)s")
+    p.add_argument("--fresh", action="store_true", help="run again what is already finished")
+    return p
+
+
+def select(files: Sequence[ClaimFile], ledger: Sequence[Row], names: Sequence[str]) -> list[ClaimFile]:
+    """Return the files that `names` (row ids or names of files, with or without .py) stand for; all for none.
+
+    Raises
+    ------
+    ValueError
+        If a name is neither a row nor a file, or a row that no file answers yet.
+    """
+    if not names:
+        return list(files)
+    chosen: set[str] = set()
+    for name in names:
+        matching = [file for file in files if name.removesuffix(".py") == file.name or name in file.ids]
+        if not matching:
+            if any(row.id == name for row in ledger):
+                raise ValueError(f"row {name} is pending: no file answers it yet")
+            known = ", ".join(file.name for file in files) or "none yet"
+            raise ValueError(f"NAME must be a row id or a file; got {name!r} (files: {known}; ids: see --list)")
+        chosen.update(file.name for file in matching)
+    return [file for file in files if file.name in chosen]
+
+
+def run_file(file: ClaimFile, package: str, quick: bool, message: Callable[[str], None]) -> tuple[Verdict, ...]:
+    """Import a claim file, run it and return its verdicts, one for each of its rows."""
+    if file.problem:
+        raise ValueError(file.problem)
+    module = importlib.import_module(f"{package}.{file.name}")
+    return check_answers(file, module.run(quick, message))
+
+
+class Run:
+    """One run of the selected files, each resumed from its checkpoint where there is one.
+
+    Parameters
+    ----------
+    checkpoints
+        Where finished files are kept.
+    package
+        The package that the claim files belong to.
+    quick
+        Whether to run quickly or at the papers' size.
+    files
+        The files that may be asked for. Their sources are read here, once: what is edited during the run does
+        not change the key of a result that was computed before the edit.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, package: str, quick: bool, files: Sequence[ClaimFile]) -> None:
+        self._checkpoints = checkpoints
+        self._package = package
+        self._quick = quick
+        self._configurations = {file.name: self._configuration(file) for file in files if not file.problem}
+
+    def _configuration(self, file: ClaimFile) -> dict[str, Any]:
+        """Return what the result of a file depends on: the file, the size, the versions and the sources."""
+        return {
+            "task": "claim file",
+            "file": file.name,
+            "size": "quick" if self._quick else "full",
+            "versions": versions(),
+            "sources": sources_digest(file, Path(refkan.__file__).parent),
+        }
+
+    def stored(self, file: ClaimFile) -> FileResult | None:
+        """Return the finished result of a file, if there is one for the present sources."""
+        if file.problem:
+            return None
+        packed = self._checkpoints.get(self._configurations[file.name])
+        return None if packed is None else unpack(file, packed)
+
+    def run(self, file: ClaimFile, message: Callable[[str], None]) -> FileResult:
+        """Run a file and keep its result; a crash becomes a result with an error and is not kept."""
+        start = time.perf_counter()
+        try:
+            verdicts = run_file(file, self._package, self._quick, message)
+            seconds = time.perf_counter() - start
+            result = FileResult(file, verdicts, seconds=seconds, finished=now())
+            self._checkpoints.put(self._configurations[file.name], pack(result))
+        except (Exception, SystemExit) as error:
+            seconds = time.perf_counter() - start
+            text = describe_error(error, file.path.parent.parent)
+            return FileResult(file, error=text, seconds=seconds, finished=now())
+        return result
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    folder: Path = Path(__file__).parent,
+    package: str = "validation",
+    ledger: Sequence[Row] = LEDGER,
+) -> int:
+    """Run ``python -m validation`` with the claim files of `folder` and return its exit code."""
+    arguments = parser().parse_args(argv)
+    files = discover(folder, ledger)
+    if arguments.list:
+        print(listing(files, ledger))
+        return OK
+    try:
+        chosen = select(files, ledger, arguments.names)
+        require_writable(arguments.output)
+        checkpoints = Checkpoints(arguments.output / "checkpoints")
+    except (ValueError, OSError) as error:
+        print(f"python -m validation: {error}", file=sys.stderr)
+        return USAGE
+
+    start = time.perf_counter()
+    run = Run(checkpoints, package, not arguments.full, files)
+    results, interrupted = run_all(run, chosen, arguments.fresh)
+    done = {result.file.name for result in results}
+    # Rows that were not asked for this time are shown as they last came out with the present sources.
+    results += [kept for file in files if file.name not in done and (kept := run.stored(file)) is not None]
+    outcomes = gather(ledger, files, results)
+
+    seeds = {
+        outcome.row.id: outcome.verdict.data[key]
+        for outcome in outcomes
+        for key in ("seeds", "seed")
+        if outcome.verdict is not None and key in outcome.verdict.data
+    }
+    configuration = {
+        "size": "full" if arguments.full else "quick",
+        "files": [file.name for file in chosen],
+        "fresh": arguments.fresh,
+        "interrupted": interrupted,
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    paths = write_report(arguments.output, outcomes, capsule(configuration, seeds))
+    print(table(outcomes))
+    broken = [result for result in results if result.error and not result.file.ids]
+    for result in broken:  # no row stands for them in the table
+        print(f"{result.file.name}: error: {result.error.splitlines()[-1]}")
+    print(f"report: {', '.join(map(str, paths))}")
+    if interrupted:
+        print("interrupted: finished files are kept; run again to go on", file=sys.stderr)
+        return INTERRUPTED
+    failed = any(result.error for result in results) or any(outcome.surviving_mutations for outcome in outcomes)
+    return FAILED if failed else OK
+
+
+def run_all(run: Run, files: Sequence[ClaimFile], fresh: bool) -> tuple[list[FileResult], bool]:
+    """Run or resume `files` in order; return their results and whether the user interrupted."""
+    progress = Progress(len(files))
+    results: list[FileResult] = []
+    for number, file in enumerate(files, start=1):
+        try:
+            result = None if fresh else run.stored(file)
+            if result is None:
+                with progress.working(number, file.name):
+                    result = run.run(file, progress.message)
+        except KeyboardInterrupt:
+            return results, True
+        results.append(result)
+        if result.error:
+            text = f"error: {shorten(result.error.splitlines()[-1], 100)}"
+        else:
+            text = ", ".join(f"{verdict.id} {verdict.status}" for verdict in result.verdicts)
+            if not any(verdict.mutations for verdict in result.verdicts):
+                text += " (no mutated claim was run)"
+        when = "kept" if result.resumed else f"{result.seconds:.1f} s"
+        progress.line(number, file.name, f"{when}: {text}")
+    return results, False
+
+
+def listing(files: Sequence[ClaimFile], ledger: Sequence[Row]) -> str:
+    """Return one line a row: id, source, file that answers it, claim."""
+    file_of = {id: file.name for file in files for id in file.ids}
+    lines = [f"{row.id:<4}  {row.source:<20}  {file_of.get(row.id, 'pending'):<28}  {row.claim}" for row in ledger]
+    problems = [f"{file.name}: {file.problem}" for file in files if file.problem]
+    return "\n".join([f"refkan {library_version()}, {len(ledger)} rows, {len(files)} files", *lines, *problems])

@@ -1,0 +1,120 @@
+"""What a claim file returns: a verdict computed from measurements, with raw data, figures and mutations."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+Status = Literal["holds", "refuted", "holds as corrected", "not reproduced", "pending"]
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+FAILING: tuple[Status, ...] = ("refuted", "not reproduced")
+"""The statuses that a mutated claim must come out with."""
+
+
+def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool = False) -> Status:
+    """Turn the outcome of a criterion into a status; the only place where a status is made.
+
+    Parameters
+    ----------
+    as_printed
+        Whether the claim met its criterion as printed.
+    as_corrected
+        Whether the corrected claim met its criterion; None where there is no correction.
+    experiment
+        True for a claim about an experiment, which is "not reproduced" rather than refuted.
+
+    Returns
+    -------
+    Status
+        "holds" if `as_printed`, else "holds as corrected" if `as_corrected`, else "refuted" (or "not
+        reproduced").
+
+    Examples
+    --------
+    >>> judge(True), judge(False, True)
+    ('holds', 'holds as corrected')
+    >>> judge(False), judge(False, False, experiment=True)
+    ('refuted', 'not reproduced')
+    """
+    if as_printed:
+        return "holds"
+    if as_corrected:
+        return "holds as corrected"
+    return "not reproduced" if experiment else "refuted"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture of the report: PNG bytes with a name (letters, digits, hyphens) and a caption."""
+
+    name: str
+    caption: str
+    png: bytes = field(repr=False)
+
+    @classmethod
+    def from_matplotlib(cls, figure: MatplotlibFigure, name: str, caption: str) -> Figure:
+        """Render a matplotlib figure to PNG at 110 dots an inch, without the drawing program's own metadata.
+
+        The figure is not closed: build it with ``matplotlib.figure.Figure()``, which pyplot does not keep.
+        """
+        stream = io.BytesIO()
+        # Software: None leaves the version of matplotlib out, so that equal pictures are equal bytes.
+        figure.savefig(stream, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+        return cls(name, caption, stream.getvalue())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one row of the ledger.
+
+    Attributes
+    ----------
+    id
+        The row of the ledger.
+    status
+        Computed by :func:`judge`, never typed in.
+    measured
+        One line with the numbers.
+    corrected
+        The claim as corrected, where it is.
+    details
+        A paragraph for the report: set-up, derivation. Blank lines separate paragraphs.
+    data
+        Raw data that JSON can hold (NumPy arrays and scalars are converted), per seed.
+    figures
+        Pictures for the report.
+    mutations
+        Name of each mutation of the claim -> the status that it came out with. A mutation that is not in
+        :data:`FAILING` shows that the measurement cannot tell right from wrong, and fails the run.
+
+    Raises
+    ------
+    ValueError
+        For a status that is not one of :data:`STATUSES`.
+    """
+
+    id: str
+    status: Status
+    measured: str
+    corrected: str = ""
+    details: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
+    mutations: Mapping[str, Status] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for what, status in [("status", self.status), *self.mutations.items()]:
+            if status not in STATUSES:
+                raise ValueError(f"{self.id}: {what} must be one of {STATUSES}; got {status!r}")
+
+    @property
+    def surviving_mutations(self) -> tuple[str, ...]:
+        """Names of the mutations that did not come out as refuted or not reproduced."""
+        return tuple(name for name, status in self.mutations.items() if status not in FAILING)
