@@ -1,11 +1,13 @@
 """refkan: a CPU ground truth for spline networks."""
 
-from refkan import bsplines, relu_powers
+from refkan import bsplines, checks, problems, relu_powers
 from refkan.architectures import kan, mlp
 from refkan.change_of_basis import ChangeOfBasis
 from refkan.errors import ConvergenceError, KnotError
 from refkan.layers import DenseLayer, ReluLayer, SiluLayer, SplineLayer
+from refkan.losses import LeastSquares
 from refkan.networks import Network
+from refkan.optimizers import minimize
 from refkan.spaces import SplineSpace
 
 __version__ = "0.1.0"
@@ -15,13 +17,17 @@ __all__ = [
     "ConvergenceError",
     "DenseLayer",
     "KnotError",
+    "LeastSquares",
     "Network",
     "ReluLayer",
     "SiluLayer",
     "SplineLayer",
     "SplineSpace",
     "bsplines",
+    "checks",
     "kan",
+    "minimize",
     "mlp",
+    "problems",
     "relu_powers",
 ]

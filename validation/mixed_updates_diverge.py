@@ -32,7 +32,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
                 counts += [count_unstable(order, inputs, intervals, seed) for seed in seeds]
     progress("T2: runs")
     runs = [divergence(order, 4 if quick else 8, seed) for order in range(2, 6) for seed in range(2 if quick else 5)]
-    return [verdict(counts, runs)]
+    return [verdict(counts, runs, (figure(),))]
 
 
 DETAILS = """A layer with one output, least squares, random data, each input with its own random knots; H =
@@ -64,7 +64,7 @@ Routh's table. The runs are in float64, on K in coordinates of the range of H, b
 iteration."""
 
 
-def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]]) -> Verdict:
+def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]], figures: tuple[Figure, ...] = ()) -> Verdict:
     """Return the verdict of the counts and runs, and those of altered statements."""
 
     def unstable(row: int, condition: Callable[[dict[str, Any]], bool], P: str = "P = I") -> list[bool]:
@@ -93,7 +93,7 @@ def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]]) -> Verdict
         " rows 2 and 4, with steps from 1 down to 1e-8 over the spectral radius",
         details=DETAILS,
         data={"counts": counts, "runs": runs},
-        figures=(figure(),),
+        figures=figures,
         mutations={
             "row 1 is not descent": judge(any(unstable(1, several))),
             "row 3 is not descent": judge(any(unstable(3, several))),

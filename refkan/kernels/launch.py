@@ -47,7 +47,7 @@ def launch(compiled: Callable[..., Any], items: int, operations: float, *argumen
         return
     bounds = [items * k // threads for k in range(threads + 1)]
     others = [
-        _workers(threads - 1).submit(compiled, first, last, *arguments) for first, last in itertools.pairwise(bounds)
+        _workers(threads - 1).submit(compiled, first, last, *arguments) for first, last in itertools.pairwise(bounds[1:])
     ]
     compiled(bounds[0], bounds[1], *arguments)
     for other in others:

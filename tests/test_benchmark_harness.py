@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from validation.benchmarks import __main__ as program
+from validation.benchmarks import layer, threads
+from validation.benchmarks.harness import (
+    Case,
+    CaseResult,
+    Contestant,
+    Entry,
+    Settings,
+    Timed,
+    TooLargeError,
+    difference,
+    installed,
+    interleave,
+    run_case,
+)
+from validation.benchmarks.layer_case import LayerCase
+from validation.benchmarks.rows import ROWS
+from validation.benchmarks.table import case_record, case_table, duration, notes
+
+TRUTH = (np.array([1.0, -2.0, 3.0]), np.array([[4.0, 5.0], [6.0, 0.0]]))
+FAST = Settings(rounds=3, seconds_per_timing=0.0)
+
+
+def contestant(name: str, compute: Callable[[], tuple[np.ndarray, ...]] = lambda: TRUTH, **options) -> Contestant:
+    return Contestant(name, lambda: Timed(compute, lambda result: result), **options)
+
+
+def run(*contestants: Contestant, settings: Settings = FAST) -> CaseResult:
+    return run_case(Case("case", lambda: TRUTH, contestants), settings)
+
+
+def statuses(result: CaseResult) -> dict[str, str]:
+    return {entry.name: entry.status for entry in result.entries}
+
+
+def test_agreement_is_timed():
+    result = run(contestant("ours"), contestant("peer"))
+    assert statuses(result) == {"ours": "timed", "peer": "timed"}
+    assert all(len(entry.seconds) == 3 and entry.difference == 0.0 for entry in result.entries)
+    assert "ours/theirs" in case_table(result)
+    assert "DISAGREES" not in case_table(result)
+
+
+SABOTAGE = {
+    "sign": lambda: (TRUTH[0], -TRUTH[1]),
+    "factor": lambda: (TRUTH[0] * (1 + 1e-9), TRUTH[1]),
+    "shift": lambda: (np.roll(TRUTH[0], 1), TRUTH[1]),
+    "transposed": lambda: (TRUTH[0], TRUTH[1].T),
+    "shape": lambda: (TRUTH[0][:, None], TRUTH[1]),
+    "missing": lambda: TRUTH[:1],
+    "nan": lambda: (TRUTH[0] * np.nan, TRUTH[1]),
+    "infinite": lambda: (TRUTH[0] + np.inf, TRUTH[1]),
+}
+
+
+@pytest.mark.parametrize("kind", SABOTAGE)
+def test_disagreement_prints_no_times(kind):
+    result = run(contestant("ours"), contestant("wrong", SABOTAGE[kind]), contestant("peer"))
+    assert statuses(result) == {"ours": "agrees", "wrong": "disagrees", "peer": "agrees"}
+    assert all(entry.seconds == [] for entry in result.entries)
+    table = case_table(result)
+    assert "DISAGREES: wrong by" in table
+    assert not any(unit in table for unit in (" s ", " ms", " us", " ns", "ours/theirs"))
+    record = json.loads(json.dumps(case_record(result), allow_nan=False))
+    assert record["agreed"] is False
+    assert all("seconds" not in entry and "median" not in entry for entry in record["entries"])
+
+
+def test_the_size_of_a_disagreement_is_stated():
+    result = run(contestant("ours"), contestant("wrong", lambda: (TRUTH[0] * (1 + 1e-9), TRUTH[1])))
+    assert "DISAGREES: wrong by 1.0e-09, more than 1e-12: no times" in case_table(result)
+
+
+def test_a_wide_tolerance_is_the_contestants_own():
+    blunt = lambda: (TRUTH[0] * (1 + 1e-7), TRUTH[1])  # noqa: E731
+    assert statuses(run(contestant("ours"), contestant("float32", blunt, tolerance=1e-6)))["float32"] == "timed"
+    assert statuses(run(contestant("ours", blunt), contestant("float32", tolerance=1e-6)))["ours"] == "disagrees"
+
+
+def test_results_are_compared_after_timing_too():
+    calls = []
+
+    def drifting():
+        calls.append(1)
+        return (TRUTH[0] + 1e-3 * (len(calls) > 2), TRUTH[1])
+
+    result = run(contestant("ours"), contestant("drifting", drifting))
+    assert statuses(result) == {"ours": "agrees", "drifting": "disagrees"}
+    assert all(entry.seconds == [] for entry in result.entries)
+
+
+def test_a_missing_peer_is_skipped_by_name():
+    result = run(contestant("ours"), contestant("rival", requires="no_such_module"))
+    assert statuses(result) == {"ours": "timed", "rival": "skipped"}
+    assert "rival                  skipped: no_such_module is not installed" in case_table(result)
+
+
+def test_a_peer_may_be_left_out():
+    result = run(contestant("ours"), contestant("rival"), settings=Settings(rounds=1, without=frozenset({"rival"})))
+    assert statuses(result)["rival"] == "skipped"
+
+
+def test_installed_does_not_import():
+    assert installed("")
+    assert installed("json")
+    assert not installed("no_such_module")
+    assert not installed("no_such_package.module")
+
+
+def test_a_failing_peer_lets_the_others_run():
+    def fail():
+        raise RuntimeError("two\nlines")
+
+    def too_large():
+        raise TooLargeError("would keep about 9 GB")
+
+    result = run(
+        contestant("ours"),
+        Contestant("broken", fail),
+        contestant("broken in run", fail),
+        Contestant("large", too_large),
+    )
+    assert statuses(result) == {
+        "ours": "timed",
+        "broken": "failed",
+        "broken in run": "failed",
+        "large": "skipped",
+    }
+    assert "failed: RuntimeError: two lines" in case_table(result)
+    assert "skipped: would keep about 9 GB" in case_table(result)
+
+
+def test_without_ours_there_are_no_ratios():
+    result = run(contestant("ours", requires="no_such_module"), contestant("peer"))
+    assert math.isnan(result.ratio(result.entries[1]))
+    assert "ours/theirs" not in case_table(result)
+
+
+def test_ratio_is_the_median_of_the_ratios_within_rounds():
+    # The machine slows down tenfold in the second round: medians apart would give 2/30.
+    ours = Entry("ours", "timed", seconds=[1.0, 10.0, 2.0])
+    peer = Entry("peer", "timed", seconds=[4.0, 30.0, 40.0])
+    result = CaseResult("case", [ours, peer])
+    assert result.ratio(peer) == 0.25
+    assert result.ratio(peer) != ours.median / peer.median
+    assert result.ratio(ours) == 1.0
+
+
+def test_rounds_are_interleaved_and_the_first_takes_turns():
+    order = []
+
+    def timer(name: str) -> Callable[[], float]:
+        return lambda: order.append(name) or float(len(order))
+
+    seconds = interleave({name: timer(name) for name in "abc"}, rounds=4)
+    assert "".join(order) == "abc" + "bca" + "cab" + "abc"
+    assert seconds == {"a": [1.0, 6.0, 8.0, 10.0], "b": [2.0, 4.0, 9.0, 11.0], "c": [3.0, 5.0, 7.0, 12.0]}
+
+
+def test_interleaving_nothing():
+    assert interleave({}, rounds=3) == {}
+
+
+class Clock:
+    """A clock that only moves when a contestant works."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.calls: list[str] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def worker(self, name: str, seconds: float) -> Contestant:
+        def work():
+            self.now += seconds
+            self.calls.append(name)
+            return TRUTH
+
+        return contestant(name, work)
+
+
+def test_seconds_are_of_one_call_and_short_calls_are_repeated():
+    clock = Clock()
+    case = Case("case", lambda: TRUTH, [clock.worker("ours", 0.25), clock.worker("peer", 2.0)])
+    result = run_case(case, Settings(rounds=2, seconds_per_timing=1.0), clock)
+    ours, peer = result.entries
+    assert ours.seconds == [0.25, 0.25]
+    assert peer.seconds == [2.0, 2.0]
+    assert result.ratio(peer) == 0.125
+    # Once to compare, once to estimate, 2 rounds of 1 s, once to compare again.
+    assert clock.calls.count("ours") == 1 + 1 + 2 * 4 + 1
+    assert clock.calls.count("peer") == 1 + 1 + 2 * 1 + 1
+
+
+def test_difference_is_relative_to_the_largest_entry_of_each_array():
+    reference = (np.array([1e-3, 0.0]), np.array([1e6]))
+    assert difference((np.array([1e-3, 1e-5]), np.array([1e6])), reference) == pytest.approx(1e-2)
+    assert difference((np.zeros(1),), (np.zeros(1),)) == 0.0
+    assert difference((np.ones(1),), (np.zeros(1),)) == math.inf
+    assert difference((np.zeros((0, 2)),), (np.zeros((0, 2)),)) == 0.0
+
+
+def test_notes_are_said_once_and_not_for_the_skipped():
+    results = [
+        run(contestant("ours"), contestant("a", note="wide"), contestant("b", note="never", requires="no_such"))
+        for _ in range(2)
+    ]
+    assert notes(results) == "notes\n  a: wide"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(1.5, "1.5 s"), (2e-3, "2 ms"), (1.2345e-5, "12.3 us"), (3e-8, "30 ns")])
+def test_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+# The layer benchmark
+
+
+def test_knots_are_exact_in_float32():
+    for _, _, intervals in layer.SHAPES:
+        knots = LayerCase(1, 1, intervals).knots
+        assert np.array_equal(knots, knots.astype(np.float32))
+
+
+def test_reference_of_the_layer():
+    case = LayerCase(2, 3, 4, samples=30)
+    y, d_coefficients, dx = case.backward_reference()
+
+    def basis(i: int, x: float) -> float:
+        """The central cubic B-spline, from its truncated powers."""
+        u = (x - case.knots[i]) / case.spacing
+        return sum(sign * max(u - k, 0.0) ** 3 / 6 for k, sign in enumerate((1.0, -4.0, 6.0, -4.0, 1.0)))
+
+    rows = np.array([[[basis(i, x) for i in range(case.dim)] for x in sample] for sample in case.x])
+    # Truncated powers of arguments up to 7 cancel: 7^3 eps some ten times.
+    assert y == pytest.approx(np.einsum("spi,qpi->sq", rows, case.coefficients), abs=1e-12)
+    assert d_coefficients == pytest.approx(np.einsum("spi,sq->qpi", rows, case.dy), abs=1e-12)
+
+    step = 1e-6  # central differences: step^2 and eps / step are both below 1e-9
+    for s, p in ((0, 0), (7, 1), (29, 0)):
+        ends = [
+            sum(case.coefficients[:, p, i] * basis(i, case.x[s, p] + h) for i in range(case.dim)) for h in (-step, step)
+        ]
+        assert dx[s, p] == pytest.approx((ends[1] - ends[0]) @ case.dy[s] / (2 * step), rel=1e-7, abs=1e-7)
+
+
+@pytest.mark.parametrize("sweep", ["forward", "backward"])
+@pytest.mark.parametrize("name", ["refkan", "dense Phi + GEMM"])
+def test_our_layers_agree_with_the_reference(name, sweep):
+    case = LayerCase(2, 3, 4, samples=40)
+    reference = getattr(case, f"{sweep}_reference")
+    ours = next(p for p in layer.PROGRAMS if p.name == name).contestant(case, sweep)
+    assert statuses(run_case(Case(name, reference, [ours]), FAST)) == {name: "timed"}
+
+    other = LayerCase(2, 3, 4, samples=40, seed=22)
+    sabotaged = getattr(other, f"{sweep}_reference")
+    assert statuses(run_case(Case(name, sabotaged, [ours]), FAST)) == {name: "disagrees"}
+
+
+@pytest.mark.parametrize("sweep", ["forward", "backward"])
+def test_our_layer_agrees_at_a_size_that_is_worth_several_threads(sweep):
+    case = LayerCase(8, 8, 4, samples=1024)
+    ours = layer.PROGRAMS[0].contestant(case, sweep)
+    result = run_case(Case("threads", getattr(case, f"{sweep}_reference"), [ours]), FAST)
+    assert statuses(result) == {"refkan": "timed"}, result.entries[0].difference
+
+
+def test_memory_is_refused_before_it_is_used():
+    case = LayerCase(256, 256, 16)
+    case.require_memory(12)  # 12 arrays of 160 MB
+    with pytest.raises(TooLargeError, match="17 GB"):
+        case.require_memory(8, per_edge=True)
+
+
+def test_every_program_and_row_has_its_module():
+    modules = [p.module for p in layer.PROGRAMS] + list(ROWS.values())
+    assert [module for module in modules if importlib.util.find_spec(module) is None] == []
+    assert len({p.name for p in layer.PROGRAMS}) == len(layer.PROGRAMS)
+
+
+# The program
+
+
+@pytest.fixture
+def fake_row(monkeypatch):
+    module = types.ModuleType("fake_row")
+    monkeypatch.setitem(sys.modules, "fake_row", module)
+    monkeypatch.setattr(program, "ROWS", {"fake": "fake_row"})
+    monkeypatch.setattr(threads, "pin", lambda number: None)  # this process has started numpy long ago
+    return module
+
+
+def test_program_prints_tables_and_writes_a_record(fake_row, tmp_path, capsys):
+    fake_row.run = lambda settings: [run(contestant("ours"), contestant("peer", requires="no_such_module"))]
+    assert program.main(["--quick", "--output", str(tmp_path)]) == 0
+    assert "peer                   skipped" in capsys.readouterr().out
+    record = json.loads((tmp_path / "benchmarks.json").read_text())
+    assert record["capsule"]["configuration"]["rounds"] == 5
+    assert {"numpy", "scipy", "numba", "refkan"} <= record["capsule"]["versions"].keys()
+    assert [entry["status"] for entry in record["rows"]["fake"][0]["entries"]] == ["timed", "skipped"]
+
+
+@pytest.mark.parametrize("kind", SABOTAGE)
+def test_program_fails_on_disagreement(fake_row, tmp_path, capsys, kind):
+    fake_row.run = lambda settings: [run(contestant("ours"), contestant("peer", SABOTAGE[kind]))]
+    assert program.main(["--output", str(tmp_path)]) == 1
+    assert "DISAGREES" in capsys.readouterr().out
+    assert json.loads((tmp_path / "benchmarks.json").read_text())["rows"]["fake"][0]["agreed"] is False
+
+
+def test_program_fails_if_ours_fails(fake_row, tmp_path):
+    fake_row.run = lambda settings: [run(contestant("ours", lambda: 1 / 0), contestant("peer"))]
+    assert program.main(["--output", str(tmp_path)]) == 1
+    fake_row.run = lambda settings: [run(contestant("ours"), contestant("peer", lambda: 1 / 0))]
+    assert program.main(["--output", str(tmp_path)]) == 0
+
+
+def test_program_refuses_wrong_usage_before_any_run(fake_row, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    wrong = (["nothing"], ["--repeats", "0"], ["--threads", "0"], ["--output", str(tmp_path / "file")])
+    for arguments in wrong:
+        with pytest.raises(SystemExit) as info:
+            program.main(arguments)
+        assert info.value.code == 2
+    assert "NAME must be one of fake; got nothing" in capsys.readouterr().err
+
+
+def test_program_lists_rows(capsys):
+    assert program.main(["--list"]) == 0
+    assert capsys.readouterr().out.split() == list(ROWS)
+
+
+def test_threads_are_set_before_anything_is_imported():
+    with pytest.raises(RuntimeError, match="before numpy"):
+        threads.pin(1)
+    code = (
+        "import sys\nfrom validation.benchmarks import threads, __main__\n"
+        "assert not set(threads.LIBRARIES) & set(sys.modules), 'imported too early'\n"
+        "threads.pin(1)\nimport os, numba\n"
+        "print(numba.get_num_threads(), os.environ['OMP_WAIT_POLICY'], os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    assert done.stdout.split() == ["1", "passive", "1"], done.stderr
