@@ -1,0 +1,220 @@
+"""The exact claims and their tools: each verdict must turn when the mathematics under it is falsified."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from refkan import definitions
+from validation import (
+    bases_span_the_space,
+    change_of_basis_formulas,
+    descent_geometries,
+    difference_operators,
+    mixed_updates_diverge,
+    rationals,
+)
+from validation.verdicts import Verdict
+
+F = Fraction
+CLAIMS = {
+    "L1": lambda: bases_span_the_space.run(quick=True)[0],
+    "L2": lambda: change_of_basis_formulas.recursion_verdict(knot_cases()),
+    "C1": lambda: change_of_basis_formulas.uniform_verdict(knot_cases()),
+    "L4": lambda: difference_operators.run(quick=True)[0],
+    "L5": lambda: descent_geometries.gradient_verdict(layers()),
+    "T1": lambda: descent_geometries.table_verdict(layers()),
+    "T2": lambda: mixed_updates_diverge.verdict(counts(), [mixed_updates_diverge.divergence(3, 4, 0)]),
+}
+"""Every verdict, on fewer cases than the quick run where that takes more than a second or two."""
+
+
+def knot_cases():
+    rng = np.random.default_rng(4)
+    return [({"order": order, "intervals": 3}, rationals.random_knots(rng, order, 3)) for order in range(1, 6)]
+
+
+def layers():
+    return [descent_geometries.random_layer(order, inputs, 3) for order in (2, 3) for inputs in (1, 2)]
+
+
+def counts():
+    return [
+        mixed_updates_diverge.count_unstable(order, inputs, intervals, 0)
+        for order in (1, 2, 3)
+        for inputs in (1, 2)
+        for intervals in (1, 2)
+    ]
+
+
+def flipped(function):
+    """Return a change of basis with the sign of its entry (0, 1) flipped."""
+
+    def wrong(knots, order):
+        A = function(knots, order)
+        return [[-a if (i, j) == (0, 1) else a for j, a in enumerate(row)] for i, row in enumerate(A)]
+
+    return wrong
+
+
+# --------------------------------------------------------------------------------------------- verdicts
+
+
+@pytest.mark.parametrize("id", CLAIMS)
+def test_the_claim_holds_and_its_mutations_do_not(id):
+    verdict = CLAIMS[id]()
+    assert isinstance(verdict, Verdict)
+    assert (verdict.id, verdict.status) == (id, "holds")
+    assert len(verdict.mutations) >= 3
+    assert not verdict.surviving_mutations
+
+
+@pytest.mark.parametrize("id", ["L2", "C1", "L4", "L5", "T1"])
+def test_a_wrong_change_of_basis_refutes_the_claim(id, monkeypatch):
+    monkeypatch.setattr(definitions, "change_of_basis", flipped(definitions.change_of_basis))
+    assert CLAIMS[id]().status == "refuted"
+
+
+def test_a_wrong_basis_refutes_the_span(monkeypatch):
+    right = definitions.bspline
+    monkeypatch.setattr(definitions, "bspline", lambda knots, order, i, x: right(knots, order, max(i, 1), x))
+    assert not bases_span_the_space.holds(bases_span_the_space.examine(rationals.uniform_knots(2, 3), 2))
+
+
+def test_a_broken_continuity_leaves_the_space():
+    """Hats multiplied by the step at a breakpoint are still linear on each interval, but jump."""
+    knots = rationals.uniform_knots(2, 3)
+
+    def torn(knots, order, points):
+        return [[v * (2 if x >= 1 else 1) for v in rationals.relu_design(knots, order, [x])[0]] for x in points]
+
+    case = bases_span_the_space.examine(knots, 2, relu=torn)
+    assert case["relu_rank"] == case["dim"]
+    assert not case["in_space"]
+
+
+def test_the_wrong_gradient_refutes_lemma_five(monkeypatch):
+    right = descent_geometries.quartic_gradient
+    monkeypatch.setattr(descent_geometries, "quartic_gradient", lambda *args: [2 * g for g in right(*args)])
+    assert CLAIMS["L5"]().status == "refuted"
+
+
+def test_stable_eigenvalues_or_a_bounded_run_refute_the_divergence(monkeypatch):
+    ours = counts()
+    runs = [mixed_updates_diverge.divergence(3, 4, 0)]
+    assert mixed_updates_diverge.verdict(ours, runs).status == "holds"
+    for changed in (
+        [case | {"P = I": case["P = I"] | {2: 0}} for case in ours],
+        [case | {"P = I": case["P = I"] | {2: 1}} for case in ours],
+        [case | {"multiplicity of zero": case["nullity of H"]} for case in ours],
+        [case | {"rows 2 and 4 share their polynomial": False} for case in ours],
+    ):
+        assert mixed_updates_diverge.verdict(changed, runs).status == "refuted"
+    for name, value in {
+        "row 2 until grown": {"1e-3": None},
+        "row 1 decreases": False,
+        "one input decreases": False,
+    }.items():
+        assert mixed_updates_diverge.verdict(ours, [runs[0] | {name: value}]).status == "refuted"
+
+
+def test_the_figures_are_drawn():
+    for figure in (difference_operators.figure(), mixed_updates_diverge.figure()):
+        assert figure.png.startswith(b"\x89PNG")
+        assert figure.caption
+
+
+# -------------------------------------------------------------------------------------- tools, each by itself
+
+
+def test_rank_by_elimination():
+    rng = np.random.default_rng(0)
+    for rank in range(4):
+        left, right = rng.integers(-5, 6, (5, rank)), rng.integers(-5, 6, (rank, 6))
+        product = left @ right
+        assert rationals.rank([[F(int(v)) for v in row] for row in product]) == np.linalg.matrix_rank(product)
+
+
+def test_block_products_against_numpy():
+    rng = np.random.default_rng(1)
+    arrays = [rng.integers(-5, 6, (size, size)) for size in (2, 3)]
+    blocks = [[[F(int(v)) for v in row] for row in array] for array in arrays]
+    block = rationals.block_diagonal(blocks)
+    expected = np.zeros((5, 5))
+    expected[:2, :2], expected[2:, 2:] = arrays
+    assert np.array_equal(np.array(block, dtype=float), expected)
+    product = rationals.multiply(block, rationals.transpose(block), block)
+    assert np.array_equal(np.array(product, dtype=float), expected @ expected.T @ expected)
+
+
+def test_interpolation_recovers_a_polynomial():
+    coefficients = [F(3), F(-1, 2), F(0), F(7, 3)]
+    points = [F(-1), F(1, 3), F(2), F(5, 2), F(4)]
+    values = [sum(c * x**k for k, c in enumerate(coefficients)) for x in points]
+    assert bases_span_the_space.interpolate(points, values) == [*coefficients, 0]
+
+
+def test_the_characteristic_polynomial_against_known_roots():
+    similarity = [[F(1), F(2), F(0)], [F(0), F(1), F(-3)], [F(0), F(0), F(1)]]
+    inverse = [[F(1), F(-2), F(-6)], [F(0), F(1), F(3)], [F(0), F(0), F(1)]]
+    matrix = rationals.multiply(similarity, rationals.diagonal([F(1, 2), F(-2, 3), F(0)]), inverse)
+    polynomial = mixed_updates_diverge.characteristic_polynomial(matrix)
+    assert polynomial == [1, F(2, 3) - F(1, 2), F(-1, 3), 0]
+    assert mixed_updates_diverge.trailing_zeros(polynomial) == 1
+    assert mixed_updates_diverge.in_left_half_plane(polynomial) == 1
+
+
+def test_the_count_of_roots_against_numpy():
+    rng = np.random.default_rng(2)
+    seen = set()
+    for _ in range(60):
+        degree = int(rng.integers(1, 8))
+        polynomial = [F(int(c)) for c in rng.integers(-9, 10, degree + 1)]
+        polynomial[0] = polynomial[0] or F(1)
+        if not polynomial[-1]:
+            polynomial[-1] = F(1)
+        roots = np.roots([float(c) for c in polynomial])
+        if np.abs(roots.real).min() < 1e-3:
+            continue
+        try:
+            count = mixed_updates_diverge.in_left_half_plane(polynomial)
+        except ZeroDivisionError:
+            continue
+        assert count == np.sum(roots.real < 0)
+        seen.add(count)
+    assert seen >= {0, 1, 2, 3, 4}
+
+
+def test_routh_breaks_off_rather_than_guess():
+    with pytest.raises(ZeroDivisionError):
+        mixed_updates_diverge.in_left_half_plane([F(1), F(0), F(1)])  # roots i and -i
+
+
+def test_repeated_squaring_is_the_iteration():
+    """The bound on the steps of a run brackets the step at which plain iteration passes the growth."""
+    layer = descent_geometries.random_layer(3, 2, 0, 4)
+    model = mixed_updates_diverge.Predictions.of(layer)
+    K = model.rows[2] / np.abs(np.linalg.eigvals(model.rows[2])).max()
+    bound = model.steps_until_growth(2, 0.1)
+    s, steps = model.start.copy(), 0
+    while np.sum(s**2) <= mixed_updates_diverge.GROWTH * np.sum(model.start**2):
+        s, steps = s - 0.1 * K @ s, steps + 1
+    assert bound / 2 < steps <= bound
+    assert model.steps_until_growth(3, 0.1) is None
+
+
+def test_predictions_follow_the_updates_of_the_coefficients():
+    layer = descent_geometries.random_layer(2, 2, 1)
+    model = mixed_updates_diverge.Predictions.of(layer)
+    values, y = np.array(layer.b, dtype=float), np.array(layer.y, dtype=float)
+    minimum = np.sum((values @ np.linalg.lstsq(values, y)[0] - y) ** 2) / len(y)
+    rules = descent_geometries.rules_in_u(layer, rationals.identity(len(layer.u)))
+    for row, rule in rules.items():
+        u, s = np.zeros(len(layer.u)), model.start.copy()
+        for _ in range(3):
+            u = u - 0.01 * np.array(rule, dtype=float) @ values.T @ (values @ u - y) / len(y)
+            s = s - 0.01 * model.rows[row] @ s
+        loss = np.sum((values @ u - y) ** 2) / len(y)
+        np.testing.assert_allclose(np.sum(s**2), loss - minimum, rtol=1e-9)
