@@ -3,7 +3,7 @@
 from refkan import bsplines, checks, problems, relu_powers
 from refkan.architectures import kan, mlp
 from refkan.change_of_basis import ChangeOfBasis
-from refkan.errors import ConvergenceError, KnotError
+from refkan.errors import ConvergenceError, DegenerateNodeError, KnotError
 from refkan.layers import DenseLayer, ReluLayer, SiluLayer, SplineLayer
 from refkan.losses import LeastSquares
 from refkan.networks import Network
@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ChangeOfBasis",
     "ConvergenceError",
+    "DegenerateNodeError",
     "DenseLayer",
     "KnotError",
     "LeastSquares",

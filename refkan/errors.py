@@ -7,5 +7,9 @@ class KnotError(ValueError):
     """A knot vector does not meet a requirement: order, multiplicity, length, nesting or domain."""
 
 
+class DegenerateNodeError(ValueError):
+    """The activations of a node are constant on the data, so that no node map takes them onto a domain."""
+
+
 class ConvergenceError(RuntimeError):
     """An iteration or a reference solution did not reach the accuracy that it promises."""

@@ -129,8 +129,8 @@ class Network:
 
         Raises
         ------
-        ValueError
-            If an activation is constant on the data, where a node map needs a spread: the node is named.
+        DegenerateNodeError
+            If a node's activations are constant on the data, where its map needs a spread: the node is named.
 
         Examples
         --------
@@ -188,8 +188,10 @@ class Network:
         Raises
         ------
         ValueError
-            On wrong shapes, NaN or infinity, a node map not bound to data, a constant node under mean-std or
-            min-max, or an input outside its domain under outside="error".
+            On wrong shapes, NaN or infinity, a node map not bound to data, or an input outside its domain under
+            outside="error".
+        DegenerateNodeError
+            If a node is constant on the statistics batch of a mean-std or min-max map.
         """
         theta, x = self._arguments(theta, x)
         frozen = self.freeze(theta)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
+from refkan.errors import DegenerateNodeError
 from refkan.layers.activations import sigmoid
 
 KAPPA = 2.5
@@ -151,7 +152,7 @@ class StatisticsMap(NodeMap):
 
     @abstractmethod
     def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
-        """Scale and shift (Q,) each; raises ValueError naming the node whose activations have no spread."""
+        """Scale and shift (Q,) each; raises DegenerateNodeError naming the node whose activations have no spread."""
 
     @abstractmethod
     def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
@@ -258,7 +259,7 @@ def _require_spread(spread: FloatArray, size: FloatArray, layer: int, what: str)
     # Rounding alone gives a constant activation a spread of a few eps times its size.
     bad = np.flatnonzero(spread <= 8 * np.finfo(np.float64).eps * size)
     if bad.size:
-        raise ValueError(
+        raise DegenerateNodeError(
             f"node {bad[0]} after layer {layer} has {what} {spread[bad[0]]:.3g} on the data: its activations are "
             "constant, so that no map takes them onto the next domain"
         )

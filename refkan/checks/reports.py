@@ -26,6 +26,10 @@ class Report:
         if not self.ok:
             raise AssertionError("\n" + self.table)
 
+    def __bool__(self) -> bool:
+        """Refuse: ``assert gradient_check(...)`` would pass whatever the report says."""
+        raise TypeError("a report has no truth value: use report.ok, or report.raise_if_failed()")
+
     def __str__(self) -> str:
         return self.table
 

@@ -45,6 +45,20 @@ def find_intervals(x, breakpoints, guide, halvings, m):
 
 
 @kernel
+def fill(value, out):
+    """out[s] = value. A loop, like all copies here: assigning to slices takes Numba seconds to compile."""
+    for s in range(out.shape[0]):
+        out[s] = value
+
+
+@kernel
+def copy(row, out):
+    """out[s] = row[s]."""
+    for s in range(out.shape[0]):
+        out[s] = row[s]
+
+
+@kernel
 def gather(table, m, offset, out):
     """out[s] = table[m[s] + offset]."""
     for s in range(m.shape[0]):
@@ -58,27 +72,27 @@ def raise_order(v, k, x, window, span, carry):
     window[l] holds t_{m+l-r+2}, span[i] holds 1/(t_{m+1+i} - t_{m+1+i-k}).
     """
     middle = window.shape[0] // 2 - 1
-    carry[:] = 0.0
+    fill(0.0, carry)
     for i in range(k):
         value, left, right, inverse = v[i], window[middle + 1 + i - k], window[middle + 1 + i], span[i]
         for s in range(x.shape[0]):
             q = value[s] * inverse[s]
             value[s] = carry[s] + (right[s] - x[s]) * q
             carry[s] = (x[s] - left[s]) * q
-    v[k] = carry
+    copy(carry, v[k])
 
 
 @kernel
 def differentiate(v, k, span, carry):
     """Replace k values of order k in v (r, S) by the derivatives of the k + 1 B-splines of order k + 1."""
-    carry[:] = 0.0
+    fill(0.0, carry)
     for i in range(k):
         value, inverse = v[i], span[i]
         for s in range(carry.shape[0]):
             q = k * value[s] * inverse[s]
             value[s] = carry[s] - q
             carry[s] = q
-    v[k] = carry
+    copy(carry, v[k])
 
 
 @kernel
@@ -94,14 +108,17 @@ def fill_block(x, m, knots, inverse_spans, window, span, carry, rows):
         for i in range(k):
             gather(inverse_spans[k], m, order + i - k, span[k, i])
     top = min(top, order - 1)
-    rows[top + 1 :] = 0.0  # derivatives of order >= r vanish inside intervals
+    for d in range(top + 1, rows.shape[0]):  # derivatives of order >= r vanish inside intervals
+        for i in range(order):
+            fill(0.0, rows[d, i])
     v = rows[0]
-    v[0] = 1.0
+    fill(1.0, v[0])
     for k in range(1, order - top):
         raise_order(v, k, x, window, span[k], carry)
     for d in range(top, 0, -1):
         k = order - d
-        rows[d, :k] = v[:k]
+        for i in range(k):
+            copy(v[i], rows[d, i])
         for j in range(k, order):
             differentiate(rows[d], j, span[j], carry)
         raise_order(v, k, x, window, span[k], carry)
@@ -118,7 +135,7 @@ def fill_natural_tail(x, first, knots, inverse_spans, work, out):
     size = 2 * order - 1
     for d in range(out.shape[0]):
         if d >= order:
-            out[d, :] = 0.0
+            fill(0.0, out[d])
             continue
         for i in range(size):
             l = first + i
@@ -146,7 +163,9 @@ def fill_outside(x, at, s, n, knots, inverse_spans, outside, work, rows):
         return first
     for i in range(rows.shape[1]):
         rows[0, i, s] += (x - at) * rows[1, i, s]
-    rows[2:, :, s] = 0.0
+    for d in range(2, rows.shape[0]):
+        for i in range(rows.shape[1]):
+            rows[d, i, s] = 0.0
     return -1
 
 
@@ -195,12 +214,14 @@ def local_basis(first, last, x, knots, breakpoints, inverse_spans, guide, halvin
         points = np.empty(size, x.dtype)
         m = np.empty(size, np.int64)
         for p in range(n_inputs):
-            points[:] = x[low:high, p]
+            for s in range(size):
+                points[s] = x[low + s, p]
             fill_rows(
                 points, knots[p], breakpoints[p], inverse_spans[p], guide[p], halvings, outside,
                 out.shape[0] - 1, m, scratch, rows,
             )  # fmt: skip
-            start[low:high, p] = m
+            for s in range(size):
+                start[low + s, p] = m[s]
             for d in range(out.shape[0]):
                 for s in range(size):
                     for i in range(order):
@@ -222,7 +243,7 @@ def spline_values(
             x[low:high], knots, breakpoints, inverse_spans, guide, halvings, outside, derivative, m, scratch, rows
         )
         total = out[low:high]
-        total[:] = 0.0
+        fill(0.0, total)
         for i in range(order):
             for s in range(high - low):
                 total[s] += rows[derivative, i, s] * coefficients[m[s] + i]

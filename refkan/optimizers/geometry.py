@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from refkan.arguments import check_choice
 from refkan.array_types import FloatArray
 
-_NAMES = ("spline", "relu")
+_NAMES = ("spline", "relu", "scaled-relu")
 
 
 class Coordinates(Protocol):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from refkan.array_types import FloatArray
+from refkan.errors import DegenerateNodeError
 from refkan.optimizers.geometry import Geometry
 from refkan.optimizers.results import History, Result, State
 
@@ -72,7 +73,10 @@ class Run:
         # Networks refuse parameters that are not finite, rightly; a diverging method must end with its best point.
         if not np.isfinite(theta).all():
             raise Halt(f"the parameters became non-finite in step {len(self._rows)}")
-        iterate, finite = self._evaluate(theta)
+        try:
+            iterate, finite = self._evaluate(theta)
+        except DegenerateNodeError as error:
+            raise Halt(f"in step {len(self._rows)} {error}") from None
         if not finite:
             part = "gradient" if np.isfinite(iterate.value) else f"value ({iterate.value})"
             raise Halt(f"the {part} became non-finite in step {len(self._rows)}")

@@ -1,0 +1,5 @@
+"""Run the command as `python -m refkan`."""
+
+from refkan.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,36 @@
+"""The command `refkan`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import refkan
+from refkan.cli import main
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    assert main([]) == 0
+    assert "commands" in capsys.readouterr().out
+
+
+def test_info_names_versions_and_threads(capsys):
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert refkan.__version__ in out
+    assert "numba " in out
+    assert "kernel threads: " in out
+
+
+def test_an_unknown_command_is_an_error(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["nonsense"])
+    assert caught.value.code == 2
+    assert "nonsense" in capsys.readouterr().err
+
+
+def test_the_module_is_the_command():
+    run = subprocess.run([sys.executable, "-m", "refkan", "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == f"refkan {refkan.__version__}"
