@@ -513,6 +513,7 @@ def test_reports_are_frozen_and_print_their_table():
         assert report.ok
         assert str(report) == report.table
         assert "passed" in report.table
-        assert "__bool__" not in dir(report)
+        with pytest.raises(TypeError, match=r"use report\.ok"):
+            bool(report)
         with pytest.raises(AttributeError):
             report.ok = False

@@ -657,8 +657,8 @@ def test_divergence_on_a_network(network_problem, geometry, gradient):
     ("arguments", "error", "message"),
     [
         ({"method": "sgd"}, ValueError, "method must be one of 'gd', 'adam', 'lbfgs', 'lbfgs-fixed-step'"),
-        ({"geometry": "w"}, ValueError, "geometry must be one of 'spline', 'relu'; got 'w'"),
-        ({"gradient": "u"}, ValueError, "gradient must be one of 'spline', 'relu'; got 'u'"),
+        ({"geometry": "w"}, ValueError, "geometry must be one of 'spline', 'relu', 'scaled-relu'; got 'w'"),
+        ({"gradient": "u"}, ValueError, "gradient must be one of 'spline', 'relu', 'scaled-relu'; got 'u'"),
         ({"steps": -1}, ValueError, "steps must be at least 0; got -1"),
         ({"steps": 2.5}, TypeError, "steps must be an integer; got 2.5"),
         ({"learning_rate": 1.0}, TypeError, "'lbfgs' has no option 'learning_rate'; it takes history"),
@@ -700,3 +700,13 @@ def test_a_gradient_of_the_wrong_shape_is_named():
 
     with pytest.raises(ValueError, match=r"the gradient must have theta's shape \(5,\); got \(3,\)"):
         minimize(Wrong(), START)
+
+
+def test_a_node_that_becomes_constant_ends_the_run_with_its_best():
+    x = np.random.default_rng(0).uniform(size=(30, 2))
+    net, theta = rk.kan([2, 3, 1], order=3, intervals=2, node_map="mean-std").initialize(np.random.default_rng(1), x)
+    problem = LeastSquares(net, x, x[:, :1])
+    result = minimize(problem, theta, method="adam", steps=50, learning_rate=1e80)
+    assert not result.converged
+    assert result.value <= problem.value(theta)
+    assert problem.value(result.theta) == pytest.approx(result.value, rel=1e-12)

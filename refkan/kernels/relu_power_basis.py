@@ -30,7 +30,7 @@ def relu_power(x, t, degree, derivative, a, b, outside):
         if x.real > b.real:
             at = b
     if at.real < t.real:
-        return (x - t) * 0.0
+        return (t - at) * 0.0  # +0, not -0
     if outside != LINEAR or at == x:
         return falling_power(x - t, degree, derivative)
     if derivative == 0:
