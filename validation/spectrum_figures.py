@@ -20,16 +20,16 @@ def growth_figure(growths: Sequence[Mapping[str, Any]]) -> Figure:
     left, right = canvas.subplots(1, 2)
     for g in growths:
         length = np.array(g["dims"]) + g["order"] / 2
-        (line,) = left.loglog(length, g["largest"], "^-", label=f"r = {g['order']}")
+        (line,) = left.loglog(length, g["largest"], "^-")
         left.loglog(length, g["smallest"], "v-", color=line.get_color())
-        right.loglog(length, g["ratio"], "o", color=line.get_color())
+        right.loglog(length, g["ratio"], "o", color=line.get_color(), label=f"r = {g['order']}")
         right.loglog(length, g["constant in the limit"] * length ** (2 * g["order"]), color=line.get_color())
     left.set(xlabel="dim + r/2", ylabel="smallest (down), largest (up) eigenvalue", title="A^T A, knots of spacing 1")
     right.set(xlabel="dim + r/2", ylabel="ratio", title="certified (dots) and 4^r |V^r|^2 (dim + r/2)^(2r)")
     for axis in (left, right):
         axis.set_xticks([20, 50, 100, 200], labels=["20", "50", "100", "200"])
         axis.xaxis.set_minor_formatter(NullFormatter())
-    left.legend(loc="lower left")
+    right.legend(loc="upper left", fontsize="small")
     caption = "Extreme eigenvalues of A^T A against dim + r/2, n = 16..256 (figure 1 of [S26], from certified numbers)."
     return Figure.from_matplotlib(canvas, "extreme-eigenvalues", caption)
 

@@ -1,16 +1,16 @@
 r"""Rational and ball arithmetic: exact matrices and certified spectra (extra: refkan[exact]).
 
 The float64 knots of a space are rational numbers; so are A, A^T A and both Gram matrices. `rational` builds them
-exactly; `certificates` encloses their extreme eigenvalues and condition numbers, `eigenpairs` all eigenvalues and
+exactly; `certificates` encloses their extreme eigenvalues and condition numbers, `spectrum` all eigenvalues and
 eigenvectors with the signs of their components. A result is certain, or an error says what is missing.
 
 python-flint is imported on use. Without it every function raises an ImportError that says how to install it.
 """
 
 from refkan.exact.certificates import certified_condition_number, extreme_eigenvalues
-from refkan.exact.eigenpairs import Eigenpairs, eigenpairs, sign_changes
 from refkan.exact.enclosures import Enclosure
 from refkan.exact.rational import as_fractions, rational_change_of_basis, rational_gram
+from refkan.exact.spectrum import Eigenpairs, eigenpairs, sign_changes
 
 __all__ = [
     "Eigenpairs",

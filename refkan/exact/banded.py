@@ -44,7 +44,7 @@ def approximate_solution(band: Band, v: list[Any]) -> list[Any]:
         If a pivot is zero at the present precision.
     """
     dim, width = len(v), len(band) - 1
-    rows = [[band[k][i] for k in range(min(width, dim - 1 - i) + 1)] for i in range(dim)]
+    rows = [[band[k][i].mid() for k in range(min(width, dim - 1 - i) + 1)] for i in range(dim)]
     y = list(v)
     for i, (pivot, *row) in enumerate(rows):
         if pivot == 0:

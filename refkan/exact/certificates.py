@@ -60,8 +60,8 @@ def extreme_eigenvalues(
     which : {"AtA", "gram", "relu_gram"}
         A^T A with A the change of basis, or the Gram matrix of the B-splines or of the ReLU powers on [a, b].
     bits : int, optional
-        Precision of the ball arithmetic, at least 32; by default it is doubled from 128 until it suffices. About
-        log2 of the condition number and 64 more are needed.
+        Precision of the ball arithmetic, at least 32; by default it is doubled from 128 until it suffices,
+        which takes at least log2 of the condition number and 64 more.
     scaled : bool
         Whether the ReLU powers are the scaled ones: A is multiplied by h^(r-1), their Gram matrix by h^(2-2r).
 

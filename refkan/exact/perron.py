@@ -72,7 +72,7 @@ class Congruence:
 
     @classmethod
     def of(cls, space: SplineSpace, which: str, scaled: bool = False) -> Congruence:
-        """The matrix "AtA", "gram" or "relu_gram" of a space, with rational entries."""
+        """The matrix "AtA", "AAt", "gram" or "relu_gram" of a space, with rational entries."""
         identity = [[require("flint").fmpq(1)] * space.dim]
         if which == "gram":
             return cls(rational.gram_band(space), identity, None, "smallest")
@@ -80,6 +80,8 @@ class Congruence:
         if which == "AtA":
             return cls(rational.normal_band(A), identity, None, "largest")
         metric = rational.normal_band(A, transposed=True)
+        if which == "AAt":
+            return cls(metric, identity, None, "largest")
         return cls(rational.gram_band(space), metric, rational.spans(space, scaled), "smallest")
 
     def blocks(self) -> list[Congruence]:

@@ -52,8 +52,7 @@ def dot(c, g):
     """Sum c[q] g[q] in eight interleaved partial sums, a fixed order that vectorises."""
     n = g.shape[0]
     whole = n - n % 8
-    zero = c[0] * g[0] * 0.0
-    a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = zero
+    a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = c[0] * g[0] * 0.0
     for q in range(0, whole, 8):
         a0 += c[q] * g[q]
         a1 += c[q + 1] * g[q + 1]
@@ -86,19 +85,38 @@ def project(first, last, start, C, dy, out):
 @kernel
 def pull_back_inputs(first, last, start, slopes, C, dy, dx):
     """dx[s, o, p] = sum_q dy[s, o, q] sum_i slopes[s, p, i] C[p, start[s, p] + i, q]; dy (N, O, Q)."""
-    n_outputs, n_inputs = dx.shape[1:]
-    order = slopes.shape[2]
-    edge = np.empty(dy.shape[2], dx.dtype)  # derivative of y[s, q] in x[s, p]
+    n_cotangents, n_inputs = dx.shape[1:]
+    order, n_outputs = slopes.shape[2], dy.shape[2]
+    edge = np.empty(n_outputs, dx.dtype)  # derivative of y[s, q] in x[s, p]
     for s in range(first, last):
         for p in range(n_inputs):
-            edge[:] = 0.0
-            for i in range(order):
+            m = start[s, p]
+            for q in range(n_outputs):
+                edge[q] = slopes[s, p, 0] * C[p, m, q]
+            for i in range(1, order):
                 slope = slopes[s, p, i]
-                c = C[p, start[s, p] + i]
-                for q in range(edge.shape[0]):
+                c = C[p, m + i]
+                for q in range(n_outputs):
                     edge[q] += slope * c[q]
-            for o in range(n_outputs):
+            for o in range(n_cotangents):
                 dx[s, o, p] = dot(edge, dy[s, o])
+
+
+@kernel
+def pull_back_few_outputs(first, last, start, slopes, C, dy, dx):
+    """The same for so few outputs that loops over them cost more than their work; dy (N, O, Q)."""
+    n_cotangents, n_inputs = dx.shape[1:]
+    order, n_outputs = slopes.shape[2], dy.shape[2]
+    for s in range(first, last):
+        for o in range(n_cotangents):
+            for p in range(n_inputs):
+                total = slopes[s, p, 0] * dy[s, o, 0] * 0.0
+                for i in range(order):
+                    inner = total * 0.0
+                    for q in range(n_outputs):
+                        inner += C[p, start[s, p] + i, q] * dy[s, o, q]
+                    total += slopes[s, p, i] * inner
+                dx[s, o, p] = total
 
 
 @kernel

@@ -10,7 +10,15 @@ from refkan.array_types import Array
 
 
 class Activation(ABC):
-    """A function applied entry by entry."""
+    """A function applied entry by entry.
+
+    Attributes
+    ----------
+    homogeneity : int or None
+        The k of f(c z) = c^k f(z) for all c > 0, None where there is none.
+    """
+
+    homogeneity: int | None = None
 
     @abstractmethod
     def value(self, z: Array) -> Array:
@@ -31,6 +39,8 @@ def sigmoid(z: Array) -> Array:
 class Identity(Activation):
     """z."""
 
+    homogeneity = 1
+
     def value(self, z: Array) -> Array:  # noqa: D102
         return z
 
@@ -42,7 +52,7 @@ class ReluPower(Activation):
     """max(z, 0)^degree."""
 
     def __init__(self, degree: int) -> None:
-        self.degree = degree
+        self.degree = self.homogeneity = degree
 
     def value(self, z: Array) -> Array:  # noqa: D102
         return np.where(z.real > 0, z**self.degree, 0.0)

@@ -66,6 +66,36 @@ class Layer(ABC):
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw starting parameters; x (N, P) are the layer's inputs on the data, for schemes that match variances."""
 
+    def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
+        """For each output the parameter vectors (count, n_params) that raise it by one, and no other, at the inputs x.
+
+        With `translations` those alone that do not depend on theta.
+        """
+        return [np.empty((0, self.n_params))] * self.n_outputs
+
+    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Row q (of Q, or of none) changes output q by its own value and no other output."""
+        return np.empty((0, self.n_params))
+
+    def input_scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Row p (of P, or of none) changes the outputs as a relative change of input p does."""
+        return np.empty((0, self.n_params))
+
+    def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
+        """Parameter vectors (count, n_params), not normalised, along which the values at x do not change.
+
+        Whatever raises one output by one in two ways: (P - 1) Q differences for one function on each edge.
+
+        Parameters
+        ----------
+        theta : array (n_params,)
+        x : array (N, P)
+        translations : bool
+            Only vectors that do not depend on theta: the value is constant along a line, so that these lie in the
+            null space of second derivatives too.
+        """
+        return np.concatenate([np.diff(rows, axis=0) for rows in self.constant_vectors(theta, x, translations)])
+
     @property
     def n_params(self) -> int:
         """Number of parameters."""

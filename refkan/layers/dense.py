@@ -54,6 +54,33 @@ class DenseLayer(Layer):
         theta: FloatArray = self.pack(**blocks)
         return theta
 
+    def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
+        """For each output its bias, where no activation follows."""
+        if not self.bias or self.activation != "identity":
+            return super().constant_vectors(theta, x, translations)
+        vectors = np.zeros((self.n_outputs, 1, self.n_params))
+        vectors[:, 0, -self.n_outputs :] = np.eye(self.n_outputs)
+        return list(vectors)
+
+    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Row q: weights and bias of output q, over the degree k of an activation with f(c z) = c^k f(z), c > 0."""
+        degree = ACTIVATIONS[self.activation].homogeneity
+        if degree is None:
+            return super().scaling_vectors(theta)
+        vectors = np.zeros((self.n_outputs, self.n_params))
+        for q, row in enumerate(vectors):
+            for name, block in self.unpack(theta).items():
+                self.unpack(row)[name][q] = block[q] / degree
+        return vectors
+
+    def input_scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Row p: the weights of input p."""
+        W = self.unpack(theta)["weights"]
+        vectors = np.zeros((self.n_inputs, self.n_params))
+        for p, row in enumerate(vectors):
+            self.unpack(row)["weights"][:, p] = W[:, p]
+        return vectors
+
 
 class DenseLinearization(Linearization):
     """A dense layer at (theta, x)."""

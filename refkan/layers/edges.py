@@ -123,6 +123,49 @@ class EdgeLayer(Layer):
             return self.spaces
         return tuple(SplineSpace(knots, self.order) for knots in self.tables(theta).knots)
 
+    def constant_coefficients(self, theta: FloatArray) -> FloatArray:
+        """Coefficients (P, dim) of the function 1: B-splines sum to one."""
+        return np.ones((self.n_inputs, self.dim))
+
+    @property
+    def constants_move(self) -> bool:
+        """Whether the coefficients of the function 1 depend on theta."""
+        return False
+
+    def is_constant_at(self, x: FloatArray) -> bool:
+        """Whether the function 1 of the spline space is 1 at all inputs x: natural tails decay."""
+        a, b = self.domains.T
+        return self.outside != "natural" or bool(np.all((x >= a) & (x <= b)))
+
+    def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
+        """For each output P vectors: the function 1 on one edge."""
+        if not self.is_constant_at(x) or (translations and self.constants_move):
+            return super().constant_vectors(theta, x, translations)
+        P, size = self.n_inputs, self.n_inputs * self.dim
+        ones = np.zeros((P, P, self.dim))
+        ones[np.arange(P), np.arange(P)] = self.constant_coefficients(theta)
+        vectors = np.zeros((self.n_outputs, P, self.n_params))
+        for q in range(self.n_outputs):
+            vectors[q, :, q * size : (q + 1) * size] = ones.reshape(P, size)
+        return list(vectors)
+
+    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Row q: the coefficients of output q."""
+        size = self.n_inputs * self.dim
+        vectors = np.zeros((self.n_outputs, self.n_params))
+        for q in range(self.n_outputs):
+            vectors[q, q * size : (q + 1) * size] = theta[q * size : (q + 1) * size]
+        return vectors
+
+    def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
+        """Constants moved between the edges into a node; with free knots also s + constant, input by input."""
+        vectors = super().null_vectors(theta, x, translations)
+        if not self.free_knots:
+            return vectors
+        shifts = np.zeros((self.n_inputs, self.n_params))
+        shifts[:, -self.n_inputs * self.intervals :] = np.repeat(np.eye(self.n_inputs), self.intervals, axis=1)
+        return np.concatenate([vectors, shifts])
+
     def starting_s(self) -> FloatArray:
         r"""Parameters s whose free breakpoints are those of `spaces`: s = log((q - eps/n)/(1 - eps)), mean 0."""
         n = self.intervals

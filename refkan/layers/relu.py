@@ -69,6 +69,18 @@ class ReluLayer(EdgeLayer):
             theta = self.pack(coefficients=W, **blocks)
         return theta
 
+    def constant_coefficients(self, theta: FloatArray) -> FloatArray:
+        """Coefficients (P, dim) of the function 1: w = A^T 1."""
+        knots = self.tables(theta).knots / self.spacing[:, None]
+        ones = np.ones((self.n_inputs, self.dim))
+        w: FloatArray = change_of_basis.apply_transposed(change_of_basis.spans(knots, self.order), ones)
+        return w
+
+    @property
+    def constants_move(self) -> bool:
+        """A depends on the knots."""
+        return self.free_knots
+
     @property
     def spacing(self) -> FloatArray:
         """The length that x - t is divided by, for each input (P,): h or 1."""

@@ -61,6 +61,44 @@ class SiluLayer(Layer):
         theta: FloatArray = self.pack(**spline, w_b=rng.uniform(-bound, bound, edges), w_s=np.ones(edges))
         return theta
 
+    def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
+        """For each output one vector an edge of w_s != 0: the spline part of w_s C = 1."""
+        if translations:  # 1/w_s depends on theta
+            return super().constant_vectors(theta, x, translations)
+        w_s = self.unpack(theta)["w_s"]
+        vectors = []
+        for q, rows in enumerate(self.spline.constant_vectors(theta[: self.spline.n_params], x)):
+            live = np.flatnonzero(w_s[q, : rows.shape[0]])
+            vectors.append(self._padded(rows[live] / w_s[q, live, None]))
+        return vectors
+
+    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Row q: the coefficients C and w_b of output q."""
+        vectors = self._padded(self.spline.scaling_vectors(theta[: self.spline.n_params]))
+        w_b = self.unpack(theta)["w_b"]
+        for q in range(self.n_outputs):
+            self.unpack(vectors[q])["w_b"][q] = w_b[q]
+        return vectors
+
+    def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
+        """Moved constants and shifts of s as in the spline part; and (C, -w_s) on each edge, whose product stays."""
+        part = self.spline.null_vectors(theta[: self.spline.n_params], x, translations=True)
+        shifts = self._padded(part[part.shape[0] - self.n_inputs :] if self.spline.free_knots else part[:0])
+        if translations:
+            return shifts
+        moved = super().null_vectors(theta, x)
+        blocks = self.unpack(theta)
+        products = np.zeros((self.n_outputs * self.n_inputs, self.n_params))
+        for row, edge in zip(products, np.ndindex(self.n_outputs, self.n_inputs), strict=True):
+            views = self.unpack(row)
+            views["coefficients"][edge] = blocks["coefficients"][edge]
+            views["w_s"][edge] = -blocks["w_s"][edge]
+        return np.concatenate([moved, shifts, products])
+
+    def _padded(self, rows: FloatArray) -> FloatArray:
+        """Vectors of the spline part, with w_b and w_s left as they are."""
+        return np.pad(rows, ((0, 0), (0, self.n_params - rows.shape[1])))
+
 
 class SiluLinearization(Linearization):
     """A SiLU-edge layer at (theta, x): the spline layer with coefficients w_s C, plus a dense one in silu(x)."""

@@ -14,6 +14,9 @@ from refkan.knots import free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.layers.base import Linearization
 from refkan.layers.edges import EdgeLayer
 
+FEW_OUTPUTS = 8
+"""Outputs below which a loop over them has less work than overhead: the loops over r and Q change places."""
+
 
 @dataclass(frozen=True)
 class SplineLayer(EdgeLayer):
@@ -144,17 +147,11 @@ class SplineLinearization(Linearization):
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """dx[s, o, p] = sum_q G[s, o, q] sum_i C[q, p, i] b_i'(x[s, p])."""
         out = np.empty((G.shape[0], G.shape[1], self.layer.n_inputs))
-        start, slopes = self.basis.start, self.basis.rows[1]
-        launch(
-            local_layer.pull_back_inputs,
-            G.shape[0],
-            self._operations(1),
-            start,
-            slopes,
-            self.C,
-            np.ascontiguousarray(G),
-            out,
-        )
+        G = np.ascontiguousarray(G)
+        few = G.shape[2] < FEW_OUTPUTS
+        run = local_layer.pull_back_few_outputs if few else local_layer.pull_back_inputs
+        operations = self._operations(G.shape[1])
+        launch(run, G.shape[0], operations, self.basis.start, self.basis.rows[1], self.C, G, out)
         return out
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:

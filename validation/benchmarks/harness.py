@@ -13,6 +13,10 @@ from typing import Any
 
 import numpy as np
 
+SETTLE = 0.03
+"""Seconds before each timing. The thread pools of some libraries spin for some 20 ms after their work, and would slow
+down whoever is timed next."""
+
 Arrays = tuple[np.ndarray[Any, Any], ...]
 
 
@@ -152,6 +156,7 @@ def interleave(timers: Mapping[str, Callable[[], float]], rounds: int) -> dict[s
     for turn in range(rounds):
         first = turn % len(names) if names else 0
         for name in names[first:] + names[:first]:
+            time.sleep(SETTLE)
             seconds[name].append(timers[name]())
     return seconds
 

@@ -1,0 +1,120 @@
+"""The claims about the spectrum of A^T A: verdicts at a small size, and that spoilt measurements refute them."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+pytest.importorskip("flint")
+
+import refkan as rk
+from refkan import exact
+from refkan.exact import Eigenpairs, Enclosure
+from validation import change_of_basis_spectrum as spectrum
+from validation.change_of_basis_spectrum import (
+    INTERVALS,
+    Size,
+    answer,
+    growth,
+    growth_verdict,
+    limit_constant,
+    sign_verdict,
+)
+from validation.ledger import row
+from validation.verdicts import FAILING
+
+SMALL = Size((), INTERVALS, tuple((r, 12, seed) for r in (1, 2, 3, 4) for seed in (None, 0)))
+
+
+def silent(message):
+    """Report no progress."""
+
+
+@pytest.fixture(scope="module")
+def verdicts():
+    return answer(SMALL)
+
+
+def test_every_row_holds_and_every_mutation_fails(verdicts):
+    assert tuple(verdict.id for verdict in verdicts) == spectrum.CLAIMS
+    for verdict in verdicts:
+        assert row(verdict.id).criterion
+        assert verdict.status == "holds", verdict.measured
+        assert len(verdict.mutations) >= 4
+        assert all(status in FAILING for status in verdict.mutations.values()), verdict.mutations
+
+
+def test_data_and_figures_can_be_reported(verdicts):
+    for verdict in verdicts:
+        json.dumps(dict(verdict.data))
+    assert [figure.name for verdict in verdicts for figure in verdict.figures] == [
+        "extreme-eigenvalues",
+        "eigenvectors",
+    ]
+    assert all(figure.png.startswith(b"\x89PNG") for verdict in verdicts for figure in verdict.figures)
+
+
+def test_limit_constants():
+    assert limit_constant(1) == pytest.approx(16 / np.pi**2, rel=1e-13)
+    beta = 1.8751040687119611  # cos(beta) cosh(beta) = -1: the cantilever beam, mu = beta^4
+    assert limit_constant(2) == pytest.approx(16 / beta**4, rel=1e-12)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_constants_tend_to_their_limits(verdicts, order):
+    measured = verdicts[0].data["growth"][order - 1]
+    assert measured["constant at the largest n"] == pytest.approx(measured["constant in the limit"], rel=3e-4)
+    assert abs(measured["exponent of the last step"] - 2 * order) < 1e-3
+
+
+def test_growth_of_steps_is_known_in_closed_form():
+    for dim, ratio in zip(*(growth(1, (5, 9, 17))[key] for key in ("dims", "ratio")), strict=True):
+        angle = np.pi / (4 * dim + 2)
+        assert ratio == pytest.approx((np.sin((2 * dim - 1) * angle) / np.sin(angle)) ** 2, rel=1e-13)
+
+
+def test_growth_with_another_exponent_is_refuted(monkeypatch):
+    true = exact.extreme_eigenvalues
+
+    def slower(space, *args, **options):
+        small, large = true(space, *args, **options)
+        factor = 1 + Fraction(space.dim, 2000)  # turns the exponent by about 0.06
+        return Enclosure(small.low * factor, small.high * factor), large
+
+    monkeypatch.setattr(exact, "extreme_eigenvalues", slower)
+    assert growth_verdict(SMALL, silent).status == "refuted"
+
+
+def test_float64_eigenvalues_would_refute_the_growth(monkeypatch):
+    def lossy(space, which="AtA", scaled=False):
+        A = rk.ChangeOfBasis(space, scaled).dense()
+        values = np.linalg.eigvalsh(A.T @ A) if which == "AtA" else np.ones(2)
+        low, high = (Fraction(float(abs(value))) for value in values[[0, -1]])
+        return Enclosure(low, low), Enclosure(high, high)
+
+    monkeypatch.setattr(exact, "extreme_eigenvalues", lossy)
+    assert growth_verdict(SMALL, silent).status == "refuted"
+
+
+@pytest.mark.parametrize("spoil", ["swap", "undecided", "zero"])
+def test_one_eigenvector_out_of_order_is_an_exception(monkeypatch, spoil):
+    true = exact.eigenpairs
+
+    def spoilt(space, which="AtA", bits=None):
+        pairs = true(space, which, bits)
+        vectors = list(pairs.vectors)
+        unknown = Enclosure(Fraction(-1), Fraction(1))
+        if space.order == 3 and spoil == "swap":
+            vectors[4], vectors[5] = vectors[5], vectors[4]
+        if space.order == 3 and spoil == "undecided":
+            vectors[0] = (unknown, *vectors[0][1:])
+        if space.order == 1 and spoil == "zero":  # between opposite signs: counted the same, but not a known zero
+            k, i = 1, next(i for i in range(1, 11) if vectors[1][i].sign != vectors[1][i + 1].sign)
+            vectors[k] = (*vectors[k][:i], unknown, *vectors[k][i + 1 :])
+        return Eigenpairs(pairs.values, tuple(vectors), pairs.bits)
+
+    monkeypatch.setattr(exact, "eigenpairs", spoilt)
+    assert sign_verdict(SMALL, silent).status == "refuted"
