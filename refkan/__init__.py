@@ -1,9 +1,9 @@
 """refkan: a CPU ground truth for spline networks."""
 
-from refkan import bsplines, checks, problems, relu_powers
+from refkan import bsplines, checks, exact, problems, relu_powers
 from refkan.architectures import kan, mlp
 from refkan.change_of_basis import ChangeOfBasis
-from refkan.errors import ConvergenceError, DegenerateNodeError, KnotError
+from refkan.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
 from refkan.layers import DenseLayer, ReluLayer, SiluLayer, SplineLayer
 from refkan.losses import LeastSquares
 from refkan.networks import Network
@@ -20,12 +20,14 @@ __all__ = [
     "KnotError",
     "LeastSquares",
     "Network",
+    "OutsideDomainError",
     "ReluLayer",
     "SiluLayer",
     "SplineLayer",
     "SplineSpace",
     "bsplines",
     "checks",
+    "exact",
     "kan",
     "minimize",
     "mlp",

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count
+from refkan.arguments import check_choice, check_count, numbers
 from refkan.conversion import BASES, layer_in_basis
-from refkan.knots import check_domain
+from refkan.knots import MAX_INTERVALS, check_domain
 from refkan.layers import DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks import Network
 from refkan.node_maps import NODE_MAPS
@@ -78,12 +78,17 @@ def kan(
     check_choice("edge", edge, ("spline", "silu"))
     counts = _one_a_layer("intervals", intervals, n_layers)
     free = _one_a_layer("free_knots", free_knots, n_layers)
+    for k, flag in enumerate(free):
+        if not isinstance(flag, bool | np.bool_):
+            raise TypeError(
+                f"free_knots must be True or False, for all layers or one a layer; got {flag!r} for layer {k}"
+            )
     if edge == "silu" and basis != "spline":
         raise ValueError(f"edge 'silu' is defined in the spline basis; got basis={basis!r}")
     layers: list[Layer] = []
     for k, (P, Q) in enumerate(pairwise(widths)):
         pairs = _domains(domain, P, k)
-        n = check_count(f"intervals[{k}]", counts[k], 1)
+        n = check_count(f"intervals[{k}]", counts[k], 1, MAX_INTERVALS)
         made: dict[tuple[float, float], SplineSpace] = {}  # inputs with one domain share one space
         spaces = tuple(made.setdefault(pair, SplineSpace.uniform(order, n, pair)) for pair in pairs)
         spline = SplineLayer(spaces, Q, outside, bool(free[k]))
@@ -140,7 +145,7 @@ def _one_a_layer(name: str, value: Any, n_layers: int) -> list[Any]:
 
 
 def _domains(domain: Any, n_inputs: int, layer: int) -> list[tuple[float, float]]:
-    shape = np.shape(domain)
+    shape = numbers("domain", domain).shape
     if len(shape) == 2:
         if layer > 0:
             return [UNIT] * n_inputs

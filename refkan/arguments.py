@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import Array
+from refkan.array_types import Array, FloatArray
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
@@ -28,7 +28,7 @@ def check_count(name: str, value: object, minimum: int = 0, maximum: int | None 
     except TypeError:
         raise TypeError(f"{name} must be an integer; got {value!r}") from None
     if count < minimum or (maximum is not None and count > maximum):
-        bound = f"at least {minimum}" if maximum is None else f"between {minimum} and {maximum}"
+        bound = f"at least {minimum}" if count < minimum else f"at most {maximum}"
         raise ValueError(f"{name} must be {bound}; got {count}")
     return count
 
@@ -43,6 +43,17 @@ def check_positive(name: str, value: object) -> float:
     return number
 
 
+def numbers(name: str, value: Any) -> Array:
+    """Return `value` as an array of numbers of whatever dtype, or raise TypeError; ValueError for ragged lists."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array; got rows of different lengths") from None
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{name} must hold numbers; got dtype {array.dtype}")
+    return array
+
+
 def as_array(name: str, value: Any, ndim: int | None = None) -> Array:
     """Convert to a finite float64 array; complex128 passes through, for complex-step checks.
 
@@ -55,9 +66,7 @@ def as_array(name: str, value: Any, ndim: int | None = None) -> Array:
     ValueError
         If the number of dimensions is not `ndim`, or an entry is NaN or infinite (its index is named).
     """
-    array = np.asarray(value)
-    if array.dtype.kind not in "biufc":
-        raise TypeError(f"{name} must hold numbers; got dtype {array.dtype}")
+    array = numbers(name, value)
     array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim != 1)}; got shape {array.shape}")
@@ -67,6 +76,19 @@ def as_array(name: str, value: Any, ndim: int | None = None) -> Array:
         where = "".join(f"[{', '.join(map(str, index))}]") if index else ""
         raise ValueError(f"{name} must be finite; got {name}{where} = {array[index]}")
     return array
+
+
+def real(name: str, array: Array) -> FloatArray:
+    """Return `array` if it is real, else raise TypeError: derivatives by hand take no complex numbers."""
+    if np.iscomplexobj(array):
+        raise TypeError(f"{name} must be real numbers; got dtype {array.dtype}")
+    return array
+
+
+def check_type(name: str, value: object, kind: type) -> None:
+    """Raise TypeError unless `value` is of the class `kind`."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}; got {type(value).__name__}")
 
 
 def as_vector(name: str, value: Any, size: int) -> Array:

@@ -12,158 +12,18 @@ continued), "natural" (the basis functions' own values) or "error".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_vector, check_choice, check_count
-from refkan.array_types import Array, FloatArray, IntArray
-from refkan.kernels import bspline_basis, knot_derivatives
+from refkan.arguments import as_array, as_vector, check_choice, check_count, check_type
+from refkan.array_types import Array, FloatArray
+from refkan.kernels import bspline_basis
 from refkan.kernels.launch import launch
+from refkan.knots import check_strictly_increasing
+from refkan.local_basis import OUTSIDE, KnotTables, knot_rows, local_basis
 from refkan.spaces import SplineSpace
-
-OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
-"""Policies outside the domain. "error" raises before a kernel sees the points."""
-
-
-@dataclass(frozen=True, eq=False)
-class KnotTables:
-    """What the kernels need to know of P knot vectors of one order and one number of intervals.
-
-    Parameters
-    ----------
-    knots : array (P, K)
-        Real, or complex where a complex step passes through the knots.
-    order : int
-    """
-
-    knots: Array
-    order: int
-
-    @classmethod
-    def of(cls, space: SplineSpace) -> KnotTables:
-        """Tables of a single space."""
-        return cls(space.knots[None, :], space.order)
-
-    @property
-    def dim(self) -> int:
-        """Number of basis functions of each knot vector."""
-        return self.knots.shape[1] - self.order
-
-    @property
-    def domains(self) -> FloatArray:
-        """Ends (a, b) of each knot vector, shape (P, 2)."""
-        return self.breakpoints[:, [0, -1]]
-
-    def require_inside(self, x: Array) -> None:
-        """Raise ValueError at the first x[s, p] outside the domain of knot vector p."""
-        require_inside(self.domains, x)
-
-    @cached_property
-    def breakpoints(self) -> FloatArray:
-        """Real breakpoints (P, n+1), contiguous."""
-        return np.ascontiguousarray(self.knots.real[:, self.order - 1 : self.knots.shape[1] - self.order + 1])
-
-    @cached_property
-    def inverse_spans(self) -> Array:
-        """1/(t_{l+k} - t_l) at [p, k, l], 0 for empty spans and for k = 0; shape (P, r, K)."""
-        n_vectors, size = self.knots.shape
-        table = np.zeros((n_vectors, self.order, size), self.knots.dtype)
-        for k in range(1, self.order):
-            span = self.knots[:, k:] - self.knots[:, :-k]
-            np.divide(1.0, span, out=table[:, k, :-k], where=span != 0)
-        return table
-
-    @cached_property
-    def halvings(self) -> int:
-        """Bisection steps from the guide to any interval: 2^halvings intervals cover three cells of the guide."""
-        padded = np.pad(self.guide, ((0, 0), (1, 2)), mode="edge")
-        candidates = int((padded[:, 3:] - padded[:, :-3]).max()) + 1
-        return (candidates - 1).bit_length()
-
-    @cached_property
-    def guide(self) -> IntArray:
-        """The interval at a + c (b-a)/n, at [p, c]: where a search for an interval starts; shape (P, n+1)."""
-        guide = np.empty(self.breakpoints.shape, np.int64)
-        bspline_basis.build_guide(self.breakpoints, guide)
-        return guide
-
-
-@dataclass(frozen=True, eq=False)
-class LocalBasis:
-    """The r basis functions that matter at each point x[s, p].
-
-    Attributes
-    ----------
-    start : array (N, P)
-        Number of the first of the r functions, which is the number of the interval.
-    rows : array (D+1, N, P, r)
-        rows[d, s, p, i]: derivative d of function start[s, p] + i.
-    """
-
-    start: IntArray
-    rows: Array
-
-
-def local_basis(tables: KnotTables, x: Array, derivatives: int, outside: str) -> LocalBasis:
-    """Evaluate the local basis and its first derivatives at x (N, P), column p on knot vector p.
-
-    Raises
-    ------
-    ValueError
-        Under outside="error", if a point lies outside its domain: the message names the first one.
-    """
-    if outside == "error":
-        tables.require_inside(x)
-    start = np.empty(x.shape, np.int64)
-    rows = np.empty((derivatives + 1, *x.shape, tables.order), np.result_type(x, tables.knots))
-    launch(
-        bspline_basis.local_basis, x.shape[0], 15 * tables.order**2 * x.size,
-        x, tables.knots, tables.breakpoints, tables.inverse_spans, tables.guide, tables.halvings,
-        OUTSIDE[outside], start, rows,
-    )  # fmt: skip
-    return LocalBasis(start, rows)
-
-
-def knot_rows(tables: KnotTables, x: Array, start: IntArray, outside: str) -> Array:
-    """Derivatives of the local basis with respect to the nearby breakpoints.
-
-    Returns
-    -------
-    array (N, P, 2r-2, r)
-        [s, p, w, i]: of function start + i with respect to t_j, j = start - r + 2 + w; 0 unless 0 < j < n.
-    """
-    if outside == "natural":
-        raise ValueError("knot derivatives need outside='linear', 'polynomial' or 'error'; got 'natural'")
-    order = tables.order
-    rows = np.empty((*x.shape, 2 * order - 2, order), np.result_type(x, tables.knots))
-    operations = 15 * order**3 * x.size
-    launch(
-        knot_derivatives.knot_rows,
-        x.shape[0],
-        operations,
-        x,
-        start,
-        tables.knots,
-        tables.inverse_spans,
-        OUTSIDE[outside],
-        rows,
-    )
-    return rows
-
-
-def require_inside(domains: FloatArray, x: Array) -> None:
-    """Raise ValueError at the first x[s, p] outside the domain domains[p] = (a, b)."""
-    low, high = domains.T
-    bad = np.argwhere((x.real < low) | (x.real > high))
-    if bad.size:
-        s, p = map(int, bad[0])
-        raise ValueError(
-            f"x must lie in the domain under outside='error'; got x[{s}, {p}] = {x[s, p]} outside [{low[p]}, {high[p]}]"
-        )
 
 
 def evaluate(space: SplineSpace, coefficients: Any, x: Any, derivative: int = 0, outside: str = "error") -> Array:
@@ -197,8 +57,9 @@ def evaluate(space: SplineSpace, coefficients: Any, x: Any, derivative: int = 0,
     """
     check_choice("outside", outside, OUTSIDE)
     derivative = check_count("derivative", derivative)
-    points = as_array("x", x, ndim=1)
-    c = as_vector("coefficients", coefficients, space.dim)
+    check_type("space", space, SplineSpace)
+    points = np.require(as_array("x", x, ndim=1), requirements=["C", "W"])
+    c = np.require(as_vector("coefficients", coefficients, space.dim), requirements=["C", "W"])
     tables = KnotTables.of(space)
     if outside == "error":
         tables.require_inside(points[:, None])
@@ -244,11 +105,12 @@ def design_matrix(space: SplineSpace, x: Any, derivative: int = 0, outside: str 
     """
     check_choice("outside", outside, OUTSIDE)
     derivative = check_count("derivative", derivative)
+    check_type("space", space, SplineSpace)
     points = as_array("x", x, ndim=1)
-    basis = local_basis(KnotTables.of(space), points[:, None], derivative, outside)
+    basis = local_basis(KnotTables.of(space), points[:, None], min(derivative, space.order), outside)
     columns = basis.start + np.arange(space.order)
     pointers = np.arange(points.size + 1) * space.order
-    values = basis.rows[derivative].ravel()
+    values = basis.rows[-1].ravel()  # derivatives of order >= r are all zero
     return sp.csr_array((values, columns.ravel(), pointers), shape=(points.size, space.dim))
 
 
@@ -276,6 +138,8 @@ def knot_derivative_matrix(space: SplineSpace, coefficients: Any, x: Any, outsid
 
     Raises
     ------
+    KnotError
+        If breakpoints repeat.
     ValueError
         For order 1, whose splines do not depend differentiably on their knots, and on bad shapes or policies.
 
@@ -287,6 +151,8 @@ def knot_derivative_matrix(space: SplineSpace, coefficients: Any, x: Any, outsid
     array([[-1.]])
     """
     check_choice("outside", outside, OUTSIDE)
+    check_type("space", space, SplineSpace)
+    check_strictly_increasing(space.breakpoints, "breakpoints")
     if space.order < 2:
         raise ValueError("knot derivatives need order >= 2; got order 1, whose splines jump at the knots")
     points = as_array("x", x, ndim=1)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, check_count, check_positive
+from refkan.arguments import as_array, check_count, check_positive, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.knots import check_order
 from refkan.spaces import SplineSpace
@@ -127,6 +127,7 @@ class ChangeOfBasis:
     scaled: bool = False
 
     def __post_init__(self) -> None:
+        check_type("space", self.space, SplineSpace)
         self.space.require_strictly_increasing()
 
     @property

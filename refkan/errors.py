@@ -11,5 +11,9 @@ class DegenerateNodeError(ValueError):
     """The activations of a node are constant on the data, so that no node map takes them onto a domain."""
 
 
+class OutsideDomainError(ValueError):
+    """A point lies outside its domain under the policy outside="error"."""
+
+
 class ConvergenceError(RuntimeError):
     """An iteration or a reference solution did not reach the accuracy that it promises."""

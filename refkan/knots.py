@@ -10,11 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, check_count
+from refkan.arguments import as_array, check_count, numbers, real
 from refkan.array_types import Array, FloatArray
 from refkan.errors import KnotError
 
 MAX_ORDER = 10
+
+MAX_INTERVALS = 10_000_000
+"""More is a mistake: the knots alone would not fit into memory."""
+
+HUGE = float(np.finfo(np.float64).max) / 4
+"""Knots beyond this have differences that overflow."""
 
 SMALLEST_SPAN = float(np.finfo(np.float64).tiny)
 """Spans below the normal range have no finite reciprocal."""
@@ -33,6 +39,8 @@ def check_domain(domain: Any, name: str = "domain") -> tuple[float, float]:
     a, b = float(pair[0]), float(pair[1])
     if not a < b:
         raise KnotError(f"{name} must be a pair (a, b) with a < b; got ({a}, {b})")
+    if max(-a, b) > HUGE:
+        raise KnotError(f"{name} must not exceed {HUGE:.3g} in size; got ({a}, {b})")
     return a, b
 
 
@@ -46,10 +54,7 @@ def check_knots(knots: Any, order: int) -> FloatArray:
     KnotError
         Naming the requirement and the first knot that breaks it.
     """
-    array = np.asarray(knots)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"knots must be real numbers; got dtype {array.dtype}")
-    array = array.astype(np.float64)
+    array = real("knots", numbers("knots", knots)).astype(np.float64)
     if array.ndim != 1:
         raise KnotError(f"knots must be a vector; got shape {array.shape}")
     bad = np.flatnonzero(~np.isfinite(array))
@@ -69,6 +74,8 @@ def check_knots(knots: Any, order: int) -> FloatArray:
         )
     if not array[order - 1] < array[-order]:
         raise KnotError(f"the domain is empty: knots[{order - 1}] = knots[{array.size - order}] = {array[order - 1]}")
+    if abs(array[0]) > HUGE or abs(array[-1]) > HUGE:
+        raise KnotError(f"knots must not exceed {HUGE:.3g} in size; got {array[0]} to {array[-1]}")
     gaps = np.diff(array)
     bad = np.flatnonzero((gaps > 0) & (gaps < SMALLEST_SPAN))
     if bad.size:
@@ -77,16 +84,16 @@ def check_knots(knots: Any, order: int) -> FloatArray:
     return array
 
 
-def _after(knots: FloatArray, k: int) -> str:
-    return f"knots[{k}]={knots[k]} after knots[{k - 1}]={knots[k - 1]}"
+def _after(knots: FloatArray, k: int, name: str = "knots") -> str:
+    return f"{name}[{k}]={knots[k]} after {name}[{k - 1}]={knots[k - 1]}"
 
 
-def check_strictly_increasing(knots: FloatArray) -> None:
+def check_strictly_increasing(knots: FloatArray, name: str = "knots") -> None:
     """Raise KnotError at the first repeated knot: repeated knots have no ReLU-power basis."""
     bad = np.flatnonzero(np.diff(knots) <= 0)
     if bad.size:
         k = int(bad[0]) + 1
-        raise KnotError(f"knots must be strictly increasing; got {_after(knots, k)}")
+        raise KnotError(f"{name} must be strictly increasing; got {_after(knots, k, name)}")
 
 
 def extend_uniformly(breakpoints: Array, order: int) -> Array:

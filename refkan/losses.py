@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,9 @@ class DifferentiableModel(Protocol):
 
     def vjp(self, theta: Array, x: Array, inputs: bool = True) -> tuple[Array, Callable[[Array], Any]]:
         """Return the outputs, and the map from their cotangent to those of theta and x."""
+
+    def jacobian(self, theta: Array, x: Array) -> FloatArray:
+        """Return the Jacobian of the outputs in theta, shape (N Q, n_params), rows sample-major."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +118,32 @@ class LeastSquares:
             return value, np.full(np.shape(theta), np.nan)
         return value, pullback(self._weighted(e) / e.shape[0])[0]
 
+    @property
+    def n_residuals(self) -> int:
+        """Number of residuals, N Q."""
+        return self.y.size
+
+    def residual_and_jacobian(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return weighted residuals r (N Q,) and their Jacobian (N Q, n_params): ``value = |r|^2 / 2``.
+
+        ``r = sqrt(w_s / N) (F(x_s) - y_s)``, sample-major, so that the gradient is ``J^T r``.
+        """
+        e = self.residual(theta)
+        return self._weigh_rows(e, self.net.jacobian(theta, self.x), slice(None))
+
+    def residual_blocks(self, theta: FloatArray, entries: int = 2**22) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Yield r and J as above by blocks of consecutive samples, J of some `entries` entries in each.
+
+        Node maps that take statistics are differentiated anew for every block, so that a block is at least as large as
+        the statistics batch; the whole then takes at most twice the time of one block of everything.
+        """
+        e = self.residual(theta)
+        batch = getattr(self.net, "statistics", None)
+        size = max(1, entries // (e.shape[1] * theta.size), 0 if batch is None else batch.shape[0])
+        for first in range(0, e.shape[0], size):
+            rows = slice(first, first + size)
+            yield self._weigh_rows(e[rows], self.net.jacobian(theta, self.x[rows]), rows)
+
     def mse(self, theta: Array) -> Any:
         """Return the mean squared error ``1/(N Q) sum |F(x_s) - y_s|^2``, without the weights.
 
@@ -128,6 +157,12 @@ class LeastSquares:
         if outputs.shape != self.y.shape:
             raise ValueError(f"y must have the shape of the outputs, {outputs.shape}; got {self.y.shape}")
         return outputs - self.y
+
+    def _weigh_rows(self, e: FloatArray, J: FloatArray, rows: slice) -> tuple[FloatArray, FloatArray]:
+        weights = 1.0 if self.weights is None else self.weights[rows]
+        root = np.sqrt(np.broadcast_to(weights, e.shape[0]) / self.x.shape[0])
+        J *= np.repeat(root, e.shape[1])[:, None]
+        return (root[:, None] * e).ravel(), J
 
     def _weighted(self, e: Array) -> Array:
         return e if self.weights is None else self.weights[:, None] * e

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_shape, as_vector, check_choice
+from refkan.arguments import as_samples, as_shape, as_vector, check_choice, real
 from refkan.array_types import Array, FloatArray
 from refkan.conversion import Coordinates, convert_layer, coordinates, layer_basis, layer_in_basis
 from refkan.layers.base import SCHEMES, Layer
-from refkan.node_maps import AffineMap, NodeMap, PointwiseMap, StatisticsMap
-from refkan.sweeps import Sweep
+from refkan.node_maps import AffineMap, NodeMap, StatisticsMap, apply_map, same_map
+from refkan.sweeps import Sweep, at_layer, layer_value
 
 Pullback = Callable[[Any], tuple[FloatArray, FloatArray | None]]
 
@@ -51,6 +51,8 @@ class Network:
     statistics: FloatArray | None = None
 
     def __post_init__(self) -> None:
+        if not self.layers:
+            raise ValueError("layers must hold at least one layer; got none")
         if len(self.node_maps) != len(self.layers) - 1:
             raise ValueError(
                 f"{len(self.layers)} layers need {len(self.layers) - 1} node maps; got {len(self.node_maps)}"
@@ -143,21 +145,24 @@ class Network:
         if not isinstance(rng, np.random.Generator):
             raise TypeError(f"rng must be a numpy.random.Generator; got {type(rng).__name__}")
         check_choice("scheme", scheme, SCHEMES)
-        samples = as_samples("x", x, self.widths[0])
-        batch = samples if statistics is None else as_samples("statistics", statistics, self.widths[0])
+        samples = real("x", as_samples("x", x, self.widths[0]))
+        batch = samples
+        if statistics is not None:
+            batch = real("statistics", as_samples("statistics", statistics, self.widths[0]))
         z, z_batch = samples, batch
         parameters: list[FloatArray] = []
         maps: list[NodeMap] = []
         for k, layer in enumerate(self.layers):
-            parameters.append(layer.initialize(rng, z, scheme))
+            with at_layer(k):
+                parameters.append(layer.initialize(rng, z, scheme))
             if k == len(self.node_maps):
                 break
-            y = layer.linearize(parameters[-1], z, slopes=False).value
-            y_batch = y if z_batch is z else layer.linearize(parameters[-1], z_batch, slopes=False).value
+            y = layer_value(layer, k, parameters[-1], z)
+            y_batch = y if z_batch is z else layer_value(layer, k, parameters[-1], z_batch)
             template = self.node_maps[k]
             seen = y_batch if template.uses_statistics else y
             maps.append(template.bind(seen, self._domains_after(k), k))
-            z, z_batch = (_apply(maps[-1], v, y_batch, k) for v in (y, y_batch))
+            z, z_batch = (apply_map(maps[-1], v, y_batch, k) for v in (y, y_batch))
             z_batch = z if y_batch is y else z_batch
         uses = any(node_map.uses_statistics for node_map in maps)
         kept = batch.copy() if uses else None
@@ -199,9 +204,9 @@ class Network:
         for start in range(0, x.shape[0], CHUNK):
             z = x[start : start + CHUNK]
             for k, (layer, part) in enumerate(self._parts(theta)):
-                z = layer.linearize(part, z, slopes=False).value
+                z = layer_value(layer, k, part, z)
                 if k < len(frozen.node_maps):
-                    z = _apply(frozen.node_maps[k], z, z, k)
+                    z = apply_map(frozen.node_maps[k], z, z, k)
             y[start : start + CHUNK] = z
         return y
 
@@ -225,12 +230,12 @@ class Network:
         for k, (layer, part) in enumerate(self._parts(theta)):
             if k == len(self.node_maps):
                 break
-            y = layer.linearize(part, z, slopes=False).value
+            y = layer_value(layer, k, part, z)
             node_map = self.node_maps[k]
             if isinstance(node_map, StatisticsMap):
                 node_map = AffineMap(*node_map.constants(y, k))
             maps.append(node_map)
-            z = _apply(node_map, y, y, k)
+            z = apply_map(node_map, y, y, k)
         return replace(self, node_maps=tuple(maps), statistics=None)
 
     # -------------------------------------------------------- derivatives
@@ -266,15 +271,15 @@ class Network:
         sweep = Sweep.forward(self, theta, x, share=not inputs)
 
         def pullback(dy: Any) -> tuple[FloatArray, FloatArray | None]:
-            return sweep.pull_back(as_shape("dy", dy, sweep.value.shape), inputs)
+            return sweep.pull_back(real("dy", as_shape("dy", dy, sweep.value.shape)), inputs)
 
         return sweep.value, pullback
 
     def jvp(self, theta: Any, x: Any, dtheta: Any, dx: Any = None) -> FloatArray:
         """Tangent dy (N, d_L) of the value along dtheta (n_params,) and, if given, dx (N, d_0)."""
         theta, x = self._real_arguments(theta, x)
-        dtheta = as_vector("dtheta", dtheta, self.n_params)
-        dx = np.zeros_like(x) if dx is None else as_shape("dx", dx, x.shape)
+        dtheta = real("dtheta", as_vector("dtheta", dtheta, self.n_params))
+        dx = np.zeros_like(x) if dx is None else real("dx", as_shape("dx", dx, x.shape))
         return Sweep.forward(self, theta, x, share=False).push_forward(dtheta, dx)
 
     def jacobian(self, theta: Any, x: Any) -> FloatArray:
@@ -284,9 +289,8 @@ class Network:
 
     def _real_arguments(self, theta: Any, x: Any) -> tuple[FloatArray, FloatArray]:
         theta, x = self._arguments(theta, x)
-        if np.iscomplexobj(theta) or np.iscomplexobj(x):
-            raise TypeError("derivatives take real theta and x; complex ones pass through values alone")
-        return theta, x
+        # Copies: a pullback is that of the point where it was made, whatever becomes of the caller's arrays.
+        return real("theta", theta).copy(), real("x", x).copy()
 
     # ------------------------------------------------------------- bases
 
@@ -314,7 +318,7 @@ class Network:
         if other.widths != self.widths:
             raise ValueError(f"other must have widths {self.widths}; got {other.widths}")
         for k, (mine, theirs) in enumerate(zip(self.node_maps, other.node_maps, strict=True)):
-            if not _same_map(mine, theirs):
+            if not same_map(mine, theirs):
                 raise ValueError(
                     f"other must have the same node map after layer {k} as this network ({mine.name!r}); "
                     f"got {theirs.name!r}, of another kind or with other constants"
@@ -332,18 +336,3 @@ class Network:
     def coordinates(self, basis: str) -> Coordinates:
         """Linear maps between theta and the coefficients in another basis: the geometries of descent methods."""
         return coordinates(self.layers, self.slices, basis)
-
-
-def _apply(node_map: NodeMap, y: Array, y_batch: Array, layer: int) -> Array:
-    if isinstance(node_map, StatisticsMap):
-        scale, shift = node_map.constants(y_batch, layer)
-        return scale * y + shift
-    assert isinstance(node_map, PointwiseMap)
-    return node_map.value(y)
-
-
-def _same_map(mine: NodeMap, theirs: NodeMap) -> bool:
-    if type(mine) is not type(theirs):
-        return False
-    mine_data, their_data = vars(mine), vars(theirs)
-    return all(np.array_equal(mine_data[name], their_data[name]) for name in mine_data)

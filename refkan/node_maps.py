@@ -13,6 +13,7 @@ through the statistics batch, and every derivative in theta goes through them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,22 @@ class NodeMap(ABC):
         """Whether the map has what it needs from data."""
         return True
 
+    def null_vectors(
+        self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
+    ) -> FloatArray:
+        """Vectors (count, m + m') in the parameters of the layers before and after along which nothing changes.
+
+        Parameters
+        ----------
+        constants : sequence of array (count, m)
+            For each node the vectors of the layer before that raise it by one (none where there are none).
+        scalings : array (Q, m) or (0, m)
+            Vectors of the layer before that change one node by its own value.
+        next_scalings : array (Q, m') or (0, m')
+            Vectors of the layer after that act as a relative change of its inputs.
+        """
+        return np.empty((0, scalings.shape[1] + next_scalings.shape[1]))
+
 
 class PointwiseMap(NodeMap):
     """A map that acts on each activation alone."""
@@ -71,6 +88,13 @@ class Unmapped(PointwiseMap):
     def slope(self, y: Array) -> Array:
         """Return 1."""
         return np.ones(y.shape[-1])
+
+    def null_vectors(
+        self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
+    ) -> FloatArray:
+        """A node scaled by the layer before and scaled back by the layer after, where both can."""
+        count = min(scalings.shape[0], next_scalings.shape[0])
+        return np.concatenate([scalings[:count], -next_scalings[:count]], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +174,13 @@ class StatisticsMap(NodeMap):
         """Whether the domain is known."""
         return self.domains is not None
 
+    def null_vectors(
+        self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
+    ) -> FloatArray:
+        """Shift and scale of each node, which the statistics take out again."""
+        rows = np.concatenate([*(vectors[:1] for vectors in constants), scalings])
+        return np.pad(rows, ((0, 0), (0, next_scalings.shape[1])))
+
     @abstractmethod
     def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
         """Scale and shift (Q,) each; raises DegenerateNodeError naming the node whose activations have no spread."""
@@ -185,7 +216,7 @@ class MeanStdMap(StatisticsMap):
         return scale, middle - scale * mean
 
     def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """Dmean = -scale dshift; dstd = -(scale/std)(dscale - mean dshift); dY = dmean/S + dstd (Y - mean)/(S std)."""
+        """dmean = -scale dshift; dstd = -(scale/std)(dscale - mean dshift); dY = dmean/S + dstd (Y - mean)/(S std)."""
         mean, std, reach, _ = self._parts(Y)
         scale = reach / std
         dmean = -scale * dshift
@@ -193,7 +224,7 @@ class MeanStdMap(StatisticsMap):
         return (dmean + dstd * (Y - mean) / std) / Y.shape[0]
 
     def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Dstd = <Y - mean, dY>/(S std); dscale = -(scale/std) dstd; dshift = -dscale mean - scale dmean."""
+        """dstd = <Y - mean, dY>/(S std); dscale = -(scale/std) dstd; dshift = -dscale mean - scale dmean."""
         mean, std, reach, _ = self._parts(Y)
         scale = reach / std
         dstd = np.mean((Y - mean) * dY, axis=0) / std
@@ -234,7 +265,7 @@ class MinMaxMap(StatisticsMap):
         return dY
 
     def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Dscale = -scale^2 (dmax - dmin)/(b-a); dshift = -dscale min - scale dmin."""
+        """dscale = -scale^2 (dmax - dmin)/(b-a); dshift = -dscale min - scale dmin."""
         assert self.domains is not None
         nodes, low, high, lowest, highest = self._parts(Y)
         length = self.domains[:, 1] - self.domains[:, 0]
@@ -247,6 +278,22 @@ NODE_MAPS: dict[str, NodeMap] = {
     node_map.name: node_map for node_map in (AffineMap(), MeanStdMap(), MinMaxMap(), SigmoidMap(), Unmapped())
 }
 """The node maps by name, not yet bound to data."""
+
+
+def apply_map(node_map: NodeMap, y: Array, y_batch: Array, layer: int) -> Array:
+    """Map activations y after a layer, given those of the statistics batch."""
+    if isinstance(node_map, StatisticsMap):
+        scale, shift = node_map.constants(y_batch, layer)
+        return scale * y + shift
+    assert isinstance(node_map, PointwiseMap)
+    return node_map.value(y)
+
+
+def same_map(mine: NodeMap, theirs: NodeMap) -> bool:
+    """Whether two maps are of one kind and bound to the same data."""
+    if type(mine) is not type(theirs):
+        return False
+    return all(np.array_equal(value, vars(theirs)[name]) for name, value in vars(mine).items())
 
 
 def _nonempty(y: FloatArray, layer: int, name: str) -> FloatArray:

@@ -12,17 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_vector, check_choice, check_count
+from refkan.arguments import as_array, as_vector, check_choice, check_count, check_type
 from refkan.array_types import Array, FloatArray
-from refkan.bsplines import OUTSIDE, gauss_points, require_inside
+from refkan.bsplines import gauss_points
 from refkan.kernels import relu_power_basis
 from refkan.kernels.launch import launch
+from refkan.local_basis import OUTSIDE, require_inside
 from refkan.spaces import SplineSpace
 
 
 def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, derivatives: int, outside: str) -> Array:
     """Values and x-derivatives [d, s, p, i] of all dim functions at x (N, P), column p on knots[p]."""
     dim = knots.shape[1] - order
+    x = np.require(x, requirements=["C", "W"])  # one type for the kernels, whatever came
     rows = np.empty((derivatives + 1, *x.shape, dim), np.result_type(x, knots))
     operations = 2 * order * rows.size
     launch(relu_power_basis.relu_rows, x.shape[0], operations, x, knots, order, inverse_scale, OUTSIDE[outside], rows)
@@ -32,6 +34,7 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
 def relu_knot_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, outside: str) -> Array:
     """Derivative [s, p, j] of the function that starts at the interior breakpoint t_{j+1} with respect to it."""
     intervals = knots.shape[1] - 2 * order + 1
+    x = np.require(x, requirements=["C", "W"])
     rows = np.empty((*x.shape, intervals - 1), np.result_type(x, knots))
     operations = 2 * order * rows.size
     launch(
@@ -82,6 +85,7 @@ def design_matrix(
            [0.75, 0.25, 0.  ],
            [1.5 , 1.  , 0.5 ]])
     """
+    check_type("space", space, SplineSpace)
     space.require_strictly_increasing()
     check_choice("outside", outside, OUTSIDE)
     derivative = check_count("derivative", derivative)
@@ -89,7 +93,7 @@ def design_matrix(
     if outside == "error":
         require_inside(np.array([space.domain]), points)
     scale = np.array([inverse_scale(space, scaled)])
-    return relu_rows(space.knots[None, :], space.order, scale, points, derivative, outside)[derivative, :, 0]
+    return relu_rows(space.knots[None, :].copy(), space.order, scale, points, derivative, outside)[derivative, :, 0]
 
 
 def evaluate(

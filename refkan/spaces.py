@@ -12,6 +12,7 @@ from refkan.arguments import as_array, check_count
 from refkan.array_types import FloatArray
 from refkan.errors import KnotError
 from refkan.knots import (
+    MAX_INTERVALS,
     check_domain,
     check_knots,
     check_order,
@@ -66,7 +67,7 @@ class SplineSpace:
     @classmethod
     def uniform(cls, order: int, intervals: int, domain: tuple[float, float] = (0.0, 1.0)) -> SplineSpace:
         """Equally spaced knots: n intervals on the domain and r - 1 more knots on both sides."""
-        intervals = check_count("intervals", intervals, 1)
+        intervals = check_count("intervals", intervals, 1, MAX_INTERVALS)
         return cls.from_breakpoints(order, uniform_breakpoints(intervals, check_domain(domain)))
 
     @classmethod
@@ -142,7 +143,7 @@ class SplineSpace:
         return self.order == other.order and np.array_equal(self.knots, other.knots)
 
     def __hash__(self) -> int:
-        return hash((self.order, self.knots.tobytes()))
+        return hash((self.order, (self.knots + 0.0).tobytes()))  # -0.0 equals 0.0
 
     def __repr__(self) -> str:
         a, b = self.domain

@@ -7,17 +7,35 @@ rows through scale and shift.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
-from refkan.layers.base import Linearization
+from refkan.errors import OutsideDomainError
+from refkan.layers.base import Layer, Linearization
 from refkan.node_maps import PointwiseMap, StatisticsMap
 
 if TYPE_CHECKING:
     from refkan.networks import Network
+
+
+@contextmanager
+def at_layer(k: int) -> Iterator[None]:
+    """Name the layer in errors about points outside its domain."""
+    try:
+        yield
+    except OutsideDomainError as error:
+        raise OutsideDomainError(f"layer {k}: {error}" if k else str(error)) from None
+
+
+def layer_value(layer: Layer, k: int, theta: Array, z: Array) -> Array:
+    """Value of layer number k at its parameters and inputs."""
+    with at_layer(k):
+        return layer.linearize(theta, z, slopes=False).value
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +104,8 @@ class Sweep:
         layers: list[Linearization] = []
         maps: list[MapState] = []
         for k, (layer, where) in enumerate(zip(net.layers, net.slices, strict=True)):
-            layers.append(layer.linearize(theta[where], z))
+            with at_layer(k):
+                layers.append(layer.linearize(theta[where], z))
             if k < len(net.node_maps):
                 node_map = net.node_maps[k]
                 assert isinstance(node_map, PointwiseMap | StatisticsMap)

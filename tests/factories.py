@@ -305,7 +305,7 @@ def running_error(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> np.ndarr
         error = np.einsum("sqp,sp->sq", slopes, error) + terms
         z = at.value
         if k < len(net.node_maps):
-            error = 3 * np.abs(net.node_maps[k].slope(z)) * np.maximum(error, error.max(axis=0))
+            error = 3 * np.abs(net.node_maps[k].slope(z)) * np.maximum(error, error.max(axis=0, initial=0.0))
             z = net.node_maps[k].value(z)
             error = error + np.abs(z) + 1
     return error

@@ -517,3 +517,11 @@ def test_reports_are_frozen_and_print_their_table():
             bool(report)
         with pytest.raises(AttributeError):
             report.ok = False
+
+
+def test_a_short_scale_is_no_lost_imaginary_part():
+    wave = 3e4  # the default step of central differences is a fifth of a radian here
+    report = gradient_check(
+        lambda t: np.sum(np.sin(wave * t)), lambda t: wave * np.cos(wave * t), np.array([0.1, 0.2]), method="complex"
+    )
+    assert report.ok, report.table

@@ -19,6 +19,7 @@ ROWS = [
     {"array_types", "errors", "arguments", "kernels", "checkpoints"},
     {"knots"},
     {"spaces"},
+    {"local_basis"},
     {"bsplines", "relu_powers"},
     {"change_of_basis", "transfer"},
     {"layers", "node_maps"},

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import bsplines, definitions, relu_powers
+from refkan import bsplines, definitions, local_basis, relu_powers
 from refkan.kernels import bspline_basis, compilation, launch, local_layer, relu_power_basis
 
 ROOT = Path(rk.__file__).parents[1]
@@ -284,6 +284,7 @@ def launched_types(monkeypatch, *runs):
 
     with monkeypatch.context() as patch:
         patch.setattr(bsplines, "launch", record)
+        patch.setattr(local_basis, "launch", record)
         for run in runs:
             run()
     return types
@@ -297,7 +298,7 @@ def test_layouts_and_flags_of_samples_share_one_compiled_form(monkeypatch):
     read_only.flags.writeable = False
     table = np.asfortranarray(np.stack([x, x], axis=1))
     layouts = (x, read_only, x[::-1], table.copy()[:, 0])
-    tables = bsplines.KnotTables.of(S)
+    tables = local_basis.KnotTables.of(S)
 
     def evaluate(x):
         return lambda: bsplines.evaluate(S, np.ones(S.dim), x)
@@ -310,7 +311,7 @@ def test_layouts_and_flags_of_samples_share_one_compiled_form(monkeypatch):
         patch.setattr(rk.layers.spline, "launch", lambda *args: None)
         patch.setattr(rk.layers.spline.SplineLinearization, "_contract", lambda self, rows, C: np.zeros((6, 3)))
         runs = [lambda z=z: net(theta, z) for z in (table, table.copy(), np.stack([read_only, x]).T)]
-        runs.append(lambda: bsplines.local_basis(tables, np.ascontiguousarray(table), 0, "linear"))
+        runs.append(lambda: local_basis.local_basis(tables, np.ascontiguousarray(table), 0, "linear"))
         assert len(launched_types(monkeypatch, *runs)) == 1
 
 
@@ -320,7 +321,7 @@ def test_fixed_and_free_knots_share_one_compiled_form(monkeypatch):
     for free in (False, True):
         layer = uniform_layer(1, 3, free_knots=free)
         theta = np.ones(layer.n_params)
-        runs.append(lambda layer=layer, theta=theta: bsplines.local_basis(layer.tables(theta), x, 1, "linear"))
+        runs.append(lambda layer=layer, theta=theta: local_basis.local_basis(layer.tables(theta), x, 1, "linear"))
     assert len(launched_types(monkeypatch, *runs)) == 1
 
 
@@ -328,7 +329,7 @@ def test_fixed_and_free_knots_share_one_compiled_form(monkeypatch):
 
 
 def compiled_intervals(S, x):
-    tables = bsplines.KnotTables(S.knots[None].copy(), S.order)
+    tables = local_basis.KnotTables(S.knots[None].copy(), S.order)
     m = np.empty(x.size, np.int64)
     bspline_basis.find_intervals(x, tables.breakpoints[0], tables.guide[0], tables.halvings, m)
     return m
@@ -421,7 +422,7 @@ def test_without_a_place_for_the_cache_one_warning_and_everything_works(folder):
         "messages = [str(w.message) for w in caught if 'refkan' in str(w.message) or 'cache' in str(w.message)]\n"
         "assert len(messages) == 1, messages\n"
         "assert 'NUMBA_CACHE_DIR' in messages[0] and 'compiled anew' in messages[0], messages\n"
-        "tables = rk.bsplines.KnotTables.of(rk.SplineSpace.uniform(3, 4))\n"
+        "tables = rk.local_basis.KnotTables.of(rk.SplineSpace.uniform(3, 4))\n"
         "assert tables.guide.tolist() == [[0, 1, 2, 3, 3]], tables.guide\n"
     )
     nowhere = os.path.join(os.devnull, "nowhere")

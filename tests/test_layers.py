@@ -17,7 +17,7 @@ from factories import (
 )
 
 import refkan as rk
-from refkan import bsplines, definitions, knots, relu_powers
+from refkan import bsplines, definitions, knots, local_basis, relu_powers
 from refkan.checks import dot_test
 from refkan.layers import activations, edges
 
@@ -439,7 +439,7 @@ def test_sabotage_of_derivatives_is_noticed(monkeypatch, kind, part, factor):
         if part == "local_basis":
             rows = result.rows.copy()
             rows[1:] *= factor
-            return bsplines.LocalBasis(result.start, rows)
+            return local_basis.LocalBasis(result.start, rows)
         if part == "relu_rows":
             result = result.copy()
             result[1:] *= factor

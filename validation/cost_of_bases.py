@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.bsplines import OUTSIDE, KnotTables
 from refkan.kernels import bspline_basis
+from refkan.local_basis import OUTSIDE, KnotTables
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("F1",)
@@ -90,8 +90,8 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
             f"at n = {sizes[-1]}: {shown_local} (below 1: the local recursion is faster)",
             details=(
                 "Both dense forms are plain compiled loops that fill all n + r - 1 functions; the local recursion is "
-                "the library's, with its search for the interval. One thread, interleaved rounds, medians of ratios. The "
-                "claim is about the dense recursion; B-splines evaluated locally need none of it."
+                "the library's, with its search for the interval. One thread, interleaved rounds, medians of ratios. "
+                "The claim is about the dense recursion; B-splines evaluated locally need none of it."
             ),
             data={
                 "seconds": {f"r = {r}, n = {n}": times[r, n] for r, n in times},

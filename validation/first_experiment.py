@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
@@ -28,7 +29,7 @@ class Contestant:
 
 def contestants(node_map: str) -> dict[str, Contestant]:
     """Return networks [2, 5, 1] with quadratic splines on (4, 12) intervals, and MLPs around their parameter count."""
-    shape = dict(widths=[2, 5, 1], order=3, intervals=[4, 12], node_map=node_map)
+    shape: dict[str, Any] = {"widths": [2, 5, 1], "order": 3, "intervals": [4, 12], "node_map": node_map}
     relu = rk.kan(basis="relu", **shape)
     return {
         OURS: Contestant(rk.kan(**shape)),
@@ -42,7 +43,7 @@ def contestants(node_map: str) -> dict[str, Contestant]:
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Train every contestant from every seed with L-BFGS and compare at equal evaluations and at equal time."""
-    n_samples, budget, seeds = (1000, 100, range(1234, 1242)) if quick else (20000, 600, range(1234, 1259))
+    n_samples, budget, seeds = (600, 100, range(1234, 1242)) if quick else (20000, 600, range(1234, 1259))
     node_maps = ("affine",) if quick else ("affine", "mean-std")
     curves = {
         node_map: train(node_map, n_samples, budget, seeds, lambda text, m=node_map: progress(f"{m}: {text}"))

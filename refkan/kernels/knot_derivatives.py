@@ -31,7 +31,7 @@ def doubled_inverse_span(inverse_spans, k, l, j):
 @kernel
 def step(v, k, m, x, knots, inverse_spans, j, raising):
     """Raise the order of the k values in v to k + 1, or differentiate them, on the doubled knots."""
-    carry = v[0] * 0.0
+    carry = 0.0
     for i in range(k):
         left, right = m + 1 + i - k, m + 1 + i
         q = v[i] * doubled_inverse_span(inverse_spans, k, left, j)

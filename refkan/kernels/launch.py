@@ -46,10 +46,9 @@ def launch(compiled: Callable[..., Any], items: int, operations: float, *argumen
         compiled(0, items, *arguments)
         return
     bounds = [items * k // threads for k in range(threads + 1)]
-    others = [
-        _workers(threads - 1).submit(compiled, first, last, *arguments) for first, last in itertools.pairwise(bounds[1:])
-    ]
-    compiled(bounds[0], bounds[1], *arguments)
+    ranges = list(itertools.pairwise(bounds))
+    others = [_workers(threads - 1).submit(compiled, first, last, *arguments) for first, last in ranges[1:]]
+    compiled(*ranges[0], *arguments)
     for other in others:
         other.result()
 

@@ -52,7 +52,7 @@ def dot(c, g):
     """Sum c[q] g[q] in eight interleaved partial sums, a fixed order that vectorises."""
     n = g.shape[0]
     whole = n - n % 8
-    a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = c[0] * g[0] * 0.0
+    a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
     for q in range(0, whole, 8):
         a0 += c[q] * g[q]
         a1 += c[q + 1] * g[q + 1]
@@ -110,9 +110,9 @@ def pull_back_few_outputs(first, last, start, slopes, C, dy, dx):
     for s in range(first, last):
         for o in range(n_cotangents):
             for p in range(n_inputs):
-                total = slopes[s, p, 0] * dy[s, o, 0] * 0.0
+                total = 0.0
                 for i in range(order):
-                    inner = total * 0.0
+                    inner = 0.0
                     for q in range(n_outputs):
                         inner += C[p, start[s, p] + i, q] * dy[s, o, q]
                     total += slopes[s, p, i] * inner

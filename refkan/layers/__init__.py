@@ -3,8 +3,19 @@
 from refkan.layers.base import Layer, Linearization
 from refkan.layers.dense import DenseLayer
 from refkan.layers.edges import EdgeLayer
+from refkan.layers.local_forms import Features, LocalForm
 from refkan.layers.relu import ReluLayer
 from refkan.layers.silu import SiluLayer
 from refkan.layers.spline import SplineLayer
 
-__all__ = ["DenseLayer", "EdgeLayer", "Layer", "Linearization", "ReluLayer", "SiluLayer", "SplineLayer"]
+__all__ = [
+    "DenseLayer",
+    "EdgeLayer",
+    "Features",
+    "Layer",
+    "Linearization",
+    "LocalForm",
+    "ReluLayer",
+    "SiluLayer",
+    "SplineLayer",
+]

@@ -28,6 +28,10 @@ class Activation(ABC):
     def slope(self, z: Array) -> Array:
         """Its derivative; at a kink the right one."""
 
+    @abstractmethod
+    def curvature(self, z: Array) -> Array:
+        """Its second derivative; at a kink the right one."""
+
 
 def sigmoid(z: Array) -> Array:
     """1/(1 + exp(-z)) without overflow: exp is taken of arguments with real part <= 0 alone."""
@@ -47,6 +51,9 @@ class Identity(Activation):
     def slope(self, z: Array) -> Array:  # noqa: D102
         return np.ones_like(z)
 
+    def curvature(self, z: Array) -> Array:  # noqa: D102
+        return np.zeros_like(z)
+
 
 class ReluPower(Activation):
     """max(z, 0)^degree."""
@@ -60,6 +67,11 @@ class ReluPower(Activation):
     def slope(self, z: Array) -> Array:  # noqa: D102
         return np.where(z.real >= 0, self.degree * z ** (self.degree - 1), 0.0)
 
+    def curvature(self, z: Array) -> Array:  # noqa: D102
+        if self.degree < 2:
+            return np.zeros_like(z)
+        return np.where(z.real >= 0, self.degree * (self.degree - 1) * z ** (self.degree - 2), 0.0)
+
 
 class Tanh(Activation):
     """tanh(z)."""
@@ -69,6 +81,10 @@ class Tanh(Activation):
 
     def slope(self, z: Array) -> Array:  # noqa: D102
         return 1.0 - np.tanh(z) ** 2
+
+    def curvature(self, z: Array) -> Array:  # noqa: D102
+        t = np.tanh(z)
+        return -2.0 * t * (1.0 - t * t)
 
 
 class Silu(Activation):
@@ -80,6 +96,10 @@ class Silu(Activation):
     def slope(self, z: Array) -> Array:  # noqa: D102
         g = sigmoid(z)
         return g * (1.0 + z * (1.0 - g))
+
+    def curvature(self, z: Array) -> Array:  # noqa: D102
+        g = sigmoid(z)
+        return g * (1.0 - g) * (2.0 + z * (1.0 - 2.0 * g))
 
 
 ACTIVATIONS: dict[str, Activation] = {

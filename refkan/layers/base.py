@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
+from refkan.layers.local_forms import LocalForm
 
 SCHEMES = ("linear", "gaussian")
 """How coefficients start: a random linear function plus noise on each edge, or Gaussian coefficients."""
@@ -38,6 +39,18 @@ class Linearization(ABC):
     @abstractmethod
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Write sum_q G[s, o, q] dy[s, q]/dtheta into out (N, O, n_params), which is zero on entry."""
+
+    @abstractmethod
+    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Hessian of sum dy . y in (theta, x), knots fixed, times the tangent (dtheta, dx): the derivative of `pullback`.
+
+        Shapes as for `pullback`: the result is the tangent of its cotangents while dy is held. At a kink of a ReLU
+        power the second derivative is that of the piece to the right, as for the first one.
+        """
+
+    @abstractmethod
+    def local_form(self, curved: bool = False) -> LocalForm:
+        """Return the layer as fixed functions of single inputs times coefficients; `curved` with second derivatives."""
 
 
 class Layer(ABC):

@@ -10,6 +10,7 @@ from refkan.arguments import check_choice, check_count
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer, Linearization
+from refkan.layers.local_forms import Features, LocalForm
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class DenseLinearization(Linearization):
         self.layer, self.x, self.W = layer, x, blocks["weights"]
         activation = ACTIVATIONS[layer.activation]
         z = x @ self.W.T + blocks.get("bias", 0.0)
+        self.z = z
         self.value = activation.value(z)
         self.slope = activation.slope(z)
 
@@ -115,3 +117,32 @@ class DenseLinearization(Linearization):
         out[:, :, :size] = (dz[:, :, :, None] * self.x[:, None, None, :]).reshape(*out.shape[:2], size)
         if self.layer.bias:
             out[:, :, size:] = dz
+
+    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """With z = W x + bias, Z = dy activation'(z) and Z' = dy activation''(z) (dW x + W dx + dbias):
+
+        (Z'^T x + Z^T dx, sum_s Z') for weights and bias, Z' W + Z dW for the inputs.
+        """
+        blocks = self.layer.unpack(dtheta)
+        dW = blocks["weights"]
+        dz = self.x @ dW.T + dx @ self.W.T + blocks.get("bias", 0.0)
+        Z = dy * self.slope
+        Z_moved = dy * ACTIVATIONS[self.layer.activation].curvature(self.z) * dz
+        weights = Z_moved.T @ self.x + Z.T @ dx
+        return self.layer.pack(weights=weights, bias=Z_moved.sum(axis=0)), Z_moved @ self.W + Z @ dW
+
+    def local_form(self, curved: bool = False) -> LocalForm:
+        """u = W x + bias: the functions x_p, and 1 for the bias; y = activation(u)."""
+        n_samples, P = self.x.shape
+        start = np.zeros((n_samples, P), np.int64)
+        values = np.ascontiguousarray(self.x[:, :, None])
+        weights = Features(start, values, np.ones_like(values) if curved else None, 1)
+        bias = Features(start[:, :1], np.ones((n_samples, 1, 1)), None, 1)
+        curvature = ACTIVATIONS[self.layer.activation].curvature(self.z) if curved else np.empty(0)
+        return LocalForm(
+            (weights, bias) if self.layer.bias else (weights,),
+            self.layer.n_outputs,
+            None if self.layer.activation == "identity" else (self.slope, curvature),
+            np.broadcast_to(self.W, (n_samples, *self.W.shape)) if curved else None,
+            (lambda du: np.zeros((n_samples, P))) if curved else None,
+        )

@@ -10,10 +10,14 @@ import numpy as np
 
 from refkan.arguments import check_choice, check_count
 from refkan.array_types import Array, FloatArray
-from refkan.bsplines import OUTSIDE, KnotTables
 from refkan.knots import FLOOR, extend_uniformly, free_breakpoints
 from refkan.layers.base import Layer
+from refkan.local_basis import OUTSIDE, KnotTables
 from refkan.spaces import SplineSpace
+
+SLACK = 4 * np.finfo(np.float64).eps
+"""How far activations may pass an end under outside="error", relative to b - a: a node map that takes the range of
+the activations onto the domain does so up to rounding."""
 
 NOISE = 0.1
 """Standard deviation of the noise on starting coefficients."""
@@ -47,6 +51,8 @@ class EdgeLayer(Layer):
     free_knots: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.spaces, SplineSpace):
+            raise TypeError("spaces must hold one SplineSpace for each input; got a single SplineSpace")
         object.__setattr__(self, "spaces", tuple(self.spaces))
         check_count("n_outputs", self.n_outputs, 1)
         check_choice("outside", self.outside, OUTSIDE)
@@ -194,3 +200,12 @@ class EdgeLayer(Layer):
         middle = self.domains.mean(axis=1, keepdims=True)
         length = self.domains[:, 1:] - self.domains[:, :1]
         return slope * ((greville - middle) / length) + noise
+
+
+def require_fixed_knots(layer: EdgeLayer) -> None:
+    """Raise ValueError for a layer with free knots, whose second derivatives are not offered."""
+    if layer.free_knots:
+        raise ValueError(
+            "second derivatives need fixed knots; got a layer with free_knots=True (its Jacobian, and Gauss-Newton "
+            "matrices by path='dense', are available)"
+        )

@@ -3,6 +3,7 @@ r"""ReLU-power layers: y_q = sum_p sum_j W[q, p, j] psi_j(x_p), a multichannel M
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from refkan import change_of_basis
 from refkan.array_types import Array, FloatArray
 from refkan.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.layers.base import Linearization
-from refkan.layers.edges import EdgeLayer
+from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
+from refkan.layers.local_forms import Features, LocalForm
 from refkan.relu_powers import inverse_scale, relu_knot_rows, relu_rows
 
 
@@ -49,7 +51,7 @@ class ReluLayer(EdgeLayer):
         """Evaluate at theta and x (N, P)."""
         tables = self.tables(theta)
         if self.outside == "error":
-            tables.require_inside(x)
+            tables.require_inside(x, SLACK)
         rows = relu_rows(tables.knots, self.order, self.inverse_scale, x, 1 if slopes else 0, self.outside)
         return ReluLinearization(self, theta, x, tables.knots, rows)
 
@@ -141,9 +143,39 @@ class ReluLinearization(Linearization):
         if self.layer.free_knots:
             dt = self._knot_rows()[:, None] * self._project(G)[..., self._moving]
             ds = free_breakpoints_vjp(self.layer.unpack(self.theta)["s"], self.layer.domains, dt)
-            out[:, :, size:] = ds.reshape(*out.shape[:2], -1)
+            out[:, :, size:] = ds.reshape(*out.shape[:2], out.shape[2] - size)
+
+    @cached_property
+    def _curvature_rows(self) -> FloatArray:
+        """psi_j''(x[s, p]), shape (N, P, dim)."""
+        layer = self.layer
+        return relu_rows(self.knots, layer.order, layer.inverse_scale, self.x, 2, layer.outside)[2]
+
+    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """sum_s dy[s,q] psi_j' dx[s,p] for W[q,p,j]; sum_q dy[s,q] sum_j (dW psi_j' + W psi_j'' dx) for x[s,p]."""
+        require_fixed_knots(self.layer)
+        dW = self.layer.unpack(dtheta)["coefficients"]
+        moved = self.rows[1] * dx[:, :, None]
+        coefficients = (dy.T @ _flat(moved)).reshape(self.W.shape)
+        moving = np.einsum("sq,qpj,spj->sp", dy, dW, self.rows[1], optimize=True)
+        bending = np.einsum("sq,qpj,spj->sp", dy, self.W, self._curvature_rows, optimize=True)
+        return self.layer.pack(coefficients=coefficients), moving + bending * dx
+
+    def local_form(self, curved: bool = False) -> LocalForm:
+        """The functions psi_j, all of them in every window."""
+        require_fixed_knots(self.layer)
+        start = np.zeros(self.x.shape, np.int64)
+        features = Features(start, self.rows[0], self.rows[1] if curved else None, self.layer.dim)
+        if not curved:
+            return LocalForm((features,), self.layer.n_outputs)
+        slopes = np.einsum("spj,qpj->sqp", self.rows[1], self.W, optimize=True)
+
+        def curvatures(du: FloatArray) -> FloatArray:
+            return np.einsum("sq,qpj,spj->sp", du, self.W, self._curvature_rows, optimize=True)
+
+        return LocalForm((features,), self.layer.n_outputs, None, slopes, curvatures)
 
 
 def _flat(array: Array) -> Array:
     """Join the last two axes."""
-    return array.reshape(array.shape[0], -1)
+    return array.reshape(array.shape[0], array.shape[1] * array.shape[2])

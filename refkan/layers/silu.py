@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer, Linearization
+from refkan.layers.local_forms import Chart, Features, LocalForm
 from refkan.layers.spline import SplineLayer, SplineLinearization
 
 
@@ -108,7 +110,7 @@ class SiluLinearization(Linearization):
         self.layer = layer
         self.spline: SplineLinearization = layer.spline.linearize(spline_theta, x, slopes)
         silu = ACTIVATIONS["silu"]
-        self.branch = silu.value(x)
+        self.x, self.branch = x, silu.value(x)
         self.branch_slope: Array = silu.slope(x) if slopes else np.empty(0)
         self.value = self.spline.value + self.branch @ self.w_b.T
 
@@ -148,3 +150,58 @@ class SiluLinearization(Linearization):
         w_s[...] = np.einsum("soqpi,qpi->soqp", columns, self.c).reshape(w_s.shape)
         w_b[...] = (G[:, :, :, None] * self.branch[:, None, None, :]).reshape(w_b.shape)
         columns *= self.w_s[:, :, None]
+
+    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """With K = w_s C, dK = dw_s C + w_s dC, K* the cotangent of K and K*' its tangent along (dK, dx):
+
+        w_s K*' + dw_s K* for C, sum_i (C K*' + dC K*) for w_s, sum_s dy[s,q] silu'(x) dx for w_b; to that of the spline
+        part for x comes sum_q dy[s,q] (dw_b silu' + w_b silu'' dx).
+        """
+        spline, blocks = self.layer.spline, self.layer.unpack(dtheta)
+        dC, dw_b, dw_s = blocks["coefficients"], blocks["w_b"], blocks["w_s"]
+        product = dw_s[:, :, None] * self.c + self.w_s[:, :, None] * dC
+        K = spline.unpack(self.spline.pullback(dy, inputs=False)[0])["coefficients"]
+        moved, inputs = self.spline.hessian_product(spline.pack(coefficients=product), dx, dy)
+        K_moved = spline.unpack(moved)["coefficients"]
+        bend = ACTIVATIONS["silu"].curvature(self.x)
+        result = self.layer.pack(
+            coefficients=self.w_s[:, :, None] * K_moved + dw_s[:, :, None] * K,
+            w_b=dy.T @ (self.branch_slope * dx),
+            w_s=np.sum(self.c * K_moved + dC * K, axis=2),
+        )
+        return result, inputs + (dy @ dw_b) * self.branch_slope + (dy @ self.w_b) * bend * dx
+
+    def local_form(self, curved: bool = False) -> LocalForm:
+        """The functions b_i with the raw coefficients w_s C, then silu with w_b."""
+        spline = self.spline.local_form(curved)
+        slopes = self.branch_slope[:, :, None] if curved else None
+        start = np.zeros(self.x.shape, np.int64)
+        branch = Features(start, np.ascontiguousarray(self.branch[:, :, None]), slopes, 1)
+        blocks, chart = (*spline.blocks, branch), self._chart()
+        if not curved:
+            return LocalForm(blocks, self.layer.n_outputs, chart=chart)
+        bend = ACTIVATIONS["silu"].curvature(self.x)
+
+        def curvatures(du: FloatArray) -> FloatArray:
+            assert spline.curvatures is not None
+            return spline.curvatures(du) + (du @ self.w_b) * bend
+
+        edge_slopes = spline.slopes + self.branch_slope[:, None, :] * self.w_b
+        return LocalForm(blocks, self.layer.n_outputs, None, edge_slopes, curvatures, chart)
+
+    def _chart(self) -> Chart:
+        """(C, w_b, w_s) -> (w_s C, w_b)."""
+        edges, dim = self.w_s.size, self.c.shape[2]
+        size = edges * dim
+        coefficient, edge = np.arange(size), np.arange(edges)
+        factor = np.repeat(edge, dim) + size + edges  # column of the w_s that multiplies a coefficient
+        raw = np.concatenate([coefficient, coefficient, size + edge])
+        column = np.concatenate([coefficient, factor, size + edge])
+        entries = np.concatenate([np.repeat(self.w_s.ravel(), dim), self.c.ravel(), np.ones(edges)])
+        n_params = self.layer.n_params
+
+        def hessian(cotangent: FloatArray) -> sp.csr_array:
+            upper = sp.coo_array((cotangent[:size], (coefficient, factor)), (n_params, n_params))
+            return (upper + upper.T).tocsr()
+
+        return Chart(sp.coo_array((entries, (raw, column)), (size + edges, n_params)).tocsr(), hessian)

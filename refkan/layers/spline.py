@@ -3,16 +3,18 @@ r"""Spline layers: y_q = sum_p sum_i C[q, p, i] b_i(x_p), local in every sweep."
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
-from refkan.bsplines import KnotTables, LocalBasis, knot_rows, local_basis
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
 from refkan.knots import free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.layers.base import Linearization
-from refkan.layers.edges import EdgeLayer
+from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
+from refkan.layers.local_forms import Features, LocalForm
+from refkan.local_basis import KnotTables, LocalBasis, knot_rows, local_basis
 
 FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead: the loops over r and Q change places."""
@@ -41,7 +43,7 @@ class SplineLayer(EdgeLayer):
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> SplineLinearization:
         """Evaluate at theta and x (N, P)."""
         tables = self.tables(theta)
-        basis = local_basis(tables, x, 1 if slopes else 0, self.outside)
+        basis = local_basis(tables, x, 1 if slopes else 0, self.outside, SLACK)
         return SplineLinearization(self, theta, x, tables, basis)
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
@@ -92,35 +94,20 @@ class SplineLinearization(Linearization):
         return np.clip(j - 1, 0, max(n - 2, 0)), (j > 0) & (j < n)
 
     def _gather_knots(self, dt: FloatArray) -> FloatArray:
-        """Dt (P, n-1) at the nearby breakpoints of each sample and input, 0 where there is none."""
+        """dt (P, n-1) at the nearby breakpoints of each sample and input, 0 where there is none."""
         nearby, real = self._nearby_knots()
         return np.where(real, dt[np.arange(dt.shape[0])[:, None], nearby], 0.0)
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents: dC[q,p,i] = sum_s dy[s,q] b_i(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_i C[q,p,i] b_i'(x[s,p])."""
-        dy = np.ascontiguousarray(dy)
-        n_inputs, dim, n_outputs = self.C.shape
-        # One owner for each input; for few inputs fixed parts of the samples, added in order: independent of threads.
-        parts = 1 if n_inputs >= 8 else min(8, max(1, dy.shape[0] // 512))
-        dC = np.zeros((parts, n_inputs, dim, n_outputs))
-        owners = parts * n_inputs
-        launch(
-            local_layer.pull_back_coefficients,
-            owners,
-            self._operations(1),
-            self.basis.start,
-            self.basis.rows[0],
-            dy,
-            dC,
-        )
-        blocks = {"coefficients": np.moveaxis(_sum_in_order(dC), 2, 0)}
+        blocks = {"coefficients": self._pull_back_coefficients(self.basis.rows[0], dy)}
         if self.layer.free_knots:
             blocks["s"] = self._pull_back_knots(dy)
         dx = self.pullback_inputs(dy[:, None, :])[:, 0] if inputs else None
         return self.layer.pack(**blocks), dx
 
     def _pull_back_knots(self, dy: FloatArray) -> FloatArray:
-        """Ds from dt_j = sum_{s,q} dy[s,q] sum_i C[q,p,i] db_i/dt_j (x[s,p])."""
+        """ds from dt_j = sum_{s,q} dy[s,q] sum_i C[q,p,i] db_i/dt_j (x[s,p])."""
         n_samples, n_inputs, order = self.basis.rows[0].shape
         g = np.empty((n_samples, 1, n_inputs, order))
         launch(local_layer.project, n_samples, self._operations(1), self.basis.start, self.C, dy[:, None, :], g)
@@ -146,13 +133,7 @@ class SplineLinearization(Linearization):
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """dx[s, o, p] = sum_q G[s, o, q] sum_i C[q, p, i] b_i'(x[s, p])."""
-        out = np.empty((G.shape[0], G.shape[1], self.layer.n_inputs))
-        G = np.ascontiguousarray(G)
-        few = G.shape[2] < FEW_OUTPUTS
-        run = local_layer.pull_back_few_outputs if few else local_layer.pull_back_inputs
-        operations = self._operations(G.shape[1])
-        launch(run, G.shape[0], operations, self.basis.start, self.basis.rows[1], self.C, G, out)
-        return out
+        return self._pull_back_inputs(self.basis.rows[1], self.C, G)
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Coefficient columns G[s,o,q] b_i(x[s,p]), then the columns of s."""
@@ -174,8 +155,58 @@ class SplineLinearization(Linearization):
             s, p, w = np.nonzero(real)
             dt[s, :, p, nearby[s, p, w]] = near[s, :, p, w]
             out[:, :, size:] = free_breakpoints_vjp(layer.unpack(self.theta)["s"], layer.domains, dt).reshape(
-                n_samples, n_cotangents, -1
+                n_samples, n_cotangents, out.shape[2] - size
             )
+
+    @cached_property
+    def _curvature_rows(self) -> FloatArray:
+        """b_i''(x[s, p]) of the functions in the window, shape (N, P, r)."""
+        return local_basis(self.tables, self.x, 2, self.layer.outside, SLACK).rows[2]
+
+    def _pull_back_coefficients(self, rows: Array, dy: FloatArray) -> FloatArray:
+        """dC[q,p,i] = sum_s dy[s,q] rows[s,p,i], each entry at the window of its sample; a view (Q, P, dim)."""
+        dy = np.ascontiguousarray(dy)
+        n_inputs, dim, n_outputs = self.C.shape
+        # One owner for each input; for few inputs fixed parts of the samples, added in order: independent of threads.
+        parts = 1 if n_inputs >= 8 else min(8, max(1, dy.shape[0] // 512))
+        dC = np.zeros((parts, n_inputs, dim, n_outputs), np.result_type(rows, dy))
+        owners = parts * n_inputs
+        launch(local_layer.pull_back_coefficients, owners, self._operations(1), self.basis.start, rows, dy, dC)
+        return np.moveaxis(_sum_in_order(dC), 2, 0)
+
+    def _pull_back_inputs(self, rows: Array, C: Array, G: FloatArray) -> FloatArray:
+        """out[s, o, p] = sum_q G[s, o, q] sum_i C[p, i, q] rows[s, p, i]; C (P, dim, Q)."""
+        out = np.empty((G.shape[0], G.shape[1], self.layer.n_inputs), np.result_type(rows, C, G))
+        G = np.ascontiguousarray(G)
+        few = G.shape[2] < FEW_OUTPUTS
+        run = local_layer.pull_back_few_outputs if few else local_layer.pull_back_inputs
+        launch(run, G.shape[0], self._operations(G.shape[1]), self.basis.start, rows, C, G, out)
+        return out
+
+    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """sum_s dy[s,q] b_i' dx[s,p] for C[q,p,i]; sum_q dy[s,q] sum_i (dC b_i' + C b_i'' dx) for x[s,p]."""
+        require_fixed_knots(self.layer)
+        dC = np.ascontiguousarray(np.moveaxis(self.layer.unpack(dtheta)["coefficients"], 0, 2))
+        slopes, G = self.basis.rows[1], dy[:, None, :]
+        coefficients = self._pull_back_coefficients(slopes * dx[:, :, None], dy)
+        moving = self._pull_back_inputs(slopes, dC, G)[:, 0]
+        bending = self._pull_back_inputs(self._curvature_rows, self.C, G)[:, 0]
+        return self.layer.pack(coefficients=coefficients), moving + bending * dx
+
+    def local_form(self, curved: bool = False) -> LocalForm:
+        """The functions b_i, r of them in a window."""
+        require_fixed_knots(self.layer)
+        layer = self.layer
+        rows = self.basis.rows
+        features = Features(self.basis.start, rows[0], rows[1] if curved else None, layer.dim)
+        if not curved:
+            return LocalForm((features,), layer.n_outputs)
+        identity = np.broadcast_to(np.eye(layer.n_outputs), (rows.shape[1], layer.n_outputs, layer.n_outputs))
+
+        def curvatures(du: FloatArray) -> FloatArray:
+            return self._pull_back_inputs(self._curvature_rows, self.C, du[:, None, :])[:, 0]
+
+        return LocalForm((features,), layer.n_outputs, None, self.pullback_inputs(identity), curvatures)
 
 
 def _sum_in_order(parts: FloatArray) -> FloatArray:
