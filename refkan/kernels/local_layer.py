@@ -16,13 +16,21 @@ def contract(first, last, start, rows, C, out):
     """out[s, q] = sum_p sum_i rows[s, p, i] C[p, start[s, p] + i, q]; start (N, P), rows (N, P, r), out (N, Q)."""
     n_inputs, order = rows.shape[1:]
     n_outputs = out.shape[1]
+    whole = order - order % 4
     for s in range(first, last):
         y = out[s]
-        y[:] = 0.0
+        for q in range(n_outputs):
+            y[q] = 0.0
         for p in range(n_inputs):
-            for i in range(order):
-                b = rows[s, p, i]
-                c = C[p, start[s, p] + i]
+            m = start[s, p]
+            # Four rows in one pass over y. Written out, here and below: a call for each sample costs as much again.
+            for i in range(0, whole, 4):
+                b0, b1, b2, b3 = rows[s, p, i], rows[s, p, i + 1], rows[s, p, i + 2], rows[s, p, i + 3]
+                c0, c1, c2, c3 = C[p, m + i], C[p, m + i + 1], C[p, m + i + 2], C[p, m + i + 3]
+                for q in range(n_outputs):
+                    y[q] += (b0 * c0[q] + b1 * c1[q]) + (b2 * c2[q] + b3 * c3[q])
+            for i in range(whole, order):
+                b, c = rows[s, p, i], C[p, m + i]
                 for q in range(n_outputs):
                     y[q] += b * c[q]
 
@@ -87,19 +95,33 @@ def pull_back_inputs(first, last, start, slopes, C, dy, dx):
     """dx[s, o, p] = sum_q dy[s, o, q] sum_i slopes[s, p, i] C[p, start[s, p] + i, q]; dy (N, O, Q)."""
     n_cotangents, n_inputs = dx.shape[1:]
     order, n_outputs = slopes.shape[2], dy.shape[2]
+    whole, lanes = order - order % 4, n_outputs - n_outputs % 4
     edge = np.empty(n_outputs, dx.dtype)  # derivative of y[s, q] in x[s, p]
     for s in range(first, last):
         for p in range(n_inputs):
             m = start[s, p]
             for q in range(n_outputs):
-                edge[q] = slopes[s, p, 0] * C[p, m, q]
-            for i in range(1, order):
-                slope = slopes[s, p, i]
-                c = C[p, m + i]
+                edge[q] = 0.0
+            for i in range(0, whole, 4):
+                b0, b1, b2, b3 = slopes[s, p, i], slopes[s, p, i + 1], slopes[s, p, i + 2], slopes[s, p, i + 3]
+                c0, c1, c2, c3 = C[p, m + i], C[p, m + i + 1], C[p, m + i + 2], C[p, m + i + 3]
                 for q in range(n_outputs):
-                    edge[q] += slope * c[q]
+                    edge[q] += (b0 * c0[q] + b1 * c1[q]) + (b2 * c2[q] + b3 * c3[q])
+            for i in range(whole, order):
+                b, c = slopes[s, p, i], C[p, m + i]
+                for q in range(n_outputs):
+                    edge[q] += b * c[q]
             for o in range(n_cotangents):
-                dx[s, o, p] = dot(edge, dy[s, o])
+                g = dy[s, o]
+                a0 = a1 = a2 = a3 = rest = 0.0  # interleaved sums, a fixed order that vectorises
+                for q in range(0, lanes, 4):
+                    a0 += edge[q] * g[q]
+                    a1 += edge[q + 1] * g[q + 1]
+                    a2 += edge[q + 2] * g[q + 2]
+                    a3 += edge[q + 3] * g[q + 3]
+                for q in range(lanes, n_outputs):
+                    rest += edge[q] * g[q]
+                dx[s, o, p] = ((a0 + a2) + (a1 + a3)) + rest
 
 
 @kernel

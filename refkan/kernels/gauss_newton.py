@@ -1,0 +1,95 @@
+r"""Sums over samples of T[q, q'] phi_i(x_p) psi_j(x_p'): matrices J^T J whose rows J are products of local functions.
+
+Slots are inputs of a layer; slot p of sample s sees the functions start[s, p], ..., start[s, p] + width - 1 with
+values rows[s, p, :]. The pairs (q, q') are numbered by k and cut into blocks of equal width, so that the sums of one
+pair of slots and one block, out[i, j, k], stay in the first cache; the last block is filled up with zeros.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.kernels.compilation import kernel
+
+
+@kernel
+def couple(first, last, G, H, left, right, out):
+    """out[b, s, l] = sum_o G[s, o, left[k]] H[s, o, right[k]], k = b width + l; G (N, O, Q), H (N, O, Q')."""
+    blocks, width = out.shape[0], out.shape[2]
+    for s in range(first, last):
+        for b in range(blocks):
+            for l in range(width):
+                k = b * width + l
+                total = 0.0
+                if k < left.shape[0]:
+                    for o in range(G.shape[1]):
+                        total += G[s, o, left[k]] * H[s, o, right[k]]
+                out[b, s, l] = total
+
+
+@kernel
+def accumulate(first, last, left, right, start, rows, start_right, rows_right, width, width_right, T, out):
+    """out[n, b, start + i, (start' + j) K + l] += sum_s rows[s, p, i] rows'[s, p', j] T[b, s, l], n-th pair of slots.
+
+    p = left[n], p' = right[n]; T (B, N, K), out (pairs, B, dim, dim' K). Each [n, b] has one owner and adds its samples
+    in order. `width` and `width_right` are sequences of as many items as a window has functions: as tuples they tell
+    the compiler the length of the short loops.
+    """
+    blocks, n_samples, K = T.shape
+    size = len(width_right) * K
+    V = np.empty(size)
+    for task in range(first, last):
+        n, b = task // blocks, task % blocks
+        p, p_right = left[n], right[n]
+        for s in range(n_samples):
+            for j in range(len(width_right)):
+                value = rows_right[s, p_right, j]
+                for l in range(K):
+                    V[j * K + l] = value * T[b, s, l]
+            column = start_right[s, p_right] * K
+            for i in range(len(width)):
+                value = rows[s, p, i]
+                target = out[n, b, start[s, p] + i, column : column + size]
+                for l in range(size):
+                    target[l] += value * V[l]
+
+
+@kernel
+def unfold(first, last, sums, left, right, q_left, q_right, slots, dim, slots_right, dim_right, row, column, H):
+    """Write the sums of accumulate into H, at [row + (q slots + p) dim + i, column + (q' slots' + p') dim' + j].
+
+    And at the transposed place. k numbers the pairs (q, q') = (q_left[k], q_right[k]); sums (pairs, B, dim, dim' K).
+    """
+    K = sums.shape[3] // dim_right
+    for n in range(first, last):
+        for k in range(q_left.shape[0]):
+            b, l = k // K, k % K
+            r = row + (q_left[k] * slots + left[n]) * dim
+            c = column + (q_right[k] * slots_right + right[n]) * dim_right
+            for i in range(dim):
+                for j in range(dim_right):
+                    value = sums[n, b, i, j * K + l]
+                    H[r + i, c + j] = value
+                    H[c + j, r + i] = value
+
+
+@kernel
+def unfold_symmetric(first, last, sums, left, right, q_left, q_right, slots, dim, offset, H):
+    """Write sums of one block of functions, p <= p' and q <= q', to the places that their symmetries give.
+
+    For p = p' the sums for i <= j are written, so that H is symmetric bit by bit.
+    """
+    K = sums.shape[3] // dim
+    for n in range(first, last):
+        p, p_right = left[n], right[n]
+        for k in range(q_left.shape[0]):
+            b, l = k // K, k % K
+            r, c = offset + (q_left[k] * slots + p) * dim, offset + (q_right[k] * slots + p_right) * dim
+            u, v = offset + (q_right[k] * slots + p) * dim, offset + (q_left[k] * slots + p_right) * dim
+            for i in range(dim):
+                for j in range(i if p == p_right else 0, dim):
+                    value = sums[n, b, i, j * K + l]
+                    H[r + i, c + j] = value
+                    H[c + j, r + i] = value
+                    H[u + i, v + j] = value
+                    H[v + j, u + i] = value
