@@ -95,6 +95,7 @@ def train(
             x = rng.uniform(1e-4, 0.9999, (n_samples, 2))
             net, theta = contestant.net.initialize(rng, x, scheme=contestant.scheme)
             problem = Recorder(rk.LeastSquares(net, x, rk.problems.regression_target(x)), budget)
+            problem.problem.value_and_gradient(theta)  # outside the clock: compiled kernels are loaded once
             rk.minimize(problem, theta, method="lbfgs", steps=budget)
             curves[name].append(problem.curve())
     return curves

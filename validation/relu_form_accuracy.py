@@ -77,6 +77,8 @@ def draw(sizes: np.ndarray, errors: dict[int, list[float]]) -> Figure:
         (line,) = axes.loglog(sizes, values, "o-", label=f"order {r}")
         axes.loglog(sizes, values[0] * (sizes / sizes[0]) ** (r - 1.0), ":", color=line.get_color(), lw=1)
     axes.set(xlabel="intervals n", ylabel="largest error of a basis function")
+    axes.set_xticks(sizes, [str(n) for n in sizes])
+    axes.minorticks_off()
     axes.legend()
     return Figure.from_matplotlib(
         drawing, "relu-form-accuracy", "Error of B-spline values computed through the ReLU form; dotted: n^(r-1)."
