@@ -3,6 +3,7 @@
 from refkan import bsplines, checks, exact, problems, relu_powers
 from refkan.architectures import kan, mlp
 from refkan.change_of_basis import ChangeOfBasis
+from refkan.conditioning import spectrum
 from refkan.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
 from refkan.layers import DenseLayer, ReluLayer, SiluLayer, SplineLayer
 from refkan.losses import LeastSquares
@@ -27,10 +28,12 @@ __all__ = [
     "SplineSpace",
     "bsplines",
     "checks",
+    "conditioning",
     "exact",
     "kan",
     "minimize",
     "mlp",
     "problems",
     "relu_powers",
+    "spectrum",
 ]

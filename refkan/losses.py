@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from refkan import hessians
 from refkan.arguments import as_array, as_vector
 from refkan.array_types import Array, FloatArray
+from refkan.networks import Network
 
 
 class DifferentiableModel(Protocol):
@@ -143,6 +145,40 @@ class LeastSquares:
         for first in range(0, e.shape[0], size):
             rows = slice(first, first + size)
             yield self._weigh_rows(e[rows], self.net.jacobian(theta, self.x[rows]), rows)
+
+    def jacobian(self, theta: FloatArray) -> FloatArray:
+        """Return ``sqrt(W) J`` (N Q, n_params), whose square is N times the Gauss-Newton matrix."""
+        return hessians.jacobian(self._network, theta, self.x, self.weights)
+
+    def gauss_newton(self, theta: FloatArray, path: str = "auto") -> FloatArray:
+        """Return the Gauss-Newton matrix ``J^T W J / N``; see `hessians.gauss_newton`."""
+        return hessians.gauss_newton(self._network, theta, self.x, self.weights, path=path)
+
+    def gauss_newton_blocks(self, theta: FloatArray, path: str = "auto") -> tuple[FloatArray, ...]:
+        """Return the diagonal blocks of the Gauss-Newton matrix, one for each layer."""
+        return hessians.gauss_newton_blocks(self._network, theta, self.x, self.weights, path=path)
+
+    def gauss_newton_vector(self, theta: FloatArray, v: FloatArray) -> FloatArray:
+        """Return ``J^T W J v / N`` without the matrix."""
+        return hessians.gauss_newton_vector(self._network, theta, self.x, v, self.weights)
+
+    def hessian(self, theta: FloatArray) -> FloatArray:
+        """Return the exact Hessian of `value`, knots fixed; see `hessians.hessian`."""
+        return hessians.hessian(self._network, theta, self.x, self.y, self.weights)
+
+    def hessian_vector(self, theta: FloatArray, v: FloatArray) -> FloatArray:
+        """Return the product of the exact Hessian with v without the matrix."""
+        return hessians.hessian_vector(self._network, theta, self.x, self.y, v, self.weights)
+
+    def ntk(self, theta: FloatArray) -> FloatArray:
+        """Return the tangent kernel ``sqrt(W) J J^T sqrt(W)`` (N Q, N Q)."""
+        return hessians.ntk(self._network, theta, self.x, self.weights)
+
+    @property
+    def _network(self) -> Network:
+        if not isinstance(self.net, Network):
+            raise TypeError(f"matrices of a loss need a refkan Network; got net of type {type(self.net).__name__}")
+        return self.net
 
     def mse(self, theta: Array) -> Any:
         """Return the mean squared error ``1/(N Q) sum |F(x_s) - y_s|^2``, without the weights.

@@ -74,6 +74,10 @@ class PointwiseMap(NodeMap):
     def slope(self, y: Array) -> Array:
         """Derivative dz/dy, broadcastable to y."""
 
+    def curvature(self, y: Array) -> Array:
+        """Second derivative d^2z/dy^2, broadcastable to y: 0 unless a map is curved."""
+        return np.zeros(y.shape[-1])
+
 
 @dataclass(frozen=True, eq=False)
 class Unmapped(PointwiseMap):
@@ -155,6 +159,10 @@ class SigmoidMap(PointwiseMap):
         g = sigmoid(y)
         return (b - a) * g * (1.0 - g)
 
+    def curvature(self, y: Array) -> Array:
+        """Return (b - a) g (1 - g) (1 - 2 g), g = sigmoid(y)."""
+        return self.slope(y) * (1.0 - 2.0 * sigmoid(y))
+
 
 @dataclass(frozen=True, eq=False)
 class StatisticsMap(NodeMap):
@@ -193,6 +201,10 @@ class StatisticsMap(NodeMap):
     def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Tangents of scale and shift along dY (S, Q)."""
 
+    @abstractmethod
+    def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Hessian of <dscale, scale> + <dshift, shift> in Y times dY: the derivative of `constants_vjp` along dY."""
+
 
 @dataclass(frozen=True, eq=False)
 class MeanStdMap(StatisticsMap):
@@ -230,6 +242,18 @@ class MeanStdMap(StatisticsMap):
         dstd = np.mean((Y - mean) * dY, axis=0) / std
         dscale = -(scale / std) * dstd
         return dscale, -dscale * mean - scale * dY.mean(axis=0)
+
+    def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Tangent of dmean/S + dstd u/S, u = (Y - mean)/std, along dY, with m and v the tangents of mean and log std.
+
+        scale moves by -scale v, scale/std by -2 v scale/std, and u by (dY - m)/std - v u.
+        """
+        mean, std, reach, _ = self._parts(Y)
+        scale, u = reach / std, (Y - mean) / std
+        m, v = dY.mean(axis=0), np.mean(u * dY, axis=0) / std
+        dstd = -(scale / std) * (dscale - mean * dshift)
+        moved_std = -2.0 * v * dstd + (scale / std) * m * dshift
+        return (scale * v * dshift + moved_std * u + dstd * ((dY - m) / std - v * u)) / Y.shape[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,6 +296,20 @@ class MinMaxMap(StatisticsMap):
         scale = length / (highest - lowest)
         dscale = -(scale**2) / length * (dY[high, nodes] - dY[low, nodes])
         return dscale, -dscale * lowest - scale * dY[low, nodes]
+
+    def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Tangents of dmax = -scale^2 (dscale - min dshift)/(b-a) and dmin = -dmax - scale dshift along dY."""
+        assert self.domains is not None
+        nodes, low, high, lowest, highest = self._parts(Y)
+        length = self.domains[:, 1] - self.domains[:, 0]
+        scale = length / (highest - lowest)
+        moved_scale, _ = self.constants_jvp(Y, dY)
+        moved = 2.0 * moved_scale * (dscale - lowest * dshift) - scale * dY[low, nodes] * dshift
+        moved_max = -scale / length * moved
+        out = np.zeros_like(Y)
+        out[high, nodes] = moved_max
+        out[low, nodes] = -moved_max - moved_scale * dshift
+        return out
 
 
 NODE_MAPS: dict[str, NodeMap] = {

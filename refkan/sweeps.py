@@ -73,6 +73,26 @@ class MapState:
             dz += dscale * self.y + dshift
         return dz
 
+    def pull_back_tangent(self, dy: FloatArray, Z: FloatArray, dZ: FloatArray) -> FloatArray:
+        """Tangent of `pull_back` (Z) along the tangents dy of y and dZ of the cotangent Z.
+
+        Pointwise: z'(y) dZ + z''(y) dy Z. Through constants: with s, t the cotangents of scale and shift, s = sum Z y,
+        t = sum Z, scale dZ + dscale Z for all rows, and for the statistics rows the pullback of (ds, dt) and the
+        Hessian of <s, scale> + <t, shift> times dy.
+        """
+        moved: FloatArray = dZ * self.slope
+        if isinstance(self.node_map, StatisticsMap):
+            first = slice(self.n_statistics)
+            Y, dY = self.y[first], dy[first]
+            s, t = np.sum(Z * self.y, axis=0), Z.sum(axis=0)
+            ds, dt = np.sum(dZ * self.y + Z * dy, axis=0), dZ.sum(axis=0)
+            moved += self.node_map.constants_jvp(Y, dY)[0] * Z
+            moved[first] += self.node_map.constants_vjp(Y, ds, dt)
+            moved[first] += self.node_map.constants_hvp(Y, dY, s, t)
+        else:
+            moved += self.node_map.curvature(self.y) * dy * Z
+        return moved
+
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
@@ -132,7 +152,7 @@ class Sweep:
 
     def _pull_back_from(self, top: int, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents of all parameters, and of the inputs, from one dy of the outputs of layer `top`."""
-        dtheta = np.zeros(self.net.n_params)
+        dtheta = np.zeros(self.net.n_params, dy.dtype)
         dx: FloatArray | None = None
         for k in range(top, -1, -1):
             part, dx = self.layers[k].pullback(dy, inputs or k > 0)
@@ -152,6 +172,59 @@ class Sweep:
             if k < len(self.maps):
                 dz = self.maps[k].push_forward(dy)
         return dy[self._first :]
+
+    def cotangents(self, dy: FloatArray) -> list[FloatArray]:
+        """Cotangents (rows, Q) of the outputs of every layer, from dy (N, d_L)."""
+        full = np.zeros_like(self.layers[-1].value)
+        full[self._first :] = dy
+        cotangents = [full]
+        for layer, state in zip(self.layers[:0:-1], self.maps[::-1], strict=True):
+            cotangents.append(state.pull_back(layer.pullback_inputs(cotangents[-1][:, None, :])[:, 0]))
+        return cotangents[::-1]
+
+    def tangents(self, dtheta: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
+        """Tangents along dtheta of the inputs (rows, P) and outputs (rows, Q) of every layer."""
+        dz = np.zeros((self.layers[0].value.shape[0], self.net.widths[0]))
+        tangents = []
+        for k, layer in enumerate(self.layers):
+            tangents.append((dz, layer.pushforward(dtheta[self.net.slices[k]], dz)))
+            if k < len(self.maps):
+                dz = self.maps[k].push_forward(tangents[-1][1])
+        return tangents
+
+    def pull_back_tangent(
+        self,
+        dtheta: FloatArray,
+        tangents: list[tuple[FloatArray, FloatArray]],
+        cotangents: list[FloatArray],
+        ddy: FloatArray,
+    ) -> FloatArray:
+        r"""Forward over reverse: the tangent along dtheta of the cotangent of theta, where dy moves by ddy (N, d_L).
+
+        With Y_k, Z_k the cotangents of outputs and inputs of layer k, ' a tangent and H_k the Hessian of <Y_k, y_k>:
+
+            (theta_k*', Z_k') = pullback_k(Y_k') + H_k (dtheta_k, z_k'),    Y_{k-1}' as in MapState.pull_back_tangent.
+
+        Parameters
+        ----------
+        dtheta : array (n_params,)
+        tangents, cotangents
+            What `tangents` (dtheta) and `cotangents` (dy) return.
+        ddy : array (N, d_L)
+        """
+        moved = np.zeros_like(cotangents[-1])
+        moved[self._first :] = ddy
+        result = np.zeros(self.net.n_params)
+        for k in range(len(self.layers) - 1, -1, -1):
+            layer, where = self.layers[k], self.net.slices[k]
+            part, dx = layer.pullback(moved, k > 0)
+            curved, bent = layer.hessian_product(dtheta[where], tangents[k][0], cotangents[k])
+            result[where] = part + curved
+            if k > 0:
+                assert dx is not None
+                Z = layer.pullback_inputs(cotangents[k][:, None, :])[:, 0]
+                moved = self.maps[k - 1].pull_back_tangent(tangents[k - 1][1], Z, dx + bent)
+        return result
 
     def jacobian(self) -> FloatArray:
         r"""J (N d_L, n_params): the constants of maps held fixed, plus dy/dconstants dconstants/dtheta."""
@@ -179,11 +252,16 @@ class Sweep:
 
     def _add_constants(self, J: FloatArray, k: int, dz: FloatArray) -> None:
         """Add to J what flows through scale and shift of map k: (dz y, dz) times d(scale, shift)/dtheta."""
+        y = self.maps[k].y[self._first :, None, :]
+        through = np.concatenate([dz * y, dz], axis=2)
+        J[:, :, : self.net.slices[k].stop] += through @ self.constant_gradients(k)
+
+    def constant_gradients(self, k: int) -> FloatArray:
+        """Gradients (2 Q, m) of scale and shift of map k in the m parameters of layers 0, ..., k."""
         state = self.maps[k]
         node_map = state.node_map
         assert isinstance(node_map, StatisticsMap)
         Y = state.y[: self.n_statistics]
-        through = np.concatenate([dz * state.y[self._first :, None, :], dz], axis=2)
         n_nodes = Y.shape[1]
         width = self.net.slices[k].stop
         gradients = np.empty((2 * n_nodes, width))
@@ -193,4 +271,4 @@ class Sweep:
             dy = np.zeros_like(state.y)
             dy[: self.n_statistics] = node_map.constants_vjp(Y, unit[:n_nodes], unit[n_nodes:])
             gradients[c] = self._pull_back_from(k, dy, inputs=False)[0][:width]
-        J[:, :, :width] += through @ gradients
+        return gradients

@@ -42,10 +42,10 @@ class Linearization(ABC):
 
     @abstractmethod
     def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Hessian of sum dy . y in (theta, x), knots fixed, times the tangent (dtheta, dx): the derivative of `pullback`.
+        """Hessian of sum dy . y in (theta, x), times the tangent (dtheta, dx): the derivative of `pullback`.
 
-        Shapes as for `pullback`: the result is the tangent of its cotangents while dy is held. At a kink of a ReLU
-        power the second derivative is that of the piece to the right, as for the first one.
+        Knots are fixed. Shapes as for `pullback`: the result is the tangent of its cotangents while dy is held. At a
+        kink of a ReLU power the second derivative is that of the piece to the right, as for the first one.
         """
 
     @abstractmethod

@@ -119,17 +119,17 @@ class DenseLinearization(Linearization):
             out[:, :, size:] = dz
 
     def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """With z = W x + bias, Z = dy activation'(z) and Z' = dy activation''(z) (dW x + W dx + dbias):
+        """Z'^T x + Z^T dx for the weights, sum_s Z' for the biases, Z' W + Z dW for the inputs.
 
-        (Z'^T x + Z^T dx, sum_s Z') for weights and bias, Z' W + Z dW for the inputs.
+        Here z = W x + bias, Z = dy activation'(z) and Z' = dy activation''(z) (dW x + W dx + dbias).
         """
         blocks = self.layer.unpack(dtheta)
         dW = blocks["weights"]
         dz = self.x @ dW.T + dx @ self.W.T + blocks.get("bias", 0.0)
         Z = dy * self.slope
-        Z_moved = dy * ACTIVATIONS[self.layer.activation].curvature(self.z) * dz
-        weights = Z_moved.T @ self.x + Z.T @ dx
-        return self.layer.pack(weights=weights, bias=Z_moved.sum(axis=0)), Z_moved @ self.W + Z @ dW
+        dZ = dy * ACTIVATIONS[self.layer.activation].curvature(self.z) * dz
+        weights = dZ.T @ self.x + Z.T @ dx
+        return self.layer.pack(weights=weights, bias=dZ.sum(axis=0)), dZ @ self.W + Z @ dW
 
     def local_form(self, curved: bool = False) -> LocalForm:
         """u = W x + bias: the functions x_p, and 1 for the bias; y = activation(u)."""

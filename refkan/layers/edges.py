@@ -202,10 +202,10 @@ class EdgeLayer(Layer):
         return slope * ((greville - middle) / length) + noise
 
 
-def require_fixed_knots(layer: EdgeLayer) -> None:
+def require_fixed_knots(layer: EdgeLayer, name: str = "a layer") -> None:
     """Raise ValueError for a layer with free knots, whose second derivatives are not offered."""
     if layer.free_knots:
         raise ValueError(
-            "second derivatives need fixed knots; got a layer with free_knots=True (its Jacobian, and Gauss-Newton "
-            "matrices by path='dense', are available)"
+            f"second derivatives need fixed knots; got {name} with free_knots=True (its Jacobian, Gauss-Newton matrix "
+            "and tangent kernel are available)"
         )

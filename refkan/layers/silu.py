@@ -152,22 +152,22 @@ class SiluLinearization(Linearization):
         columns *= self.w_s[:, :, None]
 
     def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """With K = w_s C, dK = dw_s C + w_s dC, K* the cotangent of K and K*' its tangent along (dK, dx):
+        """w_s D' + dw_s D for C, sum_i (C D' + dC D) for w_s, sum_s dy[s,q] silu'(x) dx for w_b.
 
-        w_s K*' + dw_s K* for C, sum_i (C K*' + dC K*) for w_s, sum_s dy[s,q] silu'(x) dx for w_b; to that of the spline
-        part for x comes sum_q dy[s,q] (dw_b silu' + w_b silu'' dx).
+        D is the cotangent of the product w_s C, and D' its tangent along d(w_s C) and dx. To what the spline part gives
+        for x comes sum_q dy[s,q] (dw_b silu' + w_b silu'' dx).
         """
         spline, blocks = self.layer.spline, self.layer.unpack(dtheta)
         dC, dw_b, dw_s = blocks["coefficients"], blocks["w_b"], blocks["w_s"]
         product = dw_s[:, :, None] * self.c + self.w_s[:, :, None] * dC
-        K = spline.unpack(self.spline.pullback(dy, inputs=False)[0])["coefficients"]
+        D = spline.unpack(self.spline.pullback(dy, inputs=False)[0])["coefficients"]
         moved, inputs = self.spline.hessian_product(spline.pack(coefficients=product), dx, dy)
-        K_moved = spline.unpack(moved)["coefficients"]
+        dD = spline.unpack(moved)["coefficients"]
         bend = ACTIVATIONS["silu"].curvature(self.x)
         result = self.layer.pack(
-            coefficients=self.w_s[:, :, None] * K_moved + dw_s[:, :, None] * K,
+            coefficients=self.w_s[:, :, None] * dD + dw_s[:, :, None] * D,
             w_b=dy.T @ (self.branch_slope * dx),
-            w_s=np.sum(self.c * K_moved + dC * K, axis=2),
+            w_s=np.sum(self.c * dD + dC * D, axis=2),
         )
         return result, inputs + (dy @ dw_b) * self.branch_slope + (dy @ self.w_b) * bend * dx
 

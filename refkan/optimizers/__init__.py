@@ -1,9 +1,12 @@
-"""Optimisers: gradient descent and Adam in the four geometries; L-BFGS, with line search or fixed step."""
+"""Optimisers: gradient descent and Adam in the four geometries; L-BFGS, with line search or fixed step.
+
+And, for least squares, Gauss-Newton, Levenberg-Marquardt and variable projection.
+"""
 
 from __future__ import annotations
 
-from refkan.optimizers.driver import METHODS, minimize
+from refkan.optimizers.driver import METHODS, RESIDUAL_METHODS, minimize
 from refkan.optimizers.geometry import Geometry
 from refkan.optimizers.results import History, Result, State
 
-__all__ = ["METHODS", "Geometry", "History", "Result", "State", "minimize"]
+__all__ = ["METHODS", "RESIDUAL_METHODS", "Geometry", "History", "Result", "State", "minimize"]

@@ -12,11 +12,14 @@ import numpy.typing as npt
 from refkan.arguments import as_array, check_choice, check_count
 from refkan.array_types import FloatArray
 from refkan.optimizers.first_order import adam, gradient_descent
+from refkan.optimizers.gauss_newton import gauss_newton
 from refkan.optimizers.geometry import Geometry
 from refkan.optimizers.lbfgs import lbfgs
 from refkan.optimizers.lbfgs_fixed_step import lbfgs_fixed_step
+from refkan.optimizers.levenberg_marquardt import levenberg_marquardt
 from refkan.optimizers.results import Result
 from refkan.optimizers.run import Callback, Ending, Halt, Problem, Run
+from refkan.optimizers.variable_projection import variable_projection
 
 METHODS: dict[str, Callable[..., Ending]] = {
     "gd": gradient_descent,
@@ -24,7 +27,14 @@ METHODS: dict[str, Callable[..., Ending]] = {
     "lbfgs": lbfgs,
     "lbfgs-fixed-step": lbfgs_fixed_step,
 }
-"""Name -> function of (run, theta, steps, *, options)."""
+"""Methods of value and gradient: name -> function of (run, theta, steps, *, options)."""
+
+RESIDUAL_METHODS: dict[str, Callable[..., Ending]] = {
+    "gauss-newton": gauss_newton,
+    "levenberg-marquardt": levenberg_marquardt,
+    "variable-projection": variable_projection,
+}
+"""Methods that need residuals and their Jacobian as well (see `ResidualProblem`), likewise."""
 
 
 def minimize(
@@ -42,13 +52,17 @@ def minimize(
     Parameters
     ----------
     problem : LeastSquares or similar
-        Offers ``value_and_gradient(theta)``; and ``net.coordinates(name)``, ``net.basis`` if a geometry is named.
+        Offers ``value_and_gradient(theta)``; for the last three methods ``residual_and_jacobian(theta)`` too; and
+        ``net.coordinates(name)``, ``net.basis`` if a geometry is named.
     theta : array_like, shape (n_params,)
         The start.
-    method : {"lbfgs", "lbfgs-fixed-step", "gd", "adam"}
-        "lbfgs" is SciPy's L-BFGS-B; "lbfgs-fixed-step" has step 1, no line search, and epochs of 20 iterations.
+    method : str
+        "lbfgs" is SciPy's L-BFGS-B; "lbfgs-fixed-step" has step 1, no line search, and epochs of 20 iterations; "gd";
+        "adam". For least squares: "gauss-newton", minimum-norm steps with a line search; "levenberg-marquardt";
+        "variable-projection", the same with the last layer's coefficients eliminated.
     steps : int
-        Steps at most (iterations; epochs for "lbfgs-fixed-step"); 0 only evaluates the start.
+        Steps at most (iterations; epochs for "lbfgs-fixed-step"; Jacobians for the last three); 0 only evaluates the
+        start.
     geometry : {"spline", "relu"}, optional
         The coordinates of the steps; by default the network's own parameters.
     gradient : {"spline", "relu"}, optional
@@ -59,20 +73,24 @@ def minimize(
     **options
         gd: learning_rate (required), tolerance_gradient. adam: learning_rate, beta1, beta2, epsilon, weight_decay,
         schedule, tolerance_gradient. lbfgs: history, max_line_search, tolerance_gradient, tolerance_change.
-        lbfgs-fixed-step: inner, history, tolerance_gradient, tolerance_change.
+        lbfgs-fixed-step: inner, history, tolerance_gradient, tolerance_change. gauss-newton: truncation, solver,
+        max_line_search, tolerance_gradient, tolerance_change. levenberg-marquardt: damping, scaling, solver,
+        max_rejections, tolerance_gradient, tolerance_change; variable-projection: those and ridge.
 
     Returns
     -------
     Result
-        With the best point seen. A value or gradient that becomes non-finite ends the run with a message.
+        With the best point seen. A value or gradient that becomes non-finite ends the run with a message; the methods
+        for least squares reject that trial and go on with a shorter one.
 
     Raises
     ------
     ValueError
         For unknown names, negative steps, options out of range, ``gradient != geometry`` where that is not possible,
-        and a value or gradient that is not finite at the start.
+        a value or gradient that is not finite at the start, residuals that do not belong to the value, and matrices
+        that exceed the memory there is (nothing is allocated then).
     TypeError
-        For options that the method does not know or misses.
+        For options that the method does not know or misses, and for a problem that does not offer what it needs.
 
     Examples
     --------
@@ -85,10 +103,11 @@ def minimize(
     >>> minimize(Bowl(), [3.0, -4.0]).converged
     True
     """
-    check_choice("method", method, METHODS)
+    methods = METHODS | RESIDUAL_METHODS
+    check_choice("method", method, methods)
     steps = check_count("steps", steps)
     start = _as_start(theta)
-    solve = METHODS[method]
+    solve = methods[method]
     _check_options(method, solve, options)
     run = Run(problem, Geometry.of(problem, geometry, gradient), callback)
     try:

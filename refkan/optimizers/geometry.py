@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from refkan.arguments import check_choice
 from refkan.array_types import FloatArray
 
@@ -79,6 +81,13 @@ class Geometry:
     def displacement(self, step: FloatArray) -> FloatArray:
         """Return the change of theta that a step of v makes."""
         return self.step_coordinates.back(step)
+
+    def matrix(self, size: int) -> FloatArray | None:
+        """Return ``T = dtheta/dv`` (size, size), so that ``J_v = J T``; None where v is theta itself."""
+        if isinstance(self.step_coordinates, OwnCoordinates):
+            return None
+        # The gradient map is T^T: from the unit vectors it makes the rows of T.
+        return np.array([self.step_coordinates.gradient(e) for e in np.eye(size)])
 
     def refuse_mixed(self, method: str) -> None:
         """Raise ValueError unless gradient and step have the same coordinates."""

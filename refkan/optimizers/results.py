@@ -25,6 +25,8 @@ class State:
         Evaluations of value and gradient so far.
     seconds : float
         Time since the start.
+    damping, step_length : float or None
+        Of the step, for the methods that have one: see `History`.
     """
 
     step: int
@@ -34,11 +36,13 @@ class State:
     best_value: float
     n_evaluations: int
     seconds: float
+    damping: float | None = None
+    step_length: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """The course of a minimisation: four arrays, entry k after k steps, entry 0 the start.
+    """The course of a minimisation: arrays, entry k after k steps, entry 0 the start.
 
     Attributes
     ----------
@@ -50,12 +54,18 @@ class History:
         Time since the start.
     evaluations : ndarray of int
         Evaluations of value and gradient so far.
+    damping : ndarray or None
+        "levenberg-marquardt" and "variable-projection": lambda of step k; NaN for the start.
+    step_length : ndarray or None
+        "gauss-newton": how much of the full step k was taken; NaN for the start.
     """
 
     value: FloatArray
     gradient_norm: FloatArray
     seconds: FloatArray
     evaluations: IntArray
+    damping: FloatArray | None = None
+    step_length: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)

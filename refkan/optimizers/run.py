@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,19 @@ class Problem(Protocol):
 
     def value_and_gradient(self, theta: FloatArray) -> tuple[Any, FloatArray]:
         """Return the value and its gradient."""
+
+
+@runtime_checkable
+class ResidualProblem(Problem, Protocol):
+    """What methods of Gauss-Newton type ask of a problem: residuals r (m,) with value = |r|^2 / 2.
+
+    Three more members are used where a problem has them: ``n_residuals``, the number m, to choose a route before J is
+    formed; and, for a J^T J without the whole of J, ``gauss_newton(theta)``, that matrix (n, n), or else
+    ``residual_blocks(theta)``, which yields pairs (r, J) of consecutive residuals.
+    """
+
+    def residual_and_jacobian(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return r (m,) and its Jacobian J (m, n)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +60,8 @@ class Halt(Exception):  # noqa: N818  # a signal, as StopIteration is, not an er
 class Run:
     """Evaluates for a method, counts, keeps the best point and the history, and calls the callback.
 
-    A method calls `start` once, `evaluate` for every point it needs, and `finish_step` after every step.
+    A method calls `start` once, `evaluate` for every point it needs (or `attempt`, if it can do without the point), and
+    `finish_step` after every step.
     """
 
     def __init__(self, problem: Problem, geometry: Geometry, callback: Callback | None) -> None:
@@ -55,6 +69,7 @@ class Run:
         self.problem = problem
         self._callback = callback
         self._rows: list[tuple[float, float, float, int]] = []
+        self._extras: list[tuple[float | None, float | None]] = []
         self._n_evaluations = 0
         self._began = time.perf_counter()
         self._caller_errstate = np.geterr()
@@ -80,17 +95,44 @@ class Run:
         if not finite:
             part = "gradient" if np.isfinite(iterate.value) else f"value ({iterate.value})"
             raise Halt(f"the {part} became non-finite in step {len(self._rows)}")
-        if iterate.value < self._best.value:
-            self._best = iterate
+        self._keep_best(iterate)
         return iterate
 
-    def finish_step(self, iterate: Iterate) -> None:
-        """Enter the iterate into the history and tell the callback; halt if that asks for it."""
-        self._append(iterate)
+    def attempt(self, theta: FloatArray) -> Iterate | None:
+        """Evaluate a point for a method that can reject it: None where `evaluate` halts."""
+        if not np.isfinite(theta).all():
+            return None
+        try:
+            iterate, finite = self._evaluate(theta)
+        except DegenerateNodeError:
+            return None
+        if not finite:
+            return None
+        self._keep_best(iterate)
+        return iterate
+
+    def residual_problem(self, method: str) -> ResidualProblem:
+        """Return the problem; TypeError unless it offers residuals and their Jacobian."""
+        if not isinstance(self.problem, ResidualProblem):
+            raise TypeError(
+                f"method {method!r} needs a problem that offers residual_and_jacobian(theta); "
+                f"got {type(self.problem).__name__}"
+            )
+        return self.problem
+
+    def finish_step(self, iterate: Iterate, *, damping: float | None = None, step_length: float | None = None) -> None:
+        """Enter the iterate into the history and tell the callback; halt if that asks for it.
+
+        `damping` and `step_length` are those of the step, from methods that have them.
+        """
+        self._append(iterate, damping, step_length)
         if self._callback is None:
             return
         value, norm, seconds, evaluations = self._rows[-1]
-        state = State(len(self._rows) - 1, iterate.theta.copy(), value, norm, self._best.value, evaluations, seconds)
+        step = len(self._rows) - 1
+        state = State(
+            step, iterate.theta.copy(), value, norm, self._best.value, evaluations, seconds, damping, step_length
+        )
         try:
             with np.errstate(**self._caller_errstate):
                 self._callback(state)
@@ -101,7 +143,10 @@ class Run:
         """Return the best point with the history."""
         ending = self._weigh(ending)
         value, norm, seconds, evaluations = zip(*self._rows, strict=True)
-        history = History(np.array(value), np.array(norm), np.array(seconds), np.array(evaluations))
+        damping, step_length = (_column(column) for column in zip(*self._extras, strict=True))
+        history = History(
+            np.array(value), np.array(norm), np.array(seconds), np.array(evaluations), damping, step_length
+        )
         return Result(
             theta=self._best.theta,
             value=self._best.value,
@@ -128,9 +173,21 @@ class Run:
         finite = bool(np.isfinite(value)) and bool(np.isfinite(gradient).all())
         return Iterate(theta, float(value), gradient), finite
 
-    def _append(self, iterate: Iterate) -> None:
+    def _keep_best(self, iterate: Iterate) -> None:
+        if iterate.value < self._best.value:
+            self._best = iterate
+
+    def _append(self, iterate: Iterate, damping: float | None = None, step_length: float | None = None) -> None:
         norm = float(np.linalg.norm(iterate.gradient))
+        self._extras.append((damping, step_length))
         self._rows.append((iterate.value, norm, time.perf_counter() - self._began, self._n_evaluations))
+
+
+def _column(entries: tuple[float | None, ...]) -> FloatArray | None:
+    """An array of what the steps reported, NaN where there was nothing; None if no step reported anything."""
+    if all(entry is None for entry in entries):
+        return None
+    return np.array([np.nan if entry is None else entry for entry in entries])
 
 
 def small_gradient(gradient: FloatArray, tolerance: float) -> Ending | None:

@@ -1,0 +1,116 @@
+r"""Analytic null vectors: directions in theta along which the values of a network do not change, J z = 0.
+
+    each layer                      (P - 1) Q   constants moved between the edges into a node: B-splines sum to one
+    hidden node, mean-std, min-max  2           the functions into it shifted and scaled: the statistics undo both
+    SiLU edge                       1           d(w_s C) = 0 along (dC, dw_s) = (C, -w_s)
+    hidden ReLU^k neuron            1           weights and bias scaled by c, outgoing weights by c^-k
+    free knot vector                1           s plus a constant: softmax does not see it
+
+These are lower bounds of the nullity, known without a singular value. Layers and node maps offer the vectors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import linalg
+
+from refkan.arguments import as_samples, as_vector
+from refkan.array_types import FloatArray
+from refkan.hessians.memory import require_memory
+from refkan.networks import Network
+from refkan.node_maps import PointwiseMap, StatisticsMap
+from refkan.sweeps import MapState, layer_value
+
+NEARLY_DEPENDENT = 1e-4
+"""Sine of the angle to the span of the others below which a null vector is left out.
+
+Orthonormalised, it would carry 1/NEARLY_DEPENDENT times the rounding of the vectors it is made of: J z is then still
+below 1e-12. A lower bound stays a lower bound without it.
+"""
+
+
+def null_vectors(net: Network, theta: Any, x: Any, translations: bool = False) -> FloatArray:
+    r"""Orthonormal Z with J Z = 0, known from the structure of the network alone.
+
+    Parameters
+    ----------
+    net : Network
+        Bound to data.
+    theta : array (n_params,)
+    x : array (N, d_0)
+        The samples of J: under outside="natural" the basis sums to one at inputs inside the domain only.
+    translations : bool
+        Only directions that do not depend on theta. They lie in the null space of the Hessian as well, at any theta;
+        the others do so at stationary points: differentiating L(g theta) = L(theta) for a group of linear maps
+        g = exp(eps G) gives H z = -G^T grad L along z = G theta.
+
+    Returns
+    -------
+    array (n_params, count)
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit the network, node maps not bound, and vectors that exceed the memory available.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.random.default_rng(0).uniform(size=(500, 2))
+    >>> net, theta = rk.kan([2, 5, 1], order=3, intervals=4).initialize(np.random.default_rng(1), x)
+    >>> Z = rk.conditioning.null_vectors(net, theta, x)
+    >>> Z.shape, bool(np.abs(net.jacobian(theta, x) @ Z).max() < 1e-12)
+    ((90, 9), True)
+    """
+    theta, x = as_vector("theta", theta, net.n_params), as_samples("x", x, net.widths[0])
+    net(theta, x[:0])  # refuses node maps that are not bound
+    at_most = sum(2 * layer.n_inputs * layer.n_outputs + 2 * layer.n_outputs for layer in net.layers)
+    what = f"the analytic null space of {net.n_params} parameters"
+    require_memory(24 * net.n_params * min(at_most, net.n_params), what, None, "take a smaller network")
+    inputs = layer_inputs(net, theta, x)
+    parts = [theta[where] for where in net.slices]
+    rows: list[FloatArray] = []
+    for layer, part, where, z in zip(net.layers, parts, net.slices, inputs, strict=True):
+        rows.append(_placed(net, slice(where.start, where.stop), layer.null_vectors(part, z, translations)))
+    for k, node_map in enumerate(net.node_maps):
+        before, after = net.layers[k], net.layers[k + 1]
+        scalings = before.scaling_vectors(parts[k])
+        found = node_map.null_vectors(
+            before.constant_vectors(parts[k], inputs[k], translations),
+            scalings[:0] if translations else scalings,
+            after.input_scaling_vectors(parts[k + 1]),
+        )
+        rows.append(_placed(net, slice(net.slices[k].start, net.slices[k + 1].stop), found))
+    return orthonormal(np.concatenate(rows).T)
+
+
+def layer_inputs(net: Network, theta: FloatArray, x: FloatArray) -> list[FloatArray]:
+    """Inputs of every layer at x, the rows of the statistics batch, if there is one, in front."""
+    batch = net.statistics
+    z = x if batch is None else np.concatenate([batch, x])
+    n_statistics = 0 if batch is None else batch.shape[0]
+    inputs = [z]
+    for k, node_map in enumerate(net.node_maps):
+        assert isinstance(node_map, PointwiseMap | StatisticsMap)
+        y = layer_value(net.layers[k], k, theta[net.slices[k]], z)
+        z = MapState.at(node_map, y, n_statistics, k).z
+        inputs.append(z)
+    return inputs
+
+
+def orthonormal(vectors: FloatArray) -> FloatArray:
+    """Orthonormal basis (M, count) of the span of columns (M, any), those nearly dependent on others left out."""
+    norms = np.linalg.norm(vectors, axis=0)
+    vectors = vectors[:, norms > 0] / norms[norms > 0]
+    if vectors.shape[1] == 0:
+        return vectors
+    Q, R, _ = linalg.qr(vectors, mode="economic", pivoting=True, overwrite_a=True, check_finite=False)
+    kept = np.abs(np.diag(R)) > NEARLY_DEPENDENT  # falling: a column pivot is the largest distance to the span
+    basis: FloatArray = Q[:, kept]
+    return basis
+
+
+def _placed(net: Network, where: slice, rows: FloatArray) -> FloatArray:
+    return np.pad(rows, ((0, 0), (where.start, net.n_params - where.stop)))

@@ -1,0 +1,188 @@
+"""What a spectrum holds: eigenpairs, rank and nullity, numerical and analytic, and the condition number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+
+from refkan.arguments import as_array
+from refkan.array_types import FloatArray
+
+CLEAR_GAP = 1e3
+"""Ratio of singular values (or eigenvalues) across the numerical rank that leaves no doubt about it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    r"""Eigenvalues and eigenvectors of a symmetric matrix, or of C H with a preconditioner C.
+
+    Attributes
+    ----------
+    values : ndarray (n,)
+        By falling magnitude: values[:rank] is the numerical range, and values[0] the largest. For Gauss-Newton matrices
+        all M, for tangent kernels the min(N Q, M) that need not be zero, by iterative methods those at the ends.
+    vectors : ndarray (size, n)
+        Columns, in the coordinates that `basis` names. Orthonormal, V^T V = I; under a preconditioner, C H V = V Lambda
+        and V^T C^-1 V = I.
+    dual_vectors : ndarray (size, n)
+        W with W^T V = I: the amplitudes of a step d in the modes are W^T d. C^-1 V; V itself without preconditioner.
+    size : int
+        Number of rows of the matrix.
+    which : str
+        "gauss-newton", "hessian", "ntk" or "matrix".
+    basis : str or None
+        Coordinates of `vectors`.
+    preconditioner : str or None
+        Its name, or what kind of object it was.
+    method : str
+        "svd", "eigh", "lobpcg" or "eigsh".
+    rank : int
+        Numerical rank. An iterative method sees the ends alone: it counts what it saw.
+    analytic_nullity : int or None
+        Number of independent null vectors known from the structure of the network, a lower bound of the nullity; None
+        for matrices and foreign models, of which nothing is known.
+    gap : float
+        Of singular values of J (by "svd") or else of magnitudes of eigenvalues: smallest in the numerical range over
+        largest outside it. Infinite if nothing but zeros lies outside, nan if it is not known.
+    null_vectors : ndarray (size, analytic_nullity)
+        The analytic null space, orthonormal; no columns for tangent kernels and matrices.
+    notes : mapping
+        Doubts by name, each a sentence; see `flags`.
+    """
+
+    values: FloatArray
+    vectors: FloatArray = field(repr=False)
+    dual_vectors: FloatArray = field(repr=False)
+    size: int
+    which: str
+    basis: str | None
+    preconditioner: str | None
+    method: str
+    rank: int
+    analytic_nullity: int | None
+    gap: float
+    null_vectors: FloatArray = field(repr=False)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", MappingProxyType(dict(self.notes)))
+
+    def __reduce__(self) -> tuple[object, ...]:  # a mapping proxy does not pickle
+        return Spectrum, tuple(
+            dict(value) if name == "notes" else value for name, value in vars(self).items() if name in _FIELDS
+        )
+
+    @property
+    def nullity(self) -> int:
+        """Numerical nullity, size - rank."""
+        return self.size - self.rank
+
+    @property
+    def n_range(self) -> int:
+        """How many of `values` make up the numerical range that the condition number is of.
+
+        The rank, but no more than the analytic null space leaves: what lies beyond is rounding however large it is.
+        """
+        bound = self.size if self.analytic_nullity is None else self.size - self.analytic_nullity
+        return min(self.rank, bound, self.values.size)
+
+    @property
+    def largest(self) -> float:
+        """Largest magnitude; nan if there is no numerical range."""
+        return abs(float(self.values[0])) if self.n_range else np.nan
+
+    @property
+    def smallest(self) -> float:
+        """Smallest magnitude in the numerical range; nan if there is none."""
+        return abs(float(self.values[self.n_range - 1])) if self.n_range else np.nan
+
+    @property
+    def condition(self) -> float:
+        """Condition number of the numerical range, largest / smallest, of the matrix (not of J): nan if all is zero."""
+        return self.largest / self.smallest if self.n_range else np.nan
+
+    @property
+    def negative(self) -> int:
+        """Number of negative eigenvalues in the numerical range."""
+        return int(np.sum(self.values[: self.n_range] < 0))
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Names of the doubts.
+
+        "nullity" (numerical and analytic nullity differ), "gap" (the singular values show no clear rank), "resolution"
+        (the smallest is near the rounding error), "indefinite" (negative eigenvalues: the condition number is one of
+        magnitudes), "zero" (the matrix is), "partial" (the ends alone were computed), "evaluated" (J comes from an
+        evaluation in the ReLU basis, which loses digits).
+        """
+        return tuple(self.notes)
+
+    @property
+    def message(self) -> str:
+        """The doubts in words; empty if there are none."""
+        return "; ".join(self.notes.values())
+
+    def amplitudes(self, steps: object) -> FloatArray:
+        """Amplitudes (..., n) of steps (..., size) in the modes, W^T d; steps in the coordinates of `vectors`."""
+        array = as_array("steps", steps)
+        if array.ndim == 0 or array.shape[-1] != self.size:
+            raise ValueError(f"steps must have a last axis of length {self.size}; got shape {array.shape}")
+        amplitudes: FloatArray = array @ self.dual_vectors
+        return amplitudes
+
+    @cached_property
+    def table(self) -> str:
+        """The figures, one a line."""
+        of = self.which if self.preconditioner is None else f"{self.which}, preconditioned by {self.preconditioner}"
+        rows = [
+            ("matrix", f"{of}, {self.size} x {self.size}" + (f", basis {self.basis}" if self.basis else "")),
+            ("method", self.method),
+            ("largest", f"{self.largest:.6e}"),
+            ("smallest in range", f"{self.smallest:.6e}"),
+            ("condition", f"{self.condition:.6e}"),
+            ("numerical rank", str(self.rank)),
+            ("numerical nullity", str(self.nullity)),
+            ("analytic nullity", "unknown" if self.analytic_nullity is None else f"at least {self.analytic_nullity}"),
+            ("gap", f"{self.gap:.3e}"),
+            *((f"flag: {name}", sentence) for name, sentence in self.notes.items()),
+        ]
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+    def __str__(self) -> str:
+        return self.table
+
+
+_FIELDS = tuple(Spectrum.__dataclass_fields__)
+
+
+def doubts(
+    values: FloatArray, size: int, rank: int, analytic: int | None, gap: float, noise: float, rows: int | None
+) -> dict[str, str]:
+    """Notes of a complete spectrum; `rows` is the number of rows of J, None if there is no J."""
+    if rank == 0:
+        return {"zero": "the matrix is zero: there is no condition number"}
+    notes: dict[str, str] = {}
+    if analytic is not None and size - rank != analytic:
+        more = size - rank - analytic
+        if more > 0:
+            short = "" if rows is None or rows >= size else f", {size - rows} of them because J has {rows} rows only"
+            cause = f"on top of it {more} from the data and the sizes{short}"
+        else:
+            cause = f"rounding hides {-more} of the known null directions"
+        notes["nullity"] = f"numerical nullity {size - rank}, analytic lower bound {analytic}: {cause}"
+    if gap < CLEAR_GAP:
+        notes["gap"] = f"no clear gap at the numerical rank: neighbours differ by {gap:.3g} only"
+    counted = rank if analytic is None else min(rank, size - analytic)
+    if noise > 0 and abs(values[counted - 1]) < CLEAR_GAP * noise:
+        notes["resolution"] = (
+            f"the smallest eigenvalue, {values[counted - 1]:.3g}, is near the rounding error {noise:.3g} of this method"
+        )
+    negative = int(np.sum(values[:counted] < 0))
+    if negative:
+        notes["indefinite"] = f"{negative} negative eigenvalues: the condition number is one of magnitudes"
+    return notes

@@ -1,0 +1,47 @@
+r"""Which way to a Gauss-Newton matrix is faster.
+
+For each sample and output, dense rows of J cost M (M + 1)/2 multiplications in BLAS and M numbers to write. Sums over
+local functions cost, for each pair of slots and block of K pairs (q, q'), r windows of r' K multiplications in a
+compiled loop, and a fixed time for the loops' starts. The constants are those of one core; several cores help both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from refkan.hessians.sparse_accumulation import RawMatrix
+from refkan.layers import LocalForm
+
+# Nanoseconds on one core of a server of 2021 (AVX2, 3 GHz). The choice, not the result, depends on them.
+BLAS_PRODUCT = 0.05
+DENSE_ENTRY = 0.5
+LOCAL_PRODUCT = 0.15
+LOCAL_ROW = 1.5
+LOCAL_PAIR = 4.0
+
+
+def choose_path(forms: Sequence[LocalForm] | None, n_params: int, n_outputs: int, by_layer: bool = False) -> str:
+    """Return "sparse" where sums over local functions are expected to be faster than dense rows, else "dense".
+
+    `forms` is None where knots are free, which local functions do not serve.
+    """
+    if forms is None:
+        return "dense"
+    return "sparse" if sparse_nanoseconds(forms) < dense_nanoseconds(n_params, n_outputs) else "dense"
+
+
+def dense_nanoseconds(n_params: int, n_outputs: int) -> float:
+    """Time of a sample's rows of J and of their products."""
+    return n_outputs * n_params * (BLAS_PRODUCT * (n_params + 1) / 2 + DENSE_ENTRY)
+
+
+def sparse_nanoseconds(forms: Sequence[LocalForm]) -> float:
+    """Time of a sample's sums over local functions."""
+    total = 0.0
+    for pair in RawMatrix(forms).pairs.values():
+        for _, _, sums in pair.parts:
+            a, b = sums.windows
+            run = b.width * sums.width
+            one = LOCAL_PAIR + (a.width + 1) * (LOCAL_PRODUCT * run + LOCAL_ROW)
+            total += sums.slot_pairs[0].size * sums.blocks * one
+    return total

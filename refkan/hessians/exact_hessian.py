@@ -1,0 +1,207 @@
+r"""The exact Hessian of the least-squares value, knots fixed, by second derivatives by hand.
+
+The value is L = 1/(2N) sum_s w_s |F_s - y_s|^2. Going back through a network whose maps act on each sample alone, each
+sample carries the cotangent and the Hessian of L in the activations. With a_k, A_k those in the outputs y_k of layer k
+(at the top a = w (F - y)/N, A = w I/N), y_k = sigma(u_k), u_k linear in coefficients W_k of functions phi of single
+inputs z_k, B_k = du_k/dz_k, and z_k = m(y_{k-1}):
+
+    u_k:      u* = a_k sigma',        U = sigma' A_k sigma' + diag(a_k sigma'')
+    z_k:      z* = B_k^T u*,          Z = B_k^T U B_k + diag(sum_q u*_q d^2 u_q/dz_p^2)
+    y_{k-1}:  a_{k-1} = z* m',        A_{k-1} = m' Z m' + diag(z* m'')
+
+With R_kl = dz_k/du_l for l < k, the blocks of the Hessian are
+
+    (W_k, W_k):  sum_s U[q, q'] phi_{p,i} phi_{p',i'}
+    (W_k, W_l):  sum_s ((U B_k R_kl)[q, q'] phi_{p,i} + u*_q phi'_{p,i} R_kl[p, q']) phi_{p',i'}
+
+and where coefficients are W(theta) themselves (SiLU edges), D^T H D + sum W* d^2W/dtheta^2. With a = 0 the recursion
+gives the Gauss-Newton matrix. Maps that couple samples through their constants have no such blocks: there the Hessian
+is assembled from its products with unit vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.hessians.memory import CHUNK_BYTES, chunk_size, mirror, require_memory
+from refkan.hessians.points import Points, check_targets
+from refkan.hessians.products import ProductsAtPoint
+from refkan.hessians.sparse_accumulation import RawMatrix
+from refkan.kernels import local_layer
+from refkan.kernels.launch import launch
+from refkan.layers import LocalForm
+from refkan.networks import Network
+from refkan.node_maps import PointwiseMap
+from refkan.sweeps import MapState, Sweep
+
+
+def hessian(
+    net: Network, theta: Any, x: Any, y: Any, weights: Any = None, *, memory_limit: float | None = None
+) -> FloatArray:
+    r"""Hessian of 1/(2N) sum_s w_s |F(x_s; theta) - y_s|^2 in theta, (M, M).
+
+    All layers, bases, node maps and policies outside the domain; knots fixed. Where a ReLU power or an activation has a
+    kink, or an activation is at a knot or an end of its domain, the derivatives are those of the piece that the value
+    belongs to (the right one at a knot). Under min-max maps they follow the extreme samples.
+
+    Parameters
+    ----------
+    net : Network
+        With fixed knots.
+    theta : array (M,)
+    x : array (N, d_0)
+    y : array (N, d_L)
+        Targets.
+    weights : array (N,), optional
+    memory_limit : float, optional
+        Bytes that may be used; by default what is available.
+
+    Returns
+    -------
+    array (M, M)
+        Symmetric to the last bit.
+
+    Raises
+    ------
+    ValueError
+        On bad arguments, free knots, outputs that are not finite, or too little memory.
+
+    Notes
+    -----
+    Derived by hand; see the module. Equal to the Gauss-Newton matrix where F = y.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.hessians import gauss_newton, hessian
+    >>> x = np.random.default_rng(0).uniform(size=(100, 2))
+    >>> net, theta = rk.kan([2, 5, 1], order=3, intervals=4).initialize(np.random.default_rng(7), x)
+    >>> H, K = hessian(net, theta, x, net(theta, x)), gauss_newton(net, theta, x)
+    >>> bool(np.abs(H - K).max() <= 1e-13 * np.abs(K).max())
+    True
+    """
+    points = Points.check(net, theta, x, weights)
+    targets = check_targets(points, y)
+    points.require_fixed_knots()
+    M = net.n_params
+    what, instead = f"the Hessian of {M} parameters", "use hessian_vector"
+    if points.n_constants:
+        require_memory(8 * M * M + points.n_samples * points.sweep_bytes, what, memory_limit, instead)
+        return _by_products(points, targets)
+    assert points.forms is not None
+    raw = RawMatrix(points.forms)
+    copies = 2 if any(form.chart is not None for form in points.forms) else 0
+    require_memory(8 * M * M * (1 + copies) + raw.nbytes + 4 * CHUNK_BYTES, what, memory_limit, instead)
+    return _by_layers(points, targets, raw)
+
+
+def _by_products(points: Points, targets: FloatArray) -> FloatArray:
+    products = ProductsAtPoint(points, targets)
+    M = points.net.n_params
+    H = np.empty((M, M))
+    for i, unit in enumerate(np.eye(M)):
+        H[i] = products.hessian(unit)
+    return mirror(H)
+
+
+def _by_layers(points: Points, targets: FloatArray, raw: RawMatrix) -> FloatArray:
+    """Sums of the recursion's matrices over samples."""
+    assert points.forms is not None
+    cotangents = [[np.zeros((form.n_outputs, b.slots, b.dim)) for b in form.blocks] for form in points.forms]
+    size = chunk_size(points.sweep_bytes + _bytes_per_sample(points, raw))
+    for rows, sweep in points.sweeps(size):
+        forms = [layer.local_form(curved=True) for layer in sweep.layers]
+        weights = points.weights[rows] / points.n_samples
+        a = weights[:, None] * (sweep.value - targets[rows])
+        A = weights[:, None, None] * np.eye(points.n_outputs)
+        _add_chunk(raw, cotangents, sweep, forms, a, A)
+    (H,) = raw.matrices()
+    for form, where, parts in zip(points.forms, points.net.slices, cotangents, strict=True):
+        if form.chart is not None:
+            curved = form.chart.hessian(np.concatenate([part.ravel() for part in parts]))
+            H[where, where] += curved.toarray()
+    return H
+
+
+def _bytes_per_sample(points: Points, raw: RawMatrix) -> int:
+    """Bytes of a sample's matrices: A, U, Z, R and the products of one pair of layers."""
+    widths = points.net.widths
+    pairs = sum(widths[k] * widths[l + 1] for k in range(1, len(widths) - 1) for l in range(k))
+    return 8 * (pairs + 6 * max(widths) ** 2) + 2 * raw.bytes_per_sample
+
+
+def _add_chunk(
+    raw: RawMatrix,
+    sums: list[list[FloatArray]],
+    sweep: Sweep,
+    forms: Sequence[LocalForm],
+    a: FloatArray,
+    A: FloatArray,
+) -> None:
+    """Add a chunk of samples to the blocks, and to the sums of W*; a (n, d_L), A (n, d_L, d_L) at the outputs."""
+    R = _input_jacobians(sweep.maps, forms)
+    for k in range(len(forms) - 1, -1, -1):
+        form = forms[k]
+        du, U = a, A
+        if form.activation is not None:
+            slope, curvature = form.activation
+            du, U = a * slope, slope[:, :, None] * A * slope[:, None, :]
+            _add_to_diagonal(U, a * curvature)
+        raw.pairs[k, k].add(form.blocks, form.blocks, U)
+        if form.chart is not None:
+            _add_cotangents(sums[k], form, du)
+        if k == 0:
+            return
+        assert form.slopes is not None
+        assert form.curvatures is not None
+        C = U @ form.slopes
+        for l in range(k):
+            raw.pairs[k, l].add(form.blocks, forms[l].blocks, C @ R[k, l])
+            raw.pairs[k, l].add_moved(form.blocks, forms[l].blocks, du, R[k, l])
+        dz, Z = np.einsum("sq,sqp->sp", du, form.slopes), np.swapaxes(form.slopes, 1, 2) @ C
+        _add_to_diagonal(Z, form.curvatures(du))
+        state = sweep.maps[k - 1]
+        slope, curvature = (np.broadcast_to(d, dz.shape) for d in (state.slope, _curvature(state)))
+        a, A = dz * slope, slope[:, :, None] * Z * slope[:, None, :]
+        _add_to_diagonal(A, dz * curvature)
+
+
+def _input_jacobians(maps: Sequence[MapState], forms: Sequence[LocalForm]) -> dict[tuple[int, int], FloatArray]:
+    """R[k, l] = dz_k/du_l (n, P_k, d_l) for l < k: the chain of slopes between them."""
+    R: dict[tuple[int, int], FloatArray] = {}
+    for k in range(1, len(forms)):
+        form, state = forms[k - 1], maps[k - 1]
+        slope = np.broadcast_to(state.slope, state.y.shape)
+        if form.activation is not None:
+            slope = slope * form.activation[0]
+        R[k, k - 1] = slope[:, :, None] * np.eye(slope.shape[1])
+        if k > 1:
+            assert form.slopes is not None
+            chain = slope[:, :, None] * form.slopes
+            R |= {(k, l): chain @ R[k - 1, l] for l in range(k - 1)}
+    return R
+
+
+def _curvature(state: MapState) -> FloatArray:
+    assert isinstance(state.node_map, PointwiseMap)
+    return state.node_map.curvature(state.y)
+
+
+def _add_to_diagonal(A: FloatArray, d: FloatArray) -> None:
+    """A[s, q, q] += d[s, q]."""
+    q = np.arange(d.shape[1])
+    A[:, q, q] += d
+
+
+def _add_cotangents(sums: list[FloatArray], form: LocalForm, du: FloatArray) -> None:
+    """Add to W* of each block: sum_s du[s, q] phi_{p,i}(x_p)."""
+    du = np.ascontiguousarray(du)
+    for total, block in zip(sums, form.blocks, strict=True):
+        part = np.zeros((1, block.slots, block.dim, form.n_outputs))
+        operations = 2 * block.values.size * form.n_outputs
+        launch(local_layer.pull_back_coefficients, block.slots, operations, block.start, block.values, du, part)
+        total += np.moveaxis(part[0], 2, 0)

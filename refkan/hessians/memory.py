@@ -1,0 +1,104 @@
+"""Memory: what a matrix needs is compared with what is there before anything is allocated."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from refkan.arguments import check_positive
+from refkan.array_types import FloatArray
+
+CHUNK_BYTES = 2**22
+"""Working arrays of a chunk of samples: small enough for the caches, large enough that the work outweighs the calls."""
+
+LARGEST_CHUNK, SMALLEST_CHUNK = 8192, 16
+
+TILE = 256
+"""Rows and columns of the tiles in which a matrix is mirrored."""
+
+
+def available_memory() -> int | None:
+    """Bytes that the process can still have: free and reclaimable memory, within its own limit; None if unknown."""
+    found = [size for size in (_system_memory(), _process_memory()) if size is not None]
+    return min(found, default=None)
+
+
+def _system_memory() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # no such thing on this system
+        return None
+
+
+def _process_memory() -> int | None:
+    """What is left of the limit of the process's address space."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit == resource.RLIM_INFINITY:
+            return None
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (ImportError, OSError, ValueError):
+        return None
+    return max(limit - used, 0)
+
+
+def require_memory(needed: int, what: str, limit: float | None, instead: str) -> None:
+    """Raise ValueError if `needed` bytes exceed `limit`, by default what is available.
+
+    Parameters
+    ----------
+    needed : int
+    what : str
+        Names the result and its size, for the message.
+    limit : float or None
+        In bytes.
+    instead : str
+        What the caller can do instead.
+    """
+    there: float | None
+    if limit is None:
+        there, source = available_memory(), "available"
+    else:
+        there, source = check_positive("memory_limit", limit), "allowed by memory_limit"
+    if there is not None and needed > there:
+        raise ValueError(f"{what} needs {amount(needed)} of memory; {amount(there)} are {source}: {instead}")
+
+
+def amount(size: float) -> str:
+    """Bytes in decimal units.
+
+    Examples
+    --------
+    >>> amount(128e6), amount(2.5e9)
+    ('128 MB', '2.5 GB')
+    """
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size:.0f} bytes"
+
+
+def chunk_size(bytes_per_sample: float, budget: float = CHUNK_BYTES) -> int:
+    """Samples whose working arrays fill the budget; it depends on sizes alone, so that results are reproducible."""
+    return int(min(max(budget / max(bytes_per_sample, 1.0), SMALLEST_CHUNK), LARGEST_CHUNK))
+
+
+def mirror(H: FloatArray) -> FloatArray:
+    """Copy the upper triangle of H (n, n) to the lower one, in place; return H."""
+    n = H.shape[0]
+    for low in range(0, n, TILE):
+        rows = slice(low, low + TILE)
+        H[low + TILE :, rows] = H[rows, low + TILE :].T
+        tile = H[rows, rows]
+        upper = tile.copy()
+        for i in range(tile.shape[0]):
+            tile[i:, i] = upper[i, i:]
+    return H

@@ -1,0 +1,178 @@
+r"""A network at theta on weighted samples, chunk by chunk, with the constants of its node maps split off.
+
+Under mean-std and min-max maps the outputs depend on theta also through scale and shift. With these constants as
+variables c of their own, F = F(theta, c(theta)) and
+
+    J = J_f + E S,    J_f = dF/dtheta at fixed c,    E = dF/dc (N d_L, C),    S = dc/dtheta (C, M).
+
+J_f and E belong to a network whose maps act on each sample alone: the frozen one. S needs the statistics batch alone,
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import as_array, as_samples, as_vector, real
+from refkan.array_types import FloatArray
+from refkan.layers import EdgeLayer, Layer, LocalForm
+from refkan.layers.edges import require_fixed_knots
+from refkan.networks import Network
+from refkan.node_maps import StatisticsMap
+from refkan.sweeps import Sweep
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """A network at theta (M,) on samples x (N, P) with weights (N,).
+
+    Raises
+    ------
+    ValueError
+        On wrong shapes, N = 0, NaN or infinity, a negative weight, or an unbound node map.
+    TypeError
+        If the net is not a `Network`, or numbers are not real.
+    """
+
+    net: Network
+    theta: FloatArray
+    x: FloatArray
+    weights: FloatArray
+
+    @classmethod
+    def check(cls, net: Network, theta: Any, x: Any, weights: Any) -> Points:
+        """Check the arguments of a public function."""
+        if not isinstance(net, Network):
+            raise TypeError(f"second derivatives need a refkan Network; got {type(net).__name__}")
+        theta = real("theta", as_vector("theta", theta, net.n_params))
+        x = real("x", as_samples("x", x, net.widths[0]))
+        if x.shape[0] == 0:
+            raise ValueError("x must hold at least one sample; got N = 0")
+        w = np.ones(x.shape[0]) if weights is None else real("weights", as_vector("weights", weights, x.shape[0]))
+        if (w < 0).any():
+            first = int(np.argmax(w < 0))
+            raise ValueError(f"weights must not be negative; got weights[{first}] = {w[first]}")
+        return cls(net, theta, x, w)
+
+    def require_fixed_knots(self) -> None:
+        """Raise ValueError, naming the layer, where knots are free."""
+        for k, layer in enumerate(self.net.layers):
+            inner = getattr(layer, "spline", layer)
+            if isinstance(inner, EdgeLayer):
+                require_fixed_knots(inner, f"layer {k}")
+
+    def part(self, rows: slice) -> Points:
+        """Return some of the samples."""
+        return Points(self.net, self.theta, self.x[rows], self.weights[rows])
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples N."""
+        return self.x.shape[0]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs d_L."""
+        return self.net.widths[-1]
+
+    @cached_property
+    def frozen(self) -> Network:
+        """The network whose constants are fixed at what they are at theta."""
+        return self.net.freeze(self.theta)
+
+    @cached_property
+    def statistics_maps(self) -> list[int]:
+        """Numbers of the node maps that take constants from the statistics batch."""
+        return [k for k, node_map in enumerate(self.net.node_maps) if isinstance(node_map, StatisticsMap)]
+
+    @property
+    def n_constants(self) -> int:
+        """Number C of constants: scale and shift of each node under such a map."""
+        return sum(2 * self.net.widths[k + 1] for k in self.statistics_maps)
+
+    @cached_property
+    def constant_gradients(self) -> FloatArray:
+        """S (C, M): for each such map the gradients of its scales, then of its shifts."""
+        S = np.zeros((self.n_constants, self.net.n_params))
+        if self.n_constants:
+            sweep, row = Sweep.forward(self.net, self.theta, self.x[:0], share=False), 0
+            for k in self.statistics_maps:
+                part = sweep.constant_gradients(k)
+                S[row : row + part.shape[0], : part.shape[1]] = part
+                row += part.shape[0]
+        return S
+
+    @cached_property
+    def forms(self) -> list[LocalForm] | None:
+        """Local forms of the layers at no samples: their shapes and charts. None where knots are free."""
+        if any(_knots_are_free(layer) for layer in self.net.layers):
+            return None
+        sweep = Sweep.forward(self.frozen, self.theta, self.x[:0], share=False)
+        return [layer.local_form() for layer in sweep.layers]
+
+    @property
+    def sweep_bytes(self) -> int:
+        """About the memory that a sweep takes for each sample: rows of two derivatives, and activations."""
+        total = 0
+        for layer in self.net.layers:
+            inner: Any = getattr(layer, "spline", layer)
+            window = getattr(inner, "order", 1) if getattr(inner, "basis", "spline") == "spline" else inner.dim
+            total += 8 * (layer.n_inputs * (3 * window + 3) + layer.n_outputs * (2 * self.n_outputs + 4))
+        return total
+
+    def sweeps(self, size: int) -> Iterator[tuple[slice, Sweep]]:
+        """Sweeps of the frozen network over chunks of `size` samples, in order."""
+        for first in range(0, self.n_samples, size):
+            rows = slice(first, min(first + size, self.n_samples))
+            sweep = Sweep.forward(self.frozen, self.theta, self.x[rows], share=False)
+            require_finite(sweep.value, first)
+            yield rows, sweep
+
+    def cotangents(self, sweep: Sweep, rows: slice, scale: float) -> tuple[list[FloatArray], FloatArray]:
+        """Pull the outputs, times sqrt(weight scale), back to the outputs of every layer and to the constants.
+
+        Returns
+        -------
+        G : list of arrays (n, d_L, Q)
+            d(output o of sample s)/d(output q of the layer).
+        E : array (n, d_L, C)
+            d(output o of sample s)/d(constant).
+        """
+        roots = np.sqrt(self.weights[rows] * scale)
+        G = [roots[:, None, None] * np.eye(self.n_outputs)]
+        E = np.empty((roots.size, self.n_outputs, self.n_constants))
+        column = self.n_constants
+        for k in range(len(sweep.layers) - 2, -1, -1):
+            dz = sweep.layers[k + 1].pullback_inputs(G[-1])
+            state = sweep.maps[k]
+            if k in self.statistics_maps:
+                n_nodes = dz.shape[2]
+                E[:, :, column - n_nodes : column] = dz
+                E[:, :, column - 2 * n_nodes : column - n_nodes] = dz * state.y[:, None, :]
+                column -= 2 * n_nodes
+            G.append(dz * (state.slope if state.slope.ndim == 1 else state.slope[:, None, :]))
+        return G[::-1], E
+
+
+def _knots_are_free(layer: Layer) -> bool:
+    return bool(getattr(getattr(layer, "spline", layer), "free_knots", False))
+
+
+def require_finite(outputs: FloatArray, first: int = 0) -> None:
+    """Raise ValueError where outputs overflowed; `first` is the number of the first sample."""
+    if not np.isfinite(outputs).all():
+        s, q = map(int, np.argwhere(~np.isfinite(outputs))[0])
+        raise ValueError(f"outputs must be finite to be differentiated; got y[{first + s}, {q}] = {outputs[s, q]}")
+
+
+def check_targets(points: Points, y: Any) -> FloatArray:
+    """Return targets y (N, d_L), checked."""
+    y = real("y", as_array("y", y, ndim=2))
+    if y.shape != (points.n_samples, points.n_outputs):
+        raise ValueError(f"y must have the shape of the outputs, {(points.n_samples, points.n_outputs)}; got {y.shape}")
+    return y

@@ -1,0 +1,262 @@
+r"""Gauss-Newton-like matrices from local functions: sums over samples that never write down a row of the Jacobian.
+
+Where u_q = sum_{p,i} W[q, p, i] phi_{p,i}(x_p) in a layer and in another one (or the same, '), any quadratic form
+in the tangents of u and u' with a matrix T_s for each sample gives the block
+
+    H[(q, p, i), (q', p', i')] = sum_s T_s[q, q'] phi_{p,i}(x_p) phi'_{p',i'}(x_p'),
+
+to which a sample adds r r' numbers for each pair of inputs and of outputs. For the Gauss-Newton matrix
+T_s = w_s/N sum_o G_s[o, q] G'_s[o, q'] with G = dF/du; for the exact Hessian T_s is a sum of more terms of this form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from refkan.array_types import FloatArray, IntArray
+from refkan.hessians.memory import mirror
+from refkan.kernels import gauss_newton as kernels
+from refkan.kernels.launch import launch
+from refkan.layers.local_forms import Chart, Features, LocalForm
+
+CACHE_ENTRIES = 3072
+"""Entries that the sums of one pair of slots may have, to stay in the first cache (24 kB)."""
+
+LEAST_WIDTH = 8
+"""Pairs (q, q') in a block that are worth a loop."""
+
+TASKS = 6
+"""Pairs of slots times blocks that are wanted: what several threads can share evenly."""
+
+LONGEST_TUPLE = 10
+"""Windows up to the highest order of a spline tell the compiler their length; longer ones run long loops anyway."""
+
+
+def blocks_of_pairs(n_pairs: int, n_slot_pairs: int, cells: int) -> tuple[int, int]:
+    """Number and width of the blocks into which n_pairs pairs (q, q') are cut; cells is the product of dimensions."""
+    count = max(-(-n_pairs // max(CACHE_ENTRIES // cells, LEAST_WIDTH)), 1)
+    count = max(count, min(-(-TASKS // n_slot_pairs), n_pairs // LEAST_WIDTH))
+    return count, -(-n_pairs // count)
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Where the functions of a block of coefficients lie: slots, dimension and width, and their place in the matrix."""
+
+    slots: int
+    dim: int
+    width: int
+    offset: int
+
+    @property
+    def lengths(self) -> tuple[int, ...] | IntArray:
+        """A sequence of `width` items, as the kernel wants it."""
+        return (0,) * self.width if self.width <= LONGEST_TUPLE else np.zeros(self.width, np.int64)
+
+
+class Sums:
+    """Sums over samples of T phi phi' for pairs of slots (left, right) and of outputs (q_left, q_right)."""
+
+    def __init__(
+        self, windows: tuple[Window, Window], slot_pairs: tuple[IntArray, IntArray], q_pairs: tuple[IntArray, IntArray]
+    ) -> None:
+        self.windows, self.slot_pairs, self.q_pairs = windows, slot_pairs, q_pairs
+        a, b = windows
+        self.blocks, self.width = blocks_of_pairs(q_pairs[0].size, slot_pairs[0].size, a.dim * b.dim)
+        self.sums = np.zeros((slot_pairs[0].size, self.blocks, a.dim, b.dim * self.width))
+
+    def pack(self, T: FloatArray) -> FloatArray:
+        """Cut T (n, Q, Q') into blocks (B, n, width)."""
+        packed = np.zeros((T.shape[0], self.blocks * self.width))
+        packed[:, : self.q_pairs[0].size] = T[:, self.q_pairs[0], self.q_pairs[1]]
+        return np.ascontiguousarray(np.moveaxis(packed.reshape(-1, self.blocks, self.width), 1, 0))
+
+    def couple(self, G: FloatArray, H: FloatArray) -> FloatArray:
+        """T = sum_o G[s, o, q] H[s, o, q'] in blocks (B, n, width)."""
+        out = np.empty((self.blocks, G.shape[0], self.width))
+        launch(kernels.couple, G.shape[0], 3 * out.size * G.shape[1], G, H, *self.q_pairs, out)
+        return out
+
+    def add(
+        self,
+        starts: tuple[IntArray, IntArray],
+        rows: tuple[FloatArray, FloatArray],
+        T: FloatArray,
+        pairs: slice = slice(None),
+    ) -> None:
+        """Add samples: windows start (n, P) and rows (n, P, width) of both blocks of functions, T in blocks.
+
+        `pairs` restricts the sums to some pairs of slots.
+        """
+        a, b = self.windows
+        left, right, sums = self.slot_pairs[0][pairs], self.slot_pairs[1][pairs], self.sums[pairs]
+        tasks = left.size * self.blocks
+        operations = 2 * tasks * T.shape[1] * (a.width + 1) * b.width * self.width
+        launch(
+            kernels.accumulate, tasks, operations, left, right,
+            starts[0], rows[0], starts[1], rows[1], a.lengths, b.lengths, T, sums,
+        )  # fmt: skip
+
+    def write(self, H: FloatArray, swapped: bool = False) -> None:
+        """Write the sums into H, and at the transposed place; `swapped`: with q and q' exchanged."""
+        a, b = self.windows
+        q_left, q_right = self.q_pairs[::-1] if swapped else self.q_pairs
+        pairs, size = self.slot_pairs[0].size, self.sums.size
+        launch(
+            kernels.unfold, pairs, 4 * size, self.sums, *self.slot_pairs, q_left, q_right,
+            a.slots, a.dim, b.slots, b.dim, a.offset, b.offset, H,
+        )  # fmt: skip
+
+    def write_symmetric(self, H: FloatArray) -> None:
+        """Write sums over slots p <= p' and outputs q <= q' of one block of functions to all places that they fill."""
+        a, pairs = self.windows[0], self.slot_pairs[0].size
+        launch(
+            kernels.unfold_symmetric, pairs, 8 * self.sums.size,
+            self.sums, *self.slot_pairs, *self.q_pairs, a.slots, a.dim, a.offset, H,
+        )  # fmt: skip
+
+
+def all_pairs(n: int, m: int) -> tuple[IntArray, IntArray]:
+    """Numbers (left, right) of all pairs of n and m things."""
+    left, right = np.indices((n, m), np.int64).reshape(2, -1)
+    return left, right
+
+
+def unordered_pairs(n: int) -> tuple[IntArray, IntArray]:
+    """Numbers (left, right) of all pairs of n things with left <= right."""
+    left, right = np.triu_indices(n)
+    return left.astype(np.int64), right.astype(np.int64)
+
+
+class LayerPair:
+    """Sums for two layers: the blocks H[(q, p, i), (q', p', i')] of all pairs of their functions.
+
+    Parameters
+    ----------
+    windows, windows_lower : lists of Window
+    n_outputs, n_outputs_lower : int
+    same : bool
+        Whether the two are one layer: T is symmetric, and half of it is carried.
+    """
+
+    def __init__(
+        self, windows: list[Window], windows_lower: list[Window], n_outputs: int, n_outputs_lower: int, same: bool
+    ) -> None:
+        self.same = same
+        q_pairs = unordered_pairs(n_outputs) if same else all_pairs(n_outputs, n_outputs_lower)
+        self.parts: list[tuple[int, int, Sums]] = []
+        for i, a in enumerate(windows):
+            for j, b in enumerate(windows_lower[: i + 1] if same else windows_lower):
+                slots = unordered_pairs(a.slots) if same and i == j else all_pairs(a.slots, b.slots)
+                self.parts.append((i, j, Sums((a, b), slots, q_pairs)))
+
+    def add(self, blocks: Sequence[Features], lower: Sequence[Features], T: FloatArray) -> None:
+        """Add samples with matrices T (n, Q, Q')."""
+        for i, j, sums in self.parts:
+            a, b = blocks[i], lower[j]
+            sums.add((a.start, b.start), (a.values, b.values), sums.pack(T))
+
+    def add_product(self, blocks: Sequence[Features], lower: Sequence[Features], G: FloatArray, H: FloatArray) -> None:
+        """Add samples with T = sum_o G[s, o, q] H[s, o, q']."""
+        for i, j, sums in self.parts:
+            a, b = blocks[i], lower[j]
+            sums.add((a.start, b.start), (a.values, b.values), sums.couple(G, H))
+
+    def add_moved(self, blocks: Sequence[Features], lower: Sequence[Features], du: FloatArray, R: FloatArray) -> None:
+        """Add what cotangents du (n, Q) of u hold when inputs of the upper layer move, R (n, P, Q') = dx_p/du'_q'.
+
+        To H[(q, p, i), (q', p', i')]: sum_s du[s, q] phi_{p,i}'(x_p) R[s, p, q'] phi'_{p',i'}(x_p').
+        """
+        for i, j, sums in self.parts:
+            a, b = blocks[i], lower[j]
+            if a.slopes is None:
+                continue
+            for p in range(a.slots):
+                T = sums.pack(du[:, :, None] * R[:, p, None, :])
+                pairs = slice(p * b.slots, (p + 1) * b.slots)
+                sums.add((a.start, b.start), (a.slopes, b.values), T, pairs)
+
+    def write(self, H: FloatArray) -> None:
+        """Write all blocks into H."""
+        for i, j, sums in self.parts:
+            if self.same and i == j:
+                sums.write_symmetric(H)
+                continue
+            sums.write(H)
+            if self.same:
+                sums.write(H, swapped=True)
+
+
+class RawMatrix:
+    """A symmetric matrix in the raw coefficients of all layers, or its diagonal blocks, as sums over samples.
+
+    Parameters
+    ----------
+    forms : sequence of LocalForm
+        The layers; their shapes and charts matter, not their samples.
+    by_layer : bool
+        Only the diagonal blocks, one for each layer.
+    """
+
+    def __init__(self, forms: Sequence[LocalForm], by_layer: bool = False) -> None:
+        self.forms, self.by_layer = forms, by_layer
+        self.sizes = [sum(form.n_outputs * block.slots * block.dim for block in form.blocks) for form in forms]
+        windows = []
+        for k, form in enumerate(forms):
+            offset, mine = 0 if by_layer else sum(self.sizes[:k]), []
+            for block in form.blocks:
+                mine.append(Window(block.slots, block.dim, block.width, offset))
+                offset += form.n_outputs * block.slots * block.dim
+            windows.append(mine)
+        self.pairs = {
+            (k, l): LayerPair(windows[k], windows[l], forms[k].n_outputs, forms[l].n_outputs, k == l)
+            for k in range(len(forms))
+            for l in range(k + 1)
+            if k == l or not by_layer
+        }
+
+    def add_products(self, forms: Sequence[LocalForm], G: Sequence[FloatArray]) -> None:
+        """Add samples with T = sum_o G_k[s, o, q] G_l[s, o, q'] for all pairs of layers."""
+        for (k, l), pair in self.pairs.items():
+            pair.add_product(forms[k].blocks, forms[l].blocks, G[k], G[l])
+
+    def matrices(self) -> list[FloatArray]:
+        """The matrix in the parameters, D^T H D with D = dW/dtheta; or its diagonal blocks."""
+        groups = [[k] for k in range(len(self.forms))] if self.by_layer else [list(range(len(self.forms)))]
+        matrices = []
+        for group in groups:
+            size = sum(self.sizes[k] for k in group)
+            H = np.zeros((size, size))
+            for (k, _), pair in self.pairs.items():
+                if k in group:
+                    pair.write(H)
+            charts = [self.forms[k].chart for k in group]
+            if any(chart is not None for chart in charts):
+                sizes = [self.sizes[k] for k in group]
+                H = in_parameters(H, charts, sizes)
+            matrices.append(H)
+        return matrices
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the sums."""
+        return sum(sums.sums.nbytes for pair in self.pairs.values() for _, _, sums in pair.parts)
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """Bytes of a sample's matrix T, the largest of all pairs of layers."""
+        return 8 * max(sums.blocks * sums.width for pair in self.pairs.values() for _, _, sums in pair.parts)
+
+
+def in_parameters(H: FloatArray, charts: Sequence[Chart | None], sizes: Sequence[int]) -> FloatArray:
+    """D^T H D, D the block diagonal matrix of the charts' Jacobians, the identity where there is no chart."""
+    parts: list[Any] = [
+        sp.eye_array(size) if chart is None else chart.jacobian for chart, size in zip(charts, sizes, strict=True)
+    ]
+    D = sp.block_diag(parts, format="csr")
+    return mirror(np.ascontiguousarray(D.T @ (D.T @ H).T))

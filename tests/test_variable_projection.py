@@ -1,0 +1,378 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.losses import LeastSquares
+from refkan.optimizers import linear_layer, minimize, variable_projection
+from refkan.optimizers.damped_systems import OrthogonalSystem
+from refkan.optimizers.linear_layer import LinearLayer
+from refkan.optimizers.run import Iterate
+
+EPS = np.finfo(float).eps
+VP, LM = "variable-projection", "levenberg-marquardt"
+RIDGE = 1e-9
+
+
+def data(n_samples=150, n_outputs=1, seed=1234):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(1e-4, 0.9999, (n_samples, 2))
+    y = rk.problems.regression_target(x)
+    return x, np.concatenate([y, *(np.sin((k + 2) * x[:, :1] * y) for k in range(n_outputs - 1))], axis=1)
+
+
+def network(kind, n_outputs):
+    widths = [2, 4, n_outputs]
+    if kind == "dense":
+        return rk.mlp(widths, "tanh")
+    if kind == "dense-bias":
+        mlp = rk.mlp(widths, "tanh")
+        return replace(mlp, layers=(mlp.layers[0], rk.DenseLayer(4, n_outputs, "identity", bias=True)))
+    edge, free = ("silu" if kind == "silu" else "spline"), ([False, True] if kind == "free" else False)
+    basis = kind if "relu" in kind else "spline"
+    node_map = {"free": "min-max", "silu": "sigmoid"}.get(kind, "mean-std")
+    return rk.kan(widths, 3, [2, 3], basis=basis, node_map=node_map, edge=edge, free_knots=free)
+
+
+KINDS = ("spline", "free", "silu", "relu", "scaled-relu", "dense", "dense-bias")
+LINEAR = {"coefficients", "weights", "bias", "w_b"}
+
+
+def problem_of(kind, n_outputs=1, weighted=False, seed=7):
+    x, y = data(n_outputs=n_outputs)
+    rng = np.random.default_rng(seed)
+    net, theta = network(kind, n_outputs).initialize(rng, x)
+    return LeastSquares(net, x, y, rng.uniform(0.1, 2.0, len(x)) if weighted else None), theta
+
+
+def linear_positions(net):
+    """Where the linear parameters of the last layer lie, found by name."""
+    names = np.zeros(net.n_params, dtype=bool)
+    start = net.slices[-1].start
+    for name, shape in net.layers[-1].blocks.items():
+        size = int(np.prod(shape))
+        names[start : start + size] = name in LINEAR
+        start += size
+    return np.flatnonzero(names)
+
+
+def eliminated_by_lstsq(problem, theta, ridge):
+    """theta with the linear parameters at their best, from the Jacobian of the whole network."""
+    c = linear_positions(problem.net)
+    zero = theta.copy()
+    zero[c] = 0.0
+    r = problem.residual_and_jacobian(zero)[0]
+    Phi = problem.residual_and_jacobian(theta)[1][:, c]
+    A = np.vstack([Phi, np.sqrt(ridge) * np.eye(c.size)])
+    zero[c] = np.linalg.lstsq(A, np.concatenate([-r, np.zeros(c.size)]), rcond=None)[0]
+    return zero
+
+
+# --- the elimination
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_elimination_is_linear_least_squares(kind, n_outputs, weighted, monkeypatch):
+    problem, theta = problem_of(kind, n_outputs, weighted)
+    layer = LinearLayer(problem, None, 1e-6)
+    found = layer.eliminate(theta)
+    np.testing.assert_array_equal(np.sort(layer.linear.ravel()), linear_positions(problem.net))
+    others = np.setdiff1d(np.arange(theta.size), linear_positions(problem.net))
+    np.testing.assert_array_equal(found[others], theta[others])
+    if kind != "silu":
+        np.testing.assert_array_equal(layer.nonlinear, others)
+    expected = eliminated_by_lstsq(problem, theta, layer.ridge)
+    # The ridge bounds the condition of the normal equations by 1e6.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e6 * 64 * EPS * np.abs(expected).max())
+    # The ridge is relative to the largest entry of the diagonal.
+    J = problem.residual_and_jacobian(theta)[1][:, linear_positions(problem.net)]
+    assert layer.ridge == pytest.approx(1e-6 * np.sum(J * J, axis=0).max(), rel=1e-12)
+    # And stays, whatever comes later.
+    ridge = layer.ridge
+    layer.eliminate(theta + 0.1)
+    assert layer.ridge == ridge
+    # In chunks it is the same up to the order of sums.
+    monkeypatch.setattr(linear_layer, "CHUNK", 40)
+    np.testing.assert_allclose(layer.eliminate(theta), found, rtol=0, atol=1e6 * 64 * EPS * np.abs(found).max())
+    # Sabotage: another ridge is seen.
+    wrong = eliminated_by_lstsq(problem, theta, 1e3 * ridge)
+    assert np.abs(wrong - expected).max() > 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_reduced_gradient_is_the_full_one(kind, n_outputs):
+    problem, theta = problem_of(kind, n_outputs)
+    layer = LinearLayer(problem, None, RIDGE)
+    theta = layer.eliminate(theta)
+    b, c = layer.nonlinear, layer.linear.ravel()
+    gradient = problem.gradient(theta)
+    # Orthogonality: J_c^T r + ridge c = 0, up to the rounding of Phi^T Phi c.
+    J = problem.residual_and_jacobian(theta)[1]
+    size = np.abs(J[:, c]).T @ np.abs(J[:, c]) @ np.abs(theta[c])
+    assert np.abs(gradient[c] + layer.ridge * theta[c]).max() <= 1e3 * EPS * size.max()
+
+    def psi(at):
+        at = layer.eliminate(at)
+        return problem.value(at) + layer.penalty(at)
+
+    # grad psi = grad_b value: by central differences along random directions of b.
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        v = np.zeros(theta.size)
+        v[b] = rng.standard_normal(b.size)
+        h = 1e-6
+        slope = (psi(theta + h * v) - psi(theta - h * v)) / (2 * h)
+        assert slope == pytest.approx(gradient @ v, rel=1e-6, abs=1e-7 * np.linalg.norm(gradient))
+    # Sabotage: where c is not at its best, the gradient in b is another.
+    moved = theta.copy()
+    moved[c] *= 1.01
+    assert np.linalg.norm(problem.gradient(moved)[b] - gradient[b]) > 1e-3 * np.linalg.norm(gradient[b])
+    assert np.linalg.norm(problem.gradient(moved)[c]) > 1e3 * np.linalg.norm(gradient[c])
+
+
+# --- Kaufman's Jacobian
+
+
+@pytest.mark.parametrize("geometry", [None, "relu"])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("solver", ["qr", "cholesky"])
+def test_the_reduced_system_is_the_projected_jacobian(solver, n_outputs, geometry):
+    problem, theta = problem_of("spline", n_outputs, weighted=True)
+    T = None
+    if geometry is not None:
+        T = np.array([problem.net.coordinates(geometry).gradient(e) for e in np.eye(theta.size)])
+    layer = LinearLayer(problem, T, 1e-5)
+    theta = layer.eliminate(theta)
+    r, J = problem.residual_and_jacobian(theta)
+    J = J if T is None else J @ T
+    b, c = layer.nonlinear, layer.linear.ravel()
+    g = layer.coordinates(theta).ravel()
+    np.testing.assert_allclose(theta[c], g if T is None else T[np.ix_(c, c)] @ g, rtol=0, atol=1e-9)
+    root = np.sqrt(layer.ridge) * np.eye(c.size)
+    Phi, B = np.vstack([J[:, c], root]), np.vstack([J[:, b], np.zeros((c.size, b.size))])
+    residual = np.concatenate([r, root @ g])
+    projector = np.eye(residual.size) - Phi @ np.linalg.pinv(Phi)
+    reduced = projector @ B
+    iterate = Iterate(theta, *problem.value_and_gradient(theta))
+    system = variable_projection._reduced_system(layer, iterate, T, solver)
+    scale, damping = np.ones(b.size), 1e-2 * np.max(np.sum(reduced**2, axis=0))
+    # Relative to the largest entry: a ridge of 1e-5 costs five digits in the Schur complement.
+    np.testing.assert_allclose(system.diagonal, np.sum(reduced**2, axis=0), rtol=0, atol=1e-9 * np.max(B * B))
+    np.testing.assert_allclose(system.gradient, B.T @ residual, rtol=0, atol=1e-9 * np.abs(B.T @ residual).max())
+    expected = -np.linalg.solve(reduced.T @ reduced + damping * np.eye(b.size), B.T @ residual)
+    np.testing.assert_allclose(system.step(damping, scale), expected, rtol=0, atol=1e-7 * np.abs(expected).max())
+    # Sabotage: without the projection the step is another.
+    unprojected = OrthogonalSystem(residual, B).step(damping, scale)
+    assert np.abs(unprojected - expected).max() > 1e-2 * np.abs(expected).max()
+
+
+def test_solvers_agree():
+    problem, theta = problem_of("spline")
+    qr, cholesky = (minimize(problem, theta, method=VP, steps=3, solver=solver) for solver in ("qr", "cholesky"))
+    # The Schur complement rounds at eps / ridge, 2e-7; three steps.
+    np.testing.assert_allclose(qr.history.value, cholesky.history.value, rtol=1e-5)
+
+
+# --- the method
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_trains_every_kind_of_last_layer(kind, n_outputs):
+    problem, theta = problem_of(kind, n_outputs)
+    result = minimize(problem, theta, method=VP, steps=6)
+    values = result.history.value
+    assert len(values) == 7
+    # psi decreases, and the value but for the ridge's share in it.
+    assert (np.diff(values) < 1e-6 * values[0]).all()
+    first = problem.value(LinearLayer(problem, None, RIDGE).eliminate(theta))
+    assert values[1] < first < values[0]
+    assert result.value == problem.value(result.theta)
+    # c of the result is at its best.
+    again = LinearLayer(problem, None, RIDGE)
+    again.eliminate(theta)
+    np.testing.assert_allclose(
+        problem.value(again.eliminate(result.theta)), result.value, rtol=1e-9, atol=1e-12 * values[0]
+    )
+
+
+def test_it_reaches_the_minimum_of_levenberg_marquardt():
+    # A smooth target and few parameters: both run to the end of their valleys, from the same starts.
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(200, 2))
+    y = np.exp(-x[:, :1]) * np.sin(3 * x[:, 1:]) + 0.02 * rng.standard_normal((200, 1))
+    ends = {LM: [], VP: []}
+    for seed in range(4):
+        net, theta = rk.kan([2, 2, 1], 3, 1, node_map="mean-std").initialize(np.random.default_rng(seed), x)
+        problem = LeastSquares(net, x, y)
+        for method, values in ends.items():
+            states = []
+            result = minimize(problem, theta, method=method, steps=100, callback=states.append)
+            values.append(result.value)
+        # The last point (not the best, which has less of the ridge) is stationary in all parameters, but for the ridge.
+        assert states[-1].gradient_norm < 1e-5
+    # Starts may lead to different minima; the best of both is one.
+    assert min(ends[VP]) == pytest.approx(min(ends[LM]), rel=1e-4)
+
+
+def test_it_trains_further_than_levenberg_marquardt():
+    x, y = data(300)
+    ratios = []
+    for seed in range(5):
+        net, theta = rk.kan([2, 5, 1], 3, [4, 12], node_map="mean-std").initialize(np.random.default_rng(seed), x)
+        problem = LeastSquares(net, x, y)
+        projected = minimize(problem, theta, method=VP, steps=30)
+        ratios.append(projected.value / minimize(problem, theta, method=LM, steps=30).value)
+    assert np.median(ratios) < 0.7, ratios
+
+
+def test_a_network_of_one_layer_is_solved_at_once():
+    x, y = data(n_outputs=2)
+    net, theta = rk.kan([2, 2], 3, 4).initialize(np.random.default_rng(0), x)
+    problem = LeastSquares(net, x, y)
+    result = minimize(problem, theta, method=VP)
+    J = net.jacobian(theta, x)
+    best = np.linalg.lstsq(J, y.ravel(), rcond=None)[0]
+    assert result.converged
+    assert "linear in all its parameters" in result.message
+    assert len(result.history.value) == 2
+    assert result.value == pytest.approx(problem.value(best), rel=1e-7)
+    assert result.value >= problem.value(best) * (1 - 1e-12)
+
+
+def test_factors_of_silu_edges_stay():
+    problem, theta = problem_of("silu")
+    result = minimize(problem, theta, method=VP, steps=10)
+    before, after = (problem.net.unpack(t) for t in (theta, result.theta))
+    np.testing.assert_array_equal(after[-1]["w_s"], before[-1]["w_s"])
+    assert np.abs(after[0]["w_s"] - before[0]["w_s"]).max() > 1e-3
+    assert np.abs(after[-1]["w_b"] - before[-1]["w_b"]).max() > 1e-3
+
+
+def test_free_knots_of_the_last_layer_are_trained():
+    problem, theta = problem_of("free")
+    result = minimize(problem, theta, method=VP, steps=10)
+    before, after = (problem.net.unpack(t)[-1]["s"] for t in (theta, result.theta))
+    assert np.abs(after - before).max() > 1e-2
+
+
+@pytest.mark.parametrize("solver", ["qr", "cholesky"])
+def test_a_geometry_is_the_plain_method_in_the_other_basis(solver):
+    # The ridge acts in the coordinates of the geometry: spline coordinates on a ReLU network are the spline network.
+    problem, theta = problem_of("spline")
+    relu = problem.net.to_basis("relu")
+    other, w = LeastSquares(relu, problem.x, problem.y), problem.net.convert(theta, relu)
+    options = {"method": VP, "steps": 2, "solver": solver, "ridge": 1e-7}
+    plain = minimize(problem, theta, **options)
+    mapped = minimize(other, w, geometry="spline", **options)
+    np.testing.assert_allclose(mapped.history.value, plain.history.value, rtol=1e-5)
+    # Sabotage: in its own coordinates the ReLU network takes other steps.
+    assert minimize(other, w, **options).value != pytest.approx(plain.value, rel=1e-3)
+    with pytest.raises(ValueError, match="gradient must be the same as geometry for method 'variable-projection'"):
+        minimize(problem, theta, method=VP, geometry="spline", gradient="relu")
+
+
+def test_history_and_counts():
+    problem, theta = problem_of("spline")
+    states = []
+    result = minimize(problem, theta, method=VP, steps=5, callback=states.append)
+    history = result.history
+    assert history.value[0] == problem.value(theta)
+    assert np.isnan(history.damping[0])
+    assert (history.damping[1:] > 0).all()
+    assert history.step_length is None
+    # The start, its elimination, and the trials.
+    assert history.evaluations[0] == 1
+    assert history.evaluations[1] >= 3
+    assert history.evaluations[-1] == result.n_evaluations
+    for k, state in enumerate(states, start=1):
+        assert (state.value, state.damping) == (history.value[k], history.damping[k])
+        assert problem.value(state.theta) == state.value
+    assert result.message == "5 steps done"
+
+
+# --- trials and problems that do not serve
+
+
+def test_degenerate_and_non_finite_trials_are_rejected(monkeypatch):
+    problem, theta = problem_of("spline")
+    calls = []
+    eliminate = LinearLayer.eliminate
+
+    def failing(self, theta):
+        calls.append(theta)
+        return None if len(calls) in (3, 4) else eliminate(self, theta)
+
+    monkeypatch.setattr(LinearLayer, "eliminate", failing)
+    result = minimize(problem, theta, method=VP, steps=3)
+    # Twice rejected: lambda has grown by 2 and then 4.
+    plain = result.history.damping
+    assert len(plain) == 4
+    assert plain[2] > plain[1]
+    assert (np.diff(result.history.value) < 0).all()
+
+
+def test_elimination_reports_what_it_cannot_do():
+    problem, theta = problem_of("spline")
+    layer = LinearLayer(problem, None, RIDGE)
+    # All coefficients of the first layer equal: its nodes are constant, and mean-std has nothing to divide by.
+    flat = theta.copy()
+    flat[problem.net.slices[0]] = 1.0
+    assert layer.eliminate(flat) is None
+    huge, at = problem_of("dense")
+    assert LinearLayer(huge, None, RIDGE).eliminate(np.where(np.arange(at.size) < 8, 1e300, at)) is not None  # tanh
+    cubes = rk.mlp([2, 3, 1], "relu3")
+    cubic = LeastSquares(cubes, problem.x, problem.y)
+    with np.errstate(all="ignore"):
+        assert LinearLayer(cubic, None, RIDGE).eliminate(np.full(cubes.n_params, 1e150)) is None
+    with pytest.raises(ValueError, match="theta must be a point of finite value and gradient"):
+        minimize(cubic, np.full(cubes.n_params, 1e150), method=VP)
+
+
+def test_dead_basis_functions_get_no_coefficient():
+    # Samples in the lower half of the domain alone: no data for the last functions, and a ridge that says 0.
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 0.45, (60, 1))
+    net = rk.kan([1, 1], 3, 8)
+    problem = LeastSquares(net, x, np.sin(5 * x))
+    result = minimize(problem, np.ones(net.n_params), method=VP)
+    np.testing.assert_array_equal(result.theta[-4:], 0.0)
+    assert result.value < 1e-4
+
+
+def test_problems_that_are_not_separable_are_refused():
+    x, y = data()
+    tanh = rk.Network((rk.DenseLayer(2, 3, "tanh"), rk.DenseLayer(3, 1, "tanh")), rk.mlp([2, 3, 1]).node_maps)
+    with pytest.raises(ValueError, match="needs a last layer that is linear in its coefficients; got DenseLayer"):
+        minimize(LeastSquares(tanh, x, y), np.zeros(tanh.n_params), method=VP)
+
+    class Other:
+        def value_and_gradient(self, theta):
+            return 0.5 * theta @ theta, theta
+
+        def residual_and_jacobian(self, theta):
+            return theta, np.eye(theta.size)
+
+    with pytest.raises(TypeError, match="it needs LeastSquares of a Network; got Other"):
+        minimize(Other(), [1.0], method=VP)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ridge": 0.0}, "ridge must be finite and positive; got 0.0"),
+        ({"solver": "dual"}, "solver must be one of 'auto', 'qr', 'cholesky'; got 'dual'"),
+        ({"scaling": "none"}, "scaling must be one of"),
+        ({"damping": -1.0}, "damping must be finite and positive"),
+    ],
+)
+def test_bad_options(options, message):
+    problem, theta = problem_of("spline")
+    with pytest.raises(ValueError, match=message):
+        minimize(problem, theta, method=VP, **options)
