@@ -14,7 +14,7 @@ from refkan.conditioning.iterative import Ends, ends
 from refkan.conditioning.modes import Modes, factor_modes, kernel_modes, symmetric_modes
 from refkan.conditioning.null_space import orthonormal
 from refkan.conditioning.preconditioners import Preconditioned, as_product, is_operator, kind_of, precondition
-from refkan.conditioning.products import JacobianProducts, product_of
+from refkan.conditioning.products import images, product_of
 from refkan.conditioning.questions import Question, question_of_matrix, question_of_problem
 from refkan.conditioning.spectra import Spectrum, doubts
 from refkan.conditioning.triangles import jacobian, triangle
@@ -212,15 +212,12 @@ def _kernel_ends(question: Question, preconditioner: Any, method: str, k: int) -
     """The kernel has the eigenvalues N lambda and eigenvectors J v of the Gauss-Newton matrix in the same frame."""
     inner = replace(question, which="gauss-newton", size=question.n_params)
     found = _ends(inner, preconditioner, method, k)
-    J = JacobianProducts(question.problem, question.theta)
-    directions = question.target.back(found.vectors)
-    images = np.stack([J.forward(np.ascontiguousarray(v)) for v in directions.T], axis=1)
-    images /= np.linalg.norm(images, axis=0)
+    functions = images(question, question.target.back(found.vectors))
     return replace(
         found,
         values=found.values * question.problem.x.shape[0],
-        vectors=images,
-        dual_vectors=images,
+        vectors=functions,
+        dual_vectors=functions,
         size=question.size,
         which="ntk",
         rank=min(found.rank, question.size),

@@ -1,0 +1,57 @@
+r"""Node maps: what takes the outputs y of one layer into the domain [a, b] of the next.
+
+    affine     z = a + (b-a)(y - low)/(high - low), low and high of the initial activations, then fixed
+    mean-std   z = mid + half (y - mean)/(kappa std), mean and std of the activations of the statistics batch
+    min-max    z = a + (b-a)(y - min)/(max - min), extremes of the activations of the statistics batch
+    sigmoid    z = a + (b-a)/(1 + exp(-y))
+    none       z = y
+
+All but the sigmoid are z = scale y + shift, node by node. Under mean-std and min-max scale and shift follow theta
+through the statistics batch, and every derivative in theta goes through them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.array_types import Array
+from refkan.node_maps.base import NodeMap, PointwiseMap, StatisticsMap
+from refkan.node_maps.pointwise import AffineMap, SigmoidMap, Unmapped
+from refkan.node_maps.statistics import KAPPA, MeanStdMap, MinMaxMap
+
+NODE_MAPS: dict[str, NodeMap] = {
+    node_map.name: node_map for node_map in (AffineMap(), MeanStdMap(), MinMaxMap(), SigmoidMap(), Unmapped())
+}
+"""The node maps by name, not yet bound to data."""
+
+
+def apply_map(node_map: NodeMap, y: Array, y_batch: Array, layer: int) -> Array:
+    """Map activations y after a layer, given those of the statistics batch."""
+    if isinstance(node_map, StatisticsMap):
+        scale, shift = node_map.constants(y_batch, layer)
+        return scale * y + shift
+    assert isinstance(node_map, PointwiseMap)
+    return node_map.value(y)
+
+
+def same_map(mine: NodeMap, theirs: NodeMap) -> bool:
+    """Whether two maps are of one kind and bound to the same data."""
+    if type(mine) is not type(theirs):
+        return False
+    return all(np.array_equal(value, vars(theirs)[name]) for name, value in vars(mine).items())
+
+
+__all__ = [
+    "KAPPA",
+    "NODE_MAPS",
+    "AffineMap",
+    "MeanStdMap",
+    "MinMaxMap",
+    "NodeMap",
+    "PointwiseMap",
+    "SigmoidMap",
+    "StatisticsMap",
+    "Unmapped",
+    "apply_map",
+    "same_map",
+]

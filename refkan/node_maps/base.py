@@ -1,0 +1,125 @@
+r"""What a node map is: pointwise, or with constants from a statistics batch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from refkan.array_types import Array, FloatArray
+from refkan.errors import DegenerateNodeError
+
+
+class NodeMap(ABC):
+    """A map of activations, node by node.
+
+    Attributes
+    ----------
+    name : str
+    """
+
+    name: str
+    uses_statistics: bool = False
+
+    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> NodeMap:
+        """Take from the initial activations y (N, Q) and the domains (Q, 2) what the map needs; `layer` for errors."""
+        return self
+
+    @property
+    def bound(self) -> bool:
+        """Whether the map has what it needs from data."""
+        return True
+
+    def null_vectors(
+        self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
+    ) -> FloatArray:
+        """Vectors (count, m + m') in the parameters of the layers before and after along which nothing changes.
+
+        Parameters
+        ----------
+        constants : sequence of array (count, m)
+            For each node the vectors of the layer before that raise it by one (none where there are none).
+        scalings : array (Q, m) or (0, m)
+            Vectors of the layer before that change one node by its own value.
+        next_scalings : array (Q, m') or (0, m')
+            Vectors of the layer after that act as a relative change of its inputs.
+        """
+        return np.empty((0, scalings.shape[1] + next_scalings.shape[1]))
+
+
+class PointwiseMap(NodeMap):
+    """A map that acts on each activation alone."""
+
+    @abstractmethod
+    def value(self, y: Array) -> Array:
+        """Map y (..., Q) to z."""
+
+    @abstractmethod
+    def slope(self, y: Array) -> Array:
+        """Derivative dz/dy, broadcastable to y."""
+
+    def curvature(self, y: Array) -> Array:
+        """Second derivative d^2z/dy^2, broadcastable to y: 0 unless a map is curved."""
+        return np.zeros(y.shape[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class StatisticsMap(NodeMap):
+    """z = scale y + shift, the constants from the activations Y (S, Q) of the statistics batch; domains (Q, 2)."""
+
+    domains: FloatArray | None = None
+    uses_statistics = True
+
+    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> StatisticsMap:
+        """Take the domain; raise now where the starting activations have no spread."""
+        bound = type(self)(domains)
+        bound.constants(nonempty(y, layer, self.name), layer)
+        return bound
+
+    @property
+    def bound(self) -> bool:
+        """Whether the domain is known."""
+        return self.domains is not None
+
+    def null_vectors(
+        self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
+    ) -> FloatArray:
+        """Shift and scale of each node, which the statistics take out again."""
+        rows = np.concatenate([*(vectors[:1] for vectors in constants), scalings])
+        return np.pad(rows, ((0, 0), (0, next_scalings.shape[1])))
+
+    @abstractmethod
+    def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
+        """Scale and shift (Q,) each; raises DegenerateNodeError naming the node whose activations have no spread."""
+
+    @abstractmethod
+    def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Cotangent of Y (S, Q)."""
+
+    @abstractmethod
+    def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Tangents of scale and shift along dY (S, Q)."""
+
+    @abstractmethod
+    def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Hessian of <dscale, scale> + <dshift, shift> in Y times dY: the derivative of `constants_vjp` along dY."""
+
+
+def nonempty(y: FloatArray, layer: int, name: str) -> FloatArray:
+    """Return y if it holds a sample, else raise ValueError."""
+    if y.shape[0] == 0:
+        raise ValueError(f"node map {name!r} after layer {layer} needs at least one sample; got none")
+    return y
+
+
+def require_spread(spread: FloatArray, size: FloatArray, layer: int, what: str) -> None:
+    """Raise DegenerateNodeError at the first node whose activations, of that size, have no spread."""
+    # Rounding alone gives a constant activation a spread of a few eps times its size.
+    bad = np.flatnonzero(spread <= 8 * np.finfo(np.float64).eps * size)
+    if bad.size:
+        raise DegenerateNodeError(
+            f"node {bad[0]} after layer {layer} has {what} {spread[bad[0]]:.3g} on the data: its activations are "
+            "constant, so that no map takes them onto the next domain"
+        )

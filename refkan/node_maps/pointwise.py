@@ -1,0 +1,98 @@
+r"""Maps of each activation alone: none, affine and sigmoid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from refkan.array_types import Array, FloatArray
+from refkan.layers.activations import sigmoid
+from refkan.node_maps.base import PointwiseMap, nonempty
+from refkan.node_maps.statistics import MinMaxMap
+
+
+@dataclass(frozen=True, eq=False)
+class Unmapped(PointwiseMap):
+    """z = y."""
+
+    name = "none"
+
+    def value(self, y: Array) -> Array:
+        """Return y."""
+        return y
+
+    def slope(self, y: Array) -> Array:
+        """Return 1."""
+        return np.ones(y.shape[-1])
+
+    def null_vectors(
+        self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
+    ) -> FloatArray:
+        """A node scaled by the layer before and scaled back by the layer after, where both can."""
+        count = min(scalings.shape[0], next_scalings.shape[0])
+        return np.concatenate([scalings[:count], -next_scalings[:count]], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class AffineMap(PointwiseMap):
+    """z = scale y + shift with fixed constants (Q,), None before they are bound."""
+
+    scale: FloatArray | None = None
+    shift: FloatArray | None = None
+    name = "affine"
+
+    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> AffineMap:
+        """Map the range of the initial activations onto the domain."""
+        return AffineMap(*MinMaxMap(domains).constants(nonempty(y, layer, self.name), layer))
+
+    @property
+    def bound(self) -> bool:
+        """Whether scale and shift are there."""
+        return self.scale is not None
+
+    def value(self, y: Array) -> Array:
+        """Return scale y + shift."""
+        assert self.scale is not None
+        assert self.shift is not None
+        return self.scale * y + self.shift
+
+    def slope(self, y: Array) -> Array:
+        """Return scale."""
+        assert self.scale is not None
+        return self.scale
+
+
+@dataclass(frozen=True, eq=False)
+class SigmoidMap(PointwiseMap):
+    """z = a + (b - a) sigmoid(y), domains (Q, 2)."""
+
+    domains: FloatArray | None = None
+    name = "sigmoid"
+
+    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> SigmoidMap:
+        """Take the domain."""
+        return SigmoidMap(domains)
+
+    @property
+    def bound(self) -> bool:
+        """Whether the domain is known."""
+        return self.domains is not None
+
+    def value(self, y: Array) -> Array:
+        """Return a + (b - a) sigmoid(y)."""
+        assert self.domains is not None
+        a, b = self.domains.T
+        return a + (b - a) * sigmoid(y)
+
+    def slope(self, y: Array) -> Array:
+        """Return (b - a) sigmoid(y) (1 - sigmoid(y))."""
+        assert self.domains is not None
+        a, b = self.domains.T
+        g = sigmoid(y)
+        return (b - a) * g * (1.0 - g)
+
+    def curvature(self, y: Array) -> Array:
+        """Return (b - a) g (1 - g) (1 - 2 g), g = sigmoid(y)."""
+        return self.slope(y) * (1.0 - 2.0 * sigmoid(y))

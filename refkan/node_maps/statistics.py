@@ -1,0 +1,119 @@
+r"""Maps z = scale y + shift whose constants follow theta through the statistics batch: mean-std and min-max."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refkan.array_types import Array, FloatArray
+from refkan.node_maps.base import StatisticsMap, require_spread
+
+KAPPA = 2.5
+"""How many standard deviations of the activations reach from the middle to an end of the domain."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeanStdMap(StatisticsMap):
+    """scale = half/(kappa std), shift = mid - scale mean; std with ddof = 0."""
+
+    name = "mean-std"
+
+    def _parts(self, Y: Array) -> tuple[Array, Array, FloatArray, FloatArray]:
+        assert self.domains is not None
+        mean = Y.mean(axis=0)
+        std = np.sqrt(np.mean((Y - mean) ** 2, axis=0))
+        a, b = self.domains.T
+        return mean, std, 0.5 * (b - a) / KAPPA, 0.5 * (a + b)
+
+    def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
+        """Return scale = half/(kappa std), shift = mid - scale mean."""
+        mean, std, reach, middle = self._parts(Y)
+        # A constant node has a std of rounding size, not exactly 0.
+        require_spread(std.real, np.abs(Y).max(axis=0), layer, "standard deviation")
+        scale = reach / std
+        return scale, middle - scale * mean
+
+    def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """dmean = -scale dshift; dstd = -(scale/std)(dscale - mean dshift); dY = dmean/S + dstd (Y - mean)/(S std)."""
+        mean, std, reach, _ = self._parts(Y)
+        scale = reach / std
+        dmean = -scale * dshift
+        dstd = -(scale / std) * (dscale - mean * dshift)
+        return (dmean + dstd * (Y - mean) / std) / Y.shape[0]
+
+    def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """dstd = <Y - mean, dY>/(S std); dscale = -(scale/std) dstd; dshift = -dscale mean - scale dmean."""
+        mean, std, reach, _ = self._parts(Y)
+        scale = reach / std
+        dstd = np.mean((Y - mean) * dY, axis=0) / std
+        dscale = -(scale / std) * dstd
+        return dscale, -dscale * mean - scale * dY.mean(axis=0)
+
+    def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Tangent of dmean/S + dstd u/S, u = (Y - mean)/std, along dY, with m and v the tangents of mean and log std.
+
+        scale moves by -scale v, scale/std by -2 v scale/std, and u by (dY - m)/std - v u.
+        """
+        mean, std, reach, _ = self._parts(Y)
+        scale, u = reach / std, (Y - mean) / std
+        m, v = dY.mean(axis=0), np.mean(u * dY, axis=0) / std
+        dstd = -(scale / std) * (dscale - mean * dshift)
+        moved_std = -2.0 * v * dstd + (scale / std) * m * dshift
+        return (scale * v * dshift + moved_std * u + dstd * ((dY - m) / std - v * u)) / Y.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
+class MinMaxMap(StatisticsMap):
+    """scale = (b-a)/(max - min), shift = a - scale min; the derivative follows the extreme samples (the first ones)."""
+
+    name = "min-max"
+
+    def _parts(self, Y: Array) -> tuple[Array, Array, Array, Array, Array]:
+        nodes = np.arange(Y.shape[1])
+        low, high = Y.real.argmin(axis=0), Y.real.argmax(axis=0)
+        return nodes, low, high, Y[low, nodes], Y[high, nodes]
+
+    def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
+        """Return scale = (b-a)/(max - min), shift = a - scale min."""
+        assert self.domains is not None
+        _, _, _, lowest, highest = self._parts(Y)
+        require_spread((highest - lowest).real, np.abs(Y).max(axis=0), layer, "range")
+        a, b = self.domains.T
+        scale = (b - a) / (highest - lowest)
+        return scale, a - scale * lowest
+
+    def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """With ds = dscale - min dshift: dmax = -scale^2 ds/(b-a), dmin = -dmax - scale dshift."""
+        assert self.domains is not None
+        nodes, low, high, lowest, highest = self._parts(Y)
+        length = self.domains[:, 1] - self.domains[:, 0]
+        scale = length / (highest - lowest)
+        dmax = -(scale**2) / length * (dscale - lowest * dshift)
+        dY = np.zeros_like(Y)
+        dY[high, nodes] = dmax
+        dY[low, nodes] = -dmax - scale * dshift
+        return dY
+
+    def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """dscale = -scale^2 (dmax - dmin)/(b-a); dshift = -dscale min - scale dmin."""
+        assert self.domains is not None
+        nodes, low, high, lowest, highest = self._parts(Y)
+        length = self.domains[:, 1] - self.domains[:, 0]
+        scale = length / (highest - lowest)
+        dscale = -(scale**2) / length * (dY[high, nodes] - dY[low, nodes])
+        return dscale, -dscale * lowest - scale * dY[low, nodes]
+
+    def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Tangents of dmax = -scale^2 (dscale - min dshift)/(b-a) and dmin = -dmax - scale dshift along dY."""
+        assert self.domains is not None
+        nodes, low, high, lowest, highest = self._parts(Y)
+        length = self.domains[:, 1] - self.domains[:, 0]
+        scale = length / (highest - lowest)
+        moved_scale, _ = self.constants_jvp(Y, dY)
+        moved = 2.0 * moved_scale * (dscale - lowest * dshift) - scale * dY[low, nodes] * dshift
+        moved_max = -scale / length * moved
+        out = np.zeros_like(Y)
+        out[high, nodes] = moved_max
+        out[low, nodes] = -moved_max - moved_scale * dshift
+        return out
