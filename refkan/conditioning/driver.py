@@ -147,7 +147,9 @@ def _complete(question: Question, preconditioner: Any, method: str) -> Spectrum:
         assert H is not None
         modes = symmetric_modes(H, chosen.frame)
     elif question.which == "ntk":
+        N = question.problem.x.shape[0]
         modes = kernel_modes(J, chosen.frame) if method == "svd" else symmetric_modes(_kernel(J, chosen.frame))
+        modes = replace(modes, values=N * modes.values, noise=N * modes.noise)
     else:
         modes = factor_modes(J, chosen.frame) if method == "svd" else symmetric_modes(J.T @ J, chosen.frame)
     rows = None if J is None else question.problem.n_residuals
@@ -159,11 +161,11 @@ def _complete(question: Question, preconditioner: Any, method: str) -> Spectrum:
 
 
 def _factor(question: Question) -> FloatArray | None:
-    """J with J^T J, or J J^T, the matrix asked for; None if there is none."""
+    """J with J^T J the Gauss-Newton matrix, or N J J^T the kernel asked for; None if there is none."""
     if question.which == "gauss-newton":
         return triangle(question.problem, question.theta)
     if question.which == "ntk":
-        return jacobian(question.problem, question.theta) * np.sqrt(question.problem.x.shape[0])
+        return jacobian(question.problem, question.theta)
     return None
 
 

@@ -21,6 +21,9 @@ LOBPCG_STEPS = 2000
 LANCZOS_RESTARTS = 300
 """Restarts of the Lanczos method at most; each costs about 20 + k products."""
 
+LANCZOS_TOLERANCE = 1e-10
+"""Relative accuracy asked of eigenvalues: full accuracy may be out of reach of the small ones."""
+
 RELATIVE_RESIDUAL = 0.05
 """Residual over eigenvalue up to which an eigenvalue counts as found: an upper bound of its relative error."""
 
@@ -128,7 +131,7 @@ def _lanczos(H: LinearOperator, k: int, end: str, rng: np.random.Generator) -> t
         return np.zeros(k), np.zeros((size, k))
     basis = min(size, max(2 * k + 1, 60))  # clustered small eigenvalues need more than ARPACK's default of 20
     try:
-        values, vectors = eigsh(H, k, which=end, v0=start, ncv=basis, maxiter=LANCZOS_RESTARTS)
+        values, vectors = eigsh(H, k, which=end, v0=start, ncv=basis, tol=LANCZOS_TOLERANCE, maxiter=LANCZOS_RESTARTS)
     except ArpackNoConvergence as error:
         values, vectors = error.eigenvalues, error.eigenvectors
         if len(values) == 0:
