@@ -115,8 +115,11 @@ class Sweep:
     shared: bool
 
     @classmethod
-    def forward(cls, net: Network, theta: FloatArray, x: FloatArray, share: bool) -> Sweep:
-        """Evaluate at theta and x; `share` lets x and an equal statistics batch use the same rows."""
+    def forward(cls, net: Network, theta: FloatArray, x: FloatArray, share: bool, inputs: bool = True) -> Sweep:
+        """Evaluate at theta and x; `share` lets x and an equal statistics batch use the same rows.
+
+        Without `inputs` the first layer knows no derivatives in x: cotangents may be pulled back to theta alone.
+        """
         batch = net.statistics
         shared = share and batch is not None and (x is batch or np.array_equal(x, batch))
         n_statistics = 0 if batch is None else batch.shape[0]
@@ -125,7 +128,7 @@ class Sweep:
         maps: list[MapState] = []
         for k, (layer, where) in enumerate(zip(net.layers, net.slices, strict=True)):
             with at_layer(k):
-                layers.append(layer.linearize(theta[where], z))
+                layers.append(layer.linearize(theta[where], z, slopes=inputs or k > 0))
             if k < len(net.node_maps):
                 node_map = net.node_maps[k]
                 assert isinstance(node_map, PointwiseMap | StatisticsMap)

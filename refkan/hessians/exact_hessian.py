@@ -114,7 +114,7 @@ def _by_layers(points: Points, targets: FloatArray, raw: RawMatrix) -> FloatArra
     cotangents = [[np.zeros((form.n_outputs, b.slots, b.dim)) for b in form.blocks] for form in points.forms]
     size = chunk_size(points.sweep_bytes + _bytes_per_sample(points, raw))
     for rows, sweep in points.sweeps(size):
-        forms = [layer.local_form(curved=True) for layer in sweep.layers]
+        forms = [layer.local_form(curved=k > 0) for k, layer in enumerate(sweep.layers)]
         weights = points.weights[rows] / points.n_samples
         a = weights[:, None] * (sweep.value - targets[rows])
         A = weights[:, None, None] * np.eye(points.n_outputs)

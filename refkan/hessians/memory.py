@@ -8,7 +8,7 @@ from pathlib import Path
 from refkan.arguments import check_positive
 from refkan.array_types import FloatArray
 
-CHUNK_BYTES = 2**22
+CHUNK_BYTES = 2**23
 """Working arrays of a chunk of samples: small enough for the caches, large enough that the work outweighs the calls."""
 
 LARGEST_CHUNK, SMALLEST_CHUNK = 8192, 16

@@ -129,7 +129,7 @@ class Points:
         """Sweeps of the frozen network over chunks of `size` samples, in order."""
         for first in range(0, self.n_samples, size):
             rows = slice(first, min(first + size, self.n_samples))
-            sweep = Sweep.forward(self.frozen, self.theta, self.x[rows], share=False)
+            sweep = Sweep.forward(self.frozen, self.theta, self.x[rows], share=False, inputs=False)
             require_finite(sweep.value, first)
             yield rows, sweep
 

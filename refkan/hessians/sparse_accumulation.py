@@ -24,11 +24,11 @@ from refkan.kernels import gauss_newton as kernels
 from refkan.kernels.launch import launch
 from refkan.layers.local_forms import Chart, Features, LocalForm
 
-CACHE_ENTRIES = 3072
-"""Entries that the sums of one pair of slots may have, to stay in the first cache (24 kB)."""
+CACHE_ENTRIES = 16384
+"""Entries that the sums of one pair of slots may have, to stay in the second cache (128 kB)."""
 
 LEAST_WIDTH = 8
-"""Pairs (q, q') in a block that are worth a loop."""
+"""Pairs (q, q') in a block that are worth a loop of their own."""
 
 TASKS = 6
 """Pairs of slots times blocks that are wanted: what several threads can share evenly."""
@@ -60,15 +60,23 @@ class Window:
 
 
 class Sums:
-    """Sums over samples of T phi phi' for pairs of slots (left, right) and of outputs (q_left, q_right)."""
+    """Sums over samples of T phi phi' for two blocks of functions and pairs (q, q') of outputs.
 
-    def __init__(
-        self, windows: tuple[Window, Window], slot_pairs: tuple[IntArray, IntArray], q_pairs: tuple[IntArray, IntArray]
-    ) -> None:
-        self.windows, self.slot_pairs, self.q_pairs = windows, slot_pairs, q_pairs
+    Parameters
+    ----------
+    windows : pair of Window
+    q_pairs : pair of arrays (K,)
+    same : bool
+        Whether the two blocks are one: slots p <= p' suffice.
+    """
+
+    def __init__(self, windows: tuple[Window, Window], q_pairs: tuple[IntArray, IntArray], same: bool) -> None:
+        self.windows, self.q_pairs, self.same = windows, q_pairs, same
         a, b = windows
-        self.blocks, self.width = blocks_of_pairs(q_pairs[0].size, slot_pairs[0].size, a.dim * b.dim)
-        self.sums = np.zeros((slot_pairs[0].size, self.blocks, a.dim, b.dim * self.width))
+        self.slot_pairs = unordered_pairs(a.slots) if same else all_pairs(a.slots, b.slots)
+        n_pairs = self.slot_pairs[0].size
+        self.blocks, self.width = blocks_of_pairs(q_pairs[0].size, n_pairs, a.dim * b.dim)
+        self.sums = np.zeros((n_pairs, self.blocks, a.dim, b.dim * self.width))
 
     def pack(self, T: FloatArray) -> FloatArray:
         """Cut T (n, Q, Q') into blocks (B, n, width)."""
@@ -82,43 +90,39 @@ class Sums:
         launch(kernels.couple, G.shape[0], 3 * out.size * G.shape[1], G, H, *self.q_pairs, out)
         return out
 
-    def add(
-        self,
-        starts: tuple[IntArray, IntArray],
-        rows: tuple[FloatArray, FloatArray],
-        T: FloatArray,
-        pairs: slice = slice(None),
-    ) -> None:
-        """Add samples: windows start (n, P) and rows (n, P, width) of both blocks of functions, T in blocks.
+    def add(self, start: IntArray, rows: FloatArray, right: Features, T: FloatArray, slot: int | None = None) -> None:
+        """Add samples: windows start (n, P) and rows (n, P, width) on the left, functions on the right, T in blocks.
 
-        `pairs` restricts the sums to some pairs of slots.
+        `slot` restricts the sums to one slot on the left; for blocks that are not the same.
         """
         a, b = self.windows
-        left, right, sums = self.slot_pairs[0][pairs], self.slot_pairs[1][pairs], self.sums[pairs]
-        tasks = left.size * self.blocks
+        only = slice(None) if slot is None else slice(slot * b.slots, (slot + 1) * b.slots)
+        p, p_right = self.slot_pairs[0][only], self.slot_pairs[1][only]
+        tasks = p.size * self.blocks
         operations = 2 * tasks * T.shape[1] * (a.width + 1) * b.width * self.width
         launch(
-            kernels.accumulate, tasks, operations, left, right,
-            starts[0], rows[0], starts[1], rows[1], a.lengths, b.lengths, T, sums,
+            kernels.accumulate, tasks, operations, p, p_right,
+            start, rows, right.start, right.values, a.lengths, b.lengths, T, self.sums[only],
         )  # fmt: skip
 
-    def write(self, H: FloatArray, swapped: bool = False) -> None:
-        """Write the sums into H, and at the transposed place; `swapped`: with q and q' exchanged."""
+    def write(self, H: FloatArray, other_order: bool) -> None:
+        """Write the sums into H, and at the transposed places; `other_order`: also for q' <= q, T being symmetric.
+
+        For one and the same block of functions also for slots p' < p.
+        """
         a, b = self.windows
-        q_left, q_right = self.q_pairs[::-1] if swapped else self.q_pairs
-        pairs, size = self.slot_pairs[0].size, self.sums.size
-        launch(
-            kernels.unfold, pairs, 4 * size, self.sums, *self.slot_pairs, q_left, q_right,
-            a.slots, a.dim, b.slots, b.dim, a.offset, b.offset, H,
-        )  # fmt: skip
-
-    def write_symmetric(self, H: FloatArray) -> None:
-        """Write sums over slots p <= p' and outputs q <= q' of one block of functions to all places that they fill."""
-        a, pairs = self.windows[0], self.slot_pairs[0].size
-        launch(
-            kernels.unfold_symmetric, pairs, 8 * self.sums.size,
-            self.sums, *self.slot_pairs, *self.q_pairs, a.slots, a.dim, a.offset, H,
-        )  # fmt: skip
+        n_pairs, operations = self.slot_pairs[0].size, 8 * self.sums.size
+        if self.same:
+            launch(
+                kernels.unfold_symmetric, n_pairs, operations,
+                self.sums, *self.slot_pairs, *self.q_pairs, a.slots, a.dim, a.offset, H,
+            )  # fmt: skip
+            return
+        for q_left, q_right in (self.q_pairs, self.q_pairs[::-1])[: 1 + other_order]:
+            launch(
+                kernels.unfold, n_pairs, operations, self.sums, *self.slot_pairs, q_left, q_right,
+                a.slots, a.dim, b.slots, b.dim, a.offset, b.offset, H,
+            )  # fmt: skip
 
 
 def all_pairs(n: int, m: int) -> tuple[IntArray, IntArray]:
@@ -149,23 +153,21 @@ class LayerPair:
     ) -> None:
         self.same = same
         q_pairs = unordered_pairs(n_outputs) if same else all_pairs(n_outputs, n_outputs_lower)
-        self.parts: list[tuple[int, int, Sums]] = []
-        for i, a in enumerate(windows):
-            for j, b in enumerate(windows_lower[: i + 1] if same else windows_lower):
-                slots = unordered_pairs(a.slots) if same and i == j else all_pairs(a.slots, b.slots)
-                self.parts.append((i, j, Sums((a, b), slots, q_pairs)))
+        self.parts = [
+            (i, j, Sums((a, b), q_pairs, same and i == j))
+            for i, a in enumerate(windows)
+            for j, b in enumerate(windows_lower[: i + 1] if same else windows_lower)
+        ]
 
     def add(self, blocks: Sequence[Features], lower: Sequence[Features], T: FloatArray) -> None:
         """Add samples with matrices T (n, Q, Q')."""
         for i, j, sums in self.parts:
-            a, b = blocks[i], lower[j]
-            sums.add((a.start, b.start), (a.values, b.values), sums.pack(T))
+            sums.add(blocks[i].start, blocks[i].values, lower[j], sums.pack(T))
 
     def add_product(self, blocks: Sequence[Features], lower: Sequence[Features], G: FloatArray, H: FloatArray) -> None:
         """Add samples with T = sum_o G[s, o, q] H[s, o, q']."""
         for i, j, sums in self.parts:
-            a, b = blocks[i], lower[j]
-            sums.add((a.start, b.start), (a.values, b.values), sums.couple(G, H))
+            sums.add(blocks[i].start, blocks[i].values, lower[j], sums.couple(G, H))
 
     def add_moved(self, blocks: Sequence[Features], lower: Sequence[Features], du: FloatArray, R: FloatArray) -> None:
         """Add what cotangents du (n, Q) of u hold when inputs of the upper layer move, R (n, P, Q') = dx_p/du'_q'.
@@ -173,23 +175,15 @@ class LayerPair:
         To H[(q, p, i), (q', p', i')]: sum_s du[s, q] phi_{p,i}'(x_p) R[s, p, q'] phi'_{p',i'}(x_p').
         """
         for i, j, sums in self.parts:
-            a, b = blocks[i], lower[j]
-            if a.slopes is None:
-                continue
-            for p in range(a.slots):
-                T = sums.pack(du[:, :, None] * R[:, p, None, :])
-                pairs = slice(p * b.slots, (p + 1) * b.slots)
-                sums.add((a.start, b.start), (a.slopes, b.values), T, pairs)
+            slopes = blocks[i].slopes
+            if slopes is not None:
+                for p in range(blocks[i].slots):
+                    sums.add(blocks[i].start, slopes, lower[j], sums.pack(du[:, :, None] * R[:, p, None, :]), p)
 
     def write(self, H: FloatArray) -> None:
         """Write all blocks into H."""
-        for i, j, sums in self.parts:
-            if self.same and i == j:
-                sums.write_symmetric(H)
-                continue
-            sums.write(H)
-            if self.same:
-                sums.write(H, swapped=True)
+        for _, _, sums in self.parts:
+            sums.write(H, other_order=self.same)
 
 
 class RawMatrix:

@@ -2,7 +2,7 @@ r"""Sums over samples of T[q, q'] phi_i(x_p) psi_j(x_p'): matrices J^T J whose r
 
 Slots are inputs of a layer; slot p of sample s sees the functions start[s, p], ..., start[s, p] + width - 1 with
 values rows[s, p, :]. The pairs (q, q') are numbered by k and cut into blocks of equal width, so that the sums of one
-pair of slots and one block, out[i, j, k], stay in the first cache; the last block is filled up with zeros.
+pair of slots and one block, out[i, j, k], stay in a cache; the last block is filled up with zeros.
 """
 
 from __future__ import annotations
@@ -37,21 +37,24 @@ def accumulate(first, last, left, right, start, rows, start_right, rows_right, w
     """
     blocks, n_samples, K = T.shape
     size = len(width_right) * K
+    # Unsigned positions need no test for indices that count from the end.
+    stride, length = np.uint64(out.shape[3]), np.uint64(size)
     V = np.empty(size)
     for task in range(first, last):
         n, b = task // blocks, task % blocks
         p, p_right = left[n], right[n]
+        sums = out[n, b].reshape(out.shape[2] * out.shape[3])
         for s in range(n_samples):
             for j in range(len(width_right)):
                 value = rows_right[s, p_right, j]
                 for l in range(K):
                     V[j * K + l] = value * T[b, s, l]
-            column = start_right[s, p_right] * K
+            at = np.uint64(start[s, p]) * stride + np.uint64(start_right[s, p_right] * K)
             for i in range(len(width)):
                 value = rows[s, p, i]
-                target = out[n, b, start[s, p] + i, column : column + size]
-                for l in range(size):
-                    target[l] += value * V[l]
+                for l in range(length):
+                    sums[at + l] += value * V[l]
+                at += stride
 
 
 @kernel

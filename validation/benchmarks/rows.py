@@ -5,5 +5,6 @@ from __future__ import annotations
 ROWS: dict[str, str] = {
     "spline-evaluation": "validation.benchmarks.spline_evaluation",
     "layer": "validation.benchmarks.layer",
+    "gauss-newton": "validation.benchmarks.gauss_newton",
     "startup": "validation.benchmarks.startup",
 }

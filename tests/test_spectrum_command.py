@@ -1,0 +1,166 @@
+"""`refkan spectrum`: tables, files, resuming, workers, clusters, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+
+import pytest
+
+from refkan import cli
+from refkan.cli import main
+
+SMALL = ["--orders", "2", "--intervals", "2", "3", "--widths", "2", "1", "--samples", "40"]
+
+
+def run(*options):
+    return main(["spectrum", *SMALL, *options])
+
+
+def test_a_table_of_all_combinations(capsys):
+    assert run("--bases", "spline", "relu", "mlp-tanh", "--widths", "1", "1", "--seeds", "0", "1") == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    # Two widths, two bases of splines on two intervals, dense networks once, two seeds.
+    assert len(lines) == 1 + 2 * (2 * 2 + 1) * 2
+    assert lines[0].startswith("kind")
+    assert "20/20 mlp-tanh [1, 1] seed 1: condition" in err
+
+
+def test_files_are_written_and_points_are_kept(tmp_path, capsys):
+    folder = tmp_path / "new" / "study"
+    assert run("--output", str(folder)) == 0
+    first = capsys.readouterr()
+    rows = json.loads((folder / "spectrum.json").read_text())
+    assert [(row["kind"], row["intervals"]) for row in rows] == [
+        ("spline", 2), ("spline", 3), ("relu", 2), ("relu", 3),
+    ]  # fmt: skip
+    assert (folder / "spectrum.png").read_bytes().startswith(b"\x89PNG")
+    assert len(list((folder / "points").glob("*.json"))) == 4
+    assert not list(folder.rglob("*.tmp"))
+    assert run("--output", str(folder)) == 0
+    again = capsys.readouterr()
+    assert again.out == first.out
+    assert again.err.splitlines() == ["4 of 4 points are there already"]
+
+
+def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run() == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_workers_compute_the_same(tmp_path, capsys):
+    before = dict(os.environ)
+    assert run() == 0
+    alone = capsys.readouterr().out
+    assert run("--workers", "1", "--output", str(tmp_path)) == 0
+    assert capsys.readouterr().out == alone
+    assert dict(os.environ) == before
+
+
+def test_a_dask_cluster(tmp_path, capsys):
+    distributed = pytest.importorskip("distributed")
+    assert run() == 0
+    alone = capsys.readouterr().out
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        assert run("--dask", cluster.scheduler_address) == 0
+    assert capsys.readouterr().out == alone
+
+
+def test_a_cluster_that_is_not_there(monkeypatch, capsys):
+    class Unreachable:
+        @staticmethod
+        def Client(address, **options):  # noqa: N802
+            raise OSError(f"Timed out trying to connect to {address}")
+
+    monkeypatch.setattr(cli, "import_module", lambda name: Unreachable)
+    assert run("--dask", "tcp://127.0.0.1:9") == 1
+    assert "Timed out trying to connect to tcp://127.0.0.1:9" in capsys.readouterr().err
+
+
+def test_the_extra_for_clusters_is_named_when_it_is_missing(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert run("--dask", "tcp://127.0.0.1:8786") == 2
+    assert "--dask needs the extra: pip install 'refkan[cluster]'" in capsys.readouterr().err
+
+
+def test_hessians_and_preconditioners(capsys):
+    assert run("--which", "hessian", "--node-map", "mean-std", "--preconditioner", "relu") == 0
+    assert "spline/relu" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--orders", "0"], "order must be at least 1; got 0"),
+        (["--widths", "3"], "widths must hold at least two numbers"),
+        (["--samples", "0"], "samples must be at least 1"),
+        (["--seeds", "-1"], "seed must be at least 0"),
+        (["--workers", "0"], "--workers must be at least 1; got 0"),
+        (["--which", "hessian", "--widths", "3", "1"], "--which hessian needs two inputs and one output"),
+    ],
+)
+def test_wrong_numbers_are_usage_errors(options, message, capsys):
+    assert run(*options) == 2
+    out, err = capsys.readouterr()
+    assert message in err
+    assert not out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--bases", "fourier"], "invalid choice: 'fourier'"),
+        (["--which", "fisher"], "invalid choice: 'fisher'"),
+        (["--workers", "1", "--dask", "a"], "not allowed with argument"),
+        (["--intervals", "many"], "invalid int value: 'many'"),
+    ],
+)
+def test_unknown_names_are_usage_errors(options, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run(*options)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run("--output", str(tmp_path / "file" / "below")) == 2
+    assert "folder must be writable" in capsys.readouterr().err
+
+
+def failing_study(error):
+    def run(*_, **__):
+        raise error
+
+    return run
+
+
+def test_a_dead_executor_and_an_interruption_have_codes_of_their_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "study", failing_study(RuntimeError("the executor failed when 3 of 4 points were done")))
+    assert run("--output", str(tmp_path)) == 1
+    assert "3 of 4 points" in capsys.readouterr().err
+    monkeypatch.setattr(cli, "study", failing_study(KeyboardInterrupt()))
+    assert run("--output", str(tmp_path)) == 130
+    assert f"interrupted; finished points are kept in {tmp_path / 'points'}" in capsys.readouterr().err
+    assert run() == 130
+    assert not (tmp_path / "spectrum.json").exists()
+
+
+def test_a_failed_point_is_shown_and_makes_the_code_1(monkeypatch, capsys):
+    studies = importlib.import_module("refkan.conditioning.studies")
+    original = studies.measure
+
+    def measure(point, *rest):
+        if point.kind == "relu":
+            raise MemoryError("too large")
+        return original(point, *rest)
+
+    monkeypatch.setattr(studies, "measure", measure)
+    assert run() == 1
+    assert capsys.readouterr().out.count("MemoryError: too large") == 2

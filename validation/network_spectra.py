@@ -1,0 +1,119 @@
+"""Condition numbers of single layers and of networks, in every basis and for other architectures, as records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import refkan as rk
+from refkan.bsplines import gauss_points
+
+BASES = ("spline", "relu", "scaled-relu")
+
+MATRICES = ("gauss-newton", "hessian")
+
+QUADRATURE = 8
+"""Points of the Gauss rule on every interval."""
+
+Levels = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes
+    ----------
+    orders
+        Of networks; single layers have order 1 as well.
+    layers
+        Intervals of single layers.
+    levels
+        Intervals of the two layers of [2, 5, 1]; each twice those before.
+    node_maps
+    states
+        Where the matrices are taken: "start", "trained" (in the spline basis), "trained in the ReLU basis".
+    seeds, samples, steps
+        `steps` of L-BFGS lead from the start to the others.
+    """
+
+    orders: tuple[int, ...]
+    layers: tuple[int, ...]
+    levels: Levels
+    node_maps: tuple[str, ...]
+    states: tuple[str, ...]
+    seeds: range
+    samples: int
+    steps: int
+
+
+def layer_condition(order: int, intervals: int) -> dict[str, Any]:
+    """Condition numbers of J^T J of one layer in L2 on uniform knots: for both bases those of the Gram matrices."""
+    # Exact for products of splines, and to rounding for SiLU, which is no spline and would hide in r-point rules.
+    x, weights = gauss_points(rk.SplineSpace.uniform(QUADRATURE, intervals))
+    problem, theta = in_l2(rk.kan([1, 1], order, intervals), x, weights)
+    conditions = {basis: rk.spectrum(problem, theta, basis=basis).condition for basis in BASES}
+    conditions["SiLU edge"] = rk.spectrum(*in_l2(rk.kan([1, 1], order, intervals, edge="silu"), x, weights)).condition
+    return {"order": order, "intervals": intervals, "dim": theta.size} | conditions
+
+
+def in_l2(net: rk.Network, x: np.ndarray, weights: np.ndarray) -> tuple[rk.LeastSquares, np.ndarray]:
+    """Least squares in L2 for one layer, at the points and weights of a quadrature, and a start."""
+    net, theta = net.initialize(np.random.default_rng(0), x[:, None])
+    return rk.LeastSquares(net, x[:, None], np.zeros((x.size, 1)), weights=x.size * weights), theta
+
+
+def network_cases(order: int, level: tuple[int, int], node_map: str, seed: int, size: Size) -> Iterator[dict[str, Any]]:
+    """Condition numbers of both matrices in every basis, at every state of one network [2, 5, 1]."""
+    problem, theta = started(rk.kan([2, 5, 1], order, level, node_map=node_map), seed, size.samples)
+    for state in size.states:
+        at = theta
+        if state != "start":
+            geometry = "relu" if state == "trained in the ReLU basis" else "spline"
+            at = rk.minimize(problem, theta, method="lbfgs", steps=size.steps, geometry=geometry).theta
+        case: dict[str, Any] = {
+            "order": order, "level": level, "node map": node_map, "seed": seed, "state": state,
+            "parameters": theta.size, "mse": problem.mse(at),
+        }  # fmt: skip
+        for matrix in MATRICES:
+            spectra = {basis: rk.spectrum(problem, at, which=matrix, basis=basis) for basis in BASES}
+            own = spectra["spline"]  # rank and null space are the same in all of them
+            case[matrix] = {basis: spectrum.condition for basis, spectrum in spectra.items()} | {
+                "nullity": own.nullity, "analytic nullity": own.analytic_nullity, "gap": own.gap,
+                "negative": own.negative,
+            }  # fmt: skip
+        yield case
+
+
+def other_models(order: int, level: tuple[int, int], seed: int, size: Size) -> Iterator[dict[str, Any]]:
+    """Gauss-Newton condition numbers of other architectures, MLPs with as many parameters as the spline network."""
+    width = round(rk.kan([2, 5, 1], order, level).n_params / 4)
+    models = {
+        "SiLU edge": rk.kan([2, 5, 1], order, level, edge="silu"),
+        "MLP, ReLU": rk.mlp([2, width, 1]),
+        "MLP, ReLU^3": rk.mlp([2, width, 1], "relu3"),
+        "MLP, tanh": rk.mlp([2, width, 1], "tanh"),
+    }
+    for name, model in models.items():
+        problem, theta = started(model, seed, size.samples)
+        trained = rk.minimize(problem, theta, method="lbfgs", steps=size.steps).theta
+        for state, at in (("start", theta), ("trained", trained)):
+            spectrum = rk.spectrum(problem, at)
+            yield {
+                "model": name, "order": order, "level": level, "seed": seed, "state": state, "parameters": theta.size,
+                "condition": spectrum.condition, "nullity": spectrum.nullity,
+                "analytic nullity": spectrum.analytic_nullity,
+                # Of the numerical range: where that ends without a gap, it is cut off by rounding.
+                "lower bound": "gap" in spectrum.flags or "resolution" in spectrum.flags,
+            }  # fmt: skip
+
+
+def started(net: rk.Network, seed: int, samples: int) -> tuple[rk.LeastSquares, np.ndarray]:
+    """The regression problem of [S26] section 5.1 for a network, and a start."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(1e-4, 0.9999, (samples, 2))
+    net, theta = net.initialize(rng, x)
+    return rk.LeastSquares(net, x, rk.problems.regression_target(x)), theta

@@ -1,0 +1,58 @@
+"""Condition numbers against the number of intervals, for every model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import NullFormatter
+
+from validation.verdicts import Figure
+
+STYLES = {"spline": ("o-", "B-splines"), "relu": ("^-", "ReLU powers"), "scaled-relu": ("v--", "scaled ReLU powers")}
+
+
+def condition_figure(
+    layers: Sequence[Mapping[str, Any]], networks: Sequence[Mapping[str, Any]], models: Sequence[Mapping[str, Any]]
+) -> Figure:
+    """One layer for all orders; Gauss-Newton and Hessian of networks of order 3, with the other architectures."""
+    canvas = Canvas(figsize=(11, 4), layout="constrained")
+    one, *rest = canvas.subplots(1, 3)
+    for colour, order in enumerate(sorted({case["order"] for case in layers})):
+        chosen = [case for case in layers if case["order"] == order]
+        n = [case["intervals"] for case in chosen]
+        one.loglog(n, [case["spline"] for case in chosen], "o-", color=f"C{colour}", label=f"r = {order}")
+        one.loglog(n, [case["relu"] for case in chosen], "^-", color=f"C{colour}", mfc="none")
+    _ticks(one, {case["intervals"] for case in layers})
+    one.set(title="one layer", xlabel="n", ylabel="condition number")
+    one.legend(fontsize="x-small", title="dots B-splines, triangles ReLU", title_fontsize="x-small")
+    for axes, (matrix, title) in zip(rest, (("gauss-newton", "Gauss-Newton"), ("hessian", "Hessian")), strict=True):
+        cases = [c for c in networks if (c["order"], c["state"], c["node map"]) == (3, "start", "affine")]
+        for basis, (style, label) in STYLES.items():
+            _median_line(axes, [(c["level"], c[matrix][basis]) for c in cases], style, label)
+        axes.set(title=f"{title} of [2, 5, 1], r = 3, at the start", xlabel="intervals of the second layer")
+        _ticks(axes, {case["level"][1] for case in cases})
+    for name in dict.fromkeys(case["model"] for case in models):
+        cases = [c for c in models if (c["model"], c["order"], c["state"]) == (name, 3, "start")]
+        bound = " (at least)" if any(case["lower bound"] for case in cases) else ""
+        _median_line(rest[0], [(c["level"], c["condition"]) for c in cases], "x:", name + bound)
+    canvas.legend(*rest[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="x-small")
+    caption = (
+        "Condition numbers against the number of intervals. MLPs have as many parameters as the spline network. Where"
+        " singular values run into rounding without a gap, only a lower bound is known."
+    )
+    return Figure.from_matplotlib(canvas, "condition-numbers", caption)
+
+
+def _ticks(axes: Any, numbers: Iterable[int]) -> None:
+    ticks = sorted(numbers)
+    axes.set_xticks(ticks, labels=[str(n) for n in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _median_line(axes: Any, points: Sequence[tuple[tuple[int, int], float]], style: str, label: str) -> None:
+    levels = sorted({level for level, _ in points})
+    values = [np.median([value for level, value in points if level == chosen]) for chosen in levels]
+    axes.loglog([level[1] for level in levels], values, style, label=label, mfc="none")
