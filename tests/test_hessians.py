@@ -1,189 +1,267 @@
-"""Gauss-Newton matrices, Hessians, products and tangent kernels."""
+"""Exact Hessians: against complex steps of the gradient, exact rationals, Taylor remainders and laws."""
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
+from factories import EDGE_KINDS, EVERY_NETWORK, NODE_MAPS, SOME_NETWORKS, NetworkCase, exact, name, samples
 
 import refkan as rk
-from refkan import hessians
+from refkan import definitions, hessians
+from refkan.checks import dot_test, taylor_test
+from refkan.hessians import gauss_newton, hessian, hessian_vector
+from refkan.layers import activations
+from refkan.sweeps import Sweep
 
-N = 13
-
-NETWORKS = {
-    f"{kind}-{node_map}-{outside}": (kind, node_map, outside)
-    for kind in ("spline", "relu", "scaled-relu", "silu")
-    for node_map in ("affine", "mean-std", "min-max", "sigmoid", "none")
-    for outside in ("linear", "polynomial", "natural")
-    if outside == "linear" or node_map in ("affine", "mean-std")
-} | {f"mlp-{activation}": ("mlp", activation, "") for activation in ("relu", "relu3", "tanh")}
-
-
-def start(name, weights=False, residual=True):
-    """A small problem of cubic splines, away from its minimum, with samples inside and outside the domain."""
-    kind, node_map, outside = NETWORKS[name]
-    rng = np.random.default_rng(5)
-    if kind == "mlp":
-        net = rk.mlp([2, 3, 4, 2], node_map)
-    else:
-        basis, edge = ("spline", "silu") if kind == "silu" else (kind, "spline")
-        net = rk.kan([2, 3, 2], 4, [3, 2], basis=basis, edge=edge, node_map=node_map, outside=outside)
-    # The maps are bound to other samples: bound to x itself, its extremes would sit on the ends of a domain, where
-    # second derivatives jump and differences say nothing.
-    net, theta = net.initialize(rng, rng.uniform(size=(11, 2)), statistics=rng.uniform(size=(9, 2)))
-    theta = theta + 0.05 * rng.normal(size=theta.size)
-    x = rng.uniform(-0.1, 1.1, (N, 2))
-    y = net(theta, x) if not residual else rng.normal(size=(N, 2))
-    return rk.LeastSquares(net, x, y, weights=rng.uniform(0.5, 2.0, N) if weights else None), theta
-
-
-def dense_gauss_newton(problem, theta):
-    J = problem.net.jacobian(theta, problem.x)
-    w = np.ones(N) if problem.weights is None else problem.weights
-    return J.T @ (np.repeat(w, 2)[:, None] * J) / N, np.abs(J).T @ (np.repeat(w, 2)[:, None] * np.abs(J)) / N
-
-
-def differences(problem, theta, h=1e-6):
-    """Central differences of the gradient, column by column."""
-    return np.stack(
-        [(problem.gradient(theta + h * e) - problem.gradient(theta - h * e)) / (2 * h) for e in np.eye(theta.size)],
-        axis=1,
-    )
-
-
-@pytest.mark.parametrize("path", ["dense", "sparse"])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_gauss_newton_is_the_product_of_jacobians(name, path):
-    problem, theta = start(name, weights=True)
-    expected, contributions = dense_gauss_newton(problem, theta)
-    try:
-        H = problem.gauss_newton(theta, path=path)
-    except ValueError:
-        assert path == "sparse"  # a layer without a local form says so instead of taking the other path in silence
-        return
-    # Statistics maps add large parts of opposite sign: relative to the largest contribution, not entry by entry.
-    assert np.abs(H - expected).max() <= 1e-13 * contributions.max()
-    assert np.array_equal(H, H.T)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_hessian_is_the_derivative_of_the_gradient(name):
-    problem, theta = start(name, weights=True)
-    H = problem.hessian(theta)
-    # h = 1e-6: truncation h^2 f''''/6 reaches 3e-8 in the steepest case, rounding eps/h 1e-10 of the largest entry;
-    # a bend of the second derivative within h of a sample adds h times the jump of the third.
-    assert np.abs(H - differences(problem, theta)).max() <= 1e-6 * np.abs(H).max()
-    assert np.abs(H - H.T).max() <= 1e-14 * np.abs(H).max()
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_products_need_no_matrix(name):
-    problem, theta = start(name, weights=True)
-    v = np.random.default_rng(2).normal(size=theta.size)
-    for matrix, product in (
-        (problem.hessian(theta), problem.hessian_vector(theta, v)),
-        (problem.gauss_newton(theta), problem.gauss_newton_vector(theta, v)),
-    ):
-        assert np.abs(matrix @ v - product).max() <= 1e-12 * (np.abs(matrix) @ np.abs(v)).max()
-
-
-@pytest.mark.parametrize("name", ["spline-affine-linear", "relu-mean-std-linear", "silu-sigmoid-linear", "mlp-tanh"])
-def test_without_residuals_the_hessian_is_gauss_newton(name):
-    problem, theta = start(name, residual=False)
-    H, G = problem.hessian(theta), problem.gauss_newton(theta)
-    assert np.abs(H - G).max() <= 1e-12 * np.abs(G).max()
-    problem, theta = start(name)
-    assert np.abs(problem.hessian(theta) - problem.gauss_newton(theta)).max() > 1e-3 * np.abs(G).max()
-
-
-@pytest.mark.parametrize(
-    "name", ["spline-mean-std-linear", "scaled-relu-affine-linear", "silu-none-linear", "mlp-tanh"]
+N = 6
+FIXED = tuple(case for case in EVERY_NETWORK if not case.free_knots)
+SOME = tuple(case for case in SOME_NETWORKS if not case.free_knots)
+DEEP = tuple(
+    NetworkCase(kind, node_map, order=order, widths=(2, 2, 3, 2), intervals=(2, 3, 2))
+    for kind in EDGE_KINDS
+    for node_map in NODE_MAPS
+    for order in (1, 2, 4)
 )
-def test_taylor_remainders_fall_with_the_third_power(name):
-    problem, theta = start(name)
-    report = rk.checks.taylor_test(
-        problem.value, problem.gradient, theta, hessian_vector=problem.hessian_vector, rng=np.random.default_rng(1)
+
+
+def start(case, batch="x", n=N):
+    """Problem with weights, and parameters off the start: there an extreme activation lies at the end of a domain."""
+    x = samples(n, reach=0.1)
+    net, theta = case.start(x, statistics=samples(9, seed=11) if batch == "separate" else None)
+    rng = np.random.default_rng(3)
+    y = rng.standard_normal((n, net.widths[-1]))
+    return rk.LeastSquares(net, x, y, rng.uniform(size=n)), theta
+
+
+def complex_gradient(problem, theta):
+    """The gradient by hand at complex theta: the sweeps themselves, in the pure-Python form of the kernels."""
+    sweep = Sweep.forward(problem.net, theta, problem.x.astype(complex), share=True)
+    dy = problem.weights[:, None] * (sweep.value - problem.y) / len(problem.x)
+    return sweep.pull_back(dy, inputs=False)[0]
+
+
+def complex_hessian(problem, theta, step=1e-30):
+    """Rows of the Hessian by complex steps of the gradient."""
+    return np.stack([complex_gradient(problem, theta + 1j * step * e).imag / step for e in np.eye(theta.size)])
+
+
+def cases():
+    for case in (*FIXED, *DEEP):
+        for batch in ("x", "separate") if case.couples_samples and len(case.widths) == 3 else ("x",):
+            yield pytest.param(case, batch, id=f"{name(case)}-{len(case.widths)}-{batch}")
+
+
+@pytest.mark.parametrize(("case", "batch"), [*cases()])
+def test_hessian_is_the_complex_step_of_the_gradient(case, batch):
+    """1e-13 of the largest entry; with products, symmetry, and the Gauss-Newton matrix at zero residual."""
+    problem, theta = start(case, batch)
+    # A few directions: the complex steps go through kernels in Python.
+    directions = np.random.default_rng(2).standard_normal((3, theta.size))
+    reference = [complex_gradient(problem, theta + 1e-30j * v).imag / 1e-30 for v in directions]
+    H = problem.hessian(theta)
+    assert np.array_equal(H, H.T)
+    for v, expected in zip(directions, reference, strict=True):
+        scale = (np.abs(H) @ np.abs(v)).max()
+        assert np.abs(H @ v - expected).max() <= 1e-13 * scale
+        assert np.abs(problem.hessian_vector(theta, v) - expected).max() <= 1e-13 * scale
+
+    exact_fit = rk.LeastSquares(problem.net, problem.x, problem.net(theta, problem.x), problem.weights)
+    K = exact_fit.gauss_newton(theta)
+    assert np.abs(exact_fit.hessian(theta) - K).max() <= 1e-13 * np.abs(K).max()
+
+
+@pytest.mark.parametrize("case", SOME, ids=name)
+def test_every_entry_against_complex_steps(case):
+    problem, theta = start(case)
+    H, reference = problem.hessian(theta), complex_hessian(problem, theta)
+    assert np.abs(H - reference).max() <= 1e-13 * np.abs(reference).max()
+
+
+@pytest.mark.parametrize("case", SOME, ids=name)
+def test_central_differences_of_the_gradient(case):
+    """D(h) central, extrapolated twice: error h^6 inside the pieces that the activations lie in."""
+    problem, theta = start(case)
+    v = theta * np.random.default_rng(0).standard_normal(theta.size)
+
+    def central(h):
+        return (problem.gradient(theta + h * v) - problem.gradient(theta - h * v)) / (2 * h)
+
+    h = 5e-4
+    once = [(4 * central(s * h) - central(2 * s * h)) / 3 for s in (1, 2)]
+    expected = problem.hessian_vector(theta, v)
+    # Rounding of the gradient over h, amplified: some 1e-16 / 1e-3 times ten.
+    assert np.abs((16 * once[0] - once[1]) / 15 - expected).max() <= 1e-10 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial", "natural"])
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_exact_rationals(order, outside):
+    """[1, 1, 1] without node map: F = sum_j v_j b_j(z), z = sum_i u_i b_i(x), from the definitions over rationals."""
+    net = rk.kan([1, 1, 1], order, 2, node_map="none", outside=outside)
+    rng = np.random.default_rng(order)
+    theta, x, y = rng.uniform(0.1, 0.9, net.n_params), rng.uniform(-0.2, 1.2, (5, 1)), rng.uniform(size=(5, 1))
+    m = net.layers[0].dim
+    u, v = exact(theta[:m]), exact(theta[m:])
+    first, second = ([*map(Fraction, layer.spaces[0].knots.tolist())] for layer in net.layers)
+    H = [[Fraction(0)] * (2 * m) for _ in range(2 * m)]
+
+    def basis(t, at, d):
+        return [definitions.bspline_derivative(t, order, i, at, d, outside) for i in range(m)]
+
+    for x_s, y_s in zip(exact(x[:, 0]), exact(y[:, 0]), strict=True):
+        b = basis(first, x_s, 0)
+        z = sum(c * b_i for c, b_i in zip(u, b, strict=True))
+        B = [basis(second, z, d) for d in range(3)]
+        F, slope, bend = (sum(c * B_j for c, B_j in zip(v, row, strict=True)) for row in B)
+        g = [slope * b_i for b_i in b] + B[0]
+        for i in range(2 * m):
+            for j in range(2 * m):
+                if i < m and j < m:
+                    curved = bend * b[i] * b[j]
+                elif i >= m and j >= m:
+                    curved = Fraction(0)
+                else:
+                    curved = b[min(i, j)] * B[1][max(i, j) - m]
+                H[i][j] += (g[i] * g[j] + (F - y_s) * curved) / 5
+    expected = np.array([[float(entry) for entry in row] for row in H])
+    assert np.abs(hessian(net, theta, x, y) - expected).max() <= 1e-13 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("case", [c for c in SOME if c.order > 2 or c.kind == "mlp-tanh"], ids=name)
+def test_taylor_remainders_vanish_at_third_order(case):
+    problem, theta = start(case, n=12)
+    report = taylor_test(
+        problem.value, problem.gradient, theta, hessian_vector=problem.hessian_vector, largest=2.0**-6, halvings=12
     )
+    assert report.ok, report.table
+    doubled = lambda theta, v: 2 * problem.hessian_vector(theta, v)  # noqa: E731
+    assert not taylor_test(problem.value, problem.gradient, theta, hessian_vector=doubled, largest=2.0**-6).ok
+
+
+@pytest.mark.parametrize("case", SOME, ids=name)
+def test_products_are_symmetric(case):
+    problem, theta = start(case)
+    product = lambda v: problem.hessian_vector(theta, v)  # noqa: E731
+    report = dot_test(product, product, theta.size, theta.size)
     assert report.ok, report.table
 
 
 @pytest.mark.parametrize("node_map", ["affine", "mean-std", "sigmoid"])
-def test_the_matrix_in_the_other_basis(node_map):
-    problem, theta = start(f"spline-{node_map}-linear")
-    relu = problem.net.to_basis("scaled-relu")
-    w = problem.net.convert(theta, relu)
-    other = rk.LeastSquares(relu, problem.x, problem.y)
-    to_spline = relu.coordinates("spline")
-    for name in ("gauss_newton", "hessian"):
-        H_w = getattr(other, name)(w)
-        half = np.stack([to_spline.gradient(row) for row in H_w])  # H_w A^T, row by row
-        H_u = np.stack([to_spline.gradient(column) for column in half.T])
-        expected = getattr(problem, name)(theta)
-        assert np.abs(H_u - expected).max() <= 1e-8 * np.abs(expected).max()
+@pytest.mark.parametrize("basis", ["relu", "scaled-relu"])
+def test_change_of_basis(node_map, basis):
+    """H_u = A H_w A^T for the whole Hessian too: the change is linear."""
+    problem, u = start(NetworkCase("spline", node_map), n=40)
+    other = problem.net.to_basis(basis)
+    w = problem.net.convert(u, other)
+    coordinates = other.coordinates("spline")
+    A = np.stack([coordinates.gradient(column) for column in np.eye(w.size)], axis=1)
+    H_w = rk.LeastSquares(other, problem.x, problem.y, problem.weights).hessian(w)
+    scale = np.abs(A) @ np.abs(H_w) @ np.abs(A).T
+    assert np.abs(problem.hessian(u) - A @ H_w @ A.T).max() <= 1e-13 * scale.max()
 
 
-@pytest.mark.parametrize("name", ["spline-affine-linear", "spline-mean-std-linear", "mlp-relu"])
-def test_the_tangent_kernel_shares_the_spectrum(name):
-    problem, theta = start(name)
-    K = problem.ntk(theta)
-    J = problem.net.jacobian(theta, problem.x)
-    assert np.abs(K - J @ J.T).max() <= 1e-13 * np.abs(K).max()
-    rank = min(K.shape[0], theta.size)
-    of_kernel = np.linalg.eigvalsh(K)[::-1][:rank] / N
-    of_matrix = np.linalg.eigvalsh(problem.gauss_newton(theta))[::-1][:rank]
-    assert np.abs(of_kernel - of_matrix).max() <= 1e-13 * of_matrix[0]
+@pytest.mark.parametrize(
+    "case", [NetworkCase("spline", "sigmoid"), NetworkCase("silu"), NetworkCase("mlp-relu3", "none")], ids=str
+)
+def test_chunks_of_samples_add_up(monkeypatch, case):
+    problem, theta = start(case, n=100)
+    H, image = problem.hessian(theta), problem.hessian_vector(theta, theta)
+    monkeypatch.setattr(hessians.memory, "LARGEST_CHUNK", 17)
+    monkeypatch.setattr(hessians.products, "CHUNK", 17)
+    assert np.abs(problem.hessian(theta) - H).max() <= 1e-13 * np.abs(H).max()
+    assert np.abs(problem.hessian_vector(theta, theta) - image).max() <= 1e-13 * np.abs(image).max()
 
 
-def test_blocks_are_those_of_the_layers():
-    problem, theta = start("spline-mean-std-linear", weights=True)
-    H = problem.gauss_newton(theta)
-    blocks = problem.gauss_newton_blocks(theta)
-    assert len(blocks) == 2
-    for block, where in zip(blocks, problem.net.slices, strict=True):
-        assert np.abs(block - H[where, where]).max() <= 1e-13 * np.abs(H).max()
+def test_products_at_one_point_are_those_of_the_functions():
+    problem, theta = start(NetworkCase("spline", "mean-std"))
+    points = hessians.points.Points.check(problem.net, theta, problem.x, problem.weights)
+    at = hessians.ProductsAtPoint(points, problem.y)
+    for v in np.random.default_rng(0).standard_normal((3, theta.size)):
+        np.testing.assert_array_equal(at.hessian(v), problem.hessian_vector(theta, v))
+        np.testing.assert_array_equal(at.gauss_newton(v), problem.gauss_newton_vector(theta, v))
 
 
-def test_many_samples_in_chunks_give_the_same():
-    rng = np.random.default_rng(0)
-    x = rng.uniform(size=(30000, 2))
-    net, theta = rk.kan([2, 3, 1], 3, 3).initialize(rng, x[:100])
-    y = rk.problems.regression_target(x)
-    whole = rk.LeastSquares(net, x, y)
-    halves = [rk.LeastSquares(net, x[rows], y[rows]) for rows in (slice(0, 15000), slice(15000, None))]
-    for name in ("gauss_newton", "hessian"):
-        H = getattr(whole, name)(theta)
-        mean = 0.5 * sum(getattr(half, name)(theta) for half in halves)
-        assert np.abs(H - mean).max() <= 1e-13 * np.abs(H).max()
+def test_at_a_kink_the_second_derivative_is_the_right_one():
+    """A quadratic spline at its breakpoint, and max(z, 0)^3 at 0: as just to the right of it."""
+    net = rk.kan([1, 1, 1], 3, 2, node_map="none")
+    theta = np.concatenate([np.full(4, 0.5), [0.0, 1.0, 4.0, 0.0]])  # the first layer is 1/2, a breakpoint of the next
+    right = theta + np.concatenate([np.full(4, 1e-9), np.zeros(4)])
+    left = theta - np.concatenate([np.full(4, 1e-9), np.zeros(4)])
+    H, H_right, H_left = (hessian(net, t, [[0.3]], [[0.0]]) for t in (theta, right, left))
+    assert np.abs(H - H_right).max() <= 1e-6
+    assert np.abs(H - H_left).max() > 1e-2
+    relu = activations.ACTIVATIONS["relu3"]
+    assert relu.curvature(np.array([-1.0, 0.0, 2.0])).tolist() == [0.0, 0.0, 12.0]
 
 
-def test_the_check_notices_wrong_matrices():
-    problem, theta = start("spline-mean-std-linear")
-    H, truth = problem.hessian(theta), differences(problem, theta)
-    scale = 1e-6 * np.abs(H).max()
-    wrong = {
-        "sign of the residual part": 2 * problem.gauss_newton(theta) - H,
-        "factor": 1.001 * H,
-        "index": np.roll(H, 1, axis=0),
-        "constants of the maps held fixed": rk.LeastSquares(problem.net.freeze(theta), problem.x, problem.y).hessian(
-            theta
-        ),
-    }
-    for name, matrix in wrong.items():
-        assert np.abs(matrix - truth).max() > scale, name
+# --- bad input and sabotage
 
 
-def test_bad_input_is_refused():
-    problem, theta = start("spline-affine-linear")
-    with pytest.raises(ValueError, match="theta must have length"):
-        problem.gauss_newton(theta[1:])
-    with pytest.raises(ValueError, match="finite"):
-        problem.hessian(np.full_like(theta, np.nan))
-    with pytest.raises(ValueError, match="length"):
-        problem.hessian_vector(theta, theta[1:])
-    with pytest.raises(ValueError, match="path must be one of"):
-        problem.gauss_newton(theta, path="fast")
-    free, start_theta = rk.kan([1, 1], 3, 4, free_knots=True).initialize(np.random.default_rng(0), np.ones((2, 1)) / 2)
-    with pytest.raises(ValueError, match="knots"):
-        rk.LeastSquares(free, [[0.2]], [[1.0]]).hessian(start_theta)
-    with pytest.raises(ValueError, match=r"needs .* of memory; 100 bytes are allowed"):
-        hessians.gauss_newton(problem.net, theta, problem.x, memory_limit=100)
+def test_bad_input():
+    problem, theta = start(NetworkCase("spline"))
+    net, x, y = problem.net, problem.x, problem.y
+    free, s = NetworkCase("spline", free_knots=True).start(x)
+    for call in (lambda: hessian(free, s, x, y), lambda: hessian_vector(free, s, x, y, s)):
+        with pytest.raises(ValueError, match="second derivatives need fixed knots; got layer 0 with free_knots=True"):
+            call()
+    with pytest.raises(ValueError, match=r"y must have the shape of the outputs, \(6, 2\); got \(6, 1\)"):
+        hessian(net, theta, x, y[:, :1])
+    with pytest.raises(ValueError, match=r"y must be finite; got y\[0, 0\] = nan"):
+        hessian(net, theta, x, y * np.nan)
+    with pytest.raises(ValueError, match="outputs must be finite"), np.errstate(all="ignore"):
+        problem.hessian_vector(np.full_like(theta, 1e200), theta)
+    with pytest.raises(TypeError, match="v must be real"):
+        problem.hessian_vector(theta, theta + 0j)
+
+
+def test_a_loss_of_anything_but_a_network_has_no_matrices():
+    class Line:
+        def __call__(self, theta, x):
+            return x @ theta[:, None]
+
+    problem = rk.LeastSquares(Line(), [[1.0]], [[2.0]])
+    for call in (problem.gauss_newton, problem.hessian, problem.ntk, problem.jacobian):
+        with pytest.raises(TypeError, match="matrices of a loss need a refkan Network; got net of type Line"):
+            call(np.array([1.0]))
+
+
+@pytest.mark.parametrize(
+    ("case", "target", "part"),
+    [
+        (NetworkCase("spline"), rk.layers.spline.SplineLinearization, "_curvature_rows"),
+        (NetworkCase("relu"), rk.layers.relu.ReluLinearization, "_curvature_rows"),
+        (NetworkCase("silu", "none"), activations.Silu, "curvature"),
+        (NetworkCase("mlp-tanh", "none"), activations.Tanh, "curvature"),
+        (NetworkCase("spline", "sigmoid"), rk.node_maps.SigmoidMap, "curvature"),
+        (NetworkCase("spline", "mean-std"), rk.node_maps.MeanStdMap, "constants_hvp"),
+        (NetworkCase("spline", "mean-std"), rk.node_maps.MeanStdMap, "constants_curvature"),
+        (NetworkCase("spline", "min-max"), rk.node_maps.MinMaxMap, "constants_hvp"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("factor", [-1.0, 1 + 1e-6])
+def test_sabotage_of_second_derivatives_is_noticed(monkeypatch, case, target, part, factor):
+    problem, theta = start(case, n=30)
+    v = np.random.default_rng(2).standard_normal(theta.size)
+    expected = complex_gradient(problem, theta + 1e-30j * v).imag / 1e-30
+    right = getattr(target, part)
+    if part == "_curvature_rows":
+        monkeypatch.setattr(target, part, property(lambda self: factor * right.func(self)))
+    else:
+        monkeypatch.setattr(target, part, lambda self, *arguments: factor * right(self, *arguments))
+    assert np.abs(problem.hessian(theta) @ v - expected).max() > 1e-13 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("fault", ["residual", "weights", "gauss-newton"])
+def test_sabotage_of_the_parts_is_noticed(fault):
+    problem, theta = start(NetworkCase("spline"))
+    H = problem.hessian(theta)
+    x, y, w = problem.x, problem.y, problem.weights
+    other = {
+        "residual": lambda: hessian(problem.net, theta, x, 2 * problem.net(theta, x) - y, w),  # the sign of F - y
+        "weights": lambda: hessian(problem.net, theta, x, y),
+        "gauss-newton": lambda: gauss_newton(problem.net, theta, x, w),
+    }[fault]()
+    assert np.abs(other - H).max() > 1e-3 * np.abs(H).max()

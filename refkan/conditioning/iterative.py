@@ -18,7 +18,7 @@ Product = Callable[[FloatArray], FloatArray]
 LOBPCG_STEPS = 2000
 """Steps of LOBPCG at most; each costs k products."""
 
-LANCZOS_RESTARTS = 300
+LANCZOS_RESTARTS = 100
 """Restarts of the Lanczos method at most; each costs about 20 + k products."""
 
 LANCZOS_TOLERANCE = 1e-10
@@ -26,6 +26,12 @@ LANCZOS_TOLERANCE = 1e-10
 
 RELATIVE_RESIDUAL = 0.05
 """Residual over eigenvalue up to which an eigenvalue counts as found: an upper bound of its relative error."""
+
+ONE_SIDED = "the upper end alone is known, and no condition number"
+NOT_FOUND = (
+    f"the Lanczos method did not find the smallest eigenvalues in {LANCZOS_RESTARTS} restarts: "
+    "method='svd' or 'eigh' would, and 'lobpcg' bounds them"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +81,7 @@ def ends(
     Raises
     ------
     ConvergenceError
-        If an end is not found at all.
+        If the upper end is not found.
     """
     H = _operator(product, size)
     rng = np.random.default_rng(0)  # a start of its own: results are reproducible
@@ -89,11 +95,12 @@ def ends(
     if top == 0.0:
         return Ends(values[:0], vectors[:, :0], size - null.shape[1], {"zero": "the matrix is zero"})
     if mass is not None:
-        notes["partial"] = f"the {wanted} largest eigenvalues alone were computed, and no condition number"
-        return Ends(*_falling(values, vectors), 0, notes)
+        return Ends(*_falling(values, vectors), 0, {**notes, "one-sided": ONE_SIDED})
     if method == "eigsh":
         deflated = _operator(lambda v: product(v) + top * (null @ (null.T @ v)), size)
         low, low_vectors = _lanczos(deflated, wanted, "SA", rng)
+        if low.size == 0:
+            return Ends(*_falling(values, vectors), 0, {**notes, "one-sided": f"{NOT_FOUND}; {ONE_SIDED}"})
     else:
         start = rng.standard_normal((size, wanted))
         start -= null @ (null.T @ start)
@@ -134,10 +141,9 @@ def _lanczos(H: LinearOperator, k: int, end: str, rng: np.random.Generator) -> t
         values, vectors = eigsh(H, k, which=end, v0=start, ncv=basis, tol=LANCZOS_TOLERANCE, maxiter=LANCZOS_RESTARTS)
     except ArpackNoConvergence as error:
         values, vectors = error.eigenvalues, error.eigenvectors
-        if len(values) == 0:
-            side = "largest" if end == "LA" else "smallest"
+        if len(values) == 0 and end == "LA":
             raise ConvergenceError(
-                f"the Lanczos method did not find the {side} eigenvalues in {LANCZOS_RESTARTS} restarts; "
+                f"the Lanczos method did not find the largest eigenvalues in {LANCZOS_RESTARTS} restarts; "
                 "use method='svd' or 'eigh', or 'lobpcg', which returns bounds"
             ) from None
     return values, vectors

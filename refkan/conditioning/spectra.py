@@ -97,12 +97,14 @@ class Spectrum:
 
     @property
     def smallest(self) -> float:
-        """Smallest magnitude in the numerical range; nan if there is none."""
-        return abs(float(self.values[self.n_range - 1])) if self.n_range else np.nan
+        """Smallest magnitude in the numerical range; nan if there is none or it is not known."""
+        if not self.n_range or "one-sided" in self.notes:
+            return np.nan
+        return abs(float(self.values[self.n_range - 1]))
 
     @property
     def condition(self) -> float:
-        """Condition number of the numerical range, largest / smallest, of the matrix (not of J): nan if all is zero."""
+        """Condition number of the numerical range, largest / smallest, of the matrix (not of J); nan if there is none."""  # noqa: E501
         return self.largest / self.smallest if self.n_range else np.nan
 
     @property
@@ -116,8 +118,8 @@ class Spectrum:
 
         "nullity" (numerical and analytic nullity differ), "gap" (the singular values show no clear rank), "resolution"
         (the smallest is near the rounding error), "indefinite" (negative eigenvalues: the condition number is one of
-        magnitudes), "zero" (the matrix is), "partial" (the ends alone were computed), "evaluated" (J comes from an
-        evaluation in the ReLU basis, which loses digits).
+        magnitudes), "zero" (the matrix is), "partial" (the ends alone were computed), "one-sided" (the upper end alone),  # noqa: E501
+        "evaluated" (J comes from an evaluation in the ReLU basis, which loses digits).
         """
         return tuple(self.notes)
 

@@ -11,7 +11,7 @@ from refkan.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 
 BLOCK_ENTRIES = 2**23
-"""Entries of J formed at once, unless M^2 is more: a block with fewer rows than R repeats work."""
+"""Entries of J formed at once, unless 2 M^2 is more: R is factorised again with every block."""
 
 
 def triangle(problem: Any, theta: FloatArray) -> FloatArray:
@@ -26,14 +26,14 @@ def triangle(problem: Any, theta: FloatArray) -> FloatArray:
     """
     M = theta.size
     require_memory(
-        8 * (6 * M * M + BLOCK_ENTRIES),
+        8 * (8 * M * M + BLOCK_ENTRIES),
         f"a spectrum of {M} parameters by singular values",
         None,
         "ask for the ends alone, with method='eigsh' or 'lobpcg'",
     )
     R = np.empty((0, M))
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused below, with its place
-        for residuals, J in problem.residual_blocks(theta, max(BLOCK_ENTRIES, M * M)):
+        for residuals, J in problem.residual_blocks(theta, max(BLOCK_ENTRIES, 2 * M * M)):
             require_finite(residuals, J)
             stacked = np.concatenate([R, J]) if R.size else J
             R = linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][:M]

@@ -15,8 +15,8 @@ With R_kl = dz_k/du_l for l < k, the blocks of the Hessian are
     (W_k, W_l):  sum_s ((U B_k R_kl)[q, q'] phi_{p,i} + u*_q phi'_{p,i} R_kl[p, q']) phi_{p',i'}
 
 and where coefficients are W(theta) themselves (SiLU edges), D^T H D + sum W* d^2W/dtheta^2. With a = 0 the recursion
-gives the Gauss-Newton matrix. Maps that couple samples through their constants have no such blocks: there the Hessian
-is assembled from its products with unit vectors.
+gives the Gauss-Newton matrix. Maps that couple samples through their constants add a matrix of low rank, found from
+products of the Hessian with a few vectors.
 """
 
 from __future__ import annotations
@@ -87,44 +87,55 @@ def hessian(
     points = Points.check(net, theta, x, weights)
     targets = check_targets(points, y)
     points.require_fixed_knots()
-    M = net.n_params
-    what, instead = f"the Hessian of {M} parameters", "use hessian_vector"
-    if points.n_constants:
-        require_memory(8 * M * M + points.n_samples * points.sweep_bytes, what, memory_limit, instead)
-        return _by_products(points, targets)
     assert points.forms is not None
     raw = RawMatrix(points.forms)
-    copies = 2 if any(form.chart is not None for form in points.forms) else 0
-    require_memory(8 * M * M * (1 + copies) + raw.nbytes + 4 * CHUNK_BYTES, what, memory_limit, instead)
-    return _by_layers(points, targets, raw)
-
-
-def _by_products(points: Points, targets: FloatArray) -> FloatArray:
-    products = ProductsAtPoint(points, targets)
-    M = points.net.n_params
-    H = np.empty((M, M))
-    for i, unit in enumerate(np.eye(M)):
-        H[i] = products.hessian(unit)
-    return mirror(H)
-
-
-def _by_layers(points: Points, targets: FloatArray, raw: RawMatrix) -> FloatArray:
-    """Sums of the recursion's matrices over samples."""
-    assert points.forms is not None
-    cotangents = [[np.zeros((form.n_outputs, b.slots, b.dim)) for b in form.blocks] for form in points.forms]
-    size = chunk_size(points.sweep_bytes + _bytes_per_sample(points, raw))
-    for rows, sweep in points.sweeps(size):
-        forms = [layer.local_form(curved=k > 0) for k, layer in enumerate(sweep.layers)]
+    M, per_sample = net.n_params, points.sweep_bytes + _bytes_per_sample(points, raw)
+    copies = 1 + 2 * any(form.chart is not None for form in points.forms) + bool(points.n_constants)
+    needed = 8 * M * (copies * M + 3 * points.n_constants) + raw.nbytes
+    n_statistics = 0 if net.statistics is None else net.statistics.shape[0]
+    needed += per_sample * (points.n_samples + n_statistics) if points.n_constants else 2 * CHUNK_BYTES
+    require_memory(needed, f"the Hessian of {M} parameters", memory_limit, "use hessian_vector")
+    sums = [[np.zeros((form.n_outputs, b.slots, b.dim)) for b in form.blocks] for form in points.forms]
+    if points.n_constants:
+        return _coupled(points, targets, raw, sums)
+    for rows, sweep in points.sweeps(chunk_size(per_sample)):
         weights = points.weights[rows] / points.n_samples
-        a = weights[:, None] * (sweep.value - targets[rows])
-        A = weights[:, None, None] * np.eye(points.n_outputs)
-        _add_chunk(raw, cotangents, sweep, forms, a, A)
+        _add_chunk(raw, sums, sweep, weights, weights[:, None] * (sweep.value - targets[rows]))
+    return _assembled(points, raw, sums)
+
+
+def _assembled(points: Points, raw: RawMatrix, sums: list[list[FloatArray]]) -> FloatArray:
+    """The matrix in the parameters: D^T H D + sum W* d^2W/dtheta^2."""
+    assert points.forms is not None
     (H,) = raw.matrices()
-    for form, where, parts in zip(points.forms, points.net.slices, cotangents, strict=True):
+    for form, where, parts in zip(points.forms, points.net.slices, sums, strict=True):
         if form.chart is not None:
             curved = form.chart.hessian(np.concatenate([part.ravel() for part in parts]))
             H[where, where] += curved.toarray()
     return H
+
+
+def _coupled(points: Points, targets: FloatArray, raw: RawMatrix, sums: list[list[FloatArray]]) -> FloatArray:
+    r"""The Hessian under maps with constants c(theta): H_0 + P, P = F S + S^T F^T with S = dc/dtheta.
+
+    H_0 is what the recursion gives for samples and statistics batch together, at fixed c and with the cotangents that
+    reach the batch. What it lacks has dc on one side at least. With orthonormal columns Q that span the rows of S,
+    P = V Q^T + Q V^T - Q (Q^T V) Q^T, V = P Q = H Q - H_0 Q: C products with the exact Hessian.
+    """
+    products = ProductsAtPoint(points, targets)
+    assert products.cotangents is not None
+    sweep = products.sweep
+    weights = np.zeros(sweep.layers[-1].value.shape[0])
+    weights[-points.n_samples :] = products.weights[:, 0]
+    _add_chunk(raw, sums, sweep, weights, products.cotangents[-1])
+    H = _assembled(points, raw, sums)
+    Q = np.linalg.qr(points.constant_gradients.T).Q
+    V = np.stack([products.hessian(column) for column in np.ascontiguousarray(Q.T)], axis=1) - H @ Q
+    # P = B + B^T with B = (V - Q Q^T V / 2) Q^T.
+    B = (V - 0.5 * Q @ (Q.T @ V)) @ Q.T
+    H += B
+    H += B.T
+    return mirror(H)
 
 
 def _bytes_per_sample(points: Points, raw: RawMatrix) -> int:
@@ -135,15 +146,12 @@ def _bytes_per_sample(points: Points, raw: RawMatrix) -> int:
 
 
 def _add_chunk(
-    raw: RawMatrix,
-    sums: list[list[FloatArray]],
-    sweep: Sweep,
-    forms: Sequence[LocalForm],
-    a: FloatArray,
-    A: FloatArray,
+    raw: RawMatrix, sums: list[list[FloatArray]], sweep: Sweep, weights: FloatArray, a: FloatArray
 ) -> None:
-    """Add a chunk of samples to the blocks, and to the sums of W*; a (n, d_L), A (n, d_L, d_L) at the outputs."""
+    """Add samples to the blocks and to the sums of W*: weights (n,) w/N, a (n, d_L) w (F - y)/N."""
+    forms = [layer.local_form(curved=k > 0) for k, layer in enumerate(sweep.layers)]
     R = _input_jacobians(sweep.maps, forms)
+    A = weights[:, None, None] * np.eye(a.shape[1])
     for k in range(len(forms) - 1, -1, -1):
         form = forms[k]
         du, U = a, A
@@ -165,9 +173,9 @@ def _add_chunk(
         dz, Z = np.einsum("sq,sqp->sp", du, form.slopes), np.swapaxes(form.slopes, 1, 2) @ C
         _add_to_diagonal(Z, form.curvatures(du))
         state = sweep.maps[k - 1]
-        slope, curvature = (np.broadcast_to(d, dz.shape) for d in (state.slope, _curvature(state)))
-        a, A = dz * slope, slope[:, :, None] * Z * slope[:, None, :]
-        _add_to_diagonal(A, dz * curvature)
+        slope = np.broadcast_to(state.slope, dz.shape)
+        a, A = state.pull_back(dz), slope[:, :, None] * Z * slope[:, None, :]
+        _add_to_diagonal(A, _bending(state, dz))
 
 
 def _input_jacobians(maps: Sequence[MapState], forms: Sequence[LocalForm]) -> dict[tuple[int, int], FloatArray]:
@@ -186,9 +194,15 @@ def _input_jacobians(maps: Sequence[MapState], forms: Sequence[LocalForm]) -> di
     return R
 
 
-def _curvature(state: MapState) -> FloatArray:
-    assert isinstance(state.node_map, PointwiseMap)
-    return state.node_map.curvature(state.y)
+def _bending(state: MapState, dz: FloatArray) -> FloatArray:
+    """Second derivatives of <dz, z> in y (n, Q): the diagonal of a pointwise map; of constants, what is diagonal."""
+    if isinstance(state.node_map, PointwiseMap):
+        return state.node_map.curvature(state.y) * dz
+    first = slice(state.n_statistics)
+    bending = np.zeros_like(dz)
+    dscale, dshift = np.sum(dz * state.y, axis=0), dz.sum(axis=0)
+    bending[first] = state.node_map.constants_curvature(state.y[first], dscale, dshift)
+    return bending
 
 
 def _add_to_diagonal(A: FloatArray, d: FloatArray) -> None:

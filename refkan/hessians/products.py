@@ -142,6 +142,6 @@ def _chunks(points: Points, memory_limit: float | None) -> Iterator[slice]:
     # Rows of three derivatives, tangents and cotangents: twice what a sweep alone keeps.
     needed = 2 * carried * points.sweep_bytes + 64 * points.net.n_params
     what = f"a product with {carried} samples at once"
-    require_memory(needed, what, memory_limit, "there is no smaller way")
+    require_memory(needed, what, memory_limit, "use a smaller network, or a smaller statistics batch")
     for first in range(0, points.n_samples, CHUNK):
         yield slice(first, min(first + CHUNK, points.n_samples))

@@ -50,7 +50,7 @@ class Linearization(ABC):
 
     @abstractmethod
     def local_form(self, curved: bool = False) -> LocalForm:
-        """Return the layer as fixed functions of single inputs times coefficients; `curved` with second derivatives."""
+        """Return the layer as fixed functions of single inputs times coefficients; `curved` with derivatives in x."""
 
 
 class Layer(ABC):

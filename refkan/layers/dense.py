@@ -134,15 +134,15 @@ class DenseLinearization(Linearization):
     def local_form(self, curved: bool = False) -> LocalForm:
         """u = W x + bias: the functions x_p, and 1 for the bias; y = activation(u)."""
         n_samples, P = self.x.shape
+        activation = self.layer.activation
         start = np.zeros((n_samples, P), np.int64)
         values = np.ascontiguousarray(self.x[:, :, None])
         weights = Features(start, values, np.ones_like(values) if curved else None, 1)
         bias = Features(start[:, :1], np.ones((n_samples, 1, 1)), None, 1)
-        curvature = ACTIVATIONS[self.layer.activation].curvature(self.z) if curved else np.empty(0)
         return LocalForm(
             (weights, bias) if self.layer.bias else (weights,),
             self.layer.n_outputs,
-            None if self.layer.activation == "identity" else (self.slope, curvature),
+            None if activation == "identity" else (self.slope, ACTIVATIONS[activation].curvature(self.z)),
             np.broadcast_to(self.W, (n_samples, *self.W.shape)) if curved else None,
             (lambda du: np.zeros((n_samples, P))) if curved else None,
         )

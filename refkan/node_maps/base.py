@@ -106,6 +106,13 @@ class StatisticsMap(NodeMap):
     def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
         """Hessian of <dscale, scale> + <dshift, shift> in Y times dY: the derivative of `constants_vjp` along dY."""
 
+    @abstractmethod
+    def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """The multiple (Q,) of the identity in that Hessian, node by node.
+
+        What remains is quadratic in the derivatives of scale and shift, and so of rank two at most for each node.
+        """
+
 
 def nonempty(y: FloatArray, layer: int, name: str) -> FloatArray:
     """Return y if it holds a sample, else raise ValueError."""

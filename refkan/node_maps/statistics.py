@@ -62,6 +62,11 @@ class MeanStdMap(StatisticsMap):
         moved_std = -2.0 * v * dstd + (scale / std) * m * dshift
         return (scale * v * dshift + moved_std * u + dstd * ((dY - m) / std - v * u)) / Y.shape[0]
 
+    def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """dstd/(S std): S std Hess(std) is the identity, less what derivatives of mean and std make."""
+        mean, std, reach, _ = self._parts(Y)
+        return -(reach / std**2) * (dscale - mean * dshift) / (Y.shape[0] * std)
+
 
 @dataclass(frozen=True, eq=False)
 class MinMaxMap(StatisticsMap):
@@ -117,3 +122,7 @@ class MinMaxMap(StatisticsMap):
         out[high, nodes] = moved_max
         out[low, nodes] = -moved_max - moved_scale * dshift
         return out
+
+    def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """0: scale and shift are functions of the two extremes alone."""
+        return np.zeros(Y.shape[1])
