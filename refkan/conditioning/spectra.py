@@ -104,7 +104,7 @@ class Spectrum:
 
     @property
     def condition(self) -> float:
-        """Condition number of the numerical range, largest / smallest, of the matrix (not of J); nan if there is none."""  # noqa: E501
+        """Condition number of the numerical range, largest / smallest, of the matrix (not of J); nan if there is none."""
         return self.largest / self.smallest if self.n_range else np.nan
 
     @property
@@ -118,7 +118,7 @@ class Spectrum:
 
         "nullity" (numerical and analytic nullity differ), "gap" (the singular values show no clear rank), "resolution"
         (the smallest is near the rounding error), "indefinite" (negative eigenvalues: the condition number is one of
-        magnitudes), "zero" (the matrix is), "partial" (the ends alone were computed), "one-sided" (the upper end alone),  # noqa: E501
+        magnitudes), "zero" (the matrix is), "partial" (the ends alone were computed), "one-sided" (the upper end alone),
         "evaluated" (J comes from an evaluation in the ReLU basis, which loses digits).
         """
         return tuple(self.notes)
