@@ -182,7 +182,7 @@ def test_the_four_maps_of_scaled_and_triangular_frames_fit_together():
 # --- sabotage
 
 
-@pytest.mark.parametrize("wrong", ["transposed", "unprojected", "rank"])
+@pytest.mark.parametrize("wrong", ["transposed", "unprojected", "inverse alone", "rank"])
 def test_sabotage_of_the_two_sided_spectrum_is_noticed(monkeypatch, wrong):
     net, theta, R = layer(6, 10)
     frame = basis_frame(net, theta, "relu")
@@ -191,6 +191,8 @@ def test_sabotage_of_the_two_sided_spectrum_is_noticed(monkeypatch, wrong):
         frame = Frame(frame.to, frame.back, frame.to, frame.cogradient)
     elif wrong == "unprojected":
         monkeypatch.setattr(modes, "_projected", lambda vectors, null: vectors)
+    elif wrong == "inverse alone":
+        monkeypatch.setattr(modes, "_cut", lambda direct, reciprocal: 0)
     else:
         monkeypatch.setattr(modes, "rounding_level", lambda size: 1e-2)
     bad = factor_modes(R, frame)

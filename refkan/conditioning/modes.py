@@ -7,9 +7,12 @@ together from two decompositions. With J = U S V^T of numerical rank rho, V = [V
     F   = S_1 V_1^T B                              its large singular values are accurate to eps relative;
     F^+ = (I - P) B^-1 V_1 S_1^-1                  its large ones are the reciprocals of the small ones of F.
 
-P projects onto the null space, spanned by B^-1 V_0. A singular value sigma of F has a relative error of the order
-eps cond(J) max(1, min(sigma_1/sigma, sigma/sigma_rho)): of eps sqrt(cond) in the middle, and none to speak of at the
-ends, where the condition number is read off. One decomposition alone loses sigma_rho below eps sigma_1.
+P projects onto the null space, spanned by B^-1 V_0. To first order a singular value sigma of F has the relative error
+eps cond(J) max(1, min(sigma_1/sigma, sigma/sigma_rho)): eps sqrt(cond F) on top in the middle, none at the ends, where
+the condition number is read off. F alone is bound by eps sigma_1/sigma_rho at its lower end (and does better than its
+bound, being graded), F^+ alone by the same at the upper one. Against 60 digits, two inputs, r = 8, n = 16, where
+B^T H B has the condition number 3e27: both together are off by 4e-11 at worst, F alone by 2e-9, F^+ alone by 2e-4, and
+the least singular value of J B, the rank not decided beforehand, by 6e-5.
 """
 
 from __future__ import annotations

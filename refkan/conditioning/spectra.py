@@ -104,7 +104,7 @@ class Spectrum:
 
     @property
     def condition(self) -> float:
-        """Condition number of the numerical range, largest / smallest, of the matrix (not of J); nan if there is none."""
+        """Condition number of the numerical range, largest / smallest, of the matrix, not of J; nan if there is none."""
         return self.largest / self.smallest if self.n_range else np.nan
 
     @property
@@ -118,8 +118,8 @@ class Spectrum:
 
         "nullity" (numerical and analytic nullity differ), "gap" (the singular values show no clear rank), "resolution"
         (the smallest is near the rounding error), "indefinite" (negative eigenvalues: the condition number is one of
-        magnitudes), "zero" (the matrix is), "partial" (the ends alone were computed), "one-sided" (the upper end alone),
-        "evaluated" (J comes from an evaluation in the ReLU basis, which loses digits).
+        magnitudes), "zero" (the matrix is), "partial" (the ends alone were computed), "one-sided" (of these the upper
+        one alone), "evaluated" (J comes from an evaluation in the ReLU basis, which loses digits).
         """
         return tuple(self.notes)
 
@@ -140,14 +140,15 @@ class Spectrum:
     def table(self) -> str:
         """The figures, one a line."""
         of = self.which if self.preconditioner is None else f"{self.which}, preconditioned by {self.preconditioner}"
+        at_most, at_least = ("at most ", "at least ") if "partial" in self.notes else ("", "")
         rows = [
             ("matrix", f"{of}, {self.size} x {self.size}" + (f", basis {self.basis}" if self.basis else "")),
             ("method", self.method),
             ("largest", f"{self.largest:.6e}"),
             ("smallest in range", f"{self.smallest:.6e}"),
             ("condition", f"{self.condition:.6e}"),
-            ("numerical rank", str(self.rank)),
-            ("numerical nullity", str(self.nullity)),
+            ("numerical rank", f"{at_most}{self.rank}"),
+            ("numerical nullity", f"{at_least}{self.nullity}"),
             ("analytic nullity", "unknown" if self.analytic_nullity is None else f"at least {self.analytic_nullity}"),
             ("gap", f"{self.gap:.3e}"),
             *((f"flag: {name}", sentence) for name, sentence in self.notes.items()),

@@ -66,16 +66,19 @@ def to_png(study: Study) -> bytes:
 
     figure = Figure(figsize=(7.5, 5.0), layout="constrained")
     axes = figure.subplots()
+    ticks: set[int] = set()
     for label, points in _series(study).items():
         n = np.array(sorted(k for k in points if k is not None))
         if n.size:
             spread = np.array([[f(points[k]) for k in n] for f in (np.median, np.min, np.max)])
             axes.errorbar(n, spread[0], np.abs(spread[1:] - spread[0]), marker="o", capsize=3, label=label)
+            ticks.update(n.tolist())
         else:
             axes.axhline(float(np.median(points[None])), linestyle="--", color="0.4", label=label)
     axes.set_xlabel("intervals n")
     axes.set_ylabel("condition number of the numerical range")
     axes.set_xscale("log", base=2)
+    axes.set_xticks(sorted(ticks), labels=list(map(str, sorted(ticks))))
     axes.set_yscale("log")
     axes.grid(visible=True, alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
