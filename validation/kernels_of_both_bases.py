@@ -29,8 +29,11 @@ def relu_jacobian(net: rk.Network, J: np.ndarray, scaled: bool = True) -> np.nda
 
 def radius(J: np.ndarray) -> float:
     """Spectral radius of J J^T, the square of the largest singular value of J."""
-    small = J @ J.T if J.shape[0] <= J.shape[1] else J.T @ J
-    return float(np.linalg.eigvalsh(small)[-1])
+    rows = J if J.shape[0] <= J.shape[1] else J.T
+    # Small products without BLAS: on busy cores its threads wait for each other longer than the product takes.
+    small = rows.shape[0] ** 2 * rows.shape[1] < 10**7
+    gram = np.einsum("ik,jk->ij", rows, rows) if small else rows @ rows.T
+    return float(np.linalg.eigvalsh(gram)[-1])
 
 
 def kernel_ratio(net: rk.Network, theta: np.ndarray, x: np.ndarray, scaled: bool = True) -> float:

@@ -24,7 +24,8 @@ ORDERS = (1, 2, 3, 4, 5)
 
 CORRECTED = """(i) For arbitrary Jacobians the constant is (2^r/(r-1)!)^2 = 4, 16, 16, 7.1, 1.8 for r = 1..5, the square of
 the norm, and no less. (ii) It is L/delta^2, delta = max(1, r-1)^(r-1), for L layers whose node maps act sample by
-sample, activations in the domain. (iii) Node maps that couple samples leave (i), and attain it for r >= 2."""
+sample, activations in the domain. (iii) Node maps that couple samples leave only (i), and for r >= 2 networks with
+them come as near to it as one likes."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def norm_is(item: dict[str, Any], constant: float) -> bool:
     """Whether the norms rise to a constant, attained by a J: within 2 % at the largest n, as 1 - C/n^2 tells."""
     squares, attained = np.array(item["norm squared"]), np.array(item["attained"])
     rising = bool(np.all(np.diff(squares) > 0) and squares[-1] < constant)
-    return rising and squares[-1] > 0.98 * constant and bool(np.allclose(attained, squares, rtol=1e-12))
+    return rising and squares[-1] > 0.98 * constant and bool(np.allclose(attained, squares, rtol=1e-12, atol=0.0))
 
 
 # -------------------------------------------------------------------------------------------------- measurement
@@ -128,7 +129,7 @@ def measure(size: Size, progress: Callable[[str], None] = lambda message: None) 
     progress("N1: random networks")
     results["random"] = []
     for case in random_cases((1, 2, 3, 4), size.random_intervals, size.random_seeds):
-        results["random"].append(case.with_results(ratio=kernel_ratio(*case.build(100))))
+        results["random"].append(case.with_results(ratio=kernel_ratio(*case.build(30))))
     return results
 
 
@@ -136,9 +137,12 @@ def measure(size: Size, progress: Callable[[str], None] = lambda message: None) 
 
 
 def no_exception(results: dict[str, Any], bound: Callable[[dict[str, Any]], float]) -> bool:
-    """Whether no ratio of the search exceeds its bound, beyond rounding."""
+    """Whether no network whose samples are not coupled exceeds its bound, beyond rounding."""
     wide = [{"order": 2, "layers": 2, "ratio": ratio} for ratio in results["wide"].values()]
-    return all(item["ratio"] <= bound(item) * (1 + 1e-9) for item in [*results["search"], *wide])
+    random = [
+        item | {"layers": len(item["widths"]) - 1} for item in results["random"] if item["node_map"] != "mean-std"
+    ]
+    return all(item["ratio"] <= bound(item) * (1 + 1e-9) for item in [*results["search"], *wide, *random])
 
 
 def verdict(results: dict[str, Any]) -> Verdict:
@@ -207,6 +211,7 @@ def mutations(results: dict[str, Any], largest: dict[int, float]) -> dict[str, A
 def figure(results: dict[str, Any]) -> Figure:
     """Draw the norms with the networks that attain them, and the ratios of random networks."""
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.ticker import NullFormatter
 
     canvas = Canvas(figsize=(9, 3.6), layout="constrained")
     left, right = canvas.subplots(1, 2)
@@ -225,6 +230,9 @@ def figure(results: dict[str, Any]) -> Figure:
         right.loglog(n * 1.07 ** (order - 2.5), ratios, ".", alpha=0.6, label=f"r = {order}")
     right.axhline(PRINTED, color="black", linewidth=1.0, linestyle="--")
     right.set(xlabel="intervals n", ylabel="ratio", title="random networks")
+    shown = sorted({item["intervals"] for item in results["random"]})
+    right.set_xticks(shown, labels=map(str, shown))
+    right.xaxis.set_minor_formatter(NullFormatter())
     right.legend(fontsize="x-small")
     caption = (
         "Ratios rho(NTK_S)/rho(NTK_R) in the scaled ReLU basis; dashed: the printed constant 4, dotted: the limits "
@@ -240,9 +248,10 @@ section of a Toeplitz operator, so that ||A|| rises to 2^r/(r-1)! = 2, 4, 4, 2.6
 where its square is needed. Even Jacobians with Gaussian entries (raw data) have ratios about 6 and 5 for r = 2, 3.
 
 (ii) The steps of the proof are checked on random networks. It needs no uniform breakpoints, only that the leftmost knot
-is (r-1) h left of a. One layer attains 1 for r = 1, 2, with all inputs at a. A network can pass 1: two layers, one
-sample at 0 and two a spacing on, many nodes. It does need activations in [a, b]: with linear tails a single layer and
-a single sample 0.71 spacings left of a have the ratio 3 + 2 sqrt 2 = 5.83 for r = 2.
+is (r-1) h left of a. One layer with all inputs at a has the ratios 1, 1, 1/34, 1/1588 for r = 1..4. Two layers can
+pass 1: one sample at 0 and two a spacing on, with many nodes the ratio tends to 1.324. The bound needs activations in
+[a, b]: with linear tails a single layer and a single sample 0.71 spacings left of a have the ratio 3 + 2 sqrt 2 = 5.83
+for r = 2.
 
 (iii) [1, 1, 1], r = 2, n = 8, mean-std map, inputs 2/8, 3/8, 4/8, first layer the identity, second 100 times the
 identity. The map takes mean and spread out of the three equidistant activations and leaves (1, -2, 1), whose ratio is 6;
