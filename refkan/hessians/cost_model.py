@@ -12,22 +12,26 @@ from collections.abc import Sequence
 from refkan.hessians.sparse_accumulation import RawMatrix
 from refkan.layers import LocalForm
 
-# Nanoseconds on one core of a server of 2021 (AVX2, 3 GHz). The choice, not the result, depends on them.
-BLAS_PRODUCT = 0.05
-DENSE_ENTRY = 0.5
-LOCAL_PRODUCT = 0.15
-LOCAL_ROW = 1.5
-LOCAL_PAIR = 4.0
+# Nanoseconds, fitted to one core of a server of 2021 (AVX2, 3 GHz). The choice, not the result, depends on them.
+BLAS_PRODUCT = 0.036
+DENSE_ENTRY = 1.5
+LOCAL_PRODUCT = 0.08
+LOCAL_ROW = 1.2
+LOCAL_PAIR = 3.0
+
+MARGIN = 1.3
+"""By how much dense rows must be expected to be faster: the threads of BLAS wait for each other at every small product,
+which costs a multiple when other programs want the cores."""
 
 
-def choose_path(forms: Sequence[LocalForm] | None, n_params: int, n_outputs: int, by_layer: bool = False) -> str:
+def choose_path(forms: Sequence[LocalForm] | None, n_params: int, n_outputs: int) -> str:
     """Return "sparse" where sums over local functions are expected to be faster than dense rows, else "dense".
 
     `forms` is None where knots are free, which local functions do not serve.
     """
     if forms is None:
         return "dense"
-    return "sparse" if sparse_nanoseconds(forms) < dense_nanoseconds(n_params, n_outputs) else "dense"
+    return "sparse" if sparse_nanoseconds(forms) < MARGIN * dense_nanoseconds(n_params, n_outputs) else "dense"
 
 
 def dense_nanoseconds(n_params: int, n_outputs: int) -> float:

@@ -8,10 +8,10 @@ from pathlib import Path
 from refkan.arguments import check_positive
 from refkan.array_types import FloatArray
 
-CHUNK_BYTES = 2**23
-"""Working arrays of a chunk of samples: small enough for the caches, large enough that the work outweighs the calls."""
+CHUNK_BYTES = 2**24
+"""Working arrays of a chunk of samples: about a last cache, and large enough that the work outweighs the calls."""
 
-LARGEST_CHUNK, SMALLEST_CHUNK = 8192, 16
+LARGEST_CHUNK, SMALLEST_CHUNK = 16384, 16
 
 TILE = 256
 """Rows and columns of the tiles in which a matrix is mirrored."""

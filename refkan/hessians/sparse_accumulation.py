@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -76,7 +78,12 @@ class Sums:
         self.slot_pairs = unordered_pairs(a.slots) if same else all_pairs(a.slots, b.slots)
         n_pairs = self.slot_pairs[0].size
         self.blocks, self.width = blocks_of_pairs(q_pairs[0].size, n_pairs, a.dim * b.dim)
-        self.sums = np.zeros((n_pairs, self.blocks, a.dim, b.dim * self.width))
+        self.shape = n_pairs, self.blocks, a.dim, b.dim * self.width
+
+    @cached_property
+    def sums(self) -> FloatArray:
+        """The sums (pairs of slots, blocks, dim, dim' width), allocated when the first sample comes."""
+        return np.zeros(self.shape)
 
     def pack(self, T: FloatArray) -> FloatArray:
         """Cut T (n, Q, Q') into blocks (B, n, width)."""
@@ -100,8 +107,9 @@ class Sums:
         p, p_right = self.slot_pairs[0][only], self.slot_pairs[1][only]
         tasks = p.size * self.blocks
         operations = 2 * tasks * T.shape[1] * (a.width + 1) * b.width * self.width
+        run = kernels.accumulate if self.width >= LEAST_WIDTH else kernels.accumulate_few
         launch(
-            kernels.accumulate, tasks, operations, p, p_right,
+            run, tasks, operations, p, p_right,
             start, rows, right.start, right.values, a.lengths, b.lengths, T, self.sums[only],
         )  # fmt: skip
 
@@ -239,7 +247,7 @@ class RawMatrix:
     @property
     def nbytes(self) -> int:
         """Bytes of the sums."""
-        return sum(sums.sums.nbytes for pair in self.pairs.values() for _, _, sums in pair.parts)
+        return sum(8 * prod(sums.shape) for pair in self.pairs.values() for _, _, sums in pair.parts)
 
     @property
     def bytes_per_sample(self) -> int:

@@ -36,7 +36,7 @@ def accumulate(first, last, left, right, start, rows, start_right, rows_right, w
     the compiler the length of the short loops.
     """
     blocks, n_samples, K = T.shape
-    size = len(width_right) * K
+    size, order = len(width_right) * K, len(width)
     # Unsigned positions need no test for indices that count from the end.
     stride, length = np.uint64(out.shape[3]), np.uint64(size)
     V = np.empty(size)
@@ -50,6 +50,43 @@ def accumulate(first, last, left, right, start, rows, start_right, rows_right, w
                 for l in range(K):
                     V[j * K + l] = value * T[b, s, l]
             at = np.uint64(start[s, p]) * stride + np.uint64(start_right[s, p_right] * K)
+            for i in range(0, order - 1, 2):  # two rows at a time: V is loaded half as often
+                value, value_below = rows[s, p, i], rows[s, p, i + 1]
+                below = at + stride
+                for l in range(length):
+                    sums[at + l] += value * V[l]
+                    sums[below + l] += value_below * V[l]
+                at = below + stride
+            if order % 2:
+                value = rows[s, p, order - 1]
+                for l in range(length):
+                    sums[at + l] += value * V[l]
+
+
+@kernel
+def accumulate_few(first, last, left, right, start, rows, start_right, rows_right, width, width_right, T, out):
+    """The same for few pairs (q, q'), where the loops over l are too short to share: row by row, K = 1 on its own."""
+    blocks, n_samples, K = T.shape
+    size = len(width_right) * K
+    stride, length = np.uint64(out.shape[3]), np.uint64(size)
+    V = np.empty(size)
+    for task in range(first, last):
+        n, b = task // blocks, task % blocks
+        p, p_right = left[n], right[n]
+        sums = out[n, b].reshape(out.shape[2] * out.shape[3])
+        for s in range(n_samples):
+            at = np.uint64(start[s, p]) * stride + np.uint64(start_right[s, p_right] * K)
+            if K == 1:
+                for i in range(len(width)):
+                    value = rows[s, p, i] * T[b, s, 0]
+                    for j in range(len(width_right)):
+                        sums[at + np.uint64(j)] += value * rows_right[s, p_right, j]
+                    at += stride
+                continue
+            for j in range(len(width_right)):
+                value = rows_right[s, p_right, j]
+                for l in range(K):
+                    V[j * K + l] = value * T[b, s, l]
             for i in range(len(width)):
                 value = rows[s, p, i]
                 for l in range(length):
