@@ -10,6 +10,7 @@ from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.optimizers import minimize
 from refkan.spaces import SplineSpace
+from refkan.transfer import prolongation_matrix
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ __all__ = [
     "minimize",
     "mlp",
     "problems",
+    "prolongation_matrix",
     "relu_powers",
     "spectrum",
 ]

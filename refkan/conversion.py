@@ -9,7 +9,7 @@ import numpy as np
 
 from refkan import change_of_basis
 from refkan.arguments import check_choice
-from refkan.array_types import Array, FloatArray
+from refkan.array_types import Array
 from refkan.layers import EdgeLayer, Layer, ReluLayer, SiluLayer, SplineLayer
 
 BASES = ("spline", "relu", "scaled-relu")
@@ -52,29 +52,6 @@ def convert_coefficients(layer: EdgeLayer, theta: Array, c: Array, source: str, 
     if target != "spline":
         c = change_of_basis.apply_transposed(_deltas(layer, theta, target), c)
     return c
-
-
-def convert_layer(layer: Layer, theta: FloatArray, target: Layer, k: int, allow_inexact: bool) -> FloatArray:
-    """Parameters of `target` that make it the same function as `layer` at theta; k for errors."""
-    if layer == target:
-        return theta.copy()
-    if not isinstance(layer, EdgeLayer) or not isinstance(target, EdgeLayer):
-        raise ValueError(f"layer {k}: cannot convert a {type(layer).__name__} into a {type(target).__name__}")
-    mine = (layer.spaces, layer.n_outputs, layer.outside, layer.free_knots)
-    theirs = (target.spaces, target.n_outputs, target.outside, target.free_knots)
-    if mine != theirs:
-        raise ValueError(
-            f"layer {k}: other must have the same spaces, outputs, outside rule and free knots as {layer}; got {target}"
-        )
-    if layer.outside == "natural" and (layer.basis == "spline") != (target.basis == "spline") and not allow_inexact:
-        raise ValueError(
-            f"layer {k}: under outside='natural' B-splines decay and ReLU powers grow outside the domain, so the two "
-            "bases are not the same function there; use 'linear' or 'polynomial', or allow_inexact=True"
-        )
-    blocks = layer.unpack(theta)
-    c = convert_coefficients(layer, theta, blocks["coefficients"], layer.basis, target.basis)
-    result: FloatArray = target.pack(**{**blocks, "coefficients": c})
-    return result
 
 
 @dataclass(frozen=True)

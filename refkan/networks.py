@@ -6,19 +6,18 @@ them from a statistics batch that travels with the network; sweeps carry its row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from refkan.arguments import as_samples, as_shape, as_vector, check_choice, real
 from refkan.array_types import Array, FloatArray
-from refkan.conversion import Coordinates, convert_layer, coordinates, layer_basis, layer_in_basis
-from refkan.layers.base import SCHEMES, Layer
-from refkan.node_maps import AffineMap, NodeMap, StatisticsMap, apply_map, same_map
+from refkan.compositions import Composition
+from refkan.jets import Jet, Seeds, jet_at, require_derivatives
+from refkan.layers.base import SCHEMES
+from refkan.node_maps import AffineMap, NodeMap, StatisticsMap, apply_map
 from refkan.sweeps import Sweep, at_layer, layer_value
 
 Pullback = Callable[[Any], tuple[FloatArray, FloatArray | None]]
@@ -28,8 +27,8 @@ CHUNK = 65536
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
-    r"""A composition of layers and node maps; build it with `kan` or `mlp`.
+class Network(Composition):
+    r"""A composition of layers and node maps as a function of theta and x; build it with `kan` or `mlp`.
 
     Parameters
     ----------
@@ -45,64 +44,6 @@ class Network:
     ValueError
         If widths disagree, or the number of node maps is not one less than that of layers.
     """
-
-    layers: tuple[Layer, ...]
-    node_maps: tuple[NodeMap, ...]
-    statistics: FloatArray | None = None
-
-    def __post_init__(self) -> None:
-        if not self.layers:
-            raise ValueError("layers must hold at least one layer; got none")
-        if len(self.node_maps) != len(self.layers) - 1:
-            raise ValueError(
-                f"{len(self.layers)} layers need {len(self.layers) - 1} node maps; got {len(self.node_maps)}"
-            )
-        for k, (layer, following) in enumerate(pairwise(self.layers)):
-            if layer.n_outputs != following.n_inputs:
-                raise ValueError(
-                    f"widths must agree; got {layer.n_outputs} outputs of layer {k} "
-                    f"and {following.n_inputs} inputs of layer {k + 1}"
-                )
-
-    # ------------------------------------------------------------------ shape
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """The widths (d_0, d_1, ..., d_L)."""
-        return (self.layers[0].n_inputs, *(layer.n_outputs for layer in self.layers))
-
-    @cached_property
-    def slices(self) -> tuple[slice, ...]:
-        """Where the parameters of each layer lie in theta."""
-        ends = np.cumsum([0, *(layer.n_params for layer in self.layers)])
-        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
-
-    @property
-    def n_params(self) -> int:
-        """Number of parameters M."""
-        return self.slices[-1].stop
-
-    @property
-    def basis(self) -> str | None:
-        """Basis of the coefficients: "spline", "relu" or "scaled-relu"; None for a network without splines."""
-        return next((name for layer in self.layers if (name := layer_basis(layer)) is not None), None)
-
-    def unpack(self, theta: Any) -> tuple[dict[str, Array], ...]:
-        """Views of the parameter blocks (coefficients, w_b, w_s, s, ...) by name, layer by layer.
-
-        Examples
-        --------
-        >>> import numpy as np, refkan as rk
-        >>> net = rk.kan([2, 1], order=2, intervals=2)
-        >>> {name: block.shape for name, block in net.unpack(np.zeros(net.n_params))[0].items()}
-        {'coefficients': (1, 2, 3)}
-        """
-        theta = as_vector("theta", theta, self.n_params)
-        return tuple(layer.unpack(part) for layer, part in self._parts(theta))
-
-    def _parts(self, theta: Array) -> Iterator[tuple[Layer, Array]]:
-        for layer, where in zip(self.layers, self.slices, strict=True):
-            yield layer, theta[where]
 
     # ------------------------------------------------------------- start
 
@@ -287,52 +228,52 @@ class Network:
         theta, x = self._real_arguments(theta, x)
         return Sweep.forward(self, theta, x, share=False).jacobian()
 
-    def _real_arguments(self, theta: Any, x: Any) -> tuple[FloatArray, FloatArray]:
-        theta, x = self._arguments(theta, x)
-        # Copies: a pullback is that of the point where it was made, whatever becomes of the caller's arrays.
-        return real("theta", theta).copy(), real("x", x).copy()
+    def jet(self, theta: Any, x: Any, first: Any, second: Any = None, orders: int | Sequence[int] = 2) -> Jet:
+        r"""Value, first and pure second derivatives along directions: F, dF/dh and d^2F/dh^2 at x + h u + h^2/2 v.
 
-    # ------------------------------------------------------------- bases
+        Derivatives in x hold the constants of mean-std and min-max maps fixed.
 
-    def to_basis(self, basis: str) -> Network:
-        """Return the same network with its coefficients in another basis: "spline", "relu" or "scaled-relu".
+        Parameters
+        ----------
+        theta : array (n_params,)
+        x : array (N, d_0)
+        first : array (K, d_0) or (N, K, d_0)
+            The directions u, for all samples or for each.
+        second : array (K, d_0) or (N, K, d_0), optional
+            Second derivatives v of the inputs along each direction: 0 but for curved input maps.
+        orders : int or sequence of int
+            How far to differentiate, 1 or 2, one number or one a direction.
 
-        Use `convert` for the parameters.
-        """
-        return replace(self, layers=tuple(layer_in_basis(layer, basis) for layer in self.layers))
-
-    def convert(self, theta: Any, other: Network, allow_inexact: bool = False) -> FloatArray:
-        r"""Parameters of `other` that make it the same function of x as this network at theta.
-
-        Layer by layer: w = A^T u and its inverse. Node maps are carried over by `to_basis`; they must agree.
+        Returns
+        -------
+        Jet
+            With value (N, d_L), first (N, K, d_L), second (N, K2, d_L) of the K2 directions of order 2, and their
+            derivatives in theta: pullback, pushforward, jacobian.
 
         Raises
         ------
         ValueError
-            Where the two are not the same function for every x: other widths, node maps or knots, or bases that
-            differ outside the domain under outside="natural" (unless allow_inexact).
-        """
-        theta = as_vector("theta", theta, self.n_params)
-        if not isinstance(other, Network):
-            raise TypeError(f"other must be a Network; got {type(other).__name__}")
-        if other.widths != self.widths:
-            raise ValueError(f"other must have widths {self.widths}; got {other.widths}")
-        for k, (mine, theirs) in enumerate(zip(self.node_maps, other.node_maps, strict=True)):
-            if not same_map(mine, theirs):
-                raise ValueError(
-                    f"other must have the same node map after layer {k} as this network ({mine.name!r}); "
-                    f"got {theirs.name!r}, of another kind or with other constants"
-                )
-        empty = np.empty((0, 0))
-        batches = [empty if net.statistics is None else net.statistics for net in (self, other)]
-        if not np.array_equal(batches[0], batches[1]):
-            raise ValueError("other must have the same statistics batch")
-        parts = [
-            convert_layer(layer, part, target, k, allow_inexact)
-            for k, ((layer, part), target) in enumerate(zip(self._parts(theta), other.layers, strict=True))
-        ]
-        return np.concatenate(parts)
+            On bad shapes or orders, and where a layer has no such derivative: splines of order 2 for second ones.
 
-    def coordinates(self, basis: str) -> Coordinates:
-        """Linear maps between theta and the coefficients in another basis: the geometries of descent methods."""
-        return coordinates(self.layers, self.slices, basis)
+        Warns
+        -----
+        UserWarning
+            Where a derivative jumps at the knots: second ones of splines of order 3.
+
+        Examples
+        --------
+        >>> import numpy as np, refkan as rk
+        >>> net = rk.kan([1, 1], order=4, intervals=1)
+        >>> jet = net.jet(np.array([0.0, -1.0, 2.0, 15.0]), [[2.0 / 3.0]], first=[[1.0]])
+        >>> jet.value.round(6), jet.first.round(6), jet.second.round(6)
+        (array([[0.888889]]), array([[[4.666667]]]), array([[[8.]]]))
+        """
+        theta, x = self._arguments(theta, x)
+        seeds = Seeds.check(first, second, orders, x.shape)
+        require_derivatives(self, seeds.channels.order)
+        return jet_at(self, theta.copy(), x, seeds)
+
+    def _real_arguments(self, theta: Any, x: Any) -> tuple[FloatArray, FloatArray]:
+        theta, x = self._arguments(theta, x)
+        # Copies: a pullback is that of the point where it was made, whatever becomes of the caller's arrays.
+        return real("theta", theta).copy(), real("x", x).copy()

@@ -133,6 +133,70 @@ class SplineSpace:
         """Whether all knots are equally spaced, up to their own rounding."""
         return is_uniform(self.knots)
 
+    def refine(self, factor: int = 2) -> SplineSpace:
+        r"""Cut every interval into `factor` equal ones; the space contains this one on [a, b].
+
+        All knots of this space on the domain are knots of the new one, bit for bit. The exterior knots follow their
+        kind: uniform or mean spacing, clamped, or, for any others, the r - 1 nearest after the exterior spans are
+        cut in the same way. They are not nested outside [a, b]: h/2 apart after refinement by 2, not h.
+
+        Parameters
+        ----------
+        factor : int
+            At least 1.
+
+        Examples
+        --------
+        >>> import refkan as rk
+        >>> rk.SplineSpace.uniform(order=2, intervals=2).refine().breakpoints
+        array([0.  , 0.25, 0.5 , 0.75, 1.  ])
+        """
+        factor = check_count("factor", factor, 1, MAX_INTERVALS // self.intervals)
+        if factor == 1:
+            return self
+        # Built anew where possible: k/n and 2k/2n are one float, so that two steps by 2 equal one by 4 in all bits.
+        uniform = SplineSpace.uniform(self.order, self.intervals, self.domain)
+        if self == uniform:
+            return SplineSpace.uniform(self.order, self.intervals * factor, self.domain)
+        fine = _cut(self.knots, factor)
+        first = int(np.searchsorted(fine, self.domain[0], side="right")) - 1
+        last = int(np.searchsorted(fine, self.domain[1], side="left"))
+        if np.array_equal(self.knots, extend_uniformly(self.breakpoints, self.order)):
+            return SplineSpace.from_breakpoints(self.order, fine[first : last + 1])
+        return SplineSpace(fine[first - self.order + 1 : last + self.order], self.order)
+
+    def insert(self, new_knots: Any) -> SplineSpace:
+        """Insert knots inside the domain; exterior knots stay, so that the space contains this one everywhere.
+
+        Parameters
+        ----------
+        new_knots : array (m,)
+            Distinct points inside (a, b), none of them a knot, in any order.
+
+        Raises
+        ------
+        KnotError
+            Naming the first new knot outside the domain, at an existing knot, or given twice.
+
+        Examples
+        --------
+        >>> import refkan as rk
+        >>> rk.SplineSpace.uniform(order=2, intervals=2).insert([0.9, 0.6]).breakpoints
+        array([0. , 0.5, 0.6, 0.9, 1. ])
+        """
+        new = as_array("new_knots", new_knots, ndim=1)
+        if np.iscomplexobj(new):
+            raise TypeError("new_knots must be real numbers; got complex ones")
+        a, b = self.domain
+        for k, t in enumerate(new):
+            if not a < t < b:
+                raise KnotError(f"new_knots must lie inside the domain ({a}, {b}); got new_knots[{k}]={t}")
+            if t in self.breakpoints:
+                raise KnotError(f"new_knots must not be knots already; got new_knots[{k}]={t}")
+            if t in new[:k]:
+                raise KnotError(f"new_knots must be distinct; got new_knots[{k}]={t} twice")
+        return SplineSpace(np.sort(np.concatenate([self.knots, new])), self.order)
+
     def require_strictly_increasing(self) -> None:
         """Raise KnotError if a knot repeats: then no ReLU-power basis of the space exists."""
         check_strictly_increasing(self.knots)
@@ -149,6 +213,14 @@ class SplineSpace:
         a, b = self.domain
         kind = "uniform knots" if self.is_uniform else "knots " + np.array2string(self.knots, threshold=12)
         return f"SplineSpace(order={self.order}, intervals={self.intervals}, domain=({a:g}, {b:g}), {kind})"
+
+
+def _cut(knots: FloatArray, factor: int) -> FloatArray:
+    """Cut every span between knots into equal parts; empty spans stay single, so that multiplicities do."""
+    spans = np.diff(knots)
+    parts = knots[:-1, None] + spans[:, None] * (np.arange(factor) / factor)
+    keep = (np.arange(factor) == 0) | (spans[:, None] > 0)
+    return np.append(parts[keep], knots[-1])
 
 
 def _breakpoints(values: Any) -> FloatArray:

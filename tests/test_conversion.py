@@ -166,13 +166,20 @@ def test_networks_that_differ_are_refused(other, message):
 
 @pytest.mark.parametrize(
     "change",
-    [{"order": 4}, {"intervals": (3, 4)}, {"outside": "polynomial"}, {"free_knots": True}],
+    [{"order": 4}, {"outside": "polynomial"}],
     ids=str,
 )
 def test_layers_that_differ_are_refused(change):
     net, theta = start("spline", node_map="none")
     other = NetworkCase("relu", **({"node_map": "none"} | change)).build()
-    with pytest.raises(ValueError, match=r"layer [01]: other must have the same spaces"):
+    with pytest.raises(ValueError, match=r"layer [01]: other must have the same order"):
+        net.convert(theta, other)
+
+
+def test_knots_that_are_not_nested_are_refused():
+    net, theta = start("spline", node_map="none")
+    other = NetworkCase("relu", node_map="none", intervals=(4, 2)).build()
+    with pytest.raises(rk.KnotError, match=r"layer 0, input 0: fine must contain every knot of coarse; breakpoint 1"):
         net.convert(theta, other)
 
 

@@ -1,0 +1,120 @@
+r"""Rows of the prolongation between nested knot vectors: coefficients after knot insertion.
+
+The coefficient of a fine B-spline with inner knots s_1 <= ... <= s_{r-1} is the blossom F(s_1, ..., s_{r-1}) of the
+function's polynomial piece. From the coarse coefficients around that piece the missing s are inserted one at a time
+(Boehm): with knots t and t_k <= y < t_{k+1},
+
+    c~_i = (1 - alpha_i) c_{i-1} + alpha_i c_i,   alpha_i = (y - t_i)/(t_{i+r-1} - t_i),   k - r + 2 <= i <= k,
+
+convex combinations, so that nothing cancels. Where coarse exterior knots lie between the s, as when exterior knots
+moved by something else than insertion, no insertion leads there: de Boor's recursion for the blossom does, which
+extrapolates. Coefficients are rows of weights on the r coarse coefficients of the piece.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.kernels.compilation import kernel
+
+
+@kernel
+def insert(y, order, knots, C, size):
+    """Insert y into a window of size + r knots with `size` coefficients; return the new size.
+
+    A coefficient at either end whose neighbour lies outside the window is not determined and leaves the window.
+    """
+    k = 0
+    while k + 1 < size + order and knots[k + 1] <= y:
+        k += 1
+    for i in range(size + order, k + 1, -1):
+        knots[i] = knots[i - 1]
+    knots[k + 1] = y
+    for i in range(size, max(k, 0), -1):
+        for column in range(order):
+            C[i, column] = C[i - 1, column]
+    for i in range(min(k, size - 1), max(k - order + 2, 1) - 1, -1):
+        # Position i + r - 1 of the old knots is i + r of the new ones: it lies right of y.
+        alpha = (y - knots[i]) / (knots[i + order] - knots[i])
+        for column in range(order):
+            C[i, column] = (1.0 - alpha) * C[i - 1, column] + alpha * C[i, column]
+    right_open = k >= size  # coefficient `size` would need one beyond the window
+    size += 0 if right_open else 1
+    if k <= order - 2:  # and coefficient 0 one before it
+        for i in range(size + order - 1):
+            knots[i] = knots[i + 1]
+        for i in range(size - 1):
+            for column in range(order):
+                C[i, column] = C[i + 1, column]
+        size -= 1
+    return size
+
+
+@kernel
+def position(inner, order, knots, size):
+    """Index of the coefficient whose inner knots are inner[1 : r], or -1."""
+    for i in range(size):
+        same = True
+        for k in range(1, order):
+            if knots[i + k] != inner[k]:
+                same = False
+        if same:
+            return i
+    return -1
+
+
+@kernel
+def blossom(inner, order, t, m, C):
+    """Weights C[0] of the blossom at inner[1 : r] of the piece on [t_m, t_{m+1}); C (r, r) starts as the identity."""
+    for k in range(1, order):
+        for i in range(order - k):
+            left = t[m - order + 1 + k + i]
+            alpha = (inner[k] - left) / (t[m + 1 + i] - left)
+            for column in range(order):
+                C[i, column] = (1.0 - alpha) * C[i, column] + alpha * C[i + 1, column]
+
+
+@kernel
+def prolongation_rows(first, last, order, coarse, fine, start, values):
+    """c_fine[j] = sum_k values[j, k] c_coarse[start[j] + k] for j = first..last-1; values (dim_fine, r)."""
+    n = fine.shape[0] - 2 * order + 1
+    knots, C = np.empty(3 * order + 1), np.empty((2 * order + 1, order))
+    inner = np.empty(order)
+    for j in range(first, last):
+        for k in range(1, order):
+            inner[k] = fine[j + k]
+        # An interval of the domain on which this B-spline lives, and the coarse interval around it.
+        piece = min(max(j, order - 1), order + n - 2)
+        while piece < order + n - 2 and fine[piece + 1] <= fine[piece]:
+            piece += 1
+        while fine[piece + 1] <= fine[piece]:
+            piece -= 1
+        m = order - 1
+        while m + 1 < coarse.shape[0] - order and coarse[m + 1] <= fine[piece]:
+            m += 1
+        start[j] = m - order + 1
+        for i in range(2 * order):
+            knots[i] = coarse[m - order + 1 + i]
+        for i in range(order):
+            for column in range(order):
+                C[i, column] = 1.0 if i == column else 0.0
+        size = order
+        for k in range(1, order):
+            missing = 0
+            for i in range(1, k + 1):
+                missing += inner[i] == inner[k]
+            for i in range(size + order):
+                missing -= knots[i] == inner[k]
+            if missing > 0 and knots[0] < inner[k] < knots[size + order - 1]:
+                size = insert(inner[k], order, knots, C, size)
+        found = position(inner, order, knots, size)
+        if found >= 0:
+            for column in range(order):
+                values[j, column] = C[found, column]
+        else:
+            for i in range(order):
+                for column in range(order):
+                    C[i, column] = 1.0 if i == column else 0.0
+            blossom(inner, order, coarse, m, C)
+            for column in range(order):
+                values[j, column] = C[0, column]
