@@ -68,7 +68,10 @@ def kan(
     Examples
     --------
     >>> import refkan as rk
-    >>> rk.kan([2, 5, 1], order=3, intervals=[1, 3]).n_params
+    >>> net = rk.kan([2, 5, 1], order=3, intervals=[1, 3])
+    >>> net
+    Network([2, 5, 1]: order 3 on 1 interval (spline), order 3 on 3 intervals (spline), maps: affine; 55 parameters)
+    >>> net.n_params
     55
     """
     widths = _check_widths(widths)

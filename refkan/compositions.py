@@ -17,6 +17,7 @@ from refkan.conversion import Coordinates, coordinates, layer_basis, layer_in_ba
 from refkan.layers.base import Layer
 from refkan.nesting import (
     convert_layer,
+    describe,
     fix_layer,
     free_layer,
     has_knots,
@@ -27,7 +28,7 @@ from refkan.nesting import (
 from refkan.node_maps import NodeMap, same_map
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Composition:
     r"""Layers joined by node maps; `Network` adds values and derivatives.
 
@@ -103,6 +104,12 @@ class Composition:
     def _parts(self, theta: Array) -> Iterator[tuple[Layer, Array]]:
         for layer, where in zip(self.layers, self.slices, strict=True):
             yield layer, theta[where]
+
+    def __repr__(self) -> str:
+        layers = ", ".join(map(describe, self.layers))
+        maps = ", ".join(dict.fromkeys(node_map.name for node_map in self.node_maps))
+        joined = f", maps: {maps}" if maps else ""
+        return f"{type(self).__name__}({list(self.widths)}: {layers}{joined}; {self.n_params} parameters)"
 
     # ---------------------------------------------- the same function elsewhere
 

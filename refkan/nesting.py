@@ -23,6 +23,16 @@ ROUNDING = 16 * np.finfo(np.float64).eps
 breakpoints are the same one."""
 
 
+def describe(layer: Layer) -> str:
+    """Say in a few words what a layer is."""
+    if isinstance(layer, SiluLayer):
+        return f"SiLU + {describe(layer.spline)}"
+    if isinstance(layer, EdgeLayer):
+        knots = "free " if layer.free_knots else ""
+        return f"order {layer.order} on {layer.intervals} {knots}interval{"s" if layer.intervals > 1 else ""} ({layer.basis})"
+    return getattr(layer, "activation", type(layer).__name__)
+
+
 def refine_layer(layer: Layer, factor: int) -> Layer:
     """Return the layer on spline spaces whose intervals are cut into `factor` equal ones; dense layers as they are."""
     if isinstance(layer, SiluLayer):

@@ -68,7 +68,7 @@ class History:
     step_length: FloatArray | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """The outcome of `minimize`.
 
@@ -94,3 +94,10 @@ class Result:
     n_evaluations: int
     converged: bool
     message: str
+
+    def __repr__(self) -> str:
+        # Without the arrays: they fill the screen.
+        return (
+            f"Result(value={self.value:.6g}, steps={self.history.value.size - 1}, "
+            f"n_evaluations={self.n_evaluations}, converged={self.converged}, message={self.message!r})"
+        )
