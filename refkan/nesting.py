@@ -28,8 +28,8 @@ def describe(layer: Layer) -> str:
     if isinstance(layer, SiluLayer):
         return f"SiLU + {describe(layer.spline)}"
     if isinstance(layer, EdgeLayer):
-        knots = "free " if layer.free_knots else ""
-        return f"order {layer.order} on {layer.intervals} {knots}interval{"s" if layer.intervals > 1 else ""} ({layer.basis})"
+        free, plural = "free " * layer.free_knots, "s" * (layer.intervals > 1)
+        return f"order {layer.order} on {layer.intervals} {free}interval{plural} ({layer.basis})"
     return getattr(layer, "activation", type(layer).__name__)
 
 
