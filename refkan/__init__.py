@@ -2,6 +2,7 @@
 
 from refkan import bsplines, checks, exact, problems, relu_powers
 from refkan.architectures import kan, mlp
+from refkan.archives import load, save
 from refkan.change_of_basis import ChangeOfBasis
 from refkan.conditioning import spectrum
 from refkan.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
@@ -32,10 +33,12 @@ __all__ = [
     "conditioning",
     "exact",
     "kan",
+    "load",
     "minimize",
     "mlp",
     "problems",
     "prolongation_matrix",
     "relu_powers",
+    "save",
     "spectrum",
 ]

@@ -27,7 +27,7 @@ ROWS = [
     {"nesting"},
     {"compositions"},
     {"networks"},
-    {"architectures", "hessians"},
+    {"architectures", "archives", "hessians"},
     {"losses", "conditioning"},
     {"optimizers"},
     {"hierarchy"},
