@@ -1,6 +1,6 @@
 """refkan: a CPU ground truth for spline networks."""
 
-from refkan import bsplines, checks, exact, problems, relu_powers
+from refkan import bsplines, checks, conditioning, exact, hessians, problems, relu_powers
 from refkan.architectures import kan, mlp
 from refkan.archives import load, save
 from refkan.change_of_basis import ChangeOfBasis
@@ -32,6 +32,7 @@ __all__ = [
     "checks",
     "conditioning",
     "exact",
+    "hessians",
     "kan",
     "load",
     "minimize",

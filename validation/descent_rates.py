@@ -1,4 +1,8 @@
-"""H2: better conditioning means faster gradient descent: predicted and measured rates of its modes in both bases."""
+"""H2: better conditioning means faster gradient descent: predicted and measured rates of its modes in both bases.
+
+The criterion, fixed before the run: the rate of every mode that rounding lets be measured is within 5 % (one layer) and
+20 % (networks at a minimum) of what the eigenvalue predicts, in both bases; in every case there are such modes.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,13 @@ ONE_LAYER, NETWORK = 0.05, 0.20
 STEP = 0.5
 """The step in units of 1/lambda_max where rates are measured: no mode oscillates, none vanishes at once."""
 
+STATIONARY = 1e-12
+"""Largest entry of the gradient at a stationary point: some hundred times its rounding. What training leaves elsewhere
+is no minimum, and has no rates: it is counted and left out, as are stationary points with negative eigenvalues."""
+
+CONVERGED = 1e-10
+"""Excess loss, relative to the start, below which a run counts as done: which one is lower is rounding then."""
+
 DISTANCE = 1e-5
 """How far from a minimum of a network descent starts: the loss is a quadratic there to some 1e-5."""
 
@@ -33,7 +44,9 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     for order in (1, 2, 3, 4):
         progress(f"H2: one layer, order {order}")
         layers += [layer_rates(order, n, seed, steps) for n in sizes for seed in seeds]
-    for node_map, order, seed in (("mean-std", 3, 0), ("mean-std", 3, 2)) if quick else NETWORKS:
+    for node_map, order, seed in NETWORKS:
+        if quick and seed > 0:
+            continue
         progress(f"H2: network, {node_map}, order {order}, seed {seed}")
         networks.append(network_rates(node_map, order, seed, 30 if quick else 100))
     return [verdict(layers, networks)]
@@ -76,9 +89,11 @@ def network_rates(node_map: str, order: int, seed: int, steps: int) -> dict[str,
         "mse": problem.mse(minimum),
         "largest gradient entry": float(np.abs(problem.gradient(minimum)).max()),
     }
+    if case["largest gradient entry"] > STATIONARY:
+        return case | {"skipped": "training did not arrive at a stationary point"}
     for basis in BASES:
         descent = Descent.about(problem, minimum, basis, which="hessian")
-        if descent.values.min() <= 0:
+        if descent.spectrum.negative:
             return case | {"skipped": f"{descent.spectrum.negative} negative eigenvalues"}
         predicted, noise = predicted_rates(descent.values, STEP), descent.noise()
         parts = []
@@ -115,14 +130,14 @@ def network_minimum(node_map: str, order: int, seed: int) -> tuple[rk.LeastSquar
 
 
 def verdict(layers: Sequence[dict[str, Any]], networks: Sequence[dict[str, Any]]) -> Verdict:
-    """H2: measured rates within 5 % (one layer) and 20 % (networks) of predicted ones, in both bases."""
+    """H2: measured rates within ONE_LAYER and NETWORK of predicted ones, in both bases."""
     near = [case for case in networks if "skipped" not in case]
-    skipped = f" ({len(networks) - len(near)} more are no minima)" if len(near) < len(networks) else ""
+    skipped = f" ({len(networks) - len(near)} more arrived at none)" if len(near) < len(networks) else ""
     limits = [(layers, ONE_LAYER), (near, NETWORK)]
 
     def agree(prediction: Callable[[dict[str, Any], str], np.ndarray | None], cases: Any = limits) -> bool:
         return bool(near) and all(
-            case[basis]["rates"].worst(prediction(case, basis)) <= limit
+            case[basis]["rates"].resolved.any() and case[basis]["rates"].worst(prediction(case, basis)) <= limit
             for chosen, limit in cases
             for case in chosen
             for basis in BASES
@@ -130,26 +145,33 @@ def verdict(layers: Sequence[dict[str, Any]], networks: Sequence[dict[str, Any]]
 
     def summary(cases: Sequence[dict[str, Any]]) -> str:
         lines = []
-        for basis in BASES:
+        for basis in BASES if cases else ():
             rates = [case[basis]["rates"] for case in cases]
-            resolved, modes = (
-                sum(int(np.sum(part)) for part in parts) for parts in zip(*map(counts, rates), strict=True)
-            )
+            resolved = sum(int(part.resolved.sum()) for part in rates)
             lines.append(
-                f"{basis} basis {max(r.worst() for r in rates):.1e} ({resolved} of {modes} modes resolved, condition"
-                f" number up to {max(case[basis]['condition'] for case in cases):.1e})"
+                f"{basis} basis {max(part.worst() for part in rates):.1e} ({resolved} of"
+                f" {sum(part.resolved.size for part in rates)} modes resolved, condition number up to"
+                f" {max(case[basis]['condition'] for case in cases):.1e})"
             )
-        return ", ".join(lines)
+        return ", ".join(lines) or "nothing to measure"
 
     faster = [excess(case, "spline") < excess(case, "relu") for case in [*layers, *near]]
+    even = sum(excess(case, "spline") == excess(case, "relu") for case in [*layers, *near])
+    times = [case["relu"]["condition"] / case["spline"]["condition"] for case in near]
     return Verdict(
         "H2",
         judge(agree(lambda case, basis: None)),
         f"largest relative error of a rate: {len(layers)} single layers, {summary(layers)}; {len(near)} networks near a"
         f" minimum{skipped}, {summary(near)}. In as many steps the spline basis removes more of the excess loss in"
-        f" {sum(faster)} of {len(faster)} cases; left of it (medians), one layer {left_over(layers)}, networks"
-        f" {left_over(near)}",
-        details=DETAILS,
+        f" {sum(faster)} of {len(faster)} cases ({even} converged in both); left of it (medians), one layer"
+        f" {left_over(layers)}, networks {left_over(near)}",
+        details=DETAILS
+        + (
+            f"\n\nThe condition number of the Hessians of the networks is {min(times):.2g} to {max(times):.2g} times"
+            " larger in the ReLU basis. It is not small in the spline basis either."
+            if near
+            else ""
+        ),
         data={"layers": plain(layers), "networks": plain(networks)},
         figures=(rate_figure(layers, near),),
         mutations={
@@ -169,18 +191,15 @@ def verdict(layers: Sequence[dict[str, Any]], networks: Sequence[dict[str, Any]]
 
 
 def excess(case: dict[str, Any], basis: str) -> float:
-    """What is left of the loss above the minimum."""
-    return case[basis]["excess loss, last over first"]
+    """What is left of the loss above the minimum, CONVERGED if it is less."""
+    return max(case[basis]["excess loss, last over first"], CONVERGED)
 
 
 def left_over(cases: Sequence[dict[str, Any]]) -> str:
     """Medians of what is left, in both bases."""
+    if not cases:
+        return "nothing"
     return " against ".join(f"{np.median([excess(case, basis) for case in cases]):.1e} ({basis})" for basis in BASES)
-
-
-def counts(rates: Rates) -> tuple[np.ndarray, np.ndarray]:
-    """Modes resolved, and all of them, as masks."""
-    return rates.resolved, np.ones_like(rates.resolved)
 
 
 def plain(cases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -203,8 +222,7 @@ run from a general point the quadratic terms of the fast modes would drive the s
 
 The eigenpairs in the ReLU basis come from the matrix at one end of the spectrum and from its inverse at the other.
 A mode counts as resolved if rounding of the parameters in each step would change its decay by less than a
-hundredth. The others hardly move at all.
+hundredth. Of the others nothing is claimed.
 
 What decides how fast descent is are the rates of the modes that carry the loss: in the ReLU basis the smooth ones
-are fast and all others stay, in the spline basis all move. The condition number of a small network in the spline
-basis is not small either; it is some hundred or thousand times smaller."""
+are fast and all others stay, in the spline basis all move."""

@@ -1,4 +1,9 @@
-"""H3: poor conditioning shows as slow, oscillating training: trajectories of the modes of gradient descent."""
+"""H3: poor conditioning shows as slow, oscillating training: trajectories of the modes of gradient descent.
+
+The criterion, for the orders of the papers, 1 to 4: one layer, 64 intervals, largest stable step: modes that lose less
+than 1e-3 of themselves a step in the ReLU basis, none in the spline basis. Orders 5 and 6 are measured and shown, not
+judged: there the spline basis has slow modes, two at the ends of the domain.
+"""
 
 from __future__ import annotations
 
