@@ -1,0 +1,37 @@
+r"""Targets and problems of the papers, with their reference solutions.
+
+Regression targets are functions from points (N, d) to values (N, 1): `regression_target`, that of [S26], and
+`TARGETS`, the wider list by name. The differential equations are one module each:
+
+    poisson        a coefficient that jumps, with the level set as an input: closed forms
+    burgers        Cole and Hopf's solution by Gauss-Hermite quadrature, to 1e-10 or an error
+    allen_cahn     a spectral solution at two resolutions, whose difference it carries
+    manufactured   Poisson and Helmholtz in one dimension: closed forms
+"""
+
+from refkan.problems import allen_cahn, burgers, manufactured, poisson
+from refkan.problems.formulas import FORMULAS
+from refkan.problems.regression import REGRESSION, ROTATION, regression_target
+from refkan.problems.special_functions import SPECIAL_FUNCTIONS
+from refkan.problems.superpositions import SUPERPOSITIONS
+from refkan.problems.targets import Target, by_id
+from refkan.problems.varying import VARYING
+
+TARGETS = by_id(REGRESSION, VARYING, SUPERPOSITIONS, FORMULAS, SPECIAL_FUNCTIONS)
+"""All targets by name."""
+
+__all__ = [
+    "FORMULAS",
+    "REGRESSION",
+    "ROTATION",
+    "SPECIAL_FUNCTIONS",
+    "SUPERPOSITIONS",
+    "TARGETS",
+    "VARYING",
+    "Target",
+    "allen_cahn",
+    "burgers",
+    "manufactured",
+    "poisson",
+    "regression_target",
+]
