@@ -26,7 +26,7 @@ CHUNK = 65536
 """Samples evaluated at once where only values are asked for: bounds the memory of large evaluations."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network(Composition):
     r"""A composition of layers and node maps as a function of theta and x; build it with `kan` or `mlp`.
 
@@ -118,7 +118,8 @@ class Network(Composition):
         domains: FloatArray = getattr(inner, "domains", np.tile([0.0, 1.0], (layer.n_inputs, 1)))
         return domains
 
-    def _require_bound(self) -> None:
+    def require_bound(self) -> None:
+        """Raise ValueError unless every node map has what it takes from data."""
         for k, node_map in enumerate(self.node_maps):
             if not node_map.bound or (node_map.uses_statistics and self.statistics is None):
                 raise ValueError(
@@ -154,7 +155,7 @@ class Network(Composition):
     def _arguments(self, theta: Any, x: Any) -> tuple[Array, Array]:
         theta = as_vector("theta", theta, self.n_params)
         x = as_samples("x", x, self.widths[0])
-        self._require_bound()
+        self.require_bound()
         return theta, x
 
     def freeze(self, theta: Any) -> Network:
@@ -163,7 +164,7 @@ class Network(Composition):
         The same function of x at this theta; at other theta it no longer follows the statistics.
         """
         theta = as_vector("theta", theta, self.n_params)
-        self._require_bound()
+        self.require_bound()
         if self.statistics is None:
             return self
         z: Array = self.statistics
@@ -264,9 +265,9 @@ class Network(Composition):
         --------
         >>> import numpy as np, refkan as rk
         >>> net = rk.kan([1, 1], order=4, intervals=1)
-        >>> jet = net.jet(np.array([0.0, -1.0, 2.0, 15.0]), [[2.0 / 3.0]], first=[[1.0]])
-        >>> jet.value.round(6), jet.first.round(6), jet.second.round(6)
-        (array([[0.888889]]), array([[[4.666667]]]), array([[[8.]]]))
+        >>> jet = net.jet(np.array([0.0, 0.0, 0.0, 6.0]), [[0.5]], first=[[1.0]])  # x^3
+        >>> jet.value, jet.first, jet.second
+        (array([[0.125]]), array([[[0.75]]]), array([[[3.]]]))
         """
         theta, x = self._arguments(theta, x)
         seeds = Seeds.check(first, second, orders, x.shape)

@@ -98,3 +98,79 @@ def knot_rows(first, last, x, start, knots, inverse_spans, outside, out):
                     )
                 else:
                     out[s, p, w, :] = 0.0
+
+
+@kernel
+def fill_knot_jets(x, at, m, j, knots, inverse_spans, work, out):
+    """out[d, i] = derivative d in x of db_{m+i-r+1}/dt_j, the pieces at `at` continued to x by their tangent.
+
+    work (D+2, r): row d holds derivative d of the bhat, the last one the values that are raised; out (D+1, r).
+    """
+    derivatives, order = out.shape[0] - 1, out.shape[1]
+    hat = m if m < j else m + 1  # interval of x on the doubled knots
+    v = work[derivatives + 1]
+    v[0] = 1.0
+    lowest = max(order - derivatives, 1)
+    for k in range(1, lowest):
+        step(v, k, hat, at, knots, inverse_spans, j, True)
+    for d in range(derivatives, -1, -1):
+        k = order - d
+        if k < 1:
+            for i in range(order):
+                work[d, i] = 0.0
+            continue
+        for i in range(k):
+            work[d, i] = v[i]
+        for l in range(k, order):
+            step(work[d], l, hat, at, knots, inverse_spans, j, False)
+        if d > 0:
+            step(v, k, hat, at, knots, inverse_spans, j, True)
+    beyond = x - at
+    if beyond != 0.0:
+        for i in range(order):
+            if derivatives > 0:
+                work[0, i] += beyond * work[1, i]
+            for d in range(2, derivatives + 1):
+                work[d, i] = 0.0
+    for d in range(derivatives + 1):
+        for i in range(order):
+            out[d, i] = 0.0
+        for i in range(order):
+            l = hat - order + 1 + i  # position of the first knot of bhat
+            if j - order + 1 <= l <= j:
+                scaled = work[d, i] * inverse_spans[order - 1, l]
+                own = l - (m - order + 1)
+                if 0 <= own < order:
+                    out[d, own] -= scaled
+                if 0 <= own - 1 < order:
+                    out[d, own - 1] += scaled
+
+
+@kernel
+def knot_jets(first, last, x, start, knots, inverse_spans, outside, out):
+    """out[d, s, p, w, i]: derivative d in x of what `knot_rows` holds at [s, p, w, i]; out (D+1, N, P, 2r-2, r).
+
+    Under LINEAR with D = 0 the tangents need slopes: ask for D >= 1.
+    """
+    n_inputs = x.shape[1]
+    derivatives, order = out.shape[0] - 1, out.shape[4]
+    n = knots.shape[1] - 2 * order + 1
+    work = np.empty((derivatives + 2, order), out.dtype)
+    for s in range(first, last):
+        for p in range(n_inputs):
+            t = knots[p]
+            a, b = t[order - 1], t[order - 1 + n]
+            at = x[s, p]
+            if outside == LINEAR and at.real < a.real:
+                at = a
+            if outside == LINEAR and at.real > b.real:
+                at = b
+            for w in range(out.shape[3]):
+                j = start[s, p] - order + 2 + w
+                row = out[:, s, p, w]
+                if 0 < j < n:
+                    fill_knot_jets(x[s, p], at, start[s, p] + order - 1, j + order - 1, t, inverse_spans[p], work, row)
+                else:
+                    for d in range(derivatives + 1):
+                        for i in range(order):
+                            row[d, i] = 0.0

@@ -32,6 +32,27 @@ class Activation(ABC):
     def curvature(self, z: Array) -> Array:
         """Its second derivative; at a kink the right one."""
 
+    @abstractmethod
+    def third(self, z: Array) -> Array:
+        """Its third derivative; at a kink the right one."""
+
+    def derivatives(self, z: Array, count: int) -> Array:
+        """The function and its derivatives, count of them in all: (count, ...)."""
+        return np.stack([f(z) for f in (self.value, self.slope, self.curvature, self.third)[:count]])
+
+
+def sigmoid_derivatives(z: Array, count: int) -> Array:
+    """The sigmoid g and its derivatives g(1-g), g(1-g)(1-2g), g(1-g)(1-6g(1-g)), count of them in all: (count, ...)."""
+    g = sigmoid(z)
+    rows = np.empty((4, *z.shape), g.dtype)
+    rows[0] = g
+    slope = np.multiply(g, 1.0 - g, out=rows[1])
+    if count > 2:
+        np.multiply(slope, 1.0 - 2.0 * g, out=rows[2])
+    if count > 3:
+        np.multiply(slope, 1.0 - 6.0 * slope, out=rows[3])
+    return rows[:count]
+
 
 def sigmoid(z: Array) -> Array:
     """1/(1 + exp(-z)) without overflow: exp is taken of arguments with real part <= 0 alone."""
@@ -54,6 +75,9 @@ class Identity(Activation):
     def curvature(self, z: Array) -> Array:  # noqa: D102
         return np.zeros_like(z)
 
+    def third(self, z: Array) -> Array:  # noqa: D102
+        return np.zeros_like(z)
+
 
 class ReluPower(Activation):
     """max(z, 0)^degree."""
@@ -72,6 +96,12 @@ class ReluPower(Activation):
             return np.zeros_like(z)
         return np.where(z.real >= 0, self.degree * (self.degree - 1) * z ** (self.degree - 2), 0.0)
 
+    def third(self, z: Array) -> Array:  # noqa: D102
+        if self.degree < 3:
+            return np.zeros_like(z)
+        factor = self.degree * (self.degree - 1) * (self.degree - 2)
+        return np.where(z.real >= 0, factor * z ** (self.degree - 3), 0.0)
+
 
 class Tanh(Activation):
     """tanh(z)."""
@@ -85,6 +115,10 @@ class Tanh(Activation):
     def curvature(self, z: Array) -> Array:  # noqa: D102
         t = np.tanh(z)
         return -2.0 * t * (1.0 - t * t)
+
+    def third(self, z: Array) -> Array:  # noqa: D102
+        t2 = np.tanh(z) ** 2
+        return -2.0 * (1.0 - t2) * (1.0 - 3.0 * t2)
 
 
 class Silu(Activation):
@@ -100,6 +134,10 @@ class Silu(Activation):
     def curvature(self, z: Array) -> Array:  # noqa: D102
         g = sigmoid(z)
         return g * (1.0 - g) * (2.0 + z * (1.0 - 2.0 * g))
+
+    def third(self, z: Array) -> Array:  # noqa: D102
+        g = sigmoid(z)
+        return g * (1.0 - g) * (3.0 * (1.0 - 2.0 * g) + z * (1.0 - 6.0 * g * (1.0 - g)))
 
 
 ACTIVATIONS: dict[str, Activation] = {

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
+from refkan.layers.jets import Channels, JetLinearization
 from refkan.layers.local_forms import LocalForm
 
 SCHEMES = ("linear", "gaussian")
@@ -74,6 +75,14 @@ class Layer(ABC):
     @abstractmethod
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> Linearization:
         """Evaluate at theta (n_params,) and x (N, P); without `slopes` only the value of the result is valid."""
+
+    def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> JetLinearization:
+        """Evaluate at theta and a jet z (N, channels, P): values with derivatives along directions, see `jets`."""
+        raise TypeError(f"derivatives in x need a layer that offers its jets; got {type(self).__name__}")
+
+    def require_derivatives(self, order: int) -> str | None:
+        """Raise ValueError where derivatives of that order in x are of no use; say what is wrong with them, or None."""
+        return None
 
     @abstractmethod
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:

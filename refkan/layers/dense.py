@@ -10,6 +10,8 @@ from refkan.arguments import check_choice, check_count
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer, Linearization
+from refkan.layers.dense_jets import DenseJet
+from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Features, LocalForm
 
 
@@ -46,6 +48,16 @@ class DenseLayer(Layer):
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> DenseLinearization:
         """Evaluate at theta and x (N, P)."""
         return DenseLinearization(self, theta, x)
+
+    def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> DenseJet:
+        """Evaluate at theta and a jet z (N, channels, P)."""
+        return DenseJet(self, theta, z, channels)
+
+    def require_derivatives(self, order: int) -> str | None:
+        """All are defined but at kinks; the second one of a network of ReLUs is zero wherever it is."""
+        if self.activation != "relu" or order == 0:
+            return None
+        return f"the {('first', 'second')[order - 1]} derivative of ReLU networks {('jumps', 'is zero')[order - 1]}"
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """He for ReLU kinds, Glorot otherwise, N(0, 1/P) without activation; biases 0."""

@@ -116,6 +116,23 @@ class EdgeLayer(Layer):
         """Tables of the knots that `spaces` names."""
         return KnotTables(np.array([space.knots for space in self.spaces]), self.order)
 
+    def require_derivatives(self, order: int) -> str | None:
+        """Splines of order r have r - 1 derivatives, of which the last jumps; with free knots one less."""
+        which = ("values", "first", "second")[order]
+        if self.order <= order and order > 0:
+            raise ValueError(
+                f"{which} derivatives in x need splines of order >= {order + 2} (order {order + 1}: they jump at the "
+                f"knots); got order {self.order}"
+            )
+        if self.order == order + 1 and order > 0:
+            if self.free_knots:
+                raise ValueError(
+                    f"{which} derivatives in x with free knots need order >= {order + 2}; got order {self.order}, of "
+                    "which they jump at the knots"
+                )
+            return f"the {which} derivative of splines of order {self.order} jumps at the knots"
+        return None
+
     def tables(self, theta: Array) -> KnotTables:
         """Tables of the knots at theta."""
         if not self.free_knots:

@@ -12,7 +12,9 @@ from refkan.array_types import Array, FloatArray
 from refkan.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.layers.base import Linearization
 from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
+from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Features, LocalForm
+from refkan.layers.relu_jets import ReluJet
 from refkan.relu_powers import inverse_scale, relu_knot_rows, relu_rows
 
 
@@ -54,6 +56,10 @@ class ReluLayer(EdgeLayer):
             tables.require_inside(x, SLACK)
         rows = relu_rows(tables.knots, self.order, self.inverse_scale, x, 1 if slopes else 0, self.outside)
         return ReluLinearization(self, theta, x, tables.knots, rows)
+
+    def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> ReluJet:
+        """Evaluate at theta and a jet z (N, channels, P)."""
+        return ReluJet(self, theta, z, channels)
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw the function that a spline layer would draw, or Gaussian weights of the same output variance on x."""

@@ -10,7 +10,9 @@ import scipy.sparse as sp
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer, Linearization
+from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Chart, Features, LocalForm
+from refkan.layers.silu_jets import SiluJet
 from refkan.layers.spline import SplineLayer, SplineLinearization
 
 
@@ -54,6 +56,14 @@ class SiluLayer(Layer):
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> SiluLinearization:
         """Evaluate at theta and x (N, P)."""
         return SiluLinearization(self, theta, x, slopes)
+
+    def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> SiluJet:
+        """Evaluate at theta and a jet z (N, channels, P)."""
+        return SiluJet(self, theta, z, channels)
+
+    def require_derivatives(self, order: int) -> str | None:
+        """As for the spline part."""
+        return self.spline.require_derivatives(order)
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Start with w_s = 1, the spline part as for SplineLayer, w_b uniform in +-1/sqrt(P)."""

@@ -13,7 +13,9 @@ from refkan.kernels.launch import launch
 from refkan.knots import free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.layers.base import Linearization
 from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
+from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Features, LocalForm
+from refkan.layers.spline_jets import SplineJet
 from refkan.local_basis import KnotTables, LocalBasis, knot_rows, local_basis
 
 FEW_OUTPUTS = 8
@@ -45,6 +47,10 @@ class SplineLayer(EdgeLayer):
         tables = self.tables(theta)
         basis = local_basis(tables, x, 1 if slopes else 0, self.outside, SLACK)
         return SplineLinearization(self, theta, x, tables, basis)
+
+    def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> SplineJet:
+        """Evaluate at theta and a jet z (N, channels, P)."""
+        return SplineJet(self, theta, z, channels)
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw a random linear function plus noise, or Gaussian coefficients of the same output variance on x."""

@@ -64,6 +64,19 @@ class PointwiseMap(NodeMap):
         """Second derivative d^2z/dy^2, broadcastable to y: 0 unless a map is curved."""
         return np.zeros(y.shape[-1])
 
+    @property
+    def curved(self) -> bool:
+        """Whether the map is other than z = scale y + shift; it then offers `derivatives`."""
+        return False
+
+    def derivatives(self, y: Array, count: int) -> Array:
+        """The map and its derivatives in y, count of them in all, at most 4: (count, ...). For affine maps as here."""
+        rows = np.zeros((count, *y.shape), y.dtype)
+        rows[0] = self.value(y)
+        if count > 1:
+            rows[1] = self.slope(y)
+        return rows
+
 
 @dataclass(frozen=True, eq=False)
 class StatisticsMap(NodeMap):

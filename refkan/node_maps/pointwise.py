@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
-from refkan.layers.activations import sigmoid
+from refkan.layers.activations import sigmoid, sigmoid_derivatives
 from refkan.node_maps.base import PointwiseMap, nonempty
 from refkan.node_maps.statistics import MinMaxMap
 
@@ -96,3 +96,16 @@ class SigmoidMap(PointwiseMap):
     def curvature(self, y: Array) -> Array:
         """Return (b - a) g (1 - g) (1 - 2 g), g = sigmoid(y)."""
         return self.slope(y) * (1.0 - 2.0 * sigmoid(y))
+
+    def derivatives(self, y: Array, count: int) -> Array:
+        """Return the map and its derivatives, those of the sigmoid times b - a."""
+        assert self.domains is not None
+        a, b = self.domains.T
+        rows = (b - a) * sigmoid_derivatives(y, count)
+        rows[0] += a
+        return rows
+
+    @property
+    def curved(self) -> bool:
+        """It is."""
+        return True

@@ -1,0 +1,255 @@
+r"""Chebyshev layers: y_q = sum_p sum_k C[q, p, k] T_k(t_p), nested in their degree: another hierarchy than splines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from refkan.arguments import check_choice, check_count
+from refkan.array_types import Array, FloatArray
+from refkan.knots import check_domain
+from refkan.layers.base import Layer, Linearization
+from refkan.layers.chebyshev_jets import ChebyshevJet
+from refkan.layers.edges import NOISE, SLACK
+from refkan.layers.jets import Channels
+from refkan.layers.local_forms import Features, LocalForm
+from refkan.local_basis import require_inside
+
+OUTSIDE = ("linear", "polynomial", "error")
+
+MAX_DEGREE = 1000
+"""Slopes at the ends grow like the square of the degree."""
+
+
+@dataclass(frozen=True)
+class ChebyshevLayer(Layer):
+    r"""y_q = sum_p sum_k C[q, p, k] T_k(t_p), t_p = (2 x_p - a_p - b_p)/(b_p - a_p), k = 0..degree.
+
+    The first functions of a layer of higher degree are those of one of lower degree, so that prolongation appends
+    zeros (a nested basis in the sense of [S26] Lemma 6).
+
+    Parameters
+    ----------
+    ends : sequence of pairs
+        Domain (a, b) of each input.
+    n_outputs : int
+    degree : int
+        At least 1.
+    outside : {"linear", "polynomial", "error"}
+        What happens to inputs outside the domain: the tangent at the end point, or the polynomial continued.
+
+    Raises
+    ------
+    ValueError
+        For pairs that are no domains, counts that are not positive, an unknown rule.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.layers.ChebyshevLayer([(-1.0, 1.0)], n_outputs=1, degree=2)  # T_2 = 2 x^2 - 1, tangent 4 x - 3
+    >>> layer.linearize(np.array([0.0, 0.0, 1.0]), np.array([[0.5], [1.0], [2.0]])).value
+    array([[-0.5],
+           [ 1. ],
+           [ 5. ]])
+    """
+
+    ends: tuple[tuple[float, float], ...]
+    n_outputs: int
+    degree: int
+    outside: str = "linear"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.ends, Sequence | np.ndarray):
+            raise TypeError(f"ends must hold one pair for each input; got {self.ends!r}")
+        if len(self.ends) == 0:
+            raise ValueError("ends must hold one pair for each input; got none")
+        pairs = tuple(check_domain(pair, f"ends[{p}]") for p, pair in enumerate(self.ends))
+        object.__setattr__(self, "ends", pairs)
+        object.__setattr__(self, "n_outputs", check_count("n_outputs", self.n_outputs, 1))
+        object.__setattr__(self, "degree", check_count("degree", self.degree, 1, MAX_DEGREE))
+        check_choice("outside", self.outside, OUTSIDE)
+
+    @property
+    def n_inputs(self) -> int:  # type: ignore[override]
+        """Number of inputs P."""
+        return len(self.ends)
+
+    @property
+    def dim(self) -> int:
+        """Number of coefficients degree + 1 on each edge."""
+        return self.degree + 1
+
+    @property
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        """Coefficients (Q, P, degree + 1)."""
+        return {"coefficients": (self.n_outputs, self.n_inputs, self.dim)}
+
+    @cached_property
+    def domains(self) -> FloatArray:
+        """Ends (a, b) of the domain of each input, shape (P, 2)."""
+        return np.array(self.ends)
+
+    def rows(self, x: Array, derivatives: int) -> Array:
+        """T_k at the inputs x (N, P) and derivatives in x, the outside rule applied: (derivatives + 1, N, P, dim)."""
+        if self.outside == "error":
+            require_inside(self.domains, x, SLACK)
+        return chebyshev_rows(x, self.domains, self.degree, derivatives, self.outside == "linear")
+
+    def linearize(self, theta: Array, x: Array, slopes: bool = True) -> ChebyshevLinearization:
+        """Evaluate at theta and x (N, P)."""
+        return ChebyshevLinearization(self, theta, x, self.rows(x, 1 if slopes else 0))
+
+    def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> ChebyshevJet:
+        """Evaluate at theta and a jet z (N, channels, P)."""
+        return ChebyshevJet(self, theta, z, channels)
+
+    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
+        r"""Draw a random linear function on each edge plus noise, or Gaussian coefficients of the same output variance.
+
+        c_1 = g/2 with g ~ N(0, 1/P), a slope g over the domain, and N(0, 0.1^2/(1 + k)^2) on every c_k, so that the
+        noise is of size 0.1 whatever the degree.
+        """
+        C = rng.normal(0.0, NOISE, self.blocks["coefficients"]) / np.arange(1, self.dim + 1)
+        C[:, :, 1] += 0.5 * rng.normal(0.0, 1.0 / np.sqrt(self.n_inputs), C.shape[:2])
+        theta: FloatArray = self.pack(coefficients=C)
+        if scheme == "gaussian" and x.size:
+            at = self.linearize(theta, x, slopes=False)
+            per_unit = np.mean(np.sum(at.rows[0] ** 2, axis=(1, 2)))
+            C = rng.normal(0.0, np.sqrt(np.mean(at.value**2) / per_unit), C.shape)
+            theta = self.pack(coefficients=C)
+        return theta
+
+    def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
+        """For each output P vectors: T_0 = 1 on one edge."""
+        vectors = np.zeros((self.n_outputs, self.n_inputs, self.n_params))
+        for q in range(self.n_outputs):
+            for p in range(self.n_inputs):
+                self.unpack(vectors[q, p])["coefficients"][q, p, 0] = 1.0
+        return list(vectors)
+
+    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Row q: the coefficients of output q."""
+        rows = theta.reshape(self.n_outputs, -1)
+        vectors: FloatArray = (np.eye(self.n_outputs)[:, :, None] * rows).reshape(self.n_outputs, self.n_params)
+        return vectors
+
+    def refined(self, factor: int) -> Self:
+        """Return the layer of `factor` times the degree."""
+        return type(self)(self.ends, self.n_outputs, self.degree * factor, self.outside)
+
+    def padding(self, finer: ChebyshevLayer) -> sp.csr_array:
+        """Sparse matrix P (finer.n_params, n_params) of zeros and ones: zero coefficients beyond this degree.
+
+        Raises
+        ------
+        ValueError
+            If `finer` has other inputs, outputs or rules, or a lower degree.
+        """
+        mine, theirs = ((layer.ends, layer.n_outputs, layer.outside) for layer in (self, finer))
+        if mine != theirs:
+            raise ValueError(f"other must have the same domains, outputs and outside rule as {self}; got {finer}")
+        if finer.degree < self.degree:
+            raise ValueError(f"other must have at least degree {self.degree}; got {finer.degree}")
+        edges = self.n_outputs * self.n_inputs
+        return sp.kron(sp.eye_array(edges), sp.eye_array(finer.dim, self.dim), format="csr")
+
+
+def chebyshev_rows(x: Array, domains: Any, degree: int, derivatives: int, linear: bool) -> Array:
+    r"""T_k(t(x)), k = 0..degree, and derivatives in x, linear tails or the polynomials themselves outside the domain.
+
+    T_{k+1} = 2 t T_k - T_{k-1}, and from its m-th derivative T^(m)_{k+1} = 2 t T^(m)_k + 2 m T^(m-1)_k - T^(m)_{k-1}.
+
+    Parameters
+    ----------
+    x : array (N, P)
+    domains : array (P, 2)
+
+    Returns
+    -------
+    array (derivatives + 1, N, P, degree + 1)
+    """
+    a, b = np.asarray(domains).T
+    t = (2.0 * x - a - b) / (b - a)
+    at = np.where(t.real < -1.0, -1.0, np.where(t.real > 1.0, 1.0, t)) if linear else t
+    rows = np.zeros((max(derivatives, 1) + 1, *x.shape, degree + 1), t.dtype)
+    rows[0, ..., 0] = 1.0
+    rows[0, ..., 1] = at
+    rows[1, ..., 1] = 1.0
+    for k in range(1, degree):
+        rows[0, ..., k + 1] = 2.0 * at * rows[0, ..., k] - rows[0, ..., k - 1]
+        for m in range(1, rows.shape[0]):
+            rows[m, ..., k + 1] = 2.0 * (at * rows[m, ..., k] + m * rows[m - 1, ..., k]) - rows[m, ..., k - 1]
+    if linear:
+        beyond = (t - at)[..., None]
+        rows[0] += beyond * rows[1]
+        rows[2:] *= beyond == 0
+    scale = (2.0 / (b - a))[:, None] ** np.arange(rows.shape[0])[:, None, None, None]
+    scaled: Array = rows * scale
+    return scaled[: derivatives + 1]
+
+
+class ChebyshevLinearization(Linearization):
+    """A Chebyshev layer at (theta, x): dense rows of functions and BLAS."""
+
+    def __init__(self, layer: ChebyshevLayer, theta: Array, x: Array, rows: Array) -> None:
+        self.layer, self.x, self.rows = layer, x, rows
+        self.C = layer.unpack(theta)["coefficients"]
+        self.value = _flat(rows[0]) @ _flat(self.C).T
+
+    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
+        """dC[q,p,k] = sum_s dy[s,q] T_k(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_k C[q,p,k] T_k'(x[s,p])."""
+        dC = (dy.T @ _flat(self.rows[0])).reshape(self.C.shape)
+        return self.layer.pack(coefficients=dC), self.pullback_inputs(dy[:, None, :])[:, 0] if inputs else None
+
+    def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
+        """Tangent dy = sum_p sum_k (dC T_k + C T_k' dx_p)."""
+        dC = self.layer.unpack(dtheta)["coefficients"]
+        moved = self.rows[1] * dx[:, :, None]
+        tangent: FloatArray = _flat(self.rows[0]) @ _flat(dC).T + _flat(moved) @ _flat(self.C).T
+        return tangent
+
+    def edge_derivatives(self, order: int) -> Array:
+        """Derivatives sum_k C[q,p,k] T_k^(order)(x[s,p]) of every edge, shape (N, Q, P)."""
+        rows = self.rows[order] if order < self.rows.shape[0] else self.layer.rows(self.x, order)[order]
+        derivatives: Array = np.einsum("spk,qpk->sqp", rows, self.C, optimize=True)
+        return derivatives
+
+    def pullback_inputs(self, G: FloatArray) -> FloatArray:
+        """dx[s, o, p] = sum_q G[s, o, q] sum_k C[q, p, k] T_k'(x[s, p])."""
+        return G @ self.edge_derivatives(1)
+
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """Columns G[s,o,q] T_k(x[s,p])."""
+        columns = out.reshape(*out.shape[:2], *self.C.shape)
+        np.multiply(G[:, :, :, None, None], self.rows[0][:, None, None], out=columns)
+
+    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """sum_s dy[s,q] T_k' dx[s,p] for C[q,p,k]; sum_q dy[s,q] sum_k (dC T_k' + C T_k'' dx) for x[s,p]."""
+        dC = self.layer.unpack(dtheta)["coefficients"]
+        coefficients = (dy.T @ _flat(self.rows[1] * dx[:, :, None])).reshape(self.C.shape)
+        moving = np.einsum("sq,qpk,spk->sp", dy, dC, self.rows[1], optimize=True)
+        bending = np.einsum("sq,sqp->sp", dy, self.edge_derivatives(2))
+        return self.layer.pack(coefficients=coefficients), moving + bending * dx
+
+    def local_form(self, curved: bool = False) -> LocalForm:
+        """The functions T_k, all of them in every window."""
+        start = np.zeros(self.x.shape, np.int64)
+        features = Features(start, self.rows[0], self.rows[1] if curved else None, self.layer.dim)
+        if not curved:
+            return LocalForm((features,), self.layer.n_outputs)
+        bend = self.edge_derivatives(2)
+
+        def curvatures(du: FloatArray) -> FloatArray:
+            return np.einsum("sq,sqp->sp", du, bend)
+
+        return LocalForm((features,), self.layer.n_outputs, None, self.edge_derivatives(1), curvatures)
+
+
+def _flat(array: Array) -> Array:
+    """Join the last two axes."""
+    return array.reshape(array.shape[0], array.shape[1] * array.shape[2])
