@@ -1,0 +1,65 @@
+"""Residual-based attention: weights of collocation points that follow their residuals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import as_vector, check_count, check_positive, real
+from refkan.array_types import FloatArray
+
+
+class Attention:
+    r"""Weights lambda_i of points, 1 at first, of which each update makes
+
+        lambda_i <- (1 - rate) lambda_i + rate e_i / max_j e_j,    e_i the absolute residual.
+
+    The only state of this library that changes in place: a term whose attention is updated is another function of
+    theta from then on, so that methods which compare values of several steps must be started anew.
+
+    Parameters
+    ----------
+    n_points : int
+    rate : float
+        mu, in (0, 1].
+
+    Notes
+    -----
+    As in [S26] section 5.2; lambda starts at 1 and stays in (0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> attention = Attention(2, rate=0.5)
+    >>> attention.update(np.array([2.0, 1.0]))
+    >>> attention.weights
+    array([1.  , 0.75])
+    """  # noqa: D400  # the sentence ends in its formula
+
+    def __init__(self, n_points: int, rate: float = 1e-4) -> None:
+        self._weights: FloatArray = np.ones(check_count("n_points", n_points, 1))
+        self.rate = check_positive("rate", rate)
+        if self.rate > 1:
+            raise ValueError(f"rate must be at most 1; got {rate}")
+
+    @property
+    def weights(self) -> FloatArray:
+        """The weights now (N,), a copy."""
+        return self._weights.copy()
+
+    @property
+    def n_points(self) -> int:
+        """Number of points N."""
+        return self._weights.size
+
+    def update(self, residuals: Any) -> None:
+        """Follow residuals e (N,), of which the absolute values count; all zero, they draw the weights to zero."""
+        e = np.abs(real("residuals", as_vector("residuals", residuals, self.n_points)))
+        largest = e.max()
+        share = e / largest if largest > 0 else e
+        self._weights = (1 - self.rate) * self._weights + self.rate * share
+
+    def restart(self, n_points: int) -> Attention:
+        """Return an attention of the same rate for new points."""
+        return Attention(n_points, self.rate)

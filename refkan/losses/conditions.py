@@ -1,0 +1,91 @@
+r"""Terms that many problems share: prescribed values, periodicity, and fluxes across an interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import numbers
+from refkan.array_types import Array
+from refkan.losses.terms import Side, Term
+
+
+def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, weight: float = 1.0) -> Term:
+    """Return the term of u = target at points: boundary and initial values of a network with one output.
+
+    Parameters
+    ----------
+    name : str
+    points : array (N, P)
+    target : callable, number or array (N,)
+        A function of points (n, P), or its values.
+    weight : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> term = prescribed("initial", [[0.0], [0.5]], lambda x: np.sin(x[:, 0]))
+    >>> term.n_residuals
+    2
+    """
+    side = Side(points)
+    if callable(target):
+        return Term(name, (side,), lambda x, u: u - target(x), lambda x, u: (1.0,), weight)
+    values = np.broadcast_to(numbers("target", target), (side.points.shape[0],))
+    return Term(name, (side,), lambda x, u, data: u - data, lambda x, u, data: (1.0,), weight, data=values)
+
+
+def periodicity(name: str, left: Any, right: Any, direction: Any, weight: float = 1.0) -> Term:
+    """Return the term of equal values and equal derivatives along a direction at paired points, two components.
+
+    Parameters
+    ----------
+    name : str
+    left, right : array (N, P)
+    direction : array (P,)
+    weight : float
+    """
+    first = np.atleast_2d(numbers("direction", direction))
+    sides = Side(left, first, orders=1), Side(right, first, orders=1)
+
+    def residual(x: Array, u: Array, u_d: Array, v: Array, v_d: Array) -> Array:
+        return np.stack([u - v, u_d - v_d], axis=1)
+
+    value, slope = np.array([1.0, 0.0])[:, None], np.array([0.0, 1.0])[:, None]
+
+    def partials(x: Array, u: Array, u_d: Array, v: Array, v_d: Array) -> tuple[Array, ...]:
+        return value, slope, -value, -slope
+
+    return Term(name, sides, residual, partials, weight, components=2)
+
+
+def flux_jump(
+    name: str,
+    left: Side,
+    right: Side,
+    coefficients: tuple[float, float],
+    weight: float = 1.0,
+) -> Term:
+    """Return the term of a continuous flux a du/dn = b dv/dn across an interface, u from the left and v from the right.
+
+    Parameters
+    ----------
+    name : str
+    left, right : Side
+        The same points of the interface, each with its own derivative of the inputs along the one direction, the
+        normal, of order 1: a level set |x| has -1 on the left and +1 on the right.
+    coefficients : pair of float
+        a and b.
+    weight : float
+    """
+    a, b = coefficients
+    for side in (left, right):
+        if side.seeds.orders != (1,):
+            raise ValueError(f"the sides of an interface must have one direction of order 1; got {side.seeds.orders}")
+
+    def residual(x: Array, u: Array, u_n: Array, v: Array, v_n: Array) -> Array:
+        return a * u_n - b * v_n
+
+    return Term(name, (left, right), residual, lambda *_: (0.0, a, 0.0, -b), weight)
