@@ -1,0 +1,23 @@
+r"""Hierarchies of nested networks: training from the coarsest level to the finest, and corrections in coarse spaces."""
+
+from refkan.hierarchy.cycles import CycleResult, vcycle
+from refkan.hierarchy.levels import Hierarchy, Level
+from refkan.hierarchy.multilevel import minimize_multilevel
+from refkan.hierarchy.multistart import MultistartResult, multistart
+from refkan.hierarchy.results import MultilevelHistory, MultilevelResult
+from refkan.hierarchy.subspaces import Subspace
+from refkan.hierarchy.work import Work
+
+__all__ = [
+    "CycleResult",
+    "Hierarchy",
+    "Level",
+    "MultilevelHistory",
+    "MultilevelResult",
+    "MultistartResult",
+    "Subspace",
+    "Work",
+    "minimize_multilevel",
+    "multistart",
+    "vcycle",
+]

@@ -1,0 +1,274 @@
+r"""Many starts on the coarsest level, few on the finest: pruned from level to level by training loss."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import check_count, check_type
+from refkan.array_types import FloatArray
+from refkan.checkpoints import Checkpoints
+from refkan.hierarchy.fingerprints import fingerprint
+from refkan.hierarchy.multilevel import as_factors, check_schedule
+from refkan.hierarchy.unchanged import require_unchanged
+from refkan.hierarchy.work import gradient_seconds, interval_weight
+from refkan.losses import LeastSquares
+from refkan.networks import Network
+from refkan.optimizers import minimize
+
+
+@dataclass(frozen=True, eq=False)
+class LevelTable:
+    """What became of the starts on one level.
+
+    Attributes
+    ----------
+    starts : tuple of int
+        Numbers of the starts that were trained, in the order of their values.
+    values : ndarray
+        Their values afterwards, ascending.
+    samples : int
+        How many samples they were trained on.
+    evaluations : int
+        Values with gradients, of all of them together.
+    seconds : float
+    """
+
+    starts: tuple[int, ...]
+    values: FloatArray
+    samples: int
+    evaluations: int
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MultistartResult:
+    """The outcome of `multistart`.
+
+    Attributes
+    ----------
+    theta : ndarray
+        On `network`: the start with the least value on the finest level.
+    network : Network
+    value : float
+        On the samples of the finest level.
+    levels : tuple of LevelTable
+        Coarsest first.
+    nominal : float
+        ``sum evaluations weight/weight_L samples/N``: in evaluations of the finest network on all N samples.
+    seconds, unit : float
+        Time of everything, and of one value with gradient of the finest network on all samples; their quotient is the
+        measured work.
+    """
+
+    theta: FloatArray
+    network: Network
+    value: float
+    levels: tuple[LevelTable, ...]
+    nominal: float
+    seconds: float
+    unit: float
+
+    def __repr__(self) -> str:
+        best = [float(f"{level.values[0]:.4g}") for level in self.levels]
+        return f"MultistartResult(value={self.value:.6g}, best of each level={best}, seconds={self.seconds:.3g})"
+
+
+def multistart(
+    problem: LeastSquares,
+    rng: np.random.Generator,
+    schedule: Sequence[int],
+    survivors: Sequence[int],
+    *,
+    samples: Sequence[int | None] | None = None,
+    factors: Any = 2,
+    method: str = "variable-projection",
+    scheme: str = "linear",
+    checkpoints: Checkpoints | str | PathLike[str] | None = None,
+    progress: Callable[[str], Any] | None = None,
+    **options: Any,
+) -> MultistartResult:
+    r"""Train many starts on the coarsest level and ever fewer on the finer ones.
+
+    What separates good minima from bad ones is decided where training is cheap; which of them are good shows after a
+    refinement. Level l trains ``survivors[l]`` networks, those of the least values on the level before.
+
+    Parameters
+    ----------
+    problem : LeastSquares
+        Of the coarsest network, bound to data or not: each start binds it anew.
+    rng : numpy.random.Generator
+        Draws the samples of each level, then one stream for each start.
+    schedule : sequence of int
+        Steps on each level.
+    survivors : sequence of int
+        How many starts each level trains, as many entries, not increasing; the first is the number of starts.
+    samples : sequence of int or None, optional
+        How many samples each level trains on, not decreasing, drawn without replacement; None stands for all, and is
+        the default. Smaller sets are contained in larger ones. The smallest set is the statistics batch of node maps
+        that need one, on all levels: prolongation leaves the function alone.
+    factors : int or sequence
+        As for `minimize_multilevel`.
+    method : str
+        As for `minimize`.
+    scheme : str
+        As for `Network.initialize`.
+    checkpoints : Checkpoints or path, optional
+        Each level of each start is stored and not computed again.
+    progress : callable, optional
+        Called with a line of text after each level.
+    **options
+        Of the method.
+
+    Returns
+    -------
+    MultistartResult
+
+    Raises
+    ------
+    ValueError
+        For sequences of different lengths, more survivors on a level than on the one before, and more samples than
+        there are.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.hierarchy import multistart
+    >>> x = np.random.default_rng(0).uniform(size=(300, 2))
+    >>> problem = rk.LeastSquares(rk.kan([2, 2, 1], order=3, intervals=1), x, np.sin(3 * x[:, :1]) * x[:, 1:])
+    >>> result = multistart(problem, np.random.default_rng(1), [5, 5], [4, 1], samples=[100, None])
+    >>> [len(level.starts) for level in result.levels], result.network.layers[0].intervals
+    ([4, 1], 2)
+    """
+    check_type("problem", problem, LeastSquares)
+    net: Any = problem.net
+    check_type("problem.net", net, Network)
+    check_type("rng", rng, np.random.Generator)
+    steps = check_schedule(schedule)
+    kept = _check_survivors(survivors, len(steps))
+    sizes = _check_samples(samples, len(steps), problem.x.shape[0])
+    cuts = as_factors(factors, steps)
+    order = rng.permutation(problem.x.shape[0])
+    subsets = [part_of(problem, order[:size]) if size < order.size else problem for size in sizes]
+    store = checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
+
+    began = time.perf_counter()
+    runs = [_Run.drawn(k, stream, subsets[0], scheme) for k, stream in enumerate(rng.spawn(kept[0]))]
+    key: dict[str, Any] = {}
+    if store is not None:
+        key = {"task": "level of a start", "problem": fingerprint(problem, "problem"), "method": method}
+        key |= {"options": fingerprint(options, "options")}
+    tables = []
+    for k, (count, number) in enumerate(zip(steps, kept, strict=True)):
+        since = time.perf_counter()
+        runs = runs[:number]
+        if k > 0:
+            runs = [run.refined(cuts[k - 1], subsets[k].x) for run in runs]
+        runs = [run.trained(subsets[k], method, count, options, store, key) for run in runs]
+        runs.sort(key=lambda run: (run.value, run.number))
+        table = LevelTable(
+            starts=tuple(run.number for run in runs),
+            values=np.array([run.value for run in runs]),
+            samples=sizes[k],
+            evaluations=sum(run.evaluations for run in runs),
+            seconds=time.perf_counter() - since,
+        )
+        tables.append(table)
+        if progress is not None:
+            progress(f"level {k}: {len(runs)} starts on {sizes[k]} samples, best value {runs[0].value:.3g}")
+    seconds = time.perf_counter() - began
+    best = runs[0]
+    weights = [interval_weight(net) for net in _networks(net, cuts)]
+    total = sum(t.evaluations * t.samples * w for t, w in zip(tables, weights, strict=True))
+    return MultistartResult(
+        theta=best.theta,
+        network=best.net,
+        value=best.value,
+        levels=tuple(tables),
+        nominal=total / (weights[-1] * problem.x.shape[0]),
+        seconds=seconds,
+        unit=gradient_seconds(replace(problem, net=best.net), best.theta),
+    )
+
+
+def part_of(problem: LeastSquares, rows: Any) -> LeastSquares:
+    """Return least squares on some of the samples."""
+    weights = None if problem.weights is None else problem.weights[rows]
+    return replace(problem, x=problem.x[rows], y=problem.y[rows], weights=weights)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One start on its way."""
+
+    number: int
+    net: Network
+    theta: FloatArray
+    value: float = np.inf
+    evaluations: int = 0
+
+    @classmethod
+    def drawn(cls, number: int, rng: np.random.Generator, problem: LeastSquares, scheme: str) -> _Run:
+        assert isinstance(problem.net, Network)
+        return cls(number, *problem.net.initialize(rng, problem.x, scheme))
+
+    def refined(self, factor: Any, samples: FloatArray) -> _Run:
+        fine = self.net.refine(factor)
+        theta = self.net.convert(self.theta, fine)
+        require_unchanged(self.net, self.theta, fine, theta, samples)
+        return replace(self, net=fine, theta=theta)
+
+    def trained(
+        self,
+        problem: LeastSquares,
+        method: str,
+        steps: int,
+        options: dict[str, Any],
+        store: Checkpoints | None,
+        key: dict[str, Any],
+    ) -> _Run:
+        def task() -> dict[str, Any]:
+            result = minimize(replace(problem, net=self.net), self.theta, method, steps, **options)
+            return {"theta": result.theta, "value": result.value, "evaluations": result.n_evaluations}
+
+        if store is None:
+            return replace(self, **task())
+        here = {"network": fingerprint(self.net, "network"), "theta": fingerprint(self.theta), "steps": steps}
+        return replace(self, **store.run(key | here | {"samples": fingerprint(problem.x)}, task))
+
+
+def _networks(net: Network, factors: Sequence[Any]) -> list[Network]:
+    networks = [net]
+    for factor in factors:
+        networks.append(networks[-1].refine(factor))
+    return networks
+
+
+def _check_survivors(survivors: Any, n_levels: int) -> list[int]:
+    counts = [check_count(f"survivors[{k}]", number, 1) for k, number in enumerate(survivors)]
+    if len(counts) != n_levels:
+        raise ValueError(f"survivors must have one entry a level ({n_levels}); got {len(counts)}")
+    for k in range(1, n_levels):
+        if counts[k] > counts[k - 1]:
+            raise ValueError(f"survivors must not increase; got survivors[{k}] = {counts[k]} after {counts[k - 1]}")
+    return counts
+
+
+def _check_samples(samples: Any, n_levels: int, n_samples: int) -> list[int]:
+    if samples is None:
+        return [n_samples] * n_levels
+    if len(samples) != n_levels:
+        raise ValueError(f"samples must have one entry a level ({n_levels}); got {len(samples)}")
+    sizes = [
+        n_samples if size is None else check_count(f"samples[{k}]", size, 1, n_samples)
+        for k, size in enumerate(samples)
+    ]
+    for k in range(1, n_levels):
+        if sizes[k] < sizes[k - 1]:
+            raise ValueError(f"samples must not decrease; got samples[{k}] = {sizes[k]} after {sizes[k - 1]}")
+    return sizes

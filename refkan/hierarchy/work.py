@@ -1,0 +1,82 @@
+r"""The two measures of work: the papers' count, and time in units of one gradient on the finest level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from refkan.array_types import FloatArray
+from refkan.networks import Network
+
+REPEATS = 5
+"""Gradients that are timed, after one that is not; their median is the unit."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a multilevel training cost; entries of tuples are levels, coarsest first.
+
+    Attributes
+    ----------
+    evaluations : tuple of int
+        Values with gradients.
+    steps : tuple of int
+        Steps done: for Gauss-Newton methods each is one Jacobian with its linear algebra, which `nominal` leaves out.
+    seconds : tuple of float
+        Time of the minimisations.
+    overhead : float
+        Seconds for prolongations and the comparisons after them.
+    unit : float
+        Seconds that one value with gradient takes on the finest level, measured in the run that trained it.
+    nominal : float
+        ``sum_l evaluations_l weight_l / weight_L``, a network's weight the number of intervals of all its edges: the
+        count of [S26], in evaluations on the finest level.
+    measured : float
+        ``sum_l seconds_l / unit``, where each level has the unit of the run that trained it.
+    """
+
+    evaluations: tuple[int, ...]
+    steps: tuple[int, ...]
+    seconds: tuple[float, ...]
+    overhead: float
+    unit: float
+    nominal: float
+    measured: float
+
+
+def interval_weight(net: Network) -> float:
+    """Return ``sum_l P_l Q_l n_l``, n_l the intervals of a layer's edges, or its parameters an edge where it has none.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> net = rk.kan([2, 5, 1], order=3, intervals=[1, 3])
+    >>> interval_weight(net), interval_weight(net.refine())
+    (25.0, 50.0)
+    """
+    total = 0.0
+    for layer in net.layers:
+        edges = layer.n_inputs * layer.n_outputs
+        intervals = getattr(getattr(layer, "spline", layer), "intervals", None)
+        total += edges * intervals if intervals is not None else layer.n_params
+    return total
+
+
+def nominal_work(networks: Sequence[Network], evaluations: Sequence[int]) -> float:
+    """Evaluations on each level, weighted by its intervals, in evaluations on the finest level."""
+    weights = [interval_weight(net) for net in networks]
+    return sum(n * w for n, w in zip(evaluations, weights, strict=True)) / weights[-1]
+
+
+def gradient_seconds(problem: Any, theta: FloatArray) -> float:
+    """Time one value with gradient: the median of five, after one that loads what is to be loaded."""
+    problem.value_and_gradient(theta)
+    times = []
+    for _ in range(REPEATS):
+        start = perf_counter()
+        problem.value_and_gradient(theta)
+        times.append(perf_counter() - start)
+    return median(times)
