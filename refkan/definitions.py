@@ -18,6 +18,7 @@ the right, except that the last interval is closed: at the right end it is the l
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import partial
 from itertools import accumulate
 from math import comb, factorial, perm, prod
@@ -230,6 +231,55 @@ def uniform_change_of_basis(order: int, dim: int, h: Number) -> Matrix:
     scale = factorial(order - 1) * h ** (order - 1)
     stencil = [(-1) ** k * comb(order, k) / scale for k in range(order + 1)]
     return [[stencil[j - i] if 0 <= j - i <= order else 0 for j in range(dim)] for i in range(dim)]
+
+
+def prolongation(coarse_knots: Vector, fine_knots: Vector, order: int) -> Matrix:
+    """Return P with u_fine = P u_coarse, the same spline on the domain; ValueError where the knots are not nested.
+
+    Entry (j, i) is the blossom of the polynomial piece of the coarse b_i at the r - 1 knots inside the support of the
+    fine b_j: the recursion of b_i with another of them in the place of x at every step ([B01] XI). The piece is that of
+    an interval of the domain on which the fine b_j lives. Exterior knots are free.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> P = prolongation([Fraction(t) for t in (-1, 0, 1, 2)], [Fraction(t) for t in (-1, 0, Fraction(1, 3), 1, 2)], 2)
+    >>> [[str(p) for p in row] for row in P]
+    [['1', '0'], ['2/3', '1/3'], ['0', '1']]
+    """
+    r, coarse, fine = order, list(coarse_knots), list(fine_knots)
+    a, b = coarse[r - 1], coarse[-r]
+    missing = [t for t in coarse if a < t < b and fine.count(t) < coarse.count(t)]
+    if (fine[r - 1], fine[-r]) != (a, b) or missing:
+        raise ValueError(f"fine_knots must have the domain [{a}, {b}] and hold every knot there; missing: {missing}")
+    middles = [(max(fine[j], a) + min(fine[j + r], b)) / 2 for j in range(len(fine) - r)]
+    pieces = [interval(coarse, r, x, outside="error") for x in middles]
+    blossoms = [partial(_blossom, m=m, arguments=fine[j + 1 : j + r]) for j, m in enumerate(pieces)]
+    return [[blossom(coarse, r, i) for i in range(len(coarse) - r)] for blossom in blossoms]
+
+
+def _blossom(t: Vector, r: int, i: int, m: int, arguments: Vector) -> Number:
+    """Evaluate the symmetric multi-affine form of the polynomial that b_i^[r] is on the m-th interval."""
+    if r == 1 or not i <= m < i + r:
+        return int(i <= m < i + r)
+    *others, x = arguments
+    rise, fall = _ratio(x - t[i], t[i + r - 1] - t[i]), _ratio(t[i + r] - x, t[i + r] - t[i + 1])
+    return rise * _blossom(t, r - 1, i, m, others) + fall * _blossom(t, r - 1, i + 1, m, others)
+
+
+def uniform_prolongation(order: int, intervals: int) -> Matrix:
+    """Return P from uniform knots on n intervals to those on 2n: b_i = sum_s 2^(1-r) C(r, s) b'_{2i+s}, s = 0..r.
+
+    In the papers' indices, terms with 2i + s outside 1-r, ..., 2n-1 left out. [S26] eq. (25) prints 2^-r.
+
+    Examples
+    --------
+    >>> [[str(p) for p in row] for row in uniform_prolongation(2, 1)]
+    [['1', '0'], ['1/2', '1/2'], ['0', '1']]
+    """
+    r, n = order, intervals
+    coefficients = {s: Fraction(comb(r, s), 2 ** (r - 1)) for s in range(r + 1)}
+    return [[coefficients.get(j - 2 * i, Fraction(0)) for i in range(1 - r, n)] for j in range(1 - r, 2 * n)]
 
 
 def knot_derivative(

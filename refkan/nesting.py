@@ -11,16 +11,14 @@ import scipy.sparse as sp
 from refkan.array_types import Array, FloatArray
 from refkan.conversion import convert_coefficients
 from refkan.errors import KnotError
-from refkan.layers import EdgeLayer, Layer, SiluLayer
+from refkan.layers import ChebyshevLayer, EdgeLayer, Layer, SiluLayer
 from refkan.local_basis import KnotTables
 from refkan.spaces import SplineSpace
 from refkan.transfer import prolong, prolongation_matrix, require_nested
 
 E = TypeVar("E", bound=EdgeLayer)
 
-ROUNDING = 16 * np.finfo(np.float64).eps
-"""Breakpoints of free knots are sums of shares of b - a, each rounded: closer than this, relative to b - a, two
-breakpoints are the same one."""
+EPS = np.finfo(np.float64).eps
 
 
 def describe(layer: Layer) -> str:
@@ -30,13 +28,22 @@ def describe(layer: Layer) -> str:
     if isinstance(layer, EdgeLayer):
         free, plural = "free " * layer.free_knots, "s" * (layer.intervals > 1)
         return f"order {layer.order} on {layer.intervals} {free}interval{plural} ({layer.basis})"
+    if isinstance(layer, ChebyshevLayer):
+        return f"Chebyshev of degree {layer.degree}"
     return getattr(layer, "activation", type(layer).__name__)
 
 
+def has_resolution(layer: Layer) -> bool:
+    """Whether a layer can be refined."""
+    return has_knots(layer) or isinstance(layer, ChebyshevLayer)
+
+
 def refine_layer(layer: Layer, factor: int) -> Layer:
-    """Return the layer on spline spaces whose intervals are cut into `factor` equal ones; dense layers as they are."""
+    """Return the layer with intervals cut into `factor` equal ones, or `factor` times the degree; dense ones as is."""
     if isinstance(layer, SiluLayer):
         return replace(layer, spline=refined(layer.spline, factor))
+    if isinstance(layer, ChebyshevLayer):
+        return layer.refined(factor)
     return refined(layer, factor) if isinstance(layer, EdgeLayer) else layer
 
 
@@ -107,6 +114,9 @@ def convert_layer(layer: Layer, theta: FloatArray, target: Layer, k: int, allow_
         spline = convert_layer(layer.spline, theta[: layer.spline.n_params], target.spline, k, allow_inexact)
         silu: FloatArray = target.pack(**target.spline.unpack(spline), w_b=blocks["w_b"], w_s=blocks["w_s"])
         return silu
+    if isinstance(layer, ChebyshevLayer) and isinstance(target, ChebyshevLayer):
+        padded: FloatArray = _padding(layer, target, k) @ theta
+        return padded
     if not isinstance(layer, EdgeLayer) or not isinstance(target, EdgeLayer):
         raise ValueError(f"layer {k}: cannot convert a {type(layer).__name__} into a {type(target).__name__}")
     _require_alike(layer, target, k)
@@ -138,6 +148,8 @@ def prolongation_of_layer(layer: Layer, target: Layer, k: int) -> sp.csr_array:
         edges = 2 * layer.n_inputs * layer.n_outputs
         parts = [prolongation_of_layer(layer.spline, target.spline, k), sp.eye_array(edges)]
         return sp.block_diag(parts, format="csr")
+    if isinstance(layer, ChebyshevLayer) and isinstance(target, ChebyshevLayer):
+        return _padding(layer, target, k)
     if not isinstance(layer, EdgeLayer) or not isinstance(target, EdgeLayer):
         raise ValueError(f"layer {k}: cannot prolong a {type(layer).__name__} into a {type(target).__name__}")
     _require_alike(layer, target, k)
@@ -148,6 +160,14 @@ def prolongation_of_layer(layer: Layer, target: Layer, k: int) -> sp.csr_array:
         raise ValueError(f"layer {k}: other must have the basis {layer.basis!r}; got {target.basis!r}")
     pairs = _nested_spaces(layer.fixed_tables, target.fixed_tables, k)
     return sp.block_diag(_matrices(pairs, layer.basis) * layer.n_outputs, format="csr")
+
+
+def _padding(layer: ChebyshevLayer, target: ChebyshevLayer, k: int) -> sp.csr_array:
+    """Matrix that appends zeros to the coefficients; k for errors."""
+    try:
+        return layer.padding(target)
+    except ValueError as error:
+        raise ValueError(f"layer {k}: {error}") from None
 
 
 def _matrices(pairs: list[tuple[SplineSpace, SplineSpace]], basis: str) -> list[sp.csr_array]:
@@ -188,10 +208,21 @@ def _require_exact(layer: EdgeLayer, target: EdgeLayer, k: int) -> None:
 
 def _free_parameters(layer: EdgeLayer, theta: FloatArray, target: EdgeLayer) -> Array:
     """Parameters s of the target's free knots: those of the layer, repeated where every interval was cut alike."""
-    if layer.free_knots and target.intervals % layer.intervals == 0:
+    if layer.free_knots and _cut_alike(layer, target):
         # q = (1 - eps) softmax(s) + eps/n: repeating s halves every share, the floor included.
         return np.repeat(layer.unpack(theta)["s"], target.intervals // layer.intervals, axis=1)
     return target.starting_s()
+
+
+def _cut_alike(layer: EdgeLayer, target: EdgeLayer) -> bool:
+    """Whether the target has the same intervals, wherever they start, or starts from those of the layer cut evenly."""
+    factor, rest = divmod(target.intervals, layer.intervals)
+    if factor < 2 or rest:
+        return factor == 1 and rest == 0
+    at = np.arange(target.intervals + 1) / factor
+    pairs = zip(layer.spaces, target.spaces, strict=True)
+    ends = [(np.interp(at, np.arange(layer.intervals + 1), S.breakpoints), T.breakpoints) for S, T in pairs]
+    return all(np.abs(cut - t).max() <= 8 * EPS * np.abs(t).max() for cut, t in ends)
 
 
 def _nested_spaces(coarse: KnotTables, fine: KnotTables, k: int) -> list[tuple[SplineSpace, SplineSpace]]:
@@ -203,7 +234,9 @@ def _nested_spaces(coarse: KnotTables, fine: KnotTables, k: int) -> list[tuple[S
         at = np.searchsorted(breakpoints, interior).clip(1, breakpoints.size - 1)
         left, right = breakpoints[at - 1], breakpoints[at]
         nearest = np.where(interior - left < right - interior, left, right)
-        close = np.abs(interior - nearest) <= ROUNDING * (breakpoints[-1] - breakpoints[0])
+        # Breakpoints of free knots are a plus up to n shares of b - a, each rounded, with 16 roundings of other kinds.
+        rounding = EPS * ((16 + interior.size) * (breakpoints[-1] - breakpoints[0]) + 2 * np.abs(breakpoints).max())
+        close = np.abs(interior - nearest) <= rounding
         interior[close] = nearest[close]
         pair = SplineSpace(t, r), SplineSpace(s, r)
         try:

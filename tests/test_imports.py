@@ -32,6 +32,7 @@ ROWS = [
     {"optimizers"},
     {"hierarchy"},
     {"adaptivity", "problems"},
+    {"training"},
     {"cli", "conformance"},
 ]
 ROW = {module: k for k, row in enumerate(ROWS) for module in row}

@@ -6,7 +6,8 @@ function's polynomial piece. From the coarse coefficients around that piece the 
 
     c~_i = (1 - alpha_i) c_{i-1} + alpha_i c_i,   alpha_i = (y - t_i)/(t_{i+r-1} - t_i),   k - r + 2 <= i <= k,
 
-convex combinations, so that nothing cancels. Where coarse exterior knots lie between the s, as when exterior knots
+convex combinations, so that nothing cancels; 1 - alpha_i is taken as (t_{i+r-1} - y)/(t_{i+r-1} - t_i), so that each
+weight is right to a few eps of itself. Where coarse exterior knots lie between the s, as when exterior knots
 moved by something else than insertion, no insertion leads there: de Boor's recursion for the blossom does, which
 extrapolates. Coefficients are rows of weights on the r coarse coefficients of the piece.
 """
@@ -35,9 +36,10 @@ def insert(y, order, knots, C, size):
             C[i, column] = C[i - 1, column]
     for i in range(min(k, size - 1), max(k - order + 2, 1) - 1, -1):
         # Position i + r - 1 of the old knots is i + r of the new ones: it lies right of y.
-        alpha = (y - knots[i]) / (knots[i + order] - knots[i])
+        span = knots[i + order] - knots[i]
+        before, after = (knots[i + order] - y) / span, (y - knots[i]) / span
         for column in range(order):
-            C[i, column] = (1.0 - alpha) * C[i - 1, column] + alpha * C[i, column]
+            C[i, column] = before * C[i - 1, column] + after * C[i, column]
     right_open = k >= size  # coefficient `size` would need one beyond the window
     size += 0 if right_open else 1
     if k <= order - 2:  # and coefficient 0 one before it
@@ -68,10 +70,28 @@ def blossom(inner, order, t, m, C):
     """Weights C[0] of the blossom at inner[1 : r] of the piece on [t_m, t_{m+1}); C (r, r) starts as the identity."""
     for k in range(1, order):
         for i in range(order - k):
-            left = t[m - order + 1 + k + i]
-            alpha = (inner[k] - left) / (t[m + 1 + i] - left)
+            left, right = t[m - order + 1 + k + i], t[m + 1 + i]
+            before, after = (right - inner[k]) / (right - left), (inner[k] - left) / (right - left)
             for column in range(order):
-                C[i, column] = (1.0 - alpha) * C[i, column] + alpha * C[i + 1, column]
+                C[i, column] = before * C[i, column] + after * C[i + 1, column]
+
+
+@kernel
+def copied(j, order, coarse, fine, start, values):
+    """Write row j and return True for a fine B-spline that vanishes on the domain, its ends being repeated inwards.
+
+    No coefficient of such a function follows from the domain. It keeps that of the coarse one in its place, counted
+    from its end: the same function outside, where exterior knots stayed.
+    """
+    n_fine, n_coarse = fine.shape[0], coarse.shape[0]
+    left = fine[j + order] <= fine[order - 1]
+    if not left and fine[j] < fine[n_fine - order]:
+        return False
+    i = j if left else j - n_fine + n_coarse
+    start[j] = min(i, n_coarse - 2 * order)
+    for column in range(order):
+        values[j, column] = 1.0 if start[j] + column == i else 0.0
+    return True
 
 
 @kernel
@@ -81,10 +101,18 @@ def prolongation_rows(first, last, order, coarse, fine, start, values):
     knots, C = np.empty(3 * order + 1), np.empty((2 * order + 1, order))
     inner = np.empty(order)
     for j in range(first, last):
+        if copied(j, order, coarse, fine, start, values):
+            continue
         for k in range(1, order):
             inner[k] = fine[j + k]
-        # An interval of the domain on which this B-spline lives, and the coarse interval around it.
-        piece = min(max(j, order - 1), order + n - 2)
+        # An interval of the domain on which this B-spline lives, at the end of the domain over which more of it hangs:
+        # the blossom extrapolates least from there. Then the coarse interval around it.
+        left, right = order - 1 - j, j - n + 1
+        piece = j
+        if left > 0 and left >= right:
+            piece = order - 1
+        elif right > 0:
+            piece = order + n - 2
         while piece < order + n - 2 and fine[piece + 1] <= fine[piece]:
             piece += 1
         while fine[piece + 1] <= fine[piece]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import linalg
 
 from refkan import bsplines
 from refkan.arguments import as_array, check_type
@@ -87,7 +86,7 @@ def least_squares_transfer(
     target = bsplines.design_matrix(coarse, x) @ functions.T
     design = bsplines.design_matrix(fine, x).toarray()
     cutoff = np.finfo(np.float64).eps * max(design.shape)
-    v, _, rank, _ = linalg.lstsq(design, target, cond=cutoff, lapack_driver="gelsd", check_finite=False)
+    v, _, rank, _ = np.linalg.lstsq(design, target, rcond=cutoff)
     probes = np.unique(np.concatenate([between(space.breakpoints) for space in (coarse, fine)]))
     change = bsplines.design_matrix(fine, probes) @ v - bsplines.design_matrix(coarse, probes) @ functions.T
     report = TransferReport(
