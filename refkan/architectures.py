@@ -1,4 +1,4 @@
-r"""The networks of the papers: `kan` and `mlp`."""
+r"""The networks of the papers: `kan` and `mlp`; and `chebyshev_kan`, nested in another way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from refkan.arguments import check_choice, check_count, numbers
 from refkan.conversion import BASES, layer_in_basis
 from refkan.knots import MAX_INTERVALS, check_domain
-from refkan.layers import DenseLayer, Layer, SiluLayer, SplineLayer
+from refkan.layers import ChebyshevLayer, DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks import Network
 from refkan.node_maps import NODE_MAPS
 from refkan.spaces import SplineSpace
@@ -97,6 +97,55 @@ def kan(
         spline = SplineLayer(spaces, Q, outside, bool(free[k]))
         layers.append(SiluLayer(spline) if edge == "silu" else layer_in_basis(spline, basis))
     return Network(tuple(layers), (NODE_MAPS[node_map],) * (n_layers - 1))
+
+
+def chebyshev_kan(
+    widths: Sequence[int],
+    degree: int | Sequence[int],
+    domain: Any = UNIT,
+    *,
+    node_map: str = "affine",
+    outside: str = "linear",
+) -> Network:
+    r"""Build a network [d_0, d_1, ..., d_L] with sums of Chebyshev polynomials on its edges, nested in their degree.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        At least two, all positive.
+    degree : int or sequence of int
+        Highest degree, one for all layers or one a layer; `Network.refine` multiplies it.
+    domain : pair or sequence of pairs
+        As for `kan`.
+    node_map : {"affine", "mean-std", "min-max", "sigmoid", "none"}
+    outside : {"linear", "polynomial", "error"}
+
+    Returns
+    -------
+    Network
+        Not yet bound to data: see `Network.initialize`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `kan`.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> net = rk.architectures.chebyshev_kan([2, 5, 1], degree=4)
+    >>> net.n_params, net.refine()
+    (75, Network([2, 5, 1]: Chebyshev of degree 8, Chebyshev of degree 8, maps: affine; 135 parameters))
+    """
+    widths = _check_widths(widths)
+    check_choice("node_map", node_map, NODE_MAPS)
+    degrees = _one_a_layer("degree", degree, len(widths) - 1)
+    pairs = list(pairwise(widths))
+    layers = [
+        ChebyshevLayer(tuple(_domains(domain, P, k)), Q, check_count(f"degree[{k}]", degrees[k], 1), outside)
+        for k, (P, Q) in enumerate(pairs)
+    ]
+    return Network(tuple(layers), (NODE_MAPS[node_map],) * (len(pairs) - 1))
 
 
 def mlp(widths: Sequence[int], activation: str = "relu") -> Network:

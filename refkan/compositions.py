@@ -21,6 +21,7 @@ from refkan.nesting import (
     fix_layer,
     free_layer,
     has_knots,
+    has_resolution,
     insert_into_layer,
     prolongation_of_layer,
     refine_layer,
@@ -123,6 +124,8 @@ class Composition:
     def refine(self, factor: int | Sequence[int] = 2) -> Self:
         r"""Cut every interval of every knot vector into `factor` equal ones; `convert` takes the parameters there.
 
+        Chebyshev layers get `factor` times their degree instead.
+
         Parameters
         ----------
         factor : int or sequence of int
@@ -131,7 +134,7 @@ class Composition:
         Raises
         ------
         ValueError
-            If no layer has knots, or a factor is not positive.
+            If no layer can be refined, or a factor is not positive.
 
         Examples
         --------
@@ -142,7 +145,8 @@ class Composition:
         >>> bool(np.abs(fine(net.convert(theta, fine), x) - net(theta, x)).max() < 1e-14)
         True
         """
-        self._require_knots("refine")
+        if not any(map(has_resolution, self.layers)):
+            raise ValueError("refine needs a network with knots or Chebyshev layers; got dense layers only")
         factors = [factor] * len(self.layers) if np.ndim(factor) == 0 else list(factor)  # type: ignore[arg-type]
         if len(factors) != len(self.layers):
             raise ValueError(f"factor must be one number or one for each of {len(self.layers)} layers; got {factor!r}")
@@ -183,14 +187,16 @@ class Composition:
 
     def with_free_knots(self) -> Self:
         """Return the network with its interior knots as parameters that start where the knots are now."""
-        self._require_knots("with_free_knots")
+        if not any(map(has_knots, self.layers)):
+            raise ValueError("with_free_knots needs a network with knots; got none")
         return self._with(free_layer(layer) for layer in self.layers)
 
     def convert(self, theta: Any, other: Composition, allow_inexact: bool = False) -> FloatArray:
         r"""Parameters of `other` that make it the same function of x as this network at theta.
 
         Layer by layer: the change of basis w = A^T u and its inverse, the prolongation u_f = P u where the knots of
-        `other` contain those of this network. Node maps are carried over by the methods of this class; they must agree.
+        `other` contain those of this network, zeros appended for Chebyshev layers of higher degree. Node maps are
+        carried over by the methods of this class; they must agree.
 
         Parameters
         ----------
@@ -231,10 +237,6 @@ class Composition:
 
     def _with(self, layers: Iterable[Layer]) -> Self:
         return replace(self, layers=tuple(layers))
-
-    def _require_knots(self, method: str) -> None:
-        if not any(map(has_knots, self.layers)):
-            raise ValueError(f"{method} needs a network with knots; got dense layers only")
 
     def _require_same_frame(self, other: Composition) -> None:
         """Raise unless the other network has the same widths and the same node maps, bound to the same data."""

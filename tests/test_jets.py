@@ -533,6 +533,9 @@ def test_blocks_run_in_order_with_their_kernels_on_one_thread(monkeypatch, threa
 
     with pytest.raises(ValueError, match="block 3"):
         launch.run_blocks(failing, 8)
+    with np.errstate(over="raise", divide="ignore"):
+        states = launch.run_blocks(lambda k: np.geterr(), 4)
+    assert all((state["over"], state["divide"]) == ("raise", "ignore") for state in states)
     assert launch.run_blocks(lambda k: k, 2) == [0, 1]
 
 

@@ -72,20 +72,16 @@ class Seeds:
         """Where each direction lies among the channels of first derivatives: the inverse of `arrangement`."""
         return np.argsort(self.arrangement)
 
-    def inputs(self, x: Array, rows: slice = slice(None)) -> Array:
-        """The jet (n, channels, P) of the inputs x[rows]; x (N, P)."""
-        channels, part = self.channels, x[rows]
+    def inputs(self, x: Array) -> Array:
+        """The jet (N, channels, P) of the inputs x (N, P)."""
+        channels = self.channels
         kinds = [array for array in (x, self.first, self.second) if array is not None]
-        z = np.zeros((part.shape[0], channels.count, x.shape[1]), np.result_type(*kinds))
-        z[:, 0] = part
-        z[:, 1 : 1 + channels.n_first] = _of_rows(self.first, rows)[..., self.arrangement, :]
+        z = np.zeros((x.shape[0], channels.count, x.shape[1]), np.result_type(*kinds))
+        z[:, 0] = x
+        z[:, 1 : 1 + channels.n_first] = self.first[..., self.arrangement, :]
         if self.second is not None:
-            z[:, channels.second] = _of_rows(self.second, rows)[..., self.twice, :]
+            z[:, channels.second] = self.second[..., self.twice, :]
         return z
-
-
-def _of_rows(seeds: Array, rows: slice) -> Array:
-    return seeds if seeds.ndim == 2 else seeds[rows]
 
 
 def _directions(name: str, seeds: Array, N: int, P: int) -> int:

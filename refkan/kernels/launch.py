@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ SERIAL_BELOW = 400_000
 
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
+_block = threading.local()
 
 
 def thread_count() -> int:
@@ -41,7 +43,7 @@ def launch(compiled: Callable[..., Any], items: int, operations: float, *argumen
     if any(isinstance(a, np.ndarray) and a.dtype.kind == "c" for a in arguments):
         getattr(compiled, "py_func", compiled)(0, items, *arguments)  # no py_func under NUMBA_DISABLE_JIT
         return
-    threads = min(thread_count(), items)
+    threads = 1 if getattr(_block, "entered", False) else min(thread_count(), items)
     if threads < 2 or operations < SERIAL_BELOW:
         compiled(0, items, *arguments)
         return
@@ -51,6 +53,41 @@ def launch(compiled: Callable[..., Any], items: int, operations: float, *argumen
     compiled(*ranges[0], *arguments)
     for other in others:
         other.result()
+
+
+def run_blocks(function: Callable[[int], Any], count: int) -> list[Any]:
+    """Return function(k) for k = 0, ..., count - 1, several at once, each with its kernels on one thread.
+
+    For whole chains of kernels on blocks of samples that fit into a cache: they stay with their thread, and nothing
+    waits between two kernels. A single block leaves the threads to its kernels. Of several errors the first is raised.
+    """
+    threads = min(thread_count(), count)
+    if threads < 2 or getattr(_block, "entered", False):
+        return [function(k) for k in range(count)]
+    results: list[Any] = [None] * count
+    errors: dict[int, BaseException] = {}
+    remaining = iter(range(count))  # one `next` at a time: the interpreter's lock sees to that
+    errstate = np.geterr()  # threads do not inherit it
+
+    def work() -> None:
+        _block.entered = True
+        try:
+            with np.errstate(**errstate):
+                for k in remaining:
+                    try:
+                        results[k] = function(k)
+                    except BaseException as error:
+                        errors[k] = error
+                        break
+        finally:
+            _block.entered = False
+
+    others = [_workers(threads - 1).submit(work) for _ in range(threads - 1)]
+    work()
+    wait(others)
+    if errors:
+        raise errors[min(errors)]
+    return results
 
 
 def _workers(size: int) -> ThreadPoolExecutor:

@@ -107,8 +107,8 @@ class Collocation:
                         f"points of term {term.name!r} must lie in the domain; got points[{s}, {p}] = "
                         f"{side.points[s, p]} outside [{low[p]}, {high[p]}]"
                     )
-        # The first three lines of a traceback are not the caller's: this one and that of the dataclass.
-        require_derivatives(self.net, max(term.derivative_order for term in terms), stacklevel=4)
+        # Two frames lie between the caller and this one's: __init__ of the dataclass, and __post_init__.
+        require_derivatives(self.net, max(term.derivative_order for term in terms), stacklevel=3)
         if self.check:
             for term in terms:
                 term.check_partials(self.net.widths[-1])
@@ -199,19 +199,26 @@ class Collocation:
             _ = statistics.gradients  # once, before several threads ask for them
         n = self.net.n_params
         for term in self.terms:
-            R = term.components
-            for chunk in block_slices(term.n_points, chunk_size(8 * R * n)):
-                r, J = np.empty((chunk.stop - chunk.start, R)), np.zeros((chunk.stop - chunk.start, R, n))
-                parts = block_slices(r.shape[0])
-
-                def fill(k: int, term=term, chunk=chunk, r=r, J=J, parts=parts) -> None:  # type: ignore[no-untyped-def]
-                    rows = slice(chunk.start + parts[k].start, chunk.start + parts[k].stop)
-                    piece = Piece.at(self.net, theta, statistics, term, rows)
-                    r[parts[k]] = piece.factors[:, None] * piece.r
-                    piece.fill_jacobian(J[parts[k]])
-
-                run_blocks(fill, len(parts))
+            for chunk in block_slices(term.n_points, chunk_size(8 * term.components * n)):
+                r, J = self._rows(term, chunk, theta, statistics)
                 yield r.ravel(), J.reshape(-1, n)
+
+    def _rows(
+        self, term: Term, chunk: slice, theta: FloatArray, statistics: Statistics
+    ) -> tuple[FloatArray, FloatArray]:
+        """Weighted residuals (n, R) and Jacobian (n, R, n_params) at some points of a term, several blocks at once."""
+        shape = chunk.stop - chunk.start, term.components
+        r, J = np.empty(shape), np.zeros((*shape, self.net.n_params))
+        parts = block_slices(shape[0])
+
+        def fill(k: int) -> None:
+            rows = slice(chunk.start + parts[k].start, chunk.start + parts[k].stop)
+            piece = Piece.at(self.net, theta, statistics, term, rows)
+            r[parts[k]] = piece.factors[:, None] * piece.r
+            piece.fill_jacobian(J[parts[k]])
+
+        run_blocks(fill, len(parts))
+        return r, J
 
     def gauss_newton(self, theta: Any) -> FloatArray:
         """Return the Gauss-Newton matrix J^T J (n_params, n_params), symmetric to the last bit."""

@@ -87,7 +87,7 @@ class Term:
     ``residual(x, u, u_1, ..., u_K, u_11, ...)`` is a function of the points x (n, P) of the (first) side and of the
     network's value, its first derivatives along the K directions, and its second derivatives along those of order 2;
     with two sides the same quantities of the second one follow. Each quantity is an array (n,), or (n, Q) for a network
-    of Q > 1 outputs. It acts point by point and is called with any part of the points.
+    of Q > 1 outputs. It acts point by point and is called with any part of the points, in several threads.
 
     Parameters
     ----------
