@@ -6,5 +6,6 @@ ROWS: dict[str, str] = {
     "spline-evaluation": "validation.benchmarks.spline_evaluation",
     "layer": "validation.benchmarks.layer",
     "gauss-newton": "validation.benchmarks.gauss_newton",
+    "jets": "validation.benchmarks.jets",
     "startup": "validation.benchmarks.startup",
 }
