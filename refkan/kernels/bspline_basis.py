@@ -107,8 +107,8 @@ def fill_tangent(reach, side, tangents, out):
     """The tangents at an end of the domain, continued by `reach`; tangents (2, 2, r), out (D+1, r)."""
     for i in range(out.shape[1]):
         out[0, i] = tangents[0, side, i] + reach * tangents[1, side, i]
-        if out.shape[0] > 1:
-            out[1, i] = tangents[1, side, i]
+        for d in range(1, out.shape[0]):
+            out[d, i] = tangents[1, side, i] if d == 1 else 0.0
 
 
 @kernel
@@ -122,6 +122,11 @@ def local_basis(
     both ends; width r items, depth D+1 items, out (D+1, N, P, r).
     """
     order, top = len(width), len(depth) - 1
+    for d in range(order, top + 1):  # derivatives of order >= r vanish inside intervals
+        for s in range(first, last):
+            for p in range(x.shape[1]):
+                for i in range(order):
+                    out[d, s, p, i] = 0.0
     work = np.empty(2 * order, out.dtype)
     points = np.empty(BLOCK, x.dtype)
     m = np.empty(BLOCK, np.uint64)
@@ -133,26 +138,11 @@ def local_basis(
             find_intervals(points[:size], breakpoints[p], guide[p], scale[p], halvings, m)
             t, inverse = knots[p], inverse_spans[p]
             a, b = breakpoints[p, 0], breakpoints[p, breakpoints.shape[1] - 1]
+            strays = 0
             for s in range(size):
-                z = points[s]
+                z, right = points[s], m[s] + position(order)
+                strays += not (a <= z.real and z.real <= b)
                 start[low + s, p] = m[s]
-                for d in range(order, top + 1):  # derivatives of order >= r vanish inside intervals
-                    for i in range(order):
-                        out[d, low + s, p, i] = 0.0
-                if outside != POLYNOMIAL and not (a <= z.real and z.real <= b):
-                    side = 0 if z.real < a else 1
-                    if outside == NATURAL:
-                        # The first or last r functions, whatever empty intervals lie there.
-                        start[low + s, p] = side * (breakpoints.shape[1] - 2)
-                        fill_natural_tail(z, start[low + s, p], t, inverse, work, out[:, low + s, p])
-                    else:
-                        end = t[order - 1] if side == 0 else t[t.shape[0] - order]
-                        fill_tangent(z - end, side, tangents[:, :, p], out[:, low + s, p])
-                        for d in range(2, top + 1):
-                            for i in range(order):
-                                out[d, low + s, p, i] = 0.0
-                    continue
-                right = m[s] + position(order)
                 v = out[0, low + s, p]
                 v[0] = 1.0
                 for k in range(1, order):
@@ -171,6 +161,19 @@ def local_basis(
                         v[i] = carry + (t[right + position(i)] - z) * q
                         carry = (z - t[left + position(i)]) * q
                     v[k] = carry
+            if strays and outside != POLYNOMIAL:
+                for s in range(size):
+                    z = points[s]
+                    if a <= z.real and z.real <= b:
+                        continue
+                    side = 0 if z.real < a else 1
+                    if outside == NATURAL:
+                        # The first or last r functions, whatever empty intervals lie there.
+                        start[low + s, p] = side * (breakpoints.shape[1] - 2)
+                        fill_natural_tail(z, start[low + s, p], t, inverse, work, out[:, low + s, p])
+                    else:
+                        end = t[order - 1] if side == 0 else t[t.shape[0] - order]
+                        fill_tangent(z - end, side, tangents[:, :, p], out[:, low + s, p])
 
 
 @kernel
