@@ -108,7 +108,7 @@ def pull_back_coefficients_few(first, last, start, rows, dy, width, outputs, dC)
 
 @kernel
 def dot(c, g):
-    """Sum c[q] g[q] in eight interleaved partial sums, a fixed order that vectorises."""
+    """Sum c[q] g[q] in eight interleaved partial sums: a fixed order, and no addition waits for the one before."""
     n = g.shape[0]
     whole = n - n % 8
     a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
@@ -160,7 +160,7 @@ def pull_back_inputs(first, last, start, slopes, C, dy, width, dx):
                     edge[q] = value
                 for o in range(n_cotangents):
                     g = dy[s, o]
-                    a0 = a1 = a2 = a3 = rest = 0.0  # interleaved sums, a fixed order that vectorises
+                    a0 = a1 = a2 = a3 = rest = 0.0  # interleaved: no addition waits for the one before
                     for q in range(position(0), lanes, position(4)):
                         a0 += edge[q] * g[q]
                         a1 += edge[q + position(1)] * g[q + position(1)]
