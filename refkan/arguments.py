@@ -54,10 +54,11 @@ def numbers(name: str, value: Any) -> Array:
     return array
 
 
-def as_array(name: str, value: Any, ndim: int | None = None) -> Array:
+def as_array(name: str, value: Any, ndim: int | None = None, finite: bool = True) -> Array:
     """Convert to a finite float64 array; complex128 passes through, for complex-step checks.
 
-    Integers, booleans and lower floating precisions are widened to float64.
+    Integers, booleans and lower floating precisions are widened to float64. With finite=False the caller checks that
+    entries are finite.
 
     Raises
     ------
@@ -70,9 +71,8 @@ def as_array(name: str, value: Any, ndim: int | None = None) -> Array:
     array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim != 1)}; got shape {array.shape}")
-    finite = np.isfinite(array)
-    if not finite.all():
-        index = tuple(int(i) for i in np.argwhere(~finite)[0])
+    if finite and not (good := np.isfinite(array)).all():
+        index = tuple(int(i) for i in np.argwhere(~good)[0])
         where = "".join(f"[{', '.join(map(str, index))}]") if index else ""
         raise ValueError(f"{name} must be finite; got {name}{where} = {array[index]}")
     return array

@@ -22,7 +22,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.kernels import bspline_basis
 from refkan.kernels.launch import launch
 from refkan.knots import check_strictly_increasing
-from refkan.local_basis import OUTSIDE, KnotTables, knot_rows, local_basis
+from refkan.local_basis import OUTSIDE, KnotTables, knot_rows, local_basis, require_inside
 from refkan.spaces import SplineSpace
 
 
@@ -58,21 +58,61 @@ def evaluate(space: SplineSpace, coefficients: Any, x: Any, derivative: int = 0,
     check_choice("outside", outside, OUTSIDE)
     derivative = check_count("derivative", derivative)
     check_type("space", space, SplineSpace)
-    points = np.require(as_array("x", x, ndim=1), requirements=["C", "W"])
-    c = np.require(as_vector("coefficients", coefficients, space.dim), requirements=["C", "W"])
-    tables = KnotTables.of(space)
-    if outside == "error":
-        tables.require_inside(points[:, None])
-    out = np.empty(points.size, np.result_type(points, c))
+    points = as_array("x", x, ndim=1, finite=False)  # those that are not are found among those outside
+    c = as_vector("coefficients", coefficients, space.dim)
+    if np.iscomplexobj(points) or np.iscomplexobj(c) or points.size < space.order * space.intervals:
+        return _by_local_basis(space, c, as_array("x", points), derivative, outside)
     if derivative >= space.order:
-        out[:] = 0.0
-        return out
-    launch(
-        bspline_basis.spline_values, points.size, 15 * space.order**2 * points.size,
-        points, tables.knots[0], tables.breakpoints[0], tables.inverse_spans[0], tables.guide[0], tables.halvings,
-        OUTSIDE[outside], derivative, c, out,
-    )  # fmt: skip
+        out = np.zeros(points.size)
+        beyond = np.array([True])
+    else:
+        out, beyond = _by_pieces(space, c, np.require(points, requirements=["C", "W"]), derivative)
+    if beyond.any():
+        as_array("x", points)
+        if outside == "error":
+            require_inside(np.array([space.domain]), points[:, None])
+        a, b = space.domain
+        strays = (points < a) | (points > b)
+        out[strays] = _by_local_basis(space, c, points[strays], derivative, outside)
     return out
+
+
+def _by_local_basis(space: SplineSpace, c: Array, x: Array, derivative: int, outside: str) -> Array:
+    """Sum over the r B-splines at each point."""
+    basis = local_basis(KnotTables.of(space), x[:, None], min(derivative, space.order), outside)
+    local = c[basis.start + np.arange(space.order)]
+    values: Array = np.einsum("si,si->s", basis.rows[-1, :, 0], local)
+    return values
+
+
+def _by_pieces(space: SplineSpace, c: FloatArray, x: FloatArray, derivative: int) -> tuple[FloatArray, Array]:
+    """Values on the domain by the Bernstein form of each interval's polynomial, and which blocks hold other points.
+
+    Worth it from r points an interval on: the coefficients of an interval cost what r values of the spline cost.
+    """
+    order = space.order - derivative
+    knots = space.knots.copy()
+    for k in range(space.order - 1, order - 1, -1):  # differentiate: k (c_i - c_{i-1})/(t_{i+k} - t_i)
+        spans = knots[k + 1 : -1] - knots[1 : -k - 1]
+        c = k * np.divide(np.diff(c), spans, out=np.zeros_like(spans), where=spans > 0)
+        knots = knots[1:-1]
+    tables = KnotTables(knots[None].copy(), order)
+    guide, scale, halvings = tables.search
+    t, n = tables.breakpoints[0], space.intervals
+    gamma = np.empty((order, n))
+    launch(
+        bspline_basis.bernstein_coefficients, n, 5 * order**3 * n, tables.knots[0], tables.inverse_spans[0],
+        np.ascontiguousarray(c), gamma,
+    )  # fmt: skip
+    lengths = np.divide(1.0, np.diff(t), out=np.zeros(n), where=np.diff(t) > 0)
+    out = np.empty(x.size)
+    blocks = -(-x.size // bspline_basis.BLOCK)
+    beyond = np.empty(blocks, np.bool_)
+    launch(
+        bspline_basis.bernstein_values, blocks, (20 + 6 * order) * x.size,
+        x, t, lengths, guide[0], scale[0], halvings, (0,) * order, gamma, out, beyond,
+    )  # fmt: skip
+    return out, beyond
 
 
 def design_matrix(space: SplineSpace, x: Any, derivative: int = 0, outside: str = "error") -> sp.csr_array:

@@ -16,6 +16,12 @@ from refkan.spaces import SplineSpace
 OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
 """Policies outside the domain. "error" raises before a kernel sees the points."""
 
+CELLS_PER_INTERVAL = 8
+"""Cells of the guide that leads to intervals: so many that two breakpoints seldom share one."""
+
+CELLS = 2**16
+"""Cells from which on more would not stay in a cache."""
+
 
 @dataclass(frozen=True, eq=False)
 class KnotTables:
@@ -67,18 +73,28 @@ class KnotTables:
         return table
 
     @cached_property
-    def halvings(self) -> int:
-        """Bisection steps from the guide to any interval: 2^halvings intervals cover three cells of the guide."""
-        padded = np.pad(self.guide, ((0, 0), (1, 2)), mode="edge")
-        candidates = int((padded[:, 3:] - padded[:, :-3]).max()) + 1
-        return (candidates - 1).bit_length()
+    def search(self) -> tuple[IntArray, FloatArray, int]:
+        """Where the search for an interval starts.
+
+        The domain is cut into equal cells. The guide [p, c] is the last interval that starts before cell c; with the
+        number of cells per unit of x, [p], and the bisection steps from the guide to any interval.
+        """
+        a, b = self.domains.T
+        n_vectors, n = self.breakpoints.shape[0], self.breakpoints.shape[1] - 1
+        cells = n * max(1, min(CELLS_PER_INTERVAL, CELLS // n))
+        with np.errstate(over="ignore"):  # domains as short as numbers can be
+            scale = np.minimum(cells / (b - a), np.finfo(np.float64).max)
+        guide, crowd = np.empty((n_vectors, cells + 1), np.int32), np.empty(n_vectors, np.int64)
+        bspline_basis.build_guide(self.breakpoints, scale, guide, crowd)
+        return guide, scale, int(crowd.max()).bit_length()
 
     @cached_property
-    def guide(self) -> IntArray:
-        """The interval at a + c (b-a)/n, at [p, c]: where a search for an interval starts; shape (P, n+1)."""
-        guide = np.empty(self.breakpoints.shape, np.int64)
-        bspline_basis.build_guide(self.breakpoints, guide)
-        return guide
+    def tangents(self) -> Array:
+        """Values (d = 0) and slopes (d = 1) at the ends a (0) and b (1) of the domain: [d, end, p, i]."""
+        ends = np.ascontiguousarray(self.domains.T)
+        rows = np.zeros((2, *ends.shape, self.order), self.knots.dtype)
+        _launch(self, ends, "polynomial", np.empty(ends.shape, np.int64), rows, np.zeros_like(rows))
+        return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +126,19 @@ def local_basis(tables: KnotTables, x: Array, derivatives: int, outside: str, sl
     x = np.require(x, requirements=["C", "W"])  # one type for the kernels, whatever came
     start = np.empty(x.shape, np.int64)
     rows = np.empty((derivatives + 1, *x.shape, tables.order), np.result_type(x, tables.knots))
-    launch(
-        bspline_basis.local_basis, x.shape[0], 15 * tables.order**2 * x.size,
-        x, tables.knots, tables.breakpoints, tables.inverse_spans, tables.guide, tables.halvings,
-        OUTSIDE[outside], start, rows,
-    )  # fmt: skip
+    unused = np.empty((2, 2, x.shape[1], tables.order), tables.knots.dtype)
+    _launch(tables, x, outside, start, rows, tables.tangents if outside == "linear" else unused)
     return LocalBasis(start, rows)
+
+
+def _launch(tables: KnotTables, x: Array, outside: str, start: IntArray, rows: Array, tangents: Array) -> None:
+    depth, order = rows.shape[0], tables.order
+    guide, scale, halvings = tables.search
+    launch(
+        bspline_basis.local_basis, x.shape[0], 2 * (depth + 1) * order**2 * x.size,
+        x, tables.knots, tables.breakpoints, tables.inverse_spans, guide, scale, halvings, tangents,
+        OUTSIDE[outside], (0,) * order, (0,) * depth, start, rows,
+    )  # fmt: skip
 
 
 def knot_rows(tables: KnotTables, x: Array, start: IntArray, outside: str) -> Array:

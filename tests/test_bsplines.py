@@ -215,6 +215,53 @@ def test_splines_and_derivatives_against_scipy(kind, order, rng):
         assert np.all(np.abs(ours - curve(x, derivative)) <= 4 * value_tolerance(order) * scale)
 
 
+def spline_errors(S, c, x, derivative):
+    """Errors of `evaluate` over the sum of absolute contributions, for so many points that it works by pieces."""
+    at = np.concatenate([x, np.full(S.order * S.intervals, x[-1])])
+    values = bsplines.evaluate(S, c, at, derivative)[: x.size]
+    exact_c = exact(c)
+    for value, point in zip(values, x, strict=True):
+        right = sum(a * b for a, b in zip(exact_c, exact_bsplines(S, point, derivative), strict=True))
+        scale = contributions(S, point, derivative) @ np.abs(c)
+        yield abs(float(Fraction(float(value)) - right)) / max(scale, TINY)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("kind", KINDS)
+def test_splines_and_derivatives_are_exact_up_to_1e_15_r(kind, order, rng):
+    """Also for a single coefficient, which nothing may cancel against: each B-spline is right relative to itself."""
+    S = space(kind, order)
+    x = points(S, 1)
+    for c in (rng.standard_normal(S.dim), np.eye(S.dim)[0], np.eye(S.dim)[S.dim // 2], np.eye(S.dim)[-1]):
+        for derivative in range(min(order, 3)):
+            assert max(spline_errors(S, c, x, derivative)) <= value_tolerance(order)
+
+
+@pytest.mark.parametrize("outside", POLICIES)
+def test_many_points_give_what_few_give(outside, rng):
+    """By pieces and by the r B-splines at each point: also outside, and where few of many points are outside."""
+    for kind in KINDS:
+        S = space(kind, 4)
+        c = rng.standard_normal(S.dim)
+        few = np.concatenate([points_outside(S), points(S, 1)])
+        x = np.concatenate([np.full(3 * bspline_basis.BLOCK, few[-1]), few])
+        for derivative in range(5):
+            many = bsplines.evaluate(S, c, x, derivative, outside)[-few.size :]
+            one = np.array([bsplines.evaluate(S, c, [at], derivative, outside)[0] for at in few])
+            scale = np.array([contributions(S, at, min(derivative, 3), outside) @ np.abs(c) for at in few])
+            assert np.all(np.abs(many - one) <= 2 * value_tolerance(5) * scale + TINY)
+
+
+def test_a_point_that_is_not_finite_or_outside_is_found_among_many():
+    S = space("random", 3)
+    for position in (0, 200, 999):
+        for bad, policy in ((np.nan, "linear"), (np.inf, "linear"), (S.domain[1] + 1, "error")):
+            x = np.full(1000, S.domain[0])
+            x[position] = bad
+            with pytest.raises(ValueError, match=rf"x\[{position}"):
+                bsplines.evaluate(S, np.ones(S.dim), x, outside=policy)
+
+
 @pytest.mark.parametrize("outside", POLICIES)
 def test_evaluate_is_the_design_matrix_times_coefficients(outside, rng):
     for order in (1, 3, 5):
@@ -455,6 +502,21 @@ def test_sabotage_of_the_tables_is_noticed(monkeypatch):
     for fault in faults.values():
         monkeypatch.setattr(local_basis.KnotTables, "inverse_spans", property(fault))
         assert not check()
+
+
+def test_sabotage_of_pieces_is_noticed(monkeypatch, rng):
+    S = space("random", 4)
+    c, x = rng.standard_normal(S.dim), points(S, 1)
+    assert max(spline_errors(S, c, x, 0)) <= value_tolerance(4)
+    right = bspline_basis.bernstein_coefficients
+    faults = {
+        "factor": lambda first, last, *a: (right(first, last, *a), np.multiply(a[-1], 1 + 1e-13, out=a[-1])),
+        "binomial": lambda first, last, *a: (right(first, last, *a), np.divide(a[-1][1], 3, out=a[-1][1])),
+        "index": lambda first, last, *a: (right(first, last, *a), np.copyto(a[-1], np.roll(a[-1], 1, axis=1))),
+    }
+    for fault in faults.values():
+        monkeypatch.setattr(bspline_basis, "bernstein_coefficients", fault)
+        assert max(spline_errors(S, c, x, 0)) > value_tolerance(4)
 
 
 def test_sabotage_of_knot_derivatives_is_noticed(monkeypatch, rng):

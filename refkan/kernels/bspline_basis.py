@@ -1,15 +1,18 @@
-r"""The r B-splines that are non-zero at a point, and their derivatives.
+r"""The r B-splines that are non-zero at a point, with their derivatives; whole splines, interval by interval.
 
 Positions are array positions: `knots[m + r - 1]` is the left end t_m of interval m, and the B-splines that do not
-vanish there are numbers m, ..., m + r - 1. Raising the order from k to k + 1 (Cox-de Boor) and differentiating once
-share the quotients q_i = v_i / (t_{m+1+i} - t_{m+1+i-k}), v_0..v_{k-1} the values of order k:
+vanish there are numbers m, ..., m + r - 1. From order k to order k + 1 (Cox-de Boor, and its derivatives) the
+quotients q_i = v_i / (t_{m+1+i} - t_{m+1+i-k}) serve twice, v_0..v_{k-1} the values, or derivatives, of order k:
 
-    raise:          v'_i = (x - t_{m-k+i}) q_{i-1} + (t_{m+1+i} - x) q_i
-    differentiate:  v'_i = k (q_{i-1} - q_i)
+    values:            v'_i = (x - t_{m-k+i}) q_{i-1} + (t_{m+1+i} - x) q_i
+    next derivatives:  v'_i = k (q_{i-1} - q_i)
 
 with q_{-1} = q_k = 0. Reciprocal spans come from a table in which the reciprocal of an empty span is 0, which is
-the convention 0/0 = 0 of repeated knots. Samples are worked in blocks, sample last, so that the loops over them
-vectorise.
+the convention 0/0 = 0 of repeated knots.
+
+Three habits make the loops fast. Lengths that decide how short loops unroll come as tuples of that length (`width`,
+`depth`), which is how a compiled form knows them. Positions are unsigned: signed ones are tested for counting from the
+end. And what every sample needs is done for a block of samples in a loop of its own, which vectorises.
 """
 
 from __future__ import annotations
@@ -21,107 +24,55 @@ from refkan.kernels.compilation import kernel
 LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 BLOCK = 128
 
+position = np.uint64
+
 
 @kernel
-def find_intervals(x, breakpoints, guide, halvings, m):
+def find_intervals(x, breakpoints, guide, scale, halvings, m):
     """m[s]: last non-empty interval that starts at or before x[s]; the first or last one outside the domain.
 
-    guide[c] is the interval at a + c (b-a)/n. Rounding may put x one cell off, hence the margin of one cell; the
-    interval is then among the 2^halvings that start at guide[c-1], and is found without a branch.
+    The domain is cut into cells, number int((x - a) scale). Rounding keeps the order of points, so that all breakpoints
+    in earlier cells lie before x: guide[c] is the last interval that starts there. Those that start in the cell
+    itself, fewer than 2^halvings, are told apart by bisection without a branch.
     """
-    n = guide.shape[0] - 1
-    a, b = breakpoints[0], breakpoints[n]
-    scale = n / (b - a)
+    last = position(guide[guide.shape[0] - 1])
+    a, b = breakpoints[0], breakpoints[breakpoints.shape[0] - 1]
     for s in range(x.shape[0]):
-        clipped = min(max(x[s].real, a), b)  # NaN clips to an end: it must not become an index
-        cell = min(max(int((clipped - a) * scale), 0), n)
-        low = guide[max(cell - 1, 0)]
-        width = 1 << halvings
-        for _ in range(halvings):
-            width >>= 1
-            middle = min(low + width, guide[n])
-            low = middle if breakpoints[middle] <= clipped else low
-        m[s] = low
-
-
-@kernel
-def fill(value, out):
-    """out[s] = value. A loop, like all copies here: assigning to slices takes Numba seconds to compile."""
-    for s in range(out.shape[0]):
-        out[s] = value
-
-
-@kernel
-def copy(row, out):
-    """out[s] = row[s]."""
-    for s in range(out.shape[0]):
-        out[s] = row[s]
-
-
-@kernel
-def gather(table, m, offset, out):
-    """out[s] = table[m[s] + offset]."""
-    for s in range(m.shape[0]):
-        out[s] = table[m[s] + offset]
-
-
-@kernel
-def raise_order(v, k, x, window, span, carry):
-    """Replace the k values of order k in v (r, S) by the k + 1 values of order k + 1.
-
-    window[l] holds t_{m+l-r+2}, span[i] holds 1/(t_{m+1+i} - t_{m+1+i-k}).
-    """
-    middle = window.shape[0] // 2 - 1
-    fill(0.0, carry)
-    for i in range(k):
-        value, left, right, inverse = v[i], window[middle + 1 + i - k], window[middle + 1 + i], span[i]
+        at = x[s].real if x[s].real >= a else a  # so that NaN does not become an index
+        at = at if at <= b else b
+        m[s] = guide[position((at - a) * scale)]
+    step = position(1 << halvings)
+    for _ in range(halvings):
+        step >>= position(1)
         for s in range(x.shape[0]):
-            q = value[s] * inverse[s]
-            value[s] = carry[s] + (right[s] - x[s]) * q
-            carry[s] = (x[s] - left[s]) * q
-    copy(carry, v[k])
+            middle = min(m[s] + step, last)
+            m[s] = middle if breakpoints[middle] <= x[s].real else m[s]
 
 
 @kernel
-def differentiate(v, k, span, carry):
-    """Replace k values of order k in v (r, S) by the derivatives of the k + 1 B-splines of order k + 1."""
-    fill(0.0, carry)
-    for i in range(k):
-        value, inverse = v[i], span[i]
-        for s in range(carry.shape[0]):
-            q = k * value[s] * inverse[s]
-            value[s] = carry[s] - q
-            carry[s] = q
-    copy(carry, v[k])
+def build_guide(breakpoints, scale, out, crowd):
+    """out[p, c]: the last interval that starts before cell c, among the non-empty ones; the last entry is their last.
 
-
-@kernel
-def fill_block(x, m, knots, inverse_spans, window, span, carry, rows):
-    """rows[d, i, s]: derivative d of the r B-splines on interval m[s], continued as polynomials.
-
-    Scratch: window (2r-2, S), span (r, r, S), carry (S,).
+    crowd[p]: the largest number of breakpoints in a cell.
     """
-    top, order = rows.shape[0] - 1, rows.shape[1]
-    for l in range(2 * order - 2):
-        gather(knots, m, l + 1, window[l])
-    for k in range(1, order):
-        for i in range(k):
-            gather(inverse_spans[k], m, order + i - k, span[k, i])
-    top = min(top, order - 1)
-    for d in range(top + 1, rows.shape[0]):  # derivatives of order >= r vanish inside intervals
-        for i in range(order):
-            fill(0.0, rows[d, i])
-    v = rows[0]
-    fill(1.0, v[0])
-    for k in range(1, order - top):
-        raise_order(v, k, x, window, span[k], carry)
-    for d in range(top, 0, -1):
-        k = order - d
-        for i in range(k):
-            copy(v[i], rows[d, i])
-        for j in range(k, order):
-            differentiate(rows[d], j, span[j], carry)
-        raise_order(v, k, x, window, span[k], carry)
+    n = breakpoints.shape[1] - 1
+    cells = out.shape[1] - 1
+    for p in range(breakpoints.shape[0]):
+        t = breakpoints[p]
+        start, end = 0, n - 1
+        while t[start + 1] == t[0]:
+            start += 1
+        while t[end] == t[n]:
+            end -= 1
+        j = 0
+        crowd[p] = 0
+        for c in range(cells):
+            out[p, c] = min(max(j - 1, start), end)
+            before = j
+            while j <= n and int((t[j] - t[0]) * scale[p]) <= c:
+                j += 1
+            crowd[p] = max(crowd[p], j - before)
+        out[p, cells] = end
 
 
 @kernel
@@ -129,14 +80,11 @@ def fill_natural_tail(x, first, knots, inverse_spans, work, out):
     """Own values outside the domain of the r B-splines whose knots start at positions first, ..., first + r - 1.
 
     Order 1 is the indicator of [t_l, t_{l+1}); then order by order over a window of 2r - 1 functions, of which each
-    step completes one less. Derivative d: differences of the values of order r - d.
+    step completes one less. Derivative d: differences of the values of order r - d. out (D+1, r).
     """
     order = out.shape[1]
     size = 2 * order - 1
-    for d in range(out.shape[0]):
-        if d >= order:
-            fill(0.0, out[d])
-            continue
+    for d in range(min(out.shape[0], order)):
         for i in range(size):
             l = first + i
             inside = knots[l].real <= x.real and x.real < knots[l + 1].real
@@ -155,109 +103,124 @@ def fill_natural_tail(x, first, knots, inverse_spans, work, out):
 
 
 @kernel
-def fill_outside(x, at, s, n, knots, inverse_spans, outside, work, rows):
-    """Continue block column s, filled at the end point `at`, to x: the tangent, or the functions' own values."""
-    if outside == NATURAL:
-        first = 0 if x.real < at.real else n - 1  # the first or last r functions, whatever empty intervals lie there
-        fill_natural_tail(x, first, knots, inverse_spans, work, rows[:, :, s])
-        return first
-    for i in range(rows.shape[1]):
-        rows[0, i, s] += (x - at) * rows[1, i, s]
-    for d in range(2, rows.shape[0]):
-        for i in range(rows.shape[1]):
-            rows[d, i, s] = 0.0
-    return -1
+def fill_tangent(reach, side, tangents, out):
+    """The tangents at an end of the domain, continued by `reach`; tangents (2, 2, r), out (D+1, r)."""
+    for i in range(out.shape[1]):
+        out[0, i] = tangents[0, side, i] + reach * tangents[1, side, i]
+        for d in range(1, out.shape[0]):
+            out[d, i] = tangents[1, side, i] if d == 1 else 0.0
 
 
 @kernel
-def fill_rows(x, knots, breakpoints, inverse_spans, guide, halvings, outside, derivatives, m, scratch, rows):
-    """Fill rows[d, i, s] and the number m[s] of the first function, by the policy outside the domain.
-
-    rows (max(D, 1) + 1, r, S) has room for the slopes that tangents need; scratch (r^2 + 2r, S).
-    """
-    size, order = x.shape[0], rows.shape[1]
-    n = guide.shape[0] - 1
-    find_intervals(x, breakpoints, guide, halvings, m)
-    at, carry = scratch[0], scratch[1]
-    window = scratch[2 : 2 * order]
-    span = scratch[2 * order : 2 * order + order * order].reshape(order, order, size)
-    beyond = False
-    for s in range(size):
-        at[s] = x[s]
-        if outside != POLYNOMIAL and not (breakpoints[0] <= x[s].real and x[s].real <= breakpoints[n]):
-            at[s] = knots[order - 1] if x[s].real < breakpoints[0] else knots[order - 1 + n]
-            beyond = True
-    # Slopes that only tangents need are computed only where there are tangents.
-    used = max(derivatives, 1) if beyond else derivatives
-    fill_block(at, m, knots, inverse_spans, window, span, carry, rows[: used + 1])
-    if beyond:
-        work = np.empty(2 * order, rows.dtype)
-        for s in range(size):
-            if not (breakpoints[0] <= x[s].real and x[s].real <= breakpoints[n]):
-                first = fill_outside(x[s], at[s], s, n, knots, inverse_spans, outside, work, rows)
-                m[s] = first if first >= 0 else m[s]
-
-
-@kernel
-def local_basis(first, last, x, knots, breakpoints, inverse_spans, guide, halvings, outside, start, out):
+def local_basis(
+    first, last, x, knots, breakpoints, inverse_spans, guide, scale, halvings, tangents, outside, width, depth,
+    start, out,
+):  # fmt: skip
     """start[s, p] and out[d, s, p, i] = derivative d of B-spline start + i of input p at x[s, p].
 
-    x (N, P), knots (P, K), breakpoints (P, n+1), inverse_spans (P, r, K), guide (P, n+1), out (D+1, N, P, r).
+    x (N, P), knots (P, K), breakpoints (P, n+1), inverse_spans (P, r, K), tangents (2, 2, P, r): values and slopes at
+    both ends; width r items, depth D+1 items, out (D+1, N, P, r).
     """
-    n_inputs = x.shape[1]
-    order = out.shape[3]
+    order, top = len(width), len(depth) - 1
+    for d in range(order, top + 1):  # derivatives of order >= r vanish inside intervals
+        for s in range(first, last):
+            for p in range(x.shape[1]):
+                for i in range(order):
+                    out[d, s, p, i] = 0.0
+    work = np.empty(2 * order, out.dtype)
+    points = np.empty(BLOCK, x.dtype)
+    m = np.empty(BLOCK, np.uint64)
     for low in range(first, last, BLOCK):
-        high = min(low + BLOCK, last)
-        size = high - low
-        scratch = np.empty((order * order + 2 * order, size), out.dtype)
-        rows = np.empty((max(out.shape[0], 2), order, size), out.dtype)
-        points = np.empty(size, x.dtype)
-        m = np.empty(size, np.int64)
-        for p in range(n_inputs):
+        size = min(BLOCK, last - low)
+        for p in range(x.shape[1]):
             for s in range(size):
                 points[s] = x[low + s, p]
-            fill_rows(
-                points, knots[p], breakpoints[p], inverse_spans[p], guide[p], halvings, outside,
-                out.shape[0] - 1, m, scratch, rows,
-            )  # fmt: skip
+            find_intervals(points[:size], breakpoints[p], guide[p], scale[p], halvings, m)
+            t, inverse = knots[p], inverse_spans[p]
+            a, b = breakpoints[p, 0], breakpoints[p, breakpoints.shape[1] - 1]
+            strays = 0
             for s in range(size):
+                z, right = points[s], m[s] + position(order)
+                strays += not (a <= z.real and z.real <= b)
                 start[low + s, p] = m[s]
-            for d in range(out.shape[0]):
+                v = out[0, low + s, p]
+                v[0] = 1.0
+                for k in range(1, order):
+                    left = right - position(k)
+                    # Derivative d of order k + 1 from derivative d - 1 of order k, for those that lead to order r.
+                    for d in range(min(k, top + 1 + k - order), 0, -1):
+                        carry = 0.0
+                        for i in range(k):
+                            q = out[d - 1, low + s, p, i] * inverse[k, left + position(i)]
+                            out[d, low + s, p, i] = k * (carry - q)
+                            carry = q
+                        out[d, low + s, p, k] = k * carry
+                    carry = 0.0
+                    for i in range(k):
+                        q = v[i] * inverse[k, left + position(i)]
+                        v[i] = carry + (t[right + position(i)] - z) * q
+                        carry = (z - t[left + position(i)]) * q
+                    v[k] = carry
+            if strays and outside != POLYNOMIAL:
                 for s in range(size):
-                    for i in range(order):
-                        out[d, low + s, p, i] = rows[d, i, s]
+                    z = points[s]
+                    if a <= z.real and z.real <= b:
+                        continue
+                    side = 0 if z.real < a else 1
+                    if outside == NATURAL:
+                        # The first or last r functions, whatever empty intervals lie there.
+                        start[low + s, p] = side * (breakpoints.shape[1] - 2)
+                        fill_natural_tail(z, start[low + s, p], t, inverse, work, out[:, low + s, p])
+                    else:
+                        end = t[order - 1] if side == 0 else t[t.shape[0] - order]
+                        fill_tangent(z - end, side, tangents[:, :, p], out[:, low + s, p])
 
 
 @kernel
-def spline_values(
-    first, last, x, knots, breakpoints, inverse_spans, guide, halvings, outside, derivative, coefficients, out
-):  # fmt: skip
-    """out[s] = sum_i coefficients[i] b_i^(derivative)(x[s]) for one knot vector; x (N,), coefficients (dim,)."""
-    order = inverse_spans.shape[0]
-    for low in range(first, last, BLOCK):
-        high = min(low + BLOCK, last)
-        scratch = np.empty((order * order + 2 * order, high - low), out.dtype)
-        rows = np.empty((max(derivative + 1, 2), order, high - low), out.dtype)
-        m = np.empty(high - low, np.int64)
-        fill_rows(
-            x[low:high], knots, breakpoints, inverse_spans, guide, halvings, outside, derivative, m, scratch, rows
-        )
-        total = out[low:high]
-        fill(0.0, total)
-        for i in range(order):
-            for s in range(high - low):
-                total[s] += rows[derivative, i, s] * coefficients[m[s] + i]
+def bernstein_coefficients(first, last, knots, inverse_spans, coefficients, out):
+    """out[k, m]: coefficient of u^k v^(r-1-k) on interval m, u = (x - t_m)/h, v = (t_{m+1} - x)/h.
+
+    It is binomial(r-1, k) times the polar form at k arguments t_{m+1} and r-1-k arguments t_m, by de Boor's algorithm:
+    convex combinations of the coefficients, so that nothing cancels that does not cancel in sum_i c_i b_i itself.
+    """
+    order = out.shape[0]
+    c = np.empty(order, out.dtype)
+    for m in range(first, last):
+        binomial = 1.0
+        for k in range(order):
+            for i in range(order):
+                c[i] = coefficients[m + i]
+            for l in range(1, order):
+                at = knots[m + order] if l <= k else knots[m + order - 1]
+                for i in range(order - 1, l - 1, -1):
+                    left, right = knots[m + i], knots[m + i + order - l]
+                    c[i] = ((right - at) * c[i - 1] + (at - left) * c[i]) * inverse_spans[order - l, m + i]
+            out[k, m] = binomial * c[order - 1]
+            binomial = binomial * (order - 1 - k) / (k + 1)
 
 
 @kernel
-def build_guide(breakpoints, out):
-    """out[p, c]: the non-empty interval that holds a + c (b-a)/n; out[p, n] the last non-empty one."""
-    n = breakpoints.shape[1] - 1
-    for p in range(breakpoints.shape[0]):
-        t = breakpoints[p]
-        m = 0
-        for c in range(n + 1):
-            position = t[0] + (t[n] - t[0]) * (c / n)
-            while m + 1 < n and t[m + 1] <= position and t[m + 1] < t[n]:
-                m += 1
-            out[p, c] = m
+def bernstein_values(first, last, x, breakpoints, lengths, guide, scale, halvings, width, gamma, out, beyond):
+    """out[s] = sum_k gamma[k, m] u^k v^(r-1-k) at x[s] in interval m; u = (x - t_m)/h, v = (t_{m+1} - x)/h.
+
+    Items are blocks of samples; beyond[block] tells whether one of them is outside the domain, or NaN: its value is
+    that of the end piece. lengths (n,) are the reciprocals 1/h; gamma (r, n); width r items.
+    """
+    a, b = breakpoints[0], breakpoints[breakpoints.shape[0] - 1]
+    m = np.empty(BLOCK, np.uint64)
+    for block in range(first, last):
+        low, high = block * BLOCK, min((block + 1) * BLOCK, x.shape[0])
+        points, values = x[low:high], out[low:high]
+        find_intervals(points, breakpoints, guide, scale, halvings, m)
+        strays = 0
+        for s in range(high - low):
+            z = points[s]
+            strays += not (a <= z and z <= b)
+            u = (z - breakpoints[m[s]]) * lengths[m[s]]
+            v = (breakpoints[m[s] + position(1)] - z) * lengths[m[s]]
+            value, power = gamma[0, m[s]], 1.0
+            for k in range(1, len(width)):
+                power *= u
+                value = value * v + gamma[k, m[s]] * power
+            values[s] = value
+        beyond[block] = strays > 0

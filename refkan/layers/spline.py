@@ -19,7 +19,7 @@ from refkan.layers.spline_jets import SplineJet
 from refkan.local_basis import KnotTables, LocalBasis, knot_rows, local_basis
 
 FEW_OUTPUTS = 8
-"""Outputs below which a loop over them has less work than overhead: the loops over r and Q change places."""
+"""Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,19 @@ class SplineLinearization(Linearization):
 
     def _contract(self, rows: Array, C: Array) -> Array:
         out = np.empty((rows.shape[0], C.shape[2]), np.result_type(rows, C))
-        launch(local_layer.contract, out.shape[0], self._operations(1), self.basis.start, rows, C, out)
+        run = local_layer.contract_few if self._few else local_layer.contract
+        launch(run, out.shape[0], self._operations(1), self.basis.start, rows, C, *self._lengths, out)
         return out
+
+    @property
+    def _few(self) -> bool:
+        return self.layer.n_outputs < FEW_OUTPUTS
+
+    @property
+    def _lengths(self) -> tuple[tuple[int, ...], ...]:
+        """What tells a compiled form how many functions a window has and, if few, how many outputs there are."""
+        width = (0,) * self.layer.order
+        return (width, (0,) * self.layer.n_outputs) if self._few else (width,)
 
     def _knot_rows(self) -> FloatArray:
         return knot_rows(self.tables, self.x, self.basis.start, self.layer.outside)
@@ -177,16 +188,19 @@ class SplineLinearization(Linearization):
         parts = 1 if n_inputs >= 8 else min(8, max(1, dy.shape[0] // 512))
         dC = np.zeros((parts, n_inputs, dim, n_outputs), np.result_type(rows, dy))
         owners = parts * n_inputs
-        launch(local_layer.pull_back_coefficients, owners, self._operations(1), self.basis.start, rows, dy, dC)
+        arguments = (owners, self._operations(1), self.basis.start, rows, dy)
+        if self._few:
+            launch(local_layer.pull_back_coefficients_few, *arguments, *self._lengths, dC)
+        else:
+            launch(local_layer.pull_back_coefficients, *arguments, dC)
         return np.moveaxis(_sum_in_order(dC), 2, 0)
 
     def _pull_back_inputs(self, rows: Array, C: Array, G: FloatArray) -> FloatArray:
         """out[s, o, p] = sum_q G[s, o, q] sum_i C[p, i, q] rows[s, p, i]; C (P, dim, Q)."""
         out = np.empty((G.shape[0], G.shape[1], self.layer.n_inputs), np.result_type(rows, C, G))
         G = np.ascontiguousarray(G)
-        few = G.shape[2] < FEW_OUTPUTS
-        run = local_layer.pull_back_few_outputs if few else local_layer.pull_back_inputs
-        launch(run, G.shape[0], self._operations(G.shape[1]), self.basis.start, rows, C, G, out)
+        run = local_layer.pull_back_inputs_few if self._few else local_layer.pull_back_inputs
+        launch(run, G.shape[0], self._operations(G.shape[1]), self.basis.start, rows, C, G, *self._lengths, out)
         return out
 
     def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -1,4 +1,4 @@
-"""A cubic KAN with N samples, shared by all contestants, and its Gauss-Newton matrix by SciPy and NumPy."""
+"""A cubic KAN with N samples, shared by all contestants; its sweeps and Gauss-Newton matrix by SciPy and NumPy."""
 
 from __future__ import annotations
 
@@ -89,6 +89,25 @@ class GaussNewtonCase:
     def maps(self) -> list[tuple[Array, Array]]:
         """Scale and shift (Q,) of the map after each hidden layer."""
         return self._layers[1]
+
+    @cached_property
+    def cotangent(self) -> Array:
+        """A cotangent of the output, (N, 1)."""
+        return np.random.default_rng(self.seed + 1).normal(size=(self.samples, 1))
+
+    def sweep_reference(self) -> Arrays:
+        """Return (y, gradient of the coefficients, gradient of x) of sum dy . y, by dense matrices."""
+        rows, maps = self._layers
+        coefficients = self.data[1]
+        G, blocks = self.cotangent, []
+        for k in range(len(rows) - 1, -1, -1):
+            values, slopes = rows[k]
+            blocks.append(np.einsum("sq,spi->qpi", G, values).ravel())
+            G = np.einsum("sq,spi,qpi->sp", G, slopes, coefficients[k], optimize=True)
+            if k:
+                G = G * maps[k - 1][0]
+        y = np.einsum("spi,qpi->sq", rows[-1][0], coefficients[-1])
+        return y, np.concatenate(blocks[::-1]), G
 
     def reference(self) -> Arrays:
         """Return (J^T J / N,) by dense matrices."""

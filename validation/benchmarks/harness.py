@@ -186,7 +186,7 @@ def run_case(case: Case, settings: Settings, clock: Callable[[], float] = time.p
         return result
 
     settings.progress(f"{case.title}: timing")
-    timers = {name: _timer(timed, settings.seconds_per_timing, clock) for name, timed in built.items()}
+    timers = {name: timer(timed.run, settings.seconds_per_timing, clock) for name, timed in built.items()}
     gc.collect()
     gc.disable()  # a collection would be charged to whoever happens to run
     try:
@@ -223,13 +223,15 @@ def _compare(entry: Entry, timed: Timed, reference: Arrays) -> None:
         entry.status = "disagrees"
 
 
-def _timer(timed: Timed, least: float, clock: Callable[[], float]) -> Callable[[], float]:
+def timer(
+    work: Callable[[], object], least: float, clock: Callable[[], float] = time.perf_counter
+) -> Callable[[], float]:
     """Return a timer of one call, averaged over enough calls to take `least` seconds."""
 
     def elapsed(calls: int) -> float:
         start = clock()
         for _ in range(calls):
-            timed.run()
+            work()
         return clock() - start
 
     calls = max(1, min(1000, math.ceil(least / max(elapsed(1), 1e-7))))
