@@ -33,7 +33,7 @@ ROWS = [
     {"hierarchy"},
     {"adaptivity", "problems"},
     {"training"},
-    {"cli", "conformance"},
+    {"cli", "commands", "conformance"},
 ]
 ROW = {module: k for k, row in enumerate(ROWS) for module in row}
 APART = {"definitions", "checks", "exact", "__init__", "__main__"}
