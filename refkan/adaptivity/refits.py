@@ -1,0 +1,121 @@
+r"""Knots chosen anew, the functions refitted at the data by least squares: what other codes do, not exact."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.adaptivity.indicators import jumps_of, mean_of_ends
+from refkan.adaptivity.layer_states import LayerState, splines_of, with_spaces
+from refkan.array_types import FloatArray
+from refkan.conversion import convert_coefficients
+from refkan.knots import uniform_breakpoints
+from refkan.layers import EdgeLayer, Layer
+from refkan.spaces import SplineSpace
+from refkan.transfer import least_squares_transfer
+
+UNIFORM_SHARE = 0.02
+"""Share of uniform breakpoints that is mixed into quantiles: the default `grid_eps` of pykan 0.2.8."""
+
+LEAST_DENSITY = 0.05
+"""Least density of breakpoints relative to the mean, so that curvature of zero does not leave a region without any."""
+
+
+def uniform_rows(state: LayerState, intervals: int) -> FloatArray:
+    """Uniform breakpoints (P, intervals + 1): the grid extension of Liu et al., arXiv 2404.19756, section 2.4."""
+    return np.array([uniform_breakpoints(intervals, space.domain) for space in state.spaces])
+
+
+def quantile_breakpoints(state: LayerState, intervals: int) -> FloatArray:
+    """Breakpoints (P, intervals + 1) at quantiles of the inputs, mixed with a small share of uniform ones.
+
+    The grid update of KAN codes, on a fixed domain: its ends stay. Inputs outside count at the ends.
+
+    Notes
+    -----
+    Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), section 2.4, and `update_grid_from_samples` of
+    pykan.
+    """
+    levels = np.linspace(0.0, 1.0, intervals + 1)
+    rows = []
+    for p, space in enumerate(state.spaces):
+        a, b = space.domain
+        rows.append(np.quantile(np.clip(state.z[:, p], a, b), levels))
+        rows[-1][[0, -1]] = a, b
+    return _mixed(np.array(rows))
+
+
+def curvature_breakpoints(state: LayerState, intervals: int) -> FloatArray:
+    r"""Breakpoints (P, intervals + 1) that share ``int |f^(r)|^(1/(r + 1/2)) dx`` out evenly.
+
+    On an interval of length h the squared error is ``C h^(2r+1) |f^(r)|^2``, so that these breakpoints make it the same
+    on all: least in all. ``|f^(r)|`` is estimated by jumps of the (r-1)-th derivative over spacings, for order 2 the
+    curvature; over outputs it is the root of the sum of squares, weighted by their mean sensitivities. The density is
+    at least 0.05 of its mean. A single interval is cut evenly.
+
+    Notes
+    -----
+    De Boor, "Good approximation by splines with variable knots II", Lecture Notes in Mathematics 363 (1974), for the
+    estimate; there the power is 1/r, best for the largest error.
+    """
+    rows = []
+    weights = state.sensitivity.mean(axis=0)
+    for space, jumps in zip(state.spaces, jumps_of(state), strict=True):
+        t = space.breakpoints
+        n = space.intervals
+        density = np.ones(n)
+        if n > 1:
+            middles = 0.5 * (t[:-1] + t[1:])
+            size = np.sqrt(weights @ (jumps / np.diff(middles)) ** 2)
+            density = mean_of_ends(size) ** (1.0 / (space.order + 0.5))
+        mean = float(density @ np.diff(t)) / (t[-1] - t[0])
+        density = np.maximum(density, LEAST_DENSITY * mean) if mean > 0 else np.ones(n)
+        mass = np.concatenate([[0.0], np.cumsum(density * np.diff(t))])
+        row = np.interp(mass[-1] * np.linspace(0.0, 1.0, intervals + 1), mass, t)
+        row[0], row[-1] = t[0], t[-1]
+        rows.append(row)
+    return np.array(rows)
+
+
+def _mixed(breakpoints: FloatArray) -> FloatArray:
+    """Mix a small share of uniform breakpoints into each row: then no interval is shorter than that share of h."""
+    a, b = breakpoints[:, :1], breakpoints[:, -1:]
+    uniform = a + (b - a) * np.linspace(0.0, 1.0, breakpoints.shape[1])
+    mixed = UNIFORM_SHARE * uniform + (1 - UNIFORM_SHARE) * breakpoints
+    mixed[:, [0, -1]] = breakpoints[:, [0, -1]]
+    return mixed
+
+
+def refit_layer(state: LayerState, breakpoints: FloatArray) -> tuple[Layer, FloatArray]:
+    """Return the layer on other breakpoints (P, n' + 1) and its parameters, edges refitted at the layer's inputs.
+
+    Inputs outside the domain count at its ends; coefficients that the data do not determine are those of least norm.
+
+    Raises
+    ------
+    KnotError
+        If breakpoints coincide.
+    """
+    old, theta = state.layer, state.theta
+    splines = splines_of(old)
+    assert splines is not None
+    if splines.free_knots:  # the floor of their parameterisation is a share of 0.01
+        breakpoints = _mixed(breakpoints)
+    spaces = tuple(SplineSpace.from_breakpoints(splines.order, row) for row in breakpoints)
+    layer = with_spaces(old, spaces)
+    new = splines_of(layer)
+    assert new is not None
+    blocks, own = old.unpack(theta), theta[: splines.n_params]
+    c = convert_coefficients(splines, own, blocks["coefficients"], splines.basis, "spline")
+    parts = []
+    for p, (coarse, fine) in enumerate(zip(state.spaces, spaces, strict=True)):
+        parts.append(least_squares_transfer(coarse, fine, c[:, p], np.clip(state.z[:, p], *coarse.domain))[0])
+    changed = {"s": new.starting_s()} if new.free_knots else {}
+    changed["coefficients"] = np.stack(parts, axis=1)
+    if new.basis != "spline":
+        changed["coefficients"] = _from_splines(new, changed)
+    return layer, layer.pack(**(blocks | changed))
+
+
+def _from_splines(new: EdgeLayer, blocks: dict[str, FloatArray]) -> FloatArray:
+    at: FloatArray = new.pack(**blocks)
+    return convert_coefficients(new, at, blocks["coefficients"], "spline", new.basis)

@@ -1,0 +1,215 @@
+r"""Ways to refine a network: by the residual, by derivative jumps, uniformly; and the refits that they compete with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from refkan.adaptivity.bisection import bisect, may_be_cut
+from refkan.adaptivity.indicators import derivative_jumps, residual_shares
+from refkan.adaptivity.layer_states import LayerState, layer_states, splines_of
+from refkan.adaptivity.marking import Mark, mark_layer
+from refkan.adaptivity.refits import curvature_breakpoints, quantile_breakpoints, refit_layer, uniform_rows
+from refkan.adaptivity.residual_points import points_of, squared_residuals
+from refkan.array_types import FloatArray
+from refkan.errors import KnotError
+from refkan.layers import Layer
+from refkan.networks import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """A trained network, and what a refinement may do with it.
+
+    Attributes
+    ----------
+    problem : LeastSquares or Collocation
+    theta : array
+    layers : tuple of int
+        The layers that may be refined.
+    fraction : float
+        Of Doerfler's rule.
+    per_input : bool
+        Whether each input of a layer is marked on its own.
+    least_samples : int
+        Different inputs that an interval must hold to be cut.
+    room : int or None
+        How many parameters may be added; None for any number.
+    """
+
+    problem: Any
+    theta: FloatArray
+    layers: tuple[int, ...]
+    fraction: float
+    per_input: bool
+    least_samples: int
+    room: int | None
+
+    @property
+    def net(self) -> Network:
+        """The network."""
+        return self.problem.net
+
+    def states(self) -> dict[int, LayerState]:
+        """The states of the layers that may be refined, at the points of the problem."""
+        found = layer_states(self.net, self.theta, points_of(self.problem))
+        return {k: found[k] for k in self.layers}
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """A network to go on with, or the reason why there is none.
+
+    Attributes
+    ----------
+    network, theta : Network, array
+        The old ones if there is a reason.
+    reason : str
+        Empty where the network was refined.
+    """
+
+    network: Network
+    theta: FloatArray
+    reason: str = ""
+
+
+def cost_of_interval(layer: Layer) -> int:
+    """Parameters that one more interval of every input of a layer adds."""
+    splines = splines_of(layer)
+    assert splines is not None
+    return splines.n_inputs * (splines.n_outputs + splines.free_knots)
+
+
+# ------------------------------------------------------------------------------------------------ exact
+
+
+def by_residual(situation: Situation) -> Refinement:
+    """Halve the intervals into which most of the squared residual falls."""
+    squares = squared_residuals(situation.problem, situation.theta)
+    return _cut_marked(situation, lambda state: residual_shares(state, squares))
+
+
+def by_jumps(situation: Situation) -> Refinement:
+    """Halve the intervals at whose ends the (r-1)-th derivative jumps most."""
+    return _cut_marked(situation, derivative_jumps)
+
+
+def uniformly(situation: Situation) -> Refinement:
+    """Halve every interval."""
+    net = situation.net
+    fine = net.refine([2 if k in situation.layers else 1 for k in range(len(net.layers))])
+    if situation.room is not None and fine.n_params - net.n_params > situation.room:
+        return _none(situation, _full(situation))
+    return Refinement(fine, net.convert(situation.theta, fine))
+
+
+def _cut_marked(situation: Situation, indicators: Callable[[LayerState], FloatArray]) -> Refinement:
+    marks: list[Mark] = []
+    allowed = 0
+    for k, state in situation.states().items():
+        worth, possible = may_be_cut(state, situation.least_samples)
+        allowed += int(worth.sum())
+        marks += mark_layer(k, indicators(state), worth, possible, situation.fraction, situation.per_input)
+    if not marks:
+        why = "no indicator is positive there" if allowed else "none holds enough samples or is long enough"
+        return _none(situation, f"no interval to cut: {why}")
+    marks = within(marks, situation)
+    if not marks:
+        return _none(situation, _full(situation))
+    return Refinement(*bisect(situation.net, situation.theta, marks))
+
+
+def within(marks: Sequence[Mark], situation: Situation) -> list[Mark]:
+    """Return the marks that there is room for, those of the largest share of their layer first."""
+    if situation.room is None:
+        return list(marks)
+    kept, left = [], situation.room
+    for mark in sorted(marks, key=lambda mark: -mark.share):
+        cost = cost_of_interval(situation.net.layers[mark.layer])
+        if cost <= left:
+            kept.append(mark)
+            left -= cost
+    return kept
+
+
+# ------------------------------------------------------------------------------------------------ refits
+
+
+def by_extension(situation: Situation) -> Refinement:
+    """Twice as many intervals, uniform, refitted by least squares."""
+    return _refit(situation, uniform_rows)
+
+
+def at_quantiles(situation: Situation) -> Refinement:
+    """Twice as many intervals at quantiles of the layer's inputs, refitted by least squares."""
+    return _refit(situation, quantile_breakpoints)
+
+
+def by_curvature(situation: Situation) -> Refinement:
+    """Twice as many intervals, shared out evenly by the r-th derivative, refitted by least squares."""
+    return _refit(situation, curvature_breakpoints)
+
+
+def _refit(situation: Situation, place: Callable[[LayerState, int], FloatArray]) -> Refinement:
+    counts = doubled_within(situation)
+    if not any(counts.values()):
+        return _none(situation, _full(situation))
+    layers = list(situation.net.layers)
+    parts = [situation.theta[where] for where in situation.net.slices]
+    for k, state in situation.states().items():
+        try:
+            n = state.spaces[0].intervals + counts[k]
+            layers[k], parts[k] = refit_layer(state, place(state, n))
+        except KnotError as error:
+            return _none(situation, f"layer {k} cannot have {n} intervals there: {error}")
+    return Refinement(replace(situation.net, layers=tuple(layers)), np.concatenate(parts))
+
+
+def doubled_within(situation: Situation) -> dict[int, int]:
+    """Return how many intervals each layer gains: as many as it has, or the same share of them as there is room for."""
+    present, costs = {}, {}
+    for k in situation.layers:
+        splines = splines_of(situation.net.layers[k])
+        assert splines is not None
+        present[k], costs[k] = splines.intervals, cost_of_interval(situation.net.layers[k])
+    wanted = sum(present[k] * costs[k] for k in present)
+    if situation.room is None or wanted <= situation.room:
+        return present
+    return {k: n * situation.room // wanted for k, n in present.items()}
+
+
+def _none(situation: Situation, reason: str) -> Refinement:
+    return Refinement(situation.net, situation.theta, reason)
+
+
+def _full(situation: Situation) -> str:
+    return f"max_params leaves room for {situation.room} more parameters, fewer than the next refinement needs"
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A way to refine.
+
+    Attributes
+    ----------
+    refine : callable
+    exact : bool
+        Whether the function stays.
+    """
+
+    refine: Callable[[Situation], Refinement]
+    exact: bool
+
+
+STRATEGIES = {
+    "residual": Strategy(by_residual, exact=True),
+    "jumps": Strategy(by_jumps, exact=True),
+    "uniform": Strategy(uniformly, exact=True),
+    "extension": Strategy(by_extension, exact=False),
+    "quantile": Strategy(at_quantiles, exact=False),
+    "curvature": Strategy(by_curvature, exact=False),
+}
+"""Refinements by name."""
