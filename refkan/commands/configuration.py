@@ -1,0 +1,143 @@
+"""What `refkan train` was asked for, checked: the set-up, the network, the method and its options."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+from refkan.arguments import check_count, check_positive
+from refkan.networks import Network
+from refkan.optimizers import METHODS
+from refkan.training import Attended, Decaying, Ramped, Redrawn, Setup, setup_named
+
+RATED = ("adam", "gd")
+"""Methods with a learning rate."""
+
+DEFAULT_RATES = {"adam": 1e-2, "gd": 1e-2}
+
+STEPS = {"levenberg-marquardt": 30, "gauss-newton": 30, "variable-projection": 30}
+"""Steps on each level by default; 500 for methods that form no Jacobian."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One training, ready to run.
+
+    Attributes
+    ----------
+    setup : Setup
+    net : Network
+        On the coarsest level, not bound.
+    schedule : tuple of int
+        Steps on each level.
+    method : str or callable
+    per_level : tuple of mappings
+        Options of the method.
+    geometry : str or None
+    seed, starts : int
+    """
+
+    setup: Setup
+    net: Network
+    schedule: tuple[int, ...]
+    method: Any
+    per_level: tuple[dict[str, Any], ...]
+    geometry: str | None
+    seed: int
+    starts: int
+
+
+def configuration(chosen: argparse.Namespace) -> Configuration:
+    """Return what was asked for.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For numbers out of range and combinations that make no training; the message names the option.
+    """
+    setup = setup_named(chosen.problem, chosen.points)
+    levels = len(setup.shape.intervals) if chosen.schedule is None else len(chosen.schedule)
+    steps = STEPS.get(chosen.optimizer, 500)
+    schedule = [steps] * levels if chosen.schedule is None else chosen.schedule
+    inputs = setup.kan().widths[0]
+    if chosen.widths is not None and (chosen.widths[0], chosen.widths[-1], len(chosen.widths) > 1) != (inputs, 1, True):
+        raise ValueError(f"--widths must begin with {inputs} and end with 1; got {chosen.widths}")
+    if chosen.activation is None:
+        intervals = chosen.intervals
+        net = setup.kan(
+            chosen.widths,
+            intervals[0] if intervals is not None and len(intervals) == 1 else intervals,
+            chosen.order,
+            **{name: value for name in ("basis", "node_map") if (value := getattr(chosen, name)) is not None},
+        )
+    else:
+        net = dense(setup, chosen, schedule)
+    return Configuration(
+        setup=setup,
+        net=net,
+        schedule=tuple(check_count(f"--schedule[{k}]", count) for k, count in enumerate(schedule)),
+        method=method_of(chosen, setup),
+        per_level=tuple(options_of(chosen, count, k) for k, count in enumerate(schedule)),
+        geometry=chosen.geometry,
+        seed=check_count("--seed", chosen.seed),
+        starts=check_count("--starts", chosen.starts, 1),
+    )
+
+
+def dense(setup: Setup, chosen: argparse.Namespace, schedule: list[int]) -> Network:
+    """A dense network, for which options of splines and refinement have no meaning."""
+    for name in ("order", "intervals", "basis", "node_map", "geometry"):
+        if getattr(chosen, name) is not None:
+            raise ValueError(f"--{name.replace('_', '-')} is for splines; --activation makes a dense network")
+    if chosen.widths is None:
+        raise ValueError("--activation needs --widths")
+    if len(schedule) > 1:
+        raise ValueError("--schedule must have one entry for a dense network, which is not refined: give --schedule N")
+    return setup.mlp(chosen.widths, chosen.activation)
+
+
+def method_of(chosen: argparse.Namespace, setup: Setup) -> Any:
+    """The method: a name of `minimize`, or a training with attention or redrawn points."""
+    if chosen.attention is not None and chosen.redraw is not None:
+        raise ValueError("--attention follows fixed points; it cannot be combined with --redraw")
+    extra = "--attention" if chosen.attention is not None else "--redraw" if chosen.redraw is not None else None
+    if extra and setup.samples is not None:
+        raise ValueError(f"{extra} is for differential equations; {setup.name!r} is a target of regression")
+    if chosen.optimizer == "variable-projection" and setup.samples is None:
+        raise ValueError("--optimizer variable-projection is for regression")
+    if chosen.steep is not None and chosen.redraw is None:
+        raise ValueError("--steep is the share of redrawn points; it needs --redraw")
+    if chosen.attention is not None:
+        if chosen.optimizer not in METHODS or chosen.optimizer.startswith("lbfgs"):
+            raise ValueError("--attention changes the loss after every step: it needs --optimizer adam or gd")
+        return Attended(chosen.attention, chosen.optimizer)
+    if chosen.redraw is not None:
+        if chosen.optimizer != "levenberg-marquardt":
+            raise ValueError("--redraw needs --optimizer levenberg-marquardt")
+        share = 0.0 if chosen.steep is None else chosen.steep
+        inputs = None if setup.domain is None else setup.inputs
+        return Redrawn(setup.ranges, chosen.seed, chosen.redraw, share, inputs)
+    return chosen.optimizer
+
+
+def options_of(chosen: argparse.Namespace, steps: int, level: int) -> dict[str, Any]:
+    """Options of the method on one level; redrawn points follow the slope from the second level on."""
+    given = {name: getattr(chosen, name) for name in ("learning_rate", "final_rate", "ramp")}
+    if chosen.optimizer not in RATED:
+        for name, value in given.items():
+            if value is not None:
+                raise ValueError(f"--{name.replace('_', '-')} is for --optimizer adam or gd; got {chosen.optimizer}")
+        return {"steep": 0.0} if chosen.redraw is not None and level == 0 else {}
+    rate = DEFAULT_RATES[chosen.optimizer] if chosen.learning_rate is None else chosen.learning_rate
+    check_positive("--learning-rate", rate)
+    if chosen.optimizer == "gd":
+        if chosen.final_rate is not None or chosen.ramp is not None:
+            raise ValueError("--final-rate and --ramp are for --optimizer adam")
+        return {"learning_rate": rate}
+    schedule: Any = rate
+    if chosen.final_rate is not None:
+        schedule = Decaying(rate, check_positive("--final-rate", chosen.final_rate), steps)
+    if chosen.ramp is not None:
+        schedule = Ramped(schedule, rate / 100, check_count("--ramp", chosen.ramp, 1))
+    return {"schedule": schedule}

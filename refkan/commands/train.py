@@ -1,0 +1,120 @@
+"""`refkan train`: a network on a named problem."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refkan.archives import save
+from refkan.checkpoints import require_writable, write_atomically
+from refkan.commands.configuration import Configuration, configuration
+from refkan.commands.progress import Progress
+from refkan.conversion import BASES
+from refkan.node_maps import NODE_MAPS
+from refkan.optimizers import METHODS, RESIDUAL_METHODS
+from refkan.training import PROBLEMS, train_starts
+from refkan.training.pictures import to_png
+from refkan.training.records import record, to_json
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `train`."""
+    p = commands.add_parser(
+        "train",
+        help="train a network on a named problem, level by level",
+        description="Train a spline network (or a dense one, with --activation) on a named problem from the coarsest "
+        "level to the finest, and print loss and true error after each level; with --output also write the network, "
+        "DIR/network.npz (see refkan.load), DIR/history.json and DIR/figure.png.",
+        epilog="Finished levels are kept in DIR/levels and not trained again. Exit code: 0; 1 if training failed; 2 "
+        "for wrong usage; 130 if interrupted.",
+    )
+    p.add_argument("problem", choices=PROBLEMS, metavar="PROBLEM", help=f"one of: {', '.join(PROBLEMS)}")
+    p.add_argument("--points", type=int, metavar="N", help="collocation points (each way for tensor grids) or samples")
+    network = p.add_argument_group("network, by default that of the paper")
+    network.add_argument("--widths", type=int, nargs="+", metavar="D")
+    network.add_argument("--order", type=int, metavar="R", help="degree + 1 of the splines")
+    network.add_argument("--intervals", type=int, nargs="+", metavar="N", help="coarsest level: one, or one a layer")
+    network.add_argument("--basis", choices=BASES)
+    network.add_argument("--node-map", choices=sorted(NODE_MAPS))
+    network.add_argument("--activation", choices=("tanh", "relu3", "relu"), help="of a dense network")
+    training = p.add_argument_group("training")
+    training.add_argument("--schedule", type=int, nargs="+", metavar="STEPS", help="on each level, coarsest first")
+    training.add_argument(
+        "--optimizer", choices=(*METHODS, *RESIDUAL_METHODS), default="levenberg-marquardt", help="default: %(default)s"
+    )
+    training.add_argument("--geometry", choices=("spline", "relu"), help="inner product of the steps")
+    training.add_argument("--learning-rate", type=float, metavar="ETA", help="adam, gd; default: 0.01")
+    training.add_argument("--final-rate", type=float, metavar="ETA", help="adam: falls to this on each level")
+    training.add_argument("--ramp", type=int, metavar="STEPS", help="adam: rise from a hundredth of the rate")
+    training.add_argument("--attention", type=float, metavar="MU", help="adam, gd: rate of residual-based attention")
+    training.add_argument("--redraw", type=int, metavar="STEPS", help="levenberg-marquardt: new points so often")
+    training.add_argument("--steep", type=float, metavar="SHARE", help="share of redrawn points that follow the slope")
+    training.add_argument("--starts", type=int, default=1, metavar="N", help="the best after one refinement goes on")
+    training.add_argument("--seed", type=int, default=0, metavar="SEED", help="default: %(default)s")
+    p.add_argument("--output", type=Path, metavar="DIR", help="where results go; nothing is written without it")
+    p.add_argument("--quiet", action="store_true", help="no progress")
+    p.set_defaults(run=run_train)
+
+
+def run_train(chosen: argparse.Namespace) -> int:
+    """Train, print a line for each level, and write the files; progress goes to the standard error stream."""
+    try:
+        what = configuration(chosen)
+        if chosen.output is not None:
+            require_writable(chosen.output)
+        _ = what.setup.exact  # a reference that does not converge ends the command before any training
+    except (ValueError, TypeError, OSError) as error:
+        return _refuse(error, USAGE)
+    except RuntimeError as error:
+        return _refuse(error, FAILED)
+    try:
+        trained = _train(what, chosen)
+    except (ValueError, TypeError) as error:
+        return _refuse(error, USAGE)
+    except (RuntimeError, OSError) as error:
+        return _refuse(error, FAILED)
+    except KeyboardInterrupt:
+        kept = "" if chosen.output is None else f"; finished levels are kept in {chosen.output / 'levels'}"
+        return _refuse(f"interrupted{kept}", INTERRUPTED)
+    found = record(what.setup, trained)
+    print(found.table)
+    if chosen.output is not None:
+        asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in ("run", "output")}
+        last = trained.levels[-1]
+        try:
+            save(chosen.output / "network.npz", last.network, last.result.theta, notes={"asked": asked})
+            write_atomically(chosen.output / "history.json", to_json(found, asked))
+            write_atomically(chosen.output / "figure.png", to_png(what.setup, trained))
+        except OSError as error:
+            return _refuse(error, FAILED)
+    return OK
+
+
+def _train(what: Configuration, chosen: argparse.Namespace) -> Any:
+    extra: dict[str, Any] = {} if chosen.output is None else {"checkpoints": chosen.output / "levels"}
+    if what.geometry is not None:
+        extra["geometry"] = what.geometry
+    with Progress(quiet=chosen.quiet) as progress:
+        return train_starts(
+            what.setup,
+            what.net,
+            np.random.default_rng(what.seed),
+            what.schedule,
+            what.method,
+            starts=what.starts,
+            per_level=what.per_level,
+            progress=progress.line if what.starts > 1 else None,
+            callback=progress.step,
+            **extra,
+        )
+
+
+def _refuse(error: object, code: int) -> int:
+    print(f"refkan train: {error}", file=sys.stderr)
+    return code

@@ -1,0 +1,97 @@
+"""What a training leaves: a table of its levels, and its whole history as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from refkan.training.setups import Setup
+from refkan.training.starts import StartsResult
+
+
+@dataclass(frozen=True)
+class Record:
+    """Numbers of a training, as plain data.
+
+    Attributes
+    ----------
+    problem, equation : str
+    chosen : int
+        The start that went on.
+    values : list of float
+        Of all starts when it was chosen.
+    levels : list of dict
+        For each level: parameters, steps, evaluations, seconds, loss, error, mean squares of each term, message,
+        resumed, and the history as columns.
+    """
+
+    problem: str
+    equation: str
+    chosen: int
+    values: list[float]
+    levels: list[dict[str, Any]]
+
+    @property
+    def table(self) -> str:
+        """One line a level."""
+        head = f"{'parameters':>10}  {'steps':>6}  {'seconds':>8}  {'loss':>9}  {'rel. error':>10}"
+        lines = [
+            f"{level['parameters']:>10}  {level['steps']:>6}  {level['seconds']:>8.1f}  {level['loss']:>9.2e}  "
+            f"{level['error']:>10.2e}" + ("  (kept)" if level["resumed"] else "")
+            for level in self.levels
+        ]
+        return "\n".join([f"{self.problem}: {self.equation}", head, *lines])
+
+
+def record(setup: Setup, trained: StartsResult) -> Record:
+    """Evaluate each level on the points of the set-up: loss, mean squares of terms, and true error."""
+    levels = []
+    for level in trained.levels:
+        result, history = level.result, level.result.history
+        problem = replace(trained.result.problem, net=level.network)
+        theta = result.theta
+        squares = {"values": problem.mse(theta)} if setup.samples is not None else problem.mean_squares(theta)
+        columns = {
+            name: column.tolist()
+            for name in ("value", "gradient_norm", "seconds", "evaluations", "damping", "step_length")
+            if (column := getattr(history, name)) is not None
+        }
+        levels.append(
+            {
+                "parameters": level.network.n_params,
+                "network": repr(level.network),
+                "steps": history.value.size - 1,
+                "evaluations": result.n_evaluations,
+                "seconds": float(history.seconds[-1]),
+                "loss": 2.0 * float(problem.value(theta)),
+                "error": setup.error(level.network, theta),
+                "mean squares": squares,
+                "message": result.message,
+                "resumed": level.resumed,
+                "history": columns,
+            }
+        )
+    return Record(setup.name, setup.equation, trained.chosen, trained.values.tolist(), levels)
+
+
+def to_json(found: Record, asked: Mapping[str, Any]) -> bytes:
+    """The record with what was asked for, as JSON; NaN and infinity become null."""
+    content = {"asked": dict(asked), **vars(found)}
+    return json.dumps(_finite(content), indent=1, allow_nan=False).encode()
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float():
+            return value if np.isfinite(value) else None
+        case Mapping():
+            return {key: _finite(item) for key, item in value.items()}
+        case str():
+            return value
+        case Sequence():
+            return [_finite(item) for item in value]
+    return value

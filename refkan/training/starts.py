@@ -1,0 +1,138 @@
+r"""Several starts of a multilevel training, of which the best one after a refinement goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import check_count
+from refkan.array_types import FloatArray
+from refkan.hierarchy import MultilevelResult, minimize_multilevel
+from refkan.networks import Network
+from refkan.optimizers import Result
+from refkan.training.setups import Setup
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """A network with the result of its training.
+
+    Attributes
+    ----------
+    network : Network
+    result : Result
+    resumed : bool
+        Whether it comes from a checkpoint.
+    """
+
+    network: Network
+    result: Result
+    resumed: bool
+
+
+@dataclass(frozen=True, eq=False)
+class StartsResult:
+    """The outcome of `train_starts`.
+
+    Attributes
+    ----------
+    result : MultilevelResult
+        Of the start that was chosen, on its last levels.
+    first : MultilevelResult
+        The same start on the levels on which all were trained.
+    chosen : int
+        Its number.
+    values : ndarray
+        Values of all starts when one was chosen; infinite for starts that failed.
+    """
+
+    result: MultilevelResult
+    first: MultilevelResult
+    chosen: int
+    values: FloatArray
+
+    @property
+    def levels(self) -> list[TrainedNetwork]:
+        """What came out of each level, coarsest first."""
+        parts = [self.first] if self.first is self.result else [self.first, self.result]
+        found = []
+        for k, part in enumerate(parts):
+            for level, result, resumed in zip(part.hierarchy, part.levels, part.resumed, strict=True):
+                # The first level of the second part is the last one of the first, evaluated once more.
+                if k == 0 or level.index > 0:
+                    found.append(TrainedNetwork(level.network, result, resumed))
+        return found
+
+
+def train_starts(
+    setup: Setup,
+    net: Network,
+    rng: np.random.Generator,
+    schedule: Sequence[int],
+    method: Any = "levenberg-marquardt",
+    *,
+    starts: int = 1,
+    common: int = 2,
+    scheme: str = "linear",
+    factors: Any = 2,
+    per_level: Sequence[dict[str, Any]] | None = None,
+    progress: Callable[[str], Any] | None = None,
+    **options: Any,
+) -> StartsResult:
+    r"""Train several starts on the first levels, and the one with the least value there on all others.
+
+    Parameters
+    ----------
+    setup : Setup
+    net : Network
+        The coarsest.
+    rng : numpy.random.Generator
+        Gives each start a stream of its own.
+    schedule, method, factors, per_level, **options
+        As for `minimize_multilevel`.
+    starts : int
+    common : int
+        Levels on which all starts are trained: 2, a refinement, shows which minima are good.
+    scheme : str
+        As for `Network.initialize`.
+    progress : callable, optional
+        Called with a line of text after each start.
+    """
+    starts = check_count("starts", starts, 1)
+    common = check_count("common", common, 1, len(schedule)) if starts > 1 else len(schedule)
+    cuts = list(factors) if isinstance(factors, Sequence) else [factors] * (len(schedule) - 1)
+    extras = [{} for _ in schedule] if per_level is None else list(per_level)
+    values, best = np.full(starts, np.inf), None
+    for k, stream in enumerate(rng.spawn(starts)):
+        problem, theta = setup.start(net, stream, scheme)
+        trained = minimize_multilevel(
+            problem,
+            theta,
+            schedule[:common],
+            method,
+            factors=cuts[: common - 1],
+            per_level=extras[:common],
+            **options,
+        )
+        values[k] = trained.value
+        if best is None or trained.value < best[1].value:
+            best = (k, trained)
+        if progress is not None:
+            progress(f"start {k}: value {trained.value:.3g}")
+    assert best is not None
+    chosen, first = best
+    if common == len(schedule):
+        return StartsResult(first, first, chosen, values)
+    result = minimize_multilevel(
+        first.problem,
+        first.theta,
+        [0, *schedule[common:]],
+        method,
+        factors=cuts[common - 1 :],
+        per_level=[{}, *extras[common:]],
+        **options,
+    )
+    return StartsResult(result, first, chosen, values)

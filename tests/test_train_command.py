@@ -1,0 +1,249 @@
+"""`refkan train`: files, resuming, options, refusals and interruptions."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.commands import add_train_parser, train
+from refkan.commands import progress as progress_module
+from refkan.commands.configuration import configuration
+from refkan.errors import ConvergenceError
+from refkan.training import Attended, Redrawn, setup_named
+
+TINY = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "2", "1")
+ONE = ("poisson-1d-peak", "--points", "30", "--intervals", "4", "--schedule", "3", "2")
+
+
+def parse(*options):
+    parser = argparse.ArgumentParser(prog="refkan")
+    add_train_parser(parser.add_subparsers())
+    return parser.parse_args(["train", *options])
+
+
+def run(*options):
+    chosen = parse(*options)
+    return chosen.run(chosen)
+
+
+def test_a_line_for_each_level(capsys):
+    assert run("burgers", *TINY) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0].startswith("burgers: u_t + u u_x = nu u_xx")
+    assert lines[1].split() == ["parameters", "steps", "seconds", "loss", "rel.", "error"]
+    assert [line.split()[:2] for line in lines[2:]] == [["30", "2"], ["42", "1"]]
+    assert "30 parameters: step 1" in err
+    assert run("burgers", *TINY, "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_files_say_what_was_printed(tmp_path, capsys):
+    assert run(*ONE, "--seed", "3", "--output", str(tmp_path)) == 0
+    out = capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.png", "history.json", "levels", "network.npz"]
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".tmp")]
+    net, theta = rk.load(tmp_path / "network.npz")
+    history = json.loads((tmp_path / "history.json").read_text())
+    setup = setup_named("poisson-1d-peak", 30)
+    last = history["levels"][-1]
+    assert setup.error(net, theta) == last["error"]
+    assert f"{last['error']:.2e}" in out.splitlines()[-1]
+    assert history["asked"]["seed"] == 3
+    assert history["problem"] == "poisson-1d-peak"
+    assert [level["parameters"] for level in history["levels"]] == [7, 11]
+    assert [len(level["history"]["value"]) for level in history["levels"]] == [4, 3]
+    assert last["loss"] == pytest.approx(
+        sum(term.weight * last["mean squares"][term.name] for term in setup.terms), rel=1e-12
+    )
+    assert 2 * last["history"]["value"][-1] == pytest.approx(last["loss"], rel=1e-9)
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_finished_levels_are_not_trained_again(tmp_path, capsys, monkeypatch):
+    def interrupt_second_level(self, level, state):
+        if level.index == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Progress, "step", interrupt_second_level)
+        assert run(*ONE, "--output", str(tmp_path)) == 130
+    assert "interrupted; finished levels are kept in" in capsys.readouterr().err
+    assert not (tmp_path / "network.npz").exists()
+    assert run(*ONE, "--output", str(tmp_path)) == 0
+    resumed = capsys.readouterr().out.splitlines()
+    assert [line.endswith("(kept)") for line in resumed[2:]] == [True, False]
+    assert run(*ONE) == 0
+    at_once = capsys.readouterr().out.splitlines()
+    assert [line.split()[3:5] for line in resumed[2:]] == [line.split()[3:5] for line in at_once[2:]]
+
+
+def test_an_interruption_without_a_folder(monkeypatch, capsys):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "train_starts", interrupt)
+    assert run(*ONE) == 130
+    assert capsys.readouterr().err == "refkan train: interrupted\n"
+
+
+def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(*ONE, "--quiet") == 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("problem", "options"),
+    [
+        ("burgers", ("--optimizer", "adam", "--learning-rate", "0.001", "--final-rate", "1e-5", "--ramp", "2")),
+        ("burgers", ("--optimizer", "adam", "--attention", "1e-4")),
+        ("burgers", ("--optimizer", "gd", "--attention", "1e-4", "--learning-rate", "1e-4")),
+        ("burgers", ("--optimizer", "lbfgs", "--geometry", "spline", "--basis", "relu")),
+        ("burgers", ("--redraw", "1", "--steep", "0.5", "--node-map", "affine")),
+        ("allen-cahn", ("--starts", "2")),
+        ("allen-cahn", ("--optimizer", "gauss-newton", "--order", "5")),
+        ("regression", ("--optimizer", "variable-projection", "--points", "100")),
+        ("front", ("--optimizer", "lbfgs-fixed-step", "--points", "100")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+def test_problems_and_methods(problem, options, capsys):
+    points = ("--points", "6") if problem == "burgers" else ("--points", "40")
+    rest = ("--widths", "2", "2", "1", "--intervals", "2", "--schedule", "2", "1", "--quiet")
+    assert run(problem, *points, *rest, *options) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_the_level_set_is_an_input_of_poisson(capsys, tmp_path):
+    options = ("--points", "5", "--intervals", "2", "--schedule", "2", "--redraw", "1", "--quiet")
+    assert run("poisson", *options, "--output", str(tmp_path)) == 0
+    net, theta = rk.load(tmp_path / "network.npz")
+    assert net.widths == (3, 5, 1)
+    assert net(theta, [[0.5, 0.5, 0.5]]).shape == (1, 1)
+
+
+def test_a_dense_network(capsys, tmp_path):
+    options = ("--activation", "tanh", "--widths", "2", "4", "1", "--points", "6", "--schedule", "3")
+    assert run("burgers", *options, "--output", str(tmp_path), "--quiet") == 0
+    net, _ = rk.load(tmp_path / "network.npz")
+    assert net.n_params == 2 * 4 + 4 + 4
+
+
+def test_what_is_asked_for_is_what_is_trained():
+    chosen = parse("burgers", "--optimizer", "adam", "--attention", "0.5", "--ramp", "4", "--schedule", "8", "9")
+    what = configuration(chosen)
+    assert what.method == Attended(0.5, "adam")
+    assert what.schedule == (8, 9)
+    assert what.per_level[0]["schedule"](0) == pytest.approx(1e-4)
+    assert what.per_level[1]["schedule"](4) == 1e-2
+    assert what.net.n_params == 3680
+    redrawn = configuration(parse("burgers", "--redraw", "7", "--steep", "0.5", "--seed", "5", "--schedule", "8", "9"))
+    assert redrawn.method == Redrawn(((-1.0, 1.0), (0.0, 1.0)), 5, 7, 0.5, None)
+    assert redrawn.per_level == ({"steep": 0.0}, {})
+    assert configuration(parse("poisson")).schedule == (30, 30, 30, 30)
+    assert configuration(parse("poisson", "--optimizer", "adam")).schedule == (500, 500, 500, 500)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("burgers", *TINY, "--order", "2"), "order"),
+        (("burgers", "--widths", "3", "2", "1"), "--widths must begin with 2 and end with 1"),
+        (("burgers", "--widths", "2", "2"), "--widths must begin with 2 and end with 1"),
+        (("burgers", "--points", "1"), "points"),
+        (("burgers", "--schedule", "-1"), "--schedule"),
+        (("burgers", "--starts", "0"), "--starts"),
+        (("burgers", "--intervals", "2", "3"), "intervals"),
+        (("burgers", "--seed", "-1"), "--seed"),
+        (("burgers", "--learning-rate", "0.1"), "--learning-rate is for --optimizer adam or gd"),
+        (("burgers", "--optimizer", "adam", "--learning-rate", "-1"), "--learning-rate"),
+        (("burgers", "--optimizer", "gd", "--ramp", "3"), "--ramp are for --optimizer adam"),
+        (("burgers", "--attention", "0.1"), "needs --optimizer adam or gd"),
+        (("burgers", "--optimizer", "adam", "--attention", "0.1", "--redraw", "3"), "cannot be combined"),
+        (("burgers", "--optimizer", "adam", "--redraw", "3"), "--redraw needs --optimizer levenberg-marquardt"),
+        (("burgers", "--steep", "0.5"), "it needs --redraw"),
+        (("burgers", *TINY, "--redraw", "2", "--steep", "2"), "share between 0 and 1"),
+        (("burgers", *TINY, "--redraw", "0"), "every"),
+        (("burgers", "--optimizer", "variable-projection"), "is for regression"),
+        (("regression", "--redraw", "3"), "is for differential equations"),
+        (("burgers", "--activation", "tanh"), "--activation needs --widths"),
+        (("burgers", "--activation", "tanh", "--widths", "2", "2", "1"), "not refined"),
+        (("burgers", "--activation", "tanh", "--widths", "2", "1", "--node-map", "none"), "--node-map is for splines"),
+        (("burgers", *TINY, "--optimizer", "adam", "--attention", "2"), "rate must be at most 1"),
+    ],
+)
+def test_wrong_usage_is_refused(options, message, capsys):
+    assert run(*options, "--quiet") == 2
+    err = capsys.readouterr().err
+    assert err.startswith("refkan train: ")
+    assert message in err
+
+
+@pytest.mark.parametrize("options", [("heat",), ("burgers", "--optimizer", "sgd"), ("burgers", "--points", "many")])
+def test_unknown_names_are_usage_errors(options, capsys):
+    with pytest.raises(SystemExit) as refusal:
+        run(*options)
+    assert refusal.value.code == 2
+
+
+def test_order_3_is_allowed_with_one_warning(capsys):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert run("burgers", *TINY, "--order", "3", "--quiet") == 0
+    assert len({str(warning.message) for warning in caught}) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(train, "train_starts", lambda *arguments, **options: pytest.fail("trained"))
+    assert run(*ONE, "--output", str(tmp_path / "file" / "below")) == 2
+
+
+def test_references_that_do_not_converge_and_failing_trainings_have_code_1(capsys, monkeypatch):
+    def fail(*arguments, **options):
+        raise ConvergenceError("u must agree to 1e-8")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("refkan.training.equations.allen_cahn_reference", fail)
+        assert run("allen-cahn", *TINY) == 1
+    assert "u must agree" in capsys.readouterr().err
+    monkeypatch.setattr(train, "train_starts", fail)
+    assert run(*ONE) == 1
+
+
+def test_networks_of_other_versions_are_refused(tmp_path):
+    assert run(*ONE, "--output", str(tmp_path), "--quiet") == 0
+    content = dict(np.load(tmp_path / "network.npz"))
+    content["theta"] = content["theta"] + 1e-3
+    np.savez(tmp_path / "altered.npz", **content)
+    with pytest.raises(ValueError, match="hash"):
+        rk.load(tmp_path / "altered.npz")
+
+
+def test_progress_in_a_terminal_is_one_line_and_without_rich_plain(monkeypatch, capsys):
+    class Terminal:
+        written = ""
+
+        def write(self, text):
+            Terminal.written += text
+
+        def flush(self):
+            pass
+
+        def isatty(self):
+            return True
+
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(progress_module.sys, "stderr", Terminal())
+    monkeypatch.setattr(progress_module, "import_module", missing)
+    with progress_module.Progress() as shown:
+        shown.line("plain")
+    assert Terminal.written == "plain\n"
