@@ -1,0 +1,36 @@
+r"""Judging other backends: cases with exact answers, adapters of a few lines, and a diagnosis of what is wrong.
+
+A backend is described by an `Adapter`: what it can do, and how a layer is built and evaluated. `catalogue` generates
+cases whose inputs are exact in the format of the case and whose answers are exact rationals rounded once; a `Judge`
+runs them and returns findings. `refkan conform` is the command, `pytest_suite` the line for a test suite, and
+`refkan cases` hands the cases to code in any language.
+"""
+
+from refkan.conformance.adapters import Adapter, Capabilities
+from refkan.conformance.cases import Case, Change, Setting
+from refkan.conformance.catalogue import catalogue
+from refkan.conformance.findings import Evidence, Finding, Hint
+from refkan.conformance.jax_base import JaxAdapter, JaxModel
+from refkan.conformance.judge import Judge
+from refkan.conformance.specs import CONVENTIONS, LayerSpec
+from refkan.conformance.suite import pytest_suite
+from refkan.conformance.torch_base import TorchAdapter
+
+__all__ = [
+    "CONVENTIONS",
+    "Adapter",
+    "Capabilities",
+    "Case",
+    "Change",
+    "Evidence",
+    "Finding",
+    "Hint",
+    "JaxAdapter",
+    "JaxModel",
+    "Judge",
+    "LayerSpec",
+    "Setting",
+    "TorchAdapter",
+    "catalogue",
+    "pytest_suite",
+]

@@ -1,0 +1,153 @@
+r"""What a backend declares and implements to be judged.
+
+An adapter builds a model from a `LayerSpec` and evaluates it; models are whatever the backend wants them to be. It
+implements what it has and declares it: a capability that is not declared is not applicable, never a failure.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from refkan.conformance.precision import DTYPES
+from refkan.conformance.specs import KNOTS, RULES, LayerSpec
+from refkan.conformance.tolerances import FORMS
+
+DEGREES = (0, 1, 2, 3, 4, 5)
+DERIVATIVES = ("inputs", "coefficients", "knots", "second", "gauss-newton")
+REFINE = ("nested", "any")
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend claims to do.
+
+    Attributes
+    ----------
+    degrees : sequence of int
+        Of the splines, 0 to 5.
+    knots : sequence of {"uniform", "arbitrary", "clamped", "repeated"}
+        Kinds of knot vectors that `build` accepts.
+    outside : sequence of {"natural", "linear", "polynomial"}
+        Rules outside the domain that `build` follows; empty if none is claimed.
+    dtypes : sequence of {"float64", "float32", "bfloat16"}
+    derivatives : sequence of {"inputs", "coefficients", "knots", "second", "gauss-newton"}
+    refine : sequence of {"nested", "any"}
+        "nested": to a multiple of the number of intervals; "any": to any number.
+    update : bool
+        Whether `update` moves knots to fit samples.
+    network : bool
+        Whether `build` accepts a sequence of layers, applied one after another.
+    state : bool
+        Whether `state` returns the knots and coefficients that a model has.
+    form : {"local", "truncated powers"}
+        How splines are summed: truncated powers cancel, and their results are allowed the error that follows.
+
+    Examples
+    --------
+    >>> Capabilities(degrees=(3,), knots=("unifrom",)).problems()
+    ["capability knots has the unknown name 'unifrom'; known: 'uniform', 'arbitrary', 'clamped', 'repeated'"]
+    """
+
+    degrees: Sequence[int] = (1, 2, 3, 4, 5)
+    knots: Sequence[str] = ("uniform",)
+    outside: Sequence[str] = ()
+    dtypes: Sequence[str] = ("float64",)
+    derivatives: Sequence[str] = ("inputs", "coefficients")
+    refine: Sequence[str] = ()
+    update: bool = False
+    network: bool = False
+    state: bool = False
+    form: str = "local"
+
+    def problems(self) -> list[str]:
+        """Names that no case asks for: each would otherwise silently be a capability that is never judged."""
+        known: Mapping[str, Sequence[Any]] = {
+            "degrees": DEGREES, "knots": KNOTS, "outside": RULES, "dtypes": DTYPES, "derivatives": DERIVATIVES,
+            "refine": REFINE,
+        }  # fmt: skip
+        lines = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "form":
+                if value not in FORMS:
+                    lines.append(f"capability form must be one of {', '.join(map(repr, FORMS))}; got {value!r}")
+                continue
+            if field.name not in known:
+                if not isinstance(value, bool):
+                    lines.append(f"capability {field.name} must be True or False; got {value!r}")
+                continue
+            if isinstance(value, str) or not isinstance(value, Iterable):
+                lines.append(f"capability {field.name} must be a sequence of names; got {value!r}")
+                continue
+            choices = ", ".join(map(repr, known[field.name]))
+            lines += [
+                f"capability {field.name} has the unknown name {item!r}; known: {choices}"
+                for item in value
+                if item not in known[field.name]
+            ]
+        return lines
+
+    def missing(self, needs: Mapping[str, Any]) -> str:
+        """Return what of `needs` (capability and value) is not declared, "" if nothing is missing."""
+        for name, value in needs.items():
+            declared = getattr(self, name)
+            if isinstance(declared, bool):
+                if not declared:
+                    return name
+            elif isinstance(declared, str) or not isinstance(declared, Iterable) or value not in declared:
+                return f"{name} {value}"
+        return ""
+
+
+class Adapter(ABC):
+    """A backend under judgement: capabilities, and a method for each of them.
+
+    Arrays go in as float64 whose entries are numbers of `spec.dtype`; results may be anything that `numpy.asarray`
+    reads, and must have been computed in that format.
+    """
+
+    name: str = ""
+    capabilities: Capabilities = Capabilities()
+
+    @abstractmethod
+    def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
+        """Return a model of a layer, or of a network if the capability is declared and a tuple comes."""
+
+    @abstractmethod
+    def forward(self, model: Any, x: Any) -> Any:
+        """Outputs (N, Q) at x (N, P)."""
+
+    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
+        """Gradients of sum dy * y: "inputs" (N, P), "coefficients" (Q, P, dim), "knots" (P, n-1), those declared.
+
+        For a network "coefficients" is a sequence, one array a layer.
+        """
+        raise NotImplementedError("derivatives are declared but vjp is not implemented")
+
+    def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
+        """Derivative (N, P) of the input gradient of sum dy * y along a direction (N, P)."""
+        raise NotImplementedError("second derivatives are declared but second is not implemented")
+
+    def gauss_newton(self, model: Any, x: Any) -> Any:
+        """J^T J / N in all coefficients, shape (M, M)."""
+        raise NotImplementedError("gauss-newton is declared but gauss_newton is not implemented")
+
+    def refine(self, model: Any, intervals: int, x: Any) -> Any:
+        """Return the model with that many intervals; samples x (N, P) may be used."""
+        raise NotImplementedError("refine is declared but not implemented")
+
+    def update(self, model: Any, x: Any) -> Any:
+        """Return the model with knots fitted to samples x (N, P)."""
+        raise NotImplementedError("update is declared but not implemented")
+
+    def state(self, model: Any) -> tuple[Any, Any]:
+        """Knots (P, K) and coefficients (Q, P, dim) of a layer as they are now."""
+        raise NotImplementedError("state is declared but not implemented")
+
+    @property
+    def title(self) -> str:
+        """The name in reports."""
+        return self.name or type(self).__name__

@@ -1,0 +1,225 @@
+r"""A plain layer in NumPy, computed in the format of the spec: a judged example, and the base of the broken layers.
+
+All basis functions at all samples by the recursion of Cox and de Boor, derivatives by the difference formula, as most
+codes do it. In bfloat16, which NumPy lacks, each operation is done in float32 and rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.conformance.adapters import Adapter, Capabilities
+from refkan.conformance.precision import round_to
+from refkan.conformance.specs import RULES, LayerSpec
+from refkan.spaces import SplineSpace
+from refkan.transfer import prolong
+
+
+class NumpyLayer:
+    """A layer with knots t (P, K) and coefficients C (Q, P, dim) in the format of the spec."""
+
+    def __init__(self, spec: LayerSpec) -> None:
+        self.spec, self.order, self.outside = spec, spec.order, spec.outside
+        self.emulated = spec.dtype == "bfloat16"
+        self.number = np.float64 if spec.dtype == "float64" else np.float32
+        self.t: Any = self.given(spec.knots)
+        self.C: Any = self.given(spec.coefficients)
+
+    def given(self, values: Any) -> Any:
+        """Take numbers into the format of the layer."""
+        return np.asarray(values).astype(self.number)
+
+    def q(self, values: Any) -> Any:
+        """Round the result of one operation."""
+        return round_to("bfloat16", values).astype(np.float32) if self.emulated else values
+
+    def ratio(self, numerator: Any, denominator: Any) -> Any:
+        """Divide, with 0/0 = 0."""
+        zero = denominator == 0
+        return self.q(np.where(zero, 0, numerator / np.where(zero, 1, denominator)).astype(self.number))
+
+    def pieces(self, x: Any, t: Any) -> Any:
+        """Indicators (N, K-1) of the knot interval in force at x."""
+        r = self.order
+        a, b = t[r - 1], t[-r]
+        m = np.searchsorted(t, x, side="right") - 1
+        last = np.searchsorted(t, b, side="left") - 1
+        m = np.where(x == b, last, m)
+        if self.outside != "natural":
+            m = np.clip(m, np.searchsorted(t, a, side="right") - 1, last)
+        return (np.arange(t.size - 1) == m[:, None]).astype(self.number)
+
+    def lift(self, b: Any, x: Any, t: Any, k: int) -> Any:
+        """Values of order k from those of order k - 1."""
+        q = self.q
+        left = self.ratio(q(x[:, None] - t[:-k]), q(t[k - 1 : -1] - t[:-k]))
+        right = self.ratio(q(t[k:] - x[:, None]), q(t[k:] - t[1 : t.size - k + 1]))
+        return q(q(left * b[:, :-1]) + q(right * b[:, 1:]))
+
+    def differentiate(self, b: Any, t: Any, k: int) -> Any:
+        """Derivatives of order k from those of one order less, of functions of order k - 1."""
+        q = self.q
+        left = self.ratio(b[:, :-1], q(t[k - 1 : -1] - t[:-k]))
+        right = self.ratio(b[:, 1:], q(t[k:] - t[1 : t.size - k + 1]))
+        return q(self.number(k - 1) * q(left - right))
+
+    def basis(self, p: int, x: Any, derivative: int = 0) -> Any:
+        """Basis functions of input p, or a derivative of them, at x (N,): (N, dim)."""
+        t, r = self.t[p], self.order
+        a, b = t[r - 1], t[-r]
+        if self.outside == "linear" and np.any((x < a) | (x > b)):
+            at = np.clip(x, a, b)
+            away = (x != at)[:, None]
+            value, slope = (self._polynomials(at, t, d) for d in (0, 1))
+            tangent = self.q(value + self.q(self.q(x - at)[:, None] * slope))
+            inside = self._polynomials(at, t, derivative)
+            return np.where(away, (tangent, slope, 0 * slope)[min(derivative, 2)], inside)
+        return self._polynomials(x, t, derivative)
+
+    def _polynomials(self, x: Any, t: Any, derivative: int) -> Any:
+        r = self.order
+        if derivative >= r:
+            return np.zeros((x.size, t.size - r), self.number)
+        b = self.pieces(x, t)
+        for k in range(2, r - derivative + 1):
+            b = self.lift(b, x, t, k)
+        for k in range(r - derivative + 1, r + 1):
+            b = self.differentiate(b, t, k)
+        return b
+
+    def edges(self, x: Any, derivative: int) -> list[Any]:
+        """f_qp or a derivative of it, for each input p: (N, Q)."""
+        return [self.sum(self.basis(p, x[:, p], derivative), self.C[:, p].T) for p in range(x.shape[1])]
+
+    def sum(self, A: Any, B: Any) -> Any:
+        """Matrix product, in bfloat16 with sums in float32 rounded once, as hardware does it."""
+        return self.q(A @ B)
+
+    def __call__(self, x: Any) -> Any:
+        """Outputs (N, Q)."""
+        total = self.number(0)
+        for part in self.edges(self.given(x), 0):
+            total = self.q(total + part)
+        return total
+
+    def pull_back(self, x: Any, dy: Any, derivative: int = 1) -> Any:
+        """Sum over q of dy_q times a derivative of f_qp: (N, P)."""
+        dy = self.given(dy)
+        return np.stack([self.q((dy * part).sum(axis=1)) for part in self.edges(self.given(x), derivative)], axis=1)
+
+    def coefficient_gradient(self, x: Any, dy: Any) -> Any:
+        """dC[q, p, i] = sum_s dy[s, q] b_i(x[s, p])."""
+        x, dy = self.given(x), self.given(dy)
+        return np.stack([self.sum(dy.T, self.basis(p, x[:, p])) for p in range(x.shape[1])], axis=1)
+
+    def jacobian(self, x: Any) -> FloatArray:
+        """Jacobian (N Q, M) in the coefficients."""
+        rows = np.stack([self.basis(p, self.given(x)[:, p]) for p in range(self.t.shape[0])], axis=1)
+        J = np.einsum("qo,spi->sqopi", np.eye(self.C.shape[0]), rows)
+        return J.reshape(rows.shape[0] * self.C.shape[0], -1)
+
+
+class PlainNumpy(Adapter):
+    """The plain layer in NumPy: all rules outside, all kinds of knots; refinement and updates insert knots."""
+
+    name = "plain NumPy"
+    capabilities = Capabilities(
+        degrees=(0, 1, 2, 3, 4, 5),
+        knots=("uniform", "arbitrary", "clamped", "repeated"),
+        outside=RULES,
+        dtypes=("float64", "float32", "bfloat16"),
+        derivatives=("inputs", "coefficients", "second", "gauss-newton"),
+        refine=("nested",),
+        update=True,
+        network=True,
+        state=True,
+    )
+    layer: type[NumpyLayer] = NumpyLayer
+
+    def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
+        """Build a list of layers."""
+        return [self.layer(one) for one in (spec if isinstance(spec, tuple) else (spec,))]
+
+    def _activations(self, model: Any, x: Any) -> list[Any]:
+        z = [x]
+        for layer in model:
+            z.append(layer(z[-1]))
+        return z
+
+    def forward(self, model: Any, x: Any) -> Any:
+        """Apply the layers."""
+        return self._activations(model, x)[-1]
+
+    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
+        """Sweep back through the layers."""
+        z = self._activations(model, x)
+        gradients: list[Any] = []
+        for layer, at in zip(reversed(model), reversed(z[:-1]), strict=True):
+            gradients.insert(0, layer.coefficient_gradient(at, dy))
+            dy = layer.pull_back(at, dy)
+        return {"inputs": dy, "coefficients": gradients if len(gradients) > 1 else gradients[0]}
+
+    def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
+        """Differentiate the sweep back along a direction."""
+        z, tangents = self._activations(model, x), [model[0].given(direction)]
+        for layer, at in zip(model, z[:-1], strict=True):
+            parts = layer.edges(layer.given(at), 1)
+            tangents.append(sum(part * tangents[-1][:, p : p + 1] for p, part in enumerate(parts)))
+        g, gd = model[-1].given(dy), None
+        for layer, at, v in zip(reversed(model), reversed(z[:-1]), reversed(tangents[:-1]), strict=True):
+            curved = layer.q(layer.pull_back(at, g, 2) * v)
+            gd = curved if gd is None else layer.q(curved + layer.pull_back(at, gd))
+            g = layer.pull_back(at, g)
+        return gd
+
+    def gauss_newton(self, model: Any, x: Any) -> Any:
+        """J^T J / N."""
+        z = self._activations(model, x)
+        n_outputs = z[-1].shape[1]
+        blocks = []
+        for q in range(n_outputs):
+            dy = np.eye(n_outputs)[np.full(len(x), q)]
+            parts: list[Any] = []
+            for layer, at in zip(reversed(model), reversed(z[:-1]), strict=True):
+                shape = (len(x), *layer.C.shape[:1], -1)
+                rows = layer.jacobian(at).reshape(*shape)
+                parts.insert(0, np.einsum("sq,sqm->sm", dy, rows))
+                dy = layer.pull_back(at, dy)
+            blocks.append(np.concatenate(parts, axis=1))
+        J = np.stack(blocks, axis=1).reshape(len(x) * n_outputs, -1)
+        return J.T @ J / len(x)
+
+    def refine(self, model: Any, intervals: int, x: Any) -> Any:
+        """Refine exactly, without the samples."""
+        (layer,) = model
+        return self._moved(layer, [space.refine(intervals // space.intervals) for space in self._spaces(layer)])
+
+    def update(self, model: Any, x: Any) -> Any:
+        """Insert a knot in the middle of each of the two intervals that hold most samples: no function is lost."""
+        (layer,) = model
+        finer = []
+        for space, column in zip(self._spaces(layer), x.T, strict=True):
+            counts, _ = np.histogram(column, space.breakpoints)
+            chosen = np.argsort(-counts, kind="stable")[:2]
+            finer.append(space.insert((space.breakpoints[chosen] + space.breakpoints[chosen + 1]) / 2))
+        return self._moved(layer, finer)
+
+    def state(self, model: Any) -> tuple[Any, Any]:
+        """Knots and coefficients."""
+        (layer,) = model
+        return layer.t, layer.C
+
+    def _spaces(self, layer: NumpyLayer) -> list[SplineSpace]:
+        return [SplineSpace(row, layer.order) for row in layer.t]
+
+    def _moved(self, layer: NumpyLayer, finer: list[SplineSpace]) -> Any:
+        """Carry the coefficients over exactly, in float64, and round them to the format."""
+        pairs = enumerate(zip(self._spaces(layer), finer, strict=True))
+        C = np.stack([prolong(old, new, layer.C[:, p].astype(np.float64)) for p, (old, new) in pairs], axis=1)
+        knots = np.array([space.knots for space in finer])
+        return [self.layer(replace(layer.spec, knots=knots, coefficients=C, kind="arbitrary"))]

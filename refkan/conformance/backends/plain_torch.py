@@ -1,0 +1,66 @@
+"""A plain layer in PyTorch: all basis functions by the recursion of Cox and de Boor, derivatives by autograd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from refkan.conformance.adapters import Capabilities
+from refkan.conformance.specs import LayerSpec
+from refkan.conformance.torch_base import TorchAdapter
+
+
+class PlainTorch(TorchAdapter):
+    """The plain layer in PyTorch; the right end is closed and 0/0 is 0."""
+
+    name = "plain torch"
+    capabilities = Capabilities(
+        degrees=(0, 1, 2, 3, 4, 5),
+        knots=("uniform", "arbitrary", "clamped", "repeated"),
+        outside=("natural", "polynomial"),
+        dtypes=("float64", "float32", "bfloat16"),
+        derivatives=("inputs", "coefficients", "knots", "second", "gauss-newton"),
+        network=True,
+    )
+
+    def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
+        """Keep knots and coefficients of each layer as tensors."""
+        self.remember(spec)
+        specs = spec if isinstance(spec, tuple) else (spec,)
+        return [(self.tensor(s.knots), self.tensor(s.coefficients), s.order, s.outside) for s in specs]
+
+    def call(self, model: Any, x: Any) -> Any:
+        """Apply the layers."""
+        for knots, coefficients, order, outside in model:
+            x = self.torch.einsum("spi,qpi->sq", self.basis(x, knots, order, outside), coefficients)
+        return x
+
+    def basis(self, x: Any, t: Any, order: int, outside: str) -> Any:
+        """All basis functions at x (N, P): (N, P, dim)."""
+        torch = self.torch
+        with torch.no_grad():
+            b = t[:, t.shape[1] - order, None]
+            m = torch.searchsorted(t.contiguous(), x.T.contiguous(), right=True) - 1  # (P, N)
+            last = torch.searchsorted(t.contiguous(), b.contiguous()) - 1
+            m = torch.where(b == x.T, last, m)
+            if outside == "polynomial":
+                first = torch.searchsorted(t.contiguous(), t[:, order - 1, None].contiguous(), right=True) - 1
+                m = torch.minimum(torch.maximum(m, first), last)
+            values = (m.T[:, :, None] == torch.arange(t.shape[1] - 1)).to(x.dtype)
+        x = x[:, :, None]
+        for k in range(1, order):
+            left = self._ratio(x - t[:, : -k - 1], t[:, k:-1] - t[:, : -k - 1])
+            right = self._ratio(t[:, k + 1 :] - x, t[:, k + 1 :] - t[:, 1:-k])
+            values = left * values[:, :, :-1] + right * values[:, :, 1:]
+        return values
+
+    def _ratio(self, numerator: Any, denominator: Any) -> Any:
+        empty = denominator == 0
+        return self.torch.where(empty, 0.0 * numerator, numerator / self.torch.where(empty, 1.0, denominator))
+
+    def coefficients(self, model: Any) -> Any:
+        """Coefficients of all layers."""
+        return [layer[1] for layer in model]
+
+    def knots(self, model: Any) -> Any:
+        """Knots of the layer."""
+        return model[0][0]

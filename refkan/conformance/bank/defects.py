@@ -1,0 +1,104 @@
+"""The list of defects: a broken adapter each, the hint that names it, and the cases that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from refkan.conformance.adapters import Adapter
+from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
+from refkan.conformance.bank import adapters as a
+from refkan.conformance.bank import layers as l
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One way to be wrong.
+
+    Attributes
+    ----------
+    make : callable
+        Returns the broken adapter.
+    hint : str
+        The name that must lead.
+    select : sequence of str
+        Parts of keys of the cases that show it.
+    """
+
+    make: Callable[[], Adapter]
+    hint: str
+    select: tuple[str, ...] = ("degree-3",)
+
+
+def of_layer(layer: type[NumpyLayer]) -> Callable[[], Adapter]:
+    """Return a maker of the plain adapter with a broken layer."""
+
+    def make() -> Adapter:
+        adapter = PlainNumpy()
+        adapter.layer = layer
+        adapter.name = f"broken: {layer.__name__}"
+        return adapter
+
+    return make
+
+
+DEFECTS: dict[str, Defect] = {
+    "float32 knots": Defect(of_layer(l.Float32Knots), "float32 knots"),
+    "float32 coefficients": Defect(of_layer(l.Float32Coefficients), "float32 coefficients"),
+    "float32 inputs": Defect(of_layer(l.Float32Inputs), "float32 inputs"),
+    "float32 arithmetic": Defect(of_layer(l.Float32Arithmetic), "float32 arithmetic"),
+    "mean over inputs": Defect(of_layer(l.MeanOverInputs), "constant factor"),
+    "mean over samples": Defect(of_layer(l.MeanOverSamples), "constant factor"),
+    "slope without the degree": Defect(of_layer(l.SlopeWithoutDegree), "constant factor"),
+    "sign of the input gradient": Defect(of_layer(l.SignOfInputGradient), "sign"),
+    "sign of second derivatives": Defect(of_layer(l.SignOfSecond), "sign"),
+    "right end open": Defect(of_layer(l.RightEndOpen), "right end open"),
+    "left limit at knots": Defect(of_layer(l.LeftLimit), "left limit at knots", ("degree-1",)),
+    "inputs clamped": Defect(of_layer(l.ClampedInputs), "only outside the domain"),
+    "rule outside ignored": Defect(of_layer(l.NaturalAnyway), "only outside the domain"),
+    "zero outside": Defect(of_layer(l.ZeroOutside), "only outside the domain"),
+    "coefficients transposed": Defect(of_layer(l.TransposedCoefficients), "transposed coefficients"),
+    "gradient transposed": Defect(of_layer(l.TransposedGradient), "transposed coefficients"),
+    "coefficients reversed": Defect(of_layer(l.ReversedCoefficients), "reversed coefficients"),
+    "coefficients shifted": Defect(of_layer(l.ShiftedCoefficients), "shifted index"),
+    "gradient shifted": Defect(of_layer(l.ShiftedGradient), "shifted index"),
+    "knots shifted": Defect(of_layer(l.ShiftedKnots), "shifted index"),
+    "always cubic": Defect(of_layer(l.AlwaysCubic), "degree fixed", ("degree-2",)),
+    "equal spacing": Defect(of_layer(l.EqualSpacing), "equal spacing assumed"),
+    "equal spacing after an update": Defect(a.EqualSpacingAfterUpdate, "equal spacing assumed", ("update", "after")),
+    "knots of the first input": Defect(of_layer(l.KnotsOfFirstInput), "knots of another input"),
+    "0/0 unguarded": Defect(of_layer(l.Unguarded), "NaN from repeated knots"),
+    "0/0 mended too late": Defect(of_layer(l.NanToNum), "NaN from repeated knots"),
+    "knots that coincide after an update": Defect(a.CoincidingKnots, "NaN from repeated knots", ("discrete-data",)),
+    "basis not normalised": Defect(of_layer(l.Unnormalised), "basis not normalised"),
+    "last function missing": Defect(of_layer(l.LastUnused), "end coefficient unused"),
+    "last input missing": Defect(of_layer(l.LastInputLeftOut), "input left out"),
+    "inputs detached": Defect(of_layer(l.DetachedInputs), "detached gradient"),
+    "coefficients detached": Defect(of_layer(l.DetachedCoefficients), "detached gradient"),
+    "second derivatives detached": Defect(of_layer(l.DetachedSecond), "detached gradient"),
+    "first layer detached": Defect(a.FirstLayerDetached, "detached gradient", ("network",)),
+    "sums in another order each time": Defect(a.Nondeterministic, "not deterministic"),
+    "noise left on": Defect(a.NoisyForward, "not deterministic"),
+    "gradients accumulate": Defect(a.Accumulating, "gradients accumulate"),
+    "incomplete block": Defect(of_layer(l.IncompleteBlock), "incomplete block"),
+    "outputs reversed": Defect(of_layer(l.ReversedOutputs), "reversed outputs"),
+    "samples sorted": Defect(of_layer(l.SortedSamples), "samples reordered"),
+    "strides ignored": Defect(a.StridesIgnored, "strides ignored"),
+    "cotangent ignored": Defect(of_layer(l.CotangentIgnored), "cotangent ignored"),
+    "truncated powers": Defect(of_layer(l.TruncatedPowers), "cancellation of truncated powers"),
+    "refinement by samples": Defect(a.RefineBySamples, "function changed by refine"),
+    "refinement by interpolated coefficients": Defect(a.RefineByInterpolation, "function changed by refine"),
+    "update by samples": Defect(a.UpdateBySamples, "function changed by update"),
+    "scale applied twice by an update": Defect(a.UpdateScaledTwice, "function changed by update"),
+}
+
+
+class Broken(PlainNumpy):
+    """The adapter of a defect by its name, for the command: `--argument "always cubic"`."""
+
+    def __new__(cls, name: str) -> Any:
+        """Return the broken adapter itself."""
+        if name not in DEFECTS:
+            raise ValueError(f"name must be one of {', '.join(map(repr, DEFECTS))}; got {name!r}")
+        return DEFECTS[name].make()

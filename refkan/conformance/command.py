@@ -1,0 +1,181 @@
+"""The commands `refkan conform` and `refkan cases`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from refkan.checkpoints import require_writable, write_atomically
+from refkan.conformance import findings as f
+from refkan.conformance import report
+from refkan.conformance.catalogue import catalogue
+from refkan.conformance.expectations import Expectations
+from refkan.conformance.files import CaseFileError, check, export
+from refkan.conformance.findings import Finding
+from refkan.conformance.judge import Judge
+from refkan.conformance.loading import BackendError, load, probe
+from refkan.conformance.observations import observations
+from refkan.conformance.precision import DTYPES
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+EXIT_CODES = (
+    "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly; "
+    "2 for wrong usage, a backend that cannot be loaded or files that cannot be used; 130 if interrupted."
+)
+
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands `conform` and `cases`."""
+    _add_conform(commands)
+    _add_cases(commands)
+
+
+def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = commands.add_parser(
+        "conform",
+        help="judge the layers of another backend against exact values",
+        description="Run the cases that an adapter declares it can do, and say what is wrong and why. Adapters "
+        "that come with refkan are in refkan.conformance.backends: PlainTorch, PlainJax, Pykan, Jaxkan, EfficientKan...",
+        epilog=EXIT_CODES,
+    )
+    p.add_argument("--backend", required=True, metavar="PACKAGE.MODULE:ADAPTER")
+    p.add_argument("--argument", action="append", default=[], metavar="VALUE", help="for the adapter; may be repeated")
+    p.add_argument("--dtype", choices=DTYPES, nargs="+", help="default: all that are declared")
+    p.add_argument("--select", nargs="+", default=[], metavar="PART", help="only cases whose key has all of these")
+    p.add_argument("--expected-failures", type=Path, metavar="FILE", help="patterns of keys, one a line")
+    p.add_argument("--json", type=Path, metavar="FILE", help="all findings as JSON; - for the standard output alone")
+    p.add_argument("--junit", type=Path, metavar="FILE", help="all findings as JUnit XML")
+    p.add_argument("--all", action="store_true", help="show every failure, not three of each kind")
+    p.add_argument("--list", action="store_true", help="show the keys of the cases that would be judged")
+    p.add_argument(
+        "--import-timeout", type=float, default=120.0, metavar="SECONDS",
+        help="how long importing the backend may take, tried in another process first; 0: not tried; default: %(default)g",
+    )  # fmt: skip
+    p.set_defaults(run=run_conform)
+
+
+def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = commands.add_parser("cases", help="the cases as files, for code in any language")
+    parts = p.add_subparsers(title="commands", required=True)
+    to = parts.add_parser(
+        "export",
+        help="write cases.npz and manifest.json",
+        description="Write cases with inputs, answers and tolerances.",
+    )
+    to.add_argument("folder", type=Path, metavar="DIR")
+    to.add_argument(
+        "--dtype", choices=DTYPES, nargs="+", default=["float64", "float32"], help="default: float64 float32"
+    )
+    to.add_argument(
+        "--select", nargs="+", default=[], metavar="PART", help="only cases whose key has all of these"
+    )
+    to.set_defaults(run=run_export)
+    back = parts.add_parser(
+        "check",
+        help="judge results",
+        description="Judge an .npz of results, named by the keys of cases.",
+        epilog=EXIT_CODES,
+    )
+    back.add_argument("folder", type=Path, metavar="DIR")
+    back.add_argument("results", type=Path, metavar="RESULTS.npz")
+    back.add_argument("--json", type=Path, metavar="FILE", help="all findings as JSON; - for the standard output alone")
+    back.add_argument("--junit", type=Path, metavar="FILE", help="all findings as JUnit XML")
+    back.add_argument("--all", action="store_true", help="show every failure, not three of each kind")
+    back.set_defaults(run=run_check)
+
+
+def run_conform(chosen: argparse.Namespace) -> int:
+    """Judge a backend; progress goes to the standard error stream."""
+    try:
+        _require_writable(chosen)
+        known = Expectations() if chosen.expected_failures is None else Expectations.read(chosen.expected_failures)
+        if chosen.import_timeout > 0:
+            probe(chosen.backend, chosen.argument, chosen.import_timeout)
+        adapter = load(chosen.backend, chosen.argument)
+    except (BackendError, OSError, UnicodeDecodeError) as error:
+        return _refuse("conform", error)
+    declared = adapter.capabilities
+    dtypes = chosen.dtype or [name for name in DTYPES if name in declared.dtypes]
+    cases = catalogue(dtypes, chosen.select)
+    if chosen.list:
+        print("\n".join(case.key for case in cases if not declared.missing(case.needs())))
+        return OK
+    if not cases:
+        return _refuse("conform", f"no case has all of {chosen.select} in its key; --list shows the keys")
+    start, judge = time.perf_counter(), Judge(adapter)
+    findings: list[Finding] = []
+    try:
+        for finding in judge.declaration():
+            findings.append(known.apply(finding))
+        for k, case in enumerate(cases):
+            findings.append(known.apply(judge(case)))
+            _progress(k + 1, len(cases), findings)
+        observed = observations(adapter)
+    except KeyboardInterrupt:
+        print(f"\nrefkan conform: interrupted after {len(findings)} cases", file=sys.stderr)
+        return INTERRUPTED
+    findings += [
+        Finding(f"expected-failures/{pattern}", "expected failures", f.ERROR, "this pattern matches no case")
+        for pattern in known.unused([finding.key for finding in findings])
+        if not chosen.select
+    ]
+    return _deliver(chosen, adapter.title, findings, observed, time.perf_counter() - start)
+
+
+def run_export(chosen: argparse.Namespace) -> int:
+    """Write cases."""
+    try:
+        count = export(chosen.folder, catalogue(chosen.dtype, chosen.select))
+    except OSError as error:
+        return _refuse("cases export", error)
+    print(f"{count} cases in {chosen.folder / 'cases.npz'}, explained in {chosen.folder / 'manifest.json'}")
+    return OK
+
+
+def run_check(chosen: argparse.Namespace) -> int:
+    """Judge results."""
+    start = time.perf_counter()
+    try:
+        _require_writable(chosen)
+        findings = check(chosen.folder, chosen.results)
+    except (CaseFileError, OSError) as error:
+        return _refuse("cases check", error)
+    code = _deliver(chosen, str(chosen.results), findings, (), time.perf_counter() - start)
+    if all(finding.status in (f.NOT_APPLICABLE, f.ERROR) for finding in findings):
+        return _refuse("cases check", f"{chosen.results} holds no result under the key of a case", FAILED)
+    return code
+
+
+def _deliver(
+    chosen: argparse.Namespace, title: str, findings: list[Finding], observed: tuple[str, ...], seconds: float
+) -> int:
+    if chosen.junit is not None:
+        write_atomically(chosen.junit, report.to_junit(title, findings))
+    if chosen.json is not None and str(chosen.json) != "-":
+        write_atomically(chosen.json, report.to_json(title, findings, observed))
+    if chosen.json is not None and str(chosen.json) == "-":
+        print(report.to_json(title, findings, observed).decode("ascii"), end="")
+    else:
+        report.show(report.text(title, findings, observed, chosen.all, seconds), findings)
+    return FAILED if any(finding.status in f.BAD for finding in findings) else OK
+
+
+def _require_writable(chosen: argparse.Namespace) -> None:
+    for path in (chosen.json, chosen.junit):
+        if path is not None and str(path) != "-":
+            require_writable(path.parent)
+
+
+def _progress(done: int, total: int, findings: list[Finding]) -> None:
+    """Show how far it is, on a terminal."""
+    if sys.stderr.isatty() and (done % 20 == 0 or done == total):
+        bad = sum(finding.status in f.BAD for finding in findings)
+        print(f"\r{done}/{total} cases, {bad} failed", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
+def _refuse(command: str, error: object, code: int = USAGE) -> int:
+    print(f"refkan {command}: {error}", file=sys.stderr)
+    return code

@@ -1,0 +1,49 @@
+r"""Hints: defects whose results, computed, are those that a backend returned.
+
+Hypotheses are tried in order, the plain before the contrived; the first that reproduces theirs becomes the hint. What
+no hypothesis reproduces gets no hint.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.conformance.diagnosis import layers, recursions, results
+from refkan.conformance.diagnosis.changes import Changed, diagnose_change, invalid_state
+from refkan.conformance.diagnosis.hypotheses import Source, first_match
+from refkan.conformance.findings import Evidence, Hint
+
+__all__ = ["Changed", "diagnose", "diagnose_change", "invalid_state"]
+
+ORDER: tuple[Source, ...] = (
+    recursions.outside,
+    recursions.ends,
+    recursions.repeated,
+    results.detached,
+    layers.rounding,
+    results.factors,
+    layers.inputs,
+    results.layouts,
+    layers.coefficients,
+    layers.knots,
+    results.cotangents,
+    results.sample_order,
+    layers.degrees,
+    layers.knots_nearby,
+    recursions.cancellation,
+    layers.arithmetic,
+)
+
+
+def diagnose(evidence: Evidence) -> tuple[Hint, ...]:
+    """Return hints on a failed case, the leading one first; () if no hypothesis reproduces the results."""
+    if evidence.again is not None and not np.array_equal(evidence.again, evidence.theirs, equal_nan=True):
+        differ = int((evidence.again != evidence.theirs).sum())
+        text = f"{differ} of {evidence.theirs.size} results differ in a second run on the same model"
+        return (Hint("not deterministic", text),)
+    with np.errstate(all="ignore"):
+        found = recursions.nan_hints(evidence) or first_match(evidence, ORDER) or recursions.outside_at_all(evidence)
+        if found and found[0].name == "constant factor":
+            # On equally spaced knots another normalisation is a factor: both are told, other cases decide.
+            found += first_match(evidence, (layers.normalisation,))
+    return found

@@ -1,0 +1,92 @@
+r"""What a hypothesis is: a defect whose results can be computed and compared with a backend's.
+
+A hypothesis is accepted if it reproduces theirs everywhere: within the tolerance of the case, or within a thousandth of
+the error that it explains where an exact match cannot be expected (a knot rounded in an unknown order of operations),
+and if it leaves at most a quarter of the worst error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.conformance.cases import Case, quantity
+from refkan.conformance.findings import Evidence, Hint
+from refkan.conformance.oracle import Truth
+from refkan.conformance.specs import LayerSpec
+
+EXPLAINED = 1e-3
+LEFT = 0.25
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A defect: a stable name, a sentence, and the results that it would give (None where it has no effect)."""
+
+    name: str
+    text: str
+    predict: Callable[[], FloatArray | None]
+
+
+Source = Callable[[Evidence], Iterator[Hypothesis]]
+
+
+def error_ratio(case: Case, ours: FloatArray, theirs: FloatArray) -> float:
+    """Largest difference in units of what is allowed; infinite where only one is finite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.abs(theirs - ours) / case.tolerance
+    same = (np.isnan(ours) & np.isnan(theirs)) | (ours == theirs)
+    return float(np.where(same, 0.0, np.where(np.isnan(difference), np.inf, difference)).max())
+
+
+def reproduces(evidence: Evidence, predicted: FloatArray) -> bool:
+    """Whether predicted results are theirs."""
+    case, theirs = evidence.case, evidence.theirs
+    if predicted.shape != theirs.shape:
+        return False
+    nan = np.isnan(theirs)
+    if not np.array_equal(np.isnan(predicted), nan):
+        return False
+    with np.errstate(invalid="ignore", over="ignore"):
+        misfit = np.abs(predicted - theirs)
+        error = np.abs(theirs - case.expected)
+    same = nan | (predicted == theirs)
+    misfit, error = np.where(same, 0.0, misfit), np.where(nan, 0.0, error)
+    allowed = np.maximum(case.tolerance, EXPLAINED * error)
+    before, after = error_ratio(case, case.expected, theirs), error_ratio(case, predicted, theirs)
+    if nan.any():
+        return bool((misfit <= allowed).all())
+    return bool((misfit <= allowed).all()) and after <= max(1.0, EXPLAINED * before) and after <= LEFT * before
+
+
+def evaluate(case: Case, **changes: Any) -> FloatArray:
+    """Results of the case in float64 with another `specs`, `x`, `dy` or `direction`."""
+    s = replace(case.setting, **changes)
+    with np.errstate(all="ignore"):
+        return np.asarray(quantity(case.quantity, Truth(s.specs, s.x), s.dy, s.direction), np.float64)
+
+
+def with_layers(case: Case, change: Callable[[LayerSpec], LayerSpec]) -> FloatArray | None:
+    """Results with each layer replaced by a changed one; None if the change is not one, or makes no layer."""
+    try:
+        specs = tuple(change(spec) for spec in case.setting.specs)
+    except ValueError:
+        return None
+    return evaluate(case, specs=specs)
+
+
+def first_match(evidence: Evidence, sources: tuple[Source, ...]) -> tuple[Hint, ...]:
+    """Return the first hypothesis that reproduces theirs, as a hint."""
+    for source in sources:
+        for hypothesis in source(evidence):
+            try:
+                predicted = hypothesis.predict()
+            except (ValueError, IndexError):  # a changed layer that is no layer explains nothing
+                continue
+            if predicted is not None and reproduces(evidence, predicted):
+                return (Hint(hypothesis.name, hypothesis.text),)
+    return ()

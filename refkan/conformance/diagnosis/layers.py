@@ -1,0 +1,314 @@
+"""Hypotheses on what was built: other coefficients, knots, degree, inputs or precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.conformance.backends.plain_numpy import NumpyLayer
+from refkan.conformance.cases import Case
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, with_layers
+from refkan.conformance.diagnosis.recursions import ByRecursion, through
+from refkan.conformance.findings import Evidence
+from refkan.conformance.precision import EPS, round_to
+from refkan.conformance.specs import LayerSpec
+
+LOWER = {"float64": ("float32", "bfloat16"), "float32": ("bfloat16",), "bfloat16": ()}
+
+
+def rounding(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Knots, coefficients, inputs or cotangents that passed through a lower format."""
+    case = evidence.case
+    equal = all(np.ptp(np.diff(spec.knots)) <= 1e-6 * np.abs(np.diff(spec.knots)).max() for spec in case.setting.specs)
+    for lower in LOWER[case.setting.dtype]:
+        for how, change in KNOTS_IN.items():
+            if how != "rounded" and not equal:
+                continue
+            text = f"knots are {how} in {lower}"
+            coarse = partial(change, lower=lower)
+            yield Hypothesis(f"{lower} knots", text, partial(with_layers, case, partial(_with_knots, coarse)))
+            if lower == "float32":
+                text = f"knots are {how} in {lower}, and so are their differences"
+                yield Hypothesis(f"{lower} knots", text, partial(through, case, _with_float32_knots(coarse)))
+        fewer = partial(_with_coefficients, partial(round_to, lower))
+        text = f"coefficients are rounded to {lower}"
+        yield Hypothesis(f"{lower} coefficients", text, partial(with_layers, case, fewer))
+        x = round_to(lower, case.setting.x)
+        yield Hypothesis(f"{lower} inputs", f"inputs are rounded to {lower}", partial(evaluate, case, x=x))
+        text = f"inputs, knots and coefficients are rounded to {lower}"
+        yield Hypothesis(f"{lower} arithmetic", text, partial(_all_rounded, case, lower))
+
+
+def _with_float32_knots(change: Any) -> type[NumpyLayer]:
+    class Float32Knots(ByRecursion):
+        def __init__(self, spec: LayerSpec) -> None:
+            super().__init__(spec)
+            self.t = change(spec).astype(np.float32)
+
+    return Float32Knots
+
+
+def _with_knots(change: Any, spec: LayerSpec) -> LayerSpec:
+    return replace(spec, knots=change(spec))
+
+
+def _with_coefficients(change: Any, spec: LayerSpec) -> LayerSpec:
+    return replace(spec, coefficients=change(spec.coefficients))
+
+
+def _computed(spec: LayerSpec, lower: str) -> FloatArray:
+    a, b = spec.domain
+    q = partial(round_to, lower)
+    steps = np.arange(1 - spec.order, spec.intervals + spec.order)
+    return np.array([q(q(steps * q((b - a) / spec.intervals)) + q(a))] * spec.n_inputs)
+
+
+def _linspace(fused: bool, spec: LayerSpec, lower: str) -> FloatArray:
+    """The points from both ends to the middle in a lower format, then extended by repeated addition.
+
+    `fused`: a + k h is rounded once, as processors with fused multiply-add do it.
+    """
+    a, b = spec.domain
+    q = partial(round_to, lower)
+    n, low, high = spec.intervals, float(q(a)), float(q(b))
+    h = float(q(q(high - low) / n))
+    k = np.arange(n + 1)
+    up, down = (k * h, (n - k) * h) if fused else (q(k * h), q((n - k) * h))
+    points = list(np.where(k < (n + 1) / 2, q(low + up), q(high - down)))
+    h = float(q(q(points[-1] - points[0]) / n))
+    for _ in range(spec.degree):
+        points = [float(q(points[0] - h)), *points, float(q(points[-1] + h))]
+    return np.array([points] * spec.n_inputs)
+
+
+def _rounded(spec: LayerSpec, lower: str) -> FloatArray:
+    return round_to(lower, spec.knots)
+
+
+KNOTS_IN: dict[str, Callable[..., FloatArray]] = {
+    "rounded": _rounded,
+    "computed as a + k h": _computed,
+    "computed from both ends to the middle": partial(_linspace, True),
+    "computed from both ends to the middle, with two roundings,": partial(_linspace, False),
+}
+
+
+def _all_rounded(case: Case, lower: str) -> FloatArray | None:
+    def coarse(spec: LayerSpec) -> LayerSpec:
+        return replace(spec, knots=round_to(lower, spec.knots), coefficients=round_to(lower, spec.coefficients))
+
+    specs = tuple(coarse(spec) for spec in case.setting.specs)
+    return evaluate(case, specs=specs, x=round_to(lower, case.setting.x), dy=round_to(lower, case.setting.dy))
+
+
+def knots_nearby(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Knots off by rounding of a lower format in an unknown order: first-order changes that fit all results."""
+    case, theirs = evidence.case, evidence.theirs
+    s = case.setting
+    if len(s.specs) > 1 or not np.isfinite(theirs).all() or case.quantity in ("gauss-newton", "knot-gradients"):
+        return
+    for lower in LOWER[s.dtype]:
+        text = f"moving knots by at most {lower} rounding reproduces theirs"
+        yield Hypothesis(f"{lower} knots", text, partial(_moved_knots, case, theirs, lower))
+
+
+def _moved_knots(case: Case, theirs: FloatArray, lower: str) -> FloatArray | None:
+    spec = case.setting.spec
+    shared = bool((spec.knots == spec.knots[:1]).all())
+    step = EPS[lower] * 2.0**-6
+    size = np.maximum(np.abs(spec.knots), np.abs(np.array(spec.domain)).max())
+    places = [(slice(None), k) for k in range(spec.knots.shape[1])] if shared else list(np.ndindex(spec.knots.shape))
+    if len(places) > theirs.size // 2:
+        return None
+    columns = []
+    for place in places:
+        moved = spec.knots.copy()
+        moved[place] += step * size[place]
+        changed = with_layers(case, partial(_with_knots, lambda one, moved=moved: moved))
+        if changed is None:
+            return None
+        columns.append((changed - case.expected).ravel())
+    J = np.stack(columns, axis=1)
+    scale = case.tolerance.ravel()
+    found, *_ = np.linalg.lstsq(J / scale[:, None], (theirs - case.expected).ravel() / scale, rcond=None)
+    if np.abs(found * step).max() > 4 * EPS[lower]:
+        return None
+    return case.expected + (J @ found).reshape(theirs.shape)
+
+
+def arithmetic(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Results that are right to the precision of a lower format and no further: computed in it somewhere."""
+    case, theirs = evidence.case, evidence.theirs
+    if not np.isfinite(theirs).all():
+        return
+    for lower in LOWER[case.setting.dtype][:1]:
+        room = case.tolerance * (EPS[lower] / EPS[case.setting.dtype])
+        if (np.abs(theirs - case.expected) <= room).all():
+            text = f"errors are of the size of {lower} rounding throughout: part of the work is done in {lower}"
+            yield Hypothesis(f"{lower} arithmetic", text, lambda: theirs)
+
+
+def coefficients(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Coefficients read in another layout, from the other side, or one place off."""
+    case = evidence.case
+
+    def hypothesis(name: str, text: str, change: Any) -> Hypothesis:
+        return Hypothesis(name, text, partial(with_layers, case, partial(_with_coefficients, change)))
+
+    for axes in permutations(range(3)):
+        if axes != (0, 1, 2):
+            text = "coefficients are read in another axis order than (Q, P, dim)"
+            yield hypothesis("transposed coefficients", text, lambda C, axes=axes: C.transpose(axes).reshape(C.shape))
+            yield hypothesis(
+                "transposed coefficients", text,
+                lambda C, axes=axes: C.reshape([C.shape[k] for k in axes]).transpose(np.argsort(axes)),
+            )  # fmt: skip
+    yield hypothesis("reversed coefficients", "coefficients count from the right", lambda C: C[..., ::-1])
+    for step in (1, -1):
+        text = f"coefficient i multiplies basis function i {'+' if step > 0 else '-'} 1"
+        yield hypothesis("shifted index", text, lambda C, step=step: np.roll(C, step, axis=-1))
+        yield hypothesis("shifted index", text, partial(_shifted, step))
+    yield hypothesis("end coefficient unused", "the last coefficient counts as zero", lambda C: _zeroed(C, -1))
+    yield hypothesis("end coefficient unused", "the first coefficient counts as zero", lambda C: _zeroed(C, 0))
+    for p in range(case.setting.spec.n_inputs) if case.setting.spec.n_inputs > 1 else ():
+        yield hypothesis("input left out", f"input {p} does not count", lambda C, p=p: _input_zeroed(C, p))
+
+
+def _shifted(step: int, C: FloatArray) -> FloatArray:
+    return _zeroed(np.roll(C, step, axis=-1), 0 if step > 0 else -1)
+
+
+def _zeroed(C: FloatArray, k: int) -> FloatArray:
+    out = C.copy()
+    out[..., k] = 0.0
+    return out
+
+
+def _input_zeroed(C: FloatArray, p: int) -> FloatArray:
+    out = C.copy()
+    out[:, p % C.shape[1]] = 0.0
+    return out
+
+
+def knots(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Knots of another input, equally spaced ones, or shifted by one; basis functions of another normalisation."""
+    case = evidence.case
+
+    def hypothesis(name: str, text: str, change: Any) -> Hypothesis:
+        return Hypothesis(name, text, partial(with_layers, case, partial(_with_knots, change)))
+
+    spec = case.setting.spec
+    if np.ptp(np.diff(spec.knots, axis=1)) != 0:
+        text = "knots are taken as equally spaced"
+        yield hypothesis("equal spacing assumed", f"{text} on the domain", _equal_on_domain)
+        yield hypothesis("equal spacing assumed", f"{text} from the first to the last", _equal_throughout)
+        yield hypothesis("equal spacing assumed", f"{text} from a with the first span", partial(_equal_from, 0))
+        yield hypothesis("equal spacing assumed", f"{text} up to b with the last span", partial(_equal_from, -1))
+    if spec.n_inputs > 1 and not (spec.knots == spec.knots[:1]).all():
+        for p in (0, -1):
+            text = f"the knots of the {'first' if p == 0 else 'last'} input are used for all"
+            yield hypothesis("knots of another input", text, lambda one, p=p: np.array([one.knots[p]] * one.n_inputs))
+    for step in (1, -1):
+        text = f"basis function i lives on the knots from i {'+' if step > 0 else '-'} 1"
+        yield hypothesis("shifted index", text, partial(_knots_shifted, step))
+    yield from normalisation(evidence)
+
+
+def normalisation(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Basis functions of another normalisation; on equally spaced knots a constant factor."""
+    case = evidence.case
+    text = "basis functions have integral one instead of sum one"
+    yield Hypothesis("basis not normalised", text, partial(with_layers, case, partial(_normalised, 1.0)))
+    text = "basis functions are divided differences, not multiplied by the length of their support"
+    yield Hypothesis("basis not normalised", text, partial(with_layers, case, partial(_normalised, None)))
+
+
+def _equal_on_domain(spec: LayerSpec) -> FloatArray:
+    a, b = spec.domains[:, :1], spec.domains[:, 1:]
+    return np.asarray(a + (b - a) * np.arange(1 - spec.order, spec.intervals + spec.order) / spec.intervals)
+
+
+def _equal_throughout(spec: LayerSpec) -> FloatArray:
+    return np.linspace(spec.knots[:, 0], spec.knots[:, -1], spec.knots.shape[1], axis=1)
+
+
+def _equal_from(end: int, spec: LayerSpec) -> FloatArray:
+    r, K = spec.order, spec.knots.shape[1]
+    at = r - 1 if end == 0 else K - r
+    h = spec.knots[:, r] - spec.knots[:, r - 1] if end == 0 else spec.knots[:, K - r] - spec.knots[:, K - r - 1]
+    return np.asarray(spec.knots[:, at, None] + h[:, None] * (np.arange(K) - at))
+
+
+def _knots_shifted(step: int, spec: LayerSpec) -> FloatArray:
+    t = spec.knots
+    if step > 0:
+        return np.concatenate([t[:, 1:], 2 * t[:, -1:] - t[:, -2:-1]], axis=1)
+    return np.concatenate([2 * t[:, :1] - t[:, 1:2], t[:, :-1]], axis=1)
+
+
+def _normalised(integral: float | None, spec: LayerSpec) -> LayerSpec:
+    r, t = spec.order, spec.knots
+    width = t[:, r:] - t[:, :-r]
+    return replace(spec, coefficients=spec.coefficients * ((r if integral else 1.0) / width))
+
+
+def degrees(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Splines of another degree with as many coefficients."""
+    case = evidence.case
+    spec = case.setting.spec
+    for order in (4, 3, 2, 5, 6, 1):
+        if order != spec.order:
+            for place in ("left", "right", "middle", "domain"):
+                text = f"splines have degree {order - 1} instead of {spec.degree}"
+                yield Hypothesis("degree fixed", text, partial(with_layers, case, partial(_of_order, order, place)))
+
+
+def _of_order(order: int, place: str, spec: LayerSpec) -> LayerSpec:
+    """As many functions of another order, on knots that begin or end where those of the spec do, or fill the domain."""
+    t, more = spec.knots, order - spec.order
+    if place == "domain":
+        n = spec.dim - order + 1
+        if n < 1:
+            raise ValueError("no interval left")
+        a, b = spec.domains[:, :1], spec.domains[:, 1:]
+        return replace(spec, knots=a + (b - a) * np.arange(1 - order, n + order) / n, order=order)
+    if place == "middle":
+        if more % 2:
+            h = np.diff(t, axis=1).mean(axis=1, keepdims=True)
+            start = t[:, :1] - h * more / 2
+            return replace(spec, knots=start + h * np.arange(spec.dim + order), order=order)
+        return replace(spec, knots=_padded(t, more // 2, more // 2), order=order)
+    return replace(spec, knots=_padded(t, 0, more) if place == "left" else _padded(t, more, 0), order=order)
+
+
+def _padded(t: FloatArray, left: int, right: int) -> FloatArray:
+    if left > 0:
+        t = np.concatenate([t[:, :1] - (t[:, 1:2] - t[:, :1]) * np.arange(left, 0, -1), t], axis=1)
+    if right > 0:
+        t = np.concatenate([t, t[:, -1:] + (t[:, -1:] - t[:, -2:-1]) * np.arange(1, right + 1)], axis=1)
+    return t[:, -min(left, 0) : t.shape[1] + min(right, 0)]
+
+
+def inputs(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Inputs read with the wrong strides, from another column, or clamped."""
+    case = evidence.case
+    s = case.setting
+    laid_out = s.laid_out()
+    if s.layout != "contiguous":
+        base = laid_out if laid_out.base is None else laid_out.base
+        memory = base.ravel()[: s.x.size].reshape(s.x.shape) if base.flags.c_contiguous else base.T.ravel()
+        text = "x is read as if it were contiguous"
+        yield Hypothesis(
+            "strides ignored", text, lambda: evaluate(case, x=memory.ravel()[: s.x.size].reshape(s.x.shape))
+        )
+    if s.x.shape[1] > 1:
+        text = "the first input is used for all"
+        yield Hypothesis("input left out", text, lambda: evaluate(case, x=np.repeat(s.x[:, :1], s.x.shape[1], axis=1)))
+        text = "inputs are in the opposite order"
+        yield Hypothesis("inputs reordered", text, lambda: evaluate(case, x=s.x[:, ::-1].copy()))

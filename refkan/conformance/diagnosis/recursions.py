@@ -1,0 +1,206 @@
+"""Hypotheses on how basis functions are evaluated: intervals, ends, repeated knots, rules outside, truncated powers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.change_of_basis import ChangeOfBasis
+from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
+from refkan.conformance.cases import Case
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, error_ratio, evaluate, with_layers
+from refkan.conformance.findings import Evidence, Hint
+from refkan.conformance.specs import RULES
+from refkan.errors import KnotError
+from refkan.spaces import SplineSpace
+
+OUTSIDE = ("outside", "far")
+
+
+class ByRecursion(NumpyLayer):
+    """Derivatives by differentiating each step of the recursion, as automatic differentiation does."""
+
+    def basis(self, p: int, x: Any, derivative: int = 0) -> Any:
+        """Basis functions, or a derivative of them; the rule outside is "natural" or "polynomial"."""
+        t, r = self.t[p], self.order
+        levels = [self.pieces(x, t)]
+        levels += [np.zeros_like(levels[0])] * derivative
+        for k in range(2, r + 1):
+            shares = t[k - 1 : -1] - t[:-k], t[k:] - t[1 : t.size - k + 1]
+            left, right = self.ratio(x[:, None] - t[:-k], shares[0]), self.ratio(t[k:] - x[:, None], shares[1])
+            slopes = self.ratio(np.ones(1), shares[0]), self.ratio(np.ones(1), shares[1])
+            lifted = []
+            for d, b in enumerate(levels):
+                value = left * b[:, :-1] + right * b[:, 1:]
+                if d:
+                    value = value + d * (slopes[0] * levels[d - 1][:, :-1] - slopes[1] * levels[d - 1][:, 1:])
+                lifted.append(self.settled(value))
+            levels = lifted
+        return levels[derivative]
+
+    def settled(self, value: Any) -> Any:
+        """What becomes of the values of a step."""
+        return value
+
+
+class HalfOpen(ByRecursion):
+    """All intervals are closed on the left and open on the right, the last one too."""
+
+    def pieces(self, x: Any, t: Any) -> Any:
+        """Indicators of t_i <= x < t_{i+1}."""
+        return ((x[:, None] >= t[:-1]) & (x[:, None] < t[1:])).astype(self.number)
+
+
+class LeftContinuous(ByRecursion):
+    """Intervals are open on the left and closed on the right."""
+
+    def pieces(self, x: Any, t: Any) -> Any:
+        """Indicators of t_i < x <= t_{i+1}."""
+        return ((x[:, None] > t[:-1]) & (x[:, None] <= t[1:])).astype(self.number)
+
+
+class Raw(HalfOpen):
+    """0/0 is NaN, and spreads."""
+
+    def ratio(self, numerator: Any, denominator: Any) -> Any:
+        """Divide without a guard."""
+        return numerator / (denominator + 0 * numerator)
+
+
+class NanToZero(Raw):
+    """0/0 is NaN, and what becomes NaN at a step of the recursion is set to 0 with all its terms."""
+
+    def settled(self, value: Any) -> Any:
+        """NaN to 0."""
+        return np.nan_to_num(value)
+
+
+class NanToZeroAtLast(Raw):
+    """0/0 is NaN, and basis functions that became NaN are set to 0."""
+
+    def basis(self, p: int, x: Any, derivative: int = 0) -> Any:
+        """Basis functions, then NaN to 0."""
+        return np.nan_to_num(super().basis(p, x, derivative))
+
+
+def through(case: Case, layer: type[NumpyLayer]) -> FloatArray | None:
+    """Results of the case by another recursion, in float64."""
+    s = case.setting
+    adapter = PlainNumpy()
+    specs = tuple(replace(spec, dtype="float64") for spec in s.specs)
+    model = [layer(spec) for spec in specs]
+    with np.errstate(all="ignore"):
+        if case.quantity == "values":
+            return np.asarray(adapter.forward(model, s.x))
+        if case.quantity == "second-derivatives":
+            return np.asarray(adapter.second(model, s.x, s.dy, s.direction))
+        if case.quantity == "gauss-newton":
+            return np.asarray(adapter.gauss_newton(model, s.x))
+        if case.quantity == "knot-gradients":
+            return None
+        found = adapter.vjp(model, s.x, s.dy)["inputs" if case.quantity == "input-gradients" else "coefficients"]
+    return np.concatenate([part.ravel() for part in found]) if isinstance(found, list) else np.asarray(found)
+
+
+def nan_hints(evidence: Evidence) -> tuple[Hint, ...]:
+    """Name NaN: from repeated knots, if there are any and what is finite is right or zero."""
+    case, theirs = evidence.case, evidence.theirs
+    bad = ~np.isfinite(theirs)
+    if not bad.any():
+        return ()
+    text = f"{int(bad.sum())} of {theirs.size} results are not finite"
+    if any((np.diff(spec.knots, axis=1) == 0).any() for spec in case.setting.specs):
+        raw = through(case, Raw)
+        where = "; 0/0 in the recursion gives NaN there too" if raw is not None and np.isnan(raw).any() else ""
+        return (Hint("NaN from repeated knots", f"{text}, and knots repeat{where}"),)
+    if case.setting.region in OUTSIDE and evidence.right_inside:
+        return (Hint("only outside the domain", f"{text}, outside the domain"),)
+    return (Hint("NaN", text),)
+
+
+def repeated(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Repeated knots whose 0/0 was set to 0 too late."""
+    case = evidence.case
+    if any((np.diff(spec.knots, axis=1) == 0).any() for spec in case.setting.specs):
+        text = "0/0 of repeated knots becomes NaN and then 0, together with the terms beside it"
+        for layer in (NanToZero, NanToZeroAtLast):
+            yield Hypothesis("NaN from repeated knots", text, partial(through, case, layer))
+
+
+def ends(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Points at knots that count to the interval on the other side."""
+    case = evidence.case
+    if case.setting.region in OUTSIDE or case.quantity == "knot-gradients":
+        return
+    text = "x = b belongs to no interval of the domain, or to the one beyond"
+    yield Hypothesis("right end open", text, partial(through, case, HalfOpen))
+    text = "points at knots belong to the interval on their left"
+    yield Hypothesis("left limit at knots", text, partial(through, case, LeftContinuous))
+
+
+def outside(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Another rule outside the domain."""
+    case = evidence.case
+    s = case.setting
+    if s.region not in OUTSIDE or not evidence.right_inside:
+        return
+    name = "only outside the domain"
+    for rule in RULES:
+        if rule != s.spec.outside:
+            text = f"theirs follow the rule {rule!r} instead of {s.spec.outside!r}"
+            other = partial(replace, outside=rule)
+            yield Hypothesis(name, text, partial(with_layers, case, other))
+    low, high = s.spec.domains.T
+    x = np.clip(s.x, low, high)
+    text = f"theirs stay constant beyond the ends instead of following the rule {s.spec.outside!r}"
+    if case.quantity in ("values", "coefficient-gradients"):
+        yield Hypothesis(name, text, lambda: evaluate(case, x=x))
+    text = f"theirs are zero outside instead of following the rule {s.spec.outside!r}"
+    yield Hypothesis(name, text, lambda: np.zeros_like(case.expected))
+    text = "theirs lack the parts that lie beyond the last knot interval of the domain on one side"
+    yield Hypothesis(name, text, partial(through, case, HalfOpen))
+
+
+def outside_at_all(evidence: Evidence) -> tuple[Hint, ...]:
+    """What remains to be said of a case outside the domain."""
+    if evidence.case.setting.region not in OUTSIDE or not evidence.right_inside:
+        return ()
+    rule = evidence.case.setting.spec.outside
+    return (Hint("only outside the domain", f"theirs follow none of the rules known here; declared: {rule!r}"),)
+
+
+def cancellation(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Digits lost as truncated powers lose them: the same sum in the same format errs by a similar amount."""
+    case, theirs = evidence.case, evidence.theirs
+    s = case.setting
+    if case.quantity not in ("values", "coefficient-gradients") or len(s.specs) > 1 or not np.isfinite(theirs).all():
+        return
+    try:
+        predicted = _truncated(case)
+        allowed = case.allowed("truncated powers")
+    except KnotError:  # repeated knots have no such basis
+        return
+    theirs_off, ours_off = (error_ratio(case, case.expected, found) for found in (theirs, predicted))
+    if (np.abs(theirs - case.expected) <= allowed).all() and 1 / 100 <= theirs_off / max(ours_off, 1e-300) <= 100:
+        text = f"digits are lost as in a sum of truncated powers, which here loses {ours_off:.1e} times what is allowed"
+        yield Hypothesis("cancellation of truncated powers", text, lambda: theirs)
+
+
+def _truncated(case: Case) -> FloatArray:
+    s = case.setting
+    spec = s.spec
+    number: Any = np.float64 if s.dtype == "float64" else np.float32
+    values = np.zeros(s.dy.shape, number)
+    gradients = np.zeros(spec.coefficients.shape, number)
+    for p, t in enumerate(spec.knots):
+        A = ChangeOfBasis(SplineSpace(t, spec.order)).dense().astype(number)
+        rise = np.maximum(s.x[:, p, None].astype(number) - t[: spec.dim].astype(number), 0)
+        powers = rise**spec.degree if spec.degree else (rise >= 0).astype(number)
+        values += powers @ (spec.coefficients[:, p].astype(number) @ A).T
+        gradients[:, p] = s.dy.astype(number).T @ powers @ A.T
+    return np.asarray(values if case.quantity == "values" else gradients, np.float64)

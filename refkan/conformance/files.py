@@ -1,0 +1,204 @@
+r"""Cases as files, for code in any language: `cases.npz` with all arrays and `manifest.json` that explains them.
+
+Results come back as one `.npz` with an array for each case that was computed, under the key of the case.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refkan.checkpoints import require_writable, write_atomically
+from refkan.conformance import findings as f
+from refkan.conformance.cases import CHANGE_ROOM, SEED, VERSION, Case, Setting
+from refkan.conformance.catalogue import catalogue
+from refkan.conformance.diagnosis import diagnose
+from refkan.conformance.findings import Evidence, Finding, compare
+from refkan.conformance.precision import DTYPES, EPS
+from refkan.conformance.refinement import fine_knots
+from refkan.conformance.specs import CONVENTIONS
+
+ARRAYS, MANIFEST = "cases.npz", "manifest.json"
+
+
+class CaseFileError(Exception):
+    """Files that cannot be used; the message says what to do."""
+
+
+def portable(cases: Sequence[Case]) -> list[Case]:
+    """Return the cases that need nothing but arrays: no runs to repeat, no state but for exact refinement."""
+    return [
+        case
+        for case in cases
+        if case.quantity != "repeatability" and (case.setting.change is None or case.quantity == "refinement")
+    ]
+
+
+def export(folder: Path, cases: Sequence[Case]) -> int:
+    """Write cases to a folder, the manifest last; return how many.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to.
+    """
+    require_writable(folder)
+    arrays: dict[str, Any] = {}
+    rows = []
+    for case in portable(cases):
+        rows.append(_row(case, arrays))
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    content = stream.getvalue()
+    manifest = {
+        "version": VERSION,
+        "seed": SEED,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "conventions": CONVENTIONS,
+        "formats": {
+            name: f"spacing at 1 is {EPS[name]!r}; all arrays are stored as float64, and the inputs of a {name} case "
+            "hold numbers of that format: compute in it"
+            for name in DTYPES
+        },
+        "tolerances": "absolute, entry by entry: eps (C_d M_d + 4 L M_{d+1}) summed with absolute coefficients and "
+        "cotangents, C_d = 5 r (1 + d), plus the number of terms times eps: see refkan.conformance.tolerances. "
+        f"Refined coefficients: {CHANGE_ROOM} eps max|C|",
+        "oracles": {
+            "exact": "expected values are exact rationals, rounded once to float64",
+            "float64": "expected values are computed in float64; their error is below the float64 tolerance",
+        },
+        "results": "write one .npz with an array of the given shape for each case computed, named by its key",
+        "cases": rows,
+    }
+    write_atomically(folder / ARRAYS, content)
+    write_atomically(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode("utf-8"))
+    return len(rows)
+
+
+def _row(case: Case, arrays: dict[str, Any]) -> dict[str, Any]:
+    s = case.setting
+    names = _put_setting(s, arrays)
+    used = {"x", *(name for name in names if name.startswith(("knots", "coefficients")))}
+    if case.quantity == "refinement":
+        assert s.change is not None
+        used -= {"x"}
+        names["fine_knots"] = f"{s.name}/fine_knots"
+        arrays[names["fine_knots"]] = fine_knots(s.spec, s.change.intervals)
+        used.add("fine_knots")
+    if case.quantity in ("input-gradients", "coefficient-gradients", "second-derivatives", "knot-gradients"):
+        used.add("dy")
+    if case.quantity == "second-derivatives":
+        used.add("direction")
+    arrays[f"{case.key}/expected"], arrays[f"{case.key}/tolerance"] = case.expected, case.tolerance
+    return {
+        "key": case.key,
+        "quantity": case.quantity,
+        "shape": list(case.expected.shape),
+        "dtype": s.dtype,
+        "layers": len(s.specs),
+        "order": s.spec.order,
+        "degree": s.spec.degree,
+        "knots": s.spec.kind,
+        "outside": s.spec.outside,
+        "region": s.region,
+        "oracle": s.oracle,
+        "inputs": {name: names[name] for name in sorted(used)},
+        "expected": f"{case.key}/expected",
+        "tolerance": f"{case.key}/tolerance",
+    }
+
+
+def _put_setting(s: Setting, arrays: dict[str, Any]) -> dict[str, str]:
+    """Store the arrays of a setting; return their names by what they are."""
+    parts = {"x": s.x, "dy": s.dy, "direction": s.direction}
+    for k, spec in enumerate(s.specs):
+        number = "" if len(s.specs) == 1 else str(k)
+        parts |= {f"knots{number}": spec.knots, f"coefficients{number}": spec.coefficients}
+    names = {name: f"{s.name}/{name}" for name in parts}
+    for name, array in parts.items():
+        arrays[names[name]] = array
+    return names
+
+
+def check(folder: Path, results: Path) -> list[Finding]:
+    """Judge results against exported cases.
+
+    Raises
+    ------
+    CaseFileError
+        If the cases are of another version or were altered, or a file cannot be read.
+    """
+    manifest = _manifest(folder)
+    rows = manifest["cases"]
+    truth = _arrays(folder / ARRAYS)
+    given = _arrays(results)
+    keys = [row["key"] for row in rows]
+    out = []
+    for name in given:
+        if name not in set(keys):
+            near = get_close_matches(name, keys, 1)
+            guess = f"; did you mean {near[0]!r}?" if near else ""
+            out.append(Finding(name, "results", f.ERROR, f"no case has this key{guess}"))
+    cases = {case.key: case for case in catalogue()}
+    for row in rows:
+        key = row["key"]
+        if key not in given:
+            out.append(Finding(key, row["quantity"], f.NOT_APPLICABLE, "not in the results"))
+            continue
+        case = cases[key]
+        case.__dict__["expected"], case.__dict__["tolerance"] = truth[row["expected"]], truth[row["tolerance"]]
+        out.append(_judge(case, given[key]))
+    return out
+
+
+def _judge(case: Case, given: Any) -> Finding:
+    if given.dtype.kind not in "biuf":
+        return Finding(case.key, case.quantity, f.ERROR, f"must hold real numbers; got dtype {given.dtype}")
+    theirs = given.astype(np.float64)
+    if theirs.shape != case.expected.shape:
+        text = f"must have shape {case.expected.shape}; got {theirs.shape}"
+        return Finding(case.key, case.quantity, f.ERROR, text)
+    finding = compare(case, theirs)
+    if finding.status == f.PASSED or case.quantity == "refinement":
+        return finding
+    return replace(finding, hints=diagnose(Evidence(case, theirs)))
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    again = f"write the cases again: refkan cases export {folder}"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version, digest, rows = manifest["version"], manifest["sha256"], manifest["cases"]
+    except FileNotFoundError as error:
+        raise CaseFileError(f"{path} does not exist: {again}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CaseFileError(f"{path} is no manifest ({error}): {again}") from error
+    if version != VERSION:
+        raise CaseFileError(f"{path} holds cases of version {version}; this refkan judges version {VERSION}: {again}")
+    try:
+        content = (folder / ARRAYS).read_bytes()
+    except OSError as error:
+        raise CaseFileError(f"{folder / ARRAYS} cannot be read ({error.strerror}): {again}") from error
+    if hashlib.sha256(content).hexdigest() != digest or not isinstance(rows, list):
+        raise CaseFileError(f"{folder / ARRAYS} does not match the hash in {MANIFEST}: it was altered; {again}")
+    found: dict[str, Any] = manifest
+    return found
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise CaseFileError(f"{path} does not exist") from error
+    except Exception as error:  # of zipfile, zlib or numpy, whatever the damage is
+        raise CaseFileError(f"{path} is not an .npz of plain arrays ({error}): save with numpy.savez") from error

@@ -1,0 +1,144 @@
+"""What comes out of judging one case."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.conformance.cases import Case
+from refkan.conformance.precision import spacing
+
+PASSED, FAILED, ERROR, NOT_APPLICABLE = "passed", "failed", "error", "not applicable"
+EXPECTED_FAILURE, UNEXPECTED_PASS = "expected failure", "unexpected pass"
+
+STATUSES = (PASSED, FAILED, ERROR, NOT_APPLICABLE, EXPECTED_FAILURE, UNEXPECTED_PASS)
+
+BAD = (FAILED, ERROR, UNEXPECTED_PASS)
+"""Statuses that make a run fail."""
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What reproduces a backend's wrong results: a stable name, and a sentence with the numbers."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A failed case and what the backend returned, in float64 and of the right shape.
+
+    Attributes
+    ----------
+    case : Case
+    theirs : array
+        Of the shape of `case.expected`; NaN and infinity are kept.
+    again : array, optional
+        The result of a second run, where there was one.
+    before : Case, optional
+        For results judged against the state that a model reports after a change: the case with the change.
+    right_inside : bool
+        Whether no case of the same quantity, degree, kind of knots and format failed inside the domain.
+    """
+
+    case: Case
+    theirs: FloatArray
+    again: FloatArray | None = None
+    before: Case | None = None
+    right_inside: bool = True
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one case.
+
+    Attributes
+    ----------
+    key, quantity, status : str
+    message : str
+        What is missing, what was raised, or what is wrong with the shape.
+    index : tuple of int
+        Where theirs is worst, relative to what is allowed.
+    ours, theirs, relative_error, ulps : float
+        There; NaN where they mean nothing.
+    wrong, total : int
+        Entries beyond the tolerance, and all.
+    x : tuple of float
+        The sample with that index, for quantities by sample.
+    span : tuple of pairs
+        For each input the knots that x lies between (infinite beyond all knots).
+    hints : tuple of Hint
+        The leading one first.
+    """
+
+    key: str
+    quantity: str
+    status: str
+    message: str = ""
+    index: tuple[int, ...] = ()
+    ours: float = float("nan")
+    theirs: float = float("nan")
+    relative_error: float = float("nan")
+    ulps: float = float("nan")
+    wrong: int = 0
+    total: int = 0
+    x: tuple[float, ...] = ()
+    span: tuple[tuple[float, float], ...] = ()
+    hints: tuple[Hint, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def hint(self) -> str:
+        """Name of the leading hint, "" if there is none."""
+        return self.hints[0].name if self.hints else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: numbers that are not finite become strings."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, float) and not np.isfinite(value):
+                return str(value)
+            if isinstance(value, dict):
+                return {key: plain(item) for key, item in value.items()}
+            return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+        return dict(plain(asdict(self)))
+
+
+BY_SAMPLE = ("values", "input-gradients", "second-derivatives")
+
+
+def compare(case: Case, theirs: FloatArray, form: str = "local") -> Finding:
+    """Compare results with the truth, entry by entry."""
+    expected = case.expected
+    tolerance = case.tolerance if form == "local" else case.allowed(form)
+    error = np.abs(theirs - expected)
+    wrong = ~(error <= tolerance)  # NaN is wrong
+    if not wrong.any():
+        return Finding(case.key, case.quantity, PASSED, total=expected.size)
+    excess = np.where(np.isfinite(error), error / tolerance, np.inf)
+    index = tuple(int(k) for k in np.unravel_index(int(np.argmax(excess)), expected.shape))
+    ours, other = float(expected[index]), float(theirs[index])
+    relative = float("inf") if ours == 0 else abs(other - ours) / abs(ours)
+    x: tuple[float, ...] = ()
+    span: tuple[tuple[float, float], ...] = ()
+    if case.quantity in BY_SAMPLE:
+        x = tuple(float(value) for value in case.setting.x[index[0]])
+        span = tuple(_span(row, value) for row, value in zip(case.setting.spec.knots, x, strict=True))
+    return Finding(
+        case.key, case.quantity, FAILED, index=index, ours=ours, theirs=other, relative_error=relative,
+        ulps=float(abs(other - ours) / spacing(case.setting.dtype, ours)),
+        wrong=int(wrong.sum()), total=expected.size, x=x, span=span,
+    )  # fmt: skip
+
+
+def _span(knots: FloatArray, x: float) -> tuple[float, float]:
+    m = int(np.searchsorted(knots, x, side="right"))
+    if x == knots[-1]:  # the closed right end of clamped knots
+        m = int(np.searchsorted(knots, x, side="left"))
+    padded = np.concatenate([[-np.inf], knots, [np.inf]])
+    return float(padded[m]), float(padded[m + 1])

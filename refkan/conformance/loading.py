@@ -1,0 +1,96 @@
+"""Finding an adapter by its name, with messages that say what to do when it cannot be had."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from refkan.conformance.adapters import Adapter
+
+PROBE = "import sys; from refkan.conformance.loading import load; load(sys.argv[1], sys.argv[2:])"
+
+
+class BackendError(Exception):
+    """A backend cannot be loaded; the message says what to do."""
+
+
+def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
+    """Import `package.module:Adapter` and make the adapter, with strings as its arguments.
+
+    Raises
+    ------
+    BackendError
+        On a name of another form, a module or package that is missing, or what is no adapter.
+
+    Examples
+    --------
+    >>> load("refkan.conformance.backends:PlainNumpy").title
+    'plain NumPy'
+    """
+    module_name, colon, attribute = name.partition(":")
+    if not (colon and module_name and attribute):
+        raise BackendError(f"a backend must be named package.module:Adapter; got {name!r}")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = error.name or module_name
+        if missing == module_name or module_name.startswith(missing + "."):
+            text = f"no module {missing!r}: run in the folder that holds it, or set PYTHONPATH"
+        else:
+            text = f"{module_name} needs the package {missing!r}, which is not installed: pip install {missing}"
+        raise BackendError(text) from error
+    except (Exception, SystemExit) as error:
+        raise BackendError(f"importing {module_name} raised {type(error).__name__}: {error}") from error
+    found = getattr(module, attribute, None)
+    if found is None:
+        known = [key for key, value in vars(module).items() if _is_adapter(value)]
+        raise BackendError(f"{module_name} has no {attribute!r}; adapters in it: {', '.join(known) or 'none'}")
+    try:
+        adapter = found(*arguments) if callable(found) and not isinstance(found, Adapter) else found
+    except ImportError as error:
+        raise BackendError(str(error)) from error
+    except (Exception, SystemExit) as error:
+        raise BackendError(
+            f"{attribute}({', '.join(map(repr, arguments))}) raised {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(adapter, Adapter):
+        raise BackendError(f"{name} must be a subclass of refkan.conformance.Adapter; got {type(adapter).__name__}")
+    return adapter
+
+
+def _is_adapter(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Adapter) and value is not Adapter
+
+
+def probe(name: str, arguments: Sequence[str], timeout: float) -> None:
+    """Load an adapter in a process of its own first: what ends that process must not end this one.
+
+    Raises
+    ------
+    BackendError
+        If loading takes longer than `timeout` seconds, or ends the process. What `load` raises is left to `load`.
+    """
+    try:
+        run = subprocess.run(
+            [sys.executable, "-c", PROBE, name, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BackendError(
+            f"importing {name} took more than {timeout:g} s: import it alone to see where it waits, "
+            "or allow more with --import-timeout"
+        ) from error
+    if run.returncode < 0:
+        which = signal.Signals(-run.returncode).name
+        last = (run.stderr.strip().splitlines() or [""])[-1]
+        raise BackendError(f"importing {name} ended the process by {which}: a compiled part of it is broken. {last}")

@@ -1,0 +1,176 @@
+"""Findings as text, JSON and JUnit XML."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from xml.etree import ElementTree
+
+from refkan.conformance import findings as f
+from refkan.conformance.cases import VERSION
+from refkan.conformance.findings import Finding
+
+PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
+
+LINES = 3
+"""Failures shown of each kind, unless all are asked for."""
+
+
+def line(finding: Finding) -> str:
+    """Return one line: key, index, both numbers, relative error, ulps, x and its span, or the message; then the hint.
+
+    Examples
+    --------
+    >>> print(line(Finding("a/values", "values", "failed", index=(0, 1), ours=1.0, theirs=1.5, relative_error=0.5,
+    ...                    ulps=2.0**51, wrong=1, total=8, x=(0.25,), span=((0.0, 0.5),))))
+    a/values [0, 1]: ours 1, theirs 1.5, relative error 5.0e-01, 2.3e+15 ulps, 1 of 8 wrong; x = 0.25 in [0, 0.5)
+    """
+    parts = [finding.key]
+    if finding.index:
+        parts.append(f" [{', '.join(map(str, finding.index))}]: ours {finding.ours:.17g}, theirs {finding.theirs:.17g}")
+        parts.append(f", relative error {finding.relative_error:.1e}")
+        if finding.ulps == finding.ulps:
+            parts.append(f", {finding.ulps:.1e} ulps")
+        parts.append(f", {finding.wrong} of {finding.total} wrong")
+        if finding.x:
+            pairs = zip(finding.x, finding.span, strict=True)
+            parts.append("; x = " + ", ".join(f"{x:.10g} in [{low:.10g}, {high:.10g})" for x, (low, high) in pairs))
+        if finding.message:
+            parts.append(f"; {finding.message}")
+    elif finding.message:
+        parts.append(f": {finding.message}")
+    return "".join(parts)
+
+
+def hint_line(finding: Finding) -> str:
+    """Return the hints of a finding as one line."""
+    return "; ".join(f"{hint.name}: {hint.text}" for hint in finding.hints)
+
+
+def counts(findings: Sequence[Finding]) -> dict[str, int]:
+    """Number of findings of each status that occurs."""
+    found = Counter(finding.status for finding in findings)
+    return {status: found[status] for status in f.STATUSES if found[status]}
+
+
+def groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
+    """Failures by leading hint, or message where there is none, the most frequent first."""
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.status in f.BAD:
+            found.setdefault(finding.hint or _message_of(finding), []).append(finding)
+    return sorted(found.items(), key=lambda item: -len(item[1]))
+
+
+def leading_hint(findings: Sequence[Finding]) -> str:
+    """Return the hint that explains most failures, "" if nothing failed or none has a hint."""
+    found = Counter(hint.name for finding in findings if finding.status in f.BAD for hint in finding.hints)
+    return found.most_common(1)[0][0] if found else ""
+
+
+def _message_of(finding: Finding) -> str:
+    if finding.status == f.FAILED:
+        return "no hint"
+    return finding.message if finding.status == f.ERROR else finding.status
+
+
+def text(
+    title: str,
+    findings: Sequence[Finding],
+    observed: Sequence[str] = (),
+    everything: bool = False,
+    seconds: float = 0.0,
+) -> str:
+    """Return the report as plain text."""
+    lines = [f"{title}, cases of version {VERSION}"]
+    for name, members in groups(findings):
+        lines += ["", f"{name} ({len(members)} case{'s' * (len(members) != 1)})"]
+        for finding in members if everything else members[:LINES]:
+            lines.append(f"  {line(finding)}")
+            if finding.hints:
+                lines.append(f"    {hint_line(finding)}")
+        if not everything and len(members) > LINES:
+            lines.append(f"  ... and {len(members) - LINES} more: --all, --json or --junit shows them")
+    lines += [""] + [f"observed {sentence}" for sentence in observed]
+    skipped = Counter(x.message for x in findings if x.status == f.NOT_APPLICABLE)
+    if skipped:
+        told = ", ".join(f"{name.removeprefix('not declared: ')} ({count})" for name, count in skipped.most_common())
+        lines.append(f"not applicable: {told}")
+    lead = leading_hint(findings)
+    if lead:
+        lines.append(f"explains most failures: {lead}")
+    total = ", ".join(f"{count} {status}" for status, count in counts(findings).items())
+    lines.append(f"{total or 'no cases'}; {seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def show(report: str, findings: Sequence[Finding]) -> None:
+    """Print a report, and a table of the kinds of failures by rich if it is installed."""
+    print(report)
+    rows = [(name, str(len(members)), members[0].key) for name, members in groups(findings)]
+    if not rows:
+        return
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ImportError:
+        width = max(len(row[0]) for row in rows)
+        print("\n".join(f"{name:<{width}}  {count:>5}  {key}" for name, count, key in rows))
+        return
+    table = Table("what was found", "cases", "first of them")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def to_json(title: str, findings: Sequence[Finding], observed: Sequence[str] = ()) -> bytes:
+    """Return everything as JSON."""
+    document = {
+        "backend": title,
+        "cases": VERSION,
+        "versions": versions(),
+        "counts": counts(findings),
+        "observed": list(observed),
+        "findings": [finding.to_dict() for finding in findings],
+    }
+    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def to_junit(title: str, findings: Sequence[Finding]) -> bytes:
+    """Return the findings as JUnit XML, one test case each."""
+    statuses = Counter(finding.status for finding in findings)
+    suite = ElementTree.Element(
+        "testsuite", name=f"refkan conform: {title}", tests=str(len(findings)),
+        failures=str(statuses[f.FAILED] + statuses[f.UNEXPECTED_PASS]), errors=str(statuses[f.ERROR]),
+        skipped=str(statuses[f.NOT_APPLICABLE] + statuses[f.EXPECTED_FAILURE]),
+        time=f"{sum(finding.seconds for finding in findings):.3f}",
+    )  # fmt: skip
+    for finding in findings:
+        group, _, name = finding.key.rpartition("/")
+        case = ElementTree.SubElement(suite, "testcase", classname=group.replace("/", "."), name=name)
+        case.set("time", f"{finding.seconds:.3f}")
+        if finding.status == f.PASSED:
+            continue
+        kinds = {f.FAILED: "failure", f.UNEXPECTED_PASS: "failure", f.ERROR: "error"}
+        child = ElementTree.SubElement(case, kinds.get(finding.status, "skipped"), message=_printable(line(finding)))
+        child.text = _printable(hint_line(finding))
+    return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+
+
+def _printable(value: str) -> str:
+    """Leave out what XML cannot hold: messages come from backends."""
+    return "".join(c for c in value if c in "\t\n" or " " <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd")

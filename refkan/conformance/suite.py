@@ -1,0 +1,90 @@
+"""The cases as tests of the user's own suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from refkan.conformance import findings as f
+from refkan.conformance.adapters import Adapter
+from refkan.conformance.cases import Case
+from refkan.conformance.catalogue import catalogue
+from refkan.conformance.expectations import Expectations
+from refkan.conformance.judge import Judge
+from refkan.conformance.precision import DTYPES
+from refkan.conformance.report import hint_line, line
+
+
+def pytest_suite(
+    adapter: Adapter | Callable[[], Adapter],
+    dtypes: Iterable[str] | None = None,
+    select: Iterable[str] = (),
+    expected_failures: Path | str | Iterable[str] = (),
+) -> Callable[..., None]:
+    """Return a test function parametrised by case, to be given a name that pytest collects.
+
+    Parameters
+    ----------
+    adapter : Adapter or a class of it
+        With a class whose packages are missing, the test is skipped with the reason.
+    dtypes : sequence of str, optional
+        By default all that the adapter declares.
+    select : sequence of str
+        Only cases whose key contains all of these.
+    expected_failures : path or sequence of str
+        Patterns of keys; these cases become xfail, and fail if they pass.
+
+    Examples
+    --------
+    >>> from refkan.conformance import pytest_suite
+    >>> from refkan.conformance.backends import PlainNumpy
+    >>> test_conformance = pytest_suite(PlainNumpy(), ["float64"], ["layer/degree-3/uniform/1x1"])
+    >>> [mark.args[0] for mark in test_conformance.pytestmark]
+    ['case']
+    """
+    pytest = _pytest()
+    if not isinstance(adapter, Adapter):
+        try:
+            adapter = adapter()
+        except ImportError as error:
+            reason = str(error)
+
+            def test_skipped() -> None:
+                """Nothing to judge."""
+
+            skipped: Callable[..., None] = pytest.mark.skip(reason=reason)(test_skipped)
+            return skipped
+    judge = Judge(adapter)
+    known = (
+        Expectations.read(Path(expected_failures))
+        if isinstance(expected_failures, str | Path)
+        else Expectations(tuple(expected_failures))
+    )
+    chosen = [name for name in DTYPES if name in (adapter.capabilities.dtypes if dtypes is None else tuple(dtypes))]
+    cases: list[Any] = list(judge.declaration())
+    cases += [case for case in catalogue(chosen, select) if not adapter.capabilities.missing(case.needs())]
+
+    def test_conformance(case: Any) -> None:
+        """Judge one case."""
+        finding = known.apply(judge(case) if isinstance(case, Case) else case)
+        told = "\n".join(filter(None, [line(finding), hint_line(finding)]))
+        if finding.status == f.EXPECTED_FAILURE:
+            pytest.xfail(told)
+        if finding.status == f.NOT_APPLICABLE:
+            pytest.skip(finding.message)
+        if finding.status in f.BAD:
+            pytest.fail(told, pytrace=False)
+
+    marked: Callable[..., None] = pytest.mark.parametrize("case", cases, ids=[case.key for case in cases])(
+        test_conformance
+    )
+    return marked
+
+
+def _pytest() -> Any:
+    try:
+        import pytest
+    except ImportError as error:
+        raise ImportError(f"pytest_suite needs pytest: pip install pytest ({error})") from error
+    return pytest

@@ -1,0 +1,230 @@
+r"""How far a correct backend may be from the truth: eps times sums of absolute contributions.
+
+A basis function or derivative of it (d = 0, 1, 2) is allowed the error
+
+    eps (C_d M_d + 4 L M_{d+1}),    C_d = 5 r (1 + d),
+
+M_d the sum of absolute values of the terms in its formula (no cancellation between terms), r levels of recursion with
+five roundings each, once for each differentiation; L the size of the domain: codes for equal spacing compute
+(x - a)/h, which carries four roundings relative to L, and a shift of x changes d by M_{d+1}. A sum of T terms adds
+T eps times the sum of absolute terms. In networks the error of activations is carried along through the absolute
+values of the next derivatives. The bound is a worst case to first order in eps; correct layers stay well below it.
+
+A backend may declare that it sums truncated powers instead of local functions: b_i = sum_j A_ij psi_j. Its terms are
+larger, and M_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import perm
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.change_of_basis import ChangeOfBasis
+from refkan.conformance.oracle import Truth
+from refkan.conformance.precision import EPS
+from refkan.conformance.specs import LayerSpec
+from refkan.spaces import SplineSpace
+
+ROUNDINGS = 5
+SHIFTS = 4
+
+
+FORMS = ("local", "truncated powers")
+
+
+def magnitudes(spec: LayerSpec, p: int, x: FloatArray, form: str = "local") -> FloatArray:
+    """Sums of absolute terms M_0..M_3 of all basis functions of input p at x (N,), shape (4, N, dim)."""
+    a, b = spec.domains[p]
+    outside = (x < a) | (x > b)
+    at = np.clip(x, a, b) if spec.outside == "linear" else x
+    out = (_local if form == "local" else _truncated)(spec, p, at)
+    if spec.outside == "linear":
+        far = np.abs(x - at)[:, None]
+        out[0] += far * out[1]
+        out[1:] = np.where(outside[:, None], np.stack([out[1], out[2], out[3]]), out[1:])
+    return out
+
+
+def _truncated(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:
+    """Sum_j |A_ij| times derivatives of max(x - t_j, 0)^(r-1), up to the third."""
+    t, d = spec.knots[p], spec.order - 1
+    A = np.abs(ChangeOfBasis(SplineSpace(t, spec.order)).dense())
+    a, b = spec.domains[p]
+    active = t[: spec.dim] <= (np.clip(x, a, b) if spec.outside != "natural" else x)[:, None]  # those of the end piece
+    rise = np.abs(x[:, None] - t[: spec.dim])
+    powers = [perm(d, k) * rise ** (d - k) * active if k <= d else 0.0 * rise for k in range(4)]
+    return np.stack([power @ A.T for power in powers])
+
+
+def _local(spec: LayerSpec, p: int, at: FloatArray) -> FloatArray:
+    """Terms of the recursion and of the difference formulas, with absolute values."""
+    t, r = spec.knots[p], spec.order
+    a, b = t[r - 1], t[-r]
+    m = np.searchsorted(t, at, side="right") - 1
+    if spec.outside != "natural":
+        first, last = np.searchsorted(t, a, side="right") - 1, np.searchsorted(t, b, side="left") - 1
+        m = np.clip(m, first, last)
+    else:
+        m = np.where(at == b, np.searchsorted(t, b, side="left") - 1, m)
+    levels = [(np.arange(t.size - 1) == m[:, None]).astype(float)]
+    for k in range(2, r + 1):
+        levels.append(_weighted(levels[-1], t, k, at))
+    out = np.zeros((4, at.size, t.size - r))
+    for d in range(min(4, r)):
+        level = levels[r - d - 1]
+        for k in range(r - d + 1, r + 1):
+            share = level * _inverse(t, k - 1)[: level.shape[1]]
+            level = (k - 1) * (share[:, :-1] + share[:, 1:])
+        out[d] = level
+    return out
+
+
+def _inverse(t: FloatArray, width: int) -> FloatArray:
+    span = t[width:] - t[:-width]
+    return np.divide(1.0, span, out=np.zeros_like(span), where=span != 0)
+
+
+def _weighted(level: FloatArray, t: FloatArray, k: int, x: FloatArray) -> FloatArray:
+    share = level * _inverse(t, k - 1)[: level.shape[1]]
+    count = level.shape[1] - 1
+    left = np.abs(x[:, None] - t[:count]) * share[:, :-1]
+    return left + np.abs(t[k : k + count] - x[:, None]) * share[:, 1:]
+
+
+def amplification(spec: LayerSpec, form: str) -> float:
+    """Largest row sum of |A^-1| |A|: how much coefficients lose on the way through the ReLU-power basis; 1 if local."""
+    if form == "local":
+        return 1.0
+    matrices = [ChangeOfBasis(SplineSpace(row, spec.order)).dense() for row in spec.knots]
+    return max(float((np.abs(np.linalg.inv(A)) @ np.abs(A)).sum(axis=1).max()) for A in matrices)
+
+
+def basis_errors(spec: LayerSpec, x: FloatArray, form: str = "local") -> tuple[FloatArray, FloatArray]:
+    """Sums M and allowed errors, both in units of eps, of all basis functions: (3, N, P, dim) each."""
+    stacked = np.stack([magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)], axis=2)
+    a, b = spec.domains.T
+    size = np.maximum(np.maximum(np.abs(a), np.abs(b)), b - a)[:, None]
+    factors = ROUNDINGS * spec.order * (1 + np.arange(3))[:, None, None, None]
+    return stacked[:3], factors * stacked[:3] + SHIFTS * size * stacked[1:]
+
+
+class Tolerances:
+    """Allowed errors of the quantities of a layer or network, as arrays of their shapes.
+
+    Parameters
+    ----------
+    specs : sequence of LayerSpec
+    x : array (N, P)
+    form : {"local", "truncated powers"}
+    """
+
+    def __init__(self, specs: Sequence[LayerSpec], x: FloatArray, form: str = "local") -> None:
+        self.specs = tuple(specs)
+        self.eps = EPS[self.specs[0].dtype]
+        self.truth = Truth(self.specs, x)
+        self.error, self.M, self.E = [np.zeros_like(x)], [], []
+        self.size: list[FloatArray] = []  # sums of absolute terms of f_qp, f'_qp, f''_qp
+        self.allowed: list[FloatArray] = []  # their errors in units of eps, at exact activations
+        for k, spec in enumerate(self.specs):
+            M, E = basis_errors(spec, self.truth.z[k], form)
+            C = np.abs(spec.coefficients)
+            self.M.append(M)
+            self.E.append(E)
+            self.size.append(np.einsum("dspi,qpi->dsqp", M, C))
+            terms = spec.n_inputs * spec.order
+            self.allowed.append(np.einsum("dspi,qpi->dsqp", E, C) + terms * self.size[-1])
+            moved = np.abs(self.truth.edges[k][1]) * self.error[-1][:, None, :]
+            self.error.append((self.allowed[-1][0] + moved).sum(axis=2))
+
+    def values(self) -> FloatArray:
+        """Allowed errors of the outputs (N, Q)."""
+        return self.eps * self.error[-1]
+
+    def _cotangents(self, dy: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Absolute sums of the cotangents of each layer's inputs and, last, of the outputs; and their errors."""
+        sizes, errors = [np.abs(dy)], [np.zeros_like(dy)]
+        for k in reversed(range(len(self.specs))):
+            size, allowed = self.size[k], self.allowed[k]
+            slope_error = allowed[1] + size[2] * self.error[k][:, None, :]
+            terms = self.specs[k].n_outputs
+            error = (sizes[0][:, :, None] * (slope_error + terms * size[1])).sum(axis=1)
+            error += (errors[0][:, :, None] * size[1]).sum(axis=1)
+            sizes.insert(0, (sizes[0][:, :, None] * size[1]).sum(axis=1))
+            errors.insert(0, error)
+        return sizes, errors
+
+    def input_gradients(self, dy: FloatArray) -> FloatArray:
+        """Allowed errors (N, P)."""
+        return self.eps * self._cotangents(dy)[1][0]
+
+    def coefficient_gradients(self, dy: FloatArray) -> list[FloatArray]:
+        """Allowed errors (Q, P, dim) of each layer."""
+        sizes, errors = self._cotangents(dy)
+        out = []
+        for k in range(len(self.specs)):
+            value_error = self.E[k][0] + self.M[k][1] * self.error[k][:, :, None] + dy.shape[0] * self.M[k][0]
+            allowed = np.einsum("sq,spi->qpi", sizes[k + 1], value_error)
+            out.append(self.eps * (allowed + np.einsum("sq,spi->qpi", errors[k + 1], self.M[k][0])))
+        return out
+
+    def second_derivatives(self, dy: FloatArray, direction: FloatArray) -> FloatArray:
+        """Allowed errors (N, P); for networks to leading order."""
+        tangents = [np.abs(direction)]
+        for size in self.size:
+            tangents.append((size[1] * tangents[-1][:, None, :]).sum(axis=2))
+        sizes, errors = self._cotangents(dy)
+        total, error = np.zeros_like(dy), np.zeros_like(dy)
+        for k in reversed(range(len(self.specs))):
+            size, allowed = self.size[k], self.allowed[k]
+            terms = self.specs[k].n_outputs + self.specs[k].n_inputs
+            curved = sizes[k + 1][:, :, None] * tangents[k][:, None, :]
+            own = curved * (allowed[2] + terms * size[2])
+            own += errors[k + 1][:, :, None] * size[2] * tangents[k][:, None, :]
+            passed = error[:, :, None] * size[1] + total[:, :, None] * (allowed[1] + terms * size[1])
+            error = (own + passed).sum(axis=1)
+            total = (total[:, :, None] * size[1] + curved * size[2]).sum(axis=1)
+        return self.eps * error
+
+    def gauss_newton(self) -> FloatArray:
+        """Allowed errors (M, M)."""
+        n_samples, n_outputs = self.truth.values.shape
+        sizes: list[FloatArray] = []
+        errors: list[FloatArray] = []
+        for q in range(n_outputs):
+            dy = np.zeros((n_samples, n_outputs))
+            dy[:, q] = 1.0
+            g, g_error = self._cotangents(dy)
+            for k in range(len(self.specs)):
+                value_error = self.E[k][0] + self.M[k][1] * self.error[k][:, :, None]
+                size = np.einsum("sq,spi->sqpi", g[k + 1], self.M[k][0])
+                error = np.einsum("sq,spi->sqpi", g[k + 1], value_error)
+                error += np.einsum("sq,spi->sqpi", g_error[k + 1], self.M[k][0])
+                sizes.append(size.reshape(n_samples, -1))
+                errors.append(error.reshape(n_samples, -1))
+        depth = len(self.specs)
+        J = np.stack([np.concatenate(sizes[q * depth : (q + 1) * depth], axis=1) for q in range(n_outputs)], axis=1)
+        dJ = np.stack([np.concatenate(errors[q * depth : (q + 1) * depth], axis=1) for q in range(n_outputs)], axis=1)
+        flat, off = J.reshape(n_samples * n_outputs, -1), dJ.reshape(n_samples * n_outputs, -1)
+        return self.eps * (flat.T @ off + off.T @ flat + (len(flat) + 2) * (flat.T @ flat)) / n_samples
+
+    def knot_gradients(self, dy: FloatArray) -> FloatArray:
+        """Allowed errors (P, n-1)."""
+        (spec,) = self.specs
+        r, t = spec.order, spec.knots
+        out = np.zeros((spec.n_inputs, spec.intervals - 1))
+        terms = dy.shape[0] * (2 * r + spec.n_outputs)
+        for p in range(spec.n_inputs):
+            for j in range(1, spec.intervals):
+                at = j + r - 1
+                doubled = np.insert(t[p], at, t[p, at])[None]
+                bhat = LayerSpec(doubled, np.zeros((1, 1, doubled.size - r)), r, spec.outside)
+                M, E = basis_errors(bhat, self.truth.z[0][:, p : p + 1])
+                i = np.arange(at - r + 1, at + 1)
+                C = np.abs(spec.coefficients[:, p])
+                weight = (C[:, i] + C[:, i - 1]) / (t[p, i + r - 1] - t[p, i])
+                allowed = 2 * E[0][:, 0, i] + terms * M[0][:, 0, i]
+                out[p, j - 1] = np.einsum("sq,si,qi->", np.abs(dy), allowed, weight)
+        return self.eps * out

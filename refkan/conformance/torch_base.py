@@ -1,0 +1,138 @@
+"""A base for layers in PyTorch: autograd gives all derivatives, so that an adapter only builds the layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from refkan.conformance.adapters import Adapter
+from refkan.conformance.specs import LayerSpec
+
+
+class TorchAdapter(Adapter):
+    """An adapter whose models are callables of tensors; implement `build` and `coefficients`.
+
+    `build(spec)` returns a module (or any callable x (N, P) -> y (N, Q)) with the knots and coefficients of the spec;
+    `self.tensor(array, spec.dtype)` makes tensors. `coefficients(model)` returns the tensor to differentiate, and
+    `to_papers` turns its layout into (Q, P, dim). Override `call` if the model is not called as `model(x)`, and
+    `knots(model)` if the knots (P, K) are a tensor to differentiate.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self.torch: Any = import_module("torch")
+        except ImportError as error:
+            raise ImportError(f"{type(self).__name__} needs PyTorch: pip install torch ({error})") from error
+        self.dtype = "float64"
+
+    def tensor(self, array: Any, dtype: str | None = None, grad: bool = False) -> Any:
+        """Return a tensor that owns its memory, in the format of the spec that was built last unless named."""
+        made = self.torch.tensor(np.asarray(array, np.float64), dtype=self.torch.float64)
+        made = made.to(getattr(self.torch, dtype or self.dtype))
+        return made.requires_grad_() if grad else made
+
+    def samples(self, x: Any) -> Any:
+        """Return samples as a tensor with the strides that x has, where they are positive."""
+        strides = [step // x.itemsize for step in x.strides]
+        made = self.tensor(x)
+        if x.flags.c_contiguous or any(step <= 0 for step in strides):
+            return made
+        base = self.torch.zeros(1 + sum((n - 1) * step for n, step in zip(x.shape, strides, strict=True)))
+        view = base.to(made.dtype).as_strided(x.shape, strides)
+        return view.copy_(made)
+
+    def call(self, model: Any, x: Any) -> Any:
+        """Outputs (N, Q) of a model at a tensor x (N, P)."""
+        return model(x)
+
+    def coefficients(self, model: Any) -> Any:
+        """Return the tensor of the coefficients (for a network, a list of them), as the model keeps it."""
+        raise NotImplementedError("implement coefficients(model): the tensor of spline coefficients")
+
+    def to_papers(self, array: Any) -> Any:
+        """Turn coefficients in the layout of the model, as a NumPy array, into (Q, P, dim)."""
+        return array
+
+    def knots(self, model: Any) -> Any:
+        """Return the tensor of the knots (P, K)."""
+        raise NotImplementedError("implement knots(model): the tensor of knots (P, K)")
+
+    def array(self, tensor: Any) -> Any:
+        """Return a tensor as a NumPy array; lower formats are widened to float64."""
+        tensor = tensor.detach()
+        return (tensor.double() if tensor.dtype == self.torch.bfloat16 else tensor).numpy()
+
+    def forward(self, model: Any, x: Any) -> Any:
+        """Outputs without recording a graph."""
+        with self.torch.no_grad():
+            return self.array(self.call(model, self.samples(x)))
+
+    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
+        """Gradients by autograd; None where the outputs do not depend on a tensor."""
+        declared = self.capabilities.derivatives
+        leaf = self.samples(x).requires_grad_()
+        wanted: dict[str, list[Any]] = {"inputs": [leaf]}
+        if "coefficients" in declared:
+            found = self.coefficients(model)
+            wanted["coefficients"] = list(found) if isinstance(found, list | tuple) else [found]
+        if "knots" in declared:
+            wanted["knots"] = [self.knots(model)]
+        tensors = [tensor for group in wanted.values() for tensor in group]
+        for tensor in tensors:
+            tensor.requires_grad_()
+        y = self.call(model, leaf)
+        gradients = list(self.torch.autograd.grad(y, tensors, self.tensor(dy).to(y.dtype), allow_unused=True))
+        out: dict[str, Any] = {}
+        for name, group in wanted.items():
+            parts = [None if g is None else self.array(g) for g in gradients[: len(group)]]
+            del gradients[: len(group)]
+            if name == "coefficients":
+                parts = [None if part is None else self.to_papers(part) for part in parts]
+            out[name] = parts if name == "coefficients" and len(parts) > 1 else parts[0]
+        if out.get("knots") is not None:
+            out["knots"] = self.interior(out["knots"])
+        return out
+
+    def interior(self, gradient: Any) -> Any:
+        """The columns of interior breakpoints of a gradient in all knots (P, K)."""
+        return gradient[:, self.order : gradient.shape[1] - self.order]
+
+    order = 1
+
+    def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
+        """Take the format and order of a spec; return the (first) layer."""
+        first = spec[0] if isinstance(spec, tuple) else spec
+        self.dtype, self.order = first.dtype, first.order
+        return first
+
+    def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
+        """Differentiate the input gradient once more."""
+        leaf = self.samples(x).requires_grad_()
+        y = self.call(model, leaf)
+        (dx,) = self.torch.autograd.grad(y, leaf, self.tensor(dy).to(y.dtype), create_graph=True)
+        if not dx.requires_grad:
+            raise RuntimeError("no graph through the input gradient: no double backward")
+        (ddx,) = self.torch.autograd.grad(dx, leaf, self.tensor(direction).to(dx.dtype), allow_unused=True)
+        return np.zeros(x.shape) if ddx is None else self.array(ddx)
+
+    def gauss_newton(self, model: Any, x: Any) -> Any:
+        """J^T J / N from one backward sweep for each sample and output."""
+        found = self.coefficients(model)
+        tensors = list(found) if isinstance(found, list | tuple) else [found]
+        for tensor in tensors:
+            tensor.requires_grad_()
+        y = self.call(model, self.samples(x))
+        rows = []
+        for entry in y.reshape(-1):
+            parts = self.torch.autograd.grad(entry, tensors, retain_graph=True)
+            rows.append(np.concatenate([np.asarray(self.to_papers(self.array(part))).ravel() for part in parts]))
+        J = np.stack(rows)
+        return J.T @ J / x.shape[0]
