@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from refkan import cli
 from refkan.cli import main
+from refkan.commands import spectrum
 
 SMALL = ["--orders", "2", "--intervals", "2", "3", "--widths", "2", "1", "--samples", "40"]
 
@@ -78,7 +78,7 @@ def test_a_cluster_that_is_not_there(monkeypatch, capsys):
         def Client(address, **options):  # noqa: N802
             raise OSError(f"Timed out trying to connect to {address}")
 
-    monkeypatch.setattr(cli, "import_module", lambda name: Unreachable)
+    monkeypatch.setattr(spectrum, "import_module", lambda name: Unreachable)
     assert run("--dask", "tcp://127.0.0.1:9") == 1
     assert "Timed out trying to connect to tcp://127.0.0.1:9" in capsys.readouterr().err
 
@@ -142,10 +142,11 @@ def failing_study(error):
 
 
 def test_a_dead_executor_and_an_interruption_have_codes_of_their_own(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "study", failing_study(RuntimeError("the executor failed when 3 of 4 points were done")))
+    died = RuntimeError("the executor failed when 3 of 4 points were done")
+    monkeypatch.setattr(spectrum, "study", failing_study(died))
     assert run("--output", str(tmp_path)) == 1
     assert "3 of 4 points" in capsys.readouterr().err
-    monkeypatch.setattr(cli, "study", failing_study(KeyboardInterrupt()))
+    monkeypatch.setattr(spectrum, "study", failing_study(KeyboardInterrupt()))
     assert run("--output", str(tmp_path)) == 130
     assert f"interrupted; finished points are kept in {tmp_path / 'points'}" in capsys.readouterr().err
     assert run() == 130

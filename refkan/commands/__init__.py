@@ -1,5 +1,7 @@
-"""Subcommands of `refkan` that are modules of their own."""
+"""Subcommands of `refkan`, one a file: each adds its parser, whose default `run` does the work and returns a code."""
 
+from refkan.commands.info import add_info
+from refkan.commands.spectrum import add_spectrum
 from refkan.commands.train import add_train_parser
 
-__all__ = ["add_train_parser"]
+__all__ = ["add_info", "add_spectrum", "add_train_parser"]

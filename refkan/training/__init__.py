@@ -1,21 +1,16 @@
-r"""Training of networks on the papers' problems: set-ups, trainings of one level, starts.
+r"""Training of networks on the papers' problems, level by level.
 
-equations   the problems as set-ups: points, weights, network, reference
-trainers    one level's training: with attention, on redrawn points
-starts      several starts, of which the best goes on
-schedules   learning rates
+A set-up is a problem with everything but the network: `poisson`, `burgers`, `allen_cahn`, `ordinary` and `regression`
+make one each, `setup_named` any of them. `train_starts` trains networks on it, by the methods of `minimize` or by
+`Attended` and `Redrawn`; `Cyclic`, `Decaying` and `Ramped` are learning rates.
 """
 
-from refkan.training.equations import (
-    ORDINARY,
-    PROBLEMS,
-    allen_cahn,
-    burgers,
-    ordinary,
-    poisson,
-    regression,
-    setup_named,
-)
+from refkan.training.allen_cahn_setup import allen_cahn
+from refkan.training.burgers_setup import burgers
+from refkan.training.named import PROBLEMS, setup_named
+from refkan.training.ordinary_setup import ORDINARY, ordinary
+from refkan.training.poisson_setup import poisson
+from refkan.training.regression_setup import regression
 from refkan.training.schedules import Cyclic, Decaying, Ramped
 from refkan.training.setups import Setup, Shape
 from refkan.training.starts import StartsResult, TrainedNetwork, train_starts

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 
 from refkan.architectures import kan, mlp
-from refkan.arguments import as_samples, check_count, check_type
+from refkan.arguments import check_count, check_type
 from refkan.array_types import FloatArray
 from refkan.losses import Collocation, LeastSquares, Term
 from refkan.networks import Network
 
 Range = tuple[float, float]
+
+AXES = ((1.0, 0.0), (0.0, 1.0))
+"""Directions of derivatives of functions of two variables."""
 
 BATCH = 256
 """Points of the statistics batch: node maps that take statistics cost one more sweep over them in each evaluation."""
@@ -180,11 +183,3 @@ def midpoints(low: float, high: float, n: int) -> FloatArray:
     """Midpoints of n equal cells of an interval."""
     points: FloatArray = low + (high - low) * (np.arange(n) + 0.5) / n
     return points
-
-
-def as_points(name: str, points: Any, columns: int) -> FloatArray:
-    """Return given points (N, columns), at least one."""
-    array: FloatArray = np.asarray(as_samples(name, points, columns), dtype=float)
-    if array.shape[0] == 0:
-        raise ValueError(f"{name} must hold at least one point; got none")
-    return array

@@ -1,0 +1,33 @@
+"""`refkan info`: the installation."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import refkan
+from refkan.kernels.launch import thread_count
+
+PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "python-flint", "mpmath", "rich", "torch", "jax", "dask")
+
+
+def add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `info`."""
+    info = commands.add_parser("info", help="versions, threads and where compiled kernels are kept")
+    info.set_defaults(run=show_info)
+
+
+def show_info(chosen: argparse.Namespace) -> int:
+    """Print what a report of a problem should say about the installation."""
+    print(f"refkan {refkan.__version__}, Python {platform.python_version()}, {platform.machine()}, {sys.platform}")
+    for package in PACKAGES:
+        try:
+            print(f"  {package} {version(package)}")
+        except PackageNotFoundError:
+            print(f"  {package} not installed")
+    print(f"  kernel threads: {thread_count()}")
+    print(f"  kernel cache: {os.environ.get('NUMBA_CACHE_DIR', 'beside the kernels')}")
+    return 0

@@ -1,0 +1,130 @@
+"""`refkan spectrum`: a conditioning study."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
+from multiprocessing import get_context
+from pathlib import Path
+
+from refkan.checkpoints import require_writable, write_atomically
+from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
+from refkan.conditioning import Study, grid, study, to_json, to_png
+from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
+from refkan.conditioning.driver import WHICH
+from refkan.node_maps import NODE_MAPS
+from refkan.problems import regression_target
+
+THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `spectrum`."""
+    p = commands.add_parser(
+        "spectrum",
+        help="a conditioning study: spectra of networks over orders, intervals, bases, layers and seeds",
+        description="Condition numbers, ranks and nullities, numerical and analytic, of all combinations of the "
+        "options given, as a table; with --output also as DIR/spectrum.json and a figure, DIR/spectrum.png.",
+        epilog="Points that are done are kept in DIR/points and not computed again. Exit code: 0; 1 if a point or the "
+        "executor failed; 2 for wrong usage; 130 if interrupted.",
+    )
+    p.add_argument("--orders", type=int, nargs="+", default=[2, 3], metavar="R", help="default: 2 3")
+    p.add_argument("--intervals", type=int, nargs="+", default=[4, 8], metavar="N", help="in all layers; default: 4 8")
+    p.add_argument("--bases", choices=KINDS, nargs="+", default=["spline", "relu"], help="default: spline relu")
+    p.add_argument(
+        "--widths", type=int, nargs="+", action="append", metavar="D", help="may be repeated; default: 2 5 1"
+    )
+    p.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="default: 0")
+    p.add_argument("--which", choices=WHICH, default=WHICH[0], help="default: %(default)s")
+    p.add_argument("--preconditioner", choices=PRECONDITIONERS)
+    p.add_argument("--node-map", choices=sorted(NODE_MAPS), default="affine", help="default: %(default)s")
+    p.add_argument("--samples", type=int, default=1000, metavar="N", help="uniform samples; default: %(default)s")
+    p.add_argument("--output", type=Path, metavar="DIR", help="where results go; nothing is written without it")
+    where = p.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="N", help="processes to compute in, one thread each")
+    where.add_argument("--dask", metavar="ADDRESS", help="scheduler of a dask cluster to compute on")
+    p.set_defaults(run=run_spectrum)
+
+
+def run_spectrum(chosen: argparse.Namespace) -> int:
+    """Run a conditioning study and print its table; progress goes to the standard error stream."""
+    widths = chosen.widths or [[2, 5, 1]]
+    try:
+        if chosen.workers is not None and chosen.workers < 1:
+            raise ValueError(f"--workers must be at least 1; got {chosen.workers}")
+        common = {"which": chosen.which, "preconditioner": chosen.preconditioner, "samples": chosen.samples}
+        points = grid(
+            chosen.bases, widths, chosen.orders, chosen.intervals, chosen.seeds, node_map=chosen.node_map, **common
+        )
+        if chosen.which == "hessian" and any((w[0], w[-1]) != (2, 1) for w in widths):
+            raise ValueError("--which hessian needs two inputs and one output, those of the regression target of [S26]")
+        if chosen.output is not None:
+            require_writable(chosen.output)
+    except (ValueError, OSError) as error:
+        return _refuse(error, USAGE)
+    try:
+        with _executor(chosen.workers, chosen.dask) as executor:
+            result = study(
+                points,
+                executor,
+                None if chosen.output is None else chosen.output / "points",
+                progress=lambda line: print(line, file=sys.stderr),
+                target=regression_target if chosen.which == "hessian" else None,
+            )
+    except ImportError as error:
+        return _refuse(error, USAGE)
+    except (RuntimeError, OSError) as error:
+        return _refuse(error, FAILED)
+    except KeyboardInterrupt:
+        kept = "" if chosen.output is None else f"; finished points are kept in {chosen.output / 'points'}"
+        return _refuse(f"interrupted{kept}", INTERRUPTED)
+    print(result.table)
+    if chosen.output is not None:
+        _write(result, chosen.output)
+    return FAILED if result.failed else OK
+
+
+def _write(result: Study, folder: Path) -> None:
+    write_atomically(folder / "spectrum.json", to_json(result))
+    write_atomically(folder / "spectrum.png", to_png(result))
+
+
+def _refuse(error: object, code: int) -> int:
+    print(f"refkan spectrum: {error}", file=sys.stderr)
+    return code
+
+
+@contextmanager
+def _executor(workers: int | None, address: str | None) -> Iterator[Executor | None]:
+    """The executor that was asked for, closed afterwards."""
+    if workers is not None:
+        # Fresh processes: forked ones would inherit the locks of threads that they do not have.
+        with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            yield pool
+    elif address is not None:
+        try:
+            distributed = import_module("distributed")
+        except ImportError as error:
+            raise ImportError(f"--dask needs the extra: pip install 'refkan[cluster]' ({error})") from error
+        client = distributed.Client(address, timeout=10, set_as_default=False)
+        with client, client.get_executor(pure=False) as cluster:
+            yield cluster
+    else:
+        yield None
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Tell processes that are started meanwhile to compute on one thread, unless the user has set how many."""
+    added = [name for name in THREAD_VARIABLES if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)

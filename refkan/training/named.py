@@ -1,0 +1,51 @@
+"""Set-ups by name."""
+
+from __future__ import annotations
+
+from refkan.arguments import check_choice
+from refkan.problems import TARGETS
+from refkan.training.allen_cahn_setup import allen_cahn
+from refkan.training.burgers_setup import burgers
+from refkan.training.ordinary_setup import ORDINARY, ordinary
+from refkan.training.poisson_setup import poisson
+from refkan.training.regression_setup import regression
+from refkan.training.setups import Setup
+
+
+def setup_named(name: str, points: int | None = None) -> Setup:
+    """Return a set-up by name: "poisson", "burgers", "allen-cahn", one of `ORDINARY`, or a target of regression.
+
+    Parameters
+    ----------
+    name : str
+    points : int, optional
+        Points in each variable for Poisson and Burgers, in all for others; as published by default.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name; all names are listed.
+
+    Examples
+    --------
+    >>> setup_named("burgers", 16).terms[0].n_points
+    256
+    """
+    check_choice("problem", name, PROBLEMS)
+    if points is None:
+        points = POINTS.get(name, 400 if name in ORDINARY else 20000)
+    match name:
+        case "poisson":
+            return poisson(points)
+        case "burgers":
+            return burgers((points, points), edge_points=points)
+        case "allen-cahn":
+            return allen_cahn(points)
+    return ordinary(name, points) if name in ORDINARY else regression(name, points)
+
+
+POINTS = {"poisson": 49, "burgers": 64}
+"""Points in each variable, as published."""
+
+PROBLEMS = ("poisson", "burgers", "allen-cahn", *ORDINARY, *TARGETS)
+"""Names that `setup_named` knows."""
