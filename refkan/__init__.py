@@ -1,13 +1,15 @@
 """refkan: a CPU ground truth for spline networks."""
 
 from refkan import bsplines, checks, conditioning, exact, hessians, problems, relu_powers
-from refkan.architectures import kan, mlp
+from refkan.adaptivity import minimize_adaptive
+from refkan.architectures import chebyshev_kan, kan, mlp
 from refkan.archives import load, save
 from refkan.change_of_basis import ChangeOfBasis
 from refkan.conditioning import spectrum
 from refkan.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
-from refkan.layers import DenseLayer, ReluLayer, SiluLayer, SplineLayer
-from refkan.losses import LeastSquares
+from refkan.hierarchy import minimize_multilevel, multistart
+from refkan.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
+from refkan.losses import Collocation, LeastSquares
 from refkan.networks import Network
 from refkan.optimizers import minimize
 from refkan.spaces import SplineSpace
@@ -17,6 +19,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ChangeOfBasis",
+    "ChebyshevLayer",
+    "Collocation",
     "ConvergenceError",
     "DegenerateNodeError",
     "DenseLayer",
@@ -29,6 +33,7 @@ __all__ = [
     "SplineLayer",
     "SplineSpace",
     "bsplines",
+    "chebyshev_kan",
     "checks",
     "conditioning",
     "exact",
@@ -36,7 +41,10 @@ __all__ = [
     "kan",
     "load",
     "minimize",
+    "minimize_adaptive",
+    "minimize_multilevel",
     "mlp",
+    "multistart",
     "problems",
     "prolongation_matrix",
     "relu_powers",
