@@ -188,13 +188,16 @@ class SplineSpace:
         if np.iscomplexobj(new):
             raise TypeError("new_knots must be real numbers; got complex ones")
         a, b = self.domain
-        for k, t in enumerate(new):
-            if not a < t < b:
-                raise KnotError(f"new_knots must lie inside the domain ({a}, {b}); got new_knots[{k}]={t}")
-            if t in self.breakpoints:
-                raise KnotError(f"new_knots must not be knots already; got new_knots[{k}]={t}")
-            if t in new[:k]:
-                raise KnotError(f"new_knots must be distinct; got new_knots[{k}]={t} twice")
+        outside, known = (new <= a) | (new >= b), np.isin(new, self.breakpoints)
+        again = np.ones(new.size, bool)
+        again[np.unique(new, return_index=True)[1]] = False  # the first of each
+        for k in np.flatnonzero(outside | known | again)[:1]:
+            got = f"got new_knots[{k}]={new[k]}"
+            if outside[k]:
+                raise KnotError(f"new_knots must lie inside the domain ({a}, {b}); {got}")
+            if known[k]:
+                raise KnotError(f"new_knots must not be knots already; {got}")
+            raise KnotError(f"new_knots must be distinct; {got} twice")
         return SplineSpace(np.sort(np.concatenate([self.knots, new])), self.order)
 
     def require_strictly_increasing(self) -> None:

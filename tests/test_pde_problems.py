@@ -24,7 +24,6 @@ from refkan.training import (
     Redrawn,
     allen_cahn,
     burgers,
-    equations,
     ordinary,
     poisson,
     regression,
@@ -32,6 +31,9 @@ from refkan.training import (
     setups,
     train_starts,
 )
+from refkan.training.allen_cahn_setup import allen_cahn_residual
+from refkan.training.burgers_setup import burgers_residual
+from refkan.training.poisson_setup import poisson_residual
 from refkan.training.trainers import carried, joined
 
 SMALL = {
@@ -84,10 +86,10 @@ def exact_quantities(name):
 
 
 CASES = {
-    "poisson": (equations.poisson_residual, 1e-10),
-    "burgers": (equations.burgers_residual, 1e-7),
+    "poisson": (poisson_residual, 1e-10),
+    "burgers": (burgers_residual, 1e-7),
     # Differences of a solution with fronts of width 1e-2 are off by (d/width)^2 of u_xx/10^4, and the solution by 8e-9.
-    "allen-cahn": (equations.allen_cahn_residual, 5e-3),
+    "allen-cahn": (allen_cahn_residual, 5e-3),
 }
 
 
@@ -107,8 +109,8 @@ def test_the_exact_solution_has_no_residual(name):
 def test_diffusion_enters_allen_cahn_with_its_sign():
     zero = np.zeros(3)
     x = np.zeros((3, 2))
-    np.testing.assert_array_equal(equations.allen_cahn_residual(x, zero, zero, zero, zero + 1), -1e-4 * np.ones(3))
-    assert (equations.allen_cahn_residual(x, zero + 0.5, zero, zero, zero) < 0).all()  # u grows from 1/2 to 1
+    np.testing.assert_array_equal(allen_cahn_residual(x, zero, zero, zero, zero + 1), -1e-4 * np.ones(3))
+    assert (allen_cahn_residual(x, zero + 0.5, zero, zero, zero) < 0).all()  # u grows from 1/2 to 1
 
 
 @pytest.mark.parametrize("name", ORDINARY)

@@ -12,6 +12,7 @@ import numpy as np
 from refkan.archives import save
 from refkan.checkpoints import require_writable, write_atomically
 from refkan.commands.configuration import Configuration, configuration
+from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.progress import Progress
 from refkan.conversion import BASES
 from refkan.node_maps import NODE_MAPS
@@ -19,8 +20,6 @@ from refkan.optimizers import METHODS, RESIDUAL_METHODS
 from refkan.training import PROBLEMS, train_starts
 from refkan.training.pictures import to_png
 from refkan.training.records import record, to_json
-
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -209,9 +209,7 @@ def networks(dtype: str) -> Plan:
             name = f"{dtype}/network/degree-{degree}/{kind}/{'-'.join(map(str, widths))}"
             rng = generator(name)
             # B-splines sum to one: coefficients below 1/4 keep the sum over up to three inputs within (-1, 1).
-            specs = tuple(
-                layer_spec(dtype, degree, kind, (Q, P), rng, 0.25) for P, Q in pairwise(widths)
-            )
+            specs = tuple(layer_spec(dtype, degree, kind, (Q, P), rng, 0.25) for P, Q in pairwise(widths))
             x = samples(specs[0], "interior", rng, count)
             few = ("gauss-newton",) if len(widths) == 3 and degree == 2 else ()
             plan.append((setting(name, specs, x, rng), (*SMOOTH, *few)))

@@ -38,7 +38,7 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "conform",
         help="judge the layers of another backend against exact values",
         description="Run the cases that an adapter declares it can do, and say what is wrong and why. Adapters "
-        "that come with refkan are in refkan.conformance.backends: PlainTorch, PlainJax, Pykan, Jaxkan, EfficientKan...",
+        "that come with refkan are in refkan.conformance.backends: PlainTorch, PlainJax, Pykan, Jaxkan, ...",
         epilog=EXIT_CODES,
     )
     p.add_argument("--backend", required=True, metavar="PACKAGE.MODULE:ADAPTER")
@@ -52,7 +52,7 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument("--list", action="store_true", help="show the keys of the cases that would be judged")
     p.add_argument(
         "--import-timeout", type=float, default=120.0, metavar="SECONDS",
-        help="how long importing the backend may take, tried in another process first; 0: not tried; default: %(default)g",
+        help="how long importing it may take, tried in another process first; 0: not tried; default: %(default)g",
     )  # fmt: skip
     p.set_defaults(run=run_conform)
 
@@ -69,9 +69,7 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     to.add_argument(
         "--dtype", choices=DTYPES, nargs="+", default=["float64", "float32"], help="default: float64 float32"
     )
-    to.add_argument(
-        "--select", nargs="+", default=[], metavar="PART", help="only cases whose key has all of these"
-    )
+    to.add_argument("--select", nargs="+", default=[], metavar="PART", help="only cases whose key has all of these")
     to.set_defaults(run=run_export)
     back = parts.add_parser(
         "check",

@@ -263,6 +263,11 @@ def _array(name: str, value: Any) -> FloatArray:
 
 def _checked(name: str, value: Any, shape: tuple[int, ...], dtype: str) -> FloatArray:
     array = _array(name, value)
+    given = getattr(value, "dtype", None)
+    if dtype == "float64" and str(given) in ("float32", "float16", "bfloat16"):
+        raise BadResultError(
+            f"{name} returned {given} in a case of float64: build and compute in the format of the spec"
+        )
     if array.shape != shape:
         raise BadResultError(f"{name} returned shape {array.shape}; expected {shape}")
     return array

@@ -10,10 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from xml.etree import ElementTree
 
 from refkan.conformance import findings as f
-from refkan.conformance.cases import VERSION
+from refkan.conformance.cases import QUANTITIES, VERSION
 from refkan.conformance.findings import Finding
 
 PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
+
+ENOUGH = 3
+"""Failures of a quantity that suffice to name a defect."""
 
 LINES = 3
 """Failures shown of each kind, unless all are asked for."""
@@ -66,8 +69,17 @@ def groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
 
 
 def leading_hint(findings: Sequence[Finding]) -> str:
-    """Return the hint that explains most failures, "" if nothing failed or none has a hint."""
-    found = Counter(hint.name for finding in findings if finding.status in f.BAD for hint in finding.hints)
+    """Return the hint that explains most failures of the most basic quantity that fails; "" if there is none.
+
+    Where values are wrong, gradients are wrong for the same reason, and say less about it.
+    """
+    failed = [finding for finding in findings if finding.status in f.BAD and finding.hints]
+    for quantity in QUANTITIES:
+        basic = [finding for finding in failed if finding.quantity == quantity]
+        if len(basic) >= ENOUGH:
+            failed = basic
+            break
+    found = Counter(hint.name for finding in failed for hint in finding.hints)
     return found.most_common(1)[0][0] if found else ""
 
 

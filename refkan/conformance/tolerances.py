@@ -2,11 +2,12 @@ r"""How far a correct backend may be from the truth: eps times sums of absolute 
 
 A basis function or derivative of it (d = 0, 1, 2) is allowed the error
 
-    eps (C_d M_d + 4 L M_{d+1}),    C_d = 5 r (1 + d),
+    eps (C_d M_d + 4 L M_{d+1} + 5 T_d),    C_d = 5 r (1 + d),    T_d = sum_k M_{d+k} w^k / k!,
 
 M_d the sum of absolute values of the terms in its formula (no cancellation between terms), r levels of recursion with
 five roundings each, once for each differentiation; L the size of the domain: codes for equal spacing compute
-(x - a)/h, which carries four roundings relative to L, and a shift of x changes d by M_{d+1}. A sum of T terms adds
+(x - a)/h, which carries four roundings relative to L, and a shift of x changes d by M_{d+1}; w the length of the knot
+interval, and of the way to it outside: codes that keep a polynomial for each interval add its terms. A sum of T terms adds
 T eps times the sum of absolute terms. In networks the error of activations is carried along through the absolute
 values of the next derivatives. The bound is a worst case to first order in eps; correct layers stay well below it.
 
@@ -17,7 +18,7 @@ larger, and M_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the rig
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import perm
+from math import factorial, perm
 
 import numpy as np
 
@@ -36,7 +37,7 @@ FORMS = ("local", "truncated powers")
 
 
 def magnitudes(spec: LayerSpec, p: int, x: FloatArray, form: str = "local") -> FloatArray:
-    """Sums of absolute terms M_0..M_3 of all basis functions of input p at x (N,), shape (4, N, dim)."""
+    """Sums of absolute terms M_0, M_1, ... of all basis functions of input p at x (N,), shape (max(4, r), N, dim)."""
     a, b = spec.domains[p]
     outside = (x < a) | (x > b)
     at = np.clip(x, a, b) if spec.outside == "linear" else x
@@ -44,18 +45,18 @@ def magnitudes(spec: LayerSpec, p: int, x: FloatArray, form: str = "local") -> F
     if spec.outside == "linear":
         far = np.abs(x - at)[:, None]
         out[0] += far * out[1]
-        out[1:] = np.where(outside[:, None], np.stack([out[1], out[2], out[3]]), out[1:])
+        out[2:] = np.where(outside[:, None], out[1], out[2:])  # the truth is 0 there; room for the slope's rounding
     return out
 
 
 def _truncated(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:
-    """Sum_j |A_ij| times derivatives of max(x - t_j, 0)^(r-1), up to the third."""
+    """Sum_j |A_ij| times derivatives of max(x - t_j, 0)^(r-1)."""
     t, d = spec.knots[p], spec.order - 1
     A = np.abs(ChangeOfBasis(SplineSpace(t, spec.order)).dense())
     a, b = spec.domains[p]
     active = t[: spec.dim] <= (np.clip(x, a, b) if spec.outside != "natural" else x)[:, None]  # those of the end piece
     rise = np.abs(x[:, None] - t[: spec.dim])
-    powers = [perm(d, k) * rise ** (d - k) * active if k <= d else 0.0 * rise for k in range(4)]
+    powers = [perm(d, k) * rise ** (d - k) * active if k <= d else 0.0 * rise for k in range(max(4, d + 1))]
     return np.stack([power @ A.T for power in powers])
 
 
@@ -72,8 +73,8 @@ def _local(spec: LayerSpec, p: int, at: FloatArray) -> FloatArray:
     levels = [(np.arange(t.size - 1) == m[:, None]).astype(float)]
     for k in range(2, r + 1):
         levels.append(_weighted(levels[-1], t, k, at))
-    out = np.zeros((4, at.size, t.size - r))
-    for d in range(min(4, r)):
+    out = np.zeros((max(4, r), at.size, t.size - r))
+    for d in range(r):
         level = levels[r - d - 1]
         for k in range(r - d + 1, r + 1):
             share = level * _inverse(t, k - 1)[: level.shape[1]]
@@ -104,11 +105,25 @@ def amplification(spec: LayerSpec, form: str) -> float:
 
 def basis_errors(spec: LayerSpec, x: FloatArray, form: str = "local") -> tuple[FloatArray, FloatArray]:
     """Sums M and allowed errors, both in units of eps, of all basis functions: (3, N, P, dim) each."""
-    stacked = np.stack([magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)], axis=2)
+    stacked = [magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)]
+    M = np.stack(stacked, axis=2)
     a, b = spec.domains.T
     size = np.maximum(np.maximum(np.abs(a), np.abs(b)), b - a)[:, None]
     factors = ROUNDINGS * spec.order * (1 + np.arange(3))[:, None, None, None]
-    return stacked[:3], factors * stacked[:3] + SHIFTS * size * stacked[1:]
+    width = np.stack([_widths(spec, p, x[:, p]) for p in range(spec.n_inputs)], axis=1)[:, :, None]
+    taylor = np.stack([sum(M[d + k] * width**k / factorial(k) for k in range(len(M) - d)) for d in range(3)])
+    return M[:3], factors * M[:3] + SHIFTS * size * M[1:4] + ROUNDINGS * taylor
+
+
+def _widths(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:
+    """Length of the interval at each point, at knots the longer of two, and of the way to the nearest outside."""
+    points = np.unique(spec.knots[p])
+    if spec.outside != "natural":
+        a, b = spec.domains[p]
+        points = points[(points >= a) & (points <= b)]
+    beside = [np.clip(np.searchsorted(points, x, side=s) - 1, 0, points.size - 2) for s in ("left", "right")]
+    away = np.maximum(np.maximum(points[0] - x, x - points[-1]), 0.0)
+    return np.asarray(np.diff(points)[np.stack(beside)].max(axis=0) + away)
 
 
 class Tolerances:

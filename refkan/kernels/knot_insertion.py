@@ -95,54 +95,70 @@ def copied(j, order, coarse, fine, start, values):
 
 
 @kernel
+def piece_under(j, order, fine):
+    """Index of a fine interval of the domain on which B-spline j lives; it does not fall with j.
+
+    At the end of the domain over which more of the function hangs: the blossom extrapolates least from there.
+    """
+    last = fine.shape[0] - order - 1
+    left, right = order - 1 - j, j + order - 1 - last
+    piece = j
+    if left > 0 and left >= right:
+        piece = order - 1
+    elif right > 0:
+        piece = last
+    while piece < last and fine[piece + 1] <= fine[piece]:
+        piece += 1
+    while fine[piece + 1] <= fine[piece]:
+        piece -= 1
+    return piece
+
+
+@kernel
+def insert_missing(inner, order, knots, C):
+    """Insert into a window of 2r knots those of inner[1 : r] that it lacks and can take; return its size."""
+    size = order
+    for k in range(1, order):
+        missing = 0
+        for i in range(1, k + 1):
+            missing += inner[i] == inner[k]
+        for i in range(size + order):
+            missing -= knots[i] == inner[k]
+        if missing > 0 and knots[0] < inner[k] < knots[size + order - 1]:
+            size = insert(inner[k], order, knots, C, size)
+    return size
+
+
+@kernel
+def set_identity(order, C):
+    """Coefficients that are themselves: the first r rows of C."""
+    for i in range(order):
+        for column in range(order):
+            C[i, column] = 1.0 if i == column else 0.0
+
+
+@kernel
 def prolongation_rows(first, last, order, coarse, fine, start, values):
     """c_fine[j] = sum_k values[j, k] c_coarse[start[j] + k] for j = first..last-1; values (dim_fine, r)."""
-    n = fine.shape[0] - 2 * order + 1
     knots, C = np.empty(3 * order + 1), np.empty((2 * order + 1, order))
     inner = np.empty(order)
+    m = order - 1
     for j in range(first, last):
         if copied(j, order, coarse, fine, start, values):
             continue
         for k in range(1, order):
             inner[k] = fine[j + k]
-        # An interval of the domain on which this B-spline lives, at the end of the domain over which more of it hangs:
-        # the blossom extrapolates least from there. Then the coarse interval around it.
-        left, right = order - 1 - j, j - n + 1
-        piece = j
-        if left > 0 and left >= right:
-            piece = order - 1
-        elif right > 0:
-            piece = order + n - 2
-        while piece < order + n - 2 and fine[piece + 1] <= fine[piece]:
-            piece += 1
-        while fine[piece + 1] <= fine[piece]:
-            piece -= 1
-        m = order - 1
-        while m + 1 < coarse.shape[0] - order and coarse[m + 1] <= fine[piece]:
+        piece = piece_under(j, order, fine)
+        while m + 1 < coarse.shape[0] - order and coarse[m + 1] <= fine[piece]:  # the coarse interval around the piece
             m += 1
         start[j] = m - order + 1
         for i in range(2 * order):
             knots[i] = coarse[m - order + 1 + i]
-        for i in range(order):
-            for column in range(order):
-                C[i, column] = 1.0 if i == column else 0.0
-        size = order
-        for k in range(1, order):
-            missing = 0
-            for i in range(1, k + 1):
-                missing += inner[i] == inner[k]
-            for i in range(size + order):
-                missing -= knots[i] == inner[k]
-            if missing > 0 and knots[0] < inner[k] < knots[size + order - 1]:
-                size = insert(inner[k], order, knots, C, size)
-        found = position(inner, order, knots, size)
-        if found >= 0:
-            for column in range(order):
-                values[j, column] = C[found, column]
-        else:
-            for i in range(order):
-                for column in range(order):
-                    C[i, column] = 1.0 if i == column else 0.0
+        set_identity(order, C)
+        row = position(inner, order, knots, insert_missing(inner, order, knots, C))
+        if row < 0:
+            set_identity(order, C)
             blossom(inner, order, coarse, m, C)
-            for column in range(order):
-                values[j, column] = C[0, column]
+            row = 0
+        for column in range(order):
+            values[j, column] = C[row, column]

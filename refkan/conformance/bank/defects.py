@@ -28,7 +28,7 @@ class Defect:
 
     make: Callable[[], Adapter]
     hint: str
-    select: tuple[str, ...] = ("degree-3",)
+    select: tuple[str, ...] = ("layer/degree-3",)
 
 
 def of_layer(layer: type[NumpyLayer]) -> Callable[[], Adapter]:
@@ -47,36 +47,38 @@ DEFECTS: dict[str, Defect] = {
     "float32 knots": Defect(of_layer(l.Float32Knots), "float32 knots"),
     "float32 coefficients": Defect(of_layer(l.Float32Coefficients), "float32 coefficients"),
     "float32 inputs": Defect(of_layer(l.Float32Inputs), "float32 inputs"),
-    "float32 arithmetic": Defect(of_layer(l.Float32Arithmetic), "float32 arithmetic"),
+    "float32 arithmetic": Defect(of_layer(l.Float32Arithmetic), "float32 arithmetic", ("layer/degree-3", "3x2")),
     "mean over inputs": Defect(of_layer(l.MeanOverInputs), "constant factor"),
     "mean over samples": Defect(of_layer(l.MeanOverSamples), "constant factor"),
     "slope without the degree": Defect(of_layer(l.SlopeWithoutDegree), "constant factor"),
     "sign of the input gradient": Defect(of_layer(l.SignOfInputGradient), "sign"),
     "sign of second derivatives": Defect(of_layer(l.SignOfSecond), "sign"),
-    "right end open": Defect(of_layer(l.RightEndOpen), "right end open"),
-    "left limit at knots": Defect(of_layer(l.LeftLimit), "left limit at knots", ("degree-1",)),
-    "inputs clamped": Defect(of_layer(l.ClampedInputs), "only outside the domain"),
-    "rule outside ignored": Defect(of_layer(l.NaturalAnyway), "only outside the domain"),
-    "zero outside": Defect(of_layer(l.ZeroOutside), "only outside the domain"),
+    "right end open": Defect(of_layer(l.RightEndOpen), "right end open", ("degree-3", "ends")),
+    "left limit at knots": Defect(of_layer(l.LeftLimit), "left limit at knots", ("degree-1", "knots")),
+    "inputs clamped": Defect(of_layer(l.ClampedInputs), "only outside the domain", ("basis/degree-3", "-natural")),
+    "rule outside ignored": Defect(of_layer(l.NaturalAnyway), "only outside the domain", ("basis/degree-3", "-linear")),
+    "zero outside": Defect(of_layer(l.ZeroOutside), "only outside the domain", ("basis/degree-3", "-polynomial")),
     "coefficients transposed": Defect(of_layer(l.TransposedCoefficients), "transposed coefficients"),
     "gradient transposed": Defect(of_layer(l.TransposedGradient), "transposed coefficients"),
-    "coefficients reversed": Defect(of_layer(l.ReversedCoefficients), "reversed coefficients"),
+    "coefficients reversed": Defect(
+        of_layer(l.ReversedCoefficients), "reversed coefficients", ("layer/degree-3", "3x2")
+    ),
     "coefficients shifted": Defect(of_layer(l.ShiftedCoefficients), "shifted index"),
     "gradient shifted": Defect(of_layer(l.ShiftedGradient), "shifted index"),
     "knots shifted": Defect(of_layer(l.ShiftedKnots), "shifted index"),
-    "always cubic": Defect(of_layer(l.AlwaysCubic), "degree fixed", ("degree-2",)),
+    "always cubic": Defect(of_layer(l.AlwaysCubic), "degree fixed", ("degree-2", "interior")),
     "equal spacing": Defect(of_layer(l.EqualSpacing), "equal spacing assumed"),
     "equal spacing after an update": Defect(a.EqualSpacingAfterUpdate, "equal spacing assumed", ("update", "after")),
     "knots of the first input": Defect(of_layer(l.KnotsOfFirstInput), "knots of another input"),
-    "0/0 unguarded": Defect(of_layer(l.Unguarded), "NaN from repeated knots"),
-    "0/0 mended too late": Defect(of_layer(l.NanToNum), "NaN from repeated knots"),
+    "0/0 unguarded": Defect(of_layer(l.Unguarded), "NaN from repeated knots", ("degree-3", "repeated")),
+    "0/0 mended too late": Defect(of_layer(l.NanToNum), "NaN from repeated knots", ("degree-3", "repeated")),
     "knots that coincide after an update": Defect(a.CoincidingKnots, "NaN from repeated knots", ("discrete-data",)),
     "basis not normalised": Defect(of_layer(l.Unnormalised), "basis not normalised"),
-    "last function missing": Defect(of_layer(l.LastUnused), "end coefficient unused"),
+    "last function missing": Defect(of_layer(l.LastUnused), "end coefficient unused", ("degree-3", "interior")),
     "last input missing": Defect(of_layer(l.LastInputLeftOut), "input left out"),
     "inputs detached": Defect(of_layer(l.DetachedInputs), "detached gradient"),
     "coefficients detached": Defect(of_layer(l.DetachedCoefficients), "detached gradient"),
-    "second derivatives detached": Defect(of_layer(l.DetachedSecond), "detached gradient"),
+    "second derivatives detached": Defect(of_layer(l.DetachedSecond), "detached gradient", ("degree-3", "interior")),
     "first layer detached": Defect(a.FirstLayerDetached, "detached gradient", ("network",)),
     "sums in another order each time": Defect(a.Nondeterministic, "not deterministic"),
     "noise left on": Defect(a.NoisyForward, "not deterministic"),
@@ -86,11 +88,13 @@ DEFECTS: dict[str, Defect] = {
     "samples sorted": Defect(of_layer(l.SortedSamples), "samples reordered"),
     "strides ignored": Defect(a.StridesIgnored, "strides ignored"),
     "cotangent ignored": Defect(of_layer(l.CotangentIgnored), "cotangent ignored"),
-    "truncated powers": Defect(of_layer(l.TruncatedPowers), "cancellation of truncated powers"),
-    "refinement by samples": Defect(a.RefineBySamples, "function changed by refine"),
-    "refinement by interpolated coefficients": Defect(a.RefineByInterpolation, "function changed by refine"),
-    "update by samples": Defect(a.UpdateBySamples, "function changed by update"),
-    "scale applied twice by an update": Defect(a.UpdateScaledTwice, "function changed by update"),
+    "truncated powers": Defect(of_layer(l.TruncatedPowers), "cancellation of truncated powers", ("basis/degree-3",)),
+    "refinement by samples": Defect(a.RefineBySamples, "function changed by refine", ("refine/degree-3",)),
+    "refinement by interpolated coefficients": Defect(
+        a.RefineByInterpolation, "function changed by refine", ("refine/degree-3",)
+    ),
+    "update by samples": Defect(a.UpdateBySamples, "function changed by update", ("update/degree-3",)),
+    "scale applied twice by an update": Defect(a.UpdateScaledTwice, "function changed by update", ("update/degree-3",)),
 }
 
 

@@ -1,0 +1,156 @@
+"""The truth behind cases: exact rows against the definitions, refinement, rounding, and what errors are allowed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import definitions
+from refkan.conformance import LayerSpec
+from refkan.conformance.cases import Case, Setting
+from refkan.conformance.oracle import Truth, exact, rounded
+from refkan.conformance.precision import EPS, is_exact, round_to, spacing
+from refkan.conformance.refinement import fine_knots, prolonged
+from refkan.conformance.tolerances import Tolerances, magnitudes
+
+
+def make_spec(order, kind, outside, rng, Q=2):
+    t = np.concatenate([[0], np.cumsum(rng.integers(1, 5, 4 + 2 * order - 2))]) / 4.0
+    if kind == "clamped":
+        t[:order], t[-order:] = t[order - 1], t[-order]
+    if kind == "repeated" and order > 1:
+        t[order + 1] = t[order]
+    return LayerSpec(t[None], rng.integers(-9, 9, (Q, 1, t.size - order)) / 4.0, order, outside)
+
+
+def points_of(spec, rng):
+    a, b = spec.domain
+    t = spec.knots[0]
+    places = [a, b, a - 0.125, b + 0.125, a - 100, b + 100, t[spec.order], t[spec.order + 1 - (spec.order == 1)]]
+    return np.concatenate([places, a + (b - a) * rng.integers(0, 64, 3) / 64])[:, None]
+
+
+@pytest.mark.parametrize("outside", ["natural", "linear", "polynomial"])
+@pytest.mark.parametrize("kind", ["arbitrary", "clamped", "repeated"])
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_exact_rows_are_the_definitions(order, kind, outside, rng):
+    spec = make_spec(order, kind, outside, rng)
+    x = points_of(spec, rng)
+    truth = Truth([spec], exact(x))
+    t = list(exact(spec.knots[0]))
+    for s in range(len(x)):
+        for d in range(3):
+            for q in range(2):
+                basis = [
+                    definitions.bspline_derivative(t, order, i, Fraction(x[s, 0]), d, outside) for i in range(spec.dim)
+                ]
+                want = sum(Fraction(c) * b for c, b in zip(spec.coefficients[q, 0], basis, strict=True))
+                assert truth.edges[0][d][s, q, 0] == want
+
+
+@pytest.mark.parametrize("outside", ["natural", "linear", "polynomial"])
+@pytest.mark.parametrize("order", [2, 3, 6])
+def test_knot_gradients_are_the_definitions(order, outside, rng):
+    spec = make_spec(order, "arbitrary", outside, rng, Q=1)
+    x = points_of(spec, rng)[:5]
+    dy = exact(rng.integers(1, 4, (len(x), 1)))
+    found = Truth([spec], exact(x)).knot_gradients(dy)
+    t, c = list(exact(spec.knots[0])), [Fraction(value) for value in spec.coefficients[0, 0]]
+    for j in range(1, spec.intervals):
+        each = [definitions.knot_derivative(t, order, c, j, Fraction(x[s, 0]), outside) for s in range(len(x))]
+        assert found[0, j - 1] == sum(w * g for w, g in zip(dy[:, 0], each, strict=True))
+
+
+def test_a_network_is_differentiated_exactly(rng):
+    """Against a complex-step-free check: exact difference quotients of a piecewise polynomial of small degree."""
+    specs = (make_spec(3, "arbitrary", "polynomial", rng, 2), make_spec(3, "arbitrary", "polynomial", rng, 1))
+    second = LayerSpec(np.repeat(specs[1].knots, 2, 0), rng.integers(-9, 9, (1, 2, specs[1].dim)) / 4.0, 3, "polynomial")
+    net = (specs[0], second)
+    x, dy, v = np.array([[0.8125], [2.0625]]), exact(np.array([[2.0], [3.0]])), exact(np.array([[1.0], [2.0]]))
+    truth = Truth(net, exact(x))
+    h = Fraction(1, 2**40)
+    ahead, behind = (Truth(net, exact(x) + step) for step in (h, -h))
+    slope = truth.input_gradients(dy)
+    quotient = dy * (ahead.values - behind.values) / (2 * h)
+    assert np.abs(rounded(slope - quotient)).max() < 1e-15
+    curved = (ahead.input_gradients(dy) - behind.input_gradients(dy)) / (2 * h) * v
+    assert np.abs(rounded(truth.second_derivatives(dy, v) - curved)).max() < 1e-15
+    J = truth.jacobian()
+    gradients = np.concatenate([part.ravel() for part in truth.coefficient_gradients(dy)])
+    assert (np.tensordot(dy, J, axes=((0, 1), (0, 1))) == gradients).all()
+    flat = J.reshape(-1, J.shape[2])
+    assert (truth.gauss_newton() == flat.T @ flat / 2).all()
+
+
+def test_coefficient_gradients_are_those_of_a_linear_function(rng):
+    spec = make_spec(4, "clamped", "natural", rng)
+    x, dy = points_of(spec, rng), exact(rng.integers(1, 4, (11, 2)))
+    truth = Truth([spec], exact(x))
+    (g,) = truth.coefficient_gradients(dy)
+    assert (g * exact(spec.coefficients)).sum() == (dy * truth.values).sum()
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 6])
+def test_refined_coefficients_are_those_of_the_library_and_the_same_function(order, rng):
+    t = -1.0 + 0.5 * np.arange(1 - order, 6 + order)
+    spec = LayerSpec(t[None], rng.integers(-9, 9, (2, 1, t.size - order)) / 4.0, order, "natural", kind="uniform")
+    fine = fine_knots(spec, 12)
+    C = prolonged(spec, fine)
+    P = rk.prolongation_matrix(rk.SplineSpace(spec.knots[0], order), rk.SplineSpace(fine[0], order)).toarray()
+    assert np.abs(C[:, 0] - spec.coefficients[:, 0] @ P.T).max() < 1e-13
+    refined = LayerSpec(fine, C, order)
+    x = exact(np.linspace(-0.9, 1.9, 9)[:, None])
+    assert np.abs(rounded(Truth([refined], x).values - Truth([spec], x).values)).max() < 1e-13
+
+
+def test_rounding_to_formats():
+    x = np.random.default_rng(0).normal(size=1000) * 2.0 ** np.random.default_rng(1).integers(-120, 120, 1000)
+    assert np.array_equal(round_to("float32", x), x.astype(np.float32))
+    bits = x.astype(np.float32).view(np.uint32)
+    nearest = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    assert np.array_equal(round_to("bfloat16", x.astype(np.float32)), nearest)
+    assert np.isnan(round_to("bfloat16", [np.nan])).all()
+    assert round_to("bfloat16", [1 + 2**-8, 1 + 3 * 2**-8]).tolist() == [1.0, 1 + 2**-6]  # ties to even
+    assert spacing("float64", [1.0, 3.0, 0.0]).tolist() == [2.0**-52, 2.0**-51, 2.0**-1074]
+    assert not is_exact("float32", [0.1])
+    assert EPS["float32"] == np.finfo(np.float32).eps
+
+
+@pytest.mark.parametrize("outside", ["natural", "linear", "polynomial"])
+def test_allowed_errors_are_sums_of_absolute_terms(outside, rng):
+    """Inside the domain no term of a basis function is negative; derivatives are bounded by theirs."""
+    spec = make_spec(4, "arbitrary", outside, rng)
+    x = points_of(spec, rng)[:, 0]
+    M = magnitudes(spec, 0, x)
+    rows = [
+        [[definitions.bspline_derivative(list(spec.knots[0]), 4, i, v, d, outside) for i in range(spec.dim)] for v in x]
+        for d in range(3)
+    ]
+    inside = (x >= spec.domain[0]) & (x <= spec.domain[1])
+    assert np.allclose(M[0][inside], np.array(rows[0])[inside], rtol=1e-12)
+    assert (M[:3] >= np.abs(rows) * (1 - 1e-12) - 1e-15).all()
+
+
+def test_the_error_of_float32_is_below_what_is_allowed_and_not_far_below(rng):
+    """Kept between: a bound that nothing reaches would let defects through."""
+    t = -1.0 + 0.5 * np.arange(-3, 10)
+    spec = LayerSpec(t[None].repeat(2, 0), rng.normal(size=(3, 2, 9)).astype(np.float32), 4, dtype="float32")
+    x = rng.uniform(-1, 2, (200, 2)).astype(np.float32)
+    case = Case(Setting("x", (spec,), x.astype(float), np.ones((200, 3)), x.astype(float), oracle="float64"), "values")
+    basis = [rk.bsplines.design_matrix(rk.SplineSpace(t, 4), x[:, p]).toarray().astype(np.float32) for p in range(2)]
+    theirs = sum(B @ spec.coefficients[:, p].astype(np.float32).T for p, B in enumerate(basis))
+    ratio = np.abs(theirs - case.expected) / case.tolerance
+    assert 0.005 < ratio.max() < 0.5
+    assert Tolerances((spec,), x.astype(float)).values().shape == (200, 3)
+
+
+def test_a_spec_says_what_is_wrong_with_it():
+    with pytest.raises(ValueError, match=r"coefficients must have shape \(Q, P, dim\)"):
+        LayerSpec([[0, 1, 2, 3]], [[[1, 2, 3]]], order=2)
+    with pytest.raises(rk.KnotError, match="ascending"):
+        LayerSpec([[0, 2, 1, 3]], [[[1, 2]]], order=2)
+    with pytest.raises(ValueError, match="dtype must be one of"):
+        LayerSpec([[0, 1, 2, 3]], [[[1, 2]]], order=2, dtype="float16")

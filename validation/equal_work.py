@@ -1,0 +1,181 @@
+r"""Contestants that are trained on the same samples with the same number of evaluations, compared in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from time import process_time
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+import refkan as rk
+
+TEST_SEED = 20_000
+"""Of the fresh test points, the same for all."""
+
+MARKS = 60
+"""Evaluations at most at which a curve is kept."""
+
+LONGEST = 4
+"""Times the evaluations that a contestant may use at most to fill a time."""
+
+FACTOR, LEVEL = 10.0, 0.01
+"""The median ratio and the level of the sign test that R1 asks for."""
+
+Task = Callable[[], Any]
+Resume = Callable[[Mapping[str, Any], Task], Any]
+"""Returns the result of a task with this configuration: runs it, or finds what it returned before."""
+
+
+def run_task(configuration: Mapping[str, Any], task: Task) -> Any:
+    """Run the task: the `Resume` that keeps nothing."""
+    return task()
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A network, the scheme that starts it, and the coordinates that it descends in (by default its own)."""
+
+    net: rk.Network
+    scheme: str = "linear"
+    geometry: str | None = None
+
+    @property
+    def centred(self) -> bool:
+        """Whether inputs come as [-1, 1]^d: for dense networks, whose kinks all start at 0; splines have [0, 1]^d."""
+        return all(isinstance(layer, rk.DenseLayer) for layer in self.net.layers)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Points of [0, 1]^d and values with mean 0 and variance 1 on the training points."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+    @classmethod
+    def of(cls, target: rk.problems.Target, seed: int, n_train: int, n_test: int) -> Samples:
+        """Draw the training points by `seed` and the test points by one seed for all."""
+        points = target.sample(np.random.default_rng([seed, 0]), n_train)
+        fresh = target.sample(np.random.default_rng(TEST_SEED), n_test)
+        values, fresh_values = target(points), target(fresh)
+        low, high = np.array(target.domain).T
+        mean, std = values.mean(), values.std()
+        unit, fresh_unit = (points - low) / (high - low), (fresh - low) / (high - low)
+        return cls(unit, (values - mean) / std, fresh_unit, (fresh_values - mean) / std)
+
+
+class BudgetSpentError(Exception):
+    """The budget of evaluations is used up."""
+
+
+class Budget:
+    """A problem that ends with `BudgetSpentError` after a number of evaluations, and after a time if one is given.
+
+    Attributes
+    ----------
+    losses : list of float
+        The mean squared error at each evaluation.
+    at_budget, in_time : array
+        The best parameters seen within the evaluations, and within the CPU seconds (the first ones in any case).
+    seconds : float
+        CPU seconds of the evaluations within the budget.
+    """
+
+    def __init__(self, problem: rk.LeastSquares, evaluations: int, limit: float = 0.0) -> None:
+        self.problem, self.net, self.evaluations, self.limit = problem, problem.net, evaluations, limit
+        self.losses: list[float] = []
+        self.seconds = self.clock = 0.0
+        self.best = np.inf
+
+    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient; `BudgetSpentError` once the evaluations and the time are used."""
+        used = len(self.losses)
+        if used >= self.evaluations and (self.clock >= self.limit or used >= LONGEST * self.evaluations):
+            raise BudgetSpentError
+        start = process_time()
+        value, gradient = self.problem.value_and_gradient(theta)
+        self.clock += process_time() - start
+        self.losses.append(2.0 * value)  # one output: the loss is half the mean squared error
+        if value < self.best:
+            self.best = value
+            if used < self.evaluations:
+                self.at_budget = theta.copy()
+            if used == 0 or self.clock <= self.limit:
+                self.in_time = theta.copy()
+        if used < self.evaluations:
+            self.seconds = self.clock
+        return value, gradient
+
+
+def train(contestant: Contestant, samples: Samples, seed: int, evaluations: int, limit: float = 0.0) -> dict[str, Any]:
+    """Train with L-BFGS-B and return errors at training and test points, the curve of the loss, and the cost.
+
+    Equal seeds start networks in both bases, with the scheme "linear", at the same function. With a limit, training
+    goes on until these CPU seconds are used as well, and the test error reached within them is returned too.
+    """
+    x, x_test = samples.x, samples.x_test
+    if contestant.centred:
+        x, x_test = 2 * x - 1, 2 * x_test - 1
+    net, theta = contestant.net.initialize(np.random.default_rng([seed, 1]), x, scheme=contestant.scheme)
+    problem = rk.LeastSquares(net, x, samples.y)
+    problem.value_and_gradient(theta)  # outside the clock: compiled kernels are loaded once
+    budget = Budget(problem, evaluations, limit)
+    with suppress(BudgetSpentError):
+        rk.minimize(budget, theta, steps=LONGEST * evaluations, geometry=contestant.geometry)
+
+    def test_error(theta: np.ndarray) -> float:
+        return float(np.mean((net(theta, x_test) - samples.y_test) ** 2))
+
+    curve = np.minimum.accumulate(budget.losses[:evaluations])
+    result = {
+        "training": float(curve[-1]),
+        "test": test_error(budget.at_budget),
+        "curve": curve[np.minimum(marks(evaluations), curve.size) - 1],
+        "evaluations": int(curve.size),
+        "seconds": budget.seconds,
+        "parameters": net.n_params,
+    }
+    return result | {"test in time": test_error(budget.in_time)} if limit else result
+
+
+def marks(evaluations: int) -> np.ndarray:
+    """Return the evaluations, counted from 1, at which the best loss so far is kept: evenly spaced in the logarithm."""
+    return np.unique(np.geomspace(1, evaluations, MARKS).round().astype(int))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Ratios of errors, other over first, one a pair; a ratio above 1 is a pair that the first one wins."""
+
+    ratios: tuple[float, ...]
+
+    @classmethod
+    def of(cls, first: Sequence[float], other: Sequence[float]) -> Comparison:
+        """Compare the errors of two contestants, pair by pair."""
+        return cls(tuple(b / a for a, b in zip(first, other, strict=True)))
+
+    @property
+    def median(self) -> float:
+        """Median ratio."""
+        return float(np.median(self.ratios))
+
+    @property
+    def p(self) -> float:
+        """One-sided sign test: how likely at least as many wins are if either side wins with probability 1/2."""
+        wins = sum(ratio > 1 for ratio in self.ratios)
+        return float(binomtest(wins, len(self.ratios), 0.5, alternative="greater").pvalue)
+
+    @property
+    def as_r1(self) -> bool:
+        """Whether the criterion of R1 is met."""
+        return self.median >= FACTOR and self.p < LEVEL
+
+    def __str__(self) -> str:
+        """Median and level, for tables."""
+        return f"{self.median:.2g} (p = {self.p:.1g})"

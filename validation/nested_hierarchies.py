@@ -1,0 +1,258 @@
+"""D1, L6: refined networks are the same functions of every x (properly nested), for splines and for another basis.
+
+The criterion: over points on the samples and off them, many of them outside the domain, the largest change of a value
+is at most 1e-14 of the largest value; for trained networks, whose hidden activations leave their domains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+import refkan as rk
+from refkan.architectures import chebyshev_kan
+from refkan.node_maps import NODE_MAPS
+from validation.verdicts import Status, Verdict, judge
+
+CLAIMS = ("D1", "L6")
+
+TOLERANCE = 1e-14
+
+REACH = 0.3
+"""How far points off the samples lie outside the unit square."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network [2, 5, 1] or deeper, and how it is refined."""
+
+    edge: str
+    node_map: str
+    outside: str
+    order: int = 3
+    widths: tuple[int, ...] = (2, 5, 1)
+    insertion: bool = False
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """What is tried, without the seed."""
+        how = "insertion" if self.insertion else "refinement"
+        return f"{self.edge}, r = {self.order}, {self.node_map}, {self.outside}, {how}, {list(self.widths)}"
+
+    def build(self) -> rk.Network:
+        """The coarse network."""
+        if self.edge == "chebyshev":
+            return chebyshev_kan(self.widths, self.order, node_map=self.node_map, outside=self.outside)
+        options = {"node_map": self.node_map, "outside": self.outside, "edge": self.edge}
+        return rk.kan(self.widths, self.order, 3, **options)  # type: ignore[arg-type]
+
+    def refined(self, net: rk.Network) -> rk.Network:
+        """The fine network: every interval halved (or the degree doubled), or three knots inserted into every layer."""
+        if not self.insertion:
+            return net.refine()
+        for k in range(len(net.layers)):
+            net = net.insert(k, [0.1, 0.45, 0.8])
+        return net
+
+
+def target(x: np.ndarray) -> np.ndarray:
+    """A smooth function of two variables that takes activations some way."""
+    y: np.ndarray = 2 * np.cos(7 * x[:, :1]) + 3 * np.sin(5 * x[:, 1:]) * x[:, :1]
+    return y
+
+
+def measure(case: Case, n_samples: int, steps: int) -> dict[str, Any]:
+    """Train, refine, compare; the loss of the refined network over that before, too."""
+    rng = np.random.default_rng([case.seed, n_samples])
+    x = rng.uniform(size=(n_samples, 2))
+    off = rng.uniform(-REACH, 1 + REACH, (2000, 2))
+    net, theta = case.build().initialize(rng, x)
+    problem = rk.LeastSquares(net, x, target(x))
+    theta = rk.minimize(problem, theta, "levenberg-marquardt", steps=steps).theta
+    fine = case.refined(net)
+    theta_fine = net.convert(theta, fine, allow_inexact=True)
+    change = relative_change(net, theta, fine, theta_fine, x), relative_change(net, theta, fine, theta_fine, off)
+    inside = rk.Network(net.layers[:1], ())(theta[net.slices[0]], x)
+    z = net.freeze(theta).node_maps[0].value(inside)  # type: ignore[attr-defined]
+    return asdict(case) | {
+        "name": case.name,
+        "on samples": change[0],
+        "off samples": change[1],
+        "loss after over before": rk.LeastSquares(fine, x, problem.y).value(theta_fine) / problem.value(theta),
+        "activations outside": float(np.mean((z < 0) | (z > 1))),
+    }
+
+
+def relative_change(
+    net: rk.Network, theta: np.ndarray, fine: rk.Network, theta_fine: np.ndarray, x: np.ndarray
+) -> float:
+    """Largest change of a value over the largest value."""
+    y = net(theta, x)
+    return float(np.abs(fine(theta_fine, x) - y).max() / np.abs(y).max())
+
+
+def nested(results: Sequence[dict[str, Any]]) -> bool:
+    """Whether all cases meet the criterion."""
+    return all(max(result["on samples"], result["off samples"]) <= TOLERANCE for result in results)
+
+
+def worst(results: Sequence[dict[str, Any]]) -> float:
+    """Largest relative change."""
+    return max(max(result["on samples"], result["off samples"]) for result in results)
+
+
+def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+    """Measure all cases of both rows."""
+    n_samples, steps, seeds = (200, 12, 1) if quick else (2000, 40, 5)
+
+    def results(cases: Sequence[Case]) -> list[dict[str, Any]]:
+        out = []
+        for case in cases:
+            progress(case.name)
+            out += [measure(Case(**{**asdict(case), "seed": seed}), n_samples, steps) for seed in range(seeds)]
+        return out
+
+    orders = (3,) if quick else (1, 2, 3, 4, 5)
+    deep = [Case("spline", "mean-std", "linear", 3, (2, 4, 4, 1)), Case("spline", "affine", "linear", 3, (2, 4, 4, 1))]
+    cases = {
+        outside: [Case(edge, node_map, outside, r) for r in orders for edge in ("spline", "silu") for node_map in NODE_MAPS]
+        for outside in ("linear", "polynomial", "natural")
+    }
+    inserted = [Case(edge, node_map, "natural", 3, insertion=True) for edge in ("spline", "silu") for node_map in NODE_MAPS]
+    invariant = results([*cases["linear"], *cases["polynomial"], *deep])
+    natural, by_insertion = results([case for case in cases["natural"] if case.order > 1]), results(inserted)
+    degrees = (3,) if quick else (2, 3, 6)
+    chebyshev = results(
+        [
+            Case("chebyshev", node_map, outside, d)
+            for d in degrees
+            for node_map in NODE_MAPS
+            for outside in ("linear", "polynomial")
+        ]
+    )
+    return [splines_verdict(invariant, natural, by_insertion), chebyshev_verdict(chebyshev)]
+
+
+def splines_verdict(
+    invariant: list[dict[str, Any]], natural: list[dict[str, Any]], by_insertion: list[dict[str, Any]]
+) -> Verdict:
+    """As printed: whatever the tails. As corrected: tails that do not depend on exterior knots, or insertion."""
+    leaving = [result for result in natural if result["activations outside"] > 0]
+    factors = np.array([result["loss after over before"] for result in leaving])
+    outside = np.median([result["activations outside"] for result in invariant if result["node_map"] != "sigmoid"])
+    return Verdict(
+        "D1",
+        judge(nested([*invariant, *natural, *by_insertion]), nested([*invariant, *by_insertion])),
+        f"linear and polynomial tails: {len(invariant)} trained networks, every node map, largest relative change"
+        f" {worst(invariant):.1e} on and off the samples ({outside:.0%} of hidden activations outside, median). Natural"
+        f" tails: knots inserted, {worst(by_insertion):.1e}; uniformly refined, {worst(natural):.1e}, and the loss becomes"
+        f" {factors.min():.2g} to {factors.max():.2g} times what it was (median {np.median(factors):.2g}) where activations"
+        f" leave the domain on the samples ({len(leaving)} of {len(natural)} networks)",
+        corrected="refined KANs are properly nested under linear or polynomial tails, and under natural ones if the exterior "
+        "knots stay",
+        details=D1_DETAILS,
+        data={"invariant tails": invariant, "natural, refined": natural, "natural, inserted": by_insertion},
+        mutations={
+            "natural tails and uniform refinement": judge(nested(natural)),
+            "with the printed factor 2^-r": judge(nested([spoilt(lambda v: v / 2)])),
+            "coefficients shifted by one": judge(nested([spoilt(lambda v: np.roll(v, 1))])),
+            "refitted by least squares at the samples": judge(nested([refitted()])),
+        },
+    )
+
+
+D1_DETAILS = """Networks [2, 5, 1] and [2, 4, 4, 1], trained by Levenberg-Marquardt so that hidden activations leave their domains, then
+every interval halved. Points: the samples, and 2,000 on the square extended by 0.3 on every side. Relative: largest
+change over largest value, which is stricter than the sums of absolute contributions of theory.md, section 13.
+
+Under "natural" tails, the basis functions' own values, what most KAN codes use, a function decays to zero towards its
+outermost knots. Uniform refinement moves those from (r-1) h to (r-1) h/2 outside, and the function there with them."""
+
+
+def spoilt(change: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
+    """A refinement of an untrained network whose fine parameters are altered."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(200, 2))
+    net, theta = rk.kan([2, 5, 1], 3, 3).initialize(rng, x)
+    fine = net.refine()
+    size = relative_change(net, theta, fine, change(net.convert(theta, fine)), x)
+    return {"on samples": size, "off samples": size}
+
+
+def refitted() -> dict[str, Any]:
+    """Every edge refitted at its inputs, in place of the prolongation."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(200, 2))
+    net, theta = rk.kan([2, 5, 1], 3, 3, node_map="sigmoid").initialize(rng, x)
+    fine = net.refine()
+    z, parts = x, []
+    for k, (layer, finer) in enumerate(zip(net.layers, fine.layers, strict=True)):
+        assert isinstance(layer, rk.SplineLayer)
+        assert isinstance(finer, rk.SplineLayer)
+        u = net.unpack(theta)[k]["coefficients"]
+        columns = [
+            rk.transfer.least_squares_transfer(layer.spaces[p], finer.spaces[p], u[:, p], z[:, p])[0]
+            for p in range(layer.n_inputs)
+        ]
+        parts.append(np.stack(columns, axis=1).ravel())
+        if k == 0:
+            z = net.node_maps[0].value(layer.linearize(theta[net.slices[0]], z).value)  # type: ignore[attr-defined]
+    off = rng.uniform(-REACH, 1 + REACH, (2000, 2))
+    theta_fine = np.concatenate(parts)
+    return {
+        "on samples": relative_change(net, theta, fine, theta_fine, x),
+        "off samples": relative_change(net, theta, fine, theta_fine, off),
+    }
+
+
+# ------------------------------------------------------------------------------------------------------- L6
+
+
+def chebyshev_verdict(results: list[dict[str, Any]]) -> Verdict:
+    """Polynomials T_0, ..., T_d on the edges, prolongation by zeros."""
+    outside = np.median([result["activations outside"] for result in results if result["node_map"] != "sigmoid"])
+    return Verdict(
+        "L6",
+        judge(nested(results)),
+        f"{len(results)} trained networks of Chebyshev polynomials, every node map, linear and polynomial tails: degree"
+        f" doubled, largest relative change {worst(results):.1e} on and off the samples ({outside:.0%} of hidden activations"
+        " outside, median)",
+        details="T_0, ..., T_d are among T_0, ..., T_2d: a nested basis whose prolongation appends zeros. Set-up and criterion"
+        " as for D1. A basis that is not nested, Bernstein's, and zeros at the wrong end serve as mutations.",
+        data={"cases": results},
+        mutations={
+            "Bernstein polynomials, zeros appended": bernstein(),
+            "zeros in front": padded_in_front(),
+        },
+    )
+
+
+def bernstein() -> Status:
+    """The same coefficients with zeros appended in the Bernstein basis of twice the degree."""
+    x, c = np.linspace(0, 1, 101), np.random.default_rng(0).standard_normal(5)
+
+    def value(c: np.ndarray) -> np.ndarray:
+        d = c.size - 1
+        rows = np.eye(d + 1)
+        for _ in range(d):  # de Casteljau
+            rows = (1 - x[:, None, None]) * rows[..., :-1, :] + x[:, None, None] * rows[..., 1:, :]
+        values: np.ndarray = rows[:, 0] @ c
+        return values
+
+    size = float(np.abs(value(np.append(c, np.zeros(4))) - value(c)).max())
+    return judge(nested([{"on samples": size, "off samples": size}]))
+
+
+def padded_in_front() -> Status:
+    """Coefficients of a network with the zeros before them."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(200, 2))
+    net, theta = chebyshev_kan([2, 5, 1], 3).initialize(rng, x)
+    fine = net.refine()
+    blocks = [np.flip(block["coefficients"], axis=2) for block in fine.unpack(net.convert(theta, fine))]
+    size = relative_change(net, theta, fine, np.concatenate([block.ravel() for block in blocks]), x)
+    return judge(nested([{"on samples": size, "off samples": size}]))

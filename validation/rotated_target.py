@@ -1,0 +1,101 @@
+"""The rotated regression target with free knots in the outer layer, and with fixed ones at equal parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+import refkan as rk
+from refkan.adaptivity import Change, Cut, Freed, Refined, Stage, tournament
+from refkan.checkpoints import Checkpoints
+
+TEST_SEED = 20_000
+"""Of the fresh test points, the same for all."""
+
+OUTER = (1,)
+
+DOUBLED = Refined((1, 2))
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is spent on a seed.
+
+    Attributes
+    ----------
+    survivors, samples, steps : tuple
+        Of each stage: the coarsest, one for each doubling of the outer layer, the one that frees the knots or doubles
+        once more, the one that cuts the last intervals, and the last. Samples None are all.
+    all_samples, test_points : int
+    outer : int
+        Intervals of the outer layer with free knots: 10 outer + 35 parameters, the interior knots among them. With
+        fixed knots 2 outer - 1 intervals have as many.
+    """
+
+    survivors: tuple[int, ...]
+    samples: tuple[int | None, ...]
+    steps: tuple[int, ...]
+    all_samples: int
+    test_points: int
+    outer: int
+
+    @property
+    def n_params(self) -> int:
+        """Parameters of both arms: coefficients, and interior knots where they are free."""
+        return 10 * self.outer + 35
+
+
+FULL = Size((64, 32, 16, 8, 4, 2), (2000, 2000, 2000, 2000, 5000, None), (20, 20, 20, 40, 30, 25), 20_000, 20_000, 19)
+
+QUICK = Size((6, 4, 2, 1, 1), (500, 500, 1000, 1000, None), (10, 10, 20, 15, 8), 2000, 5000, 9)
+
+
+def stages(size: Size, free: bool) -> list[Stage]:
+    """Return the stages of an arm; they differ where one frees its knots and the other doubles its intervals."""
+    doublings = len(size.survivors) - 4
+    # s has one redundant direction for each of the five inputs, which counts in n_params but not as a knot.
+    most = size.n_params + 5 if free else size.n_params
+    turn: Change = Freed(OUTER) if free else DOUBLED
+    changes = [None, *[DOUBLED] * doublings, turn, Cut("residual", OUTER, fraction=1.0, max_params=most), None]
+    rows = zip(size.survivors, size.steps, size.samples, changes, strict=True)
+    return [Stage(*row) for row in rows]
+
+
+def run_seed(
+    seed: int,
+    free: bool,
+    size: Size,
+    folder: Path | None = None,
+    progress: Callable[[str], Any] = lambda text: None,
+) -> dict[str, Any]:
+    """Train [2, 5, 1], order 3, mean-std map, from (1, 4) intervals; return test error, knots and cost."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(1e-4, 0.9999, (size.all_samples, 2))
+    net = rk.kan([2, 5, 1], order=3, intervals=[1, 4], node_map="mean-std")
+    problem = rk.LeastSquares(net, x, rk.problems.regression_target(x))
+    store = None if folder is None else Checkpoints(folder)
+    began = process_time()
+    result = tournament(problem, rng, stages(size, free), ridge=1e-9, checkpoints=store, progress=progress)
+    seconds = process_time() - began
+    test = np.random.default_rng(TEST_SEED).uniform(1e-4, 0.9999, (size.test_points, 2))
+    error = result.network(result.theta, test) - rk.problems.regression_target(test)
+    layer, where = result.network.layers[1], result.network.slices[1]
+    spaces = layer.spaces_at(result.theta[where])  # type: ignore[attr-defined]
+    counted = result.network.n_params - (5 if free else 0)
+    if counted != size.n_params:
+        raise AssertionError(f"{counted} parameters instead of {size.n_params}")
+    return {
+        "seed": seed,
+        "free": free,
+        "test mse": float(np.mean(error**2)),
+        "training mse": 2 * result.value,
+        "stages": [2 * float(stage.values[0]) for stage in result.stages],
+        "evaluations": [stage.evaluations for stage in result.stages],
+        "cpu seconds": seconds,
+        "breakpoints": [space.breakpoints for space in spaces],
+    }
