@@ -1,6 +1,6 @@
 """refkan: a CPU ground truth for spline networks."""
 
-from refkan import bsplines, checks, conditioning, exact, hessians, problems, relu_powers
+from refkan import bsplines, checks, conditioning, exact, hessians, jets, problems, relu_powers
 from refkan.adaptivity import minimize_adaptive
 from refkan.architectures import chebyshev_kan, kan, mlp
 from refkan.archives import load, save
@@ -9,7 +9,7 @@ from refkan.conditioning import spectrum
 from refkan.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
 from refkan.hierarchy import minimize_multilevel, multistart
 from refkan.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
-from refkan.losses import Collocation, LeastSquares
+from refkan.losses import Attention, Collocation, LeastSquares, Side, Term, flux_jump, periodicity, prescribed
 from refkan.networks import Network
 from refkan.optimizers import minimize
 from refkan.spaces import SplineSpace
@@ -18,6 +18,7 @@ from refkan.transfer import prolongation_matrix
 __version__ = "0.1.0"
 
 __all__ = [
+    "Attention",
     "ChangeOfBasis",
     "ChebyshevLayer",
     "Collocation",
@@ -29,15 +30,19 @@ __all__ = [
     "Network",
     "OutsideDomainError",
     "ReluLayer",
+    "Side",
     "SiluLayer",
     "SplineLayer",
     "SplineSpace",
+    "Term",
     "bsplines",
     "chebyshev_kan",
     "checks",
     "conditioning",
     "exact",
+    "flux_jump",
     "hessians",
+    "jets",
     "kan",
     "load",
     "minimize",
@@ -45,6 +50,8 @@ __all__ = [
     "minimize_multilevel",
     "mlp",
     "multistart",
+    "periodicity",
+    "prescribed",
     "problems",
     "prolongation_matrix",
     "relu_powers",
