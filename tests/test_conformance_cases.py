@@ -115,7 +115,9 @@ class Piecewise(NumpyLayer):
         start = t[m]
         out = self.number(0)
         for k in reversed(range(derivative, r)):
-            taylor = np.stack([_piece(exact, row, r, j, k) for row, j in zip(t[None].repeat(len(x), 0), m, strict=True)])
+            taylor = np.stack(
+                [_piece(exact, row, r, j, k) for row, j in zip(t[None].repeat(len(x), 0), m, strict=True)]
+            )
             factor = np.prod(np.arange(k - derivative + 1, k + 1))
             out = self.q(out * self.q(x - start)[:, None]) + self.given(factor * taylor)
         out = out * self.pieces(x, t).any(axis=1)[:, None]  # nothing beyond all knots

@@ -67,7 +67,9 @@ def test_knot_gradients_are_the_definitions(order, outside, rng):
 def test_a_network_is_differentiated_exactly(rng):
     """Against a complex-step-free check: exact difference quotients of a piecewise polynomial of small degree."""
     specs = (make_spec(3, "arbitrary", "polynomial", rng, 2), make_spec(3, "arbitrary", "polynomial", rng, 1))
-    second = LayerSpec(np.repeat(specs[1].knots, 2, 0), rng.integers(-9, 9, (1, 2, specs[1].dim)) / 4.0, 3, "polynomial")
+    second = LayerSpec(
+        np.repeat(specs[1].knots, 2, 0), rng.integers(-9, 9, (1, 2, specs[1].dim)) / 4.0, 3, "polynomial"
+    )
     net = (specs[0], second)
     x, dy, v = np.array([[0.8125], [2.0625]]), exact(np.array([[2.0], [3.0]])), exact(np.array([[1.0], [2.0]]))
     truth = Truth(net, exact(x))

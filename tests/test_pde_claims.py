@@ -76,7 +76,7 @@ def test_staircases_must_fall_and_stay_up(runs, status):
 
 def table_of(multilevel, coarse=1.0, fine=1.0):
     names = burgers_table
-    runs = {name: made(loss=[1.0]) for name in (names.MLP, names.WIDE, names.FIXED, names.REDRAWN)}
+    runs = {name: made(loss=[1.0]) for name in (names.SIGMOID, names.MLP, names.WIDE, names.FIXED, names.REDRAWN)}
     runs |= {names.COARSE: made(loss=[coarse]), names.FINE: made(loss=[fine])}
     runs |= {names.MULTILEVEL: made(loss=[multilevel])}
     return names.verdict(runs, [0, 1, 2])

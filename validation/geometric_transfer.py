@@ -49,7 +49,7 @@ class Size:
 
 QUICK = Size(800, 25, range(4))
 
-FULL = Size(8000, 100, range(20))
+FULL = Size(8000, 100, range(10))
 
 
 def settings(size: Size) -> list[Setting]:

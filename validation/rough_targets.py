@@ -55,7 +55,7 @@ class Size:
 
 QUICK = Size((2, 3), (8, 16, 32, 64), 8000, 800, 90, 8, range(8))
 
-FULL = Size((2, 3, 4), (8, 16, 32, 64, 128), 40_000, 8000, 270, 30, range(20))
+FULL = Size((2, 3, 4), (8, 16, 32, 64, 128), 40_000, 4000, 270, 20, range(10))
 
 
 def settings(size: Size, target: str) -> list[Setting]:

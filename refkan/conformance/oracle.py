@@ -122,6 +122,11 @@ def edge_values(C: Array, rows: Rows) -> Array:
     n_samples, n_inputs = rows.start.shape
     order = rows.rows.shape[-1]
     out = np.zeros((DERIVATIVES + 1, n_samples, C.shape[0], n_inputs), C.dtype)
+    if C.dtype != object:
+        for p in range(n_inputs):
+            local = C[:, p, rows.start[:, p, None] + np.arange(order)]
+            out[..., p] = np.einsum("qsi,dsi->dsq", local, rows.rows[:, :, p])
+        return out
     for s in range(n_samples):
         for p in range(n_inputs):
             start = rows.start[s, p]
@@ -174,6 +179,12 @@ class Truth:
     def _scatter(self, k: int, g: Array) -> Array:
         out = np.zeros(self.C[k].shape, self.C[k].dtype)
         start, values = self.rows[k].start, self.rows[k].rows[0]
+        if out.dtype != object:
+            for p in range(start.shape[1]):
+                terms = values[:, p, :, None] * g[:, None, :]
+                where = (start[:, p, None] + np.arange(values.shape[-1])).ravel()
+                np.add.at(out[:, p].T, where, terms.reshape(-1, g.shape[1]))
+            return out
         for s in range(g.shape[0]):
             for p in range(start.shape[1]):
                 out[:, p, start[s, p] : start[s, p] + values.shape[-1]] += g[s][:, None] * values[s, p]

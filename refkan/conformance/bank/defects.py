@@ -28,7 +28,7 @@ class Defect:
 
     make: Callable[[], Adapter]
     hint: str
-    select: tuple[str, ...] = ("layer/degree-3",)
+    select: tuple[str, ...] = ("layer/degree-3", "3x2")
 
 
 def of_layer(layer: type[NumpyLayer]) -> Callable[[], Adapter]:
@@ -47,7 +47,7 @@ DEFECTS: dict[str, Defect] = {
     "float32 knots": Defect(of_layer(l.Float32Knots), "float32 knots"),
     "float32 coefficients": Defect(of_layer(l.Float32Coefficients), "float32 coefficients"),
     "float32 inputs": Defect(of_layer(l.Float32Inputs), "float32 inputs"),
-    "float32 arithmetic": Defect(of_layer(l.Float32Arithmetic), "float32 arithmetic", ("layer/degree-3", "3x2")),
+    "float32 arithmetic": Defect(of_layer(l.Float32Arithmetic), "float32 arithmetic", ("layer/degree-3", "3x2", "values")),
     "mean over inputs": Defect(of_layer(l.MeanOverInputs), "constant factor"),
     "mean over samples": Defect(of_layer(l.MeanOverSamples), "constant factor"),
     "slope without the degree": Defect(of_layer(l.SlopeWithoutDegree), "constant factor"),
@@ -80,9 +80,9 @@ DEFECTS: dict[str, Defect] = {
     "coefficients detached": Defect(of_layer(l.DetachedCoefficients), "detached gradient"),
     "second derivatives detached": Defect(of_layer(l.DetachedSecond), "detached gradient", ("degree-3", "interior")),
     "first layer detached": Defect(a.FirstLayerDetached, "detached gradient", ("network",)),
-    "sums in another order each time": Defect(a.Nondeterministic, "not deterministic"),
+    "sums in another order each time": Defect(a.Nondeterministic, "not deterministic", ("layer/degree-3", "3x4")),
     "noise left on": Defect(a.NoisyForward, "not deterministic"),
-    "gradients accumulate": Defect(a.Accumulating, "gradients accumulate"),
+    "gradients accumulate": Defect(a.Accumulating, "gradients accumulate", ("layer/degree-3", "3x4")),
     "incomplete block": Defect(of_layer(l.IncompleteBlock), "incomplete block"),
     "outputs reversed": Defect(of_layer(l.ReversedOutputs), "reversed outputs"),
     "samples sorted": Defect(of_layer(l.SortedSamples), "samples reordered"),

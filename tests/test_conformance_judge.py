@@ -1,0 +1,244 @@
+"""What the judge makes of adapters that raise, return nonsense or declare it; the report; expected failures; pytest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import refkan.conformance
+from refkan.conformance import Adapter, Capabilities, Judge, catalogue, pytest_suite
+from refkan.conformance import findings as f
+from refkan.conformance.backends import EfficientKan, Jaxkan, PlainJax, PlainNumpy, PlainTorch, Pykan
+from refkan.conformance.expectations import Expectations
+from refkan.conformance.observations import observations
+from refkan.conformance.report import line, text, to_json, to_junit
+
+KEY = "float64/layer/degree-3/uniform/3x2/"
+CASES = catalogue(["float64"], [KEY])[:4]
+
+
+def judged(adapter, cases=CASES):
+    return Judge(adapter).run(cases)
+
+
+class Patched(PlainNumpy):
+    """The plain layer with one method replaced."""
+
+    def __init__(self, **methods):
+        for name, method in methods.items():
+            setattr(self, name, method)
+
+
+def raising(*arguments):
+    raise RuntimeError("no kernel for this shape")
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ({"forward": raising}, "RuntimeError: no kernel for this shape"),
+        ({"forward": lambda model, x: np.zeros((3, 12))}, "forward returned shape (3, 12); expected (12, 3)"),
+        ({"forward": lambda model, x: None}, "forward returned None: return an array"),
+        ({"forward": lambda model, x: "text"}, "forward returned dtype <U4: return real numbers"),
+        ({"forward": lambda model, x: np.zeros((12, 3), complex)}, "forward returned dtype complex128"),
+        ({"forward": lambda model, x: np.zeros((12, 3), "f4")}, "forward returned float32 in a case of float64"),
+        ({"forward": lambda model, x: [[1.0], [1.0, 2.0]]}, "forward returned what numpy cannot read"),
+        ({"forward": lambda model, x: sys.exit(3)}, "SystemExit: 3"),
+        ({"build": lambda spec: __import__("no_such_package")}, "needs the package no_such_package"),
+    ],
+)
+def test_what_a_backend_raises_or_returns_is_a_finding(methods, message):
+    findings = judged(Patched(**methods))
+    assert findings[0].status == f.ERROR
+    assert message in findings[0].message
+    if "build" not in methods:
+        assert [finding.status for finding in findings[1:]] == [f.PASSED] * 3  # the others run
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({}, "vjp returned []; expected a mapping with 'inputs'"),
+        ((1, 2), "vjp returned tuple; expected a mapping with 'inputs'"),
+        ({"inputs": np.zeros(2), "coefficients": 0}, "vjp (inputs) returned shape (2,); expected (12, 2)"),
+    ],
+)
+def test_gradients_that_are_missing_or_of_a_wrong_shape(found, message):
+    findings = judged(Patched(vjp=lambda model, x, dy: found))
+    assert [finding.status for finding in findings] == [f.PASSED, f.ERROR, f.ERROR, f.PASSED]
+    assert message in findings[1].message
+
+
+def test_nan_is_a_failure_and_is_named():
+    findings = judged(Patched(forward=lambda model, x: np.full((12, 3), np.nan)))
+    assert (findings[0].status, findings[0].hint, findings[0].wrong) == (f.FAILED, "NaN", 36)
+
+
+def test_gradients_that_do_not_exist_are_detached():
+    findings = judged(Patched(vjp=lambda model, x, dy: {"inputs": None, "coefficients": None}))
+    assert [finding.hint for finding in findings[1:3]] == ["detached gradient"] * 2
+
+
+def test_what_is_declared_but_not_implemented():
+    class Bare(Adapter):
+        capabilities = Capabilities(derivatives=("inputs", "second"), refine=("nested",), update=True, state=True)
+
+        def build(self, spec):
+            return None
+
+        def forward(self, model, x):
+            return np.zeros((len(x), 3))
+
+    findings = judged(Bare(), catalogue(["float64"], ["degree-3"]))
+    told = {finding.message for finding in findings if finding.status == f.ERROR}
+    assert "NotImplementedError: derivatives are declared but vjp is not implemented" in told
+    assert "NotImplementedError: refine is declared but not implemented" in told
+
+
+def test_a_capability_that_is_not_declared_is_not_applicable():
+    adapter = Patched()
+    adapter.capabilities = Capabilities(degrees=(2,), derivatives=())
+    assert {finding.message for finding in judged(adapter)} == {"not declared: degrees 3"}
+    adapter.capabilities = Capabilities(degrees=(3,), derivatives=())
+    findings = judged(adapter)
+    assert [finding.status for finding in findings] == [f.PASSED] + [f.NOT_APPLICABLE] * 3
+
+
+def test_unknown_names_are_told_and_the_cases_still_run():
+    adapter = Patched()
+    adapter.capabilities = replace(
+        PlainNumpy.capabilities, knots=("uniform", "periodic"), dtypes="float64", state=1, form="fast"
+    )
+    findings = judged(adapter)
+    told = [finding.message for finding in findings if finding.quantity == "capabilities"]
+    assert "capability knots has the unknown name 'periodic'; known: 'uniform', 'arbitrary'" in told[0]
+    assert "capability dtypes must be a sequence of names; got 'float64'" in told[1]
+    assert "capability state must be True or False; got 1" in told[2]
+    assert "capability form must be one of 'local', 'truncated powers'; got 'fast'" in told[3]
+    adapter.capabilities = replace(PlainNumpy.capabilities, knots=("uniform", "periodic"))
+    assert [finding.status for finding in judged(adapter)] == [f.ERROR] + [f.PASSED] * 4
+
+
+@pytest.mark.parametrize("make", [PlainTorch, PlainJax, Pykan, Jaxkan, EfficientKan])
+def test_adapters_of_backends_that_are_not_installed_say_what_to_install(make):
+    told = ""
+    try:
+        make()
+    except ImportError as error:
+        told = str(error)
+    if told:
+        assert "needs" in told
+        assert "pip install" in told or "copy of efficient-kan" in told
+
+
+def test_a_failure_line_says_where_and_how_much():
+    finding = judged(Patched(forward=lambda model, x: -PlainNumpy().forward(model, x)))[0]
+    shown = line(finding)
+    assert shown.startswith(f"{KEY}values [")
+    for part in ("ours ", "theirs ", "relative error 2.0e+00", " ulps", "36 of 36 wrong", "x = ", " in ["):
+        assert part in shown
+    low, high = finding.span[0]
+    assert low <= finding.x[0] < high
+
+
+def test_the_report_groups_failures_and_counts_what_was_not_asked():
+    adapter = Patched(forward=lambda model, x: -PlainNumpy().forward(model, x))
+    findings = judged(adapter, catalogue(["float64"], ["layer/degree-3/uniform"]))
+    shown = text("mine", findings, observations(adapter))
+    assert "sign (" in shown
+    assert "and " in shown
+    assert "more: --all, --json or --junit shows them" in shown
+    assert "explains most failures: sign" in shown
+    assert "not applicable: " in shown
+    assert len(text("mine", findings, everything=True).splitlines()) > len(shown.splitlines())
+
+
+def test_json_and_junit_hold_every_finding():
+    findings = judged(Patched(forward=lambda model, x: np.full((12, 3), np.inf), vjp=raising))
+    document = json.loads(to_json("mine", findings))
+    assert document["counts"] == {"passed": 1, "failed": 1, "error": 2}
+    assert document["findings"][0]["theirs"] == "inf"
+    assert document["findings"][0]["hints"][0]["name"] == "NaN"
+    suite = ElementTree.fromstring(to_junit("mine", findings))
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "1", "2")
+    assert [child.tag for case in suite for child in case] == ["failure", "error", "error"]
+
+
+def test_messages_with_characters_that_xml_cannot_hold():
+    def control(model, x):
+        raise ValueError("bell \x07 and escape \x1b[0m")
+
+    suite = ElementTree.fromstring(to_junit("mine", judged(Patched(forward=control))))
+    assert "bell  and escape" in suite[0][0].get("message")
+
+
+def test_observations_say_what_happens_where_nothing_was_promised():
+    told = " ".join(observations(PlainNumpy()))
+    assert "rule 'natural'" in told
+    assert "the basis sums to 1" in told
+
+    def clamped(model, x):
+        return PlainNumpy().forward(model, np.clip(x, -1.0, 2.0))
+
+    assert "inputs are clamped" in observations(Patched(forward=clamped))[0]
+    assert "raises RuntimeError" in observations(Patched(forward=raising))[0]
+
+
+def test_expected_failures(tmp_path):
+    path = tmp_path / "known.txt"
+    path.write_text("# the sign is known\n\n*/values  # of forward\n*/coefficient-gradients\nnothing/at/all\n")
+    known = Expectations.read(path)
+    findings = [known.apply(x) for x in judged(Patched(forward=lambda model, x: -PlainNumpy().forward(model, x)))]
+    assert [x.status for x in findings] == [f.EXPECTED_FAILURE, f.PASSED, f.UNEXPECTED_PASS, f.PASSED]
+    assert known.unused([x.key for x in findings]) == ["nothing/at/all"]
+
+
+def test_the_line_in_a_users_suite(tmp_path):
+    """Run by pytest itself: passes, failures with their hints, xfail, and a backend that is not installed."""
+    (tmp_path / "test_mine.py").write_text(
+        "import numpy as np\n"
+        "from refkan.conformance import Capabilities, pytest_suite\n"
+        "from refkan.conformance.backends import PlainNumpy\n"
+        "class Mine(PlainNumpy):\n"
+        "    def forward(self, model, x):\n"
+        "        return -super().forward(model, x)\n"
+        "class Absent(PlainNumpy):\n"
+        "    def __init__(self):\n"
+        "        raise ImportError('needs nothing that exists')\n"
+        f"test_mine = pytest_suite(Mine(), ['float64'], ['{KEY}'], ['*input-gradients'])\n"
+        f"test_known = pytest_suite(Mine, ['float64'], ['{KEY}values'], ['*{KEY[3:]}*'])\n"
+        "test_absent = pytest_suite(Absent)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rfsx", "-p", "no:cacheprovider", str(tmp_path)],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    out = run.stdout
+    assert run.returncode == 1
+    assert f"test_mine[{KEY}values]" in out
+    assert "sign: theirs are ours with the opposite sign" in out
+    assert "listed as an expected failure, but it passes" in out
+    assert "needs nothing that exists" in out
+    assert "xfailed" in out
+
+
+def test_a_suite_runs_here_too():
+    suite = pytest_suite(PlainNumpy(), ["float64"], [f"{KEY}values"])
+    (mark,) = suite.pytestmark
+    (case,) = mark.args[1]
+    suite(case)
+    assert refkan.conformance.CONVENTIONS["right end"].startswith("the last interval of the domain is closed")
+
+
+def test_models_are_not_mixed_up_between_cases():
+    """Few models are kept at a time: results do not depend on the order of cases."""
+    cases = catalogue(["float64"], ["layer/degree-3", "values"])
+    forward, backward = Judge(PlainNumpy()), Judge(PlainNumpy())
+    there = {x.key: x.status for x in forward.run(cases)}
+    assert there == {x.key: x.status for x in backward.run(cases[::-1])}

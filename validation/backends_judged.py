@@ -1,0 +1,194 @@
+"""B1, B2 (ours): what the conformance suite finds in published backends, and whether it can be trusted to.
+
+The backends are run at pinned versions where they are installed; efficient-kan, which is on no package index, from the
+folder that the environment variable EFFICIENT_KAN names. What is reported are differences from the conventions stated
+in `refkan.conformance.CONVENTIONS`; some of them are choices that a backend makes knowingly.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from refkan.conformance import Adapter, Finding, Judge, catalogue
+from refkan.conformance import findings as f
+from refkan.conformance.backends import (
+    EfficientKan,
+    Jaxkan,
+    JaxkanReplacedGrid,
+    PlainJax,
+    PlainNumpy,
+    PlainTorch,
+    Pykan,
+    PykanDefaultDtype,
+    Refkan,
+    RefkanRelu,
+)
+from refkan.conformance.bank import DEFECTS
+from refkan.conformance.observations import observations
+from refkan.conformance.report import counts, groups, leading_hint, line
+from validation.verdicts import Verdict, judge
+
+CLAIMS = ("B1", "B2")
+
+PINNED = {"pykan": "0.2.8", "jaxkan": "0.3.7", "torch": None, "jax": None}
+
+COMMIT = "7b6ce1c"
+
+
+@dataclass(frozen=True)
+class Trap:
+    """A finding known beforehand: the adapter, the case that shows it, and the hint that must lead."""
+
+    what: str
+    adapter: Callable[[], Adapter]
+    case: str
+    hint: str
+
+
+def efficient_kan() -> Adapter:
+    """Return the adapter of the user's own copy."""
+    return EfficientKan(os.environ.get("EFFICIENT_KAN", "efficient_kan"))
+
+
+NAN, F32, REFINED, UPDATED = (
+    "NaN from repeated knots", "float32 knots", "function changed by refine", "function changed by update",
+)  # fmt: skip
+BASIS = "float64/basis/degree-3"
+
+TRAPS = (
+    Trap("clamped knots: the basis sums to 0 at the right end", Pykan, f"{BASIS}/clamped/ends/values", NAN),
+    Trap("clamped knots: NaN gradients", Pykan, f"{BASIS}/clamped/ends/input-gradients", NAN),
+    Trap("repeated knot: the basis is off", Pykan, f"{BASIS}/repeated/interior/values", NAN),
+    Trap("repeated knot: input gradients are NaN", Pykan, f"{BASIS}/repeated/interior/input-gradients", NAN),
+    Trap("grids are float32", Pykan, f"{BASIS}/uniform-fine/interior/values", F32),
+    Trap("refinement to a grid that is not nested", PykanDefaultDtype, "float64/refine/degree-3/6-to-9/off-samples/values", REFINED),
+    Trap("refinement with 20 samples", PykanDefaultDtype, "float64/refine/degree-3/6-to-24-from-20-samples/off-samples/values", REFINED),
+    Trap("grid update", PykanDefaultDtype, "float64/update/degree-3/random-data/on-samples/values", UPDATED),
+    Trap("grid update: the scaler is applied twice", efficient_kan, "float64/update/degree-3/random-data/on-samples/values", UPDATED),
+    Trap("knots are off after .double()", efficient_kan, f"{BASIS}/uniform-fine/interior/values", F32),
+    Trap("clamped knots: NaN", efficient_kan, f"{BASIS}/clamped/interior/values", NAN),
+    Trap("the grid stays float32 under x64", Jaxkan, f"{BASIS}/uniform-fine/interior/values", F32),
+    Trap("discrete data: NaN after a grid update", Jaxkan, "float64/update/degree-3/discrete-data/on-samples/values", "NaN after update"),
+    Trap("update to twice the intervals", Jaxkan, "float64/refine/degree-3/6-to-12/off-samples/values", REFINED),
+)
+
+CORRECT: tuple[Callable[[], Adapter], ...] = (Refkan, RefkanRelu, PlainNumpy, PlainTorch, PlainJax)
+"""Of these no case may fail; in a quick run those of degree 3."""
+
+
+def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+    """Judge the backends that are installed, and the bank of broken layers."""
+    return [published(quick, progress), broken(quick, progress)]
+
+
+def published(quick: bool, progress: Callable[[str], None]) -> Verdict:
+    """B1: the known traps, found and named; and no false alarm."""
+    adapters: dict[Any, Adapter | str] = {}
+    for make in dict.fromkeys([*(trap.adapter for trap in TRAPS), JaxkanReplacedGrid, *CORRECT]):
+        try:
+            adapters[make] = make()
+        except ImportError as error:
+            adapters[make] = str(error)
+    missing = sorted({value for value in adapters.values() if isinstance(value, str)})
+    rows, found = [], []
+    for trap in TRAPS:
+        adapter = adapters[trap.adapter]
+        if isinstance(adapter, str):
+            continue
+        progress(f"{adapter.title}: {trap.what}")
+        finding = judged(adapter, [trap.case])[0]
+        found.append(finding.status == f.FAILED and trap.hint in [hint.name for hint in finding.hints])
+        rows.append({"what": trap.what, **told(adapter, trap, finding), "found": found[-1]})
+    replaced = adapters[JaxkanReplacedGrid]
+    mended = [] if isinstance(replaced, str) else judged(replaced, [f"{BASIS}/uniform-fine/interior/"])
+    alarms = []
+    for make in CORRECT:
+        adapter = adapters[make]
+        if not isinstance(adapter, str):
+            progress(f"no alarm: {adapter.title}")
+            alarms += [x for x in judged(adapter, ["float64", *(["layer/degree-3/uniform/3x2/"] if quick else [])]) if x.status in f.BAD]
+    pages = [page(a, quick, progress) for a in adapters.values() if not isinstance(a, str) and type(a) not in CORRECT]
+    alarms += [x for x in mended if x.status in f.BAD]
+    plain = PlainNumpy()
+    elsewhere = [judged(plain, [trap.case])[0].status == f.FAILED for trap in TRAPS[:6]]
+    measured = (
+        f"{sum(found)} of {len(found)} known traps found and named; {len(alarms)} false alarms; "
+        f"versions: {', '.join(installed()) or 'none'}"
+    )
+    return Verdict(
+        "B1",
+        judge(all(found) and not alarms) if len(found) == len(TRAPS) else "pending",
+        measured if not missing else f"{measured}. Not judged: {' '.join(missing)}",
+        details="\n\n".join([*(row["text"] for row in rows), *pages]),
+        data={"traps": rows, "alarms": [x.to_dict() for x in alarms], "versions": installed()},
+        mutations={"the same traps in a correct layer": judge(all(elsewhere))},
+    )
+
+
+def judged(adapter: Adapter, select: Sequence[str]) -> list[Finding]:
+    """Judge the cases whose keys contain all parts of `select`."""
+    return Judge(adapter).run(catalogue(["float64"], select))
+
+
+def told(adapter: Adapter, trap: Trap, finding: Finding) -> dict[str, str]:
+    """A sentence with the numbers, and the call that reproduces it."""
+    hints = "; ".join(f"{hint.name}: {hint.text}" for hint in finding.hints)
+    extra = " --argument FOLDER" if isinstance(adapter, EfficientKan) else ""
+    call = f"refkan conform --backend refkan.conformance.backends:{type(adapter).__name__}{extra} --select {trap.case}"
+    return {"text": f"{adapter.title}, {trap.what}. {line(finding)}. {hints}. Reproduced by: {call}", "hints": hints}
+
+
+def page(adapter: Adapter, quick: bool, progress: Callable[[str], None]) -> str:
+    """Everything that a full run finds in a backend, by kind; in a quick run its observations alone."""
+    parts = [f"{adapter.title}: {'; '.join(observations(adapter))}."]
+    if not quick:
+        progress(f"all cases: {adapter.title}")
+        findings = Judge(adapter).run(catalogue([d for d in ("float64", "float32") if d in adapter.capabilities.dtypes]))
+        kinds = "; ".join(f"{name} ({len(members)}, first {members[0].key})" for name, members in groups(findings))
+        parts.append(f"All cases: {', '.join(f'{n} {s}' for s, n in counts(findings).items())}. {kinds}.")
+    return " ".join(parts)
+
+
+def installed() -> list[str]:
+    """Versions of the backends that are installed, those that differ from the pinned ones marked."""
+    out = []
+    for package, pinned in PINNED.items():
+        try:
+            have = version(package)
+        except PackageNotFoundError:
+            continue
+        out.append(f"{package} {have}" + (f" (pinned: {pinned})" if pinned not in (None, have) else ""))
+    if "EFFICIENT_KAN" in os.environ:
+        out.append(f"efficient-kan (pinned: {COMMIT})")
+    return out
+
+
+def broken(quick: bool, progress: Callable[[str], None]) -> Verdict:
+    """B2: the bank of broken layers, each detected and named."""
+    cases = catalogue(["float64"])
+    leads: dict[str, str] = {}
+    for name, defect in DEFECTS.items():
+        progress(f"broken layer: {name}")
+        select = defect.select if quick else ()
+        findings = Judge(defect.make()).run(case for case in cases if all(part in case.key for part in select))
+        leads[name] = leading_hint(findings) if any(x.status == f.FAILED for x in findings) else "not detected"
+    named = [leads[name] == defect.hint for name, defect in DEFECTS.items()]
+    hints = [defect.hint for defect in DEFECTS.values()]
+    turned = [lead == hint for lead, hint in zip(leads.values(), hints[1:] + hints[:1], strict=True)]
+    undetected = [name for name, lead in leads.items() if lead == "not detected"]
+
+    def holds(right: Sequence[bool]) -> bool:
+        return len(right) >= 25 and not undetected and sum(right) >= 0.9 * len(right)
+
+    return Verdict(
+        "B2",
+        judge(holds(named)),
+        f"{len(DEFECTS) - len(undetected)} of {len(DEFECTS)} defects detected, {sum(named)} named by the leading hint",
+        details="\n\n".join(f"{name}: {lead}" for name, lead in leads.items()),
+        data={"leads": leads},
+        mutations={"each defect named by the next one's hint": judge(holds(turned))},
+    )
