@@ -70,15 +70,15 @@ def quick_cells() -> list[Cell]:
     ]
 
 
-def full_cells() -> list[Cell]:
+def full_cells(samples: int = 20_000) -> list[Cell]:
     """Everything at the size of the paper, 25 seeds by fives; the second rotation for the published seeds."""
     cells: list[Cell] = []
     for first in range(0, len(SEEDS), len(PUBLISHED_SEEDS)):
         seeds = SEEDS[first : first + len(PUBLISHED_SEEDS)]
-        cells += cells_of(seeds, 20_000, JUDGED, METHODS, ["spline"])
-        cells += cells_of(seeds, 20_000, JUDGED, METHODS, [*RELU, *MLPS], FIDELITIES)
+        cells += cells_of(seeds, samples, JUDGED, METHODS, ["spline"])
+        cells += cells_of(seeds, samples, JUDGED, METHODS, [*RELU, *MLPS], FIDELITIES)
     second = ["rotated about (1/2, 1/2)"]
-    return cells + cells_of(PUBLISHED_SEEDS, 20_000, second, METHODS, [*BASES, *MLPS], FIDELITIES)
+    return cells + cells_of(PUBLISHED_SEEDS, samples, second, METHODS, [*BASES, *MLPS], FIDELITIES)
 
 
 @dataclass(frozen=True)

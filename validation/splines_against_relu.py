@@ -22,7 +22,7 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from validation.equal_work import FACTOR, Comparison, Contestant, Resume, Samples, run_task, train
+from validation.equal_work import FACTOR, Comparison, Contestant, Resume, Samples, marks, run_task, train
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("X1",)
@@ -224,7 +224,7 @@ def details(size: Size, pairs: list[Pair], medians: Mapping[str, float]) -> str:
         "Median test errors, fractions of variance: " + ", ".join(f"{name} {e:.1e}" for name, e in medians.items()),
         f"The best of the four ReLU contestants in each pair: {compare_with_best(pairs)}",
         "In the CPU time of the spline KAN: " + ratios(RELU, "test in time"),
-        "Training losses: " + ratios(RELU, "training"),
+        "Training losses: " + ratios(RELU, "training") + "; on the way: " + on_the_way(size, pairs),
         "Shown, not judged: " + ratios(SHOWN),
         f"Targets with a median ratio below {FACTOR:g} against some ReLU contestant, and the lowest such ratio: "
         + (", ".join(f"{id} {ratio:.2g}" for id, ratio in lowest.items() if ratio < FACTOR) or "none"),
@@ -235,6 +235,18 @@ def details(size: Size, pairs: list[Pair], medians: Mapping[str, float]) -> str:
             row = ", ".join(f"{name} {compare(own, name)}" for name in RELU)
             paragraphs.append(f"Intervals {intervals}: {row}")
     return "\n\n".join(text.removesuffix(".") + "." for text in paragraphs)
+
+
+def on_the_way(size: Size, pairs: list[Pair]) -> str:
+    """Median ratios of training losses after a quarter and after half of the evaluations."""
+    places = marks(size.evaluations)
+    texts = []
+    for part in (4, 2):
+        at = int(np.searchsorted(places, size.evaluations / part, side="right")) - 1
+        ratios = {name: np.median([pair[name]["curve"][at] / pair[OURS]["curve"][at] for pair in pairs]) for name in RELU}
+        row = ", ".join(f"{name} {ratio:.2g}" for name, ratio in ratios.items())
+        texts.append(f"after {places[at]} evaluations {row}")
+    return "; ".join(texts)
 
 
 def draw(size: Size, pairs: list[Pair]) -> Figure:
