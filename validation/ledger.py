@@ -129,6 +129,10 @@ LEDGER: tuple[Row, ...] = (
         "reported as a Pareto table; no pass or fail"),
     Row("W3", "next checks", "discontinuities and sharp gradients", "step, kink, tanh, front",
         "as A2 on each target"),
+    Row("B1", "ours", "the suite finds and names the known defects of published backends", "pinned versions, where installed",
+        "every trap found and named, no alarm on a correct layer; pending where a backend is missing"),
+    Row("B2", "ours", "the suite names what is wrong with a broken layer", "a bank of layers with one defect each",
+        "all of at least 25 detected, 90 % named by the leading hint"),
     Row("G0", "ours", "every hand-derived gradient equals the complex step",
         "gradients of layers, node maps, networks and knots in coefficients, inputs and knots, against "
         "complex steps",
