@@ -250,7 +250,7 @@ def test_x1_tells_a_ratio_of_ten_from_one_below():
 def test_ratios_on_the_way_are_those_of_the_curves():
     claim = splines_against_relu
     places = equal_work.marks(X1.evaluations)
-    pair = {name: {"curve": 7.0 * places if name in claim.RELU else np.ones(places.size)} for name in ("spline", *claim.RELU)}
+    pair = {"spline": {"curve": np.ones(places.size)}} | {name: {"curve": 7.0 * places} for name in claim.RELU}
     text = claim.on_the_way(X1, [pair])
     assert text.startswith(f"after 6 evaluations {claim.RELU[0]} 42, ")  # a quarter of 25 evaluations
     assert f"after 12 evaluations {claim.RELU[0]} 84, " in text

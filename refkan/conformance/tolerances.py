@@ -7,8 +7,8 @@ A basis function or derivative of it (d = 0, 1, 2) is allowed the error
 M_d the sum of absolute values of the terms in its formula (no cancellation between terms), r levels of recursion with
 five roundings each, once for each differentiation; L the size of the domain: codes for equal spacing compute
 (x - a)/h, which carries four roundings relative to L, and a shift of x changes d by M_{d+1}; w the length of the knot
-interval, and of the way to it outside: codes that keep a polynomial for each interval add its terms. A sum of T terms adds
-T eps times the sum of absolute terms. In networks the error of activations is carried along through the absolute
+interval, and of the way to it outside: codes that keep a polynomial for each interval add its terms. A sum of T terms
+adds T eps times the sum of absolute terms. In networks the error of activations is carried along through the absolute
 values of the next derivatives. The bound is a worst case to first order in eps; correct layers stay well below it.
 
 A backend may declare that it sums truncated powers instead of local functions: b_i = sum_j A_ij psi_j. Its terms are

@@ -47,7 +47,9 @@ DEFECTS: dict[str, Defect] = {
     "float32 knots": Defect(of_layer(l.Float32Knots), "float32 knots"),
     "float32 coefficients": Defect(of_layer(l.Float32Coefficients), "float32 coefficients"),
     "float32 inputs": Defect(of_layer(l.Float32Inputs), "float32 inputs"),
-    "float32 arithmetic": Defect(of_layer(l.Float32Arithmetic), "float32 arithmetic", ("layer/degree-3", "3x2", "values")),
+    "float32 arithmetic": Defect(
+        of_layer(l.Float32Arithmetic), "float32 arithmetic", ("layer/degree-3", "3x2", "values")
+    ),
     "mean over inputs": Defect(of_layer(l.MeanOverInputs), "constant factor"),
     "mean over samples": Defect(of_layer(l.MeanOverSamples), "constant factor"),
     "slope without the degree": Defect(of_layer(l.SlopeWithoutDegree), "constant factor"),
