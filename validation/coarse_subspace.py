@@ -5,8 +5,9 @@ P^T H_f P agree to 1e-12, relative to the largest of the sums of absolute contri
 functions without data have sums of zero). With K = |J_f| |P| these sums are K^T E / N and K^T K / N, E being |y| plus the
 absolute terms of the last layer.
 
-Earlier versions of this file took |J_c|^T |e| / N and |J_c|^T |J_c| / N instead. Then the ReLU bases fail, whose residuals
-are small sums of large terms and whose P has entries like 36 and -45: "over results", reported beside.
+Earlier versions of this file took |J_c|^T |e| / N and |J_c|^T |J_c| / N instead ("over results", reported beside).
+That the ReLU bases do not meet, whose residuals are small sums of large terms and whose P has entries like 36 and -45; nor,
+by a factor of 4, some gradients of other networks in the full run.
 """
 
 from __future__ import annotations

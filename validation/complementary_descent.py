@@ -170,7 +170,7 @@ def complementary(results: list[dict[str, Any]], case: Case, spline: str = "spli
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Measure for 20 seeds."""
-    n_samples, steps = (400, 40) if quick else (4000, 200)
+    n_samples, steps = (400, 40) if quick else (2000, 150)
     results = []
     for seed in SEEDS:
         progress(f"M1: seed {seed}")
@@ -231,8 +231,8 @@ smooth, and such coefficients are functions that lie in the coarse space but for
 
 In the values of the network little of this is left even in the spline basis. J J^T has a few large eigenvalues, of smooth
 functions which every edge can move, and its inner product is that of the data and of the slopes of the next layer, not that of
-L2 on the edges: most of what descent does to the values, the coarse network could have done as well. The share rises from
-one refinement to the next. In the ReLU basis it is smaller by factors that every measure shows; there nothing new is
+L2 on the edges: most of what descent does to the values, the coarse network could have done as well. The share is largest
+at the last refinement. In the ReLU basis it is smaller by factors that every measure shows; there nothing new is
 moved."""
 
 

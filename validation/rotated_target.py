@@ -93,6 +93,7 @@ def run_seed(
         "seed": seed,
         "free": free,
         "test mse": float(np.mean(error**2)),
+        "test mse without the worst point": float((np.sum(error**2) - np.max(error**2)) / error.size),
         "training mse": 2 * result.value,
         "stages": [2 * float(stage.values[0]) for stage in result.stages],
         "evaluations": [stage.evaluations for stage in result.stages],

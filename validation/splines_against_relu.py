@@ -117,8 +117,9 @@ def answer(
         Verdict(
             "X1",
             judge(holds(compared.values()), experiment=True),
-            f"median ratios of test errors to the spline KAN after {size.evaluations} evaluations, {len(pairs)} pairs: "
-            + ", ".join(f"{name} {comparison}" for name, comparison in compared.items()),
+            "median ratios of test errors to the spline KAN: "
+            + ", ".join(f"{name} {c}" for name, c in sorted(compared.items(), key=lambda item: item[1].median))
+            + f"; {size.samples} samples, {size.evaluations} evaluations, {len(pairs)} pairs",
             details=details(size, pairs, medians),
             data={
                 "seeds": list(size.seeds),
