@@ -479,3 +479,62 @@ def test_describe_error_names_every_frame():
     assert len(lines) == 6
     assert lines[1].startswith("tests/test_validation_runner.py, line ")
     assert lines[-1] == "ValueError: two lines"
+
+
+PARTS = """
+CLAIMS = ("B1",)
+def part(k):
+    with log.open("a") as stream:
+        stream.write(f"{k} ")
+    return k / 3
+def run(quick, progress, checkpoints=None):
+    values = []
+    for k in range(3):
+        if k == 2 and Path(__file__).with_name("stop").exists():
+            raise KeyboardInterrupt
+        values.append(part(k) if checkpoints is None else checkpoints.run({"part": k}, lambda: part(k)))
+    return [Verdict("B1", judge(True), str(values), mutations={"sign": judge(False)})]
+"""
+
+
+def test_parts_of_an_interrupted_full_run_are_not_run_again(claims):
+    claims.write("long", PARTS)
+    log, stop = claims.folder / "long.log", claims.folder / "stop"
+    stop.touch()
+    assert claims.run("--full") == 130
+    assert log.read_text() == "0 1 "
+    stop.unlink()
+    assert claims.run("--full") == 0
+    assert log.read_text() == "0 1 2 "
+    assert claims.record()["rows"][2]["measured"] == str([0.0, 1 / 3, 2 / 3])
+    assert claims.run("--full", "--fresh") == 0
+    assert log.read_text() == "0 1 2 0 1 2 "
+
+
+def test_a_quick_run_keeps_no_parts(claims):
+    claims.write("long", PARTS)
+    assert claims.run() == 0
+    assert not (claims.output / "parts").exists()
+
+
+JUDGED = """
+CLAIMS = ("B1",)
+def run(quick, progress, checkpoints=None):
+    from {package}.measure import task
+    values = [checkpoints.run({{"part": 0}}, task(0))]
+    return [Verdict("B1", judge(True), "{word}", mutations={{"sign": judge(False)}})]
+"""
+
+MEASURE = PARTS.split("def run")[0].replace('CLAIMS = ("B1",)', "") + "def task(k):\n    return lambda: part(k)\n"
+
+
+def test_parts_are_void_once_the_sources_of_their_task_change(claims):
+    log = claims.folder / "measure.log"
+    claims.write("measure", MEASURE)
+    for word in ("one", "two"):  # how the part is judged changes: the part is kept
+        claims.write("judged", JUDGED.format(package=claims.package, word=word))
+        assert claims.run("--full") == 0
+        assert log.read_text() == "0 "
+    claims.write("measure", MEASURE.replace("k / 3", "k / 4"))
+    assert claims.run("--full") == 0
+    assert log.read_text() == "0 0 "

@@ -22,8 +22,8 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.checkpoints import Checkpoints
 from refkan.hierarchy import minimize_multilevel, multistart
+from validation.parts import Parts
 from validation.table_two import PUBLISHED, TEST_POINTS, TEST_SEED
 from validation.verdicts import Figure, Verdict, judge
 
@@ -137,7 +137,7 @@ QUICK_BOUNDS = (
 def run(
     quick: bool,
     progress: Callable[[str], Any] = lambda message: None,
-    checkpoints: Checkpoints | None = None,
+    checkpoints: Parts | None = None,
 ) -> list[Verdict]:
     """Run all settings for all seeds and compare medians with the bounds."""
     settings, bounds = (QUICK, QUICK_BOUNDS) if quick else (FULL, BOUNDS)
@@ -150,7 +150,7 @@ def run(
     return [verdict(found, bounds)]
 
 
-def stored(setting: Setting, seed: int, samples: int, checkpoints: Checkpoints | None) -> dict[str, Any]:
+def stored(setting: Setting, seed: int, samples: int, checkpoints: Parts | None) -> dict[str, Any]:
     """Run one seed, or take it from a checkpoint."""
     if checkpoints is None:
         return run_seed(setting, seed, samples)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from refkan.checkpoints import Checkpoints
+from validation.parts import Parts
 from validation.table_two import (
     BASES,
     FIDELITIES,
@@ -53,7 +53,7 @@ JUDGED = ("rotated", "unrotated")
 def run(
     quick: bool,
     progress: Callable[[str], Any] = lambda message: None,
-    checkpoints: Checkpoints | None = None,
+    checkpoints: Parts | None = None,
 ) -> list[Verdict]:
     """Train all cells and judge the four claims on them."""
     found = run_cells(quick_cells() if quick else full_cells(), checkpoints, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from validation.console import Progress, shorten, table
 from validation.discovery import ClaimFile, discover, sources_digest
 from validation.ledger import LEDGER, Row
 from validation.outcomes import FileResult, check_answers, describe_error, gather, pack, unpack
+from validation.parts import Parts
 from validation.report import write_report
 from validation.verdicts import Verdict
 
@@ -30,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
         description="Answer every claim of the ledger with a verdict computed from measurements.",
         epilog="Exit code: 0 if everything ran, whatever the verdicts; 1 if a file crashed or a mutation "
         "of a claim was not refuted; 2 for wrong usage or an unwritable folder; 130 if interrupted. "
-        "Finished files are kept and not run again until a source that they depend on changes.",
+        "Finished files are kept and not run again until a source that they depend on changes; at the papers' "
+        "size, so are finished parts of a file, such as one training.",
     )
     p.add_argument("names", nargs="*", metavar="NAME", help="row ids or files to run (default: all)")
     p.add_argument("--full", action="store_true", help="at the size of the papers instead of seconds a file")
@@ -62,12 +65,19 @@ def select(files: Sequence[ClaimFile], ledger: Sequence[Row], names: Sequence[st
     return [file for file in files if file.name in chosen]
 
 
-def run_file(file: ClaimFile, package: str, quick: bool, message: Callable[[str], None]) -> tuple[Verdict, ...]:
-    """Import a claim file, run it and return its verdicts, one for each of its rows."""
+def run_file(
+    file: ClaimFile, package: str, quick: bool, message: Callable[[str], None], parts: Parts | None = None
+) -> tuple[Verdict, ...]:
+    """Import a claim file, run it and return its verdicts, one for each of its rows.
+
+    A file whose ``run`` has a parameter `checkpoints` gets `parts` for it, if there are any.
+    """
     if file.problem:
         raise ValueError(file.problem)
     module = importlib.import_module(f"{package}.{file.name}")
-    return check_answers(file, module.run(quick, message))
+    keeps_parts = parts is not None and "checkpoints" in inspect.signature(module.run).parameters
+    more = {"checkpoints": parts} if keeps_parts else {}
+    return check_answers(file, module.run(quick, message, **more))
 
 
 class Run:
@@ -84,12 +94,22 @@ class Run:
     files
         The files that may be asked for. Their sources are read here, once: what is edited during the run does
         not change the key of a result that was computed before the edit.
+    parts
+        Where a file at the papers' size keeps what it has finished.
     """
 
-    def __init__(self, checkpoints: Checkpoints, package: str, quick: bool, files: Sequence[ClaimFile]) -> None:
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        package: str,
+        quick: bool,
+        files: Sequence[ClaimFile],
+        parts: Parts | None = None,
+    ) -> None:
         self._checkpoints = checkpoints
         self._package = package
         self._quick = quick
+        self._parts = parts
         self._configurations = {file.name: self._configuration(file) for file in files if not file.problem}
 
     def _configuration(self, file: ClaimFile) -> dict[str, Any]:
@@ -113,7 +133,7 @@ class Run:
         """Run a file and keep its result; a crash becomes a result with an error and is not kept."""
         start = time.perf_counter()
         try:
-            verdicts = run_file(file, self._package, self._quick, message)
+            verdicts = run_file(file, self._package, self._quick, message, self._parts)
             seconds = time.perf_counter() - start
             result = FileResult(file, verdicts, seconds=seconds, finished=now())
             self._checkpoints.put(self._configurations[file.name], pack(result))
@@ -145,7 +165,9 @@ def main(
         return USAGE
 
     start = time.perf_counter()
-    run = Run(checkpoints, package, not arguments.full, files)
+    # A quick run is not worth keeping in parts.
+    kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh) if arguments.full else None
+    run = Run(checkpoints, package, not arguments.full, files, kept)
     results, interrupted = run_all(run, chosen, arguments.fresh)
     done = {result.file.name for result in results}
     # Rows that were not asked for this time are shown as they last came out with the present sources.

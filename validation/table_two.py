@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.checkpoints import Checkpoints
 from refkan.hierarchy import MultilevelResult, minimize_multilevel
+from validation.parts import Parts
 
 PUBLISHED_SEEDS = tuple(range(1234, 1239))
 SEEDS = tuple(range(1234, 1259))
@@ -153,7 +153,7 @@ def data(target: str, seed: int, samples: int) -> tuple[np.ndarray, ...]:
 
 def run_cells(
     cells: Iterable[Cell],
-    checkpoints: Checkpoints | None = None,
+    checkpoints: Parts | None = None,
     progress: Callable[[str], Any] = lambda text: None,
 ) -> dict[Cell, dict[str, Any]]:
     """Run or resume cells in their order."""

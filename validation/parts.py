@@ -1,0 +1,48 @@
+"""Parts of a long run, such as one training of one seed: kept as they are finished, so that a run can be interrupted."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import refkan
+from refkan.checkpoints import Checkpoints
+from validation.capsule import versions
+from validation.discovery import ClaimFile, sources_digest
+
+
+class Parts:
+    """Results of parts, each under its configuration and the sources that computed it.
+
+    The sources are the library and the module that defines the task, with what it imports from the validation. A file
+    that judges what another module measures can therefore be edited without losing what was measured.
+
+    Parameters
+    ----------
+    checkpoints
+        Where finished parts are kept.
+    fresh
+        Whether to run again what is finished.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, fresh: bool = False) -> None:
+        self._checkpoints = checkpoints
+        self._fresh = fresh
+        self._digests: dict[Path, str] = {}
+
+    def run(self, configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
+        """Return the stored result of a part, or run `task`, store what it returns and return that."""
+        key = {**configuration, "versions": versions(), "sources": self._sources(task)}
+        return self._checkpoints.run(key, task, fresh=self._fresh)
+
+    def _sources(self, task: Callable[[], Any]) -> str:
+        """Return the digest of the sources of a task, read once: a running process does not see later edits."""
+        function = task.func if isinstance(task, partial) else task
+        path = Path(inspect.getfile(function)).resolve()
+        if path not in self._digests:
+            file = ClaimFile(path.stem, path, ())
+            self._digests[path] = sources_digest(file, Path(refkan.__file__).parent)
+        return self._digests[path]
