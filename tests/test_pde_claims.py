@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from refkan.checkpoints import Checkpoints
 from refkan.training import burgers
 from validation import (
     allen_cahn_runs,
     allen_cahn_success,
     burgers_table,
+    pde_accuracy,
     pde_runs,
     poisson_staircases,
     residual_bandwidth,
 )
 from validation.ledger import row
 from validation.outcomes import plain
+from validation.parts import Parts
 from validation.pde_runs import Model, run_models, train
 from validation.verdicts import FAILING
 
@@ -53,6 +57,7 @@ def staircases(spline, decayed=(0.5, 0.6), relu=(1.0, 0.9)):
         names.DECAYED: made(error=decayed),
         names.RELU: made(error=relu),
         names.DENSE: made(error=[0.5]),
+        names.PUBLISHED_POINTS: made(error=[0.1]),
         names.OURS: made(error=[0.1]),
     }
     return names.verdict(runs, [0, 1, 2])
@@ -74,12 +79,15 @@ def test_staircases_must_fall_and_stay_up(runs, status):
     assert not verdict.surviving_mutations or not status.startswith("holds")
 
 
-def table_of(multilevel, coarse=1.0, fine=1.0):
+def table_runs(multilevel, coarse=1.0, fine=1.0):
     names = burgers_table
     runs = {name: made(loss=[1.0]) for name in (names.SIGMOID, names.MLP, names.WIDE, names.FIXED, names.REDRAWN)}
     runs |= {names.COARSE: made(loss=[coarse]), names.FINE: made(loss=[fine])}
-    runs |= {names.MULTILEVEL: made(loss=[multilevel])}
-    return names.verdict(runs, [0, 1, 2])
+    return runs | {names.MULTILEVEL: made(loss=[multilevel])}
+
+
+def table_of(*losses, **others):
+    return burgers_table.verdict(table_runs(*losses, **others), [0, 1, 2])
 
 
 def test_multilevel_must_be_a_hundred_times_ahead_of_both():
@@ -88,6 +96,37 @@ def test_multilevel_must_be_a_hundred_times_ahead_of_both():
     assert table_of(0.011).status == "not reproduced"
     assert table_of(0.009, coarse=0.5).status == "not reproduced"
     assert table_of(0.009, fine=0.5).status == "not reproduced"
+
+
+def test_ratios_are_paired_by_the_seeds_that_both_have():
+    worse = [{"seed": 2, "loss": 8.0}, {"seed": 0, "loss": 6.0}]
+    better = [{"seed": 0, "loss": 2.0}, {"seed": 1, "loss": 0.1}, {"seed": 2, "loss": 1.0}]
+    assert burgers_table.ratio(worse, better) == np.median([8.0, 3.0])
+
+
+@pytest.mark.parametrize(("loss", "status"), [(0.9e-4, "holds"), (1.1e-4, "not reproduced")])
+def test_the_published_size_of_the_loss(loss, status):
+    verdict = pde_accuracy.published_size(made(loss=[1.0, 1e-2, loss]))
+    assert verdict.status == status
+    assert len(verdict.mutations) == 2
+    assert not verdict.surviving_mutations
+    assert "losses of the seeds: " in verdict.measured
+
+
+def solved(**errors):
+    names = pde_accuracy
+    runs = {name: made(error=[1.0, 0.9 * target.error]) for name, target in names.TARGETS.items()}
+    runs |= {names.FIXED: made(error=[1.0, 1e-2])}
+    return names.verdict(runs | {getattr(names, name): made(error=[1.0, error]) for name, error in errors.items()})
+
+
+def test_all_equations_must_be_solved():
+    assert solved().status == "holds"
+    assert not solved().surviving_mutations
+    too_large = {"BURGERS": 3.1e-4, "PUBLISHED_POINTS": 7.1e-3, "MORE_POINTS": 3.1e-3, "ALLEN_CAHN": 0.021}
+    for name, error in too_large.items():
+        assert solved(**{name: error}).status == "not reproduced"
+    assert solved(FIXED=1.0).status == "holds"
 
 
 def found(spline=0.5, ours=0.5, relu=0.9, dense=0.9, widths=None):
@@ -170,23 +209,31 @@ def test_a_run_reports_every_level_on_the_points_of_the_set_up():
     assert train(SMALL, setup, 3)["loss"] == run["loss"] != train(SMALL, setup, 4)["loss"]
 
 
-def test_full_runs_are_kept_and_quick_ones_are_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(pde_runs, "FOLDER", tmp_path / "runs")
+def test_runs_with_checkpoints_are_kept_and_shared(tmp_path, monkeypatch):
     setup, told = burgers((6, 6), 6), []
-    quick = run_models("Q", {"small": SMALL}, setup, [0], True, told.append)
-    assert not (tmp_path / "runs").exists()
-    full = run_models("Q", {"small": SMALL}, setup, [0, 1], False, told.append)
-    assert full["small"][0]["loss"] == quick["small"][0]["loss"]
-    assert len(list((tmp_path / "runs").glob("*.json"))) == 2
-    monkeypatch.setattr(pde_runs, "train", lambda *arguments: pytest.fail("trained again"))
-    # Everything is built anew, as in another process.
-    again = run_models("Q", {"small": small_model()}, burgers((6, 6), 6), [0, 1], False, told.append)
-    assert [run["loss"] for run in again["small"]] == [run["loss"] for run in full["small"]]
+    plain = run_models("Burgers", {"small": SMALL}, setup, [0], told.append)
+    parts = Parts(Checkpoints(tmp_path))
+    full = run_models("Burgers", {"small": SMALL}, setup, [0, 1], told.append, parts, last_line)
+    assert full["small"][0]["loss"] == plain["small"][0]["loss"]
+    assert len(list(tmp_path.glob("*.json"))) == 2
     assert told[0] == "small, seed 0"
+    monkeypatch.setattr(pde_runs, "train_starts", lambda *arguments, **options: pytest.fail("trained again"))
+    # Everything is built anew, as in another process; how many seeds a model has is no part of a run.
+    again = {"small": replace(small_model(), seeds=1)}
+    kept = run_models("Burgers", again, burgers((6, 6), 6), [0, 1], told.append, parts, last_line)
+    assert [run["loss"] for run in kept["small"]] == [run["loss"] for run in full["small"][:1]]
+    for others in ({"problem": "Poisson"}, {"setup": burgers((6, 7), 6)}, {"observe": None}):
+        arguments = {"problem": "Burgers", "setup": setup, "observe": last_line} | others
+        with pytest.raises(pytest.fail.Exception, match="trained again"):
+            run_models(models=again, seeds=[0], progress=told.append, checkpoints=parts, **arguments)
+
+
+def last_line(problem, theta):
+    return {"seen": float(problem.net(theta, [[0.5, 1.0]])[0, 0])}
 
 
 def test_every_claim_is_a_row_and_its_verdict_can_be_stored():
-    for verdict in (staircases((0.5, 0.2)), table_of(0.1), allen_cahn_success.verdict(found())):
+    for verdict in (staircases((0.5, 0.2)), table_of(0.1), allen_cahn_success.verdict(found()), solved(BURGERS=1.0)):
         assert row(verdict.id).id == verdict.id
         json.dumps(plain(verdict.data))
         assert all(status in FAILING for status in verdict.mutations.values())

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure as Drawing
 
 from refkan.training.allen_cahn_setup import allen_cahn_solution
 from validation.allen_cahn_runs import DECAYED, DENSE, OURS, RELU, SETUP, SPLINE, X, runs
+from validation.parts import Parts
 from validation.pde_runs import medians, table, without
 from validation.verdicts import Figure, Verdict, judge
 
@@ -19,9 +20,11 @@ SUCCESS, FAILURE = 0.1, 0.3
 """Relative errors that count as success and as failure."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
     """Train all models: 2 seeds quickly, 6 at full size."""
-    return [verdict(runs(quick, progress))]
+    return [verdict(runs(quick, progress, checkpoints))]
 
 
 def verdict(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Verdict:

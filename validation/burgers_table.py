@@ -1,4 +1,4 @@
-"""Q2: Burgers' equation, Table 3 of [S26] in full, with true errors beside losses, and rows with Levenberg-Marquardt."""
+"""Q2: Burgers' equation, Table 3 of [S26] in full, true errors beside losses, and Levenberg-Marquardt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from refkan.training import Cyclic, Redrawn, burgers
-from validation.pde_runs import Model, run_models, spread, table, without
+from validation.parts import Parts
+from validation.pde_runs import Model, run_models, spread, without
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("Q2",)
@@ -23,6 +24,9 @@ PUBLISHED = {COARSE: 6.6e-3, FINE: 4.1e-3, MULTILEVEL: 2.4e-5, MLP: 2.3e-2, WIDE
 """Losses of Table 3."""
 
 RATIO = 100.0
+
+X, T = np.linspace(-1.0, 1.0, 201), np.array([0.25, 0.5, 1.0])
+"""Lines t = const on which solutions are drawn."""
 
 WEIGHT_DECAY = 1e-4
 
@@ -38,25 +42,31 @@ as many points drawn anew every ten steps, from the second level on half of them
 on the fixed points, and with their weights. Errors are relative, in the 2-norm, on 256 x 101 points."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Train all models from all seeds: 2 quickly, 6 at full size."""
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
+    """Train all models from all seeds: 2 quickly, 6 at full size, fewer where a model says so."""
     seeds = range(2) if quick else range(6)
+    found = runs(models(quick), quick, seeds, progress, checkpoints)
+    return [verdict(found, list(seeds))]
+
+
+def runs(
+    chosen: Mapping[str, Model],
+    quick: bool,
+    seeds: Sequence[int],
+    progress: Callable[[str], None],
+    checkpoints: Parts | None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Train some of the models."""
     setup = burgers((16, 16), 16) if quick else burgers()
-    solution = Solution()
-    runs = run_models("Q2", models(quick), setup, seeds, quick, progress, solution)
-    return [verdict(runs, list(seeds), solution.t)]
+    return run_models("Burgers", chosen, setup, seeds, progress, checkpoints, on_lines)
 
 
-class Solution:
-    """Observes the network and the exact solution on lines t = const."""
-
-    def __init__(self) -> None:
-        self.x, self.t = np.linspace(-1.0, 1.0, 201), np.array([0.25, 0.5, 1.0])
-
-    def __call__(self, problem: Any, theta: np.ndarray) -> dict[str, Any]:
-        """Values (3, 201)."""
-        points = np.stack(np.meshgrid(self.x, self.t), axis=-1).reshape(-1, 2)
-        return {"lines": problem.net(theta, points).reshape(self.t.size, self.x.size)}
+def on_lines(problem: Any, theta: np.ndarray) -> dict[str, Any]:
+    """Values of the network on lines t = const, array (3, 201)."""
+    points = np.stack(np.meshgrid(X, T), axis=-1).reshape(-1, 2)
+    return {"lines": problem.net(theta, points).reshape(T.size, X.size)}
 
 
 def models(quick: bool) -> dict[str, Model]:
@@ -76,32 +86,24 @@ def models(quick: bool) -> dict[str, Model]:
         SIGMOID: Model(setup.kan(widths), (800 // part, 400 // part, 200 // part), options=adam),
         MLP: Model(setup.mlp([2, 20, 20, 1]), (3200 // part,), options=adam),
         WIDE: Model(setup.mlp([2, 56, 56, 1]), (3200 // part,), options=adam),
-        FIXED: Model(small, steps, "levenberg-marquardt", setup=ours),
+        FIXED: Model(small, steps, "levenberg-marquardt", setup=ours, seeds=2),
         REDRAWN: Model(
             small, steps, Redrawn(setup.ranges, seed=0), per_level=({}, {"steep": 0.5}, {"steep": 0.5}), setup=ours
         ),
     }
 
 
-def verdict(
-    runs: Mapping[str, Sequence[Mapping[str, Any]]], seeds: list[int], times: Sequence[float] = (0.25, 0.5, 1.0)
-) -> Verdict:
+def verdict(runs: Mapping[str, Sequence[Mapping[str, Any]]], seeds: list[int]) -> Verdict:
     """Judge ratios of losses, paired by seed."""
     ratios = {name: ratio(runs[name], runs[MULTILEVEL]) for name in (COARSE, FINE)}
-    cells = "; ".join(
-        f"{name}: loss {spread(group, 'loss')}"
-        + (f", mean {np.mean([r['loss'] for r in group]):.1e}, published {PUBLISHED[name]:.1e}" if name in PUBLISHED else "")
-        + f", error {spread(group, 'error')}"
-        for name, group in runs.items()
-    )
     return Verdict(
         "Q2",
         judge(min(ratios.values()) >= RATIO, experiment=True),
-        f"median loss over that of multilevel, paired, {len(seeds)} seeds: coarse {ratios[COARSE]:.3g}, fine "
-        f"{ratios[FINE]:.3g}; {cells}",
-        details=DETAILS + " Median and extremes over seeds: " + table(runs) + ".",
+        f"median loss over that of multilevel, paired: coarse {ratios[COARSE]:.3g}, fine {ratios[FINE]:.3g}; "
+        + "; ".join(cell(name, group) for name, group in runs.items()),
+        details=DETAILS,
         data={"seeds": seeds, "runs": without(runs, "lines")},
-        figures=(draw(runs, times),),
+        figures=(draw(runs),),
         mutations={
             "coarse in place of multilevel": judge(
                 min(ratio(runs[name], runs[COARSE]) for name in (MULTILEVEL, FINE)) >= RATIO, experiment=True
@@ -113,12 +115,23 @@ def verdict(
     )
 
 
+def cell(name: str, group: Sequence[Mapping[str, Any]]) -> str:
+    """A cell of the table: losses and true errors of its seeds."""
+    published = f", published {PUBLISHED[name]:.1e}" if name in PUBLISHED else ""
+    mean = np.mean([run["loss"] for run in group])
+    return (
+        f"{name} ({len(group)} seed{'s' if len(group) > 1 else ''}): loss {spread(group, 'loss')}, mean {mean:.1e}{published}, "
+        f"error {spread(group, 'error')}"
+    )
+
+
 def ratio(worse: Sequence[Mapping[str, Any]], better: Sequence[Mapping[str, Any]]) -> float:
-    """Median over seeds of the ratio of two models' losses."""
-    return float(np.median([a["loss"] / b["loss"] for a, b in zip(worse, better, strict=True)]))
+    """Median over the seeds that both have of the ratio of two models' losses."""
+    a, b = ({run["seed"]: run["loss"] for run in group} for group in (worse, better))
+    return float(np.median([a[seed] / b[seed] for seed in a.keys() & b.keys()]))
 
 
-def draw(runs: Mapping[str, Sequence[Mapping[str, Any]]], times: Sequence[float]) -> Figure:
+def draw(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Draw loss against true error, and the solution of the first seed on lines of constant time."""
     canvas = Drawing(figsize=(9.5, 3.6), layout="constrained")
     scatter, lines = canvas.subplots(1, 2)
@@ -126,14 +139,13 @@ def draw(runs: Mapping[str, Sequence[Mapping[str, Any]]], times: Sequence[float]
         scatter.loglog([r["loss"] for r in group], [r["error"] for r in group], "o", ms=4, label=name)
     scatter.set(xlabel="loss", ylabel="relative error")
     scatter.legend(frameon=False, fontsize=7)
-    x = np.linspace(-1.0, 1.0, runs[REDRAWN][0]["levels"][-1]["lines"].shape[1])
-    points = np.stack(np.meshgrid(x, times), axis=-1).reshape(-1, 2)
-    for k, exact in enumerate(burgers().reference(points).reshape(len(times), -1)):
-        lines.plot(x, exact, "k-", lw=0.8, label="exact" if k == 0 else None)
+    points = np.stack(np.meshgrid(X, T), axis=-1).reshape(-1, 2)
+    for k, exact in enumerate(burgers().reference(points).reshape(T.size, X.size)):
+        lines.plot(X, exact, "k-", lw=0.8, label="exact" if k == 0 else None)
         for name, style in ((MULTILEVEL, "C2--"), (REDRAWN, "C6:")):
-            lines.plot(x, runs[name][0]["levels"][-1]["lines"][k], style, lw=1.2, label=name if k == 0 else None)
+            lines.plot(X, runs[name][0]["levels"][-1]["lines"][k], style, lw=1.2, label=name if k == 0 else None)
     lines.set_xticks([-1, -0.5, 0, 0.5, 1])
-    lines.set(xlabel="x", ylabel="u at t = " + ", ".join(f"{t:g}" for t in times))
+    lines.set(xlabel="x", ylabel="u at t = " + ", ".join(f"{t:g}" for t in T))
     lines.legend(frameon=False, fontsize=7)
     return Figure.from_matplotlib(
         canvas,

@@ -1,26 +1,19 @@
-"""Trainings of networks on differential equations: one run a model and seed, kept in a folder at full size."""
+"""Trainings of networks on differential equations: one run a model and seed, kept as they are finished at full size."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.checkpoints import Checkpoints
 from refkan.hierarchy.fingerprints import fingerprint
 from refkan.training import Setup, train_starts
-
-FOLDER = Path("validation-report") / "runs"
-"""Where runs at full size are kept, below the current folder; a quick run keeps none."""
-
-ASIDE = {"adaptivity", "checks", "conditioning", "conformance", "exact", "cli.py", "definitions.py", "commands"}
-"""What no training depends on: a change there leaves kept runs valid."""
+from validation.parts import Parts
 
 Observer = Callable[[Any, np.ndarray], Mapping[str, Any]]
 
@@ -41,6 +34,11 @@ class Model:
         As for `train_starts`.
     setup
         In place of the common one, where a model sees other points or inputs.
+    later
+        Other points for the levels after a start is chosen, as for `train_starts`.
+    seeds
+        How many of the seeds it is trained from, the first ones; all by default. For models that cost much and decide
+        little.
     """
 
     net: rk.Network
@@ -51,35 +49,43 @@ class Model:
     starts: int = 1
     scheme: str = "linear"
     setup: Setup | None = None
+    later: Setup | None = None
+    seeds: int | None = None
 
 
 def run_models(
-    claim: str,
+    problem: str,
     models: Mapping[str, Model],
     setup: Setup,
     seeds: Sequence[int],
-    quick: bool,
     progress: Callable[[str], None],
+    checkpoints: Parts | None = None,
     observe: Observer | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Train every model from every seed; at full size each run is kept and not computed again."""
-    checkpoints = None if quick else Checkpoints(FOLDER)
+    """Train every model from its seeds; with checkpoints each run is kept, and not computed again for another claim.
+
+    `problem` names models in what is kept: two claims that train one model on one problem share its runs.
+    """
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
-    for seed in seeds:  # every model once, then the next seed: an interrupted run has few seeds of all
+    for number, seed in enumerate(seeds):  # every model once, then the next seed: an interrupted run has few seeds of all
         for name, model in models.items():
+            if model.seeds is not None and number >= model.seeds:
+                continue
             progress(f"{name}, seed {seed}")
+            task = partial(train, model, setup, seed, observe)
             if checkpoints is None:
-                runs[name].append(train(model, setup, seed, observe))
+                runs[name].append(task())
                 continue
             # By content: a network, its training and its points that are built again are the same.
-            described = {"training": fingerprint(model, "model"), "setup": fingerprint(setup, "setup")}
-            key = {"claim": claim, "model": name, "seed": seed, "sources": sources(), **described}
-            runs[name].append(checkpoints.run(key, lambda m=model, s=seed: train(m, setup, s, observe)))
+            parts = {"training": replace(model, seeds=None), "setup": setup, "observer": observe}
+            described = {part: fingerprint(value, part) for part, value in parts.items()}
+            key = {"problem": problem, "model": name, "seed": seed, **described}
+            runs[name].append(checkpoints.run(key, task))
     return runs
 
 
 def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None) -> dict[str, Any]:
-    """Train a model and return, for each level: parameters, loss on the set-up's points, true error, observations."""
+    """Train a model; return, for each level, parameters, loss on the points of the last, true error, observations."""
     setup = model.setup or setup
     began = time.process_time()
     # Through per_level, since Adam's option `schedule` and the steps of the levels have one name.
@@ -91,6 +97,7 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
         model.schedule,
         model.method,
         starts=model.starts,
+        later=model.later,
         scheme=model.scheme,
         per_level=extras,
     )
@@ -109,18 +116,6 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
         "error": levels[-1]["error"],
         "seconds": time.process_time() - began,
     }
-
-
-def sources() -> str:
-    """Return the SHA-256 of the parts of the library that trainings depend on."""
-    library = Path(rk.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(library.rglob("*.py")):
-        where = path.relative_to(library)
-        if where.parts[0] not in ASIDE:
-            digest.update(f"{where.as_posix()}\0".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def medians(runs: Sequence[Mapping[str, Any]], key: str) -> list[float]:

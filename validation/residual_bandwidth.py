@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from validation.allen_cahn_runs import OURS, RELU, SETUP, SPLINE, T, X, half_energy, runs, spectrum
+from validation.parts import Parts
 from validation.pde_runs import medians, without
 from validation.verdicts import Figure, Verdict, judge
 
@@ -25,9 +26,11 @@ corrected claim takes splines trained by Levenberg-Marquardt. The quick size was
 and is far below the paper's: weak evidence."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
     """Take the runs of Q3: 2 seeds quickly, 6 at full size."""
-    return [verdict(runs(quick, progress))]
+    return [verdict(runs(quick, progress, checkpoints))]
 
 
 def verdict(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Verdict:

@@ -7,6 +7,7 @@ make one each, `setup_named` any of them. `train_starts` trains networks on it, 
 
 from refkan.training.allen_cahn_setup import allen_cahn
 from refkan.training.burgers_setup import burgers
+from refkan.training.minibatches import Minibatches
 from refkan.training.named import PROBLEMS, setup_named
 from refkan.training.ordinary_setup import ORDINARY, ordinary
 from refkan.training.poisson_setup import poisson
@@ -22,6 +23,7 @@ __all__ = [
     "Attended",
     "Cyclic",
     "Decaying",
+    "Minibatches",
     "Ramped",
     "Redrawn",
     "Setup",

@@ -3,7 +3,7 @@ r"""Several starts of a multilevel training, of which the best one after a refin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,7 @@ def train_starts(
     *,
     starts: int = 1,
     common: int = 2,
+    later: Setup | None = None,
     scheme: str = "linear",
     factors: Any = 2,
     per_level: Sequence[dict[str, Any]] | None = None,
@@ -96,13 +97,23 @@ def train_starts(
     starts : int
     common : int
         Levels on which all starts are trained: 2, a refinement, shows which minima are good.
+    later : Setup, optional
+        The same equation with other points, for the levels after the common ones: many starts on few points, the chosen
+        one on many.
     scheme : str
         As for `Network.initialize`.
     progress : callable, optional
         Called with a line of text after each start.
+
+    Raises
+    ------
+    ValueError
+        If later is given, but no level comes after the common ones.
     """
     starts = check_count("starts", starts, 1)
-    common = check_count("common", common, 1, len(schedule)) if starts > 1 else len(schedule)
+    common = check_count("common", common, 1, len(schedule)) if starts > 1 or later else len(schedule)
+    if later is not None and common == len(schedule):
+        raise ValueError(f"later needs levels after the {common} common ones; the schedule has {len(schedule)}")
     cuts = list(factors) if isinstance(factors, Sequence) else [factors] * (len(schedule) - 1)
     extras = [{} for _ in schedule] if per_level is None else list(per_level)
     values, best = np.full(starts, np.inf), None
@@ -127,7 +138,7 @@ def train_starts(
     if common == len(schedule):
         return StartsResult(first, first, chosen, values)
     result = minimize_multilevel(
-        first.problem,
+        first.problem if later is None else replace(first.problem, terms=later.terms),
         first.theta,
         [0, *schedule[common:]],
         method,

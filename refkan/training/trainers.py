@@ -1,7 +1,7 @@
 r"""Trainings of one level, for `minimize_multilevel`: attention that starts anew, and points that are drawn again.
 
 Both are plain data, so that levels trained by them can be stored and resumed: what a training needs besides its problem
-is made anew on each level, attention from ones, random points from a seed and the number of parameters.
+is made anew on each level, attention from ones, random points and batches from a seed and the number of parameters.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from refkan.arguments import check_count, check_type
 from refkan.array_types import FloatArray
 from refkan.losses import Attention, Collocation
 from refkan.optimizers import History, Result, State, minimize
+from refkan.training.minibatches import Minibatches
 
 CANDIDATES = 10
 """Candidates for each point that is drawn in proportion to a slope."""
@@ -33,18 +34,28 @@ class Attended:
     rate : float
         mu of `Attention`, whose weights are 1 at the start of each level.
     method : str
+    batch : int, optional
+        Points of the first term that each step sees (see `Minibatches`), all by default. What is returned is then the
+        last point, since values on different batches do not compare; its value is on all points.
+    seed : int
+        Of the order of the points in batches.
 
     Notes
     -----
     [S26] section 5.2 does not say whether attention outlives a refinement; here it does not. With mu = 1e-4 a level of
-    1250 steps takes the weight of a point without residual to 0.88.
+    1250 steps takes the weight of a point without residual to 0.88. In batches the largest residual e_j is that of the
+    batch, and the weights of its points alone are updated.
     """
 
     rate: float = 1e-4
     method: str = "adam"
+    batch: int | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
         Attention(1, self.rate)  # raises where the rate is none
+        if self.batch is not None:
+            check_count("batch", self.batch, 1)
 
     def __call__(
         self, problem: Collocation, theta: FloatArray, *, steps: int, callback: Any = None, **options: Any
@@ -54,13 +65,23 @@ class Attended:
         first, *others = problem.terms
         attended = replace(first, attention=Attention(first.n_points, self.rate))
         problem = replace(problem, terms=(attended, *others), check=False)
+        seen: Any = problem
+        if self.batch is not None:
+            seen = Minibatches(problem, self.batch, np.random.default_rng([self.seed, problem.net.n_params]))
+        last = theta
 
         def attend(state: State) -> None:
-            problem.attend(state.theta)
+            nonlocal last
+            last = state.theta
+            seen.attend(last)
             if callback is not None:
                 callback(state)
 
-        return minimize(problem, theta, method=self.method, steps=steps, callback=attend, **options)
+        result = minimize(seen, theta, method=self.method, steps=steps, callback=attend, **options)
+        value = result.value if self.batch is None else problem.value(last)
+        if self.batch is None or not np.isfinite(value):
+            return result
+        return replace(result, theta=last, value=value, n_evaluations=result.n_evaluations + 1)
 
 
 @dataclass(frozen=True)
