@@ -2,10 +2,10 @@ r"""Algorithm 1 of [S26]: train on the coarsest level, prolong, train on the nex
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -205,22 +205,22 @@ class Training:
             def told(state: State) -> None:
                 callback(level, state)
 
-        began = time.perf_counter()
+        began = process_time()
         if callable(self.method):
             result = self.method(level.problem, theta, steps=steps, callback=told, **options)
             check_type("what method returns", result, Result)
         else:
             result = minimize(level.problem, theta, method=self.method, steps=steps, callback=told, **options)
-        return TrainedLevel(result, time.perf_counter() - began, self.unit)
+        return TrainedLevel(result, process_time() - began, self.unit)
 
     def prolong(self, level: Level) -> FloatArray:
         """Take the last result to the next finer level and check that it is the same function there."""
-        began = time.perf_counter()
+        began = process_time()
         finer, theta = self.hierarchy[level.index + 1], self.trained[-1].result.theta
         fine = level.network.convert(theta, finer.network)
         samples = samples_of(level.problem)
         self.changes.append(require_unchanged(level.network, theta, finer.network, fine, samples))
-        self.overhead += time.perf_counter() - began
+        self.overhead += process_time() - began
         return fine
 
     def result(self) -> MultilevelResult:

@@ -2,10 +2,10 @@ r"""Many starts on the coarsest level, few on the finest: pruned from level to l
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class LevelTable:
     evaluations : int
         Values with gradients, of all of them together.
     seconds : float
+        Processor time, as in `Work`.
     """
 
     starts: tuple[int, ...]
@@ -62,7 +63,7 @@ class MultistartResult:
     nominal : float
         ``sum evaluations weight/weight_L samples/N``: in evaluations of the finest network on all N samples.
     seconds, unit : float
-        Time of everything, and of one value with gradient of the finest network on all samples; their quotient is the
+        Processor time of everything, and of one value with gradient of the finest network on all samples; their quotient is the
         measured work.
     """
 
@@ -157,7 +158,7 @@ def multistart(
     subsets = [part_of(problem, order[:size]) if size < order.size else problem for size in sizes]
     store = checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
 
-    began = time.perf_counter()
+    began = process_time()
     runs = [_Run.drawn(k, stream, subsets[0], scheme) for k, stream in enumerate(rng.spawn(kept[0]))]
     key: dict[str, Any] = {}
     if store is not None:
@@ -165,7 +166,7 @@ def multistart(
         key |= {"options": fingerprint(options, "options")}
     tables = []
     for k, (count, number) in enumerate(zip(steps, kept, strict=True)):
-        since = time.perf_counter()
+        since = process_time()
         runs = runs[:number]
         if k > 0:
             runs = [run.refined(cuts[k - 1], subsets[k].x) for run in runs]
@@ -176,12 +177,12 @@ def multistart(
             values=np.array([run.value for run in runs]),
             samples=sizes[k],
             evaluations=sum(run.evaluations for run in runs),
-            seconds=time.perf_counter() - since,
+            seconds=process_time() - since,
         )
         tables.append(table)
         if progress is not None:
             progress(f"level {k}: {len(runs)} starts on {sizes[k]} samples, best value {runs[0].value:.3g}")
-    seconds = time.perf_counter() - began
+    seconds = process_time() - began
     best = runs[0]
     weights = [interval_weight(net) for net in _networks(net, cuts)]
     total = sum(t.evaluations * t.samples * w for t, w in zip(tables, weights, strict=True))

@@ -26,7 +26,7 @@ class MultilevelHistory:
         As in `History`. The first entry of a level is the best value of the level before, up to rounding: prolongation
         does not change the function.
     seconds, work : ndarray
-        Spent in minimisations so far, and nominal work (see `Work`).
+        Processor time spent in minimisations so far, and nominal work (see `Work`).
     evaluations : ndarray of int
         So far, on all levels.
     """

@@ -1,11 +1,15 @@
-r"""The two measures of work: the papers' count, and time in units of one gradient on the finest level."""
+r"""The two measures of work: the papers' count, and time in units of one gradient on the finest level.
+
+Time is processor time of the process, all its threads together: other programs on the machine do not change it. With one
+thread it is the time that one would wait on an idle machine; with more it is what they cost, not how long they took.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 from refkan.array_types import FloatArray
@@ -26,7 +30,7 @@ class Work:
     steps : tuple of int
         Steps done: for Gauss-Newton methods each is one Jacobian with its linear algebra, which `nominal` leaves out.
     seconds : tuple of float
-        Time of the minimisations.
+        Processor time of the minimisations.
     overhead : float
         Seconds for prolongations and the comparisons after them.
     unit : float
@@ -76,7 +80,7 @@ def gradient_seconds(problem: Any, theta: FloatArray) -> float:
     problem.value_and_gradient(theta)
     times = []
     for _ in range(REPEATS):
-        start = perf_counter()
+        start = process_time()
         problem.value_and_gradient(theta)
-        times.append(perf_counter() - start)
+        times.append(process_time() - start)
     return median(times)

@@ -24,7 +24,7 @@ class State:
     n_evaluations : int
         Evaluations of value and gradient so far.
     seconds : float
-        Time since the start.
+        Processor time of all threads since the start.
     damping, step_length : float or None
         Of the step, for the methods that have one: see `History`.
     """
@@ -51,7 +51,7 @@ class History:
     gradient_norm : ndarray
         The 2-norm of the gradient with respect to the network's own parameters, whatever the geometry.
     seconds : ndarray
-        Time since the start.
+        Processor time of the process, all threads together, since the start: what else a machine does is not counted.
     evaluations : ndarray of int
         Evaluations of value and gradient so far.
     damping : ndarray or None

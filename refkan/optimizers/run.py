@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import process_time
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -71,7 +71,7 @@ class Run:
         self._rows: list[tuple[float, float, float, int]] = []
         self._extras: list[tuple[float | None, float | None]] = []
         self._n_evaluations = 0
-        self._began = time.perf_counter()
+        self._began = process_time()
         self._caller_errstate = np.geterr()
 
     def start(self, theta: FloatArray) -> Iterate:
@@ -180,7 +180,7 @@ class Run:
     def _append(self, iterate: Iterate, damping: float | None = None, step_length: float | None = None) -> None:
         norm = float(np.linalg.norm(iterate.gradient))
         self._extras.append((damping, step_length))
-        self._rows.append((iterate.value, norm, time.perf_counter() - self._began, self._n_evaluations))
+        self._rows.append((iterate.value, norm, process_time() - self._began, self._n_evaluations))
 
 
 def _column(entries: tuple[float | None, ...]) -> FloatArray | None:
