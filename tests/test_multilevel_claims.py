@@ -178,13 +178,13 @@ def test_the_plans_of_the_runs():
     assert len(set(full)) == len(full)
     assert {cell.seed for cell in full} == set(SEEDS)
     assert len(SEEDS) == 25
-    for method in METHODS:
+    for method, wanted in zip(PAPERS, (SEEDS, multilevel_training.TEN), strict=True):
         for target in multilevel_training.JUDGED:
-            seeds = {
-                cell.seed
-                for cell in full
-                if (cell.method, cell.target, cell.model, cell.fidelity) == (method, target, SAME, "multilevel")
-            }
-            assert seeds == set(SEEDS)
+            for model in (*BASES, *MLPS):
+                for fidelity in ("fine",) if model in MLPS else FIDELITIES:
+                    where = (method, target, model, fidelity)
+                    seeds = [c.seed for c in full if (c.method, c.target, c.model, c.fidelity) == where]
+                    assert sorted(seeds) == list(wanted)
+    assert {cell.method for cell in full} == set(METHODS)
     assert all(cell.samples == 20_000 and cell.divisor == 1 for cell in full)
     assert {cell.method for cell in quick} == set(PAPERS)

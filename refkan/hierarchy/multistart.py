@@ -63,8 +63,8 @@ class MultistartResult:
     nominal : float
         ``sum evaluations weight/weight_L samples/N``: in evaluations of the finest network on all N samples.
     seconds, unit : float
-        Processor time of everything, and of one value with gradient of the finest network on all samples; their quotient is the
-        measured work.
+        Processor time of everything, and of one value with gradient of the finest network on all samples; their
+        quotient is the measured work.
     """
 
     theta: FloatArray

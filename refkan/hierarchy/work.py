@@ -1,7 +1,7 @@
 r"""The two measures of work: the papers' count, and time in units of one gradient on the finest level.
 
-Time is processor time of the process, all its threads together: other programs on the machine do not change it. With one
-thread it is the time that one would wait on an idle machine; with more it is what they cost, not how long they took.
+Time is processor time of the process, all its threads together: other programs on the machine do not change it. With
+one thread it is what one would wait on an idle machine; with more it is what they cost, not how long they took.
 """
 
 from __future__ import annotations

@@ -41,6 +41,32 @@ def relu_power(x, t, degree, derivative, a, b, outside):
 
 
 @kernel
+def fill_powers(x, at, knots, p, scale, exponent, out, d, s):
+    """out[d, s, p, i] = scale (x - t_i)^exponent where at >= t_i, else 0; knots (P, K), row p.
+
+    The exponents of low orders are written out: only loops without an inner loop of unknown length are vectorised.
+    """
+    dim = out.shape[3]
+    zero = (x - x) * 0.0
+    if exponent == 1:
+        for i in range(dim):
+            y = x - knots[p, i] if at.real >= knots[p, i].real else zero
+            out[d, s, p, i] = scale * y
+    elif exponent == 2:
+        for i in range(dim):
+            y = x - knots[p, i] if at.real >= knots[p, i].real else zero
+            out[d, s, p, i] = scale * (y * y)
+    elif exponent == 3:
+        for i in range(dim):
+            y = x - knots[p, i] if at.real >= knots[p, i].real else zero
+            out[d, s, p, i] = scale * (y * y * y)
+    else:
+        for i in range(dim):
+            value = scale * falling_power(x - knots[p, i], exponent, 0)
+            out[d, s, p, i] = value if at.real >= knots[p, i].real else zero
+
+
+@kernel
 def relu_rows(first, last, x, knots, order, inverse_scale, outside, out):
     """out[d, s, p, i]: derivative d in x of ((x - t_i)_+ / h)^(r-1) at x[s, p]; inverse_scale[p] = 1/h.
 
@@ -52,10 +78,21 @@ def relu_rows(first, last, x, knots, order, inverse_scale, outside, out):
         for p in range(n_inputs):
             factor = falling_power(inverse_scale[p], order - 1, 0)
             a, b = knots[p, order - 1], knots[p, dim]
+            at = x[s, p]
+            if outside in (LINEAR, POLYNOMIAL):
+                if at.real < a.real:
+                    at = a
+                if at.real > b.real:
+                    at = b
+            on_tangent = outside == LINEAR and at != x[s, p]
             for d in range(out.shape[0]):
-                for i in range(dim):
-                    power = relu_power(x[s, p], knots[p, i], order - 1, d, a, b, outside)
-                    out[d, s, p, i] = factor * power
+                if on_tangent or d >= order:
+                    for i in range(dim):
+                        power = relu_power(x[s, p], knots[p, i], order - 1, d, a, b, outside)
+                        out[d, s, p, i] = factor * power
+                else:
+                    scale = factor * falling_power(1.0, order - 1, d)
+                    fill_powers(x[s, p], at, knots, p, scale, order - 1 - d, out, d, s)
 
 
 @kernel
