@@ -27,6 +27,16 @@ def test_our_contestants_agree_with_scipy(case, path):
     assert sabotaged.entries[0].status == "disagrees"
 
 
+@pytest.mark.parametrize("case", SMALL, ids=lambda case: str(case.widths))
+def test_our_jacobian_agrees_with_scipy(case):
+    data = gauss_newton.jacobian(case)
+    (ours,) = run_case(Case("small", data.reference, data.contestants[:1]), FAST).entries
+    assert ours.status == "timed", ours.difference
+    other = GaussNewtonCase(case.widths, case.intervals, case.samples, seed=23)
+    (ours,) = run_case(Case("small", other.jacobian_reference, data.contestants[:1]), FAST).entries
+    assert ours.status == "disagrees"
+
+
 def test_the_reference_is_the_jacobian_by_differences():
     case = SMALL[1]
     net, theta, (x, _) = gauss_newton.network(case), case.theta, case.data
@@ -47,7 +57,7 @@ def test_hidden_activations_stay_inside_the_domain(case):
 def test_sizes_are_those_that_are_compared():
     assert [case.n_params for case in gauss_newton.CASES] == [105, 285, 1005, 3680]
     assert [case.samples for case in gauss_newton.CASES] == [20_000, 20_000, 20_000, 4096]
-    assert len(list(gauss_newton.cases(quick=True))) == gauss_newton.QUICK
+    assert len(list(gauss_newton.tasks(Settings(quick=True)))) == gauss_newton.QUICK + 1
 
 
 def test_memory_is_refused_before_it_is_used():
@@ -56,4 +66,4 @@ def test_memory_is_refused_before_it_is_used():
 
 
 def test_every_program_has_its_module():
-    assert all(importlib.util.find_spec(program.module) for program in gauss_newton.PROGRAMS)
+    assert all(importlib.util.find_spec(program.module) for program in (gauss_newton.JAX, gauss_newton.TORCH))

@@ -48,8 +48,8 @@ def test_the_reference_is_the_derivative_of_the_value():
 
 def test_the_case_of_the_issue_is_among_those_compared():
     assert any((c.widths, c.intervals, c.samples) == ((2, 20, 20, 1), 5, 4096) for c in jets.CASES[: jets.QUICK])
-    assert len(list(jets.cases(quick=True))) == jets.QUICK
+    assert len(list(jets.tasks(Settings(quick=True)))) == jets.QUICK
 
 
 def test_every_program_has_its_module():
-    assert all(importlib.util.find_spec(program.module) for program in jets.PROGRAMS)
+    assert all(importlib.util.find_spec(program.module) for program in jets.PROGRAMS.values())

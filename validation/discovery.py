@@ -89,10 +89,14 @@ def sources_digest(file: ClaimFile, library: Path) -> str:
     These are all of `library` (the package under test) and the claim file with what it imports, directly or
     not, from its own package: so that a change to one claim does not void the results of the others.
     """
-    root = file.path.parent.parent
-    sources = {*library.rglob("*.py"), *_imported(file.path, file.path.parent)}
+    sources = {*library.rglob("*.py"), *imported([file.path], file.path.parent)}
+    return digest_of(sources, library.parent, file.path.parent.parent)
+
+
+def digest_of(sources: Iterable[Path], *roots: Path) -> str:
+    """Return the SHA-256 of files, by their names relative to the first of the `roots` that holds them."""
     digest = hashlib.sha256()
-    for name, path in sorted((_relative(path, library.parent, root), path) for path in sources):
+    for name, path in sorted((_relative(path, *roots), path) for path in sources):
         content = path.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
@@ -106,10 +110,10 @@ def _relative(path: Path, *roots: Path) -> str:
     return path.name
 
 
-def _imported(path: Path, folder: Path) -> set[Path]:
-    """Return `path` and the files of its package `folder` that it imports, transitively."""
+def imported(paths: Iterable[Path], folder: Path) -> set[Path]:
+    """Return files and those of their package `folder` that they import, transitively."""
     found: set[Path] = set()
-    waiting = [path]
+    waiting = list(paths)
     while waiting:
         current = waiting.pop()
         if current not in found:

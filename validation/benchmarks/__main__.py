@@ -1,19 +1,25 @@
-"""``python -m validation.benchmarks [NAME ...]``: run rows, print their tables and write a JSON record."""
+"""``python -m validation.benchmarks [NAME ...]``: run rows, print their tables, write record, page and figures."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import json
+import math
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from validation.benchmarks import threads
 from validation.benchmarks.rows import ROWS
 
-PEERS = ("torch", "jax", "jaxkan", "pykan", "flashkan", "inkan", "efficient-kan")
+if TYPE_CHECKING:
+    from validation.benchmarks.harness import Settings
+    from validation.benchmarks.record import Record
+
+OK, FAILED, INTERRUPTED = 0, 1, 130
 
 # Load of one minute from which on a comparison is worth a warning: half a processor busy with something else.
 BUSY = 0.5
@@ -23,14 +29,18 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of ``python -m validation.benchmarks``."""
     p = argparse.ArgumentParser(
         prog="python -m validation.benchmarks",
-        description="Time refkan against its peers, once their results agree.",
-        epilog="Exit code: 0 if all results agreed; 1 if a case disagrees or refkan failed; 2: wrong usage.",
+        description="Time refkan against its peers, once their results agree. Cases that the record in the output "
+        "folder holds already, of the same sources, versions and settings, are kept.",
+        epilog="Exit code: 0 if all results agreed; 1 if a case disagrees or refkan failed; 2: wrong usage; "
+        "130: interrupted or out of time, finished cases are kept.",
     )
     p.add_argument("names", nargs="*", metavar="NAME", help=f"rows to run, of {', '.join(ROWS)} (default: all)")
     p.add_argument("--quick", action="store_true", help="smaller and fewer cases")
     p.add_argument("--repeats", type=int, metavar="N", help="rounds (default: 11, quick 5)")
     p.add_argument("--threads", type=int, default=2, metavar="N", help="of every library (default: %(default)s)")
     p.add_argument("--without", action="append", default=[], metavar="PEER", help="leave a contestant out")
+    p.add_argument("--fresh", action="store_true", help="measure again what the record holds")
+    p.add_argument("--seconds", type=float, default=math.inf, metavar="S", help="begin no case after so long")
     p.add_argument("--list", action="store_true", help="list the rows, run nothing")
     p.add_argument("--output", type=Path, default=Path("validation-report"), metavar="DIR", help="default: %(default)s")
     return p
@@ -42,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = p.parse_args(argv)
     if arguments.list:
         print("\n".join(ROWS))
-        return 0
+        return OK
     unknown = [name for name in arguments.names if name not in ROWS]
     if unknown:
         p.error(f"NAME must be one of {', '.join(ROWS)}; got {', '.join(unknown)}")
@@ -55,45 +65,63 @@ def main(argv: Sequence[str] | None = None) -> int:
         p.error(str(error))
 
     # Only now: these import numpy.
-    from refkan.checkpoints import require_writable, write_atomically
+    from refkan.checkpoints import require_writable
     from validation.benchmarks.harness import Settings
-    from validation.benchmarks.table import case_record, case_table, notes
-    from validation.capsule import capsule
+    from validation.benchmarks.page import target_lines, write_page
+    from validation.benchmarks.record import Record, cases
 
     try:
         require_writable(arguments.output)
     except OSError as error:
         p.error(str(error))
 
-    def progress(text: str) -> None:
-        print(f"... {text}", file=sys.stderr, flush=True)
-
-    settings = Settings(arguments.quick, rounds, arguments.threads, frozenset(arguments.without), progress=progress)
+    settings = Settings(arguments.quick, rounds, arguments.threads, frozenset(arguments.without), progress=_say)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     if load is not None and load > BUSY:
-        progress(f"the machine is busy (load {load:.1f}): medians will scatter, see the fastest as well")
-    configuration = {
-        "load_before": load,
-        "rounds": rounds,
-        "quick": arguments.quick,
-        "threads": arguments.threads,
-        "without": sorted(arguments.without),
-    }
-    records, failed = {}, False
-    for name in arguments.names or ROWS:
-        results = importlib.import_module(ROWS[name]).run(settings)
-        print("\n\n".join(filter(None, [*map(case_table, results), notes(results)])), end="\n\n", flush=True)
-        records[name] = list(map(case_record, results))
-        # Ours is the first entry of a case.
-        failed |= any(result.disagreements or result.entries[0].status == "failed" for result in results)
-    document = {
-        "capsule": capsule(configuration, distributions=("numpy", "scipy", "numba", *PEERS)),
-        "rows": records,
-    }
-    path = arguments.output / "benchmarks.json"
-    write_atomically(path, json.dumps(document, indent=1, allow_nan=False).encode())
-    print(f"record: {path}")
-    return 1 if failed else 0
+        _say(f"the machine is busy (load {load:.1f}): medians will scatter, see the fastest as well")
+    record = Record(arguments.output, settings, load)
+    status = _run_rows(arguments.names or list(ROWS), record, settings, arguments.fresh, arguments.seconds)
+
+    document = record.document()
+    if not any(cases(document)):
+        return status
+    print("\n".join(target_lines(document)), end="\n\n")
+    print("written:", ", ".join(map(str, [record.path, *write_page(arguments.output, document)])))
+    return status
+
+
+def _say(text: str) -> None:
+    print(f"... {text}", file=sys.stderr, flush=True)
+
+
+def _run_rows(names: Sequence[str], record: Record, settings: Settings, fresh: bool, seconds: float) -> int:
+    """Run or keep every case of the rows, printing tables as they come, and return the exit code."""
+    from validation.benchmarks.table import case_table, notes
+
+    start, failed = time.perf_counter(), False
+    try:
+        for name in names:
+            done = []
+            for task in importlib.import_module(ROWS[name]).tasks(settings):
+                case = None if fresh else record.kept(name, task.title)
+                if case is None:
+                    if time.perf_counter() - start > seconds:
+                        _say(f"{name}: time is up before {task.title}; run again to go on")
+                        return INTERRUPTED
+                    _say(f"{name}: {task.title}")
+                    case = record.put(name, task.run(settings))
+                else:
+                    _say(f"{name}: {task.title}: kept")
+                print(case_table(case), end="\n\n", flush=True)
+                done.append(case)
+            for peer, note in notes(done):
+                print(f"note: {peer}: {note}")
+            # Ours is the first entry of a case.
+            failed |= any(not case["agreed"] or case["entries"][0]["status"] == "failed" for case in done)
+    except KeyboardInterrupt:
+        print("interrupted: finished cases are kept; run again to go on", file=sys.stderr)
+        return INTERRUPTED
+    return FAILED if failed else OK
 
 
 if __name__ == "__main__":

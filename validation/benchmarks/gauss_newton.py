@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import refkan as rk
 from refkan.hessians import gauss_newton
 from refkan.node_maps import AffineMap
 from validation.benchmarks.gauss_newton_case import DEGREE, GaussNewtonCase
-from validation.benchmarks.harness import Case, CaseResult, Contestant, Settings, Timed, run_case
+from validation.benchmarks.harness import Case, Contestant, Settings, Task, Timed, task
+from validation.benchmarks.program import PEERS, Program
 
 CASES = (
     GaussNewtonCase((2, 5, 1), 4, 20_000),
@@ -20,51 +20,51 @@ CASES = (
 )
 QUICK = 2
 
-PEERS = "validation.benchmarks.peers"
+SECONDS = 0.2
+"""Of each timing: peers leave threads and freed memory behind, and longer timings charge less of it to the next."""
 
-
-@dataclass(frozen=True)
-class Program:
-    """A contestant by name: its module, imported when it is built, and what that needs."""
-
-    name: str
-    module: str
-    requires: str
-    note: str
-
-    def contestant(self, case: GaussNewtonCase) -> Contestant:
-        """Return the contestant of a case."""
-
-        def build() -> Timed:
-            timed: Timed = importlib.import_module(self.module).gauss_newton(case)
-            return timed
-
-        return Contestant(self.name, build, self.requires, note=self.note)
-
-
-PROGRAMS = (
-    Program("jax (vmap grad, jit)", f"{PEERS}.jax_gauss_newton", "jax", "vmap of grad over samples, then J.T @ J"),
-    Program("torch (vmap grad)", f"{PEERS}.torch_gauss_newton", "torch", "torch.func: vmap of grad, then J.T @ J"),
+JAX = Program(
+    "jax (vmap grad, jit)", f"{PEERS}.jax_gauss_newton", "jax", note="vmap of grad over samples, then J.T @ J"
+)
+TORCH = Program(
+    "torch (vmap grad)", f"{PEERS}.torch_gauss_newton", "torch", note="torch.func: vmap of grad, then J.T @ J"
 )
 
 
-def run(settings: Settings) -> list[CaseResult]:
-    """Run all sizes: the dense path of refkan is a contestant of its own."""
-    # Peers leave threads and freed memory behind for some milliseconds: longer timings charge less of it to the next.
-    settings = replace(settings, seconds_per_timing=0.2)
-    return [run_case(case, settings) for case in cases(settings.quick)]
+def tasks(settings: Settings) -> Iterator[Task]:
+    """Yield all sizes, and the Jacobian of the largest by itself."""
+    chosen = CASES[:QUICK] if settings.quick else CASES
+    for data in chosen:
+        yield task(matrix(data), SECONDS)
+    yield task(jacobian(chosen[-1]), SECONDS)
 
 
-def cases(quick: bool) -> Iterator[Case]:
-    """Yield a case for each size."""
-    for data in CASES[:QUICK] if quick else CASES:
-        widths = ", ".join(map(str, data.widths))
-        title = f"Gauss-Newton of [{widths}], cubic, n = {data.intervals}, M = {data.n_params}, N = {data.samples}"
-        ours = [
-            Contestant("refkan", lambda data=data: _ours(data, "auto")),  # type: ignore[misc]
-            Contestant("refkan, dense path", lambda data=data: _ours(data, "dense")),  # type: ignore[misc]
-        ]
-        yield Case(title, data.reference, [*ours, *(program.contestant(data) for program in PROGRAMS)])
+def matrix(data: GaussNewtonCase) -> Case:
+    """J^T J / N of one network: the dense path of refkan is a contestant of its own."""
+    return Case(
+        f"Gauss-Newton matrix of {data.title}",
+        data.reference,
+        [
+            Contestant("refkan", lambda: _ours(data, "auto")),
+            Contestant("refkan, dense path", lambda: _ours(data, "dense")),
+            *(program.contestant(data, "gauss_newton") for program in (JAX, TORCH)),
+        ],
+        {**data.parameters, "of": "matrix"},
+    )
+
+
+def jacobian(data: GaussNewtonCase) -> Case:
+    """J of one network, all of whose entries are asked for."""
+    net, theta, (x, _) = network(data), data.theta, data.data
+    return Case(
+        f"Jacobian of {data.title}",
+        data.jacobian_reference,
+        [
+            Contestant("refkan", lambda: Timed(lambda: net.jacobian(theta, x), lambda J: (J,))),
+            *(program.contestant(data, "jacobian") for program in (JAX, TORCH)),
+        ],
+        {**data.parameters, "of": "Jacobian"},
+    )
 
 
 def network(case: GaussNewtonCase) -> rk.Network:

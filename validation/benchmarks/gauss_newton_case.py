@@ -28,6 +28,16 @@ class GaussNewtonCase:
     seed: int = 22
 
     @property
+    def title(self) -> str:
+        """The network in words."""
+        return f"{list(self.widths)}, cubic, n = {self.intervals}, M = {self.n_params}, N = {self.samples}"
+
+    @property
+    def parameters(self) -> dict[str, int | str]:
+        """The network as data."""
+        return {"widths": str(list(self.widths)), "n": self.intervals, "M": self.n_params, "N": self.samples}
+
+    @property
     def dim(self) -> int:
         """Number of basis functions of an edge."""
         return self.intervals + DEGREE
@@ -109,8 +119,9 @@ class GaussNewtonCase:
         y = np.einsum("spi,qpi->sq", rows[-1][0], coefficients[-1])
         return y, np.concatenate(blocks[::-1]), G
 
-    def reference(self) -> Arrays:
-        """Return (J^T J / N,) by dense matrices."""
+    @cached_property
+    def _jacobian(self) -> Array:
+        """The Jacobian J (N, M) of the output by dense matrices."""
         rows, maps = self._layers
         G, blocks = np.ones((self.samples, 1)), []
         for k in range(len(rows) - 1, -1, -1):
@@ -119,7 +130,15 @@ class GaussNewtonCase:
             if k:
                 edges = np.einsum("spi,qpi->sqp", slopes, self.data[1][k])
                 G = np.einsum("sq,sqp->sp", G, edges) * maps[k - 1][0]
-        J = np.concatenate(blocks[::-1], axis=1)
+        return np.concatenate(blocks[::-1], axis=1)
+
+    def jacobian_reference(self) -> Arrays:
+        """Return (J,) by dense matrices."""
+        return (self._jacobian,)
+
+    def reference(self) -> Arrays:
+        """Return (J^T J / N,) by dense matrices."""
+        J = self._jacobian
         return (J.T @ J / self.samples,)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import gc
 import importlib.util
 import math
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,12 +57,46 @@ class Contestant:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """Work of the machine (operations of dgemm, bytes of a copy) that is timed beside the contestants of a case.
+
+    `share` is what a case needs over what one call of `work` does: its seconds are scaled by it.
+    """
+
+    work: Callable[[], object]
+    share: float = 1.0
+
+
+Parameters = Mapping[str, int | str]
+
+
+@dataclass(frozen=True)
 class Case:
-    """One comparison: the reference is computed by other means and not timed; contestant 0 is ours."""
+    """One comparison: the reference is computed by other means and not timed; contestant 0 is ours.
+
+    `parameters` say in data what the title says in words, for whoever looks a case up; `limits` are named.
+    """
 
     title: str
     reference: Callable[[], Arrays]
     contestants: Sequence[Contestant]
+    parameters: Parameters = field(default_factory=dict)
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and quartiles of numbers that scatter."""
+
+    median: float
+    lower: float
+    upper: float
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> Spread:
+        """Return the spread of at least one number."""
+        lower, median, upper = np.quantile(numbers, (0.25, 0.5, 0.75))
+        return cls(float(median), float(lower), float(upper))
 
 
 @dataclass
@@ -77,11 +110,13 @@ class Entry:
     tolerance: float = math.nan
     note: str = ""
     seconds: list[float] = field(default_factory=list)
+    megabytes: float = math.nan
+    """Largest memory of the process, where a case asks for it."""
 
     @property
-    def median(self) -> float:
-        """Median of the seconds of one call over the rounds."""
-        return statistics.median(self.seconds)
+    def spread(self) -> Spread:
+        """Median and quartiles of the seconds of one call over the rounds."""
+        return Spread.of(self.seconds)
 
 
 @dataclass
@@ -90,21 +125,22 @@ class CaseResult:
 
     title: str
     entries: list[Entry]
+    parameters: Parameters = field(default_factory=dict)
 
     @property
     def disagreements(self) -> list[Entry]:
         """The contestants whose results are off by more than their tolerance."""
         return [entry for entry in self.entries if entry.status == "disagrees"]
 
-    def ratio(self, entry: Entry) -> float:
-        """Median over rounds of our time divided by theirs: below 1 where ours is faster.
+    def ratio(self, entry: Entry) -> Spread | None:
+        """Median and quartiles over rounds of their time divided by ours: above 1 where ours is faster.
 
-        The ratio is taken within each round, when the machine was in one state, and NaN without times.
+        The ratio is taken within each round, when the machine was in one state; None without times.
         """
         ours = self.entries[0].seconds
         if not ours or not entry.seconds:
-            return math.nan
-        return statistics.median(a / b for a, b in zip(ours, entry.seconds, strict=True))
+            return None
+        return Spread.of([theirs / own for own, theirs in zip(ours, entry.seconds, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -115,8 +151,32 @@ class Settings:
     rounds: int = 11
     threads: int = 2
     without: frozenset[str] = frozenset()
-    seconds_per_timing: float = 0.005
+    seconds_per_timing: float = 0.02
     progress: Callable[[str], None] = lambda text: None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A case that can be run by itself, or passed over because its result is kept."""
+
+    title: str
+    parameters: Parameters
+    entries: Callable[[Settings], list[Entry]]
+
+    def run(self, settings: Settings) -> CaseResult:
+        """Measure all entries."""
+        return CaseResult(self.title, self.entries(settings), self.parameters)
+
+
+def task(case: Case, seconds_per_timing: float = 0.0, rounds: int | None = None) -> Task:
+    """Return the task of a case, with timings of at least so many seconds and at most so many rounds."""
+
+    def entries(settings: Settings) -> list[Entry]:
+        seconds = max(seconds_per_timing, settings.seconds_per_timing)
+        fewer = min(settings.rounds, rounds or settings.rounds)
+        return run_case(case, replace(settings, seconds_per_timing=seconds, rounds=fewer)).entries
+
+    return Task(case.title, case.parameters, entries)
 
 
 def difference(result: Arrays, reference: Arrays) -> float:
@@ -167,12 +227,12 @@ def run_case(case: Case, settings: Settings, clock: Callable[[], float] = time.p
     If any result is off by more than its tolerance, before or after the timing, no contestant of the case is
     given a time: a comparison of programs that compute different things says nothing.
     """
-    settings.progress(f"{case.title}: reference")
+    settings.progress("  reference")
     reference = case.reference()
     entries: list[Entry] = []
     built: dict[str, Timed] = {}
     for contestant in case.contestants:
-        settings.progress(f"{case.title}: {contestant.name}")
+        settings.progress(f"  {contestant.name}")
         entry = Entry(contestant.name, "agrees", tolerance=contestant.tolerance, note=contestant.note)
         entries.append(entry)
         if contestant.name in settings.without:
@@ -181,12 +241,13 @@ def run_case(case: Case, settings: Settings, clock: Callable[[], float] = time.p
             entry.status, entry.reason = "skipped", f"{contestant.requires} is not installed"
         else:
             _build(contestant, entry, reference, built)
-    result = CaseResult(case.title, entries)
+    result = CaseResult(case.title, entries, case.parameters)
     if result.disagreements or not built:
         return result
 
-    settings.progress(f"{case.title}: timing")
-    timers = {name: timer(timed.run, settings.seconds_per_timing, clock) for name, timed in built.items()}
+    settings.progress("  timing")
+    works = {name: timed.run for name, timed in built.items()} | {k: limit.work for k, limit in case.limits.items()}
+    timers = {name: timer(work, settings.seconds_per_timing, clock) for name, work in works.items()}
     gc.collect()
     gc.disable()  # a collection would be charged to whoever happens to run
     try:
@@ -200,6 +261,8 @@ def run_case(case: Case, settings: Settings, clock: Callable[[], float] = time.p
         for entry in entries:
             if entry.status == "agrees":
                 entry.status, entry.seconds = "timed", seconds[entry.name]
+        for name, limit in case.limits.items():
+            entries.append(Entry(name, "timed", seconds=[limit.share * t for t in seconds[name]]))
     return result
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 import numpy as np
 
-from validation.benchmarks.gauss_newton import network
-from validation.benchmarks.harness import Arrays, Case, CaseResult, Contestant, Settings, Timed, run_case
+from validation.benchmarks.gauss_newton import SECONDS, network
+from validation.benchmarks.harness import Arrays, Case, Contestant, Settings, Task, Timed, task
 from validation.benchmarks.jet_case import NU, JetCase
+from validation.benchmarks.program import PEERS, Program
 
 CASES = (
     JetCase((2, 8, 8, 1), 5, 4096),
@@ -19,57 +18,44 @@ CASES = (
 )
 QUICK = 2
 
-PEERS = "validation.benchmarks.peers"
-
-
-@dataclass(frozen=True)
-class Program:
-    """A contestant by name: its module and function, imported when it is built, and what that needs."""
-
-    name: str
-    module: str
-    function: str
-    requires: str
-    note: str
-
-    def contestant(self, case: JetCase) -> Contestant:
-        """Return the contestant of a case."""
-
-        def build() -> Timed:
-            timed: Timed = getattr(importlib.import_module(self.module), self.function)(case)
-            return timed
-
-        return Contestant(self.name, build, self.requires, note=self.note)
-
-
-PROGRAMS = (
-    Program("jax (jvp of jvp, jit)", f"{PEERS}.jax_jets", "nested", "jax", "forward over forward, then value_and_grad"),
-    Program("jax (jet, jit)", f"{PEERS}.jax_jets", "taylor", "jax", "jax.experimental.jet, then value_and_grad"),
-    Program(
+PROGRAMS = {
+    "nested": Program(
+        "jax (jvp of jvp, jit)",
+        f"{PEERS}.jax_jets",
+        "jax",
+        note="forward over forward, then value_and_grad",
+    ),
+    "taylor": Program("jax (jet, jit)", f"{PEERS}.jax_jets", "jax", note="jax.experimental.jet, then value_and_grad"),
+    "by_hand": Program(
         "jax (by hand, jit)",
         f"{PEERS}.jax_jets",
-        "by_hand",
         "jax",
-        "derivatives of the basis and the jets written out; only the gradient is automatic",
+        note="derivatives of the basis and the jets written out; only the gradient is automatic",
     ),
-    Program("torch (double backward)", f"{PEERS}.torch_jets", "double_backward", "torch", "two graphs, then backward"),
-)
+    "double_backward": Program(
+        "torch (double backward)", f"{PEERS}.torch_jets", "torch", note="two graphs, then backward"
+    ),
+}
+"""By the name of their function."""
 
 
-def run(settings: Settings) -> list[CaseResult]:
-    """Run all sizes."""
-    # Peers leave threads and freed memory behind for some milliseconds: longer timings charge less of it to the next.
-    settings = replace(settings, seconds_per_timing=0.2)
-    return [run_case(case, settings) for case in cases(settings.quick)]
+def tasks(settings: Settings) -> Iterator[Task]:
+    """Yield all sizes."""
+    for data in CASES[:QUICK] if settings.quick else CASES:
+        yield task(case(data), SECONDS)
 
 
-def cases(quick: bool) -> Iterator[Case]:
-    """Yield a case for each size."""
-    for data in CASES[:QUICK] if quick else CASES:
-        widths = ", ".join(map(str, data.widths))
-        title = f"u, u_x, u_xx and a gradient of [{widths}], cubic, n = {data.intervals}, N = {data.samples}"
-        ours = Contestant("refkan", lambda data=data: _ours(data))  # type: ignore[misc]
-        yield Case(title, data.reference, [ours, *(program.contestant(data) for program in PROGRAMS)])
+def case(data: JetCase) -> Case:
+    """Our contestant and its peers on one network."""
+    return Case(
+        f"u, u_x, u_xx and a gradient of {data.title}",
+        data.reference,
+        [
+            Contestant("refkan", lambda: _ours(data)),
+            *(program.contestant(data, function) for function, program in PROGRAMS.items()),
+        ],
+        data.parameters,
+    )
 
 
 def _ours(case: JetCase) -> Timed:

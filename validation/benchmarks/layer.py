@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from validation.benchmarks.harness import Case, CaseResult, Contestant, Settings, Timed, run_case
+from validation.benchmarks.harness import Case, Settings, Task, task
 from validation.benchmarks.layer_case import LayerCase
+from validation.benchmarks.program import PEERS, Program
 
 SHAPES = (
     (2, 5, 16),
@@ -27,29 +26,6 @@ SHAPES = (
 )
 QUICK = 4
 """Of the shapes, so many of the first."""
-
-PEERS = "validation.benchmarks.peers"
-
-
-@dataclass(frozen=True)
-class Program:
-    """A contestant by name: its module, imported when it is built, and what that needs."""
-
-    name: str
-    module: str
-    requires: str = ""
-    tolerance: float = 1e-12
-    note: str = ""
-
-    def contestant(self, case: LayerCase, sweep: str) -> Contestant:
-        """Return the contestant of a case; `sweep` is "forward" or "backward"."""
-
-        def build() -> Timed:
-            timed: Timed = getattr(importlib.import_module(self.module), sweep)(case)
-            return timed
-
-        return Contestant(self.name, build, self.requires, self.tolerance, self.note)
-
 
 PROGRAMS = (
     Program("refkan", "validation.benchmarks.refkan_layer"),
@@ -95,23 +71,24 @@ PROGRAMS = (
 )
 
 
-def run(settings: Settings) -> list[CaseResult]:
-    """Run both sweeps of every shape."""
-    return [run_case(case, settings) for case in cases(settings.quick)]
+SWEEPS = {"forward": "forward", "forward + backward": "backward"}
+"""Name of each sweep and of the functions that compute it."""
 
 
-def cases(quick: bool) -> Iterator[Case]:
-    """Yield the forward case and the forward plus backward case of each shape."""
-    for n_in, n_out, intervals in SHAPES[:QUICK] if quick else SHAPES:
-        data = LayerCase(n_in, n_out, intervals)
-        title = f"cubic layer, N = {data.samples}, P = {n_in}, Q = {n_out}, n = {intervals}"
-        yield Case(
-            f"{title}, forward",
-            data.forward_reference,
-            [program.contestant(data, "forward") for program in PROGRAMS],
-        )
-        yield Case(
-            f"{title}, forward + backward",
-            data.backward_reference,
-            [program.contestant(data, "backward") for program in PROGRAMS],
-        )
+def tasks(settings: Settings) -> Iterator[Task]:
+    """Yield both sweeps of every shape."""
+    for shape in SHAPES[:QUICK] if settings.quick else SHAPES:
+        data = LayerCase(*shape)
+        for sweep in SWEEPS:
+            yield task(case(data, sweep))
+
+
+def case(data: LayerCase, sweep: str) -> Case:
+    """One sweep of one layer, by all programs."""
+    function = SWEEPS[sweep]
+    return Case(
+        f"{data.title}, {sweep}",
+        getattr(data, f"{function}_reference"),
+        [program.contestant(data, function) for program in PROGRAMS],
+        {**data.parameters, "sweep": sweep},
+    )

@@ -30,6 +30,21 @@ class LayerCase:
     seed: int = 21
 
     @property
+    def title(self) -> str:
+        """The layer in words."""
+        return f"cubic layer, N = {self.samples}, P = {self.n_in}, Q = {self.n_out}, n = {self.intervals}"
+
+    @property
+    def parameters(self) -> dict[str, int | str]:
+        """The layer as data."""
+        return {"P": self.n_in, "Q": self.n_out, "n": self.intervals, "N": self.samples}
+
+    @property
+    def operations(self) -> int:
+        """Floating-point operations of a forward and backward sweep: y, dC and dx are 2 r N P Q each."""
+        return 6 * (DEGREE + 1) * self.samples * self.n_in * self.n_out
+
+    @property
     def dim(self) -> int:
         """Number of basis functions of an input."""
         return self.intervals + DEGREE

@@ -1,70 +1,99 @@
 """How far the machine's limits are: as many operations in dgemm, as many bytes in a copy, in the same rounds.
 
-A layer needs 6 r N P Q operations forward and backward; "ours/theirs" against dgemm is the inverse of the share of its
-rate. A spline evaluation must read x and write y; "ours/theirs" against a copy is the distance from the bandwidth.
+A layer needs 6 r N P Q operations forward and backward; dgemm's time for as many, over ours, is our share of its rate.
+A spline evaluation must read x and write y; the time of a copy of x over ours is our share of the bandwidth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from validation.benchmarks import refkan_layer, spline_evaluation
-from validation.benchmarks.harness import CaseResult, Entry, Settings, interleave, timer
-from validation.benchmarks.layer_case import DEGREE, LayerCase
+from validation.benchmarks.harness import Entry, Limit, Settings, Task, interleave, timer
+from validation.benchmarks.layer_case import LayerCase
 
 SHAPES = ((20, 20, 16), (64, 64, 4), (64, 64, 16), (64, 64, 64), (256, 256, 4), (256, 256, 16))
 QUICK = 3
 SIZE = 1024
 """Of the square matrices whose product tells the rate of dgemm."""
+COPIED = 1 << 22
+"""Numbers in the array whose copy tells the bandwidth: 32 MB, more than the caches near a core hold."""
 
-Work = Callable[[], object]
-
-
-def run(settings: Settings) -> list[CaseResult]:
-    """Layers against dgemm, spline evaluation against a copy."""
-    return [*layers(settings), *evaluation(settings)]
+DGEMM, COPY = "dgemm, as many operations", "copy, as many bytes"
 
 
-def measure(title: str, contestants: dict[str, tuple[Work, float]], settings: Settings) -> CaseResult:
+@cache
+def _matrices() -> Any:
+    return np.random.default_rng(0).normal(size=(3, SIZE, SIZE))
+
+
+def dgemm(operations: float) -> Limit:
+    """As many operations in products of square matrices."""
+    A, B, product = _matrices()
+    return Limit(lambda: np.matmul(A, B, out=product), operations / (2 * SIZE**3))
+
+
+@cache
+def _arrays() -> Any:
+    return np.zeros((2, COPIED))
+
+
+def copy(numbers: float) -> Limit:
+    """As many numbers read and as many written."""
+    target, source = _arrays()
+    return Limit(lambda: np.copyto(target, source), numbers / COPIED)
+
+
+def tasks(settings: Settings) -> Iterator[Task]:
+    """Yield layers against dgemm, spline evaluation against a copy."""
+    yield rates()
+    for shape in SHAPES[:QUICK] if settings.quick else SHAPES:
+        yield layer(LayerCase(*shape))
+    for data in spline_evaluation.cases(100_000 if settings.quick else 1_000_000):
+        yield evaluation(data)
+
+
+def measure(contestants: Mapping[str, Limit], settings: Settings) -> list[Entry]:
     """Time contestants, each of whose calls does its share of the work of one call of the first; scale to equal work."""
-    settings.progress(title)
-    for work, _ in contestants.values():
-        work()  # compiles
-    timers = {name: timer(work, settings.seconds_per_timing) for name, (work, _) in contestants.items()}
+    for contestant in contestants.values():
+        contestant.work()  # compiles
+    timers = {name: timer(contestant.work, settings.seconds_per_timing) for name, contestant in contestants.items()}
     seconds = interleave(timers, settings.rounds)
-    entries = [
-        Entry(name, "timed", seconds=[share * t for t in seconds[name]]) for name, (_, share) in contestants.items()
+    return [
+        Entry(name, "timed", seconds=[contestant.share * t for t in seconds[name]])
+        for name, contestant in contestants.items()
     ]
-    return CaseResult(title, entries)
 
 
-def layers(settings: Settings) -> list[CaseResult]:
-    """Forward and backward sweeps against dgemm."""
-    rng = np.random.default_rng(0)
-    A, B = rng.normal(size=(2, SIZE, SIZE))
-    product = np.empty_like(A)
-    results = []
-    for n_in, n_out, intervals in SHAPES[:QUICK] if settings.quick else SHAPES:
-        case = LayerCase(n_in, n_out, intervals)
-        operations = 6 * (DEGREE + 1) * case.samples * n_in * n_out
-        title = f"cubic layer, N = {case.samples}, P = {n_in}, Q = {n_out}, n = {intervals}: {operations:.1e} operations"
-        contestants: dict[str, tuple[Work, float]] = {
-            "refkan": (refkan_layer.backward(case).run, 1.0),
-            "dgemm, as many": (lambda: np.matmul(A, B, out=product), operations / (2 * SIZE**3)),
-        }
-        results.append(measure(title, contestants, settings))
-    return results
+def rates() -> Task:
+    """The rate of dgemm and of a copy by themselves: seconds of 1e9 operations, and of 1e9 bytes read and written."""
+    return Task(
+        "the machine: 1e9 operations of dgemm, 1e9 bytes of a copy (half of them read, half written)",
+        {"of": "machine"},
+        lambda settings: measure({"dgemm": dgemm(1e9), "copy": copy(1e9 / 16)}, settings),
+    )
 
 
-def evaluation(settings: Settings) -> list[CaseResult]:
-    """Spline evaluation against copying its points."""
-    points = 100_000 if settings.quick else 1_000_000
-    results = []
-    for case in spline_evaluation.cases(points):
-        ours = case.contestants[0].build()
-        x = np.random.default_rng(0).uniform(size=points)
-        contestants: dict[str, tuple[Work, float]] = {"refkan": (ours.run, 1.0), "copy of x": (x.copy, 1.0)}
-        results.append(measure(f"{case.title}: against a copy", contestants, settings))
-    return results
+def layer(case: LayerCase) -> Task:
+    """Forward and backward sweeps of a layer against dgemm."""
+
+    def entries(settings: Settings) -> list[Entry]:
+        ours: Callable[[], object] = refkan_layer.backward(case).run
+        return measure({"refkan": Limit(ours), DGEMM: dgemm(case.operations)}, settings)
+
+    title = f"{case.title}, forward + backward: {case.operations:.1e} operations"
+    return Task(title, {**case.parameters, "of": "layer"}, entries)
+
+
+def evaluation(data: spline_evaluation.SplineCase) -> Task:
+    """Spline evaluation against copying its points: one number is read and one written a point."""
+
+    def entries(settings: Settings) -> list[Entry]:
+        ours = data.contestants()[0].build().run
+        return measure({"refkan": Limit(ours), COPY: copy(data.points)}, settings)
+
+    return Task(f"{data.title}: against a copy", {**data.parameters, "of": "evaluation"}, entries)

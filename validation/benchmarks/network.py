@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from typing import Any
 
-from validation.benchmarks.gauss_newton import PEERS, network
+from validation.benchmarks.gauss_newton import network
 from validation.benchmarks.gauss_newton_case import GaussNewtonCase
-from validation.benchmarks.harness import Case, CaseResult, Contestant, Settings, Timed, run_case
+from validation.benchmarks.harness import Case, Contestant, Settings, Task, Timed, task
+from validation.benchmarks.program import PEERS, Program
 
 CASES = tuple(GaussNewtonCase((2, 20, 20, 1), intervals, 4096) for intervals in (5, 16, 64))
 QUICK = 1
 
 
-def run(settings: Settings) -> list[CaseResult]:
-    """Run all sizes."""
-    return [run_case(case, settings) for case in cases(settings.quick)]
+PROGRAMS = (
+    Program("jax (lean, jit)", f"{PEERS}.jax_network", "jax"),
+    Program("torch (lean)", f"{PEERS}.torch_network", "torch"),
+)
 
 
-def cases(quick: bool) -> Iterator[Case]:
+def tasks(settings: Settings) -> Iterator[Task]:
     """Yield a case for each number of intervals."""
-    for data in CASES[:QUICK] if quick else CASES:
-        yield case(data)
+    for data in CASES[:QUICK] if settings.quick else CASES:
+        yield task(case(data))
 
 
 def case(data: GaussNewtonCase) -> Case:
     """Our contestant and its peers on one network."""
-
-    def peer(name: str) -> Timed:
-        timed: Timed = importlib.import_module(f"{PEERS}.{name}").network(data)
-        return timed
-
-    widths = ", ".join(map(str, data.widths))
     return Case(
-        f"network [{widths}], cubic, n = {data.intervals}, N = {data.samples}, forward + backward",
+        f"network {data.title}, forward + backward",
         data.sweep_reference,
-        [
-            Contestant("refkan", lambda: ours(data)),
-            Contestant("jax (lean, jit)", lambda: peer("jax_network"), "jax"),
-            Contestant("torch (lean)", lambda: peer("torch_network"), "torch"),
-        ],
+        [Contestant("refkan", lambda: ours(data)), *(program.contestant(data, "network") for program in PROGRAMS)],
+        data.parameters,
     )
 
 

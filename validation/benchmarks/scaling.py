@@ -1,21 +1,36 @@
-"""How our times grow: with n (not at all), with Q and N (linearly), with a second thread; up to 1e7 points within 1 GB."""
+"""How our times grow: with n (not at all), with Q and N (linearly), with a second thread; up to 1e7 points within 1 GB.
+
+The first entry of a series is what the others are divided by.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from numba.core import config
+from collections.abc import Callable, Iterator, Mapping
 
 from validation.benchmarks import refkan_layer
-from validation.benchmarks.harness import CaseResult, Entry, Settings, interleave, timer
+from validation.benchmarks.harness import Entry, Limit, Settings, Task, interleave
 from validation.benchmarks.layer_case import LayerCase
-from validation.benchmarks.startup import child
+from validation.benchmarks.limits import measure
+from validation.benchmarks.startup import ROUNDS, child
+from validation.benchmarks.threads import COUNTS
 
 INTERVALS = (4, 16, 64, 256, 1024)
 OUTPUTS = (8, 16, 32, 64, 128)
 SAMPLES = (1024, 4096, 16384, 65536)
 POINTS = (100_000, 1_000_000, 10_000_000)
 SHAPES = ((2, 5, 16), (20, 20, 16), (64, 64, 16))
+
+# Median time of a sweep of a layer, once it is compiled.
+_SWEEPS = """
+import statistics
+from validation.benchmarks.harness import timer
+from validation.benchmarks.layer_case import LayerCase
+from validation.benchmarks.refkan_layer import backward
+sweeps = backward({case!r}).run
+sweeps()
+measure = timer(sweeps, {least})
+print(statistics.median(measure() for _ in range(11)))
+"""
 
 # Value and gradients of a layer (2, 5) at many points, in chunks: seconds, and the largest memory of the process in MB.
 _CHUNKS = """
@@ -45,64 +60,60 @@ print(float(peak[0] if peak else resource.getrusage(resource.RUSAGE_SELF).ru_max
 """
 
 
-def run(settings: Settings) -> list[CaseResult]:
-    """Time all series; "ours/theirs" is the first of a series over the others."""
+def tasks(settings: Settings) -> Iterator[Task]:
+    """Yield all series."""
     intervals, outputs, samples = INTERVALS, OUTPUTS, SAMPLES
     if settings.quick:
         intervals, outputs, samples = intervals[::2], outputs[::2], samples[:2]
-    series = [
-        ("number of intervals n", {f"n = {n}": LayerCase(20, 20, n) for n in intervals}),
-        ("number of outputs Q", {f"Q = {q}": LayerCase(20, q, 16) for q in outputs}),
-        ("number of samples N", {f"N = {s}": LayerCase(20, 20, 16, samples=s) for s in samples}),
-    ]
-    results = [times(f"layer of 20 inputs against the {name}", cases, settings) for name, cases in series]
-    shapes = SHAPES[1:2] if settings.quick else SHAPES
-    return [*results, *(threads(LayerCase(*shape), settings) for shape in shapes), chunks(settings)]
-
-
-def times(title: str, cases: dict[str, LayerCase], settings: Settings) -> CaseResult:
-    """Forward and backward sweeps of several layers, interleaved."""
-    settings.progress(title)
-    for case in cases.values():
-        refkan_layer.backward(case).run()  # compiles
-    timers = {name: timer(refkan_layer.backward(case).run, settings.seconds_per_timing) for name, case in cases.items()}
-    seconds = interleave(timers, settings.rounds)
-    return CaseResult(title, [Entry(name, "timed", seconds=seconds[name]) for name in cases])
-
-
-def threads(case: LayerCase, settings: Settings) -> CaseResult:
-    """The same sweeps on one thread and on all; with a single processor both are the same."""
-    title = f"layer P = {case.n_in}, Q = {case.n_out}, n = {case.intervals}, N = {case.samples} against threads"
-    settings.progress(title)
-    sweeps = refkan_layer.backward(case).run
-    sweeps()  # compiles
-
-    def on(count: int) -> Callable[[], object]:
-        def work() -> object:
-            before, config.NUMBA_NUM_THREADS = config.NUMBA_NUM_THREADS, count
-            try:
-                return sweeps()
-            finally:
-                config.NUMBA_NUM_THREADS = before
-
-        return work
-
-    timers = {f"{k} thread(s)": timer(on(k), settings.seconds_per_timing) for k in (1, settings.threads)}
-    seconds = interleave(timers, settings.rounds)
-    return CaseResult(title, [Entry(name, "timed", seconds=seconds[name]) for name in timers])
-
-
-def chunks(settings: Settings) -> CaseResult:
-    """A layer (2, 5) at up to 1e7 points, in chunks of 1e5, each size in a process of its own."""
-    entries = []
+    yield series("n", "intervals", {n: LayerCase(20, 20, n) for n in intervals})
+    yield series("Q", "outputs", {q: LayerCase(20, q, 16) for q in outputs})
+    yield series("N", "samples", {s: LayerCase(20, 20, 16, samples=s) for s in samples})
+    for shape in SHAPES[1:2] if settings.quick else SHAPES:
+        yield threads(LayerCase(*shape))
     for points in POINTS[:2] if settings.quick else POINTS:
-        settings.progress(f"scaling: {points:.0e} points")
-        entry = Entry(f"{points:.0e} points", "timed")
+        yield chunks(points)
+
+
+def series(axis: str, noun: str, cases: Mapping[int, LayerCase]) -> Task:
+    """Forward and backward sweeps of several layers, interleaved."""
+
+    def entries(settings: Settings) -> list[Entry]:
+        contestants = {f"{axis} = {value}": Limit(refkan_layer.backward(case).run) for value, case in cases.items()}
+        return measure(contestants, settings)
+
+    title = f"layer of 20 inputs against the number of {noun} {axis}, forward + backward"
+    return Task(title, {"against": axis}, entries)
+
+
+def threads(case: LayerCase) -> Task:
+    """The same sweeps on all threads and on one, each in a process of its own: BLAS reads its number only once."""
+
+    def entries(settings: Settings) -> list[Entry]:
+        def on(count: int) -> Callable[[], float]:
+            counts = dict.fromkeys(COUNTS, str(count))
+            code = _SWEEPS.format(case=case, least=settings.seconds_per_timing)
+            return lambda: float(child(code, **counts)[0])
+
+        timers = {f"{count} thread(s)": on(count) for count in (settings.threads, 1)}  # one entry if both are 1
+        seconds = interleave(timers, min(settings.rounds, ROUNDS))
+        return [Entry(name, "timed", seconds=seconds[name]) for name in timers]
+
+    title = f"{case.title}, forward + backward, against threads"
+    return Task(title, {**case.parameters, "against": "threads"}, entries)
+
+
+def chunks(points: int) -> Task:
+    """A layer (2, 5) at so many points, in chunks of 1e5, in a process of its own whose memory is watched."""
+
+    def entries(settings: Settings) -> list[Entry]:
+        entry = Entry("refkan", "timed")
+        peaks = []
         for _ in range(min(3, settings.rounds)):
             seconds, megabytes = map(float, child(_CHUNKS.format(points=points)))
             entry.seconds.append(seconds)
-        entry.note = f"{megabytes:.0f} MB at most"
-        if megabytes > 1000:
-            entry.status, entry.reason, entry.seconds = "failed", f"took {megabytes:.0f} MB, more than 1 GB", []
-        entries.append(entry)
-    return CaseResult("layer (2, 5), n = 16, forward + backward in chunks of 1e5 points, within 1 GB", entries)
+            peaks.append(megabytes)
+        entry.megabytes = max(peaks)
+        return [entry]
+
+    title = f"layer (2, 5), n = 16, forward + backward of {points:.0e} points in chunks of 1e5"
+    return Task(title, {"against": "points", "points": points}, entries)

@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from validation.benchmarks.harness import CaseResult, Entry, Settings, installed, interleave
+from validation.benchmarks.harness import Entry, Settings, Task, installed, interleave
 
 IMPORTS = (
     ("refkan", "refkan"),
@@ -44,14 +44,19 @@ print(hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in
 """
 
 
-def run(settings: Settings) -> list[CaseResult]:
-    """Time imports, then the first call with an empty and with a filled cache of compiled code."""
-    rounds = min(settings.rounds, 5)  # seconds a round, and little noise
-    settings.progress("startup: imports")
-    results = [_imports(rounds, settings.without)]
-    settings.progress("startup: first call of a layer")
-    results.append(_first_call(min(rounds, 3)))
-    return results
+ROUNDS = 5
+"""Seconds a round, and little noise."""
+
+
+def tasks(settings: Settings) -> Iterator[Task]:
+    """Yield the imports, then the first call with an empty and with a filled cache of compiled code."""
+    rounds = min(settings.rounds, ROUNDS)
+    yield Task("import, in a new interpreter", {"of": "import"}, lambda settings: _imports(rounds, settings.without))
+    yield Task(
+        "first forward + backward of a layer, in a new interpreter",
+        {"of": "first call"},
+        lambda settings: _first_call(min(rounds, 3)),
+    )
 
 
 def child(code: str, **variables: str) -> list[str]:
@@ -75,7 +80,7 @@ def child(code: str, **variables: str) -> list[str]:
     return done.stdout.split()
 
 
-def _imports(rounds: int, without: frozenset[str]) -> CaseResult:
+def _imports(rounds: int, without: frozenset[str]) -> list[Entry]:
     entries, timers = [], {}
     for name, modules in IMPORTS:
         entry = Entry(name, "timed")
@@ -93,10 +98,10 @@ def _imports(rounds: int, without: frozenset[str]) -> CaseResult:
         else:
             timers[name] = timer
     _fill(entries, interleave(timers, rounds))
-    return CaseResult("import, in a new interpreter", entries)
+    return entries
 
 
-def _first_call(rounds: int) -> CaseResult:
+def _first_call(rounds: int) -> list[Entry]:
     entries = [Entry("refkan, cached", "timed"), Entry("refkan, compiling", "timed")]
     digests: set[str] = set()
 
@@ -113,12 +118,11 @@ def _first_call(rounds: int) -> CaseResult:
     except RuntimeError as error:
         for entry in entries:
             entry.status, entry.reason, entry.seconds = "failed", str(error), []
-    result = CaseResult("first forward + backward of a layer, in a new interpreter", entries)
     if len(digests) > 1:  # cached code must compute the same bits
         for entry in entries:
             entry.status, entry.seconds = "disagrees", []
             entry.difference, entry.tolerance = float("inf"), 0.0
-    return result
+    return entries
 
 
 def _seconds(code: str) -> float:

@@ -1,12 +1,12 @@
-"""The table that a benchmark prints, and its JSON record."""
+"""The table of one case, as a benchmark prints it, made of the record's data."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from validation.benchmarks.harness import CaseResult, Entry
+CaseData = Mapping[str, Any]
+EntryData = Mapping[str, Any]
 
 
 def duration(seconds: float) -> str:
@@ -19,63 +19,65 @@ def duration(seconds: float) -> str:
     """
     for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
         if seconds >= unit:
-            return f"{seconds / unit:.3g} {name}"
-    return f"{seconds / 1e-9:.3g} ns"
+            return f"{three_digits(seconds / unit)} {name}"
+    return f"{three_digits(seconds / 1e-9)} ns"
 
 
-def case_table(result: CaseResult) -> str:
-    """Return the lines of one case: median, fastest, our time over theirs, difference from the reference."""
-    lines = [result.title]
-    for number, entry in enumerate(result.entries):
-        lines.append(f"  {entry.name:<22} {_outcome(result, entry, is_ours=number == 0)}")
-    for entry in result.disagreements:
-        lines.append(f"  DISAGREES: {entry.name} by {entry.difference:.1e}, more than {entry.tolerance:.0e}: no times")
+def three_digits(number: float) -> str:
+    """Return a number with three significant digits and without an exponent.
+
+    Examples
+    --------
+    >>> three_digits(12.345), three_digits(1234.0), three_digits(0.01234)
+    ('12.3', '1230', '0.0123')
+    """
+    rounded = float(f"{number:.3g}")
+    return f"{rounded:.0f}" if abs(rounded) >= 100 else f"{rounded:.3g}"
+
+
+def spread(numbers: Mapping[str, Any]) -> str:
+    """Return a median with its quartiles.
+
+    Examples
+    --------
+    >>> spread({"median": 12.345, "quartiles": [11.9, 1234.0]})
+    '12.3 (11.9 to 1230)'
+    """
+    return "{} ({} to {})".format(*map(three_digits, (numbers["median"], *numbers["quartiles"])))
+
+
+def case_table(case: CaseData) -> str:
+    """Return the lines of one case: median, fastest, their time over ours with quartiles, difference from the reference."""
+    lines = [case["title"]]
+    for number, entry in enumerate(case["entries"]):
+        lines.append(f"  {entry['name']:<26} {_outcome(entry, is_ours=number == 0)}")
+    for entry in case["entries"]:
+        if entry["status"] == "disagrees":
+            difference, tolerance = float(entry["difference"]), entry["tolerance"]
+            lines.append(f"  DISAGREES: {entry['name']} by {difference:.1e}, more than {tolerance:.0e}: no times")
     return "\n".join(lines)
 
 
-def _outcome(result: CaseResult, entry: Entry, is_ours: bool) -> str:
-    if entry.status in ("skipped", "failed"):
-        return f"{entry.status}: {entry.reason}"
-    checked = "" if math.isnan(entry.difference) else f"difference {entry.difference:.0e}"
-    if entry.status != "timed":
-        return f"{entry.status} {checked}".rstrip()
-    text = f"{duration(entry.median):>9}  fastest {duration(min(entry.seconds)):>9}"
-    ratio = math.nan if is_ours else result.ratio(entry)
-    text += f"  ours/theirs {ratio:8.3g}" if not math.isnan(ratio) else " " * 22
+def _outcome(entry: EntryData, is_ours: bool) -> str:
+    if entry["status"] in ("skipped", "failed"):
+        return f"{entry['status']}: {entry['reason']}"
+    checked = f"difference {float(entry['difference']):.0e}" if "difference" in entry else ""
+    if entry["status"] != "timed":
+        return f"{entry['status']} {checked}".rstrip()
+    text = f"{duration(entry['seconds']['median']):>9}  fastest {duration(entry['seconds']['fastest']):>9}"
+    has_ratio = "theirs_over_ours" in entry and not is_ours
+    text += f"  theirs/ours {spread(entry['theirs_over_ours']):<22}" if has_ratio else " " * 36
+    if "megabytes" in entry:
+        checked = f"{entry['megabytes']:.0f} MB at most  {checked}"
     return f"{text}  {checked}".rstrip()
 
 
-def notes(results: Sequence[CaseResult]) -> str:
-    """Return what the contestants' notes say, once each."""
-    said = dict.fromkeys(
-        f"  {entry.name}: {entry.note}"
-        for result in results
-        for entry in result.entries
-        if entry.note and entry.status != "skipped"
-    )
-    return "\n".join(["notes", *said]) if said else ""
-
-
-def case_record(result: CaseResult) -> dict[str, Any]:
-    """Return a case as JSON data, with the seconds of every round."""
-    return {
-        "title": result.title,
-        "agreed": not result.disagreements,
-        "entries": [_entry_record(result, entry) for entry in result.entries],
+def notes(cases: Iterable[CaseData]) -> list[tuple[str, str]]:
+    """Return what contestants that were not skipped say of themselves, (name, note) once each."""
+    said = {
+        (entry["name"], entry["note"]): None
+        for case in cases
+        for entry in case["entries"]
+        if "note" in entry and entry["status"] != "skipped"
     }
-
-
-def _entry_record(result: CaseResult, entry: Entry) -> dict[str, Any]:
-    record: dict[str, Any] = {"name": entry.name, "status": entry.status}
-    for name in ("reason", "note"):
-        if getattr(entry, name):
-            record[name] = getattr(entry, name)
-    if not math.isnan(entry.difference):
-        difference = entry.difference if math.isfinite(entry.difference) else repr(entry.difference)
-        record |= {"difference": difference, "tolerance": entry.tolerance}
-    if entry.seconds:
-        record |= {"median": entry.median, "seconds": entry.seconds}
-        ratio = result.ratio(entry)
-        if not math.isnan(ratio):
-            record["ours_over_theirs"] = ratio
-    return record
+    return list(said)

@@ -1,6 +1,8 @@
-"""The Gauss-Newton matrix in PyTorch: the Jacobian by torch.func, vmap of grad, then one product."""
+"""The Gauss-Newton matrix in PyTorch: the Jacobian by torch.func, vmap of grad, alone or with one product."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 
@@ -10,8 +12,8 @@ from validation.benchmarks.peers.torch_layers import tensor
 from validation.benchmarks.peers.torch_lean import basis
 
 
-def gauss_newton(case: GaussNewtonCase) -> Timed:
-    """Return the timed assembly."""
+def _rows(case: GaussNewtonCase) -> Callable[[], torch.Tensor]:
+    """Return the function that computes J (N, M)."""
     case.require_memory(4)
     knots, shapes = tensor(case.knots), case.shapes
     maps = [(tensor(scale), tensor(shift)) for scale, shift in case.maps]
@@ -26,9 +28,20 @@ def gauss_newton(case: GaussNewtonCase) -> Timed:
 
     rows = torch.func.vmap(torch.func.grad(output), in_dims=(None, 0))
     theta, x = tensor(case.theta), tensor(case.data[0])
+    return lambda: rows(theta, x)
+
+
+def jacobian(case: GaussNewtonCase) -> Timed:
+    """Return the timed Jacobian."""
+    return Timed(_rows(case), lambda J: (J.numpy(),))
+
+
+def gauss_newton(case: GaussNewtonCase) -> Timed:
+    """Return the timed assembly."""
+    rows = _rows(case)
 
     def run() -> torch.Tensor:
-        J = rows(theta, x)
-        return J.T @ J / x.shape[0]
+        J = rows()
+        return J.T @ J / case.samples
 
     return Timed(run, lambda H: (H.numpy(),))

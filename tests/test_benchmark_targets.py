@@ -1,0 +1,221 @@
+"""What was asked of the library's speed, judged from records, and the page that shows it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import replace
+
+import pytest
+
+from validation.benchmarks import curves, layer, markdown, page
+from validation.benchmarks.figures import captions, figures
+from validation.benchmarks.harness import CaseResult, Entry, Settings
+from validation.benchmarks.limits import COPY, DGEMM
+from validation.benchmarks.record import case_record, trimmed
+from validation.benchmarks.rows import ROWS
+from validation.benchmarks.targets import LAYERS, TARGETS, Target, judge
+
+CAPSULE = {
+    "configuration": {"quick": False, "rounds": 3, "threads": 2, "without": []},
+    "versions": {"python": "3.11", "refkan": "0.1.0"},
+    "cpu": "a processor",
+    "time": "2026-01-02T03:04:05+00:00",
+}
+TARGET = Target("layer", "n = 4", "layer", {"n": 4}, ("fast", "slow"), 8.0)
+
+
+def document(**rows: list[CaseResult]) -> dict:
+    """A record of cases, as JSON reads it back."""
+    found = {
+        row.replace("_", "-"): {"key": "k", "cases": [case_record(case) | {"load": 0.1} for case in cases]}
+        for row, cases in rows.items()
+    }
+    return json.loads(json.dumps({"format": 2, "capsule": CAPSULE, "rows": found}, allow_nan=False))
+
+
+def case(parameters: dict, ours: float, **peers: float) -> CaseResult:
+    """A case in which ours takes so many seconds, and peers as many times as long."""
+    entries = [Entry("refkan", "timed", seconds=[ours, 2 * ours, ours])]
+    entries += [Entry(name, "timed", seconds=[k * s for s in entries[0].seconds]) for name, k in peers.items()]
+    return CaseResult(str(parameters), entries, parameters)
+
+
+def judged(target: Target, *cases: CaseResult):
+    (outcome,) = judge(document(layer=list(cases)), (target,))
+    return outcome
+
+
+@pytest.mark.parametrize(("fast", "met"), [(7.9, False), (8.0, True), (9.0, True)])
+def test_the_fastest_contestant_counts(fast, met):
+    outcome = judged(TARGET, case({"n": 4}, 0.5, fast=fast, slow=100.0), case({"n": 8}, 0.5, fast=1.0))
+    assert (outcome.fastest, outcome.met) == ("fast", met)
+    assert outcome.measured["median"] == pytest.approx(fast)
+    swapped = judged(TARGET, case({"n": 4}, 0.5, fast=100.0, slow=fast))
+    assert (swapped.fastest, swapped.met) == ("slow", met)
+
+
+def test_at_most_is_the_other_direction():
+    at_most = replace(TARGET, at_least=False)
+    assert judged(at_most, case({"n": 4}, 1.0, fast=7.0)).met is True
+    assert judged(at_most, case({"n": 4}, 1.0, fast=9.0)).met is False
+
+
+def test_a_target_without_times_is_not_measured():
+    assert judged(TARGET).met is None
+    assert judged(TARGET, case({"n": 8}, 1.0, fast=9.0)).met is None
+    skipped = case({"n": 4}, 1.0)
+    skipped.entries += [Entry("fast", "skipped", "fast is not installed")]
+    outcome = judged(TARGET, skipped)
+    assert (outcome.met, outcome.missing) == (None, ("fast (fast is not installed)", "slow (no contestant)"))
+    assert markdown.tally([outcome]) == "0 of 0, 1 not measured"
+
+
+def test_who_is_missing_is_said():
+    partial = case({"n": 4}, 1.0, slow=9.0)
+    partial.entries.append(Entry("fast", "failed", "RuntimeError: no compiler"))
+    outcome = judged(TARGET, partial)
+    assert (outcome.met, outcome.fastest) == (True, "slow")
+    assert "slow; without fast (RuntimeError: no compiler)" in markdown.outcome_cells(outcome)
+
+
+def test_a_disagreement_has_no_ratio():
+    broken = CaseResult(
+        "case", [Entry("refkan", "agrees"), Entry("fast", "disagrees", difference=1.0, tolerance=1e-12)], {"n": 4}
+    )
+    assert judged(TARGET, broken).met is None
+
+
+def test_seconds_and_megabytes():
+    entry = Entry("refkan", "timed", seconds=[0.5, 0.7, 0.6], megabytes=300.0)
+    found = CaseResult("case", [entry], {"n": 4})
+    own = replace(TARGET, against=("refkan",), at_least=False)
+    seconds = judged(replace(own, quantity="seconds", asked=0.6), found)
+    assert (seconds.measured["median"], seconds.met) == (0.6, True)
+    megabytes = judged(replace(own, quantity="megabytes", asked=299.0), found)
+    assert (megabytes.measured["median"], megabytes.met) == (300.0, False)
+
+
+def test_a_target_must_name_one_case():
+    with pytest.raises(ValueError, match="must name one case; got 2"):
+        judged(TARGET, case({"n": 4, "Q": 1}, 1.0), case({"n": 4, "Q": 2}, 1.0))
+
+
+def test_targets_are_those_that_were_asked():
+    assert len(TARGETS) == len({(t.group, t.point) for t in TARGETS})
+    assert all(t.row in ROWS and t.against and t.asked > 0 for t in TARGETS)
+    layers = {(t.where["P"], t.where["n"]): t.asked for t in TARGETS if t.against == LAYERS}
+    assert layers[2, 64] == layers[5, 64] == 40
+    assert layers[256, 4] == 1.5
+    assert len(layers) == 13
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_target_finds_one_case_of_its_row(row):
+    tasks = list(importlib.import_module(ROWS[row]).tasks(Settings()))
+    for target in (t for t in TARGETS if t.row == row):
+        assert sum(target.where.items() <= task.parameters.items() for task in tasks) == 1, target
+
+
+def test_layers_that_are_compared_with_take_part():
+    assert set(LAYERS) < {program.name for program in layer.PROGRAMS}
+
+
+# Tables, figures, page
+
+
+def full_document(met: bool = True) -> dict:
+    """A record with a number for every target, twice as good or as bad as asked, and with curves."""
+    rows: dict[str, dict[str, CaseResult]] = {row: {} for row in ROWS}
+    for target in TARGETS:
+        factor = 2.0 if target.at_least == met else 0.5
+        parameters = {"of": "layer", "N": 4096, "points": 100} | dict(target.where)
+        found = rows[target.row].setdefault(str(parameters), case(parameters, 0.5))
+        for name in target.against:
+            seconds = [factor * target.asked * (1.0 if target.quantity == "seconds" else s) for s in (0.5, 1.0, 0.5)]
+            entry = Entry(name, "timed", seconds=seconds, megabytes=factor * target.asked, note="as it is")
+            found.entries = [old for old in found.entries if old.name != name]
+            found.entries.append(entry)
+    for axis, values in (("n", (4, 16)), ("Q", (5, 20)), ("N", (256, 512))):
+        for value in values:
+            parameters = {"P": 20, "Q": 20, "n": 16, "N": 4096, axis: value, "against": axis}
+            rows["curves"][str(parameters)] = case(parameters, 0.5, flashkan=3.0, **{DGEMM: 0.3, COPY: 0.1})
+    spline = {"of": "evaluation", "n": 8, "knots": "uniform", "points": 100}
+    rows["limits"][str(spline)] = case(spline, 0.5, **{COPY: 0.1})
+    return document(**{row: list(cases.values()) for row, cases in rows.items()})
+
+
+@pytest.mark.parametrize("met", [True, False])
+def test_all_targets_of_a_made_up_record_are_met_or_missed(met):
+    outcomes = judge(full_document(met))
+    assert [outcome.met for outcome in outcomes] == [met] * len(TARGETS)
+    assert markdown.tally(outcomes) == f"{met * len(TARGETS)} of {len(TARGETS)}"
+    assert sum(line.startswith("met") for line in page.target_lines(full_document(met))) == met * len(TARGETS)
+
+
+def test_a_line_of_the_table_holds_its_group():
+    text = markdown.grouped_table(judge(full_document()))
+    line = next(line for line in text.splitlines() if "uniform knots" in line)
+    assert line == (
+        "| cubic evaluation, uniform knots, against scipy BSpline (n = 8, n = 64, n = 512) "
+        "| at least 15 / 20 / 40 | 30 / 40 / 80 | 3 of 3 |"
+    )
+    share = next(line for line in text.splitlines() if "(256, 256), forward + backward: share" in line)
+    assert "at least 60 %" in share
+    assert "per operation" in text
+    assert all(line.count("|") == 5 for line in text.splitlines())
+
+
+def test_figures_are_drawn_of_what_was_measured():
+    full = full_document()
+    drawn = figures(full, judge(full))
+    assert [figure.name for figure in drawn] == ["speed-targets", "speed-curves", "speed-machine"]
+    assert all(figure.png.startswith(b"\x89PNG") for figure in drawn)
+    assert {figure.name: figure.caption for figure in drawn} == captions(full, judge(full))
+    empty = document()
+    assert figures(empty, judge(empty)) == []
+    assert captions(empty, judge(empty)) == {}
+
+
+def test_the_axes_of_the_figure_are_those_of_the_row():
+    assert list(curves.AXES) == ["n", "Q", "N"]
+
+
+def test_times_are_shown_with_their_ratio_and_reasons():
+    found = case({"n": 4}, 1e-3, fast=2.0)
+    found.entries.append(Entry("slow", "skipped", "would keep about 9 GB"))
+    text = markdown.times_table(document(layer=[found])["rows"]["layer"]["cases"], ("n",))
+    assert "| n = 4 | 1 ms | 2 ms (2) | skipped |" in text
+    assert "slow: skipped, would keep about 9 GB." in text
+    assert markdown.times_table([], ("n",)) == "Not measured.\n"
+
+
+def test_a_disagreement_is_shown_on_the_page():
+    entries = [Entry("refkan", "agrees"), Entry("wrong", "disagrees", difference=0.5, tolerance=1e-12)]
+    found = document(layer=[CaseResult("a layer", entries, {"n": 4})])["rows"]["layer"]["cases"]
+    assert "wrong: disagrees by 5.0e-01 in a layer: no times there." in markdown.times_table(found, ("n",))
+
+
+def test_the_command_writes_record_page_figures_and_section(tmp_path):
+    full = full_document()
+    (tmp_path / "run.json").write_text(json.dumps(full))
+    (tmp_path / "README.md").write_text("# A\n\n## Speed\n\nold\n\n### Sub\n\nold\n\n## Licence\n\nMIT.\n")
+    assert page.main([str(tmp_path / "run.json"), str(tmp_path)]) == 0
+    kept = json.loads((tmp_path / page.RECORD).read_text())
+    assert kept == trimmed(full)
+    assert (tmp_path / page.PAGE).read_text() == page.page(kept)
+    assert sorted(path.name for path in (tmp_path / "docs").iterdir()) == [
+        "speed-curves.png", "speed-machine.png", "speed-targets.png", "speed.md",
+    ]  # fmt: skip
+    readme = (tmp_path / "README.md").read_text()
+    assert readme == f"# A\n\n{page.section(kept)}## Licence\n\nMIT.\n"
+    assert page.main([str(tmp_path / page.RECORD), str(tmp_path)]) == 0  # once more, from what it wrote
+    assert (tmp_path / "README.md").read_text() == readme
+    assert json.loads((tmp_path / page.RECORD).read_text()) == kept
+
+
+def test_wrong_calls_are_refused(capsys):
+    assert page.main([]) == 2
+    assert "RECORD [ROOT]" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="one section '## Speed'; got 0"):
+        page.replace_section("nothing", "")

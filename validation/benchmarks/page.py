@@ -1,0 +1,192 @@
+"""The page on speed, written from a record: ``python -m validation.benchmarks.page RECORD [ROOT]``.
+
+It trims the record to validation/records/benchmarks.json below ROOT (by default the project's folder) and makes of it
+docs/speed.md, the figures beside that page and the section "Speed" of README.md. No number of theirs is typed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from refkan.checkpoints import write_atomically
+from validation.benchmarks import markdown
+from validation.benchmarks.figures import captions, figures
+from validation.benchmarks.record import cases, trimmed
+from validation.benchmarks.table import CaseData, duration, notes
+from validation.benchmarks.targets import Outcome, judge
+
+ROOT = Path(__file__).parent.parent.parent
+RECORD, PAGE, README = Path("validation/records/benchmarks.json"), Path("docs/speed.md"), Path("README.md")
+NAME = "speed.md"
+
+HEADING = "## Speed\n"
+
+_METHOD = """\
+Each case is computed by all contestants, and its results are compared with a reference computed by SciPy and NumPy before
+and after the timing; if one is off by more than its tolerance (1e-12 of the largest entry, unless a note says otherwise),
+nobody gets a time. Rounds are interleaved, the first of a round taking turns; a contestant is compared with ours within
+each round, and the median of these ratios counts. Times are of one call, with inputs in memory and code compiled.
+In parentheses: how many times ours.
+"""
+
+LAYER, NET = ("P", "Q", "n"), ("widths", "n")
+BOTH = "forward + backward"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write record, page, figures and section; the exit code is 2 for a wrong call."""
+    if len(arguments) not in (1, 2):
+        print(__doc__, file=sys.stderr)
+        return 2
+    document = trimmed(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
+    root = Path(arguments[1]) if len(arguments) == 2 else ROOT
+    readme = replace_section((root / README).read_text(encoding="utf-8"), section(document))
+    for path in (RECORD, PAGE):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(root / RECORD, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    write_page((root / PAGE).parent, document)
+    write_atomically(root / README, readme.encode())
+    return 0
+
+
+def write_page(folder: Path, document: Mapping[str, Any]) -> list[Path]:
+    """Write speed.md and its figures into a folder and return their paths."""
+    outcomes = judge(document)
+    pictures = {folder / f"{figure.name}.png": figure for figure in figures(document, outcomes)}
+    for path, figure in pictures.items():
+        write_atomically(path, figure.png)
+    write_atomically(folder / NAME, page(document).encode())
+    return [folder / NAME, *pictures]
+
+
+def target_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return a line for each target that the record says something of, and their count."""
+    outcomes = judge(document)
+    measured = [outcome for outcome in outcomes if outcome.measured is not None]
+    lines = []
+    for outcome in measured:
+        what, asked, numbers, against, met = markdown.outcome_cells(outcome)
+        lines.append(f"{'met    ' if met == 'yes' else 'not met'}  {what}: {numbers}, asked {asked}  [{against}]")
+    return [*lines, f"targets met: {markdown.tally(outcomes)}"]
+
+
+def section(document: Mapping[str, Any]) -> str:
+    """Return the section of the README."""
+    outcomes = judge(document)
+    return f"""{HEADING}
+`python -m validation.benchmarks` times the library against the peers that are installed, interleaved, once their results
+agree. Asked and measured (medians of the ratios within rounds, of the fastest contestant's time over ours where a line
+says no more), {markdown.tally(outcomes)} met; quartiles, times and what limits them are on the
+[page on speed](docs/speed.md):
+
+{markdown.grouped_table(outcomes)}
+{markdown.circumstances(document)} The table is written from the record of a run:
+`python -m validation.benchmarks.page validation-report/benchmarks.json`.
+
+"""
+
+
+def replace_section(text: str, new: str) -> str:
+    """Replace the section "Speed", up to the next heading of its level."""
+    if text.count(HEADING) != 1:
+        raise ValueError(f"the text must hold one section {HEADING.strip()!r}; got {text.count(HEADING)}")
+    before, after = text.split(HEADING)
+    _, heading, rest = after.partition("\n## ")
+    return before + new + heading.lstrip("\n") + rest
+
+
+def page(document: Mapping[str, Any]) -> str:
+    """Return the page on speed."""
+    outcomes = judge(document)
+    found = captions(document, outcomes)
+    return "\n".join(
+        [
+            "# Speed\n",
+            f"{markdown.circumstances(document)}\n",
+            _METHOD,
+            *_targets(outcomes, found),
+            *_rows(document, found),
+            *_peers(document),
+        ]
+    )
+
+
+def _picture(name: str, found: Mapping[str, str]) -> list[str]:
+    return [f"![{name}]({name}.png)\n", f"{found[name]}\n"] if name in found else []
+
+
+def _targets(outcomes: Sequence[Outcome], found: Mapping[str, str]) -> list[str]:
+    return [
+        "## Asked and measured\n",
+        f"Targets met: {markdown.tally(outcomes)}. What limits those that are not met, and how far the machine would go:"
+        " [what limits](kernels.md#what-limits).\n",
+        markdown.targets_table(outcomes),
+        *_picture("speed-targets", found),
+    ]
+
+
+def _rows(document: Mapping[str, Any], found: Mapping[str, str]) -> list[str]:
+    """Return the tables of every row that the record holds, in the order of the page."""
+    rows: dict[str, list[CaseData]] = {}
+    for row, case in cases(document):
+        rows.setdefault(row, []).append(case)
+
+    def some(row: str, **where: str) -> list[CaseData]:
+        return [c for c in rows.get(row, []) if all(c["parameters"].get(k) == v for k, v in where.items())]
+
+    layers, sweeps = "One cubic layer, N = 4096", ("forward", BOTH)
+    parts = [
+        "## One spline at many points\n",
+        markdown.times_table(some("spline-evaluation"), ("n", "knots", "points")),
+        "By all basis functions, as most spline networks compute them:\n",
+        markdown.times_table(some("dense-evaluation"), ("n", "points")),
+        "Largest differences from the reference, relative to its largest value:\n",
+        markdown.differences_table(some("dense-evaluation"), ("n",)),
+    ]
+    for sweep in sweeps:
+        parts += [f"## {layers}, {sweep}\n", markdown.times_table(some("layer", sweep=sweep), LAYER)]
+    parts += ["## Time against n, Q and N\n", *_picture("speed-curves", found)]
+    for against in "nQN":
+        parts += [markdown.times_table(some("curves", against=against), (against,))]
+    for case in (c for axis in "nQN" for c in some("scaling", against=axis)):
+        parts += [f"{case['title']}, refkan alone, interleaved:\n", markdown.series_table(case)]
+    parts += ["## Threads\n", *_series(some("scaling", against="threads"))]
+    parts += ["## Many points in chunks\n", _chunks(some("scaling", against="points"))]
+    parts += ["## The machine's limits\n", *_picture("speed-machine", found), *_series(rows.get("limits", []))]
+    parts += ["## Other degrees, free knots\n", *_series(rows.get("degrees", []))]
+    parts += ["## Networks, forward + backward\n", markdown.times_table(some("network"), NET)]
+    parts += ["## Gauss-Newton matrices\n", markdown.times_table(some("gauss-newton"), ("of", *NET, "N"))]
+    parts += ["## u, u_x, u_xx and a gradient\n", markdown.times_table(some("jets"), NET)]
+    parts += ["## Starting up\n", *_series(some("startup", of="import")), *_series(some("startup", of="first call"))]
+    return parts
+
+
+def _series(found: Sequence[CaseData]) -> list[str]:
+    return [text for case in found for text in (f"{case['title']}:\n", markdown.series_table(case))]
+
+
+def _chunks(found: Sequence[CaseData]) -> str:
+    entries = [(case["parameters"]["points"], case["entries"][0]) for case in found]
+    rows = [
+        [f"{points:.0e}", duration(entry["seconds"]["median"]), f"{entry['megabytes']:.0f} MB"]
+        for points, entry in entries
+        if entry["status"] == "timed"
+    ]
+    text = "Forward and backward of a layer (2, 5), n = 16, in chunks of 1e5, each size in a process of its own:\n\n"
+    return text + markdown.markdown_table(["points", "median", "largest memory of the process"], rows)
+
+
+def _peers(document: Mapping[str, Any]) -> list[str]:
+    said: dict[str, list[str]] = {}
+    for name, note in notes(case for _, case in cases(document)):
+        said.setdefault(name, []).append(note)
+    lines = [f"* {name}: {'; '.join(texts)}.\n" for name, texts in said.items()]
+    return ["## How the peers are run\n", "".join(lines)]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
