@@ -18,7 +18,9 @@ from validation.benchmarks.harness import (
     Settings,
     Spread,
     Timed,
+    Timer,
     TooLargeError,
+    affordable,
     difference,
     installed,
     interleave,
@@ -226,14 +228,26 @@ def test_limits_are_timed_in_the_same_rounds_and_scaled():
     assert [entry.name for entry in run_case(wrong, FAST).entries] == ["wrong"]
 
 
-def test_a_task_runs_its_case_with_settings_of_its_own():
-    seen = []
-    case = Case("case", lambda: TRUTH, [contestant("ours", lambda: seen.append(1) or TRUTH)])
-    (entry,) = task(case, rounds=2).run(FAST).entries
-    assert len(entry.seconds) == 2
-    (entry,) = task(case).run(FAST).entries
-    assert len(entry.seconds) == FAST.rounds
-    assert task(case).title == "case"
+def test_a_task_runs_its_case_with_timings_as_long_as_it_asks():
+    clock = Clock()
+    case = Case("case", lambda: TRUTH, [clock.worker("ours", 0.001)], {"n": 3})
+    result = task(case).run(FAST)
+    assert (result.title, result.parameters) == ("case", {"n": 3})
+    assert [len(entry.seconds) for entry in result.entries] == [FAST.rounds]
+    assert len(clock.calls) == 1 + 1 + FAST.rounds + 1
+    before = len(clock.calls)
+    task(case, seconds_per_timing=1e-3).run(FAST)
+    assert len(clock.calls) > before + 1 + 1 + FAST.rounds + 1
+
+
+def test_slow_cases_have_fewer_rounds_but_never_too_few():
+    def timers(*seconds):
+        return [Timer(lambda: None, 1, s, lambda: 0.0) for s in seconds]
+
+    assert affordable(timers(0.1, 0.2), 11) == 11
+    assert affordable(timers(0.5, 0.9), 11) == 7
+    assert affordable(timers(0.5, 60.0), 11) == 5
+    assert affordable(timers(60.0), 3) == 3
 
 
 def test_difference_is_relative_to_the_largest_entry_of_each_array():

@@ -22,14 +22,13 @@ AXES = {
 }
 """Name in figures -> field of the case and its values; the others stay at the centre."""
 NAMES = ("refkan", "dense Phi + GEMM", "torch (lean)", "jax (lean, jit)", "flashkan")
-ROUNDS = 5
 
 
 def tasks(settings: Settings) -> Iterator[Task]:
     """Yield a case for each point of each axis, quickly for the first three."""
     for axis, (name, values) in AXES.items():
         for value in values[: 3 if settings.quick else None]:
-            yield task(case(axis, replace(CENTRE, **{name: value})), rounds=ROUNDS)
+            yield task(case(axis, replace(CENTRE, **{name: value})))
 
 
 def case(axis: str, data: LayerCase) -> Case:

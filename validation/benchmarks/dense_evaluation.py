@@ -18,14 +18,12 @@ from validation.benchmarks.harness import Case, Contestant, Settings, Task, Time
 from validation.benchmarks.spline_evaluation import INTERVALS, ORDER, SplineCase
 
 POINTS = 100_000
-ROUNDS = 5
-"""Seconds a round, and a factor of hundreds."""
 
 
 def tasks(settings: Settings) -> Iterator[Task]:
     """Yield a case for each number of intervals, uniform knots."""
     for intervals in INTERVALS[:2] if settings.quick else INTERVALS:
-        yield task(case(SplineCase(intervals, "uniform", POINTS)), rounds=ROUNDS)
+        yield task(case(SplineCase(intervals, "uniform", POINTS)))
 
 
 def case(data: SplineCase) -> Case:

@@ -6,7 +6,7 @@ import gc
 import importlib.util
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,10 @@ import numpy as np
 SETTLE = 0.03
 """Seconds before each timing. The thread pools of some libraries spin for some 20 ms after their work, and would slow
 down whoever is timed next."""
+
+LONGEST = 10.0
+"""Seconds of a case's rounds from which on there are fewer of them, but no fewer than:"""
+FEWEST = 5
 
 Arrays = tuple[np.ndarray[Any, Any], ...]
 
@@ -168,13 +172,12 @@ class Task:
         return CaseResult(self.title, self.entries(settings), self.parameters)
 
 
-def task(case: Case, seconds_per_timing: float = 0.0, rounds: int | None = None) -> Task:
-    """Return the task of a case, with timings of at least so many seconds and at most so many rounds."""
+def task(case: Case, seconds_per_timing: float = 0.0) -> Task:
+    """Return the task of a case, with timings of at least so many seconds."""
 
     def entries(settings: Settings) -> list[Entry]:
         seconds = max(seconds_per_timing, settings.seconds_per_timing)
-        fewer = min(settings.rounds, rounds or settings.rounds)
-        return run_case(case, replace(settings, seconds_per_timing=seconds, rounds=fewer)).entries
+        return run_case(case, replace(settings, seconds_per_timing=seconds)).entries
 
     return Task(case.title, case.parameters, entries)
 
@@ -204,6 +207,36 @@ def installed(module: str) -> bool:
         return not module or importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
         return False
+
+
+@dataclass(frozen=True)
+class Timer:
+    """Times calls of `work`: calling the timer returns the seconds of one call, averaged over so many `calls`."""
+
+    work: Callable[[], object]
+    calls: int
+    expected: float
+    clock: Callable[[], float]
+
+    @classmethod
+    def of(cls, work: Callable[[], object], least: float, clock: Callable[[], float] = time.perf_counter) -> Timer:
+        """Return a timer whose calls take `least` seconds together, as far as one call tells."""
+        once = cls(work, 1, 0.0, clock)()
+        calls = max(1, min(1000, math.ceil(least / max(once, 1e-7))))
+        return cls(work, calls, calls * once, clock)
+
+    def __call__(self) -> float:
+        """Time all calls."""
+        start = self.clock()
+        for _ in range(self.calls):
+            self.work()
+        return (self.clock() - start) / self.calls
+
+
+def affordable(timers: Iterable[Timer], rounds: int) -> int:
+    """Return how many of the rounds fit into LONGEST seconds, if these are too many, but no fewer than FEWEST."""
+    expected = sum(timer.expected for timer in timers)
+    return min(rounds, max(FEWEST, int(LONGEST / max(expected, 1e-7))))
 
 
 def interleave(timers: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
@@ -247,11 +280,11 @@ def run_case(case: Case, settings: Settings, clock: Callable[[], float] = time.p
 
     settings.progress("  timing")
     works = {name: timed.run for name, timed in built.items()} | {k: limit.work for k, limit in case.limits.items()}
-    timers = {name: timer(work, settings.seconds_per_timing, clock) for name, work in works.items()}
+    timers = {name: Timer.of(work, settings.seconds_per_timing, clock) for name, work in works.items()}
     gc.collect()
     gc.disable()  # a collection would be charged to whoever happens to run
     try:
-        seconds = interleave(timers, settings.rounds)
+        seconds = interleave(timers, affordable(timers.values(), settings.rounds))
     finally:
         gc.enable()
     for entry in entries:
@@ -284,18 +317,3 @@ def _compare(entry: Entry, timed: Timed, reference: Arrays) -> None:
     entry.difference = found if math.isnan(entry.difference) else max(found, entry.difference)
     if not entry.difference <= entry.tolerance:
         entry.status = "disagrees"
-
-
-def timer(
-    work: Callable[[], object], least: float, clock: Callable[[], float] = time.perf_counter
-) -> Callable[[], float]:
-    """Return a timer of one call, averaged over enough calls to take `least` seconds."""
-
-    def elapsed(calls: int) -> float:
-        start = clock()
-        for _ in range(calls):
-            work()
-        return clock() - start
-
-    calls = max(1, min(1000, math.ceil(least / max(elapsed(1), 1e-7))))
-    return lambda: elapsed(calls) / calls

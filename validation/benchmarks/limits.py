@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from validation.benchmarks import refkan_layer, spline_evaluation
-from validation.benchmarks.harness import Entry, Limit, Settings, Task, interleave, timer
+from validation.benchmarks.harness import Entry, Limit, Settings, Task, Timer, affordable, interleave
 from validation.benchmarks.layer_case import LayerCase
 
 SHAPES = ((20, 20, 16), (64, 64, 4), (64, 64, 16), (64, 64, 64), (256, 256, 4), (256, 256, 16))
@@ -61,8 +61,8 @@ def measure(contestants: Mapping[str, Limit], settings: Settings) -> list[Entry]
     """Time contestants, each of whose calls does its share of the work of one call of the first; scale to equal work."""
     for contestant in contestants.values():
         contestant.work()  # compiles
-    timers = {name: timer(contestant.work, settings.seconds_per_timing) for name, contestant in contestants.items()}
-    seconds = interleave(timers, settings.rounds)
+    timers = {name: Timer.of(contestant.work, settings.seconds_per_timing) for name, contestant in contestants.items()}
+    seconds = interleave(timers, affordable(timers.values(), settings.rounds))
     return [
         Entry(name, "timed", seconds=[contestant.share * t for t in seconds[name]])
         for name, contestant in contestants.items()

@@ -23,12 +23,12 @@ SHAPES = ((2, 5, 16), (20, 20, 16), (64, 64, 16))
 # Median time of a sweep of a layer, once it is compiled.
 _SWEEPS = """
 import statistics
-from validation.benchmarks.harness import timer
+from validation.benchmarks.harness import Timer
 from validation.benchmarks.layer_case import LayerCase
 from validation.benchmarks.refkan_layer import backward
 sweeps = backward({case!r}).run
 sweeps()
-measure = timer(sweeps, {least})
+measure = Timer.of(sweeps, {least})
 print(statistics.median(measure() for _ in range(11)))
 """
 
