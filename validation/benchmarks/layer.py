@@ -34,8 +34,18 @@ PROGRAMS = (
         f"{PEERS}.dense_gemm",
         note="our own plain alternative: numba fills a dense basis, BLAS does the rest",
     ),
-    Program("torch (lean)", f"{PEERS}.torch_lean", "torch"),
-    Program("jax (lean, jit)", f"{PEERS}.jax_lean", "jax"),
+    Program(
+        "torch (lean)",
+        f"{PEERS}.torch_lean",
+        "torch",
+        note="Cox-de Boor over all intervals at once, one einsum, gradients by autograd; eager",
+    ),
+    Program(
+        "jax (lean, jit)",
+        f"{PEERS}.jax_lean",
+        "jax",
+        note="the same, value and gradients compiled together; inputs on the device, results waited for",
+    ),
     Program(
         "jaxkan",
         f"{PEERS}.jaxkan_layer",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
 
 from validation.benchmarks.table import CaseData, EntryData, duration, spread, three_digits
 from validation.benchmarks.targets import Outcome
@@ -148,15 +147,3 @@ def targets_table(outcomes: Sequence[Outcome]) -> str:
     """Return a line a target."""
     header = ["", "asked", "measured (quartiles)", "fastest of those compared with", "met"]
     return markdown_table(header, map(outcome_cells, outcomes))
-
-
-def circumstances(document: Mapping[str, Any]) -> str:
-    """Return in one paragraph where and with what a record was measured."""
-    capsule = document["capsule"]
-    settings = capsule["configuration"]
-    versions = ", ".join(f"{name} {number}" for name, number in capsule["versions"].items())
-    size = "quick sizes, " if settings["quick"] else ""
-    return (
-        f"{capsule['cpu']}, {settings['threads']} threads, {size}medians of up to {settings['rounds']} interleaved rounds;"
-        f" {versions}; {capsule['time'][:10]}."
-    )

@@ -15,8 +15,8 @@ QUICK = 1
 
 
 PROGRAMS = (
-    Program("jax (lean, jit)", f"{PEERS}.jax_network", "jax"),
-    Program("torch (lean)", f"{PEERS}.torch_network", "torch"),
+    Program("jax (lean, jit)", f"{PEERS}.jax_network", "jax", note="networks: all layers compiled together"),
+    Program("torch (lean)", f"{PEERS}.torch_network", "torch", note="networks: one graph"),
 )
 
 

@@ -26,11 +26,13 @@ NAME = "speed.md"
 HEADING = "## Speed\n"
 
 _METHOD = """\
+All libraries get the same number of threads on as many processors, and wait without spinning. Numbers are float64.
 Each case is computed by all contestants, and its results are compared with a reference computed by SciPy and NumPy before
 and after the timing; if one is off by more than its tolerance (1e-12 of the largest entry, unless a note says otherwise),
 nobody gets a time. Rounds are interleaved, the first of a round taking turns; a contestant is compared with ours within
-each round, and the median of these ratios counts. Times are of one call, with inputs in memory and code compiled.
-In parentheses: how many times ours.
+each round, and the median of these ratios counts; cases that take long have 5 rounds. Times are of one call, with inputs in
+memory and code compiled. In parentheses: how many times ours. Of peers whose SiLU branch cannot be switched off, its time is
+included; the memory that a contestant would keep is estimated, and beyond 3 GB (6 GB of Jacobians) it is left out.
 """
 
 LAYER, NET = ("P", "Q", "n"), ("widths", "n")
@@ -84,7 +86,7 @@ says no more), {markdown.tally(outcomes)} met; quartiles, times and what limits 
 [page on speed](docs/speed.md):
 
 {markdown.grouped_table(outcomes)}
-{markdown.circumstances(document)} The table is written from the record of a run:
+{circumstances(document)} The table is written from the record of a run:
 `python -m validation.benchmarks.page validation-report/benchmarks.json`.
 
 """
@@ -106,13 +108,31 @@ def page(document: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             "# Speed\n",
-            f"{markdown.circumstances(document)}\n",
+            f"{circumstances(document)}\n",
             _METHOD,
             *_targets(outcomes, found),
             *_rows(document, found),
             *_peers(document),
         ]
     )
+
+
+def circumstances(document: Mapping[str, Any]) -> str:
+    """Return in one paragraph where and with what a record was measured."""
+    capsule = document["capsule"]
+    settings = capsule["configuration"]
+    versions = ", ".join(f"{name} {number}" for name, number in capsule["versions"].items())
+    size = "quick sizes, " if settings["quick"] else ""
+    return (
+        f"{capsule['cpu']}, {settings['threads']} threads, {size}medians of up to {settings['rounds']} interleaved rounds,"
+        f" load before the runs {_loads(document)}; {versions}; {capsule['time'][:10]}."
+    )
+
+
+def _loads(document: Mapping[str, Any]) -> str:
+    """Return the range of the machine's load of one minute when the runs began: how quiet it was."""
+    found = [case["load"] for _, case in cases(document) if case["load"] is not None]
+    return f"{min(found):.1f} to {max(found):.1f}" if found else "unknown"
 
 
 def _picture(name: str, found: Mapping[str, str]) -> list[str]:
