@@ -227,7 +227,10 @@ class Network(Composition):
     def jacobian(self, theta: Any, x: Any) -> FloatArray:
         r"""Jacobian J (N d_L, n_params) in the parameters, rows sample-major: row s d_L + q is dy[s, q]/dtheta."""
         theta, x = self._real_arguments(theta, x)
-        return Sweep.forward(self, theta, x, share=False).jacobian()
+        if self.statistics is None:
+            return Sweep.forward(self, theta, x, share=False, inputs=False).jacobian()
+        batch = Sweep.of_statistics(self, theta)
+        return Sweep.forward(batch.frozen, theta, x, share=False, inputs=False).jacobian(batch)
 
     def jet(self, theta: Any, x: Any, first: Any, second: Any = None, orders: int | Sequence[int] = 2) -> Jet:
         r"""Value, first and pure second derivatives along directions: F, dF/dh and d^2F/dh^2 at x + h u + h^2/2 v.

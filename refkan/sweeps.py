@@ -7,9 +7,10 @@ rows through scale and shift.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from refkan.array_types import Array, FloatArray
 from refkan.errors import OutsideDomainError
 from refkan.layers.base import Layer, Linearization
-from refkan.node_maps import PointwiseMap, StatisticsMap
+from refkan.node_maps import AffineMap, PointwiseMap, StatisticsMap
 
 if TYPE_CHECKING:
     from refkan.networks import Network
@@ -40,20 +41,24 @@ def layer_value(layer: Layer, k: int, theta: Array, z: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class MapState:
-    """A node map at activations y (rows, Q), of which the first S are the statistics batch: z and dz/dy."""
+    """A node map at activations y (rows, Q), of which the first S are the statistics batch: z and dz/dy.
+
+    Under a map that takes statistics z = slope y + shift; other maps have no `shift` here.
+    """
 
     node_map: PointwiseMap | StatisticsMap
     y: FloatArray
     n_statistics: int
     z: FloatArray
     slope: FloatArray
+    shift: FloatArray | None = None
 
     @classmethod
     def at(cls, node_map: PointwiseMap | StatisticsMap, y: Array, n_statistics: int, layer: int) -> MapState:
         """Evaluate; `layer` is for errors."""
         if isinstance(node_map, StatisticsMap):
             scale, shift = node_map.constants(y[:n_statistics], layer)
-            return cls(node_map, y, n_statistics, scale * y + shift, scale)
+            return cls(node_map, y, n_statistics, scale * y + shift, scale, shift)
         return cls(node_map, y, n_statistics, node_map.value(y), node_map.slope(y))
 
     def pull_back(self, dz: FloatArray) -> FloatArray:
@@ -115,10 +120,13 @@ class Sweep:
     shared: bool
 
     @classmethod
-    def forward(cls, net: Network, theta: FloatArray, x: FloatArray, share: bool, inputs: bool = True) -> Sweep:
+    def forward(
+        cls, net: Network, theta: Array, x: Array, share: bool, inputs: bool = True, depth: int | None = None
+    ) -> Sweep:
         """Evaluate at theta and x; `share` lets x and an equal statistics batch use the same rows.
 
         Without `inputs` the first layer knows no derivatives in x: cotangents may be pulled back to theta alone.
+        `depth` is the number of layers, by default all.
         """
         batch = net.statistics
         shared = share and batch is not None and (x is batch or np.array_equal(x, batch))
@@ -126,7 +134,7 @@ class Sweep:
         z = x if batch is None or shared else np.concatenate([batch, x])
         layers: list[Linearization] = []
         maps: list[MapState] = []
-        for k, (layer, where) in enumerate(zip(net.layers, net.slices, strict=True)):
+        for k, (layer, where) in enumerate(zip(net.layers[:depth], net.slices[:depth], strict=True)):
             with at_layer(k):
                 layers.append(layer.linearize(theta[where], z, slopes=inputs or k > 0))
             if k < len(net.node_maps):
@@ -150,20 +158,15 @@ class Sweep:
         """Cotangents (dtheta, dx) of dy (N, d_L)."""
         full = np.zeros_like(self.layers[-1].value)
         full[self._first :] = dy
-        dtheta, dx = self._pull_back_from(len(self.layers) - 1, full, inputs)
-        return dtheta, None if dx is None else dx[self._first :]
-
-    def _pull_back_from(self, top: int, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
-        """Cotangents of all parameters, and of the inputs, from one dy of the outputs of layer `top`."""
         dtheta = np.zeros(self.net.n_params, dy.dtype)
         dx: FloatArray | None = None
-        for k in range(top, -1, -1):
-            part, dx = self.layers[k].pullback(dy, inputs or k > 0)
+        for k in range(len(self.layers) - 1, -1, -1):
+            part, dx = self.layers[k].pullback(full, inputs or k > 0)
             dtheta[self.net.slices[k]] = part
             if k > 0:
                 assert dx is not None
-                dy = self.maps[k - 1].pull_back(dx)
-        return dtheta, dx
+                full = self.maps[k - 1].pull_back(dx)
+        return dtheta, None if dx is None else dx[self._first :]
 
     def push_forward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
         """Tangent dy (N, d_L); the statistics batch itself does not move with dx."""
@@ -229,49 +232,100 @@ class Sweep:
                 moved = self.maps[k - 1].pull_back_tangent(tangents[k - 1][1], Z, dx + bent)
         return result
 
-    def jacobian(self) -> FloatArray:
-        r"""J (N d_L, n_params): the constants of maps held fixed, plus dy/dconstants dconstants/dtheta."""
-        first, n_outputs = self._first, self.layers[-1].value.shape[1]
-        rows = self.layers[-1].value.shape[0]
-        J = np.zeros((rows - first, n_outputs, self.net.n_params))
-        G = np.zeros((rows, n_outputs, n_outputs))
-        G[first:] = np.eye(n_outputs)
-        # Row slices of a linearisation are not offered: the statistics rows carry zero cotangents instead.
-        for k in range(len(self.layers) - 1, -1, -1):
-            columns = self.net.slices[k]
-            if first:
-                full = np.zeros((rows, n_outputs, columns.stop - columns.start))
-                self.layers[k].fill_jacobian(G, full)
-                J[:, :, columns] += full[first:]
-            else:
-                self.layers[k].fill_jacobian(G, J[:, :, columns])
-            if k > 0:
-                dz = self.layers[k].pullback_inputs(G)
-                state = self.maps[k - 1]
-                if isinstance(state.node_map, StatisticsMap):
-                    self._add_constants(J, k - 1, dz[first:])
-                G = dz * (state.slope if state.slope.ndim == 1 else state.slope[:, None, :])
+    def pull_back_several(self, G: FloatArray, maps: Sequence[int]) -> tuple[list[FloatArray], FloatArray]:
+        """Pull cotangents of the outputs back sample by sample, the constants of the maps of these numbers held.
+
+        Parameters
+        ----------
+        G : array (rows, O, d_L)
+        maps : sequence of int
+            Of maps z = scale y + shift whose constants are variables of their own.
+
+        Returns
+        -------
+        list of arrays (rows, O, Q)
+            Cotangents of the outputs of every layer.
+        array (rows, O, C)
+            Cotangents of the constants: for each of these maps of its scales, then of its shifts.
+        """
+        cotangents, through = [G], [np.empty((*G.shape[:2], 0))]
+        for k in range(len(self.layers) - 2, -1, -1):
+            dz, state = self.layers[k + 1].pullback_inputs(cotangents[-1]), self.maps[k]
+            if k in maps:
+                through += [dz, dz * state.y[:, None, :]]
+            cotangents.append(dz * (state.slope if state.slope.ndim == 1 else state.slope[:, None, :]))
+        return cotangents[::-1], np.concatenate(through[::-1], axis=2)
+
+    def jacobian(self, batch: Sweep | None = None) -> FloatArray:
+        r"""Jacobian (N d_L, n_params) of a network whose maps act on each sample alone, plus E S for that of `batch`.
+
+        A network with a statistics batch is one with fixed constants whose outputs depend on theta also through these:
+        E (N d_L, C) their derivatives in the constants, S (C, n_params) those of the constants in theta.
+        """
+        n_samples, n_outputs = self.layers[-1].value.shape
+        J = np.zeros((n_samples, n_outputs, self.net.n_params))
+        unit = np.broadcast_to(np.eye(n_outputs), (n_samples, n_outputs, n_outputs))
+        G, E = self.pull_back_several(unit, () if batch is None else batch.statistics_maps)
+        for layer, cotangents, where in zip(self.layers, G, self.net.slices, strict=True):
+            layer.fill_jacobian(cotangents, J[:, :, where])
+        if batch is not None:
+            J += E @ batch.constant_gradients
         return J.reshape(-1, self.net.n_params)
 
-    def _add_constants(self, J: FloatArray, k: int, dz: FloatArray) -> None:
-        """Add to J what flows through scale and shift of map k: (dz y, dz) times d(scale, shift)/dtheta."""
-        y = self.maps[k].y[self._first :, None, :]
-        through = np.concatenate([dz * y, dz], axis=2)
-        J[:, :, : self.net.slices[k].stop] += through @ self.constant_gradients(k)
+    # -------------------------------------------- constants of node maps
 
-    def constant_gradients(self, k: int) -> FloatArray:
-        """Gradients (2 Q, m) of scale and shift of map k in the m parameters of layers 0, ..., k."""
-        state = self.maps[k]
-        node_map = state.node_map
+    @classmethod
+    def of_statistics(cls, net: Network, theta: Array, tangents: bool = False) -> Sweep:
+        """The statistics batch alone, to the last map that takes constants from it; for `tangents` too if asked."""
+        depth = max(k for k, node_map in enumerate(net.node_maps) if isinstance(node_map, StatisticsMap)) + 1
+        return cls.forward(net, theta, np.empty((0, net.widths[0])), share=False, inputs=tangents, depth=depth)
+
+    @property
+    def statistics_maps(self) -> list[int]:
+        """Numbers of the maps that take constants from the statistics batch."""
+        return [k for k, state in enumerate(self.maps) if isinstance(state.node_map, StatisticsMap)]
+
+    @property
+    def frozen(self) -> Network:
+        """The network whose constants are fixed at what they are here."""
+        maps = list(self.net.node_maps)
+        for k in self.statistics_maps:
+            maps[k] = AffineMap(self.maps[k].slope, self.maps[k].shift)
+        return replace(self.net, node_maps=tuple(maps), statistics=None)
+
+    @cached_property
+    def constant_gradients(self) -> FloatArray:
+        r"""Gradients S (C, n_params) of the constants: for each map that has some of its scales, then of its shifts.
+
+        Those of map k depend on the activations of its layer at the statistics batch, one column each; these on theta
+        directly, and through the constants c_l of maps before:  S_k = (dc_k/dtheta at fixed c) + sum_l (dc_k/dc_l) S_l.
+        """
+        maps = self.statistics_maps
+        sizes = [2 * self.maps[k].y.shape[1] for k in maps]
+        ends = np.cumsum([0, *sizes])
+        S = np.zeros((ends[-1], self.net.n_params))
+        for number, k in enumerate(maps):
+            rows, part = S[ends[number] : ends[number + 1]], S[: ends[number]]
+            self._differentiate_constants(k, rows, maps[:number], part)
+        return S
+
+    def _differentiate_constants(self, k: int, out: FloatArray, before: Sequence[int], S: FloatArray) -> None:
+        """Write S_k into out (2 Q, n_params), given the rows S of the maps `before`."""
+        state, n = self.maps[k], self.maps[k].y.shape[1]
+        node_map, Y = state.node_map, state.y[: self.n_statistics]
         assert isinstance(node_map, StatisticsMap)
-        Y = state.y[: self.n_statistics]
-        n_nodes = Y.shape[1]
-        width = self.net.slices[k].stop
-        gradients = np.empty((2 * n_nodes, width))
-        for c in range(2 * n_nodes):
-            unit = np.zeros(2 * n_nodes)
-            unit[c] = 1.0
+        one, zero = np.ones(n), np.zeros(n)
+        columns = []
+        for first, units in ((0, (one, zero)), (n, (zero, one))):
             dy = np.zeros_like(state.y)
-            dy[: self.n_statistics] = node_map.constants_vjp(Y, unit[:n_nodes], unit[n_nodes:])
-            gradients[c] = self._pull_back_from(k, dy, inputs=False)[0][:width]
-        return gradients
+            dy[: self.n_statistics] = node_map.constants_vjp(Y, *units)
+            out[first : first + n, self.net.slices[k]] = self.layers[k].pullback_apart(dy)
+            columns.append(dy)
+        if k == 0:
+            return
+        G = np.concatenate([dy[:, None, :] * np.eye(n) for dy in columns], axis=1)
+        head = replace(self, layers=self.layers[: k + 1], maps=self.maps[:k])
+        cotangents, E = head.pull_back_several(G, before)
+        for layer, g, where in zip(self.layers[:k], cotangents[:-1], self.net.slices[:k], strict=True):
+            out[:, where] = layer.pullback_several(g)
+        out += E.sum(axis=0) @ S

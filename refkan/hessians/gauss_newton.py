@@ -9,7 +9,7 @@ from scipy.linalg.blas import dsyrk
 
 from refkan.arguments import check_choice
 from refkan.array_types import FloatArray
-from refkan.hessians.constants import ConstantsCorrection
+from refkan.hessians.constants import ConstantsCorrection, correct_by_parameters, parameters_for_constants
 from refkan.hessians.cost_model import choose_path
 from refkan.hessians.jacobians import chunk_bytes, jacobian_chunks
 from refkan.hessians.memory import CHUNK_BYTES, chunk_size, mirror, require_memory
@@ -35,7 +35,8 @@ def gauss_newton(
     that a pair of edges contributes, and writes no row of J. "auto" takes what `choose_path` expects to be faster. The
     two agree to 1e-13 of the sums of absolute contributions. Under mean-std and min-max maps J = J_f + E S (J_f at
     fixed constants, E the derivative in the constants, S theirs in theta); the sparse path then adds
-    (J_f^T W E) S / N, its transpose, and S^T (E^T W E) S / N.
+    (J_f^T W E) S / N, its transpose, and S^T (E^T W E) S / N, with E = J_f V from the layers' own coefficients where
+    these can do what the constants do.
 
     Parameters
     ----------
@@ -138,10 +139,11 @@ def _sparse(points: Points, by_layer: bool) -> list[FloatArray]:
     """Sums over local functions, and the correction for constants that follow theta."""
     assert points.forms is not None
     raw = RawMatrix(points.forms, by_layer)
-    constants = ConstantsCorrection(points) if points.n_constants else None
+    V = parameters_for_constants(points) if points.n_constants and not by_layer else None
+    constants = ConstantsCorrection(points) if points.n_constants and V is None else None
     for rows, sweep in points.sweeps(_samples_in_chunk(points, raw)):
         forms = [layer.local_form() for layer in sweep.layers]
-        G, E = points.cotangents(sweep, rows, 1.0 / points.n_samples)
+        G, E = points.cotangents(sweep, rows, 1.0 / points.n_samples, constants=constants is not None)
         for k, form in enumerate(forms):
             if form.activation is not None:
                 G[k] = G[k] * form.activation[0][:, None]
@@ -149,6 +151,8 @@ def _sparse(points: Points, by_layer: bool) -> list[FloatArray]:
         if constants is not None:
             constants.add(forms, G, E)
     matrices = raw.matrices()
+    if V is not None:
+        correct_by_parameters(matrices[0], V, points.constant_gradients)
     if constants is not None:
         for H, where in zip(matrices, points.net.slices if by_layer else [slice(0, points.net.n_params)], strict=True):
             constants.correct(H, where)

@@ -81,9 +81,15 @@ class Points:
         return self.net.widths[-1]
 
     @cached_property
+    def batch(self) -> Sweep | None:
+        """The statistics batch at theta; None where no map takes constants from it."""
+        self.net.require_bound()
+        return Sweep.of_statistics(self.net, self.theta) if self.statistics_maps else None
+
+    @cached_property
     def frozen(self) -> Network:
         """The network whose constants are fixed at what they are at theta."""
-        return self.net.freeze(self.theta)
+        return self.net if self.batch is None else self.batch.frozen
 
     @cached_property
     def statistics_maps(self) -> list[int]:
@@ -95,17 +101,10 @@ class Points:
         """Number C of constants: scale and shift of each node under such a map."""
         return sum(2 * self.net.widths[k + 1] for k in self.statistics_maps)
 
-    @cached_property
+    @property
     def constant_gradients(self) -> FloatArray:
         """S (C, M): for each such map the gradients of its scales, then of its shifts."""
-        S = np.zeros((self.n_constants, self.net.n_params))
-        if self.n_constants:
-            sweep, row = Sweep.forward(self.net, self.theta, self.x[:0], share=False), 0
-            for k in self.statistics_maps:
-                part = sweep.constant_gradients(k)
-                S[row : row + part.shape[0], : part.shape[1]] = part
-                row += part.shape[0]
-        return S
+        return np.empty((0, self.net.n_params)) if self.batch is None else self.batch.constant_gradients
 
     @cached_property
     def forms(self) -> list[LocalForm] | None:
@@ -133,30 +132,21 @@ class Points:
             require_finite(sweep.value, first)
             yield rows, sweep
 
-    def cotangents(self, sweep: Sweep, rows: slice, scale: float) -> tuple[list[FloatArray], FloatArray]:
-        """Pull the outputs, times sqrt(weight scale), back to the outputs of every layer and to the constants.
+    def cotangents(
+        self, sweep: Sweep, rows: slice, scale: float, constants: bool = True
+    ) -> tuple[list[FloatArray], FloatArray]:
+        """Pull the outputs, times sqrt(weight scale), back to the outputs of every layer and, if asked, the constants.
 
         Returns
         -------
         G : list of arrays (n, d_L, Q)
             d(output o of sample s)/d(output q of the layer).
         E : array (n, d_L, C)
-            d(output o of sample s)/d(constant).
+            d(output o of sample s)/d(constant); of no constants unless asked for.
         """
         roots = np.sqrt(self.weights[rows] * scale)
-        G = [roots[:, None, None] * np.eye(self.n_outputs)]
-        E = np.empty((roots.size, self.n_outputs, self.n_constants))
-        column = self.n_constants
-        for k in range(len(sweep.layers) - 2, -1, -1):
-            dz = sweep.layers[k + 1].pullback_inputs(G[-1])
-            state = sweep.maps[k]
-            if k in self.statistics_maps:
-                n_nodes = dz.shape[2]
-                E[:, :, column - n_nodes : column] = dz
-                E[:, :, column - 2 * n_nodes : column - n_nodes] = dz * state.y[:, None, :]
-                column -= 2 * n_nodes
-            G.append(dz * (state.slope if state.slope.ndim == 1 else state.slope[:, None, :]))
-        return G[::-1], E
+        maps = self.statistics_maps if constants else ()
+        return sweep.pull_back_several(roots[:, None, None] * np.eye(self.n_outputs), maps)
 
 
 def _knots_are_free(layer: Layer) -> bool:

@@ -8,7 +8,6 @@ statistics batch, whose values alone are needed, once for any number of jets.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,12 +38,11 @@ class Statistics:
         self.constants: list[Constants | None] = [None] * len(net.node_maps)
         if not self._maps:
             return
-        # No samples of its own: the sweep carries the batch alone.
-        self._sweep = Sweep.forward(net, theta, np.empty((0, net.widths[0])), share=False)
+        self._sweep = Sweep.of_statistics(net, theta, tangents=True)
         for k in self._maps:
             state = self._sweep.maps[k]
-            assert isinstance(state.node_map, StatisticsMap)
-            self.constants[k] = state.node_map.constants(state.y, k)
+            assert state.shift is not None
+            self.constants[k] = state.slope, state.shift
 
     @property
     def count(self) -> int:
@@ -82,13 +80,7 @@ class Statistics:
             dz = state.push_forward(dy)
         return tangents
 
-    @cached_property
+    @property
     def gradients(self) -> FloatArray:
         """Gradients (C, n_params) of the constants: for each map its scales, then its shifts."""
-        S = np.zeros((self.count, self.net.n_params))
-        row = 0
-        for k in self._maps:
-            part = self._sweep.constant_gradients(k)
-            S[row : row + part.shape[0], : part.shape[1]] = part
-            row += part.shape[0]
-        return S
+        return self._sweep.constant_gradients

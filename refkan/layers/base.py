@@ -20,14 +20,38 @@ class Linearization(ABC):
 
     Attributes
     ----------
+    layer : Layer
     value : array (N, Q)
     """
 
+    layer: Layer
     value: Array
 
     @abstractmethod
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents (dtheta, dx) of a cotangent dy (N, Q); dx is None when `inputs` is false."""
+
+    def pullback_apart(self, dy: FloatArray) -> FloatArray:
+        """Cotangents of theta from each column of dy (N, Q) alone: (Q, n_params)."""
+        layer, apart = self.layer, np.zeros((dy.shape[1], self.layer.n_params))
+        blocks = layer.unpack(self.pullback(dy, inputs=False)[0])
+        for q, row in enumerate(apart):
+            mine = layer.unpack(row)
+            for name, block in blocks.items():
+                if name not in layer.shared_blocks:
+                    mine[name][q] = block[q]
+        if layer.shared_blocks:
+            G = dy[:, None, :] * np.eye(dy.shape[1])
+            for row, whole in zip(apart, self.pullback_several(G), strict=True):
+                mine, found = layer.unpack(row), layer.unpack(whole)
+                for name in layer.shared_blocks:
+                    mine[name][...] = found[name]
+        return apart
+
+    def pullback_several(self, G: FloatArray) -> FloatArray:
+        """Cotangents of theta from several cotangents G (N, O, Q) of the value: (O, n_params)."""
+        rows = [self.pullback(np.ascontiguousarray(dy), inputs=False)[0] for dy in np.moveaxis(G, 1, 0)]
+        return np.array(rows).reshape(G.shape[1], self.layer.n_params)
 
     @abstractmethod
     def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
@@ -62,10 +86,16 @@ class Layer(ABC):
     n_inputs, n_outputs : int
     blocks : dict
         Name and shape of each parameter block, in the order in which they lie in the flat vector (C order).
+    shared_blocks : tuple of str
+        The blocks that every output depends on; all others have the outputs as their first axis.
+    sums_to_one : bool
+        Whether coefficients multiply functions that are not negative on the domain and sum to one everywhere.
     """
 
     n_inputs: int
     n_outputs: int
+    shared_blocks: tuple[str, ...] = ()
+    sums_to_one: bool = False
 
     @property
     @abstractmethod

@@ -196,6 +196,8 @@ def chebyshev_rows(x: Array, domains: Any, degree: int, derivatives: int, linear
 class ChebyshevLinearization(Linearization):
     """A Chebyshev layer at (theta, x): dense rows of functions and BLAS."""
 
+    layer: ChebyshevLayer
+
     def __init__(self, layer: ChebyshevLayer, theta: Array, x: Array, rows: Array) -> None:
         self.layer, self.x, self.rows = layer, x, rows
         self.C = layer.unpack(theta)["coefficients"]

@@ -98,6 +98,8 @@ class DenseLayer(Layer):
 class DenseLinearization(Linearization):
     """A dense layer at (theta, x)."""
 
+    layer: DenseLayer
+
     def __init__(self, layer: DenseLayer, theta: Array, x: Array) -> None:
         blocks = layer.unpack(theta)
         self.layer, self.x, self.W = layer, x, blocks["weights"]

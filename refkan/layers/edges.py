@@ -106,6 +106,11 @@ class EdgeLayer(Layer):
             blocks["s"] = (self.n_inputs, self.intervals)
         return blocks
 
+    @property
+    def shared_blocks(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Free knots serve all outputs."""
+        return ("s",) if self.free_knots else ()
+
     @cached_property
     def domains(self) -> FloatArray:
         """Ends (a, b) of the domain of each input, shape (P, 2)."""

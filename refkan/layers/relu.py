@@ -98,6 +98,8 @@ class ReluLayer(EdgeLayer):
 class ReluLinearization(Linearization):
     """A ReLU-power layer at (theta, x): dense matrices and BLAS."""
 
+    layer: ReluLayer
+
     def __init__(self, layer: ReluLayer, theta: Array, x: Array, knots: Array, rows: Array) -> None:
         self.layer, self.theta, self.x, self.knots, self.rows = layer, theta, x, knots, rows
         self.W = layer.unpack(theta)["coefficients"]
@@ -168,8 +170,7 @@ class ReluLinearization(Linearization):
         return self.layer.pack(coefficients=coefficients), moving + bending * dx
 
     def local_form(self, curved: bool = False) -> LocalForm:
-        """The functions psi_j, all of them in every window."""
-        require_fixed_knots(self.layer)
+        """The functions psi_j, all of them in every window; free knots are held where they are."""
         start = np.zeros(self.x.shape, np.int64)
         features = Features(start, self.rows[0], self.rows[1] if curved else None, self.layer.dim)
         if not curved:

@@ -46,6 +46,16 @@ class SiluLayer(Layer):
         edges = (self.n_outputs, self.n_inputs)
         return {**self.spline.blocks, "w_b": edges, "w_s": edges}
 
+    @property
+    def shared_blocks(self) -> tuple[str, ...]:  # type: ignore[override]
+        """As in the spline part."""
+        return self.spline.shared_blocks
+
+    @property
+    def sums_to_one(self) -> bool:  # type: ignore[override]
+        """As in the spline part."""
+        return self.spline.sums_to_one
+
     def split(self, theta: Array) -> tuple[Array, Array, Array, Array]:
         """Parameters of the spline part alone, their coefficients times w_s in place, and w_b, w_s, coefficients."""
         blocks = self.unpack(theta)
@@ -114,6 +124,8 @@ class SiluLayer(Layer):
 
 class SiluLinearization(Linearization):
     """A SiLU-edge layer at (theta, x): the spline layer with coefficients w_s C, plus a dense one in silu(x)."""
+
+    layer: SiluLayer
 
     def __init__(self, layer: SiluLayer, theta: Array, x: Array, slopes: bool) -> None:
         spline_theta, self.w_b, self.w_s, self.c = layer.split(theta)

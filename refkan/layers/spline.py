@@ -42,6 +42,11 @@ class SplineLayer(EdgeLayer):
         """The B-spline basis."""
         return "spline"
 
+    @property
+    def sums_to_one(self) -> bool:  # type: ignore[override]
+        """B-splines do, but for natural tails."""
+        return self.outside != "natural"
+
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> SplineLinearization:
         """Evaluate at theta and x (N, P)."""
         tables = self.tables(theta)
@@ -74,6 +79,8 @@ def _matched_gaussian(rng: np.random.Generator, start: SplineLinearization) -> F
 
 class SplineLinearization(Linearization):
     """A spline layer at (theta, x), through the local basis at x."""
+
+    layer: SplineLayer
 
     def __init__(self, layer: SplineLayer, theta: Array, x: Array, tables: KnotTables, basis: LocalBasis) -> None:
         self.layer, self.theta, self.x, self.tables, self.basis = layer, theta, x, tables, basis
@@ -214,8 +221,7 @@ class SplineLinearization(Linearization):
         return self.layer.pack(coefficients=coefficients), moving + bending * dx
 
     def local_form(self, curved: bool = False) -> LocalForm:
-        """The functions b_i, r of them in a window."""
-        require_fixed_knots(self.layer)
+        """The functions b_i, r of them in a window; free knots are held where they are."""
         layer = self.layer
         rows = self.basis.rows
         features = Features(self.basis.start, rows[0], rows[1] if curved else None, layer.dim)

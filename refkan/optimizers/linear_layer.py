@@ -11,7 +11,10 @@ from scipy import linalg
 
 from refkan.array_types import FloatArray, IntArray
 from refkan.errors import DegenerateNodeError
+from refkan.hessians.cost_model import choose_path
+from refkan.hessians.sparse_accumulation import RawMatrix
 from refkan.layers import DenseLayer
+from refkan.layers.base import Linearization
 from refkan.losses import LeastSquares
 from refkan.networks import Network
 
@@ -91,12 +94,9 @@ class LinearLayer:
 
     def eliminate(self, theta: FloatArray) -> FloatArray | None:
         """Return theta with the linear parameters at their best; None where there is nothing finite to solve."""
-        Q, K = self.linear.shape
-        gram, right = np.zeros((Q, K, K)), np.zeros((Q, K))
+        K = self.linear.shape[1]
         try:
-            for q, Phi, y in self._designs(theta):
-                gram[q] += Phi.T @ Phi
-                right[q] += Phi.T @ y
+            gram, right = self._normal_equations(theta)
         except DegenerateNodeError:
             return None
         if not (np.isfinite(gram).all() and np.isfinite(right).all()):
@@ -126,27 +126,54 @@ class LinearLayer:
             return c
         return np.array([linalg.solve(self._T[np.ix_(w, w)], c_q) for w, c_q in zip(self.linear, c, strict=True)])
 
-    def _designs(self, theta: FloatArray) -> Iterator[tuple[int, FloatArray, FloatArray]]:
-        """Rows of sqrt(w_s/N) Phi_q T_q and sqrt(w_s/N) y_q, output by output and chunk by chunk."""
-        problem = self.problem
+    def _normal_equations(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Phi_q^T W Phi_q / N (Q, K, K) and Phi_q^T W y_q / N (Q, K), in the coordinates g."""
+        problem, layer = self.problem, self._layer
         n_samples = problem.x.shape[0]
-        z = problem.x
-        if self._head is not None:
-            z = self._head(np.concatenate([theta[: self._where.start], self._identity]), z)
-        weights = np.ones(n_samples) if problem.weights is None else problem.weights
-        roots = np.sqrt(weights / n_samples)[:, None]
-        part, n_outputs = theta[self._where], self._layer.n_outputs
+        weights = (np.ones(n_samples) if problem.weights is None else problem.weights) / n_samples
+        z, part = self._inputs(theta), theta[self._where]
+        (Q, K), raw = self.linear.shape, None
+        gram, right = np.zeros((Q, K, K)), np.zeros((Q, K))
         for first in range(0, n_samples, CHUNK):
             rows = slice(first, min(first + CHUNK, n_samples))
-            size = rows.stop - first
-            # Each linear parameter belongs to one output, so that one cotangent of ones fetches Phi_q for all q.
-            J = np.zeros((size, 1, self._layer.n_params))
-            self._layer.linearize(part, z[rows]).fill_jacobian(np.ones((size, 1, n_outputs)), J)
+            at, w = layer.linearize(part, z[rows], slopes=False), weights[rows, None]
+            # The functions do not depend on the output; what is made of them may (a chart), sample by sample alike.
+            form = at.local_form()
+            one = replace(form, n_outputs=1, chart=None)
+            if self._T is None and choose_path([one], K, 1) == "sparse":
+                raw = RawMatrix([one]) if raw is None else raw
+                raw.add_products([one], [np.sqrt(w)[:, :, None]])
+                right += at.pullback(w * problem.y[rows], inputs=False)[0][self._columns]
+                continue
+            for q, Phi in enumerate(self._designs(at, np.sqrt(w))):
+                gram[q] += Phi.T @ Phi
+                right[q] += Phi.T @ (np.sqrt(w[:, 0]) * problem.y[rows, q])
+        if raw is not None:
+            (G,) = raw.matrices()
             for q, columns in enumerate(self._columns):
-                Phi = roots[rows] * J[:, 0, columns]
-                if self._T is not None:
-                    Phi = Phi @ self._T[np.ix_(self.linear[q], self.linear[q])]
-                yield q, Phi, roots[rows, 0] * problem.y[rows, q]
+                if form.chart is None:
+                    gram[q] = G
+                else:
+                    D = form.chart.jacobian[:, columns][self._columns[q]]
+                    gram[q] = D.T @ (D.T @ G).T
+        return gram, right
+
+    def _inputs(self, theta: FloatArray) -> FloatArray:
+        """The inputs z (N, P) of the last layer."""
+        if self._head is None:
+            return self.problem.x
+        z: FloatArray = self._head(np.concatenate([theta[: self._where.start], self._identity]), self.problem.x)
+        return z
+
+    def _designs(self, at: Linearization, roots: FloatArray) -> Iterator[FloatArray]:
+        """Rows of sqrt(w_s/N) Phi_q T_q at some samples, output by output; roots (n, 1)."""
+        n_outputs = self._layer.n_outputs
+        # Each linear parameter belongs to one output, so that one cotangent of ones fetches Phi_q for all q.
+        J = np.zeros((roots.shape[0], 1, self._layer.n_params))
+        at.fill_jacobian(np.ones((roots.shape[0], 1, n_outputs)), J)
+        for q, columns in enumerate(self._columns):
+            Phi = roots * J[:, 0, columns]
+            yield Phi if self._T is None else Phi @ self._T[np.ix_(self.linear[q], self.linear[q])]
 
     def _positions(self, names: tuple[str, ...]) -> list[IntArray]:
         """Positions within the layer of the blocks of these names, flat."""
