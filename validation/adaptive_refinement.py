@@ -14,7 +14,8 @@ only. A smooth target is run beside them: nothing is to be gained there.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ from refkan.adaptivity.bisection import bisect, may_be_cut
 from refkan.adaptivity.indicators import residual_shares
 from refkan.adaptivity.marking import mark_layer
 from refkan.adaptivity.residual_points import squared_residuals
-from validation.adaptive_runs import LINE, PLANE, Resume, Setting, cached, final, refine, run_task
+from validation.adaptive_runs import LINE, PLANE, Setting, cached, final, refine
+from validation.parts import Parts, Resume, resume_from, run_task
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("A1",)
@@ -75,7 +77,9 @@ def cut_the_least(situation: Situation) -> Refinement:
     return Refinement(*bisect(situation.net, situation.theta, marks))
 
 
-WRONG = Strategy(cut_the_least, exact=True)
+def refine_the_least(setting: Setting) -> dict[str, Any]:
+    """Train adaptively with the mutation."""
+    return refine(setting, Strategy(cut_the_least, exact=True))
 
 
 def line_settings(size: Size, target: str) -> list[Setting]:
@@ -96,25 +100,26 @@ def plane_settings(size: Size, target: str) -> list[Setting]:
     ]
 
 
-def run_line(setting: Setting) -> dict[str, dict[str, Any]]:
+def run_line(setting: Setting, resume: Resume = run_task) -> dict[str, dict[str, Any]]:
     """Run all arms on a target of one variable."""
-    ways = {name: WRONG if name == "least residual" else name for name in (OURS, *OTHERS)}
-    return {name: refine(setting, way) for name, way in ways.items()}
+    runs = {arm: cached(resume, setting, arm) for arm in (OURS, "uniform", "jumps")}
+    key = {"task": "the least residual", **asdict(setting)}
+    return runs | {"least residual": resume(key, partial(refine_the_least, setting))}
 
 
-def run_plane(setting: Setting) -> dict[str, dict[str, Any]]:
+def run_plane(setting: Setting, resume: Resume = run_task) -> dict[str, dict[str, Any]]:
     """Run both arms on a target of two variables, the uniform one with the steps that the other used."""
-    ours = refine(setting, OURS)
+    ours = cached(resume, setting, OURS)
     doublings = int(np.log2((setting.max_params / 15 - 2) / setting.intervals))  # 15 (n + 2) parameters on n intervals
     steps = int(np.ceil(ours["steps"].sum() / (1 + doublings)))
-    return {OURS: ours, "uniform": refine(replace(setting, steps=steps), "uniform")}
+    return {OURS: ours, "uniform": cached(resume, replace(setting, steps=steps), "uniform")}
 
 
 def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, resume: Resume = run_task
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Run every target and judge."""
-    size = QUICK if quick else FULL
+    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     runs: Runs = {}
     for target in ("smooth", *LINE, *PLANE):
         plane = target in PLANE
@@ -123,7 +128,7 @@ def run(
         runs[target] = []
         for setting in settings:
             progress(f"A1: {target}, order {setting.order}, {setting.max_params} parameters, seed {setting.seed}")
-            runs[target].append(cached(resume, "A1", setting, lambda s=setting, f=arms: f(s)))
+            runs[target].append(arms(setting, resume))
     return [verdict(runs, size)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.stats import binomtest
 
 import refkan as rk
 from refkan.adaptivity import AdaptiveResult, Strategy, minimize_adaptive, sampled
+from validation.parts import Resume
 
 TEST_SEED = 20_000
 """Of the fresh test points, the same for all."""
@@ -22,14 +24,6 @@ PLANE = ("front", "disc", "crease", "peak-2d", "chirp-2d")
 """Targets of two variables with lines or spots that do."""
 
 VP, LBFGS = "variable-projection", "lbfgs"
-
-Resume = Callable[[Mapping[str, Any], Callable[[], Any]], Any]
-"""Returns the result of a task with this configuration: runs it, or finds what it returned before."""
-
-
-def run_task(configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
-    """Run the task: the `Resume` that keeps nothing."""
-    return task()
 
 
 @dataclass(frozen=True)
@@ -126,11 +120,10 @@ def record(result: AdaptiveResult) -> dict[str, Any]:
     }
 
 
-def cached(
-    resume: Resume, name: str, setting: Setting, task: Callable[[], dict[str, Any]], **more: Any
-) -> dict[str, Any]:
-    """Run a task under its name and setting."""
-    found: dict[str, Any] = resume({"task": name, **asdict(setting), **more}, task)
+def cached(resume: Resume, setting: Setting, strategy: str) -> dict[str, Any]:
+    """Train adaptively, or find what a run with this setting and strategy returned before."""
+    key = {"task": "adaptive training", "strategy": strategy, **asdict(setting)}
+    found: dict[str, Any] = resume(key, partial(refine, setting, strategy))
     return found
 
 

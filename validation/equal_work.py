@@ -2,7 +2,7 @@ r"""Contestants that are trained on the same samples with the same number of eva
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import process_time
@@ -24,15 +24,6 @@ LONGEST = 4
 
 FACTOR, LEVEL = 10.0, 0.01
 """The median ratio and the level of the sign test that R1 asks for."""
-
-Task = Callable[[], Any]
-Resume = Callable[[Mapping[str, Any], Task], Any]
-"""Returns the result of a task with this configuration: runs it, or finds what it returned before."""
-
-
-def run_task(configuration: Mapping[str, Any], task: Task) -> Any:
-    """Run the task: the `Resume` that keeps nothing."""
-    return task()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
 from refkan.adaptivity import Fixed, sampled, with_random_knots
-from validation.adaptive_runs import LINE, VP, Resume, run_task, spaced
+from validation.adaptive_runs import LINE, VP, spaced
+from validation.parts import Parts, resume_from
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("K2", "K4")
@@ -59,28 +61,27 @@ FULL = Size((2, 3, 4), (4, 8, 16), 100, 4000, 300)
 
 
 def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, resume: Resume = run_task
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train from all starts and judge both rows."""
-    size = QUICK if quick else FULL
+    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     cases = []
     for target in TARGETS:
         progress(f"K2, K4: {target}")
         for order in size.orders:
             for n in size.intervals:
-                key = {"task": "K2", "target": target, "order": order, "intervals": n, "size": repr(size)}
-                found = resume(
-                    key,
-                    lambda t=target, r=order, n=n: {
-                        "errors": [one_start(t, r, n, seed, size) for seed in range(size.starts)]
-                    },
-                )
-                errors = found["errors"]
                 names = {"target": target, "order": order, "intervals": n}
-                cases.append(names | {arm: [e[arm] for e in errors] for arm in ("fixed", "free")})
+                task = partial(all_starts, target, order, n, size)
+                cases.append(names | resume({"task": "K2", **names, "size": repr(size)}, task))
     progress("K4: |x - 1/pi|")
     kinks = {n: [kink(n, seed) for seed in range(KINK_STARTS)] for n in (2, 4, 8)}
     return [grids(cases), starts(cases, kinks)]
+
+
+def all_starts(name: str, order: int, intervals: int, size: Size) -> dict[str, list[float]]:
+    """Errors of all starts, fixed and free."""
+    errors = [one_start(name, order, intervals, seed, size) for seed in range(size.starts)]
+    return {arm: [e[arm] for e in errors] for arm in ("fixed", "free")}
 
 
 def one_start(name: str, order: int, intervals: int, seed: int, size: Size) -> dict[str, float]:

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from validation.adaptive_runs import LBFGS, Resume, Setting, cached, final, refine, run_task, sign_test, wins
+from validation.adaptive_runs import LBFGS, Setting, cached, final, sign_test, wins
+from validation.parts import Parts, resume_from
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("A2",)
@@ -62,13 +63,13 @@ def settings(size: Size) -> list[Setting]:
 
 
 def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, resume: Resume = run_task
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Run all arms of each pair and judge."""
-    rows = []
+    rows, resume = [], resume_from(checkpoints)
     for setting in settings(QUICK if quick else FULL):
         progress(f"A2: {setting.target}, seed {setting.seed}")
-        rows.append(cached(resume, "A2", setting, lambda s=setting: {arm: refine(s, arm) for arm in (OURS, *RIVALS)}))
+        rows.append({arm: cached(resume, setting, arm) for arm in (OURS, *RIVALS)})
     return [verdict(rows)]
 
 

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from validation.equal_work import Comparison, Contestant, Resume, Samples, marks, run_task, train
+from validation.equal_work import Comparison, Contestant, Samples, marks, train
+from validation.parts import Parts, Resume, resume_from, run_task
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("W1",)
@@ -81,10 +83,10 @@ def mutants(dimension: int) -> dict[str, Contestant]:
 
 
 def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, resume: Resume = run_task
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train all arms on all pairs of each dimension and compare within pairs."""
-    return answer(QUICK if quick else FULL, progress, resume)
+    return answer(QUICK if quick else FULL, progress, resume_from(checkpoints))
 
 
 def answer(
@@ -134,12 +136,7 @@ def run_dimension(
             for name, contestant in contestants.items():
                 task = {"claim": "W1", "arm": name, "target": target.id, "seed": seed, "samples": size.samples}
                 task |= {"test points": size.test_points, "evaluations": size.evaluations}
-
-                def run_arm(
-                    contestant: Contestant = contestant, samples: Samples = samples, seed: int = seed
-                ) -> dict[str, Any]:
-                    return train(contestant, samples, seed, size.evaluations)
-
+                run_arm = partial(train, contestant, samples, seed, size.evaluations)
                 results[name].append({"target": target.id, "seed": seed} | resume(task, run_arm))
     return results
 
@@ -196,14 +193,15 @@ def starting_conditions(d: int, size: Size, progress: Callable[[str], None], res
     samples = Samples.of(target, seed, size.samples, 1)
     conditions = {}
     for basis in ("spline", "relu", "scaled-relu"):
-
-        def condition(basis: str = basis) -> float:
-            net, theta = network(d, basis).initialize(np.random.default_rng([seed, 1]), samples.x)
-            return float(rk.spectrum(rk.LeastSquares(net, samples.x, samples.y), theta).condition)
-
         task = {"claim": "W1", "condition": basis, "dimension": d, "seed": seed, "samples": size.samples}
-        conditions[basis] = resume(task, condition)
+        conditions[basis] = resume(task, partial(condition, network(d, basis), samples, seed))
     return conditions
+
+
+def condition(net: rk.Network, samples: Samples, seed: int) -> float:
+    """Condition number of the Gauss-Newton matrix on its range at the start."""
+    net, theta = net.initialize(np.random.default_rng([seed, 1]), samples.x)
+    return float(rk.spectrum(rk.LeastSquares(net, samples.x, samples.y), theta).condition)
 
 
 def median(runs: Sequence[Mapping[str, Any]], what: str) -> float:

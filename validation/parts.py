@@ -13,6 +13,14 @@ from refkan.checkpoints import Checkpoints
 from validation.capsule import versions
 from validation.discovery import ClaimFile, sources_digest
 
+Resume = Callable[[Mapping[str, Any], Callable[[], Any]], Any]
+"""Returns the result of a task with this configuration: runs it, or finds what it returned before."""
+
+
+def run_task(configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
+    """Run the task: the `Resume` that keeps nothing."""
+    return task()
+
 
 class Parts:
     """Results of parts, each under its configuration and the sources that computed it.
@@ -46,3 +54,8 @@ class Parts:
             file = ClaimFile(path.stem, path, ())
             self._digests[path] = sources_digest(file, Path(refkan.__file__).parent)
         return self._digests[path]
+
+
+def resume_from(parts: Parts | None) -> Resume:
+    """Return what runs tasks: the store of a long run, or, without one, `run_task`."""
+    return run_task if parts is None else parts.run

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from validation.adaptive_runs import Resume, Setting, cached, final, refine, run_task, seconds_to, sign_test, wins
+from validation.adaptive_runs import Setting, cached, final, seconds_to, sign_test, wins
+from validation.parts import Parts, Resume, resume_from, run_task
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("W3",)
@@ -67,26 +68,26 @@ def settings(size: Size, target: str) -> list[Setting]:
     return [Setting(target, r, *points, n + r - 1) for r in size.orders for n in size.intervals]
 
 
-def arms(setting: Setting) -> Row:
+def arms(setting: Setting, resume: Resume = run_task) -> Row:
     """Run all arms of a pair."""
-    ours = refine(setting, OURS)
+    ours = cached(resume, setting, OURS)
     if setting.target == FRONT:
         doublings = int(np.log2((setting.max_params / 15 - 2) / START))  # 15 (n + 2) parameters on n intervals
         setting = replace(setting, steps=int(np.ceil(ours["steps"].sum() / (1 + doublings))))
-    return {OURS: ours} | {arm: refine(setting, arm) for arm in (*RIVALS, SHOWN)}
+    return {OURS: ours} | {arm: cached(resume, setting, arm) for arm in (*RIVALS, SHOWN)}
 
 
 def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, resume: Resume = run_task
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Run all pairs of all targets and judge."""
-    size = QUICK if quick else FULL
+    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     rows: dict[str, list[Row]] = {}
     for target in (*LINE, FRONT):
         rows[target] = []
         for setting in settings(size, target):
             progress(f"W3: {target}, order {setting.order}, {setting.max_params} parameters, seed {setting.seed}")
-            rows[target].append(cached(resume, "W3", setting, lambda s=setting: arms(s)))
+            rows[target].append(arms(setting, resume))
     return [verdict(rows)]
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -22,7 +23,8 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from validation.equal_work import FACTOR, Comparison, Contestant, Resume, Samples, marks, run_task, train
+from validation.equal_work import FACTOR, Comparison, Contestant, Samples, marks, train
+from validation.parts import Parts, Resume, resume_from, run_task
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("X1",)
@@ -100,10 +102,10 @@ def dense(dimension: int, hidden_layers: int, n_params: int, activation: str = "
 
 
 def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, resume: Resume = run_task
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train all contestants on all pairs and compare errors at fresh points within pairs."""
-    return answer(QUICK if quick else FULL, progress, resume)
+    return answer(QUICK if quick else FULL, progress, resume_from(checkpoints))
 
 
 def answer(
@@ -148,16 +150,7 @@ def run_pairs(size: Size, progress: Callable[[str], None], resume: Resume) -> It
                     task |= {"test points": size.test_points, "evaluations": size.evaluations}
                     # The spline KAN comes first; the others also get the time that it took.
                     limit = pair[OURS]["seconds"] if OURS in pair else 0.0
-
-                    def run_one(
-                        contestant: Contestant = contestant,
-                        samples: Samples = samples,
-                        seed: int = seed,
-                        limit: float = limit,
-                    ) -> dict[str, Any]:
-                        return train(contestant, samples, seed, size.evaluations, limit)
-
-                    pair[name] = resume(task, run_one)
+                    pair[name] = resume(task, partial(train, contestant, samples, seed, size.evaluations, limit))
                 yield pair
 
 
@@ -244,7 +237,9 @@ def on_the_way(size: Size, pairs: list[Pair]) -> str:
     texts = []
     for part in (4, 2):
         at = int(np.searchsorted(places, size.evaluations / part, side="right")) - 1
-        ratios = {name: np.median([pair[name]["curve"][at] / pair[OURS]["curve"][at] for pair in pairs]) for name in RELU}
+        ratios = {
+            name: np.median([pair[name]["curve"][at] / pair[OURS]["curve"][at] for pair in pairs]) for name in RELU
+        }
         row = ", ".join(f"{name} {ratio:.2g}" for name, ratio in ratios.items())
         texts.append(f"after {places[at]} evaluations {row}")
     return "; ".join(texts)
