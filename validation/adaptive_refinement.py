@@ -60,7 +60,7 @@ class Size:
 
 QUICK = Size((2, 3), (32,), 10_000, (150,), 1000, 10, range(2))
 
-FULL = Size((2, 3, 4), (16, 32, 64), 40_000, (150, 270), 4000, 20, range(5))
+FULL = Size((2, 3, 4), (16, 32, 64), 20_000, (150, 270), 2000, 15, range(5))
 
 
 def cut_the_least(situation: Situation) -> Refinement:
