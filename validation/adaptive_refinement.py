@@ -28,6 +28,7 @@ from refkan.adaptivity.indicators import residual_shares
 from refkan.adaptivity.marking import mark_layer
 from refkan.adaptivity.residual_points import squared_residuals
 from validation.adaptive_runs import LINE, PLANE, Setting, cached, final, refine
+from validation.log_axes import label_costs
 from validation.parts import Parts, Resume, resume_from, run_task
 from validation.verdicts import Figure, Verdict, judge
 
@@ -60,7 +61,7 @@ class Size:
 
 QUICK = Size((2, 3), (32,), 10_000, (150,), 1000, 10, range(2))
 
-FULL = Size((2, 3, 4), (16, 32, 64), 20_000, (150, 270), 2000, 15, range(5))
+FULL = Size((2, 3, 4), (16, 32, 64), 20_000, (150, 270), 2000, 15, range(3))
 
 
 def cut_the_least(situation: Situation) -> Refinement:
@@ -236,8 +237,7 @@ def pareto_figure(runs: Runs) -> Figure:
                 column[1].loglog(row[name]["seconds"], row[name]["error"], **style)
         column[0].set(title=target, xlabel="parameters")
         column[1].set(xlabel="seconds")
-        for axes in column:
-            axes.minorticks_off()
+        label_costs(*column)
     panels[0, 0].legend(fontsize=7)
     panels[0, 0].set_ylabel("error (rms)")
     panels[1, 0].set_ylabel("error (rms)")

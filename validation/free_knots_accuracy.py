@@ -70,7 +70,9 @@ def run(
     for target in TARGETS:
         progress(f"K1: {target}")
         for order in (2, 3):
-            line += [one_layer(target, order, n, size.samples, size.steps) for n in size.intervals]
+            for n in size.intervals:
+                case = (target, order, n, size.samples, size.steps)
+                line.append(resume({"task": "K1, one layer", "case": case}, partial(one_layer, *case)))
     plane = []
     for seed in size.seeds:
         progress(f"K1: rotated regression target, seed {seed}")

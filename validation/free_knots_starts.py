@@ -27,6 +27,7 @@ from matplotlib.figure import Figure as Drawing
 import refkan as rk
 from refkan.adaptivity import Fixed, sampled, with_random_knots
 from validation.adaptive_runs import LINE, VP, spaced
+from validation.log_axes import label
 from validation.parts import Parts, resume_from
 from validation.verdicts import Figure, Verdict, judge
 
@@ -57,7 +58,7 @@ class Size:
 
 QUICK = Size((2, 3), (8,), 12, 400, 40)
 
-FULL = Size((2, 3), (4, 8, 16), 24, 800, 60)
+FULL = Size((2, 3), (4, 8, 16), 16, 600, 60)
 
 
 def run(
@@ -203,6 +204,9 @@ def draw(cases: Sequence[Mapping[str, Any]]) -> Figure:
         for arm, colour in (("fixed", "C1"), ("free", "C0")):
             axes.semilogy(np.sort(case[arm]), ".-", color=colour, label=arm)
         axes.set_title(target, fontsize=9)
+        axes.set_xlabel("start, sorted", fontsize=8)
+        axes.tick_params(labelsize=8)
+        label(axes.yaxis)
     drawing.axes[0].legend(fontsize=7)
     drawing.axes[0].set_ylabel("error (rms)")
     drawing.tight_layout()

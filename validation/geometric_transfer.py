@@ -25,6 +25,7 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from validation.adaptive_runs import LBFGS, Setting, cached, final, sign_test, wins
+from validation.log_axes import label
 from validation.parts import Parts, resume_from
 from validation.verdicts import Figure, Verdict, judge
 
@@ -52,7 +53,7 @@ class Size:
 
 QUICK = Size(800, 25, range(4))
 
-FULL = Size(4000, 100, range(10))
+FULL = Size(4000, 100, range(5))
 
 
 def settings(size: Size) -> list[Setting]:
@@ -162,6 +163,8 @@ def draw(rows: Sequence[Row]) -> Figure:
         low, high = axes.get_xlim()
         axes.plot([low, high], [low, high], color="0.6", lw=0.8)
         axes.set(xlabel=f"{name}, knot insertion", ylabel=f"{name}, refit")
+        label(axes.xaxis)
+        label(axes.yaxis)
     left.legend(fontsize=8)
     drawing.tight_layout()
     return Figure.from_matplotlib(drawing, "geometric-transfer", "Refits against knot insertion, one point a pair.")
