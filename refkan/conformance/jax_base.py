@@ -78,10 +78,6 @@ class JaxAdapter(Adapter):
         coefficients = [self.tensor(one.coefficients, one.dtype) for one in specs]
         return JaxModel(composed, coefficients, self.tensor(first.knots, first.dtype), first.order, first.dtype)
 
-    def _arguments(self, model: JaxModel, x: Any) -> tuple[Any, ...]:
-        extra = (model.knots,) if self._differentiates_knots(model) else ()
-        return (model.coefficients, self.tensor(x, model.dtype), *extra)
-
     def _differentiates_knots(self, model: JaxModel) -> bool:
         return "knots" in self.capabilities.derivatives and len(model.coefficients) == 1
 
@@ -91,34 +87,25 @@ class JaxAdapter(Adapter):
 
     def forward(self, model: JaxModel, x: Any) -> Any:
         """Outputs."""
-        return self.array(self.run("forward", model, model.function, *self._arguments(model, x)))
+        return self.array(self._run("forward", model, x))
 
     def vjp(self, model: JaxModel, x: Any, dy: Any) -> Mapping[str, Any]:
         """Gradients by jax.vjp."""
         found = self._pull_back(model, x, dy)
-        parts = [self.array(part) for part in found[0]]
-        out = {"coefficients": parts if len(parts) > 1 else parts[0], "inputs": self.array(found[1])}
-        if self._differentiates_knots(model):
-            out["knots"] = self.array(found[2])[:, model.order : found[2].shape[1] - model.order]
+        parts = [self.array(part) for part in found[: len(model.coefficients)]]
+        inputs, *knots = (self.array(part) for part in found[len(model.coefficients) :])
+        out = {"coefficients": parts if len(parts) > 1 else parts[0], "inputs": inputs}
+        if knots:
+            out["knots"] = knots[0][:, model.order : knots[0].shape[1] - model.order]
         return out
 
     def _pull_back(self, model: JaxModel, x: Any, dy: Any) -> Any:
-        def pull_back(dy: Any, *arguments: Any) -> Any:
-            return self.jax.vjp(model.function, *arguments)[1](dy)
-
-        return self.run("vjp", model, pull_back, self.tensor(dy, model.dtype), *self._arguments(model, x))
+        """Gradients in the coefficients of each layer, in x and, where that is declared, in the knots."""
+        return self._run("vjp", model, x, dy)
 
     def second(self, model: JaxModel, x: Any, dy: Any, direction: Any) -> Any:
         """Forward over reverse."""
-
-        def curvature(dy: Any, direction: Any, C: Any, at: Any, *extra: Any) -> Any:
-            def gradient(at: Any) -> Any:
-                return self.jax.vjp(lambda z: model.function(C, z, *extra), at)[1](dy)[0]
-
-            return self.jax.jvp(gradient, (at,), (direction,))[1]
-
-        arguments = (self.tensor(dy, model.dtype), self.tensor(direction, model.dtype), *self._arguments(model, x))
-        return self.array(self.run("second", model, curvature, *arguments))
+        return self.array(self._run("second", model, x, dy, direction))
 
     def gauss_newton(self, model: JaxModel, x: Any) -> Any:
         """J^T J / N from one backward sweep for each sample and output."""
@@ -127,26 +114,54 @@ class JaxAdapter(Adapter):
         for k in range(shape[0] * shape[1]):
             dy = np.zeros(shape)
             dy.flat[k] = 1.0
-            rows.append(np.concatenate([self.array(part).ravel() for part in self._pull_back(model, x, dy)[0]]))
+            parts = self._pull_back(model, x, dy)[: len(model.coefficients)]
+            rows.append(np.concatenate([self.array(part).ravel() for part in parts]))
         J = np.stack(rows)
         return J.T @ J / x.shape[0]
 
-    def run(self, name: str, model: JaxModel, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Compile and run a function; functions that differ only in arrays that they hold share one compilation."""
-        flat, tree = self.jax.tree.flatten(arguments)
-        shapes = (name, *(leaf.shape for leaf in flat))
-        if shapes not in model.traced:
-            structure: list[Any] = []
+    def _run(self, name: str, model: JaxModel, x: Any, *vectors: Any) -> Any:
+        """Run a program on the coefficients, x and (if differentiated) the knots, and on cotangents and directions.
 
-            def flattened(*leaves: Any) -> Any:
-                out, tree_out = self.jax.tree.flatten(function(*self.jax.tree.unflatten(tree, leaves)))
-                structure.append(tree_out)
-                return out
+        A layer is traced once for each shape of x; what is differentiated is the expression found by that, and layers
+        whose expressions differ only in arrays that they hold share one compilation: compiling takes most of the time.
+        """
+        extra = (model.knots,) if self._differentiates_knots(model) else ()
+        leaves = (*model.coefficients, self.tensor(x, model.dtype), *extra)
+        if x.shape not in model.traced:
+            model.traced[x.shape] = self._trace(model, leaves)
+        key, expression, held = model.traced[x.shape]
+        if (key, name) not in self._compiled:
+            make = {"forward": self._values, "vjp": self._gradients, "second": self._curvature}[name]
+            self._compiled[key, name] = self.jax.jit(make(expression, len(model.coefficients)))
+        return self._compiled[key, name](held, leaves, *(self.tensor(v, model.dtype) for v in vectors))
 
-            closed = self.jax.make_jaxpr(flattened)(*flat)
-            jaxpr, key = closed.jaxpr, str(closed.jaxpr)
-            if key not in self._compiled:
-                self._compiled[key] = self.jax.jit(lambda held, *leaves: self.jax.core.eval_jaxpr(jaxpr, held, *leaves))
-            model.traced[shapes] = (self._compiled[key], closed.consts, structure[0])
-        compiled, held, tree_out = model.traced[shapes]
-        return self.jax.tree.unflatten(tree_out, compiled(held, *flat))
+    def _trace(self, model: JaxModel, leaves: tuple[Any, ...]) -> tuple[str, Any, list[Any]]:
+        """The expression of a model as text and as a program, and the arrays that it holds."""
+        count = len(model.coefficients)
+        closed = self.jax.make_jaxpr(lambda *flat: model.function(list(flat[:count]), *flat[count:]))(*leaves)
+        return str(closed.jaxpr), closed.jaxpr, closed.consts
+
+    def _values(self, expression: Any, count: int) -> Callable[..., Any]:
+        def values(held: Any, leaves: Any) -> Any:
+            return self.jax.core.eval_jaxpr(expression, held, *leaves)[0]
+
+        return values
+
+    def _gradients(self, expression: Any, count: int) -> Callable[..., Any]:
+        values = self._values(expression, count)
+
+        def gradients(held: Any, leaves: Any, dy: Any) -> Any:
+            return self.jax.vjp(lambda *at: values(held, at), *leaves)[1](dy)
+
+        return gradients
+
+    def _curvature(self, expression: Any, count: int) -> Callable[..., Any]:
+        values = self._values(expression, count)
+
+        def curvature(held: Any, leaves: Any, dy: Any, direction: Any) -> Any:
+            def gradient(x: Any) -> Any:
+                return self.jax.vjp(lambda z: values(held, (*leaves[:count], z, *leaves[count + 1 :])), x)[1](dy)[0]
+
+            return self.jax.jvp(gradient, (leaves[count],), (direction,))[1]
+
+        return curvature
