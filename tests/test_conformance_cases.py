@@ -7,13 +7,14 @@ import hashlib
 import numpy as np
 import pytest
 
-from refkan.conformance import Judge, LayerSpec, catalogue
+from refkan.conformance import Judge, catalogue
 from refkan.conformance import findings as f
 from refkan.conformance.backends import PlainNumpy, Refkan, RefkanRelu
-from refkan.conformance.backends.plain_numpy import NumpyLayer
-from refkan.conformance.cases import VERSION, Case, Setting
-from refkan.conformance.families import coefficients, cotangents, knot_vector, points
+from refkan.conformance.bank.correct import random_cases, random_settings
+from refkan.conformance.cases import VERSION
+from refkan.conformance.families import REGIONS
 from refkan.conformance.precision import DTYPES, is_exact
+from refkan.conformance.specs import RULES
 
 CASES = catalogue()
 
@@ -105,72 +106,25 @@ def test_no_alarm_in_lower_formats(dtype):
     assert sum(finding.status == f.PASSED for finding in findings) > 100
 
 
-class Piecewise(NumpyLayer):
-    """Another correct way: on each interval a polynomial in (x - t_m), made once in float64 and kept in the format."""
-
-    def _polynomials(self, x, t, derivative):
-        r = self.order
-        exact = NumpyLayer(LayerSpec(self.spec.knots, self.spec.coefficients, r, self.outside))
-        m = self.pieces(x, t).argmax(axis=1)
-        start = t[m]
-        out = self.number(0)
-        for k in reversed(range(derivative, r)):
-            taylor = np.stack(
-                [_piece(exact, row, r, j, k) for row, j in zip(t[None].repeat(len(x), 0), m, strict=True)]
-            )
-            factor = np.prod(np.arange(k - derivative + 1, k + 1))
-            out = self.q(out * self.q(x - start)[:, None]) + self.given(factor * taylor)
-        out = out * self.pieces(x, t).any(axis=1)[:, None]  # nothing beyond all knots
-        return self.q(out) if r > derivative else np.zeros((x.size, t.size - r), self.number)
-
-
-def _piece(exact, t, r, m, k):
-    """Taylor coefficients of order k at t_m of all functions on interval m."""
-    b = (np.arange(t.size - 1) == m)[None].astype(float)
-    t = t.astype(float)
-    x = t[m : m + 1]
-    for level in range(2, r - k + 1):
-        b = exact.lift(b, x, t, level)
-    for level in range(r - k + 1, r + 1):
-        b = exact.differentiate(b, t, level)
-    return b[0] / np.prod(np.arange(1, k + 1))
-
-
-class Cardinal(NumpyLayer):
-    """Another correct way for equal spacing: the position (x - a)/h, and the recursion on integers."""
-
-    def _polynomials(self, x, t, derivative):
-        h = self.given(t[self.order] - t[self.order - 1])
-        position = self.q(self.q(x - t[0]) / h)
-        found = super()._polynomials(position, self.given(np.arange(t.size)), derivative)
-        return self.q(found / self.q(h**derivative))
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_no_false_alarm_on_200_random_correct_configurations(dtype):
-    """Orders, widths, knots, intervals, numbers of samples and three ways to evaluate, drawn at random."""
-    rng = np.random.default_rng(200)
-    judged = 0
-    for k in range(200):
-        degree = int(rng.integers(0, 6 if dtype != "bfloat16" else 4))
-        kind = str(rng.choice(["uniform", "arbitrary", "clamped", "repeated"][: 4 if degree else 3]))
-        P, Q, n = (int(v) for v in rng.integers(1, 4, 3))
-        n = 4 * n if kind != "repeated" and dtype != "bfloat16" else 6
-        rows = [knot_vector(kind, degree + 1, dtype, rng, n) for _ in range(P)]
-        rows = rows[:1] * P if kind == "uniform" else rows
-        C = coefficients((Q, P, rows[0].size - degree - 1), dtype, rng)
-        spec = LayerSpec(np.array(rows), C, degree + 1, "natural", dtype, kind)
-        region = str(rng.choice(["interior", "knots", "ends", "outside"]))
-        count = int(rng.integers(1, 9))
-        x = np.stack([points(region, row, degree + 1, dtype, rng, count) for row in spec.knots], axis=1)
-        s = Setting(f"random-{k}", (spec,), x, cotangents((count, Q), rng), cotangents(x.shape, rng), region)
-        adapter = PlainNumpy()
-        ways = [NumpyLayer, Piecewise] + [Cardinal] * (kind == "uniform")
-        adapter.layer = ways[k % len(ways)]
-        quantities = ["values", "coefficient-gradients"]
-        if degree:
-            quantities += ["input-gradients", "second-derivatives"]
-        findings = [Judge(adapter)(Case(s, quantity)) for quantity in quantities]
-        assert not bad(findings), (k, kind, degree, region, adapter.layer)
-        judged += sum(finding.status == f.PASSED for finding in findings)
-    assert judged > 600
+    """Orders, knots, intervals, rules outside, widths, samples and three ways to evaluate, drawn at random."""
+    found = [(adapter, Judge(adapter).run(cases)) for adapter, cases in random_cases(dtype, 200)]
+    for adapter, findings in found:
+        assert not bad(findings), adapter.title
+    assert sum(finding.status == f.PASSED for _, findings in found for finding in findings) > 600
+
+
+def test_random_configurations_cover_what_they_say():
+    drawn = list(random_settings("float64", 200))
+    for values, expected in (
+        ({s.spec.degree for s in drawn}, set(range(6))),
+        ({s.spec.kind for s in drawn}, {"uniform", "arbitrary", "clamped", "repeated"}),
+        ({s.spec.outside for s in drawn}, set(RULES)),
+        ({s.region for s in drawn}, set(REGIONS)),
+        ({s.spec.intervals for s in drawn}, {4, 6, 8, 12}),
+        ({(s.spec.n_inputs, s.spec.n_outputs) for s in drawn}, {(p, q) for p in (1, 2, 3) for q in (1, 2, 3)}),
+        ({len(s.x) for s in drawn}, set(range(1, 9))),
+    ):
+        assert values == expected
+    assert len({s.spec.coefficients.tobytes() for s in drawn}) == 200

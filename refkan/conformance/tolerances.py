@@ -8,8 +8,9 @@ M_d the sum of absolute values of the terms in its formula (no cancellation betw
 five roundings each, once for each differentiation; L the size of the domain: codes for equal spacing compute
 (x - a)/h, which carries four roundings relative to L, and a shift of x changes d by M_{d+1}; w the length of the knot
 interval, and of the way to it outside: codes that keep a polynomial for each interval add its terms. A sum of T terms
-adds T eps times the sum of absolute terms. In networks the error of activations is carried along through the absolute
-values of the next derivatives. The bound is a worst case to first order in eps; correct layers stay well below it.
+adds T eps times the sum of absolute terms. Beyond the domain the rule "linear" adds the slope's error times the way to
+the end point. In networks the error of activations is carried along through the absolute values of the next
+derivatives. The bound is a worst case to first order in eps; correct layers stay well below it.
 
 A backend may declare that it sums truncated powers instead of local functions: b_i = sum_j A_ij psi_j. Its terms are
 larger, and M_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the right.
@@ -37,16 +38,12 @@ FORMS = ("local", "truncated powers")
 
 
 def magnitudes(spec: LayerSpec, p: int, x: FloatArray, form: str = "local") -> FloatArray:
-    """Sums of absolute terms M_0, M_1, ... of all basis functions of input p at x (N,), shape (max(4, r), N, dim)."""
-    a, b = spec.domains[p]
-    outside = (x < a) | (x > b)
-    at = np.clip(x, a, b) if spec.outside == "linear" else x
-    out = (_local if form == "local" else _truncated)(spec, p, at)
-    if spec.outside == "linear":
-        far = np.abs(x - at)[:, None]
-        out[0] += far * out[1]
-        out[2:] = np.where(outside[:, None], out[1], out[2:])  # the truth is 0 there; room for the slope's rounding
-    return out
+    """Sums of absolute terms M_0, M_1, ... of all basis functions of input p at x (N,), shape (max(4, r), N, dim).
+
+    Under the rule "linear" those at the end point: what follows from them is for `basis_errors` to add.
+    """
+    at = np.clip(x, *spec.domains[p]) if spec.outside == "linear" else x
+    return (_local if form == "local" else _truncated)(spec, p, at)
 
 
 def _truncated(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:
@@ -110,9 +107,17 @@ def basis_errors(spec: LayerSpec, x: FloatArray, form: str = "local") -> tuple[F
     a, b = spec.domains.T
     size = np.maximum(np.maximum(np.abs(a), np.abs(b)), b - a)[:, None]
     factors = ROUNDINGS * spec.order * (1 + np.arange(3))[:, None, None, None]
-    width = np.stack([_widths(spec, p, x[:, p]) for p in range(spec.n_inputs)], axis=1)[:, :, None]
+    at = np.clip(x, a, b) if spec.outside == "linear" else x
+    width = np.stack([_widths(spec, p, at[:, p]) for p in range(spec.n_inputs)], axis=1)[:, :, None]
     taylor = np.stack([sum(M[d + k] * width**k / factorial(k) for k in range(len(M) - d)) for d in range(3)])
-    return M[:3], factors * M[:3] + SHIFTS * size * M[1:4] + ROUNDINGS * taylor
+    E = factors * M[:3] + SHIFTS * size * M[1:4] + ROUNDINGS * taylor
+    if spec.outside == "linear":  # the value and, times the way, the slope at the end; the second derivative is zero
+        far = np.abs(x - at)[:, :, None]
+        E[0] += far * (E[1] + factors[0] * M[1])
+        M[0] += far * M[1]
+        for part in (M, E):
+            part[2] = np.where(far > 0, part[1], part[2])  # room for a slope's rounding
+    return M[:3], E
 
 
 def _widths(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:
