@@ -90,7 +90,11 @@ def test_a_selection_of_nothing(capsys):
     [
         ("PlainNumpy", (), "must be named package.module:Adapter"),
         ("no_such_module:Adapter", (), "no module 'no_such_module': run in the folder that holds it"),
-        ("refkan.conformance.backends:Nothing", (), "has no 'Nothing'; adapters in it: EfficientKan, Jaxkan"),
+        (
+            "refkan.conformance.backends:Nothing",
+            (),
+            "has no 'Nothing'; adapters in it: EfficientKan, Flashkan, Inkan",
+        ),
         ("refkan.conformance.backends:PlainNumpy", ("a",), "raised TypeError"),
         ("refkan.conformance.specs:LayerSpec", ("a", "b", "c"), "raised"),
         ("refkan.conformance.specs:KNOTS", (), "must be a subclass of refkan.conformance.Adapter; got tuple"),

@@ -17,7 +17,7 @@ from refkan.conformance import findings as f
 from refkan.conformance.backends import EfficientKan, Jaxkan, PlainJax, PlainNumpy, PlainTorch, Pykan
 from refkan.conformance.expectations import Expectations
 from refkan.conformance.observations import observations
-from refkan.conformance.report import line, text, to_json, to_junit
+from refkan.conformance.report import leading_hint, line, text, to_json, to_junit
 
 KEY = "float64/layer/degree-3/uniform/3x2/"
 CASES = catalogue(["float64"], [KEY])[:4]
@@ -83,6 +83,33 @@ def test_nan_is_a_failure_and_is_named():
 def test_gradients_that_do_not_exist_are_detached():
     findings = judged(Patched(vjp=lambda model, x, dy: {"inputs": None, "coefficients": None}))
     assert [finding.hint for finding in findings[1:3]] == ["detached gradient"] * 2
+
+
+@pytest.mark.parametrize("method", ["forward", "vjp", "second"])
+def test_arrays_that_a_backend_changes_are_not_those_of_the_judge(method):
+    def changing(model, x, *vectors):
+        found = getattr(PlainNumpy(), method)(model, x, *vectors)
+        (x, *vectors)[-1][:] = 0
+        return found
+
+    changing.__name__ = method
+    before = [case.setting.x.copy() for case in CASES]
+    findings = judged(Patched(**{method: changing}))
+    failed = [finding for finding in findings if finding.status == f.FAILED]
+    assert {finding.hint for finding in failed} == {"inputs overwritten"}
+    name = {"forward": "x", "vjp": "dy", "second": "direction"}[method]
+    assert failed[0].message == f"{method} changed its argument {name}"
+    assert len(failed) == {"forward": 1, "vjp": 2, "second": 1}[method]
+    for case, x in zip(CASES, before, strict=True):
+        assert np.array_equal(case.setting.x, x)
+
+
+def test_a_few_failures_explained_by_chance_do_not_lead():
+    """Of 43 failures of values three have a hint."""
+    hinted = [f.Finding(str(k), "values", f.FAILED, hints=(f.Hint("sign", ""),)) for k in range(3)]
+    silent = [f.Finding(str(k), "values", f.FAILED) for k in range(40)]
+    assert leading_hint(hinted + silent) == ""
+    assert leading_hint(hinted + silent[:20]) == "sign"
 
 
 def test_what_is_declared_but_not_implemented():

@@ -102,6 +102,10 @@ class Capabilities:
         return ""
 
 
+class InputsOverwrittenError(Exception):
+    """A backend changed an array that it was given."""
+
+
 class Adapter(ABC):
     """A backend under judgement: capabilities, and a method for each of them.
 

@@ -111,14 +111,14 @@ class Setting:
         return found
 
     def laid_out(self, x: FloatArray | None = None) -> FloatArray:
-        """Return x (by default the samples) as a view with the strides of the layout."""
+        """Return a copy of x (by default of the samples) with the strides of the layout."""
         x = self.x if x is None else x
         if self.layout == "strided":
             wide = np.zeros((2 * x.shape[0], x.shape[1] + 1))
             wide[1::2, :-1] = -x  # what lies between the samples must not be read
             wide[::2, :-1] = x
             return wide[::2, :-1]
-        return np.ascontiguousarray(x.T).T if self.layout == "transposed" else np.ascontiguousarray(x)
+        return np.array(x.T, order="C").T if self.layout == "transposed" else np.array(x, order="C")
 
     def needs(self) -> dict[str, Any]:
         """Capabilities that building and evaluating takes: name and value."""

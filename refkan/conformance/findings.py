@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,6 +44,12 @@ class Evidence:
         For results judged against the state that a model reports after a change: the case with the change.
     right_inside : bool
         Whether no case of the same quantity, degree, kind of knots and format failed inside the domain.
+    values_right : bool
+        Whether the values of the same setting were found right.
+    earlier : sequence of arrays
+        Samples of the same shape that were handed to the backend before.
+    forward : callable, optional
+        Asks the backend for values of the same model at other samples.
     """
 
     case: Case
@@ -50,6 +57,9 @@ class Evidence:
     again: FloatArray | None = None
     before: Case | None = None
     right_inside: bool = True
+    values_right: bool = False
+    earlier: Sequence[FloatArray] = ()
+    forward: Callable[[FloatArray], Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,16 +13,18 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance import findings as f
-from refkan.conformance.adapters import Adapter
+from refkan.conformance.adapters import Adapter, InputsOverwrittenError
+from refkan.conformance.answers import as_real, checked, describe, entry
 from refkan.conformance.cases import Case, Setting
 from refkan.conformance.changes import AFTER, recheck
 from refkan.conformance.diagnosis import Changed, diagnose, diagnose_change, invalid_state
 from refkan.conformance.findings import Evidence, Finding, Hint
 from refkan.conformance.refinement import fine_knots
 
+Place = tuple[Any, ...]
 
-class BadResultError(Exception):
-    """A backend returned something of a wrong shape or type."""
+EARLIER = 8
+"""Arrays of samples remembered for each layer, to tell results that were kept from an earlier call."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Judge:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_kept", {})
         object.__setattr__(self, "_failed_inside", set())
+        object.__setattr__(self, "_values_right", set())
+        object.__setattr__(self, "_handed", {})
 
     def run(self, cases: Iterable[Case], progress: Callable[[Finding], None] = lambda finding: None) -> list[Finding]:
         """Judge cases one after another; unknown capability names come first, as errors."""
@@ -76,8 +81,11 @@ class Judge:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # of the backend: what matters is what it returns
                 finding = self._judge(case)
+        except InputsOverwrittenError as error:
+            hint = Hint("inputs overwritten", "arrays of the caller are changed: work on a copy")
+            finding = Finding(case.key, case.quantity, f.FAILED, str(error), hints=(hint,))
         except (Exception, SystemExit) as error:  # of the backend, or of what it returned
-            finding = Finding(case.key, case.quantity, f.ERROR, _describe(error))
+            finding = Finding(case.key, case.quantity, f.ERROR, describe(error))
         return replace(finding, seconds=time.perf_counter() - start)
 
     # ------------------------------------------------------------ one case
@@ -92,6 +100,8 @@ class Judge:
             return self._after(case, model)
         theirs = self._result(case, model)
         finding = self._compare(case, theirs)
+        if finding.status == f.PASSED and case.quantity == "values":
+            self._values_right.add(case.setting.name)  # type: ignore[attr-defined]
         if finding.status == f.PASSED or not self.hints:
             return finding
         if case.setting.change is not None:
@@ -101,7 +111,13 @@ class Judge:
         if case.setting.region not in ("outside", "far"):
             self._failed_inside.add(sort)  # type: ignore[attr-defined]
         inside = sort not in self._failed_inside  # type: ignore[attr-defined]
-        return replace(finding, hints=diagnose(Evidence(case, theirs, again, right_inside=inside)))
+        evidence = Evidence(
+            case, theirs, again, right_inside=inside,
+            values_right=case.setting.name in self._values_right,  # type: ignore[attr-defined]
+            earlier=self._earlier(case.setting),
+            forward=lambda x: self.adapter.forward(model, x),
+        )  # fmt: skip
+        return replace(finding, hints=diagnose(evidence))
 
     def _compare(self, case: Case, theirs: FloatArray) -> Finding:
         return f.compare(case, theirs, self.adapter.capabilities.form)
@@ -110,12 +126,12 @@ class Judge:
         """Build the model of a setting, with its state change; models are kept for the cases that follow."""
         change = setting.change
         if change is None:
-            return self._once(("model", id(setting)), setting, lambda: self._build(setting))
+            return self._once(("model", id(setting)), setting, lambda: self._used(setting))
 
         def changed() -> Any:
             model = self._build(setting)
             # Many backends fill buffers when they are first evaluated: a change must not leave those behind.
-            self.adapter.forward(model, change.x[:1])
+            self.adapter.forward(model, setting.laid_out())
             if change.kind == "refine":
                 return self.adapter.refine(model, change.intervals, change.x)
             return self.adapter.update(model, change.x)
@@ -124,6 +140,30 @@ class Judge:
 
     def _build(self, setting: Setting) -> Any:
         return self.adapter.build(setting.specs if len(setting.specs) > 1 else setting.spec)
+
+    def _used(self, setting: Setting) -> Any:
+        """Build a model and evaluate it at other samples of the same shape: nothing kept from that may show later."""
+        model = self._build(setting)
+        other = (setting.x + np.roll(setting.x, 1, axis=0)) / 2
+        with suppress(Exception, SystemExit):  # what is raised will be raised again, in a case
+            self.adapter.forward(model, setting.laid_out(other))
+        for x in (other, setting.x):
+            self._remember(_place(setting), x)
+        for p, place in enumerate(_columns(setting)):
+            self._remember(place, other[:, p])
+        return model
+
+    def _remember(self, place: Place, x: FloatArray) -> None:
+        handed = self._handed.setdefault(place, [])  # type: ignore[attr-defined]
+        if len(handed) < EARLIER:
+            handed.append(x)
+
+    def _earlier(self, setting: Setting) -> list[FloatArray]:
+        """Samples handed to layers on the same knots, and those made of the first column that each knot vector saw."""
+        kept: dict[Place, list[FloatArray]] = self._handed  # type: ignore[attr-defined]
+        columns = [kept[place][0] for place in _columns(setting) if place in kept]
+        whole = kept.get(_place(setting), [])
+        return whole + ([np.stack(columns, axis=1)] if len(columns) == setting.x.shape[1] else [])
 
     def _once(self, key: Any, owner: Any, compute: Callable[[], Any]) -> Any:
         """Return the result kept under a key, or compute it; an exception is kept too. Few are kept at a time."""
@@ -142,18 +182,26 @@ class Judge:
 
     def _result(self, case: Case, model: Any, run: int = 0) -> FloatArray:
         """Ask the backend for the quantity of a case and check its shape."""
-        s, adapter = case.setting, self.adapter
-        x = s.laid_out()
+        s, adapter, shape = case.setting, self.adapter, case.expected.shape
         if case.quantity == "values":
-            return _checked("forward", adapter.forward(model, x), case.expected.shape, s.dtype)
+            return checked("forward", self._asked(adapter.forward, model, s), shape, s.dtype)
         if case.quantity == "second-derivatives":
-            found = adapter.second(model, x, s.dy, s.direction)
-            return _checked("second", found, case.expected.shape, s.dtype)
+            return checked("second", self._asked(adapter.second, model, s, s.dy, s.direction), shape, s.dtype)
         if case.quantity == "gauss-newton":
-            return _checked("gauss_newton", adapter.gauss_newton(model, x), case.expected.shape, s.dtype)
+            return checked("gauss_newton", self._asked(adapter.gauss_newton, model, s), shape, s.dtype)
         name = {"input-gradients": "inputs", "coefficient-gradients": "coefficients", "knot-gradients": "knots"}
-        found = self._once(("vjp", id(s), run), s, lambda: adapter.vjp(model, x, s.dy))
-        return _entry(found, name[case.quantity], case.expected.shape, s.dtype)
+        found = self._once(("vjp", id(s), run), s, lambda: self._asked(adapter.vjp, model, s, s.dy))
+        return entry(found, name[case.quantity], shape, s.dtype)
+
+    def _asked(self, method: Callable[..., Any], model: Any, setting: Setting, *vectors: FloatArray) -> Any:
+        """Call a method of the adapter with arrays of its own, which must be the same afterwards."""
+        given = [setting.laid_out(), *(vector.copy() for vector in vectors)]
+        found = method(model, *given)
+        for name, array, kept in zip(("x", "dy", "direction"), given, (setting.x, *vectors), strict=False):
+            if not np.array_equal(array, kept):
+                called = getattr(method, "__name__", "the method")
+                raise InputsOverwrittenError(f"{called} changed its argument {name}")
+        return found
 
     def _repeat(self, case: Case) -> Finding:
         """Compare two runs bit by bit."""
@@ -190,7 +238,7 @@ class Judge:
 
     def _state(self, model: Any) -> tuple[FloatArray, FloatArray]:
         knots, coefficients = self.adapter.state(model)
-        return _array("state (knots)", knots), _array("state (coefficients)", coefficients)
+        return as_real("state (knots)", knots), as_real("state (coefficients)", coefficients)
 
     def _refinement(self, case: Case) -> Finding:
         """Compare coefficients where the refined knots are those of the case."""
@@ -202,7 +250,7 @@ class Judge:
             return Finding(
                 case.key, case.quantity, f.NOT_APPLICABLE, "the refined knots are others than equally spaced"
             )
-        theirs = _checked("state (coefficients)", coefficients, case.expected.shape, case.setting.dtype)
+        theirs = checked("state (coefficients)", coefficients, case.expected.shape, case.setting.dtype)
         finding = self._compare(case, theirs)
         if finding.status == f.PASSED or not self.hints:
             return finding
@@ -233,55 +281,18 @@ class Judge:
         before = self._result(plain, fresh)
         if self._compare(plain, before).status != f.PASSED:
             return diagnose(Evidence(plain, before))
-        on_before = _array("forward", self.adapter.forward(fresh, change.x))
+        on_before = as_real("forward", self.adapter.forward(fresh, change.x))
         model = self._model(s)
-        on_after = _array("forward", self.adapter.forward(model, change.x))
+        on_after = as_real("forward", self.adapter.forward(model, change.x))
         knots = self._state(model)[0] if self.adapter.capabilities.state else None
         return diagnose_change(case, Changed(on_before, on_after, before, theirs, knots))
 
 
-def _describe(error: BaseException) -> str:
-    text = str(error).strip()
-    if isinstance(error, BadResultError):
-        return text
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"needs the package {error.name}, which is not installed: pip install {error.name}"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _place(setting: Setting) -> Place:
+    """What a table of kept results might be looked up by: shape, order and knots."""
+    return (setting.x.shape, setting.dtype, *((spec.order, spec.knots.tobytes()) for spec in setting.specs))
 
 
-def _array(name: str, value: Any) -> FloatArray:
-    if value is None:
-        raise BadResultError(f"{name} returned None: return an array")
-    try:
-        array = np.asarray(value)
-    except Exception as error:
-        raise BadResultError(f"{name} returned what numpy cannot read ({error}): return an array") from error
-    if array.dtype.kind not in "biuf":
-        raise BadResultError(f"{name} returned dtype {array.dtype}: return real numbers")
-    return array.astype(np.float64)
-
-
-def _checked(name: str, value: Any, shape: tuple[int, ...], dtype: str) -> FloatArray:
-    array = _array(name, value)
-    given = getattr(value, "dtype", None)
-    if dtype == "float64" and str(given) in ("float32", "float16", "bfloat16"):
-        raise BadResultError(
-            f"{name} returned {given} in a case of float64: build and compute in the format of the spec"
-        )
-    if array.shape != shape:
-        raise BadResultError(f"{name} returned shape {array.shape}; expected {shape}")
-    return array
-
-
-def _entry(found: Any, name: str, shape: tuple[int, ...], dtype: str) -> FloatArray:
-    """Return one of the gradients that vjp returned; None means that the outputs do not depend on it: zeros."""
-    if not isinstance(found, Mapping) or name not in found:
-        have = sorted(found) if isinstance(found, Mapping) else type(found).__name__
-        raise BadResultError(f"vjp returned {have}; expected a mapping with {name!r}")
-    value = found[name]
-    if value is None:
-        return np.zeros(shape)
-    if isinstance(value, list | tuple):  # a network: layer by layer
-        parts = [np.zeros(0) if part is None else _array(f"vjp ({name})", part).ravel() for part in value]
-        value = np.concatenate(parts)
-    return _checked(f"vjp ({name})", value, shape, dtype)
+def _columns(setting: Setting) -> list[Place]:
+    """The same for each input of the first layer."""
+    return [((len(setting.x),), setting.dtype, (setting.spec.order, row.tobytes())) for row in setting.spec.knots]

@@ -18,6 +18,9 @@ PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
 ENOUGH = 3
 """Failures of a quantity that suffice to name a defect."""
 
+SHARE = 0.1
+"""Of these failures, the part that a hint must explain to lead: a few are explained by chance."""
+
 LINES = 3
 """Failures shown of each kind, unless all are asked for."""
 
@@ -69,18 +72,19 @@ def groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
 
 
 def leading_hint(findings: Sequence[Finding]) -> str:
-    """Return the hint that explains most failures of the most basic quantity that fails; "" if there is none.
+    """Return the hint that explains most failures of the most basic quantity that fails; "" if it explains few.
 
     Where values are wrong, gradients are wrong for the same reason, and say less about it.
     """
-    failed = [finding for finding in findings if finding.status in f.BAD and finding.hints]
+    failed = [finding for finding in findings if finding.status in f.BAD]
     for quantity in QUANTITIES:
         basic = [finding for finding in failed if finding.quantity == quantity]
-        if len(basic) >= ENOUGH:
+        if sum(bool(finding.hints) for finding in basic) >= ENOUGH:
             failed = basic
             break
     found = Counter(hint.name for finding in failed for hint in finding.hints)
-    return found.most_common(1)[0][0] if found else ""
+    name, count = found.most_common(1)[0] if found else ("", 0)
+    return name if count >= SHARE * len(failed) else ""
 
 
 def _message_of(finding: Finding) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.conformance.adapters import Adapter
+from refkan.conformance.adapters import Adapter, InputsOverwrittenError
 from refkan.conformance.specs import LayerSpec
 
 
@@ -72,8 +72,13 @@ class TorchAdapter(Adapter):
 
     def forward(self, model: Any, x: Any) -> Any:
         """Outputs without recording a graph."""
+        at = self.samples(x)
+        kept = at.clone()
         with self.torch.no_grad():
-            return self.array(self.call(model, self.samples(x)))
+            y = self.call(model, at)
+        if not self.torch.equal(at, kept):
+            raise InputsOverwrittenError("the model changed the tensor that it was called with")
+        return self.array(y)
 
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
         """Gradients by autograd; None where the outputs do not depend on a tensor."""

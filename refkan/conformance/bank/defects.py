@@ -10,6 +10,8 @@ from refkan.conformance.adapters import Adapter
 from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.bank import adapters as a
 from refkan.conformance.bank import layers as l
+from refkan.conformance.bank import local_defects as d
+from refkan.conformance.bank.local_layers import LocalAdapter, LocalLayer
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,14 @@ class Defect:
         The name that must lead.
     select : sequence of str
         Parts of keys of the cases that show it.
+    unseen : bool
+        Whether the layer was written without knowledge of the diagnosis.
     """
 
     make: Callable[[], Adapter]
     hint: str
     select: tuple[str, ...] = ("layer/degree-3", "3x2")
+    unseen: bool = False
 
 
 def of_layer(layer: type[NumpyLayer]) -> Callable[[], Adapter]:
@@ -38,6 +43,20 @@ def of_layer(layer: type[NumpyLayer]) -> Callable[[], Adapter]:
         adapter = PlainNumpy()
         adapter.layer = layer
         adapter.name = f"broken: {layer.__name__}"
+        return adapter
+
+    return make
+
+
+def of_local_layer(layer: type[LocalLayer], uniform: bool = False) -> Callable[[], Adapter]:
+    """Return a maker of the local adapter with a broken layer, for all knots or equally spaced ones alone."""
+
+    def make() -> Adapter:
+        adapter = LocalAdapter()
+        adapter.layer = layer
+        adapter.name = f"broken: {layer.__name__}"
+        if uniform:
+            adapter.capabilities = d.UNIFORM
         return adapter
 
     return make
@@ -97,6 +116,42 @@ DEFECTS: dict[str, Defect] = {
     ),
     "update by samples": Defect(a.UpdateBySamples, "function changed by update", ("update/degree-3",)),
     "scale applied twice by an update": Defect(a.UpdateScaledTwice, "function changed by update", ("update/degree-3",)),
+}
+
+
+_LAYER = ("layer/degree-3", "3x2")
+
+
+def _unseen(layer: type[LocalLayer], hint: str, select: tuple[str, ...] = _LAYER, uniform: bool = False) -> Defect:
+    return Defect(of_local_layer(layer, uniform), hint, select, unseen=True)
+
+
+DEFECTS |= {
+    "width of the middle function": _unseen(
+        d.WidthOfMiddleFunction, "wrong denominators", ("layer/degree-3/arbitrary", "3x2")
+    ),
+    "index mixed when square": _unseen(d.IndexMixedWhenSquare, "transposed coefficients", ("layer/degree-3", "3x3")),
+    "clamped to the domain": _unseen(d.ClampedToTheDomain, "only outside the domain", ("basis/degree-3", "-natural")),
+    "searchsorted with side left": _unseen(d.SideLeft, "left limit at knots", ("degree-1", "knots")),
+    "linspace in single": _unseen(d.LinspaceInSingle, "float32 knots", uniform=True),
+    "scale twice in the gradient": _unseen(d.ScaleTwiceInGradient, "constant factor"),
+    "batch mean subtracted": _unseen(d.BatchMeanSubtracted, "samples mixed"),
+    "one interval too few": _unseen(d.OneIntervalTooFew, "number of intervals", uniform=True),
+    "loop one too short": _unseen(d.LastFunctionMissing, "end coefficient unused", ("degree-3", "interior")),
+    "slope in positions": _unseen(d.SlopeInPositions, "constant factor", uniform=True),
+    "mean over outputs": _unseen(d.MeanOverOutputs, "constant factor"),
+    "samples overwritten": _unseen(d.SamplesOverwritten, "inputs overwritten", uniform=True),
+    "position truncated": _unseen(d.TruncatedPosition, "only outside the domain", ("basis", "outside-natural"), True),
+    "cached by shape": _unseen(d.CachedByShape, "stale cache"),
+    "cached for all layers": _unseen(d.CachedForAllLayers, "stale cache"),
+    "numerical slopes": _unseen(d.NumericalSlopes, "finite differences"),
+    "residual left on": _unseen(d.ResidualLeftOn, "extra branch"),
+    "slope times the order": _unseen(d.SlopeTimesOrder, "constant factor"),
+    "own exterior knots": _unseen(d.OwnExteriorKnots, "exterior knots", ("layer/degree-3/arbitrary", "3x2")),
+    "scatter shifted": _unseen(d.ScatterShifted, "shifted index"),
+    "scatter without adding": _unseen(d.ScatterWithoutAdding, "contributions lost"),
+    "sums in single": _unseen(d.SumsInSingle, "float32 arithmetic"),
+    "squashed between layers": Defect(d.SquashedBetween, "extra map", ("network",), unseen=True),
 }
 
 

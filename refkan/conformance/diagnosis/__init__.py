@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.conformance.diagnosis import layers, recursions, results
+from refkan.conformance.diagnosis import additions, differences, knots, layers, recursions, results, samples
 from refkan.conformance.diagnosis.changes import Changed, diagnose_change, invalid_state
 from refkan.conformance.diagnosis.hypotheses import Source, first_match
 from refkan.conformance.findings import Evidence, Hint
@@ -25,12 +25,21 @@ ORDER: tuple[Source, ...] = (
     layers.inputs,
     results.layouts,
     layers.coefficients,
-    layers.knots,
+    knots.knots,
+    recursions.denominators,
     results.cotangents,
+    samples.stale,
     results.sample_order,
+    samples.lost,
+)
+
+LATER: tuple[Source, ...] = (
+    additions.branches,
+    additions.maps,
     layers.degrees,
     layers.knots_nearby,
     recursions.cancellation,
+    differences.differences,
     layers.arithmetic,
 )
 
@@ -42,8 +51,14 @@ def diagnose(evidence: Evidence) -> tuple[Hint, ...]:
         text = f"{differ} of {evidence.theirs.size} results differ in a second run on the same model"
         return (Hint("not deterministic", text),)
     with np.errstate(all="ignore"):
-        found = recursions.nan_hints(evidence) or first_match(evidence, ORDER) or recursions.outside_at_all(evidence)
+        found = (
+            recursions.nan_hints(evidence)
+            or first_match(evidence, ORDER)
+            or samples.mixed(evidence)  # asks the backend, so not before what the results tell by themselves
+            or first_match(evidence, LATER)
+            or recursions.outside_at_all(evidence)
+        )
         if found and found[0].name == "constant factor":
             # On equally spaced knots another normalisation is a factor: both are told, other cases decide.
-            found += first_match(evidence, (layers.normalisation,))
+            found += first_match(evidence, (knots.normalisation,))
     return found

@@ -79,6 +79,11 @@ def with_layers(case: Case, change: Callable[[LayerSpec], LayerSpec]) -> FloatAr
     return evaluate(case, specs=specs)
 
 
+def with_knots(change: Callable[[LayerSpec], FloatArray], spec: LayerSpec) -> LayerSpec:
+    """Return the layer on changed knots."""
+    return replace(spec, knots=change(spec))
+
+
 def first_match(evidence: Evidence, sources: tuple[Source, ...]) -> tuple[Hint, ...]:
     """Return the first hypothesis that reproduces theirs, as a hint."""
     for source in sources:

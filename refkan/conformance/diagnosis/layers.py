@@ -1,4 +1,4 @@
-"""Hypotheses on what was built: other coefficients, knots, degree, inputs or precision."""
+"""Hypotheses on what was built: other coefficients, degree, inputs or precision."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, with_layers
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, with_knots, with_layers
 from refkan.conformance.diagnosis.recursions import ByRecursion, through
 from refkan.conformance.findings import Evidence
 from refkan.conformance.precision import EPS, round_to
@@ -32,7 +32,7 @@ def rounding(evidence: Evidence) -> Iterator[Hypothesis]:
                 continue
             text = f"knots are {how} in {lower}"
             coarse = partial(change, lower=lower)
-            yield Hypothesis(f"{lower} knots", text, partial(with_layers, case, partial(_with_knots, coarse)))
+            yield Hypothesis(f"{lower} knots", text, partial(with_layers, case, partial(with_knots, coarse)))
             if lower == "float32":
                 text = f"knots are {how} in {lower}, and so are their differences"
                 yield Hypothesis(f"{lower} knots", text, partial(through, case, _with_float32_knots(coarse)))
@@ -52,10 +52,6 @@ def _with_float32_knots(change: Any) -> type[NumpyLayer]:
             self.t = change(spec).astype(np.float32)
 
     return Float32Knots
-
-
-def _with_knots(change: Any, spec: LayerSpec) -> LayerSpec:
-    return replace(spec, knots=change(spec))
 
 
 def _with_coefficients(change: Any, spec: LayerSpec) -> LayerSpec:
@@ -118,6 +114,10 @@ def knots_nearby(evidence: Evidence) -> Iterator[Hypothesis]:
         yield Hypothesis(f"{lower} knots", text, partial(_moved_knots, case, theirs, lower))
 
 
+def _on_knots(knots: FloatArray, spec: LayerSpec) -> LayerSpec:
+    return replace(spec, knots=knots)
+
+
 def _moved_knots(case: Case, theirs: FloatArray, lower: str) -> FloatArray | None:
     spec = case.setting.spec
     shared = bool((spec.knots == spec.knots[:1]).all())
@@ -130,7 +130,7 @@ def _moved_knots(case: Case, theirs: FloatArray, lower: str) -> FloatArray | Non
     for place in places:
         moved = spec.knots.copy()
         moved[place] += step * size[place]
-        changed = with_layers(case, partial(_with_knots, lambda one, moved=moved: moved))
+        changed = with_layers(case, partial(_on_knots, moved))
         if changed is None:
             return None
         columns.append((changed - case.expected).ravel())
@@ -194,68 +194,6 @@ def _input_zeroed(C: FloatArray, p: int) -> FloatArray:
     out = C.copy()
     out[:, p % C.shape[1]] = 0.0
     return out
-
-
-def knots(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Knots of another input, equally spaced ones, or shifted by one; basis functions of another normalisation."""
-    case = evidence.case
-
-    def hypothesis(name: str, text: str, change: Any) -> Hypothesis:
-        return Hypothesis(name, text, partial(with_layers, case, partial(_with_knots, change)))
-
-    spec = case.setting.spec
-    if np.ptp(np.diff(spec.knots, axis=1)) != 0:
-        text = "knots are taken as equally spaced"
-        yield hypothesis("equal spacing assumed", f"{text} on the domain", _equal_on_domain)
-        yield hypothesis("equal spacing assumed", f"{text} from the first to the last", _equal_throughout)
-        yield hypothesis("equal spacing assumed", f"{text} from a with the first span", partial(_equal_from, 0))
-        yield hypothesis("equal spacing assumed", f"{text} up to b with the last span", partial(_equal_from, -1))
-    if spec.n_inputs > 1 and not (spec.knots == spec.knots[:1]).all():
-        for p in (0, -1):
-            text = f"the knots of the {'first' if p == 0 else 'last'} input are used for all"
-            yield hypothesis("knots of another input", text, lambda one, p=p: np.array([one.knots[p]] * one.n_inputs))
-    for step in (1, -1):
-        text = f"basis function i lives on the knots from i {'+' if step > 0 else '-'} 1"
-        yield hypothesis("shifted index", text, partial(_knots_shifted, step))
-    yield from normalisation(evidence)
-
-
-def normalisation(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Basis functions of another normalisation; on equally spaced knots a constant factor."""
-    case = evidence.case
-    text = "basis functions have integral one instead of sum one"
-    yield Hypothesis("basis not normalised", text, partial(with_layers, case, partial(_normalised, 1.0)))
-    text = "basis functions are divided differences, not multiplied by the length of their support"
-    yield Hypothesis("basis not normalised", text, partial(with_layers, case, partial(_normalised, None)))
-
-
-def _equal_on_domain(spec: LayerSpec) -> FloatArray:
-    a, b = spec.domains[:, :1], spec.domains[:, 1:]
-    return np.asarray(a + (b - a) * np.arange(1 - spec.order, spec.intervals + spec.order) / spec.intervals)
-
-
-def _equal_throughout(spec: LayerSpec) -> FloatArray:
-    return np.linspace(spec.knots[:, 0], spec.knots[:, -1], spec.knots.shape[1], axis=1)
-
-
-def _equal_from(end: int, spec: LayerSpec) -> FloatArray:
-    r, K = spec.order, spec.knots.shape[1]
-    at = r - 1 if end == 0 else K - r
-    h = spec.knots[:, r] - spec.knots[:, r - 1] if end == 0 else spec.knots[:, K - r] - spec.knots[:, K - r - 1]
-    return np.asarray(spec.knots[:, at, None] + h[:, None] * (np.arange(K) - at))
-
-
-def _knots_shifted(step: int, spec: LayerSpec) -> FloatArray:
-    t = spec.knots
-    if step > 0:
-        return np.concatenate([t[:, 1:], 2 * t[:, -1:] - t[:, -2:-1]], axis=1)
-    return np.concatenate([2 * t[:, :1] - t[:, 1:2], t[:, :-1]], axis=1)
-
-
-def _normalised(integral: float | None, spec: LayerSpec) -> LayerSpec:
-    r, t = spec.order, spec.knots
-    width = t[:, r:] - t[:, :-r]
-    return replace(spec, coefficients=spec.coefficients * ((r if integral else 1.0) / width))
 
 
 def degrees(evidence: Evidence) -> Iterator[Hypothesis]:

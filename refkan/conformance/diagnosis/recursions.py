@@ -88,6 +88,41 @@ class NanToZeroAtLast(Raw):
         return np.nan_to_num(super().basis(p, x, derivative))
 
 
+class OtherWidths(ByRecursion):
+    """Denominators of another function in the recursion."""
+
+    left, right = "own", "own"
+
+    def ratio_widths(self, t: Any, k: int, m: Any) -> tuple[Any, Any]:
+        """Denominators of the two terms, (dim,) or (N, dim)."""
+        own = t[k - 1 : -1] - t[:-k], t[k:] - t[1 : t.size - k + 1]
+        wide, over = t[k:] - t[:-k], np.broadcast_to((_after(t, m, k - 1) - t[m])[:, None], (m.size, t.size - k))
+        named = {"own": None, "left": own[0], "right": own[1], "wide": wide, "interval": over}
+        left, right = named[self.left], named[self.right]
+        return own[0] if left is None else left, own[1] if right is None else right
+
+    def basis(self, p: int, x: Any, derivative: int = 0) -> Any:
+        """Basis functions, or a derivative of them."""
+        t, r = self.t[p], self.order
+        levels = [self.pieces(x, t)]
+        m = levels[0].argmax(axis=1)
+        levels += [np.zeros_like(levels[0])] * derivative
+        for k in range(2, r + 1):
+            low, high = self.ratio_widths(t, k, m)
+            left, right = self.ratio(x[:, None] - t[:-k], low), self.ratio(t[k:] - x[:, None], high)
+            slopes = self.ratio(np.ones(1), low), self.ratio(np.ones(1), high)
+            levels = [
+                left * b[:, :-1] + right * b[:, 1:]
+                + (d * (slopes[0] * levels[d - 1][:, :-1] - slopes[1] * levels[d - 1][:, 1:]) if d else 0)
+                for d, b in enumerate(levels)
+            ]  # fmt: skip
+        return levels[derivative]
+
+
+def _after(t: Any, m: Any, k: int) -> Any:
+    return t[np.minimum(m + k, t.size - 1)]
+
+
 def through(case: Case, layer: type[NumpyLayer]) -> FloatArray | None:
     """Results of the case by another recursion, in float64."""
     s = case.setting
@@ -172,6 +207,31 @@ def outside_at_all(evidence: Evidence) -> tuple[Hint, ...]:
         return ()
     rule = evidence.case.setting.spec.outside
     return (Hint("only outside the domain", f"theirs follow none of the rules known here; declared: {rule!r}"),)
+
+
+def denominators(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Denominators of the recursion made from the wrong knots."""
+    case = evidence.case
+    if case.quantity not in ("values", "input-gradients", "coefficient-gradients"):
+        return
+    for left, right in DENOMINATORS:
+        names = {"left": left, "right": right}
+        told = " and ".join(f"the {side} term has {WIDTHS[name]}" for side, name in names.items() if name != "own")
+        layer = type("OtherWidths", (OtherWidths,), names)
+        yield Hypothesis("wrong denominators", f"in the recursion {told}", partial(through, case, layer))
+
+
+WIDTHS = {
+    "left": "the denominator of the left one, t[i+k-1] - t[i]",
+    "right": "the denominator of the right one, t[i+k] - t[i+1]",
+    "wide": "the length of the whole support, t[i+k] - t[i]",
+    "interval": "t[m+k-1] - t[m], m the interval of x",
+}
+
+DENOMINATORS = (
+    ("own", "left"), ("right", "own"), ("right", "left"), ("own", "wide"), ("wide", "own"), ("wide", "wide"),
+    ("interval", "interval"), ("own", "interval"), ("interval", "own"),
+)  # fmt: skip
 
 
 def cancellation(evidence: Evidence) -> Iterator[Hypothesis]:

@@ -52,20 +52,26 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     """Sign, and constant factors: one for all, or one for each output."""
     case, theirs = evidence.case, evidence.theirs
     yield Hypothesis("sign", "theirs are ours with the opposite sign", lambda: -case.expected)
+    near = 1e4 * case.setting.eps  # closer factors are not told from rounding
     ratio = _ratio(case.expected, theirs)
-    if np.isfinite(ratio) and ratio != 0 and abs(ratio - 1) > 1e-5:
+    if np.isfinite(ratio) and ratio != 0 and abs(ratio - 1) > near:
         name = _name_of(case, ratio)
-        text = f"theirs are ours times {ratio:.6g}{name}"
+        text = f"theirs are ours times {_digits(ratio)}{name}"
         yield Hypothesis("constant factor", text, lambda: ratio * case.expected)
     axis = 1 if case.quantity == "values" else 0 if case.quantity == "coefficient-gradients" else None
     if axis is not None and theirs.ndim > axis and theirs.shape[axis] > 1:
         ratios = np.array(
             [_ratio(np.take(case.expected, k, axis), np.take(theirs, k, axis)) for k in range(theirs.shape[axis])]
         )
-        if np.isfinite(ratios).all() and not (ratios == 0).any() and np.abs(ratios - 1).max() > 1e-5:
+        if np.isfinite(ratios).all() and not (ratios == 0).any() and np.abs(ratios - 1).max() > near:
             shape = [-1 if k == axis else 1 for k in range(theirs.ndim)]
-            text = f"theirs are ours times one factor for each output: {', '.join(f'{r:.6g}' for r in ratios)}"
+            text = f"theirs are ours times one factor for each output: {', '.join(map(_digits, ratios))}"
             yield Hypothesis("constant factor", text, lambda: ratios.reshape(shape) * case.expected)
+
+
+def _digits(ratio: float) -> str:
+    """Six digits, or as many as tell it from one."""
+    return f"{ratio:.6g}" if abs(ratio - 1) > 1e-5 else f"{ratio:.12g}"
 
 
 def _ratio(ours: FloatArray, theirs: FloatArray) -> float:
