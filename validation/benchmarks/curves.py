@@ -1,7 +1,6 @@
 """Time of one layer against n, Q and N, forward and backward: refkan, its fastest kinds of peers, and the machine.
 
-The machine's limits are timed in the same rounds: as many operations in dgemm as the local basis needs, and a copy of as
-many bytes as inputs, outputs, coefficients and their gradients have (each read or written once).
+The machine's limits are timed in the same rounds.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import replace
 from validation.benchmarks import layer
 from validation.benchmarks.harness import Case, Settings, Task, task
 from validation.benchmarks.layer_case import LayerCase
-from validation.benchmarks.limits import COPY, DGEMM, copy, dgemm
+from validation.benchmarks.limits import of_layer
 
 CENTRE = LayerCase(20, 20, 16)
 AXES = {
@@ -33,11 +32,10 @@ def tasks(settings: Settings) -> Iterator[Task]:
 
 def case(axis: str, data: LayerCase) -> Case:
     """One point of an axis."""
-    numbers = data.x.size + data.dy.size + data.coefficients.size  # as many are read and as many written
     return Case(
         f"{data.title}, forward + backward, against {axis}",
         data.backward_reference,
         [program.contestant(data, "backward") for program in layer.PROGRAMS if program.name in NAMES],
         {**data.parameters, "against": axis},
-        {DGEMM: dgemm(data.operations), COPY: copy(numbers)},
+        of_layer(data),
     )

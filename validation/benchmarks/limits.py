@@ -1,7 +1,7 @@
 """How far the machine's limits are: as many operations in dgemm, as many bytes in a copy, in the same rounds.
 
 A layer needs 6 r N P Q operations forward and backward; dgemm's time for as many, over ours, is our share of its rate.
-A spline evaluation must read x and write y; the time of a copy of x over ours is our share of the bandwidth.
+It must read inputs, cotangents and coefficients and write outputs and gradients, each once. A spline evaluation must read x and write y; the time of a copy of x over ours is our share of the bandwidth.
 """
 
 from __future__ import annotations
@@ -16,8 +16,17 @@ from validation.benchmarks import refkan_layer, spline_evaluation
 from validation.benchmarks.harness import Entry, Limit, Settings, Task, Timer, affordable, interleave
 from validation.benchmarks.layer_case import LayerCase
 
-SHAPES = ((20, 20, 16), (64, 64, 4), (64, 64, 16), (64, 64, 64), (256, 256, 4), (256, 256, 16))
-QUICK = 3
+SHAPES = (
+    (2, 5, 16),
+    (5, 1, 64),
+    (20, 20, 16),
+    (64, 64, 4),
+    (64, 64, 16),
+    (64, 64, 64),
+    (256, 256, 4),
+    (256, 256, 16),
+)
+QUICK = 5
 SIZE = 1024
 """Of the square matrices whose product tells the rate of dgemm."""
 COPIED = 1 << 22
@@ -46,6 +55,12 @@ def copy(numbers: float) -> Limit:
     """As many numbers read and as many written."""
     target, source = _arrays()
     return Limit(lambda: np.copyto(target, source), numbers / COPIED)
+
+
+def of_layer(case: LayerCase) -> dict[str, Limit]:
+    """The limits of a layer's forward and backward sweep."""
+    numbers = case.x.size + case.dy.size + case.coefficients.size  # as many are read and as many written
+    return {DGEMM: dgemm(case.operations), COPY: copy(numbers)}
 
 
 def tasks(settings: Settings) -> Iterator[Task]:
@@ -83,7 +98,7 @@ def layer(case: LayerCase) -> Task:
 
     def entries(settings: Settings) -> list[Entry]:
         ours: Callable[[], object] = refkan_layer.backward(case).run
-        return measure({"refkan": Limit(ours), DGEMM: dgemm(case.operations)}, settings)
+        return measure({"refkan": Limit(ours), **of_layer(case)}, settings)
 
     title = f"{case.title}, forward + backward: {case.operations:.1e} operations"
     return Task(title, {**case.parameters, "of": "layer"}, entries)

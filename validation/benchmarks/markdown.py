@@ -114,10 +114,24 @@ def grouped_table(outcomes: Sequence[Outcome]) -> str:
     """Return a line a group: what was asked, the medians, how many are met."""
     rows = []
     for name, members in groups(outcomes):
-        points = ", ".join(filter(None, (o.target.point for o in members)))
+        points = _points([o.target.point for o in members])
         medians = " / ".join("-" if o.measured is None else _number(o.measured["median"], o) for o in members)
         rows.append([f"{name} ({points})" if points else name, asked(members), medians, tally(members)])
     return markdown_table(["", "asked", "measured", "met"], rows)
+
+
+def _points(points: Sequence[str]) -> str:
+    """Return the points of a group in one text, a name that they share said once.
+
+    Examples
+    --------
+    >>> _points(["n = 8", "n = 64"]), _points(["cached", ""]), _points([""])
+    ('n = 8, 64', 'cached', '')
+    """
+    heads = {point.partition(" = ")[0] for point in points}
+    if len(heads) == 1 and all(" = " in point for point in points):
+        return f"{heads.pop()} = {', '.join(point.partition(' = ')[2] for point in points)}"
+    return ", ".join(filter(None, points))
 
 
 def tally(outcomes: Sequence[Outcome]) -> str:

@@ -119,7 +119,7 @@ def page(document: Mapping[str, Any]) -> str:
 
 def circumstances(document: Mapping[str, Any]) -> str:
     """Return in one paragraph where and with what a record was measured."""
-    capsule = document["capsule"]
+    capsule: Mapping[str, Any] = document["capsule"]
     settings = capsule["configuration"]
     versions = ", ".join(f"{name} {number}" for name, number in capsule["versions"].items())
     size = "quick sizes, " if settings["quick"] else ""
@@ -174,10 +174,14 @@ def _rows(document: Mapping[str, Any], found: Mapping[str, str]) -> list[str]:
         parts += [markdown.times_table(some("curves", against=against), (against,))]
     for case in (c for axis in "nQN" for c in some("scaling", against=axis)):
         parts += [f"{case['title']}, refkan alone, interleaved:\n", markdown.series_table(case)]
-    parts += ["## Threads\n", *_series(some("scaling", against="threads"))]
+    parts += ["## Threads\n", markdown.times_table(some("scaling", against="threads"), LAYER)]
     parts += ["## Many points in chunks\n", _chunks(some("scaling", against="points"))]
-    parts += ["## The machine's limits\n", *_picture("speed-machine", found), *_series(rows.get("limits", []))]
-    parts += ["## Other degrees, free knots\n", *_series(rows.get("degrees", []))]
+    parts += ["## The machine's limits\n", *_picture("speed-machine", found), *_series(some("limits", of="machine"))]
+    parts += ["Forward + backward of layers; in parentheses the share of the limit that is reached:\n"]
+    parts += [markdown.times_table(some("limits", of="layer"), LAYER), "Evaluation of cubic splines:\n"]
+    parts += [markdown.times_table(some("limits", of="evaluation"), ("n", "knots", "points"))]
+    parts += ["## Other degrees, free knots\n", "Forward + backward, for as many operations as a cubic layer has:\n"]
+    parts += [markdown.times_table(rows.get("degrees", []), LAYER)]
     parts += ["## Networks, forward + backward\n", markdown.times_table(some("network"), NET)]
     parts += ["## Gauss-Newton matrices\n", markdown.times_table(some("gauss-newton"), ("of", *NET, "N"))]
     parts += ["## u, u_x, u_xx and a gradient\n", markdown.times_table(some("jets"), NET)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from validation.benchmarks.degrees import CUBIC, FREE, OTHERS
+from validation.benchmarks.harness import Parameters
 from validation.benchmarks.limits import DGEMM
 from validation.benchmarks.record import cases
 from validation.benchmarks.table import CaseData, EntryData
@@ -40,7 +41,7 @@ class Target:
     group: str
     point: str
     row: str
-    where: Mapping[str, int | str]
+    where: Parameters
     against: tuple[str, ...]
     asked: float
     at_least: bool = True
@@ -78,20 +79,23 @@ def _evaluation() -> Iterator[Target]:
     for kind, asked in (("uniform", (15, 20, 40)), ("arbitrary", (8, 10, 20))):
         for n, number in zip((8, 64, 512), asked, strict=True):
             group = f"cubic evaluation, {kind} knots, against scipy BSpline"
-            where = {"n": n, "knots": kind}
+            where: Parameters = {"n": n, "knots": kind}
             yield Target(group, f"n = {n}", "spline-evaluation", where, ("scipy BSpline",), number)
 
 
 def _layers() -> Iterator[Target]:
-    fastest = {
+    fastest: dict[tuple[int, int], dict[int, float]] = {
         (2, 5): {4: 8, 16: 20, 64: 40},
         (5, 1): {4: 8, 16: 20, 64: 40},
         (20, 20): {4: 8, 16: 12, 64: 50},
         (64, 64): {4: 4, 16: 7, 64: 25},
         (256, 256): {4: 1.5},
     }
-    jax = {(20, 20): {4: 10, 16: 30, 64: 100}, (64, 64): {4: 7, 16: 20, 64: 70}}
-    dense = {(256, 256): {4: 1.0, 16: 2.0}}
+    jax: dict[tuple[int, int], dict[int, float]] = {
+        (20, 20): {4: 10, 16: 30, 64: 100},
+        (64, 64): {4: 7, 16: 20, 64: 70},
+    }
+    dense: dict[tuple[int, int], dict[int, float]] = {(256, 256): {4: 1.0, 16: 2.0}}
     for rivals, against, asked in (
         ("the fastest layer of the peers", LAYERS, fastest),
         ("lean jax, jit", ("jax (lean, jit)",), jax),
@@ -100,7 +104,7 @@ def _layers() -> Iterator[Target]:
         for (n_in, n_out), numbers in asked.items():
             for n, number in numbers.items():
                 group = f"layer ({n_in}, {n_out}), {BOTH}, against {rivals}"
-                where = {"P": n_in, "Q": n_out, "n": n, "sweep": BOTH}
+                where: Parameters = {"P": n_in, "Q": n_out, "n": n, "sweep": BOTH}
                 yield Target(group, f"n = {n}", "layer", where, against, number)
 
 
@@ -112,12 +116,12 @@ def _limits() -> Iterator[Target]:
 
 
 def _networks() -> Iterator[Target]:
-    net = {"widths": "[2, 20, 20, 1]", "n": 5}
+    net: Parameters = {"widths": "[2, 20, 20, 1]", "n": 5}
     jax = ("jax (lean, jit)",)
     yield Target(f"network [2, 20, 20, 1], {BOTH}, against lean jax, jit", "n = 5", "network", net, jax, 25)
     jax = ("jax (vmap grad, jit)",)
     for n, number in ((4, 12), (16, 25), (64, 100)):
-        where = {"widths": "[2, 5, 1]", "n": n, "of": "matrix"}
+        where: Parameters = {"widths": "[2, 5, 1]", "n": n, "of": "matrix"}
         yield Target("Gauss-Newton matrix of [2, 5, 1], against jax", f"n = {n}", "gauss-newton", where, jax, number)
     where = {**net, "of": "matrix"}
     yield Target("Gauss-Newton matrix of [2, 20, 20, 1], against jax", "n = 5", "gauss-newton", where, jax, 4)
@@ -140,7 +144,7 @@ def _resources() -> Iterator[Target]:
     for name, number in (("compiling", 5.0), ("cached", 1.0)):
         against = (f"refkan, {name}",)
         yield Target("first call of a layer, s", name, "startup", {"of": "first call"}, against, number, False, of)
-    where = {"against": "points", "points": 10_000_000}
+    where: Parameters = {"against": "points", "points": 10_000_000}
     yield Target(
         "layer (2, 5) at 1e7 points in chunks, MB", "", "scaling", where, ("refkan",), 1000, False, "megabytes"
     )
