@@ -1,10 +1,21 @@
-"""X2: the first experiment. KAN against ReLU MLP and traditional KAN: loss against work on the regression target."""
+"""X2: the first experiment. KAN against ReLU MLP and traditional KAN: loss against work on the regression target.
+
+The rotated target of [S26] section 5.1, networks [2, 5, 1] of quadratic splines on (4, 12) intervals, and MLPs with about
+half and about three times as many parameters; SciPy's L-BFGS-B. Quickly 600 samples, 100 evaluations, 8 seeds, affine
+node map; in full 3000 samples, 600 evaluations, 12 seeds, and the mean-std node map as well, which is shown and not
+judged.
+
+Criterion, fixed before the run: after equal numbers of evaluations of value and gradient the spline KAN has the least
+median of the mean squared errors on the samples, and is lower than each of the others by a one-sided sign test over seeds
+with p < 0.01.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from time import perf_counter
+from functools import partial
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -12,6 +23,7 @@ from matplotlib.figure import Figure as Drawing
 from scipy.stats import binomtest
 
 import refkan as rk
+from validation.parts import Parts, Resume, resume_from
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("X2",)
@@ -41,21 +53,26 @@ def contestants(node_map: str) -> dict[str, Contestant]:
     }
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
     """Train every contestant from every seed with L-BFGS and compare at equal evaluations and at equal time."""
-    n_samples, budget, seeds = (600, 100, range(1234, 1242)) if quick else (20000, 600, range(1234, 1259))
+    n_samples, budget, seeds = (600, 100, range(1234, 1242)) if quick else (3000, 600, range(1234, 1246))
     node_maps = ("affine",) if quick else ("affine", "mean-std")
-    curves = {
-        node_map: train(node_map, n_samples, budget, seeds, lambda text, m=node_map: progress(f"{m}: {text}"))
-        for node_map in node_maps
-    }
+    resume = resume_from(checkpoints)
+    curves = {node_map: train(node_map, n_samples, budget, seeds, progress, resume) for node_map in node_maps}
     main = curves["affine"]
     by_work, p_work = compare({name: [c["loss"][-1] for c in runs] for name, runs in main.items()}, OURS)
     limit = float(np.median([c["seconds"][-1] for c in main[OURS]]))
     timed = {name: [best_within(c, limit) for c in runs] for name, runs in main.items()}
     by_time, p_time = compare(timed, OURS)
-    first = all(p < 0.01 for p in p_work.values())
-    swapped = compare({name: [c["loss"][-1] for c in runs] for name, runs in main.items()}, "MLP [2,30,1]")[1]
+    first = comes_first(OURS, by_work, p_work)
+    swapped = compare({name: [c["loss"][-1] for c in runs] for name, runs in main.items()}, "MLP [2,30,1]")
+    beside = {
+        node_map: {name: float(np.median([c["loss"][-1] for c in runs])) for name, runs in found.items()}
+        for node_map, found in curves.items()
+        if node_map != "affine"
+    }
     order = ", ".join(f"{name} {value:.1e}" for name, value in sorted(by_work.items(), key=lambda item: item[1]))
     beaten = [name for name, p in p_work.items() if p < 0.01]
     return [
@@ -67,38 +84,56 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
             details=(
                 f"Rotated target of [S26] section 5.1, {n_samples} samples, SciPy's L-BFGS-B, one evaluation of value "
                 "and gradient the unit of work (for the KANs, which share their intervals, this is also the papers' "
-                f"nominal count). In the time of the spline KAN ({limit:.2g} s, median): "
+                f"nominal count). In the CPU time of the spline KAN ({limit:.2g} s, median): "
                 + ", ".join(f"{name} {value:.1e}" for name, value in sorted(by_time.items(), key=lambda i: i[1]))
                 + ". Sign tests, paired over seeds, one-sided: "
                 + ", ".join(f"{name} p = {p:.2g} (time {p_time[name]:.2g})" for name, p in p_work.items())
                 + "."
+                + "".join(
+                    f" With the {node_map} node map, medians after as many evaluations: "
+                    + ", ".join(f"{name} {value:.1e}" for name, value in sorted(row.items(), key=lambda i: i[1]))
+                    + "."
+                    for node_map, row in beside.items()
+                )
             ),
             data={"curves": curves, "seeds": list(seeds), "evaluations": budget, "samples": n_samples},
             figures=tuple(draw(node_map, runs) for node_map, runs in curves.items()),
             mutations={
-                "ReLU MLP [2,30,1] first": judge(all(p < 0.01 for p in swapped.values()), experiment=True),
+                "ReLU MLP [2,30,1] first": judge(comes_first("MLP [2,30,1]", *swapped), experiment=True),
             },
         )
     ]
 
 
+def comes_first(name: str, medians: Mapping[str, float], p: Mapping[str, float]) -> bool:
+    """The criterion: the least median, and ahead of each of the others at the level."""
+    return min(medians, key=lambda other: medians[other]) == name and all(value < 0.01 for value in p.values())
+
+
 def train(
-    node_map: str, n_samples: int, budget: int, seeds: range, progress: Callable[[str], None]
+    node_map: str, n_samples: int, budget: int, seeds: range, progress: Callable[[str], None], resume: Resume
 ) -> dict[str, list[dict[str, np.ndarray]]]:
-    """Best mean squared error so far after each evaluation, and the seconds it took, for each seed."""
+    """Best mean squared error so far after each evaluation, and the CPU seconds it took, for each seed."""
     curves: dict[str, list[dict[str, np.ndarray]]] = {}
-    for name, contestant in contestants(node_map).items():
-        progress(name)
+    for name in contestants(node_map):
+        progress(f"{node_map}: {name}")
         curves[name] = []
         for seed in seeds:
-            rng = np.random.default_rng(seed)
-            x = rng.uniform(1e-4, 0.9999, (n_samples, 2))
-            net, theta = contestant.net.initialize(rng, x, scheme=contestant.scheme)
-            problem = Recorder(rk.LeastSquares(net, x, rk.problems.regression_target(x)), budget)
-            problem.problem.value_and_gradient(theta)  # outside the clock: compiled kernels are loaded once
-            rk.minimize(problem, theta, method="lbfgs", steps=budget)
-            curves[name].append(problem.curve())
+            case = (node_map, name, seed, n_samples, budget)
+            curves[name].append(resume({"task": "X2", "case": case}, partial(train_one, *case)))
     return curves
+
+
+def train_one(node_map: str, name: str, seed: int, n_samples: int, budget: int) -> dict[str, np.ndarray]:
+    """Train one contestant from one seed and return its curve."""
+    contestant = contestants(node_map)[name]
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(1e-4, 0.9999, (n_samples, 2))
+    net, theta = contestant.net.initialize(rng, x, scheme=contestant.scheme)
+    problem = Recorder(rk.LeastSquares(net, x, rk.problems.regression_target(x)), budget)
+    problem.problem.value_and_gradient(theta)  # outside the clock: compiled kernels are loaded once
+    rk.minimize(problem, theta, method="lbfgs", steps=budget)
+    return problem.curve()
 
 
 class Recorder:
@@ -113,9 +148,9 @@ class Recorder:
         """Value and gradient; past the budget a flat function, which ends any line search."""
         if len(self.values) >= self.budget:
             return min(self.values), np.zeros_like(theta)
-        start = perf_counter()
+        start = process_time()
         value, gradient = self.problem.value_and_gradient(theta)
-        self.seconds.append(perf_counter() - start)
+        self.seconds.append(process_time() - start)
         self.values.append(value)
         return value, gradient
 
@@ -154,7 +189,7 @@ def draw(node_map: str, curves: dict[str, list[dict[str, np.ndarray]]]) -> Figur
         left.fill_between(1 + np.arange(middle.size), low, high, color=line.get_color(), alpha=0.15)
         right.loglog(np.median([c["seconds"] for c in runs], axis=0), middle, color=line.get_color())
     left.set(xlabel="evaluations of value and gradient", ylabel="mean squared error")
-    right.set(xlabel="seconds")
+    right.set(xlabel="CPU seconds")
     left.legend(fontsize=7)
     return Figure.from_matplotlib(
         drawing, f"first-experiment-{node_map}", f"Loss against work, {node_map} node map; medians, quartiles shaded."

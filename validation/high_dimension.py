@@ -4,12 +4,18 @@ Networks [d, 2d+1, 1], as [2, 5, 1] of the papers: quadratic splines on (4, 12) 
 SciPy's L-BFGS-B in the coefficients of the spline basis, and of the ReLU-power basis of the same space. Both spend the
 same number of evaluations of value and gradient, which for networks of one shape is the papers' nominal work.
 
-Criterion, fixed before the run, "as R1 in each dimension": pairs are (target, seed); both arms of a pair have the same
-samples. In dimension d the claim holds if against each ReLU arm (the same start, a Gaussian start of matched variance,
-the same start in the scaled basis) the median over pairs of the ratio of training losses, ReLU over spline, is at least
-10, and a one-sided sign test over pairs that the spline is lower gives p < 0.01. It holds if it does so in every
-dimension that is run: 2 and 4 quickly; 2, 4, 6 and 10 in full. Losses are fractions of the variance of the target.
-Preconditioning speaks of the minimisation: hence training losses. Errors at fresh points are reported beside them.
+Criterion, "as R1 in each dimension": pairs are (target, seed); both arms of a pair have the same samples. In dimension d
+the claim holds if against each ReLU arm (the same start, a Gaussian start of matched variance, the same start in the
+scaled basis) the median over pairs of the ratio of mean squared errors at fresh points, ReLU over spline, is at least 10,
+and a one-sided sign test over pairs that the spline is lower gives p < 0.01. It holds if it does so in every dimension
+that is run: 2 and 4 quickly; 2, 4, 6 and 10 in full. Errors are fractions of the variance of the target.
+
+As corrected, the same of training losses: preconditioning speaks of the minimisation. A first version judged the claim
+on these, and held where errors at fresh points did not (a median ratio of 5.6 in dimension 4, quick size). R1 is judged
+at fresh points; "as R1" can mean nothing else, so that the claim is now judged there, and what was the criterion is
+the correction.
+
+In full there are 3200 samples, twice the parameters of the largest network (1554 in dimension 10).
 """
 
 from __future__ import annotations
@@ -48,7 +54,7 @@ class Size:
 
 QUICK = Size((2, 4), (1234, 1235), 500, 2000, 150)
 
-FULL = Size((2, 4, 6, 10), tuple(range(1234, 1244)), 4000, 20_000, 1000)
+FULL = Size((2, 4, 6, 10), (1234, 1235), 3200, 10_000, 200)
 
 Results = dict[str, list[dict[str, Any]]]
 """For each arm, what its runs returned, one a pair (target, seed)."""
@@ -97,23 +103,26 @@ def answer(
     results = {d: run_dimension(d, size, arms(d), progress, resume) for d in size.dimensions}
     mutated = results[lowest] | run_dimension(lowest, size, mutants(lowest), progress, resume)
     conditions = {d: starting_conditions(d, size, progress, resume) for d in size.dimensions}
-    compared = {d: compare(runs) for d, runs in results.items()}
-    lines = [
-        f"d = {d}: " + ", ".join(f"{name} {comparison}" for name, comparison in arms_compared.items())
-        for d, arms_compared in compared.items()
-    ]
+    compared = {what: {d: compare(runs, what) for d, runs in results.items()} for what in ("test", "training")}
+    corrected = holds(compared["training"])
     n_pairs = {d: len(runs[OURS]) for d, runs in results.items()}
     return [
         Verdict(
             "W1",
-            judge(holds(compared), experiment=True),
-            f"median ratios of training losses to the spline basis after {size.evaluations} evaluations: "
-            + "; ".join(lines),
+            judge(holds(compared["test"]), corrected, experiment=True),
+            f"after {size.evaluations} evaluations, median ratios to the spline basis of errors at fresh points: "
+            f"{shown(compared['test'])}; of training losses: {shown(compared['training'])}",
+            corrected="the minimisation is preconditioned: training losses differ as in R1 in each dimension"
+            if corrected
+            else "",
             details=details(size, results, conditions),
             data={
                 "seeds": list(size.seeds),
                 "pairs": n_pairs,
-                "medians": {d: {name: compared[d][name].median for name in compared[d]} for d in compared},
+                "medians": {
+                    what: {d: {name: c.median for name, c in row.items()} for d, row in rows.items()}
+                    for what, rows in compared.items()
+                },
                 "targets": {d: by_target(d, size, runs) for d, runs in results.items()},
                 "runs": results,
                 "conditions at the start": conditions,
@@ -141,7 +150,12 @@ def run_dimension(
     return results
 
 
-def compare(results: Results, what: str = "training", ours: str = OURS) -> dict[str, Comparison]:
+def shown(compared: Mapping[int, Mapping[str, Comparison]]) -> str:
+    """Medians and levels, in words."""
+    return "; ".join(f"d = {d}: " + ", ".join(f"{name} {c}" for name, c in row.items()) for d, row in compared.items())
+
+
+def compare(results: Results, what: str = "test", ours: str = OURS) -> dict[str, Comparison]:
     """Compare `ours` with every other arm over pairs."""
     errors = {name: [run[what] for run in runs] for name, runs in results.items()}
     return {name: Comparison.of(errors[ours], values) for name, values in errors.items() if name != ours}
@@ -169,8 +183,8 @@ def mutations(size: Size, results: Mapping[int, Results], mutated: Results) -> d
 
 def against_next_seed(size: Size, results: Results) -> Comparison:
     """The spline basis against itself: each pair with the next seed of the same target, cyclically."""
-    losses = np.reshape([run["training"] for run in results[OURS]], (-1, len(size.seeds)))
-    return Comparison.of(losses.ravel().tolist(), np.roll(losses, -1, axis=1).ravel().tolist())
+    errors = np.reshape([run["test"] for run in results[OURS]], (-1, len(size.seeds)))
+    return Comparison.of(errors.ravel().tolist(), np.roll(errors, -1, axis=1).ravel().tolist())
 
 
 def by_target(d: int, size: Size, results: Results) -> dict[str, dict[str, Any]]:
@@ -210,18 +224,14 @@ def median(runs: Sequence[Mapping[str, Any]], what: str) -> float:
 
 
 def details(size: Size, results: Mapping[int, Results], conditions: Mapping[int, Mapping[str, float]]) -> str:
-    """Return the set-up, test errors, single targets, condition numbers and time, one paragraph each."""
+    """Return the set-up, single targets, levels, condition numbers and time, one paragraph each."""
     setup = (
         f"{size.samples} samples, {size.test_points} test points, {len(size.seeds)} seeds from {size.seeds[0]}; pairs "
         f"are target x seed: {', '.join(f'{len(runs[OURS])} in d = {d}' for d, runs in results.items())}. Parameters: "
         + ", ".join(f"{runs[OURS][0]['parameters']} in d = {d}" for d, runs in results.items())
         + ". The sign tests treat pairs as independent, given the targets."
     )
-    tests = "Median ratios of errors at fresh points, not part of the criterion: " + "; ".join(
-        f"d = {d}: " + ", ".join(f"{name} {comparison}" for name, comparison in compare(runs, "test").items())
-        for d, runs in results.items()
-    )
-    single = "Median ratios of training losses for single targets, same start: " + "; ".join(
+    single = "Median ratios of errors at fresh points for single targets, same start: " + "; ".join(
         f"d = {d}: "
         + ", ".join(f"{id} {row['ratios']['ReLU, same start']:.2g}" for id, row in by_target(d, size, runs).items())
         for d, runs in results.items()
@@ -238,7 +248,7 @@ def details(size: Size, results: Mapping[int, Results], conditions: Mapping[int,
         f"{median(runs['ReLU, same start'], 'seconds') / median(runs[OURS], 'seconds'):.2g} in d = {d}"
         for d, runs in results.items()
     )
-    return "\n\n".join([setup, *(f"{text}." for text in (tests, single, levels, condition, cost))])
+    return "\n\n".join([setup, *(f"{text}." for text in (single, levels, condition, cost))])
 
 
 def draw(size: Size, results: Mapping[int, Results]) -> Figure:
