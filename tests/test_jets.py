@@ -26,12 +26,11 @@ import refkan as rk
 from refkan import definitions
 from refkan.checks import dot_test
 from refkan.jets import blocks, input_hessian, mixed_derivative, polarisation_seeds
-from refkan.kernels import knot_derivatives, launch, local_jets, pointwise_jets
+from refkan.kernels import launch, local_jets, pointwise_jets
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.jets import Channels
 from refkan.layers.pointwise_jets import PointwiseJet
 from refkan.layers.spline_jets import SplineJet
-from refkan.local_basis import KnotTables, knot_rows
 
 STEP = 1e-30
 
@@ -537,19 +536,6 @@ def test_blocks_run_in_order_with_their_kernels_on_one_thread(monkeypatch, threa
         states = launch.run_blocks(lambda k: np.geterr(), 4)
     assert all((state["over"], state["divide"]) == ("raise", "ignore") for state in states)
     assert launch.run_blocks(lambda k: k, 2) == [0, 1]
-
-
-@pytest.mark.parametrize("order", [2, 3, 4, 6])
-def test_knot_jets_begin_with_knot_rows(order):
-    space = rk.SplineSpace.from_breakpoints(order, [0.0, 0.3, 0.4, 1.0])
-    tables = KnotTables.of(space)
-    x = np.array([-0.2, 0.1, 0.35, 0.5, 0.9, 1.3])[:, None]
-    start = np.array([0, 0, 1, 2, 2, 2])[:, None]
-    for number, outside in enumerate(("linear", "polynomial")):
-        rows = np.empty((2, 6, 1, 2 * order - 2, order))
-        knot_derivatives.knot_jets(0, 6, x, start, tables.knots, tables.inverse_spans, number, rows)
-        expected = knot_rows(tables, x, start, outside)
-        np.testing.assert_allclose(rows[0], expected, rtol=0, atol=64 * EPS * np.abs(rows).max())
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -423,10 +423,12 @@ def sweep_is_right(layer, theta, x):
 
 
 @pytest.mark.parametrize("kind", EDGE_KINDS)
-@pytest.mark.parametrize("part", ["free_breakpoints_vjp", "knot_rows", "local_basis", "relu_rows", "relu_knot_rows"])
+@pytest.mark.parametrize("part", ["free_breakpoints_vjp", "local_basis", "relu_rows", "relu_knot_rows"])
 @pytest.mark.parametrize("factor", [-1.0, 1 + 1e-6])
 def test_sabotage_of_derivatives_is_noticed(monkeypatch, kind, part, factor):
     module = rk.layers.relu if "relu" in kind else rk.layers.spline
+    if module is rk.layers.spline and part == "free_breakpoints_vjp":
+        module = rk.layers.free_knots
     if not hasattr(module, part):
         pytest.skip(f"{kind} layers do not use {part}")
     layer, x = LayerCase(kind, free_knots=True).build(), LayerCase(kind).samples()

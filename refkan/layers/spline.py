@@ -7,16 +7,16 @@ from functools import cached_property
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
+from refkan.array_types import Array, FloatArray, IntArray
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
-from refkan.knots import free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.layers.base import Linearization
 from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
+from refkan.layers.free_knots import FreeKnots
 from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Features, LocalForm
 from refkan.layers.spline_jets import SplineJet
-from refkan.local_basis import KnotTables, LocalBasis, knot_rows, local_basis
+from refkan.local_basis import KnotTables, LocalBasis, local_basis
 
 FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it."""
@@ -92,10 +92,11 @@ class SplineLinearization(Linearization):
         """Operations of one contraction of the r local rows with the coefficients, for each of the cotangents."""
         return 2 * self.basis.rows[0].size * self.layer.n_outputs * n_cotangents
 
-    def _contract(self, rows: Array, C: Array) -> Array:
+    def _contract(self, rows: Array, C: Array, start: IntArray | None = None) -> Array:
         out = np.empty((rows.shape[0], C.shape[2]), np.result_type(rows, C))
         run = local_layer.contract_few if self._few else local_layer.contract
-        launch(run, out.shape[0], self._operations(1), self.basis.start, rows, C, *self._lengths, out)
+        start = self.basis.start if start is None else start
+        launch(run, out.shape[0], self._operations(1), start, rows, C, *self._lengths, out)
         return out
 
     @property
@@ -108,19 +109,9 @@ class SplineLinearization(Linearization):
         width = (0,) * self.layer.order
         return (width, (0,) * self.layer.n_outputs) if self._few else (width,)
 
-    def _knot_rows(self) -> FloatArray:
-        return knot_rows(self.tables, self.x, self.basis.start, self.layer.outside)
-
-    def _nearby_knots(self) -> tuple[Array, Array]:
-        """Numbers j - 1 of the nearby interior breakpoints, clipped into range, [s, p, w], and which are real."""
-        r, n = self.layer.order, self.layer.intervals
-        j = self.basis.start[:, :, None] + np.arange(-r + 2, r)
-        return np.clip(j - 1, 0, max(n - 2, 0)), (j > 0) & (j < n)
-
-    def _gather_knots(self, dt: FloatArray) -> FloatArray:
-        """dt (P, n-1) at the nearby breakpoints of each sample and input, 0 where there is none."""
-        nearby, real = self._nearby_knots()
-        return np.where(real, dt[np.arange(dt.shape[0])[:, None], nearby], 0.0)
+    @cached_property
+    def _knots(self) -> FreeKnots:
+        return FreeKnots(self.layer, self.theta, self.tables, self.C)
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents: dC[q,p,i] = sum_s dy[s,q] b_i(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_i C[q,p,i] b_i'(x[s,p])."""
@@ -131,29 +122,38 @@ class SplineLinearization(Linearization):
         return self.layer.pack(**blocks), dx
 
     def _pull_back_knots(self, dy: FloatArray) -> FloatArray:
-        """ds from dt_j = sum_{s,q} dy[s,q] sum_i C[q,p,i] db_i/dt_j (x[s,p])."""
-        n_samples, n_inputs, order = self.basis.rows[0].shape
-        g = np.empty((n_samples, 1, n_inputs, order))
-        launch(local_layer.project, n_samples, self._operations(1), self.basis.start, self.C, dy[:, None, :], g)
-        near = np.einsum("spwi,spi->spw", self._knot_rows(), g[:, 0])
-        nearby, _ = self._nearby_knots()
-        dt = np.zeros((n_inputs, self.layer.intervals - 1))
-        if dt.size:
-            for p in range(n_inputs):
-                dt[p] = np.bincount(nearby[:, p].ravel(), near[:, p].ravel(), minlength=dt.shape[1])
-        return free_breakpoints_vjp(self.layer.unpack(self.theta)["s"], self.layer.domains, dt)
+        """ds, from the sums of dy b_i over the samples of each interval."""
+        knots = self._knots
+        start = knots.local_start(self.basis.start)
+        return knots.pull_back(self._sums_of_rows(start, self.basis.rows[0], dy, knots.local_dim))
+
+    def pullback_several(self, G: FloatArray) -> FloatArray:
+        """All cotangents in one pass over the samples, as so many more outputs; then the knots, one by one."""
+        n_samples, n_cotangents, n_outputs = G.shape
+        shape = n_samples, n_cotangents * n_outputs
+        if not self.layer.free_knots:
+            sums = self._sums_of_rows(self.basis.start, self.basis.rows[0], G.reshape(shape), self.layer.dim)
+            return np.moveaxis(sums, 2, 0).reshape(n_cotangents, self.layer.n_params)
+        knots = self._knots
+        start = knots.local_start(self.basis.start)
+        sums = self._sums_of_rows(start, self.basis.rows[0], G.reshape(shape), knots.local_dim)
+        several = np.empty((n_cotangents, self.layer.n_params))
+        for row, moments in zip(several, np.split(sums, n_cotangents, axis=2), strict=True):
+            blocks = self.layer.unpack(row)
+            blocks["coefficients"][...] = np.moveaxis(knots.fold(moments), 2, 0)
+            blocks["s"][...] = knots.pull_back(np.ascontiguousarray(moments))
+        return several
 
     def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
-        """Tangent dy = sum_p sum_i (dC b_i + C b_i' dx_p + C sum_j db_i/dt_j dt_j)."""
+        """Tangent dy = sum_p sum_i (dC b_i + C b_i' dx_p), dC moving with the knots from interval to interval."""
         blocks = self.layer.unpack(dtheta)
         dC = np.ascontiguousarray(np.moveaxis(blocks["coefficients"], 0, 2))
-        rows = self.basis.rows[1] * dx[:, :, None]
-        if self.layer.free_knots:
-            s = self.layer.unpack(self.theta)["s"]
-            dt = free_breakpoints_jvp(s, self.layer.domains, blocks["s"])
-            if dt.size:
-                rows = rows + np.einsum("spwi,spw->spi", self._knot_rows(), self._gather_knots(dt))
-        return self._contract(self.basis.rows[0], dC) + self._contract(rows, self.C)
+        moving = self._contract(self.basis.rows[1] * dx[:, :, None], self.C)
+        if not self.layer.free_knots:
+            return self._contract(self.basis.rows[0], dC) + moving
+        knots = self._knots
+        start = knots.local_start(self.basis.start)
+        return self._contract(self.basis.rows[0], knots.move(dC, blocks["s"]), start) + moving
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """dx[s, o, p] = sum_q G[s, o, q] sum_i C[q, p, i] b_i'(x[s, p])."""
@@ -170,17 +170,9 @@ class SplineLinearization(Linearization):
             self.basis.start, self.basis.rows[0], G, columns,
         )  # fmt: skip
         if layer.free_knots:
-            n_samples, n_cotangents = G.shape[:2]
-            g = np.empty((n_samples, n_cotangents, layer.n_inputs, layer.order))
-            launch(local_layer.project, n_samples, self._operations(n_cotangents), self.basis.start, self.C, G, g)
-            near = np.einsum("spwi,sopi->sopw", self._knot_rows(), g)
-            nearby, real = self._nearby_knots()
-            dt = np.zeros((n_samples, n_cotangents, layer.n_inputs, layer.intervals - 1))
-            s, p, w = np.nonzero(real)
-            dt[s, :, p, nearby[s, p, w]] = near[s, :, p, w]
-            out[:, :, size:] = free_breakpoints_vjp(layer.unpack(self.theta)["s"], layer.domains, dt).reshape(
-                n_samples, n_cotangents, out.shape[2] - size
-            )
+            s = np.empty((*G.shape[:2], layer.n_inputs, layer.intervals))
+            self._knots.fill_jacobian(self.basis.start, self.basis.rows[0][:, None], G[:, :, None], s)
+            out[:, :, size:] = s.reshape(*G.shape[:2], out.shape[2] - size)
 
     @cached_property
     def _curvature_rows(self) -> FloatArray:
@@ -189,18 +181,22 @@ class SplineLinearization(Linearization):
 
     def _pull_back_coefficients(self, rows: Array, dy: FloatArray) -> FloatArray:
         """dC[q,p,i] = sum_s dy[s,q] rows[s,p,i], each entry at the window of its sample; a view (Q, P, dim)."""
+        return np.moveaxis(self._sums_of_rows(self.basis.start, rows, dy, self.layer.dim), 2, 0)
+
+    def _sums_of_rows(self, start: IntArray, rows: Array, dy: FloatArray, dim: int) -> FloatArray:
+        """Sums over samples of rows[s, p, i] dy[s, q] at [p, start + i, q]: (P, dim, columns of dy)."""
         dy = np.ascontiguousarray(dy)
-        n_inputs, dim, n_outputs = self.C.shape
+        n_inputs, n_columns = rows.shape[1], dy.shape[1]
         # One owner for each input; for few inputs fixed parts of the samples, added in order: independent of threads.
         parts = 1 if n_inputs >= 8 else min(8, max(1, dy.shape[0] // 512))
-        dC = np.zeros((parts, n_inputs, dim, n_outputs), np.result_type(rows, dy))
-        owners = parts * n_inputs
-        arguments = (owners, self._operations(1), self.basis.start, rows, dy)
-        if self._few:
-            launch(local_layer.pull_back_coefficients_few, *arguments, *self._lengths, dC)
+        dC = np.zeros((parts, n_inputs, dim, n_columns), np.result_type(rows, dy))
+        arguments = (parts * n_inputs, 2 * rows.size * n_columns, start, rows, dy)
+        if n_columns < FEW_OUTPUTS:
+            few = (0,) * self.layer.order, (0,) * n_columns
+            launch(local_layer.pull_back_coefficients_few, *arguments, *few, dC)
         else:
             launch(local_layer.pull_back_coefficients, *arguments, dC)
-        return np.moveaxis(_sum_in_order(dC), 2, 0)
+        return _sum_in_order(dC)
 
     def _pull_back_inputs(self, rows: Array, C: Array, G: FloatArray) -> FloatArray:
         """out[s, o, p] = sum_q G[s, o, q] sum_i C[p, i, q] rows[s, p, i]; C (P, dim, Q)."""

@@ -2,17 +2,18 @@ r"""Jets of spline layers, local in every sweep: y_c = sum_p sum_i W_c[p, i] C[q
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
-from refkan.kernels import knot_derivatives, local_jets, local_layer
+from refkan.array_types import Array, FloatArray, IntArray
+from refkan.kernels import local_jets
 from refkan.kernels.launch import launch
-from refkan.knots import free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.layers.edges import SLACK
+from refkan.layers.free_knots import FreeKnots
 from refkan.layers.jets import Channels, JetLinearization, channel_row_tangents, channel_rows
-from refkan.local_basis import OUTSIDE, local_basis
+from refkan.local_basis import local_basis
 
 if TYPE_CHECKING:
     from refkan.layers.spline import SplineLayer
@@ -47,9 +48,9 @@ class SplineJet(JetLinearization):
         """Operations of one contraction of the jets of the basis with the coefficients, for each of the cotangents."""
         return 2 * self.W.size * self.layer.n_outputs * n_cotangents
 
-    def _contract(self, W: Array, C: Array) -> Array:
+    def _contract(self, W: Array, C: Array, start: IntArray | None = None) -> Array:
         out = np.empty((*W.shape[:2], C.shape[2]), np.result_type(W, C))
-        arguments = W.shape[0], self._operations(), self.basis.start, W, C
+        arguments = W.shape[0], self._operations(), self.basis.start if start is None else start, W, C
         if C.shape[2] <= FEW_OUTPUTS:
             launch(local_jets.contract_few_outputs, *arguments, out)
         else:
@@ -64,43 +65,44 @@ class SplineJet(JetLinearization):
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """dC[q,p,i] = sum_s sum_c dy[s,c,q] W[s,c,p,i], and the cotangent of z."""
         dy = np.ascontiguousarray(dy)
-        blocks = {"coefficients": self._pull_back_coefficients(dy)}
         if self.layer.free_knots:
-            near = np.einsum("scpwi,scpi->spw", self._knot_rows(), self._project(dy[:, None])[:, 0])
-            knots, real = nearby_knots(self.layer, self.basis.start)
-            dt = np.zeros((self.layer.n_inputs, self.layer.intervals - 1))
-            np.add.at(dt, (np.nonzero(real)[1], knots[real]), near[real])
-            blocks["s"] = free_breakpoints_vjp(self.layer.unpack(self.theta)["s"], self.layer.domains, dt)
+            knots = self._knots
+            moments = self._sums_of_rows(knots.local_start(self.basis.start), dy, knots.local_dim)
+            blocks = {"coefficients": np.moveaxis(knots.fold(moments), 2, 0), "s": knots.pull_back(moments)}
+        else:
+            sums = self._sums_of_rows(self.basis.start, dy, self.layer.dim)
+            blocks = {"coefficients": np.moveaxis(sums, 2, 0)}
         dz = self.pullback_inputs(dy[:, None])[:, 0] if inputs else None
         return self.layer.pack(**blocks), dz
 
-    def _pull_back_coefficients(self, dy: FloatArray) -> FloatArray:
-        """dC as a view (Q, P, dim)."""
-        P, dim, Q = self.C.shape
+    def _sums_of_rows(self, start: IntArray, dy: FloatArray, dim: int) -> FloatArray:
+        """Sums over samples of sum_c W[s, c, p, i] dy[s, c, q] at [p, start + i, q]: (P, dim, Q)."""
+        P, Q = self.W.shape[2], dy.shape[2]
         parts = min(PARTS, max(1, dy.shape[0] // LEAST_SAMPLES))
-        groups = min(P, -(-self.C.size // GROUP_ENTRIES))
+        groups = min(P, -(-P * dim * Q // GROUP_ENTRIES))
         dC = np.zeros((parts, P, dim, Q))
         launch(
             local_jets.pull_back_coefficients, parts * groups, self._operations(),
-            self.basis.start, self.W, dy, groups, self._width, (0,) * self.channels.count, dC,
+            start, self.W, dy, groups, self._width, (0,) * self.channels.count, dC,
         )  # fmt: skip
         total = dC[0]
         for part in dC[1:]:
             total += part
-        return np.moveaxis(total, 2, 0)
+        return total
+
+    @cached_property
+    def _knots(self) -> FreeKnots:
+        return FreeKnots(self.layer, self.theta, self.tables, self.C)
 
     def pushforward(self, dtheta: FloatArray, dz: FloatArray) -> FloatArray:
-        """dy_c = sum_p sum_i (dC W_c + C dW_c), W moving with z and with the knots."""
+        """dy_c = sum_p sum_i (dC W_c + C dW_c), W moving with z, and dC with the knots from interval to interval."""
         blocks = self.layer.unpack(dtheta)
-        dW = channel_row_tangents(self.basis.rows, self.z, dz, self.channels)
-        if self.layer.free_knots:
-            dt = free_breakpoints_jvp(self.layer.unpack(self.theta)["s"], self.layer.domains, blocks["s"])
-            if dt.size:
-                knots, real = nearby_knots(self.layer, self.basis.start)
-                moved = np.where(real, dt[np.arange(dt.shape[0])[:, None], knots], 0.0)
-                dW += np.einsum("scpwi,spw->scpi", self._knot_rows(), moved)
         dC = np.ascontiguousarray(np.moveaxis(blocks["coefficients"], 0, 2))
-        return self._contract(self.W, dC) + self._contract(dW, self.C)
+        moving = self._contract(channel_row_tangents(self.basis.rows, self.z, dz, self.channels), self.C)
+        if not self.layer.free_knots:
+            return self._contract(self.W, dC) + moving
+        knots = self._knots
+        return self._contract(self.W, knots.move(dC, blocks["s"]), knots.local_start(self.basis.start)) + moving
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """Cotangents of (x, u, v) of every input, from those of the jets of the outputs."""
@@ -120,40 +122,6 @@ class SplineJet(JetLinearization):
         operations = self._operations(G.shape[1])
         launch(local_jets.scatter_jacobian, G.shape[0], operations, self.basis.start, self.W, G, columns)
         if layer.free_knots:
-            near = np.einsum("scpwi,socpi->sopw", self._knot_rows(), self._project(G))
-            knots, real = nearby_knots(layer, self.basis.start)
-            dt = np.zeros((*G.shape[:2], layer.n_inputs, layer.intervals - 1))
-            s, p, w = np.nonzero(real)
-            dt[s, :, p, knots[s, p, w]] = near[s, :, p, w]
-            ds = free_breakpoints_vjp(layer.unpack(self.theta)["s"], layer.domains, dt)
-            out[:, :, size:] = ds.reshape(*out.shape[:2], out.shape[2] - size)
-
-    def _project(self, G: FloatArray) -> FloatArray:
-        """Cotangents of the jets of the basis, sum_q C[p, start + i, q] G[s, o, c, q]: (N, O, channels, P, r)."""
-        N, O, count, Q = G.shape
-        h = np.empty((N, O * count, self.layer.n_inputs, self.layer.order))
-        launch(
-            local_layer.project, N, self._operations(O), self.basis.start, self.C,
-            np.ascontiguousarray(G).reshape(N, O * count, Q), h,
-        )  # fmt: skip
-        return h.reshape(N, O, count, *h.shape[2:])
-
-    def _knot_rows(self) -> FloatArray:
-        """Derivatives of W in the nearby breakpoints, (N, channels, P, 2r-2, r)."""
-        order = self.layer.order
-        # Tangents outside the domain need slopes, whatever the order of the channels.
-        rows = np.empty((max(self.channels.order, 1) + 1, *self.x.shape, 2 * order - 2, order))
-        launch(
-            knot_derivatives.knot_jets, self.x.shape[0], 15 * order * rows.size,
-            self.x, self.basis.start, self.tables.knots, self.tables.inverse_spans, OUTSIDE[self.layer.outside], rows,
-        )  # fmt: skip
-        flat = rows.reshape(*rows.shape[:3], rows.shape[3] * rows.shape[4])
-        W = channel_rows(flat, self.z, self.channels)
-        return W.reshape(*W.shape[:3], *rows.shape[3:])
-
-
-def nearby_knots(layer: SplineLayer, start: Array) -> tuple[Array, Array]:
-    """Numbers j - 1 of the nearby interior breakpoints, clipped into range, [s, p, w], and which are real."""
-    r, n = layer.order, layer.intervals
-    j = start[:, :, None] + np.arange(-r + 2, r)
-    return np.clip(j - 1, 0, max(n - 2, 0)), (j > 0) & (j < n)
+            s = np.empty((*G.shape[:2], layer.n_inputs, layer.intervals))
+            self._knots.fill_jacobian(self.basis.start, self.W, G, s)
+            out[:, :, size:] = s.reshape(*G.shape[:2], out.shape[2] - size)
