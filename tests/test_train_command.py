@@ -14,7 +14,8 @@ from refkan.commands import add_train_parser, train
 from refkan.commands import progress as progress_module
 from refkan.commands.configuration import configuration
 from refkan.errors import ConvergenceError
-from refkan.training import Attended, Redrawn, setup_named
+from refkan.training import Attended, Redrawn, setup_named, train_starts
+from refkan.training.pictures import shown_errors, to_png
 
 TINY = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "2", "1")
 ONE = ("poisson-1d-peak", "--points", "30", "--intervals", "4", "--schedule", "3", "2")
@@ -215,6 +216,32 @@ def test_references_that_do_not_converge_and_failing_trainings_have_code_1(capsy
     assert "u must agree" in capsys.readouterr().err
     monkeypatch.setattr(train, "train_starts", fail)
     assert run(*ONE) == 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "panels"),
+    [("poisson-1d-peak", ["x", "x"]), ("burgers", ["x", "x"]), ("poisson", ["x", "x"]), ("sum-4", ["solution"])],
+)
+def test_figures_name_their_axes_and_state_the_error(problem, panels, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda canvas, stream, **options: drawn.append(canvas))
+    chosen = parse(problem, "--points", "40" if "-" in problem else "6", "--intervals", "2", "--schedule", "2", "1")
+    what = configuration(chosen)
+    trained = train_starts(what.setup, what.net, np.random.default_rng(0), what.schedule, what.method)
+    to_png(what.setup, trained)
+    loss, *rest = [axes for axes in drawn[0].axes if axes.get_label() != "<colorbar>"]
+    assert [axes.get_xlabel() for axes in rest] == panels
+    last = trained.levels[-1]
+    error = what.setup.error(last.network, last.result.theta)
+    assert loss.get_legend_handles_labels()[1][-1] == f"{last.network.n_params} parameters, error {error:.1e}"
+    if problem == "burgers":
+        assert rest[0].get_ylabel() == "t"
+
+
+def test_errors_are_shown_down_to_a_hundred_thousandth_of_the_largest():
+    assert shown_errors(np.array([0.0, -2.0, np.nan, 1.0])) == pytest.approx((2e-5, 2.0))
+    assert shown_errors(np.zeros(3)) == pytest.approx((1e-5, 1.0))
+    assert shown_errors(np.full(3, np.inf)) == pytest.approx((1e-5, 1.0))
 
 
 def test_networks_of_other_versions_are_refused(tmp_path):

@@ -83,4 +83,5 @@ def allen_cahn(
         ),
         reference=allen_cahn_solution,
         grid=tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101)),
+        variables=("x", "t"),
     )

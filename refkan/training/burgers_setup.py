@@ -65,4 +65,5 @@ def burgers(
         ),
         reference=burgers_equation.solution,
         grid=tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101)),
+        variables=("x", "t"),
     )

@@ -33,7 +33,7 @@ def ordinary(name: str, points: int = 400, weights: tuple[float, float] = (1e-4,
     --------
     >>> setup = ordinary("helmholtz-1d-wave")
     >>> setup.equation, [term.n_points for term in setup.terms]
-    ("u'' + 4.0^2 u = f, u = (1 + x/2) sin(4 pi x)", [400, 2])
+    ("u'' + 4^2 u = f, u = (1 + x/2) sin(4 pi x)", [400, 2])
     """
     problem = ORDINARY[check_choice("name", name, ORDINARY)]
     square = problem.wavenumber**2
@@ -46,7 +46,7 @@ def ordinary(name: str, points: int = 400, weights: tuple[float, float] = (1e-4,
     inside = np.linspace(a, b, check_count("points", points, 2))[:, None]
     return Setup(
         name=name,
-        equation=f"u'' + {problem.wavenumber}^2 u = f, u = {problem.profile.formula}",
+        equation=f"u''{f' + {problem.wavenumber:g}^2 u' if square else ''} = f, u = {problem.profile.formula}",
         ranges=(problem.domain,),
         shape=Shape((1, 1), 4, (16, 32, 64), "affine"),
         terms=(

@@ -1,4 +1,4 @@
-"""The figure of a training: loss by step, and the solution with its error."""
+"""The figure of a training: loss by step, and the network with its error against the solution."""
 
 from __future__ import annotations
 
@@ -14,44 +14,106 @@ from refkan.training.starts import StartsResult
 SIDE = 120
 """Points each way of pictures over two variables; nine times as many for one."""
 
+SHOWN = 2000
+"""Points at which a network of more than two variables is compared with the solution."""
+
+DECADES = 5.0
+"""Errors are shown down to so many decades below the largest: along the lines where they vanish there is no end."""
+
 
 def to_png(setup: Setup, trained: StartsResult) -> bytes:
-    """Draw losses by step and, for one or two variables, the network, and how far it is from the solution."""
+    """Draw losses by step, the network, and how far it is from the solution: over one or two variables as pictures.
+
+    For more variables the values of the network are drawn against those of the solution.
+    """
     from matplotlib.figure import Figure  # drawing is the only part that needs it
 
-    canvas = Figure(figsize=(12, 3.4), layout="constrained")
-    loss, *rest = canvas.subplots(1, 3 if len(setup.ranges) <= 2 else 1, squeeze=False)[0]
-    done = 0
-    for level in trained.levels:
-        values = 2.0 * level.result.history.value
-        loss.semilogy(done + np.arange(values.size), values, label=f"{level.network.n_params} parameters")
-        done += values.size - 1
-    loss.set(xlabel="step", ylabel="loss", title=setup.name)
-    loss.legend(frameon=False, fontsize=8)
-    if rest:
-        draw_solution(setup, trained, *rest)
+    drawing = len(setup.ranges) <= 2
+    canvas = Figure(figsize=(12, 3.4) if drawing else (8, 3.4), layout="constrained")
+    loss, *rest = canvas.subplots(1, 3 if drawing else 2)
+    draw_losses(setup, trained, loss)
+    if not drawing:
+        draw_values(setup, trained, *rest)
+    elif len(setup.ranges) == 1:
+        draw_curves(setup, trained, *rest)
+    else:
+        draw_pictures(setup, trained, *rest)
     stream = io.BytesIO()
     canvas.savefig(stream, format="png", dpi=110, metadata={"Software": None})
     return stream.getvalue()
 
 
-def draw_solution(setup: Setup, trained: StartsResult, left: Any, right: Any) -> None:
-    """The network on the left, the logarithm of its error on the right."""
-    last = trained.levels[-1]
-    axes = [midpoints(low, high, SIDE if len(setup.ranges) == 2 else 9 * SIDE) for low, high in setup.ranges]
-    points = tensor_grid(*axes)
-    exact: FloatArray = np.asarray(setup.reference(points))[:, 0]
-    values = last.network(last.result.theta, setup.inputs(points))[:, 0]
-    wrong = np.log10(np.abs(values - exact) + 1e-16)
-    if len(axes) == 1:
-        left.plot(axes[0], values, label="network")
-        left.plot(axes[0], exact, "k--", lw=0.8, label="solution")
-        left.legend(frameon=False, fontsize=8)
-        right.plot(axes[0], wrong)
-        right.set(title="log10 |error|")
-        return
+def draw_losses(setup: Setup, trained: StartsResult, place: Any) -> None:
+    """Losses by step, level after level, with the true error that each ended with."""
+    done = 0
+    for level in trained.levels:
+        values = 2.0 * level.result.history.value
+        error = setup.error(level.network, level.result.theta)
+        steps = done + np.arange(values.size)
+        place.semilogy(steps, values, label=f"{level.network.n_params} parameters, error {error:.1e}")
+        done += values.size - 1
+    place.set(xlabel="step", ylabel="loss", title=setup.name)
+    place.xaxis.get_major_locator().set_params(integer=True)
+    place.legend(frameon=False, fontsize=8)
+
+
+def draw_values(setup: Setup, trained: StartsResult, place: Any) -> None:
+    """Values of the network against those of the solution at points of the grid."""
+    exact = setup.exact[:SHOWN]
+    place.plot(exact, values_at(setup, trained, setup.grid[:SHOWN]), ".", ms=2, label="network")
+    ends = [exact.min(), exact.max()]
+    place.plot(ends, ends, "k--", lw=0.8, label="solution")
+    place.set(xlabel="solution", ylabel="network", title=f"values at {exact.size} points")
+    place.legend(frameon=False, fontsize=8)
+
+
+def draw_curves(setup: Setup, trained: StartsResult, left: Any, right: Any) -> None:
+    """Functions of one variable, and the error."""
+    ((low, high),) = setup.ranges
+    x = midpoints(low, high, 9 * SIDE)
+    exact, values = solution_at(setup, x[:, None]), values_at(setup, trained, x[:, None])
+    left.plot(x, values, label="network")
+    left.plot(x, exact, "k--", lw=0.8, label="solution")
+    left.set(xlabel=setup.variables[0])
+    left.legend(frameon=False, fontsize=8)
+    right.semilogy(x, np.abs(values - exact), lw=0.8)
+    right.set(xlabel=setup.variables[0], title="|error|", ylim=shown_errors(values - exact))
+
+
+def draw_pictures(setup: Setup, trained: StartsResult, left: Any, right: Any) -> None:
+    """The network over two variables on the left, the logarithm of its error on the right."""
+    from matplotlib.colors import LogNorm
+
+    points = tensor_grid(*(midpoints(low, high, SIDE) for low, high in setup.ranges))
+    values = values_at(setup, trained, points)
+    wrong = values - solution_at(setup, points)
+    low, high = shown_errors(wrong)
+    pictures: tuple[tuple[Any, FloatArray, str, dict[str, Any]], ...] = (
+        (left, values, "network", {}),
+        (right, np.clip(np.abs(wrong), low, high), "|error|", {"norm": LogNorm(low, high)}),
+    )
     extent = [end for pair in setup.ranges for end in pair]
-    for place, picture, title in ((left, values, "network"), (right, wrong, "log10 |error|")):
-        image = place.imshow(picture.reshape(SIDE, SIDE).T, origin="lower", aspect="auto", extent=extent)
+    for place, picture, title, options in pictures:
+        image = place.imshow(picture.reshape(SIDE, SIDE).T, origin="lower", aspect="auto", extent=extent, **options)
         place.figure.colorbar(image, ax=place)
-        place.set(title=title)
+        place.set(title=title, xlabel=setup.variables[0], ylabel=setup.variables[1])
+
+
+def values_at(setup: Setup, trained: StartsResult, points: FloatArray) -> FloatArray:
+    """Values of the trained network at points (N, d)."""
+    last = trained.levels[-1]
+    values: FloatArray = last.network(last.result.theta, setup.inputs(points))[:, 0]
+    return values
+
+
+def solution_at(setup: Setup, points: FloatArray) -> FloatArray:
+    """Values of the solution at points (N, d)."""
+    values: FloatArray = np.asarray(setup.reference(points), dtype=float)[:, 0]
+    return values
+
+
+def shown_errors(wrong: FloatArray) -> tuple[float, float]:
+    """The range of errors that is shown; any range where there is no error, or a network that overflows."""
+    sizes = np.abs(wrong[np.isfinite(wrong)])
+    largest = float(sizes.max(initial=0.0)) or 1.0
+    return largest * 10.0**-DECADES, largest

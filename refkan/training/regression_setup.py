@@ -27,4 +27,5 @@ def regression(name: str = "regression", points: int = 20000, seed: int = 0) -> 
         reference=target,
         grid=target.sample(np.random.default_rng([seed, 1]), 20000),
         samples=target.sample(np.random.default_rng([seed, 0]), check_count("points", points, 1)),
+        variables=("x", "t") if name == "front" else ("x", "y"),
     )

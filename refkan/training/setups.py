@@ -68,6 +68,8 @@ class Setup:
         Ranges of the inputs of the network, those of the variables by default.
     samples : array (N, d), optional
         Regression: where the values of `reference` are given.
+    variables : tuple of str
+        Names of the first variables, for figures.
 
     Examples
     --------
@@ -91,6 +93,7 @@ class Setup:
     inputs: Callable[[FloatArray], FloatArray] = lambda points: points
     domain: tuple[Range, ...] | None = None
     samples: FloatArray | None = None
+    variables: tuple[str, ...] = ("x", "y")
 
     def kan(self, widths: Any = None, intervals: Any = None, order: int | None = None, **options: Any) -> Network:
         """Return the coarsest spline network, with the set-up's own choice for what is not given.
