@@ -17,26 +17,29 @@ CLAIMS = ("Q1",)
 
 SPLINE, RELU, DENSE = "splines, multilevel", "ReLU basis, multilevel", "MLP [2,16,16,1]"
 DECAYED = "splines, decaying rate"
-PUBLISHED_POINTS, OURS = "Levenberg-Marquardt, published points", "Levenberg-Marquardt, 97 x 97 points"
+PUBLISHED_POINTS, MORE_POINTS = "Levenberg-Marquardt, published points", "Levenberg-Marquardt, 97 x 97 points"
 
 RELU_FLOOR = 0.3
 
 DETAILS = """Network [3, 5, 1], cubic, with |x| as third input; weights 1e-2 (equation), 1e-1 (interface), 1 (boundary);
-residual-based attention on the equation, begun anew on each level. Adam with rate 1e-2 after a rise from 1e-4 in ten
-steps on each level, as published; in the row "decaying rate" it falls from 1e-2 to 1e-4 on each level. The MLP is for x and
-y alone, as its name says, with tanh; it takes as many steps as all levels together. Levenberg-Marquardt: our own rows, the
-better of 8 (quick: 2) starts after one refinement by its loss on the published points, weights 1e-2, 1 and 100; one row goes
-on to 380 parameters there, the other on 97 x 97 (quick: 33 x 33) points to the last level. Losses are those on the terms of
-each row; errors are relative, in the 2-norm over 200 x 200 midpoints. The quick size was cut from 250 to 150 steps a level for its time: at
-250 the error did not fall on the last level at the published rate (0.42, 0.178, 0.18, "holds as corrected"), so that the quick
-verdict is a borderline one."""
+residual-based attention on the equation, begun anew on each level. 4, 8, 16 and 32 intervals (quick: 2, 4 and 8), 49 x 49
+points (quick: 17 x 17). Adam with rate 1e-2 after a rise from 1e-4 in ten steps on each level, 1250 steps a level (quick:
+150), as published; in the row "decaying rate" it falls from 1e-2 to 1e-4 on each level. The MLP is for x and y alone, as its
+name says, with tanh; it takes as many steps as all levels together. Losses are those on the published terms; errors are
+relative, in the 2-norm over 200 x 200 midpoints. Rows with Levenberg-Marquardt are in Q5.
+
+The quick size had 4, 8 and 16 intervals at first, and came out now "holds", now "holds as corrected": 380 parameters on 289
+points of the equation are free to do as they like between them, and at the published rate the error did not fall on the
+last level (0.42, 0.178, 0.18 after 250 steps a level). It was changed to 2, 4 and 8 intervals, 100 to 220 parameters, so that
+there are more points than parameters on every level. Decided on seeds 100 to 105, which are not among those that are
+reported: there the error at the published rate fell at each refinement from every single seed (medians 1.06, 0.57, 0.22)."""
 
 
 def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
-    """Train all models; the quick size has 17 x 17 points, three levels, 150 steps a level and three seeds."""
-    seeds = range(3) if quick else range(6)
+    """Train all models from all seeds: 3 quickly, 5 at full size."""
+    seeds = range(3) if quick else range(5)
     return [verdict(runs(models(quick), quick, seeds, progress, checkpoints), list(seeds))]
 
 
@@ -52,24 +55,29 @@ def runs(
 
 
 def models(quick: bool) -> dict[str, Model]:
-    """The models of figure 6, and two of our own."""
-    levels, steps = (3, 150) if quick else (4, 1250)
+    """The models of figure 6, and one with a decaying rate."""
+    levels, steps, first = (3, 150, 2) if quick else (4, 1250, 4)
     setup, plain = poisson(), poisson(17 if quick else 49, level_set=False)
     schedule = (steps,) * levels
     constant = {"schedule": Ramped(1e-2)}
-    relu = setup.kan(basis="relu")
+    net, relu = (setup.kan(intervals=first, basis=basis) for basis in ("spline", "relu"))
     dense = plain.mlp([2, 16, 16, 1])
-    weights = (1e-2, 1.0, 100.0)
-    few, many = (poisson(n, weights) for n in ((17, 33) if quick else (49, 97)))
-    marquardt: dict[str, Any] = {"method": "levenberg-marquardt", "starts": 2 if quick else 8, "setup": few}
-    rest = 20 if quick else 60
     return {
-        SPLINE: Model(setup.kan(), schedule, Attended(), constant),
-        DECAYED: Model(setup.kan(), schedule, Attended(), {"schedule": Ramped(Decaying(1e-2, 1e-4, steps))}),
+        SPLINE: Model(net, schedule, Attended(), constant),
+        DECAYED: Model(net, schedule, Attended(), {"schedule": Ramped(Decaying(1e-2, 1e-4, steps))}),
         RELU: Model(relu, schedule, Attended(), constant),
         DENSE: Model(dense, (steps * levels,), Attended(), constant, setup=plain),
-        PUBLISHED_POINTS: Model(setup.kan(), (rest,) * 3, **marquardt),
-        OURS: Model(setup.kan(), (rest,) * levels, later=many, **marquardt),
+    }
+
+
+def own_models(quick: bool) -> dict[str, Model]:
+    """Levenberg-Marquardt, the better of several starts: on the published points, and on more from the third level on."""
+    few, many = (poisson(n, (1e-2, 1.0, 100.0)) for n in ((17, 33) if quick else (49, 97)))
+    options: dict[str, Any] = {"method": "levenberg-marquardt", "starts": 2 if quick else 8, "setup": few}
+    steps = 20 if quick else 60
+    return {
+        PUBLISHED_POINTS: Model(few.kan(), (steps,) * 3, **options),
+        MORE_POINTS: Model(few.kan(), (steps,) * (3 if quick else 4), later=many, **options),
     }
 
 
