@@ -27,6 +27,7 @@ from refkan import definitions
 from refkan.checks import dot_test
 from refkan.jets import blocks, input_hessian, mixed_derivative, polarisation_seeds
 from refkan.kernels import launch, local_jets, pointwise_jets
+from refkan.layers import spline_jets
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.jets import Channels
 from refkan.layers.pointwise_jets import PointwiseJet
@@ -425,16 +426,25 @@ def kernel_calls(order, n_second, n_outputs, seed=0):
     rows, z = rng.standard_normal((4, N, P, order)), rng.standard_normal((N, count, P))
     W, C = rng.standard_normal((N, count, P, order)), rng.standard_normal((P, dim, n_outputs))
     G, dy = rng.standard_normal((N, O, count, n_outputs)), rng.standard_normal((N, count, n_outputs))
-    width, tuples = (0,) * order, (0,) * count
+    lengths, firsts = ((0,) * order, (0,) * count), (0,) * K
+    packed = spline_jets.pack(C)
+    sums = (2, *packed.shape[:2], dim, local_jets.TILE)
     f, h = rng.standard_normal((4, N, P)), rng.standard_normal((N, O, count, P, order))
     g = rng.standard_normal((N, O, count, P))
     return [
         (local_jets.channel_rows, N, (rows, z, K), (N, count, P, order)),
         (local_jets.pull_back_rows, N, (rows, z, K, h), (N, O, count, P)),
-        (local_jets.contract, N, (start, W, C, width), (N, count, n_outputs)),
-        (local_jets.contract_few_outputs, N, (start, W, C), (N, count, n_outputs)),
-        (local_jets.pull_back_coefficients, 6, (start, W, dy, 3, width, tuples), (2, P, dim, n_outputs)),
-        (local_jets.pull_back_inputs, N, (start, rows, z, K, C, G, width), (N, O, count, P)),
+        (local_jets.contract, N, (start, W, packed, *lengths), (N, count, n_outputs)),
+        (local_jets.contract_few, N, (start, W, C, *lengths), (N, count, n_outputs)),
+        (local_jets.pull_back_coefficients, 6, (start, W, dy, 3, *lengths), sums),
+        (local_jets.pull_back_coefficients_few, 6, (start, W, dy, 3, *lengths), (2, P, dim, n_outputs)),
+        (
+            local_jets.pull_back_inputs,
+            N,
+            (start, rows, z, packed, G, *lengths, firsts, local_jets.LANES),
+            (N, O, count, P),
+        ),
+        (local_jets.pull_back_inputs_few, N, (start, rows, z, C, G, *lengths, firsts), (N, O, count, P)),
         (local_jets.scatter_jacobian, N, (start, W, G), (N, O, n_outputs, P, dim)),
         (pointwise_jets.compose, N, (f, z, K), (N, count, P)),
         (pointwise_jets.pull_back, N, (f, z, K, g), (N, O, count, P)),
@@ -442,7 +452,7 @@ def kernel_calls(order, n_second, n_outputs, seed=0):
     ]
 
 
-@pytest.mark.parametrize(("order", "n_second", "n_outputs"), [(4, 1, 6), (5, 2, 1)])
+@pytest.mark.parametrize(("order", "n_second", "n_outputs"), [(4, 1, 6), (5, 2, 1), (3, 2, 37)])
 def test_kernels_compiled_or_not_and_in_pieces(order, n_second, n_outputs):
     """The same operations in the same order; a compiler may still fuse a product and a sum. Pieces: the same bits."""
     for kernel, items, arguments, shape in kernel_calls(order, n_second, n_outputs):
@@ -456,13 +466,17 @@ def test_kernels_compiled_or_not_and_in_pieces(order, n_second, n_outputs):
         np.testing.assert_array_equal(whole, pieces)
 
 
-def test_the_two_contractions_agree():
-    calls = {call[0].__name__: call for call in kernel_calls(4, 1, 3)}
-    results = []
-    for kernel, items, arguments, shape in (calls["contract"], calls["contract_few_outputs"]):
-        results.append(np.zeros(shape))
-        kernel(0, items, *arguments, results[-1])
-    close(*results, 32 * EPS)
+@pytest.mark.parametrize("n_outputs", [1, 3, 40])
+def test_forms_for_few_and_many_outputs_agree(n_outputs):
+    calls = {call[0].__name__: call for call in kernel_calls(4, 1, n_outputs)}
+    for which in ("contract", "pull_back_coefficients", "pull_back_inputs"):
+        results = []
+        for kernel, items, arguments, shape in (calls[which], calls[f"{which}_few"]):
+            results.append(np.zeros(shape))
+            kernel(0, items, *arguments, results[-1])
+        if which == "pull_back_coefficients":
+            results[0] = np.stack([spline_jets.unpack(part, n_outputs) for part in results[0]])
+        close(*results, 32 * EPS)
 
 
 def test_bits_do_not_depend_on_threads(monkeypatch):

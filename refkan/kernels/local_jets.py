@@ -6,15 +6,25 @@ channels K+1.. the second derivatives v_d of the first few directions. A functio
     phi,    phi' u_d,    phi'' u_d^2 + phi' v_d,
 
 so that for basis functions b_i with derivatives rows[k, s, p, i] the channels of the basis are W[s, c, p, i], and a
-layer is y[s, c, q] = sum_p sum_i W[s, c, p, i] C[p, start[s, p] + i, q]. Coefficients lie as (P, dim, Q), as in
-`local_layer`. Cotangents g[s, o, c, q] have an axis o for several of them at once. `width` and `count` are sequences
-of as many items as a window has functions and a jet has channels: as tuples they tell the compiler how long short loops
-are.
+layer is y[s, c, q] = sum_p sum_i W[s, c, p, i] C[p, start[s, p] + i, q]. Cotangents g[s, o, c, q] have an axis o for
+several of them at once. `width`, `count` and `firsts` are sequences of as many items as a window has functions, a jet
+channels, and a jet first derivatives: as tuples they tell the compiler how long short loops are.
+
+Coefficients lie as (P, tiles, dim, TILE), the outputs in tiles of TILE of which the last is filled up with zeros, and
+are indexed as a flat array: offsets between the r rows of a window are then constants. A compiler that cannot see that
+rows are apart compares addresses before every short loop. A product and its sum may be fused (one rounding).
 """
 
 from __future__ import annotations
 
-from refkan.kernels.compilation import kernel
+import numpy as np
+
+from refkan.kernels.compilation import fused_kernel, kernel
+
+TILE = 32
+LANES = 8
+
+position = np.uint64
 
 
 @kernel
@@ -66,135 +76,190 @@ def pull_back_rows(first, last, rows, z, n_first, h, dz):
                         dz[s, o, 0, p] += bend * z[s, c, p]
 
 
-@kernel
-def contract(first, last, start, W, C, width, out):
-    """out[s, c, q] = sum_p sum_i W[s, c, p, i] C[p, start[s, p] + i, q]; start (N, P), out (N, channels, Q)."""
-    channels, n_inputs, n_outputs = W.shape[1], W.shape[2], out.shape[2]
+@fused_kernel
+def contract(first, last, start, W, C, width, count, out):
+    """out[s, c, q] = sum_p sum_i W[s, c, p, i] C[p, tile, start[s, p] + i, q]; start (N, P), out (N, channels, Q)."""
+    n_inputs, n_outputs = W.shape[2], out.shape[2]
+    order, channels = len(width), len(count)
+    tiles, dim = C.shape[1], C.shape[2]
+    flat = C.reshape(-1)
+    y, w = np.empty(channels * TILE), np.empty(channels * order)
     for s in range(first, last):
-        for c in range(channels):
-            y = out[s, c]
-            for q in range(n_outputs):
-                y[q] = 0.0
-        for p in range(n_inputs):
-            m = start[s, p]
-            for c in range(channels):
-                y = out[s, c]
-                for q in range(n_outputs):
-                    total = y[q]
-                    for i in range(len(width)):
-                        total += W[s, c, p, i] * C[p, m + i, q]
-                    y[q] = total
-
-
-@kernel
-def contract_few_outputs(first, last, start, W, C, out):
-    """The same for so few outputs that loops over them cost more than their work."""
-    channels, n_inputs, order = W.shape[1:]
-    for s in range(first, last):
-        for c in range(channels):
-            for q in range(out.shape[2]):
-                total = 0.0
-                for p in range(n_inputs):
+        for tile in range(tiles):
+            size = min(TILE, n_outputs - tile * TILE)
+            for k in range(channels * TILE):
+                y[k] = 0.0
+            for p in range(n_inputs):
+                for c in range(channels):
                     for i in range(order):
-                        total += W[s, c, p, i] * C[p, start[s, p] + i, q]
-                out[s, c, q] = total
+                        w[c * order + i] = W[s, c, p, i]
+                base = position(((p * tiles + tile) * dim + start[s, p]) * TILE)
+                for q in range(position((size + 3) // 4 * 4)):
+                    for c in range(len(count)):
+                        value = y[position(c * TILE) + q]
+                        for i in range(len(width)):
+                            value += w[c * order + i] * flat[base + position(i * TILE) + q]
+                        y[position(c * TILE) + q] = value
+            for c in range(channels):
+                for q in range(size):
+                    out[s, c, tile * TILE + q] = y[c * TILE + q]
 
 
-@kernel
+@fused_kernel
+def contract_few(first, last, start, W, C, width, count, out):
+    """The same for so few outputs that loops over them cost more than their work; C (P, dim, Q)."""
+    n_inputs, n_outputs = W.shape[2], out.shape[2]
+    for s in range(first, last):
+        for q in range(n_outputs):
+            for c in range(len(count)):
+                out[s, c, q] = 0.0
+            for p in range(n_inputs):
+                m = position(start[s, p])
+                for c in range(len(count)):
+                    value = 0.0
+                    for i in range(len(width)):
+                        value += W[s, c, p, i] * C[p, m + position(i), q]
+                    out[s, c, q] += value
+
+
+@fused_kernel
 def pull_back_coefficients(first, last, start, W, dy, groups, width, count, dC):
-    """dC[part, p, start + i, q] += sum_c W[s, c, p, i] dy[s, c, q] over the samples of each part; the parts add up.
+    """dC[part, p, tile, start + i, q] += sum_c W[s, c, p, i] dy[s, c, q] over samples of each part; the parts add up.
 
-    dy (N, channels, Q), dC (parts, P, dim, Q) zero on entry. Items are pairs of a part and a group of inputs; every
-    dC[part, p] has one owner.
+    dy (N, channels, Q), dC (parts, P, tiles, dim, TILE) zero on entry. Items are pairs of a part and a group of inputs;
+    every dC[part, p] has one owner.
     """
+    n_samples, n_inputs, n_outputs = dy.shape[0], W.shape[2], dy.shape[2]
+    order, channels = len(width), len(count)
+    parts, tiles, dim = dC.shape[0], dC.shape[2], dC.shape[3]
+    flat = dC.reshape(-1)
+    g, w = np.zeros(channels * TILE), np.empty(channels * order)
+    for task in range(first, last):
+        part, group = task // groups, task % groups
+        for s in range(part * n_samples // parts, (part + 1) * n_samples // parts):
+            for tile in range(tiles):
+                size = min(TILE, n_outputs - tile * TILE)
+                lanes = (size + 3) // 4 * 4
+                for c in range(channels):
+                    for q in range(size):
+                        g[c * TILE + q] = dy[s, c, tile * TILE + q]
+                    for q in range(size, lanes):
+                        g[c * TILE + q] = 0.0
+                for p in range(group * n_inputs // groups, (group + 1) * n_inputs // groups):
+                    for c in range(channels):
+                        for i in range(order):
+                            w[c * order + i] = W[s, c, p, i]
+                    base = position((((part * n_inputs + p) * tiles + tile) * dim + start[s, p]) * TILE)
+                    for q in range(position(lanes)):
+                        for i in range(len(width)):
+                            value = flat[base + position(i * TILE) + q]
+                            for c in range(len(count)):
+                                value += w[c * order + i] * g[position(c * TILE) + q]
+                            flat[base + position(i * TILE) + q] = value
+
+
+@fused_kernel
+def pull_back_coefficients_few(first, last, start, W, dy, groups, width, count, dC):
+    """The same for few outputs; dC (parts, P, dim, Q)."""
     n_samples, n_inputs, n_outputs, parts = dy.shape[0], W.shape[2], dy.shape[2], dC.shape[0]
-    channels = len(count)
     for task in range(first, last):
         part, group = task // groups, task % groups
         for s in range(part * n_samples // parts, (part + 1) * n_samples // parts):
             for p in range(group * n_inputs // groups, (group + 1) * n_inputs // groups):
-                m = start[s, p]
-                for i in range(len(width)):
-                    row = dC[part, p, m + i]
-                    # Channels by threes, as many as one direction has: one pass over the row.
-                    for c in range(0, channels - 2, 3):
-                        b0, b1, b2 = W[s, c, p, i], W[s, c + 1, p, i], W[s, c + 2, p, i]
-                        g0, g1, g2 = dy[s, c], dy[s, c + 1], dy[s, c + 2]
-                        for q in range(n_outputs):
-                            row[q] += b0 * g0[q] + (b1 * g1[q] + b2 * g2[q])
-                    for c in range(channels - channels % 3, channels):
-                        b, g = W[s, c, p, i], dy[s, c]
-                        for q in range(n_outputs):
-                            row[q] += b * g[q]
+                m = position(start[s, p])
+                for q in range(n_outputs):
+                    for i in range(len(width)):
+                        value = 0.0
+                        for c in range(len(count)):
+                            value += W[s, c, p, i] * dy[s, c, q]
+                        dC[part, p, m + position(i), q] += value
 
 
-@kernel
-def pull_back_inputs(first, last, start, rows, z, n_first, C, dy, width, dz):
-    """dz (N, O, channels, P) of dy (N, O, channels, Q): `pull_back_rows` of h = sum_q C[p, start + i, q] dy[.., q]."""
-    n_cotangents, channels, n_inputs = dz.shape[1:]
-    order, n_outputs = len(width), dy.shape[3]
-    whole, lanes = order - order % 4, n_outputs - n_outputs % 4
+@fused_kernel
+def pull_back_inputs(first, last, start, rows, z, C, dy, width, count, firsts, lanes, dz):
+    """dz (N, O, channels, P) of dy (N, O, channels, Q): `pull_back_rows` of h = sum_q C[p, start + i, q] dy[.., q].
+
+    With e_k (Q,) the derivatives of the edges of an input, sum_i b_i^(k) C[p, tile, start + i, q], it is made of sums
+    over q of dy e_1, dy e_2 and dy e_3, each as `lanes` = LANES interleaved sums: no addition waits for the one before.
+    """
+    n_cotangents, n_inputs, n_outputs = dy.shape[1], dz.shape[3], dy.shape[3]
+    order, channels, n_first = len(width), len(count), len(firsts)
+    dim, steps = C.shape[2], (n_outputs + LANES - 1) // LANES
+    flat = C.reshape(-1)
+    g = np.zeros(n_cotangents * steps * channels * LANES)
+    b, u, f = np.empty(3 * order), np.empty(channels), np.empty(channels * LANES)
     for s in range(first, last):
         for o in range(n_cotangents):
-            for p in range(n_inputs):
-                m = start[s, p]
+            for c in range(channels):
+                for q in range(n_outputs):
+                    g[((o * steps + q // LANES) * channels + c) * LANES + q % LANES] = dy[s, o, c, q]
+        for p in range(n_inputs):
+            for k in range(3):
+                for i in range(order):
+                    b[k * order + i] = rows[k + 1, s, p, i] if k + 1 < rows.shape[0] else 0.0
+            for c in range(channels):
+                u[c] = z[s, c, p]
+            for o in range(n_cotangents):
+                for k in range(channels * LANES):
+                    f[k] = 0.0
+                for step in range(steps):
+                    tile, rest = step // (TILE // LANES), step % (TILE // LANES)
+                    base = position(((p * C.shape[1] + tile) * dim + start[s, p]) * TILE + rest * LANES)
+                    at = position((o * steps + step) * channels * LANES)
+                    for q in range(position(lanes)):
+                        slope = bend = third = 0.0
+                        for i in range(len(width)):
+                            value = flat[base + position(i * TILE) + q]
+                            slope += b[i] * value
+                            bend += b[order + i] * value
+                            third += b[2 * order + i] * value
+                        total = f[q] + g[at + q] * slope
+                        for c in range(1, len(firsts) + 1):
+                            cotangent = g[at + position(c * LANES) + q]
+                            total += cotangent * (u[c] * bend)
+                            f[position(c * LANES) + q] += cotangent * slope
+                        for c in range(len(firsts) + 1, len(count)):
+                            cotangent, d = g[at + position(c * LANES) + q], c - n_first
+                            total += cotangent * (u[d] * u[d] * third + u[c] * bend)
+                            f[position(d * LANES) + q] += cotangent * (2.0 * u[d] * bend)
+                            f[position(c * LANES) + q] += cotangent * slope
+                        f[q] = total
                 for c in range(channels):
-                    g = dy[s, o, c]
+                    k = c * LANES
+                    low, high = (f[k] + f[k + 4]) + (f[k + 1] + f[k + 5]), (f[k + 2] + f[k + 6]) + (f[k + 3] + f[k + 7])
+                    dz[s, o, c, p] = low + high
+
+
+@fused_kernel
+def pull_back_inputs_few(first, last, start, rows, z, C, dy, width, count, firsts, dz):
+    """The same for few outputs; C (P, dim, Q)."""
+    n_cotangents, n_inputs = dz.shape[1], dz.shape[3]
+    n_first, top = len(firsts), rows.shape[0] - 1
+    for s in range(first, last):
+        for p in range(n_inputs):
+            m = position(start[s, p])
+            for o in range(n_cotangents):
+                for c in range(len(count)):
+                    dz[s, o, c, p] = 0.0
+                for q in range(C.shape[2]):
                     slope = bend = third = 0.0
-                    # Four rows of C at a time and four interleaved sums each, an order that vectorises.
-                    for i in range(0, whole, 4):
-                        c0, c1, c2, c3 = C[p, m + i], C[p, m + i + 1], C[p, m + i + 2], C[p, m + i + 3]
-                        a00 = a01 = a02 = a03 = a10 = a11 = a12 = a13 = 0.0
-                        a20 = a21 = a22 = a23 = a30 = a31 = a32 = a33 = 0.0
-                        for q in range(0, lanes, 4):
-                            g0, g1, g2, g3 = g[q], g[q + 1], g[q + 2], g[q + 3]
-                            a00 += c0[q] * g0
-                            a01 += c0[q + 1] * g1
-                            a02 += c0[q + 2] * g2
-                            a03 += c0[q + 3] * g3
-                            a10 += c1[q] * g0
-                            a11 += c1[q + 1] * g1
-                            a12 += c1[q + 2] * g2
-                            a13 += c1[q + 3] * g3
-                            a20 += c2[q] * g0
-                            a21 += c2[q + 1] * g1
-                            a22 += c2[q + 2] * g2
-                            a23 += c2[q + 3] * g3
-                            a30 += c3[q] * g0
-                            a31 += c3[q + 1] * g1
-                            a32 += c3[q + 2] * g2
-                            a33 += c3[q + 3] * g3
-                        h0, h1 = (a00 + a02) + (a01 + a03), (a10 + a12) + (a11 + a13)
-                        h2, h3 = (a20 + a22) + (a21 + a23), (a30 + a32) + (a31 + a33)
-                        for q in range(lanes, n_outputs):
-                            h0 += c0[q] * g[q]
-                            h1 += c1[q] * g[q]
-                            h2 += c2[q] * g[q]
-                            h3 += c3[q] * g[q]
-                        b = rows[1, s, p]
-                        slope += (h0 * b[i] + h1 * b[i + 1]) + (h2 * b[i + 2] + h3 * b[i + 3])
-                        if c > 0:
-                            b = rows[2, s, p]
-                            bend += (h0 * b[i] + h1 * b[i + 1]) + (h2 * b[i + 2] + h3 * b[i + 3])
-                        if c > n_first:
-                            b = rows[3, s, p]
-                            third += (h0 * b[i] + h1 * b[i + 1]) + (h2 * b[i + 2] + h3 * b[i + 3])
-                    for i in range(whole, order):
-                        row, h = C[p, m + i], 0.0
-                        for q in range(n_outputs):
-                            h += row[q] * g[q]
-                        slope += h * rows[1, s, p, i]
-                        if c > 0:
-                            bend += h * rows[2, s, p, i]
-                        if c > n_first:
-                            third += h * rows[3, s, p, i]
-                    dz[s, o, c, p] = slope
-                    if c > n_first:
-                        u = z[s, c - n_first, p]
-                        dz[s, o, 0, p] += third * u * u + bend * z[s, c, p]
-                        dz[s, o, c - n_first, p] += 2.0 * bend * u
-                    elif c > 0:
-                        dz[s, o, 0, p] += bend * z[s, c, p]
+                    for i in range(len(width)):
+                        value = C[p, m + position(i), q]
+                        slope += rows[1, s, p, i] * value
+                        if top > 1:
+                            bend += rows[2, s, p, i] * value
+                        if top > 2:
+                            third += rows[3, s, p, i] * value
+                    total = dy[s, o, 0, q] * slope
+                    for c in range(1, len(firsts) + 1):
+                        total += dy[s, o, c, q] * (z[s, c, p] * bend)
+                        dz[s, o, c, p] += dy[s, o, c, q] * slope
+                    for c in range(len(firsts) + 1, len(count)):
+                        cotangent, u = dy[s, o, c, q], z[s, c - n_first, p]
+                        total += cotangent * (u * u * third + z[s, c, p] * bend)
+                        dz[s, o, c - n_first, p] += cotangent * (2.0 * u * bend)
+                        dz[s, o, c, p] += cotangent * slope
+                    dz[s, o, 0, p] += total
 
 
 @kernel

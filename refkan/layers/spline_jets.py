@@ -44,17 +44,24 @@ class SplineJet(JetLinearization):
         self.C = np.ascontiguousarray(np.moveaxis(layer.unpack(theta)["coefficients"], 0, 2))
         self.value = self._contract(self.W, self.C)
 
+    @property
+    def _few(self) -> bool:
+        return self.layer.n_outputs <= FEW_OUTPUTS
+
+    @property
+    def _count(self) -> tuple[int, ...]:
+        return (0,) * self.channels.count
+
     def _operations(self, n_cotangents: int = 1) -> int:
         """Operations of one contraction of the jets of the basis with the coefficients, for each of the cotangents."""
         return 2 * self.W.size * self.layer.n_outputs * n_cotangents
 
     def _contract(self, W: Array, C: Array, start: IntArray | None = None) -> Array:
         out = np.empty((*W.shape[:2], C.shape[2]), np.result_type(W, C))
-        arguments = W.shape[0], self._operations(), self.basis.start if start is None else start, W, C
-        if C.shape[2] <= FEW_OUTPUTS:
-            launch(local_jets.contract_few_outputs, *arguments, out)
-        else:
-            launch(local_jets.contract, *arguments, self._width, out)
+        start = self.basis.start if start is None else start
+        few = self._few or np.iscomplexobj(out)
+        run, C = (local_jets.contract_few, C) if few else (local_jets.contract, pack(C))
+        launch(run, W.shape[0], self._operations(), start, W, C, self._width, self._count, out)
         return out
 
     @property
@@ -79,16 +86,16 @@ class SplineJet(JetLinearization):
         """Sums over samples of sum_c W[s, c, p, i] dy[s, c, q] at [p, start + i, q]: (P, dim, Q)."""
         P, Q = self.W.shape[2], dy.shape[2]
         parts = min(PARTS, max(1, dy.shape[0] // LEAST_SAMPLES))
-        groups = min(P, -(-P * dim * Q // GROUP_ENTRIES))
-        dC = np.zeros((parts, P, dim, Q))
-        launch(
-            local_jets.pull_back_coefficients, parts * groups, self._operations(),
-            start, self.W, dy, groups, self._width, (0,) * self.channels.count, dC,
-        )  # fmt: skip
+        columns = Q if self._few else local_jets.TILE * n_tiles(Q)
+        groups = min(P, -(-P * dim * columns // GROUP_ENTRIES))
+        few = self._few
+        dC = np.zeros((parts, P, dim, Q) if few else (parts, P, n_tiles(Q), dim, local_jets.TILE))
+        run = local_jets.pull_back_coefficients_few if few else local_jets.pull_back_coefficients
+        launch(run, parts * groups, self._operations(), start, self.W, dy, groups, self._width, self._count, dC)
         total = dC[0]
         for part in dC[1:]:
             total += part
-        return total
+        return total if few else unpack(total, Q)
 
     @cached_property
     def _knots(self) -> FreeKnots:
@@ -108,10 +115,12 @@ class SplineJet(JetLinearization):
         """Cotangents of (x, u, v) of every input, from those of the jets of the outputs."""
         G = np.ascontiguousarray(G)
         dz = np.empty((*G.shape[:3], self.layer.n_inputs))
-        launch(
-            local_jets.pull_back_inputs, G.shape[0], 2 * self._operations(G.shape[1]),
-            self.basis.start, self.basis.rows, self.z, self.channels.n_first, self.C, G, self._width, dz,
-        )  # fmt: skip
+        lengths = self._width, self._count, (0,) * self.channels.n_first
+        arguments = G.shape[0], 2 * self._operations(G.shape[1]), self.basis.start, self.basis.rows, self.z
+        if self._few:
+            launch(local_jets.pull_back_inputs_few, *arguments, self.C, G, *lengths, dz)
+        else:
+            launch(local_jets.pull_back_inputs, *arguments, pack(self.C), G, *lengths, local_jets.LANES, dz)
         return dz
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
@@ -125,3 +134,24 @@ class SplineJet(JetLinearization):
             s = np.empty((*G.shape[:2], layer.n_inputs, layer.intervals))
             self._knots.fill_jacobian(self.basis.start, self.W, G, s)
             out[:, :, size:] = s.reshape(*G.shape[:2], out.shape[2] - size)
+
+
+def n_tiles(n_outputs: int) -> int:
+    """Number of tiles of outputs."""
+    return -(-n_outputs // local_jets.TILE)
+
+
+def pack(C: FloatArray) -> FloatArray:
+    """Coefficients (P, dim, Q) as kernels want them, (P, tiles, dim, TILE), filled up with zeros."""
+    P, dim, Q = C.shape
+    packed = np.zeros((P, n_tiles(Q), dim, local_jets.TILE))
+    for tile in range(packed.shape[1]):
+        part = C[:, :, tile * local_jets.TILE : (tile + 1) * local_jets.TILE]
+        packed[:, tile, :, : part.shape[2]] = part
+    return packed
+
+
+def unpack(packed: FloatArray, n_outputs: int) -> FloatArray:
+    """Undo `pack`."""
+    P, tiles, dim, width = packed.shape
+    return np.moveaxis(packed, 1, 2).reshape(P, dim, tiles * width)[:, :, :n_outputs]
