@@ -15,6 +15,15 @@ from refkan.losses import Collocation, Side, Term, prescribed
 EXACT = [name for name, strategy in STRATEGIES.items() if strategy.exact]
 REFITS = [name for name, strategy in STRATEGIES.items() if not strategy.exact]
 VP, LM = "variable-projection", "levenberg-marquardt"
+METHODS = {
+    "gd": {"learning_rate": 0.05},
+    "adam": {"learning_rate": 0.01},
+    "lbfgs": {},
+    "lbfgs-fixed-step": {},
+    "gauss-newton": {},
+    LM: {},
+    VP: {},
+}
 STEP, KINK = 1 / np.sqrt(2), 1 / np.pi
 
 
@@ -60,6 +69,31 @@ def test_exact_refinements_leave_the_function_and_the_value_unchanged(strategy, 
         if not free:
             for t, s in zip(before.breakpoints, after.breakpoints, strict=True):
                 assert all(set(row) <= set(finer) for row, finer in zip(t, s, strict=True))
+
+
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_optimiser_trains_between_refinements(method, free):
+    """Whichever it is: the next round starts from the function that the last one left, and goes down from there."""
+    problem, theta = two_layers(free=free)
+    result = minimize_adaptive(problem, theta, "residual", method, steps=6, max_rounds=2, **METHODS[method])
+    assert len(result.rounds) == 3
+    assert result.history.change.max() <= 1e-14
+    for before, after in zip(result.rounds, result.rounds[1:], strict=False):
+        assert_allclose(after.start_value, before.value, rtol=1e-12)
+        assert after.n_params > before.n_params
+    assert result.value < problem.value(theta)
+    assert all(r.value <= r.start_value for r in result.rounds)
+
+
+def test_refinements_in_the_relu_basis_are_the_same_function_too():
+    """Relative to the contributions, which cancel there; the spline basis trains to lower values."""
+    problem, theta = two_layers(kind="relu")
+    result = minimize_adaptive(problem, theta, "residual", LM, steps=6, max_rounds=3)
+    assert result.history.change.max() <= 1e-14
+    assert result.network.layers[0].basis == "relu"
+    assert result.rounds[-1].n_params > problem.net.n_params
+    assert result.value < problem.value(theta)
 
 
 @pytest.mark.parametrize("strategy", REFITS)

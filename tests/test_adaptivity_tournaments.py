@@ -65,6 +65,22 @@ def test_the_first_start_is_the_one_that_a_single_start_has():
     assert one.value == many.stages[0].values[many.stages[0].starts.index(0)]
 
 
+def test_random_knots_give_free_knots_other_places_to_end():
+    """A step: where knots start decides how close to it they end; from uniform ones all end alike."""
+    x = (np.arange(400)[:, None] + 0.5) / 400
+    net = rk.kan([1, 1], order=3, intervals=6, free_knots=True)
+    problem = rk.LeastSquares(net, x, 1.0 * (x > 1 / np.sqrt(2)))
+    stages = [Stage(8, 0), Stage(8, 30)]
+    alike = run(problem=problem, stages=stages, method="variable-projection")
+    other = run(problem=problem, stages=stages, method="variable-projection", random_knots=True)
+    assert np.ptp(alike.stages[-1].values) < 1e-6 * alike.value  # the knots are the same: so is where they end
+    uniform = other.stages[-1].values[other.stages[-1].starts.index(0)]
+    assert uniform == pytest.approx(alike.value, rel=1e-6)
+    ends = other.stages[-1].values
+    assert ends[-1] > 100 * ends[0]
+    assert other.value < uniform
+
+
 def test_stored_stages_are_not_trained_again(tmp_path, monkeypatch):
     count = []
     train = tournaments.minimize
@@ -115,3 +131,5 @@ def test_types():
         run(stages=[3])
     with pytest.raises(TypeError, match="problem must be a LeastSquares"):
         tournament(None, np.random.default_rng(0), STAGES)
+    with pytest.raises(TypeError, match="random_knots must be a bool; got int"):
+        run(random_knots=1)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from refkan.adaptivity.changes import Change
+from refkan.adaptivity.random_knots import with_random_knots
 from refkan.arguments import check_count, check_type
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
@@ -99,6 +100,7 @@ def tournament(
     *,
     method: str = "variable-projection",
     scheme: str = "linear",
+    random_knots: bool = False,
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
     progress: Callable[[str], Any] | None = None,
     **options: Any,
@@ -119,6 +121,9 @@ def tournament(
         first is the statistics batch of node maps that need one, to the end.
     method, scheme : str
         As for `minimize` and `Network.initialize`.
+    random_knots : bool
+        Whether each start but the first has random breakpoints in all its splines (`with_random_knots`), not those of
+        the problem: where free knots end depends on where they start.
     checkpoints : Checkpoints or path, optional
         Each stage of each start is stored and not computed again.
     progress : callable, optional
@@ -150,12 +155,14 @@ def tournament(
     check_type("problem", problem, LeastSquares)
     check_type("problem.net", problem.net, Network)
     check_type("rng", rng, np.random.Generator)
+    check_type("random_knots", random_knots, bool)
     sizes = _check_stages(stages, problem.x.shape[0])
     store = checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
     order = rng.permutation(problem.x.shape[0])
     parts = [part_of(problem, order[:size]) if size < order.size else problem for size in sizes]
     began = time.perf_counter()
-    runs = [_Run.drawn(k, stream, parts[0], scheme) for k, stream in enumerate(rng.spawn(stages[0].survivors))]
+    streams = rng.spawn(stages[0].survivors)
+    runs = [_Run.drawn(k, stream, parts[0], scheme, random_knots and k > 0) for k, stream in enumerate(streams)]
     tables = []
     for number, (stage, part) in enumerate(zip(stages, parts, strict=True)):
         since = time.perf_counter()
@@ -188,9 +195,10 @@ class _Run:
     evaluations: int = 0
 
     @classmethod
-    def drawn(cls, number: int, rng: np.random.Generator, problem: LeastSquares, scheme: str) -> _Run:
+    def drawn(cls, number: int, rng: np.random.Generator, problem: LeastSquares, scheme: str, scattered: bool) -> _Run:
         assert isinstance(problem.net, Network)
-        return cls(number, *problem.net.initialize(rng, problem.x, scheme))
+        net = with_random_knots(problem.net, rng) if scattered else problem.net
+        return cls(number, *net.initialize(rng, problem.x, scheme))
 
     def trained(
         self, stage: Stage, problem: LeastSquares, method: str, options: dict[str, Any], store: Checkpoints | None
