@@ -3,12 +3,16 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from validation.benchmarks import layer
+from validation.benchmarks import watch as watch_module
 from validation.benchmarks.harness import (
     Case,
     CaseResult,
@@ -31,6 +35,7 @@ from validation.benchmarks.layer_case import LayerCase
 from validation.benchmarks.record import case_record
 from validation.benchmarks.rows import ROWS
 from validation.benchmarks.table import case_table, duration, notes
+from validation.benchmarks.watch import Watch, busy_seconds
 
 TRUTH = (np.array([1.0, -2.0, 3.0]), np.array([[4.0, 5.0], [6.0, 0.0]]))
 FAST = Settings(rounds=3, seconds_per_timing=0.0)
@@ -171,13 +176,46 @@ def test_rounds_are_interleaved_and_the_first_takes_turns():
     def timer(name: str) -> Callable[[], float]:
         return lambda: order.append(name) or float(len(order))
 
-    seconds = interleave({name: timer(name) for name in "abc"}, rounds=4)
+    seconds = interleave({name: timer(name) for name in "abc"}, rounds=4, watch=Watch())
     assert "".join(order) == "abc" + "bca" + "cab" + "abc"
     assert seconds == {"a": [1.0, 6.0, 8.0, 10.0], "b": [2.0, 4.0, 9.0, 11.0], "c": [3.0, 5.0, 7.0, 12.0]}
 
 
+def test_the_watch_sees_another_process():
+    if busy_seconds() is None:
+        pytest.skip("the system does not tell")
+    watch = Watch()
+    code = "import time\nend = time.perf_counter() + 1.0\nwhile time.perf_counter() < end: pass"
+    with watch:
+        other = subprocess.Popen([sys.executable, "-c", code])
+        time.sleep(1.0)
+    assert other.wait() == 0  # only now: children that were waited for are our own time
+    assert watch.elsewhere > 0.1
+    watch.reset()
+    assert watch.elsewhere is None
+
+
+def test_our_own_time_is_not_elsewhere(monkeypatch):
+    busy, own, clock = iter([10.0, 13.0, 20.0, 21.0]), iter([1.0, 2.0, 5.0, 6.0]), iter([0.0, 4.0, 9.0, 13.0])
+    monkeypatch.setattr(watch_module, "busy_seconds", lambda: next(busy))
+    monkeypatch.setattr(watch_module, "own_seconds", lambda: next(own))
+    monkeypatch.setattr(watch_module.time, "perf_counter", lambda: next(clock))
+    watch = Watch()
+    with watch:  # two seconds of something else in four
+        pass
+    assert watch.elsewhere == 0.5
+    with watch:  # nothing else in four
+        pass
+    assert watch.elsewhere == 0.25
+
+
+def test_a_case_knows_how_busy_the_machine_was():
+    elsewhere = task(Case("case", lambda: TRUTH, [contestant("ours")])).run(FAST).elsewhere
+    assert (elsewhere is None) == (busy_seconds() is None)
+
+
 def test_interleaving_nothing():
-    assert interleave({}, rounds=3) == {}
+    assert interleave({}, rounds=3, watch=Watch()) == {}
 
 
 class Clock:

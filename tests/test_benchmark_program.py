@@ -211,6 +211,6 @@ def test_megabytes_are_recorded():
 def test_settings_are_part_of_the_record(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "sources_digest", lambda row: "sources")
     settings = Settings(rounds=3, threads=1, without=frozenset({"torch"}))
-    document = record.Record(tmp_path, settings, load=0.25).document()
+    document = record.Record(tmp_path, settings).document()
     assert document["capsule"]["configuration"]["without"] == ["torch"]
     assert document["rows"] == {}

@@ -28,7 +28,7 @@ TARGET = Target("layer", "n = 4", "layer", {"n": 4}, ("fast", "slow"), 8.0)
 def document(**rows: list[CaseResult]) -> dict:
     """A record of cases, as JSON reads it back."""
     found = {
-        row.replace("_", "-"): {"key": "k", "cases": [case_record(case) | {"load": 0.1} for case in cases]}
+        row.replace("_", "-"): {"key": "k", "cases": [case_record(case) for case in cases]}
         for row, cases in rows.items()
     }
     return json.loads(json.dumps({"format": 2, "capsule": CAPSULE, "rows": found}, allow_nan=False))

@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     if load is not None and load > BUSY:
         _say(f"the machine is busy (load {load:.1f}): medians will scatter, see the fastest as well")
-    record = Record(arguments.output, settings, load)
+    record = Record(arguments.output, settings)
     status = _run_rows(arguments.names or list(ROWS), record, settings, arguments.fresh, arguments.seconds)
 
     document = record.document()

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from validation.benchmarks.watch import Watch
+
 SETTLE = 0.03
 """Seconds before each timing. The thread pools of some libraries spin for some 20 ms after their work, and would slow
 down whoever is timed next."""
@@ -130,6 +132,8 @@ class CaseResult:
     title: str
     entries: list[Entry]
     parameters: Parameters = field(default_factory=dict)
+    elsewhere: float | None = None
+    """Processors that were busy with something else while contestants were timed, on average, if it is known."""
 
     @property
     def disagreements(self) -> list[Entry]:
@@ -157,6 +161,8 @@ class Settings:
     without: frozenset[str] = frozenset()
     seconds_per_timing: float = 0.02
     progress: Callable[[str], None] = lambda text: None
+    watch: Watch = field(default_factory=Watch)
+    """Sees how busy the machine is with something else while contestants are timed."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,8 @@ class Task:
 
     def run(self, settings: Settings) -> CaseResult:
         """Measure all entries."""
-        return CaseResult(self.title, self.entries(settings), self.parameters)
+        settings.watch.reset()
+        return CaseResult(self.title, self.entries(settings), self.parameters, settings.watch.elsewhere)
 
 
 def task(case: Case, seconds_per_timing: float = 0.0) -> Task:
@@ -239,7 +246,7 @@ def affordable(timers: Iterable[Timer], rounds: int) -> int:
     return min(rounds, max(FEWEST, int(LONGEST / max(expected, 1e-7))))
 
 
-def interleave(timers: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def interleave(timers: Mapping[str, Callable[[], float]], rounds: int, watch: Watch) -> dict[str, list[float]]:
     """Call every timer once a round, the first of a round taking turns, and return its seconds by name.
 
     A disturbance of the machine thus falls on all alike, and none profits from always following the same one.
@@ -250,7 +257,8 @@ def interleave(timers: Mapping[str, Callable[[], float]], rounds: int) -> dict[s
         first = turn % len(names) if names else 0
         for name in names[first:] + names[:first]:
             time.sleep(SETTLE)
-            seconds[name].append(timers[name]())
+            with watch:
+                seconds[name].append(timers[name]())
     return seconds
 
 
@@ -284,7 +292,7 @@ def run_case(case: Case, settings: Settings, clock: Callable[[], float] = time.p
     gc.collect()
     gc.disable()  # a collection would be charged to whoever happens to run
     try:
-        seconds = interleave(timers, affordable(timers.values(), settings.rounds))
+        seconds = interleave(timers, affordable(timers.values(), settings.rounds), settings.watch)
     finally:
         gc.enable()
     for entry in entries:

@@ -77,7 +77,7 @@ def measure(contestants: Mapping[str, Limit], settings: Settings) -> list[Entry]
     for contestant in contestants.values():
         contestant.work()  # compiles
     timers = {name: Timer.of(contestant.work, settings.seconds_per_timing) for name, contestant in contestants.items()}
-    seconds = interleave(timers, affordable(timers.values(), settings.rounds))
+    seconds = interleave(timers, affordable(timers.values(), settings.rounds), settings.watch)
     return [
         Entry(name, "timed", seconds=[contestant.share * t for t in seconds[name]])
         for name, contestant in contestants.items()

@@ -125,14 +125,18 @@ def circumstances(document: Mapping[str, Any]) -> str:
     size = "quick sizes, " if settings["quick"] else ""
     return (
         f"{capsule['cpu']}, {settings['threads']} threads, {size}medians of up to {settings['rounds']} interleaved rounds,"
-        f" load before the runs {_loads(document)}; {versions}; {capsule['time'][:10]}."
+        f" {_elsewhere(document)}; {versions}; {capsule['time'][:10]}."
     )
 
 
-def _loads(document: Mapping[str, Any]) -> str:
-    """Return the range of the machine's load of one minute when the runs began: how quiet it was."""
-    found = [case["load"] for _, case in cases(document) if case["load"] is not None]
-    return f"{min(found):.1f} to {max(found):.1f}" if found else "unknown"
+def _elsewhere(document: Mapping[str, Any]) -> str:
+    """Return how quiet the machine was."""
+    found = sorted(case["elsewhere"] for _, case in cases(document) if case["elsewhere"] is not None)
+    if not found:
+        return "other load unknown"
+    return (
+        f"{found[len(found) // 2]:.2f} processors (at most {found[-1]:.2f}) busy with something else during the timings"
+    )
 
 
 def _picture(name: str, found: Mapping[str, str]) -> list[str]:

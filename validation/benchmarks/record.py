@@ -30,13 +30,11 @@ class Record:
     settings
         Those of the run. Cases that were measured under others, or by other sources, are dropped when the file is
         next written; sources are read here, once.
-    load
-        Load of the machine before the run, if it is known; kept with each case.
     """
 
-    def __init__(self, folder: Path, settings: Settings, load: float | None = None) -> None:
+    def __init__(self, folder: Path, settings: Settings) -> None:
         self.path = folder / NAME
-        self._load, self._git = load, git_hash()
+        self._git = git_hash()
         self._configuration = {
             "rounds": settings.rounds,
             "quick": settings.quick,
@@ -59,7 +57,7 @@ class Record:
 
     def put(self, row: str, result: CaseResult) -> dict[str, Any]:
         """Store a case in place of an earlier one of its title, write the file, and return what was stored."""
-        stored = case_record(result) | {"time": now(), "git": self._git, "load": self._load}
+        stored = case_record(result) | {"time": now(), "git": self._git}
         cases = self._rows[row]
         place = next((k for k, case in enumerate(cases) if case["title"] == result.title), len(cases))
         cases[place : place + 1] = [stored]
@@ -110,6 +108,7 @@ def case_record(result: CaseResult) -> dict[str, Any]:
         "title": result.title,
         "parameters": dict(result.parameters),
         "agreed": not result.disagreements,
+        "elsewhere": result.elsewhere,
         "entries": [_entry_record(result, entry) for entry in result.entries],
     }
 

@@ -95,7 +95,7 @@ def threads(case: LayerCase) -> Task:
             return lambda: float(child(code, **counts)[0])
 
         timers = {f"{count} thread(s)": on(count) for count in (settings.threads, 1)}  # one entry if both are 1
-        seconds = interleave(timers, min(settings.rounds, ROUNDS))
+        seconds = interleave(timers, min(settings.rounds, ROUNDS), settings.watch)
         return [Entry(name, "timed", seconds=seconds[name]) for name in timers]
 
     title = f"{case.title}, forward + backward, against threads"

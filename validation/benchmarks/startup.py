@@ -44,14 +44,14 @@ print(hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in
 """
 
 
-ROUNDS = 5
+ROUNDS, QUICK = 5, 2
 """Seconds a round, and little noise."""
 
 
 def tasks(settings: Settings) -> Iterator[Task]:
     """Yield the imports, then the first call with an empty and with a filled cache of compiled code."""
-    rounds = min(settings.rounds, ROUNDS)
-    yield Task("import, in a new interpreter", {"of": "import"}, lambda settings: _imports(rounds, settings.without))
+    rounds = min(settings.rounds, QUICK if settings.quick else ROUNDS)
+    yield Task("import, in a new interpreter", {"of": "import"}, lambda settings: _imports(rounds, settings))
     yield Task(
         "first forward + backward of a layer, in a new interpreter",
         {"of": "first call"},
@@ -80,13 +80,13 @@ def child(code: str, **variables: str) -> list[str]:
     return done.stdout.split()
 
 
-def _imports(rounds: int, without: frozenset[str]) -> list[Entry]:
+def _imports(rounds: int, settings: Settings) -> list[Entry]:
     entries, timers = [], {}
     for name, modules in IMPORTS:
         entry = Entry(name, "timed")
         entries.append(entry)
         missing = next((top for top in _tops(modules) if not installed(top)), None)
-        if name in without or missing is not None:
+        if name in settings.without or missing is not None:
             entry.status = "skipped"
             entry.reason = "left out" if missing is None else f"{missing} is not installed"
             continue
@@ -97,7 +97,7 @@ def _imports(rounds: int, without: frozenset[str]) -> list[Entry]:
             entry.status, entry.reason = "failed", str(error)
         else:
             timers[name] = timer
-    _fill(entries, interleave(timers, rounds))
+    _fill(entries, interleave(timers, rounds, settings.watch))
     return entries
 
 

@@ -1,0 +1,66 @@
+"""How busy the machine is with something else while contestants are timed."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+_STATISTICS = Path("/proc/stat")
+
+
+def busy_seconds() -> float | None:
+    """Return the seconds that all processors have been busy since the system started; None where it does not say."""
+    try:
+        fields = _STATISTICS.read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return None
+    user, nice, system, _idle, _waiting, interrupts, soft_interrupts, stolen = map(int, fields)
+    return (user + nice + system + interrupts + soft_interrupts + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def own_seconds() -> float:
+    """Return the processor time of this process and of the children that it has waited for."""
+    return sum(os.times()[:4])
+
+
+class Watch:
+    """Averages, over the blocks that it is entered for, the number of processors that did something else.
+
+    Examples
+    --------
+    >>> watch = Watch()
+    >>> with watch:
+    ...     total = sum(range(100_000))
+    >>> watch.elsewhere is None or watch.elsewhere >= 0.0
+    True
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all blocks."""
+        self._wall, self._elsewhere = 0.0, 0.0
+
+    def __enter__(self) -> Watch:
+        self._start = busy_seconds(), own_seconds(), time.perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        busy, own, start = self._start
+        wall, now = time.perf_counter() - start, busy_seconds()
+        if busy is not None and now is not None:
+            self._wall += wall
+            self._elsewhere += now - busy - (own_seconds() - own)
+
+    @property
+    def elsewhere(self) -> float | None:
+        """Processors busy with something else, on average; None if nothing was watched.
+
+        The system counts in hundredths of a second, so that short blocks are known roughly.
+        """
+        return max(0.0, self._elsewhere / self._wall) if self._wall > 0.0 else None
