@@ -10,7 +10,8 @@ from factories import samples
 from numpy.testing import assert_array_equal
 
 import refkan as rk
-from refkan.adaptivity import Cut, Freed, Refined, Stage, in_turn, tournament, tournaments
+from refkan.adaptivity import Cut, Freed, Refined, Stage, in_turn, tournament
+from refkan.hierarchy import stages as driver
 
 STAGES = (
     Stage(5, 3, samples=80),
@@ -83,8 +84,8 @@ def test_random_knots_give_free_knots_other_places_to_end():
 
 def test_stored_stages_are_not_trained_again(tmp_path, monkeypatch):
     count = []
-    train = tournaments.minimize
-    monkeypatch.setattr(tournaments, "minimize", lambda *a, **k: (count.append(1), train(*a, **k))[1])
+    train = driver.minimize
+    monkeypatch.setattr(driver, "minimize", lambda *a, **k: (count.append(1), train(*a, **k))[1])
     lines = []
     first = run(checkpoints=tmp_path, progress=lines.append)
     assert len(count) == 5 + 3 + 2 + 1

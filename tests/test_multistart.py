@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,7 @@ from test_hierarchy import Line, data
 
 import refkan as rk
 from refkan.checkpoints import Checkpoints
-from refkan.hierarchy import multistart
+from refkan.hierarchy import multistart, stages
 from refkan.hierarchy.work import interval_weight
 
 VP = "variable-projection"
@@ -99,8 +98,7 @@ def test_starts_resume(tmp_path, monkeypatch):
     first = run(checkpoints=tmp_path)
     files = len(list(tmp_path.glob("*.json")))
     assert files == 5 + 3 + 1
-    # The package's attribute of this name is the function.
-    monkeypatch.setattr(sys.modules["refkan.hierarchy.multistart"], "minimize", None)
+    monkeypatch.setattr(stages, "minimize", None)
     again = run(checkpoints=Checkpoints(tmp_path))
     np.testing.assert_array_equal(again.theta, first.theta)
     with pytest.raises(TypeError):

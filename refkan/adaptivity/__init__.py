@@ -1,7 +1,7 @@
 r"""Adaptive refinement: error indicators, marking, exact bisection, and the refits that they are compared with."""
 
 from refkan.adaptivity.bisection import bisect, may_be_cut
-from refkan.adaptivity.changes import Change, Cut, Fixed, Freed, Refined, in_turn
+from refkan.adaptivity.changes import Cut, Fixed, Freed, in_turn
 from refkan.adaptivity.driver import minimize_adaptive
 from refkan.adaptivity.indicators import derivative_jumps, residual_shares
 from refkan.adaptivity.layer_states import LayerState, layer_states
@@ -11,7 +11,9 @@ from refkan.adaptivity.refits import curvature_breakpoints, quantile_breakpoints
 from refkan.adaptivity.residual_points import sampled, squared_residuals
 from refkan.adaptivity.results import AdaptiveHistory, AdaptiveResult, Round
 from refkan.adaptivity.strategies import STRATEGIES, Refinement, Situation, Strategy
-from refkan.adaptivity.tournaments import Stage, StageTable, TournamentResult, tournament
+from refkan.adaptivity.tournaments import TournamentResult, tournament
+from refkan.hierarchy.changes import Change, Refined
+from refkan.hierarchy.stages import Stage, StageTable
 
 __all__ = [
     "STRATEGIES",

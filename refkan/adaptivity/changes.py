@@ -2,7 +2,7 @@ r"""Single changes of a network that leave its function as it is: refined, cut w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,26 +14,12 @@ from refkan.adaptivity.marking import check_fraction
 from refkan.adaptivity.strategies import STRATEGIES, Situation
 from refkan.arguments import check_choice, check_count
 from refkan.array_types import FloatArray
+from refkan.hierarchy.changes import Change
 from refkan.hierarchy.levels import on_network
 from refkan.nesting import free_layer
 from refkan.networks import Network
 
 EXACT = tuple(name for name, strategy in STRATEGIES.items() if strategy.exact)
-
-Change = Callable[[Any, FloatArray], tuple[Network, FloatArray]]
-"""(problem, theta) -> another network that is the same function, and its parameters."""
-
-
-@dataclass(frozen=True)
-class Refined:
-    """Every interval cut into `factor` equal ones, one number or one a layer, as by `Network.refine`."""
-
-    factor: int | tuple[int, ...] = 2
-
-    def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
-        """Apply it to the network of a problem."""
-        fine = problem.net.refine(self.factor)
-        return fine, problem.net.convert(theta, fine)
 
 
 @dataclass(frozen=True)

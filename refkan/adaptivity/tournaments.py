@@ -2,71 +2,21 @@ r"""Many starts that lose to each other stage by stage, the network changing in 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
+from time import process_time
 from typing import Any
 
 import numpy as np
 
-from refkan.adaptivity.changes import Change
 from refkan.adaptivity.random_knots import with_random_knots
 from refkan.arguments import check_count, check_type
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
-from refkan.hierarchy.fingerprints import fingerprint
-from refkan.hierarchy.multistart import part_of
-from refkan.hierarchy.unchanged import require_unchanged
+from refkan.hierarchy.stages import Stage, StageTable, compete
 from refkan.losses import LeastSquares
 from refkan.networks import Network
-from refkan.optimizers import minimize
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage of a tournament.
-
-    Attributes
-    ----------
-    survivors : int
-        How many starts are trained: those of the least values in the stage before.
-    steps : int
-        Of each training.
-    samples : int or None
-        On how many samples, None for all.
-    change : callable or None
-        What happens to the network first: `Refined`, `Freed`, `Cut`, several `in_turn`, or a function of one's own.
-    """
-
-    survivors: int
-    steps: int
-    samples: int | None = None
-    change: Change | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class StageTable:
-    """What became of the starts in one stage.
-
-    Attributes
-    ----------
-    starts : tuple of int
-        Numbers of the starts that were trained, in the order of their values.
-    values : ndarray
-        Their values afterwards, ascending.
-    n_params : int
-    samples : int
-    evaluations : int
-    seconds : float
-    """
-
-    starts: tuple[int, ...]
-    values: FloatArray
-    n_params: int
-    samples: int
-    evaluations: int
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,6 +30,7 @@ class TournamentResult:
     value : float
     stages : tuple of StageTable
     seconds : float
+        Processor time.
     """
 
     network: Network
@@ -158,73 +109,13 @@ def tournament(
     check_type("random_knots", random_knots, bool)
     sizes = _check_stages(stages, problem.x.shape[0])
     store = checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
-    order = rng.permutation(problem.x.shape[0])
-    parts = [part_of(problem, order[:size]) if size < order.size else problem for size in sizes]
-    began = time.perf_counter()
-    streams = rng.spawn(stages[0].survivors)
-    runs = [_Run.drawn(k, stream, parts[0], scheme, random_knots and k > 0) for k, stream in enumerate(streams)]
-    tables = []
-    for number, (stage, part) in enumerate(zip(stages, parts, strict=True)):
-        since = time.perf_counter()
-        runs = [run.trained(stage, part, method, options, store) for run in runs[: stage.survivors]]
-        runs.sort(key=lambda run: (run.value, run.number))
-        table = StageTable(
-            starts=tuple(run.number for run in runs),
-            values=np.array([run.value for run in runs]),
-            n_params=runs[0].net.n_params,
-            samples=sizes[number],
-            evaluations=sum(run.evaluations for run in runs),
-            seconds=time.perf_counter() - since,
-        )
-        tables.append(table)
-        if progress is not None:
-            progress(f"stage {number}: {len(runs)} starts on {sizes[number]} samples, best value {runs[0].value:.3g}")
-    return TournamentResult(
-        runs[0].net, runs[0].theta, runs[0].value, tuple(tables), seconds=time.perf_counter() - began
-    )
 
+    def draw(number: int, net: Network, stream: np.random.Generator) -> Network:
+        return with_random_knots(net, stream) if random_knots and number > 0 else net
 
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """One start on its way."""
-
-    number: int
-    net: Network
-    theta: FloatArray
-    value: float = np.inf
-    evaluations: int = 0
-
-    @classmethod
-    def drawn(cls, number: int, rng: np.random.Generator, problem: LeastSquares, scheme: str, scattered: bool) -> _Run:
-        assert isinstance(problem.net, Network)
-        net = with_random_knots(problem.net, rng) if scattered else problem.net
-        return cls(number, *net.initialize(rng, problem.x, scheme))
-
-    def trained(
-        self, stage: Stage, problem: LeastSquares, method: str, options: dict[str, Any], store: Checkpoints | None
-    ) -> _Run:
-        """Change the network and train it; what is stored is the parameters, for the network that the change makes."""
-        net, theta = self.net, self.theta
-        if stage.change is not None:
-            net, theta = stage.change(replace(problem, net=net), theta)
-            require_unchanged(self.net, self.theta, net, theta, problem.x)
-        here = replace(problem, net=net)
-
-        def task() -> dict[str, Any]:
-            result = minimize(here, theta, method, stage.steps, **options)
-            return {"theta": result.theta, "value": result.value, "evaluations": result.n_evaluations}
-
-        if store is None:
-            return replace(self, net=net, **task())
-        key = {
-            "task": "stage of a tournament",
-            "problem": fingerprint(here, "problem"),
-            "theta": fingerprint(theta),
-            "method": method,
-            "steps": stage.steps,
-            "options": fingerprint(options, "options"),
-        }
-        return replace(self, net=net, **store.run(key, task))
+    began = process_time()
+    best, tables = compete(problem, rng, stages, sizes, method, scheme, store, progress, options, draw=draw)
+    return TournamentResult(best.net, best.theta, best.value, tables, seconds=process_time() - began)
 
 
 def _check_stages(stages: Sequence[Stage], n_samples: int) -> list[int]:

@@ -13,38 +13,12 @@ import numpy as np
 from refkan.arguments import check_count, check_type
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
-from refkan.hierarchy.fingerprints import fingerprint
+from refkan.hierarchy.changes import Refined
 from refkan.hierarchy.multilevel import as_factors, check_schedule
-from refkan.hierarchy.unchanged import require_unchanged
+from refkan.hierarchy.stages import Stage, StageTable, compete
 from refkan.hierarchy.work import gradient_seconds, interval_weight
 from refkan.losses import LeastSquares
 from refkan.networks import Network
-from refkan.optimizers import minimize
-
-
-@dataclass(frozen=True, eq=False)
-class LevelTable:
-    """What became of the starts on one level.
-
-    Attributes
-    ----------
-    starts : tuple of int
-        Numbers of the starts that were trained, in the order of their values.
-    values : ndarray
-        Their values afterwards, ascending.
-    samples : int
-        How many samples they were trained on.
-    evaluations : int
-        Values with gradients, of all of them together.
-    seconds : float
-        Processor time, as in `Work`.
-    """
-
-    starts: tuple[int, ...]
-    values: FloatArray
-    samples: int
-    evaluations: int
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,7 +32,7 @@ class MultistartResult:
     network : Network
     value : float
         On the samples of the finest level.
-    levels : tuple of LevelTable
+    levels : tuple of StageTable
         Coarsest first.
     nominal : float
         ``sum evaluations weight/weight_L samples/N``: in evaluations of the finest network on all N samples.
@@ -70,7 +44,7 @@ class MultistartResult:
     theta: FloatArray
     network: Network
     value: float
-    levels: tuple[LevelTable, ...]
+    levels: tuple[StageTable, ...]
     nominal: float
     seconds: float
     unit: float
@@ -154,93 +128,25 @@ def multistart(
     kept = _check_survivors(survivors, len(steps))
     sizes = _check_samples(samples, len(steps), problem.x.shape[0])
     cuts = as_factors(factors, steps)
-    order = rng.permutation(problem.x.shape[0])
-    subsets = [part_of(problem, order[:size]) if size < order.size else problem for size in sizes]
+    stages = [
+        Stage(number, count, change=Refined(cuts[k - 1]) if k else None)
+        for k, (count, number) in enumerate(zip(steps, kept, strict=True))
+    ]
     store = checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
-
     began = process_time()
-    runs = [_Run.drawn(k, stream, subsets[0], scheme) for k, stream in enumerate(rng.spawn(kept[0]))]
-    key: dict[str, Any] = {}
-    if store is not None:
-        key = {"task": "level of a start", "problem": fingerprint(problem, "problem"), "method": method}
-        key |= {"options": fingerprint(options, "options")}
-    tables = []
-    for k, (count, number) in enumerate(zip(steps, kept, strict=True)):
-        since = process_time()
-        runs = runs[:number]
-        if k > 0:
-            runs = [run.refined(cuts[k - 1], subsets[k].x) for run in runs]
-        runs = [run.trained(subsets[k], method, count, options, store, key) for run in runs]
-        runs.sort(key=lambda run: (run.value, run.number))
-        table = LevelTable(
-            starts=tuple(run.number for run in runs),
-            values=np.array([run.value for run in runs]),
-            samples=sizes[k],
-            evaluations=sum(run.evaluations for run in runs),
-            seconds=process_time() - since,
-        )
-        tables.append(table)
-        if progress is not None:
-            progress(f"level {k}: {len(runs)} starts on {sizes[k]} samples, best value {runs[0].value:.3g}")
+    best, tables = compete(problem, rng, stages, sizes, method, scheme, store, progress, options, name="level")
     seconds = process_time() - began
-    best = runs[0]
     weights = [interval_weight(net) for net in _networks(net, cuts)]
     total = sum(t.evaluations * t.samples * w for t, w in zip(tables, weights, strict=True))
     return MultistartResult(
         theta=best.theta,
         network=best.net,
         value=best.value,
-        levels=tuple(tables),
+        levels=tables,
         nominal=total / (weights[-1] * problem.x.shape[0]),
         seconds=seconds,
         unit=gradient_seconds(replace(problem, net=best.net), best.theta),
     )
-
-
-def part_of(problem: LeastSquares, rows: Any) -> LeastSquares:
-    """Return least squares on some of the samples."""
-    weights = None if problem.weights is None else problem.weights[rows]
-    return replace(problem, x=problem.x[rows], y=problem.y[rows], weights=weights)
-
-
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """One start on its way."""
-
-    number: int
-    net: Network
-    theta: FloatArray
-    value: float = np.inf
-    evaluations: int = 0
-
-    @classmethod
-    def drawn(cls, number: int, rng: np.random.Generator, problem: LeastSquares, scheme: str) -> _Run:
-        assert isinstance(problem.net, Network)
-        return cls(number, *problem.net.initialize(rng, problem.x, scheme))
-
-    def refined(self, factor: Any, samples: FloatArray) -> _Run:
-        fine = self.net.refine(factor)
-        theta = self.net.convert(self.theta, fine)
-        require_unchanged(self.net, self.theta, fine, theta, samples)
-        return replace(self, net=fine, theta=theta)
-
-    def trained(
-        self,
-        problem: LeastSquares,
-        method: str,
-        steps: int,
-        options: dict[str, Any],
-        store: Checkpoints | None,
-        key: dict[str, Any],
-    ) -> _Run:
-        def task() -> dict[str, Any]:
-            result = minimize(replace(problem, net=self.net), self.theta, method, steps, **options)
-            return {"theta": result.theta, "value": result.value, "evaluations": result.n_evaluations}
-
-        if store is None:
-            return replace(self, **task())
-        here = {"network": fingerprint(self.net, "network"), "theta": fingerprint(self.theta), "steps": steps}
-        return replace(self, **store.run(key | here | {"samples": fingerprint(problem.x)}, task))
 
 
 def _networks(net: Network, factors: Sequence[Any]) -> list[Network]:

@@ -1,0 +1,25 @@
+r"""Changes of a network between two trainings that leave its function as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from refkan.array_types import FloatArray
+from refkan.networks import Network
+
+Change = Callable[[Any, FloatArray], tuple[Network, FloatArray]]
+"""(problem, theta) -> another network that is the same function, and its parameters."""
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Every interval cut into `factor` equal ones, one number or one a layer, as by `Network.refine`."""
+
+    factor: int | tuple[int, ...] = 2
+
+    def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
+        """Apply it to the network of a problem."""
+        fine = problem.net.refine(self.factor)
+        return fine, problem.net.convert(theta, fine)

@@ -1,0 +1,155 @@
+r"""Many starts that lose to each other stage by stage, the network changing in between: what is behind `multistart`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.checkpoints import Checkpoints
+from refkan.hierarchy.changes import Change
+from refkan.hierarchy.fingerprints import fingerprint
+from refkan.hierarchy.unchanged import require_unchanged
+from refkan.losses import LeastSquares
+from refkan.networks import Network
+from refkan.optimizers import minimize
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a tournament.
+
+    Attributes
+    ----------
+    survivors : int
+        How many starts are trained: those of the least values in the stage before.
+    steps : int
+        Of each training.
+    samples : int or None
+        On how many samples, None for all.
+    change : callable or None
+        What happens to the network first: `Refined`, of `refkan.adaptivity` `Freed`, `Cut` or several `in_turn`, or a
+        function of one's own.
+    """
+
+    survivors: int
+    steps: int
+    samples: int | None = None
+    change: Change | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StageTable:
+    """What became of the starts in one stage.
+
+    Attributes
+    ----------
+    starts : tuple of int
+        Numbers of the starts that were trained, in the order of their values.
+    values : ndarray
+        Their values afterwards, ascending.
+    n_params : int
+        Of the best of them.
+    samples : int
+        How many samples they were trained on.
+    evaluations : int
+        Values with gradients, of all of them together.
+    seconds : float
+        Processor time, as in `Work`.
+    """
+
+    starts: tuple[int, ...]
+    values: FloatArray
+    n_params: int
+    samples: int
+    evaluations: int
+    seconds: float
+
+
+def compete(
+    problem: LeastSquares,
+    rng: np.random.Generator,
+    stages: Sequence[Stage],
+    sizes: Sequence[int],
+    method: str,
+    scheme: str,
+    store: Checkpoints | None,
+    progress: Callable[[str], Any] | None,
+    options: dict[str, Any],
+    name: str = "stage",
+    draw: Callable[[int, Network, np.random.Generator], Network] = lambda number, net, rng: net,
+) -> tuple[Run, tuple[StageTable, ...]]:
+    """Run stages that have been checked, with so many samples each; return the best run and the tables.
+
+    draw(number, net, rng) is the network that a start begins with.
+    """
+    order = rng.permutation(problem.x.shape[0])
+    parts = [part_of(problem, order[:size]) if size < order.size else problem for size in sizes]
+    runs = []
+    for k, stream in enumerate(rng.spawn(stages[0].survivors)):
+        assert isinstance(problem.net, Network)
+        runs.append(Run(k, *draw(k, problem.net, stream).initialize(stream, parts[0].x, scheme)))
+    tables = []
+    for number, (stage, part) in enumerate(zip(stages, parts, strict=True)):
+        since = process_time()
+        runs = [run.trained(stage, part, method, options, store) for run in runs[: stage.survivors]]
+        runs.sort(key=lambda run: (run.value, run.number))
+        table = StageTable(
+            starts=tuple(run.number for run in runs),
+            values=np.array([run.value for run in runs]),
+            n_params=runs[0].net.n_params,
+            samples=sizes[number],
+            evaluations=sum(run.evaluations for run in runs),
+            seconds=process_time() - since,
+        )
+        tables.append(table)
+        if progress is not None:
+            progress(f"{name} {number}: {len(runs)} starts on {sizes[number]} samples, best value {runs[0].value:.3g}")
+    return runs[0], tuple(tables)
+
+
+def part_of(problem: LeastSquares, rows: Any) -> LeastSquares:
+    """Return least squares on some of the samples."""
+    weights = None if problem.weights is None else problem.weights[rows]
+    return replace(problem, x=problem.x[rows], y=problem.y[rows], weights=weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One start on its way."""
+
+    number: int
+    net: Network
+    theta: FloatArray
+    value: float = np.inf
+    evaluations: int = 0
+
+    def trained(
+        self, stage: Stage, problem: LeastSquares, method: str, options: dict[str, Any], store: Checkpoints | None
+    ) -> Run:
+        """Change the network and train it; what is stored is the parameters, for the network that the change makes."""
+        net, theta = self.net, self.theta
+        if stage.change is not None:
+            net, theta = stage.change(replace(problem, net=net), theta)
+            require_unchanged(self.net, self.theta, net, theta, problem.x)
+        here = replace(problem, net=net)
+
+        def task() -> dict[str, Any]:
+            result = minimize(here, theta, method, stage.steps, **options)
+            return {"theta": result.theta, "value": result.value, "evaluations": result.n_evaluations}
+
+        if store is None:
+            return replace(self, net=net, **task())
+        key = {
+            "task": "stage of a tournament",
+            "problem": fingerprint(here, "problem"),
+            "theta": fingerprint(theta),
+            "method": method,
+            "steps": stage.steps,
+            "options": fingerprint(options, "options"),
+        }
+        return replace(self, net=net, **store.run(key, task))
