@@ -164,6 +164,54 @@ def free_breakpoints(s: Array, domain: FloatArray) -> Array:
     return np.concatenate([ends[0], interior, ends[1]], axis=-1)
 
 
+def free_parameters(breakpoints: FloatArray) -> FloatArray:
+    r"""Parameters of mean 0 whose free breakpoints are these: s = log p, p = (q - eps/n)/(1 - eps), q the intervals.
+
+    An interval at its floor has p = 0, which no finite s gives, or what rounding made of 0. It gets p = 2^-52/n: all
+    such shares together move no breakpoint by more than the rounding of b - a, as every conversion does, and values
+    of a spline by the rounding of their largest slope times b - a. Its s is some 36 + log n below those of mean
+    intervals and its derivatives are as small as p, so that training leaves it where it is.
+
+    Parameters
+    ----------
+    breakpoints : array (P, n+1)
+        One increasing row for each input.
+
+    Returns
+    -------
+    array (P, n)
+
+    Raises
+    ------
+    ValueError
+        If an interval is shorter than its floor by more than rounding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.knots import free_breakpoints, free_parameters
+    >>> s = free_parameters(np.array([[0.0, 0.0025, 0.5, 0.75, 1.0]]))  # the first interval is at its floor
+    >>> free_breakpoints(s, np.array([[0.0, 1.0]])).round(12)
+    array([[0.    , 0.0025, 0.5   , 0.75  , 1.    ]])
+    """
+    eps, n = np.finfo(np.float64).eps, breakpoints.shape[1] - 1
+    length = breakpoints[:, -1:] - breakpoints[:, :1]
+    q = np.diff(breakpoints, axis=1) / length
+    p = (q - FLOOR / n) / (1 - FLOOR)
+    # Breakpoints are a plus up to n shares of b - a, each rounded, with 16 roundings of other kinds.
+    rounding = eps * (16 + n + 2 * np.abs(breakpoints).max(axis=1, keepdims=True) / length)
+    bad = np.argwhere(p < -rounding)
+    if bad.size:
+        i, m = map(int, bad[0])
+        raise ValueError(
+            f"free knots keep every interval at least {FLOOR} (b-a)/n = {FLOOR / n * length[i, 0]:g} long; "
+            f"got an interval of {q[i, m] * length[i, 0]:g} between breakpoints {m} and {m + 1} of input {i}"
+        )
+    s = np.log(np.maximum(p, eps / n))
+    centred: FloatArray = s - s.mean(axis=1, keepdims=True)
+    return centred
+
+
 def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> FloatArray:
     r"""Pull a cotangent of the interior breakpoints back to s.
 

@@ -18,7 +18,7 @@ import numpy as np
 from refkan.array_types import Array, FloatArray
 from refkan.errors import OutsideDomainError
 from refkan.layers.base import Layer, Linearization
-from refkan.node_maps import AffineMap, PointwiseMap, StatisticsMap
+from refkan.node_maps import AffineMap, PointwiseMap, StatisticsMap, affine
 
 if TYPE_CHECKING:
     from refkan.networks import Network
@@ -58,14 +58,16 @@ class MapState:
         """Evaluate; `layer` is for errors."""
         if isinstance(node_map, StatisticsMap):
             scale, shift = node_map.constants(y[:n_statistics], layer)
-            return cls(node_map, y, n_statistics, scale * y + shift, scale, shift)
+            return cls(node_map, y, n_statistics, affine(y, scale, shift), scale, shift)
         return cls(node_map, y, n_statistics, node_map.value(y), node_map.slope(y))
 
     def pull_back(self, dz: FloatArray) -> FloatArray:
         """Cotangent of y, through the constants too."""
-        dy: FloatArray = dz * self.slope
+        if self.slope.ndim == 2:
+            return dz * self.slope
+        dy = affine(dz, self.slope, np.zeros(self.slope.shape))
         if isinstance(self.node_map, StatisticsMap):
-            dscale, dshift = np.sum(dz * self.y, axis=0), dz.sum(axis=0)
+            dscale, dshift = np.einsum("sq,sq->q", dz, self.y), np.einsum("sq->q", dz)
             dy[: self.n_statistics] += self.node_map.constants_vjp(self.y[: self.n_statistics], dscale, dshift)
         return dy
 

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import refkan as rk
 from refkan.adaptivity import Fixed, Freed, Refined, minimize_adaptive, sampled, with_random_knots
 from refkan.hierarchy.unchanged import require_unchanged
+from refkan.knots import free_parameters
 
 KINK = 1 / np.pi
 METHODS = {
@@ -146,6 +147,42 @@ def test_knots_that_training_drew_close_to_their_floor_can_be_fixed_and_freed():
     free, again = Freed()(replace(problem, net=fixed), at)
     x = np.linspace(-0.5, 1.5, 301)[:, None]
     assert_allclose(free(again, x), problem.net(extreme, x), atol=1e-12)
+
+
+@pytest.mark.parametrize("lowest", [-1e4, -700.0, -60.0, -37.0])
+@pytest.mark.parametrize("domain", [(0.0, 1.0), (-3.0, 700.0), (1e5, 1e5 + 1.0)])
+def test_knots_at_their_floor_can_be_fixed_and_freed(domain, lowest, rng):
+    """Their softmax underflows, or drowns in the rounding of the breakpoints."""
+    n = 6
+    a, b = domain
+    x = rng.uniform(a, b, (40, 1))
+    net, theta = rk.kan([1, 2, 1], 4, n, domain=domain, free_knots=[True, False]).initialize(rng, x)
+    extreme = theta.copy()
+    net.layers[0].unpack(extreme)["s"][0] = [lowest, 0.0, lowest, lowest, 1.0, 0.3]
+    knots = net.layers[0].tables(extreme).breakpoints[0]
+    fixed, at = Fixed()(rk.LeastSquares(net, x, np.zeros((40, 1))), extreme)
+    free, again = Freed()(rk.LeastSquares(fixed, x, np.zeros((40, 1))), at)
+    assert np.isfinite(again).all()
+    moved = free.layers[0].tables(again).breakpoints[0]
+    rounding = EPS * ((16 + n) * (b - a) + 2 * np.abs(knots).max())
+    assert np.abs(moved - knots).max() <= rounding
+    # A breakpoint that moves by its rounding moves values by that times slopes: 6 c/h at most for cubic splines.
+    shortest = np.diff(knots).min()
+    c = np.abs(net.layers[0].unpack(extreme)["coefficients"]).max()
+    expected = net.layers[0].linearize(extreme[net.slices[0]], x).value
+    found = free.layers[0].linearize(again[free.slices[0]], x).value
+    assert np.abs(found - expected).max() <= 6 * c / shortest * rounding
+    if domain == (0.0, 1.0):
+        assert np.abs(found - expected).max() <= 1e-14 * np.abs(expected).max()
+    # And once more, from breakpoints that no longer move.
+    again_fixed, at_again = Fixed()(rk.LeastSquares(free, x, np.zeros((40, 1))), again)
+    assert np.abs(again_fixed(at_again, x) - free(again, x)).max() <= 1e-14 * max(1.0, np.abs(again).max())
+
+
+def test_intervals_below_their_floor_are_refused():
+    short = [[0.0, 0.0025 * (1 - 1e-9), 0.5, 0.75, 1.0]]
+    with pytest.raises(ValueError, match=r"at least 0.01 \(b-a\)/n = 0.0025 long; got an interval of 0.0025 between"):
+        free_parameters(np.array(short))
 
 
 def test_adaptive_training_of_free_knots_goes_on_from_where_they_are():

@@ -205,6 +205,16 @@ def test_a_spread_of_rounding_is_a_constant(name):
         node_maps.NODE_MAPS[name].bind(Y, DOMAINS, 0)
 
 
+@pytest.mark.parametrize("middle", [None, np.array([0.1, 6.0, -2.0])])
+def test_affine_kernel(middle):
+    y, scale, shift = activations(), np.array([2.0, -0.5, 3.0]), np.array([0.0, 1.0, -1.0])
+    found = node_maps.affine(y, scale, shift, middle)
+    np.testing.assert_array_equal(found, scale * (y - (0.0 if middle is None else middle)) + shift)
+    python = node_maps.affine(y + 0j, scale, shift, middle)  # complex numbers take the pure-Python form
+    np.testing.assert_array_equal(found, python.real)
+    assert node_maps.affine(y[:0], scale, shift).shape == (0, 3)
+
+
 # --- sabotage
 
 

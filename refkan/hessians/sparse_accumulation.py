@@ -30,7 +30,10 @@ CACHE_ENTRIES = 16384
 """Entries that the sums of one pair of slots may have, to stay in the second cache (128 kB)."""
 
 LEAST_WIDTH = 8
-"""Pairs (q, q') in a block that are worth a loop of their own."""
+"""Pairs (q, q') that a block has at least where there are so many."""
+
+FEW = 3
+"""Pairs in a block up to which loops over them are too short to be shared."""
 
 TASKS = 6
 """Pairs of slots times blocks that are wanted: what several threads can share evenly."""
@@ -107,7 +110,7 @@ class Sums:
         p, p_right = self.slot_pairs[0][only], self.slot_pairs[1][only]
         tasks = p.size * self.blocks
         operations = 2 * tasks * T.shape[1] * (a.width + 1) * b.width * self.width
-        run = kernels.accumulate if self.width >= LEAST_WIDTH else kernels.accumulate_few
+        run = kernels.accumulate if self.width > FEW else kernels.accumulate_few
         launch(
             run, tasks, operations, p, p_right,
             start, rows, right.start, right.values, a.lengths, b.lengths, T, self.sums[only],

@@ -10,7 +10,7 @@ import numpy as np
 
 from refkan.arguments import check_choice, check_count
 from refkan.array_types import Array, FloatArray
-from refkan.knots import FLOOR, extend_uniformly, free_breakpoints
+from refkan.knots import extend_uniformly, free_breakpoints, free_parameters
 from refkan.layers.base import Layer
 from refkan.local_basis import OUTSIDE, KnotTables
 from refkan.spaces import SplineSpace
@@ -195,21 +195,8 @@ class EdgeLayer(Layer):
         return np.concatenate([vectors, shifts])
 
     def starting_s(self) -> FloatArray:
-        r"""Parameters s whose free breakpoints are those of `spaces`: s = log((q - eps/n)/(1 - eps)), mean 0."""
-        n = self.intervals
-        breakpoints = np.array([space.breakpoints for space in self.spaces])
-        length = self.domains[:, 1:] - self.domains[:, :1]
-        q = np.diff(breakpoints, axis=1) / length
-        p = (q - FLOOR / n) / (1 - FLOOR)
-        bad = np.argwhere(p <= 0)
-        if bad.size:
-            i, m = map(int, bad[0])
-            raise ValueError(
-                f"free knots keep every interval longer than {FLOOR} (b-a)/n = {FLOOR / n * length[i, 0]:g}; "
-                f"got an interval of {q[i, m] * length[i, 0]:g} between breakpoints {m} and {m + 1} of input {i}"
-            )
-        s = np.log(p)
-        return s - s.mean(axis=1, keepdims=True)
+        """Parameters s (P, n) whose free breakpoints are those of `spaces`, see `knots.free_parameters`."""
+        return free_parameters(np.array([space.breakpoints for space in self.spaces]))
 
     def draw_spline_coefficients(self, rng: np.random.Generator) -> FloatArray:
         r"""Draw a random linear function on each edge plus noise, in B-spline coefficients (Q, P, dim).

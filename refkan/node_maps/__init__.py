@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.array_types import Array
-from refkan.node_maps.base import NodeMap, PointwiseMap, StatisticsMap
+from refkan.node_maps.base import NodeMap, PointwiseMap, StatisticsMap, affine
 from refkan.node_maps.pointwise import AffineMap, SigmoidMap, Unmapped
 from refkan.node_maps.statistics import KAPPA, MeanStdMap, MinMaxMap
 
@@ -29,7 +29,7 @@ def apply_map(node_map: NodeMap, y: Array, y_batch: Array, layer: int) -> Array:
     """Map activations y after a layer, given those of the statistics batch."""
     if isinstance(node_map, StatisticsMap):
         scale, shift = node_map.constants(y_batch, layer)
-        return scale * y + shift
+        return affine(y, scale, shift)
     assert isinstance(node_map, PointwiseMap)
     return node_map.value(y)
 
@@ -52,6 +52,7 @@ __all__ = [
     "SigmoidMap",
     "StatisticsMap",
     "Unmapped",
+    "affine",
     "apply_map",
     "same_map",
 ]

@@ -10,6 +10,8 @@ import numpy as np
 
 from refkan.array_types import Array, FloatArray
 from refkan.errors import DegenerateNodeError
+from refkan.kernels import node_maps as kernels
+from refkan.kernels.launch import launch
 
 
 class NodeMap(ABC):
@@ -125,6 +127,14 @@ class StatisticsMap(NodeMap):
 
         What remains is quadratic in the derivatives of scale and shift, and so of rank two at most for each node.
         """
+
+
+def affine(y: Array, scale: Array, shift: Array, middle: Array | None = None) -> Array:
+    """Return scale (y - middle) + shift for y (N, Q) and constants (Q,); middle is 0 by default."""
+    out = np.empty(y.shape, np.result_type(y, scale))
+    middle = np.zeros_like(scale) if middle is None else middle
+    launch(kernels.affine, y.shape[0], 3 * y.size, np.ascontiguousarray(y), middle, scale, shift, out)
+    return out
 
 
 def nonempty(y: FloatArray, layer: int, name: str) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import sigmoid, sigmoid_derivatives
-from refkan.node_maps.base import PointwiseMap, nonempty
+from refkan.node_maps.base import PointwiseMap, affine, nonempty
 from refkan.node_maps.statistics import MinMaxMap
 
 
@@ -56,7 +56,7 @@ class AffineMap(PointwiseMap):
         """Return scale y + shift."""
         assert self.scale is not None
         assert self.shift is not None
-        return self.scale * y + self.shift
+        return affine(y, self.scale, self.shift) if y.ndim == 2 else self.scale * y + self.shift
 
     def slope(self, y: Array) -> Array:
         """Return scale."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
-from refkan.node_maps.base import StatisticsMap, require_spread
+from refkan.node_maps.base import StatisticsMap, affine, require_spread
 
 KAPPA = 2.5
 """How many standard deviations of the activations reach from the middle to an end of the domain."""
@@ -32,7 +32,8 @@ class MeanStdMap(StatisticsMap):
         """Return scale = half/(kappa std), shift = mid - scale mean."""
         mean, std, reach, middle = self._parts(Y)
         # A constant node has a std of rounding size, not exactly 0.
-        require_spread(std.real, np.abs(Y).max(axis=0), layer, "standard deviation")
+        size = np.abs(np.ascontiguousarray(Y.T)).max(axis=1)
+        require_spread(std.real, size, layer, "standard deviation")
         scale = reach / std
         return scale, middle - scale * mean
 
@@ -42,7 +43,7 @@ class MeanStdMap(StatisticsMap):
         scale = reach / std
         dmean = -scale * dshift
         dstd = -(scale / std) * (dscale - mean * dshift)
-        return (dmean + dstd * (Y - mean) / std) / Y.shape[0]
+        return affine(Y, dstd / (std * Y.shape[0]), dmean / Y.shape[0], mean)
 
     def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
         """dstd = <Y - mean, dY>/(S std); dscale = -(scale/std) dstd; dshift = -dscale mean - scale dmean."""
