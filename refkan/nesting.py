@@ -14,7 +14,8 @@ from refkan.errors import KnotError
 from refkan.layers import ChebyshevLayer, EdgeLayer, Layer, SiluLayer
 from refkan.local_basis import KnotTables
 from refkan.spaces import SplineSpace
-from refkan.transfer import prolong, prolongation_matrix, require_nested
+from refkan.transfer import prolongation_matrix, require_nested
+from refkan.transfer.insertion import apply_rows, prolongation_rows
 
 E = TypeVar("E", bound=EdgeLayer)
 
@@ -133,8 +134,9 @@ def convert_layer(layer: Layer, theta: FloatArray, target: Layer, k: int, allow_
         c = np.stack([c[:, p] @ P.T for p, P in enumerate(matrices)], axis=1)
     else:
         c = convert_coefficients(layer, theta, c, layer.basis, "spline")
-        pairs = _nested_spaces(coarse, fine, k)
-        c = np.stack([prolong(*pair, c[:, p]) for p, pair in enumerate(pairs)], axis=1)
+        u, c = c, np.empty((*c.shape[:2], target.dim))
+        for (space, finer), inputs in _alike(_nested_spaces(coarse, fine, k)):
+            c[:, inputs] = apply_rows(*prolongation_rows(space.knots, finer.knots, space.order), u[:, inputs])
         c = convert_coefficients(target, empty, c, "spline", target.basis)
     result: FloatArray = target.pack(coefficients=c, **blocks)
     return result
@@ -172,7 +174,18 @@ def _padding(layer: ChebyshevLayer, target: ChebyshevLayer, k: int) -> sp.csr_ar
 
 def _matrices(pairs: list[tuple[SplineSpace, SplineSpace]], basis: str) -> list[sp.csr_array]:
     """P of each input."""
-    return [prolongation_matrix(coarse, fine, basis) for coarse, fine in pairs]
+    matrices: dict[int, sp.csr_array] = {}
+    for (coarse, fine), inputs in _alike(pairs):
+        matrices |= dict.fromkeys(inputs, prolongation_matrix(coarse, fine, basis))
+    return [matrices[p] for p in range(len(pairs))]
+
+
+def _alike(pairs: list[tuple[SplineSpace, SplineSpace]]) -> list[tuple[tuple[SplineSpace, SplineSpace], list[int]]]:
+    """Different pairs, each with the inputs that have it: knots that all inputs share need one computation."""
+    inputs: dict[int, list[int]] = {}
+    for p, pair in enumerate(pairs):
+        inputs.setdefault(id(pair), []).append(p)
+    return [(pairs[members[0]], members) for members in inputs.values()]
 
 
 def _require_alike(layer: EdgeLayer, target: EdgeLayer, k: int) -> None:
@@ -226,10 +239,18 @@ def _cut_alike(layer: EdgeLayer, target: EdgeLayer) -> bool:
 
 
 def _nested_spaces(coarse: KnotTables, fine: KnotTables, k: int) -> list[tuple[SplineSpace, SplineSpace]]:
-    """Coarse and fine space of each input, fine breakpoints that are coarse ones up to rounding set to them."""
-    pairs = []
+    """Coarse and fine space of each input, fine breakpoints that are coarse ones up to rounding set to them.
+
+    Inputs with the same knots get one and the same pair.
+    """
+    pairs: list[tuple[SplineSpace, SplineSpace]] = []
+    found: dict[tuple[bytes, bytes], tuple[SplineSpace, SplineSpace]] = {}
     r = coarse.order
     for p, (t, s) in enumerate(zip(coarse.knots, fine.knots.copy(), strict=True)):
+        key = t.tobytes(), s.tobytes()
+        if key in found:
+            pairs.append(found[key])
+            continue
         breakpoints, interior = coarse.breakpoints[p], s[r - 1 : s.size - r + 1]
         at = np.searchsorted(breakpoints, interior).clip(1, breakpoints.size - 1)
         left, right = breakpoints[at - 1], breakpoints[at]
@@ -243,5 +264,6 @@ def _nested_spaces(coarse: KnotTables, fine: KnotTables, k: int) -> list[tuple[S
             require_nested(*pair)
         except KnotError as error:
             raise KnotError(f"layer {k}, input {p}: {error}") from None
+        found[key] = pair
         pairs.append(pair)
     return pairs

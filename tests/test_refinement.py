@@ -532,12 +532,22 @@ def test_breakpoints_too_close_to_be_free():
         net.with_free_knots()
 
 
+def test_inputs_of_different_knots_keep_their_own_prolongation():
+    rng = np.random.default_rng(0)
+    for knots in ([[0.2], [0.2], [0.2]], [[0.2], [0.7], [0.2]], [[0.2], [0.7], [0.9]]):
+        net = NetworkCase("spline").build().insert(1, knots)
+        net, theta = net.initialize(rng, samples(40))
+        fine = net.refine()
+        assert_same_function(net, theta, fine, net.convert(theta, fine))
+        np.testing.assert_allclose(net.prolongation(fine) @ theta, net.convert(theta, fine), rtol=0, atol=1e-14)
+
+
 # --- sabotage
 
 
-def wrong_prolong(change):
-    right = nesting.prolong
-    return lambda coarse, fine, c: change(right(coarse, fine, c))
+def wrong_rows(change):
+    right = nesting.apply_rows
+    return lambda start, values, c: change(right(start, values, c))
 
 
 @pytest.mark.parametrize(
@@ -556,7 +566,7 @@ def test_sabotage_of_the_coefficients_is_noticed(monkeypatch, case, change):
     net, theta = trained(case)
     fine = net.refine()
     assert_same_function(net, theta, fine, net.convert(theta, fine))
-    monkeypatch.setattr(nesting, "prolong", wrong_prolong(change))
+    monkeypatch.setattr(nesting, "apply_rows", wrong_rows(change))
     with pytest.raises(AssertionError):
         assert_same_function(net, theta, fine, net.convert(theta, fine))
 

@@ -128,7 +128,7 @@ def test_blocks_without_data_do_not_divide_by_zero():
 
 
 def test_ways_to_transfer_agree():
-    result = transfer_cost.measure(4, 5, 3000, 1)
+    result = transfer_cost.measure(4, (5, 5), 3000, 1)
     assert max(result["changes"].values()) < 1e-12
     assert set(result["ratios"]) == {"least squares", "banded normal equations"}
     assert transfer_cost.few_samples() > 1e-3
