@@ -170,7 +170,7 @@ def complementary(results: list[dict[str, Any]], case: Case, spline: str = "spli
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Measure for 20 seeds."""
-    n_samples, steps = (400, 40) if quick else (2000, 150)
+    n_samples, steps = (400, 40) if quick else (1000, 80)
     results = []
     for seed in SEEDS:
         progress(f"M1: seed {seed}")
