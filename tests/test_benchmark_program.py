@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from validation.benchmarks import __main__ as program
-from validation.benchmarks import page, record, rows, threads
+from validation.benchmarks import page, record, rows, threads, watch
 from validation.benchmarks.harness import Case, CaseResult, Contestant, Entry, Settings, Task, Timed, task
 
 TRUTH = (np.array([1.0, -2.0, 3.0]),)
@@ -46,6 +46,7 @@ def row(monkeypatch):
     monkeypatch.setitem(sys.modules, "fake_row", module)
     monkeypatch.setitem(rows.ROWS, "fake", "fake_row")
     monkeypatch.setattr(record, "sources_digest", lambda row: "sources")
+    monkeypatch.setattr(watch, "busy_seconds", lambda: None)  # no more rounds on a busy machine
     monkeypatch.setattr(threads, "pin", lambda number: None)  # this process has started numpy long ago
     return found
 
@@ -99,6 +100,19 @@ def test_cases_of_other_sources_are_not_kept(row, tmp_path, monkeypatch):
     run(tmp_path)
     assert len(row.calls) == 2
     assert len(stored(tmp_path)["rows"]["fake"]["cases"]) == 1
+
+
+def test_disturbed_cases_are_measured_again_if_asked(row, tmp_path, capsys):
+    row.case("a case", TRUTH)
+    run(tmp_path)
+    document = stored(tmp_path)
+    document["rows"]["fake"]["cases"][0]["elsewhere"] = 0.5
+    (tmp_path / record.NAME).write_text(json.dumps(document))
+    run(tmp_path)
+    run(tmp_path, "--disturbed", "0.6")
+    assert len(row.calls) == 1
+    run(tmp_path, "--disturbed", "0.4")
+    assert len(row.calls) == 2
 
 
 def test_an_interruption_loses_nothing_that_is_finished(row, tmp_path, capsys):

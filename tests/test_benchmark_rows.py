@@ -8,7 +8,17 @@ import importlib.util
 import numpy as np
 import pytest
 
-from validation.benchmarks import curves, degrees, dense_evaluation, layer, limits, network, scaling, spline_evaluation
+from validation.benchmarks import (
+    curves,
+    degrees,
+    dense_evaluation,
+    layer,
+    limits,
+    network,
+    scaling,
+    spline_evaluation,
+    watch,
+)
 from validation.benchmarks.gauss_newton import network as build
 from validation.benchmarks.gauss_newton_case import GaussNewtonCase
 from validation.benchmarks.harness import Case, CaseResult, Limit, Settings, installed, run_case
@@ -17,6 +27,12 @@ from validation.benchmarks.rows import ROWS
 
 FAST = Settings(quick=True, rounds=2, seconds_per_timing=0.0)
 SMALL = GaussNewtonCase((2, 3, 4, 1), 5, 60)
+
+
+@pytest.fixture(autouse=True)
+def undisturbed(monkeypatch):
+    """No more rounds on a busy machine."""
+    monkeypatch.setattr(watch, "busy_seconds", lambda: None)
 
 
 def test_our_sweeps_of_a_network_agree_with_scipy():

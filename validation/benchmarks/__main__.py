@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import math
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from validation.benchmarks.record import Record
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
-
-# Load of one minute from which on a comparison is worth a warning: half a processor busy with something else.
-BUSY = 0.5
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,6 +36,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--threads", type=int, default=2, metavar="N", help="of every library (default: %(default)s)")
     p.add_argument("--without", action="append", default=[], metavar="PEER", help="leave a contestant out")
     p.add_argument("--fresh", action="store_true", help="measure again what the record holds")
+    p.add_argument(
+        "--disturbed",
+        type=float,
+        default=math.inf,
+        metavar="P",
+        help="measure again what was timed while more than P processors were busy with something else",
+    )
     p.add_argument("--seconds", type=float, default=math.inf, metavar="S", help="begin no case after so long")
     p.add_argument("--list", action="store_true", help="list the rows, run nothing")
     p.add_argument("--output", type=Path, default=Path("validation-report"), metavar="DIR", help="default: %(default)s")
@@ -76,11 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         p.error(str(error))
 
     settings = Settings(arguments.quick, rounds, arguments.threads, frozenset(arguments.without), progress=_say)
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    if load is not None and load > BUSY:
-        _say(f"the machine is busy (load {load:.1f}): medians will scatter, see the fastest as well")
     record = Record(arguments.output, settings)
-    status = _run_rows(arguments.names or list(ROWS), record, settings, arguments.fresh, arguments.seconds)
+    status = _run_rows(arguments.names or list(ROWS), record, settings, arguments)
 
     document = record.document()
     if not any(cases(document)):
@@ -94,8 +94,9 @@ def _say(text: str) -> None:
     print(f"... {text}", file=sys.stderr, flush=True)
 
 
-def _run_rows(names: Sequence[str], record: Record, settings: Settings, fresh: bool, seconds: float) -> int:
+def _run_rows(names: Sequence[str], record: Record, settings: Settings, arguments: argparse.Namespace) -> int:
     """Run or keep every case of the rows, printing tables as they come, and return the exit code."""
+    from validation.benchmarks.harness import DISTURBED
     from validation.benchmarks.table import case_table, notes
 
     start, failed = time.perf_counter(), False
@@ -103,13 +104,15 @@ def _run_rows(names: Sequence[str], record: Record, settings: Settings, fresh: b
         for name in names:
             done = []
             for task in importlib.import_module(ROWS[name]).tasks(settings):
-                case = None if fresh else record.kept(name, task.title)
+                case = None if arguments.fresh else record.kept(name, task.title, arguments.disturbed)
                 if case is None:
-                    if time.perf_counter() - start > seconds:
+                    if time.perf_counter() - start > arguments.seconds:
                         _say(f"{name}: time is up before {task.title}; run again to go on")
                         return INTERRUPTED
                     _say(f"{name}: {task.title}")
                     case = record.put(name, task.run(settings))
+                    if (case["elsewhere"] or 0.0) > DISTURBED:
+                        _say(f"disturbed: {case['elsewhere']:.2f} processors were busy with something else")
                 else:
                     _say(f"{name}: {task.title}: kept")
                 print(case_table(case), end="\n\n", flush=True)

@@ -18,6 +18,9 @@ SETTLE = 0.03
 """Seconds before each timing. The thread pools of some libraries spin for some 20 ms after their work, and would slow
 down whoever is timed next."""
 
+DISTURBED = 0.1
+"""Processors busy with something else, on average, from which on a round is disturbed."""
+
 LONGEST = 10.0
 """Seconds of a case's rounds from which on there are fewer of them, but no fewer than:"""
 FEWEST = 5
@@ -249,17 +252,27 @@ def affordable(timers: Iterable[Timer], rounds: int) -> int:
 def interleave(timers: Mapping[str, Callable[[], float]], rounds: int, watch: Watch) -> dict[str, list[float]]:
     """Call every timer once a round, the first of a round taking turns, and return its seconds by name.
 
-    A disturbance of the machine thus falls on all alike, and none profits from always following the same one.
+    A disturbance of the machine thus falls on all alike, and none profits from always following the same one. Rounds
+    that are DISTURBED by other processes are made up for by as many more, at most; the least disturbed ones count,
+    chosen for all contestants at once and by what others did alone, and are those that `watch` has seen in the end.
     """
     names = list(timers)
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(rounds):
+    found: list[tuple[float, dict[str, float], Watch]] = []
+    for turn in range(2 * rounds):
+        if sum(elsewhere <= DISTURBED for elsewhere, _, _ in found) == rounds:
+            break
         first = turn % len(names) if names else 0
-        for name in names[first:] + names[:first]:
-            time.sleep(SETTLE)
-            with watch:
-                seconds[name].append(timers[name]())
-    return seconds
+        seconds, seen = {}, Watch()
+        with seen:
+            for name in names[first:] + names[:first]:
+                time.sleep(SETTLE)
+                seconds[name] = timers[name]()
+        found.append((seen.elsewhere or 0.0, seconds, seen))
+    quietest = sorted(range(len(found)), key=lambda turn: found[turn][0])[:rounds]
+    kept = [found[turn] for turn in sorted(quietest)]
+    for _, _, seen in kept:
+        watch.include(seen)
+    return {name: [seconds[name] for _, seconds, _ in kept] for name in names}
 
 
 def run_case(case: Case, settings: Settings, clock: Callable[[], float] = time.perf_counter) -> CaseResult:

@@ -51,9 +51,15 @@ class Record:
             if stored["key"] == self._keys.get(row):
                 self._rows[row] = stored["cases"]
 
-    def kept(self, row: str, title: str) -> dict[str, Any] | None:
-        """Return the stored case of that title; one in which something failed is measured again."""
-        return next((case for case in self._rows[row] if case["title"] == title and not _failed(case)), None)
+    def kept(self, row: str, title: str, disturbed: float = math.inf) -> dict[str, Any] | None:
+        """Return the stored case of that title, unless it must be measured again.
+
+        That is so where something failed, and where more than `disturbed` processors were busy with something else.
+        """
+        for case in self._rows[row]:
+            if case["title"] == title and not _failed(case) and (case["elsewhere"] or 0.0) <= disturbed:
+                return case
+        return None
 
     def put(self, row: str, result: CaseResult) -> dict[str, Any]:
         """Store a case in place of an earlier one of its title, write the file, and return what was stored."""

@@ -22,7 +22,8 @@ def busy_seconds() -> float | None:
 
 def own_seconds() -> float:
     """Return the processor time of this process and of the children that it has waited for."""
-    return sum(os.times()[:4])
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
 
 
 class Watch:
@@ -56,6 +57,11 @@ class Watch:
         if busy is not None and now is not None:
             self._wall += wall
             self._elsewhere += now - busy - (own_seconds() - own)
+
+    def include(self, other: Watch) -> None:
+        """Count the blocks of another watch as well."""
+        self._wall += other._wall
+        self._elsewhere += other._elsewhere
 
     @property
     def elsewhere(self) -> float | None:
