@@ -474,9 +474,20 @@ def test_activations_that_leave_the_domain_name_the_term():
         Collocation(net, [equation(samples(9))]).value(3.0 * theta)
 
 
-@pytest.mark.parametrize("make", [lambda: Side(np.empty((0, 2))), lambda: prescribed("ends", np.empty((0, 2)), 0.0)])
-def test_interfaces_without_points_are_refused(make):
-    with pytest.raises(ValueError, match="points must hold at least one point; got none"):
+NOWHERE = np.empty((0, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda: Side(NOWHERE), "points"),
+        (lambda: prescribed("ends", NOWHERE, 0.0), "points of term 'ends'"),
+        (lambda: periodicity("periodic", NOWHERE, NOWHERE, [1.0, 0.0]), "points of term 'periodic'"),
+        (lambda: flux_jump("jump", Side(NOWHERE, AXES[:1], orders=1), None, (1.0, 2.0)), "points"),
+    ],
+)
+def test_interfaces_without_points_are_refused(make, what):
+    with pytest.raises(ValueError, match=f"{what} must hold at least one point; got none"):
         make()
 
 

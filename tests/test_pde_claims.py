@@ -48,6 +48,7 @@ def made(**levels):
 def no_pictures(monkeypatch):
     monkeypatch.setattr("validation.verdicts.Figure.from_matplotlib", lambda *arguments: None)
     monkeypatch.setattr(allen_cahn_success, "exact_end", lambda: np.zeros(256))
+    monkeypatch.setattr(residual_bandwidth, "exact_at", lambda t: np.zeros(256))
 
 
 def staircases(spline, decayed=(0.5, 0.6), relu=(1.0, 0.9)):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from refkan.training.allen_cahn_setup import allen_cahn_solution
 from validation.allen_cahn_runs import OURS, RELU, SETUP, SPLINE, T, X, half_energy, runs, spectrum
 from validation.parts import Parts
 from validation.pde_runs import medians, without
@@ -17,6 +18,9 @@ from validation.verdicts import Figure, Verdict, judge
 CLAIMS = ("Q4",)
 
 RELU_GROWTH = 1.2
+
+SECTIONS = (0.5, 1.0)
+"""Times at which solutions are drawn."""
 
 DETAILS = """ The residual of the equation is taken on 65 times and 256 places after each level, transformed in x, and its energy
 averaged over the times; the half-energy bandwidth is the mode below which half of the energy is. Training removes low
@@ -89,18 +93,37 @@ def draw(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 
 
 def draw_sections(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Draw the energy of the residual by mode, level by level, with half-energy bandwidths."""
+    """Draw cross-sections, level by level: the solution at two times, and the energy of the residual by mode."""
     names = (SPLINE, RELU, OURS)
-    canvas = Drawing(figsize=(10, 3.2), layout="constrained")
-    for axes, name in zip(canvas.subplots(1, len(names), sharey=True), names, strict=True):
+    canvas = Drawing(figsize=(10, 7.2), layout="constrained")
+    rows = canvas.subplots(len(SECTIONS) + 1, len(names), sharex="row", sharey="row")
+    for column, name in enumerate(names):
+        *solutions, energies = rows[:, column]
         for k, level in enumerate(found[name][0]["levels"]):
+            label = f"{level['parameters']} parameters"
+            for place, t in zip(solutions, SECTIONS, strict=True):
+                place.plot(X, level["solution"][np.argmin(abs(t - T))], color=f"C{k}", lw=1, label=label)
             energy = spectrum(level["residual"]) / X.size**2
-            axes.loglog(np.arange(energy.size) + 1, energy, color=f"C{k}", lw=1, label=f"{level['parameters']} parameters")
-            axes.axvline(half_energy(energy) + 1, color=f"C{k}", lw=0.8, ls=":")
-        axes.set(title=name, xlabel="mode in x, plus 1")
-        axes.legend(frameon=False, fontsize=7)
+            energies.loglog(np.arange(energy.size) + 1, energy, color=f"C{k}", lw=1, label=label)
+            energies.axvline(half_energy(energy) + 1, color=f"C{k}", lw=0.8, ls=":")
+        for place, t in zip(solutions, SECTIONS, strict=True):
+            place.plot(X, exact_at(t), "k--", lw=0.8, label="spectral solution")
+            place.set(xlabel="x")
+            if column == 0:
+                place.set_ylabel(f"u(x, {t:g})")
+        solutions[0].set_title(name, fontsize=10)
+        energies.set(xlabel="mode in x, plus 1")
+        if column == 0:
+            energies.set_ylabel("energy of the residual")
+    rows[0, 0].legend(frameon=False, fontsize=7)
     return Figure.from_matplotlib(
         canvas,
         "residual-cross-sections",
-        "Energy of the residual by Fourier mode in x, mean over t, first seed; dotted: half-energy bandwidth.",
+        "First seed, level by level: the solution at two times, and the energy of the residual by Fourier mode in x, mean "
+        "over t; dotted: half-energy bandwidth.",
     )
+
+
+def exact_at(t: float) -> np.ndarray:
+    """The spectral solution at a time on the grid."""
+    return allen_cahn_solution(np.column_stack([X, np.full_like(X, t)]))[:, 0]

@@ -30,7 +30,7 @@ def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, wei
     >>> term.n_residuals
     2
     """
-    side = Side(points)
+    side = Side(_some(name, points))
     if callable(target):
         return Term(name, (side,), lambda x, u: u - target(x), lambda x, u: (1.0,), weight)
     values = np.broadcast_to(numbers("target", target), (side.points.shape[0],))
@@ -48,7 +48,7 @@ def periodicity(name: str, left: Any, right: Any, direction: Any, weight: float 
     weight : float
     """
     first = np.atleast_2d(numbers("direction", direction))
-    sides = Side(left, first, orders=1), Side(right, first, orders=1)
+    sides = Side(_some(name, left), first, orders=1), Side(_some(name, right), first, orders=1)
 
     def residual(x: Array, u: Array, u_d: Array, v: Array, v_d: Array) -> Array:
         return np.stack([u - v, u_d - v_d], axis=1)
@@ -89,3 +89,10 @@ def flux_jump(
         return a * u_n - b * v_n
 
     return Term(name, (left, right), residual, lambda *_: (0.0, a, 0.0, -b), weight)
+
+
+def _some(name: str, points: Any) -> Any:
+    """Points as they came, if there are any."""
+    if np.shape(points)[:1] == (0,):
+        raise ValueError(f"points of term {name!r} must hold at least one point; got none")
+    return points
