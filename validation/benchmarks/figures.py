@@ -81,6 +81,10 @@ def targets_figure(outcomes: Sequence[Outcome]) -> Canvas:
     axes.set_yticks(range(len(outcomes)), labels, fontsize=6.5)
     axes.axvline(1.0, color="0.4", lw=0.8)
     axes.set(xscale="log", xlabel="measured over asked (asked over measured, where less is better)")
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if low <= tick <= high]
+    axes.set_xticks(ticks, map(str, ticks))
+    axes.minorticks_off()
     axes.set_ylim(len(outcomes) - 0.5, -0.5)
     axes.grid(axis="x", which="both", color="0.92")
     return canvas
@@ -126,7 +130,7 @@ def machine_figure(measured: Sequence[CaseData]) -> Canvas:
     layers = [case for case in measured if case["parameters"]["of"] == "layer"]
     values = [case for case in measured if case["parameters"]["of"] == "evaluation"]
 
-    names = [f"({c['parameters']['P']}, {c['parameters']['Q']})\nn = {c['parameters']['n']}" for c in layers]
+    names = [f"({c['parameters']['P']},{c['parameters']['Q']})\nn = {c['parameters']['n']}" for c in layers]
     operations = [24 * c["parameters"]["N"] * c["parameters"]["P"] * c["parameters"]["Q"] for c in layers]
     for key, colour in (("refkan", COLOURS["refkan"]), (DGEMM, "0.6")):
         rates = [1e-9 * count / _median(case, key) for count, case in zip(operations, layers, strict=True)]
