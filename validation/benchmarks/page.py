@@ -81,9 +81,8 @@ def section(document: Mapping[str, Any]) -> str:
     outcomes = judge(document)
     return f"""{HEADING}
 `python -m validation.benchmarks` times the library against the peers that are installed, interleaved, once their results
-agree. Asked and measured (medians of the ratios within rounds, of the fastest contestant's time over ours where a line
-says no more), {markdown.tally(outcomes)} met; quartiles, times and what limits them are on the
-[page on speed](docs/speed.md):
+agree. What was asked and what was measured: medians of their time over ours within a round, unless a line says otherwise.
+Targets met: {markdown.tally(outcomes)}. Quartiles, times, figures and what limits them: [speed](docs/speed.md).
 
 {markdown.grouped_table(outcomes)}
 {circumstances(document)} The table is written from the record of a run:

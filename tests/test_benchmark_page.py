@@ -1,0 +1,30 @@
+"""The committed page on speed shows the committed record, and the record is a complete one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from validation.benchmarks import page
+from validation.benchmarks.figures import captions
+from validation.benchmarks.record import trimmed
+from validation.benchmarks.targets import judge
+
+
+@pytest.fixture(scope="module")
+def document():
+    return json.loads((page.ROOT / page.RECORD).read_text(encoding="utf-8"))
+
+
+def test_the_page_is_what_the_command_makes_of_the_record(document):
+    assert trimmed(document) == document
+    assert (page.ROOT / page.PAGE).read_text(encoding="utf-8") == page.page(document)
+    for name in captions(document, judge(document)):
+        assert (page.ROOT / page.PAGE).with_name(f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_section_of_the_readme_is_what_the_command_makes_of_the_record(document):
+    readme = (page.ROOT / page.README).read_text(encoding="utf-8")
+    assert page.section(document) in readme
+    assert page.replace_section(readme, page.section(document)) == readme
