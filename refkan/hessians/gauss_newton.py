@@ -34,9 +34,9 @@ def gauss_newton(
     "dense" writes chunks of rows of J and leaves the products to BLAS. "sparse" adds, for each sample, the r r' numbers
     that a pair of edges contributes, and writes no row of J. "auto" takes what `choose_path` expects to be faster. The
     two agree to 1e-13 of the sums of absolute contributions. Under mean-std and min-max maps J = J_f + E S (J_f at
-    fixed constants, E the derivative in the constants, S theirs in theta); the sparse path then adds
-    (J_f^T W E) S / N, its transpose, and S^T (E^T W E) S / N, with E = J_f V from the layers' own coefficients where
-    these can do what the constants do.
+    fixed constants, E the derivative in the constants, S theirs in theta); both paths then add (J_f^T W E) S / N, its
+    transpose, and S^T (E^T W E) S / N, with E = J_f V where a layer's own coefficients can do what the constants do.
+    Where they cannot, the dense path writes E S into the rows.
 
     Parameters
     ----------
@@ -128,11 +128,15 @@ def _dense(points: Points, by_layer: bool) -> list[FloatArray]:
     slices = points.net.slices
     sizes = [where.stop - where.start for where in slices] if by_layer else [points.net.n_params]
     matrices = [np.zeros((m, m), order="F") for m in sizes]
-    for parts in jacobian_chunks(points, 1.0 / points.n_samples, by_layer):
+    V = parameters_for_constants(points) if points.n_constants and not by_layer else None
+    for parts in jacobian_chunks(points, 1.0 / points.n_samples, by_layer, constants=V is None):
         for H, J in zip(matrices, parts, strict=True):
             # J.T is in Fortran order: no copies, neither of J nor of H.
             dsyrk(1.0, J.T, beta=1.0, c=H, lower=1, overwrite_c=1)
-    return [mirror(H.T) for H in matrices]
+    matrices = [mirror(H.T) for H in matrices]
+    if V is not None:
+        correct_by_parameters(matrices[0], V, points.constant_gradients)
+    return matrices
 
 
 def _sparse(points: Points, by_layer: bool) -> list[FloatArray]:

@@ -71,10 +71,12 @@ def chunk_bytes(points: Points) -> int:
     return size * (rows + points.sweep_bytes) + 8 * points.n_constants * points.net.n_params
 
 
-def jacobian_chunks(points: Points, scale: float, by_layer: bool) -> Iterator[list[FloatArray]]:
+def jacobian_chunks(
+    points: Points, scale: float, by_layer: bool, constants: bool = True
+) -> Iterator[list[FloatArray]]:
     """Rows of sqrt(W scale) J, chunk by chunk: one array (rows, M), or one (rows, m_k) for each layer.
 
-    The arrays are used again for the next chunk.
+    The arrays are used again for the next chunk. Without `constants` those of node maps are held fixed: J_f.
     """
     size = min(rows_in_chunk(points), points.n_samples)
     widths = [where.stop - where.start for where in points.net.slices] if by_layer else [points.net.n_params]
@@ -83,18 +85,20 @@ def jacobian_chunks(points: Points, scale: float, by_layer: bool) -> Iterator[li
         parts = [buffer[: rows.stop - rows.start] for buffer in buffers]
         for part in parts:
             part[...] = 0.0
-        fill_rows(points, sweep, rows, scale, parts)
+        fill_rows(points, sweep, rows, scale, parts, constants)
         yield [part.reshape(part.shape[0] * part.shape[1], part.shape[2]) for part in parts]
 
 
-def fill_rows(points: Points, sweep: Sweep, rows: slice, scale: float, out: Sequence[FloatArray]) -> None:
+def fill_rows(
+    points: Points, sweep: Sweep, rows: slice, scale: float, out: Sequence[FloatArray], constants: bool = True
+) -> None:
     """Write rows of sqrt(W scale) J into out, zero on entry: one array (n, d_L, M), or one (n, d_L, m_k) a layer."""
-    G, E = points.cotangents(sweep, rows, scale)
+    G, E = points.cotangents(sweep, rows, scale, constants)
     slices = points.net.slices
     targets = out if len(out) == len(slices) else [out[0][:, :, where] for where in slices]
     for layer, cotangents, target in zip(sweep.layers, G, targets, strict=True):
         layer.fill_jacobian(cotangents, target)
-    if points.n_constants:
+    if constants and points.n_constants:
         if len(out) == 1:
             out[0][...] += E @ points.constant_gradients
         else:
