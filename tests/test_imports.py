@@ -20,6 +20,7 @@ ROWS = [
     {"knots"},
     {"spaces"},
     {"local_basis"},
+    {"sorted_basis"},
     {"bsplines", "relu_powers"},
     {"change_of_basis", "transfer"},
     {"layers", "node_maps"},

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 import refkan as rk
 from refkan import bsplines, definitions, local_basis, relu_powers
 from refkan.kernels import bspline_basis, compilation, launch, local_layer, relu_power_basis
+from refkan.layers import spline
 
 ROOT = Path(rk.__file__).parents[1]
 
@@ -61,6 +62,11 @@ def layer_results():
         ends = case.build().domains.T
         x = np.concatenate([case.samples(7), ends, 3 * ends - 2 * ends.mean(axis=0)])
         results += sweep_results(case.build(), x)
+    for outside in POLICIES:  # enough samples to be sorted, some blocks of them, and outputs in two tiles
+        for kind, P, Q, order in (("random", 3, 5, 4), ("graded", 1, 1, 2), ("clamped", 2, 35, 3), ("uniform", 2, 4, 1)):
+            layer = rk.SplineLayer((space(kind, order),) * P, Q, outside)
+            x = np.random.default_rng(P).uniform(*(layer.domains[0] + [-0.1, 0.1]), (spline.MANY_SAMPLES + 3, P))
+            results += sweep_results(layer, np.concatenate([x, layer.domains.T]))
     for free in (False, True):
         results += sweep_results(LayerCase("spline", free_knots=free).build(), np.zeros((0, 3)))[:2]
     for kind in ("repeated", "clamped"):

@@ -177,6 +177,59 @@ def local_basis(
 
 
 @kernel
+def find_intervals_of_slots(first, last, x, sample, inputs, breakpoints, guide, scale, halvings, outside, m, strays):
+    """m[slot, s]: interval of x[sample + slot // P * B + s, p]; strays[slot]: how many of these are outside the domain.
+
+    p runs through the range `inputs` of P inputs; x (N, inputs), where samples >= N repeat the last one; m (slots, B).
+    Under the policy "natural" points outside go to the first or the last interval, empty or not.
+    """
+    n_inputs, n, size = inputs[1] - inputs[0], breakpoints.shape[1] - 1, m.shape[1]
+    z = np.empty(size, x.dtype)
+    for slot in range(first, last):
+        p, origin = inputs[0] + slot % n_inputs, sample + slot // n_inputs * size
+        a, b = breakpoints[p, 0], breakpoints[p, n]
+        there = min(size, x.shape[0] - origin)
+        count = 0
+        for s in range(there):
+            z[s] = x[origin + s, p]
+            count += not (a <= z[s].real and z[s].real <= b)
+        for s in range(there, size):
+            z[s] = z[there - 1]
+        strays[slot] = count
+        find_intervals(z, breakpoints[p], guide[p], scale[p], halvings, m[slot])
+        if count and outside == NATURAL:
+            for s in range(size):
+                if not (a <= z[s].real and z[s].real <= b):
+                    m[slot, s] = 0 if z[s].real < a else n - 1
+
+
+@kernel
+def fill_tails_of_slots(first, last, points, knots, inverse_spans, tangents, outside, strays, filled, out):
+    """Replace what out[slot, d, i, k] says of points outside the domain; arrays as for `sorted_layer`.
+
+    points (slots, ROW), out (slots, D+1, r, ROW), of which the first filled[slot, -1] places are in use.
+    """
+    n_inputs, depth, order = knots.shape[0], out.shape[1], out.shape[2]
+    work, rows = np.empty(2 * order, out.dtype), np.empty((depth, order), out.dtype)
+    for slot in range(first, last):
+        p = slot % n_inputs
+        t = knots[p]
+        a, b = t[order - 1], t[t.shape[0] - order]
+        for k in range(filled[slot, filled.shape[1] - 1] if strays[slot] else 0):
+            z = points[slot, k]
+            if a.real <= z.real and z.real <= b.real:
+                continue
+            side = 0 if z.real < a.real else 1
+            if outside == NATURAL:
+                fill_natural_tail(z, side * (t.shape[0] - 2 * order), t, inverse_spans[p], work, rows)
+            else:
+                fill_tangent(z - (a if side == 0 else b), side, tangents[:, :, p], rows)
+            for d in range(depth):
+                for i in range(order):
+                    out[slot, d, i, k] = rows[d, i]
+
+
+@kernel
 def bernstein_coefficients(first, last, knots, inverse_spans, coefficients, out):
     """out[k, m]: coefficient of u^k v^(r-1-k) on interval m, u = (x - t_m)/h, v = (t_{m+1} - x)/h.
 

@@ -12,6 +12,7 @@ fallback aborts when two Python threads enter it at once, and compiling for it t
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -55,14 +56,15 @@ def launch(compiled: Callable[..., Any], items: int, operations: float, *argumen
         other.result()
 
 
-def run_blocks(function: Callable[[int], Any], count: int) -> list[Any]:
+def run_blocks(function: Callable[[int], Any], count: int, operations: float = math.inf) -> list[Any]:
     """Return function(k) for k = 0, ..., count - 1, several at once, each with its kernels on one thread.
 
     For whole chains of kernels on blocks of samples that fit into a cache: they stay with their thread, and nothing
     waits between two kernels. A single block leaves the threads to its kernels. Of several errors the first is raised.
+    Too few `operations` in all stay on one thread.
     """
     threads = min(thread_count(), count)
-    if threads < 2 or getattr(_block, "entered", False):
+    if threads < 2 or operations < SERIAL_BELOW or getattr(_block, "entered", False):
         return [function(k) for k in range(count)]
     results: list[Any] = [None] * count
     errors: dict[int, BaseException] = {}

@@ -15,8 +15,12 @@ from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
 from refkan.layers.free_knots import FreeKnots
 from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Features, LocalForm
+from refkan.layers.local_sweeps import LocalSweep
 from refkan.layers.spline_jets import SplineJet
 from refkan.local_basis import KnotTables, LocalBasis, local_basis
+
+MANY_SAMPLES = 64
+"""Samples from which on sorting them by interval pays."""
 
 FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it."""
@@ -49,9 +53,7 @@ class SplineLayer(EdgeLayer):
 
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> SplineLinearization:
         """Evaluate at theta and x (N, P)."""
-        tables = self.tables(theta)
-        basis = local_basis(tables, x, 1 if slopes else 0, self.outside, SLACK)
-        return SplineLinearization(self, theta, x, tables, basis)
+        return SplineLinearization(self, theta, x, self.tables(theta), slopes)
 
     def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> SplineJet:
         """Evaluate at theta and a jet z (N, channels, P)."""
@@ -82,11 +84,27 @@ class SplineLinearization(Linearization):
 
     layer: SplineLayer
 
-    def __init__(self, layer: SplineLayer, theta: Array, x: Array, tables: KnotTables, basis: LocalBasis) -> None:
-        self.layer, self.theta, self.x, self.tables, self.basis = layer, theta, x, tables, basis
-        # Kernels keep coefficients as (P, dim, Q): the rows that a sample touches are contiguous over outputs.
-        self.C = np.ascontiguousarray(np.moveaxis(layer.unpack(theta)["coefficients"], 0, 2))
-        self.value = self._contract(basis.rows[0], self.C)
+    def __init__(self, layer: SplineLayer, theta: Array, x: Array, tables: KnotTables, slopes: bool) -> None:
+        self.layer, self.theta, self.x, self.tables, self.slopes = layer, theta, x, tables, slopes
+        self._sweep: LocalSweep | None = None
+        if x.shape[0] >= MANY_SAMPLES and not any(np.iscomplexobj(a) for a in (theta, x, tables.knots)):
+            if layer.outside == "error":
+                tables.require_inside(x, SLACK)
+            coefficients = layer.unpack(theta)["coefficients"]
+            self._sweep = LocalSweep(tables, coefficients, x, layer.outside, slopes)
+            self.value = self._sweep.forward()
+        else:
+            self.value = self._contract(self.basis.rows[0], self.C)
+
+    @cached_property
+    def basis(self) -> LocalBasis:
+        """The local basis at all samples."""
+        return local_basis(self.tables, self.x, 1 if self.slopes else 0, self.layer.outside, SLACK)
+
+    @cached_property
+    def C(self) -> Array:
+        """Coefficients as (P, dim, Q): the rows that a sample touches are contiguous over outputs."""
+        return np.ascontiguousarray(np.moveaxis(self.layer.unpack(self.theta)["coefficients"], 0, 2))
 
     def _operations(self, n_cotangents: int) -> int:
         """Operations of one contraction of the r local rows with the coefficients, for each of the cotangents."""
@@ -115,10 +133,14 @@ class SplineLinearization(Linearization):
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents: dC[q,p,i] = sum_s dy[s,q] b_i(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_i C[q,p,i] b_i'(x[s,p])."""
-        blocks = {"coefficients": self._pull_back_coefficients(self.basis.rows[0], dy)}
+        if self._sweep is not None and not np.iscomplexobj(dy):
+            coefficients, dx = self._sweep.pull_back(dy, inputs)
+        else:
+            coefficients = self._pull_back_coefficients(self.basis.rows[0], dy)
+            dx = self.pullback_inputs(dy[:, None, :])[:, 0] if inputs else None
+        blocks = {"coefficients": coefficients}
         if self.layer.free_knots:
             blocks["s"] = self._pull_back_knots(dy)
-        dx = self.pullback_inputs(dy[:, None, :])[:, 0] if inputs else None
         return self.layer.pack(**blocks), dx
 
     def _pull_back_knots(self, dy: FloatArray) -> FloatArray:

@@ -1,0 +1,199 @@
+r"""Sums of a spline layer over samples in the order of their intervals, where the B-splines are polynomials.
+
+    y[s, q] = sum_p sum_i b[p, i, s] C[p, m + i, q]           dC[p, m + i, q] = sum_s b[p, i, s] dy[s, q]
+    dx[p, s] = sum_q dy[s, q] sum_i b'[p, i, s] C[p, m + i, q]
+
+A slot is one input at one block of samples, that of slot % P of P inputs. Its places k hold samples order[slot, k];
+those of interval m fill the run of places from ends[slot, m] to ends[slot, m + 1]. Runs are filled up to a multiple of
+RUN with samples B and B + 1, which do not exist: loops over a run have no remainder, and the arrays they read or write
+have two rows more than samples. Recursions go over a run at once, and several of its samples are worked with the r rows
+of C that the cache, or the registers, hold.
+
+Coefficients lie as C (P, tiles, dim, TILE): the outputs in tiles of TILE, the last one padded with zeros; the rows of a
+slot as (D+1, r, ROW). All are indexed as flat arrays, because the offsets between the r rows must be constants: a
+compiler that cannot see that rows are apart compares addresses before every short loop, which costs as much as five
+outputs, or gives up.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.kernels.compilation import dot_kernel, fused_kernel, kernel
+
+RUN = 4
+TILE = 32
+ROW = 1032
+"""Places of a slot. Not a power of two, or the rows of a slot would fall into the same lines of a cache."""
+
+position = np.uint64
+
+
+@kernel
+def sort_slots(first, last, m, order, ends):
+    """Counting sort of the samples s of a slot by their intervals m[slot, s]; m (slots, B), ends (slots, n+1)."""
+    size, n = m.shape[1], ends.shape[1] - 1
+    for slot in range(first, last):
+        end = ends[slot]
+        end[:] = 0
+        for s in range(size):
+            end[m[slot, s] + position(1)] += 1
+        total = 0
+        for j in range(1, n + 1):  # end[j]: where interval j - 1 starts, and then where it goes on
+            count = end[j]
+            end[j] = total
+            total += (count + RUN - 1) // RUN * RUN
+        for s in range(size):
+            j = m[slot, s] + position(1)
+            k = position(end[j])
+            end[j] += 1
+            order[slot, k] = s
+        for j in range(1, n + 1):
+            k = end[j]
+            while k % RUN:
+                order[slot, k] = size + k % 2
+                k += 1
+            end[j] = k
+
+
+@fused_kernel
+def fill_slots(first, last, x, sample, inputs, size, places, ends, knots, inverse_spans, width, depth, points, out):
+    """out[((slot (D+1) + d) r + i) ROW + k]: derivative d <= 1 of B-spline m + i at points[slot, k] of interval m.
+
+    points[slot, k] = x[sample + slot // P * size + places[slot, k], p], p in the range `inputs`; where there is no
+    sample, the point before. Cox-de Boor as in `bspline_basis`, for a run of points at once: knots (P, K), inverse_spans
+    (P, r, K); `width` has r items, `depth` D+1.
+    """
+    order, top = len(width), len(depth) - 1
+    n_inputs, last_sample = knots.shape[0], x.shape[0] - 1
+    for slot in range(first, last):
+        t, inverse, z = knots[slot % n_inputs], inverse_spans[slot % n_inputs], points[slot]
+        p, origin = inputs[0] + slot % n_inputs, sample + slot // n_inputs * size
+        for k in range(ends[slot, ends.shape[1] - 1]):
+            s = places[slot, k]
+            z[k] = x[min(origin + s, last_sample), p] if s < size else z[k - 1]
+        base = position(slot * (top + 1) * order * ROW)
+        for m in range(ends.shape[1] - 1):
+            right = position(m + order)
+            for place in range(position(ends[slot, m]), position(ends[slot, m + 1])):
+                v = base + place
+                out[v] = 1.0
+                if top > 0 and order == 1:
+                    out[v + position(ROW)] = 0.0
+                for k in range(1, order):
+                    left = right - position(k)
+                    carry = before = 0.0
+                    for i in range(k):
+                        q = out[v + position(i * ROW)] * inverse[k, left + position(i)]
+                        if top > 0 and k == order - 1:
+                            out[v + position((order + i) * ROW)] = k * (before - q)
+                            before = q
+                        out[v + position(i * ROW)] = carry + (t[right + position(i)] - z[place]) * q
+                        carry = (z[place] - t[left + position(i)]) * q
+                    out[v + position(k * ROW)] = carry
+                    if top > 0 and k == order - 1:
+                        out[v + position((order + k) * ROW)] = k * before
+
+
+@fused_kernel
+def contract(first, last, order, ends, rows, step, C, width, y):
+    """y[block, s, q] += sum_i rows[slot step + i ROW + k] C[p, tile, m + i, q], slot = block P + p, s = order[slot, k].
+
+    y (blocks, B+2, Q), Q a multiple of 4; the items are blocks.
+    """
+    n, size, n_outputs = position(ends.shape[1] - 1), position(y.shape[1]), position(y.shape[2])
+    n_inputs = position(order.shape[0] // y.shape[0])
+    tiles, dim = (n_outputs + position(TILE - 1)) // position(TILE), n + position(len(width) - 1)
+    out = y.reshape(-1)
+    for block in range(position(first), position(last)):
+        for tile in range(tiles):
+            lanes = min(position(TILE), n_outputs - tile * position(TILE))
+            origin = block * size * n_outputs + tile * position(TILE)
+            for p in range(n_inputs):
+                slot = block * n_inputs + p
+                for m in range(n):
+                    c = ((p * tiles + tile) * dim + m) * position(TILE)
+                    for k in range(position(ends[slot, m]), position(ends[slot, m + position(1)])):
+                        b = slot * position(step) + k
+                        o = origin + position(order[slot, k]) * n_outputs
+                        for q in range(lanes):
+                            value = out[o + q]
+                            for i in range(len(width)):
+                                value += rows[b + position(i * ROW)] * C[c + position(i * TILE) + q]
+                            out[o + q] = value
+
+
+@fused_kernel
+def pull_back_coefficients(first, last, order, ends, rows, step, dy, width, dC):
+    """dC[p, tile, m + i, q] += sum over blocks and k of rows[slot step + i ROW + k] dy[block, order[slot, k], q].
+
+    Four samples of a run at once; the items are inputs. dy (blocks, B+2, Q), zero in the last two samples.
+    """
+    n, size, n_outputs = position(ends.shape[1] - 1), position(dy.shape[1]), position(dy.shape[2])
+    n_blocks = position(dy.shape[0])
+    n_inputs = position(order.shape[0]) // n_blocks
+    tiles, dim = (n_outputs + position(TILE - 1)) // position(TILE), n + position(len(width) - 1)
+    g = dy.reshape(-1)
+    for block in range(n_blocks):
+        for tile in range(tiles):
+            lanes = min(position(TILE), n_outputs - tile * position(TILE))
+            origin = block * size * n_outputs + tile * position(TILE)
+            for p in range(position(first), position(last)):
+                slot = block * n_inputs + p
+                for m in range(n):
+                    c = ((p * tiles + tile) * dim + m) * position(TILE)
+                    for k in range(position(ends[slot, m]), position(ends[slot, m + position(1)]), position(4)):
+                        b = slot * position(step) + k
+                        g0 = origin + position(order[slot, k]) * n_outputs
+                        g1 = origin + position(order[slot, k + position(1)]) * n_outputs
+                        g2 = origin + position(order[slot, k + position(2)]) * n_outputs
+                        g3 = origin + position(order[slot, k + position(3)]) * n_outputs
+                        for q in range(lanes):
+                            d0, d1, d2, d3 = g[g0 + q], g[g1 + q], g[g2 + q], g[g3 + q]
+                            for i in range(len(width)):
+                                row = b + position(i * ROW)
+                                value = rows[row] * d0 + rows[row + position(1)] * d1
+                                value += rows[row + position(2)] * d2 + rows[row + position(3)] * d3
+                                dC[c + position(i * TILE) + q] += value
+
+
+@dot_kernel
+def pull_back_inputs(first, last, order, ends, slopes, step, C, dy, width, dx):
+    """dx[slot, order[slot, k]] = sum_q dy[block, s, q] sum_i slopes[slot step + i ROW + k] C[p, tile, m + i, q].
+
+    Four samples of a run at once; the items are slots. dx (slots, B+2).
+    """
+    n, size, n_outputs = position(ends.shape[1] - 1), position(dy.shape[1]), position(dy.shape[2])
+    n_inputs = position(order.shape[0] // dy.shape[0])
+    tiles, dim = (n_outputs + position(TILE - 1)) // position(TILE), n + position(len(width) - 1)
+    g = dy.reshape(-1)
+    for slot in range(position(first), position(last)):
+        dx[slot, :] = 0.0
+        for tile in range(tiles):
+            lanes = min(position(TILE), n_outputs - tile * position(TILE))
+            origin = slot // n_inputs * size * n_outputs + tile * position(TILE)
+            for m in range(n):
+                c = ((slot % n_inputs * tiles + tile) * dim + m) * position(TILE)
+                for k in range(position(ends[slot, m]), position(ends[slot, m + position(1)]), position(4)):
+                    b = slot * position(step) + k
+                    s0, s1 = position(order[slot, k]), position(order[slot, k + position(1)])
+                    s2, s3 = position(order[slot, k + position(2)]), position(order[slot, k + position(3)])
+                    g0, g1, g2, g3 = s0 * n_outputs, s1 * n_outputs, s2 * n_outputs, s3 * n_outputs
+                    u0 = u1 = u2 = u3 = 0.0
+                    for q in range(lanes):
+                        e0 = e1 = e2 = e3 = 0.0  # derivatives of y[s, q] in x[p, s]
+                        for i in range(len(width)):
+                            row, value = b + position(i * ROW), C[c + position(i * TILE) + q]
+                            e0 += slopes[row] * value
+                            e1 += slopes[row + position(1)] * value
+                            e2 += slopes[row + position(2)] * value
+                            e3 += slopes[row + position(3)] * value
+                        o = origin + q
+                        u0 += e0 * g[g0 + o]
+                        u1 += e1 * g[g1 + o]
+                        u2 += e2 * g[g2 + o]
+                        u3 += e3 * g[g3 + o]
+                    dx[slot, s0] += u0
+                    dx[slot, s1] += u1
+                    dx[slot, s2] += u2
+                    dx[slot, s3] += u3
