@@ -25,7 +25,9 @@ _memory = threading.local()
 
 @dataclass(frozen=True, eq=False)
 class SortedSamples:
-    """Slots and the order of their points: input slot % P of P at block slot // P of B samples, `kernels.interval_order`.
+    """Slots, input slot % P of P at block slot // P of B samples, and the order of their points.
+
+    See `kernels.sorted_layer`.
 
     Attributes
     ----------

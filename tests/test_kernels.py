@@ -63,7 +63,8 @@ def layer_results():
         x = np.concatenate([case.samples(7), ends, 3 * ends - 2 * ends.mean(axis=0)])
         results += sweep_results(case.build(), x)
     for outside in POLICIES:  # enough samples to be sorted, some blocks of them, and outputs in two tiles
-        for kind, P, Q, order in (("random", 3, 5, 4), ("graded", 1, 1, 2), ("clamped", 2, 35, 3), ("uniform", 2, 4, 1)):
+        shapes = ("random", 3, 5, 4), ("graded", 1, 1, 2), ("clamped", 2, 35, 3), ("uniform", 2, 4, 1)
+        for kind, P, Q, order in shapes:
             layer = rk.SplineLayer((space(kind, order),) * P, Q, outside)
             x = np.random.default_rng(P).uniform(*(layer.domains[0] + [-0.1, 0.1]), (spline.MANY_SAMPLES + 3, P))
             results += sweep_results(layer, np.concatenate([x, layer.domains.T]))

@@ -210,7 +210,7 @@ def fill_tails_of_slots(first, last, points, knots, inverse_spans, tangents, out
     points (slots, ROW), out (slots, D+1, r, ROW), of which the first filled[slot, -1] places are in use.
     """
     n_inputs, depth, order = knots.shape[0], out.shape[1], out.shape[2]
-    work, rows = np.empty(2 * order, out.dtype), np.empty((depth, order), out.dtype)
+    work, rows = np.empty(2 * order, out.dtype), np.zeros((depth, order), out.dtype)  # derivatives >= r stay 0
     for slot in range(first, last):
         p = slot % n_inputs
         t = knots[p]

@@ -61,8 +61,8 @@ def fill_slots(first, last, x, sample, inputs, size, places, ends, knots, invers
     """out[((slot (D+1) + d) r + i) ROW + k]: derivative d <= 1 of B-spline m + i at points[slot, k] of interval m.
 
     points[slot, k] = x[sample + slot // P * size + places[slot, k], p], p in the range `inputs`; where there is no
-    sample, the point before. Cox-de Boor as in `bspline_basis`, for a run of points at once: knots (P, K), inverse_spans
-    (P, r, K); `width` has r items, `depth` D+1.
+    sample, the point before. Cox-de Boor as in `bspline_basis`, for a run of points at once; knots (P, K),
+    inverse_spans (P, r, K); `width` has r items, `depth` D+1.
     """
     order, top = len(width), len(depth) - 1
     n_inputs, last_sample = knots.shape[0], x.shape[0] - 1

@@ -7,6 +7,8 @@ have accumulators of their own, which are added in order.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from refkan.array_types import FloatArray
@@ -26,14 +28,12 @@ KEPT = 2**22
 """Bytes of rows up to which they are kept for the backward sweep; beyond, they are as quickly computed again."""
 
 
-class LocalSweep:
-    """A spline layer with coefficients C (Q, P, dim) at x (N, P), real."""
+class LocalSweep(ABC):
+    """A spline layer with coefficients C (Q, P, dim) at x (N, P), real, as blocks of samples and groups of inputs."""
 
     def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, outside: str, slopes: bool) -> None:
         self.tables, self.x, self.outside = tables, np.require(x, requirements=["C", "W"]), outside
         self.n_outputs, self.n_inputs, self.dim = C.shape
-        self.lanes = -(-self.n_outputs // 4) * 4
-        self.tiles = -(-self.lanes // TILE)
         self.groups = -(-self.n_inputs // SLOTS)
         self.width = -(-self.n_inputs // self.groups)
         self.n_blocks = max(1, -(-x.shape[0] // largest_block(tables.breakpoints.shape[1] - 1)))
@@ -41,18 +41,9 @@ class LocalSweep:
         together = max(1, SLOTS // self.width)
         starts = range(0, self.n_blocks, together)
         self.chunks = [(first, min(self.n_blocks, first + together)) for first in starts]  # blocks worked together
-        self.C = self._pack(C)
         self._keep = slopes and self.n_blocks * self.n_inputs * 2 * tables.order * 8 * ROW <= KEPT
         self._samples: dict[tuple[int, int], SortedSamples] = {}
         self._rows: dict[tuple[int, int], FloatArray] = {}
-
-    def _pack(self, C: FloatArray) -> FloatArray:
-        packed = aligned((self.n_inputs, self.tiles, self.dim, TILE))
-        for tile in range(self.tiles):
-            part = C[tile * TILE : (tile + 1) * TILE]
-            packed[:, tile, :, : part.shape[0]] = part.transpose(1, 2, 0)
-            packed[:, tile, :, part.shape[0] :] = 0.0
-        return packed
 
     def _inputs(self, group: int) -> tuple[int, int]:
         return group * self.width, min(self.n_inputs, (group + 1) * self.width)
@@ -77,8 +68,34 @@ class LocalSweep:
     def _operations(self) -> float:
         return self.x.size * (40 + 2 * self.tables.order * self.n_outputs)
 
+    @abstractmethod
     def forward(self) -> FloatArray:
         """y (N, Q)."""
+
+    @abstractmethod
+    def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
+        """dC (Q, P, dim) and dx (N, P), the latter if `inputs`, from dy (N, Q)."""
+
+
+class SortedSweep(LocalSweep):
+    """By sums over the runs of intervals: the same bits on any number of threads."""
+
+    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, outside: str, slopes: bool) -> None:
+        super().__init__(tables, C, x, outside, slopes)
+        self.lanes = -(-self.n_outputs // 4) * 4
+        self.tiles = -(-self.lanes // TILE)
+        self.C = self._pack(C)
+
+    def _pack(self, C: FloatArray) -> FloatArray:
+        packed = aligned((self.n_inputs, self.tiles, self.dim, TILE))
+        for tile in range(self.tiles):
+            part = C[tile * TILE : (tile + 1) * TILE]
+            packed[:, tile, :, : part.shape[0]] = part.transpose(1, 2, 0)
+            packed[:, tile, :, part.shape[0] :] = 0.0
+        return packed
+
+    def forward(self) -> FloatArray:
+        """Sum input by input."""
         out = np.empty((self.x.shape[0], self.n_outputs))
 
         def work(task: int) -> None:
@@ -99,7 +116,7 @@ class LocalSweep:
         return out
 
     def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
-        """dC (Q, P, dim) and dx (N, P), the latter if `inputs`, from dy (N, Q)."""
+        """Sum over four samples at a time."""
         g = scratch("dy", (self.n_blocks, self.size + 2, self.lanes))
         g[:, :, self.n_outputs :] = 0.0
         for k in range(self.n_blocks):

@@ -11,11 +11,12 @@ from refkan.array_types import Array, FloatArray, IntArray
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
 from refkan.layers.base import Linearization
+from refkan.layers.dense_sweeps import DenseSweep, pays
 from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
 from refkan.layers.free_knots import FreeKnots
 from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Features, LocalForm
-from refkan.layers.local_sweeps import LocalSweep
+from refkan.layers.local_sweeps import LocalSweep, SortedSweep
 from refkan.layers.spline_jets import SplineJet
 from refkan.local_basis import KnotTables, LocalBasis, local_basis
 
@@ -91,7 +92,8 @@ class SplineLinearization(Linearization):
             if layer.outside == "error":
                 tables.require_inside(x, SLACK)
             coefficients = layer.unpack(theta)["coefficients"]
-            self._sweep = LocalSweep(tables, coefficients, x, layer.outside, slopes)
+            kind = DenseSweep if pays(layer.order, layer.dim, layer.n_outputs) else SortedSweep
+            self._sweep = kind(tables, coefficients, x, layer.outside, slopes)
             self.value = self._sweep.forward()
         else:
             self.value = self._contract(self.basis.rows[0], self.C)
