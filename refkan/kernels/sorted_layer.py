@@ -124,15 +124,17 @@ def contract(first, last, order, ends, rows, step, C, width, y):
 
 
 @fused_kernel
-def pull_back_coefficients(first, last, order, ends, rows, step, dy, width, dC):
-    """dC[p, tile, m + i, q] += sum over blocks and k of rows[slot step + i ROW + k] dy[block, order[slot, k], q].
+def pull_back_coefficients(first, last, order, ends, rows, step, dy, width, stride, dC):
+    """dC[p, tile, m stride + i, q] += sum over blocks and k of rows[slot step + i ROW + k] dy[block, s, q].
 
-    Four samples of a run at once; the items are inputs. dy (blocks, B+2, Q), zero in the last two samples.
+    s = order[slot, k], four of a run at once; the items are inputs. dy (blocks, B+2, Q), zero in the last two samples.
+    Intervals share r - 1 of their r sums at stride 1, none at stride r.
     """
     n, size, n_outputs = position(ends.shape[1] - 1), position(dy.shape[1]), position(dy.shape[2])
     n_blocks = position(dy.shape[0])
     n_inputs = position(order.shape[0]) // n_blocks
-    tiles, dim = (n_outputs + position(TILE - 1)) // position(TILE), n + position(len(width) - 1)
+    tiles = (n_outputs + position(TILE - 1)) // position(TILE)
+    dim = (n - position(1)) * position(stride) + position(len(width))
     g = dy.reshape(-1)
     for block in range(n_blocks):
         for tile in range(tiles):
@@ -141,7 +143,7 @@ def pull_back_coefficients(first, last, order, ends, rows, step, dy, width, dC):
             for p in range(position(first), position(last)):
                 slot = block * n_inputs + p
                 for m in range(n):
-                    c = ((p * tiles + tile) * dim + m) * position(TILE)
+                    c = ((p * tiles + tile) * dim + m * position(stride)) * position(TILE)
                     for k in range(position(ends[slot, m]), position(ends[slot, m + position(1)]), position(4)):
                         b = slot * position(step) + k
                         g0 = origin + position(order[slot, k]) * n_outputs

@@ -25,7 +25,7 @@ DENSE_SAMPLE, DENSE_ENTRY, SORTED_SAMPLE = 50.0, 1.2, 30.0
 
 
 def pays(order: int, dim: int, n_outputs: int) -> bool:
-    """Whether a sample of an input costs less by matrices, forward and backward: 6 dim Q operations instead of 6 r Q."""
+    """Whether a sample of an input costs less by matrices, forward and backward: 6 dim Q operations, not 6 r Q."""
     dense = 6 * dim * n_outputs / DENSE_RATE + DENSE_SAMPLE + DENSE_ENTRY * dim
     return dense < 6 * order * n_outputs / SORTED_RATE + SORTED_SAMPLE
 

@@ -117,6 +117,14 @@ class SortedSweep(LocalSweep):
 
     def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Sum over four samples at a time."""
+        sums, dx = self.sums_of_rows(dy, 1, inputs)
+        return np.ascontiguousarray(sums.transpose(2, 0, 1)), dx
+
+    def sums_of_rows(self, dy: FloatArray, stride: int, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
+        """Sums over samples of b_i dy[s, q] at [p, m stride + i, q], m the interval of x[s, p]; and dx as `pull_back`.
+
+        At stride 1 they are dC; at stride r those of each interval by itself.
+        """
         g = scratch("dy", (self.n_blocks, self.size + 2, self.lanes))
         g[:, :, self.n_outputs :] = 0.0
         for k in range(self.n_blocks):
@@ -125,7 +133,8 @@ class SortedSweep(LocalSweep):
             g[k, rows.shape[0] :] = 0.0
         n_chunks = len(self.chunks)
         parts = min(n_chunks, -(-TASKS // self.groups))
-        dC = scratch("dC", (parts, *self.C.shape))
+        dim = (self.tables.breakpoints.shape[1] - 2) * stride + self.tables.order
+        dC = scratch("dC", (parts, self.n_inputs, self.tiles, dim, TILE))
         dC[:] = 0.0
         dx = np.empty(self.x.shape) if inputs else None
 
@@ -133,7 +142,7 @@ class SortedSweep(LocalSweep):
             part, group = divmod(task, self.groups)
             columns = slice(*self._inputs(group))
             for first, last in self.chunks[part * n_chunks // parts : (part + 1) * n_chunks // parts]:
-                self._pull_back_chunk(first, last, group, g[first:last], dC[part, columns], dx)
+                self._pull_back_chunk(first, last, group, g[first:last], stride, dC[part, columns], dx)
 
         run_blocks(work, parts * self.groups, 3 * self._operations)
         total = dC[0]
@@ -142,14 +151,14 @@ class SortedSweep(LocalSweep):
         return self._unpack(total), dx
 
     def _pull_back_chunk(
-        self, first: int, last: int, group: int, g: FloatArray, dC: FloatArray, dx: FloatArray | None
+        self, first: int, last: int, group: int, g: FloatArray, stride: int, dC: FloatArray, dx: FloatArray | None
     ) -> None:
         columns, width = slice(*self._inputs(group)), (0,) * self.tables.order
         at, rows = self._basis(first, last, group, 0 if dx is None else 1)
         flat, step = rows.reshape(-1), rows[0].size
         launch(
             sorted_layer.pull_back_coefficients, dC.shape[0], 0,
-            at.order, at.ends, flat, step, g, width, dC.reshape(-1),
+            at.order, at.ends, flat, step, g, width, stride, dC.reshape(-1),
         )  # fmt: skip
         if dx is None:
             return
@@ -163,8 +172,9 @@ class SortedSweep(LocalSweep):
             part[:] = slots.reshape(last - first, -1, self.size + 2)[k - first, :, : part.shape[0]].T
 
     def _unpack(self, packed: FloatArray) -> FloatArray:
-        out = np.empty((self.n_outputs, self.n_inputs, self.dim))
+        """Without tiles: (P, dim, Q)."""
+        out = np.empty((self.n_inputs, packed.shape[2], self.n_outputs))
         for tile in range(self.tiles):
-            part = out[tile * TILE : (tile + 1) * TILE]
-            part[:] = packed[:, tile, :, : part.shape[0]].transpose(2, 0, 1)
+            part = out[:, :, tile * TILE : (tile + 1) * TILE]
+            part[:] = packed[:, tile, :, : part.shape[2]]
         return out

@@ -92,8 +92,8 @@ class SplineLinearization(Linearization):
             if layer.outside == "error":
                 tables.require_inside(x, SLACK)
             coefficients = layer.unpack(theta)["coefficients"]
-            kind = DenseSweep if pays(layer.order, layer.dim, layer.n_outputs) else SortedSweep
-            self._sweep = kind(tables, coefficients, x, layer.outside, slopes)
+            dense = not layer.free_knots and pays(layer.order, layer.dim, layer.n_outputs)
+            self._sweep = (DenseSweep if dense else SortedSweep)(tables, coefficients, x, layer.outside, slopes)
             self.value = self._sweep.forward()
         else:
             self.value = self._contract(self.basis.rows[0], self.C)
@@ -135,8 +135,13 @@ class SplineLinearization(Linearization):
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents: dC[q,p,i] = sum_s dy[s,q] b_i(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_i C[q,p,i] b_i'(x[s,p])."""
-        if self._sweep is not None and not np.iscomplexobj(dy):
-            coefficients, dx = self._sweep.pull_back(dy, inputs)
+        sweep = None if np.iscomplexobj(dy) else self._sweep
+        if isinstance(sweep, SortedSweep) and self.layer.free_knots:
+            moments, dx = sweep.sums_of_rows(dy, self.layer.order, inputs)
+            coefficients = np.moveaxis(self._knots.fold(moments), 2, 0)
+            return self.layer.pack(coefficients=coefficients, s=self._knots.pull_back(moments)), dx
+        if sweep is not None:
+            coefficients, dx = sweep.pull_back(dy, inputs)
         else:
             coefficients = self._pull_back_coefficients(self.basis.rows[0], dy)
             dx = self.pullback_inputs(dy[:, None, :])[:, 0] if inputs else None
