@@ -97,22 +97,31 @@ def _by_pieces(space: SplineSpace, c: FloatArray, x: FloatArray, derivative: int
         c = k * np.divide(np.diff(c), spans, out=np.zeros_like(spans), where=spans > 0)
         knots = knots[1:-1]
     tables = KnotTables(knots[None].copy(), order)
-    guide, scale, halvings = tables.search
     t, n = tables.breakpoints[0], space.intervals
-    gamma = np.empty((order, n))
+    pieces = np.empty((n, 2 + order))
     launch(
         bspline_basis.bernstein_coefficients, n, 5 * order**3 * n, tables.knots[0], tables.inverse_spans[0],
-        np.ascontiguousarray(c), gamma,
+        np.ascontiguousarray(c), pieces,
     )  # fmt: skip
-    lengths = np.divide(1.0, np.diff(t), out=np.zeros(n), where=np.diff(t) > 0)
+    if order > 1 and _are_equal(t):  # pieces of order 1 jump: theirs must be the very interval
+        guide, scale, halvings = np.empty(0, np.int32), n / (t[-1] - t[0]), -1
+    else:
+        guides, scales, halvings = tables.search
+        guide, scale = guides[0], scales[0]
     out = np.empty(x.size)
     blocks = -(-x.size // bspline_basis.BLOCK)
     beyond = np.empty(blocks, np.bool_)
     launch(
         bspline_basis.bernstein_values, blocks, (20 + 6 * order) * x.size,
-        x, t, lengths, guide[0], scale[0], halvings, (0,) * order, gamma, out, beyond,
+        x, t, guide, scale, halvings, (0,) * order, pieces.reshape(-1), out, beyond,
     )  # fmt: skip
     return out, beyond
+
+
+def _are_equal(t: FloatArray) -> bool:
+    """Whether the intervals of breakpoints t are equal but for the rounding of t."""
+    equal = np.linspace(t[0], t[-1], t.size)
+    return bool(np.all(np.abs(t - equal) <= 2 * np.spacing(np.abs(t).max())))
 
 
 def design_matrix(space: SplineSpace, x: Any, derivative: int = 0, outside: str = "error") -> sp.csr_array:

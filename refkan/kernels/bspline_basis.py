@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.kernels.compilation import kernel
+from refkan.kernels.compilation import fused_kernel, kernel
 
 LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 BLOCK = 128
@@ -40,7 +40,9 @@ def find_intervals(x, breakpoints, guide, scale, halvings, m):
     for s in range(x.shape[0]):
         at = x[s].real if x[s].real >= a else a  # so that NaN does not become an index
         at = at if at <= b else b
-        m[s] = guide[position((at - a) * scale)]
+        m[s] = position((at - a) * scale)
+    for s in range(x.shape[0]):  # apart, so that the loop above vectorises
+        m[s] = guide[m[s]]
     step = position(1 << halvings)
     for _ in range(halvings):
         step >>= position(1)
@@ -231,49 +233,67 @@ def fill_tails_of_slots(first, last, points, knots, inverse_spans, tangents, out
 
 @kernel
 def bernstein_coefficients(first, last, knots, inverse_spans, coefficients, out):
-    """out[k, m]: coefficient of u^k v^(r-1-k) on interval m, u = (x - t_m)/h, v = (t_{m+1} - x)/h.
+    """out[m] = (t_m, 1/h, gamma_0, ..., gamma_{r-1}), gamma_k the coefficient of u^k v^(r-1-k), h = t_{m+1} - t_m.
 
-    It is binomial(r-1, k) times the polar form at k arguments t_{m+1} and r-1-k arguments t_m, by de Boor's algorithm:
-    convex combinations of the coefficients, so that nothing cancels that does not cancel in sum_i c_i b_i itself.
+    u = (x - t_m)/h and v = 1 - u. gamma_k is binomial(r-1, k) times the polar form at k arguments t_{m+1} and r-1-k
+    arguments t_m, by de Boor's algorithm: convex combinations of the coefficients, so that nothing cancels that does
+    not cancel in sum_i c_i b_i itself. An empty interval has 1/h = 0.
     """
-    order = out.shape[0]
+    order = out.shape[1] - 2
     c = np.empty(order, out.dtype)
     for m in range(first, last):
+        start, end = knots[m + order - 1], knots[m + order]
+        out[m, 0] = start
+        out[m, 1] = 1.0 / (end - start) if end > start else 0.0
         binomial = 1.0
         for k in range(order):
             for i in range(order):
                 c[i] = coefficients[m + i]
             for l in range(1, order):
-                at = knots[m + order] if l <= k else knots[m + order - 1]
+                at = end if l <= k else start
                 for i in range(order - 1, l - 1, -1):
                     left, right = knots[m + i], knots[m + i + order - l]
                     c[i] = ((right - at) * c[i - 1] + (at - left) * c[i]) * inverse_spans[order - l, m + i]
-            out[k, m] = binomial * c[order - 1]
+            out[m, 2 + k] = binomial * c[order - 1]
             binomial = binomial * (order - 1 - k) / (k + 1)
 
 
 @kernel
-def bernstein_values(first, last, x, breakpoints, lengths, guide, scale, halvings, width, gamma, out, beyond):
-    """out[s] = sum_k gamma[k, m] u^k v^(r-1-k) at x[s] in interval m; u = (x - t_m)/h, v = (t_{m+1} - x)/h.
+def find_uniform_intervals(x, a, b, scale, m):
+    """m[s] = int((x[s] - a) scale), up to rounding the interval among equal ones; the last one at b, 0 beyond."""
+    last = np.rint((b - a) * scale) - 1.0
+    for s in range(x.shape[0]):
+        cell = (x[s] - a) * scale if a <= x[s] and x[s] <= b else 0.0
+        m[s] = position(min(cell, last))
+
+
+@fused_kernel
+def bernstein_values(first, last, x, breakpoints, guide, scale, halvings, width, pieces, out, beyond):
+    """out[s] = sum_k gamma_k u^k v^(r-1-k) at x[s] in interval m; pieces as `bernstein_coefficients` leaves them, flat.
 
     Items are blocks of samples; beyond[block] tells whether one of them is outside the domain, or NaN: its value is
-    that of the end piece. lengths (n,) are the reciprocals 1/h; gamma (r, n); width r items.
+    that of the end piece. `width` has r items. Where halvings < 0 the intervals are equal, `scale` of them to a unit,
+    and rounding may take a point next to a breakpoint for one of the interval before: the piece goes on for that far.
     """
     a, b = breakpoints[0], breakpoints[breakpoints.shape[0] - 1]
     m = np.empty(BLOCK, np.uint64)
     for block in range(first, last):
         low, high = block * BLOCK, min((block + 1) * BLOCK, x.shape[0])
         points, values = x[low:high], out[low:high]
-        find_intervals(points, breakpoints, guide, scale, halvings, m)
+        if halvings < 0:
+            find_uniform_intervals(points, a, b, scale, m)
+        else:
+            find_intervals(points, breakpoints, guide, scale, halvings, m)
         strays = 0
         for s in range(high - low):
-            z = points[s]
-            strays += not (a <= z and z <= b)
-            u = (z - breakpoints[m[s]]) * lengths[m[s]]
-            v = (breakpoints[m[s] + position(1)] - z) * lengths[m[s]]
-            value, power = gamma[0, m[s]], 1.0
+            strays += not (a <= points[s] and points[s] <= b)
+        beyond[block] = strays > 0
+        for s in range(high - low):
+            piece = m[s] * position(2 + len(width))
+            u = (points[s] - pieces[piece]) * pieces[piece + position(1)]
+            v = 1.0 - u
+            value, power = pieces[piece + position(2)], 1.0
             for k in range(1, len(width)):
                 power *= u
-                value = value * v + gamma[k, m[s]] * power
+                value = value * v + pieces[piece + position(2 + k)] * power
             values[s] = value
-        beyond[block] = strays > 0
