@@ -199,3 +199,70 @@ def pull_back_inputs(first, last, order, ends, slopes, step, C, dy, width, dx):
                     dx[slot, s1] += u1
                     dx[slot, s2] += u2
                     dx[slot, s3] += u3
+
+
+@fused_kernel
+def contract_few(first, last, order, ends, rows, step, C, input_first, width, y):
+    """The same as `contract` for so few outputs that runs are the longer loops.
+
+    C (Q, inputs, dim), of which the slots see inputs from `input_first` on; y (blocks, B+2, Q).
+    """
+    n, n_inputs = ends.shape[1] - 1, order.shape[0] // y.shape[0]
+    values = np.empty(order.shape[1], y.dtype)
+    for slot in range(first * n_inputs, last * n_inputs):
+        block, p = slot // n_inputs, input_first + slot % n_inputs
+        base = position(slot * step)
+        for q in range(y.shape[2]):
+            c = C[q, p]
+            for m in range(n):
+                for k in range(position(ends[slot, m]), position(ends[slot, m + 1])):
+                    value = 0.0
+                    for i in range(len(width)):
+                        value += rows[base + position(i * ROW) + k] * c[position(m + i)]
+                    values[k] = value
+            for k in range(ends[slot, n]):
+                y[block, order[slot, k], q] += values[k]
+
+
+@dot_kernel
+def pull_back_coefficients_few(first, last, order, ends, rows, step, dy, input_first, width, stride, dC):
+    """The same as `pull_back_coefficients` for few outputs: dC (Q, inputs, ...), the items are inputs of a group."""
+    n, n_inputs = ends.shape[1] - 1, order.shape[0] // dy.shape[0]
+    g = np.empty(order.shape[1], dy.dtype)
+    for block in range(dy.shape[0]):
+        for p in range(first, last):
+            slot = block * n_inputs + p
+            base = position(slot * step)
+            for q in range(dy.shape[2]):
+                for k in range(ends[slot, n]):
+                    g[k] = dy[block, order[slot, k], q]
+                for m in range(n):
+                    start, end = position(ends[slot, m]), position(ends[slot, m + 1])
+                    for i in range(len(width)):
+                        row, total = base + position(i * ROW), 0.0
+                        for k in range(start, end):
+                            total += rows[row + k] * g[k]
+                        dC[q, input_first + p, position(m * stride + i)] += total
+
+
+@fused_kernel
+def pull_back_inputs_few(first, last, order, ends, slopes, step, C, input_first, dy, width, dx):
+    """The same as `pull_back_inputs` for few outputs; C (Q, inputs, dim)."""
+    n, n_inputs = ends.shape[1] - 1, order.shape[0] // dy.shape[0]
+    g, values = np.empty(order.shape[1], dy.dtype), np.empty(order.shape[1], dx.dtype)
+    for slot in range(first, last):
+        block, p = slot // n_inputs, input_first + slot % n_inputs
+        base = position(slot * step)
+        values[:] = 0.0
+        for q in range(dy.shape[2]):
+            c = C[q, p]
+            for k in range(ends[slot, n]):
+                g[k] = dy[block, order[slot, k], q]
+            for m in range(n):
+                for k in range(position(ends[slot, m]), position(ends[slot, m + 1])):
+                    edge = 0.0
+                    for i in range(len(width)):
+                        edge += slopes[base + position(i * ROW) + k] * c[position(m + i)]
+                    values[k] += edge * g[k]
+        for k in range(ends[slot, n]):
+            dx[slot, order[slot, k]] = values[k]

@@ -33,8 +33,8 @@ def pays(order: int, dim: int, n_outputs: int) -> bool:
 class DenseSweep(LocalSweep):
     """By products of matrices, whose bits may depend on the number of threads of BLAS."""
 
-    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, outside: str, slopes: bool) -> None:
-        super().__init__(tables, C, x, outside, slopes)
+    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, outside: str) -> None:
+        super().__init__(tables, C, x, outside)
         self.columns = self.n_inputs * self.dim
         self.C = np.ascontiguousarray(C.reshape(self.n_outputs, self.columns))
 

@@ -24,14 +24,14 @@ SLOTS = 20
 TASKS = 4
 """Tasks of a backward sweep, at least, where there are blocks enough."""
 
-KEPT = 2**22
-"""Bytes of rows up to which they are kept for the backward sweep; beyond, they are as quickly computed again."""
+FEW_OUTPUTS = 4
+"""Outputs below which loops go over the runs of intervals, not over outputs."""
 
 
 class LocalSweep(ABC):
     """A spline layer with coefficients C (Q, P, dim) at x (N, P), real, as blocks of samples and groups of inputs."""
 
-    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, outside: str, slopes: bool) -> None:
+    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, outside: str) -> None:
         self.tables, self.x, self.outside = tables, np.require(x, requirements=["C", "W"]), outside
         self.n_outputs, self.n_inputs, self.dim = C.shape
         self.groups = -(-self.n_inputs // SLOTS)
@@ -41,27 +41,23 @@ class LocalSweep(ABC):
         together = max(1, SLOTS // self.width)
         starts = range(0, self.n_blocks, together)
         self.chunks = [(first, min(self.n_blocks, first + together)) for first in starts]  # blocks worked together
-        self._keep = slopes and self.n_blocks * self.n_inputs * 2 * tables.order * 8 * ROW <= KEPT
         self._samples: dict[tuple[int, int], SortedSamples] = {}
-        self._rows: dict[tuple[int, int], FloatArray] = {}
 
     def _inputs(self, group: int) -> tuple[int, int]:
         return group * self.width, min(self.n_inputs, (group + 1) * self.width)
 
     def _basis(self, first: int, last: int, group: int, derivatives: int) -> tuple[SortedSamples, FloatArray]:
-        """Order and rows of blocks first, ..., last - 1."""
-        at, rows = self._samples.get((first, group)), self._rows.get((first, group))
+        """Order and rows of blocks first, ..., last - 1: the first is kept, the second good until the next call.
+
+        Rows are as quickly computed again as fetched from memory that no cache holds.
+        """
+        at = self._samples.get((first, group))
         if at is None:
             blocks = last - first, self.size
             at = sort_samples(self.tables, self.x, first * self.size, blocks, self._inputs(group), self.outside)
             self._samples[first, group] = at
-        if rows is None:
-            depth = 2 if self._keep else derivatives + 1
-            shape = at.order.shape[0], depth, self.tables.order, ROW
-            rows = aligned(shape) if self._keep else scratch("rows", shape)
-            fill_sorted_rows(self.tables, self.x, at, self.outside, rows)
-            if self._keep:
-                self._rows[first, group] = rows
+        rows = scratch("rows", (at.order.shape[0], derivatives + 1, self.tables.order, ROW))
+        fill_sorted_rows(self.tables, self.x, at, self.outside, rows)
         return at, rows
 
     @property
@@ -80,11 +76,12 @@ class LocalSweep(ABC):
 class SortedSweep(LocalSweep):
     """By sums over the runs of intervals: the same bits on any number of threads."""
 
-    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, outside: str, slopes: bool) -> None:
-        super().__init__(tables, C, x, outside, slopes)
-        self.lanes = -(-self.n_outputs // 4) * 4
+    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, outside: str) -> None:
+        super().__init__(tables, C, x, outside)
+        self.few = self.n_outputs < FEW_OUTPUTS
+        self.lanes = self.n_outputs if self.few else -(-self.n_outputs // 4) * 4
         self.tiles = -(-self.lanes // TILE)
-        self.C = self._pack(C)
+        self.C = np.require(C, requirements=["C", "W"]) if self.few else self._pack(C)
 
     def _pack(self, C: FloatArray) -> FloatArray:
         packed = aligned((self.n_inputs, self.tiles, self.dim, TILE))
@@ -105,8 +102,9 @@ class SortedSweep(LocalSweep):
             for group in range(self.groups):
                 at, rows = self._basis(first, last, group, 0)
                 launch(
-                    sorted_layer.contract, last - first, 0, at.order, at.ends, rows.reshape(-1), rows[0].size,
-                    self.C[slice(*self._inputs(group))].reshape(-1), (0,) * self.tables.order, y,
+                    sorted_layer.contract_few if self.few else sorted_layer.contract, last - first, 0,
+                    at.order, at.ends, rows.reshape(-1), rows[0].size, *self._coefficients(group),
+                    (0,) * self.tables.order, y,
                 )  # fmt: skip
             for k in range(first, last):
                 part = out[k * self.size : (k + 1) * self.size]
@@ -134,15 +132,15 @@ class SortedSweep(LocalSweep):
         n_chunks = len(self.chunks)
         parts = min(n_chunks, -(-TASKS // self.groups))
         dim = (self.tables.breakpoints.shape[1] - 2) * stride + self.tables.order
-        dC = scratch("dC", (parts, self.n_inputs, self.tiles, dim, TILE))
+        shape = (self.n_outputs, self.n_inputs, dim) if self.few else (self.n_inputs, self.tiles, dim, TILE)
+        dC = scratch("dC", (parts, *shape))
         dC[:] = 0.0
         dx = np.empty(self.x.shape) if inputs else None
 
         def work(task: int) -> None:
             part, group = divmod(task, self.groups)
-            columns = slice(*self._inputs(group))
             for first, last in self.chunks[part * n_chunks // parts : (part + 1) * n_chunks // parts]:
-                self._pull_back_chunk(first, last, group, g[first:last], stride, dC[part, columns], dx)
+                self._pull_back_chunk(first, last, group, g[first:last], stride, dC[part], dx)
 
         run_blocks(work, parts * self.groups, 3 * self._operations)
         total = dC[0]
@@ -153,26 +151,40 @@ class SortedSweep(LocalSweep):
     def _pull_back_chunk(
         self, first: int, last: int, group: int, g: FloatArray, stride: int, dC: FloatArray, dx: FloatArray | None
     ) -> None:
-        columns, width = slice(*self._inputs(group)), (0,) * self.tables.order
+        inputs, width = self._inputs(group), (0,) * self.tables.order
         at, rows = self._basis(first, last, group, 0 if dx is None else 1)
-        flat, step = rows.reshape(-1), rows[0].size
-        launch(
-            sorted_layer.pull_back_coefficients, dC.shape[0], 0,
-            at.order, at.ends, flat, step, g, width, stride, dC.reshape(-1),
-        )  # fmt: skip
+        where, flat, step = (at.order, at.ends), rows.reshape(-1), rows[0].size
+        if self.few:
+            launch(
+                sorted_layer.pull_back_coefficients_few, inputs[1] - inputs[0], 0,
+                *where, flat, step, g, inputs[0], width, stride, dC,
+            )  # fmt: skip
+        else:
+            launch(
+                sorted_layer.pull_back_coefficients, inputs[1] - inputs[0], 0,
+                *where, flat, step, g, width, stride, dC[slice(*inputs)].reshape(-1),
+            )  # fmt: skip
         if dx is None:
             return
         slots = scratch("dx", (at.order.shape[0], self.size + 2))
         launch(
-            sorted_layer.pull_back_inputs, slots.shape[0], 0, at.order, at.ends, flat[rows[0, 0].size :], step,
-            self.C[columns].reshape(-1), g, width, slots,
+            sorted_layer.pull_back_inputs_few if self.few else sorted_layer.pull_back_inputs, slots.shape[0], 0,
+            *where, flat[rows[0, 0].size :], step, *self._coefficients(group), g, width, slots,
         )  # fmt: skip
+        columns = slice(*inputs)
         for k in range(first, last):
             part = dx[k * self.size : (k + 1) * self.size, columns]
             part[:] = slots.reshape(last - first, -1, self.size + 2)[k - first, :, : part.shape[0]].T
 
+    def _coefficients(self, group: int) -> tuple[FloatArray | int, ...]:
+        """What kernels take for the coefficients of a group of inputs."""
+        first, last = self._inputs(group)
+        return (self.C, first) if self.few else (self.C[first:last].reshape(-1),)
+
     def _unpack(self, packed: FloatArray) -> FloatArray:
         """Without tiles: (P, dim, Q)."""
+        if self.few:
+            return np.ascontiguousarray(packed.transpose(1, 2, 0))
         out = np.empty((self.n_inputs, packed.shape[2], self.n_outputs))
         for tile in range(self.tiles):
             part = out[:, :, tile * TILE : (tile + 1) * TILE]

@@ -93,7 +93,7 @@ class SplineLinearization(Linearization):
                 tables.require_inside(x, SLACK)
             coefficients = layer.unpack(theta)["coefficients"]
             dense = not layer.free_knots and pays(layer.order, layer.dim, layer.n_outputs)
-            self._sweep = (DenseSweep if dense else SortedSweep)(tables, coefficients, x, layer.outside, slopes)
+            self._sweep = (DenseSweep if dense else SortedSweep)(tables, coefficients, x, layer.outside)
             self.value = self._sweep.forward()
         else:
             self.value = self._contract(self.basis.rows[0], self.C)
