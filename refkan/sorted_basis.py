@@ -10,7 +10,6 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.kernels import bspline_basis, sorted_layer
-from refkan.kernels.launch import launch
 from refkan.kernels.sorted_layer import ROW, RUN
 from refkan.local_basis import OUTSIDE, KnotTables
 
@@ -101,13 +100,12 @@ def sort_samples(
     slots, intervals = n_blocks * (inputs[1] - inputs[0]), tables.breakpoints.shape[1] - 1
     guide, scale, halvings = tables.search
     m, strays = np.empty((slots, size), np.uint64), np.empty(slots, np.int64)
-    launch(
-        bspline_basis.find_intervals_of_slots, slots, 0,
-        x, sample, inputs, tables.breakpoints, guide, scale, halvings, OUTSIDE[outside], m, strays,
+    bspline_basis.find_intervals_of_slots(
+        0, slots, x, sample, inputs, tables.breakpoints, guide, scale, halvings, OUTSIDE[outside], m, strays,
     )  # fmt: skip
     order = np.empty((slots, size + (RUN - 1) * min(size, intervals)), np.uint16)
     ends = np.empty((slots, intervals + 1), np.int32)
-    launch(sorted_layer.sort_slots, slots, 0, m, order, ends)
+    sorted_layer.sort_slots(0, slots, m, order, ends)
     return SortedSamples(sample, size, inputs, order, ends, strays)
 
 
@@ -117,14 +115,12 @@ def fill_sorted_rows(tables: KnotTables, x: FloatArray, at: SortedSamples, outsi
     policy, part = OUTSIDE[outside], slice(*at.inputs)
     knots, inverse_spans = tables.knots[part], tables.inverse_spans[part]
     points = np.empty(at.order.shape)
-    launch(
-        sorted_layer.fill_slots, slots, 0,
-        x, at.sample, at.inputs, at.size, at.order, at.ends, knots, inverse_spans, (0,) * order, (0,) * depth,
+    sorted_layer.fill_slots(
+        0, slots, x, at.sample, at.inputs, at.size, at.order, at.ends, knots, inverse_spans, (0,) * order, (0,) * depth,
         points, rows.reshape(-1),
     )  # fmt: skip
     if policy != bspline_basis.POLYNOMIAL and at.strays.any():
         tangents = np.ascontiguousarray(tables.tangents[:, :, part])
-        launch(
-            bspline_basis.fill_tails_of_slots, slots, 0,
-            points, knots, inverse_spans, tangents, policy, at.strays, at.ends, rows,
+        bspline_basis.fill_tails_of_slots(
+            0, slots, points, knots, inverse_spans, tangents, policy, at.strays, at.ends, rows,
         )  # fmt: skip

@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from fractions import Fraction
 from math import perm
 from pathlib import Path
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 import refkan as rk
 from refkan import bsplines, definitions, local_basis, relu_powers
 from refkan.kernels import bspline_basis, compilation, launch, local_layer, relu_power_basis
-from refkan.layers import spline
+from refkan.layers import dense_sweeps, spline
 
 ROOT = Path(rk.__file__).parents[1]
 
@@ -62,12 +63,6 @@ def layer_results():
         ends = case.build().domains.T
         x = np.concatenate([case.samples(7), ends, 3 * ends - 2 * ends.mean(axis=0)])
         results += sweep_results(case.build(), x)
-    for outside in POLICIES:  # enough samples to be sorted, some blocks of them, and outputs in two tiles
-        shapes = ("random", 3, 5, 4), ("graded", 1, 1, 2), ("clamped", 2, 35, 3), ("uniform", 2, 4, 1)
-        for kind, P, Q, order in shapes:
-            layer = rk.SplineLayer((space(kind, order),) * P, Q, outside)
-            x = np.random.default_rng(P).uniform(*(layer.domains[0] + [-0.1, 0.1]), (spline.MANY_SAMPLES + 3, P))
-            results += sweep_results(layer, np.concatenate([x, layer.domains.T]))
     for free in (False, True):
         results += sweep_results(LayerCase("spline", free_knots=free).build(), np.zeros((0, 3)))[:2]
     for kind in ("repeated", "clamped"):
@@ -81,9 +76,43 @@ def layer_results():
     return results
 
 
+@contextmanager
+def sweeps_that(sort=True, multiply=False):
+    """Sweeps that sort the samples, and multiply matrices, whatever would pay."""
+    kept = spline.MUCH_WORK, spline.pays
+    spline.MUCH_WORK, spline.pays = 0 if sort else np.inf, lambda *sizes: multiply
+    try:
+        yield
+    finally:
+        spline.MUCH_WORK, spline.pays = kept
+
+
+SORTED_LAYERS = [
+    ("random", 3, 5, 4, "linear", False),
+    ("graded", 1, 1, 2, "polynomial", False),
+    ("clamped", 2, 35, 3, "natural", False),
+    ("uniform", 2, 4, 1, "natural", False),
+    ("repeated", 2, 2, 4, "linear", False),
+    ("uniform", 3, 6, 3, "linear", True),
+]
+"""Knots, inputs, outputs, order, policy, free knots: outputs in two tiles, a tile with room, and one by one."""
+
+
+def sorted_results(**ways):
+    """The sweeps of enough samples to be sorted, some of them outside."""
+    results = []
+    for kind, P, Q, order, outside, free in SORTED_LAYERS:
+        layer = rk.SplineLayer((space(kind, order),) * P, Q, outside, free)
+        ends = layer.domains.T
+        x = np.random.default_rng(P).uniform(*(1.1 * ends - 0.1 * ends[::-1]), (spline.MANY_SAMPLES + 3, P))
+        with sweeps_that(**ways):
+            results += sweep_results(layer, np.concatenate([x, ends]))
+    return results
+
+
 def small_results():
     """All kernels at small size."""
-    results = layer_results()
+    results = layer_results() + sorted_results() + sorted_results(multiply=True)
     S = space("graded", 4)
     x = np.concatenate([S.breakpoints, S.greville, S.domain - 50 * np.array([1, -1])])
     results.append(bsplines.evaluate(S, np.arange(S.dim) / 3, x, 1, "natural"))
@@ -166,7 +195,7 @@ def folder(tmp_path_factory):
 def checked_bounds(folder):
     """Kernels compiled with bounds checks, in their own cache, while the other tests run."""
     cache = folder / "bounds-cache"
-    code = "import test_kernels as t; t.save('bounds.npz', 'layer_results'); t.leave_an_array()"
+    code = "import test_kernels as t; t.save('bounds.npz', 'layer_results', 'sorted_results'); t.leave_an_array()"
     process = other_process(code, folder, NUMBA_BOUNDSCHECK="1", NUMBA_DISABLE_JIT="0", NUMBA_CACHE_DIR=str(cache))
     yield process
     process.kill()
@@ -200,6 +229,45 @@ def test_compiled_kernels_give_what_pure_python_gives(compiled, processes, folde
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=16 * EPS * np.abs(theirs).max(initial=0))
 
 
+@pytest.mark.parametrize("multiply", [False, True])
+def test_sorted_samples_give_what_samples_in_turn_give(multiply):
+    expected, results = sorted_results(sort=False), sorted_results(multiply=multiply)
+    for ours, theirs in zip(results, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=64 * EPS * np.abs(theirs).max(initial=0))
+
+
+@pytest.mark.parametrize("intervals", [3, 40, 200, 300])
+@pytest.mark.parametrize("samples", [65, 512, 1025])
+def test_blocks_hold_all_samples(rng, intervals, samples):
+    """Blocks that do not divide the samples, and whose filled-up runs take more places than there are samples."""
+    layer = uniform_layer(3, 4, order=4, n=intervals)
+    x = rng.uniform(-np.arange(3), 1, (samples, 3))
+    theta, dy = rng.standard_normal(layer.n_params), rng.standard_normal((samples, 4))
+    for multiply in (False, True):
+        with sweeps_that(multiply=multiply):
+            at = layer.linearize(theta, x)
+            dtheta, dx = at.pullback(dy)
+        C = layer.unpack(theta)["coefficients"]
+        curves = [scipy.interpolate.BSpline(S.knots, C[:, p].T, 3) for p, S in enumerate(layer.spaces)]
+        np.testing.assert_allclose(at.value, sum(f(x[:, p]) for p, f in enumerate(curves)), rtol=0, atol=1e-13)
+        slopes = np.stack([f(x[:, p], 1) for p, f in enumerate(curves)], axis=2)
+        expected = np.einsum("sqp,sq->sp", slopes, dy)
+        np.testing.assert_allclose(dx, expected, rtol=0, atol=1e-14 * np.abs(slopes).max() * intervals)
+        for p, S in enumerate(layer.spaces):
+            B = scipy.interpolate.BSpline.design_matrix(x[:, p], S.knots, 3)
+            ours = layer.unpack(dtheta)["coefficients"][:, p]
+            np.testing.assert_allclose(ours, (B.T @ dy).T, rtol=0, atol=1e-12)
+
+
+def test_the_cost_model_chooses_matrices_for_many_outputs_on_few_intervals():
+    assert dense_sweeps.pays(order=4, dim=7, n_outputs=256)
+    assert not dense_sweeps.pays(order=4, dim=19, n_outputs=256)
+    assert not dense_sweeps.pays(order=4, dim=7, n_outputs=20)
+    for n_outputs, kind in ((20, "SortedSweep"), (256, "DenseSweep")):
+        layer = uniform_layer(2, n_outputs, order=4, n=4)
+        assert type(layer.linearize(np.ones(layer.n_params), np.ones((4096, 2)))._sweep).__name__ == kind
+
+
 def test_pure_python_passes_complex_steps(processes, folder):
     step, slope = load(folder / "python.npz", "complex_results")
     np.testing.assert_allclose(step, slope, rtol=0, atol=1e-14 * np.abs(slope).max())
@@ -207,7 +275,7 @@ def test_pure_python_passes_complex_steps(processes, folder):
 
 def test_no_kernel_leaves_its_arrays(compiled, checked_bounds, folder):
     assert "noticed" in finish(checked_bounds)
-    checked = load(folder / "bounds.npz", "layer_results")
+    checked = load(folder / "bounds.npz", "layer_results") + load(folder / "bounds.npz", "sorted_results")
     for ours, theirs in zip(compiled, checked, strict=False):
         # The checks keep loops from being vectorised, which does not change the bits.
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=16 * EPS * np.abs(theirs).max(initial=0))

@@ -12,7 +12,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.kernels import dense_rows
-from refkan.kernels.launch import launch, run_blocks
+from refkan.kernels.launch import run_blocks
 from refkan.layers.local_sweeps import LocalSweep
 from refkan.local_basis import KnotTables
 from refkan.sorted_basis import scratch
@@ -49,7 +49,7 @@ class DenseSweep(LocalSweep):
         phi[:] = 0.0
         for group in range(self.groups):
             at, rows = self._basis(first, last, group, 0)
-            launch(dense_rows.scatter_rows, at.order.shape[0], 0, at.order, at.ends, rows, at.inputs[0], phi)
+            dense_rows.scatter_rows(0, at.order.shape[0], at.order, at.ends, rows, at.inputs[0], phi)
         return phi.reshape(-1, self.columns)
 
     def forward(self) -> FloatArray:
@@ -95,7 +95,7 @@ class DenseSweep(LocalSweep):
         for group in range(self.groups):
             at, rows = self._basis(first, last, group, 1)
             slots, where = at.order.shape[0], (at.order, at.ends, rows, at.inputs[0])
-            launch(dense_rows.scatter_rows, slots, 0, *where, phi)
-            launch(dense_rows.gather_slopes, slots, 0, *where, G, out)
+            dense_rows.scatter_rows(0, slots, *where, phi)
+            dense_rows.gather_slopes(0, slots, *where, G, out)
         dx[self._samples_of(chunk)] = out.reshape(-1, self.n_inputs)[: g.shape[0]]
         return phi.reshape(-1, self.columns)

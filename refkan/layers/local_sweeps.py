@@ -8,12 +8,13 @@ have accumulators of their own, which are added in order.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.kernels import sorted_layer
-from refkan.kernels.launch import launch, run_blocks
+from refkan.kernels.launch import run_blocks
 from refkan.kernels.sorted_layer import ROW, TILE
 from refkan.local_basis import KnotTables
 from refkan.sorted_basis import SortedSamples, aligned, fill_sorted_rows, largest_block, scratch, sort_samples
@@ -101,9 +102,9 @@ class SortedSweep(LocalSweep):
             y[:] = 0.0
             for group in range(self.groups):
                 at, rows = self._basis(first, last, group, 0)
-                launch(
-                    sorted_layer.contract_few if self.few else sorted_layer.contract, last - first, 0,
-                    at.order, at.ends, rows.reshape(-1), rows[0].size, *self._coefficients(group),
+                run: Callable[..., None] = sorted_layer.contract_few if self.few else sorted_layer.contract
+                run(
+                    0, last - first, at.order, at.ends, rows.reshape(-1), rows[0].size, *self._coefficients(group),
                     (0,) * self.tables.order, y,
                 )  # fmt: skip
             for k in range(first, last):
@@ -155,21 +156,19 @@ class SortedSweep(LocalSweep):
         at, rows = self._basis(first, last, group, 0 if dx is None else 1)
         where, flat, step = (at.order, at.ends), rows.reshape(-1), rows[0].size
         if self.few:
-            launch(
-                sorted_layer.pull_back_coefficients_few, inputs[1] - inputs[0], 0,
-                *where, flat, step, g, inputs[0], width, stride, dC,
+            sorted_layer.pull_back_coefficients_few(
+                0, inputs[1] - inputs[0], *where, flat, step, g, inputs[0], width, stride, dC,
             )  # fmt: skip
         else:
-            launch(
-                sorted_layer.pull_back_coefficients, inputs[1] - inputs[0], 0,
-                *where, flat, step, g, width, stride, dC[slice(*inputs)].reshape(-1),
+            sorted_layer.pull_back_coefficients(
+                0, inputs[1] - inputs[0], *where, flat, step, g, width, stride, dC[slice(*inputs)].reshape(-1),
             )  # fmt: skip
         if dx is None:
             return
         slots = scratch("dx", (at.order.shape[0], self.size + 2))
-        launch(
-            sorted_layer.pull_back_inputs_few if self.few else sorted_layer.pull_back_inputs, slots.shape[0], 0,
-            *where, flat[rows[0, 0].size :], step, *self._coefficients(group), g, width, slots,
+        run: Callable[..., None] = sorted_layer.pull_back_inputs_few if self.few else sorted_layer.pull_back_inputs
+        run(
+            0, slots.shape[0], *where, flat[rows[0, 0].size :], step, *self._coefficients(group), g, width, slots,
         )  # fmt: skip
         columns = slice(*inputs)
         for k in range(first, last):

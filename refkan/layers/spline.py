@@ -20,8 +20,8 @@ from refkan.layers.local_sweeps import LocalSweep, SortedSweep
 from refkan.layers.spline_jets import SplineJet
 from refkan.local_basis import KnotTables, LocalBasis, local_basis
 
-MANY_SAMPLES = 64
-"""Samples from which on sorting them by interval pays."""
+MANY_SAMPLES, MUCH_WORK = 64, 40_000
+"""Samples, and their number times P (Q + 10), from which on sorting by interval pays for the calls that it takes."""
 
 FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it."""
@@ -88,7 +88,8 @@ class SplineLinearization(Linearization):
     def __init__(self, layer: SplineLayer, theta: Array, x: Array, tables: KnotTables, slopes: bool) -> None:
         self.layer, self.theta, self.x, self.tables, self.slopes = layer, theta, x, tables, slopes
         self._sweep: LocalSweep | None = None
-        if x.shape[0] >= MANY_SAMPLES and not any(np.iscomplexobj(a) for a in (theta, x, tables.knots)):
+        pays_off = x.shape[0] >= MANY_SAMPLES and x.size * (layer.n_outputs + 10) >= MUCH_WORK
+        if pays_off and not any(np.iscomplexobj(a) for a in (theta, x, tables.knots)):
             if layer.outside == "error":
                 tables.require_inside(x, SLACK)
             coefficients = layer.unpack(theta)["coefficients"]
