@@ -30,6 +30,40 @@ position = np.uint64
 
 
 @kernel
+def to_blocks(first, last, rows, blocks):
+    """blocks[block, s, q] = rows[block B + s, q], 0 where there is none; rows (N, Q), blocks (., B+2, >= Q)."""
+    size, n_outputs = blocks.shape[1] - 2, rows.shape[1]
+    for block in range(first, last):
+        there = max(0, min(size, rows.shape[0] - block * size))
+        for s in range(there):
+            for q in range(n_outputs):
+                blocks[block, s, q] = rows[block * size + s, q]
+            for q in range(n_outputs, blocks.shape[2]):
+                blocks[block, s, q] = 0.0
+        blocks[block, there:] = 0.0
+
+
+@kernel
+def from_blocks(first, last, blocks, rows):
+    """rows[block B + s, q] = blocks[block - first, s, q] for the blocks of a range."""
+    size = blocks.shape[1] - 2
+    for block in range(first, last):
+        for s in range(min(size, rows.shape[0] - block * size)):
+            for q in range(rows.shape[1]):
+                rows[block * size + s, q] = blocks[block - first, s, q]
+
+
+@kernel
+def from_slots(first, last, slots, input_first, rows):
+    """rows[block B + s, input_first + p] = slots[(block - first) P + p, s] for the blocks of a range."""
+    size, n_inputs = slots.shape[1] - 2, slots.shape[0] // (last - first)
+    for block in range(first, last):
+        for p in range(n_inputs):
+            for s in range(min(size, rows.shape[0] - block * size)):
+                rows[block * size + s, input_first + p] = slots[(block - first) * n_inputs + p, s]
+
+
+@kernel
 def sort_slots(first, last, m, order, ends):
     """Counting sort of the samples s of a slot by their intervals m[slot, s]; m (slots, B), ends (slots, n+1)."""
     size, n = m.shape[1], ends.shape[1] - 1

@@ -107,9 +107,7 @@ class SortedSweep(LocalSweep):
                     0, last - first, at.order, at.ends, rows.reshape(-1), rows[0].size, *self._coefficients(group),
                     (0,) * self.tables.order, y,
                 )  # fmt: skip
-            for k in range(first, last):
-                part = out[k * self.size : (k + 1) * self.size]
-                part[:] = y[k - first, : part.shape[0], : self.n_outputs]
+            sorted_layer.from_blocks(first, last, y, out)
 
         run_blocks(work, len(self.chunks), self._operations)
         return out
@@ -125,11 +123,7 @@ class SortedSweep(LocalSweep):
         At stride 1 they are dC; at stride r those of each interval by itself.
         """
         g = scratch("dy", (self.n_blocks, self.size + 2, self.lanes))
-        g[:, :, self.n_outputs :] = 0.0
-        for k in range(self.n_blocks):
-            rows = dy[k * self.size : (k + 1) * self.size]
-            g[k, : rows.shape[0], : self.n_outputs] = rows
-            g[k, rows.shape[0] :] = 0.0
+        sorted_layer.to_blocks(0, self.n_blocks, np.require(dy, requirements=["C", "W"]), g)
         n_chunks = len(self.chunks)
         parts = min(n_chunks, -(-TASKS // self.groups))
         dim = (self.tables.breakpoints.shape[1] - 2) * stride + self.tables.order
@@ -170,10 +164,7 @@ class SortedSweep(LocalSweep):
         run(
             0, slots.shape[0], *where, flat[rows[0, 0].size :], step, *self._coefficients(group), g, width, slots,
         )  # fmt: skip
-        columns = slice(*inputs)
-        for k in range(first, last):
-            part = dx[k * self.size : (k + 1) * self.size, columns]
-            part[:] = slots.reshape(last - first, -1, self.size + 2)[k - first, :, : part.shape[0]].T
+        sorted_layer.from_slots(first, last, slots, inputs[0], dx)
 
     def _coefficients(self, group: int) -> tuple[FloatArray | int, ...]:
         """What kernels take for the coefficients of a group of inputs."""
