@@ -30,10 +30,21 @@ FEW_OUTPUTS = 4
 
 
 class LocalSweep(ABC):
-    """A spline layer with coefficients C (Q, P, dim) at x (N, P), real, as blocks of samples and groups of inputs."""
+    """A spline layer as blocks of samples and groups of inputs.
+
+    Parameters
+    ----------
+    tables : KnotTables
+        Real.
+    C : array (Q, P, dim)
+        Coefficients, contiguous, not written to as long as the sweep lives; nor is x.
+    x : array (N, P)
+    outside : {"linear", "polynomial", "natural", "error"}
+        Points outside are not looked for under "error".
+    """
 
     def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, outside: str) -> None:
-        self.tables, self.x, self.outside = tables, np.require(x, requirements=["C", "W"]), outside
+        self.tables, self.x, self.outside = tables, np.ascontiguousarray(x), outside
         self.n_outputs, self.n_inputs, self.dim = C.shape
         self.groups = -(-self.n_inputs // SLOTS)
         self.width = -(-self.n_inputs // self.groups)
@@ -82,7 +93,7 @@ class SortedSweep(LocalSweep):
         self.few = self.n_outputs < FEW_OUTPUTS
         self.lanes = self.n_outputs if self.few else -(-self.n_outputs // 4) * 4
         self.tiles = -(-self.lanes // TILE)
-        self.C = np.require(C, requirements=["C", "W"]) if self.few else self._pack(C)
+        self.C = C if self.few else self._pack(C)
 
     def _pack(self, C: FloatArray) -> FloatArray:
         packed = aligned((self.n_inputs, self.tiles, self.dim, TILE))

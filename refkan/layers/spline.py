@@ -86,15 +86,16 @@ class SplineLinearization(Linearization):
     layer: SplineLayer
 
     def __init__(self, layer: SplineLayer, theta: Array, x: Array, tables: KnotTables, slopes: bool) -> None:
-        self.layer, self.theta, self.x, self.tables, self.slopes = layer, theta, x, tables, slopes
+        # Copies: what is computed later must be at the point where the value is, whatever becomes of the arguments.
+        self.layer, self.theta, self.x, self.tables, self.slopes = layer, theta.copy(), x.copy(), tables, slopes
         self._sweep: LocalSweep | None = None
         pays_off = x.shape[0] >= MANY_SAMPLES and x.size * (layer.n_outputs + 10) >= MUCH_WORK
         if pays_off and not any(np.iscomplexobj(a) for a in (theta, x, tables.knots)):
             if layer.outside == "error":
                 tables.require_inside(x, SLACK)
-            coefficients = layer.unpack(theta)["coefficients"]
             dense = not layer.free_knots and pays(layer.order, layer.dim, layer.n_outputs)
-            self._sweep = (DenseSweep if dense else SortedSweep)(tables, coefficients, x, layer.outside)
+            C = layer.unpack(self.theta)["coefficients"]
+            self._sweep = (DenseSweep if dense else SortedSweep)(tables, C, self.x, layer.outside)
             self.value = self._sweep.forward()
         else:
             self.value = self._contract(self.basis.rows[0], self.C)
