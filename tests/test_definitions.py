@@ -1,102 +1,23 @@
-"""The oracle, exactly: over Fractions every law is an equality. SciPy is the independent oracle in floats."""
+"""The oracle, exactly: over Fractions every law is an equality."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import sys
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import factorial, perm
 
-import mpmath
 import numpy as np
 import pytest
+from fraction_knots import apply, breakpoints, dim, points, powers, random_knots, rational_knots, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.interpolate import BSpline
 
 from refkan import definitions as d
 
 ORDERS = range(1, 8)
-EPS = np.finfo(float).eps
-
-
-@st.composite
-def rational_knots(draw, min_order=1, max_order=6, min_intervals=1, repeats=False):
-    """Draw an order and a knot vector of Fractions, strictly increasing or clamped with repeated knots."""
-    order = draw(st.integers(min_order, max_order))
-    intervals = draw(st.integers(min_intervals, 4))
-    gap = st.fractions(Fraction(1, 20), 3, max_denominator=20)
-    gaps = draw(st.lists(gap, min_size=intervals + 2 * order - 2, max_size=intervals + 2 * order - 2))
-    if repeats:  # clamp both ends, and let interior breakpoints coincide
-        gaps[: order - 1] = [Fraction(0)] * (order - 1)
-        gaps[len(gaps) - order + 1 :] = [Fraction(0)] * (order - 1)
-        merged = draw(st.lists(st.booleans(), min_size=intervals, max_size=intervals))
-        for k, merge in enumerate(merged[:-1]):
-            gaps[order - 1 + k] *= not merge
-    knots = [draw(st.fractions(-2, 2, max_denominator=20))]
-    for g in gaps:
-        knots.append(knots[-1] + g)
-    return order, knots
-
-
-def dim(knots, order):
-    return len(knots) - order
-
-
-def breakpoints(knots, order):
-    return knots[order - 1 : len(knots) - order + 1]
-
-
-def points(knots, order, per_interval=2):
-    """Return every breakpoint, both ends of the domain included, and points inside every interval."""
-    t = breakpoints(knots, order)
-    inside = [
-        left + (right - left) * Fraction(k, per_interval + 2)
-        for left, right in pairwise(t)
-        for k in range(1, per_interval + 1)
-    ]
-    return [*t, *inside]
-
-
-def random_knots(order, intervals, seed=0):
-    gaps = np.random.default_rng([seed, order, intervals]).integers(1, 40, intervals + 2 * order - 2)
-    knots = [Fraction(-1, 3)]
-    for g in gaps:
-        knots.append(knots[-1] + Fraction(int(g), 24))
-    return knots
-
-
-def values(knots, order, x, derivative=0, outside="natural"):
-    return [d.bspline_derivative(knots, order, i, x, derivative, outside) for i in range(dim(knots, order))]
-
-
-def powers(knots, order, x, derivative=0, outside="natural"):
-    size = dim(knots, order)
-    return [d.truncated_power_derivative(knots, order, i, x, derivative, 1, outside) for i in range(size)]
-
-
-def apply(matrix, vector):
-    return [sum(a * v for a, v in zip(row, vector, strict=True)) for row in matrix]
-
-
-def multiply(left, right):
-    return [apply(zip(*right, strict=True), row) for row in left]
-
-
-def identity(size):
-    return [[int(i == j) for j in range(size)] for i in range(size)]
-
-
-def basis_identity_holds(knots, order, A, outside="natural", beyond=()):
-    """Whether b = A psi at the points of the domain and those beyond it."""
-    return all(
-        values(knots, order, x, k, outside) == apply(A, powers(knots, order, x, k, outside))
-        for x in [*points(knots, order), *beyond]
-        for k in range(order + 1)
-    )
 
 
 def polynomial_through(xs, ys):
@@ -113,49 +34,6 @@ def polynomial_through(xs, ys):
 
 def differentiated(coefficients, x, k):
     return sum(perm(n, k) * c * x ** (n - k) for n, c in enumerate(coefficients) if n >= k)
-
-
-@dataclass(frozen=True)
-class Dual:
-    """a + b e with e^2 = 0: arithmetic carries the exact derivative b along."""
-
-    a: Fraction
-    b: Fraction = Fraction(0)
-
-    @property
-    def real(self):
-        return self.a
-
-    def __add__(self, other):
-        other = other if isinstance(other, Dual) else Dual(other)
-        return Dual(self.a + other.a, self.b + other.b)
-
-    def __mul__(self, other):
-        other = other if isinstance(other, Dual) else Dual(other)
-        return Dual(self.a * other.a, self.a * other.b + self.b * other.a)
-
-    def __sub__(self, other):
-        return self + other * -1
-
-    def __rsub__(self, other):
-        return self * -1 + other
-
-    def __truediv__(self, other):
-        return self * Dual(1 / other.a, -other.b / other.a**2)
-
-    def __rtruediv__(self, other):
-        return Dual(other) / self
-
-    def __eq__(self, other):
-        return self.a == other
-
-    __radd__, __rmul__ = __add__, __mul__
-
-
-def knot_derivative_by_dual_numbers(knots, order, coefficients, j, x, outside="natural"):
-    moving = [Dual(t, Fraction(p == j + order - 1)) for p, t in enumerate(knots)]
-    b = values(moving, order, Dual(x), 0, outside)
-    return apply([[Dual(c) for c in coefficients]], b)[0].b
 
 
 # ---------------------------------------------------------------------------------------------- B-splines
@@ -229,155 +107,6 @@ def test_the_scaled_powers_are_the_powers_over_a_power_of_the_scale(order, scale
                 assert scaled * scale ** (order - 1) == plain
 
 
-# ------------------------------------------------------------------------------- SciPy, other number types
-
-
-FLOAT_KNOTS = {
-    "extended": lambda r: np.sort(np.random.default_rng(r).uniform(0, 1, 5 + 2 * r)),
-    "clamped": lambda r: np.repeat([0.0, 0.2, 0.55, 0.6, 1.0], [r, 1, 1, 1, r]),
-    "repeated": lambda r: np.repeat([0.0, 0.3, 0.8, 1.0], [r, max(1, r - 1), r, r]),
-}
-
-
-@pytest.mark.parametrize("kind", FLOAT_KNOTS)
-@pytest.mark.parametrize("order", range(1, 7))
-def test_scipy_agrees(order, kind):
-    knots = FLOAT_KNOTS[kind](order)
-    a, b = knots[order - 1], knots[-order]
-    x = np.concatenate([np.linspace(a, b, 23), knots[order - 1 : len(knots) - order + 1]])
-    x = np.clip(x, a, b)
-    basis = BSpline(knots, np.eye(dim(knots, order)), order - 1)
-    for k in range(order):
-        # r steps of the recursion, each of a few roundings, on numbers up to the largest derivative: C = 32
-        # r.
-        expected = basis(x, nu=k)
-        ours = np.array([values(knots, order, t, k) for t in x], dtype=float)
-        scale = np.abs(expected).max()
-        np.testing.assert_allclose(ours, expected, rtol=0, atol=32 * order * EPS * scale)
-
-
-def test_scipy_agrees_on_the_policies():
-    knots = FLOAT_KNOTS["extended"](4)
-    a, b = knots[3], knots[-4]
-    x = np.array([a - 0.1, b + 0.07])
-    c = np.random.default_rng(0).normal(size=dim(knots, 4))
-    spline = BSpline(knots, c, 3)
-    end = np.clip(x, a, b)
-    ours = {p: [apply([c], values(knots, 4, t, 0, p))[0] for t in x] for p in ("polynomial", "linear")}
-    np.testing.assert_allclose(ours["polynomial"], spline(x, extrapolate=True), rtol=1e-13)
-    np.testing.assert_allclose(ours["linear"], spline(end) + spline(end, nu=1) * (x - end), rtol=1e-13)
-    naturals = BSpline(knots, np.eye(dim(knots, 4)), 3, extrapolate=False)
-    assert np.isnan(naturals(x)).all()  # SciPy has no such policy: its elements, one by one, do
-    for i in range(dim(knots, 4)):
-        element = BSpline.basis_element(knots[i : i + 5], extrapolate=False)(x)
-        expected = np.where(np.isnan(element), 0, element)
-        np.testing.assert_allclose([d.bspline(knots, 4, i, t) for t in x], expected, rtol=1e-13)
-
-
-@pytest.mark.parametrize("order", range(1, 7))
-def test_floats_attain_the_exact_values(order):
-    exact = random_knots(order, 5)
-    floats = [float(t) for t in exact]
-    exact = [Fraction(t) for t in floats]
-    for x in np.linspace(floats[order - 1], floats[-order], 17):
-        ours, truth = values(floats, order, float(x)), values(exact, order, Fraction(float(x)))
-        assert max(abs(Fraction(u) - v) for u, v in zip(ours, truth, strict=True)) <= order * 1e-15
-
-
-def test_complex_step_and_mpmath():
-    exact = random_knots(4, 3)
-    floats = [float(t) for t in exact]
-    x = (floats[3] + floats[-4]) / 2 + 0.01
-    step = 1e-200
-    for i in range(dim(exact, 4)):
-        slope = d.bspline(floats, 4, i, complex(x, step)).imag / step
-        assert slope == pytest.approx(d.bspline_derivative(floats, 4, i, x), rel=1e-13, abs=1e-13)
-        power = d.truncated_power(floats, 4, i, complex(x, step)).imag / step
-        assert power == pytest.approx(d.truncated_power_derivative(floats, 4, i, x), rel=1e-13)
-    with mpmath.workdps(60):
-        knots = [mpmath.mpf(t.numerator) / t.denominator for t in exact]
-        wide = d.bspline(knots, 4, 1, (knots[3] + knots[4]) / 2)
-        truth = d.bspline(exact, 4, 1, (exact[3] + exact[4]) / 2)
-        assert abs(wide - mpmath.mpf(truth.numerator) / truth.denominator) < mpmath.mpf(10) ** -57
-
-
-# ------------------------------------------------------------------------------------------ change of basis
-
-
-@given(rational_knots(max_order=7))
-@settings(max_examples=30, deadline=None)
-def test_three_formulas_for_the_change_of_basis(drawn):
-    order, knots = drawn
-    A, inverse = d.change_of_basis(knots, order), d.change_of_basis_inverse(knots, order)
-    assert d.change_of_basis_divided_differences(knots, order) == A
-    assert multiply(A, inverse) == multiply(inverse, A) == identity(dim(knots, order))
-    assert min(min(row) for row in inverse) >= 0
-    for i, row in enumerate(A):
-        assert all(a == 0 for j, a in enumerate(row) if not i <= j <= i + order)
-        assert all(a * (-1) ** (j - i) > 0 for j, a in enumerate(row) if i <= j <= i + order)
-
-
-@given(rational_knots())
-@settings(max_examples=6, deadline=None)
-def test_both_bases_are_related_by_it(drawn):
-    order, knots = drawn
-    A = d.change_of_basis(knots, order)
-    a, b = knots[order - 1], knots[-order]
-    beyond = [a - 2, a - Fraction(1, 7), b + Fraction(1, 7), b + 2]
-    assert basis_identity_holds(knots, order, A, "linear", beyond)
-    assert basis_identity_holds(knots, order, A, "polynomial", beyond)
-    # The square form drops the powers that start at b or later: left of the domain it loses nothing.
-    assert basis_identity_holds(knots, order, A, "natural", beyond[:2])
-    assert not basis_identity_holds(knots, order, A, "natural", beyond[3:])
-
-
-@pytest.mark.parametrize("order", ORDERS)
-def test_the_uniform_closed_form(order):
-    h = Fraction(2, 7)
-    knots = [Fraction(1, 3) + h * k for k in range(4 + 2 * order)]
-    uniform = d.uniform_change_of_basis(order, dim(knots, order), h)
-    assert uniform == d.change_of_basis(knots, order)
-    first = d.uniform_change_of_basis(1, dim(knots, order), h)
-    power = identity(dim(knots, order))
-    for _ in range(order):
-        power = multiply(power, first)
-    assert uniform == [[a * h ** (1 - order) / factorial(order - 1) for a in row] for row in power]
-
-
-# ------------------------------------------------------------------------------------------ knot derivatives
-
-
-@given(rational_knots(min_order=2, max_order=5, min_intervals=2), st.data())
-@settings(max_examples=10, deadline=None)
-def test_knot_derivative_is_the_exact_derivative(drawn, data):
-    order, knots = drawn
-    size = dim(knots, order)
-    j = data.draw(st.integers(1, size - order))
-    c = data.draw(st.lists(st.fractions(-3, 3, max_denominator=9), min_size=size, max_size=size))
-    a, b = knots[order - 1], knots[-order]
-    for outside in ("linear", "polynomial", "natural"):
-        for x in [*points(knots, order, 1), a - Fraction(1, 5), b + Fraction(1, 5), b + 3]:
-            if order == 2 and x == breakpoints(knots, order)[j]:
-                continue  # the kink: the derivative is one-sided there
-            ours = d.knot_derivative(knots, order, c, j, x, outside)
-            assert ours == knot_derivative_by_dual_numbers(knots, order, c, j, x, outside)
-
-
-def test_knot_derivative_at_a_kink_is_the_limit_from_the_right():
-    knots = [Fraction(t) for t in (-1, 0, 1, 2, 3)]
-    c = [Fraction(0), Fraction(1), Fraction(0)]
-    # The hat at t_1 = 1: f = x/t_1 to its left, f = (2 - x)/(2 - t_1) to its right.
-    assert d.knot_derivative(knots, 2, c, 1, Fraction(999, 1000)) == -Fraction(999, 1000)
-    assert d.knot_derivative(knots, 2, c, 1, Fraction(1)) == 1
-
-
-@pytest.mark.parametrize(("order", "j"), [(1, 1), (3, 0), (3, 4), (3, -1)])
-def test_knot_derivative_refuses(order, j):
-    knots = random_knots(order, 4)
-    with pytest.raises(ValueError, match="order must be at least 2 and 0 < j < n"):
-        d.knot_derivative(knots, order, [Fraction(1)] * dim(knots, order), j, knots[order])
-
-
 # -------------------------------------------------------------------------------------- policies and layers
 
 
@@ -443,43 +172,6 @@ def test_a_layer_takes_arrays_and_refuses_the_wrong_width():
     assert d.spline_layer(weights, knots, 2, np.array([0.25, 0.5])) == [3.5 + 1.25]
     with pytest.raises(ValueError, match="zip"):
         d.spline_layer(weights, knots, 2, np.array([0.25, 0.5, 0.75]))
-
-
-# ------------------------------------------------------------------------------------------------ sabotage
-
-
-def _negated(A):
-    return [[-a if (i, j) == (1, 2) else a for j, a in enumerate(row)] for i, row in enumerate(A)]
-
-
-SABOTAGED_MATRICES = {
-    "a flipped sign": lambda knots, order: _negated(d.change_of_basis(knots, order)),
-    "a wrong factor": lambda knots, order: [[2 * a for a in row] for row in d.change_of_basis(knots, order)],
-    "the transpose": lambda knots, order: list(map(list, zip(*d.change_of_basis(knots, order), strict=True))),
-    "shifted knots": lambda knots, order: d.change_of_basis([*knots[1:], knots[-1] + 1], order),
-    "uniform knots": lambda knots, order: d.uniform_change_of_basis(order, dim(knots, order), Fraction(1, 2)),
-}
-
-
-@pytest.mark.parametrize("order", [2, 3, 4])
-@pytest.mark.parametrize("name", SABOTAGED_MATRICES)
-def test_a_wrong_change_of_basis_is_noticed(order, name):
-    knots = random_knots(order, 3)
-    assert basis_identity_holds(knots, order, d.change_of_basis(knots, order))
-    assert not basis_identity_holds(knots, order, SABOTAGED_MATRICES[name](knots, order))
-
-
-@pytest.mark.parametrize("order", [2, 3, 4])
-@pytest.mark.parametrize("shift", [-1, 0, 1])
-def test_a_wrong_knot_derivative_is_noticed(order, shift):
-    """Doubling a neighbour of the knot, or forgetting the minus sign, does not pass for the derivative."""
-    knots = random_knots(order, 4)
-    c = [Fraction(k * k, 3) - k for k in range(dim(knots, order))]
-    x = [x for x in points(knots, order, 3) if x not in knots]
-    truth = [knot_derivative_by_dual_numbers(knots, order, c, 2, s) for s in x]
-    ours = [d.knot_derivative(knots, order, c, 2 + shift, s) for s in x]
-    assert (ours == truth) is (shift == 0)
-    assert [-v for v in ours] != truth
 
 
 def test_an_open_last_interval_is_noticed(monkeypatch):

@@ -1,0 +1,63 @@
+"""Small measurements of the claims about conditioning and the speed of descent, each made once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+import refkan as rk
+from validation import hessian_conditioning
+from validation.descent_rates import BASES, layer_rates, network_rates
+from validation.descent_trajectories import slow_modes
+from validation.free_knots_conditioning import conditions, extreme_cases, trained_case
+
+SMALL = replace(
+    hessian_conditioning.QUICK,
+    orders=(2, 3),
+    layers=(8, 16),
+    levels=((1, 3), (2, 6)),
+    seeds=range(1),
+    samples=100,
+    steps=10,
+)
+
+
+@cache
+def spectra():
+    return hessian_conditioning.answer(SMALL)[0]
+
+
+@cache
+def layers():
+    return [layer_rates(order, 8, 0, 300) for order in (1, 3)]
+
+
+@cache
+def networks():
+    return [network_rates("mean-std", 3, 0, 10)]
+
+
+@cache
+def trajectories():
+    return [{basis: slow_modes(r, 40, basis, 100) for basis in BASES} for r in (1, 3, 5)]
+
+
+@cache
+def knots():
+    uniform = conditions(rk.SplineSpace.uniform(3, 8))
+    trained = [trained_case(3, 8, target, 0, 40) | {"uniform": uniform} for target in ("kink", "root")]
+    return trained, [case | {"uniform": uniform} for case in extreme_cases(3, 8, 2)]
+
+
+def gram(space, basis):
+    """Gram matrix on the domain by NumPy's Gauss rule, three more points than it takes."""
+    nodes, weights = np.polynomial.legendre.leggauss(space.order + 3)
+    t = space.breakpoints
+    half = np.diff(t)[:, None] / 2
+    x = ((t[:-1, None] + t[1:, None]) / 2 + half * nodes).ravel()
+    module = rk.bsplines if basis == "spline" else rk.relu_powers
+    Phi = module.design_matrix(space, x)
+    Phi = Phi.toarray() if hasattr(Phi, "toarray") else Phi
+    return Phi.T @ ((half * weights).ravel()[:, None] * Phi)
