@@ -1,8 +1,8 @@
-r"""Networks whose samples are coupled by the statistics of a node map, or leave the domain: large rho(NTK_S)/rho(NTK_R).
+r"""Networks with large rho(NTK_S)/rho(NTK_R): a node map couples their samples, or samples leave the domain.
 
-Of [1, 1, 1] with a mean-std map and a steep second layer, the kernel is that of the first layer. Sample k sees the first
-layer through g = dz_k/dy, y the activations of all samples: not one positive number, as without the coupling, but a
-vector with entries of both signs. Its kernel is |g^T B|^2 in the spline basis, |g^T B A^-T|^2 in the ReLU basis.
+Of [1, 1, 1] with a mean-std map and a steep second layer, the kernel is that of the first layer. Sample k sees the
+first layer through g = dz_k/dy, y the activations of all samples: not one positive number, as without the coupling,
+but a vector with entries of both signs. Its kernel is |g^T B|^2 in the spline basis, |g^T B A^-T|^2 in the ReLU basis.
 """
 
 from __future__ import annotations
@@ -75,9 +75,10 @@ def attain(order: int, intervals: int) -> Attained:
         g_j = delta_kj - m_j/N - m_j y_k y_j.
 
     For any e that sums to zero, e_k != 0, y_j proportional to (delta_kj - m_j/N - c e_j)/m_j with
-    c = (e_k/m_k) / sum_j (e_j^2/m_j) gives g = c e. Take e = B^-T v for the best v (e sums to what v does, since B 1 = 1).
-    The second layer is one B-spline at the right end, which sample k alone reaches: the others, where it is constant,
-    have no gradient. More copies of k pull z_k back into the domain, which it would otherwise leave if N > 9 or so.
+    c = (e_k/m_k) / sum_j (e_j^2/m_j) gives g = c e. Take e = B^-T v for the best v (e sums to what v does, since
+    B 1 = 1). The second layer is one B-spline at the right end, which sample k alone reaches: the others, where it is
+    constant, have no gradient. More copies of k pull z_k back into the domain, which it would otherwise leave if
+    N > 9 or so.
     """
     space = rk.SplineSpace.uniform(order, intervals)
     v, centred, norm = best_centred(space)

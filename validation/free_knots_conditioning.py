@@ -157,10 +157,12 @@ def verdict(trained: Sequence[dict[str, Any]], extreme: Sequence[dict[str, Any]]
         judge(keeps(judged)),
         f"{len(judged)} trained knot vectors, spacings {smallest:.2g} to {largest:.2g} of the uniform one;"
         f" Jacobi-scaled condition number of the B-splines at most {worst(judged, lambda c: c['moved']['spline'])}"
-        f" (uniform knots {worst(judged, lambda c: c['uniform']['spline'])}), {worst(judged, lambda c: worsening(c, 'spline'))}"
-        f" times that of uniform knots; that of the ReLU powers on the same knots at least {behind:.2g} times larger."
-        f" Higher orders, {len(beyond)} trained knot vectors: {worst(beyond, lambda c: worsening(c, 'spline')) or 'none'}"
-        f" times. {len(extreme)} knot vectors at the limits of the parameterisation: at most"
+        f" (uniform knots {worst(judged, lambda c: c['uniform']['spline'])}),"
+        f" {worst(judged, lambda c: worsening(c, 'spline'))} times that of uniform knots;"
+        f" that of the ReLU powers on the same knots at least {behind:.2g} times larger."
+        f" Higher orders, {len(beyond)} trained knot vectors:"
+        f" {worst(beyond, lambda c: worsening(c, 'spline')) or 'none'} times. {len(extreme)} knot vectors"
+        f" at the limits of the parameterisation: at most"
         f" {worst(extreme, lambda c: worsening(c, 'spline'))} times that of uniform knots",
         details=DETAILS
         + f"\n\nWithout the scaling the trained knots cost up to {unscaled:.2g} times. Coefficients and knots together,"

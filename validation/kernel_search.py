@@ -166,9 +166,9 @@ def families(layers: tuple[int, ...], intervals: tuple[int, ...], samples: tuple
 def wide_network(nodes: int) -> tuple[rk.Network, np.ndarray, np.ndarray]:
     """A network [1, nodes, 1] of order 2 on 2 intervals, no node maps, whose ratio tends to 1.32449 with many nodes.
 
-    One sample is at x = 0 and two at x = 1/2, one spacing on. All nodes but one stay at 0, so that the kernel of the last
-    layer is about `nodes` in all entries, in both bases. The last node takes the values 1/4 and 3/4, from where the
-    second layer continues with slopes g of opposite signs. Per node the kernels are then, for x = 0 and 1/2,
+    One sample is at x = 0 and two at x = 1/2, one spacing on. All nodes but one stay at 0, so that the kernel of the
+    last layer is about `nodes` in all entries, in both bases. The last node takes the values 1/4 and 3/4, from where
+    the second layer continues with slopes g of opposite signs. Per node the kernels are then, for x = 0 and 1/2,
 
         1 + g_s g_t [[1, 0], [0, 1]]  in the spline basis,    1 + g_s g_t [[1, 2], [2, 5]]  in the ReLU basis:
 

@@ -225,8 +225,8 @@ def verdict(results: dict[str, Any]) -> Verdict:
         + ", ".join(f"{exponents[r]['scaled']:.2f}" for r in exponents)
         + " scaled, "
         + ", ".join(f"{exponents[r]['plain']:.2f}" for r in exponents)
-        + f" plain, r = 1..4. {len(runs)} networks run: largest steps {deciles[1]:.2g} of the predicted (median; 80 % from"
-        f" {deciles[0]:.2g} to {deciles[2]:.2g}), within [1/4, 4] on {share(actual['scaled']):.0%} scaled,"
+        + f" plain, r = 1..4. {len(runs)} networks run: largest steps {deciles[1]:.2g} of the predicted (median;"
+        f" 80 % from {deciles[0]:.2g} to {deciles[2]:.2g}), within [1/4, 4] on {share(actual['scaled']):.0%} scaled,"
         f" {share(actual['plain']):.0%} plain",
         details=DETAILS.format(control=control, confirmed="do" if confirmed else "do not"),
         data=results,
@@ -264,8 +264,8 @@ def figure(results: dict[str, Any]) -> Figure:
     canvas.axes[0].set_ylabel("largest stable step, ReLU over spline")
     canvas.axes[0].legend(fontsize="x-small")
     caption = (
-        "Largest stable steps of gradient descent, ReLU over spline basis: dots predicted by 2/lambda_max at the start, "
-        "crosses measured in runs. Grey: what the claim calls comparable, [1/4, 4]."
+        "Largest stable steps of gradient descent, ReLU over spline basis: dots predicted by 2/lambda_max at the start,"
+        " crosses measured in runs. Grey: what the claim calls comparable, [1/4, 4]."
     )
     return Figure.from_matplotlib(canvas, "largest-stable-steps", caption)
 

@@ -76,12 +76,14 @@ LEDGER: tuple[Row, ...] = (
     Row("M1", "4.3", "descent in the spline basis is complementary after refinement, in the ReLU basis not",
         "share of the first updates in newly added modes",
         "share >= 0.5 in the spline, <= 0.1 in the ReLU basis, medians of 20 seeds"),
-    Row("M2", "ours", "in the ReLU basis an additive multilevel preconditioner is a diagonal scaling, and gains nothing",
+    Row("M2", "ours", "in the ReLU basis an additive multilevel preconditioner is a diagonal scaling, and gains"
+        " nothing",
         "sums over levels of injections; condition numbers of the scaled Gram matrix",
         "sums exactly diagonal; exponent 2r +- 0.3 in dim over the last doubling, r = 1..4"),
     Row("M3", "ours", "a sum over levels makes the spline Gram matrix worse: it is a mass matrix, Jacobi is optimal",
         "condition numbers, n = 4 to 256; control: the H1 inner product",
-        "Jacobi: n = 256 at most 1.1 times n = 16; sum: larger from two levels on, growing at each; control as expected"),
+        "Jacobi: n = 256 at most 1.1 times n = 16; sum: larger from two levels on, growing at each; control as"
+        " expected"),
     Row("R1", "Table 2", "spline basis 1 to 3 orders better than ReLU basis", "all cells",
         "paired over 25 seeds: median ratio >= 10, sign test p < 0.01"),
     Row("R2", "Table 2", "multilevel orders better than coarse, fine, MLP",
@@ -99,9 +101,10 @@ LEDGER: tuple[Row, ...] = (
         "relative error < 0.1 against > 0.3"),
     Row("Q4", "fig. 8, 9", "refinement widens the band of removed Fourier modes", "residual spectra",
         "half-energy bandwidth grows at each level in the spline basis, by < 1.2 in the ReLU basis"),
-    Row("Q5", "ours", "Levenberg-Marquardt, level by level, solves the three equations", "losses and true errors, all seeds",
-        "median relative errors: Burgers on redrawn points <= 3e-4 (a fixed grid beside it); Poisson <= 7e-3 with 380 parameters"
-        " on the published points, <= 3e-3 with 700 on 97 x 97; Allen-Cahn <= 2e-2"),
+    Row("Q5", "ours", "Levenberg-Marquardt, level by level, solves the three equations",
+        "losses and true errors, all seeds",
+        "median relative errors: Burgers on redrawn points <= 3e-4 (a fixed grid beside it); Poisson <= 7e-3 with 380"
+        " parameters on the published points, <= 3e-3 with 700 on 97 x 97; Allen-Cahn <= 2e-2"),
     Row("Q6", "ours", "Burgers: Adam at the published schedule reaches a loss of the published size",
         "loss and true error of multilevel training", "median loss <= 1e-4"),
     Row("K1", "[A25]", "free knots improve accuracy further", "equal parameters, equal work",
@@ -109,15 +112,19 @@ LEDGER: tuple[Row, ...] = (
     Row("K2", "[A25]", "free knots remove the dependence on the grid", "spread over initial grids",
         "spread (q90/q10) at most half that of fixed knots"),
     Row("K3", "summary", "free knots keep the preconditioning benefit", "spectra with moved knots",
-        "one layer, r = 2..4, trained knots, Jacobi-scaled Gram: within 10 times that of uniform knots, ReLU >= 100 times worse (r = 5, 6 shown: r = 6 passes 10)"),
+        "one layer, r = 2..4, trained knots, Jacobi-scaled Gram: within 10 times that of uniform knots,"
+        " ReLU >= 100 times worse (r = 5, 6 shown: r = 6 passes 10)"),
     Row("K4", "summary", "poor initialisation leads to poor knots", "spread over starts",
         "worst decile >= 3 times the median"),
     Row("H1", "[A25]", "B-splines improve Hessian conditioning", "Gauss-Newton and Hessian, all bases, n, r",
-        "lower in the spline basis at every (n, r), in every run, at starts and after training, ratio growing with n; as corrected: so for single layers and at random starts, in the median over seeds after training in the spline basis (an earlier criterion did not say at which parameters)"),
+        "lower in the spline basis at every (n, r), in every run, at starts and after training, ratio growing with n;"
+        " as corrected: so for single layers and at random starts, in the median over seeds after training in the"
+        " spline basis (an earlier criterion did not say at which parameters)"),
     Row("H2", "summary", "better conditioning means faster gradient descent", "predicted and measured rates",
         "one layer: per-mode rates within 5 %; network near a minimum: within 20 %; both bases"),
     Row("H3", "summary", "poor conditioning shows as slow, oscillating training", "trajectories per mode",
-        "one layer, r = 1..4, largest stable step: modes slower than 1e-3 a step in the ReLU basis, none in the spline basis (r = 5, 6 shown: two slow boundary modes in the spline basis)"),
+        "one layer, r = 1..4, largest stable step: modes slower than 1e-3 a step in the ReLU basis, none in the"
+        " spline basis (r = 5, 6 shown: two slow boundary modes in the spline basis)"),
     Row("A1", "summary", "error-driven refinement beats uniform", "varying complexity, equal parameters",
         "median ratio >= 2 on at least 4 of 5 targets"),
     Row("A2", "summary", "geometric refinement beats interpolation-based", "accuracy and cost",
@@ -134,7 +141,8 @@ LEDGER: tuple[Row, ...] = (
         "reported as a Pareto table; no pass or fail"),
     Row("W3", "next checks", "discontinuities and sharp gradients", "step, kink, tanh, front",
         "as A2 on each target"),
-    Row("B1", "ours", "the suite finds and names the known defects of published backends", "pinned versions, where installed",
+    Row("B1", "ours", "the suite finds and names the known defects of published backends",
+        "pinned versions, where installed",
         "every trap found and named, no alarm on a correct layer; pending where a backend is missing"),
     Row("B2", "ours", "the suite names what is wrong with a broken layer", "a bank of layers with one defect each",
         "all of at least 25 detected, 90 % named by the leading hint"),

@@ -53,7 +53,8 @@ def ratio_figure(networks: Sequence[Mapping[str, Any]]) -> Figure:
     canvas = Canvas(figsize=(9, 4), layout="constrained")
     node_maps = list(dict.fromkeys(case["node map"] for case in networks))
     states = list(dict.fromkeys(case["state"] for case in networks))
-    for axes, node_map in zip(canvas.subplots(1, len(node_maps), sharey=True, squeeze=False)[0], node_maps, strict=True):
+    panels = canvas.subplots(1, len(node_maps), sharey=True, squeeze=False)[0]
+    for axes, node_map in zip(panels, node_maps, strict=True):
         for number, state in enumerate(states):
             cases = [case for case in networks if (case["node map"], case["state"]) == (node_map, state)]
             # Side by side, so that the states do not cover one another.
@@ -66,8 +67,8 @@ def ratio_figure(networks: Sequence[Mapping[str, Any]]) -> Figure:
     canvas.axes[0].set(ylabel="condition number, ReLU over B-splines")
     canvas.axes[0].legend(fontsize="small")
     caption = (
-        "Ratio of the condition numbers in the ReLU basis and of the B-splines, one mark for each run, order and matrix."
-        " Below the line the ReLU powers have the lower one."
+        "Ratio of the condition numbers in the ReLU basis and of the B-splines, one mark for each run, order and"
+        " matrix. Below the line the ReLU powers have the lower one."
     )
     return Figure.from_matplotlib(canvas, "condition-ratios", caption)
 

@@ -1,4 +1,4 @@
-"""N1: rho(NTK_S) <= 4 rho(NTK_R) in the scaled ReLU basis ([S26] Remark 1, Theorem 2): when, and with which constant."""
+"""N1: rho(NTK_S) <= 4 rho(NTK_R) in the scaled ReLU basis ([S26] Remark 1, Theorem 2): when, with which constant."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PRINTED = 4.0
 
 ORDERS = (1, 2, 3, 4, 5)
 
-CORRECTED = """(i) For arbitrary Jacobians the constant is (2^r/(r-1)!)^2 = 4, 16, 16, 7.1, 1.8 for r = 1..5, the square of
-the norm, and no less. (ii) It is L/delta^2, delta = max(1, r-1)^(r-1), for L layers whose node maps act sample by
+CORRECTED = """(i) For arbitrary Jacobians the constant is (2^r/(r-1)!)^2 = 4, 16, 16, 7.1, 1.8 for r = 1..5, the square
+of the norm, and no less. (ii) It is L/delta^2, delta = max(1, r-1)^(r-1), for L layers whose node maps act sample by
 sample, activations in the domain. (iii) Node maps that couple samples leave only (i), and for r >= 2 networks with
 them come as near to it as one likes."""
 
@@ -243,9 +243,9 @@ def figure(results: dict[str, Any]) -> Figure:
 
 DETAILS = """NTK_S = J_u J_u^T, NTK_R = J_w J_w^T with J_w = J_u A^-T; nothing is evaluated in the ReLU basis.
 
-(i) J_u = J_w A^T gives rho(NTK_S) <= ||A||^2 rho(NTK_R), with equality for one row along the top singular vector. A is a
-section of a Toeplitz operator, so that ||A|| rises to 2^r/(r-1)! = 2, 4, 4, 2.67, 1.33: 4 bounds the norm for every r,
-where its square is needed. Even Jacobians with Gaussian entries (raw data) have ratios about 6 and 5 for r = 2, 3.
+(i) J_u = J_w A^T gives rho(NTK_S) <= ||A||^2 rho(NTK_R), with equality for one row along the top singular vector. A is
+a section of a Toeplitz operator, so that ||A|| rises to 2^r/(r-1)! = 2, 4, 4, 2.67, 1.33: 4 bounds the norm for every
+r, where its square is needed. Even Jacobians with Gaussian entries (raw data) have ratios about 6 and 5 for r = 2, 3.
 
 (ii) The steps of the proof are checked on random networks. It needs no uniform breakpoints, only that the leftmost knot
 is (r-1) h left of a. One layer with all inputs at a has the ratios 1, 1, 1/34, 1/1588 for r = 1..4. Two layers can
@@ -254,7 +254,7 @@ pass 1: one sample at 0 and two a spacing on, with many nodes the ratio tends to
 for r = 2.
 
 (iii) [1, 1, 1], r = 2, n = 8, mean-std map, inputs 2/8, 3/8, 4/8, first layer the identity, second 100 times the
-identity. The map takes mean and spread out of the three equidistant activations and leaves (1, -2, 1), whose ratio is 6;
-the second layer's own kernel accounts for the difference. Nothing better than (i) holds for such maps: networks
+identity. The map takes mean and spread out of the three equidistant activations and leaves (1, -2, 1), whose ratio is
+6; the second layer's own kernel accounts for the difference. Nothing better than (i) holds for such maps: networks
 [1, 1, 1] with all activations in the domain attain the largest ratio over all vectors with sum zero, which tends to
 (2^r/(r-1)!)^2 as well. For r = 1 hidden layers have no gradient."""

@@ -104,7 +104,7 @@ class Spectrum:
 
     @property
     def condition(self) -> float:
-        """Condition number of the numerical range, largest / smallest, of the matrix, not of J; nan if there is none."""
+        """Condition number of the numerical range, largest / smallest, of the matrix, not of J; nan if it is empty."""
         return self.largest / self.smallest if self.n_range else np.nan
 
     @property
