@@ -7,8 +7,9 @@ from refkan.conditioning.descent_rates import DescentRates, ModeRecorder, larges
 from refkan.conditioning.driver import spectrum
 from refkan.conditioning.null_space import null_vectors
 from refkan.conditioning.spectra import Spectrum
-from refkan.conditioning.studies import Row, Study, measure, study
+from refkan.conditioning.studies import measure, study
 from refkan.conditioning.study_report import to_json, to_png
+from refkan.conditioning.study_rows import Row, Study
 
 __all__ = [
     "Configuration",

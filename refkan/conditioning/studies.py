@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,6 +17,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.checkpoints import Checkpoints
 from refkan.conditioning.configurations import Configuration
 from refkan.conditioning.driver import spectrum
+from refkan.conditioning.study_rows import MEASURED, Row, Study
 from refkan.losses import LeastSquares
 
 Target = Callable[[FloatArray], Any]
@@ -27,40 +26,6 @@ Progress = Callable[[str], None]
 
 FORMAT = 1
 """Raised when what a row holds, or how it is computed, changes: stored rows of another format are not used."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """What was found at one point; numbers are nan, and counts -1, where it failed with `error`.
-
-    The members are those of `Spectrum`; `largest_step` is 2/lambda_max, the limit of stable gradient descent.
-    """
-
-    configuration: Configuration
-    n_params: int = -1
-    rank: int = -1
-    nullity: int = -1
-    analytic_nullity: int = -1
-    gap: float = math.nan
-    largest: float = math.nan
-    smallest: float = math.nan
-    condition: float = math.nan
-    negative: int = -1
-    flags: tuple[str, ...] = ()
-    seconds: float = math.nan
-    error: str | None = None
-
-    @property
-    def largest_step(self) -> float:
-        """2 / largest."""
-        return 2.0 / self.largest if self.largest else math.inf
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data, the configuration's fields first."""
-        return {**self.configuration.as_dict(), **{name: getattr(self, name) for name in _MEASURED}}
-
-
-_MEASURED = tuple(name for name in Row.__dataclass_fields__ if name != "configuration")
 
 
 def uniform_samples(rng: np.random.Generator, count: int, inputs: int) -> FloatArray:
@@ -108,33 +73,6 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
         flags=found.flags,
         seconds=time.perf_counter() - began,
     )
-
-
-@dataclass(frozen=True)
-class Study:
-    """The rows of a study, in the order of the configurations.
-
-    Attributes
-    ----------
-    rows : tuple of Row
-    """
-
-    rows: tuple[Row, ...]
-
-    @property
-    def failed(self) -> tuple[Row, ...]:
-        """The rows whose point raised an error."""
-        return tuple(row for row in self.rows if row.error is not None)
-
-    @property
-    def table(self) -> str:
-        """One row a line."""
-        from refkan.conditioning.study_report import text_table
-
-        return text_table(self.rows)
-
-    def __str__(self) -> str:
-        return self.table
 
 
 def study(
@@ -208,7 +146,7 @@ def study(
         for row in rows:
             done[row.configuration] = row
             if store is not None and row.error is None:
-                store.put(keys[row.configuration], {name: getattr(row, name) for name in _MEASURED})
+                store.put(keys[row.configuration], {name: getattr(row, name) for name in MEASURED})
             tell(f"{len(done)}/{len(keys)} {row.configuration}: {row.error or f'condition {row.condition:.3e}'}")
     return Study(tuple(done[point] for point in points))
 

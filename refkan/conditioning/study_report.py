@@ -1,48 +1,15 @@
-"""Studies as text, JSON and a figure."""
+"""Studies as JSON and as a figure."""
 
 from __future__ import annotations
 
 import io
 import json
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from refkan.conditioning.studies import Row, Study
-
-COLUMNS = ("kind", "widths", "r", "n", "seed", "params", "rank", "nullity", "known", "condition", "smallest", "largest")
-
-
-def text_table(rows: Sequence[Row]) -> str:
-    """One row a line: columns as wide as their widest entry, flags or the error at the end."""
-    lines = [(*COLUMNS, "flags"), *map(_cells, rows)]
-    widths = [max(len(line[c]) for line in lines) for c in range(len(COLUMNS))]
-    text = []
-    for line in lines:
-        cells = [
-            cell.ljust(w) if c < 2 else cell.rjust(w) for c, (cell, w) in enumerate(zip(line, widths, strict=False))
-        ]
-        text.append("  ".join([*cells, line[-1]]).rstrip())
-    return "\n".join(text)
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    point = row.configuration
-    kind = point.kind if point.preconditioner is None else f"{point.kind}/{point.preconditioner}"
-    layout = (kind, ",".join(map(str, point.widths)), _short(point.order), _short(point.intervals), str(point.seed))
-    if row.error is not None:
-        return (*layout, *["-"] * (len(COLUMNS) - len(layout)), row.error)
-    counts = (str(row.n_params), str(row.rank), str(row.nullity), str(row.analytic_nullity))
-    numbers = tuple(f"{value:.3e}" for value in (row.condition, row.smallest, row.largest))
-    return (*layout, *counts, *numbers, " ".join(row.flags))
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "-"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+from refkan.conditioning.study_rows import Study
 
 
 def to_json(study: Study) -> bytes:

@@ -1,0 +1,103 @@
+"""What a study holds: a row for each point, and all rows as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from refkan.conditioning.configurations import Configuration
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was found at one point; numbers are nan, and counts -1, where it failed with `error`.
+
+    The members are those of `Spectrum`; `largest_step` is 2/lambda_max, the limit of stable gradient descent.
+    """
+
+    configuration: Configuration
+    n_params: int = -1
+    rank: int = -1
+    nullity: int = -1
+    analytic_nullity: int = -1
+    gap: float = math.nan
+    largest: float = math.nan
+    smallest: float = math.nan
+    condition: float = math.nan
+    negative: int = -1
+    flags: tuple[str, ...] = ()
+    seconds: float = math.nan
+    error: str | None = None
+
+    @property
+    def largest_step(self) -> float:
+        """2 / largest."""
+        return 2.0 / self.largest if self.largest else math.inf
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data, the configuration's fields first."""
+        return {**self.configuration.as_dict(), **{name: getattr(self, name) for name in MEASURED}}
+
+
+MEASURED = tuple(name for name in Row.__dataclass_fields__ if name != "configuration")
+"""The members of a row that are found, not given."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """The rows of a study, in the order of the configurations.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+    """
+
+    rows: tuple[Row, ...]
+
+    @property
+    def failed(self) -> tuple[Row, ...]:
+        """The rows whose point raised an error."""
+        return tuple(row for row in self.rows if row.error is not None)
+
+    @property
+    def table(self) -> str:
+        """One row a line."""
+        return text_table(self.rows)
+
+    def __str__(self) -> str:
+        return self.table
+
+
+COLUMNS = ("kind", "widths", "r", "n", "seed", "params", "rank", "nullity", "known", "condition", "smallest", "largest")
+
+
+def text_table(rows: Sequence[Row]) -> str:
+    """One row a line: columns as wide as their widest entry, flags or the error at the end."""
+    lines = [(*COLUMNS, "flags"), *map(_cells, rows)]
+    widths = [max(len(line[c]) for line in lines) for c in range(len(COLUMNS))]
+    text = []
+    for line in lines:
+        cells = [
+            cell.ljust(w) if c < 2 else cell.rjust(w) for c, (cell, w) in enumerate(zip(line, widths, strict=False))
+        ]
+        text.append("  ".join([*cells, line[-1]]).rstrip())
+    return "\n".join(text)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    point = row.configuration
+    kind = point.kind if point.preconditioner is None else f"{point.kind}/{point.preconditioner}"
+    layout = (kind, ",".join(map(str, point.widths)), _short(point.order), _short(point.intervals), str(point.seed))
+    if row.error is not None:
+        return (*layout, *["-"] * (len(COLUMNS) - len(layout)), row.error)
+    counts = (str(row.n_params), str(row.rank), str(row.nullity), str(row.analytic_nullity))
+    numbers = tuple(f"{value:.3e}" for value in (row.condition, row.smallest, row.largest))
+    return (*layout, *counts, *numbers, " ".join(row.flags))
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
