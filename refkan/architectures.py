@@ -65,6 +65,11 @@ def kan(
     ValueError, TypeError
         On widths, counts, names or combinations that make no network; the message names the argument.
 
+    Notes
+    -----
+    [S26] eq. (2), with knots that go on uniformly beyond the ends of each domain. A layer from P to Q nodes on n
+    intervals has Q P (n + r - 1) coefficients; "silu" adds 2 Q P weights, free knots P n parameters.
+
     Examples
     --------
     >>> import refkan as rk
@@ -150,6 +155,8 @@ def chebyshev_kan(
 
 def mlp(widths: Sequence[int], activation: str = "relu") -> Network:
     r"""Build a dense network: activation(W x + bias) in hidden layers, a linear output without bias.
+
+    The MLP that the papers compare with; "relu3" is max(z, 0)^3.
 
     Parameters
     ----------

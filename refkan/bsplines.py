@@ -5,7 +5,11 @@ Cox-de Boor recursion
 
     b_i^{[r]} = (x - t_i)/(t_{i+r-1} - t_i) b_i^{[r-1]} + (t_{i+r} - x)/(t_{i+r} - t_{i+1}) b_{i+1}^{[r-1]},
 
-whose terms are all non-negative on the domain, so that nothing cancels. On the last interval the right end is
+whose terms are all non-negative on the domain, so that nothing cancels, and derivatives by
+
+    d/dx b_i^{[r]} = (r-1) (b_i^{[r-1]}/(t_{i+r-1} - t_i) - b_{i+1}^{[r-1]}/(t_{i+r} - t_{i+1}))
+
+(de Boor, A Practical Guide to Splines, 2001, chapters IX and X). On the last interval the right end is
 included. Outside the domain a policy decides: "linear" (the tangent at the end point), "polynomial" (the end piece
 continued), "natural" (the basis functions' own values) or "error".
 """
@@ -46,7 +50,10 @@ def evaluate(space: SplineSpace, coefficients: Any, x: Any, derivative: int = 0,
     Raises
     ------
     ValueError
-        Wrong shapes, non-finite numbers, an unknown policy, or a point outside the domain under "error".
+        Wrong shapes, non-finite numbers, an unknown policy, a negative derivative, or a point outside the domain under
+        "error" (an OutsideDomainError).
+    TypeError
+        If `space` is no SplineSpace, `derivative` no integer, or coefficients or points are not numbers.
 
     Examples
     --------
@@ -132,16 +139,19 @@ def design_matrix(space: SplineSpace, x: Any, derivative: int = 0, outside: str 
     space : SplineSpace
     x : array (N,)
     derivative : int
+        Order of the derivative, 0 for values.
     outside : {"linear", "polynomial", "natural", "error"}
+        What happens outside the domain; on it, a point between t_m and t_{m+1} has the columns m, ..., m + r - 1.
 
     Returns
     -------
     scipy.sparse.csr_array (N, dim)
+        Its r entries a row are stored even where they are zero.
 
     Raises
     ------
-    ValueError
-        Wrong shape, non-finite points, an unknown policy, or a point outside the domain under "error".
+    ValueError, TypeError
+        As `evaluate`.
 
     Examples
     --------
@@ -190,7 +200,10 @@ def knot_derivative_matrix(space: SplineSpace, coefficients: Any, x: Any, outsid
     KnotError
         If breakpoints repeat.
     ValueError
-        For order 1, whose splines do not depend differentiably on their knots, and on bad shapes or policies.
+        For order 1, whose splines do not depend differentiably on their knots, under "natural", and on bad shapes or
+        policies.
+    TypeError
+        As `evaluate`.
 
     Examples
     --------
@@ -233,6 +246,11 @@ def gram_matrix(space: SplineSpace, derivative: int = 0) -> sp.csr_array:
     scipy.sparse.csr_array (dim, dim)
         Symmetric, banded with r - 1 superdiagonals.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If `derivative` is no integer from 0 on, or `space` no SplineSpace.
+
     Examples
     --------
     >>> import refkan as rk
@@ -249,7 +267,33 @@ def gram_matrix(space: SplineSpace, derivative: int = 0) -> sp.csr_array:
 
 
 def gauss_points(space: SplineSpace) -> tuple[FloatArray, FloatArray]:
-    """Points and weights of the r-point Gauss rule on every interval: exact for products of two splines."""
+    r"""Points and weights of the r-point Gauss rule on every interval: exact for products of two splines.
+
+    On [t_m, t_{m+1}] with middle c and half length h: points c + h xi_k, weights h omega_k, for the nodes xi_k and the
+    weights omega_k of Gauss and Legendre on [-1, 1]. Empty intervals have none.
+
+    Parameters
+    ----------
+    space : SplineSpace
+
+    Returns
+    -------
+    points, weights : array (r times the number of intervals that are not empty,)
+        Points from left to right; weights sum to b - a.
+
+    Raises
+    ------
+    TypeError
+        If `space` is no SplineSpace.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> x, weights = rk.bsplines.gauss_points(rk.SplineSpace.uniform(order=1, intervals=4))
+    >>> x, weights
+    (array([0.125, 0.375, 0.625, 0.875]), array([0.25, 0.25, 0.25, 0.25]))
+    """
+    check_type("space", space, SplineSpace)
     nodes, weights = np.polynomial.legendre.leggauss(space.order)
     t = space.breakpoints
     half = 0.5 * np.diff(t)[:, None]

@@ -105,6 +105,8 @@ class ChangeOfBasis:
     ------
     KnotError
         If knots repeat: the ReLU powers at a repeated knot are linearly dependent.
+    ValueError, TypeError
+        From its methods: if the last axis has another length than dim, or entries are not finite numbers.
 
     Notes
     -----
@@ -159,7 +161,16 @@ class ChangeOfBasis:
         return solve(self._deltas, self._vectors("v", v))
 
     def banded(self) -> FloatArray:
-        """The r + 1 diagonals by the recursion of Lemma 2: banded()[k, i] = A_{i,i+k}, 0 beyond the last column."""
+        """Diagonals (r + 1, dim) by the recursion of Lemma 2: banded()[k, i] = A_{i,i+k}, 0 beyond the last column.
+
+        Examples
+        --------
+        >>> import refkan as rk
+        >>> rk.ChangeOfBasis(rk.SplineSpace.uniform(order=2, intervals=2)).banded()
+        array([[ 2.,  2.,  2.],
+               [-4., -4.,  0.],
+               [ 2.,  0.,  0.]])
+        """
         order, dim, t = self.space.order, self.space.dim, self.space.knots
         if self.scaled:
             t = t / self.space.mean_spacing
@@ -186,6 +197,22 @@ class ChangeOfBasis:
         r"""Toeplitz closed form: A_ij = (-1)^(j-i) C(r, j-i) / ((r-1)! h^(r-1)) for i <= j <= i + r.
 
         Corollary 1 of [S26]: h^(1-r)/(r-1)! times the r-th power of A^{[1]}.
+
+        Parameters
+        ----------
+        order, dim : int
+            r and the number of basis functions.
+        spacing : float
+            h, the distance of two knots.
+
+        Returns
+        -------
+        array (dim, dim)
+
+        Raises
+        ------
+        ValueError, TypeError
+            Unless order is an integer from 1 to 10, dim a positive integer, and spacing finite and positive.
 
         Examples
         --------

@@ -31,22 +31,7 @@ from refkan.node_maps import NodeMap, same_map
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Composition:
-    r"""Layers joined by node maps; `Network` adds values and derivatives.
-
-    Parameters
-    ----------
-    layers : tuple of Layer
-        The outputs of each are as many as the inputs of the next.
-    node_maps : tuple of NodeMap
-        One between every two layers.
-    statistics : array (S, d_0), optional
-        The statistics batch of maps that need one.
-
-    Raises
-    ------
-    ValueError
-        If widths disagree, or the number of node maps is not one less than that of layers.
-    """
+    """Layers joined by node maps: parameters and errors as for `Network`, which adds values and derivatives."""
 
     layers: tuple[Layer, ...]
     node_maps: tuple[NodeMap, ...]

@@ -27,12 +27,12 @@ SMALLEST_SPAN = float(np.finfo(np.float64).tiny)
 
 
 def check_order(order: Any) -> int:
-    """Return the order as an int in 1..10."""
+    """Return the order as an int in 1..10; TypeError if it is no integer, ValueError beyond."""
     return check_count("order", order, 1, MAX_ORDER)
 
 
 def check_domain(domain: Any, name: str = "domain") -> tuple[float, float]:
-    """Return (a, b) with a < b, both finite."""
+    """Return (a, b) with a < b, both finite; KnotError, ValueError or TypeError under the given name if it is not."""
     pair = as_array(name, domain)
     if pair.shape != (2,) or np.iscomplexobj(pair):
         raise KnotError(f"{name} must be a pair (a, b) of real numbers; got {domain!r}")
@@ -97,9 +97,16 @@ def check_strictly_increasing(knots: FloatArray, name: str = "knots") -> None:
 
 
 def extend_uniformly(breakpoints: Array, order: int) -> Array:
-    """Extend breakpoints (..., n+1) by r - 1 knots on both sides at the mean spacing h = (b-a)/n.
+    """Extend breakpoints (..., n+1) to knots (..., n+2r-1), by r - 1 on both sides at the mean spacing h = (b-a)/n.
 
     The exterior knots depend on a, b and n alone, so they stay where they are when interior breakpoints move.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.knots import extend_uniformly
+    >>> extend_uniformly(np.array([0.0, 0.5, 2.0]), order=3)
+    array([-2. , -1. ,  0. ,  0.5,  2. ,  3. ,  4. ])
     """
     n = breakpoints.shape[-1] - 1
     a, b = breakpoints[..., :1], breakpoints[..., -1:]
@@ -128,7 +135,7 @@ FLOOR = 0.01
 
 
 def softmax(s: Array) -> Array:
-    """exp(s) / sum(exp(s)) along the last axis, without overflow."""
+    """exp(s) / sum(exp(s)) along the last axis, without overflow; of the shape of s, complex for complex steps."""
     e = np.exp(s - s.real.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -228,6 +235,13 @@ def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> F
     -------
     array (..., n)
         With the leading axes of dt.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.knots import free_breakpoints_vjp
+    >>> free_breakpoints_vjp(np.zeros(2), np.array([0.0, 1.0]), np.ones(1))  # t_1 = 0.99 softmax(s)_1 + 0.005
+    array([ 0.2475, -0.2475])
     """
     p = softmax(s)
     length = domain[..., 1:] - domain[..., :1]
@@ -247,6 +261,13 @@ def free_breakpoints_jvp(s: FloatArray, domain: FloatArray, ds: FloatArray) -> F
     Returns
     -------
     array (..., n-1)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.knots import free_breakpoints_jvp
+    >>> free_breakpoints_jvp(np.zeros(2), np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    array([0.2475])
     """
     p = softmax(s)
     dq = (1 - FLOOR) * p * (ds - np.sum(p * ds, axis=-1, keepdims=True))
@@ -255,7 +276,7 @@ def free_breakpoints_jvp(s: FloatArray, domain: FloatArray, ds: FloatArray) -> F
 
 
 def greville_points(knots: FloatArray, order: int) -> FloatArray:
-    """Averages (t_{i+1} + ... + t_{i+r-1})/(r-1): the coefficients of the function x; midpoints for order 1."""
+    """Averages (t_{i+1} + ... + t_{i+r-1})/(r-1), shape (dim,): the coefficients of x; midpoints for order 1."""
     dim = knots.size - order
     if order == 1:
         return 0.5 * (knots[:-1] + knots[1:])

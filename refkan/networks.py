@@ -43,6 +43,19 @@ class Network(Composition):
     ------
     ValueError
         If widths disagree, or the number of node maps is not one less than that of layers.
+
+    Notes
+    -----
+    F(x) = Phi_L(m_{L-1}(Phi_{L-1}( ... m_1(Phi_1(x)) ... ))), layers Phi_k with their parts of theta, node maps m_k:
+    [S26] eq. (2) with a node map after every layer but the last.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> space = rk.SplineSpace.uniform(order=2, intervals=2)
+    >>> layers = rk.SplineLayer((space,), n_outputs=3), rk.SplineLayer((space,) * 3, n_outputs=1)
+    >>> rk.Network(layers, (rk.node_maps.NODE_MAPS["affine"],))
+    Network([1, 3, 1]: order 2 on 2 intervals (spline), order 2 on 2 intervals (spline), maps: affine; 18 parameters)
     """
 
     # ------------------------------------------------------------- start
@@ -74,6 +87,9 @@ class Network(Composition):
         ------
         DegenerateNodeError
             If a node's activations are constant on the data, where its map needs a spread: the node is named.
+        ValueError, TypeError
+            If `rng` is no Generator, for an unknown scheme, samples of a wrong shape or not finite, none where a map
+            needs some, or activations outside a domain under outside="error".
 
         Examples
         --------
@@ -132,13 +148,25 @@ class Network(Composition):
     def __call__(self, theta: Any, x: Any) -> Array:
         """Values y (N, d_L) at theta (n_params,) and x (N, d_0).
 
+        Complex theta and x pass through, for complex steps; derivatives by hand take real ones.
+
         Raises
         ------
         ValueError
             On wrong shapes, NaN or infinity, a node map not bound to data, or an input outside its domain under
             outside="error".
+        TypeError
+            If entries are not numbers.
         DegenerateNodeError
             If a node is constant on the statistics batch of a mean-std or min-max map.
+
+        Examples
+        --------
+        >>> import numpy as np, refkan as rk
+        >>> net = rk.kan([1, 1], order=2, intervals=2)
+        >>> net(np.array([0.0, 1.0, 4.0]), [[0.25], [1.0]])
+        array([[0.5],
+               [4. ]])
         """
         theta, x = self._arguments(theta, x)
         frozen = self.freeze(theta)
@@ -161,7 +189,22 @@ class Network(Composition):
     def freeze(self, theta: Any) -> Network:
         """Return the network whose mean-std and min-max maps are affine, with the constants that they have at theta.
 
-        The same function of x at this theta; at other theta it no longer follows the statistics.
+        The same function of x at this theta; at other theta it no longer follows the statistics. A network without such
+        maps is returned as it is.
+
+        Raises
+        ------
+        ValueError, TypeError, DegenerateNodeError
+            As `__call__`.
+
+        Examples
+        --------
+        >>> import numpy as np, refkan as rk
+        >>> x = np.linspace(0.0, 1.0, 9)[:, None]
+        >>> net, theta = rk.kan([1, 2, 1], 3, 2, node_map="mean-std").initialize(np.random.default_rng(0), x)
+        >>> frozen = net.freeze(theta)
+        >>> frozen.node_maps[0].name, bool(np.all(frozen(theta, x) == net(theta, x)))
+        ('affine', True)
         """
         theta = as_vector("theta", theta, self.n_params)
         self.require_bound()
@@ -199,7 +242,13 @@ class Network(Composition):
         -------
         y : array (N, d_L)
         pullback : callable
-            dy (N, d_L) -> (dtheta (n_params,), dx (N, d_0) or None)
+            dy (N, d_L) -> (dtheta (n_params,), dx (N, d_0) or None), of the point where it was made, whatever becomes
+            of theta and x, as often as one likes.
+
+        Raises
+        ------
+        ValueError, TypeError, DegenerateNodeError
+            As `__call__`, and for complex theta, x or dy.
 
         Examples
         --------
@@ -218,14 +267,47 @@ class Network(Composition):
         return sweep.value, pullback
 
     def jvp(self, theta: Any, x: Any, dtheta: Any, dx: Any = None) -> FloatArray:
-        """Tangent dy (N, d_L) of the value along dtheta (n_params,) and, if given, dx (N, d_0)."""
+        r"""Tangent dy = J_theta dtheta + J_x dx of the value; J_x holds the statistics of node maps fixed.
+
+        Parameters
+        ----------
+        theta, dtheta : array (n_params,)
+        x, dx : array (N, d_0)
+            dx is 0 if not given.
+
+        Returns
+        -------
+        array (N, d_L)
+
+        Raises
+        ------
+        ValueError, TypeError, DegenerateNodeError
+            As `__call__`, and for complex arguments.
+
+        Examples
+        --------
+        >>> import numpy as np, refkan as rk
+        >>> net = rk.kan([1, 1], order=2, intervals=2)
+        >>> net.jvp([0.0, 1.0, 4.0], [[0.25]], dtheta=[0.0, 1.0, 0.0], dx=[[0.1]])
+        array([[0.7]])
+        """
         theta, x = self._real_arguments(theta, x)
         dtheta = real("dtheta", as_vector("dtheta", dtheta, self.n_params))
         dx = np.zeros_like(x) if dx is None else real("dx", as_shape("dx", dx, x.shape))
         return Sweep.forward(self, theta, x, share=False).push_forward(dtheta, dx)
 
     def jacobian(self, theta: Any, x: Any) -> FloatArray:
-        r"""Jacobian J (N d_L, n_params) in the parameters, rows sample-major: row s d_L + q is dy[s, q]/dtheta."""
+        r"""Jacobian J (N d_L, n_params) in the parameters, rows sample-major: row s d_L + q is dy[s, q]/dtheta.
+
+        Through the statistics of mean-std and min-max maps, as `vjp` and `jvp`. Arguments and errors as for `vjp`.
+
+        Examples
+        --------
+        >>> import numpy as np, refkan as rk
+        >>> rk.kan([1, 1], order=2, intervals=2).jacobian([0.0, 1.0, 4.0], [[0.25], [1.0]])
+        array([[0.5, 0.5, 0. ],
+               [0. , 0. , 1. ]])
+        """
         theta, x = self._real_arguments(theta, x)
         if self.statistics is None:
             return Sweep.forward(self, theta, x, share=False, inputs=False).jacobian()

@@ -1,8 +1,8 @@
 r"""The ReLU-power basis: the same interface as the B-splines, for the other basis of the same space.
 
-psi_i(x) = max(x - t_i, 0)^(r-1) for i = 1-r, ..., n-1 (for r = 1 the step x >= t_i). The scaled basis divides
-x - t_i by the mean spacing h = (b-a)/n. The functions are not local: a row of a design matrix is dense, and
-evaluating a spline through this basis loses digits like eps n^(r-1); nothing in this library that serves as truth
+psi_i(x) = max(x - t_i, 0)^(r-1) for i = 1-r, ..., n-1 (for r = 1 the step x >= t_i), of [S26] section 2.1. The scaled
+basis divides x - t_i by the mean spacing h = (b-a)/n. The functions are not local: a row of a design matrix is dense,
+and evaluating a spline through this basis loses digits like eps n^(r-1); nothing in this library that serves as truth
 goes through it.
 """
 
@@ -74,7 +74,10 @@ def design_matrix(
     KnotError
         If knots repeat.
     ValueError
-        Wrong shape, non-finite points, an unknown policy, or a point outside the domain under "error".
+        Wrong shape, non-finite points, an unknown policy, a negative derivative, or a point outside the domain under
+        "error" (an OutsideDomainError).
+    TypeError
+        If `space` is no SplineSpace, `derivative` no integer, or points are not numbers.
 
     Examples
     --------
@@ -104,10 +107,26 @@ def evaluate(
     outside: str = "error",
     scaled: bool = False,
 ) -> Array:
-    r"""Evaluate sum_j w_j psi_j, or one of its derivatives, at points x, shape (N,).
+    r"""Evaluate sum_j w_j psi_j, or one of its derivatives, at points x.
 
-    Parameters and errors as for `design_matrix`; coefficients have shape (dim,). The result carries the rounding
-    errors of this basis, of size eps n^(r-1) times the coefficients of the same function in the B-spline basis.
+    The result carries the rounding errors of this basis, of size eps n^(r-1) times the coefficients of the same
+    function in the B-spline basis.
+
+    Parameters
+    ----------
+    coefficients : array (dim,)
+        w_j.
+    space, x, derivative, outside, scaled
+        As for `design_matrix`.
+
+    Returns
+    -------
+    array (N,)
+
+    Raises
+    ------
+    KnotError, ValueError, TypeError
+        As `design_matrix`, and for coefficients of another length or not finite.
 
     Examples
     --------
@@ -116,6 +135,7 @@ def evaluate(
     >>> rk.relu_powers.evaluate(space, [1.0, -2.0, 0.0], [0.25])
     array([0.25])
     """
+    check_type("space", space, SplineSpace)
     c = as_vector("coefficients", coefficients, space.dim)
     return design_matrix(space, x, derivative, outside, scaled) @ c
 
@@ -123,10 +143,25 @@ def evaluate(
 def gram_matrix(space: SplineSpace, derivative: int = 0, scaled: bool = False) -> FloatArray:
     r"""Gram matrix G_ij = int_a^b psi_i^{(d)} psi_j^{(d)} dx, exact by Gauss quadrature with r points an interval.
 
+    Parameters
+    ----------
+    space : SplineSpace
+        With strictly increasing knots.
+    derivative : int
+        d.
+    scaled : bool
+        Whether x - t_i is divided by the mean spacing.
+
     Returns
     -------
     array (dim, dim)
-        Dense and symmetric.
+        Dense and symmetric. Its rounding errors, of size eps, exceed its smallest eigenvalues on many intervals:
+        `refkan.exact` has them to all digits.
+
+    Raises
+    ------
+    KnotError, ValueError, TypeError
+        If knots repeat, `derivative` is no integer from 0 on, or `space` no SplineSpace.
 
     Examples
     --------

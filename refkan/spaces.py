@@ -66,13 +66,51 @@ class SplineSpace:
 
     @classmethod
     def uniform(cls, order: int, intervals: int, domain: tuple[float, float] = (0.0, 1.0)) -> SplineSpace:
-        """Equally spaced knots: n intervals on the domain and r - 1 more knots on both sides."""
+        r"""Equally spaced knots t_k = a + (b-a) k/n: n intervals on the domain and r - 1 more knots on both sides.
+
+        Parameters
+        ----------
+        order, intervals : int
+            r, from 1 to 10, and n, at least 1.
+        domain : pair of float
+            (a, b), a < b.
+
+        Raises
+        ------
+        KnotError, ValueError, TypeError
+            On numbers that make no space, by name.
+
+        Examples
+        --------
+        >>> import refkan as rk
+        >>> rk.SplineSpace.uniform(order=2, intervals=2, domain=(0.0, 4.0)).knots
+        array([-2.,  0.,  2.,  4.,  6.])
+        """
         intervals = check_count("intervals", intervals, 1, MAX_INTERVALS)
         return cls.from_breakpoints(order, uniform_breakpoints(intervals, check_domain(domain)))
 
     @classmethod
     def from_breakpoints(cls, order: int, breakpoints: Any) -> SplineSpace:
-        """Any breakpoints t_0..t_n, extended on both sides at their mean spacing (t_n - t_0)/n."""
+        """Any breakpoints t_0..t_n, extended on both sides at their mean spacing (t_n - t_0)/n.
+
+        Parameters
+        ----------
+        order : int
+            r, from 1 to 10.
+        breakpoints : array (n + 1,)
+            Ascending, at least two.
+
+        Raises
+        ------
+        KnotError, ValueError, TypeError
+            On breakpoints that make no space; the first offending one is named.
+
+        Examples
+        --------
+        >>> import refkan as rk
+        >>> rk.SplineSpace.from_breakpoints(order=2, breakpoints=[0, 1, 4]).knots
+        array([-2.,  0.,  1.,  4.,  6.])
+        """
         order = check_order(order)
         points = _breakpoints(breakpoints)
         return cls(extend_uniformly(points, order), order)
@@ -80,6 +118,8 @@ class SplineSpace:
     @classmethod
     def clamped(cls, order: int, breakpoints: Any) -> SplineSpace:
         """Any breakpoints t_0..t_n with both ends repeated r times, the convention of most spline codes.
+
+        Parameters and errors as for `from_breakpoints`. Such a space has no ReLU-power basis if r > 1.
 
         Examples
         --------
@@ -145,6 +185,11 @@ class SplineSpace:
         factor : int
             At least 1.
 
+        Raises
+        ------
+        ValueError, TypeError
+            If it is no integer from 1 on, or would make more than 10,000,000 intervals.
+
         Examples
         --------
         >>> import refkan as rk
@@ -177,6 +222,8 @@ class SplineSpace:
         ------
         KnotError
             Naming the first new knot outside the domain, at an existing knot, or given twice.
+        ValueError, TypeError
+            If they are no vector of finite real numbers.
 
         Examples
         --------

@@ -129,6 +129,18 @@ def test_vectors_of_a_change_of_basis(name):
         TypeError,
         r"space must be a SplineSpace; got list",
     ),
+    (
+        "no space to evaluate powers on",
+        lambda: relu_powers.evaluate([0, 1, 2, 3], [1.0], [0.5]),
+        TypeError,
+        r"space must be a SplineSpace; got list",
+    ),
+    (
+        "no space to integrate on",
+        lambda: bsplines.gram_matrix([0, 1, 2, 3]),
+        TypeError,
+        r"space must be a SplineSpace; got list",
+    ),
 )
 def test_changes_of_basis_and_spaces(call, error, message):
     check(call, error, message)

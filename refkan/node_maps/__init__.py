@@ -26,7 +26,21 @@ NODE_MAPS: dict[str, NodeMap] = {
 
 
 def apply_map(node_map: NodeMap, y: Array, y_batch: Array, layer: int) -> Array:
-    """Map activations y after a layer, given those of the statistics batch."""
+    """Map activations y (N, Q) after a layer, given those of the statistics batch, y_batch (S, Q); `layer` for errors.
+
+    Raises
+    ------
+    DegenerateNodeError
+        Where a map takes statistics and a node of the batch has no spread.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.node_maps import NODE_MAPS, apply_map
+    >>> y = np.array([[-1.0], [1.0], [3.0]])
+    >>> apply_map(NODE_MAPS["min-max"].bind(y, np.array([[0.0, 1.0]]), 0), np.array([[2.0]]), y, 0)
+    array([[0.75]])
+    """
     if isinstance(node_map, StatisticsMap):
         scale, shift = node_map.constants(y_batch, layer)
         return affine(y, scale, shift)
@@ -35,7 +49,7 @@ def apply_map(node_map: NodeMap, y: Array, y_batch: Array, layer: int) -> Array:
 
 
 def same_map(mine: NodeMap, theirs: NodeMap) -> bool:
-    """Whether two maps are of one kind and bound to the same data."""
+    """Whether two maps are of one kind with the same constants and domains, bit for bit."""
     if type(mine) is not type(theirs):
         return False
     return all(np.array_equal(value, vars(theirs)[name]) for name, value in vars(mine).items())
