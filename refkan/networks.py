@@ -14,11 +14,12 @@ import numpy as np
 
 from refkan.arguments import as_samples, as_shape, as_vector, check_choice, real
 from refkan.array_types import Array, FloatArray
+from refkan.binding import frozen_maps, start
 from refkan.compositions import Composition
 from refkan.jets import Jet, Seeds, jet_at, require_derivatives
 from refkan.layers.base import SCHEMES
-from refkan.node_maps import AffineMap, NodeMap, StatisticsMap, apply_map
-from refkan.sweeps import Sweep, at_layer, layer_value
+from refkan.node_maps import apply_map
+from refkan.sweeps import Sweep, layer_value
 
 Pullback = Callable[[Any], tuple[FloatArray, FloatArray | None]]
 
@@ -106,33 +107,12 @@ class Network(Composition):
         batch = samples
         if statistics is not None:
             batch = real("statistics", as_samples("statistics", statistics, self.widths[0]))
-        z, z_batch = samples, batch
-        parameters: list[FloatArray] = []
-        maps: list[NodeMap] = []
-        for k, layer in enumerate(self.layers):
-            with at_layer(k):
-                parameters.append(layer.initialize(rng, z, scheme))
-            if k == len(self.node_maps):
-                break
-            y = layer_value(layer, k, parameters[-1], z)
-            y_batch = y if z_batch is z else layer_value(layer, k, parameters[-1], z_batch)
-            template = self.node_maps[k]
-            seen = y_batch if template.uses_statistics else y
-            maps.append(template.bind(seen, self._domains_after(k), k))
-            z, z_batch = (apply_map(maps[-1], v, y_batch, k) for v in (y, y_batch))
-            z_batch = z if y_batch is y else z_batch
+        parameters, maps = start(self.layers, self.node_maps, rng, samples, batch, scheme)
         uses = any(node_map.uses_statistics for node_map in maps)
         kept = batch.copy() if uses else None
         if kept is not None:
             kept.flags.writeable = False
-        return replace(self, node_maps=tuple(maps), statistics=kept), np.concatenate(parameters)
-
-    def _domains_after(self, k: int) -> FloatArray:
-        """Domains (Q, 2) of the inputs of layer k + 1; the unit interval where it has none."""
-        layer = self.layers[k + 1]
-        inner = getattr(layer, "spline", layer)
-        domains: FloatArray = getattr(inner, "domains", np.tile([0.0, 1.0], (layer.n_inputs, 1)))
-        return domains
+        return replace(self, node_maps=maps, statistics=kept), np.concatenate(parameters)
 
     def require_bound(self) -> None:
         """Raise ValueError unless every node map has what it takes from data."""
@@ -171,13 +151,13 @@ class Network(Composition):
         theta, x = self._arguments(theta, x)
         frozen = self.freeze(theta)
         y = np.empty((x.shape[0], self.widths[-1]), np.result_type(theta, x))
-        for start in range(0, x.shape[0], CHUNK):
-            z = x[start : start + CHUNK]
+        for first in range(0, x.shape[0], CHUNK):
+            z = x[first : first + CHUNK]
             for k, (layer, part) in enumerate(self._parts(theta)):
                 z = layer_value(layer, k, part, z)
                 if k < len(frozen.node_maps):
                     z = apply_map(frozen.node_maps[k], z, z, k)
-            y[start : start + CHUNK] = z
+            y[first : first + CHUNK] = z
         return y
 
     def _arguments(self, theta: Any, x: Any) -> tuple[Array, Array]:
@@ -210,18 +190,8 @@ class Network(Composition):
         self.require_bound()
         if self.statistics is None:
             return self
-        z: Array = self.statistics
-        maps: list[NodeMap] = []
-        for k, (layer, part) in enumerate(self._parts(theta)):
-            if k == len(self.node_maps):
-                break
-            y = layer_value(layer, k, part, z)
-            node_map = self.node_maps[k]
-            if isinstance(node_map, StatisticsMap):
-                node_map = AffineMap(*node_map.constants(y, k))
-            maps.append(node_map)
-            z = apply_map(node_map, y, y, k)
-        return replace(self, node_maps=tuple(maps), statistics=None)
+        maps = frozen_maps(self._parts(theta), self.node_maps, self.statistics)
+        return replace(self, node_maps=maps, statistics=None)
 
     # -------------------------------------------------------- derivatives
 

@@ -25,7 +25,7 @@ ROWS = [
     {"change_of_basis", "transfer"},
     {"layers", "node_maps"},
     {"conversion", "sweeps", "jets"},
-    {"nesting"},
+    {"binding", "nesting"},
     {"compositions"},
     {"networks"},
     {"architectures", "archives", "hessians"},
