@@ -346,6 +346,42 @@ def test_dead_basis_functions_get_no_coefficient():
     assert result.value < 1e-4
 
 
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("kind", ["spline", "silu"])
+def test_a_ridge_about_the_start(kind, n_outputs):
+    problem, theta = problem_of(kind, n_outputs, False)
+    c = linear_positions(problem.net)
+    layer = LinearLayer(problem, None, 1e-3, about_start=True)
+    found = layer.eliminate(theta)
+    # The same as about zero for the coefficients' changes.
+    r = problem.residual_and_jacobian(theta)[0]
+    Phi = problem.residual_and_jacobian(theta)[1][:, c]
+    A = np.vstack([Phi, np.sqrt(layer.ridge) * np.eye(c.size)])
+    change = np.linalg.lstsq(A, np.concatenate([-r, np.zeros(c.size)]), rcond=None)[0]
+    np.testing.assert_allclose(found[c], theta[c] + change, rtol=0, atol=1e3 * 64 * EPS * np.abs(found[c]).max())
+    assert layer.penalty(found) == pytest.approx(0.5 * layer.ridge * np.sum(change**2), rel=1e-9)
+    # The centre is that of the first call.
+    again = layer.eliminate(found)
+    np.testing.assert_allclose(again, found, rtol=0, atol=1e3 * 64 * EPS * np.abs(found).max())
+
+
+@pytest.mark.parametrize("solver", ["qr", "cholesky"])
+def test_a_ridge_about_the_start_leaves_what_no_sample_sees(solver):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 0.45, (60, 1))
+    net = rk.kan([1, 1, 1], 3, [2, 8], node_map="none")
+    problem = LeastSquares(net, x, np.sin(5 * x))
+    start = np.concatenate([np.linspace(0.0, 1.0, 4), np.full(10, 0.5)])
+    result = minimize(problem, start, VP, 15, solver=solver, ridge_about="start")
+    # Inputs stay below 0.7: the last function, on [7/8, 1], and one more have no data.
+    np.testing.assert_allclose(result.theta[-1:], 0.5, rtol=0, atol=1e-12)
+    assert result.value < 1e-5
+    values = result.history.value
+    assert values[-1] < values[0]
+    about_zero = minimize(problem, start, VP, 15, solver=solver)
+    np.testing.assert_allclose(about_zero.theta[-1:], 0.0, rtol=0, atol=1e-12)
+
+
 def test_problems_that_are_not_separable_are_refused():
     x, y = data()
     tanh = rk.Network((rk.DenseLayer(2, 3, "tanh"), rk.DenseLayer(3, 1, "tanh")), rk.mlp([2, 3, 1]).node_maps)
@@ -367,6 +403,7 @@ def test_problems_that_are_not_separable_are_refused():
     ("options", "message"),
     [
         ({"ridge": 0.0}, "ridge must be finite and positive; got 0.0"),
+        ({"ridge_about": "mean"}, "ridge_about must be one of 'zero', 'start'; got 'mean'"),
         ({"solver": "dual"}, "solver must be one of 'auto', 'qr', 'cholesky'; got 'dual'"),
         ({"scaling": "none"}, "scaling must be one of"),
         ({"damping": -1.0}, "damping must be finite and positive"),

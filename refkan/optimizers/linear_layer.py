@@ -34,7 +34,7 @@ class LinearLayer:
     The outputs are ``F_q(x_s) = Phi_q[s] . c_q`` with Phi_q (N, K) a function of the nonlinear parameters alone. In
     coordinates ``c_q = T_q g_q``, g the solution of ::
 
-        min over g_q of 1/(2N) sum_s w_s (Phi_q[s] . T_q g_q - y_sq)^2 + ridge/2 |g_q|^2
+        min over g_q of 1/(2N) sum_s w_s (Phi_q[s] . T_q g_q - y_sq)^2 + ridge/2 |g_q - centre_q|^2
 
     Parameters
     ----------
@@ -45,6 +45,8 @@ class LinearLayer:
     relative_ridge : float
         The ridge, relative to the largest diagonal entry of ``Phi^T W Phi / N`` where `eliminate` is called first;
         then it stays, so that the reduced problem is one function.
+    about_start : bool
+        Whether the centre of the ridge is the g of that first call, or zero.
 
     Attributes
     ----------
@@ -64,7 +66,9 @@ class LinearLayer:
         If the last layer ends in an activation, so that it is linear in nothing.
     """
 
-    def __init__(self, problem: object, T: FloatArray | None, relative_ridge: float) -> None:
+    def __init__(
+        self, problem: object, T: FloatArray | None, relative_ridge: float, about_start: bool = False
+    ) -> None:
         if not isinstance(problem, LeastSquares) or not isinstance(problem.net, Network):
             raise TypeError(
                 "method 'variable-projection' eliminates the last layer of a network by linear least squares: "
@@ -78,6 +82,8 @@ class LinearLayer:
             )
         self.problem, self._T, self._relative = problem, T, relative_ridge
         self.ridge = 0.0
+        self._about_start = about_start
+        self._centre: FloatArray | float = 0.0
         Q = self._layer.n_outputs
         self._columns = np.concatenate([at.reshape(Q, -1) for at in self._positions(LINEAR_BLOCKS)], axis=1)
         self.linear: IntArray = self._where.start + self._columns
@@ -104,6 +110,9 @@ class LinearLayer:
         if self.ridge == 0.0:
             largest = float(np.diagonal(gram, axis1=1, axis2=2).max())
             self.ridge = self._relative * (largest or 1.0)
+            if self._about_start:
+                self._centre = self.coordinates(theta)
+        right += self.ridge * self._centre
         moved = theta.copy()
         for q, columns in enumerate(self.linear):
             gram[q][np.diag_indices(K)] += self.ridge
@@ -115,9 +124,13 @@ class LinearLayer:
         return moved
 
     def penalty(self, theta: FloatArray) -> float:
-        """Return ``ridge/2 |g|^2`` of the linear parameters of theta."""
-        g = self.coordinates(theta)
-        return 0.5 * self.ridge * float(np.sum(g * g))
+        """Return ``ridge/2 |g - centre|^2`` of the linear parameters of theta."""
+        return 0.5 * self.ridge * float(np.sum(self.departure(theta) ** 2))
+
+    def departure(self, theta: FloatArray) -> FloatArray:
+        """Return g - centre (Q, K) of the linear parameters of theta."""
+        apart: FloatArray = self.coordinates(theta) - self._centre
+        return apart
 
     def coordinates(self, theta: FloatArray) -> FloatArray:
         """Return g (Q, K) of the linear parameters of theta."""

@@ -23,6 +23,8 @@ from refkan.optimizers.run import Ending, Iterate, Run, steps_done
 
 SOLVERS = ("auto", "qr", "cholesky")
 
+CENTRES = ("zero", "start")
+
 
 def variable_projection(
     run: Run,
@@ -30,6 +32,7 @@ def variable_projection(
     steps: int,
     *,
     ridge: float = 1e-9,
+    ridge_about: str = "zero",
     damping: float = 1e-3,
     scaling: str = "identity",
     solver: str = "auto",
@@ -42,7 +45,7 @@ def variable_projection(
     With b all other parameters, r~ and J~ = [B, Phi] the residuals and Jacobian in (b, c), the ridge appended as
     further rows, ::
 
-        psi(b) = min over c of value(b, c) + ridge/2 |c|^2,    grad psi = B^T r~    at the best c
+        psi(b) = min over c of value(b, c) + ridge/2 |c - c_0|^2,    grad psi = B^T r~    at the best c
         (B^T P B + lambda D) d = -grad psi,    P = I - Phi Phi^+,    b <- b + d
 
     The gradient is exact, since r~ is orthogonal to Phi there; P B is Kaufman's approximation of the Jacobian of the
@@ -59,7 +62,11 @@ def variable_projection(
     ridge : float
         Relative to the largest diagonal entry of ``Phi^T W Phi / N`` at the start, and fixed from then on. It acts in
         the coordinates of the geometry, as everything here does. It must exceed the rounding of that matrix; it
-        changes the minimum by as much as ``ridge/2 |c|^2``.
+        changes the minimum by as much as ``ridge/2 |c - c_0|^2``.
+    ridge_about : {"zero", "start"}
+        c_0: zero, or the coefficients of the start. Coefficients that hardly any sample sees, at the ends of domains, go
+        there. After a prolongation "start" keeps those as smooth as the coarse function is, and the ridge matters less
+        to the others, which move little: at errors of 1e-9 that of 1e-9 about zero is felt.
     damping, scaling, max_rejections, tolerance_gradient, tolerance_change
         As for "levenberg-marquardt", for b and psi.
     solver : {"auto", "qr", "cholesky"}
@@ -79,9 +86,10 @@ def variable_projection(
     """
     run.geometry.refuse_mixed("variable-projection")
     check_choice("solver", solver, SOLVERS)
+    about_start = check_choice("ridge_about", ridge_about, CENTRES) == "start"
     rules = DampingRules.checked(damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
     T = run.geometry.matrix(theta.size)
-    layer = LinearLayer(run.residual_problem("variable-projection"), T, check_positive("ridge", ridge))
+    layer = LinearLayer(run.residual_problem("variable-projection"), T, check_positive("ridge", ridge), about_start)
     b = layer.nonlinear
     within = None if T is None else T[np.ix_(b, b)]
     start = run.start(theta)
@@ -128,7 +136,7 @@ def _reduced_system(layer: LinearLayer, iterate: Iterate, T: FloatArray | None, 
         stacked = np.zeros((m + c.size, c.size + b.size + 1))
         stacked[:m] = np.column_stack([J[:, c], J[:, b], r])
         stacked[m:, : c.size] = root * np.eye(c.size)
-        stacked[m:, -1] = root * layer.coordinates(theta).ravel()
+        stacked[m:, -1] = root * layer.departure(theta).ravel()
         triangle = triangle_of(stacked)[c.size :, c.size :]
         system: DampedSystem = OrthogonalSystem(triangle[:, -1], triangle[:, :-1])
         require_finite(system)
