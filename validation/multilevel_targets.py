@@ -5,6 +5,13 @@ from level to level by training loss; variable projection (the coefficients of t
 Gauss-Newton on the rest); the last level, and two more, on all 20,000 samples. Seeds draw samples and starts. Settings
 were chosen on seeds 1 to 4, which are not among those reported.
 
+Without the term in absolute value errors reach 1e-10, and two things of no weight elsewhere decide there. A ridge of 1e-9
+about zero is felt: with it factors were 35 to 47. Coefficients that hardly any sample sees, at the corners of the square,
+spoil the mean of the test errors by a single point: with ridges of 1e-11 or less. Both are cured by a ridge of 1e-8
+about the start of each minimisation, which is restarted several times in a row. The outer layer, which has to resolve the
+target's waves, is taken finer there: (2, 24), (4, 48), (8, 96). With linear functions on the edges of the first layer, which
+represent the rotation exactly, the best outer layers of 24, 48 and 96 intervals have errors that fall by 73 and 66.
+
 Bounds, fixed before the run, on the mean squared error at 20,000 fresh points (medians): with 230 parameters 5e-5 on
 the rotated target with intervals (8, 24), 2e-5 with (4, 32), 3e-6 on the unrotated one; with 830 parameters 1e-6 on the
 rotated one. On the last two refinements the error falls by at least 6 where the target has kinks, and by 2^(2r) = 64
@@ -46,6 +53,10 @@ class Setting:
         Of each level with many starts; samples None are all.
     polish : tuple of int
         Steps on the last of these levels once more, and on the refinements after it, of the one network that is left.
+    restarts : int
+        By how many minimisations in a row each entry of `polish` is made.
+    ridge : float
+        Of these, about their start.
     angle, kink
         Of the target.
     """
@@ -56,22 +67,21 @@ class Setting:
     survivors: tuple[int, ...]
     samples: tuple[int | None, ...]
     polish: tuple[int, ...]
+    restarts: int = 1
+    ridge: float = 1e-9
     angle: float = rk.problems.ROTATION
     kink: bool = True
 
 
-POLISH = {True: "variable-projection", False: "levenberg-marquardt"}
-"""Method of the last levels, on the target with its kinks and without them. Where errors are of size 1e-9, what counts
-are coefficients with hardly any data, at the corners of the square: variable projection draws them to zero by its
-ridge; the steps of Levenberg-Marquardt leave them where prolongation has put them."""
-
-STEPS, STARTS, SAMPLES = (8, 12, 20, 30), (128, 96, 8, 2), (500, 500, 2000, None)
+STEPS, STARTS, SAMPLES = (6, 10, 20, 30), (128, 96, 16, 4), (500, 500, 2000, None)
 
 FULL = {
     "rotated": Setting((1, 3), (2, 2, 2), STEPS, STARTS, SAMPLES, (20, 40, 40)),
     "rotated, outer layer finer": Setting((1, 4), ((1, 2), 2, 2), STEPS, STARTS, SAMPLES, (20,)),
-    "unrotated": Setting((1, 3), (2, 2, 2), STEPS, STARTS, SAMPLES, (20,), angle=0.0),
-    "rotated, smooth": Setting((1, 3), (2, 2, 2), STEPS, (16, 12, 3, 1), SAMPLES, (30, 150, 150), kink=False),
+    "unrotated": Setting((1, 3), (2, 2, 2), STEPS, (64, 48, 12, 3), SAMPLES, (20,), angle=0.0),
+    "rotated, smooth": Setting(
+        (1, 6), ((1, 2), 2), (10, 15, 25), (16, 6, 2), (500, 1000, 4000), (8, 8, 8), 8, 1e-8, kink=False
+    ),
 }
 
 FEW, SMALL = (12, 10, 3, 1), (500, 500, 1000, None)
@@ -122,8 +132,8 @@ BOUNDS = (
     Bound("830 parameters, (32, 96)", "rotated", error(2), 0.0, 1e-6),
     Bound("factor to (16, 48)", "rotated", factor(0), LEAST_FACTOR, np.inf),
     Bound("factor to (32, 96)", "rotated", factor(1), LEAST_FACTOR, np.inf),
-    Bound("factor to (16, 48)", "rotated, smooth", factor(0), *SMOOTH),
-    Bound("factor to (32, 96)", "rotated, smooth", factor(1), *SMOOTH),
+    Bound("factor to (4, 48)", "rotated, smooth", factor(0), *SMOOTH),
+    Bound("factor to (8, 96)", "rotated, smooth", factor(1), *SMOOTH),
 )
 
 QUICK_BOUNDS = (
@@ -177,16 +187,22 @@ def run_seed(setting: Setting, seed: int, samples: int) -> dict[str, Any]:
     )
     many = process_time() - began
     problem = rk.LeastSquares(first.network, x, y)
-    last = minimize_multilevel(problem, first.theta, setting.polish, POLISH[setting.kink], solver="cholesky")
-    nets = [level.network for level in last.hierarchy]
-    values = [net(level.theta, x_test) for net, level in zip(nets, last.levels, strict=True)]
+    # A minimisation that is started again, on a level refined by 1, has its ridge about where the one before ended.
+    again = setting.restarts
+    factors = [2 if k % again == 0 else 1 for k in range(1, again * len(setting.polish))]
+    schedule = np.repeat(setting.polish, again)
+    options: dict[str, Any] = {"solver": "cholesky", "ridge": setting.ridge, "ridge_about": "start"}
+    last = minimize_multilevel(problem, first.theta, schedule, "variable-projection", factors=factors, **options)
+    ends = range(again - 1, again * len(setting.polish), again)
+    nets, levels = ([of[k] for k in ends] for of in ([level.network for level in last.hierarchy], last.levels))
+    values = [net(level.theta, x_test) for net, level in zip(nets, levels, strict=True)]
     return {
         "seed": seed,
         "test": [float(np.mean((value - y_test) ** 2)) for value in values],
-        "training": [2 * level.value for level in last.levels],
+        "training": [2 * level.value for level in levels],
         "parameters": [net.n_params for net in nets],
         "of many starts": [2 * table.values for table in first.levels],
-        "messages": [level.message for level in last.levels],
+        "messages": [level.message for level in levels],
         "nominal": [first.nominal, last.work.nominal],
         "measured": [first.seconds / first.unit, last.work.measured],
         "cpu seconds": [many, process_time() - began - many],
