@@ -64,9 +64,9 @@ def variable_projection(
         the coordinates of the geometry, as everything here does. It must exceed the rounding of that matrix; it
         changes the minimum by as much as ``ridge/2 |c - c_0|^2``.
     ridge_about : {"zero", "start"}
-        c_0: zero, or the coefficients of the start. Coefficients that hardly any sample sees, at the ends of domains, go
-        there. After a prolongation "start" keeps those as smooth as the coarse function is, and the ridge matters less
-        to the others, which move little: at errors of 1e-9 that of 1e-9 about zero is felt.
+        c_0: zero, or the coefficients of the start. Coefficients that hardly any sample sees, at the ends of domains,
+        go there. After a prolongation "start" keeps those as smooth as the coarse function is, and the ridge matters
+        less to the others, which move little: at errors of 1e-9 that of 1e-9 about zero is felt.
     damping, scaling, max_rejections, tolerance_gradient, tolerance_change
         As for "levenberg-marquardt", for b and psi.
     solver : {"auto", "qr", "cholesky"}
