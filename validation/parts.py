@@ -1,4 +1,4 @@
-"""Parts of a long run, such as one training of one seed: kept as they are finished, so that a run can be interrupted."""
+"""Parts of a long run, such as one training of one seed: kept as they are finished, for a run may be interrupted."""
 
 from __future__ import annotations
 
