@@ -7,7 +7,7 @@ import pytest
 
 from refkan.checkpoints import Checkpoints
 from refkan.hierarchy.unchanged import RTOL
-from validation import multilevel_training, table_two
+from validation import multilevel_targets, multilevel_training, table_two
 from validation.multilevel_training import Comparison, best_of, drops, full_cells, quick_cells, verdicts, within_time
 from validation.table_two import BASES, FIDELITIES, LONGER, METHODS, MLPS, PAPERS, PUBLISHED, SEEDS, Cell
 from validation.table_two_report import reproduced, rows, table
@@ -188,3 +188,48 @@ def test_the_plans_of_the_runs():
     assert {cell.method for cell in full} == set(METHODS)
     assert all(cell.samples == 20_000 and cell.divisor == 1 for cell in full)
     assert {cell.method for cell in quick} == set(PAPERS)
+
+
+# --- R5
+
+
+def test_a_seed_of_the_targets_reports_the_last_of_its_restarts():
+    setting = multilevel_targets.Setting(
+        (1, 2), ((1, 2), 2), (3, 3, 3), (3, 2, 1), (80, 80, None), (2, 2), restarts=3, ridge=1e-7, kink=False
+    )
+    record = multilevel_targets.run_seed(setting, 1, 150)
+    assert record["parameters"] == [10 * 4 + 5 * 10, 10 * 6 + 5 * 18]
+    assert [len(values) for values in record["of many starts"]] == [3, 2, 1]
+    assert len(record["test"]) == len(record["training"]) == len(record["messages"]) == 2
+    # Training never makes the loss worse, and a refinement leaves it as it was.
+    assert record["of many starts"][-1][0] >= record["training"][0] >= record["training"][1]
+    again = multilevel_targets.run_seed(replace(setting, restarts=1), 1, 150)
+    assert again["parameters"] == record["parameters"]
+    assert again["training"][0] >= record["training"][0]
+
+
+@pytest.mark.parametrize(("change", "status"), [(1.0, "holds"), (3.0, "not reproduced")])
+def test_the_bounds_of_the_targets(change, status):
+    def invented(test):
+        return [
+            {
+                "seed": seed,
+                "test": [e * (1 + 0.01 * seed) for e in test],
+                "parameters": [230, 430, 830][: len(test)],
+                "cpu seconds": [1.0, 1.0],
+                "nominal": [1.0, 1.0],
+                "measured": [1.0, 1.0],
+            }
+            for seed in range(3)
+        ]
+
+    found = {
+        "rotated": invented([3e-5, 4e-6, 5e-7]),
+        "rotated, outer layer finer": invented([1e-5 * change]),
+        "unrotated": invented([2e-6]),
+        "rotated, smooth": invented([64e-8, 1e-8, 1e-8 / 60]),
+    }
+    verdict = multilevel_targets.verdict(found, multilevel_targets.BOUNDS)
+    assert verdict.status == status
+    assert not verdict.surviving_mutations
+    assert set(multilevel_targets.FULL) == set(found)
