@@ -34,6 +34,8 @@ from validation.parts import Parts
 from validation.table_two import PUBLISHED, TEST_POINTS, TEST_SEED
 from validation.verdicts import Figure, Verdict, judge
 
+CLAIMS = ("R5",)
+
 SEEDS = tuple(range(1234, 1254))
 
 PUBLISHED_ERROR = PUBLISHED["spline", "multilevel"][0]
