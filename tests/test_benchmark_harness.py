@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from validation.benchmarks import layer
 from validation.benchmarks import watch as watch_module
 from validation.benchmarks.harness import (
     Case,
@@ -20,22 +15,16 @@ from validation.benchmarks.harness import (
     Entry,
     Limit,
     Settings,
-    Spread,
     Timed,
-    Timer,
     TooLargeError,
-    affordable,
     difference,
     installed,
-    interleave,
     run_case,
     task,
 )
-from validation.benchmarks.layer_case import LayerCase
 from validation.benchmarks.record import case_record
-from validation.benchmarks.rows import ROWS
 from validation.benchmarks.table import case_table, duration, notes
-from validation.benchmarks.watch import Watch
+from validation.benchmarks.timing import Spread
 
 TRUTH = (np.array([1.0, -2.0, 3.0]), np.array([[4.0, 5.0], [6.0, 0.0]]))
 FAST = Settings(rounds=3, seconds_per_timing=0.0)
@@ -176,84 +165,11 @@ def test_ratio_is_the_median_of_the_ratios_within_rounds():
     assert result.ratio(ours) == Spread(1.0, 1.0, 1.0)
 
 
-def test_rounds_are_interleaved_and_the_first_takes_turns():
-    order = []
-
-    def timer(name: str) -> Callable[[], float]:
-        return lambda: order.append(name) or float(len(order))
-
-    seconds = interleave({name: timer(name) for name in "abc"}, rounds=4, watch=Watch())
-    assert "".join(order) == "abc" + "bca" + "cab" + "abc"
-    assert seconds == {"a": [1.0, 6.0, 8.0, 10.0], "b": [2.0, 4.0, 9.0, 11.0], "c": [3.0, 5.0, 7.0, 12.0]}
-
-
-def test_the_watch_sees_another_process(monkeypatch):
-    monkeypatch.undo()
-    if watch_module.busy_seconds() is None:
-        pytest.skip("the system does not tell")
-    watch = Watch()
-    code = "import time\nend = time.perf_counter() + 1.0\nwhile time.perf_counter() < end: pass"
-    with watch:
-        other = subprocess.Popen([sys.executable, "-c", code])
-        time.sleep(1.0)
-    assert other.wait() == 0  # only now: children that were waited for are our own time
-    assert watch.elsewhere > 0.1
-    watch.reset()
-    assert watch.elsewhere is None
-
-
-def test_our_own_time_is_not_elsewhere(monkeypatch):
-    busy, own, clock = iter([10.0, 13.0, 20.0, 21.0]), iter([1.0, 2.0, 5.0, 6.0]), iter([0.0, 4.0, 9.0, 13.0])
-    monkeypatch.setattr(watch_module, "busy_seconds", lambda: next(busy))
-    monkeypatch.setattr(watch_module, "own_seconds", lambda: next(own))
-    monkeypatch.setattr(watch_module.time, "perf_counter", lambda: next(clock))
-    watch = Watch()
-    with watch:  # two seconds of something else in four
-        pass
-    assert watch.elsewhere == 0.5
-    with watch:  # nothing else in four
-        pass
-    assert watch.elsewhere == 0.25
-
-
-def test_disturbed_rounds_are_made_up_for_whatever_their_times(monkeypatch):
-    """Processors busy in each of the rounds: the quietest count, in the order in which they came."""
-    busy = [0.0, 1.0, 0.05, 0.5, 0.0, 0.0]
-    seconds = [3.0, 1.0, 9.0, 2.0, 4.0, 5.0]
-
-    def interleaved(busy, rounds):
-        clock, used, turns = [0.0], [0.0], iter(zip(busy, seconds, strict=True))
-
-        def work():
-            elsewhere, taken = next(turns)
-            clock[0] += 1.0
-            used[0] += elsewhere
-            return taken
-
-        monkeypatch.setattr(watch_module, "busy_seconds", lambda: used[0])
-        monkeypatch.setattr(watch_module, "own_seconds", lambda: 0.0)
-        monkeypatch.setattr(watch_module.time, "perf_counter", lambda: clock[0])
-        monkeypatch.setattr(watch_module.time, "sleep", lambda seconds: None)
-        watch = Watch()
-        return interleave({"a": work}, rounds, watch)["a"], watch.elsewhere
-
-    kept, elsewhere = interleaved(busy, rounds=3)
-    assert kept == [3.0, 9.0, 4.0]
-    assert elsewhere == pytest.approx(0.05 / 3)
-    kept, elsewhere = interleaved([1.0, 0.5, 2.0, 0.75, 1.0, 1.0], rounds=3)  # never quiet: twice as many, no more
-    assert kept == [3.0, 1.0, 2.0]
-    assert elsewhere == pytest.approx(2.25 / 3)
-
-
 def test_a_case_knows_how_busy_the_machine_was(monkeypatch):
     assert task(Case("case", lambda: TRUTH, [contestant("ours")])).run(FAST).elsewhere is None
     monkeypatch.undo()
     elsewhere = task(Case("case", lambda: TRUTH, [contestant("ours")])).run(FAST).elsewhere
     assert (elsewhere is None) == (watch_module.busy_seconds() is None)
-
-
-def test_interleaving_nothing():
-    assert interleave({}, rounds=3, watch=Watch()) == {}
 
 
 class Clock:
@@ -316,16 +232,6 @@ def test_a_task_runs_its_case_with_timings_as_long_as_it_asks():
     assert len(clock.calls) > before + 1 + 1 + FAST.rounds + 1
 
 
-def test_slow_cases_have_fewer_rounds_but_never_too_few():
-    def timers(*seconds):
-        return [Timer(lambda: None, 1, s, lambda: 0.0) for s in seconds]
-
-    assert affordable(timers(0.1, 0.2), 11) == 11
-    assert affordable(timers(0.5, 0.9), 11) == 7
-    assert affordable(timers(0.5, 60.0), 11) == 5
-    assert affordable(timers(60.0), 3) == 3
-
-
 def test_difference_is_relative_to_the_largest_entry_of_each_array():
     reference = (np.array([1e-3, 0.0]), np.array([1e6]))
     assert difference((np.array([1e-3, 1e-5]), np.array([1e6])), reference) == pytest.approx(1e-2)
@@ -345,68 +251,3 @@ def test_notes_are_said_once_and_not_for_the_skipped():
 @pytest.mark.parametrize(("seconds", "text"), [(1.5, "1.5 s"), (2e-3, "2 ms"), (1.2345e-5, "12.3 us"), (3e-8, "30 ns")])
 def test_duration(seconds, text):
     assert duration(seconds) == text
-
-
-# The layer benchmark
-
-
-def test_knots_are_exact_in_float32():
-    for _, _, intervals in layer.SHAPES:
-        knots = LayerCase(1, 1, intervals).knots
-        assert np.array_equal(knots, knots.astype(np.float32))
-
-
-def test_reference_of_the_layer():
-    case = LayerCase(2, 3, 4, samples=30)
-    y, d_coefficients, dx = case.backward_reference()
-
-    def basis(i: int, x: float) -> float:
-        """The central cubic B-spline, from its truncated powers."""
-        u = (x - case.knots[i]) / case.spacing
-        return sum(sign * max(u - k, 0.0) ** 3 / 6 for k, sign in enumerate((1.0, -4.0, 6.0, -4.0, 1.0)))
-
-    rows = np.array([[[basis(i, x) for i in range(case.dim)] for x in sample] for sample in case.x])
-    # Truncated powers of arguments up to 7 cancel: 7^3 eps some ten times.
-    assert y == pytest.approx(np.einsum("spi,qpi->sq", rows, case.coefficients), abs=1e-12)
-    assert d_coefficients == pytest.approx(np.einsum("spi,sq->qpi", rows, case.dy), abs=1e-12)
-
-    step = 1e-6  # central differences: step^2 and eps / step are both below 1e-9
-    for s, p in ((0, 0), (7, 1), (29, 0)):
-        ends = [
-            sum(case.coefficients[:, p, i] * basis(i, case.x[s, p] + h) for i in range(case.dim)) for h in (-step, step)
-        ]
-        assert dx[s, p] == pytest.approx((ends[1] - ends[0]) @ case.dy[s] / (2 * step), rel=1e-7, abs=1e-7)
-
-
-@pytest.mark.parametrize("sweep", ["forward", "backward"])
-@pytest.mark.parametrize("name", ["refkan", "dense Phi + GEMM"])
-def test_our_layers_agree_with_the_reference(name, sweep):
-    case = LayerCase(2, 3, 4, samples=40)
-    reference = getattr(case, f"{sweep}_reference")
-    ours = next(p for p in layer.PROGRAMS if p.name == name).contestant(case, sweep)
-    assert statuses(run_case(Case(name, reference, [ours]), FAST)) == {name: "timed"}
-
-    other = LayerCase(2, 3, 4, samples=40, seed=22)
-    sabotaged = getattr(other, f"{sweep}_reference")
-    assert statuses(run_case(Case(name, sabotaged, [ours]), FAST)) == {name: "disagrees"}
-
-
-@pytest.mark.parametrize("sweep", ["forward", "backward"])
-def test_our_layer_agrees_at_a_size_that_is_worth_several_threads(sweep):
-    case = LayerCase(8, 8, 4, samples=1024)
-    ours = layer.PROGRAMS[0].contestant(case, sweep)
-    result = run_case(Case("threads", getattr(case, f"{sweep}_reference"), [ours]), FAST)
-    assert statuses(result) == {"refkan": "timed"}, result.entries[0].difference
-
-
-def test_memory_is_refused_before_it_is_used():
-    case = LayerCase(256, 256, 16)
-    case.require_memory(12)  # 12 arrays of 160 MB
-    with pytest.raises(TooLargeError, match="17 GB"):
-        case.require_memory(8, per_edge=True)
-
-
-def test_every_program_and_row_has_its_module():
-    modules = [p.module for p in layer.PROGRAMS] + list(ROWS.values())
-    assert [module for module in modules if importlib.util.find_spec(module) is None] == []
-    assert len({p.name for p in layer.PROGRAMS}) == len(layer.PROGRAMS)

@@ -96,8 +96,8 @@ def _say(text: str) -> None:
 
 def _run_rows(names: Sequence[str], record: Record, settings: Settings, arguments: argparse.Namespace) -> int:
     """Run or keep every case of the rows, printing tables as they come, and return the exit code."""
-    from validation.benchmarks.harness import DISTURBED
     from validation.benchmarks.table import case_table, notes
+    from validation.benchmarks.timing import DISTURBED
 
     start, failed = time.perf_counter(), False
     try:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from validation.benchmarks import refkan_layer, spline_evaluation
-from validation.benchmarks.harness import Entry, Limit, Settings, Task, Timer, affordable, interleave
+from validation.benchmarks.harness import Entry, Limit, Settings, Task
 from validation.benchmarks.layer_case import LayerCase
+from validation.benchmarks.timing import Timer, affordable, interleave
 
 SHAPES = (
     (2, 5, 16),

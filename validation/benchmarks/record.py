@@ -10,8 +10,9 @@ from typing import Any
 
 import refkan
 from refkan.checkpoints import Checkpoints, write_atomically
-from validation.benchmarks.harness import CaseResult, Entry, Settings, Spread
+from validation.benchmarks.harness import CaseResult, Entry, Settings
 from validation.benchmarks.rows import PEERS, ROWS
+from validation.benchmarks.timing import Spread
 from validation.capsule import capsule, cpu_model, git_hash, now, versions
 from validation.discovery import digest_of, imported
 

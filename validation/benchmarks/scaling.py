@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from validation.benchmarks import refkan_layer
-from validation.benchmarks.harness import Entry, Limit, Settings, Task, interleave
+from validation.benchmarks.harness import Entry, Limit, Settings, Task
 from validation.benchmarks.layer_case import LayerCase
 from validation.benchmarks.limits import measure
 from validation.benchmarks.startup import ROUNDS, child
 from validation.benchmarks.threads import COUNTS
+from validation.benchmarks.timing import interleave
 
 INTERVALS = (4, 16, 64, 256, 1024)
 OUTPUTS = (8, 16, 32, 64, 128)
@@ -23,7 +24,7 @@ SHAPES = ((2, 5, 16), (20, 20, 16), (64, 64, 16))
 # Median time of a sweep of a layer, once it is compiled.
 _SWEEPS = """
 import statistics
-from validation.benchmarks.harness import Timer
+from validation.benchmarks.timing import Timer
 from validation.benchmarks.layer_case import LayerCase
 from validation.benchmarks.refkan_layer import backward
 sweeps = backward({case!r}).run

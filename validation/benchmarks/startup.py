@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from validation.benchmarks.harness import Entry, Settings, Task, installed, interleave
+from validation.benchmarks.harness import Entry, Settings, Task, installed
+from validation.benchmarks.timing import interleave
 
 IMPORTS = (
     ("refkan", "refkan"),

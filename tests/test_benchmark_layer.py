@@ -1,0 +1,81 @@
+"""The benchmark of layers: knots, reference, our contestants."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from validation.benchmarks import layer
+from validation.benchmarks.harness import Case, CaseResult, Settings, TooLargeError, run_case
+from validation.benchmarks.layer_case import LayerCase
+from validation.benchmarks.rows import ROWS
+
+FAST = Settings(rounds=1, seconds_per_timing=0.0)
+
+
+def statuses(result: CaseResult) -> dict[str, str]:
+    return {entry.name: entry.status for entry in result.entries}
+
+
+def test_knots_are_exact_in_float32():
+    for _, _, intervals in layer.SHAPES:
+        knots = LayerCase(1, 1, intervals).knots
+        assert np.array_equal(knots, knots.astype(np.float32))
+
+
+def test_reference_of_the_layer():
+    case = LayerCase(2, 3, 4, samples=30)
+    y, d_coefficients, dx = case.backward_reference()
+
+    def basis(i: int, x: float) -> float:
+        """The central cubic B-spline, from its truncated powers."""
+        u = (x - case.knots[i]) / case.spacing
+        return sum(sign * max(u - k, 0.0) ** 3 / 6 for k, sign in enumerate((1.0, -4.0, 6.0, -4.0, 1.0)))
+
+    rows = np.array([[[basis(i, x) for i in range(case.dim)] for x in sample] for sample in case.x])
+    # Truncated powers of arguments up to 7 cancel: 7^3 eps some ten times.
+    assert y == pytest.approx(np.einsum("spi,qpi->sq", rows, case.coefficients), abs=1e-12)
+    assert d_coefficients == pytest.approx(np.einsum("spi,sq->qpi", rows, case.dy), abs=1e-12)
+
+    step = 1e-6  # central differences: step^2 and eps / step are both below 1e-9
+    for s, p in ((0, 0), (7, 1), (29, 0)):
+        ends = [
+            sum(case.coefficients[:, p, i] * basis(i, case.x[s, p] + h) for i in range(case.dim)) for h in (-step, step)
+        ]
+        assert dx[s, p] == pytest.approx((ends[1] - ends[0]) @ case.dy[s] / (2 * step), rel=1e-7, abs=1e-7)
+
+
+@pytest.mark.parametrize("sweep", ["forward", "backward"])
+@pytest.mark.parametrize("name", ["refkan", "dense Phi + GEMM"])
+def test_our_layers_agree_with_the_reference(name, sweep):
+    case = LayerCase(2, 3, 4, samples=40)
+    reference = getattr(case, f"{sweep}_reference")
+    ours = next(p for p in layer.PROGRAMS if p.name == name).contestant(case, sweep)
+    assert statuses(run_case(Case(name, reference, [ours]), FAST)) == {name: "timed"}
+
+    other = LayerCase(2, 3, 4, samples=40, seed=22)
+    sabotaged = getattr(other, f"{sweep}_reference")
+    assert statuses(run_case(Case(name, sabotaged, [ours]), FAST)) == {name: "disagrees"}
+
+
+@pytest.mark.parametrize("sweep", ["forward", "backward"])
+def test_our_layer_agrees_at_a_size_that_is_worth_several_threads(sweep):
+    case = LayerCase(8, 8, 4, samples=1024)
+    ours = layer.PROGRAMS[0].contestant(case, sweep)
+    result = run_case(Case("threads", getattr(case, f"{sweep}_reference"), [ours]), FAST)
+    assert statuses(result) == {"refkan": "timed"}, result.entries[0].difference
+
+
+def test_memory_is_refused_before_it_is_used():
+    case = LayerCase(256, 256, 16)
+    case.require_memory(12)  # 12 arrays of 160 MB
+    with pytest.raises(TooLargeError, match="17 GB"):
+        case.require_memory(8, per_edge=True)
+
+
+def test_every_program_and_row_has_its_module():
+    modules = [p.module for p in layer.PROGRAMS] + list(ROWS.values())
+    assert [module for module in modules if importlib.util.find_spec(module) is None] == []
+    assert len({p.name for p in layer.PROGRAMS}) == len(layer.PROGRAMS)
