@@ -86,10 +86,10 @@ SWEEPS = {"forward": "forward", "forward + backward": "backward"}
 
 
 def tasks(settings: Settings) -> Iterator[Task]:
-    """Yield both sweeps of every shape."""
-    for shape in SHAPES[:QUICK] if settings.quick else SHAPES:
-        data = LayerCase(*shape)
-        for sweep in SWEEPS:
+    """Yield both sweeps of every shape, those that are asked about first."""
+    cases = [LayerCase(*shape) for shape in (SHAPES[:QUICK] if settings.quick else SHAPES)]
+    for sweep in ("forward + backward", "forward"):
+        for data in cases:
             yield task(case(data, sweep))
 
 
