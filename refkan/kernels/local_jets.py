@@ -109,17 +109,20 @@ def contract(first, last, start, W, C, width, count, out):
 def contract_few(first, last, start, W, C, width, count, out):
     """The same for so few outputs that loops over them cost more than their work; C (P, dim, Q)."""
     n_inputs, n_outputs = W.shape[2], out.shape[2]
+    y = np.empty(len(count), out.dtype)
     for s in range(first, last):
         for q in range(n_outputs):
             for c in range(len(count)):
-                out[s, c, q] = 0.0
+                y[c] = 0.0
             for p in range(n_inputs):
                 m = position(start[s, p])
                 for c in range(len(count)):
                     value = 0.0
                     for i in range(len(width)):
                         value += W[s, c, p, i] * C[p, m + position(i), q]
-                    out[s, c, q] += value
+                    y[c] += value
+            for c in range(len(count)):
+                out[s, c, q] = y[c]
 
 
 @fused_kernel
@@ -235,31 +238,32 @@ def pull_back_inputs_few(first, last, start, rows, z, C, dy, width, count, first
     """The same for few outputs; C (P, dim, Q)."""
     n_cotangents, n_inputs = dz.shape[1], dz.shape[3]
     n_first, top = len(firsts), rows.shape[0] - 1
+    f = np.empty(len(count))
     for s in range(first, last):
         for p in range(n_inputs):
             m = position(start[s, p])
+            b1, b2, b3 = rows[1, s, p], rows[min(2, top), s, p], rows[min(3, top), s, p]  # the last ones may go unused
             for o in range(n_cotangents):
                 for c in range(len(count)):
-                    dz[s, o, c, p] = 0.0
+                    f[c] = 0.0
                 for q in range(C.shape[2]):
                     slope = bend = third = 0.0
                     for i in range(len(width)):
                         value = C[p, m + position(i), q]
-                        slope += rows[1, s, p, i] * value
-                        if top > 1:
-                            bend += rows[2, s, p, i] * value
-                        if top > 2:
-                            third += rows[3, s, p, i] * value
-                    total = dy[s, o, 0, q] * slope
+                        slope += b1[i] * value
+                        bend += b2[i] * value
+                        third += b3[i] * value
+                    f[0] += dy[s, o, 0, q] * slope
                     for c in range(1, len(firsts) + 1):
-                        total += dy[s, o, c, q] * (z[s, c, p] * bend)
-                        dz[s, o, c, p] += dy[s, o, c, q] * slope
+                        f[0] += dy[s, o, c, q] * (z[s, c, p] * bend)
+                        f[c] += dy[s, o, c, q] * slope
                     for c in range(len(firsts) + 1, len(count)):
                         cotangent, u = dy[s, o, c, q], z[s, c - n_first, p]
-                        total += cotangent * (u * u * third + z[s, c, p] * bend)
-                        dz[s, o, c - n_first, p] += cotangent * (2.0 * u * bend)
-                        dz[s, o, c, p] += cotangent * slope
-                    dz[s, o, 0, p] += total
+                        f[0] += cotangent * (u * u * third + z[s, c, p] * bend)
+                        f[c - n_first] += cotangent * (2.0 * u * bend)
+                        f[c] += cotangent * slope
+                for c in range(len(count)):
+                    dz[s, o, c, p] = f[c]
 
 
 @kernel

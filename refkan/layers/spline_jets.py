@@ -44,6 +44,10 @@ class SplineJet(JetLinearization):
         self.C = np.ascontiguousarray(np.moveaxis(layer.unpack(theta)["coefficients"], 0, 2))
         self.value = self._contract(self.W, self.C)
 
+    @cached_property
+    def _packed(self) -> FloatArray:
+        return pack(self.C)
+
     @property
     def _few(self) -> bool:
         return self.layer.n_outputs <= FEW_OUTPUTS
@@ -59,8 +63,9 @@ class SplineJet(JetLinearization):
     def _contract(self, W: Array, C: Array, start: IntArray | None = None) -> Array:
         out = np.empty((*W.shape[:2], C.shape[2]), np.result_type(W, C))
         start = self.basis.start if start is None else start
-        few = self._few or np.iscomplexobj(out)
-        run, C = (local_jets.contract_few, C) if few else (local_jets.contract, pack(C))
+        run = local_jets.contract_few
+        if not self._few and not np.iscomplexobj(out):
+            run, C = local_jets.contract, self._packed if C is self.C else pack(C)
         launch(run, W.shape[0], self._operations(), start, W, C, self._width, self._count, out)
         return out
 
@@ -120,7 +125,7 @@ class SplineJet(JetLinearization):
         if self._few:
             launch(local_jets.pull_back_inputs_few, *arguments, self.C, G, *lengths, dz)
         else:
-            launch(local_jets.pull_back_inputs, *arguments, pack(self.C), G, *lengths, local_jets.LANES, dz)
+            launch(local_jets.pull_back_inputs, *arguments, self._packed, G, *lengths, local_jets.LANES, dz)
         return dz
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
