@@ -30,6 +30,7 @@ from matplotlib.figure import Figure as Drawing
 import refkan as rk
 from validation import rotated_target
 from validation.adaptive_runs import LINE, VP, sign_test, spaced, wins
+from validation.log_axes import label
 from validation.parts import Parts, resume_from
 from validation.verdicts import Figure, Verdict, judge
 
@@ -196,6 +197,8 @@ def draw(line: Sequence[Mapping[str, Any]], plane: Sequence[Mapping[str, Any]]) 
         low, high = axes.get_xlim()
         axes.plot([low, high], [low, high], color="0.6", lw=0.8)
         axes.set(xlabel=f"{what}, fixed knots", ylabel="free knots")
+        label(axes.xaxis)
+        label(axes.yaxis)
     left.legend(fontsize=7)
     best = min(plane, key=lambda p: p["free"]["test mse"])["free"]["breakpoints"]
     for row, t in enumerate(best):

@@ -23,6 +23,7 @@ from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
 from refkan.adaptivity import sampled, with_random_knots
+from refkan.knots import uniform_breakpoints
 from validation.adaptive_runs import LINE, VP, Setting, final, refine, spaced
 from validation.log_axes import label_costs
 from validation.parts import Parts, resume_from
@@ -37,6 +38,8 @@ GRIDS = ("uniform", "residual", "jumps", "curvature", "quantile")
 FREE = ("free", "free, best of several")
 
 ARMS = (*GRIDS, *FREE)
+
+COLOURS = dict(zip(ARMS, ("C1", "C0", "C2", "C4", "C5", "C3", "k"), strict=True))
 
 TARGETS = ("smooth", *LINE)
 
@@ -85,7 +88,12 @@ def cell(name: str, arm: str, intervals: int, size: Size) -> dict[str, Any]:
         return found | uniform(setting, intervals)
     # From 4 intervals on, the last refinement cut down to the budget.
     ran = refine(setting, arm)
-    return found | {"error": final(ran), "seconds": float(ran["seconds"][-1]), "parameters": int(ran["n_params"][-1])}
+    return found | {
+        "error": final(ran),
+        "seconds": float(ran["seconds"][-1]),
+        "parameters": int(ran["n_params"][-1]),
+        "breakpoints": ran["breakpoints"][0][0],
+    }
 
 
 def uniform(setting: Setting, intervals: int) -> dict[str, Any]:
@@ -99,7 +107,12 @@ def uniform(setting: Setting, intervals: int) -> dict[str, Any]:
     began = perf_counter()
     result = rk.minimize(here, theta, VP, steps=1, ridge=1e-14)
     seconds = perf_counter() - began
-    return {"error": setting.measure()(net, result.theta), "seconds": seconds, "parameters": net.n_params}
+    return {
+        "error": setting.measure()(net, result.theta),
+        "seconds": seconds,
+        "parameters": net.n_params,
+        "breakpoints": uniform_breakpoints(intervals, target.domain[0]),
+    }
 
 
 def free_knots(name: str, intervals: int, starts: int, size: Size) -> dict[str, Any]:
@@ -121,7 +134,13 @@ def free_knots(name: str, intervals: int, starts: int, size: Size) -> dict[str, 
         if best is None or result.value < best[0]:
             best = (result.value, net, result.theta)
     assert best is not None
-    return {"error": measure(best[1], best[2]), "seconds": seconds, "parameters": best[1].n_params - 1}
+    fixed = best[1].with_fixed_knots(best[2])
+    return {
+        "error": measure(best[1], best[2]),
+        "seconds": seconds,
+        "parameters": best[1].n_params - 1,  # s has a redundant direction
+        "breakpoints": fixed.layers[0].spaces[0].breakpoints,  # type: ignore[attr-defined]
+    }
 
 
 def expected_parameters(intervals: int) -> int:
@@ -192,7 +211,7 @@ def verdict(table: Sequence[Mapping[str, Any]], size: Size) -> Verdict:
         f"parameters: {shown}; on the front of error and time: {', '.join(front(points))}",
         details="\n\n".join(rows),
         data={"table": list(table), "summary": {str(k): summary(table, k) for k in size.intervals}},
-        figures=(draw(table, size),),
+        figures=(draw(table, size), knots(table, size)),
         mutations={
             "a table with a grid left out is complete": judge(
                 complete([c for c in table if c["arm"] != "curvature"], size)
@@ -202,12 +221,34 @@ def verdict(table: Sequence[Mapping[str, Any]], size: Size) -> Verdict:
     )
 
 
+def knots(table: Sequence[Mapping[str, Any]], size: Size) -> Figure:
+    """Where the knots went: breakpoints of each grid under the target, second budget."""
+    intervals = size.intervals[min(1, len(size.intervals) - 1)]
+    drawing = Drawing(figsize=(19, 3.6))
+    for axes, target in zip(drawing.subplots(1, len(TARGETS)), TARGETS, strict=True):
+        problem = rk.problems.TARGETS[target]
+        x = np.linspace(*problem.domain[0], 1500)
+        axes.plot(x, problem(x[:, None]), color="0.4", lw=0.9)
+        low, high = axes.get_ylim()
+        for place, (arm, colour) in enumerate(COLOURS.items()):
+            cell = next(c for c in table if (c["target"], c["arm"], c["intervals"]) == (target, arm, intervals))
+            t = cell["breakpoints"]
+            height = low - (0.1 + 0.13 * place) * (high - low)
+            axes.plot(t, np.full(len(t), height), "|", color=colour, markersize=9, label=arm)
+        axes.set_title(target)
+        axes.set_yticks([])
+    drawing.axes[0].legend(fontsize=6, loc="upper right")
+    drawing.tight_layout()
+    caption = f"Where the knots went, {expected_parameters(intervals)} parameters, rows in the order of the legend."
+    return Figure.from_matplotlib(drawing, "free-knots-places", caption)
+
+
 def draw(table: Sequence[Mapping[str, Any]], size: Size) -> Figure:
     """Error against parameters, and against seconds, every grid."""
     drawing = Drawing(figsize=(19, 6))
     panels = drawing.subplots(2, len(TARGETS))
     for column, target in zip(panels.T, TARGETS, strict=True):
-        for arm, colour in zip(ARMS, ("C1", "C0", "C2", "C4", "C5", "C3", "k"), strict=True):
+        for arm, colour in COLOURS.items():
             cells = [c for c in table if (c["target"], c["arm"]) == (target, arm)]
             # Quantiles of evenly spread inputs are uniform: one line lies on the other.
             style = {"color": colour, "marker": "o", "ms": 4, "ls": "--" if arm == "quantile" else "-"}
