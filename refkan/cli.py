@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 
 import refkan
@@ -17,7 +19,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.run is None:
         parser.print_help()
         return 0
-    return int(chosen.run(chosen))
+    try:
+        code = int(chosen.run(chosen))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ from refkan.conformance import findings as f
 from refkan.conformance.backends import EfficientKan, Jaxkan, PlainJax, PlainNumpy, PlainTorch, Pykan
 from refkan.conformance.expectations import Expectations
 from refkan.conformance.observations import observations
+from refkan.conformance.packages import needed
 from refkan.conformance.report import leading_hint, line, text, to_json, to_junit
 
 KEY = "float64/layer/degree-3/uniform/3x2/"
@@ -162,6 +163,28 @@ def test_adapters_of_backends_that_are_not_installed_say_what_to_install(make):
     if told:
         assert "needs" in told
         assert "pip install" in told or "copy of efficient-kan" in told
+
+
+def test_a_package_that_a_backend_imports_and_lacks(tmp_path, monkeypatch):
+    (tmp_path / "half_installed.py").write_text("import no_such_package.part\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ImportError, match="Mine needs no_such_package, which half_installed imports and which is not"):
+        needed("Mine", "half_installed", "half-installed")
+
+
+def test_the_spec_is_remembered_before_a_model_is_built():
+    class Following(PlainNumpy):
+        def remember(self, spec):
+            self.dtype = spec.dtype
+            return super().remember(spec)
+
+        def build(self, spec):
+            assert self.dtype == spec.dtype
+            return super().build(spec)
+
+    for dtype in ("float32", "float64"):
+        findings = judged(Following(), catalogue([dtype], [KEY[8:], "values"]))
+        assert {finding.status for finding in findings} == {f.PASSED}
 
 
 def test_a_failure_line_says_where_and_how_much():

@@ -120,6 +120,15 @@ class Adapter(ABC):
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Return a model of a layer, or of a network if the capability is declared and a tuple comes."""
 
+    def built(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
+        """Build a model, after `remember`: what the judge calls."""
+        self.remember(spec)
+        return self.build(spec)
+
+    def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
+        """Take from a spec what later calls need, its format for example; return the (first) layer."""
+        return spec[0] if isinstance(spec, tuple) else spec
+
     @abstractmethod
     def forward(self, model: Any, x: Any) -> Any:
         """Outputs (N, Q) at x (N, P)."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance.adapters import Adapter
+from refkan.conformance.packages import needed
 from refkan.conformance.specs import LayerSpec
 
 
@@ -48,10 +49,7 @@ class JaxAdapter(Adapter):
     compiler_options: Mapping[str, Any] = MappingProxyType({"xla_backend_optimization_level": 0})
 
     def __init__(self) -> None:
-        try:
-            self.jax: Any = import_module("jax")
-        except ImportError as error:
-            raise ImportError(f"{type(self).__name__} needs JAX: pip install jax ({error})") from error
+        self.jax: Any = needed(type(self).__name__, "jax", "jax")
         self.jax.config.update("jax_enable_x64", True)
         self.jnp: Any = import_module("jax.numpy")
         self._compiled: dict[Any, Any] = {}

@@ -139,7 +139,7 @@ class Judge:
         return self._once(("changed", id(change), setting.spec.outside), change, changed)
 
     def _build(self, setting: Setting) -> Any:
-        return self.adapter.build(setting.specs if len(setting.specs) > 1 else setting.spec)
+        return self.adapter.built(setting.specs if len(setting.specs) > 1 else setting.spec)
 
     def _used(self, setting: Setting) -> Any:
         """Build a model and evaluate it at other samples of the same shape: nothing kept from that may show later."""

@@ -41,7 +41,7 @@ def observations(adapter: Adapter) -> tuple[str, ...]:
 
 def _evaluated(adapter: Adapter, case: Case) -> FloatArray:
     with np.errstate(all="ignore"):
-        return np.asarray(adapter.forward(adapter.build(case.setting.spec), case.setting.x), np.float64)
+        return np.asarray(adapter.forward(adapter.built(case.setting.spec), case.setting.x), np.float64)
 
 
 def _quoting(observe: Callable[..., str]) -> Callable[..., str]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
+from refkan.conformance.packages import needed
 from refkan.conformance.specs import LayerSpec
 
 
 class TorchAdapter(Adapter):
     """An adapter whose models are callables of tensors; implement `build` and `coefficients`.
+
+    The format of the spec at hand is kept before `build` is called: `self.tensor` and `self.number` follow it.
 
     `build(spec)` returns a module (or any callable x (N, P) -> y (N, Q)) with the knots and coefficients of the spec;
     `self.tensor(array, spec.dtype)` makes tensors. `coefficients(model)` returns the tensor to differentiate, and
@@ -27,17 +29,19 @@ class TorchAdapter(Adapter):
     """
 
     def __init__(self) -> None:
-        try:
-            self.torch: Any = import_module("torch")
-        except ImportError as error:
-            raise ImportError(f"{type(self).__name__} needs PyTorch: pip install torch ({error})") from error
+        self.torch: Any = needed(type(self).__name__, "torch", "torch")
         self.dtype = "float64"
 
     def tensor(self, array: Any, dtype: str | None = None, grad: bool = False) -> Any:
         """Return a tensor that owns its memory, in the format of the spec that was built last unless named."""
         made = self.torch.tensor(np.asarray(array, np.float64), dtype=self.torch.float64)
-        made = made.to(getattr(self.torch, dtype or self.dtype))
+        made = made.to(self.number if dtype is None else getattr(self.torch, dtype))
         return made.requires_grad_() if grad else made
+
+    @property
+    def number(self) -> Any:
+        """The dtype of PyTorch that the spec asks for: `module.to(self.number)`."""
+        return getattr(self.torch, self.dtype)
 
     def samples(self, x: Any) -> Any:
         """Return samples as a tensor with the strides that x has, where they are positive."""
@@ -114,7 +118,7 @@ class TorchAdapter(Adapter):
 
     def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
         """Take the format and order of a spec; return the (first) layer."""
-        first = spec[0] if isinstance(spec, tuple) else spec
+        first = super().remember(spec)
         self.dtype, self.order = first.dtype, first.order
         return first
 

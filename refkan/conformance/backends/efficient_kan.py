@@ -53,7 +53,6 @@ class EfficientKan(TorchAdapter):
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build one layer after another."""
-        self.remember(spec)
         return [self._layer(one) for one in (spec if isinstance(spec, tuple) else (spec,))]
 
     def _layer(self, spec: LayerSpec) -> Any:

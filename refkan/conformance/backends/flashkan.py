@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, ClassVar
 
 from refkan.conformance.adapters import Capabilities
+from refkan.conformance.packages import needed
 from refkan.conformance.specs import LayerSpec
 from refkan.conformance.torch_base import TorchAdapter
 
@@ -29,21 +29,17 @@ class Flashkan(TorchAdapter):
 
     def __init__(self) -> None:
         super().__init__()
-        try:
-            self.layer: Any = import_module(self.package).KANLayer
-        except ImportError as error:
-            hint = f"pip install {self.package}=={self.release}"
-            raise ImportError(f"{type(self).__name__} needs {self.package}: {hint} ({error})") from error
+        install = f"{self.package}=={self.release}"
+        self.layer: Any = needed(type(self).__name__, self.package, install).KANLayer
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build one layer after another."""
-        self.remember(spec)
         return [self._layer(one) for one in (spec if isinstance(spec, tuple) else (spec,))]
 
     def _layer(self, spec: LayerSpec) -> Any:
         layer = self.layer(
             spec.n_inputs, spec.n_outputs, spec.intervals, spec.degree, grid_range=spec.domain, **self.options
-        ).to(getattr(self.torch, spec.dtype))
+        ).to(self.number)
         layer.base_weight.data.zero_()
         layer.spline_weight.data.copy_(self.tensor(spec.coefficients))
         return layer

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 from refkan.conformance.adapters import Capabilities
 from refkan.conformance.jax_base import JaxAdapter, JaxModel
+from refkan.conformance.packages import needed
 from refkan.conformance.specs import LayerSpec
 
 
@@ -35,11 +35,9 @@ class Jaxkan(JaxAdapter):
 
     def __init__(self) -> None:
         super().__init__()
-        try:
-            self.layer: Any = import_module("jaxkan.layers.Spline").SplineLayer
-            self.nnx: Any = import_module("flax.nnx")
-        except ImportError as error:
-            raise ImportError(f"{type(self).__name__} needs jaxkan: pip install jaxkan==0.3.7 ({error})") from error
+        owner, install = type(self).__name__, "jaxkan==0.3.7"
+        self.layer: Any = needed(owner, "jaxkan.layers.Spline", install).SplineLayer
+        self.nnx: Any = needed(owner, "flax.nnx", install)
 
     def module(self, spec: LayerSpec) -> Any:
         """Return a layer with the coefficients of the spec."""

@@ -24,7 +24,6 @@ class PlainTorch(TorchAdapter):
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Keep knots and coefficients of each layer as tensors."""
-        self.remember(spec)
         specs = spec if isinstance(spec, tuple) else (spec,)
         return [(self.tensor(s.knots), self.tensor(s.coefficients), s.order, s.outside) for s in specs]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 from refkan.conformance.adapters import Capabilities
+from refkan.conformance.packages import needed
 from refkan.conformance.specs import LayerSpec
 from refkan.conformance.torch_base import TorchAdapter
 
@@ -37,17 +37,14 @@ class Pykan(TorchAdapter):
 
     def __init__(self) -> None:
         super().__init__()
-        try:
-            self.layer: Any = import_module("kan.KANLayer").KANLayer
-        except ImportError as error:
-            raise ImportError(f"{type(self).__name__} needs pykan: pip install pykan==0.2.8 ({error})") from error
+        self.layer: Any = needed(type(self).__name__, "kan.KANLayer", "pykan==0.2.8").KANLayer
 
     @contextmanager
     def _default_dtype(self) -> Iterator[None]:
         """Set the default dtype of PyTorch meanwhile, if the class says so."""
         before = self.torch.get_default_dtype()
         if self.default_dtype_first:
-            self.torch.set_default_dtype(getattr(self.torch, self.dtype))
+            self.torch.set_default_dtype(self.number)
         try:
             yield
         finally:
@@ -55,13 +52,12 @@ class Pykan(TorchAdapter):
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build one layer after another."""
-        self.remember(spec)
         return [self._layer(one) for one in (spec if isinstance(spec, tuple) else (spec,))]
 
     def _new(self, n_inputs: int, n_outputs: int, intervals: int, degree: int, domain: tuple[float, float]) -> Any:
         with self._default_dtype():
             layer = self.layer(n_inputs, n_outputs, intervals, degree, grid_range=list(domain))
-        layer = layer.to(getattr(self.torch, self.dtype)) if self.dtype == "float32" else layer.double()
+        layer = layer.to(self.number)
         layer.scale_base.data.zero_()
         layer.scale_sp.data.fill_(1.0)
         return layer
