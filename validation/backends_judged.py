@@ -1,14 +1,9 @@
-"""B1, B2 (ours): what the conformance suite finds in published backends, and whether it can be trusted to.
+"""B1 (ours): what the conformance suite finds in published backends.
 
 The backends are run at pinned versions where they are installed; efficient-kan, which is on no package index, from the
 folder that the environment variable EFFICIENT_KAN names. What is reported are differences from the conventions stated
 in `refkan.conformance.CONVENTIONS`; some of them are choices that a backend makes knowingly. `docs/backends.md` is
 written from the record of a full run by `python -m validation.backends_page`.
-
-B2 counts two groups of broken layers apart: those written together with the diagnosis, and those of
-`refkan.conformance.bank.local_defects`, written without knowledge of it, of which its first run detected 22 of 23 and
-named 13. Random correct configurations became part of its criterion with random rules outside the domain: the first
-such run raised an alarm that was false, and the tolerance of the rule "linear" was derived anew.
 """
 
 from __future__ import annotations
@@ -16,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -35,22 +31,16 @@ from refkan.conformance.backends import (
     Refkan,
     RefkanRelu,
 )
-from refkan.conformance.bank import DEFECTS
-from refkan.conformance.bank.correct import random_cases
 from refkan.conformance.observations import observations
-from refkan.conformance.precision import DTYPES
-from refkan.conformance.report import counts, groups, hint_line, leading_hint, line
+from refkan.conformance.report import counts, groups, hint_line, line
+from validation.parts import Parts, Resume, resume_from, run_task
 from validation.verdicts import Verdict, judge
 
-CLAIMS = ("B1", "B2")
+CLAIMS = ("B1",)
 
 PINNED = {"pykan": "0.2.8", "jaxkan": "0.3.7", "flashkan": "0.2.0", "inkan": "0.5.2", "torch": None, "jax": None}
 
 COMMIT = "7b6ce1c"
-
-CONFIGURATIONS = {True: 30, False: 200}
-"""Random correct configurations of each format, in a quick and in a full run."""
-
 
 @dataclass(frozen=True)
 class Trap:
@@ -89,22 +79,24 @@ TRAPS = (
     Trap("update to twice the intervals", Jaxkan, "float64/refine/degree-3/6-to-12/off-samples/values", REFINED),
 )
 
-PAGES = (Pykan, PykanDefaultDtype, efficient_kan, Jaxkan, JaxkanReplacedGrid, Flashkan, Inkan)
+PAGES = (Pykan, PykanDefaultDtype, efficient_kan, Jaxkan, Flashkan, Inkan)
 """Published backends of which everything found is told."""
 
 CORRECT: tuple[Callable[[], Adapter], ...] = (Refkan, RefkanRelu, PlainNumpy, PlainTorch, PlainJax)
 """Of these no case may fail; in a quick run those of degree 3."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Judge the backends that are installed, and the bank of broken layers."""
-    return [published(quick, progress), broken(quick, progress)]
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
+    """Judge the backends that are installed."""
+    return [published(quick, progress, resume_from(checkpoints))]
 
 
-def published(quick: bool, progress: Callable[[str], None]) -> Verdict:
+def published(quick: bool, progress: Callable[[str], None], resume: Resume = run_task) -> Verdict:
     """B1: the known traps, found and named; and no false alarm."""
     adapters: dict[Any, Adapter | str] = {}
-    for make in (*PAGES, *CORRECT):
+    for make in (*PAGES, JaxkanReplacedGrid, *CORRECT):
         try:
             adapters[make] = make()
         except ImportError as error:
@@ -126,9 +118,15 @@ def published(quick: bool, progress: Callable[[str], None]) -> Verdict:
         adapter = adapters[make]
         if not isinstance(adapter, str):
             progress(f"no alarm: {adapter.title}")
-            alarms += [x for x in judged(adapter, ["float64", *(["layer/degree-3/uniform/3x2/"] if quick else [])]) if x.status in f.BAD]
-    pages = [page(a, quick, progress) for make in PAGES if not isinstance(a := adapters[make], str)]
-    alarms += [x for x in mended if x.status in f.BAD]
+            alarms += resume({"task": "B1, alarms", "backend": adapter.title, "quick": quick}, partial(alarms_of, make, quick))
+    pages = []
+    for make in PAGES:
+        adapter = adapters[make]
+        if not isinstance(adapter, str):
+            progress(f"all cases: {adapter.title}")
+            key = {"task": "B1, page", "backend": adapter.title, "quick": quick, "installed": installed()}
+            pages.append(resume(key, partial(page, make, quick)))
+    alarms += [x.to_dict() for x in mended if x.status in f.BAD]
     plain = PlainNumpy()
     elsewhere = [judged(plain, [trap.case])[0].status == f.FAILED for trap in TRAPS[:6]]
     measured = (
@@ -140,7 +138,7 @@ def published(quick: bool, progress: Callable[[str], None]) -> Verdict:
         judge(all(found) and not alarms) if len(found) == len(TRAPS) else "pending",
         measured if not missing else f"{measured}. Not judged: {' '.join(missing)}",
         details="\n\n".join([*(row["text"] for row in rows), *map(sentence, pages)]),
-        data={"traps": rows, "backends": pages, "alarms": [x.to_dict() for x in alarms], "versions": installed()},
+        data={"traps": rows, "backends": pages, "alarms": alarms, "versions": installed()},
         mutations={"the same traps in a correct layer": judge(all(elsewhere))},
     )
 
@@ -164,8 +162,15 @@ def told(adapter: Adapter, trap: Trap, finding: Finding) -> dict[str, str]:
     return {"backend": adapter.title, "text": text, "line": line(finding), "hints": hints, "call": again}
 
 
-def page(adapter: Adapter, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
+def alarms_of(make: Callable[[], Adapter], quick: bool) -> list[dict[str, Any]]:
+    """What is found in a correct backend: nothing, if the suite is right."""
+    select = ["float64", *(["layer/degree-3/uniform/3x2/"] if quick else [])]
+    return [x.to_dict() for x in judged(make(), select) if x.status in f.BAD]
+
+
+def page(make: Callable[[], Adapter], quick: bool) -> dict[str, Any]:
     """Everything that a full run finds in a backend, by kind; in a quick run its observations alone."""
+    adapter = make()
     out: dict[str, Any] = {
         "backend": adapter.title,
         "adapter": " ".join((type(adapter).__doc__ or "").split("\n\n")[0].split()),
@@ -173,7 +178,6 @@ def page(adapter: Adapter, quick: bool, progress: Callable[[str], None]) -> dict
         "observations": list(observations(adapter)),
     }
     if not quick:
-        progress(f"all cases: {adapter.title}")
         dtypes = [d for d in ("float64", "float32") if d in adapter.capabilities.dtypes]
         findings = Judge(adapter).run(catalogue(dtypes))
         out |= {"dtypes": dtypes, "counts": counts(findings)}
@@ -206,40 +210,3 @@ def installed() -> list[str]:
     if "EFFICIENT_KAN" in os.environ:
         out.append(f"efficient-kan from the user's copy (the traps were measured at {COMMIT})")
     return out
-
-
-def broken(quick: bool, progress: Callable[[str], None]) -> Verdict:
-    """B2: the bank of broken layers, each detected and named; and no alarm on random correct configurations."""
-    cases = catalogue(["float64"])
-    leads: dict[str, str] = {}
-    for name, defect in DEFECTS.items():
-        progress(f"broken layer: {name}")
-        select = defect.select if quick else ()
-        findings = Judge(defect.make()).run(case for case in cases if all(part in case.key for part in select))
-        leads[name] = leading_hint(findings) if any(x.status == f.FAILED for x in findings) else "not detected"
-    named = [leads[name] == defect.hint for name, defect in DEFECTS.items()]
-    hints = [defect.hint for defect in DEFECTS.values()]
-    turned = [lead == hint for lead, hint in zip(leads.values(), hints[1:] + hints[:1], strict=True)]
-    undetected = [name for name, lead in leads.items() if lead == "not detected"]
-    alarms: dict[str, list[str]] = {}
-    for dtype in DTYPES:
-        progress(f"random correct configurations in {dtype}")
-        found = [(a.title, Judge(a).run(cases)) for a, cases in random_cases(dtype, CONFIGURATIONS[quick])]
-        alarms[dtype] = [title for title, findings in found if any(x.status in f.BAD for x in findings)]
-
-    def holds(right: Sequence[bool]) -> bool:
-        silent = not any(alarms.values())
-        return silent and len(right) >= 25 and not undetected and sum(right) >= 0.9 * len(right)
-
-    unseen = [ok for ok, defect in zip(named, DEFECTS.values(), strict=True) if defect.unseen]
-    return Verdict(
-        "B2",
-        judge(holds(named)),
-        f"{len(DEFECTS) - len(undetected)} of {len(DEFECTS)} defects detected, {sum(named)} named by the leading hint "
-        f"({sum(unseen)} of the {len(unseen)} written without knowledge of the hints, which were extended for them: "
-        f"13 before); random correct configurations with an alarm, of {CONFIGURATIONS[quick]} each: "
-        f"{', '.join(f'{dtype} {len(found)}' for dtype, found in alarms.items())}",
-        details="\n\n".join(f"{name}: {lead}" for name, lead in leads.items()),
-        data={"leads": leads, "alarms": alarms, "configurations": CONFIGURATIONS[quick]},
-        mutations={"each defect named by the next one's hint": judge(holds(turned))},
-    )
