@@ -21,10 +21,21 @@ def test_the_committed_record_is_of_pinned_versions_and_a_clean_commit():
     assert {backend["backend"] for backend in record["backends"]} >= {"pykan", "jaxkan", "efficient-kan"}
 
 
-def test_a_quick_record_makes_no_page():
-    row = {"id": "B1", "data": {"backends": [{"backend": "pykan"}]}}
-    with pytest.raises(ValueError, match="must be of a full run of B1"):
+def test_a_record_without_backends_makes_no_page():
+    row = {"id": "B1", "data": {"traps": [], "backends": []}}
+    with pytest.raises(ValueError, match="must be of a run of B1 with at least one backend"):
         trimmed({"rows": [row], "capsule": {}})
+
+
+def test_what_a_full_run_finds_is_told_by_kind():
+    kind = {"name": "sign", "count": 3, "line": "a/values [0]: ours 1", "hints": "sign: |x|", "call": "refkan conform"}
+    backend = {
+        "backend": "mine", "adapter": "A layer.", "call": "refkan conform", "observations": ["nothing"],
+        "dtypes": ["float64"], "counts": {"passed": 5, "failed": 3}, "kinds": [kind],
+    }  # fmt: skip
+    told = page({"versions": ["mine 1.0"], "measured": "0 of 0 known; more", "traps": [], "backends": [backend]})
+    assert "In float64: 5 passed, 3 failed." in told
+    assert "| sign | 3 | a/values [0]: ours 1 | sign: \\|x\\| | `refkan conform` |" in told
 
 
 def test_cells():
