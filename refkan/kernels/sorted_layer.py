@@ -30,6 +30,30 @@ position = np.uint64
 
 
 @kernel
+def to_tiles(first, last, C, tiles):
+    """tiles[p, tile, i, l] = C[tile TILE + l, p, i], 0 beyond the last output; the items are inputs."""
+    for p in range(first, last):
+        for tile in range(tiles.shape[1]):
+            for l in range(TILE):
+                q = tile * TILE + l
+                for i in range(tiles.shape[2]):
+                    tiles[p, tile, i, l] = C[q, p, i] if q < C.shape[0] else 0.0
+
+
+@kernel
+def from_tiles(first, last, parts, C):
+    """C[tile TILE + l, p, i] = sum over parts, in order, of parts[part, p, tile, i, l]; the items are inputs."""
+    for p in range(first, last):
+        for q in range(C.shape[0]):
+            tile, l = q // TILE, q % TILE
+            for i in range(C.shape[2]):
+                C[q, p, i] = parts[0, p, tile, i, l]
+            for part in range(1, parts.shape[0]):
+                for i in range(C.shape[2]):
+                    C[q, p, i] += parts[part, p, tile, i, l]
+
+
+@kernel
 def to_blocks(first, last, rows, blocks):
     """blocks[block, s, q] = rows[block B + s, q], 0 where there is none; rows (N, Q), blocks (., B+2, >= Q)."""
     size, n_outputs = blocks.shape[1] - 2, rows.shape[1]

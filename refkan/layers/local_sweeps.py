@@ -97,10 +97,7 @@ class SortedSweep(LocalSweep):
 
     def _pack(self, C: FloatArray) -> FloatArray:
         packed = aligned((self.n_inputs, self.tiles, self.dim, TILE))
-        for tile in range(self.tiles):
-            part = C[tile * TILE : (tile + 1) * TILE]
-            packed[:, tile, :, : part.shape[0]] = part.transpose(1, 2, 0)
-            packed[:, tile, :, part.shape[0] :] = 0.0
+        sorted_layer.to_tiles(0, self.n_inputs, C, packed)
         return packed
 
     def forward(self) -> FloatArray:
@@ -125,11 +122,10 @@ class SortedSweep(LocalSweep):
 
     def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Sum over four samples at a time."""
-        sums, dx = self.sums_of_rows(dy, 1, inputs)
-        return np.ascontiguousarray(sums.transpose(2, 0, 1)), dx
+        return self.sums_of_rows(dy, 1, inputs)
 
     def sums_of_rows(self, dy: FloatArray, stride: int, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
-        """Sums over samples of b_i dy[s, q] at [p, m stride + i, q], m the interval of x[s, p]; and dx as `pull_back`.
+        """Sums over samples of b_i dy[s, q] at [q, p, m stride + i], m the interval of x[s, p]; and dx as `pull_back`.
 
         At stride 1 they are dC; at stride r those of each interval by itself.
         """
@@ -149,10 +145,12 @@ class SortedSweep(LocalSweep):
                 self._pull_back_chunk(first, last, group, g[first:last], stride, dC[part], dx)
 
         run_blocks(work, parts * self.groups, 3 * self._operations)
-        total = dC[0]
-        for part in range(1, parts):
-            total += dC[part]
-        return self._unpack(total), dx
+        sums = np.empty((self.n_outputs, self.n_inputs, dim))
+        if self.few:
+            np.sum(dC, axis=0, out=sums)
+        else:
+            sorted_layer.from_tiles(0, self.n_inputs, dC, sums)
+        return sums, dx
 
     def _pull_back_chunk(
         self, first: int, last: int, group: int, g: FloatArray, stride: int, dC: FloatArray, dx: FloatArray | None
@@ -181,13 +179,3 @@ class SortedSweep(LocalSweep):
         """What kernels take for the coefficients of a group of inputs."""
         first, last = self._inputs(group)
         return (self.C, first) if self.few else (self.C[first:last].reshape(-1),)
-
-    def _unpack(self, packed: FloatArray) -> FloatArray:
-        """Without tiles: (P, dim, Q)."""
-        if self.few:
-            return np.ascontiguousarray(packed.transpose(1, 2, 0))
-        out = np.empty((self.n_inputs, packed.shape[2], self.n_outputs))
-        for tile in range(self.tiles):
-            part = out[:, :, tile * TILE : (tile + 1) * TILE]
-            part[:] = packed[:, tile, :, : part.shape[2]]
-        return out

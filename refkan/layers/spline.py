@@ -139,7 +139,8 @@ class SplineLinearization(Linearization):
         """Cotangents: dC[q,p,i] = sum_s dy[s,q] b_i(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_i C[q,p,i] b_i'(x[s,p])."""
         sweep = None if np.iscomplexobj(dy) else self._sweep
         if isinstance(sweep, SortedSweep) and self.layer.free_knots:
-            moments, dx = sweep.sums_of_rows(dy, self.layer.order, inputs)
+            sums, dx = sweep.sums_of_rows(dy, self.layer.order, inputs)
+            moments = np.ascontiguousarray(sums.transpose(1, 2, 0))
             coefficients = np.moveaxis(self._knots.fold(moments), 2, 0)
             return self.layer.pack(coefficients=coefficients, s=self._knots.pull_back(moments)), dx
         if sweep is not None:
@@ -147,10 +148,9 @@ class SplineLinearization(Linearization):
         else:
             coefficients = self._pull_back_coefficients(self.basis.rows[0], dy)
             dx = self.pullback_inputs(dy[:, None, :])[:, 0] if inputs else None
-        blocks = {"coefficients": coefficients}
-        if self.layer.free_knots:
-            blocks["s"] = self._pull_back_knots(dy)
-        return self.layer.pack(**blocks), dx
+        if not self.layer.free_knots:
+            return coefficients.reshape(-1), dx
+        return self.layer.pack(coefficients=coefficients, s=self._pull_back_knots(dy)), dx
 
     def _pull_back_knots(self, dy: FloatArray) -> FloatArray:
         """ds, from the sums of dy b_i over the samples of each interval."""
