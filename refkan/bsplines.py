@@ -105,12 +105,12 @@ def _by_pieces(space: SplineSpace, c: FloatArray, x: FloatArray, derivative: int
         knots = knots[1:-1]
     tables = KnotTables(knots[None].copy(), order)
     t, n = tables.breakpoints[0], space.intervals
-    pieces = np.empty((n, 2 + order))
+    pieces = np.empty((n, 3 + order))
     launch(
         bspline_basis.bernstein_coefficients, n, 5 * order**3 * n, tables.knots[0], tables.inverse_spans[0],
         np.ascontiguousarray(c), pieces,
     )  # fmt: skip
-    if order > 1 and _are_equal(t):  # pieces of order 1 jump: theirs must be the very interval
+    if _are_equal(t):
         guide, scale, halvings = np.empty(0, np.int32), n / (t[-1] - t[0]), -1
     else:
         guides, scales, halvings = tables.search

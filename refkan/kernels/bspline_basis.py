@@ -233,18 +233,18 @@ def fill_tails_of_slots(first, last, points, knots, inverse_spans, tangents, out
 
 @kernel
 def bernstein_coefficients(first, last, knots, inverse_spans, coefficients, out):
-    """out[m] = (t_m, 1/h, gamma_0, ..., gamma_{r-1}), gamma_k the coefficient of u^k v^(r-1-k), h = t_{m+1} - t_m.
+    """out[m] = (t_m, t_{m+1}, 1/h, gamma_0, ..., gamma_{r-1}), gamma_k the coefficient of u^k v^(r-1-k).
 
-    u = (x - t_m)/h and v = 1 - u. gamma_k is binomial(r-1, k) times the polar form at k arguments t_{m+1} and r-1-k
-    arguments t_m, by de Boor's algorithm: convex combinations of the coefficients, so that nothing cancels that does
-    not cancel in sum_i c_i b_i itself. An empty interval has 1/h = 0.
+    u = (x - t_m)/h and v = (t_{m+1} - x)/h, h = t_{m+1} - t_m. gamma_k is binomial(r-1, k) times the polar form at k
+    arguments t_{m+1} and r-1-k arguments t_m, by de Boor's algorithm: convex combinations of the coefficients, so that
+    nothing cancels that does not cancel in sum_i c_i b_i itself. An empty interval has 1/h = 0.
     """
-    order = out.shape[1] - 2
+    order = out.shape[1] - 3
     c = np.empty(order, out.dtype)
     for m in range(first, last):
         start, end = knots[m + order - 1], knots[m + order]
-        out[m, 0] = start
-        out[m, 1] = 1.0 / (end - start) if end > start else 0.0
+        out[m, 0], out[m, 1] = start, end
+        out[m, 2] = 1.0 / (end - start) if end > start else 0.0
         binomial = 1.0
         for k in range(order):
             for i in range(order):
@@ -254,17 +254,26 @@ def bernstein_coefficients(first, last, knots, inverse_spans, coefficients, out)
                 for i in range(order - 1, l - 1, -1):
                     left, right = knots[m + i], knots[m + i + order - l]
                     c[i] = ((right - at) * c[i - 1] + (at - left) * c[i]) * inverse_spans[order - l, m + i]
-            out[m, 2 + k] = binomial * c[order - 1]
+            out[m, 3 + k] = binomial * c[order - 1]
             binomial = binomial * (order - 1 - k) / (k + 1)
 
 
 @kernel
-def find_uniform_intervals(x, a, b, scale, m):
-    """m[s] = int((x[s] - a) scale), up to rounding the interval among equal ones; the last one at b, 0 beyond."""
-    last = np.rint((b - a) * scale) - 1.0
+def find_uniform_intervals(x, breakpoints, scale, m):
+    """m[s]: the same as `find_intervals` for intervals that are equal but for rounding, `scale` of them to a unit.
+
+    int((x - a) scale) is at most one off; points outside get the first or the last interval.
+    """
+    last = breakpoints.shape[0] - 2
+    a, b = breakpoints[0], breakpoints[last + 1]
     for s in range(x.shape[0]):
-        cell = (x[s] - a) * scale if a <= x[s] and x[s] <= b else 0.0
-        m[s] = position(min(cell, last))
+        at = x[s] if x[s] >= a else a  # so that NaN does not become an index
+        at = at if at <= b else b
+        m[s] = position(min((at - a) * scale, float(last)))
+    for s in range(x.shape[0]):
+        j = m[s]
+        j += position(j < position(last) and breakpoints[j + position(1)] <= x[s])
+        m[s] = j - position(j > position(0) and x[s] < breakpoints[j])
 
 
 @fused_kernel
@@ -272,8 +281,7 @@ def bernstein_values(first, last, x, breakpoints, guide, scale, halvings, width,
     """out[s] = sum_k gamma_k u^k v^(r-1-k) at x[s] in interval m; pieces as `bernstein_coefficients` leaves them, flat.
 
     Items are blocks of samples; beyond[block] tells whether one of them is outside the domain, or NaN: its value is
-    that of the end piece. `width` has r items. Where halvings < 0 the intervals are equal, `scale` of them to a unit,
-    and rounding may take a point next to a breakpoint for one of the interval before: the piece goes on for that far.
+    that of the end piece. `width` has r items. halvings < 0 says that the intervals are equal.
     """
     a, b = breakpoints[0], breakpoints[breakpoints.shape[0] - 1]
     m = np.empty(BLOCK, np.uint64)
@@ -281,7 +289,7 @@ def bernstein_values(first, last, x, breakpoints, guide, scale, halvings, width,
         low, high = block * BLOCK, min((block + 1) * BLOCK, x.shape[0])
         points, values = x[low:high], out[low:high]
         if halvings < 0:
-            find_uniform_intervals(points, a, b, scale, m)
+            find_uniform_intervals(points, breakpoints, scale, m)
         else:
             find_intervals(points, breakpoints, guide, scale, halvings, m)
         strays = 0
@@ -289,11 +297,11 @@ def bernstein_values(first, last, x, breakpoints, guide, scale, halvings, width,
             strays += not (a <= points[s] and points[s] <= b)
         beyond[block] = strays > 0
         for s in range(high - low):
-            piece = m[s] * position(2 + len(width))
-            u = (points[s] - pieces[piece]) * pieces[piece + position(1)]
-            v = 1.0 - u
-            value, power = pieces[piece + position(2)], 1.0
+            piece = m[s] * position(3 + len(width))
+            u = (points[s] - pieces[piece]) * pieces[piece + position(2)]
+            v = (pieces[piece + position(1)] - points[s]) * pieces[piece + position(2)]
+            value, power = pieces[piece + position(3)], 1.0
             for k in range(1, len(width)):
                 power *= u
-                value = value * v + pieces[piece + position(2 + k)] * power
+                value = value * v + pieces[piece + position(3 + k)] * power
             values[s] = value
