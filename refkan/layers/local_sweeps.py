@@ -20,8 +20,8 @@ from refkan.local_basis import KnotTables
 from refkan.sorted_basis import SortedSamples, aligned, fill_sorted_rows, largest_block, scratch, sort_samples
 
 SLOTS = 40
-"""Slots at a time, of which rows take 36 kB each. Fewer would do for the cache, but threads that return from kernels too
-often wait for each other to take up Python again."""
+"""Slots at a time, of which rows take 36 kB each. Fewer would do for the cache, but threads that return from kernels
+too often wait for each other to take up Python again."""
 
 TASKS = 4
 """Tasks of a backward sweep, at least, where there are blocks enough."""
