@@ -442,6 +442,11 @@ def test_find_intervals_next_to_uniform_breakpoints(n, domain):
     x = np.concatenate([t, np.nextafter(t, -np.inf), np.nextafter(t, np.inf), 0.5 * (t[1:] + t[:-1])])
     expected = np.clip(np.searchsorted(t, x, side="right") - 1, 0, n - 1)
     np.testing.assert_array_equal(compiled_intervals(S, x), expected)
+    outside = [np.nan, np.inf, -np.inf]
+    m = np.empty(x.size + 3, np.uint64)
+    bspline_basis.find_uniform_intervals(np.append(x, outside), t, n / (t[-1] - t[0]), m)
+    np.testing.assert_array_equal(m[:-3], expected)
+    assert m[-3:].max() < n
 
 
 def test_find_intervals_against_scipy(rng):

@@ -262,18 +262,19 @@ def bernstein_coefficients(first, last, knots, inverse_spans, coefficients, out)
 def find_uniform_intervals(x, breakpoints, scale, m):
     """m[s]: the same as `find_intervals` for intervals that are equal but for rounding, `scale` of them to a unit.
 
-    int((x - a) scale) is at most one off; points outside get the first or the last interval.
+    int((x - a) scale - delta), delta above what rounding does to x - a and to breakpoints, is the interval or the one
+    before; points outside get the first or the last interval.
     """
-    last = breakpoints.shape[0] - 2
-    a, b = breakpoints[0], breakpoints[last + 1]
+    last = position(breakpoints.shape[0] - 2)
+    a, b = breakpoints[0], breakpoints[breakpoints.shape[0] - 1]
+    delta = 2e-15 * (1.0 + max(abs(a), abs(b), b - a) * scale)
     for s in range(x.shape[0]):
         at = x[s] if x[s] >= a else a  # so that NaN does not become an index
         at = at if at <= b else b
-        m[s] = position(min((at - a) * scale, float(last)))
+        m[s] = position(max((at - a) * scale - delta, 0.0))
     for s in range(x.shape[0]):
-        j = m[s]
-        j += position(j < position(last) and breakpoints[j + position(1)] <= x[s])
-        m[s] = j - position(j > position(0) and x[s] < breakpoints[j])
+        after = min(m[s] + position(1), last)
+        m[s] = after if breakpoints[after] <= x[s] else m[s]
 
 
 @fused_kernel
