@@ -1,0 +1,33 @@
+"""``python -m validation.records [RECORD...]``: see :mod:`validation.records`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from refkan.checkpoints import write_atomically
+from validation.records.pages import page, replace_table, table
+from validation.records.store import FOLDER, keep, load
+
+
+def main(arguments: Sequence[str], root: Path = FOLDER.parents[1], folder: Path = FOLDER) -> int:
+    """Take over records and rewrite the pages; the exit code is 2 for a record that cannot be taken over."""
+    for name in arguments:
+        try:
+            kept = keep(json.loads(Path(name).read_text(encoding="utf-8")), folder)
+        except (OSError, ValueError, KeyError) as error:
+            print(f"python -m validation.records: {name}: {error}", file=sys.stderr)
+            return 2
+        print(f"{name}: {', '.join(kept)}")
+    quick, full = load("quick", folder), load("full", folder)
+    readme = root / "README.md"
+    text = replace_table(readme.read_text(encoding="utf-8"), table(quick, full))
+    write_atomically(readme, text.encode())
+    write_atomically(root / "docs" / "verdicts.md", page(quick, full).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,68 @@
+"""Keeping the rows of a run: verdicts, numbers and circumstances, without the raw data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from refkan.checkpoints import write_atomically
+from validation.ledger import LEDGER
+
+FOLDER = Path(__file__).parent
+
+SIZES = ("quick", "full")
+
+KEPT = ("id", "source", "claim", "what_is_measured", "criterion", "status", "file", "seconds_of_file", "finished")
+OF_VERDICT = ("measured", "corrected", "mutations")
+UNANSWERED = ("pending", "not run")
+
+Kept = dict[str, dict[str, Any]]
+
+
+def load(size: str, folder: Path = FOLDER) -> Kept:
+    """Return the kept rows of a size by id; none where nothing has been kept."""
+    path = folder / f"{size}.json"
+    return {row["id"]: row for row in json.loads(path.read_text(encoding="utf-8"))} if path.exists() else {}
+
+
+def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what is kept of a run's record: its answered rows, each with the circumstances of the run.
+
+    Raises
+    ------
+    ValueError
+        If a row ended with an error, or if the sources were not those of a commit.
+    """
+    failed = [row["id"] for row in record["rows"] if row["status"] == "error"]
+    if failed:
+        raise ValueError(f"the record must hold verdicts; got errors for {', '.join(failed)}")
+    capsule = record["capsule"]
+    commit = capsule["git"] or ""
+    if not commit or commit.endswith("+changes"):
+        raise ValueError(f"the record must come from the sources of a commit; got {commit or 'no commit'}")
+    circumstances = {
+        "commit": commit[:12],
+        "versions": capsule["versions"],
+        "cpu": capsule["cpu"],
+        "processors": capsule["threads"]["processors"],
+    }
+    return [
+        {name: row[name] for name in (*KEPT, *OF_VERDICT)} | {"circumstances": circumstances}
+        for row in record["rows"]
+        if row["status"] not in UNANSWERED
+    ]
+
+
+def keep(record: Mapping[str, Any], folder: Path = FOLDER) -> list[str]:
+    """Take over the rows of a run's record in place of earlier ones of the same size; return their ids."""
+    size = record["capsule"]["configuration"]["size"]
+    if size not in SIZES:
+        raise ValueError(f"size must be one of {', '.join(SIZES)}; got {size!r}")
+    new = {row["id"]: row for row in rows_of(record)}
+    merged = load(size, folder) | new
+    ordered = [merged[row.id] for row in LEDGER if row.id in merged]
+    text = json.dumps(ordered, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(folder / f"{size}.json", f"{text}\n".encode())
+    return list(new)
