@@ -102,7 +102,7 @@ def strictly(knots):
         "free knots",
         lambda: rk.SplineLayer((rk.SplineSpace.clamped(3, [0, 1, 1, 2]),), 1, free_knots=True),
         ValueError,
-        r"every interval longer.*breakpoints 1 and 2 of input 0",
+        r"every interval at least 0\.01.*got an interval of 0 between breakpoints 1 and 2 of input 0",
     ),
 )
 def test_repeated_knots_where_they_are_refused(call, error, message):

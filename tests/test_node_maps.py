@@ -119,6 +119,21 @@ def test_vjp_of_the_constants_against_complex_steps(name, n, rng):
 
 
 @pytest.mark.parametrize("name", STATISTICS_MAPS)
+def test_constants_of_a_single_node_leave_its_activations_alone(name, rng):
+    """Transposed, one column is one row of the same memory."""
+    Y, domain = rng.normal(size=(7, 1)), np.array([[0.0, 1.0]])
+    node_map = bound(name, Y, domain)
+    before = Y.copy()
+    scale, shift = node_map.constants(Y, 0)
+    for which, units in enumerate((([1.0], [0.0]), ([0.0], [1.0]))):
+        exact = complex_gradient(lambda y, k=which: node_map.constants(y, 0)[k][0], before)
+        found = node_map.constants_vjp(Y, *map(np.array, units))
+        np.testing.assert_allclose(found, exact, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(Y, before)
+    assert node_map.constants(Y, 0) == (scale, shift)
+
+
+@pytest.mark.parametrize("name", STATISTICS_MAPS)
 def test_jvp_of_the_constants_is_adjoint_to_the_vjp(name):
     Y = activations(9, seed=3) / [1, 100, 1e-3]
     node_map = bound(name, Y)

@@ -322,8 +322,10 @@ def test_batches_see_every_point_once_before_any_a_second_time():
         value, gradient = batches.value_and_gradient(theta)
         drawn.append(batches._rows)
         part = problem.redrawn({"equation": problem.terms[0].sides[0].points[drawn[-1]]})
-        assert value == part.value(theta)
-        np.testing.assert_array_equal(gradient, part.gradient(theta))
+        # Kernels sum the samples of a block in the order of their intervals: the same up to rounding.
+        exact = part.gradient(theta)
+        assert value == pytest.approx(part.value(theta), rel=1e-14)
+        np.testing.assert_allclose(gradient, exact, rtol=1e-13, atol=1e-13 * np.abs(exact).max())
     for epoch in (drawn[:3], drawn[3:]):
         assert np.unique(np.concatenate(epoch)).size == 18
     assert set(np.concatenate(drawn[:3])) != set(np.concatenate(drawn[3:]))

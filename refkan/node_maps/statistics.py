@@ -21,7 +21,8 @@ class MeanStdMap(StatisticsMap):
 
     def _parts(self, Y: Array) -> tuple[Array, Array, FloatArray, FloatArray]:
         assert self.domains is not None
-        columns = np.ascontiguousarray(Y.T)  # sums along rows vectorise, and in pairs lose less to rounding
+        # Sums along rows vectorise, and in pairs lose less to rounding. A copy also of one node, whose row is Y itself.
+        columns = np.array(Y.T, order="C")
         mean = columns.mean(axis=1)
         columns -= mean[:, None]
         std = np.sqrt(np.mean(columns * columns, axis=1))
