@@ -317,5 +317,6 @@ def drop_verdict(found: Found) -> Verdict:
 
 
 def listed(comparisons: dict[tuple[str, str], dict[str, Comparison]]) -> str:
-    """Write comparisons out, setting by setting."""
-    return "; ".join(f"{', '.join(s)}: " + ", ".join(map(str, cells.values())) for s, cells in comparisons.items())
+    """Write comparisons out, setting by setting, those that have pairs."""
+    written = {s: [str(c) for c in cells.values() if c.pairs] for s, cells in comparisons.items()}
+    return "; ".join(f"{', '.join(s)}: " + ", ".join(cells) for s, cells in written.items() if cells)
