@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
 from validation import allen_cahn_runs, burgers_table, poisson_staircases
 from validation.parts import Parts
+from validation.pde_figures import draw_levels
 from validation.pde_runs import medians, spread, without
-from validation.verdicts import Figure, Verdict, judge
+from validation.verdicts import Verdict, judge
 
 CLAIMS = ("Q5", "Q6")
 
@@ -38,6 +38,11 @@ TARGETS = {
 
 PUBLISHED_SIZE = 1e-4
 """The loss that counts as of the published size, 2.4e-5, which may be a mean or a sum of three terms."""
+
+CAPTION = "Levenberg-Marquardt: error and loss after each level, medians (thick) and all seeds."
+
+TICKS = (200, 500, 1000, 2000)
+"""Numbers of parameters written at the figure: those of the levels would lie on one another."""
 
 DETAILS = """Levenberg-Marquardt on all residuals, from the coarsest level to the finest, each start a random linear function with
 noise on every edge. Burgers: [2, 8, 8, 1], sigmoid maps, 64 x 64 points, drawn anew every ten steps, half of them in
@@ -83,7 +88,7 @@ def verdict(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Verdict:
         text,
         details=DETAILS,
         data={"seeds": seeds, "runs": without(runs, "lines", "residual", "solution")},
-        figures=(draw(runs),),
+        figures=(draw_levels(runs, "pde-accuracy", CAPTION, TICKS),),
         mutations={
             "a fixed grid for Burgers": judge(solved(errors | {BURGERS: errors[FIXED]}), experiment=True),
             "errors after the first level": judge(
@@ -113,24 +118,3 @@ def published_size(runs: Sequence[Mapping[str, Any]]) -> Verdict:
 def solved(errors: Mapping[str, float]) -> bool:
     """Whether every median error is as small as its row asks."""
     return all(errors[name] <= target.error for name, target in TARGETS.items())
-
-
-def draw(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Draw errors and losses after each level, every seed and the median."""
-    canvas = Drawing(figsize=(9, 3.4), layout="constrained")
-    for axes, key in zip(canvas.subplots(1, 2), ("error", "loss"), strict=True):
-        for name, group in runs.items():
-            sizes = [level["parameters"] for level in group[0]["levels"]]
-            (line,) = axes.loglog(sizes, medians(group, key), "o-", ms=4, label=name)
-            for each in group:
-                axes.loglog(sizes, [level[key] for level in each["levels"]], lw=0.5, alpha=0.4, color=line.get_color())
-        axes.set(xlabel="parameters", ylabel="relative error" if key == "error" else "loss")
-        ticks = [200, 500, 1000, 2000]
-        axes.set_xticks(ticks, [str(tick) for tick in ticks])
-        axes.minorticks_off()
-    axes.legend(frameon=False, fontsize=7)
-    return Figure.from_matplotlib(
-        canvas,
-        "pde-accuracy",
-        "Levenberg-Marquardt: error and loss after each level, medians (thick) and all seeds.",
-    )

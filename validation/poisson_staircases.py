@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from matplotlib.figure import Figure as Drawing
-
 from refkan.training import Attended, Decaying, Ramped, poisson
 from validation.parts import Parts
+from validation.pde_figures import draw_levels
 from validation.pde_runs import Model, medians, run_models, table
-from validation.verdicts import Figure, Verdict, judge
+from validation.verdicts import Verdict, judge
 
 CLAIMS = ("Q1",)
 
@@ -20,6 +19,8 @@ DECAYED = "splines, decaying rate"
 PUBLISHED_POINTS, MORE_POINTS = "Levenberg-Marquardt, published points", "Levenberg-Marquardt, 97 x 97 points"
 
 RELU_FLOOR = 0.3
+
+CAPTION = "Poisson's equation with a jump: error and loss after each level, medians (thick) and all seeds."
 
 DETAILS = """Network [3, 5, 1], cubic, with |x| as third input; weights 1e-2 (equation), 1e-1 (interface), 1 (boundary);
 residual-based attention on the equation, begun anew on each level. 4, 8, 16 and 32 intervals (quick: 2, 4 and 8), 49 x 49
@@ -93,7 +94,7 @@ def verdict(runs: Mapping[str, Sequence[Mapping[str, Any]]], seeds: list[int]) -
         corrected="with a learning rate that decays on each level",
         details=DETAILS + " All seeds, median and extremes: " + table(runs) + ".",
         data={"seeds": seeds, "runs": runs},
-        figures=(draw(runs),),
+        figures=(draw_levels(runs, "poisson-staircases", CAPTION),),
         mutations={
             "levels in reverse order": judge(holds(decided[::-1], relu), experiment=True),
             "the ReLU basis falls below 0.3": judge(falls(relu) and min(relu) < RELU_FLOOR, experiment=True),
@@ -109,24 +110,3 @@ def holds(spline: Sequence[float], relu: Sequence[float]) -> bool:
 def falls(errors: Sequence[float]) -> bool:
     """Whether errors fall at each refinement."""
     return all(fine < coarse for coarse, fine in pairwise(errors))
-
-
-def draw(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Draw errors and losses after each level, every seed and the median."""
-    canvas = Drawing(figsize=(9, 3.4), layout="constrained")
-    for axes, key in zip(canvas.subplots(1, 2), ("error", "loss"), strict=True):
-        for name, group in runs.items():
-            sizes = [level["parameters"] for level in group[0]["levels"]]
-            (line,) = axes.loglog(sizes, medians(group, key), "o-", ms=4, label=name)
-            for each in group:
-                axes.loglog(sizes, [level[key] for level in each["levels"]], lw=0.5, alpha=0.4, color=line.get_color())
-        axes.set(xlabel="parameters", ylabel="relative error" if key == "error" else "loss")
-        ticks = sorted({level["parameters"] for group in runs.values() for level in group[0]["levels"]})
-        axes.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=7)
-        axes.minorticks_off()
-    axes.legend(frameon=False, fontsize=7)
-    return Figure.from_matplotlib(
-        canvas,
-        "poisson-staircases",
-        "Poisson's equation with a jump: error and loss after each level, medians (thick) and all seeds.",
-    )
