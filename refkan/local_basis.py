@@ -57,6 +57,11 @@ class KnotTables:
         """Raise OutsideDomainError at the first x[s, p] outside the domain of knot vector p."""
         require_inside(self.domains, x, slack)
 
+    def strays(self, x: FloatArray) -> bool:
+        """Whether some x[s, p] lies outside the domain of knot vector p."""
+        a, b = self.domains.T
+        return not bool(np.all((a <= x) & (x <= b)))
+
     @cached_property
     def breakpoints(self) -> FloatArray:
         """Real breakpoints (P, n+1), contiguous."""

@@ -16,11 +16,10 @@ PACKAGE = Path(refkan.__file__).parent
 # From the bottom up: a module may import modules of its own row and of the rows above it in this list. A folder is one
 # module.
 ROWS = [
-    {"array_types", "errors", "arguments", "kernels", "checkpoints"},
+    {"array_types", "errors", "arguments", "kernels", "checkpoints", "scratch"},
     {"knots"},
     {"spaces"},
     {"local_basis"},
-    {"sorted_basis"},
     {"bsplines", "relu_powers"},
     {"change_of_basis", "transfer"},
     {"layers", "node_maps"},

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 import refkan as rk
 from refkan import bsplines, definitions, local_basis, relu_powers
 from refkan.kernels import bspline_basis, compilation, launch, local_layer, relu_power_basis
-from refkan.layers import dense_sweeps, spline
+from refkan.layers import spline
 
 ROOT = Path(rk.__file__).parents[1]
 
@@ -77,14 +77,14 @@ def layer_results():
 
 
 @contextmanager
-def sweeps_that(sort=True, multiply=False):
-    """Sweeps that sort the samples, and multiply matrices, whatever would pay."""
-    kept = spline.MUCH_WORK, spline.pays
-    spline.MUCH_WORK, spline.pays = 0 if sort else np.inf, lambda *sizes: multiply
+def sweeps_that_sort(sort=True):
+    """Sweeps that sort the samples, or do not, whatever would pay."""
+    kept = spline.MUCH_WORK
+    spline.MUCH_WORK = 0 if sort else np.inf
     try:
         yield
     finally:
-        spline.MUCH_WORK, spline.pays = kept
+        spline.MUCH_WORK = kept
 
 
 SORTED_LAYERS = [
@@ -94,25 +94,26 @@ SORTED_LAYERS = [
     ("uniform", 2, 4, 1, "natural", False),
     ("repeated", 2, 2, 4, "linear", False),
     ("uniform", 3, 6, 3, "linear", True),
+    ("random", 9, 66, 2, "linear", False),
 ]
 """Knots, inputs, outputs, order, policy, free knots: outputs in two tiles, a tile with room, and one by one."""
 
 
-def sorted_results(**ways):
+def sorted_results(sort=True):
     """The sweeps of enough samples to be sorted, some of them outside."""
     results = []
     for kind, P, Q, order, outside, free in SORTED_LAYERS:
         layer = rk.SplineLayer((space(kind, order),) * P, Q, outside, free)
         ends = layer.domains.T
         x = np.random.default_rng(P).uniform(*(1.1 * ends - 0.1 * ends[::-1]), (spline.MANY_SAMPLES + 3, P))
-        with sweeps_that(**ways):
+        with sweeps_that_sort(sort):
             results += sweep_results(layer, np.concatenate([x, ends]))
     return results
 
 
 def small_results():
     """All kernels at small size."""
-    results = layer_results() + sorted_results() + sorted_results(multiply=True)
+    results = layer_results() + sorted_results()
     S = space("graded", 4)
     x = np.concatenate([S.breakpoints, S.greville, S.domain - 50 * np.array([1, -1])])
     results.append(bsplines.evaluate(S, np.arange(S.dim) / 3, x, 1, "natural"))
@@ -229,10 +230,8 @@ def test_compiled_kernels_give_what_pure_python_gives(compiled, processes, folde
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=16 * EPS * np.abs(theirs).max(initial=0))
 
 
-@pytest.mark.parametrize("multiply", [False, True])
-def test_sorted_samples_give_what_samples_in_turn_give(multiply):
-    expected, results = sorted_results(sort=False), sorted_results(multiply=multiply)
-    for ours, theirs in zip(results, expected, strict=True):
+def test_sorted_samples_give_what_samples_in_turn_give():
+    for ours, theirs in zip(sorted_results(), sorted_results(sort=False), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=64 * EPS * np.abs(theirs).max(initial=0))
 
 
@@ -243,29 +242,19 @@ def test_blocks_hold_all_samples(rng, intervals, samples):
     layer = uniform_layer(3, 4, order=4, n=intervals)
     x = rng.uniform(-np.arange(3), 1, (samples, 3))
     theta, dy = rng.standard_normal(layer.n_params), rng.standard_normal((samples, 4))
-    for multiply in (False, True):
-        with sweeps_that(multiply=multiply):
-            at = layer.linearize(theta, x)
-            dtheta, dx = at.pullback(dy)
-        C = layer.unpack(theta)["coefficients"]
-        curves = [scipy.interpolate.BSpline(S.knots, C[:, p].T, 3) for p, S in enumerate(layer.spaces)]
-        np.testing.assert_allclose(at.value, sum(f(x[:, p]) for p, f in enumerate(curves)), rtol=0, atol=1e-13)
-        slopes = np.stack([f(x[:, p], 1) for p, f in enumerate(curves)], axis=2)
-        expected = np.einsum("sqp,sq->sp", slopes, dy)
-        np.testing.assert_allclose(dx, expected, rtol=0, atol=1e-14 * np.abs(slopes).max() * intervals)
-        for p, S in enumerate(layer.spaces):
-            B = scipy.interpolate.BSpline.design_matrix(x[:, p], S.knots, 3)
-            ours = layer.unpack(dtheta)["coefficients"][:, p]
-            np.testing.assert_allclose(ours, (B.T @ dy).T, rtol=0, atol=1e-12)
-
-
-def test_the_cost_model_chooses_matrices_for_many_outputs_on_few_intervals():
-    assert dense_sweeps.pays(order=4, dim=7, n_outputs=256)
-    assert not dense_sweeps.pays(order=4, dim=19, n_outputs=256)
-    assert not dense_sweeps.pays(order=4, dim=7, n_outputs=20)
-    for n_outputs, kind in ((20, "SortedSweep"), (256, "DenseSweep")):
-        layer = uniform_layer(2, n_outputs, order=4, n=4)
-        assert type(layer.linearize(np.ones(layer.n_params), np.ones((4096, 2)))._sweep).__name__ == kind
+    with sweeps_that_sort():
+        at = layer.linearize(theta, x)
+        dtheta, dx = at.pullback(dy)
+    C = layer.unpack(theta)["coefficients"]
+    curves = [scipy.interpolate.BSpline(S.knots, C[:, p].T, 3) for p, S in enumerate(layer.spaces)]
+    np.testing.assert_allclose(at.value, sum(f(x[:, p]) for p, f in enumerate(curves)), rtol=0, atol=1e-13)
+    slopes = np.stack([f(x[:, p], 1) for p, f in enumerate(curves)], axis=2)
+    expected = np.einsum("sqp,sq->sp", slopes, dy)
+    np.testing.assert_allclose(dx, expected, rtol=0, atol=1e-14 * np.abs(slopes).max() * intervals)
+    for p, S in enumerate(layer.spaces):
+        B = scipy.interpolate.BSpline.design_matrix(x[:, p], S.knots, 3)
+        ours = layer.unpack(dtheta)["coefficients"][:, p]
+        np.testing.assert_allclose(ours, (B.T @ dy).T, rtol=0, atol=1e-12)
 
 
 def test_pure_python_passes_complex_steps(processes, folder):

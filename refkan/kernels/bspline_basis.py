@@ -23,6 +23,8 @@ from refkan.kernels.compilation import fused_kernel, kernel
 
 LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 BLOCK = 128
+TOGETHER = 8
+"""Inputs that are read together: so many numbers of a sample lie in one line of a cache."""
 
 position = np.uint64
 
@@ -179,56 +181,58 @@ def local_basis(
 
 
 @kernel
-def find_intervals_of_slots(first, last, x, sample, inputs, breakpoints, guide, scale, halvings, outside, m, strays):
-    """m[slot, s]: interval of x[sample + slot // P * B + s, p]; strays[slot]: how many of these are outside the domain.
+def sort_by_interval(m, run, places, ends):
+    """Counting sort of samples s by their intervals m[s], those of m to places[ends[m]], ..., places[ends[m + 1] - 1].
 
-    p runs through the range `inputs` of P inputs; x (N, inputs), where samples >= N repeat the last one; m (slots, B).
-    Under the policy "natural" points outside go to the first or the last interval, empty or not.
+    Each interval gets a multiple of `run` places: the last ones hold B or B + 1, where m has B entries.
     """
-    n_inputs, n, size = inputs[1] - inputs[0], breakpoints.shape[1] - 1, m.shape[1]
-    z = np.empty(size, x.dtype)
-    for slot in range(first, last):
-        p, origin = inputs[0] + slot % n_inputs, sample + slot // n_inputs * size
-        a, b = breakpoints[p, 0], breakpoints[p, n]
-        there = min(size, x.shape[0] - origin)
-        count = 0
-        for s in range(there):
-            z[s] = x[origin + s, p]
-            count += not (a <= z[s].real and z[s].real <= b)
-        for s in range(there, size):
-            z[s] = z[there - 1]
-        strays[slot] = count
-        find_intervals(z, breakpoints[p], guide[p], scale[p], halvings, m[slot])
-        if count and outside == NATURAL:
-            for s in range(size):
-                if not (a <= z[s].real and z[s].real <= b):
-                    m[slot, s] = 0 if z[s].real < a else n - 1
+    size, n = m.shape[0], ends.shape[0] - 1
+    ends[:] = 0
+    for s in range(size):
+        ends[m[s] + position(1)] += 1
+    total = 0
+    for j in range(1, n + 1):  # ends[j]: where interval j - 1 starts, and then where it goes on
+        count = ends[j]
+        ends[j] = total
+        total += (count + run - 1) // run * run
+    for s in range(size):
+        j = m[s] + position(1)
+        k = position(ends[j])
+        ends[j] += 1
+        places[k] = s
+    for j in range(1, n + 1):
+        k = ends[j]
+        while k % run:
+            places[k] = size + k % 2
+            k += 1
+        ends[j] = k
 
 
 @kernel
-def fill_tails_of_slots(first, last, points, knots, inverse_spans, tangents, outside, strays, filled, out):
-    """Replace what out[slot, d, i, k] says of points outside the domain; arrays as for `sorted_layer`.
+def sort_blocks(first, last, x, breakpoints, guide, scale, halvings, size, run, places, ends, strays):
+    """places[block, p], ends[block, p]: the order of samples block B + s by interval of x[., p], as `sort_by_interval`.
 
-    points (slots, ROW), out (slots, D+1, r, ROW), of which the first filled[slot, -1] places are in use.
+    The items are blocks of B samples; beyond the last sample, that one again. strays[block, p]: whether one of them is
+    outside the domain. x (N, P), ends (blocks, P, n+1).
     """
-    n_inputs, depth, order = knots.shape[0], out.shape[1], out.shape[2]
-    work, rows = np.empty(2 * order, out.dtype), np.zeros((depth, order), out.dtype)  # derivatives >= r stay 0
-    for slot in range(first, last):
-        p = slot % n_inputs
-        t = knots[p]
-        a, b = t[order - 1], t[t.shape[0] - order]
-        for k in range(filled[slot, filled.shape[1] - 1] if strays[slot] else 0):
-            z = points[slot, k]
-            if a.real <= z.real and z.real <= b.real:
-                continue
-            side = 0 if z.real < a.real else 1
-            if outside == NATURAL:
-                fill_natural_tail(z, side * (t.shape[0] - 2 * order), t, inverse_spans[p], work, rows)
-            else:
-                fill_tangent(z - (a if side == 0 else b), side, tangents[:, :, p], rows)
-            for d in range(depth):
-                for i in range(order):
-                    out[slot, d, i, k] = rows[d, i]
+    n_inputs = x.shape[1]
+    z, m = np.empty((TOGETHER, size)), np.empty(size, np.uint64)
+    for block in range(first, last):
+        origin = block * size
+        there = min(size, x.shape[0] - origin)
+        for p in range(n_inputs):
+            at = p % TOGETHER
+            if at == 0:
+                for s in range(size):
+                    for i in range(min(TOGETHER, n_inputs - p)):
+                        z[i, s] = x[origin + min(s, there - 1), p + i]
+            find_intervals(z[at], breakpoints[p], guide[p], scale[p], halvings, m)
+            sort_by_interval(m, run, places[block, p], ends[block, p])
+            a, b = breakpoints[p, 0], breakpoints[p, breakpoints.shape[1] - 1]
+            count = 0
+            for s in range(size):
+                count += not (a <= z[at, s] and z[at, s] <= b)
+            strays[block, p] = count > 0
 
 
 @kernel

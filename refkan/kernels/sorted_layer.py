@@ -3,16 +3,19 @@ r"""Sums of a spline layer over samples in the order of their intervals, where t
     y[s, q] = sum_p sum_i b[p, i, s] C[p, m + i, q]           dC[p, m + i, q] = sum_s b[p, i, s] dy[s, q]
     dx[p, s] = sum_q dy[s, q] sum_i b'[p, i, s] C[p, m + i, q]
 
-A slot is one input at one block of samples, that of slot % P of P inputs. Its places k hold samples order[slot, k];
-those of interval m fill the run of places from ends[slot, m] to ends[slot, m + 1]. Runs are filled up to a multiple of
-RUN with samples B and B + 1, which do not exist: loops over a run have no remainder, and the arrays they read or write
-have two rows more than samples. Recursions go over a run at once, and several of its samples are worked with the r rows
-of C that the cache, or the registers, hold.
+A sweep (`forward`, `pull_back`) is one call for many blocks of B samples: what belongs to an input at a block, basis
+rows above all, stays in the first levels of a cache, and threads meet once. For each block and input it finds the basis
+and then its sums.
 
-Coefficients lie as C (P, tiles, dim, TILE): the outputs in tiles of TILE, the last one padded with zeros; the rows of a
-slot as (D+1, r, ROW). All are indexed as flat arrays, because the offsets between the r rows must be constants: a
-compiler that cannot see that rows are apart compares addresses before every short loop, which costs as much as five
-outputs, or gives up.
+Place k of an input at a block holds sample places[k]; those of interval m fill the run of places from ends[m] to
+ends[m + 1]. Runs are filled up to a multiple of RUN with samples B and B + 1, which do not exist: loops over a run have
+no remainder, and the arrays they read or write have two rows more than samples. Recursions go over a run at once, and
+several of its samples are worked with the r rows of C that the cache, or the registers, hold.
+
+Coefficients of an input lie as (tiles, dim, TILE): the outputs in tiles of TILE, the last one padded with zeros; those
+of fewer than FEW outputs as (Q, dim). Basis rows lie as (D+1, r, ROW). All are indexed as flat arrays, because the
+offsets between the r rows must be constants: a compiler that cannot see that rows are apart compares addresses before
+every short loop, which costs as much as five outputs, or gives up.
 """
 
 from __future__ import annotations
@@ -22,305 +25,308 @@ import numpy as np
 from refkan.kernels.compilation import dot_kernel, fused_kernel, kernel
 
 RUN = 4
-TILE = 32
+TILE = 64
+FEW = 4
+"""Outputs below which loops go over the runs of intervals, not over outputs."""
+TOGETHER = 8
+"""Inputs that are read and written together: so many numbers of a sample lie in one line of a cache."""
 ROW = 1032
-"""Places of a slot. Not a power of two, or the rows of a slot would fall into the same lines of a cache."""
+"""Places of a block. Not a power of two, or the rows of an input would fall into the same lines of a cache."""
 
 position = np.uint64
 
 
 @kernel
-def to_tiles(first, last, C, tiles):
-    """tiles[p, tile, i, l] = C[tile TILE + l, p, i], 0 beyond the last output; the items are inputs."""
-    for p in range(first, last):
-        for tile in range(tiles.shape[1]):
-            for l in range(TILE):
-                q = tile * TILE + l
-                for i in range(tiles.shape[2]):
-                    tiles[p, tile, i, l] = C[q, p, i] if q < C.shape[0] else 0.0
-
-
-@kernel
-def from_tiles(first, last, parts, C):
-    """C[tile TILE + l, p, i] = sum over parts, in order, of parts[part, p, tile, i, l]; the items are inputs."""
-    for p in range(first, last):
-        for q in range(C.shape[0]):
-            tile, l = q // TILE, q % TILE
-            for i in range(C.shape[2]):
-                C[q, p, i] = parts[0, p, tile, i, l]
-            for part in range(1, parts.shape[0]):
-                for i in range(C.shape[2]):
-                    C[q, p, i] += parts[part, p, tile, i, l]
-
-
-@kernel
-def to_blocks(first, last, rows, blocks):
-    """blocks[block, s, q] = rows[block B + s, q], 0 where there is none; rows (N, Q), blocks (., B+2, >= Q)."""
-    size, n_outputs = blocks.shape[1] - 2, rows.shape[1]
-    for block in range(first, last):
-        there = max(0, min(size, rows.shape[0] - block * size))
-        for s in range(there):
-            for q in range(n_outputs):
-                blocks[block, s, q] = rows[block * size + s, q]
-            for q in range(n_outputs, blocks.shape[2]):
-                blocks[block, s, q] = 0.0
-        blocks[block, there:] = 0.0
-
-
-@kernel
-def from_blocks(first, last, blocks, rows):
-    """rows[block B + s, q] = blocks[block - first, s, q] for the blocks of a range."""
-    size = blocks.shape[1] - 2
-    for block in range(first, last):
-        for s in range(min(size, rows.shape[0] - block * size)):
-            for q in range(rows.shape[1]):
-                rows[block * size + s, q] = blocks[block - first, s, q]
-
-
-@kernel
-def from_slots(first, last, slots, input_first, rows):
-    """rows[block B + s, input_first + p] = slots[(block - first) P + p, s] for the blocks of a range."""
-    size, n_inputs = slots.shape[1] - 2, slots.shape[0] // (last - first)
-    for block in range(first, last):
-        for p in range(n_inputs):
-            for s in range(min(size, rows.shape[0] - block * size)):
-                rows[block * size + s, input_first + p] = slots[(block - first) * n_inputs + p, s]
-
-
-@kernel
-def sort_slots(first, last, m, order, ends):
-    """Counting sort of the samples s of a slot by their intervals m[slot, s]; m (slots, B), ends (slots, n+1)."""
-    size, n = m.shape[1], ends.shape[1] - 1
-    for slot in range(first, last):
-        end = ends[slot]
-        end[:] = 0
-        for s in range(size):
-            end[m[slot, s] + position(1)] += 1
-        total = 0
-        for j in range(1, n + 1):  # end[j]: where interval j - 1 starts, and then where it goes on
-            count = end[j]
-            end[j] = total
-            total += (count + RUN - 1) // RUN * RUN
-        for s in range(size):
-            j = m[slot, s] + position(1)
-            k = position(end[j])
-            end[j] += 1
-            order[slot, k] = s
-        for j in range(1, n + 1):
-            k = end[j]
-            while k % RUN:
-                order[slot, k] = size + k % 2
-                k += 1
-            end[j] = k
+def gather_points(x, origin, first_input, z):
+    """z[p, s] = x[origin + s, first_input + p]; beyond the last sample, that one again."""
+    there = min(z.shape[1], x.shape[0] - origin)
+    for s in range(there):
+        for p in range(min(z.shape[0], x.shape[1] - first_input)):
+            z[p, s] = x[origin + s, first_input + p]
+    for p in range(z.shape[0]):
+        for s in range(there, z.shape[1]):
+            z[p, s] = z[p, there - 1]
 
 
 @fused_kernel
-def fill_slots(first, last, x, sample, inputs, size, places, ends, knots, inverse_spans, width, depth, points, out):
-    """out[((slot (D+1) + d) r + i) ROW + k]: derivative d <= 1 of B-spline m + i at points[slot, k] of interval m.
+def fill_rows(z, places, ends, t, inverse, width, depth, points, out):
+    """out[(d r + i) ROW + k]: derivative d <= 1 of B-spline m + i at points[k], place k of interval m.
 
-    points[slot, k] = x[sample + slot // P * size + places[slot, k], p], p in the range `inputs`; where there is no
-    sample, the point before. Cox-de Boor as in `bspline_basis`, for a run of points at once; knots (P, K),
-    inverse_spans (P, r, K); `width` has r items, `depth` D+1.
+    points[k] = z[places[k]]; where there is no sample, the point before. Cox-de Boor as in `bspline_basis`, for a run
+    of points at once; knots t (K,), inverse spans (r, K); `width` has r items, `depth` D+1.
     """
     order, top = len(width), len(depth) - 1
-    n_inputs, last_sample = knots.shape[0], x.shape[0] - 1
-    for slot in range(first, last):
-        t, inverse, z = knots[slot % n_inputs], inverse_spans[slot % n_inputs], points[slot]
-        p, origin = inputs[0] + slot % n_inputs, sample + slot // n_inputs * size
-        for k in range(ends[slot, ends.shape[1] - 1]):
-            s = places[slot, k]
-            z[k] = x[min(origin + s, last_sample), p] if s < size else z[k - 1]
-        base = position(slot * (top + 1) * order * ROW)
-        for m in range(ends.shape[1] - 1):
-            right = position(m + order)
-            for place in range(position(ends[slot, m]), position(ends[slot, m + 1])):
-                v = base + place
-                out[v] = 1.0
-                if top > 0 and order == 1:
-                    out[v + position(ROW)] = 0.0
-                for k in range(1, order):
-                    left = right - position(k)
-                    carry = before = 0.0
-                    for i in range(k):
-                        q = out[v + position(i * ROW)] * inverse[k, left + position(i)]
-                        if top > 0 and k == order - 1:
-                            out[v + position((order + i) * ROW)] = k * (before - q)
-                            before = q
-                        out[v + position(i * ROW)] = carry + (t[right + position(i)] - z[place]) * q
-                        carry = (z[place] - t[left + position(i)]) * q
-                    out[v + position(k * ROW)] = carry
+    for k in range(ends[ends.shape[0] - 1]):
+        s = places[k]
+        points[k] = z[s] if s < z.shape[0] else points[k - 1]
+    for m in range(ends.shape[0] - 1):
+        right = position(m + order)
+        for v in range(position(ends[m]), position(ends[m + 1])):
+            out[v] = 1.0
+            if top > 0 and order == 1:
+                out[v + position(ROW)] = 0.0
+            for k in range(1, order):
+                left = right - position(k)
+                carry = before = 0.0
+                for i in range(k):
+                    q = out[v + position(i * ROW)] * inverse[k, left + position(i)]
                     if top > 0 and k == order - 1:
-                        out[v + position((order + k) * ROW)] = k * before
+                        out[v + position((order + i) * ROW)] = k * (before - q)
+                        before = q
+                    out[v + position(i * ROW)] = carry + (t[right + position(i)] - points[v]) * q
+                    carry = (points[v] - t[left + position(i)]) * q
+                out[v + position(k * ROW)] = carry
+                if top > 0 and k == order - 1:
+                    out[v + position((order + k) * ROW)] = k * before
+
+
+@kernel
+def continue_tangents(points, ends, t, tangents, width, depth, out):
+    """Replace what `fill_rows` left for points outside the domain by tangents at its ends.
+
+    tangents[d, side, i]: derivative d <= 1 of the first, or of the last, r functions at that end.
+    """
+    order = len(width)
+    a, b = t[order - 1], t[t.shape[0] - order]
+    for k in range(ends[ends.shape[0] - 1]):
+        if a <= points[k] and points[k] <= b:
+            continue
+        side = 0 if points[k] < a else 1
+        reach = points[k] - (a if side == 0 else b)
+        for i in range(order):
+            out[i * ROW + k] = tangents[0, side, i] + reach * tangents[1, side, i]
+            if len(depth) > 1:
+                out[(order + i) * ROW + k] = tangents[1, side, i]
 
 
 @fused_kernel
-def contract(first, last, order, ends, rows, step, C, width, y):
-    """y[block, s, q] += sum_i rows[slot step + i ROW + k] C[p, tile, m + i, q], slot = block P + p, s = order[slot, k].
+def contract(places, ends, rows, C, origin, width, y):
+    """y[s, q] += sum_i rows[i ROW + k] C[origin + (tile dim + m + i) TILE + q], s = places[k].
 
-    y (blocks, B+2, Q), Q a multiple of 4; the items are blocks.
+    y (B+2, Q), Q a multiple of 4.
     """
-    n, size, n_outputs = position(ends.shape[1] - 1), position(y.shape[1]), position(y.shape[2])
-    n_inputs = position(order.shape[0] // y.shape[0])
+    n, n_outputs = position(ends.shape[0] - 1), position(y.shape[1])
     tiles, dim = (n_outputs + position(TILE - 1)) // position(TILE), n + position(len(width) - 1)
     out = y.reshape(-1)
-    for block in range(position(first), position(last)):
-        for tile in range(tiles):
-            lanes = min(position(TILE), n_outputs - tile * position(TILE))
-            origin = block * size * n_outputs + tile * position(TILE)
-            for p in range(n_inputs):
-                slot = block * n_inputs + p
-                for m in range(n):
-                    c = ((p * tiles + tile) * dim + m) * position(TILE)
-                    for k in range(position(ends[slot, m]), position(ends[slot, m + position(1)])):
-                        b = slot * position(step) + k
-                        o = origin + position(order[slot, k]) * n_outputs
-                        for q in range(lanes):
-                            value = out[o + q]
-                            for i in range(len(width)):
-                                value += rows[b + position(i * ROW)] * C[c + position(i * TILE) + q]
-                            out[o + q] = value
+    for tile in range(tiles):
+        lanes = min(position(TILE), n_outputs - tile * position(TILE))
+        for m in range(n):
+            c = position(origin) + (tile * dim + m) * position(TILE)
+            for k in range(position(ends[m]), position(ends[m + position(1)])):
+                o = position(places[k]) * n_outputs + tile * position(TILE)
+                for q in range(lanes):
+                    value = out[o + q]
+                    for i in range(len(width)):
+                        value += rows[k + position(i * ROW)] * C[c + position(i * TILE) + q]
+                    out[o + q] = value
 
 
 @fused_kernel
-def pull_back_coefficients(first, last, order, ends, rows, step, dy, width, stride, dC):
-    """dC[p, tile, m stride + i, q] += sum over blocks and k of rows[slot step + i ROW + k] dy[block, s, q].
+def pull_back_coefficients(places, ends, rows, dy, width, stride, origin, dC):
+    """dC[origin + (tile dim + m stride + i) TILE + q] += sum_k rows[i ROW + k] dy[s, q], s = places[k].
 
-    s = order[slot, k], four of a run at once; the items are inputs. dy (blocks, B+2, Q), zero in the last two samples.
-    Intervals share r - 1 of their r sums at stride 1, none at stride r.
+    Four samples of a run at once. dy (B+2, Q), zero in the last two samples. Intervals share r - 1 of their r sums at
+    stride 1, none at stride r; dim = (n-1) stride + r.
     """
-    n, size, n_outputs = position(ends.shape[1] - 1), position(dy.shape[1]), position(dy.shape[2])
-    n_blocks = position(dy.shape[0])
-    n_inputs = position(order.shape[0]) // n_blocks
+    n, n_outputs = position(ends.shape[0] - 1), position(dy.shape[1])
     tiles = (n_outputs + position(TILE - 1)) // position(TILE)
     dim = (n - position(1)) * position(stride) + position(len(width))
     g = dy.reshape(-1)
-    for block in range(n_blocks):
-        for tile in range(tiles):
-            lanes = min(position(TILE), n_outputs - tile * position(TILE))
-            origin = block * size * n_outputs + tile * position(TILE)
-            for p in range(position(first), position(last)):
-                slot = block * n_inputs + p
-                for m in range(n):
-                    c = ((p * tiles + tile) * dim + m * position(stride)) * position(TILE)
-                    for k in range(position(ends[slot, m]), position(ends[slot, m + position(1)]), position(4)):
-                        b = slot * position(step) + k
-                        g0 = origin + position(order[slot, k]) * n_outputs
-                        g1 = origin + position(order[slot, k + position(1)]) * n_outputs
-                        g2 = origin + position(order[slot, k + position(2)]) * n_outputs
-                        g3 = origin + position(order[slot, k + position(3)]) * n_outputs
-                        for q in range(lanes):
-                            d0, d1, d2, d3 = g[g0 + q], g[g1 + q], g[g2 + q], g[g3 + q]
-                            for i in range(len(width)):
-                                row = b + position(i * ROW)
-                                value = rows[row] * d0 + rows[row + position(1)] * d1
-                                value += rows[row + position(2)] * d2 + rows[row + position(3)] * d3
-                                dC[c + position(i * TILE) + q] += value
+    for tile in range(tiles):
+        lanes = min(position(TILE), n_outputs - tile * position(TILE))
+        o = tile * position(TILE)
+        for m in range(n):
+            c = position(origin) + (tile * dim + m * position(stride)) * position(TILE)
+            for k in range(position(ends[m]), position(ends[m + position(1)]), position(4)):
+                g0 = o + position(places[k]) * n_outputs
+                g1 = o + position(places[k + position(1)]) * n_outputs
+                g2 = o + position(places[k + position(2)]) * n_outputs
+                g3 = o + position(places[k + position(3)]) * n_outputs
+                for q in range(lanes):
+                    d0, d1, d2, d3 = g[g0 + q], g[g1 + q], g[g2 + q], g[g3 + q]
+                    for i in range(len(width)):
+                        row = k + position(i * ROW)
+                        value = rows[row] * d0 + rows[row + position(1)] * d1
+                        value += rows[row + position(2)] * d2 + rows[row + position(3)] * d3
+                        dC[c + position(i * TILE) + q] += value
 
 
 @dot_kernel
-def pull_back_inputs(first, last, order, ends, slopes, step, C, dy, width, dx):
-    """dx[slot, order[slot, k]] = sum_q dy[block, s, q] sum_i slopes[slot step + i ROW + k] C[p, tile, m + i, q].
+def pull_back_inputs(places, ends, rows, C, origin, dy, width, dx):
+    """dx[s] = sum_q dy[s, q] sum_i rows[(r + i) ROW + k] C[origin + (tile dim + m + i) TILE + q], s = places[k].
 
-    Four samples of a run at once; the items are slots. dx (slots, B+2).
+    Four samples of a run at once. dx (B+2,).
     """
-    n, size, n_outputs = position(ends.shape[1] - 1), position(dy.shape[1]), position(dy.shape[2])
-    n_inputs = position(order.shape[0] // dy.shape[0])
+    n, n_outputs = position(ends.shape[0] - 1), position(dy.shape[1])
     tiles, dim = (n_outputs + position(TILE - 1)) // position(TILE), n + position(len(width) - 1)
-    g = dy.reshape(-1)
-    for slot in range(position(first), position(last)):
-        dx[slot, :] = 0.0
-        for tile in range(tiles):
-            lanes = min(position(TILE), n_outputs - tile * position(TILE))
-            origin = slot // n_inputs * size * n_outputs + tile * position(TILE)
-            for m in range(n):
-                c = ((slot % n_inputs * tiles + tile) * dim + m) * position(TILE)
-                for k in range(position(ends[slot, m]), position(ends[slot, m + position(1)]), position(4)):
-                    b = slot * position(step) + k
-                    s0, s1 = position(order[slot, k]), position(order[slot, k + position(1)])
-                    s2, s3 = position(order[slot, k + position(2)]), position(order[slot, k + position(3)])
-                    g0, g1, g2, g3 = s0 * n_outputs, s1 * n_outputs, s2 * n_outputs, s3 * n_outputs
-                    u0 = u1 = u2 = u3 = 0.0
-                    for q in range(lanes):
-                        e0 = e1 = e2 = e3 = 0.0  # derivatives of y[s, q] in x[p, s]
-                        for i in range(len(width)):
-                            row, value = b + position(i * ROW), C[c + position(i * TILE) + q]
-                            e0 += slopes[row] * value
-                            e1 += slopes[row + position(1)] * value
-                            e2 += slopes[row + position(2)] * value
-                            e3 += slopes[row + position(3)] * value
-                        o = origin + q
-                        u0 += e0 * g[g0 + o]
-                        u1 += e1 * g[g1 + o]
-                        u2 += e2 * g[g2 + o]
-                        u3 += e3 * g[g3 + o]
-                    dx[slot, s0] += u0
-                    dx[slot, s1] += u1
-                    dx[slot, s2] += u2
-                    dx[slot, s3] += u3
+    g, slopes = dy.reshape(-1), rows[len(width) * ROW :]
+    dx[:] = 0.0
+    for tile in range(tiles):
+        lanes = min(position(TILE), n_outputs - tile * position(TILE))
+        o = tile * position(TILE)
+        for m in range(n):
+            c = position(origin) + (tile * dim + m) * position(TILE)
+            for k in range(position(ends[m]), position(ends[m + position(1)]), position(4)):
+                s0, s1 = position(places[k]), position(places[k + position(1)])
+                s2, s3 = position(places[k + position(2)]), position(places[k + position(3)])
+                g0, g1, g2, g3 = o + s0 * n_outputs, o + s1 * n_outputs, o + s2 * n_outputs, o + s3 * n_outputs
+                u0 = u1 = u2 = u3 = 0.0
+                for q in range(lanes):
+                    e0 = e1 = e2 = e3 = 0.0  # derivatives of y[s, q] in x[p, s]
+                    for i in range(len(width)):
+                        row, value = k + position(i * ROW), C[c + position(i * TILE) + q]
+                        e0 += slopes[row] * value
+                        e1 += slopes[row + position(1)] * value
+                        e2 += slopes[row + position(2)] * value
+                        e3 += slopes[row + position(3)] * value
+                    u0 += e0 * g[g0 + q]
+                    u1 += e1 * g[g1 + q]
+                    u2 += e2 * g[g2 + q]
+                    u3 += e3 * g[g3 + q]
+                dx[s0] += u0
+                dx[s1] += u1
+                dx[s2] += u2
+                dx[s3] += u3
 
 
 @fused_kernel
-def contract_few(first, last, order, ends, rows, step, C, input_first, width, y):
-    """The same as `contract` for so few outputs that runs are the longer loops.
-
-    C (Q, inputs, dim), of which the slots see inputs from `input_first` on; y (blocks, B+2, Q).
-    """
-    n, n_inputs = ends.shape[1] - 1, order.shape[0] // y.shape[0]
-    values = np.empty(order.shape[1], y.dtype)
-    for slot in range(first * n_inputs, last * n_inputs):
-        block, p = slot // n_inputs, input_first + slot % n_inputs
-        base = position(slot * step)
-        for q in range(y.shape[2]):
-            c = C[q, p]
-            for m in range(n):
-                for k in range(position(ends[slot, m]), position(ends[slot, m + 1])):
-                    value = 0.0
-                    for i in range(len(width)):
-                        value += rows[base + position(i * ROW) + k] * c[position(m + i)]
-                    values[k] = value
-            for k in range(ends[slot, n]):
-                y[block, order[slot, k], q] += values[k]
+def contract_few(places, ends, rows, C, origin, width, values, y):
+    """The same as `contract` for so few outputs that runs are the longer loops; C (Q, dim) from `origin` on."""
+    n = ends.shape[0] - 1
+    dim = n + len(width) - 1
+    for q in range(y.shape[1]):
+        c = position(origin + q * dim)
+        for m in range(n):
+            for k in range(position(ends[m]), position(ends[m + 1])):
+                value = 0.0
+                for i in range(len(width)):
+                    value += rows[k + position(i * ROW)] * C[c + position(m + i)]
+                values[k] = value
+        for k in range(ends[n]):
+            y[places[k], q] += values[k]
 
 
 @dot_kernel
-def pull_back_coefficients_few(first, last, order, ends, rows, step, dy, input_first, width, stride, dC):
-    """The same as `pull_back_coefficients` for few outputs: dC (Q, inputs, ...), the items are inputs of a group."""
-    n, n_inputs = ends.shape[1] - 1, order.shape[0] // dy.shape[0]
-    g = np.empty(order.shape[1], dy.dtype)
-    for block in range(dy.shape[0]):
-        for p in range(first, last):
-            slot = block * n_inputs + p
-            base = position(slot * step)
-            for q in range(dy.shape[2]):
-                for k in range(ends[slot, n]):
-                    g[k] = dy[block, order[slot, k], q]
-                for m in range(n):
-                    start, end = position(ends[slot, m]), position(ends[slot, m + 1])
-                    for i in range(len(width)):
-                        row, total = base + position(i * ROW), 0.0
-                        for k in range(start, end):
-                            total += rows[row + k] * g[k]
-                        dC[q, input_first + p, position(m * stride + i)] += total
+def pull_back_coefficients_few(places, ends, rows, dy, width, stride, g, origin, dC):
+    """The same as `pull_back_coefficients` for few outputs, dC (Q, dim) from `origin` on."""
+    n = ends.shape[0] - 1
+    dim = (n - 1) * stride + len(width)
+    for q in range(dy.shape[1]):
+        for k in range(ends[n]):
+            g[k] = dy[places[k], q]
+        for m in range(n):
+            c, start, end = origin + q * dim + m * stride, position(ends[m]), position(ends[m + 1])
+            for i in range(len(width)):
+                row, total = position(i * ROW), 0.0
+                for k in range(start, end):
+                    total += rows[row + k] * g[k]
+                dC[position(c + i)] += total
 
 
 @fused_kernel
-def pull_back_inputs_few(first, last, order, ends, slopes, step, C, input_first, dy, width, dx):
-    """The same as `pull_back_inputs` for few outputs; C (Q, inputs, dim)."""
-    n, n_inputs = ends.shape[1] - 1, order.shape[0] // dy.shape[0]
-    g, values = np.empty(order.shape[1], dy.dtype), np.empty(order.shape[1], dx.dtype)
-    for slot in range(first, last):
-        block, p = slot // n_inputs, input_first + slot % n_inputs
-        base = position(slot * step)
-        values[:] = 0.0
-        for q in range(dy.shape[2]):
-            c = C[q, p]
-            for k in range(ends[slot, n]):
-                g[k] = dy[block, order[slot, k], q]
-            for m in range(n):
-                for k in range(position(ends[slot, m]), position(ends[slot, m + 1])):
-                    edge = 0.0
-                    for i in range(len(width)):
-                        edge += slopes[base + position(i * ROW) + k] * c[position(m + i)]
-                    values[k] += edge * g[k]
-        for k in range(ends[slot, n]):
-            dx[slot, order[slot, k]] = values[k]
+def pull_back_inputs_few(places, ends, rows, C, origin, dy, width, g, values, dx):
+    """The same as `pull_back_inputs` for few outputs; C (Q, dim) from `origin` on."""
+    n = ends.shape[0] - 1
+    dim, slopes = n + len(width) - 1, rows[len(width) * ROW :]
+    values[:] = 0.0
+    for q in range(dy.shape[1]):
+        c = position(origin + q * dim)
+        for k in range(ends[n]):
+            g[k] = dy[places[k], q]
+        for m in range(n):
+            for k in range(position(ends[m]), position(ends[m + 1])):
+                edge = 0.0
+                for i in range(len(width)):
+                    edge += slopes[k + position(i * ROW)] * C[c + position(m + i)]
+                values[k] += edge * g[k]
+    for k in range(ends[n]):
+        dx[places[k]] = values[k]
+
+
+@kernel
+def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays, out):
+    """out (N, Q) from the order of samples, places (blocks, P, .) and ends (blocks, P, n+1); the items are blocks.
+
+    knots (P, K), inverse_spans (P, r, K), tangents (2, 2, P, r), used where strays[block, p] says that points are
+    outside the domain; C flat, one input after another.
+    """
+    n_inputs, n_outputs = x.shape[1], out.shape[1]
+    few = n_outputs < FEW
+    entries = C.shape[0] // n_inputs
+    z, points, values = np.empty((TOGETHER, size)), np.empty(ROW), np.empty(ROW)
+    rows = np.empty(len(width) * ROW)
+    y = np.empty((size + 2, n_outputs if few else (n_outputs + 3) // 4 * 4))
+    for block in range(first, last):
+        origin = block * size
+        y[:] = 0.0
+        for p in range(n_inputs):
+            if p % TOGETHER == 0:
+                gather_points(x, origin, p, z)
+            where, runs = places[block, p], ends[block, p]
+            fill_rows(z[p % TOGETHER], where, runs, knots[p], inverse_spans[p], width, (0,), points, rows)
+            if strays[block, p]:
+                continue_tangents(points, runs, knots[p], tangents[:, :, p], width, (0,), rows)
+            if few:
+                contract_few(where, runs, rows, C, p * entries, width, values, y)
+            else:
+                contract(where, runs, rows, C, p * entries, width, y)
+        for s in range(min(size, x.shape[0] - origin)):
+            for q in range(n_outputs):
+                out[origin + s, q] = y[s, q]
+
+
+@kernel
+def pull_back(
+    first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays, dy, stride, groups, dC, dx,
+):  # fmt: skip
+    """Sums of b_i dy in dC (parts, inputs x entries), and dx (N, P) unless it has no samples.
+
+    An item is one of so many `groups` of inputs at one of the parts of all blocks, number part groups + group; what
+    parts leave in dC is still to be added. dy (N, Q); the rest as for `forward`.
+    """
+    n_blocks, n_inputs, n_outputs, parts = places.shape[0], x.shape[1], dy.shape[1], dC.shape[0]
+    few, inputs = n_outputs < FEW, dx.shape[0] > 0
+    entries, sums = C.shape[0] // n_inputs, dC.shape[1] // n_inputs
+    z, slopes = np.empty((TOGETHER, size)), np.empty((TOGETHER, size + 2))
+    points, values, cotangents, rows = np.empty(ROW), np.empty(ROW), np.empty(ROW), np.empty(2 * len(width) * ROW)
+    g = np.empty((size + 2, n_outputs if few else (n_outputs + 3) // 4 * 4))
+    for item in range(first, last):
+        part, group = item // groups, item % groups
+        first_input, last_input = group * n_inputs // groups, (group + 1) * n_inputs // groups
+        dC[part, first_input * sums : last_input * sums] = 0.0
+        for block in range(part * n_blocks // parts, (part + 1) * n_blocks // parts):
+            origin = block * size
+            there = min(size, x.shape[0] - origin)
+            g[:] = 0.0
+            for s in range(there):
+                for q in range(n_outputs):
+                    g[s, q] = dy[origin + s, q]
+            for p in range(first_input, last_input):
+                k = (p - first_input) % TOGETHER
+                if k == 0:
+                    gather_points(x, origin, p, z)
+                where, runs = places[block, p], ends[block, p]
+                if inputs:
+                    fill_rows(z[k], where, runs, knots[p], inverse_spans[p], width, (0, 0), points, rows)
+                else:
+                    fill_rows(z[k], where, runs, knots[p], inverse_spans[p], width, (0,), points, rows)
+                if strays[block, p]:
+                    continue_tangents(points, runs, knots[p], tangents[:, :, p], width, (0, 0), rows)
+                if few:
+                    pull_back_coefficients_few(
+                        where, runs, rows, g, width, stride, cotangents, p * sums, dC[part]
+                    )
+                else:
+                    pull_back_coefficients(where, runs, rows, g, width, stride, p * sums, dC[part])
+                if not inputs:
+                    continue
+                if few:
+                    pull_back_inputs_few(
+                        where, runs, rows, C, p * entries, g, width, cotangents, values, slopes[k]
+                    )
+                else:
+                    pull_back_inputs(where, runs, rows, C, p * entries, g, width, slopes[k])
+                if k == TOGETHER - 1 or p == last_input - 1:
+                    for s in range(there):
+                        for i in range(k + 1):
+                            dx[origin + s, p - k + i] = slopes[i, s]

@@ -11,17 +11,19 @@ from refkan.array_types import Array, FloatArray, IntArray
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
 from refkan.layers.base import Linearization
-from refkan.layers.dense_sweeps import DenseSweep, pays
 from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
 from refkan.layers.free_knots import FreeKnots
 from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Features, LocalForm
-from refkan.layers.local_sweeps import LocalSweep, SortedSweep
+from refkan.layers.local_sweeps import SortedSweep
 from refkan.layers.spline_jets import SplineJet
 from refkan.local_basis import KnotTables, LocalBasis, local_basis
 
 MANY_SAMPLES, MUCH_WORK = 64, 40_000
 """Samples, and their number times P (Q + 10), from which on sorting by interval pays for the calls that it takes."""
+
+MANY_INTERVALS = 1024
+"""Intervals beyond which most of them are empty at a block of samples, so that sorting by them does not pay."""
 
 FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it."""
@@ -88,14 +90,15 @@ class SplineLinearization(Linearization):
     def __init__(self, layer: SplineLayer, theta: Array, x: Array, tables: KnotTables, slopes: bool) -> None:
         # Copies: what is computed later must be at the point where the value is, whatever becomes of the arguments.
         self.layer, self.theta, self.x, self.tables, self.slopes = layer, theta.copy(), x.copy(), tables, slopes
-        self._sweep: LocalSweep | None = None
-        pays_off = x.shape[0] >= MANY_SAMPLES and x.size * (layer.n_outputs + 10) >= MUCH_WORK
-        if pays_off and not any(np.iscomplexobj(a) for a in (theta, x, tables.knots)):
+        self._sweep: SortedSweep | None = None
+        sorting_pays = x.shape[0] >= MANY_SAMPLES and x.size * (layer.n_outputs + 10) >= MUCH_WORK
+        sorting_pays = sorting_pays and layer.intervals <= MANY_INTERVALS
+        real = not any(np.iscomplexobj(a) for a in (theta, x, tables.knots))
+        if sorting_pays and real and not (layer.outside == "natural" and tables.strays(x)):
             if layer.outside == "error":
                 tables.require_inside(x, SLACK)
-            dense = not layer.free_knots and pays(layer.order, layer.dim, layer.n_outputs)
             C = layer.unpack(self.theta)["coefficients"]
-            self._sweep = (DenseSweep if dense else SortedSweep)(tables, C, self.x, layer.outside)
+            self._sweep = SortedSweep(tables, C, np.ascontiguousarray(self.x), layer.outside == "linear")
             self.value = self._sweep.forward()
         else:
             self.value = self._contract(self.basis.rows[0], self.C)
@@ -138,7 +141,7 @@ class SplineLinearization(Linearization):
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents: dC[q,p,i] = sum_s dy[s,q] b_i(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_i C[q,p,i] b_i'(x[s,p])."""
         sweep = None if np.iscomplexobj(dy) else self._sweep
-        if isinstance(sweep, SortedSweep) and self.layer.free_knots:
+        if sweep is not None and self.layer.free_knots:
             sums, dx = sweep.sums_of_rows(dy, self.layer.order, inputs)
             moments = np.ascontiguousarray(sums.transpose(1, 2, 0))
             coefficients = np.moveaxis(self._knots.fold(moments), 2, 0)
