@@ -89,17 +89,44 @@ class KnotTables:
         cells = n * max(1, min(CELLS_PER_INTERVAL, CELLS // n))
         with np.errstate(over="ignore"):  # domains as short as numbers can be
             scale = np.minimum(cells / (b - a), np.finfo(np.float64).max)
-        guide, crowd = np.empty((n_vectors, cells + 1), np.int32), np.empty(n_vectors, np.int64)
-        bspline_basis.build_guide(self.breakpoints, scale, guide, crowd)
-        return guide, scale, int(crowd.max()).bit_length()
+        # Breakpoints in earlier cells start before; rounding keeps their order.
+        cell = ((self.breakpoints - a[:, None]) * scale[:, None]).astype(np.int64)
+        rows = np.arange(n_vectors)[:, None] * (cells + 2)
+        counts = np.bincount((rows + cell).ravel(), minlength=n_vectors * (cells + 2)).reshape(n_vectors, -1)
+        first, last = self._filled
+        before = np.cumsum(counts[:, :cells], axis=1) - counts[:, :cells] - 1
+        guide = np.empty((n_vectors, cells + 1), np.int32)
+        guide[:, :cells] = np.clip(before, first[:, None], last[:, None])
+        guide[:, cells] = last
+        return guide, scale, int(counts[:, :cells].max()).bit_length()
+
+    @cached_property
+    def _filled(self) -> tuple[IntArray, IntArray]:
+        """The first and the last interval that is not empty, each (P,)."""
+        filled = np.diff(self.breakpoints) > 0
+        return np.argmax(filled, axis=1), filled.shape[1] - 1 - np.argmax(filled[:, ::-1], axis=1)
 
     @cached_property
     def tangents(self) -> Array:
-        """Values (d = 0) and slopes (d = 1) at the ends a (0) and b (1) of the domain: [d, end, p, i]."""
-        ends = np.ascontiguousarray(self.domains.T)
-        rows = np.zeros((2, *ends.shape, self.order), self.knots.dtype)
-        _launch(self, ends, "polynomial", np.empty(ends.shape, np.int64), rows, np.zeros_like(rows))
-        return rows
+        """Values (d = 0) and slopes (d = 1) at the ends a (0) and b (1) of the domain: [d, end, p, i].
+
+        Cox-de Boor as in `kernels.bspline_basis`, in the first and in the last interval that is not empty.
+        """
+        first, last = self._filled
+        return np.stack([self._tangent(first, 0), self._tangent(last, -1)], axis=1)
+
+    def _tangent(self, m: IntArray, end: int) -> Array:
+        """Values and slopes (2, P, r) of the functions of intervals m (P,) at an end of the domain."""
+        z, right = self.breakpoints[:, [end]], m[:, None] + self.order
+        v, slopes = np.ones((m.size, 1), self.knots.dtype), np.zeros((m.size, 1), self.knots.dtype)
+        for k in range(1, self.order):
+            after, before = right + np.arange(k), right - k + np.arange(k)
+            q = v * np.take_along_axis(self.inverse_spans[:, k], before, axis=1)
+            none = np.zeros((m.size, 1), q.dtype)
+            up = np.hstack([none, (z - np.take_along_axis(self.knots, before, axis=1)) * q])
+            down = np.hstack([(np.take_along_axis(self.knots, after, axis=1) - z) * q, none])
+            v, slopes = up + down, k * (np.hstack([none, q]) - np.hstack([q, none]))
+        return np.stack([v, slopes])
 
 
 @dataclass(frozen=True, eq=False)

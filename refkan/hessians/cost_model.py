@@ -2,7 +2,8 @@ r"""Which way to a Gauss-Newton matrix is faster.
 
 For each sample and output, dense rows of J cost M (M + 1)/2 multiplications in BLAS and M numbers to write. Sums over
 local functions cost, for each pair of slots and block of K pairs (q, q'), r windows of r' K multiplications in a
-compiled loop, and a fixed time for the loops' starts. The constants are those of one core; several cores help both.
+compiled loop, and a fixed time for the order of samples and the loops' starts. The constants are those of one core;
+several cores help both.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from collections.abc import Sequence
 from refkan.hessians.sparse_accumulation import RawMatrix
 from refkan.layers import LocalForm
 
-# Nanoseconds, fitted to one core of a server of 2021 (AVX2, 3 GHz). The choice, not the result, depends on them.
-BLAS_PRODUCT = 0.036
-DENSE_ENTRY = 1.5
-LOCAL_PRODUCT = 0.08
-LOCAL_ROW = 1.2
-LOCAL_PAIR = 3.0
+# Nanoseconds, fitted to ten networks on one core of a server of 2023 (AVX-512). The choice, not the result, depends
+# on them.
+BLAS_PRODUCT = 0.029
+DENSE_ENTRY = 2.4
+LOCAL_PRODUCT = 0.11
+LOCAL_PAIR = 27.0
 
 MARGIN = 1.3
 """By how much dense rows must be expected to be faster: the threads of BLAS wait for each other at every small product,
@@ -46,6 +47,6 @@ def sparse_nanoseconds(forms: Sequence[LocalForm]) -> float:
         for _, _, sums in pair.parts:
             a, b = sums.windows
             run = b.width * sums.width
-            one = LOCAL_PAIR + (a.width + 1) * (LOCAL_PRODUCT * run + LOCAL_ROW)
+            one = LOCAL_PAIR + (a.width + 1) * LOCAL_PRODUCT * run
             total += sums.slot_pairs[0].size * sums.blocks * one
     return total

@@ -54,32 +54,6 @@ def find_intervals(x, breakpoints, guide, scale, halvings, m):
 
 
 @kernel
-def build_guide(breakpoints, scale, out, crowd):
-    """out[p, c]: the last interval that starts before cell c, among the non-empty ones; the last entry is their last.
-
-    crowd[p]: the largest number of breakpoints in a cell.
-    """
-    n = breakpoints.shape[1] - 1
-    cells = out.shape[1] - 1
-    for p in range(breakpoints.shape[0]):
-        t = breakpoints[p]
-        start, end = 0, n - 1
-        while t[start + 1] == t[0]:
-            start += 1
-        while t[end] == t[n]:
-            end -= 1
-        j = 0
-        crowd[p] = 0
-        for c in range(cells):
-            out[p, c] = min(max(j - 1, start), end)
-            before = j
-            while j <= n and int((t[j] - t[0]) * scale[p]) <= c:
-                j += 1
-            crowd[p] = max(crowd[p], j - before)
-        out[p, cells] = end
-
-
-@kernel
 def fill_natural_tail(x, first, knots, inverse_spans, work, out):
     """Own values outside the domain of the r B-splines whose knots start at positions first, ..., first + r - 1.
 

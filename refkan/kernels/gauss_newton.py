@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.kernels.compilation import kernel
+from refkan.kernels.compilation import fused_kernel, kernel
 
 
 @kernel
@@ -28,42 +28,96 @@ def couple(first, last, G, H, left, right, out):
 
 
 @kernel
+def sort_by_cell(start, start_right, p, p_right, dim_right, cells, counts, order):
+    """order: samples by cells[s] = start[s, p] dim' + start'[s, p'], each cell's as they come; counts is scratch.
+
+    All as they come where a cell would have fewer than four; counts (dim dim',).
+    """
+    n_samples = start.shape[0]
+    for s in range(n_samples):
+        cells[s] = start[s, p] * dim_right + start_right[s, p_right]
+        order[s] = s
+    if n_samples < 4 * counts.shape[0]:
+        return
+    counts[:] = 0
+    for s in range(n_samples):
+        counts[cells[s]] += 1
+    total = 0
+    for c in range(counts.shape[0]):
+        count = counts[c]
+        counts[c] = total
+        total += count
+    for s in range(n_samples):
+        order[counts[cells[s]]] = s
+        counts[cells[s]] += 1
+
+
+@fused_kernel
 def accumulate(first, last, left, right, start, rows, start_right, rows_right, width, width_right, T, out):
     """out[n, b, start + i, (start' + j) K + l] += sum_s rows[s, p, i] rows'[s, p', j] T[b, s, l], n-th pair of slots.
 
     p = left[n], p' = right[n]; T (B, N, K), out (pairs, B, dim, dim' K). Each [n, b] has one owner and adds its samples
-    in order. `width` and `width_right` are sequences of as many items as a window has functions: as tuples they tell
-    the compiler the length of the short loops.
+    in the order of their cells (start, start'), up to four of a cell at once: a sum is loaded and stored for all of
+    them, and for V_j = rows' T of sample j two rows at a time. `width` and `width_right` are sequences of as many items
+    as a window has functions: as tuples they tell the compiler the length of the short loops.
     """
     blocks, n_samples, K = T.shape
-    size, order = len(width_right) * K, len(width)
+    size, order, dim_right = len(width_right) * K, len(width), out.shape[3] // K
     # Unsigned positions need no test for indices that count from the end.
     stride, length = np.uint64(out.shape[3]), np.uint64(size)
-    V = np.empty(size)
+    V, weights = np.zeros(4 * size), np.zeros((order, 4))
+    second, third, fourth = np.uint64(size), np.uint64(2 * size), np.uint64(3 * size)
+    cells, samples = np.empty(n_samples, np.int64), np.empty(n_samples, np.int64)
+    counts = np.empty(out.shape[2] * dim_right, np.int64)
     for task in range(first, last):
         n, b = task // blocks, task % blocks
         p, p_right = left[n], right[n]
         sums = out[n, b].reshape(out.shape[2] * out.shape[3])
-        for s in range(n_samples):
-            for j in range(len(width_right)):
-                value = rows_right[s, p_right, j]
-                for l in range(K):
-                    V[j * K + l] = value * T[b, s, l]
-            at = np.uint64(start[s, p]) * stride + np.uint64(start_right[s, p_right] * K)
-            for i in range(0, order - 1, 2):  # two rows at a time: V is loaded half as often
-                value, value_below = rows[s, p, i], rows[s, p, i + 1]
+        sort_by_cell(start, start_right, p, p_right, dim_right, cells, counts, samples)
+        k = 0
+        while k < n_samples:
+            cell, together = cells[samples[k]], 0
+            while together < 4 and k + together < n_samples and cells[samples[k + together]] == cell:
+                s = samples[k + together]
+                for j in range(len(width_right)):
+                    value, to = rows_right[s, p_right, j], together * size + j * K
+                    for l in range(K):
+                        V[to + l] = value * T[b, s, l]
+                for i in range(order):
+                    weights[i, together] = rows[s, p, i]
+                together += 1
+            k += together
+            weights[:, together:] = 0.0
+            at = np.uint64(cell // dim_right) * stride + np.uint64(cell % dim_right * K)
+            if together == 1:
+                for i in range(0, order - 1, 2):
+                    below, value, value_below = at + stride, weights[i, 0], weights[i + 1, 0]
+                    for l in range(length):
+                        sums[at + l] += value * V[l]
+                        sums[below + l] += value_below * V[l]
+                    at = below + stride
+                if order % 2:
+                    value = weights[order - 1, 0]
+                    for l in range(length):
+                        sums[at + l] += value * V[l]
+                continue
+            for i in range(0, order - 1, 2):
                 below = at + stride
+                a0, a1, a2, a3 = weights[i]
+                b0, b1, b2, b3 = weights[i + 1]
                 for l in range(length):
-                    sums[at + l] += value * V[l]
-                    sums[below + l] += value_below * V[l]
+                    v0, v1, v2, v3 = V[l], V[second + l], V[third + l], V[fourth + l]
+                    sums[at + l] += (a0 * v0 + a1 * v1) + (a2 * v2 + a3 * v3)
+                    sums[below + l] += (b0 * v0 + b1 * v1) + (b2 * v2 + b3 * v3)
                 at = below + stride
             if order % 2:
-                value = rows[s, p, order - 1]
+                a0, a1, a2, a3 = weights[order - 1]
                 for l in range(length):
-                    sums[at + l] += value * V[l]
+                    v0, v1, v2, v3 = V[l], V[second + l], V[third + l], V[fourth + l]
+                    sums[at + l] += (a0 * v0 + a1 * v1) + (a2 * v2 + a3 * v3)
 
 
-@kernel
+@fused_kernel
 def accumulate_few(first, last, left, right, start, rows, start_right, rows_right, width, width_right, T, out):
     """The same for few pairs (q, q'), where the loops over l are too short to share: row by row, K = 1 on its own."""
     blocks, n_samples, K = T.shape

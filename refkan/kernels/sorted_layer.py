@@ -81,10 +81,11 @@ def fill_rows(z, places, ends, t, inverse, width, depth, points, out):
 
 
 @kernel
-def continue_tangents(points, ends, t, tangents, width, depth, out):
+def continue_tangents(points, ends, t, tangents, width, slopes, out):
     """Replace what `fill_rows` left for points outside the domain by tangents at its ends.
 
-    tangents[d, side, i]: derivative d <= 1 of the first, or of the last, r functions at that end.
+    tangents[d, side, i]: derivative d <= 1 of the first, or of the last, r functions at that end; `slopes` tells
+    whether rows of derivatives follow those of values.
     """
     order = len(width)
     a, b = t[order - 1], t[t.shape[0] - order]
@@ -95,7 +96,7 @@ def continue_tangents(points, ends, t, tangents, width, depth, out):
         reach = points[k] - (a if side == 0 else b)
         for i in range(order):
             out[i * ROW + k] = tangents[0, side, i] + reach * tangents[1, side, i]
-            if len(depth) > 1:
+            if slopes:
                 out[(order + i) * ROW + k] = tangents[1, side, i]
 
 
@@ -244,18 +245,18 @@ def pull_back_inputs_few(places, ends, rows, C, origin, dy, width, g, values, dx
 
 
 @kernel
-def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays, out):
+def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays, few, out):
     """out (N, Q) from the order of samples, places (blocks, P, .) and ends (blocks, P, n+1); the items are blocks.
 
     knots (P, K), inverse_spans (P, r, K), tangents (2, 2, P, r), used where strays[block, p] says that points are
-    outside the domain; C flat, one input after another.
+    outside the domain; C flat, one input after another. `few` is () for fewer than FEW outputs, else None, which the
+    compiler knows: it drops the other half.
     """
     n_inputs, n_outputs = x.shape[1], out.shape[1]
-    few = n_outputs < FEW
     entries = C.shape[0] // n_inputs
     z, points, values = np.empty((TOGETHER, size)), np.empty(ROW), np.empty(ROW)
     rows = np.empty(len(width) * ROW)
-    y = np.empty((size + 2, n_outputs if few else (n_outputs + 3) // 4 * 4))
+    y = np.empty((size + 2, (n_outputs + 3) // 4 * 4 if few is None else n_outputs))
     for block in range(first, last):
         origin = block * size
         y[:] = 0.0
@@ -265,11 +266,11 @@ def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, plac
             where, runs = places[block, p], ends[block, p]
             fill_rows(z[p % TOGETHER], where, runs, knots[p], inverse_spans[p], width, (0,), points, rows)
             if strays[block, p]:
-                continue_tangents(points, runs, knots[p], tangents[:, :, p], width, (0,), rows)
-            if few:
-                contract_few(where, runs, rows, C, p * entries, width, values, y)
-            else:
+                continue_tangents(points, runs, knots[p], tangents[:, :, p], width, False, rows)
+            if few is None:
                 contract(where, runs, rows, C, p * entries, width, y)
+            else:
+                contract_few(where, runs, rows, C, p * entries, width, values, y)
         for s in range(min(size, x.shape[0] - origin)):
             for q in range(n_outputs):
                 out[origin + s, q] = y[s, q]
@@ -277,7 +278,8 @@ def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, plac
 
 @kernel
 def pull_back(
-    first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays, dy, stride, groups, dC, dx,
+    first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays, few,
+    dy, stride, groups, dC, dx,
 ):  # fmt: skip
     """Sums of b_i dy in dC (parts, inputs x entries), and dx (N, P) unless it has no samples.
 
@@ -285,11 +287,11 @@ def pull_back(
     parts leave in dC is still to be added. dy (N, Q); the rest as for `forward`.
     """
     n_blocks, n_inputs, n_outputs, parts = places.shape[0], x.shape[1], dy.shape[1], dC.shape[0]
-    few, inputs = n_outputs < FEW, dx.shape[0] > 0
+    inputs = dx.shape[0] > 0
     entries, sums = C.shape[0] // n_inputs, dC.shape[1] // n_inputs
     z, slopes = np.empty((TOGETHER, size)), np.empty((TOGETHER, size + 2))
     points, values, cotangents, rows = np.empty(ROW), np.empty(ROW), np.empty(ROW), np.empty(2 * len(width) * ROW)
-    g = np.empty((size + 2, n_outputs if few else (n_outputs + 3) // 4 * 4))
+    g = np.empty((size + 2, (n_outputs + 3) // 4 * 4 if few is None else n_outputs))
     for item in range(first, last):
         part, group = item // groups, item % groups
         first_input, last_input = group * n_inputs // groups, (group + 1) * n_inputs // groups
@@ -306,26 +308,19 @@ def pull_back(
                 if k == 0:
                     gather_points(x, origin, p, z)
                 where, runs = places[block, p], ends[block, p]
-                if inputs:
-                    fill_rows(z[k], where, runs, knots[p], inverse_spans[p], width, (0, 0), points, rows)
-                else:
-                    fill_rows(z[k], where, runs, knots[p], inverse_spans[p], width, (0,), points, rows)
+                fill_rows(z[k], where, runs, knots[p], inverse_spans[p], width, (0, 0), points, rows)
                 if strays[block, p]:
-                    continue_tangents(points, runs, knots[p], tangents[:, :, p], width, (0, 0), rows)
-                if few:
-                    pull_back_coefficients_few(
-                        where, runs, rows, g, width, stride, cotangents, p * sums, dC[part]
-                    )
-                else:
+                    continue_tangents(points, runs, knots[p], tangents[:, :, p], width, True, rows)
+                if few is None:
                     pull_back_coefficients(where, runs, rows, g, width, stride, p * sums, dC[part])
+                    if inputs:
+                        pull_back_inputs(where, runs, rows, C, p * entries, g, width, slopes[k])
+                else:
+                    pull_back_coefficients_few(where, runs, rows, g, width, stride, cotangents, p * sums, dC[part])
+                    if inputs:
+                        pull_back_inputs_few(where, runs, rows, C, p * entries, g, width, cotangents, values, slopes[k])
                 if not inputs:
                     continue
-                if few:
-                    pull_back_inputs_few(
-                        where, runs, rows, C, p * entries, g, width, cotangents, values, slopes[k]
-                    )
-                else:
-                    pull_back_inputs(where, runs, rows, C, p * entries, g, width, slopes[k])
                 if k == TOGETHER - 1 or p == last_input - 1:
                     for s in range(there):
                         for i in range(k + 1):
