@@ -95,8 +95,10 @@ class SortedSweep:
 
     @property
     def _operations(self) -> float:
-        """Operations of a forward sweep as `launch` reckons with them, 1.6 a nanosecond: some 10 ns for a sample of an
-        input, and what its sums take at more than ten times that rate."""
+        """Operations of a forward sweep as `launch` reckons with them, 1.6 a nanosecond.
+
+        Some 10 ns for a sample of an input, and what its sums take at more than ten times that rate.
+        """
         return self.x.size * (16 + 0.14 * self.tables.order * self.n_outputs)
 
     @property
