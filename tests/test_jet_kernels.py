@@ -60,6 +60,10 @@ def kernel_calls(order, n_second, n_outputs, seed=0):
             (N, O, count, P),
         ),
         (local_jets.pull_back_inputs_few, N, (start, rows, z, C, G, *lengths, firsts), (N, O, count, P)),
+        (local_jets.contract_jets, N, (start, rows, z, packed, *lengths, firsts), (N, count, n_outputs)),
+        (local_jets.contract_jets, N, (start, rows, z, C, *lengths, firsts), (N, count, n_outputs)),
+        (local_jets.pull_back_jets, 6, (start, rows, z, dy, 3, *lengths, firsts), sums),
+        (local_jets.pull_back_jets, 6, (start, rows, z, dy, 3, *lengths, firsts), (2, P, dim, n_outputs)),
         (local_jets.scatter_jacobian, N, (start, W, G), (N, O, n_outputs, P, dim)),
         (pointwise_jets.compose, N, (f, z, K), (N, count, P)),
         (pointwise_jets.pull_back, N, (f, z, K, g), (N, O, count, P)),
@@ -92,6 +96,33 @@ def test_forms_for_few_and_many_outputs_agree(n_outputs):
         if which == "pull_back_coefficients":
             results[0] = np.stack([spline_jets.unpack(part, n_outputs) for part in results[0]])
         close(*results, 32 * EPS)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 20])
+def test_jets_of_the_basis_formed_on_the_way_are_those_that_are_kept(n_outputs):
+    """In chunks of which the last is not full, for all inputs and for groups of them."""
+    calls = kernel_calls(4, 1, n_outputs)
+    _, N, (rows, z, K), shape = calls[0]
+    W = np.empty(shape)
+    local_jets.channel_rows(0, N, rows, z, K, W)
+    plain = {
+        (local_jets.contract_jets, 4): local_jets.contract,
+        (local_jets.contract_jets, 3): local_jets.contract_few,
+        (local_jets.pull_back_jets, 5): local_jets.pull_back_coefficients,
+        (local_jets.pull_back_jets, 4): local_jets.pull_back_coefficients_few,
+    }
+    compared = 0
+    for kernel, items, arguments, shape in calls:
+        if kernel not in (local_jets.contract_jets, local_jets.pull_back_jets):
+            continue
+        start, _, _, *rest, _ = arguments
+        coefficients = arguments[3].ndim if kernel is local_jets.contract_jets else len(shape)
+        found, expected = np.zeros(shape), np.zeros(shape)
+        kernel(0, items, *arguments, found)
+        plain[kernel, coefficients](0, items, start, W, *rest, expected)
+        close(found, expected, 32 * EPS)
+        compared += 1
+    assert compared == len(plain)
 
 
 def test_bits_do_not_depend_on_threads(monkeypatch):

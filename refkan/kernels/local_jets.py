@@ -23,6 +23,8 @@ from refkan.kernels.compilation import fused_kernel, kernel
 
 TILE = 32
 LANES = 8
+CHUNK = 16
+"""Samples whose jets of the basis are formed at once: for 20 cubic inputs 30 kB, which the first cache holds."""
 
 position = np.uint64
 
@@ -45,6 +47,23 @@ def channel_rows(first, last, rows, z, n_first, out):
                 u, v = z[s, c - n_first, p], z[s, c, p]
                 for i in range(order):
                     out[s, c, p, i] = u * u * rows[2, s, p, i] + v * rows[1, s, p, i]
+
+
+@kernel
+def window_rows(first, last, inputs, rows, z, width, count, firsts, out):
+    """The same for a range of inputs, at out[s - first, c, p, i]; the lengths are known to the compiler."""
+    for s in range(first, last):
+        for p in range(inputs[0], inputs[1]):
+            for i in range(len(width)):
+                out[s - first, 0, p, i] = rows[0, s, p, i]
+            for c in range(1, len(firsts) + 1):
+                u = z[s, c, p]
+                for i in range(len(width)):
+                    out[s - first, c, p, i] = u * rows[1, s, p, i]
+            for c in range(len(firsts) + 1, len(count)):
+                u, v = z[s, c - len(firsts), p], z[s, c, p]
+                for i in range(len(width)):
+                    out[s - first, c, p, i] = u * u * rows[2, s, p, i] + v * rows[1, s, p, i]
 
 
 @kernel
@@ -125,6 +144,19 @@ def contract_few(first, last, start, W, C, width, count, out):
                 out[s, c, q] = y[c]
 
 
+@kernel
+def contract_jets(first, last, start, rows, z, C, width, count, firsts, out):
+    """`contract` of the W of rows and z, formed for CHUNK samples at a time: to keep W costs more than to form it."""
+    W = np.empty((CHUNK, len(count), z.shape[2], len(width)), out.dtype)
+    for low in range(first, last, CHUNK):
+        high = min(low + CHUNK, last)
+        window_rows(low, high, (0, z.shape[2]), rows, z, width, count, firsts, W)
+        if C.ndim == 3:
+            contract_few(0, high - low, start[low:high], W, C, width, count, out[low:high])
+        else:
+            contract(0, high - low, start[low:high], W, C, width, count, out[low:high])
+
+
 @fused_kernel
 def pull_back_coefficients(first, last, start, W, dy, groups, width, count, dC):
     """dC[part, p, tile, start + i, q] += sum_c W[s, c, p, i] dy[s, c, q] over samples of each part; the parts add up.
@@ -176,6 +208,25 @@ def pull_back_coefficients_few(first, last, start, W, dy, groups, width, count, 
                         for c in range(len(count)):
                             value += W[s, c, p, i] * dy[s, c, q]
                         dC[part, p, m + position(i), q] += value
+
+
+@kernel
+def pull_back_jets(first, last, start, rows, z, dy, groups, width, count, firsts, dC):
+    """`pull_back_coefficients` of the W of rows and z, formed again for CHUNK samples at a time."""
+    n_samples, n_inputs, parts = dy.shape[0], z.shape[2], dC.shape[0]
+    W = np.empty((CHUNK, len(count), n_inputs, len(width)))
+    for task in range(first, last):
+        part, group = task // groups, task % groups
+        inputs = group * n_inputs // groups, (group + 1) * n_inputs // groups
+        end = (part + 1) * n_samples // parts
+        for low in range(part * n_samples // parts, end, CHUNK):
+            high = min(low + CHUNK, end)
+            window_rows(low, high, inputs, rows, z, width, count, firsts, W)
+            chunk = start[low:high], W, dy[low:high], groups, width, count, dC[part : part + 1]
+            if dC.ndim == 4:
+                pull_back_coefficients_few(group, group + 1, *chunk)
+            else:
+                pull_back_coefficients(group, group + 1, *chunk)
 
 
 @fused_kernel

@@ -40,9 +40,13 @@ class SplineJet(JetLinearization):
         self.x = np.ascontiguousarray(self.z[:, 0])
         self.tables = layer.tables(theta)
         self.basis = local_basis(self.tables, self.x, channels.order + 1, layer.outside, SLACK)
-        self.W = channel_rows(self.basis.rows, self.z, channels)
         self.C = np.ascontiguousarray(np.moveaxis(layer.unpack(theta)["coefficients"], 0, 2))
-        self.value = self._contract(self.W, self.C)
+        self.value = self._contract(self.C, self.basis.start)
+
+    @cached_property
+    def W(self) -> Array:
+        """Jets of the basis (N, channels, P, r), which the sweeps of values and of gradients form on their way."""
+        return channel_rows(self.basis.rows, self.z, self.channels)
 
     @cached_property
     def _packed(self) -> FloatArray:
@@ -58,21 +62,33 @@ class SplineJet(JetLinearization):
 
     def _operations(self, n_cotangents: int = 1) -> int:
         """Operations of one contraction of the jets of the basis with the coefficients, for each of the cotangents."""
-        return 2 * self.W.size * self.layer.n_outputs * n_cotangents
+        return 2 * self.z.size * self.layer.order * self.layer.n_outputs * n_cotangents
 
-    def _contract(self, W: Array, C: Array, start: IntArray | None = None) -> Array:
-        out = np.empty((*W.shape[:2], C.shape[2]), np.result_type(W, C))
-        start = self.basis.start if start is None else start
-        run = local_jets.contract_few
+    def _contract(self, C: Array, start: IntArray) -> Array:
+        """sum_p sum_i W_c[p, i] C[q, p, start + i]."""
+        out = np.empty((*self.z.shape[:2], C.shape[2]), np.result_type(self.basis.rows, self.z, C))
         if not self._few and not np.iscomplexobj(out):
-            run, C = local_jets.contract, self._packed if C is self.C else pack(C)
-        launch(run, W.shape[0], self._operations(), start, W, C, self._width, self._count, out)
+            C = self._packed if C is self.C else pack(C)
+        jets = start, self.basis.rows, self.z, C, *self._lengths
+        launch(local_jets.contract_jets, out.shape[0], self._operations(), *jets, out)
+        return out
+
+    def _contract_tangents(self, W: FloatArray) -> FloatArray:
+        """The same for tangents of the jets of the basis."""
+        out = np.empty((*self.z.shape[:2], self.layer.n_outputs))
+        run, C = (local_jets.contract_few, self.C) if self._few else (local_jets.contract, self._packed)
+        launch(run, out.shape[0], self._operations(), self.basis.start, W, C, self._width, self._count, out)
         return out
 
     @property
     def _width(self) -> tuple[int, ...]:
         """A sequence of r items, as the kernels want it."""
         return (0,) * self.layer.order
+
+    @property
+    def _lengths(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Sequences of as many items as functions in a window, channels, and first derivatives."""
+        return self._width, self._count, (0,) * self.channels.n_first
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """dC[q,p,i] = sum_s sum_c dy[s,c,q] W[s,c,p,i], and the cotangent of z."""
@@ -89,14 +105,14 @@ class SplineJet(JetLinearization):
 
     def _sums_of_rows(self, start: IntArray, dy: FloatArray, dim: int) -> FloatArray:
         """Sums over samples of sum_c W[s, c, p, i] dy[s, c, q] at [p, start + i, q]: (P, dim, Q)."""
-        P, Q = self.W.shape[2], dy.shape[2]
+        P, Q = self.z.shape[2], dy.shape[2]
         parts = min(PARTS, max(1, dy.shape[0] // LEAST_SAMPLES))
         columns = Q if self._few else local_jets.TILE * n_tiles(Q)
         groups = min(P, -(-P * dim * columns // GROUP_ENTRIES))
         few = self._few
         dC = np.zeros((parts, P, dim, Q) if few else (parts, P, n_tiles(Q), dim, local_jets.TILE))
-        run = local_jets.pull_back_coefficients_few if few else local_jets.pull_back_coefficients
-        launch(run, parts * groups, self._operations(), start, self.W, dy, groups, self._width, self._count, dC)
+        jets = start, self.basis.rows, self.z, dy, groups, *self._lengths
+        launch(local_jets.pull_back_jets, parts * groups, self._operations(), *jets, dC)
         total = dC[0]
         for part in dC[1:]:
             total += part
@@ -110,22 +126,21 @@ class SplineJet(JetLinearization):
         """dy_c = sum_p sum_i (dC W_c + C dW_c), W moving with z, and dC with the knots from interval to interval."""
         blocks = self.layer.unpack(dtheta)
         dC = np.ascontiguousarray(np.moveaxis(blocks["coefficients"], 0, 2))
-        moving = self._contract(channel_row_tangents(self.basis.rows, self.z, dz, self.channels), self.C)
+        moving = self._contract_tangents(channel_row_tangents(self.basis.rows, self.z, dz, self.channels))
         if not self.layer.free_knots:
-            return self._contract(self.W, dC) + moving
+            return self._contract(dC, self.basis.start) + moving
         knots = self._knots
-        return self._contract(self.W, knots.move(dC, blocks["s"]), knots.local_start(self.basis.start)) + moving
+        return self._contract(knots.move(dC, blocks["s"]), knots.local_start(self.basis.start)) + moving
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """Cotangents of (x, u, v) of every input, from those of the jets of the outputs."""
         G = np.ascontiguousarray(G)
         dz = np.empty((*G.shape[:3], self.layer.n_inputs))
-        lengths = self._width, self._count, (0,) * self.channels.n_first
         arguments = G.shape[0], 2 * self._operations(G.shape[1]), self.basis.start, self.basis.rows, self.z
         if self._few:
-            launch(local_jets.pull_back_inputs_few, *arguments, self.C, G, *lengths, dz)
+            launch(local_jets.pull_back_inputs_few, *arguments, self.C, G, *self._lengths, dz)
         else:
-            launch(local_jets.pull_back_inputs, *arguments, self._packed, G, *lengths, local_jets.LANES, dz)
+            launch(local_jets.pull_back_inputs, *arguments, self._packed, G, *self._lengths, local_jets.LANES, dz)
         return dz
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
