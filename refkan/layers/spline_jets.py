@@ -40,7 +40,7 @@ class SplineJet(JetLinearization):
         self.x = np.ascontiguousarray(self.z[:, 0])
         self.tables = layer.tables(theta)
         self.basis = local_basis(self.tables, self.x, channels.order + 1, layer.outside, SLACK)
-        self.C = np.ascontiguousarray(np.moveaxis(layer.unpack(theta)["coefficients"], 0, 2))
+        self.C = np.ascontiguousarray(layer.unpack(theta)["coefficients"].transpose(1, 2, 0))
         self.value = self._contract(self.C, self.basis.start)
 
     @cached_property
@@ -96,10 +96,10 @@ class SplineJet(JetLinearization):
         if self.layer.free_knots:
             knots = self._knots
             moments = self._sums_of_rows(knots.local_start(self.basis.start), dy, knots.local_dim)
-            blocks = {"coefficients": np.moveaxis(knots.fold(moments), 2, 0), "s": knots.pull_back(moments)}
+            blocks = {"coefficients": knots.fold(moments).transpose(2, 0, 1), "s": knots.pull_back(moments)}
         else:
             sums = self._sums_of_rows(self.basis.start, dy, self.layer.dim)
-            blocks = {"coefficients": np.moveaxis(sums, 2, 0)}
+            blocks = {"coefficients": sums.transpose(2, 0, 1)}
         dz = self.pullback_inputs(dy[:, None])[:, 0] if inputs else None
         return self.layer.pack(**blocks), dz
 
@@ -125,7 +125,7 @@ class SplineJet(JetLinearization):
     def pushforward(self, dtheta: FloatArray, dz: FloatArray) -> FloatArray:
         """dy_c = sum_p sum_i (dC W_c + C dW_c), W moving with z, and dC with the knots from interval to interval."""
         blocks = self.layer.unpack(dtheta)
-        dC = np.ascontiguousarray(np.moveaxis(blocks["coefficients"], 0, 2))
+        dC = np.ascontiguousarray(blocks["coefficients"].transpose(1, 2, 0))
         moving = self._contract_tangents(channel_row_tangents(self.basis.rows, self.z, dz, self.channels))
         if not self.layer.free_knots:
             return self._contract(dC, self.basis.start) + moving
@@ -174,4 +174,4 @@ def pack(C: FloatArray) -> FloatArray:
 def unpack(packed: FloatArray, n_outputs: int) -> FloatArray:
     """Undo `pack`."""
     P, tiles, dim, width = packed.shape
-    return np.moveaxis(packed, 1, 2).reshape(P, dim, tiles * width)[:, :, :n_outputs]
+    return packed.transpose(0, 2, 1, 3).reshape(P, dim, tiles * width)[:, :, :n_outputs]
