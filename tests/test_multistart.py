@@ -59,6 +59,11 @@ def test_it_prunes_by_training_loss():
     assert [level.samples for level in result.levels] == [60, 100, 200]
     for level in result.levels:
         assert (np.diff(level.values) >= 0).all()
+    # The best of each level is kept: here they are of all samples on the last one.
+    assert [level.network.n_params for level in result.levels] == [level.n_params for level in result.levels]
+    np.testing.assert_array_equal(result.levels[-1].theta, theta)
+    coarse = replace(problem, net=result.levels[0].network).value(result.levels[0].theta)
+    assert result.value < coarse < np.inf
     # Those that go on are the best: sabotage would keep the worst.
     assert set(result.levels[1].starts) == set(result.levels[0].starts[:3])
     assert result.levels[2].starts[0] == result.levels[1].starts[0]

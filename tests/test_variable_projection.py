@@ -1,9 +1,15 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from separable_problems import (
+    KINDS,
+    data,
+    eliminated_by_lstsq,
+    linear_positions,
+    problem_of,
+    third_differences,
+)
 
 import refkan as rk
 from refkan.losses import LeastSquares
@@ -15,60 +21,6 @@ from refkan.optimizers.run import Iterate
 EPS = np.finfo(float).eps
 VP, LM = "variable-projection", "levenberg-marquardt"
 RIDGE = 1e-9
-
-
-def data(n_samples=150, n_outputs=1, seed=1234):
-    rng = np.random.default_rng(seed)
-    x = rng.uniform(1e-4, 0.9999, (n_samples, 2))
-    y = rk.problems.regression_target(x)
-    return x, np.concatenate([y, *(np.sin((k + 2) * x[:, :1] * y) for k in range(n_outputs - 1))], axis=1)
-
-
-def network(kind, n_outputs):
-    widths = [2, 4, n_outputs]
-    if kind == "dense":
-        return rk.mlp(widths, "tanh")
-    if kind == "dense-bias":
-        mlp = rk.mlp(widths, "tanh")
-        return replace(mlp, layers=(mlp.layers[0], rk.DenseLayer(4, n_outputs, "identity", bias=True)))
-    edge, free = ("silu" if kind == "silu" else "spline"), ([False, True] if kind == "free" else False)
-    basis = kind if "relu" in kind else "spline"
-    node_map = {"free": "min-max", "silu": "sigmoid"}.get(kind, "mean-std")
-    return rk.kan(widths, 3, [2, 3], basis=basis, node_map=node_map, edge=edge, free_knots=free)
-
-
-KINDS = ("spline", "free", "silu", "relu", "scaled-relu", "dense", "dense-bias")
-LINEAR = {"coefficients", "weights", "bias", "w_b"}
-
-
-def problem_of(kind, n_outputs=1, weighted=False, seed=7):
-    x, y = data(n_outputs=n_outputs)
-    rng = np.random.default_rng(seed)
-    net, theta = network(kind, n_outputs).initialize(rng, x)
-    return LeastSquares(net, x, y, rng.uniform(0.1, 2.0, len(x)) if weighted else None), theta
-
-
-def linear_positions(net):
-    """Where the linear parameters of the last layer lie, found by name."""
-    names = np.zeros(net.n_params, dtype=bool)
-    start = net.slices[-1].start
-    for name, shape in net.layers[-1].blocks.items():
-        size = int(np.prod(shape))
-        names[start : start + size] = name in LINEAR
-        start += size
-    return np.flatnonzero(names)
-
-
-def eliminated_by_lstsq(problem, theta, ridge):
-    """theta with the linear parameters at their best, from the Jacobian of the whole network."""
-    c = linear_positions(problem.net)
-    zero = theta.copy()
-    zero[c] = 0.0
-    r = problem.residual_and_jacobian(zero)[0]
-    Phi = problem.residual_and_jacobian(theta)[1][:, c]
-    A = np.vstack([Phi, np.sqrt(ridge) * np.eye(c.size)])
-    zero[c] = np.linalg.lstsq(A, np.concatenate([-r, np.zeros(c.size)]), rcond=None)[0]
-    return zero
 
 
 # --- the elimination
@@ -139,23 +91,26 @@ def test_the_reduced_gradient_is_the_full_one(kind, n_outputs):
 # --- Kaufman's Jacobian
 
 
+@pytest.mark.parametrize("roughness", [0.0, 1e-3])
 @pytest.mark.parametrize("geometry", [None, "relu"])
 @pytest.mark.parametrize("n_outputs", [1, 2])
 @pytest.mark.parametrize("solver", ["qr", "cholesky"])
-def test_the_reduced_system_is_the_projected_jacobian(solver, n_outputs, geometry):
+def test_the_reduced_system_is_the_projected_jacobian(solver, n_outputs, geometry, roughness):
     problem, theta = problem_of("spline", n_outputs, weighted=True)
     T = None
     if geometry is not None:
         T = np.array([problem.net.coordinates(geometry).gradient(e) for e in np.eye(theta.size)])
-    layer = LinearLayer(problem, T, 1e-5)
+    layer = LinearLayer(problem, T, 1e-5, relative_roughness=roughness)
     theta = layer.eliminate(theta)
     r, J = problem.residual_and_jacobian(theta)
     J = J if T is None else J @ T
     b, c = layer.nonlinear, layer.linear.ravel()
     g = layer.coordinates(theta).ravel()
     np.testing.assert_allclose(theta[c], g if T is None else T[np.ix_(c, c)] @ g, rtol=0, atol=1e-9)
-    root = np.sqrt(layer.ridge) * np.eye(c.size)
-    Phi, B = np.vstack([J[:, c], root]), np.vstack([J[:, b], np.zeros((c.size, b.size))])
+    D = third_differences(4 * n_outputs, 5)
+    jumps = np.sqrt(roughness / 1e-5 * layer.ridge) * (D if T is None else D @ T[np.ix_(c, c)])
+    root = np.vstack([np.sqrt(layer.ridge) * np.eye(c.size), jumps])
+    Phi, B = np.vstack([J[:, c], root]), np.vstack([J[:, b], np.zeros((len(root), b.size))])
     residual = np.concatenate([r, root @ g])
     projector = np.eye(residual.size) - Phi @ np.linalg.pinv(Phi)
     reduced = projector @ B
@@ -262,13 +217,14 @@ def test_free_knots_of_the_last_layer_are_trained():
     assert np.abs(after - before).max() > 1e-2
 
 
+@pytest.mark.parametrize("roughness", [0.0, 1e-4])
 @pytest.mark.parametrize("solver", ["qr", "cholesky"])
-def test_a_geometry_is_the_plain_method_in_the_other_basis(solver):
+def test_a_geometry_is_the_plain_method_in_the_other_basis(solver, roughness):
     # The ridge acts in the coordinates of the geometry: spline coordinates on a ReLU network are the spline network.
     problem, theta = problem_of("spline")
     relu = problem.net.to_basis("relu")
     other, w = LeastSquares(relu, problem.x, problem.y), problem.net.convert(theta, relu)
-    options = {"method": VP, "steps": 2, "solver": solver, "ridge": 1e-7}
+    options = {"method": VP, "steps": 2, "solver": solver, "ridge": 1e-7, "roughness": roughness}
     plain = minimize(problem, theta, **options)
     mapped = minimize(other, w, geometry="spline", **options)
     np.testing.assert_allclose(mapped.history.value, plain.history.value, rtol=1e-5)
@@ -403,6 +359,7 @@ def test_problems_that_are_not_separable_are_refused():
     ("options", "message"),
     [
         ({"ridge": 0.0}, "ridge must be finite and positive; got 0.0"),
+        ({"roughness": -1.0}, "roughness must be finite and not negative; got -1.0"),
         ({"ridge_about": "mean"}, "ridge_about must be one of 'zero', 'start'; got 'mean'"),
         ({"solver": "dual"}, "solver must be one of 'auto', 'qr', 'cholesky'; got 'dual'"),
         ({"scaling": "none"}, "scaling must be one of"),

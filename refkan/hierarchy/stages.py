@@ -52,8 +52,10 @@ class StageTable:
         Numbers of the starts that were trained, in the order of their values.
     values : ndarray
         Their values afterwards, ascending.
+    network, theta : Network, ndarray
+        The best of them.
     n_params : int
-        Of the best of them.
+        Of that network.
     samples : int
         How many samples they were trained on.
     evaluations : int
@@ -64,6 +66,8 @@ class StageTable:
 
     starts: tuple[int, ...]
     values: FloatArray
+    network: Network
+    theta: FloatArray
     n_params: int
     samples: int
     evaluations: int
@@ -101,6 +105,8 @@ def compete(
         table = StageTable(
             starts=tuple(run.number for run in runs),
             values=np.array([run.value for run in runs]),
+            network=runs[0].net,
+            theta=runs[0].theta,
             n_params=runs[0].net.n_params,
             samples=sizes[number],
             evaluations=sum(run.evaluations for run in runs),

@@ -75,7 +75,8 @@ def minimize(
         schedule, tolerance_gradient. lbfgs: history, max_line_search, tolerance_gradient, tolerance_change.
         lbfgs-fixed-step: inner, history, tolerance_gradient, tolerance_change. gauss-newton: truncation, solver,
         max_line_search, tolerance_gradient, tolerance_change. levenberg-marquardt: damping, scaling, solver,
-        max_rejections, tolerance_gradient, tolerance_change; variable-projection: those and ridge.
+        max_rejections, tolerance_gradient, tolerance_change; variable-projection: those, ridge, ridge_about and
+        roughness.
 
     Returns
     -------

@@ -17,6 +17,7 @@ from refkan.layers import DenseLayer
 from refkan.layers.base import Linearization
 from refkan.losses import LeastSquares
 from refkan.networks import Network
+from refkan.optimizers.jumps import jumps_of_splines
 
 LINEAR_BLOCKS = ("coefficients", "w_b", "weights", "bias")
 """Blocks that enter the value of a layer linearly, all with the output as their first axis; free knots s do not."""
@@ -34,7 +35,10 @@ class LinearLayer:
     The outputs are ``F_q(x_s) = Phi_q[s] . c_q`` with Phi_q (N, K) a function of the nonlinear parameters alone. In
     coordinates ``c_q = T_q g_q``, g the solution of ::
 
-        min over g_q of 1/(2N) sum_s w_s (Phi_q[s] . T_q g_q - y_sq)^2 + ridge/2 |g_q - centre_q|^2
+        min over g_q of 1/(2N) sum_s w_s (Phi_q[s] . T_q g_q - y_sq)^2
+                        + ridge/2 |g_q - centre_q|^2 + rough/2 |D T_q g_q|^2
+
+    D yields the jumps of the splines' highest derivative, see `jumps_of_splines`.
 
     Parameters
     ----------
@@ -47,6 +51,8 @@ class LinearLayer:
         then it stays, so that the reduced problem is one function.
     about_start : bool
         Whether the centre of the ridge is the g of that first call, or zero.
+    relative_roughness : float
+        The factor `rough`, relative to the same entry.
 
     Attributes
     ----------
@@ -63,11 +69,17 @@ class LinearLayer:
     TypeError
         If the problem is not least squares of a `Network`.
     ValueError
-        If the last layer ends in an activation, so that it is linear in nothing.
+        If the last layer ends in an activation, so that it is linear in nothing; for a roughness of other edges than
+        splines of fixed knots.
     """
 
     def __init__(
-        self, problem: object, T: FloatArray | None, relative_ridge: float, about_start: bool = False
+        self,
+        problem: object,
+        T: FloatArray | None,
+        relative_ridge: float,
+        about_start: bool = False,
+        relative_roughness: float = 0.0,
     ) -> None:
         if not isinstance(problem, LeastSquares) or not isinstance(problem.net, Network):
             raise TypeError(
@@ -97,10 +109,17 @@ class LinearLayer:
         if len(net.layers) > 1:
             self._head = replace(net, layers=(*net.layers[:-1], identity))
         self._identity = np.eye(n).ravel()
+        K = self._columns.shape[1]
+        self._relative_jumps = np.zeros((0, K))
+        if relative_roughness > 0.0:
+            D = jumps_of_splines(self._layer)
+            # The coefficients are the first block; what comes after them is no spline.
+            self._relative_jumps = np.sqrt(relative_roughness) * np.pad(D, ((0, 0), (0, K - D.shape[1])))
+        self._penalties = np.zeros((Q, K + self._relative_jumps.shape[0], K))
+        self._penalty_grams = np.zeros((Q, K, K))
 
     def eliminate(self, theta: FloatArray) -> FloatArray | None:
         """Return theta with the linear parameters at their best; None where there is nothing finite to solve."""
-        K = self.linear.shape[1]
         try:
             gram, right = self._normal_equations(theta)
         except DegenerateNodeError:
@@ -109,13 +128,13 @@ class LinearLayer:
             return None
         if self.ridge == 0.0:
             largest = float(np.diagonal(gram, axis1=1, axis2=2).max())
-            self.ridge = self._relative * (largest or 1.0)
+            self._fix_penalties(largest or 1.0)
             if self._about_start:
                 self._centre = self.coordinates(theta)
         right += self.ridge * self._centre
         moved = theta.copy()
         for q, columns in enumerate(self.linear):
-            gram[q][np.diag_indices(K)] += self.ridge
+            gram[q] += self._penalty_grams[q]
             try:
                 g = linalg.cho_solve(linalg.cho_factor(gram[q], lower=True, check_finite=False), right[q])
             except linalg.LinAlgError:
@@ -123,14 +142,37 @@ class LinearLayer:
             moved[columns] = g if self._T is None else self._T[np.ix_(columns, columns)] @ g
         return moved
 
-    def penalty(self, theta: FloatArray) -> float:
-        """Return ``ridge/2 |g - centre|^2`` of the linear parameters of theta."""
-        return 0.5 * self.ridge * float(np.sum(self.departure(theta) ** 2))
+    def _fix_penalties(self, unit: float) -> None:
+        """Set ridge and roughness once and for all, relative to `unit`."""
+        self.ridge = self._relative * unit
+        K = self.linear.shape[1]
+        for penalty, w in zip(self._penalties, self.linear, strict=True):
+            penalty[:K] = np.sqrt(self.ridge) * np.eye(K)
+            penalty[K:] = np.sqrt(unit) * self._relative_jumps
+            if self._T is not None:
+                penalty[K:] = penalty[K:] @ self._T[np.ix_(w, w)]
+        self._penalty_grams = np.array([penalty.T @ penalty for penalty in self._penalties])
 
-    def departure(self, theta: FloatArray) -> FloatArray:
-        """Return g - centre (Q, K) of the linear parameters of theta."""
-        apart: FloatArray = self.coordinates(theta) - self._centre
-        return apart
+    def penalty(self, theta: FloatArray) -> float:
+        """Return ``ridge/2 |g - centre|^2 + rough/2 |D T g|^2`` of the linear parameters of theta."""
+        return 0.5 * float(np.sum(self.penalty_residuals(theta) ** 2))
+
+    def penalty_residuals(self, theta: FloatArray) -> FloatArray:
+        """Return the residuals whose halved sum of squares is the penalty, output by output, flat."""
+        g = self.coordinates(theta)
+        residuals = np.einsum("qrk,qk->qr", self._penalties, g)
+        residuals[:, : g.shape[1]] -= np.sqrt(self.ridge) * self._centre
+        return residuals.ravel()
+
+    def penalty_rows(self) -> FloatArray:
+        """Return the Jacobian of these residuals with respect to g, flat."""
+        rows: FloatArray = linalg.block_diag(*self._penalties)
+        return rows
+
+    def penalty_matrix(self) -> FloatArray:
+        """Return the Hessian of the penalty with respect to g, flat."""
+        matrix: FloatArray = linalg.block_diag(*self._penalty_grams)
+        return matrix
 
     def coordinates(self, theta: FloatArray) -> FloatArray:
         """Return g (Q, K) of the linear parameters of theta."""

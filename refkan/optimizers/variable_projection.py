@@ -19,6 +19,7 @@ from refkan.optimizers.damped_systems import (
 )
 from refkan.optimizers.levenberg_marquardt import DampingRules, LinearModel, descend
 from refkan.optimizers.linear_layer import LinearLayer
+from refkan.optimizers.options import check_non_negative
 from refkan.optimizers.run import Ending, Iterate, Run, steps_done
 
 SOLVERS = ("auto", "qr", "cholesky")
@@ -33,6 +34,7 @@ def variable_projection(
     *,
     ridge: float = 1e-9,
     ridge_about: str = "zero",
+    roughness: float = 0.0,
     damping: float = 1e-3,
     scaling: str = "identity",
     solver: str = "auto",
@@ -42,10 +44,11 @@ def variable_projection(
 ) -> Ending:
     r"""Levenberg-Marquardt on the reduced problem: the linear parameters c of the last layer eliminated.
 
-    With b all other parameters, r~ and J~ = [B, Phi] the residuals and Jacobian in (b, c), the ridge appended as
-    further rows, ::
+    With b all other parameters, r~ and J~ = [B, Phi] the residuals and Jacobian in (b, c), ridge and roughness
+    appended as further rows, ::
 
-        psi(b) = min over c of value(b, c) + ridge/2 |c - c_0|^2,    grad psi = B^T r~    at the best c
+        psi(b) = min over c of value(b, c) + ridge/2 |c - c_0|^2 + roughness/2 |D c|^2
+        grad psi = B^T r~    at the best c
         (B^T P B + lambda D) d = -grad psi,    P = I - Phi Phi^+,    b <- b + d
 
     The gradient is exact, since r~ is orthogonal to Phi there; P B is Kaufman's approximation of the Jacobian of the
@@ -67,6 +70,10 @@ def variable_projection(
         c_0: zero, or the coefficients of the start. Coefficients that hardly any sample sees, at the ends of domains,
         go there. After a prolongation "start" keeps those as smooth as the coarse function is, and the ridge matters
         less to the others, which move little: at errors of 1e-9 that of 1e-9 about zero is felt.
+    roughness : float
+        Relative to the same entry. D c are the jumps of the highest derivative of the splines of the last layer, as
+        coefficients in the scaled ReLU basis: for uniform knots the r-th differences of c, divided by (r-1)!. Where a
+        ridge draws coefficients without data to fixed values, this one continues the polynomials beside them.
     damping, scaling, max_rejections, tolerance_gradient, tolerance_change
         As for "levenberg-marquardt", for b and psi.
     solver : {"auto", "qr", "cholesky"}
@@ -77,19 +84,22 @@ def variable_projection(
     TypeError
         If the problem is not `LeastSquares` of a `Network`.
     ValueError
-        If the last layer is not linear in its parameters, as with an activation.
+        If the last layer is not linear in its parameters, as with an activation; for a roughness of a last layer that
+        has no splines of fixed knots.
 
     Notes
     -----
     Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973); Kaufman, "A variable projection method for solving separable
-    nonlinear least squares problems", BIT 15 (1975).
+    nonlinear least squares problems", BIT 15 (1975). Roughness by differences of coefficients: Eilers and Marx,
+    "Flexible smoothing with B-splines and penalties", Statist. Sci. 11 (1996).
     """
     run.geometry.refuse_mixed("variable-projection")
     check_choice("solver", solver, SOLVERS)
     about_start = check_choice("ridge_about", ridge_about, CENTRES) == "start"
     rules = DampingRules.checked(damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
     T = run.geometry.matrix(theta.size)
-    layer = LinearLayer(run.residual_problem("variable-projection"), T, check_positive("ridge", ridge), about_start)
+    problem, rough = run.residual_problem("variable-projection"), check_non_negative("roughness", roughness)
+    layer = LinearLayer(problem, T, check_positive("ridge", ridge), about_start, rough)
     b = layer.nonlinear
     within = None if T is None else T[np.ix_(b, b)]
     start = run.start(theta)
@@ -131,12 +141,12 @@ def _reduced_system(layer: LinearLayer, iterate: Iterate, T: FloatArray | None, 
         require_room(2 * m * n, f"the Jacobian of {m} residuals in {n} parameters, and its projection,")
         r, J = problem.residual_and_jacobian(theta)
         J = J if T is None else J @ T
-        root = np.sqrt(layer.ridge)
+        penalty = layer.penalty_rows()
         # One triangle of [Phi, B, r~]: what is left of B and r~ below the rows of Phi is their projection.
-        stacked = np.zeros((m + c.size, c.size + b.size + 1))
+        stacked = np.zeros((m + penalty.shape[0], c.size + b.size + 1))
         stacked[:m] = np.column_stack([J[:, c], J[:, b], r])
-        stacked[m:, : c.size] = root * np.eye(c.size)
-        stacked[m:, -1] = root * layer.departure(theta).ravel()
+        stacked[m:, : c.size] = penalty
+        stacked[m:, -1] = layer.penalty_residuals(theta)
         triangle = triangle_of(stacked)[c.size :, c.size :]
         system: DampedSystem = OrthogonalSystem(triangle[:, -1], triangle[:, :-1])
         require_finite(system)
@@ -145,8 +155,7 @@ def _reduced_system(layer: LinearLayer, iterate: Iterate, T: FloatArray | None, 
     if T is not None:
         gradient, H = T.T @ gradient, T.T @ H @ T
     require_finite(NormalSystem(gradient, H))
-    H_cc = H[np.ix_(c, c)]
-    H_cc[np.diag_indices_from(H_cc)] += layer.ridge
+    H_cc = H[np.ix_(c, c)] + layer.penalty_matrix()
     # H_cc = L L^T: the Schur complement as a difference of squares stays symmetric.
     L = linalg.cholesky(H_cc, lower=True, check_finite=False)
     X = linalg.solve_triangular(L, H[np.ix_(c, b)], lower=True, check_finite=False)
