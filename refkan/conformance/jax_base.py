@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance.adapters import Adapter
+from refkan.conformance.jax_expressions import Expression, trace
 from refkan.conformance.packages import needed
 from refkan.conformance.specs import LayerSpec
 
@@ -37,8 +39,9 @@ class JaxAdapter(Adapter):
     Attributes
     ----------
     compiler_options : mapping
-        For `jax.jit`. By default code is generated without optimisation, which takes half the time of a whole run and
-        keeps each operation's rounding; an empty mapping judges the layer as JAX compiles it otherwise.
+        For `jax.jit`. By default code is generated without optimisation and by the plainer of XLA's two generators,
+        which takes a quarter of the time and keeps each operation's rounding; an empty mapping judges the layer as
+        JAX compiles it otherwise. Of the default ones those are left out that the installed version does not know.
 
     Raises
     ------
@@ -46,13 +49,17 @@ class JaxAdapter(Adapter):
         If JAX is not installed.
     """
 
-    compiler_options: Mapping[str, Any] = MappingProxyType({"xla_backend_optimization_level": 0})
+    compiler_options: Mapping[str, Any] = MappingProxyType(
+        {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+    )
 
     def __init__(self) -> None:
         self.jax: Any = needed(type(self).__name__, "jax", "jax")
         self.jax.config.update("jax_enable_x64", True)
         self.jnp: Any = import_module("jax.numpy")
-        self._compiled: dict[Any, Any] = {}
+        self._compiled: dict[tuple[int, str], Any] = {}
+        self._numbers: dict[Any, int] = {}
+        self._known_options: dict[str, Any] | None = None
 
     def function(self, spec: LayerSpec) -> Callable[..., Any]:
         """Return the layer as a function of coefficients and x (and knots)."""
@@ -60,7 +67,25 @@ class JaxAdapter(Adapter):
 
     def tensor(self, array: Any, dtype: str) -> Any:
         """Return an array of JAX in a format."""
-        return self.jnp.asarray(np.asarray(array, np.float64)).astype(dtype)
+        # What jnp.asarray and astype do, without compiling a program for each shape.
+        return self.jax.device_put(np.asarray(array, np.float64).astype(self.jnp.dtype(dtype)))
+
+    @contextmanager
+    def quick_compiler(self) -> Iterator[None]:
+        """What JAX compiles of itself in here, operation by operation, is not optimised, as `compiler_options` say."""
+        option = "jax_disable_most_optimizations"
+        before = self.jax.config.read(option)
+        self.jax.config.update(option, before or bool(self.compiler_options))
+        try:
+            yield
+        finally:
+            self.jax.config.update(option, before)
+
+    def built(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> JaxModel:
+        """Build a model; layers draw random coefficients first, which takes long to compile for each shape."""
+        with self.quick_compiler():
+            model: JaxModel = super().built(spec)
+        return model
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> JaxModel:
         """Compose the functions of the layers."""
@@ -87,11 +112,12 @@ class JaxAdapter(Adapter):
 
     def array(self, value: Any) -> Any:
         """Return an array of JAX as one of NumPy; lower formats are widened to float64."""
-        return np.asarray(value.astype("float64") if value.dtype == self.jnp.bfloat16 else value)
+        found = np.asarray(value)
+        return found.astype(np.float64) if value.dtype == self.jnp.bfloat16 else found
 
     def forward(self, model: JaxModel, x: Any) -> Any:
         """Outputs."""
-        return self.array(self._run("forward", model, x))
+        return self.array(self._run("forward", model, x)[0])
 
     def vjp(self, model: JaxModel, x: Any, dy: Any) -> Mapping[str, Any]:
         """Gradients by jax.vjp, those in the knots by a program of their own and when they are asked for."""
@@ -101,14 +127,14 @@ class JaxAdapter(Adapter):
             return out
 
         def knots() -> Any:
-            found = self.array(self._run("knots", model, x, dy))
+            found = self.array(self._run("knots", model, x, dy)[0])
             return found[:, model.order : found.shape[1] - model.order]
 
         return _Lazy(out, {"knots": knots})
 
     def second(self, model: JaxModel, x: Any, dy: Any, direction: Any) -> Any:
         """Forward over reverse."""
-        return self.array(self._run("second", model, x, dy, direction))
+        return self.array(self._run("second", model, x, dy, direction)[0])
 
     def gauss_newton(self, model: JaxModel, x: Any) -> Any:
         """J^T J / N from one backward sweep for each sample and output."""
@@ -127,47 +153,86 @@ class JaxAdapter(Adapter):
 
         A layer is traced once for each shape of x; what is differentiated is the expression found by that, and layers
         whose expressions differ only in arrays that they hold share one compilation: compiling takes most of the time.
+        Rules of differentiation of the layer's own may hold arrays too: such a derivative is an expression of its own.
         """
         extra = (model.knots,) if self._takes_knots(model) else ()
         leaves = (*model.coefficients, self.tensor(x, model.dtype), *extra)
-        if x.shape not in model.traced:
-            model.traced[x.shape] = self._trace(model, leaves)
-        key, expression, held = model.traced[x.shape]
-        if (key, name) not in self._compiled:
-            program = self._program(name, expression, len(model.coefficients))
-            self._compiled[key, name] = self.jax.jit(program, compiler_options=dict(self.compiler_options))
-        return self._compiled[key, name](held, leaves, *(self.tensor(v, model.dtype) for v in vectors))
+        arguments = (leaves, *(self.tensor(vector, model.dtype) for vector in vectors))
+        expression, number = self._expression(model, leaves, x.shape)
+        program = self._program(name, expression, len(model.coefficients))
+        if name != "forward" and expression.has_rules:
+            if (x.shape, name) not in model.traced:
+                asked, held = program, expression.held
+                found = trace(self.jax.make_jaxpr, lambda *at: asked(held, *at), *arguments)
+                model.traced[x.shape, name] = (found, self._number(found))
+            expression, number = model.traced[x.shape, name]
+            program = self._program("derivative", expression, 0)
+        if (number, name) not in self._compiled:
+            self._compiled[number, name] = self.jax.jit(program, compiler_options=self._options())
+        return self._compiled[number, name](expression.held, *arguments)
 
     def _takes_knots(self, model: JaxModel) -> bool:
         return "knots" in self.capabilities.derivatives and len(model.coefficients) == 1
 
-    def _trace(self, model: JaxModel, leaves: tuple[Any, ...]) -> tuple[str, Any, list[Any]]:
-        """The expression of a model as text and as a program, and the arrays that it holds."""
-        count = len(model.coefficients)
-        closed = self.jax.make_jaxpr(lambda *flat: model.function(list(flat[:count]), *flat[count:]))(*leaves)
-        return str(closed.jaxpr), closed.jaxpr, closed.consts
+    def _number(self, expression: Expression) -> int:
+        """Equal for expressions of equal key, which are slow to compare."""
+        return self._numbers.setdefault(expression.key, len(self._numbers))
 
-    def _program(self, name: str, expression: Any, count: int) -> Callable[..., Any]:
+    def _expression(
+        self, model: JaxModel, leaves: tuple[Any, ...], shape: tuple[int, ...]
+    ) -> tuple[Expression, int]:
+        """The values of a model as a function of its leaves, and the number of the expression."""
+        if shape not in model.traced:
+            count = len(model.coefficients)
+
+            def values(*flat: Any) -> Any:
+                return model.function(list(flat[:count]), *flat[count:])
+
+            expression = trace(self.jax.make_jaxpr, values, *leaves)
+            model.traced[shape] = (expression, self._number(expression))
+        found: tuple[Expression, int] = model.traced[shape]
+        return found
+
+    def _options(self) -> dict[str, Any]:
+        """The compiler's options; of the default ones those that the installed version knows."""
+        if self._known_options is None:
+            chosen = dict(self.compiler_options)
+            if self.compiler_options is JaxAdapter.compiler_options:
+                chosen = {name: value for name, value in chosen.items() if self._accepts({name: value})}
+            self._known_options = chosen
+        return self._known_options
+
+    def _accepts(self, options: dict[str, Any]) -> bool:
+        try:
+            self.jax.jit(lambda x: x, compiler_options=options)(0.0)
+        except Exception:  # of the compiler, by version: unknown options raise different types
+            return False
+        return True
+
+    def _program(self, name: str, expression: Expression, count: int) -> Callable[..., Any]:
         """Values, or derivatives of them, as a function of arrays alone; x is the leaf with the number `count`."""
 
         def values(held: Any, leaves: Any) -> Any:
-            return self.jax.core.eval_jaxpr(expression, held, *leaves)[0]
+            return expression.evaluate(held, leaves)
 
         def gradients(held: Any, leaves: Any, dy: Any) -> Any:
             after = leaves[count + 1 :]
-            return self.jax.vjp(lambda *at: values(held, (*at, *after)), *leaves[: count + 1])[1](dy)
+            return self.jax.vjp(lambda *at: values(held, (*at, *after))[0], *leaves[: count + 1])[1](dy)
 
         def knots(held: Any, leaves: Any, dy: Any) -> Any:
-            return self.jax.vjp(lambda t: values(held, (*leaves[:-1], t)), leaves[-1])[1](dy)[0]
+            return self.jax.vjp(lambda t: values(held, (*leaves[:-1], t))[0], leaves[-1])[1](dy)
 
         def second(held: Any, leaves: Any, dy: Any, direction: Any) -> Any:
             def gradient(x: Any) -> Any:
-                return self.jax.vjp(lambda z: values(held, (*leaves[:count], z, *leaves[count + 1 :])), x)[1](dy)[0]
+                return self.jax.vjp(lambda z: values(held, (*leaves[:count], z, *leaves[count + 1 :]))[0], x)[1](dy)
 
             return self.jax.jvp(gradient, (leaves[count],), (direction,))[1]
 
+        def derivative(held: Any, leaves: Any, *vectors: Any) -> Any:
+            return expression.evaluate(held, (*leaves, *vectors))
+
         programs: dict[str, Callable[..., Any]]
-        programs = {"forward": values, "vjp": gradients, "knots": knots, "second": second}
+        programs = {"forward": values, "vjp": gradients, "knots": knots, "second": second, "derivative": derivative}
         return programs[name]
 
 

@@ -77,7 +77,8 @@ class Jaxkan(JaxAdapter):
 
     def refine(self, model: JaxModel, intervals: int, x: Any) -> JaxModel:
         """`update_grid(x, intervals)`."""
-        model.module.update_grid(self.tensor(x, model.dtype), intervals)
+        with self.quick_compiler():
+            model.module.update_grid(self.tensor(x, model.dtype), intervals)
         return self._model_of(model.module, model.order, model.dtype)
 
     def update(self, model: JaxModel, x: Any) -> JaxModel:
