@@ -74,7 +74,7 @@ def test_missing_extra_says_what_to_install(monkeypatch):
         lambda: exact.rational_change_of_basis(space),
         lambda: exact.rational_gram(space),
     ):
-        with pytest.raises(ImportError, match=r"needs the extra: pip install 'refkan\[exact\]'"):
+        with pytest.raises(ImportError, match=r"needs flint: pip install 'refkan\[exact\]'"):
             call()
 
 

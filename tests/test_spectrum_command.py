@@ -78,7 +78,7 @@ def test_a_cluster_that_is_not_there(monkeypatch, capsys):
         def Client(address, **options):  # noqa: N802
             raise OSError(f"Timed out trying to connect to {address}")
 
-    monkeypatch.setattr(spectrum, "import_module", lambda name: Unreachable)
+    monkeypatch.setattr(spectrum, "needed", lambda owner, name: Unreachable)
     assert run("--dask", "tcp://127.0.0.1:9") == 1
     assert "Timed out trying to connect to tcp://127.0.0.1:9" in capsys.readouterr().err
 
@@ -86,7 +86,7 @@ def test_a_cluster_that_is_not_there(monkeypatch, capsys):
 def test_the_extra_for_clusters_is_named_when_it_is_missing(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert run("--dask", "tcp://127.0.0.1:8786") == 2
-    assert "--dask needs the extra: pip install 'refkan[cluster]'" in capsys.readouterr().err
+    assert "--dask needs distributed: pip install 'refkan[cluster]'" in capsys.readouterr().err
 
 
 def test_hessians_and_preconditioners(capsys):

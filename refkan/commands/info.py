@@ -9,10 +9,10 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import refkan
+from refkan.extras import EXTRAS, how_to_install
 from refkan.kernels.launch import thread_count
 
 PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "python-flint", "mpmath", "rich", "torch", "jax", "dask")
-EXTRAS = {"python-flint": "exact", "rich": "cli", "torch": "backends", "jax": "backends", "dask": "cluster"}
 
 
 def add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +28,7 @@ def show_info(chosen: argparse.Namespace) -> int:
         try:
             print(f"  {package} {version(package)}")
         except PackageNotFoundError:
-            extra = f" (pip install 'refkan[{EXTRAS[package]}]')" if package in EXTRAS else ""
+            extra = f" ({how_to_install(package)})" if package in EXTRAS else ""
             print(f"  {package} not installed{extra}")
     print(f"  kernel threads: {thread_count()}")
     print(f"  kernel cache: {os.environ.get('NUMBA_CACHE_DIR', 'beside the kernels')}")

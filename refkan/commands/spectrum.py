@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.conditioning import Study, grid, study, to_json, to_png
 from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
 from refkan.conditioning.driver import WHICH
+from refkan.extras import needed
 from refkan.node_maps import NODE_MAPS
 from refkan.problems import regression_target
 
@@ -107,10 +107,7 @@ def _executor(workers: int | None, address: str | None) -> Iterator[Executor | N
         with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             yield pool
     elif address is not None:
-        try:
-            distributed = import_module("distributed")
-        except ImportError as error:
-            raise ImportError(f"--dask needs the extra: pip install 'refkan[cluster]' ({error})") from error
+        distributed = needed("--dask", "distributed")
         client = distributed.Client(address, timeout=10, set_as_default=False)
         with client, client.get_executor(pure=False) as cluster:
             yield cluster

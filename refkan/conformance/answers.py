@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from refkan.array_types import FloatArray
+from refkan.extras import how_to_install
 
 
 class BadResultError(Exception):
@@ -20,7 +21,8 @@ def describe(error: BaseException) -> str:
     if isinstance(error, BadResultError):
         return text
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"needs the package {error.name}, which is not installed: pip install {error.name}"
+        package = error.name.partition(".")[0]
+        return f"needs the package {package}, which is not installed: {how_to_install(package, package)}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

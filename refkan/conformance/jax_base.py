@@ -13,8 +13,8 @@ import numpy as np
 
 from refkan.conformance.adapters import Adapter
 from refkan.conformance.jax_expressions import Expression, trace
-from refkan.conformance.packages import needed
 from refkan.conformance.specs import LayerSpec
+from refkan.extras import needed
 
 
 @dataclass
@@ -178,9 +178,7 @@ class JaxAdapter(Adapter):
         """Equal for expressions of equal key, which are slow to compare."""
         return self._numbers.setdefault(expression.key, len(self._numbers))
 
-    def _expression(
-        self, model: JaxModel, leaves: tuple[Any, ...], shape: tuple[int, ...]
-    ) -> tuple[Expression, int]:
+    def _expression(self, model: JaxModel, leaves: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Expression, int]:
         """The values of a model as a function of its leaves, and the number of the expression."""
         if shape not in model.traced:
             count = len(model.coefficients)

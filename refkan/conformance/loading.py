@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from refkan.conformance.adapters import Adapter
+from refkan.extras import how_to_install
 
 PROBE = "import sys; from refkan.conformance.loading import load; load(sys.argv[1], sys.argv[2:])"
 
@@ -44,7 +45,9 @@ def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
         if missing == module_name or module_name.startswith(missing + "."):
             text = f"no module {missing!r}: run in the folder that holds it, or set PYTHONPATH"
         else:
-            text = f"{module_name} needs the package {missing!r}, which is not installed: pip install {missing}"
+            package = missing.partition(".")[0]
+            how = how_to_install(package, package)
+            text = f"{module_name} needs the package {package!r}, which is not installed: {how}"
         raise BackendError(text) from error
     except (Exception, SystemExit) as error:
         raise BackendError(f"importing {module_name} raised {type(error).__name__}: {error}") from error

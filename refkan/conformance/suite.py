@@ -14,6 +14,7 @@ from refkan.conformance.expectations import Expectations
 from refkan.conformance.judge import Judge
 from refkan.conformance.precision import DTYPES
 from refkan.conformance.report import hint_line, line
+from refkan.extras import needed
 
 
 def pytest_suite(
@@ -43,7 +44,7 @@ def pytest_suite(
     >>> [mark.args[0] for mark in test_conformance.pytestmark]
     ['case']
     """
-    pytest = _pytest()
+    pytest = needed("pytest_suite", "pytest", "pytest")
     if not isinstance(adapter, Adapter):
         try:
             adapter = adapter()
@@ -80,11 +81,3 @@ def pytest_suite(
         test_conformance
     )
     return marked
-
-
-def _pytest() -> Any:
-    try:
-        import pytest
-    except ImportError as error:
-        raise ImportError(f"pytest_suite needs pytest: pip install pytest ({error})") from error
-    return pytest

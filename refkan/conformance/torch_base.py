@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
-from refkan.conformance.packages import needed
 from refkan.conformance.specs import LayerSpec
+from refkan.extras import needed
 
 
 class TorchAdapter(Adapter):
     """An adapter whose models are callables of tensors; implement `build` and `coefficients`.
 
     The format of the spec at hand is kept before `build` is called: `self.tensor` and `self.number` follow it.
+
+    Tensors are made on `device`: set `device = "cuda"` in the class for layers that run there alone.
 
     `build(spec)` returns a module (or any callable x (N, P) -> y (N, Q)) with the knots and coefficients of the spec;
     `self.tensor(array, spec.dtype)` makes tensors. `coefficients(model)` returns the tensor to differentiate, and
@@ -28,6 +30,8 @@ class TorchAdapter(Adapter):
         If PyTorch is not installed.
     """
 
+    device: Any = "cpu"
+
     def __init__(self) -> None:
         self.torch: Any = needed(type(self).__name__, "torch", "torch")
         self.dtype = "float64"
@@ -35,7 +39,7 @@ class TorchAdapter(Adapter):
     def tensor(self, array: Any, dtype: str | None = None, grad: bool = False) -> Any:
         """Return a tensor that owns its memory, in the format of the spec that was built last unless named."""
         made = self.torch.tensor(np.asarray(array, np.float64), dtype=self.torch.float64)
-        made = made.to(self.number if dtype is None else getattr(self.torch, dtype))
+        made = made.to(self.device, self.number if dtype is None else getattr(self.torch, dtype))
         return made.requires_grad_() if grad else made
 
     @property
@@ -49,8 +53,8 @@ class TorchAdapter(Adapter):
         made = self.tensor(x)
         if x.flags.c_contiguous or any(step <= 0 for step in strides):
             return made
-        base = self.torch.zeros(1 + sum((n - 1) * step for n, step in zip(x.shape, strides, strict=True)))
-        view = base.to(made.dtype).as_strided(x.shape, strides)
+        size = 1 + sum((n - 1) * step for n, step in zip(x.shape, strides, strict=True))
+        view = self.torch.zeros(size, dtype=made.dtype, device=made.device).as_strided(x.shape, strides)
         return view.copy_(made)
 
     def call(self, model: Any, x: Any) -> Any:
@@ -71,7 +75,7 @@ class TorchAdapter(Adapter):
 
     def array(self, tensor: Any) -> Any:
         """Return a tensor as a NumPy array; lower formats are widened to float64."""
-        tensor = tensor.detach()
+        tensor = tensor.detach().cpu()
         return (tensor.double() if tensor.dtype == self.torch.bfloat16 else tensor).numpy()
 
     def forward(self, model: Any, x: Any) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
+
+from refkan.extras import needed
 
 _precision_lock = RLock()
 
@@ -19,10 +20,7 @@ def require(module: str) -> Any:
     ImportError
         If it is not installed; the message says how to install it.
     """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise ImportError(f"refkan.exact needs the extra: pip install 'refkan[exact]' ({error})") from error
+    return needed("refkan.exact", module)
 
 
 @contextmanager

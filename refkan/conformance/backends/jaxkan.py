@@ -7,8 +7,8 @@ from typing import Any
 
 from refkan.conformance.adapters import Capabilities
 from refkan.conformance.jax_base import JaxAdapter, JaxModel
-from refkan.conformance.packages import needed
 from refkan.conformance.specs import LayerSpec
+from refkan.extras import needed
 
 
 class Jaxkan(JaxAdapter):

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from refkan.conformance.adapters import Capabilities
-from refkan.conformance.packages import needed
 from refkan.conformance.specs import LayerSpec
 from refkan.conformance.torch_base import TorchAdapter
+from refkan.extras import needed
 
 
 class Pykan(TorchAdapter):

@@ -1,0 +1,59 @@
+"""Packages that refkan does not ask for by itself: the extras that bring them, and imports that say so."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+EXTRAS = {
+    "python-flint": "exact", "flint": "exact", "rich": "cli", "dask": "cluster", "distributed": "cluster",
+    "pytest": "test",
+    "torch": "backends", "jax": "backends", "kan": "backends", "pykan": "backends", "jaxkan": "backends",
+    "flashkan": "backends", "inkan": "backends", "flax": "backends",
+}  # fmt: skip
+"""By the name of the package or of what it is imported as."""
+
+
+def how_to_install(package: str, alone: str = "") -> str:
+    """Say how to install a package: with an extra of refkan if one brings it, or `alone`, by default under its name.
+
+    Examples
+    --------
+    >>> how_to_install("jaxkan", "jaxkan==0.3.7")
+    "pip install 'refkan[backends]', or jaxkan==0.3.7 alone"
+    >>> how_to_install("my-layers")
+    'pip install my-layers'
+    """
+    extra = EXTRAS.get(package)
+    if extra is None:
+        return f"pip install {alone or package}"
+    return f"pip install 'refkan[{extra}]'" + (f", or {alone} alone" if alone else "")
+
+
+def needed(owner: str, module: str, alone: str = "") -> Any:
+    """Import a module for something that needs it.
+
+    Raises
+    ------
+    ImportError
+        If the package is not installed, or lacks a package that it imports itself; the message says which.
+
+    Examples
+    --------
+    >>> needed("Mine", "no_such_package.layers", "no-such-package==1.0")
+    Traceback (most recent call last):
+    ImportError: Mine needs no_such_package: pip install no-such-package==1.0 (No module named 'no_such_package')
+    """
+    package = module.partition(".")[0]
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        lacking = (error.name or package).partition(".")[0]
+        if lacking != package:
+            text = f"{owner} needs {lacking}, which {package} imports and which is not installed"
+            # Extras bring what their packages import, too.
+            whole = package if package in EXTRAS and lacking not in EXTRAS else lacking
+            raise ImportError(f"{text}: {how_to_install(whole)}") from error
+        raise ImportError(f"{owner} needs {package}: {how_to_install(package, alone)} ({error})") from error
+    except ImportError as error:
+        raise ImportError(f"{owner} needs {package}: {how_to_install(package, alone)} ({error})") from error
