@@ -91,25 +91,25 @@ def check_type(name: str, value: object, kind: type) -> None:
         raise TypeError(f"{name} must be a {kind.__name__}; got {type(value).__name__}")
 
 
-def as_vector(name: str, value: Any, size: int) -> Array:
-    """Convert to a finite vector of `size` entries."""
-    array = as_array(name, value, ndim=1)
+def as_vector(name: str, value: Any, size: int, finite: bool = True) -> Array:
+    """Convert to a vector of `size` entries, finite unless finite=False."""
+    array = as_array(name, value, ndim=1, finite=finite)
     if array.size != size:
         raise ValueError(f"{name} must have length {size}; got length {array.size}")
     return array
 
 
-def as_samples(name: str, value: Any, columns: int) -> Array:
-    """Convert to finite samples of shape (N, columns); N = 0 is allowed."""
-    array = as_array(name, value, ndim=2)
+def as_samples(name: str, value: Any, columns: int, finite: bool = True) -> Array:
+    """Convert to samples of shape (N, columns), finite unless finite=False; N = 0 is allowed."""
+    array = as_array(name, value, ndim=2, finite=finite)
     if array.shape[1] != columns:
         raise ValueError(f"{name} must have shape (N, {columns}); got {array.shape}")
     return array
 
 
-def as_shape(name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    """Convert to a finite array of exactly `shape`."""
-    array = as_array(name, value)
+def as_shape(name: str, value: Any, shape: tuple[int, ...], finite: bool = True) -> Array:
+    """Convert to an array of exactly `shape`, of finite numbers unless finite=False."""
+    array = as_array(name, value, finite=finite)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
     return array

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from refkan.arguments import as_array, as_samples, as_shape, as_vector
 from refkan.array_types import Array, FloatArray
 from refkan.layers.jets import Channels, JetLinearization
 from refkan.layers.local_forms import LocalForm
@@ -22,10 +23,32 @@ class Linearization(ABC):
     ----------
     layer : Layer
     value : array (N, Q)
+
+    Raises
+    ------
+    ValueError, TypeError
+        By methods: for tangents and cotangents of other shapes than stated, or that are not numbers. They need not be
+        finite.
     """
 
     layer: Layer
     value: Array
+
+    # Kernels do not look where an array ends: these checks stand in front of all of them.
+
+    def _cotangent(self, dy: FloatArray) -> FloatArray:
+        return as_shape("dy", dy, self.value.shape, finite=False)
+
+    def _cotangents(self, G: FloatArray) -> FloatArray:
+        G = as_array("G", G, ndim=3, finite=False)
+        n_samples, n_outputs = self.value.shape
+        if G.shape[::2] != self.value.shape:
+            raise ValueError(f"G must have shape ({n_samples}, O, {n_outputs}); got {G.shape}")
+        return G
+
+    def _tangents(self, dtheta: FloatArray, dx: FloatArray) -> tuple[FloatArray, FloatArray]:
+        dtheta = as_vector("dtheta", dtheta, self.layer.n_params, finite=False)
+        return dtheta, as_shape("dx", dx, (self.value.shape[0], self.layer.n_inputs), finite=False)
 
     @abstractmethod
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
@@ -104,7 +127,20 @@ class Layer(ABC):
 
     @abstractmethod
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> Linearization:
-        """Evaluate at theta (n_params,) and x (N, P); without `slopes` only the value of the result is valid."""
+        """Evaluate at theta (n_params,) and x (N, P); without `slopes` only the value of the result is valid.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For arrays of other shapes, or that do not hold numbers. They need not be finite.
+        OutsideDomainError
+            For an input outside its domain under outside="error".
+        """
+
+    def _point(self, theta: Array, x: Array) -> tuple[Array, Array]:
+        """Copies of theta and x: what is computed later is at this point, whatever becomes of the arguments."""
+        theta = as_vector("theta", theta, self.n_params, finite=False)
+        return theta.copy(), as_samples("x", x, self.n_inputs, finite=False).copy()
 
     def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> JetLinearization:
         """Evaluate at theta and a jet z (N, channels, P): values with derivatives along directions, see `jets`."""

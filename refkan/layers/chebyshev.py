@@ -102,6 +102,7 @@ class ChebyshevLayer(Layer):
 
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> ChebyshevLinearization:
         """Evaluate at theta and x (N, P)."""
+        theta, x = self._point(theta, x)
         return ChebyshevLinearization(self, theta, x, self.rows(x, 1 if slopes else 0))
 
     def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> ChebyshevJet:
@@ -205,11 +206,13 @@ class ChebyshevLinearization(Linearization):
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """dC[q,p,k] = sum_s dy[s,q] T_k(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_k C[q,p,k] T_k'(x[s,p])."""
+        dy = self._cotangent(dy)
         dC = (dy.T @ _flat(self.rows[0])).reshape(self.C.shape)
         return self.layer.pack(coefficients=dC), self.pullback_inputs(dy[:, None, :])[:, 0] if inputs else None
 
     def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
         """Tangent dy = sum_p sum_k (dC T_k + C T_k' dx_p)."""
+        dtheta, dx = self._tangents(dtheta, dx)
         dC = self.layer.unpack(dtheta)["coefficients"]
         moved = self.rows[1] * dx[:, :, None]
         tangent: FloatArray = _flat(self.rows[0]) @ _flat(dC).T + _flat(moved) @ _flat(self.C).T
@@ -223,15 +226,18 @@ class ChebyshevLinearization(Linearization):
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """dx[s, o, p] = sum_q G[s, o, q] sum_k C[q, p, k] T_k'(x[s, p])."""
+        G = self._cotangents(G)
         return G @ self.edge_derivatives(1)
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns G[s,o,q] T_k(x[s,p])."""
+        G = self._cotangents(G)
         columns = out.reshape(*out.shape[:2], *self.C.shape)
         np.multiply(G[:, :, :, None, None], self.rows[0][:, None, None], out=columns)
 
     def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
         """sum_s dy[s,q] T_k' dx[s,p] for C[q,p,k]; sum_q dy[s,q] sum_k (dC T_k' + C T_k'' dx) for x[s,p]."""
+        (dtheta, dx), dy = self._tangents(dtheta, dx), self._cotangent(dy)
         dC = self.layer.unpack(dtheta)["coefficients"]
         coefficients = (dy.T @ _flat(self.rows[1] * dx[:, :, None])).reshape(self.C.shape)
         moving = np.einsum("sq,qpk,spk->sp", dy, dC, self.rows[1], optimize=True)

@@ -47,7 +47,7 @@ class DenseLayer(Layer):
 
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> DenseLinearization:
         """Evaluate at theta and x (N, P)."""
-        return DenseLinearization(self, theta, x)
+        return DenseLinearization(self, *self._point(theta, x))
 
     def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> DenseJet:
         """Evaluate at theta and a jet z (N, channels, P)."""
@@ -111,21 +111,25 @@ class DenseLinearization(Linearization):
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """With dz = dy activation'(z): dW = dz^T x, dbias = sum_s dz, dx = dz W."""
+        dy = self._cotangent(dy)
         dz = dy * self.slope
         dx = dz @ self.W if inputs else None
         return self.layer.pack(weights=dz.T @ self.x, bias=dz.sum(axis=0)), dx
 
     def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
         """Tangent activation'(z) (dW x + W dx + dbias)."""
+        dtheta, dx = self._tangents(dtheta, dx)
         blocks = self.layer.unpack(dtheta)
         return self.slope * (self.x @ blocks["weights"].T + dx @ self.W.T + blocks.get("bias", 0.0))
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """dx[s, o] = (G[s, o] activation'(z_s)) W."""
+        G = self._cotangents(G)
         return (G * self.slope[:, None, :]) @ self.W
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns dz[s,o,q] x[s,p] of the weights, dz[s,o,q] of the biases."""
+        G = self._cotangents(G)
         dz = G * self.slope[:, None, :]
         size = self.W.size
         out[:, :, :size] = (dz[:, :, :, None] * self.x[:, None, None, :]).reshape(*out.shape[:2], size)
@@ -137,6 +141,7 @@ class DenseLinearization(Linearization):
 
         Here z = W x + bias, Z = dy activation'(z) and Z' = dy activation''(z) (dW x + W dx + dbias).
         """
+        (dtheta, dx), dy = self._tangents(dtheta, dx), self._cotangent(dy)
         blocks = self.layer.unpack(dtheta)
         dW = blocks["weights"]
         dz = self.x @ dW.T + dx @ self.W.T + blocks.get("bias", 0.0)

@@ -51,6 +51,7 @@ class ReluLayer(EdgeLayer):
 
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> ReluLinearization:
         """Evaluate at theta and x (N, P)."""
+        theta, x = self._point(theta, x)
         tables = self.tables(theta)
         if self.outside == "error":
             tables.require_inside(x, SLACK)
@@ -107,6 +108,7 @@ class ReluLinearization(Linearization):
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """dW[q,p,j] = sum_s dy[s,q] psi_j(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_j W[q,p,j] psi_j'(x[s,p])."""
+        dy = self._cotangent(dy)
         blocks = {"coefficients": (dy.T @ _flat(self.rows[0])).reshape(self.W.shape)}
         if self.layer.free_knots:
             near = np.einsum("spj,spj->pj", self._knot_rows(), self._project(dy[:, None, :])[:, 0, :, self._moving])
@@ -129,6 +131,7 @@ class ReluLinearization(Linearization):
 
     def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
         """Tangent dy = sum_p sum_j (dW psi_j + W psi_j' dx_p + W dpsi_j/dt_j dt_j)."""
+        dtheta, dx = self._tangents(dtheta, dx)
         layer = self.layer
         blocks = layer.unpack(dtheta)
         rows = self.rows[1] * dx[:, :, None]
@@ -139,12 +142,14 @@ class ReluLinearization(Linearization):
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """dx[s, o, p] = sum_q G[s, o, q] sum_j W[q, p, j] psi_j'(x[s, p])."""
+        G = self._cotangents(G)
         # Edge slopes (N, P, Q) first: one product instead of one for each of the O cotangents.
         slopes = np.einsum("spj,qpj->spq", self.rows[1], self.W, optimize=True)
         return np.einsum("soq,spq->sop", G, slopes, optimize=True)
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Coefficient columns G[s,o,q] psi_j(x[s,p]), then the columns of s."""
+        G = self._cotangents(G)
         size = self.W.size
         columns = out[:, :, :size].reshape(*out.shape[:2], *self.W.shape)
         np.multiply(G[:, :, :, None, None], self.rows[0][:, None, None], out=columns)
@@ -161,6 +166,7 @@ class ReluLinearization(Linearization):
 
     def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
         """sum_s dy[s,q] psi_j' dx[s,p] for W[q,p,j]; sum_q dy[s,q] sum_j (dW psi_j' + W psi_j'' dx) for x[s,p]."""
+        (dtheta, dx), dy = self._tangents(dtheta, dx), self._cotangent(dy)
         require_fixed_knots(self.layer)
         dW = self.layer.unpack(dtheta)["coefficients"]
         moved = self.rows[1] * dx[:, :, None]

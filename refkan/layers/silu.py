@@ -65,6 +65,7 @@ class SiluLayer(Layer):
 
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> SiluLinearization:
         """Evaluate at theta and x (N, P)."""
+        theta, x = self._point(theta, x)
         return SiluLinearization(self, theta, x, slopes)
 
     def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> SiluJet:
@@ -138,6 +139,7 @@ class SiluLinearization(Linearization):
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents: dC = w_s d(w_s C), dw_s = sum_i C d(w_s C); dw_b[q,p] = sum_s dy[s,q] silu(x[s,p])."""
+        dy = self._cotangent(dy)
         spline_cotangent, dx = self.spline.pullback(dy, inputs)
         blocks = self.layer.spline.unpack(spline_cotangent)
         product = blocks["coefficients"]
@@ -150,6 +152,7 @@ class SiluLinearization(Linearization):
 
     def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
         """Tangent along d(w_s C) = dw_s C + w_s dC, dw_b and dx."""
+        dtheta, dx = self._tangents(dtheta, dx)
         blocks = self.layer.unpack(dtheta)
         product = blocks["w_s"][:, :, None] * self.c + self.w_s[:, :, None] * blocks["coefficients"]
         spline = {name: blocks[name] for name in self.layer.spline.blocks} | {"coefficients": product}
@@ -158,11 +161,13 @@ class SiluLinearization(Linearization):
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """Spline part plus silu'(x[s,p]) sum_q w_b[q,p] G[s,o,q]."""
+        G = self._cotangents(G)
         branch = np.tensordot(G, self.w_b, axes=(2, 0)) * self.branch_slope[:, None, :]
         return self.spline.pullback_inputs(G) + branch
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns of the spline blocks times w_s, then w_b and w_s."""
+        G = self._cotangents(G)
         layer = self.layer
         edges = layer.n_outputs * layer.n_inputs
         spline = out[:, :, : layer.spline.n_params]
@@ -179,6 +184,7 @@ class SiluLinearization(Linearization):
         D is the cotangent of the product w_s C, and D' its tangent along d(w_s C) and dx. To what the spline part gives
         for x comes sum_q dy[s,q] (dw_b silu' + w_b silu'' dx).
         """
+        (dtheta, dx), dy = self._tangents(dtheta, dx), self._cotangent(dy)
         spline, blocks = self.layer.spline, self.layer.unpack(dtheta)
         dC, dw_b, dw_s = blocks["coefficients"], blocks["w_b"], blocks["w_s"]
         product = dw_s[:, :, None] * self.c + self.w_s[:, :, None] * dC

@@ -56,6 +56,7 @@ class SplineLayer(EdgeLayer):
 
     def linearize(self, theta: Array, x: Array, slopes: bool = True) -> SplineLinearization:
         """Evaluate at theta and x (N, P)."""
+        theta, x = self._point(theta, x)
         return SplineLinearization(self, theta, x, self.tables(theta), slopes)
 
     def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> SplineJet:
@@ -88,8 +89,7 @@ class SplineLinearization(Linearization):
     layer: SplineLayer
 
     def __init__(self, layer: SplineLayer, theta: Array, x: Array, tables: KnotTables, slopes: bool) -> None:
-        # Copies: what is computed later must be at the point where the value is, whatever becomes of the arguments.
-        self.layer, self.theta, self.x, self.tables, self.slopes = layer, theta.copy(), x.copy(), tables, slopes
+        self.layer, self.theta, self.x, self.tables, self.slopes = layer, theta, x, tables, slopes
         self._sweep: SortedSweep | None = None
         sorting_pays = x.shape[0] >= MANY_SAMPLES and x.size * (layer.n_outputs + 10) >= MUCH_WORK
         sorting_pays = sorting_pays and layer.intervals <= MANY_INTERVALS
@@ -98,7 +98,7 @@ class SplineLinearization(Linearization):
             if layer.outside == "error":
                 tables.require_inside(x, SLACK)
             C = layer.unpack(self.theta)["coefficients"]
-            self._sweep = SortedSweep(tables, C, np.ascontiguousarray(self.x), layer.outside == "linear")
+            self._sweep = SortedSweep(tables, C, self.x, layer.outside == "linear")
             self.value = self._sweep.forward()
         else:
             self.value = self._contract(self.basis.rows[0], self.C)
@@ -140,6 +140,7 @@ class SplineLinearization(Linearization):
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents: dC[q,p,i] = sum_s dy[s,q] b_i(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_i C[q,p,i] b_i'(x[s,p])."""
+        dy = self._cotangent(dy)
         sweep = None if np.iscomplexobj(dy) else self._sweep
         if sweep is not None and self.layer.free_knots:
             sums, dx = sweep.sums_of_rows(dy, self.layer.order, inputs)
@@ -163,6 +164,7 @@ class SplineLinearization(Linearization):
 
     def pullback_several(self, G: FloatArray) -> FloatArray:
         """All cotangents in one pass over the samples, as so many more outputs; then the knots, one by one."""
+        G = self._cotangents(G)
         n_samples, n_cotangents, n_outputs = G.shape
         shape = n_samples, n_cotangents * n_outputs
         if not self.layer.free_knots:
@@ -180,6 +182,7 @@ class SplineLinearization(Linearization):
 
     def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
         """Tangent dy = sum_p sum_i (dC b_i + C b_i' dx_p), dC moving with the knots from interval to interval."""
+        dtheta, dx = self._tangents(dtheta, dx)
         blocks = self.layer.unpack(dtheta)
         dC = np.ascontiguousarray(np.moveaxis(blocks["coefficients"], 0, 2))
         moving = self._contract(self.basis.rows[1] * dx[:, :, None], self.C)
@@ -191,10 +194,12 @@ class SplineLinearization(Linearization):
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """dx[s, o, p] = sum_q G[s, o, q] sum_i C[q, p, i] b_i'(x[s, p])."""
+        G = self._cotangents(G)
         return self._pull_back_inputs(self.basis.rows[1], self.C, G)
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Coefficient columns G[s,o,q] b_i(x[s,p]), then the columns of s."""
+        G = self._cotangents(G)
         layer = self.layer
         size = layer.n_outputs * layer.n_inputs * layer.dim
         columns = out[:, :, :size].reshape(*out.shape[:2], layer.n_outputs, layer.n_inputs, layer.dim)
@@ -242,6 +247,7 @@ class SplineLinearization(Linearization):
 
     def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
         """sum_s dy[s,q] b_i' dx[s,p] for C[q,p,i]; sum_q dy[s,q] sum_i (dC b_i' + C b_i'' dx) for x[s,p]."""
+        (dtheta, dx), dy = self._tangents(dtheta, dx), self._cotangent(dy)
         require_fixed_knots(self.layer)
         dC = np.ascontiguousarray(np.moveaxis(self.layer.unpack(dtheta)["coefficients"], 0, 2))
         slopes, G = self.basis.rows[1], dy[:, None, :]
