@@ -125,6 +125,18 @@ def test_stages_that_make_no_tournament(stages, message):
         run(stages=stages)
 
 
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        (5, "stages must be a sequence of Stage; got 5"),
+        ([Stage(2, 1), Stage(1, 1, change=2)], r"stages\[1\].change must be callable or None; got 2"),
+    ],
+)
+def test_stages_of_a_wrong_type(stages, message):
+    with pytest.raises(TypeError, match=message):
+        run(stages=stages)
+
+
 def test_types():
     with pytest.raises(TypeError, match="rng must be a Generator; got int"):
         tournament(problem_of(), 0, STAGES)

@@ -141,6 +141,7 @@ def test_progress_is_told():
         ({"method": "newton"}, ValueError, "method must be one of"),
         ({"scheme": "zeros"}, ValueError, "scheme must be one of"),
         ({"factors": [2]}, ValueError, "factors must be one number or one entry for each of 2 refinements"),
+        ({"samples": 60}, TypeError, "samples must be a sequence of counts or None, one entry a level; got 60"),
         ({"problem": 3}, TypeError, "problem must be a LeastSquares; got int"),
     ],
 )
@@ -155,3 +156,5 @@ def test_bad_network_and_generator():
         run(replace(problem, net=Line()))
     with pytest.raises(TypeError, match="rng must be a Generator; got int"):
         multistart(problem, 3, [1], [1])
+    with pytest.raises(TypeError, match="survivors must be a sequence of counts, one entry a level; got 3"):
+        multistart(problem, np.random.default_rng(0), [1], 3)

@@ -90,6 +90,8 @@ def tournament(
     ------
     ValueError
         Without stages, and for survivors that increase or samples that decrease or exceed those of the problem.
+    TypeError
+        For a problem, a network, an rng, stages or changes of another kind.
     RuntimeError
         If a change is not the same function.
 
@@ -120,6 +122,8 @@ def tournament(
 
 def _check_stages(stages: Sequence[Stage], n_samples: int) -> list[int]:
     """Return the number of samples of each stage."""
+    if not isinstance(stages, Sequence):
+        raise TypeError(f"stages must be a sequence of Stage; got {stages!r}")
     if not stages:
         raise ValueError("stages must hold at least one stage; got none")
     sizes = []
@@ -127,6 +131,8 @@ def _check_stages(stages: Sequence[Stage], n_samples: int) -> list[int]:
         check_type(f"stages[{k}]", stage, Stage)
         check_count(f"stages[{k}].survivors", stage.survivors, 1)
         check_count(f"stages[{k}].steps", stage.steps)
+        if not (stage.change is None or callable(stage.change)):
+            raise TypeError(f"stages[{k}].change must be callable or None; got {stage.change!r}")
         every = stage.samples is None
         sizes.append(n_samples if every else check_count(f"stages[{k}].samples", stage.samples, 1, n_samples))
         if k > 0 and stage.survivors > stages[k - 1].survivors:

@@ -109,6 +109,8 @@ def multistart(
     ValueError
         For sequences of different lengths, more survivors on a level than on the one before, and more samples than
         there are.
+    TypeError
+        For a problem, a network or an rng of another kind, and what is no sequence of integers.
 
     Examples
     --------
@@ -157,6 +159,8 @@ def _networks(net: Network, factors: Sequence[Any]) -> list[Network]:
 
 
 def _check_survivors(survivors: Any, n_levels: int) -> list[int]:
+    if isinstance(survivors, str) or not isinstance(survivors, Sequence | np.ndarray):
+        raise TypeError(f"survivors must be a sequence of counts, one entry a level; got {survivors!r}")
     counts = [check_count(f"survivors[{k}]", number, 1) for k, number in enumerate(survivors)]
     if len(counts) != n_levels:
         raise ValueError(f"survivors must have one entry a level ({n_levels}); got {len(counts)}")
@@ -169,6 +173,8 @@ def _check_survivors(survivors: Any, n_levels: int) -> list[int]:
 def _check_samples(samples: Any, n_levels: int, n_samples: int) -> list[int]:
     if samples is None:
         return [n_samples] * n_levels
+    if isinstance(samples, str) or not isinstance(samples, Sequence | np.ndarray):
+        raise TypeError(f"samples must be a sequence of counts or None, one entry a level; got {samples!r}")
     if len(samples) != n_levels:
         raise ValueError(f"samples must have one entry a level ({n_levels}); got {len(samples)}")
     sizes = [
