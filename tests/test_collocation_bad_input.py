@@ -144,6 +144,26 @@ def test_sides_must_match():
 
 
 @pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: prescribed("ends", samples(2), [1, 2, 3]), r"target of term 'ends' .* shape \(2,\); got \(3,\)"),
+        (lambda: prescribed("ends", samples(2), [[1], [2]]), r"target of term 'ends' .* shape \(2,\); got \(2, 1\)"),
+        (lambda: periodicity("wrap", samples(2), samples(2), [1]), r"direction of term 'wrap' .* length 2; got \(1,\)"),
+        (lambda: interface((1.0,)), "coefficients must have length 2; got length 1"),
+        (lambda: interface((1.0, np.nan)), r"coefficients must be finite; got coefficients\[1\] = nan"),
+    ],
+)
+def test_arguments_of_common_terms_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def interface(coefficients):
+    left, right = (Side(samples(3), AXES[:1], orders=1) for _ in range(2))
+    return flux_jump("interface", left, right, coefficients)
+
+
+@pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         ({"weight": -1.0}, ValueError, "weight must be finite and positive"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import numbers
+from refkan.arguments import as_vector, numbers, real
 from refkan.array_types import Array
 from refkan.losses.terms import Side, Term
 
@@ -23,6 +23,11 @@ def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, wei
         A function of points (n, P), or its values.
     weight : float
 
+    Raises
+    ------
+    ValueError, TypeError
+        For a target that is neither one number nor one a point, or not finite; without points; as `Term` and `Side`.
+
     Examples
     --------
     >>> import numpy as np
@@ -33,21 +38,32 @@ def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, wei
     side = Side(_some(name, points))
     if callable(target):
         return Term(name, (side,), lambda x, u: u - target(x), lambda x, u: (1.0,), weight)
-    values = np.broadcast_to(numbers("target", target), (side.points.shape[0],))
+    values, count = numbers("target", target), side.points.shape[0]
+    if values.shape not in ((), (count,)):
+        raise ValueError(f"target of term {name!r} must be a number or have shape ({count},); got {values.shape}")
+    values = np.broadcast_to(values, (count,))
     return Term(name, (side,), lambda x, u, data: u - data, lambda x, u, data: (1.0,), weight, data=values)
 
 
 def periodicity(name: str, left: Any, right: Any, direction: Any, weight: float = 1.0) -> Term:
-    """Return the term of equal values and equal derivatives along a direction at paired points, two components.
+    """Return the term of u = v and du/dd = dv/dd, u at points on the left, v at their partners on the right.
 
     Parameters
     ----------
     name : str
     left, right : array (N, P)
     direction : array (P,)
+        d, the same at all points.
     weight : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        For different numbers of points, none, or a direction of another length.
     """
-    first = np.atleast_2d(numbers("direction", direction))
+    first, P = np.atleast_2d(numbers("direction", direction)), np.shape(left)[-1:]
+    if first.shape != (1, *P):
+        raise ValueError(f"direction of term {name!r} must have length {', '.join(map(str, P))}; got {first.shape[1:]}")
     sides = Side(_some(name, left), first, orders=1), Side(_some(name, right), first, orders=1)
 
     def residual(x: Array, u: Array, u_d: Array, v: Array, v_d: Array) -> Array:
@@ -79,8 +95,13 @@ def flux_jump(
     coefficients : pair of float
         a and b.
     weight : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        For coefficients that are not two finite numbers, sides of other derivatives or numbers of points.
     """
-    a, b = coefficients
+    a, b = map(float, real("coefficients", as_vector("coefficients", coefficients, 2)))
     for side in (left, right):
         if side.seeds.orders != (1,):
             raise ValueError(f"the sides of an interface must have one direction of order 1; got {side.seeds.orders}")
