@@ -175,3 +175,20 @@ def test_learning_rates():
     assert Decaying(1.0, 1e-4, 4)(2) == pytest.approx(1e-2)
     assert Ramped(Decaying(1.0, 1e-4, 4), 0.0, 2)(1) == pytest.approx(0.05)
     assert Ramped(0.5, 0.0, 2)(2) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Cyclic(cycle=0), "cycle must be at least 1; got 0"),
+        (lambda: Cyclic(factor=0.0), "factor must be finite and positive; got 0.0"),
+        (lambda: Decaying(0.0, 1e-4, 4), "first must be finite and positive; got 0.0"),
+        (lambda: Decaying(1.0, -1e-4, 4), "last must be finite and positive; got -0.0001"),
+        (lambda: Decaying(1.0, 1e-4, -4), "steps must be at least 0; got -4"),
+        (lambda: Ramped(-0.5), "rate must be finite and positive; got -0.5"),
+        (lambda: Ramped(0.5, -1.0), "first must be finite and not negative; got -1.0"),
+    ],
+)
+def test_bad_learning_rates(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from refkan.arguments import check_count, check_positive
+from refkan.optimizers.options import check_non_negative
+
 
 @dataclass(frozen=True)
 class Cyclic:
@@ -30,6 +33,11 @@ class Cyclic:
     cycle: int = 100
     factor: float = 0.9995
 
+    def __post_init__(self) -> None:
+        for name in ("low", "high", "factor"):
+            check_positive(name, getattr(self, name))
+        check_count("cycle", self.cycle, 1)
+
     def __call__(self, step: int) -> float:
         """Return the rate of the step."""
         height = 1.0 - abs(2.0 * (step % self.cycle) / self.cycle - 1.0)
@@ -50,6 +58,11 @@ class Decaying:
     first: float
     last: float
     steps: int
+
+    def __post_init__(self) -> None:
+        check_positive("first", self.first)
+        check_positive("last", self.last)
+        check_count("steps", self.steps)
 
     def __call__(self, step: int) -> float:
         """Return the rate of the step."""
@@ -79,6 +92,12 @@ class Ramped:
     rate: float | Callable[[int], float]
     first: float = 1e-4
     steps: int = 10
+
+    def __post_init__(self) -> None:
+        if not callable(self.rate):
+            check_positive("rate", self.rate)
+        check_non_negative("first", self.first)
+        check_count("steps", self.steps)
 
     def __call__(self, step: int) -> float:
         """Return the rate of the step."""
