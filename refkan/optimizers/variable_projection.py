@@ -119,7 +119,10 @@ def variable_projection(
 
     projected = best_at(start.theta)
     if projected is None:
-        raise ValueError("theta must be a point where the last layer's basis values, and its best value, are finite")
+        raise ValueError(
+            "theta must be a point where the last layer's basis values, and its best value, are finite, and ridge must "
+            f"exceed the rounding of the matrix of these values; got ridge={ridge}"
+        )
     if b.size == 0:
         run.finish_step(projected)
         return Ending(True, "converged: the network is linear in all its parameters, and they are at their best")
