@@ -50,8 +50,7 @@ proportion to |u_x| from the second level on; the same on a fixed grid beside it
 weights 1e-2, 1 and 100, the best of 8 starts after one refinement by its loss on 49 x 49 points; 380 parameters on those
 points, and 700 with 97 x 97 points from the third level on. Allen-Cahn: [2, 5, 5, 1], sigmoid maps, points drawn anew, the best
 of 6 starts by its loss after one refinement on 1,024 points, then 4,096. Numbers of starts and points were chosen by
-losses and times of seed 100, which is not among those that are reported. A start is chosen by its loss alone. Losses
-are
+losses and times of seed 100, which is not among those that are reported. A start is chosen by its loss alone. Losses are
 on fixed points of the same numbers; errors are relative, in the 2-norm, on grids of their own. The quick sizes are small
 and far from what is asked: two seeds, 16 x 16, 17 x 17 and 500 points, at most 3 levels."""
 

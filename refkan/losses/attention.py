@@ -24,9 +24,14 @@ class Attention:
     rate : float
         mu, in (0, 1].
 
+    Raises
+    ------
+    ValueError, TypeError
+        For a number of points or a rate that is not positive, and a rate above 1.
+
     Notes
     -----
-    As in [S26] section 5.2; lambda starts at 1 and stays in (0, 1].
+    As in [S26] section 5.2; lambda starts at 1 and stays in [0, 1], above 0 for rates below 1.
 
     Examples
     --------

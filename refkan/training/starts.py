@@ -46,7 +46,7 @@ class StartsResult:
     chosen : int
         Its number.
     values : ndarray
-        Values of all starts when one was chosen; infinite for starts that failed.
+        Values of all starts when one was chosen.
     """
 
     result: MultilevelResult
