@@ -38,6 +38,13 @@ def test_rows_are_merged_by_size_in_the_order_of_the_ledger(tmp_path):
     assert r"**Quick: holds.** a\*b 1 (`f`, 1.25 s, 2026-01-02, commit 0123456789ab)" in page(quick, full)
 
 
+@pytest.mark.parametrize("status", ["holds", "holds as corrected", "refuted", "not reproduced"])
+def test_corrected_statements_are_given_where_they_hold(status):
+    (row,) = record(L1=status)["rows"]
+    kept = {"L1": row | {"corrected": "twice as much", "circumstances": {"commit": "0"}}}
+    assert ("As corrected: twice as much" in page(kept, {})) == status.startswith("holds")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -13,6 +13,8 @@ HEADER = "| id | source | claim | quick | full size |\n|---|---|---|---|---|\n"
 
 NONE = "-"
 
+HOLDS = ("holds", "holds as corrected")
+
 
 def counts(rows: Iterable[dict[str, Any]]) -> str:
     """Return how many rows came out how, the most frequent first."""
@@ -62,8 +64,9 @@ def _section(row: Row, quick: dict[str, Any] | None, full: dict[str, Any] | None
     for name, kept in (("Quick", quick), ("Full size", full)):
         if kept is not None:
             lines.append(f"**{name}: {kept['status']}.** {_text(kept['measured'])} ({_run(kept)})\n")
-    corrected = next((kept["corrected"] for kept in (full, quick) if kept and kept["corrected"]), "")
-    if corrected:
+    # A corrected statement that was not measured to hold is no correction.
+    held = [kept for kept in (full, quick) if kept and kept["status"] in HOLDS]
+    if corrected := next((kept["corrected"] for kept in held if kept["corrected"]), ""):
         lines.append(f"As corrected: {_text(corrected)}\n")
     return "\n".join(lines)
 
