@@ -92,6 +92,12 @@ def save(path: str | os.PathLike[str], net: Network, theta: Any, notes: Mapping[
 def load(path: str | os.PathLike[str]) -> tuple[Network, FloatArray]:
     """Read a network and its parameters from a file of `save`.
 
+    Returns
+    -------
+    net : Network
+        Bound to its data.
+    theta : array (n_params,)
+
     Raises
     ------
     OSError

@@ -51,6 +51,10 @@ def test_tangents_and_cotangents_of_wrong_shape(layer):
         check(call, ValueError, message)
 
 
+def test_silu_edges_need_a_spline_layer():
+    check(lambda: rk.SiluLayer(LAYERS["relu"]), TypeError, "spline must be a SplineLayer; got ReluLayer")
+
+
 def test_single_precision_and_lists_are_widened(layer):
     theta, x = random_parameters(layer).astype(np.float32), np.full((2, 3), 0.5, np.float32)
     at, wide = layer.linearize(theta, x.tolist()), layer.linearize(theta.astype(float), x.astype(float))

@@ -25,6 +25,23 @@ class DenseLayer(Layer):
     activation : {"relu", "relu3", "tanh", "silu", "identity"}
     bias : bool
         Whether the layer has biases; the papers' output layers have none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For counts that are not positive integers and an unknown activation.
+
+    Notes
+    -----
+    The layers of the multilayer perceptrons that [S26] compares with. Blocks: weights (Q, P) and, with bias, bias (Q,).
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.DenseLayer(2, 1, activation="relu")
+    >>> layer.linearize(np.array([1.0, 2.0, -4.0]), np.array([[3.0, 1.0], [1.0, 1.0]])).value
+    array([[1.],
+           [0.]])
     """
 
     n_inputs: int

@@ -30,6 +30,21 @@ class ReluLayer(EdgeLayer):
         As for `EdgeLayer`; knots strictly increasing.
     scaled : bool
         Whether x - t_j is divided by the mean spacing h = (b-a)/n of its input.
+
+    Raises
+    ------
+    KnotError
+        For knots that repeat: they have no ReLU powers.
+    ValueError, TypeError
+        As for `EdgeLayer`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.ReluLayer((rk.SplineSpace.uniform(order=2, intervals=2),), n_outputs=1)  # knots -0.5, 0, 0.5, 1, 1.5
+    >>> layer.linearize(np.array([0.0, 1.0, -3.0]), np.array([[0.25], [1.0]])).value
+    array([[ 0.25],
+           [-0.5 ]])
     """
 
     scaled: bool = False

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from refkan.arguments import check_type
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer, Linearization
@@ -26,9 +27,24 @@ class SiluLayer(Layer):
     ----------
     spline : SplineLayer
         The spline part; its blocks come first, then w_b (Q, P) and w_s (Q, P).
+
+    Raises
+    ------
+    TypeError
+        If `spline` is no SplineLayer.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.SiluLayer(rk.SplineLayer((rk.SplineSpace.uniform(order=2, intervals=2),), n_outputs=1))
+    >>> layer.linearize(np.array([0.0, 1.0, 4.0, 0.0, 2.0]), np.array([[0.25]])).value  # w_b = 0, w_s = 2
+    array([[1.]])
     """
 
     spline: SplineLayer
+
+    def __post_init__(self) -> None:
+        check_type("spline", self.spline, SplineLayer)
 
     @property
     def n_inputs(self) -> int:  # type: ignore[override]

@@ -35,6 +35,11 @@ class Side:
         where an input map is curved. A callable makes them from the points, so that these can be redrawn.
     orders : int or sequence of int
         The highest derivative along each direction, 1 or 2.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Without points, for entries that are not finite real numbers, and for seeds or orders that do not fit.
     """
 
     points: FloatArray
