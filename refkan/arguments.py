@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Iterable
 from typing import Any
@@ -31,6 +32,21 @@ def check_count(name: str, value: object, minimum: int = 0, maximum: int | None 
         bound = f"at least {minimum}" if count < minimum else f"at most {maximum}"
         raise ValueError(f"{name} must be {bound}; got {count}")
     return count
+
+
+def check_function(name: str, function: object, count: int, *keywords: str) -> None:
+    """Refuse what cannot be called with `count` arguments and the keywords; compiled functions may not tell."""
+    if not callable(function):
+        raise TypeError(f"{name} must be a function; got {function!r}")
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):
+        return
+    try:
+        signature.bind(*[None] * count, **dict.fromkeys(keywords))
+    except TypeError:
+        wanted = f"{count} arguments" + "".join(f" and the keyword {keyword!r}" for keyword in keywords)
+        raise TypeError(f"{name} must take {wanted}; it takes {signature}") from None
 
 
 def check_positive(name: str, value: object) -> float:

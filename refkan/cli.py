@@ -9,13 +9,19 @@ from collections.abc import Sequence
 
 import refkan
 from refkan.commands import add_info, add_spectrum, add_train_parser
+from refkan.commands.threads import restart_with_threads
 from refkan.conformance.command import add_parsers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with the given arguments (by default those of the process) and return its exit code."""
+    """Run the command with the given arguments (by default those of the process) and return its exit code.
+
+    The threads of a process are settled before this is called from it: `--threads` counts for the command alone.
+    """
     parser = build_parser()
     chosen = parser.parse_args(arguments)
+    if arguments is None and hasattr(chosen, "threads"):
+        restart_with_threads(chosen.threads)
     if chosen.run is None:
         parser.print_help()
         return 0

@@ -59,6 +59,32 @@ def test_wrong_residuals_are_refused(residual, message):
         problem.value_and_gradient(theta)
 
 
+@pytest.mark.parametrize("came", [None, "u_xx"])
+def test_residuals_that_are_no_numbers_are_refused(came):
+    net, theta = network()
+    problem = Collocation(net, [replace(equation(samples(9)), residual=lambda *_: came)])
+    with pytest.raises(TypeError, match=f"residual of term 'equation' must be an array of numbers; got .*{came}"):
+        problem.value(theta)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"residual": 3.0}, "residual of term 'equation' must be a function; got 3.0"),
+        ({"residual": lambda x, u: u}, r"residual of term 'equation' must take 5 arguments; it takes \(x, u\)"),
+        ({"partials": lambda x, u, u_x: 1.0}, r"partials of term 'equation' must take 5 arguments; it takes"),
+        ({"data": np.ones(9)}, "residual of term 'equation' must take 5 arguments and the keyword 'data'; it takes"),
+    ],
+)
+def test_functions_of_other_arguments_are_refused_at_construction(change, message):
+    with pytest.raises(TypeError, match=message):
+        replace(equation(samples(9)), **change)
+
+
+def test_functions_that_do_not_tell_their_arguments_are_taken():
+    assert Term("value", Side(samples(9)), max, lambda x, u: (-1.0,)).residual is max
+
+
 def test_points_of_nan_are_named_beyond_the_first_chunk(monkeypatch):
     net, theta = network()
     monkeypatch.setattr(blocks, "BLOCK", 2)

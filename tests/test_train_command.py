@@ -14,6 +14,8 @@ from refkan.commands import add_train_parser, train
 from refkan.commands import progress as progress_module
 from refkan.commands.configuration import configuration
 from refkan.errors import ConvergenceError
+from refkan.hierarchy import Level
+from refkan.optimizers import State
 from refkan.training import Attended, Redrawn, setup_named, train_starts
 from refkan.training.pictures import shown_errors, to_png
 
@@ -39,9 +41,36 @@ def test_a_line_for_each_level(capsys):
     assert lines[0].startswith("burgers: u_t + u u_x = nu u_xx")
     assert lines[1].split() == ["parameters", "steps", "seconds", "loss", "rel.", "error"]
     assert [line.split()[:2] for line in lines[2:]] == [["30", "2"], ["42", "1"]]
-    assert "30 parameters: step 1" in err
+    assert "level 1 of 2, 30 parameters: step 1 of 2, loss " in err
+    assert f"level 2 of 2, 42 parameters: step 1 of 1, loss {float(lines[3].split()[3]):.3g}"[:-2] in err
+    assert err.splitlines()[-1].endswith(f"error {lines[3].split()[4]}")
     assert run("burgers", *TINY, "--quiet") == 0
     assert capsys.readouterr().err == ""
+
+
+def test_progress_tells_starts_levels_and_what_is_left(monkeypatch, capsys):
+    what = configuration(parse(*ONE, "--starts", "2"))
+    times = iter([100.0, 101.0, 103.0, 106.0, 108.0, 110.0])
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: next(times))
+    shown = progress_module.Progress(what)
+    net, theta = what.net.initialize(np.random.default_rng(0), what.setup.grid)
+    level = Level(0, net, None, None)
+    for step in (1, 2, 3):  # at 100, 101 (too soon) and 103 s; the last one is always shown
+        shown.step(level, State(step, theta, 0.25 / step, 1.0, 0.1, step, 0.0))
+    shown.start_done("start 0: value 0.08")
+    shown.step(Level(1, net.refine(), None, None), State(1, net.convert(theta, net.refine()), 0.5, 1.0, 0.1, 4, 0.0))
+    lines = capsys.readouterr().err.splitlines()
+    error = f"{what.setup.error(net, theta):.2e}"
+    assert lines == [
+        f"start 0, level 1 of 2, 7 parameters: step 1 of 3, loss 0.5, error {error}",
+        f"start 0, level 1 of 2, 7 parameters: step 3 of 3, loss 0.167, error {error}",
+        "start 0: value 0.08",
+        f"start 1, level 2 of 2, 11 parameters: step 1 of 2, loss 1, error {error}",
+    ]
+    long = progress_module.Progress(configuration(parse(*ONE[:-3], "--schedule", "9")))
+    for step in (1, 3):  # 108 and 110 s: two steps in two seconds, six to go
+        long.step(level, State(step, theta, 0.5, 1.0, 0.1, step, 0.0))
+    assert capsys.readouterr().err.endswith("about 6 s to go on this level\n")
 
 
 def test_files_say_what_was_printed(tmp_path, capsys):
@@ -194,10 +223,13 @@ def test_unknown_names_are_usage_errors(options, capsys):
 
 
 def test_order_3_is_allowed_with_one_warning(capsys):
-    with warnings.catch_warnings(record=True) as caught:
+    """Several levels and starts warn of the same thing."""
+    with warnings.catch_warnings():
         warnings.simplefilter("always")
-        assert run("burgers", *TINY, "--order", "3", "--quiet") == 0
-    assert len({str(warning.message) for warning in caught}) == 1
+        assert run("burgers", *TINY, "--order", "3", "--starts", "2", "--quiet") == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "refkan train: warning: the second derivative of splines of order 3 jumps at the knots"
+    ]
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, capsys, monkeypatch):
@@ -271,6 +303,6 @@ def test_progress_in_a_terminal_is_one_line_and_without_rich_plain(monkeypatch, 
 
     monkeypatch.setattr(progress_module.sys, "stderr", Terminal())
     monkeypatch.setattr(progress_module, "import_module", missing)
-    with progress_module.Progress() as shown:
+    with progress_module.Progress(configuration(parse(*ONE))) as shown:
         shown.line("plain")
     assert Terminal.written == "plain\n"

@@ -47,6 +47,11 @@ class Configuration:
     seed: int
     starts: int
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of parameters, level by level."""
+        return tuple(self.net.n_params if k == 0 else self.net.refine(2**k).n_params for k in range(len(self.schedule)))
+
 
 def configuration(chosen: argparse.Namespace) -> Configuration:
     """Return what was asked for.

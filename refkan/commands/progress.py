@@ -7,26 +7,33 @@ import time
 from importlib import import_module
 from typing import Any, Self
 
+from refkan.commands.configuration import Configuration
 from refkan.hierarchy import Level
 from refkan.optimizers import State
 
 PAUSE = 2.0
-"""Seconds between plain lines."""
+"""Seconds between plain lines, and between evaluations of the true error."""
 
 
 class Progress:
-    """Told every step, shows some of them.
+    """Told every step, shows some of them: level, step, loss, true error, and how long the level will take.
 
     Parameters
     ----------
+    what : Configuration
     quiet : bool
         Whether to show nothing.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, what: Configuration, quiet: bool = False) -> None:
+        self._what = what
+        self._sizes = what.sizes
         self._quiet = quiet
         self._status: Any = None
-        self._last = -PAUSE
+        self._starts_done = 0
+        self._first = 0.0
+        self._evaluated = -PAUSE
+        self._error = ""
 
     def __enter__(self) -> Self:
         if not self._quiet and sys.stderr.isatty():
@@ -43,13 +50,33 @@ class Progress:
             self._status.stop()
 
     def step(self, level: Level, state: State) -> None:
-        """Show a step of a level, in place of the last one or, as a plain line, every two seconds."""
-        text = f"{level.network.n_params} parameters: step {state.step}, loss {2 * state.value:.3g}"
-        if self._status is not None:
-            self._status.update(text)
-        elif (now := time.monotonic()) - self._last >= PAUSE:
-            self._last = now
+        """Show a step of a level, in place of the last one or, as a plain line, every two seconds and at the end."""
+        now = time.monotonic()
+        if state.step == 1:  # the time of the first step says little: kernels may be compiled in it
+            self._first = now
+        number = self._sizes.index(level.network.n_params)
+        steps = self._what.schedule[number]
+        due = now - self._evaluated >= PAUSE or state.step == steps
+        if self._quiet or not (due or self._status):
+            return
+        if due:
+            self._evaluated = now
+            self._error = f"{self._what.setup.error(level.network, state.theta):.2e}"
+        left = (now - self._first) / max(state.step - 1, 1) * (steps - state.step)
+        start = f"start {self._starts_done}, " if self._starts_done < self._what.starts > 1 else ""
+        text = (
+            f"{start}level {number + 1} of {len(self._sizes)}, {self._sizes[number]} parameters: "
+            f"step {state.step} of {steps}, loss {2 * state.value:.3g}, error {self._error}"
+        ) + (f", about {left:.0f} s to go on this level" if 1 < state.step < steps else "")
+        if self._status is None:
             self.line(text)
+        else:
+            self._status.update(text)
+
+    def start_done(self, text: str) -> None:
+        """Show what came of a start."""
+        self._starts_done += 1
+        self.line(text)
 
     def line(self, text: str) -> None:
         """Show a line that stays."""

@@ -13,14 +13,13 @@ from pathlib import Path
 
 from refkan.checkpoints import require_writable, write_atomically
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
+from refkan.commands.threads import THREAD_VARIABLES
 from refkan.conditioning import Study, grid, study, to_json, to_png
 from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
 from refkan.conditioning.driver import WHICH
 from refkan.extras import needed
 from refkan.node_maps import NODE_MAPS
 from refkan.problems import regression_target
-
-THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

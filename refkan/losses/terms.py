@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, check_count, check_positive, check_type, real
+from refkan.arguments import as_array, check_count, check_function, check_positive, check_type, real
 from refkan.array_types import Array, FloatArray
 from refkan.checks import jacobian_check
 from refkan.jets import Seeds
@@ -115,7 +115,8 @@ class Term:
     Raises
     ------
     ValueError, TypeError
-        On sides with different numbers of points, and data or attention for another number of points.
+        On sides with different numbers of points, data or attention for another number of points, and functions that
+        cannot be called with the points, the quantities of all sides and, where there are data, ``data``.
     """
 
     name: str
@@ -149,6 +150,9 @@ class Term:
                     f"got shape {data.shape}"
                 )
             object.__setattr__(self, "data", data)
+        count, keywords = 1 + sum(side.seeds.channels.count for side in sides), () if self.data is None else ("data",)
+        for what in ("residual", "partials"):  # of x and all quantities
+            check_function(f"{what} of term {self.name!r}", getattr(self, what), count, *keywords)
         if self.attention is not None and self.attention.n_points != self.n_points:
             raise ValueError(
                 f"attention of term {self.name!r} must be for {self.n_points} points; got {self.attention.n_points}"
@@ -199,8 +203,11 @@ class Term:
         """
         x = self.sides[0].points[rows]
         with np.errstate(all="ignore"):
-            r = np.asarray(self.residual(x, *quantities, **self._keywords(rows)))
+            given = self.residual(x, *quantities, **self._keywords(rows))
+            r = np.asarray(given)
         n, R = x.shape[0], self.components
+        if r.dtype.kind not in "biufc":
+            raise TypeError(f"the residual of term {self.name!r} must be an array of numbers; got {given!r:.80}")
         if r.shape != (n, R) and not (R == 1 and r.shape == (n,)):
             expected = f"({n},)" if R == 1 else f"({n}, {R})"
             raise ValueError(
