@@ -122,6 +122,15 @@ def test_an_interruption_without_a_folder(monkeypatch, capsys):
     assert capsys.readouterr().err == "refkan train: interrupted\n"
 
 
+def test_an_interruption_before_the_training(monkeypatch, capsys):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("refkan.training.allen_cahn_setup.allen_cahn_reference", interrupt)
+    assert run("allen-cahn", *TINY) == 130
+    assert capsys.readouterr().err == "refkan train: interrupted\n"
+
+
 def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(*ONE, "--quiet") == 0
@@ -236,6 +245,9 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, ca
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(train, "train_starts", lambda *arguments, **options: pytest.fail("trained"))
     assert run(*ONE, "--output", str(tmp_path / "file" / "below")) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("refkan train: --output: folder must be writable (")
+    assert err.endswith(f"); got {str(tmp_path / 'file' / 'below')!r}\n")
 
 
 def test_references_that_do_not_converge_and_failing_trainings_have_code_1(capsys, monkeypatch):

@@ -70,7 +70,11 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
 def run_train(chosen: argparse.Namespace) -> int:
     """Train, print a line for each level, and write the files; progress goes to the standard error stream."""
     with _plain_warnings():
-        return _run(chosen)
+        try:
+            return _run(chosen)
+        except KeyboardInterrupt:
+            kept = "" if chosen.output is None else f"; finished levels are kept in {chosen.output / 'levels'}"
+            return _refuse(f"interrupted{kept}", INTERRUPTED)
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -79,7 +83,9 @@ def _run(chosen: argparse.Namespace) -> int:
         if chosen.output is not None:
             require_writable(chosen.output)
         _ = what.setup.exact  # a reference that does not converge ends the command before any training
-    except (ValueError, TypeError, OSError) as error:
+    except OSError as error:
+        return _refuse(f"--output: {error.strerror}; got {error.filename!r}", USAGE)
+    except (ValueError, TypeError) as error:
         return _refuse(error, USAGE)
     except RuntimeError as error:
         return _refuse(error, FAILED)
@@ -89,9 +95,6 @@ def _run(chosen: argparse.Namespace) -> int:
         return _refuse(error, USAGE)
     except (RuntimeError, OSError) as error:
         return _refuse(error, FAILED)
-    except KeyboardInterrupt:
-        kept = "" if chosen.output is None else f"; finished levels are kept in {chosen.output / 'levels'}"
-        return _refuse(f"interrupted{kept}", INTERRUPTED)
     found = record(what.setup, trained)
     print(found.table)
     if chosen.output is not None:
