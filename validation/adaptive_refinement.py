@@ -2,8 +2,8 @@ r"""A1, the third experiment: error-driven refinement against uniform refinement
 
 Targets of one variable, one layer: orders 2 and 3 (full: 4 too); the best coefficients are found exactly after every
 refinement, from 4 intervals to 32 (full: 16, 32, 64). Targets of two variables: [2, 5, 1], order 3, mean-std map, both
-layers refined from 2 intervals on, variable projection; the uniform arm has as many steps in all as the error-driven one
-used. Errors are root mean squares at fresh points, at equal parameters.
+layers refined from 2 intervals on, variable projection; the uniform arm has as many steps in all as the error-driven
+one used. Errors are root mean squares at fresh points, at equal parameters.
 
 Criterion, fixed before the run: for each target the median over its runs of the ratio of errors, uniform over
 error-driven (by the share of the residual), must be at least 2; the claim holds if that is so for 4 of 5 targets (that
@@ -190,7 +190,8 @@ def verdict(runs: Runs, size: Size) -> Verdict:
     )
 
 
-DETAILS = """One variable: orders {orders}, {budgets} intervals, {samples} equally spaced samples, errors at ten times as many;
+DETAILS = """\
+One variable: orders {orders}, {budgets} intervals, {samples} equally spaced samples, errors at ten times as many;
 the best coefficients after every refinement. Two variables: [2, 5, 1], order 3, {params} parameters, {plane} samples,
 {seeds} seeds, as many steps of variable projection in both arms. Marking by Doerfler's rule, half of the indicator;
 halved intervals, at most as many as the budget allows. Each refinement left the function as it was up to {change:.1g},

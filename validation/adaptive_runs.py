@@ -1,4 +1,4 @@
-"""Adaptive trainings on the targets of varying complexity: set-ups, errors at fresh points, and comparisons in pairs."""
+"""Adaptive trainings on targets of varying complexity: set-ups, errors at fresh points, and comparisons in pairs."""
 
 from __future__ import annotations
 

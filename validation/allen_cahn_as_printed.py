@@ -50,7 +50,8 @@ def corrected(epsilon: float = EPSILON) -> Equation:
     return Equation(epsilon, 5.0)
 
 
-DETAILS = """The equation is printed as u_t = -eps u_xx + 5 u^3 - 5 u, without a value of eps and without boundary values;
+DETAILS = """\
+The equation is printed as u_t = -eps u_xx + 5 u^3 - 5 u, without a value of eps and without boundary values;
 eps = 1e-4 and periodicity are ours. Fourier-Galerkin systems with modes up to K are integrated by DOP853; the cubic
 term is formed on a grid of 4K + 4 points, which is free of aliasing.
 
@@ -71,7 +72,8 @@ and the condition of a positive rate was added. Signs, tolerances and the factor
 The reaction as printed contradicts the text too, which calls 1 and -1 stable attractors and 0 an unstable fixed
 point: without diffusion a perturbation of 0 decays at rate 5, and one of 1 or -1 grows at rate 10 (rates of mode 0
 in the raw data). With both signs reversed, as this project takes the equation, the text is right and the problem is
-well-posed. The sign of the diffusion alone decides: with the reaction as printed and eps u_xx the rates stay below 10."""
+well-posed. The sign of the diffusion alone decides: \
+with the reaction as printed and eps u_xx the rates stay below 10."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
@@ -104,7 +106,8 @@ def verdict(cases: dict[str, dict[str, Any]], figures: tuple[Figure, ...] = ()) 
         f"rates of mode K = {MODES[0]} to {MODES[-1]}: within {rate_error(case):.0e} of eps pi^2 K^2 + 5 (3 u^2 - 1), "
         f"growing like K^{min(exponents(case)):.3f} to K^{max(exponents(case)):.3f} for eps = 1e-4, 1e-2, 1; time to "
         f"modulus {ESCAPE:g} from the paper's initial values: {escapes}. With both signs reversed: rates at most "
-        f"{max(item['measured'] for item in well_posed['rates']):.3g}, modulus at most {well_posed['largest']:.3f} to t = 1",
+        f"{max(item['measured'] for item in well_posed['rates']):.3g}, modulus at most {well_posed['largest']:.3f} to "
+        "t = 1",
         details=DETAILS,
         data=cases,
         figures=figures,
@@ -214,7 +217,7 @@ def measured_rate(equation: Equation, mode: int, state: float) -> float:
 
 
 def escape(equation: Equation, modes: int) -> tuple[float | None, float]:
-    """Time at which a system started from x^2 cos(pi x) passes modulus ESCAPE (None if not by t = 1), and its largest."""
+    """When a system started from x^2 cos(pi x) passes modulus ESCAPE (None if not by t = 1), and its largest."""
     points = 4 * modes + 4
 
     def distance(t: float, a: np.ndarray) -> float:
@@ -263,6 +266,7 @@ def draw(cases: dict[str, dict[str, Any]]) -> Figure:
     return Figure.from_matplotlib(
         canvas,
         "allen-cahn-as-printed",
-        "Left: growth rates of the highest mode of Galerkin systems, measured (dots) and predicted (lines). Right: time at "
-        "which the solution from the paper's initial values passes modulus 2; equations that do not appear stay below it.",
+        "Left: growth rates of the highest mode of Galerkin systems, measured (dots) and predicted (lines). Right: "
+        "time at which the solution from the paper's initial values passes modulus 2; equations that do not appear "
+        "stay below it.",
     )

@@ -22,14 +22,21 @@ T = np.linspace(0.0, 1.0, 65)
 
 SEEDS = {True: range(2), False: range(6)}
 
-SETUP = """Network [2, 5, 5, 1], cubic on 4, 8, 16 and 32 intervals of [-1, 1] in every input, sigmoid maps; 20,000 random points in
-minibatches of 1,000 (quick: 600, all in every step); 501 (quick: 101) initial points, periodicity of values and slopes at
-101 (quick: 26) times, all in every step; weights 0.1 (equation), 1, 1; residual-based attention on the equation, begun anew
+SETUP = """\
+Network [2, 5, 5, 1], cubic on 4, 8, 16 and 32 intervals of [-1, 1] in every input, sigmoid maps; \
+20,000 random points in
+minibatches of 1,000 (quick: 600, all in every step); \
+501 (quick: 101) initial points, periodicity of values and slopes at
+101 (quick: 26) times, all in every step; weights 0.1 (equation), 1, 1; \
+residual-based attention on the equation, begun anew
 on each level. Adam with rate 1e-2 after a rise from 1e-4 in ten steps, 2500 steps a level (quick: 150 steps on three
-levels); in the row "decaying rate" it falls to 1e-4 on each level. The MLP has tanh and takes all steps on its one level.
-Our own row, Levenberg-Marquardt: splines on the ranges of the variables, points drawn anew every ten steps, the start with
+levels); in the row "decaying rate" it falls to 1e-4 on each level. \
+The MLP has tanh and takes all steps on its one level.
+Our own row, Levenberg-Marquardt: \
+splines on the ranges of the variables, points drawn anew every ten steps, the start with
 the least loss after one refinement on 1,024 points (6 starts), then 4,096 points (quick: 2 starts, 500 points
-throughout). The quick size was cut once for its time (1,000 to 600 points) and is far below the paper's: weak evidence."""
+throughout). The quick size was cut once for its time (1,000 to 600 points) and is far below the paper's: \
+weak evidence."""
 
 
 def common(quick: bool) -> Setup:

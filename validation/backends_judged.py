@@ -42,6 +42,7 @@ PINNED = {"pykan": "0.2.8", "jaxkan": "0.3.7", "flashkan": "0.2.0", "inkan": "0.
 
 COMMIT = "7b6ce1c"
 
+
 @dataclass(frozen=True)
 class Trap:
     """A finding known beforehand: the adapter, the case that shows it, and the hint that must be given."""
@@ -68,14 +69,34 @@ TRAPS = (
     Trap("repeated knot: the basis is off", Pykan, f"{BASIS}/repeated/interior/values", NAN),
     Trap("repeated knot: input gradients are NaN", Pykan, f"{BASIS}/repeated/interior/input-gradients", NAN),
     Trap("grids are float32", Pykan, f"{BASIS}/uniform-fine/interior/values", F32),
-    Trap("refinement to a grid that is not nested", PykanDefaultDtype, "float64/refine/degree-3/6-to-9/off-samples/values", REFINED),
-    Trap("refinement with 20 samples", PykanDefaultDtype, "float64/refine/degree-3/6-to-24-from-20-samples/off-samples/values", REFINED),
+    Trap(
+        "refinement to a grid that is not nested",
+        PykanDefaultDtype,
+        "float64/refine/degree-3/6-to-9/off-samples/values",
+        REFINED,
+    ),
+    Trap(
+        "refinement with 20 samples",
+        PykanDefaultDtype,
+        "float64/refine/degree-3/6-to-24-from-20-samples/off-samples/values",
+        REFINED,
+    ),
     Trap("grid update", PykanDefaultDtype, "float64/update/degree-3/random-data/on-samples/values", UPDATED),
-    Trap("grid update: the scaler is applied twice", efficient_kan, "float64/update/degree-3/random-data/on-samples/values", "constant factor"),
+    Trap(
+        "grid update: the scaler is applied twice",
+        efficient_kan,
+        "float64/update/degree-3/random-data/on-samples/values",
+        "constant factor",
+    ),
     Trap("knots are off after .double()", efficient_kan, f"{BASIS}/uniform-fine/interior/values", F32),
     Trap("clamped knots: NaN", efficient_kan, f"{BASIS}/clamped/interior/values", NAN),
     Trap("the grid stays float32 under x64", Jaxkan, f"{BASIS}/uniform-fine/interior/values", F32),
-    Trap("discrete data: NaN after a grid update", Jaxkan, "float64/update/degree-3/discrete-data/on-samples/values", "NaN after update"),
+    Trap(
+        "discrete data: NaN after a grid update",
+        Jaxkan,
+        "float64/update/degree-3/discrete-data/on-samples/values",
+        "NaN after update",
+    ),
     Trap("update to twice the intervals", Jaxkan, "float64/refine/degree-3/6-to-12/off-samples/values", REFINED),
 )
 
@@ -118,7 +139,9 @@ def published(quick: bool, progress: Callable[[str], None], resume: Resume = run
         adapter = adapters[make]
         if not isinstance(adapter, str):
             progress(f"no alarm: {adapter.title}")
-            alarms += resume({"task": "B1, alarms", "backend": adapter.title, "quick": quick}, partial(alarms_of, make, quick))
+            alarms += resume(
+                {"task": "B1, alarms", "backend": adapter.title, "quick": quick}, partial(alarms_of, make, quick)
+            )
     pages = []
     for make in PAGES:
         adapter = adapters[make]

@@ -43,7 +43,9 @@ def trimmed(record: Mapping[str, Any]) -> dict[str, Any]:
         "versions": data["versions"],
         "status": row["status"],
         "measured": row["measured"],
-        "traps": [{key: trap[key] for key in ("backend", "what", "line", "hints", "call", "found")} for trap in data["traps"]],
+        "traps": [
+            {key: trap[key] for key in ("backend", "what", "line", "hints", "call", "found")} for trap in data["traps"]
+        ],
         "backends": data["backends"],
     }
 
@@ -52,19 +54,27 @@ def page(record: Mapping[str, Any]) -> str:
     """Return the page as Markdown."""
     out = [INTRODUCTION]
     out.append(f"Measured with {', '.join(record['versions'])}. {record['measured'].partition(';')[0]}.\n\n")
-    out.append("## Findings known beforehand\n\n| backend | finding | measured | hint | reproduced by |\n|---|---|---|---|---|\n")
+    out.append(
+        "## Findings known beforehand\n\n| backend | finding | measured | hint | reproduced by "
+        "|\n|---|---|---|---|---|\n"
+    )
     for trap in record["traps"]:
         cells = (trap["backend"], trap["what"], numbers(trap["line"]), trap["hints"], f"`{trap['call']}`")
         out.append(f"| {' | '.join(map(escaped, cells))} |\n")
     for backend in record["backends"]:
         out.append(f"\n## {backend['backend']}\n\n{backend['adapter']}\n\n")
-        out.append(f"Observed {'; '.join(backend['observations'])}. All its cases are judged by\n\n    {backend['call']}\n")
+        out.append(
+            f"Observed {'; '.join(backend['observations'])}. All its cases are judged by\n\n    {backend['call']}\n"
+        )
         if "counts" not in backend:
             continue
         told = ", ".join(f"{count} {status}" for status, count in backend["counts"].items())
         out.append(f"\nIn {' and '.join(backend['dtypes'])}: {told}.\n\n")
         if backend["kinds"]:
-            out.append("| finding | cases | first case, and what was measured | hint | reproduced by |\n|---|---|---|---|---|\n")
+            out.append(
+                "| finding | cases | first case, and what was measured | hint | reproduced by "
+                "|\n|---|---|---|---|---|\n"
+            )
         for kind in backend["kinds"]:
             cells = (kind["name"], str(kind["count"]), kind["line"], kind["hints"], f"`{kind['call']}`")
             out.append(f"| {' | '.join(map(escaped, cells))} |\n")

@@ -1,21 +1,21 @@
 r"""P1 (Proposition 1): optimisation of the coarse network is optimisation of the fine one on a subspace.
 
 The criterion has two parts. Over the rationals, in both bases, gradients g_c = P^T g_f and Gauss-Newton matrices
-H_c = P^T H_f P are equal exactly: that is the proposition. In float64, at trained coarse networks and their prolongations,
-they agree to 1e-12, relative to sums of absolute contributions: that is what an implementation can show.
+H_c = P^T H_f P are equal exactly: that is the proposition. In float64, at trained coarse networks and their
+prolongations, they agree to 1e-12, relative to sums of absolute contributions: that is what an implementation can show.
 
-The scale of the second part. A computed residual is off by some eps times E = |y| + sum |w_j phi_j|, the absolute terms of
-the last layer; a computed P^T J_f^T by some eps times K^T, K = |J_f| |P|. To first order both gradients are therefore off
-by at most some eps times K^T E / N, the Gauss-Newton matrices by K^T K / N. (The complete bound also carries the rounding
-of hidden activations, through the slopes of the second layer, and is larger.) It bounds single entries only where no
-basis function is near a zero of its own, which the rounding of an activation moves; hence the largest difference of a
-layer, or pair of layers, over the largest sum there.
+The scale of the second part. A computed residual is off by some eps times E = |y| + sum |w_j phi_j|, the absolute terms
+of the last layer; a computed P^T J_f^T by some eps times K^T, K = |J_f| |P|. To first order both gradients are
+therefore off by at most some eps times K^T E / N, the Gauss-Newton matrices by K^T K / N. (The complete bound also
+carries the rounding of hidden activations, through the slopes of the second layer, and is larger.) It bounds single
+entries only where no basis function is near a zero of its own, which the rounding of an activation moves; hence the
+largest difference of a layer, or pair of layers, over the largest sum there.
 
-The criterion was moved three times before this: from |J_c|^T |e| / N ("over results", still reported), which the ReLU bases
-do not meet, to the sums above. In the ReLU bases these are orders of magnitude larger than the results, as the residuals
-are small sums of large terms, and P has entries like 36 and -45: agreement there shows little beyond the rounding. That is
-why the part over the rationals was added, which decides for both bases alike; by how much the sums exceed the results is
-reported.
+The criterion was moved three times before this: from |J_c|^T |e| / N ("over results", still reported), which the ReLU
+bases do not meet, to the sums above. In the ReLU bases these are orders of magnitude larger than the results, as the
+residuals are small sums of large terms, and P has entries like 36 and -45: agreement there shows little beyond the
+rounding. That is why the part over the rationals was added, which decides for both bases alike; by how much the sums
+exceed the results is reported.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class Pair:
         at, R = self.P @ self.theta, restrict(self.P)
         g, g_fine = self.coarse.gradient(self.theta), self.fine.gradient(at)
         H, H_fine = self.coarse.gauss_newton(self.theta), self.fine.gauss_newton(at)
-        J, J_fine = (np.abs(problem.net.jacobian(v, problem.x)) for problem, v in ((self.coarse, self.theta), (self.fine, at)))
+        J, J_fine = (
+            np.abs(problem.net.jacobian(v, problem.x)) for problem, v in ((self.coarse, self.theta), (self.fine, at))
+        )
         last, layers, N = self.fine.net.slices[-1], self.coarse.net.slices, self.coarse.x.shape[0]
         e = np.abs(self.coarse.residual(self.theta)).ravel()
         terms = np.abs(self.fine.y).ravel() + J_fine[:, last] @ np.abs(at[last])
@@ -189,17 +191,18 @@ def verdict(results: list[dict[str, Any]], exact: list[dict[str, Any]]) -> Verdi
     return Verdict(
         "P1",
         judge(exactly(exact) and holds(results, "gradient") and holds(results, "Gauss-Newton")),
-        f"over the rationals {sum(case['gradient'] and case['Gauss-Newton'] for case in exact)} of {len(exact)} networks"
-        f" (both bases, r = 2 to 4, linear and polynomial tails, activations outside) have equal gradients and Gauss-Newton"
-        f" matrices. Float64: {len(results)} trained networks (both bases, SiLU edges, Chebyshev polynomials; every node map, linear and"
-        f" polynomial tails): P^T g_f against g_c to {worst['gradient']:.1e}, P^T H_f P against H_c to"
-        f" {worst['Gauss-Newton']:.1e}, relative to the sums of absolute contributions; to those of the coarse results alone:"
-        f" {over_results(False)}, in the ReLU bases {over_results(True)}."
-        f" {STEPS} steps of descent along range(P) on the fine level stay within"
-        f" {max(ways):.1e} of the prolonged coarse ones (spline edges)",
-        details="With F_c(u) = F_f(P u) for every u and x the chain rule gives J_c = J_f P: gradients are restricted by P^T, "
-        "Gauss-Newton matrices are Galerkin products, and a coarse step d is the fine step P d. The two layers are refined"
-        " by 2 and by 3. The largest sum of absolute contributions over the largest of |J_c|^T |e| / N, median: "
+        f"over the rationals {sum(case['gradient'] and case['Gauss-Newton'] for case in exact)} of {len(exact)}"
+        " networks (both bases, r = 2 to 4, linear and polynomial tails, activations outside) have equal gradients and"
+        f" Gauss-Newton matrices. Float64: {len(results)} trained networks (both bases, SiLU edges, Chebyshev"
+        f" polynomials; every node map, linear and polynomial tails): P^T g_f against g_c to {worst['gradient']:.1e},"
+        f" P^T H_f P against H_c to {worst['Gauss-Newton']:.1e}, relative to the sums of absolute contributions; to"
+        f" those of the coarse results alone: {over_results(False)}, in the ReLU bases {over_results(True)}. {STEPS}"
+        f" steps of descent along range(P) on the fine level stay within {max(ways):.1e} of the prolonged coarse ones"
+        " (spline edges)",
+        details="With F_c(u) = F_f(P u) for every u and x the chain rule gives J_c = J_f P: gradients are restricted "
+        "by P^T, Gauss-Newton matrices are Galerkin products, and a coarse step d is the fine step P d. The two "
+        "layers are refined by 2 and by 3. The largest sum of absolute contributions over the largest of |J_c|^T |e| "
+        "/ N, median: "
         + ", ".join(f"{value:.2g} for {name}" for name, value in excess.items())
         + ".",
         data={"cases": results, "over the rationals": exact},

@@ -1,7 +1,7 @@
 r"""Proposition 1 over the rationals: gradients and Gauss-Newton matrices of two levels, with every operation exact.
 
-A network [2, 2, 1] with affine node maps of rational constants, least squares on a few rational samples. Its Jacobian is
-written out from the papers' formulas (`refkan.definitions`): with z = alpha y + beta the inputs of the second layer,
+A network [2, 2, 1] with affine node maps of rational constants, least squares on a few rational samples. Its Jacobian
+is written out from the papers' formulas (`refkan.definitions`): with z = alpha y + beta the inputs of the second layer,
 dF/dw2[q,j] = phi_j(z_q), dF/dw1[q,p,i] = phi_i(x_p) alpha_q sum_j w2[q,j] phi_j'(z_q).
 """
 

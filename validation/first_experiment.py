@@ -1,13 +1,13 @@
 """X2: the first experiment. KAN against ReLU MLP and traditional KAN: loss against work on the regression target.
 
-The rotated target of [S26] section 5.1, networks [2, 5, 1] of quadratic splines on (4, 12) intervals, and MLPs with about
-half and about three times as many parameters; SciPy's L-BFGS-B. Quickly 600 samples, 100 evaluations, 8 seeds, affine
-node map; in full 3000 samples, 600 evaluations, 12 seeds, and the mean-std node map as well, which is shown and not
-judged.
+The rotated target of [S26] section 5.1, networks [2, 5, 1] of quadratic splines on (4, 12) intervals, and MLPs with
+about half and about three times as many parameters; SciPy's L-BFGS-B. Quickly 600 samples, 100 evaluations, 8 seeds,
+affine node map; in full 3000 samples, 600 evaluations, 12 seeds, and the mean-std node map as well, which is shown and
+not judged.
 
 Criterion, fixed before the run: after equal numbers of evaluations of value and gradient the spline KAN has the least
-median of the mean squared errors on the samples, and is lower than each of the others by a one-sided sign test over seeds
-with p < 0.01.
+median of the mean squared errors on the samples, and is lower than each of the others by a one-sided sign test over
+seeds with p < 0.01.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 r"""K1 ([A25]): free knots improve the accuracy further, at equal parameters and equal work.
 
 One variable: one layer, orders 2 and 3, every target of varying complexity; free knots trained from uniform ones by
-variable projection, against fixed uniform knots with as many parameters (interior knots that are free count), whose best
-coefficients are found exactly: more work would not change them. Networks: the rotated regression target of [S26],
+variable projection, against fixed uniform knots with as many parameters (interior knots that are free count), whose
+best coefficients are found exactly: more work would not change them. Networks: the rotated regression target of [S26],
 [2, 5, 1], order 3, mean-std map; tournaments of the same stages, starts and steps in both arms, the fixed knots of the
-outer layer being uniform and then cut where the residual is. Full: 225 parameters (1 and 19 free intervals against 1 and
-37), 32 starts, 20,000 samples, 20 seeds; quickly 125 parameters, 6 starts, 1000 samples, 4 seeds.
+outer layer being uniform and then cut where the residual is. Full: 225 parameters (1 and 19 free intervals against 1
+and 37), 32 starts, 20,000 samples, 20 seeds; quickly 125 parameters, 6 starts, 1000 samples, 4 seeds.
 
-Criterion, fixed before the run: pairs are (target, order, parameters), and seeds for the network. The claim holds if the
-median over pairs of the ratio of root mean square errors at fresh points, fixed over free, is at least 2 for one
+Criterion, fixed before the run: pairs are (target, order, parameters), and seeds for the network. The claim holds if
+the median over pairs of the ratio of root mean square errors at fresh points, fixed over free, is at least 2 for one
 variable and for the network, and a one-sided sign test over all pairs gives p < 0.01.
 
 The quick size was enlarged after a first one, with fewer pairs, came out refuted by its p value alone (0.025): too few
@@ -149,20 +149,20 @@ def verdict(line: Sequence[Mapping[str, Any]], plane: Sequence[Mapping[str, Any]
         "K1",
         judge(min(medians.values()) >= FACTOR and p < LEVEL),
         f"error of fixed over free knots at equal parameters, medians: one variable {medians['line']:.3g} "
-        f"({len(line)} pairs), rotated target {medians['plane']:.3g} ({len(plane)} seeds), p = {p:.2g}; rotated target, "
-        f"{n_params} parameters: median test MSE {quartiles[2]:.2g} with free knots in the outer layer, "
+        f"({len(line)} pairs), rotated target {medians['plane']:.3g} ({len(plane)} seeds), p = {p:.2g}; rotated "
+        f"target, {n_params} parameters: median test MSE {quartiles[2]:.2g} with free knots in the outer layer, "
         f"{np.median(mse['fixed']):.2g} with fixed ones",
         details=(
             "One variable, by target: "
             + ", ".join(f"{t} {v:.3g}" for t, v in by_target.items())
             + ". Rotated target, test MSE with free knots, least, quartiles and largest: "
             + ", ".join(f"{q:.2g}" for q in quartiles)
-            + f"; median without the worst test point of each seed {np.median(alone):.2g}: beyond its last kink the target "
-            "has a corner of the square in which hardly a sample lies. CPU time, all seeds: free "
-            f"{seconds['free']:.3g} s, fixed {seconds['fixed']:.3g} s, for the same starts and steps; the columns of the "
-            "knots make steps dearer. A prototype with 225 parameters had "
-            f"{PROTOTYPE:.2g}: with four intervals on the edges of the inner layer instead of one; the target turns by an "
-            "angle, for which linear edges do, so that the outer layer can have the parameters."
+            + f"; median without the worst test point of each seed {np.median(alone):.2g}: beyond its last kink the "
+            "target has a corner of the square in which hardly a sample lies. CPU time, all seeds: free "
+            f"{seconds['free']:.3g} s, fixed {seconds['fixed']:.3g} s, for the same starts and steps; the columns of "
+            f"the knots make steps dearer. A prototype with 225 parameters had {PROTOTYPE:.2g}: with four intervals on "
+            "the edges of the inner layer instead of one; the target turns by an angle, for which linear edges do, so "
+            "that the outer layer can have the parameters."
         ),
         data={
             "one variable": list(line),

@@ -1,9 +1,9 @@
 r"""W2: free knots against other adaptive grids: a table of error and time at equal parameters.
 
-One layer, order 3, targets of varying complexity in one variable, budgets of 11 and 19 (full: 35 and 67 too) coefficients'
-worth of parameters; interior knots that are free count as parameters. Grids: uniform; halved where the residual is, or
-where derivatives jump; breakpoints shared out by the r-th derivative; quantiles of the inputs (equal to uniform here);
-free knots from uniform ones, and the best of several random starts. All by variable projection.
+One layer, order 3, targets of varying complexity in one variable, budgets of 11 and 19 (full: 35 and 67 too)
+coefficients' worth of parameters; interior knots that are free count as parameters. Grids: uniform; halved where the
+residual is, or where derivatives jump; breakpoints shared out by the r-th derivative; quantiles of the inputs (equal to
+uniform here); free knots from uniform ones, and the best of several random starts. All by variable projection.
 
 Nothing is to pass or fail: the row holds if the table is complete, every grid at every budget with the parameters that
 it should have, so that the comparison is one. Which grids are on the Pareto front of error and time (medians over the

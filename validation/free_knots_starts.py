@@ -5,8 +5,8 @@ uniform points but for a floor). Fixed: the best coefficients on the random knot
 from the same random knots by variable projection. Errors are root mean squares at fresh points; those below 1e-10 count
 as 1e-10, since how close to rounding a start ends is not what the claims are about. A case is a target and an order.
 
-K2, criterion fixed before the run: the spread over starts, the quotient q90/q10 of the errors, is with free knots at most
-half of that with fixed ones; judged by the median over cases of the quotient of the two spreads.
+K2, criterion fixed before the run: the spread over starts, the quotient q90/q10 of the errors, is with free knots at
+most half of that with fixed ones; judged by the median over cases of the quotient of the two spreads.
 K4, likewise: poor starts lead to poor knots if the worst decile of the errors with free knots is at least 3 times their
 median; judged by the median of q90/q50 over cases.
 
@@ -151,10 +151,11 @@ def grids(cases: Sequence[Mapping[str, Any]]) -> Verdict:
         f"spread q90/q10 over random grids, medians over {len(cases)} cases: free {np.median(free):.3g}, fixed "
         f"{np.median(fixed):.3g}, quotient {value:.3g}",
         details=(
-            f"Spread with free knots: {named(cases, free)}. With fixed knots: {named(cases, fixed)}. Error of fixed over "
-            f"free knots on the same grids, medians: {named(cases, better)}. Training lowers the error from nearly every "
-            "grid, but not by the same factor: where the difficulty is at one place, most starts find it and some do not, "
-            "which widens the spread that a grid of fixed knots has when none of its knots is near that place."
+            f"Spread with free knots: {named(cases, free)}. With fixed knots: {named(cases, fixed)}. Error of fixed "
+            f"over free knots on the same grids, medians: {named(cases, better)}. Training lowers the error from "
+            "nearly every grid, but not by the same factor: where the difficulty is at one place, most starts find it "
+            "and some do not, which widens the spread that a grid of fixed knots has when none of its knots is near "
+            "that place."
         ),
         data={"cases": list(cases)},
         figures=(draw(cases),),

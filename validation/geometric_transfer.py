@@ -11,8 +11,8 @@ one-sided sign test over pairs with p < 0.01.
 The correction was first to be "cheaper than both, and more accurate than quantile refits". A trial run showed refits at
 quantiles no less accurate after training, since they also move knots to where activations are; it is now "cheaper than
 both, the function unchanged": the same sign tests for the time, and changes of at most 1e-14 where each refit has more.
-The correction was thus written after a result was seen; that insertion leaves the function unchanged is what it was built
-to do, so that only the time was open.
+The correction was thus written after a result was seen; that insertion leaves the function unchanged is what it was
+built to do, so that only the time was open.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def verdict(rows: Sequence[Row]) -> Verdict:
         judge(holds(rows, OURS, RIVALS), corrected),
         shown,
         corrected=(
-            "knot insertion is cheaper than either refit and leaves the function as it was; after training it is no more "
-            "accurate"
+            "knot insertion is cheaper than either refit and leaves the function as it was; after training it is no "
+            "more accurate"
             if corrected
             else ""
         ),
@@ -131,9 +131,9 @@ def verdict(rows: Sequence[Row]) -> Verdict:
             + f". Of the whole time a run takes, refits are {100 * share:.1f} %. Error of quantile refits over knot "
             "insertion by target: "
             + ", ".join(f"{target} {c['error ratio']:.3g}" for target, c in targets.items())
-            + ". A refit sees an edge where activations are: coefficients of intervals without any come out as those of "
-            "least norm, so that even the grid extension changes the function there. Activations outside the domain "
-            "are moved to its ends for the refit."
+            + ". A refit sees an edge where activations are: coefficients of intervals without any come out as those "
+            "of least norm, so that even the grid extension changes the function there. Activations outside the "
+            "domain are moved to its ends for the refit."
         ),
         data={
             "comparisons": found,

@@ -1,17 +1,18 @@
 r"""M2, M3: why sums over levels do not precondition one layer, in either basis (ours; theory of [S26] section 4.3).
 
-M2, ReLU basis. Where knots are inserted, every coarse power is a fine one: prolongation P_l is a matrix of zeros and ones
-with a single one in each column. An additive multilevel preconditioner sum_l P_l D_l P_l^T, D_l diagonal, is therefore
-diagonal: it scales, and no more. And no scaling helps. Criterion: the sum is exactly diagonal for random knots; the
-condition number of the Gram matrix scaled by its diagonal (Jacobi), and scaled by the sum over levels, grows with an
-exponent 2 r +- 0.3 in dim over the last doubling, n = 128 to 256, r = 1..4. By van der Sluis no diagonal scaling is better
-than Jacobi's by more than the factor dim.
+M2, ReLU basis. Where knots are inserted, every coarse power is a fine one: prolongation P_l is a matrix of zeros and
+ones with a single one in each column. An additive multilevel preconditioner sum_l P_l D_l P_l^T, D_l diagonal, is
+therefore diagonal: it scales, and no more. And no scaling helps. Criterion: the sum is exactly diagonal for random
+knots; the condition number of the Gram matrix scaled by its diagonal (Jacobi), and scaled by the sum over levels, grows
+with an exponent 2 r +- 0.3 in dim over the last doubling, n = 128 to 256, r = 1..4. By van der Sluis no diagonal
+scaling is better than Jacobi's by more than the factor dim.
 
-M3, spline basis. The Gram matrix is a mass matrix, well-conditioned once it is scaled by its diagonal; a sum over levels, as
-in the method of Bramble, Pasciak and Xu, counts smooth functions once for every level. Criterion: the Jacobi-scaled
-condition number at n = 256 is at most 1.1 times that at n = 16; that of the sum over levels is larger at every n with two
-levels or more, and grows at each refinement, r = 1..4. Control: for the matrix of the H1 inner product, for which such
-sums are made, Jacobi grows by at least 3 at the last doubling, the sum with weights by at most 1.2 (r = 2, 3, 4).
+M3, spline basis. The Gram matrix is a mass matrix, well-conditioned once it is scaled by its diagonal; a sum over
+levels, as in the method of Bramble, Pasciak and Xu, counts smooth functions once for every level. Criterion: the
+Jacobi-scaled condition number at n = 256 is at most 1.1 times that at n = 16; that of the sum over levels is larger at
+every n with two levels or more, and grows at each refinement, r = 1..4. Control: for the matrix of the H1 inner
+product, for which such sums are made, Jacobi grows by at least 3 at the last doubling, the sum with weights by at most
+1.2 (r = 2, 3, 4).
 """
 
 from __future__ import annotations
@@ -136,15 +137,16 @@ def relu_verdict(diagonal: list[bool], results: list[dict[str, Any]]) -> Verdict
     return Verdict(
         "M2",
         judge(all(diagonal) and grows(results, "Jacobi") and grows(results, "sum over levels")),
-        f"sums over levels have no entry off the diagonal for {sum(diagonal)} of {len(diagonal)} hierarchies of random knots."
-        f" Exponents of dim at n = {results[0]['intervals'][-1]}, r = 1..4: Jacobi-scaled {shown['Jacobi']}, scaled by the sum"
-        f" over levels {shown['sum over levels']} (unscaled {shown['plain']}); the sum changes the Jacobi-scaled condition number"
-        f" by factors {min(factors):.2g} to {max(factors):.2g}",
-        details="psi_c = I psi_f with zeros and ones where knots are inserted, exterior knots kept. Levels from n = 4, each by "
-        "the midpoints of the one before; the diagonal of a coarse Gram matrix is part of that of the fine one, the functions"
-        " being the same. Condition numbers are products of two largest singular values, each without cancellation. With re-"
-        "extended exterior knots a block of r - 1 polynomials remains beside the diagonal. By van der Sluis (1969) no diagonal"
-        " scaling is better than Jacobi's by more than the factor dim: at best n^(2r-1).",
+        f"sums over levels have no entry off the diagonal for {sum(diagonal)} of {len(diagonal)} hierarchies of random"
+        f" knots. Exponents of dim at n = {results[0]['intervals'][-1]}, r = 1..4: Jacobi-scaled {shown['Jacobi']},"
+        f" scaled by the sum over levels {shown['sum over levels']} (unscaled {shown['plain']}); the sum changes the"
+        f" Jacobi-scaled condition number by factors {min(factors):.2g} to {max(factors):.2g}",
+        details="psi_c = I psi_f with zeros and ones where knots are inserted, exterior knots kept. Levels from n = 4,"
+        " each by the midpoints of the one before; the diagonal of a coarse Gram matrix is part of that of the fine"
+        " one, the functions being the same. Condition numbers are products of two largest singular values, each"
+        " without cancellation. With re-extended exterior knots a block of r - 1 polynomials remains beside the"
+        " diagonal. By van der Sluis (1969) no diagonal scaling is better than Jacobi's by more than the factor dim:"
+        " at best n^(2r-1).",
         data={"diagonal": diagonal, "conditions": results},
         figures=(figure(results, ("Jacobi", "sum over levels"), "relu-multilevel-scaling", "ReLU Gram matrix"),),
         mutations={
@@ -217,12 +219,14 @@ def spline_verdict(results: list[dict[str, Any]], energy: list[dict[str, Any]]) 
     return Verdict(
         "M3",
         judge(holds and control),
-        f"Gram matrix of B-splines at n = {results[0]['intervals'][-1]}, r = 1..4: condition number {last(results, 'Jacobi')}"
-        f" Jacobi-scaled, {last(results, 'sum over levels')} by the sum over {len(results[0]['intervals'])} levels. Control, H1"
-        f" inner product, r = 2..4: {last(energy, 'Jacobi')} Jacobi-scaled, {last(energy, 'sum over levels')} by the sum",
-        details="sum_l P_l D_l^-1 P_l^T, levels n = 4, 8, ... The mass matrix measures all scales alike: its inverse needs the "
-        "finest level alone, and every further level adds to the smooth functions again, so that the largest eigenvalue grows with"
-        " the number of levels. In the H1 inner product smooth functions are small, and the sum makes up for that.",
+        f"Gram matrix of B-splines at n = {results[0]['intervals'][-1]}, r = 1..4: condition number"
+        f" {last(results, 'Jacobi')} Jacobi-scaled, {last(results, 'sum over levels')} by the sum over"
+        f" {len(results[0]['intervals'])} levels. Control, H1 inner product, r = 2..4: {last(energy, 'Jacobi')}"
+        f" Jacobi-scaled, {last(energy, 'sum over levels')} by the sum",
+        details="sum_l P_l D_l^-1 P_l^T, levels n = 4, 8, ... The mass matrix measures all scales alike: its inverse "
+        "needs the finest level alone, and every further level adds to the smooth functions again, so that the "
+        "largest eigenvalue grows with the number of levels. In the H1 inner product smooth functions are small, and "
+        "the sum makes up for that.",
         data={"mass": results, "H1": energy},
         figures=(figure(results, ("Jacobi", "sum over levels"), "spline-multilevel-sum", "Gram matrix of B-splines"),),
         mutations={

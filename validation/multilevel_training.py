@@ -12,9 +12,9 @@ against the best MLP, at equal nominal work and in the time that the multilevel 
 multilevel over coarse is below 2 from both starts. R4: from its start on, each refined level lowers the best value by
 a factor of 2 within a quarter of its steps, in 90 % of the runs.
 
-A first version of the full size had 3,550 cells, and was never run. This one has 1,015: the judged rows with 25 seeds for 1
-inner iteration and ten for 20, other optimisers and the second rotation with five. "In equal time" is processor time
-(see `refkan.hierarchy.Work`).
+A first version of the full size had 3,550 cells, and was never run. This one has 1,015: the judged rows with 25 seeds
+for 1 inner iteration and ten for 20, other optimisers and the second rotation with five. "In equal time" is processor
+time (see `refkan.hierarchy.Work`).
 """
 
 from __future__ import annotations
@@ -252,7 +252,8 @@ def multilevel_verdict(found: Found) -> Verdict:
     return Verdict(
         "R2",
         judge(holds, experiment=True),
-        f"median ratio to the multilevel run: {listed({s: {c.against: c for c in cells} for s, cells in judged.items()})}",
+        "median ratio to the multilevel run: "
+        f"{listed({s: {c.against: c for c in cells} for s, cells in judged.items()})}",
         details="Ratios of errors at fresh points at equal nominal work; of errors on the samples in equal time, where"
         f" the fine level gets up to {sum(FIDELITIES['multilevel'])} epochs.\n\nOther optimisers: "
         + listed({s: {c.against: c for c in cells} for s, cells in others.items()})

@@ -4,9 +4,10 @@ The criterion: over points on the samples and off them, many of them outside the
 1e-14 of its sum of absolute contributions (`contributions` below); for trained networks, whose hidden activations leave
 their domains.
 
-The first version of this file took the largest value in the place of the contributions. Under linear tails that is met as
-well; under polynomial tails not, for r = 3 to 5, by up to a factor of 100: far outside, basis functions are large and of
-both signs, and the networks' own values are wrong by as much before they are refined. Both measures are reported.
+The first version of this file took the largest value in the place of the contributions. Under linear tails that is met
+as well; under polynomial tails not, for r = 3 to 5, by up to a factor of 100: far outside, basis functions are large
+and of both signs, and the networks' own values are wrong by as much before they are refined. Both measures are
+reported.
 """
 
 from __future__ import annotations
@@ -120,7 +121,9 @@ def contributions(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> np.ndarr
         if k < len(frozen.node_maps):
             node_map = frozen.node_maps[k]
             slope = np.abs(node_map.slope(z))  # type: ignore[attr-defined]
-            total = 3 * slope * np.maximum(total, total.max(axis=0)) if net.node_maps[k].uses_statistics else slope * total
+            total = (
+                3 * slope * np.maximum(total, total.max(axis=0)) if net.node_maps[k].uses_statistics else slope * total
+            )
             z = node_map.value(z)  # type: ignore[attr-defined]
             total = total + np.abs(z)
     return total
@@ -150,10 +153,14 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     orders = (3,) if quick else (1, 2, 3, 4, 5)
     deep = [Case("spline", "mean-std", "linear", 3, (2, 4, 4, 1)), Case("spline", "affine", "linear", 3, (2, 4, 4, 1))]
     cases = {
-        outside: [Case(edge, node_map, outside, r) for r in orders for edge in ("spline", "silu") for node_map in NODE_MAPS]
+        outside: [
+            Case(edge, node_map, outside, r) for r in orders for edge in ("spline", "silu") for node_map in NODE_MAPS
+        ]
         for outside in ("linear", "polynomial", "natural")
     }
-    inserted = [Case(edge, node_map, "natural", 3, insertion=True) for edge in ("spline", "silu") for node_map in NODE_MAPS]
+    inserted = [
+        Case(edge, node_map, "natural", 3, insertion=True) for edge in ("spline", "silu") for node_map in NODE_MAPS
+    ]
     invariant = results([*cases["linear"], *cases["polynomial"], *deep])
     natural, by_insertion = results([case for case in cases["natural"] if case.order > 1]), results(inserted)
     degrees = (3,) if quick else (2, 3, 6)
@@ -179,14 +186,15 @@ def splines_verdict(
     return Verdict(
         "D1",
         judge(nested([*invariant, *natural, *by_insertion]), nested([*invariant, *by_insertion])),
-        f"linear and polynomial tails: {len(invariant)} trained networks, every node map, largest change on and off the samples"
-        f" {worst(invariant):.1e} of the sum of absolute contributions; of the largest value, {worst(linear, 1):.1e} under"
-        f" linear, {worst(polynomial, 1):.1e} under polynomial tails ({outside:.0%} of hidden activations outside, median)."
-        f" Natural tails: knots inserted, {worst(by_insertion):.1e}; uniformly refined, {worst(natural):.1e}, and the loss becomes"
-        f" {factors.min():.2g} to {factors.max():.2g} times what it was (median {np.median(factors):.2g}) where activations"
-        f" leave the domain on the samples ({len(leaving)} of {len(natural)} networks)",
-        corrected="refined KANs are properly nested under linear or polynomial tails, and under natural ones if the exterior "
-        "knots stay",
+        f"linear and polynomial tails: {len(invariant)} trained networks, every node map, largest change on and off the"
+        f" samples {worst(invariant):.1e} of the sum of absolute contributions; of the largest value,"
+        f" {worst(linear, 1):.1e} under linear, {worst(polynomial, 1):.1e} under polynomial tails ({outside:.0%} of"
+        f" hidden activations outside, median). Natural tails: knots inserted, {worst(by_insertion):.1e}; uniformly"
+        f" refined, {worst(natural):.1e}, and the loss becomes {factors.min():.2g} to {factors.max():.2g} times what it"
+        f" was (median {np.median(factors):.2g}) where activations leave the domain on the samples ({len(leaving)} of"
+        f" {len(natural)} networks)",
+        corrected="refined KANs are properly nested under linear or polynomial tails, and under natural ones if the "
+        "exterior knots stay",
         details=D1_DETAILS,
         data={"invariant tails": invariant, "natural, refined": natural, "natural, inserted": by_insertion},
         mutations={
@@ -198,8 +206,10 @@ def splines_verdict(
     )
 
 
-D1_DETAILS = """Networks [2, 5, 1] and [2, 4, 4, 1], trained by Levenberg-Marquardt so that hidden activations leave their domains, then
-every interval halved. Points: the samples, and 2,000 on the square extended by 0.3 on every side. Relative to the sum of
+D1_DETAILS = """\
+Networks [2, 5, 1] and [2, 4, 4, 1], trained by Levenberg-Marquardt so that hidden activations leave their domains, then
+every interval halved. Points: the samples, and 2,000 on the square extended by 0.3 on every side. \
+Relative to the sum of
 absolute contributions, carried through the layers: what rounding of either network may do is a few eps of it.
 
 Under "natural" tails, the basis functions' own values, what most KAN codes use, a function decays to zero towards its
@@ -254,8 +264,9 @@ def chebyshev_verdict(results: list[dict[str, Any]]) -> Verdict:
         f"{len(results)} trained networks of Chebyshev polynomials, every node map, linear and polynomial tails: degree"
         f" doubled, largest change on and off the samples {worst(results):.1e} of the sum of absolute contributions,"
         f" {worst(results, 1):.1e} of the largest value ({outside:.0%} of hidden activations outside, median)",
-        details="T_0, ..., T_d are among T_0, ..., T_2d: a nested basis whose prolongation appends zeros. Set-up and criterion"
-        " as for D1. A basis that is not nested, Bernstein's, and zeros at the wrong end serve as mutations.",
+        details="T_0, ..., T_d are among T_0, ..., T_2d: a nested basis whose prolongation appends zeros. Set-up and"
+        " criterion as for D1. A basis that is not nested, Bernstein's, and zeros at the wrong end serve as"
+        " mutations.",
         data={"cases": results},
         mutations={
             "Bernstein polynomials, zeros appended": bernstein(),

@@ -1,4 +1,4 @@
-"""Q5 and Q6: what training level by level attains, losses and true errors: Levenberg-Marquardt, and Adam for Burgers."""
+"""Q5, Q6: what training level by level attains, losses and true errors: Levenberg-Marquardt, and Adam for Burgers."""
 
 from __future__ import annotations
 
@@ -44,14 +44,20 @@ CAPTION = "Levenberg-Marquardt: error and loss after each level, medians (thick)
 TICKS = (200, 500, 1000, 2000)
 """Numbers of parameters written at the figure: those of the levels would lie on one another."""
 
-DETAILS = """Levenberg-Marquardt on all residuals, from the coarsest level to the finest, each start a random linear function with
+DETAILS = """\
+Levenberg-Marquardt on all residuals, from the coarsest level to the finest, each start a random linear function with
 noise on every edge. Burgers: [2, 8, 8, 1], sigmoid maps, 64 x 64 points, drawn anew every ten steps, half of them in
-proportion to |u_x| from the second level on; the same on a fixed grid beside it, which is not judged. Poisson: [3, 5, 1],
-weights 1e-2, 1 and 100, the best of 8 starts after one refinement by its loss on 49 x 49 points; 380 parameters on those
-points, and 700 with 97 x 97 points from the third level on. Allen-Cahn: [2, 5, 5, 1], sigmoid maps, points drawn anew, the best
+proportion to |u_x| from the second level on; the same on a fixed grid beside it, which is not judged. \
+Poisson: [3, 5, 1],
+weights 1e-2, 1 and 100, the best of 8 starts after one refinement by its loss on 49 x 49 points; \
+380 parameters on those
+points, and 700 with 97 x 97 points from the third level on. \
+Allen-Cahn: [2, 5, 5, 1], sigmoid maps, points drawn anew, the best
 of 6 starts by its loss after one refinement on 1,024 points, then 4,096. Numbers of starts and points were chosen by
-losses and times of seed 100, which is not among those that are reported. A start is chosen by its loss alone. Losses are
-on fixed points of the same numbers; errors are relative, in the 2-norm, on grids of their own. The quick sizes are small
+losses and times of seed 100, which is not among those that are reported. \
+A start is chosen by its loss alone. Losses are
+on fixed points of the same numbers; errors are relative, in the 2-norm, on grids of their own. \
+The quick sizes are small
 and far from what is asked: two seeds, 16 x 16, 17 x 17 and 500 points, at most 3 levels."""
 
 
@@ -76,7 +82,8 @@ def verdict(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Verdict:
     """Judge median errors at the end."""
     errors = {name: float(np.median([run["error"] for run in group])) for name, group in runs.items()}
     text = "; ".join(
-        f"{name} ({group[0]['levels'][-1]['parameters']} parameters, {len(group)} seeds): loss {spread(group, 'loss')}, error "
+        f"{name} ({group[0]['levels'][-1]['parameters']} parameters, {len(group)} seeds): loss "
+        f"{spread(group, 'loss')}, error "
         f"{spread(group, 'error')}" + (f", at most {TARGETS[name].error:g} asked" if name in TARGETS else "")
         for name, group in runs.items()
     )

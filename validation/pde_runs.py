@@ -67,7 +67,8 @@ def run_models(
     `problem` names models in what is kept: two claims that train one model on one problem share its runs.
     """
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
-    for number, seed in enumerate(seeds):  # every model once, then the next seed: an interrupted run has few seeds of all
+    # Every model once, then the next seed: an interrupted run has few seeds of all.
+    for number, seed in enumerate(seeds):
         for name, model in models.items():
             if model.seeds is not None and number >= model.seeds:
                 continue
@@ -120,7 +121,10 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
 
 def medians(runs: Sequence[Mapping[str, Any]], key: str) -> list[float]:
     """Median over seeds of a number of each level."""
-    return [float(np.median(values)) for values in zip(*([level[key] for level in run["levels"]] for run in runs), strict=True)]
+    return [
+        float(np.median(values))
+        for values in zip(*([level[key] for level in run["levels"]] for run in runs), strict=True)
+    ]
 
 
 def spread(runs: Sequence[Mapping[str, Any]], key: str) -> str:

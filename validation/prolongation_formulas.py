@@ -85,7 +85,9 @@ def inclusion_verdict(pairs: list[Pair]) -> Verdict:
     reverse = [contains(order, fine, coarse) for order, coarse, fine in pairs]
 
     def altered(change: Callable[[int, list[Fraction], list[Fraction]], Vector]) -> Status:
-        return judge(any(contains(r, change(r, coarse, fine), coarse) for r, coarse, fine in pairs if len(coarse) > 2 * r))
+        return judge(
+            any(contains(r, change(r, coarse, fine), coarse) for r, coarse, fine in pairs if len(coarse) > 2 * r)
+        )
 
     return Verdict(
         "E24",
@@ -93,8 +95,8 @@ def inclusion_verdict(pairs: list[Pair]) -> Verdict:
         f"{len(pairs)} nested pairs, r = 1..6: S_r(T') lies in S_r(T) in {sum(printed)} of them, S_r(T) in S_r(T') in"
         f" {sum(reverse)}",
         corrected="T in T' implies S_r(T) in S_r(T')",
-        details="Ranks over the rationals of all basis functions together against those of one space alone, sampled at r "
-        "points of every interval between the knots of both.",
+        details="Ranks over the rationals of all basis functions together against those of one space alone, sampled "
+        "at r points of every interval between the knots of both.",
         data={"pairs": len(pairs), "as printed": printed, "reversed": reverse},
         mutations={
             "a fine vector without one of the coarse breakpoints": altered(without_a_breakpoint),
@@ -256,9 +258,9 @@ def formula_verdict(pairs: list[Pair], errors: dict[str, list[float]]) -> Verdic
         judge(all(everywhere) and all(extended)),
         f"exact over the rationals for {sum(everywhere)} of {len(pairs)} pairs nested everywhere, r = 1..6; for uniform"
         f" refinement with re-extended knots, nested on [a, b] alone, an injection of zeros and ones is right in"
-        f" {sum(naive)} of {len(trap)} cases (of orders {right}), with polynomial rows in {sum(extended)}. In float64 at n ="
-        f" 128 entries are off by {', '.join(f'{lost[r]:.1e} (r = {r})' for r in lost)}, for r = 4 like n^{growth:.1f};"
-        f" by knot insertion by {kept:.1e} at most",
+        f" {sum(naive)} of {len(trap)} cases (of orders {right}), with polynomial rows in {sum(extended)}. In float64"
+        f" at n = 128 entries are off by {', '.join(f'{lost[r]:.1e} (r = {r})' for r in lost)}, for r = 4 like"
+        f" n^{growth:.1f}; by knot insertion by {kept:.1e} at most",
         details=P2_DETAILS,
         data={"pairs": len(pairs), "float64": errors, "zeros and ones on re-extended knots": naive},
         mutations={
@@ -280,7 +282,8 @@ def formula_verdict(pairs: list[Pair], errors: dict[str, list[float]]) -> Verdic
     )
 
 
-P2_DETAILS = """P is taken from blossoms, which know nothing of the ReLU basis. psi_coarse = I psi_fine holds with zeros and ones
+P2_DETAILS = """\
+P is taken from blossoms, which know nothing of the ReLU basis. psi_coarse = I psi_fine holds with zeros and ones
 where every coarse knot is a fine one, exterior knots included: insertion. Refined uniform knots are usually extended
 anew, a - h/2, a - h, ... in place of a - h, a - 2h, ...: a - (r-1) h is no fine knot, so that no row of zeros and ones
 gives its power. On [a, b] it is a polynomial, and Lagrange's interpolation in the first r fine knots gives its row:

@@ -22,11 +22,14 @@ RELU_GROWTH = 1.2
 SECTIONS = (0.5, 1.0)
 """Times at which solutions are drawn."""
 
-DETAILS = """ The residual of the equation is taken on 65 times and 256 places after each level, transformed in x, and its energy
+DETAILS = """\
+ The residual of the equation is taken on 65 times and 256 places after each level, transformed in x, and its energy
 averaged over the times; the half-energy bandwidth is the mode below which half of the energy is. Training removes low
-modes first, so that a wider band of removed modes shows as a larger bandwidth of what is left. The criterion asks for medians over
+modes first, so that a wider band of removed modes shows as a larger bandwidth of what is left. \
+The criterion asks for medians over
 seeds that grow at each level for splines, and by less than 1.2 from the first to the last level in the ReLU basis. The
-corrected claim takes splines trained by Levenberg-Marquardt. The quick size was cut once for its time (1,000 to 600 points)
+corrected claim takes splines trained by Levenberg-Marquardt. \
+The quick size was cut once for its time (1,000 to 600 points)
 and is far below the paper's: weak evidence."""
 
 
@@ -119,8 +122,8 @@ def draw_sections(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     return Figure.from_matplotlib(
         canvas,
         "residual-cross-sections",
-        "First seed, level by level: the solution at two times, and the energy of the residual by Fourier mode in x, mean "
-        "over t; dotted: half-energy bandwidth.",
+        "First seed, level by level: the solution at two times, and the energy of the residual by Fourier mode in x, "
+        "mean over t; dotted: half-energy bandwidth.",
     )
 
 

@@ -1,14 +1,15 @@
 r"""W3: discontinuities and sharp gradients: adaptive geometric refinement against refits, on each of four targets.
 
 The targets step, kink, tanh(50 x) and a moving front in two variables. Geometric: intervals halved by knot insertion
-where the residual is. Rivals, with doubled intervals refitted by least squares: quantiles of the inputs (the grid update
-of KAN codes) and uniform knots (their grid extension); breakpoints shared out by the r-th derivative are shown beside
-them. One variable: one layer, best coefficients after each refinement, a pair is (order, intervals). Front: [2, 5, 1],
-order 3, variable projection, a pair is a seed; the rivals have as many steps in all as the geometric arm used.
+where the residual is. Rivals, with doubled intervals refitted by least squares: quantiles of the inputs (the grid
+update of KAN codes) and uniform knots (their grid extension); breakpoints shared out by the r-th derivative are shown
+beside them. One variable: one layer, best coefficients after each refinement, a pair is (order, intervals). Front:
+[2, 5, 1], order 3, variable projection, a pair is a seed; the rivals have as many steps in all as the geometric arm
+used.
 
 Criterion, fixed before the run, "as A2 on each target": against both rivals, at equal parameters, the lower error at
-fresh points, and the rival's final error reached in less time than the rival took (refinements and trainings), each by a
-one-sided sign test over pairs with p < 0.01; on each target.
+fresh points, and the rival's final error reached in less time than the rival took (refinements and trainings), each by
+a one-sided sign test over pairs with p < 0.01; on each target.
 
 As corrected, the lower error alone, on each target of one variable. This correction was written after a trial run had
 shown that for one variable the refits are so cheap that a few of them take less time than the rounds of the geometric

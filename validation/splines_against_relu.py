@@ -11,8 +11,8 @@ points, ReLU over spline, is at least 10. Errors are fractions of the variance o
 best of the four in each pair (at four times the work), equal time, single targets, sign tests.
 
 The answer depends on the budget: with few samples and evaluations dense networks come nearer than with many. Each run
-therefore has two budgets. The larger one is judged; the verdict names both. (Trial runs gave less than 10 at 500 samples
-and 200 evaluations, 15 at 2000 and 600: the budgets of the full run are these.)
+therefore has two budgets. The larger one is judged; the verdict names both. (Trial runs gave less than 10 at 500
+samples and 200 evaluations, 15 at 2000 and 600: the budgets of the full run are these.)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """G1: geometric transfer is far cheaper than least squares at the data, and changes nothing ([S26] section 4.2).
 
-The criterion: with 20,000 samples a network [2, 5, 1] is transferred to intervals cut in two at least 100 times faster by
-knot insertion than by least squares, for every order and size tried, and no edge changes by more than 1e-14 of its largest
-value.
+The criterion: with 20,000 samples a network [2, 5, 1] is transferred to intervals cut in two at least 100 times faster
+by knot insertion than by least squares, for every order and size tried, and no edge changes by more than 1e-14 of its
+largest value.
 
 What is compared is one transfer of a whole network, as a training calls it, once. Knot insertion is the public call,
 `net.convert(theta, fine)`, with its checks and all weights. Least squares is what the grid extension of KAN codes does:
@@ -10,10 +10,10 @@ layer by layer and input by input a dense matrix of the fine basis at the sample
 edges that share an input being its right-hand sides. The forward pass that gives the activations is left out, and so is
 any report on the change. The fastest least squares that we know, banded normal equations, is reported beside it.
 
-Earlier versions compared a single edge: a single call of knot insertion right after some 20 milliseconds of least squares
-(refuted, on a busy machine: 82 to 608 times), then ten in a row (86 to 566 on a busy machine, at least 110 in a full
-run), which favours insertion by warm caches. Neither is what a training does. The present comparison was fixed before it
-was timed, with the same number.
+Earlier versions compared a single edge: a single call of knot insertion right after some 20 milliseconds of least
+squares (refuted, on a busy machine: 82 to 608 times), then ten in a row (86 to 566 on a busy machine, at least 110 in a
+full run), which favours insertion by warm caches. Neither is what a training does. The present comparison was fixed
+before it was timed, with the same number.
 """
 
 from __future__ import annotations
@@ -170,15 +170,15 @@ def verdict(results: list[dict[str, Any]], small: list[dict[str, Any]], few: flo
         "G1",
         judge(cheaper(ratios) and unchanged),
         f"one network [2, 5, 1], {results[0]['samples']} samples, r = 3 and 4, intervals (1, 3) to (20, 20) doubled:"
-        f" {min(ratios):.0f} to {max(ratios):.0f} times the processor time of knot insertion ({min(microseconds):.0f} to"
-        f" {max(microseconds):.0f} microseconds) by dense least squares, {min(banded):.0f} to {max(banded):.0f} times by"
-        f" banded normal equations; at 100 samples the dense ones take {min(fewer):.1f} to {max(fewer):.1f} times. Largest"
-        f" relative change of an edge {changes['knot insertion']:.1e} by insertion, {changes['least squares']:.1e} and"
-        f" {changes['banded normal equations']:.1e} by least squares; {few:.1e} by least squares at 12 samples for 23"
-        " coefficients",
-        details="Knot insertion includes its checks and the computation of all weights; least squares includes neither the"
-        " forward pass nor a report on the change. Rounds are interleaved, one transfer by each way; medians of ratios. Knot"
-        " insertion does not see the samples: the ratio grows with their number. By case: "
+        f" {min(ratios):.0f} to {max(ratios):.0f} times the processor time of knot insertion ({min(microseconds):.0f}"
+        f" to {max(microseconds):.0f} microseconds) by dense least squares, {min(banded):.0f} to {max(banded):.0f}"
+        f" times by banded normal equations; at 100 samples the dense ones take {min(fewer):.1f} to {max(fewer):.1f}"
+        f" times. Largest relative change of an edge {changes['knot insertion']:.1e} by insertion,"
+        f" {changes['least squares']:.1e} and {changes['banded normal equations']:.1e} by least squares; {few:.1e} by"
+        " least squares at 12 samples for 23 coefficients",
+        details="Knot insertion includes its checks and the computation of all weights; least squares includes neither"
+        " the forward pass nor a report on the change. Rounds are interleaved, one transfer by each way; medians of"
+        " ratios. Knot insertion does not see the samples: the ratio grows with their number. By case: "
         + "; ".join(
             f"r = {r['order']}, {tuple(r['intervals'])}: " + ", ".join(f"{n} {q:.0f}" for n, q in r["ratios"].items())
             for r in results
