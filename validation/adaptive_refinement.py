@@ -28,7 +28,7 @@ from refkan.adaptivity.indicators import residual_shares
 from refkan.adaptivity.marking import mark_layer
 from refkan.adaptivity.residual_points import squared_residuals
 from validation.adaptive_runs import LINE, PLANE, Setting, cached, final, refine
-from validation.log_axes import label_costs
+from validation.log_axes import Curve, draw_costs
 from validation.parts import Parts, Resume, resume_from, run_task
 from validation.verdicts import Figure, Verdict, judge
 
@@ -227,22 +227,22 @@ def knots_figure(runs: Runs) -> Figure:
 
 def pareto_figure(runs: Runs) -> Figure:
     """Error against parameters and against seconds, every round of the largest run of each target."""
-    drawing = Drawing(figsize=(3.1 * 6, 6))
-    panels = drawing.subplots(2, 6)
-    for column, target in zip(panels.T, (*LINE[:4], "front", "peak-2d"), strict=True):
+    curves = {}
+    for target in (*LINE[:4], "front", "peak-2d"):
         row = max(runs[target], key=lambda r: (r[OURS]["order"] == 3, r[OURS]["max_params"], -r[OURS]["seed"]))
-        for name in (OURS, "jumps", "uniform"):
-            if name in row:
-                style = {"color": COLOURS[name], "marker": "o", "ms": 3}
-                column[0].loglog(row[name]["n_params"], row[name]["error"], label=name, **style)
-                column[1].loglog(row[name]["seconds"], row[name]["error"], **style)
-        column[0].set(title=target, xlabel="parameters")
-        column[1].set(xlabel="seconds")
-        label_costs(*column)
-    panels[0, 0].legend(fontsize=7)
-    panels[0, 0].set_ylabel("error (rms)")
-    panels[1, 0].set_ylabel("error (rms)")
-    drawing.tight_layout()
+        curves[target] = [
+            Curve(
+                name,
+                row[name]["n_params"],
+                row[name]["seconds"],
+                row[name]["error"],
+                {"color": COLOURS[name], "marker": "o", "ms": 3},
+            )
+            for name in (OURS, "jumps", "uniform")
+            if name in row
+        ]
     return Figure.from_matplotlib(
-        drawing, "adaptive-pareto", "Error against parameters and against time, round by round; order 3, one run each."
+        draw_costs(curves, (3.1 * 6, 6)),
+        "adaptive-pareto",
+        "Error against parameters and against time, round by round; order 3, one run each.",
     )

@@ -25,7 +25,7 @@ import refkan as rk
 from refkan.adaptivity import sampled, with_random_knots
 from refkan.knots import uniform_breakpoints
 from validation.adaptive_runs import LINE, VP, Setting, final, refine, spaced
-from validation.log_axes import label_costs
+from validation.log_axes import Curve, draw_costs
 from validation.parts import Parts, resume_from
 from validation.verdicts import Figure, Verdict, judge
 
@@ -245,23 +245,15 @@ def knots(table: Sequence[Mapping[str, Any]], size: Size) -> Figure:
 
 def draw(table: Sequence[Mapping[str, Any]], size: Size) -> Figure:
     """Error against parameters, and against seconds, every grid."""
-    drawing = Drawing(figsize=(19, 6))
-    panels = drawing.subplots(2, len(TARGETS))
-    for column, target in zip(panels.T, TARGETS, strict=True):
+    curves: dict[str, list[Curve]] = {target: [] for target in TARGETS}
+    for target in TARGETS:
         for arm, colour in COLOURS.items():
             cells = [c for c in table if (c["target"], c["arm"]) == (target, arm)]
             # Quantiles of evenly spread inputs are uniform: one line lies on the other.
             style = {"color": colour, "marker": "o", "ms": 4, "ls": "--" if arm == "quantile" else "-"}
-            error = [max(c["error"], ROUNDING) for c in cells]
-            column[0].loglog([c["parameters"] for c in cells], error, label=arm, **style)
-            column[1].loglog([c["seconds"] for c in cells], error, **style)
-        column[0].set(title=target, xlabel="parameters")
-        column[1].set(xlabel="seconds")
-        label_costs(*column)
-    panels[0, 0].legend(fontsize=6)
-    panels[0, 0].set_ylabel("error (rms)")
-    panels[1, 0].set_ylabel("error (rms)")
-    drawing.tight_layout()
+            parameters, seconds = ([c[key] for c in cells] for key in ("parameters", "seconds"))
+            curves[target].append(Curve(arm, parameters, seconds, [max(c["error"], ROUNDING) for c in cells], style))
+    drawing = draw_costs(curves, (19, 6), legend=6)
     sizes = ", ".join(str(expected_parameters(n)) for n in size.intervals)
     caption = f"Error against parameters and against time for {sizes} parameters, order 3."
     return Figure.from_matplotlib(drawing, "free-knots-pareto", caption)

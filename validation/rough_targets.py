@@ -23,10 +23,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
 from validation.adaptive_runs import Setting, cached, final, seconds_to, sign_test, wins
-from validation.log_axes import label_costs
+from validation.log_axes import Curve, draw_costs
 from validation.parts import Parts, Resume, resume_from, run_task
 from validation.verdicts import Figure, Verdict, judge
 
@@ -167,22 +166,22 @@ def verdict(rows: Mapping[str, Sequence[Row]]) -> Verdict:
 
 def draw(rows: Mapping[str, Sequence[Row]]) -> Figure:
     """Error against parameters and against seconds, the last pair of each target."""
-    drawing = Drawing(figsize=(13, 6))
-    panels = drawing.subplots(2, 4)
-    for column, target in zip(panels.T, rows, strict=True):
-        row = rows[target][-1]
-        for arm, colour in zip(ARMS, ("C0", "C1", "C3", "C2"), strict=True):
-            # For one variable quantiles of evenly spread samples are uniform: one line lies on the other.
-            style = {"color": colour, "marker": "o", "ms": 3, "ls": "--" if arm == "extension" else "-"}
-            column[0].loglog(row[arm]["n_params"], row[arm]["error"], label=arm, **style)
-            column[1].loglog(row[arm]["seconds"], row[arm]["error"], **style)
-        column[0].set(title=target, xlabel="parameters")
-        column[1].set(xlabel="seconds")
-        label_costs(*column)
-    panels[0, 0].legend(fontsize=7)
-    panels[0, 0].set_ylabel("error (rms)")
-    panels[1, 0].set_ylabel("error (rms)")
-    drawing.tight_layout()
+    curves = {}
+    for target, pairs in rows.items():
+        last = pairs[-1]
+        # For one variable quantiles of evenly spread samples are uniform: one line lies on the other.
+        curves[target] = [
+            Curve(
+                arm,
+                last[arm]["n_params"],
+                last[arm]["seconds"],
+                last[arm]["error"],
+                {"color": colour, "marker": "o", "ms": 3, "ls": "--" if arm == "extension" else "-"},
+            )
+            for arm, colour in zip(ARMS, ("C0", "C1", "C3", "C2"), strict=True)
+        ]
     return Figure.from_matplotlib(
-        drawing, "rough-targets", "Error against parameters and time, round by round; last pair."
+        draw_costs(curves, (13, 6)),
+        "rough-targets",
+        "Error against parameters and time, round by round; last pair.",
     )
