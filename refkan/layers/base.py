@@ -206,3 +206,8 @@ class Layer(ABC):
                 raise ValueError(f"{name} must have shape {shape}; got {block.shape}")
             parts.append(block.ravel())
         return np.concatenate(parts)
+
+
+def flat(array: Array) -> Array:
+    """Join the last two axes."""
+    return array.reshape(array.shape[0], array.shape[1] * array.shape[2])

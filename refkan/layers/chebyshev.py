@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from refkan.arguments import check_choice, check_count
 from refkan.array_types import Array, FloatArray
 from refkan.knots import check_domain
-from refkan.layers.base import Layer, Linearization
+from refkan.layers.base import Layer, Linearization, flat
 from refkan.layers.chebyshev_jets import ChebyshevJet
 from refkan.layers.edges import NOISE, SLACK
 from refkan.layers.jets import Channels
@@ -202,12 +202,12 @@ class ChebyshevLinearization(Linearization):
     def __init__(self, layer: ChebyshevLayer, theta: Array, x: Array, rows: Array) -> None:
         self.layer, self.x, self.rows = layer, x, rows
         self.C = layer.unpack(theta)["coefficients"]
-        self.value = _flat(rows[0]) @ _flat(self.C).T
+        self.value = flat(rows[0]) @ flat(self.C).T
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """dC[q,p,k] = sum_s dy[s,q] T_k(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_k C[q,p,k] T_k'(x[s,p])."""
         dy = self._cotangent(dy)
-        dC = (dy.T @ _flat(self.rows[0])).reshape(self.C.shape)
+        dC = (dy.T @ flat(self.rows[0])).reshape(self.C.shape)
         return self.layer.pack(coefficients=dC), self.pullback_inputs(dy[:, None, :])[:, 0] if inputs else None
 
     def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
@@ -215,7 +215,7 @@ class ChebyshevLinearization(Linearization):
         dtheta, dx = self._tangents(dtheta, dx)
         dC = self.layer.unpack(dtheta)["coefficients"]
         moved = self.rows[1] * dx[:, :, None]
-        tangent: FloatArray = _flat(self.rows[0]) @ _flat(dC).T + _flat(moved) @ _flat(self.C).T
+        tangent: FloatArray = flat(self.rows[0]) @ flat(dC).T + flat(moved) @ flat(self.C).T
         return tangent
 
     def edge_derivatives(self, order: int) -> Array:
@@ -239,7 +239,7 @@ class ChebyshevLinearization(Linearization):
         """sum_s dy[s,q] T_k' dx[s,p] for C[q,p,k]; sum_q dy[s,q] sum_k (dC T_k' + C T_k'' dx) for x[s,p]."""
         (dtheta, dx), dy = self._tangents(dtheta, dx), self._cotangent(dy)
         dC = self.layer.unpack(dtheta)["coefficients"]
-        coefficients = (dy.T @ _flat(self.rows[1] * dx[:, :, None])).reshape(self.C.shape)
+        coefficients = (dy.T @ flat(self.rows[1] * dx[:, :, None])).reshape(self.C.shape)
         moving = np.einsum("sq,qpk,spk->sp", dy, dC, self.rows[1], optimize=True)
         bending = np.einsum("sq,sqp->sp", dy, self.edge_derivatives(2))
         return self.layer.pack(coefficients=coefficients), moving + bending * dx
@@ -256,8 +256,3 @@ class ChebyshevLinearization(Linearization):
             return np.einsum("sq,sqp->sp", du, bend)
 
         return LocalForm((features,), self.layer.n_outputs, None, self.edge_derivatives(1), curvatures)
-
-
-def _flat(array: Array) -> Array:
-    """Join the last two axes."""
-    return array.reshape(array.shape[0], array.shape[1] * array.shape[2])

@@ -10,7 +10,7 @@ import numpy as np
 from refkan import change_of_basis
 from refkan.array_types import Array, FloatArray
 from refkan.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
-from refkan.layers.base import Linearization
+from refkan.layers.base import Linearization, flat
 from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
 from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Features, LocalForm
@@ -119,12 +119,12 @@ class ReluLinearization(Linearization):
     def __init__(self, layer: ReluLayer, theta: Array, x: Array, knots: Array, rows: Array) -> None:
         self.layer, self.theta, self.x, self.knots, self.rows = layer, theta, x, knots, rows
         self.W = layer.unpack(theta)["coefficients"]
-        self.value = _flat(rows[0]) @ _flat(self.W).T
+        self.value = flat(rows[0]) @ flat(self.W).T
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """dW[q,p,j] = sum_s dy[s,q] psi_j(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_j W[q,p,j] psi_j'(x[s,p])."""
         dy = self._cotangent(dy)
-        blocks = {"coefficients": (dy.T @ _flat(self.rows[0])).reshape(self.W.shape)}
+        blocks = {"coefficients": (dy.T @ flat(self.rows[0])).reshape(self.W.shape)}
         if self.layer.free_knots:
             near = np.einsum("spj,spj->pj", self._knot_rows(), self._project(dy[:, None, :])[:, 0, :, self._moving])
             blocks["s"] = free_breakpoints_vjp(self.layer.unpack(self.theta)["s"], self.layer.domains, near)
@@ -153,7 +153,7 @@ class ReluLinearization(Linearization):
         if layer.free_knots:
             dt = free_breakpoints_jvp(layer.unpack(self.theta)["s"], layer.domains, blocks["s"])
             rows[:, :, self._moving] += self._knot_rows() * dt
-        return _flat(self.rows[0]) @ _flat(blocks["coefficients"]).T + _flat(rows) @ _flat(self.W).T
+        return flat(self.rows[0]) @ flat(blocks["coefficients"]).T + flat(rows) @ flat(self.W).T
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """dx[s, o, p] = sum_q G[s, o, q] sum_j W[q, p, j] psi_j'(x[s, p])."""
@@ -185,7 +185,7 @@ class ReluLinearization(Linearization):
         require_fixed_knots(self.layer)
         dW = self.layer.unpack(dtheta)["coefficients"]
         moved = self.rows[1] * dx[:, :, None]
-        coefficients = (dy.T @ _flat(moved)).reshape(self.W.shape)
+        coefficients = (dy.T @ flat(moved)).reshape(self.W.shape)
         moving = np.einsum("sq,qpj,spj->sp", dy, dW, self.rows[1], optimize=True)
         bending = np.einsum("sq,qpj,spj->sp", dy, self.W, self._curvature_rows, optimize=True)
         return self.layer.pack(coefficients=coefficients), moving + bending * dx
@@ -202,8 +202,3 @@ class ReluLinearization(Linearization):
             return np.einsum("sq,qpj,spj->sp", du, self.W, self._curvature_rows, optimize=True)
 
         return LocalForm((features,), self.layer.n_outputs, None, slopes, curvatures)
-
-
-def _flat(array: Array) -> Array:
-    """Join the last two axes."""
-    return array.reshape(array.shape[0], array.shape[1] * array.shape[2])

@@ -11,6 +11,7 @@ from refkan.arguments import check_type
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer, Linearization
+from refkan.layers.edge_factors import EdgeFactors
 from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Chart, Features, LocalForm
 from refkan.layers.silu_jets import SiluJet
@@ -139,7 +140,7 @@ class SiluLayer(Layer):
         return np.pad(rows, ((0, 0), (0, self.n_params - rows.shape[1])))
 
 
-class SiluLinearization(Linearization):
+class SiluLinearization(EdgeFactors, Linearization):
     """A SiLU-edge layer at (theta, x): the spline layer with coefficients w_s C, plus a dense one in silu(x)."""
 
     layer: SiluLayer
@@ -157,22 +158,15 @@ class SiluLinearization(Linearization):
         """Cotangents: dC = w_s d(w_s C), dw_s = sum_i C d(w_s C); dw_b[q,p] = sum_s dy[s,q] silu(x[s,p])."""
         dy = self._cotangent(dy)
         spline_cotangent, dx = self.spline.pullback(dy, inputs)
-        blocks = self.layer.spline.unpack(spline_cotangent)
-        product = blocks["coefficients"]
-        blocks["w_s"] = np.sum(self.c * product, axis=2)
-        blocks["coefficients"] = self.w_s[:, :, None] * product
-        blocks["w_b"] = dy.T @ self.branch
         if dx is not None:
             dx = dx + (dy @ self.w_b) * self.branch_slope
-        return self.layer.pack(**blocks), dx
+        return self.layer.pack(**self.product_cotangents(spline_cotangent), w_b=dy.T @ self.branch), dx
 
     def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
         """Tangent along d(w_s C) = dw_s C + w_s dC, dw_b and dx."""
         dtheta, dx = self._tangents(dtheta, dx)
         blocks = self.layer.unpack(dtheta)
-        product = blocks["w_s"][:, :, None] * self.c + self.w_s[:, :, None] * blocks["coefficients"]
-        spline = {name: blocks[name] for name in self.layer.spline.blocks} | {"coefficients": product}
-        dy = self.spline.pushforward(self.layer.spline.pack(**spline), dx)
+        dy = self.spline.pushforward(self.product_tangent(blocks), dx)
         return dy + self.branch @ blocks["w_b"].T + (self.branch_slope * dx) @ self.w_b.T
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
@@ -184,15 +178,11 @@ class SiluLinearization(Linearization):
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns of the spline blocks times w_s, then w_b and w_s."""
         G = self._cotangents(G)
-        layer = self.layer
-        edges = layer.n_outputs * layer.n_inputs
-        spline = out[:, :, : layer.spline.n_params]
-        self.spline.fill_jacobian(G, spline)
-        columns = spline[:, :, : self.c.size].reshape(*out.shape[:2], *self.c.shape)
-        w_b, w_s = out[:, :, -2 * edges : -edges], out[:, :, -edges:]
-        w_s[...] = np.einsum("soqpi,qpi->soqp", columns, self.c).reshape(w_s.shape)
+        edges = self.w_s.size
+        self.spline.fill_jacobian(G, out[:, :, : self.layer.spline.n_params])
+        self.spread_columns(out)
+        w_b = out[:, :, -2 * edges : -edges]
         w_b[...] = (G[:, :, :, None] * self.branch[:, None, None, :]).reshape(w_b.shape)
-        columns *= self.w_s[:, :, None]
 
     def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
         """w_s D' + dw_s D for C, sum_i (C D' + dC D) for w_s, sum_s dy[s,q] silu'(x) dx for w_b.
@@ -203,9 +193,8 @@ class SiluLinearization(Linearization):
         (dtheta, dx), dy = self._tangents(dtheta, dx), self._cotangent(dy)
         spline, blocks = self.layer.spline, self.layer.unpack(dtheta)
         dC, dw_b, dw_s = blocks["coefficients"], blocks["w_b"], blocks["w_s"]
-        product = dw_s[:, :, None] * self.c + self.w_s[:, :, None] * dC
         D = spline.unpack(self.spline.pullback(dy, inputs=False)[0])["coefficients"]
-        moved, inputs = self.spline.hessian_product(spline.pack(coefficients=product), dx, dy)
+        moved, inputs = self.spline.hessian_product(self.product_tangent(blocks), dx, dy)
         dD = spline.unpack(moved)["coefficients"]
         bend = ACTIVATIONS["silu"].curvature(self.x)
         result = self.layer.pack(

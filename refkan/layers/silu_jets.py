@@ -8,6 +8,7 @@ import numpy as np
 
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import ACTIVATIONS
+from refkan.layers.edge_factors import EdgeFactors
 from refkan.layers.jets import Channels, JetLinearization
 from refkan.layers.pointwise_jets import PointwiseJet
 from refkan.layers.spline_jets import SplineJet
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from refkan.layers.silu import SiluLayer
 
 
-class SiluJet(JetLinearization):
+class SiluJet(EdgeFactors, JetLinearization):
     """A layer of SiLU edges at (theta, z): a spline layer in the product w_s C, plus w_b times the jet of silu."""
 
     def __init__(self, layer: SiluLayer, theta: Array, z: Array, channels: Channels) -> None:
@@ -29,21 +30,15 @@ class SiluJet(JetLinearization):
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """dC = w_s D, dw_s = sum_i C D with D that of the product; dw_b[q,p] = sum_s sum_c dy[s,c,q] branch[s,c,p]."""
         cotangent, dz = self.spline.pullback(dy, inputs)
-        blocks = self.layer.spline.unpack(cotangent)
-        product = blocks["coefficients"]
-        blocks["w_s"] = np.sum(self.c * product, axis=2)
-        blocks["coefficients"] = self.w_s[:, :, None] * product
-        blocks["w_b"] = np.tensordot(dy, self.branch.value, axes=((0, 1), (0, 1)))
+        w_b = np.tensordot(dy, self.branch.value, axes=((0, 1), (0, 1)))
         if dz is not None:
             dz = dz + self.branch.pullback((dy @ self.w_b)[:, None])[:, 0]
-        return self.layer.pack(**blocks), dz
+        return self.layer.pack(**self.product_cotangents(cotangent), w_b=w_b), dz
 
     def pushforward(self, dtheta: FloatArray, dz: FloatArray) -> FloatArray:
         """Tangent along d(w_s C) = dw_s C + w_s dC, dw_b and dz."""
-        spline, blocks = self.layer.spline, self.layer.unpack(dtheta)
-        product = blocks["w_s"][:, :, None] * self.c + self.w_s[:, :, None] * blocks["coefficients"]
-        own = {name: blocks[name] for name in spline.blocks} | {"coefficients": product}
-        dy = self.spline.pushforward(spline.pack(**own), dz)
+        blocks = self.layer.unpack(dtheta)
+        dy = self.spline.pushforward(self.product_tangent(blocks), dz)
         moved: FloatArray = dy + self.branch.value @ blocks["w_b"].T + self.branch.pushforward(dz) @ self.w_b.T
         return moved
 
@@ -53,12 +48,8 @@ class SiluJet(JetLinearization):
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns of the spline blocks times w_s, then w_b and w_s."""
-        layer = self.layer
-        edges = layer.n_outputs * layer.n_inputs
-        spline = out[:, :, : layer.spline.n_params]
-        self.spline.fill_jacobian(G, spline)
-        columns = spline[:, :, : self.c.size].reshape(*out.shape[:2], *self.c.shape)
-        w_b, w_s = out[:, :, -2 * edges : -edges], out[:, :, -edges:]
-        w_s[...] = np.einsum("soqpi,qpi->soqp", columns, self.c).reshape(w_s.shape)
+        edges = self.w_s.size
+        self.spline.fill_jacobian(G, out[:, :, : self.layer.spline.n_params])
+        self.spread_columns(out)
+        w_b = out[:, :, -2 * edges : -edges]
         w_b[...] = np.matmul(np.swapaxes(G, 2, 3), self.branch.value[:, None]).reshape(w_b.shape)
-        columns *= self.w_s[:, :, None]
