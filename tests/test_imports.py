@@ -136,10 +136,19 @@ def test_the_oracle_uses_the_standard_library_alone():
     assert roots <= set(sys.stdlib_module_names)
 
 
+BEING_SPLIT = {"test_hierarchy.py", "test_kernels.py"}
+"""Tests that are still longer than others may be; a name goes when its file has become short."""
+
+
+def length(path):
+    return len(path.read_text().splitlines())
+
+
 def test_files_stay_short():
     """A file that passes about 300 lines is asking to be two."""
-    lengths = {str(p.relative_to(PACKAGE)): len(p.read_text().splitlines()) for p in files()}
-    assert not {name: n for name, n in lengths.items() if n > 350}
+    assert not {str(p.relative_to(PACKAGE)): length(p) for p in files() if length(p) > 350}
+    tests = sorted(Path(__file__).parent.glob("*.py"))
+    assert not {p.name: length(p) for p in tests if length(p) > 350 and p.name not in BEING_SPLIT}
 
 
 @pytest.mark.parametrize(
