@@ -126,9 +126,13 @@ def _by_pieces(space: SplineSpace, c: FloatArray, x: FloatArray, derivative: int
 
 
 def _are_equal(t: FloatArray) -> bool:
-    """Whether the intervals of breakpoints t are equal but for the rounding of t."""
-    equal = np.linspace(t[0], t[-1], t.size)
-    return bool(np.all(np.abs(t - equal) <= 2 * np.spacing(np.abs(t).max())))
+    """Whether the intervals of breakpoints t are equal but for the rounding of t, and long in comparison with it.
+
+    What `find_uniform_intervals` allows for rounding is then a fraction of an interval.
+    """
+    equal, spacing = np.linspace(t[0], t[-1], t.size), np.spacing(np.abs(t).max())
+    long = t[-1] - t[0] >= 64 * spacing * (t.size - 1)
+    return bool(long and np.all(np.abs(t - equal) <= 2 * spacing))
 
 
 def design_matrix(space: SplineSpace, x: Any, derivative: int = 0, outside: str = "error") -> sp.csr_array:

@@ -86,6 +86,15 @@ def test_many_points_give_what_few_give(outside, rng):
             assert np.all(np.abs(many - one) <= 2 * value_tolerance(5) * scale + TINY)
 
 
+@pytest.mark.parametrize("spacings", [2, 8, 32, 64, 128])
+def test_equal_intervals_of_a_few_spacings_of_numbers(spacings, rng):
+    n, far = 256, 2.0**40
+    S = rk.SplineSpace.uniform(4, n, (far, far + n * spacings * np.spacing(far)))
+    c, x = rng.standard_normal(S.dim), np.sort(rng.uniform(*S.domain, 10 * n))
+    few = [bsplines.evaluate(S, c, part) for part in np.array_split(x, 10)]  # too few for pieces
+    np.testing.assert_allclose(bsplines.evaluate(S, c, x), np.concatenate(few), rtol=0, atol=2 * value_tolerance(4))
+
+
 def test_a_point_that_is_not_finite_or_outside_is_found_among_many():
     S = space("random", 3)
     for position in (0, 200, 999):
