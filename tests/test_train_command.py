@@ -48,6 +48,16 @@ def test_a_line_for_each_level(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_the_start_that_went_on_is_named(tmp_path, capsys):
+    assert run(*ONE, "--starts", "2", "--output", str(tmp_path)) == 0
+    out, err = capsys.readouterr()
+    values = json.loads((tmp_path / "history.json").read_text())["values"]
+    assert out.startswith(f"start {int(np.argmin(values))} of 2, poisson-1d-peak: ")
+    assert [line for line in err.splitlines() if ": loss" in line] == [
+        f"start {k}: loss {2 * value:.3g}" for k, value in enumerate(values)
+    ]
+
+
 def test_progress_tells_starts_levels_and_what_is_left(monkeypatch, capsys):
     what = configuration(parse(*ONE, "--starts", "2"))
     times = iter([100.0, 101.0, 103.0, 106.0, 108.0, 110.0])
@@ -57,14 +67,14 @@ def test_progress_tells_starts_levels_and_what_is_left(monkeypatch, capsys):
     level = Level(0, net, None, None)
     for step in (1, 2, 3):  # at 100, 101 (too soon) and 103 s; the last one is always shown
         shown.step(level, State(step, theta, 0.25 / step, 1.0, 0.1, step, 0.0))
-    shown.start_done("start 0: value 0.08")
+    shown.start_done("start 0: loss 0.16")
     shown.step(Level(1, net.refine(), None, None), State(1, net.convert(theta, net.refine()), 0.5, 1.0, 0.1, 4, 0.0))
     lines = capsys.readouterr().err.splitlines()
     error = f"{what.setup.error(net, theta):.2e}"
     assert lines == [
         f"start 0, level 1 of 2, 7 parameters: step 1 of 3, loss 0.5, error {error}",
         f"start 0, level 1 of 2, 7 parameters: step 3 of 3, loss 0.167, error {error}",
-        "start 0: value 0.08",
+        "start 0: loss 0.16",
         f"start 1, level 2 of 2, 11 parameters: step 1 of 2, loss 1, error {error}",
     ]
     long = progress_module.Progress(configuration(parse(*ONE[:-3], "--schedule", "9")))

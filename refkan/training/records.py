@@ -37,14 +37,15 @@ class Record:
 
     @property
     def table(self) -> str:
-        """One line a level."""
+        """One line a level; of several starts, the number of the one that went on."""
         head = f"{'parameters':>10}  {'steps':>6}  {'seconds':>8}  {'loss':>9}  {'rel. error':>10}"
         lines = [
             f"{level['parameters']:>10}  {level['steps']:>6}  {level['seconds']:>8.1f}  {level['loss']:>9.2e}  "
             f"{level['error']:>10.2e}" + ("  (kept)" if level["resumed"] else "")
             for level in self.levels
         ]
-        return "\n".join([f"{self.problem}: {self.equation}", head, *lines])
+        starts = f"start {self.chosen} of {len(self.values)}, " if len(self.values) > 1 else ""
+        return "\n".join([f"{starts}{self.problem}: {self.equation}", head, *lines])
 
 
 def record(setup: Setup, trained: StartsResult) -> Record:

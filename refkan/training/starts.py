@@ -132,7 +132,7 @@ def train_starts(
         if best is None or trained.value < best[1].value:
             best = (k, trained)
         if progress is not None:
-            progress(f"start {k}: value {trained.value:.3g}")
+            progress(f"start {k}: loss {2 * trained.value:.3g}")
     assert best is not None
     chosen, first = best
     if common == len(schedule):
