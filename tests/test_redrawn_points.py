@@ -38,6 +38,14 @@ def test_points_follow_the_slope_in_their_share(front):
     np.testing.assert_array_equal(first, trainer.points(np.random.default_rng(1), problem, theta, 0.5))
 
 
+def test_points_of_a_constant_function_are_uniform(front):
+    setup, problem, theta = front
+    points = Redrawn(setup.ranges, seed=0).points(np.random.default_rng(1), problem, np.zeros_like(theta), 0.5)
+    low, high = np.array(setup.ranges).T
+    assert np.all((low <= points) & (points <= high))
+    assert np.unique(points, axis=0).shape == points.shape == (problem.terms[0].n_points, 2)
+
+
 def test_points_are_drawn_anew_and_steps_are_counted_on(front):
     setup, problem, theta = front
     states = []

@@ -161,6 +161,8 @@ class Redrawn:
         candidates = self._uniform(rng, CANDIDATES * steep)
         side = problem.terms[0].sides[0].at(candidates)
         size = np.abs(problem.net.jet(theta, candidates, side.seeds.first, orders=side.seeds.orders).first[:, 0, 0])
+        if np.count_nonzero(size) < steep:  # a function that is constant in most places has no steep ones to offer
+            return np.concatenate([uniform, candidates[:steep]])
         chosen = rng.choice(len(candidates), steep, replace=False, p=size / size.sum())
         return np.concatenate([uniform, candidates[chosen]])
 
