@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import struct
 import sys
 from xml.etree import ElementTree
 
@@ -83,6 +84,12 @@ def test_the_keys_can_be_listed(capsys):
 def test_a_selection_of_nothing(capsys):
     assert run("conform", "--import-timeout", 0, "--backend", PLAIN, "--select", "no such key") == 2
     assert "--list shows the keys" in capsys.readouterr().err
+
+
+def test_a_run_that_judges_nothing_does_not_pass(capsys):
+    arguments = ("--backend", "refkan.conformance.backends:Refkan", "--dtype", "float32", "--select", *SELECT)
+    assert run("conform", "--import-timeout", 0, *arguments) == 1
+    assert "nothing was judged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -231,6 +238,26 @@ def test_results_that_are_no_results(exported, tmp_path, capsys):
     np.savez(results, something=np.zeros(3))
     assert run("cases", "check", exported, results) == 1
     assert "holds no result under the key of a case" in capsys.readouterr().err
+
+
+def test_results_in_a_folder_as_a_program_in_another_language_writes_them(exported, tmp_path, capsys):
+    """With the header of an .npy file as the manifest describes it, written byte by byte."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    assert run("cases", "check", exported, folder) == 2
+    assert "holds no .npy file: write one for each case, KEY.npy" in capsys.readouterr().err
+    for key, array in answers().items():
+        header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({', '.join(map(str, array.shape))}), }}"
+        header += " " * (63 - (10 + len(header)) % 64) + "\n"
+        file = folder / f"{key}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode("ascii")
+        file.write_bytes(content + struct.pack(f"<{array.size}d", *array.ravel()))
+    statuses = {finding.key: finding.status for finding in check(exported, folder)}
+    assert {statuses[key] for key in answers()} == {"passed"}
+    (folder / "float64" / "junk.npy").write_text("1.0 2.0")
+    assert run("cases", "check", exported, folder) == 2
+    assert "junk.npy is not an .npy file of plain numbers" in capsys.readouterr().err
 
 
 def test_an_interrupted_export_leaves_nothing_half_written(tmp_path, monkeypatch):

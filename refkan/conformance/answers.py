@@ -45,7 +45,8 @@ def checked(name: str, value: Any, shape: tuple[int, ...], dtype: str) -> FloatA
     given = getattr(value, "dtype", None)
     if dtype == "float64" and str(given) in ("float32", "float16", "bfloat16"):
         raise BadResultError(
-            f"{name} returned {given} in a case of float64: build and compute in the format of the spec"
+            f"{name} returned {given} in a case of float64: build and compute in the format of the spec, or do not "
+            "declare float64"
         )
     if array.shape != shape:
         raise BadResultError(f"{name} returned shape {array.shape}; expected {shape}")

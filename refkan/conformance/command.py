@@ -74,11 +74,11 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     back = parts.add_parser(
         "check",
         help="judge results",
-        description="Judge an .npz of results, named by the keys of cases.",
+        description="Judge results, named by the keys of cases: an .npz, or a folder of KEY.npy files.",
         epilog=EXIT_CODES,
     )
     back.add_argument("folder", type=Path, metavar="DIR")
-    back.add_argument("results", type=Path, metavar="RESULTS.npz")
+    back.add_argument("results", type=Path, metavar="RESULTS")
     back.add_argument("--json", type=Path, metavar="FILE", help="all findings as JSON; - for the standard output alone")
     back.add_argument("--junit", type=Path, metavar="FILE", help="all findings as JUnit XML")
     back.add_argument("--all", action="store_true", help="show every failure, not three of each kind")
@@ -120,7 +120,10 @@ def run_conform(chosen: argparse.Namespace) -> int:
         for pattern in known.unused([finding.key for finding in findings])
         if not chosen.select
     ]
-    return _deliver(chosen, adapter.title, findings, observed, time.perf_counter() - start)
+    code = _deliver(chosen, adapter.title, findings, observed, time.perf_counter() - start)
+    if all(finding.status == f.NOT_APPLICABLE for finding in findings):
+        return _refuse("conform", "nothing was judged: none of these cases is declared, see 'not applicable'", FAILED)
+    return code
 
 
 def run_export(chosen: argparse.Namespace) -> int:

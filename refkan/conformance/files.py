@@ -1,6 +1,7 @@
 r"""Cases as files, for code in any language: `cases.npz` with all arrays and `manifest.json` that explains them.
 
-Results come back as one `.npz` with an array for each case that was computed, under the key of the case.
+An `.npz` is a zip archive of `.npy` files: `unzip cases.npz` makes folders of them. Results come back as one `.npz`
+with an array for each case that was computed, under the key of the case, or as a folder of such `.npy` files.
 """
 
 from __future__ import annotations
@@ -76,7 +77,12 @@ def export(folder: Path, cases: Sequence[Case]) -> int:
             "exact": "expected values are exact rationals, rounded once to float64",
             "float64": "expected values are computed in float64; their error is below the float64 tolerance",
         },
-        "results": "write one .npz with an array of the given shape for each case computed, named by its key",
+        "files": f"{ARRAYS} is a zip archive: 'unzip {ARRAYS}' makes a file NAME.npy of each array named here. A file "
+        "is 6 bytes \\x93NUMPY, 2 bytes of version, the length of a header (2 bytes, little endian), the header in "
+        "ASCII with the shape, padded by spaces to a multiple of 64 bytes and ending in a newline, then little-endian "
+        "float64 in C order",
+        "results": "write an array of the given shape for each case computed, named by its key: one .npz, or a folder "
+        "in which KEY.npy holds it",
         "cases": rows,
     }
     write_atomically(folder / ARRAYS, content)
@@ -140,7 +146,7 @@ def check(folder: Path, results: Path) -> list[Finding]:
     manifest = _manifest(folder)
     rows = manifest["cases"]
     truth = _arrays(folder / ARRAYS)
-    given = _arrays(results)
+    given = _folder(results) if results.is_dir() else _arrays(results)
     keys = [row["key"] for row in rows]
     out = []
     for name in given:
@@ -192,6 +198,19 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if hashlib.sha256(content).hexdigest() != digest or not isinstance(rows, list):
         raise CaseFileError(f"{folder / ARRAYS} does not match the hash in {MANIFEST}: it was altered; {again}")
     found: dict[str, Any] = manifest
+    return found
+
+
+def _folder(path: Path) -> dict[str, Any]:
+    """Arrays of a folder by their paths in it."""
+    found = {}
+    for file in sorted(path.rglob("*.npy")):
+        try:
+            found[file.relative_to(path).with_suffix("").as_posix()] = np.load(file, allow_pickle=False)
+        except Exception as error:  # of numpy, whatever the damage is
+            raise CaseFileError(f"{file} is not an .npy file of plain numbers ({error})") from error
+    if not found:
+        raise CaseFileError(f"{path} holds no .npy file: write one for each case, KEY.npy")
     return found
 
 
