@@ -163,3 +163,9 @@ class Broken(PlainNumpy):
         if name not in DEFECTS:
             raise ValueError(f"name must be one of {', '.join(map(repr, DEFECTS))}; got {name!r}")
         return DEFECTS[name].make()
+
+
+DEFECTS |= {
+    "odd output lost": Defect(of_local_layer(d.OddOutputLost), "output left out"),
+    "interval clamped one short": Defect(of_local_layer(d.ClampedOneShort), "end interval unused"),
+}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.conformance.diagnosis import additions, differences, knots, layers, recursions, results, samples
+from refkan.conformance.diagnosis import additions, differences, knots, layers, recursions, remainders, results, samples
 from refkan.conformance.diagnosis.changes import Changed, diagnose_change, invalid_state
 from refkan.conformance.diagnosis.hypotheses import Source, first_match
 from refkan.conformance.findings import Evidence, Hint
@@ -41,6 +41,8 @@ LATER: tuple[Source, ...] = (
     recursions.cancellation,
     differences.differences,
     layers.arithmetic,
+    remainders.outputs,
+    remainders.intervals,
 )
 
 
