@@ -6,8 +6,9 @@ import hashlib
 
 import numpy as np
 import pytest
+from judged_cases import CASES
 
-from refkan.conformance import Judge, catalogue
+from refkan.conformance import Judge
 from refkan.conformance import findings as f
 from refkan.conformance.backends import PlainNumpy, Refkan, RefkanRelu
 from refkan.conformance.bank.correct import random_cases, random_settings
@@ -15,8 +16,6 @@ from refkan.conformance.cases import VERSION
 from refkan.conformance.families import REGIONS
 from refkan.conformance.precision import DTYPES, is_exact
 from refkan.conformance.specs import RULES
-
-CASES = catalogue()
 
 
 def settings():
