@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from factories import samples
-from test_hierarchy import poisson, small_problem
+from small_regressions import poisson, small_problem
 
 import refkan as rk
 from refkan.hierarchy import CycleResult, Hierarchy, Subspace, vcycle

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from test_hierarchy import data, poisson, samples, small_problem
+from factories import samples
+from small_regressions import data, poisson, small_problem
 
 import refkan as rk
 from refkan.checkpoints import Checkpoints

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_hierarchy import Line, data
+from small_regressions import Line, data
 
 import refkan as rk
 from refkan.checkpoints import Checkpoints
