@@ -65,12 +65,12 @@ def layer_results():
 @contextmanager
 def sweeps_that_sort(sort=True):
     """Sweeps that sort the samples, or do not, whatever would pay."""
-    kept = spline.MUCH_WORK
-    spline.MUCH_WORK = 0 if sort else np.inf
+    kept = spline.MUCH_WORK, spline.SHORT_RUNS
+    spline.MUCH_WORK, spline.SHORT_RUNS = 0 if sort else np.inf, (np.inf, 0)
     try:
         yield
     finally:
-        spline.MUCH_WORK = kept
+        spline.MUCH_WORK, spline.SHORT_RUNS = kept
 
 
 SORTED_LAYERS = [

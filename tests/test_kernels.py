@@ -119,3 +119,13 @@ def test_bits_do_not_depend_on_the_ranges(compiled, monkeypatch, threads):
     monkeypatch.setattr(launch, "thread_count", lambda: threads)
     for ours, theirs in zip(compiled, small_results(), strict=True):
         assert ours.tobytes() == theirs.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("n_outputs", "intervals", "sort"), [(20, 64, True), (20, 512, False), (1, 106, True), (1, 107, False)]
+)
+def test_samples_are_sorted_where_runs_are_not_too_short(n_outputs, intervals, sort):
+    layer = uniform_layer(9, n_outputs, n=intervals)
+    at = layer.linearize(np.ones(layer.n_params), np.full((4096, 9), 0.5))
+    assert (at._sweep is not None) == sort
+    np.testing.assert_allclose(at.value, 9.0, rtol=0, atol=9 * EPS)

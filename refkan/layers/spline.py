@@ -22,8 +22,9 @@ from refkan.local_basis import KnotTables, LocalBasis, local_basis
 MANY_SAMPLES, MUCH_WORK = 64, 40_000
 """Samples, and their number times P (Q + 10), from which on sorting by interval pays for the calls that it takes."""
 
-MANY_INTERVALS = 1024
-"""Intervals beyond which most of them are empty at a block of samples, so that sorting by them does not pay."""
+SHORT_RUNS = 100, 6
+"""Intervals up to which sorting by them pays: so many, and so many more for each output. Beyond, a block has a sample
+or two in an interval, and filling up their runs costs more than sums of samples in turn (docs/kernels.md)."""
 
 FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it."""
@@ -92,7 +93,7 @@ class SplineLinearization(Linearization):
         self.layer, self.theta, self.x, self.tables, self.slopes = layer, theta, x, tables, slopes
         self._sweep: SortedSweep | None = None
         sorting_pays = x.shape[0] >= MANY_SAMPLES and x.size * (layer.n_outputs + 10) >= MUCH_WORK
-        sorting_pays = sorting_pays and layer.intervals <= MANY_INTERVALS
+        sorting_pays = sorting_pays and layer.intervals <= SHORT_RUNS[0] + SHORT_RUNS[1] * layer.n_outputs
         real = not any(np.iscomplexobj(a) for a in (theta, x, tables.knots))
         if sorting_pays and real and not (layer.outside == "natural" and tables.strays(x)):
             if layer.outside == "error":
