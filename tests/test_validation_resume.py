@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from claim_packages import GOOD, ROWS, Claims, new_claims
 
-from validation import discovery
+from validation import discovery, sources
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def test_the_digest_sees_the_library_and_what_is_imported(claims, tmp_path):
     file = discovery.discover(claims.folder, ROWS)[0]
 
     def changes(path: Path) -> bool:
-        before, text = discovery.sources_digest(file, library), path.read_text()
+        before, text = sources.sources_digest(file, library), path.read_text()
         path.write_text(text + "# changed\n")
-        after = discovery.sources_digest(file, library)
+        after = sources.sources_digest(file, library)
         path.write_text(text)
         return before != after
 

@@ -11,7 +11,8 @@ from typing import Any
 import refkan
 from refkan.checkpoints import Checkpoints
 from validation.capsule import versions
-from validation.discovery import ClaimFile, sources_digest
+from validation.discovery import ClaimFile
+from validation.sources import sources_digest
 
 Resume = Callable[[Mapping[str, Any], Callable[[], Any]], Any]
 """Returns the result of a task with this configuration: runs it, or finds what it returned before."""

@@ -15,11 +15,12 @@ import refkan
 from refkan.checkpoints import Checkpoints, require_writable
 from validation.capsule import capsule, library_version, now, versions
 from validation.console import Progress, shorten, table
-from validation.discovery import ClaimFile, discover, sources_digest
+from validation.discovery import ClaimFile, discover
 from validation.ledger import LEDGER, Row
 from validation.outcomes import FileResult, check_answers, describe_error, gather, pack, unpack
 from validation.parts import Parts
 from validation.report import write_report
+from validation.sources import sources_digest
 from validation.verdicts import Verdict
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
