@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from validation.ledger import Row
-from validation.runner import main
+from validation.running.runner import main
 
 ROWS = tuple(
     Row(id, f"source of {id}", f"claim {id} <b>", "numbers", "x < 1") for id in ("A1", "A2", "B1", "C1")
@@ -49,7 +49,10 @@ class Claims:
     output: Path
 
     def write(self, name: str, body: str) -> None:
-        (self.folder / f"{name}.py").write_text(HEADER + textwrap.dedent(body))
+        path = self.folder / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        (path.parent / "__init__.py").touch()
+        path.write_text(HEADER + textwrap.dedent(body))
 
     def run(self, *arguments: str) -> int:
         # Each run is a new process in practice: the module must be read anew.

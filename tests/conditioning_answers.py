@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 
 import refkan as rk
-from validation import hessian_conditioning
-from validation.descent_rates import BASES, layer_rates, network_rates
-from validation.descent_trajectories import slow_modes
-from validation.free_knots_conditioning import conditions, extreme_cases, trained_case
+from validation.conditioning import hessian_conditioning
+from validation.descent.descent_rates import BASES, layer_rates, network_rates
+from validation.descent.descent_trajectories import slow_modes
+from validation.knots.free_knots_conditioning import conditions, extreme_cases, trained_case
 
 SMALL = replace(
     hessian_conditioning.QUICK,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from validation import (
+from validation.knots import (
     adaptive_refinement,
     coarse_grids,
     free_knots_accuracy,
@@ -20,9 +20,9 @@ from validation import (
     rotated_target,
     rough_targets,
 )
-from validation.adaptive_runs import Setting, final, refine, seconds_to, sign_test, wins
+from validation.knots.adaptive_runs import Setting, final, refine, seconds_to, sign_test, wins
 from validation.ledger import row
-from validation.outcomes import plain
+from validation.running.outcomes import plain
 from validation.verdicts import FAILING, Figure
 
 TINY = rotated_target.Size((3, 2, 1, 1, 1), (200, 200, 200, 300, None), (4, 4, 6, 4, 2), 400, 1000, 9)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from validation.backends_page import PAGE, RECORD, escaped, main, numbers, page, trimmed
+from validation.records.backends_page import PAGE, RECORD, escaped, main, numbers, page, trimmed
 
 
 @pytest.mark.skipif(not RECORD.exists(), reason="no record of B1 is committed")

@@ -6,9 +6,10 @@ import json
 
 from conditioning_answers import knots, layers, networks, spectra, trajectories
 
-from validation import descent_rates, descent_trajectories, free_knots_conditioning
+from validation.descent import descent_rates, descent_trajectories
+from validation.knots import free_knots_conditioning
 from validation.ledger import row
-from validation.outcomes import plain
+from validation.running.outcomes import plain
 from validation.verdicts import FAILING
 
 

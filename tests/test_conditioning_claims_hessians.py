@@ -11,9 +11,18 @@ from conditioning_answers import SMALL, gram
 from factories import EPS
 
 import refkan as rk
-from validation import hessian_conditioning
-from validation.condition_ratios import LAYER, START, TRAINED, TRAINED_ELSEWHERE, Series, exponents, medians, ratios
-from validation.network_spectra import MATRICES, layer_condition, network_cases, started
+from validation.conditioning import hessian_conditioning
+from validation.conditioning.condition_ratios import (
+    LAYER,
+    START,
+    TRAINED,
+    TRAINED_ELSEWHERE,
+    Series,
+    exponents,
+    medians,
+    ratios,
+)
+from validation.conditioning.network_spectra import MATRICES, layer_condition, network_cases, started
 from validation.verdicts import FAILING
 
 

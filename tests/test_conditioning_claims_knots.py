@@ -9,9 +9,9 @@ from conditioning_answers import gram
 from factories import EPS
 
 import refkan as rk
-from validation import free_knots_conditioning
-from validation.descent_rates import BASES
-from validation.free_knots_conditioning import conditions, joint_condition
+from validation.descent.descent_rates import BASES
+from validation.knots import free_knots_conditioning
+from validation.knots.free_knots_conditioning import conditions, joint_condition
 
 
 @pytest.fixture(scope="module")

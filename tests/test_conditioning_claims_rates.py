@@ -10,9 +10,9 @@ import pytest
 from factories import EPS
 
 import refkan as rk
-from validation import descent_rates
-from validation.descent_modes import Descent, measured_rates, predicted_rates
-from validation.descent_rates import BASES, STEP, layer_rates, network_rates
+from validation.descent import descent_rates
+from validation.descent.descent_modes import Descent, measured_rates, predicted_rates
+from validation.descent.descent_rates import BASES, STEP, layer_rates, network_rates
 
 
 @pytest.fixture(scope="module")

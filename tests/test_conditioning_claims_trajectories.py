@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from validation import descent_trajectories
-from validation.descent_rates import BASES
-from validation.descent_trajectories import slow_at, slow_modes
+from validation.descent import descent_trajectories
+from validation.descent.descent_rates import BASES
+from validation.descent.descent_trajectories import slow_at, slow_modes
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 
 from refkan import definitions
-from validation import (
-    bases_span_the_space,
-    change_of_basis_formulas,
-    descent_geometries,
-    difference_operators,
-    mixed_updates_diverge,
-    rationals,
-)
+from validation import rationals
+from validation.bases import bases_span_the_space, change_of_basis_formulas, difference_operators
+from validation.descent import descent_geometries, mixed_updates_diverge
 from validation.verdicts import Verdict
 
 F = Fraction

@@ -9,10 +9,10 @@ import pytest
 
 import refkan as rk
 from refkan.checkpoints import Checkpoints
-from validation import first_experiment as claim
+from validation.architectures import first_experiment as claim
 from validation.ledger import row
-from validation.outcomes import plain
-from validation.parts import Parts, run_task
+from validation.running.outcomes import plain
+from validation.running.parts import Parts, run_task
 from validation.verdicts import FAILING
 
 SEEDS = range(1, 4)

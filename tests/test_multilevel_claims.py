@@ -7,10 +7,18 @@ import pytest
 
 from refkan.checkpoints import Checkpoints
 from refkan.hierarchy.unchanged import RTOL
-from validation import multilevel_targets, multilevel_training, table_two
-from validation.multilevel_training import Comparison, best_of, drops, full_cells, quick_cells, verdicts, within_time
-from validation.table_two import BASES, FIDELITIES, LONGER, METHODS, MLPS, PAPERS, PUBLISHED, SEEDS, Cell
-from validation.table_two_report import reproduced, rows, table
+from validation.multilevel import multilevel_targets, multilevel_training, table_two
+from validation.multilevel.multilevel_training import (
+    Comparison,
+    best_of,
+    drops,
+    full_cells,
+    quick_cells,
+    verdicts,
+    within_time,
+)
+from validation.multilevel.table_two import BASES, FIDELITIES, LONGER, METHODS, MLPS, PAPERS, PUBLISHED, SEEDS, Cell
+from validation.multilevel.table_two_report import reproduced, rows, table
 
 SPLINE, SAME, GAUSSIAN = BASES
 

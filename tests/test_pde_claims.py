@@ -10,7 +10,7 @@ import pytest
 
 from refkan.checkpoints import Checkpoints
 from refkan.training import burgers
-from validation import (
+from validation.equations import (
     allen_cahn_runs,
     allen_cahn_success,
     burgers_table,
@@ -19,10 +19,10 @@ from validation import (
     poisson_staircases,
     residual_bandwidth,
 )
+from validation.equations.pde_runs import Model, run_models, train
 from validation.ledger import row
-from validation.outcomes import plain
-from validation.parts import Parts
-from validation.pde_runs import Model, run_models, train
+from validation.running.outcomes import plain
+from validation.running.parts import Parts
 from validation.verdicts import FAILING
 
 

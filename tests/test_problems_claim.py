@@ -10,9 +10,9 @@ from scipy.integrate import solve_ivp
 from spoiling import spoilt
 
 from refkan.problems import allen_cahn
-from validation import allen_cahn_as_printed as claim
+from validation.equations import allen_cahn_as_printed as claim
 from validation.ledger import row
-from validation.outcomes import plain
+from validation.running.outcomes import plain
 from validation.verdicts import FAILING
 
 SIZES = (128, 256)

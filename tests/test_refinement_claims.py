@@ -10,7 +10,8 @@ import pytest
 
 import refkan as rk
 from refkan import definitions
-from validation import (
+from validation.ledger import row
+from validation.multilevel import (
     coarse_subspace,
     complementary_descent,
     multilevel_preconditioners,
@@ -18,9 +19,8 @@ from validation import (
     prolongation_formulas,
     transfer_cost,
 )
-from validation.console import shorten
-from validation.ledger import row
-from validation.outcomes import plain
+from validation.running.console import shorten
+from validation.running.outcomes import plain
 from validation.verdicts import FAILING
 
 

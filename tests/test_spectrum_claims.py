@@ -13,8 +13,8 @@ pytest.importorskip("flint")
 import refkan as rk
 from refkan import exact
 from refkan.exact import Eigenpairs, Enclosure
-from validation import change_of_basis_spectrum as spectrum
-from validation.change_of_basis_spectrum import (
+from validation.bases import change_of_basis_spectrum as spectrum
+from validation.bases.change_of_basis_spectrum import (
     INTERVALS,
     Size,
     answer,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from validation.console import shorten
-from validation.outcomes import describe_error, plain, without_folders
+from validation.running.console import shorten
+from validation.running.outcomes import describe_error, plain, without_folders
 
 
 @pytest.mark.parametrize("width", [1, 2, 5, 100])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from claim_packages import GOOD, ROWS, Claims, new_claims
 
-from validation import discovery, sources
+from validation.running import discovery, sources
 
 
 @pytest.fixture
@@ -69,13 +69,13 @@ def test_the_digest_sees_the_library_and_what_is_imported(claims, tmp_path):
     for name in ("__init__", "two", "three"):
         (claims.folder / "sub" / f"{name}.py").write_text("from . import three" if name == "two" else "")
     claims.write("unrelated", "")
-    file = discovery.discover(claims.folder, ROWS)[0]
+    path = discovery.discover(claims.folder, ROWS)[0].path
 
-    def changes(path: Path) -> bool:
-        before, text = sources.sources_digest(file, library), path.read_text()
-        path.write_text(text + "# changed\n")
-        after = sources.sources_digest(file, library)
-        path.write_text(text)
+    def changes(source: Path) -> bool:
+        before, text = sources.sources_digest(path, library), source.read_text()
+        source.write_text(text + "# changed\n")
+        after = sources.sources_digest(path, library)
+        source.write_text(text)
         return before != after
 
     seen = ["good.py", "__init__.py", "one.py", "sub/__init__.py", "sub/two.py", "sub/three.py"]
@@ -114,7 +114,7 @@ def test_a_real_interrupt(claims):
 import sys
 from pathlib import Path
 from validation.ledger import Row
-from validation.runner import main
+from validation.running.runner import main
 sys.path.insert(0, {str(claims.folder.parent)!r})
 rows = [Row(id, "", "", "", "") for id in ("A1", "A2", "B1")]
 sys.exit(main(["--output", {str(claims.output)!r}], Path({str(claims.folder)!r}), {claims.package!r}, rows))

@@ -102,6 +102,40 @@ def test_two_files_for_a_row(claims, capsys):
     assert "no other file answers; got A1 (good), A2 (good)" in capsys.readouterr().out
 
 
+SUBJECT = """
+CLAIMS = ("B1",)
+def run(quick, progress):
+    log.write_text("ran")
+    return [Verdict("B1", judge(True), "", mutations={"sign": judge(False)})]
+"""
+
+
+@pytest.mark.parametrize("name", ["B1", "one", "one.py", "subject/one", "subject/one.py", "subject", "subject/"])
+def test_files_in_folders_of_subjects_are_found_by_row_by_name_and_by_subject(claims, capsys, name):
+    claims.write("good", GOOD)
+    claims.write("subject/one", SUBJECT)
+    assert claims.run(name) == 0
+    assert claims.status() == {"A1": "not run", "A2": "not run", "B1": "holds", "C1": "pending"}
+    assert claims.record()["rows"][2]["file"] == "one"  # records know a file by its name alone: it may move
+    assert "<dd>subject/one.py</dd>" in claims.html()
+    assert claims.run("--list") == 0
+    assert re.search(r"^B1 .* subject/one ", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_two_files_of_one_name(claims, capsys):
+    claims.write("first/same", GOOD)
+    claims.write("second/same", SUBJECT)
+    assert claims.run() == 1
+    assert claims.status() == {"A1": "holds", "A2": "refuted", "B1": "error", "C1": "pending"}
+    assert "a name of its own; got that of first/same" in capsys.readouterr().out
+
+
+def test_a_crash_in_a_subject_shows_its_line(claims):
+    claims.write("subject/bad", CRASHES["in run"])
+    assert claims.run() == 1
+    assert f"{claims.package}/subject/bad.py, line" in claims.record()["rows"][2]["error"]
+
+
 def test_files_without_claims_are_helpers(claims):
     claims.write("helper", "raise RuntimeError('must not be imported')")
     claims.write("good", GOOD)
@@ -140,7 +174,7 @@ def test_names_select_and_the_rest_is_shown_as_last_measured(claims):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("nothing", "NAME must be a row id or a file"), ("C1", "pending")]
+    ("name", "message"), [("nothing", "NAME must be a row id, a file or a subject"), ("C1", "pending")]
 )
 def test_a_wrong_name_is_refused(claims, capsys, name, message):
     claims.write("good", GOOD)

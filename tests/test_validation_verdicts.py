@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from validation import discovery
-from validation.console import table
+import validation
 from validation.ledger import LEDGER, row
-from validation.outcomes import gather
-from validation.report import summary
+from validation.running import discovery
+from validation.running.console import table
+from validation.running.outcomes import gather
+from validation.running.report import summary
 from validation.verdicts import Figure, Verdict, judge
 
 
@@ -50,8 +51,9 @@ def test_ledger_is_complete_and_ids_are_unique():
 
 
 def test_claim_files_of_the_package_answer_rows_of_the_ledger():
-    files = discovery.discover(Path(discovery.__file__).parent, LEDGER)
+    files = discovery.discover(Path(validation.__file__).parent, LEDGER)
     assert [file.problem for file in files if file.problem] == []
+    assert {id for file in files for id in file.ids} == {row.id for row in LEDGER}
 
 
 def test_table_fits_its_width():

@@ -1,4 +1,4 @@
-"""``python -m validation``: see :mod:`validation.runner`."""
+"""``python -m validation``: see :mod:`validation.running.runner`."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ import sys
 # cores, a training of four seconds took seventy. Set before NumPy is loaded, and only where the user has not.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from validation.runner import main
+from validation.running.runner import main
 
 if __name__ == "__main__":
     sys.exit(main())

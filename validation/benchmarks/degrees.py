@@ -1,7 +1,7 @@
 """Other degrees and free knots against cubic layers on fixed knots: seconds for equally many operations.
 
-Forward and backward of order r are counted as 6 r N P Q operations. Free knots add the derivatives of the r functions at
-a point in its 2(r - 1) knots: two operations to form each and two to apply it.
+Forward and backward of order r are counted as 6 r N P Q operations. Free knots add the derivatives of the r functions
+at a point in its 2(r - 1) knots: two operations to form each and two to apply it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Cost and memory of the rivals grow with the number of intervals, so that points are fewer than in the row
 `spline-evaluation`. The sum over truncated powers cancels: its tolerance is one rounding error of its largest sum of
-absolute contributions, sum_i |w_i| psi_i(b), relative to the largest value, and its difference is shown beside its time.
+absolute contributions, sum_i |w_i| psi_i(b), relative to the largest value; its difference is shown beside its time.
 """
 
 from __future__ import annotations

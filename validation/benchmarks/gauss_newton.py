@@ -1,4 +1,4 @@
-"""Assembling the Gauss-Newton matrix J^T J / N of a KAN: refkan against dense Jacobians by automatic differentiation."""
+"""The Gauss-Newton matrix J^T J / N of a KAN: refkan against dense Jacobians by automatic differentiation."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ LARGEST_BYTES = 6e9
 
 @dataclass(frozen=True)
 class GaussNewtonCase:
-    """A network [d_0, ..., 1] on uniform knots of [0, 1], its hidden activations taken to [0, 1] by fixed affine maps."""
+    """A network [d_0, ..., 1] on uniform knots of [0, 1], hidden activations taken to [0, 1] by fixed affine maps."""
 
     widths: tuple[int, ...]
     intervals: int

@@ -1,7 +1,8 @@
 """How far the machine's limits are: as many operations in dgemm, as many bytes in a copy, in the same rounds.
 
 A layer needs 6 r N P Q operations forward and backward; dgemm's time for as many, over ours, is our share of its rate.
-It must read inputs, cotangents and coefficients and write outputs and gradients, each once. A spline evaluation must read x and write y; the time of a copy of x over ours is our share of the bandwidth.
+It must read inputs, cotangents and coefficients and write outputs and gradients, each once. A spline evaluation must
+read x and write y; the time of a copy of x over ours is our share of the bandwidth.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def tasks(settings: Settings) -> Iterator[Task]:
 
 
 def measure(contestants: Mapping[str, Limit], settings: Settings) -> list[Entry]:
-    """Time contestants, each of whose calls does its share of the work of one call of the first; scale to equal work."""
+    """Time contestants, of which a call does a share of the work of one call of the first; scale to equal work."""
     for contestant in contestants.values():
         contestant.work()  # compiles
     timers = {name: Timer.of(contestant.work, settings.seconds_per_timing) for name, contestant in contestants.items()}

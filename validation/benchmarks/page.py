@@ -27,12 +27,13 @@ HEADING = "## Speed\n"
 
 _METHOD = """\
 All libraries get the same number of threads on as many processors, and wait without spinning. Numbers are float64.
-Each case is computed by all contestants, and its results are compared with a reference computed by SciPy and NumPy before
-and after the timing; if one is off by more than its tolerance (1e-12 of the largest entry, unless a note says otherwise),
-nobody gets a time. Rounds are interleaved, the first of a round taking turns; a contestant is compared with ours within
-each round, and the median of these ratios counts; cases that take long have 5 rounds. Times are of one call, with inputs in
-memory and code compiled. In parentheses: how many times ours. Of peers whose SiLU branch cannot be switched off, its time is
-included; the memory that a contestant would keep is estimated, and beyond 3 GB (6 GB of Jacobians) it is left out.
+Each case is computed by all contestants, and its results are compared with a reference computed by SciPy and NumPy
+before and after the timing; if one is off by more than its tolerance (1e-12 of the largest entry, unless a note says
+otherwise), nobody gets a time. Rounds are interleaved, the first of a round taking turns; a contestant is compared with
+ours within each round, and the median of these ratios counts; cases that take long have 5 rounds. Times are of one
+call, with inputs in memory and code compiled. In parentheses: how many times ours. Of peers whose SiLU branch cannot be
+switched off, its time is included; the memory that a contestant would keep is estimated, and beyond 3 GB (6 GB of
+Jacobians) it is left out.
 """
 
 LAYER, NET = ("P", "Q", "n"), ("widths", "n")
@@ -80,8 +81,9 @@ def section(document: Mapping[str, Any]) -> str:
     """Return the section of the README."""
     outcomes = judge(document)
     return f"""{HEADING}
-`python -m validation.benchmarks` times the library against the peers that are installed, interleaved, once their results
-agree. What was asked and what was measured: medians of their time over ours within a round, unless a line says otherwise.
+`python -m validation.benchmarks` times the library against the peers that are installed, interleaved, once their
+results agree. What was asked and what was measured: medians of their time over ours within a round, unless a line says
+otherwise.
 Targets met: {markdown.tally(outcomes)}. Quartiles, times, figures and what limits them: [speed](docs/speed.md).
 
 {markdown.grouped_table(outcomes)}
@@ -123,8 +125,8 @@ def circumstances(document: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in capsule["versions"].items())
     size = "quick sizes, " if settings["quick"] else ""
     return (
-        f"{capsule['cpu']}, {settings['threads']} threads, {size}medians of up to {settings['rounds']} interleaved rounds,"
-        f" {_elsewhere(document)}; {versions}; {capsule['time'][:10]}."
+        f"{capsule['cpu']}, {settings['threads']} threads, {size}medians of up to {settings['rounds']} interleaved"
+        f" rounds, {_elsewhere(document)}; {versions}; {capsule['time'][:10]}."
     )
 
 
@@ -145,8 +147,8 @@ def _picture(name: str, found: Mapping[str, str]) -> list[str]:
 def _targets(outcomes: Sequence[Outcome], found: Mapping[str, str]) -> list[str]:
     return [
         "## Asked and measured\n",
-        f"Targets met: {markdown.tally(outcomes)}. What limits those that are not met, and how far the machine would go:"
-        " [what limits](kernels.md#what-limits).\n",
+        f"Targets met: {markdown.tally(outcomes)}. What limits those that are not met, and how far the machine"
+        " would go: [what limits](kernels.md#what-limits).\n",
         markdown.targets_table(outcomes),
         *_picture("speed-targets", found),
     ]

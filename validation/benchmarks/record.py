@@ -13,8 +13,8 @@ from refkan.checkpoints import Checkpoints, write_atomically
 from validation.benchmarks.harness import CaseResult, Entry, Settings
 from validation.benchmarks.rows import PEERS, ROWS
 from validation.benchmarks.timing import Spread
-from validation.capsule import capsule, cpu_model, git_hash, now, versions
-from validation.sources import digest_of, imported
+from validation.running.capsule import capsule, cpu_model, git_hash, now, versions
+from validation.running.sources import digest_of, imported
 
 NAME = "benchmarks.json"
 FORMAT = 2

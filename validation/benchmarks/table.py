@@ -47,7 +47,7 @@ def spread(numbers: Mapping[str, Any]) -> str:
 
 
 def case_table(case: CaseData) -> str:
-    """Return the lines of one case: median, fastest, their time over ours with quartiles, difference from the reference."""
+    """Return the lines of a case: median, fastest, time over ours with quartiles, difference from the reference."""
     lines = [case["title"]]
     for number, entry in enumerate(case["entries"]):
         lines.append(f"  {entry['name']:<26} {_outcome(entry, is_ours=number == 0)}")

@@ -1,8 +1,8 @@
 """What was asked of the library's speed, as data, and whether a record meets it.
 
-A target names a case of a row by its parameters, the contestants of whom the fastest counts (the one of least median time
-in that case), and a number. What is measured is the median over rounds of their time over ours, taken within each round;
-for some targets seconds or megabytes.
+A target names a case of a row by its parameters, the contestants of whom the fastest counts (the one of least median
+time in that case), and a number. What is measured is the median over rounds of their time over ours, taken within each
+round; for some targets seconds or megabytes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,96 @@
+"""Folders of the validation: subjects know few others, what they share lies beneath them, and no claim runs another."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import validation
+
+PACKAGE = Path(validation.__file__).parent
+
+SUBJECTS = ("bases", "descent", "conditioning", "multilevel", "equations", "knots", "architectures", "implementations")
+BENEATH = {"ledger", "verdicts", "rationals"}
+ARROWS = (
+    {subject: {"verdicts", "rationals", "running.parts"} for subject in SUBJECTS}
+    | {"multilevel": {"verdicts", "rationals", "running.parts", "descent.kernels_of_both_bases"}}
+    | {"running": {"ledger", "verdicts"}, "records": {"ledger"}}
+    | {"benchmarks": {"verdicts", "running.capsule", "running.sources"}}
+    | {module: set() for module in BENEATH}
+    | {"__init__": set(), "__main__": {"running.runner"}}
+)
+"""What a folder or a file of the package may import of others in it."""
+
+
+def files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(source: str) -> set[str]:
+    """Modules of the validation that a source imports, as `folder.module` or `module`."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    found = set()
+    for name in names:
+        first, *parts = name.split(".")
+        if first == "validation":
+            is_folder = (PACKAGE / parts[0]).is_dir() if parts else False
+            found.add(".".join(parts[: 1 + is_folder]))
+    return found
+
+
+def strangers(source: str, room: str) -> set[str]:
+    return {name for name in imported(source) if name.partition(".")[0] != room} - ARROWS[room]
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_between_folders_are_those_of_the_list(path):
+    assert not strangers(path.read_text(encoding="utf-8"), room_of(path))
+
+
+def test_every_arrow_of_the_list_is_there():
+    """An arrow that no file needs any more leaves the list."""
+    drawn = {room: set() for room in ARROWS}
+    for path in files():
+        drawn[room_of(path)] |= imported(path.read_text(encoding="utf-8"))
+    common = set.intersection(*(ARROWS[subject] for subject in SUBJECTS))
+    assert {room: ARROWS[room] - drawn[room] - common for room in ARROWS} == {room: set() for room in ARROWS}
+    assert common <= set.union(*(drawn[subject] for subject in SUBJECTS))
+
+
+@pytest.mark.parametrize(
+    ("line", "room", "wrong"),
+    [
+        ("from validation.descent.descent_modes import Descent", "knots", True),
+        ("from validation.descent import kernels_of_both_bases", "multilevel", False),
+        ("from validation.descent import learning_rates", "multilevel", True),
+        ("from validation.multilevel import table_two", "running", True),
+        ("import validation.running.runner", "bases", True),
+        ("from validation import ledger", "bases", True),
+        ("from validation.rationals import solve", "verdicts", True),
+    ],
+)
+def test_sabotage_of_an_import_is_noticed(line, room, wrong):
+    assert bool(strangers(line, room)) == wrong
+
+
+def test_files_of_claims_lie_in_folders_of_subjects_and_every_folder_is_a_package():
+    for path in files():
+        assert (path.parent / "__init__.py").exists()
+        if "\nCLAIMS = " in path.read_text(encoding="utf-8"):
+            assert room_of(path) in SUBJECTS
+
+
+def test_files_stay_short():
+    assert not {str(path.relative_to(PACKAGE)) for path in files() if len(path.read_text().splitlines()) > 350}

@@ -1,0 +1,1 @@
+"""Networks against networks at equal work: splines, ReLU powers, dense networks, the original KAN."""

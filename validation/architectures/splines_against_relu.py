@@ -1,0 +1,283 @@
+r"""X1: B-splines approximate more efficiently than ReLU: errors at equal parameters, after equal training.
+
+A KAN [d, 2d+1, 1] of quadratic splines, affine node map, against what a user could do with ReLU instead: the same
+network in the ReLU-power basis, started at the same function or from Gaussian coefficients of matched variance, and
+dense ReLU networks with one and with two hidden layers, of the least width that gives them at least as many parameters.
+All are trained by SciPy's L-BFGS-B with the same number of evaluations of value and gradient.
+
+Criterion, fixed before the run: pairs are (target, seed); all contestants of a pair have the same samples. The claim
+holds if against each of the four ReLU contestants the median over pairs of the ratio of mean squared errors at fresh
+points, ReLU over spline, is at least 10. Errors are fractions of the variance of the target. Reported beside it: the
+best of the four in each pair (at four times the work), equal time, single targets, sign tests.
+
+The answer depends on the budget: with few samples and evaluations dense networks come nearer than with many. Each run
+therefore has two budgets. The larger one is judged; the verdict names both. (Trial runs gave less than 10 at 500
+samples and 200 evaluations, 15 at 2000 and 600: the budgets of the full run are these.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure as Drawing
+
+import refkan as rk
+from validation.architectures.equal_work import FACTOR, Comparison, Contestant, Samples, marks, train
+from validation.running.parts import Parts, Resume, resume_from, run_task
+from validation.verdicts import Figure, Verdict, judge
+
+CLAIMS = ("X1",)
+
+OURS = "spline"
+
+RELU = ("ReLU basis, same start", "ReLU basis, Gaussian start", "ReLU MLP, 1 hidden layer", "ReLU MLP, 2 hidden layers")
+"""The contestants that the criterion names."""
+
+SHOWN = ("spline of order 2", "tanh MLP, 1 hidden layer")
+"""Trained as well and shown: the spline basis for functions as rough as those of ReLU, and a smooth dense network."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is run.
+
+    Attributes
+    ----------
+    dimensions : tuple of int
+        Targets of these numbers of variables: all superpositions, formulas and special functions that have them.
+    intervals : tuple of pairs
+        Intervals of the two layers, for each size of network.
+    seeds : tuple of int
+        Each target has one pair a seed and size of network.
+    samples, test_points : int
+    evaluations : int
+        Of value and gradient, in one run.
+    """
+
+    dimensions: tuple[int, ...]
+    intervals: tuple[tuple[int, int], ...]
+    seeds: tuple[int, ...]
+    samples: int
+    test_points: int
+    evaluations: int
+
+
+QUICK = tuple(Size((2, 3), ((4, 12),), (1234, 1235), samples, 2000, n) for samples, n in ((250, 50), (500, 160)))
+
+FULL = tuple(Size((1, 2, 3), ((4, 12),), (1234, 1235), samples, 10_000, n) for samples, n in ((500, 200), (2000, 600)))
+"""Two budgets each, the larger one last."""
+
+Pair = dict[str, Any]
+"""A size of network, a target, a seed, and under each contestant's name what its run returned."""
+
+
+def targets(size: Size) -> list[rk.problems.Target]:
+    """Return the targets of a run."""
+    problems = rk.problems
+    groups = (problems.SUPERPOSITIONS, problems.FORMULAS, problems.SPECIAL_FUNCTIONS)
+    return [target for group in groups for target in group if target.dimension in size.dimensions]
+
+
+def contestants(dimension: int, intervals: tuple[int, int]) -> dict[str, Contestant]:
+    """Return the KAN of quadratic splines first, then what it is compared with, at equal parameters."""
+    widths = [dimension, 2 * dimension + 1, 1]
+    spline = rk.kan(widths, order=3, intervals=intervals)
+    relu = rk.kan(widths, order=3, intervals=intervals, basis="relu")
+    rough = rk.kan(widths, order=2, intervals=[n + 1 for n in intervals])  # dim = n + r - 1 is that of order 3
+    return {
+        OURS: Contestant(spline),
+        RELU[0]: Contestant(relu),
+        RELU[1]: Contestant(relu, "gaussian"),
+        RELU[2]: Contestant(dense(dimension, 1, spline.n_params)),
+        RELU[3]: Contestant(dense(dimension, 2, spline.n_params)),
+        SHOWN[0]: Contestant(rough),
+        SHOWN[1]: Contestant(dense(dimension, 1, spline.n_params, "tanh")),
+    }
+
+
+def dense(dimension: int, hidden_layers: int, n_params: int, activation: str = "relu") -> rk.Network:
+    """Return the dense network of least width that has at least this many parameters."""
+    networks = (rk.mlp([dimension, *[width] * hidden_layers, 1], activation) for width in count(1))
+    return next(net for net in networks if net.n_params >= n_params)
+
+
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
+    """Train all contestants on all pairs and compare errors at fresh points within pairs."""
+    return answer(QUICK if quick else FULL, progress, resume_from(checkpoints))
+
+
+def answer(
+    sizes: Sequence[Size], progress: Callable[[str], None] = lambda message: None, resume: Resume = run_task
+) -> list[Verdict]:
+    """Run at given sizes and judge the last one."""
+    runs = [list(run_pairs(size, progress, resume)) for size in sizes]
+    budgets = [{name: compare(pairs, name) for name in RELU} for pairs in runs]
+    size, pairs, compared = sizes[-1], runs[-1], budgets[-1]
+    medians = {name: float(np.median([pair[name]["test"] for pair in pairs])) for name in (OURS, *RELU, *SHOWN)}
+    return [
+        Verdict(
+            "X1",
+            judge(holds(compared.values()), experiment=True),
+            f"median ratios of test errors to the spline KAN, {len(pairs)} pairs: "
+            + "; ".join(in_words(*budget) for budget in reversed(list(zip(sizes, budgets, strict=True)))),
+            details=details(size, pairs, medians),
+            data={
+                "seeds": list(size.seeds),
+                "medians": medians,
+                "ratios": {name: comparison.median for name, comparison in compared.items()},
+                "budgets": [
+                    {"samples": s.samples, "evaluations": s.evaluations}
+                    | {
+                        "ratios": {name: comparison.median for name, comparison in row.items()},
+                        "held": holds(row.values()),
+                    }
+                    for s, row in zip(sizes, budgets, strict=True)
+                ],
+                "targets": by_target(size, pairs),
+                "pairs": pairs,
+            },
+            figures=(draw(size, pairs),),
+            mutations=mutations(size, pairs),
+        )
+    ]
+
+
+def in_words(size: Size, compared: Mapping[str, Comparison]) -> str:
+    """Say what came out with a budget."""
+    rows = ", ".join(f"{name} {c}" for name, c in sorted(compared.items(), key=lambda item: item[1].median))
+    met = "all" if holds(compared.values()) else "not all"
+    return f"{rows} with {size.samples} samples and {size.evaluations} evaluations ({met} at least {FACTOR:g})"
+
+
+def run_pairs(size: Size, progress: Callable[[str], None], resume: Resume) -> Iterator[Pair]:
+    """Train all contestants on each pair; ordered by size of network, target, seed."""
+    for intervals in size.intervals:
+        for target in targets(size):
+            nets = contestants(target.dimension, intervals)
+            for seed in size.seeds:
+                progress(f"{intervals[0]}, {intervals[1]} intervals: {target.id}, seed {seed}")
+                samples = Samples.of(target, seed, size.samples, size.test_points)
+                pair: Pair = {"intervals": list(intervals), "target": target.id, "seed": seed}
+                for name, contestant in nets.items():
+                    task = {"claim": "X1", "contestant": name, **pair_key(pair), "samples": size.samples}
+                    task |= {"test points": size.test_points, "evaluations": size.evaluations}
+                    # The spline KAN comes first; the others also get the time that it took.
+                    limit = pair[OURS]["seconds"] if OURS in pair else 0.0
+                    pair[name] = resume(task, partial(train, contestant, samples, seed, size.evaluations, limit))
+                yield pair
+
+
+def pair_key(pair: Pair) -> dict[str, Any]:
+    """What names a pair, without results."""
+    return {key: pair[key] for key in ("intervals", "target", "seed")}
+
+
+def compare(pairs: list[Pair], name: str, ours: str = OURS, what: str = "test") -> Comparison:
+    """Compare errors of a contestant with those of `ours` over pairs; `what` is that of the contestant."""
+    own = "test" if what == "test in time" else what  # the time is the one that the spline KAN takes for its budget
+    return Comparison.of([pair[ours][own] for pair in pairs], [pair[name][what] for pair in pairs])
+
+
+def compare_with_best(pairs: list[Pair]) -> Comparison:
+    """Compare with the lowest test error of the four ReLU contestants in each pair."""
+    best = [min(pair[name]["test"] for name in RELU) for pair in pairs]
+    return Comparison.of([pair[OURS]["test"] for pair in pairs], best)
+
+
+def holds(compared: Iterable[Comparison]) -> bool:
+    """The criterion: the median ratio is at least 10 against each."""
+    return all(comparison.median >= FACTOR for comparison in compared)
+
+
+def mutations(size: Size, pairs: list[Pair]) -> dict[str, Any]:
+    """Claims that must not hold: the ReLU MLP in the place of splines, and splines against splines."""
+    others = (OURS, *(name for name in RELU if name != RELU[2]))
+    errors = np.reshape([pair[OURS]["test"] for pair in pairs], (-1, len(size.seeds)))
+    itself = Comparison.of(errors.ravel().tolist(), np.roll(errors, -1, axis=1).ravel().tolist())
+    return {
+        "ReLU MLP with 1 hidden layer in the place of splines": judge(
+            holds(compare(pairs, name, RELU[2]) for name in others), experiment=True
+        ),
+        "splines against splines, from the next seed": judge(holds([itself]), experiment=True),
+        "the ReLU basis in the place of splines": judge(
+            holds(compare(pairs, name, RELU[0]) for name in (OURS, *RELU[1:])), experiment=True
+        ),
+    }
+
+
+def by_target(size: Size, pairs: list[Pair]) -> dict[str, dict[str, dict[str, float]]]:
+    """For each target: the median test error of each contestant, and the median ratio of each to the spline KAN."""
+    table = {}
+    for target in targets(size):
+        own = [pair for pair in pairs if pair["target"] == target.id]
+        table[target.id] = {
+            "test": {name: float(np.median([pair[name]["test"] for pair in own])) for name in (OURS, *RELU, *SHOWN)},
+            "ratios": {name: compare(own, name).median for name in (*RELU, *SHOWN)},
+        }
+    return table
+
+
+def details(size: Size, pairs: list[Pair], medians: Mapping[str, float]) -> str:
+    """Return the set-up and what is shown beside the criterion, one paragraph each."""
+    lowest = {id: min(row["ratios"][name] for name in RELU) for id, row in by_target(size, pairs).items()}
+
+    def ratios(names: tuple[str, ...], what: str = "test") -> str:
+        return ", ".join(f"{name} {compare(pairs, name, what=what)}" for name in names)
+
+    paragraphs = [
+        f"{size.samples} samples, {size.test_points} test points, {len(size.seeds)} seeds from {size.seeds[0]}, "
+        f"{len(lowest)} targets of {', '.join(map(str, size.dimensions))} variables, "
+        f"intervals {', '.join(map(str, size.intervals))}. Sign tests treat pairs as independent, given the targets.",
+        "Median test errors, fractions of variance: " + ", ".join(f"{name} {e:.1e}" for name, e in medians.items()),
+        f"The best of the four ReLU contestants in each pair: {compare_with_best(pairs)}",
+        "In the CPU time of the spline KAN: " + ratios(RELU, "test in time"),
+        "Training losses: " + ratios(RELU, "training") + "; on the way: " + on_the_way(size, pairs),
+        "Shown, not judged: " + ratios(SHOWN),
+        f"Targets with a median ratio below {FACTOR:g} against some ReLU contestant, and the lowest such ratio: "
+        + (", ".join(f"{id} {ratio:.2g}" for id, ratio in lowest.items() if ratio < FACTOR) or "none"),
+    ]
+    if len(size.intervals) > 1:
+        for intervals in size.intervals:
+            own = [pair for pair in pairs if pair["intervals"] == list(intervals)]
+            row = ", ".join(f"{name} {compare(own, name)}" for name in RELU)
+            paragraphs.append(f"Intervals {intervals}: {row}")
+    return "\n\n".join(text.removesuffix(".") + "." for text in paragraphs)
+
+
+def on_the_way(size: Size, pairs: list[Pair]) -> str:
+    """Median ratios of training losses after a quarter and after half of the evaluations."""
+    places = marks(size.evaluations)
+    texts = []
+    for part in (4, 2):
+        at = int(np.searchsorted(places, size.evaluations / part, side="right")) - 1
+        ratios = {
+            name: np.median([pair[name]["curve"][at] / pair[OURS]["curve"][at] for pair in pairs]) for name in RELU
+        }
+        row = ", ".join(f"{name} {ratio:.2g}" for name, ratio in ratios.items())
+        texts.append(f"after {places[at]} evaluations {row}")
+    return "; ".join(texts)
+
+
+def draw(size: Size, pairs: list[Pair]) -> Figure:
+    """Ratios of test errors for each target and contestant, one dot a pair."""
+    ids = [target.id for target in targets(size)]
+    drawing = Drawing(figsize=(max(6.0, 0.45 * len(ids) + 3), 4))
+    axes = drawing.subplots()
+    for k, name in enumerate(RELU):
+        place = [ids.index(pair["target"]) + 0.15 * (k - 1.5) for pair in pairs]
+        axes.semilogy(place, [pair[name]["test"] / pair[OURS]["test"] for pair in pairs], ".", label=name)
+    axes.axhline(1.0, color="black", linewidth=0.8)
+    axes.axhline(FACTOR, color="black", linewidth=0.8, linestyle=":")
+    axes.set_xticks(range(len(ids)), ids, rotation=60, ha="right", fontsize=7)
+    axes.set_ylabel("test error / that of the spline KAN")
+    axes.legend(fontsize=7)
+    return Figure.from_matplotlib(
+        drawing, "splines-against-relu", "Ratios of errors at fresh points; dotted: the factor of the criterion."
+    )

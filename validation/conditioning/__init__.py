@@ -1,0 +1,1 @@
+"""Condition numbers of Gauss-Newton matrices and Hessians, in every basis and for other architectures."""

@@ -1,0 +1,1 @@
+"""Networks trained on the differential equations of the papers: Poisson, Burgers, Allen-Cahn."""

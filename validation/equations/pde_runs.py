@@ -1,0 +1,149 @@
+"""Trainings of networks on differential equations: one run a model and seed, kept as they are finished at full size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import refkan as rk
+from refkan.hierarchy.fingerprints import fingerprint
+from refkan.training import Setup, train_starts
+from validation.running.parts import Parts
+
+Observer = Callable[[Any, np.ndarray], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its training.
+
+    Attributes
+    ----------
+    net
+        The coarsest network.
+    schedule
+        Steps on each level.
+    method, options, per_level
+        Of all levels and of each, for the method.
+    starts, scheme
+        As for `train_starts`.
+    setup
+        In place of the common one, where a model sees other points or inputs.
+    later
+        Other points for the levels after a start is chosen, as for `train_starts`.
+    seeds
+        How many of the seeds it is trained from, the first ones; all by default. For models that cost much and decide
+        little.
+    """
+
+    net: rk.Network
+    schedule: tuple[int, ...]
+    method: Any = "adam"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    per_level: tuple[Mapping[str, Any], ...] | None = None
+    starts: int = 1
+    scheme: str = "linear"
+    setup: Setup | None = None
+    later: Setup | None = None
+    seeds: int | None = None
+
+
+def run_models(
+    problem: str,
+    models: Mapping[str, Model],
+    setup: Setup,
+    seeds: Sequence[int],
+    progress: Callable[[str], None],
+    checkpoints: Parts | None = None,
+    observe: Observer | None = None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Train every model from its seeds; with checkpoints each run is kept, and not computed again for another claim.
+
+    `problem` names models in what is kept: two claims that train one model on one problem share its runs.
+    """
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
+    # Every model once, then the next seed: an interrupted run has few seeds of all.
+    for number, seed in enumerate(seeds):
+        for name, model in models.items():
+            if model.seeds is not None and number >= model.seeds:
+                continue
+            progress(f"{name}, seed {seed}")
+            task = partial(train, model, setup, seed, observe)
+            if checkpoints is None:
+                runs[name].append(task())
+                continue
+            # By content: a network, its training and its points that are built again are the same.
+            parts = {"training": replace(model, seeds=None), "setup": setup, "observer": observe}
+            described = {part: fingerprint(value, part) for part, value in parts.items()}
+            key = {"problem": problem, "model": name, "seed": seed, **described}
+            runs[name].append(checkpoints.run(key, task))
+    return runs
+
+
+def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None) -> dict[str, Any]:
+    """Train a model; return, for each level, parameters, loss on the points of the last, true error, observations."""
+    setup = model.setup or setup
+    began = time.process_time()
+    # Through per_level, since Adam's option `schedule` and the steps of the levels have one name.
+    extras = [{**model.options, **entry} for entry in model.per_level or ({},) * len(model.schedule)]
+    done = train_starts(
+        setup,
+        model.net,
+        np.random.default_rng(seed),
+        model.schedule,
+        model.method,
+        starts=model.starts,
+        later=model.later,
+        scheme=model.scheme,
+        per_level=extras,
+    )
+    levels = []
+    for trained in done.levels:
+        net, theta = trained.network, trained.result.theta
+        problem = replace(done.result.problem, net=net)
+        seen = {} if observe is None else dict(observe(problem, theta))
+        squares = problem.mean_squares(theta)
+        level = {"parameters": net.n_params, "loss": problem.loss(theta), "error": setup.error(net, theta)}
+        levels.append(level | {"mean squares": squares} | seen)
+    return {
+        "seed": seed,
+        "levels": levels,
+        "loss": levels[-1]["loss"],
+        "error": levels[-1]["error"],
+        "seconds": time.process_time() - began,
+    }
+
+
+def medians(runs: Sequence[Mapping[str, Any]], key: str) -> list[float]:
+    """Median over seeds of a number of each level."""
+    return [
+        float(np.median(values))
+        for values in zip(*([level[key] for level in run["levels"]] for run in runs), strict=True)
+    ]
+
+
+def spread(runs: Sequence[Mapping[str, Any]], key: str) -> str:
+    """The median over seeds of a number at the end, and its least and largest value."""
+    values = np.array([run[key] for run in runs])
+    return f"{np.median(values):.1e} ({values.min():.1e} to {values.max():.1e})"
+
+
+def table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """One sentence a model: loss and true error, medians and extremes over seeds."""
+    return "; ".join(f"{name}: loss {spread(r, 'loss')}, error {spread(r, 'error')}" for name, r in runs.items())
+
+
+def without(runs: Mapping[str, Sequence[Mapping[str, Any]]], *keys: str) -> dict[str, list[dict[str, Any]]]:
+    """The runs without large arrays, for the record."""
+    return {
+        name: [
+            {**run, "levels": [{k: v for k, v in level.items() if k not in keys} for level in run["levels"]]}
+            for run in group
+        ]
+        for name, group in runs.items()
+    }

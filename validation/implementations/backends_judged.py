@@ -1,0 +1,235 @@
+"""B1 (ours): what the conformance suite finds in published backends.
+
+The backends are run at pinned versions where they are installed; efficient-kan, which is on no package index, from the
+folder that the environment variable EFFICIENT_KAN names. What is reported are differences from the conventions stated
+in `refkan.conformance.CONVENTIONS`; some of them are choices that a backend makes knowingly. `docs/backends.md` is
+written from the record of a full run by `python -m validation.records.backends_page`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from refkan.conformance import Adapter, Finding, Judge, catalogue
+from refkan.conformance import findings as f
+from refkan.conformance.backends import (
+    EfficientKan,
+    Flashkan,
+    Inkan,
+    Jaxkan,
+    JaxkanReplacedGrid,
+    PlainJax,
+    PlainNumpy,
+    PlainTorch,
+    Pykan,
+    PykanDefaultDtype,
+    Refkan,
+    RefkanRelu,
+)
+from refkan.conformance.observations import observations
+from refkan.conformance.report import counts, groups, hint_line, line
+from validation.running.parts import Parts, Resume, resume_from, run_task
+from validation.verdicts import Verdict, judge
+
+CLAIMS = ("B1",)
+
+PINNED = {"pykan": "0.2.8", "jaxkan": "0.3.7", "flashkan": "0.2.0", "inkan": "0.5.2", "torch": None, "jax": None}
+
+COMMIT = "7b6ce1c"
+
+
+@dataclass(frozen=True)
+class Trap:
+    """A finding known beforehand: the adapter, the case that shows it, and the hint that must be given."""
+
+    what: str
+    adapter: Callable[[], Adapter]
+    case: str
+    hint: str
+
+
+def efficient_kan() -> Adapter:
+    """Return the adapter of the user's own copy."""
+    return EfficientKan(os.environ.get("EFFICIENT_KAN", "efficient_kan"))
+
+
+NAN, F32, REFINED, UPDATED = (
+    "NaN from repeated knots", "float32 knots", "function changed by refine", "function changed by update",
+)  # fmt: skip
+BASIS = "float64/basis/degree-3"
+
+TRAPS = (
+    Trap("clamped knots: the basis sums to 0 at the right end", Pykan, f"{BASIS}/clamped/ends/values", NAN),
+    Trap("clamped knots: NaN gradients", Pykan, f"{BASIS}/clamped/ends/input-gradients", NAN),
+    Trap("repeated knot: the basis is off", Pykan, f"{BASIS}/repeated/interior/values", NAN),
+    Trap("repeated knot: input gradients are NaN", Pykan, f"{BASIS}/repeated/interior/input-gradients", NAN),
+    Trap("grids are float32", Pykan, f"{BASIS}/uniform-fine/interior/values", F32),
+    Trap(
+        "refinement to a grid that is not nested",
+        PykanDefaultDtype,
+        "float64/refine/degree-3/6-to-9/off-samples/values",
+        REFINED,
+    ),
+    Trap(
+        "refinement with 20 samples",
+        PykanDefaultDtype,
+        "float64/refine/degree-3/6-to-24-from-20-samples/off-samples/values",
+        REFINED,
+    ),
+    Trap("grid update", PykanDefaultDtype, "float64/update/degree-3/random-data/on-samples/values", UPDATED),
+    Trap(
+        "grid update: the scaler is applied twice",
+        efficient_kan,
+        "float64/update/degree-3/random-data/on-samples/values",
+        "constant factor",
+    ),
+    Trap("knots are off after .double()", efficient_kan, f"{BASIS}/uniform-fine/interior/values", F32),
+    Trap("clamped knots: NaN", efficient_kan, f"{BASIS}/clamped/interior/values", NAN),
+    Trap("the grid stays float32 under x64", Jaxkan, f"{BASIS}/uniform-fine/interior/values", F32),
+    Trap(
+        "discrete data: NaN after a grid update",
+        Jaxkan,
+        "float64/update/degree-3/discrete-data/on-samples/values",
+        "NaN after update",
+    ),
+    Trap("update to twice the intervals", Jaxkan, "float64/refine/degree-3/6-to-12/off-samples/values", REFINED),
+)
+
+PAGES = (Pykan, PykanDefaultDtype, efficient_kan, Jaxkan, Flashkan, Inkan)
+"""Published backends of which everything found is told."""
+
+CORRECT: tuple[Callable[[], Adapter], ...] = (Refkan, RefkanRelu, PlainNumpy, PlainTorch, PlainJax)
+"""Of these no case may fail; in a quick run those of degree 3."""
+
+
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
+    """Judge the backends that are installed."""
+    return [published(quick, progress, resume_from(checkpoints))]
+
+
+def published(quick: bool, progress: Callable[[str], None], resume: Resume = run_task) -> Verdict:
+    """B1: the known traps, found and named; and no false alarm."""
+    adapters: dict[Any, Adapter | str] = {}
+    for make in (*PAGES, JaxkanReplacedGrid, *CORRECT):
+        try:
+            adapters[make] = make()
+        except ImportError as error:
+            adapters[make] = str(error)
+    missing = sorted({value for value in adapters.values() if isinstance(value, str)})
+    rows, found = [], []
+    for trap in TRAPS:
+        adapter = adapters[trap.adapter]
+        if isinstance(adapter, str):
+            continue
+        progress(f"{adapter.title}: {trap.what}")
+        finding = judged(adapter, [trap.case])[0]
+        found.append(finding.status == f.FAILED and trap.hint in [hint.name for hint in finding.hints])
+        rows.append({"what": trap.what, **told(adapter, trap, finding), "found": found[-1]})
+    replaced = adapters[JaxkanReplacedGrid]
+    mended = [] if isinstance(replaced, str) else judged(replaced, [f"{BASIS}/uniform-fine/interior/"])
+    alarms = []
+    for make in CORRECT:
+        adapter = adapters[make]
+        if not isinstance(adapter, str):
+            progress(f"no alarm: {adapter.title}")
+            alarms += resume(
+                {"task": "B1, alarms", "backend": adapter.title, "quick": quick}, partial(alarms_of, make, quick)
+            )
+    pages = []
+    for make in PAGES:
+        adapter = adapters[make]
+        if not isinstance(adapter, str):
+            progress(f"all cases: {adapter.title}")
+            key = {"task": "B1, page", "backend": adapter.title, "quick": quick, "installed": installed()}
+            pages.append(resume(key, partial(page, make, quick)))
+    alarms += [x.to_dict() for x in mended if x.status in f.BAD]
+    plain = PlainNumpy()
+    elsewhere = [judged(plain, [trap.case])[0].status == f.FAILED for trap in TRAPS[:6]]
+    measured = (
+        f"{sum(found)} of {len(found)} known traps found and named; {len(alarms)} false alarms; "
+        f"versions: {', '.join(installed()) or 'none'}"
+    )
+    return Verdict(
+        "B1",
+        judge(all(found) and not alarms) if len(found) == len(TRAPS) else "pending",
+        measured if not missing else f"{measured}. Not judged: {' '.join(missing)}",
+        details="\n\n".join([*(row["text"] for row in rows), *map(sentence, pages)]),
+        data={"traps": rows, "backends": pages, "alarms": alarms, "versions": installed()},
+        mutations={"the same traps in a correct layer": judge(all(elsewhere))},
+    )
+
+
+def judged(adapter: Adapter, select: Sequence[str]) -> list[Finding]:
+    """Judge the cases whose keys contain all parts of `select`."""
+    return Judge(adapter).run(catalogue(["float64"], select))
+
+
+def call(adapter: Adapter, *select: str) -> str:
+    """The command that judges an adapter."""
+    extra = " --argument FOLDER" if isinstance(adapter, EfficientKan) else ""
+    chosen = f" --select {' '.join(select)}" if select else ""
+    return f"refkan conform --backend refkan.conformance.backends:{type(adapter).__name__}{extra}{chosen}"
+
+
+def told(adapter: Adapter, trap: Trap, finding: Finding) -> dict[str, str]:
+    """A sentence with the numbers, and the call that reproduces it."""
+    hints, again = hint_line(finding), call(adapter, trap.case)
+    text = f"{adapter.title}, {trap.what}. {line(finding)}. {hints}. Reproduced by: {again}"
+    return {"backend": adapter.title, "text": text, "line": line(finding), "hints": hints, "call": again}
+
+
+def alarms_of(make: Callable[[], Adapter], quick: bool) -> list[dict[str, Any]]:
+    """What is found in a correct backend: nothing, if the suite is right."""
+    select = ["float64", *(["layer/degree-3/uniform/3x2/"] if quick else [])]
+    return [x.to_dict() for x in judged(make(), select) if x.status in f.BAD]
+
+
+def page(make: Callable[[], Adapter], quick: bool) -> dict[str, Any]:
+    """Everything that a full run finds in a backend, by kind; in a quick run its observations alone."""
+    adapter = make()
+    out: dict[str, Any] = {
+        "backend": adapter.title,
+        "adapter": " ".join((type(adapter).__doc__ or "").split("\n\n")[0].split()),
+        "call": call(adapter),
+        "observations": list(observations(adapter)),
+    }
+    if not quick:
+        dtypes = [d for d in ("float64", "float32") if d in adapter.capabilities.dtypes]
+        findings = Judge(adapter).run(catalogue(dtypes))
+        out |= {"dtypes": dtypes, "counts": counts(findings)}
+        out["kinds"] = [
+            {"name": name, "count": len(members), "line": line(members[0]), "hints": hint_line(members[0]),
+             "call": call(adapter, members[0].key)}
+            for name, members in groups(findings)
+        ]  # fmt: skip
+    return out
+
+
+def sentence(page: dict[str, Any]) -> str:
+    """What was found in a backend, in one paragraph."""
+    parts = [f"{page['backend']}: {'; '.join(page['observations'])}."]
+    if "counts" in page:
+        kinds = "; ".join(f"{kind['name']} ({kind['count']}, first {kind['line']})" for kind in page["kinds"])
+        parts.append(f"All cases: {', '.join(f'{n} {s}' for s, n in page['counts'].items())}. {kinds}.")
+    return " ".join(parts)
+
+
+def installed() -> list[str]:
+    """Versions of the backends that are installed, those that differ from the pinned ones marked."""
+    out = []
+    for package, pinned in PINNED.items():
+        try:
+            have = version(package)
+        except PackageNotFoundError:
+            continue
+        out.append(f"{package} {have}" + (f" (pinned: {pinned})" if pinned not in (None, have) else ""))
+    if "EFFICIENT_KAN" in os.environ:
+        out.append(f"efficient-kan from the user's copy (the traps were measured at {COMMIT})")
+    return out

@@ -1,0 +1,148 @@
+"""Adaptive trainings on targets of varying complexity: set-ups, errors at fresh points, and comparisons in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+import refkan as rk
+from refkan.adaptivity import AdaptiveResult, Strategy, minimize_adaptive, sampled
+from validation.running.parts import Resume
+
+TEST_SEED = 20_000
+"""Of the fresh test points, the same for all."""
+
+LINE = ("kink", "step", "steep", "cusp", "chirp", "peak")
+"""Targets of one variable with places that need more knots than others."""
+
+PLANE = ("front", "disc", "crease", "peak-2d", "chirp-2d")
+"""Targets of two variables with lines or spots that do."""
+
+VP, LBFGS = "variable-projection", "lbfgs"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A target, a network and a budget.
+
+    Attributes
+    ----------
+    target : str
+    order : int
+    samples, test_points : int
+        Equally spaced for one variable; for more, drawn at random, the test points by one seed for all.
+    max_params : int
+    hidden : int
+        Width of the hidden layer: a network [d, hidden, 1] with mean-std map; 0 for a single layer.
+    intervals : int
+        To begin with, on all layers.
+    steps : int
+        Of each training.
+    method : str
+    seed : int
+    """
+
+    target: str
+    order: int
+    samples: int
+    test_points: int
+    max_params: int
+    hidden: int = 0
+    intervals: int = 4
+    steps: int = 1
+    method: str = VP
+    seed: int = 0
+
+    def problem(self) -> tuple[rk.LeastSquares, np.ndarray]:
+        """Return least squares of the first network on the samples, and the start."""
+        target = rk.problems.TARGETS[self.target]
+        rng = np.random.default_rng([self.seed, 0])
+        x = spaced(target, self.samples) if target.dimension == 1 else target.sample(rng, self.samples)
+        widths = [target.dimension, *([self.hidden] if self.hidden else []), 1]
+        net = rk.kan(widths, self.order, self.intervals, list(target.domain), node_map="mean-std")
+        net, theta = net.initialize(np.random.default_rng([self.seed, 1]), x)
+        return sampled(net, target, x), theta
+
+    def measure(self) -> Callable[[rk.Network, np.ndarray], float]:
+        """Return the function that says the root mean square error at the test points."""
+        target = rk.problems.TARGETS[self.target]
+        if target.dimension == 1:
+            x = spaced(target, self.test_points)
+        else:
+            x = target.sample(np.random.default_rng(TEST_SEED), self.test_points)
+        y = target(x)
+        return lambda net, theta: float(np.sqrt(np.mean((net(theta, x) - y) ** 2)))
+
+
+def spaced(target: rk.problems.Target, n: int) -> np.ndarray:
+    """Return the middles of n equal parts of the domain, (n, 1)."""
+    ((a, b),) = target.domain
+    return a + (b - a) * ((np.arange(n) + 0.5) / n)[:, None]
+
+
+def refine(setting: Setting, strategy: str | Strategy, **options: Any) -> dict[str, Any]:
+    """Train adaptively up to the budget and return what each round says, as plain data."""
+    problem, theta = setting.problem()
+    ridge = {"ridge": 1e-14 if setting.hidden == 0 else 1e-9} if setting.method == VP else {}
+    # The first call of a kernel loads it: not on the clock.
+    rk.minimize(problem, theta, setting.method, steps=1, **ridge)
+    result = minimize_adaptive(
+        problem,
+        theta,
+        strategy,
+        setting.method,
+        **{"steps": setting.steps, "max_params": setting.max_params, "max_rounds": 100, "patience": 100, **options},
+        measure=setting.measure(),
+        **ridge,
+    )
+    return asdict(setting) | record(result)
+
+
+def record(result: AdaptiveResult) -> dict[str, Any]:
+    """Return parameters, errors and cost of each round, and where the knots of the last one are."""
+    h = result.history
+    return {
+        "n_params": h.n_params,
+        "error": h.error,
+        "training": np.sqrt(2 * h.value),
+        "seconds": h.seconds,
+        "refining": np.array([r.refining for r in result.rounds]),
+        "steps": np.array([r.training.history.value.size - 1 for r in result.rounds]),
+        "evaluations": h.evaluations,
+        "change": h.change,
+        "breakpoints": [layer for layer in result.rounds[-1].breakpoints if layer is not None],
+        "message": result.message,
+    }
+
+
+def cached(resume: Resume, setting: Setting, strategy: str) -> dict[str, Any]:
+    """Train adaptively, or find what a run with this setting and strategy returned before."""
+    key = {"task": "adaptive training", "strategy": strategy, **asdict(setting)}
+    found: dict[str, Any] = resume(key, partial(refine, setting, strategy))
+    return found
+
+
+def final(run: Mapping[str, Any]) -> float:
+    """Error of the last round."""
+    return float(run["error"][-1])
+
+
+def seconds_to(run: Mapping[str, Any], error: float) -> float:
+    """Time until the error is no larger than this; infinite if it never is."""
+    reached = np.flatnonzero(np.asarray(run["error"]) <= error)
+    return float(run["seconds"][reached[0]]) if reached.size else float("inf")
+
+
+def sign_test(wins: int, pairs: int) -> float:
+    """One-sided p value of at least so many wins if each pair were a fair coin."""
+    return float(binomtest(wins, pairs, 0.5, alternative="greater").pvalue) if pairs else 1.0
+
+
+def wins(first: Sequence[float], other: Sequence[float]) -> int:
+    """In how many pairs the first one is lower."""
+    return int(np.sum(np.asarray(first) < np.asarray(other)))

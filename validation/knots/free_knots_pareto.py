@@ -1,0 +1,259 @@
+r"""W2: free knots against other adaptive grids: a table of error and time at equal parameters.
+
+One layer, order 3, targets of varying complexity in one variable, budgets of 11 and 19 (full: 35 and 67 too)
+coefficients' worth of parameters; interior knots that are free count as parameters. Grids: uniform; halved where the
+residual is, or where derivatives jump; breakpoints shared out by the r-th derivative; quantiles of the inputs (equal to
+uniform here); free knots from uniform ones, and the best of several random starts. All by variable projection.
+
+Nothing is to pass or fail: the row holds if the table is complete, every grid at every budget with the parameters that
+it should have, so that the comparison is one. Which grids are on the Pareto front of error and time (medians over the
+targets of the quotient by the uniform grid of the same budget) is what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure as Drawing
+
+import refkan as rk
+from refkan.adaptivity import sampled, with_random_knots
+from refkan.knots import uniform_breakpoints
+from validation.knots.adaptive_runs import LINE, VP, Setting, final, refine, spaced
+from validation.knots.log_axes import Curve, draw_costs
+from validation.running.parts import Parts, resume_from
+from validation.verdicts import Figure, Verdict, judge
+
+CLAIMS = ("W2",)
+
+ORDER = 3
+
+GRIDS = ("uniform", "residual", "jumps", "curvature", "quantile")
+
+FREE = ("free", "free, best of several")
+
+ARMS = (*GRIDS, *FREE)
+
+COLOURS = dict(zip(ARMS, ("C1", "C0", "C2", "C4", "C5", "C3", "k"), strict=True))
+
+TARGETS = ("smooth", *LINE)
+
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is run: intervals of fixed grids, samples, steps and starts of free knots."""
+
+    intervals: tuple[int, ...]
+    samples: int
+    steps: int
+    starts: int
+
+
+QUICK = Size((9, 17), 2000, 40, 3)
+
+FULL = Size((9, 17, 33, 65), 2000, 60, 4)
+
+
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
+    """Fill the table."""
+    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
+    table = []
+    for target in TARGETS:
+        for n in size.intervals:
+            progress(f"W2: {target}, {n} intervals")
+            for arm in ARMS:
+                key = {"task": "W2", "target": target, "intervals": n, "arm": arm, "size": repr(size)}
+                table.append(resume(key, partial(cell, target, arm, n, size)))
+    return [verdict(table, size)]
+
+
+def cell(name: str, arm: str, intervals: int, size: Size) -> dict[str, Any]:
+    """Error, seconds and parameters of one grid on one target; n fixed or (n + 1)/2 free intervals."""
+    n_params = intervals + ORDER - 1
+    found: dict[str, Any] = {"target": name, "arm": arm, "intervals": intervals}
+    if arm in FREE:
+        starts = 1 if arm == "free" else size.starts
+        return found | free_knots(name, (intervals + 1) // 2, starts, size)
+    setting = Setting(name, ORDER, size.samples, 10 * size.samples + 1, n_params)
+    if arm == "uniform":
+        return found | uniform(setting, intervals)
+    # From 4 intervals on, the last refinement cut down to the budget.
+    ran = refine(setting, arm)
+    return found | {
+        "error": final(ran),
+        "seconds": float(ran["seconds"][-1]),
+        "parameters": int(ran["n_params"][-1]),
+        "breakpoints": ran["breakpoints"][0][0],
+    }
+
+
+def uniform(setting: Setting, intervals: int) -> dict[str, Any]:
+    """One fit on uniform knots: nothing is gained by getting there from coarser ones."""
+    problem, _ = setting.problem()
+    target = rk.problems.TARGETS[setting.target]
+    net = rk.kan([1, 1], ORDER, intervals, list(target.domain))
+    theta = np.zeros(net.n_params)
+    here = rk.LeastSquares(net, problem.x, problem.y)
+    rk.minimize(here, theta, VP, steps=1)  # kernels are loaded off the clock
+    began = perf_counter()
+    result = rk.minimize(here, theta, VP, steps=1, ridge=1e-14)
+    seconds = perf_counter() - began
+    return {
+        "error": setting.measure()(net, result.theta),
+        "seconds": seconds,
+        "parameters": net.n_params,
+        "breakpoints": uniform_breakpoints(intervals, target.domain[0]),
+    }
+
+
+def free_knots(name: str, intervals: int, starts: int, size: Size) -> dict[str, Any]:
+    """Free knots from uniform ones, then from random ones; the one of the least training error."""
+    target = rk.problems.TARGETS[name]
+    x = spaced(target, size.samples)
+    measure = Setting(name, ORDER, size.samples, 10 * size.samples + 1, 0).measure()
+    rng = np.random.default_rng(intervals)
+    seconds, best = 0.0, None
+    for k in range(starts):
+        net = rk.kan([1, 1], ORDER, intervals, list(target.domain), free_knots=True)
+        net = net if k == 0 else with_random_knots(net, rng)
+        net, theta = net.initialize(rng, x)
+        problem = sampled(net, target, x)
+        problem.residual_and_jacobian(theta)  # kernels are loaded off the clock
+        began = perf_counter()
+        result = rk.minimize(problem, theta, VP, steps=size.steps, ridge=1e-13)
+        seconds += perf_counter() - began
+        if best is None or result.value < best[0]:
+            best = (result.value, net, result.theta)
+    assert best is not None
+    fixed = best[1].with_fixed_knots(best[2])
+    return {
+        "error": measure(best[1], best[2]),
+        "seconds": seconds,
+        "parameters": best[1].n_params - 1,  # s has a redundant direction
+        "breakpoints": fixed.layers[0].spaces[0].breakpoints,  # type: ignore[attr-defined]
+    }
+
+
+def expected_parameters(intervals: int) -> int:
+    """Return n + r - 1; free knots on m = (n + 1)/2 intervals have m + r - 1 coefficients and m - 1 knots, as many."""
+    return intervals + ORDER - 1
+
+
+def complete(table: Sequence[Mapping[str, Any]], size: Size, arms: Sequence[str] = ARMS) -> bool:
+    """Whether every grid is there at every budget, with finite numbers and the parameters of the budget."""
+    cells = {(c["target"], c["arm"], c["intervals"]): c for c in table}
+    return all(
+        (c := cells.get((target, arm, n))) is not None
+        and c["parameters"] == expected_parameters(n)
+        and np.isfinite(c["error"])
+        and c["seconds"] > 0
+        for target in TARGETS
+        for arm in arms
+        for n in size.intervals
+    )
+
+
+def summary(table: Sequence[Mapping[str, Any]], intervals: int) -> dict[str, tuple[float, float]]:
+    """Median over targets of error and time of each grid, as quotients by the uniform grid."""
+    found = {}
+    for arm in ARMS:
+        quotients = []
+        for target in TARGETS:
+            own, base = (
+                next(c for c in table if (c["target"], c["arm"], c["intervals"]) == (target, name, intervals))
+                for name in (arm, "uniform")
+            )
+            quotients.append(
+                (max(own["error"], ROUNDING) / max(base["error"], ROUNDING), own["seconds"] / base["seconds"])
+            )
+        error, seconds = np.median(quotients, axis=0)
+        found[arm] = (float(error), float(seconds))
+    return found
+
+
+def front(points: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Return the names that no other point beats in both numbers."""
+    return [
+        name
+        for name, (error, seconds) in points.items()
+        if not any(e <= error and s <= seconds and (e, s) != (error, seconds) for e, s in points.values())
+    ]
+
+
+def verdict(table: Sequence[Mapping[str, Any]], size: Size) -> Verdict:
+    """State the table."""
+    n = size.intervals[-1]
+    points = summary(table, n)
+    shown = ", ".join(f"{arm} {error:.2g} in {seconds:.2g} times the time" for arm, (error, seconds) in points.items())
+    rows = [
+        f"{target}, {expected_parameters(k)} parameters: "
+        + ", ".join(
+            f"{c['arm']} {c['error']:.2g} ({1e3 * c['seconds']:.3g} ms)"
+            for c in table
+            if (c["target"], c["intervals"]) == (target, k)
+        )
+        for target in TARGETS
+        for k in size.intervals
+    ]
+    return Verdict(
+        "W2",
+        judge(complete(table, size)),
+        f"error as a share of that of uniform knots, medians over {len(TARGETS)} targets at {expected_parameters(n)} "
+        f"parameters: {shown}; on the front of error and time: {', '.join(front(points))}",
+        details="\n\n".join(rows),
+        data={"table": list(table), "summary": {str(k): summary(table, k) for k in size.intervals}},
+        figures=(draw(table, size), knots(table, size)),
+        mutations={
+            "a table with a grid left out is complete": judge(
+                complete([c for c in table if c["arm"] != "curvature"], size)
+            ),
+            "uniform knots alone are on the front": judge(front(points) == ["uniform"]),
+        },
+    )
+
+
+def knots(table: Sequence[Mapping[str, Any]], size: Size) -> Figure:
+    """Where the knots went: breakpoints of each grid under the target, second budget."""
+    intervals = size.intervals[min(1, len(size.intervals) - 1)]
+    drawing = Drawing(figsize=(19, 3.6))
+    for axes, target in zip(drawing.subplots(1, len(TARGETS)), TARGETS, strict=True):
+        problem = rk.problems.TARGETS[target]
+        x = np.linspace(*problem.domain[0], 1500)
+        axes.plot(x, problem(x[:, None]), color="0.4", lw=0.9)
+        low, high = axes.get_ylim()
+        for place, (arm, colour) in enumerate(COLOURS.items()):
+            cell = next(c for c in table if (c["target"], c["arm"], c["intervals"]) == (target, arm, intervals))
+            t = cell["breakpoints"]
+            height = low - (0.1 + 0.13 * place) * (high - low)
+            axes.plot(t, np.full(len(t), height), "|", color=colour, markersize=9, label=arm)
+        axes.set_title(target)
+        axes.set_yticks([])
+    drawing.axes[0].legend(fontsize=6, loc="upper right")
+    drawing.tight_layout()
+    caption = f"Where the knots went, {expected_parameters(intervals)} parameters, rows in the order of the legend."
+    return Figure.from_matplotlib(drawing, "free-knots-places", caption)
+
+
+def draw(table: Sequence[Mapping[str, Any]], size: Size) -> Figure:
+    """Error against parameters, and against seconds, every grid."""
+    curves: dict[str, list[Curve]] = {target: [] for target in TARGETS}
+    for target in TARGETS:
+        for arm, colour in COLOURS.items():
+            cells = [c for c in table if (c["target"], c["arm"]) == (target, arm)]
+            # Quantiles of evenly spread inputs are uniform: one line lies on the other.
+            style = {"color": colour, "marker": "o", "ms": 4, "ls": "--" if arm == "quantile" else "-"}
+            parameters, seconds = ([c[key] for c in cells] for key in ("parameters", "seconds"))
+            curves[target].append(Curve(arm, parameters, seconds, [max(c["error"], ROUNDING) for c in cells], style))
+    drawing = draw_costs(curves, (19, 6), legend=6)
+    sizes = ", ".join(str(expected_parameters(n)) for n in size.intervals)
+    caption = f"Error against parameters and against time for {sizes} parameters, order 3."
+    return Figure.from_matplotlib(drawing, "free-knots-pareto", caption)

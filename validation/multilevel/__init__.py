@@ -1,0 +1,1 @@
+"""Nested spaces and networks, prolongation, coarse subspaces, and multilevel training on the regression problem."""

@@ -1,0 +1,108 @@
+"""The page on published backends, written from the record of B1: `python -m validation.records.backends_page [RECORD]`.
+
+With RECORD, the record.json of a run, what the page needs of it is kept in `validation/records/backends.json` first. No
+number is typed: the page is a function of that file. A quick run holds the findings known beforehand and what backends
+do where nothing was promised; a full run (`--full B1`) everything found in all cases too.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from refkan.checkpoints import write_atomically
+
+FOLDER = Path(__file__).parent
+RECORD = FOLDER / "backends.json"
+PAGE = FOLDER.parents[1] / "docs" / "backends.md"
+
+INTRODUCTION = """# What the conformance suite finds in published backends
+
+refkan's cases were run on layers of other libraries, through the adapters in `refkan/conformance/backends/`. Each case
+compares with exact rational results rounded once, or float64 results with a bound; a failure is a difference from the
+conventions in `refkan.conformance.CONVENTIONS` that exceeds a bound on rounding. Some differences are choices that a
+backend makes knowingly, and most do not matter for training in float32. Names of findings are the hints that the suite
+gives by itself. Each row ends with the call that reproduces it; FOLDER is the folder `src` of a clone of efficient-kan.
+
+"""
+
+
+def trimmed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the page needs of the record of a run."""
+    (row,) = [row for row in record["rows"] if row["id"] == "B1"]
+    data = row.get("data") or {}
+    if not data.get("traps") or not data.get("backends"):
+        raise ValueError("the record must be of a run of B1 with at least one backend installed")
+    capsule = record["capsule"]
+    return {
+        "git": capsule["git"],
+        "time": capsule["time"],
+        "versions": data["versions"],
+        "status": row["status"],
+        "measured": row["measured"],
+        "traps": [
+            {key: trap[key] for key in ("backend", "what", "line", "hints", "call", "found")} for trap in data["traps"]
+        ],
+        "backends": data["backends"],
+    }
+
+
+def page(record: Mapping[str, Any]) -> str:
+    """Return the page as Markdown."""
+    out = [INTRODUCTION]
+    out.append(f"Measured with {', '.join(record['versions'])}. {record['measured'].partition(';')[0]}.\n\n")
+    out.append(
+        "## Findings known beforehand\n\n| backend | finding | measured | hint | reproduced by "
+        "|\n|---|---|---|---|---|\n"
+    )
+    for trap in record["traps"]:
+        cells = (trap["backend"], trap["what"], numbers(trap["line"]), trap["hints"], f"`{trap['call']}`")
+        out.append(f"| {' | '.join(map(escaped, cells))} |\n")
+    for backend in record["backends"]:
+        out.append(f"\n## {backend['backend']}\n\n{backend['adapter']}\n\n")
+        out.append(
+            f"Observed {'; '.join(backend['observations'])}. All its cases are judged by\n\n    {backend['call']}\n"
+        )
+        if "counts" not in backend:
+            continue
+        told = ", ".join(f"{count} {status}" for status, count in backend["counts"].items())
+        out.append(f"\nIn {' and '.join(backend['dtypes'])}: {told}.\n\n")
+        if backend["kinds"]:
+            out.append(
+                "| finding | cases | first case, and what was measured | hint | reproduced by "
+                "|\n|---|---|---|---|---|\n"
+            )
+        for kind in backend["kinds"]:
+            cells = (kind["name"], str(kind["count"]), kind["line"], kind["hints"], f"`{kind['call']}`")
+            out.append(f"| {' | '.join(map(escaped, cells))} |\n")
+    return "".join(out)
+
+
+def numbers(line: str) -> str:
+    """A failure line without the key that it begins with."""
+    _, bracket, rest = line.partition(" [")
+    return f"[{rest}" if bracket else line.partition(": ")[2]
+
+
+def escaped(cell: str) -> str:
+    """Return a cell of a table: without line breaks, and bars as text."""
+    return " ".join(cell.split()).replace("|", "\\|")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page; the exit code is 2 for a wrong call."""
+    if len(arguments) > 1:
+        print(__doc__, file=sys.stderr)
+        return 2
+    if arguments:
+        kept = trimmed(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
+        write_atomically(RECORD, (json.dumps(kept, indent=1, ensure_ascii=True) + "\n").encode())
+    write_atomically(PAGE, page(json.loads(RECORD.read_text(encoding="utf-8"))).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

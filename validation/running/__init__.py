@@ -1,0 +1,1 @@
+"""How claim files are found, run, kept and reported."""

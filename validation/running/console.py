@@ -1,0 +1,99 @@
+"""What a run prints: a line a file while it runs, and a table of every row at the end."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TextIO
+
+from validation.running.outcomes import Outcome
+from validation.running.report import summary
+
+# Width of the table where there is no terminal to ask: wide enough for the numbers.
+UNKNOWN_WIDTH = 180
+
+
+def shorten(text: str, width: int) -> str:
+    """Return `text` on one line of at most `width` characters, with an ellipsis where it was cut.
+
+    Examples
+    --------
+    >>> shorten("one two three", 8)
+    'one two…'
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: max(width - 1, 0)].rstrip() + "…"
+
+
+def table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
+    """Return the table of all rows: id, source, claim, verdict and, in the rest of the line, measured."""
+    width = width or shutil.get_terminal_size((UNKNOWN_WIDTH, 24)).columns
+    columns = (4, 14, max(20, min(44, width // 4)), 18)
+    last = max(width - sum(columns) - 2 * len(columns), 16)
+
+    def line(*cells: str) -> str:
+        fixed = [shorten(cell, size).ljust(size) for cell, size in zip(cells, columns, strict=False)]
+        return "  ".join([*fixed, shorten(cells[-1], last)]).rstrip()
+
+    lines = [line("id", "source", "claim", "verdict", "measured")]
+    for outcome in outcomes:
+        row = outcome.row
+        lines.append(line(row.id, row.source, row.claim, outcome.status, outcome.measured))
+    counts = ", ".join(f"{number} {status}" for status, number in summary(outcomes).items())
+    lines += ["", f"{len(outcomes)} rows: {counts}"]
+    lines += [
+        f"{outcome.row.id}: the mutated claim was not refuted: {name}"
+        for outcome in outcomes
+        for name in outcome.surviving_mutations
+    ]
+    return "\n".join(lines)
+
+
+class Progress:
+    """A line for each file as it starts and ends; on a terminal also what the file is doing.
+
+    Parameters
+    ----------
+    total
+        Number of files to run.
+    stream
+        Where to write, the standard error by default, so that the table can be piped.
+    """
+
+    def __init__(self, total: int, stream: TextIO | None = None) -> None:
+        self._total = total
+        self._stream = stream or sys.stderr
+        self._console = _rich_console(self._stream)
+        self._show: Callable[[str], Any] = lambda text: None
+
+    def line(self, number: int, name: str, text: str) -> None:
+        """Write one line about file `number`, counted from 1."""
+        print(f"[{number:2d}/{self._total}] {name:<28} {text}", file=self._stream, flush=True)
+
+    def working(self, number: int, name: str) -> AbstractContextManager[Any]:
+        """Return a context for a running file: a spinner with messages if rich is there, or a line."""
+        if self._console is None:
+            self._show = lambda text: None
+            self.line(number, name, "running")
+            return nullcontext()
+        status = self._console.status(f"[{number}/{self._total}] {name}", spinner="line")
+        prefix = f"\\[{number}/{self._total}] {name}: "
+        self._show = lambda text: status.update(prefix + shorten(text, 90).replace("[", "\\["))
+        return status  # type: ignore[no-any-return]
+
+    def message(self, text: str) -> None:
+        """Show what the present file is doing."""
+        self._show(text)
+
+
+def _rich_console(stream: TextIO) -> Any:
+    """Return a rich console if rich is installed and `stream` is a terminal, else None."""
+    if not stream.isatty():
+        return None
+    try:
+        from rich.console import Console
+    except ImportError:
+        return None
+    return Console(file=stream)

@@ -1,0 +1,60 @@
+"""Parts of a long run, such as one training of one seed: kept as they are finished, for a run may be interrupted."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import refkan
+from refkan.checkpoints import Checkpoints
+from validation.running.capsule import versions
+from validation.running.sources import sources_digest
+
+Resume = Callable[[Mapping[str, Any], Callable[[], Any]], Any]
+"""Returns the result of a task with this configuration: runs it, or finds what it returned before."""
+
+
+def run_task(configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
+    """Run the task: the `Resume` that keeps nothing."""
+    return task()
+
+
+class Parts:
+    """Results of parts, each under its configuration and the sources that computed it.
+
+    The sources are the library and the module that defines the task, with what it imports from the validation. A file
+    that judges what another module measures can therefore be edited without losing what was measured.
+
+    Parameters
+    ----------
+    checkpoints
+        Where finished parts are kept.
+    fresh
+        Whether to run again what is finished.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, fresh: bool = False) -> None:
+        self._checkpoints = checkpoints
+        self._fresh = fresh
+        self._digests: dict[Path, str] = {}
+
+    def run(self, configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
+        """Return the stored result of a part, or run `task`, store what it returns and return that."""
+        key = {**configuration, "versions": versions(), "sources": self._sources(task)}
+        return self._checkpoints.run(key, task, fresh=self._fresh)
+
+    def _sources(self, task: Callable[[], Any]) -> str:
+        """Return the digest of the sources of a task, read once: a running process does not see later edits."""
+        function = task.func if isinstance(task, partial) else task
+        path = Path(inspect.getfile(function)).resolve()
+        if path not in self._digests:
+            self._digests[path] = sources_digest(path, Path(refkan.__file__).parent)
+        return self._digests[path]
+
+
+def resume_from(parts: Parts | None) -> Resume:
+    """Return what runs tasks: the store of a long run, or, without one, `run_task`."""
+    return run_task if parts is None else parts.run

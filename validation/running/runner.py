@@ -1,0 +1,239 @@
+"""Running the claim files: selection, isolation of crashes, resuming, exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import refkan
+from refkan.checkpoints import Checkpoints, require_writable
+from validation.ledger import LEDGER, Row
+from validation.running.capsule import capsule, library_version, now, versions
+from validation.running.console import Progress, shorten, table
+from validation.running.discovery import ClaimFile, discover
+from validation.running.outcomes import FileResult, check_answers, describe_error, gather, pack, unpack
+from validation.running.parts import Parts
+from validation.running.report import write_report
+from validation.running.sources import sources_digest
+from validation.verdicts import Verdict
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of ``python -m validation``."""
+    p = argparse.ArgumentParser(
+        prog="python -m validation",
+        description="Answer every claim of the ledger with a verdict computed from measurements.",
+        epilog="Exit code: 0 if everything ran, whatever the verdicts; 1 if a file crashed or a mutation "
+        "of a claim was not refuted; 2 for wrong usage or an unwritable folder; 130 if interrupted. "
+        "Finished files are kept and not run again until a source that they depend on changes; at the papers' "
+        "size, so are finished parts of a file, such as one training.",
+    )
+    p.add_argument("names", nargs="*", metavar="NAME", help="row ids, files or subjects to run (default: all)")
+    p.add_argument("--full", action="store_true", help="at the size of the papers instead of seconds a file")
+    p.add_argument("--list", action="store_true", help="list the rows and the files that answer them, run nothing")
+    p.add_argument("--output", type=Path, default=Path("validation-report"), metavar="DIR", help="default: %(default)s")
+    p.add_argument("--fresh", action="store_true", help="run again what is already finished")
+    return p
+
+
+def select(files: Sequence[ClaimFile], ledger: Sequence[Row], names: Sequence[str]) -> list[ClaimFile]:
+    """Return the files that `names` stand for: row ids, files with or without subject and .py, subjects; all for none.
+
+    Raises
+    ------
+    ValueError
+        If a name is neither a row nor a file nor a subject, or a row that no file answers yet.
+    """
+    if not names:
+        return list(files)
+    chosen: set[str] = set()
+    for name in names:
+        wanted = name.removesuffix(".py").rstrip("/")
+        matching = [
+            file
+            for file in files
+            if name in file.ids or wanted in (file.name, file.place) or file.place.startswith(f"{wanted}/")
+        ]
+        if not matching:
+            if any(row.id == name for row in ledger):
+                raise ValueError(f"row {name} is pending: no file answers it yet")
+            known = ", ".join(file.place for file in files) or "none yet"
+            known = f"files: {known}; ids: see --list"
+            raise ValueError(f"NAME must be a row id, a file or a subject; got {name!r} ({known})")
+        chosen.update(file.place for file in matching)
+    return [file for file in files if file.place in chosen]
+
+
+def run_file(
+    file: ClaimFile, package: str, quick: bool, message: Callable[[str], None], parts: Parts | None = None
+) -> tuple[Verdict, ...]:
+    """Import a claim file, run it and return its verdicts, one for each of its rows.
+
+    A file whose ``run`` has a parameter `checkpoints` gets `parts` for it, if there are any.
+    """
+    if file.problem:
+        raise ValueError(file.problem)
+    module = importlib.import_module(f"{package}.{file.module}")
+    keeps_parts = parts is not None and "checkpoints" in inspect.signature(module.run).parameters
+    more = {"checkpoints": parts} if keeps_parts else {}
+    return check_answers(file, module.run(quick, message, **more))
+
+
+class Run:
+    """One run of the selected files, each resumed from its checkpoint where there is one.
+
+    Parameters
+    ----------
+    checkpoints
+        Where finished files are kept.
+    package
+        The package that the claim files belong to.
+    quick
+        Whether to run quickly or at the papers' size.
+    files
+        The files that may be asked for. Their sources are read here, once: what is edited during the run does
+        not change the key of a result that was computed before the edit.
+    parts
+        Where a file at the papers' size keeps what it has finished.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        package: str,
+        quick: bool,
+        files: Sequence[ClaimFile],
+        parts: Parts | None = None,
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._package = package
+        self._quick = quick
+        self._parts = parts
+        self._configurations = {file.name: self._configuration(file) for file in files if not file.problem}
+
+    def _configuration(self, file: ClaimFile) -> dict[str, Any]:
+        """Return what the result of a file depends on: the file, the size, the versions and the sources."""
+        return {
+            "task": "claim file",
+            "file": file.name,
+            "size": "quick" if self._quick else "full",
+            "versions": versions(),
+            "sources": sources_digest(file.path, Path(refkan.__file__).parent),
+        }
+
+    def stored(self, file: ClaimFile) -> FileResult | None:
+        """Return the finished result of a file, if there is one for the present sources."""
+        if file.problem:
+            return None
+        packed = self._checkpoints.get(self._configurations[file.name])
+        return None if packed is None else unpack(file, packed)
+
+    def run(self, file: ClaimFile, message: Callable[[str], None]) -> FileResult:
+        """Run a file and keep its result; a crash becomes a result with an error and is not kept."""
+        start = time.perf_counter()
+        try:
+            verdicts = run_file(file, self._package, self._quick, message, self._parts)
+            seconds = time.perf_counter() - start
+            result = FileResult(file, verdicts, seconds=seconds, finished=now())
+            self._checkpoints.put(self._configurations[file.name], pack(result))
+        except (Exception, SystemExit) as error:
+            seconds = time.perf_counter() - start
+            text = describe_error(error, file.folder.parent)
+            return FileResult(file, error=text, seconds=seconds, finished=now())
+        return result
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    folder: Path = Path(__file__).parents[1],
+    package: str = "validation",
+    ledger: Sequence[Row] = LEDGER,
+) -> int:
+    """Run ``python -m validation`` with the claim files of `folder` and return its exit code."""
+    arguments = parser().parse_args(argv)
+    files = discover(folder, ledger)
+    if arguments.list:
+        print(listing(files, ledger))
+        return OK
+    try:
+        chosen = select(files, ledger, arguments.names)
+        require_writable(arguments.output)
+        checkpoints = Checkpoints(arguments.output / "checkpoints")
+    except (ValueError, OSError) as error:
+        print(f"python -m validation: {error}", file=sys.stderr)
+        return USAGE
+
+    start = time.perf_counter()
+    # A quick run is not worth keeping in parts.
+    kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh) if arguments.full else None
+    run = Run(checkpoints, package, not arguments.full, files, kept)
+    results, interrupted = run_all(run, chosen, arguments.fresh)
+    done = {result.file.place for result in results}
+    # Rows that were not asked for this time are shown as they last came out with the present sources.
+    results += [kept for file in files if file.place not in done and (kept := run.stored(file)) is not None]
+    outcomes = gather(ledger, files, results)
+
+    seeds = {
+        outcome.row.id: outcome.verdict.data[key]
+        for outcome in outcomes
+        for key in ("seeds", "seed")
+        if outcome.verdict is not None and key in outcome.verdict.data
+    }
+    configuration = {
+        "size": "full" if arguments.full else "quick",
+        "files": [file.name for file in chosen],
+        "fresh": arguments.fresh,
+        "interrupted": interrupted,
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    paths = write_report(arguments.output, outcomes, capsule(configuration, seeds))
+    print(table(outcomes))
+    broken = [result for result in results if result.error and not result.file.ids]
+    for result in broken:  # no row stands for them in the table
+        print(f"{result.file.place}: error: {result.error.splitlines()[-1]}")
+    print(f"report: {', '.join(map(str, paths))}")
+    if interrupted:
+        print("interrupted: finished files are kept; run again to go on", file=sys.stderr)
+        return INTERRUPTED
+    failed = any(result.error for result in results) or any(outcome.surviving_mutations for outcome in outcomes)
+    return FAILED if failed else OK
+
+
+def run_all(run: Run, files: Sequence[ClaimFile], fresh: bool) -> tuple[list[FileResult], bool]:
+    """Run or resume `files` in order; return their results and whether the user interrupted."""
+    progress = Progress(len(files))
+    results: list[FileResult] = []
+    for number, file in enumerate(files, start=1):
+        try:
+            result = None if fresh else run.stored(file)
+            if result is None:
+                with progress.working(number, file.name):
+                    result = run.run(file, progress.message)
+        except KeyboardInterrupt:
+            return results, True
+        results.append(result)
+        if result.error:
+            text = f"error: {shorten(result.error.splitlines()[-1], 100)}"
+        else:
+            text = ", ".join(f"{verdict.id} {verdict.status}" for verdict in result.verdicts)
+            if not any(verdict.mutations for verdict in result.verdicts):
+                text += " (no mutated claim was run)"
+        when = "kept" if result.resumed else f"{result.seconds:.1f} s"
+        progress.line(number, file.name, f"{when}: {text}")
+    return results, False
+
+
+def listing(files: Sequence[ClaimFile], ledger: Sequence[Row]) -> str:
+    """Return one line a row: id, source, the file that answers it and its subject, claim."""
+    file_of = {id: file.place for file in files for id in file.ids}
+    lines = [f"{row.id:<4}  {row.source:<20}  {file_of.get(row.id, 'pending'):<38}  {row.claim}" for row in ledger]
+    problems = [f"{file.place}: {file.problem}" for file in files if file.problem]
+    return "\n".join([f"refkan {library_version()}, {len(ledger)} rows, {len(files)} files", *lines, *problems])

@@ -1,0 +1,81 @@
+"""The sources that a result depends on: their digest is part of the key under which it is kept."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+def sources_digest(path: Path, library: Path) -> str:
+    """Return the SHA-256 of every source that the result of a file can depend on.
+
+    These are all of `library` (the package under test) and the file with what it imports, directly or not, from its
+    own package: so that a change to one claim does not void the results of the others.
+    """
+    package = package_of(path)
+    sources = {*library.rglob("*.py"), *imported([path], package)}
+    return digest_of(sources, library.parent, package.parent)
+
+
+def package_of(path: Path) -> Path:
+    """Return the folder of the outermost package that a file belongs to, its own folder if it is in none."""
+    package = path.parent
+    while (package.parent / "__init__.py").is_file():
+        package = package.parent
+    return package
+
+
+def digest_of(sources: Iterable[Path], *roots: Path) -> str:
+    """Return the SHA-256 of files, by their names relative to the first of the `roots` that holds them."""
+    digest = hashlib.sha256()
+    for name, path in sorted((_relative(path, *roots), path) for path in sources):
+        content = path.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _relative(path: Path, *roots: Path) -> str:
+    for root in roots:
+        if path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    return path.name
+
+
+def imported(paths: Iterable[Path], folder: Path) -> set[Path]:
+    """Return files and those of their package `folder` that they import, transitively."""
+    found: set[Path] = set()
+    waiting = list(paths)
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting.extend(_direct_imports(current, folder))
+    return found
+
+
+def _direct_imports(path: Path, folder: Path) -> Iterator[Path]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:  # running the claim will report where
+        return
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = [folder.name, *path.relative_to(folder).parent.parts]
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            # Each name may be a module of the package `module` or an object of the module.
+            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] != folder.name:
+                continue
+            for depth in range(1, len(parts) + 1):  # importing a.b.c runs a/__init__, a/b/__init__ as well
+                place = folder.joinpath(*parts[1:depth])
+                candidates = (place / "__init__.py", place.with_suffix(".py"))
+                yield from (candidate for candidate in candidates if candidate.is_file())
