@@ -248,7 +248,7 @@ def test_the_bounds_of_the_targets(change, status):
                 "of it beyond the last kink": [0.1 * e for e in test],
                 "samples beyond the last kink": seed,
                 "training": test,
-                "parameters": [230, 430, 830][: len(test)],
+                "parameters": [230, 430, 830, 1630][: len(test)],
                 "cpu seconds": 1.0,
                 "nominal": [1.0] * len(test),
                 "measured": [1.0] * len(test),
@@ -260,7 +260,8 @@ def test_the_bounds_of_the_targets(change, status):
         "rotated": invented([3e-5, 4e-6, 5e-7]),
         "rotated, outer layer finer": invented([1e-5 * change]),
         "unrotated": invented([2e-6]),
-        "rotated, smooth": invented([64e-8, 1e-8, 1e-8 / 60]),
+        "rotated, smooth": invented([40e-8, 1e-8, 1e-8 / 40]),
+        "rotated, smooth, two nodes": invented([80e-8, 1e-8, 1e-8 / 60, 1e-8 / 60**2]),
     }
     verdict = multilevel_targets.verdict(found, multilevel_targets.BOUNDS)
     assert verdict.status == status
@@ -268,4 +269,5 @@ def test_the_bounds_of_the_targets(change, status):
     # A tenth of each error at seed 0 lies beyond the last kink, and is said.
     assert "without the test points beyond the last kink the medians are 2.73e-05, 3.64e-06" in verdict.details
     assert "training samples there, by seed: 0, 1, 2" in verdict.details
+    assert "factors between levels 40, 40" in verdict.details
     assert set(multilevel_targets.FULL) == set(found)

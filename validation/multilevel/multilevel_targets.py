@@ -79,6 +79,8 @@ class Setting:
         What the ridge draws them to: where they are at the start of each level, or zero.
     angle, kink
         Of the target.
+    hidden : int
+        Nodes between the two layers.
     """
 
     intervals: tuple[int, int]
@@ -92,6 +94,7 @@ class Setting:
     roughness: float = 1e-9
     angle: float = rk.problems.ROTATION
     kink: bool = True
+    hidden: int = 5
 
 
 STEPS, STARTS, SAMPLES = (6, 10, 20, 40), (128, 96, 16, 4), (500, 500, 2000, None)
@@ -114,6 +117,18 @@ FULL = {
         ridge=1e-11,
         roughness=1e-8,
         kink=False,
+    ),
+    "rotated, smooth, two nodes": Setting(
+        (2, 12),
+        ((1, 2), 2, 2, 2),
+        (10, 15, 30, 30, 30),
+        (16, 6, 3, 3, 3),
+        (500, 1000, None, None, None),
+        reported=4,
+        ridge=1e-12,
+        roughness=3e-7,
+        kink=False,
+        hidden=2,
     ),
 }
 
@@ -168,8 +183,8 @@ BOUNDS = (
     Bound("830 parameters, (32, 96)", "rotated", error(2), 0.0, 1e-6),
     Bound("factor to (16, 48)", "rotated", factor(0), LEAST_FACTOR, np.inf),
     Bound("factor to (32, 96)", "rotated", factor(1), LEAST_FACTOR, np.inf),
-    Bound("factor to (4, 48)", "rotated, smooth", factor(0), *SMOOTH),
-    Bound("factor to (8, 96)", "rotated, smooth", factor(1), *SMOOTH),
+    Bound("factor to (8, 96)", "rotated, smooth, two nodes", factor(1), *SMOOTH),
+    Bound("factor to (16, 192)", "rotated, smooth, two nodes", factor(2), *SMOOTH),
 )
 
 QUICK_BOUNDS = (
@@ -210,7 +225,7 @@ def run_seed(setting: Setting, seed: int, samples: int) -> dict[str, Any]:
     x = rng.uniform(1e-4, 0.9999, (samples, 2))
     x_test = np.random.default_rng(TEST_SEED).uniform(1e-4, 0.9999, (TEST_POINTS, 2))
     y, y_test = (rk.problems.regression_target(at, setting.angle, kink=setting.kink) for at in (x, x_test))
-    net = rk.kan([2, 5, 1], order=ORDER, intervals=list(setting.intervals), node_map="mean-std")
+    net = rk.kan([2, setting.hidden, 1], order=ORDER, intervals=list(setting.intervals), node_map="mean-std")
     problem = rk.LeastSquares(net, x, y)
     began = process_time()
     trained = multistart(
@@ -303,6 +318,9 @@ def described(records: Sequence[Mapping[str, Any]]) -> str:
             f" {median('measured', level)} measured, in evaluations of this network on all samples; by seed "
             + ", ".join(f"{record['test'][level]:.2g}" for record in records)
         )
+    factors = np.median([np.divide(record["test"][:-1], record["test"][1:]) for record in records], axis=0)
+    if factors.size:
+        parts.append("factors between levels " + ", ".join(f"{f:.3g}" for f in factors))
     shares = np.array([record["of it beyond the last kink"] for record in records])
     if shares.any():
         rest = np.array([record["test"] for record in records]) - shares
@@ -310,7 +328,7 @@ def described(records: Sequence[Mapping[str, Any]]) -> str:
         parts.append(
             "without the test points beyond the last kink the medians are "
             + ", ".join(f"{e:.3g}" for e in np.median(rest, axis=0))
-            + (f", the factors between levels {', '.join(f'{f:.3g}' for f in factors)}" if factors.size else "")
+            + (f", the factors {', '.join(f'{f:.3g}' for f in factors)}" if factors.size else "")
             + "; training samples there, by seed: "
             + ", ".join(str(record["samples beyond the last kink"]) for record in records)
         )
