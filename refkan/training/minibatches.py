@@ -45,7 +45,7 @@ class Minibatches:
 
     def __init__(self, problem: Collocation, size: int, rng: np.random.Generator) -> None:
         self.problem = problem
-        self.size = check_count("batch", size, 1, problem.terms[0].n_points)
+        self.size = check_count("size", size, 1, problem.terms[0].n_points)
         self._rng = rng
         self._waiting: IntArray = np.empty(0, dtype=np.int64)
         self._rows = self._waiting

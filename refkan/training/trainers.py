@@ -67,6 +67,7 @@ class Attended:
         problem = replace(problem, terms=(attended, *others), check=False)
         seen: Any = problem
         if self.batch is not None:
+            check_count("batch", self.batch, 1, first.n_points)
             seen = Minibatches(problem, self.batch, np.random.default_rng([self.seed, problem.net.n_params]))
         last = theta
 
