@@ -188,6 +188,13 @@ def _first_difference(stored: Any, asked: Any, where: str = "") -> str | None:
             if difference is not None:
                 return difference
         return None
+    if isinstance(stored, list) and isinstance(asked, list):
+        if len(stored) != len(asked):
+            return f"{where}: {len(stored)} entries in the file, asked {len(asked)}"
+        differences = (
+            _first_difference(*pair, f"{where}[{k}]") for k, pair in enumerate(zip(stored, asked, strict=True))
+        )
+        return next((difference for difference in differences if difference is not None), None)
     # Canonical texts, since 1 == 1.0 == True and 0.0 == -0.0 in Python.
     if _canonical(where, stored) == _canonical(where, asked):
         return None
