@@ -15,7 +15,7 @@ import numpy as np
 from refkan.arguments import check_count, check_type
 from refkan.array_types import FloatArray
 from refkan.losses import Attention, Collocation
-from refkan.optimizers import History, Result, State, minimize
+from refkan.optimizers import STOPPED, History, Result, State, minimize
 from refkan.training.minibatches import Minibatches
 
 CANDIDATES = 10
@@ -149,7 +149,7 @@ class Redrawn:
             count = part.history.value.size - 1
             done += max(count, 1)  # a run that finds no step at all is over, but a new set of points may have one
             damping = carried(damping, part.history)
-            stopped = part.message.startswith("stopped by the callback")
+            stopped = part.message.startswith(STOPPED)
         return joined(parts, f"{parts[-1].message}; {len(parts)} sets of points")
 
     def points(self, rng: np.random.Generator, problem: Collocation, theta: FloatArray, share: float) -> FloatArray:
