@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_vector, check_count, check_type
+from refkan.arguments import as_array, as_vector, check_count, check_type, real
 from refkan.array_types import Array, FloatArray
 from refkan.conversion import Coordinates, coordinates, layer_basis, layer_in_basis
 from refkan.layers.base import Layer
@@ -198,8 +198,10 @@ class Composition:
         ValueError
             Where the two are not the same function for every x: other widths, node maps, orders or domains, or
             functions that differ outside the domain under outside="natural" (unless allow_inexact).
+        TypeError
+            If other is no network, or theta complex.
         """
-        theta = as_vector("theta", theta, self.n_params)
+        theta = real("theta", as_vector("theta", theta, self.n_params))
         self._require_same_frame(other)
         parts = [
             convert_layer(layer, part, target, k, allow_inexact)
@@ -230,9 +232,12 @@ class Composition:
             raise ValueError(f"other must have widths {self.widths}; got {other.widths}")
         for k, (mine, theirs) in enumerate(zip(self.node_maps, other.node_maps, strict=True)):
             if not same_map(mine, theirs):
+                got = f"{theirs.name!r}" + (" of other constants or domains" if type(mine) is type(theirs) else "")
+                if mine.bound != theirs.bound:
+                    which = "other" if mine.bound else "this network"
+                    got += f"; {which} is not bound to data: make one from the other by refine, insert or to_basis"
                 raise ValueError(
-                    f"other must have the same node map after layer {k} as this network ({mine.name!r}); "
-                    f"got {theirs.name!r}, of another kind or with other constants"
+                    f"other must have the same node map after layer {k} as this network ({mine.name!r}); got {got}"
                 )
         empty = np.empty((0, 0))
         batches = [empty if net.statistics is None else net.statistics for net in (self, other)]

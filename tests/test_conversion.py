@@ -153,8 +153,8 @@ def test_under_error_conversion_is_the_same_function_where_there_is_one():
     ("other", "message"),
     [
         (lambda: start("spline", widths=(2, 4, 2))[0], r"widths \(2, 3, 2\); got \(2, 4, 2\)"),
-        (lambda: start("spline", "sigmoid")[0], "node map after layer 0"),
-        (lambda: NetworkCase("spline").build(), "node map after layer 0"),
+        (lambda: start("spline", "sigmoid")[0], r"node map after layer 0 as this network \('affine'\); got 'sigmoid'$"),
+        (lambda: NetworkCase("spline").build(), "node map after layer 0 .* other is not bound to data: make one from"),
     ],
     ids=["widths", "another map", "unbound map"],
 )
@@ -194,8 +194,14 @@ def test_another_statistics_batch_is_refused():
 def test_other_constants_of_an_affine_map_are_refused():
     net, theta = start("spline")
     other, _ = NetworkCase("spline").start(samples(12), seed=8)
-    with pytest.raises(ValueError, match="node map after layer 0"):
+    with pytest.raises(ValueError, match=r"node map after layer 0 .* got 'affine' of other constants or domains$"):
         net.convert(theta, other)
+
+
+def test_complex_parameters_are_refused_rather_than_cut():
+    net, theta = start("spline")
+    with pytest.raises(TypeError, match="theta must be real numbers"):
+        net.convert(theta + 1j, net.refine())
 
 
 def test_what_is_not_a_network_is_refused():
