@@ -112,6 +112,9 @@ class Redrawn:
     inputs: Callable[[FloatArray], FloatArray] | None = None
 
     def __post_init__(self) -> None:
+        for k, (low, high) in enumerate(self.ranges):
+            if not low < high:
+                raise ValueError(f"ranges must be pairs (a, b) with a < b; got ranges[{k}] = ({low}, {high})")
         check_count("every", self.every, 1)
         if not 0.0 <= self.steep <= 1.0:
             raise ValueError(f"steep must be a share between 0 and 1; got {self.steep}")
