@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_vector, check_count, check_type, real
+from refkan.arguments import as_array, as_vector, check_count, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.conversion import Coordinates, coordinates, layer_basis, layer_in_basis
 from refkan.layers.base import Layer
@@ -199,9 +199,9 @@ class Composition:
             Where the two are not the same function for every x: other widths, node maps, orders or domains, or
             functions that differ outside the domain under outside="natural" (unless allow_inexact).
         TypeError
-            If other is no network, or theta complex.
+            If other is no network.
         """
-        theta = real("theta", as_vector("theta", theta, self.n_params))
+        theta = as_vector("theta", theta, self.n_params)
         self._require_same_frame(other)
         parts = [
             convert_layer(layer, part, target, k, allow_inexact)

@@ -134,7 +134,7 @@ def convert_layer(layer: Layer, theta: FloatArray, target: Layer, k: int, allow_
         c = np.stack([c[:, p] @ P.T for p, P in enumerate(matrices)], axis=1)
     else:
         c = convert_coefficients(layer, theta, c, layer.basis, "spline")
-        u, c = c, np.empty((*c.shape[:2], target.dim))
+        u, c = c, np.empty((*c.shape[:2], target.dim), c.dtype)
         try:
             pairs = _nested_spaces(coarse, fine, k)
         except KnotError as error:

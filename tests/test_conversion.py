@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from factories import EPS, NODE_MAPS, NetworkCase, complex_gradient, running_error, samples
@@ -198,10 +200,16 @@ def test_other_constants_of_an_affine_map_are_refused():
         net.convert(theta, other)
 
 
-def test_complex_parameters_are_refused_rather_than_cut():
-    net, theta = start("spline")
-    with pytest.raises(TypeError, match="theta must be real numbers"):
-        net.convert(theta + 1j, net.refine())
+@pytest.mark.parametrize("kind", ["spline", "relu", "silu"])
+def test_complex_steps_go_through_refinement(kind):
+    net, theta = start(kind)
+    fine, h = net.refine(), 1e-20
+    v = np.random.default_rng(4).standard_normal(theta.size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of imaginary parts that are cut
+        derivative = net.convert(theta + 1j * h * v, fine).imag / h
+    exact = net.prolongation(fine) @ v
+    np.testing.assert_allclose(derivative, exact, rtol=0, atol=1e-12 * np.abs(exact).max())
 
 
 def test_what_is_not_a_network_is_refused():
