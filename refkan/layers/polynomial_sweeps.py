@@ -14,7 +14,8 @@ KEPT = 2**15
 goes with its pages, which cost more than they save."""
 
 PART, PARTS = 16_384, 8
-"""Pairs, at least, and parts, at most, of a backward sweep: each part has sums of its own."""
+"""Pairs, at least, and parts, at most, of a backward sweep: each part has sums of its own. A power of two, so that two
+or four threads get the same number."""
 
 
 class PolynomialSweep:
@@ -53,7 +54,7 @@ class PolynomialSweep:
     def sums_of_rows(self, dy: FloatArray, stride: int, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Sums over samples of b_i dy[s, q] and dx, as `SortedSweep.sums_of_rows`."""
         pieces, order = self.tables.pieces, self.tables.order
-        parts = min(PARTS, max(1, self.x.size // PART))
+        parts = min(PARTS, 1 << max(1, self.x.size // PART).bit_length() - 1)
         dC = np.zeros((parts, self.n_outputs, self.n_inputs, (pieces.windows.shape[1] - 3) * stride + order))
         dx = np.empty((self.x.shape[0] if inputs else 0, self.n_inputs))
         launch(
