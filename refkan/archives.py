@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from refkan import layers, node_maps
-from refkan.arguments import as_vector, check_type
+from refkan.arguments import as_vector, check_type, real
 from refkan.array_types import FloatArray
 from refkan.checkpoints import write_atomically
 from refkan.networks import Network
@@ -52,7 +52,7 @@ def save(path: str | os.PathLike[str], net: Network, theta: Any, notes: Mapping[
     ValueError
         If the path does not end in .npz, theta does not fit or is not finite, or the network is not bound.
     TypeError
-        If the notes are not JSON data.
+        If theta is complex or the notes are not JSON data.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def save(path: str | os.PathLike[str], net: Network, theta: Any, notes: Mapping[
         raise ValueError(f"path must end in .npz; got {path.name!r}")
     check_type("net", net, Network)
     net.require_bound()
-    arrays: dict[str, FloatArray] = {"theta": as_vector("theta", theta, net.n_params)}
+    arrays: dict[str, FloatArray] = {"theta": real("theta", as_vector("theta", theta, net.n_params))}
     try:
         text = json.dumps(dict(notes or {}), allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -112,9 +112,15 @@ def load(path: str | os.PathLike[str]) -> tuple[Network, FloatArray]:
 def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray, dict[str, Any]]:
     """Read network, parameters and notes; errors as for `load`."""
     name = Path(path).name
+    with Path(path).open("rb") as stream:
+        archive = zipfile.is_zipfile(stream)
+    if not archive:  # NumPy would speak of pickles
+        raise ValueError(f"{name} is not a network file of refkan, or is damaged: it is no .npz archive")
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
+        if MANIFEST not in arrays:
+            raise ValueError(f"it has no array {MANIFEST!r}")
         manifest = json.loads(str(arrays.pop(MANIFEST)[()]))
         version = manifest["format"]
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
@@ -125,12 +131,17 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray, dict[str, A
     found = digest(manifest, arrays)
     if stored_hash != found:
         raise ValueError(f"{name} was altered or damaged: its content has hash {found}, its manifest {stored_hash}")
-    net = Network(
-        tuple(_decode(layer, arrays) for layer in manifest["layers"]),
-        tuple(_decode(node_map, arrays) for node_map in manifest["node_maps"]),
-        _decode(manifest["statistics"], arrays),
-    )
-    return net, arrays["theta"], manifest["notes"]
+    try:
+        net = Network(
+            tuple(_decode(layer, arrays) for layer in manifest["layers"]),
+            tuple(_decode(node_map, arrays) for node_map in manifest["node_maps"]),
+            _decode(manifest["statistics"], arrays),
+        )
+        return net, real("theta", as_vector("theta", arrays["theta"], net.n_params)), manifest["notes"]
+    except KeyError as error:
+        raise ValueError(f"{name} does not describe a network of refkan: nothing is named {error}") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} does not describe a network of refkan: {error}") from None
 
 
 def digest(manifest: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> str:

@@ -26,7 +26,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.kernels import bspline_basis
 from refkan.kernels.launch import launch
 from refkan.knots import check_strictly_increasing
-from refkan.local_basis import OUTSIDE, KnotTables, knot_rows, local_basis, require_inside
+from refkan.local_basis import OUTSIDE, KnotTables, equal_intervals, knot_rows, local_basis, require_inside
 from refkan.spaces import SplineSpace
 
 
@@ -110,7 +110,7 @@ def _by_pieces(space: SplineSpace, c: FloatArray, x: FloatArray, derivative: int
         bspline_basis.bernstein_coefficients, n, 5 * order**3 * n, tables.knots[0], tables.inverse_spans[0],
         np.ascontiguousarray(c), pieces,
     )  # fmt: skip
-    if _are_equal(t):
+    if equal_intervals(tables.breakpoints):
         guide, scale, halvings = np.empty(0, np.int32), n / (t[-1] - t[0]), -1
     else:
         guides, scales, halvings = tables.search
@@ -123,16 +123,6 @@ def _by_pieces(space: SplineSpace, c: FloatArray, x: FloatArray, derivative: int
         x, t, guide, scale, halvings, (0,) * order, pieces.reshape(-1), out, beyond,
     )  # fmt: skip
     return out, beyond
-
-
-def _are_equal(t: FloatArray) -> bool:
-    """Whether the intervals of breakpoints t are equal but for the rounding of t, and long in comparison with it.
-
-    What `find_uniform_intervals` allows for rounding is then a fraction of an interval.
-    """
-    equal, spacing = np.linspace(t[0], t[-1], t.size), np.spacing(np.abs(t).max())
-    long = t[-1] - t[0] >= 64 * spacing * (t.size - 1)
-    return bool(long and np.all(np.abs(t - equal) <= 2 * spacing))
 
 
 def design_matrix(space: SplineSpace, x: Any, derivative: int = 0, outside: str = "error") -> sp.csr_array:

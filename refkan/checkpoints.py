@@ -18,6 +18,7 @@ import os
 import secrets
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     The bytes go to a temporary name in the same folder (a rename is atomic within a file system only), reach
     the disk, and are renamed. An interruption leaves no temporary file behind.
+
+    Raises
+    ------
+    OSError
+        Of the kind that the system raised, naming `path`.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -41,8 +47,11 @@ def write_atomically(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
-    except BaseException:  # an interruption from the keyboard as well
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:  # an interruption from the keyboard as well
+        with suppress(OSError):  # what went wrong is told below
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
 
 
@@ -179,6 +188,13 @@ def _first_difference(stored: Any, asked: Any, where: str = "") -> str | None:
             if difference is not None:
                 return difference
         return None
+    if isinstance(stored, list) and isinstance(asked, list):
+        if len(stored) != len(asked):
+            return f"{where}: {len(stored)} entries in the file, asked {len(asked)}"
+        differences = (
+            _first_difference(*pair, f"{where}[{k}]") for k, pair in enumerate(zip(stored, asked, strict=True))
+        )
+        return next((difference for difference in differences if difference is not None), None)
     # Canonical texts, since 1 == 1.0 == True and 0.0 == -0.0 in Python.
     if _canonical(where, stored) == _canonical(where, asked):
         return None

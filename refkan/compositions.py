@@ -198,6 +198,8 @@ class Composition:
         ValueError
             Where the two are not the same function for every x: other widths, node maps, orders or domains, or
             functions that differ outside the domain under outside="natural" (unless allow_inexact).
+        TypeError
+            If other is no network.
         """
         theta = as_vector("theta", theta, self.n_params)
         self._require_same_frame(other)
@@ -230,9 +232,12 @@ class Composition:
             raise ValueError(f"other must have widths {self.widths}; got {other.widths}")
         for k, (mine, theirs) in enumerate(zip(self.node_maps, other.node_maps, strict=True)):
             if not same_map(mine, theirs):
+                got = f"{theirs.name!r}" + (" of other constants or domains" if type(mine) is type(theirs) else "")
+                if mine.bound != theirs.bound:
+                    which = "other" if mine.bound else "this network"
+                    got += f"; {which} is not bound to data: make one from the other by refine, insert or to_basis"
                 raise ValueError(
-                    f"other must have the same node map after layer {k} as this network ({mine.name!r}); "
-                    f"got {theirs.name!r}, of another kind or with other constants"
+                    f"other must have the same node map after layer {k} as this network ({mine.name!r}); got {got}"
                 )
         empty = np.empty((0, 0))
         batches = [empty if net.statistics is None else net.statistics for net in (self, other)]

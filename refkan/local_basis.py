@@ -9,7 +9,7 @@ import numpy as np
 
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.errors import OutsideDomainError
-from refkan.kernels import bspline_basis, knot_derivatives
+from refkan.kernels import bspline_basis, knot_derivatives, pieces, polynomial_layer
 from refkan.kernels.launch import launch
 from refkan.spaces import SplineSpace
 
@@ -115,6 +115,34 @@ class KnotTables:
         first, last = self._filled
         return np.stack([self._tangent(first, 0), self._tangent(last, -1)], axis=1)
 
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The polynomials that B-splines are on each interval and beyond the ends; of real knots."""
+        (P, n), r = (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1), self.order
+        windows = np.empty((P, n + 2), np.int64)
+        windows[:, :n] = np.arange(n)
+        windows[:, n + 1], windows[:, n] = self._filled
+        places, values, slopes = np.empty((P, n + 2, 4)), np.empty((P, n + 2, r, r)), np.empty((P, n + 2, r - 1, r))
+        launch(
+            pieces.fill_pieces, P, 4 * values.size * r,
+            self.knots, self.inverse_spans, windows, places, values, slopes,
+        )  # fmt: skip
+        return Pieces(places.reshape(-1), values.reshape(-1), slopes.reshape(-1), windows, *self._cells)
+
+    @property
+    def _cells(self) -> tuple[FloatArray, IntArray, IntArray, int]:
+        """Cells, origins, guide and halvings of `pieces`, the same for each sample of a block."""
+        (a, b), (P, n) = self.domains.T, (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1)
+        guide: IntArray = np.empty((P, 0), np.int32)
+        if equal_intervals(self.breakpoints):
+            scale, halvings = n / (b - a), -1
+            delta = 2e-15 * (1.0 + np.max([np.abs(a), np.abs(b), b - a], axis=0) * scale)
+        else:
+            (guide, scale, halvings), delta = self.search, np.zeros(P)
+        size = max(1, polynomial_layer.PAIRS // P)
+        origins: IntArray = np.tile(np.arange(P, dtype=np.uint64) * np.uint64(n + 2), size)
+        return np.tile([a, b, scale, delta], (1, size)), origins, guide, halvings
+
     def _tangent(self, m: IntArray, end: int) -> Array:
         """Values and slopes (2, P, r) of the functions of intervals m (P,) at an end of the domain."""
         z, right = self.breakpoints[:, [end]], m[:, None] + self.order
@@ -127,6 +155,52 @@ class KnotTables:
             down = np.hstack([(np.take_along_axis(self.knots, after, axis=1) - z) * q, none])
             v, slopes = up + down, k * (np.hstack([none, q]) - np.hstack([q, none]))
         return np.stack([v, slopes])
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Tables of `kernels.polynomial_layer`, and where the search for an interval starts as in `KnotTables.search`.
+
+    Attributes
+    ----------
+    places, values, slopes : arrays
+        Flat (P, n+2, 4), (P, n+2, r, r), (P, n+2, r-1, r).
+    windows : array (P, n+2)
+        Number of the first of the r functions that matter on a piece.
+    cells : array (4, pairs)
+        For each pair of a block: both ends of the domain, cells per unit of x, and what to take away for rounding.
+    origins : array (pairs,)
+        Number of the first piece of its input.
+    guide, halvings
+        Where intervals are equal they are the cells, the guide is empty and halvings -1.
+    """
+
+    places: FloatArray
+    values: FloatArray
+    slopes: FloatArray
+    windows: IntArray
+    cells: FloatArray
+    origins: IntArray
+    guide: IntArray
+    halvings: int
+
+    @property
+    def search(self) -> tuple[FloatArray, IntArray, IntArray, int]:
+        """What kernels need to find pieces."""
+        return self.cells, self.origins, self.guide, self.halvings
+
+
+def equal_intervals(breakpoints: FloatArray) -> bool:
+    """Whether the intervals of each row t of breakpoints (P, n+1) are equal but for the rounding of t.
+
+    And long in comparison with it: what `find_uniform_intervals` allows for rounding is then a fraction of an interval.
+    """
+    a, b, n = breakpoints[:, :1], breakpoints[:, -1:], breakpoints.shape[1] - 1
+    spacing = np.spacing(np.maximum(np.abs(a), np.abs(b)))
+    if (b - a < 64 * spacing * n).any():
+        return False
+    equal = a + (b - a) / n * np.arange(n)
+    return bool((np.abs(breakpoints[:, :-1] - equal) <= 2 * spacing).all())
 
 
 @dataclass(frozen=True, eq=False)

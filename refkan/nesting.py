@@ -134,8 +134,14 @@ def convert_layer(layer: Layer, theta: FloatArray, target: Layer, k: int, allow_
         c = np.stack([c[:, p] @ P.T for p, P in enumerate(matrices)], axis=1)
     else:
         c = convert_coefficients(layer, theta, c, layer.basis, "spline")
-        u, c = c, np.empty((*c.shape[:2], target.dim))
-        for (space, finer), inputs in _alike(_nested_spaces(coarse, fine, k)):
+        u, c = c, np.empty((*c.shape[:2], target.dim), c.dtype)
+        try:
+            pairs = _nested_spaces(coarse, fine, k)
+        except KnotError as error:
+            moved = layer.free_knots and not np.array_equal(coarse.knots, layer.fixed_tables.knots)
+            hint = "; free knots are not where they started: with_fixed_knots(theta) first" if moved else ""
+            raise KnotError(f"{error}{hint}") from None
+        for (space, finer), inputs in _alike(pairs):
             c[:, inputs] = apply_rows(*prolongation_rows(space.knots, finer.knots, space.order), u[:, inputs])
         c = convert_coefficients(target, empty, c, "spline", target.basis)
     result: FloatArray = target.pack(coefficients=c, **blocks)

@@ -15,6 +15,8 @@ import refkan as rk
 from refkan import bsplines, relu_powers
 from refkan.kernels import bspline_basis, launch, relu_power_basis
 from refkan.layers import spline
+from refkan.layers.local_sweeps import SortedSweep
+from refkan.layers.polynomial_sweeps import PolynomialSweep
 
 ROOT = Path(rk.__file__).parents[1]
 
@@ -63,14 +65,14 @@ def layer_results():
 
 
 @contextmanager
-def sweeps_that_sort(sort=True):
-    """Sweeps that sort the samples, or do not, whatever would pay."""
-    kept = spline.MUCH_WORK, spline.SHORT_RUNS
-    spline.MUCH_WORK, spline.SHORT_RUNS = 0 if sort else np.inf, (np.inf, 0)
+def sweeps_of(kind):
+    """Sweeps of that kind, whatever would be fastest; None says samples in turn."""
+    kept = spline.fastest_sweep
+    spline.fastest_sweep = lambda layer, n_samples: kind
     try:
         yield
     finally:
-        spline.MUCH_WORK, spline.SHORT_RUNS = kept
+        spline.fastest_sweep = kept
 
 
 SORTED_LAYERS = [
@@ -78,30 +80,55 @@ SORTED_LAYERS = [
     ("graded", 1, 1, 2, "polynomial", False),
     ("clamped", 2, 35, 4, "natural", False),
     ("uniform", 2, 4, 1, "linear", False),
-    ("repeated", 2, 2, 2, "linear", False),
     ("uniform", 3, 6, 4, "linear", True),
     ("random", 9, 66, 4, "polynomial", False),
 ]
 """Knots, inputs, outputs, order, policy, free knots: outputs in two tiles, a tile with room, and one by one.
 
-Few orders, since each compiles all sweeps, once for few outputs and once for many."""
+Few orders, since each compiles all sweeps."""
+
+POLYNOMIAL_LAYERS = [
+    ("random", 3, 5, 4, "linear", False),
+    ("graded", 1, 1, 2, "polynomial", False),
+    ("clamped", 2, 1, 4, "natural", False),
+    ("uniform", 2, 5, 1, "linear", False),
+    ("repeated", 2, 2, 3, "linear", False),
+    ("uniform", 3, 5, 4, "linear", True),
+    ("offset", 300, 1, 4, "polynomial", False),
+    ("repeated", 2, 2, 6, "polynomial", False),
+]
+"""The same, with more inputs than a block has pairs; each order and number of outputs compiles both sweeps."""
 
 
-def sorted_results(sort=True):
-    """The sweeps of enough samples to be sorted, some of them outside."""
+def results_of(kind, layers):
+    """The sweeps of enough samples for several blocks, some of them outside, on breakpoints and at the ends."""
     results = []
-    for kind, P, Q, order, outside, free in SORTED_LAYERS:
-        layer = rk.SplineLayer((space(kind, order),) * P, Q, outside, free)
+    for knots, P, Q, order, outside, free in layers:
+        S = space(knots, order)
+        layer = rk.SplineLayer((S,) * P, Q, outside, free)
         ends = layer.domains.T
         x = np.random.default_rng(P).uniform(*(1.1 * ends - 0.1 * ends[::-1]), (spline.MANY_SAMPLES + 3, P))
-        with sweeps_that_sort(sort):
-            results += sweep_results(layer, np.concatenate([x, ends]))
+        x = np.concatenate([x, ends, np.tile(S.breakpoints[:, None], P)])
+        if outside == "natural":
+            x = np.clip(x, *ends)
+        with sweeps_of(kind):
+            results += sweep_results(layer, x)
     return results
+
+
+def sorted_results(kind=SortedSweep):
+    """Sweeps of samples sorted by interval."""
+    return results_of(kind, SORTED_LAYERS)
+
+
+def polynomial_results(kind=PolynomialSweep):
+    """Sweeps by the polynomials of intervals."""
+    return results_of(kind, POLYNOMIAL_LAYERS)
 
 
 def small_results():
     """All kernels at small size."""
-    results = layer_results() + sorted_results()
+    results = layer_results() + sorted_results() + polynomial_results()
     S = space("graded", 4)
     x = np.concatenate([S.breakpoints, S.greville, S.domain - 50 * np.array([1, -1])])
     results.append(bsplines.evaluate(S, np.arange(S.dim) / 3, x, 1, "natural"))
@@ -122,9 +149,10 @@ def large_results():
     """Enough work for several threads, for few inputs and for many, and for free knots."""
     rng = np.random.default_rng(0)
     results = []
-    for P, Q, N, free in ((2, 20, 5000, False), (1, 3, 20000, False), (12, 30, 700, False), (3, 8, 3000, True)):
+    sizes = (2, 20, 5000), (1, 3, 20000), (12, 30, 700), (3, 8, 3000, True), (3, 2, 40000)
+    for P, Q, N, *free in sizes:
         x = rng.uniform(-0.1 - np.arange(P), 1.1, (N, P))
-        results += sweep_results(uniform_layer(P, Q, free_knots=free), x)
+        results += sweep_results(uniform_layer(P, Q, free_knots=bool(free)), x)
     S = rk.SplineSpace.uniform(4, 20)
     x = rng.uniform(0, 1, 30001)
     results.append(bsplines.evaluate(S, rng.standard_normal(S.dim), x))

@@ -92,6 +92,8 @@ def test_what_cannot_be_saved_is_refused_before_anything_is_written(tmp_path):
         rk.save(path, net, theta[:-1])
     with pytest.raises(ValueError, match="theta"):
         rk.save(path, net, theta * np.nan)
+    with pytest.raises(TypeError, match="theta must be real numbers; got dtype complex128"):
+        rk.save(path, net, theta + 0j)
     with pytest.raises(ValueError, match="not bound"):
         rk.save(path, NetworkCase("spline").build(), theta)
     with pytest.raises(TypeError, match="notes must be JSON data"):
@@ -99,3 +101,47 @@ def test_what_cannot_be_saved_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(TypeError, match="net must be a Network"):
         rk.save(path, "net", theta)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path):
+    net, theta = NetworkCase("spline").start(samples(12))
+    missing, folder = tmp_path / "missing" / "net.npz", tmp_path / "folder.npz"
+    folder.mkdir()
+    for path, error in ((missing, FileNotFoundError), (folder, IsADirectoryError)):
+        with pytest.raises(error) as caught:
+            rk.save(path, net, theta)
+        assert caught.value.filename == str(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["folder.npz"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m, a: a.update(theta=a["theta"][1:]), "theta must have length"),
+        (lambda m, a: a.update(theta=a["theta"] * np.nan), "theta must be finite"),
+        (lambda m, a: a.update(theta=a["theta"] + 0j), "theta must be real numbers"),
+        (lambda m, a: a.pop("theta"), "nothing is named 'theta'"),
+        (lambda m, a: m.pop("layers"), "nothing is named 'layers'"),
+        (lambda m, a: m["layers"][0].update(kind="Popen"), "nothing is named 'Popen'"),
+        (lambda m, a: m["layers"][0].update(colour=1), "unexpected keyword argument 'colour'"),
+    ],
+)
+def test_a_file_whose_hash_is_right_but_not_its_content_is_refused(tmp_path, change, message):
+    path, arrays = stored(tmp_path)
+    manifest = json.loads(str(arrays.pop("manifest")[()]))
+    change(manifest, arrays)
+    manifest.pop("hash")
+    manifest["hash"] = archives.digest(manifest, arrays)
+    np.savez(path, manifest=np.array(json.dumps(manifest)), **arrays)
+    with pytest.raises(ValueError, match=rf"net\.npz does not describe a network of refkan: .*{message}"):
+        rk.load(path)
+
+
+def test_what_is_no_archive_is_told_without_talk_of_pickles(tmp_path):
+    path = tmp_path / "net.npz"
+    path.write_bytes(b"text")
+    with pytest.raises(ValueError, match=r"damaged: it is no \.npz archive$"):
+        rk.load(path)
+    np.savez(path, a=np.ones(3))
+    with pytest.raises(ValueError, match="it has no array 'manifest'"):
+        rk.load(path)

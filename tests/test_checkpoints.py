@@ -171,7 +171,8 @@ def test_failing_task_leaves_nothing(store):
     [
         ({"order": 4}, "order: 4 in the file, asked 3"),
         ({"order": 3.0}, "order: 3.0 in the file, asked 3"),
-        ({"domain": (-0.0, 1.0)}, "domain: "),
+        ({"domain": (-0.0, 1.0)}, r"domain\[0\]: -0.0 in the file, asked 0.0"),
+        ({"domain": (0.0, 1.0, 2.0)}, "domain: 3 entries in the file, asked 2"),
         ({"model": {"basis": "relu", "widths": [1]}}, r"model\.basis: 'relu' in the file, asked 'spline'"),
         ({"extra": 1}, "extra: 1 in the file, not asked"),
         ({"task": None}, "task: None in the file"),

@@ -101,6 +101,7 @@ def test_points_of_nan_are_named_beyond_the_first_chunk(monkeypatch):
     [
         (lambda *_: (1.0, 1.0, 1.0), "one derivative for each of 4 quantities; got 3"),
         (lambda *_: 1.0, "one derivative for each of 4 quantities; got float"),
+        (lambda *_: np.ones(4), "must return a sequence, one derivative for each of 4 quantities; got ndarray"),
         (lambda x, u, *_: (u[:-1], u, u, u), r"must be broadcastable to \(9,\); got shape \(8,\) for quantity 0"),
         (lambda x, u, *_: (u, np.nan, u, u), "the derivative by quantity 1 of term 'equation' must be a number"),
     ],
@@ -110,6 +111,26 @@ def test_partials_of_wrong_shape_are_refused(partials, message):
     problem = Collocation(net, [replace(equation(samples(9)), partials=partials)])
     with pytest.raises(ValueError, match=message):
         problem.gradient(theta)
+
+
+def test_complex_partials_are_refused():
+    net, theta = network()
+    problem = Collocation(net, [replace(equation(samples(9)), partials=lambda *_: (0.0, 0.0, 1j, 0.0))])
+    with pytest.raises(TypeError, match="partials of term 'equation' must be real; got complex ones for quantity 2"):
+        problem.gradient(theta)
+
+
+def test_networks_that_are_not_bound_are_refused_at_construction():
+    with pytest.raises(ValueError, match="node map 'affine' after layer 0 is not bound to data"):
+        Collocation(rk.kan([2, 3, 1], order=4, intervals=2), [equation(samples(9))])
+
+
+@pytest.mark.parametrize("target", [lambda x: x, lambda x: np.ones(3)], ids=["(N, P)", "(3,)"])
+def test_targets_that_return_another_shape_are_named(target):
+    net, theta = network()
+    with pytest.raises(ValueError, match=r"target of term 'ends' must return shape \(2,\); got"):
+        Collocation(net, [prescribed("ends", samples(2), target)]).value(theta)
+    assert Collocation(net, [prescribed("ends", samples(2), lambda x: 0.5)]).value(theta) > 0
 
 
 def test_overflow_is_a_value_not_an_error():
@@ -130,6 +151,10 @@ def test_points_outside_a_declared_domain_are_refused():
         Collocation(net, [equation([[0.1, 0.2], [0.5, 1.0], [0.3, 1.1]])], domain=[(0, 1), (0, 1)])
     with pytest.raises(ValueError, match=r"domain must have shape \(2, 2\)"):
         Collocation(net, [equation(samples(9))], domain=(0, 1))
+    for ends in ((1, 0), (0, np.nan)):
+        with pytest.raises(ValueError, match=r"domain must have a < b for each input; got \(.*\) for input 1"):
+            Collocation(net, [equation(samples(9))], domain=[(0, 1), ends])
+    Collocation(net, [equation(samples(9))], domain=[(0, np.inf)] * 2)
 
 
 def test_points_outside_the_first_layer_are_refused_where_its_policy_is():

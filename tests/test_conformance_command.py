@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from refkan.conformance import catalogue, files
+from refkan.conformance import catalogue, command, files
 from refkan.conformance.backends import PlainNumpy
 from refkan.conformance.command import add_parsers
 from refkan.conformance.files import CaseFileError, check, export, portable
@@ -86,6 +86,11 @@ def test_a_selection_of_nothing(capsys):
     assert "--list shows the keys" in capsys.readouterr().err
 
 
+def test_unknown_formats_alone_are_named(capsys):
+    assert run("conform", "--import-timeout", 0, "--backend", "broken_adapters:OfUnknownFormats") == 2
+    assert "capability dtypes has the unknown name 'float16'; known: 'float64'" in capsys.readouterr().err
+
+
 def test_a_run_that_judges_nothing_does_not_pass(capsys):
     arguments = ("--backend", "refkan.conformance.backends:Refkan", "--dtype", "float32", "--select", *SELECT)
     assert run("conform", "--import-timeout", 0, *arguments) == 1
@@ -105,6 +110,7 @@ def test_a_run_that_judges_nothing_does_not_pass(capsys):
         ("refkan.conformance.backends:PlainNumpy", ("a",), "raised TypeError"),
         ("refkan.conformance.specs:LayerSpec", ("a", "b", "c"), "raised"),
         ("refkan.conformance.specs:KNOTS", (), "must be a subclass of refkan.conformance.Adapter; got tuple"),
+        ("broken_adapters:OfADict", (), "capabilities of broken_adapters:OfADict must be a refkan.conformance.Capab"),
         ("refkan.conformance.bank:Broken", ("nothing",), "name must be one of"),
     ],
 )
@@ -219,6 +225,12 @@ def test_files_that_were_altered_or_are_of_another_version_are_refused(exported,
     with pytest.raises(CaseFileError, match="is no manifest"):
         check(exported, results)
     manifest.write_text(content)
+    key = json.loads(content)["cases"][0]["key"]
+    for old, new in (('"key": "float64/', '"key": "float63/'), (f'"{key}/expected"', '"nowhere"'), ('"values"', '"v"')):
+        manifest.write_text(content.replace(old, new))
+        with pytest.raises(CaseFileError, match=r"manifest\.json was altered: .* is no case .*; write the cases again"):
+            check(exported, results)
+    manifest.write_text(content)
     arrays.write_bytes(arrays.read_bytes() + b"\0")
     with pytest.raises(CaseFileError, match="does not match the hash"):
         check(exported, results)
@@ -233,6 +245,11 @@ def test_files_that_were_altered_or_are_of_another_version_are_refused(exported,
 def test_results_that_are_no_results(exported, tmp_path, capsys):
     results = tmp_path / "results.npz"
     assert run("cases", "check", exported, results) == 2
+    results.write_text("text")
+    assert run("cases", "check", exported, results) == 2
+    err = capsys.readouterr().err
+    assert "is not an .npz of plain arrays: save with numpy.savez" in err
+    assert "pickle" not in err
     results.write_bytes(b"PK\x03\x04 nonsense")
     assert run("cases", "check", exported, results) == 2
     np.savez(results, something=np.zeros(3))
@@ -268,6 +285,23 @@ def test_an_interrupted_export_leaves_nothing_half_written(tmp_path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         export(tmp_path / "cases", CASES)
     assert not list((tmp_path / "cases").iterdir())
+
+
+def test_interruptions_have_their_code(exported, tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "export", interrupted)
+    monkeypatch.setattr(command, "check", interrupted)
+    assert run("cases", "export", tmp_path, "--select", *SELECT) == 130
+    assert run("cases", "check", exported, tmp_path) == 130
+    assert capsys.readouterr().err.splitlines() == [f"refkan cases {what}: interrupted" for what in ("export", "check")]
+
+
+def test_an_export_of_nothing_is_refused(tmp_path, capsys):
+    assert run("cases", "export", tmp_path / "x", "--select", "no such key") == 2
+    assert "no case has all of ['no such key'] in its key" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
 
 
 def test_export_by_the_command(tmp_path, capsys):

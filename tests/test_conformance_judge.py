@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -73,6 +74,25 @@ def test_gradients_that_are_missing_or_of_a_wrong_shape(found, message):
     findings = judged(Patched(vjp=lambda model, x, dy: found))
     assert [finding.status for finding in findings] == [f.PASSED, f.ERROR, f.ERROR, f.PASSED]
     assert message in findings[1].message
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ({"refine": lambda model, intervals, x: None}, "refine returned None: return the model"),
+        ({"state": lambda model: 3}, "state returned int: return a pair of knots and coefficients"),
+    ],
+)
+def test_what_state_changes_return_is_told(methods, message):
+    case = next(iter(catalogue(["float64"], ["refine/degree-3/6-to-12/refinement"])))
+    finding = Judge(Patched(**methods))(case)
+    assert (finding.status, finding.message) == (f.ERROR, message)
+
+
+def test_repeated_runs_need_gradients_by_name():
+    case = next(iter(catalogue(["float64"], ["repeatability"])))
+    finding = Judge(Patched(vjp=lambda model, x, dy: (1, 2)))(case)
+    assert (finding.status, finding.message) == (f.ERROR, "vjp returned tuple; expected a mapping with 'inputs'")
 
 
 def test_nan_is_a_failure_and_is_named():
@@ -230,6 +250,10 @@ def test_observations_say_what_happens_where_nothing_was_promised():
 
     assert "inputs are clamped" in observations(Patched(forward=clamped))[0]
     assert "raises RuntimeError" in observations(Patched(forward=raising))[0]
+    assert "raises SystemExit" in observations(Patched(forward=lambda model, x: sys.exit(3)))[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "forward returned dtype complex128" in observations(Patched(forward=lambda m, x: x.repeat(9, 1) + 0j))[1]
 
 
 def test_expected_failures(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from factories import EPS, NODE_MAPS, NetworkCase, complex_gradient, running_error, samples
@@ -153,8 +155,8 @@ def test_under_error_conversion_is_the_same_function_where_there_is_one():
     ("other", "message"),
     [
         (lambda: start("spline", widths=(2, 4, 2))[0], r"widths \(2, 3, 2\); got \(2, 4, 2\)"),
-        (lambda: start("spline", "sigmoid")[0], "node map after layer 0"),
-        (lambda: NetworkCase("spline").build(), "node map after layer 0"),
+        (lambda: start("spline", "sigmoid")[0], r"node map after layer 0 as this network \('affine'\); got 'sigmoid'$"),
+        (lambda: NetworkCase("spline").build(), "node map after layer 0 .* other is not bound to data: make one from"),
     ],
     ids=["widths", "another map", "unbound map"],
 )
@@ -194,8 +196,20 @@ def test_another_statistics_batch_is_refused():
 def test_other_constants_of_an_affine_map_are_refused():
     net, theta = start("spline")
     other, _ = NetworkCase("spline").start(samples(12), seed=8)
-    with pytest.raises(ValueError, match="node map after layer 0"):
+    with pytest.raises(ValueError, match=r"node map after layer 0 .* got 'affine' of other constants or domains$"):
         net.convert(theta, other)
+
+
+@pytest.mark.parametrize("kind", ["spline", "relu", "silu"])
+def test_complex_steps_go_through_refinement(kind):
+    net, theta = start(kind)
+    fine, h = net.refine(), 1e-20
+    v = np.random.default_rng(4).standard_normal(theta.size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of imaginary parts that are cut
+        derivative = net.convert(theta + 1j * h * v, fine).imag / h
+    exact = net.prolongation(fine) @ v
+    np.testing.assert_allclose(derivative, exact, rtol=0, atol=1e-12 * np.abs(exact).max())
 
 
 def test_what_is_not_a_network_is_refused():

@@ -130,12 +130,14 @@ SPLIT = [NetworkCase("spline"), NetworkCase("silu", "mean-std"), NetworkCase("ml
 
 
 @pytest.mark.parametrize("case", SPLIT, ids=str)
-def test_chunks_of_samples_add_up(monkeypatch, case):
+@pytest.mark.parametrize("least", [10**6, 30])
+def test_chunks_and_parts_of_samples_add_up(monkeypatch, case, least):
     x = samples(100)
     net, theta = case.start(x)
     whole = [gauss_newton(net, theta, x, path=path) for path in ("dense", "sparse")]
     image = hessians.gauss_newton_vector(net, theta, x, theta)
     monkeypatch.setattr(memory, "LARGEST_CHUNK", 17)
+    monkeypatch.setattr(sys.modules[gauss_newton.__module__], "LEAST_SAMPLES", least)
     monkeypatch.setattr(hessians.jacobians, "LEAST_ROWS", 1)
     monkeypatch.setattr(hessians.products, "CHUNK", 17)
     for path, H in zip(("dense", "sparse"), whole, strict=True):
@@ -163,10 +165,16 @@ def test_the_sparse_path_gives_the_same_bits_whatever_the_thread_count():
         "for threads in (1, 2, 3):\n"
         "    launch.thread_count = lambda: threads\n"
         "    print(hashlib.sha256(gauss_newton(net, theta, x, path='sparse').tobytes()).hexdigest())\n"
+        "sys.modules[gauss_newton.__module__].LEAST_SAMPLES = 900  # three parts of the samples\n"
+        "for threads in (1, 2, 3):\n"
+        "    launch.thread_count = lambda: threads\n"
+        "    print(hashlib.sha256(gauss_newton(net, theta, x, path='sparse').tobytes()).hexdigest())\n"
     )
     root = Path(rk.__file__).parents[1]
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
-    assert len(set(run.stdout.split())) == 1
+    one, several = run.stdout.split()[:3], run.stdout.split()[3:]
+    assert len(set(one)) == len(set(several)) == 1
+    assert one != several  # parts were added
 
 
 # --- which path

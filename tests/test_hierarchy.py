@@ -65,8 +65,10 @@ def test_bad_hierarchies():
     problem, theta = small_problem()
     with pytest.raises(ValueError, match="networks must hold at least one"):
         Hierarchy.of(problem, [])
-    with pytest.raises(TypeError, match="networks must be a Network"):
-        Hierarchy.of(problem, [3])
+    with pytest.raises(TypeError, match=r"networks\[1\] must be a Network; got int"):
+        Hierarchy.of(problem, [problem.net, 3])
+    with pytest.raises(TypeError, match="problem must offer net, its network; got int"):
+        Hierarchy.refined(3, [2])
     with pytest.raises(KnotError, match=r"layer 0, input 0: .*0\.5"):
         Hierarchy.of(problem, [problem.net.refine(2), problem.net.refine(3)])
     with pytest.raises(TypeError, match="problem must offer with_network"):

@@ -194,8 +194,10 @@ def test_bad_arguments_of_cycles():
         vcycle(hierarchy, u)
     with pytest.raises(ValueError, match="damping must be finite and positive"):
         vcycle(hierarchy, start, damping=0.0)
-    with pytest.raises(ValueError, match="broadcast"):
+    with pytest.raises(ValueError, match=r"damping must be one number or one for each of 2 levels; got shape \(3,\)"):
         vcycle(hierarchy, start, damping=[1.0, 1.0, 1.0])
+    with pytest.raises(TypeError, match="damping must hold numbers"):
+        vcycle(hierarchy, start, damping="small")
     with pytest.raises(TypeError, match="has no option 'wrong'"):
         vcycle(hierarchy, start, wrong=1)
     problem, theta = small_problem(free_knots=True)

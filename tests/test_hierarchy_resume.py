@@ -118,7 +118,7 @@ def test_a_result_of_another_configuration_is_refused(tmp_path):
     (other,) = set(tmp_path.glob("*.json")) - {stored}
     other.write_bytes(stored.read_bytes())
     with pytest.raises(
-        ValueError, match=r"belongs to another configuration: levels: .*'steps': 4.* in the file, asked .*'steps': 5"
+        ValueError, match=r"belongs to another configuration: levels\[0\]\.steps: 4 in the file, asked 5"
     ):
         minimize_multilevel(problem, theta, [5], checkpoints=checkpoints)
 
@@ -221,3 +221,18 @@ def test_fingerprints_refuse_what_changes_in_place():
         fingerprint(closure(Attention(3)))
     with pytest.raises(TypeError, match="dtype object"):
         fingerprint(np.array([None]))
+
+
+def test_levels_that_a_callback_ended_are_not_stored(tmp_path):
+    problem, theta = small_problem()
+
+    def enough(level, state):
+        if level.index == 1:
+            raise StopIteration
+
+    short = minimize_multilevel(problem, theta, [4, 3, 2], checkpoints=tmp_path, callback=enough)
+    assert short.work.steps == (4, 1, 2)
+    assert len(list(tmp_path.glob("*.json"))) == 1
+    whole = minimize_multilevel(problem, theta, [4, 3, 2], checkpoints=tmp_path)
+    assert whole.resumed == (True, False, False)
+    np.testing.assert_array_equal(whole.theta, minimize_multilevel(problem, theta, [4, 3, 2]).theta)

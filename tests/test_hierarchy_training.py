@@ -180,6 +180,7 @@ def test_ramps_begin_anew_on_every_level():
         ({"factors": 0}, ValueError, "factor must be at least 1; got 0"),
         ({"factors": [[2, 2, 2]]}, ValueError, "factor must be one number or one for each of 2 layers"),
         ({"per_level": [{}]}, ValueError, r"per_level must have one entry a level \(2\); got 1"),
+        ({"per_level": [{}, 3]}, TypeError, r"per_level\[1\] must be a Mapping; got int"),
         ({"theta": np.zeros(3)}, ValueError, "theta must have length 33; got length 3"),
         ({"theta": np.full(33, np.nan)}, ValueError, "theta must be finite"),
         ({"theta": np.zeros(33, complex)}, TypeError, "theta must be real numbers"),

@@ -1,4 +1,4 @@
-"""Kernels: compiled against pure Python, sorted samples against samples in turn; bits and bounds."""
+"""Kernels: compiled against pure Python, ways to sum over samples against each other; bits and bounds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from kernel_results import (
     large_results,
     load,
     other_process,
+    polynomial_results,
     small_results,
     sorted_results,
-    sweeps_that_sort,
+    sweeps_of,
     uniform_layer,
 )
 
 from refkan.kernels import launch
+from refkan.layers.local_sweeps import SortedSweep
+from refkan.layers.polynomial_sweeps import PolynomialSweep
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,8 @@ def folder(tmp_path_factory):
 def checked_bounds(folder):
     """Kernels compiled with bounds checks, in their own cache, while the other tests run."""
     cache = folder / "bounds-cache"
-    code = "import kernel_results as t; t.save('bounds.npz', 'layer_results', 'sorted_results'); t.leave_an_array()"
+    names = "'layer_results', 'sorted_results', 'polynomial_results'"
+    code = f"import kernel_results as t; t.save('bounds.npz', {names}); t.leave_an_array()"
     process = other_process(code, folder, NUMBA_BOUNDSCHECK="1", NUMBA_DISABLE_JIT="0", NUMBA_CACHE_DIR=str(cache))
     yield process
     process.kill()
@@ -63,19 +67,21 @@ def test_compiled_kernels_give_what_pure_python_gives(compiled, processes, folde
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=16 * EPS * np.abs(theirs).max(initial=0))
 
 
-def test_sorted_samples_give_what_samples_in_turn_give():
-    for ours, theirs in zip(sorted_results(), sorted_results(sort=False), strict=True):
+@pytest.mark.parametrize("results", [sorted_results, polynomial_results])
+def test_other_ways_to_sum_give_what_samples_in_turn_give(results):
+    for ours, theirs in zip(results(), results(None), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=64 * EPS * np.abs(theirs).max(initial=0))
 
 
+@pytest.mark.parametrize("kind", [SortedSweep, PolynomialSweep])
 @pytest.mark.parametrize("intervals", [3, 40, 200, 300])
-@pytest.mark.parametrize("samples", [65, 512, 1025])
-def test_blocks_hold_all_samples(rng, intervals, samples):
+@pytest.mark.parametrize("samples", [1, 65, 512, 1025])
+def test_blocks_hold_all_samples(rng, kind, intervals, samples):
     """Blocks that do not divide the samples, and whose filled-up runs take more places than there are samples."""
-    layer = uniform_layer(3, 4, order=4, n=intervals)
+    layer = uniform_layer(3, 5, order=4, n=intervals)
     x = rng.uniform(-np.arange(3), 1, (samples, 3))
-    theta, dy = rng.standard_normal(layer.n_params), rng.standard_normal((samples, 4))
-    with sweeps_that_sort():
+    theta, dy = rng.standard_normal(layer.n_params), rng.standard_normal((samples, 5))
+    with sweeps_of(kind):
         at = layer.linearize(theta, x)
         dtheta, dx = at.pullback(dy)
     C = layer.unpack(theta)["coefficients"]
@@ -97,7 +103,9 @@ def test_pure_python_passes_complex_steps(processes, folder):
 
 def test_no_kernel_leaves_its_arrays(compiled, checked_bounds, folder):
     assert "noticed" in finish(checked_bounds)
-    checked = load(folder / "bounds.npz", "layer_results") + load(folder / "bounds.npz", "sorted_results")
+    checked = [
+        a for name in ("layer", "sorted", "polynomial") for a in load(folder / "bounds.npz", f"{name}_results")
+    ]
     for ours, theirs in zip(compiled, checked, strict=False):
         # The checks keep loops from being vectorised, which does not change the bits.
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=16 * EPS * np.abs(theirs).max(initial=0))
@@ -122,10 +130,23 @@ def test_bits_do_not_depend_on_the_ranges(compiled, monkeypatch, threads):
 
 
 @pytest.mark.parametrize(
-    ("n_outputs", "intervals", "sort"), [(20, 64, True), (20, 512, False), (1, 106, True), (1, 107, False)]
+    ("n_samples", "n_inputs", "n_outputs", "intervals", "kind"),
+    [
+        (4096, 9, 20, 64, SortedSweep),
+        (4096, 9, 20, 512, None),
+        (4096, 9, 8, 148, SortedSweep),
+        (4096, 9, 8, 149, None),
+        (60, 9, 20, 4, None),
+        (4096, 2, 5, 16, PolynomialSweep),
+        (1, 2, 5, 16, PolynomialSweep),
+        (1, 2, 7, 2000, None),
+        (4096, 2, 7, 1000, PolynomialSweep),
+    ],
 )
-def test_samples_are_sorted_where_runs_are_not_too_short(n_outputs, intervals, sort):
-    layer = uniform_layer(9, n_outputs, n=intervals)
-    at = layer.linearize(np.ones(layer.n_params), np.full((4096, 9), 0.5))
-    assert (at._sweep is not None) == sort
-    np.testing.assert_allclose(at.value, 9.0, rtol=0, atol=9 * EPS)
+def test_sums_are_taken_in_the_way_that_is_fastest(n_samples, n_inputs, n_outputs, intervals, kind):
+    """Polynomials for few outputs unless samples are fewer than these cost, sorting unless runs are short."""
+    layer = uniform_layer(n_inputs, n_outputs, n=intervals)
+    at = layer.linearize(np.ones(layer.n_params), np.full((n_samples, n_inputs), 0.5))
+    assert (at._sweep is not None) == (kind is not None)
+    assert kind is None or isinstance(at._sweep, kind)
+    np.testing.assert_allclose(at.value, n_inputs, rtol=0, atol=9 * EPS)

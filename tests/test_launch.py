@@ -69,7 +69,7 @@ def test_ranges_cover_the_items_once(monkeypatch, items):
 
 
 def launched_types(monkeypatch, *runs):
-    """Types of the arguments for which the local basis is compiled, without compiling it."""
+    """Types of the arguments for which the local basis, or sums by polynomials, are compiled, without compiling."""
     types = set()
 
     def record(compiled, items, operations, *arguments):
@@ -80,6 +80,7 @@ def launched_types(monkeypatch, *runs):
     with monkeypatch.context() as patch:
         patch.setattr(bsplines, "launch", record)
         patch.setattr(local_basis, "launch", record)
+        patch.setattr(rk.layers.polynomial_sweeps, "launch", record)
         for run in runs:
             run()
     return types
@@ -104,7 +105,11 @@ def test_layouts_and_flags_of_samples_share_one_compiled_form(monkeypatch):
     assert layer.fixed_tables.tangents.any()
     theta = np.ones(layer.n_params)
     net = rk.Network((layer,), ())
+    sweeps = [lambda z=z: net.vjp(theta, z)[1](z[:, [0, 0, 0]]) for z in (table, table.copy(), table[::-1])]
+    assert layer.fixed_tables.pieces is layer.fixed_tables.pieces
+    assert len(launched_types(monkeypatch, *sweeps)) == 2
     with monkeypatch.context() as patch:
+        patch.setattr(rk.layers.spline, "fastest_sweep", lambda layer, n_samples: None)
         patch.setattr(rk.layers.spline, "launch", lambda *args: None)
         patch.setattr(rk.layers.spline.SplineLinearization, "_contract", lambda self, rows, C: np.zeros((6, 3)))
         runs = [lambda z=z: net(theta, z) for z in (table, table.copy(), np.stack([read_only, x]).T)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from factories import (
@@ -17,6 +19,12 @@ from refkan import bsplines, local_basis
 from refkan.checks import dot_test
 
 # --- sweeps
+
+
+@pytest.mark.parametrize("case", [case for case in EVERY_LAYER if case.kind == "spline"], ids=name)
+def test_every_sweep_in_turn_against_complex_steps(case, rng, monkeypatch):
+    monkeypatch.setattr(rk.layers.spline, "fastest_sweep", lambda layer, n_samples: None)
+    test_every_sweep_against_complex_steps(case, rng)
 
 
 @pytest.mark.parametrize("case", [*EVERY_LAYER, *DENSE], ids=name)
@@ -163,18 +171,21 @@ def sweep_is_right(layer, theta, x):
 
 
 @pytest.mark.parametrize("kind", EDGE_KINDS)
-@pytest.mark.parametrize("part", ["free_breakpoints_vjp", "local_basis", "relu_rows", "relu_knot_rows"])
+@pytest.mark.parametrize("part", ["free_breakpoints_vjp", "local_basis", "pieces", "relu_rows", "relu_knot_rows"])
 @pytest.mark.parametrize("factor", [-1.0, 1 + 1e-6])
 def test_sabotage_of_derivatives_is_noticed(monkeypatch, kind, part, factor):
     module = rk.layers.relu if "relu" in kind else rk.layers.spline
     if module is rk.layers.spline and part == "free_breakpoints_vjp":
         module = rk.layers.free_knots
-    if not hasattr(module, part):
+    owner = local_basis.KnotTables if part == "pieces" and "relu" not in kind else module
+    if not hasattr(owner, part):
         pytest.skip(f"{kind} layers do not use {part}")
+    if part == "local_basis":  # in its turn, each sample has its own basis
+        monkeypatch.setattr(module, "fastest_sweep", lambda layer, n_samples: None)
     layer, x = LayerCase(kind, free_knots=True).build(), LayerCase(kind).samples()
     theta = random_parameters(layer)
     assert sweep_is_right(layer, theta, x)
-    right = getattr(module, part)
+    right = owner.pieces.func if part == "pieces" else getattr(owner, part)
 
     def faulty(*args):
         result = right(*args)
@@ -186,7 +197,9 @@ def test_sabotage_of_derivatives_is_noticed(monkeypatch, kind, part, factor):
             result = result.copy()
             result[1:] *= factor
             return result
+        if part == "pieces":
+            return replace(result, slopes=factor * result.slopes)
         return factor * result
 
-    monkeypatch.setattr(module, part, faulty)
+    monkeypatch.setattr(owner, part, property(faulty) if part == "pieces" else faulty)
     assert not sweep_is_right(layer, theta, x)

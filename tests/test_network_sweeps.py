@@ -14,7 +14,8 @@ from factories import (
     samples,
 )
 
-import refkan as rk
+from refkan.layers.free_knots import FreeKnots
+from refkan.layers.polynomial_sweeps import PolynomialSweep
 from refkan.node_maps import MeanStdMap
 
 N = 6
@@ -161,17 +162,9 @@ def gradient_is_right(net, theta, x):
     [
         (MeanStdMap, "constants_vjp", lambda right: lambda self, *a: 0 * right(self, *a)),
         (MeanStdMap, "constants_vjp", lambda right: lambda self, *a: right(self, *a) * (1 + 1e-9)),
-        (rk.layers.spline.SplineLinearization, "pullback_inputs", lambda right: lambda self, G: -right(self, G)),
-        (
-            rk.layers.spline.SplineLinearization,
-            "pullback_inputs",
-            lambda right: lambda self, G: right(self, G)[:, :, ::-1],
-        ),
-        (
-            rk.layers.spline.SplineLinearization,
-            "_pull_back_knots",
-            lambda right: lambda self, dy: np.roll(right(self, dy), 1, axis=1),
-        ),
+        (PolynomialSweep, "sums_of_rows", lambda right: lambda *a: (right(*a)[0], -right(*a)[1])),
+        (PolynomialSweep, "sums_of_rows", lambda right: lambda *a: (right(*a)[0], right(*a)[1][:, ::-1])),
+        (FreeKnots, "pull_back", lambda right: lambda self, moments: np.roll(right(self, moments), 1, axis=1)),
     ],
     ids=["statistics held fixed", "factor", "sign", "inputs exchanged", "knots shifted"],
 )

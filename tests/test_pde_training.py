@@ -148,7 +148,7 @@ def test_training_in_batches_returns_its_last_point_with_the_value_on_all_points
 def test_bad_batches_are_refused(batch):
     setup = burgers((6, 6), 6)
     problem, theta = setup.start(setup.kan(widths=[2, 1], intervals=2), np.random.default_rng(0))
-    with pytest.raises(ValueError, match="batch"):
+    with pytest.raises(ValueError, match="batch must be at"):
         Attended(batch=batch)(problem, theta, steps=1, learning_rate=1e-2)
 
 
@@ -192,3 +192,24 @@ def test_learning_rates():
 def test_bad_learning_rates(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_size_of_batches_that_makes_none_is_named():
+    setup = burgers((3, 4), 4)
+    problem, _ = setup.start(setup.kan(widths=[2, 1], intervals=2), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="size must be at least 1; got 0"):
+        Minibatches(problem, 0, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="size must be at most 12; got 13"):
+        Minibatches(problem, 13, np.random.default_rng(0))
+
+
+def test_what_draws_is_a_generator_and_a_schedule_a_sequence():
+    setup = burgers((3, 4), 4)
+    net = setup.kan(widths=[2, 1], intervals=2)
+    problem, _ = setup.start(net, np.random.default_rng(0))
+    with pytest.raises(TypeError, match="rng must be a Generator; got int"):
+        Minibatches(problem, 3, 0)
+    with pytest.raises(TypeError, match="rng must be a Generator; got int"):
+        train_starts(setup, net, 0, [1])
+    with pytest.raises(TypeError, match="schedule must be a sequence of steps, one entry a level; got 3"):
+        train_starts(setup, net, np.random.default_rng(0), 3)

@@ -88,3 +88,5 @@ def test_damping_is_carried_over(front):
 def test_bad_redrawing_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Redrawn(((0.0, 1.0),), seed=0, **options)
+    with pytest.raises(ValueError, match=r"ranges must be pairs \(a, b\) with a < b; got ranges\[1\] = \(1.0, 1.0\)"):
+        Redrawn(((0.0, 1.0), (1.0, 1.0)), seed=0)

@@ -138,16 +138,17 @@ def sums_of(features, q_pairs, same):
 
 
 @pytest.mark.parametrize("width", [1, 4, 12])
-@pytest.mark.parametrize("outputs", [1, 3, 7])
-def test_sums_are_the_definition(width, outputs):
+@pytest.mark.parametrize(("outputs", "outputs_right"), [(1, 1), (1, 2), (3, 2), (7, 2), (11, 3)])
+def test_sums_are_the_definition(width, outputs, outputs_right):
+    """One pair of outputs, a few, and so many that loops go over them: each has its kernel."""
     rng = np.random.default_rng([width, outputs])
     a, b = windows(rng, 20, 3, 13, width), windows(rng, 20, 2, 4, 2)
-    G, H = rng.standard_normal((20, 2, outputs)), rng.standard_normal((20, 2, 2))
-    sums = sums_of((a, b), sparse_accumulation.all_pairs(outputs, 2), same=False)
+    G, H = rng.standard_normal((20, 2, outputs)), rng.standard_normal((20, 2, outputs_right))
+    sums = sums_of((a, b), sparse_accumulation.all_pairs(outputs, outputs_right), same=False)
     sums.add(a.start, a.values, b, sums.couple(G, H))
     T = np.einsum("soq,sor->sqr", G, H)
     assert np.abs(sums.couple(G, H) - sums.pack(T)).max() <= 8 * EPS * np.abs(T).max()
-    size_a, size_b = outputs * 3 * 13, 2 * 2 * 4
+    size_a, size_b = outputs * 3 * 13, outputs_right * 2 * 4
     # Offsets 0 and 1: the left block starts behind the right one here.
     sums.windows = (sums.windows[0], sparse_accumulation.Window(b.slots, b.dim, b.width, size_a))
     out = np.zeros((size_a + size_b,) * 2)
@@ -158,10 +159,11 @@ def test_sums_are_the_definition(width, outputs):
     assert not out[:size_a, :size_a].any()
 
 
-@pytest.mark.parametrize("outputs", [1, 5, 9])
-def test_symmetric_sums_are_the_definition(outputs):
+@pytest.mark.parametrize("outputs", [1, 3, 5, 9])
+@pytest.mark.parametrize("width", [3, 4])
+def test_symmetric_sums_are_the_definition(outputs, width):
     rng = np.random.default_rng(outputs)
-    a, G = windows(rng, 20, 3, 7, 4), rng.standard_normal((20, 2, outputs))
+    a, G = windows(rng, 20, 3, 7, width), rng.standard_normal((20, 2, outputs))
     sums = sums_of((a, a), sparse_accumulation.unordered_pairs(outputs), same=True)
     sums.add(a.start, a.values, a, sums.couple(G, G))
     size = outputs * 3 * 7
@@ -172,30 +174,59 @@ def test_symmetric_sums_are_the_definition(outputs):
     assert np.array_equal(out, out.T)
 
 
+def test_sums_of_one_slot_are_its_part_of_all():
+    rng = np.random.default_rng(2)
+    a, b = windows(rng, 30, 3, 7, 4), windows(rng, 30, 4, 6, 3)
+    for outputs in (1, 2, 9):
+        whole, parts = [sums_of((a, b), sparse_accumulation.all_pairs(outputs, 2), same=False) for _ in range(2)]
+        T = whole.pack(rng.standard_normal((30, outputs, 2)))
+        whole.add(a.start, a.values, b, T)
+        for slot in (2, 0, 1):
+            parts.add(a.start, a.values, b, T, slot)
+        assert np.abs(whole.sums - parts.sums).max() <= 30 * EPS * np.abs(whole.sums).max()
+
+
+KERNELS = {"accumulate_pairs": 16, "accumulate_windows": 5, "accumulate_single": 1}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("samples", [9, 300])
-def test_compiled_kernels_give_what_pure_python_gives(samples):
-    """Few samples, which are taken as they come, and many, which are sorted by the cells that they fall in."""
+@pytest.mark.parametrize("entries", [1, kernels.ENTRIES])
+def test_compiled_kernels_give_what_pure_python_gives(monkeypatch, kernel, samples, entries):
+    """Few samples, which are taken as they come, and many, sorted by cell; left slots one by one and together."""
     rng = np.random.default_rng(5)
     a, b = windows(rng, samples, 3, 6, 3), windows(rng, samples, 2, 4, 2)
     left, right = sparse_accumulation.all_pairs(3, 2)
-    T = rng.standard_normal((2, samples, 3))
+    numbers = np.array([0, 2, 4, 1, 5])
+    K = KERNELS[kernel]
+    T = rng.standard_normal((2, samples, K))
     results = []
     for form in (lambda f: f, lambda f: getattr(f, "py_func", f)):
-        out = np.zeros((6, 2, 6, 12))
-        arguments = (left, right, a.start, a.values, b.start, b.values, (0,) * 3, np.zeros(2, np.int64), T, out)
-        form(kernels.accumulate)(0, 12, *arguments)
-        H = np.zeros((150, 150))
-        form(kernels.unfold)(0, 6, out, left, right, *sparse_accumulation.all_pairs(3, 2), 3, 6, 2, 4, 0, 60, H)
+        if results:  # not before the other form is compiled: a compiled kernel keeps what it found
+            monkeypatch.setattr(kernels, "ENTRIES", entries)
+        out = np.zeros((6, 2, 6, 4 * K))
+        arguments = (numbers, left, right, False, a.start, a.values, b.start, b.values, (0,) * 3, np.zeros(2, np.int64))
+        items = numbers.size * (1 if kernel == "accumulate_windows" else 2)
+        form(getattr(kernels, kernel))(0, items, *arguments, T, out)
+        H = np.zeros((60 + 6 * K * 8,) * 2)
+        q_pairs = sparse_accumulation.all_pairs(1, 2 * K)
+        form(kernels.unfold)(0, 6, out, left, right, *q_pairs, 3, 6, 2, 4, 0, 60, H)
         results += [out, H]
     for compiled, python in zip(results[:2], results[2:], strict=True):
         # The same operations in the same order; a compiler may still fuse a product and a sum.
         np.testing.assert_allclose(compiled, python, rtol=0, atol=4 * EPS * samples)
+    expected = np.einsum("bsk,spi,srj->pbirjk", T, dense(a), dense(b))
+    for n in range(6):
+        truth = expected[left[n], :, :, right[n]].reshape(results[0][n].shape) * (n in numbers)
+        assert np.abs(results[0][n] - truth).max() <= 4 * EPS * samples
 
 
 @pytest.mark.parametrize(
-    ("pairs", "slots", "cells"), [(1, 1, 1), (15, 3, 49), (210, 210, 64), (400, 40, 5000), (3, 1, 10**6)]
+    ("pairs", "slots", "cells", "window"),
+    [(1, 1, 1, 4), (15, 3, 49, 4), (5, 10, 49, 4), (210, 210, 64, 4), (400, 40, 5000, 4), (3, 1, 10**6, 12)],
 )
-def test_blocks_hold_all_pairs_and_no_more_than_needed(pairs, slots, cells):
-    count, width = sparse_accumulation.blocks_of_pairs(pairs, slots, cells)
+def test_blocks_hold_all_pairs_and_no_more_than_needed(pairs, slots, cells, window):
+    count, width = sparse_accumulation.blocks_of_pairs(pairs, slots, cells, window)
     assert (count - 1) * width < pairs <= count * width
     assert width * cells <= sparse_accumulation.CACHE_ENTRIES or width <= sparse_accumulation.LEAST_WIDTH
+    assert width == 1 or width * window <= kernels.LANES or width % kernels.VECTOR == 0

@@ -147,6 +147,18 @@ def test_a_decrease_that_falls_short_of_its_prediction_is_no_convergence(method)
     assert "tolerance_change" not in result.message
 
 
+@pytest.mark.parametrize("damping", [1e-15, 1e-16, 1e-17])
+@pytest.mark.parametrize("seed", [1, 2, 5, 6])
+def test_dampings_lost_in_rounding_are_no_convergence(seed, damping):
+    # The dual matrix of a short J of lower rank is singular up to rounding; its "solutions" predict an increase.
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(5, 40))
+    A, b = matrix(n // 2, n, n // 4 + 1, seed), rng.standard_normal(n // 2)
+    least = 0.5 * np.sum((b - A @ np.linalg.lstsq(A, b)[0]) ** 2)
+    result = minimize(linear(A, b), np.zeros(n), method=LM, damping=damping, steps=60)
+    assert not result.converged or result.value <= least * (1 + 1e-6) + 1e-20
+
+
 # --- nonlinear problems
 
 

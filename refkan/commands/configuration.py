@@ -68,6 +68,8 @@ def configuration(chosen: argparse.Namespace) -> Configuration:
     inputs = setup.kan().widths[0]
     if chosen.widths is not None and (chosen.widths[0], chosen.widths[-1], len(chosen.widths) > 1) != (inputs, 1, True):
         raise ValueError(f"--widths must begin with {inputs} and end with 1; got {chosen.widths}")
+    if chosen.starts > 1 and levels == 1:
+        raise ValueError("--starts needs a --schedule of two levels or more: the best after one refinement goes on")
     if chosen.activation is None:
         intervals = chosen.intervals
         net = setup.kan(
@@ -114,13 +116,18 @@ def method_of(chosen: argparse.Namespace, setup: Setup) -> Any:
     if chosen.steep is not None and chosen.redraw is None:
         raise ValueError("--steep is the share of redrawn points; it needs --redraw")
     if chosen.attention is not None:
+        if check_positive("--attention", chosen.attention) > 1:
+            raise ValueError(f"--attention must be at most 1; got {chosen.attention}")
         if chosen.optimizer not in METHODS or chosen.optimizer.startswith("lbfgs"):
             raise ValueError("--attention changes the loss after every step: it needs --optimizer adam or gd")
         return Attended(chosen.attention, chosen.optimizer)
     if chosen.redraw is not None:
         if chosen.optimizer != "levenberg-marquardt":
             raise ValueError("--redraw needs --optimizer levenberg-marquardt")
+        check_count("--redraw", chosen.redraw, 1)
         share = 0.0 if chosen.steep is None else chosen.steep
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"--steep must be a share between 0 and 1; got {share}")
         inputs = None if setup.domain is None else setup.inputs
         return Redrawn(setup.ranges, chosen.seed, chosen.redraw, share, inputs)
     return chosen.optimizer

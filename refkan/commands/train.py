@@ -16,11 +16,13 @@ from refkan.archives import save
 from refkan.checkpoints import require_writable, write_atomically
 from refkan.commands.configuration import Configuration, configuration
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
+from refkan.commands.interrupts import kept_interrupts
 from refkan.commands.progress import Progress
 from refkan.commands.threads import add_threads_option
 from refkan.conversion import BASES
+from refkan.hierarchy import Level
 from refkan.node_maps import NODE_MAPS
-from refkan.optimizers import METHODS, RESIDUAL_METHODS
+from refkan.optimizers import METHODS, RESIDUAL_METHODS, State
 from refkan.training import PROBLEMS, train_starts
 from refkan.training.pictures import to_png
 from refkan.training.records import record, to_json
@@ -113,7 +115,12 @@ def _train(what: Configuration, chosen: argparse.Namespace) -> Any:
     extra: dict[str, Any] = {} if chosen.output is None else {"checkpoints": chosen.output / "levels"}
     if what.geometry is not None:
         extra["geometry"] = what.geometry
-    with Progress(what, quiet=chosen.quiet) as progress:
+    with Progress(what, quiet=chosen.quiet) as progress, kept_interrupts() as again:
+
+        def step(level: Level, state: State) -> None:
+            again()
+            progress.step(level, state)
+
         return train_starts(
             what.setup,
             what.net,
@@ -123,7 +130,7 @@ def _train(what: Configuration, chosen: argparse.Namespace) -> Any:
             starts=what.starts,
             per_level=what.per_level,
             progress=progress.start_done if what.starts > 1 else None,
-            callback=progress.step,
+            callback=step,
             **extra,
         )
 

@@ -53,12 +53,17 @@ def checked(name: str, value: Any, shape: tuple[int, ...], dtype: str) -> FloatA
     return array
 
 
-def entry(found: Any, name: str, shape: tuple[int, ...], dtype: str) -> FloatArray:
-    """Return one of the gradients that vjp returned; None means that the outputs do not depend on it: zeros."""
+def as_mapping(found: Any, name: str) -> Mapping[str, Any]:
+    """Return what vjp returned if it is a mapping that has a gradient of that name."""
     if not isinstance(found, Mapping) or name not in found:
         have = sorted(found) if isinstance(found, Mapping) else type(found).__name__
         raise BadResultError(f"vjp returned {have}; expected a mapping with {name!r}")
-    value = found[name]
+    return found
+
+
+def entry(found: Any, name: str, shape: tuple[int, ...], dtype: str) -> FloatArray:
+    """Return one of the gradients that vjp returned; None means that the outputs do not depend on it: zeros."""
+    value = as_mapping(found, name)[name]
     if value is None:
         return np.zeros(shape)
     if isinstance(value, list | tuple):  # a network: layer by layer

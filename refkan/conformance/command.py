@@ -12,7 +12,7 @@ from refkan.conformance import findings as f
 from refkan.conformance import report
 from refkan.conformance.catalogue import catalogue
 from refkan.conformance.expectations import Expectations
-from refkan.conformance.files import CaseFileError, check, export
+from refkan.conformance.files import CaseFileError, check, export, portable
 from refkan.conformance.findings import Finding
 from refkan.conformance.judge import Judge
 from refkan.conformance.loading import BackendError, load, probe
@@ -97,6 +97,8 @@ def run_conform(chosen: argparse.Namespace) -> int:
         return _refuse("conform", error)
     declared = adapter.capabilities
     dtypes = chosen.dtype or [name for name in DTYPES if name in declared.dtypes]
+    if not dtypes:
+        return _refuse("conform", f"the adapter declares no format that is known; {'; '.join(declared.problems())}")
     cases = catalogue(dtypes, chosen.select)
     if chosen.list:
         print("\n".join(case.key for case in cases if not declared.missing(case.needs())))
@@ -129,9 +131,14 @@ def run_conform(chosen: argparse.Namespace) -> int:
 def run_export(chosen: argparse.Namespace) -> int:
     """Write cases."""
     try:
-        count = export(chosen.folder, catalogue(chosen.dtype, chosen.select))
+        cases = portable(catalogue(chosen.dtype, chosen.select))
+        if not cases:
+            return _refuse("cases export", f"no case has all of {chosen.select} in its key")
+        count = export(chosen.folder, cases)
     except OSError as error:
         return _refuse("cases export", error)
+    except KeyboardInterrupt:
+        return _refuse("cases export", "interrupted", INTERRUPTED)
     print(f"{count} cases in {chosen.folder / 'cases.npz'}, explained in {chosen.folder / 'manifest.json'}")
     return OK
 
@@ -144,6 +151,8 @@ def run_check(chosen: argparse.Namespace) -> int:
         findings = check(chosen.folder, chosen.results)
     except (CaseFileError, OSError) as error:
         return _refuse("cases check", error)
+    except KeyboardInterrupt:
+        return _refuse("cases check", "interrupted", INTERRUPTED)
     code = _deliver(chosen, str(chosen.results), findings, (), time.perf_counter() - start)
     if all(finding.status in (f.NOT_APPLICABLE, f.ERROR) for finding in findings):
         return _refuse("cases check", f"{chosen.results} holds no result under the key of a case", FAILED)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -146,6 +147,8 @@ def check(folder: Path, results: Path) -> list[Finding]:
     manifest = _manifest(folder)
     rows = manifest["cases"]
     truth = _arrays(folder / ARRAYS)
+    cases = {case.key: case for case in catalogue()}
+    _require_known(rows, truth, cases, folder)
     given = _folder(results) if results.is_dir() else _arrays(results)
     keys = [row["key"] for row in rows]
     out = []
@@ -154,7 +157,6 @@ def check(folder: Path, results: Path) -> list[Finding]:
             near = get_close_matches(name, keys, 1)
             guess = f"; did you mean {near[0]!r}?" if near else ""
             out.append(Finding(name, "results", f.ERROR, f"no case has this key{guess}"))
-    cases = {case.key: case for case in catalogue()}
     for row in rows:
         key = row["key"]
         if key not in given:
@@ -164,6 +166,22 @@ def check(folder: Path, results: Path) -> list[Finding]:
         case.__dict__["expected"], case.__dict__["tolerance"] = truth[row["expected"]], truth[row["tolerance"]]
         out.append(_judge(case, given[key]))
     return out
+
+
+def _require_known(rows: list[Any], truth: dict[str, Any], cases: dict[str, Case], folder: Path) -> None:
+    """Raise CaseFileError unless every row of a manifest is a case, with its quantity and arrays."""
+    for row in rows:
+        try:
+            known = row["quantity"] == cases[row["key"]].quantity
+            known = known and {row["expected"], row["tolerance"]} <= truth.keys()
+        except (KeyError, TypeError):
+            known = False
+        if not known:
+            name = row.get("key") if isinstance(row, dict) else row
+            raise CaseFileError(
+                f"{folder / MANIFEST} was altered: {name!r} is no case of this version with its arrays; "
+                f"write the cases again: refkan cases export {folder}"
+            )
 
 
 def _judge(case: Case, given: Any) -> Finding:
@@ -215,6 +233,8 @@ def _folder(path: Path) -> dict[str, Any]:
 
 
 def _arrays(path: Path) -> dict[str, Any]:
+    if path.is_file() and not is_zipfile(path):  # NumPy would speak of pickles
+        raise CaseFileError(f"{path} is not an .npz of plain arrays: save with numpy.savez")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}

@@ -14,7 +14,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance import findings as f
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
-from refkan.conformance.answers import as_real, checked, describe, entry
+from refkan.conformance.answers import BadResultError, as_mapping, as_real, checked, describe, entry
 from refkan.conformance.cases import Case, Setting
 from refkan.conformance.changes import AFTER, recheck
 from refkan.conformance.diagnosis import Changed, diagnose, diagnose_change, invalid_state
@@ -133,8 +133,12 @@ class Judge:
             # Many backends fill buffers when they are first evaluated: a change must not leave those behind.
             self.adapter.forward(model, setting.laid_out())
             if change.kind == "refine":
-                return self.adapter.refine(model, change.intervals, change.x)
-            return self.adapter.update(model, change.x)
+                found = self.adapter.refine(model, change.intervals, change.x)
+            else:
+                found = self.adapter.update(model, change.x)
+            if found is None:
+                raise BadResultError(f"{change.kind} returned None: return the model")
+            return found
 
         return self._once(("changed", id(change), setting.spec.outside), change, changed)
 
@@ -211,7 +215,7 @@ class Judge:
             parts = {"values": np.asarray(self.adapter.forward(model, s.laid_out()))}
             derivatives = [d for d in ("inputs", "coefficients") if d in self.adapter.capabilities.derivatives]
             if derivatives:
-                found = self.adapter.vjp(model, s.laid_out(), s.dy)
+                found = as_mapping(self.adapter.vjp(model, s.laid_out(), s.dy), derivatives[0])
                 parts |= {d: np.asarray(found[d]) for d in derivatives if found.get(d) is not None}
             runs.append(parts)
         for name, first in runs[0].items():
@@ -237,7 +241,10 @@ class Judge:
         return Finding(case.key, case.quantity, f.PASSED)
 
     def _state(self, model: Any) -> tuple[FloatArray, FloatArray]:
-        knots, coefficients = self.adapter.state(model)
+        found = self.adapter.state(model)
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise BadResultError(f"state returned {type(found).__name__}: return a pair of knots and coefficients")
+        knots, coefficients = found
         return as_real("state (knots)", knots), as_real("state (coefficients)", coefficients)
 
     def _refinement(self, case: Case) -> Finding:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from refkan.conformance.adapters import Adapter
+from refkan.conformance.adapters import Adapter, Capabilities
 from refkan.extras import how_to_install
 
 PROBE = "import sys; from refkan.conformance.loading import load; load(sys.argv[1], sys.argv[2:])"
@@ -65,6 +65,9 @@ def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
         ) from error
     if not isinstance(adapter, Adapter):
         raise BackendError(f"{name} must be a subclass of refkan.conformance.Adapter; got {type(adapter).__name__}")
+    if not isinstance(adapter.capabilities, Capabilities):
+        came = type(adapter.capabilities).__name__
+        raise BackendError(f"capabilities of {name} must be a refkan.conformance.Capabilities; got {came}")
     return adapter
 
 

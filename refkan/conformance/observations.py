@@ -10,6 +10,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.adapters import Adapter
+from refkan.conformance.answers import BadResultError, as_real
 from refkan.conformance.cases import Case
 from refkan.conformance.catalogue import catalogue
 from refkan.conformance.precision import DTYPES
@@ -41,14 +42,16 @@ def observations(adapter: Adapter) -> tuple[str, ...]:
 
 def _evaluated(adapter: Adapter, case: Case) -> FloatArray:
     with np.errstate(all="ignore"):
-        return np.asarray(adapter.forward(adapter.built(case.setting.spec), case.setting.x), np.float64)
+        return as_real("forward", adapter.forward(adapter.built(case.setting.spec), case.setting.x))
 
 
 def _quoting(observe: Callable[..., str]) -> Callable[..., str]:
     def observed(*arguments: Any) -> str:
         try:
             return observe(*arguments)
-        except Exception as error:  # of the backend: an observation never fails a run
+        except BadResultError as error:
+            return str(error)
+        except (Exception, SystemExit) as error:  # of the backend: an observation never fails a run
             return f"raises {type(error).__name__}: {error}"
 
     return observed

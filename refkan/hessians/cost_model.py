@@ -2,8 +2,8 @@ r"""Which way to a Gauss-Newton matrix is faster.
 
 For each sample and output, dense rows of J cost M (M + 1)/2 multiplications in BLAS and M numbers to write. Sums over
 local functions cost, for each pair of slots and block of K pairs (q, q'), r windows of r' K multiplications in a
-compiled loop, and a fixed time for the order of samples and the loops' starts. The constants are those of one core;
-several cores help both.
+compiled loop, and a fixed time for the order of samples and the loops' starts. Both differ between the kernels for few
+and for many pairs. The constants are those of one core; several cores help both.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from refkan.hessians.sparse_accumulation import RawMatrix
 from refkan.layers import LocalForm
 
-# Nanoseconds, fitted to ten networks on one core of a server of 2023 (AVX-512). The choice, not the result, depends
-# on them.
-BLAS_PRODUCT = 0.029
-DENSE_ENTRY = 2.4
-LOCAL_PRODUCT = 0.11
-LOCAL_PAIR = 27.0
+# Nanoseconds, fitted to thirteen networks on one core of a server of 2022 (AVX-512). The choice, not the result,
+# depends on them.
+BLAS_PRODUCT = 0.040
+DENSE_ENTRY = 2.3
+FEW_PAIR, FEW_PRODUCT = 3.0, 0.17
+MANY_PAIR, MANY_PRODUCT = 15.0, 0.055
 
 MARGIN = 1.3
 """By how much dense rows must be expected to be faster: the threads of BLAS wait for each other at every small product,
@@ -46,7 +46,7 @@ def sparse_nanoseconds(forms: Sequence[LocalForm]) -> float:
     for pair in RawMatrix(forms).pairs.values():
         for _, _, sums in pair.parts:
             a, b = sums.windows
-            run = b.width * sums.width
-            one = LOCAL_PAIR + (a.width + 1) * LOCAL_PRODUCT * run
+            start, product = (FEW_PAIR, FEW_PRODUCT) if sums.few else (MANY_PAIR, MANY_PRODUCT)
+            one = start + product * (a.width + 1) * b.width * sums.width
             total += sums.slot_pairs[0].size * sums.blocks * one
     return total

@@ -15,9 +15,13 @@ from refkan.hessians.jacobians import chunk_bytes, jacobian_chunks
 from refkan.hessians.memory import CHUNK_BYTES, chunk_size, mirror, require_memory
 from refkan.hessians.points import Points
 from refkan.hessians.sparse_accumulation import RawMatrix
+from refkan.kernels.launch import run_blocks
 from refkan.networks import Network
 
 PATHS = ("auto", "dense", "sparse")
+
+MOST_PARTS, LEAST_SAMPLES = 4, 8192
+"""Parts of the samples whose sums are added in the end, at most, and samples in one: sizes alone decide."""
 
 
 def gauss_newton(
@@ -118,7 +122,10 @@ def _matrices(
     build = _dense if path == "dense" else _sparse
     matrices = build(points, by_layer)
     for H in matrices:
-        if not np.isfinite(H).all():
+        # A finite sum has finite terms, and is faster found.
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = H.sum()
+        if not (np.isfinite(total) or np.isfinite(H).all()):
             raise ValueError("the Gauss-Newton matrix is not finite: derivatives of the outputs overflow")
     return matrices
 
@@ -141,20 +148,34 @@ def _dense(points: Points, by_layer: bool) -> list[FloatArray]:
 
 def _sparse(points: Points, by_layer: bool) -> list[FloatArray]:
     """Sums over local functions, and the correction for constants that follow theta."""
-    assert points.forms is not None
-    raw = RawMatrix(points.forms, by_layer)
+    shapes = points.forms
+    assert shapes is not None
+    whole = RawMatrix(shapes, by_layer)
     V = parameters_for_constants(points) if points.n_constants and not by_layer else None
     constants = ConstantsCorrection(points) if points.n_constants and V is None else None
-    for rows, sweep in points.sweeps(_samples_in_chunk(points, raw)):
-        forms = [layer.local_form() for layer in sweep.layers]
-        G, E = points.cotangents(sweep, rows, 1.0 / points.n_samples, constants=constants is not None)
-        for k, form in enumerate(forms):
-            if form.activation is not None:
-                G[k] = G[k] * form.activation[0][:, None]
-        raw.add_products(forms, G)
-        if constants is not None:
-            constants.add(forms, G, E)
-    matrices = raw.matrices()
+    count = 1 if constants is not None else _parts(points, whole)
+    # Chunks of several parts, all together: longer runs in them, and fewer calls.
+    budget = CHUNK_BYTES if count == 1 else 2 * CHUNK_BYTES
+    size = chunk_size(count * (points.sweep_bytes + whole.bytes_per_sample), budget)
+    bounds = [points.n_samples * k // count for k in range(count + 1)]
+
+    def part(k: int) -> RawMatrix:
+        """Sums over a part of the samples: with several, each stays with its thread from points to sums."""
+        raw = RawMatrix(shapes, by_layer) if k else whole
+        for rows, sweep in points.sweeps(size, slice(*bounds[k : k + 2])):
+            forms = [layer.local_form() for layer in sweep.layers]
+            G, E = points.cotangents(sweep, rows, 1.0 / points.n_samples, constants=constants is not None)
+            for l, form in enumerate(forms):
+                if form.activation is not None:
+                    G[l] = G[l] * form.activation[0][:, None]
+            raw.add_products(forms, G)
+            if constants is not None:
+                constants.add(forms, G, E)
+        return raw
+
+    for raw in run_blocks(part, count)[1:]:
+        whole.add_sums(raw)
+    matrices = whole.matrices()
     if V is not None:
         correct_by_parameters(matrices[0], V, points.constant_gradients)
     if constants is not None:
@@ -163,8 +184,9 @@ def _sparse(points: Points, by_layer: bool) -> list[FloatArray]:
     return matrices
 
 
-def _samples_in_chunk(points: Points, raw: RawMatrix) -> int:
-    return chunk_size(points.sweep_bytes + raw.bytes_per_sample)
+def _parts(points: Points, raw: RawMatrix) -> int:
+    """Parts of the samples with sums of their own: where there are many samples and few sums."""
+    return max(min(MOST_PARTS, points.n_samples // LEAST_SAMPLES, CHUNK_BYTES // (2 * raw.nbytes)), 1)
 
 
 def _sparse_bytes(points: Points, sizes: list[int]) -> int:
@@ -173,4 +195,4 @@ def _sparse_bytes(points: Points, sizes: list[int]) -> int:
     raw = RawMatrix(points.forms, by_layer=len(sizes) > 1)
     changes = bool(points.n_constants) or any(form.chart is not None for form in points.forms)
     copies = 3 * 8 * max(m * m for m in sizes) if changes else 0
-    return raw.nbytes + 4 * CHUNK_BYTES + copies + 16 * points.n_constants * points.net.n_params
+    return _parts(points, raw) * raw.nbytes + 4 * CHUNK_BYTES + copies + 16 * points.n_constants * points.net.n_params

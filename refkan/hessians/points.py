@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -124,10 +125,13 @@ class Points:
             total += 8 * (layer.n_inputs * (3 * window + 3) + layer.n_outputs * (2 * self.n_outputs + 4))
         return total
 
-    def sweeps(self, size: int) -> Iterator[tuple[slice, Sweep]]:
-        """Sweeps of the frozen network over chunks of `size` samples, in order."""
-        for first in range(0, self.n_samples, size):
-            rows = slice(first, min(first + size, self.n_samples))
+    def sweeps(self, size: int, within: slice = slice(None)) -> Iterator[tuple[slice, Sweep]]:
+        """Sweeps of the frozen network over the samples `within`, in order and in equal chunks of at most `size`."""
+        low, high, _ = within.indices(self.n_samples)
+        count = max(-(-(high - low) // size), 1)
+        bounds = [low + (high - low) * k // count for k in range(count + 1)]
+        for first, last in pairwise(bounds):
+            rows = slice(first, last)
             sweep = Sweep.forward(self.frozen, self.theta, self.x[rows], share=False, inputs=False)
             require_finite(sweep.value, first)
             yield rows, sweep

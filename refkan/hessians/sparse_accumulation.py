@@ -21,19 +21,19 @@ import numpy as np
 import scipy.sparse as sp
 
 from refkan.array_types import FloatArray, IntArray
-from refkan.hessians.memory import mirror
+from refkan.hessians.memory import aligned_zeros, mirror
 from refkan.kernels import gauss_newton as kernels
 from refkan.kernels.launch import launch
 from refkan.layers.local_forms import Chart, Features, LocalForm
 
-CACHE_ENTRIES = 16384
-"""Entries that the sums of one pair of slots may have, to stay in the second cache (128 kB)."""
+CACHE_ENTRIES = 2**17
+"""Entries that the sums of one pair of slots may have, to stay in the second cache (1 MB)."""
+
+MOST_WIDTH = 256
+"""Pairs (q, q') that a block has at most: the sums of a cell, r r' for each, stay in the first cache (32 kB)."""
 
 LEAST_WIDTH = 8
 """Pairs (q, q') that a block has at least where there are so many."""
-
-FEW = 3
-"""Pairs in a block up to which loops over them are too short to be shared."""
 
 TASKS = 6
 """Pairs of slots times blocks that are wanted: what several threads can share evenly."""
@@ -42,11 +42,19 @@ LONGEST_TUPLE = 10
 """Windows up to the highest order of a spline tell the compiler their length; longer ones run long loops anyway."""
 
 
-def blocks_of_pairs(n_pairs: int, n_slot_pairs: int, cells: int) -> tuple[int, int]:
-    """Number and width of the blocks into which n_pairs pairs (q, q') are cut; cells is the product of dimensions."""
-    count = max(-(-n_pairs // max(CACHE_ENTRIES // cells, LEAST_WIDTH)), 1)
+def blocks_of_pairs(n_pairs: int, n_slot_pairs: int, cells: int, window: int) -> tuple[int, int]:
+    """Number and width of the blocks into which n_pairs pairs (q, q') are cut.
+
+    cells is the product of dimensions; window the functions in one on the right, which decides whether loops go over
+    the width alone: then it is a multiple of 8.
+    """
+    most = min(max(CACHE_ENTRIES // cells // LEAST_WIDTH, 1) * LEAST_WIDTH, MOST_WIDTH)
+    count = max(-(-n_pairs // most), 1)
     count = max(count, min(-(-TASKS // n_slot_pairs), n_pairs // LEAST_WIDTH))
-    return count, -(-n_pairs // count)
+    width = -(-n_pairs // count)
+    if width > 1 and width * window > kernels.LANES:
+        width = -(-width // kernels.VECTOR) * kernels.VECTOR
+    return -(-n_pairs // width), width
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,15 +86,21 @@ class Sums:
     def __init__(self, windows: tuple[Window, Window], q_pairs: tuple[IntArray, IntArray], same: bool) -> None:
         self.windows, self.q_pairs, self.same = windows, q_pairs, same
         a, b = windows
-        self.slot_pairs = unordered_pairs(a.slots) if same else all_pairs(a.slots, b.slots)
-        n_pairs = self.slot_pairs[0].size
-        self.blocks, self.width = blocks_of_pairs(q_pairs[0].size, n_pairs, a.dim * b.dim)
-        self.shape = n_pairs, self.blocks, a.dim, b.dim * self.width
+        # In the order of the right slot, as `accumulate_windows` likes it.
+        right, left = ordered_pairs(a.slots) if same else all_pairs(b.slots, a.slots)
+        self.slot_pairs = left, right
+        self.blocks, self.width = blocks_of_pairs(q_pairs[0].size, left.size, a.dim * b.dim, b.width)
+        self.shape = left.size, self.blocks, a.dim, b.dim * self.width
+
+    @property
+    def few(self) -> bool:
+        """Whether there are few pairs (q, q') in a block: loops go over windows as well."""
+        return self.width == 1 or self.width * self.windows[1].width <= kernels.LANES
 
     @cached_property
     def sums(self) -> FloatArray:
         """The sums (pairs of slots, blocks, dim, dim' width), allocated when the first sample comes."""
-        return np.zeros(self.shape)
+        return aligned_zeros(self.shape)
 
     def pack(self, T: FloatArray) -> FloatArray:
         """Cut T (n, Q, Q') into blocks (B, n, width)."""
@@ -100,20 +114,25 @@ class Sums:
         launch(kernels.couple, G.shape[0], 3 * out.size * G.shape[1], G, H, *self.q_pairs, out)
         return out
 
-    def add(self, start: IntArray, rows: FloatArray, right: Features, T: FloatArray, slot: int | None = None) -> None:
+    def add(
+        self, start: IntArray, rows: FloatArray, right_functions: Features, T: FloatArray, slot: int | None = None
+    ) -> None:
         """Add samples: windows start (n, P) and rows (n, P, width) on the left, functions on the right, T in blocks.
 
         `slot` restricts the sums to one slot on the left; for blocks that are not the same.
         """
         a, b = self.windows
-        only = slice(None) if slot is None else slice(slot * b.slots, (slot + 1) * b.slots)
-        p, p_right = self.slot_pairs[0][only], self.slot_pairs[1][only]
-        tasks = p.size * self.blocks
-        operations = 2 * tasks * T.shape[1] * (a.width + 1) * b.width * self.width
-        run = kernels.accumulate if self.width > FEW else kernels.accumulate_few
+        left, right = self.slot_pairs
+        numbers = np.arange(left.size) if slot is None else np.flatnonzero(left == slot)
+        run, items = kernels.accumulate_pairs, numbers.size * self.blocks
+        if self.width == 1:
+            run = kernels.accumulate_single
+        elif self.few:
+            run, items = kernels.accumulate_windows, numbers.size
+        operations = 2 * numbers.size * T.size * (a.width + 1) * b.width
         launch(
-            run, tasks, operations, p, p_right,
-            start, rows, right.start, right.values, a.lengths, b.lengths, T, self.sums[only],
+            run, items, operations, numbers, left, right, self.same,
+            start, rows, right_functions.start, right_functions.values, a.lengths, b.lengths, T, self.sums,
         )  # fmt: skip
 
     def write(self, H: FloatArray, other_order: bool) -> None:
@@ -138,14 +157,20 @@ class Sums:
 
 def all_pairs(n: int, m: int) -> tuple[IntArray, IntArray]:
     """Numbers (left, right) of all pairs of n and m things."""
-    left, right = np.indices((n, m), np.int64).reshape(2, -1)
+    left, right = np.divmod(np.arange(n * m), m)
     return left, right
+
+
+def ordered_pairs(n: int) -> tuple[IntArray, IntArray]:
+    """Numbers (left, right) of all pairs of n things with left >= right."""
+    left = np.repeat(np.arange(n), np.arange(1, n + 1))
+    return left, np.arange(left.size) - left * (left + 1) // 2
 
 
 def unordered_pairs(n: int) -> tuple[IntArray, IntArray]:
     """Numbers (left, right) of all pairs of n things with left <= right."""
-    left, right = np.triu_indices(n)
-    return left.astype(np.int64), right.astype(np.int64)
+    left, right = ordered_pairs(n)
+    return n - 1 - left[::-1], n - 1 - right[::-1]
 
 
 class LayerPair:
@@ -229,6 +254,12 @@ class RawMatrix:
         """Add samples with T = sum_o G_k[s, o, q] G_l[s, o, q'] for all pairs of layers."""
         for (k, l), pair in self.pairs.items():
             pair.add_product(forms[k].blocks, forms[l].blocks, G[k], G[l])
+
+    def add_sums(self, other: RawMatrix) -> None:
+        """Add the sums over other samples."""
+        for mine, theirs in zip(self.pairs.values(), other.pairs.values(), strict=True):
+            for (_, _, sums), (_, _, more) in zip(mine.parts, theirs.parts, strict=True):
+                sums.sums += more.sums
 
     def matrices(self) -> list[FloatArray]:
         """The matrix in the parameters, D^T H D with D = dW/dtheta; or its diagonal blocks."""

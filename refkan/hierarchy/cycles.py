@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_vector, check_count, check_positive, real
+from refkan.arguments import as_array, as_vector, check_count, check_positive, real
 from refkan.array_types import FloatArray, IntArray
 from refkan.hierarchy.levels import Hierarchy
 from refkan.hierarchy.subspaces import Subspace
@@ -116,7 +116,7 @@ def vcycle(
     finest = len(hierarchy) - 1
     theta = real("theta", as_vector("theta", theta, hierarchy.finest.network.n_params)).copy()
     matrices = [hierarchy.matrix(level) for level in range(len(hierarchy))]
-    relative = np.array([check_positive("damping", float(d)) for d in np.broadcast_to(damping, len(hierarchy))])
+    relative = check_dampings(damping, len(hierarchy))
     problem = hierarchy.finest.problem
     visits, values, evaluations, jacobians = [], [float(problem.value_and_gradient(theta)[0])], 1, 0
     for _ in range(cycles):
@@ -136,6 +136,14 @@ def vcycle(
                 callback(level, result)
     order = np.array(visits, dtype=int)
     return CycleResult(theta, values[-1], order, np.array(values), evaluations, jacobians, relative)
+
+
+def check_dampings(damping: Any, levels: int) -> FloatArray:
+    """Return a damping for each level: one number for all, or one a level; all finite and positive."""
+    given = real("damping", as_array("damping", damping))
+    if given.shape not in ((), (levels,)):
+        raise ValueError(f"damping must be one number or one for each of {levels} levels; got shape {given.shape}")
+    return np.array([check_positive("damping", value) for value in np.broadcast_to(given, levels)])
 
 
 def _change_of_damping(result: Result) -> float:

@@ -74,9 +74,10 @@ class Hierarchy:
         """
         if not networks:
             raise ValueError("networks must hold at least one network; got none")
+        for k, net in enumerate(networks):
+            check_type(f"networks[{k}]", net, Network)
         levels = []
         for k, net in enumerate(networks):
-            check_type("networks", net, Network)
             finer = networks[k + 1] if k + 1 < len(networks) else None
             matrix = None if finer is None or _has_free_knots(net) else net.prolongation(finer)
             levels.append(Level(k, net, on_network(problem, net), matrix))
@@ -93,6 +94,8 @@ class Hierarchy:
         factors : sequence
             One for each refinement: a number, or one number a layer, as for `Network.refine`.
         """
+        if not hasattr(problem, "net"):
+            raise TypeError(f"problem must offer net, its network; got {type(problem).__name__}")
         networks = [problem.net]
         check_type("problem.net", problem.net, Network)
         for factor in factors:

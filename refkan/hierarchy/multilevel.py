@@ -20,7 +20,7 @@ from refkan.hierarchy.rates import with_ramp
 from refkan.hierarchy.results import MultilevelHistory, MultilevelResult, TrainedLevel
 from refkan.hierarchy.unchanged import require_unchanged, samples_of
 from refkan.hierarchy.work import Work, gradient_seconds, nominal_work
-from refkan.optimizers import Result, State, minimize
+from refkan.optimizers import STOPPED, Result, State, minimize
 
 LevelCallback = Callable[[Level, State], Any]
 Trainer = Callable[..., Result]
@@ -78,7 +78,8 @@ def minimize_multilevel(
         level, and the next one begins. Not called for levels that are resumed.
     checkpoints : Checkpoints or path, optional
         Each level's result is stored under its configuration (problem, start, networks, schedule, method and options
-        up to this level) and not computed again. A callback is no part of it.
+        up to this level) and not computed again. A callback is no part of it: a level that it ended, and those after,
+        are not stored.
     **options
         Of the method, on all levels.
 
@@ -119,6 +120,8 @@ def minimize_multilevel(
     if len(counts) != len(hierarchy):
         raise ValueError(f"schedule must have one entry a level ({len(hierarchy)}); got {len(counts)}")
     start = real("theta", as_vector("theta", theta, hierarchy[0].network.n_params)).copy()
+    for k, entry in enumerate(per_level or ()):
+        check_type(f"per_level[{k}]", entry, Mapping)
     extras = [{}] * len(counts) if per_level is None else [dict(entry) for entry in per_level]
     if len(extras) != len(counts):
         raise ValueError(f"per_level must have one entry a level ({len(counts)}); got {len(extras)}")
@@ -195,7 +198,11 @@ class Training:
         packed = self.checkpoints.get(self.configuration)
         resumed = packed is not None
         if packed is None:
-            packed = self.checkpoints.run(self.configuration, task, fresh=True)
+            packed = task()
+            if packed["result"]["message"].startswith(STOPPED):
+                self.checkpoints = None  # its configuration, part of those of all finer levels, promises more steps
+            else:
+                packed = self.checkpoints.run(self.configuration, lambda: packed, fresh=True)
         self.trained.append(TrainedLevel.unpacked(packed, resumed))
 
     def _minimize(self, level: Level, theta: FloatArray, steps: int, options: dict[str, Any]) -> TrainedLevel:

@@ -35,11 +35,12 @@ class Seeds:
     def check(cls, first: Any, second: Any, orders: Any, shape: tuple[int, int]) -> Seeds:
         """Check seeds for inputs of shape (N, P).
 
+        Second derivatives of the inputs along directions of order 1 do not matter: dF/dh at h = 0 has none of them.
+
         Raises
         ------
         ValueError
-            On shapes other than (K, P) or (N, K, P), NaN or infinity, orders other than 1 and 2, or second
-            derivatives of an input along a direction of order 1.
+            On shapes other than (K, P) or (N, K, P), NaN or infinity, and orders other than 1 and 2.
         TypeError
             If they are no numbers.
         """

@@ -41,11 +41,15 @@ def launch(compiled: Callable[..., Any], items: int, operations: float, *argumen
     Arrays of complex128 select the kernel's pure-Python form: they serve complex-step checks, where compiling would
     cost more than it saves.
     """
-    if any(isinstance(a, np.ndarray) and a.dtype.kind == "c" for a in arguments):
-        getattr(compiled, "py_func", compiled)(0, items, *arguments)  # no py_func under NUMBA_DISABLE_JIT
+    for argument in arguments:  # no generator: small layers feel its microseconds
+        if isinstance(argument, np.ndarray) and argument.dtype.kind == "c":
+            getattr(compiled, "py_func", compiled)(0, items, *arguments)  # no py_func under NUMBA_DISABLE_JIT
+            return
+    if operations < SERIAL_BELOW:
+        compiled(0, items, *arguments)
         return
     threads = 1 if getattr(_block, "entered", False) else min(thread_count(), items)
-    if threads < 2 or operations < SERIAL_BELOW:
+    if threads < 2:
         compiled(0, items, *arguments)
         return
     bounds = [items * k // threads for k in range(threads + 1)]

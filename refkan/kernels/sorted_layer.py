@@ -12,10 +12,10 @@ ends[m + 1]. Runs are filled up to a multiple of RUN with samples B and B + 1, w
 no remainder, and the arrays they read or write have two rows more than samples. Recursions go over a run at once, and
 several of its samples are worked with the r rows of C that the cache, or the registers, hold.
 
-Coefficients of an input lie as (tiles, dim, TILE): the outputs in tiles of TILE, the last one padded with zeros; those
-of fewer than FEW outputs as (Q, dim). Basis rows lie as (D+1, r, ROW). All are indexed as flat arrays, because the
-offsets between the r rows must be constants: a compiler that cannot see that rows are apart compares addresses before
-every short loop, which costs as much as five outputs, or gives up.
+Coefficients of an input lie as (tiles, dim, TILE): the outputs in tiles of TILE, the last one padded with zeros. Basis
+rows lie as (D+1, r, ROW). All are indexed as flat arrays, because the offsets between the r rows must be constants: a
+compiler that cannot see that rows are apart compares addresses before every short loop, which costs as much as five
+outputs, or gives up. Fewer outputs than that are better served by `polynomial_layer`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from refkan.kernels.compilation import dot_kernel, fused_kernel, kernel
 
 RUN = 4
 TILE = 64
-FEW = 4
-"""Outputs below which loops go over the runs of intervals, not over outputs."""
 TOGETHER = 8
 """Inputs that are read and written together: so many numbers of a sample lie in one line of a cache."""
 ROW = 1032
@@ -190,73 +188,18 @@ def pull_back_inputs(places, ends, rows, C, origin, dy, width, dx):
                 dx[s3] += u3
 
 
-@fused_kernel
-def contract_few(places, ends, rows, C, origin, width, values, y):
-    """The same as `contract` for so few outputs that runs are the longer loops; C (Q, dim) from `origin` on."""
-    n = ends.shape[0] - 1
-    dim = n + len(width) - 1
-    for q in range(y.shape[1]):
-        c = position(origin + q * dim)
-        for m in range(n):
-            for k in range(position(ends[m]), position(ends[m + 1])):
-                value = 0.0
-                for i in range(len(width)):
-                    value += rows[k + position(i * ROW)] * C[c + position(m + i)]
-                values[k] = value
-        for k in range(ends[n]):
-            y[places[k], q] += values[k]
-
-
-@dot_kernel
-def pull_back_coefficients_few(places, ends, rows, dy, width, stride, g, origin, dC):
-    """The same as `pull_back_coefficients` for few outputs, dC (Q, dim) from `origin` on."""
-    n = ends.shape[0] - 1
-    dim = (n - 1) * stride + len(width)
-    for q in range(dy.shape[1]):
-        for k in range(ends[n]):
-            g[k] = dy[places[k], q]
-        for m in range(n):
-            c, start, end = origin + q * dim + m * stride, position(ends[m]), position(ends[m + 1])
-            for i in range(len(width)):
-                row, total = position(i * ROW), 0.0
-                for k in range(start, end):
-                    total += rows[row + k] * g[k]
-                dC[position(c + i)] += total
-
-
-@fused_kernel
-def pull_back_inputs_few(places, ends, rows, C, origin, dy, width, g, values, dx):
-    """The same as `pull_back_inputs` for few outputs; C (Q, dim) from `origin` on."""
-    n = ends.shape[0] - 1
-    dim, slopes = n + len(width) - 1, rows[len(width) * ROW :]
-    values[:] = 0.0
-    for q in range(dy.shape[1]):
-        c = position(origin + q * dim)
-        for k in range(ends[n]):
-            g[k] = dy[places[k], q]
-        for m in range(n):
-            for k in range(position(ends[m]), position(ends[m + 1])):
-                edge = 0.0
-                for i in range(len(width)):
-                    edge += slopes[k + position(i * ROW)] * C[c + position(m + i)]
-                values[k] += edge * g[k]
-    for k in range(ends[n]):
-        dx[places[k]] = values[k]
-
-
 @kernel
-def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays, few, out):
+def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays, out):
     """out (N, Q) from the order of samples, places (blocks, P, .) and ends (blocks, P, n+1); the items are blocks.
 
     knots (P, K), inverse_spans (P, r, K), tangents (2, 2, P, r), used where strays[block, p] says that points are
-    outside the domain; C flat, one input after another. `few` is () for fewer than FEW outputs, else None, which the
-    compiler knows: it drops the other half.
+    outside the domain; C flat, one input after another.
     """
     n_inputs, n_outputs = x.shape[1], out.shape[1]
     entries = C.shape[0] // n_inputs
-    z, points, values = np.empty((TOGETHER, size)), np.empty(ROW), np.empty(ROW)
+    z, points = np.empty((TOGETHER, size)), np.empty(ROW)
     rows = np.empty(len(width) * ROW)
-    y = np.empty((size + 2, (n_outputs + 3) // 4 * 4 if few is None else n_outputs))
+    y = np.empty((size + 2, (n_outputs + 3) // 4 * 4))
     for block in range(first, last):
         origin = block * size
         y[:] = 0.0
@@ -267,10 +210,7 @@ def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, plac
             fill_rows(z[p % TOGETHER], where, runs, knots[p], inverse_spans[p], width, (0,), points, rows)
             if strays[block, p]:
                 continue_tangents(points, runs, knots[p], tangents[:, :, p], width, False, rows)
-            if few is None:
-                contract(where, runs, rows, C, p * entries, width, y)
-            else:
-                contract_few(where, runs, rows, C, p * entries, width, values, y)
+            contract(where, runs, rows, C, p * entries, width, y)
         for s in range(min(size, x.shape[0] - origin)):
             for q in range(n_outputs):
                 out[origin + s, q] = y[s, q]
@@ -278,7 +218,7 @@ def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, plac
 
 @kernel
 def pull_back(
-    first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays, few,
+    first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays,
     dy, stride, groups, dC, dx,
 ):  # fmt: skip
     """Sums of b_i dy in dC (parts, inputs x entries), and dx (N, P) unless it has no samples.
@@ -290,8 +230,8 @@ def pull_back(
     inputs = dx.shape[0] > 0
     entries, sums = C.shape[0] // n_inputs, dC.shape[1] // n_inputs
     z, slopes = np.empty((TOGETHER, size)), np.empty((TOGETHER, size + 2))
-    points, values, cotangents, rows = np.empty(ROW), np.empty(ROW), np.empty(ROW), np.empty(2 * len(width) * ROW)
-    g = np.empty((size + 2, (n_outputs + 3) // 4 * 4 if few is None else n_outputs))
+    points, rows = np.empty(ROW), np.empty(2 * len(width) * ROW)
+    g = np.empty((size + 2, (n_outputs + 3) // 4 * 4))
     for item in range(first, last):
         part, group = item // groups, item % groups
         first_input, last_input = group * n_inputs // groups, (group + 1) * n_inputs // groups
@@ -311,16 +251,10 @@ def pull_back(
                 fill_rows(z[k], where, runs, knots[p], inverse_spans[p], width, (0, 0), points, rows)
                 if strays[block, p]:
                     continue_tangents(points, runs, knots[p], tangents[:, :, p], width, True, rows)
-                if few is None:
-                    pull_back_coefficients(where, runs, rows, g, width, stride, p * sums, dC[part])
-                    if inputs:
-                        pull_back_inputs(where, runs, rows, C, p * entries, g, width, slopes[k])
-                else:
-                    pull_back_coefficients_few(where, runs, rows, g, width, stride, cotangents, p * sums, dC[part])
-                    if inputs:
-                        pull_back_inputs_few(where, runs, rows, C, p * entries, g, width, cotangents, values, slopes[k])
+                pull_back_coefficients(where, runs, rows, g, width, stride, p * sums, dC[part])
                 if not inputs:
                     continue
+                pull_back_inputs(where, runs, rows, C, p * entries, g, width, slopes[k])
                 if k == TOGETHER - 1 or p == last_input - 1:
                     for s in range(there):
                         for i in range(k + 1):

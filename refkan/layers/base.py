@@ -3,6 +3,7 @@ r"""What a layer is: parameters in named blocks, a value, and its linearisation 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -184,7 +185,7 @@ class Layer(ABC):
         """
         return np.concatenate([np.diff(rows, axis=0) for rows in self.constant_vectors(theta, x, translations)])
 
-    @property
+    @cached_property
     def n_params(self) -> int:
         """Number of parameters."""
         return sum(prod(shape) for shape in self.blocks.values())

@@ -11,7 +11,7 @@ import numpy as np
 from refkan.array_types import FloatArray, IntArray
 from refkan.kernels import bspline_basis, sorted_layer
 from refkan.kernels.launch import launch
-from refkan.kernels.sorted_layer import FEW, ROW, RUN, TILE
+from refkan.kernels.sorted_layer import ROW, RUN, TILE
 from refkan.local_basis import KnotTables
 from refkan.scratch import scratch
 
@@ -44,12 +44,13 @@ class SortedSweep:
         Contiguous, not written to as long as the sweep lives.
     linear : bool
         Whether functions are continued by their tangents outside the domain; else by the polynomials next to it.
+    back : bool
+        Whether there is likely to be a way back, for which nothing is kept but the order of samples.
     """
 
-    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, linear: bool) -> None:
+    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, linear: bool, back: bool) -> None:
         self.tables, self.x, self.linear = tables, x, linear
         self.n_outputs, self.n_inputs, self.dim = C.shape
-        self.few = self.n_outputs < FEW
         self.tiles = -(-self.n_outputs // TILE)
         self.C = self._pack(C)
         intervals = tables.breakpoints.shape[1] - 1
@@ -63,9 +64,7 @@ class SortedSweep:
         self.strays = np.empty(blocks, np.bool_)
 
     def _pack(self, C: FloatArray) -> FloatArray:
-        """Coefficients (Q, P, dim) as kernels take them: flat (P, Q, dim) for few outputs or (P, tiles, dim, TILE)."""
-        if self.few:
-            return np.moveaxis(C, 0, 1).flatten()
+        """Coefficients (Q, P, dim) as kernels take them: flat (P, tiles, dim, TILE)."""
         packed = np.zeros((self.n_inputs, self.tiles, C.shape[2], TILE))
         for tile, part in enumerate(self._tiles):
             packed[:, tile, :, : part.stop - part.start] = np.moveaxis(C[part], 0, 2)
@@ -74,8 +73,6 @@ class SortedSweep:
     def _unpack(self, packed: FloatArray, dim: int) -> FloatArray:
         """The sum of parts of such coefficients (parts, .), in order: (Q, P, dim)."""
         sums = np.add.reduce(packed, axis=0)
-        if self.few:
-            return np.ascontiguousarray(np.moveaxis(sums.reshape(self.n_inputs, self.n_outputs, dim), 1, 0))
         C = np.empty((self.n_outputs, self.n_inputs, dim))
         blocks = sums.reshape(self.n_inputs, self.tiles, dim, TILE)
         for tile, part in enumerate(self._tiles):
@@ -87,11 +84,6 @@ class SortedSweep:
         """The outputs of each tile."""
         starts = range(0, self.n_outputs, TILE)
         return [slice(first, min(first + TILE, self.n_outputs)) for first in starts]
-
-    @property
-    def _few(self) -> tuple[()] | None:
-        """What kernels take for `few`."""
-        return () if self.few else None
 
     @property
     def _operations(self) -> float:
@@ -118,7 +110,7 @@ class SortedSweep:
         y = np.empty((self.x.shape[0], self.n_outputs))
         launch(
             sorted_layer.forward, self.n_blocks, self._operations,
-            self.x, *self._knots, self.size, self.C, self.places, self.ends, self.strays, self._few, y,
+            self.x, *self._knots, self.size, self.C, self.places, self.ends, self.strays, y,
         )  # fmt: skip
         return y
 
@@ -134,11 +126,11 @@ class SortedSweep:
         groups = -(-self.n_inputs // GROUP)
         parts = min(self.n_blocks, -(-TASKS // groups))
         dim = (self.tables.breakpoints.shape[1] - 2) * stride + self.tables.order
-        dC = scratch("dC", (parts, self.n_inputs * dim * (self.n_outputs if self.few else self.tiles * TILE)))
+        dC = scratch("dC", (parts, self.n_inputs * dim * self.tiles * TILE))
         dx = np.empty((self.x.shape[0] if inputs else 0, self.n_inputs))
         launch(
             sorted_layer.pull_back, parts * groups, 1.5 * self._operations,
-            self.x, *self._knots, self.size, self.C, self.places, self.ends, self.strays, self._few,
+            self.x, *self._knots, self.size, self.C, self.places, self.ends, self.strays,
             np.require(dy, requirements=["C", "W"]), stride, groups, dC, dx,
         )  # fmt: skip
         return self._unpack(dC, dim), dx if inputs else None

@@ -16,8 +16,13 @@ from refkan.layers.free_knots import FreeKnots
 from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Features, LocalForm
 from refkan.layers.local_sweeps import SortedSweep
+from refkan.layers.polynomial_sweeps import PolynomialSweep
 from refkan.layers.spline_jets import SplineJet
 from refkan.local_basis import KnotTables, LocalBasis, local_basis
+
+FEW_OUTPUTS = 8
+"""Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it, and
+sums go sample by sample, through the polynomials of intervals."""
 
 MANY_SAMPLES, MUCH_WORK = 64, 40_000
 """Samples, and their number times P (Q + 10), from which on sorting by interval pays for the calls that it takes."""
@@ -25,9 +30,6 @@ MANY_SAMPLES, MUCH_WORK = 64, 40_000
 SHORT_RUNS = 100, 6
 """Intervals up to which sorting by them pays: so many, and so many more for each output. Beyond, a block has a sample
 or two in an interval, and filling up their runs costs more than sums of samples in turn (docs/kernels.md)."""
-
-FEW_OUTPUTS = 8
-"""Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,17 @@ class SplineLayer(EdgeLayer):
         return theta
 
 
+def fastest_sweep(layer: SplineLayer, n_samples: int) -> type[PolynomialSweep | SortedSweep] | None:
+    """Return how to sum over so many samples; None says in turn, through the basis at each (docs/kernels.md)."""
+    P, Q, n, r = layer.n_inputs, layer.n_outputs, layer.intervals, layer.order
+    if Q < FEW_OUTPUTS:
+        # To make polynomials, against calls and samples that are faster with them.
+        return PolynomialSweep if P * n * Q * r**2 <= 15_000 + 2 * n_samples * P * (Q + 4) else None
+    if n_samples < MANY_SAMPLES or n_samples * P * (Q + 10) < MUCH_WORK or n > SHORT_RUNS[0] + SHORT_RUNS[1] * Q:
+        return None
+    return SortedSweep
+
+
 def _matched_gaussian(rng: np.random.Generator, start: SplineLinearization) -> FloatArray:
     """Independent N(0, sigma^2) coefficients with the output variance of `start`, averaged over samples and outputs."""
     layer = start.layer
@@ -91,15 +104,14 @@ class SplineLinearization(Linearization):
 
     def __init__(self, layer: SplineLayer, theta: Array, x: Array, tables: KnotTables, slopes: bool) -> None:
         self.layer, self.theta, self.x, self.tables, self.slopes = layer, theta, x, tables, slopes
-        self._sweep: SortedSweep | None = None
-        sorting_pays = x.shape[0] >= MANY_SAMPLES and x.size * (layer.n_outputs + 10) >= MUCH_WORK
-        sorting_pays = sorting_pays and layer.intervals <= SHORT_RUNS[0] + SHORT_RUNS[1] * layer.n_outputs
-        real = not any(np.iscomplexobj(a) for a in (theta, x, tables.knots))
-        if sorting_pays and real and not (layer.outside == "natural" and tables.strays(x)):
+        self._sweep: PolynomialSweep | SortedSweep | None = None
+        kind = fastest_sweep(layer, x.shape[0])
+        real = x.dtype.kind != "c" and theta.dtype.kind != "c"
+        if kind is not None and real and not (layer.outside == "natural" and tables.strays(x)):
             if layer.outside == "error":
                 tables.require_inside(x, SLACK)
             C = layer.unpack(self.theta)["coefficients"]
-            self._sweep = SortedSweep(tables, C, self.x, layer.outside == "linear")
+            self._sweep = kind(tables, C, self.x, layer.outside == "linear", slopes)
             self.value = self._sweep.forward()
         else:
             self.value = self._contract(self.basis.rows[0], self.C)

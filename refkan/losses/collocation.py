@@ -51,8 +51,9 @@ class Collocation:
     Raises
     ------
     ValueError
-        If terms are missing or share a name, points have another width than the network's inputs or lie outside the
-        domain, the network lacks a derivative (see `jets.require_derivatives`), or partial derivatives are wrong.
+        If the network is not bound, terms are missing or share a name, points have another width than the network's
+        inputs or lie outside the domain, the domain has no ends a < b, the network lacks a derivative (see
+        `jets.require_derivatives`), or partial derivatives are wrong.
 
     Warns
     -----
@@ -84,6 +85,7 @@ class Collocation:
 
     def __post_init__(self) -> None:
         check_type("net", self.net, Network)
+        self.net.require_bound()
         terms = (self.terms,) if isinstance(self.terms, Term) else tuple(self.terms)
         for term in terms:
             check_type("terms", term, Term)
@@ -125,6 +127,9 @@ class Collocation:
         ends = numbers("domain", domain)
         if ends.shape != (P, 2):
             raise ValueError(f"domain must have shape ({P}, 2); got {ends.shape}")
+        for p, (low, high) in enumerate(ends):
+            if not low < high:  # NaN as well
+                raise ValueError(f"domain must have a < b for each input; got ({low}, {high}) for input {p}")
         return ends[:, 0], ends[:, 1]
 
     # ------------------------------------------------------------- residuals

@@ -37,7 +37,15 @@ def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, wei
     """
     side = Side(_some(name, points))
     if callable(target):
-        return Term(name, (side,), lambda x, u: u - target(x), lambda x, u: (1.0,), weight)
+
+        def residual(x: Array, u: Array) -> Array:
+            values = np.asarray(target(x))
+            if values.shape not in ((), x.shape[:1]):
+                raise ValueError(f"target of term {name!r} must return shape {x.shape[:1]}; got {values.shape}")
+            difference: Array = u - values
+            return difference
+
+        return Term(name, (side,), residual, lambda x, u: (1.0,), weight)
     values, count = numbers("target", target), side.points.shape[0]
     if values.shape not in ((), (count,)):
         raise ValueError(f"target of term {name!r} must be a number or have shape ({count},); got {values.shape}")

@@ -241,13 +241,15 @@ class Term:
         if not isinstance(given, Sequence) or len(given) != len(quantities):
             came = len(given) if isinstance(given, Sequence) else type(given).__name__
             raise ValueError(
-                f"partials of term {self.name!r} must return one derivative for each of {len(quantities)} quantities; "
-                f"got {came}"
+                f"partials of term {self.name!r} must return a sequence, one derivative for each of {len(quantities)} "
+                f"quantities; got {came}"
             )
         n, R, Q = x.shape[0], self.components, n_outputs
         shape = (n,) if R * Q == 1 else (n, R, Q)
         arrays = []
         for number, part in enumerate(given):
+            if np.iscomplexobj(part):
+                raise TypeError(f"partials of term {self.name!r} must be real; got complex ones for quantity {number}")
             try:
                 array = np.broadcast_to(np.asarray(part, dtype=float), shape).reshape(n, R, Q)
             except (ValueError, TypeError):

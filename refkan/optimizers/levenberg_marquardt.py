@@ -156,9 +156,10 @@ def descend(run: Run, iterate: Iterate, steps: int, model: LinearModel, rules: D
             d = system.step(damping, scale)
             if d is not None:
                 predicted = 0.5 * float(d @ (damping * scale * d - gradient))
-                if predicted <= EPS * value:
+                if abs(predicted) <= EPS * value:
                     return _exhausted(predicted, rejections)
-                after = model.move(iterate, d)
+                # The model never increases: what predicts an increase solved a matrix of nothing but rounding.
+                after = model.move(iterate, d) if predicted > 0.0 else None
                 if after is not None:
                     decrease = value - model.objective(after)
                     if decrease > LEAST_GAIN * predicted:

@@ -57,6 +57,10 @@ class Halt(Exception):  # noqa: N818  # a signal, as StopIteration is, not an er
     """Ends a minimisation from within an evaluation or a callback."""
 
 
+STOPPED = "stopped by the callback"
+"""How the message of a run begins that its callback ended."""
+
+
 class Run:
     """Evaluates for a method, counts, keeps the best point and the history, and calls the callback.
 
@@ -137,7 +141,7 @@ class Run:
             with np.errstate(**self._caller_errstate):
                 self._callback(state)
         except StopIteration:
-            raise Halt(f"stopped by the callback after step {state.step}") from None
+            raise Halt(f"{STOPPED} after step {state.step}") from None
 
     def result(self, ending: Ending) -> Result:
         """Return the best point with the history."""

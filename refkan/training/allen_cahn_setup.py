@@ -11,7 +11,7 @@ from refkan.arguments import check_count
 from refkan.array_types import Array, FloatArray
 from refkan.losses import Side, Term, periodicity, prescribed
 from refkan.problems import allen_cahn as allen_cahn_equation
-from refkan.training.setups import AXES, Setup, Shape, midpoints, tensor_grid
+from refkan.training.setups import AXES, Setup, Shape, check_weights, midpoints, tensor_grid
 
 
 def allen_cahn_residual(x: Array, u: Array, u_x: Array, u_t: Array, u_xx: Array) -> Array:
@@ -66,6 +66,7 @@ def allen_cahn(
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (280, [500, 501, 101])
     """
+    weighted = check_weights(weights, "equation", "initial", "periodic")
     low, high = np.array(allen_cahn_equation.DOMAIN).T
     drawn = np.random.default_rng(seed).uniform(low, high, (check_count("points", points, 1), 2))
     inside = Side(drawn, AXES, orders=(2, 1))
@@ -77,9 +78,9 @@ def allen_cahn(
         ranges=allen_cahn_equation.DOMAIN,
         shape=Shape((2, 5, 5, 1), 4, (4, 8, 16, 32), "sigmoid"),
         terms=(
-            Term("equation", (inside,), allen_cahn_residual, allen_cahn_partials, weights[0]),
-            prescribed("initial", start, allen_cahn_initial, weights[1]),
-            periodicity("periodic", tensor_grid([-1.0], t), tensor_grid([1.0], t), AXES[0], weights[2]),
+            Term("equation", (inside,), allen_cahn_residual, allen_cahn_partials, weighted[0]),
+            prescribed("initial", start, allen_cahn_initial, weighted[1]),
+            periodicity("periodic", tensor_grid([-1.0], t), tensor_grid([1.0], t), AXES[0], weighted[2]),
         ),
         reference=allen_cahn_solution,
         grid=tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101)),

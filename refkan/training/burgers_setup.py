@@ -2,6 +2,7 @@ r"""Burgers' equation as a set-up: residual and partial derivatives, points and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from refkan.arguments import check_count
 from refkan.array_types import Array
 from refkan.losses import Side, Term, prescribed
 from refkan.problems import burgers as burgers_equation
-from refkan.training.setups import AXES, Setup, Shape, midpoints, tensor_grid
+from refkan.training.setups import AXES, Setup, Shape, check_weights, midpoints, tensor_grid
 
 
 def burgers_residual(x: Array, u: Array, u_x: Array, u_t: Array, u_xx: Array) -> Array:
@@ -48,6 +49,9 @@ def burgers(
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (3680, [4096, 64, 128])
     """
+    weighted = check_weights(weights, "equation", "initial", "boundary")
+    if not isinstance(points, Sequence | np.ndarray) or len(points) != 2:
+        raise ValueError(f"points must be a pair of numbers, in x and in t; got {points!r}")
     space, time = (check_count(f"points[{k}]", n, 2) for k, n in enumerate(points))
     edge_points = check_count("edge_points", edge_points, 2)
     inside = tensor_grid(np.linspace(-1.0, 1.0, space), np.linspace(0.0, 1.0, time))
@@ -59,9 +63,9 @@ def burgers(
         ranges=burgers_equation.DOMAIN,
         shape=Shape((2, 20, 20, 1), 4, (5, 10, 20), "sigmoid"),
         terms=(
-            Term("equation", (Side(inside, AXES, orders=(2, 1)),), burgers_residual, burgers_partials, weights[0]),
-            prescribed("initial", start, burgers_initial, weights[1]),
-            prescribed("boundary", ends, 0.0, weights[2]),
+            Term("equation", (Side(inside, AXES, orders=(2, 1)),), burgers_residual, burgers_partials, weighted[0]),
+            prescribed("initial", start, burgers_initial, weighted[1]),
+            prescribed("boundary", ends, 0.0, weighted[2]),
         ),
         reference=burgers_equation.solution,
         grid=tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count
+from refkan.arguments import check_count, check_type
 from refkan.array_types import FloatArray, IntArray
 from refkan.losses import Collocation
 from refkan.losses.terms import Term
@@ -30,6 +30,8 @@ class Minibatches:
     ------
     ValueError
         For a size that is not positive or exceeds the number of points.
+    TypeError
+        If rng is no Generator.
 
     Examples
     --------
@@ -45,7 +47,8 @@ class Minibatches:
 
     def __init__(self, problem: Collocation, size: int, rng: np.random.Generator) -> None:
         self.problem = problem
-        self.size = check_count("batch", size, 1, problem.terms[0].n_points)
+        self.size = check_count("size", size, 1, problem.terms[0].n_points)
+        check_type("rng", rng, np.random.Generator)
         self._rng = rng
         self._waiting: IntArray = np.empty(0, dtype=np.int64)
         self._rows = self._waiting

@@ -8,7 +8,7 @@ from refkan.arguments import check_choice, check_count
 from refkan.array_types import Array
 from refkan.losses import Side, Term, prescribed
 from refkan.problems.manufactured import HELMHOLTZ_1D, POISSON_1D, ManufacturedProblem
-from refkan.training.setups import Setup, Shape, midpoints
+from refkan.training.setups import Setup, Shape, check_weights, midpoints
 
 ORDINARY: dict[str, ManufacturedProblem] = {
     f"{kind}-{name}": problem
@@ -35,6 +35,7 @@ def ordinary(name: str, points: int = 400, weights: tuple[float, float] = (1e-4,
     >>> setup.equation, [term.n_points for term in setup.terms]
     ("u'' + 4^2 u = f, u = (1 + x/2) sin(4 pi x)", [400, 2])
     """
+    weighted = check_weights(weights, "equation", "boundary")
     problem = ORDINARY[check_choice("name", name, ORDINARY)]
     square = problem.wavenumber**2
     a, b = problem.domain
@@ -50,8 +51,8 @@ def ordinary(name: str, points: int = 400, weights: tuple[float, float] = (1e-4,
         ranges=(problem.domain,),
         shape=Shape((1, 1), 4, (16, 32, 64), "affine"),
         terms=(
-            Term("equation", (Side(inside, [[1.0]]),), residual, lambda *_: (square, 0.0, 1.0), weights[0]),
-            prescribed("boundary", ends, problem.solution(ends)[:, 0], weights[1]),
+            Term("equation", (Side(inside, [[1.0]]),), residual, lambda *_: (square, 0.0, 1.0), weighted[0]),
+            prescribed("boundary", ends, problem.solution(ends)[:, 0], weighted[1]),
         ),
         reference=problem.solution,
         grid=midpoints(a, b, 1000)[:, None],

@@ -10,7 +10,7 @@ from refkan.arguments import check_count
 from refkan.array_types import Array, FloatArray
 from refkan.losses import Side, Term, flux_jump, prescribed
 from refkan.problems import poisson as poisson_equation
-from refkan.training.setups import AXES, Setup, Shape, midpoints, tensor_grid
+from refkan.training.setups import AXES, Setup, Shape, check_weights, midpoints, tensor_grid
 
 
 def poisson_residual(x: Array, u: Array, u_x: Array, u_y: Array, u_xx: Array, u_yy: Array) -> Array:
@@ -54,6 +54,7 @@ def poisson(
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (140, [2401, 49, 200])
     """
+    weighted = check_weights(weights, "equation", "interface", "boundary")
     inner = np.linspace(-1.0, 1.0, check_count("points", points, 1) + 2)[1:-1]
     inputs = poisson_equation.level_set_input if level_set else without_level_set
     seeds: Any = poisson_seeds if level_set else AXES
@@ -73,9 +74,9 @@ def poisson(
         ranges=poisson_equation.DOMAIN,
         shape=Shape((3 if level_set else 2, 5, 1), 4, (4, 8, 16, 32), "mean-std"),
         terms=(
-            Term("equation", (inside,), poisson_residual, poisson_partials, weights[0]),
-            flux_jump("interface", left, right, jump, weights[1]),
-            prescribed("boundary", inputs(edge), 0.0, weights[2]),
+            Term("equation", (inside,), poisson_residual, poisson_partials, weighted[0]),
+            flux_jump("interface", left, right, jump, weighted[1]),
+            prescribed("boundary", inputs(edge), 0.0, weighted[2]),
         ),
         reference=poisson_equation.solution,
         grid=tensor_grid(cells, cells),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from refkan.architectures import kan, mlp
-from refkan.arguments import check_count, check_type
+from refkan.arguments import check_count, check_positive, check_type
 from refkan.array_types import FloatArray
 from refkan.losses import Collocation, LeastSquares, Term
 from refkan.networks import Network
@@ -168,6 +168,13 @@ class Setup:
                 raise ValueError(f"weights must be for terms {', '.join(names) or '(none)'}; got {name!r}")
         terms = tuple(replace(term, weight=weights.get(term.name, term.weight)) for term in self.terms)
         return replace(self, terms=terms)
+
+
+def check_weights(weights: Any, *names: str) -> tuple[float, ...]:
+    """Return weights as a tuple of as many positive numbers as there are names of terms."""
+    if not isinstance(weights, Sequence | np.ndarray) or len(weights) != len(names):
+        raise ValueError(f"weights must be one for each of {', '.join(names)}; got {weights!r}")
+    return tuple(check_positive(f"weights[{k}]", weight) for k, weight in enumerate(weights))
 
 
 def tensor_grid(*axes: Any) -> FloatArray:

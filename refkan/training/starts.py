@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count
+from refkan.arguments import check_count, check_type
 from refkan.array_types import FloatArray
 from refkan.hierarchy import MultilevelResult, minimize_multilevel
+from refkan.hierarchy.multilevel import check_schedule
 from refkan.networks import Network
 from refkan.optimizers import Result
 from refkan.training.setups import Setup
@@ -110,7 +111,8 @@ def train_starts(
     ValueError
         If later is given, but no level comes after the common ones.
     """
-    starts = check_count("starts", starts, 1)
+    check_type("rng", rng, np.random.Generator)
+    starts, schedule = check_count("starts", starts, 1), check_schedule(schedule)
     common = check_count("common", common, 1, len(schedule)) if starts > 1 or later else len(schedule)
     if later is not None and common == len(schedule):
         raise ValueError(f"later needs levels after the {common} common ones; the schedule has {len(schedule)}")

@@ -15,7 +15,7 @@ import numpy as np
 from refkan.arguments import check_count, check_type
 from refkan.array_types import FloatArray
 from refkan.losses import Attention, Collocation
-from refkan.optimizers import History, Result, State, minimize
+from refkan.optimizers import STOPPED, History, Result, State, minimize
 from refkan.training.minibatches import Minibatches
 
 CANDIDATES = 10
@@ -67,6 +67,7 @@ class Attended:
         problem = replace(problem, terms=(attended, *others), check=False)
         seen: Any = problem
         if self.batch is not None:
+            check_count("batch", self.batch, 1, first.n_points)
             seen = Minibatches(problem, self.batch, np.random.default_rng([self.seed, problem.net.n_params]))
         last = theta
 
@@ -111,6 +112,9 @@ class Redrawn:
     inputs: Callable[[FloatArray], FloatArray] | None = None
 
     def __post_init__(self) -> None:
+        for k, (low, high) in enumerate(self.ranges):
+            if not low < high:
+                raise ValueError(f"ranges must be pairs (a, b) with a < b; got ranges[{k}] = ({low}, {high})")
         check_count("every", self.every, 1)
         if not 0.0 <= self.steep <= 1.0:
             raise ValueError(f"steep must be a share between 0 and 1; got {self.steep}")
@@ -148,7 +152,7 @@ class Redrawn:
             count = part.history.value.size - 1
             done += max(count, 1)  # a run that finds no step at all is over, but a new set of points may have one
             damping = carried(damping, part.history)
-            stopped = part.message.startswith("stopped by the callback")
+            stopped = part.message.startswith(STOPPED)
         return joined(parts, f"{parts[-1].message}; {len(parts)} sets of points")
 
     def points(self, rng: np.random.Generator, problem: Collocation, theta: FloatArray, share: float) -> FloatArray:

@@ -1,0 +1,60 @@
+r"""The polynomials that B-splines are on each interval and beyond the ends of the domain, for `polynomial_layer`.
+
+    b_{w+i}(x) = sum_k u^k v^(r-1-k) values[c, k, i]        b_{w+i}'(x) = sum_k u^k v^(r-2-k) slopes[c, k, i]
+
+The polar form of a B-spline at arguments a_1, ..., a_{r-1} follows from Cox-de Boor with a_k in place of x in step k.
+In coordinates (a, 1) of a point and (1, 0) of the direction of x it is linear in each; x = v A + u B, where A, B are
+the ends of an interval, or an end of the domain and the direction. Hence the coefficient of u^k v^(r-1-k) is
+binomial(r-1, k) times the polar form at A, r - 1 - k times, and B, k times; the derivative has the direction for its
+last argument.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.kernels.compilation import kernel
+
+
+@kernel
+def fill_pieces(first, last, knots, inverse_spans, windows, places, values, slopes):
+    """Tables of the pieces of each input, from its knots (P, K), inverse spans (P, r, K) and windows (P, n+2).
+
+    places[p, c] = (t_m, t_{m+1}, 1/h, 0), and (e, -inf, 1, 0) where no x has its place; values (P, n+2, r, r),
+    slopes (P, n+2, r-1, r).
+    """
+    n, order = windows.shape[1] - 2, values.shape[2]
+    v = np.empty(order)
+    for p in range(first, last):
+        t = knots[p]
+        for c in range(n + 2):
+            m = windows[p, c]
+            start, end = t[m + order - 1], t[m + order]
+            if c == n:
+                start = end
+            if c >= n or start == end:
+                places[p, c, 0], places[p, c, 1], places[p, c, 2] = start, -np.inf, 1.0
+            else:
+                places[p, c, 0], places[p, c, 1], places[p, c, 2] = start, end, 1.0 / (end - start)
+            places[p, c, 3] = 0.0
+            for derivative in range(2):
+                table = values if derivative == 0 else slopes
+                degree = order - 1 - derivative
+                factor = 1.0 if derivative == 0 else float(order - 1)
+                for k in range(degree + 1):
+                    v[0] = factor
+                    for step in range(1, order):
+                        a, one = start, 1.0
+                        if step > degree or (step > degree - k and c >= n):
+                            a, one = 1.0, 0.0
+                        elif step > degree - k:
+                            a = end
+                        carry = 0.0
+                        for i in range(step):
+                            q = v[i] * inverse_spans[p, step, m + order - step + i]
+                            v[i] = carry + (one * t[m + order + i] - a) * q
+                            carry = (a - one * t[m + order - step + i]) * q
+                        v[step] = carry
+                    for i in range(order):
+                        table[p, c, k, i] = v[i]
+                    factor = factor * (degree - k) / (k + 1)

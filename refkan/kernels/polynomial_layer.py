@@ -1,0 +1,303 @@
+r"""Sums of a spline layer of few outputs, sample by sample, by the polynomials that the splines are on each interval.
+
+    y[s, q] = sum_p f_qp(x[s, p])        dx[s, p] = sum_q dy[s, q] f_qp'(x[s, p])        dC = transpose of y in C
+
+A piece c of input p is an interval of its knots or the line beyond an end of the domain. There, with r coefficients C
+from number w of the piece on,
+
+    f(x) = sum_k u^k v^(r-1-k) sum_i values[c, k, i] C[w + i]
+    f'(x) = sum_k u^k v^(r-2-k) sum_i slopes[c, k, i] C[w + i]
+
+On an interval [t_m, t_{m+1}] of length h these are Bernstein forms, u = (x - t_m)/h and v = (t_{m+1} - x)/h; beyond an
+end e Taylor polynomials, u = x - e and v = 1, whose first two terms are the tangent. The sums over i are taken once for
+all samples. Then a sample costs r multiply-adds for each output and input in y and dC, r - 1 in dx, and next to nothing
+for its basis: no B-spline is evaluated. For dC the sums over samples of u^k v^(r-1-k) dy are taken for each piece, and
+`values` takes them to the coefficients. On the domain no entry of `values` and no u^k v^(r-1-k) is negative, so that
+nothing cancels that does not cancel in the sum over B-splines.
+
+Pieces of an input: its n intervals, then the line to the right of the domain, then that to the left; `pieces` fills
+their tables. All are flat arrays here, and the lengths of short loops come as tuples (`width` of r items, `outputs` of
+Q), which is how a compiled form knows them. Pairs of a sample and an input are worked in the order of memory: number
+j = s P + p. `kept` = (pieces c, u, v) of all pairs for the way back, or empty arrays.
+
+What is done for each pair is cut into loops over a block, though that writes c, u and v to memory: the first loop
+vectorises, and the loops of sums, with nothing else in them, are as much faster as that costs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.kernels.compilation import fused_kernel, kernel
+
+PAIRS = 256
+"""Pairs of a block: what is known of them stays in the first level of a cache."""
+
+position = np.uint64
+
+
+@fused_kernel
+def polynomials(table, windows, linear, C, width):
+    """Coefficients of the pieces of each edge, flat (P, n+2, Q, terms), from C (Q, P, dim).
+
+    table (P, n+2, terms, r), flat: `values`, terms = r, or `slopes`, terms = r - 1. `linear` leaves tangents beyond the
+    domain.
+    """
+    n_inputs, n_pieces = windows.shape
+    terms = table.shape[0] // (n_inputs * n_pieces * len(width))
+    out = np.empty(n_inputs * n_pieces * C.shape[0] * terms)
+    kept = terms - len(width) + 2 if linear else terms
+    at = position(0)
+    for p in range(n_inputs):
+        for c in range(n_pieces):
+            w = windows[p, c]
+            row = position((p * n_pieces + c) * terms * len(width))
+            for q in range(C.shape[0]):
+                for k in range(terms):
+                    total = 0.0
+                    for i in range(len(width)):
+                        total += table[row + position(k * len(width) + i)] * C[q, p, w + i]
+                    out[at] = total if c < n_pieces - 2 or k < kept else 0.0
+                    at += position(1)
+    return out
+
+
+@fused_kernel
+def fold(moments, values, windows, linear, stride, width, dC):
+    """dC[q, p, w stride + i] += sum_ck values[c, k, i] moments[c, q, k]: the transpose of `polynomials`.
+
+    w = windows[p, c]. Windows share r - 1 of their r sums at stride 1, none at stride r.
+    """
+    n_inputs, n_pieces = windows.shape
+    at = position(0)
+    for p in range(n_inputs):
+        for c in range(n_pieces):
+            w = windows[p, c] * stride
+            row = position((p * n_pieces + c) * len(width) * len(width))
+            kept = 2 if linear and c >= n_pieces - 2 else len(width)
+            for q in range(dC.shape[0]):
+                for k in range(len(width)):
+                    moment = moments[at]
+                    at += position(1)
+                    if k < kept:
+                        for i in range(len(width)):
+                            dC[q, p, w + i] += values[row + position(k * len(width) + i)] * moment
+
+
+@kernel
+def find_cells(x, cells, m):
+    """m[j] = int((x[j] - a) scale - delta), x taken into the domain [a, b] and the result to be at least 0.
+
+    cells (4, pairs): a, b, scale and delta for each pair of a block.
+    """
+    for j in range(x.shape[0]):
+        at = x[j] if x[j] >= cells[0, j] else cells[0, j]  # so that NaN does not become an index
+        at = at if at <= cells[1, j] else cells[1, j]
+        m[j] = position(max((at - cells[0, j]) * cells[2, j] - cells[3, j], 0.0))
+
+
+@kernel
+def search_cells(x, guide, halvings, places, n_pieces, m):
+    """Intervals in place of the cells m, as `bspline_basis.find_intervals`, or the one before if halvings is 1.
+
+    guide (P, cells + 1).
+    """
+    n_inputs, p = position(guide.shape[0]), position(0)
+    for j in range(x.shape[0]):
+        m[j] = guide[p, m[j]]
+        p += position(1)
+        p = p if p < n_inputs else position(0)
+    if halvings < 2:
+        return
+    for j in range(x.shape[0]):
+        last = position(guide[p, guide.shape[1] - 1])
+        row = position(4) * p * position(n_pieces)
+        step = position(1 << halvings)
+        for _ in range(halvings):
+            step >>= position(1)
+            middle = min(m[j] + step, last)
+            m[j] = middle if places[row + position(4) * middle] <= x[j] else m[j]
+        p += position(1)
+        p = p if p < n_inputs else position(0)
+
+
+@kernel
+def locate(x, origins, n_pieces, places, m, u, v):
+    """Pieces in place of the intervals m, or those before in the case of equal ones, with u and v of the points x.
+
+    origins[j]: number of the first piece of the input of x[j].
+    """
+    for j in range(x.shape[0]):
+        c = origins[j] + m[j]
+        c = c + position(1) if places[position(4) * c + position(4)] <= x[j] else c
+        row = position(4) * c
+        u[j] = (x[j] - places[row]) * places[row + position(2)]
+        v[j] = (places[row + position(1)] - x[j]) * places[row + position(2)]
+        m[j] = c
+    strays = 0
+    for j in range(x.shape[0]):
+        strays += not (u[j] >= 0.0 and v[j] >= 0.0)
+    if strays > 0:
+        for j in range(x.shape[0]):
+            if not (u[j] >= 0.0 and v[j] >= 0.0):
+                right = origins[j] + position(n_pieces - 2)
+                m[j] = right if x[j] >= places[position(4) * right] else right + position(1)
+                u[j], v[j] = x[j] - places[position(4) * m[j]], 1.0
+
+
+@kernel
+def fill_terms(u, v, width, skip, size, out):
+    """out[k size + j] = u^k v^(d-k) at pair j, k = 0, ..., d, degree d = r - 1 - skip."""
+    n = u.shape[0]
+    for j in range(n):
+        out[position(j)] = 1.0
+    for degree in range(1, len(width) - skip):
+        last = position(degree * size)
+        for j in range(n):
+            out[last + position(j)] = out[last - position(size) + position(j)] * u[j]
+        for k in range(degree):
+            row = position(k * size)
+            for j in range(n):
+                out[row + position(j)] *= v[j]
+
+
+@fused_kernel
+def low_terms(u, v, width):
+    """u^k v^(r-1-k) for k = 0, 1, 2, 3, or 0 where there is no such term; `width` has r items."""
+    order = len(width)
+    if order == 1:
+        return 1.0, 0.0, 0.0, 0.0
+    if order == 2:
+        return v, u, 0.0, 0.0
+    uu, vv = u * u, v * v
+    if order == 3:
+        return vv, u * v, uu, 0.0
+    w0, w1, w2, w3 = v * vv, u * vv, uu * v, uu * u
+    for _ in range(4, order):
+        w0, w1, w2, w3 = w0 * v, w1 * v, w2 * v, w3 * v
+    return w0, w1, w2, w3
+
+
+@fused_kernel
+def forward(
+    first, last, x, cells, origins, guide, halvings, places, values, windows, linear, C, width, outputs, kept, out
+):
+    """out (N, Q) at x (N, P); items are blocks of as many pairs as `cells` has columns, all inputs of some samples.
+
+    origins (pairs,): number of the first piece of the input of each; guide (P, cells+1), none and halvings < 0 where
+    intervals are equal; windows (P, n+2), C (Q, P, dim), other tables flat.
+    """
+    order = len(width)  # on a line of its own: branches that depend on it are not compiled
+    n_inputs, n_pieces, points = windows.shape[0], windows.shape[1], x.reshape(-1)
+    gamma, keep = polynomials(values, windows, linear, C, width), kept[0].shape[0] > 0
+    pairs = cells.shape[1]
+    size = pairs // n_inputs
+    m, u, v, terms = np.empty(pairs, np.uint64), np.empty(pairs), np.empty(pairs), np.empty(order * pairs)
+    for block in range(first, last):
+        origin = block * size
+        there = min(size, x.shape[0] - origin)
+        start, end = origin * n_inputs, (origin + there) * n_inputs
+        if keep:
+            m, u, v = kept[0][start:end], kept[1][start:end], kept[2][start:end]
+        z = points[start:end]
+        find_cells(z, cells, m)
+        if halvings >= 0:
+            search_cells(z, guide, halvings, places, n_pieces, m)
+        locate(z, origins, n_pieces, places, m, u, v)
+        if order > 4:
+            fill_terms(u[: z.shape[0]], v, width, 0, pairs, terms)
+        j = position(0)
+        for s in range(origin, origin + there):
+            for q in range(len(outputs)):
+                out[s, q] = 0.0
+            for _ in range(n_inputs):
+                w0, w1, w2, w3 = low_terms(u[j], v[j], width)
+                row = m[j] * position(order * len(outputs))
+                for q in range(len(outputs)):
+                    total = w0 * gamma[row]
+                    if order > 1:
+                        total += w1 * gamma[row + position(1)]
+                    if order > 2:
+                        total += w2 * gamma[row + position(2)]
+                    if order > 3:
+                        total += w3 * gamma[row + position(3)]
+                    for k in range(4, order):
+                        total += terms[j + position(k * pairs)] * gamma[row + position(k)]
+                    out[s, q] += total
+                    row += position(order)
+                j += position(1)
+
+
+@fused_kernel
+def pull_back(
+    first, last, x, cells, origins, guide, halvings, places, values, slopes, windows, linear, C, width, outputs,
+    kept, dy, stride, dC, dx,
+):  # fmt: skip
+    """Sums of b_i dy in dC (parts, Q, P, .), zero on entry, as `fold` says; dx (N, P) if it has rows.
+
+    Items are parts of the blocks; what parts leave in dC is still to be added. dy (N, Q); the rest as for `forward`.
+    """
+    order = len(width)  # on a line of its own: branches that depend on it are not compiled
+    n_inputs, n_pieces, points = windows.shape[0], windows.shape[1], x.reshape(-1)
+    parts, inputs, d = dC.shape[0], dx.shape[0] > 0, dx.reshape(-1)
+    gamma = polynomials(slopes, windows, linear, C, width)
+    moments = np.empty(windows.size * order * len(outputs))
+    pairs = cells.shape[1]
+    size = pairs // n_inputs
+    n_blocks = (x.shape[0] + size - 1) // size
+    m, u, v, terms = np.empty(pairs, np.uint64), np.empty(pairs), np.empty(pairs), np.empty((2 * order - 1) * pairs)
+    lower = terms[order * pairs :]
+    for part in range(first, last):
+        for k in range(moments.shape[0]):
+            moments[k] = 0.0
+        for block in range(part * n_blocks // parts, (part + 1) * n_blocks // parts):
+            origin = block * size
+            there = min(size, x.shape[0] - origin)
+            start, end = origin * n_inputs, (origin + there) * n_inputs
+            z = points[start:end]
+            if kept[0].shape[0] > 0:
+                m, u, v = kept[0][start:end], kept[1][start:end], kept[2][start:end]
+            else:
+                find_cells(z, cells, m)
+                if halvings >= 0:
+                    search_cells(z, guide, halvings, places, n_pieces, m)
+                locate(z, origins, n_pieces, places, m, u, v)
+            if order > 4:
+                fill_terms(u[: z.shape[0]], v, width, 0, pairs, terms)
+            if order > 4:
+                fill_terms(u[: z.shape[0]], v, width, 1, pairs, lower)
+            j = position(0)
+            for s in range(origin, origin + there):
+                for _ in range(n_inputs):
+                    w0, w1, w2, w3 = low_terms(u[j], v[j], width)
+                    e0, e1, e2, _ = low_terms(u[j], v[j], width[1:])
+                    row, slope = m[j] * position(order * len(outputs)), m[j] * position((order - 1) * len(outputs))
+                    total = 0.0
+                    for q in range(len(outputs)):
+                        g = dy[s, q]
+                        if inputs:
+                            edge = 0.0
+                            if order > 1:
+                                edge += e0 * gamma[slope]
+                            if order > 2:
+                                edge += e1 * gamma[slope + position(1)]
+                            if order > 3:
+                                edge += e2 * gamma[slope + position(2)]
+                            for k in range(3, order - 1):
+                                edge += lower[j + position(k * pairs)] * gamma[slope + position(k)]
+                            total += g * edge
+                        moments[row] += w0 * g
+                        if order > 1:
+                            moments[row + position(1)] += w1 * g
+                        if order > 2:
+                            moments[row + position(2)] += w2 * g
+                        if order > 3:
+                            moments[row + position(3)] += w3 * g
+                        for k in range(4, order):
+                            moments[row + position(k)] += terms[j + position(k * pairs)] * g
+                        row += position(order)
+                        slope += position(order - 1)
+                    if inputs:
+                        d[position(origin * n_inputs) + j] = total
+                    j += position(1)
+        fold(moments, values, windows, linear, stride, width, dC[part])

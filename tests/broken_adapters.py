@@ -1,0 +1,19 @@
+"""Adapters that declare what no adapter should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from refkan.conformance.backends import PlainNumpy
+
+
+class OfADict(PlainNumpy):
+    """Capabilities that are none."""
+
+    capabilities = {"degrees": (3,)}  # noqa: RUF012
+
+
+class OfUnknownFormats(PlainNumpy):
+    """No format that a case has."""
+
+    capabilities = replace(PlainNumpy.capabilities, dtypes=("float16",))
