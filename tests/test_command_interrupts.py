@@ -12,6 +12,14 @@ from refkan.commands import progress
 from refkan.commands.interrupts import kept_interrupts
 
 
+@pytest.fixture(autouse=True)
+def default_handler():
+    """Python's own handler, also where the tests run in the background of a shell, which has them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def dropped():
     with suppress(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
