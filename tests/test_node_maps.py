@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 from factories import EPS, NODE_MAPS, complex_gradient
@@ -79,6 +80,16 @@ def test_sigmoid_fills_the_domain():
     np.testing.assert_array_equal(z[-1], b)
     np.testing.assert_allclose(z[2], 0.5 * (a + b), rtol=EPS)
     np.testing.assert_allclose(z, a + (b - a) / (1 + np.exp(-np.clip(y, -700, 700))), rtol=4 * EPS, atol=EPS)
+
+
+def test_the_slope_of_a_saturated_sigmoid_keeps_its_digits():
+    y = np.array([-700.0, -37.0, -5.0, -0.5, 0.0, 0.5, 5.0, 20.0, 37.0, 60.0, 700.0])
+    domains = np.tile([-1.0, 2.0], (y.size, 1))
+    with mpmath.workdps(30):
+        truth = np.array([float(3 * mpmath.sech(mpmath.mpf(at) / 2) ** 2 / 4) for at in y])
+    node_map = node_maps.SigmoidMap(domains)
+    np.testing.assert_allclose(node_map.slope(y[None, :])[0], truth, rtol=8 * EPS, atol=0.0)
+    np.testing.assert_allclose(node_map.derivatives(y[None, :], 2)[1, 0], truth, rtol=8 * EPS, atol=0.0)
 
 
 def test_none_changes_nothing():

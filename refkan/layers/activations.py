@@ -43,10 +43,10 @@ class Activation(ABC):
 
 def sigmoid_derivatives(z: Array, count: int) -> Array:
     """The sigmoid g and its derivatives g(1-g), g(1-g)(1-2g), g(1-g)(1-6g(1-g)), count of them in all: (count, ...)."""
-    g = sigmoid(z)
+    g, complement = sigmoid_and_complement(z)
     rows = np.empty((4, *z.shape), g.dtype)
     rows[0] = g
-    slope = np.multiply(g, 1.0 - g, out=rows[1])
+    slope = np.multiply(g, complement, out=rows[1])
     if count > 2:
         np.multiply(slope, 1.0 - 2.0 * g, out=rows[2])
     if count > 3:
@@ -56,9 +56,18 @@ def sigmoid_derivatives(z: Array, count: int) -> Array:
 
 def sigmoid(z: Array) -> Array:
     """1/(1 + exp(-z)) without overflow: exp is taken of arguments with real part <= 0 alone."""
+    return sigmoid_and_complement(z)[0]
+
+
+def sigmoid_and_complement(z: Array) -> tuple[Array, Array]:
+    """g = 1/(1 + exp(-z)) and 1 - g = 1/(1 + exp(z)), both to full relative accuracy.
+
+    Subtracted from one, g loses all digits from z = 37 on, and the slope g (1 - g) with it.
+    """
     negative = z.real < 0
     e = np.exp(np.where(negative, z, -z))
-    return np.where(negative, e, 1.0) / (1.0 + e)
+    larger, smaller = 1.0 / (1.0 + e), e / (1.0 + e)
+    return np.where(negative, smaller, larger), np.where(negative, larger, smaller)
 
 
 class Identity(Activation):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
-from refkan.layers.activations import sigmoid, sigmoid_derivatives
+from refkan.layers.activations import sigmoid, sigmoid_and_complement, sigmoid_derivatives
 from refkan.node_maps.base import PointwiseMap, affine, nonempty
 from refkan.node_maps.statistics import MinMaxMap
 
@@ -90,8 +90,8 @@ class SigmoidMap(PointwiseMap):
         """Return (b - a) sigmoid(y) (1 - sigmoid(y))."""
         assert self.domains is not None
         a, b = self.domains.T
-        g = sigmoid(y)
-        return (b - a) * g * (1.0 - g)
+        g, complement = sigmoid_and_complement(y)
+        return (b - a) * g * complement
 
     def curvature(self, y: Array) -> Array:
         """Return (b - a) g (1 - g) (1 - 2 g), g = sigmoid(y)."""
