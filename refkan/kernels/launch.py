@@ -16,17 +16,18 @@ import math
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from typing import Any
 
 import numpy as np
 from numba.core import config
 
+from refkan.kernels.workers import Workers
+
 SERIAL_BELOW = 400_000
 """Operations below which one thread is faster: handing a range to another thread takes some 50 microseconds."""
 
-_pool: ThreadPoolExecutor | None = None
-_pool_size = 0
+_workers: Workers | None = None
 _block = threading.local()
 
 
@@ -54,7 +55,8 @@ def launch(compiled: Callable[..., Any], items: int, operations: float, *argumen
         return
     bounds = [items * k // threads for k in range(threads + 1)]
     ranges = list(itertools.pairwise(bounds))
-    others = [_workers(threads - 1).submit(compiled, first, last, *arguments) for first, last in ranges[1:]]
+    workers = _awake(threads - 1)
+    others = [workers.submit(compiled, first, last, *arguments) for first, last in ranges[1:]]
     compiled(*ranges[0], *arguments)
     for other in others:
         other.result()
@@ -88,7 +90,8 @@ def run_blocks(function: Callable[[int], Any], count: int, operations: float = m
         finally:
             _block.entered = False
 
-    others = [_workers(threads - 1).submit(work) for _ in range(threads - 1)]
+    workers = _awake(threads - 1)
+    others = [workers.submit(work) for _ in range(threads - 1)]
     work()
     wait(others)
     if errors:
@@ -96,17 +99,19 @@ def run_blocks(function: Callable[[int], Any], count: int, operations: float = m
     return results
 
 
-def _workers(size: int) -> ThreadPoolExecutor:
-    global _pool, _pool_size
-    if _pool is None or _pool_size < size:
-        _pool, _pool_size = ThreadPoolExecutor(size, thread_name_prefix="refkan"), size
-    return _pool
+def _awake(size: int) -> Workers:
+    """The pool, of at least so many threads, about to get work from this thread."""
+    global _workers
+    if _workers is None or _workers.size < size:
+        _workers = Workers(size)
+    _workers.keep_off_caller()
+    return _workers
 
 
 def _forget_workers() -> None:
     """Drop the pool in a forked child: its threads exist in the parent alone."""
-    global _pool, _pool_size
-    _pool, _pool_size = None, 0
+    global _workers
+    _workers = None
 
 
 if hasattr(os, "register_at_fork"):
