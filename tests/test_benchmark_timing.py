@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
+from validation.benchmarks import timing
 from validation.benchmarks import watch as watch_module
-from validation.benchmarks.timing import Timer, affordable, interleave
+from validation.benchmarks.timing import Timer, affordable, interleave, settle
 from validation.benchmarks.watch import Watch
 
 
@@ -101,3 +103,34 @@ def test_slow_cases_have_fewer_rounds_but_never_too_few():
     assert affordable(timers(0.5, 0.9), 11) == 7
     assert affordable(timers(0.5, 60.0), 11) == 5
     assert affordable(timers(60.0), 3) == 3
+
+
+def test_a_timing_begins_when_no_thread_is_busy():
+    end = time.perf_counter() + 0.2
+
+    def spin():
+        while time.perf_counter() < end:
+            pass
+
+    pool = threading.Thread(target=spin)
+    pool.start()
+    settle()
+    assert time.perf_counter() >= end
+    pool.join()
+
+
+def test_a_thread_that_never_stops_delays_a_timing_for_a_while(monkeypatch):
+    monkeypatch.setattr(timing, "LONGEST_SPIN", 0.1)
+    stop = threading.Event()
+
+    def spin():
+        while not stop.is_set():
+            pass
+
+    pool = threading.Thread(target=spin)
+    pool.start()
+    start = time.perf_counter()
+    settle()
+    assert time.perf_counter() - start >= 0.1
+    stop.set()
+    pool.join()

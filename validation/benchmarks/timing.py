@@ -11,9 +11,10 @@ import numpy as np
 
 from validation.benchmarks.watch import Watch
 
-SETTLE = 0.03
-"""Seconds before each timing. The thread pools of some libraries spin for some 20 ms after their work, and would slow
-down whoever is timed next."""
+STEP, QUIET_STEPS, LONGEST_SPIN = 0.01, 3, 1.0
+"""Seconds of a look at the own threads, how many quiet looks in a row are asked for before a timing, and the seconds
+after which it begins all the same. Thread pools of some libraries spin after their work, OpenBLAS for 0.1 s as NumPy
+builds it, and would take a processor from whoever is timed next."""
 
 DISTURBED = 0.1
 """Processors busy with something else, on average, from which on a round is disturbed."""
@@ -62,6 +63,15 @@ class Timer:
         return (self.clock() - start) / self.calls
 
 
+def settle() -> None:
+    """Wait until no thread of this process is doing anything, or LONGEST_SPIN seconds."""
+    end, quiet = time.perf_counter() + LONGEST_SPIN, 0
+    while quiet < QUIET_STEPS and time.perf_counter() < end:
+        busy = time.process_time()
+        time.sleep(STEP)
+        quiet = quiet + 1 if time.process_time() - busy < 0.1 * STEP else 0
+
+
 def affordable(timers: Iterable[Timer], rounds: int) -> int:
     """Return how many of the rounds fit into LONGEST seconds, if these are too many, but no fewer than FEWEST."""
     expected = sum(timer.expected for timer in timers)
@@ -84,7 +94,7 @@ def interleave(timers: Mapping[str, Callable[[], float]], rounds: int, watch: Wa
         seconds, seen = {}, Watch()
         with seen:
             for name in names[first:] + names[:first]:
-                time.sleep(SETTLE)
+                settle()
                 seconds[name] = timers[name]()
         found.append((seen.elsewhere or 0.0, seconds, seen))
     quietest = sorted(range(len(found)), key=lambda turn: found[turn][0])[:rounds]
