@@ -13,7 +13,7 @@ from refkan.kernels import bspline_basis, sorted_layer
 from refkan.kernels.launch import launch
 from refkan.kernels.sorted_layer import ROW, RUN, TILE
 from refkan.local_basis import KnotTables
-from refkan.scratch import scratch
+from refkan.memory import recycled
 
 LARGEST_BLOCK = 512
 """Samples of a block: their rows of an input stay in a cache of 32 kB."""
@@ -59,24 +59,27 @@ class SortedSweep:
         self.n_blocks = -(-x.shape[0] // self.size)
         # The order of samples by interval, see kernels.sorted_layer, and whether some are outside.
         blocks = self.n_blocks, self.n_inputs
-        self.places: IntArray = np.empty((*blocks, self.size + (RUN - 1) * min(self.size, intervals)), np.uint16)
-        self.ends: IntArray = np.empty((*blocks, intervals + 1), np.int32)
+        self.places: IntArray = recycled((*blocks, self.size + (RUN - 1) * min(self.size, intervals)), np.uint16)
+        self.ends: IntArray = recycled((*blocks, intervals + 1), np.int32)
         self.strays = np.empty(blocks, np.bool_)
 
     def _pack(self, C: FloatArray) -> FloatArray:
         """Coefficients (Q, P, dim) as kernels take them: flat (P, tiles, dim, TILE)."""
-        packed = np.zeros((self.n_inputs, self.tiles, C.shape[2], TILE))
+        packed: FloatArray = recycled((self.n_inputs, self.tiles, C.shape[2], TILE))
         for tile, part in enumerate(self._tiles):
             packed[:, tile, :, : part.stop - part.start] = np.moveaxis(C[part], 0, 2)
+            packed[:, tile, :, part.stop - part.start :] = 0.0
         return packed.reshape(-1)
 
     def _unpack(self, packed: FloatArray, dim: int) -> FloatArray:
-        """The sum of parts of such coefficients (parts, .), in order: (Q, P, dim)."""
-        sums = np.add.reduce(packed, axis=0)
-        C = np.empty((self.n_outputs, self.n_inputs, dim))
+        """The sum of parts of such coefficients (parts, .), in order: (Q, P, dim). Adds in the first part."""
+        sums = packed[0]
+        for part in packed[1:]:
+            sums += part
+        C: FloatArray = recycled((self.n_outputs, self.n_inputs, dim))
         blocks = sums.reshape(self.n_inputs, self.tiles, dim, TILE)
-        for tile, part in enumerate(self._tiles):
-            C[part] = np.moveaxis(blocks[:, tile, :, : part.stop - part.start], 2, 0)
+        for tile, outputs in enumerate(self._tiles):
+            C[outputs] = np.moveaxis(blocks[:, tile, :, : outputs.stop - outputs.start], 2, 0)
         return C
 
     @property
@@ -107,7 +110,7 @@ class SortedSweep:
         )  # fmt: skip
         if not self.linear:
             self.strays[:] = False
-        y = np.empty((self.x.shape[0], self.n_outputs))
+        y: FloatArray = recycled((self.x.shape[0], self.n_outputs))
         launch(
             sorted_layer.forward, self.n_blocks, self._operations,
             self.x, *self._knots, self.size, self.C, self.places, self.ends, self.strays, y,
@@ -126,8 +129,8 @@ class SortedSweep:
         groups = -(-self.n_inputs // GROUP)
         parts = min(self.n_blocks, -(-TASKS // groups))
         dim = (self.tables.breakpoints.shape[1] - 2) * stride + self.tables.order
-        dC = scratch("dC", (parts, self.n_inputs * dim * self.tiles * TILE))
-        dx = np.empty((self.x.shape[0] if inputs else 0, self.n_inputs))
+        dC = recycled((parts, self.n_inputs * dim * self.tiles * TILE))
+        dx: FloatArray = recycled((self.x.shape[0] if inputs else 0, self.n_inputs))
         launch(
             sorted_layer.pull_back, parts * groups, 1.5 * self._operations,
             self.x, *self._knots, self.size, self.C, self.places, self.ends, self.strays,

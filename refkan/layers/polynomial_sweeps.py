@@ -8,6 +8,7 @@ from refkan.array_types import FloatArray
 from refkan.kernels import polynomial_layer
 from refkan.kernels.launch import launch
 from refkan.local_basis import KnotTables
+from refkan.memory import recycled
 
 KEPT = 2**15
 """Pairs up to which their pieces and places are kept for the way back, 24 bytes each. Memory for more of them comes and
@@ -31,7 +32,7 @@ class PolynomialSweep:
         self.tables, self.C, self.x, self.linear = tables, C, x, linear
         self.n_outputs, self.n_inputs = C.shape[:2]
         n_kept = x.size if back and x.size <= KEPT else 0
-        self.kept = np.empty(n_kept, np.uint64), np.empty(n_kept), np.empty(n_kept)
+        self.kept = recycled((n_kept,), np.uint64), recycled((n_kept,)), recycled((n_kept,))
         # Operations as `launch` reckons with them, 1.6 a nanosecond.
         self.operations = x.size * (6 + 0.4 * tables.order * self.n_outputs)
 
@@ -39,7 +40,7 @@ class PolynomialSweep:
         """y (N, Q)."""
         pieces = self.tables.pieces
         n_blocks = -(-self.x.size // pieces.cells.shape[1])
-        y = np.empty((self.x.shape[0], self.n_outputs))
+        y: FloatArray = recycled((self.x.shape[0], self.n_outputs))
         launch(
             polynomial_layer.forward, n_blocks, self.operations,
             self.x, *pieces.search, pieces.places, pieces.values, pieces.windows,
@@ -56,7 +57,7 @@ class PolynomialSweep:
         pieces, order = self.tables.pieces, self.tables.order
         parts = min(PARTS, 1 << max(1, self.x.size // PART).bit_length() - 1)
         dC = np.zeros((parts, self.n_outputs, self.n_inputs, (pieces.windows.shape[1] - 3) * stride + order))
-        dx = np.empty((self.x.shape[0] if inputs else 0, self.n_inputs))
+        dx: FloatArray = recycled((self.x.shape[0] if inputs else 0, self.n_inputs))
         launch(
             polynomial_layer.pull_back, parts, 2 * self.operations,
             self.x, *pieces.search, pieces.places, pieces.values, pieces.slopes, pieces.windows,
