@@ -13,9 +13,12 @@ no remainder, and the arrays they read or write have two rows more than samples.
 several of its samples are worked with the r rows of C that the cache, or the registers, hold.
 
 Coefficients of an input lie as (tiles, dim, TILE): the outputs in tiles of TILE, the last one padded with zeros. Basis
-rows lie as (D+1, r, ROW). All are indexed as flat arrays, because the offsets between the r rows must be constants: a
+rows lie as (D+1, r, ROW). Both are indexed as flat arrays, because the offsets between the r rows must be constants: a
 compiler that cannot see that rows are apart compares addresses before every short loop, which costs as much as five
 outputs, or gives up. Fewer outputs than that are better served by `polynomial_layer`.
+
+Cotangents are padded to a multiple of eight outputs, a vector of 512 bits or two of 256, so that their loops have no
+remainder. Outputs are padded to a multiple of four alone, because more of them cost more than the remainder.
 """
 
 from __future__ import annotations
@@ -231,7 +234,7 @@ def pull_back(
     entries, sums = C.shape[0] // n_inputs, dC.shape[1] // n_inputs
     z, slopes = np.empty((TOGETHER, size)), np.empty((TOGETHER, size + 2))
     points, rows = np.empty(ROW), np.empty(2 * len(width) * ROW)
-    g = np.empty((size + 2, (n_outputs + 3) // 4 * 4))
+    g = np.empty((size + 2, (n_outputs + 7) // 8 * 8))
     for item in range(first, last):
         part, group = item // groups, item % groups
         first_input, last_input = group * n_inputs // groups, (group + 1) * n_inputs // groups
