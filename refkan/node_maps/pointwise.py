@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
-from refkan.layers.activations import sigmoid, sigmoid_and_complement, sigmoid_derivatives
+from refkan.layers.activations import complement_minus_sigmoid, sigmoid, sigmoid_and_complement, sigmoid_derivatives
 from refkan.node_maps.base import PointwiseMap, affine, nonempty
 from refkan.node_maps.statistics import MinMaxMap
 
@@ -94,8 +94,8 @@ class SigmoidMap(PointwiseMap):
         return (b - a) * g * complement
 
     def curvature(self, y: Array) -> Array:
-        """Return (b - a) g (1 - g) (1 - 2 g), g = sigmoid(y)."""
-        return self.slope(y) * (1.0 - 2.0 * sigmoid(y))
+        """Return (b - a) g h (h - g), g = sigmoid(y), h = 1 - g."""
+        return self.slope(y) * complement_minus_sigmoid(y)
 
     def derivatives(self, y: Array, count: int) -> Array:
         """Return the map and its derivatives, those of the sigmoid times b - a."""
