@@ -14,12 +14,14 @@ from refkan.conformance.diagnosis.hypotheses import Hypothesis
 from refkan.conformance.findings import Evidence
 from refkan.conformance.oracle import Truth
 from refkan.conformance.specs import LayerSpec
+from refkan.layers.activations import ACTIVATIONS, sigmoid, sigmoid_and_complement
 
 Function = Callable[[FloatArray], FloatArray]
 
 
-def _sigmoid(x: FloatArray) -> FloatArray:
-    return np.asarray(1 / (1 + np.exp(-x)))
+def _sigmoid_slope(x: FloatArray) -> FloatArray:
+    g, complement = sigmoid_and_complement(x)
+    return np.asarray(g * complement)
 
 
 def _normal(x: FloatArray) -> FloatArray:
@@ -29,19 +31,19 @@ def _normal(x: FloatArray) -> FloatArray:
 BRANCHES: dict[str, tuple[Function, Function]] = {
     "a bias": (np.ones_like, np.zeros_like),
     "the inputs themselves": (lambda x: x, np.ones_like),
-    "SiLU of the inputs": (lambda x: x * _sigmoid(x), lambda x: _sigmoid(x) * (1 + x * (1 - _sigmoid(x)))),
+    "SiLU of the inputs": (ACTIVATIONS["silu"].value, ACTIVATIONS["silu"].slope),
     "GELU of the inputs": (
         lambda x: x * _normal(x),
         lambda x: _normal(x) + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi),
     ),
     "ReLU of the inputs": (lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(np.float64)),
-    "tanh of the inputs": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+    "tanh of the inputs": (ACTIVATIONS["tanh"].value, ACTIVATIONS["tanh"].slope),
 }
 """Functions that layers have beside their splines, with derivatives."""
 
 MAPS: dict[str, tuple[Function, Function]] = {
     "tanh": BRANCHES["tanh of the inputs"],
-    "the sigmoid function": (_sigmoid, lambda x: _sigmoid(x) * (1 - _sigmoid(x))),
+    "the sigmoid function": (sigmoid, _sigmoid_slope),
     "SiLU": BRANCHES["SiLU of the inputs"],
     "ReLU": BRANCHES["ReLU of the inputs"],
 }
