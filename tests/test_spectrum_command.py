@@ -97,10 +97,10 @@ def test_hessians_and_preconditioners(capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--orders", "0"], "order must be at least 1; got 0"),
-        (["--widths", "3"], "widths must hold at least two numbers"),
-        (["--samples", "0"], "samples must be at least 1"),
-        (["--seeds", "-1"], "seed must be at least 0"),
+        (["--orders", "0"], "--orders must be at least 1; got 0"),
+        (["--widths", "3"], "--widths must hold at least two numbers, inputs and outputs; got [3]"),
+        (["--samples", "0"], "--samples must be at least 1; got 0"),
+        (["--seeds", "-1"], "--seeds must be at least 0; got -1"),
         (["--workers", "0"], "--workers must be at least 1; got 0"),
         (["--which", "hessian", "--widths", "3", "1"], "--which hessian needs two inputs and one output"),
     ],

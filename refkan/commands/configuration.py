@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from refkan.arguments import check_count, check_positive
+from refkan.commands.options import MOST, WIDEST, check_counts
+from refkan.jets import require_derivatives
+from refkan.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.networks import Network
 from refkan.optimizers import METHODS
 from refkan.training import Attended, Decaying, Ramped, Redrawn, Setup, setup_named
@@ -15,6 +18,8 @@ RATED = ("adam", "gd")
 """Methods with a learning rate."""
 
 DEFAULT_RATES = {"adam": 1e-2, "gd": 1e-2}
+
+MOST_STARTS = 1_000_000
 
 STEPS = {"levenberg-marquardt": 30, "gauss-newton": 30, "variable-projection": 30}
 """Steps on each level by default; 500 for methods that form no Jacobian."""
@@ -61,35 +66,55 @@ def configuration(chosen: argparse.Namespace) -> Configuration:
     ValueError, TypeError
         For numbers out of range and combinations that make no training; the message names the option.
     """
-    setup = setup_named(chosen.problem, chosen.points)
+    setup = setup_of(chosen)
     levels = len(setup.shape.intervals) if chosen.schedule is None else len(chosen.schedule)
     steps = STEPS.get(chosen.optimizer, 500)
     schedule = [steps] * levels if chosen.schedule is None else chosen.schedule
     inputs = setup.kan().widths[0]
     if chosen.widths is not None and (chosen.widths[0], chosen.widths[-1], len(chosen.widths) > 1) != (inputs, 1, True):
         raise ValueError(f"--widths must begin with {inputs} and end with 1; got {chosen.widths}")
+    if chosen.widths is not None:
+        check_counts("--widths", chosen.widths, 1, WIDEST)
     if chosen.starts > 1 and levels == 1:
         raise ValueError("--starts needs a --schedule of two levels or more: the best after one refinement goes on")
-    if chosen.activation is None:
-        intervals = chosen.intervals
-        net = setup.kan(
-            chosen.widths,
-            intervals[0] if intervals is not None and len(intervals) == 1 else intervals,
-            chosen.order,
-            **{name: value for name in ("basis", "node_map") if (value := getattr(chosen, name)) is not None},
-        )
-    else:
-        net = dense(setup, chosen, schedule)
+    net = splines(setup, chosen) if chosen.activation is None else dense(setup, chosen, schedule)
     return Configuration(
         setup=setup,
         net=net,
-        schedule=tuple(check_count(f"--schedule[{k}]", count) for k, count in enumerate(schedule)),
+        schedule=tuple(check_counts("--schedule", schedule)),
         method=method_of(chosen, setup),
         per_level=tuple(options_of(chosen, count, k) for k, count in enumerate(schedule)),
         geometry=chosen.geometry,
         seed=check_count("--seed", chosen.seed),
-        starts=check_count("--starts", chosen.starts, 1),
+        starts=check_count("--starts", chosen.starts, 1, MOST_STARTS),
     )
+
+
+def setup_of(chosen: argparse.Namespace) -> Setup:
+    """The problem, with as many points as were asked for."""
+    if chosen.points is not None:
+        check_count("--points", chosen.points, 1, MOST)
+    try:
+        return setup_named(chosen.problem, chosen.points)
+    except ValueError as error:  # how few points are too few is known to the problem
+        raise ValueError(f"--points {chosen.points} for {chosen.problem}: {error}") from error
+
+
+def splines(setup: Setup, chosen: argparse.Namespace) -> Network:
+    """The network of splines, that of the problem where nothing else was asked for."""
+    options = {name: value for name in ("basis", "node_map") if (value := getattr(chosen, name)) is not None}
+    order = None if chosen.order is None else check_count("--order", chosen.order, 1, MAX_ORDER)
+    intervals: Any = None
+    if chosen.intervals is not None:
+        intervals = check_counts("--intervals", chosen.intervals, 1, MAX_INTERVALS)
+        layers = len(setup.shape.widths if chosen.widths is None else chosen.widths) - 1
+        if len(intervals) not in (1, layers):
+            raise ValueError(f"--intervals must have one value or one a layer ({layers}); got {len(intervals)} values")
+        if len(intervals) == 1:
+            intervals = intervals[0]
+    net = setup.kan(chosen.widths, intervals, order, **options)
+    check_derivatives(setup, net, f"--order {order}")
+    return net
 
 
 def dense(setup: Setup, chosen: argparse.Namespace, schedule: list[int]) -> Network:
@@ -101,7 +126,17 @@ def dense(setup: Setup, chosen: argparse.Namespace, schedule: list[int]) -> Netw
         raise ValueError("--activation needs --widths")
     if len(schedule) > 1:
         raise ValueError("--schedule must have one entry for a dense network, which is not refined: give --schedule N")
-    return setup.mlp(chosen.widths, chosen.activation)
+    net = setup.mlp(chosen.widths, chosen.activation)
+    check_derivatives(setup, net, f"--activation {chosen.activation}")
+    return net
+
+
+def check_derivatives(setup: Setup, net: Network, option: str) -> None:
+    """Raise ValueError, under the name of the option, unless the network has the derivatives of the equation."""
+    try:
+        require_derivatives(net, max((term.derivative_order for term in setup.terms), default=0))
+    except ValueError as error:
+        raise ValueError(f"{option} for {setup.name}: {error}") from error
 
 
 def method_of(chosen: argparse.Namespace, setup: Setup) -> Any:

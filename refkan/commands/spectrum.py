@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -11,15 +12,22 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
-from refkan.checkpoints import require_writable, write_atomically
+from refkan.arguments import check_count
+from refkan.checkpoints import write_atomically
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
+from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, out_of_memory, path, text
 from refkan.commands.threads import THREAD_VARIABLES
 from refkan.conditioning import Study, grid, study, to_json, to_png
 from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
 from refkan.conditioning.driver import WHICH
 from refkan.extras import needed
+from refkan.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.node_maps import NODE_MAPS
 from refkan.problems import regression_target
+
+MOST_WORKERS = 1000
+
+ADDRESS = re.compile(r"((tcp|tls|ucx|wss?)://)?[^/]+:\d{1,5}|inproc://.+")
 
 
 def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,10 +51,10 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument("--preconditioner", choices=PRECONDITIONERS)
     p.add_argument("--node-map", choices=sorted(NODE_MAPS), default="affine", help="default: %(default)s")
     p.add_argument("--samples", type=int, default=1000, metavar="N", help="uniform samples; default: %(default)s")
-    p.add_argument("--output", type=Path, metavar="DIR", help="where results go; nothing is written without it")
+    p.add_argument("--output", type=path, metavar="DIR", help="where results go; nothing is written without it")
     where = p.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, metavar="N", help="processes to compute in, one thread each")
-    where.add_argument("--dask", metavar="ADDRESS", help="scheduler of a dask cluster to compute on")
+    where.add_argument("--dask", type=text, metavar="ADDRESS", help="scheduler of a dask cluster to compute on")
     p.set_defaults(run=run_spectrum)
 
 
@@ -54,8 +62,7 @@ def run_spectrum(chosen: argparse.Namespace) -> int:
     """Run a conditioning study and print its table; progress goes to the standard error stream."""
     widths = chosen.widths or [[2, 5, 1]]
     try:
-        if chosen.workers is not None and chosen.workers < 1:
-            raise ValueError(f"--workers must be at least 1; got {chosen.workers}")
+        _check_numbers(chosen, widths)
         common = {"which": chosen.which, "preconditioner": chosen.preconditioner, "samples": chosen.samples}
         points = grid(
             chosen.bases, widths, chosen.orders, chosen.intervals, chosen.seeds, node_map=chosen.node_map, **common
@@ -63,8 +70,8 @@ def run_spectrum(chosen: argparse.Namespace) -> int:
         if chosen.which == "hessian" and any((w[0], w[-1]) != (2, 1) for w in widths):
             raise ValueError("--which hessian needs two inputs and one output, those of the regression target of [S26]")
         if chosen.output is not None:
-            require_writable(chosen.output)
-    except (ValueError, OSError) as error:
+            check_folder("--output", chosen.output)
+    except ValueError as error:
         return _refuse(error, USAGE)
     try:
         with _executor(chosen.workers, chosen.dask) as executor:
@@ -77,6 +84,8 @@ def run_spectrum(chosen: argparse.Namespace) -> int:
             )
     except ImportError as error:
         return _refuse(error, USAGE)
+    except MemoryError as error:
+        return _refuse(out_of_memory(error, "--samples, --widths, --intervals or --orders"), FAILED)
     except (RuntimeError, OSError) as error:
         return _refuse(error, FAILED)
     except KeyboardInterrupt:
@@ -86,6 +95,21 @@ def run_spectrum(chosen: argparse.Namespace) -> int:
     if chosen.output is not None:
         _write(result, chosen.output)
     return FAILED if result.failed else OK
+
+
+def _check_numbers(chosen: argparse.Namespace, widths: list[list[int]]) -> None:
+    """Raise ValueError for numbers out of range."""
+    check_counts("--orders", chosen.orders, 1, MAX_ORDER)
+    check_counts("--intervals", chosen.intervals, 1, MAX_INTERVALS)
+    for of_one in widths:
+        if len(check_counts("--widths", of_one, 1, WIDEST)) < 2:
+            raise ValueError(f"--widths must hold at least two numbers, inputs and outputs; got {of_one}")
+    check_counts("--seeds", chosen.seeds)
+    check_count("--samples", chosen.samples, 1, MOST)
+    if chosen.workers is not None:
+        check_count("--workers", chosen.workers, 1, MOST_WORKERS)
+    if chosen.dask is not None and ADDRESS.fullmatch(chosen.dask) is None:
+        raise ValueError(f"--dask must be an address such as tcp://host:8786; got {chosen.dask!r}")
 
 
 def _write(result: Study, folder: Path) -> None:

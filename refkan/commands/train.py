@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from refkan.archives import save
-from refkan.checkpoints import require_writable, write_atomically
+from refkan.checkpoints import write_atomically
 from refkan.commands.configuration import Configuration, configuration
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.interrupts import kept_interrupts
+from refkan.commands.options import check_folder, out_of_memory, path
 from refkan.commands.progress import Progress
 from refkan.commands.threads import add_threads_option
 from refkan.conversion import BASES
@@ -26,6 +27,9 @@ from refkan.optimizers import METHODS, RESIDUAL_METHODS, State
 from refkan.training import PROBLEMS, train_starts
 from refkan.training.pictures import to_png
 from refkan.training.records import record, to_json
+
+SIZES = "--points, --widths, --intervals or --order"
+"""What makes a training large."""
 
 
 def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,7 +67,7 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
     training.add_argument("--steep", type=float, metavar="SHARE", help="share of redrawn points that follow the slope")
     training.add_argument("--starts", type=int, default=1, metavar="N", help="the best after one refinement goes on")
     training.add_argument("--seed", type=int, default=0, metavar="SEED", help="default: %(default)s")
-    p.add_argument("--output", type=Path, metavar="DIR", help="where results go; nothing is written without it")
+    p.add_argument("--output", type=path, metavar="DIR", help="where results go; nothing is written without it")
     add_threads_option(p)
     p.add_argument("--quiet", action="store_true", help="no progress")
     p.set_defaults(run=run_train)
@@ -83,18 +87,20 @@ def _run(chosen: argparse.Namespace) -> int:
     try:
         what = configuration(chosen)
         if chosen.output is not None:
-            require_writable(chosen.output)
+            check_folder("--output", chosen.output)
         _ = what.setup.exact  # a reference that does not converge ends the command before any training
-    except OSError as error:
-        return _refuse(f"--output: {error.strerror}; got {error.filename!r}", USAGE)
     except (ValueError, TypeError) as error:
         return _refuse(error, USAGE)
+    except MemoryError as error:
+        return _refuse(out_of_memory(error, SIZES), USAGE)
     except RuntimeError as error:
         return _refuse(error, FAILED)
     try:
         trained = _train(what, chosen)
     except (ValueError, TypeError) as error:
         return _refuse(error, USAGE)
+    except MemoryError as error:
+        return _refuse(out_of_memory(error, SIZES), FAILED)
     except (RuntimeError, OSError) as error:
         return _refuse(error, FAILED)
     found = record(what.setup, trained)

@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from refkan.checkpoints import require_writable, write_atomically
+from refkan.checkpoints import write_atomically
+from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
+from refkan.commands.options import check_file, in_words, path, seconds, text
 from refkan.conformance import findings as f
 from refkan.conformance import report
 from refkan.conformance.catalogue import catalogue
@@ -18,8 +20,6 @@ from refkan.conformance.judge import Judge
 from refkan.conformance.loading import BackendError, load, probe
 from refkan.conformance.observations import observations
 from refkan.conformance.precision import DTYPES
-
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 EXIT_CODES = (
     "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly; "
@@ -44,14 +44,12 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument("--backend", required=True, metavar="PACKAGE.MODULE:ADAPTER")
     p.add_argument("--argument", action="append", default=[], metavar="VALUE", help="for the adapter; may be repeated")
     p.add_argument("--dtype", choices=DTYPES, nargs="+", help="default: all that are declared")
-    p.add_argument("--select", nargs="+", default=[], metavar="PART", help="only cases whose key has all of these")
-    p.add_argument("--expected-failures", type=Path, metavar="FILE", help="patterns of keys, one a line")
-    p.add_argument("--json", type=Path, metavar="FILE", help="all findings as JSON; - for the standard output alone")
-    p.add_argument("--junit", type=Path, metavar="FILE", help="all findings as JUnit XML")
-    p.add_argument("--all", action="store_true", help="show every failure, not three of each kind")
+    _add_select(p)
+    p.add_argument("--expected-failures", type=path, metavar="FILE", help="patterns of keys, one a line")
+    _add_reports(p)
     p.add_argument("--list", action="store_true", help="show the keys of the cases that would be judged")
     p.add_argument(
-        "--import-timeout", type=float, default=120.0, metavar="SECONDS",
+        "--import-timeout", type=seconds, default=120.0, metavar="SECONDS",
         help="how long importing it may take, tried in another process first; 0: not tried; default: %(default)g",
     )  # fmt: skip
     p.set_defaults(run=run_conform)
@@ -65,11 +63,11 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="write cases.npz and manifest.json",
         description="Write cases with inputs, answers and tolerances.",
     )
-    to.add_argument("folder", type=Path, metavar="DIR")
+    to.add_argument("folder", type=path, metavar="DIR")
     to.add_argument(
         "--dtype", choices=DTYPES, nargs="+", default=["float64", "float32"], help="default: float64 float32"
     )
-    to.add_argument("--select", nargs="+", default=[], metavar="PART", help="only cases whose key has all of these")
+    _add_select(to)
     to.set_defaults(run=run_export)
     back = parts.add_parser(
         "check",
@@ -77,23 +75,33 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Judge results, named by the keys of cases: an .npz, or a folder of KEY.npy files.",
         epilog=EXIT_CODES,
     )
-    back.add_argument("folder", type=Path, metavar="DIR")
-    back.add_argument("results", type=Path, metavar="RESULTS")
-    back.add_argument("--json", type=Path, metavar="FILE", help="all findings as JSON; - for the standard output alone")
-    back.add_argument("--junit", type=Path, metavar="FILE", help="all findings as JUnit XML")
-    back.add_argument("--all", action="store_true", help="show every failure, not three of each kind")
+    back.add_argument("folder", type=path, metavar="DIR")
+    back.add_argument("results", type=path, metavar="RESULTS")
+    _add_reports(back)
     back.set_defaults(run=run_check)
+
+
+def _add_select(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--select", type=text, nargs="+", default=[], metavar="PART", help="only cases whose key has all of these"
+    )
+
+
+def _add_reports(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--json", type=path, metavar="FILE", help="all findings as JSON; - for the standard output alone")
+    p.add_argument("--junit", type=path, metavar="FILE", help="all findings as JUnit XML")
+    p.add_argument("--all", action="store_true", help="show every failure, not three of each kind")
 
 
 def run_conform(chosen: argparse.Namespace) -> int:
     """Judge a backend; progress goes to the standard error stream."""
     try:
-        _require_writable(chosen)
-        known = Expectations() if chosen.expected_failures is None else Expectations.read(chosen.expected_failures)
+        _check_files(chosen)
+        known = _expectations(chosen.expected_failures)
         if chosen.import_timeout > 0:
             probe(chosen.backend, chosen.argument, chosen.import_timeout)
         adapter = load(chosen.backend, chosen.argument)
-    except (BackendError, OSError, UnicodeDecodeError) as error:
+    except (BackendError, ValueError, OSError) as error:
         return _refuse("conform", error)
     declared = adapter.capabilities
     dtypes = chosen.dtype or [name for name in DTYPES if name in declared.dtypes]
@@ -104,7 +112,7 @@ def run_conform(chosen: argparse.Namespace) -> int:
         print("\n".join(case.key for case in cases if not declared.missing(case.needs())))
         return OK
     if not cases:
-        return _refuse("conform", f"no case has all of {chosen.select} in its key; --list shows the keys")
+        return _refuse("conform", f"--select: no case has all of {chosen.select} in its key; --list shows the keys")
     start, judge = time.perf_counter(), Judge(adapter)
     findings: list[Finding] = []
     try:
@@ -133,10 +141,10 @@ def run_export(chosen: argparse.Namespace) -> int:
     try:
         cases = portable(catalogue(chosen.dtype, chosen.select))
         if not cases:
-            return _refuse("cases export", f"no case has all of {chosen.select} in its key")
+            return _refuse("cases export", f"--select: no case has all of {chosen.select} in its key")
         count = export(chosen.folder, cases)
     except OSError as error:
-        return _refuse("cases export", error)
+        return _refuse("cases export", in_words("DIR", error))
     except KeyboardInterrupt:
         return _refuse("cases export", "interrupted", INTERRUPTED)
     print(f"{count} cases in {chosen.folder / 'cases.npz'}, explained in {chosen.folder / 'manifest.json'}")
@@ -147,9 +155,9 @@ def run_check(chosen: argparse.Namespace) -> int:
     """Judge results."""
     start = time.perf_counter()
     try:
-        _require_writable(chosen)
+        _check_files(chosen)
         findings = check(chosen.folder, chosen.results)
-    except (CaseFileError, OSError) as error:
+    except (CaseFileError, ValueError, OSError) as error:
         return _refuse("cases check", error)
     except KeyboardInterrupt:
         return _refuse("cases check", "interrupted", INTERRUPTED)
@@ -173,10 +181,21 @@ def _deliver(
     return FAILED if any(finding.status in f.BAD for finding in findings) else OK
 
 
-def _require_writable(chosen: argparse.Namespace) -> None:
-    for path in (chosen.json, chosen.junit):
-        if path is not None and str(path) != "-":
-            require_writable(path.parent)
+def _check_files(chosen: argparse.Namespace) -> None:
+    """Raise ValueError unless the files that were asked for can be written."""
+    for option, file in (("--json", chosen.json), ("--junit", chosen.junit)):
+        if file is not None and str(file) != "-":
+            check_file(option, file)
+
+
+def _expectations(file: Path | None) -> Expectations:
+    """Patterns of the file; ValueError unless it can be read as text."""
+    try:
+        return Expectations() if file is None else Expectations.read(file)
+    except OSError as error:
+        raise ValueError(in_words("--expected-failures", error)) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--expected-failures: must be text in UTF-8; got {str(file)!r} ({error})") from error
 
 
 def _progress(done: int, total: int, findings: list[Finding]) -> None:

@@ -1,0 +1,71 @@
+"""Values of options, refused under the name of the option that was typed: numbers, folders and files."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from refkan.arguments import check_count
+from refkan.checkpoints import require_writable
+
+WIDEST = 100_000
+"""The largest width of a layer. A layer keeps a list of its inputs: a slip of the keyboard must not fill the memory."""
+
+MOST = 100_000_000
+"""The largest number of points or samples."""
+
+
+def check_counts(option: str, values: Iterable[object], minimum: int = 0, maximum: int | None = None) -> list[int]:
+    """Return the values of an option that takes several, each an integer within [minimum, maximum]."""
+    return [check_count(option, value, minimum, maximum) for value in values]
+
+
+def text(given: str) -> str:
+    """Return what was given for an option unless it is empty, as variables of a shell are that were never set."""
+    if not given:
+        raise argparse.ArgumentTypeError("must not be empty; got ''")
+    return given
+
+
+def path(given: str) -> Path:
+    """Return what was given as a path; an empty one would be the working directory."""
+    return Path(text(given))
+
+
+def seconds(given: str) -> float:
+    """Return what was given as a number of seconds, 0 or more."""
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if not 0.0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, 0 or more; got {given!r}")
+    return number
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Raise ValueError unless files can be written into the folder, which is created if need be."""
+    try:
+        require_writable(folder)
+    except OSError as error:
+        raise ValueError(in_words(option, error)) from error
+
+
+def check_file(option: str, file: Path) -> None:
+    """Raise ValueError unless a file of that name can be written; its folder is created if need be."""
+    check_folder(option, file.parent)
+    if file.is_dir():
+        raise ValueError(f"{option}: must be a file, not a folder; got {str(file)!r}")
+
+
+def in_words(option: str, error: OSError) -> str:
+    """What the system found wrong with the file or folder of an option."""
+    return f"{option}: {error.strerror}; got {str(error.filename)!r}"
+
+
+def out_of_memory(error: MemoryError, options: str) -> str:
+    """What to do when there is too little memory for what was asked."""
+    detail = f" ({error})" if str(error) else ""
+    return f"not enough memory{detail}: ask for less by {options}"

@@ -1,0 +1,161 @@
+"""Bad values of options: commands name the option, what it must be and what came, end with 2 and write nothing."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from refkan.cli import main
+from refkan.commands import spectrum, train
+
+NUMPY = "refkan.conformance.backends:PlainNumpy"
+TRAIN = ("train", "burgers")
+CONFORM = ("conform", "--backend", NUMPY, "--import-timeout", "0", "--select", "degree-3/uniform/3x2")
+
+
+@pytest.fixture(autouse=True)
+def nothing_begins(monkeypatch, tmp_path):
+    """No value of these tests may lead to any work; what is written by mistake goes into a folder of the test."""
+    monkeypatch.setattr(train, "train_starts", lambda *arguments, **options: pytest.fail("trained"))
+    monkeypatch.setattr(spectrum, "study", lambda *arguments, **options: pytest.fail("studied"))
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(arguments, capsys):
+    """What a command says on the standard error stream as it refuses its arguments."""
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as refusal:
+        code = refusal.code
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "")
+    return err
+
+
+COUNTS = {
+    (*TRAIN, "--points"): (1, 10**8),
+    (*TRAIN, "--widths", "2"): (1, 10**5),
+    (*TRAIN, "--order"): (1, 10),
+    (*TRAIN, "--intervals"): (1, 10**7),
+    (*TRAIN, "--intervals", "2"): (1, 10**7),
+    (*TRAIN, "--schedule", "3"): (0, None),
+    (*TRAIN, "--optimizer", "adam", "--ramp"): (1, None),
+    (*TRAIN, "--redraw"): (1, None),
+    (*TRAIN, "--schedule", "1", "1", "--starts"): (1, 10**6),
+    (*TRAIN, "--seed"): (0, None),
+    ("spectrum", "--orders"): (1, 10),
+    ("spectrum", "--orders", "2"): (1, 10),
+    ("spectrum", "--intervals", "4"): (1, 10**7),
+    ("spectrum", "--widths", "2"): (1, 10**5),
+    ("spectrum", "--seeds", "1"): (0, None),
+    ("spectrum", "--samples"): (1, 10**8),
+    ("spectrum", "--workers"): (1, 1000),
+}
+
+
+@pytest.mark.parametrize("command", COUNTS, ids=" ".join)
+def test_counts_out_of_range(command, capsys):
+    option = next(part for part in reversed(command) if part.startswith("--"))
+    after = ("1",) if option == "--widths" else ()
+    least, most = COUNTS[command]
+    wrong = {least - 1: f"at least {least}", -7: f"at least {least}"}
+    if most is not None:
+        wrong |= {most + 1: f"at most {most}", 10**30: f"at most {most}"}
+    for value, bound in wrong.items():
+        message = f"refkan {command[0]}: {option} must be {bound}; got {value}\n"
+        assert refused((*command, value, *after), capsys) == message
+
+
+@pytest.mark.parametrize("command", COUNTS, ids=" ".join)
+@pytest.mark.parametrize("value", ["many", "1.5", "", "nan"])
+def test_what_is_no_integer(command, value, capsys):
+    option = next(part for part in reversed(command) if part.startswith("--"))
+    assert f"argument {option}: invalid int value: {value!r}" in refused((*command, value), capsys)
+
+
+@pytest.mark.parametrize("option", ["--learning-rate", "--final-rate", "--attention"])
+@pytest.mark.parametrize(("value", "shown"), [("0", "0.0"), ("-1", "-1.0"), ("nan", "nan"), ("1e400", "inf")])
+def test_rates_that_are_none(option, value, shown, capsys):
+    err = refused((*TRAIN, "--optimizer", "adam", option, value), capsys)
+    assert err == f"refkan train: {option} must be finite and positive; got {shown}\n"
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "soon", ""])
+def test_times_that_are_none(value, capsys):
+    err = refused((*CONFORM, "--import-timeout", value), capsys)
+    assert f"argument --import-timeout: must be a number of seconds, 0 or more; got {value!r}" in err
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ((*TRAIN, "--output"), "--output"),
+        (("spectrum", "--output"), "--output"),
+        (("spectrum", "--dask"), "--dask"),
+        ((*CONFORM, "--json"), "--json"),
+        ((*CONFORM, "--junit"), "--junit"),
+        ((*CONFORM, "--select"), "--select"),
+        ((*CONFORM, "--expected-failures"), "--expected-failures"),
+        (("cases", "export"), "DIR"),
+        (("cases", "export", "cases", "--select"), "--select"),
+        (("cases", "check"), "DIR"),
+        (("cases", "check", "cases"), "RESULTS"),
+        (("cases", "check", "cases", "results.npz", "--json"), "--json"),
+    ],
+)
+def test_empty_names(command, option, capsys, tmp_path):
+    """As of variables of a shell that were never set."""
+    after = ("results.npz",) if command == ("cases", "check") else ()
+    assert f"argument {option}: must not be empty; got ''" in refused((*command, "", *after), capsys)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--json", "--junit", "--expected-failures"])
+def test_files_that_cannot_be_files(option, capsys, tmp_path):
+    (tmp_path / "file").write_bytes(b"\xff")
+    err = refused((*CONFORM, option, tmp_path), capsys)
+    needs = "(must be a file, not a folder|Is a directory)"
+    assert re.fullmatch(rf"refkan conform: {option}: {needs}; got {re.escape(repr(str(tmp_path)))}\n", err)
+    err = refused((*CONFORM, option, tmp_path / "file" / "below"), capsys)
+    assert re.match(rf"refkan conform: {option}: .*; got '{re.escape(str(tmp_path))}", err)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_expected_failures_that_are_no_text(capsys, tmp_path):
+    (tmp_path / "known").write_bytes(b"\xff")
+    known = str(tmp_path / "known")
+    err = refused((*CONFORM, "--expected-failures", known), capsys)
+    assert err.startswith(f"refkan conform: --expected-failures: must be text in UTF-8; got {known!r}")
+
+
+@pytest.mark.parametrize("command", [TRAIN, ("spectrum",)])
+def test_folders_that_cannot_be_folders(command, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    err = refused((*command, "--output", tmp_path / "file"), capsys)
+    assert re.match(rf"refkan {command[0]}: --output: folder must be writable \(.*\); got .*file'\n", err)
+
+
+@pytest.mark.parametrize("address", ["here", "tcp://here", "no-such-scheme://here:8786"])
+def test_addresses_that_are_none(address, capsys):
+    err = refused(("spectrum", "--dask", address), capsys)
+    assert err == f"refkan spectrum: --dask must be an address such as tcp://host:8786; got {address!r}\n"
+
+
+def too_large(*arguments, **options):
+    return np.empty((10**9, 10**9))
+
+
+def test_what_does_not_fit_into_memory(monkeypatch, capsys):
+    """Refused before the training, a failure in it."""
+    small = ("--points", "6", "--widths", "2", "2", "1", "--schedule", "9", "--quiet")
+    monkeypatch.setattr(train, "train_starts", too_large)
+    assert main([*TRAIN, *small]) == 1
+    monkeypatch.setattr("refkan.commands.configuration.setup_named", too_large)
+    assert main([*TRAIN, *small]) == 2
+    for line in capsys.readouterr().err.splitlines():
+        assert re.match(r"refkan train: not enough memory \(.* 6\.94 EiB .*\): ask for less by --points", line)
+    monkeypatch.setattr(spectrum, "study", too_large)
+    assert main(["spectrum"]) == 1
+    assert "ask for less by --samples, --widths, --intervals or --orders" in capsys.readouterr().err
