@@ -11,6 +11,7 @@ from refkan.array_types import Array, FloatArray, IntArray
 from refkan.errors import OutsideDomainError
 from refkan.kernels import bspline_basis, knot_derivatives, pieces, polynomial_layer
 from refkan.kernels.launch import launch
+from refkan.memory import recycled
 from refkan.spaces import SplineSpace
 
 OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
@@ -230,8 +231,8 @@ def local_basis(tables: KnotTables, x: Array, derivatives: int, outside: str, sl
     if outside == "error":
         tables.require_inside(x, slack)
     x = np.require(x, requirements=["C", "W"])  # one type for the kernels, whatever came
-    start = np.empty(x.shape, np.int64)
-    rows = np.empty((derivatives + 1, *x.shape, tables.order), np.result_type(x, tables.knots))
+    start: IntArray = recycled(x.shape, np.int64)
+    rows: Array = recycled((derivatives + 1, *x.shape, tables.order), np.result_type(x, tables.knots))
     unused = np.empty((2, 2, x.shape[1], tables.order), tables.knots.dtype)
     _launch(tables, x, outside, start, rows, tables.tangents if outside == "linear" else unused)
     return LocalBasis(start, rows)
@@ -258,7 +259,7 @@ def knot_rows(tables: KnotTables, x: Array, start: IntArray, outside: str) -> Ar
     if outside == "natural":
         raise ValueError("knot derivatives need outside='linear', 'polynomial' or 'error'; got 'natural'")
     order = tables.order
-    rows = np.empty((*x.shape, 2 * order - 2, order), np.result_type(x, tables.knots))
+    rows: Array = recycled((*x.shape, 2 * order - 2, order), np.result_type(x, tables.knots))
     operations = 15 * order**3 * x.size
     launch(
         knot_derivatives.knot_rows,

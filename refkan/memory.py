@@ -22,7 +22,7 @@ LINE = 64
 """Bytes of a line of the cache."""
 
 SMALLEST, LARGEST, KEPT = 2**12, 2**25, 2**26
-"""Bytes of an array, at least and at most, that is used again, and bytes that are kept for it in all."""
+"""Bytes of an array, at least and at most, that is used again, and bytes that are kept in all."""
 
 OF_ONE_SIZE = 8
 """Blocks of one size that are looked through; with more in use, the oldest is left to whoever uses it."""
@@ -33,7 +33,7 @@ _lock = threading.Lock()
 
 
 def recycled(shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
-    """Return an array of undefined content that begins with a line of the cache.
+    """Return an array of undefined content, which begins with a line of the cache unless it is small.
 
     Its memory may be that of an earlier result to which nothing refers any more, neither the array itself nor a view
     of it; nothing has to be given back. Whoever keeps the address of an array alone, and not the array, loses it as
@@ -41,7 +41,9 @@ def recycled(shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
     """
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
-    block = _block(size) if SMALLEST <= size <= LARGEST and _references_are_counted() else _new(size)
+    if size < SMALLEST:
+        return np.empty(shape, dtype)
+    block = _block(size) if size <= LARGEST and _references_are_counted() else _new(size)
     first = -block.__array_interface__["data"][0] % LINE
     return block[first : first + size].view(dtype).reshape(shape)
 

@@ -20,6 +20,7 @@ import numpy as np
 from refkan.array_types import Array, FloatArray
 from refkan.kernels import local_jets
 from refkan.kernels.launch import launch
+from refkan.memory import recycled
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:
     -------
     array (N, channels, P, r)
     """
-    out = np.empty((*z.shape, rows.shape[3]), np.result_type(rows, z))
+    out: Array = recycled((*z.shape, rows.shape[3]), np.result_type(rows, z))
     launch(local_jets.channel_rows, z.shape[0], 3 * out.size, rows, z, channels.n_first, out)
     return out
 
@@ -108,7 +109,7 @@ def pull_back_rows(rows: FloatArray, z: FloatArray, h: FloatArray, channels: Cha
 
     ``rows`` reach one derivative further than the order of the channels.
     """
-    dz = np.empty(h.shape[:4])
+    dz: FloatArray = recycled(h.shape[:4])
     launch(local_jets.pull_back_rows, z.shape[0], 6 * h.size, rows, z, channels.n_first, h, dz)
     return dz
 

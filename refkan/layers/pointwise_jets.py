@@ -10,6 +10,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.kernels import pointwise_jets
 from refkan.kernels.launch import launch
 from refkan.layers.jets import Channels, channel_row_tangents
+from refkan.memory import recycled
 
 
 class PointwiseJet:
@@ -27,13 +28,13 @@ class PointwiseJet:
         self.z, self.channels = z, channels
         # One more than the order of the channels: for the sweeps back.
         self.f = np.ascontiguousarray(derivatives(z[:, 0], channels.order + 2))
-        self.value: Array = np.empty(z.shape, np.result_type(self.f, z))
+        self.value: Array = recycled(z.shape, np.result_type(self.f, z))
         launch(pointwise_jets.compose, z.shape[0], 3 * z.size, self.f, z, channels.n_first, self.value)
 
     def pullback(self, G: FloatArray) -> FloatArray:
         """Cotangents (N, O, channels, Q) of z from those of the value, of the same shape."""
         G = np.ascontiguousarray(G)
-        dz = np.empty_like(G)
+        dz: FloatArray = recycled(G.shape)
         launch(pointwise_jets.pull_back, G.shape[0], 6 * G.size, self.f, self.z, self.channels.n_first, G, dz)
         return dz
 
@@ -51,7 +52,7 @@ class AffineJet:
 
     def _apply(self, y: Array, shift: Array) -> Array:
         y = np.ascontiguousarray(y)
-        out = np.empty(y.shape, np.result_type(y, self.scale))
+        out: Array = recycled(y.shape, np.result_type(y, self.scale))
         launch(pointwise_jets.scale_and_shift, y.shape[0], 2 * y.size, self.scale, shift, y, out)
         return out
 

@@ -19,6 +19,7 @@ from refkan.layers.local_sweeps import SortedSweep
 from refkan.layers.polynomial_sweeps import PolynomialSweep
 from refkan.layers.spline_jets import SplineJet
 from refkan.local_basis import KnotTables, LocalBasis, local_basis
+from refkan.memory import recycled
 
 FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it, and
@@ -131,7 +132,7 @@ class SplineLinearization(Linearization):
         return 2 * self.basis.rows[0].size * self.layer.n_outputs * n_cotangents
 
     def _contract(self, rows: Array, C: Array, start: IntArray | None = None) -> Array:
-        out = np.empty((rows.shape[0], C.shape[2]), np.result_type(rows, C))
+        out: Array = recycled((rows.shape[0], C.shape[2]), np.result_type(rows, C))
         run = local_layer.contract_few if self._few else local_layer.contract
         start = self.basis.start if start is None else start
         launch(run, out.shape[0], self._operations(1), start, rows, C, *self._lengths, out)
@@ -252,7 +253,7 @@ class SplineLinearization(Linearization):
 
     def _pull_back_inputs(self, rows: Array, C: Array, G: FloatArray) -> FloatArray:
         """out[s, o, p] = sum_q G[s, o, q] sum_i C[p, i, q] rows[s, p, i]; C (P, dim, Q)."""
-        out = np.empty((G.shape[0], G.shape[1], self.layer.n_inputs), np.result_type(rows, C, G))
+        out: Array = recycled((G.shape[0], G.shape[1], self.layer.n_inputs), np.result_type(rows, C, G))
         G = np.ascontiguousarray(G)
         run = local_layer.pull_back_inputs_few if self._few else local_layer.pull_back_inputs
         launch(run, G.shape[0], self._operations(G.shape[1]), self.basis.start, rows, C, G, *self._lengths, out)

@@ -14,6 +14,7 @@ from refkan.layers.edges import SLACK
 from refkan.layers.free_knots import FreeKnots
 from refkan.layers.jets import Channels, JetLinearization, channel_row_tangents, channel_rows
 from refkan.local_basis import local_basis
+from refkan.memory import recycled
 
 if TYPE_CHECKING:
     from refkan.layers.spline import SplineLayer
@@ -66,7 +67,7 @@ class SplineJet(JetLinearization):
 
     def _contract(self, C: Array, start: IntArray) -> Array:
         """sum_p sum_i W_c[p, i] C[q, p, start + i]."""
-        out = np.empty((*self.z.shape[:2], C.shape[2]), np.result_type(self.basis.rows, self.z, C))
+        out: Array = recycled((*self.z.shape[:2], C.shape[2]), np.result_type(self.basis.rows, self.z, C))
         if not self._few and not np.iscomplexobj(out):
             C = self._packed if C is self.C else pack(C)
         jets = start, self.basis.rows, self.z, C, *self._lengths
@@ -75,7 +76,7 @@ class SplineJet(JetLinearization):
 
     def _contract_tangents(self, W: FloatArray) -> FloatArray:
         """The same for tangents of the jets of the basis."""
-        out = np.empty((*self.z.shape[:2], self.layer.n_outputs))
+        out: FloatArray = recycled((*self.z.shape[:2], self.layer.n_outputs))
         run, C = (local_jets.contract_few, self.C) if self._few else (local_jets.contract, self._packed)
         launch(run, out.shape[0], self._operations(), self.basis.start, W, C, self._width, self._count, out)
         return out
@@ -135,7 +136,7 @@ class SplineJet(JetLinearization):
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
         """Cotangents of (x, u, v) of every input, from those of the jets of the outputs."""
         G = np.ascontiguousarray(G)
-        dz = np.empty((*G.shape[:3], self.layer.n_inputs))
+        dz: FloatArray = recycled((*G.shape[:3], self.layer.n_inputs))
         arguments = G.shape[0], 2 * self._operations(G.shape[1]), self.basis.start, self.basis.rows, self.z
         if self._few:
             launch(local_jets.pull_back_inputs_few, *arguments, self.C, G, *self._lengths, dz)

@@ -12,6 +12,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.errors import DegenerateNodeError
 from refkan.kernels import node_maps as kernels
 from refkan.kernels.launch import launch
+from refkan.memory import recycled
 
 
 class NodeMap(ABC):
@@ -131,7 +132,7 @@ class StatisticsMap(NodeMap):
 
 def affine(y: Array, scale: Array, shift: Array, middle: Array | None = None) -> Array:
     """Return scale (y - middle) + shift for y (N, Q) and constants (Q,); middle is 0 by default."""
-    out = np.empty(y.shape, np.result_type(y, scale))
+    out: Array = recycled(y.shape, np.result_type(y, scale))
     middle = np.zeros_like(scale) if middle is None else middle
     launch(kernels.affine, y.shape[0], 3 * y.size, np.ascontiguousarray(y), middle, scale, shift, out)
     return out
