@@ -24,6 +24,7 @@ from scipy import linalg
 
 from refkan.array_types import FloatArray
 from refkan.conditioning.frames import IDENTITY, Frame
+from refkan.singular_values import svd
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -77,7 +78,7 @@ def numerical_rank(magnitudes: FloatArray, size: int) -> tuple[int, float]:
 def factor_modes(J: FloatArray, frame: Frame = IDENTITY) -> Modes:
     """Eigenpairs of B^T J^T J B for J (any, M): all M of them, by singular values of J B."""
     M = J.shape[1]
-    _, s, right = linalg.svd(J, full_matrices=True, check_finite=False)
+    _, s, right = svd(J, full_matrices=True)
     rank, gap = numerical_rank(s, M)
     if frame is IDENTITY or rank == 0:
         return Modes(_padded(s**2, M), right.T, rank, gap, _noise(s, M) ** 2)
@@ -87,11 +88,11 @@ def factor_modes(J: FloatArray, frame: Frame = IDENTITY) -> Modes:
 
 def kernel_modes(J: FloatArray, frame: Frame = IDENTITY) -> Modes:
     """Eigenpairs of J B B^T J^T for J (m, M): the min(m, M) that need not be zero."""
-    U, s, right = linalg.svd(J, full_matrices=False, check_finite=False)
+    U, s, right = svd(J)
     rank, gap = numerical_rank(s, J.shape[1])
     if frame is IDENTITY or rank == 0:
         return Modes(s**2, U, rank, gap, _noise(s, J.shape[1]) ** 2)
-    complement = linalg.svd(right[:rank], full_matrices=True, check_finite=False)[2][rank:].T
+    complement = svd(right[:rank], full_matrices=True)[2][rank:].T
     sigma, _, left, _ = _transformed(s[:rank], right[:rank].T, complement, frame)
     return Modes(_padded(sigma**2, s.size), np.hstack([U[:, :rank] @ left, U[:, rank:]]), rank, gap, 0.0)
 
@@ -134,7 +135,7 @@ def _transformed(
 
 
 def _svd(A: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    U, s, right = linalg.svd(A, full_matrices=False, check_finite=False)
+    U, s, right = svd(A)
     return U, s, right
 
 

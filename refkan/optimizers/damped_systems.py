@@ -19,6 +19,7 @@ from scipy import linalg
 from refkan.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 from refkan.optimizers.run import Halt, Iterate, ResidualProblem
+from refkan.singular_values import svd
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -225,7 +226,7 @@ def triangle_of(A: FloatArray) -> FloatArray:
 
 def _truncated(A: FloatArray, b: FloatArray, truncation: float) -> FloatArray:
     """``-A^+ b`` without the singular values below `truncation` times the largest."""
-    U, sigma, V = np.linalg.svd(A, full_matrices=False)
+    U, sigma, V = svd(A)
     kept = sigma > truncation * sigma[0]
     d: FloatArray = -V[kept].T @ ((U[:, kept].T @ b) / sigma[kept])
     return d
