@@ -13,6 +13,8 @@ import numpy as np
 from refkan.arguments import as_array, check_count, numbers, real
 from refkan.array_types import Array, FloatArray
 from refkan.errors import KnotError
+from refkan.kernels import free_breakpoints as kernels
+from refkan.kernels.launch import launch
 
 MAX_ORDER = 10
 
@@ -164,11 +166,17 @@ def free_breakpoints(s: Array, domain: FloatArray) -> Array:
     array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
     n = s.shape[-1]
-    q = (1 - FLOOR) * softmax(s) + FLOOR / n
-    a, b = domain[..., :1], domain[..., 1:]
-    interior = a + (b - a) * np.cumsum(q[..., :-1], axis=-1)
-    ends = np.broadcast_to(a, (*s.shape[:-1], 1)), np.broadcast_to(b, (*s.shape[:-1], 1))
-    return np.concatenate([ends[0], interior, ends[1]], axis=-1)
+    rows, domains = _rows(s, domain)
+    out = np.empty((rows.shape[0], n + 1), np.result_type(s, np.float64))
+    launch(kernels.fill_breakpoints, rows.shape[0], 40 * s.size, rows, domains, FLOOR, out)
+    return out.reshape(*s.shape[:-1], n + 1)
+
+
+def _rows(s: Array, domain: FloatArray) -> tuple[Array, FloatArray]:
+    """s as rows (P, n), each with its domain (P, 2): what kernels take."""
+    if domain.shape[:-1] != s.shape[:-1]:
+        domain = np.broadcast_to(domain, (*s.shape[:-1], 2)).copy()
+    return np.ascontiguousarray(s).reshape(-1, s.shape[-1]), np.ascontiguousarray(domain).reshape(-1, 2)
 
 
 def free_parameters(breakpoints: FloatArray) -> FloatArray:
@@ -243,11 +251,12 @@ def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> F
     >>> free_breakpoints_vjp(np.zeros(2), np.array([0.0, 1.0]), np.ones(1))  # t_1 = 0.99 softmax(s)_1 + 0.005
     array([ 0.2475, -0.2475])
     """
-    p = softmax(s)
-    length = domain[..., 1:] - domain[..., :1]
-    g = np.zeros((*dt.shape[:-1], s.shape[-1]))
-    g[..., :-1] = length * np.cumsum(dt[..., ::-1], axis=-1)[..., ::-1]
-    return (1 - FLOOR) * p * (g - np.sum(p * g, axis=-1, keepdims=True))
+    rows, domains = _rows(s, domain)
+    (P, n), ds = rows.shape, np.empty((*dt.shape[:-1], s.shape[-1]))
+    stack = np.ascontiguousarray(dt).reshape(ds.size // rows.size, P, n - 1)
+    operations = 40 * rows.size + 8 * ds.size
+    launch(kernels.pull_back_breakpoints, P, operations, rows, domains, FLOOR, stack, ds.reshape(-1, P, n))
+    return ds
 
 
 def free_breakpoints_jvp(s: FloatArray, domain: FloatArray, ds: FloatArray) -> FloatArray:

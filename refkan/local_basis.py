@@ -49,7 +49,7 @@ class KnotTables:
         """Number of basis functions of each knot vector."""
         return self.knots.shape[1] - self.order
 
-    @property
+    @cached_property
     def domains(self) -> FloatArray:
         """Ends (a, b) of each knot vector, shape (P, 2)."""
         return self.breakpoints[:, [0, -1]]
@@ -87,25 +87,37 @@ class KnotTables:
         """
         a, b = self.domains.T
         n_vectors, n = self.breakpoints.shape[0], self.breakpoints.shape[1] - 1
-        cells = n * max(1, min(CELLS_PER_INTERVAL, CELLS // n))
+        cells = cell_count(n)
         with np.errstate(over="ignore"):  # domains as short as numbers can be
             scale = np.minimum(cells / (b - a), np.finfo(np.float64).max)
         # Breakpoints in earlier cells start before; rounding keeps their order.
         cell = ((self.breakpoints - a[:, None]) * scale[:, None]).astype(np.int64)
         rows = np.arange(n_vectors)[:, None] * (cells + 2)
         counts = np.bincount((rows + cell).ravel(), minlength=n_vectors * (cells + 2)).reshape(n_vectors, -1)
-        first, last = self._filled
+        first, last = self.filled
         before = np.cumsum(counts[:, :cells], axis=1) - counts[:, :cells] - 1
-        guide = np.empty((n_vectors, cells + 1), np.int32)
+        guide: IntArray = np.empty((n_vectors, cells + 1), np.int32)
         guide[:, :cells] = np.clip(before, first[:, None], last[:, None])
         guide[:, cells] = last
         return guide, scale, int(counts[:, :cells].max()).bit_length()
 
     @cached_property
-    def _filled(self) -> tuple[IntArray, IntArray]:
-        """The first and the last interval that is not empty, each (P,)."""
+    def filled(self) -> IntArray:
+        """The first and the last interval that is not empty, (2, P)."""
         filled = np.diff(self.breakpoints) > 0
-        return np.argmax(filled, axis=1), filled.shape[1] - 1 - np.argmax(filled[:, ::-1], axis=1)
+        return np.stack([np.argmax(filled, axis=1), filled.shape[1] - 1 - np.argmax(filled[:, ::-1], axis=1)])
+
+    @cached_property
+    def windows(self) -> IntArray:
+        """Number of the first of the r functions that matter on each interval, right and left of the domain: (P, n+2).
+
+        There the last and the first interval that is not empty go on.
+        """
+        P, n = self.breakpoints.shape[0], self.breakpoints.shape[1] - 1
+        windows = np.empty((P, n + 2), np.int64)
+        windows[:, :n] = np.arange(n)
+        windows[:, n + 1], windows[:, n] = self.filled
+        return windows
 
     @cached_property
     def tangents(self) -> Array:
@@ -113,25 +125,22 @@ class KnotTables:
 
         Cox-de Boor as in `kernels.bspline_basis`, in the first and in the last interval that is not empty.
         """
-        first, last = self._filled
+        first, last = self.filled
         return np.stack([self._tangent(first, 0), self._tangent(last, -1)], axis=1)
 
     @cached_property
     def pieces(self) -> Pieces:
         """The polynomials that B-splines are on each interval and beyond the ends; of real knots."""
         (P, n), r = (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1), self.order
-        windows = np.empty((P, n + 2), np.int64)
-        windows[:, :n] = np.arange(n)
-        windows[:, n + 1], windows[:, n] = self._filled
         places, values, slopes = np.empty((P, n + 2, 4)), np.empty((P, n + 2, r, r)), np.empty((P, n + 2, r - 1, r))
         launch(
             pieces.fill_pieces, P, 4 * values.size * r,
-            self.knots, self.inverse_spans, windows, places, values, slopes,
+            self.knots, self.inverse_spans, self.windows, places, values, slopes,
         )  # fmt: skip
-        return Pieces(places.reshape(-1), values.reshape(-1), slopes.reshape(-1), windows, *self._cells)
+        return Pieces(places.reshape(-1), values.reshape(-1), slopes.reshape(-1), self.windows, *self.cells)
 
-    @property
-    def _cells(self) -> tuple[FloatArray, IntArray, IntArray, int]:
+    @cached_property
+    def cells(self) -> tuple[FloatArray, IntArray, IntArray, int]:
         """Cells, origins, guide and halvings of `pieces`, the same for each sample of a block."""
         (a, b), (P, n) = self.domains.T, (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1)
         guide: IntArray = np.empty((P, 0), np.int32)
@@ -140,7 +149,7 @@ class KnotTables:
             delta = 2e-15 * (1.0 + np.max([np.abs(a), np.abs(b), b - a], axis=0) * scale)
         else:
             (guide, scale, halvings), delta = self.search, np.zeros(P)
-        size = max(1, polynomial_layer.PAIRS // P)
+        size = pairs_of_block(P) // P
         origins: IntArray = np.tile(np.arange(P, dtype=np.uint64) * np.uint64(n + 2), size)
         return np.tile([a, b, scale, delta], (1, size)), origins, guide, halvings
 
@@ -189,6 +198,16 @@ class Pieces:
     def search(self) -> tuple[FloatArray, IntArray, IntArray, int]:
         """What kernels need to find pieces."""
         return self.cells, self.origins, self.guide, self.halvings
+
+
+def cell_count(intervals: int) -> int:
+    """Number of cells of a guide."""
+    return intervals * max(1, min(CELLS_PER_INTERVAL, CELLS // intervals))
+
+
+def pairs_of_block(n_inputs: int) -> int:
+    """Number of pairs of a sample and an input in a block of `polynomial_layer`."""
+    return n_inputs * max(1, polynomial_layer.PAIRS // n_inputs)
 
 
 def equal_intervals(breakpoints: FloatArray) -> bool:

@@ -186,6 +186,16 @@ def test_stacks_of_free_knots_are_their_rows(rng):
             np.testing.assert_allclose(ds[o, p], knots.free_breakpoints_vjp(s[p], domain[p], dt[o, p]), rtol=4 * EPS)
 
 
+def test_one_domain_serves_several_knot_vectors(rng):
+    s, dt, domains = rng.standard_normal((3, 4)), rng.standard_normal((2, 3, 3)), np.tile(DOMAIN, (3, 1))
+    np.testing.assert_array_equal(knots.free_breakpoints(s, DOMAIN), knots.free_breakpoints(s, domains))
+    np.testing.assert_array_equal(knots.free_breakpoints_vjp(s, DOMAIN, dt), knots.free_breakpoints_vjp(s, domains, dt))
+    with pytest.raises(ValueError, match="broadcast"):
+        knots.free_breakpoints(s, domains[:2])
+    with pytest.raises(ValueError, match="reshape"):
+        knots.free_breakpoints_vjp(s, domains, dt[:, :2])
+
+
 def test_softmax_is_positive_sums_to_one_and_takes_large_numbers():
     p = knots.softmax(np.array([[800.0, 0.0, -800.0], [1.0, 1.0, 1.0]]))
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=2 * EPS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
+from itertools import accumulate, pairwise
 from math import prod
 
 import numpy as np
@@ -192,16 +193,18 @@ class Layer(ABC):
 
     def unpack(self, theta: Array) -> dict[str, Array]:
         """Views of the blocks of theta by name."""
-        views, start = {}, 0
-        for name, shape in self.blocks.items():
-            views[name] = theta[start : start + prod(shape)].reshape(shape)
-            start += prod(shape)
-        return views
+        return {name: theta[start:end].reshape(shape) for name, shape, start, end in self._places}
+
+    @cached_property
+    def _places(self) -> list[tuple[str, tuple[int, ...], int, int]]:
+        """Name, shape, start and end of each block in the flat vector."""
+        ends = list(accumulate(map(prod, self.blocks.values()), initial=0))
+        return [(*block, *place) for block, place in zip(self.blocks.items(), pairwise(ends), strict=True)]
 
     def pack(self, **blocks: Array) -> Array:
         """Join blocks by name into a flat vector."""
         parts = []
-        for name, shape in self.blocks.items():
+        for name, shape, _, _ in self._places:
             block = blocks[name]
             if block.shape != shape:
                 raise ValueError(f"{name} must have shape {shape}; got {block.shape}")

@@ -10,7 +10,8 @@ import numpy as np
 
 from refkan.arguments import check_choice, check_count
 from refkan.array_types import Array, FloatArray
-from refkan.knots import extend_uniformly, free_breakpoints, free_parameters
+from refkan.knot_tables import extended_tables
+from refkan.knots import free_breakpoints, free_parameters
 from refkan.layers.base import Layer
 from refkan.local_basis import OUTSIDE, KnotTables
 from refkan.spaces import SplineSpace
@@ -142,8 +143,7 @@ class EdgeLayer(Layer):
         """Tables of the knots at theta."""
         if not self.free_knots:
             return self.fixed_tables
-        breakpoints = free_breakpoints(self.unpack(theta)["s"], self.domains)
-        return KnotTables(extend_uniformly(breakpoints, self.order), self.order)
+        return extended_tables(free_breakpoints(self.unpack(theta)["s"], self.domains), self.order)
 
     def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
         """Return the spline spaces at theta: `spaces` themselves unless the knots are free."""

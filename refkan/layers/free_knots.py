@@ -42,8 +42,7 @@ class FreeKnots:
     def slopes(self) -> Array:
         """d_v = (c_v - c_{v-1})/(t_{v+r-1} - t_v) for v = 1, ..., dim - 1: (P, dim - 1, Q)."""
         spans = self.tables.inverse_spans[:, self.order - 1, 1 : self.C.shape[1]]
-        slopes: Array = np.diff(self.C, axis=1) * spans[:, :, None]
-        return slopes
+        return (self.C[:, 1:] - self.C[:, :-1]) * spans[:, :, None]
 
     def local_start(self, start: IntArray) -> IntArray:
         """Number of the first of the r local coefficients, from the number of the interval."""
@@ -57,10 +56,8 @@ class FreeKnots:
     def fold(self, moments: FloatArray) -> FloatArray:
         """Cotangent of C (P, dim, Q) from that of the local coefficients: neighbours share r - 1 of theirs."""
         P, dim, _ = self.C.shape
-        own = moments.reshape(P, self.n, self.order, moments.shape[2])
-        dC = np.zeros((P, dim, moments.shape[2]))
-        for i in range(self.order):
-            dC[:, i : i + self.n] += own[:, :, i]
+        dC = np.empty((P, dim, moments.shape[2]))
+        launch(moving_knots.fold, P, moments.size, moments, self.order, dC)
         return dC
 
     def pull_back(self, moments: FloatArray) -> FloatArray:

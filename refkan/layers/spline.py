@@ -125,7 +125,7 @@ class SplineLinearization(Linearization):
     @cached_property
     def C(self) -> Array:
         """Coefficients as (P, dim, Q): the rows that a sample touches are contiguous over outputs."""
-        return np.ascontiguousarray(np.moveaxis(self.layer.unpack(self.theta)["coefficients"], 0, 2))
+        return np.ascontiguousarray(self.layer.unpack(self.theta)["coefficients"].transpose(1, 2, 0))
 
     def _operations(self, n_cotangents: int) -> int:
         """Operations of one contraction of the r local rows with the coefficients, for each of the cotangents."""
@@ -159,7 +159,7 @@ class SplineLinearization(Linearization):
         if sweep is not None and self.layer.free_knots:
             sums, dx = sweep.sums_of_rows(dy, self.layer.order, inputs)
             moments = np.ascontiguousarray(sums.transpose(1, 2, 0))
-            coefficients = np.moveaxis(self._knots.fold(moments), 2, 0)
+            coefficients = self._knots.fold(moments).transpose(2, 0, 1)
             return self.layer.pack(coefficients=coefficients, s=self._knots.pull_back(moments)), dx
         if sweep is not None:
             coefficients, dx = sweep.pull_back(dy, inputs)
@@ -189,9 +189,9 @@ class SplineLinearization(Linearization):
         sums = self._sums_of_rows(start, self.basis.rows[0], G.reshape(shape), knots.local_dim)
         several = np.empty((n_cotangents, self.layer.n_params))
         for row, moments in zip(several, np.split(sums, n_cotangents, axis=2), strict=True):
-            blocks = self.layer.unpack(row)
+            blocks, moments = self.layer.unpack(row), np.ascontiguousarray(moments)
             blocks["coefficients"][...] = np.moveaxis(knots.fold(moments), 2, 0)
-            blocks["s"][...] = knots.pull_back(np.ascontiguousarray(moments))
+            blocks["s"][...] = knots.pull_back(moments)
         return several
 
     def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
