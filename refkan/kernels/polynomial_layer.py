@@ -264,7 +264,6 @@ def pull_back(
                 locate(z, origins, n_pieces, places, m, u, v)
             if order > 4:
                 fill_terms(u[: z.shape[0]], v, width, 0, pairs, terms)
-            if order > 4:
                 fill_terms(u[: z.shape[0]], v, width, 1, pairs, lower)
             j = position(0)
             for s in range(origin, origin + there):
