@@ -53,7 +53,7 @@ class Composition:
 
     # ------------------------------------------------------------------ shape
 
-    @property
+    @cached_property
     def widths(self) -> tuple[int, ...]:
         """The widths (d_0, d_1, ..., d_L)."""
         return (self.layers[0].n_inputs, *(layer.n_outputs for layer in self.layers))

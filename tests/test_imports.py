@@ -19,7 +19,7 @@ ROWS = [
     {"array_types", "errors", "arguments", "kernels", "checkpoints", "extras", "memory", "singular_values"},
     {"knots"},
     {"spaces"},
-    {"local_basis"},
+    {"local_basis", "knot_tables"},
     {"bsplines", "relu_powers"},
     {"change_of_basis", "transfer"},
     {"layers", "node_maps"},

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from numba.core import config
+from numpy import ndarray
 
 from refkan.kernels.workers import Workers
 
@@ -43,7 +44,7 @@ def launch(compiled: Callable[..., Any], items: int, operations: float, *argumen
     cost more than it saves.
     """
     for argument in arguments:  # no generator: small layers feel its microseconds
-        if isinstance(argument, np.ndarray) and argument.dtype.kind == "c":
+        if isinstance(argument, ndarray) and argument.dtype.kind == "c":
             getattr(compiled, "py_func", compiled)(0, items, *arguments)  # no py_func under NUMBA_DISABLE_JIT
             return
     if operations < SERIAL_BELOW:
