@@ -1,0 +1,183 @@
+"""Splines and design matrices against SciPy, exact values and one another, by pieces and point by point."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import scipy.interpolate
+
+import refkan as rk
+from refkan import bsplines
+from refkan.kernels import bspline_basis
+from tests.shared.factories import (
+    EPS,
+    KINDS,
+    POLICIES,
+    contributions,
+    exact,
+    exact_bsplines,
+    points,
+    points_outside,
+    space,
+)
+from tests.shared.rounding_of_bsplines import TINY, value_tolerance
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("kind", KINDS)
+def test_design_matrix_against_scipy(kind, order):
+    S = space(kind, order)
+    x = points(S)
+    theirs = scipy.interpolate.BSpline.design_matrix(x, S.knots, S.degree).toarray()
+    ours = rk.bsplines.design_matrix(S, x).toarray()
+    # SciPy's recursion rounds as often as ours.
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=2 * value_tolerance(order))
+
+
+@pytest.mark.parametrize("order", [1, 2, 4, 5])
+@pytest.mark.parametrize("kind", KINDS)
+def test_splines_and_derivatives_against_scipy(kind, order, rng):
+    S = space(kind, order)
+    c = rng.standard_normal(S.dim)
+    x = points(S, 3, neighbours=False)
+    curve = scipy.interpolate.BSpline(S.knots, c, S.degree)
+    for derivative in range(order):
+        scale = np.array([contributions(S, at, derivative) @ np.abs(c) for at in x])
+        ours = bsplines.evaluate(S, c, x, derivative)
+        assert np.all(np.abs(ours - curve(x, derivative)) <= 4 * value_tolerance(order) * scale)
+
+
+def spline_errors(S, c, x, derivative):
+    """Errors of `evaluate` over the sum of absolute contributions, for so many points that it works by pieces."""
+    at = np.concatenate([x, np.full(S.order * S.intervals, x[-1])])
+    values = bsplines.evaluate(S, c, at, derivative)[: x.size]
+    exact_c = exact(c)
+    for value, point in zip(values, x, strict=True):
+        right = sum(a * b for a, b in zip(exact_c, exact_bsplines(S, point, derivative), strict=True))
+        scale = contributions(S, point, derivative) @ np.abs(c)
+        yield abs(float(Fraction(float(value)) - right)) / max(scale, TINY)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("kind", KINDS)
+def test_splines_and_derivatives_are_exact_up_to_1e_15_r(kind, order, rng):
+    """Also for a single coefficient, which nothing may cancel against: each B-spline is right relative to itself."""
+    S = space(kind, order)
+    x = points(S, 1)
+    for c in (rng.standard_normal(S.dim), np.eye(S.dim)[0], np.eye(S.dim)[S.dim // 2], np.eye(S.dim)[-1]):
+        for derivative in range(min(order, 3)):
+            assert max(spline_errors(S, c, x, derivative)) <= value_tolerance(order)
+
+
+@pytest.mark.parametrize("outside", POLICIES)
+def test_many_points_give_what_few_give(outside, rng):
+    """By pieces and by the r B-splines at each point: also outside, and where few of many points are outside."""
+    for kind in KINDS:
+        S = space(kind, 4)
+        c = rng.standard_normal(S.dim)
+        few = np.concatenate([points_outside(S), points(S, 1)])
+        x = np.concatenate([np.full(3 * bspline_basis.BLOCK, few[-1]), few])
+        for derivative in range(5):
+            many = bsplines.evaluate(S, c, x, derivative, outside)[-few.size :]
+            one = np.array([bsplines.evaluate(S, c, [at], derivative, outside)[0] for at in few])
+            scale = np.array([contributions(S, at, min(derivative, 3), outside) @ np.abs(c) for at in few])
+            assert np.all(np.abs(many - one) <= 2 * value_tolerance(5) * scale + TINY)
+
+
+@pytest.mark.parametrize("spacings", [2, 8, 32, 64, 128])
+def test_equal_intervals_of_a_few_spacings_of_numbers(spacings, rng):
+    n, far = 256, 2.0**40
+    S = rk.SplineSpace.uniform(4, n, (far, far + n * spacings * np.spacing(far)))
+    c, x = rng.standard_normal(S.dim), np.sort(rng.uniform(*S.domain, 10 * n))
+    few = [bsplines.evaluate(S, c, part) for part in np.array_split(x, 10)]  # too few for pieces
+    np.testing.assert_allclose(bsplines.evaluate(S, c, x), np.concatenate(few), rtol=0, atol=2 * value_tolerance(4))
+
+
+def test_a_point_that_is_not_finite_or_outside_is_found_among_many():
+    S = space("random", 3)
+    for position in (0, 200, 999):
+        for bad, policy in ((np.nan, "linear"), (np.inf, "linear"), (S.domain[1] + 1, "error")):
+            x = np.full(1000, S.domain[0])
+            x[position] = bad
+            with pytest.raises(ValueError, match=rf"x\[{position}"):
+                bsplines.evaluate(S, np.ones(S.dim), x, outside=policy)
+
+
+@pytest.mark.parametrize("outside", POLICIES)
+def test_evaluate_is_the_design_matrix_times_coefficients(outside, rng):
+    for order in (1, 3, 5):
+        S = space("random", order, 6)
+        c = rng.standard_normal(S.dim)
+        x = np.concatenate([points(S), points_outside(S)])
+        for derivative in range(order + 1):
+            B = bsplines.design_matrix(S, x, derivative, outside)
+            atol = order * EPS * (abs(B) @ np.abs(c))
+            error = np.abs(bsplines.evaluate(S, c, x, derivative, outside) - B @ c)
+            assert np.all(error <= atol)
+
+
+@pytest.mark.parametrize("order", [2, 3, 5])
+def test_complex_step_through_x_gives_the_derivative(order, rng):
+    S = space("random", order)
+    c = rng.standard_normal(S.dim)
+    x = np.concatenate([points(S, 2, neighbours=False), points_outside(S)[2:6]])
+    for outside in POLICIES:
+        step = (bsplines.design_matrix(S, x + 1e-30j, 0, outside) @ c).imag / 1e-30
+        slope = bsplines.design_matrix(S, x, 1, outside) @ c
+        scale = np.array([contributions(S, at, 1, outside) @ np.abs(c) for at in x])
+        assert np.all(np.abs(step - slope) <= 1e-14 * scale)
+
+
+def test_a_large_block_is_what_its_points_are_one_by_one():
+    S = space("random", 4, 9)
+    x = np.random.default_rng(0).uniform(*S.domain, 2 * bspline_basis.BLOCK + 5)
+    whole = bsplines.design_matrix(S, x).toarray()
+    for s in [0, 1, bspline_basis.BLOCK - 1, bspline_basis.BLOCK, x.size - 1]:
+        np.testing.assert_array_equal(bsplines.design_matrix(S, x[s : s + 1]).toarray()[0], whole[s])
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_points_and_one_point(n):
+    S = space("uniform", 3)
+    x = np.full(n, 0.5)
+    assert bsplines.design_matrix(S, x).shape == (n, S.dim)
+    assert bsplines.evaluate(S, np.ones(S.dim), x).shape == (n,)
+    assert bsplines.knot_derivative_matrix(S, np.ones(S.dim), x).shape == (n, S.intervals - 1)
+
+
+def test_integers_and_float32_are_widened():
+    S = rk.SplineSpace.uniform(3, 4, (0, 4))
+    x = np.array([0, 1, 3, 4])
+    expected = bsplines.design_matrix(S, x.astype(float)).toarray()
+    for dtype in (np.int8, np.int64, np.float32, np.float16):
+        B = bsplines.design_matrix(S, x.astype(dtype))
+        assert B.dtype == np.float64
+        np.testing.assert_array_equal(B.toarray(), expected)
+
+
+def test_arguments_are_not_changed(rng):
+    S = space("random", 3)
+    x, c = points(S), rng.standard_normal(S.dim)
+    before = x.copy(), c.copy()
+    bsplines.evaluate(S, c, x)
+    bsplines.design_matrix(S, x)
+    bsplines.knot_derivative_matrix(S, c, x)
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(c, before[1])
+
+
+def test_sabotage_of_pieces_is_noticed(monkeypatch, rng):
+    S = space("random", 4)
+    c, x = rng.standard_normal(S.dim), points(S, 1)
+    assert max(spline_errors(S, c, x, 0)) <= value_tolerance(4)
+    right = bspline_basis.bernstein_coefficients
+    faults = {
+        "factor": lambda first, last, *a: (right(first, last, *a), np.multiply(a[-1], 1 + 1e-13, out=a[-1])),
+        "binomial": lambda first, last, *a: (right(first, last, *a), np.divide(a[-1][1], 3, out=a[-1][1])),
+        "index": lambda first, last, *a: (right(first, last, *a), np.copyto(a[-1], np.roll(a[-1], 1, axis=1))),
+    }
+    for fault in faults.values():
+        monkeypatch.setattr(bspline_basis, "bernstein_coefficients", fault)
+        assert max(spline_errors(S, c, x, 0)) > value_tolerance(4)

@@ -1,0 +1,299 @@
+"""A as an operator, banded and dense, against exact rational matrices."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import comb, factorial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import refkan as rk
+from refkan import bsplines, change_of_basis, definitions, relu_powers
+from refkan.checks import dot_test
+from tests.shared.factories import EPS, ORDERS, STRICT, errors, exact, exact_knots, points, points_outside, space
+
+OPERATIONS = {
+    "apply": lambda A, A_inverse: A,
+    "to_relu": lambda A, A_inverse: A.T,
+    "solve": lambda A, A_inverse: A_inverse,
+    "to_spline": lambda A, A_inverse: A_inverse.T,
+}
+
+
+def exact_A(S, scaled=False):
+    A = definitions.change_of_basis(exact_knots(S), S.order)
+    factor = Fraction(S.mean_spacing) ** (S.order - 1) if scaled else 1
+    return np.array([[a * factor for a in row] for row in A], dtype=object)
+
+
+def exact_inverse(S, scaled=False):
+    A = definitions.change_of_basis_inverse(exact_knots(S), S.order)
+    factor = Fraction(S.mean_spacing) ** (S.order - 1) if scaled else 1
+    return np.array([[Fraction(a) / factor for a in row] for row in A], dtype=object)
+
+
+def rounding(S):
+    """Relative error of an application of A or its inverse, with respect to |A| |v| or |A^-1| |v|.
+
+    Signs in A form a checkerboard, so a product of its factors in absolute values is |A|. Each of the r passes of a
+    difference rounds four times (a span, division by h, quotient, difference), a pass of a sum up to dim times.
+    """
+    return {
+        "apply": 2 * S.order * EPS,
+        "to_relu": 2 * S.order * EPS,
+        "solve": 0.5 * S.order * (S.dim + 3) * EPS,
+        "to_spline": 0.5 * S.order * (S.dim + 3) * EPS,
+    }
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", STRICT)
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_dense_against_the_exact_recursion(kind, order, scaled):
+    S = space(kind, order)
+    A = rk.ChangeOfBasis(S, scaled).dense()
+    for i, row in enumerate(exact_A(S, scaled)):
+        # No cancellation, since signs alternate along a row: relative errors, 3 roundings an order, 2 for t/h. The
+        # rounding of t/h is relative to the knots, not to their differences.
+        grid = EPS * np.abs(S.knots).max() / np.diff(S.knots).min() if scaled else 0.0
+        bound = (2 * EPS + 2 * grid) * order * np.abs(np.array(row, dtype=float))
+        assert np.all(errors(A[i], row) <= bound), (i, A[i])
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("kind", STRICT)
+def test_dense_against_divided_differences(kind, order):
+    S = space(kind, order)
+    A = rk.ChangeOfBasis(S).dense()
+    reference = definitions.change_of_basis_divided_differences(exact_knots(S), order)
+    for i, row in enumerate(reference):
+        assert np.all(errors(A[i], row) <= 2 * order * EPS * np.abs(np.array(row, dtype=float)))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("intervals", [1, 2, 7])
+def test_shape_of_A(order, intervals):
+    S = space("random", order, intervals)
+    A = rk.ChangeOfBasis(S).dense()
+    i, j = np.indices(A.shape)
+    assert A.shape == (S.dim, S.dim)
+    assert not A[(j < i) | (j > i + order)].any()
+    inside = (j >= i) & (j <= i + order)
+    np.testing.assert_array_equal(np.sign(A)[inside], ((-1.0) ** (j - i))[inside])
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("intervals", [1, 2, 5])
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_banded_holds_the_diagonals(order, intervals, scaled):
+    S = space("random", order, intervals)
+    A = rk.ChangeOfBasis(S, scaled)
+    band, dense = A.banded(), A.dense()
+    assert band.shape == (order + 1, S.dim)
+    for k in range(order + 1):
+        for i in range(S.dim):
+            assert band[k, i] == (dense[i, i + k] if i + k < S.dim else 0.0)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("h", [1.0, 0.25, 2.0])
+def test_uniform_closed_form(order, h):
+    dim = order + 3
+    A = rk.ChangeOfBasis.uniform(order, dim, h)
+    for row, reference in zip(A, definitions.uniform_change_of_basis(order, dim, Fraction(h)), strict=True):
+        assert np.all(errors(row, reference) <= 2 * EPS * np.abs(row))
+    S = rk.SplineSpace.uniform(order, 4, (0.0, 4 * h))  # exact knots
+    np.testing.assert_allclose(rk.ChangeOfBasis(S).dense(), A, rtol=2 * order * EPS, atol=0)
+    first = rk.ChangeOfBasis.uniform(1, dim)
+    power = np.linalg.matrix_power(first, order) * h ** (1 - order) / factorial(order - 1)
+    np.testing.assert_allclose(A, power, rtol=4 * EPS, atol=0)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_uniform_closed_form_when_the_band_is_wider_than_the_matrix(order, dim):
+    reference = np.array(definitions.uniform_change_of_basis(order, dim, 0.5))
+    np.testing.assert_array_equal(rk.ChangeOfBasis.uniform(order, dim, 0.5), reference)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_away_from_the_boundary_AtA_is_the_central_stencil_of_derivative_2r(order):
+    A = rk.ChangeOfBasis.uniform(order, 4 * order + 3)
+    row = (A.T @ A)[2 * order + 1]
+    stencil = [(-1) ** k * comb(2 * order, order + k) / factorial(order - 1) ** 2 for k in range(-order, order + 1)]
+    np.testing.assert_allclose(row[order + 1 : 3 * order + 2], stencil, rtol=8 * EPS)
+    assert not row[: order + 1].any()
+    assert not row[3 * order + 2 :].any()
+
+
+def test_scaling_multiplies_by_h_to_the_r_minus_1():
+    for order in (1, 2, 4):
+        S = space("random", order)
+        plain, scaled = rk.ChangeOfBasis(S), rk.ChangeOfBasis(S, scaled=True)
+        factor = S.mean_spacing ** (order - 1)
+        np.testing.assert_allclose(scaled.dense(), plain.dense() * factor, rtol=64 * EPS)
+        v = np.arange(1.0, S.dim + 1)
+        np.testing.assert_allclose(scaled.solve(v), plain.solve(v) / factor, rtol=16 * order * EPS)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("order", [1, 2, 3, 5, 8, 10])
+@pytest.mark.parametrize("kind", STRICT)
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_operators_against_exact_matrices(operation, kind, order, scaled, rng):
+    S = space(kind, order)
+    v = rng.standard_normal(S.dim)
+    M = OPERATIONS[operation](exact_A(S, scaled), exact_inverse(S, scaled))
+    scale = np.abs(M).astype(float) @ np.abs(v)
+    error = errors(getattr(rk.ChangeOfBasis(S, scaled), operation)(v), M @ np.array(exact(v), dtype=object))
+    assert np.all(error <= rounding(S)[operation] * scale), error / scale / EPS
+
+
+def test_inverse_has_no_negative_entry():
+    S = space("random", 5)
+    assert np.all(rk.ChangeOfBasis(S).solve(np.eye(S.dim)) >= 0)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 1, 3), (0,), (2, 0, 3)], ids=str)
+def test_operators_act_on_the_last_axis(operation, shape, rng):
+    S = space("random", 3)
+    A = rk.ChangeOfBasis(S)
+    run = getattr(A, operation)
+    v = rng.standard_normal((*shape, S.dim))
+    before = v.copy()
+    out = run(v)
+    assert out.shape == v.shape
+    for index in np.ndindex(shape):
+        np.testing.assert_array_equal(out[index], run(v[index]))
+    np.testing.assert_array_equal(v, before)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_operators_take_strided_integer_and_complex_arrays(operation, rng):
+    S = space("uniform", 3)
+    run = getattr(rk.ChangeOfBasis(S), operation)
+    v = rng.integers(-9, 9, (S.dim, 4))
+    expected = run(np.ascontiguousarray(v.T, dtype=float))
+    np.testing.assert_array_equal(run(v.T), expected)
+    np.testing.assert_allclose(run(v.T * 1j).imag, expected, rtol=0, atol=8 * EPS * np.abs(expected).max())
+    np.testing.assert_array_equal(run(np.asfortranarray(v.T.astype(np.float32))), expected)
+
+
+@st.composite
+def strict_space(draw):
+    order = draw(st.integers(1, 8))
+    intervals = draw(st.integers(1, 12))
+    size = intervals + 2 * order - 1
+    gaps = draw(st.lists(st.floats(0.05, 3), min_size=size, max_size=size))
+    return rk.SplineSpace(draw(st.sampled_from([0.0, -5.0, 100.0])) + np.cumsum(gaps), order)
+
+
+@given(strict_space(), st.integers(0, 2**32 - 1), st.booleans())
+def test_round_trip_within_the_componentwise_bound(S, seed, scaled):
+    """|error| <= C r eps |A^-T| |A^T| |u|; C = dim/2 + 4 counts the sums of A^-T, whose terms are added one by one."""
+    u = np.random.default_rng(seed).standard_normal(S.dim)
+    A = rk.ChangeOfBasis(S, scaled)
+    M, inverse = exact_A(S).astype(float), exact_inverse(S).astype(float)
+    bound = (S.dim / 2 + 4) * S.order * EPS * (np.abs(inverse.T) @ (np.abs(M.T) @ np.abs(u)))
+    assert np.all(np.abs(A.to_spline(A.to_relu(u)) - u) <= bound)
+    back = (S.dim / 2 + 4) * S.order * EPS * (np.abs(M.T) @ (np.abs(inverse.T) @ np.abs(u)))
+    assert np.all(np.abs(A.to_relu(A.to_spline(u)) - u) <= back)
+    there = (S.dim / 2 + 4) * S.order * EPS * (np.abs(inverse) @ (np.abs(M) @ np.abs(u)))
+    assert np.all(np.abs(A.solve(A.apply(u)) - u) <= there)
+
+
+@given(strict_space(), st.booleans())
+def test_adjoints(S, scaled):
+    A = rk.ChangeOfBasis(S, scaled)
+    for forward, adjoint in ((A.apply, A.to_relu), (A.solve, A.to_spline)):
+        report = dot_test(forward, adjoint, S.dim, S.dim, rtol=1e-13)
+        assert report.ok, report.table
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", STRICT)
+@pytest.mark.parametrize("outside", ["linear", "polynomial"])
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_both_bases_are_the_same_functions_on_and_off_the_domain(kind, order, outside, scaled):
+    S = space(kind, order)
+    A = rk.ChangeOfBasis(S, scaled).dense()
+    x = np.concatenate([points(S), points_outside(S)])
+    for derivative in range(order + 1):
+        B = bsplines.design_matrix(S, x, derivative, outside).toarray()
+        Psi = relu_powers.design_matrix(S, x, derivative, outside, scaled)
+        # In the tangent to a truncated power terms of both signs meet: bounded by those of the polynomial.
+        reach = 1 + np.abs(x[:, None] - np.clip(x, *S.domain)[:, None]) / np.diff(S.knots).min()
+        scale = (np.abs(Psi) @ np.abs(A).T) + np.abs(Psi).max(axis=0) @ np.abs(A).T * reach * (outside == "linear")
+        grid = np.abs(S.knots).max() / np.diff(S.knots).min() if scaled else 0.0
+        assert np.all(np.abs(Psi @ A.T - B) <= (8 * order + 2 * order * grid) * EPS * scale)
+
+
+def test_under_natural_tails_the_bases_differ():
+    S = space("random", 3)
+    x = np.array([S.domain[1] + 0.5])
+    B = bsplines.design_matrix(S, x, 0, "natural").toarray()
+    Psi = relu_powers.design_matrix(S, x, 0, "natural") @ rk.ChangeOfBasis(S).dense().T
+    assert np.abs(B - Psi).max() > 1e-2
+
+
+def test_gram_matrices_are_congruent():
+    for order in (1, 2, 3):
+        S = space("random", order)
+        A = rk.ChangeOfBasis(S).dense()
+        G, H = bsplines.gram_matrix(S).toarray(), relu_powers.gram_matrix(S)
+        scale = np.abs(A) @ H @ np.abs(A).T
+        assert np.all(np.abs(A @ H @ A.T - G) <= 1e-14 * order * scale)
+
+
+def test_coefficients_and_gradients_map_as_documented(rng):
+    """With f = <c, u> = <A^-1 c, w>: w = A^T u, grad_u = A grad_w."""
+    S = space("random", 3)
+    A = rk.ChangeOfBasis(S)
+    u, c = rng.standard_normal((2, S.dim))
+    w, grad_w = A.to_relu(u), A.solve(c)
+    assert c @ u == pytest.approx(grad_w @ w, rel=1e-11)
+    np.testing.assert_allclose(A.apply(grad_w), c, rtol=0, atol=1e-11)
+    x = points(S)
+    scale = np.abs(relu_powers.design_matrix(S, x)) @ np.abs(w)
+    difference = relu_powers.evaluate(S, w, x) - bsplines.evaluate(S, u, x)
+    assert np.all(np.abs(difference) <= 1e-14 * scale)
+
+
+# --- sabotage
+
+
+@pytest.mark.parametrize(
+    ("part", "fault"),
+    [
+        ("_difference", lambda v: -change_of_basis_parts["_difference"](v)),
+        ("_difference", lambda v: change_of_basis_parts["_difference_transposed"](v)),
+        ("_sum", lambda v: change_of_basis_parts["_sum_transposed"](v)),
+        ("_sum_transposed", lambda v: change_of_basis_parts["_sum_transposed"](v) * (1 + 1e-12)),
+        ("spans", lambda t, r: change_of_basis_parts["spans"](t, r)[::-1]),
+        ("spans", lambda t, r: [np.roll(d, 1) for d in change_of_basis_parts["spans"](t, r)]),
+    ],
+    ids=["sign", "transposed", "other way", "factor", "order of factors", "shifted"],
+)
+def test_sabotage_of_the_factors_is_noticed(monkeypatch, part, fault):
+    S = space("random", 3)
+    v = np.random.default_rng(0).standard_normal(S.dim)
+    A = rk.ChangeOfBasis(S)
+
+    def check():
+        for operation, matrix in OPERATIONS.items():
+            M = matrix(exact_A(S), exact_inverse(S))
+            error = errors(getattr(A, operation)(v), M @ np.array(exact(v), dtype=object))
+            if np.any(error > rounding(S)[operation] * (np.abs(M).astype(float) @ np.abs(v))):
+                return False
+        return True
+
+    assert check()
+    monkeypatch.setattr(change_of_basis, part, fault)
+    assert not check()
+
+
+change_of_basis_parts = dict(vars(change_of_basis))

@@ -1,0 +1,228 @@
+"""Knot vectors, their extensions, and free knots with their derivatives."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from refkan import knots
+from refkan.checks import dot_test, jacobian_check
+from refkan.errors import KnotError
+from tests.shared.factories import EPS, KINDS, ORDERS, exact_knots, space
+
+DOMAIN = np.array([-1.0, 3.0])
+
+
+def free_parameters(max_intervals=8, size=20.0):
+    return st.integers(1, max_intervals).flatmap(lambda n: arrays(float, n, elements=st.floats(-size, size)))
+
+
+# --- checks
+
+
+def test_check_knots_returns_a_read_only_copy():
+    given_knots = np.array([0, 1, 2, 3])
+    checked = knots.check_knots(given_knots, 2)
+    assert checked.dtype == np.float64
+    assert not checked.flags.writeable
+    given_knots[0] = -5
+    assert checked[0] == 0
+
+
+def test_a_knot_may_repeat_r_times_but_not_more():
+    knots.check_knots([0, 0, 0, 1, 1, 1, 2, 3, 3], 3)
+    with pytest.raises(KnotError, match=r"at most order = 2 times; got knots\[3\] to knots\[5\] = 1.0"):
+        knots.check_knots([0, 0, 0.5, 1, 1, 1, 2, 3, 3], 2)
+
+
+def test_strictly_increasing_names_the_first_repeated_knot():
+    with pytest.raises(KnotError, match=r"strictly increasing; got knots\[5\]=0.3 after knots\[4\]=0.3"):
+        knots.check_strictly_increasing(np.array([0.0, 0.1, 0.2, 0.25, 0.3, 0.3, 0.3, 0.4]))
+
+
+# --- uniform knots
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("n", [1, 2, 7, 100])
+@pytest.mark.parametrize("domain", [(0.0, 1.0), (-0.1, 0.7), (1e6, 1e6 + 1), (-3e-9, 1e-9)], ids=str)
+def test_uniform_knots(order, n, domain):
+    a, b = domain
+    t = knots.extend_uniformly(knots.uniform_breakpoints(n, domain), order)
+    assert t.size == n + 2 * order - 1
+    assert (t[order - 1], t[-order]) == domain
+    h = (Fraction(b) - Fraction(a)) / n
+    for p, value in enumerate(t):
+        ideal = Fraction(a) + (p - order + 1) * h
+        # Three roundings of numbers no larger than the knots, the length and the offset.
+        assert abs(Fraction(float(value)) - ideal) <= 2 * EPS * max(abs(a), abs(b), abs(ideal), b - a)
+    assert knots.is_uniform(t)
+
+
+def test_is_uniform_refuses_uneven_knots():
+    t = knots.extend_uniformly(knots.uniform_breakpoints(5, (0.0, 1.0)), 3)
+    for p in range(1, t.size - 1):
+        moved = t.copy()
+        moved[p] += 1e-13
+        assert not knots.is_uniform(moved)
+    assert not knots.is_uniform(knots.extend_uniformly(np.array([0.0, 0.25, 1.0]), 2))
+
+
+@given(st.integers(1, 10), st.lists(st.floats(0.01, 2), min_size=1, max_size=8))
+def test_extension_is_at_the_mean_spacing_and_ignores_interior_breakpoints(order, gaps):
+    breakpoints = np.concatenate([[0.0], np.cumsum(gaps)])
+    t = knots.extend_uniformly(breakpoints, order)
+    np.testing.assert_array_equal(t[order - 1 : t.size - order + 1], breakpoints)
+    h = breakpoints[-1] / len(gaps)
+    k = np.arange(1, order)
+    np.testing.assert_allclose(t[: order - 1], -(k * h)[::-1], rtol=8 * EPS)
+    np.testing.assert_allclose(t[t.size - order + 1 :], breakpoints[-1] + k * h, rtol=8 * EPS)
+    even = knots.extend_uniformly(np.linspace(0.0, breakpoints[-1], len(gaps) + 1), order)
+    np.testing.assert_array_equal(even[: order - 1], t[: order - 1])
+
+
+def test_extension_works_on_stacks_of_knot_vectors():
+    stack = np.array([[0.0, 0.5, 1.0], [1.0, 1.5, 5.0]])
+    both = knots.extend_uniformly(stack, 3)
+    for row, breakpoints in zip(both, stack, strict=True):
+        np.testing.assert_array_equal(row, knots.extend_uniformly(breakpoints, 3))
+
+
+# --- Greville points
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_greville_points_are_averages_of_knots(kind, order):
+    S = space(kind, order)
+    t = exact_knots(S)
+    if order == 1:
+        ideal = [(t[i] + t[i + 1]) / 2 for i in range(S.dim)]
+    else:
+        ideal = [sum(t[i + 1 : i + order]) / (order - 1) for i in range(S.dim)]
+    np.testing.assert_allclose(S.greville, [float(v) for v in ideal], rtol=0, atol=order * EPS * np.abs(S.knots).max())
+    assert np.all(np.diff(S.greville) >= 0)
+
+
+# --- free knots
+
+
+def test_free_breakpoints_by_hand():
+    s = np.array([0.0, np.log(2.0), np.log(5.0)])
+    q = 0.99 * np.array([1, 2, 5]) / 8 + 0.01 / 3
+    np.testing.assert_allclose(
+        knots.free_breakpoints(s, DOMAIN), [-1, -1 + 4 * q[0], -1 + 4 * (q[0] + q[1]), 3], rtol=4 * EPS
+    )
+
+
+@given(free_parameters())
+def test_free_breakpoints_increase_by_at_least_the_floor(s):
+    t = knots.free_breakpoints(s, DOMAIN)
+    n = s.size
+    assert t.shape == (n + 1,)
+    assert (t[0], t[-1]) == (-1.0, 3.0)
+    assert np.diff(t).min() >= 0.01 * 4 / n * (1 - 1e-12)
+
+
+@given(free_parameters(), st.floats(-50, 50))
+def test_a_constant_added_to_s_changes_nothing(s, constant):
+    t = knots.free_breakpoints(s, DOMAIN)
+    # s + constant is rounded to eps (|s| + |constant|).
+    np.testing.assert_allclose(knots.free_breakpoints(s + constant, DOMAIN), t, rtol=0, atol=4 * 80 * EPS)
+    ds = knots.free_breakpoints_vjp(s, DOMAIN, np.ones(s.size - 1))
+    assert abs(ds.sum()) <= 16 * s.size * EPS * 4 * s.size
+    np.testing.assert_allclose(knots.free_breakpoints_jvp(s, DOMAIN, np.ones(s.size)), 0, atol=16 * s.size * EPS * 4)
+
+
+def test_extreme_parameters_neither_overflow_nor_merge_knots():
+    t = knots.free_breakpoints(np.array([1e4, -1e4, 0.0, 1e4]), DOMAIN)
+    assert np.diff(t).min() >= 0.01 / 4 * 4 * (1 - 1e-12)
+    assert np.all(np.isfinite(knots.free_breakpoints_vjp(np.array([1e4, -1e4, 0.0]), DOMAIN, np.ones(2))))
+
+
+@given(free_parameters(size=4.0), st.integers(0, 2**32 - 1))
+def test_derivatives_of_free_breakpoints(s, seed):
+    n = s.size
+
+    def value(s):
+        return knots.free_breakpoints(s, DOMAIN)[1:-1]
+
+    def jvp(ds):
+        return knots.free_breakpoints_jvp(s, DOMAIN, ds)
+
+    def vjp(dt):
+        return knots.free_breakpoints_vjp(s, DOMAIN, dt)
+
+    if n > 1:
+        pushed = np.array([jvp(e) for e in np.eye(n)]).T
+        pulled = np.array([vjp(e) for e in np.eye(n - 1)])
+        # All contributions are at most the length of the domain.
+        for J in (pushed, pulled):
+            report = jacobian_check(value, lambda s, J=J: J, s, method="complex", rtol=1e-14, scale=4.0)
+            assert report.ok, report.table
+        report = dot_test(jvp, vjp, n, n - 1, np.random.default_rng(seed), rtol=1e-13)
+        assert report.ok, report.table
+    else:
+        assert jvp(np.ones(1)).shape == (0,)
+        np.testing.assert_array_equal(vjp(np.zeros(0)), [0.0])
+
+
+def test_stacks_of_free_knots_are_their_rows(rng):
+    s = rng.standard_normal((3, 4))
+    domain = np.array([[0.0, 1.0], [-1.0, 1.0], [2.0, 5.0]])
+    dt = rng.standard_normal((2, 3, 3))
+    t = knots.free_breakpoints(s, domain)
+    ds = knots.free_breakpoints_vjp(s, domain, dt)
+    dp = knots.free_breakpoints_jvp(s, domain, s**2)
+    for p in range(3):
+        np.testing.assert_array_equal(t[p], knots.free_breakpoints(s[p], domain[p]))
+        np.testing.assert_array_equal(dp[p], knots.free_breakpoints_jvp(s[p], domain[p], s[p] ** 2))
+        for o in range(2):
+            np.testing.assert_allclose(ds[o, p], knots.free_breakpoints_vjp(s[p], domain[p], dt[o, p]), rtol=4 * EPS)
+
+
+def test_one_domain_serves_several_knot_vectors(rng):
+    s, dt, domains = rng.standard_normal((3, 4)), rng.standard_normal((2, 3, 3)), np.tile(DOMAIN, (3, 1))
+    np.testing.assert_array_equal(knots.free_breakpoints(s, DOMAIN), knots.free_breakpoints(s, domains))
+    np.testing.assert_array_equal(knots.free_breakpoints_vjp(s, DOMAIN, dt), knots.free_breakpoints_vjp(s, domains, dt))
+    with pytest.raises(ValueError, match="broadcast"):
+        knots.free_breakpoints(s, domains[:2])
+    with pytest.raises(ValueError, match="reshape"):
+        knots.free_breakpoints_vjp(s, domains, dt[:, :2])
+
+
+def test_softmax_is_positive_sums_to_one_and_takes_large_numbers():
+    p = knots.softmax(np.array([[800.0, 0.0, -800.0], [1.0, 1.0, 1.0]]))
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=2 * EPS)
+    np.testing.assert_allclose(p[1], 1 / 3, rtol=2 * EPS)
+    assert p[0, 0] == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda s, domain, dt: -RIGHT_VJP(s, domain, dt),
+        lambda s, domain, dt: RIGHT_VJP(s, domain, dt) / (1 - knots.FLOOR),
+        lambda s, domain, dt: RIGHT_VJP(s, domain, np.roll(dt, 1)),
+        lambda s, domain, dt: RIGHT_VJP(s, domain, dt[::-1]),
+    ],
+    ids=["sign", "factor", "shift", "reversed"],
+)
+def test_sabotage_of_the_vjp_is_noticed(monkeypatch, fault):
+    s = np.array([0.3, -0.2, 1.0, 0.1])
+    assert vjp_is_right(s)
+    monkeypatch.setattr(knots, "free_breakpoints_vjp", fault)
+    assert not vjp_is_right(s)
+
+
+RIGHT_VJP = knots.free_breakpoints_vjp
+
+
+def vjp_is_right(s):
+    pulled = np.array([knots.free_breakpoints_vjp(s, DOMAIN, e) for e in np.eye(s.size - 1)])
+    return jacobian_check(lambda s: knots.free_breakpoints(s, DOMAIN)[1:-1], lambda s: pulled, s, rtol=1e-13).ok

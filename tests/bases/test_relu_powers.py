@@ -1,0 +1,200 @@
+"""ReLU powers against exact rational values and exact integrals."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import factorial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import refkan as rk
+from refkan import definitions, relu_powers
+from tests.shared.factories import (
+    EPS,
+    ORDERS,
+    POLICIES,
+    STRICT,
+    errors,
+    exact_knots,
+    exact_powers,
+    points,
+    points_outside,
+    space,
+)
+
+TINY = 1e-300
+
+
+def contributions(S, x, derivative, outside, scaled):
+    """Sum of absolute contributions: the value itself, but for tangents left of a knot, which have two terms."""
+    values = np.abs(np.array(exact_powers(S, x, derivative, outside, scaled), dtype=float))
+    a, b = S.domain
+    if outside == "linear" and derivative == 0 and not a <= x <= b:
+        end = a if x < a else b
+        at_end, slope = (np.array(exact_powers(S, end, k, "error", scaled), dtype=float) for k in (0, 1))
+        values = np.abs(at_end) + abs(x - end) * np.abs(slope)
+    return values
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", STRICT)
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_values_against_definitions(kind, order, scaled):
+    S = space(kind, order)
+    x = points(S, 1)
+    Psi = rk.relu_powers.design_matrix(S, x, scaled=scaled)
+    # r - 1 factors x - t, each rounded once, r - 1 products and as many factors 1/h.
+    bound = 2 * order * EPS
+    for s, at in enumerate(x):
+        reference = exact_powers(S, at, scaled=scaled)
+        assert np.all(errors(Psi[s], reference) <= bound * np.array(reference, dtype=float) + TINY), at
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+@pytest.mark.parametrize("outside", POLICIES)
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_derivatives_and_tails_against_definitions(order, outside, scaled):
+    S = space("random", order)
+    x = np.concatenate([points(S, 1, neighbours=False), points_outside(S)])
+    for derivative in range(order + 2):
+        Psi = relu_powers.design_matrix(S, x, derivative, outside, scaled)
+        for s, at in enumerate(x):
+            error = errors(Psi[s], exact_powers(S, at, derivative, outside, scaled))
+            bound = 2 * (order + 1) * EPS * contributions(S, at, derivative, outside, scaled)
+            assert np.all(error <= bound + TINY), (at, derivative, error, bound)
+
+
+def test_order_one_is_a_step_that_includes_its_knot():
+    S = space("random", 1)
+    Psi = relu_powers.design_matrix(S, S.breakpoints.copy())
+    expected = np.tril(np.ones((S.dim, S.dim)))
+    np.testing.assert_array_equal(Psi, np.vstack([expected, expected[-1]]))
+
+
+@given(st.integers(2, 6), st.integers(1, 9), st.integers(0, 2**32 - 1), st.sampled_from(POLICIES))
+def test_hypothesis_evaluate_against_definitions(order, intervals, seed, outside):
+    rng = np.random.default_rng(seed)
+    S = rk.SplineSpace(np.cumsum(rng.uniform(0.02, 1, intervals + 2 * order - 1)), order)
+    w = rng.standard_normal(S.dim)
+    a, b = S.domain
+    x = np.array([rng.uniform(a, b), a - 0.3, b + 0.2])
+    y = relu_powers.evaluate(S, w, x, 0, outside)
+    for s, at in enumerate(x):
+        reference = sum(Fraction(float(c)) * v for c, v in zip(w, exact_powers(S, at, 0, outside), strict=True))
+        scale = contributions(S, at, 0, outside, False) @ np.abs(w)
+        # The sum over dim functions rounds once a term.
+        assert abs(float(Fraction(float(y[s])) - reference)) <= (2 * order + S.dim) * EPS * scale
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_scaled_functions_are_plain_ones_over_h(scaled):
+    S = space("graded", 4)
+    x = points(S)
+    plain = relu_powers.design_matrix(S, x)
+    np.testing.assert_allclose(
+        relu_powers.design_matrix(S, x, scaled=True), plain / S.mean_spacing ** (S.order - 1), rtol=8 * EPS
+    )
+
+
+def exact_gram(S):
+    """Integrals over the domain, exact: Taylor coefficients at the left end of each interval, multiplied out."""
+    t = exact_knots(S)
+    r, dim = S.order, S.dim
+    G = [[Fraction(0)] * dim for _ in range(dim)]
+    for m in range(r - 1, len(t) - r):
+        h = t[m + 1] - t[m]
+        taylor = [
+            [definitions.truncated_power_derivative(t, r, i, t[m], k) / factorial(k) for k in range(r)]
+            for i in range(dim)
+        ]
+        for i, p in enumerate(taylor):
+            for j, q in enumerate(taylor):
+                terms = (a * b * h ** (k + l + 1) / (k + l + 1) for k, a in enumerate(p) for l, b in enumerate(q))
+                G[i][j] += sum(terms)
+    return G
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["uniform", "random", "graded"])
+def test_gram_matrix_against_exact_integrals(kind, order):
+    S = space(kind, order, 3)
+    G = relu_powers.gram_matrix(S)
+    reference = exact_gram(S)
+    for i, row in enumerate(reference):
+        # Non-negative integrands: relative errors, of the Gauss rule (8 eps), the square root, and the points, which
+        # are rounded to the grid of the domain while x - t may be as small as an interval.
+        bound = order * EPS * (16 + 4 * np.abs(S.breakpoints).max() / np.diff(S.breakpoints).min())
+        assert np.all(errors(G[i], row) <= bound * np.array(row, dtype=float)), (i, G[i])
+    np.testing.assert_array_equal(G, G.T)
+
+
+def test_scaled_gram_matrix():
+    S = space("random", 3)
+    G = relu_powers.gram_matrix(S)
+    scaled = relu_powers.gram_matrix(S, scaled=True)
+    np.testing.assert_allclose(scaled, G / S.mean_spacing ** (2 * (S.order - 1)), rtol=32 * EPS)
+
+
+def test_gram_matrix_of_derivatives():
+    """psi_i' = (r-1) times the powers of order r - 1 on the same knots."""
+    S = space("random", 3)
+    lower = rk.SplineSpace(S.knots[1:-1], 2)
+    G = relu_powers.gram_matrix(S, 1)
+    np.testing.assert_allclose(G[1:, 1:], 4 * relu_powers.gram_matrix(lower), rtol=32 * EPS)
+
+
+@pytest.mark.parametrize("order", [2, 3, 4])
+@pytest.mark.parametrize("outside", POLICIES)
+def test_complex_step_through_x_gives_the_derivative(order, outside):
+    S = space("random", order)
+    x = np.concatenate([points(S, 2, neighbours=False), points_outside(S)[2:6]])
+    step = relu_powers.design_matrix(S, x + 1e-30j, 0, outside).imag / 1e-30
+    np.testing.assert_allclose(
+        step, relu_powers.design_matrix(S, x, 1, outside), rtol=1e-14, atol=1e-50 if outside != "linear" else 1e-14
+    )
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_points_and_one_point(n):
+    S = space("uniform", 3)
+    x = np.full(n, 0.5)
+    assert relu_powers.design_matrix(S, x).shape == (n, S.dim)
+    assert relu_powers.evaluate(S, np.ones(S.dim), x).shape == (n,)
+
+
+def test_losing_digits_grows_with_n():
+    """The accuracy of psi @ A^T falls like eps n^(r-1): a documented finding, and why truth never goes this way."""
+    losses = []
+    for n in (8, 64):
+        S = rk.SplineSpace.uniform(4, n)
+        x = np.linspace(0, 1, 101)
+        through = relu_powers.design_matrix(S, x) @ rk.ChangeOfBasis(S).dense().T
+        losses.append(np.abs(through - rk.bsplines.design_matrix(S, x)).max())
+    assert 1e-16 < losses[0] < 1e-11
+    # 8^(r-1) = 512, within the spread of rounding errors.
+    assert 50 < losses[1] / losses[0] < 5000
+
+
+def test_sabotage_of_the_powers_is_noticed(monkeypatch):
+    S = space("random", 3)
+    at = float(np.mean(S.domain))
+    right = relu_powers.relu_rows
+
+    def check():
+        reference = exact_powers(S, at)
+        return np.all(
+            errors(relu_powers.design_matrix(S, [at])[0], reference) <= 6 * EPS * np.array(reference, dtype=float)
+        )
+
+    assert check()
+    for fault in (
+        lambda *a: -right(*a),
+        lambda *a: right(*a) * (1 + 1e-14),
+        lambda *a: np.roll(right(*a), 1, axis=-1),
+        lambda t, order, *a: right(t, order, *a) ** 2,
+    ):
+        monkeypatch.setattr(relu_powers, "relu_rows", fault)
+        assert not check()

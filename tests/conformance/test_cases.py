@@ -1,0 +1,129 @@
+"""The catalogue: exact numbers, stable names and contents, what it covers; and refkan and plain layers against it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from refkan.conformance import Judge
+from refkan.conformance import findings as f
+from refkan.conformance.backends import PlainNumpy, Refkan, RefkanRelu
+from refkan.conformance.bank.correct import random_cases, random_settings
+from refkan.conformance.cases import VERSION
+from refkan.conformance.families import REGIONS
+from refkan.conformance.precision import DTYPES, is_exact
+from refkan.conformance.specs import RULES
+from tests.conformance.judged_cases import CASES
+
+
+def settings():
+    return {id(case.setting): case.setting for case in CASES}.values()
+
+
+def test_all_numbers_are_exact_in_their_format():
+    for s in settings():
+        for spec in s.specs:
+            assert spec.is_exact(), s.name
+        for array in (s.x, s.dy, s.direction):
+            assert is_exact(s.dtype, array), s.name
+
+
+def test_differences_of_knots_and_points_are_exact_too():
+    """So that x - t and t' - t are computed without rounding, and no point changes its interval."""
+    for s in settings():
+        if len(s.specs) == 1 and s.region in ("interior", "knots", "ends"):
+            for p, t in enumerate(s.spec.knots):
+                assert is_exact(s.dtype, t[1:] - t[:-1]), s.name
+                if s.dtype != "bfloat16":
+                    assert is_exact(s.dtype, s.x[:, p, None] - t), s.name
+
+
+def test_lower_formats_cannot_hold_the_fine_knots_and_the_coefficients():
+    for s in settings():
+        lower = {"float64": "float32", "float32": "bfloat16"}.get(s.dtype)
+        if lower and "uniform-fine" in s.name:
+            assert not is_exact(lower, s.spec.knots)
+        if lower and "/layer/" in s.name:
+            assert not is_exact(lower, s.spec.coefficients)
+
+
+def test_points_lie_where_the_region_says():
+    for s in settings():
+        if "/basis/" not in s.name:
+            continue
+        (a, b), x = s.spec.domain, s.x[:, 0]
+        inner = s.spec.knots[0][s.spec.order : -s.spec.order]
+        where = {
+            "interior": (x > a) & (x < b) & ~np.isin(x, inner), "knots": np.isin(x, inner), "ends": np.isin(x, [a, b]),
+            "outside": (x < a) | (x > b), "far": (x < a - 8) | (x > b + 8),
+        }  # fmt: skip
+        assert where[s.region].all(), s.name
+
+
+def test_keys_are_unique_and_the_catalogue_covers_what_it_should():
+    keys = [case.key for case in CASES]
+    assert len(keys) == len(set(keys))
+    for part in (
+        *(f"float64/basis/degree-{d}/" for d in range(6)), *DTYPES, "clamped", "repeated", "far-linear", "one-sample",
+        "257-samples", "5x7", "strided", "discrete-data", "constant-data", "tiny-spans", "huge-spans", "graded-spans",
+        "repeatability", "gauss-newton", "knot-gradients", "second-derivatives", "network", "refinement",
+        "update/degree-3/constant-data", "6-to-9", "input-gradients-after",
+    ):  # fmt: skip
+        assert any(part in key for key in keys), part
+
+
+def test_the_contents_of_this_version_do_not_change():
+    """Whoever changes a case must raise VERSION: results of other programs are compared with files of a version."""
+    digest = hashlib.sha256()
+    for s in sorted(settings(), key=lambda s: s.name):
+        digest.update(s.name.encode())
+        for array in (*(part for spec in s.specs for part in (spec.knots, spec.coefficients)), s.x, s.dy, s.direction):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    assert (VERSION, len(CASES), digest.hexdigest()[:16]) == (1, COUNT, DIGEST)
+
+
+COUNT, DIGEST = 1874, "969f00ba2b51e0cf"
+
+
+def bad(findings):
+    return [(finding.key, finding.message, finding.hints) for finding in findings if finding.status in f.BAD]
+
+
+@pytest.mark.parametrize("make", [Refkan, RefkanRelu, PlainNumpy])
+def test_correct_backends_raise_no_alarm(make):
+    findings = Judge(make()).run(case for case in CASES if case.setting.dtype == "float64")
+    assert not bad(findings)
+    assert sum(finding.status == f.PASSED for finding in findings) > 400
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_no_alarm_in_lower_formats(dtype):
+    findings = Judge(PlainNumpy()).run(case for case in CASES if case.setting.dtype == dtype)
+    assert not bad(findings)
+    assert sum(finding.status == f.PASSED for finding in findings) > 100
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_no_false_alarm_on_200_random_correct_configurations(dtype):
+    """Orders, knots, intervals, rules outside, widths, samples and three ways to evaluate, drawn at random."""
+    found = [(adapter, Judge(adapter).run(cases)) for adapter, cases in random_cases(dtype, 200)]
+    for adapter, findings in found:
+        assert not bad(findings), adapter.title
+    assert sum(finding.status == f.PASSED for _, findings in found for finding in findings) > 600
+
+
+def test_random_configurations_cover_what_they_say():
+    drawn = list(random_settings("float64", 200))
+    for values, expected in (
+        ({s.spec.degree for s in drawn}, set(range(6))),
+        ({s.spec.kind for s in drawn}, {"uniform", "arbitrary", "clamped", "repeated"}),
+        ({s.spec.outside for s in drawn}, set(RULES)),
+        ({s.region for s in drawn}, set(REGIONS)),
+        ({s.spec.intervals for s in drawn}, {4, 6, 8, 12}),
+        ({(s.spec.n_inputs, s.spec.n_outputs) for s in drawn}, {(p, q) for p in (1, 2, 3) for q in (1, 2, 3)}),
+        ({len(s.x) for s in drawn}, set(range(1, 9))),
+    ):
+        assert values == expected
+    assert len({s.spec.coefficients.tobytes() for s in drawn}) == 200

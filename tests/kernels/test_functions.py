@@ -1,0 +1,101 @@
+"""Kernels against definitions and SciPy: the search for intervals, powers, dot products, sweeps of a layer."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import perm
+
+import numpy as np
+import pytest
+import scipy.interpolate
+from hypothesis import given
+from hypothesis import strategies as st
+
+import refkan as rk
+from refkan import definitions, local_basis
+from refkan.kernels import bspline_basis, local_layer, relu_power_basis
+from tests.kernels.kernel_results import uniform_layer
+from tests.shared.factories import EPS, exact
+
+
+def compiled_intervals(S, x):
+    tables = local_basis.KnotTables(S.knots[None].copy(), S.order)
+    m = np.empty(x.size, np.uint64)
+    guide, scale, halvings = tables.search
+    bspline_basis.find_intervals(x, tables.breakpoints[0], guide[0], scale[0], halvings, m)
+    return m
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 1e-9, 1e-4, 0.1, 1.0]), min_size=1, max_size=40).filter(any),
+    st.lists(st.floats(-0.2, 1.2), min_size=1, max_size=20),
+    st.sampled_from([0.0, -3.0, 1e5]),
+)
+def test_find_intervals_against_the_definition(gaps, fractions, start):
+    t = start + np.concatenate([[0.0], np.cumsum(gaps)])
+    order = int(max(np.bincount(np.searchsorted(np.unique(t), t)).max(), 1))
+    if order > 10:
+        return
+    S = rk.SplineSpace.clamped(order, t[max(0, np.argmax(t > t[0]) - 1) : np.searchsorted(t, t[-1]) + 1])
+    a, b = S.domain
+    x = np.concatenate([S.breakpoints, a + (b - a) * np.array(fractions), np.nextafter(S.breakpoints, np.inf)])
+    knots = exact(S.knots)
+    expected = [definitions.interval(knots, order, Fraction(float(v)), "linear") - order + 1 for v in x]
+    np.testing.assert_array_equal(compiled_intervals(S, x), expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 10, 49, 1000])
+@pytest.mark.parametrize("domain", [(0.0, 1.0), (-0.1, 0.2), (1e3, 1e3 + 1e-3), (-7.0, 1e5)], ids=str)
+def test_find_intervals_next_to_uniform_breakpoints(n, domain):
+    """Rounding may put a point into the wrong cell of the guide: the neighbours of every breakpoint."""
+    S = rk.SplineSpace.uniform(1, n, domain)
+    t = S.breakpoints
+    x = np.concatenate([t, np.nextafter(t, -np.inf), np.nextafter(t, np.inf), 0.5 * (t[1:] + t[:-1])])
+    expected = np.clip(np.searchsorted(t, x, side="right") - 1, 0, n - 1)
+    np.testing.assert_array_equal(compiled_intervals(S, x), expected)
+    outside = [np.nan, np.inf, -np.inf]
+    m = np.empty(x.size + 3, np.uint64)
+    bspline_basis.find_uniform_intervals(np.append(x, outside), t, n / (t[-1] - t[0]), m)
+    np.testing.assert_array_equal(m[:-3], expected)
+    assert m[-3:].max() < n
+
+
+def test_find_intervals_against_scipy(rng):
+    S = rk.SplineSpace.clamped(3, np.sort(rng.uniform(0, 1, 200) ** 4))
+    x = np.concatenate([rng.uniform(*S.domain, 500), S.breakpoints])
+    B = scipy.interpolate.BSpline.design_matrix(x, S.knots, 2)
+    np.testing.assert_array_equal(compiled_intervals(S, x), B.indices.reshape(-1, 3)[:, 0])
+
+
+@pytest.mark.parametrize("degree", range(6))
+@pytest.mark.parametrize("derivative", range(8))
+def test_falling_power(degree, derivative):
+    y = -1.5
+    expected = perm(degree, derivative) * y ** (degree - derivative) if derivative <= degree else 0.0
+    assert relu_power_basis.falling_power(y, degree, derivative) == pytest.approx(expected, rel=8 * EPS)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 16, 23, 64])
+def test_dot(n, rng):
+    c, g = rng.standard_normal((2, n))
+    reference = sum(a * b for a, b in zip(exact(c), exact(g), strict=True))
+    assert abs(local_layer.dot(c, g) - float(reference)) <= n * EPS * np.abs(c * g).sum()
+    for q in range(n):
+        assert local_layer.dot(np.eye(n)[q], g) == g[q]
+
+
+def test_dot_of_large_numbers_overflows_to_infinity_not_to_nan():
+    with np.errstate(all="ignore"):  # heard in pure Python alone
+        assert local_layer.dot(np.array([1e200, 1.0]), np.array([1e200, 1.0])) == np.inf
+
+
+def test_layer_kernels_against_scipy(rng):
+    layer = uniform_layer(3, 4, order=4)
+    x = rng.uniform(-np.arange(3), 1, (20, 3))
+    theta = rng.standard_normal(layer.n_params)
+    C = layer.unpack(theta)["coefficients"]
+    curves = [scipy.interpolate.BSpline(S.knots, C[:, p].T, 3) for p, S in enumerate(layer.spaces)]
+    at = layer.linearize(theta, x)
+    np.testing.assert_allclose(at.value, sum(f(x[:, p]) for p, f in enumerate(curves)), rtol=0, atol=1e-13)
+    slopes = np.stack([f(x[:, p], 1) for p, f in enumerate(curves)], axis=2)
+    np.testing.assert_allclose(at.pullback_inputs(np.tile(np.eye(4), (20, 1, 1))), slopes, rtol=0, atol=1e-12)

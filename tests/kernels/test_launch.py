@@ -1,0 +1,182 @@
+"""How kernels are run: ranges, threads, forks, errors, and how many forms are compiled."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import bsplines, local_basis
+from refkan.kernels import bspline_basis, launch, workers
+from tests.kernels.kernel_results import sweep_results, uniform_layer
+from tests.shared.factories import space
+
+
+def test_several_python_threads_may_run_kernels_at_once(monkeypatch):
+    layer = uniform_layer(2, 5)
+    x = np.random.default_rng(0).uniform(0, 1, (400, 2))
+    expected = [a.tobytes() for a in sweep_results(layer, x)]
+    monkeypatch.setattr(launch, "SERIAL_BELOW", 0)
+    monkeypatch.setattr(launch, "thread_count", lambda: 3)
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(sweep_results, layer, x) for _ in range(12)]
+    for run in runs:
+        assert [a.tobytes() for a in run.result()] == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own(monkeypatch):
+    monkeypatch.setattr(launch, "SERIAL_BELOW", 0)
+    monkeypatch.setattr(launch, "thread_count", lambda: 2)
+    S, x = space("random", 3), np.linspace(*space("random", 3).domain, 300)
+    expected = bsplines.evaluate(S, np.arange(S.dim), x)
+    assert threading.active_count() > 1
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(bsplines.evaluate(S, np.arange(S.dim), x), expected) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_an_error_in_a_range_is_raised(monkeypatch):
+    monkeypatch.setattr(launch, "thread_count", lambda: 2)
+
+    def broken(first, last, out):
+        if first > 0:
+            raise RuntimeError("second range")
+        out[first:last] = 1
+
+    with pytest.raises(RuntimeError, match="second range"):
+        launch.launch(broken, 4, 1e9, np.zeros(4))
+
+
+@pytest.mark.parametrize("items", [0, 1, 2, 5])
+def test_ranges_cover_the_items_once(monkeypatch, items):
+    monkeypatch.setattr(launch, "thread_count", lambda: 3)
+
+    def count(first, last, out):
+        out[first:last] += 1
+
+    for operations in (0, 1e9):
+        out = np.zeros(items)
+        launch.launch(count, items, operations, out)
+        np.testing.assert_array_equal(out, 1)
+
+
+def launched_types(monkeypatch, *runs):
+    """Types of the arguments for which the local basis, or sums by polynomials, are compiled, without compiling."""
+    types = set()
+
+    def record(compiled, items, operations, *arguments):
+        types.add((compiled, *map(numba.typeof, arguments)))
+        if compiled is bspline_basis.local_basis:
+            arguments[-2][...] = 0  # the intervals, which the caller goes on to use
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bsplines, "launch", record)
+        patch.setattr(local_basis, "launch", record)
+        patch.setattr(rk.layers.polynomial_sweeps, "launch", record)
+        for run in runs:
+            run()
+    return types
+
+
+def test_layouts_and_flags_of_samples_share_one_compiled_form(monkeypatch):
+    """A column of a table, a Fortran array or a read-only view must not cost another compilation of seconds."""
+    S = space("uniform", 3)
+    x = np.linspace(0, 1, 6)
+    read_only = x.copy()
+    read_only.flags.writeable = False
+    table = np.asfortranarray(np.stack([x, x], axis=1))
+    layouts = (x, read_only, x[::-1], table.copy()[:, 0])
+    tables = local_basis.KnotTables.of(S)
+    assert tables.tangents.shape == (2, 2, 1, 3)  # made once, by the form with slopes
+
+    def evaluate(x):
+        return lambda: bsplines.evaluate(S, np.ones(S.dim), x)
+
+    assert len(launched_types(monkeypatch, *map(evaluate, layouts))) == 1
+    layer = uniform_layer(2, 3)
+    assert layer.fixed_tables.tangents.any()
+    theta = np.ones(layer.n_params)
+    net = rk.Network((layer,), ())
+    sweeps = [lambda z=z: net.vjp(theta, z)[1](z[:, [0, 0, 0]]) for z in (table, table.copy(), table[::-1])]
+    assert layer.fixed_tables.pieces is layer.fixed_tables.pieces
+    assert len(launched_types(monkeypatch, *sweeps)) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(rk.layers.spline, "fastest_sweep", lambda layer, n_samples: None)
+        patch.setattr(rk.layers.spline, "launch", lambda *args: None)
+        patch.setattr(rk.layers.spline.SplineLinearization, "_contract", lambda self, rows, C: np.zeros((6, 3)))
+        runs = [lambda z=z: net(theta, z) for z in (table, table.copy(), np.stack([read_only, x]).T)]
+        runs.append(lambda: local_basis.local_basis(tables, np.ascontiguousarray(table), 0, "linear"))
+        assert len(launched_types(monkeypatch, *runs)) == 1
+
+
+def test_fixed_and_free_knots_share_one_compiled_form(monkeypatch):
+    x = np.linspace(0.1, 0.9, 6)[:, None]
+    runs = []
+    for free in (False, True):
+        layer = uniform_layer(1, 3, free_knots=free)
+        theta = np.ones(layer.n_params)
+        runs.append(lambda layer=layer, theta=theta: local_basis.local_basis(layer.tables(theta), x, 1, "linear"))
+    assert len(launched_types(monkeypatch, *runs)) == 1
+
+
+processors = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+several_processors = pytest.mark.skipif(
+    workers.current_processor is None or len(processors) < 2, reason="needs Linux and two processors"
+)
+
+
+def masks_of_workers(pool):
+    return [pool.submit(os.sched_getaffinity, 0).result() for _ in range(4)]
+
+
+@several_processors
+def test_workers_keep_off_the_processor_of_their_caller():
+    pool = workers.Workers(1)
+    assert masks_of_workers(pool) == [processors] * 4  # nobody has told them yet
+    try:
+        for processor in sorted(processors)[:2]:  # a caller that moves; held there, or it might move in between
+            os.sched_setaffinity(0, {processor})
+            os.sched_setaffinity(0, processors)
+            here = workers.current_processor()
+            pool.keep_off_caller()
+            if workers.current_processor() == here:
+                assert masks_of_workers(pool) == [processors - {here}] * 4
+    finally:
+        os.sched_setaffinity(0, processors)
+
+
+@several_processors
+def test_a_caller_with_one_processor_moves_nobody(monkeypatch):
+    pool = workers.Workers(1)
+    before = masks_of_workers(pool)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda thread: {workers.current_processor()})
+    pool.keep_off_caller()
+    monkeypatch.undo()
+    assert masks_of_workers(pool) == before
+
+
+@several_processors
+def test_a_processor_that_cannot_be_set_is_no_error(monkeypatch):
+    def refuse(thread, mask):
+        raise OSError("Invalid argument")
+
+    pool = workers.Workers(1)
+    before = masks_of_workers(pool)
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    pool.keep_off_caller()
+    assert masks_of_workers(pool) == before
+
+
+def test_systems_without_processors_to_choose_do_nothing(monkeypatch):
+    monkeypatch.setattr(workers, "current_processor", None)
+    pool = workers.Workers(2)
+    pool.keep_off_caller()
+    assert pool.submit(sum, (1, 2)).result() == 3

@@ -1,0 +1,94 @@
+"""Layers by the polynomials of intervals: exact rationals, any knots, and the search for the interval."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import refkan as rk
+from refkan import definitions
+from refkan.layers.polynomial_sweeps import PolynomialSweep
+from tests.kernels.kernel_results import sweeps_of
+from tests.shared.drawn_spaces import any_space
+from tests.shared.factories import KINDS, contributions, errors, exact, exact_bsplines, points, points_outside, space
+from tests.shared.rounding_of_bsplines import TINY, value_tolerance
+
+
+def sweep(S, C, x, dy, outside="linear", kind=PolynomialSweep):
+    """Value, dC and dx of one edge at points x."""
+    with sweeps_of(kind):
+        at = rk.SplineLayer((S,), 1, outside).linearize(C, x[:, None])
+        dC, dx = at.pullback(dy[:, None])
+    return at.value[:, 0], dC, dx[:, 0]
+
+
+CASES = [*((kind, order) for kind in KINDS for order in (1, 2, 3, 4)), ("random", 6), ("graded", 6)]
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial"])
+@pytest.mark.parametrize(("kind", "order"), CASES)
+def test_values_and_slopes_against_definitions(kind, order, outside):
+    """Each B-spline by itself, and the cotangents of all coefficients from each point by itself."""
+    S = space(kind, order)
+    x = np.concatenate([points(S, 1), points_outside(S)])
+    one, expected, bounds = np.ones(x.size), [], []
+    for derivative in (0, 1):
+        expected.append([exact_bsplines(S, at, derivative, outside) for at in x])
+        scales = np.array([contributions(S, at, derivative, outside) for at in x])
+        bounds.append(value_tolerance(order + 1) * scales + TINY)
+    for i in range(S.dim):
+        y, _, dx = sweep(S, np.eye(S.dim)[i], x, one, outside)
+        assert np.all(errors(y, [row[i] for row in expected[0]]) <= bounds[0][:, i])
+        assert np.all(errors(dx, [row[i] for row in expected[1]]) <= bounds[1][:, i])
+    for s in range(x.size):
+        _, dC, _ = sweep(S, np.zeros(S.dim), x[s : s + 1], one[:1], outside)
+        assert np.all(errors(dC, expected[0][s]) <= bounds[0][s])
+
+
+@given(any_space(max_order=4), st.lists(st.floats(-0.2, 1.2), min_size=1, max_size=12), st.integers(0, 99))
+def test_any_knots_against_samples_in_turn(S, fractions, seed):
+    """Repeated knots, and intervals in one cell of the guide."""
+    rng = np.random.default_rng(seed)
+    a, b = S.domain
+    x = np.concatenate([a + (b - a) * np.array(fractions), S.breakpoints, np.nextafter(S.breakpoints, a)])
+    C, dy = rng.standard_normal(S.dim), rng.standard_normal(x.size)
+    ours, theirs = (sweep(S, C, x, dy, kind=kind) for kind in (PolynomialSweep, None))
+    values, slopes = (np.array([contributions(S, at, d, "linear") for at in x]) for d in (0, 1))
+    scales = values @ np.abs(C), np.abs(dy) @ values, (slopes @ np.abs(C)) * np.abs(dy)
+    for mine, other, scale in zip(ours, theirs, scales, strict=True):
+        assert np.all(np.abs(mine - other) <= 2 * value_tolerance(S.order + 1) * scale + TINY)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 10, 49, 1000])
+@pytest.mark.parametrize("domain", [(0.0, 1.0), (-0.1, 0.2), (1e3, 1e3 + 1e-3), (-7.0, 1e5), (0.0, 3e-305)], ids=str)
+def test_points_next_to_uniform_breakpoints_are_in_their_intervals(n, domain):
+    S = rk.SplineSpace.uniform(1, n, domain)
+    t = S.breakpoints
+    x = np.concatenate([t, np.nextafter(t, -np.inf), np.nextafter(t, np.inf), 0.5 * (t[1:] + t[:-1])])
+    expected = np.clip(np.searchsorted(t, x, side="right") - 1, 0, n - 1)
+    y, dC, dx = sweep(S, np.arange(float(n)), x, np.ones(x.size))
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(dC, np.bincount(expected, minlength=n))
+    assert not dx.any()
+
+
+def test_points_of_other_knots_are_in_their_intervals(rng):
+    S = rk.SplineSpace.clamped(1, np.sort(rng.uniform(0, 1, 300) ** 4))
+    x = np.concatenate([rng.uniform(*S.domain, 500), S.breakpoints, np.nextafter(S.breakpoints, 0)])
+    knots = exact(S.knots)
+    expected = [definitions.interval(knots, 1, Fraction(float(v)), "linear") for v in x]
+    np.testing.assert_array_equal(sweep(S, np.arange(float(S.dim)), x, x)[0], expected)
+
+
+def test_nan_and_infinity_stay_where_they_are():
+    """One sample that is no number spoils itself, and the sums over samples."""
+    S = space("uniform", 4)
+    x = np.array([0.3, np.nan, np.inf, -np.inf, 0.7])
+    y, dC, dx = sweep(S, np.arange(float(S.dim)), x, np.ones(5))
+    assert np.isfinite([y[[0, 4]], dx[[0, 4]]]).all()
+    assert not np.isfinite(y[1:4]).any()
+    assert np.isnan(dC).any()

@@ -1,0 +1,322 @@
+"""The same network in another basis: on and off the samples, and again after each change of state."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import change_of_basis, conversion
+from refkan.checks import dot_test
+from tests.shared.factories import EPS, NODE_MAPS, NetworkCase, complex_gradient, running_error, samples
+
+BASES = ("spline", "relu", "scaled-relu")
+CASES = [
+    NetworkCase("spline", node_map, outside, free)
+    for node_map in NODE_MAPS
+    for outside in ("linear", "polynomial")
+    for free in (False, True)
+]
+C = 40
+"""Roundings in a term: r for a basis function, 4 r for a change of basis there, and as many sums of dim terms."""
+
+
+def assert_same_function(net, theta, other, theta_other):
+    for x in (samples(7), samples(30, seed=8, reach=0.6)):
+        scale = np.maximum(running_error(net, theta, x), running_error(other, theta_other, x))
+        error = np.abs(net(theta, x) - other(theta_other, x))
+        assert np.all(error <= C * EPS * scale), (error / scale / EPS).max()
+
+
+@pytest.mark.parametrize("target", BASES[1:])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_conversion_leaves_the_function_unchanged_after_every_change_of_state(case, target):
+    net, theta = case.start(samples(12))
+    relu = net.to_basis(target)
+    assert (net.basis, relu.basis) == ("spline", target)
+    w = net.convert(theta, relu)
+    assert_same_function(net, theta, relu, w)
+    # a gradient step in the new basis
+    y, pullback = relu.vjp(w, samples(7))
+    step = pullback(y)[0]
+    w = w - 0.1 * np.abs(w).max() / np.abs(step).max() * step
+    theta = relu.convert(w, net)
+    assert_same_function(net, theta, relu, w)
+    # other parameters
+    theta = theta + 0.1 * np.random.default_rng(0).standard_normal(theta.size)
+    w = net.convert(theta, relu)
+    assert_same_function(net, theta, relu, w)
+    # frozen node maps, and back
+    frozen = net.freeze(theta)
+    assert_same_function(frozen, theta, relu, w)
+    back = frozen.to_basis(target).to_basis("spline")
+    assert_same_function(back, frozen.convert(theta, back), relu, w)
+
+
+@pytest.mark.parametrize("source", BASES)
+@pytest.mark.parametrize("target", BASES)
+def test_every_pair_of_bases(source, target):
+    net, theta = NetworkCase(source).start(samples(12))
+    other = net.to_basis(target)
+    assert_same_function(net, theta, other, net.convert(theta, other))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("target", BASES[1:])
+def test_round_trip_within_the_componentwise_bound(order, target):
+    """|u' - u| <= C r eps |A^-T| |A^T| |u|, with C = dim/2 + 4 for sums of dim terms one by one."""
+    net, theta = NetworkCase("spline", order=order, intervals=(5, 3)).start(samples(12))
+    relu = net.to_basis(target)
+    back = relu.convert(net.convert(theta, relu), net)
+    for layer, u, v in zip(net.layers, net.unpack(theta), net.unpack(back), strict=True):
+        A = rk.ChangeOfBasis(layer.spaces[0]).dense()
+        amplification = np.abs(np.linalg.inv(A).T) @ np.abs(A.T)
+        bound = (layer.dim / 2 + 4) * order * EPS * np.abs(u["coefficients"]) @ amplification.T
+        assert np.all(np.abs(u["coefficients"] - v["coefficients"]) <= bound)
+
+
+def test_coefficients_change_edge_by_edge():
+    net, theta = NetworkCase("spline", free_knots=True).start(samples(12))
+    relu = net.to_basis("relu")
+    for layer, part, where, u, w in zip(
+        net.layers, net.slices, net.slices, net.unpack(theta), net.unpack(net.convert(theta, relu)), strict=True
+    ):
+        assert part == where
+        np.testing.assert_array_equal(u["s"], w["s"])
+        for p, S in enumerate(layer.spaces_at(theta[where])):
+            expected = u["coefficients"][:, p] @ rk.ChangeOfBasis(S).dense()
+            np.testing.assert_allclose(
+                w["coefficients"][:, p], expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max()
+            )
+
+
+def test_converting_to_itself_copies():
+    net, theta = NetworkCase("silu").start(samples(12))
+    again = net.convert(theta, net)
+    np.testing.assert_array_equal(again, theta)
+    again[0] += 1
+    assert theta[0] != again[0]
+    assert net.to_basis("spline").convert(theta, net) is not theta
+
+
+def test_to_basis_carries_maps_statistics_and_free_knots():
+    net, theta = NetworkCase("spline", "mean-std", free_knots=True).start(samples(12))
+    relu = net.to_basis("scaled-relu")
+    assert relu.node_maps == net.node_maps
+    np.testing.assert_array_equal(relu.statistics, net.statistics)
+    assert all(layer.free_knots for layer in relu.layers)
+    assert relu.n_params == net.n_params
+    assert relu.layers[0].spaces == net.layers[0].spaces
+    assert theta.size == relu.n_params
+
+
+# --- what cannot be converted
+
+
+def start(*args, **kwargs):
+    return NetworkCase(*args, **kwargs).start(samples(12))
+
+
+@pytest.mark.parametrize("target", BASES[1:])
+def test_under_natural_tails_conversion_is_refused_unless_allowed(target):
+    net, theta = start("spline", outside="natural")
+    relu = net.to_basis(target)
+    with pytest.raises(ValueError, match=r"layer 0: under outside='natural'.*allow_inexact"):
+        net.convert(theta, relu)
+    w = net.convert(theta, relu, allow_inexact=True)
+    with pytest.raises(ValueError, match="natural"):
+        relu.convert(w, net)
+    # The same function as long as no activation leaves its domain: here on the samples of the node maps, at the start.
+    x = samples(12)
+    net, theta = NetworkCase("spline", outside="natural").build().initialize(np.random.default_rng(0), x)
+    relu = net.to_basis(target)
+    w = net.convert(theta, relu, allow_inexact=True)
+    inside = x[(net.node_maps[0].value(net.layers[0].linearize(theta[net.slices[0]], x).value) <= 1).all(axis=1)]
+    np.testing.assert_allclose(relu(w, inside), net(theta, inside), rtol=0, atol=1e-11)
+    assert np.abs(relu(w, x + 3) - net(theta, x + 3)).max() > 1e-2
+
+
+def test_the_two_relu_bases_agree_under_natural_tails():
+    net, theta = start("relu", outside="natural")
+    scaled = net.to_basis("scaled-relu")
+    assert_same_function(net, theta, scaled, net.convert(theta, scaled))
+
+
+def test_under_error_conversion_is_the_same_function_where_there_is_one():
+    net, theta = NetworkCase("spline", "sigmoid", "error").start(samples(12))
+    relu = net.to_basis("relu")
+    w = net.convert(theta, relu)
+    np.testing.assert_allclose(relu(w, samples(12)), net(theta, samples(12)), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: start("spline", widths=(2, 4, 2))[0], r"widths \(2, 3, 2\); got \(2, 4, 2\)"),
+        (lambda: start("spline", "sigmoid")[0], r"node map after layer 0 as this network \('affine'\); got 'sigmoid'$"),
+        (lambda: NetworkCase("spline").build(), "node map after layer 0 .* other is not bound to data: make one from"),
+    ],
+    ids=["widths", "another map", "unbound map"],
+)
+def test_networks_that_differ_are_refused(other, message):
+    net, theta = start("spline")
+    with pytest.raises(ValueError, match=message):
+        net.convert(theta, other())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"order": 4}, {"outside": "polynomial"}],
+    ids=str,
+)
+def test_layers_that_differ_are_refused(change):
+    net, theta = start("spline", node_map="none")
+    other = NetworkCase("relu", **({"node_map": "none"} | change)).build()
+    with pytest.raises(ValueError, match=r"layer [01]: other must have the same order"):
+        net.convert(theta, other)
+
+
+def test_knots_that_are_not_nested_are_refused():
+    net, theta = start("spline", node_map="none")
+    other = NetworkCase("relu", node_map="none", intervals=(4, 2)).build()
+    with pytest.raises(rk.KnotError, match=r"layer 0, input 0: fine must contain every knot of coarse; breakpoint 1"):
+        net.convert(theta, other)
+
+
+def test_another_statistics_batch_is_refused():
+    x = samples(12)
+    net, theta = NetworkCase("spline", "mean-std").start(x)
+    other, _ = NetworkCase("spline", "mean-std").start(x, statistics=samples(9))
+    with pytest.raises(ValueError, match="statistics"):
+        net.convert(theta, other)
+
+
+def test_other_constants_of_an_affine_map_are_refused():
+    net, theta = start("spline")
+    other, _ = NetworkCase("spline").start(samples(12), seed=8)
+    with pytest.raises(ValueError, match=r"node map after layer 0 .* got 'affine' of other constants or domains$"):
+        net.convert(theta, other)
+
+
+@pytest.mark.parametrize("kind", ["spline", "relu", "silu"])
+def test_complex_steps_go_through_refinement(kind):
+    net, theta = start(kind)
+    fine, h = net.refine(), 1e-20
+    v = np.random.default_rng(4).standard_normal(theta.size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of imaginary parts that are cut
+        derivative = net.convert(theta + 1j * h * v, fine).imag / h
+    exact = net.prolongation(fine) @ v
+    np.testing.assert_allclose(derivative, exact, rtol=0, atol=1e-12 * np.abs(exact).max())
+
+
+def test_what_is_not_a_network_is_refused():
+    net, theta = start("spline")
+    with pytest.raises(TypeError, match="other must be a Network; got str"):
+        net.convert(theta, "relu")
+
+
+@pytest.mark.parametrize(("kind", "why"), [("silu", "SiLU edge"), ("mlp-tanh", "dense layer")])
+def test_layers_without_another_basis_are_refused(kind, why):
+    net = NetworkCase(kind, "none").build()
+    for call in (net.to_basis, net.coordinates):
+        with pytest.raises(ValueError, match=rf"basis 'relu' is not available: a {why}"):
+            call("relu")
+
+
+def test_repeated_knots_have_no_relu_basis():
+    layer = rk.SplineLayer((rk.SplineSpace.clamped(3, [0, 0.5, 1]),), 1)
+    with pytest.raises(rk.KnotError, match=r"strictly increasing; got knots\[1\]=0.0 after knots\[0\]=0.0"):
+        rk.Network((layer,), ()).to_basis("relu")
+
+
+def test_basis_of_a_network():
+    assert [NetworkCase(kind, "none").build().basis for kind in (*BASES, "silu", "mlp-relu")] == [
+        *BASES,
+        "spline",
+        None,
+    ]
+
+
+# --- coordinates: the geometries of descent
+
+
+@pytest.mark.parametrize("own", BASES)
+@pytest.mark.parametrize("basis", BASES)
+def test_coordinates(own, basis):
+    net, theta = NetworkCase(own).start(samples(12))
+    coordinates = net.coordinates(basis)
+    other = net.to_basis(basis)
+    v = coordinates.to(theta)
+    np.testing.assert_allclose(v, net.convert(theta, other), rtol=1e-13, atol=0)
+    np.testing.assert_allclose(coordinates.back(v), theta, rtol=0, atol=1e-11 * np.abs(theta).max())
+    # linear: steps map like points
+    step = np.random.default_rng(0).standard_normal(theta.size)
+    moved = coordinates.to(theta + step) - coordinates.to(theta)
+    np.testing.assert_allclose(moved, coordinates.to(step), rtol=0, atol=1e-12 * np.abs(v).max() * 10)
+    # the gradient map is the adjoint of `back`
+    report = dot_test(coordinates.back, coordinates.gradient, theta.size, theta.size, rtol=1e-13)
+    assert report.ok, report.table
+    # and takes the gradient of a loss to that of the network in the other basis
+    dy = np.ones((5, 2))
+    g, _ = net.vjp(theta, samples(5))[1](dy)
+    g_other, _ = other.vjp(v, samples(5))[1](dy)
+    np.testing.assert_allclose(coordinates.gradient(g), g_other, rtol=0, atol=1e-11 * np.abs(g_other).max())
+    assert_same_function(net, coordinates.back(v), other, v)
+
+
+def test_gradient_in_coordinates_against_complex_steps():
+    net, theta = NetworkCase("spline", widths=(2, 2, 1)).start(samples(12))
+    x, coordinates = samples(5), net.coordinates("relu")
+    v = coordinates.to(theta)
+    g = coordinates.gradient(net.vjp(theta, x)[1](np.ones((5, 1)))[0])
+    reference = complex_gradient(lambda v: np.sum(net(coordinates.back(v), x)), v)
+    np.testing.assert_allclose(g, reference, rtol=0, atol=1e-13 * np.abs(reference).max())
+
+
+@pytest.mark.parametrize("kind", ["silu", "spline"])
+def test_own_coordinates_are_the_identity_even_with_other_blocks(kind):
+    net, theta = NetworkCase(kind, free_knots=True).start(samples(12))
+    coordinates = net.coordinates("spline")
+    for map_ in (coordinates.to, coordinates.back, coordinates.gradient):
+        np.testing.assert_array_equal(map_(theta), theta)
+
+
+def test_free_knots_have_no_constant_change_of_coordinates():
+    net = NetworkCase("spline", free_knots=True).build()
+    with pytest.raises(ValueError, match="basis 'relu': layer 0 has free knots"):
+        net.coordinates("relu")
+
+
+@pytest.mark.parametrize("call", ["to_basis", "coordinates"])
+def test_unknown_bases_are_named(call):
+    with pytest.raises(ValueError, match=r"basis must be one of 'spline', 'relu', 'scaled-relu'; got 'bspline'"):
+        getattr(NetworkCase("spline").build(), call)("bspline")
+
+
+# --- sabotage
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda deltas, v: -RIGHT(deltas, v),
+        lambda deltas, v: RIGHT(deltas, v) * (1 + 1e-9),
+        lambda deltas, v: np.roll(RIGHT(deltas, v), 1, axis=-1),
+        lambda deltas, v: change_of_basis.apply(deltas, v),
+    ],
+    ids=["sign", "factor", "shift", "A for its transpose"],
+)
+def test_sabotage_of_the_change_of_basis_is_noticed(monkeypatch, fault):
+    net, theta = start("spline")
+    relu = net.to_basis("relu")
+    assert_same_function(net, theta, relu, net.convert(theta, relu))
+    monkeypatch.setattr(conversion.change_of_basis, "apply_transposed", fault)
+    w = net.convert(theta, relu)
+    with pytest.raises(AssertionError):
+        assert_same_function(net, theta, relu, w)
+
+
+RIGHT = change_of_basis.apply_transposed

@@ -1,0 +1,186 @@
+"""Networks as functions: of each sample alone or with the statistics of a batch, frozen, on any parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from refkan import networks
+from refkan.node_maps import AffineMap, MeanStdMap
+from tests.shared.factories import (
+    SOME_NETWORKS,
+    NetworkCase,
+    name,
+    samples,
+)
+
+N = 6
+
+
+# --- a function of each sample alone
+
+
+@pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
+def test_a_network_is_a_function_of_each_sample_alone(case):
+    net, theta = case.start(samples(N))
+    x = samples(11, reach=0.2)
+    y = net(theta, x)
+    for s in (0, 4, 10):
+        np.testing.assert_allclose(net(theta, x[s : s + 1])[0], y[s], rtol=0, atol=1e-13 * (1 + np.abs(y).max()))
+
+
+def test_large_evaluations_are_cut_into_chunks(monkeypatch):
+    net, theta = NetworkCase("spline", "mean-std").start(samples(N))
+    x = samples(11)
+    whole = net(theta, x)
+    monkeypatch.setattr(networks, "CHUNK", 4)
+    np.testing.assert_array_equal(net(theta, x), whole)
+
+
+@pytest.mark.parametrize("node_map", ["mean-std", "min-max"])
+def test_statistics_come_from_the_batch_and_follow_theta(node_map):
+    x, batch = samples(N), samples(9, seed=11)
+    net, theta = NetworkCase("spline", node_map, widths=(2, 3, 1)).start(x, statistics=batch)
+    np.testing.assert_array_equal(net.statistics, batch)
+    first, second = net.layers
+    for parameters in (theta, 3 * theta):
+        Y = first.linearize(parameters[net.slices[0]], batch).value
+        y = first.linearize(parameters[net.slices[0]], x).value
+        if node_map == "mean-std":
+            z = 0.5 + 0.5 * (y - Y.mean(axis=0)) / (2.5 * Y.std(axis=0))
+        else:
+            z = (y - Y.min(axis=0)) / np.ptp(Y, axis=0)
+        expected = second.linearize(parameters[net.slices[1]], z).value
+        np.testing.assert_allclose(net(parameters, x), expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("node_map", ["mean-std", "min-max"])
+def test_rows_are_shared_with_an_equal_batch_alone(node_map):
+    """Without input derivatives, x may ride on the rows of the statistics batch; as many other samples may not."""
+    x, other = samples(N), samples(N, seed=12)
+    net, theta = NetworkCase("spline", node_map).start(x)
+    dy = np.random.default_rng(0).standard_normal((N, 2))
+    for z in (x, x.copy(), other, x[::-1]):
+        (y, pullback), (y_with, pullback_with) = net.vjp(theta, z, inputs=False), net.vjp(theta, z)
+        np.testing.assert_allclose(y, y_with, rtol=0, atol=1e-14)
+        g, g_with = pullback(dy)[0], pullback_with(dy)[0]
+        np.testing.assert_allclose(g, g_with, rtol=0, atol=1e-13 * np.abs(g_with).max())
+
+
+def test_the_statistics_batch_is_a_copy():
+    x = samples(N)
+    net, theta = NetworkCase("spline", "mean-std").start(x)
+    before = net(theta, samples(3))
+    x[:] = 0.5
+    np.testing.assert_array_equal(net(theta, samples(3)), before)
+    with pytest.raises(ValueError, match="read-only"):
+        net.statistics[0] = 0.0
+
+
+@pytest.mark.parametrize("case", [c for c in SOME_NETWORKS if not c.couples_samples], ids=name)
+def test_maps_without_statistics_keep_no_batch(case):
+    assert case.start(samples(N))[0].statistics is None
+
+
+# --- freeze
+
+
+@pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
+def test_freeze_is_the_same_function_at_this_theta(case):
+    net, theta = case.start(samples(N))
+    frozen = net.freeze(theta)
+    x = samples(20, reach=0.3)
+    np.testing.assert_allclose(frozen(theta, x), net(theta, x), rtol=0, atol=1e-13)
+    assert frozen.statistics is None
+    assert not any(node_map.uses_statistics for node_map in frozen.node_maps)
+    if not case.couples_samples:
+        assert frozen is net
+    else:
+        assert all(isinstance(node_map, AffineMap) for node_map in frozen.node_maps)
+        moved = theta * np.linspace(0.5, 2, theta.size)
+        assert np.abs(frozen(moved, x) - net(moved, x)).max() > 1e-3
+        assert isinstance(net.node_maps[0], MeanStdMap) or case.node_map == "min-max"
+    np.testing.assert_array_equal(frozen.freeze(2 * theta)(theta, x), frozen(theta, x))
+
+
+def test_gradients_of_a_frozen_network_hold_the_statistics_fixed():
+    x = samples(N)
+    net, theta = NetworkCase("spline", "mean-std").start(x)
+    frozen, dy = net.freeze(theta), np.ones((N, 2))
+    (g, dx), (g_frozen, dx_frozen) = net.vjp(theta, x)[1](dy), frozen.vjp(theta, x)[1](dy)
+    first = net.slices[0]
+    assert np.abs(g[first] - g_frozen[first]).max() > 1e-3
+    np.testing.assert_allclose(g[net.slices[1]], g_frozen[net.slices[1]], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(dx, dx_frozen, rtol=0, atol=1e-12)
+
+
+# --- parameters
+
+
+@pytest.mark.parametrize("case", [*SOME_NETWORKS, NetworkCase("silu", free_knots=True)], ids=name)
+def test_parameters_lie_layer_by_layer_as_views(case):
+    net = case.build()
+    theta = np.arange(float(net.n_params))
+    parts = net.unpack(theta)
+    assert len(parts) == len(net.layers)
+    flat = np.concatenate([block.ravel() for part in parts for block in part.values()])
+    np.testing.assert_array_equal(flat, theta)
+    for layer, part in zip(net.layers, parts, strict=True):
+        assert {key: block.shape for key, block in part.items()} == layer.blocks
+    last = list(parts[-1].values())[-1]
+    last[...] = -1.0
+    assert theta[-1] == -1.0
+
+
+def test_values_take_integers_lists_and_float32():
+    net, theta = NetworkCase("spline").start(samples(N))
+    x = np.array([[0, 1], [1, 0]])
+    y = net(theta, x.astype(float))
+    for other in (x, x.tolist(), x.astype(np.float32), x.astype(np.uint8)):
+        result = net(theta, other)
+        assert result.dtype == np.float64
+        np.testing.assert_array_equal(result, y)
+    np.testing.assert_allclose(net(theta.astype(np.float32), x), y, rtol=1e-5)
+
+
+def test_complex_numbers_pass_through_values_alone():
+    net, theta = NetworkCase("spline").start(samples(N))
+    assert net(theta + 0j, samples(N)).dtype == np.complex128
+    for call in (net.vjp, net.jacobian, lambda t, x: net.jvp(t, x, theta)):
+        with pytest.raises(TypeError, match="theta must be real numbers"):
+            call(theta + 1e-30j, samples(N))
+
+
+def test_arguments_are_not_changed_and_pullbacks_can_be_called_again():
+    x = samples(N)
+    net, theta = NetworkCase("spline", "mean-std", free_knots=True).start(x)
+    dy = np.random.default_rng(0).standard_normal((N, 2))
+    before = x.copy(), theta.copy(), dy.copy()
+    y, pullback = net.vjp(theta, x)
+    first = pullback(dy)
+    y_before = y.copy()
+    second = pullback(dy)
+    net.jvp(theta, x, theta)
+    net.jacobian(theta, x)
+    np.testing.assert_array_equal(first[0], second[0])
+    np.testing.assert_array_equal(first[1], second[1])
+    np.testing.assert_array_equal(y, y_before)
+    for array, copy in zip((x, theta, dy), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_a_pullback_is_that_of_the_theta_it_was_made_with():
+    """Optimizers step in place: `theta -= rate * gradient` after `vjp` must not reach into its pullback."""
+    x = samples(N)
+    for case in (
+        NetworkCase("spline", widths=(2, 1), intervals=(3,)),
+        NetworkCase("mlp-tanh", "none", widths=(2, 3, 1)),
+    ):
+        net, theta = case.start(x)
+        dy = np.ones((N, 1))
+        expected = [part.copy() for part in net.vjp(theta, x)[1](dy)]
+        moving = theta.copy()
+        _, pullback = net.vjp(moving, x)
+        moving *= 2.0
+        for part, reference in zip(pullback(dy), expected, strict=True):
+            np.testing.assert_array_equal(part, reference)

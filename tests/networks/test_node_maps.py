@@ -1,0 +1,269 @@
+"""Node maps: constants from data, and their derivatives against complex steps."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refkan import node_maps
+from refkan.checks import dot_test
+from refkan.errors import DegenerateNodeError
+from tests.shared.factories import EPS, NODE_MAPS, complex_gradient
+
+DOMAINS = np.array([[0.0, 1.0], [-2.0, 2.0], [5.0, 5.5]])
+STATISTICS_MAPS = ("mean-std", "min-max")
+
+
+def activations(n=20, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, 3)) * [1.0, 100.0, 1e-3] + [0.0, 7.0, -2.0]
+
+
+def bound(name, Y=None, domains=DOMAINS):
+    return node_maps.NODE_MAPS[name].bind(activations() if Y is None else Y, domains, 0)
+
+
+def mapped(node_map, y, Y):
+    if isinstance(node_map, node_maps.StatisticsMap):
+        scale, shift = node_map.constants(Y, 0)
+        return scale * y + shift
+    return node_map.value(y)
+
+
+def test_the_names_are_those_of_the_papers_maps():
+    assert set(node_maps.NODE_MAPS) == set(NODE_MAPS)
+    for key, node_map in node_maps.NODE_MAPS.items():
+        assert node_map.name == key
+        assert node_map.uses_statistics == (key in STATISTICS_MAPS)
+        assert node_map.bound == (key == "none")
+        assert bound(key).bound
+
+
+def test_binding_leaves_the_template_unbound():
+    for key, template in node_maps.NODE_MAPS.items():
+        bound(key)
+        assert template.bound == (key == "none")
+
+
+@pytest.mark.parametrize("name", ["affine", "min-max"])
+def test_affine_and_min_max_take_the_range_onto_the_domain(name):
+    Y = activations()
+    z = mapped(bound(name), Y, Y)
+    a, b = DOMAINS.T
+    # scale y + shift cancels where y is large next to its spread.
+    atol = 4 * EPS * (np.abs(a) + (b - a) * np.abs(Y).max(axis=0) / np.ptp(Y, axis=0) + np.abs(b))
+    assert np.all(np.abs(z.min(axis=0) - a) <= atol)
+    assert np.all(np.abs(z.max(axis=0) - b) <= atol)
+    line = a + (b - a) * (Y - Y.min(axis=0)) / np.ptp(Y, axis=0)
+    assert np.all(np.abs(z - line) <= 2 * atol)
+
+
+def test_mean_std_takes_kappa_deviations_to_the_ends_of_the_domain():
+    Y = activations()
+    z = mapped(bound("mean-std"), Y, Y)
+    a, b = DOMAINS.T
+    np.testing.assert_allclose(z.mean(axis=0), 0.5 * (a + b), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(z.std(axis=0, ddof=0), 0.5 * (b - a) / 2.5, rtol=1e-12)
+    expected = 0.5 * (a + b) + 0.5 * (b - a) * (Y - Y.mean(axis=0)) / (2.5 * Y.std(axis=0, ddof=0))
+    np.testing.assert_allclose(z, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def test_sigmoid_fills_the_domain():
+    node_map = bound("sigmoid")
+    a, b = DOMAINS.T
+    y = np.array([-1e4, -1.0, 0.0, 2.0, 1e4])[:, None] * np.ones(3)
+    z = node_map.value(y)
+    np.testing.assert_array_equal(z[0], a)
+    np.testing.assert_array_equal(z[-1], b)
+    np.testing.assert_allclose(z[2], 0.5 * (a + b), rtol=EPS)
+    np.testing.assert_allclose(z, a + (b - a) / (1 + np.exp(-np.clip(y, -700, 700))), rtol=4 * EPS, atol=EPS)
+
+
+def test_the_slope_of_a_saturated_sigmoid_keeps_its_digits():
+    y = np.array([-700.0, -37.0, -5.0, -0.5, 0.0, 0.5, 5.0, 20.0, 37.0, 60.0, 700.0])
+    domains = np.tile([-1.0, 2.0], (y.size, 1))
+    with mpmath.workdps(30):
+        truth = np.array([float(3 * mpmath.sech(mpmath.mpf(at) / 2) ** 2 / 4) for at in y])
+    node_map = node_maps.SigmoidMap(domains)
+    np.testing.assert_allclose(node_map.slope(y[None, :])[0], truth, rtol=8 * EPS, atol=0.0)
+    np.testing.assert_allclose(node_map.derivatives(y[None, :], 2)[1, 0], truth, rtol=8 * EPS, atol=0.0)
+
+
+def test_none_changes_nothing():
+    y = activations()
+    np.testing.assert_array_equal(bound("none").value(y), y)
+    np.testing.assert_array_equal(bound("none").slope(y), 1)
+
+
+@pytest.mark.parametrize("name", ["affine", "sigmoid", "none"])
+def test_slopes_against_complex_steps(name):
+    node_map, y = bound(name), activations(7, seed=1) / [1, 30, 1e-3]
+    slope = np.broadcast_to(node_map.slope(y), y.shape)
+    step = np.array([node_map.value(y + 1e-30j * e).imag @ e / 1e-30 for e in np.eye(3)]).T
+    np.testing.assert_allclose(slope, step, rtol=1e-13, atol=1e-14)
+
+
+# --- derivatives of the constants
+
+
+@pytest.mark.parametrize("name", STATISTICS_MAPS)
+@pytest.mark.parametrize("n", [2, 3, 11])
+def test_vjp_of_the_constants_against_complex_steps(name, n, rng):
+    Y = activations(n, seed=2)
+    node_map = bound(name, Y)
+    dscale, dshift = rng.standard_normal((2, 3))
+
+    def value(Y):
+        scale, shift = node_map.constants(Y, 0)
+        return np.sum(dscale * scale + dshift * shift)
+
+    # One node after the other, relative to the contributions of each; subtracting the mean or the minimum loses the
+    # digits that the offset of a node takes from its spread.
+    scale = node_map.constants(Y, 0)[0]
+    size = scale * (np.abs(dscale) * scale + np.abs(dshift) * (1 + scale * np.abs(Y).max(axis=0)))
+    error = np.abs(node_map.constants_vjp(Y, dscale, dshift) - complex_gradient(value, Y))
+    lost = 1 + np.abs(Y).max(axis=0) / np.ptp(Y, axis=0)
+    assert np.all(error <= 16 * EPS * lost * size), error / size
+
+
+@pytest.mark.parametrize("name", STATISTICS_MAPS)
+def test_constants_of_a_single_node_leave_its_activations_alone(name, rng):
+    """Transposed, one column is one row of the same memory."""
+    Y, domain = rng.normal(size=(7, 1)), np.array([[0.0, 1.0]])
+    node_map = bound(name, Y, domain)
+    before = Y.copy()
+    scale, shift = node_map.constants(Y, 0)
+    for which, units in enumerate((([1.0], [0.0]), ([0.0], [1.0]))):
+        exact = complex_gradient(lambda y, k=which: node_map.constants(y, 0)[k][0], before)
+        found = node_map.constants_vjp(Y, *map(np.array, units))
+        np.testing.assert_allclose(found, exact, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(Y, before)
+    assert node_map.constants(Y, 0) == (scale, shift)
+
+
+@pytest.mark.parametrize("name", STATISTICS_MAPS)
+def test_jvp_of_the_constants_is_adjoint_to_the_vjp(name):
+    Y = activations(9, seed=3) / [1, 100, 1e-3]
+    node_map = bound(name, Y)
+    report = dot_test(
+        lambda dY: np.stack(node_map.constants_jvp(Y, dY)),
+        lambda d: node_map.constants_vjp(Y, d[0], d[1]),
+        Y.shape,
+        (2, 3),
+        rtol=1e-13,
+    )
+    assert report.ok, report.table
+
+
+@pytest.mark.parametrize("name", STATISTICS_MAPS)
+def test_jvp_of_the_constants_against_complex_steps(name, rng):
+    Y, dY = activations(9, seed=4), rng.standard_normal((9, 3))
+    node_map = bound(name, Y)
+    pushed = node_map.constants_jvp(Y, dY)
+    stepped = [c.imag / 1e-30 for c in node_map.constants(Y + 1e-30j * dY, 0)]
+    for ours, theirs, offset in zip(pushed, stepped, (0, 1), strict=True):
+        size = node_map.constants(Y, 0)[0] ** 2 * (np.abs(Y).max(axis=0) if offset else 1) * np.abs(dY).max()
+        assert np.all(np.abs(ours - theirs) <= 1e-13 * size * 10)
+
+
+def test_min_max_follows_the_first_of_equal_extremes():
+    Y = np.array([[1.0], [3.0], [3.0], [0.0], [0.0]])
+    node_map = bound("min-max", Y, np.array([[0.0, 1.0]]))
+    dY = node_map.constants_vjp(Y, np.array([1.0]), np.array([0.0]))
+    np.testing.assert_array_equal(np.flatnonzero(dY), [1, 3])
+    dscale, _ = node_map.constants_jvp(Y, np.eye(5)[:, 1:2])
+    assert dscale[0] == pytest.approx(dY[1, 0])
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-1e3, 1e3), st.floats(1e-3, 1e3))
+def test_statistics_maps_undo_shift_and_scale_of_a_node(seed, shift, scale):
+    """Two null vectors of the Jacobian for each hidden node: z does not see y -> scale y + shift."""
+    Y = np.random.default_rng(seed).standard_normal((8, 3))
+    for name in STATISTICS_MAPS:
+        node_map = bound(name, Y)
+        moved = scale * Y + shift
+        # Rounding of the moved activations relative to their spread.
+        atol = 64 * EPS * (6 + (abs(shift) / scale + np.abs(Y).max()) / Y.std(axis=0).min() * 4)
+        np.testing.assert_allclose(mapped(node_map, moved, moved), mapped(node_map, Y, Y), rtol=0, atol=atol)
+        s, _ = node_map.constants_jvp(Y, np.ones_like(Y))
+        np.testing.assert_allclose(s, 0, atol=64 * EPS * node_map.constants(Y, 0)[0].max() ** 2)
+
+
+# --- constant nodes
+
+
+@pytest.mark.parametrize("name", ["affine", *STATISTICS_MAPS])
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e8], ids=str)
+def test_a_constant_node_is_named(name, value):
+    Y = activations()
+    Y[:, 1] = value
+    with pytest.raises(DegenerateNodeError, match=r"node 1 after layer 4 has (range|standard deviation) .* constant"):
+        node_maps.NODE_MAPS[name].bind(Y, DOMAINS, 4)
+
+
+@pytest.mark.parametrize("name", ["affine", *STATISTICS_MAPS])
+def test_a_single_sample_has_no_spread(name):
+    with pytest.raises(DegenerateNodeError, match=r"node 0 after layer 0"):
+        node_maps.NODE_MAPS[name].bind(activations(1), DOMAINS, 0)
+
+
+@pytest.mark.parametrize("name", ["affine", *STATISTICS_MAPS])
+def test_no_sample_is_refused(name):
+    with pytest.raises(ValueError, match=rf"node map '{name}' after layer 2 needs at least one sample; got none"):
+        node_maps.NODE_MAPS[name].bind(activations(0), DOMAINS, 2)
+
+
+@pytest.mark.parametrize("name", ["affine", *STATISTICS_MAPS])
+def test_a_small_but_real_spread_is_accepted(name):
+    Y = np.linspace(1.0, 1.0 + 1e-9, 5)[:, None] * np.ones(3)
+    z = mapped(node_maps.NODE_MAPS[name].bind(Y, DOMAINS, 0), Y, Y)
+    assert np.all(np.ptp(z, axis=0) > 0.1)
+
+
+@pytest.mark.parametrize("name", ["affine", *STATISTICS_MAPS])
+def test_a_spread_of_rounding_is_a_constant(name):
+    """The activations of a spline whose coefficients are all equal differ by rounding alone."""
+    Y = np.tile([0.3], (6, 3)) * (1 + EPS * np.array([0, 1, -1, 0, 2, 0]))[:, None]
+    with pytest.raises(DegenerateNodeError, match="constant"):
+        node_maps.NODE_MAPS[name].bind(Y, DOMAINS, 0)
+
+
+@pytest.mark.parametrize("middle", [None, np.array([0.1, 6.0, -2.0])])
+def test_affine_kernel(middle):
+    y, scale, shift = activations(), np.array([2.0, -0.5, 3.0]), np.array([0.0, 1.0, -1.0])
+    found = node_maps.affine(y, scale, shift, middle)
+    np.testing.assert_array_equal(found, scale * (y - (0.0 if middle is None else middle)) + shift)
+    python = node_maps.affine(y + 0j, scale, shift, middle)  # complex numbers take the pure-Python form
+    np.testing.assert_array_equal(found, python.real)
+    assert node_maps.affine(y[:0], scale, shift).shape == (0, 3)
+
+
+# --- sabotage
+
+
+@pytest.mark.parametrize("cls", [node_maps.MeanStdMap, node_maps.MinMaxMap])
+@pytest.mark.parametrize(
+    "fault",
+    [lambda dY: -dY, lambda dY: dY * (1 + 1e-9), lambda dY: np.roll(dY, 1, axis=0), lambda dY: dY * 0],
+    ids=["sign", "factor", "shift", "held fixed"],
+)
+def test_sabotage_of_the_vjp_is_noticed(monkeypatch, cls, fault):
+    Y = activations(9, seed=3) / [1, 100, 1e-3]
+    right = cls.constants_vjp
+
+    def check():
+        node_map = cls(DOMAINS)
+        return dot_test(
+            lambda dY: np.stack(node_map.constants_jvp(Y, dY)),
+            lambda d: node_map.constants_vjp(Y, d[0], d[1]),
+            Y.shape,
+            (2, 3),
+            rtol=1e-13,
+        ).ok
+
+    assert check()
+    monkeypatch.setattr(cls, "constants_vjp", lambda self, *args: fault(right(self, *args)))
+    assert not check()

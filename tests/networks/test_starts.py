@@ -1,0 +1,130 @@
+"""Starting parameters and bound node maps: reproducible, the same function in every basis, of one variance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.layers import SplineLayer
+from refkan.node_maps import NODE_MAPS as NODE_MAP_TEMPLATES
+from tests.shared.factories import (
+    EPS,
+    NODE_MAPS,
+    SOME_NETWORKS,
+    NetworkCase,
+    name,
+    samples,
+    with_layers,
+)
+
+N = 6
+
+
+@pytest.mark.parametrize("scheme", ["linear", "gaussian"])
+@pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
+def test_initialize_follows_the_generator(case, scheme):
+    x = samples(20)
+    first, again, other = (case.build().initialize(np.random.default_rng(k), x, scheme) for k in (1, 1, 2))
+    np.testing.assert_array_equal(first[1], again[1])
+    np.testing.assert_array_equal(first[0](first[1], x), again[0](again[1], x))
+    assert not np.array_equal(first[1], other[1])
+    assert np.all(np.isfinite(first[1]))
+
+
+@pytest.mark.parametrize("kind", ["relu", "scaled-relu"])
+@pytest.mark.parametrize("node_map", NODE_MAPS)
+@pytest.mark.parametrize("free", [False, True], ids=["fixed", "free"])
+def test_the_basis_does_not_change_the_starting_function(kind, node_map, free):
+    x, far = samples(20), samples(30, reach=0.5)
+    spline, u = NetworkCase("spline", node_map, free_knots=free).build().initialize(np.random.default_rng(5), x)
+    relu, w = NetworkCase(kind, node_map, free_knots=free).build().initialize(np.random.default_rng(5), x)
+    np.testing.assert_allclose(relu(w, far), spline(u, far), rtol=0, atol=1e-11 * np.abs(spline(u, far)).max())
+
+
+def test_gaussian_starts_match_the_variance_of_linear_ones_layer_by_layer():
+    x = samples(100)
+    for kind in ("spline", "scaled-relu"):
+        spread = []
+        for scheme in ("linear", "gaussian"):
+            net = NetworkCase(kind, widths=(2, 400), intervals=(4,)).build()
+            net, theta = net.initialize(np.random.default_rng(0), x, scheme)
+            spread.append(np.mean(net(theta, x) ** 2))
+        # 400 outputs, each a handful of correlated squares: a standard error of at most sqrt(2/400) = 7 %.
+        assert spread[1] == pytest.approx(spread[0], rel=0.3)
+
+
+@pytest.mark.parametrize("node_map", NODE_MAPS)
+def test_node_maps_are_bound_to_the_activations_on_x(node_map):
+    x = samples(50)
+    net, theta = (
+        NetworkCase("spline", node_map, widths=(2, 3, 3, 1), intervals=(3, 2, 4))
+        .build()
+        .initialize(np.random.default_rng(0), x)
+    )
+    frozen, z = net.freeze(theta), x
+    for k in range(2):
+        y = net.layers[k].linearize(theta[net.slices[k]], z).value
+        z = frozen.node_maps[k].value(y)
+        if node_map in ("affine", "min-max"):
+            np.testing.assert_allclose([z.min(axis=0), z.max(axis=0)], [[0] * 3, [1] * 3], atol=8 * EPS)
+        elif node_map == "mean-std":
+            np.testing.assert_allclose([z.mean(axis=0), z.std(axis=0)], [[0.5] * 3, [0.2] * 3], rtol=1e-12)
+        elif node_map == "sigmoid":
+            np.testing.assert_allclose(z, 1 / (1 + np.exp(-y)), rtol=4 * EPS)
+        else:
+            np.testing.assert_array_equal(z, y)
+
+
+def test_node_maps_aim_at_the_domain_of_the_next_layer():
+    spaces = tuple(rk.SplineSpace.uniform(3, 2, domain) for domain in ((0.0, 1.0), (-3.0, -1.0), (10.0, 40.0)))
+    net = NetworkCase("spline").build()
+    net = with_layers(net, (net.layers[0], SplineLayer(spaces, 2)))
+    x = samples(30)
+    net, theta = net.initialize(np.random.default_rng(0), x)
+    z = net.node_maps[0].value(net.layers[0].linearize(theta[net.slices[0]], x).value)
+    np.testing.assert_allclose(z.min(axis=0), [0, -3, 10], rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(z.max(axis=0), [1, -1, 40], rtol=1e-13)
+
+
+def test_a_separate_batch_binds_the_maps_with_statistics_and_no_others():
+    x, batch = samples(N), samples(9, seed=11)
+    net, _ = NetworkCase("spline", "affine").build().initialize(np.random.default_rng(0), x, statistics=batch)
+    plain, _ = NetworkCase("spline", "affine").build().initialize(np.random.default_rng(0), x)
+    np.testing.assert_array_equal(net.node_maps[0].scale, plain.node_maps[0].scale)
+    assert net.statistics is None
+
+
+def test_maps_after_one_with_statistics_see_what_the_network_computes():
+    """An affine map behind a mean-std map is bound to activations on x under the constants of the batch."""
+    x, batch = samples(20), 0.3 * samples(9, seed=11)
+    net = NetworkCase("spline", "mean-std", widths=(2, 3, 3, 1), intervals=(3, 2, 4)).build()
+    net = replace(net, node_maps=(NODE_MAP_TEMPLATES["mean-std"], NODE_MAP_TEMPLATES["affine"]))
+    net, theta = net.initialize(np.random.default_rng(0), x, statistics=batch)
+    frozen, z = net.freeze(theta), x
+    for k in range(2):
+        z = frozen.node_maps[k].value(net.layers[k].linearize(theta[net.slices[k]], z).value)
+    np.testing.assert_allclose([z.min(axis=0), z.max(axis=0)], [[0] * 3, [1] * 3], atol=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("node_map", ["affine", "min-max", "sigmoid"])
+def test_under_error_a_network_takes_the_samples_it_was_bound_to(node_map, seed):
+    """The maps take the activations on x onto the next domain, so none of them may be found outside by rounding."""
+    x = samples(50)
+    net, theta = (
+        NetworkCase("spline", node_map, "error", widths=(2, 3, 1)).build().initialize(np.random.default_rng(seed), x)
+    )
+    assert net(theta, x).shape == (50, 1)
+    assert net.vjp(theta, x)[0].shape == (50, 1)
+
+
+def test_initialize_returns_a_new_network_and_leaves_the_old_one_unbound():
+    net = NetworkCase("spline").build()
+    bound, theta = net.initialize(np.random.default_rng(0), samples(N))
+    with pytest.raises(ValueError, match=r"node map 'affine' after layer 0 is not bound to data.*initialize"):
+        net(theta, samples(N))
+    again, _ = bound.initialize(np.random.default_rng(0), 0.5 * samples(N))
+    assert not np.array_equal(again.node_maps[0].scale, bound.node_maps[0].scale)

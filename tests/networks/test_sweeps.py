@@ -1,0 +1,176 @@
+"""Every sweep of every network against complex steps; faults in each part of the sweeps are noticed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from refkan.layers.free_knots import FreeKnots
+from refkan.layers.polynomial_sweeps import PolynomialSweep
+from refkan.node_maps import MeanStdMap
+from tests.shared.factories import (
+    EDGE_KINDS,
+    EVERY_NETWORK,
+    SOME_NETWORKS,
+    NetworkCase,
+    complex_gradient,
+    name,
+    samples,
+)
+
+N = 6
+BATCHES = ("x", "separate")
+
+
+def networks_and_batches():
+    for case in EVERY_NETWORK:
+        for batch in BATCHES if case.couples_samples else BATCHES[:1]:
+            yield pytest.param(case, batch, id=f"{case}-{batch}" if case.couples_samples else str(case))
+
+
+def start(case, x, batch="x"):
+    return case.start(x, statistics=samples(9, seed=11) if batch == "separate" else None)
+
+
+# --- every sweep, of every network
+
+
+@pytest.mark.parametrize(("case", "batch"), [*networks_and_batches()])
+def test_gradients_against_complex_steps(case, batch):
+    """Relative to the sum of absolute contributions, block by block; in theta through the statistics, in x not."""
+    x = samples(N, reach=0.1)
+    net, theta = start(case, x, batch)
+    rng = np.random.default_rng(0)
+    dy = rng.standard_normal((N, net.widths[-1]))
+    y, pullback = net.vjp(theta, x)
+    np.testing.assert_allclose(y, net(theta, x), rtol=0, atol=1e-14 * np.abs(y).max())
+    g, dx = pullback(dy)
+    assert (g.shape, dx.shape) == (theta.shape, x.shape)
+
+    J = net.jacobian(theta, x)
+    assert J.shape == (N * net.widths[-1], net.n_params)
+    size = np.abs(J).T @ np.abs(dy.ravel())
+    reference = complex_gradient(lambda theta: np.sum(dy * net(theta, x)), theta)
+    blocks = zip(*map(net.unpack, (g, reference, size)), strict=True)
+    for layer, (ours, theirs, scale) in enumerate(blocks):
+        for block in ours:
+            error = np.abs(ours[block] - theirs[block]).max()
+            assert error <= 1e-14 * scale[block].max(), (layer, block, error)
+    assert np.all(np.abs(J.T @ dy.ravel() - g) <= 1e-13 * size.max())
+
+    frozen = net.freeze(theta)
+    slopes = complex_gradient(lambda x: np.sum(dy * frozen(theta, x)), x)
+    assert np.abs(dx - slopes).max() <= 1e-14 * np.abs(slopes).max() * np.abs(dy).sum()
+
+    dtheta, dz = rng.standard_normal(theta.size), rng.standard_normal(x.shape)
+    along_theta, along_both = net.jvp(theta, x, dtheta), net.jvp(theta, x, dtheta, dz)
+    scale = (np.abs(J) @ np.abs(dtheta)).reshape(y.shape)
+    assert np.all(np.abs(along_theta.ravel() - J @ dtheta) <= 1e-13 * scale.max())
+    dots = np.sum(along_both * dy), g @ dtheta, np.sum(dx * dz)
+    total = np.abs(along_both * dy).sum() + np.abs(g) @ np.abs(dtheta) + np.abs(dx * dz).sum()
+    assert abs(dots[0] - dots[1] - dots[2]) <= 1e-13 * total
+
+    alone, nothing = net.vjp(theta, x, inputs=False)[1](dy)
+    assert nothing is None
+    assert np.all(np.abs(alone - g) <= 1e-13 * size.max())
+
+
+@pytest.mark.parametrize("order", [1, 2, 4, 6])
+@pytest.mark.parametrize("kind", EDGE_KINDS)
+@pytest.mark.parametrize("node_map", ["affine", "mean-std"])
+def test_gradients_of_other_orders(kind, order, node_map):
+    x = samples(N)
+    net, theta = NetworkCase(kind, node_map, order=order, intervals=(2, 3)).start(x)
+    dy = np.random.default_rng(0).standard_normal((N, 2))
+    g, _ = net.vjp(theta, x)[1](dy)
+    J = net.jacobian(theta, x)
+    reference = complex_gradient(lambda theta: np.sum(dy * net(theta, x)), theta)
+    # The powers of order 6 of the ReLU basis cancel by two orders inside a hidden activation.
+    cancel = 100 if "relu" in kind and order > 4 else 1
+    assert np.abs(g - reference).max() <= 1e-14 * cancel * (np.abs(J).T @ np.abs(dy.ravel())).max()
+
+
+@pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
+def test_jacobian_rows_are_sample_major(case):
+    x = samples(4)
+    net, theta = case.start(x)
+    Q = net.widths[-1]
+    J, pullback = net.jacobian(theta, x), net.vjp(theta, x)[1]
+    for s, q in np.ndindex(4, Q):
+        dy = np.zeros((4, Q))
+        dy[s, q] = 1.0
+        np.testing.assert_allclose(J[s * Q + q], pullback(dy)[0], rtol=0, atol=1e-13 * np.abs(J).max())
+
+
+@pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
+def test_central_differences_agree_to_1e_8(case):
+    """A check that does not pass through complex arithmetic: only values that users see."""
+    if case.order == 1:
+        pytest.skip("jumps")
+    x = samples(N)
+    net, theta = case.start(x)
+    direction = np.random.default_rng(0).standard_normal(theta.size)
+    h = 1e-5 / np.linalg.norm(direction)
+    difference = (net(theta + h * direction, x) - net(theta - h * direction, x)) / (2 * h)
+    exact = net.jvp(theta, x, direction)
+    # Third derivatives are some 10 times the first: truncation 1e-10 10, rounding eps |y| / h.
+    scale = (np.abs(net.jacobian(theta, x)) @ np.abs(direction)).reshape(exact.shape)
+    assert np.all(np.abs(difference - exact) <= 1e-8 * scale)
+
+
+@pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_samples_and_one_sample(case, n):
+    net, theta = case.start(samples(N))
+    x, Q = samples(N)[:n], net.widths[-1]
+    y, pullback = net.vjp(theta, x)
+    g, dx = pullback(np.ones((n, Q)))
+    assert (net(theta, x).shape, y.shape, g.shape, dx.shape) == ((n, Q), (n, Q), theta.shape, (n, 2))
+    assert net.jacobian(theta, x).shape == (n * Q, theta.size)
+    assert net.jvp(theta, x, theta).shape == (n, Q)
+    if n == 0:
+        assert not g.any()
+    else:
+        np.testing.assert_allclose(y, net(theta, samples(N))[:1], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("free", [False, True], ids=["fixed", "free"])
+@pytest.mark.parametrize("kind", EDGE_KINDS)
+def test_no_samples_for_any_layer_kind(kind, free):
+    net, theta = NetworkCase(kind, free_knots=free).start(samples(N))
+    x = np.zeros((0, 2))
+    assert net(theta, x).shape == (0, 2)
+    assert not net.vjp(theta, x)[1](np.zeros((0, 2)))[0].any()
+    assert net.jacobian(theta, x).shape == (0, theta.size)
+    assert net.jvp(theta, x, theta).shape == (0, 2)
+
+
+# --- sabotage: the comparison with complex steps notices faults in each part of the sweeps
+
+
+def gradient_is_right(net, theta, x):
+    dy = np.random.default_rng(0).standard_normal((x.shape[0], net.widths[-1]))
+    g, dx = net.vjp(theta, x)[1](dy)
+    reference = complex_gradient(lambda theta: np.sum(dy * net(theta, x)), theta)
+    frozen = net.freeze(theta)
+    slopes = complex_gradient(lambda x: np.sum(dy * frozen(theta, x)), x)
+    return np.allclose(g, reference, rtol=0, atol=1e-12) and np.allclose(dx, slopes, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "fault"),
+    [
+        (MeanStdMap, "constants_vjp", lambda right: lambda self, *a: 0 * right(self, *a)),
+        (MeanStdMap, "constants_vjp", lambda right: lambda self, *a: right(self, *a) * (1 + 1e-9)),
+        (PolynomialSweep, "sums_of_rows", lambda right: lambda *a: (right(*a)[0], -right(*a)[1])),
+        (PolynomialSweep, "sums_of_rows", lambda right: lambda *a: (right(*a)[0], right(*a)[1][:, ::-1])),
+        (FreeKnots, "pull_back", lambda right: lambda self, moments: np.roll(right(self, moments), 1, axis=1)),
+    ],
+    ids=["statistics held fixed", "factor", "sign", "inputs exchanged", "knots shifted"],
+)
+def test_sabotage_of_a_sweep_is_noticed(monkeypatch, where, what, fault):
+    x = samples(N)
+    net, theta = NetworkCase("spline", "mean-std", free_knots=True).start(x)
+    assert gradient_is_right(net, theta, x)
+    monkeypatch.setattr(where, what, fault(getattr(where, what)))
+    assert not gradient_is_right(net, theta, x)

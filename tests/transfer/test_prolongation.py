@@ -1,0 +1,222 @@
+"""Prolongation against exact blossoms: each weight, the function on and off the domain, faults noticed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import refkan as rk
+from refkan import bsplines, definitions, transfer
+from refkan.kernels import knot_insertion
+from refkan.transfer import matrices
+from tests.shared.factories import EPS, points, points_outside, space
+from tests.transfer.nested_spaces import FINER, PAIRS, SPACES, contributions, exact_prolongation, finer
+
+
+def insertion_only(how: str) -> bool:
+    """Whether the fine knots hold all coarse ones, the exterior ones too: then P is convex."""
+    return how.startswith("inserted")
+
+
+def difference(P, expected) -> np.ndarray:
+    """Return |P - expected|, the difference taken in rational arithmetic."""
+    return np.array(
+        [
+            [abs(float(Fraction(float(p)) - e)) for p, e in zip(row, right, strict=True)]
+            for row, right in zip(P, expected, strict=True)
+        ]
+    )
+
+
+# --- P against the oracle
+
+
+@SPACES
+@PAIRS
+def test_prolongation_against_exact_blossoms(kind, order, how):
+    """Relative to each entry where all are convex, at most r - 1 levels of five roundings (of eps/2) each.
+
+    Otherwise relative to the sums of absolute contributions.
+    """
+    coarse = space(kind, order)
+    fine = finer(coarse, how)
+    P = rk.prolongation_matrix(coarse, fine)
+    assert P.shape == (fine.dim, coarse.dim)
+    expected = exact_prolongation(coarse, fine)
+    size = np.array(expected, dtype=float) if insertion_only(how) else contributions(coarse, fine)
+    error = difference(P.toarray(), expected)
+    assert np.all(error <= 2.5 * (order - 1) * EPS * size)
+
+
+@pytest.mark.parametrize("order", [9, 10])
+def test_high_orders(order):
+    coarse = space("random", order, 2)
+    fine = coarse.insert([sum(coarse.domain) / 2])
+    error = difference(rk.prolongation_matrix(coarse, fine).toarray(), exact_prolongation(coarse, fine))
+    assert np.all(error <= 2 * (order - 1) * EPS)
+
+
+@pytest.mark.parametrize("order", range(1, 9))
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+def test_dyadic_prolongation_is_exact(order, n):
+    """Numbers C(r, s)/2^(r-1) are floats; on knots that are floats the general P has the same bits."""
+    expected = np.array(definitions.uniform_prolongation(order, n), dtype=float)
+    np.testing.assert_array_equal(transfer.dyadic_prolongation(order, n).toarray(), expected)
+    coarse = rk.SplineSpace.uniform(order, n, (0.0, float(n)))
+    np.testing.assert_allclose(
+        rk.prolongation_matrix(coarse, coarse.refine()).toarray(), expected, rtol=0, atol=2 * order * EPS
+    )
+
+
+@pytest.mark.parametrize("order", range(1, 7))
+def test_the_printed_coefficients_are_half_of_the_true_ones(order):
+    printed = transfer.printed_dyadic_coefficients(order)
+    n = order + 2
+    P = transfer.dyadic_prolongation(order, n).toarray()
+    interior = P[:, order]  # the paper's i = 1: no term left out
+    np.testing.assert_array_equal(2 * printed, interior[interior > 0])
+    assert printed.sum() == 1  # as a weight each column would do; but rows must sum to one, and sum to a half
+
+
+@SPACES
+@pytest.mark.parametrize("how", FINER[:3])
+def test_rows_are_convex_weights(kind, order, how):
+    coarse = space(kind, order)
+    P = rk.prolongation_matrix(coarse, finer(coarse, how))
+    np.testing.assert_allclose(P.sum(axis=1), 1.0, rtol=0, atol=2 * order * EPS)
+    assert np.diff(P.indptr).max() <= order
+    if insertion_only(how) or kind in ("uniform", "clamped", "repeated"):
+        assert P.data.min() > 0
+        assert P.data.max() <= 1 + 2 * order * EPS
+
+
+@SPACES
+def test_rows_sum_to_one_with_any_exterior_knots(kind, order):
+    coarse = space(kind, order)
+    fine = finer(coarse, "moved ends")
+    P = rk.prolongation_matrix(coarse, fine)
+    scale = np.maximum(1.0, contributions(coarse, fine).sum(axis=1))
+    assert np.all(np.abs(P.sum(axis=1) - 1) <= 2 * order * EPS * scale)
+
+
+@pytest.mark.parametrize("order", [2, 3, 5])
+def test_other_exterior_knots_may_extrapolate(order):
+    """The fine ones reach beyond the coarse ones: then weights are negative, and the function is still the same."""
+    coarse = rk.SplineSpace.uniform(order, 3)
+    far = np.concatenate([np.arange(1 - order, 0) * 2.0, coarse.breakpoints, 1 + np.arange(1, order) * 2.0])
+    fine = rk.SplineSpace(far, order)
+    P = rk.prolongation_matrix(coarse, fine).toarray()
+    assert (P.min() < -0.1) == (order > 2)
+    error = difference(P, exact_prolongation(coarse, fine))
+    assert np.all(error <= 2 * order * EPS * np.maximum(1.0, contributions(coarse, fine)))
+
+
+@SPACES
+@PAIRS
+def test_the_function_is_unchanged_on_and_off_the_domain(kind, order, how):
+    coarse = space(kind, order)
+    fine = finer(coarse, how)
+    u = np.random.default_rng(order).standard_normal(coarse.dim)
+    v = rk.prolongation_matrix(coarse, fine) @ u
+    size = 1.0
+    if how == "moved ends" or kind in ("random", "graded", "offset"):
+        size = max(1.0, contributions(coarse, fine).sum(axis=1).max())
+    for outside, x in [("error", points(fine)), *((o, points_outside(coarse)) for o in ("linear", "polynomial"))]:
+        pair = [bsplines.design_matrix(S, x, 0, outside).toarray() for S in (coarse, fine)]
+        # The sum of absolute contributions: tails cancel inside the basis functions of both spaces.
+        tails = (1.0 if outside == "error" else 4.0**order) * (np.abs(pair[0]).sum(1) + np.abs(pair[1]).sum(1))
+        bound = 4 * order * EPS * size * np.abs(u).max() * tails
+        assert np.all(np.abs(pair[0] @ u - pair[1] @ v) <= bound), (kind, outside)
+
+
+@given(st.data())
+def test_random_nested_knots(data):
+    """Random multiplicities, spans over three magnitudes, several insertions at one point: convex, and exact."""
+    order = data.draw(st.integers(1, 5))
+    gaps = data.draw(st.lists(st.sampled_from([0, 1, 2, 7, 300]), min_size=2 * order, max_size=2 * order + 4))
+    knots = np.concatenate([[0.0], np.cumsum(gaps)])
+    try:
+        coarse = rk.SplineSpace(knots, order)
+    except rk.KnotError:
+        return
+    a, b = coarse.domain
+    places = st.floats(a, b, exclude_min=True, exclude_max=True)
+    new = data.draw(st.lists(places | st.sampled_from(list(np.arange(a + 1, b))) if b - a > 1 else places, max_size=4))
+    try:
+        fine = rk.SplineSpace(np.sort(np.concatenate([coarse.knots, new])), order)
+    except rk.KnotError:
+        return
+    P = rk.prolongation_matrix(coarse, fine)
+    live = (fine.knots[order:] > a) & (fine.knots[:-order] < b)
+    error = difference(P.toarray(), exact_prolongation(coarse, fine))
+    assert np.all(error[live] <= 2 * order * EPS)
+    assert P.data.min() >= 0
+
+
+def test_functions_that_vanish_on_the_domain_keep_their_coefficients():
+    """Ends repeated inwards: b_0, b_1 live to the left of the domain alone, and matter under outside='natural'."""
+    for knots, new in (([-2, -1, 0, 0, 0, 1, 2, 3, 4], [0.3, 1.5]), ([-4, -3, -2, -1, 0, 0, 0, 1, 2], [-1.5])):
+        coarse = rk.SplineSpace(np.array(knots, float), 3)
+        fine = coarse.insert(new)
+        u = np.arange(1.0, coarse.dim + 1)
+        v = transfer.prolong(coarse, fine, u)
+        x = np.linspace(-5, 5, 201)
+        np.testing.assert_allclose(
+            bsplines.evaluate(fine, v, x, 0, "natural"),
+            bsplines.evaluate(coarse, u, x, 0, "natural"),
+            rtol=0, atol=4 * EPS * u.max(),
+        )  # fmt: skip
+
+
+# --- sabotage: each fault must be seen by the comparison with the oracle
+
+
+def prolongation_fault(monkeypatch, change):
+    right = matrices.prolongation_rows
+
+    def wrong(*arguments):
+        start, values = right(*arguments)
+        return change(start.copy(), values.copy())
+
+    monkeypatch.setattr(matrices, "prolongation_rows", wrong)
+
+
+def flip(start, values):
+    row = np.argmax((values > 0).sum(axis=1))
+    values[row] = values[row, ::-1]
+    return start, values
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        flip,
+        lambda start, values: (np.maximum(start - 1, 0), values),
+        lambda start, values: (start, values / 2),
+        lambda start, values: (start, values * (1 + 1e-14)),
+    ],
+    ids=["a row of weights reversed", "an index shifted", "the printed factor", "a relative error of 1e-14"],
+)
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_sabotage_of_the_prolongation_is_noticed(monkeypatch, change, order):
+    test_prolongation_against_exact_blossoms("random", order, "inserted")
+    prolongation_fault(monkeypatch, change)
+    with pytest.raises(AssertionError):
+        test_prolongation_against_exact_blossoms("random", order, "inserted")
+
+
+def test_the_blossom_is_used_only_where_insertion_leads_nowhere(monkeypatch):
+    """Both ways give the same rows; the plain-Python kernel without insertion is the reference."""
+    coarse, fine = space("random", 4), finer(space("random", 4), "inserted")
+    kernel = knot_insertion.prolongation_rows
+    plain = getattr(kernel, "py_func", kernel)
+    monkeypatch.setattr(knot_insertion, "position", lambda *arguments: -1)
+    start, values = np.empty(fine.dim, np.int64), np.empty((fine.dim, 4))
+    plain(0, fine.dim, 4, coarse.knots.copy(), fine.knots.copy(), start, values)
+    P = rk.prolongation_matrix(coarse, fine).toarray()
+    for j in range(fine.dim):
+        np.testing.assert_allclose(values[j], P[j, start[j] : start[j] + 4], rtol=0, atol=1e-14)

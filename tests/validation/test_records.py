@@ -1,0 +1,95 @@
+"""What stands in the README and in docs/ about verdicts comes from records of runs, and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from validation.ledger import LEDGER
+from validation.records.__main__ import main
+from validation.records.pages import HEADER, page, replace_table, table
+from validation.records.store import SIZES, keep, load, rows_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def record(size="quick", commit="0123456789abcdef", **statuses):
+    common = {"source": "s", "claim": "c", "what_is_measured": "m", "criterion": "x < 1", "file": "f"}
+    common |= {"seconds_of_file": 1.25, "finished": "2026-01-02T03:04:05+00:00", "data": {"raw": [1, 2]}}
+    common |= {"measured": "a*b 1", "corrected": "", "mutations": {"sign": "refuted"}}
+    capsule = {"git": commit, "versions": {}, "cpu": "", "threads": {"processors": 2}, "configuration": {"size": size}}
+    return {"capsule": capsule, "rows": [common | {"id": id, "status": status} for id, status in statuses.items()]}
+
+
+def test_rows_are_merged_by_size_in_the_order_of_the_ledger(tmp_path):
+    keep(record(L2="holds", L1="refuted", C1="pending"), tmp_path)
+    keep(record(L1="holds"), tmp_path)
+    keep(record("full", L2="not reproduced"), tmp_path)
+    quick, full = (load(size, tmp_path) for size in SIZES)
+    assert [(id, row["status"]) for id, row in quick.items()] == [("L1", "holds"), ("L2", "holds")]
+    assert [(id, row["status"]) for id, row in full.items()] == [("L2", "not reproduced")]
+    assert "data" not in quick["L1"]
+    assert quick["L1"]["circumstances"]["commit"] == "0123456789ab"
+    row = next(row for row in LEDGER if row.id == "L2")
+    assert f"| L2 | {row.source} | {row.claim} | holds | not reproduced |" in table(quick, full)
+    assert f"| {next(r for r in LEDGER if r.id == 'L1').claim} | holds | - |" in table(quick, full)
+    assert r"**Quick: holds.** a\*b 1 (`f`, 1.25 s, 2026-01-02, commit 0123456789ab)" in page(quick, full)
+
+
+@pytest.mark.parametrize("status", ["holds", "holds as corrected", "refuted", "not reproduced"])
+def test_corrected_statements_are_given_where_they_hold(status):
+    (row,) = record(L1=status)["rows"]
+    kept = {"L1": row | {"corrected": "twice as much", "circumstances": {"commit": "0"}}}
+    assert ("As corrected: twice as much" in page(kept, {})) == status.startswith("holds")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (record(L1="error"), "errors for L1"),
+        (record(commit="0123+changes", L1="holds"), "sources of a commit; got 0123"),
+        (record(commit=None, L1="holds"), "no commit"),
+        (record(size="huge", L1="holds"), "one of quick, full; got 'huge'"),
+    ],
+)
+def test_records_that_prove_nothing_are_refused(tmp_path, given, message):
+    with pytest.raises(ValueError, match=message):
+        keep(given, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_replaces_the_table_alone(tmp_path, capsys):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text(f"before\n\n{HEADER}| Z | s | c | holds | - |\n\nafter\n")
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(record(L1="holds")))
+    assert main([str(path)], tmp_path, tmp_path) == 0
+    text = (tmp_path / "README.md").read_text()
+    assert text == f"before\n\n{table(load('quick', tmp_path), {})}\nafter\n"
+    assert main([str(tmp_path / "missing.json")], tmp_path, tmp_path) == 2
+    assert "missing.json" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="one verdict table; got 0"):
+        replace_table("nothing", HEADER)
+
+
+def test_the_pages_are_what_the_kept_rows_make_of_them():
+    quick, full = (load(size) for size in SIZES)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert replace_table(readme, table(quick, full)) == readme
+    assert (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8") == page(quick, full)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_kept_rows_answer_the_present_ledger(size):
+    """A row whose claim or criterion has changed since must be measured anew."""
+    texts = {row.id: (row.source, row.claim, row.measured, row.criterion) for row in LEDGER}
+    kept = load(size)
+    assert kept
+    for id, row in kept.items():
+        assert (row["source"], row["claim"], row["what_is_measured"], row["criterion"]) == texts[id]
+
+
+def test_only_answered_rows_are_kept():
+    assert [row["id"] for row in rows_of(record(L1="holds", L2="not run"))] == ["L1"]
