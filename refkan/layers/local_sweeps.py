@@ -6,6 +6,8 @@ nothing depends on the number of threads. Accumulators belong to a part and a gr
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from refkan.array_types import FloatArray, IntArray
@@ -104,17 +106,19 @@ class SortedSweep:
 
     def forward(self) -> FloatArray:
         """y (N, Q): sort, and sum input by input."""
-        launch(
-            bspline_basis.sort_blocks, self.n_blocks, 14 * self.x.size,
-            self.x, self.tables.breakpoints, *self.tables.search, self.size, RUN, self.places, self.ends, self.strays,
-        )  # fmt: skip
-        if not self.linear:
-            self.strays[:] = False
         y: FloatArray = recycled((self.x.shape[0], self.n_outputs))
-        launch(
-            sorted_layer.forward, self.n_blocks, self._operations,
-            self.x, *self._knots, self.size, self.C, self.places, self.ends, self.strays, y,
-        )  # fmt: skip
+        breakpoints, search = self.tables.breakpoints, self.tables.search
+        order = self.places, self.ends, self.strays
+        arguments: tuple[Any, ...] = self.x, *self._knots, self.size, self.C, *order, y
+
+        def work(first: int, last: int) -> None:
+            """Both steps for some of the blocks: threads need not meet in between."""
+            bspline_basis.sort_blocks(first, last, self.x, breakpoints, *search, self.size, RUN, *order)
+            if not self.linear:
+                self.strays[first:last] = False
+            sorted_layer.forward(first, last, *arguments)
+
+        launch(work, self.n_blocks, 14 * self.x.size + self._operations)
         return y
 
     def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
