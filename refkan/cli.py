@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import refkan
 from refkan.commands import add_info, add_spectrum, add_train_parser
+from refkan.commands.exit_codes import INTERRUPTED
 from refkan.commands.threads import restart_with_threads
 from refkan.conformance.command import add_parsers
 
@@ -31,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:  # where no command says what is kept
+        print("refkan: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return code
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see validation/__main__.py; before NumPy is loaded
 
@@ -12,6 +13,14 @@ from hypothesis import settings
 # deterministic.
 settings.register_profile("refkan", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("refkan")
+
+
+@pytest.fixture
+def default_handler():
+    """Python's own handler of Ctrl-C, also where a shell runs the tests in the background, without one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from refkan.conditioning import Study, grid, study, to_json, to_png
 from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
 from refkan.conditioning.driver import WHICH
 from refkan.extras import needed
+from refkan.interrupts import kept_interrupts
 from refkan.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.node_maps import NODE_MAPS
 from refkan.problems import regression_target
@@ -60,6 +61,14 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_spectrum(chosen: argparse.Namespace) -> int:
     """Run a conditioning study and print its table; progress goes to the standard error stream."""
+    try:
+        return _run(chosen)
+    except KeyboardInterrupt:
+        kept = "" if chosen.output is None else f"; finished points are kept in {chosen.output / 'points'}"
+        return _refuse(f"interrupted{kept}", INTERRUPTED)
+
+
+def _run(chosen: argparse.Namespace) -> int:
     widths = chosen.widths or [[2, 5, 1]]
     try:
         _check_numbers(chosen, widths)
@@ -74,7 +83,7 @@ def run_spectrum(chosen: argparse.Namespace) -> int:
     except ValueError as error:
         return _refuse(error, USAGE)
     try:
-        with _executor(chosen.workers, chosen.dask) as executor:
+        with kept_interrupts(), _executor(chosen.workers, chosen.dask) as executor:
             result = study(
                 points,
                 executor,
@@ -88,9 +97,6 @@ def run_spectrum(chosen: argparse.Namespace) -> int:
         return _refuse(out_of_memory(error, "--samples, --widths, --intervals or --orders"), FAILED)
     except (RuntimeError, OSError) as error:
         return _refuse(error, FAILED)
-    except KeyboardInterrupt:
-        kept = "" if chosen.output is None else f"; finished points are kept in {chosen.output / 'points'}"
-        return _refuse(f"interrupted{kept}", INTERRUPTED)
     print(result.table)
     if chosen.output is not None:
         _write(result, chosen.output)

@@ -16,14 +16,13 @@ from refkan.archives import save
 from refkan.checkpoints import write_atomically
 from refkan.commands.configuration import Configuration, configuration
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from refkan.commands.interrupts import kept_interrupts
 from refkan.commands.options import check_folder, out_of_memory, path
 from refkan.commands.progress import Progress
 from refkan.commands.threads import add_threads_option
 from refkan.conversion import BASES
-from refkan.hierarchy import Level
+from refkan.interrupts import kept_interrupts
 from refkan.node_maps import NODE_MAPS
-from refkan.optimizers import METHODS, RESIDUAL_METHODS, State
+from refkan.optimizers import METHODS, RESIDUAL_METHODS
 from refkan.training import PROBLEMS, train_starts
 from refkan.training.pictures import to_png
 from refkan.training.records import record, to_json
@@ -85,10 +84,11 @@ def run_train(chosen: argparse.Namespace) -> int:
 
 def _run(chosen: argparse.Namespace) -> int:
     try:
-        what = configuration(chosen)
-        if chosen.output is not None:
-            check_folder("--output", chosen.output)
-        _ = what.setup.exact  # a reference that does not converge ends the command before any training
+        with kept_interrupts():
+            what = configuration(chosen)
+            if chosen.output is not None:
+                check_folder("--output", chosen.output)
+            _ = what.setup.exact  # a reference that does not converge ends the command before any training
     except (ValueError, TypeError) as error:
         return _refuse(error, USAGE)
     except MemoryError as error:
@@ -96,7 +96,8 @@ def _run(chosen: argparse.Namespace) -> int:
     except RuntimeError as error:
         return _refuse(error, FAILED)
     try:
-        trained = _train(what, chosen)
+        with kept_interrupts():
+            trained = _train(what, chosen)
     except (ValueError, TypeError) as error:
         return _refuse(error, USAGE)
     except MemoryError as error:
@@ -121,12 +122,7 @@ def _train(what: Configuration, chosen: argparse.Namespace) -> Any:
     extra: dict[str, Any] = {} if chosen.output is None else {"checkpoints": chosen.output / "levels"}
     if what.geometry is not None:
         extra["geometry"] = what.geometry
-    with Progress(what, quiet=chosen.quiet) as progress, kept_interrupts() as again:
-
-        def step(level: Level, state: State) -> None:
-            again()
-            progress.step(level, state)
-
+    with Progress(what, quiet=chosen.quiet) as progress:
         return train_starts(
             what.setup,
             what.net,
@@ -136,7 +132,7 @@ def _train(what: Configuration, chosen: argparse.Namespace) -> Any:
             starts=what.starts,
             per_level=what.per_level,
             progress=progress.start_done if what.starts > 1 else None,
-            callback=step,
+            callback=progress.step,
             **extra,
         )
 

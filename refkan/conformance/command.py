@@ -20,6 +20,7 @@ from refkan.conformance.judge import Judge
 from refkan.conformance.loading import BackendError, load, probe
 from refkan.conformance.observations import observations
 from refkan.conformance.precision import DTYPES
+from refkan.interrupts import kept_interrupts
 
 EXIT_CODES = (
     "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly; "
@@ -95,6 +96,15 @@ def _add_reports(p: argparse.ArgumentParser) -> None:
 
 def run_conform(chosen: argparse.Namespace) -> int:
     """Judge a backend; progress goes to the standard error stream."""
+    findings: list[Finding] = []
+    try:
+        return _conform(chosen, findings)
+    except KeyboardInterrupt:
+        print(f"\nrefkan conform: interrupted after {len(findings)} cases", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
     try:
         _check_files(chosen)
         known = _expectations(chosen.expected_failures)
@@ -114,17 +124,13 @@ def run_conform(chosen: argparse.Namespace) -> int:
     if not cases:
         return _refuse("conform", f"--select: no case has all of {chosen.select} in its key; --list shows the keys")
     start, judge = time.perf_counter(), Judge(adapter)
-    findings: list[Finding] = []
-    try:
+    with kept_interrupts():
         for finding in judge.declaration():
             findings.append(known.apply(finding))
         for k, case in enumerate(cases):
             findings.append(known.apply(judge(case)))
             _progress(k + 1, len(cases), findings)
         observed = observations(adapter)
-    except KeyboardInterrupt:
-        print(f"\nrefkan conform: interrupted after {len(findings)} cases", file=sys.stderr)
-        return INTERRUPTED
     findings += [
         Finding(f"expected-failures/{pattern}", "expected failures", f.ERROR, "this pattern matches no case")
         for pattern in known.unused([finding.key for finding in findings])
@@ -139,10 +145,11 @@ def run_conform(chosen: argparse.Namespace) -> int:
 def run_export(chosen: argparse.Namespace) -> int:
     """Write cases."""
     try:
-        cases = portable(catalogue(chosen.dtype, chosen.select))
-        if not cases:
-            return _refuse("cases export", f"--select: no case has all of {chosen.select} in its key")
-        count = export(chosen.folder, cases)
+        with kept_interrupts():
+            cases = portable(catalogue(chosen.dtype, chosen.select))
+            if not cases:
+                return _refuse("cases export", f"--select: no case has all of {chosen.select} in its key")
+            count = export(chosen.folder, cases)
     except OSError as error:
         return _refuse("cases export", in_words("DIR", error))
     except KeyboardInterrupt:
@@ -156,7 +163,8 @@ def run_check(chosen: argparse.Namespace) -> int:
     start = time.perf_counter()
     try:
         _check_files(chosen)
-        findings = check(chosen.folder, chosen.results)
+        with kept_interrupts():
+            findings = check(chosen.folder, chosen.results)
     except (CaseFileError, ValueError, OSError) as error:
         return _refuse("cases check", error)
     except KeyboardInterrupt:

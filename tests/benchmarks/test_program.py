@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.shared.interruptions import dropping
 from validation.benchmarks import __main__ as program
 from validation.benchmarks import page, record, rows, threads, watch
 from validation.benchmarks.harness import Case, CaseResult, Contestant, Entry, Settings, Task, Timed, task
@@ -129,6 +130,14 @@ def test_an_interruption_loses_nothing_that_is_finished(row, tmp_path, capsys):
     assert run(tmp_path) == 0
     assert row.calls == ["first", "second"]
     assert [case["title"] for case in stored(tmp_path)["rows"]["fake"]["cases"]] == ["first", "second"]
+
+
+def test_a_contestant_that_fails_because_of_an_interruption_is_not_recorded(row, tmp_path, default_handler, capsys):
+    row.case("first", TRUTH)
+    row.tasks[0] = Task("first", {}, dropping(row.tasks[0].entries))
+    assert run(tmp_path) == program.INTERRUPTED
+    assert "finished cases are kept" in capsys.readouterr().err
+    assert not (tmp_path / record.NAME).exists()
 
 
 def test_no_case_begins_after_its_time(row, tmp_path, capsys):

@@ -2,60 +2,68 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import suppress
-
 import pytest
 
+from refkan import interrupts
 from refkan.cli import main
-from refkan.commands import progress
-from refkan.commands.interrupts import kept_interrupts
+from refkan.commands import spectrum, train
+from refkan.conformance import command
+from tests.shared.interruptions import busy, drop, dropping
+
+pytestmark = pytest.mark.usefixtures("default_handler")
 
 
 @pytest.fixture(autouse=True)
-def default_handler():
-    """Python's own handler, also where the tests run in the background of a shell, which has them ignore Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+def soon(monkeypatch):
+    monkeypatch.setattr(interrupts, "PAUSE", 0.05)
 
 
-def dropped():
-    with suppress(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
+SMALL = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "9", "--quiet")
+NUMPY = ("--backend", "refkan.conformance.backends:PlainNumpy", "--import-timeout", "0", "--select", "degree-3")
 
 
-def test_a_dropped_interruption_is_raised_again():
-    with kept_interrupts() as again:
-        again()
-        dropped()
-        with pytest.raises(KeyboardInterrupt):
-            again()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+@pytest.mark.parametrize(
+    ("module", "name", "arguments", "who"),
+    [
+        (train, "train_starts", ("train", "burgers", *SMALL), "train"),
+        (train, "configuration", ("train", "burgers", *SMALL), "train"),
+        (spectrum, "study", ("spectrum", "--orders", "2"), "spectrum"),
+        (command, "observations", ("conform", *NUMPY), "conform"),
+        (command, "export", ("cases", "export", "cases", "--select", "degree-3/uniform/3x2"), "cases export"),
+        (command, "check", ("cases", "check", "cases", "results.npz"), "cases check"),
+    ],
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_commands_end_as_interrupted(module, name, arguments, who, fails, monkeypatch, tmp_path, capsys):
+    """Whether what comes after the loss goes on, or fails because of it."""
+
+    def afterwards(*arguments, **options):
+        if fails:
+            raise RuntimeError("no compiled object yet")
+        busy(20)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, name, dropping(afterwards))
+    assert main(arguments) == 130
+    out, err = capsys.readouterr()
+    assert f"refkan {who}: interrupted" in err
+    assert "no compiled object" not in out + err
 
 
-def test_who_ignores_interruptions_goes_on():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with kept_interrupts() as again:
-            dropped()
-            again()
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
+def test_an_adapter_that_fails_because_of_an_interruption_is_not_judged(monkeypatch, capsys):
+    def fails(self, *arguments):
+        drop()
+        raise RuntimeError("no compiled object yet")
+
+    monkeypatch.setattr("refkan.conformance.backends.PlainNumpy.forward", fails)
+    assert main(("conform", *NUMPY)) == 130
+    assert capsys.readouterr().out == ""
 
 
-def test_a_training_ends_at_its_next_step(monkeypatch, capsys):
-    steps = []
+def test_an_interruption_where_no_command_says_what_is_kept(monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
 
-    def step(self, level, state):
-        steps.append(state.step)
-        dropped()
-
-    monkeypatch.setattr(progress.Progress, "step", step)
-    small = "--points 6 --widths 2 2 1 --intervals 2 --schedule 9 --quiet"
-    assert main(["train", "burgers", *small.split()]) == 130
-    assert "refkan train: interrupted" in capsys.readouterr().err
-    assert steps == [1]
+    monkeypatch.setattr("refkan.commands.info.thread_count", interrupted)
+    assert main(["info"]) == 130
+    assert capsys.readouterr().err == "refkan: interrupted\n"

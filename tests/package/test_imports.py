@@ -16,7 +16,10 @@ PACKAGE = Path(refkan.__file__).parent
 # From the bottom up: a module may import modules of its own row and of the rows above it in this list. A folder is one
 # module.
 ROWS = [
-    {"array_types", "errors", "arguments", "kernels", "checkpoints", "extras", "memory", "singular_values"},
+    {
+        *("array_types", "errors", "arguments", "kernels", "checkpoints", "extras", "interrupts", "memory"),
+        "singular_values",
+    },
     {"knots"},
     {"spaces"},
     {"local_basis", "knot_tables"},

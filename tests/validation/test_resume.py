@@ -96,6 +96,23 @@ def test_interrupt_keeps_what_is_done(claims, capsys):
     assert claims.status()["B1"] == "holds"
 
 
+def test_a_claim_that_fails_because_of_an_interruption_did_not_crash(claims, default_handler, capsys):
+    claims.write(
+        "compiling",
+        """
+    CLAIMS = ("B1",)
+    def run(quick, progress):
+        import contextlib, signal
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("no compiled object yet")
+    """,
+    )
+    assert claims.run() == 130
+    assert claims.status()["B1"] == "not run"
+    assert "interrupted: finished files are kept" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="needs signals")
 def test_a_real_interrupt(claims):
     claims.write("good", GOOD)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 
+GO_ON = "interrupted: finished cases are kept; run again to go on"
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of ``python -m validation.benchmarks``."""
@@ -66,7 +68,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         threads.pin(arguments.threads)
     except ValueError as error:
         p.error(str(error))
+    try:
+        return _measure(p, arguments, rounds)
+    except KeyboardInterrupt:
+        print(GO_ON, file=sys.stderr)
+        return INTERRUPTED
 
+
+def _measure(p: argparse.ArgumentParser, arguments: argparse.Namespace, rounds: int) -> int:
+    """Run the rows and write page and figures."""
     # Only now: these import numpy.
     from refkan.checkpoints import require_writable
     from validation.benchmarks.harness import Settings
@@ -96,6 +106,7 @@ def _say(text: str) -> None:
 
 def _run_rows(names: Sequence[str], record: Record, settings: Settings, arguments: argparse.Namespace) -> int:
     """Run or keep every case of the rows, printing tables as they come, and return the exit code."""
+    from refkan.interrupts import kept_interrupts
     from validation.benchmarks.table import case_table, notes
     from validation.benchmarks.timing import DISTURBED
 
@@ -110,7 +121,9 @@ def _run_rows(names: Sequence[str], record: Record, settings: Settings, argument
                         _say(f"{name}: time is up before {task.title}; run again to go on")
                         return INTERRUPTED
                     _say(f"{name}: {task.title}")
-                    case = record.put(name, task.run(settings))
+                    with kept_interrupts():  # a contestant that fails because of one must not be recorded
+                        result = task.run(settings)
+                    case = record.put(name, result)
                     if (case["elsewhere"] or 0.0) > DISTURBED:
                         _say(f"disturbed: {case['elsewhere']:.2f} processors were busy with something else")
                 else:
@@ -122,7 +135,7 @@ def _run_rows(names: Sequence[str], record: Record, settings: Settings, argument
             # Ours is the first entry of a case.
             failed |= any(not case["agreed"] or case["entries"][0]["status"] == "failed" for case in done)
     except KeyboardInterrupt:
-        print("interrupted: finished cases are kept; run again to go on", file=sys.stderr)
+        print(GO_ON, file=sys.stderr)
         return INTERRUPTED
     return FAILED if failed else OK
 

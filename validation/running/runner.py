@@ -13,6 +13,7 @@ from typing import Any
 
 import refkan
 from refkan.checkpoints import Checkpoints, require_writable
+from refkan.interrupts import kept_interrupts
 from validation.ledger import LEDGER, Row
 from validation.running.capsule import capsule, library_version, now, versions
 from validation.running.console import Progress, shorten, table
@@ -24,6 +25,8 @@ from validation.running.sources import sources_digest
 from validation.verdicts import Verdict
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+GO_ON = "interrupted: finished files are kept; run again to go on"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -140,7 +143,8 @@ class Run:
         """Run a file and keep its result; a crash becomes a result with an error and is not kept."""
         start = time.perf_counter()
         try:
-            verdicts = run_file(file, self._package, self._quick, message, self._parts)
+            with kept_interrupts():
+                verdicts = run_file(file, self._package, self._quick, message, self._parts)
             seconds = time.perf_counter() - start
             result = FileResult(file, verdicts, seconds=seconds, finished=now())
             self._checkpoints.put(self._configurations[file.name], pack(result))
@@ -159,6 +163,14 @@ def main(
 ) -> int:
     """Run ``python -m validation`` with the claim files of `folder` and return its exit code."""
     arguments = parser().parse_args(argv)
+    try:
+        return _answer(arguments, folder, package, ledger)
+    except KeyboardInterrupt:  # before the first file or after the last one
+        print(GO_ON, file=sys.stderr)
+        return INTERRUPTED
+
+
+def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: Sequence[Row]) -> int:
     files = discover(folder, ledger)
     if arguments.list:
         print(listing(files, ledger))
@@ -201,7 +213,7 @@ def main(
         print(f"{result.file.place}: error: {result.error.splitlines()[-1]}")
     print(f"report: {', '.join(map(str, paths))}")
     if interrupted:
-        print("interrupted: finished files are kept; run again to go on", file=sys.stderr)
+        print(GO_ON, file=sys.stderr)
         return INTERRUPTED
     failed = any(result.error for result in results) or any(outcome.surviving_mutations for outcome in outcomes)
     return FAILED if failed else OK
