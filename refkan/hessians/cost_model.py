@@ -25,14 +25,18 @@ MARGIN = 1.3
 which costs a multiple when other programs want the cores."""
 
 
-def choose_path(forms: Sequence[LocalForm] | None, n_params: int, n_outputs: int) -> str:
+def choose_path(
+    forms: Sequence[LocalForm] | None, n_params: int, n_outputs: int, raw: RawMatrix | None = None
+) -> str:
     """Return "sparse" where sums over local functions are expected to be faster than dense rows, else "dense".
 
-    `forms` is None where knots are free, which local functions do not serve.
+    `forms` is None where knots are free, which local functions do not serve; `raw` the sums over all of them, if they
+    are laid out already.
     """
     if forms is None:
         return "dense"
-    return "sparse" if sparse_nanoseconds(forms) < MARGIN * dense_nanoseconds(n_params, n_outputs) else "dense"
+    sparse = sparse_nanoseconds(forms, raw)
+    return "sparse" if sparse < MARGIN * dense_nanoseconds(n_params, n_outputs) else "dense"
 
 
 def dense_nanoseconds(n_params: int, n_outputs: int) -> float:
@@ -40,10 +44,10 @@ def dense_nanoseconds(n_params: int, n_outputs: int) -> float:
     return n_outputs * n_params * (BLAS_PRODUCT * (n_params + 1) / 2 + DENSE_ENTRY)
 
 
-def sparse_nanoseconds(forms: Sequence[LocalForm]) -> float:
+def sparse_nanoseconds(forms: Sequence[LocalForm], raw: RawMatrix | None = None) -> float:
     """Time of a sample's sums over local functions."""
     total = 0.0
-    for pair in RawMatrix(forms).pairs.values():
+    for pair in (RawMatrix(forms) if raw is None else raw).pairs.values():
         for _, _, sums in pair.parts:
             a, b = sums.windows
             start, product = (FEW_PAIR, FEW_PRODUCT) if sums.few else (MANY_PAIR, MANY_PRODUCT)

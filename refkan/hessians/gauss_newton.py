@@ -111,16 +111,20 @@ def _matrices(
 ) -> list[FloatArray]:
     points = Points.check(net, theta, x, weights)
     check_choice("path", path, PATHS)
+    raw = None if points.forms is None or path == "dense" else RawMatrix(points.forms)
     if path == "auto":
-        path = choose_path(points.forms, net.n_params, points.n_outputs)
-    if path == "sparse" and points.forms is None:
+        path = choose_path(points.forms, net.n_params, points.n_outputs, raw)
+    if path == "sparse" and raw is None:
         raise ValueError("path='sparse' needs fixed knots; got a network with free_knots=True: use path='dense'")
     sizes = [where.stop - where.start for where in net.slices] if by_layer else [net.n_params]
-    needed = 8 * sum(m * m for m in sizes) + (chunk_bytes(points) if path == "dense" else _sparse_bytes(points, sizes))
+    if raw is not None and by_layer:
+        raw = RawMatrix(raw.forms, by_layer)
+    sparse = None if path == "dense" else raw
+    needed = 8 * sum(m * m for m in sizes)
+    needed += chunk_bytes(points) if sparse is None else _sparse_bytes(points, sparse, sizes)
     instead = "use gauss_newton_vector or gauss_newton_blocks"
     require_memory(needed, f"the Gauss-Newton matrix of {net.n_params} parameters", memory_limit, instead)
-    build = _dense if path == "dense" else _sparse
-    matrices = build(points, by_layer)
+    matrices = _dense(points, by_layer) if sparse is None else _sparse(points, sparse)
     for H in matrices:
         # A finite sum has finite terms, and is faster found.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -146,35 +150,32 @@ def _dense(points: Points, by_layer: bool) -> list[FloatArray]:
     return matrices
 
 
-def _sparse(points: Points, by_layer: bool) -> list[FloatArray]:
+def _sparse(points: Points, whole: RawMatrix) -> list[FloatArray]:
     """Sums over local functions, and the correction for constants that follow theta."""
-    shapes = points.forms
-    assert shapes is not None
-    whole = RawMatrix(shapes, by_layer)
+    by_layer = whole.by_layer
     V = parameters_for_constants(points) if points.n_constants and not by_layer else None
     constants = ConstantsCorrection(points) if points.n_constants and V is None else None
     count = 1 if constants is not None else _parts(points, whole)
     # Chunks of several parts, all together: longer runs in them, and fewer calls.
     budget = CHUNK_BYTES if count == 1 else 2 * CHUNK_BYTES
     size = chunk_size(count * (points.sweep_bytes + whole.bytes_per_sample), budget)
-    bounds = [points.n_samples * k // count for k in range(count + 1)]
+    bounds, raws = [points.n_samples * k // count for k in range(count + 1)], whole.split(count)
 
-    def part(k: int) -> RawMatrix:
+    def add_part(k: int) -> None:
         """Sums over a part of the samples: with several, each stays with its thread from points to sums."""
-        raw = RawMatrix(shapes, by_layer) if k else whole
-        for rows, sweep in points.sweeps(size, slice(*bounds[k : k + 2])):
+        for rows in points.chunks(size, slice(*bounds[k : k + 2])):
+            samples = points.in_order_of_cells(rows)
+            sweep = samples.sweep()
             forms = [layer.local_form() for layer in sweep.layers]
-            G, E = points.cotangents(sweep, rows, 1.0 / points.n_samples, constants=constants is not None)
+            G, E = samples.cotangents(sweep, slice(None), 1.0 / points.n_samples, constants=constants is not None)
             for l, form in enumerate(forms):
                 if form.activation is not None:
                     G[l] = G[l] * form.activation[0][:, None]
-            raw.add_products(forms, G)
+            raws[k].add_products(forms, G)
             if constants is not None:
                 constants.add(forms, G, E)
-        return raw
 
-    for raw in run_blocks(part, count)[1:]:
-        whole.add_sums(raw)
+    run_blocks(add_part, count)
     matrices = whole.matrices()
     if V is not None:
         correct_by_parameters(matrices[0], V, points.constant_gradients)
@@ -189,10 +190,8 @@ def _parts(points: Points, raw: RawMatrix) -> int:
     return max(min(MOST_PARTS, points.n_samples // LEAST_SAMPLES, CHUNK_BYTES // (2 * raw.nbytes)), 1)
 
 
-def _sparse_bytes(points: Points, sizes: list[int]) -> int:
+def _sparse_bytes(points: Points, raw: RawMatrix, sizes: list[int]) -> int:
     """Bytes beside the matrices: the sums, a chunk, and copies where charts or constants change the matrices."""
-    assert points.forms is not None
-    raw = RawMatrix(points.forms, by_layer=len(sizes) > 1)
-    changes = bool(points.n_constants) or any(form.chart is not None for form in points.forms)
+    changes = bool(points.n_constants) or any(form.chart is not None for form in raw.forms)
     copies = 3 * 8 * max(m * m for m in sizes) if changes else 0
     return _parts(points, raw) * raw.nbytes + 4 * CHUNK_BYTES + copies + 16 * points.n_constants * points.net.n_params

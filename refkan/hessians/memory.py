@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-from math import prod
 from pathlib import Path
-
-import numpy as np
 
 from refkan.arguments import check_positive
 from refkan.array_types import FloatArray
+from refkan.memory import recycled
 
 CHUNK_BYTES = 2**24
 """Working arrays of a chunk of samples: about a last cache, and large enough that the work outweighs the calls."""
 
 LARGEST_CHUNK, SMALLEST_CHUNK = 16384, 16
-
-LINE = 8
-"""Numbers in a line of a cache."""
 
 TILE = 256
 """Rows and columns of the tiles in which a matrix is mirrored."""
@@ -102,10 +97,9 @@ def aligned_zeros(shape: tuple[int, ...]) -> FloatArray:
 
     Sums of such vectors take 0.8 of the time.
     """
-    size = prod(shape)
-    buffer = np.zeros(size + LINE)
-    first = -(buffer.ctypes.data // buffer.itemsize) % LINE
-    return buffer[first : first + size].reshape(shape)
+    zeros: FloatArray = recycled(shape)
+    zeros[...] = 0.0
+    return zeros
 
 
 def mirror(H: FloatArray) -> FloatArray:

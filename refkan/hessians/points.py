@@ -12,6 +12,7 @@ once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -20,17 +21,24 @@ from typing import Any
 import numpy as np
 
 from refkan.arguments import as_array, as_samples, as_vector, real
-from refkan.array_types import FloatArray
-from refkan.layers import EdgeLayer, Layer, LocalForm
+from refkan.array_types import FloatArray, IntArray
+from refkan.kernels.bspline_basis import number_cells
+from refkan.kernels.gauss_newton import sort_by_key
+from refkan.layers import EdgeLayer, Layer, LocalForm, SplineLayer
 from refkan.layers.edges import require_fixed_knots
 from refkan.networks import Network
 from refkan.node_maps import StatisticsMap
 from refkan.sweeps import Sweep
 
+LEAST_ORDERED = 2048
+"""Samples from which on their rows are more than a cache holds, so that their order matters."""
+
 
 @dataclass(frozen=True, eq=False)
 class Points:
     """A network at theta (M,) on samples x (N, P) with weights (N,).
+
+    `order` (N,) are the numbers by which errors name the samples; None where they are those of x.
 
     Raises
     ------
@@ -44,6 +52,7 @@ class Points:
     theta: FloatArray
     x: FloatArray
     weights: FloatArray
+    order: IntArray | None = None
 
     @classmethod
     def check(cls, net: Network, theta: Any, x: Any, weights: Any) -> Points:
@@ -70,6 +79,28 @@ class Points:
     def part(self, rows: slice) -> Points:
         """Return some of the samples."""
         return Points(self.net, self.theta, self.x[rows], self.weights[rows])
+
+    def in_order_of_cells(self, rows: slice) -> Points:
+        """Some of the samples, in an order in which sums over windows of the first layer read them one after another.
+
+        By the cells of the first two inputs, for sums that may come in any order. As they come where samples are few or
+        cells many, where functions have no windows, and where layers name samples outside their domain.
+        """
+        low, high, _ = rows.indices(self.n_samples)
+        order = np.arange(low, high)
+        splines: list[Any] = [getattr(layer, "spline", layer) for layer in self.net.layers]
+        first, named = splines[0], any(getattr(spline, "outside", None) == "error" for spline in splines)
+        if isinstance(first, SplineLayer) and not named and high - low >= max(LEAST_ORDERED, first.intervals**2):
+            tables = first.tables(self.theta[self.net.slices[0]])
+            x = np.require(self.x[low:high], requirements=["C", "W"])  # one type for the kernel, whatever came
+            cells = np.empty(x.shape[0], np.int64)
+            number_cells(x, tables.breakpoints, *tables.search, cells)
+            sort_by_key(cells, np.empty(first.intervals**2, np.int64), order)
+            order += low
+        part = copy(self)  # with what has been found of the network
+        for name, value in (("x", self.x[order]), ("weights", self.weights[order]), ("order", order)):
+            object.__setattr__(part, name, value)
+        return part
 
     @property
     def n_samples(self) -> int:
@@ -125,16 +156,23 @@ class Points:
             total += 8 * (layer.n_inputs * (3 * window + 3) + layer.n_outputs * (2 * self.n_outputs + 4))
         return total
 
-    def sweeps(self, size: int, within: slice = slice(None)) -> Iterator[tuple[slice, Sweep]]:
-        """Sweeps of the frozen network over the samples `within`, in order and in equal chunks of at most `size`."""
+    def chunks(self, size: int, within: slice = slice(None)) -> list[slice]:
+        """Equal chunks, of at most `size`, of the samples `within`."""
         low, high, _ = within.indices(self.n_samples)
         count = max(-(-(high - low) // size), 1)
         bounds = [low + (high - low) * k // count for k in range(count + 1)]
-        for first, last in pairwise(bounds):
-            rows = slice(first, last)
-            sweep = Sweep.forward(self.frozen, self.theta, self.x[rows], share=False, inputs=False)
-            require_finite(sweep.value, first)
-            yield rows, sweep
+        return [slice(*ends) for ends in pairwise(bounds)]
+
+    def sweep(self, rows: slice = slice(None)) -> Sweep:
+        """Sweep of the frozen network over some of the samples."""
+        sweep = Sweep.forward(self.frozen, self.theta, self.x[rows], share=False, inputs=False)
+        require_finite(sweep.value, rows.start or 0, self.order)
+        return sweep
+
+    def sweeps(self, size: int) -> Iterator[tuple[slice, Sweep]]:
+        """Sweeps over all samples in order, in chunks of at most `size`."""
+        for rows in self.chunks(size):
+            yield rows, self.sweep(rows)
 
     def cotangents(
         self, sweep: Sweep, rows: slice, scale: float, constants: bool = True
@@ -157,11 +195,12 @@ def _knots_are_free(layer: Layer) -> bool:
     return bool(getattr(getattr(layer, "spline", layer), "free_knots", False))
 
 
-def require_finite(outputs: FloatArray, first: int = 0) -> None:
-    """Raise ValueError where outputs overflowed; `first` is the number of the first sample."""
+def require_finite(outputs: FloatArray, first: int = 0, order: IntArray | None = None) -> None:
+    """Raise ValueError where outputs overflowed; the first sample is number `first`, or order[first]."""
     if not np.isfinite(outputs).all():
         s, q = map(int, np.argwhere(~np.isfinite(outputs))[0])
-        raise ValueError(f"outputs must be finite to be differentiated; got y[{first + s}, {q}] = {outputs[s, q]}")
+        number = first + s if order is None else order[first + s]
+        raise ValueError(f"outputs must be finite to be differentiated; got y[{number}, {q}] = {outputs[s, q]}")
 
 
 def check_targets(points: Points, y: Any) -> FloatArray:

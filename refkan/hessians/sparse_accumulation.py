@@ -12,6 +12,7 @@ T_s = w_s/N sum_o G_s[o, q] G'_s[o, q'] with G = dF/du; for the exact Hessian T_
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -25,6 +26,7 @@ from refkan.hessians.memory import aligned_zeros, mirror
 from refkan.kernels import gauss_newton as kernels
 from refkan.kernels.launch import launch
 from refkan.layers.local_forms import Chart, Features, LocalForm
+from refkan.memory import recycled
 
 CACHE_ENTRIES = 2**17
 """Entries that the sums of one pair of slots may have, to stay in the second cache (1 MB)."""
@@ -91,6 +93,8 @@ class Sums:
         self.slot_pairs = left, right
         self.blocks, self.width = blocks_of_pairs(q_pairs[0].size, left.size, a.dim * b.dim, b.width)
         self.shape = left.size, self.blocks, a.dim, b.dim * self.width
+        self.parts: list[Sums] = []
+        self._store: FloatArray | None = None
 
     @property
     def few(self) -> bool:
@@ -100,7 +104,31 @@ class Sums:
     @cached_property
     def sums(self) -> FloatArray:
         """The sums (pairs of slots, blocks, dim, dim' width), allocated when the first sample comes."""
-        return aligned_zeros(self.shape)
+        if self._store is None:
+            return aligned_zeros(self.shape)
+        self._store[...] = 0.0
+        return self._store
+
+    def split(self, count: int) -> list[Sums]:
+        """Sums over so many parts of the samples, which `write` adds in order."""
+        store: FloatArray = recycled((count, *self.shape))
+        self.parts = [copy(self) for _ in range(count)]
+        for part, memory in zip(self.parts, store, strict=True):
+            part._store = memory
+        self._store = store
+        return self.parts
+
+    def _total(self) -> FloatArray:
+        """The sums over all samples; those of the first part become it."""
+        if not self.parts:
+            return self.sums
+        _ = [part.sums for part in self.parts]  # zero where no sample came
+        assert self._store is not None
+        store, self.parts = self._store.reshape(len(self.parts), self.shape[0], -1), []
+        launch(kernels.add_parts, self.shape[0], store.size, store)
+        self._store = self._store[0]
+        self.sums = self._store
+        return self.sums
 
     def pack(self, T: FloatArray) -> FloatArray:
         """Cut T (n, Q, Q') into blocks (B, n, width)."""
@@ -141,16 +169,17 @@ class Sums:
         For one and the same block of functions also for slots p' < p.
         """
         a, b = self.windows
-        n_pairs, operations = self.slot_pairs[0].size, 8 * self.sums.size
+        sums = self._total()
+        n_pairs, operations = self.slot_pairs[0].size, 8 * sums.size
         if self.same:
             launch(
                 kernels.unfold_symmetric, n_pairs, operations,
-                self.sums, *self.slot_pairs, *self.q_pairs, a.slots, a.dim, a.offset, H,
+                sums, *self.slot_pairs, *self.q_pairs, a.slots, a.dim, a.offset, H,
             )  # fmt: skip
             return
         for q_left, q_right in (self.q_pairs, self.q_pairs[::-1])[: 1 + other_order]:
             launch(
-                kernels.unfold, n_pairs, operations, self.sums, *self.slot_pairs, q_left, q_right,
+                kernels.unfold, n_pairs, operations, sums, *self.slot_pairs, q_left, q_right,
                 a.slots, a.dim, b.slots, b.dim, a.offset, b.offset, H,
             )  # fmt: skip
 
@@ -216,6 +245,14 @@ class LayerPair:
                 for p in range(blocks[i].slots):
                     sums.add(blocks[i].start, slopes, lower[j], sums.pack(du[:, :, None] * R[:, p, None, :]), p)
 
+    def split(self, count: int) -> list[LayerPair]:
+        """Sums over so many parts of the samples, as `Sums.split`."""
+        pairs = [copy(self) for _ in range(count)]
+        splits = [(i, j, sums.split(count)) for i, j, sums in self.parts]
+        for k, pair in enumerate(pairs):
+            pair.parts = [(i, j, sums[k]) for i, j, sums in splits]
+        return pairs
+
     def write(self, H: FloatArray) -> None:
         """Write all blocks into H."""
         for _, _, sums in self.parts:
@@ -255,11 +292,15 @@ class RawMatrix:
         for (k, l), pair in self.pairs.items():
             pair.add_product(forms[k].blocks, forms[l].blocks, G[k], G[l])
 
-    def add_sums(self, other: RawMatrix) -> None:
-        """Add the sums over other samples."""
-        for mine, theirs in zip(self.pairs.values(), other.pairs.values(), strict=True):
-            for (_, _, sums), (_, _, more) in zip(mine.parts, theirs.parts, strict=True):
-                sums.sums += more.sums
+    def split(self, count: int) -> list[RawMatrix]:
+        """Sums over so many parts of the samples, which `matrices` adds in order; several threads may add samples."""
+        if count == 1:
+            return [self]
+        raws = [copy(self) for _ in range(count)]
+        splits = {key: pair.split(count) for key, pair in self.pairs.items()}
+        for k, raw in enumerate(raws):
+            raw.pairs = {key: pairs[k] for key, pairs in splits.items()}
+        return raws
 
     def matrices(self) -> list[FloatArray]:
         """The matrix in the parameters, D^T H D with D = dW/dtheta; or its diagonal blocks."""
@@ -267,7 +308,7 @@ class RawMatrix:
         matrices = []
         for group in groups:
             size = sum(self.sizes[k] for k in group)
-            H = np.zeros((size, size))
+            H: FloatArray = recycled((size, size))  # all of which is written
             for (k, _), pair in self.pairs.items():
                 if k in group:
                     pair.write(H)

@@ -54,6 +54,19 @@ def find_intervals(x, breakpoints, guide, scale, halvings, m):
 
 
 @kernel
+def number_cells(x, breakpoints, guide, scale, halvings, keys):
+    """keys[s]: number of the cell of x[s], by the intervals of the first two inputs, or of one; x (N, P)."""
+    n, m, points = breakpoints.shape[1] - 1, np.empty(x.shape[0], np.uint64), np.empty(x.shape[0])
+    keys[:] = 0
+    for p in range(min(2, x.shape[1])):
+        for s in range(x.shape[0]):
+            points[s] = x[s, p]
+        find_intervals(points, breakpoints[p], guide[p], scale[p], halvings, m)
+        for s in range(x.shape[0]):
+            keys[s] = keys[s] * n + np.int64(m[s])
+
+
+@kernel
 def fill_natural_tail(x, first, knots, inverse_spans, work, out):
     """Own values outside the domain of the r B-splines whose knots start at positions first, ..., first + r - 1.
 

@@ -228,6 +228,15 @@ def accumulate_single(
 
 
 @kernel
+def add_parts(first, last, parts):
+    """parts[0, n] += parts[1, n] + ..., in this order; items are n, parts flat but for the first two axes."""
+    for n in range(first, last):
+        for k in range(1, parts.shape[0]):
+            for l in range(position(parts.shape[2])):
+                parts[0, n, l] += parts[k, n, l]
+
+
+@kernel
 def unfold(first, last, sums, left, right, q_left, q_right, slots, dim, slots_right, dim_right, row, column, H):
     """Write the sums of accumulate into H, at [row + (q slots + p) dim + i, column + (q' slots' + p') dim' + j].
 

@@ -209,6 +209,54 @@ def test_the_cost_model_grows_with_its_parts():
     assert cost_model.dense_nanoseconds(1000, 3) == pytest.approx(3 * cost_model.dense_nanoseconds(1000, 1))
 
 
+MANY = 17_000
+"""Samples in two parts, each of them in the order of cells."""
+
+
+def test_many_samples_in_the_order_of_cells_have_the_same_matrix():
+    """Sums of parts, over samples that are partly outside the domain and of unequal weights."""
+    rng = np.random.default_rng(4)
+    x, weights = rng.uniform(-0.1, 1.1, (MANY, 2)), rng.uniform(size=MANY)
+    net, theta = rk.kan([2, 3, 1], 3, 4).initialize(rng, rng.uniform(size=(50, 2)))
+    H, K = (gauss_newton(net, theta, x, weights, path=path) for path in ("dense", "sparse"))
+    assert np.abs(K - H).max() <= 1e-13 * np.abs(H).max()
+    assert np.array_equal(K, K.T)
+    for block, where in zip(gauss_newton_blocks(net, theta, x, weights, path="sparse"), net.slices, strict=True):
+        assert np.abs(block - H[where, where]).max() <= 1e-13 * np.abs(H).max()
+
+
+@pytest.mark.parametrize("n_inputs", [1, 3])
+def test_samples_are_ordered_by_the_intervals_of_two_inputs(n_inputs):
+    rng = np.random.default_rng(5)
+    x, weights = rng.uniform(-0.1, 1.1, (3000, n_inputs)), rng.uniform(size=3000)
+    net, theta = rk.kan([n_inputs, 2], 3, 7).initialize(rng, rng.uniform(size=(50, n_inputs)))
+    points = Points.check(net, theta, x, weights).in_order_of_cells(slice(500, 3000))
+    assert np.array_equal(np.sort(points.order), np.arange(500, 3000))
+    assert np.array_equal(points.x, x[points.order])
+    assert np.array_equal(points.weights, weights[points.order])
+    cells = np.clip(np.floor(7 * points.x[:, :2]), 0, 6) @ (7.0 ** np.arange(min(n_inputs, 2))[::-1])
+    # By cells, and in a cell as they came.
+    assert np.array_equal(np.lexsort((points.order, cells)), np.arange(2500))
+
+
+def test_few_samples_and_those_that_errors_name_stay_as_they_come():
+    rng = np.random.default_rng(6)
+    x = rng.uniform(size=(3000, 2))
+    for net, rows in ((rk.kan([2, 2], 3, 7), slice(0, 50)), (rk.kan([2, 2], 3, 7, outside="error"), slice(0, 3000))):
+        _, theta = net.initialize(rng, x[:50])
+        assert np.array_equal(Points.check(net, theta, x, None).in_order_of_cells(rows).x, x[rows])
+
+
+@pytest.mark.parametrize("path", ["dense", "sparse"])
+def test_the_sample_whose_output_overflows_is_named(path):
+    rng = np.random.default_rng(7)
+    x = rng.uniform(size=(MANY, 2))
+    net, theta = rk.kan([2, 1], 4, 4, outside="polynomial").initialize(rng, x[:50])
+    x[12_345] = 1e150
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"y\[12345, 0\] ="):
+        gauss_newton(net, theta, x, path=path)
+
+
 def test_auto_is_one_of_the_two():
     x = samples(30)
     net, theta = rk.kan([2, 5, 1], 4, 32).initialize(np.random.default_rng(0), x)
