@@ -84,7 +84,7 @@ def run(N):
     tracemalloc.stop()
     return peak
 run(300)
-print(run(20_000), run(50_000))
+print(run(60_000), run(480_000))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     return tuple(map(int, run.stdout.split()))
@@ -101,8 +101,9 @@ print(run(20_000), run(50_000))
 )
 def test_memory_does_not_grow_with_the_samples(call):
     few, many = peak_of(call)
-    # Weights, finiteness checks and products of chunks: some ten numbers a sample at most.
-    assert many - few <= 30_000 * 80, (few, many)
+    # Weights, finiteness checks and products of chunks: some ten numbers a sample at most. What is kept for chunks of
+    # another size, some MB, weighs little against so many samples.
+    assert many - few <= 420_000 * 80, (few, many)
 
 
 def test_sizes_of_chunks():
