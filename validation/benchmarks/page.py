@@ -30,7 +30,8 @@ All libraries get the same number of threads on as many processors, and wait wit
 Each case is computed by all contestants, and its results are compared with a reference computed by SciPy and NumPy
 before and after the timing; if one is off by more than its tolerance (1e-12 of the largest entry, unless a note says
 otherwise), nobody gets a time. Rounds are interleaved, the first of a round taking turns; a contestant is compared with
-ours within each round, and the median of these ratios counts; cases that take long have 5 rounds. Times are of one
+ours within each round, and the median of these ratios counts; cases that take long have 5 rounds. A timing begins when
+no thread of the process is busy any more: those of BLAS spin for a tenth of a second after a product. Times are of one
 call, with inputs in memory and code compiled. In parentheses: how many times ours. Of peers whose SiLU branch cannot be
 switched off, its time is included; the memory that a contestant would keep is estimated, and beyond 3 GB (6 GB of
 Jacobians) it is left out.
