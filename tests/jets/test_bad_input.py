@@ -12,14 +12,6 @@ from tests.jets.jet_cases import FIRST
 from tests.shared.factories import NetworkCase, samples, with_layers
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    """ReLU networks and splines of order 3 warn, which is tested where it is the subject."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
-
-
 def jet_of(order, orders=2, **options):
     net, theta = rk.kan([2, 3, 1], order=order, intervals=2, **options).initialize(np.random.default_rng(0), samples(9))
     return net.jet(theta, samples(4), np.eye(2), orders=orders)

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 
 from refkan.checks import dot_test
 from refkan.layers.pointwise_jets import PointwiseJet
-from tests.jets.jet_cases import CASES, FIRST, ORDERS, SECOND, STEP, bound, close, random_like
-from tests.shared.factories import NetworkCase, name, samples
-
-
-@pytest.fixture(autouse=True)
-def quiet():
-    """ReLU networks and splines of order 3 warn, which is tested where it is the subject."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
-
-
-@pytest.fixture(params=CASES, ids=name, scope="module")
-def built(request):
-    return bound(request.param)
+from tests.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
+from tests.shared.factories import NetworkCase, samples
 
 
 def test_pushforward_equals_complex_steps_of_the_jet(built):

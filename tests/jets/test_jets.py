@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -11,21 +10,8 @@ import pytest
 from refkan import definitions
 from refkan.jets import input_hessian, mixed_derivative, polarisation_seeds
 from refkan.layers.spline_jets import SplineJet
-from tests.jets.jet_cases import CASES, FIRST, ORDERS, SECOND, STEP, bound, close
-from tests.shared.factories import POLICIES, NetworkCase, exact, exact_knots, name, samples
-
-
-@pytest.fixture(autouse=True)
-def quiet():
-    """ReLU networks and splines of order 3 warn, which is tested where it is the subject."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
-
-
-@pytest.fixture(params=CASES, ids=name, scope="module")
-def built(request):
-    return bound(request.param)
+from tests.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close
+from tests.shared.factories import POLICIES, NetworkCase, exact, exact_knots, samples
 
 
 def exact_jet(net, theta, x, first, second):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -14,21 +13,8 @@ from refkan.kernels import launch, local_jets, pointwise_jets
 from refkan.layers import spline_jets
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.jets import Channels
-from tests.jets.jet_cases import CASES, FIRST, ORDERS, SECOND, STEP, bound, close, random_like
-from tests.shared.factories import EPS, NetworkCase, name, samples
-
-
-@pytest.fixture(autouse=True)
-def quiet():
-    """ReLU networks and splines of order 3 warn, which is tested where it is the subject."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
-
-
-@pytest.fixture(params=CASES, ids=name, scope="module")
-def built(request):
-    return bound(request.param)
+from tests.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
+from tests.shared.factories import EPS, NetworkCase, samples
 
 
 def kernel_calls(order, n_second, n_outputs, seed=0):
