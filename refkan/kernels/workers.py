@@ -21,8 +21,7 @@ def _current_processor() -> Callable[[], int] | None:
     """The C library's `sched_getcpu`, where there are it and processors to choose."""
     if not hasattr(os, "sched_setaffinity"):
         return None
-    function = getattr(ctypes.CDLL(None), "sched_getcpu", None)
-    return None if function is None else function  # it takes nothing and returns an int, as ctypes assumes
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None)  # takes nothing and returns an int, as ctypes assumes
 
 
 current_processor = _current_processor()
