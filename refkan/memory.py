@@ -22,7 +22,7 @@ LINE = 64
 """Bytes of a line of the cache."""
 
 SMALLEST, LARGEST, KEPT = 2**17, 2**25, 2**26
-"""Bytes of an array, at least and at most, that is used again, and bytes that are kept for it in all.
+"""Bytes of an array, at least and at most, that is used again, and bytes that are kept in all.
 
 Smaller ones the C library keeps by itself, and to look for a line takes longer than it saves there: with 2^12 a sweep
 of few outputs took 10 to 18 microseconds more, which for 128 samples was a sixth to a half."""
@@ -35,8 +35,8 @@ _blocks: OrderedDict[int, list[Array]] = OrderedDict()
 _lock = threading.Lock()
 
 
-def recycled(shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
-    """Return an array of undefined content, which begins with a line of the cache unless it is small.
+def recycled(shape: tuple[int, ...], dtype: Any = np.float64, aligned: bool = False) -> Any:
+    """Return an array of undefined content, beginning with a line of the cache; a small one if it is to be `aligned`.
 
     Its memory may be that of an earlier result to which nothing refers any more, neither the array itself nor a view
     of it; nothing has to be given back. Whoever keeps the address of an array alone, and not the array, loses it as
@@ -44,9 +44,9 @@ def recycled(shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
     """
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
-    if size < SMALLEST:
+    if size < SMALLEST and not aligned:
         return np.empty(shape, dtype)
-    block = _block(size) if size <= LARGEST and _references_are_counted() else _new(size)
+    block = _block(size) if SMALLEST <= size <= LARGEST and _references_are_counted() else _new(size)
     first = -block.__array_interface__["data"][0] % LINE
     return block[first : first + size].view(dtype).reshape(shape)
 

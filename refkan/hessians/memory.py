@@ -97,7 +97,7 @@ def aligned_zeros(shape: tuple[int, ...]) -> FloatArray:
 
     Sums of such vectors take 0.8 of the time.
     """
-    zeros: FloatArray = recycled(shape)
+    zeros: FloatArray = recycled(shape, aligned=True)
     zeros[...] = 0.0
     return zeros
 

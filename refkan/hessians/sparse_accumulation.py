@@ -111,7 +111,7 @@ class Sums:
 
     def split(self, count: int) -> list[Sums]:
         """Sums over so many parts of the samples, which `write` adds in order."""
-        store: FloatArray = recycled((count, *self.shape))
+        store: FloatArray = recycled((count, *self.shape), aligned=True)
         self.parts = [copy(self) for _ in range(count)]
         for part, memory in zip(self.parts, store, strict=True):
             part._store = memory

@@ -140,3 +140,10 @@ def test_results_stay_what_they_are_while_others_are_computed(n_outputs):
     again = at.pullback(np.ones((2000, n_outputs)))
     assert [a.tobytes() for a in results] == expected
     assert [a.tobytes() for a in again] == expected[1:]
+
+
+def test_a_small_array_begins_with_a_line_where_that_is_asked_for(monkeypatch):
+    monkeypatch.setattr(memory, "SMALLEST", 2**12)
+    several = [recycled((size,), aligned=True) for size in range(1, 40)]
+    assert all(address(array) % memory.LINE == 0 for array in several)
+    assert not memory._blocks
