@@ -1,16 +1,14 @@
 """refkan: a CPU ground truth for spline networks."""
 
-from refkan import bsplines, checks, conditioning, exact, hessians, jets, problems, relu_powers
+from refkan import bsplines, checks, conditioning, exact, hessians, problems, relu_powers
 from refkan.adaptivity import minimize_adaptive
-from refkan.architectures import chebyshev_kan, kan, mlp
-from refkan.archives import load, save
 from refkan.change_of_basis import ChangeOfBasis
 from refkan.conditioning import spectrum
 from refkan.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
 from refkan.hierarchy import minimize_multilevel, multistart
 from refkan.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
 from refkan.losses import Attention, Collocation, LeastSquares, Side, Term, flux_jump, periodicity, prescribed
-from refkan.networks import Network
+from refkan.networks import Network, chebyshev_kan, jets, kan, load, mlp, save
 from refkan.optimizers import minimize
 from refkan.spaces import SplineSpace
 from refkan.transfer import prolongation_matrix

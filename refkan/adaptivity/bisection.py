@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from refkan.adaptivity.layer_states import LayerState, spaces_of, splines_of
+from refkan.adaptivity.layer_states import LayerState
 from refkan.adaptivity.marking import Mark
 from refkan.array_types import FloatArray
 from refkan.knots import FLOOR
-from refkan.nesting import fix_layer, free_layer
 from refkan.networks import Network
 
 SHORTEST = 1e-8
@@ -25,9 +24,8 @@ def may_be_cut(state: LayerState, least_samples: int) -> tuple[NDArray[np.bool_]
     An interval can be halved if its halves are longer than the shortest one allowed: 1e-8 of the domain, and with free
     knots the floor of their parameterisation. It is worth it if at least `least_samples` different inputs lie in it.
     """
-    splines = splines_of(state.layer)
-    assert splines is not None
-    shortest = max(SHORTEST, FLOOR / splines.intervals if splines.free_knots else 0.0)
+    layer = state.layer
+    shortest = max(SHORTEST, FLOOR / layer.intervals if layer.free_knots else 0.0)
     worth, possible = [], []
     for p, space in enumerate(state.spaces):
         a, b = space.domain
@@ -60,14 +58,14 @@ def bisect(net: Network, theta: FloatArray, marks: Sequence[Mark]) -> tuple[Netw
     """
     marked = sorted({mark.layer for mark in marks})
     layers = [
-        fix_layer(layer, theta[where]) if k in marked else layer
+        layer.with_fixed_knots(theta[where]) if k in marked else layer
         for k, (layer, where) in enumerate(zip(net.layers, net.slices, strict=True))
     ]
     fixed = replace(net, layers=tuple(layers))
     fine = fixed
     for k in marked:
         chosen = [mark.intervals for mark in marks if mark.layer == k]
-        spaces = spaces_of(net.layers[k], theta[net.slices[k]])
+        spaces = net.layers[k].spaces_at(theta[net.slices[k]])
         rows = []
         for p, space in enumerate(spaces):
             numbers = np.array([intervals[p] for intervals in chosen])
@@ -77,12 +75,8 @@ def bisect(net: Network, theta: FloatArray, marks: Sequence[Mark]) -> tuple[Netw
             rows.append(t[numbers] + 0.5 * (t[numbers + 1] - t[numbers]))
         fine = fine.insert(k, np.array(rows))
     freed = [
-        free_layer(layer) if k in marked and _is_free(net.layers[k]) else layer for k, layer in enumerate(fine.layers)
+        layer.with_free_knots() if k in marked and net.layers[k].free_knots else layer
+        for k, layer in enumerate(fine.layers)
     ]
     fine = replace(fine, layers=tuple(freed))
     return fine, fixed.convert(net.convert(theta, fixed), fine)
-
-
-def _is_free(layer: object) -> bool:
-    splines = splines_of(layer)  # type: ignore[arg-type]
-    return splines is not None and splines.free_knots

@@ -16,7 +16,6 @@ from refkan.arguments import check_choice, check_count
 from refkan.array_types import FloatArray
 from refkan.hierarchy.changes import Change
 from refkan.hierarchy.levels import on_network
-from refkan.nesting import free_layer
 from refkan.networks import Network
 
 EXACT = tuple(name for name, strategy in STRATEGIES.items() if strategy.exact)
@@ -32,7 +31,7 @@ class Freed:
         """Apply it to the network of a problem."""
         net: Network = problem.net
         chosen = check_layers(net, self.layers)
-        layers = tuple(free_layer(layer) if k in chosen else layer for k, layer in enumerate(net.layers))
+        layers = tuple(layer.with_free_knots() if k in chosen else layer for k, layer in enumerate(net.layers))
         free = replace(net, layers=layers)
         return free, net.convert(theta, free)
 

@@ -3,54 +3,22 @@ r"""What indicators see of a layer: its inputs on the data, its spline spaces, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from refkan.arguments import check_count
 from refkan.array_types import FloatArray, IntArray
-from refkan.conversion import convert_coefficients
-from refkan.layers import EdgeLayer, Layer, SiluLayer
+from refkan.layers import Layer
 from refkan.networks import Network
-from refkan.node_maps import PointwiseMap
+from refkan.networks.statistics import Statistics
+from refkan.networks.sweep import Sweep
 from refkan.spaces import SplineSpace
-
-
-def splines_of(layer: Layer) -> EdgeLayer | None:
-    """Return the splines of a layer: itself, the spline part of SiLU edges, None for a dense layer."""
-    if isinstance(layer, SiluLayer):
-        return layer.spline
-    return layer if isinstance(layer, EdgeLayer) else None
-
-
-def with_spaces(layer: Layer, spaces: Sequence[SplineSpace]) -> Layer:
-    """Return the layer with its splines on other spaces, one for each input."""
-    if isinstance(layer, SiluLayer):
-        return replace(layer, spline=replace(layer.spline, spaces=tuple(spaces)))
-    assert isinstance(layer, EdgeLayer)
-    return replace(layer, spaces=tuple(spaces))
-
-
-def spaces_of(layer: Layer, theta: FloatArray) -> tuple[SplineSpace, ...]:
-    """Return the spline spaces of a layer at its parameters theta, one for each input."""
-    splines = splines_of(layer)
-    assert splines is not None
-    return splines.spaces_at(theta[: splines.n_params])
-
-
-def coefficients_of(layer: Layer, theta: FloatArray) -> FloatArray:
-    """Return B-spline coefficients (Q, P, dim) of the edges of a layer; those of SiLU edges times w_s."""
-    splines = splines_of(layer)
-    assert splines is not None
-    blocks = layer.unpack(theta)
-    c = convert_coefficients(splines, theta[: splines.n_params], blocks["coefficients"], splines.basis, "spline")
-    scaled: FloatArray = c * blocks["w_s"][:, :, None] if "w_s" in blocks else c
-    return scaled
 
 
 def check_layers(net: Network, layers: Sequence[int] | None) -> tuple[int, ...]:
     """Return the numbers of the layers to refine, ascending; by default all with splines."""
-    with_splines = [k for k, layer in enumerate(net.layers) if splines_of(layer) is not None]
+    with_splines = [k for k, layer in enumerate(net.layers) if layer.has_knots]
     if layers is None:
         if not with_splines:
             raise ValueError("net must have a layer with knots; got dense layers only")
@@ -88,12 +56,12 @@ class LayerState:
     @property
     def spaces(self) -> tuple[SplineSpace, ...]:
         """The spline spaces, one for each input."""
-        return spaces_of(self.layer, self.theta)
+        return self.layer.spaces_at(self.theta)
 
     @property
     def coefficients(self) -> FloatArray:
         """B-spline coefficients (Q, P, dim)."""
-        return coefficients_of(self.layer, self.theta)
+        return self.layer.spline_coefficients(self.theta)
 
     def intervals_of_samples(self) -> IntArray:
         """Interval (N, P) in which each input lies, the last one closed; outside the domain that at the near end."""
@@ -110,23 +78,14 @@ class LayerState:
 
 def layer_states(net: Network, theta: FloatArray, x: FloatArray) -> dict[int, LayerState]:
     """Return the state of every layer with splines, by its number, from one sweep forward and one backward."""
-    frozen = net.freeze(theta)
-    z, inputs, linearizations, slopes = x, [], [], []
-    for k, (layer, where) in enumerate(zip(frozen.layers, frozen.slices, strict=True)):
-        inputs.append(z)
-        linearizations.append(layer.linearize(theta[where], z))
-        if k < len(frozen.node_maps):
-            node_map = frozen.node_maps[k]
-            assert isinstance(node_map, PointwiseMap)
-            y = linearizations[-1].value
-            slopes.append(np.broadcast_to(node_map.slope(y), y.shape))
-            z = node_map.value(y)
+    constants = Statistics(net, theta).constants
+    sweep = Sweep.forward(net, theta, x[:, None], constants=constants)
+    inputs = [x, *(jet.value[:, 0] for jet in sweep.maps)]
     states: dict[int, LayerState] = {}
-    n_outputs = net.widths[-1]
-    G = np.broadcast_to(np.eye(n_outputs), (x.shape[0], n_outputs, n_outputs))
-    for k in range(len(frozen.layers) - 1, -1, -1):
-        if splines_of(frozen.layers[k]) is not None:
-            states[k] = LayerState(frozen.layers[k], theta[frozen.slices[k]], inputs[k], np.sum(G * G, axis=1))
-        if k > 0:
-            G = linearizations[k].pullback_inputs(np.ascontiguousarray(G)) * slopes[k - 1][:, None, :]
+    unit = np.eye(net.widths[-1])
+    G = np.broadcast_to(unit[:, None], (x.shape[0], unit.shape[0], 1, unit.shape[0]))
+    for k, cotangents, _ in sweep.pull_back_apart(G):
+        if net.layers[k].has_knots:
+            sensitivity = np.sum(cotangents[:, :, 0] ** 2, axis=1)
+            states[k] = LayerState(net.layers[k], theta[net.slices[k]], inputs[k], sensitivity)
     return dict(sorted(states.items()))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan.adaptivity.layer_states import check_layers, splines_of, with_spaces
+from refkan.adaptivity.layer_states import check_layers
 from refkan.arguments import check_positive, check_type
 from refkan.knots import FLOOR
 from refkan.layers import Layer
@@ -54,13 +54,11 @@ def with_random_knots(
 
 
 def _scattered(layer: Layer, rng: np.random.Generator, alpha: float) -> Layer:
-    splines = splines_of(layer)
-    assert splines is not None
-    n = splines.intervals
+    n = layer.intervals
     spaces = []
-    for space in splines.spaces:
+    for space in layer.starting_spaces:
         a, b = space.domain
         q = (1 - LEAST_SPACING) * rng.dirichlet(np.full(n, alpha)) + LEAST_SPACING / n
         breakpoints = np.concatenate([[a], a + (b - a) * np.cumsum(q[:-1]), [b]])
         spaces.append(SplineSpace.from_breakpoints(space.order, breakpoints))
-    return with_spaces(layer, spaces)
+    return layer.with_spaces(spaces)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.adaptivity.indicators import jumps_of, mean_of_ends
-from refkan.adaptivity.layer_states import LayerState, splines_of, with_spaces
+from refkan.adaptivity.layer_states import LayerState
 from refkan.array_types import FloatArray
-from refkan.conversion import convert_coefficients
 from refkan.knots import uniform_breakpoints
-from refkan.layers import EdgeLayer, Layer
+from refkan.layers import Layer
 from refkan.spaces import SplineSpace
 from refkan.transfer import least_squares_transfer
 
@@ -96,26 +95,10 @@ def refit_layer(state: LayerState, breakpoints: FloatArray) -> tuple[Layer, Floa
         If breakpoints coincide.
     """
     old, theta = state.layer, state.theta
-    splines = splines_of(old)
-    assert splines is not None
-    if splines.free_knots:  # the floor of their parameterisation is a share of 0.01
+    if old.free_knots:  # the floor of their parameterisation is a share of 0.01
         breakpoints = _mixed(breakpoints)
-    spaces = tuple(SplineSpace.from_breakpoints(splines.order, row) for row in breakpoints)
-    layer = with_spaces(old, spaces)
-    new = splines_of(layer)
-    assert new is not None
-    blocks, own = old.unpack(theta), theta[: splines.n_params]
-    c = convert_coefficients(splines, own, blocks["coefficients"], splines.basis, "spline")
-    parts = []
+    spaces = tuple(SplineSpace.from_breakpoints(state.spaces[0].order, row) for row in breakpoints)
+    c, parts = old.spline_coefficients(theta, factors=False), []
     for p, (coarse, fine) in enumerate(zip(state.spaces, spaces, strict=True)):
         parts.append(least_squares_transfer(coarse, fine, c[:, p], np.clip(state.z[:, p], *coarse.domain))[0])
-    changed = {"s": new.starting_s()} if new.free_knots else {}
-    changed["coefficients"] = np.stack(parts, axis=1)
-    if new.basis != "spline":
-        changed["coefficients"] = _from_splines(new, changed)
-    return layer, layer.pack(**(blocks | changed))
-
-
-def _from_splines(new: EdgeLayer, blocks: dict[str, FloatArray]) -> FloatArray:
-    at: FloatArray = new.pack(**blocks)
-    return convert_coefficients(new, at, blocks["coefficients"], "spline", new.basis)
+    return old.refitted(theta, spaces, np.stack(parts, axis=1))

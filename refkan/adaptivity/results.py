@@ -7,7 +7,6 @@ from functools import cached_property
 
 import numpy as np
 
-from refkan.adaptivity.layer_states import spaces_of, splines_of
 from refkan.array_types import FloatArray, IntArray
 from refkan.networks import Network
 from refkan.optimizers import Result
@@ -70,10 +69,10 @@ class Round:
         """Where the knots of each layer are: breakpoints (P, n + 1), None for a dense layer."""
         found: list[FloatArray | None] = []
         for layer, where in zip(self.network.layers, self.network.slices, strict=True):
-            if splines_of(layer) is None:
+            if not layer.has_knots:
                 found.append(None)
                 continue
-            found.append(np.array([space.breakpoints for space in spaces_of(layer, self.theta[where])]))
+            found.append(np.array([space.breakpoints for space in layer.spaces_at(self.theta[where])]))
         return tuple(found)
 
     def __repr__(self) -> str:

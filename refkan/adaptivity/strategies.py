@@ -10,7 +10,7 @@ import numpy as np
 
 from refkan.adaptivity.bisection import bisect, may_be_cut
 from refkan.adaptivity.indicators import derivative_jumps, residual_shares
-from refkan.adaptivity.layer_states import LayerState, layer_states, splines_of
+from refkan.adaptivity.layer_states import LayerState, layer_states
 from refkan.adaptivity.marking import Mark, mark_layer
 from refkan.adaptivity.refits import curvature_breakpoints, quantile_breakpoints, refit_layer, uniform_rows
 from refkan.adaptivity.residual_points import points_of, squared_residuals
@@ -78,9 +78,7 @@ class Refinement:
 
 def cost_of_interval(layer: Layer) -> int:
     """Parameters that one more interval of every input of a layer adds."""
-    splines = splines_of(layer)
-    assert splines is not None
-    return splines.n_inputs * (splines.n_outputs + splines.free_knots)
+    return layer.n_inputs * (layer.n_outputs + layer.free_knots)
 
 
 # ------------------------------------------------------------------------------------------------ exact
@@ -172,9 +170,8 @@ def doubled_within(situation: Situation) -> dict[int, int]:
     """Return how many intervals each layer gains: as many as it has, or the same share of them as there is room for."""
     present, costs = {}, {}
     for k in situation.layers:
-        splines = splines_of(situation.net.layers[k])
-        assert splines is not None
-        present[k], costs[k] = splines.intervals, cost_of_interval(situation.net.layers[k])
+        layer = situation.net.layers[k]
+        present[k], costs[k] = layer.intervals, cost_of_interval(layer)
     wanted = sum(present[k] * costs[k] for k in present)
     if situation.room is None or wanted <= situation.room:
         return present

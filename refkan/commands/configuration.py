@@ -8,7 +8,6 @@ from typing import Any
 
 from refkan.arguments import check_count, check_positive
 from refkan.commands.options import MOST, WIDEST, check_counts
-from refkan.jets import require_derivatives
 from refkan.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.networks import Network
 from refkan.optimizers import METHODS
@@ -134,7 +133,7 @@ def dense(setup: Setup, chosen: argparse.Namespace, schedule: list[int]) -> Netw
 def check_derivatives(setup: Setup, net: Network, option: str) -> None:
     """Raise ValueError, under the name of the option, unless the network has the derivatives of the equation."""
     try:
-        require_derivatives(net, max((term.derivative_order for term in setup.terms), default=0))
+        net.require_derivatives(max((term.derivative_order for term in setup.terms), default=0))
     except ValueError as error:
         raise ValueError(f"{option} for {setup.name}: {error}") from error
 

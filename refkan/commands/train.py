@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from refkan.archives import save
 from refkan.checkpoints import write_atomically
 from refkan.commands.configuration import Configuration, configuration
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_folder, out_of_memory, path
 from refkan.commands.progress import Progress
 from refkan.commands.threads import add_threads_option
-from refkan.conversion import BASES
 from refkan.interrupts import kept_interrupts
+from refkan.layers import BASES
+from refkan.networks import save
 from refkan.node_maps import NODE_MAPS
 from refkan.optimizers import METHODS, RESIDUAL_METHODS
 from refkan.training import PROBLEMS, train_starts

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.architectures import kan, mlp
 from refkan.arguments import check_choice, check_count
 from refkan.conditioning.driver import WHICH
-from refkan.conversion import BASES
-from refkan.networks import Network
+from refkan.layers import BASES
+from refkan.networks import Network, kan, mlp
 from refkan.node_maps import NODE_MAPS
 
 DENSE_KINDS = ("mlp-relu", "mlp-relu3", "mlp-tanh")

@@ -76,7 +76,7 @@ def basis_frame(net: Network, theta: FloatArray, basis: str) -> Frame:
     """
     if basis == net.basis:
         return IDENTITY
-    if not any(getattr(layer, "free_knots", False) for layer in net.layers):
+    if not any(layer.free_knots for layer in net.layers):
         there, here = net.coordinates(basis), net.to_basis(basis).coordinates(str(net.basis))
         return Frame(*map(_by_columns, (there.to, there.back, there.gradient, here.gradient)))
     other = net.to_basis(basis)

@@ -20,8 +20,8 @@ from refkan.arguments import as_samples, as_vector
 from refkan.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 from refkan.networks import Network
-from refkan.node_maps import PointwiseMap, StatisticsMap
-from refkan.sweeps import MapState, layer_value
+from refkan.networks.statistics import Statistics
+from refkan.networks.sweep import Sweep
 
 NEARLY_DEPENDENT = 1e-4
 """Sine of the angle to the span of the others below which a null vector is left out.
@@ -88,16 +88,10 @@ def null_vectors(net: Network, theta: Any, x: Any, translations: bool = False) -
 
 def layer_inputs(net: Network, theta: FloatArray, x: FloatArray) -> list[FloatArray]:
     """Inputs of every layer at x, the rows of the statistics batch, if there is one, in front."""
-    batch = net.statistics
-    z = x if batch is None else np.concatenate([batch, x])
-    n_statistics = 0 if batch is None else batch.shape[0]
-    inputs = [z]
-    for k, node_map in enumerate(net.node_maps):
-        assert isinstance(node_map, PointwiseMap | StatisticsMap)
-        y = layer_value(net.layers[k], k, theta[net.slices[k]], z)
-        z = MapState.at(node_map, y, n_statistics, k).z
-        inputs.append(z)
-    return inputs
+    batch = Statistics(net, theta, slopes=False)
+    z = x if net.statistics is None else np.concatenate([net.statistics, x])
+    sweep = Sweep.forward(net, theta, z[:, None], constants=batch.constants, slopes=False)
+    return [z, *(jet.value[:, 0] for jet in sweep.maps)]
 
 
 def orthonormal(vectors: FloatArray) -> FloatArray:

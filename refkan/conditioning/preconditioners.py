@@ -13,8 +13,8 @@ from scipy.sparse.linalg import LinearOperator
 from refkan.arguments import as_array, check_choice
 from refkan.array_types import FloatArray
 from refkan.conditioning.frames import IDENTITY, Frame, basis_frame
-from refkan.conversion import BASES
 from refkan.hessians.memory import require_memory
+from refkan.layers import BASES
 from refkan.networks import Network
 
 ASYMMETRY = 1e-10

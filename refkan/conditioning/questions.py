@@ -15,8 +15,8 @@ from refkan.conditioning.frames import IDENTITY, Frame, basis_frame
 from refkan.conditioning.null_space import null_vectors
 from refkan.conditioning.preconditioners import ASYMMETRY
 from refkan.conditioning.triangles import require_finite
-from refkan.conversion import BASES
 from refkan.hessians.memory import require_memory
+from refkan.layers import BASES
 from refkan.networks import Network
 
 
@@ -127,7 +127,7 @@ def question_of_problem(problem: Any, theta: Any, which: str, basis: str | None,
     basis = net.basis if basis is None else basis
     notes: dict[str, str] = {}
     if net.basis not in (None, "spline"):
-        if any(getattr(layer, "outside", None) == "natural" for layer in net.layers):
+        if any(layer.outside == "natural" for layer in net.layers):
             notes["evaluated"] = (
                 "under outside='natural' J was evaluated in the ReLU-power basis, which loses eps n^(r-1) of accuracy"
             )
@@ -135,7 +135,7 @@ def question_of_problem(problem: Any, theta: Any, which: str, basis: str | None,
             twin = net.to_basis("spline")
             theta, net = net.convert(theta, twin), twin
             problem = replace(problem, net=twin)
-    free = any(getattr(layer, "free_knots", False) for layer in net.layers)
+    free = any(layer.free_knots for layer in net.layers)
     if which == "hessian" and free and basis != net.basis:
         raise ValueError("which='hessian' in another basis needs fixed knots: with free ones the conversion is curved")
     target = IDENTITY if basis is None else basis_frame(net, theta, basis)

@@ -33,8 +33,7 @@ def parameters_for_constants(points: Points) -> sp.csr_array | None:
     would lose digits.
     """
     batch, columns = points.batch, []
-    assert batch is not None
-    for k in batch.statistics_maps:
+    for k in batch.maps:
         layer, where = points.net.layers[k], points.net.slices[k]
         if not layer.sums_to_one:
             return None
@@ -43,7 +42,9 @@ def parameters_for_constants(points: Points) -> sp.csr_array | None:
         if any(rows.shape[0] == 0 for rows in shifts):
             return None
         rows = np.concatenate([scalings, [rows[0] for rows in shifts]])
-        rows /= np.tile(batch.maps[k].slope, 2)[:, None]
+        constants = batch.constants[k]
+        assert constants is not None
+        rows /= np.tile(constants[0], 2)[:, None]
         margins = where.start, points.net.n_params - where.stop
         columns.append(sp.csr_array(np.pad(rows, ((0, 0), margins))))
     return sp.vstack(columns, format="csr").T.tocsr()

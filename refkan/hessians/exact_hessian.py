@@ -35,8 +35,7 @@ from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
 from refkan.layers import LocalForm
 from refkan.networks import Network
-from refkan.node_maps import PointwiseMap
-from refkan.sweeps import MapState, Sweep
+from refkan.networks.sweep import Cotangents, Sweep
 
 
 def hessian(
@@ -102,7 +101,8 @@ def hessian(
         return _coupled(points, targets, raw, sums)
     for rows, sweep in points.sweeps(chunk_size(per_sample)):
         weights = points.weights[rows] / points.n_samples
-        _add_chunk(raw, sums, sweep, weights, weights[:, None] * (sweep.value - targets[rows]))
+        cotangents = sweep.cotangents(weights[:, None] * (sweep.value[:, 0] - targets[rows]))
+        _add_chunk(raw, sums, sweep, weights, cotangents)
     return _assembled(points, raw, sums)
 
 
@@ -126,10 +126,13 @@ def _coupled(points: Points, targets: FloatArray, raw: RawMatrix, sums: list[lis
     """
     products = ProductsAtPoint(points, targets)
     assert products.cotangents is not None
-    sweep = products.sweep
-    weights = np.zeros(sweep.layers[-1].value.shape[0])
-    weights[-points.n_samples :] = products.weights[:, 0]
-    _add_chunk(raw, sums, sweep, weights, products.cotangents[-1])
+    of_samples, of_batch = products.cotangents
+    _add_chunk(raw, sums, products.sweep.samples, products.weights[:, 0], of_samples)
+    if of_batch is not None:
+        batch = products.sweep.batch
+        assert batch is not None
+        assert batch.sweep is not None
+        _add_chunk(raw, sums, batch.sweep, None, of_batch)
     H = _assembled(points, raw, sums)
     Q = np.linalg.qr(points.constant_gradients.T).Q
     V = np.stack([products.hessian(column) for column in np.ascontiguousarray(Q.T)], axis=1) - H @ Q
@@ -148,14 +151,25 @@ def _bytes_per_sample(points: Points, raw: RawMatrix) -> int:
 
 
 def _add_chunk(
-    raw: RawMatrix, sums: list[list[FloatArray]], sweep: Sweep, weights: FloatArray, a: FloatArray
+    raw: RawMatrix,
+    sums: list[list[FloatArray]],
+    sweep: Sweep,
+    weights: FloatArray | None,
+    cotangents: Cotangents,
 ) -> None:
-    """Add samples to the blocks and to the sums of W*: weights (n,) w/N, a (n, d_L) w (F - y)/N."""
+    """Add samples to the blocks and to the sums of W*: weights (n,) w/N, or None where the sweep ends with a map.
+
+    ``cotangents.outputs`` are the a_k of the module.
+    """
     forms = [layer.local_form(curved=k > 0) for k, layer in enumerate(sweep.layers)]
-    R = _input_jacobians(sweep.maps, forms)
-    A = weights[:, None, None] * np.eye(a.shape[1])
-    for k in range(len(forms) - 1, -1, -1):
-        form = forms[k]
+    R = _input_jacobians(sweep, forms)
+    top = len(forms) - 1
+    n, Q = cotangents.outputs[top].shape
+    A = np.zeros((n, Q, Q)) if weights is None else weights[:, None, None] * np.eye(Q)
+    if weights is None:
+        _add_to_diagonal(A, _bending(sweep, top, cotangents))
+    for k in range(top, -1, -1):
+        form, a = forms[k], cotangents.outputs[k]
         du, U = a, A
         if form.activation is not None:
             slope, curvature = form.activation
@@ -172,20 +186,19 @@ def _add_chunk(
         for l in range(k):
             raw.pairs[k, l].add(form.blocks, forms[l].blocks, C @ R[k, l])
             raw.pairs[k, l].add_moved(form.blocks, forms[l].blocks, du, R[k, l])
-        dz, Z = np.einsum("sq,sqp->sp", du, form.slopes), np.swapaxes(form.slopes, 1, 2) @ C
+        Z = np.swapaxes(form.slopes, 1, 2) @ C
         _add_to_diagonal(Z, form.curvatures(du))
-        state = sweep.maps[k - 1]
-        slope = np.broadcast_to(state.slope, dz.shape)
-        a, A = state.pull_back(dz), slope[:, :, None] * Z * slope[:, None, :]
-        _add_to_diagonal(A, _bending(state, dz))
+        slope = np.broadcast_to(sweep.maps[k - 1].slope, (n, Z.shape[1]))
+        A = slope[:, :, None] * Z * slope[:, None, :]
+        _add_to_diagonal(A, _bending(sweep, k - 1, cotangents))
 
 
-def _input_jacobians(maps: Sequence[MapState], forms: Sequence[LocalForm]) -> dict[tuple[int, int], FloatArray]:
+def _input_jacobians(sweep: Sweep, forms: Sequence[LocalForm]) -> dict[tuple[int, int], FloatArray]:
     """R[k, l] = dz_k/du_l (n, P_k, d_l) for l < k: the chain of slopes between them."""
     R: dict[tuple[int, int], FloatArray] = {}
     for k in range(1, len(forms)):
-        form, state = forms[k - 1], maps[k - 1]
-        slope = np.broadcast_to(state.slope, state.y.shape)
+        form, y = forms[k - 1], sweep.layers[k - 1].value[:, 0]
+        slope = np.broadcast_to(sweep.maps[k - 1].slope, y.shape)
         if form.activation is not None:
             slope = slope * form.activation[0]
         R[k, k - 1] = slope[:, :, None] * np.eye(slope.shape[1])
@@ -196,14 +209,12 @@ def _input_jacobians(maps: Sequence[MapState], forms: Sequence[LocalForm]) -> di
     return R
 
 
-def _bending(state: MapState, dz: FloatArray) -> FloatArray:
-    """Second derivatives of <dz, z> in y (n, Q): the diagonal of a pointwise map; of constants, what is diagonal."""
-    if isinstance(state.node_map, PointwiseMap):
-        return state.node_map.curvature(state.y) * dz
-    first = slice(state.n_statistics)
-    bending = np.zeros_like(dz)
-    dscale, dshift = np.sum(dz * state.y, axis=0), dz.sum(axis=0)
-    bending[first] = state.node_map.constants_curvature(state.y[first], dscale, dshift)
+def _bending(sweep: Sweep, k: int, cotangents: Cotangents) -> FloatArray:
+    """Second derivatives of <Z, z> in y (n, Q) at map k: its own diagonal, and what is diagonal in its constants."""
+    y, Z, sums = sweep.layers[k].value[:, 0], cotangents.mapped[k], cotangents.constants[k]
+    bending = np.zeros(y.shape) if Z is None else sweep.maps[k].bend(np.ones(y.shape), Z)
+    if sweep.of_batch and sums is not None:
+        bending += sweep.net.node_maps[k].constants_curvature(y, *sums)
     return bending
 
 

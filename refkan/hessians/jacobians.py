@@ -11,7 +11,7 @@ from refkan.array_types import FloatArray
 from refkan.hessians.memory import chunk_size, require_memory
 from refkan.hessians.points import Points
 from refkan.networks import Network
-from refkan.sweeps import Sweep
+from refkan.networks.sweep import Sweep
 
 LEAST_ROWS = 512
 """Rows of J in a chunk at least: products of fewer rows would wait for the matrix that they are added to."""
@@ -97,7 +97,7 @@ def fill_rows(
     slices = points.net.slices
     targets = out if len(out) == len(slices) else [out[0][:, :, where] for where in slices]
     for layer, cotangents, target in zip(sweep.layers, G, targets, strict=True):
-        layer.fill_jacobian(cotangents, target)
+        layer.fill_jacobian(cotangents[:, :, None], target)
     if constants and points.n_constants:
         if len(out) == 1:
             out[0][...] += E @ points.constant_gradients

@@ -5,8 +5,7 @@ variables c of their own, F = F(theta, c(theta)) and
 
     J = J_f + E S,    J_f = dF/dtheta at fixed c,    E = dF/dc (N d_L, C),    S = dc/dtheta (C, M).
 
-J_f and E belong to a network whose maps act on each sample alone: the frozen one. S needs the statistics batch alone,
-once.
+J_f and E are those of sweeps that hold the constants. S needs the statistics batch alone, once.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from refkan.arguments import as_array, as_samples, as_vector, real
 from refkan.array_types import FloatArray, IntArray
 from refkan.kernels.bspline_basis import number_cells
 from refkan.kernels.gauss_newton import sort_by_key
-from refkan.layers import EdgeLayer, Layer, LocalForm, SplineLayer
-from refkan.layers.edges import require_fixed_knots
+from refkan.layers import LocalForm
+from refkan.local_basis import KnotTables
 from refkan.networks import Network
-from refkan.node_maps import StatisticsMap
-from refkan.sweeps import Sweep
+from refkan.networks.statistics import Statistics
+from refkan.networks.sweep import Sweep
 
 LEAST_ORDERED = 2048
 """Samples from which on their rows are more than a cache holds, so that their order matters."""
@@ -72,9 +71,11 @@ class Points:
     def require_fixed_knots(self) -> None:
         """Raise ValueError, naming the layer, where knots are free."""
         for k, layer in enumerate(self.net.layers):
-            inner = getattr(layer, "spline", layer)
-            if isinstance(inner, EdgeLayer):
-                require_fixed_knots(inner, f"layer {k}")
+            if layer.free_knots:
+                raise ValueError(
+                    f"second derivatives need fixed knots; got layer {k} with free_knots=True (its Jacobian, "
+                    "Gauss-Newton matrix and tangent kernel are available)"
+                )
 
     def part(self, rows: slice) -> Points:
         """Return some of the samples."""
@@ -88,14 +89,14 @@ class Points:
         """
         low, high, _ = rows.indices(self.n_samples)
         order = np.arange(low, high)
-        splines: list[Any] = [getattr(layer, "spline", layer) for layer in self.net.layers]
-        first, named = splines[0], any(getattr(spline, "outside", None) == "error" for spline in splines)
-        if isinstance(first, SplineLayer) and not named and high - low >= max(LEAST_ORDERED, first.intervals**2):
-            tables = first.tables(self.theta[self.net.slices[0]])
+        first, named = self.net.layers[0], any(layer.outside == "error" for layer in self.net.layers)
+        spaces = () if named or first.basis != "spline" else first.spaces_at(self.theta[self.net.slices[0]])
+        if spaces and high - low >= max(LEAST_ORDERED, spaces[0].intervals**2):
+            tables = KnotTables(np.array([space.knots for space in spaces]), spaces[0].order)
             x = np.require(self.x[low:high], requirements=["C", "W"])  # one type for the kernel, whatever came
             cells = np.empty(x.shape[0], np.int64)
             number_cells(x, tables.breakpoints, *tables.search, cells)
-            sort_by_key(cells, np.empty(first.intervals**2, np.int64), order)
+            sort_by_key(cells, np.empty(spaces[0].intervals**2, np.int64), order)
             order += low
         part = copy(self)  # with what has been found of the network
         for name, value in (("x", self.x[order]), ("weights", self.weights[order]), ("order", order)):
@@ -113,47 +114,34 @@ class Points:
         return self.net.widths[-1]
 
     @cached_property
-    def batch(self) -> Sweep | None:
-        """The statistics batch at theta; None where no map takes constants from it."""
+    def batch(self) -> Statistics:
+        """The statistics batch at theta."""
         self.net.require_bound()
-        return Sweep.of_statistics(self.net, self.theta) if self.statistics_maps else None
-
-    @cached_property
-    def frozen(self) -> Network:
-        """The network whose constants are fixed at what they are at theta."""
-        return self.net if self.batch is None else self.batch.frozen
-
-    @cached_property
-    def statistics_maps(self) -> list[int]:
-        """Numbers of the node maps that take constants from the statistics batch."""
-        return [k for k, node_map in enumerate(self.net.node_maps) if isinstance(node_map, StatisticsMap)]
+        return Statistics(self.net, self.theta)
 
     @property
     def n_constants(self) -> int:
-        """Number C of constants: scale and shift of each node under such a map."""
-        return sum(2 * self.net.widths[k + 1] for k in self.statistics_maps)
+        """Number C of constants: scale and shift of each node under a map that takes statistics."""
+        return sum(2 * self.net.widths[k + 1] for k in self.net.statistics_maps)
 
     @property
     def constant_gradients(self) -> FloatArray:
         """S (C, M): for each such map the gradients of its scales, then of its shifts."""
-        return np.empty((0, self.net.n_params)) if self.batch is None else self.batch.constant_gradients
+        return self.batch.gradients
 
     @cached_property
     def forms(self) -> list[LocalForm] | None:
         """Local forms of the layers at no samples: their shapes and charts. None where knots are free."""
-        if any(_knots_are_free(layer) for layer in self.net.layers):
+        if any(layer.free_knots for layer in self.net.layers):
             return None
-        sweep = Sweep.forward(self.frozen, self.theta, self.x[:0], share=False)
-        return [layer.local_form() for layer in sweep.layers]
+        return [layer.local_form() for layer in self._sweep(self.x[:0]).layers]
 
     @property
     def sweep_bytes(self) -> int:
         """About the memory that a sweep takes for each sample: rows of two derivatives, and activations."""
         total = 0
         for layer in self.net.layers:
-            inner: Any = getattr(layer, "spline", layer)
-            window = getattr(inner, "order", 1) if getattr(inner, "basis", "spline") == "spline" else inner.dim
-            total += 8 * (layer.n_inputs * (3 * window + 3) + layer.n_outputs * (2 * self.n_outputs + 4))
+            total += 8 * (layer.n_inputs * (3 * layer.window + 3) + layer.n_outputs * (2 * self.n_outputs + 4))
         return total
 
     def chunks(self, size: int, within: slice = slice(None)) -> list[slice]:
@@ -163,10 +151,13 @@ class Points:
         bounds = [low + (high - low) * k // count for k in range(count + 1)]
         return [slice(*ends) for ends in pairwise(bounds)]
 
+    def _sweep(self, x: FloatArray) -> Sweep:
+        return Sweep.forward(self.net, self.theta, x[:, None], constants=self.batch.constants, inputs=False)
+
     def sweep(self, rows: slice = slice(None)) -> Sweep:
-        """Sweep of the frozen network over some of the samples."""
-        sweep = Sweep.forward(self.frozen, self.theta, self.x[rows], share=False, inputs=False)
-        require_finite(sweep.value, rows.start or 0, self.order)
+        """Sweep over some of the samples, the constants of node maps held."""
+        sweep = self._sweep(self.x[rows])
+        require_finite(sweep.value[:, 0], rows.start or 0, self.order)
         return sweep
 
     def sweeps(self, size: int) -> Iterator[tuple[slice, Sweep]]:
@@ -187,12 +178,13 @@ class Points:
             d(output o of sample s)/d(constant); of no constants unless asked for.
         """
         roots = np.sqrt(self.weights[rows] * scale)
-        maps = self.statistics_maps if constants else ()
-        return sweep.pull_back_several(roots[:, None, None] * np.eye(self.n_outputs), maps)
-
-
-def _knots_are_free(layer: Layer) -> bool:
-    return bool(getattr(getattr(layer, "spline", layer), "free_knots", False))
+        cotangents: list[FloatArray] = []
+        through = [np.empty((roots.size, self.n_outputs, 0))]
+        for _, G, found in sweep.pull_back_apart(roots[:, None, None, None] * np.eye(self.n_outputs)[:, None]):
+            cotangents.append(G[:, :, 0])
+            if constants and found is not None:
+                through += [*found[::-1]]
+        return cotangents[::-1], np.concatenate(through[::-1], axis=2)
 
 
 def require_finite(outputs: FloatArray, first: int = 0, order: IntArray | None = None) -> None:

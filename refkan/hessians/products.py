@@ -1,7 +1,7 @@
 r"""Products of Gauss-Newton matrix and Hessian with vectors, without assembly.
 
     Gauss-Newton:  J^T (W (J v)) / N: tangents forward, cotangents back
-    Hessian:       the tangent of the gradient along v, forward over reverse (see Sweep.pull_back_tangent)
+    Hessian:       the tangent of the gradient along v, forward over reverse (see `Sweep.pull_back_tangent`)
 
 Each costs a few gradients. Derivatives go through the statistics of mean-std and min-max maps.
 """
@@ -18,7 +18,7 @@ from refkan.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 from refkan.hessians.points import Points, check_targets, require_finite
 from refkan.networks import Network
-from refkan.sweeps import Sweep
+from refkan.networks.value_sweep import ValueSweep
 
 CHUNK = 16384
 """Samples that a product carries at once: bounds its memory."""
@@ -39,7 +39,7 @@ class ProductsAtPoint:
     def __init__(self, points: Points, targets: FloatArray | None = None, n_samples: int | None = None) -> None:
         self.net = points.net
         self.weights = points.weights[:, None] / (points.n_samples if n_samples is None else n_samples)
-        self.sweep = Sweep.forward(points.net, points.theta, points.x, share=True)
+        self.sweep = ValueSweep(points.net, points.theta, points.x, share=True)
         require_finite(self.sweep.value)
         self.cotangents = None
         if targets is not None:
@@ -47,15 +47,12 @@ class ProductsAtPoint:
 
     def gauss_newton(self, v: FloatArray) -> FloatArray:
         """J^T W J v / N."""
-        dy = self.sweep.push_forward(v, np.zeros((self.weights.shape[0], self.net.widths[0])))
-        return self.sweep.pull_back(self.weights * dy, inputs=False)[0]
+        return self.sweep.pull_back(self.weights * self.sweep.push_forward(v), inputs=False)[0]
 
     def hessian(self, v: FloatArray) -> FloatArray:
         """H v, the tangent of J^T W (F - y) / N along v."""
         assert self.cotangents is not None
-        tangents = self.sweep.tangents(v)
-        dy = tangents[-1][1][-self.weights.shape[0] :]
-        return self.sweep.pull_back_tangent(v, tangents, self.cotangents, self.weights * dy)
+        return self.sweep.hessian_product(v, self.weights, self.cotangents)
 
 
 def gauss_newton_vector(

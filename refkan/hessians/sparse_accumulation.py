@@ -25,7 +25,7 @@ from refkan.array_types import FloatArray, IntArray
 from refkan.hessians.memory import aligned_zeros, mirror
 from refkan.kernels import gauss_newton as kernels
 from refkan.kernels.launch import launch
-from refkan.layers.local_forms import Chart, Features, LocalForm
+from refkan.layers.functions import Chart, Features, LocalForm
 from refkan.memory import recycled
 
 CACHE_ENTRIES = 2**17

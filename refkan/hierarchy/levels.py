@@ -161,4 +161,4 @@ def on_network(problem: Any, net: Network) -> Any:
 
 
 def _has_free_knots(net: Network) -> bool:
-    return any(getattr(getattr(layer, "spline", layer), "free_knots", False) for layer in net.layers)
+    return any(layer.free_knots for layer in net.layers)

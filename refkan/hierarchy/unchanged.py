@@ -79,9 +79,8 @@ def points_elsewhere(net: Network, samples: FloatArray | None) -> FloatArray:
 
     A layer without a domain has [0, 1].
     """
-    inner: Any = getattr(net.layers[0], "spline", net.layers[0])
-    low, high = getattr(inner, "domains", np.tile([0.0, 1.0], (net.widths[0], 1))).T
-    if getattr(inner, "outside", None) != "error":
+    low, high = net.layers[0].domains.T
+    if net.layers[0].outside != "error":
         if samples is not None and samples.shape[0]:
             low, high = np.minimum(low, samples.min(axis=0)), np.maximum(high, samples.max(axis=0))
         low, high = low - REACH * (high - low), high + REACH * (high - low)

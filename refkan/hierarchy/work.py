@@ -64,8 +64,7 @@ def interval_weight(net: Network) -> float:
     total = 0.0
     for layer in net.layers:
         edges = layer.n_inputs * layer.n_outputs
-        intervals = getattr(getattr(layer, "spline", layer), "intervals", None)
-        total += edges * intervals if intervals is not None else layer.n_params
+        total += edges * layer.intervals if layer.has_knots else layer.n_params
     return total
 
 

@@ -1,15 +1,18 @@
-"""Layers: spline, ReLU-power, SiLU-edge, Chebyshev and dense, each with its value and its derivatives by hand."""
+"""Layers: each declares functions of single inputs; its value and its derivatives by hand are derived once."""
 
-from refkan.layers.base import Layer, Linearization
+from refkan.layers.base import BASES, SCHEMES, Layer
 from refkan.layers.chebyshev import ChebyshevLayer
 from refkan.layers.dense import DenseLayer
 from refkan.layers.edges import EdgeLayer
-from refkan.layers.local_forms import Features, LocalForm
+from refkan.layers.functions import Features, LocalForm
+from refkan.layers.linearization import Linearization
 from refkan.layers.relu import ReluLayer
 from refkan.layers.silu import SiluLayer
 from refkan.layers.spline import SplineLayer
 
 __all__ = [
+    "BASES",
+    "SCHEMES",
     "ChebyshevLayer",
     "DenseLayer",
     "EdgeLayer",

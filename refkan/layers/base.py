@@ -1,110 +1,36 @@
-r"""What a layer is: parameters in named blocks, a value, and its linearisation at a point."""
+r"""What a layer is: parameters in named blocks, the functions that it declares, and what may be asked of any layer."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
-from itertools import accumulate, pairwise
-from math import prod
+from typing import Any, Self
 
 import numpy as np
+import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_samples, as_shape, as_vector
+from refkan.arguments import as_array, as_samples, as_vector, check_choice
 from refkan.array_types import Array, FloatArray
-from refkan.layers.jets import Channels, JetLinearization
-from refkan.layers.local_forms import LocalForm
+from refkan.engines.channels import Channels
+from refkan.layers.functions import Declared
+from refkan.layers.linearization import Linearization
+from refkan.layers.parameters import ParameterBlocks
+from refkan.spaces import SplineSpace
 
 SCHEMES = ("linear", "gaussian")
 """How coefficients start: a random linear function plus noise on each edge, or Gaussian coefficients."""
 
-
-class Linearization(ABC):
-    """A layer at (theta, x): its value and its derivative as a linear map, forward, backward and explicitly.
-
-    Attributes
-    ----------
-    layer : Layer
-    value : array (N, Q)
-
-    Raises
-    ------
-    ValueError, TypeError
-        By methods: for tangents and cotangents of other shapes than stated, or that are not numbers. They need not be
-        finite.
-    """
-
-    layer: Layer
-    value: Array
-
-    # Kernels do not look where an array ends: these checks stand in front of all of them.
-
-    def _cotangent(self, dy: FloatArray) -> FloatArray:
-        return as_shape("dy", dy, self.value.shape, finite=False)
-
-    def _cotangents(self, G: FloatArray) -> FloatArray:
-        G = as_array("G", G, ndim=3, finite=False)
-        n_samples, n_outputs = self.value.shape
-        if G.shape[::2] != self.value.shape:
-            raise ValueError(f"G must have shape ({n_samples}, O, {n_outputs}); got {G.shape}")
-        return G
-
-    def _tangents(self, dtheta: FloatArray, dx: FloatArray) -> tuple[FloatArray, FloatArray]:
-        dtheta = as_vector("dtheta", dtheta, self.layer.n_params, finite=False)
-        return dtheta, as_shape("dx", dx, (self.value.shape[0], self.layer.n_inputs), finite=False)
-
-    @abstractmethod
-    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
-        """Cotangents (dtheta, dx) of a cotangent dy (N, Q); dx is None when `inputs` is false."""
-
-    def pullback_apart(self, dy: FloatArray) -> FloatArray:
-        """Cotangents of theta from each column of dy (N, Q) alone: (Q, n_params)."""
-        layer, apart = self.layer, np.zeros((dy.shape[1], self.layer.n_params))
-        blocks = layer.unpack(self.pullback(dy, inputs=False)[0])
-        for q, row in enumerate(apart):
-            mine = layer.unpack(row)
-            for name, block in blocks.items():
-                if name not in layer.shared_blocks:
-                    mine[name][q] = block[q]
-        if layer.shared_blocks:
-            G = dy[:, None, :] * np.eye(dy.shape[1])
-            for row, whole in zip(apart, self.pullback_several(G), strict=True):
-                mine, found = layer.unpack(row), layer.unpack(whole)
-                for name in layer.shared_blocks:
-                    mine[name][...] = found[name]
-        return apart
-
-    def pullback_several(self, G: FloatArray) -> FloatArray:
-        """Cotangents of theta from several cotangents G (N, O, Q) of the value: (O, n_params)."""
-        rows = [self.pullback(np.ascontiguousarray(dy), inputs=False)[0] for dy in np.moveaxis(G, 1, 0)]
-        return np.array(rows).reshape(G.shape[1], self.layer.n_params)
-
-    @abstractmethod
-    def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
-        """Tangent of the value (N, Q) along the tangents dtheta and dx (N, P)."""
-
-    @abstractmethod
-    def pullback_inputs(self, G: FloatArray) -> FloatArray:
-        """Pull several cotangents G (N, O, Q) back to the inputs at once: (N, O, P)."""
-
-    @abstractmethod
-    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """Write sum_q G[s, o, q] dy[s, q]/dtheta into out (N, O, n_params), which is zero on entry."""
-
-    @abstractmethod
-    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Hessian of sum dy . y in (theta, x), times the tangent (dtheta, dx): the derivative of `pullback`.
-
-        Knots are fixed. Shapes as for `pullback`: the result is the tangent of its cotangents while dy is held. At a
-        kink of a ReLU power the second derivative is that of the piece to the right, as for the first one.
-        """
-
-    @abstractmethod
-    def local_form(self, curved: bool = False) -> LocalForm:
-        """Return the layer as fixed functions of single inputs times coefficients; `curved` with derivatives in x."""
+BASES = ("spline", "relu", "scaled-relu")
+"""The bases that coefficients of splines may refer to."""
 
 
 class Layer(ABC):
     """A map from P inputs to Q outputs, sample by sample, with its parameters as one flat vector.
+
+    A kind of layer says what its parameters are (`blocks`), which functions they multiply (`declare`) and how they
+    start (`initialize`). Values and derivatives of all kinds are derived from that, see `linearize`. The other methods
+    answer what networks ask of a layer, and have defaults for a layer without knots.
 
     Attributes
     ----------
@@ -115,12 +41,26 @@ class Layer(ABC):
         The blocks that every output depends on; all others have the outputs as their first axis.
     sums_to_one : bool
         Whether coefficients multiply functions that are not negative on the domain and sum to one everywhere.
+    linear : bool
+        Whether the outputs are linear in the coefficients: no activation follows.
+    free_knots : bool
+        Whether knots are parameters.
+    basis : str or None
+        The basis that coefficients of splines refer to; None without splines.
+    outside : str or None
+        What happens to inputs outside the domain; None for a layer without one.
     """
 
     n_inputs: int
     n_outputs: int
     shared_blocks: tuple[str, ...] = ()
     sums_to_one: bool = False
+    linear: bool = True
+    free_knots: bool = False
+    basis: str | None = None
+    outside: str | None = None
+
+    # ------------------------------------------------------------ what it is
 
     @property
     @abstractmethod
@@ -128,8 +68,59 @@ class Layer(ABC):
         """Names and shapes of the parameter blocks."""
 
     @abstractmethod
-    def linearize(self, theta: Array, x: Array, slopes: bool = True) -> Linearization:
-        """Evaluate at theta (n_params,) and x (N, P); without `slopes` only the value of the result is valid.
+    def declare(self, theta: Array) -> Declared:
+        """Functions of single inputs, raw coefficients, activation and chart at theta (n_params,)."""
+
+    @abstractmethod
+    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
+        """Draw starting parameters; x (N, P) are the layer's inputs on the data, for schemes that match variances."""
+
+    @cached_property
+    def parameters(self) -> ParameterBlocks:
+        """Where the blocks lie in the flat vector."""
+        return ParameterBlocks(self.blocks, self.shared_blocks)
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters."""
+        return self.parameters.size
+
+    def unpack(self, theta: Array) -> dict[str, Array]:
+        """Views of the blocks of theta by name."""
+        return self.parameters.unpack(theta)
+
+    def pack(self, **blocks: Array) -> Array:
+        """Join blocks by name into a flat vector."""
+        return self.parameters.pack(blocks)
+
+    @property
+    def domains(self) -> FloatArray:
+        """Ends (a, b) of the domain of each input, (P, 2): the unit interval where a layer has none."""
+        return np.tile([0.0, 1.0], (self.n_inputs, 1))
+
+    @property
+    def window(self) -> int:
+        """Number of functions that matter at an input."""
+        return 1
+
+    def describe(self) -> str:
+        """Say in a few words what the layer is."""
+        return type(self).__name__
+
+    # ---------------------------------------------------------- at a point
+
+    def linearize(
+        self, theta: Array, x: Array, slopes: bool = True, channels: Channels | None = None
+    ) -> Linearization:
+        """Evaluate at theta (n_params,) and x (N, P), or at a jet (N, channels, P) of the inputs.
+
+        Parameters
+        ----------
+        theta : array (n_params,)
+        x : array (N, P), or (N, channels.count, P) where `channels` are given
+        slopes : bool
+            Without them only the value of the result is valid, and cotangents of theta.
+        channels : Channels, optional
 
         Raises
         ------
@@ -138,23 +129,33 @@ class Layer(ABC):
         OutsideDomainError
             For an input outside its domain under outside="error".
         """
+        # Copies: what is computed later is at this point, whatever becomes of the arguments.
+        theta = as_vector("theta", theta, self.n_params, finite=False).copy()
+        if channels is None:
+            return self.at(theta, as_samples("x", x, self.n_inputs, finite=False).copy(), None, slopes)
+        z = as_array("z", x, ndim=3, finite=False).copy()
+        if z.shape[1:] != (channels.count, self.n_inputs):
+            raise ValueError(f"z must have shape (N, {channels.count}, {self.n_inputs}); got {z.shape}")
+        return self.at(theta, z, channels, slopes)
 
-    def _point(self, theta: Array, x: Array) -> tuple[Array, Array]:
-        """Copies of theta and x: what is computed later is at this point, whatever becomes of the arguments."""
-        theta = as_vector("theta", theta, self.n_params, finite=False)
-        return theta.copy(), as_samples("x", x, self.n_inputs, finite=False).copy()
+    def at(self, theta: Array, z: Array, channels: Channels | None, slopes: bool = True) -> Linearization:
+        """As `linearize`, with arguments that are right and that nobody will change."""
+        return Linearization(self.declare(theta), self.parameters, z, channels, slopes)
 
-    def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> JetLinearization:
-        """Evaluate at theta and a jet z (N, channels, P): values with derivatives along directions, see `jets`."""
-        raise TypeError(f"derivatives in x need a layer that offers its jets; got {type(self).__name__}")
+    def matched_gaussian(self, rng: np.random.Generator, theta: FloatArray, x: FloatArray) -> FloatArray:
+        """Independent N(0, sigma^2) coefficients with the variance of the outputs at theta, averaged over them all."""
+        at = self.linearize(theta, x, slopes=False)
+        shape, functions = self.blocks["coefficients"], at.local_form().blocks[0].values
+        if not at.value.size:
+            return rng.normal(0.0, 1.0, shape)
+        per_unit = np.mean(np.sum(functions**2, axis=(1, 2)))
+        return rng.normal(0.0, np.sqrt(np.mean(at.value**2) / per_unit), shape)
 
     def require_derivatives(self, order: int) -> str | None:
         """Raise ValueError where derivatives of that order in x are of no use; say what is wrong with them, or None."""
         return None
 
-    @abstractmethod
-    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
-        """Draw starting parameters; x (N, P) are the layer's inputs on the data, for schemes that match variances."""
+    # ------------------------------------------------------------ null space
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
         """For each output the parameter vectors (count, n_params) that raise it by one, and no other, at the inputs x.
@@ -174,7 +175,8 @@ class Layer(ABC):
     def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
         """Parameter vectors (count, n_params), not normalised, along which the values at x do not change.
 
-        Whatever raises one output by one in two ways: (P - 1) Q differences for one function on each edge.
+        Where two vectors raise the same output by one, their difference changes nothing. A function on each of P edges
+        gives P - 1 such differences for each output.
 
         Parameters
         ----------
@@ -186,32 +188,123 @@ class Layer(ABC):
         """
         return np.concatenate([np.diff(rows, axis=0) for rows in self.constant_vectors(theta, x, translations)])
 
-    @cached_property
-    def n_params(self) -> int:
-        """Number of parameters."""
-        return sum(prod(shape) for shape in self.blocks.values())
+    # ------------------------------------------------ the same function elsewhere
 
-    def unpack(self, theta: Array) -> dict[str, Array]:
-        """Views of the blocks of theta by name."""
-        return {name: theta[start:end].reshape(shape) for name, shape, start, end in self._places}
+    @property
+    def refinable(self) -> bool:
+        """Whether `refined` returns another layer."""
+        return self.has_knots
 
-    @cached_property
-    def _places(self) -> list[tuple[str, tuple[int, ...], int, int]]:
-        """Name, shape, start and end of each block in the flat vector."""
-        ends = list(accumulate(map(prod, self.blocks.values()), initial=0))
-        return [(*block, *place) for block, place in zip(self.blocks.items(), pairwise(ends), strict=True)]
+    @property
+    def has_knots(self) -> bool:
+        """Whether the layer has knots to insert into."""
+        return False
 
-    def pack(self, **blocks: Array) -> Array:
-        """Join blocks by name into a flat vector."""
-        parts = []
-        for name, shape, _, _ in self._places:
-            block = blocks[name]
-            if block.shape != shape:
-                raise ValueError(f"{name} must have shape {shape}; got {block.shape}")
-            parts.append(block.ravel())
-        return np.concatenate(parts)
+    def refined(self, factor: int) -> Self:
+        """Return the layer on spaces that contain its own: intervals cut into `factor`; itself where it has none."""
+        return self
 
+    def inserted(self, new_knots: Sequence[Any]) -> Self:
+        """Return the layer with knots inserted, `new_knots[p]` for input p."""
+        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
 
-def flat(array: Array) -> Array:
-    """Join the last two axes."""
-    return array.reshape(array.shape[0], array.shape[1] * array.shape[2])
+    def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
+        """Return the layer with its splines on other spaces, one for each input."""
+        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
+
+    @property
+    def starting_spaces(self) -> tuple[SplineSpace, ...]:
+        """The spline spaces on which the layer was built, one for each input: where free knots start."""
+        return ()
+
+    def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
+        """Return the spline spaces at theta, one for each input; none without knots."""
+        return ()
+
+    def with_fixed_knots(self, theta: FloatArray) -> Self:
+        """Return the layer with its free knots fixed where they are at theta."""
+        return self
+
+    def with_free_knots(self) -> Self:
+        """Return the layer with free knots that start where its knots are."""
+        return self
+
+    def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
+        """B-spline coefficients (Q, P, dim) of the edges; without `factors` before they are multiplied by these."""
+        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
+
+    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
+        """Return the layer on other spaces, and theta with B-spline coefficients c there, not yet times factors."""
+        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
+
+    @property
+    def intervals(self) -> int:
+        """Number n of intervals of each knot vector; 0 without knots."""
+        return 0
+
+    def jumps(self) -> FloatArray:
+        r"""Return the matrix that takes the coefficients of one output to the jumps on all its edges.
+
+        With w the coefficients in the scaled ReLU basis ((x - t_j)_+/h)^(r-1), the derivative of order r - 1 jumps by
+        ``(r-1)! w_j / h^(r-1)`` at the knot t_j. A row of the matrix yields w_j for one t_j in (a, b); for uniform
+        knots it is the r-th difference of B-spline coefficients, divided by (r-1)!. Polynomials have no jumps.
+
+        Returns
+        -------
+        ndarray (P (n-1), P dim)
+            For the coefficients C[q] (P, dim), flat, in the layer's own basis.
+
+        Raises
+        ------
+        ValueError
+            If the layer's edges are no splines of fixed knots.
+        """
+        raise ValueError(f"roughness needs a last layer of splines with fixed knots; got {self}")
+
+    def in_basis(self, basis: str) -> Layer:
+        """Return the layer of the same function space with its coefficients in `basis`, one of `BASES`.
+
+        Raises
+        ------
+        ValueError
+            Where the layer has no such basis.
+        """
+        check_choice("basis", basis, BASES)
+        if basis == self.basis:
+            return self
+        raise ValueError(f"basis {basis!r} is not available: {self._why_no_other_basis}")
+
+    _why_no_other_basis = "a dense layer has none"
+
+    def to_basis(self, vector: Array, basis: str) -> Array:
+        """Take parameters (n_params,) of this layer, or a step, to coefficients in `basis`; fixed knots."""
+        self.in_basis(basis)
+        return vector.copy()
+
+    def from_basis(self, vector: Array, basis: str) -> Array:
+        """Invert `to_basis`."""
+        self.in_basis(basis)
+        return vector.copy()
+
+    def gradient_to_basis(self, gradient: Array, basis: str) -> Array:
+        """Take a gradient in this layer's parameters to that in coefficients in `basis`; fixed knots."""
+        self.in_basis(basis)
+        return gradient.copy()
+
+    def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
+        """Parameters of `target` that make it the same function as this layer at theta.
+
+        Raises
+        ------
+        KnotError, ValueError
+            Where there are none.
+        """
+        if self == target:
+            return theta.copy()
+        raise ValueError(f"cannot convert a {type(self).__name__} into a {type(target).__name__}")
+
+    def prolongation(self, target: Layer) -> sp.csr_array:
+        """Sparse matrix of `convert` for fixed knots and one basis, where it is linear."""
+        if self == target:
+            return sp.eye_array(self.n_params, format="csr")
+        raise ValueError(f"cannot prolong a {type(self).__name__} into a {type(target).__name__}")

@@ -13,11 +13,9 @@ import scipy.sparse as sp
 from refkan.arguments import check_choice, check_count
 from refkan.array_types import Array, FloatArray
 from refkan.knots import check_domain
-from refkan.layers.base import Layer, Linearization, flat
-from refkan.layers.chebyshev_jets import ChebyshevJet
-from refkan.layers.edges import NOISE, SLACK
-from refkan.layers.jets import Channels
-from refkan.layers.local_forms import Features, LocalForm
+from refkan.layers.base import Layer
+from refkan.layers.edges import NOISE
+from refkan.layers.functions import SLACK, Declared, RowFunctions
 from refkan.local_basis import require_inside
 
 OUTSIDE = ("linear", "polynomial", "error")
@@ -90,7 +88,7 @@ class ChebyshevLayer(Layer):
         return {"coefficients": (self.n_outputs, self.n_inputs, self.dim)}
 
     @cached_property
-    def domains(self) -> FloatArray:
+    def domains(self) -> FloatArray:  # type: ignore[override]
         """Ends (a, b) of the domain of each input, shape (P, 2)."""
         return np.array(self.ends)
 
@@ -100,14 +98,19 @@ class ChebyshevLayer(Layer):
             require_inside(self.domains, x, SLACK)
         return chebyshev_rows(x, self.domains, self.degree, derivatives, self.outside == "linear")
 
-    def linearize(self, theta: Array, x: Array, slopes: bool = True) -> ChebyshevLinearization:
-        """Evaluate at theta and x (N, P)."""
-        theta, x = self._point(theta, x)
-        return ChebyshevLinearization(self, theta, x, self.rows(x, 1 if slopes else 0))
+    def declare(self, theta: Array) -> Declared:
+        """The polynomials T_k."""
+        polynomials = RowFunctions(self.rows, self.n_inputs, self.dim)
+        return Declared(self.n_inputs, self.n_outputs, (polynomials,), theta)
 
-    def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> ChebyshevJet:
-        """Evaluate at theta and a jet z (N, channels, P)."""
-        return ChebyshevJet(self, theta, z, channels)
+    @property
+    def window(self) -> int:
+        """All polynomials matter everywhere."""
+        return self.dim
+
+    def describe(self) -> str:
+        """The degree."""
+        return f"Chebyshev of degree {self.degree}"
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         r"""Draw a random linear function on each edge plus noise, or Gaussian coefficients of the same output variance.
@@ -119,10 +122,7 @@ class ChebyshevLayer(Layer):
         C[:, :, 1] += 0.5 * rng.normal(0.0, 1.0 / np.sqrt(self.n_inputs), C.shape[:2])
         theta: FloatArray = self.pack(coefficients=C)
         if scheme == "gaussian" and x.size:
-            at = self.linearize(theta, x, slopes=False)
-            per_unit = np.mean(np.sum(at.rows[0] ** 2, axis=(1, 2)))
-            C = rng.normal(0.0, np.sqrt(np.mean(at.value**2) / per_unit), C.shape)
-            theta = self.pack(coefficients=C)
+            theta = self.pack(coefficients=self.matched_gaussian(rng, theta, x))
         return theta
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
@@ -139,25 +139,39 @@ class ChebyshevLayer(Layer):
         vectors: FloatArray = (np.eye(self.n_outputs)[:, :, None] * rows).reshape(self.n_outputs, self.n_params)
         return vectors
 
+    _why_no_other_basis = "a Chebyshev layer has none"
+
+    @property
+    def refinable(self) -> bool:
+        """By its degree."""
+        return True
+
     def refined(self, factor: int) -> Self:
         """Return the layer of `factor` times the degree."""
         return type(self)(self.ends, self.n_outputs, self.degree * factor, self.outside)
 
-    def padding(self, finer: ChebyshevLayer) -> sp.csr_array:
-        """Sparse matrix P (finer.n_params, n_params) of zeros and ones: zero coefficients beyond this degree.
+    def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
+        """Zero coefficients beyond this degree."""
+        padded: FloatArray = self.prolongation(target) @ theta
+        return padded
+
+    def prolongation(self, target: Layer) -> sp.csr_array:
+        """Sparse matrix P (target.n_params, n_params) of zeros and ones.
 
         Raises
         ------
         ValueError
-            If `finer` has other inputs, outputs or rules, or a lower degree.
+            If `target` has other inputs, outputs or rules, or a lower degree.
         """
-        mine, theirs = ((layer.ends, layer.n_outputs, layer.outside) for layer in (self, finer))
+        if not isinstance(target, ChebyshevLayer):
+            return super().prolongation(target)
+        mine, theirs = ((layer.ends, layer.n_outputs, layer.outside) for layer in (self, target))
         if mine != theirs:
-            raise ValueError(f"other must have the same domains, outputs and outside rule as {self}; got {finer}")
-        if finer.degree < self.degree:
-            raise ValueError(f"other must have at least degree {self.degree}; got {finer.degree}")
+            raise ValueError(f"other must have the same domains, outputs and outside rule as {self}; got {target}")
+        if target.degree < self.degree:
+            raise ValueError(f"other must have at least degree {self.degree}; got {target.degree}")
         edges = self.n_outputs * self.n_inputs
-        return sp.kron(sp.eye_array(edges), sp.eye_array(finer.dim, self.dim), format="csr")
+        return sp.kron(sp.eye_array(edges), sp.eye_array(target.dim, self.dim), format="csr")
 
 
 def chebyshev_rows(x: Array, domains: Any, degree: int, derivatives: int, linear: bool) -> Array:
@@ -192,67 +206,3 @@ def chebyshev_rows(x: Array, domains: Any, degree: int, derivatives: int, linear
     scale = (2.0 / (b - a))[:, None] ** np.arange(rows.shape[0])[:, None, None, None]
     scaled: Array = rows * scale
     return scaled[: derivatives + 1]
-
-
-class ChebyshevLinearization(Linearization):
-    """A Chebyshev layer at (theta, x): dense rows of functions and BLAS."""
-
-    layer: ChebyshevLayer
-
-    def __init__(self, layer: ChebyshevLayer, theta: Array, x: Array, rows: Array) -> None:
-        self.layer, self.x, self.rows = layer, x, rows
-        self.C = layer.unpack(theta)["coefficients"]
-        self.value = flat(rows[0]) @ flat(self.C).T
-
-    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
-        """dC[q,p,k] = sum_s dy[s,q] T_k(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_k C[q,p,k] T_k'(x[s,p])."""
-        dy = self._cotangent(dy)
-        dC = (dy.T @ flat(self.rows[0])).reshape(self.C.shape)
-        return self.layer.pack(coefficients=dC), self.pullback_inputs(dy[:, None, :])[:, 0] if inputs else None
-
-    def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
-        """Tangent dy = sum_p sum_k (dC T_k + C T_k' dx_p)."""
-        dtheta, dx = self._tangents(dtheta, dx)
-        dC = self.layer.unpack(dtheta)["coefficients"]
-        moved = self.rows[1] * dx[:, :, None]
-        tangent: FloatArray = flat(self.rows[0]) @ flat(dC).T + flat(moved) @ flat(self.C).T
-        return tangent
-
-    def edge_derivatives(self, order: int) -> Array:
-        """Derivatives sum_k C[q,p,k] T_k^(order)(x[s,p]) of every edge, shape (N, Q, P)."""
-        rows = self.rows[order] if order < self.rows.shape[0] else self.layer.rows(self.x, order)[order]
-        derivatives: Array = np.einsum("spk,qpk->sqp", rows, self.C, optimize=True)
-        return derivatives
-
-    def pullback_inputs(self, G: FloatArray) -> FloatArray:
-        """dx[s, o, p] = sum_q G[s, o, q] sum_k C[q, p, k] T_k'(x[s, p])."""
-        G = self._cotangents(G)
-        return G @ self.edge_derivatives(1)
-
-    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """Columns G[s,o,q] T_k(x[s,p])."""
-        G = self._cotangents(G)
-        columns = out.reshape(*out.shape[:2], *self.C.shape)
-        np.multiply(G[:, :, :, None, None], self.rows[0][:, None, None], out=columns)
-
-    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """sum_s dy[s,q] T_k' dx[s,p] for C[q,p,k]; sum_q dy[s,q] sum_k (dC T_k' + C T_k'' dx) for x[s,p]."""
-        (dtheta, dx), dy = self._tangents(dtheta, dx), self._cotangent(dy)
-        dC = self.layer.unpack(dtheta)["coefficients"]
-        coefficients = (dy.T @ flat(self.rows[1] * dx[:, :, None])).reshape(self.C.shape)
-        moving = np.einsum("sq,qpk,spk->sp", dy, dC, self.rows[1], optimize=True)
-        bending = np.einsum("sq,sqp->sp", dy, self.edge_derivatives(2))
-        return self.layer.pack(coefficients=coefficients), moving + bending * dx
-
-    def local_form(self, curved: bool = False) -> LocalForm:
-        """The functions T_k, all of them in every window."""
-        start = np.zeros(self.x.shape, np.int64)
-        features = Features(start, self.rows[0], self.rows[1] if curved else None, self.layer.dim)
-        if not curved:
-            return LocalForm((features,), self.layer.n_outputs)
-        bend = self.edge_derivatives(2)
-
-        def curvatures(du: FloatArray) -> FloatArray:
-            return np.einsum("sq,sqp->sp", du, bend)
-
-        return LocalForm((features,), self.layer.n_outputs, None, self.edge_derivatives(1), curvatures)

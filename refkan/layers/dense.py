@@ -9,10 +9,8 @@ import numpy as np
 from refkan.arguments import check_choice, check_count
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import ACTIVATIONS
-from refkan.layers.base import Layer, Linearization
-from refkan.layers.dense_jets import DenseJet
-from refkan.layers.jets import Channels
-from refkan.layers.local_forms import Features, LocalForm
+from refkan.layers.base import Layer
+from refkan.layers.functions import Declared, coordinates, one
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,20 @@ class DenseLayer(Layer):
             blocks["bias"] = (self.n_outputs,)
         return blocks
 
-    def linearize(self, theta: Array, x: Array, slopes: bool = True) -> DenseLinearization:
-        """Evaluate at theta and x (N, P)."""
-        return DenseLinearization(self, *self._point(theta, x))
+    @property
+    def linear(self) -> bool:  # type: ignore[override]
+        """Without activation."""
+        return self.activation == "identity"
 
-    def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> DenseJet:
-        """Evaluate at theta and a jet z (N, channels, P)."""
-        return DenseJet(self, theta, z, channels)
+    def describe(self) -> str:
+        """The activation."""
+        return self.activation
+
+    def declare(self, theta: Array) -> Declared:
+        """The inputs themselves, and 1 for the bias; then the activation."""
+        functions = (coordinates(self.n_inputs), one()) if self.bias else (coordinates(self.n_inputs),)
+        activation = None if self.linear else ACTIVATIONS[self.activation]
+        return Declared(self.n_inputs, self.n_outputs, functions, theta, activation)
 
     def require_derivatives(self, order: int) -> str | None:
         """All are defined but at kinks; the second one of a network of ReLUs is zero wherever it is."""
@@ -86,7 +91,7 @@ class DenseLayer(Layer):
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
         """For each output its bias, where no activation follows."""
-        if not self.bias or self.activation != "identity":
+        if not self.bias or not self.linear:
             return super().constant_vectors(theta, x, translations)
         vectors = np.zeros((self.n_outputs, 1, self.n_params))
         vectors[:, 0, -self.n_outputs :] = np.eye(self.n_outputs)
@@ -110,75 +115,3 @@ class DenseLayer(Layer):
         for p, row in enumerate(vectors):
             self.unpack(row)["weights"][:, p] = W[:, p]
         return vectors
-
-
-class DenseLinearization(Linearization):
-    """A dense layer at (theta, x)."""
-
-    layer: DenseLayer
-
-    def __init__(self, layer: DenseLayer, theta: Array, x: Array) -> None:
-        blocks = layer.unpack(theta)
-        self.layer, self.x, self.W = layer, x, blocks["weights"]
-        activation = ACTIVATIONS[layer.activation]
-        z = x @ self.W.T + blocks.get("bias", 0.0)
-        self.z = z
-        self.value = activation.value(z)
-        self.slope = activation.slope(z)
-
-    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
-        """With dz = dy activation'(z): dW = dz^T x, dbias = sum_s dz, dx = dz W."""
-        dy = self._cotangent(dy)
-        dz = dy * self.slope
-        dx = dz @ self.W if inputs else None
-        return self.layer.pack(weights=dz.T @ self.x, bias=dz.sum(axis=0)), dx
-
-    def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
-        """Tangent activation'(z) (dW x + W dx + dbias)."""
-        dtheta, dx = self._tangents(dtheta, dx)
-        blocks = self.layer.unpack(dtheta)
-        return self.slope * (self.x @ blocks["weights"].T + dx @ self.W.T + blocks.get("bias", 0.0))
-
-    def pullback_inputs(self, G: FloatArray) -> FloatArray:
-        """dx[s, o] = (G[s, o] activation'(z_s)) W."""
-        G = self._cotangents(G)
-        return (G * self.slope[:, None, :]) @ self.W
-
-    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """Columns dz[s,o,q] x[s,p] of the weights, dz[s,o,q] of the biases."""
-        G = self._cotangents(G)
-        dz = G * self.slope[:, None, :]
-        size = self.W.size
-        out[:, :, :size] = (dz[:, :, :, None] * self.x[:, None, None, :]).reshape(*out.shape[:2], size)
-        if self.layer.bias:
-            out[:, :, size:] = dz
-
-    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Z'^T x + Z^T dx for the weights, sum_s Z' for the biases, Z' W + Z dW for the inputs.
-
-        Here z = W x + bias, Z = dy activation'(z) and Z' = dy activation''(z) (dW x + W dx + dbias).
-        """
-        (dtheta, dx), dy = self._tangents(dtheta, dx), self._cotangent(dy)
-        blocks = self.layer.unpack(dtheta)
-        dW = blocks["weights"]
-        dz = self.x @ dW.T + dx @ self.W.T + blocks.get("bias", 0.0)
-        Z = dy * self.slope
-        dZ = dy * ACTIVATIONS[self.layer.activation].curvature(self.z) * dz
-        weights = dZ.T @ self.x + Z.T @ dx
-        return self.layer.pack(weights=weights, bias=dZ.sum(axis=0)), dZ @ self.W + Z @ dW
-
-    def local_form(self, curved: bool = False) -> LocalForm:
-        """u = W x + bias: the functions x_p, and 1 for the bias; y = activation(u)."""
-        n_samples, P = self.x.shape
-        activation = self.layer.activation
-        start = np.zeros((n_samples, P), np.int64)
-        values = np.ascontiguousarray(self.x[:, :, None])
-        weights = Features(start, values, np.ones_like(values) if curved else None, 1)
-        bias = Features(start[:, :1], np.ones((n_samples, 1, 1)), None, 1)
-        return LocalForm(
-            (weights, bias) if self.layer.bias else (weights,),
-            self.layer.n_outputs,
-            None if activation == "identity" else (self.slope, ACTIVATIONS[activation].curvature(self.z)),
-            np.broadcast_to(self.W, (n_samples, *self.W.shape)) if curved else None,
-            (lambda du: np.zeros((n_samples, P))) if curved else None,
-        )

@@ -1,14 +1,14 @@
 r"""Free knots of a spline layer: derivatives in the parameters s of its breakpoints, `knots.free_breakpoints`.
 
-On interval m a breakpoint that moves is as good as local coefficients that move (see `kernels.moving_knots`). Sweeps
-therefore see a layer of n r local coefficients (P, n r, Q), r of its own for each interval: their tangents follow those
+On interval m a breakpoint that moves is as good as local coefficients that move (see `kernels.moving_knots`). Sums
+therefore are those of a layer of n r local coefficients, r of its own for each interval: their tangents follow those
 of coefficients and knots, and sums over samples of their cotangents, taken once, give those of the knots.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,19 +16,61 @@ from refkan.array_types import Array, FloatArray, IntArray
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.knots import FLOOR, free_breakpoints_jvp, free_breakpoints_vjp, softmax
+from refkan.layers.functions import FunctionSums, SplineFunctions
 from refkan.local_basis import KnotTables
 
-if TYPE_CHECKING:
-    from refkan.layers.spline import SplineLayer
+
+@dataclass(frozen=True, eq=False)
+class MovingSplines(SplineFunctions):
+    """B-splines whose knots follow s (P, n) on the domains (P, 2)."""
+
+    s: Array
+    domains: FloatArray
+
+    @property
+    def moving(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Shape of s."""
+        return self.s.shape
+
+    def motion(self, C: Array) -> FreeKnots:
+        """How sums move with s."""
+        return FreeKnots(self.s, self.domains, self.tables, np.ascontiguousarray(C.transpose(1, 2, 0)))
 
 
 class FreeKnots:
-    """The knots of a spline layer with free knots at theta, with its coefficients C (P, dim, Q)."""
+    """The knots of splines at s (P, n), with their coefficients C (P, dim, Q); a `layers.functions.Motion`."""
 
-    def __init__(self, layer: SplineLayer, theta: Array, tables: KnotTables, C: Array) -> None:
-        self.s: Array = layer.unpack(theta)["s"]
-        self.domains, self.order, self.n = layer.domains, layer.order, layer.intervals
-        self.tables, self.C = tables, C
+    def __init__(self, s: Array, domains: FloatArray, tables: KnotTables, C: Array) -> None:
+        self.s, self.domains, self.tables, self.C = s, domains, tables, C
+        self.order, self.n = tables.order, s.shape[1]
+
+    def pull_back(self, sums: FunctionSums, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
+        """Cotangents of C and s from the sums of each interval by itself, and that of the jet z."""
+        apart, dz = sums.pull_back(dy, inputs, apart=True)
+        moments = np.ascontiguousarray(apart.transpose(1, 2, 0))
+        return self.fold(moments).transpose(2, 0, 1), self.pull_back_knots(moments), dz
+
+    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray) -> FloatArray:
+        """The local coefficients move with coefficients and knots."""
+        moved = self.move(np.ascontiguousarray(dC.transpose(1, 2, 0)), ds)
+        return sums.push_forward(np.ascontiguousarray(moved.transpose(2, 0, 1)), dz, apart=True)
+
+    def pull_back_several(self, sums: FunctionSums, G: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """One pass over the samples; then the knots, cotangent by cotangent."""
+        apart = sums.pull_back_several(G, apart=True)
+        P, dim, Q = self.C.shape
+        dC, ds = np.empty((apart.shape[0], Q, P, dim)), np.empty((apart.shape[0], *self.s.shape))
+        for o, one in enumerate(apart):
+            moments = np.ascontiguousarray(one.transpose(1, 2, 0))
+            dC[o], ds[o] = self.fold(moments).transpose(2, 0, 1), self.pull_back_knots(moments)
+        return dC, ds
+
+    def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
+        """Columns of s."""
+        start, W = sums.jets()
+        columns = np.empty(out.shape)
+        self._fill_columns(start, W, np.ascontiguousarray(G), columns)
+        out[...] = columns
 
     @cached_property
     def weights(self) -> Array:
@@ -44,15 +86,6 @@ class FreeKnots:
         spans = self.tables.inverse_spans[:, self.order - 1, 1 : self.C.shape[1]]
         return (self.C[:, 1:] - self.C[:, :-1]) * spans[:, :, None]
 
-    def local_start(self, start: IntArray) -> IntArray:
-        """Number of the first of the r local coefficients, from the number of the interval."""
-        return start * self.order
-
-    @property
-    def local_dim(self) -> int:
-        """Number n r of local coefficients of an edge."""
-        return self.n * self.order
-
     def fold(self, moments: FloatArray) -> FloatArray:
         """Cotangent of C (P, dim, Q) from that of the local coefficients: neighbours share r - 1 of theirs."""
         P, dim, _ = self.C.shape
@@ -60,7 +93,7 @@ class FreeKnots:
         launch(moving_knots.fold, P, moments.size, moments, self.order, dC)
         return dC
 
-    def pull_back(self, moments: FloatArray) -> FloatArray:
+    def pull_back_knots(self, moments: FloatArray) -> FloatArray:
         """Cotangent of s (P, n) from that of the local coefficients (P, n r, Q)."""
         P = self.C.shape[0]
         dt = np.empty((P, self.n - 1))
@@ -72,14 +105,14 @@ class FreeKnots:
         """Tangent of the local coefficients (P, n r, Q) along dC (P, dim, Q) and ds (P, n)."""
         dt = free_breakpoints_jvp(self.s, self.domains, ds)
         P, _, Q = self.C.shape
-        out = np.empty((P, self.local_dim, Q))
+        out = np.empty((P, self.n * self.order, Q))
         launch(
             moving_knots.move_coefficients, P, 2 * out.size * self.order,
             self.weights, self.slopes, np.ascontiguousarray(dC), dt, out,
         )  # fmt: skip
         return out
 
-    def fill_jacobian(self, start: IntArray, W: FloatArray, G: FloatArray, out: FloatArray) -> None:
+    def _fill_columns(self, start: IntArray, W: FloatArray, G: FloatArray, out: FloatArray) -> None:
         """Columns of s: out (N, O, P, n) from functions W (N, channels, P, r) and cotangents G (N, O, channels, Q)."""
         p = softmax(self.s)
         sums = np.zeros((p.shape[0], self.n + 1))

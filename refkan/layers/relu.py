@@ -3,19 +3,19 @@ r"""ReLU-power layers: y_q = sum_p sum_j W[q, p, j] psi_j(x_p), a multichannel M
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 
 import numpy as np
 
 from refkan import change_of_basis
 from refkan.array_types import Array, FloatArray
+from refkan.engines.channels import Channels, channel_rows
 from refkan.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
-from refkan.layers.base import Linearization, flat
-from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
-from refkan.layers.jets import Channels
-from refkan.layers.local_forms import Features, LocalForm
-from refkan.layers.relu_jets import ReluJet
-from refkan.relu_powers import inverse_scale, relu_knot_rows, relu_rows
+from refkan.layers.edges import EdgeLayer
+from refkan.layers.functions import SLACK, Declared, Functions, FunctionSums
+from refkan.layers.row_sums import RowSums
+from refkan.local_basis import KnotTables
+from refkan.relu_powers import inverse_scale, relu_rows
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ReluLayer(EdgeLayer):
             check_strictly_increasing(space.knots)
 
     @property
-    def basis(self) -> str:
+    def basis(self) -> str:  # type: ignore[override]
         """The ReLU-power basis, plain or scaled."""
         return "scaled-relu" if self.scaled else "relu"
 
@@ -64,18 +64,16 @@ class ReluLayer(EdgeLayer):
         """1/h for each input, shape (P,); 1 for the plain basis."""
         return np.array([inverse_scale(space, self.scaled) for space in self.spaces])
 
-    def linearize(self, theta: Array, x: Array, slopes: bool = True) -> ReluLinearization:
-        """Evaluate at theta and x (N, P)."""
-        theta, x = self._point(theta, x)
-        tables = self.tables(theta)
-        if self.outside == "error":
-            tables.require_inside(x, SLACK)
-        rows = relu_rows(tables.knots, self.order, self.inverse_scale, x, 1 if slopes else 0, self.outside)
-        return ReluLinearization(self, theta, x, tables.knots, rows)
+    @property
+    def window(self) -> int:
+        """All powers matter to the right of their knots."""
+        return self.dim
 
-    def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> ReluJet:
-        """Evaluate at theta and a jet z (N, channels, P)."""
-        return ReluJet(self, theta, z, channels)
+    def declare(self, theta: Array) -> Declared:
+        """The powers psi_j, on knots that move with s where they are free."""
+        tables, s = self.tables(theta), self.unpack(theta)["s"] if self.free_knots else None
+        powers = ReluPowers(tables, self.order, self.inverse_scale, self.outside, s, self.domains)
+        return Declared(self.n_inputs, self.n_outputs, (powers,), theta)
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw the function that a spline layer would draw, or Gaussian weights of the same output variance on x."""
@@ -86,11 +84,7 @@ class ReluLayer(EdgeLayer):
         W = change_of_basis.apply_transposed(change_of_basis.spans(knots, self.order), u)
         theta: FloatArray = self.pack(coefficients=W, **blocks)
         if scheme == "gaussian":
-            at = self.linearize(theta, x, slopes=False)
-            per_unit = np.mean(np.sum(at.rows[0] ** 2, axis=(1, 2))) if x.size else 1.0
-            variance = np.mean(at.value**2) if x.size else 1.0
-            W = rng.normal(0.0, np.sqrt(variance / per_unit), W.shape)
-            theta = self.pack(coefficients=W, **blocks)
+            theta = self.pack(coefficients=self.matched_gaussian(rng, theta, x), **blocks)
         return theta
 
     def constant_coefficients(self, theta: FloatArray) -> FloatArray:
@@ -111,94 +105,106 @@ class ReluLayer(EdgeLayer):
         return np.array([space.mean_spacing if self.scaled else 1.0 for space in self.spaces])
 
 
-class ReluLinearization(Linearization):
-    """A ReLU-power layer at (theta, x): dense matrices and BLAS."""
+EdgeLayer.kinds["relu"] = ReluLayer
+EdgeLayer.kinds["scaled-relu"] = partial(ReluLayer, scaled=True)
 
-    layer: ReluLayer
 
-    def __init__(self, layer: ReluLayer, theta: Array, x: Array, knots: Array, rows: Array) -> None:
-        self.layer, self.theta, self.x, self.knots, self.rows = layer, theta, x, knots, rows
-        self.W = layer.unpack(theta)["coefficients"]
-        self.value = flat(rows[0]) @ flat(self.W).T
+@dataclass(frozen=True, eq=False)
+class ReluPowers(Functions):
+    """The powers ((x - t_j)_+ / h)^(r-1) of P knot vectors; with s (P, n) on knots that follow it."""
 
-    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
-        """dW[q,p,j] = sum_s dy[s,q] psi_j(x[s,p]); dx[s,p] = sum_q dy[s,q] sum_j W[q,p,j] psi_j'(x[s,p])."""
-        dy = self._cotangent(dy)
-        blocks = {"coefficients": (dy.T @ flat(self.rows[0])).reshape(self.W.shape)}
-        if self.layer.free_knots:
-            near = np.einsum("spj,spj->pj", self._knot_rows(), self._project(dy[:, None, :])[:, 0, :, self._moving])
-            blocks["s"] = free_breakpoints_vjp(self.layer.unpack(self.theta)["s"], self.layer.domains, near)
-        dx = self.pullback_inputs(dy[:, None, :])[:, 0] if inputs else None
-        return self.layer.pack(**blocks), dx
+    tables: KnotTables
+    order: int
+    inverse_scale: FloatArray
+    outside: str
+    s: Array | None
+    domains: FloatArray
 
     @property
-    def _moving(self) -> slice:
-        """The functions that start at an interior breakpoint."""
-        return slice(self.layer.order, self.layer.dim)
+    def slots(self) -> int:  # type: ignore[override]
+        """Number of knot vectors P."""
+        return self.tables.knots.shape[0]
 
-    def _knot_rows(self) -> FloatArray:
-        layer = self.layer
-        return relu_knot_rows(self.knots, layer.order, layer.inverse_scale, self.x, layer.outside)
+    @property
+    def dim(self) -> int:  # type: ignore[override]
+        """Number of powers of each."""
+        return self.tables.dim
 
-    def _project(self, G: FloatArray) -> FloatArray:
-        """Cotangents of the basis values: sum_q W[q, p, j] G[s, o, q], shape (N, O, P, dim)."""
-        return np.tensordot(G, self.W, axes=(2, 0))
+    @property
+    def moving(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Shape of s."""
+        return () if self.s is None else self.s.shape
 
-    def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
-        """Tangent dy = sum_p sum_j (dW psi_j + W psi_j' dx_p + W dpsi_j/dt_j dt_j)."""
-        dtheta, dx = self._tangents(dtheta, dx)
-        layer = self.layer
-        blocks = layer.unpack(dtheta)
-        rows = self.rows[1] * dx[:, :, None]
-        if layer.free_knots:
-            dt = free_breakpoints_jvp(layer.unpack(self.theta)["s"], layer.domains, blocks["s"])
-            rows[:, :, self._moving] += self._knot_rows() * dt
-        return flat(self.rows[0]) @ flat(blocks["coefficients"]).T + flat(rows) @ flat(self.W).T
+    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> FunctionSums:
+        """Dense matrices and BLAS."""
+        if self.outside == "error":
+            self.tables.require_inside(z[:, 0], SLACK)
+        return RowSums(self.rows, C, z, channels, back)
 
-    def pullback_inputs(self, G: FloatArray) -> FloatArray:
-        """dx[s, o, p] = sum_q G[s, o, q] sum_j W[q, p, j] psi_j'(x[s, p])."""
-        G = self._cotangents(G)
-        # Edge slopes (N, P, Q) first: one product instead of one for each of the O cotangents.
-        slopes = np.einsum("spj,qpj->spq", self.rows[1], self.W, optimize=True)
-        return np.einsum("soq,spq->sop", G, slopes, optimize=True)
+    def rows(self, x: Array, derivatives: int) -> Array:
+        """psi_j and derivatives at x (N, P), the rule outside applied."""
+        return relu_rows(self.tables.knots, self.order, self.inverse_scale, x, derivatives, self.outside)
 
-    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """Coefficient columns G[s,o,q] psi_j(x[s,p]), then the columns of s."""
-        G = self._cotangents(G)
-        size = self.W.size
-        columns = out[:, :, :size].reshape(*out.shape[:2], *self.W.shape)
-        np.multiply(G[:, :, :, None, None], self.rows[0][:, None, None], out=columns)
-        if self.layer.free_knots:
-            dt = self._knot_rows()[:, None] * self._project(G)[..., self._moving]
-            ds = free_breakpoints_vjp(self.layer.unpack(self.theta)["s"], self.layer.domains, dt)
-            out[:, :, size:] = ds.reshape(*out.shape[:2], out.shape[2] - size)
+    def motion(self, C: Array) -> FreeKinks:
+        """How sums move with s."""
+        return FreeKinks(self)
 
-    @cached_property
-    def _curvature_rows(self) -> FloatArray:
-        """psi_j''(x[s, p]), shape (N, P, dim)."""
-        layer = self.layer
-        return relu_rows(self.knots, layer.order, layer.inverse_scale, self.x, 2, layer.outside)[2]
 
-    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """sum_s dy[s,q] psi_j' dx[s,p] for W[q,p,j]; sum_q dy[s,q] sum_j (dW psi_j' + W psi_j'' dx) for x[s,p]."""
-        (dtheta, dx), dy = self._tangents(dtheta, dx), self._cotangent(dy)
-        require_fixed_knots(self.layer)
-        dW = self.layer.unpack(dtheta)["coefficients"]
-        moved = self.rows[1] * dx[:, :, None]
-        coefficients = (dy.T @ flat(moved)).reshape(self.W.shape)
-        moving = np.einsum("sq,qpj,spj->sp", dy, dW, self.rows[1], optimize=True)
-        bending = np.einsum("sq,qpj,spj->sp", dy, self.W, self._curvature_rows, optimize=True)
-        return self.layer.pack(coefficients=coefficients), moving + bending * dx
+class FreeKinks:
+    """Powers that start at breakpoints which follow s; a `layers.functions.Motion`.
 
-    def local_form(self, curved: bool = False) -> LocalForm:
-        """The functions psi_j, all of them in every window; free knots are held where they are."""
-        start = np.zeros(self.x.shape, np.int64)
-        features = Features(start, self.rows[0], self.rows[1] if curved else None, self.layer.dim)
-        if not curved:
-            return LocalForm((features,), self.layer.n_outputs)
-        slopes = np.einsum("spj,qpj->sqp", self.rows[1], self.W, optimize=True)
+    The power psi_j moves with its own breakpoint alone, by d psi_j/dt_j = -psi_j'.
+    """
 
-        def curvatures(du: FloatArray) -> FloatArray:
-            return np.einsum("sq,qpj,spj->sp", du, self.W, self._curvature_rows, optimize=True)
+    def __init__(self, powers: ReluPowers) -> None:
+        self.powers = powers
+        assert powers.s is not None
+        self.s = powers.s
+        self._moving = slice(powers.order, powers.dim)
 
-        return LocalForm((features,), self.layer.n_outputs, None, slopes, curvatures)
+    def pull_back(self, sums: FunctionSums, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
+        """dt_j = sum_sc h[s, c, p, j] dW[s, c, p, j]/dt_j, h the cotangents of the functions' jets."""
+        assert isinstance(sums, RowSums)
+        dC, dz = sums.pull_back(dy, inputs)
+        dt = np.einsum("scpj,scpj->pj", self._rows(sums), sums.cotangents_of_jets(dy)[..., self._moving])
+        return dC, free_breakpoints_vjp(self.s, self.powers.domains, dt), dz
+
+    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray) -> FloatArray:
+        """sum_pj C dW[p, j]/dt_j dt_j is added."""
+        assert isinstance(sums, RowSums)
+        dt = free_breakpoints_jvp(self.s, self.powers.domains, ds)
+        moving = np.einsum("scpj,pj,qpj->scq", self._rows(sums), dt, sums.C[..., self._moving], optimize=True)
+        return sums.push_forward(dC, dz) + moving
+
+    def pull_back_several(self, sums: FunctionSums, G: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """As `pull_back`, for several cotangents G (N, O, Q) of values."""
+        assert isinstance(sums, RowSums)
+        dt = np.einsum("spj,sopj->opj", self._rows(sums)[:, 0], sums.cotangents_of_jets(G)[..., self._moving])
+        return sums.pull_back_several(G), free_breakpoints_vjp(self.s, self.powers.domains, dt)
+
+    def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
+        """Columns of s."""
+        assert isinstance(sums, RowSums)
+        h = sums.cotangents_of_jets(G)[..., self._moving]
+        dt = np.einsum("scpj,socpj->sopj", self._rows(sums), h)
+        out[...] = free_breakpoints_vjp(self.s, self.powers.domains, dt)
+
+    def _rows(self, sums: RowSums) -> FloatArray:
+        """Derivatives of the jets of the moving functions in their own breakpoint, (N, channels, P, n-1).
+
+        d psi/dt = -psi' at a fixed point; the tangent at an end b, psi(b) + (x - b) psi'(b), moves with
+        -psi'(b) - (x - b) psi''(b), and its slope with -psi''(b).
+        """
+        powers, channels, x = self.powers, sums.channels, sums.z[:, 0]
+        low, high = powers.domains.T
+        linear = powers.outside == "linear"
+        at = np.where(x.real < low, low, np.where(x.real > high, high, x)) if linear else x
+        top = channels.order
+        rows = -relu_rows(powers.tables.knots, powers.order, powers.inverse_scale, at, top + 2, "polynomial")
+        rows = rows[1:, :, :, self._moving]
+        moved = rows[: top + 1].copy()
+        if linear:
+            beyond = (x - at)[None, :, :, None]
+            moved[:1] += beyond * rows[1:2]
+            moved[2:] *= beyond == 0
+        return channel_rows(moved, sums.z, channels)

@@ -2,20 +2,21 @@ r"""The traditional KAN edge: w_b silu(x) + w_s sum_i c_i b_i(x)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
 from refkan.arguments import check_type
-from refkan.array_types import Array, FloatArray
+from refkan.array_types import Array, FloatArray, IntArray
 from refkan.layers.activations import ACTIVATIONS
-from refkan.layers.base import Layer, Linearization
-from refkan.layers.edge_factors import EdgeFactors
-from refkan.layers.jets import Channels
-from refkan.layers.local_forms import Chart, Features, LocalForm
-from refkan.layers.silu_jets import SiluJet
-from refkan.layers.spline import SplineLayer, SplineLinearization
+from refkan.layers.base import Layer
+from refkan.layers.functions import Chart, Declared, RowFunctions
+from refkan.layers.parameters import ParameterBlocks
+from refkan.layers.spline import SplineLayer
+from refkan.spaces import SplineSpace
 
 
 @dataclass(frozen=True)
@@ -73,21 +74,41 @@ class SiluLayer(Layer):
         """As in the spline part."""
         return self.spline.sums_to_one
 
-    def split(self, theta: Array) -> tuple[Array, Array, Array, Array]:
-        """Parameters of the spline part alone, their coefficients times w_s in place, and w_b, w_s, coefficients."""
-        blocks = self.unpack(theta)
-        w_b, w_s, c = blocks["w_b"], blocks["w_s"], blocks["coefficients"]
-        scaled = {name: blocks[name] for name in self.spline.blocks} | {"coefficients": w_s[:, :, None] * c}
-        return self.spline.pack(**scaled), w_b, w_s, c
+    @property
+    def free_knots(self) -> bool:  # type: ignore[override]
+        """As in the spline part."""
+        return self.spline.free_knots
 
-    def linearize(self, theta: Array, x: Array, slopes: bool = True) -> SiluLinearization:
-        """Evaluate at theta and x (N, P)."""
-        theta, x = self._point(theta, x)
-        return SiluLinearization(self, theta, x, slopes)
+    @property
+    def basis(self) -> str:  # type: ignore[override]
+        """That of the spline part."""
+        return self.spline.basis
 
-    def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> SiluJet:
-        """Evaluate at theta and a jet z (N, channels, P)."""
-        return SiluJet(self, theta, z, channels)
+    @property
+    def outside(self) -> str:  # type: ignore[override]
+        """As in the spline part."""
+        return self.spline.outside
+
+    @property
+    def domains(self) -> FloatArray:
+        """Those of the spline part."""
+        return self.spline.domains
+
+    @property
+    def window(self) -> int:
+        """That of the spline part."""
+        return self.spline.window
+
+    def describe(self) -> str:
+        """SiLU beside the spline part."""
+        return f"SiLU + {self.spline.describe()}"
+
+    def declare(self, theta: Array) -> Declared:
+        """The functions of the spline part with the raw coefficients w_s C, then silu with w_b."""
+        chart = EdgeScales(self.parameters, theta)
+        spline = self.spline.declare(chart.raw[: self.spline.n_params])
+        silu = RowFunctions(_silu_rows, self.n_inputs, 1)
+        return Declared(self.n_inputs, self.n_outputs, (*spline.functions, silu), chart.raw, chart=chart)
 
     def require_derivatives(self, order: int) -> str | None:
         """As for the spline part."""
@@ -139,102 +160,136 @@ class SiluLayer(Layer):
         """Vectors of the spline part, with w_b and w_s left as they are."""
         return np.pad(rows, ((0, 0), (0, self.n_params - rows.shape[1])))
 
+    # ------------------------------------------------ the same function elsewhere
 
-class SiluLinearization(EdgeFactors, Linearization):
-    """A SiLU-edge layer at (theta, x): the spline layer with coefficients w_s C, plus a dense one in silu(x)."""
+    @property
+    def has_knots(self) -> bool:
+        """Those of the spline part."""
+        return True
 
-    layer: SiluLayer
+    def refined(self, factor: int) -> Self:
+        """Refine the spline part."""
+        return replace(self, spline=self.spline.refined(factor))
 
-    def __init__(self, layer: SiluLayer, theta: Array, x: Array, slopes: bool) -> None:
-        spline_theta, self.w_b, self.w_s, self.c = layer.split(theta)
-        self.layer = layer
-        self.spline: SplineLinearization = layer.spline.linearize(spline_theta, x, slopes)
-        silu = ACTIVATIONS["silu"]
-        self.x, self.branch = x, silu.value(x)
-        self.branch_slope: Array = silu.slope(x) if slopes else np.empty(0)
-        self.value = self.spline.value + self.branch @ self.w_b.T
+    def inserted(self, new_knots: Sequence[Any]) -> Self:
+        """Insert into the spline part."""
+        return replace(self, spline=self.spline.inserted(new_knots))
 
-    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
-        """Cotangents: dC = w_s d(w_s C), dw_s = sum_i C d(w_s C); dw_b[q,p] = sum_s dy[s,q] silu(x[s,p])."""
-        dy = self._cotangent(dy)
-        spline_cotangent, dx = self.spline.pullback(dy, inputs)
-        if dx is not None:
-            dx = dx + (dy @ self.w_b) * self.branch_slope
-        return self.layer.pack(**self.product_cotangents(spline_cotangent), w_b=dy.T @ self.branch), dx
+    @property
+    def starting_spaces(self) -> tuple[SplineSpace, ...]:
+        """Those of the spline part."""
+        return self.spline.spaces
 
-    def pushforward(self, dtheta: FloatArray, dx: FloatArray) -> FloatArray:
-        """Tangent along d(w_s C) = dw_s C + w_s dC, dw_b and dx."""
-        dtheta, dx = self._tangents(dtheta, dx)
-        blocks = self.layer.unpack(dtheta)
-        dy = self.spline.pushforward(self.product_tangent(blocks), dx)
-        return dy + self.branch @ blocks["w_b"].T + (self.branch_slope * dx) @ self.w_b.T
+    def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
+        """Return the layer with its spline part on other spaces."""
+        return replace(self, spline=self.spline.with_spaces(spaces))
 
-    def pullback_inputs(self, G: FloatArray) -> FloatArray:
-        """Spline part plus silu'(x[s,p]) sum_q w_b[q,p] G[s,o,q]."""
-        G = self._cotangents(G)
-        branch = np.tensordot(G, self.w_b, axes=(2, 0)) * self.branch_slope[:, None, :]
-        return self.spline.pullback_inputs(G) + branch
+    def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
+        """Those of the spline part."""
+        return self.spline.spaces_at(theta[: self.spline.n_params])
 
-    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """Columns of the spline blocks times w_s, then w_b and w_s."""
-        G = self._cotangents(G)
-        edges = self.w_s.size
-        self.spline.fill_jacobian(G, out[:, :, : self.layer.spline.n_params])
-        self.spread_columns(out)
-        w_b = out[:, :, -2 * edges : -edges]
-        w_b[...] = (G[:, :, :, None] * self.branch[:, None, None, :]).reshape(w_b.shape)
+    def with_fixed_knots(self, theta: FloatArray) -> Self:
+        """Fix those of the spline part."""
+        return replace(self, spline=self.spline.with_fixed_knots(theta[: self.spline.n_params]))
 
-    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """w_s D' + dw_s D for C, sum_i (C D' + dC D) for w_s, sum_s dy[s,q] silu'(x) dx for w_b.
+    def with_free_knots(self) -> Self:
+        """Free those of the spline part."""
+        return replace(self, spline=self.spline.with_free_knots())
 
-        D is the cotangent of the product w_s C, and D' its tangent along d(w_s C) and dx. To what the spline part gives
-        for x comes sum_q dy[s,q] (dw_b silu' + w_b silu'' dx).
-        """
-        (dtheta, dx), dy = self._tangents(dtheta, dx), self._cotangent(dy)
-        spline, blocks = self.layer.spline, self.layer.unpack(dtheta)
-        dC, dw_b, dw_s = blocks["coefficients"], blocks["w_b"], blocks["w_s"]
-        D = spline.unpack(self.spline.pullback(dy, inputs=False)[0])["coefficients"]
-        moved, inputs = self.spline.hessian_product(self.product_tangent(blocks), dx, dy)
-        dD = spline.unpack(moved)["coefficients"]
-        bend = ACTIVATIONS["silu"].curvature(self.x)
-        result = self.layer.pack(
-            coefficients=self.w_s[:, :, None] * dD + dw_s[:, :, None] * D,
-            w_b=dy.T @ (self.branch_slope * dx),
-            w_s=np.sum(self.c * dD + dC * D, axis=2),
-        )
-        return result, inputs + (dy @ dw_b) * self.branch_slope + (dy @ self.w_b) * bend * dx
+    def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
+        """B-spline coefficients w_s C (Q, P, dim) of the spline part, or C."""
+        c = self.spline.spline_coefficients(theta[: self.spline.n_params])
+        return c * self.unpack(theta)["w_s"][:, :, None] if factors else c
 
-    def local_form(self, curved: bool = False) -> LocalForm:
-        """The functions b_i with the raw coefficients w_s C, then silu with w_b."""
-        spline = self.spline.local_form(curved)
-        slopes = self.branch_slope[:, :, None] if curved else None
-        start = np.zeros(self.x.shape, np.int64)
-        branch = Features(start, np.ascontiguousarray(self.branch[:, :, None]), slopes, 1)
-        blocks, chart = (*spline.blocks, branch), self._chart()
-        if not curved:
-            return LocalForm(blocks, self.layer.n_outputs, chart=chart)
-        bend = ACTIVATIONS["silu"].curvature(self.x)
+    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
+        """Refit the spline part; w_b and w_s stay."""
+        size = self.spline.n_params
+        new = self.with_spaces(spaces)
+        return new, np.concatenate([self.spline.refitted(theta[:size], spaces, c)[1], theta[size:]])
 
-        def curvatures(du: FloatArray) -> FloatArray:
-            assert spline.curvatures is not None
-            return spline.curvatures(du) + (du @ self.w_b) * bend
+    @property
+    def intervals(self) -> int:
+        """Those of the spline part."""
+        return self.spline.intervals
 
-        edge_slopes = spline.slopes + self.branch_slope[:, None, :] * self.w_b
-        return LocalForm(blocks, self.layer.n_outputs, None, edge_slopes, curvatures, chart)
+    def jumps(self) -> FloatArray:
+        """Those of the spline part, for coefficients C."""
+        return self.spline.jumps()
 
-    def _chart(self) -> Chart:
-        """(C, w_b, w_s) -> (w_s C, w_b)."""
-        edges, dim = self.w_s.size, self.c.shape[2]
-        size = edges * dim
-        coefficient, edge = np.arange(size), np.arange(edges)
-        factor = np.repeat(edge, dim) + size + edges  # column of the w_s that multiplies a coefficient
-        raw = np.concatenate([coefficient, coefficient, size + edge])
-        column = np.concatenate([coefficient, factor, size + edge])
-        entries = np.concatenate([np.repeat(self.w_s.ravel(), dim), self.c.ravel(), np.ones(edges)])
-        n_params = self.layer.n_params
+    _why_no_other_basis = "a SiLU edge is defined in the spline basis"
 
-        def hessian(cotangent: FloatArray) -> sp.csr_array:
-            upper = sp.coo_array((cotangent[:size], (coefficient, factor)), (n_params, n_params))
-            return (upper + upper.T).tocsr()
+    def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
+        """Convert the spline part; w_b and w_s stay."""
+        if not isinstance(target, SiluLayer) or self == target:
+            return super().convert(theta, target)
+        blocks = self.unpack(theta)
+        spline = self.spline.convert(theta[: self.spline.n_params], target.spline, allow_inexact)
+        silu: FloatArray = target.pack(**target.spline.unpack(spline), w_b=blocks["w_b"], w_s=blocks["w_s"])
+        return silu
 
-        return Chart(sp.coo_array((entries, (raw, column)), (size + edges, n_params)).tocsr(), hessian)
+    def prolongation(self, target: Layer) -> sp.csr_array:
+        """That of the spline part, and the identity."""
+        if not isinstance(target, SiluLayer) or self == target:
+            return super().prolongation(target)
+        edges = 2 * self.n_inputs * self.n_outputs
+        return sp.block_diag([self.spline.prolongation(target.spline), sp.eye_array(edges)], format="csr")
+
+
+def _silu_rows(x: Array, derivatives: int) -> Array:
+    """silu(x_p) and derivatives (derivatives + 1, N, P, 1)."""
+    return ACTIVATIONS["silu"].derivatives(x, derivatives + 1)[..., None]
+
+
+class EdgeScales(Chart):
+    """(C, s, w_b, w_s) -> (w_s C, s, w_b): a product for each edge."""
+
+    def __init__(self, parameters: ParameterBlocks, theta: Array) -> None:
+        self.parameters, blocks = parameters, parameters.unpack(theta)
+        self.c, self.w_s = blocks["coefficients"], blocks["w_s"]
+        self.raw = theta[: theta.size - self.w_s.size].copy()
+        self.raw[: self.c.size] = (self.w_s[:, :, None] * self.c).reshape(-1)
+
+    def push_forward(self, dtheta: FloatArray) -> FloatArray:
+        """d(w_s C) = dw_s C + w_s dC in place of dC."""
+        blocks = self.parameters.unpack(dtheta)
+        dW = dtheta[: dtheta.size - self.w_s.size].copy()
+        product = blocks["w_s"][:, :, None] * self.c + self.w_s[:, :, None] * blocks["coefficients"]
+        dW[: self.c.size] = product.reshape(-1)
+        return dW
+
+    def pull_back(self, dW: FloatArray) -> FloatArray:
+        """dC = w_s D and dw_s = sum_i C D, D the cotangent of the product."""
+        D = dW[: self.c.size].reshape(self.c.shape)
+        C, w_s = self.w_s[:, :, None] * D, np.sum(self.c * D, axis=2)
+        return np.concatenate([C.reshape(-1), dW[self.c.size :], w_s.reshape(-1)])
+
+    def fill_columns(self, out: FloatArray) -> None:
+        """Columns of w_s C become those of C; those of w_s, the last ones, are written."""
+        columns = out[:, :, : self.c.size].reshape(*out.shape[:2], *self.c.shape)
+        w_s = out[:, :, -self.w_s.size :]
+        w_s[...] = np.einsum("soqpi,qpi->soqp", columns, self.c).reshape(w_s.shape)
+        columns *= self.w_s[:, :, None]
+
+    @property
+    def _factors(self) -> tuple[IntArray, IntArray]:
+        """Columns of the coefficients, and for each that of the w_s that multiplies it."""
+        n_params = self.parameters.size
+        factor = np.repeat(np.arange(self.w_s.size), self.c.shape[2]) + n_params - self.w_s.size
+        return np.arange(self.c.size), factor
+
+    @property
+    def jacobian(self) -> sp.csr_array:
+        """w_s at (w_s C, C), C at (w_s C, w_s), and 1 for the rest."""
+        coefficient, factor = self._factors
+        rest = np.arange(self.c.size, self.raw.size)
+        rows = np.concatenate([coefficient, coefficient, rest])
+        columns = np.concatenate([coefficient, factor, rest])
+        entries = np.concatenate([np.repeat(self.w_s.ravel(), self.c.shape[2]), self.c.ravel(), np.ones(rest.size)])
+        shape = self.raw.size, self.parameters.size
+        return sp.coo_array((entries, (rows, columns)), shape).tocsr()
+
+    def hessian(self, dW: FloatArray) -> sp.csr_array:
+        """D at (C, w_s) and at the transposed place."""
+        n_params = self.parameters.size
+        upper = sp.coo_array((dW[: self.c.size], self._factors), (n_params, n_params))
+        return (upper + upper.T).tocsr()

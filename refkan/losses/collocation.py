@@ -13,12 +13,13 @@ from refkan.arguments import as_vector, check_type, numbers, real
 from refkan.array_types import Array, FloatArray
 from refkan.errors import OutsideDomainError
 from refkan.hessians.memory import chunk_size, mirror, require_memory
-from refkan.jets import Statistics, require_derivatives
-from refkan.jets.blocks import ConstantSums, block_slices
 from refkan.kernels.launch import run_blocks
 from refkan.losses.pieces import Piece, Pulled
 from refkan.losses.terms import Term
 from refkan.networks import Network
+from refkan.networks.blocks import block_slices
+from refkan.networks.statistics import Statistics, add_constants
+from refkan.networks.sweep import Constants
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ class Collocation:
                         f"{side.points[s, p]} outside [{low[p]}, {high[p]}]"
                     )
         # Two frames lie between the caller and this one's: __init__ of the dataclass, and __post_init__.
-        require_derivatives(self.net, max(term.derivative_order for term in terms), stacklevel=3)
+        self.net.require_derivatives(max(term.derivative_order for term in terms), stacklevel=3)
         if self.check:
             for term in terms:
                 term.check_partials(self.net.widths[-1])
@@ -120,10 +121,10 @@ class Collocation:
         P = self.net.widths[0]
         domain = self.domain
         if domain is None:
-            inner: Any = getattr(self.net.layers[0], "spline", self.net.layers[0])
-            if getattr(inner, "outside", None) != "error":
+            first = self.net.layers[0]
+            if first.outside != "error":
                 return np.full(P, -np.inf), np.full(P, np.inf)
-            domain = inner.domains
+            domain = first.domains
         ends = numbers("domain", domain)
         if ends.shape != (P, 2):
             raise ValueError(f"domain must have shape ({P}, 2); got {ends.shape}")
@@ -200,16 +201,15 @@ class Collocation:
     def residual_blocks(self, theta: Any) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield r and J as above by blocks of consecutive residuals."""
         theta, statistics = self._at(theta, only_real=True)
-        if statistics.count:
-            _ = statistics.gradients  # once, before several threads ask for them
+        gradients = statistics.gradients if statistics.count else None  # before several threads ask for them
         n = self.net.n_params
         for term in self.terms:
             for chunk in block_slices(term.n_points, chunk_size(8 * term.components * n)):
-                r, J = self._rows(term, chunk, theta, statistics)
+                r, J = self._rows(term, chunk, theta, statistics, gradients)
                 yield r.ravel(), J.reshape(-1, n)
 
     def _rows(
-        self, term: Term, chunk: slice, theta: FloatArray, statistics: Statistics
+        self, term: Term, chunk: slice, theta: FloatArray, statistics: Statistics, gradients: FloatArray | None
     ) -> tuple[FloatArray, FloatArray]:
         """Weighted residuals (n, R) and Jacobian (n, R, n_params) at some points of a term, several blocks at once."""
         shape = chunk.stop - chunk.start, term.components
@@ -220,7 +220,7 @@ class Collocation:
             rows = slice(chunk.start + parts[k].start, chunk.start + parts[k].stop)
             piece = Piece.at(self.net, theta, statistics, term, rows)
             r[parts[k]] = piece.factors[:, None] * piece.r
-            piece.fill_jacobian(J[parts[k]])
+            piece.fill_jacobian(J[parts[k]], gradients)
 
         run_blocks(fill, len(parts))
         return r, J
@@ -238,7 +238,7 @@ class Collocation:
         """Return J^T J v without the matrix."""
         theta, statistics = self._at(theta, only_real=True)
         v = real("v", as_vector("v", v, self.net.n_params))
-        constants = statistics.push_forward(v)
+        constants = statistics.push_forward(v).constants
         pulled = self._map(lambda term, rows: Piece.at(self.net, theta, statistics, term, rows).product(v, constants))
         return self._sum(0.0, pulled, statistics)[1]
 
@@ -309,11 +309,12 @@ class Collocation:
 
     def _sum(self, value: float, parts: list[Pulled | None], statistics: Statistics) -> tuple[float, FloatArray]:
         """The value and the sum of what pieces pulled back; NaN where one of them overflowed."""
-        dtheta, through = np.zeros(self.net.n_params), ConstantSums(len(self.net.node_maps))
+        dtheta = np.zeros(self.net.n_params)
+        through: list[Constants | None] = [None] * len(self.net.node_maps)
         for pulled in parts:
             if pulled is None:
                 return value if not np.isfinite(value) else np.inf, np.full(self.net.n_params, np.nan)
             dtheta += pulled[0]
             for constants in pulled[1]:
-                through.add(constants)
-        return value, dtheta + statistics.pull_back(through.sums)
+                add_constants(through, constants)
+        return value, dtheta + statistics.pull_back(through)

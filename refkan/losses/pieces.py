@@ -9,10 +9,10 @@ import numpy as np
 
 from refkan.array_types import Array, FloatArray
 from refkan.errors import OutsideDomainError
-from refkan.jets import JetSweep, Statistics
-from refkan.jets.statistics import Constants
 from refkan.losses.terms import Term
 from refkan.networks import Network
+from refkan.networks.statistics import Statistics
+from refkan.networks.sweep import Constants, Sweep
 
 Pulled = tuple[FloatArray, list[list[Constants | None]]]
 """A cotangent of theta with the constants of node maps held, and those of the constants, one list for each side."""
@@ -32,7 +32,7 @@ class Piece:
 
     term: Term
     rows: slice
-    sweeps: list[JetSweep]
+    sweeps: list[Sweep]
     r: Array
     factors: FloatArray
 
@@ -41,7 +41,8 @@ class Piece:
         """Evaluate."""
         try:
             sweeps = [
-                JetSweep.forward(net, theta, side.inputs[rows], side.seeds.channels, statistics) for side in term.sides
+                Sweep.forward(net, theta, side.inputs[rows], side.seeds.channels, statistics.constants)
+                for side in term.sides
             ]
         except OutsideDomainError as error:
             raise OutsideDomainError(f"term {term.name!r}, points from number {rows.start} on: {error}") from None
@@ -66,8 +67,7 @@ class Piece:
         """The same of the tangent of the residuals along v, and the tangents of the constants along it."""
         partials, along = self.partials(), np.zeros(self.r.shape)
         for sweep, G in zip(self.sweeps, partials, strict=True):
-            dz = np.zeros((*sweep.value.shape[:2], sweep.net.widths[0]))
-            along += np.einsum("scq,socq->so", sweep.push_forward(v, dz, constants), G)
+            along += np.einsum("scq,socq->so", sweep.push_forward(v, None, constants).outputs[-1], G)
         return self._pull_back(along, partials)
 
     def _pull_back(self, e: FloatArray, partials: list[FloatArray]) -> Pulled | None:
@@ -77,15 +77,18 @@ class Piece:
             dy = np.einsum("so,socq->scq", weighted, G)
             if not np.isfinite(dy).all():
                 return None
-            part, constants, _ = sweep.pull_back_apart(dy, inputs=False)
+            part, constants, _ = sweep.pull_back(dy)
             dtheta += part
             through.append(constants)
         return dtheta, through
 
-    def fill_jacobian(self, J: FloatArray) -> None:
-        """Write the Jacobian of the weighted residuals into J (n, R, n_params), zero on entry."""
+    def fill_jacobian(self, J: FloatArray, gradients: FloatArray | None) -> None:
+        """Write the Jacobian of the weighted residuals into J (n, R, n_params), zero on entry.
+
+        ``gradients`` are those of the constants of node maps, as for `Sweep.fill_jacobian`.
+        """
         for k, (sweep, G) in enumerate(zip(self.sweeps, self.partials(), strict=True)):
             part = np.zeros_like(J) if k else J
-            sweep.fill_jacobian(self.factors[:, None, None, None] * G, part)
+            sweep.fill_jacobian(self.factors[:, None, None, None] * G, part, gradients)
             if k:
                 J += part

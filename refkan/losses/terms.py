@@ -12,8 +12,8 @@ import numpy as np
 from refkan.arguments import as_array, check_count, check_function, check_positive, check_type, real
 from refkan.array_types import Array, FloatArray
 from refkan.checks import jacobian_check
-from refkan.jets import Seeds
 from refkan.losses.attention import Attention
+from refkan.networks.seeds import Seeds
 
 SANE = 1e100
 """Where arguments are no larger than this in size, a NaN is a residual's own, not the overflow of a diverging run."""

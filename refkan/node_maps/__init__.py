@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.array_types import Array
-from refkan.node_maps.base import NodeMap, PointwiseMap, StatisticsMap, affine
+from refkan.node_maps.base import NodeMap, StatisticsMap
 from refkan.node_maps.pointwise import AffineMap, SigmoidMap, Unmapped
 from refkan.node_maps.statistics import KAPPA, MeanStdMap, MinMaxMap
 
@@ -23,29 +22,6 @@ NODE_MAPS: dict[str, NodeMap] = {
     node_map.name: node_map for node_map in (AffineMap(), MeanStdMap(), MinMaxMap(), SigmoidMap(), Unmapped())
 }
 """The node maps by name, not yet bound to data."""
-
-
-def apply_map(node_map: NodeMap, y: Array, y_batch: Array, layer: int) -> Array:
-    """Map activations y (N, Q) after a layer, given those of the statistics batch, y_batch (S, Q); `layer` for errors.
-
-    Raises
-    ------
-    DegenerateNodeError
-        Where a map takes statistics and a node of the batch has no spread.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from refkan.node_maps import NODE_MAPS, apply_map
-    >>> y = np.array([[-1.0], [1.0], [3.0]])
-    >>> apply_map(NODE_MAPS["min-max"].bind(y, np.array([[0.0, 1.0]]), 0), np.array([[2.0]]), y, 0)
-    array([[0.75]])
-    """
-    if isinstance(node_map, StatisticsMap):
-        scale, shift = node_map.constants(y_batch, layer)
-        return affine(y, scale, shift)
-    assert isinstance(node_map, PointwiseMap)
-    return node_map.value(y)
 
 
 def same_map(mine: NodeMap, theirs: NodeMap) -> bool:
@@ -62,11 +38,8 @@ __all__ = [
     "MeanStdMap",
     "MinMaxMap",
     "NodeMap",
-    "PointwiseMap",
     "SigmoidMap",
     "StatisticsMap",
     "Unmapped",
-    "affine",
-    "apply_map",
     "same_map",
 ]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
+from refkan.engines.channels import Channels
+from refkan.engines.pointwise import AffineJet, PointwiseJet
 from refkan.errors import DegenerateNodeError
 from refkan.kernels import node_maps as kernels
 from refkan.kernels.launch import launch
@@ -35,6 +37,43 @@ class NodeMap(ABC):
         """Whether the map has what it needs from data."""
         return True
 
+    @abstractmethod
+    def at(
+        self, y: Array, channels: Channels, constants: tuple[Array, Array] | None = None, back: bool = True
+    ) -> AffineJet | PointwiseJet:
+        """Apply the map to a jet y (N, channels, Q).
+
+        Parameters
+        ----------
+        constants : (scale, shift), optional
+            Of a map that takes statistics.
+        back : bool
+            Whether derivatives will be asked for.
+        """
+
+    def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
+        """Scale and shift (Q,) each; raises DegenerateNodeError naming the node whose activations have no spread."""
+        raise TypeError(f"node map {self.name!r} takes no constants from statistics")
+
+    def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Cotangent of Y (S, Q)."""
+        raise TypeError(f"node map {self.name!r} takes no constants from statistics")
+
+    def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Tangents of scale and shift along dY (S, Q)."""
+        raise TypeError(f"node map {self.name!r} takes no constants from statistics")
+
+    def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Hessian of <dscale, scale> + <dshift, shift> in Y times dY: the derivative of `constants_vjp` along dY."""
+        raise TypeError(f"node map {self.name!r} takes no constants from statistics")
+
+    def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """The multiple (Q,) of the identity in that Hessian, node by node.
+
+        What remains is quadratic in the derivatives of scale and shift, and so of rank two at most for each node.
+        """
+        raise TypeError(f"node map {self.name!r} takes no constants from statistics")
+
     def null_vectors(
         self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
     ) -> FloatArray:
@@ -50,35 +89,6 @@ class NodeMap(ABC):
             Vectors of the layer after that act as a relative change of its inputs.
         """
         return np.empty((0, scalings.shape[1] + next_scalings.shape[1]))
-
-
-class PointwiseMap(NodeMap):
-    """A map that acts on each activation alone."""
-
-    @abstractmethod
-    def value(self, y: Array) -> Array:
-        """Map y (..., Q) to z."""
-
-    @abstractmethod
-    def slope(self, y: Array) -> Array:
-        """Derivative dz/dy, broadcastable to y."""
-
-    def curvature(self, y: Array) -> Array:
-        """Second derivative d^2z/dy^2, broadcastable to y: 0 unless a map is curved."""
-        return np.zeros(y.shape[-1])
-
-    @property
-    def curved(self) -> bool:
-        """Whether the map is other than z = scale y + shift; it then offers `derivatives`."""
-        return False
-
-    def derivatives(self, y: Array, count: int) -> Array:
-        """The map and its derivatives in y, count of them in all, at most 4: (count, ...). For affine maps as here."""
-        rows = np.zeros((count, *y.shape), y.dtype)
-        rows[0] = self.value(y)
-        if count > 1:
-            rows[1] = self.slope(y)
-        return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,28 +116,12 @@ class StatisticsMap(NodeMap):
         rows = np.concatenate([*(vectors[:1] for vectors in constants), scalings])
         return np.pad(rows, ((0, 0), (0, next_scalings.shape[1])))
 
-    @abstractmethod
-    def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
-        """Scale and shift (Q,) each; raises DegenerateNodeError naming the node whose activations have no spread."""
-
-    @abstractmethod
-    def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """Cotangent of Y (S, Q)."""
-
-    @abstractmethod
-    def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Tangents of scale and shift along dY (S, Q)."""
-
-    @abstractmethod
-    def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """Hessian of <dscale, scale> + <dshift, shift> in Y times dY: the derivative of `constants_vjp` along dY."""
-
-    @abstractmethod
-    def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """The multiple (Q,) of the identity in that Hessian, node by node.
-
-        What remains is quadratic in the derivatives of scale and shift, and so of rank two at most for each node.
-        """
+    def at(
+        self, y: Array, channels: Channels, constants: tuple[Array, Array] | None = None, back: bool = True
+    ) -> AffineJet | PointwiseJet:
+        """Return scale y + shift."""
+        assert constants is not None
+        return AffineJet(y, *constants)
 
 
 def affine(y: Array, scale: Array, shift: Array, middle: Array | None = None) -> Array:

@@ -8,24 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
-from refkan.layers.activations import complement_minus_sigmoid, sigmoid, sigmoid_and_complement, sigmoid_derivatives
-from refkan.node_maps.base import PointwiseMap, affine, nonempty
+from refkan.engines.channels import Channels
+from refkan.engines.pointwise import AffineJet, PointwiseJet
+from refkan.layers.activations import sigmoid_derivatives
+from refkan.node_maps.base import NodeMap, nonempty
 from refkan.node_maps.statistics import MinMaxMap
 
 
 @dataclass(frozen=True, eq=False)
-class Unmapped(PointwiseMap):
+class Unmapped(NodeMap):
     """z = y."""
 
     name = "none"
 
-    def value(self, y: Array) -> Array:
+    def at(
+        self, y: Array, channels: Channels, constants: tuple[Array, Array] | None = None, back: bool = True
+    ) -> AffineJet | PointwiseJet:
         """Return y."""
-        return y
-
-    def slope(self, y: Array) -> Array:
-        """Return 1."""
-        return np.ones(y.shape[-1])
+        return AffineJet(y)
 
     def null_vectors(
         self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
@@ -36,7 +36,7 @@ class Unmapped(PointwiseMap):
 
 
 @dataclass(frozen=True, eq=False)
-class AffineMap(PointwiseMap):
+class AffineMap(NodeMap):
     """z = scale y + shift with fixed constants (Q,), None before they are bound."""
 
     scale: FloatArray | None = None
@@ -52,20 +52,15 @@ class AffineMap(PointwiseMap):
         """Whether scale and shift are there."""
         return self.scale is not None
 
-    def value(self, y: Array) -> Array:
+    def at(
+        self, y: Array, channels: Channels, constants: tuple[Array, Array] | None = None, back: bool = True
+    ) -> AffineJet | PointwiseJet:
         """Return scale y + shift."""
-        assert self.scale is not None
-        assert self.shift is not None
-        return affine(y, self.scale, self.shift) if y.ndim == 2 else self.scale * y + self.shift
-
-    def slope(self, y: Array) -> Array:
-        """Return scale."""
-        assert self.scale is not None
-        return self.scale
+        return AffineJet(y, self.scale, self.shift)
 
 
 @dataclass(frozen=True, eq=False)
-class SigmoidMap(PointwiseMap):
+class SigmoidMap(NodeMap):
     """z = a + (b - a) sigmoid(y), domains (Q, 2)."""
 
     domains: FloatArray | None = None
@@ -80,32 +75,16 @@ class SigmoidMap(PointwiseMap):
         """Whether the domain is known."""
         return self.domains is not None
 
-    def value(self, y: Array) -> Array:
+    def at(
+        self, y: Array, channels: Channels, constants: tuple[Array, Array] | None = None, back: bool = True
+    ) -> AffineJet | PointwiseJet:
         """Return a + (b - a) sigmoid(y)."""
-        assert self.domains is not None
-        a, b = self.domains.T
-        return a + (b - a) * sigmoid(y)
-
-    def slope(self, y: Array) -> Array:
-        """Return (b - a) sigmoid(y) (1 - sigmoid(y))."""
-        assert self.domains is not None
-        a, b = self.domains.T
-        g, complement = sigmoid_and_complement(y)
-        return (b - a) * g * complement
-
-    def curvature(self, y: Array) -> Array:
-        """Return (b - a) g h (h - g), g = sigmoid(y), h = 1 - g."""
-        return self.slope(y) * complement_minus_sigmoid(y)
+        return PointwiseJet(self.derivatives, y, channels, back)
 
     def derivatives(self, y: Array, count: int) -> Array:
-        """Return the map and its derivatives, those of the sigmoid times b - a."""
+        """Return the map and its derivatives, those of the sigmoid times b - a: (count, ...), count at most 4."""
         assert self.domains is not None
         a, b = self.domains.T
         rows = (b - a) * sigmoid_derivatives(y, count)
         rows[0] += a
         return rows
-
-    @property
-    def curved(self) -> bool:
-        """It is."""
-        return True

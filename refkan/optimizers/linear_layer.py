@@ -10,14 +10,15 @@ import numpy as np
 from scipy import linalg
 
 from refkan.array_types import FloatArray, IntArray
+from refkan.engines.channels import VALUES
 from refkan.errors import DegenerateNodeError
 from refkan.hessians.cost_model import choose_path
 from refkan.hessians.sparse_accumulation import RawMatrix
-from refkan.layers import DenseLayer
-from refkan.layers.base import Linearization
+from refkan.layers import Linearization
 from refkan.losses import LeastSquares
 from refkan.networks import Network
-from refkan.optimizers.jumps import jumps_of_splines
+from refkan.networks.statistics import Statistics
+from refkan.networks.sweep import Sweep
 
 LINEAR_BLOCKS = ("coefficients", "w_b", "weights", "bias")
 """Blocks that enter the value of a layer linearly, all with the output as their first axis; free knots s do not."""
@@ -38,7 +39,7 @@ class LinearLayer:
         min over g_q of 1/(2N) sum_s w_s (Phi_q[s] . T_q g_q - y_sq)^2
                         + ridge/2 |g_q - centre_q|^2 + rough/2 |D T_q g_q|^2
 
-    D yields the jumps of the splines' highest derivative, see `jumps_of_splines`.
+    D yields the jumps of the splines' highest derivative, see `Layer.jumps`.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ class LinearLayer:
             )
         net = problem.net
         self._layer, self._where = net.layers[-1], net.slices[-1]
-        if getattr(self._layer, "activation", "identity") != "identity":
+        if not self._layer.linear:
             raise ValueError(
                 f"method 'variable-projection' needs a last layer that is linear in its coefficients; got {self._layer}"
             )
@@ -102,17 +103,10 @@ class LinearLayer:
         held = [self._where.start + at for at in self._positions(HELD_BLOCKS)]
         rest = np.setdiff1d(np.arange(net.n_params), self.linear)
         self.nonlinear: IntArray = np.setdiff1d(rest, np.concatenate(held)) if held else rest
-        # The network that ends where the last layer begins: its values are the inputs of that layer.
-        n = self._layer.n_inputs
-        identity = DenseLayer(n, n, "identity", bias=False)
-        self._head: Network | None = None
-        if len(net.layers) > 1:
-            self._head = replace(net, layers=(*net.layers[:-1], identity))
-        self._identity = np.eye(n).ravel()
         K = self._columns.shape[1]
         self._relative_jumps = np.zeros((0, K))
         if relative_roughness > 0.0:
-            D = jumps_of_splines(self._layer)
+            D = self._layer.jumps()
             # The coefficients are the first block; what comes after them is no spline.
             self._relative_jumps = np.sqrt(relative_roughness) * np.pad(D, ((0, 0), (0, K - D.shape[1])))
         self._penalties = np.zeros((Q, K + self._relative_jumps.shape[0], K))
@@ -215,10 +209,12 @@ class LinearLayer:
 
     def _inputs(self, theta: FloatArray) -> FloatArray:
         """The inputs z (N, P) of the last layer."""
-        if self._head is None:
-            return self.problem.x
-        z: FloatArray = self._head(np.concatenate([theta[: self._where.start], self._identity]), self.problem.x)
-        return z
+        net, x = self.problem.net, self.problem.x
+        if len(net.layers) == 1:
+            return x
+        constants, depth = Statistics(net, theta, slopes=False).constants, len(net.layers) - 1
+        head = Sweep.forward(net, theta, x[:, None], VALUES, constants, slopes=False, depth=depth)
+        return head.maps[-1].value[:, 0]
 
     def _designs(self, at: Linearization, roots: FloatArray) -> Iterator[FloatArray]:
         """Rows of sqrt(w_s/N) Phi_q T_q at some samples, output by output; roots (n, 1)."""

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.architectures import kan, mlp
 from refkan.arguments import check_count, check_positive, check_type
 from refkan.array_types import FloatArray
 from refkan.losses import Collocation, LeastSquares, Term
-from refkan.networks import Network
+from refkan.networks import Network, kan, mlp
 
 Range = tuple[float, float]
 

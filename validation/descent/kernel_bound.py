@@ -20,7 +20,8 @@ import numpy as np
 
 import refkan as rk
 from refkan.layers import EdgeLayer
-from refkan.sweeps import Sweep
+from refkan.networks.statistics import Statistics
+from refkan.networks.sweep import Sweep
 from validation.descent.kernels_of_both_bases import delta, relu_jacobian
 
 ROUNDING = 1e-12
@@ -58,14 +59,14 @@ def layer_kernels(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> Iterator
     """Yield the kernels layer by layer, from the last to the first."""
     J = net.jacobian(theta, x)
     jacobians = {"spline": J, "relu": relu_jacobian(net, J)}
-    sweep = Sweep.forward(net, theta, x, share=False)
-    inputs = [x, *(state.z for state in sweep.maps)]
+    sweep = Sweep.forward(net, theta, x[:, None], constants=Statistics(net, theta).constants)
+    inputs = [x, *(jet.value[:, 0] for jet in sweep.maps)]
     outputs = net.widths[-1]
-    g = np.broadcast_to(np.eye(outputs), (x.shape[0], outputs, outputs)).copy()
-    for k in range(len(net.layers) - 1, -1, -1):
+    unit = np.broadcast_to(np.eye(outputs)[:, None], (x.shape[0], outputs, 1, outputs))
+    for k, g, _ in sweep.pull_back_apart(unit):
         layer = net.layers[k]
         assert isinstance(layer, EdgeLayer)
-        rows, z = g.reshape(-1, g.shape[2]), inputs[k]
+        rows, z = g.reshape(-1, g.shape[3]), inputs[k]
         K = {basis: np.zeros((x.shape[0], x.shape[0])) for basis in jacobians}
         first = np.empty_like(z)
         for p, space in enumerate(layer.spaces):
@@ -76,9 +77,6 @@ def layer_kernels(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> Iterator
             first[:, p] = ((z[:, p] - space.knots[0]) / space.mean_spacing) ** (layer.order - 1)
         blocks = {basis: matrix[:, net.slices[k]] for basis, matrix in jacobians.items()}
         yield LayerKernels(rows @ rows.T, K, {basis: block @ block.T for basis, block in blocks.items()}, first)
-        if k > 0:
-            slope = sweep.maps[k - 1].slope
-            g = sweep.layers[k].pullback_inputs(g) * (slope if slope.ndim == 1 else slope[:, None, :])
 
 
 def proof_margins(kernels: LayerKernels, least: float) -> dict[str, float]:

@@ -29,7 +29,7 @@ import numpy as np
 import scipy.sparse as sp
 
 import refkan as rk
-from refkan.architectures import chebyshev_kan
+from refkan.networks import chebyshev_kan
 from refkan.node_maps import NODE_MAPS
 from validation.multilevel.coarse_subspace_exact import equal
 from validation.multilevel.nested_hierarchies import target

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.architectures import chebyshev_kan
+from refkan.networks import chebyshev_kan
 from refkan.node_maps import NODE_MAPS
 from validation.verdicts import Status, Verdict, judge
 

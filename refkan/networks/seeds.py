@@ -10,7 +10,7 @@ import numpy as np
 
 from refkan.arguments import as_array, check_count
 from refkan.array_types import Array, IntArray
-from refkan.layers.jets import Channels
+from refkan.engines.channels import Channels
 
 
 @dataclass(frozen=True, eq=False)

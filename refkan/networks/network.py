@@ -14,12 +14,14 @@ import numpy as np
 
 from refkan.arguments import as_samples, as_shape, as_vector, check_choice, real
 from refkan.array_types import Array, FloatArray
-from refkan.binding import frozen_maps, start
-from refkan.compositions import Composition
-from refkan.jets import Jet, Seeds, jet_at, require_derivatives
-from refkan.layers.base import SCHEMES
-from refkan.node_maps import apply_map
-from refkan.sweeps import Sweep, layer_value
+from refkan.engines.channels import VALUES
+from refkan.layers import SCHEMES
+from refkan.networks.composition import Composition
+from refkan.networks.jets import Jet, jet_of
+from refkan.networks.start import start
+from refkan.networks.statistics import Statistics
+from refkan.networks.sweep import Sweep
+from refkan.networks.value_sweep import ValueSweep
 
 Pullback = Callable[[Any], tuple[FloatArray, FloatArray | None]]
 
@@ -114,15 +116,6 @@ class Network(Composition):
             kept.flags.writeable = False
         return replace(self, node_maps=maps, statistics=kept), np.concatenate(parameters)
 
-    def require_bound(self) -> None:
-        """Raise ValueError unless every node map has what it takes from data."""
-        for k, node_map in enumerate(self.node_maps):
-            if not node_map.bound or (node_map.uses_statistics and self.statistics is None):
-                raise ValueError(
-                    f"node map {node_map.name!r} after layer {k} is not bound to data: "
-                    "net, theta = net.initialize(rng, x) first"
-                )
-
     # ------------------------------------------------------------- values
 
     def __call__(self, theta: Any, x: Any) -> Array:
@@ -149,15 +142,11 @@ class Network(Composition):
                [4. ]])
         """
         theta, x = self._arguments(theta, x)
-        frozen = self.freeze(theta)
+        constants = Statistics(self, theta, slopes=False).constants
         y = np.empty((x.shape[0], self.widths[-1]), np.result_type(theta, x))
         for first in range(0, x.shape[0], CHUNK):
-            z = x[first : first + CHUNK]
-            for k, (layer, part) in enumerate(self._parts(theta)):
-                z = layer_value(layer, k, part, z)
-                if k < len(frozen.node_maps):
-                    z = apply_map(frozen.node_maps[k], z, z, k)
-            y[first : first + CHUNK] = z
+            z = x[first : first + CHUNK, None]
+            y[first : first + CHUNK] = Sweep.forward(self, theta, z, VALUES, constants, slopes=False).value[:, 0]
         return y
 
     def _arguments(self, theta: Any, x: Any) -> tuple[Array, Array]:
@@ -190,7 +179,7 @@ class Network(Composition):
         self.require_bound()
         if self.statistics is None:
             return self
-        maps = frozen_maps(self._parts(theta), self.node_maps, self.statistics)
+        maps = Statistics(self, theta, slopes=False).frozen.node_maps
         return replace(self, node_maps=maps, statistics=None)
 
     # -------------------------------------------------------- derivatives
@@ -229,7 +218,7 @@ class Network(Composition):
         (array([0.5, 0.5, 0. ]), array([[2.]]))
         """
         theta, x = self._real_arguments(theta, x)
-        sweep = Sweep.forward(self, theta, x, share=not inputs)
+        sweep = ValueSweep(self, theta, x, share=not inputs)
 
         def pullback(dy: Any) -> tuple[FloatArray, FloatArray | None]:
             return sweep.pull_back(real("dy", as_shape("dy", dy, sweep.value.shape)), inputs)
@@ -264,7 +253,7 @@ class Network(Composition):
         theta, x = self._real_arguments(theta, x)
         dtheta = real("dtheta", as_vector("dtheta", dtheta, self.n_params))
         dx = np.zeros_like(x) if dx is None else real("dx", as_shape("dx", dx, x.shape))
-        return Sweep.forward(self, theta, x, share=False).push_forward(dtheta, dx)
+        return ValueSweep(self, theta, x, share=False).push_forward(dtheta, dx)
 
     def jacobian(self, theta: Any, x: Any) -> FloatArray:
         r"""Jacobian J (N d_L, n_params) in the parameters, rows sample-major: row s d_L + q is dy[s, q]/dtheta.
@@ -279,10 +268,7 @@ class Network(Composition):
                [0. , 0. , 1. ]])
         """
         theta, x = self._real_arguments(theta, x)
-        if self.statistics is None:
-            return Sweep.forward(self, theta, x, share=False, inputs=False).jacobian()
-        batch = Sweep.of_statistics(self, theta)
-        return Sweep.forward(batch.frozen, theta, x, share=False, inputs=False).jacobian(batch)
+        return ValueSweep(self, theta, x, share=False, inputs=False).jacobian()
 
     def jet(self, theta: Any, x: Any, first: Any, second: Any = None, orders: int | Sequence[int] = 2) -> Jet:
         r"""Value, first and pure second derivatives along directions: F, dF/dh and d^2F/dh^2 at x + h u + h^2/2 v.
@@ -324,10 +310,7 @@ class Network(Composition):
         >>> jet.value, jet.first, jet.second
         (array([[0.125]]), array([[[0.75]]]), array([[[3.]]]))
         """
-        theta, x = self._arguments(theta, x)
-        seeds = Seeds.check(first, second, orders, x.shape)
-        require_derivatives(self, seeds.channels.order)
-        return jet_at(self, theta.copy(), x, seeds)
+        return jet_of(self, theta, x, first, second, orders)
 
     def _real_arguments(self, theta: Any, x: Any) -> tuple[FloatArray, FloatArray]:
         theta, x = self._arguments(theta, x)

@@ -1,19 +1,21 @@
-r"""The jet of a network at samples: what `Network.jet` returns."""
+r"""Jets of networks at samples, what `Network.jet` returns: derivatives in the inputs along chosen directions.
+
+Mixed second derivatives follow from pure ones: u_xy = (D_{x+y}^2 - D_x^2 - D_y^2) u / 2.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_shape, as_vector, real
+from refkan.arguments import as_samples, as_shape, as_vector, check_count, real
 from refkan.array_types import Array, FloatArray
-from refkan.jets.blocks import BlockedSweep
-from refkan.jets.seeds import Seeds
-
-if TYPE_CHECKING:
-    from refkan.networks import Network
+from refkan.networks.blocks import BlockedSweep
+from refkan.networks.composition import Composition
+from refkan.networks.seeds import Seeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +136,66 @@ class Jet:
         return z[:, 0], z[:, 1 : 1 + channels.n_first][:, self.seeds.places], z[:, channels.second]
 
 
-def jet_at(net: Network, theta: Array, x: Array, seeds: Seeds) -> Jet:
-    """Carry the jet of the inputs x (N, P) through the network; arguments checked."""
-    return Jet(BlockedSweep.forward(net, theta, seeds.inputs(x), seeds.channels), seeds)
+def jet_of(net: Composition, theta: Any, x: Any, first: Any, second: Any = None, orders: Any = 2) -> Jet:
+    """Check the arguments of `Network.jet` and carry the jet of the inputs through the network."""
+    theta = as_vector("theta", theta, net.n_params)
+    x = as_samples("x", x, net.widths[0])
+    net.require_bound()
+    seeds = Seeds.check(first, second, orders, x.shape)
+    net.require_derivatives(seeds.channels.order, stacklevel=3)
+    return Jet(BlockedSweep.forward(net, theta.copy(), seeds.inputs(x), seeds.channels), seeds)
+
+
+def mixed_derivative(along_a: Array, along_b: Array, along_sum: Array) -> Array:
+    """Mixed second derivative along a and b from the pure ones along a, b and a + b.
+
+    Examples
+    --------
+    >>> mixed_derivative(2.0, 0.0, 8.0)  # u = x^2 + 3 x y
+    3.0
+    """
+    return 0.5 * (along_sum - along_a - along_b)
+
+
+def polarisation_seeds(n_inputs: int) -> FloatArray:
+    """Directions (P (P+1)/2, P) whose pure second derivatives make up a Hessian: e_p, then e_p + e_q for p < q.
+
+    Examples
+    --------
+    >>> polarisation_seeds(2)
+    array([[1., 0.],
+           [0., 1.],
+           [1., 1.]])
+    """
+    unit = np.eye(check_count("n_inputs", n_inputs, 1))
+    pairs = [unit[p] + unit[q] for p, q in combinations(range(n_inputs), 2)]
+    return np.concatenate([unit, np.array(pairs).reshape(-1, n_inputs)])
+
+
+def input_hessian(net: Composition, theta: Any, x: Any) -> Array:
+    """Hessians in x of the outputs, (N, Q, P, P), by polarisation.
+
+    Parameters
+    ----------
+    net : Network
+    theta : array (n_params,)
+    x : array (N, P)
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.networks.jets import input_hessian
+    >>> net = rk.kan([2, 1], order=4, intervals=1)
+    >>> theta = np.array([0.0, 0.0, 0.0, 6.0] * 2)  # x^3 + y^3
+    >>> input_hessian(net, theta, [[0.5, 1.0]])[0, 0]
+    array([[3., 0.],
+           [0., 6.]])
+    """
+    P = net.widths[0]
+    pure = jet_of(net, theta, x, polarisation_seeds(P)).second
+    H = np.empty((pure.shape[0], pure.shape[2], P, P), pure.dtype)
+    for p in range(P):
+        H[:, :, p, p] = pure[:, p]
+    for k, (p, q) in enumerate(combinations(range(P), 2)):
+        H[:, :, p, q] = H[:, :, q, p] = mixed_derivative(pure[:, p], pure[:, q], pure[:, P + k])
+    return H

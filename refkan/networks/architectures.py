@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from refkan.arguments import check_choice, check_count, numbers
-from refkan.conversion import BASES, layer_in_basis
 from refkan.knots import MAX_INTERVALS, check_domain
-from refkan.layers import ChebyshevLayer, DenseLayer, Layer, SiluLayer, SplineLayer
-from refkan.networks import Network
+from refkan.layers import BASES, ChebyshevLayer, DenseLayer, Layer, SiluLayer, SplineLayer
+from refkan.networks.network import Network
 from refkan.node_maps import NODE_MAPS
 from refkan.spaces import SplineSpace
 
@@ -100,7 +99,7 @@ def kan(
         made: dict[tuple[float, float], SplineSpace] = {}  # inputs with one domain share one space
         spaces = tuple(made.setdefault(pair, SplineSpace.uniform(order, n, pair)) for pair in pairs)
         spline = SplineLayer(spaces, Q, outside, bool(free[k]))
-        layers.append(SiluLayer(spline) if edge == "silu" else layer_in_basis(spline, basis))
+        layers.append(SiluLayer(spline) if edge == "silu" else spline.in_basis(basis))
     return Network(tuple(layers), (NODE_MAPS[node_map],) * (n_layers - 1))
 
 

@@ -18,7 +18,7 @@ from refkan import layers, node_maps
 from refkan.arguments import as_vector, check_type, real
 from refkan.array_types import FloatArray
 from refkan.checkpoints import write_atomically
-from refkan.networks import Network
+from refkan.networks.network import Network
 from refkan.spaces import SplineSpace
 
 FORMAT = 1

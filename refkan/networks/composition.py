@@ -2,7 +2,9 @@ r"""What a network is made of: layers joined by node maps, flat parameters, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -11,22 +13,43 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_vector, check_count, check_type
+from refkan.arguments import as_array, as_vector, check_choice, check_count, check_type
 from refkan.array_types import Array, FloatArray
-from refkan.conversion import Coordinates, coordinates, layer_basis, layer_in_basis
-from refkan.layers.base import Layer
-from refkan.nesting import (
-    convert_layer,
-    describe,
-    fix_layer,
-    free_layer,
-    has_knots,
-    has_resolution,
-    insert_into_layer,
-    prolongation_of_layer,
-    refine_layer,
-)
+from refkan.errors import KnotError
+from refkan.layers import BASES, Layer
 from refkan.node_maps import NodeMap, same_map
+
+
+@contextmanager
+def named_layer(k: int) -> Iterator[None]:
+    """Name the layer in errors about what it can be converted to."""
+    try:
+        yield
+    except KnotError as error:
+        raise KnotError(f"layer {k}, {error}") from None
+    except ValueError as error:
+        raise ValueError(f"layer {k}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    r"""Linear maps between a network's own parameters theta and its coefficients v in another basis.
+
+    With u spline and w = A^T u ReLU coefficients, gradients map as grad_u = A grad_w, grad_w = A^-1 grad_u.
+
+    Attributes
+    ----------
+    to : callable
+        theta -> v; maps steps too.
+    back : callable
+        v -> theta, the inverse.
+    gradient : callable
+        Gradient in theta -> gradient in v, (dtheta/dv)^T g.
+    """
+
+    to: Callable[[Array], Array]
+    back: Callable[[Array], Array]
+    gradient: Callable[[Array], Array]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,10 +92,15 @@ class Composition:
         """Number of parameters M."""
         return self.slices[-1].stop
 
+    @cached_property
+    def statistics_maps(self) -> list[int]:
+        """Numbers of the node maps that take constants from the statistics batch."""
+        return [k for k, node_map in enumerate(self.node_maps) if node_map.uses_statistics]
+
     @property
     def basis(self) -> str | None:
         """Basis of the coefficients: "spline", "relu" or "scaled-relu"; None for a network without splines."""
-        return next((name for layer in self.layers if (name := layer_basis(layer)) is not None), None)
+        return next((layer.basis for layer in self.layers if layer.basis is not None), None)
 
     def unpack(self, theta: Any) -> tuple[dict[str, Array], ...]:
         """Views of the parameter blocks (coefficients, w_b, w_s, s, ...) by name, layer by layer.
@@ -87,12 +115,38 @@ class Composition:
         theta = as_vector("theta", theta, self.n_params)
         return tuple(layer.unpack(part) for layer, part in self._parts(theta))
 
+    def require_bound(self) -> None:
+        """Raise ValueError unless every node map has what it takes from data."""
+        for k, node_map in enumerate(self.node_maps):
+            if not node_map.bound or (node_map.uses_statistics and self.statistics is None):
+                raise ValueError(
+                    f"node map {node_map.name!r} after layer {k} is not bound to data: "
+                    "net, theta = net.initialize(rng, x) first"
+                )
+
+    def require_derivatives(self, order: int, stacklevel: int = 2) -> None:
+        """Refuse derivatives in x of an order that a layer does not have; warn once where they jump.
+
+        Raises
+        ------
+        ValueError
+            Naming the layer: splines of order 2 for second derivatives, or free knots of order 3.
+        """
+        found = None
+        for k, layer in enumerate(self.layers):
+            try:
+                found = layer.require_derivatives(order) or found
+            except ValueError as error:
+                raise ValueError(f"layer {k}: {error}") from None
+        if found is not None:
+            warnings.warn(found, stacklevel=stacklevel + 1)
+
     def _parts(self, theta: Array) -> Iterator[tuple[Layer, Array]]:
         for layer, where in zip(self.layers, self.slices, strict=True):
             yield layer, theta[where]
 
     def __repr__(self) -> str:
-        layers = ", ".join(map(describe, self.layers))
+        layers = ", ".join(layer.describe() for layer in self.layers)
         maps = ", ".join(dict.fromkeys(node_map.name for node_map in self.node_maps))
         joined = f", maps: {maps}" if maps else ""
         return f"{type(self).__name__}({list(self.widths)}: {layers}{joined}; {self.n_params} parameters)"
@@ -104,7 +158,7 @@ class Composition:
 
         Use `convert` for the parameters.
         """
-        return self._with(layer_in_basis(layer, basis) for layer in self.layers)
+        return self._with(layer.in_basis(basis) for layer in self.layers)
 
     def refine(self, factor: int | Sequence[int] = 2) -> Self:
         r"""Cut every interval of every knot vector into `factor` equal ones; `convert` takes the parameters there.
@@ -130,13 +184,13 @@ class Composition:
         >>> bool(np.abs(fine(net.convert(theta, fine), x) - net(theta, x)).max() < 1e-14)
         True
         """
-        if not any(map(has_resolution, self.layers)):
+        if not any(layer.refinable for layer in self.layers):
             raise ValueError("refine needs a network with knots or Chebyshev layers; got dense layers only")
         factors = [factor] * len(self.layers) if np.ndim(factor) == 0 else list(factor)  # type: ignore[arg-type]
         if len(factors) != len(self.layers):
             raise ValueError(f"factor must be one number or one for each of {len(self.layers)} layers; got {factor!r}")
         counts = [check_count("factor", value, 1) for value in factors]
-        return self._with(refine_layer(layer, count) for layer, count in zip(self.layers, counts, strict=True))
+        return self._with(layer.refined(count) for layer, count in zip(self.layers, counts, strict=True))
 
     def insert(self, layer: int, new_knots: Any) -> Self:
         """Insert knots into one layer; `convert` takes the parameters there.
@@ -156,25 +210,25 @@ class Composition:
             If the layer has no knots.
         """
         k = check_count("layer", layer, 0, len(self.layers) - 1)
-        if not has_knots(self.layers[k]):
+        if not self.layers[k].has_knots:
             raise ValueError(f"layer must be one with knots; got layer {k}, a {type(self.layers[k]).__name__}")
         new = as_array("new_knots", new_knots)
         n_inputs = self.layers[k].n_inputs
         if new.ndim not in (1, 2) or (new.ndim == 2 and new.shape[0] != n_inputs):
             raise ValueError(f"new_knots must have shape (m,) or ({n_inputs}, m); got {new.shape}")
         rows = list(new) if new.ndim == 2 else [new] * n_inputs
-        return self._with(insert_into_layer(other, rows) if i == k else other for i, other in enumerate(self.layers))
+        return self._with(other.inserted(rows) if i == k else other for i, other in enumerate(self.layers))
 
     def with_fixed_knots(self, theta: Any) -> Self:
         """Return the network with free knots fixed where they are at theta, ready for `refine` and `insert`."""
         theta = as_vector("theta", theta, self.n_params)
-        return self._with(fix_layer(layer, part) for layer, part in self._parts(theta))
+        return self._with(layer.with_fixed_knots(part) for layer, part in self._parts(theta))
 
     def with_free_knots(self) -> Self:
         """Return the network with its interior knots as parameters that start where the knots are now."""
-        if not any(map(has_knots, self.layers)):
+        if not any(layer.has_knots for layer in self.layers):
             raise ValueError("with_free_knots needs a network with knots; got none")
-        return self._with(free_layer(layer) for layer in self.layers)
+        return self._with(layer.with_free_knots() for layer in self.layers)
 
     def convert(self, theta: Any, other: Composition, allow_inexact: bool = False) -> FloatArray:
         r"""Parameters of `other` that make it the same function of x as this network at theta.
@@ -203,10 +257,10 @@ class Composition:
         """
         theta = as_vector("theta", theta, self.n_params)
         self._require_same_frame(other)
-        parts = [
-            convert_layer(layer, part, target, k, allow_inexact)
-            for k, ((layer, part), target) in enumerate(zip(self._parts(theta), other.layers, strict=True))
-        ]
+        parts = []
+        for k, ((layer, part), target) in enumerate(zip(self._parts(theta), other.layers, strict=True)):
+            with named_layer(k):
+                parts.append(layer.convert(part, target, allow_inexact))
         return np.concatenate(parts)
 
     def prolongation(self, other: Composition) -> sp.csr_array:
@@ -215,12 +269,42 @@ class Composition:
         Gradients are restricted by its transpose; P^T H P is the Galerkin matrix of a matrix H of `other`.
         """
         self._require_same_frame(other)
-        pairs = enumerate(zip(self.layers, other.layers, strict=True))
-        return sp.block_diag([prolongation_of_layer(*pair, k) for k, pair in pairs], format="csr")
+        blocks = []
+        for k, (layer, target) in enumerate(zip(self.layers, other.layers, strict=True)):
+            with named_layer(k):
+                blocks.append(layer.prolongation(target))
+        return sp.block_diag(blocks, format="csr")
 
     def coordinates(self, basis: str) -> Coordinates:
-        """Linear maps between theta and the coefficients in another basis: the geometries of descent methods."""
-        return coordinates(self.layers, self.slices, basis)
+        """Linear maps between theta and the coefficients in another basis: the geometries of descent methods.
+
+        Raises
+        ------
+        ValueError
+            For layers that have no other basis, and for free knots, under which A is not constant.
+        """
+        check_choice("basis", basis, BASES)
+
+        def of_layers(change: Callable[[Layer, Array], Array]) -> Callable[[Array], Array]:
+            def run(vector: Array) -> Array:
+                return np.concatenate([change(layer, part) for layer, part in self._parts(vector)])
+
+            return run
+
+        maps = Coordinates(
+            to=of_layers(lambda layer, v: layer.to_basis(v, basis)),
+            back=of_layers(lambda layer, v: layer.from_basis(v, basis)),
+            gradient=of_layers(lambda layer, g: layer.gradient_to_basis(g, basis)),
+        )
+        for k, layer in enumerate(self.layers):
+            if layer.basis != basis:
+                layer.in_basis(basis)  # raises where there is none
+                if layer.free_knots:
+                    raise ValueError(
+                        f"basis {basis!r}: layer {k} has free knots, so the change of basis moves with theta; "
+                        "train net.to_basis(...) in its own coordinates instead"
+                    )
+        return maps
 
     def _with(self, layers: Iterable[Layer]) -> Self:
         return replace(self, layers=tuple(layers))

@@ -1,4 +1,4 @@
-r"""Jets through layers: what a layer is to values that carry derivatives along directions with them.
+r"""Jets: values that carry derivatives along directions with them, as channels of one array.
 
 A jet of P quantities at N samples is one array z (N, channels, P): channel 0 holds the value x, channels 1, ..., K the
 first derivatives u_d along K directions, and the remaining ones the second derivatives v_d along the first K2 <= K of
@@ -7,12 +7,11 @@ them. A function phi of a single input takes (x, u, v) to
     phi(x),    phi'(x) u,    phi''(x) u^2 + phi'(x) v.
 
 Everything that a layer does with single inputs is a sum of such functions, so that its jet is linear in its
-coefficients, with these three in the place of the values of basis functions.
+coefficients, with these three in the place of the values of basis functions. A value is a jet with no directions.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,33 +58,6 @@ class Channels:
         return slice(1, 1 + self.n_second)
 
 
-class JetLinearization(ABC):
-    """A layer at parameters theta and a jet z (N, channels, P): its jet, and the derivative of that as a linear map.
-
-    Attributes
-    ----------
-    value : array (N, channels, Q)
-    """
-
-    value: Array
-
-    @abstractmethod
-    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
-        """Cotangents (dtheta, dz) of a cotangent dy (N, channels, Q); dz is None when `inputs` is false."""
-
-    @abstractmethod
-    def pushforward(self, dtheta: FloatArray, dz: FloatArray) -> FloatArray:
-        """Tangent of the jet (N, channels, Q) along the tangents dtheta and dz (N, channels, P)."""
-
-    @abstractmethod
-    def pullback_inputs(self, G: FloatArray) -> FloatArray:
-        """Pull several cotangents G (N, O, channels, Q) back to the inputs at once: (N, O, channels, P)."""
-
-    @abstractmethod
-    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """Write sum_cq G[s, o, c, q] dy[s, c, q]/dtheta into out (N, O, n_params), which is zero on entry."""
-
-
 def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:
     """Jets of functions of single inputs: phi, phi' u, phi'' u^2 + phi' v.
 
@@ -128,3 +100,7 @@ def channel_row_tangents(rows: FloatArray, z: FloatArray, dz: FloatArray, channe
         out[:, second] += (dx * u * u)[..., None] * rows[3][:, None]
         out[:, second] += (2 * u * dz[:, bent] + dx * v)[..., None] * rows[2][:, None]
     return out
+
+
+VALUES = Channels(0, 0)
+"""No directions: values alone."""

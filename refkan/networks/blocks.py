@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
+from refkan.engines.channels import Channels
 from refkan.errors import OutsideDomainError
-from refkan.jets.statistics import Constants, Statistics
-from refkan.jets.sweep import JetSweep
 from refkan.kernels.launch import run_blocks
-from refkan.layers.jets import Channels
-
-if TYPE_CHECKING:
-    from refkan.networks import Network
+from refkan.networks.composition import Composition
+from refkan.networks.statistics import Statistics, add_constants
+from refkan.networks.sweep import Constants, Sweep
 
 BLOCK = 1024
 """Samples in a block: some MB for layers of 20 inputs, and enough work for the interpreter's share to be small."""
@@ -39,25 +36,6 @@ def block_slices(n_samples: int, size: int | None = None) -> list[slice]:
     return [slice(low, high) for low, high in pairwise(bounds)]
 
 
-class ConstantSums:
-    """Sums of cotangents of the constants of node maps.
-
-    Attributes
-    ----------
-    sums : list of (dscale, dshift) or None, one for each map
-    """
-
-    def __init__(self, n_maps: int) -> None:
-        self.sums: list[Constants | None] = [None] * n_maps
-
-    def add(self, parts: list[Constants | None]) -> None:
-        """Add those of one sweep."""
-        for k, part in enumerate(parts):
-            before = self.sums[k]
-            if part is not None:
-                self.sums[k] = part if before is None else (before[0] + part[0], before[1] + part[1])
-
-
 @dataclass(frozen=True, eq=False)
 class BlockedSweep:
     """A network at theta and a jet z (N, channels, P) of its inputs, as sweeps of blocks.
@@ -68,53 +46,51 @@ class BlockedSweep:
         The jet of the outputs.
     """
 
-    net: Network
+    net: Composition
     rows: list[slice]
-    sweeps: list[JetSweep]
+    sweeps: list[Sweep]
     statistics: Statistics
     value: Array
 
     @classmethod
-    def forward(cls, net: Network, theta: Array, z: Array, channels: Channels) -> BlockedSweep:
+    def forward(cls, net: Composition, theta: Array, z: Array, channels: Channels) -> BlockedSweep:
         """Evaluate."""
         statistics, rows = Statistics(net, theta), block_slices(z.shape[0])
 
-        def sweep(k: int) -> JetSweep:
-            return JetSweep.forward(net, theta, z[rows[k]], channels, statistics)
+        def sweep(k: int) -> Sweep:
+            return Sweep.forward(net, theta, z[rows[k]], channels, statistics.constants)
 
         try:
             sweeps = run_blocks(sweep, len(rows))
         except OutsideDomainError:
-            JetSweep.forward(net, theta, z, channels, statistics)  # names the sample by its number among all
+            Sweep.forward(net, theta, z, channels, statistics.constants)  # names the sample by its number among all
             raise
         value = sweeps[0].value if len(sweeps) == 1 else np.concatenate([one.value for one in sweeps])
         return cls(net, rows, sweeps, statistics, value)
 
     def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents of theta, through the statistics too, and of the inputs' jet; dy (N, channels, d_L)."""
-        parts = run_blocks(lambda k: self.sweeps[k].pull_back_apart(dy[self.rows[k]], inputs), len(self.rows))
-        dtheta, through = np.zeros(self.net.n_params), ConstantSums(len(self.net.node_maps))
+        parts = run_blocks(lambda k: self.sweeps[k].pull_back(dy[self.rows[k]], inputs), len(self.rows))
+        dtheta = np.zeros(self.net.n_params)
+        through: list[Constants | None] = [None] * len(self.net.node_maps)
         for part, constants, _ in parts:
             dtheta += part
-            through.add(constants)
-        dtheta += self.statistics.pull_back(through.sums)
+            add_constants(through, constants)
+        dtheta += self.statistics.pull_back(through)
         return dtheta, np.concatenate([dz for _, _, dz in parts]) if inputs else None
 
     def push_forward(self, dtheta: FloatArray) -> FloatArray:
         """Tangent (N, channels, d_L) along dtheta."""
-        constants, width = self.statistics.push_forward(dtheta), self.net.widths[0]
+        constants = self.statistics.push_forward(dtheta).constants
 
         def push(k: int) -> FloatArray:
-            sweep = self.sweeps[k]
-            dz = np.zeros((*sweep.value.shape[:2], width))
-            return sweep.push_forward(dtheta, dz, constants)
+            return self.sweeps[k].push_forward(dtheta, None, constants).outputs[-1]
 
         return np.concatenate(run_blocks(push, len(self.rows)))
 
     def jacobian(self, G: FloatArray) -> FloatArray:
         """Rows (N, O, n_params): sum_cq G[s, o, c, q] d(jet[s, c, q])/dtheta."""
         J = np.zeros((*G.shape[:2], self.net.n_params))
-        if self.statistics.count:
-            _ = self.statistics.gradients  # once, before the blocks ask for them
-        run_blocks(lambda k: self.sweeps[k].fill_jacobian(G[self.rows[k]], J[self.rows[k]]), len(self.rows))
+        gradients = self.statistics.gradients if self.statistics.count else None  # before the blocks ask for them
+        run_blocks(lambda k: self.sweeps[k].fill_jacobian(G[self.rows[k]], J[self.rows[k]], gradients), len(self.rows))
         return J

@@ -1,0 +1,290 @@
+r"""What a layer declares: functions of single inputs, their raw coefficients, a chart and an activation.
+
+    y = activation(u),    u_q = sum over blocks, slots p and functions i of  W[q, p, i] phi_{p,i}(x_p),
+
+W (Q, P, dim) the raw coefficients of a block. The parameters of a layer are the raw coefficients, or map to them: a
+`Chart`. Everything else, values and derivatives of every kind, follows from the functions and is written once, in
+`layers.linearization`. A new basis is a `Layer` that returns its functions as a `RowFunctions`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import scipy.sparse as sp
+
+from refkan.array_types import Array, FloatArray, IntArray
+from refkan.engines import Channels, spline_sums
+from refkan.layers.activations import Activation
+from refkan.layers.row_sums import RowSums
+from refkan.local_basis import KnotTables, require_inside
+
+SLACK = 4 * np.finfo(np.float64).eps
+"""How far activations may pass an end under outside="error", relative to b - a: a node map that takes the range of
+the activations onto the domain does so up to rounding."""
+
+
+class FunctionSums(Protocol):
+    """Sums of a block of functions times coefficients C (Q, P, dim) at a jet z (N, channels, P), and their transposes.
+
+    W[s, c, p, i] are the jets of the functions. Where a method takes `apart`, the coefficients of each knot interval
+    are counted by themselves, (Q, P, n r): only splines offer that, for knots that move.
+    """
+
+    value: Array
+    """u[s, c, q] = sum_pi W[s, c, p, i] C[q, p, i]."""
+
+    def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> tuple[FloatArray, Array | None]:
+        """Cotangents of C and of the jet z, the latter if `inputs`, from dy (N, channels, Q)."""
+
+    def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
+        """Tangent (N, channels, Q) along dC and, unless None, dz."""
+
+    def pull_back_inputs(self, G: FloatArray) -> FloatArray:
+        """Cotangents (N, O, channels, P) of the jet z from G (N, O, channels, Q)."""
+
+    def pull_back_several(self, G: FloatArray, apart: bool = False) -> FloatArray:
+        """Cotangents (O, Q, P, dim) of C from several cotangents G (N, O, Q) of values."""
+
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """out[s, o, q, p, i] = sum_c G[s, o, c, q] W[s, c, p, i], zero on entry."""
+
+    def project(self, G: FloatArray, derivative: int, C: FloatArray | None = None) -> FloatArray:
+        """sum_q G[s, o, q] sum_i C[q, p, i] phi^(derivative)_{p,i}(x_p): (N, O, P), values only."""
+
+    def jets(self) -> tuple[IntArray, FloatArray]:
+        """Start (N, P) of the windows and the jets W (N, channels, P, width) of the functions in them."""
+
+    def features(self, curved: bool) -> tuple[IntArray, FloatArray, FloatArray | None]:
+        """Start (N, P) of the windows, the functions (N, P, width) in them and, if `curved`, their slopes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """One block of functions: what they are at each sample.
+
+    Attributes
+    ----------
+    start : array (N, P)
+        Number of the first function of the window.
+    values : array (N, P, width)
+        values[s, p, i] = phi_{p, start + i}(x_p).
+    slopes : array (N, P, width) or None
+        Their derivatives in x_p; None for functions that are constant.
+    dim : int
+        Number of functions of a slot.
+    """
+
+    start: IntArray
+    values: FloatArray
+    slopes: FloatArray | None
+    dim: int
+
+    @property
+    def slots(self) -> int:
+        """Number of slots P."""
+        return self.values.shape[1]
+
+    @property
+    def width(self) -> int:
+        """Number of functions in a window."""
+        return self.values.shape[2]
+
+
+class Motion(Protocol):
+    """Functions that move with parameters of their own, the free knots s (P, n): sums and transposes with them."""
+
+    def pull_back(self, sums: FunctionSums, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
+        """Cotangents of C, of s and of the jet z."""
+
+    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray) -> FloatArray:
+        """Tangent along dC, ds and dz."""
+
+    def pull_back_several(self, sums: FunctionSums, G: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Cotangents (O, Q, P, dim) of C and (O, P, n) of s from G (N, O, Q)."""
+
+    def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
+        """Write the columns of s into out (N, O, P, n)."""
+
+
+class Functions(ABC):
+    """Functions phi_{p,i} of single inputs: dim of them for each of the slots P, at some theta.
+
+    Attributes
+    ----------
+    slots, dim : int
+    moving : tuple of int
+        Shape (P, n) of parameters that the functions themselves depend on; () for fixed functions.
+    """
+
+    slots: int
+    dim: int
+    moving: tuple[int, ...] = ()
+
+    @abstractmethod
+    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> FunctionSums:
+        """Sums with coefficients C (Q, P, dim) at a jet z (N, channels, P); `back` says whether there is a way back."""
+
+    def motion(self, C: Array) -> Motion:
+        """How the sums move with the parameters of the functions."""
+        raise TypeError(f"{type(self).__name__} do not move")
+
+
+@dataclass(frozen=True, eq=False)
+class RowFunctions(Functions):
+    """Functions given by their values and derivatives, all of them at every sample: any basis.
+
+    Attributes
+    ----------
+    rows : callable
+        (x (N, P), derivatives) -> array (derivatives + 1, N, slots, dim).
+    constant : bool
+        Whether they do not depend on x: a bias.
+    """
+
+    rows: Callable[[Array, int], Array]
+    slots: int
+    dim: int
+    constant: bool = False
+
+    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> RowSums:
+        """Dense matrices and BLAS."""
+        return RowSums(self.rows, C, z, channels, back, constant=self.constant)
+
+
+def coordinates(n_inputs: int) -> RowFunctions:
+    """The inputs themselves: a linear map."""
+
+    def rows(x: Array, derivatives: int) -> Array:
+        out = np.zeros((derivatives + 1, *x.shape, 1), x.dtype)
+        out[0, :, :, 0] = x
+        out[1:2] = 1.0
+        return out
+
+    return RowFunctions(rows, n_inputs, 1)
+
+
+def one() -> RowFunctions:
+    """The function 1: a bias."""
+
+    def rows(x: Array, derivatives: int) -> Array:
+        out = np.zeros((derivatives + 1, x.shape[0], 1, 1))
+        out[0] = 1.0
+        return out
+
+    return RowFunctions(rows, 1, 1, constant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class SplineFunctions(Functions):
+    """The B-splines of P knot vectors, r of them at every point, summed by the engine in use."""
+
+    tables: KnotTables
+    outside: str
+
+    @property
+    def slots(self) -> int:  # type: ignore[override]
+        """Number of knot vectors P."""
+        return self.tables.knots.shape[0]
+
+    @property
+    def dim(self) -> int:  # type: ignore[override]
+        """Number of B-splines of each."""
+        return self.tables.dim
+
+    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> FunctionSums:
+        """Local sums."""
+        if self.outside == "error":
+            require_inside(self.tables.domains, z[:, 0], SLACK)
+        sums: FunctionSums = spline_sums(self.tables, C, z, channels, self.outside, SLACK, back)
+        return sums
+
+
+class Chart(ABC):
+    """How raw coefficients W depend on the parameters theta.
+
+    Attributes
+    ----------
+    raw : array (n_raw,)
+        W(theta).
+    jacobian : csr_array (n_raw, n_params)
+        dW/dtheta.
+    """
+
+    raw: Array
+
+    @property
+    @abstractmethod
+    def jacobian(self) -> sp.csr_array:
+        """dW/dtheta."""
+
+    @abstractmethod
+    def pull_back(self, dW: FloatArray) -> FloatArray:
+        """Cotangent of theta from that of W (n_raw,)."""
+
+    @abstractmethod
+    def push_forward(self, dtheta: FloatArray) -> FloatArray:
+        """Tangent of W along dtheta."""
+
+    @abstractmethod
+    def fill_columns(self, out: FloatArray) -> None:
+        """Turn the columns of W, the first n_raw of out (N, O, n_params), into those of theta, in place."""
+
+    @abstractmethod
+    def hessian(self, dW: FloatArray) -> sp.csr_array:
+        """Hessian of <dW, W(theta)>, csr_array (n_params, n_params)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Declared:
+    """A layer at theta as it declares itself: functions, raw coefficients, activation and chart.
+
+    Attributes
+    ----------
+    n_inputs, n_outputs : int
+    functions : tuple of Functions
+        In the order of the raw coefficients, each (Q, P, dim) in C order, followed by its own parameters if it moves.
+    raw : array (n_raw,)
+    activation : Activation or None
+        None where y = u.
+    chart : Chart or None
+        None where the parameters are the raw coefficients.
+    """
+
+    n_inputs: int
+    n_outputs: int
+    functions: tuple[Functions, ...]
+    raw: Array
+    activation: Activation | None = None
+    chart: Chart | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LocalForm:
+    """A layer at (theta, x) by its functions and coefficients, for matrices that are sums over samples.
+
+    Attributes
+    ----------
+    blocks : tuple of Features
+        In the order of the raw coefficients, each (Q, P, dim) in C order.
+    n_outputs : int
+    activation : pair of arrays (N, Q), or None
+        First and second derivative of the activation at u; None where y = u.
+    slopes : array (N, Q, P), or None
+        du_q/dx_p; None unless curved.
+    curvatures : callable, or None
+        Cotangent of u (N, Q) -> sum_q du_q d^2 u_q/dx_p^2, shape (N, P); mixed derivatives vanish, every function
+        being one of a single input. None unless curved.
+    chart : Chart, or None
+    """
+
+    blocks: tuple[Features, ...]
+    n_outputs: int
+    activation: tuple[FloatArray, FloatArray] | None = None
+    slopes: FloatArray | None = None
+    curvatures: Callable[[FloatArray], FloatArray] | None = None
+    chart: Chart | None = None

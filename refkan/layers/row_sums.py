@@ -1,0 +1,116 @@
+r"""Sums of functions that all matter at every sample: matrices of their jets, and BLAS.
+
+u[s, c, q] = sum_pi W[s, c, p, i] C[q, p, i],    W = phi, phi' u_d, phi'' u_d^2 + phi' v_d    (see `Channels`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from refkan.array_types import Array, FloatArray
+from refkan.engines.channels import Channels, channel_row_tangents, channel_rows, pull_back_rows
+
+
+class RowSums:
+    """Sums over dense rows; the interface is `layers.functions.FunctionSums`.
+
+    Parameters
+    ----------
+    make_rows : callable
+        (x (N, P), derivatives) -> array (derivatives + 1, N, P, dim).
+    C : array (Q, P, dim)
+    z : array (N, channels, P)
+    back : bool
+        Whether derivatives in z will be asked for.
+    constant : bool
+        Whether the functions do not depend on z; their P is 1 then, whatever that of z.
+    """
+
+    def __init__(
+        self,
+        make_rows: Callable[[Array, int], Array],
+        C: Array,
+        z: Array,
+        channels: Channels,
+        back: bool,
+        constant: bool = False,
+    ) -> None:
+        self.make_rows, self.C, self.channels, self.constant = make_rows, C, channels, constant
+        self.z = z[:, :, :1] if constant else z
+        self.rows = make_rows(z[:, 0], channels.order + (1 if back else 0))
+        self.W: Array = self.rows[0][:, None] if channels.count == 1 else channel_rows(self.rows, self.z, channels)
+        self.value = self._contract(self.W, C)
+
+    def _contract(self, W: Array, C: Array) -> Array:
+        N, c, P, dim = W.shape
+        u: Array = W.reshape(N * c, P * dim) @ C.reshape(C.shape[0], P * dim).T
+        return u.reshape(N, c, C.shape[0])
+
+    def cotangents_of_jets(self, G: FloatArray) -> FloatArray:
+        """Cotangents of W: sum_q G[..., q] C[q, p, i]."""
+        out: FloatArray = np.tensordot(G, self.C, axes=(G.ndim - 1, 0))
+        return out
+
+    def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> tuple[FloatArray, Array | None]:
+        """dC[q, p, i] = sum_sc dy[s, c, q] W[s, c, p, i], and the cotangent of z."""
+        N, c, Q = dy.shape
+        dC: FloatArray = dy.reshape(N * c, Q).T @ self.W.reshape(N * c, self.W.shape[2] * self.W.shape[3])
+        dz = self.pull_back_inputs(dy[:, None])[:, 0] if inputs and not self.constant else None
+        return dC.reshape(self.C.shape), dz
+
+    def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
+        """sum_pi (dC W + C dW)."""
+        tangent = self._contract(self.W, dC)
+        if dz is not None and not self.constant:
+            tangent += self._contract(channel_row_tangents(self.rows, self.z, dz, self.channels), self.C)
+        return tangent
+
+    def pull_back_inputs(self, G: FloatArray) -> FloatArray:
+        """Cotangents of the jets of all inputs."""
+        if self.channels.count == 1:
+            return self.project(G[:, :, 0], 1)[:, :, None]
+        return pull_back_rows(self.rows, self.z, np.ascontiguousarray(self.cotangents_of_jets(G)), self.channels)
+
+    def pull_back_several(self, G: FloatArray, apart: bool = False) -> FloatArray:
+        """sum_s G[s, o, q] phi_{p,i}: (O, Q, P, dim)."""
+        N, O, Q = G.shape
+        P, dim = self.rows.shape[2:]
+        sums: FloatArray = G.reshape(N, O * Q).T @ self.rows[0].reshape(N, P * dim)
+        return sums.reshape(O, *self.C.shape)
+
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """out[s, o, q, p, i] = sum_c G[s, o, c, q] W[s, c, p, i]."""
+        if self.channels.count == 1:
+            np.multiply(G[:, :, 0, :, None, None], self.W[:, :, None], out=out)
+            return
+        N, c, P, dim = self.W.shape
+        out[...] = np.matmul(np.swapaxes(G, 2, 3), self.W.reshape(N, 1, c, P * dim)).reshape(out.shape)
+
+    def project(self, G: FloatArray, derivative: int, C: FloatArray | None = None) -> FloatArray:
+        """sum_q G[s, o, q] sum_i C[q, p, i] phi^(derivative), summed first over q or over i, whichever leaves less."""
+        rows = self._rows(derivative)
+        C = self.C if C is None else C
+        if G.shape[1] * C.shape[2] <= C.shape[0] or G.shape[1] == 1:
+            out: FloatArray = np.einsum("sopi,spi->sop", np.tensordot(G, C, axes=(2, 0)), rows)
+            return out
+        edges = np.einsum("spi,qpi->sqp", rows, C, optimize=True)
+        return np.matmul(G, edges)
+
+    def _rows(self, derivative: int) -> Array:
+        """The derivative of the functions at the samples, (N, P, dim)."""
+        if derivative < self.rows.shape[0]:
+            return self.rows[derivative]
+        rows: Array = self.make_rows(self.z[:, 0], derivative)[derivative]
+        return rows
+
+    def jets(self) -> tuple[Array, Array]:
+        """All functions in every window: start and W."""
+        return np.zeros(self.rows.shape[1:3], np.int64), self.W
+
+    def features(self, curved: bool) -> tuple[Array, Array, Array | None]:
+        """All functions in every window: start, values and, if curved, slopes."""
+        start = np.zeros(self.rows.shape[1:3], np.int64)
+        slopes = self._rows(1) if curved and not self.constant else None
+        return start, np.ascontiguousarray(self.rows[0]), slopes
