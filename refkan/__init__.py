@@ -6,6 +6,7 @@ from refkan.architectures import chebyshev_kan, kan, mlp
 from refkan.archives import load, save
 from refkan.change_of_basis import ChangeOfBasis
 from refkan.conditioning import spectrum
+from refkan.engine_choice import use_engine
 from refkan.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
 from refkan.hierarchy import minimize_multilevel, multistart
 from refkan.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
@@ -57,4 +58,5 @@ __all__ = [
     "relu_powers",
     "save",
     "spectrum",
+    "use_engine",
 ]

@@ -147,9 +147,7 @@ def _bytes_per_sample(points: Points, raw: RawMatrix) -> int:
     return 8 * (pairs + 6 * max(widths) ** 2) + 2 * raw.bytes_per_sample
 
 
-def _add_chunk(
-    raw: RawMatrix, sums: list[list[FloatArray]], sweep: Sweep, weights: FloatArray, a: FloatArray
-) -> None:
+def _add_chunk(raw: RawMatrix, sums: list[list[FloatArray]], sweep: Sweep, weights: FloatArray, a: FloatArray) -> None:
     """Add samples to the blocks and to the sums of W*: weights (n,) w/N, a (n, d_L) w (F - y)/N."""
     forms = [layer.local_form(curved=k > 0) for k, layer in enumerate(sweep.layers)]
     R = _input_jacobians(sweep.maps, forms)

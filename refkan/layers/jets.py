@@ -13,50 +13,11 @@ coefficients, with these three in the place of the values of basis functions.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-
-import numpy as np
 
 from refkan.array_types import Array, FloatArray
-from refkan.kernels import local_jets
-from refkan.kernels.launch import launch
-from refkan.memory import recycled
+from refkan.engines.channels import Channels, channel_row_tangents, channel_rows, pull_back_rows
 
-
-@dataclass(frozen=True)
-class Channels:
-    """How many derivatives a jet carries.
-
-    Attributes
-    ----------
-    n_first : int
-        Number K of directions with a first derivative.
-    n_second : int
-        Number K2 <= K of directions, the first ones, with a second derivative as well.
-    """
-
-    n_first: int
-    n_second: int
-
-    @property
-    def count(self) -> int:
-        """Number of channels 1 + K + K2."""
-        return 1 + self.n_first + self.n_second
-
-    @property
-    def order(self) -> int:
-        """The highest derivative: 0, 1 or 2."""
-        return 2 if self.n_second else min(self.n_first, 1)
-
-    @property
-    def second(self) -> slice:
-        """The channels of second derivatives."""
-        return slice(1 + self.n_first, self.count)
-
-    @property
-    def bent(self) -> slice:
-        """The channels of the first derivatives of directions that have a second one."""
-        return slice(1, 1 + self.n_second)
+__all__ = ["Channels", "JetLinearization", "channel_row_tangents", "channel_rows", "pull_back_rows"]
 
 
 class JetLinearization(ABC):
@@ -84,47 +45,3 @@ class JetLinearization(ABC):
     @abstractmethod
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Write sum_cq G[s, o, c, q] dy[s, c, q]/dtheta into out (N, O, n_params), which is zero on entry."""
-
-
-def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:
-    """Jets of functions of single inputs: phi, phi' u, phi'' u^2 + phi' v.
-
-    Parameters
-    ----------
-    rows : array (D+1, N, P, r)
-        rows[k, s, p, i] = phi_{p,i}^(k)(x[s, p]), at least up to the order of the channels.
-    z : array (N, channels, P)
-
-    Returns
-    -------
-    array (N, channels, P, r)
-    """
-    out: Array = recycled((*z.shape, rows.shape[3]), np.result_type(rows, z))
-    launch(local_jets.channel_rows, z.shape[0], 3 * out.size, rows, z, channels.n_first, out)
-    return out
-
-
-def pull_back_rows(rows: FloatArray, z: FloatArray, h: FloatArray, channels: Channels) -> FloatArray:
-    """Cotangent (N, O, channels, P) of the jet z from cotangents h (N, O, channels, P, r) of its `channel_rows`.
-
-    ``rows`` reach one derivative further than the order of the channels.
-    """
-    dz: FloatArray = recycled(h.shape[:4])
-    launch(local_jets.pull_back_rows, z.shape[0], 6 * h.size, rows, z, channels.n_first, h, dz)
-    return dz
-
-
-def channel_row_tangents(rows: FloatArray, z: FloatArray, dz: FloatArray, channels: Channels) -> FloatArray:
-    """Tangent (N, channels, P, r) of `channel_rows` along the tangent dz (N, channels, P) of the jet.
-
-    phi' dx;  phi'' dx u + phi' du;  phi''' dx u^2 + 2 phi'' u du + phi'' dx v + phi' dv.
-    """
-    dx, first, second, bent = dz[:, :1], slice(1, 1 + channels.n_first), channels.second, channels.bent
-    out = dz[:, :, :, None] * rows[1][:, None]
-    if channels.n_first:
-        out[:, first] += (dx * z[:, first])[..., None] * rows[2][:, None]
-    if channels.n_second:
-        u, v = z[:, bent], z[:, second]
-        out[:, second] += (dx * u * u)[..., None] * rows[3][:, None]
-        out[:, second] += (2 * u * dz[:, bent] + dx * v)[..., None] * rows[2][:, None]
-    return out
