@@ -4,6 +4,7 @@ from refkan import bsplines, checks, conditioning, exact, hessians, problems, re
 from refkan.adaptivity import minimize_adaptive
 from refkan.change_of_basis import ChangeOfBasis
 from refkan.conditioning import spectrum
+from refkan.engine_choice import use_engine
 from refkan.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
 from refkan.hierarchy import minimize_multilevel, multistart
 from refkan.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
@@ -55,4 +56,5 @@ __all__ = [
     "relu_powers",
     "save",
     "spectrum",
+    "use_engine",
 ]

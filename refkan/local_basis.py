@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from refkan.array_types import Array, FloatArray, IntArray
+from refkan.engine_choice import BASIS, takes_fast
 from refkan.errors import OutsideDomainError
-from refkan.kernels import bspline_basis, knot_derivatives, pieces, polynomial_layer
+from refkan.kernels import bspline_basis, knot_derivatives, pieces, plain_basis, polynomial_layer
 from refkan.kernels.launch import launch
 from refkan.memory import recycled
 from refkan.spaces import SplineSpace
@@ -239,8 +240,13 @@ class LocalBasis:
     rows: Array
 
 
-def local_basis(tables: KnotTables, x: Array, derivatives: int, outside: str, slack: float = 0.0) -> LocalBasis:
+def local_basis(
+    tables: KnotTables, x: Array, derivatives: int, outside: str, slack: float = 0.0, fast: bool | None = None
+) -> LocalBasis:
     """Evaluate the local basis and its first derivatives at x (N, P), column p on knot vector p.
+
+    `fast` says whether by a kernel that is compiled for this order and number of derivatives, or by the plain one;
+    by default the engine in use decides.
 
     Raises
     ------
@@ -252,17 +258,22 @@ def local_basis(tables: KnotTables, x: Array, derivatives: int, outside: str, sl
     x = np.require(x, requirements=["C", "W"])  # one type for the kernels, whatever came
     start: IntArray = recycled(x.shape, np.int64)
     rows: Array = recycled((derivatives + 1, *x.shape, tables.order), np.result_type(x, tables.knots))
-    unused = np.empty((2, 2, x.shape[1], tables.order), tables.knots.dtype)
-    _launch(tables, x, outside, start, rows, tables.tangents if outside == "linear" else unused)
+    if fast is None:
+        fast = takes_fast(BASIS * x.size * tables.order)
+    if fast and rows.dtype.kind != "c":
+        _fill_fast(tables, x, outside, start, rows)
+    else:
+        operations = 4 * (derivatives + 1) * tables.order**2 * x.size
+        launch(plain_basis.local_basis, x.shape[0], operations, x, tables.knots, OUTSIDE[outside], start, rows)
     return LocalBasis(start, rows)
 
 
-def _launch(tables: KnotTables, x: Array, outside: str, start: IntArray, rows: Array, tangents: Array) -> None:
+def _fill_fast(tables: KnotTables, x: FloatArray, outside: str, start: IntArray, rows: FloatArray) -> None:
     depth, order = rows.shape[0], tables.order
-    guide, scale, halvings = tables.search
+    tangents = tables.tangents if outside == "linear" else np.empty((2, 2, x.shape[1], order))
     launch(
         bspline_basis.local_basis, x.shape[0], 2 * (depth + 1) * order**2 * x.size,
-        x, tables.knots, tables.breakpoints, tables.inverse_spans, guide, scale, halvings, tangents,
+        x, tables.knots, tables.breakpoints, tables.inverse_spans, *tables.search, tangents,
         OUTSIDE[outside], (0,) * order, (0,) * depth, start, rows,
     )  # fmt: skip
 

@@ -1,13 +1,10 @@
-r"""Jets: values that carry derivatives along directions with them, as channels of one array.
+r"""Jets: values that carry derivatives along directions, as channels of one array, and jets of functions of them.
 
 A jet of P quantities at N samples is one array z (N, channels, P): channel 0 holds the value x, channels 1, ..., K the
 first derivatives u_d along K directions, and the remaining ones the second derivatives v_d along the first K2 <= K of
 them. A function phi of a single input takes (x, u, v) to
 
     phi(x),    phi'(x) u,    phi''(x) u^2 + phi'(x) v.
-
-Everything that a layer does with single inputs is a sum of such functions, so that its jet is linear in its
-coefficients, with these three in the place of the values of basis functions. A value is a jet with no directions.
 """
 
 from __future__ import annotations
@@ -17,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
-from refkan.kernels import local_jets
+from refkan.kernels import jets_of_functions
 from refkan.kernels.launch import launch
 from refkan.memory import recycled
 
@@ -58,6 +55,10 @@ class Channels:
         return slice(1, 1 + self.n_second)
 
 
+VALUES = Channels(0, 0)
+"""No directions: a value is a jet with none."""
+
+
 def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:
     """Jets of functions of single inputs: phi, phi' u, phi'' u^2 + phi' v.
 
@@ -72,7 +73,7 @@ def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:
     array (N, channels, P, r)
     """
     out: Array = recycled((*z.shape, rows.shape[3]), np.result_type(rows, z))
-    launch(local_jets.channel_rows, z.shape[0], 3 * out.size, rows, z, channels.n_first, out)
+    launch(jets_of_functions.channel_rows, z.shape[0], 3 * out.size, rows, z, channels.n_first, out)
     return out
 
 
@@ -82,7 +83,7 @@ def pull_back_rows(rows: FloatArray, z: FloatArray, h: FloatArray, channels: Cha
     ``rows`` reach one derivative further than the order of the channels.
     """
     dz: FloatArray = recycled(h.shape[:4])
-    launch(local_jets.pull_back_rows, z.shape[0], 6 * h.size, rows, z, channels.n_first, h, dz)
+    launch(jets_of_functions.pull_back_rows, z.shape[0], 6 * h.size, rows, z, channels.n_first, h, dz)
     return dz
 
 
@@ -100,7 +101,3 @@ def channel_row_tangents(rows: FloatArray, z: FloatArray, dz: FloatArray, channe
         out[:, second] += (dx * u * u)[..., None] * rows[3][:, None]
         out[:, second] += (2 * u * dz[:, bent] + dx * v)[..., None] * rows[2][:, None]
     return out
-
-
-VALUES = Channels(0, 0)
-"""No directions: values alone."""

@@ -25,9 +25,7 @@ MARGIN = 1.3
 which costs a multiple when other programs want the cores."""
 
 
-def choose_path(
-    forms: Sequence[LocalForm] | None, n_params: int, n_outputs: int, raw: RawMatrix | None = None
-) -> str:
+def choose_path(forms: Sequence[LocalForm] | None, n_params: int, n_outputs: int, raw: RawMatrix | None = None) -> str:
     """Return "sparse" where sums over local functions are expected to be faster than dense rows, else "dense".
 
     `forms` is None where knots are free, which local functions do not serve; `raw` the sums over all of them, if they

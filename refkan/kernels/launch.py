@@ -11,6 +11,7 @@ fallback aborts when two Python threads enter it at once, and compiling for it t
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 import math
 import os
@@ -19,7 +20,6 @@ from collections.abc import Callable
 from concurrent.futures import wait
 from typing import Any
 
-import numpy as np
 from numba.core import config
 from numpy import ndarray
 
@@ -76,23 +76,22 @@ def run_blocks(function: Callable[[int], Any], count: int, operations: float = m
     results: list[Any] = [None] * count
     errors: dict[int, BaseException] = {}
     remaining = iter(range(count))  # one `next` at a time: the interpreter's lock sees to that
-    errstate = np.geterr()  # threads do not inherit it
 
     def work() -> None:
         _block.entered = True
         try:
-            with np.errstate(**errstate):
-                for k in remaining:
-                    try:
-                        results[k] = function(k)
-                    except BaseException as error:
-                        errors[k] = error
-                        break
+            for k in remaining:
+                try:
+                    results[k] = function(k)
+                except BaseException as error:
+                    errors[k] = error
+                    break
         finally:
             _block.entered = False
 
     workers = _awake(threads - 1)
-    others = [workers.submit(work) for _ in range(threads - 1)]
+    # The caller's context goes with the work: its engine, and NumPy's handling of floating-point errors.
+    others = [workers.submit(contextvars.copy_context().run, work) for _ in range(threads - 1)]
     work()
     wait(others)
     if errors:

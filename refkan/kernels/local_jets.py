@@ -30,28 +30,8 @@ position = np.uint64
 
 
 @kernel
-def channel_rows(first, last, rows, z, n_first, out):
-    """out[s, c, p, i] = b, b' u_d, b'' u_d^2 + b' v_d with b^(k) = rows[k, s, p, i]; z (N, channels, P)."""
-    channels, n_inputs, order = out.shape[1:]
-    for s in range(first, last):
-        for p in range(n_inputs):
-            for i in range(order):
-                out[s, 0, p, i] = rows[0, s, p, i]
-        for c in range(1, n_first + 1):
-            for p in range(n_inputs):
-                u = z[s, c, p]
-                for i in range(order):
-                    out[s, c, p, i] = u * rows[1, s, p, i]
-        for c in range(n_first + 1, channels):
-            for p in range(n_inputs):
-                u, v = z[s, c - n_first, p], z[s, c, p]
-                for i in range(order):
-                    out[s, c, p, i] = u * u * rows[2, s, p, i] + v * rows[1, s, p, i]
-
-
-@kernel
 def window_rows(first, last, inputs, rows, z, width, count, firsts, out):
-    """The same for a range of inputs, at out[s - first, c, p, i]; the lengths are known to the compiler."""
+    """out[s - first, c, p, i] = b, b' u_d, b'' u_d^2 + b' v_d with b^(k) = rows[k, s, p, i], for a range of inputs."""
     for s in range(first, last):
         for p in range(inputs[0], inputs[1]):
             for i in range(len(width)):
@@ -64,35 +44,6 @@ def window_rows(first, last, inputs, rows, z, width, count, firsts, out):
                 u, v = z[s, c - len(firsts), p], z[s, c, p]
                 for i in range(len(width)):
                     out[s - first, c, p, i] = u * u * rows[2, s, p, i] + v * rows[1, s, p, i]
-
-
-@kernel
-def pull_back_rows(first, last, rows, z, n_first, h, dz):
-    """Cotangents dz (N, O, channels, P) of the jet from those of `channel_rows`, h (N, O, channels, P, r).
-
-    x: sum_i h b' + h_d b'' u + h_dd (b''' u^2 + b'' v);  u: sum_i h_d b' + 2 h_dd b'' u;  v: sum_i h_dd b'.
-    """
-    n_cotangents, channels, n_inputs, order = h.shape[1:]
-    for s in range(first, last):
-        for o in range(n_cotangents):
-            for c in range(channels):
-                for p in range(n_inputs):
-                    slope = bend = third = 0.0
-                    for i in range(order):
-                        slope += h[s, o, c, p, i] * rows[1, s, p, i]
-                    if c > 0:
-                        for i in range(order):
-                            bend += h[s, o, c, p, i] * rows[2, s, p, i]
-                    if c > n_first:
-                        for i in range(order):
-                            third += h[s, o, c, p, i] * rows[3, s, p, i]
-                    dz[s, o, c, p] = slope
-                    if c > n_first:
-                        u = z[s, c - n_first, p]
-                        dz[s, o, 0, p] += third * u * u + bend * z[s, c, p]
-                        dz[s, o, c - n_first, p] += 2.0 * bend * u
-                    elif c > 0:
-                        dz[s, o, 0, p] += bend * z[s, c, p]
 
 
 @fused_kernel
@@ -315,18 +266,3 @@ def pull_back_inputs_few(first, last, start, rows, z, C, dy, width, count, first
                         f[c] += cotangent * slope
                 for c in range(len(count)):
                     dz[s, o, c, p] = f[c]
-
-
-@kernel
-def scatter_jacobian(first, last, start, W, G, out):
-    """out[s, o, q, p, start + i] = sum_c G[s, o, c, q] W[s, c, p, i]: the Jacobian in the coefficients, zero before."""
-    channels, n_inputs, order = W.shape[1:]
-    for s in range(first, last):
-        for o in range(G.shape[1]):
-            for q in range(G.shape[3]):
-                for p in range(n_inputs):
-                    for i in range(order):
-                        total = 0.0
-                        for c in range(channels):
-                            total += G[s, o, c, q] * W[s, c, p, i]
-                        out[s, o, q, p, start[s, p] + i] = total

@@ -88,7 +88,7 @@ class ChebyshevLayer(Layer):
         return {"coefficients": (self.n_outputs, self.n_inputs, self.dim)}
 
     @cached_property
-    def domains(self) -> FloatArray:  # type: ignore[override]
+    def domains(self) -> FloatArray:
         """Ends (a, b) of the domain of each input, shape (P, 2)."""
         return np.array(self.ends)
 

@@ -128,7 +128,7 @@ class EdgeLayer(Layer):
         return ("s",) if self.free_knots else ()
 
     @cached_property
-    def domains(self) -> FloatArray:  # type: ignore[override]
+    def domains(self) -> FloatArray:
         """Ends (a, b) of the domain of each input, shape (P, 2)."""
         return np.array([space.domain for space in self.spaces])
 

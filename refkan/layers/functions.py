@@ -21,7 +21,7 @@ from refkan.array_types import Array, FloatArray, IntArray
 from refkan.engines import Channels, spline_sums
 from refkan.layers.activations import Activation
 from refkan.layers.row_sums import RowSums
-from refkan.local_basis import KnotTables, require_inside
+from refkan.local_basis import KnotTables
 
 SLACK = 4 * np.finfo(np.float64).eps
 """How far activations may pass an end under outside="error", relative to b - a: a node map that takes the range of
@@ -53,8 +53,11 @@ class FunctionSums(Protocol):
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """out[s, o, q, p, i] = sum_c G[s, o, c, q] W[s, c, p, i], zero on entry."""
 
-    def project(self, G: FloatArray, derivative: int, C: FloatArray | None = None) -> FloatArray:
+    def project(self, G: FloatArray, derivative: int) -> FloatArray:
         """sum_q G[s, o, q] sum_i C[q, p, i] phi^(derivative)_{p,i}(x_p): (N, O, P), values only."""
+
+    def hessian_product(self, dC: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Hessian of sum dy . u in (C, x), times dC and dx (N, P): (Q, P, dim) and (N, P), values only."""
 
     def jets(self) -> tuple[IntArray, FloatArray]:
         """Start (N, P) of the windows and the jets W (N, channels, P, width) of the functions in them."""
@@ -198,10 +201,7 @@ class SplineFunctions(Functions):
 
     def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> FunctionSums:
         """Local sums."""
-        if self.outside == "error":
-            require_inside(self.tables.domains, z[:, 0], SLACK)
-        sums: FunctionSums = spline_sums(self.tables, C, z, channels, self.outside, SLACK, back)
-        return sums
+        return spline_sums(self.tables, C, z, channels, self.outside, SLACK, back)
 
 
 class Chart(ABC):

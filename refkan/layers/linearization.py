@@ -212,14 +212,10 @@ class Linearization:
     def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
         r"""Hessian of sum dy . y in (theta, x), times the tangent (dtheta, dx): the derivative of `pullback`.
 
-        u is linear in W, so that the derivative of <g, u> along (dW, dx), g = sigma'(u) dy, is
-
-            <g, u(dW; x)> + <g, u_1>,    u_1 the derivative along dx of u(W; x + h dx),
-
-        whose cotangents of W and x are those of a value with coefficients dW and of a jet along the direction dx. Where
-        y = sigma(u), dy sigma''(u) u' is pulled back as well, u' the tangent of u; and where W is W(theta), the second
-        derivative of the chart is added. Knots are fixed. At a kink of a ReLU power the second derivative is that of
-        the piece to the right, as for the first one.
+        u is linear in W and a sum of functions of single inputs, so that the Hessian of <g, u>, g = sigma'(u) dy, is
+        that of each block (`FunctionSums.hessian_product`). Where y = sigma(u), dy sigma''(u) u' is pulled back as
+        well, u' the tangent of u; and where W is W(theta), the second derivative of the chart is added. Knots are
+        fixed. At a kink of a ReLU power the second derivative is that of the piece to the right, as for the first one.
         """
         (dtheta, dx), g = self._tangents(dtheta, dx), self._cotangent(dy)
         if any(part.motion is not None for part in self._parts):
@@ -237,15 +233,11 @@ class Linearization:
             assert dz is not None
             x_part = dz[:, 0]
             g = g * activation.slope[:, None]
-        along, direction = np.concatenate([self.z, dx], axis=1), Channels(1, 0)
-        at_direction = np.concatenate([np.zeros_like(g), g], axis=1)
         pieces = []
         for part in self._parts:
-            jet = part.functions.sums(part.C, along, direction, True)
-            dC, dz = jet.pull_back(at_direction, not part.constant)
+            dC, moved = part.sums.hessian_product(part.coefficients(dW), dx[:, 0], g[:, 0])
             pieces.append(dC.reshape(-1))
-            if dz is not None:
-                x_part = x_part + dz[:, 0] + part.sums.project(g, 1, part.coefficients(dW))[:, 0]
+            x_part = x_part + moved
         raw_part = raw_part + np.concatenate(pieces)
         if chart is None:
             return raw_part, x_part

@@ -88,15 +88,26 @@ class RowSums:
         N, c, P, dim = self.W.shape
         out[...] = np.matmul(np.swapaxes(G, 2, 3), self.W.reshape(N, 1, c, P * dim)).reshape(out.shape)
 
-    def project(self, G: FloatArray, derivative: int, C: FloatArray | None = None) -> FloatArray:
-        """sum_q G[s, o, q] sum_i C[q, p, i] phi^(derivative), summed first over q or over i, whichever leaves less."""
-        rows = self._rows(derivative)
-        C = self.C if C is None else C
+    def project(self, G: FloatArray, derivative: int) -> FloatArray:
+        """sum_q G[s, o, q] sum_i C[q, p, i] phi^(derivative)."""
+        return self._project(self._rows(derivative), self.C, G)
+
+    def _project(self, rows: Array, C: FloatArray, G: FloatArray) -> FloatArray:
+        """sum_q G[s, o, q] sum_i C[q, p, i] rows[s, p, i], summed first over q or over i, whichever leaves less."""
         if G.shape[1] * C.shape[2] <= C.shape[0] or G.shape[1] == 1:
             out: FloatArray = np.einsum("sopi,spi->sop", np.tensordot(G, C, axes=(2, 0)), rows)
             return out
         edges = np.einsum("spi,qpi->sqp", rows, C, optimize=True)
         return np.matmul(G, edges)
+
+    def hessian_product(self, dC: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """sum_s dy[s, q] phi' dx[s, p] for C[q, p, i]; sum_q dy[s, q] sum_i (dC phi' + C phi'' dx) for x[s, p]."""
+        if self.constant:
+            return np.zeros(self.C.shape), np.zeros((dy.shape[0], 1))
+        slopes, G = self._rows(1), dy[:, None]
+        moved = dy.T @ (slopes * dx[:, :, None]).reshape(dy.shape[0], slopes.shape[1] * slopes.shape[2])
+        bent = self._project(self._rows(2), self.C, G)[:, 0] * dx
+        return moved.reshape(self.C.shape), self._project(slopes, dC, G)[:, 0] + bent
 
     def _rows(self, derivative: int) -> Array:
         """The derivative of the functions at the samples, (N, P, dim)."""

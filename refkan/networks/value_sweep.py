@@ -7,7 +7,7 @@ import numpy as np
 from refkan.array_types import Array, FloatArray
 from refkan.networks.composition import Composition
 from refkan.networks.statistics import Statistics
-from refkan.networks.sweep import Cotangents, Sweep, Tangents
+from refkan.networks.sweep import Constants, Cotangents, Sweep, Tangents
 
 
 class ValueSweep:
@@ -36,9 +36,10 @@ class ValueSweep:
         given = net.statistics if net.statistics_maps else None
         self.shared = share and given is not None and (x is given or np.array_equal(x, given))
         self.batch: Statistics | None = None
-        if self.shared or given is None:
-            constants = None if self.shared else [None] * len(net.node_maps)
-        else:
+        constants: list[Constants | None] | None = None
+        if given is None:
+            constants = [None] * len(net.node_maps)
+        elif not self.shared:
             self.batch = Statistics(net, theta)
             constants = self.batch.constants
         inputs = inputs and not self.shared

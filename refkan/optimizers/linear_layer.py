@@ -210,6 +210,7 @@ class LinearLayer:
     def _inputs(self, theta: FloatArray) -> FloatArray:
         """The inputs z (N, P) of the last layer."""
         net, x = self.problem.net, self.problem.x
+        assert isinstance(net, Network)
         if len(net.layers) == 1:
             return x
         constants, depth = Statistics(net, theta, slopes=False).constants, len(net.layers) - 1

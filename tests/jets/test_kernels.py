@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.engines import window_jets
 from refkan.jets import blocks
-from refkan.kernels import launch, local_jets, pointwise_jets
-from refkan.layers import spline_jets
+from refkan.kernels import jets_of_functions, launch, local_jets, plain_sums, pointwise_jets
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.jets import Channels
 from tests.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
@@ -28,13 +28,13 @@ def kernel_calls(order, n_second, n_outputs, seed=0):
     W, C = rng.standard_normal((N, count, P, order)), rng.standard_normal((P, dim, n_outputs))
     G, dy = rng.standard_normal((N, O, count, n_outputs)), rng.standard_normal((N, count, n_outputs))
     lengths, firsts = ((0,) * order, (0,) * count), (0,) * K
-    packed = spline_jets.pack(C)
+    packed = window_jets.in_tiles(C)
     sums = (2, *packed.shape[:2], dim, local_jets.TILE)
     f, h = rng.standard_normal((4, N, P)), rng.standard_normal((N, O, count, P, order))
     g = rng.standard_normal((N, O, count, P))
     return [
-        (local_jets.channel_rows, N, (rows, z, K), (N, count, P, order)),
-        (local_jets.pull_back_rows, N, (rows, z, K, h), (N, O, count, P)),
+        (jets_of_functions.channel_rows, N, (rows, z, K), (N, count, P, order)),
+        (jets_of_functions.pull_back_rows, N, (rows, z, K, h), (N, O, count, P)),
         (local_jets.contract, N, (start, W, packed, *lengths), (N, count, n_outputs)),
         (local_jets.contract_few, N, (start, W, C, *lengths), (N, count, n_outputs)),
         (local_jets.pull_back_coefficients, 6, (start, W, dy, 3, *lengths), sums),
@@ -50,7 +50,7 @@ def kernel_calls(order, n_second, n_outputs, seed=0):
         (local_jets.contract_jets, N, (start, rows, z, C, *lengths, firsts), (N, count, n_outputs)),
         (local_jets.pull_back_jets, 6, (start, rows, z, dy, 3, *lengths, firsts), sums),
         (local_jets.pull_back_jets, 6, (start, rows, z, dy, 3, *lengths, firsts), (2, P, dim, n_outputs)),
-        (local_jets.scatter_jacobian, N, (start, W, G), (N, O, n_outputs, P, dim)),
+        (plain_sums.scatter_jacobian, N, (start, W, G), (N, O, n_outputs, P, dim)),
         (pointwise_jets.compose, N, (f, z, K), (N, count, P)),
         (pointwise_jets.pull_back, N, (f, z, K, g), (N, O, count, P)),
         (pointwise_jets.scale_and_shift, N, (f[0, 0], f[1, 0], g), g.shape),
@@ -80,7 +80,7 @@ def test_forms_for_few_and_many_outputs_agree(n_outputs):
             results.append(np.zeros(shape))
             kernel(0, items, *arguments, results[-1])
         if which == "pull_back_coefficients":
-            results[0] = np.stack([spline_jets.unpack(part, n_outputs) for part in results[0]])
+            results[0] = np.stack([window_jets.out_of_tiles(part, n_outputs) for part in results[0]])
         close(*results, 32 * EPS)
 
 
@@ -90,7 +90,7 @@ def test_jets_of_the_basis_formed_on_the_way_are_those_that_are_kept(n_outputs):
     calls = kernel_calls(4, 1, n_outputs)
     _, N, (rows, z, K), shape = calls[0]
     W = np.empty(shape)
-    local_jets.channel_rows(0, N, rows, z, K, W)
+    jets_of_functions.channel_rows(0, N, rows, z, K, W)
     plain = {
         (local_jets.contract_jets, 4): local_jets.contract,
         (local_jets.contract_jets, 3): local_jets.contract_few,

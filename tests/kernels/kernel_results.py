@@ -12,10 +12,10 @@ import numpy as np
 
 import refkan as rk
 from refkan import bsplines, relu_powers
+from refkan.engines import fast
+from refkan.engines.polynomial import PolynomialSweep
+from refkan.engines.sorted import SortedSweep
 from refkan.kernels import bspline_basis, launch, relu_power_basis
-from refkan.layers import spline
-from refkan.layers.local_sweeps import SortedSweep
-from refkan.layers.polynomial_sweeps import PolynomialSweep
 from tests.shared.factories import POLICIES, LayerCase, space
 
 ROOT = Path(rk.__file__).parents[1]
@@ -66,13 +66,14 @@ def layer_results():
 
 @contextmanager
 def sweeps_of(kind):
-    """Sweeps of that kind, whatever would be fastest; None says samples in turn."""
-    kept = spline.fastest_sweep
-    spline.fastest_sweep = lambda layer, n_samples: kind
+    """Sweeps of that kind, whatever would be fastest; None says in turn, through windows."""
+    kept = fast.fastest_sweep
+    fast.fastest_sweep = lambda *sizes: kind
     try:
-        yield
+        with rk.use_engine("fast"):
+            yield
     finally:
-        spline.fastest_sweep = kept
+        fast.fastest_sweep = kept
 
 
 SORTED_LAYERS = [
@@ -107,7 +108,7 @@ def results_of(kind, layers):
         S = space(knots, order)
         layer = rk.SplineLayer((S,) * P, Q, outside, free)
         ends = layer.domains.T
-        x = np.random.default_rng(P).uniform(*(1.1 * ends - 0.1 * ends[::-1]), (spline.MANY_SAMPLES + 3, P))
+        x = np.random.default_rng(P).uniform(*(1.1 * ends - 0.1 * ends[::-1]), (fast.MANY_SAMPLES + 3, P))
         x = np.concatenate([x, ends, np.tile(S.breakpoints[:, None], P)])
         if outside == "natural":
             x = np.clip(x, *ends)

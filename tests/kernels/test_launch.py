@@ -80,9 +80,10 @@ def launched_types(monkeypatch, *runs):
     with monkeypatch.context() as patch:
         patch.setattr(bsplines, "launch", record)
         patch.setattr(local_basis, "launch", record)
-        patch.setattr(rk.layers.polynomial_sweeps, "launch", record)
-        for run in runs:
-            run()
+        patch.setattr(rk.engines.polynomial, "launch", record)
+        with rk.use_engine("fast"):
+            for run in runs:
+                run()
     return types
 
 
@@ -109,9 +110,8 @@ def test_layouts_and_flags_of_samples_share_one_compiled_form(monkeypatch):
     assert layer.fixed_tables.pieces is layer.fixed_tables.pieces
     assert len(launched_types(monkeypatch, *sweeps)) == 2
     with monkeypatch.context() as patch:
-        patch.setattr(rk.layers.spline, "fastest_sweep", lambda layer, n_samples: None)
-        patch.setattr(rk.layers.spline, "launch", lambda *args: None)
-        patch.setattr(rk.layers.spline.SplineLinearization, "_contract", lambda self, rows, C: np.zeros((6, 3)))
+        patch.setattr(rk.engines.fast, "fastest_sweep", lambda *sizes: None)
+        patch.setattr(rk.engines.window.WindowSums, "_contract", lambda self, rows, C, start: np.zeros((6, 3)))
         runs = [lambda z=z: net(theta, z) for z in (table, table.copy(), np.stack([read_only, x]).T)]
         runs.append(lambda: local_basis.local_basis(tables, np.ascontiguousarray(table), 0, "linear"))
         assert len(launched_types(monkeypatch, *runs)) == 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import definitions
-from refkan.layers.polynomial_sweeps import PolynomialSweep
+from refkan.engines.polynomial import PolynomialSweep
 from tests.kernels.kernel_results import sweeps_of
 from tests.shared.drawn_spaces import any_space
 from tests.shared.factories import KINDS, contributions, errors, exact, exact_bsplines, points, points_outside, space

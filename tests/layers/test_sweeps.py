@@ -23,8 +23,15 @@ from tests.shared.factories import (
 
 @pytest.mark.parametrize("case", [case for case in EVERY_LAYER if case.kind == "spline"], ids=name)
 def test_every_sweep_in_turn_against_complex_steps(case, rng, monkeypatch):
-    monkeypatch.setattr(rk.layers.spline, "fastest_sweep", lambda layer, n_samples: None)
-    test_every_sweep_against_complex_steps(case, rng)
+    monkeypatch.setattr(rk.engines.fast, "fastest_sweep", lambda *sizes: None)
+    with rk.use_engine("fast"):
+        test_every_sweep_against_complex_steps(case, rng)
+
+
+@pytest.mark.parametrize("case", [case for case in EVERY_LAYER if case.kind == "spline"], ids=name)
+def test_every_fast_sweep_against_complex_steps(case, rng):
+    with rk.use_engine("fast"):
+        test_every_sweep_against_complex_steps(case, rng)
 
 
 @pytest.mark.parametrize("case", [*EVERY_LAYER, *DENSE], ids=name)
@@ -180,15 +187,20 @@ def test_sabotage_of_derivatives_is_noticed(monkeypatch, kind, part, factor):
     owner = local_basis.KnotTables if part == "pieces" and "relu" not in kind else module
     if not hasattr(owner, part):
         pytest.skip(f"{kind} layers do not use {part}")
-    if part == "local_basis":  # in its turn, each sample has its own basis
-        monkeypatch.setattr(module, "fastest_sweep", lambda layer, n_samples: None)
+    if part == "local_basis" and module is rk.layers.spline:  # each sample has its own basis
+        owner = rk.engines.sums
     layer, x = LayerCase(kind, free_knots=True).build(), LayerCase(kind).samples()
     theta = random_parameters(layer)
+    with rk.use_engine("fast" if part == "pieces" else "plain"):
+        check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, factor)
+
+
+def check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, factor):
     assert sweep_is_right(layer, theta, x)
     right = owner.pieces.func if part == "pieces" else getattr(owner, part)
 
-    def faulty(*args):
-        result = right(*args)
+    def faulty(*args, **options):
+        result = right(*args, **options)
         if part == "local_basis":
             rows = result.rows.copy()
             rows[1:] *= factor

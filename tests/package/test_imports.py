@@ -18,13 +18,13 @@ PACKAGE = Path(refkan.__file__).parent
 ROWS = [
     {
         *("array_types", "errors", "arguments", "kernels", "checkpoints", "extras", "interrupts", "memory"),
-        "singular_values",
+        *("engine_choice", "singular_values"),
     },
     {"knots"},
     {"spaces"},
     {"local_basis", "knot_tables"},
     {"bsplines", "relu_powers"},
-    {"change_of_basis", "transfer"},
+    {"change_of_basis", "engines", "transfer"},
     {"layers", "node_maps"},
     {"conversion", "sweeps", "jets"},
     {"binding", "nesting"},

@@ -1,0 +1,143 @@
+r"""Values and cotangents of spline layers, block by block of samples whose basis stays in a cache.
+
+Samples are cut into blocks, and for the backward sweep inputs into groups and blocks into parts, by sizes alone:
+nothing depends on the number of threads. Accumulators belong to a part and a group; parts are added in order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import FloatArray, IntArray
+from refkan.kernels import bspline_basis, sorted_layer
+from refkan.kernels.launch import launch
+from refkan.kernels.sorted_layer import ROW, RUN, TILE
+from refkan.local_basis import KnotTables
+from refkan.memory import recycled
+
+LARGEST_BLOCK = 512
+"""Samples of a block: their rows of an input stay in a cache of 32 kB."""
+
+GROUP = 40
+"""Inputs of a group: its accumulators and the cotangents of a block stay in the second level of a cache."""
+
+TASKS = 4
+"""Tasks of a backward sweep, at least, where there are blocks enough."""
+
+
+def largest_block(intervals: int) -> int:
+    """Samples of a block, so that the runs of all intervals, each filled up, fit into a row."""
+    padding = RUN - 1
+    return max(ROW // (1 + padding), min(LARGEST_BLOCK, ROW - padding * intervals))
+
+
+class SortedSweep:
+    """A spline layer by sums over the runs of intervals: the same bits on any number of threads.
+
+    Parameters
+    ----------
+    tables : KnotTables
+        Real.
+    C : array (Q, P, dim)
+        Coefficients.
+    x : array (N, P)
+        Contiguous, not written to as long as the sweep lives.
+    linear : bool
+        Whether functions are continued by their tangents outside the domain; else by the polynomials next to it.
+    back : bool
+        Whether there is likely to be a way back, for which nothing is kept but the order of samples.
+    """
+
+    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, linear: bool, back: bool) -> None:
+        self.tables, self.x, self.linear = tables, x, linear
+        self.n_outputs, self.n_inputs, self.dim = C.shape
+        self.tiles = -(-self.n_outputs // TILE)
+        self.C = self._pack(C)
+        intervals = tables.breakpoints.shape[1] - 1
+        least = -(-x.shape[0] // largest_block(intervals))
+        self.size = -(-x.shape[0] // least)
+        self.n_blocks = -(-x.shape[0] // self.size)
+        # The order of samples by interval, see kernels.sorted_layer, and whether some are outside.
+        blocks = self.n_blocks, self.n_inputs
+        self.places: IntArray = recycled((*blocks, self.size + (RUN - 1) * min(self.size, intervals)), np.uint16)
+        self.ends: IntArray = recycled((*blocks, intervals + 1), np.int32)
+        self.strays = np.empty(blocks, np.bool_)
+
+    def _pack(self, C: FloatArray) -> FloatArray:
+        """Coefficients (Q, P, dim) as kernels take them: flat (P, tiles, dim, TILE)."""
+        packed: FloatArray = recycled((self.n_inputs, self.tiles, C.shape[2], TILE))
+        for tile, part in enumerate(self._tiles):
+            packed[:, tile, :, : part.stop - part.start] = np.moveaxis(C[part], 0, 2)
+            packed[:, tile, :, part.stop - part.start :] = 0.0
+        return packed.reshape(-1)
+
+    def _unpack(self, packed: FloatArray, dim: int) -> FloatArray:
+        """The sum of parts of such coefficients (parts, .), in order: (Q, P, dim). Adds in the first part."""
+        sums = packed[0]
+        for part in packed[1:]:
+            sums += part
+        C: FloatArray = recycled((self.n_outputs, self.n_inputs, dim))
+        blocks = sums.reshape(self.n_inputs, self.tiles, dim, TILE)
+        for tile, outputs in enumerate(self._tiles):
+            C[outputs] = np.moveaxis(blocks[:, tile, :, : outputs.stop - outputs.start], 2, 0)
+        return C
+
+    @property
+    def _tiles(self) -> list[slice]:
+        """The outputs of each tile."""
+        starts = range(0, self.n_outputs, TILE)
+        return [slice(first, min(first + TILE, self.n_outputs)) for first in starts]
+
+    @property
+    def _operations(self) -> float:
+        """Operations of a forward sweep as `launch` reckons with them, 1.6 a nanosecond.
+
+        Some 10 ns for a sample of an input, and what its sums take at more than ten times that rate.
+        """
+        return self.x.size * (16 + 0.14 * self.tables.order * self.n_outputs)
+
+    @property
+    def _knots(self) -> tuple[FloatArray | tuple[int, ...], ...]:
+        tables, order = self.tables, self.tables.order
+        tangents = tables.tangents if self.linear else np.empty((2, 2, self.n_inputs, order))
+        return tables.knots, tables.inverse_spans, tangents, (0,) * order
+
+    def forward(self) -> FloatArray:
+        """y (N, Q): sort, and sum input by input."""
+        y: FloatArray = recycled((self.x.shape[0], self.n_outputs))
+        breakpoints, search = self.tables.breakpoints, self.tables.search
+        order = self.places, self.ends, self.strays
+        arguments: tuple[Any, ...] = self.x, *self._knots, self.size, self.C, *order, y
+
+        def work(first: int, last: int) -> None:
+            """Both steps for some of the blocks: threads need not meet in between."""
+            bspline_basis.sort_blocks(first, last, self.x, breakpoints, *search, self.size, RUN, *order)
+            if not self.linear:
+                self.strays[first:last] = False
+            sorted_layer.forward(first, last, *arguments)
+
+        launch(work, self.n_blocks, 14 * self.x.size + self._operations)
+        return y
+
+    def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
+        """dC (Q, P, dim) and dx (N, P), the latter if `inputs`, from dy (N, Q)."""
+        return self.sums_of_rows(dy, 1, inputs)
+
+    def sums_of_rows(self, dy: FloatArray, stride: int, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
+        """Sums over samples of b_i dy[s, q] at [q, p, m stride + i], m the interval of x[s, p]; and dx as `pull_back`.
+
+        At stride 1 they are dC; at stride r those of each interval by itself.
+        """
+        groups = -(-self.n_inputs // GROUP)
+        parts = min(self.n_blocks, -(-TASKS // groups))
+        dim = (self.tables.breakpoints.shape[1] - 2) * stride + self.tables.order
+        dC = recycled((parts, self.n_inputs * dim * self.tiles * TILE))
+        dx: FloatArray = recycled((self.x.shape[0] if inputs else 0, self.n_inputs))
+        launch(
+            sorted_layer.pull_back, parts * groups, 1.5 * self._operations,
+            self.x, *self._knots, self.size, self.C, self.places, self.ends, self.strays,
+            np.require(dy, requirements=["C", "W"]), stride, groups, dC, dx,
+        )  # fmt: skip
+        return self._unpack(dC, dim), dx if inputs else None

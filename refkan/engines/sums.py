@@ -1,0 +1,162 @@
+r"""What both engines offer: sums over samples of spline functions times coefficients, and their derivatives.
+
+    u[s, c, q] = sum_p sum_i W[s, c, p, i] C[q, p, start[s, p] + i]
+
+W are the jets of the r B-splines that matter at input p of sample s, at a jet z (N, channels, P) of the inputs; a
+value is a jet of one channel, W = b(x). Sums "apart" keep the coefficients of each interval m by themselves, at
+m r + i in place of m + i: (Q, P, n r), as what free knots do to a spline is known interval by interval.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+import numpy as np
+
+from refkan.array_types import Array, FloatArray, IntArray
+from refkan.engines.channels import Channels, channel_row_tangents, channel_rows
+from refkan.local_basis import KnotTables, LocalBasis, local_basis
+
+
+class SplineSums(ABC):
+    """The sums u of `spline_sums` at coefficients C and a jet z, and their derivative as a linear map.
+
+    It keeps the engine that it was made with; C and z are not copied, and not to be written to while it lives.
+
+    Attributes
+    ----------
+    value : array (N, channels, Q)
+    """
+
+    fast: bool
+    """Whether the basis, too, is evaluated by kernels compiled for its order."""
+
+    value: Array
+
+    def __init__(
+        self, tables: KnotTables, C: Array, z: Array, channels: Channels, outside: str, slack: float, back: bool
+    ) -> None:
+        self.tables, self.channels, self.outside, self.slack, self.back = tables, channels, outside, slack, back
+        self.C, self.z = packed(C), packed(z)
+        self.x: Array = np.ascontiguousarray(self.z[:, 0])
+        self.n_outputs, self.n_inputs, self.dim = C.shape
+        self._basis: LocalBasis | None = None
+        if outside == "error":
+            tables.require_inside(self.x, slack)
+
+    @property
+    def order(self) -> int:
+        """Order r of the splines."""
+        return self.tables.order
+
+    def _local_basis(self, derivatives: int) -> LocalBasis:
+        """The local basis with at least so many derivatives."""
+        if self._basis is None or self._basis.rows.shape[0] <= derivatives:
+            outside = "polynomial" if self.outside == "error" else self.outside  # the points have been checked
+            self._basis = local_basis(self.tables, self.x, derivatives, outside, fast=self.fast)
+        return self._basis
+
+    @property
+    def start(self) -> IntArray:
+        """Numbers (N, P) of the first of the r functions that matter: those of the intervals."""
+        return self._local_basis(self._depth).start
+
+    def rows(self, derivatives: int) -> Array:
+        """Values of these functions and so many derivatives, (derivatives + 1, N, P, r)."""
+        return self._local_basis(max(derivatives, self._depth)).rows[: derivatives + 1]
+
+    @property
+    def _depth(self) -> int:
+        """Derivatives that the sums need, and with `back` what pulls back to the inputs needs."""
+        return self.channels.order + self.back
+
+    @cached_property
+    def W(self) -> Array:
+        """Jets (N, channels, P, r) of the functions that matter."""
+        rows = self.rows(self.channels.order)
+        return rows[0][:, None] if self.channels.count == 1 else channel_rows(rows, self.z, self.channels)
+
+    def _row_tangents(self, dz: FloatArray) -> Array:
+        """Tangent (N, channels, P, r) of W along the tangent dz (N, channels, P) of the jet."""
+        return channel_row_tangents(self.rows(self.channels.order + 1), self.z, dz, self.channels)
+
+    @abstractmethod
+    def pull_back(
+        self, dy: FloatArray, inputs: bool = True, apart: bool = False
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """dC[q, p, start + i] = sum_s sum_c W[s, c, p, i] dy[s, c, q], and the cotangent dz of the jet z.
+
+        Parameters
+        ----------
+        dy : array (N, channels, Q)
+        inputs : bool
+            Whether dz is asked for.
+        apart : bool
+
+        Returns
+        -------
+        dC : array (Q, P, dim), or (Q, P, n r) if apart
+        dz : array (N, channels, P), or None
+        """
+
+    @abstractmethod
+    def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
+        """sum_p sum_i (W dC + dW C), dW the tangent of W along dz (N, channels, P); (N, channels, Q).
+
+        dC (Q, P, dim), or (Q, P, n r) if apart.
+        """
+
+    @abstractmethod
+    def pull_back_inputs(self, G: FloatArray) -> FloatArray:
+        """Cotangents of z (N, O, channels, P) from several cotangents G (N, O, channels, Q) of the value."""
+
+    @abstractmethod
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """out[s, o, q, p, start + i] = sum_c G[s, o, c, q] W[s, c, p, i]; G (N, O, channels, Q), out zero on entry."""
+
+    # Of values, with one channel, alone.
+
+    def pull_back_several(self, G: FloatArray, apart: bool = False) -> FloatArray:
+        """dC of several cotangents G (N, O, Q) in one pass, as of so many more outputs.
+
+        (O, Q, P, dim), or (O, Q, P, n r) if apart.
+        """
+        N, O, Q = G.shape
+        sums = self._sums(self.W, packed(G).reshape(N, 1, O * Q), apart)
+        return sums.reshape(O, Q, *sums.shape[1:])
+
+    def project(self, G: FloatArray, derivative: int) -> FloatArray:
+        """sum_q G[s, o, q] sum_i C[q, p, start + i] b_i^(derivative)(x_p): (N, O, P), from G (N, O, Q)."""
+        return self._project(derivative, self.C, G)
+
+    def features(self, curved: bool) -> tuple[IntArray, FloatArray, FloatArray | None]:
+        """Numbers (N, P) of the first functions, their values (N, P, r) and, if curved, their slopes."""
+        rows = self.rows(1 if curved else 0)
+        return self.start, rows[0], rows[1] if curved else None
+
+    def jets(self) -> tuple[IntArray, Array]:
+        """Numbers (N, P) of the first functions, and W."""
+        return self.start, self.W
+
+    def hessian_product(self, dC: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Hessian of sum dy . u in (C, x), times the tangent dC (Q, P, dim) and dx (N, P); dy (N, Q).
+
+        sum_s dy[s, q] b_i' dx[s, p] at [q, p, start + i]; sum_q dy[s, q] sum_i (dC b_i' + C b_i'' dx) at [s, p].
+        """
+        G = dy[:, None]
+        moved = self._sums((self.rows(1)[1] * dx[:, :, None])[:, None], G, apart=False)
+        return moved, self._project(1, dC, G)[:, 0] + self._project(2, self.C, G)[:, 0] * dx
+
+    def _sums(self, W: Array, dy: FloatArray, apart: bool) -> FloatArray:
+        """sum_s sum_c W[s, c, p, i] dy[s, c, q] at [q, p, start + i], for any number of outputs q."""
+        raise TypeError("sums of jets have more than one channel: this is offered for values")
+
+    def _project(self, derivative: int, C: FloatArray, G: FloatArray) -> FloatArray:
+        """`project` for any coefficients C (Q, P, dim)."""
+        raise TypeError("sums of jets have more than one channel: this is offered for values")
+
+
+def packed(array: Array) -> Array:
+    """The array in C order and writable: read-only and strided arrays are other types, for which kernels compile."""
+    return np.require(array, requirements=["C", "W"])

@@ -1,0 +1,145 @@
+r"""Jets of samples in turn, each over its windows, by kernels compiled for r and the channels: `kernels.local_jets`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from refkan.array_types import Array, FloatArray, IntArray
+from refkan.engines.channels import Channels
+from refkan.engines.sums import SplineSums, packed
+from refkan.engines.window import in_order
+from refkan.kernels import local_jets, plain_sums
+from refkan.kernels.launch import launch
+from refkan.kernels.local_jets import LANES, TILE
+from refkan.local_basis import KnotTables
+from refkan.memory import recycled
+
+FEW_OUTPUTS = 2
+"""Outputs up to which a loop over them has less work than overhead."""
+
+PARTS = 8
+"""Parts of the samples that sum coefficient gradients apart: fixed, so that bits do not depend on threads."""
+
+LEAST_SAMPLES = 64
+"""Samples that are worth a part of their own."""
+
+GROUP_ENTRIES = 32768
+"""Entries of the sums that one task adds to, to stay in the second cache (256 kB)."""
+
+
+class WindowJets(SplineSums):
+    """Jets by the windows of each sample; of real numbers.
+
+    The jets of the basis are formed again by every sweep on its way: to keep them costs more.
+    """
+
+    fast = True
+
+    def __init__(
+        self, tables: KnotTables, C: Array, z: Array, channels: Channels, outside: str, slack: float, back: bool
+    ) -> None:
+        super().__init__(tables, C, z, channels, outside, slack, back)
+        self.value = self._contract(self._laid_out, self.start)
+
+    @property
+    def _few(self) -> bool:
+        return self.n_outputs <= FEW_OUTPUTS
+
+    @cached_property
+    def _laid_out(self) -> FloatArray:
+        """Coefficients as kernels take them."""
+        return self._lay_out(self.C)
+
+    def _lay_out(self, C: FloatArray) -> FloatArray:
+        """Coefficients (Q, P, dim) as (P, dim, Q) if outputs are few, else as `in_tiles` leaves them."""
+        rows = np.ascontiguousarray(C.transpose(1, 2, 0))
+        return rows if self._few else in_tiles(rows)
+
+    @property
+    def _lengths(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Sequences of as many items as functions in a window, channels, and first derivatives."""
+        return (0,) * self.order, (0,) * self.channels.count, (0,) * self.channels.n_first
+
+    def _operations(self, n_cotangents: int = 1) -> int:
+        """Operations of one sum over the jets of all functions and outputs, for each of so many cotangents."""
+        return 2 * self.z.size * self.order * self.n_outputs * n_cotangents
+
+    def _all_rows(self) -> Array:
+        return self.rows(max(self._depth, self.channels.order))
+
+    def _contract(self, C: Array, start: IntArray) -> Array:
+        """sum_p sum_i W_c[p, i] C[q, p, start + i]."""
+        out: Array = recycled((*self.z.shape[:2], self.n_outputs))
+        jets = start, self._all_rows(), self.z, C, *self._lengths
+        launch(local_jets.contract_jets, out.shape[0], self._operations(), *jets, out)
+        return out
+
+    def _starts(self, apart: bool) -> IntArray:
+        return self.start * self.order if apart else self.start
+
+    def pull_back(
+        self, dy: FloatArray, inputs: bool = True, apart: bool = False
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """dC[q, p, i] = sum_s sum_c dy[s, c, q] W[s, c, p, i], and the cotangent of z."""
+        P, Q, dy = self.n_inputs, self.n_outputs, packed(dy)
+        dim = (self.dim - self.order + 1) * self.order if apart else self.dim
+        parts = min(PARTS, max(1, dy.shape[0] // LEAST_SAMPLES))
+        columns = Q if self._few else TILE * n_tiles(Q)
+        groups = min(P, -(-P * dim * columns // GROUP_ENTRIES))
+        dC = np.zeros((parts, P, dim, Q) if self._few else (parts, P, n_tiles(Q), dim, TILE))
+        jets = self._starts(apart), self._all_rows(), self.z, dy, groups, *self._lengths
+        launch(local_jets.pull_back_jets, parts * groups, self._operations(), *jets, dC)
+        total = in_order(dC)
+        sums = total if self._few else out_of_tiles(total, Q)
+        return sums.transpose(2, 0, 1), self.pull_back_inputs(dy[:, None])[:, 0] if inputs else None
+
+    def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
+        """sum_p sum_i (dC W + C dW), dW along dz."""
+        dy: FloatArray = self._contract(self._lay_out(dC), self._starts(apart))
+        if dz is not None:
+            W = self._row_tangents(dz)
+            run, lengths = (local_jets.contract_few if self._few else local_jets.contract), self._lengths[:2]
+            moving: FloatArray = recycled(dy.shape)
+            launch(run, dy.shape[0], self._operations(), self.start, W, self._laid_out, *lengths, moving)
+            dy += moving
+        return dy
+
+    def pull_back_inputs(self, G: FloatArray) -> FloatArray:
+        """Cotangents (N, O, channels, P) of (x, u, v) of every input, from those of the jets of the outputs."""
+        G = packed(G)
+        dz: FloatArray = recycled((*G.shape[:3], self.n_inputs))
+        rows = self.rows(self.channels.order + 1)
+        arguments = G.shape[0], 2 * self._operations(G.shape[1]), self.start, rows, self.z, self._laid_out, G
+        if self._few:
+            launch(local_jets.pull_back_inputs_few, *arguments, *self._lengths, dz)
+        else:
+            launch(local_jets.pull_back_inputs, *arguments, *self._lengths, LANES, dz)
+        return dz
+
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """out[s, o, q, p, start + i] = sum_c G[s, o, c, q] W[s, c, p, i]."""
+        operations = self._operations(G.shape[1])
+        launch(plain_sums.scatter_jacobian, G.shape[0], operations, self.start, self.W, packed(G), out)
+
+
+def n_tiles(n_outputs: int) -> int:
+    """Number of tiles of outputs."""
+    return -(-n_outputs // TILE)
+
+
+def in_tiles(C: FloatArray) -> FloatArray:
+    """Coefficients (P, dim, Q) as (P, tiles, dim, TILE), filled up with zeros."""
+    P, dim, Q = C.shape
+    tiled = np.zeros((P, n_tiles(Q), dim, TILE))
+    for tile in range(tiled.shape[1]):
+        part = C[:, :, tile * TILE : (tile + 1) * TILE]
+        tiled[:, tile, :, : part.shape[2]] = part
+    return tiled
+
+
+def out_of_tiles(tiled: FloatArray, n_outputs: int) -> FloatArray:
+    """Undo `in_tiles`."""
+    P, tiles, dim, width = tiled.shape
+    return tiled.transpose(0, 2, 1, 3).reshape(P, dim, tiles * width)[:, :, :n_outputs]
