@@ -23,31 +23,35 @@ class PointwiseJet:
     z : array (N, channels, Q)
     channels : Channels
     back : bool
-        Whether there is a way back, which takes one derivative more.
+        Whether there is likely to be a way back, which takes one derivative more.
     """
 
     def __init__(
         self, derivatives: Callable[[Array, int], Array], z: Array, channels: Channels, back: bool = True
     ) -> None:
         self.derivatives, self.z, self.channels = derivatives, z, channels
-        self.f = np.ascontiguousarray(derivatives(z[:, 0], channels.order + (2 if back else 1)))
+        f = self._f = np.ascontiguousarray(derivatives(z[:, 0], channels.order + (2 if back else 1)))
         if channels.count == 1:
-            self.value: Array = self.f[0][:, None]
+            self.value: Array = f[0][:, None]
             return
-        self.value = recycled(z.shape, np.result_type(self.f, z))
-        launch(pointwise_jets.compose, z.shape[0], 3 * z.size, self.f, z, channels.n_first, self.value)
+        self.value = recycled(z.shape, np.result_type(f, z))
+        launch(pointwise_jets.compose, z.shape[0], 3 * z.size, f, z, channels.n_first, self.value)
+
+    def rows(self, derivatives: int) -> Array:
+        """f and at least so many derivatives at the values, (derivatives + 1, N, Q)."""
+        if self._f.shape[0] <= derivatives:
+            self._f = np.ascontiguousarray(self.derivatives(self.z[:, 0], derivatives + 1))
+        return self._f
 
     @property
     def slope(self) -> Array:
         """f' at the values, (N, Q)."""
-        return self.f[1]
+        return self.rows(1)[1]
 
     @property
     def curvature(self) -> Array:
         """f'' at the values, (N, Q)."""
-        if self.f.shape[0] < 3:
-            self.f = np.ascontiguousarray(self.derivatives(self.z[:, 0], 3))
-        return self.f[2]
+        return self.rows(2)[2]
 
     def pull_back(self, G: FloatArray) -> FloatArray:
         """Cotangents (N, O, channels, Q) of z from those of the value, of the same shape."""
@@ -55,14 +59,15 @@ class PointwiseJet:
             return G * self.slope[:, None, None]
         G = np.ascontiguousarray(G)
         dz: FloatArray = recycled(G.shape)
-        launch(pointwise_jets.pull_back, G.shape[0], 6 * G.size, self.f, self.z, self.channels.n_first, G, dz)
+        f = self.rows(self.channels.order + 1)
+        launch(pointwise_jets.pull_back, G.shape[0], 6 * G.size, f, self.z, self.channels.n_first, G, dz)
         return dz
 
     def push_forward(self, dz: FloatArray) -> FloatArray:
         """Tangent (N, channels, Q) of the value along dz."""
         if self.channels.count == 1:
             return dz * self.slope[:, None]
-        return channel_row_tangents(self.f[..., None], self.z, dz, self.channels)[..., 0]
+        return channel_row_tangents(self.rows(self.channels.order + 1)[..., None], self.z, dz, self.channels)[..., 0]
 
     def bend(self, dy: FloatArray, Z: FloatArray) -> FloatArray:
         """What `pull_back` of a cotangent Z (N, Q) of the values moves by along the tangent dy: f'' dy Z."""

@@ -50,7 +50,7 @@ class FreeKnots:
         moments = np.ascontiguousarray(apart.transpose(1, 2, 0))
         return self.fold(moments).transpose(2, 0, 1), self.pull_back_knots(moments), dz
 
-    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray) -> FloatArray:
+    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
         """The local coefficients move with coefficients and knots."""
         moved = self.move(np.ascontiguousarray(dC.transpose(1, 2, 0)), ds)
         return sums.push_forward(np.ascontiguousarray(moved.transpose(2, 0, 1)), dz, apart=True)

@@ -104,7 +104,7 @@ class Motion(Protocol):
     def pull_back(self, sums: FunctionSums, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
         """Cotangents of C, of s and of the jet z."""
 
-    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray) -> FloatArray:
+    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
         """Tangent along dC, ds and dz."""
 
     def pull_back_several(self, sums: FunctionSums, G: FloatArray) -> tuple[FloatArray, FloatArray]:

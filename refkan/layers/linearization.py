@@ -75,8 +75,10 @@ class Linearization:
             raise ValueError(f"G must have shape ({', '.join(map(str, (N, 'O', *channels, Q)))}); got {G.shape}")
         return G.reshape(N, G.shape[1], self.channels.count, Q)
 
-    def _tangents(self, dtheta: FloatArray, dz: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _tangents(self, dtheta: FloatArray, dz: FloatArray | None) -> tuple[FloatArray, FloatArray | None]:
         dtheta = as_vector("dtheta", dtheta, self.parameters.size, finite=False)
+        if dz is None:
+            return dtheta, None
         dz = as_shape("dz" if len(self._lead) > 1 else "dx", dz, (*self._lead, self.z.shape[2]), finite=False)
         return dtheta, dz.reshape(self.z.shape)
 
@@ -110,8 +112,8 @@ class Linearization:
                 dz = moved if dz is None else dz + moved
         return raw[0] if len(raw) == 1 else np.concatenate(raw), dz
 
-    def pushforward(self, dtheta: FloatArray, dz: FloatArray) -> FloatArray:
-        """Tangent of the value along the tangents dtheta and dz of parameters and inputs."""
+    def pushforward(self, dtheta: FloatArray, dz: FloatArray | None) -> FloatArray:
+        """Tangent of the value along the tangents dtheta and dz of parameters and inputs; None for inputs that stay."""
         dtheta, dz = self._tangents(dtheta, dz)
         chart = self.declared.chart
         du = self._push_forward(dtheta if chart is None else chart.push_forward(dtheta), dz)
@@ -119,7 +121,7 @@ class Linearization:
             du = self._activation.push_forward(du)
         return du.reshape(self.value.shape)
 
-    def _push_forward(self, dW: FloatArray, dz: FloatArray) -> FloatArray:
+    def _push_forward(self, dW: FloatArray, dz: FloatArray | None) -> FloatArray:
         """Tangent (N, channels, Q) of u."""
         du: FloatArray | None = None
         for part in self._parts:
@@ -217,7 +219,9 @@ class Linearization:
         well, u' the tangent of u; and where W is W(theta), the second derivative of the chart is added. Knots are
         fixed. At a kink of a ReLU power the second derivative is that of the piece to the right, as for the first one.
         """
-        (dtheta, dx), g = self._tangents(dtheta, dx), self._cotangent(dy)
+        (dtheta, tangent), g = self._tangents(dtheta, dx), self._cotangent(dy)
+        assert tangent is not None
+        dx = tangent
         if any(part.motion is not None for part in self._parts):
             raise ValueError(
                 "second derivatives need fixed knots; got a layer with free_knots=True (its Jacobian, Gauss-Newton "

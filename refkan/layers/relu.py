@@ -169,7 +169,7 @@ class FreeKinks:
         dt = np.einsum("scpj,scpj->pj", self._rows(sums), sums.cotangents_of_jets(dy)[..., self._moving])
         return dC, free_breakpoints_vjp(self.s, self.powers.domains, dt), dz
 
-    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray) -> FloatArray:
+    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
         """sum_pj C dW[p, j]/dt_j dt_j is added."""
         assert isinstance(sums, RowSums)
         dt = free_breakpoints_jvp(self.s, self.powers.domains, ds)

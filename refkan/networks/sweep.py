@@ -219,16 +219,14 @@ class Sweep:
     def push_forward(
         self, dtheta: FloatArray, dz: FloatArray | None = None, constants: Sequence[Constants | None] = ()
     ) -> Tangents:
-        """Tangents along dtheta, dz (N, channels, d_0) and the constants of the maps (N, channels, .).
+        """Tangents along dtheta, dz (N, channels, d_0), None for inputs that stay, and the constants of the maps.
 
         In a sweep over the statistics batch the constants follow the activations.
         """
-        if dz is None:
-            dz = np.zeros((*self.value.shape[:2], self.net.widths[0]))
         tangents = Tangents([], [], [None] * len(self.net.node_maps))
         for k, layer in enumerate(self.layers):
             dy = layer.pushforward(dtheta[self.net.slices[k]], dz)
-            tangents.inputs.append(dz)
+            tangents.inputs.append(np.zeros(layer.z.shape) if dz is None else dz)
             tangents.outputs.append(dy)
             if k < len(self.maps):
                 jet, node_map = self.maps[k], self.net.node_maps[k]

@@ -73,7 +73,7 @@ class ValueSweep:
         J = np.zeros((N, Q, self.net.n_params))
         G = np.broadcast_to(np.eye(Q)[:, None], (N, Q, 1, Q))
         self.samples.fill_jacobian(G, J, None if self.batch is None else self.batch.gradients)
-        return J.reshape(N * Q, -1)
+        return J.reshape(N * Q, self.net.n_params)
 
     # ------------------------------------------------------ second derivatives
 

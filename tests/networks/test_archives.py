@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import archives
+from refkan.networks import archives
 from tests.shared.factories import NODE_MAPS, NetworkCase, samples
 
 CASES = [

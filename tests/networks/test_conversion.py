@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import change_of_basis, conversion
+from refkan import change_of_basis
 from refkan.checks import dot_test
 from tests.shared.factories import EPS, NODE_MAPS, NetworkCase, complex_gradient, running_error, samples
+from tests.shared.mapped import mapped
 
 BASES = ("spline", "relu", "scaled-relu")
 CASES = [
@@ -133,7 +134,7 @@ def test_under_natural_tails_conversion_is_refused_unless_allowed(target):
     net, theta = NetworkCase("spline", outside="natural").build().initialize(np.random.default_rng(0), x)
     relu = net.to_basis(target)
     w = net.convert(theta, relu, allow_inexact=True)
-    inside = x[(net.node_maps[0].value(net.layers[0].linearize(theta[net.slices[0]], x).value) <= 1).all(axis=1)]
+    inside = x[(mapped(net.node_maps[0], net.layers[0].linearize(theta[net.slices[0]], x).value) <= 1).all(axis=1)]
     np.testing.assert_allclose(relu(w, inside), net(theta, inside), rtol=0, atol=1e-11)
     assert np.abs(relu(w, x + 3) - net(theta, x + 3)).max() > 1e-2
 
@@ -313,7 +314,7 @@ def test_sabotage_of_the_change_of_basis_is_noticed(monkeypatch, fault):
     net, theta = start("spline")
     relu = net.to_basis("relu")
     assert_same_function(net, theta, relu, net.convert(theta, relu))
-    monkeypatch.setattr(conversion.change_of_basis, "apply_transposed", fault)
+    monkeypatch.setattr(change_of_basis, "apply_transposed", fault)
     w = net.convert(theta, relu)
     with pytest.raises(AssertionError):
         assert_same_function(net, theta, relu, w)

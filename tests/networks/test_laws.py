@@ -185,19 +185,19 @@ def laws_of(net, theta, x):
 
 FAULTS = {
     "sign of a pullback": (
-        rk.layers.spline.SplineLinearization,
+        rk.layers.Linearization,
         "pullback",
         lambda right: lambda self, dy, inputs=True: (-right(self, dy, inputs)[0], right(self, dy, inputs)[1]),
         {"taylor", "gradient", "dot"},
     ),
     "factor in a pullback": (
-        rk.layers.spline.SplineLinearization,
+        rk.layers.Linearization,
         "pullback",
         lambda right: lambda self, dy, inputs=True: (right(self, dy, inputs)[0] * 1.001, right(self, dy, inputs)[1]),
         {"taylor", "gradient", "dot"},
     ),
     "index in a pullback": (
-        rk.layers.spline.SplineLinearization,
+        rk.layers.Linearization,
         "pullback",
         lambda right: (
             lambda self, dy, inputs=True: (np.roll(right(self, dy, inputs)[0], 1), right(self, dy, inputs)[1])
@@ -205,7 +205,7 @@ FAULTS = {
         {"taylor", "gradient", "dot"},
     ),
     "sign of a pushforward": (
-        rk.layers.spline.SplineLinearization,
+        rk.layers.Linearization,
         "pushforward",
         lambda right: lambda self, dtheta, dx: -right(self, dtheta, dx),
         {"dot"},

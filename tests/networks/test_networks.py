@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refkan import networks
+from refkan.networks import network as networks
 from refkan.node_maps import AffineMap, MeanStdMap
 from tests.shared.factories import (
     SOME_NETWORKS,
