@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
-from refkan.engines.channels import Channels
+from refkan.engines.channels import VALUES, Channels
 from refkan.engines.pointwise import AffineJet, PointwiseJet
 from refkan.errors import DegenerateNodeError
 from refkan.kernels import node_maps as kernels
@@ -50,6 +50,14 @@ class NodeMap(ABC):
         back : bool
             Whether derivatives will be asked for.
         """
+
+    def value(self, y: Array, constants: tuple[Array, Array] | None = None) -> Array:
+        """Apply the map to activations y (N, Q)."""
+        return self.at(y[:, None], VALUES, constants, back=False).value[:, 0]
+
+    def slope(self, y: Array, constants: tuple[Array, Array] | None = None) -> Array:
+        """Derivative dz/dy at activations y (N, Q), broadcastable to y; the constants are held."""
+        return self.at(y[:, None], VALUES, constants).slope
 
     def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
         """Scale and shift (Q,) each; raises DegenerateNodeError naming the node whose activations have no spread."""

@@ -11,7 +11,6 @@ import refkan as rk
 from refkan import change_of_basis
 from refkan.checks import dot_test
 from tests.shared.factories import EPS, NODE_MAPS, NetworkCase, complex_gradient, running_error, samples
-from tests.shared.mapped import mapped
 
 BASES = ("spline", "relu", "scaled-relu")
 CASES = [
@@ -134,7 +133,7 @@ def test_under_natural_tails_conversion_is_refused_unless_allowed(target):
     net, theta = NetworkCase("spline", outside="natural").build().initialize(np.random.default_rng(0), x)
     relu = net.to_basis(target)
     w = net.convert(theta, relu, allow_inexact=True)
-    inside = x[(mapped(net.node_maps[0], net.layers[0].linearize(theta[net.slices[0]], x).value) <= 1).all(axis=1)]
+    inside = x[(net.node_maps[0].value(net.layers[0].linearize(theta[net.slices[0]], x).value) <= 1).all(axis=1)]
     np.testing.assert_allclose(relu(w, inside), net(theta, inside), rtol=0, atol=1e-11)
     assert np.abs(relu(w, x + 3) - net(theta, x + 3)).max() > 1e-2
 

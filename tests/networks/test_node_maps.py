@@ -13,8 +13,6 @@ from refkan.checks import dot_test
 from refkan.errors import DegenerateNodeError
 from refkan.node_maps.base import affine
 from tests.shared.factories import EPS, NODE_MAPS, complex_gradient
-from tests.shared.mapped import mapped as mapped_by
-from tests.shared.mapped import slopes
 
 DOMAINS = np.array([[0.0, 1.0], [-2.0, 2.0], [5.0, 5.5]])
 STATISTICS_MAPS = ("mean-std", "min-max")
@@ -30,7 +28,7 @@ def bound(name, Y=None, domains=DOMAINS):
 
 
 def mapped(node_map, y, Y):
-    return mapped_by(node_map, y, node_map.constants(Y, 0) if node_map.uses_statistics else None)
+    return node_map.value(y, node_map.constants(Y, 0) if node_map.uses_statistics else None)
 
 
 def test_the_names_are_those_of_the_papers_maps():
@@ -75,7 +73,7 @@ def test_sigmoid_fills_the_domain():
     node_map = bound("sigmoid")
     a, b = DOMAINS.T
     y = np.array([-1e4, -1.0, 0.0, 2.0, 1e4])[:, None] * np.ones(3)
-    z = mapped_by(node_map, y)
+    z = node_map.value(y)
     np.testing.assert_array_equal(z[0], a)
     np.testing.assert_array_equal(z[-1], b)
     np.testing.assert_allclose(z[2], 0.5 * (a + b), rtol=EPS)
@@ -88,21 +86,21 @@ def test_the_slope_of_a_saturated_sigmoid_keeps_its_digits():
     with mpmath.workdps(30):
         truth = np.array([float(3 * mpmath.sech(mpmath.mpf(at) / 2) ** 2 / 4) for at in y])
     node_map = node_maps.SigmoidMap(domains)
-    np.testing.assert_allclose(slopes(node_map, y[None, :])[0], truth, rtol=8 * EPS, atol=0.0)
+    np.testing.assert_allclose(node_map.slope(y[None, :])[0], truth, rtol=8 * EPS, atol=0.0)
     np.testing.assert_allclose(node_map.derivatives(y[None, :], 2)[1, 0], truth, rtol=8 * EPS, atol=0.0)
 
 
 def test_none_changes_nothing():
     y = activations()
-    np.testing.assert_array_equal(mapped_by(bound("none"), y), y)
-    np.testing.assert_array_equal(slopes(bound("none"), y), 1)
+    np.testing.assert_array_equal(bound("none").value(y), y)
+    np.testing.assert_array_equal(bound("none").slope(y), 1)
 
 
 @pytest.mark.parametrize("name", ["affine", "sigmoid", "none"])
 def test_slopes_against_complex_steps(name):
     node_map, y = bound(name), activations(7, seed=1) / [1, 30, 1e-3]
-    slope = np.broadcast_to(slopes(node_map, y), y.shape)
-    step = np.array([mapped_by(node_map, y + 1e-30j * e).imag @ e / 1e-30 for e in np.eye(3)]).T
+    slope = np.broadcast_to(node_map.slope(y), y.shape)
+    step = np.array([node_map.value(y + 1e-30j * e).imag @ e / 1e-30 for e in np.eye(3)]).T
     np.testing.assert_allclose(slope, step, rtol=1e-13, atol=1e-14)
 
 

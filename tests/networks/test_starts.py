@@ -19,7 +19,6 @@ from tests.shared.factories import (
     samples,
     with_layers,
 )
-from tests.shared.mapped import mapped
 
 N = 6
 
@@ -68,7 +67,7 @@ def test_node_maps_are_bound_to_the_activations_on_x(node_map):
     frozen, z = net.freeze(theta), x
     for k in range(2):
         y = net.layers[k].linearize(theta[net.slices[k]], z).value
-        z = mapped(frozen.node_maps[k], y)
+        z = frozen.node_maps[k].value(y)
         if node_map in ("affine", "min-max"):
             np.testing.assert_allclose([z.min(axis=0), z.max(axis=0)], [[0] * 3, [1] * 3], atol=8 * EPS)
         elif node_map == "mean-std":
@@ -85,7 +84,7 @@ def test_node_maps_aim_at_the_domain_of_the_next_layer():
     net = with_layers(net, (net.layers[0], SplineLayer(spaces, 2)))
     x = samples(30)
     net, theta = net.initialize(np.random.default_rng(0), x)
-    z = mapped(net.node_maps[0], net.layers[0].linearize(theta[net.slices[0]], x).value)
+    z = net.node_maps[0].value(net.layers[0].linearize(theta[net.slices[0]], x).value)
     np.testing.assert_allclose(z.min(axis=0), [0, -3, 10], rtol=1e-13, atol=1e-14)
     np.testing.assert_allclose(z.max(axis=0), [1, -1, 40], rtol=1e-13)
 
@@ -106,7 +105,7 @@ def test_maps_after_one_with_statistics_see_what_the_network_computes():
     net, theta = net.initialize(np.random.default_rng(0), x, statistics=batch)
     frozen, z = net.freeze(theta), x
     for k in range(2):
-        z = mapped(frozen.node_maps[k], net.layers[k].linearize(theta[net.slices[k]], z).value)
+        z = frozen.node_maps[k].value(net.layers[k].linearize(theta[net.slices[k]], z).value)
     np.testing.assert_allclose([z.min(axis=0), z.max(axis=0)], [[0] * 3, [1] * 3], atol=1e-14)
 
 

@@ -11,7 +11,6 @@ import refkan as rk
 from refkan.bsplines import evaluate
 from refkan.losses import LeastSquares
 from refkan.optimizers import minimize
-from refkan.optimizers.jumps import jumps_of_splines
 from refkan.optimizers.linear_layer import LinearLayer
 from tests.optimizers.separable_problems import (
     LINEAR,
@@ -57,7 +56,7 @@ def test_jumps_of_splines(order, basis):
         scaled = basis == "scaled-relu"
         layer = rk.ReluLayer(spaces, 1, scaled=scaled)
         own = np.array([rk.ChangeOfBasis(space, scaled).to_relu(u) for space, u in zip(spaces, C, strict=True)])
-    found = (jumps_of_splines(layer) @ own.ravel()).reshape(2, -1)
+    found = (layer.jumps() @ own.ravel()).reshape(2, -1)
     for space, u, jumps in zip(spaces, C, found, strict=True):
         # The highest derivative is constant on each interval.
         middles = 0.5 * (space.breakpoints[1:] + space.breakpoints[:-1])
