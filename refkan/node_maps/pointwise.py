@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refkan.arguments import as_array, as_vector
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import complement_minus_sigmoid, sigmoid, sigmoid_and_complement, sigmoid_derivatives
-from refkan.node_maps.base import PointwiseMap, affine, nonempty
+from refkan.node_maps.base import PointwiseMap, affine, checked_domains, nonempty
 from refkan.node_maps.statistics import MinMaxMap
 
 
@@ -37,11 +38,29 @@ class Unmapped(PointwiseMap):
 
 @dataclass(frozen=True, eq=False)
 class AffineMap(PointwiseMap):
-    """z = scale y + shift with fixed constants (Q,), None before they are bound."""
+    """z = scale y + shift with fixed constants (Q,), None before they are bound.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the constants are no vectors of numbers of one length, or one is given without the other.
+    """
 
     scale: FloatArray | None = None
     shift: FloatArray | None = None
     name = "affine"
+
+    def __post_init__(self) -> None:
+        if self.scale is None and self.shift is None:
+            return
+        if self.scale is None or self.shift is None:
+            missing = "scale" if self.scale is None else "shift"
+            raise ValueError(f"scale and shift must be given together; got no {missing}")
+        # Constants of a statistics batch at theta may overflow: values say so, as they do in layers.
+        scale = as_array("scale", self.scale, ndim=1, finite=False)
+        shift = as_vector("shift", self.shift, scale.size, finite=False)
+        object.__setattr__(self, "scale", scale)
+        object.__setattr__(self, "shift", shift)
 
     def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> AffineMap:
         """Map the range of the initial activations onto the domain."""
@@ -70,6 +89,9 @@ class SigmoidMap(PointwiseMap):
 
     domains: FloatArray | None = None
     name = "sigmoid"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "domains", checked_domains(self.domains))
 
     def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> SigmoidMap:
         """Take the domain."""
@@ -107,5 +129,5 @@ class SigmoidMap(PointwiseMap):
 
     @property
     def curved(self) -> bool:
-        """It is."""
+        """The sigmoid is curved."""
         return True
