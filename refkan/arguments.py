@@ -123,6 +123,23 @@ def as_samples(name: str, value: Any, columns: int, finite: bool = True) -> Arra
     return array
 
 
+def check_target(name: str, target: object, shape: tuple[int, ...], complex_values: bool = False) -> None:
+    """Raise unless an array of exactly `shape` can be written into: float64, or complex128 for complex values.
+
+    Compiled loops do not look where an array ends, what its numbers are, or whether it may be written to: this check
+    comes before any of them writes.
+    """
+    if not isinstance(target, np.ndarray):
+        raise TypeError(f"{name} must be an array to write into; got {type(target).__name__}")
+    wanted = [np.dtype(np.complex128)] if complex_values else [np.dtype(np.float64), np.dtype(np.complex128)]
+    if target.dtype not in wanted:
+        raise TypeError(f"{name} must be an array of dtype {wanted[0]} to write into; got dtype {target.dtype}")
+    if target.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}; got {target.shape}")
+    if not (target.flags.writeable and target.flags.aligned):
+        raise ValueError(f"{name} must be an array that can be written to; got a read-only or misaligned one")
+
+
 def as_shape(name: str, value: Any, shape: tuple[int, ...], finite: bool = True) -> Array:
     """Convert to an array of exactly `shape`, of finite numbers unless finite=False."""
     array = as_array(name, value, finite=finite)

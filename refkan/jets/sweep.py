@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from refkan.arguments import check_target
 from refkan.array_types import Array, FloatArray
 from refkan.jets.maps import map_jet
 from refkan.jets.statistics import Constants, Statistics
@@ -88,6 +89,7 @@ class JetSweep:
 
     def fill_jacobian(self, G: FloatArray, J: FloatArray) -> None:
         """Add to J (N, O, n_params), zero on entry, sum_cq G[s, o, c, q] d(jet[s, c, q])/dtheta."""
+        check_target("J", J, (*G.shape[:2], self.net.n_params), np.iscomplexobj(G))
         through: list[FloatArray] = []
         for k in range(len(self.layers) - 1, -1, -1):
             self.layers[k].fill_jacobian(G, J[:, :, self.net.slices[k]])

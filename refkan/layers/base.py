@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from refkan.arguments import as_array, as_samples, as_shape, as_vector
+from refkan.arguments import as_array, as_samples, as_shape, as_vector, check_target
 from refkan.array_types import Array, FloatArray
 from refkan.layers.jets import Channels, JetLinearization
 from refkan.layers.local_forms import LocalForm
@@ -46,6 +46,11 @@ class Linearization(ABC):
         n_samples, n_outputs = self.value.shape
         if G.shape[::2] != self.value.shape:
             raise ValueError(f"G must have shape ({n_samples}, O, {n_outputs}); got {G.shape}")
+        return G
+
+    def _cotangents_into(self, G: FloatArray, out: FloatArray) -> FloatArray:
+        G = self._cotangents(G)
+        check_target("out", out, (*G.shape[:2], self.layer.n_params), np.iscomplexobj(self.value) or np.iscomplexobj(G))
         return G
 
     def _tangents(self, dtheta: FloatArray, dx: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -88,7 +93,7 @@ class Linearization(ABC):
 
     @abstractmethod
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """Write sum_q G[s, o, q] dy[s, q]/dtheta into out (N, O, n_params), which is zero on entry."""
+        """Write sum_q G[s, o, q] dy[s, q]/dtheta into out (N, O, n_params), float64 and zero on entry."""
 
     @abstractmethod
     def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -231,7 +231,7 @@ class ChebyshevLinearization(Linearization):
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns G[s,o,q] T_k(x[s,p])."""
-        G = self._cotangents(G)
+        G = self._cotangents_into(G, out)
         columns = out.reshape(*out.shape[:2], *self.C.shape)
         np.multiply(G[:, :, :, None, None], self.rows[0][:, None, None], out=columns)
 

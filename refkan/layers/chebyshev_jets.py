@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class ChebyshevJet(JetLinearization):
     """A Chebyshev layer at (theta, z): T_k and derivatives, rows (D+1, N, P, dim), and their jets W."""
 
+    layer: ChebyshevLayer
+
     def __init__(self, layer: ChebyshevLayer, theta: Array, z: Array, channels: Channels) -> None:
         self.layer, self.channels = layer, channels
         self.z = np.ascontiguousarray(z)
@@ -40,6 +42,7 @@ class ChebyshevJet(JetLinearization):
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns sum_c G[s,o,c,q] W[s,c,p,k]."""
+        self._check_target(G, out)
         W = self.W.reshape(*self.W.shape[:2], -1)[:, None]
         out[...] = np.matmul(np.swapaxes(G, 2, 3), W).reshape(out.shape)
 

@@ -146,7 +146,7 @@ class DenseLinearization(Linearization):
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns dz[s,o,q] x[s,p] of the weights, dz[s,o,q] of the biases."""
-        G = self._cotangents(G)
+        G = self._cotangents_into(G, out)
         dz = G * self.slope[:, None, :]
         size = self.W.size
         out[:, :, :size] = (dz[:, :, :, None] * self.x[:, None, None, :]).reshape(*out.shape[:2], size)

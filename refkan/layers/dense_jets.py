@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class DenseJet(JetLinearization):
     """A dense layer at (theta, z): a = W z in every channel, the bias in the value alone, then the activation."""
 
+    layer: DenseLayer
+
     def __init__(self, layer: DenseLayer, theta: Array, z: Array, channels: Channels) -> None:
         blocks = layer.unpack(theta)
         self.layer, self.z, self.W = layer, z, blocks["weights"]
@@ -51,6 +53,7 @@ class DenseJet(JetLinearization):
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns sum_c da[s,o,c,q] z[s,c,p] of the weights, da of the value for the biases."""
+        self._check_target(G, out)
         da = self._before_activation(G)
         size = self.W.size
         out[:, :, :size] = np.matmul(np.swapaxes(da, 2, 3), self.z[:, None]).reshape(*out.shape[:2], size)

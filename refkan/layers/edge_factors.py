@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from refkan.arguments import check_target
 from refkan.array_types import Array, FloatArray
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class EdgeFactors:
 
     def spread_columns(self, out: FloatArray) -> None:
         """Turn the columns of w_s C in a Jacobian (N, O, n_params) into those of C, and write those of w_s."""
+        check_target("out", out, (*np.shape(out)[:2], self.layer.n_params), np.iscomplexobj(self.c))
         columns = out[:, :, : self.c.size].reshape(*out.shape[:2], *self.c.shape)
         w_s = out[:, :, -self.w_s.size :]
         w_s[...] = np.einsum("soqpi,qpi->soqp", columns, self.c).reshape(w_s.shape)

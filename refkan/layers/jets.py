@@ -14,13 +14,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from refkan.arguments import check_target, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.kernels import local_jets
 from refkan.kernels.launch import launch
 from refkan.memory import recycled
+
+if TYPE_CHECKING:
+    from refkan.layers.base import Layer
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,19 @@ class JetLinearization(ABC):
 
     Attributes
     ----------
+    layer : Layer
     value : array (N, channels, Q)
     """
 
+    layer: Layer
     value: Array
+
+    def _check_target(self, G: FloatArray, out: FloatArray) -> None:
+        check_type("G", G, np.ndarray)
+        N, *rest = self.value.shape
+        if G.ndim != 4 or (G.shape[0], *G.shape[2:]) != self.value.shape:
+            raise ValueError(f"G must have shape ({N}, O, {rest[0]}, {rest[1]}); got {G.shape}")
+        check_target("out", out, (*G.shape[:2], self.layer.n_params), np.iscomplexobj(self.value) or np.iscomplexobj(G))
 
     @abstractmethod
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
@@ -83,7 +97,7 @@ class JetLinearization(ABC):
 
     @abstractmethod
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """Write sum_cq G[s, o, c, q] dy[s, c, q]/dtheta into out (N, O, n_params), which is zero on entry."""
+        """Write sum_cq G[s, o, c, q] dy[s, c, q]/dtheta into out (N, O, n_params), float64 and zero on entry."""
 
 
 def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:

@@ -164,7 +164,7 @@ class ReluLinearization(Linearization):
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Coefficient columns G[s,o,q] psi_j(x[s,p]), then the columns of s."""
-        G = self._cotangents(G)
+        G = self._cotangents_into(G, out)
         size = self.W.size
         columns = out[:, :, :size].reshape(*out.shape[:2], *self.W.shape)
         np.multiply(G[:, :, :, None, None], self.rows[0][:, None, None], out=columns)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class ReluJet(JetLinearization):
     """A ReLU-power layer at (theta, z): psi_j and derivatives, rows (D+1, N, P, dim), and their jets W."""
 
+    layer: ReluLayer
+
     def __init__(self, layer: ReluLayer, theta: Array, z: Array, channels: Channels) -> None:
         self.layer, self.theta, self.channels = layer, theta, channels
         self.z = np.ascontiguousarray(z)
@@ -70,6 +72,7 @@ class ReluJet(JetLinearization):
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Coefficient columns sum_c G[s,o,c,q] W[s,c,p,j], then the columns of s."""
+        self._check_target(G, out)
         N, O, count = G.shape[:3]
         size = self.weights.size
         W = self.W.reshape(N, 1, count, -1)

@@ -177,7 +177,7 @@ class SiluLinearization(EdgeFactors, Linearization):
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns of the spline blocks times w_s, then w_b and w_s."""
-        G = self._cotangents(G)
+        G = self._cotangents_into(G, out)
         edges = self.w_s.size
         self.spline.fill_jacobian(G, out[:, :, : self.layer.spline.n_params])
         self.spread_columns(out)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class SiluJet(EdgeFactors, JetLinearization):
     """A layer of SiLU edges at (theta, z): a spline layer in the product w_s C, plus w_b times the jet of silu."""
 
+    layer: SiluLayer
+
     def __init__(self, layer: SiluLayer, theta: Array, z: Array, channels: Channels) -> None:
         self.layer = layer
         product, self.w_b, self.w_s, self.c = layer.split(theta)
@@ -48,6 +50,7 @@ class SiluJet(EdgeFactors, JetLinearization):
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Columns of the spline blocks times w_s, then w_b and w_s."""
+        self._check_target(G, out)
         edges = self.w_s.size
         self.spline.fill_jacobian(G, out[:, :, : self.layer.spline.n_params])
         self.spread_columns(out)

@@ -213,7 +213,7 @@ class SplineLinearization(Linearization):
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Coefficient columns G[s,o,q] b_i(x[s,p]), then the columns of s."""
-        G = self._cotangents(G)
+        G = self._cotangents_into(G, out)
         layer = self.layer
         size = layer.n_outputs * layer.n_inputs * layer.dim
         columns = out[:, :, :size].reshape(*out.shape[:2], layer.n_outputs, layer.n_inputs, layer.dim)

@@ -35,6 +35,8 @@ GROUP_ENTRIES = 32768
 class SplineJet(JetLinearization):
     """A spline layer at (theta, z), through the local basis at z and its jets W (N, channels, P, r)."""
 
+    layer: SplineLayer
+
     def __init__(self, layer: SplineLayer, theta: Array, z: Array, channels: Channels) -> None:
         self.layer, self.theta, self.channels = layer, theta, channels
         self.z = np.ascontiguousarray(z)
@@ -146,6 +148,7 @@ class SplineJet(JetLinearization):
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """Coefficient columns sum_c G[s,o,c,q] W[s,c,p,i], then the columns of s."""
+        self._check_target(G, out)
         layer, size = self.layer, self.C.size
         G = np.ascontiguousarray(G)
         columns = out[:, :, :size].reshape(*out.shape[:2], layer.n_outputs, layer.n_inputs, layer.dim)
