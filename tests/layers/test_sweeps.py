@@ -203,3 +203,18 @@ def test_sabotage_of_derivatives_is_noticed(monkeypatch, kind, part, factor):
 
     monkeypatch.setattr(owner, part, property(faulty) if part == "pieces" else faulty)
     assert not sweep_is_right(layer, theta, x)
+
+
+@pytest.mark.parametrize(("N", "P"), [(1023, 1), (1024, 1), (1025, 1), (1599, 3), (4097, 2)])
+def test_no_sample_is_lost_where_samples_are_summed_in_parts(N, P, monkeypatch):
+    """Numbers of samples that the parts do not divide: coefficients of the last sample alone are seen as well."""
+    monkeypatch.setattr(rk.layers.spline, "fastest_sweep", lambda layer, n_samples: None)
+    layer = rk.SplineLayer((rk.SplineSpace.uniform(3, 4),) * P, n_outputs=8)
+    rng = np.random.default_rng(0)
+    x, dy = rng.uniform(size=(N, P)), rng.standard_normal((N, 8))
+    at = layer.linearize(random_parameters(layer), x)
+    dC = layer.unpack(at.pullback(dy, inputs=False)[0])["coefficients"]
+    for p in range(P):
+        rows = bsplines.design_matrix(layer.spaces[p], x[:, p])
+        scale = (rows.T @ np.abs(dy)).T.max()
+        np.testing.assert_allclose(dC[:, p], (rows.T @ dy).T, rtol=0, atol=4e-15 * scale)
