@@ -20,6 +20,13 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     return value
 
 
+def check_flag(name: str, value: object) -> bool:
+    """Return `value` as a bool if it is True or False: a string such as "no" would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
+
+
 def check_count(name: str, value: object, minimum: int = 0, maximum: int | None = None) -> int:
     """Return `value` as an int if it is an integer (not a bool) within [minimum, maximum]."""
     try:
@@ -60,7 +67,15 @@ def check_positive(name: str, value: object) -> float:
 
 
 def numbers(name: str, value: Any) -> Array:
-    """Return `value` as an array of numbers of whatever dtype, or raise TypeError; ValueError for ragged lists."""
+    """Return `value` as an array of numbers of whatever dtype, or raise TypeError; ValueError for ragged lists.
+
+    Masked entries are refused, since what lies behind the mask would be used as if it were data.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} must hold no masked entries; got {int(np.sum(value.mask))}: leave those out, or fill them with "
+            f"{name}.filled(value)"
+        )
     try:
         array = np.asarray(value)
     except ValueError:

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from refkan.arguments import as_array, as_samples, as_shape, as_vector, check_target
+from refkan.arguments import as_array, as_samples, as_shape, as_vector, check_target, numbers
 from refkan.array_types import Array, FloatArray
 from refkan.layers.jets import Channels, JetLinearization
 from refkan.layers.local_forms import LocalForm
@@ -207,10 +207,19 @@ class Layer(ABC):
         return [(*block, *place) for block, place in zip(self.blocks.items(), pairwise(ends), strict=True)]
 
     def pack(self, **blocks: Array) -> Array:
-        """Join blocks by name into a flat vector."""
+        """Join blocks by name into a flat vector; `blocks` gives their names and shapes, other names are left out.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a block is missing, of another shape, or does not hold numbers.
+        """
         parts = []
         for name, shape, _, _ in self._places:
-            block = blocks[name]
+            if name not in blocks:
+                wanted, got = (", ".join(map(repr, names)) or "none" for names in (self.blocks, blocks))
+                raise ValueError(f"blocks must be {wanted}, each by its name; got {got}")
+            block = numbers(name, blocks[name])
             if block.shape != shape:
                 raise ValueError(f"{name} must have shape {shape}; got {block.shape}")
             parts.append(block.ravel())

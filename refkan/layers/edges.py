@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count
+from refkan.arguments import check_choice, check_count, check_flag
 from refkan.array_types import Array, FloatArray
 from refkan.knot_tables import extended_tables
 from refkan.knots import free_breakpoints, free_parameters
@@ -57,6 +57,7 @@ class EdgeLayer(Layer):
         object.__setattr__(self, "spaces", tuple(self.spaces))
         check_count("n_outputs", self.n_outputs, 1)
         check_choice("outside", self.outside, OUTSIDE)
+        check_flag("free_knots", self.free_knots)
         if not self.spaces:
             raise ValueError("spaces must hold one SplineSpace for each input; got none")
         for p, space in enumerate(self.spaces):
