@@ -20,6 +20,13 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     return value
 
 
+def check_flag(name: str, value: object) -> bool:
+    """Return `value` as a bool if it is True or False: a string such as "no" would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
+
+
 def check_count(name: str, value: object, minimum: int = 0, maximum: int | None = None) -> int:
     """Return `value` as an int if it is an integer (not a bool) within [minimum, maximum]."""
     try:
@@ -60,7 +67,15 @@ def check_positive(name: str, value: object) -> float:
 
 
 def numbers(name: str, value: Any) -> Array:
-    """Return `value` as an array of numbers of whatever dtype, or raise TypeError; ValueError for ragged lists."""
+    """Return `value` as an array of numbers of whatever dtype, or raise TypeError; ValueError for ragged lists.
+
+    Masked entries are refused, since what lies behind the mask would be used as if it were data.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} must hold no masked entries; got {int(np.sum(value.mask))}: leave those out, or fill them with "
+            f"{name}.filled(value)"
+        )
     try:
         array = np.asarray(value)
     except ValueError:
@@ -121,6 +136,23 @@ def as_samples(name: str, value: Any, columns: int, finite: bool = True) -> Arra
     if array.shape[1] != columns:
         raise ValueError(f"{name} must have shape (N, {columns}); got {array.shape}")
     return array
+
+
+def check_target(name: str, target: object, shape: tuple[int, ...], complex_values: bool = False) -> None:
+    """Raise unless an array of exactly `shape` can be written into: float64, or complex128 for complex values.
+
+    Compiled loops do not look where an array ends, what its numbers are, or whether it may be written to: this check
+    comes before any of them writes.
+    """
+    if not isinstance(target, np.ndarray):
+        raise TypeError(f"{name} must be an array to write into; got {type(target).__name__}")
+    wanted = [np.dtype(np.complex128)] if complex_values else [np.dtype(np.float64), np.dtype(np.complex128)]
+    if target.dtype not in wanted:
+        raise TypeError(f"{name} must be an array of dtype {wanted[0]} to write into; got dtype {target.dtype}")
+    if target.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}; got {target.shape}")
+    if not (target.flags.writeable and target.flags.aligned):
+        raise ValueError(f"{name} must be an array that can be written to; got a read-only or misaligned one")
 
 
 def as_shape(name: str, value: Any, shape: tuple[int, ...], finite: bool = True) -> Array:

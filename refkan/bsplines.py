@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_vector, check_choice, check_count, check_type
+from refkan.arguments import as_array, as_vector, check_choice, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.kernels import bspline_basis
 from refkan.kernels.launch import launch
-from refkan.knots import check_strictly_increasing
+from refkan.knots import check_derivative, check_strictly_increasing
 from refkan.local_basis import OUTSIDE, KnotTables, equal_intervals, knot_rows, local_basis, require_inside
 from refkan.spaces import SplineSpace
 
@@ -63,7 +63,7 @@ def evaluate(space: SplineSpace, coefficients: Any, x: Any, derivative: int = 0,
     array([0.1, 1. ])
     """
     check_choice("outside", outside, OUTSIDE)
-    derivative = check_count("derivative", derivative)
+    derivative = check_derivative(derivative)
     check_type("space", space, SplineSpace)
     points = as_array("x", x, ndim=1, finite=False)  # those that are not are found among those outside
     c = as_vector("coefficients", coefficients, space.dim)
@@ -157,7 +157,7 @@ def design_matrix(space: SplineSpace, x: Any, derivative: int = 0, outside: str 
            [0. , 0. , 1. ]])
     """
     check_choice("outside", outside, OUTSIDE)
-    derivative = check_count("derivative", derivative)
+    derivative = check_derivative(derivative)
     check_type("space", space, SplineSpace)
     points = as_array("x", x, ndim=1)
     basis = local_basis(KnotTables.of(space), points[:, None], min(derivative, space.order), outside)

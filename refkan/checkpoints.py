@@ -243,8 +243,8 @@ class Checkpoints:
         Raises
         ------
         ValueError
-            If the file holds the result of another configuration (it was renamed or edited); the message
-            names the first key that differs.
+            If the file holds the result of another configuration, because it was renamed; the message names the first
+            key that differs.
         """
         path = self.path(configuration)
         try:
@@ -258,10 +258,12 @@ class Checkpoints:
             if document["format"] != _FORMAT:
                 raise ValueError(f"format {document['format']!r} instead of {_FORMAT}")
             stored = document["configuration"]
+            if document.get("key", key := self.key(stored)) != key:  # files of earlier versions have none
+                raise ValueError("the configuration does not match its key")
             if _digest(document["result"]) != document["digest"]:
                 raise ValueError("the result does not match its digest")
             result = _decode(document["result"])
-        except (ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # NumPy and json raise others too, for what damage makes of a file
             return self._damaged(path, error, default)
         difference = _first_difference(stored, json.loads(canonical_json(configuration)))
         if difference is not None:
@@ -286,6 +288,7 @@ class Checkpoints:
         encoded = _encode(result)
         document = {
             "format": _FORMAT,
+            "key": self.key(configuration),
             "configuration": json.loads(canonical_json(configuration)),
             "digest": _digest(encoded),
             "result": encoded,

@@ -21,6 +21,9 @@ MAX_ORDER = 10
 MAX_INTERVALS = 10_000_000
 """More is a mistake: the knots alone would not fit into memory."""
 
+MAX_DERIVATIVE = 100
+"""A derivative of higher order is a mistake: from the order of the splines on they are all zero."""
+
 HUGE = float(np.finfo(np.float64).max) / 4
 """Knots beyond this have differences that overflow."""
 
@@ -31,6 +34,11 @@ SMALLEST_SPAN = float(np.finfo(np.float64).tiny)
 def check_order(order: Any) -> int:
     """Return the order as an int in 1..10; TypeError if it is no integer, ValueError beyond."""
     return check_count("order", order, 1, MAX_ORDER)
+
+
+def check_derivative(derivative: Any) -> int:
+    """Return the order of a derivative as an int in 0..100; TypeError if it is no integer, ValueError beyond."""
+    return check_count("derivative", derivative, 0, MAX_DERIVATIVE)
 
 
 def check_domain(domain: Any, name: str = "domain") -> tuple[float, float]:

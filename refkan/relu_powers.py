@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_vector, check_choice, check_count, check_type
+from refkan.arguments import as_array, as_vector, check_choice, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.bsplines import gauss_points
 from refkan.kernels import relu_power_basis
 from refkan.kernels.launch import launch
+from refkan.knots import check_derivative
 from refkan.local_basis import OUTSIDE, require_inside
 from refkan.spaces import SplineSpace
 
@@ -91,7 +92,7 @@ def design_matrix(
     check_type("space", space, SplineSpace)
     space.require_strictly_increasing()
     check_choice("outside", outside, OUTSIDE)
-    derivative = check_count("derivative", derivative)
+    derivative = check_derivative(derivative)
     points = as_array("x", x, ndim=1)[:, None]
     if outside == "error":
         require_inside(np.array([space.domain]), points)

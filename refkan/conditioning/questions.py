@@ -85,6 +85,10 @@ class Question:
 
 def question_of_matrix(matrix: Any, theta: Any, which: str, basis: Any, weights: Any) -> Question:
     """Check a matrix given, and that nothing was said that belongs to problems alone."""
+    operator = isinstance(matrix, LinearOperator)
+    if matrix is None or isinstance(matrix, str) or (callable(matrix) and not operator):
+        remedy = "rk.LeastSquares(net, x, y)" if hasattr(matrix, "vjp") else "a LeastSquares, or a matrix"
+        raise TypeError(f"problem_or_matrix must be a problem or a matrix; got {type(matrix).__name__}: pass {remedy}")
     for name, value in (("theta", theta), ("basis", basis), ("weights", weights)):
         if value is not None:
             raise ValueError(f"{name} must be left out for a matrix: it belongs to a problem")
@@ -93,14 +97,14 @@ def question_of_matrix(matrix: Any, theta: Any, which: str, basis: Any, weights:
     if sparse.issparse(matrix):
         matrix = sparse.csr_array(matrix)
         as_array("problem_or_matrix", matrix.data)
-    elif not isinstance(matrix, LinearOperator):
+    elif not operator:
         matrix = as_array("problem_or_matrix", matrix, ndim=2)
     n = matrix.shape[0]
     if matrix.shape != (n, n) or n == 0 or np.dtype(matrix.dtype).kind == "c":
         raise ValueError(
             f"problem_or_matrix must be a problem or a real square matrix; got shape {matrix.shape}, {matrix.dtype}"
         )
-    if not isinstance(matrix, LinearOperator):
+    if not operator:
         _require_symmetric(matrix)
     return Question("matrix", n, n, None, None, np.empty(0), None, matrix, IDENTITY, None, {})
 

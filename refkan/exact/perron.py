@@ -29,6 +29,7 @@ from typing import Any, Literal
 import numpy as np
 
 from refkan import change_of_basis
+from refkan.arguments import check_type
 from refkan.array_types import Array
 from refkan.exact import rational
 from refkan.exact.banded import approximate_solution, combination, product
@@ -73,6 +74,7 @@ class Congruence:
     @classmethod
     def of(cls, space: SplineSpace, which: str, scaled: bool = False) -> Congruence:
         """The matrix "AtA", "AAt", "gram" or "relu_gram" of a space, with rational entries."""
+        check_type("space", space, SplineSpace)
         identity = [[require("flint").fmpq(1)] * space.dim]
         if which == "gram":
             return cls(rational.gram_band(space), identity, None, "smallest")

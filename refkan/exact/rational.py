@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refkan import change_of_basis
-from refkan.arguments import check_choice
+from refkan.arguments import check_choice, check_type
 from refkan.array_types import Array
 from refkan.errors import KnotError
 from refkan.exact.extra import require
@@ -45,6 +45,7 @@ def spans(space: SplineSpace, scaled: bool = False) -> list[Array]:
 
 def change_of_basis_band(space: SplineSpace, scaled: bool = False) -> Band:
     """The r + 1 diagonals of A, by the recursion of Lemma 2 of [S26]."""
+    check_type("space", space, SplineSpace)
     space.require_strictly_increasing()
     one = require("flint").fmpq(1)
     dim = space.dim
@@ -199,6 +200,7 @@ def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = Fals
     [7/3, 5/6]
     [5/6, 1/3]
     """
+    check_type("space", space, SplineSpace)
     check_choice("basis", basis, ("spline", "relu"))
     flint = require("flint")
     if basis == "relu":

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from refkan.arguments import check_target
 from refkan.array_types import FloatArray
 from refkan.hessians.memory import chunk_size, require_memory
 from refkan.hessians.points import Points
@@ -91,6 +92,9 @@ def fill_rows(
     """Write rows of sqrt(W scale) J into out, zero on entry: one array (n, d_L, M), or one (n, d_L, m_k) a layer."""
     G, E = points.cotangents(sweep, rows, scale, constants)
     slices = points.net.slices
+    widths = [where.stop - where.start for where in slices] if len(out) == len(slices) else [points.net.n_params]
+    for k, (part, width) in enumerate(zip(out, widths, strict=True)):
+        check_target(f"out[{k}]", part, (rows.stop - rows.start, points.n_outputs, width))
     targets = out if len(out) == len(slices) else [out[0][:, :, where] for where in slices]
     for layer, cotangents, target in zip(sweep.layers, G, targets, strict=True):
         layer.fill_jacobian(cotangents[:, :, None], target)

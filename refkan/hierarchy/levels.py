@@ -95,7 +95,8 @@ class Hierarchy:
             One for each refinement: a number, or one number a layer, as for `Network.refine`.
         """
         if not hasattr(problem, "net"):
-            raise TypeError(f"problem must offer net, its network; got {type(problem).__name__}")
+            remedy = "rk.LeastSquares(net, x, y)" if isinstance(problem, Network) else "a LeastSquares or a Collocation"
+            raise TypeError(f"problem must offer net, its network; got {type(problem).__name__}: pass {remedy}")
         networks = [problem.net]
         check_type("problem.net", problem.net, Network)
         for factor in factors:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count
+from refkan.arguments import check_choice, check_count, check_flag
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer
@@ -51,6 +51,7 @@ class DenseLayer(Layer):
         check_count("n_inputs", self.n_inputs, 1)
         check_count("n_outputs", self.n_outputs, 1)
         check_choice("activation", self.activation, ACTIVATIONS)
+        check_flag("bias", self.bias)
 
     @property
     def blocks(self) -> dict[str, tuple[int, ...]]:

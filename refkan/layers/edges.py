@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from refkan import change_of_basis
-from refkan.arguments import check_choice, check_count
+from refkan.arguments import check_choice, check_count, check_flag
 from refkan.array_types import Array, FloatArray
 from refkan.errors import KnotError
 from refkan.knot_tables import extended_tables
@@ -59,6 +59,7 @@ class EdgeLayer(Layer):
         object.__setattr__(self, "spaces", tuple(self.spaces))
         check_count("n_outputs", self.n_outputs, 1)
         check_choice("outside", self.outside, OUTSIDE)
+        check_flag("free_knots", self.free_knots)
         if not self.spaces:
             raise ValueError("spaces must hold one SplineSpace for each input; got none")
         for p, space in enumerate(self.spaces):

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from refkan.arguments import check_target
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
@@ -114,6 +115,8 @@ class FreeKnots:
 
     def _fill_columns(self, start: IntArray, W: FloatArray, G: FloatArray, out: FloatArray) -> None:
         """Columns of s: out (N, O, P, n) from functions W (N, channels, P, r) and cotangents G (N, O, channels, Q)."""
+        shape = *G.shape[:2], self.s.shape[0], self.n
+        check_target("out", out, shape, any(map(np.iscomplexobj, (self.C, self.s, W, G))))
         p = softmax(self.s)
         sums = np.zeros((p.shape[0], self.n + 1))
         np.cumsum(p, axis=1, out=sums[:, 1:])

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.arguments import as_array, as_shape, as_vector
+from refkan.arguments import as_array, as_shape, as_vector, check_target
 from refkan.array_types import Array, FloatArray
 from refkan.engines.channels import VALUES, Channels
 from refkan.engines.pointwise import PointwiseJet
@@ -158,10 +158,7 @@ class Linearization:
         """
         G = self._cotangents(G)
         shape = (*G.shape[:2], self.parameters.size)
-        if not isinstance(out, np.ndarray) or out.dtype != np.float64:
-            raise TypeError(f"out must be a float64 array; got {getattr(out, 'dtype', type(out).__name__)}")
-        if out.shape != shape or not out.flags.writeable or (out.size and out.strides[2] != out.itemsize):
-            raise ValueError(f"out must be a writable array of shape {shape}, contiguous in its last axis")
+        check_target("out", out, shape, np.iscomplexobj(self.value) or np.iscomplexobj(G))
         G = self._before_activation(G)
         Q = self.declared.n_outputs
         for part in self._parts:

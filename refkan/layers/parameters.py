@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from refkan.arguments import numbers
 from refkan.array_types import Array
 
 
@@ -45,16 +46,20 @@ class ParameterBlocks:
     def pack(self, blocks: Mapping[str, Array]) -> Array:
         """Join blocks by name into a flat vector.
 
+        Blocks of other names are left out.
+
         Raises
         ------
-        ValueError
-            Where a block is missing or has another shape.
+        ValueError, TypeError
+            If a block is missing, of another shape, or does not hold numbers.
         """
         parts = []
         for name, shape, _, _ in self._places:
             if name not in blocks:
-                raise ValueError(f"pack needs the blocks {', '.join(self.shapes)}; got none named {name!r}")
-            if np.shape(blocks[name]) != shape:
-                raise ValueError(f"{name} must have shape {shape}; got {np.shape(blocks[name])}")
-            parts.append(np.asarray(blocks[name]).ravel())
+                wanted, got = (", ".join(map(repr, names)) or "none" for names in (self.shapes, blocks))
+                raise ValueError(f"blocks must be {wanted}, each by its name; got {got}")
+            block = numbers(name, blocks[name])
+            if block.shape != shape:
+                raise ValueError(f"{name} must have shape {shape}; got {block.shape}")
+            parts.append(block.ravel())
         return np.concatenate(parts)

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from refkan import change_of_basis
+from refkan.arguments import check_flag
 from refkan.array_types import Array, FloatArray
 from refkan.engines.channels import Channels, channel_rows
 from refkan.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
@@ -51,6 +52,7 @@ class ReluLayer(EdgeLayer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_flag("scaled", self.scaled)
         for space in self.spaces:
             check_strictly_increasing(space.knots)
 

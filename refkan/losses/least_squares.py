@@ -55,7 +55,7 @@ class LeastSquares:
     ValueError
         If the shapes disagree, N = 0, an entry is NaN or infinite, or a weight is negative; the index is named.
     TypeError
-        If the data are not real numbers.
+        If `net` is no network, or the data are not real numbers.
 
     Notes
     -----
@@ -82,6 +82,8 @@ class LeastSquares:
     weights: FloatArray | None = None
 
     def __post_init__(self) -> None:
+        if not (callable(self.net) or hasattr(self.net, "vjp")):
+            raise TypeError(f"net must be a network, called as net(theta, x); got {type(self.net).__name__}")
         x, y = _real("x", self.x), _real("y", self.y)
         if x.shape[0] == 0:
             raise ValueError("x must hold at least one sample; got N = 0")

@@ -2,7 +2,7 @@ r"""Terms of a collocation loss: residuals at points as functions of a network's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -129,6 +129,9 @@ class Term:
     attention: Attention | None = None
 
     def __post_init__(self) -> None:
+        check_type("name", self.name, str)
+        if not isinstance(self.sides, Side | Iterable):
+            raise TypeError(f"sides of term {self.name!r} must be a Side or a pair of them; got {self.sides!r}")
         sides = (self.sides,) if isinstance(self.sides, Side) else tuple(self.sides)
         if not sides:
             raise ValueError(f"term {self.name!r} must have a side; got none")

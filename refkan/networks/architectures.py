@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 
 from refkan.arguments import check_choice, check_count, numbers
-from refkan.knots import MAX_INTERVALS, check_domain
+from refkan.knots import MAX_INTERVALS, check_domain, check_order
 from refkan.layers import BASES, ChebyshevLayer, DenseLayer, Layer, SiluLayer, SplineLayer
+from refkan.layers.chebyshev import MAX_DEGREE
 from refkan.networks.network import Network
 from refkan.node_maps import NODE_MAPS
 from refkan.spaces import SplineSpace
 
 UNIT = (0.0, 1.0)
+
+MAX_PARAMETERS = 10_000_000_000
+"""Coefficients of a network at most, 80 GB: more is a slip of the keyboard, and takes minutes to build."""
 
 
 def kan(
@@ -92,12 +96,16 @@ def kan(
             )
     if edge == "silu" and basis != "spline":
         raise ValueError(f"edge 'silu' is defined in the spline basis; got basis={basis!r}")
+    order = check_order(order)
+    counts = [check_count(f"intervals[{k}]", n, 1, MAX_INTERVALS) for k, n in enumerate(counts)]
+    _check_size(widths, [n + order - 1 for n in counts])
     layers: list[Layer] = []
     for k, (P, Q) in enumerate(pairwise(widths)):
         pairs = _domains(domain, P, k)
-        n = check_count(f"intervals[{k}]", counts[k], 1, MAX_INTERVALS)
-        made: dict[tuple[float, float], SplineSpace] = {}  # inputs with one domain share one space
-        spaces = tuple(made.setdefault(pair, SplineSpace.uniform(order, n, pair)) for pair in pairs)
+        n = counts[k]
+        # Inputs with one domain share one space.
+        made = {pair: SplineSpace.uniform(order, n, pair) for pair in dict.fromkeys(pairs)}
+        spaces = tuple(made[pair] for pair in pairs)
         spline = SplineLayer(spaces, Q, outside, bool(free[k]))
         layers.append(SiluLayer(spline) if edge == "silu" else spline.in_basis(basis))
     return Network(tuple(layers), (NODE_MAPS[node_map],) * (n_layers - 1))
@@ -144,9 +152,11 @@ def chebyshev_kan(
     widths = _check_widths(widths)
     check_choice("node_map", node_map, NODE_MAPS)
     degrees = _one_a_layer("degree", degree, len(widths) - 1)
+    degrees = [check_count(f"degree[{k}]", value, 1, MAX_DEGREE) for k, value in enumerate(degrees)]
+    _check_size(widths, [value + 1 for value in degrees])
     pairs = list(pairwise(widths))
     layers = [
-        ChebyshevLayer(tuple(_domains(domain, P, k)), Q, check_count(f"degree[{k}]", degrees[k], 1), outside)
+        ChebyshevLayer(tuple(_domains(domain, P, k)), Q, degrees[k], outside)
         for k, (P, Q) in enumerate(pairs)
     ]
     return Network(tuple(layers), (NODE_MAPS[node_map],) * (len(pairs) - 1))
@@ -180,6 +190,7 @@ def mlp(widths: Sequence[int], activation: str = "relu") -> Network:
     """
     widths = _check_widths(widths)
     check_choice("activation", activation, ("relu", "relu3", "tanh"))
+    _check_size(widths, [1] * (len(widths) - 1))
     pairs = list(pairwise(widths))
     hidden = [DenseLayer(P, Q, activation) for P, Q in pairs[:-1]]
     output = DenseLayer(*pairs[-1], activation="identity", bias=False)
@@ -192,6 +203,16 @@ def _check_widths(widths: Any) -> list[int]:
     if len(widths) < 2:
         raise ValueError(f"widths must hold at least two numbers, inputs and outputs; got {list(widths)}")
     return [check_count(f"widths[{k}]", width, 1) for k, width in enumerate(widths)]
+
+
+def _check_size(widths: Sequence[int], coefficients: Sequence[int]) -> None:
+    """Refuse widths whose parameters exceed any memory, before layers are built; `coefficients` on an edge of each."""
+    total = sum(P * Q * count for (P, Q), count in zip(pairwise(widths), coefficients, strict=True))
+    if total > MAX_PARAMETERS:
+        raise ValueError(
+            f"widths must make a network of at most {MAX_PARAMETERS:,} parameters; got widths {widths} with {total:,} "
+            f"coefficients, {8e-9 * total:,.0f} GB: take smaller widths or fewer intervals"
+        )
 
 
 def _one_a_layer(name: str, value: Any, n_layers: int) -> list[Any]:

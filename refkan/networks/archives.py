@@ -9,14 +9,16 @@ import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
+from numpy.lib import format as npy
 
 from refkan import layers, node_maps
-from refkan.arguments import as_vector, check_type, real
-from refkan.array_types import FloatArray
+from refkan.arguments import as_array, as_vector, check_flag, check_type, real
+from refkan.array_types import Array, FloatArray
 from refkan.checkpoints import write_atomically
 from refkan.networks.network import Network
 from refkan.spaces import SplineSpace
@@ -25,6 +27,9 @@ FORMAT = 1
 """Version of the layout of a file; raised when an older reader would misread a newer file."""
 
 MANIFEST = "manifest"
+
+ENTRIES = frozenset({"format", "layers", "node_maps", "statistics", "notes"})
+"""What a manifest holds beside its hash."""
 
 KINDS: dict[str, type] = {
     kind.__name__: kind
@@ -45,7 +50,7 @@ def save(path: str | os.PathLike[str], net: Network, theta: Any, notes: Mapping[
         Bound to its data, so that the file is a function of x alone.
     theta : array (n_params,)
     notes : mapping, optional
-        JSON data to keep with it, such as where it comes from.
+        JSON data to keep with it, such as where it comes from: ``load(path, return_notes=True)`` returns them.
 
     Raises
     ------
@@ -89,62 +94,149 @@ def save(path: str | os.PathLike[str], net: Network, theta: Any, notes: Mapping[
     write_atomically(path, stream.getvalue())
 
 
-def load(path: str | os.PathLike[str]) -> tuple[Network, FloatArray]:
+@overload
+def load(path: str | os.PathLike[str], *, return_notes: Literal[False] = False) -> tuple[Network, FloatArray]: ...
+@overload
+def load(
+    path: str | os.PathLike[str], *, return_notes: Literal[True]
+) -> tuple[Network, FloatArray, dict[str, Any]]: ...
+def load(
+    path: str | os.PathLike[str], *, return_notes: bool = False
+) -> tuple[Network, FloatArray] | tuple[Network, FloatArray, dict[str, Any]]:
     """Read a network and its parameters from a file of `save`.
+
+    Nothing in a file is ever run, and no more memory is taken than three times its size.
+
+    Parameters
+    ----------
+    path : path-like
+    return_notes : bool
+        Whether the notes are returned too, as by ``return_counts`` and the like in NumPy.
 
     Returns
     -------
     net : Network
         Bound to its data.
     theta : array (n_params,)
+    notes : dict
+        Only with ``return_notes=True``; empty if none were kept.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is no such file, of a format that this version does not know, or its hash does not match.
+        If it is no such file, of a format that this version does not know, its hash does not match, or it does not
+        describe a network.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, refkan as rk
+    >>> path = os.path.join(tempfile.mkdtemp(), "network.npz")
+    >>> rk.save(path, rk.kan([1, 1], order=2, intervals=1), [0.0, 1.0], notes={"seed": 3})
+    >>> net, theta, notes = rk.load(path, return_notes=True)
+    >>> net(theta, [[0.5]]), notes
+    (array([[0.5]]), {'seed': 3})
     """
-    net, theta, _ = read(path)
-    return net, theta
+    check_flag("return_notes", return_notes)
+    net, theta, notes = read(path)
+    return (net, theta, notes) if return_notes else (net, theta)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray, dict[str, Any]]:
     """Read network, parameters and notes; errors as for `load`."""
     name = Path(path).name
-    with Path(path).open("rb") as stream:
-        archive = zipfile.is_zipfile(stream)
-    if not archive:  # NumPy would speak of pickles
-        raise ValueError(f"{name} is not a network file of refkan, or is damaged: it is no .npz archive")
+    content = Path(path).read_bytes()  # what goes wrong from here on lies in the content
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-        if MANIFEST not in arrays:
-            raise ValueError(f"it has no array {MANIFEST!r}")
-        manifest = json.loads(str(arrays.pop(MANIFEST)[()]))
+        manifest, arrays = _unpack(content)
         version = manifest["format"]
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{name} is not a network file of refkan, or is damaged: {error}") from None
+    except Exception as error:  # zipfile, NumPy and json raise eleven kinds for damaged files
+        raise ValueError(f"{name} is not a network file of refkan, or is damaged: {_told(error)}") from None
     if version != FORMAT:
         raise ValueError(f"{name} has format {version!r}; this version reads format {FORMAT}")
-    stored_hash = manifest.pop("hash", None)
-    found = digest(manifest, arrays)
-    if stored_hash != found:
-        raise ValueError(f"{name} was altered or damaged: its content has hash {found}, its manifest {stored_hash}")
     try:
-        net = Network(
-            tuple(_decode(layer, arrays) for layer in manifest["layers"]),
-            tuple(_decode(node_map, arrays) for node_map in manifest["node_maps"]),
-            _decode(manifest["statistics"], arrays),
-        )
-        return net, real("theta", as_vector("theta", arrays["theta"], net.n_params)), manifest["notes"]
+        stored_hash = manifest.pop("hash", None)
+        found = digest(manifest, arrays)
+        if stored_hash == found:
+            return _network(manifest, arrays)
     except KeyError as error:
         raise ValueError(f"{name} does not describe a network of refkan: nothing is named {error}") from None
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{name} does not describe a network of refkan: {error}") from None
+    except Exception as error:
+        raise ValueError(f"{name} does not describe a network of refkan: {_told(error)}") from None
+    raise ValueError(f"{name} was altered or damaged: its content has hash {found}, its manifest {stored_hash!r}")
 
 
-def digest(manifest: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> str:
+def _told(error: Exception) -> str:
+    """Return the message of an error, or its kind where it has none."""
+    return str(error) or type(error).__name__
+
+
+def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the manifest and the arrays, of which none is larger than what the archive holds of it."""
+    stream = io.BytesIO(content)
+    if not zipfile.is_zipfile(stream):  # NumPy would speak of pickles
+        raise ValueError("it is no .npz archive")
+    arrays: dict[str, Array] = {}
+    with zipfile.ZipFile(stream) as archive:
+        members = archive.infolist()
+        # Sizes as declared, before anything is unpacked: a small archive may declare, and unpack to, any size.
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise ValueError("its arrays are compressed, which those of rk.save are not")
+        if sum(member.file_size for member in members) > len(content):
+            raise ValueError(f"its arrays are declared to be larger than the file of {len(content)} bytes")
+        for member in members:
+            key = member.filename.removesuffix(".npy")
+            if key == member.filename or key in arrays:
+                raise ValueError(f"it has a member {member.filename!r} that is no array, or is there twice")
+            arrays[key] = _array(key, archive.read(member))
+    if MANIFEST not in arrays:
+        raise ValueError(f"it has no array {MANIFEST!r}")
+    manifest = json.loads(str(arrays.pop(MANIFEST)[()]))
+    if not isinstance(manifest, dict):
+        raise ValueError(f"its manifest must be a mapping; got {type(manifest).__name__}")
+    return manifest, arrays
+
+
+def _array(key: str, member: bytes) -> Array:
+    """Return the array in a .npy file: float64, or for the manifest one string. Its size is checked before it is made.
+
+    The header is a literal of Python that NumPy evaluates as such; no objects, hence no pickles.
+    """
+    stream = io.BytesIO(member)
+    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(stream)]
+    shape, fortran_order, dtype = read_header(stream)
+    if key == MANIFEST:
+        if dtype.kind != "U" or shape != ():
+            raise ValueError(f"its array {key!r} must be one string; got dtype {dtype} and shape {shape}")
+    elif dtype.kind != "f" or dtype.itemsize != 8:
+        raise ValueError(f"its array {key!r} must have dtype float64; got {dtype}")
+    size = prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or size != len(member) - stream.tell():
+        got = len(member) - stream.tell()
+        raise ValueError(f"its array {key!r} of shape {shape} must take {size} bytes; got {got}")
+    flat = np.frombuffer(member, dtype, offset=stream.tell())
+    return flat.reshape(shape[::-1]).T.copy(order="A") if fortran_order else flat.reshape(shape).copy()
+
+
+def _network(manifest: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[Network, FloatArray, dict[str, Any]]:
+    """Build what a manifest describes, from all of the arrays and nothing else."""
+    finite = {key: as_array(key, array) for key, array in arrays.items()}  # in the byte order of this machine
+    used = {"theta"}
+    net = Network(
+        tuple(_decode(layer, finite, used) for layer in manifest["layers"]),
+        tuple(_decode(node_map, finite, used) for node_map in manifest["node_maps"]),
+        _decode(manifest["statistics"], finite, used),
+    )
+    net.require_bound()
+    notes, theta = manifest["notes"], as_vector("theta", finite["theta"], net.n_params)
+    check_type("notes", notes, dict)
+    if more := [*(manifest.keys() - ENTRIES), *(finite.keys() - used)]:
+        raise ValueError(f"it holds {sorted(more)}, which nothing of the network refers to")
+    return net, theta, notes
+
+
+def digest(manifest: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
     """SHA-256 of a manifest without its hash, and of all arrays with their names, shapes and bytes."""
     sha = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode())
     for key in sorted(arrays):
@@ -169,11 +261,14 @@ def _encode(value: Any, name: str, arrays: dict[str, FloatArray]) -> Any:
     raise TypeError(f"{name} cannot be stored: {type(value).__name__}")
 
 
-def _decode(value: Any, arrays: Mapping[str, FloatArray]) -> Any:
+def _decode(value: Any, arrays: Mapping[str, FloatArray], used: set[str]) -> Any:
+    """Undo `_encode`; the names of arrays that were needed are added to `used`."""
     if isinstance(value, list):
-        return tuple(_decode(item, arrays) for item in value)
+        return tuple(_decode(item, arrays, used) for item in value)
     if not isinstance(value, dict):
         return value
-    if "array" in value:
+    if value.keys() == {"array"}:
+        used.add(value["array"])
         return arrays[value["array"]]
-    return KINDS[value["kind"]](**{key: _decode(item, arrays) for key, item in value.items() if key != "kind"})
+    content = {key: _decode(item, arrays, used) for key, item in value.items() if key != "kind"}
+    return KINDS[value["kind"]](**content)

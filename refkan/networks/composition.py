@@ -13,11 +13,11 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_vector, check_choice, check_count, check_type
+from refkan.arguments import as_array, as_samples, as_vector, check_choice, check_count, check_type, real
 from refkan.array_types import Array, FloatArray
 from refkan.errors import KnotError
 from refkan.layers import BASES, Layer
-from refkan.node_maps import NodeMap, same_map
+from refkan.node_maps import NODE_MAPS, NodeMap, same_map
 
 
 @contextmanager
@@ -61,6 +61,8 @@ class Composition:
     statistics: FloatArray | None = None
 
     def __post_init__(self) -> None:
+        for name, kind in (("layers", Layer), ("node_maps", NodeMap)):
+            object.__setattr__(self, name, _tuple_of(name, getattr(self, name), kind))
         if not self.layers:
             raise ValueError("layers must hold at least one layer; got none")
         if len(self.node_maps) != len(self.layers) - 1:
@@ -73,6 +75,10 @@ class Composition:
                     f"widths must agree; got {layer.n_outputs} outputs of layer {k} "
                     f"and {following.n_inputs} inputs of layer {k + 1}"
                 )
+            self.node_maps[k].require_nodes(layer.n_outputs, k)
+        if self.statistics is not None:
+            batch = real("statistics", as_samples("statistics", self.statistics, self.layers[0].n_inputs))
+            object.__setattr__(self, "statistics", batch)
 
     # ------------------------------------------------------------------ shape
 
@@ -327,3 +333,21 @@ class Composition:
         batches = [empty if net.statistics is None else net.statistics for net in (self, other)]
         if not np.array_equal(batches[0], batches[1]):
             raise ValueError("other must have the same statistics batch")
+
+
+def _tuple_of(name: str, items: Any, kind: type[Any]) -> tuple[Any, ...]:
+    """Return the items as a tuple if each is of the class `kind`, else raise TypeError with the remedy."""
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        raise TypeError(f"{name} must be a sequence of {kind.__name__} objects; got {items!r}")
+    items = tuple(items)
+    for k, item in enumerate(items):
+        if not isinstance(item, kind):
+            raise TypeError(f"{name}[{k}] must be a {kind.__name__}; got {item!r}{REMEDIES[kind]}")
+    return items
+
+
+REMEDIES = {
+    Layer: ": build layers with rk.SplineLayer, rk.DenseLayer and others, or the network with rk.kan",
+    NodeMap: f": take one of rk.node_maps.NODE_MAPS[name], name one of {', '.join(map(repr, NODE_MAPS))}",
+}
+"""What to pass where something else came."""

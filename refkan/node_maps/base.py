@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refkan.arguments import as_samples, real
 from refkan.array_types import Array, FloatArray
 from refkan.engines.channels import VALUES, Channels
 from refkan.engines.pointwise import AffineJet, PointwiseJet
@@ -82,6 +83,16 @@ class NodeMap(ABC):
         """
         raise TypeError(f"node map {self.name!r} takes no constants from statistics")
 
+    def require_nodes(self, n_nodes: int, layer: int) -> None:
+        """Raise ValueError unless constants and domains have one entry for each node; `layer` is for errors."""
+        # Kernels do not look where an array ends: this check stands in front of them.
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray) and value.shape[0] != n_nodes:
+                raise ValueError(
+                    f"{name} of node map {self.name!r} after layer {layer} must have one entry for each of the "
+                    f"{n_nodes} nodes; got {value.shape[0]}"
+                )
+
     def null_vectors(
         self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
     ) -> FloatArray:
@@ -105,6 +116,9 @@ class StatisticsMap(NodeMap):
 
     domains: FloatArray | None = None
     uses_statistics = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "domains", checked_domains(self.domains))
 
     def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> StatisticsMap:
         """Take the domain; raise now where the starting activations have no spread."""
@@ -130,6 +144,22 @@ class StatisticsMap(NodeMap):
         """Return scale y + shift."""
         assert constants is not None
         return AffineJet(y, *constants)
+
+
+def checked_domains(domains: object) -> FloatArray | None:
+    """Return domains (Q, 2) with ends a < b, or None where they are not known yet.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For other shapes, ends that are not finite real numbers, and a >= b.
+    """
+    if domains is None:
+        return None
+    pairs = real("domains", as_samples("domains", domains, 2))
+    for k in np.flatnonzero(pairs[:, 0] >= pairs[:, 1])[:1]:
+        raise ValueError(f"domains must hold pairs (a, b) with a < b; got domains[{k}] = {tuple(map(float, pairs[k]))}")
+    return pairs
 
 
 def affine(y: Array, scale: Array, shift: Array, middle: Array | None = None) -> Array:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refkan.arguments import as_array, as_vector
 from refkan.array_types import Array, FloatArray
 from refkan.engines.channels import Channels
 from refkan.engines.pointwise import AffineJet, PointwiseJet
 from refkan.layers.activations import sigmoid_derivatives
-from refkan.node_maps.base import NodeMap, nonempty
+from refkan.node_maps.base import NodeMap, checked_domains, nonempty
 from refkan.node_maps.statistics import MinMaxMap
 
 
@@ -37,11 +38,29 @@ class Unmapped(NodeMap):
 
 @dataclass(frozen=True, eq=False)
 class AffineMap(NodeMap):
-    """z = scale y + shift with fixed constants (Q,), None before they are bound."""
+    """z = scale y + shift with fixed constants (Q,), None before they are bound.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the constants are no vectors of numbers of one length, or one is given without the other.
+    """
 
     scale: FloatArray | None = None
     shift: FloatArray | None = None
     name = "affine"
+
+    def __post_init__(self) -> None:
+        if self.scale is None and self.shift is None:
+            return
+        if self.scale is None or self.shift is None:
+            missing = "scale" if self.scale is None else "shift"
+            raise ValueError(f"scale and shift must be given together; got no {missing}")
+        # Constants of a statistics batch at theta may overflow: values say so, as they do in layers.
+        scale = as_array("scale", self.scale, ndim=1, finite=False)
+        shift = as_vector("shift", self.shift, scale.size, finite=False)
+        object.__setattr__(self, "scale", scale)
+        object.__setattr__(self, "shift", shift)
 
     def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> AffineMap:
         """Map the range of the initial activations onto the domain."""
@@ -65,6 +84,9 @@ class SigmoidMap(NodeMap):
 
     domains: FloatArray | None = None
     name = "sigmoid"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "domains", checked_domains(self.domains))
 
     def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> SigmoidMap:
         """Take the domain."""

@@ -107,6 +107,7 @@ def minimize(
     methods = METHODS | RESIDUAL_METHODS
     check_choice("method", method, methods)
     steps = check_count("steps", steps)
+    _check_problem(problem)
     start = _as_start(theta)
     solve = methods[method]
     _check_options(method, solve, options)
@@ -118,6 +119,12 @@ def minimize(
     except Halt as halt:
         ending = Ending(False, str(halt))
     return run.result(ending)
+
+
+def _check_problem(problem: Any) -> None:
+    if not callable(getattr(problem, "value_and_gradient", None)):
+        remedy = "rk.LeastSquares(net, x, y)" if hasattr(problem, "vjp") else "a LeastSquares or a Collocation"
+        raise TypeError(f"problem must offer value_and_gradient(theta); got {type(problem).__name__}: pass {remedy}")
 
 
 def _as_start(theta: npt.ArrayLike) -> FloatArray:

@@ -37,7 +37,7 @@ def least_squares_transfer(coarse: SplineSpace, fine: SplineSpace, u: Any, x: An
     r"""Coefficients in `fine` closest to the functions u at the samples x: min_v sum_s |B'(x_s) v - B(x_s) u|^2.
 
     Serves spaces that are not nested too; where several v are best, the one of least norm (singular values below
-    eps N dim times the largest count as zero).
+    eps max(N, fine.dim) times the largest count as zero).
 
     Parameters
     ----------

@@ -110,6 +110,15 @@ def test_empty_intervals_count_as_intervals():
     assert (S.intervals, S.dim) == (3, 4)
 
 
+@pytest.mark.parametrize("domain", [(0.0, 1.0), (-3.0, 5.0)])
+@pytest.mark.parametrize("end", [0, 1])
+def test_new_knots_on_an_end_lie_outside_the_open_domain(domain, end):
+    a, b = domain
+    message = rf"new_knots must lie inside the domain \({a}, {b}\); got new_knots\[1\]={domain[end]}"
+    with pytest.raises(rk.KnotError, match=message):
+        rk.SplineSpace.uniform(3, 4, domain).insert([0.3, domain[end]])
+
+
 def test_numpy_integers_are_integers():
     S = rk.SplineSpace.uniform(np.int32(3), np.int64(4))
     assert type(S.order) is int

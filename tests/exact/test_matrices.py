@@ -141,3 +141,11 @@ def test_enclosures_refuse_nonsense():
         one.quotient(zero)
     assert (one.sign, zero.sign, zero.relative_width, one.relative_width) == (1, 0, math.inf, 0.0)
     assert Enclosure(Fraction(10**400), Fraction(10**400)).midpoint == math.inf
+
+
+def test_quotients_hold_all_quotients_and_no_more():
+    """Both ends of both intervals matter: the quotient of the low end is by the high one."""
+    numerator, denominator = Enclosure(Fraction(2), Fraction(3)), Enclosure(Fraction(5), Fraction(7))
+    quotient = numerator.quotient(denominator)
+    corners = [a / b for a in (Fraction(2), Fraction(3)) for b in (Fraction(5), Fraction(7))]
+    assert (quotient.low, quotient.high) == (min(corners), max(corners))

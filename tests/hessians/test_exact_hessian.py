@@ -12,7 +12,7 @@ from refkan import definitions, hessians
 from refkan.checks import dot_test, taylor_test
 from refkan.hessians import gauss_newton, hessian, hessian_vector
 from refkan.layers import activations
-from refkan.sweeps import Sweep
+from refkan.networks.value_sweep import ValueSweep
 from tests.shared.factories import (
     EDGE_KINDS,
     EVERY_NETWORK,
@@ -46,7 +46,7 @@ def start(case, batch="x", n=N):
 
 def complex_gradient(problem, theta):
     """The gradient by hand at complex theta: the sweeps themselves, in the pure-Python form of the kernels."""
-    sweep = Sweep.forward(problem.net, theta, problem.x.astype(complex), share=True)
+    sweep = ValueSweep(problem.net, theta, problem.x.astype(complex), share=True)
     dy = problem.weights[:, None] * (sweep.value - problem.y) / len(problem.x)
     return sweep.pull_back(dy, inputs=False)[0]
 

@@ -8,7 +8,7 @@ import pytest
 import refkan as rk
 from refkan.hessians import sparse_accumulation
 from refkan.kernels import gauss_newton as kernels
-from refkan.layers.local_forms import Features
+from refkan.layers.functions import Features
 from tests.shared.factories import EPS, EVERY_LAYER, LayerCase
 
 DENSE = tuple(
@@ -65,7 +65,10 @@ def test_local_forms_say_what_the_layer_is(case):
         slope = np.ones_like(u)
     else:
         slope = form.activation[0]
-        assert np.array_equal(slope, at.slope)
+        J = np.zeros((5, 2, theta.size))
+        at.fill_jacobian(np.broadcast_to(np.eye(2), (5, 2, 2)), J)
+        own = np.stack([J[:, 0, :3], J[:, 1, 3:6]], axis=1)
+        assert np.array_equal(slope[:, :, None] * x[:, None], own)  # the weights of each output by themselves
     assert np.abs(du_dx - form.slopes).max() <= 1e-13 * max(np.abs(du_dx).max(), 1e-300)
     eye = np.broadcast_to(np.eye(2), (5, 2, 2))
     slopes = slope[:, :, None] * form.slopes

@@ -9,7 +9,7 @@ import pytest
 
 import refkan as rk
 from tests.jets.jet_cases import FIRST
-from tests.shared.factories import NetworkCase, samples, with_layers
+from tests.shared.factories import NetworkCase, samples
 
 
 def jet_of(order, orders=2, **options):
@@ -80,15 +80,6 @@ def test_bad_cotangents_are_refused():
         jet.jacobian(value=np.ones((5, 1, 2)), second=np.ones((5, 1, 2)))
     with pytest.raises(TypeError, match="must be real"):
         net.jet(theta + 0j, samples(5), FIRST).pullback()
-
-
-def test_a_layer_without_jets_says_so():
-    class Plain(rk.DenseLayer):
-        linearize_jets = rk.layers.Layer.linearize_jets
-
-    net, theta = rk.mlp([2, 1]).initialize(np.random.default_rng(0), samples(9))
-    with pytest.raises(TypeError, match="a layer that offers its jets; got Plain"):
-        with_layers(net, [Plain(2, 1, bias=False)]).jet(theta, samples(2), np.eye(2))
 
 
 def test_points_outside_the_domain_follow_the_policy():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refkan.checks import dot_test
-from refkan.layers.pointwise_jets import PointwiseJet
+from refkan.engines.pointwise import PointwiseJet
 from tests.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
 from tests.shared.factories import NetworkCase, samples
 
@@ -93,13 +93,13 @@ def test_a_jet_is_that_of_the_point_where_it_was_made(built):
 @pytest.mark.parametrize("sabotage", [-1.0, 1.0 + 1e-9])
 def test_the_checks_notice_a_wrong_pullback(monkeypatch, sabotage):
     net, theta = NetworkCase("spline", "sigmoid", order=4).start(samples(20))
-    right = PointwiseJet.pullback
+    right = PointwiseJet.pull_back
 
     def wrong(self, G):
         G = G.copy()
         G[:, :, 2] *= sabotage
         return right(self, G)
 
-    monkeypatch.setattr(PointwiseJet, "pullback", wrong)
+    monkeypatch.setattr(PointwiseJet, "pull_back", wrong)
     with pytest.raises(AssertionError):
         test_pullback_is_the_adjoint_of_pushforward((net, theta, samples(6)))

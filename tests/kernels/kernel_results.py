@@ -15,7 +15,7 @@ from refkan import bsplines, relu_powers
 from refkan.engines import fast
 from refkan.engines.polynomial import PolynomialSweep
 from refkan.engines.sorted import SortedSweep
-from refkan.kernels import bspline_basis, launch, relu_power_basis
+from refkan.kernels import bspline_basis
 from tests.shared.factories import POLICIES, LayerCase, space
 
 ROOT = Path(rk.__file__).parents[1]
@@ -60,7 +60,8 @@ def layer_results():
             results += sweep_results(rk.SplineLayer((S,), 1, outside), x)
     x = LayerCase("relu").samples(7)
     relu = LayerCase("relu").build()
-    results.append(relu.linearize(np.ones(relu.n_params), x).rows)
+    block = relu.linearize(np.ones(relu.n_params), x).local_form(curved=True).blocks[0]
+    results += [block.values, block.slopes]
     return results
 
 
@@ -136,13 +137,6 @@ def small_results():
     for outside in POLICIES:
         S, x = space("random", 3), np.linspace(-1.0, 6.0, 12)
         results += [relu_powers.design_matrix(S, x, k, outside, scaled=True) for k in range(3)]
-    S = space("random", 3)
-    for policy in (0, 1):
-        rows = np.empty((12, 1, S.intervals - 1))
-        launch.launch(
-            relu_power_basis.relu_knot_rows, 12, 1, x[:, None], S.knots[None].copy(), 3, np.ones(1), policy, rows
-        )
-        results.append(rows)
     return results
 
 

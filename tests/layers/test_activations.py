@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from refkan import node_maps
+from refkan.engines.channels import VALUES
 from refkan.layers import activations
 from tests.shared.factories import EPS
 
@@ -66,7 +67,8 @@ def computed(name, z):
         domains = np.tile([0.0, 1.0], (z.size, 1))
         node_map = node_maps.SigmoidMap(domains)
         yield activations.sigmoid_derivatives(z, 4)
-        yield np.stack([f(z[None])[0] for f in (node_map.value, node_map.slope, node_map.curvature)])
+        jet = node_map.at(z[None, None], VALUES)
+        yield np.stack([jet.value[0, 0], jet.slope[0], jet.curvature[0]])
         yield node_map.derivatives(z[None], 4)[:, 0]
     else:
         f = activations.ACTIVATIONS[name]

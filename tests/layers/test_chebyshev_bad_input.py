@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.architectures import chebyshev_kan
 from refkan.layers import ChebyshevLayer
+from refkan.networks import chebyshev_kan
 
 ENDS = ((0.0, 1.0), (-2.0, 2.0), (5.0, 5.6))
 

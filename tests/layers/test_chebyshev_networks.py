@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.architectures import chebyshev_kan
 from refkan.checks import gradient_check
 from refkan.conditioning import null_vectors
 from refkan.hessians import gauss_newton, hessian
 from refkan.hierarchy import minimize_multilevel
+from refkan.networks import chebyshev_kan
 from tests.shared.factories import NODE_MAPS, complex_gradient, samples
 
 POLICIES = ("linear", "polynomial")

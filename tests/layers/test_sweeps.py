@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import bsplines, local_basis
+from refkan import bsplines, engines, layers, local_basis
 from refkan.checks import dot_test
 from tests.layers.plain_layers import DENSE, name, random_parameters
 from tests.shared.factories import (
@@ -23,7 +23,7 @@ from tests.shared.factories import (
 
 @pytest.mark.parametrize("case", [case for case in EVERY_LAYER if case.kind == "spline"], ids=name)
 def test_every_sweep_in_turn_against_complex_steps(case, rng, monkeypatch):
-    monkeypatch.setattr(rk.engines.fast, "fastest_sweep", lambda *sizes: None)
+    monkeypatch.setattr(engines.fast, "fastest_sweep", lambda *sizes: None)
     with rk.use_engine("fast"):
         test_every_sweep_against_complex_steps(case, rng)
 
@@ -177,22 +177,31 @@ def sweep_is_right(layer, theta, x):
     )
 
 
-@pytest.mark.parametrize("kind", EDGE_KINDS)
-@pytest.mark.parametrize("part", ["free_breakpoints_vjp", "local_basis", "pieces", "relu_rows", "relu_knot_rows"])
+def parts(kind):
+    """What the derivatives of a layer are made of, and where it is looked up."""
+    if "relu" in kind:
+        return {"free_breakpoints_vjp": layers.relu, "relu_rows": layers.relu, "_rows": layers.relu.FreeKinks}
+    found = {"free_breakpoints_vjp": layers.free_knots, "local_basis": engines.sums, "pieces": local_basis.KnotTables}
+    return found | ({"pull_back": layers.silu.EdgeScales} if kind == "silu" else {})
+
+
+@pytest.mark.parametrize(("kind", "part"), [(kind, part) for kind in EDGE_KINDS for part in parts(kind)])
 @pytest.mark.parametrize("factor", [-1.0, 1 + 1e-6])
 def test_sabotage_of_derivatives_is_noticed(monkeypatch, kind, part, factor):
-    module = rk.layers.relu if "relu" in kind else rk.layers.spline
-    if module is rk.layers.spline and part == "free_breakpoints_vjp":
-        module = rk.layers.free_knots
-    owner = local_basis.KnotTables if part == "pieces" and "relu" not in kind else module
-    if not hasattr(owner, part):
-        pytest.skip(f"{kind} layers do not use {part}")
-    if part == "local_basis" and module is rk.layers.spline:  # each sample has its own basis
-        owner = rk.engines.sums
     layer, x = LayerCase(kind, free_knots=True).build(), LayerCase(kind).samples()
     theta = random_parameters(layer)
     with rk.use_engine("fast" if part == "pieces" else "plain"):
-        check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, factor)
+        check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, parts(kind)[part], part, factor)
+
+
+@pytest.mark.parametrize("factor", [-1.0, 1 + 1e-6])
+def test_sabotage_of_the_fast_basis_is_noticed(monkeypatch, factor):
+    """Samples in turn."""
+    monkeypatch.setattr(engines.fast, "fastest_sweep", lambda *sizes: None)
+    layer, x = LayerCase("spline", free_knots=True).build(), LayerCase("spline").samples()
+    with rk.use_engine("fast"):
+        theta = random_parameters(layer)
+        check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, engines.sums, "local_basis", factor)
 
 
 def check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, factor):
@@ -215,3 +224,18 @@ def check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, fac
 
     monkeypatch.setattr(owner, part, property(faulty) if part == "pieces" else faulty)
     assert not sweep_is_right(layer, theta, x)
+
+
+@pytest.mark.parametrize(("N", "P"), [(1023, 1), (1024, 1), (1025, 1), (1599, 3), (4097, 2)])
+def test_no_sample_is_lost_where_samples_are_summed_in_parts(N, P, monkeypatch):
+    """Numbers of samples that the parts do not divide: coefficients of the last sample alone are seen as well."""
+    monkeypatch.setattr(rk.layers.spline, "fastest_sweep", lambda layer, n_samples: None)
+    layer = rk.SplineLayer((rk.SplineSpace.uniform(3, 4),) * P, n_outputs=8)
+    rng = np.random.default_rng(0)
+    x, dy = rng.uniform(size=(N, P)), rng.standard_normal((N, 8))
+    at = layer.linearize(random_parameters(layer), x)
+    dC = layer.unpack(at.pullback(dy, inputs=False)[0])["coefficients"]
+    for p in range(P):
+        rows = bsplines.design_matrix(layer.spaces[p], x[:, p])
+        scale = (rows.T @ np.abs(dy)).T.max()
+        np.testing.assert_allclose(dC[:, p], (rows.T @ dy).T, rtol=0, atol=4e-15 * scale)

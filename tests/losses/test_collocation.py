@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from refkan.checks import gradient_check
-from refkan.jets import blocks
 from refkan.kernels import launch
 from refkan.losses import Attention, Collocation, Side, Term, collocation
+from refkan.networks import blocks
 from tests.losses.collocation_terms import AXES, burgers, close, one_of_each
 from tests.shared.factories import NetworkCase, complex_gradient, name, samples
 

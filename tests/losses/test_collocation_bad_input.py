@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.jets import blocks
 from refkan.kernels import launch
 from refkan.losses import Attention, Collocation, Side, Term, flux_jump, periodicity, prescribed
+from refkan.networks import blocks
 from tests.losses.collocation_terms import AXES, NU, equation, one_of_each
 from tests.shared.factories import samples
 

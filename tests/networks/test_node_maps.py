@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import refkan as rk
 from refkan import node_maps
 from refkan.checks import dot_test
 from refkan.errors import DegenerateNodeError
 from refkan.node_maps.base import affine
 from tests.shared.factories import EPS, NODE_MAPS, complex_gradient
+from tests.shared.refusals import NAN, bad, check
 
 DOMAINS = np.array([[0.0, 1.0], [-2.0, 2.0], [5.0, 5.5]])
 STATISTICS_MAPS = ("mean-std", "min-max")
@@ -265,3 +267,48 @@ def test_sabotage_of_the_vjp_is_noticed(monkeypatch, cls, fault):
     assert check()
     monkeypatch.setattr(cls, "constants_vjp", lambda self, *args: fault(right(self, *args)))
     assert not check()
+
+
+# --- constants of the wrong length, which compiled loops would read beyond their end
+
+
+def joined(node_map):
+    space = rk.SplineSpace.uniform(order=2, intervals=2)
+    layers = rk.SplineLayer((space,), n_outputs=3), rk.SplineLayer((space,) * 3, n_outputs=1)
+    return rk.Network(layers, (node_map,))
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_constants_and_domains_must_be_those_of_the_nodes(n):
+    for node_map, argument in (
+        (node_maps.AffineMap(np.full(n, 0.5), np.zeros(n)), "scale"),
+        (node_maps.SigmoidMap(np.tile([0.0, 1.0], (n, 1))), "domains"),
+        (node_maps.MeanStdMap(np.tile([0.0, 1.0], (n, 1))), "domains"),
+        (node_maps.MinMaxMap(np.tile([0.0, 1.0], (n, 1))), "domains"),
+    ):
+        message = f"{argument} of node map '{node_map.name}' after layer 0 must have one entry .* the 3 nodes; got {n}"
+        check(lambda node_map=node_map: joined(node_map), ValueError, message)
+
+
+@bad(
+    ("scalars", lambda: node_maps.AffineMap(0.5, 0.0), ValueError, r"scale must have 1 dimension; got shape \(\)"),
+    ("lengths", lambda: node_maps.AffineMap(np.ones(3), [0.0]), ValueError, "shift must have length 3; got length 1"),
+    ("one alone", lambda: node_maps.AffineMap(np.ones(3)), ValueError, "must be given together; got no shift"),
+    ("text", lambda: node_maps.AffineMap(["a"], ["b"]), TypeError, "scale must hold numbers"),
+    ("pair", lambda: node_maps.SigmoidMap([0.0, 1.0]), ValueError, r"domains must have 2 dimensions; got shape \(2,\)"),
+    ("turned", lambda: node_maps.MinMaxMap([[1.0, 0.0]]), ValueError, r"domains must hold pairs \(a, b\) with a < b"),
+    ("nan", lambda: node_maps.MeanStdMap([[0.0, NAN]]), ValueError, r"domains must be finite; got domains\[0, 1\]"),
+)
+def test_constants_that_are_none(call, error, message):
+    check(call, error, message)
+
+
+@pytest.mark.parametrize("dtype", [int, np.float32])
+def test_constants_of_other_types_are_widened(dtype):
+    node_map = node_maps.AffineMap(np.ones(6, dtype)[::2], [0, 0, 0])
+    assert node_map.scale.dtype == node_map.shift.dtype == np.float64
+    net = joined(node_map)
+    x, theta = np.full((4, 1), 0.5), np.linspace(0.0, 1.0, net.n_params)
+    wide = joined(node_maps.AffineMap(np.ones(3), np.zeros(3)))
+    np.testing.assert_array_equal(net(theta, x), wide(theta, x))
+    assert np.all(np.isfinite(net.jacobian(theta, x)))

@@ -91,6 +91,22 @@ def test_gradients_of_other_orders(kind, order, node_map):
     assert np.abs(g - reference).max() <= 1e-14 * cancel * (np.abs(J).T @ np.abs(dy.ravel())).max()
 
 
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("node_map", ["mean-std", "min-max"])
+@pytest.mark.parametrize("widths", [(2, 3, 2, 2), (1, 2, 3, 2, 1)], ids=["three layers", "four layers"])
+def test_jacobians_through_chains_of_statistics(widths, node_map, batch):
+    """Constants of a map follow those of the maps before; every entry by complex steps, which share no sweep."""
+    case = NetworkCase("spline", node_map, widths=widths, intervals=(2,) * (len(widths) - 1))
+    x = samples(N, widths[0])
+    net, theta = case.start(x, statistics=samples(9, widths[0], seed=11) if batch == "separate" else None)
+    J, reference = net.jacobian(theta, x), np.empty((N * widths[-1], theta.size))
+    for m in range(theta.size):
+        moved = theta + 1e-30j * (np.arange(theta.size) == m)
+        reference[:, m] = net(moved, x).imag.ravel() / 1e-30
+    # The constants of earlier maps matter: without them entries would be off by a share of the largest.
+    np.testing.assert_allclose(J, reference, rtol=0, atol=1e-13 * np.abs(reference).max())
+
+
 @pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
 def test_jacobian_rows_are_sample_major(case):
     x = samples(4)

@@ -128,6 +128,19 @@ def test_the_same_bits_again(kan):
         np.testing.assert_array_equal(first.theta, second.theta)
 
 
+def test_backtracking_goes_to_the_minimum_of_the_parabola():
+    """Through the value, the slope, and the trial that did not do: from 2 the step of atan leads to -3.5."""
+    problem = Residuals(np.arctan, lambda t: np.diag(1 / (1 + t**2)))
+    minimize(problem, np.array([2.0]), method=GN, steps=1)
+    start, whole, shorter = np.ravel(problem.points)
+    value = lambda t: 0.5 * np.arctan(t) ** 2  # noqa: E731
+    slope = (whole - start) * np.arctan(start) / (1 + start**2)
+    curvature = value(whole) - value(start) - slope  # value(start) + slope a + curvature a^2 at a = 1
+    least = -slope / (2 * curvature)
+    assert 0.4 < least < 0.45
+    assert (shorter - start) / (whole - start) == pytest.approx(least, rel=1e-13)
+
+
 # --- trials that are not finite
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -278,3 +279,47 @@ def test_write_atomically_replaces(tmp_path):
     write_atomically(tmp_path / "file", b"second")
     assert (tmp_path / "file").read_bytes() == b"second"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_any_flip_in_a_stored_file_counts_as_absent_or_changes_nothing(store):
+    """In the configuration as well, which then is that of no file: only whole files of others are refused."""
+    store.put(CONFIGURATION, {"x": np.arange(3.0)})
+    path = store.path(CONFIGURATION)
+    content = path.read_bytes()
+    for position in range(len(content)):
+        flipped = bytearray(content)
+        flipped[position] ^= 1 << position % 7
+        path.write_bytes(flipped)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = store.get(CONFIGURATION, "absent")
+        if caught:
+            assert found == "absent"
+            assert "is damaged and treated as absent" in str(caught[0].message)
+        else:  # of blanks between the entries
+            np.testing.assert_array_equal(found["x"], np.arange(3.0))
+
+
+def test_a_flipped_configuration_is_damage(store):
+    store.put(CONFIGURATION, 1)
+    path = store.path(CONFIGURATION)
+    path.write_text(path.read_text().replace('"spline"', '"splint"'))
+    with pytest.warns(UserWarning, match="damaged and treated as absent: the configuration does not match its key"):
+        assert store.get(CONFIGURATION) is None
+    with pytest.warns(UserWarning, match="damaged"):
+        assert store.run(CONFIGURATION, lambda: 2) == 2
+
+
+def test_files_of_versions_that_stored_no_key_are_read(store):
+    store.put(CONFIGURATION, 1)
+    path = store.path(CONFIGURATION)
+    document = json.loads(path.read_text())
+    del document["key"]
+    path.write_text(json.dumps(document))
+    assert store.get(CONFIGURATION) == 1
+
+
+def test_text_nested_without_end_is_damage(store):
+    store.path(CONFIGURATION).write_text("[" * 100_000)
+    with pytest.warns(UserWarning, match="damaged and treated as absent"):
+        assert store.get(CONFIGURATION, 3) == 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refkan import nesting
 from refkan.checks import dot_test
+from refkan.layers import same_splines
 from tests.refinement.trained_networks import FIXED, FREE, X, edges, trained
 from tests.shared.factories import EPS, NetworkCase
 
@@ -44,7 +44,7 @@ def test_onto_itself_the_matrix_is_the_identity(case):
 def test_sabotage_of_the_matrix_is_noticed(monkeypatch):
     case = NetworkCase("spline")
     test_the_prolongation_matrix_is_what_convert_does(case)
-    right = nesting.prolongation_matrix
+    right = same_splines.prolongation_matrix
 
     def flipped(*arguments):
         P = right(*arguments).copy()
@@ -52,6 +52,6 @@ def test_sabotage_of_the_matrix_is_noticed(monkeypatch):
         return P
 
     for wrong in (flipped, lambda *arguments: right(*arguments) * 0.5, lambda *a: right(*a)[::-1]):
-        monkeypatch.setattr(nesting, "prolongation_matrix", wrong)
+        monkeypatch.setattr(same_splines, "prolongation_matrix", wrong)
         with pytest.raises(AssertionError):
             test_the_prolongation_matrix_is_what_convert_does(case)

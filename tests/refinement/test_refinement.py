@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import nesting
-from refkan.layers import DenseLayer
+from refkan.layers import DenseLayer, EdgeLayer, same_splines
 from tests.refinement.trained_networks import FIXED, NATURAL, TAILS, X, assert_same_function, edges, trained
 from tests.shared.factories import EDGE_KINDS, EPS, NetworkCase, samples
+from tests.shared.mapped import mapped
 
 
 def outside_share(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> float:
     """Return the share of hidden activations outside their domain."""
     frozen = net.freeze(theta)
-    z = frozen.node_maps[0].value(net.layers[0].linearize(theta[net.slices[0]], x).value)
+    z = mapped(frozen.node_maps[0], net.layers[0].linearize(theta[net.slices[0]], x).value)
     return float(np.mean((z < 0) | (z > 1)))
 
 
@@ -178,7 +178,7 @@ def test_exterior_knots_of_natural_tails_are_looked_at(monkeypatch):
     """Were they not, a trained network would change: the check is needed."""
     net, theta = trained(NetworkCase("spline", outside="natural"))
     fine = net.refine()
-    monkeypatch.setattr(nesting, "_require_exact", lambda *arguments: None)
+    monkeypatch.setattr(EdgeLayer, "_require_exact", lambda *arguments: None)
     with pytest.raises(AssertionError):
         assert_same_function(net, theta, fine, net.convert(theta, fine))
 
@@ -210,7 +210,7 @@ def test_prolongation_in_the_relu_basis_takes_no_way_through_the_splines(basis):
 
 
 def wrong_rows(change):
-    right = nesting.apply_rows
+    right = same_splines.apply_rows
     return lambda start, values, c: change(right(start, values, c))
 
 
@@ -230,6 +230,6 @@ def test_sabotage_of_the_coefficients_is_noticed(monkeypatch, case, change):
     net, theta = trained(case)
     fine = net.refine()
     assert_same_function(net, theta, fine, net.convert(theta, fine))
-    monkeypatch.setattr(nesting, "apply_rows", wrong_rows(change))
+    monkeypatch.setattr(same_splines, "apply_rows", wrong_rows(change))
     with pytest.raises(AssertionError):
         assert_same_function(net, theta, fine, net.convert(theta, fine))

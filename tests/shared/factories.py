@@ -10,6 +10,8 @@ import numpy as np
 
 import refkan as rk
 from refkan import definitions
+from tests.shared.mapped import mapped
+from tests.shared.mapped import slopes as slopes_of
 
 EPS = float(np.finfo(np.float64).eps)
 STRICT = ("uniform", "random", "graded", "offset")
@@ -305,7 +307,7 @@ def running_error(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> np.ndarr
         error = np.einsum("sqp,sp->sq", slopes, error) + terms
         z = at.value
         if k < len(net.node_maps):
-            error = 3 * np.abs(net.node_maps[k].slope(z)) * np.maximum(error, error.max(axis=0, initial=0.0))
-            z = net.node_maps[k].value(z)
+            error = 3 * np.abs(slopes_of(net.node_maps[k], z)) * np.maximum(error, error.max(axis=0, initial=0.0))
+            z = mapped(net.node_maps[k], z)
             error = error + np.abs(z) + 1
     return error

@@ -61,3 +61,16 @@ def test_least_squares_keeps_the_shape_of_no_functions_at_all():
     v, report = transfer.least_squares_transfer(coarse, coarse.refine(), np.zeros((0, 3)), np.linspace(0, 1, 9))
     assert v.shape == (0, 5)
     assert (report.on_samples, report.off_samples) == (0.0, 0.0)
+
+
+def test_singular_values_below_eps_times_the_number_of_samples_count_as_zero():
+    """The last function is seen by one sample, just beyond its knot: 30 times below that cutoff, 30 above eps alone."""
+    N = 1000
+    coarse, fine = rk.SplineSpace.uniform(2, 1), rk.SplineSpace.uniform(2, 2)
+    x = np.append(np.linspace(0.0, 0.5, N - 1), 0.5 + 6.5e-14)
+    values = np.linalg.svd(bsplines.design_matrix(fine, x).toarray(), compute_uv=False)
+    ratio = values[-1] / values[0] / np.finfo(float).eps
+    assert 10 < ratio < N / 10
+    v, report = transfer.least_squares_transfer(coarse, fine, [0.0, 1.0], x)
+    assert report.rank == 2 < fine.dim
+    assert abs(v[2]) < 1e-10
