@@ -22,7 +22,8 @@ def jacobian(
 ) -> FloatArray:
     r"""Jacobian sqrt(W) J of the outputs in theta, (N d_L, M): row s d_L + q is sqrt(w_s) dF[s, q]/dtheta.
 
-    What `Network.jacobian` returns, by chunks of samples and with the memory checked; under mean-std and min-max maps
+    What `Network.jacobian` returns, by chunks of samples and with the memory checked, and nothing is divided by N:
+    `LeastSquares.jacobian`, that of the residual, is this matrix over sqrt(N); under mean-std and min-max maps
     J = J_f + E S, see `points`.
 
     Parameters

@@ -29,9 +29,11 @@ class Collocation:
 
         value(theta) = 1/2 sum_t weight_t / N_t sum_i |lambda_ti r_ti|^2 = |r|^2 / 2
 
-    over terms t and their points i, lambda the weights of a term's attention (1 without), so that the residuals r of
-    Gauss-Newton methods are ``sqrt(weight_t / N_t) lambda_ti r_ti``, the gradient is J^T r and the Gauss-Newton matrix
-    J^T J. Papers quote the sum without the 1/2, `loss`, or the mean squares of single terms, `mean_squares`.
+    over terms t and their points i, lambda the weights of a term's attention (1 without). The words mean what they do
+    on `LeastSquares`: `residual` r is the flat vector of all ``sqrt(weight_t / N_t) lambda_ti r_ti``, `jacobian` its J,
+    `gradient` J^T r, `gauss_newton` J^T J, `ntk` J J^T; `misfit` has the r_ti as they are, by term. There is no
+    `hessian`: it would need third derivatives of the layers. Papers quote the sum without the 1/2, `loss`, or the mean
+    squares of single terms, `mean_squares`.
 
     Derivatives of the network in x are exact, and so is the gradient. Node maps that take statistics have the one
     statistics batch of the network, whatever the term.
@@ -139,19 +141,19 @@ class Collocation:
         """Number of residuals."""
         return sum(term.n_residuals for term in self.terms)
 
-    def residuals(self, theta: Any) -> dict[str, Array]:
-        """Residuals of each term by name, (N, R), as they are: without weights and attention."""
+    def misfit(self, theta: Any) -> dict[str, Array]:
+        """Return the residuals of each term by name, (N, R), as they are: without weights, attention and 1/N."""
         theta, statistics = self._at(theta)
         return self._by_term(self._map(lambda term, rows: Piece.at(self.net, theta, statistics, term, rows).r))
 
     def residual(self, theta: Any) -> Array:
-        """Weighted residuals r (m,), term by term and point by point: ``value = |r|^2 / 2``."""
-        found = self.residuals(theta)
+        """Return the residual r (m,), term by term and point by point, weighted: ``value = |r|^2 / 2``."""
+        found = self.misfit(theta)
         return np.concatenate([(term.factors[:, None] * found[term.name]).ravel() for term in self.terms])
 
     def mean_squares(self, theta: Any) -> dict[str, float]:
         """Mean squares ``1/N sum_i |r_i|^2`` of each term by name, without weights and attention."""
-        return {name: float(np.sum(np.abs(r) ** 2) / r.shape[0]) for name, r in self.residuals(theta).items()}
+        return {name: float(np.sum(np.abs(r) ** 2) / r.shape[0]) for name, r in self.misfit(theta).items()}
 
     def loss(self, theta: Any) -> Any:
         """Return ``2 value(theta)``, the weighted sum of mean squares that papers quote."""
@@ -187,14 +189,14 @@ class Collocation:
     # ------------------------------------------------------------- Jacobians
 
     def residual_and_jacobian(self, theta: Any) -> tuple[FloatArray, FloatArray]:
-        """Return weighted residuals r (m,) and their Jacobian J (m, n_params): ``value = |r|^2 / 2``."""
+        """Return r (m,) and J (m, n_params): ``value = |r|^2 / 2``, ``gradient = J^T r``."""
         m, n = self.n_residuals, self.net.n_params
         require_memory(16 * m * n, f"the Jacobian of {m} residuals in {n} parameters", None, "use fewer points")
         pieces = list(self.residual_blocks(theta))
         return np.concatenate([r for r, _ in pieces]), np.concatenate([J for _, J in pieces])
 
     def jacobian(self, theta: Any) -> FloatArray:
-        """Return the Jacobian J (m, n_params) of the weighted residuals."""
+        """Return the Jacobian J (m, n_params) of the residual r."""
         return self.residual_and_jacobian(theta)[1]
 
     def residual_blocks(self, theta: Any) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -243,7 +245,7 @@ class Collocation:
         return self._sum(0.0, pulled, statistics)[1]
 
     def ntk(self, theta: Any) -> FloatArray:
-        """Return the tangent kernel J J^T (m, m) of the weighted residuals."""
+        """Return the tangent kernel J J^T (m, m) of the residual."""
         J = self.jacobian(theta)
         return J @ J.T
 
@@ -280,7 +282,7 @@ class Collocation:
         """
         theta = real("theta", as_vector("theta", theta, self.net.n_params))
         if not np.array_equal(theta, self._latest.get("theta", ())):
-            self._latest.update(theta=theta.copy(), residuals=self.residuals(theta))
+            self._latest.update(theta=theta.copy(), residuals=self.misfit(theta))
         for term in self.terms:
             if term.attention is not None:
                 term.attention.update(np.linalg.norm(self._latest["residuals"][term.name], axis=1))
