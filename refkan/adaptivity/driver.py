@@ -19,6 +19,7 @@ from refkan.adaptivity.training import Measure, Training
 from refkan.arguments import as_vector, check_choice, check_count, check_type, real
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
+from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
 from refkan.optimizers import Result
 
@@ -133,6 +134,7 @@ def minimize_adaptive(
     if not isinstance(strategy, Strategy):
         check_choice("strategy", strategy, STRATEGIES)
     limits = Limits.checked(tolerance, max_params, max_rounds, patience, least_gain)
+    refuse_what_is_no_loss("problem", problem)
     net = getattr(problem, "net", None)
     check_type("problem.net", net, Network)
     assert isinstance(net, Network)

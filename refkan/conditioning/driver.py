@@ -18,6 +18,8 @@ from refkan.conditioning.products import images, product_of
 from refkan.conditioning.questions import Question, question_of_matrix, question_of_problem
 from refkan.conditioning.spectra import Spectrum, doubts
 from refkan.conditioning.triangles import jacobian, triangle
+from refkan.losses import Collocation
+from refkan.losses.mistaken import refuse_what_is_no_loss
 
 WHICH = ("gauss-newton", "hessian", "ntk")
 METHODS = ("auto", "svd", "eigh", "lobpcg", "eigsh")
@@ -87,6 +89,8 @@ def spectrum(
         For unknown names, combinations that do not exist, wrong shapes, residuals or Jacobians that are not finite,
         matrices that are not symmetric, preconditioners that are not positive definite, and sizes that exceed the
         memory available (before allocating, with what is needed).
+    TypeError
+        For a network in place of a problem, and for a collocation problem: its matrix can be given.
     ConvergenceError
         If an iterative method does not find the upper end. If the lower one is out of its reach, a flag says so.
 
@@ -113,6 +117,12 @@ def spectrum(
     check_choice("method", method, METHODS)
     if k is not None:
         check_count("k", k, 1)
+    refuse_what_is_no_loss("problem_or_matrix", problem_or_matrix)
+    if isinstance(problem_or_matrix, Collocation):
+        raise TypeError(
+            "problem_or_matrix must be a LeastSquares or a matrix; got Collocation: pass the matrix, "
+            "rk.spectrum(problem.gauss_newton(theta))"
+        )
     pose = question_of_problem if hasattr(problem_or_matrix, "net") else question_of_matrix
     question = pose(problem_or_matrix, theta, which, basis, weights)
     method = _method(question, preconditioner, method, k)

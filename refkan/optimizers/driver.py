@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from refkan.arguments import as_array, check_choice, check_count
 from refkan.array_types import FloatArray
+from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.optimizers.first_order import adam, gradient_descent
 from refkan.optimizers.gauss_newton import gauss_newton
 from refkan.optimizers.geometry import Geometry
@@ -91,7 +92,8 @@ def minimize(
         a value or gradient that is not finite at the start, residuals that do not belong to the value, and matrices
         that exceed the memory there is (nothing is allocated then).
     TypeError
-        For options that the method does not know or misses, and for a problem that does not offer what it needs.
+        For options that the method does not know or misses, for a network in place of a problem, and for a problem that
+        does not offer what the method needs.
 
     Examples
     --------
@@ -104,6 +106,7 @@ def minimize(
     >>> minimize(Bowl(), [3.0, -4.0]).converged
     True
     """
+    refuse_what_is_no_loss("problem", problem, "value_and_gradient")
     methods = METHODS | RESIDUAL_METHODS
     check_choice("method", method, methods)
     steps = check_count("steps", steps)
