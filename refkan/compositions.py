@@ -11,8 +11,9 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_vector, check_count, check_type
+from refkan.arguments import as_array, as_samples, as_vector, check_count, check_type, real
 from refkan.array_types import Array, FloatArray
+from refkan.binding import on_domains, ranges
 from refkan.conversion import Coordinates, coordinates, layer_basis, layer_in_basis
 from refkan.layers.base import Layer
 from refkan.nesting import (
@@ -36,6 +37,7 @@ class Composition:
     layers: tuple[Layer, ...]
     node_maps: tuple[NodeMap, ...]
     statistics: FloatArray | None = None
+    domain_from_data: bool = False
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -91,10 +93,41 @@ class Composition:
         for layer, where in zip(self.layers, self.slices, strict=True):
             yield layer, theta[where]
 
+    def with_domain_of(self, x: Any) -> Self:
+        """Return the network with the range of each column of x (N, d_0) as domain, if it waits for one; else itself.
+
+        `initialize` does it with its own x; with this method several networks started on parts of the data have the
+        domain of all of them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `initialize`.
+
+        Examples
+        --------
+        >>> import refkan as rk
+        >>> net = rk.kan([1, 1], order=3, intervals=4, domain="data")
+        >>> net.with_domain_of([[-2.0], [3.0], [1.0]]).layers[0].domains
+        array([[-2.,  3.]])
+        """
+        if not self.domain_from_data:
+            return self
+        domains = ranges(real("x", as_samples("x", x, self.widths[0])))
+        return replace(self, layers=(on_domains(self.layers[0], domains), *self.layers[1:]), domain_from_data=False)
+
+    def require_domain(self) -> None:
+        """Raise ValueError if the domain of the first layer is still to be taken from data."""
+        if self.domain_from_data:
+            raise ValueError(
+                "the domain of the first layer is not bound to data (domain='data'): "
+                "net, theta = net.initialize(rng, x) first"
+            )
+
     def __repr__(self) -> str:
         layers = ", ".join(map(describe, self.layers))
         maps = ", ".join(dict.fromkeys(node_map.name for node_map in self.node_maps))
-        joined = f", maps: {maps}" if maps else ""
+        joined = (f", maps: {maps}" if maps else "") + (", domain: from data" if self.domain_from_data else "")
         return f"{type(self).__name__}({list(self.widths)}: {layers}{joined}; {self.n_params} parameters)"
 
     # ---------------------------------------------- the same function elsewhere
@@ -158,6 +191,8 @@ class Composition:
         k = check_count("layer", layer, 0, len(self.layers) - 1)
         if not has_knots(self.layers[k]):
             raise ValueError(f"layer must be one with knots; got layer {k}, a {type(self.layers[k]).__name__}")
+        if k == 0:
+            self.require_domain()  # where new knots lie in it is not known
         new = as_array("new_knots", new_knots)
         n_inputs = self.layers[k].n_inputs
         if new.ndim not in (1, 2) or (new.ndim == 2 and new.shape[0] != n_inputs):
@@ -168,6 +203,7 @@ class Composition:
     def with_fixed_knots(self, theta: Any) -> Self:
         """Return the network with free knots fixed where they are at theta, ready for `refine` and `insert`."""
         theta = as_vector("theta", theta, self.n_params)
+        self.require_domain()
         return self._with(fix_layer(layer, part) for layer, part in self._parts(theta))
 
     def with_free_knots(self) -> Self:
@@ -220,6 +256,7 @@ class Composition:
 
     def coordinates(self, basis: str) -> Coordinates:
         """Linear maps between theta and the coefficients in another basis: the geometries of descent methods."""
+        self.require_domain()
         return coordinates(self.layers, self.slices, basis)
 
     def _with(self, layers: Iterable[Layer]) -> Self:
@@ -228,6 +265,12 @@ class Composition:
     def _require_same_frame(self, other: Composition) -> None:
         """Raise unless the other network has the same widths and the same node maps, bound to the same data."""
         check_type("other", other, type(self))
+        self.require_domain()
+        if other.domain_from_data:
+            raise ValueError(
+                "other must be bound to data; its first layer waits for a domain (domain='data'): "
+                "make it from this network by refine, insert or to_basis"
+            )
         if other.widths != self.widths:
             raise ValueError(f"other must have widths {self.widths}; got {other.widths}")
         for k, (mine, theirs) in enumerate(zip(self.node_maps, other.node_maps, strict=True)):

@@ -14,7 +14,7 @@ import numpy as np
 
 from refkan.arguments import as_samples, as_shape, as_vector, check_choice, real
 from refkan.array_types import Array, FloatArray
-from refkan.binding import frozen_maps, start
+from refkan.binding import frozen_maps, start, warn_outside
 from refkan.compositions import Composition
 from refkan.jets import Jet, Seeds, jet_at, require_derivatives
 from refkan.layers.base import SCHEMES
@@ -39,6 +39,9 @@ class Network(Composition):
         One between every two layers.
     statistics : array (S, d_0), optional
         The statistics batch of maps that need one.
+    domain_from_data : bool
+        Whether `initialize` sets the domain of each input of the first layer to the range of the data, as
+        ``kan(..., domain="data")`` asks for; the domains that the layer has until then only hold the place.
 
     Raises
     ------
@@ -70,7 +73,7 @@ class Network(Composition):
         ----------
         rng : numpy.random.Generator
         x : array (N, d_0)
-            Samples whose activations the node maps see first.
+            Samples whose activations the node maps see first; under domain="data" their ranges are the domain.
         scheme : {"linear", "gaussian"}
             "linear": on each edge a random linear function, slope N(0, 1/P) over the domain, plus N(0, 0.1^2) on
             the B-spline coefficients, the same function in every basis. "gaussian": independent Gaussian
@@ -81,7 +84,7 @@ class Network(Composition):
         Returns
         -------
         net : Network
-            This network with its node maps bound.
+            This network with its domain and its node maps bound.
         theta : array (n_params,)
 
         Raises
@@ -90,7 +93,13 @@ class Network(Composition):
             If a node's activations are constant on the data, where its map needs a spread: the node is named.
         ValueError, TypeError
             If `rng` is no Generator, for an unknown scheme, samples of a wrong shape or not finite, none where a map
-            needs some, or activations outside a domain under outside="error".
+            needs some, or activations outside a domain under outside="error"; under domain="data" for an input that
+            has one value only.
+
+        Warns
+        -----
+        OutsideDomainWarning
+            If more than a tenth of the values of an input lie outside the domain of the first layer.
 
         Examples
         --------
@@ -107,15 +116,18 @@ class Network(Composition):
         batch = samples
         if statistics is not None:
             batch = real("statistics", as_samples("statistics", statistics, self.widths[0]))
-        parameters, maps = start(self.layers, self.node_maps, rng, samples, batch, scheme)
+        net = self.with_domain_of(samples)
+        warn_outside(net.layers[0], samples, stacklevel=2)
+        parameters, maps = start(net.layers, net.node_maps, rng, samples, batch, scheme)
         uses = any(node_map.uses_statistics for node_map in maps)
         kept = batch.copy() if uses else None
         if kept is not None:
             kept.flags.writeable = False
-        return replace(self, node_maps=maps, statistics=kept), np.concatenate(parameters)
+        return replace(net, node_maps=maps, statistics=kept), np.concatenate(parameters)
 
     def require_bound(self) -> None:
-        """Raise ValueError unless every node map has what it takes from data."""
+        """Raise ValueError unless the first layer and every node map have what they take from data."""
+        self.require_domain()
         for k, node_map in enumerate(self.node_maps):
             if not node_map.bound or (node_map.uses_statistics and self.statistics is None):
                 raise ValueError(

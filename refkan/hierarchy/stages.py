@@ -91,12 +91,14 @@ def compete(
 
     draw(number, net, rng) is the network that a start begins with.
     """
+    assert isinstance(problem.net, Network)
+    # One domain for all starts, that of all samples, whatever part of them a start sees first.
+    net = problem.net.with_domain_of(problem.x)
     order = rng.permutation(problem.x.shape[0])
     parts = [part_of(problem, order[:size]) if size < order.size else problem for size in sizes]
     runs = []
     for k, stream in enumerate(rng.spawn(stages[0].survivors)):
-        assert isinstance(problem.net, Network)
-        runs.append(Run(k, *draw(k, problem.net, stream).initialize(stream, parts[0].x, scheme)))
+        runs.append(Run(k, *draw(k, net, stream).initialize(stream, parts[0].x, scheme)))
     tables = []
     for number, (stage, part) in enumerate(zip(stages, parts, strict=True)):
         since = process_time()
