@@ -48,7 +48,8 @@ def kan(
     basis : {"spline", "relu", "scaled-relu"}
         What the coefficients refer to.
     node_map : {"affine", "mean-std", "min-max", "sigmoid", "none"}
-        How activations are brought into the next domain.
+        How activations are brought into the next domain. "sigmoid" for differential equations: activations stay inside
+        the domain, at whose ends second derivatives jump under outside="linear".
     outside : {"linear", "polynomial", "natural", "error"}
         What a spline does outside its domain.
     edge : {"spline", "silu"}

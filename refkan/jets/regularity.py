@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from refkan.networks import Network
 
 
-def require_derivatives(net: Network, order: int, stacklevel: int = 2) -> None:
-    """Refuse derivatives in x of an order that a layer does not have; warn once where they jump.
+def require_derivatives(net: Network, order: int, stacklevel: int = 2, quiet: bool = False) -> None:
+    """Refuse derivatives in x of an order that a layer does not have; warn once where they jump, unless quiet.
 
     Raises
     ------
@@ -23,5 +23,5 @@ def require_derivatives(net: Network, order: int, stacklevel: int = 2) -> None:
             found = layer.require_derivatives(order) or found
         except ValueError as error:
             raise ValueError(f"layer {k}: {error}") from None
-    if found is not None:
+    if found is not None and not quiet:
         warnings.warn(found, stacklevel=stacklevel + 1)

@@ -3,7 +3,7 @@ r"""Collocation: differential equations and their conditions as sums of mean squ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from refkan.hessians.memory import chunk_size, mirror, require_memory
 from refkan.jets import Statistics, require_derivatives
 from refkan.jets.blocks import ConstantSums, block_slices
 from refkan.kernels.launch import run_blocks
+from refkan.losses.continuity import warn_of_activations, warn_of_ends
 from refkan.losses.pieces import Piece, Pulled
 from refkan.losses.terms import Term
 from refkan.networks import Network
@@ -48,7 +49,11 @@ class Collocation:
         Declared ends of each input, beyond which no point may lie; under outside="error" those of the first layer by
         default.
     check : bool
-        Whether to compare the partial derivatives of every term with differences of its residual now.
+        Whether to compare the partial derivatives of every term with differences of its residual now, and to look,
+        where the problem is evaluated first, for activations at which second derivatives jump.
+    quiet : bool
+        Whether to leave out the warnings below. Problems that are made from this one, on other networks by
+        `with_network` or at other points by `redrawn`, do not repeat them.
 
     Raises
     ------
@@ -61,6 +66,9 @@ class Collocation:
     -----
     UserWarning
         Once, where a derivative that is asked for jumps at the knots.
+    DiscontinuousLossWarning
+        Where second derivatives are asked for, hidden layers have outside="linear", and the maps before them put
+        activations on the ends of their domains ("affine", "min-max"). With node_map="sigmoid" the loss is smooth.
 
     Examples
     --------
@@ -83,9 +91,10 @@ class Collocation:
     terms: tuple[Term, ...]
     domain: Any = None
     check: bool = False
+    quiet: InitVar[bool] = False
     _latest: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, quiet: bool) -> None:
         check_type("net", self.net, Network)
         self.net.require_bound()
         terms = (self.terms,) if isinstance(self.terms, Term) else tuple(self.terms)
@@ -111,8 +120,11 @@ class Collocation:
                         f"points of term {term.name!r} must lie in the domain; got points[{s}, {p}] = "
                         f"{side.points[s, p]} outside [{low[p]}, {high[p]}]"
                     )
+        order = max(term.derivative_order for term in terms)
         # Two frames lie between the caller and this one's: __init__ of the dataclass, and __post_init__.
-        require_derivatives(self.net, max(term.derivative_order for term in terms), stacklevel=3)
+        require_derivatives(self.net, order, stacklevel=3, quiet=quiet)
+        if order > 1 and not quiet:
+            warn_of_ends(self.net, stacklevel=3)
         if self.check:
             for term in terms:
                 term.check_partials(self.net.widths[-1])
@@ -251,6 +263,10 @@ class Collocation:
 
     # ------------------------------------------------------------- variants
 
+    def with_network(self, net: Network) -> Collocation:
+        """Return the problem on another network, as on the next level of a hierarchy, without repeating warnings."""
+        return replace(self, net=net, quiet=True)
+
     def redrawn(self, points: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> Collocation:
         """Return the problem with other points for some terms.
 
@@ -272,7 +288,7 @@ class Collocation:
                 new = new if isinstance(new, tuple) else (new,)
                 term = term.at(*new, data=(data or {}).get(term.name))
             terms.append(term)
-        return replace(self, terms=tuple(terms), check=False)
+        return replace(self, terms=tuple(terms), check=False, quiet=True)
 
     def attend(self, theta: Any) -> None:
         """Update the attention of every term that has one with the residuals at theta.
@@ -293,6 +309,9 @@ class Collocation:
         theta = as_vector("theta", theta, self.net.n_params).copy()
         if only_real:
             theta = real("theta", theta)
+        if self.check and "looked" not in self._latest:
+            self._latest["looked"] = True
+            warn_of_activations(self.net, theta, self.terms)
         return theta, Statistics(self.net, theta)
 
     def _map(self, function: Callable[[Term, slice], Any]) -> list[Any]:

@@ -14,6 +14,8 @@ from refkan.losses import Attention, Collocation, Side, Term, collocation
 from tests.losses.collocation_terms import AXES, burgers, close, one_of_each
 from tests.shared.factories import NetworkCase, complex_gradient, name, samples
 
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.errors.DiscontinuousLossWarning")  # see test_continuity.py
+
 NETWORKS = (
     NetworkCase("spline", "affine", order=4, widths=(2, 3, 1)),
     NetworkCase("spline", "mean-std", order=4, widths=(2, 3, 2, 1), intervals=(3, 2, 1)),

@@ -13,6 +13,8 @@ from refkan.losses import Attention, Collocation, Side, Term, prescribed
 from tests.losses.collocation_terms import close, equation, one_of_each
 from tests.shared.factories import NetworkCase, samples
 
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.errors.DiscontinuousLossWarning")  # see test_continuity.py
+
 
 def poisson(intervals, n_points=2048):
     """-u'' = pi^2 sin(pi x) on [0, 1], u = 0 at the ends: a problem of cubic splines, linear in theta."""

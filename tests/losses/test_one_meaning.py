@@ -10,6 +10,8 @@ from refkan.losses import Attention, Collocation
 from tests.losses.collocation_terms import one_of_each
 from tests.shared.factories import NODE_MAPS, NetworkCase, name, samples
 
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.errors.DiscontinuousLossWarning")  # see test_continuity.py
+
 RTOL = 1e-13
 """Of the sum of absolute terms of an entry."""
 
