@@ -17,6 +17,7 @@ from refkan.hierarchy.unchanged import require_unchanged
 from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.optimizers import minimize
+from refkan.optimizers.progress import Report, note, staged
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def compete(
     method: str,
     scheme: str,
     store: Checkpoints | None,
-    progress: Callable[[str], Any] | None,
+    report: Report | None,
     options: dict[str, Any],
     name: str = "stage",
     draw: Callable[[int, Network, np.random.Generator], Network] = lambda number, net, rng: net,
@@ -102,7 +103,13 @@ def compete(
     tables = []
     for number, (stage, part) in enumerate(zip(stages, parts, strict=True)):
         since = process_time()
-        runs = [run.trained(stage, part, method, options, store) for run in runs[: stage.survivors]]
+        told = [
+            staged(report, f"{name} {number}, start {run.number}", endings=False) for run in runs[: stage.survivors]
+        ]
+        runs = [
+            run.trained(stage, part, method, options, store, tell)
+            for run, tell in zip(runs[: stage.survivors], told, strict=True)
+        ]
         runs.sort(key=lambda run: (run.value, run.number))
         table = StageTable(
             starts=tuple(run.number for run in runs),
@@ -115,8 +122,7 @@ def compete(
             seconds=process_time() - since,
         )
         tables.append(table)
-        if progress is not None:
-            progress(f"{name} {number}: {len(runs)} starts on {sizes[number]} samples, best value {runs[0].value:.3g}")
+        note(report, f"{name} {number}: {len(runs)} starts on {sizes[number]} samples, best value {runs[0].value:.3g}")
     return runs[0], tuple(tables)
 
 
@@ -137,7 +143,13 @@ class Run:
     evaluations: int = 0
 
     def trained(
-        self, stage: Stage, problem: LeastSquares, method: str, options: dict[str, Any], store: Checkpoints | None
+        self,
+        stage: Stage,
+        problem: LeastSquares,
+        method: str,
+        options: dict[str, Any],
+        store: Checkpoints | None,
+        report: Report | None = None,
     ) -> Run:
         """Change the network and train it; what is stored is the parameters, for the network that the change makes."""
         net, theta = self.net, self.theta
@@ -147,7 +159,7 @@ class Run:
         here = replace(problem, net=net)
 
         def task() -> dict[str, Any]:
-            result = minimize(here, theta, method, stage.steps, **options)
+            result = minimize(here, theta, method, stage.steps, progress=report or False, **options)
             return {"theta": result.theta, "value": result.value, "evaluations": result.n_evaluations}
 
         if store is None:
