@@ -19,8 +19,10 @@ from refkan.adaptivity.training import Measure, Training
 from refkan.arguments import as_vector, check_choice, check_count, check_type, real
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
+from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
 from refkan.optimizers import Result
+from refkan.optimizers.progress import Report, report_of
 
 
 def minimize_adaptive(
@@ -42,6 +44,7 @@ def minimize_adaptive(
     measure: Measure | None = None,
     callback: Callable[[Round], Any] | None = None,
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
+    progress: bool | Report = False,
     **options: Any,
 ) -> AdaptiveResult:
     r"""Alternate training and refinement of the knots where the error is.
@@ -96,6 +99,8 @@ def minimize_adaptive(
         Called with each `Round`; StopIteration ends the training.
     checkpoints : Checkpoints or path, optional
         Each round is stored under its configuration (problem, start, all that came before it) and not computed again.
+    progress : bool or callable
+        As for `minimize`, in every round: ``state.stage`` says which. Of a method of one's own True shows the endings.
     **options
         Of the method.
 
@@ -133,6 +138,7 @@ def minimize_adaptive(
     if not isinstance(strategy, Strategy):
         check_choice("strategy", strategy, STRATEGIES)
     limits = Limits.checked(tolerance, max_params, max_rounds, patience, least_gain)
+    refuse_what_is_no_loss("problem", problem)
     net = getattr(problem, "net", None)
     check_type("problem.net", net, Network)
     assert isinstance(net, Network)
@@ -151,7 +157,9 @@ def minimize_adaptive(
         None,
     )
     way = strategy if isinstance(strategy, Strategy) else STRATEGIES[strategy]
-    training = Training(request, way, limits, method, check_count("steps", steps), options, measure)
+    training = Training(
+        request, way, limits, method, check_count("steps", steps), options, measure, report_of(progress)
+    )
     if checkpoints is not None:
         training.store_in(checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints), strategy)
     return training.run(callback)

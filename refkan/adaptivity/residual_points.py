@@ -63,12 +63,12 @@ def squared_residuals(problem: Any, theta: FloatArray) -> FloatArray:
     Both sides of a two-sided condition of a collocation problem carry half of its residual each.
     """
     if isinstance(problem, Collocation):
-        residuals, parts = problem.residuals(theta), []
+        residuals, parts = problem.misfit(theta), []
         for term in problem.terms:
             carried = np.sum((term.factors[:, None] * residuals[term.name]) ** 2, axis=1)
             parts += [carried / len(term.sides)] * len(term.sides)
         return np.concatenate(parts)
-    e = problem.residual(theta)
+    e = problem.misfit(theta)
     weights = 1.0 if problem.weights is None else problem.weights
     squares: FloatArray = weights * np.sum(e * e, axis=1) / e.shape[0]
     return squares

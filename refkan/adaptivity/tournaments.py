@@ -2,7 +2,7 @@ r"""Many starts that lose to each other stage by stage, the network changing in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from time import process_time
@@ -17,6 +17,7 @@ from refkan.checkpoints import Checkpoints
 from refkan.hierarchy.stages import Stage, StageTable, compete
 from refkan.losses import LeastSquares
 from refkan.networks import Network
+from refkan.optimizers.progress import Report, report_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,7 +54,7 @@ def tournament(
     scheme: str = "linear",
     random_knots: bool = False,
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
-    progress: Callable[[str], Any] | None = None,
+    progress: bool | Report = False,
     **options: Any,
 ) -> TournamentResult:
     r"""Train many starts on a small network, the better ones further on networks that contain it.
@@ -77,8 +78,9 @@ def tournament(
         the problem: where free knots end depends on where they start.
     checkpoints : Checkpoints or path, optional
         Each stage of each start is stored and not computed again.
-    progress : callable, optional
-        Called with a line of text after each stage.
+    progress : bool or callable
+        As for `minimize`, for all trainings: ``state.stage`` says of which start on which stage. True also shows a line
+        after each stage, and so does ``ProgressLines(write)``.
     **options
         Of the method.
 
@@ -116,7 +118,8 @@ def tournament(
         return with_random_knots(net, stream) if random_knots and number > 0 else net
 
     began = process_time()
-    best, tables = compete(problem, rng, stages, sizes, method, scheme, store, progress, options, draw=draw)
+    report = report_of(progress)
+    best, tables = compete(problem, rng, stages, sizes, method, scheme, store, report, options, draw=draw)
     return TournamentResult(best.net, best.theta, best.value, tables, seconds=process_time() - began)
 
 

@@ -22,6 +22,7 @@ from refkan.hierarchy.unchanged import require_unchanged
 from refkan.hierarchy.work import interval_weight
 from refkan.networks import Network
 from refkan.optimizers import History, Result, minimize
+from refkan.optimizers.progress import Report, note, staged
 
 Measure = Callable[[Network, FloatArray], float]
 
@@ -37,6 +38,7 @@ class Training:
     steps: int
     options: Mapping[str, Any]
     measure: Measure | None
+    report: Report | None = None
     checkpoints: Checkpoints | None = None
     configuration: dict[str, Any] = field(default_factory=dict)
     rounds: list[Round] = field(default_factory=list)
@@ -105,14 +107,17 @@ class Training:
         """Train, or take the stored result."""
         net, theta, index = refinement.network, refinement.theta, len(self.rounds)
         problem = on_network(self.request.problem, net)
+        report = staged(self.report, f"round {index}, {net.n_params} parameters")
 
         def task() -> dict[str, Any]:
             began = time.perf_counter()
             if callable(self.method):
                 result = self.method(problem, theta, steps=self.steps, **self.options)
                 check_type("what method returns", result, Result)
+                note(report, f"{result.message}, value {result.value:.4g}")
             else:
-                result = minimize(problem, theta, method=self.method, steps=self.steps, **self.options)
+                options = {"progress": report or False, **self.options}
+                result = minimize(problem, theta, method=self.method, steps=self.steps, **options)
             return {"result": asdict(result), "training": time.perf_counter() - began, "refining": seconds}
 
         resumed = False

@@ -18,6 +18,8 @@ from refkan.conditioning.products import images, product_of
 from refkan.conditioning.questions import Question, question_of_matrix, question_of_problem
 from refkan.conditioning.spectra import Spectrum, doubts
 from refkan.conditioning.triangles import jacobian, triangle
+from refkan.losses import Collocation
+from refkan.losses.mistaken import refuse_what_is_no_loss
 
 WHICH = ("gauss-newton", "hessian", "ntk")
 METHODS = ("auto", "svd", "eigh", "lobpcg", "eigsh")
@@ -45,10 +47,11 @@ def spectrum(
 
     ::
 
-        "gauss-newton"   J^T W J / N                     (M, M)
-        "hessian"        J^T W J / N + sum_k w_k e_k Hess F_k / N
-        "ntk"            sqrt(W) J J^T sqrt(W)           (N Q, N Q), non-zero spectrum N times that of Gauss-Newton
+        "gauss-newton"   J^T J                       (M, M)
+        "hessian"        J^T J + sum_k r_k Hess r_k  (M, M)
+        "ntk"            J J^T                       (N Q, N Q), the non-zero spectrum of Gauss-Newton
 
+    with r the residual of the problem, value = |r|^2 / 2, weights and 1/N included, and J its Jacobian.
     In another basis, w = A^T u, J_w = J_u A^-T by structure: nothing is evaluated in the ReLU-power basis, and small
     eigenvalues come from the inverse of that map, so that condition numbers far beyond 1/eps are right to many digits.
 
@@ -86,6 +89,8 @@ def spectrum(
         For unknown names, combinations that do not exist, wrong shapes, residuals or Jacobians that are not finite,
         matrices that are not symmetric, preconditioners that are not positive definite, and sizes that exceed the
         memory available (before allocating, with what is needed).
+    TypeError
+        For a network in place of a problem, and for a collocation problem: its matrix can be given.
     ConvergenceError
         If an iterative method does not find the upper end. If the lower one is out of its reach, a flag says so.
 
@@ -112,6 +117,12 @@ def spectrum(
     check_choice("method", method, METHODS)
     if k is not None:
         check_count("k", k, 1)
+    refuse_what_is_no_loss("problem_or_matrix", problem_or_matrix)
+    if isinstance(problem_or_matrix, Collocation):
+        raise TypeError(
+            "problem_or_matrix must be a LeastSquares or a matrix; got Collocation: pass the matrix, "
+            "rk.spectrum(problem.gauss_newton(theta))"
+        )
     pose = question_of_problem if hasattr(problem_or_matrix, "net") else question_of_matrix
     question = pose(problem_or_matrix, theta, which, basis, weights)
     method = _method(question, preconditioner, method, k)
@@ -147,9 +158,7 @@ def _complete(question: Question, preconditioner: Any, method: str) -> Spectrum:
         assert H is not None
         modes = symmetric_modes(H, chosen.frame)
     elif question.which == "ntk":
-        N = question.problem.x.shape[0]
         modes = kernel_modes(J, chosen.frame) if method == "svd" else symmetric_modes(_kernel(J, chosen.frame))
-        modes = replace(modes, values=N * modes.values, noise=N * modes.noise)
     else:
         modes = factor_modes(J, chosen.frame) if method == "svd" else symmetric_modes(J.T @ J, chosen.frame)
     rows = None if J is None else question.problem.n_residuals
@@ -161,7 +170,7 @@ def _complete(question: Question, preconditioner: Any, method: str) -> Spectrum:
 
 
 def _factor(question: Question) -> FloatArray | None:
-    """J with J^T J the Gauss-Newton matrix, or N J J^T the kernel asked for; None if there is none."""
+    """J with J^T J the Gauss-Newton matrix, or J J^T the kernel asked for; None if there is none."""
     if question.which == "gauss-newton":
         return triangle(question.problem, question.theta)
     if question.which == "ntk":
@@ -211,13 +220,12 @@ def _ends(question: Question, preconditioner: Any, method: str, k: int) -> Spect
 
 
 def _kernel_ends(question: Question, preconditioner: Any, method: str, k: int) -> Spectrum:
-    """The kernel has the eigenvalues N lambda and eigenvectors J v of the Gauss-Newton matrix in the same frame."""
+    """The kernel has the eigenvalues of the Gauss-Newton matrix in the same frame, and eigenvectors J v."""
     inner = replace(question, which="gauss-newton", size=question.n_params)
     found = _ends(inner, preconditioner, method, k)
     functions = images(question, question.target.back(found.vectors))
     return replace(
         found,
-        values=found.values * question.problem.x.shape[0],
         vectors=functions,
         dual_vectors=functions,
         size=question.size,

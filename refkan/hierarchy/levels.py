@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from refkan.arguments import as_vector, check_count, check_type, real
 from refkan.array_types import FloatArray
+from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
 
 
@@ -94,6 +95,7 @@ class Hierarchy:
         factors : sequence
             One for each refinement: a number, or one number a layer, as for `Network.refine`.
         """
+        refuse_what_is_no_loss("problem", problem)
         if not hasattr(problem, "net"):
             remedy = "rk.LeastSquares(net, x, y)" if isinstance(problem, Network) else "a LeastSquares or a Collocation"
             raise TypeError(f"problem must offer net, its network; got {type(problem).__name__}: pass {remedy}")

@@ -3,7 +3,7 @@ r"""Algorithm 1 of [S26]: train on the coarsest level, prolong, train on the nex
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from time import process_time
 from typing import Any
@@ -21,6 +21,7 @@ from refkan.hierarchy.results import MultilevelHistory, MultilevelResult, Traine
 from refkan.hierarchy.unchanged import require_unchanged, samples_of
 from refkan.hierarchy.work import Work, gradient_seconds, nominal_work
 from refkan.optimizers import STOPPED, Result, State, minimize
+from refkan.optimizers.progress import Report, note, report_of, staged
 
 LevelCallback = Callable[[Level, State], Any]
 Trainer = Callable[..., Result]
@@ -39,6 +40,7 @@ def minimize_multilevel(
     per_level: Sequence[Mapping[str, Any]] | None = None,
     callback: LevelCallback | None = None,
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
+    progress: bool | Report = False,
     **options: Any,
 ) -> MultilevelResult:
     r"""Minimise on the coarsest level, prolong, minimise on the next one, up to the finest.
@@ -80,6 +82,8 @@ def minimize_multilevel(
         Each level's result is stored under its configuration (problem, start, networks, schedule, method and options
         up to this level) and not computed again. A callback is no part of it: a level that it ended, and those after,
         are not stored.
+    progress : bool or callable
+        As for `minimize`, on every level: ``state.stage`` says which. Levels that are resumed have no steps.
     **options
         Of the method, on all levels.
 
@@ -126,7 +130,7 @@ def minimize_multilevel(
     if len(extras) != len(counts):
         raise ValueError(f"per_level must have one entry a level ({len(counts)}); got {len(extras)}")
     named = {name: value for name, value in (("geometry", geometry), ("gradient", gradient)) if value is not None}
-    training = Training(hierarchy, method, callback)
+    training = Training(hierarchy, method, callback, report_of(progress))
     if checkpoints is not None:
         training.store_in(checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints), start)
     for level, steps, extra in zip(hierarchy, counts, extras, strict=True):
@@ -162,6 +166,7 @@ class Training:
     hierarchy: Hierarchy
     method: str | Trainer
     callback: LevelCallback | None
+    report: Report | None = None
     checkpoints: Checkpoints | None = None
     configuration: dict[str, Any] = field(default_factory=dict)
     trained: list[TrainedLevel] = field(default_factory=list)
@@ -204,21 +209,35 @@ class Training:
             else:
                 packed = self.checkpoints.run(self.configuration, lambda: packed, fresh=True)
         self.trained.append(TrainedLevel.unpacked(packed, resumed))
+        if resumed:
+            note(self._report_of(level), f"resumed, value {self.trained[-1].result.value:.4g}")
 
     def _minimize(self, level: Level, theta: FloatArray, steps: int, options: dict[str, Any]) -> TrainedLevel:
-        callback, told = self.callback, None
-        if callback is not None:
+        callback, report = self.callback, self._report_of(level)
+        shown = report if callable(self.method) else None  # a method of one's own knows of callbacks alone
+        told = None
+        if callback is not None or shown is not None:
 
             def told(state: State) -> None:
-                callback(level, state)
+                if shown is not None:
+                    shown(replace(state, theta=state.theta.copy()))
+                if callback is not None:
+                    callback(level, state)
 
         began = process_time()
         if callable(self.method):
             result = self.method(level.problem, theta, steps=steps, callback=told, **options)
             check_type("what method returns", result, Result)
+            note(report, f"{result.message}, value {result.value:.4g}")
         else:
-            result = minimize(level.problem, theta, method=self.method, steps=steps, callback=told, **options)
+            options = {"callback": told, "progress": report or False, **options}
+            result = minimize(level.problem, theta, method=self.method, steps=steps, **options)
         return TrainedLevel(result, process_time() - began, self.unit)
+
+    def _report_of(self, level: Level) -> Report | None:
+        """What is told of the steps of a level."""
+        where = f"level {level.index + 1} of {len(self.hierarchy)}, {level.network.n_params} parameters"
+        return staged(self.report, where)
 
     def prolong(self, level: Level) -> FloatArray:
         """Take the last result to the next finer level and check that it is the same function there."""

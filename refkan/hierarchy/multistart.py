@@ -2,7 +2,7 @@ r"""Many starts on the coarsest level, few on the finest: pruned from level to l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from time import process_time
@@ -19,6 +19,7 @@ from refkan.hierarchy.stages import Stage, StageTable, compete
 from refkan.hierarchy.work import gradient_seconds, interval_weight
 from refkan.losses import LeastSquares
 from refkan.networks import Network
+from refkan.optimizers.progress import Report, report_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,7 +66,7 @@ def multistart(
     method: str = "variable-projection",
     scheme: str = "linear",
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
-    progress: Callable[[str], Any] | None = None,
+    progress: bool | Report = False,
     **options: Any,
 ) -> MultistartResult:
     r"""Train many starts on the coarsest level and ever fewer on the finer ones.
@@ -95,8 +96,9 @@ def multistart(
         As for `Network.initialize`.
     checkpoints : Checkpoints or path, optional
         Each level of each start is stored and not computed again.
-    progress : callable, optional
-        Called with a line of text after each level.
+    progress : bool or callable
+        As for `minimize`, for all trainings: ``state.stage`` says of which start on which level. True also shows a line
+        after each level, and so does ``ProgressLines(write)``.
     **options
         Of the method.
 
@@ -136,7 +138,9 @@ def multistart(
     ]
     store = checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
     began = process_time()
-    best, tables = compete(problem, rng, stages, sizes, method, scheme, store, progress, options, name="level")
+    best, tables = compete(
+        problem, rng, stages, sizes, method, scheme, store, report_of(progress), options, name="level"
+    )
     seconds = process_time() - began
     weights = [interval_weight(net) for net in _networks(net, cuts)]
     total = sum(t.evaluations * t.samples * w for t, w in zip(tables, weights, strict=True))

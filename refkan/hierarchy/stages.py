@@ -17,6 +17,7 @@ from refkan.hierarchy.unchanged import require_unchanged
 from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.optimizers import minimize
+from refkan.optimizers.progress import Report, note, staged
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def compete(
     method: str,
     scheme: str,
     store: Checkpoints | None,
-    progress: Callable[[str], Any] | None,
+    report: Report | None,
     options: dict[str, Any],
     name: str = "stage",
     draw: Callable[[int, Network, np.random.Generator], Network] = lambda number, net, rng: net,
@@ -91,16 +92,24 @@ def compete(
 
     draw(number, net, rng) is the network that a start begins with.
     """
+    assert isinstance(problem.net, Network)
+    # One domain for all starts, that of all samples, whatever part of them a start sees first.
+    net = problem.net.with_domain_of(problem.x)
     order = rng.permutation(problem.x.shape[0])
     parts = [part_of(problem, order[:size]) if size < order.size else problem for size in sizes]
     runs = []
     for k, stream in enumerate(rng.spawn(stages[0].survivors)):
-        assert isinstance(problem.net, Network)
-        runs.append(Run(k, *draw(k, problem.net, stream).initialize(stream, parts[0].x, scheme)))
+        runs.append(Run(k, *draw(k, net, stream).initialize(stream, parts[0].x, scheme)))
     tables = []
     for number, (stage, part) in enumerate(zip(stages, parts, strict=True)):
         since = process_time()
-        runs = [run.trained(stage, part, method, options, store) for run in runs[: stage.survivors]]
+        told = [
+            staged(report, f"{name} {number}, start {run.number}", endings=False) for run in runs[: stage.survivors]
+        ]
+        runs = [
+            run.trained(stage, part, method, options, store, tell)
+            for run, tell in zip(runs[: stage.survivors], told, strict=True)
+        ]
         runs.sort(key=lambda run: (run.value, run.number))
         table = StageTable(
             starts=tuple(run.number for run in runs),
@@ -113,8 +122,7 @@ def compete(
             seconds=process_time() - since,
         )
         tables.append(table)
-        if progress is not None:
-            progress(f"{name} {number}: {len(runs)} starts on {sizes[number]} samples, best value {runs[0].value:.3g}")
+        note(report, f"{name} {number}: {len(runs)} starts on {sizes[number]} samples, best value {runs[0].value:.3g}")
     return runs[0], tuple(tables)
 
 
@@ -135,7 +143,13 @@ class Run:
     evaluations: int = 0
 
     def trained(
-        self, stage: Stage, problem: LeastSquares, method: str, options: dict[str, Any], store: Checkpoints | None
+        self,
+        stage: Stage,
+        problem: LeastSquares,
+        method: str,
+        options: dict[str, Any],
+        store: Checkpoints | None,
+        report: Report | None = None,
     ) -> Run:
         """Change the network and train it; what is stored is the parameters, for the network that the change makes."""
         net, theta = self.net, self.theta
@@ -145,7 +159,7 @@ class Run:
         here = replace(problem, net=net)
 
         def task() -> dict[str, Any]:
-            result = minimize(here, theta, method, stage.steps, **options)
+            result = minimize(here, theta, method, stage.steps, progress=report or False, **options)
             return {"theta": result.theta, "value": result.value, "evaluations": result.n_evaluations}
 
         if store is None:

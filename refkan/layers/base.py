@@ -217,6 +217,21 @@ class Layer(ABC):
         """The spline spaces on which the layer was built, one for each input: where free knots start."""
         return ()
 
+    def on_domains(self, domains: FloatArray) -> Layer:
+        """Return the layer with other domains (P, 2) of its inputs.
+
+        Raises
+        ------
+        ValueError
+            For a layer without domains, and knots that are not uniform, which have no place in another domain.
+        """
+        raise ValueError(f"domain_from_data needs a first layer with a domain; got a {type(self).__name__}")
+
+    @property
+    def bends_at_ends(self) -> bool:
+        """Whether second derivatives jump at the ends of the domain, and not at knots as well."""
+        return self.outside == "linear"
+
     def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
         """Return the spline spaces at theta, one for each input; none without knots."""
         return ()

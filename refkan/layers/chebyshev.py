@@ -3,7 +3,7 @@ r"""Chebyshev layers: y_q = sum_p sum_k C[q, p, k] T_k(t_p), nested in their deg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -138,6 +138,10 @@ class ChebyshevLayer(Layer):
         rows = theta.reshape(self.n_outputs, -1)
         vectors: FloatArray = (np.eye(self.n_outputs)[:, :, None] * rows).reshape(self.n_outputs, self.n_params)
         return vectors
+
+    def on_domains(self, domains: FloatArray) -> Self:
+        """Return the layer of polynomials on other domains."""
+        return replace(self, ends=tuple((float(low), float(high)) for low, high in domains))
 
     _why_no_other_basis = "a Chebyshev layer has none"
 

@@ -16,7 +16,7 @@ from refkan.arguments import check_choice, check_count, check_flag
 from refkan.array_types import Array, FloatArray
 from refkan.errors import KnotError
 from refkan.knot_tables import extended_tables
-from refkan.knots import free_breakpoints, free_parameters
+from refkan.knots import check_domain, free_breakpoints, free_parameters
 from refkan.layers.base import BASES, Layer
 from refkan.layers.same_splines import SpacePair, cut_alike, nested_spaces, prolong_coefficients, prolongation_matrices
 from refkan.local_basis import OUTSIDE, KnotTables
@@ -253,6 +253,23 @@ class EdgeLayer(Layer):
     def starting_spaces(self) -> tuple[SplineSpace, ...]:
         """`spaces`."""
         return self.spaces
+
+    def on_domains(self, domains: FloatArray) -> Self:
+        """Return the layer on uniform knots on other domains: inputs with one domain share one space."""
+        pairs = [(float(low), float(high)) for low, high in domains]
+        made: dict[tuple[float, float], SplineSpace] = {}
+        for p, (space, pair) in enumerate(zip(self.spaces, pairs, strict=True)):
+            if not space.is_uniform:
+                raise ValueError(f"domain_from_data needs uniform knots in the first layer; got others for input {p}")
+            if pair not in made:
+                domain = check_domain(pair, f"range of x[:, {p}]")
+                made[pair] = SplineSpace.uniform(space.order, space.intervals, domain)
+        return self.with_spaces([made[pair] for pair in pairs])
+
+    @property
+    def bends_at_ends(self) -> bool:
+        """Under linear tails, for orders beyond 3: second derivatives of order 3 jump at the knots too."""
+        return self.outside == "linear" and self.order > 3
 
     def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
         """Return the layer on other spaces."""

@@ -180,6 +180,15 @@ class SiluLayer(Layer):
         """Those of the spline part."""
         return self.spline.spaces
 
+    def on_domains(self, domains: FloatArray) -> Self:
+        """Return the layer with its spline part on other domains."""
+        return replace(self, spline=self.spline.on_domains(domains))
+
+    @property
+    def bends_at_ends(self) -> bool:
+        """As in the spline part."""
+        return self.spline.bends_at_ends
+
     def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
         """Return the layer with its spline part on other spaces."""
         return replace(self, spline=self.spline.with_spaces(spaces))

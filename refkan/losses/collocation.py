@@ -3,7 +3,7 @@ r"""Collocation: differential equations and their conditions as sums of mean squ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.errors import OutsideDomainError
 from refkan.hessians.memory import chunk_size, mirror, require_memory
 from refkan.kernels.launch import run_blocks
+from refkan.losses.continuity import warn_of_activations, warn_of_ends
 from refkan.losses.pieces import Piece, Pulled
 from refkan.losses.terms import Term
 from refkan.networks import Network
@@ -30,9 +31,11 @@ class Collocation:
 
         value(theta) = 1/2 sum_t weight_t / N_t sum_i |lambda_ti r_ti|^2 = |r|^2 / 2
 
-    over terms t and their points i, lambda the weights of a term's attention (1 without), so that the residuals r of
-    Gauss-Newton methods are ``sqrt(weight_t / N_t) lambda_ti r_ti``, the gradient is J^T r and the Gauss-Newton matrix
-    J^T J. Papers quote the sum without the 1/2, `loss`, or the mean squares of single terms, `mean_squares`.
+    over terms t and their points i, lambda the weights of a term's attention (1 without). The words mean what they do
+    on `LeastSquares`: `residual` r is the flat vector of all ``sqrt(weight_t / N_t) lambda_ti r_ti``, `jacobian` its J,
+    `gradient` J^T r, `gauss_newton` J^T J, `ntk` J J^T; `misfit` has the r_ti as they are, by term. There is no
+    `hessian`: it would need third derivatives of the layers. Papers quote the sum without the 1/2, `loss`, or the mean
+    squares of single terms, `mean_squares`.
 
     Derivatives of the network in x are exact, and so is the gradient. Node maps that take statistics have the one
     statistics batch of the network, whatever the term.
@@ -47,7 +50,11 @@ class Collocation:
         Declared ends of each input, beyond which no point may lie; under outside="error" those of the first layer by
         default.
     check : bool
-        Whether to compare the partial derivatives of every term with differences of its residual now.
+        Whether to compare the partial derivatives of every term with differences of its residual now, and to look,
+        where the problem is evaluated first, for activations at which second derivatives jump.
+    quiet : bool
+        Whether to leave out the warnings below. Problems that are made from this one, on other networks by
+        `with_network` or at other points by `redrawn`, do not repeat them.
 
     Raises
     ------
@@ -60,6 +67,9 @@ class Collocation:
     -----
     UserWarning
         Once, where a derivative that is asked for jumps at the knots.
+    DiscontinuousLossWarning
+        Where second derivatives are asked for, hidden layers have outside="linear", and the maps before them put
+        activations on the ends of their domains ("affine", "min-max"). With node_map="sigmoid" the loss is smooth.
 
     Examples
     --------
@@ -82,9 +92,10 @@ class Collocation:
     terms: tuple[Term, ...]
     domain: Any = None
     check: bool = False
+    quiet: InitVar[bool] = False
     _latest: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, quiet: bool) -> None:
         check_type("net", self.net, Network)
         self.net.require_bound()
         terms = (self.terms,) if isinstance(self.terms, Term) else tuple(self.terms)
@@ -110,8 +121,11 @@ class Collocation:
                         f"points of term {term.name!r} must lie in the domain; got points[{s}, {p}] = "
                         f"{side.points[s, p]} outside [{low[p]}, {high[p]}]"
                     )
+        order = max(term.derivative_order for term in terms)
         # Two frames lie between the caller and this one's: __init__ of the dataclass, and __post_init__.
-        self.net.require_derivatives(max(term.derivative_order for term in terms), stacklevel=3)
+        self.net.require_derivatives(order, stacklevel=3, quiet=quiet)
+        if order > 1 and not quiet:
+            warn_of_ends(self.net, stacklevel=3)
         if self.check:
             for term in terms:
                 term.check_partials(self.net.widths[-1])
@@ -140,19 +154,19 @@ class Collocation:
         """Number of residuals."""
         return sum(term.n_residuals for term in self.terms)
 
-    def residuals(self, theta: Any) -> dict[str, Array]:
-        """Residuals of each term by name, (N, R), as they are: without weights and attention."""
+    def misfit(self, theta: Any) -> dict[str, Array]:
+        """Return the residuals of each term by name, (N, R), as they are: without weights, attention and 1/N."""
         theta, statistics = self._at(theta)
         return self._by_term(self._map(lambda term, rows: Piece.at(self.net, theta, statistics, term, rows).r))
 
     def residual(self, theta: Any) -> Array:
-        """Weighted residuals r (m,), term by term and point by point: ``value = |r|^2 / 2``."""
-        found = self.residuals(theta)
+        """Return the residual r (m,), term by term and point by point, weighted: ``value = |r|^2 / 2``."""
+        found = self.misfit(theta)
         return np.concatenate([(term.factors[:, None] * found[term.name]).ravel() for term in self.terms])
 
     def mean_squares(self, theta: Any) -> dict[str, float]:
         """Mean squares ``1/N sum_i |r_i|^2`` of each term by name, without weights and attention."""
-        return {name: float(np.sum(np.abs(r) ** 2) / r.shape[0]) for name, r in self.residuals(theta).items()}
+        return {name: float(np.sum(np.abs(r) ** 2) / r.shape[0]) for name, r in self.misfit(theta).items()}
 
     def loss(self, theta: Any) -> Any:
         """Return ``2 value(theta)``, the weighted sum of mean squares that papers quote."""
@@ -188,14 +202,14 @@ class Collocation:
     # ------------------------------------------------------------- Jacobians
 
     def residual_and_jacobian(self, theta: Any) -> tuple[FloatArray, FloatArray]:
-        """Return weighted residuals r (m,) and their Jacobian J (m, n_params): ``value = |r|^2 / 2``."""
+        """Return r (m,) and J (m, n_params): ``value = |r|^2 / 2``, ``gradient = J^T r``."""
         m, n = self.n_residuals, self.net.n_params
         require_memory(16 * m * n, f"the Jacobian of {m} residuals in {n} parameters", None, "use fewer points")
         pieces = list(self.residual_blocks(theta))
         return np.concatenate([r for r, _ in pieces]), np.concatenate([J for _, J in pieces])
 
     def jacobian(self, theta: Any) -> FloatArray:
-        """Return the Jacobian J (m, n_params) of the weighted residuals."""
+        """Return the Jacobian J (m, n_params) of the residual r."""
         return self.residual_and_jacobian(theta)[1]
 
     def residual_blocks(self, theta: Any) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -243,11 +257,15 @@ class Collocation:
         return self._sum(0.0, pulled, statistics)[1]
 
     def ntk(self, theta: Any) -> FloatArray:
-        """Return the tangent kernel J J^T (m, m) of the weighted residuals."""
+        """Return the tangent kernel J J^T (m, m) of the residual."""
         J = self.jacobian(theta)
         return J @ J.T
 
     # ------------------------------------------------------------- variants
+
+    def with_network(self, net: Network) -> Collocation:
+        """Return the problem on another network, as on the next level of a hierarchy, without repeating warnings."""
+        return replace(self, net=net, quiet=True)
 
     def redrawn(self, points: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> Collocation:
         """Return the problem with other points for some terms.
@@ -270,7 +288,7 @@ class Collocation:
                 new = new if isinstance(new, tuple) else (new,)
                 term = term.at(*new, data=(data or {}).get(term.name))
             terms.append(term)
-        return replace(self, terms=tuple(terms), check=False)
+        return replace(self, terms=tuple(terms), check=False, quiet=True)
 
     def attend(self, theta: Any) -> None:
         """Update the attention of every term that has one with the residuals at theta.
@@ -280,7 +298,7 @@ class Collocation:
         """
         theta = real("theta", as_vector("theta", theta, self.net.n_params))
         if not np.array_equal(theta, self._latest.get("theta", ())):
-            self._latest.update(theta=theta.copy(), residuals=self.residuals(theta))
+            self._latest.update(theta=theta.copy(), residuals=self.misfit(theta))
         for term in self.terms:
             if term.attention is not None:
                 term.attention.update(np.linalg.norm(self._latest["residuals"][term.name], axis=1))
@@ -291,6 +309,9 @@ class Collocation:
         theta = as_vector("theta", theta, self.net.n_params).copy()
         if only_real:
             theta = real("theta", theta)
+        if self.check and "looked" not in self._latest:
+            self._latest["looked"] = True
+            warn_of_activations(self.net, theta, self.terms)
         return theta, Statistics(self.net, theta)
 
     def _map(self, function: Callable[[Term, slice], Any]) -> list[Any]:

@@ -33,11 +33,17 @@ class LeastSquares:
 
     ::
 
-        value(theta)    = 1/(2N) sum_s w_s |F(x_s; theta) - y_s|^2
-        gradient(theta) = J(theta)^T W e / N,    e = F - y
+        misfit(theta)       e = F(x; theta) - y                  (N, Q)
+        residual(theta)     r = sqrt(w_s / N) e_s, flat          (N Q,), row s Q + q is output q of sample s
+        value(theta)        |r|^2 / 2 = 1/(2N) sum_s w_s |e_s|^2
+        jacobian(theta)     J = dr/dtheta                        (N Q, n_params)
+        gradient(theta)     J^T r
+        gauss_newton(theta) J^T J
+        ntk(theta)          J J^T                                (N Q, N Q)
+        hessian(theta)      of the value: J^T J + sum_k r_k Hess r_k
 
-    with J the Jacobian of the outputs, applied as one vector-Jacobian product, and w_s = 1 without `weights`. The
-    weights are not normalised: N is the number of samples, whatever their sum.
+    with w_s = 1 without `weights`. The weights are not normalised: N is the number of samples, whatever their sum. The
+    words mean the same on `Collocation`. Without weights and 1/N, J is ``net.jacobian(theta, x)``.
 
     Parameters
     ----------
@@ -74,6 +80,12 @@ class LeastSquares:
     (1.0, 2.0)
     >>> problem.gradient(np.array([1.0]))
     array([-2.])
+    >>> problem.misfit(np.array([1.0]))
+    array([[ 0.],
+           [-2.]])
+    >>> r = problem.residual(np.array([1.0]))
+    >>> bool(np.isclose(r @ r / 2, problem.value(np.array([1.0]))))
+    True
     """
 
     net: DifferentiableModel
@@ -100,27 +112,46 @@ class LeastSquares:
                 raise ValueError(f"weights must not be negative; got weights[{first}] = {weights[first]}")
             object.__setattr__(self, "weights", weights.copy())
 
+    # ------------------------------------------------- residual, value, gradient
+
+    def misfit(self, theta: Array) -> Array:
+        """Return ``e = F(x; theta) - y``, shape (N, Q), without weights and 1/N."""
+        return self._misfit(self.net(theta, self.x))
+
     def residual(self, theta: Array) -> Array:
-        """Return ``F(x; theta) - y``, shape (N, Q)."""
-        return self._residual(self.net(theta, self.x))
+        """Return the residual r (N Q,), ``r = sqrt(w_s / N) e_s`` sample by sample: ``value = |r|^2 / 2``."""
+        return self._weigh(self.misfit(theta), slice(None)).ravel()
 
     def value(self, theta: Array) -> Any:
-        """Return ``1/(2N) sum_s w_s |F(x_s) - y_s|^2``: a float, complex for complex theta."""
-        return self._value(self.residual(theta))
+        """Return ``|r|^2 / 2 = 1/(2N) sum_s w_s |F(x_s) - y_s|^2``: a float, complex for complex theta."""
+        return self._value(self.misfit(theta))
 
     def gradient(self, theta: Array) -> Array:
-        """Return the gradient ``J^T W e / N``, of theta's shape."""
+        """Return the gradient ``J^T r`` of the value, of theta's shape."""
         return self.value_and_gradient(theta)[1]
 
     def value_and_gradient(self, theta: Array) -> tuple[Any, Array]:
-        """Return value and gradient from one pass forward and one back; NaN gradients where the value overflows."""
+        """Return value and gradient from one pass forward and one back; NaN gradients where the value overflows.
+
+        J^T r is one vector-Jacobian product of the network, with the cotangent ``w_s e_s / N`` of its outputs.
+        """
         outputs, pullback = self.net.vjp(theta, self.x, inputs=False)
-        e = self._residual(outputs)
+        e = self._misfit(outputs)
         value = self._value(e)
         if not np.isfinite(value):
             # A network refuses such cotangents; a diverging optimiser must be told of the value all the same.
             return value, np.full(np.shape(theta), np.nan)
         return value, pullback(self._weighted(e) / e.shape[0])[0]
+
+    def mse(self, theta: Array) -> Any:
+        """Return the mean squared error ``1/(N Q) sum |F(x_s) - y_s|^2``, without the weights.
+
+        This is what the papers' tables quote; for one output, twice the value of the unweighted loss.
+        """
+        e = self.misfit(theta)
+        return _scalar(np.sum(e * e) / e.size)
+
+    # ------------------------------------------------------------- Jacobians
 
     @property
     def n_residuals(self) -> int:
@@ -128,12 +159,9 @@ class LeastSquares:
         return self.y.size
 
     def residual_and_jacobian(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return weighted residuals r (N Q,) and their Jacobian (N Q, n_params): ``value = |r|^2 / 2``.
-
-        ``r = sqrt(w_s / N) (F(x_s) - y_s)``, sample-major, so that the gradient is ``J^T r``.
-        """
-        e = self.residual(theta)
-        return self._weigh_rows(e, self.net.jacobian(theta, self.x), slice(None))
+        """Return r (N Q,) and J (N Q, n_params): ``value = |r|^2 / 2``, ``gradient = J^T r``."""
+        e, J = self.misfit(theta), self.net.jacobian(theta, self.x)
+        return self._weigh_rows(e, J, slice(None))
 
     def residual_blocks(self, theta: FloatArray, entries: int = 2**22) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield r and J as above by blocks of consecutive samples, J of some `entries` entries in each.
@@ -141,7 +169,7 @@ class LeastSquares:
         Node maps that take statistics are differentiated anew for every block, so that a block is at least as large as
         the statistics batch; the whole then takes at most twice the time of one block of everything.
         """
-        e = self.residual(theta)
+        e = self.misfit(theta)
         batch = getattr(self.net, "statistics", None)
         size = max(1, entries // (e.shape[1] * theta.size), 0 if batch is None else batch.shape[0])
         for first in range(0, e.shape[0], size):
@@ -149,11 +177,17 @@ class LeastSquares:
             yield self._weigh_rows(e[rows], self.net.jacobian(theta, self.x[rows]), rows)
 
     def jacobian(self, theta: FloatArray) -> FloatArray:
-        """Return ``sqrt(W) J`` (N Q, n_params), whose square is N times the Gauss-Newton matrix."""
-        return hessians.jacobian(self._network, theta, self.x, self.weights)
+        """Return the Jacobian J (N Q, n_params) of the residual r."""
+        return hessians.jacobian(self._network, theta, self.x, self._shares)
+
+    def ntk(self, theta: FloatArray) -> FloatArray:
+        """Return the tangent kernel ``J J^T`` (N Q, N Q) of the residual; see `hessians.ntk`, which has no 1/N."""
+        return hessians.ntk(self._network, theta, self.x, self._shares)
+
+    # -------------------------------------------------------------- matrices
 
     def gauss_newton(self, theta: FloatArray, path: str = "auto") -> FloatArray:
-        """Return the Gauss-Newton matrix ``J^T W J / N``; see `hessians.gauss_newton`."""
+        """Return the Gauss-Newton matrix ``J^T J`` (n_params, n_params); see `hessians.gauss_newton`."""
         return hessians.gauss_newton(self._network, theta, self.x, self.weights, path=path)
 
     def gauss_newton_blocks(self, theta: FloatArray, path: str = "auto") -> tuple[FloatArray, ...]:
@@ -161,7 +195,7 @@ class LeastSquares:
         return hessians.gauss_newton_blocks(self._network, theta, self.x, self.weights, path=path)
 
     def gauss_newton_vector(self, theta: FloatArray, v: FloatArray) -> FloatArray:
-        """Return ``J^T W J v / N`` without the matrix."""
+        """Return ``J^T J v`` without the matrix."""
         return hessians.gauss_newton_vector(self._network, theta, self.x, v, self.weights)
 
     def hessian(self, theta: FloatArray) -> FloatArray:
@@ -172,35 +206,32 @@ class LeastSquares:
         """Return the product of the exact Hessian with v without the matrix."""
         return hessians.hessian_vector(self._network, theta, self.x, self.y, v, self.weights)
 
-    def ntk(self, theta: FloatArray) -> FloatArray:
-        """Return the tangent kernel ``sqrt(W) J J^T sqrt(W)`` (N Q, N Q)."""
-        return hessians.ntk(self._network, theta, self.x, self.weights)
-
     @property
     def _network(self) -> Network:
         if not isinstance(self.net, Network):
             raise TypeError(f"matrices of a loss need a refkan Network; got net of type {type(self.net).__name__}")
         return self.net
 
-    def mse(self, theta: Array) -> Any:
-        """Return the mean squared error ``1/(N Q) sum |F(x_s) - y_s|^2``, without the weights.
+    @property
+    def _shares(self) -> FloatArray:
+        """What each sample counts, w_s / N (N,): the squared factor of its residual."""
+        n_samples = self.x.shape[0]
+        return (np.ones(n_samples) if self.weights is None else self.weights) / n_samples
 
-        This is what the papers' tables quote; for one output, twice the value of the unweighted loss.
-        """
-        e = self.residual(theta)
-        return _scalar(np.sum(e * e) / e.size)
-
-    def _residual(self, outputs: Array) -> Array:
+    def _misfit(self, outputs: Array) -> Array:
         # One target for three outputs would broadcast silently.
         if outputs.shape != self.y.shape:
             raise ValueError(f"y must have the shape of the outputs, {outputs.shape}; got {self.y.shape}")
         return outputs - self.y
 
+    def _weigh(self, e: Array, rows: slice) -> Array:
+        """Residuals (n, Q) of the misfit of some samples."""
+        return np.sqrt(self._shares[rows])[:, None] * e
+
     def _weigh_rows(self, e: FloatArray, J: FloatArray, rows: slice) -> tuple[FloatArray, FloatArray]:
-        weights = 1.0 if self.weights is None else self.weights[rows]
-        root = np.sqrt(np.broadcast_to(weights, e.shape[0]) / self.x.shape[0])
-        J *= np.repeat(root, e.shape[1])[:, None]
-        return (root[:, None] * e).ravel(), J
+        """Residual (n Q,) of the misfit (n, Q) of some samples, and the Jacobian of the outputs weighted in place."""
+        J *= np.repeat(np.sqrt(self._shares[rows]), e.shape[1])[:, None]
+        return self._weigh(e, rows).ravel(), J
 
     def _weighted(self, e: Array) -> Array:
         return e if self.weights is None else self.weights[:, None] * e

@@ -44,13 +44,15 @@ def kan(
         Order r = degree + 1 of all splines.
     intervals : int or sequence of int
         Number of intervals, one for all layers or one a layer.
-    domain : pair or sequence of pairs
+    domain : pair, sequence of pairs, or "data"
         One pair (a, b) for the inputs of every layer; or d_0 pairs for the network's inputs, hidden layers
-        then have (0, 1).
+        then have (0, 1). "data": `Network.initialize` takes the range of each input from its x, and until then the
+        network can only be refined or change its basis.
     basis : {"spline", "relu", "scaled-relu"}
         What the coefficients refer to.
     node_map : {"affine", "mean-std", "min-max", "sigmoid", "none"}
-        How activations are brought into the next domain.
+        How activations are brought into the next domain. "sigmoid" for differential equations: activations stay inside
+        the domain, at whose ends second derivatives jump under outside="linear".
     outside : {"linear", "polynomial", "natural", "error"}
         What a spline does outside its domain.
     edge : {"spline", "silu"}
@@ -81,6 +83,15 @@ def kan(
     Network([2, 5, 1]: order 3 on 1 interval (spline), order 3 on 3 intervals (spline), maps: affine; 55 parameters)
     >>> net.n_params
     55
+
+    Data of any range, the domain taken from them:
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).uniform([-3.0, 100.0], [5.0, 200.0], (50, 2))
+    >>> net, theta = rk.kan([2, 5, 1], order=3, intervals=4, domain="data").initialize(np.random.default_rng(1), x)
+    >>> net.layers[0].domains.round(1)
+    array([[ -2.9,   5. ],
+           [100.3, 199.5]])
     """
     widths = _check_widths(widths)
     n_layers = len(widths) - 1
@@ -108,7 +119,7 @@ def kan(
         spaces = tuple(made[pair] for pair in pairs)
         spline = SplineLayer(spaces, Q, outside, bool(free[k]))
         layers.append(SiluLayer(spline) if edge == "silu" else spline.in_basis(basis))
-    return Network(tuple(layers), (NODE_MAPS[node_map],) * (n_layers - 1))
+    return Network(tuple(layers), (NODE_MAPS[node_map],) * (n_layers - 1), domain_from_data=_from_data(domain))
 
 
 def chebyshev_kan(
@@ -159,7 +170,7 @@ def chebyshev_kan(
         ChebyshevLayer(tuple(_domains(domain, P, k)), Q, degrees[k], outside)
         for k, (P, Q) in enumerate(pairs)
     ]
-    return Network(tuple(layers), (NODE_MAPS[node_map],) * (len(pairs) - 1))
+    return Network(tuple(layers), (NODE_MAPS[node_map],) * (len(pairs) - 1), domain_from_data=_from_data(domain))
 
 
 def mlp(widths: Sequence[int], activation: str = "relu") -> Network:
@@ -223,7 +234,14 @@ def _one_a_layer(name: str, value: Any, n_layers: int) -> list[Any]:
     return list(value)
 
 
+def _from_data(domain: Any) -> bool:
+    """Whether the domain is to be taken from data."""
+    return isinstance(domain, str) and check_choice("domain", domain, ("data",)) == "data"
+
+
 def _domains(domain: Any, n_inputs: int, layer: int) -> list[tuple[float, float]]:
+    if _from_data(domain):  # the first layer's hold the place until then
+        return [UNIT] * n_inputs
     shape = numbers("domain", domain).shape
     if len(shape) == 2:
         if layer > 0:

@@ -17,6 +17,7 @@ from refkan.arguments import as_array, as_samples, as_vector, check_choice, chec
 from refkan.array_types import Array, FloatArray
 from refkan.errors import KnotError
 from refkan.layers import BASES, Layer
+from refkan.networks.domain_from_data import ranges
 from refkan.node_maps import NODE_MAPS, NodeMap, same_map
 
 
@@ -59,6 +60,7 @@ class Composition:
     layers: tuple[Layer, ...]
     node_maps: tuple[NodeMap, ...]
     statistics: FloatArray | None = None
+    domain_from_data: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in (("layers", Layer), ("node_maps", NodeMap)):
@@ -122,7 +124,8 @@ class Composition:
         return tuple(layer.unpack(part) for layer, part in self._parts(theta))
 
     def require_bound(self) -> None:
-        """Raise ValueError unless every node map has what it takes from data."""
+        """Raise ValueError unless the first layer and every node map have what they take from data."""
+        self.require_domain()
         for k, node_map in enumerate(self.node_maps):
             if not node_map.bound or (node_map.uses_statistics and self.statistics is None):
                 raise ValueError(
@@ -130,8 +133,8 @@ class Composition:
                     "net, theta = net.initialize(rng, x) first"
                 )
 
-    def require_derivatives(self, order: int, stacklevel: int = 2) -> None:
-        """Refuse derivatives in x of an order that a layer does not have; warn once where they jump.
+    def require_derivatives(self, order: int, stacklevel: int = 2, quiet: bool = False) -> None:
+        """Refuse derivatives in x of an order that a layer does not have; warn once where they jump, unless quiet.
 
         Raises
         ------
@@ -144,17 +147,48 @@ class Composition:
                 found = layer.require_derivatives(order) or found
             except ValueError as error:
                 raise ValueError(f"layer {k}: {error}") from None
-        if found is not None:
+        if found is not None and not quiet:
             warnings.warn(found, stacklevel=stacklevel + 1)
 
     def _parts(self, theta: Array) -> Iterator[tuple[Layer, Array]]:
         for layer, where in zip(self.layers, self.slices, strict=True):
             yield layer, theta[where]
 
+    def with_domain_of(self, x: Any) -> Self:
+        """Return the network with the range of each column of x (N, d_0) as domain, if it waits for one; else itself.
+
+        `initialize` does it with its own x; with this method several networks started on parts of the data have the
+        domain of all of them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `initialize`.
+
+        Examples
+        --------
+        >>> import refkan as rk
+        >>> net = rk.kan([1, 1], order=3, intervals=4, domain="data")
+        >>> net.with_domain_of([[-2.0], [3.0], [1.0]]).layers[0].domains
+        array([[-2.,  3.]])
+        """
+        if not self.domain_from_data:
+            return self
+        domains = ranges(real("x", as_samples("x", x, self.widths[0])))
+        return replace(self, layers=(self.layers[0].on_domains(domains), *self.layers[1:]), domain_from_data=False)
+
+    def require_domain(self) -> None:
+        """Raise ValueError if the domain of the first layer is still to be taken from data."""
+        if self.domain_from_data:
+            raise ValueError(
+                "the domain of the first layer is not bound to data (domain='data'): "
+                "net, theta = net.initialize(rng, x) first"
+            )
+
     def __repr__(self) -> str:
         layers = ", ".join(layer.describe() for layer in self.layers)
         maps = ", ".join(dict.fromkeys(node_map.name for node_map in self.node_maps))
-        joined = f", maps: {maps}" if maps else ""
+        joined = (f", maps: {maps}" if maps else "") + (", domain: from data" if self.domain_from_data else "")
         return f"{type(self).__name__}({list(self.widths)}: {layers}{joined}; {self.n_params} parameters)"
 
     # ---------------------------------------------- the same function elsewhere
@@ -218,6 +252,8 @@ class Composition:
         k = check_count("layer", layer, 0, len(self.layers) - 1)
         if not self.layers[k].has_knots:
             raise ValueError(f"layer must be one with knots; got layer {k}, a {type(self.layers[k]).__name__}")
+        if k == 0:
+            self.require_domain()  # where new knots lie in it is not known
         new = as_array("new_knots", new_knots)
         n_inputs = self.layers[k].n_inputs
         if new.ndim not in (1, 2) or (new.ndim == 2 and new.shape[0] != n_inputs):
@@ -228,6 +264,7 @@ class Composition:
     def with_fixed_knots(self, theta: Any) -> Self:
         """Return the network with free knots fixed where they are at theta, ready for `refine` and `insert`."""
         theta = as_vector("theta", theta, self.n_params)
+        self.require_domain()
         return self._with(layer.with_fixed_knots(part) for layer, part in self._parts(theta))
 
     def with_free_knots(self) -> Self:
@@ -290,6 +327,7 @@ class Composition:
             For layers that have no other basis, and for free knots, under which A is not constant.
         """
         check_choice("basis", basis, BASES)
+        self.require_domain()
 
         def of_layers(change: Callable[[Layer, Array], Array]) -> Callable[[Array], Array]:
             def run(vector: Array) -> Array:
@@ -318,6 +356,12 @@ class Composition:
     def _require_same_frame(self, other: Composition) -> None:
         """Raise unless the other network has the same widths and the same node maps, bound to the same data."""
         check_type("other", other, type(self))
+        self.require_domain()
+        if other.domain_from_data:
+            raise ValueError(
+                "other must be bound to data; its first layer waits for a domain (domain='data'): "
+                "make it from this network by refine, insert or to_basis"
+            )
         if other.widths != self.widths:
             raise ValueError(f"other must have widths {self.widths}; got {other.widths}")
         for k, (mine, theirs) in enumerate(zip(self.node_maps, other.node_maps, strict=True)):

@@ -17,6 +17,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.engines.channels import VALUES
 from refkan.layers import SCHEMES
 from refkan.networks.composition import Composition
+from refkan.networks.domain_from_data import warn_outside
 from refkan.networks.jets import Jet, jet_of
 from refkan.networks.start import start
 from refkan.networks.statistics import Statistics
@@ -41,6 +42,9 @@ class Network(Composition):
         One between every two layers.
     statistics : array (S, d_0), optional
         The statistics batch of maps that need one.
+    domain_from_data : bool
+        Whether `initialize` sets the domain of each input of the first layer to the range of the data, as
+        ``kan(..., domain="data")`` asks for; the domains that the layer has until then only hold the place.
 
     Raises
     ------
@@ -72,7 +76,7 @@ class Network(Composition):
         ----------
         rng : numpy.random.Generator
         x : array (N, d_0)
-            Samples whose activations the node maps see first.
+            Samples whose activations the node maps see first; under domain="data" their ranges are the domain.
         scheme : {"linear", "gaussian"}
             "linear": on each edge a random linear function, slope N(0, 1/P) over the domain, plus N(0, 0.1^2) on
             the B-spline coefficients, the same function in every basis. "gaussian": independent Gaussian
@@ -83,7 +87,7 @@ class Network(Composition):
         Returns
         -------
         net : Network
-            This network with its node maps bound.
+            This network with its domain and its node maps bound.
         theta : array (n_params,)
 
         Raises
@@ -92,7 +96,13 @@ class Network(Composition):
             If a node's activations are constant on the data, where its map needs a spread: the node is named.
         ValueError, TypeError
             If `rng` is no Generator, for an unknown scheme, samples of a wrong shape or not finite, none where a map
-            needs some, or activations outside a domain under outside="error".
+            needs some, or activations outside a domain under outside="error"; under domain="data" for an input that
+            has one value only.
+
+        Warns
+        -----
+        OutsideDomainWarning
+            If more than a tenth of the values of an input lie outside the domain of the first layer.
 
         Examples
         --------
@@ -109,12 +119,14 @@ class Network(Composition):
         batch = samples
         if statistics is not None:
             batch = real("statistics", as_samples("statistics", statistics, self.widths[0]))
-        parameters, maps = start(self.layers, self.node_maps, rng, samples, batch, scheme)
+        net = self.with_domain_of(samples)
+        warn_outside(net.layers[0], samples, stacklevel=2)
+        parameters, maps = start(net.layers, net.node_maps, rng, samples, batch, scheme)
         uses = any(node_map.uses_statistics for node_map in maps)
         kept = batch.copy() if uses else None
         if kept is not None:
             kept.flags.writeable = False
-        return replace(self, node_maps=maps, statistics=kept), np.concatenate(parameters)
+        return replace(net, node_maps=maps, statistics=kept), np.concatenate(parameters)
 
     # ------------------------------------------------------------- values
 

@@ -24,10 +24,15 @@ class NodeMap(ABC):
     Attributes
     ----------
     name : str
+    uses_statistics : bool
+        Whether the map takes constants from the statistics batch.
+    reaches_ends : bool
+        Whether it puts the extreme activations exactly on the ends of the next domain.
     """
 
     name: str
     uses_statistics: bool = False
+    reaches_ends: bool = False
 
     def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> NodeMap:
         """Take from the initial activations y (N, Q) and the domains (Q, 2) what the map needs; `layer` for errors."""

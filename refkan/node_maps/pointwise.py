@@ -49,6 +49,7 @@ class AffineMap(NodeMap):
     scale: FloatArray | None = None
     shift: FloatArray | None = None
     name = "affine"
+    reaches_ends = True
 
     def __post_init__(self) -> None:
         if self.scale is None and self.shift is None:

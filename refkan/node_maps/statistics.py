@@ -77,6 +77,7 @@ class MinMaxMap(StatisticsMap):
     """scale = (b-a)/(max - min), shift = a - scale min; the derivative follows the extreme samples (the first ones)."""
 
     name = "min-max"
+    reaches_ends = True
 
     def _parts(self, Y: Array) -> tuple[Array, Array, Array, Array, Array]:
         nodes = np.arange(Y.shape[1])

@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from refkan.arguments import as_array, check_choice, check_count
 from refkan.array_types import FloatArray
+from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.optimizers.first_order import adam, gradient_descent
 from refkan.optimizers.gauss_newton import gauss_newton
 from refkan.optimizers.geometry import Geometry
 from refkan.optimizers.lbfgs import lbfgs
 from refkan.optimizers.lbfgs_fixed_step import lbfgs_fixed_step
 from refkan.optimizers.levenberg_marquardt import levenberg_marquardt
+from refkan.optimizers.progress import Report, note, report_of
 from refkan.optimizers.results import Result
 from refkan.optimizers.run import Callback, Ending, Halt, Problem, Run
 from refkan.optimizers.variable_projection import variable_projection
@@ -45,6 +47,7 @@ def minimize(
     geometry: str | None = None,
     gradient: str | None = None,
     callback: Callback | None = None,
+    progress: bool | Report = False,
     **options: Any,
 ) -> Result:
     r"""Minimise a problem over the flat parameters of its network.
@@ -70,6 +73,9 @@ def minimize(
         1 of [S26]): ``theta += back_geometry(-eta P gradient_gradient(grad_theta))``.
     callback : callable, optional
         Called with a `State` after every step; may raise StopIteration.
+    progress : bool or callable
+        True: a line on the standard error stream every two seconds and at the end. Or a function called with a `State`
+        after every step, such as `ProgressLines`. It changes nothing, unless it raises StopIteration as a callback may.
     **options
         gd: learning_rate (required), tolerance_gradient. adam: learning_rate, beta1, beta2, epsilon, weight_decay,
         schedule, tolerance_gradient. lbfgs: history, max_line_search, tolerance_gradient, tolerance_change.
@@ -91,7 +97,8 @@ def minimize(
         a value or gradient that is not finite at the start, residuals that do not belong to the value, and matrices
         that exceed the memory there is (nothing is allocated then).
     TypeError
-        For options that the method does not know or misses, and for a problem that does not offer what it needs.
+        For options that the method does not know or misses, for a network in place of a problem, and for a problem that
+        does not offer what the method needs.
 
     Examples
     --------
@@ -104,6 +111,7 @@ def minimize(
     >>> minimize(Bowl(), [3.0, -4.0]).converged
     True
     """
+    refuse_what_is_no_loss("problem", problem, "value_and_gradient")
     methods = METHODS | RESIDUAL_METHODS
     check_choice("method", method, methods)
     steps = check_count("steps", steps)
@@ -111,14 +119,17 @@ def minimize(
     start = _as_start(theta)
     solve = methods[method]
     _check_options(method, solve, options)
-    run = Run(problem, Geometry.of(problem, geometry, gradient), callback)
+    report = report_of(progress)
+    run = Run(problem, Geometry.of(problem, geometry, gradient), callback, report, steps)
     try:
         # A method that diverges overflows on its way; the run looks at every value itself.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             ending = solve(run, start, steps, **options)
     except Halt as halt:
         ending = Ending(False, str(halt))
-    return run.result(ending)
+    result = run.result(ending)
+    note(report, f"{method}: {result.message}, value {result.value:.4g}")
+    return result
 
 
 def _check_problem(problem: Any) -> None:

@@ -9,7 +9,7 @@ from refkan.array_types import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What a callback receives after every step.
+    """What callbacks and progress receive after every step; as text, a line about it.
 
     Attributes
     ----------
@@ -27,6 +27,10 @@ class State:
         Processor time of all threads since the start.
     damping, step_length : float or None
         Of the step, for the methods that have one: see `History`.
+    steps : int
+        Steps at most.
+    stage : str
+        For progress: which part of a training this is, such as "level 2 of 4, 110 parameters"; empty if it is all.
     """
 
     step: int
@@ -38,6 +42,14 @@ class State:
     seconds: float
     damping: float | None = None
     step_length: float | None = None
+    steps: int = 0
+    stage: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.stage}{': ' if self.stage else ''}step {self.step} of {self.steps}, value {self.value:.4g}, "
+            f"gradient {self.gradient_norm:.2g}, {self.seconds:.1f} s of processor time"
+        )
 
 
 @dataclass(frozen=True, eq=False)

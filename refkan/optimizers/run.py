@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import process_time
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -12,6 +12,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.errors import DegenerateNodeError
 from refkan.optimizers.geometry import Geometry
+from refkan.optimizers.progress import Report
 from refkan.optimizers.results import History, Result, State
 
 Callback = Callable[[State], Any]
@@ -68,10 +69,17 @@ class Run:
     `finish_step` after every step.
     """
 
-    def __init__(self, problem: Problem, geometry: Geometry, callback: Callback | None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        geometry: Geometry,
+        callback: Callback | None,
+        report: Report | None = None,
+        steps: int = 0,
+    ) -> None:
         self.geometry = geometry
         self.problem = problem
-        self._callback = callback
+        self._callback, self._report, self._steps = callback, report, steps
         self._rows: list[tuple[float, float, float, int]] = []
         self._extras: list[tuple[float | None, float | None]] = []
         self._n_evaluations = 0
@@ -125,21 +133,34 @@ class Run:
         return self.problem
 
     def finish_step(self, iterate: Iterate, *, damping: float | None = None, step_length: float | None = None) -> None:
-        """Enter the iterate into the history and tell the callback; halt if that asks for it.
+        """Enter the iterate into the history and tell progress and the callback; halt if the latter asks for it.
 
         `damping` and `step_length` are those of the step, from methods that have them.
         """
         self._append(iterate, damping, step_length)
-        if self._callback is None:
+        if self._callback is None and self._report is None:
             return
         value, norm, seconds, evaluations = self._rows[-1]
         step = len(self._rows) - 1
         state = State(
-            step, iterate.theta.copy(), value, norm, self._best.value, evaluations, seconds, damping, step_length
+            step,
+            iterate.theta.copy(),
+            value,
+            norm,
+            self._best.value,
+            evaluations,
+            seconds,
+            damping,
+            step_length,
+            self._steps,
         )
         try:
             with np.errstate(**self._caller_errstate):
-                self._callback(state)
+                if self._report is not None:
+                    # Its own copy of theta: what is shown must not change what a callback makes of it.
+                    self._report(replace(state, theta=state.theta.copy()))
+                if self._callback is not None:
+                    self._callback(state)
         except StopIteration:
             raise Halt(f"{STOPPED} after step {state.step}") from None
 

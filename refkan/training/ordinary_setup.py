@@ -49,7 +49,7 @@ def ordinary(name: str, points: int = 400, weights: tuple[float, float] = (1e-4,
         name=name,
         equation=f"u''{f' + {problem.wavenumber:g}^2 u' if square else ''} = f, u = {problem.profile.formula}",
         ranges=(problem.domain,),
-        shape=Shape((1, 1), 4, (16, 32, 64), "affine"),
+        shape=Shape((1, 1), 4, (16, 32, 64), "sigmoid"),
         terms=(
             Term("equation", (Side(inside, [[1.0]]),), residual, lambda *_: (square, 0.0, 1.0), weighted[0]),
             prescribed("boundary", ends, problem.solution(ends)[:, 0], weighted[1]),

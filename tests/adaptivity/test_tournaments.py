@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 import refkan as rk
 from refkan.adaptivity import Cut, Freed, Refined, Stage, in_turn, tournament
 from refkan.hierarchy import stages as driver
+from refkan.optimizers import ProgressLines
 from tests.shared.factories import samples
 
 STAGES = (
@@ -87,7 +88,7 @@ def test_stored_stages_are_not_trained_again(tmp_path, monkeypatch):
     train = driver.minimize
     monkeypatch.setattr(driver, "minimize", lambda *a, **k: (count.append(1), train(*a, **k))[1])
     lines = []
-    first = run(checkpoints=tmp_path, progress=lines.append)
+    first = run(checkpoints=tmp_path, progress=ProgressLines(lines.append, pause=1e9))
     assert len(count) == 5 + 3 + 2 + 1
     assert len(lines) == 4
     assert lines[2].startswith("stage 2: 2 starts on 150 samples, best value")

@@ -83,6 +83,17 @@ def test_bad_matrices_are_refused(matrix, message):
         rk.spectrum(matrix)
 
 
+def test_what_is_no_problem_is_answered_with_the_remedy():
+    problem, theta = small()
+    with pytest.raises(TypeError, match=r"not a network: pass a LeastSquares: rk.LeastSquares\(net, x, y\)"):
+        rk.spectrum(problem.net, theta)
+    net, theta = rk.kan([1, 1], 4, 2).initialize(np.random.default_rng(0), [[0.0], [1.0]])
+    ends = rk.Collocation(net, rk.prescribed("ends", [[0.0], [1.0]], 0.0))
+    with pytest.raises(TypeError, match=r"Collocation: pass the matrix, rk.spectrum\(problem.gauss_newton\(theta\)\)"):
+        rk.spectrum(ends, theta)
+    assert rk.spectrum(ends.gauss_newton(theta)).rank == 2
+
+
 def test_residuals_that_overflow_are_refused():
     net = rk.mlp([2, 3, 3, 1], "relu3")
     net, theta = net.initialize(np.random.default_rng(0), X)

@@ -18,7 +18,7 @@ def one_layer(order=3, intervals=6):
     net, theta = rk.kan([2, 1], order, intervals).initialize(np.random.default_rng(1), X)
     problem = rk.LeastSquares(net, X, Y)
     J = net.jacobian(theta, X)
-    minimum = theta - np.linalg.lstsq(J, problem.residual(theta).ravel(), rcond=1e-12)[0]
+    minimum = theta - np.linalg.lstsq(J, problem.misfit(theta).ravel(), rcond=1e-12)[0]
     return problem, theta, minimum
 
 

@@ -9,6 +9,7 @@ import refkan as rk
 from refkan.checkpoints import Checkpoints
 from refkan.hierarchy import multistart, stages
 from refkan.hierarchy.work import interval_weight
+from refkan.optimizers import ProgressLines
 from tests.hierarchy.small_regressions import Line, data
 
 VP = "variable-projection"
@@ -122,7 +123,7 @@ def test_weights_follow_their_samples():
 
 def test_progress_is_told():
     lines = []
-    run(progress=lines.append)
+    run(progress=ProgressLines(lines.append, pause=1e9))
     assert [line.split(":")[0] for line in lines] == ["level 0", "level 1", "level 2"]
     assert "5 starts on 60 samples" in lines[0]
 

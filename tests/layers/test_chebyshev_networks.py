@@ -46,7 +46,7 @@ def test_gradients_of_networks(node_map, outside):
         return np.sum((problem.net(v, X) - Y) ** 2) / (2 * X.shape[0])
 
     reference = complex_gradient(loss, theta)
-    J, e = problem.net.jacobian(theta, X), problem.residual(theta)
+    J, e = problem.net.jacobian(theta, X), problem.misfit(theta)
     scale = np.abs(J).T @ np.abs(e).ravel() / X.shape[0]
     assert np.all(np.abs(g - reference) <= 1e-13 * np.maximum(scale, scale.max()))
 

@@ -14,6 +14,8 @@ from refkan.networks import blocks
 from tests.losses.collocation_terms import AXES, burgers, close, one_of_each
 from tests.shared.factories import NetworkCase, complex_gradient, name, samples
 
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.errors.DiscontinuousLossWarning")  # see test_continuity.py
+
 NETWORKS = (
     NetworkCase("spline", "affine", order=4, widths=(2, 3, 1)),
     NetworkCase("spline", "mean-std", order=4, widths=(2, 3, 2, 1), intervals=(3, 2, 1)),
@@ -43,7 +45,7 @@ def test_the_gradient_equals_complex_steps_of_the_value(built):
 
 def test_the_value_is_half_the_weighted_sum_of_mean_squares(built):
     problem, theta = built
-    found = problem.residuals(theta)
+    found = problem.misfit(theta)
     total = 0.0
     for term in problem.terms:
         weights = np.ones(term.n_points) if term.attention is None else term.attention.weights
@@ -59,7 +61,7 @@ def test_the_value_is_half_the_weighted_sum_of_mean_squares(built):
 
 def test_residuals_are_those_of_the_network(built):
     problem, theta = built
-    net, found = problem.net, problem.residuals(theta)
+    net, found = problem.net, problem.misfit(theta)
     side = problem.terms[0].sides[0]
     jet = net.jet(theta, side.points, AXES, orders=(2, 1))
     quantities = jet.value[:, 0], jet.first[:, 0, 0], jet.first[:, 1, 0], jet.second[:, 0, 0]
@@ -147,7 +149,7 @@ def test_systems_of_equations():
     term = Term("system", Side(samples(9), AXES, orders=1), residual, partials, components=2, data=data)
     problem = Collocation(net, [term], check=True)
     close(problem.gradient(theta), complex_gradient(problem.value, theta), 1e-11)
-    assert problem.residuals(theta)["system"].shape == (9, 2)
+    assert problem.misfit(theta)["system"].shape == (9, 2)
     wrong = replace(term, partials=lambda *q, data: (*partials(*q, data)[:2], np.array([[0.0, 1.0], [1.0, 0.0]])))
     with pytest.raises(ValueError, match="partials of term 'system' are not the derivatives"):
         Collocation(net, [wrong], check=True)
@@ -167,6 +169,6 @@ def test_curved_inputs_and_seeds_from_points():
     problem = Collocation(net, [term])
     step = 1e-4
     u = [net(theta, np.stack([x + h, (x + h) ** 2], axis=1))[:, 0] for h in (-step, 0.0, step)]
-    np.testing.assert_allclose(problem.residuals(theta)["second"][:, 0], (u[0] - 2 * u[1] + u[2]) / step**2, rtol=1e-5)
+    np.testing.assert_allclose(problem.misfit(theta)["second"][:, 0], (u[0] - 2 * u[1] + u[2]) / step**2, rtol=1e-5)
     other = problem.redrawn({"second": points[2:4]})
-    np.testing.assert_array_equal(other.residuals(theta)["second"], problem.residuals(theta)["second"][2:4])
+    np.testing.assert_array_equal(other.misfit(theta)["second"], problem.misfit(theta)["second"][2:4])

@@ -13,6 +13,8 @@ from refkan.losses import Attention, Collocation, Side, Term, prescribed
 from tests.losses.collocation_terms import close, equation, one_of_each
 from tests.shared.factories import NetworkCase, samples
 
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.errors.DiscontinuousLossWarning")  # see test_continuity.py
+
 
 def poisson(intervals, n_points=2048):
     """-u'' = pi^2 sin(pi x) on [0, 1], u = 0 at the ends: a problem of cubic splines, linear in theta."""
@@ -102,7 +104,7 @@ def test_one_statistics_batch_serves_all_terms():
     problem = Collocation(net, one_of_each(samples(9)))
     other = problem.redrawn({"equation": samples(20, seed=8)})
     for term in ("initial", "periodic", "interface"):
-        np.testing.assert_array_equal(problem.residuals(theta)[term], other.residuals(theta)[term])
+        np.testing.assert_array_equal(problem.misfit(theta)[term], other.misfit(theta)[term])
     frozen = replace(problem, net=net.freeze(theta))
     close(frozen.residual(theta), problem.residual(theta), 1e-13)
     assert np.abs(frozen.gradient(theta) - problem.gradient(theta)).max() > 1e-3
@@ -125,7 +127,7 @@ def test_attention_changes_the_term_and_is_updated_by_a_callback():
     net, theta = NetworkCase("spline", order=4, widths=(2, 3, 1)).start(samples(15))
     attention = Attention(9, rate=0.5)
     problem = Collocation(net, [equation(samples(9), attention=attention)])
-    r = problem.residuals(theta)["equation"][:, 0]
+    r = problem.misfit(theta)["equation"][:, 0]
     assert problem.loss(theta) == pytest.approx(np.mean(r**2), rel=1e-14)
     problem.attend(theta)
     weights = 0.5 + 0.5 * np.abs(r) / np.abs(r).max()
@@ -136,7 +138,7 @@ def test_attention_changes_the_term_and_is_updated_by_a_callback():
     expected.update(r)
 
     def after(state):
-        expected.update(np.abs(problem.residuals(state.theta)["equation"][:, 0]))
+        expected.update(np.abs(problem.misfit(state.theta)["equation"][:, 0]))
         problem.attend(state.theta)
 
     rk.minimize(problem, theta, method="adam", steps=3, learning_rate=1e-2, callback=after)
@@ -147,7 +149,7 @@ def test_residuals_of_the_last_gradient_are_used_again(monkeypatch):
     net, theta = NetworkCase("spline", order=4, widths=(2, 3, 1)).start(samples(15))
     problem = Collocation(net, [equation(samples(9), attention=Attention(9))])
     problem.value_and_gradient(theta)
-    monkeypatch.setattr(Collocation, "residuals", None)
+    monkeypatch.setattr(Collocation, "misfit", None)
     problem.attend(theta)
     with pytest.raises(TypeError):
         problem.attend(theta + 1e-9)

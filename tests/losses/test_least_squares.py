@@ -90,10 +90,10 @@ def test_gradient_is_jacobian_transpose_times_weighted_residual(rng):
     weights = rng.uniform(size=7)
     problem, theta = random_problem(rng, weights=weights)
     h = 1e-30
-    J = np.stack([problem.residual(theta + 1j * h * row).imag / h for row in np.eye(theta.size)], axis=-1)
-    assert jacobian_check(problem.residual, lambda _: J, theta).ok
-    expected = np.einsum("sqk,s,sq->k", J, weights, problem.residual(theta)) / 7
-    scale = np.einsum("sqk,s,sq->k", np.abs(J), weights, np.abs(problem.residual(theta))) / 7
+    J = np.stack([problem.misfit(theta + 1j * h * row).imag / h for row in np.eye(theta.size)], axis=-1)
+    assert jacobian_check(problem.misfit, lambda _: J, theta).ok
+    expected = np.einsum("sqk,s,sq->k", J, weights, problem.misfit(theta)) / 7
+    scale = np.einsum("sqk,s,sq->k", np.abs(J), weights, np.abs(problem.misfit(theta))) / 7
     # 14 terms: 32 eps of the sum of absolute contributions.
     assert (np.abs(problem.gradient(theta) - expected) <= 32 * EPS * scale).all()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import refkan as rk
 from refkan.optimizers import minimize
 from tests.optimizers.descent_problems import START, Chain
 
@@ -54,3 +55,16 @@ def test_a_gradient_of_the_wrong_shape_is_named():
 
     with pytest.raises(ValueError, match=r"the gradient must have theta's shape \(5,\); got \(3,\)"):
         minimize(Wrong(), START)
+
+
+@pytest.mark.parametrize("minimise", [rk.minimize, rk.minimize_adaptive, lambda *a: rk.minimize_multilevel(*a, [1])])
+def test_a_network_in_place_of_a_loss_is_answered_with_the_remedy(minimise):
+    net, theta = rk.kan([1, 1], 2, 2).initialize(np.random.default_rng(0), [[0.0], [1.0]])
+    with pytest.raises(TypeError, match=r"problem must be a loss, .*pass a LeastSquares: rk.LeastSquares\(net, x, y\)"):
+        minimise(net, theta)
+
+
+@pytest.mark.parametrize("given", [None, np.eye(2), lambda theta: 1.0])
+def test_what_is_no_loss_is_named(given):
+    with pytest.raises(TypeError, match=r"problem must be a loss that offers value_and_gradient\(theta\); got "):
+        minimize(given, START)

@@ -212,10 +212,10 @@ def test_without_the_level_set_the_slope_itself_is_asked_to_vanish_on_the_interf
     problem, theta = setup.start(setup.kan(), np.random.default_rng(0))
     points = setup.terms[1].sides[0].points
     slope = problem.net.jet(theta, points, [[1.0, 0.0]], orders=1).first[:, 0, 0]
-    np.testing.assert_allclose(problem.residuals(theta)["interface"][:, 0], 0.5 * slope, rtol=1e-12)
+    np.testing.assert_allclose(problem.misfit(theta)["interface"][:, 0], 0.5 * slope, rtol=1e-12)
     setup = poisson(9)
     problem, theta = setup.start(setup.kan(), np.random.default_rng(0))
     points = setup.terms[1].sides[0].points
     jet = problem.net.jet(theta, points, [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], orders=1)
     jump = 0.5 * jet.first[:, 0, 0] - 1.5 * jet.first[:, 1, 0]
-    np.testing.assert_allclose(problem.residuals(theta)["interface"][:, 0], jump, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(problem.misfit(theta)["interface"][:, 0], jump, rtol=1e-10, atol=1e-12)

@@ -110,7 +110,7 @@ def test_attention_in_batches_follows_the_points_of_each():
     expected = np.ones(12)
     for _ in range(3):
         value, _ = batches.value_and_gradient(theta)
-        e = np.abs(problem.residuals(theta)["equation"][batches._rows, 0])
+        e = np.abs(problem.misfit(theta)["equation"][batches._rows, 0])
         others = sum(problem.mean_squares(theta)[name] for name in ("initial", "boundary"))
         assert 2 * value == pytest.approx(np.mean((expected[batches._rows] * e) ** 2) + others, rel=1e-12)
         batches.attend(theta)

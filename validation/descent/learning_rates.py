@@ -108,7 +108,7 @@ class Linearised:
 
     def __init__(self, problem: rk.LeastSquares, theta: np.ndarray) -> None:
         self.net, self.start = problem.net, theta
-        self.residual, self.J = problem.residual(theta).ravel(), problem.net.jacobian(theta, problem.x)
+        self.residual, self.J = problem.misfit(theta).ravel(), problem.net.jacobian(theta, problem.x)
         self.samples = problem.x.shape[0]
 
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:

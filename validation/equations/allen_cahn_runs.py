@@ -97,7 +97,7 @@ def trained(
 def observed(problem: Any, theta: np.ndarray) -> dict[str, Any]:
     """Residual of the equation and solution on the grid, arrays (times, 256), and the half-energy bandwidth."""
     points = tensor_grid(T, X)[:, ::-1]
-    residual = problem.redrawn({"equation": points}).residuals(theta)["equation"].reshape(T.size, X.size)
+    residual = problem.redrawn({"equation": points}).misfit(theta)["equation"].reshape(T.size, X.size)
     return {
         "residual": residual,
         "solution": problem.net(theta, points).reshape(T.size, X.size),

@@ -13,6 +13,7 @@ import numpy as np
 import refkan as rk
 from refkan.adaptivity import Change, Cut, Freed, Refined, Stage, tournament
 from refkan.checkpoints import Checkpoints
+from refkan.optimizers import ProgressLines
 
 TEST_SEED = 20_000
 """Of the fresh test points, the same for all."""
@@ -81,7 +82,8 @@ def run_seed(
     problem = rk.LeastSquares(net, x, rk.problems.regression_target(x))
     store = None if folder is None else Checkpoints(folder)
     began = process_time()
-    result = tournament(problem, rng, stages(size, free), ridge=1e-9, checkpoints=store, progress=progress)
+    lines = ProgressLines(progress)
+    result = tournament(problem, rng, stages(size, free), ridge=1e-9, checkpoints=store, progress=lines)
     seconds = process_time() - began
     test = np.random.default_rng(TEST_SEED).uniform(1e-4, 0.9999, (size.test_points, 2))
     error = result.network(result.theta, test) - rk.problems.regression_target(test)

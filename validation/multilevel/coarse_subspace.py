@@ -95,7 +95,7 @@ class Pair:
             np.abs(problem.net.jacobian(v, problem.x)) for problem, v in ((self.coarse, self.theta), (self.fine, at))
         )
         last, layers, N = self.fine.net.slices[-1], self.coarse.net.slices, self.coarse.x.shape[0]
-        e = np.abs(self.coarse.residual(self.theta)).ravel()
+        e = np.abs(self.coarse.misfit(self.theta)).ravel()
         terms = np.abs(self.fine.y).ravel() + J_fine[:, last] @ np.abs(at[last])
         through = J_fine @ np.abs(self.P)  # at least J, where the entries of P have two signs
         rows, blocks = [(part,) for part in layers], list(product(layers, layers))

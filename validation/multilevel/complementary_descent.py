@@ -92,7 +92,7 @@ def shares(coarse: rk.Network, theta: np.ndarray, problem: rk.LeastSquares) -> d
     reachable, span = tangent_basis(J @ P), np.linalg.qr(P)[0]
     g = problem.gradient(start)
     results: dict[str, Any] = {"|P^T g|/|g|": float(np.linalg.norm(span.T @ g) / np.linalg.norm(g))}
-    results["|Q e|/|e|"] = float(np.linalg.norm(reachable.T @ (e := problem.residual(start))) / np.linalg.norm(e))
+    results["|Q e|/|e|"] = float(np.linalg.norm(reachable.T @ (e := problem.misfit(start).ravel())) / np.linalg.norm(e))
     for basis in BASES:
         J_basis = J if basis == "spline" else relu_jacobian(fine, J, basis == "scaled-relu")
         step = J.shape[0] / radius(J_basis)

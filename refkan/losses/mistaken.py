@@ -1,0 +1,35 @@
+"""What is given in place of a loss by mistake, and what to give instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from refkan.networks import Network
+
+
+def refuse_what_is_no_loss(name: str, value: Any, *methods: str) -> None:
+    """Raise TypeError, with the remedy, for a network and for anything that does not offer the methods.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    value : object
+    *methods : str
+        Names of the methods that a loss must have here.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> refuse_what_is_no_loss("problem", rk.kan([1, 1], order=2, intervals=2))
+    Traceback (most recent call last):
+    TypeError: problem must be a loss, not a network: pass a LeastSquares: rk.LeastSquares(net, x, y)
+    """
+    if isinstance(value, Network):
+        raise TypeError(f"{name} must be a loss, not a network: pass a LeastSquares: rk.LeastSquares(net, x, y)")
+    missing = [method for method in methods if not callable(getattr(value, method, None))]
+    if missing:
+        raise TypeError(
+            f"{name} must be a loss that offers {', '.join(f'{method}(theta)' for method in missing)}; got "
+            f"{type(value).__name__}: pass a LeastSquares: rk.LeastSquares(net, x, y)"
+        )
