@@ -90,7 +90,7 @@ def hessian(
     targets = check_targets(points, y)
     points.require_fixed_knots()
     assert points.forms is not None
-    raw = RawMatrix(points.forms)
+    raw = RawMatrix(points.forms, points.n_samples)
     M, per_sample = net.n_params, points.sweep_bytes + _bytes_per_sample(points, raw)
     copies = 1 + 2 * any(form.chart is not None for form in points.forms) + bool(points.n_constants)
     needed = 8 * M * (copies * M + 3 * points.n_constants) + raw.nbytes
@@ -147,7 +147,9 @@ def _bytes_per_sample(points: Points, raw: RawMatrix) -> int:
     return 8 * (pairs + 6 * max(widths) ** 2) + 2 * raw.bytes_per_sample
 
 
-def _add_chunk(raw: RawMatrix, sums: list[list[FloatArray]], sweep: Sweep, weights: FloatArray, a: FloatArray) -> None:
+def _add_chunk(
+    raw: RawMatrix, sums: list[list[FloatArray]], sweep: Sweep, weights: FloatArray, a: FloatArray
+) -> None:
     """Add samples to the blocks and to the sums of W*: weights (n,) w/N, a (n, d_L) w (F - y)/N."""
     forms = [layer.local_form(curved=k > 0) for k, layer in enumerate(sweep.layers)]
     R = _input_jacobians(sweep.maps, forms)
