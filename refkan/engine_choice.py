@@ -19,9 +19,15 @@ ENGINES = ("auto", "plain", "fast")
 
 VARIABLE = "REFKAN_ENGINE"
 
-WORTH = 60_000.0
-"""Nanoseconds that the fast engine must save in one call for "auto" to take it: what it compiles in 3 s is then paid
-back after 50,000 calls. A network on 300 samples calls no layer as large as that, one of a thousand samples few."""
+COMPILING = 3e9
+"""Nanoseconds that the fast form of a sum is compiled for, once for each order and number of outputs."""
+
+CALLS = 50_000
+"""Calls of one size that "auto" expects of a program: it takes a fast form from 60 microseconds saved in a call on.
+No layer of twelve outputs on 300 samples saves as much."""
+
+MATRICES = 2_000
+"""The same of a matrix of second derivatives, from 1.5 ms on."""
 
 SUM, BASIS = 1.0, 5.0
 """Nanoseconds saved for each product in sums over functions and for each function evaluated: plain loops take some 1
@@ -90,10 +96,10 @@ def current_engine() -> str:
     return _chosen.get(None) or _from_environment()
 
 
-def takes_fast(saved: float) -> bool:
+def takes_fast(saved: float, calls: float = CALLS) -> bool:
     """Whether to use a fast form that saves so many nanoseconds a call: a matter of sizes and of the choice alone."""
     engine = current_engine()
-    return engine == "fast" or (engine == "auto" and saved >= WORTH)
+    return engine == "fast" or (engine == "auto" and saved * calls >= COMPILING)
 
 
 def check_engine(name: object, place: str) -> str:

@@ -89,7 +89,7 @@ def hessian(
     targets = check_targets(points, y)
     points.require_fixed_knots()
     assert points.forms is not None
-    raw = RawMatrix(points.forms)
+    raw = RawMatrix(points.forms, points.n_samples)
     M, per_sample = net.n_params, points.sweep_bytes + _bytes_per_sample(points, raw)
     copies = 1 + 2 * any(form.chart is not None for form in points.forms) + bool(points.n_constants)
     needed = 8 * M * (copies * M + 3 * points.n_constants) + raw.nbytes

@@ -111,14 +111,14 @@ def _matrices(
 ) -> list[FloatArray]:
     points = Points.check(net, theta, x, weights)
     check_choice("path", path, PATHS)
-    raw = None if points.forms is None or path == "dense" else RawMatrix(points.forms)
+    raw = None if points.forms is None or path == "dense" else RawMatrix(points.forms, points.n_samples)
     if path == "auto":
-        path = choose_path(points.forms, net.n_params, points.n_outputs, raw)
+        path = choose_path(points.forms, net.n_params, points.n_outputs, points.n_samples, raw)
     if path == "sparse" and raw is None:
         raise ValueError("path='sparse' needs fixed knots; got a network with free_knots=True: use path='dense'")
     sizes = [where.stop - where.start for where in net.slices] if by_layer else [net.n_params]
     if raw is not None and by_layer:
-        raw = RawMatrix(raw.forms, by_layer)
+        raw = RawMatrix(raw.forms, points.n_samples, by_layer)
     sparse = None if path == "dense" else raw
     needed = 8 * sum(m * m for m in sizes)
     needed += chunk_bytes(points) if sparse is None else _sparse_bytes(points, sparse, sizes)

@@ -22,8 +22,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from refkan.array_types import FloatArray, IntArray
+from refkan.engine_choice import MATRICES, takes_fast
 from refkan.hessians.memory import aligned_zeros, mirror
 from refkan.kernels import gauss_newton as kernels
+from refkan.kernels import plain_matrices
 from refkan.kernels.launch import launch
 from refkan.layers.functions import Chart, Features, LocalForm
 from refkan.memory import recycled
@@ -39,6 +41,9 @@ LEAST_WIDTH = 8
 
 TASKS = 6
 """Pairs of slots times blocks that are wanted: what several threads can share evenly."""
+
+SAVED_PRODUCT, SAVED_SUM = 1.5, 0.3
+"""Nanoseconds that the fast kernels save for each product of two functions and for each sum that it goes to."""
 
 LONGEST_TUPLE = 10
 """Windows up to the highest order of a spline tell the compiler their length; longer ones run long loops anyway."""
@@ -83,7 +88,14 @@ class Sums:
     q_pairs : pair of arrays (K,)
     same : bool
         Whether the two blocks are one: slots p <= p' suffice.
+
+    Attributes
+    ----------
+    fast : bool
+        Whether by kernels compiled for these windows; else by the plain one.
     """
+
+    fast = True
 
     def __init__(self, windows: tuple[Window, Window], q_pairs: tuple[IntArray, IntArray], same: bool) -> None:
         self.windows, self.q_pairs, self.same = windows, q_pairs, same
@@ -100,6 +112,13 @@ class Sums:
     def few(self) -> bool:
         """Whether there are few pairs (q, q') in a block: loops go over windows as well."""
         return self.width == 1 or self.width * self.windows[1].width <= kernels.LANES
+
+    @property
+    def saved(self) -> float:
+        """Nanoseconds that the fast kernels save for each sample."""
+        a, b = self.windows
+        products = self.slot_pairs[0].size * self.blocks * a.width * b.width
+        return products * (SAVED_PRODUCT + SAVED_SUM * self.width)
 
     @cached_property
     def sums(self) -> FloatArray:
@@ -152,16 +171,18 @@ class Sums:
         a, b = self.windows
         left, right = self.slot_pairs
         numbers = np.arange(left.size) if slot is None else np.flatnonzero(left == slot)
-        run, items = kernels.accumulate_pairs, numbers.size * self.blocks
+        operations = 2 * numbers.size * T.size * (a.width + 1) * b.width
+        arguments = numbers, left, right, self.same, start, rows, right_functions.start, right_functions.values
+        items = numbers.size * self.blocks
+        if not self.fast:
+            launch(plain_matrices.accumulate, items, operations, *arguments, T, self.sums)
+            return
+        run = kernels.accumulate_pairs
         if self.width == 1:
             run = kernels.accumulate_single
         elif self.few:
             run, items = kernels.accumulate_windows, numbers.size
-        operations = 2 * numbers.size * T.size * (a.width + 1) * b.width
-        launch(
-            run, items, operations, numbers, left, right, self.same,
-            start, rows, right_functions.start, right_functions.values, a.lengths, b.lengths, T, self.sums,
-        )  # fmt: skip
+        launch(run, items, operations, *arguments, a.lengths, b.lengths, T, self.sums)
 
     def write(self, H: FloatArray, other_order: bool) -> None:
         """Write the sums into H, and at the transposed places; `other_order`: also for q' <= q, T being symmetric.
@@ -266,11 +287,13 @@ class RawMatrix:
     ----------
     forms : sequence of LocalForm
         The layers; their shapes and charts matter, not their samples.
+    n_samples : int
+        How many samples there will be: with the engine in use, this decides which kernels sum.
     by_layer : bool
         Only the diagonal blocks, one for each layer.
     """
 
-    def __init__(self, forms: Sequence[LocalForm], by_layer: bool = False) -> None:
+    def __init__(self, forms: Sequence[LocalForm], n_samples: float, by_layer: bool = False) -> None:
         self.forms, self.by_layer = forms, by_layer
         self.sizes = [sum(form.n_outputs * block.slots * block.dim for block in form.blocks) for form in forms]
         windows = []
@@ -286,6 +309,14 @@ class RawMatrix:
             for l in range(k + 1)
             if k == l or not by_layer
         }
+        self.fast = takes_fast(n_samples * sum(sums.saved for sums in self.all_sums), MATRICES)
+        for sums in self.all_sums:
+            sums.fast = self.fast
+
+    @property
+    def all_sums(self) -> list[Sums]:
+        """The sums of all pairs of layers and of their blocks."""
+        return [sums for pair in self.pairs.values() for _, _, sums in pair.parts]
 
     def add_products(self, forms: Sequence[LocalForm], G: Sequence[FloatArray]) -> None:
         """Add samples with T = sum_o G_k[s, o, q] G_l[s, o, q'] for all pairs of layers."""
@@ -322,12 +353,12 @@ class RawMatrix:
     @property
     def nbytes(self) -> int:
         """Bytes of the sums."""
-        return sum(8 * prod(sums.shape) for pair in self.pairs.values() for _, _, sums in pair.parts)
+        return sum(8 * prod(sums.shape) for sums in self.all_sums)
 
     @property
     def bytes_per_sample(self) -> int:
         """Bytes of a sample's matrix T, the largest of all pairs of layers."""
-        return 8 * max(sums.blocks * sums.width for pair in self.pairs.values() for _, _, sums in pair.parts)
+        return 8 * max(sums.blocks * sums.width for sums in self.all_sums)
 
 
 def in_parameters(H: FloatArray, charts: Sequence[Chart | None], sizes: Sequence[int]) -> FloatArray:

@@ -54,7 +54,8 @@ def fill_knot_row(x, at, m, j, knots, inverse_spans, work, out):
     for k in range(1, order - 1):
         step(v, k, hat, at, knots, inverse_spans, j, True)
     if order > 1:
-        slope[: order - 1] = v[: order - 1]
+        for i in range(order - 1):
+            slope[i] = v[i]
         step(slope, order - 1, hat, at, knots, inverse_spans, j, False)
         step(v, order - 1, hat, at, knots, inverse_spans, j, True)
     for i in range(order):

@@ -103,7 +103,8 @@ def move_coefficients(first, last, weights, slopes, dC, dt, out):
         for m in range(n):
             for i in range(order):
                 row = out[p, m * order + i]
-                row[:] = dC[p, m + i]
+                for q in range(row.shape[0]):
+                    row[q] = dC[p, m + i, q]
                 for e in range(order - 1):
                     factor = 0.0
                     for a in range(order - 1):
@@ -115,16 +116,16 @@ def move_coefficients(first, last, weights, slopes, dC, dt, out):
 
 
 @kernel
-def scatter_knots(first, last, start, W, G, weights, slopes, shares, sums, lengths, width, out):
+def scatter_knots(first, last, start, W, G, weights, slopes, shares, sums, lengths, out):
     """out[s, o, p, m]: derivative of sum_cq G[s, o, c, q] y[s, c, q] in s_m, y_c = sum_i W[s, c, p, i] c_{start + i}.
 
     First in the breakpoints t_j, then by the chain rule of `free_breakpoints_vjp`: with p = softmax(s),
     g_m = (b-a) sum_{j>m} dt_j and <p, g> = (b-a) sum_j dt_j (p_0 + ... + p_{j-1}), ds_m = (1-eps) p_m (g_m - <p, g>).
     shares (P, n) are the (1-eps) p, sums (P, n+1) the sums of p, lengths (P,) b - a; start (N, P),
-    W (N, channels, P, r), G (N, O, channels, Q), width r items.
+    W (N, channels, P, r), G (N, O, channels, Q).
     """
     channels, n_inputs = W.shape[1:3]
-    n, order = weights.shape[1], len(width)
+    n, order = weights.shape[1], W.shape[3]
     h, pairs, dt = np.empty(order - 1), np.empty((order, order - 1)), np.empty(2 * order - 2)
     for s in range(first, last):
         for o in range(G.shape[1]):

@@ -89,11 +89,10 @@ def local_basis(first, last, x, knots, outside, start, out):
             if tangent:
                 at = end
             start[s, p] = m
-            for d in range(out.shape[0]):
+            for d in range(max(out.shape[0], 2 if tangent else 0)):
                 fill_functions(at, m, piece, d, t, v)
                 for i in range(order):
-                    out[d, s, p, i] = 0.0 if tangent and d > 1 else v[i]
-            if tangent:
-                fill_functions(at, m, piece, 1, t, v)
-                for i in range(order):
-                    out[0, s, p, i] += reach * v[i]
+                    if d < out.shape[0]:
+                        out[d, s, p, i] = 0.0 if tangent and d > 1 else v[i]
+                    if tangent and d == 1:
+                        out[0, s, p, i] += reach * v[i]

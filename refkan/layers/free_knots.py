@@ -123,5 +123,5 @@ class FreeKnots:
         operations = 2 * G.size * W.shape[2] * self.order + out.size
         launch(
             moving_knots.scatter_knots, G.shape[0], operations, start, W, G, self.weights, self.slopes,
-            (1 - FLOOR) * p, sums, self.domains[:, 1] - self.domains[:, 0], (0,) * self.order, out,
+            (1 - FLOOR) * p, sums, self.domains[:, 1] - self.domains[:, 0], out,
         )  # fmt: skip

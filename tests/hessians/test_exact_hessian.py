@@ -244,7 +244,7 @@ def test_a_loss_of_anything_but_a_network_has_no_matrices():
 @pytest.mark.parametrize(
     ("case", "target", "part"),
     [
-        (NetworkCase("spline"), rk.layers.spline.SplineLinearization, "_curvature_rows"),
+        (NetworkCase("spline"), rk.engines.plain.PlainSums, "_project"),
         (NetworkCase("relu"), rk.layers.relu.ReluLinearization, "_curvature_rows"),
         (NetworkCase("silu", "none"), activations.Silu, "curvature"),
         (NetworkCase("mlp-tanh", "none"), activations.Tanh, "curvature"),

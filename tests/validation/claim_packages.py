@@ -14,7 +14,9 @@ import pytest
 from validation.ledger import Row
 from validation.running.runner import main
 
-ROWS = tuple(Row(id, f"source of {id}", f"claim {id} <b>", "numbers", "x < 1") for id in ("A1", "A2", "B1", "C1"))
+ROWS = tuple(
+    Row(id, f"source of {id}", f"claim {id} <b>", "numbers", "x < 1") for id in ("A1", "A2", "B1", "C1")
+)
 PACKAGES = count()
 
 HEADER = """
