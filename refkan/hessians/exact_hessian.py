@@ -35,7 +35,8 @@ from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
 from refkan.layers import LocalForm
 from refkan.networks import Network
-from refkan.networks.sweep import Cotangents, Sweep
+from refkan.networks.second_sweep import Cotangents, cotangents
+from refkan.networks.sweep import Sweep
 
 
 def hessian(
@@ -101,8 +102,8 @@ def hessian(
         return _coupled(points, targets, raw, sums)
     for rows, sweep in points.sweeps(chunk_size(per_sample)):
         weights = points.weights[rows] / points.n_samples
-        cotangents = sweep.cotangents(weights[:, None] * (sweep.value[:, 0] - targets[rows]))
-        _add_chunk(raw, sums, sweep, weights, cotangents)
+        found = cotangents(sweep, weights[:, None] * (sweep.value[:, 0] - targets[rows]))
+        _add_chunk(raw, sums, sweep, weights, found)
     return _assembled(points, raw, sums)
 
 
@@ -155,21 +156,21 @@ def _add_chunk(
     sums: list[list[FloatArray]],
     sweep: Sweep,
     weights: FloatArray | None,
-    cotangents: Cotangents,
+    found: Cotangents,
 ) -> None:
     """Add samples to the blocks and to the sums of W*: weights (n,) w/N, or None where the sweep ends with a map.
 
-    ``cotangents.outputs`` are the a_k of the module.
+    ``found.outputs`` are the a_k of the module.
     """
     forms = [layer.local_form(curved=k > 0) for k, layer in enumerate(sweep.layers)]
     R = _input_jacobians(sweep, forms)
     top = len(forms) - 1
-    n, Q = cotangents.outputs[top].shape
+    n, Q = found.outputs[top].shape
     A = np.zeros((n, Q, Q)) if weights is None else weights[:, None, None] * np.eye(Q)
     if weights is None:
-        _add_to_diagonal(A, _bending(sweep, top, cotangents))
+        _add_to_diagonal(A, _bending(sweep, top, found))
     for k in range(top, -1, -1):
-        form, a = forms[k], cotangents.outputs[k]
+        form, a = forms[k], found.outputs[k]
         du, U = a, A
         if form.activation is not None:
             slope, curvature = form.activation
@@ -190,7 +191,7 @@ def _add_chunk(
         _add_to_diagonal(Z, form.curvatures(du))
         slope = np.broadcast_to(sweep.maps[k - 1].slope, (n, Z.shape[1]))
         A = slope[:, :, None] * Z * slope[:, None, :]
-        _add_to_diagonal(A, _bending(sweep, k - 1, cotangents))
+        _add_to_diagonal(A, _bending(sweep, k - 1, found))
 
 
 def _input_jacobians(sweep: Sweep, forms: Sequence[LocalForm]) -> dict[tuple[int, int], FloatArray]:
@@ -209,9 +210,9 @@ def _input_jacobians(sweep: Sweep, forms: Sequence[LocalForm]) -> dict[tuple[int
     return R
 
 
-def _bending(sweep: Sweep, k: int, cotangents: Cotangents) -> FloatArray:
+def _bending(sweep: Sweep, k: int, found: Cotangents) -> FloatArray:
     """Second derivatives of <Z, z> in y (n, Q) at map k: its own diagonal, and what is diagonal in its constants."""
-    y, Z, sums = sweep.layers[k].value[:, 0], cotangents.mapped[k], cotangents.constants[k]
+    y, Z, sums = sweep.layers[k].value[:, 0], found.mapped[k], found.constants[k]
     bending = np.zeros(y.shape) if Z is None else sweep.maps[k].bend(np.ones(y.shape), Z)
     if sweep.of_batch and sums is not None:
         bending += sweep.net.node_maps[k].constants_curvature(y, *sums)

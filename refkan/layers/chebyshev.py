@@ -156,6 +156,8 @@ class ChebyshevLayer(Layer):
 
     def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
         """Zero coefficients beyond this degree."""
+        if not isinstance(target, ChebyshevLayer):
+            return super().convert(theta, target)
         padded: FloatArray = self.prolongation(target) @ theta
         return padded
 

@@ -3,54 +3,19 @@ r"""What a network is made of: layers joined by node maps, flat parameters, and 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_samples, as_vector, check_choice, check_count, check_type, real
+from refkan.arguments import as_samples, as_vector, real
 from refkan.array_types import Array, FloatArray
-from refkan.errors import KnotError
-from refkan.layers import BASES, Layer
+from refkan.layers import Layer
 from refkan.networks.domain_from_data import ranges
-from refkan.node_maps import NODE_MAPS, NodeMap, same_map
-
-
-@contextmanager
-def named_layer(k: int) -> Iterator[None]:
-    """Name the layer in errors about what it can be converted to."""
-    try:
-        yield
-    except KnotError as error:
-        raise KnotError(f"layer {k}, {error}") from None
-    except ValueError as error:
-        raise ValueError(f"layer {k}: {error}") from None
-
-
-@dataclass(frozen=True)
-class Coordinates:
-    r"""Linear maps between a network's own parameters theta and its coefficients v in another basis.
-
-    With u spline and w = A^T u ReLU coefficients, gradients map as grad_u = A grad_w, grad_w = A^-1 grad_u.
-
-    Attributes
-    ----------
-    to : callable
-        theta -> v; maps steps too.
-    back : callable
-        v -> theta, the inverse.
-    gradient : callable
-        Gradient in theta -> gradient in v, (dtheta/dv)^T g.
-    """
-
-    to: Callable[[Array], Array]
-    back: Callable[[Array], Array]
-    gradient: Callable[[Array], Array]
+from refkan.node_maps import NODE_MAPS, NodeMap
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -190,193 +155,6 @@ class Composition:
         maps = ", ".join(dict.fromkeys(node_map.name for node_map in self.node_maps))
         joined = (f", maps: {maps}" if maps else "") + (", domain: from data" if self.domain_from_data else "")
         return f"{type(self).__name__}({list(self.widths)}: {layers}{joined}; {self.n_params} parameters)"
-
-    # ---------------------------------------------- the same function elsewhere
-
-    def to_basis(self, basis: str) -> Self:
-        """Return the same network with its coefficients in another basis: "spline", "relu" or "scaled-relu".
-
-        Use `convert` for the parameters.
-        """
-        return self._with(layer.in_basis(basis) for layer in self.layers)
-
-    def refine(self, factor: int | Sequence[int] = 2) -> Self:
-        r"""Cut every interval of every knot vector into `factor` equal ones; `convert` takes the parameters there.
-
-        Chebyshev layers get `factor` times their degree instead.
-
-        Parameters
-        ----------
-        factor : int or sequence of int
-            For all layers, or one for each; 1 leaves a layer as it is. Dense layers have no knots and stay.
-
-        Raises
-        ------
-        ValueError
-            If no layer can be refined, or a factor is not positive.
-
-        Examples
-        --------
-        >>> import numpy as np, refkan as rk
-        >>> x = np.linspace(0.0, 1.0, 9)[:, None]
-        >>> net, theta = rk.kan([1, 2, 1], order=3, intervals=2).initialize(np.random.default_rng(0), x)
-        >>> fine = net.refine()
-        >>> bool(np.abs(fine(net.convert(theta, fine), x) - net(theta, x)).max() < 1e-14)
-        True
-        """
-        if not any(layer.refinable for layer in self.layers):
-            raise ValueError("refine needs a network with knots or Chebyshev layers; got dense layers only")
-        factors = [factor] * len(self.layers) if np.ndim(factor) == 0 else list(factor)  # type: ignore[arg-type]
-        if len(factors) != len(self.layers):
-            raise ValueError(f"factor must be one number or one for each of {len(self.layers)} layers; got {factor!r}")
-        counts = [check_count("factor", value, 1) for value in factors]
-        return self._with(layer.refined(count) for layer, count in zip(self.layers, counts, strict=True))
-
-    def insert(self, layer: int, new_knots: Any) -> Self:
-        """Insert knots into one layer; `convert` takes the parameters there.
-
-        Parameters
-        ----------
-        layer : int
-            Its index, from 0.
-        new_knots : array (m,) or (P, m)
-            The same for all inputs of the layer, or m for each: a layer has one number of intervals.
-
-        Raises
-        ------
-        KnotError
-            Naming the first new knot outside the domain, at an existing knot, or given twice.
-        ValueError
-            If the layer has no knots.
-        """
-        k = check_count("layer", layer, 0, len(self.layers) - 1)
-        if not self.layers[k].has_knots:
-            raise ValueError(f"layer must be one with knots; got layer {k}, a {type(self.layers[k]).__name__}")
-        if k == 0:
-            self.require_domain()  # where new knots lie in it is not known
-        new = as_array("new_knots", new_knots)
-        n_inputs = self.layers[k].n_inputs
-        if new.ndim not in (1, 2) or (new.ndim == 2 and new.shape[0] != n_inputs):
-            raise ValueError(f"new_knots must have shape (m,) or ({n_inputs}, m); got {new.shape}")
-        rows = list(new) if new.ndim == 2 else [new] * n_inputs
-        return self._with(other.inserted(rows) if i == k else other for i, other in enumerate(self.layers))
-
-    def with_fixed_knots(self, theta: Any) -> Self:
-        """Return the network with free knots fixed where they are at theta, ready for `refine` and `insert`."""
-        theta = as_vector("theta", theta, self.n_params)
-        self.require_domain()
-        return self._with(layer.with_fixed_knots(part) for layer, part in self._parts(theta))
-
-    def with_free_knots(self) -> Self:
-        """Return the network with its interior knots as parameters that start where the knots are now."""
-        if not any(layer.has_knots for layer in self.layers):
-            raise ValueError("with_free_knots needs a network with knots; got none")
-        return self._with(layer.with_free_knots() for layer in self.layers)
-
-    def convert(self, theta: Any, other: Composition, allow_inexact: bool = False) -> FloatArray:
-        r"""Parameters of `other` that make it the same function of x as this network at theta.
-
-        Layer by layer: the change of basis w = A^T u and its inverse, the prolongation u_f = P u where the knots of
-        `other` contain those of this network, zeros appended for Chebyshev layers of higher degree. Node maps are
-        carried over by the methods of this class; they must agree.
-
-        Parameters
-        ----------
-        theta : array (n_params,)
-        other : Network
-            In any basis, on the same knots or nested ones; free knots are those at theta, or the starting ones.
-        allow_inexact : bool
-            Accept a function that differs outside the domains, under outside="natural".
-
-        Raises
-        ------
-        KnotError
-            If a knot of this network is missing in `other`, named with its layer and input.
-        ValueError
-            Where the two are not the same function for every x: other widths, node maps, orders or domains, or
-            functions that differ outside the domain under outside="natural" (unless allow_inexact).
-        TypeError
-            If other is no network.
-        """
-        theta = as_vector("theta", theta, self.n_params)
-        self._require_same_frame(other)
-        parts = []
-        for k, ((layer, part), target) in enumerate(zip(self._parts(theta), other.layers, strict=True)):
-            with named_layer(k):
-                parts.append(layer.convert(part, target, allow_inexact))
-        return np.concatenate(parts)
-
-    def prolongation(self, other: Composition) -> sp.csr_array:
-        r"""Sparse matrix P (other.n_params, n_params) with convert(theta, other) = P theta: fixed knots, one basis.
-
-        Gradients are restricted by its transpose; P^T H P is the Galerkin matrix of a matrix H of `other`.
-        """
-        self._require_same_frame(other)
-        blocks = []
-        for k, (layer, target) in enumerate(zip(self.layers, other.layers, strict=True)):
-            with named_layer(k):
-                blocks.append(layer.prolongation(target))
-        return sp.block_diag(blocks, format="csr")
-
-    def coordinates(self, basis: str) -> Coordinates:
-        """Linear maps between theta and the coefficients in another basis: the geometries of descent methods.
-
-        Raises
-        ------
-        ValueError
-            For layers that have no other basis, and for free knots, under which A is not constant.
-        """
-        check_choice("basis", basis, BASES)
-        self.require_domain()
-
-        def of_layers(change: Callable[[Layer, Array], Array]) -> Callable[[Array], Array]:
-            def run(vector: Array) -> Array:
-                return np.concatenate([change(layer, part) for layer, part in self._parts(vector)])
-
-            return run
-
-        maps = Coordinates(
-            to=of_layers(lambda layer, v: layer.to_basis(v, basis)),
-            back=of_layers(lambda layer, v: layer.from_basis(v, basis)),
-            gradient=of_layers(lambda layer, g: layer.gradient_to_basis(g, basis)),
-        )
-        for k, layer in enumerate(self.layers):
-            if layer.basis != basis:
-                layer.in_basis(basis)  # raises where there is none
-                if layer.free_knots:
-                    raise ValueError(
-                        f"basis {basis!r}: layer {k} has free knots, so the change of basis moves with theta; "
-                        "train net.to_basis(...) in its own coordinates instead"
-                    )
-        return maps
-
-    def _with(self, layers: Iterable[Layer]) -> Self:
-        return replace(self, layers=tuple(layers))
-
-    def _require_same_frame(self, other: Composition) -> None:
-        """Raise unless the other network has the same widths and the same node maps, bound to the same data."""
-        check_type("other", other, type(self))
-        self.require_domain()
-        if other.domain_from_data:
-            raise ValueError(
-                "other must be bound to data; its first layer waits for a domain (domain='data'): "
-                "make it from this network by refine, insert or to_basis"
-            )
-        if other.widths != self.widths:
-            raise ValueError(f"other must have widths {self.widths}; got {other.widths}")
-        for k, (mine, theirs) in enumerate(zip(self.node_maps, other.node_maps, strict=True)):
-            if not same_map(mine, theirs):
-                got = f"{theirs.name!r}" + (" of other constants or domains" if type(mine) is type(theirs) else "")
-                if mine.bound != theirs.bound:
-                    which = "other" if mine.bound else "this network"
-                    got += f"; {which} is not bound to data: make one from the other by refine, insert or to_basis"
-                raise ValueError(
-                    f"other must have the same node map after layer {k} as this network ({mine.name!r}); got {got}"
-                )
-        empty = np.empty((0, 0))
-        batches = [empty if net.statistics is None else net.statistics for net in (self, other)]
-        if not np.array_equal(batches[0], batches[1]):
-            raise ValueError("other must have the same statistics batch")
 
 
 def _tuple_of(name: str, items: Any, kind: type[Any]) -> tuple[Any, ...]:

@@ -16,9 +16,9 @@ from refkan.arguments import as_samples, as_shape, as_vector, check_choice, real
 from refkan.array_types import Array, FloatArray
 from refkan.engines.channels import VALUES
 from refkan.layers import SCHEMES
-from refkan.networks.composition import Composition
 from refkan.networks.domain_from_data import warn_outside
 from refkan.networks.jets import Jet, jet_of
+from refkan.networks.same_function import SameFunction
 from refkan.networks.start import start
 from refkan.networks.statistics import Statistics
 from refkan.networks.sweep import Sweep
@@ -31,7 +31,7 @@ CHUNK = 65536
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Network(Composition):
+class Network(SameFunction):
     r"""A composition of layers and node maps as a function of theta and x; build it with `kan` or `mlp`.
 
     Parameters

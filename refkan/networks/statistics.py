@@ -18,7 +18,8 @@ import numpy as np
 
 from refkan.array_types import Array, FloatArray
 from refkan.networks.composition import Composition
-from refkan.networks.sweep import Constants, Cotangents, Sweep, Tangents
+from refkan.networks.second_sweep import Cotangents, cotangents
+from refkan.networks.sweep import Constants, Sweep, Tangents
 
 
 class Statistics:
@@ -70,7 +71,7 @@ class Statistics:
     def cotangents(self, constants: Sequence[Constants | None]) -> Cotangents:
         """Cotangents of everything on the batch from those of the constants."""
         assert self.sweep is not None
-        return self.sweep.cotangents(None, self._all(constants))
+        return cotangents(self.sweep, None, self._all(constants))
 
     def _all(self, constants: Sequence[Constants | None]) -> list[Constants | None]:
         """Zero where a map's constants have no cotangents."""

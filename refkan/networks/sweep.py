@@ -40,25 +40,6 @@ def at_layer(k: int) -> Iterator[None]:
 
 
 @dataclass(frozen=True, eq=False)
-class Cotangents:
-    """What a backward sweep of values found: for each layer the cotangent of its outputs, for each map of its results.
-
-    Attributes
-    ----------
-    outputs : list of arrays (N, Q)
-        Of the outputs of every layer.
-    mapped : list of arrays (N, Q), or None
-        Of the results of every map; None behind the last layer of a sweep that ends with a map.
-    constants : list of (dscale, dshift), or None
-        Of the constants of every map that has some, from the samples of this sweep and from elsewhere.
-    """
-
-    outputs: list[FloatArray]
-    mapped: list[FloatArray | None]
-    constants: list[Constants | None]
-
-
-@dataclass(frozen=True, eq=False)
 class Tangents:
     """What a forward sweep of values found along a direction: tangents of inputs and outputs, and of the constants."""
 
@@ -182,12 +163,12 @@ class Sweep:
         dz: FloatArray | None = None
         for k in range(len(self.layers) - 1, -1, -1):
             if k < len(self.maps):
-                dy = self._pull_back_map(k, dz, constants, through)
+                dy = self.pull_back_map(k, dz, constants, through)
             assert dy is not None
             dtheta[self.net.slices[k]], dz = self.layers[k].pullback(dy, inputs or k > 0)
         return dtheta, through, dz
 
-    def _pull_back_map(
+    def pull_back_map(
         self,
         k: int,
         dz: FloatArray | None,
@@ -198,14 +179,14 @@ class Sweep:
         jet, node_map = self.maps[k], self.net.node_maps[k]
         dy = np.zeros(self.layers[k].value.shape) if dz is None else jet.pull_back(dz[:, None])[:, 0]
         if node_map.uses_statistics:
-            mine = self._sum_constants(k, dz, constants)
+            mine = self.sum_constants(k, dz, constants)
             if not self.of_batch:
                 through[k] = mine
             elif mine is not None:
                 dy[:, 0] += node_map.constants_vjp(self.layers[k].value[:, 0], *mine)
         return dy
 
-    def _sum_constants(
+    def sum_constants(
         self, k: int, dz: FloatArray | None, others: Sequence[Constants | None]
     ) -> Constants | None:
         """Cotangents of the constants of map k from those of its result here and from elsewhere."""
@@ -273,107 +254,3 @@ class Sweep:
                 through.insert(0, np.concatenate(constants, axis=2))
         if through and gradients is not None:
             J += np.concatenate(through, axis=2) @ gradients
-
-    # ------------------------------------------------------ second derivatives, of values
-
-    def cotangents(self, dy: FloatArray | None, constants: Sequence[Constants | None] = ()) -> Cotangents:
-        """Cotangents of everything from dy (N, d_L); arguments as for `pull_back`."""
-        L, n_maps = len(self.layers), len(self.maps)
-        outputs: list[FloatArray] = [np.empty(0)] * L
-        mapped: list[FloatArray | None] = [None] * n_maps
-        sums: list[Constants | None] = [None] * len(self.net.node_maps)
-        full = None if dy is None else dy[:, None]
-        for k in range(L - 1, -1, -1):
-            if k < n_maps:
-                dz = None
-                if k + 1 < L:
-                    dz = self.layers[k + 1].pullback_inputs(outputs[k + 1][:, None, None])[:, 0]
-                    mapped[k] = dz[:, 0]
-                full = self._pull_back_map(k, dz, constants, [None] * len(sums))
-                if self.net.node_maps[k].uses_statistics:
-                    sums[k] = self._sum_constants(k, dz, constants)
-            assert full is not None
-            outputs[k] = full[:, 0]
-        return Cotangents(outputs, mapped, sums)
-
-    def pull_back_tangent(
-        self,
-        dtheta: FloatArray,
-        tangents: Tangents,
-        cotangents: Cotangents,
-        ddy: FloatArray | None,
-        moved_constants: Sequence[Constants | None] = (),
-    ) -> tuple[FloatArray, list[Constants | None]]:
-        r"""Forward over reverse: the tangent along dtheta of the cotangents of theta and of the constants.
-
-        With Y_k, Z_k the cotangents of outputs and inputs of layer k, ' a tangent and H_k the Hessian of <Y_k, y_k>:
-
-            (theta_k*', Z_k') = pullback_k(Y_k') + H_k (dtheta_k, z_k'),
-
-        and through a map with slope m' and constants (s, t) with cotangents (s*, t*):
-
-            Y' = m' Z' + m'' y' Z + s' Z,        s*' = sum Z' y + Z y',    t*' = sum Z'.
-
-        In a sweep over the statistics batch the pullback of (s*', t*') is added, and the Hessian of <s*, s> + <t*, t>
-        in the activations times y'.
-
-        Parameters
-        ----------
-        dtheta : array (n_params,)
-        tangents, cotangents
-            What `push_forward` (dtheta) and `cotangents` (dy) return.
-        ddy : array (N, d_L), or None
-            By what dy moves; None where the sweep ends with a map.
-        moved_constants : sequence of (ds*, dt*) or None
-            Tangents of the cotangents of the constants from elsewhere, in a sweep over the statistics batch.
-        """
-        result = np.zeros(self.net.n_params)
-        through: list[Constants | None] = [None] * len(self.net.node_maps)
-        moved, dZ = ddy, None
-        for k in range(len(self.layers) - 1, -1, -1):
-            layer, where = self.layers[k], self.net.slices[k]
-            if k < len(self.maps):
-                moved = self._pull_back_map_tangent(k, tangents, cotangents, dZ, moved_constants, through)
-            assert moved is not None
-            Y = cotangents.outputs[k][:, None]
-            part, dx = layer.pullback(moved[:, None], k > 0)
-            curved, bent = layer.hessian_product(dtheta[where], tangents.inputs[k], Y)
-            result[where] = part + curved
-            dZ = None if dx is None else dx[:, 0] + bent
-        return result, through
-
-    def _pull_back_map_tangent(
-        self,
-        k: int,
-        tangents: Tangents,
-        cotangents: Cotangents,
-        dZ: FloatArray | None,
-        others: Sequence[Constants | None],
-        through: list[Constants | None],
-    ) -> FloatArray:
-        """Tangent of the cotangent of the outputs of layer k, from dZ (N, Q), that of the result of the map behind."""
-        jet, node_map, Z = self.maps[k], self.net.node_maps[k], cotangents.mapped[k]
-        y, dy = self.layers[k].value[:, 0], tangents.outputs[k][:, 0]
-        moved = np.zeros(y.shape)
-        if dZ is not None and Z is not None:
-            moved = dZ * jet.slope + jet.bend(dy, Z)
-        if not node_map.uses_statistics:
-            return moved
-        mine: Constants | None = None
-        if dZ is not None and Z is not None:
-            mine = np.sum(dZ * y + Z * dy, axis=0), dZ.sum(axis=0)
-            constants = tangents.constants[k]
-            assert constants is not None
-            moved += constants[0] * Z
-        other = others[k] if others else None
-        if other is not None:
-            mine = other if mine is None else (mine[0] + other[0], mine[1] + other[1])
-        if not self.of_batch:
-            through[k] = mine
-            return moved
-        sums = cotangents.constants[k]
-        if mine is not None:
-            moved += node_map.constants_vjp(y, *mine)
-        if sums is not None:
-            moved += node_map.constants_hvp(y, dy, *sums)
-        return moved

@@ -6,8 +6,9 @@ import numpy as np
 
 from refkan.array_types import Array, FloatArray
 from refkan.networks.composition import Composition
+from refkan.networks.second_sweep import Cotangents, cotangents, pull_back_tangent
 from refkan.networks.statistics import Statistics
-from refkan.networks.sweep import Constants, Cotangents, Sweep, Tangents
+from refkan.networks.sweep import Constants, Sweep, Tangents
 
 
 class ValueSweep:
@@ -79,19 +80,22 @@ class ValueSweep:
 
     def cotangents(self, dy: FloatArray) -> tuple[Cotangents, Cotangents | None]:
         """Cotangents of everything on samples and batch, from dy (N, d_L)."""
-        of_samples = self.samples.cotangents(dy)
+        of_samples = cotangents(self.samples, dy)
         return of_samples, None if self.batch is None else self.batch.cotangents(of_samples.constants)
 
     def hessian_product(
-        self, v: FloatArray, weights: FloatArray, cotangents: tuple[Cotangents, Cotangents | None]
+        self, v: FloatArray, weights: FloatArray, found: tuple[Cotangents, Cotangents | None]
     ) -> FloatArray:
-        """Tangent along v of the cotangent of theta, where the cotangent of y moves by weights (N, 1) times dy."""
+        """Tangent along v of the cotangent of theta, where the cotangent of y moves by weights (N, 1) times dy.
+
+        ``found`` are the cotangents at the point, from `cotangents`.
+        """
         of_samples, of_batch = self._tangents(v)
         ddy = weights * of_samples.outputs[-1][:, 0]
-        result, moved = self.samples.pull_back_tangent(v, of_samples, cotangents[0], ddy)
+        result, moved = pull_back_tangent(self.samples, v, of_samples, found[0], ddy)
         if self.batch is not None:
             assert self.batch.sweep is not None
             assert of_batch is not None
-            assert cotangents[1] is not None
-            result += self.batch.sweep.pull_back_tangent(v, of_batch, cotangents[1], None, moved)[0]
+            assert found[1] is not None
+            result += pull_back_tangent(self.batch.sweep, v, of_batch, found[1], None, moved)[0]
         return result

@@ -10,8 +10,11 @@ import pytest
 import refkan as rk
 from refkan import definitions, hessians
 from refkan.checks import dot_test, taylor_test
+from refkan.engines import SplineSums
+from refkan.engines.pointwise import PointwiseJet
 from refkan.hessians import gauss_newton, hessian, hessian_vector
 from refkan.layers import activations
+from refkan.layers.row_sums import RowSums
 from refkan.networks.value_sweep import ValueSweep
 from tests.shared.factories import (
     EDGE_KINDS,
@@ -244,11 +247,12 @@ def test_a_loss_of_anything_but_a_network_has_no_matrices():
 @pytest.mark.parametrize(
     ("case", "target", "part"),
     [
-        (NetworkCase("spline"), rk.engines.plain.PlainSums, "_project"),
-        (NetworkCase("relu"), rk.layers.relu.ReluLinearization, "_curvature_rows"),
-        (NetworkCase("silu", "none"), activations.Silu, "curvature"),
-        (NetworkCase("mlp-tanh", "none"), activations.Tanh, "curvature"),
-        (NetworkCase("spline", "sigmoid"), rk.node_maps.SigmoidMap, "curvature"),
+        (NetworkCase("spline"), SplineSums, "project"),
+        (NetworkCase("relu"), RowSums, "_rows"),
+        (NetworkCase("silu", "none"), activations.Silu, "derivatives"),
+        (NetworkCase("mlp-tanh", "none"), activations.Tanh, "derivatives"),
+        (NetworkCase("spline", "sigmoid"), rk.node_maps.SigmoidMap, "derivatives"),
+        (NetworkCase("spline", "sigmoid"), PointwiseJet, "bend"),
         (NetworkCase("spline", "mean-std"), rk.node_maps.MeanStdMap, "constants_hvp"),
         (NetworkCase("spline", "mean-std"), rk.node_maps.MeanStdMap, "constants_curvature"),
         (NetworkCase("spline", "min-max"), rk.node_maps.MinMaxMap, "constants_hvp"),
@@ -261,10 +265,16 @@ def test_sabotage_of_second_derivatives_is_noticed(monkeypatch, case, target, pa
     v = np.random.default_rng(2).standard_normal(theta.size)
     expected = complex_gradient(problem, theta + 1e-30j * v).imag / 1e-30
     right = getattr(target, part)
-    if part == "_curvature_rows":
-        monkeypatch.setattr(target, part, property(lambda self: factor * right.func(self)))
-    else:
-        monkeypatch.setattr(target, part, lambda self, *arguments: factor * right(self, *arguments))
+
+    def wrong(self, *arguments):
+        result = right(self, *arguments)
+        if part == "derivatives":  # all of them, of which the second is wrong
+            result[2:3] *= factor
+            return result
+        second = part not in ("project", "_rows") or arguments[-1] == 2
+        return factor * result if second else result
+
+    monkeypatch.setattr(target, part, wrong)
     assert np.abs(problem.hessian(theta) @ v - expected).max() > 1e-13 * np.abs(expected).max()
 
 
