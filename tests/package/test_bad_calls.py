@@ -44,19 +44,19 @@ def term(name="a", sides=None):
     ("collocation", lambda: Collocation(None, term()), TypeError, "net must be a Network; got NoneType"),
     ("name of a term", lambda: term(3), TypeError, "name must be a str; got int"),
     ("no sides", lambda: term(sides=3), TypeError, "sides of term 'a' must be a Side or a pair of them; got 3"),
-    ("nothing", lambda: rk.minimize(None, THETA), TypeError, "problem must offer value_and_gradient.*got NoneType"),
-    ("network", lambda: rk.minimize(NET, THETA), TypeError, r"got Network: pass rk\.LeastSquares\(net, x, y\)"),
+    ("nothing", lambda: rk.minimize(None, THETA), TypeError, "a loss that offers value_and_gradient.*got NoneType"),
+    ("network", lambda: rk.minimize(NET, THETA), TypeError, r"not a network: pass a LeastSquares: rk.LeastSquares"),
     (
         "levels",
         lambda: rk.minimize_multilevel(NET, THETA, schedule=[1, 1]),
         TypeError,
-        r"problem must offer net, its network; got Network: pass rk\.LeastSquares\(net, x, y\)",
+        r"not a network: pass a LeastSquares: rk.LeastSquares",
     ),
     (
         "spectrum of a network",
         lambda: rk.spectrum(NET, THETA),
         TypeError,
-        r"problem_or_matrix must be a problem or a matrix; got Network: pass rk\.LeastSquares\(net, x, y\)",
+        r"problem_or_matrix must be a loss, not a network: pass a LeastSquares: rk\.LeastSquares\(net, x, y\)",
     ),
     ("spectrum of nothing", lambda: rk.spectrum(None, THETA), TypeError, "got NoneType: pass a LeastSquares, or a"),
     ("spectrum of text", lambda: rk.spectrum("AtA"), TypeError, "got str: pass a LeastSquares, or a matrix"),
@@ -117,7 +117,7 @@ def test_exact_answers_need_a_space(space):
 
 @bad(
     ("splines", lambda: rk.kan([10**7, 10**7], 3, 4), ValueError, "at most 10,000,000,000 parameters.*4,800,000 GB"),
-    ("Chebyshev", lambda: rk.architectures.chebyshev_kan([10**7] * 2, 3), ValueError, "at most 10,000,000,000 param"),
+    ("Chebyshev", lambda: rk.chebyshev_kan([10**7] * 2, 3), ValueError, "at most 10,000,000,000 param"),
     ("dense", lambda: rk.mlp([10**7] * 3), ValueError, r"got widths \[10000000, 10000000, 10000000\]"),
 )
 def test_networks_beyond_any_memory_are_refused_at_once(call, error, message):
