@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from itertools import accumulate, pairwise
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -151,6 +152,10 @@ class Layer(ABC):
     def require_derivatives(self, order: int) -> str | None:
         """Raise ValueError where derivatives of that order in x are of no use; say what is wrong with them, or None."""
         return None
+
+    def truth_form(self) -> dict[str, Any]:
+        """Describe the layer by plain data for `refkan.truth`, see `truth.reading`."""
+        raise TypeError(f"refkan.truth knows no layers of type {type(self).__name__}: give it a method truth_form()")
 
     @abstractmethod
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:

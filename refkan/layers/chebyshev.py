@@ -109,6 +109,11 @@ class ChebyshevLayer(Layer):
         """Evaluate at theta and a jet z (N, channels, P)."""
         return ChebyshevJet(self, theta, z, channels)
 
+    def truth_form(self) -> dict[str, Any]:
+        """Domains (P, 2), degree, outside, n_outputs, margin."""
+        fixed = {"degree": self.degree, "outside": self.outside, "n_outputs": self.n_outputs, "margin": SLACK}
+        return {"kind": "chebyshev", "domains": self.ends, **fixed}
+
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         r"""Draw a random linear function on each edge plus noise, or Gaussian coefficients of the same output variance.
 

@@ -3,6 +3,7 @@ r"""Dense layers: y = activation(W x + bias), the papers' multilayer perceptrons
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,10 @@ class DenseLayer(Layer):
     def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> DenseJet:
         """Evaluate at theta and a jet z (N, channels, P)."""
         return DenseJet(self, theta, z, channels)
+
+    def truth_form(self) -> dict[str, Any]:
+        """n_inputs, n_outputs, activation, bias."""
+        return {"kind": "dense", **vars(self)}
 
     def require_derivatives(self, order: int) -> str | None:
         """All are defined but at kinks; the second one of a network of ReLUs is zero wherever it is."""

@@ -3,6 +3,7 @@ r"""The traditional KAN edge: w_b silu(x) + w_s sum_i c_i b_i(x)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -88,6 +89,10 @@ class SiluLayer(Layer):
     def linearize_jets(self, theta: Array, z: Array, channels: Channels) -> SiluJet:
         """Evaluate at theta and a jet z (N, channels, P)."""
         return SiluJet(self, theta, z, channels)
+
+    def truth_form(self) -> dict[str, Any]:
+        """The form of the spline part."""
+        return {"kind": "silu", "spline": self.spline.truth_form()}
 
     def require_derivatives(self, order: int) -> str | None:
         """As for the spline part."""

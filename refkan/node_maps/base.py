@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,11 @@ class NodeMap(ABC):
     def bound(self) -> bool:
         """Whether the map has what it needs from data."""
         return True
+
+    def truth_form(self) -> dict[str, Any]:
+        """Describe the map by plain data for `refkan.truth`, see `truth.reading`: its name, constants and domains."""
+        arrays = {name: value.tolist() for name, value in vars(self).items() if value is not None}
+        return {"kind": self.name, **arrays}
 
     def null_vectors(
         self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
