@@ -1,5 +1,9 @@
 """refkan: a CPU ground truth for spline networks."""
 
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from refkan import bsplines, checks, conditioning, exact, hessians, problems, relu_powers
 from refkan.adaptivity import minimize_adaptive
 from refkan.change_of_basis import ChangeOfBasis
@@ -13,6 +17,9 @@ from refkan.networks import Network, chebyshev_kan, jets, kan, load, mlp, save
 from refkan.optimizers import minimize
 from refkan.spaces import SplineSpace
 from refkan.transfer import prolongation_matrix
+
+if TYPE_CHECKING:
+    from refkan import truth
 
 __version__ = "0.1.0"
 
@@ -56,5 +63,14 @@ __all__ = [
     "relu_powers",
     "save",
     "spectrum",
+    "truth",
     "use_engine",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> ModuleType:
+        """Import `refkan.truth` when it is first asked for: no program of numbers needs it."""
+        if name == "truth":
+            return import_module("refkan.truth")
+        raise AttributeError(f"module 'refkan' has no attribute {name!r}")

@@ -155,6 +155,10 @@ class Layer(ABC):
         """Raise ValueError where derivatives of that order in x are of no use; say what is wrong with them, or None."""
         return None
 
+    def truth_form(self) -> dict[str, Any]:
+        """Describe the layer by plain data for `refkan.truth`, see `truth.reading`."""
+        raise TypeError(f"refkan.truth knows no layers of type {type(self).__name__}: give it a method truth_form()")
+
     # ------------------------------------------------------------ null space
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:

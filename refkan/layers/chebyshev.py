@@ -112,6 +112,11 @@ class ChebyshevLayer(Layer):
         """The degree."""
         return f"Chebyshev of degree {self.degree}"
 
+    def truth_form(self) -> dict[str, Any]:
+        """Domains (P, 2), degree, outside, n_outputs, margin."""
+        fixed = {"degree": self.degree, "outside": self.outside, "n_outputs": self.n_outputs, "margin": SLACK}
+        return {"kind": "chebyshev", "domains": self.ends, **fixed}
+
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         r"""Draw a random linear function on each edge plus noise, or Gaussian coefficients of the same output variance.
 

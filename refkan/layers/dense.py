@@ -3,6 +3,7 @@ r"""Dense layers: y = activation(W x + bias), the papers' multilayer perceptrons
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -75,6 +76,10 @@ class DenseLayer(Layer):
         functions = (coordinates(self.n_inputs), one()) if self.bias else (coordinates(self.n_inputs),)
         activation = None if self.linear else ACTIVATIONS[self.activation]
         return Declared(self.n_inputs, self.n_outputs, functions, theta, activation)
+
+    def truth_form(self) -> dict[str, Any]:
+        """n_inputs, n_outputs, activation, bias."""
+        return {"kind": "dense", **vars(self)}
 
     def require_derivatives(self, order: int) -> str | None:
         """All are defined but at kinks; the second one of a network of ReLUs is zero wherever it is."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from refkan.arguments import check_choice, check_count, check_flag
 from refkan.array_types import Array, FloatArray
 from refkan.knot_tables import extended_tables
-from refkan.knots import free_breakpoints, free_parameters
+from refkan.knots import FLOOR, free_breakpoints, free_parameters
 from refkan.layers.edge_conversion import SplineEdges
 from refkan.local_basis import OUTSIDE, KnotTables
 from refkan.spaces import SplineSpace
@@ -189,6 +190,12 @@ class EdgeLayer(SplineEdges):
         shifts = np.zeros((self.n_inputs, self.n_params))
         shifts[:, -self.n_inputs * self.intervals :] = np.repeat(np.eye(self.n_inputs), self.intervals, axis=1)
         return np.concatenate([vectors, shifts])
+
+    def truth_form(self) -> dict[str, Any]:
+        """Order, outside, n_outputs, margin, knots (P, n + 2r - 1), and floor where they are free."""
+        floor = FLOOR if self.free_knots else None
+        fixed = {"order": self.order, "outside": self.outside, "n_outputs": self.n_outputs, "margin": SLACK}
+        return {"kind": self.basis, **fixed, "knots": [space.knots.tolist() for space in self.spaces], "floor": floor}
 
     def starting_s(self) -> FloatArray:
         """Parameters s (P, n) whose free breakpoints are those of `spaces`, see `knots.free_parameters`."""

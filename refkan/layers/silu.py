@@ -110,6 +110,10 @@ class SiluLayer(Layer):
         silu = RowFunctions(_silu_rows, self.n_inputs, 1)
         return Declared(self.n_inputs, self.n_outputs, (*spline.functions, silu), chart.raw, chart=chart)
 
+    def truth_form(self) -> dict[str, Any]:
+        """The form of the spline part."""
+        return {"kind": "silu", "spline": self.spline.truth_form()}
+
     def require_derivatives(self, order: int) -> str | None:
         """As for the spline part."""
         return self.spline.require_derivatives(order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -97,6 +98,11 @@ class NodeMap(ABC):
                     f"{name} of node map {self.name!r} after layer {layer} must have one entry for each of the "
                     f"{n_nodes} nodes; got {value.shape[0]}"
                 )
+
+    def truth_form(self) -> dict[str, Any]:
+        """Describe the map by plain data for `refkan.truth`, see `truth.reading`: its name, constants and domains."""
+        arrays = {name: value.tolist() for name, value in vars(self).items() if value is not None}
+        return {"kind": self.name, **arrays}
 
     def null_vectors(
         self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray

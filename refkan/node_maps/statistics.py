@@ -3,6 +3,7 @@ r"""Maps z = scale y + shift whose constants follow theta through the statistics
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,10 @@ class MeanStdMap(StatisticsMap):
     """scale = half/(kappa std), shift = mid - scale mean; std with ddof = 0."""
 
     name = "mean-std"
+
+    def truth_form(self) -> dict[str, Any]:
+        """As for all maps, and kappa."""
+        return {**super().truth_form(), "kappa": KAPPA}
 
     def _parts(self, Y: Array) -> tuple[Array, Array, FloatArray, FloatArray]:
         assert self.domains is not None

@@ -39,8 +39,9 @@ ROWS = [
     {"cli", "commands", "conformance"},
 ]
 ROW = {module: k for k, row in enumerate(ROWS) for module in row}
-APART = {"definitions", "checks", "exact", "__init__", "__main__"}
-ORACLE_READERS = {"definitions", "exact", "conformance", "checks"}
+APART = {"definitions", "truth", "checks", "exact", "__init__", "__main__"}
+ORACLES = {"definitions", "truth"}
+ORACLE_READERS = {"exact", "conformance", "checks"}
 
 
 def files():
@@ -90,10 +91,10 @@ def violations(source, path):
     for theirs in modules_imported(source, path):
         if theirs == mine:
             continue
-        if theirs == "definitions":
+        if theirs in ORACLES:
             if mine not in ORACLE_READERS:
                 yield f"{mine} imports the oracle"
-        elif mine == "definitions":
+        elif mine in ORACLES:
             yield f"the oracle imports {theirs}"
         elif mine == "checks" and ROW.get(theirs, len(ROWS)) > 0:
             yield f"checks imports {theirs}"
@@ -135,9 +136,9 @@ def test_kernels_stand_alone():
 
 
 def test_the_oracle_uses_the_standard_library_alone():
-    path = PACKAGE / "definitions.py"
-    roots = {name.split(".")[0] for name in imports_of(path.read_text(), path)}
-    assert roots <= set(sys.stdlib_module_names)
+    for path in (PACKAGE / "definitions.py", *(PACKAGE / "truth").rglob("*.py")):
+        names = [name for name in imports_of(path.read_text(), path) if not name.startswith("refkan.truth.")]
+        assert {name.split(".")[0] for name in names} <= set(sys.stdlib_module_names), path
 
 
 def length(path):
@@ -163,6 +164,9 @@ def test_files_stay_short():
         ("networks.py", "from refkan import definitions", True),
         ("networks.py", "import refkan as rk", True),
         ("definitions.py", "from refkan.arguments import as_array", True),
+        ("truth/networks.py", "from refkan.errors import KnotError", True),
+        ("truth/networks.py", "from refkan.truth.layers import Layer", False),
+        ("layers/spline.py", "from refkan import truth", True),
         ("checks/taylor.py", "from refkan.layers import SplineLayer", True),
         ("checks/taylor.py", "from refkan import definitions", False),
         (

@@ -1,0 +1,51 @@
+"""The truth: what refkan computes, literally and slowly, over any type of numbers.
+
+Nothing here imports any other part of refkan, NumPy or SciPy, and everything else is tested against it. `of` evaluates
+a network of refkan exactly; the functions of `bases` are the papers' formulas. docs/truth.md walks through the files.
+
+Examples
+--------
+>>> import refkan as rk
+>>> net = rk.kan([1, 1], order=3, intervals=2)
+>>> rk.truth.of(net, [0, 0, 1, 0], [[0.25], [0.1]]).value  # a B-spline at 1/4 and at the float next to 1/10
+[[Fraction(1, 8)], [Fraction(12980742146337070512478121581609, 649037107316853453566312041152512)]]
+"""
+
+from refkan.truth.bases.bsplines import blossoms, bspline, bspline_derivative, bsplines, knot_derivative
+from refkan.truth.bases.change_of_basis import (
+    change_of_basis,
+    change_of_basis_divided_differences,
+    change_of_basis_inverse,
+    uniform_change_of_basis,
+)
+from refkan.truth.bases.chebyshev import chebyshev
+from refkan.truth.bases.free_knots import free_knots
+from refkan.truth.bases.outside import interval
+from refkan.truth.bases.prolongation import prolongation, uniform_prolongation
+from refkan.truth.bases.relu_powers import truncated_power, truncated_power_derivative, truncated_powers
+from refkan.truth.evaluation import Evaluation
+from refkan.truth.number_types import UndecidedError
+from refkan.truth.reading import of
+
+__all__ = [
+    "Evaluation",
+    "UndecidedError",
+    "blossoms",
+    "bspline",
+    "bspline_derivative",
+    "bsplines",
+    "change_of_basis",
+    "change_of_basis_divided_differences",
+    "change_of_basis_inverse",
+    "chebyshev",
+    "free_knots",
+    "interval",
+    "knot_derivative",
+    "of",
+    "prolongation",
+    "truncated_power",
+    "truncated_power_derivative",
+    "truncated_powers",
+    "uniform_change_of_basis",
+    "uniform_prolongation",
+]

@@ -1,0 +1,129 @@
+"""Families of functions of one input: what the sums of a layer are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from refkan.truth.bases.bsplines import bsplines, knot_derivative
+from refkan.truth.bases.chebyshev import chebyshev
+from refkan.truth.bases.outside import Row
+from refkan.truth.bases.relu_powers import truncated_knot_derivative, truncated_powers
+from refkan.truth.number_types import Number, Numbers
+
+
+class Family(Protocol):
+    """Functions phi_0, phi_1, ... of one input."""
+
+    @property
+    def dim(self) -> int:
+        """How many they are."""
+
+    @property
+    def domain(self) -> Numbers:
+        """The ends a and b."""
+
+    @property
+    def breakpoints(self) -> int:
+        """Number n - 1 of interior breakpoints."""
+
+    def functions(self, x: Number, derivative: int) -> Row:
+        """Evaluate a derivative of those that do not vanish around x, by number."""
+
+    def knot_slopes(self, c: Numbers, x: Number) -> list[Number]:
+        """Derivatives (n - 1) of sum_i c_i phi_i(x) by each interior breakpoint."""
+
+
+@dataclass(frozen=True)
+class BSplines:
+    """The B-splines on a knot vector; see `bases.bsplines`."""
+
+    knots: Numbers
+    order: int
+    outside: str
+
+    @property
+    def dim(self) -> int:
+        """n + r - 1."""
+        return len(self.knots) - self.order
+
+    @property
+    def domain(self) -> Numbers:
+        """The ends a and b."""
+        return self.knots[self.order - 1], self.knots[-self.order]
+
+    @property
+    def breakpoints(self) -> int:
+        """n - 1."""
+        return len(self.knots) - 2 * self.order
+
+    def functions(self, x: Number, derivative: int) -> Row:
+        """b_i(x)."""
+        return bsplines(self.knots, self.order, x, derivative, self.outside)
+
+    def knot_slopes(self, c: Numbers, x: Number) -> list[Number]:
+        """As the formula of `knot_derivative`."""
+        inside = range(1, self.breakpoints + 1)
+        return [knot_derivative(self.knots, self.order, c, j, x, self.outside) for j in inside]
+
+
+@dataclass(frozen=True)
+class ReluPowers:
+    """The ReLU powers of a knot vector; see `bases.relu_powers`."""
+
+    knots: Numbers
+    order: int
+    outside: str
+    scale: Number
+
+    @property
+    def dim(self) -> int:
+        """n + r - 1."""
+        return len(self.knots) - self.order
+
+    @property
+    def domain(self) -> Numbers:
+        """The ends a and b."""
+        return self.knots[self.order - 1], self.knots[-self.order]
+
+    @property
+    def breakpoints(self) -> int:
+        """n - 1."""
+        return len(self.knots) - 2 * self.order
+
+    def functions(self, x: Number, derivative: int) -> Row:
+        """psi_i(x)."""
+        return truncated_powers(self.knots, self.order, x, derivative, self.scale, self.outside)
+
+    def knot_slopes(self, c: Numbers, x: Number) -> list[Number]:
+        """c_i dpsi_i/dt_i: the breakpoint t_j is where psi_{j+r-1} begins."""
+        begin = range(self.order, self.dim)
+        more = self.scale, self.outside
+        return [c[i] * truncated_knot_derivative(self.knots, self.order, i, x, *more) for i in begin]
+
+
+@dataclass(frozen=True)
+class Chebyshev:
+    """The Chebyshev polynomials up to a degree; see `bases.chebyshev`."""
+
+    domain: Numbers
+    degree: int
+    outside: str
+
+    @property
+    def dim(self) -> int:
+        """Degree + 1."""
+        return self.degree + 1
+
+    @property
+    def breakpoints(self) -> int:
+        """0."""
+        return 0
+
+    def functions(self, x: Number, derivative: int) -> Row:
+        """T_k at the place of x in the domain."""
+        return chebyshev(self.domain, self.degree, x, derivative, self.outside)
+
+    def knot_slopes(self, c: Numbers, x: Number) -> list[Number]:
+        """There are no knots."""
+        return []

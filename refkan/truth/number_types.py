@@ -1,0 +1,176 @@
+"""Numbers: the types that truth computes with, how input becomes one of them, and decisions between two numbers.
+
+    Fraction     exact; functions such as exp have few rational values, see `functions`
+    float        what other codes compute with
+    complex      for derivatives by complex steps: f(x + i h) = f(x) + i h f'(x) - h^2 f''(x)/2 - ...
+    flint.arb    balls: midpoint and radius, which enclose the exact number; acb: the same with complex numbers
+    mpmath.mpf   floats of any length
+
+Numbers of flint and mpmath are recognised by name, so that neither package is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Complex, Rational, Real
+from sys import float_info
+from typing import Any
+
+Number = Any
+"""A number of one of the types above, or a `taylor.Taylor` number with such coefficients."""
+
+
+Numbers = Sequence[Number]
+
+Matrix = list[list[Number]]
+"""A list of rows, all of one length; of values at samples, one row a sample."""
+
+
+class UndecidedError(ValueError):
+    """Two numbers could not be compared: balls that overlap, or something that is not a number."""
+
+
+def at_most(x: Number, y: Number) -> bool:
+    """Decide whether x <= y, by real parts; a number is at most itself.
+
+    Raises
+    ------
+    UndecidedError
+        If the numbers are balls that overlap, or NaN.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> at_most(Fraction(1, 3), 1), at_most(2.0, 1.0)
+    (True, False)
+    >>> at_most(float("nan"), 1.0)
+    Traceback (most recent call last):
+        ...
+    refkan.truth.number_types.UndecidedError: it is not decided whether nan <= 1.0: balls that overlap need a higher \
+precision (flint.ctx.prec) or exact numbers; NaN compares with nothing
+    """
+    left, right = x.real, y.real
+    if x is y or left <= right:
+        return True
+    if left > right:
+        return False
+    raise UndecidedError(
+        f"it is not decided whether {left} <= {right}: balls that overlap need a higher precision (flint.ctx.prec) or "
+        "exact numbers; NaN compares with nothing"
+    )
+
+
+def less(x: Number, y: Number) -> bool:
+    """Decide whether x < y, by real parts; errors as for `at_most`."""
+    return not at_most(y, x)
+
+
+def equal(x: Number, y: Number) -> bool:
+    """Decide whether x = y, by real parts; errors as for `at_most`."""
+    return at_most(x, y) and at_most(y, x)
+
+
+def rounding_unit(x: Number) -> Number:
+    """Return the distance from 1 to the next number of the type of x: 0 of exact numbers, and of balls.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> rounding_unit(2.0), rounding_unit(Fraction(2))
+    (2.220446049250313e-16, 0)
+    """
+    if isinstance(x.real, float):
+        return float_info.epsilon
+    return type(x.real).context.eps if hasattr(type(x.real), "context") else 0  # mpmath's floats have a context
+
+
+def converter(number: Any) -> Callable[[Any], Number]:
+    """Return the function that turns input into numbers of a type.
+
+    Integers and floats become the number that they are, exactly. A Fraction becomes the nearest float, or a ball around
+    it. Numbers of the type itself stay.
+
+    Parameters
+    ----------
+    number : type
+        Fraction, float, complex, flint.arb, flint.acb or mpmath.mpf.
+
+    Raises
+    ------
+    TypeError
+        If the type is another one; later, if the input is no number, or a complex one where the type is real.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> converter(Fraction)(0.1)
+    Fraction(3602879701896397, 36028797018963968)
+    >>> converter(complex)(Fraction(1, 2))
+    (0.5+0j)
+    >>> converter(int)
+    Traceback (most recent call last):
+        ...
+    TypeError: number must be Fraction, float, complex, flint.arb, flint.acb or mpmath.mpf; got <class 'int'>
+    """
+    of_rational = _OF_RATIONAL.get(_name(number))
+    if of_rational is None:
+        raise TypeError(f"number must be Fraction, float, complex, flint.arb, flint.acb or mpmath.mpf; got {number!r}")
+
+    def convert(value: Any) -> Number:
+        if type(value) is number and number is not float:
+            return value
+        if isinstance(value, Real) and not isinstance(value, Rational):  # also NumPy's floats of all lengths
+            if value - value != 0:
+                raise ValueError(f"numbers must be finite; got {value}")
+            return number(float(value))
+        if isinstance(value, Rational):
+            return of_rational(number, int(value.numerator), int(value.denominator))
+        takes_complex = _name(number) in ("complex", "flint.acb")
+        if takes_complex and (isinstance(value, Complex) or _name(type(value)) == "flint.arb"):
+            return number(value)
+        raise TypeError(f"numbers must turn into {_name(number)} exactly; got {value!r} of type {type(value).__name__}")
+
+    return convert
+
+
+def vector(number: Any, name: str, values: Any, length: int) -> list[Number]:
+    """Return values (length) as a list of numbers of a type; errors name the argument."""
+    if len(values) != length:
+        raise ValueError(f"{name} must hold {length} numbers; got {len(values)}")
+    convert = converter(number)
+    try:
+        return [convert(value) for value in values]
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def samples(number: Any, name: str, rows: Any, width: int, count: int | None = None) -> list[list[Number]]:
+    """Return rows (count, width), any number of them if count is None, as lists of numbers of a type."""
+    if count is not None and len(rows) != count:
+        raise ValueError(f"{name} must hold {count} rows; got {len(rows)}")
+    return [vector(number, f"{name}[{s}]", row, width) for s, row in enumerate(rows)]
+
+
+def typed(number: Any, values: Any) -> Any:
+    """Return nested lists with the zeros and ones that were written as integers turned into numbers of a type."""
+    if isinstance(values, list):
+        return [typed(number, value) for value in values]
+    return converter(number)(values) if isinstance(values, int) else values
+
+
+def _name(number: Any) -> str:
+    """Name of a number type, with its package where that is neither the standard library nor `builtins`."""
+    if not isinstance(number, type):
+        return ""
+    package = number.__module__.partition(".")[0]
+    return f"{package}.{number.__name__}" if package in ("flint", "mpmath") else number.__name__
+
+
+_OF_RATIONAL: dict[str, Callable[[Any, int, int], Number]] = {
+    "Fraction": lambda number, n, d: number(n, d),
+    "float": lambda number, n, d: n / d,  # Python divides integers with one rounding
+    "complex": lambda number, n, d: number(n / d),
+    "flint.arb": lambda number, n, d: number(n) / d,
+    "flint.acb": lambda number, n, d: number(n) / d,
+    "mpmath.mpf": lambda number, n, d: number(n) / d,
+}

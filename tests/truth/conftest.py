@@ -1,0 +1,15 @@
+"""Balls of many bits in all tests of this folder."""
+
+from __future__ import annotations
+
+import flint
+import pytest
+
+from tests.truth.truth_cases import BITS
+
+
+@pytest.fixture(autouse=True)
+def precision():
+    before, flint.ctx.prec = flint.ctx.prec, BITS
+    yield
+    flint.ctx.prec = before

@@ -1,0 +1,142 @@
+"""What the truth refuses, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import flint
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import truth
+from refkan.truth import UndecidedError
+from tests.truth.truth_cases import Case, draw
+
+
+@pytest.fixture
+def point():
+    return Case("spline").start()
+
+
+def test_wrong_shapes_are_named(point):
+    net, theta, x = point
+    t = truth.of(net, theta, x)
+    with pytest.raises(ValueError, match=f"theta must hold {theta.size} numbers; got {theta.size - 1}"):
+        truth.of(net, theta[1:], x)
+    with pytest.raises(ValueError, match=r"x\[0\] must hold 2 numbers; got 3"):
+        truth.of(net, theta, np.ones((4, 3)))
+    with pytest.raises(ValueError, match="dy must hold 5 rows; got 4"):
+        t.pullback(draw(4, 2))
+    with pytest.raises(ValueError, match=r"dy\[0\] must hold 2 numbers; got 1"):
+        t.hessian(draw(5, 1))
+    with pytest.raises(ValueError, match="dtheta must hold"):
+        t.pushforward([1])
+    with pytest.raises(ValueError, match="y must hold 5 rows"):
+        t.least_squares(draw(3, 2))
+    with pytest.raises(ValueError, match="weights must hold 5 numbers"):
+        t.least_squares(draw(5, 2), [1])
+    with pytest.raises(ValueError, match="first must hold at least one direction"):
+        t.jet([])
+    with pytest.raises(ValueError, match="dsecond"):
+        t.jet(draw(1, 2)).pullback(draw(5, 2), draw(5, 1, 2), draw(4, 1, 2))
+
+
+def test_wrong_numbers_are_named(point):
+    net, theta, x = point
+    with pytest.raises(ValueError, match=r"x\[2\]: numbers must be finite; got nan"):
+        truth.of(net, theta, [[0, 0], [0, 0], [0, float("nan")]])
+    with pytest.raises(TypeError, match="theta: numbers must turn into Fraction exactly; got 1j"):
+        truth.of(net, [*theta[1:], 1j], x)
+    with pytest.raises(TypeError, match="number must be Fraction, float"):
+        truth.of(net, theta, x, number=int)
+    with pytest.raises(ValueError, match=r"weights must not be negative; got weights\[1\] = -1"):
+        truth.of(net, theta, x[:2]).least_squares(draw(2, 2), [1, -1])
+    with pytest.raises(ValueError, match="x must hold at least one sample"):
+        truth.of(net, theta, x[:0]).least_squares([])
+
+
+def test_what_is_no_network_is_refused(point):
+    net, theta, x = point
+    with pytest.raises(TypeError, match="net must be a network of refkan; got dict"):
+        truth.of({}, theta, x)
+    with pytest.raises(ValueError, match="node map 'affine' after layer 0 is not bound to data"):
+        truth.of(rk.kan([2, 3, 2], 3, 2), theta, x)
+    with pytest.raises(TypeError, match="knows no layers of type Unknown: give it a method truth_form"):
+        truth.of(replace(net, layers=(Unknown(net.layers[0]), net.layers[1])), theta, x)
+    with pytest.raises(TypeError, match=r"must describe themselves by truth_form.*got Silent"):
+        truth.of(replace(net, node_maps=(Silent(),)), theta, x)
+
+
+class Unknown(rk.layers.Layer):
+    n_inputs, n_outputs = 2, 3
+
+    def __init__(self, layer):
+        self.blocks_of = layer
+
+    @property
+    def blocks(self):
+        return self.blocks_of.blocks
+
+    linearize = initialize = None
+
+
+class Silent:
+    bound, name = True, "silent"
+
+
+IRRATIONAL = (
+    Case("silu"),
+    Case("dense-tanh", "none"),
+    Case("spline", "sigmoid"),
+    Case("spline", "mean-std"),
+    Case("spline", free=True),
+)
+
+
+@pytest.mark.parametrize("case", IRRATIONAL, ids=str)
+def test_irrational_functions_name_the_remedy(case):
+    t = case.truth(Fraction)
+    with pytest.raises(ValueError, match=r"is no Fraction: use number=flint.arb .* or number=float"):
+        t.value  # noqa: B018
+    assert case.truth(float).value
+
+
+def test_balls_that_hold_a_knot_are_undecided(point):
+    net, theta, _ = point
+    t = truth.of(net, theta, [[flint.arb(0.5, 0.3), flint.arb(0.5)]], flint.arb)
+    with pytest.raises(UndecidedError, match=r"higher precision \(flint.ctx.prec\) or exact numbers"):
+        t.value  # noqa: B018
+    # Half a domain: on a knot of neither input, and decided at any precision.
+    flint.ctx.prec = 53
+    assert truth.of(net, theta, [[0.5, 0.5]], flint.arb).value[0][0].rad() < 1e-10
+
+
+def test_the_extreme_sample_of_a_min_max_map_is_undecided_among_balls():
+    """It lies on a domain's end exactly, and a ball cannot tell: Fractions can."""
+    case = Case("spline", "min-max")
+    with pytest.raises(UndecidedError):
+        case.truth(flint.arb).value  # noqa: B018
+    assert case.truth(Fraction).value
+
+
+@pytest.mark.parametrize("number", [Fraction, float, flint.arb])
+@pytest.mark.parametrize(("node_map", "what"), [("mean-std", "standard deviation 0"), ("min-max", "range 0")])
+def test_a_constant_node_is_named(number, node_map, what):
+    net, theta, x = Case("spline", node_map).start()
+    C = net.layers[0].unpack(theta[net.slices[0]])["coefficients"]
+    C[0] = 0.375  # a constant: the B-splines sum to one
+    message = f"node 0 after layer 0 has {what} on" if number is not flint.arb else "node 0 after layer 0, on"
+    with pytest.raises(ValueError, match=f"{message} the statistics batch: "):
+        truth.of(net, theta, x, number).value  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", ["spline", "relu", "chebyshev"])
+def test_leaving_a_domain_is_an_error_where_it_is_one(kind):
+    net, theta, x = Case(kind, "affine", "error", widths=(2, 1)).start()
+    with pytest.raises(ValueError, match=r"x must lie in the domain \[.*\]; got 1.1"):
+        truth.of(net, theta, [[0.5, 1.1]]).value  # noqa: B018
+    # A map takes the range of activations onto a domain up to rounding, which the library allows for.
+    x[0] = 0.0, 1 + 2 * np.finfo(float).eps
+    assert np.allclose(np.array(truth.of(net, theta, x).value, float), net(theta, x), rtol=1e-11)

@@ -1,0 +1,107 @@
+"""Networks of every kind of layer, node map and policy, as refkan builds them, with parameters and samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import flint
+import numpy as np
+
+import refkan as rk
+from refkan import truth
+
+BITS = 300
+"""Precision of balls: far beyond what any comparison of these cases needs."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network of widths (2, 3, 2), or others; `kind` as in `build`."""
+
+    kind: str
+    node_map: str = "affine"
+    outside: str = "linear"
+    free: bool = False
+    order: int = 3
+    widths: tuple[int, ...] = (2, 3, 2)
+
+    def __str__(self) -> str:
+        parts = [self.kind, self.node_map, self.outside, *["free"] * self.free, f"r{self.order}"]
+        return "-".join(parts)
+
+    def build(self) -> rk.Network:
+        if self.kind == "chebyshev":
+            net = rk.chebyshev_kan(list(self.widths), 3, node_map=self.node_map, outside=self.outside)
+        elif self.kind.startswith("dense"):
+            net = rk.mlp(list(self.widths), self.kind.removeprefix("dense-"))
+        else:
+            net = rk.kan(
+                list(self.widths),
+                self.order,
+                [3, 2, 2][: len(self.widths) - 1],
+                basis=self.kind if "relu" in self.kind else "spline",
+                edge="silu" if self.kind == "silu" else "spline",
+                node_map=self.node_map,
+                outside=self.outside,
+                free_knots=self.free,
+            )
+        return net
+
+    def start(self, seed: int = 0) -> tuple[rk.Network, np.ndarray, np.ndarray]:
+        """Network, theta and x: the statistics batch differs from x, some of which lies outside the domain."""
+        rng = np.random.default_rng([seed, self.order])
+        x = rng.uniform(size=(7, self.widths[0]))
+        net, theta = self.build().initialize(rng, x)
+        if self.outside == "error":  # activations that stay in the middle of the domains
+            maps = [rk.node_maps.AffineMap(0.9 * m.scale, 0.9 * m.shift + 0.05) for m in net.node_maps]
+            return replace(net, node_maps=tuple(maps)), theta, x
+        moved = theta + 0.05 * rng.standard_normal(theta.size)
+        return net, moved, rng.uniform(-0.25, 1.25, (5, self.widths[0]))
+
+    @property
+    def number(self) -> type:
+        """Fractions where values are rational; balls, but where an extreme sample lies on a knot exactly."""
+        rational_maps = self.node_map not in ("sigmoid", "mean-std")
+        if rational_maps and not self.free and self.kind not in ("silu", "dense-tanh"):
+            return Fraction
+        return float if self.node_map == "min-max" else flint.arb
+
+    def truth(self, number: type | None = None) -> truth.Evaluation:
+        """The truth of `start`."""
+        return truth.of(*self.start(), number or self.number)
+
+    def deeper(self) -> Case:
+        return replace(self, widths=(2, 2, 3, 1))
+
+
+KINDS = ("spline", "relu", "scaled-relu", "silu", "chebyshev")
+NODE_MAPS = ("none", "affine", "mean-std", "min-max", "sigmoid")
+POLICIES = ("linear", "polynomial", "natural", "error")
+
+CASES = (
+    *(Case(kind, node_map) for kind in KINDS for node_map in NODE_MAPS),
+    *(Case(kind, "affine", outside) for kind in KINDS[:4] for outside in POLICIES[1:]),
+    *(Case("chebyshev", "affine", outside) for outside in ("polynomial", "error")),
+    *(Case(kind, node_map, free=True) for kind in KINDS[:4] for node_map in ("affine", "mean-std")),
+    *(Case(kind, "sigmoid", "polynomial", free=True, order=4) for kind in KINDS[:4]),
+    *(Case(f"dense-{name}", "none") for name in ("relu", "relu3", "tanh")),
+    *(Case("spline", "affine", order=order) for order in (1, 2, 4, 6)),
+    *(Case(kind, "affine", order=2, free=True) for kind in ("spline", "relu")),
+    *(Case("spline", node_map).deeper() for node_map in ("mean-std", "min-max", "affine")),
+)
+"""Every kind with every map, and with every policy; free knots; orders; three layers."""
+
+
+def floats(rows) -> np.ndarray:
+    """Nested lists of numbers as float64, each rounded once."""
+    return np.array([floats(row) for row in rows]) if isinstance(rows, list) else np.float64(float(rows))
+
+
+def draw(*shape: int, seed: int = 1) -> list:
+    """Random Fractions of few bits, so that exact arithmetic with them is quick."""
+    return _quarters(np.random.default_rng(seed).integers(-8, 9, shape).tolist())
+
+
+def _quarters(rows):
+    return [_quarters(row) for row in rows] if isinstance(rows, list) else Fraction(rows, 4)
