@@ -27,6 +27,9 @@ Progress = Callable[[str], None]
 FORMAT = 1
 """Raised when what a row holds, or how it is computed, changes: stored rows of another format are not used."""
 
+KERNEL_FORMAT = 2
+"""The same for tangent kernels, which had no 1/N in format 1."""
+
 
 def uniform_samples(rng: np.random.Generator, count: int, inputs: int) -> FloatArray:
     """Points uniform in the unit cube: the default distribution."""
@@ -132,7 +135,15 @@ def study(
     else:
         names = {}
     tell = progress or (lambda line: None)
-    keys = {point: {"task": "spectrum", "format": FORMAT, **point.as_dict(), **names} for point in points}
+    keys = {
+        point: {
+            "task": "spectrum",
+            "format": KERNEL_FORMAT if point.which == "ntk" else FORMAT,
+            **point.as_dict(),
+            **names,
+        }
+        for point in points
+    }
     done: dict[Configuration, Row] = {}
     for point in keys:
         kept = None if store is None else store.get(keys[point])

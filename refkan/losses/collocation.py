@@ -43,7 +43,7 @@ class Collocation:
     Parameters
     ----------
     net : Network
-        Bound to data by `Network.initialize`. ``dataclasses.replace(problem, net=finer)`` is the problem on another.
+        Bound to data by `Network.initialize`. `with_network` returns the problem on another.
     terms : sequence of Term
         With names that differ.
     domain : array (P, 2), optional

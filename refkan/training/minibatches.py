@@ -65,7 +65,7 @@ class Minibatches:
             self._waiting = self._rng.permutation(self.problem.terms[0].n_points)
         self._rows, self._waiting = np.split(self._waiting, [self.size])
         first, *others = self.problem.terms
-        self._present = replace(self.problem, terms=(part_of(first, self._rows), *others), check=False)
+        self._present = replace(self.problem, terms=(part_of(first, self._rows), *others), check=False, quiet=True)
         return self._present.value_and_gradient(theta)
 
     def attend(self, theta: FloatArray) -> None:

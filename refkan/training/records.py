@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from refkan.hierarchy.levels import on_network
 from refkan.training.setups import Setup
 from refkan.training.starts import StartsResult
 
@@ -53,7 +54,7 @@ def record(setup: Setup, trained: StartsResult) -> Record:
     levels = []
     for level in trained.levels:
         result, history = level.result, level.result.history
-        problem = replace(trained.result.problem, net=level.network)
+        problem = on_network(trained.result.problem, level.network)
         theta = result.theta
         squares = {"values": problem.mse(theta)} if setup.samples is not None else problem.mean_squares(theta)
         columns = {

@@ -140,7 +140,7 @@ def train_starts(
     if common == len(schedule):
         return StartsResult(first, first, chosen, values)
     result = minimize_multilevel(
-        first.problem if later is None else replace(first.problem, terms=later.terms),
+        first.problem if later is None else replace(first.problem, terms=later.terms, quiet=True),
         first.theta,
         [0, *schedule[common:]],
         method,

@@ -64,7 +64,7 @@ class Attended:
         check_type("problem", problem, Collocation)
         first, *others = problem.terms
         attended = replace(first, attention=Attention(first.n_points, self.rate))
-        problem = replace(problem, terms=(attended, *others), check=False)
+        problem = replace(problem, terms=(attended, *others), check=False, quiet=True)
         seen: Any = problem
         if self.batch is not None:
             check_count("batch", self.batch, 1, first.n_points)

@@ -174,6 +174,18 @@ def test_results_resume(tmp_path, serial, monkeypatch):
     assert ran[-1] == POINTS[0]
 
 
+def test_stored_kernels_without_the_factor_of_the_samples_are_not_used(tmp_path, monkeypatch):
+    """Rows of "ntk" in format 1 have eigenvalues N times as large; those of other matrices stay."""
+    points = [Configuration("spline", [2, 1], 2, 2, samples=60, which=which) for which in ("ntk", "gauss-newton")]
+    monkeypatch.setattr("refkan.conditioning.studies.KERNEL_FORMAT", 1)
+    study(points, checkpoints=tmp_path)
+    monkeypatch.undo()
+    ran = []
+    monkeypatch.setattr("refkan.conditioning.studies.measure", lambda c, *rest: ran.append(c) or measure(c, *rest))
+    study(points, checkpoints=tmp_path)
+    assert ran == points[:1]
+
+
 def test_the_same_point_twice_is_computed_once(tmp_path):
     result = study([POINTS[0], POINTS[0]], checkpoints=tmp_path)
     assert result.rows[0] is result.rows[1]

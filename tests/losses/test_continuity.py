@@ -14,7 +14,7 @@ from refkan.errors import DiscontinuousLossWarning
 from refkan.hierarchy import Hierarchy
 from refkan.losses import Collocation, Side, Term, prescribed
 from refkan.losses.continuity import activations_on_ends
-from refkan.training import PROBLEMS, setup_named
+from refkan.training import PROBLEMS, Attended, Minibatches, Redrawn, setup_named
 
 X = np.linspace(0.0, 1.0, 200)[:, None]
 SQUARE = 20.0**2
@@ -78,6 +78,10 @@ def test_problems_made_from_one_do_not_repeat_it():
     assert caught(lambda: Hierarchy.refined(problem, [2, 2]))[1] == []
     assert len(caught(lambda: replace(problem, net=net.refine()))[1]) == 1
     assert caught(lambda: Collocation(net, helmholtz(), quiet=True))[1] == []
+    batches = Minibatches(problem, 50, np.random.default_rng(0))
+    assert caught(lambda: [batches.value_and_gradient(theta) for _ in range(4)])[1] == []
+    assert caught(lambda: Attended(0.5)(problem, theta, steps=1, learning_rate=1e-3))[1] == []
+    assert caught(lambda: Redrawn(((0.0, 1.0),), seed=0, every=1)(problem, theta, steps=1))[1] == []
     assert caught(lambda: rk.minimize_multilevel(problem, theta, [1, 1], method="levenberg-marquardt"))[1] == []
 
 

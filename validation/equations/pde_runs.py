@@ -12,6 +12,7 @@ import numpy as np
 
 import refkan as rk
 from refkan.hierarchy.fingerprints import fingerprint
+from refkan.hierarchy.levels import on_network
 from refkan.training import Setup, train_starts
 from validation.running.parts import Parts
 
@@ -105,7 +106,7 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
     levels = []
     for trained in done.levels:
         net, theta = trained.network, trained.result.theta
-        problem = replace(done.result.problem, net=net)
+        problem = on_network(done.result.problem, net)
         seen = {} if observe is None else dict(observe(problem, theta))
         squares = problem.mean_squares(theta)
         level = {"parameters": net.n_params, "loss": problem.loss(theta), "error": setup.error(net, theta)}
