@@ -27,10 +27,11 @@ from refkan.nesting import (
     refine_layer,
 )
 from refkan.node_maps import NODE_MAPS, NodeMap, same_map
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Composition:
+class Composition(ShortRepr):
     """Layers joined by node maps: parameters and errors as for `Network`, which adds values and derivatives."""
 
     layers: tuple[Layer, ...]

@@ -11,6 +11,7 @@ from refkan import change_of_basis
 from refkan.arguments import check_choice
 from refkan.array_types import Array
 from refkan.layers import EdgeLayer, Layer, ReluLayer, SiluLayer, SplineLayer
+from refkan.short_reprs import ShortRepr
 
 BASES = ("spline", "relu", "scaled-relu")
 
@@ -55,7 +56,7 @@ def convert_coefficients(layer: EdgeLayer, theta: Array, c: Array, source: str, 
 
 
 @dataclass(frozen=True)
-class Coordinates:
+class Coordinates(ShortRepr):
     r"""Linear maps between a network's own parameters theta and its coefficients v in another basis.
 
     With u spline and w = A^T u ReLU coefficients, gradients map as grad_u = A grad_w, grad_w = A^-1 grad_u.

@@ -13,6 +13,7 @@ from refkan.conversion import convert_coefficients
 from refkan.layers import EdgeLayer, Layer, SiluLayer
 from refkan.networks import Network
 from refkan.node_maps import PointwiseMap
+from refkan.short_reprs import ShortRepr
 from refkan.spaces import SplineSpace
 
 
@@ -65,7 +66,7 @@ def check_layers(net: Network, layers: Sequence[int] | None) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class LayerState:
+class LayerState(ShortRepr):
     r"""A layer with splines at (theta, x).
 
     Attributes

@@ -17,10 +17,11 @@ from refkan.checkpoints import Checkpoints
 from refkan.hierarchy.stages import Stage, StageTable, compete
 from refkan.losses import LeastSquares
 from refkan.networks import Network
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TournamentResult:
+class TournamentResult(ShortRepr):
     """The outcome of `tournament`.
 
     Attributes

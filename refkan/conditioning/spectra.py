@@ -11,13 +11,14 @@ import numpy as np
 
 from refkan.arguments import as_array
 from refkan.array_types import FloatArray
+from refkan.short_reprs import ShortRepr
 
 CLEAR_GAP = 1e3
 """Ratio of singular values (or eigenvalues) across the numerical rank that leaves no doubt about it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(ShortRepr):
     r"""Eigenvalues and eigenvectors of a symmetric matrix, or of C H with a preconditioner C.
 
     Attributes

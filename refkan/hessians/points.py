@@ -28,6 +28,7 @@ from refkan.layers import EdgeLayer, Layer, LocalForm, SplineLayer
 from refkan.layers.edges import require_fixed_knots
 from refkan.networks import Network
 from refkan.node_maps import StatisticsMap
+from refkan.short_reprs import ShortRepr
 from refkan.sweeps import Sweep
 
 LEAST_ORDERED = 2048
@@ -35,7 +36,7 @@ LEAST_ORDERED = 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
+class Points(ShortRepr):
     """A network at theta (M,) on samples x (N, P) with weights (N,).
 
     `order` (N,) are the numbers by which errors name the samples; None where they are those of x.

@@ -19,10 +19,11 @@ from refkan.hierarchy.stages import Stage, StageTable, compete
 from refkan.hierarchy.work import gradient_seconds, interval_weight
 from refkan.losses import LeastSquares
 from refkan.networks import Network
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultistartResult:
+class MultistartResult(ShortRepr):
     """The outcome of `multistart`.
 
     Attributes

@@ -11,13 +11,14 @@ from refkan.arguments import as_shape, as_vector, real
 from refkan.array_types import Array, FloatArray
 from refkan.jets.blocks import BlockedSweep
 from refkan.jets.seeds import Seeds
+from refkan.short_reprs import ShortRepr
 
 if TYPE_CHECKING:
     from refkan.networks import Network
 
 
 @dataclass(frozen=True, eq=False)
-class Jet:
+class Jet(ShortRepr):
     r"""Values and derivatives of a network F along directions d, at theta and x.
 
     With inputs that move as x + h u_d + h^2/2 v_d, (u, v) the seeds::
@@ -36,6 +37,7 @@ class Jet:
 
     sweep: BlockedSweep
     seeds: Seeds
+    shown = "value", "first", "second"
 
     @property
     def value(self) -> Array:

@@ -13,6 +13,7 @@ from refkan.arguments import as_array, as_samples, as_shape, as_vector, check_ta
 from refkan.array_types import Array, FloatArray
 from refkan.layers.jets import Channels, JetLinearization
 from refkan.layers.local_forms import LocalForm
+from refkan.short_reprs import ShortRepr
 
 SCHEMES = ("linear", "gaussian")
 """How coefficients start: a random linear function plus noise on each edge, or Gaussian coefficients."""
@@ -108,7 +109,7 @@ class Linearization(ABC):
         """Return the layer as fixed functions of single inputs times coefficients; `curved` with derivatives in x."""
 
 
-class Layer(ABC):
+class Layer(ShortRepr, ABC):
     """A map from P inputs to Q outputs, sample by sample, with its parameters as one flat vector.
 
     Attributes

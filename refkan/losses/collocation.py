@@ -19,10 +19,11 @@ from refkan.kernels.launch import run_blocks
 from refkan.losses.pieces import Piece, Pulled
 from refkan.losses.terms import Term
 from refkan.networks import Network
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class Collocation:
+class Collocation(ShortRepr):
     r"""A weighted sum of mean squares of residuals of a network at collocation points.
 
     ::

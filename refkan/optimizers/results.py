@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from refkan.array_types import FloatArray, IntArray
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class State(ShortRepr):
     """What a callback receives after every step.
 
     Attributes
@@ -41,7 +42,7 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class History(ShortRepr):
     """The course of a minimisation: arrays, entry k after k steps, entry 0 the start.
 
     Attributes
@@ -69,7 +70,7 @@ class History:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Result:
+class Result(ShortRepr):
     """The outcome of `minimize`.
 
     Attributes

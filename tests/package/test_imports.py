@@ -18,7 +18,7 @@ PACKAGE = Path(refkan.__file__).parent
 ROWS = [
     {
         *("array_types", "errors", "arguments", "kernels", "checkpoints", "extras", "interrupts", "memory"),
-        "singular_values",
+        *("singular_values", "short_reprs"),
     },
     {"knots"},
     {"spaces"},
