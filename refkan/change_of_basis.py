@@ -23,6 +23,7 @@ import numpy as np
 from refkan.arguments import as_array, check_count, check_positive, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.knots import check_order
+from refkan.short_reprs import ShortRepr
 from refkan.spaces import SplineSpace
 
 
@@ -89,7 +90,7 @@ def solve_transposed(deltas: list[Array], v: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class ChangeOfBasis:
+class ChangeOfBasis(ShortRepr):
     r"""The matrix A of a spline space as an operator: b = A psi; coefficients w = A^T u, gradients grad_u = A grad_w.
 
     All methods act on the last axis of an array of any shape, in O(r dim) a vector.

@@ -13,6 +13,7 @@ from refkan.errors import OutsideDomainError
 from refkan.kernels import bspline_basis, knot_derivatives, pieces, plain_basis, polynomial_layer
 from refkan.kernels.launch import launch
 from refkan.memory import recycled
+from refkan.short_reprs import ShortRepr
 from refkan.spaces import SplineSpace
 
 OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
@@ -26,7 +27,7 @@ CELLS = 2**16
 
 
 @dataclass(frozen=True, eq=False)
-class KnotTables:
+class KnotTables(ShortRepr):
     """What the kernels need to know of P knot vectors of one order and one number of intervals.
 
     Parameters
@@ -169,7 +170,7 @@ class KnotTables:
 
 
 @dataclass(frozen=True, eq=False)
-class Pieces:
+class Pieces(ShortRepr):
     """Tables of `kernels.polynomial_layer`, and where the search for an interval starts as in `KnotTables.search`.
 
     Attributes
@@ -225,7 +226,7 @@ def equal_intervals(breakpoints: FloatArray) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class LocalBasis:
+class LocalBasis(ShortRepr):
     """The r basis functions that matter at each point x[s, p].
 
     Attributes

@@ -22,10 +22,11 @@ from refkan.knots import (
     is_uniform,
     uniform_breakpoints,
 )
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class SplineSpace:
+class SplineSpace(ShortRepr):
     r"""Piecewise polynomials of order r (degree r - 1) on [a, b], joined as smoothly as the knots allow.
 
     The knot vector t_{1-r} <= ... <= t_{n+r-1} holds n + 2r - 1 knots; n is the number of intervals between the
@@ -261,7 +262,8 @@ class SplineSpace:
 
     def __repr__(self) -> str:
         a, b = self.domain
-        kind = "uniform knots" if self.is_uniform else "knots " + np.array2string(self.knots, threshold=12)
+        spans = np.diff(self.breakpoints)
+        kind = "uniform knots" if self.is_uniform else f"intervals of {spans.min():.3g} to {spans.max():.3g}"
         return f"SplineSpace(order={self.order}, intervals={self.intervals}, domain=({a:g}, {b:g}), {kind})"
 
 

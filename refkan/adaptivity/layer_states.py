@@ -13,6 +13,7 @@ from refkan.layers import Layer
 from refkan.networks import Network
 from refkan.networks.statistics import Statistics
 from refkan.networks.sweep import Sweep
+from refkan.short_reprs import ShortRepr
 from refkan.spaces import SplineSpace
 
 
@@ -33,7 +34,7 @@ def check_layers(net: Network, layers: Sequence[int] | None) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class LayerState:
+class LayerState(ShortRepr):
     r"""A layer with splines at (theta, x).
 
     Attributes

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from refkan.arguments import as_array, check_positive, real
 from refkan.array_types import FloatArray, IntArray
+from refkan.short_reprs import ShortRepr
 
 
 def check_fraction(fraction: object) -> float:
@@ -63,7 +64,7 @@ def doerfler(indicators: FloatArray, fraction: float) -> IntArray:
 
 
 @dataclass(frozen=True)
-class Mark:
+class Mark(ShortRepr):
     """One interval of every input of a layer, to be cut.
 
     Attributes

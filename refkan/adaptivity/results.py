@@ -10,10 +10,11 @@ import numpy as np
 from refkan.array_types import FloatArray, IntArray
 from refkan.networks import Network
 from refkan.optimizers import Result
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Round:
+class Round(ShortRepr):
     """A refinement and the training after it; round 0 is the training of the network as it was given.
 
     Attributes
@@ -80,7 +81,7 @@ class Round:
 
 
 @dataclass(frozen=True, eq=False)
-class AdaptiveHistory:
+class AdaptiveHistory(ShortRepr):
     """The course of an adaptive training: arrays, one entry a round.
 
     Attributes
@@ -116,7 +117,7 @@ class AdaptiveHistory:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AdaptiveResult:
+class AdaptiveResult(ShortRepr):
     """The outcome of `minimize_adaptive`.
 
     Attributes

@@ -18,10 +18,11 @@ from refkan.array_types import FloatArray
 from refkan.errors import KnotError
 from refkan.layers import Layer
 from refkan.networks import Network
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class Situation:
+class Situation(ShortRepr):
     """A trained network, and what a refinement may do with it.
 
     Attributes
@@ -60,7 +61,7 @@ class Situation:
 
 
 @dataclass(frozen=True, eq=False)
-class Refinement:
+class Refinement(ShortRepr):
     """A network to go on with, or the reason why there is none.
 
     Attributes

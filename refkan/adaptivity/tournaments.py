@@ -18,10 +18,11 @@ from refkan.hierarchy.stages import Stage, StageTable, compete
 from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.optimizers.progress import Report, report_of
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TournamentResult:
+class TournamentResult(ShortRepr):
     """The outcome of `tournament`.
 
     Attributes

@@ -20,12 +20,13 @@ from refkan.checks.differences import (
     why_no_complex_step,
 )
 from refkan.checks.reports import Report, format_index, format_table, verdict
+from refkan.short_reprs import ShortRepr
 
 _SHOWN = 10  # failures in the table; `failures` has them all
 
 
 @dataclass(frozen=True)
-class Failure:
+class Failure(ShortRepr):
     """One entry that differs: the truth is `ours`, the reference difference; `theirs` was checked.
 
     `index` is an int for the gradient at a vector, else a tuple: the value's indices, then theta's.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from refkan.short_reprs import ShortRepr
+
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Report(ShortRepr):
     """The outcome of a check.
 
     Attributes

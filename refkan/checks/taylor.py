@@ -13,6 +13,7 @@ from refkan.arguments import as_array, check_count, check_positive
 from refkan.array_types import Array, FloatArray
 from refkan.checks.differences import as_point, evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
+from refkan.short_reprs import ShortRepr
 
 _NAMES = ("R0", "R1", "R2")
 _USABLE = 100.0  # a remainder this many times above the noise has a rate that noise cannot move by 0.2
@@ -20,7 +21,7 @@ _SLACK = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class Remainder:
+class Remainder(ShortRepr):
     """One order of the Taylor test.
 
     Attributes

@@ -20,6 +20,7 @@ from refkan.commands.threads import THREAD_VARIABLES
 from refkan.conditioning import Study, grid, study, to_json, to_png
 from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
 from refkan.conditioning.driver import WHICH
+from refkan.conditioning.spectra import FLAGS
 from refkan.extras import needed
 from refkan.interrupts import kept_interrupts
 from refkan.knots import MAX_INTERVALS, MAX_ORDER
@@ -38,7 +39,12 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="a conditioning study: spectra of networks over orders, intervals, bases, layers and seeds",
         description="Condition numbers, ranks and nullities, numerical and analytic, of all combinations of the "
         "options given, as a table; with --output also as DIR/spectrum.json and a figure, DIR/spectrum.png.",
-        epilog="Points that are done are kept in DIR/points and not computed again. Exit code: 0; 1 if a point or the "
+        epilog="Columns: params is the number of parameters; rank and nullity are numerical; known is the nullity that "
+        "follows from the structure of the network alone, a lower bound; condition, smallest and largest belong to the "
+        "eigenvalues in the numerical range. Flags name what is doubtful about a row: "
+        + "; ".join(f"{name}: {meaning}" for name, meaning in FLAGS.items())
+        + ". In the figure flagged points have hollow markers, and flagged lines of dense networks are dotted. "
+        "Points that are done are kept in DIR/points and not computed again. Exit code: 0; 1 if a point or the "
         "executor failed; 2 for wrong usage; 130 if interrupted.",
     )
     p.add_argument("--orders", type=int, nargs="+", default=[2, 3], metavar="R", help="default: 2 3")

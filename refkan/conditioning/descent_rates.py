@@ -16,6 +16,7 @@ import numpy as np
 from refkan.arguments import as_vector, check_positive
 from refkan.array_types import FloatArray
 from refkan.conditioning.spectra import Spectrum
+from refkan.short_reprs import ShortRepr
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -44,7 +45,7 @@ def largest_stable_step(spectrum: Spectrum) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class DescentRates:
+class DescentRates(ShortRepr):
     """Decay of each mode of the numerical range in one step, predicted and measured.
 
     Attributes
@@ -94,7 +95,7 @@ class DescentRates:
 
 
 @dataclass(eq=False)
-class ModeRecorder:
+class ModeRecorder(ShortRepr):
     """A callback for `minimize` that keeps the amplitudes of its iterates in the modes of a spectrum.
 
     Parameters

@@ -12,6 +12,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, lobp
 from refkan.array_types import FloatArray
 from refkan.conditioning.modes import rounding_level
 from refkan.errors import ConvergenceError
+from refkan.short_reprs import ShortRepr
 
 Product = Callable[[FloatArray], FloatArray]
 
@@ -35,7 +36,7 @@ NOT_FOUND = (
 
 
 @dataclass(frozen=True, eq=False)
-class Ends:
+class Ends(ShortRepr):
     """Eigenpairs at both ends, those at the lower end that count as zero left out.
 
     Attributes

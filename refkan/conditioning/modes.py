@@ -24,13 +24,14 @@ from scipy import linalg
 
 from refkan.array_types import FloatArray
 from refkan.conditioning.frames import IDENTITY, Frame
+from refkan.short_reprs import ShortRepr
 from refkan.singular_values import svd
 
 EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
-class Modes:
+class Modes(ShortRepr):
     """Eigenpairs in the coordinates z of a frame, by falling magnitude.
 
     Attributes

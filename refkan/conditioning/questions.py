@@ -18,10 +18,11 @@ from refkan.conditioning.triangles import require_finite
 from refkan.hessians.memory import require_memory
 from refkan.layers import BASES
 from refkan.networks import Network
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class Question(ShortRepr):
     """A matrix in coordinates v.
 
     Attributes

@@ -11,13 +11,14 @@ import numpy as np
 
 from refkan.arguments import as_array
 from refkan.array_types import FloatArray
+from refkan.short_reprs import ShortRepr
 
 CLEAR_GAP = 1e3
 """Ratio of singular values (or eigenvalues) across the numerical rank that leaves no doubt about it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(ShortRepr):
     r"""Eigenvalues and eigenvectors of a symmetric matrix, or of C H with a preconditioner C.
 
     Attributes
@@ -114,13 +115,7 @@ class Spectrum:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Names of the doubts.
-
-        "nullity" (numerical and analytic nullity differ), "gap" (the singular values show no clear rank), "resolution"
-        (the smallest is near the rounding error), "indefinite" (negative eigenvalues: the condition number is one of
-        magnitudes), "zero" (the matrix is), "partial" (the ends alone were computed), "one-sided" (of these the upper
-        one alone), "evaluated" (J comes from an evaluation in the ReLU basis, which loses digits).
-        """
+        """Names of the doubts, keys of `FLAGS`."""
         return tuple(self.notes)
 
     @property
@@ -159,6 +154,18 @@ class Spectrum:
     def __str__(self) -> str:
         return self.table
 
+
+FLAGS = {
+    "nullity": "the numerical nullity differs from the analytic one",
+    "gap": "the singular values show no clear rank",
+    "resolution": "the smallest eigenvalue is near the rounding error of the method",
+    "indefinite": "there are negative eigenvalues, and the condition number is one of magnitudes",
+    "zero": "the matrix is zero",
+    "partial": "only the ends of the spectrum were computed",
+    "one-sided": "only the upper end of the spectrum was found",
+    "evaluated": "the Jacobian was evaluated in the ReLU basis, which loses digits",
+}
+"""What may be doubtful about a spectrum, by the name of its flag."""
 
 _FIELDS = tuple(Spectrum.__dataclass_fields__)
 

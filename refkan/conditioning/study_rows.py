@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from refkan.conditioning.configurations import Configuration
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(ShortRepr):
     """What was found at one point; numbers are nan, and counts -1, where it failed with `error`.
 
     The members are those of `Spectrum`; `largest_step` is 2/lambda_max, the limit of stable gradient descent.
@@ -46,7 +47,7 @@ MEASURED = tuple(name for name in Row.__dataclass_fields__ if name != "configura
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(ShortRepr):
     """The rows of a study, in the order of the configurations.
 
     Attributes

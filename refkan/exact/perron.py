@@ -36,6 +36,7 @@ from refkan.exact.banded import approximate_solution, combination, product
 from refkan.exact.enclosures import Enclosure
 from refkan.exact.extra import require
 from refkan.exact.rational import Band
+from refkan.short_reprs import ShortRepr
 from refkan.spaces import SplineSpace
 
 End = Literal["smallest", "largest"]
@@ -52,7 +53,7 @@ class UndecidedError(Exception):
 
 
 @dataclass(frozen=True)
-class Congruence:
+class Congruence(ShortRepr):
     """The symmetric matrix F^-1 K F^-T with K banded and F = A or the identity: rational entries, or balls.
 
     Attributes

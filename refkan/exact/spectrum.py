@@ -11,6 +11,7 @@ from refkan.arguments import check_choice
 from refkan.exact.certificates import at_precision
 from refkan.exact.enclosures import Enclosure
 from refkan.exact.perron import Congruence, UndecidedError
+from refkan.short_reprs import ShortRepr
 from refkan.spaces import SplineSpace
 
 MATRICES = ("AtA", "AAt", "gram", "relu_gram")
@@ -42,7 +43,7 @@ def sign_changes(signs: list[int]) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Eigenpairs:
+class Eigenpairs(ShortRepr):
     """Enclosures of the eigenpairs of a symmetric matrix, eigenvalues ascending.
 
     Attributes

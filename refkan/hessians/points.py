@@ -28,13 +28,14 @@ from refkan.local_basis import KnotTables
 from refkan.networks import Network
 from refkan.networks.statistics import Statistics
 from refkan.networks.sweep import Sweep
+from refkan.short_reprs import ShortRepr
 
 LEAST_ORDERED = 2048
 """Samples from which on their rows are more than a cache holds, so that their order matters."""
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
+class Points(ShortRepr):
     """A network at theta (M,) on samples x (N, P) with weights (N,).
 
     `order` (N,) are the numbers by which errors name the samples; None where they are those of x.

@@ -13,6 +13,7 @@ from refkan.array_types import FloatArray, IntArray
 from refkan.hierarchy.levels import Hierarchy
 from refkan.hierarchy.subspaces import Subspace
 from refkan.optimizers import Result, minimize
+from refkan.short_reprs import ShortRepr
 
 EASED = 3.0
 """By how much a damping falls from visit to visit: as fast as Nielsen's rule allows in one step."""
@@ -22,7 +23,7 @@ LEAST_DAMPING = 1e-12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CycleResult:
+class CycleResult(ShortRepr):
     """The outcome of `vcycle`.
 
     Attributes

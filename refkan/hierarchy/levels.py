@@ -12,10 +12,11 @@ from refkan.arguments import as_vector, check_count, check_type, real
 from refkan.array_types import FloatArray
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class Level:
+class Level(ShortRepr):
     """One level of a hierarchy.
 
     Attributes
@@ -36,7 +37,7 @@ class Level:
 
 
 @dataclass(frozen=True, eq=False)
-class Hierarchy:
+class Hierarchy(ShortRepr):
     r"""Levels of properly nested networks, coarsest first: ``F_l(x; u) = F_{l+1}(x; P u)`` for every x and u.
 
     Gradients go down by ``P^T``, and so do matrices: ``H_l = P^T H_{l+1} P``, Galerkin's product. Nothing here knows

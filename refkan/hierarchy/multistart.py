@@ -20,10 +20,11 @@ from refkan.hierarchy.work import gradient_seconds, interval_weight
 from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.optimizers.progress import Report, report_of
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultistartResult:
+class MultistartResult(ShortRepr):
     """The outcome of `multistart`.
 
     Attributes

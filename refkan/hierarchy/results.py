@@ -13,10 +13,11 @@ from refkan.hierarchy.levels import Hierarchy
 from refkan.hierarchy.work import Work, interval_weight
 from refkan.networks import Network
 from refkan.optimizers import History, Result
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class MultilevelHistory:
+class MultilevelHistory(ShortRepr):
     """The course over all levels: one entry for the start of each level and one for each of its steps.
 
     Attributes
@@ -62,7 +63,7 @@ class MultilevelHistory:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultilevelResult:
+class MultilevelResult(ShortRepr):
     """The outcome of `minimize_multilevel`.
 
     Attributes
@@ -106,7 +107,7 @@ class MultilevelResult:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedLevel:
+class TrainedLevel(ShortRepr):
     """The result of one level with the seconds that it took and the unit of work of the run that it comes from."""
 
     result: Result

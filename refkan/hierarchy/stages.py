@@ -18,10 +18,11 @@ from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.optimizers import minimize
 from refkan.optimizers.progress import Report, note, staged
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(ShortRepr):
     """One stage of a tournament.
 
     Attributes
@@ -44,7 +45,7 @@ class Stage:
 
 
 @dataclass(frozen=True, eq=False)
-class StageTable:
+class StageTable(ShortRepr):
     """What became of the starts in one stage.
 
     Attributes
@@ -133,7 +134,7 @@ def part_of(problem: LeastSquares, rows: Any) -> LeastSquares:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(ShortRepr):
     """One start on its way."""
 
     number: int

@@ -14,13 +14,14 @@ from typing import Any
 
 from refkan.array_types import FloatArray
 from refkan.networks import Network
+from refkan.short_reprs import ShortRepr
 
 REPEATS = 5
 """Gradients that are timed, after one that is not; their median is the unit."""
 
 
 @dataclass(frozen=True)
-class Work:
+class Work(ShortRepr):
     """What a multilevel training cost; entries of tuples are levels, coarsest first.
 
     Attributes

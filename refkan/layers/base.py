@@ -16,6 +16,7 @@ from refkan.engines.channels import Channels
 from refkan.layers.functions import Declared
 from refkan.layers.linearization import Linearization
 from refkan.layers.parameters import ParameterBlocks
+from refkan.short_reprs import ShortRepr
 from refkan.spaces import SplineSpace
 
 SCHEMES = ("linear", "gaussian")
@@ -25,7 +26,7 @@ BASES = ("spline", "relu", "scaled-relu")
 """The bases that coefficients of splines may refer to."""
 
 
-class Layer(ABC):
+class Layer(ShortRepr, ABC):
     """A map from P inputs to Q outputs, sample by sample, with its parameters as one flat vector.
 
     A kind of layer says what its parameters are (`blocks`), which functions they multiply (`declare`) and how they

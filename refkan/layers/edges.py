@@ -13,6 +13,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.knot_tables import extended_tables
 from refkan.knots import FLOOR, free_breakpoints, free_parameters
 from refkan.layers.edge_conversion import SplineEdges
+from refkan.layers.functions import SLACK
 from refkan.local_basis import OUTSIDE, KnotTables
 from refkan.spaces import SplineSpace
 

@@ -69,7 +69,7 @@ class FreeKnots:
     def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
         """Columns of s."""
         start, W = sums.jets()
-        columns = np.empty(out.shape)
+        columns = np.empty(out.shape, out.dtype)
         self._fill_columns(start, W, np.ascontiguousarray(G), columns)
         out[...] = columns
 

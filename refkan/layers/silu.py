@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import check_type
+from refkan.arguments import check_target, check_type
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer
@@ -278,6 +278,7 @@ class EdgeScales(Chart):
 
     def fill_columns(self, out: FloatArray) -> None:
         """Columns of w_s C become those of C; those of w_s, the last ones, are written."""
+        check_target("out", out, (*np.shape(out)[:2], self.parameters.size), np.iscomplexobj(self.c))
         columns = out[:, :, : self.c.size].reshape(*out.shape[:2], *self.c.shape)
         w_s = out[:, :, -self.w_s.size :]
         w_s[...] = np.einsum("soqpi,qpi->soqp", columns, self.c).reshape(w_s.shape)

@@ -21,10 +21,11 @@ from refkan.networks import Network
 from refkan.networks.blocks import block_slices
 from refkan.networks.statistics import Statistics, add_constants
 from refkan.networks.sweep import Constants
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class Collocation:
+class Collocation(ShortRepr):
     r"""A weighted sum of mean squares of residuals of a network at collocation points.
 
     ::

@@ -12,6 +12,7 @@ from refkan import hessians
 from refkan.arguments import as_array, as_vector
 from refkan.array_types import Array, FloatArray
 from refkan.networks import Network
+from refkan.short_reprs import ShortRepr
 
 
 class DifferentiableModel(Protocol):
@@ -28,7 +29,7 @@ class DifferentiableModel(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class LeastSquares:
+class LeastSquares(ShortRepr):
     r"""Least squares of a network F on samples.
 
     ::

@@ -14,6 +14,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.checks import jacobian_check
 from refkan.losses.attention import Attention
 from refkan.networks.seeds import Seeds
+from refkan.short_reprs import ShortRepr
 
 SANE = 1e100
 """Where arguments are no larger than this in size, a NaN is a residual's own, not the overflow of a diverging run."""
@@ -23,7 +24,7 @@ SAMPLED = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class Side(ShortRepr):
     """Points, and the derivatives of the network that are wanted there.
 
     Parameters
@@ -86,7 +87,7 @@ class Side:
 
 
 @dataclass(frozen=True, eq=False)
-class Term:
+class Term(ShortRepr):
     r"""Weight times the mean square of a residual at points.
 
     ``residual(x, u, u_1, ..., u_K, u_11, ...)`` is a function of the points x (n, P) of the (first) side and of the

@@ -16,10 +16,11 @@ from refkan.array_types import Array, FloatArray
 from refkan.layers import Layer
 from refkan.networks.domain_from_data import ranges
 from refkan.node_maps import NODE_MAPS, NodeMap
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Composition:
+class Composition(ShortRepr):
     """Layers joined by node maps: parameters and errors as for `Network`, which adds values and derivatives."""
 
     layers: tuple[Layer, ...]

@@ -16,10 +16,11 @@ from refkan.array_types import Array, FloatArray
 from refkan.networks.blocks import BlockedSweep
 from refkan.networks.composition import Composition
 from refkan.networks.seeds import Seeds
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class Jet:
+class Jet(ShortRepr):
     r"""Values and derivatives of a network F along directions d, at theta and x.
 
     With inputs that move as x + h u_d + h^2/2 v_d, (u, v) the seeds::
@@ -38,6 +39,7 @@ class Jet:
 
     sweep: BlockedSweep
     seeds: Seeds
+    shown = "value", "first", "second"
 
     @property
     def value(self) -> Array:

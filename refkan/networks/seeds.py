@@ -11,10 +11,11 @@ import numpy as np
 from refkan.arguments import as_array, check_count
 from refkan.array_types import Array, IntArray
 from refkan.engines.channels import Channels
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class Seeds:
+class Seeds(ShortRepr):
     """Directions of differentiation, checked.
 
     Attributes

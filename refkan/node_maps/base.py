@@ -17,9 +17,10 @@ from refkan.errors import DegenerateNodeError
 from refkan.kernels import node_maps as kernels
 from refkan.kernels.launch import launch
 from refkan.memory import recycled
+from refkan.short_reprs import ShortRepr
 
 
-class NodeMap(ABC):
+class NodeMap(ShortRepr, ABC):
     """A map of activations, node by node.
 
     Attributes

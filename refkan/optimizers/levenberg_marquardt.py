@@ -12,6 +12,7 @@ from refkan.array_types import FloatArray
 from refkan.optimizers.damped_systems import EPS, SOLVERS, DampedSystem, require_consistent, system_at
 from refkan.optimizers.options import check_non_negative
 from refkan.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
+from refkan.short_reprs import ShortRepr
 
 SCALINGS = ("identity", "diagonal")
 
@@ -86,7 +87,7 @@ def levenberg_marquardt(
 
 
 @dataclass(frozen=True)
-class LinearModel:
+class LinearModel(ShortRepr):
     """What the damped descent knows of its problem.
 
     Attributes

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from refkan.array_types import FloatArray, IntArray
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class State(ShortRepr):
     """What callbacks and progress receive after every step; as text, a line about it.
 
     Attributes
@@ -53,7 +54,7 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class History(ShortRepr):
     """The course of a minimisation: arrays, entry k after k steps, entry 0 the start.
 
     Attributes
@@ -81,7 +82,7 @@ class History:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Result:
+class Result(ShortRepr):
     """The outcome of `minimize`.
 
     Attributes

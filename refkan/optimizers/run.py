@@ -14,6 +14,7 @@ from refkan.errors import DegenerateNodeError
 from refkan.optimizers.geometry import Geometry
 from refkan.optimizers.progress import Report
 from refkan.optimizers.results import History, Result, State
+from refkan.short_reprs import ShortRepr
 
 Callback = Callable[[State], Any]
 
@@ -39,7 +40,7 @@ class ResidualProblem(Problem, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Iterate:
+class Iterate(ShortRepr):
     """A point with its value and its gradient with respect to theta: evaluated once, passed around whole."""
 
     theta: FloatArray

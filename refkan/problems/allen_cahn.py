@@ -39,6 +39,7 @@ from refkan.arguments import as_array, as_samples, check_count, check_positive, 
 from refkan.array_types import Array, FloatArray
 from refkan.errors import ConvergenceError
 from refkan.problems.heat_kink import LONGEST, spread_square, square_coefficients
+from refkan.short_reprs import ShortRepr
 
 if TYPE_CHECKING:
     from scipy.integrate import OdeSolution
@@ -75,7 +76,7 @@ def initial(x: Any) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
+class Reference(ShortRepr):
     """The solution at any point; made by :func:`reference`.
 
     Attributes

@@ -17,10 +17,11 @@ import numpy as np
 
 from refkan.arguments import as_array, as_samples, as_vector, real
 from refkan.array_types import Array
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(ShortRepr):
     """A function of one variable with its first two derivatives, each from arrays to arrays, elementwise."""
 
     formula: str
@@ -55,7 +56,7 @@ MODULATED_WAVE = Profile(
 
 
 @dataclass(frozen=True)
-class ManufacturedProblem:
+class ManufacturedProblem(ShortRepr):
     """u'' + k^2 u = f on an interval, with the solution given.
 
     Parameters

@@ -10,12 +10,13 @@ import numpy as np
 from refkan.arguments import as_array, as_samples, check_count, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.errors import OutsideDomainError
+from refkan.short_reprs import ShortRepr
 
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Target:
+class Target(ShortRepr):
     """A function of several variables on a box.
 
     Parameters

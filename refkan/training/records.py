@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from refkan.hierarchy.levels import on_network
+from refkan.short_reprs import ShortRepr
 from refkan.training.setups import Setup
 from refkan.training.starts import StartsResult
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(ShortRepr):
     """Numbers of a training, as plain data.
 
     Attributes

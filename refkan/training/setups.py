@@ -13,6 +13,7 @@ from refkan.arguments import check_count, check_positive, check_type
 from refkan.array_types import FloatArray
 from refkan.losses import Collocation, LeastSquares, Term
 from refkan.networks import Network, kan, mlp
+from refkan.short_reprs import ShortRepr
 
 Range = tuple[float, float]
 
@@ -43,7 +44,7 @@ class Shape:
 
 
 @dataclass(frozen=True, eq=False)
-class Setup:
+class Setup(ShortRepr):
     """An equation as it is to be trained: everything but the network.
 
     Attributes

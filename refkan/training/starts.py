@@ -14,11 +14,12 @@ from refkan.hierarchy import MultilevelResult, minimize_multilevel
 from refkan.hierarchy.multilevel import check_schedule
 from refkan.networks import Network
 from refkan.optimizers import Result
+from refkan.short_reprs import ShortRepr
 from refkan.training.setups import Setup
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedNetwork:
+class TrainedNetwork(ShortRepr):
     """A network with the result of its training.
 
     Attributes
@@ -35,7 +36,7 @@ class TrainedNetwork:
 
 
 @dataclass(frozen=True, eq=False)
-class StartsResult:
+class StartsResult(ShortRepr):
     """The outcome of `train_starts`.
 
     Attributes

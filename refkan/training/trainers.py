@@ -16,6 +16,7 @@ from refkan.arguments import check_count, check_type
 from refkan.array_types import FloatArray
 from refkan.losses import Attention, Collocation
 from refkan.optimizers import STOPPED, History, Result, State, minimize
+from refkan.short_reprs import ShortRepr
 from refkan.training.minibatches import Minibatches
 
 CANDIDATES = 10
@@ -86,7 +87,7 @@ class Attended:
 
 
 @dataclass(frozen=True)
-class Redrawn:
+class Redrawn(ShortRepr):
     """Levenberg-Marquardt on points of the first term that are drawn anew every few steps.
 
     A fixed set of points leaves gaps in which a rich network does as it likes. The damping is carried over from one set

@@ -11,6 +11,7 @@ import pytest
 
 from refkan.cli import main
 from refkan.commands import spectrum
+from refkan.conditioning.spectra import FLAGS
 
 SMALL = ["--orders", "2", "--intervals", "2", "3", "--widths", "2", "1", "--samples", "40"]
 
@@ -165,3 +166,13 @@ def test_a_failed_point_is_shown_and_makes_the_code_1(monkeypatch, capsys):
     monkeypatch.setattr(studies, "measure", measure)
     assert run() == 1
     assert capsys.readouterr().out.count("MemoryError: too large") == 2
+
+
+def test_the_help_explains_columns_and_flags(capsys):
+    with pytest.raises(SystemExit):
+        main(["spectrum", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "known is the nullity that follows from the structure of the network alone, a lower bound" in told
+    for name, meaning in FLAGS.items():
+        assert f"{name}: {meaning}" in told
+    assert "flagged points have hollow markers" in told

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
+import re
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +18,9 @@ import pytest
 import refkan as rk
 from refkan.checkpoints import Checkpoints
 from refkan.conditioning import Configuration, grid, measure, study, to_json, to_png
+from refkan.conditioning.spectra import FLAGS
+from refkan.conditioning.study_report import condition_figure
+from refkan.conditioning.study_rows import Row, Study
 
 POINTS = grid(["spline", "relu", "mlp-tanh"], [[2, 3, 1]], orders=[2], intervals=[2, 3], seeds=[0, 1], samples=60)
 
@@ -322,3 +328,30 @@ def test_table_json_and_figure(serial):
     assert to_png(study([])).startswith(b"\x89PNG")
     assert study([]).rows == ()
     assert str(serial) == serial.table
+
+
+def test_flagged_points_are_drawn_apart():
+    """Beyond what can be resolved a point must not look like the others."""
+    points = grid(["spline", "mlp-relu"], [[2, 1]], [3], [2, 4, 8], samples=60)
+    rows = [
+        Row(point, condition=10.0**k, flags=("resolution",) if point.intervals in (8, None) else ())
+        for k, point in enumerate(points)
+    ]
+    (axes,) = condition_figure(Study(tuple(rows))).axes
+    (hollow,) = (line for line in axes.lines if line.get_gid() == "flagged")
+    assert hollow.get_xdata().tolist() == [8]
+    assert hollow.get_markerfacecolor() == "white"
+    assert ":" in [line.get_linestyle() for line in axes.lines]
+    assert "hollow, dotted: flagged" in [text.get_text() for text in axes.get_legend().get_texts()]
+    sure = Study(tuple(dataclasses.replace(row, flags=()) for row in rows))
+    (axes,) = condition_figure(sure).axes
+    assert not any(line.get_gid() == "flagged" and len(line.get_xdata()) for line in axes.lines)
+    assert ":" not in [line.get_linestyle() for line in axes.lines]
+    assert "hollow, dotted: flagged" not in [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_every_flag_is_explained():
+    sources = "".join(path.read_text() for path in Path(rk.conditioning.__file__).parent.glob("*.py"))
+    named = set(re.findall(r'notes\["([a-z-]+)"\]', sources))
+    assert named >= {"nullity", "gap", "resolution", "indefinite", "evaluated", "partial"}
+    assert named | {"zero", "one-sided"} == set(FLAGS)

@@ -7,6 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.engines import Channels
+from refkan.engines.channels import VALUES
 from refkan.hessians.jacobians import fill_rows
 from refkan.hessians.points import Points
 from tests.layers.plain_layers import random_parameters
@@ -95,7 +96,7 @@ def test_targets_of_jacobians(kind, free):
     at, channels = layer.linearize(theta, x), Channels(2, 1)
     refuse_targets(lambda out: at.fill_jacobian(np.ones((4, 6, 2)), out), 4, 6, layer.n_params)
     z = np.random.default_rng(0).uniform(0.1, 0.9, (4, channels.count, 3))
-    jet, G = layer.linearize_jets(theta, z, channels), np.ones((4, 6, channels.count, 2))
+    jet, G = layer.linearize(theta, z, channels=channels), np.ones((4, 6, channels.count, 2))
     refuse_targets(lambda out: jet.fill_jacobian(G, out), 4, 6, layer.n_params)
     out = np.zeros((4, 6, layer.n_params))
     message = r"G must have shape \(4, O, 4, 2\); got \(4, 6, 4, 1\)"
@@ -105,13 +106,14 @@ def test_targets_of_jacobians(kind, free):
 
 def test_targets_within_layers_and_networks():
     layer = LayerCase("spline", 4, free_knots=True).build()
-    at = layer.linearize(random_parameters(layer), np.full((4, 3), 0.5))
-    start, rows, G = at.basis.start, at.basis.rows[0][:, None], np.ones((4, 6, 1, 2))
+    (splines,) = layer.declare(random_parameters(layer)).functions
+    C, G = np.zeros(layer.blocks["coefficients"]), np.ones((4, 6, 1, 2))
+    sums = splines.sums(C, np.full((4, 1, 3), 0.5), VALUES, back=True)
     for out in (np.zeros((4, 6, 3, layer.intervals - 1)), np.zeros((4, 6, 2, layer.intervals))):
-        check(lambda out=out: at._knots.fill_jacobian(start, rows, G, out), ValueError, "out must have shape")
+        check(lambda out=out: splines.motion(C).fill_jacobian(sums, G, out), ValueError, "out must have shape")
     silu = LAYERS["silu"]
-    factors = silu.linearize(random_parameters(silu), np.full((4, 3), 0.5))
-    check(lambda: factors.spread_columns(np.zeros((4, 6, 5))), ValueError, "out must have shape")
+    chart = silu.declare(random_parameters(silu)).chart
+    check(lambda: chart.fill_columns(np.zeros((4, 6, 5))), ValueError, "out must have shape")
     x = np.random.default_rng(0).uniform(size=(4, 2))
     net, theta = rk.kan([2, 3, 2], 4, 2).initialize(np.random.default_rng(0), x)
     (sweep,) = net.jet(theta, x, np.eye(2)).sweep.sweeps

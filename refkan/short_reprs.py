@@ -1,0 +1,95 @@
+"""Short representations: one line with the sizes of arrays in place of their numbers, which would fill the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+
+FEW = 3
+"""Items of a sequence that are shown; of more the first one, and how many there are."""
+
+MANY = 1000
+"""Items from which on a sequence is not looked through."""
+
+LONGEST = 100
+"""Characters of a text or of any other object that are shown."""
+
+
+class ShortRepr:
+    """What dataclasses derive from to be represented by one line.
+
+    Attributes
+    ----------
+    shown : tuple of str
+        The attributes to show; by default all fields, but for those with ``repr=False``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Samples(ShortRepr):
+    ...     x: np.ndarray
+    ...     name: str
+    >>> Samples(np.zeros((200, 2)), "uniform")
+    Samples(x=float64[200, 2], name='uniform')
+    """
+
+    shown: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # A dataclass makes a representation of its own unless its class, not one that it derives from, has one.
+        cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        names = self.shown or [field.name for field in fields(self) if field.repr]  # type: ignore[arg-type]
+        parts = ", ".join(f"{name}={short(getattr(self, name))}" for name in names)
+        return f"{type(self).__name__}({parts})"
+
+
+def short(value: Any) -> str:
+    """Represent a value in less than a line.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> short(np.zeros((3, 2))), short([0.5] * 4), short({"a": 1}), short(np.sin)
+    ('float64[3, 2]', '[0.5] * 4', "{'a': 1}", 'sin')
+    """
+    if isinstance(value, np.ndarray) or sparse.issparse(value):
+        kind = str(value.dtype) if isinstance(value, np.ndarray) else f"{type(value).__name__} of {value.dtype}"
+        return f"{kind}[{', '.join(map(str, value.shape))}]"
+    if isinstance(value, list | tuple):
+        return _sequence(value)
+    if isinstance(value, Mapping):
+        items = [f"{key!r}: {short(item)}" for key, item in value.items()]
+        return "{" + ", ".join(items) + "}" if len(items) <= FEW else f"{{{items[0]}, ... {len(items)} entries}}"
+    if isinstance(value, float):  # and those of NumPy
+        return repr(float(value))
+    if isinstance(value, ShortRepr):
+        return repr(value)
+    if callable(value) and not is_dataclass(value):
+        return str(getattr(value, "__name__", type(value).__name__))
+    text = repr(value)
+    if text.startswith("<"):  # and an address follows
+        return type(value).__name__
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _sequence(value: list[Any] | tuple[Any, ...]) -> str:
+    left, right = "[]" if isinstance(value, list) else "()"
+    if len(value) > 1 and _alike(value):
+        return f"{left}{short(value[0])}{',' * (right == ')')}{right} * {len(value)}"
+    if len(value) > FEW:
+        return f"{left}{short(value[0])}, ... {len(value)} items{right}"
+    return f"{left}{', '.join(map(short, value))}{',' * (len(value) == 1 and right == ')')}{right}"
+
+
+def _alike(value: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether all items are one object, or are represented by one text."""
+    return all(item is value[0] for item in value) or (len(value) < MANY and len(set(map(short, value))) == 1)
