@@ -1,4 +1,4 @@
-"""Imports point one way, from upper layers to lower ones; the oracle stands alone; importing is light."""
+"""Imports point one way, from upper layers to lower ones, in no cycle; the truth stands alone; importing is light."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ ROWS = [
     {"spaces"},
     {"local_basis", "knot_tables"},
     {"bsplines", "relu_powers"},
-    {"change_of_basis", "engines", "transfer"},
-    {"layers", "node_maps"},
-    {"conversion", "sweeps", "jets"},
-    {"binding", "nesting"},
-    {"compositions"},
+    {"change_of_basis", "transfer"},
+    {"engines"},
+    {"layers"},
+    {"node_maps"},
     {"networks"},
-    {"architectures", "archives", "hessians"},
+    {"hessians"},
     {"losses", "conditioning"},
     {"optimizers"},
     {"hierarchy"},
@@ -40,8 +39,9 @@ ROWS = [
 ]
 ROW = {module: k for k, row in enumerate(ROWS) for module in row}
 APART = {"definitions", "truth", "checks", "exact", "__init__", "__main__"}
-ORACLES = {"definitions", "truth"}
-ORACLE_READERS = {"exact", "conformance", "checks"}
+TRUTH = {"definitions", "truth"}
+TRUTH_READERS = {*TRUTH, "__init__", "exact", "conformance", "checks"}
+LAYER_KINDS = {"EdgeLayer", "SplineEdges", "SplineLayer", "ReluLayer", "SiluLayer", "DenseLayer", "ChebyshevLayer"}
 
 
 def files():
@@ -53,21 +53,11 @@ def module_of(path):
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def guarded_by_type_checking(tree):
-    """Nodes under `if TYPE_CHECKING:`, which no program imports."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            yield from (inner for statement in node.body for inner in ast.walk(statement))
-
-
 def imports_of(source, path):
-    """Dotted names that a file imports, at any depth of the code."""
+    """Dotted names that a file imports, at any depth of the code, types alone included."""
     tree = ast.parse(source)
-    ignored = set(map(id, guarded_by_type_checking(tree)))
     package = ("refkan", *path.relative_to(PACKAGE).parts[:-1])
     for node in ast.walk(tree):
-        if id(node) in ignored:
-            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -91,11 +81,11 @@ def violations(source, path):
     for theirs in modules_imported(source, path):
         if theirs == mine:
             continue
-        if theirs in ORACLES:
-            if mine not in ORACLE_READERS:
-                yield f"{mine} imports the oracle"
-        elif mine in ORACLES:
-            yield f"the oracle imports {theirs}"
+        if theirs in TRUTH:
+            if mine not in TRUTH_READERS:
+                yield f"{mine} imports the truth"
+        elif mine in TRUTH:
+            yield f"the truth imports {theirs}"
         elif mine == "checks" and ROW.get(theirs, len(ROWS)) > 0:
             yield f"checks imports {theirs}"
         elif mine == "exact" and ROW.get(theirs, 0) > ROW["change_of_basis"]:
@@ -116,11 +106,85 @@ def test_every_module_has_its_place_in_the_contract():
     assert not unknown, f"give {unknown} a row"
 
 
-def test_the_layers_do_not_know_node_maps_nor_the_reverse():
-    """Nothing above asks for types, so they need not know one another; activations alone are shared."""
+def file_graph():
+    """For each file the files that it imports, by dotted names; a folder is its `__init__`."""
+    named = {}
     for path in files():
-        if module_of(path) == "layers":
-            assert "node_maps" not in set(modules_imported(path.read_text(), path))
+        parts = ("refkan", *path.relative_to(PACKAGE).with_suffix("").parts)
+        named[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    graph = {}
+    for name, path in named.items():
+        found = set()
+        for imported in imports_of(path.read_text(), path):
+            while imported not in named and "." in imported:
+                imported = imported.rpartition(".")[0]
+            found.add(imported)
+        graph[name] = found & set(named) - {name}
+    return graph
+
+
+def cycle_in(graph):
+    """A cycle as a list of names, or None."""
+    state, path = {}, []
+
+    def visit(name):
+        state[name] = "open"
+        path.append(name)
+        for other in sorted(graph[name]):
+            if state.get(other) == "open":
+                return [*path[path.index(other) :], other]
+            if other not in state and (found := visit(other)):
+                return found
+        path.pop()
+        state[name] = "done"
+        return None
+
+    return next((found for name in sorted(graph) if name not in state and (found := visit(name))), None)
+
+
+def test_no_files_import_each_other_not_even_for_types():
+    assert cycle_in(file_graph()) is None
+    assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]  # it would be noticed
+
+
+def asked_kinds(source):
+    """Kinds of layers that a source asks for by isinstance or type()."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+            yield from {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)} & LAYER_KINDS
+            yield from {n.attr for n in ast.walk(node.args[1]) if isinstance(n, ast.Attribute)} & LAYER_KINDS
+
+
+def test_nothing_outside_of_layers_asks_what_kind_a_layer_is():
+    """It asks the layer: `basis`, `has_knots`, `free_knots`, `outside`, ..., and every layer answers."""
+    for path in files():
+        if module_of(path) != "layers":
+            source = path.read_text()
+            assert not list(asked_kinds(source)), path
+            if "bank" not in path.parts:  # whose layers are other people's
+                assert 'getattr(layer, "' not in source, path
+    assert list(asked_kinds("isinstance(x, rk.SplineLayer | str)")) == ["SplineLayer"]
+
+
+def classes_with(method, folder):
+    """Names of the classes of a folder that define a method."""
+    for path in (PACKAGE / folder).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and any(getattr(item, "name", "") == method for item in node.body):
+                yield node.name
+
+
+def test_there_is_one_linearisation_of_layers():
+    """For values and jets of all kinds of layers; below it sums by rows, by plain loops and by two fast ways."""
+    assert list(classes_with("pullback", "layers")) == ["Linearization"]
+    sums = {name for folder in ("layers", "engines") for name in classes_with("fill_jacobian", folder)}
+    assert sums - {"FunctionSums", "Motion", "SplineSums", "FreeKnots", "FreeKinks"} == {
+        *("Linearization", "RowSums", "PlainSums", "WindowSums", "WindowJets"),
+    }
+
+
+def test_node_maps_know_nothing_of_layers_but_activations():
+    for path in files():
         if module_of(path) == "node_maps":
             names = [n for n in imports_of(path.read_text(), path) if n.startswith("refkan.layers")]
             assert all(n.startswith("refkan.layers.activations") for n in names)
@@ -161,21 +225,17 @@ def test_files_stay_short():
         ("bsplines.py", "from . import change_of_basis", True),
         ("layers/spline.py", "from ..networks import Network", True),
         ("layers/spline.py", "from .. import bsplines", False),
-        ("networks.py", "from refkan import definitions", True),
-        ("networks.py", "import refkan as rk", True),
-        ("definitions.py", "from refkan.arguments import as_array", True),
+        ("networks/sweep.py", "from refkan import truth", True),
+        ("networks/sweep.py", "import refkan as rk", True),
+        ("truth/layers.py", "from refkan.arguments import as_array", True),
         ("truth/networks.py", "from refkan.errors import KnotError", True),
         ("truth/networks.py", "from refkan.truth.layers import Layer", False),
         ("layers/spline.py", "from refkan import truth", True),
         ("checks/taylor.py", "from refkan.layers import SplineLayer", True),
-        ("checks/taylor.py", "from refkan import definitions", False),
-        (
-            "sweeps.py",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from refkan.networks import Network",
-            False,
-        ),
-        ("losses.py", "from refkan.networks import Network", False),
-        ("losses.py", "from refkan.optimizers import minimize", True),
+        ("checks/taylor.py", "from refkan import truth", False),
+        ("layers/base.py", "if TYPE_CHECKING:\n    from refkan.networks import Network", True),
+        ("losses/terms.py", "from refkan.networks import Network", False),
+        ("losses/terms.py", "from refkan.optimizers import minimize", True),
     ],
 )
 def test_sabotage_of_an_import_is_noticed(module, line, wrong):

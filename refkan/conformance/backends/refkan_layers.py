@@ -71,16 +71,15 @@ class Refkan(Adapter):
         blocks = [block["coefficients"] for block in model.spline.unpack(du)]
         out = {"inputs": dx, "coefficients": blocks if len(blocks) > 1 else blocks[0]}
         if "knots" in self.capabilities.derivatives and len(blocks) == 1:
-            (layer,) = model.spline.layers
-            assert isinstance(layer, SplineLayer)
-            if layer.order > 1 and all((np.diff(space.breakpoints) > 0).all() for space in layer.spaces):
-                out["knots"] = self._knots(layer, model, x, dy)
+            spaces = model.spline.layers[0].starting_spaces
+            if spaces[0].order > 1 and all((np.diff(space.breakpoints) > 0).all() for space in spaces):
+                out["knots"] = self._knots(spaces, model, x, dy)
         return out
 
-    def _knots(self, layer: SplineLayer, model: Model, x: Any, dy: Any) -> Any:
+    def _knots(self, spaces: tuple[SplineSpace, ...], model: Model, x: Any, dy: Any) -> Any:
         (blocks,) = model.spline.unpack(model.u)
         rows = []
-        for p, space in enumerate(layer.spaces):
+        for p, space in enumerate(spaces):
             moved = (
                 dy[:, q] @ bsplines.knot_derivative_matrix(space, C[p], x[:, p], "polynomial")
                 for q, C in enumerate(blocks["coefficients"])
@@ -117,19 +116,18 @@ class Refkan(Adapter):
     def refine(self, model: Model, intervals: int, x: Any) -> Model:
         """Refine exactly, without the samples."""
         (layer,), (blocks,) = model.spline.layers, model.spline.unpack(model.u)
-        assert isinstance(layer, SplineLayer)
-        fine = tuple(space.refine(intervals // space.intervals) for space in layer.spaces)
-        pairs = enumerate(zip(layer.spaces, fine, strict=True))
+        coarse = layer.starting_spaces
+        fine = tuple(space.refine(intervals // space.intervals) for space in coarse)
+        pairs = enumerate(zip(coarse, fine, strict=True))
         C = np.stack([prolong(old, new, blocks["coefficients"][:, p]) for p, (old, new) in pairs], axis=1)
-        return self._model(Network((SplineLayer(fine, layer.n_outputs, layer.outside),), ()), C.ravel())
+        return self._model(Network((layer.with_spaces(fine),), ()), C.ravel())
 
     def state(self, model: Model) -> tuple[Any, Any]:
         """Knots and spline coefficients."""
         (layer,) = model.spline.layers
-        assert isinstance(layer, SplineLayer)
         u = model.net.convert(model.theta, model.spline, allow_inexact=True)
         (blocks,) = model.spline.unpack(u)
-        return np.array([space.knots for space in layer.spaces]), blocks["coefficients"]
+        return np.array([space.knots for space in layer.starting_spaces]), blocks["coefficients"]
 
 
 class RefkanRelu(Refkan):
