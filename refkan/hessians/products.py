@@ -18,7 +18,8 @@ from refkan.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 from refkan.hessians.points import Points, check_targets, require_finite
 from refkan.networks import Network
-from refkan.networks.value_sweep import ValueSweep
+from refkan.networks.network import ValueSweep
+from refkan.networks.second_sweep import Cotangents, cotangents, pull_back_tangent
 
 CHUNK = 16384
 """Samples that a product carries at once: bounds its memory."""
@@ -41,9 +42,11 @@ class ProductsAtPoint:
         self.weights = points.weights[:, None] / (points.n_samples if n_samples is None else n_samples)
         self.sweep = ValueSweep(points.net, points.theta, points.x, share=True)
         require_finite(self.sweep.value)
-        self.cotangents = None
+        self.cotangents: tuple[Cotangents, Cotangents | None] | None = None
         if targets is not None:
-            self.cotangents = self.sweep.cotangents(self.weights * (self.sweep.value - targets))
+            of_samples = cotangents(self.sweep.samples, self.weights * (self.sweep.value - targets))
+            batch = self.sweep.batch
+            self.cotangents = of_samples, None if batch is None else batch.cotangents(of_samples.constants)
 
     def gauss_newton(self, v: FloatArray) -> FloatArray:
         """J^T W J v / N."""
@@ -52,7 +55,16 @@ class ProductsAtPoint:
     def hessian(self, v: FloatArray) -> FloatArray:
         """H v, the tangent of J^T W (F - y) / N along v."""
         assert self.cotangents is not None
-        return self.sweep.hessian_product(v, self.weights, self.cotangents)
+        of_samples, of_batch = self.sweep.tangents(v)
+        ddy = self.weights * of_samples.outputs[-1][:, 0]
+        result, moved = pull_back_tangent(self.sweep.samples, v, of_samples, self.cotangents[0], ddy)
+        if of_batch is not None:
+            batch, found = self.sweep.batch, self.cotangents[1]
+            assert batch is not None
+            assert batch.sweep is not None
+            assert found is not None
+            result += pull_back_tangent(batch.sweep, v, of_batch, found, None, moved)[0]
+        return result
 
 
 def gauss_newton_vector(

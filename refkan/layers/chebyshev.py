@@ -12,10 +12,11 @@ import scipy.sparse as sp
 
 from refkan.arguments import check_choice, check_count
 from refkan.array_types import Array, FloatArray
+from refkan.engines import SLACK
 from refkan.knots import check_domain
 from refkan.layers.base import Layer
 from refkan.layers.edges import NOISE
-from refkan.layers.functions import SLACK, Declared, RowFunctions
+from refkan.layers.functions import Declared, RowFunctions
 from refkan.local_basis import require_inside
 
 OUTSIDE = ("linear", "polynomial", "error")

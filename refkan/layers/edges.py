@@ -10,10 +10,10 @@ import numpy as np
 
 from refkan.arguments import check_choice, check_count, check_flag
 from refkan.array_types import Array, FloatArray
+from refkan.engines import SLACK
 from refkan.knot_tables import extended_tables
 from refkan.knots import FLOOR, free_breakpoints, free_parameters
 from refkan.layers.edge_conversion import SplineEdges
-from refkan.layers.functions import SLACK
 from refkan.local_basis import OUTSIDE, KnotTables
 from refkan.spaces import SplineSpace
 

@@ -14,10 +14,11 @@ import numpy as np
 
 from refkan.arguments import check_target
 from refkan.array_types import Array, FloatArray, IntArray
+from refkan.engines import SplineFunctions
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.knots import FLOOR, free_breakpoints_jvp, free_breakpoints_vjp, softmax
-from refkan.layers.functions import FunctionSums, SplineFunctions
+from refkan.layers.functions import FunctionSums
 from refkan.local_basis import KnotTables
 
 
@@ -29,7 +30,7 @@ class MovingSplines(SplineFunctions):
     domains: FloatArray
 
     @property
-    def moving(self) -> tuple[int, ...]:  # type: ignore[override]
+    def moving(self) -> tuple[int, ...]:
         """Shape of s."""
         return self.s.shape
 

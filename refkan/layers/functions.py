@@ -18,14 +18,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from refkan.array_types import Array, FloatArray, IntArray
-from refkan.engines import Channels, spline_sums
+from refkan.engines import Channels
 from refkan.layers.activations import Activation
 from refkan.layers.row_sums import RowSums
-from refkan.local_basis import KnotTables
-
-SLACK = 4 * np.finfo(np.float64).eps
-"""How far activations may pass an end under outside="error", relative to b - a: a node map that takes the range of
-the activations onto the domain does so up to rounding."""
 
 
 class FunctionSums(Protocol):
@@ -114,31 +109,34 @@ class Motion(Protocol):
         """Write the columns of s into out (N, O, P, n)."""
 
 
-class Functions(ABC):
-    """Functions phi_{p,i} of single inputs: dim of them for each of the slots P, at some theta.
+class Functions(Protocol):
+    """Functions phi_{p,i} of single inputs: dim of them for each of the slots P, at some theta."""
 
-    Attributes
-    ----------
-    slots, dim : int
-    moving : tuple of int
-        Shape (P, n) of parameters that the functions themselves depend on; () for fixed functions.
-    """
+    @property
+    def slots(self) -> int:
+        """Number P of slots."""
 
-    slots: int
-    dim: int
-    moving: tuple[int, ...] = ()
+    @property
+    def dim(self) -> int:
+        """Number of functions of each slot."""
 
-    @abstractmethod
+    @property
+    def constant(self) -> bool:
+        """Whether the functions do not depend on the inputs: a bias."""
+
+    @property
+    def moving(self) -> tuple[int, ...]:
+        """Shape (P, n) of parameters that the functions themselves depend on; () for fixed functions."""
+
     def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> FunctionSums:
         """Sums with coefficients C (Q, P, dim) at a jet z (N, channels, P); `back` says whether there is a way back."""
 
-    def motion(self, C: Array) -> Motion:
-        """How the sums move with the parameters of the functions."""
-        raise TypeError(f"{type(self).__name__} do not move")
+    def motion(self, C: Array) -> Motion | None:
+        """How the sums move with the parameters of the functions; None where these are fixed."""
 
 
 @dataclass(frozen=True, eq=False)
-class RowFunctions(Functions):
+class RowFunctions:
     """Functions given by their values and derivatives, all of them at every sample: any basis.
 
     Attributes
@@ -153,6 +151,15 @@ class RowFunctions(Functions):
     slots: int
     dim: int
     constant: bool = False
+
+    @property
+    def moving(self) -> tuple[int, ...]:
+        """None of them moves."""
+        return ()
+
+    def motion(self, C: Array) -> Motion | None:
+        """None: the functions are fixed."""
+        return None
 
     def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> RowSums:
         """Dense matrices and BLAS."""
@@ -180,28 +187,6 @@ def one() -> RowFunctions:
         return out
 
     return RowFunctions(rows, 1, 1, constant=True)
-
-
-@dataclass(frozen=True, eq=False)
-class SplineFunctions(Functions):
-    """The B-splines of P knot vectors, r of them at every point, summed by the engine in use."""
-
-    tables: KnotTables
-    outside: str
-
-    @property
-    def slots(self) -> int:  # type: ignore[override]
-        """Number of knot vectors P."""
-        return self.tables.knots.shape[0]
-
-    @property
-    def dim(self) -> int:  # type: ignore[override]
-        """Number of B-splines of each."""
-        return self.tables.dim
-
-    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> FunctionSums:
-        """Local sums."""
-        return spline_sums(self.tables, C, z, channels, self.outside, SLACK, back)
 
 
 class Chart(ABC):

@@ -281,7 +281,7 @@ class _Part:
     @property
     def constant(self) -> bool:
         """Whether the functions do not depend on the inputs."""
-        return bool(getattr(self.functions, "constant", False))
+        return self.functions.constant
 
     @property
     def motion(self) -> Motion | None:

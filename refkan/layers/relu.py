@@ -11,10 +11,11 @@ import numpy as np
 from refkan import change_of_basis
 from refkan.arguments import check_flag
 from refkan.array_types import Array, FloatArray
+from refkan.engines import SLACK
 from refkan.engines.channels import Channels, channel_rows
 from refkan.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.layers.edges import EdgeLayer
-from refkan.layers.functions import SLACK, Declared, Functions, FunctionSums
+from refkan.layers.functions import Declared, FunctionSums
 from refkan.layers.row_sums import RowSums
 from refkan.local_basis import KnotTables
 from refkan.relu_powers import inverse_scale, relu_rows
@@ -117,7 +118,7 @@ EdgeLayer.kinds["scaled-relu"] = partial(ReluLayer, scaled=True)
 
 
 @dataclass(frozen=True, eq=False)
-class ReluPowers(Functions):
+class ReluPowers:
     """The powers ((x - t_j)_+ / h)^(r-1) of P knot vectors; with s (P, n) on knots that follow it."""
 
     tables: KnotTables
@@ -127,18 +128,20 @@ class ReluPowers(Functions):
     s: Array | None
     domains: FloatArray
 
+    constant = False
+
     @property
-    def slots(self) -> int:  # type: ignore[override]
+    def slots(self) -> int:
         """Number of knot vectors P."""
         return self.tables.knots.shape[0]
 
     @property
-    def dim(self) -> int:  # type: ignore[override]
+    def dim(self) -> int:
         """Number of powers of each."""
         return self.tables.dim
 
     @property
-    def moving(self) -> tuple[int, ...]:  # type: ignore[override]
+    def moving(self) -> tuple[int, ...]:
         """Shape of s."""
         return () if self.s is None else self.s.shape
 
@@ -152,9 +155,9 @@ class ReluPowers(Functions):
         """psi_j and derivatives at x (N, P), the rule outside applied."""
         return relu_rows(self.tables.knots, self.order, self.inverse_scale, x, derivatives, self.outside)
 
-    def motion(self, C: Array) -> FreeKinks:
+    def motion(self, C: Array) -> FreeKinks | None:
         """How sums move with s."""
-        return FreeKinks(self)
+        return None if self.s is None else FreeKinks(self)
 
 
 class FreeKinks:

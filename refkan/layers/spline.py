@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
+from refkan.engines import SplineFunctions
 from refkan.layers.edges import EdgeLayer
 from refkan.layers.free_knots import MovingSplines
-from refkan.layers.functions import Declared, SplineFunctions
+from refkan.layers.functions import Declared
 
 
 @dataclass(frozen=True)

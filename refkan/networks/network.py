@@ -1,7 +1,7 @@
 r"""Networks: layers joined by node maps, as functions of flat parameters theta and samples x.
 
 A network is a function of each sample alone, given theta. Node maps that take statistics (mean-std, min-max) take
-them from a statistics batch that travels with the network; sweeps carry its rows along, in front of those of x.
+them from a statistics batch that travels with the network, swept apart from the samples, or with them where it is they.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_shape, as_vector, check_choice, real
+from refkan.arguments import as_samples, as_shape, as_vector, real
 from refkan.array_types import Array, FloatArray
 from refkan.engines.channels import VALUES
-from refkan.layers import SCHEMES
-from refkan.networks.domain_from_data import warn_outside
+from refkan.networks.composition import Composition
 from refkan.networks.jets import Jet, jet_of
-from refkan.networks.same_function import SameFunction
-from refkan.networks.start import start
+from refkan.networks.start import Startable
 from refkan.networks.statistics import Statistics
-from refkan.networks.sweep import Sweep
-from refkan.networks.value_sweep import ValueSweep
+from refkan.networks.sweep import Constants, Sweep, Tangents
 
 Pullback = Callable[[Any], tuple[FloatArray, FloatArray | None]]
 
@@ -30,8 +27,74 @@ CHUNK = 65536
 """Samples evaluated at once where only values are asked for: bounds the memory of large evaluations."""
 
 
+class ValueSweep:
+    """A network at theta and samples x (N, d_0).
+
+    Under maps that take statistics, derivatives in theta follow the constants through the statistics batch; those in x
+    hold them fixed.
+
+    Parameters
+    ----------
+    share : bool
+        Whether samples that are the statistics batch may be swept once for both, which halves the work of training.
+        There are no derivatives in x then.
+    inputs : bool
+        Whether there are derivatives in x.
+
+    Attributes
+    ----------
+    samples : Sweep
+    batch : Statistics or None
+        None where there is none, or where the samples are the batch.
+    """
+
+    def __init__(self, net: Composition, theta: Array, x: Array, share: bool, inputs: bool = True) -> None:
+        self.net = net
+        given = net.statistics if net.statistics_maps else None
+        self.shared = share and given is not None and (x is given or np.array_equal(x, given))
+        self.batch: Statistics | None = None
+        constants: list[Constants | None] | None = None
+        if given is None:
+            constants = [None] * len(net.node_maps)
+        elif not self.shared:
+            self.batch = Statistics(net, theta)
+            constants = self.batch.constants
+        inputs = inputs and not self.shared
+        self.samples = Sweep.forward(net, theta, x[:, None], constants=constants, inputs=inputs)
+
+    @property
+    def value(self) -> Array:
+        """Values y (N, d_L)."""
+        return self.samples.value[:, 0]
+
+    def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
+        """Cotangents (dtheta, dx) of dy (N, d_L)."""
+        dtheta, through, dz = self.samples.pull_back(dy[:, None], inputs)
+        if self.batch is not None:
+            dtheta += self.batch.pull_back(through)
+        return dtheta, None if dz is None else dz[:, 0]
+
+    def push_forward(self, dtheta: FloatArray, dx: FloatArray | None = None) -> FloatArray:
+        """Tangent dy (N, d_L); the statistics batch itself does not move with dx."""
+        return self.tangents(dtheta, dx)[0].outputs[-1][:, 0]
+
+    def tangents(self, dtheta: FloatArray, dx: FloatArray | None = None) -> tuple[Tangents, Tangents | None]:
+        """Tangents of samples and batch."""
+        of_batch = None if self.batch is None else self.batch.push_forward(dtheta)
+        constants = () if of_batch is None else of_batch.constants
+        return self.samples.push_forward(dtheta, None if dx is None else dx[:, None], constants), of_batch
+
+    def jacobian(self) -> FloatArray:
+        """Jacobian J_f + E S (N d_L, n_params), rows sample-major."""
+        N, Q = self.value.shape
+        J = np.zeros((N, Q, self.net.n_params))
+        G = np.broadcast_to(np.eye(Q)[:, None], (N, Q, 1, Q))
+        self.samples.fill_jacobian(G, J, None if self.batch is None else self.batch.gradients)
+        return J.reshape(N * Q, self.net.n_params)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Network(SameFunction):
+class Network(Startable):
     r"""A composition of layers and node maps as a function of theta and x; build it with `kan` or `mlp`.
 
     Parameters
@@ -64,69 +127,6 @@ class Network(SameFunction):
     >>> rk.Network(layers, (rk.node_maps.NODE_MAPS["affine"],))
     Network([1, 3, 1]: order 2 on 2 intervals (spline), order 2 on 2 intervals (spline), maps: affine; 18 parameters)
     """
-
-    # ------------------------------------------------------------- start
-
-    def initialize(
-        self, rng: np.random.Generator, x: Any, scheme: str = "linear", statistics: Any = None
-    ) -> tuple[Network, FloatArray]:
-        r"""Draw parameters and bind the node maps to data.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-        x : array (N, d_0)
-            Samples whose activations the node maps see first; under domain="data" their ranges are the domain.
-        scheme : {"linear", "gaussian"}
-            "linear": on each edge a random linear function, slope N(0, 1/P) over the domain, plus N(0, 0.1^2) on
-            the B-spline coefficients, the same function in every basis. "gaussian": independent Gaussian
-            coefficients in the layer's own basis, with the output variance that "linear" has on x.
-        statistics : array (S, d_0), optional
-            Statistics batch of the maps that need one; x itself by default.
-
-        Returns
-        -------
-        net : Network
-            This network with its domain and its node maps bound.
-        theta : array (n_params,)
-
-        Raises
-        ------
-        DegenerateNodeError
-            If a node's activations are constant on the data, where its map needs a spread: the node is named.
-        ValueError, TypeError
-            If `rng` is no Generator, for an unknown scheme, samples of a wrong shape or not finite, none where a map
-            needs some, or activations outside a domain under outside="error"; under domain="data" for an input that
-            has one value only.
-
-        Warns
-        -----
-        OutsideDomainWarning
-            If more than a tenth of the values of an input lie outside the domain of the first layer.
-
-        Examples
-        --------
-        >>> import numpy as np, refkan as rk
-        >>> x = np.random.default_rng(0).uniform(size=(100, 2))
-        >>> net, theta = rk.kan([2, 5, 1], order=3, intervals=4).initialize(np.random.default_rng(7), x)
-        >>> net(theta, x).shape
-        (100, 1)
-        """
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"rng must be a numpy.random.Generator; got {type(rng).__name__}")
-        check_choice("scheme", scheme, SCHEMES)
-        samples = real("x", as_samples("x", x, self.widths[0]))
-        batch = samples
-        if statistics is not None:
-            batch = real("statistics", as_samples("statistics", statistics, self.widths[0]))
-        net = self.with_domain_of(samples)
-        warn_outside(net.layers[0], samples, stacklevel=2)
-        parameters, maps = start(net.layers, net.node_maps, rng, samples, batch, scheme)
-        uses = any(node_map.uses_statistics for node_map in maps)
-        kept = batch.copy() if uses else None
-        if kept is not None:
-            kept.flags.writeable = False
-        return replace(net, node_maps=maps, statistics=kept), np.concatenate(parameters)
 
     # ------------------------------------------------------------- values
 

@@ -3,12 +3,17 @@ r"""The start of a network: parameters drawn layer by layer, and node maps bound
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
+from refkan.arguments import as_samples, check_choice, real
 from refkan.array_types import FloatArray
 from refkan.engines.channels import VALUES
-from refkan.layers import Layer
+from refkan.layers import SCHEMES, Layer
+from refkan.networks.domain_from_data import warn_outside
+from refkan.networks.same_function import SameFunction
 from refkan.networks.sweep import at_layer
 from refkan.node_maps import NodeMap
 
@@ -42,3 +47,69 @@ def start(
         z, z_batch = (node_map.at(v, VALUES, constants, back=False).value for v in (y, y_batch))
         maps.append(node_map)
     return parameters, tuple(maps)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Startable(SameFunction):
+    """A composition with a start; parameters and errors as for `Network`."""
+
+    def initialize(
+        self, rng: np.random.Generator, x: Any, scheme: str = "linear", statistics: Any = None
+    ) -> tuple[Self, FloatArray]:
+        r"""Draw parameters and bind the node maps to data.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        x : array (N, d_0)
+            Samples whose activations the node maps see first; under domain="data" their ranges are the domain.
+        scheme : {"linear", "gaussian"}
+            "linear": on each edge a random linear function, slope N(0, 1/P) over the domain, plus N(0, 0.1^2) on
+            the B-spline coefficients, the same function in every basis. "gaussian": independent Gaussian
+            coefficients in the layer's own basis, with the output variance that "linear" has on x.
+        statistics : array (S, d_0), optional
+            Statistics batch of the maps that need one; x itself by default.
+
+        Returns
+        -------
+        net : Network
+            This network with its domain and its node maps bound.
+        theta : array (n_params,)
+
+        Raises
+        ------
+        DegenerateNodeError
+            If a node's activations are constant on the data, where its map needs a spread: the node is named.
+        ValueError, TypeError
+            If `rng` is no Generator, for an unknown scheme, samples of a wrong shape or not finite, none where a map
+            needs some, or activations outside a domain under outside="error"; under domain="data" for an input that
+            has one value only.
+
+        Warns
+        -----
+        OutsideDomainWarning
+            If more than a tenth of the values of an input lie outside the domain of the first layer.
+
+        Examples
+        --------
+        >>> import numpy as np, refkan as rk
+        >>> x = np.random.default_rng(0).uniform(size=(100, 2))
+        >>> net, theta = rk.kan([2, 5, 1], order=3, intervals=4).initialize(np.random.default_rng(7), x)
+        >>> net(theta, x).shape
+        (100, 1)
+        """
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"rng must be a numpy.random.Generator; got {type(rng).__name__}")
+        check_choice("scheme", scheme, SCHEMES)
+        samples = real("x", as_samples("x", x, self.widths[0]))
+        batch = samples
+        if statistics is not None:
+            batch = real("statistics", as_samples("statistics", statistics, self.widths[0]))
+        net = self.with_domain_of(samples)
+        warn_outside(net.layers[0], samples, stacklevel=2)
+        parameters, maps = start(net.layers, net.node_maps, rng, samples, batch, scheme)
+        uses = any(node_map.uses_statistics for node_map in maps)
+        kept = batch.copy() if uses else None
+        if kept is not None:
+            kept.flags.writeable = False
+        return replace(net, node_maps=maps, statistics=kept), np.concatenate(parameters)

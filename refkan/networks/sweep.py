@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from refkan.arguments import check_target
 from refkan.array_types import Array, FloatArray
 from refkan.engines.channels import VALUES, Channels
 from refkan.engines.pointwise import AffineJet, PointwiseJet
@@ -97,7 +98,8 @@ class Sweep:
         maps: list[AffineJet | PointwiseJet] = []
         for k, (layer, where) in enumerate(zip(net.layers[:depth], net.slices[:depth], strict=True)):
             with at_layer(k):
-                layers.append(layer.at(theta[where], z, channels, slopes and (inputs or k > 0)))
+                declared, back = layer.declare(theta[where]), slopes and (inputs or k > 0)
+                layers.append(Linearization(declared, layer.parameters, z, channels, back))
             if k < len(net.node_maps):
                 node_map, y = net.node_maps[k], layers[-1].value
                 found = None
@@ -158,7 +160,8 @@ class Sweep:
             Cotangents of the constants from elsewhere, in a sweep over the statistics batch; there they go on to theta
             through the activations, and none are returned.
         """
-        dtheta = np.zeros(self.net.n_params)
+        kinds = [self.value] if dy is None else [self.value, dy]  # complex ones pass through, for complex steps
+        dtheta = np.zeros(self.net.n_params, np.result_type(*kinds))
         through: list[Constants | None] = [None] * len(self.net.node_maps)
         dz: FloatArray | None = None
         for k in range(len(self.layers) - 1, -1, -1):
@@ -177,7 +180,7 @@ class Sweep:
     ) -> FloatArray:
         """Cotangent of the jet y of map k; those of its constants go into `through`, or on to y."""
         jet, node_map = self.maps[k], self.net.node_maps[k]
-        dy = np.zeros(self.layers[k].value.shape) if dz is None else jet.pull_back(dz[:, None])[:, 0]
+        dy = np.zeros_like(self.layers[k].value) if dz is None else jet.pull_back(dz[:, None])[:, 0]
         if node_map.uses_statistics:
             mine = self.sum_constants(k, dz, constants)
             if not self.of_batch:
@@ -247,6 +250,7 @@ class Sweep:
 
         ``gradients`` are those of the constants in theta, (C, n_params); without them the constants are held.
         """
+        check_target("J", J, (*G.shape[:2], self.net.n_params), np.iscomplexobj(G))
         through: list[FloatArray] = []
         for k, g, constants in self.pull_back_apart(G):
             self.layers[k].fill_jacobian(g, J[:, :, self.net.slices[k]])

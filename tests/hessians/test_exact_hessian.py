@@ -15,7 +15,7 @@ from refkan.engines.pointwise import PointwiseJet
 from refkan.hessians import gauss_newton, hessian, hessian_vector
 from refkan.layers import activations
 from refkan.layers.row_sums import RowSums
-from refkan.networks.value_sweep import ValueSweep
+from refkan.networks.network import ValueSweep
 from tests.shared.factories import (
     EDGE_KINDS,
     EVERY_NETWORK,

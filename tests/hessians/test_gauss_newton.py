@@ -39,7 +39,7 @@ def start(case, batch=None):
 def contributions(net, theta, x):
     """|J| with the two parts of J under maps with statistics, J_f and E S, and their sums taken absolutely."""
     points = Points.check(net, theta, x, None)
-    size = np.abs(points.frozen.jacobian(theta, x))
+    size = np.abs(net.freeze(theta).jacobian(theta, x))
     if points.n_constants:
         _, sweep = next(points.sweeps(len(x)))
         _, E = points.cotangents(sweep, slice(0, len(x)), 1.0)

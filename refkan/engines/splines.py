@@ -1,0 +1,94 @@
+"""B-splines as functions of single inputs, and their sums over samples by the engine in use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import Array
+from refkan.engine_choice import BASIS, SUM, takes_fast
+from refkan.engines.channels import Channels
+from refkan.engines.fast import FastSums
+from refkan.engines.plain import PlainSums
+from refkan.engines.sums import SplineSums
+from refkan.engines.window_jets import WindowJets
+from refkan.local_basis import KnotTables
+
+SLACK = 4 * np.finfo(np.float64).eps
+"""How far activations may pass an end under outside="error", relative to b - a: a node map that takes the range of
+the activations onto the domain does so up to rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class SplineFunctions:
+    """The B-splines of P knot vectors, r of them at every point; what a layer declares, see `layers.functions`."""
+
+    tables: KnotTables
+    outside: str
+
+    constant = False
+
+    @property
+    def slots(self) -> int:
+        """Number of knot vectors P."""
+        return self.tables.knots.shape[0]
+
+    @property
+    def dim(self) -> int:
+        """Number of B-splines of each."""
+        return self.tables.dim
+
+    @property
+    def moving(self) -> tuple[int, ...]:
+        """Shape of parameters that move the knots: none."""
+        return ()
+
+    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> SplineSums:
+        """Sums with coefficients C (Q, P, dim) at a jet z (N, channels, P)."""
+        return spline_sums(self.tables, C, z, channels, self.outside, SLACK, back)
+
+    def motion(self, C: Array) -> Any:
+        """None: the knots are fixed."""
+        return None
+
+
+def spline_sums(
+    tables: KnotTables,
+    C: Array,
+    z: Array,
+    channels: Channels,
+    outside: str,
+    slack: float = 0.0,
+    back: bool = True,
+) -> SplineSums:
+    """Sum u[s, c, q] = sum_p sum_i W[s, c, p, i] C[q, p, start[s, p] + i], W the jets of the B-splines at z.
+
+    The engine is chosen here, by `use_engine` and sizes; what is asked later of the sums comes from the same engine.
+
+    Parameters
+    ----------
+    tables : KnotTables
+        Of P knot vectors.
+    C : array (Q, P, dim)
+    z : array (N, channels, P)
+        Neither C nor z is copied: they are not to be written to while the sums live.
+    channels : Channels
+    outside : {"linear", "polynomial", "natural", "error"}
+    slack : float
+        Under "error", by which part of its domain a point may pass an end.
+    back : bool
+        Whether there is likely to be a way back to the inputs.
+
+    Raises
+    ------
+    OutsideDomainError
+        Under "error", if a point lies outside its domain.
+    """
+    arguments = tables, C, z, channels, outside, slack, back
+    if z.dtype.kind == "c" or C.dtype.kind == "c" or tables.knots.dtype.kind == "c":
+        return PlainSums(*arguments)
+    if not takes_fast(z.shape[0] * C.shape[1] * tables.order * (SUM * C.shape[0] + BASIS)):
+        return PlainSums(*arguments)
+    return FastSums(*arguments) if channels.count == 1 else WindowJets(*arguments)
