@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from refkan.arguments import as_array, as_vector, check_count, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.conversion import Coordinates, coordinates, layer_basis, layer_in_basis
 from refkan.layers.base import Layer
+from refkan.lazy import lazy
 from refkan.nesting import (
     convert_layer,
     describe,
@@ -53,12 +53,12 @@ class Composition:
 
     # ------------------------------------------------------------------ shape
 
-    @cached_property
+    @lazy
     def widths(self) -> tuple[int, ...]:
         """The widths (d_0, d_1, ..., d_L)."""
         return (self.layers[0].n_inputs, *(layer.n_outputs for layer in self.layers))
 
-    @cached_property
+    @lazy
     def slices(self) -> tuple[slice, ...]:
         """Where the parameters of each layer lie in theta."""
         ends = np.cumsum([0, *(layer.n_params for layer in self.layers)])

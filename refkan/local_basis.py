@@ -3,7 +3,6 @@ r"""The local B-spline basis: tables of knots, and the r functions that matter a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from refkan.array_types import Array, FloatArray, IntArray
 from refkan.errors import OutsideDomainError
 from refkan.kernels import bspline_basis, knot_derivatives, pieces, polynomial_layer
 from refkan.kernels.launch import launch
+from refkan.lazy import lazy
 from refkan.memory import recycled
 from refkan.spaces import SplineSpace
 
@@ -49,7 +49,7 @@ class KnotTables:
         """Number of basis functions of each knot vector."""
         return self.knots.shape[1] - self.order
 
-    @cached_property
+    @lazy
     def domains(self) -> FloatArray:
         """Ends (a, b) of each knot vector, shape (P, 2)."""
         return self.breakpoints[:, [0, -1]]
@@ -63,12 +63,12 @@ class KnotTables:
         a, b = self.domains.T
         return not bool(np.all((a <= x) & (x <= b)))
 
-    @cached_property
+    @lazy
     def breakpoints(self) -> FloatArray:
         """Real breakpoints (P, n+1), contiguous."""
         return np.ascontiguousarray(self.knots.real[:, self.order - 1 : self.knots.shape[1] - self.order + 1])
 
-    @cached_property
+    @lazy
     def inverse_spans(self) -> Array:
         """1/(t_{l+k} - t_l) at [p, k, l], 0 for empty spans and for k = 0; shape (P, r, K)."""
         n_vectors, size = self.knots.shape
@@ -78,7 +78,7 @@ class KnotTables:
             np.divide(1.0, span, out=table[:, k, :-k], where=span != 0)
         return table
 
-    @cached_property
+    @lazy
     def search(self) -> tuple[IntArray, FloatArray, int]:
         """Where the search for an interval starts.
 
@@ -101,13 +101,13 @@ class KnotTables:
         guide[:, cells] = last
         return guide, scale, int(counts[:, :cells].max()).bit_length()
 
-    @cached_property
+    @lazy
     def filled(self) -> IntArray:
         """The first and the last interval that is not empty, (2, P)."""
         filled = np.diff(self.breakpoints) > 0
         return np.stack([np.argmax(filled, axis=1), filled.shape[1] - 1 - np.argmax(filled[:, ::-1], axis=1)])
 
-    @cached_property
+    @lazy
     def windows(self) -> IntArray:
         """Number of the first of the r functions that matter on each interval, right and left of the domain: (P, n+2).
 
@@ -119,7 +119,7 @@ class KnotTables:
         windows[:, n + 1], windows[:, n] = self.filled
         return windows
 
-    @cached_property
+    @lazy
     def tangents(self) -> Array:
         """Values (d = 0) and slopes (d = 1) at the ends a (0) and b (1) of the domain: [d, end, p, i].
 
@@ -128,7 +128,7 @@ class KnotTables:
         first, last = self.filled
         return np.stack([self._tangent(first, 0), self._tangent(last, -1)], axis=1)
 
-    @cached_property
+    @lazy
     def pieces(self) -> Pieces:
         """The polynomials that B-splines are on each interval and beyond the ends; of real knots."""
         (P, n), r = (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1), self.order
@@ -139,7 +139,7 @@ class KnotTables:
         )  # fmt: skip
         return Pieces(places.reshape(-1), values.reshape(-1), slopes.reshape(-1), self.windows, *self.cells)
 
-    @cached_property
+    @lazy
     def cells(self) -> tuple[FloatArray, IntArray, IntArray, int]:
         """Cells, origins, guide and halvings of `pieces`, the same for each sample of a block."""
         (a, b), (P, n) = self.domains.T, (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from refkan.array_types import Array, FloatArray
 from refkan.errors import OutsideDomainError
 from refkan.layers.base import Layer, Linearization
+from refkan.lazy import lazy
 from refkan.node_maps import AffineMap, PointwiseMap, StatisticsMap, affine
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ class Sweep:
             maps[k] = AffineMap(self.maps[k].slope, self.maps[k].shift)
         return replace(self.net, node_maps=tuple(maps), statistics=None)
 
-    @cached_property
+    @lazy
     def constant_gradients(self) -> FloatArray:
         r"""Gradients S (C, n_params) of the constants: for each map that has some of its scales, then of its shifts.
 

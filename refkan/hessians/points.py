@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +25,7 @@ from refkan.kernels.bspline_basis import number_cells
 from refkan.kernels.gauss_newton import sort_by_key
 from refkan.layers import EdgeLayer, Layer, LocalForm, SplineLayer
 from refkan.layers.edges import require_fixed_knots
+from refkan.lazy import lazy
 from refkan.networks import Network
 from refkan.node_maps import StatisticsMap
 from refkan.sweeps import Sweep
@@ -112,18 +112,18 @@ class Points:
         """Number of outputs d_L."""
         return self.net.widths[-1]
 
-    @cached_property
+    @lazy
     def batch(self) -> Sweep | None:
         """The statistics batch at theta; None where no map takes constants from it."""
         self.net.require_bound()
         return Sweep.of_statistics(self.net, self.theta) if self.statistics_maps else None
 
-    @cached_property
+    @lazy
     def frozen(self) -> Network:
         """The network whose constants are fixed at what they are at theta."""
         return self.net if self.batch is None else self.batch.frozen
 
-    @cached_property
+    @lazy
     def statistics_maps(self) -> list[int]:
         """Numbers of the node maps that take constants from the statistics batch."""
         return [k for k, node_map in enumerate(self.net.node_maps) if isinstance(node_map, StatisticsMap)]
@@ -138,7 +138,7 @@ class Points:
         """S (C, M): for each such map the gradients of its scales, then of its shifts."""
         return np.empty((0, self.net.n_params)) if self.batch is None else self.batch.constant_gradients
 
-    @cached_property
+    @lazy
     def forms(self) -> list[LocalForm] | None:
         """Local forms of the layers at no samples: their shapes and charts. None where knots are free."""
         if any(_knots_are_free(layer) for layer in self.net.layers):

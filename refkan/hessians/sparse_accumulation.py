@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -26,6 +25,7 @@ from refkan.hessians.memory import aligned_zeros, mirror
 from refkan.kernels import gauss_newton as kernels
 from refkan.kernels.launch import launch
 from refkan.layers.local_forms import Chart, Features, LocalForm
+from refkan.lazy import lazy
 from refkan.memory import recycled
 
 CACHE_ENTRIES = 2**17
@@ -101,7 +101,7 @@ class Sums:
         """Whether there are few pairs (q, q') in a block: loops go over windows as well."""
         return self.width == 1 or self.width * self.windows[1].width <= kernels.LANES
 
-    @cached_property
+    @lazy
     def sums(self) -> FloatArray:
         """The sums (pairs of slots, blocks, dim, dim' width), allocated when the first sample comes."""
         if self._store is None:

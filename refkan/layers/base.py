@@ -3,7 +3,6 @@ r"""What a layer is: parameters in named blocks, a value, and its linearisation 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cached_property
 from itertools import accumulate, pairwise
 from math import prod
 
@@ -13,6 +12,7 @@ from refkan.arguments import as_array, as_samples, as_shape, as_vector
 from refkan.array_types import Array, FloatArray
 from refkan.layers.jets import Channels, JetLinearization
 from refkan.layers.local_forms import LocalForm
+from refkan.lazy import lazy
 
 SCHEMES = ("linear", "gaussian")
 """How coefficients start: a random linear function plus noise on each edge, or Gaussian coefficients."""
@@ -186,7 +186,7 @@ class Layer(ABC):
         """
         return np.concatenate([np.diff(rows, axis=0) for rows in self.constant_vectors(theta, x, translations)])
 
-    @cached_property
+    @lazy
     def n_params(self) -> int:
         """Number of parameters."""
         return sum(prod(shape) for shape in self.blocks.values())
@@ -195,7 +195,7 @@ class Layer(ABC):
         """Views of the blocks of theta by name."""
         return {name: theta[start:end].reshape(shape) for name, shape, start, end in self._places}
 
-    @cached_property
+    @lazy
     def _places(self) -> list[tuple[str, tuple[int, ...], int, int]]:
         """Name, shape, start and end of each block in the flat vector."""
         ends = list(accumulate(map(prod, self.blocks.values()), initial=0))

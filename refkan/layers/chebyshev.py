@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +17,7 @@ from refkan.layers.chebyshev_jets import ChebyshevJet
 from refkan.layers.edges import NOISE, SLACK
 from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Features, LocalForm
+from refkan.lazy import lazy
 from refkan.local_basis import require_inside
 
 OUTSIDE = ("linear", "polynomial", "error")
@@ -89,7 +89,7 @@ class ChebyshevLayer(Layer):
         """Coefficients (Q, P, degree + 1)."""
         return {"coefficients": (self.n_outputs, self.n_inputs, self.dim)}
 
-    @cached_property
+    @lazy
     def domains(self) -> FloatArray:
         """Ends (a, b) of the domain of each input, shape (P, 2)."""
         return np.array(self.ends)

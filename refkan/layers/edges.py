@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.knot_tables import extended_tables
 from refkan.knots import free_breakpoints, free_parameters
 from refkan.layers.base import Layer
+from refkan.lazy import lazy
 from refkan.local_basis import OUTSIDE, KnotTables
 from refkan.spaces import SplineSpace
 
@@ -112,12 +112,12 @@ class EdgeLayer(Layer):
         """Free knots serve all outputs."""
         return ("s",) if self.free_knots else ()
 
-    @cached_property
+    @lazy
     def domains(self) -> FloatArray:
         """Ends (a, b) of the domain of each input, shape (P, 2)."""
         return np.array([space.domain for space in self.spaces])
 
-    @cached_property
+    @lazy
     def fixed_tables(self) -> KnotTables:
         """Tables of the knots that `spaces` names."""
         return KnotTables(np.array([space.knots for space in self.spaces]), self.order)

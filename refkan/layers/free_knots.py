@@ -7,7 +7,6 @@ of coefficients and knots, and sums over samples of their cotangents, taken once
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from refkan.array_types import Array, FloatArray, IntArray
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.knots import FLOOR, free_breakpoints_jvp, free_breakpoints_vjp, softmax
+from refkan.lazy import lazy
 from refkan.local_basis import KnotTables
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class FreeKnots:
         self.domains, self.order, self.n = layer.domains, layer.order, layer.intervals
         self.tables, self.C = tables, C
 
-    @cached_property
+    @lazy
     def weights(self) -> Array:
         """What each breakpoint does to the local coefficients, (P, n, r, r-1, r-1)."""
         P, r = self.C.shape[0], self.order
@@ -38,7 +38,7 @@ class FreeKnots:
         launch(moving_knots.motion_weights, P, 4 * out.size * r, self.tables.knots, out)
         return out
 
-    @cached_property
+    @lazy
     def slopes(self) -> Array:
         """d_v = (c_v - c_{v-1})/(t_{v+r-1} - t_v) for v = 1, ..., dim - 1: (P, dim - 1, Q)."""
         spans = self.tables.inverse_spans[:, self.order - 1, 1 : self.C.shape[1]]

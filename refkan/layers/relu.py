@@ -3,7 +3,6 @@ r"""ReLU-power layers: y_q = sum_p sum_j W[q, p, j] psi_j(x_p), a multichannel M
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
 from refkan.layers.jets import Channels
 from refkan.layers.local_forms import Features, LocalForm
 from refkan.layers.relu_jets import ReluJet
+from refkan.lazy import lazy
 from refkan.relu_powers import inverse_scale, relu_knot_rows, relu_rows
 
 
@@ -173,7 +173,7 @@ class ReluLinearization(Linearization):
             ds = free_breakpoints_vjp(self.layer.unpack(self.theta)["s"], self.layer.domains, dt)
             out[:, :, size:] = ds.reshape(*out.shape[:2], out.shape[2] - size)
 
-    @cached_property
+    @lazy
     def _curvature_rows(self) -> FloatArray:
         """psi_j''(x[s, p]), shape (N, P, dim)."""
         layer = self.layer

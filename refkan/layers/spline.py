@@ -3,7 +3,6 @@ r"""Spline layers: y_q = sum_p sum_i C[q, p, i] b_i(x_p), local in every sweep."
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from refkan.layers.local_forms import Features, LocalForm
 from refkan.layers.local_sweeps import SortedSweep
 from refkan.layers.polynomial_sweeps import PolynomialSweep
 from refkan.layers.spline_jets import SplineJet
+from refkan.lazy import lazy
 from refkan.local_basis import KnotTables, LocalBasis, local_basis
 from refkan.memory import recycled
 
@@ -117,12 +117,12 @@ class SplineLinearization(Linearization):
         else:
             self.value = self._contract(self.basis.rows[0], self.C)
 
-    @cached_property
+    @lazy
     def basis(self) -> LocalBasis:
         """The local basis at all samples."""
         return local_basis(self.tables, self.x, 1 if self.slopes else 0, self.layer.outside, SLACK)
 
-    @cached_property
+    @lazy
     def C(self) -> Array:
         """Coefficients as (P, dim, Q): the rows that a sample touches are contiguous over outputs."""
         return np.ascontiguousarray(self.layer.unpack(self.theta)["coefficients"].transpose(1, 2, 0))
@@ -148,7 +148,7 @@ class SplineLinearization(Linearization):
         width = (0,) * self.layer.order
         return (width, (0,) * self.layer.n_outputs) if self._few else (width,)
 
-    @cached_property
+    @lazy
     def _knots(self) -> FreeKnots:
         return FreeKnots(self.layer, self.theta, self.tables, self.C)
 
@@ -227,7 +227,7 @@ class SplineLinearization(Linearization):
             self._knots.fill_jacobian(self.basis.start, self.basis.rows[0][:, None], G[:, :, None], s)
             out[:, :, size:] = s.reshape(*G.shape[:2], out.shape[2] - size)
 
-    @cached_property
+    @lazy
     def _curvature_rows(self) -> FloatArray:
         """b_i''(x[s, p]) of the functions in the window, shape (N, P, r)."""
         return local_basis(self.tables, self.x, 2, self.layer.outside, SLACK).rows[2]

@@ -2,7 +2,6 @@ r"""Jets of spline layers, local in every sweep: y_c = sum_p sum_i W_c[p, i] C[q
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from refkan.kernels.launch import launch
 from refkan.layers.edges import SLACK
 from refkan.layers.free_knots import FreeKnots
 from refkan.layers.jets import Channels, JetLinearization, channel_row_tangents, channel_rows
+from refkan.lazy import lazy
 from refkan.local_basis import local_basis
 from refkan.memory import recycled
 
@@ -44,12 +44,12 @@ class SplineJet(JetLinearization):
         self.C = np.ascontiguousarray(layer.unpack(theta)["coefficients"].transpose(1, 2, 0))
         self.value = self._contract(self.C, self.basis.start)
 
-    @cached_property
+    @lazy
     def W(self) -> Array:
         """Jets of the basis (N, channels, P, r), which the sweeps of values and of gradients form on their way."""
         return channel_rows(self.basis.rows, self.z, self.channels)
 
-    @cached_property
+    @lazy
     def _packed(self) -> FloatArray:
         return pack(self.C)
 
@@ -119,7 +119,7 @@ class SplineJet(JetLinearization):
             total += part
         return total if few else unpack(total, Q)
 
-    @cached_property
+    @lazy
     def _knots(self) -> FreeKnots:
         return FreeKnots(self.layer, self.theta, self.tables, self.C)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from refkan.arguments import as_array, check_count, check_function, check_positi
 from refkan.array_types import Array, FloatArray
 from refkan.checks import jacobian_check
 from refkan.jets import Seeds
+from refkan.lazy import lazy
 from refkan.losses.attention import Attention
 
 SANE = 1e100
@@ -55,7 +55,7 @@ class Side:
         object.__setattr__(self, "points", points)
         _ = self.inputs  # raises where seeds do not fit
 
-    @cached_property
+    @lazy
     def seeds(self) -> Seeds:
         """The seeds at the points."""
         made = [given(self.points) if callable(given) else given for given in (self.first, self.second)]
@@ -63,7 +63,7 @@ class Side:
         real("first", seeds.first)
         return seeds
 
-    @cached_property
+    @lazy
     def inputs(self) -> FloatArray:
         """The jet (N, channels, P) of the inputs."""
         return real("seeds", self.seeds.inputs(self.points))

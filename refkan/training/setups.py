@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from refkan.architectures import kan, mlp
 from refkan.arguments import check_count, check_positive, check_type
 from refkan.array_types import FloatArray
+from refkan.lazy import lazy
 from refkan.losses import Collocation, LeastSquares, Term
 from refkan.networks import Network
 
@@ -142,7 +142,7 @@ class Setup:
             return LeastSquares(bound, self.inputs(self.samples), self.reference(self.samples)), theta
         return Collocation(bound, self.terms, self.domain or self.ranges, check), theta
 
-    @cached_property
+    @lazy
     def exact(self) -> FloatArray:
         """The solution on the grid (N,)."""
         values: FloatArray = np.asarray(self.reference(self.grid), dtype=float)[:, 0]

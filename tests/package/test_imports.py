@@ -17,7 +17,7 @@ PACKAGE = Path(refkan.__file__).parent
 # module.
 ROWS = [
     {
-        *("array_types", "errors", "arguments", "kernels", "checkpoints", "extras", "interrupts", "memory"),
+        *("array_types", "errors", "arguments", "kernels", "checkpoints", "extras", "interrupts", "lazy", "memory"),
         "singular_values",
     },
     {"knots"},
