@@ -3,7 +3,6 @@ r"""The local B-spline basis: tables of knots, and the r functions that matter a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from refkan.engine_choice import BASIS, takes_fast
 from refkan.errors import OutsideDomainError
 from refkan.kernels import bspline_basis, knot_derivatives, pieces, plain_basis, polynomial_layer
 from refkan.kernels.launch import launch
+from refkan.lazy import lazy
 from refkan.memory import recycled
 from refkan.short_reprs import ShortRepr
 from refkan.spaces import SplineSpace
@@ -51,7 +51,7 @@ class KnotTables(ShortRepr):
         """Number of basis functions of each knot vector."""
         return self.knots.shape[1] - self.order
 
-    @cached_property
+    @lazy
     def domains(self) -> FloatArray:
         """Ends (a, b) of each knot vector, shape (P, 2)."""
         return self.breakpoints[:, [0, -1]]
@@ -65,12 +65,12 @@ class KnotTables(ShortRepr):
         a, b = self.domains.T
         return not bool(np.all((a <= x) & (x <= b)))
 
-    @cached_property
+    @lazy
     def breakpoints(self) -> FloatArray:
         """Real breakpoints (P, n+1), contiguous."""
         return np.ascontiguousarray(self.knots.real[:, self.order - 1 : self.knots.shape[1] - self.order + 1])
 
-    @cached_property
+    @lazy
     def inverse_spans(self) -> Array:
         """1/(t_{l+k} - t_l) at [p, k, l], 0 for empty spans and for k = 0; shape (P, r, K)."""
         n_vectors, size = self.knots.shape
@@ -80,7 +80,7 @@ class KnotTables(ShortRepr):
             np.divide(1.0, span, out=table[:, k, :-k], where=span != 0)
         return table
 
-    @cached_property
+    @lazy
     def search(self) -> tuple[IntArray, FloatArray, int]:
         """Where the search for an interval starts.
 
@@ -103,13 +103,13 @@ class KnotTables(ShortRepr):
         guide[:, cells] = last
         return guide, scale, int(counts[:, :cells].max()).bit_length()
 
-    @cached_property
+    @lazy
     def filled(self) -> IntArray:
         """The first and the last interval that is not empty, (2, P)."""
         filled = np.diff(self.breakpoints) > 0
         return np.stack([np.argmax(filled, axis=1), filled.shape[1] - 1 - np.argmax(filled[:, ::-1], axis=1)])
 
-    @cached_property
+    @lazy
     def windows(self) -> IntArray:
         """Number of the first of the r functions that matter on each interval, right and left of the domain: (P, n+2).
 
@@ -121,7 +121,7 @@ class KnotTables(ShortRepr):
         windows[:, n + 1], windows[:, n] = self.filled
         return windows
 
-    @cached_property
+    @lazy
     def tangents(self) -> Array:
         """Values (d = 0) and slopes (d = 1) at the ends a (0) and b (1) of the domain: [d, end, p, i].
 
@@ -130,7 +130,7 @@ class KnotTables(ShortRepr):
         first, last = self.filled
         return np.stack([self._tangent(first, 0), self._tangent(last, -1)], axis=1)
 
-    @cached_property
+    @lazy
     def pieces(self) -> Pieces:
         """The polynomials that B-splines are on each interval and beyond the ends; of real knots."""
         (P, n), r = (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1), self.order
@@ -141,7 +141,7 @@ class KnotTables(ShortRepr):
         )  # fmt: skip
         return Pieces(places.reshape(-1), values.reshape(-1), slopes.reshape(-1), self.windows, *self.cells)
 
-    @cached_property
+    @lazy
     def cells(self) -> tuple[FloatArray, IntArray, IntArray, int]:
         """Cells, origins, guide and halvings of `pieces`, the same for each sample of a block."""
         (a, b), (P, n) = self.domains.T, (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1)

@@ -3,7 +3,6 @@ r"""The spline space S_r(T): order, knots, and what follows from them."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from refkan.knots import (
     is_uniform,
     uniform_breakpoints,
 )
+from refkan.lazy import lazy
 from refkan.short_reprs import ShortRepr
 
 
@@ -164,12 +164,12 @@ class SplineSpace(ShortRepr):
         a, b = self.domain
         return (b - a) / self.intervals
 
-    @cached_property
+    @lazy
     def greville(self) -> FloatArray:
         """Greville points (t_{i+1} + ... + t_{i+r-1})/(r-1), shape (dim,): the coefficients of f(x) = x."""
         return greville_points(self.knots, self.order)
 
-    @cached_property
+    @lazy
     def is_uniform(self) -> bool:
         """Whether all knots are equally spaced, up to their own rounding."""
         return is_uniform(self.knots)

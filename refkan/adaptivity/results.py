@@ -3,11 +3,11 @@ r"""What adaptive training returns."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from refkan.array_types import FloatArray, IntArray
+from refkan.lazy import lazy
 from refkan.networks import Network
 from refkan.optimizers import Result
 from refkan.short_reprs import ShortRepr
@@ -65,7 +65,7 @@ class Round(ShortRepr):
         """Number of parameters of the network."""
         return self.network.n_params
 
-    @cached_property
+    @lazy
     def breakpoints(self) -> tuple[FloatArray | None, ...]:
         """Where the knots of each layer are: breakpoints (P, n + 1), None for a dense layer."""
         found: list[FloatArray | None] = []
@@ -144,7 +144,7 @@ class AdaptiveResult(ShortRepr):
     converged: bool
     message: str
 
-    @cached_property
+    @lazy
     def history(self) -> AdaptiveHistory:
         """Parameters, values, seconds and work, round by round."""
         return AdaptiveHistory.of(self.rounds)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from refkan.arguments import as_vector, check_positive
 from refkan.array_types import FloatArray
 from refkan.conditioning.spectra import Spectrum
+from refkan.lazy import lazy
 from refkan.short_reprs import ShortRepr
 
 EPS = float(np.finfo(np.float64).eps)
@@ -81,7 +81,7 @@ class DescentRates(ShortRepr):
         """Of the measured decays; meaningful where `resolved`."""
         return np.abs(self.measured - self.predicted) / np.abs(self.predicted)
 
-    @cached_property
+    @lazy
     def table(self) -> str:
         """One mode a line."""
         lines = ["mode  eigenvalue    predicted factor   measured factor  resolved"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 
 from refkan.arguments import as_array
 from refkan.array_types import FloatArray
+from refkan.lazy import lazy
 from refkan.short_reprs import ShortRepr
 
 CLEAR_GAP = 1e3
@@ -131,7 +131,7 @@ class Spectrum(ShortRepr):
         amplitudes: FloatArray = array @ self.dual_vectors
         return amplitudes
 
-    @cached_property
+    @lazy
     def table(self) -> str:
         """The figures, one a line."""
         of = self.which if self.preconditioner is None else f"{self.which}, preconditioned by {self.preconditioner}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 from zlib import crc32
 
@@ -19,6 +18,7 @@ from refkan.conformance.precision import EPS
 from refkan.conformance.refinement import fine_knots, prolonged
 from refkan.conformance.specs import LayerSpec
 from refkan.conformance.tolerances import Tolerances, amplification
+from refkan.lazy import lazy
 
 VERSION = 1
 SEED = 20250518
@@ -97,7 +97,7 @@ class Setting:
         """Spacing of the format at 1."""
         return EPS[self.dtype]
 
-    @cached_property
+    @lazy
     def truth(self) -> Truth:
         """All quantities, as Fractions or float64 according to `oracle`."""
         return Truth(self.specs, exact(self.x) if self.oracle == "exact" else self.x)
@@ -163,7 +163,7 @@ class Case:
             needs["derivatives"] = DERIVATIVE_OF[self.quantity]
         return needs
 
-    @cached_property
+    @lazy
     def expected(self) -> FloatArray:
         """The truth, in float64: exact rationals rounded once, or float64 arithmetic.
 
@@ -177,7 +177,7 @@ class Case:
             return rounded(quantity(self.quantity, s.truth, exact(s.dy), exact(s.direction)))
         return np.asarray(quantity(self.quantity, s.truth, s.dy, s.direction), np.float64)
 
-    @cached_property
+    @lazy
     def tolerance(self) -> FloatArray:
         """Allowed absolute errors, of the shape of `expected`."""
         return self.allowed("local")

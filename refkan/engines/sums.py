@@ -10,12 +10,12 @@ m r + i in place of m + i: (Q, P, n r), as what free knots do to a spline is kno
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cached_property
 
 import numpy as np
 
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.engines.channels import Channels, channel_row_tangents, channel_rows
+from refkan.lazy import lazy
 from refkan.local_basis import KnotTables, LocalBasis, local_basis
 
 
@@ -71,7 +71,7 @@ class SplineSums(ABC):
         """Derivatives that the sums need, and with `back` what pulls back to the inputs needs."""
         return self.channels.order + self.back
 
-    @cached_property
+    @lazy
     def W(self) -> Array:
         """Jets (N, channels, P, r) of the functions that matter."""
         rows = self.rows(self.channels.order)

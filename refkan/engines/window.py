@@ -6,8 +6,6 @@ For values: `kernels.local_layer`, with coefficients (P, dim, Q), of which the r
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from refkan.array_types import Array, FloatArray, IntArray
@@ -16,6 +14,7 @@ from refkan.engines.plain import PlainSums
 from refkan.engines.sums import SplineSums, packed
 from refkan.kernels import local_layer, plain_sums
 from refkan.kernels.launch import launch
+from refkan.lazy import lazy
 from refkan.local_basis import KnotTables
 from refkan.memory import recycled
 
@@ -38,12 +37,12 @@ class WindowSums(SplineSums):
     def _first_value(self) -> Array:
         return self._contract(self.rows(0)[0], self.coefficient_rows, self.start)[:, None]
 
-    @cached_property
+    @lazy
     def coefficient_rows(self) -> Array:
         """Coefficients as (P, dim, Q)."""
         return np.ascontiguousarray(self.C.transpose(1, 2, 0))
 
-    @cached_property
+    @lazy
     def plain(self) -> PlainSums:
         """The same sums by the plain engine, for complex cotangents."""
         return PlainSums(self.tables, self.C, self.z, self.channels, self.outside, self.slack, self.back)

@@ -2,8 +2,6 @@ r"""Jets of samples in turn, each over its windows, by kernels compiled for r an
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from refkan.array_types import Array, FloatArray, IntArray
@@ -13,6 +11,7 @@ from refkan.engines.window import in_order
 from refkan.kernels import local_jets, plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.local_jets import LANES, TILE
+from refkan.lazy import lazy
 from refkan.local_basis import KnotTables
 from refkan.memory import recycled
 
@@ -47,7 +46,7 @@ class WindowJets(SplineSums):
     def _few(self) -> bool:
         return self.n_outputs <= FEW_OUTPUTS
 
-    @cached_property
+    @lazy
     def _laid_out(self) -> FloatArray:
         """Coefficients as kernels take them."""
         return self._lay_out(self.C)

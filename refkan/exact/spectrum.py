@@ -3,7 +3,6 @@ r"""All eigenvalues and eigenvectors in ball arithmetic, and how often the vecto
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +10,7 @@ from refkan.arguments import check_choice
 from refkan.exact.certificates import at_precision
 from refkan.exact.enclosures import Enclosure
 from refkan.exact.perron import Congruence, UndecidedError
+from refkan.lazy import lazy
 from refkan.short_reprs import ShortRepr
 from refkan.spaces import SplineSpace
 
@@ -60,7 +60,7 @@ class Eigenpairs(ShortRepr):
     vectors: tuple[tuple[Enclosure, ...], ...]
     bits: int
 
-    @cached_property
+    @lazy
     def sign_changes(self) -> tuple[int | None, ...]:
         """Certified number of sign changes of each eigenvector, zeros not counted; None where it is undecided.
 

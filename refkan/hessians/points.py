@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +23,7 @@ from refkan.array_types import FloatArray, IntArray
 from refkan.kernels.bspline_basis import number_cells
 from refkan.kernels.gauss_newton import sort_by_key
 from refkan.layers import LocalForm
+from refkan.lazy import lazy
 from refkan.local_basis import KnotTables
 from refkan.networks import Network
 from refkan.networks.statistics import Statistics
@@ -114,7 +114,7 @@ class Points(ShortRepr):
         """Number of outputs d_L."""
         return self.net.widths[-1]
 
-    @cached_property
+    @lazy
     def batch(self) -> Statistics:
         """The statistics batch at theta."""
         self.net.require_bound()
@@ -130,7 +130,7 @@ class Points(ShortRepr):
         """S (C, M): for each such map the gradients of its scales, then of its shifts."""
         return self.batch.gradients
 
-    @cached_property
+    @lazy
     def forms(self) -> list[LocalForm] | None:
         """Local forms of the layers at no samples: their shapes and charts. None where knots are free."""
         if any(layer.free_knots for layer in self.net.layers):

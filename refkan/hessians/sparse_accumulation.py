@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -28,6 +27,7 @@ from refkan.kernels import gauss_newton as kernels
 from refkan.kernels import plain_matrices
 from refkan.kernels.launch import launch
 from refkan.layers.functions import Chart, Features, LocalForm
+from refkan.lazy import lazy
 from refkan.memory import recycled
 
 CACHE_ENTRIES = 2**17
@@ -120,7 +120,7 @@ class Sums:
         products = self.slot_pairs[0].size * self.blocks * a.width * b.width
         return products * (SAVED_PRODUCT + SAVED_SUM * self.width)
 
-    @cached_property
+    @lazy
     def sums(self) -> FloatArray:
         """The sums (pairs of slots, blocks, dim, dim' width), allocated when the first sample comes."""
         if self._store is None:

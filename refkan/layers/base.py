@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ from refkan.engines.channels import Channels
 from refkan.layers.functions import Declared
 from refkan.layers.linearization import Linearization
 from refkan.layers.parameters import ParameterBlocks
+from refkan.lazy import lazy
 from refkan.short_reprs import ShortRepr
 from refkan.spaces import SplineSpace
 
@@ -76,7 +76,7 @@ class Layer(ShortRepr, ABC):
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw starting parameters; x (N, P) are the layer's inputs on the data, for schemes that match variances."""
 
-    @cached_property
+    @lazy
     def parameters(self) -> ParameterBlocks:
         """Where the blocks lie in the flat vector."""
         return ParameterBlocks(self.blocks, self.shared_blocks)

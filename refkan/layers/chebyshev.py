@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +16,7 @@ from refkan.knots import check_domain
 from refkan.layers.base import Layer
 from refkan.layers.edges import NOISE
 from refkan.layers.functions import Declared, RowFunctions
+from refkan.lazy import lazy
 from refkan.local_basis import require_inside
 
 OUTSIDE = ("linear", "polynomial", "error")
@@ -88,7 +88,7 @@ class ChebyshevLayer(Layer):
         """Coefficients (Q, P, degree + 1)."""
         return {"coefficients": (self.n_outputs, self.n_inputs, self.dim)}
 
-    @cached_property
+    @lazy
     def domains(self) -> FloatArray:
         """Ends (a, b) of the domain of each input, shape (P, 2)."""
         return np.array(self.ends)

@@ -3,7 +3,6 @@ r"""What spline and ReLU-power layers share: one function of a spline space on e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from refkan.engines import SLACK
 from refkan.knot_tables import extended_tables
 from refkan.knots import FLOOR, free_breakpoints, free_parameters
 from refkan.layers.edge_conversion import SplineEdges
+from refkan.lazy import lazy
 from refkan.local_basis import OUTSIDE, KnotTables
 from refkan.spaces import SplineSpace
 
@@ -110,12 +110,12 @@ class EdgeLayer(SplineEdges):
         """Free knots serve all outputs."""
         return ("s",) if self.free_knots else ()
 
-    @cached_property
+    @lazy
     def domains(self) -> FloatArray:
         """Ends (a, b) of the domain of each input, shape (P, 2)."""
         return np.array([space.domain for space in self.spaces])
 
-    @cached_property
+    @lazy
     def fixed_tables(self) -> KnotTables:
         """Tables of the knots that `spaces` names."""
         return KnotTables(np.array([space.knots for space in self.spaces]), self.order)

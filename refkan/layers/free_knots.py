@@ -8,7 +8,6 @@ of coefficients and knots, and sums over samples of their cotangents, taken once
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.knots import FLOOR, free_breakpoints_jvp, free_breakpoints_vjp, softmax
 from refkan.layers.functions import FunctionSums
+from refkan.lazy import lazy
 from refkan.local_basis import KnotTables
 
 
@@ -74,7 +74,7 @@ class FreeKnots:
         self._fill_columns(start, W, np.ascontiguousarray(G), columns)
         out[...] = columns
 
-    @cached_property
+    @lazy
     def weights(self) -> Array:
         """What each breakpoint does to the local coefficients, (P, n, r, r-1, r-1)."""
         P, r = self.C.shape[0], self.order
@@ -82,7 +82,7 @@ class FreeKnots:
         launch(moving_knots.motion_weights, P, 4 * out.size * r, self.tables.knots, out)
         return out
 
-    @cached_property
+    @lazy
     def slopes(self) -> Array:
         """d_v = (c_v - c_{v-1})/(t_{v+r-1} - t_v) for v = 1, ..., dim - 1: (P, dim - 1, Q)."""
         spans = self.tables.inverse_spans[:, self.order - 1, 1 : self.C.shape[1]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate, pairwise
 from math import prod
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from refkan.arguments import numbers
 from refkan.array_types import Array
+from refkan.lazy import lazy
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +28,12 @@ class ParameterBlocks:
     shapes: Mapping[str, tuple[int, ...]]
     shared: tuple[str, ...] = ()
 
-    @cached_property
+    @lazy
     def size(self) -> int:
         """Number of parameters."""
         return sum(map(prod, self.shapes.values()))
 
-    @cached_property
+    @lazy
     def _places(self) -> list[tuple[str, tuple[int, ...], int, int]]:
         """Name, shape, start and end of each block in the flat vector."""
         ends = list(accumulate(map(prod, self.shapes.values()), initial=0))

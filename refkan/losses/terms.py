@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from refkan.arguments import as_array, check_count, check_function, check_positive, check_type, real
 from refkan.array_types import Array, FloatArray
 from refkan.checks import jacobian_check
+from refkan.lazy import lazy
 from refkan.losses.attention import Attention
 from refkan.networks.seeds import Seeds
 from refkan.short_reprs import ShortRepr
@@ -56,7 +56,7 @@ class Side(ShortRepr):
         object.__setattr__(self, "points", points)
         _ = self.inputs  # raises where seeds do not fit
 
-    @cached_property
+    @lazy
     def seeds(self) -> Seeds:
         """The seeds at the points."""
         made = [given(self.points) if callable(given) else given for given in (self.first, self.second)]
@@ -64,7 +64,7 @@ class Side(ShortRepr):
         real("first", seeds.first)
         return seeds
 
-    @cached_property
+    @lazy
     def inputs(self) -> FloatArray:
         """The jet (N, channels, P) of the inputs."""
         return real("seeds", self.seeds.inputs(self.points))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -14,6 +13,7 @@ import numpy as np
 from refkan.arguments import as_samples, as_vector, real
 from refkan.array_types import Array, FloatArray
 from refkan.layers import Layer
+from refkan.lazy import lazy
 from refkan.networks.domain_from_data import ranges
 from refkan.node_maps import NODE_MAPS, NodeMap
 from refkan.short_reprs import ShortRepr
@@ -50,12 +50,12 @@ class Composition(ShortRepr):
 
     # ------------------------------------------------------------------ shape
 
-    @cached_property
+    @lazy
     def widths(self) -> tuple[int, ...]:
         """The widths (d_0, d_1, ..., d_L)."""
         return (self.layers[0].n_inputs, *(layer.n_outputs for layer in self.layers))
 
-    @cached_property
+    @lazy
     def slices(self) -> tuple[slice, ...]:
         """Where the parameters of each layer lie in theta."""
         ends = np.cumsum([0, *(layer.n_params for layer in self.layers)])
@@ -66,7 +66,7 @@ class Composition(ShortRepr):
         """Number of parameters M."""
         return self.slices[-1].stop
 
-    @cached_property
+    @lazy
     def statistics_maps(self) -> list[int]:
         """Numbers of the node maps that take constants from the statistics batch."""
         return [k for k, node_map in enumerate(self.node_maps) if node_map.uses_statistics]

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
+from refkan.lazy import lazy
 from refkan.networks.composition import Composition
 from refkan.networks.second_sweep import Cotangents, cotangents
 from refkan.networks.sweep import Constants, Sweep, Tangents
@@ -81,7 +81,7 @@ class Statistics:
                 found[k] = np.zeros(self.net.widths[k + 1]), np.zeros(self.net.widths[k + 1])
         return found
 
-    @cached_property
+    @lazy
     def gradients(self) -> FloatArray:
         r"""Gradients S (C, n_params) of the constants: for each map that has some of its scales, then of its shifts.
 

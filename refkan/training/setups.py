@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from refkan.arguments import check_count, check_positive, check_type
 from refkan.array_types import FloatArray
+from refkan.lazy import lazy
 from refkan.losses import Collocation, LeastSquares, Term
 from refkan.networks import Network, kan, mlp
 from refkan.short_reprs import ShortRepr
@@ -142,7 +142,7 @@ class Setup(ShortRepr):
             return LeastSquares(bound, self.inputs(self.samples), self.reference(self.samples)), theta
         return Collocation(bound, self.terms, self.domain or self.ranges, check), theta
 
-    @cached_property
+    @lazy
     def exact(self) -> FloatArray:
         """The solution on the grid (N,)."""
         values: FloatArray = np.asarray(self.reference(self.grid), dtype=float)[:, 0]

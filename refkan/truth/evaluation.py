@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
+from refkan.lazy import lazy
 from refkan.truth import derivatives
 from refkan.truth.derivatives import SparseRow
 from refkan.truth.jets import Jet
@@ -51,7 +51,7 @@ class Evaluation:
     x: Sequence[Numbers]
     number: Any
 
-    @cached_property
+    @lazy
     def _sweep(self) -> Sweep:
         return self.network.sweep(self.theta, self.x)
 
@@ -88,7 +88,7 @@ class Evaluation:
         moved = self._like_x("dx", [[0 * v for v in row] for row in self.x] if dx is None else dx)
         return typed(self.number, derivatives.tangent(self.network, self.theta, self.x, tangent, moved))
 
-    @cached_property
+    @lazy
     def jacobian_rows(self) -> list[SparseRow]:
         """The rows of J, sample-major, as dicts of their entries that are not zero for want of support."""
         return derivatives.jacobian_rows(self.network, self.theta, self.x)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
+from refkan.lazy import lazy
 from refkan.truth.derivatives import SparseRow, jacobian_rows, kernel, matrix_of, square, varied
 from refkan.truth.functions import sqrt
 from refkan.truth.networks import Network, Sweep
@@ -47,7 +47,7 @@ class LeastSquares:
     y: Matrix
     weights: Numbers
 
-    @cached_property
+    @lazy
     def shares(self) -> list[Number]:
         """w_s/N (N)."""
         return [w / len(self.x) for w in self.weights]
@@ -61,7 +61,7 @@ class LeastSquares:
     def _scaled(self, misfit: Matrix) -> Matrix:
         return [[share * e for e in row] for share, row in zip(self.shares, misfit, strict=True)]
 
-    @cached_property
+    @lazy
     def misfit(self) -> Matrix:
         """F - y (N, Q)."""
         return typed(self.number, self._sweep(self.theta)[1])
@@ -82,7 +82,7 @@ class LeastSquares:
         sweep, misfit = self._sweep(varied(self.theta))
         return typed(self.number, matrix_of(sweep.gradient(self._scaled(misfit))))
 
-    @cached_property
+    @lazy
     def _rows(self) -> list[SparseRow]:
         return jacobian_rows(self.network, self.theta, self.x)
 

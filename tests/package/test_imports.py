@@ -18,7 +18,7 @@ PACKAGE = Path(refkan.__file__).parent
 ROWS = [
     {
         *("array_types", "errors", "arguments", "kernels", "checkpoints", "extras", "interrupts", "memory"),
-        *("engine_choice", "singular_values", "short_reprs"),
+        *("engine_choice", "lazy", "singular_values", "short_reprs"),
     },
     {"knots"},
     {"spaces"},

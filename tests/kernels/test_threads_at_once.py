@@ -1,0 +1,24 @@
+"""Several Python threads that use the library at once get the results of one, and none waits for good."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+@pytest.mark.parametrize("how", ["pair", "mixed", "nested", pytest.param("forked", marks=forks)])
+def test_threads_at_once_get_the_bits_of_one_thread(how):
+    """In a process of its own: one that hangs cannot be asked to stop."""
+    command = [sys.executable, "-W", "ignore:.*fork.*:DeprecationWarning", "-m", "tests.kernels.threads_at_once", how]
+    environ = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # its bits depend on the number of its threads
+    run = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "[]\n"), run.stdout + run.stderr
