@@ -1,4 +1,4 @@
-"""Imports point one way, from upper layers to lower ones; the oracle stands alone; importing is light."""
+"""Imports point one way, from upper layers to lower ones; the truth stands alone; importing is light."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ ROWS = [
     {"cli", "commands", "conformance"},
 ]
 ROW = {module: k for k, row in enumerate(ROWS) for module in row}
-APART = {"definitions", "truth", "checks", "exact", "__init__", "__main__"}
-ORACLES = {"definitions", "truth"}
-ORACLE_READERS = {"exact", "conformance", "checks"}
+APART = {"truth", "checks", "exact", "__init__", "__main__"}
+TRUTH_READERS = {"exact", "conformance", "checks"}
 
 
 def files():
@@ -91,11 +90,11 @@ def violations(source, path):
     for theirs in modules_imported(source, path):
         if theirs == mine:
             continue
-        if theirs in ORACLES:
-            if mine not in ORACLE_READERS:
-                yield f"{mine} imports the oracle"
-        elif mine in ORACLES:
-            yield f"the oracle imports {theirs}"
+        if theirs == "truth":
+            if mine not in TRUTH_READERS:
+                yield f"{mine} imports the truth"
+        elif mine == "truth":
+            yield f"the truth imports {theirs}"
         elif mine == "checks" and ROW.get(theirs, len(ROWS)) > 0:
             yield f"checks imports {theirs}"
         elif mine == "exact" and ROW.get(theirs, 0) > ROW["change_of_basis"]:
@@ -135,8 +134,8 @@ def test_kernels_stand_alone():
         assert all(n in allowed for n in inside), (path.name, inside)
 
 
-def test_the_oracle_uses_the_standard_library_alone():
-    for path in (PACKAGE / "definitions.py", *(PACKAGE / "truth").rglob("*.py")):
+def test_the_truth_uses_the_standard_library_alone():
+    for path in (PACKAGE / "truth").rglob("*.py"):
         names = [name for name in imports_of(path.read_text(), path) if not name.startswith("refkan.truth.")]
         assert {name.split(".")[0] for name in names} <= set(sys.stdlib_module_names), path
 
@@ -161,14 +160,13 @@ def test_files_stay_short():
         ("bsplines.py", "from . import change_of_basis", True),
         ("layers/spline.py", "from ..networks import Network", True),
         ("layers/spline.py", "from .. import bsplines", False),
-        ("networks.py", "from refkan import definitions", True),
+        ("networks.py", "from refkan import truth", True),
         ("networks.py", "import refkan as rk", True),
-        ("definitions.py", "from refkan.arguments import as_array", True),
         ("truth/networks.py", "from refkan.errors import KnotError", True),
         ("truth/networks.py", "from refkan.truth.layers import Layer", False),
         ("layers/spline.py", "from refkan import truth", True),
         ("checks/taylor.py", "from refkan.layers import SplineLayer", True),
-        ("checks/taylor.py", "from refkan import definitions", False),
+        ("checks/taylor.py", "from refkan import truth", False),
         (
             "sweeps.py",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from refkan.networks import Network",
