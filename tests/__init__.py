@@ -1,7 +1,6 @@
 """The tests, in a folder for each subject.
 
-Most folders have the name of what they test: a package of `refkan`, its module `definitions`, the benchmarks of the
-validation. The others:
+Most folders have the name of what they test: a package of `refkan`, the benchmarks of the validation. The others:
 
 bases : knots, spaces, B-splines, ReLU powers and the change of basis
 networks : networks, architectures, node maps, conversion, archives

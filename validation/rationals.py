@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from refkan import definitions
+from refkan import truth
 
 Vector = Sequence[Fraction]
 Matrix = list[list[Fraction]]
@@ -85,13 +85,13 @@ def rank(matrix: Matrix) -> int:
 def spline_design(knots: Vector, order: int, points: Vector) -> Matrix:
     """Return the values of the B-splines, a row for each point."""
     size = len(knots) - order
-    return [[Fraction(definitions.bspline(knots, order, i, x)) for i in range(size)] for x in points]
+    return [[Fraction(truth.bspline(knots, order, i, x)) for i in range(size)] for x in points]
 
 
 def relu_design(knots: Vector, order: int, points: Vector) -> Matrix:
     """Return the values of the ReLU powers, a row for each point."""
     size = len(knots) - order
-    return [[Fraction(definitions.truncated_power(knots, order, i, x)) for i in range(size)] for x in points]
+    return [[Fraction(truth.truncated_power(knots, order, i, x)) for i in range(size)] for x in points]
 
 
 def random_rationals(rng: np.random.Generator, count: int, low: int = -12, high: int = 12) -> list[Fraction]:

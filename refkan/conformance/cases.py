@@ -13,8 +13,8 @@ from zlib import crc32
 import numpy as np
 
 from refkan.array_types import FloatArray
-from refkan.conformance.oracle import Truth, exact, rounded
 from refkan.conformance.precision import EPS
+from refkan.conformance.quantities import ExactQuantities, FloatQuantities, exact, rounded
 from refkan.conformance.refinement import fine_knots, prolonged
 from refkan.conformance.specs import LayerSpec
 from refkan.conformance.tolerances import Tolerances, amplification
@@ -98,9 +98,9 @@ class Setting:
         return EPS[self.dtype]
 
     @lazy
-    def truth(self) -> Truth:
+    def truth(self) -> ExactQuantities | FloatQuantities:
         """All quantities, as Fractions or float64 according to `oracle`."""
-        return Truth(self.specs, exact(self.x) if self.oracle == "exact" else self.x)
+        return (ExactQuantities if self.oracle == "exact" else FloatQuantities)(self.specs, self.x)
 
     def tolerances(self, form: str = "local") -> Tolerances:
         """Return what errors are allowed to a form of evaluation."""
@@ -196,7 +196,7 @@ class Case:
         return np.asarray(allowed + 8 * 2.0 ** (-1022 if s.dtype == "float64" else -126))
 
 
-def quantity(name: str, source: Truth | Tolerances, dy: Any, direction: Any) -> Any:
+def quantity(name: str, source: ExactQuantities | FloatQuantities | Tolerances, dy: Any, direction: Any) -> Any:
     """Return a quantity of a truth, or what errors are allowed in it."""
     if name == "values":
         return source.values() if isinstance(source, Tolerances) else source.values

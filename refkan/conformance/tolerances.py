@@ -25,8 +25,8 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.change_of_basis import ChangeOfBasis
-from refkan.conformance.oracle import Truth
 from refkan.conformance.precision import EPS
+from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
 from refkan.spaces import SplineSpace
 
@@ -144,19 +144,19 @@ class Tolerances:
     def __init__(self, specs: Sequence[LayerSpec], x: FloatArray, form: str = "local") -> None:
         self.specs = tuple(specs)
         self.eps = EPS[self.specs[0].dtype]
-        self.truth = Truth(self.specs, x)
+        self.quantities = FloatQuantities(self.specs, x)
         self.error, self.M, self.E = [np.zeros_like(x)], [], []
         self.size: list[FloatArray] = []  # sums of absolute terms of f_qp, f'_qp, f''_qp
         self.allowed: list[FloatArray] = []  # their errors in units of eps, at exact activations
         for k, spec in enumerate(self.specs):
-            M, E = basis_errors(spec, self.truth.z[k], form)
+            M, E = basis_errors(spec, self.quantities.z[k], form)
             C = np.abs(spec.coefficients)
             self.M.append(M)
             self.E.append(E)
             self.size.append(np.einsum("dspi,qpi->dsqp", M, C))
             terms = spec.n_inputs * spec.order
             self.allowed.append(np.einsum("dspi,qpi->dsqp", E, C) + terms * self.size[-1])
-            moved = np.abs(self.truth.edges[k][1]) * self.error[-1][:, None, :]
+            moved = np.abs(self.quantities.edges[k][1]) * self.error[-1][:, None, :]
             self.error.append((self.allowed[-1][0] + moved).sum(axis=2))
 
     def values(self) -> FloatArray:
@@ -210,7 +210,7 @@ class Tolerances:
 
     def gauss_newton(self) -> FloatArray:
         """Allowed errors (M, M)."""
-        n_samples, n_outputs = self.truth.values.shape
+        n_samples, n_outputs = self.quantities.values.shape
         sizes: list[FloatArray] = []
         errors: list[FloatArray] = []
         for q in range(n_outputs):
@@ -241,7 +241,7 @@ class Tolerances:
                 at = j + r - 1
                 doubled = np.insert(t[p], at, t[p, at])[None]
                 bhat = LayerSpec(doubled, np.zeros((1, 1, doubled.size - r)), r, spec.outside)
-                M, E = basis_errors(bhat, self.truth.z[0][:, p : p + 1])
+                M, E = basis_errors(bhat, self.quantities.z[0][:, p : p + 1])
                 i = np.arange(at - r + 1, at + 1)
                 C = np.abs(spec.coefficients[:, p])
                 weight = (C[:, i] + C[:, i - 1]) / (t[p, i + r - 1] - t[p, i])

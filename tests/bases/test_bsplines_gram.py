@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.interpolate
 
-from refkan import bsplines, definitions
+from refkan import bsplines, truth
 from tests.shared.factories import (
     EPS,
     KINDS,
@@ -29,7 +29,7 @@ def exact_gram(S, derivative=0):
         if h == 0:
             continue
         taylor = [
-            [definitions.bspline_derivative(t, r, i, t[m], k) / factorial(k - derivative) for k in range(derivative, r)]
+            [truth.bspline_derivative(t, r, i, t[m], k) / factorial(k - derivative) for k in range(derivative, r)]
             for i in range(m - r + 1, m + 1)
         ]
         for i, p in enumerate(taylor):

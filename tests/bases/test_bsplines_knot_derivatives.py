@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import bsplines, definitions
+from refkan import bsplines, truth
 from tests.shared.factories import (
     contributions,
     errors,
@@ -25,7 +25,7 @@ from tests.shared.rounding_of_bsplines import TINY, value_tolerance
 
 def exact_knot_derivatives(S, c, x, outside="error"):
     t, c, x = exact_knots(S), exact(c), Fraction(float(x))
-    return [definitions.knot_derivative(t, S.order, c, j, x, outside) for j in range(1, S.intervals)]
+    return [truth.knot_derivative(t, S.order, c, j, x, outside) for j in range(1, S.intervals)]
 
 
 def knot_contributions(S, c, x, outside):
@@ -64,7 +64,7 @@ def test_knot_derivatives_against_central_differences_of_exact_values(order, out
     D = bsplines.knot_derivative_matrix(S, [float(v) for v in c], x, outside)
 
     def value(knots, at):
-        return sum(v * definitions.bspline(knots, order, i, at, outside) for i, v in enumerate(c))
+        return sum(v * truth.bspline(knots, order, i, at, outside) for i, v in enumerate(c))
 
     for j in range(1, S.intervals):
         p = j + order - 1

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import bsplines, change_of_basis, definitions, relu_powers
+from refkan import bsplines, change_of_basis, relu_powers, truth
 from refkan.checks import dot_test
 from tests.shared.factories import EPS, ORDERS, STRICT, errors, exact, exact_knots, points, points_outside, space
 
@@ -24,13 +24,13 @@ OPERATIONS = {
 
 
 def exact_A(S, scaled=False):
-    A = definitions.change_of_basis(exact_knots(S), S.order)
+    A = truth.change_of_basis(exact_knots(S), S.order)
     factor = Fraction(S.mean_spacing) ** (S.order - 1) if scaled else 1
     return np.array([[a * factor for a in row] for row in A], dtype=object)
 
 
 def exact_inverse(S, scaled=False):
-    A = definitions.change_of_basis_inverse(exact_knots(S), S.order)
+    A = truth.change_of_basis_inverse(exact_knots(S), S.order)
     factor = Fraction(S.mean_spacing) ** (S.order - 1) if scaled else 1
     return np.array([[Fraction(a) / factor for a in row] for row in A], dtype=object)
 
@@ -68,7 +68,7 @@ def test_dense_against_the_exact_recursion(kind, order, scaled):
 def test_dense_against_divided_differences(kind, order):
     S = space(kind, order)
     A = rk.ChangeOfBasis(S).dense()
-    reference = definitions.change_of_basis_divided_differences(exact_knots(S), order)
+    reference = truth.change_of_basis_divided_differences(exact_knots(S), order)
     for i, row in enumerate(reference):
         assert np.all(errors(A[i], row) <= 2 * order * EPS * np.abs(np.array(row, dtype=float)))
 
@@ -103,7 +103,7 @@ def test_banded_holds_the_diagonals(order, intervals, scaled):
 def test_uniform_closed_form(order, h):
     dim = order + 3
     A = rk.ChangeOfBasis.uniform(order, dim, h)
-    for row, reference in zip(A, definitions.uniform_change_of_basis(order, dim, Fraction(h)), strict=True):
+    for row, reference in zip(A, truth.uniform_change_of_basis(order, dim, Fraction(h)), strict=True):
         assert np.all(errors(row, reference) <= 2 * EPS * np.abs(row))
     S = rk.SplineSpace.uniform(order, 4, (0.0, 4 * h))  # exact knots
     np.testing.assert_allclose(rk.ChangeOfBasis(S).dense(), A, rtol=2 * order * EPS, atol=0)
@@ -115,7 +115,7 @@ def test_uniform_closed_form(order, h):
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_uniform_closed_form_when_the_band_is_wider_than_the_matrix(order, dim):
-    reference = np.array(definitions.uniform_change_of_basis(order, dim, 0.5))
+    reference = np.array(truth.uniform_change_of_basis(order, dim, 0.5))
     np.testing.assert_array_equal(rk.ChangeOfBasis.uniform(order, dim, 0.5), reference)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import definitions, relu_powers
+from refkan import relu_powers, truth
 from tests.shared.factories import (
     EPS,
     ORDERS,
@@ -107,7 +107,7 @@ def exact_gram(S):
     for m in range(r - 1, len(t) - r):
         h = t[m + 1] - t[m]
         taylor = [
-            [definitions.truncated_power_derivative(t, r, i, t[m], k) / factorial(k) for k in range(r)]
+            [truth.truncated_power_derivative(t, r, i, t[m], k) / factorial(k) for k in range(r)]
             for i in range(dim)
         ]
         for i, p in enumerate(taylor):

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from refkan import definitions
+from refkan import truth
 from validation import rationals
 from validation.bases import bases_span_the_space, change_of_basis_formulas, difference_operators
 from validation.descent import descent_geometries, mixed_updates_diverge
@@ -68,13 +68,13 @@ def test_the_claim_holds_and_its_mutations_do_not(id):
 
 @pytest.mark.parametrize("id", ["L2", "C1", "L4", "L5", "T1"])
 def test_a_wrong_change_of_basis_refutes_the_claim(id, monkeypatch):
-    monkeypatch.setattr(definitions, "change_of_basis", flipped(definitions.change_of_basis))
+    monkeypatch.setattr(truth, "change_of_basis", flipped(truth.change_of_basis))
     assert CLAIMS[id]().status == "refuted"
 
 
 def test_a_wrong_basis_refutes_the_span(monkeypatch):
-    right = definitions.bspline
-    monkeypatch.setattr(definitions, "bspline", lambda knots, order, i, x: right(knots, order, max(i, 1), x))
+    right = truth.bspline
+    monkeypatch.setattr(truth, "bspline", lambda knots, order, i, x: right(knots, order, max(i, 1), x))
     assert not bases_span_the_space.holds(bases_span_the_space.examine(rationals.uniform_knots(2, 3), 2))
 
 

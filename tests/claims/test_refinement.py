@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import definitions
+from refkan import truth
 from validation.ledger import row
 from validation.multilevel import (
     coarse_subspace,
@@ -56,9 +56,9 @@ def test_dyadic_coefficients():
 
 
 def test_a_wrong_oracle_would_be_noticed(monkeypatch):
-    right = definitions.uniform_prolongation
+    right = truth.uniform_prolongation
     monkeypatch.setattr(
-        definitions, "uniform_prolongation", lambda r, n: [[p / 2 for p in line] for line in right(r, n)]
+        truth, "uniform_prolongation", lambda r, n: [[p / 2 for p in line] for line in right(r, n)]
     )
     assert prolongation_formulas.dyadic_verdict(1).status == "refuted"
 
@@ -70,8 +70,8 @@ def test_the_formula_through_the_relu_basis():
 
 
 def test_a_wrong_change_of_basis_refutes_the_formula(monkeypatch):
-    A = definitions.change_of_basis
-    monkeypatch.setattr(definitions, "change_of_basis", lambda *given: [[-a for a in line] for line in A(*given)])
+    A = truth.change_of_basis
+    monkeypatch.setattr(truth, "change_of_basis", lambda *given: [[-a for a in line] for line in A(*given)])
     assert prolongation_formulas.formula_verdict(PAIRS, ERRORS).status == "refuted"
 
 

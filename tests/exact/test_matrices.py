@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import definitions, exact
+from refkan import exact, truth
 from refkan.exact import rational
 from refkan.exact.enclosures import Enclosure
 from tests.exact.certified_matrices import dense, uniform_random
@@ -28,8 +28,8 @@ def test_change_of_basis_is_the_definition(kind, order):
         space = make(kind, order, intervals)
         t = fractions(space.knots)
         A = exact.as_fractions(exact.rational_change_of_basis(space))
-        assert definitions.change_of_basis(t, order) == A
-        assert definitions.change_of_basis_divided_differences(t, order) == A
+        assert truth.change_of_basis(t, order) == A
+        assert truth.change_of_basis_divided_differences(t, order) == A
         h = (t[-order] - t[order - 1]) / intervals
         scaled = exact.as_fractions(exact.rational_change_of_basis(space, scaled=True))
         assert scaled == [[a * h ** (order - 1) for a in row] for row in A]
@@ -65,9 +65,9 @@ def gram_by_definition(space, function):
 @pytest.mark.parametrize("kind", ["random", "graded", "clamped", "repeated"])
 def test_gram_matrices_are_integrals_of_the_definitions(kind, order):
     space = make(kind, order, 3)
-    assert exact.as_fractions(exact.rational_gram(space)) == gram_by_definition(space, definitions.bspline)
+    assert exact.as_fractions(exact.rational_gram(space)) == gram_by_definition(space, truth.bspline)
     if kind in ("random", "graded"):
-        G = gram_by_definition(space, definitions.truncated_power)
+        G = gram_by_definition(space, truth.truncated_power)
         assert exact.as_fractions(exact.rational_gram(space, "relu")) == G
         h = rational.spacing(space)
         scaled = exact.rational_gram(space, "relu", scaled=True)
@@ -100,8 +100,8 @@ def test_sabotage_of_the_recursion_is_noticed():
     space = make("random", 3, 3)
     moved = rk.SplineSpace(np.append(space.knots[1:], space.knots[-1] + 1.0), 3)
     t = fractions(space.knots)
-    assert exact.as_fractions(exact.rational_change_of_basis(moved)) != definitions.change_of_basis(t, 3)
-    assert exact.as_fractions(exact.rational_gram(moved)) != gram_by_definition(space, definitions.bspline)
+    assert exact.as_fractions(exact.rational_change_of_basis(moved)) != truth.change_of_basis(t, 3)
+    assert exact.as_fractions(exact.rational_gram(moved)) != gram_by_definition(space, truth.bspline)
 
 
 # Enclosures and their rounding

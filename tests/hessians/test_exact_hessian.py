@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import definitions, hessians
+from refkan import hessians, truth
 from refkan.checks import dot_test, taylor_test
 from refkan.engines import SplineSums
 from refkan.engines.pointwise import PointwiseJet
@@ -125,7 +125,7 @@ def test_exact_rationals(order, outside):
     H = [[Fraction(0)] * (2 * m) for _ in range(2 * m)]
 
     def basis(t, at, d):
-        return [definitions.bspline_derivative(t, order, i, at, d, outside) for i in range(m)]
+        return [truth.bspline_derivative(t, order, i, at, d, outside) for i in range(m)]
 
     for x_s, y_s in zip(exact(x[:, 0]), exact(y[:, 0]), strict=True):
         b = basis(first, x_s, 0)

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from refkan import definitions
+from refkan import truth
 from refkan.layers import functions
 from refkan.networks.jets import input_hessian, mixed_derivative, polarisation_seeds
 from tests.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close
@@ -42,10 +42,10 @@ def exact_jet(net, theta, x, first, second):
 def exact_basis(layer, space, x, derivative):
     knots, outside = exact_knots(space), layer.outside
     if layer.basis == "spline":
-        return [definitions.bspline_derivative(knots, space.order, i, x, derivative, outside) for i in range(space.dim)]
+        return [truth.bspline_derivative(knots, space.order, i, x, derivative, outside) for i in range(space.dim)]
     h = Fraction(space.mean_spacing) if layer.scaled else Fraction(1)
     return [
-        definitions.truncated_power_derivative(knots, space.order, i, x, derivative, h, outside)
+        truth.truncated_power_derivative(knots, space.order, i, x, derivative, h, outside)
         for i in range(space.dim)
     ]
 

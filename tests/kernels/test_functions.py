@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import definitions, local_basis
+from refkan import local_basis, truth
 from refkan.kernels import bspline_basis, local_layer, relu_power_basis
 from tests.kernels.kernel_results import uniform_layer
 from tests.shared.factories import EPS, exact
@@ -40,7 +40,7 @@ def test_find_intervals_against_the_definition(gaps, fractions, start):
     a, b = S.domain
     x = np.concatenate([S.breakpoints, a + (b - a) * np.array(fractions), np.nextafter(S.breakpoints, np.inf)])
     knots = exact(S.knots)
-    expected = [definitions.interval(knots, order, Fraction(float(v)), "linear") - order + 1 for v in x]
+    expected = [truth.interval(knots, order, Fraction(float(v)), "linear") - order + 1 for v in x]
     np.testing.assert_array_equal(compiled_intervals(S, x), expected)
 
 

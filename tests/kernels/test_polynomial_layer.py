@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import definitions
+from refkan import truth
 from refkan.engines.polynomial import PolynomialSweep
 from tests.kernels.kernel_results import sweeps_of
 from tests.shared.drawn_spaces import any_space
@@ -80,7 +80,7 @@ def test_points_of_other_knots_are_in_their_intervals(rng):
     S = rk.SplineSpace.clamped(1, np.sort(rng.uniform(0, 1, 300) ** 4))
     x = np.concatenate([rng.uniform(*S.domain, 500), S.breakpoints, np.nextafter(S.breakpoints, 0)])
     knots = exact(S.knots)
-    expected = [definitions.interval(knots, 1, Fraction(float(v)), "linear") for v in x]
+    expected = [truth.interval(knots, 1, Fraction(float(v)), "linear") for v in x]
     np.testing.assert_array_equal(sweep(S, np.arange(float(S.dim)), x, x)[0], expected)
 
 

@@ -113,7 +113,6 @@ def test_training(method):
     assert result.value < problem.value(theta)
 
 
-
 @pytest.mark.parametrize("outside", POLICIES)
 @pytest.mark.parametrize("node_map", NODE_MAPS)
 def test_refinement_leaves_trained_networks_unchanged(node_map, outside):

@@ -38,8 +38,8 @@ ROWS = [
     {"cli", "commands", "conformance"},
 ]
 ROW = {module: k for k, row in enumerate(ROWS) for module in row}
-APART = {"definitions", "truth", "checks", "exact", "__init__", "__main__"}
-TRUTH = {"definitions", "truth"}
+APART = {"truth", "checks", "exact", "__init__", "__main__"}
+TRUTH = {"truth"}
 TRUTH_READERS = {*TRUTH, "__init__", "exact", "conformance", "checks"}
 LAYER_KINDS = {"EdgeLayer", "SplineEdges", "SplineLayer", "ReluLayer", "SiluLayer", "DenseLayer", "ChebyshevLayer"}
 
@@ -199,8 +199,8 @@ def test_kernels_stand_alone():
         assert all(n in allowed for n in inside), (path.name, inside)
 
 
-def test_the_oracle_uses_the_standard_library_alone():
-    for path in (PACKAGE / "definitions.py", *(PACKAGE / "truth").rglob("*.py")):
+def test_the_truth_uses_the_standard_library_alone():
+    for path in (PACKAGE / "truth").rglob("*.py"):
         names = [name for name in imports_of(path.read_text(), path) if not name.startswith("refkan.truth.")]
         assert {name.split(".")[0] for name in names} <= set(sys.stdlib_module_names), path
 

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 import refkan as rk
-from refkan import definitions
+from refkan import truth
 from refkan.errors import OutsideDomainWarning
 from tests.shared.mapped import mapped
 from tests.shared.mapped import slopes as slopes_of
@@ -75,7 +75,8 @@ def exact_knots(space: rk.SplineSpace) -> tuple[Fraction, ...]:
 def exact_bsplines(space: rk.SplineSpace, x: float, derivative: int = 0, outside: str = "error") -> list[Fraction]:
     """Return all B-splines, or derivatives, at x exactly."""
     t, at = exact_knots(space), Fraction(float(x))
-    return [definitions.bspline_derivative(t, space.order, i, at, derivative, outside) for i in range(space.dim)]
+    row = truth.bsplines(t, space.order, at, derivative, outside)
+    return [row.get(i, Fraction(0)) for i in range(space.dim)]
 
 
 def exact_powers(
@@ -84,9 +85,8 @@ def exact_powers(
     """Return all ReLU powers, or derivatives, at x exactly; h is the float that the library divides by."""
     t, at = exact_knots(space), Fraction(float(x))
     h = Fraction(space.mean_spacing) if scaled else Fraction(1)
-    return [
-        definitions.truncated_power_derivative(t, space.order, i, at, derivative, h, outside) for i in range(space.dim)
-    ]
+    row = truth.truncated_powers(t, space.order, at, derivative, h, outside)
+    return [row.get(i, Fraction(0)) for i in range(space.dim)]
 
 
 def errors(computed, exact_values) -> np.ndarray:
@@ -102,7 +102,7 @@ def contributions(space: rk.SplineSpace, x: float, derivative: int = 0, outside:
     """
     t, r = space.knots, space.order
     a, b = space.domain
-    m = definitions.interval(exact_knots(space), r, Fraction(float(x)), outside)
+    m = truth.interval(exact_knots(space), r, Fraction(float(x)), outside)
 
     def ratio(numerator, denominator):
         return 0.0 if denominator == 0 else abs(numerator) / denominator

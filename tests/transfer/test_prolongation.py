@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import bsplines, definitions, transfer
+from refkan import bsplines, transfer, truth
 from refkan.kernels import knot_insertion
 from refkan.transfer import matrices
 from tests.shared.factories import EPS, points, points_outside, space
@@ -64,7 +64,7 @@ def test_high_orders(order):
 @pytest.mark.parametrize("n", [1, 2, 3, 8])
 def test_dyadic_prolongation_is_exact(order, n):
     """Numbers C(r, s)/2^(r-1) are floats; on knots that are floats the general P has the same bits."""
-    expected = np.array(definitions.uniform_prolongation(order, n), dtype=float)
+    expected = np.array(truth.uniform_prolongation(order, n), dtype=float)
     np.testing.assert_array_equal(transfer.dyadic_prolongation(order, n).toarray(), expected)
     coarse = rk.SplineSpace.uniform(order, n, (0.0, float(n)))
     np.testing.assert_allclose(

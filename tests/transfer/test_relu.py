@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import definitions, relu_powers, transfer
+from refkan import relu_powers, transfer, truth
 from tests.shared.factories import EPS, STRICT, exact_knots, exact_powers, points, space
 from tests.transfer.nested_spaces import exact_prolongation, finer
 
@@ -101,7 +101,7 @@ def exact_formula(coarse, fine, order):
         return row
 
     injection = [row(i) for i in range(len(coarse) - order)]
-    A, inverse = definitions.change_of_basis(coarse, order), definitions.change_of_basis_inverse(fine, order)
+    A, inverse = truth.change_of_basis(coarse, order), truth.change_of_basis_inverse(fine, order)
 
     def product(X, Y):
         return [[sum(x * y for x, y in zip(row, column, strict=True)) for column in zip(*Y, strict=True)] for row in X]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan import definitions
+from refkan import truth
 from validation.rationals import (
     Matrix,
     Vector,
@@ -82,7 +82,7 @@ def examine(
     knots: Vector,
     order: int,
     relu: Design = relu_design,
-    change_of_basis: ChangeOfBasis = definitions.change_of_basis,
+    change_of_basis: ChangeOfBasis = truth.change_of_basis,
 ) -> dict[str, Any]:
     """Return what the lemma says, measured for one knot vector."""
     t = breakpoints(knots, order)
@@ -154,13 +154,13 @@ def mutations() -> dict[str, Status]:
 
     def next_power(knots: Vector, order: int, points: Vector) -> Matrix:
         size = len(knots) - order
-        return [[definitions.truncated_power(knots, order + 1, i, x) for i in range(size)] for x in points]
+        return [[truth.truncated_power(knots, order + 1, i, x) for i in range(size)] for x in points]
 
     def without_signs(knots: Vector, order: int) -> Matrix:
-        return [[abs(a) for a in row] for row in definitions.change_of_basis(knots, order)]
+        return [[abs(a) for a in row] for row in truth.change_of_basis(knots, order)]
 
     def doubled(knots: Vector, order: int) -> Matrix:
-        return scaled(Fraction(2), definitions.change_of_basis(knots, order))
+        return scaled(Fraction(2), truth.change_of_basis(knots, order))
 
     def verdict(**altered: Any) -> Status:
         cases = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan import definitions
+from refkan import truth
 from validation.rationals import (
     Matrix,
     Vector,
@@ -46,7 +46,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 
 def recursion_verdict(cases: Cases) -> Verdict:
     """Compare the recursion with divided differences, with its factorisation and with the inverse."""
-    equal = [formulas_agree(knots, case["order"], definitions.change_of_basis) for case, knots in cases]
+    equal = [formulas_agree(knots, case["order"], truth.change_of_basis) for case, knots in cases]
 
     def altered(recursion: Recursion) -> Status:
         return judge(all(formulas_agree(knots, case["order"], recursion) for case, knots in cases))
@@ -63,7 +63,7 @@ def recursion_verdict(cases: Cases) -> Verdict:
             "the same width under both terms": altered(altered_recursion(next_width=0)),
             "row i in place of row i + 1": altered(altered_recursion(below=0)),
             "knots shifted by one": altered(
-                lambda knots, order: definitions.change_of_basis([*knots[1:], knots[-1] + 1], order)
+                lambda knots, order: truth.change_of_basis([*knots[1:], knots[-1] + 1], order)
             ),
         },
     )
@@ -82,15 +82,15 @@ A^-1 is negative, and the entries of A are positive on the diagonal and alternat
 def formulas_agree(knots: Vector, order: int, recursion: Recursion) -> bool:
     """Compare A by a recursion with the divided differences, the product of its factors and the inverse."""
     A, size = recursion(knots, order), len(knots) - order
-    D = definitions.uniform_change_of_basis(1, size, Fraction(1))
+    D = truth.uniform_change_of_basis(1, size, Fraction(1))
     product = D
     for k in range(2, order + 1):
         widths = [knots[i + k - 1] - knots[i] for i in range(size)]
         product = multiply(D, diagonal([1 / width for width in widths]), product)
-    inverse = definitions.change_of_basis_inverse(knots, order)
+    inverse = truth.change_of_basis_inverse(knots, order)
     band = [(i, j) for i in range(size) for j in range(i, min(i + order + 1, size))]
     return (
-        A == definitions.change_of_basis_divided_differences(knots, order) == product
+        A == truth.change_of_basis_divided_differences(knots, order) == product
         and multiply(A, inverse) == identity(size)
         and min(map(min, inverse)) >= 0
         and all((-1) ** (j - i) * A[i][j] > 0 for i, j in band)
@@ -102,7 +102,7 @@ def altered_recursion(sign: int = -1, below: int = 1, next_width: int = 1) -> Re
 
     def recursion(knots: Vector, order: int) -> Matrix:
         size = len(knots) - order
-        A = definitions.uniform_change_of_basis(1, size, Fraction(1))
+        A = truth.uniform_change_of_basis(1, size, Fraction(1))
         for r in range(2, order + 1):
             width = [knots[i + r - 1] - knots[i] for i in range(size + 1)]
             rows = [*A, [Fraction(0)] * size]
@@ -159,7 +159,7 @@ def closed_forms_agree(
     knots: Vector, order: int, scale: Callable[[int, Fraction], Fraction] = uniform_scale, power: int = 0
 ) -> bool:
     """Compare A with the Toeplitz formula and with a multiple of a power of A^[1], h the first gap."""
-    A, size, h = definitions.change_of_basis(knots, order), len(knots) - order, knots[1] - knots[0]
-    D = definitions.uniform_change_of_basis(1, size, Fraction(1))
+    A, size, h = truth.change_of_basis(knots, order), len(knots) - order, knots[1] - knots[0]
+    D = truth.uniform_change_of_basis(1, size, Fraction(1))
     powers = multiply(identity(size), *[D] * (order + power))
-    return A == definitions.uniform_change_of_basis(order, size, h) == scaled(scale(order, h), powers)
+    return A == truth.uniform_change_of_basis(order, size, h) == scaled(scale(order, h), powers)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan import definitions
+from refkan import truth
 from validation.rationals import (
     Matrix,
     Vector,
@@ -123,7 +123,7 @@ def examine(
     """
     r = order
     knots = uniform_knots(r, 2 * r + 3, Fraction(-1, 3), h)
-    A = definitions.change_of_basis(knots, r)
+    A = truth.change_of_basis(knots, r)
     size = len(A)
     AtA = multiply(transpose(A), A)
     rows = [[forward(r, h) * a for a in placed(forward_stencil(r, h), i, size)] for i in range(size)]
@@ -158,7 +158,7 @@ def polynomials_come_out_right(A: Matrix, AtA: Matrix, t: Vector, r: int, forwar
 def random_knot_rows(order: int, rng: np.random.Generator) -> dict[str, bool]:
     """Compare A on random knots with divided differences of random samples; ask if A^T A annihilates degree 2r - 1."""
     knots = random_knots(rng, order, 2 * order + 3)
-    A = definitions.change_of_basis(knots, order)
+    A = truth.change_of_basis(knots, order)
     size = len(A)
     samples = random_rationals(rng, size)
     differences = divided_differences(knots[:size], samples, order)
@@ -183,7 +183,7 @@ def divided_differences(t: Vector, values: Vector, order: int) -> list[Fraction]
 
 def shown_rows(order: int) -> dict[str, Any]:
     """Return the rows of A and A^T A for h = 1 and n = 2r + 3: the boundary rows and one of the interior."""
-    A = definitions.change_of_basis(uniform_knots(order, 2 * order + 3), order)
+    A = truth.change_of_basis(uniform_knots(order, 2 * order + 3), order)
     AtA = multiply(transpose(A), A)
     return {
         "order": order,
@@ -219,7 +219,7 @@ def figure() -> Figure:
     from matplotlib.figure import Figure as Canvas
 
     order, h = 3, Fraction(1)
-    A = definitions.change_of_basis(uniform_knots(order, 2 * order + 3), order)
+    A = truth.change_of_basis(uniform_knots(order, 2 * order + 3), order)
     AtA = multiply(transpose(A), A)
     size = len(A)
     canvas = Canvas(figsize=(9, 2.6), layout="constrained")

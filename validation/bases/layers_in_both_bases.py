@@ -9,8 +9,10 @@ from fractions import Fraction
 import numpy as np
 
 import refkan as rk
-from refkan import definitions
+from refkan import truth
 from refkan.errors import OutsideDomainWarning
+from refkan.truth.families import BSplines, ReluPowers
+from refkan.truth.layers import SumLayer
 from validation.verdicts import Verdict, judge
 
 CLAIMS = ("L3",)
@@ -60,18 +62,25 @@ def exact_layer(order: int, rng: np.random.Generator, transpose: bool = False) -
     P, Q, n = 2, 2, 3
     steps = rng.integers(1, 9, n + 2 * order - 1)
     knots = [Fraction(int(t), 7) for t in np.cumsum(steps)]
-    A = definitions.change_of_basis(knots, order)
+    A = truth.change_of_basis(knots, order)
     dim = len(A)
     u = [[[Fraction(int(rng.integers(-9, 10)), 5) for _ in range(dim)] for _ in range(P)] for _ in range(Q)]
     if transpose:
         A = [list(row) for row in zip(*A, strict=True)]
     W = [[[sum(c[i] * A[i][j] for i in range(dim)) for j in range(dim)] for c in edges] for edges in u]
+    splines = SumLayer([BSplines(knots, order, "natural")] * P, Q)
+    powers = SumLayer([ReluPowers(knots, order, "natural", 1)] * P, Q)
     a, b = knots[order - 1], knots[-order]
     for k in range(8):  # 0 <= x < b: at b itself A is the left limit
         x = [a + (b - a) * Fraction(k, 8), a + (b - a) * Fraction((3 * k) % 8, 8)]
-        if definitions.spline_layer(u, knots, order, x) != definitions.relu_layer(W, knots, order, x):
+        if splines.value(flat(u), x) != powers.value(flat(W), x):
             return False
     return True
+
+
+def flat(weights: list[list[list[Fraction]]]) -> list[Fraction]:
+    """Return weights (Q, P, dim) as one list."""
+    return [w for edges in weights for row in edges for w in row]
 
 
 def network_ratio(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan import definitions
+from refkan import truth
 from validation.rationals import (
     Matrix,
     Vector,
@@ -97,8 +97,8 @@ def random_layer(order: int, inputs: int, seed: int, intervals: int = 2) -> Laye
         seed,
         b=side_by_side(spline_design),
         psi=side_by_side(relu_design),
-        A=block_diagonal([definitions.change_of_basis(t, order) for t in knots]),
-        inverse=block_diagonal([definitions.change_of_basis_inverse(t, order) for t in knots]),
+        A=block_diagonal([truth.change_of_basis(t, order) for t in knots]),
+        inverse=block_diagonal([truth.change_of_basis_inverse(t, order) for t in knots]),
         y=random_rationals(rng, len(points[0])),
         u=random_rationals(rng, inputs * size),
     )

@@ -1,7 +1,7 @@
 r"""Proposition 1 over the rationals: gradients and Gauss-Newton matrices of two levels, with every operation exact.
 
 A network [2, 2, 1] with affine node maps of rational constants, least squares on a few rational samples. Its Jacobian
-is written out from the papers' formulas (`refkan.definitions`): with z = alpha y + beta the inputs of the second layer,
+is written out from the papers' formulas (`refkan.truth`): with z = alpha y + beta the inputs of the second layer,
 dF/dw2[q,j] = phi_j(z_q), dF/dw1[q,p,i] = phi_i(x_p) alpha_q sum_j w2[q,j] phi_j'(z_q).
 """
 
@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from refkan import definitions
+from refkan import truth
 from validation.rationals import Matrix, Vector, apply, multiply, random_rationals, scaled, transpose, uniform_knots
 
 SAMPLES = 7
@@ -40,7 +40,7 @@ class ExactLevel:
 
     def rows(self, layer: int, x: Fraction, derivative: int = 0) -> list[Fraction]:
         """Values, or slopes, of all basis functions of a layer at x."""
-        function = definitions.bspline_derivative if self.basis == "spline" else definitions.truncated_power_derivative
+        function = truth.bspline_derivative if self.basis == "spline" else truth.truncated_power_derivative
         t, outside = self.knots[layer], self.outside
         return [Fraction(function(t, self.order, i, x, derivative, outside=outside)) for i in range(self.dims[layer])]
 
@@ -76,10 +76,10 @@ def prolongation(coarse: ExactLevel, fine: ExactLevel) -> Matrix:
     """Prolong all parameters: by blossoms; in the ReLU basis w_f = A_f^T P A_c^-T w_c."""
     blocks = []
     for t, finer in zip(coarse.knots, fine.knots, strict=True):
-        P = definitions.prolongation(t, finer, coarse.order)
+        P = truth.prolongation(t, finer, coarse.order)
         if coarse.basis == "relu":
-            back = transpose(definitions.change_of_basis_inverse(t, coarse.order))
-            P = multiply(transpose(definitions.change_of_basis(finer, coarse.order)), P, back)
+            back = transpose(truth.change_of_basis_inverse(t, coarse.order))
+            P = multiply(transpose(truth.change_of_basis(finer, coarse.order)), P, back)
         blocks.append(P)
     return rectangular_blocks([blocks[0]] * 4 + [blocks[1]] * 2)
 

@@ -10,7 +10,7 @@ from math import comb, log2
 import numpy as np
 
 import refkan as rk
-from refkan import definitions, transfer
+from refkan import transfer, truth
 from validation.rationals import (
     Matrix,
     Vector,
@@ -150,12 +150,12 @@ def dyadic_verdict(most_intervals: int) -> Verdict:
     as_corrected = [dyadic_identity(r, n, corrected) for r, n in cases]
     library = [
         transfer.dyadic_prolongation(r, n).toarray().tolist()
-        == [[float(p) for p in row] for row in definitions.uniform_prolongation(r, n)]
+        == [[float(p) for p in row] for row in truth.uniform_prolongation(r, n)]
         for r, n in cases
     ]
     blossoms = [
-        definitions.uniform_prolongation(r, n)
-        == definitions.prolongation(uniform_knots(r, n), uniform_knots(r, 2 * n, h=Fraction(1, 2)), r)
+        truth.uniform_prolongation(r, n)
+        == truth.prolongation(uniform_knots(r, n), uniform_knots(r, 2 * n, h=Fraction(1, 2)), r)
         for r, n in cases
     ]
 
@@ -209,7 +209,7 @@ def injection(coarse: Vector, fine: Vector, order: int, polynomials: bool) -> Ma
 
 def formula(coarse: Vector, fine: Vector, order: int, polynomials: bool) -> Matrix:
     """The P of P^T = A I A'^-1."""
-    A, inverse = definitions.change_of_basis(coarse, order), definitions.change_of_basis_inverse(fine, order)
+    A, inverse = truth.change_of_basis(coarse, order), truth.change_of_basis_inverse(fine, order)
     return transpose(multiply(A, injection(coarse, fine, order, polynomials), inverse))
 
 
@@ -238,7 +238,7 @@ def formula_verdict(pairs: list[Pair], errors: dict[str, list[float]]) -> Verdic
 
     def agrees(pair: Pair, polynomials: bool) -> bool:
         order, coarse, fine = pair
-        return formula(coarse, fine, order, polynomials) == definitions.prolongation(coarse, fine, order)
+        return formula(coarse, fine, order, polynomials) == truth.prolongation(coarse, fine, order)
 
     everywhere = [agrees(pair, False) for pair in pairs]
     naive = [agrees(pair, False) for pair in trap]
@@ -251,7 +251,7 @@ def formula_verdict(pairs: list[Pair], errors: dict[str, list[float]]) -> Verdic
 
     def altered(change: Callable[[Pair], Matrix]) -> Status:
         judged = [pair for pair in pairs if pair[0] > 1]
-        return judge(any(change(pair) == definitions.prolongation(pair[1], pair[2], pair[0]) for pair in judged))
+        return judge(any(change(pair) == truth.prolongation(pair[1], pair[2], pair[0]) for pair in judged))
 
     return Verdict(
         "P2",
@@ -268,9 +268,9 @@ def formula_verdict(pairs: list[Pair], errors: dict[str, list[float]]) -> Verdic
             "A' in place of its inverse": altered(
                 lambda pair: transpose(
                     multiply(
-                        definitions.change_of_basis(pair[1], pair[0]),
+                        truth.change_of_basis(pair[1], pair[0]),
                         injection(pair[1], pair[2], pair[0], False),
-                        definitions.change_of_basis(pair[2], pair[0]),
+                        truth.change_of_basis(pair[2], pair[0]),
                     )
                 )
             ),

@@ -12,7 +12,7 @@ from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis
 from refkan.conformance.findings import Evidence
-from refkan.conformance.oracle import Truth
+from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
 from refkan.layers.activations import ACTIVATIONS, sigmoid, sigmoid_and_complement
 
@@ -118,7 +118,7 @@ def _mapped(
     s = case.setting
     z, layers, slopes = s.x, [], []
     for k, spec in enumerate(s.specs):
-        layers.append(Truth((spec,), z))
+        layers.append(FloatQuantities((spec,), z))
         z = layers[-1].values
         end = k == len(s.specs) - 1
         function, slope = choose(None if end else s.specs[k + 1]) if end == last else (lambda z: z, np.ones_like)

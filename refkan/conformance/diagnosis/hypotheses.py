@@ -16,7 +16,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case, quantity
 from refkan.conformance.findings import Evidence, Hint
-from refkan.conformance.oracle import Truth
+from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
 
 EXPLAINED = 1e-3
@@ -67,7 +67,7 @@ def evaluate(case: Case, **changes: Any) -> FloatArray:
     """Results of the case in float64 with another `specs`, `x`, `dy` or `direction`."""
     s = replace(case.setting, **changes)
     with np.errstate(all="ignore"):
-        return np.asarray(quantity(case.quantity, Truth(s.specs, s.x), s.dy, s.direction), np.float64)
+        return np.asarray(quantity(case.quantity, FloatQuantities(s.specs, s.x), s.dy, s.direction), np.float64)
 
 
 def with_layers(case: Case, change: Callable[[LayerSpec], LayerSpec]) -> FloatArray | None:

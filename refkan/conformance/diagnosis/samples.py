@@ -11,6 +11,7 @@ from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
 from refkan.conformance.findings import Evidence, Hint
+from refkan.conformance.quantities import FloatQuantities
 
 
 def stale(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -33,10 +34,8 @@ def lost(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _replacing(case: Case, step: int) -> FloatArray:
-    truth, dy = case.setting.truth, case.setting.dy
-    (rows,) = truth.rows
-    out = np.zeros(case.expected.shape)
-    values = np.asarray(rows.rows[0], np.float64)
+    (rows,) = FloatQuantities(case.setting.specs, case.setting.x).rows
+    out, values, dy = np.zeros(case.expected.shape), rows.rows[0], case.setting.dy
     for s in range(len(dy))[::step]:
         for p in range(values.shape[1]):
             start = rows.start[s, p]

@@ -8,8 +8,8 @@ from math import factorial
 import pytest
 from hypothesis import given, settings
 
-from refkan import definitions as d
-from tests.definitions.fraction_knots import apply, dim, points, powers, random_knots, rational_knots, values
+from refkan import truth
+from tests.truth.fraction_knots import apply, dim, points, powers, random_knots, rational_knots, values
 
 ORDERS = range(1, 8)
 
@@ -38,8 +38,8 @@ def basis_identity_holds(knots, order, A, outside="natural", beyond=()):
 @settings(max_examples=30, deadline=None)
 def test_three_formulas_for_the_change_of_basis(drawn):
     order, knots = drawn
-    A, inverse = d.change_of_basis(knots, order), d.change_of_basis_inverse(knots, order)
-    assert d.change_of_basis_divided_differences(knots, order) == A
+    A, inverse = truth.change_of_basis(knots, order), truth.change_of_basis_inverse(knots, order)
+    assert truth.change_of_basis_divided_differences(knots, order) == A
     assert multiply(A, inverse) == multiply(inverse, A) == identity(dim(knots, order))
     assert min(min(row) for row in inverse) >= 0
     for i, row in enumerate(A):
@@ -51,7 +51,7 @@ def test_three_formulas_for_the_change_of_basis(drawn):
 @settings(max_examples=6, deadline=None)
 def test_both_bases_are_related_by_it(drawn):
     order, knots = drawn
-    A = d.change_of_basis(knots, order)
+    A = truth.change_of_basis(knots, order)
     a, b = knots[order - 1], knots[-order]
     beyond = [a - 2, a - Fraction(1, 7), b + Fraction(1, 7), b + 2]
     assert basis_identity_holds(knots, order, A, "linear", beyond)
@@ -65,9 +65,9 @@ def test_both_bases_are_related_by_it(drawn):
 def test_the_uniform_closed_form(order):
     h = Fraction(2, 7)
     knots = [Fraction(1, 3) + h * k for k in range(4 + 2 * order)]
-    uniform = d.uniform_change_of_basis(order, dim(knots, order), h)
-    assert uniform == d.change_of_basis(knots, order)
-    first = d.uniform_change_of_basis(1, dim(knots, order), h)
+    uniform = truth.uniform_change_of_basis(order, dim(knots, order), h)
+    assert uniform == truth.change_of_basis(knots, order)
+    first = truth.uniform_change_of_basis(1, dim(knots, order), h)
     power = identity(dim(knots, order))
     for _ in range(order):
         power = multiply(power, first)
@@ -82,11 +82,11 @@ def _negated(A):
 
 
 SABOTAGED_MATRICES = {
-    "a flipped sign": lambda knots, order: _negated(d.change_of_basis(knots, order)),
-    "a wrong factor": lambda knots, order: [[2 * a for a in row] for row in d.change_of_basis(knots, order)],
-    "the transpose": lambda knots, order: list(map(list, zip(*d.change_of_basis(knots, order), strict=True))),
-    "shifted knots": lambda knots, order: d.change_of_basis([*knots[1:], knots[-1] + 1], order),
-    "uniform knots": lambda knots, order: d.uniform_change_of_basis(order, dim(knots, order), Fraction(1, 2)),
+    "a flipped sign": lambda knots, order: _negated(truth.change_of_basis(knots, order)),
+    "a wrong factor": lambda knots, order: [[2 * a for a in row] for row in truth.change_of_basis(knots, order)],
+    "the transpose": lambda knots, order: list(map(list, zip(*truth.change_of_basis(knots, order), strict=True))),
+    "shifted knots": lambda knots, order: truth.change_of_basis([*knots[1:], knots[-1] + 1], order),
+    "uniform knots": lambda knots, order: truth.uniform_change_of_basis(order, dim(knots, order), Fraction(1, 2)),
 }
 
 
@@ -94,5 +94,5 @@ SABOTAGED_MATRICES = {
 @pytest.mark.parametrize("name", SABOTAGED_MATRICES)
 def test_a_wrong_change_of_basis_is_noticed(order, name):
     knots = random_knots(order, 3)
-    assert basis_identity_holds(knots, order, d.change_of_basis(knots, order))
+    assert basis_identity_holds(knots, order, truth.change_of_basis(knots, order))
     assert not basis_identity_holds(knots, order, SABOTAGED_MATRICES[name](knots, order))

@@ -1,4 +1,4 @@
-"""Rational knots, points, and both bases over Fractions, for exact tests of the definitions."""
+"""Rational knots, points, and both bases over Fractions, for exact tests of the truth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import strategies as st
 
-from refkan import definitions as d
+from refkan import truth
 
 
 @st.composite
@@ -58,12 +58,12 @@ def random_knots(order, intervals, seed=0):
 
 
 def values(knots, order, x, derivative=0, outside="natural"):
-    return [d.bspline_derivative(knots, order, i, x, derivative, outside) for i in range(dim(knots, order))]
+    return [truth.bspline_derivative(knots, order, i, x, derivative, outside) for i in range(dim(knots, order))]
 
 
 def powers(knots, order, x, derivative=0, outside="natural"):
     size = dim(knots, order)
-    return [d.truncated_power_derivative(knots, order, i, x, derivative, 1, outside) for i in range(size)]
+    return [truth.truncated_power_derivative(knots, order, i, x, derivative, 1, outside) for i in range(size)]
 
 
 def apply(matrix, vector):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import sys
 from fractions import Fraction
 from itertools import pairwise
 from math import factorial, perm
@@ -14,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refkan import definitions as d
-from tests.definitions.fraction_knots import (
+from refkan import truth
+from refkan.truth.bases import bsplines
+from refkan.truth.families import BSplines, ReluPowers
+from refkan.truth.layers import SumLayer
+from tests.truth.fraction_knots import (
     apply,
     breakpoints,
     dim,
@@ -96,12 +96,12 @@ def test_derivatives_are_those_of_the_polynomial_pieces(order):
         xs = [left + (right - left) * Fraction(k, order + 1) for k in range(order)]
         checked = [*xs, right] if m == len(t) - 2 else xs
         for i in range(dim(knots, order)):
-            b = polynomial_through(xs, [d.bspline(knots, order, i, x) for x in xs])
-            psi = polynomial_through(xs, [d.truncated_power(knots, order, i, x) for x in xs])
+            b = polynomial_through(xs, [truth.bspline(knots, order, i, x) for x in xs])
+            psi = polynomial_through(xs, [truth.truncated_power(knots, order, i, x) for x in xs])
             for k in range(order + 2):
                 for x in checked:
-                    assert d.bspline_derivative(knots, order, i, x, k) == differentiated(b, x, k)
-                    assert d.truncated_power_derivative(knots, order, i, x, k) == differentiated(psi, x, k)
+                    assert truth.bspline_derivative(knots, order, i, x, k) == differentiated(b, x, k)
+                    assert truth.truncated_power_derivative(knots, order, i, x, k) == differentiated(psi, x, k)
 
 
 @pytest.mark.parametrize("scale", [Fraction(1, 3), Fraction(5)])
@@ -111,8 +111,8 @@ def test_the_scaled_powers_are_the_powers_over_a_power_of_the_scale(order, scale
     for x in points(knots, order):
         for i in range(dim(knots, order)):
             for k in range(3):
-                scaled = d.truncated_power_derivative(knots, order, i, x, k, scale)
-                plain = d.truncated_power_derivative(knots, order, i, x, k)
+                scaled = truth.truncated_power_derivative(knots, order, i, x, k, scale)
+                plain = truth.truncated_power_derivative(knots, order, i, x, k)
                 assert scaled * scale ** (order - 1) == plain
 
 
@@ -145,7 +145,19 @@ def test_policies_outside_the_domain(drawn):
 
 def test_an_unknown_policy_is_refused():
     with pytest.raises(ValueError, match="outside must be"):
-        d.bspline([0.0, 1.0], 1, 0, 0.5, outside="clamp")
+        truth.bspline([0.0, 1.0], 1, 0, 0.5, outside="clamp")
+
+
+def spline_layer(knots, order, n_outputs, outside):
+    return SumLayer([BSplines(t, order, outside) for t in knots], n_outputs)
+
+
+def relu_layer(knots, order, n_outputs, outside, scale=1):
+    return SumLayer([ReluPowers(t, order, outside, scale) for t in knots], n_outputs)
+
+
+def flat(weights):
+    return [c for row in weights for edge in row for c in edge]
 
 
 def test_layers_are_the_same_function_in_both_bases():
@@ -154,48 +166,64 @@ def test_layers_are_the_same_function_in_both_bases():
     rng = np.random.default_rng(5)
     draws = rng.integers(-9, 9, size=(Q, P, dim(per_input[0], order)))
     u = [[[Fraction(int(c), 7) for c in edge] for edge in row] for row in draws]
-    w = [
-        [apply(zip(*d.change_of_basis(t, order), strict=True), edge) for edge, t in zip(row, per_input, strict=True)]
-        for row in u
-    ]
+    transposes = [list(zip(*truth.change_of_basis(t, order), strict=True)) for t in per_input]
+    w = [[apply(A, edge) for edge, A in zip(row, transposes, strict=True)] for row in u]
     for outside in ("linear", "polynomial"):
-        for x in (
-            [t[order] for t in per_input],
-            [t[-order] for t in per_input],
-            [Fraction(-9), Fraction(50)],
-        ):
-            y = d.spline_layer(u, per_input, order, x, outside)
-            assert y == d.relu_layer(w, per_input, order, x, 1, outside)
-            stretched = [[[c * 2 ** (order - 1) for c in edge] for edge in row] for row in w]
-            assert y == d.relu_layer(stretched, per_input, order, x, Fraction(2), outside)
+        for x in ([t[order] for t in per_input], [t[-order] for t in per_input], [Fraction(-9), Fraction(50)]):
+            y = spline_layer(per_input, order, Q, outside).value(flat(u), x)
+            assert y == relu_layer(per_input, order, Q, outside).value(flat(w), x)
+            stretched = [c * 2 ** (order - 1) for c in flat(w)]
+            assert y == relu_layer(per_input, order, Q, outside, Fraction(2)).value(stretched, x)
             edges = zip(u[1], per_input, x, strict=True)
             assert y[1] == sum(apply([c], values(t, order, x_p, 0, outside))[0] for c, t, x_p in edges)
-    x = [Fraction(1), Fraction(2)]
-    same = d.spline_layer(u, per_input[0], order, x)
-    assert same == d.spline_layer(u, [per_input[0]] * P, order, x) != d.spline_layer(u, per_input, order, x)
-
-
-def test_a_layer_takes_arrays_and_refuses_the_wrong_width():
-    knots = np.array([[-1.0, 0.0, 1.0, 2.0], [-2.0, 0.0, 2.0, 4.0]])
-    weights = np.array([[[3.0, 5.0], [1.0, 2.0]]])
-    assert d.spline_layer(weights, knots, 2, np.array([0.25, 0.5])) == [3.5 + 1.25]
     with pytest.raises(ValueError, match="zip"):
-        d.spline_layer(weights, knots, 2, np.array([0.25, 0.5, 0.75]))
+        spline_layer(per_input, order, Q, "linear").value(flat(u), [Fraction(1)] * 3)
 
 
 def test_an_open_last_interval_is_noticed(monkeypatch):
     knots = random_knots(3, 4)
     b = knots[-3]
-    assert sum(values(knots, 1, b)) == 1
-    monkeypatch.setattr(d, "interval", lambda t, order, x, outside: sum(s <= x for s in t) - 1)
-    monkeypatch.setattr(d, "_ratio", lambda numerator, denominator: numerator / denominator)
-    assert sum(values([*knots[:-2]], 1, b)) == 0
-    with pytest.raises(ZeroDivisionError):
-        values([b - 1] * 3 + [b] * 3, 3, b - 1)
+    assert sum(values(knots, 3, b)) == 1
+    monkeypatch.setattr(bsplines, "interval", lambda t, order, x, outside: sum(s <= x for s in t) - 1)
+    assert sum(values(knots, 3, b)) == 1  # an ordinary knot, where the functions beyond b are not zero ...
+    assert sum(values([*knots[:-3], b, b, b], 3, b)) == 0  # ... and a repeated one
 
 
-def test_it_imports_the_standard_library_alone():
-    tree = ast.parse(inspect.getsource(d))
-    imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    imported |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names
+def test_zero_over_zero_never_occurs():
+    """Repeated knots: the recursion divides by intervals that contain the one in force alone."""
+    clamped = [Fraction(0)] * 3 + [Fraction(1, 3)] * 2 + [Fraction(1)] * 3
+    assert [sum(values(clamped, 3, Fraction(k, 6))) for k in range(7)] == [1] * 7
+
+
+# -------------------------------------------------------------------------------------------- Chebyshev
+
+
+@given(st.fractions(-2, 2, max_denominator=50), st.integers(1, 9))
+@settings(max_examples=20, deadline=None)
+def test_chebyshev_polynomials_against_their_closed_form(x, degree):
+    """T_d(t) = sum_k (-1)^k d/2 (d-k-1)!/(k! (d-2k)!) (2t)^(d-2k), and all derivatives by the polynomial."""
+    domain = (Fraction(-1, 3), Fraction(2))
+    t = (2 * x - sum(domain)) / (domain[1] - domain[0])
+    powers_of_t = {
+        degree - 2 * k: Fraction((-1) ** k * degree * factorial(degree - k - 1) * 2 ** (degree - 2 * k))
+        / (2 * factorial(k) * factorial(degree - 2 * k))
+        for k in range(degree // 2 + 1)
+    }
+    for m in range(4):
+        expected = sum(perm(n, m) * c * t ** (n - m) for n, c in powers_of_t.items() if n >= m)
+        found = truth.chebyshev(domain, degree, x, m)
+        assert found[degree] == expected * (2 / (domain[1] - domain[0])) ** m
+        assert found[0] == (m == 0)
+
+
+def test_tails_of_chebyshev_polynomials():
+    domain, x = (Fraction(0), Fraction(1)), Fraction(5, 4)
+    value, slope = truth.chebyshev(domain, 4, Fraction(1)), truth.chebyshev(domain, 4, Fraction(1), 1)
+    assert truth.chebyshev(domain, 4, x, 0, "linear") == {k: value[k] + slope[k] / 4 for k in value}
+    assert truth.chebyshev(domain, 4, x, 1, "linear") == slope
+    assert not any(truth.chebyshev(domain, 4, x, 2, "linear").values())
+    assert truth.chebyshev(domain, 4, x, 0, "polynomial") == truth.chebyshev(domain, 4, x)
+    with pytest.raises(ValueError, match="x must lie in the domain"):
+        truth.chebyshev(domain, 4, x, 0, "error")
+    with pytest.raises(ValueError, match="outside must be"):
+        truth.chebyshev(domain, 4, x, 0, "clamp")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refkan import definitions as d
-from tests.definitions.fraction_knots import apply, breakpoints, dim, points, random_knots, rational_knots, values
+from refkan import truth
+from tests.truth.fraction_knots import apply, breakpoints, dim, points, random_knots, rational_knots, values
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def test_knot_derivative_is_the_exact_derivative(drawn, data):
         for x in [*points(knots, order, 1), a - Fraction(1, 5), b + Fraction(1, 5), b + 3]:
             if order == 2 and x == breakpoints(knots, order)[j]:
                 continue  # the kink: the derivative is one-sided there
-            ours = d.knot_derivative(knots, order, c, j, x, outside)
+            ours = truth.knot_derivative(knots, order, c, j, x, outside)
             assert ours == knot_derivative_by_dual_numbers(knots, order, c, j, x, outside)
 
 
@@ -76,15 +76,15 @@ def test_knot_derivative_at_a_kink_is_the_limit_from_the_right():
     knots = [Fraction(t) for t in (-1, 0, 1, 2, 3)]
     c = [Fraction(0), Fraction(1), Fraction(0)]
     # The hat at t_1 = 1: f = x/t_1 to its left, f = (2 - x)/(2 - t_1) to its right.
-    assert d.knot_derivative(knots, 2, c, 1, Fraction(999, 1000)) == -Fraction(999, 1000)
-    assert d.knot_derivative(knots, 2, c, 1, Fraction(1)) == 1
+    assert truth.knot_derivative(knots, 2, c, 1, Fraction(999, 1000)) == -Fraction(999, 1000)
+    assert truth.knot_derivative(knots, 2, c, 1, Fraction(1)) == 1
 
 
 @pytest.mark.parametrize(("order", "j"), [(1, 1), (3, 0), (3, 4), (3, -1)])
 def test_knot_derivative_refuses(order, j):
     knots = random_knots(order, 4)
     with pytest.raises(ValueError, match="order must be at least 2 and 0 < j < n"):
-        d.knot_derivative(knots, order, [Fraction(1)] * dim(knots, order), j, knots[order])
+        truth.knot_derivative(knots, order, [Fraction(1)] * dim(knots, order), j, knots[order])
 
 
 @pytest.mark.parametrize("order", [2, 3, 4])
@@ -94,7 +94,7 @@ def test_a_wrong_knot_derivative_is_noticed(order, shift):
     knots = random_knots(order, 4)
     c = [Fraction(k * k, 3) - k for k in range(dim(knots, order))]
     x = [x for x in points(knots, order, 3) if x not in knots]
-    truth = [knot_derivative_by_dual_numbers(knots, order, c, 2, s) for s in x]
-    ours = [d.knot_derivative(knots, order, c, 2 + shift, s) for s in x]
-    assert (ours == truth) is (shift == 0)
-    assert [-v for v in ours] != truth
+    theirs = [knot_derivative_by_dual_numbers(knots, order, c, 2, s) for s in x]
+    ours = [truth.knot_derivative(knots, order, c, 2 + shift, s) for s in x]
+    assert (ours == theirs) is (shift == 0)
+    assert [-v for v in ours] != theirs

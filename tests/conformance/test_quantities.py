@@ -1,4 +1,4 @@
-"""The truth behind cases: exact rows against the definitions, refinement, rounding, and what errors are allowed."""
+"""The truth behind cases: its exact and its fast form, refinement, rounding, and what errors are allowed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import definitions
+from refkan import truth
 from refkan.conformance import LayerSpec
-from refkan.conformance.cases import Case, Setting
-from refkan.conformance.oracle import Truth, exact, rounded
+from refkan.conformance.cases import Case, Setting, quantity
 from refkan.conformance.precision import EPS, is_exact, round_to, spacing
+from refkan.conformance.quantities import ExactQuantities, FloatQuantities, exact, rounded
 from refkan.conformance.refinement import fine_knots, prolonged
 from refkan.conformance.tolerances import Tolerances, basis_errors
 
@@ -36,31 +36,29 @@ def points_of(spec, rng):
 @pytest.mark.parametrize("outside", ["natural", "linear", "polynomial"])
 @pytest.mark.parametrize("kind", ["arbitrary", "clamped", "repeated"])
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_exact_rows_are_the_definitions(order, kind, outside, rng):
+def test_both_forms_agree(order, kind, outside, rng):
+    """Over Fractions by refkan.truth, in float64 by local rows, which share no code."""
     spec = make_spec(order, kind, outside, rng)
     x = points_of(spec, rng)
-    truth = Truth([spec], exact(x))
-    t = list(exact(spec.knots[0]))
-    for s in range(len(x)):
-        for d in range(3):
-            for q in range(2):
-                basis = [
-                    definitions.bspline_derivative(t, order, i, Fraction(x[s, 0]), d, outside) for i in range(spec.dim)
-                ]
-                want = sum(Fraction(c) * b for c, b in zip(spec.coefficients[q, 0], basis, strict=True))
-                assert truth.edges[0][d][s, q, 0] == want
+    dy, v = rng.integers(1, 4, (len(x), 2)).astype(float), rng.integers(1, 4, x.shape).astype(float)
+    literal, fast = ExactQuantities([spec], x), FloatQuantities([spec], x)
+    names = ["values", "input-gradients", "coefficient-gradients", "second-derivatives", "gauss-newton"]
+    for name in names + (["knot-gradients"] if order > 1 and kind == "arbitrary" else []):
+        truths, floats = (quantity(name, source, dy, v) for source in (literal, fast))
+        expected = rounded(np.asarray(truths))
+        assert np.abs(floats - expected).max() <= 1e-13 * max(1.0, np.abs(expected).max()), name
 
 
 @pytest.mark.parametrize("outside", ["natural", "linear", "polynomial"])
 @pytest.mark.parametrize("order", [2, 3, 6])
-def test_knot_gradients_are_the_definitions(order, outside, rng):
+def test_knot_gradients_are_those_of_each_spline(order, outside, rng):
     spec = make_spec(order, "arbitrary", outside, rng, Q=1)
     x = points_of(spec, rng)[:5]
     dy = exact(rng.integers(1, 4, (len(x), 1)))
-    found = Truth([spec], exact(x)).knot_gradients(dy)
+    found = ExactQuantities([spec], x).knot_gradients(dy)
     t, c = list(exact(spec.knots[0])), [Fraction(value) for value in spec.coefficients[0, 0]]
     for j in range(1, spec.intervals):
-        each = [definitions.knot_derivative(t, order, c, j, Fraction(x[s, 0]), outside) for s in range(len(x))]
+        each = [truth.knot_derivative(t, order, c, j, Fraction(x[s, 0]), outside) for s in range(len(x))]
         assert found[0, j - 1] == sum(w * g for w, g in zip(dy[:, 0], each, strict=True))
 
 
@@ -72,27 +70,27 @@ def test_a_network_is_differentiated_exactly(rng):
     )
     net = (specs[0], second)
     x, dy, v = np.array([[0.8125], [2.0625]]), exact(np.array([[2.0], [3.0]])), exact(np.array([[1.0], [2.0]]))
-    truth = Truth(net, exact(x))
+    at = ExactQuantities(net, x)
     h = Fraction(1, 2**40)
-    ahead, behind = (Truth(net, exact(x) + step) for step in (h, -h))
-    slope = truth.input_gradients(dy)
+    ahead, behind = (ExactQuantities(net, exact(x) + step) for step in (h, -h))
+    slope = at.input_gradients(dy)
     quotient = dy * (ahead.values - behind.values) / (2 * h)
     assert np.abs(rounded(slope - quotient)).max() < 1e-15
     curved = (ahead.input_gradients(dy) - behind.input_gradients(dy)) / (2 * h) * v
-    assert np.abs(rounded(truth.second_derivatives(dy, v) - curved)).max() < 1e-15
-    J = truth.jacobian()
-    gradients = np.concatenate([part.ravel() for part in truth.coefficient_gradients(dy)])
+    assert np.abs(rounded(at.second_derivatives(dy, v) - curved)).max() < 1e-15
+    J = at.jacobian()
+    gradients = np.concatenate([part.ravel() for part in at.coefficient_gradients(dy)])
     assert (np.tensordot(dy, J, axes=((0, 1), (0, 1))) == gradients).all()
     flat = J.reshape(-1, J.shape[2])
-    assert (truth.gauss_newton() == flat.T @ flat / 2).all()
+    assert (at.gauss_newton() == flat.T @ flat / 2).all()
 
 
 def test_coefficient_gradients_are_those_of_a_linear_function(rng):
     spec = make_spec(4, "clamped", "natural", rng)
     x, dy = points_of(spec, rng), exact(rng.integers(1, 4, (11, 2)))
-    truth = Truth([spec], exact(x))
-    (g,) = truth.coefficient_gradients(dy)
-    assert (g * exact(spec.coefficients)).sum() == (dy * truth.values).sum()
+    at = ExactQuantities([spec], x)
+    (g,) = at.coefficient_gradients(dy)
+    assert (g * exact(spec.coefficients)).sum() == (dy * at.values).sum()
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 6])
@@ -105,7 +103,7 @@ def test_refined_coefficients_are_those_of_the_library_and_the_same_function(ord
     assert np.abs(C[:, 0] - spec.coefficients[:, 0] @ P.T).max() < 1e-13
     refined = LayerSpec(fine, C, order)
     x = exact(np.linspace(-0.9, 1.9, 9)[:, None])
-    assert np.abs(rounded(Truth([refined], x).values - Truth([spec], x).values)).max() < 1e-13
+    assert np.abs(rounded(ExactQuantities([refined], x).values - ExactQuantities([spec], x).values)).max() < 1e-13
 
 
 def test_rounding_to_formats():
@@ -129,7 +127,7 @@ def test_allowed_errors_are_sums_of_absolute_terms(outside, rng):
     M, _ = basis_errors(LayerSpec(spec.knots[:1], spec.coefficients[:, :1], 4, outside), x[:, None])
     M = M[:, :, 0]
     rows = [
-        [[definitions.bspline_derivative(list(spec.knots[0]), 4, i, v, d, outside) for i in range(spec.dim)] for v in x]
+        [[truth.bspline_derivative(list(spec.knots[0]), 4, i, v, d, outside) for i in range(spec.dim)] for v in x]
         for d in range(3)
     ]
     inside = (x >= spec.domain[0]) & (x <= spec.domain[1])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
-from refkan import definitions as d
-from tests.definitions.fraction_knots import apply, dim, random_knots, values
+from refkan import truth
+from tests.truth.fraction_knots import apply, dim, random_knots, values
 
 EPS = np.finfo(float).eps
 
@@ -54,7 +54,7 @@ def test_scipy_agrees_on_the_policies():
     for i in range(dim(knots, 4)):
         element = BSpline.basis_element(knots[i : i + 5], extrapolate=False)(x)
         expected = np.where(np.isnan(element), 0, element)
-        np.testing.assert_allclose([d.bspline(knots, 4, i, t) for t in x], expected, rtol=1e-13)
+        np.testing.assert_allclose([truth.bspline(knots, 4, i, t) for t in x], expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize("order", range(1, 7))
@@ -63,8 +63,8 @@ def test_floats_attain_the_exact_values(order):
     floats = [float(t) for t in exact]
     exact = [Fraction(t) for t in floats]
     for x in np.linspace(floats[order - 1], floats[-order], 17):
-        ours, truth = values(floats, order, float(x)), values(exact, order, Fraction(float(x)))
-        assert max(abs(Fraction(u) - v) for u, v in zip(ours, truth, strict=True)) <= order * 1e-15
+        ours, theirs = values(floats, order, float(x)), values(exact, order, Fraction(float(x)))
+        assert max(abs(Fraction(u) - v) for u, v in zip(ours, theirs, strict=True)) <= order * 1e-15
 
 
 def test_complex_step_and_mpmath():
@@ -73,12 +73,12 @@ def test_complex_step_and_mpmath():
     x = (floats[3] + floats[-4]) / 2 + 0.01
     step = 1e-200
     for i in range(dim(exact, 4)):
-        slope = d.bspline(floats, 4, i, complex(x, step)).imag / step
-        assert slope == pytest.approx(d.bspline_derivative(floats, 4, i, x), rel=1e-13, abs=1e-13)
-        power = d.truncated_power(floats, 4, i, complex(x, step)).imag / step
-        assert power == pytest.approx(d.truncated_power_derivative(floats, 4, i, x), rel=1e-13)
+        slope = truth.bspline(floats, 4, i, complex(x, step)).imag / step
+        assert slope == pytest.approx(truth.bspline_derivative(floats, 4, i, x), rel=1e-13, abs=1e-13)
+        power = truth.truncated_power(floats, 4, i, complex(x, step)).imag / step
+        assert power == pytest.approx(truth.truncated_power_derivative(floats, 4, i, x), rel=1e-13)
     with mpmath.workdps(60):
         knots = [mpmath.mpf(t.numerator) / t.denominator for t in exact]
-        wide = d.bspline(knots, 4, 1, (knots[3] + knots[4]) / 2)
-        truth = d.bspline(exact, 4, 1, (exact[3] + exact[4]) / 2)
-        assert abs(wide - mpmath.mpf(truth.numerator) / truth.denominator) < mpmath.mpf(10) ** -57
+        wide = truth.bspline(knots, 4, 1, (knots[3] + knots[4]) / 2)
+        narrow = truth.bspline(exact, 4, 1, (exact[3] + exact[4]) / 2)
+        assert abs(wide - mpmath.mpf(narrow.numerator) / narrow.denominator) < mpmath.mpf(10) ** -57

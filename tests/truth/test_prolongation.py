@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from refkan import definitions
+from refkan import truth
 
 
 def fraction_knots(order, intervals, seed):
@@ -38,13 +38,13 @@ def fraction_knots(order, intervals, seed):
 def test_the_oracle_gives_the_same_functions(order, intervals):
     """b_i = sum_j P_ji b'_j at r points of each fine interval, and so on the domain: polynomials of degree r - 1."""
     coarse, fine = fraction_knots(order, intervals, 0)
-    P = definitions.prolongation(coarse, fine, order)
+    P = truth.prolongation(coarse, fine, order)
     for left, right in pairwise(fine[order - 1 : len(fine) - order + 1]):
         for k in range(order if left < right else 0):
             x = left + (right - left) * Fraction(2 * k + 1, 2 * order)
-            b_fine = [definitions.bspline(fine, order, j, x) for j in range(len(P))]
+            b_fine = [truth.bspline(fine, order, j, x) for j in range(len(P))]
             for i in range(len(P[0])):
-                assert sum(P[j][i] * b_fine[j] for j in range(len(P))) == definitions.bspline(coarse, order, i, x)
+                assert sum(P[j][i] * b_fine[j] for j in range(len(P))) == truth.bspline(coarse, order, i, x)
 
 
 @pytest.mark.parametrize("order", range(1, 8))
@@ -54,19 +54,19 @@ def test_the_closed_form_of_the_oracle(order, n):
     h = Fraction(2, 3)
     coarse = [h * k for k in range(1 - order, n + order)]
     fine = [h / 2 * k for k in range(1 - order, 2 * n + order)]
-    assert definitions.uniform_prolongation(order, n) == definitions.prolongation(coarse, fine, order)
+    assert truth.uniform_prolongation(order, n) == truth.prolongation(coarse, fine, order)
 
 
 def test_the_oracle_refuses_knots_that_are_not_nested():
     coarse = [Fraction(t) for t in (-1, 0, 1, 2, 3)]
     for fine in ((-1, 0, 2, 3), (-1, 0, 1, 3, 4), (-1, 0, Fraction(1, 2), 2, 3)):
         with pytest.raises(ValueError, match="fine_knots must have the domain"):
-            definitions.prolongation(coarse, [Fraction(t) for t in fine], 2)
+            truth.prolongation(coarse, [Fraction(t) for t in fine], 2)
     doubled = [Fraction(t) for t in (-1, 0, 1, 1, 2, 3)]
     with pytest.raises(ValueError, match="missing"):
-        definitions.prolongation(doubled, coarse, 2)
+        truth.prolongation(doubled, coarse, 2)
 
 
 def test_the_oracle_takes_any_numbers():
     knots = [-1.0, 0.0, 1.0, 2.0]
-    assert definitions.prolongation(knots, [-1.0, 0.0, 0.25, 1.0, 2.0], 2) == [[1, 0], [0.75, 0.25], [0, 1]]
+    assert truth.prolongation(knots, [-1.0, 0.0, 0.25, 1.0, 2.0], 2) == [[1, 0], [0.75, 0.25], [0, 1]]
