@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import refkan
 from refkan.commands import add_info, add_spectrum, add_train_parser
-from refkan.commands.exit_codes import INTERRUPTED
+from refkan.commands.engine import EngineError, chosen_engine
+from refkan.commands.exit_codes import INTERRUPTED, USAGE
 from refkan.commands.threads import restart_with_threads
 from refkan.conformance.command import add_parsers
 
@@ -27,8 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        code = int(chosen.run(chosen))
+        with chosen_engine(chosen.engine, "refkan"):
+            code = int(chosen.run(chosen))
         sys.stdout.flush()
+    except EngineError as error:  # of the environment; the parser has seen to the option
+        print(f"refkan: {error}", file=sys.stderr)
+        return USAGE
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

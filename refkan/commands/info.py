@@ -9,6 +9,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import refkan
+from refkan.commands.engine import add_engine_option
+from refkan.engine_choice import current_engine
 from refkan.extras import EXTRAS, how_to_install
 from refkan.kernels.launch import thread_count
 
@@ -18,6 +20,7 @@ PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "python-flint", "mpmath", "
 def add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `info`."""
     info = commands.add_parser("info", help="versions, threads and where compiled kernels are kept")
+    add_engine_option(info)
     info.set_defaults(run=show_info)
 
 
@@ -30,6 +33,7 @@ def show_info(chosen: argparse.Namespace) -> int:
         except PackageNotFoundError:
             extra = f" ({how_to_install(package)})" if package in EXTRAS else ""
             print(f"  {package} not installed{extra}")
+    print(f"  engine: {current_engine()}")
     print(f"  kernel threads: {thread_count()}")
     print(f"  kernel cache: {os.environ.get('NUMBA_CACHE_DIR', 'beside the kernels')}")
     return 0

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from refkan.arguments import check_count
 from refkan.checkpoints import write_atomically
+from refkan.commands.engine import add_engine_option
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, out_of_memory, path, text
 from refkan.commands.threads import THREAD_VARIABLES
@@ -62,6 +63,7 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     where = p.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, metavar="N", help="processes to compute in, one thread each")
     where.add_argument("--dask", type=text, metavar="ADDRESS", help="scheduler of a dask cluster to compute on")
+    add_engine_option(p)
     p.set_defaults(run=run_spectrum)
 
 

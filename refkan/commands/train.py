@@ -14,6 +14,7 @@ import numpy as np
 
 from refkan.checkpoints import write_atomically
 from refkan.commands.configuration import Configuration, configuration
+from refkan.commands.engine import add_engine_option
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_folder, out_of_memory, path
 from refkan.commands.progress import Progress
@@ -67,6 +68,7 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
     training.add_argument("--starts", type=int, default=1, metavar="N", help="the best after one refinement goes on")
     training.add_argument("--seed", type=int, default=0, metavar="SEED", help="default: %(default)s")
     p.add_argument("--output", type=path, metavar="DIR", help="where results go; nothing is written without it")
+    add_engine_option(p)
     add_threads_option(p)
     p.add_argument("--quiet", action="store_true", help="no progress")
     p.set_defaults(run=run_train)

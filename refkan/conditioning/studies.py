@@ -18,6 +18,7 @@ from refkan.checkpoints import Checkpoints
 from refkan.conditioning.configurations import Configuration
 from refkan.conditioning.driver import spectrum
 from refkan.conditioning.study_rows import MEASURED, Row, Study
+from refkan.engine_choice import current_engine, use_engine
 from refkan.losses import LeastSquares
 
 Target = Callable[[FloatArray], Any]
@@ -151,7 +152,7 @@ def study(
             done[point] = Row(point, **kept)
     if done:
         tell(f"{len(done)} of {len(keys)} points are there already")
-    attempt = partial(_attempt, target=target, sampler=sampler)
+    attempt = partial(_attempt, target=target, sampler=sampler, engine=current_engine())
     pending = [point for point in keys if point not in done]
     with closing(_computed(pending, attempt, executor, len(keys), store)) as rows:
         for row in rows:
@@ -162,10 +163,11 @@ def study(
     return Study(tuple(done[point] for point in points))
 
 
-def _attempt(configuration: Configuration, target: Target | None, sampler: Sampler) -> Row:
-    """A row in any case, so that what a future raises is the executor's fault."""
+def _attempt(configuration: Configuration, target: Target | None, sampler: Sampler, engine: str) -> Row:
+    """A row in any case, so that what a future raises is the executor's fault; by the engine of whoever asked."""
     try:
-        return measure(configuration, target, sampler)
+        with use_engine(engine):
+            return measure(configuration, target, sampler)
     except Exception as error:
         return Row(configuration, error=f"{type(error).__name__}: {error}")
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from refkan.checkpoints import write_atomically
+from refkan.commands.engine import add_engine_option
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_file, in_words, path, seconds, text
 from refkan.conformance import findings as f
@@ -53,6 +54,7 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--import-timeout", type=seconds, default=120.0, metavar="SECONDS",
         help="how long importing it may take, tried in another process first; 0: not tried; default: %(default)g",
     )  # fmt: skip
+    add_engine_option(p)
     p.set_defaults(run=run_conform)
 
 
@@ -69,6 +71,7 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--dtype", choices=DTYPES, nargs="+", default=["float64", "float32"], help="default: float64 float32"
     )
     _add_select(to)
+    add_engine_option(to)
     to.set_defaults(run=run_export)
     back = parts.add_parser(
         "check",
@@ -79,6 +82,7 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     back.add_argument("folder", type=path, metavar="DIR")
     back.add_argument("results", type=path, metavar="RESULTS")
     _add_reports(back)
+    add_engine_option(back)
     back.set_defaults(run=run_check)
 
 

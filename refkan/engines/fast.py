@@ -7,6 +7,7 @@ import numpy as np
 from refkan.array_types import Array, FloatArray
 from refkan.engines.polynomial import PolynomialSweep
 from refkan.engines.sorted import SortedSweep
+from refkan.engines.sums import packed
 from refkan.engines.window import FEW_OUTPUTS, WindowSums
 
 MANY_SAMPLES, MUCH_WORK = 64, 40_000
@@ -52,5 +53,5 @@ class FastSums(WindowSums):
         """Cotangents (dC, dz), from dy (N, 1, Q)."""
         if self.sweep is None or np.iscomplexobj(dy):
             return super().pull_back(dy, inputs, apart)
-        dC, dx = self.sweep.sums_of_rows(dy[:, 0], self.order if apart else 1, inputs)
+        dC, dx = self.sweep.sums_of_rows(packed(dy[:, 0]), self.order if apart else 1, inputs)
         return dC, None if dx is None else dx[:, None]

@@ -32,7 +32,8 @@ class PolynomialSweep:
         self.tables, self.C, self.x, self.linear = tables, C, x, linear
         self.n_outputs, self.n_inputs = C.shape[:2]
         n_kept = x.size if back and x.size <= KEPT else 0
-        self.kept = recycled((n_kept,), np.uint64), recycled((n_kept,)), recycled((n_kept,))
+        strays = np.empty(-(-n_kept // self.n_inputs) if n_kept else 0, np.bool_)
+        self.kept = recycled((n_kept,), np.uint64), recycled((n_kept,)), recycled((n_kept,)), strays
         # Operations as `launch` reckons with them, 1.6 a nanosecond.
         self.operations = x.size * (6 + 0.4 * tables.order * self.n_outputs)
 
@@ -62,6 +63,6 @@ class PolynomialSweep:
             polynomial_layer.pull_back, parts, 2 * self.operations,
             self.x, *pieces.search, pieces.places, pieces.values, pieces.slopes, pieces.windows,
             self.linear, self.C, (0,) * order, (0,) * self.n_outputs, self.kept,
-            np.require(dy, requirements=["C", "W"]), stride, dC, dx,
+            dy, stride, dC, dx,
         )  # fmt: skip
         return dC[0] if parts == 1 else np.add.reduce(dC, axis=0), dx if inputs else None

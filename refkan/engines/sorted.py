@@ -138,6 +138,6 @@ class SortedSweep:
         launch(
             sorted_layer.pull_back, parts * groups, 1.5 * self._operations,
             self.x, *self._knots, self.size, self.C, self.places, self.ends, self.strays,
-            np.require(dy, requirements=["C", "W"]), stride, groups, dC, dx,
+            dy, stride, groups, dC, dx,
         )  # fmt: skip
         return self._unpack(dC, dim), dx if inputs else None

@@ -39,7 +39,7 @@ class SplineSums(ABC):
     ) -> None:
         self.tables, self.channels, self.outside, self.slack, self.back = tables, channels, outside, slack, back
         self.C, self.z = packed(C), packed(z)
-        self.x: Array = np.ascontiguousarray(self.z[:, 0])
+        self.x = packed(self.z[:, 0])
         self.n_outputs, self.n_inputs, self.dim = C.shape
         self._basis: LocalBasis | None = None
         if outside == "error":
@@ -159,4 +159,4 @@ class SplineSums(ABC):
 
 def packed(array: Array) -> Array:
     """The array in C order and writable: read-only and strided arrays are other types, for which kernels compile."""
-    return np.require(array, requirements=["C", "W"])
+    return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])

@@ -4,9 +4,10 @@ r"""The polynomials that B-splines are on each interval and beyond the ends of t
 
 The polar form of a B-spline at arguments a_1, ..., a_{r-1} follows from Cox-de Boor with a_k in place of x in step k.
 In coordinates (a, 1) of a point and (1, 0) of the direction of x it is linear in each; x = v A + u B, where A, B are
-the ends of an interval, or an end of the domain and the direction. Hence the coefficient of u^k v^(r-1-k) is
-binomial(r-1, k) times the polar form at A, r - 1 - k times, and B, k times; the derivative has the direction for its
-last argument.
+the ends of an interval of length h, or an end of the domain and h times the direction, h the length of the interval
+next to it: powers of x by itself leave the range of numbers where splines do not. Hence the coefficient of
+u^k v^(r-1-k) is binomial(r-1, k) times the polar form at A, r - 1 - k times, and B, k times; the derivative has the
+direction for its last argument.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from refkan.kernels.compilation import kernel
 def fill_pieces(first, last, knots, inverse_spans, windows, places, values, slopes):
     """Tables of the pieces of each input, from its knots (P, K), inverse spans (P, r, K) and windows (P, n+2).
 
-    places[p, c] = (t_m, t_{m+1}, 1/h, 0), and (e, -inf, 1, 0) where no x has its place; values (P, n+2, r, r),
+    places[p, c] = (t_m, t_{m+1}, 1/h, 0), but (e, -inf, 1/h, 0) beyond the ends and (t_m, -inf, 1, 0) where an interval
+    is empty; values (P, n+2, r, r),
     slopes (P, n+2, r-1, r).
     """
     n, order = windows.shape[1] - 2, values.shape[2]
@@ -30,13 +32,11 @@ def fill_pieces(first, last, knots, inverse_spans, windows, places, values, slop
         for c in range(n + 2):
             m = windows[p, c]
             start, end = t[m + order - 1], t[m + order]
+            length = end - start if end > start else 1.0
             if c == n:
                 start = end
-            if c >= n or start == end:
-                places[p, c, 0], places[p, c, 1], places[p, c, 2] = start, -np.inf, 1.0
-            else:
-                places[p, c, 0], places[p, c, 1], places[p, c, 2] = start, end, 1.0 / (end - start)
-            places[p, c, 3] = 0.0
+            places[p, c, 0], places[p, c, 1] = start, end if c < n and end > start else -np.inf
+            places[p, c, 2], places[p, c, 3] = 1.0 / length, 0.0
             for derivative in range(2):
                 table = values if derivative == 0 else slopes
                 degree = order - 1 - derivative
@@ -45,8 +45,10 @@ def fill_pieces(first, last, knots, inverse_spans, windows, places, values, slop
                     v[0] = factor
                     for step in range(1, order):
                         a, one = start, 1.0
-                        if step > degree or (step > degree - k and c >= n):
+                        if step > degree:
                             a, one = 1.0, 0.0
+                        elif step > degree - k and c >= n:
+                            a, one = length, 0.0
                         elif step > degree - k:
                             a = end
                         carry = 0.0

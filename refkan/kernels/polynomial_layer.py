@@ -9,16 +9,18 @@ from number w of the piece on,
     f'(x) = sum_k u^k v^(r-2-k) sum_i slopes[c, k, i] C[w + i]
 
 On an interval [t_m, t_{m+1}] of length h these are Bernstein forms, u = (x - t_m)/h and v = (t_{m+1} - x)/h; beyond an
-end e Taylor polynomials, u = x - e and v = 1, whose first two terms are the tangent. The sums over i are taken once for
-all samples. Then a sample costs r multiply-adds for each output and input in y and dC, r - 1 in dx, and next to nothing
-for its basis: no B-spline is evaluated. For dC the sums over samples of u^k v^(r-1-k) dy are taken for each piece, and
-`values` takes them to the coefficients. On the domain no entry of `values` and no u^k v^(r-1-k) is negative, so that
-nothing cancels that does not cancel in the sum over B-splines.
+end e Taylor polynomials, u = (x - e)/h with the length h of the interval next to it, and v = 1. Tangents are their
+first two terms: u is set to 0 there, and the second term added afterwards, so that powers which nobody asks for do not
+overflow. The sums over i are taken once for all samples. Then a sample costs r multiply-adds for each output and input
+in y and dC, r - 1 in dx, and next to nothing for its basis: no B-spline is evaluated. For dC the sums over samples of
+u^k v^(r-1-k) dy are taken for each piece, and `values` takes them to the coefficients. On the domain no entry of
+`values` and no u^k v^(r-1-k) is negative, so that nothing cancels that does not cancel in the sum over B-splines.
 
 Pieces of an input: its n intervals, then the line to the right of the domain, then that to the left; `pieces` fills
 their tables. All are flat arrays here, and the lengths of short loops come as tuples (`width` of r items, `outputs` of
 Q), which is how a compiled form knows them. Pairs of a sample and an input are worked in the order of memory: number
-j = s P + p. `kept` = (pieces c, u, v) of all pairs for the way back, or empty arrays.
+j = s P + p. `kept` = (pieces c, u, v) of all pairs for the way back, or empty arrays, and for each block whether there
+are points outside.
 
 What is done for each pair is cut into loops over a block, though that writes c, u and v to memory: the first loop
 vectorises, and the loops of sums, with nothing else in them, are as much faster as that costs.
@@ -122,10 +124,10 @@ def search_cells(x, guide, halvings, places, n_pieces, m):
 
 
 @kernel
-def locate(x, origins, n_pieces, places, m, u, v):
+def locate(x, origins, n_pieces, places, linear, m, u, v):
     """Pieces in place of the intervals m, or those before in the case of equal ones, with u and v of the points x.
 
-    origins[j]: number of the first piece of the input of x[j].
+    origins[j]: number of the first piece of the input of x[j]. Returns whether there are points outside.
     """
     for j in range(x.shape[0]):
         c = origins[j] + m[j]
@@ -142,7 +144,19 @@ def locate(x, origins, n_pieces, places, m, u, v):
             if not (u[j] >= 0.0 and v[j] >= 0.0):
                 right = origins[j] + position(n_pieces - 2)
                 m[j] = right if x[j] >= places[position(4) * right] else right + position(1)
-                u[j], v[j] = x[j] - places[position(4) * m[j]], 1.0
+                row = position(4) * m[j]
+                u[j] = 0.0 if linear else (x[j] - places[row]) * places[row + position(2)]
+                v[j] = 1.0
+    return strays > 0
+
+
+@kernel
+def reach_of_tails(x, origins, n_pieces, places, m, reach):
+    """reach[j] = (x[j] - e)/h beyond an end e of the domain, 0 on it: what u would be but for tangents."""
+    for j in range(x.shape[0]):
+        row = position(4) * m[j]
+        outside = m[j] - origins[j] >= position(n_pieces - 2)
+        reach[j] = (x[j] - places[row]) * places[row + position(2)] if outside else 0.0
 
 
 @kernel
@@ -193,6 +207,7 @@ def forward(
     pairs = cells.shape[1]
     size = pairs // n_inputs
     m, u, v, terms = np.empty(pairs, np.uint64), np.empty(pairs), np.empty(pairs), np.empty(order * pairs)
+    reach = np.empty(pairs)
     for block in range(first, last):
         origin = block * size
         there = min(size, x.shape[0] - origin)
@@ -203,7 +218,9 @@ def forward(
         find_cells(z, cells, m)
         if halvings >= 0:
             search_cells(z, guide, halvings, places, n_pieces, m)
-        locate(z, origins, n_pieces, places, m, u, v)
+        strays = locate(z, origins, n_pieces, places, linear, m, u, v)
+        if keep:
+            kept[3][block] = strays
         if order > 4:
             fill_terms(u[: z.shape[0]], v, width, 0, pairs, terms)
         j = position(0)
@@ -226,6 +243,13 @@ def forward(
                     out[s, q] += total
                     row += position(order)
                 j += position(1)
+        if order > 1 and linear and strays:
+            reach_of_tails(z, origins, n_pieces, places, m, reach)
+            for k in range(z.shape[0]):
+                if reach[k] != 0.0:
+                    for q in range(len(outputs)):
+                        row = m[k] * position(order * len(outputs)) + position(q * order + 1)
+                        out[origin + k // n_inputs, q] += reach[k] * gamma[row]
 
 
 @fused_kernel
@@ -246,7 +270,7 @@ def pull_back(
     size = pairs // n_inputs
     n_blocks = (x.shape[0] + size - 1) // size
     m, u, v, terms = np.empty(pairs, np.uint64), np.empty(pairs), np.empty(pairs), np.empty((2 * order - 1) * pairs)
-    lower = terms[order * pairs :]
+    lower, reach = terms[order * pairs :], np.empty(pairs)
     for part in range(first, last):
         for k in range(moments.shape[0]):
             moments[k] = 0.0
@@ -257,11 +281,12 @@ def pull_back(
             z = points[start:end]
             if kept[0].shape[0] > 0:
                 m, u, v = kept[0][start:end], kept[1][start:end], kept[2][start:end]
+                strays = kept[3][block]
             else:
                 find_cells(z, cells, m)
                 if halvings >= 0:
                     search_cells(z, guide, halvings, places, n_pieces, m)
-                locate(z, origins, n_pieces, places, m, u, v)
+                strays = locate(z, origins, n_pieces, places, linear, m, u, v)
             if order > 4:
                 fill_terms(u[: z.shape[0]], v, width, 0, pairs, terms)
                 fill_terms(u[: z.shape[0]], v, width, 1, pairs, lower)
@@ -299,4 +324,11 @@ def pull_back(
                     if inputs:
                         d[position(origin * n_inputs) + j] = total
                     j += position(1)
+            if order > 1 and linear and strays:
+                reach_of_tails(z, origins, n_pieces, places, m, reach)
+                for k in range(z.shape[0]):
+                    if reach[k] != 0.0:
+                        for q in range(len(outputs)):
+                            row = m[k] * position(order * len(outputs)) + position(q * order + 1)
+                            moments[row] += reach[k] * dy[origin + k // n_inputs, q]
         fold(moments, values, windows, linear, stride, width, dC[part])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from refkan.engine_choice import current_engine
 from refkan.hierarchy.levels import on_network
 from refkan.short_reprs import ShortRepr
 from refkan.training.setups import Setup
@@ -82,8 +83,8 @@ def record(setup: Setup, trained: StartsResult) -> Record:
 
 
 def to_json(found: Record, asked: Mapping[str, Any]) -> bytes:
-    """The record with what was asked for, as JSON; NaN and infinity become null."""
-    content = {"asked": dict(asked), **vars(found)}
+    """The record with what was asked for and the engine in use, as JSON; NaN and infinity become null."""
+    content = {"asked": dict(asked), "engine": current_engine(), **vars(found)}
     return json.dumps(_finite(content), indent=1, allow_nan=False).encode()
 
 

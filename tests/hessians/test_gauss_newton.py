@@ -13,7 +13,7 @@ import pytest
 import refkan as rk
 from refkan import hessians
 from refkan.checks import dot_test
-from refkan.hessians import cost_model, gauss_newton, gauss_newton_blocks, memory, sparse_accumulation
+from refkan.hessians import cost_model, gauss_newton, gauss_newton_blocks, memory, window_products
 from refkan.hessians.points import Points
 from refkan.hessians.sparse_accumulation import RawMatrix
 from tests.shared.factories import EDGE_KINDS, EPS, EVERY_NETWORK, NODE_MAPS, SOME_NETWORKS, NetworkCase, name, samples
@@ -310,7 +310,7 @@ def test_sabotage_is_noticed(monkeypatch, fault):
     x = samples(40)
     net, theta = NetworkCase("spline", "mean-std").start(x)
     expected = gauss_newton(net, theta, x, path="dense")
-    right = sparse_accumulation.Sums.add
+    right = window_products.Sums.add
 
     def faulty(self, start, rows, lower, T, slot=None):
         if fault == "factor":
@@ -324,5 +324,5 @@ def test_sabotage_is_noticed(monkeypatch, fault):
     if fault == "constants":
         monkeypatch.setattr(Points, "constant_gradients", property(lambda self: np.zeros((6, theta.size))))
     else:
-        monkeypatch.setattr(sparse_accumulation.Sums, "add", faulty)
+        monkeypatch.setattr(window_products.Sums, "add", faulty)
     assert np.abs(gauss_newton(net, theta, x, path="sparse") - expected).max() > 1e-13 * np.abs(expected).max()

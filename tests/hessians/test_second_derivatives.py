@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.hessians import sparse_accumulation
+from refkan.hessians import window_products
 from refkan.kernels import gauss_newton as kernels
 from refkan.layers.functions import Features
 from tests.shared.factories import EPS, EVERY_LAYER, LayerCase
@@ -136,8 +136,8 @@ def dense(features):
 
 def sums_of(features, q_pairs, same):
     a, b = features
-    w = [sparse_accumulation.Window(f.slots, f.dim, f.width, offset) for f, offset in ((a, 0), (b, 0 if same else 1))]
-    return sparse_accumulation.Sums(tuple(w), q_pairs, same)
+    w = [window_products.Window(f.slots, f.dim, f.width, offset) for f, offset in ((a, 0), (b, 0 if same else 1))]
+    return window_products.Sums(tuple(w), q_pairs, same)
 
 
 @pytest.mark.parametrize("width", [1, 4, 12])
@@ -147,13 +147,13 @@ def test_sums_are_the_definition(width, outputs, outputs_right):
     rng = np.random.default_rng([width, outputs])
     a, b = windows(rng, 20, 3, 13, width), windows(rng, 20, 2, 4, 2)
     G, H = rng.standard_normal((20, 2, outputs)), rng.standard_normal((20, 2, outputs_right))
-    sums = sums_of((a, b), sparse_accumulation.all_pairs(outputs, outputs_right), same=False)
+    sums = sums_of((a, b), window_products.all_pairs(outputs, outputs_right), same=False)
     sums.add(a.start, a.values, b, sums.couple(G, H))
     T = np.einsum("soq,sor->sqr", G, H)
     assert np.abs(sums.couple(G, H) - sums.pack(T)).max() <= 8 * EPS * np.abs(T).max()
     size_a, size_b = outputs * 3 * 13, outputs_right * 2 * 4
     # Offsets 0 and 1: the left block starts behind the right one here.
-    sums.windows = (sums.windows[0], sparse_accumulation.Window(b.slots, b.dim, b.width, size_a))
+    sums.windows = (sums.windows[0], window_products.Window(b.slots, b.dim, b.width, size_a))
     out = np.zeros((size_a + size_b,) * 2)
     sums.write(out, other_order=False)
     expected = np.einsum("sqr,spi,stj->qpirtj", T, dense(a), dense(b)).reshape(size_a, size_b)
@@ -167,7 +167,7 @@ def test_sums_are_the_definition(width, outputs, outputs_right):
 def test_symmetric_sums_are_the_definition(outputs, width):
     rng = np.random.default_rng(outputs)
     a, G = windows(rng, 20, 3, 7, width), rng.standard_normal((20, 2, outputs))
-    sums = sums_of((a, a), sparse_accumulation.unordered_pairs(outputs), same=True)
+    sums = sums_of((a, a), window_products.unordered_pairs(outputs), same=True)
     sums.add(a.start, a.values, a, sums.couple(G, G))
     size = outputs * 3 * 7
     out = np.zeros((size, size))
@@ -181,7 +181,7 @@ def test_sums_of_one_slot_are_its_part_of_all():
     rng = np.random.default_rng(2)
     a, b = windows(rng, 30, 3, 7, 4), windows(rng, 30, 4, 6, 3)
     for outputs in (1, 2, 9):
-        whole, parts = [sums_of((a, b), sparse_accumulation.all_pairs(outputs, 2), same=False) for _ in range(2)]
+        whole, parts = [sums_of((a, b), window_products.all_pairs(outputs, 2), same=False) for _ in range(2)]
         T = whole.pack(rng.standard_normal((30, outputs, 2)))
         whole.add(a.start, a.values, b, T)
         for slot in (2, 0, 1):
@@ -199,7 +199,7 @@ def test_compiled_kernels_give_what_pure_python_gives(monkeypatch, kernel, sampl
     """Few samples, which are taken as they come, and many, sorted by cell; left slots one by one and together."""
     rng = np.random.default_rng(5)
     a, b = windows(rng, samples, 3, 6, 3), windows(rng, samples, 2, 4, 2)
-    left, right = sparse_accumulation.all_pairs(3, 2)
+    left, right = window_products.all_pairs(3, 2)
     numbers = np.array([0, 2, 4, 1, 5])
     K = KERNELS[kernel]
     T = rng.standard_normal((2, samples, K))
@@ -212,7 +212,7 @@ def test_compiled_kernels_give_what_pure_python_gives(monkeypatch, kernel, sampl
         items = numbers.size * (1 if kernel == "accumulate_windows" else 2)
         form(getattr(kernels, kernel))(0, items, *arguments, T, out)
         H = np.zeros((60 + 6 * K * 8,) * 2)
-        q_pairs = sparse_accumulation.all_pairs(1, 2 * K)
+        q_pairs = window_products.all_pairs(1, 2 * K)
         form(kernels.unfold)(0, 6, out, left, right, *q_pairs, 3, 6, 2, 4, 0, 60, H)
         results += [out, H]
     for compiled, python in zip(results[:2], results[2:], strict=True):
@@ -229,7 +229,7 @@ def test_compiled_kernels_give_what_pure_python_gives(monkeypatch, kernel, sampl
     [(1, 1, 1, 4), (15, 3, 49, 4), (5, 10, 49, 4), (210, 210, 64, 4), (400, 40, 5000, 4), (3, 1, 10**6, 12)],
 )
 def test_blocks_hold_all_pairs_and_no_more_than_needed(pairs, slots, cells, window):
-    count, width = sparse_accumulation.blocks_of_pairs(pairs, slots, cells, window)
+    count, width = window_products.blocks_of_pairs(pairs, slots, cells, window)
     assert (count - 1) * width < pairs <= count * width
-    assert width * cells <= sparse_accumulation.CACHE_ENTRIES or width <= sparse_accumulation.LEAST_WIDTH
+    assert width * cells <= window_products.CACHE_ENTRIES or width <= window_products.LEAST_WIDTH
     assert width == 1 or width * window <= kernels.LANES or width % kernels.VECTOR == 0

@@ -14,7 +14,17 @@ from refkan import truth
 from refkan.engines.polynomial import PolynomialSweep
 from tests.kernels.kernel_results import sweeps_of
 from tests.shared.drawn_spaces import any_space
-from tests.shared.factories import KINDS, contributions, errors, exact, exact_bsplines, points, points_outside, space
+from tests.shared.factories import (
+    EPS,
+    KINDS,
+    contributions,
+    errors,
+    exact,
+    exact_bsplines,
+    points,
+    points_outside,
+    space,
+)
 from tests.shared.rounding_of_bsplines import TINY, value_tolerance
 
 
@@ -92,3 +102,31 @@ def test_nan_and_infinity_stay_where_they_are():
     assert np.isfinite([y[[0, 4]], dx[[0, 4]]]).all()
     assert not np.isfinite(y[1:4]).any()
     assert np.isnan(dC).any()
+
+
+@pytest.mark.parametrize("order", [2, 4, 6, 10])
+@pytest.mark.parametrize("far", [1e35, -1e62, 1e104, -1e300])
+def test_tangents_of_points_far_outside(order, far):
+    """Powers of x that nobody asks for leave the range of numbers long before the tangent does."""
+    S = rk.SplineSpace.uniform(order, 4)
+    line = (S.greville - 0.5) * 4.0  # 4 x - 2, which splines of these orders reproduce
+    y, dC, dx = sweep(S, line, np.array([far]), np.ones(1))
+    assert y == pytest.approx(4 * far, rel=64 * EPS)
+    assert dx == pytest.approx(4.0, rel=64 * EPS * order**2)
+    assert dC @ line == pytest.approx(4 * far, rel=64 * EPS * order**2)
+    assert not dC[order:].any() if far < 0 else not dC[:-order].any()
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial"])
+@pytest.mark.parametrize(("order", "length"), [(10, 1e-34), (10, 1e35), (6, 1e64), (6, 1e-64), (4, 1e-150)])
+def test_domains_of_any_length_are_the_unit_interval_in_other_units(order, length, outside):
+    x = np.array([-0.5, -1e-3, 0.0, 0.3, 1.0, 1.4, 3.0])
+    unit, scaled = rk.SplineSpace.uniform(order, 4), rk.SplineSpace.uniform(order, 4, (0.0, length))
+    C, dy = np.arange(unit.dim) ** 2.0, np.linspace(-1.0, 2.0, 7)
+    y, dC, dx = sweep(unit, C, x, dy, outside)
+    y_scaled, dC_scaled, dx_scaled = sweep(scaled, C, x * length, dy, outside)
+    size = [np.abs(contributions(unit, at, 0, outside)).sum() * np.abs(C).max() for at in x]
+    slope = [np.abs(contributions(unit, at, 1, outside)).sum() * np.abs(C).max() for at in x]
+    assert np.all(np.abs(y_scaled - y) <= 64 * order * EPS * np.array(size))
+    assert np.all(np.abs(dx_scaled * length - dx) <= 64 * order * EPS * np.array(slope))
+    assert np.all(np.abs(dC_scaled - dC) <= 64 * order * EPS * np.array(size).max())

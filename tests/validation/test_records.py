@@ -20,6 +20,7 @@ def record(size="quick", commit="0123456789abcdef", **statuses):
     common |= {"seconds_of_file": 1.25, "finished": "2026-01-02T03:04:05+00:00", "data": {"raw": [1, 2]}}
     common |= {"measured": "a*b 1", "corrected": "", "mutations": {"sign": "refuted"}}
     capsule = {"git": commit, "versions": {}, "cpu": "", "threads": {"processors": 2}, "configuration": {"size": size}}
+    capsule["engine"] = "auto"
     return {"capsule": capsule, "rows": [common | {"id": id, "status": status} for id, status in statuses.items()]}
 
 

@@ -51,7 +51,7 @@ def test_long_data_is_left_to_the_record(claims):
 def test_capsule(claims):
     claims.run()
     capsule = claims.record()["capsule"]
-    assert {"versions", "cpu", "threads", "seeds", "git", "configuration", "time"} <= capsule.keys()
+    assert {"versions", "engine", "cpu", "threads", "seeds", "git", "configuration", "time"} <= capsule.keys()
     assert {"python", "refkan", "numpy", "scipy", "numba"} <= capsule["versions"].keys()
     assert capsule["threads"]["numba"] >= 1
     assert capsule["cpu"]

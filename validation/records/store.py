@@ -45,6 +45,7 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     circumstances = {
         "commit": commit[:12],
         "versions": capsule["versions"],
+        "engine": capsule["engine"],
         "cpu": capsule["cpu"],
         "processors": capsule["threads"]["processors"],
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import refkan
+from refkan.engine_choice import current_engine
 
 THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
@@ -94,9 +95,10 @@ def capsule(
     seeds: Any = None,
     distributions: Sequence[str] = ("numpy", "scipy", "numba"),
 ) -> dict[str, Any]:
-    """Return the capsule of a run: versions, processor, threads, seeds, commit, configuration and time."""
+    """Return the capsule of a run: versions, engine, processor, threads, seeds, commit, configuration and time."""
     return {
         "versions": versions(distributions),
+        "engine": current_engine(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_model(),
         "threads": threads(),

@@ -10,6 +10,7 @@ from typing import Any
 
 import refkan
 from refkan.checkpoints import Checkpoints
+from refkan.engine_choice import current_engine
 from validation.running.capsule import versions
 from validation.running.sources import sources_digest
 
@@ -43,7 +44,7 @@ class Parts:
 
     def run(self, configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
         """Return the stored result of a part, or run `task`, store what it returns and return that."""
-        key = {**configuration, "versions": versions(), "sources": self._sources(task)}
+        key = {**configuration, "versions": versions(), "engine": current_engine(), "sources": self._sources(task)}
         return self._checkpoints.run(key, task, fresh=self._fresh)
 
     def _sources(self, task: Callable[[], Any]) -> str:

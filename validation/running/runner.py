@@ -13,6 +13,8 @@ from typing import Any
 
 import refkan
 from refkan.checkpoints import Checkpoints, require_writable
+from refkan.commands.engine import EngineError, add_engine_option, chosen_engine
+from refkan.engine_choice import current_engine
 from refkan.interrupts import kept_interrupts
 from validation.ledger import LEDGER, Row
 from validation.running.capsule import capsule, library_version, now, versions
@@ -44,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--list", action="store_true", help="list the rows and the files that answer them, run nothing")
     p.add_argument("--output", type=Path, default=Path("validation-report"), metavar="DIR", help="default: %(default)s")
     p.add_argument("--fresh", action="store_true", help="run again what is already finished")
+    add_engine_option(p)
     return p
 
 
@@ -129,6 +132,7 @@ class Run:
             "file": file.name,
             "size": "quick" if self._quick else "full",
             "versions": versions(),
+            "engine": current_engine(),
             "sources": sources_digest(file.path, Path(refkan.__file__).parent),
         }
 
@@ -164,7 +168,11 @@ def main(
     """Run ``python -m validation`` with the claim files of `folder` and return its exit code."""
     arguments = parser().parse_args(argv)
     try:
-        return _answer(arguments, folder, package, ledger)
+        with chosen_engine(arguments.engine, "python -m validation"):
+            return _answer(arguments, folder, package, ledger)
+    except EngineError as error:
+        print(f"python -m validation: {error}", file=sys.stderr)
+        return USAGE
     except KeyboardInterrupt:  # before the first file or after the last one
         print(GO_ON, file=sys.stderr)
         return INTERRUPTED
