@@ -6,10 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import refkan
 from refkan.commands import add_info, add_spectrum, add_train_parser
-from refkan.commands.exit_codes import INTERRUPTED
+from refkan.commands.exit_codes import FAILED, INTERRUPTED
 from refkan.commands.threads import restart_with_threads
 from refkan.conformance.command import add_parsers
 
@@ -32,6 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # of a full disk, on the standard output too, which would fail again at the exit
+        with suppress(OSError):  # where the output has no file of the system
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"refkan: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:  # where no command says what is kept
         print("refkan: interrupted", file=sys.stderr)
         return INTERRUPTED
