@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command and its subcommands."""
-    parser = argparse.ArgumentParser(prog="refkan", description=refkan.__doc__)
+    parser = argparse.ArgumentParser(prog="refkan", description="refkan: a CPU ground truth for spline networks.")
     parser.add_argument("--version", action="version", version=f"refkan {refkan.__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands")
