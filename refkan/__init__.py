@@ -1,4 +1,11 @@
-"""refkan: a CPU ground truth for spline networks."""
+"""refkan: a CPU ground truth for spline networks.
+
+Docstrings name the two papers whose statements the library computes by letters:
+
+[S26]  Southworth, Actor, Harper, Cyr, "Multilevel Training for Kolmogorov Arnold Networks", arXiv 2603.04827.
+[A25]  Actor, Harper, Southworth, Cyr, "Leveraging KANs for Expedient Training of Multichannel MLPs via Preconditioning
+       and Geometric Refinement", arXiv 2505.18131.
+"""
 
 from importlib import import_module
 from types import ModuleType

@@ -6,11 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import refkan
 from refkan.commands import add_info, add_spectrum, add_train_parser
 from refkan.commands.engine import EngineError, chosen_engine
-from refkan.commands.exit_codes import INTERRUPTED, USAGE
+from refkan.commands.exit_codes import FAILED, INTERRUPTED, USAGE
 from refkan.commands.threads import restart_with_threads
 from refkan.conformance.command import add_parsers
 
@@ -37,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # of a full disk, on the standard output too, which would fail again at the exit
+        with suppress(OSError):  # where the output has no file of the system
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"refkan: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:  # where no command says what is kept
         print("refkan: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -45,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command and its subcommands."""
-    parser = argparse.ArgumentParser(prog="refkan", description=refkan.__doc__)
+    parser = argparse.ArgumentParser(prog="refkan", description="refkan: a CPU ground truth for spline networks.")
     parser.add_argument("--version", action="version", version=f"refkan {refkan.__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands")

@@ -25,8 +25,9 @@ PAUSE = 0.5
 def kept_interrupts() -> Iterator[None]:
     """Raise KeyboardInterrupt again if it is dropped, until it leaves the block; also in place of an error after it.
 
-    Who cleans up on its way out is not interrupted again. What may catch it, and go on, belongs around the block. Other
-    threads, and whoever ignores interruptions, as shells do in the background, or has a handler of their own keep that.
+    Code that cleans up while the interruption leaves the block is not interrupted again. Code that catches the
+    interruption in order to go on must stand around the block, not in it. The block changes nothing in other threads,
+    nor where interruptions are ignored, as shells do for commands in the background, or have a handler already.
 
     Examples
     --------

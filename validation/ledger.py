@@ -1,10 +1,6 @@
 """The ledger: every statement of the two papers, one row each, with the criterion fixed before the run.
 
-Sources: lemmas, equations, tables and sections are those of [S26] (Southworth, Actor, Harper, Cyr,
-"Multilevel Training for Kolmogorov Arnold Networks", arXiv 2603.04827) unless the row names [A25]
-(Actor, Harper, Southworth, Cyr, "Leveraging KANs for Expedient Training of Multichannel MLPs via
-Preconditioning and Geometric Refinement", arXiv 2505.18131). "summary" and "next checks" are statements
-made about the papers; "ours" are our own.
+`SOURCES` explains the sources that rows name.
 
 Row ids are stable. A criterion that turns out badly chosen is changed here, in the open, with the reason
 beside it.
@@ -13,6 +9,13 @@ beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+SOURCES = """\
+Lemmas, equations, tables and sections are those of [S26], which is Southworth, Actor, Harper, Cyr, "Multilevel Training
+for Kolmogorov Arnold Networks", arXiv 2603.04827. [A25] is Actor, Harper, Southworth, Cyr, "Leveraging KANs for
+Expedient Training of Multichannel MLPs via Preconditioning and Geometric Refinement", arXiv 2505.18131. Rows marked
+"summary" and "next checks" are statements that are made about the two papers, and rows marked "ours" are our own."""
+"""What the sources of rows are, for readers of every table of rows."""
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,10 @@ def _run(chosen: argparse.Namespace) -> int:
         return _refuse(error, FAILED)
     print(result.table)
     if chosen.output is not None:
-        _write(result, chosen.output)
+        try:
+            _write(result, chosen.output)
+        except OSError as error:
+            return _refuse(error, FAILED)
     return FAILED if result.failed else OK
 
 

@@ -20,10 +20,11 @@ import numpy as np
 
 from refkan.checkpoints import require_writable, write_atomically
 from refkan.conformance import findings as f
+from refkan.conformance.answers import describe
 from refkan.conformance.cases import CHANGE_ROOM, SEED, VERSION, Case, Setting
 from refkan.conformance.catalogue import catalogue
 from refkan.conformance.diagnosis import diagnose
-from refkan.conformance.findings import Evidence, Finding, compare
+from refkan.conformance.findings import Evidence, Finding, Hint, compare
 from refkan.conformance.precision import DTYPES, EPS
 from refkan.conformance.refinement import fine_knots
 from refkan.conformance.specs import CONVENTIONS
@@ -191,15 +192,21 @@ def _judge(case: Case, given: Any) -> Finding:
     if theirs.shape != case.expected.shape:
         text = f"must have shape {case.expected.shape}; got {theirs.shape}"
         return Finding(case.key, case.quantity, f.ERROR, text)
-    finding = compare(case, theirs)
-    if finding.status == f.PASSED or case.quantity == "refinement":
-        return finding
-    return replace(finding, hints=diagnose(Evidence(case, theirs)))
+    with np.errstate(all="ignore"):  # of numbers beyond any range
+        finding = compare(case, theirs)
+        if finding.status == f.PASSED or case.quantity == "refinement":
+            return finding
+        try:
+            return replace(finding, hints=diagnose(Evidence(case, theirs)))
+        except Exception as error:  # one result, whatever it holds, is not to stop the others
+            return replace(finding, hints=(Hint("no diagnosis", f"the diagnosis failed: {describe(error)}"),))
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     again = f"write the cases again: refkan cases export {folder}"
+    _require_file(path)
+    _require_file(folder / ARRAYS)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version, digest, rows = manifest["version"], manifest["sha256"], manifest["cases"]
@@ -223,6 +230,7 @@ def _folder(path: Path) -> dict[str, Any]:
     """Arrays of a folder by their paths in it."""
     found = {}
     for file in sorted(path.rglob("*.npy")):
+        _require_file(file)
         try:
             found[file.relative_to(path).with_suffix("").as_posix()] = np.load(file, allow_pickle=False)
         except Exception as error:  # of numpy, whatever the damage is
@@ -232,7 +240,14 @@ def _folder(path: Path) -> dict[str, Any]:
     return found
 
 
+def _require_file(path: Path) -> None:
+    """Raise CaseFileError for what is there but no file: to read a pipe would wait without end."""
+    if path.exists() and not path.is_file():
+        raise CaseFileError(f"{path} must be a file; it is a folder, a pipe or a device")
+
+
 def _arrays(path: Path) -> dict[str, Any]:
+    _require_file(path)
     if path.is_file() and not is_zipfile(path):  # NumPy would speak of pickles
         raise CaseFileError(f"{path} is not an .npz of plain arrays: save with numpy.savez")
     try:

@@ -12,7 +12,8 @@ from numba.core import event
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_warned = False
+_warned: set[str] = set()
+"""What was warned of: the first words, since one warning a process is enough."""
 
 
 def kernel(function: F) -> F:
@@ -44,21 +45,17 @@ def _compile(function: F, **fastmath: Any) -> F:
     Where no folder for the cache can be written (a read-only installation without NUMBA_CACHE_DIR), the kernel is
     compiled anew in every process; one warning says so.
     """
-    global _warned
     # Division follows IEEE like NumPy's: a Python-style ZeroDivisionError check costs a branch a division.
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True, **fastmath}
     try:
-        return numba.njit(cache=True, **options)(function)
+        return _forgiving(numba.njit(cache=True, **options)(function))
     except RuntimeError as error:  # Numba: "cannot cache function ...: no locator available for file ..."
         if "cache" not in str(error):
             raise
-        if not _warned:
-            _warned = True
-            warnings.warn(
-                f"compiled kernels cannot be cached on disk and are compiled anew in each process ({error}); "
-                "set NUMBA_CACHE_DIR to a writable folder",
-                stacklevel=2,
-            )
+        _warn_once(
+            f"compiled kernels cannot be cached on disk and are compiled anew in each process ({error}); "
+            "set NUMBA_CACHE_DIR to a writable folder"
+        )
         return numba.njit(**options)(function)
 
 
@@ -85,3 +82,49 @@ class _Listener(event.Listener):
 
     def on_end(self, event: Any) -> None:
         pass
+
+
+def _warn_once(message: str) -> None:
+    kind = message.partition("(")[0]
+    if kind not in _warned:
+        _warned.add(kind)
+        warnings.warn(message, stacklevel=4)
+
+
+def _forgiving(dispatcher: Any) -> Any:
+    """Let a kernel be compiled where its cache is damaged, and used where its code cannot be kept.
+
+    Numba passes on what pickle makes of a damaged file (UnpicklingError, EOFError and others, which name no file), in
+    every process anew, and the system's error on a full disk. Its index is emptied, so that the code is stored again.
+    """
+    cache: Any = getattr(dispatcher, "_cache", None)
+    if not all(hasattr(cache, name) for name in ("load_overload", "save_overload", "flush", "cache_path")):
+        return dispatcher  # nothing is kept, or another Numba keeps it in another way
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_overload(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except Exception as error:
+            damage = f"{type(error).__name__}: {error}"
+            try:
+                cache.flush()
+            except OSError:
+                raise RuntimeError(
+                    f"the cache of compiled kernels is damaged ({damage}) and cannot be written: delete the folder "
+                    f"{cache.cache_path}, or set NUMBA_CACHE_DIR to another one"
+                ) from error
+            _warn_once(
+                f"the cache of compiled kernels is damaged ({damage}) and they are compiled again; should this come "
+                f"back, delete the folder {cache.cache_path}"
+            )
+            return None
+
+    def save_overload(*arguments: Any) -> None:
+        try:
+            save(*arguments)
+        except OSError as error:
+            _warn_once(f"compiled kernels cannot be kept in {cache.cache_path} ({error.strerror})")
+
+    cache.load_overload, cache.save_overload = load_overload, save_overload
+    return dispatcher

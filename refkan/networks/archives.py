@@ -19,7 +19,7 @@ from numpy.lib import format as npy
 from refkan import layers, node_maps
 from refkan.arguments import as_array, as_vector, check_flag, check_type, real
 from refkan.array_types import Array, FloatArray
-from refkan.checkpoints import write_atomically
+from refkan.checkpoints import sweep, write_atomically
 from refkan.networks.network import Network
 from refkan.spaces import SplineSpace
 
@@ -91,6 +91,7 @@ def save(path: str | os.PathLike[str], net: Network, theta: Any, notes: Mapping[
     manifest["hash"] = digest(manifest, arrays)
     stream = io.BytesIO()
     np.savez(stream, **{MANIFEST: np.array(json.dumps(manifest))}, **arrays)  # type: ignore[arg-type]
+    sweep(path.parent, path.name)
     write_atomically(path, stream.getvalue())
 
 

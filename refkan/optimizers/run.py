@@ -60,7 +60,7 @@ class Halt(Exception):  # noqa: N818  # a signal, as StopIteration is, not an er
 
 
 STOPPED = "stopped by the callback"
-"""How the message of a run begins that its callback ended."""
+"""The message of a run begins with these words if the callback ended the run."""
 
 
 class Run:

@@ -7,6 +7,7 @@ import pytest
 
 from refkan.checkpoints import Checkpoints
 from refkan.hierarchy.unchanged import RTOL
+from validation.ledger import LEDGER
 from validation.multilevel import multilevel_targets, multilevel_training, table_two
 from validation.multilevel.multilevel_training import (
     Comparison,
@@ -271,3 +272,20 @@ def test_the_bounds_of_the_targets(change, status):
     assert "training samples there, by seed: 0, 1, 2" in verdict.details
     assert "factors between levels 40, 40" in verdict.details
     assert set(multilevel_targets.FULL) == set(found)
+
+
+def test_what_was_run_is_what_is_told():
+    """A quick run has seven of the criterion's seeds, and no other optimisers."""
+    found = verdicts(invented(AS_PRINTED))
+    assert "paired over 7 of the 25 seeds;" in found[0].measured
+    for verdict in found:
+        assert "Other optimisers were not run." in verdict.details
+        assert ": ." not in verdict.details
+    fewer = invented(AS_PRINTED, seeds=SEEDS[:10])
+    fewer = {cell: run for cell, run in fewer.items() if cell.method == PAPERS[0] or cell.seed in SEEDS[:8]}
+    assert "paired over 8 to 10 of the 25 seeds;" in verdicts(fewer)[0].measured
+    other = {replace(cell, method="L-BFGS-B, 20 iterations"): run for cell, run in invented(AS_PRINTED).items()}
+    for verdict in verdicts(invented(AS_PRINTED) | other):
+        assert "Other optimisers: rotated, L-BFGS-B, 20 iterations" in verdict.details
+    (criterion,) = (row.criterion for row in LEDGER if row.id == "R1")
+    assert f"paired over {len(SEEDS)} seeds" in criterion

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from refkan import checkpoints
 from refkan.cli import main
 from refkan.commands import spectrum
 from refkan.conditioning.spectra import FLAGS
+
+ROOT = Path(checkpoints.__file__).parent.parent
 
 SMALL = ["--orders", "2", "--intervals", "2", "3", "--widths", "2", "1", "--samples", "40"]
 
@@ -176,3 +182,27 @@ def test_the_help_explains_columns_and_flags(capsys):
     for name, meaning in FLAGS.items():
         assert f"{name}: {meaning}" in told
     assert "flagged points have hollow markers" in told
+
+
+def test_a_full_disk_is_told_without_a_traceback(tmp_path, monkeypatch, capsys):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(spectrum, "write_atomically", full)
+    assert run("--output", str(tmp_path)) == 1
+    err = capsys.readouterr().err.splitlines()[-1]
+    assert err.startswith("refkan spectrum: [Errno 28] No space left on device: ")
+    monkeypatch.setattr(checkpoints, "write_atomically", full)
+    assert run("--output", str(tmp_path), "--seeds", "7") == 1
+    assert "refkan spectrum: [Errno 28] No space left on device" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
+def test_a_full_disk_behind_the_standard_output():
+    with open("/dev/full", "w") as full:
+        told = subprocess.run(
+            [sys.executable, "-m", "refkan", "info"], stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    assert told.returncode == 1
+    assert told.stderr == "refkan: [Errno 28] No space left on device\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import warnings
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan import checkpoints
 from refkan.commands import add_train_parser, train
 from refkan.commands import progress as progress_module
 from refkan.commands.configuration import configuration
@@ -330,3 +332,14 @@ def test_progress_in_a_terminal_is_one_line_and_without_rich_plain(monkeypatch, 
     with progress_module.Progress(configuration(parse(*ONE))) as shown:
         shown.line("plain")
     assert Terminal.written == "plain\n"
+
+
+@pytest.mark.parametrize("where", ["levels", "results"])
+def test_a_full_disk_is_told_without_a_traceback(tmp_path, monkeypatch, capsys, where):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(checkpoints if where == "levels" else train, "write_atomically", full)
+    chosen = parse(*ONE, "--output", str(tmp_path))
+    assert chosen.run(chosen) == 1
+    assert "refkan train: [Errno 28] No space left on device" in capsys.readouterr().err

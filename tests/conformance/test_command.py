@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import struct
 import sys
@@ -313,3 +314,49 @@ def test_export_by_the_command(tmp_path, capsys):
     assert " cases in" in capsys.readouterr().out
     (tmp_path / "file").write_text("")
     assert run("cases", "export", tmp_path / "file" / "x", "--select", *SELECT) == 2
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("huge", [1e30, 1e308, -1e308, np.inf, np.nan])
+def test_results_beyond_any_range_do_not_stop_the_others(exported, tmp_path, huge):
+    key = f"float64/{SELECT[0]}"
+    right = answers()
+    wanted = {name for name in right if name.startswith(key)}
+    for first in (False, True):  # all entries, or the first alone
+        wrong = {name: right[name].copy() for name in wanted}
+        for array in wrong.values():
+            array.flat[: 1 if first else None] = huge
+        np.savez(tmp_path / "results.npz", **(right | wrong))
+        found = check(exported, tmp_path / "results.npz")
+        failed = {finding.key for finding in found if finding.status == "failed"}
+        assert failed == wanted
+        assert not any(finding.hint == "no diagnosis" for finding in found)
+
+
+def test_a_diagnosis_that_fails_does_not_stop_the_others(exported, tmp_path, monkeypatch):
+    def broken(evidence):
+        raise ArithmeticError("beyond all bounds")
+
+    monkeypatch.setattr(files, "diagnose", broken)
+    right = answers()
+    np.savez(tmp_path / "results.npz", **{name: array + 1.0 for name, array in right.items()})
+    found = check(exported, tmp_path / "results.npz")
+    assert {finding.status for finding in found if finding.key in right} == {"failed"}
+    hints = {hint.text for finding in found for hint in finding.hints}
+    assert hints == {"the diagnosis failed: ArithmeticError: beyond all bounds"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_are_refused_instead_of_waited_for(exported, tmp_path, capsys):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    np.save(folder / "a.npy", np.zeros(3))
+    os.mkfifo(folder / "b.npy")
+    assert run("cases", "check", exported, folder) == 2
+    assert "b.npy must be a file; it is a folder, a pipe or a device" in capsys.readouterr().err
+    assert run("cases", "check", exported, folder / "b.npy") == 2
+    for name in ("cases.npz", "manifest.json"):
+        (exported / name).unlink()
+        os.mkfifo(exported / name)
+        assert run("cases", "check", exported, folder) == 2
+        assert f"{name} must be a file" in capsys.readouterr().err

@@ -119,7 +119,7 @@ def test_both_bases_have_one_jet(node_map, basis):
     x = samples(8, reach=0.2)
     mine, theirs = net.jet(theta, x, FIRST, SECOND), other.jet(net.convert(theta, other), x, FIRST, SECOND)
     for part in ("value", "first", "second"):
-        # The bound of theory.md section 2: round trips through A lose some digits.
+        # Round trips through A lose some digits: its condition number times eps.
         close(getattr(mine, part), getattr(theirs, part), 1e-11)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -42,7 +44,7 @@ def test_only_a_missing_cache_is_forgiven(monkeypatch):
         return lambda function: function
 
     monkeypatch.setattr(compilation.numba, "njit", njit)
-    monkeypatch.setattr(compilation, "_warned", False)
+    monkeypatch.setattr(compilation, "_warned", set())
     message = "cannot cache function 'f': no locator available for file 'f.py'"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -52,3 +54,59 @@ def test_only_a_missing_cache_is_forgiven(monkeypatch):
     message = "something else"
     with pytest.raises(RuntimeError, match="something else"):
         compilation.kernel(len)
+
+
+USE = (
+    "import sys, warnings\n"
+    "with warnings.catch_warnings(record=True) as caught:\n"
+    "    warnings.simplefilter('always')\n"
+    "    import numpy as np\n"
+    "    from refkan.kernels.local_layer import dot\n"
+    "    assert dot(np.arange(3.0), np.ones(3)) == 3.0\n"
+    "print([str(w.message) for w in caught if 'compiled kernels' in str(w.message)])\n"
+)
+
+
+def used(tmp_path, code=USE):
+    places = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "NUMBA_DISABLE_JIT": "0", "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | places, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.mark.parametrize("damage", [b"", b"damaged"])
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+def test_a_damaged_cache_is_told_of_once_and_mended(tmp_path, kind, damage):
+    """Every run ended in an UnpicklingError or EOFError that named no file."""
+    assert used(tmp_path) == "[]\n"
+    (path,) = (tmp_path / "cache").rglob(f"*dot*.{kind}")
+    path.write_bytes(path.read_bytes()[:60] if damage == b"" else damage)
+    told = used(tmp_path)
+    assert "the cache of compiled kernels is damaged" in told
+    assert f"delete the folder {path.parent}" in told
+    assert used(tmp_path) == "[]\n"
+
+
+def test_a_damaged_cache_that_cannot_be_written_says_which_folder_to_delete(tmp_path):
+    used(tmp_path)
+    (path,) = (tmp_path / "cache").rglob("*dot*.nbi")
+    path.write_bytes(b"damaged")
+    code = USE.replace(
+        "    assert dot", "    dot._cache.flush = lambda: (_ for _ in ()).throw(OSError('read-only'))\n    assert dot"
+    ).replace("    assert dot(np.arange(3.0), np.ones(3)) == 3.0\n", (
+        "    try:\n        dot(np.arange(3.0), np.ones(3))\n    except RuntimeError as error:\n        print(error)\n"
+    ))
+    assert f"delete the folder {path.parent}, or set NUMBA_CACHE_DIR" in used(tmp_path, code)
+
+
+def test_a_full_disk_does_not_stop_kernels(tmp_path):
+    full = USE.replace("    import numpy as np\n", (
+        "    import numpy as np, errno\n"
+        "    from numba.core.caching import IndexDataCacheFile\n"
+        "    def full(*_): raise OSError(errno.ENOSPC, 'No space left on device')\n"
+        "    IndexDataCacheFile.save = full\n"
+    ))
+    assert "compiled kernels cannot be kept in" in (told := used(tmp_path, full))
+    assert "No space left on device" in told

@@ -12,7 +12,7 @@ from tests.shared.factories import EDGE_KINDS, EPS, EVERY_NETWORK, NetworkCase, 
 
 C = 40
 """Roundings in a term: r for a basis function, 2.5 r for a prolongation, and as many sums of dim terms. 40 eps is
-below the 1e-14 that theory.md asks, both relative to the sums of absolute contributions."""
+below the 1e-14 that refinement is held to, both relative to the sums of absolute contributions."""
 
 X = samples(40)
 CASES = [case for case in EVERY_NETWORK if case.kind in EDGE_KINDS]

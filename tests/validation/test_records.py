@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from validation.ledger import LEDGER
+import refkan as rk
+from validation.ledger import LEDGER, SOURCES
 from validation.records.__main__ import main
 from validation.records.pages import HEADER, page, replace_table, table
 from validation.records.store import SIZES, keep, load, rows_of
+from validation.running import report
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,3 +98,25 @@ def test_kept_rows_answer_the_present_ledger(size):
 
 def test_only_answered_rows_are_kept():
     assert [row["id"] for row in rows_of(record(L1="holds", L2="not run"))] == ["L1"]
+
+
+def test_sources_are_explained_wherever_rows_name_them():
+    """[A25], [S26], "summary" and "next checks" mean nothing to a reader who meets them in a table."""
+    named = {row.source for row in LEDGER}
+    assert {"summary", "next checks", "ours", "[A25]"} <= named
+    for word in ("[S26]", "[A25]", '"summary"', '"next checks"', '"ours"', "2603.04827", "2505.18131"):
+        assert word in SOURCES
+    assert SOURCES in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert SOURCES in page({}, {})
+    assert html.escape(SOURCES) in report.page([], {})
+    in_help = " ".join(rk.__doc__.split())
+    assert all(word in in_help for word in ("[S26] Southworth", "[A25] Actor", "2603.04827", "2505.18131"))
+
+
+def test_no_file_cites_a_page_that_the_project_does_not_have():
+    there = {page.name for folder in (ROOT, ROOT / "docs") for page in folder.glob("*.md")}
+    parts = ("refkan", "tests", "validation", "docs")
+    for path in [ROOT / "README.md", *(file for part in parts for file in (ROOT / part).rglob("*"))]:
+        if path.suffix in (".py", ".md"):
+            cited = set(re.findall(r"[\w-]+\.md\b", path.read_text(encoding="utf-8")))
+            assert cited <= there, path

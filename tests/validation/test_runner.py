@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -199,3 +200,16 @@ def test_list_runs_nothing_and_imports_nothing(claims, capsys):
     assert any(re.match(r"B1 .*\bfile\b", line) for line in lines)
     assert any(re.match(r"C1 .*\bpending\b", line) for line in lines)
     assert not claims.output.exists()
+
+
+@pytest.mark.parametrize("where", ["refkan.checkpoints", "validation.running.report"])
+def test_a_full_disk_is_told_without_a_traceback(claims, capsys, monkeypatch, where):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    claims.write("good", GOOD)
+    monkeypatch.setattr(f"{where}.write_atomically", full)
+    assert claims.run() == 1
+    err = capsys.readouterr().err.splitlines()[-1]
+    assert err.startswith("python -m validation: [Errno 28] No space left on device: ")
+    assert "files that were kept before are not run again" in err

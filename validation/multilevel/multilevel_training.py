@@ -231,10 +231,10 @@ def relu_verdict(found: Found) -> Verdict:
     return Verdict(
         "R1",
         judge(every, refined, experiment=True),
-        f"{ahead} of {sum(map(len, judged.values()))} cells at least 10 times better; median ratio of the better ReLU"
-        f" run to the spline run: {listed(judged)}",
+        f"{ahead} of {sum(map(len, judged.values()))} cells at least 10 times better, paired over {seeds_of(judged)};"
+        f" median ratio of the better ReLU run to the spline run: {listed(judged)}",
         corrected="on the fine level and in multilevel training; less on the coarse level" if refined else "",
-        details=f"Published means within a factor of 3: {reproduced(found)}.\n\nOther optimisers: {listed(others)}.\n\n"
+        details=f"Published means within a factor of 3: {reproduced(found)}.\n\n{other_optimisers(listed(others))}\n\n"
         + table(found),
         data=common(found) | {"table": rows(found)},
         figures=tuple(histories(found, *setting) for setting in groups(found)),
@@ -255,9 +255,8 @@ def multilevel_verdict(found: Found) -> Verdict:
         "median ratio to the multilevel run: "
         f"{listed({s: {c.against: c for c in cells} for s, cells in judged.items()})}",
         details="Ratios of errors at fresh points at equal nominal work; of errors on the samples in equal time, where"
-        f" the fine level gets up to {sum(FIDELITIES['multilevel'])} epochs.\n\nOther optimisers: "
-        + listed({s: {c.against: c for c in cells} for s, cells in others.items()})
-        + ".",
+        f" the fine level gets up to {sum(FIDELITIES['multilevel'])} epochs.\n\n"
+        + other_optimisers(listed({s: {c.against: c for c in cells} for s, cells in others.items()})),
         data=common(found) | {"least ratio": {" ".join(s): ratio for s, ratio in best.items()}},
         mutations={"coarse, fine and MLP ten times better": judge(reverse, experiment=True)},
     )
@@ -282,9 +281,8 @@ def gain_verdict(found: Found) -> Verdict:
         f"median gain of multilevel over coarse: {written}",
         details="In the spline basis: "
         + "; ".join(f"{name} {gain:.2g}" for name, gain in spline.items())
-        + ".\n\nOther optimisers: "
-        + "; ".join(f"{name} {gain:.2g}" for name, gain in gains(tuple(BASES), judged=False).items())
-        + ".",
+        + ".\n\n"
+        + other_optimisers("; ".join(f"{name} {gain:.2g}" for name, gain in gains(tuple(BASES), judged=False).items())),
         data=common(found) | {"relu": relu, "spline": spline},
         mutations={
             "twofold in the ReLU basis": judge(all(gain >= GAIN for gain in relu.values()), experiment=True),
@@ -311,7 +309,7 @@ def drop_verdict(found: Found) -> Verdict:
         judge(any_setting(judged), experiment=True),
         f"runs whose loss halves within a quarter of the steps after each refinement: {listed_shares(judged)}",
         details=f"In the ReLU basis, same start: {listed_shares(relu)}. In the last quarter before each refinement:"
-        f" {listed_shares(before)}. Other optimisers: {listed_shares(others)}.",
+        f" {listed_shares(before)}. {other_optimisers(listed_shares(others))}",
         data=common(found) | {"shares": {" ".join(s): v for s, v in judged.items()}},
         mutations={"just before each refinement": judge(any_setting(before), experiment=True)},
     )
@@ -321,3 +319,15 @@ def listed(comparisons: dict[tuple[str, str], dict[str, Comparison]]) -> str:
     """Write comparisons out, setting by setting, those that have pairs."""
     written = {s: [str(c) for c in cells.values() if c.pairs] for s, cells in comparisons.items()}
     return "; ".join(f"{', '.join(s)}: " + ", ".join(cells) for s, cells in written.items() if cells)
+
+
+def other_optimisers(results: str) -> str:
+    """Say what other optimisers gave, or that none were run: a quick run has those of the paper alone."""
+    return f"Other optimisers: {results}." if results else "Other optimisers were not run."
+
+
+def seeds_of(comparisons: dict[tuple[str, str], dict[str, Comparison]]) -> str:
+    """Say how many of the seeds of the criterion were compared: one number, or the least and the largest."""
+    pairs = {c.pairs for cells in comparisons.values() for c in cells.values()} or {0}
+    found = f"{min(pairs)}" if len(pairs) == 1 else f"{min(pairs)} to {max(pairs)}"
+    return f"{found} of the {len(SEEDS)} seeds"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from validation.ledger import LEDGER, Row
+from validation.ledger import LEDGER, SOURCES, Row
 from validation.records.store import Kept
 
 HEADER = "| id | source | claim | quick | full size |\n|---|---|---|---|---|\n"
@@ -55,6 +55,8 @@ Quick: {counts(quick.values())}. At full size: {counts(full.values())}.
 
 "Holds as corrected" means that the claim as printed fails and a corrected statement, given with it, holds; "not
 reproduced" is said of experiments. Every row also runs its claim mutated, which has to fail.
+
+{SOURCES}
 
 """ + "\n".join(sections)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from refkan.checkpoints import write_atomically
+from validation.ledger import SOURCES
 from validation.running.outcomes import Outcome
 from validation.verdicts import FAILING, Figure, Verdict
 
@@ -123,6 +124,7 @@ def page(outcomes: Sequence[Outcome], capsule: Mapping[str, Any]) -> str:
 <h1>Validation of the claims</h1>
 <p>{escape(counts)}. Every verdict is computed from its measurement by a criterion fixed before the run;
 "refuted" and "not reproduced" are results, not failures of the run.</p>
+<p>{escape(SOURCES)}</p>
 {warning}
 <div class="scroll"><table>
 <thead><tr><th>id</th><th>source</th><th>claim</th><th>verdict</th><th>measured</th></tr></thead>

@@ -144,18 +144,24 @@ class Run:
         return None if packed is None else unpack(file, packed)
 
     def run(self, file: ClaimFile, message: Callable[[str], None]) -> FileResult:
-        """Run a file and keep its result; a crash becomes a result with an error and is not kept."""
+        """Run a file and keep its result; a crash becomes a result with an error and is not kept.
+
+        Raises
+        ------
+        OSError
+            If the result cannot be written.
+        """
         start = time.perf_counter()
         try:
             with kept_interrupts():
                 verdicts = run_file(file, self._package, self._quick, message, self._parts)
             seconds = time.perf_counter() - start
             result = FileResult(file, verdicts, seconds=seconds, finished=now())
-            self._checkpoints.put(self._configurations[file.name], pack(result))
         except (Exception, SystemExit) as error:
             seconds = time.perf_counter() - start
             text = describe_error(error, file.folder.parent)
             return FileResult(file, error=text, seconds=seconds, finished=now())
+        self._checkpoints.put(self._configurations[file.name], pack(result))
         return result
 
 
@@ -173,6 +179,9 @@ def main(
     except EngineError as error:
         print(f"python -m validation: {error}", file=sys.stderr)
         return USAGE
+    except OSError as error:  # of a full disk: what is finished cannot be kept, or the report not be written
+        print(f"python -m validation: {error}; files that were kept before are not run again", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:  # before the first file or after the last one
         print(GO_ON, file=sys.stderr)
         return INTERRUPTED

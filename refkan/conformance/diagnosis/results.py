@@ -79,6 +79,8 @@ def _ratio(ours: FloatArray, theirs: FloatArray) -> float:
         return float("nan")
     size = float(np.sum(ours * ours))
     found = float(np.sum(ours * theirs)) / size if size > 0 else float("nan")
+    if not abs(found) < 1e9:  # NaN and infinity too: of a larger number no fraction is told apart
+        return found
     simple = round(found * 5040) / 5040  # a fraction with a small denominator is meant exactly
     return simple if simple and abs(found - simple) <= 1e-9 * abs(found) else found
 
