@@ -22,8 +22,8 @@ the activations onto the domain does so up to rounding."""
 
 
 @dataclass(frozen=True, eq=False)
-class SplineFunctions:
-    """The B-splines of P knot vectors, r of them at every point; what a layer declares, see `layers.functions`."""
+class KnotFunctions:
+    """Functions of P knot vectors, with a rule outside their domains; what a layer declares, see `layers.functions`."""
 
     tables: KnotTables
     outside: str
@@ -37,7 +37,7 @@ class SplineFunctions:
 
     @property
     def dim(self) -> int:
-        """Number of B-splines of each."""
+        """Number of functions of each."""
         return self.tables.dim
 
     @property
@@ -45,13 +45,17 @@ class SplineFunctions:
         """Shape of parameters that move the knots: none."""
         return ()
 
-    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> SplineSums:
-        """Sums with coefficients C (Q, P, dim) at a jet z (N, channels, P)."""
-        return spline_sums(self.tables, C, z, channels, self.outside, SLACK, back)
-
     def motion(self, C: Array) -> Any:
         """None: the knots are fixed."""
         return None
+
+
+class SplineFunctions(KnotFunctions):
+    """The B-splines, r of them at every point, summed by the engine in use."""
+
+    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> SplineSums:
+        """Sums with coefficients C (Q, P, dim) at a jet z (N, channels, P)."""
+        return spline_sums(self.tables, C, z, channels, self.outside, SLACK, back)
 
 
 def spline_sums(

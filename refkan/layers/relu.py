@@ -11,13 +11,12 @@ import numpy as np
 from refkan import change_of_basis
 from refkan.arguments import check_flag
 from refkan.array_types import Array, FloatArray
-from refkan.engines import SLACK
+from refkan.engines import SLACK, KnotFunctions
 from refkan.engines.channels import Channels, channel_rows
 from refkan.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.layers.edges import EdgeLayer
 from refkan.layers.functions import Declared, FunctionSums
 from refkan.layers.row_sums import RowSums
-from refkan.local_basis import KnotTables
 from refkan.relu_powers import inverse_scale, relu_rows
 
 
@@ -76,7 +75,7 @@ class ReluLayer(EdgeLayer):
     def declare(self, theta: Array) -> Declared:
         """The powers psi_j, on knots that move with s where they are free."""
         tables, s = self.tables(theta), self.unpack(theta)["s"] if self.free_knots else None
-        powers = ReluPowers(tables, self.order, self.inverse_scale, self.outside, s, self.domains)
+        powers = ReluPowers(tables, self.outside, self.order, self.inverse_scale, s, self.domains)
         return Declared(self.n_inputs, self.n_outputs, (powers,), theta)
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
@@ -118,27 +117,13 @@ EdgeLayer.kinds["scaled-relu"] = partial(ReluLayer, scaled=True)
 
 
 @dataclass(frozen=True, eq=False)
-class ReluPowers:
+class ReluPowers(KnotFunctions):
     """The powers ((x - t_j)_+ / h)^(r-1) of P knot vectors; with s (P, n) on knots that follow it."""
 
-    tables: KnotTables
     order: int
     inverse_scale: FloatArray
-    outside: str
     s: Array | None
     domains: FloatArray
-
-    constant = False
-
-    @property
-    def slots(self) -> int:
-        """Number of knot vectors P."""
-        return self.tables.knots.shape[0]
-
-    @property
-    def dim(self) -> int:
-        """Number of powers of each."""
-        return self.tables.dim
 
     @property
     def moving(self) -> tuple[int, ...]:
