@@ -149,6 +149,7 @@ def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.filterwarnings("ignore::refkan.errors.DiscontinuousLossWarning")  # of --node-map affine
 @pytest.mark.parametrize(
     ("problem", "options"),
     [
