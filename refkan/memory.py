@@ -56,7 +56,13 @@ def _new(size: int) -> Array:
 
 
 def _block(size: int) -> Array:
-    """A block that nothing refers to but the list it is in, or a new one."""
+    """A block that nothing refers to but the list it is in, or a new one.
+
+    The lock is not waited for where it is held: a signal handler that needs memory may have interrupted the very thread
+    that holds it. A thread that takes it after this look always gives it back.
+    """
+    if _lock.locked():
+        return _new(size)
     with _lock:
         blocks = _blocks.setdefault(size, [])
         _blocks.move_to_end(size)

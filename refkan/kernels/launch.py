@@ -12,24 +12,17 @@ fallback aborts when two Python threads enter it at once, and compiling for it t
 from __future__ import annotations
 
 import contextvars
-import itertools
 import math
-import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import wait
 from typing import Any
 
 from numba.core import config
 from numpy import ndarray
 
-from refkan.kernels.workers import Workers
+from refkan.kernels.workers import alone, share
 
 SERIAL_BELOW = 400_000
 """Operations below which one thread is faster: handing a range to another thread takes some 50 microseconds."""
-
-_workers: Workers | None = None
-_block = threading.local()
 
 
 def thread_count() -> int:
@@ -50,17 +43,11 @@ def launch(compiled: Callable[..., Any], items: int, operations: float, *argumen
     if operations < SERIAL_BELOW:
         compiled(0, items, *arguments)
         return
-    threads = 1 if getattr(_block, "entered", False) else min(thread_count(), items)
-    if threads < 2:
+    threads = min(thread_count(), items)
+    if threads < 2 or alone():
         compiled(0, items, *arguments)
         return
-    bounds = [items * k // threads for k in range(threads + 1)]
-    ranges = list(itertools.pairwise(bounds))
-    workers = _awake(threads - 1)
-    others = [workers.submit(compiled, first, last, *arguments) for first, last in ranges[1:]]
-    compiled(*ranges[0], *arguments)
-    for other in others:
-        other.result()
+    share(lambda k: compiled(items * k // threads, items * (k + 1) // threads, *arguments), threads, threads)
 
 
 def run_blocks(function: Callable[[int], Any], count: int, operations: float = math.inf) -> list[Any]:
@@ -71,48 +58,14 @@ def run_blocks(function: Callable[[int], Any], count: int, operations: float = m
     Too few `operations` in all stay on one thread.
     """
     threads = min(thread_count(), count)
-    if threads < 2 or operations < SERIAL_BELOW or getattr(_block, "entered", False):
+    if threads < 2 or operations < SERIAL_BELOW or alone():
         return [function(k) for k in range(count)]
     results: list[Any] = [None] * count
-    errors: dict[int, BaseException] = {}
-    remaining = iter(range(count))  # one `next` at a time: the interpreter's lock sees to that
-
-    def work() -> None:
-        _block.entered = True
-        try:
-            for k in remaining:
-                try:
-                    results[k] = function(k)
-                except BaseException as error:
-                    errors[k] = error
-                    break
-        finally:
-            _block.entered = False
-
-    workers = _awake(threads - 1)
     # The caller's context goes with the work: its engine, and NumPy's handling of floating-point errors.
-    others = [workers.submit(contextvars.copy_context().run, work) for _ in range(threads - 1)]
-    work()
-    wait(others)
-    if errors:
-        raise errors[min(errors)]
+    contexts = [contextvars.copy_context() for _ in range(count)]
+
+    def keep(k: int) -> None:
+        results[k] = function(k)
+
+    share(lambda k: contexts[k].run(keep, k), count, threads)
     return results
-
-
-def _awake(size: int) -> Workers:
-    """The pool, of at least so many threads, about to get work from this thread."""
-    global _workers
-    if _workers is None or _workers.size < size:
-        _workers = Workers(size)
-    _workers.keep_off_caller()
-    return _workers
-
-
-def _forget_workers() -> None:
-    """Drop the pool in a forked child: its threads exist in the parent alone."""
-    global _workers
-    _workers = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_workers)

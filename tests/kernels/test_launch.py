@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -36,7 +35,7 @@ def test_a_forked_child_has_threads_of_its_own(monkeypatch):
     monkeypatch.setattr(launch, "thread_count", lambda: 2)
     S, x = space("random", 3), np.linspace(*space("random", 3).domain, 300)
     expected = bsplines.evaluate(S, np.arange(S.dim), x)
-    assert threading.active_count() > 1
+    assert workers._workers.size > 0
     child = os.fork()
     if child == 0:
         os._exit(0 if np.array_equal(bsplines.evaluate(S, np.arange(S.dim), x), expected) else 1)
@@ -125,58 +124,3 @@ def test_fixed_and_free_knots_share_one_compiled_form(monkeypatch):
         theta = np.ones(layer.n_params)
         runs.append(lambda layer=layer, theta=theta: local_basis.local_basis(layer.tables(theta), x, 1, "linear"))
     assert len(launched_types(monkeypatch, *runs)) == 1
-
-
-processors = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-several_processors = pytest.mark.skipif(
-    workers.current_processor is None or len(processors) < 2, reason="needs Linux and two processors"
-)
-
-
-def masks_of_workers(pool):
-    return [pool.submit(os.sched_getaffinity, 0).result() for _ in range(4)]
-
-
-@several_processors
-def test_workers_keep_off_the_processor_of_their_caller():
-    pool = workers.Workers(1)
-    assert masks_of_workers(pool) == [processors] * 4  # nobody has told them yet
-    try:
-        for processor in sorted(processors)[:2]:  # a caller that moves; held there, or it might move in between
-            os.sched_setaffinity(0, {processor})
-            os.sched_setaffinity(0, processors)
-            here = workers.current_processor()
-            pool.keep_off_caller()
-            if workers.current_processor() == here:
-                assert masks_of_workers(pool) == [processors - {here}] * 4
-    finally:
-        os.sched_setaffinity(0, processors)
-
-
-@several_processors
-def test_a_caller_with_one_processor_moves_nobody(monkeypatch):
-    pool = workers.Workers(1)
-    before = masks_of_workers(pool)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda thread: {workers.current_processor()})
-    pool.keep_off_caller()
-    monkeypatch.undo()
-    assert masks_of_workers(pool) == before
-
-
-@several_processors
-def test_a_processor_that_cannot_be_set_is_no_error(monkeypatch):
-    def refuse(thread, mask):
-        raise OSError("Invalid argument")
-
-    pool = workers.Workers(1)
-    before = masks_of_workers(pool)
-    monkeypatch.setattr(os, "sched_setaffinity", refuse)
-    pool.keep_off_caller()
-    assert masks_of_workers(pool) == before
-
-
-def test_systems_without_processors_to_choose_do_nothing(monkeypatch):
-    monkeypatch.setattr(workers, "current_processor", None)
-    pool = workers.Workers(2)
-    pool.keep_off_caller()
-    assert pool.submit(sum, (1, 2)).result() == 3

@@ -1,4 +1,4 @@
-"""docs/gradient.md: the files that a gradient passes under the plain engine are those of its table, and its examples."""
+"""docs/gradient.md: the files that a gradient passes under the plain engine are those of its table; its examples."""
 
 from __future__ import annotations
 

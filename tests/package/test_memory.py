@@ -115,6 +115,17 @@ def test_threads_never_get_the_same_memory():
     assert not wrong
 
 
+def test_whoever_interrupts_the_holder_of_the_lock_gets_new_memory():
+    """A signal handler cannot wait for it: the code that holds it goes on when the handler returns."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(recycled((1000,))), daemon=True)
+    with memory._lock:
+        thread.start()
+        thread.join(20)
+    assert [array.shape for array in found] == [(1000,)]
+    assert not memory._blocks
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_process_that_forks_while_the_lock_is_held_goes_on():

@@ -1,0 +1,112 @@
+"""A program that calls the library from handlers of signals and while the interpreter exits.
+
+    python -m tests.kernels.threads_interrupted "at exit"|timer|"every step"
+
+Prints "the same bits" for each kind of call that got them. A hang ends with the stacks of all threads.
+"""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+
+import refkan as rk
+from refkan import memory
+from refkan.kernels import launch, workers
+
+LONGEST = 120
+"""Seconds until a hang is taken to be one."""
+
+
+def operation(size):
+    """A sweep of a network in two threads; with many samples also in memory that is used again."""
+    x = np.random.default_rng(0).uniform(size=(size, 2))
+    net, theta = rk.kan([2, 5, 1], order=4, intervals=8).initialize(np.random.default_rng(1), x)
+    return lambda: [net(theta, x), *net.vjp(theta, x)[1](np.ones((x.shape[0], 1)))]
+
+
+def bits(run):
+    return [array.tobytes() for array in run()]
+
+
+def judge(wrong):
+    print(f"{wrong} wrong" if wrong else "the same bits")
+
+
+def at_exit(run, expected):
+    """At exit, in a thread that outlives the main one, and in an object of a module that is taken down."""
+
+    def compare():
+        judge(bits(run) != expected)
+
+    def late():
+        threading.main_thread().join()
+        compare()
+
+    class Last:
+        def __del__(self, compare=compare):
+            compare()
+
+    threading.Thread(target=late).start()
+    atexit.register(compare)
+    sys.modules["__main__"].last = Last()
+
+
+def timer(run, expected, seconds=2.0):
+    """A handler that interrupts the main thread again and again, wherever it is."""
+    wrong, calls = [], [0]
+
+    def handler(number, frame):
+        calls[0] += 1
+        wrong.extend([True] * (bits(run) != expected))
+        signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 1e-3))  # by then the interrupted code goes on
+
+    rng = np.random.default_rng(0)
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 1e-3)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        wrong.extend([True] * (bits(run) != expected))
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    assert calls[0] > 10
+    judge(len(wrong))
+
+
+def every_step(run, expected):
+    """A call between any two steps of the interpreter in the modules that have something to hold."""
+    files = {module.__file__ for module in (launch, workers, memory)}
+    wrong, seen = [], set()
+
+    def step(frame, event, argument):
+        if frame.f_code.co_filename not in files:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode" and (place := (frame.f_code, frame.f_lasti)) not in seen:  # once at each place
+            seen.add(place)
+            wrong.extend([place] * (bits(run) != expected))
+        return step
+
+    workers._workers = workers.Workers()  # no threads yet: starting them is traced, too
+    sys.settrace(step)
+    try:
+        wrong.extend([True] * (bits(run) != expected))
+    finally:
+        sys.settrace(None)
+    assert len(seen) > 200
+    judge(len(wrong))
+
+
+if __name__ == "__main__":
+    faulthandler.dump_traceback_later(LONGEST, exit=True)
+    how = sys.argv[1]
+    run = operation(100 if how == "timer" else 20_000)  # a timer is to go off between kernels
+    launch.thread_count, launch.SERIAL_BELOW = lambda: 1, 0
+    expected = bits(run)
+    launch.thread_count = lambda: 2
+    {"at exit": at_exit, "timer": timer, "every step": every_step}[how](run, expected)
