@@ -192,6 +192,7 @@ def _rows(document: Mapping[str, Any], found: Mapping[str, str]) -> list[str]:
     parts += ["## Gauss-Newton matrices\n", markdown.times_table(some("gauss-newton"), ("of", *NET, "N"))]
     parts += ["## u, u_x, u_xx and a gradient\n", markdown.times_table(some("jets"), NET)]
     parts += ["## Starting up\n", *_series(some("startup", of="import")), *_series(some("startup", of="first call"))]
+    parts += _series(some("first-run"))
     return parts
 
 

@@ -17,4 +17,5 @@ ROWS: dict[str, str] = {
     "scaling": "validation.benchmarks.scaling",
     "curves": "validation.benchmarks.curves",
     "startup": "validation.benchmarks.startup",
+    "first-run": "validation.benchmarks.first_run",
 }

@@ -1,0 +1,77 @@
+"""What a fresh machine compiles for small networks: each kernel once, whatever the order and number of outputs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import refkan as rk
+from tests.kernels.kernel_results import finish, other_process
+
+CODE = """
+import json, time
+import numpy as np
+from validation.benchmarks.first_run import run_networks, signatures
+run_networks(free_knots=False)
+seconds = time.process_time()
+alone = signatures()
+run_networks(free_knots=True)
+import refkan as rk
+x = np.random.default_rng(1).uniform(size=(300, 2))
+for order, widths in ((3, [2, 5, 1]), (4, [2, 2, 3]), (2, [2, 5, 5, 4])):
+    net, theta = rk.kan(widths, order, 4).initialize(np.random.default_rng(0), x)
+    problem = rk.LeastSquares(net, x, np.zeros((300, widths[-1])))
+    problem.value_and_gradient(theta), problem.gauss_newton(theta), problem.hessian(theta)
+    net.jacobian(theta, x[:, ::-1]), net.jvp(theta, np.asfortranarray(x), theta)
+print(json.dumps([seconds, alone, signatures()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Seconds of twelve networks of one layer, what they compiled, and what other networks added."""
+    folder = tmp_path_factory.mktemp("first-run")
+    run = other_process(
+        f"import warnings; warnings.simplefilter('ignore')\n{CODE}", folder,
+        NUMBA_CACHE_DIR=str(folder / "cache"), NUMBA_DISABLE_JIT="0", REFKAN_ENGINE="auto",
+    )  # fmt: skip
+    return json.loads(finish(run))
+
+
+def test_small_networks_compile_each_kernel_once(compiled):
+    _, alone, _ = compiled
+    assert alone, "kernels were compiled"
+    assert set(alone.values()) == {1}
+    assert len(alone) <= 13
+    fast = {"polynomial_layer", "sorted_layer", "local_layer", "local_jets", "bspline_basis"}
+    assert not {name.split(".")[0] for name in alone} & fast
+
+
+def test_more_layers_orders_layouts_and_free_knots_add_no_forms(compiled):
+    """But for the Jacobian, whose rows lie apart where it has more than one layer."""
+    *_, everything = compiled
+    assert {name: count for name, count in everything.items() if count > 1} in (
+        {}, {"plain_sums.scatter_jacobian": 2},
+    )  # fmt: skip
+
+
+def test_they_are_done_within_seconds(compiled):
+    """Asked are 15 s of processor time on a fresh machine; some 5 were measured, and 70 with the fast engine."""
+    seconds, *_ = compiled
+    assert seconds <= 15
+
+
+def test_commands_say_once_that_they_compile(tmp_path):
+    environ = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0", "REFKAN_ENGINE": "plain"}
+    command = [sys.executable, "-m", "refkan", "spectrum", "--orders", "2", "--intervals", "2", "--samples", "20"]
+    command += ["--bases", "spline"]
+    root = Path(rk.__file__).parents[1]
+    runs = [subprocess.run(command, env=environ, cwd=root, capture_output=True, text=True) for _ in range(2)]
+    assert [run.returncode for run in runs] == [0, 0], runs[0].stderr
+    assert [run.stderr.count("compiling kernels") for run in runs] == [1, 0]
+    assert runs[0].stdout == runs[1].stdout
