@@ -16,12 +16,12 @@ from functools import cached_property
 from typing import Any
 
 from refkan.truth import derivatives
+from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers, at_most, samples, typed, vector
+from refkan.truth.arithmetic.taylor import curve
 from refkan.truth.derivatives import SparseRow
 from refkan.truth.jets import Jet
 from refkan.truth.least_squares import LeastSquares
 from refkan.truth.networks import Network, Sweep
-from refkan.truth.number_types import Matrix, Number, Numbers, at_most, samples, typed, vector
-from refkan.truth.taylor import curve
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Evaluation:
 
     @property
     def n_params(self) -> int:
-        """M."""
+        """Number of parameters M."""
         return len(self.theta)
 
     def _like_x(self, name: str, rows: Any) -> Matrix:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from refkan.truth.arithmetic.functions import sqrt
+from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers, typed
 from refkan.truth.derivatives import SparseRow, jacobian_rows, kernel, matrix_of, square, varied
-from refkan.truth.functions import sqrt
 from refkan.truth.networks import Network, Sweep
-from refkan.truth.number_types import Matrix, Number, Numbers, typed
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from refkan import truth
-from refkan.truth import taylor
-from refkan.truth.number_types import converter
+from refkan.truth.arithmetic import taylor
+from refkan.truth.arithmetic.number_types import converter
 from tests.truth.truth_cases import BITS, CASES, Case, draw, floats
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
