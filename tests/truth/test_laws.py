@@ -52,13 +52,12 @@ def in_relu_basis(t):
 
 
 def bisected(family):
-    """Knots with every interval of the domain cut in two, and others outside, as uniform knots have after refinement."""
+    """Knots with every interval of the domain cut in two; outside they are half as far, as after uniform refinement."""
     t, r = list(family.knots), family.order
     inner = t[r - 1 : len(t) - r + 1]
     middle = sorted([*inner, *((a + b) / 2 for a, b in pairwise(inner))])
-    before, after = (
-        [(end + knot) / 2 for knot in part] for end, part in ((inner[0], t[: r - 1]), (inner[-1], t[1 - r :]))
-    )
+    before = [(inner[0] + knot) / 2 for knot in t[: r - 1]]
+    after = [(inner[-1] + knot) / 2 for knot in t[len(t) - r + 1 :]]
     return BSplines([*before, *middle, *after], r, family.outside)
 
 
