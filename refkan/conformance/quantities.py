@@ -17,9 +17,8 @@ from refkan import truth
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.conformance.specs import LayerSpec
 from refkan.local_basis import KnotTables, local_basis
-from refkan.truth import taylor
-from refkan.truth.families import BSplines
-from refkan.truth.layers import SumLayer
+from refkan.truth.arithmetic import taylor
+from refkan.truth.layers import BSplines, SumLayer
 from refkan.truth.networks import Network
 from refkan.truth.node_maps import Unmapped
 

@@ -11,6 +11,7 @@ Examples
 [[Fraction(1, 8)], [Fraction(12980742146337070512478121581609, 649037107316853453566312041152512)]]
 """
 
+from refkan.truth.arithmetic.number_types import UndecidedError
 from refkan.truth.bases.bsplines import blossoms, bspline, bspline_derivative, bsplines, knot_derivative
 from refkan.truth.bases.change_of_basis import (
     change_of_basis,
@@ -24,7 +25,6 @@ from refkan.truth.bases.outside import interval
 from refkan.truth.bases.prolongation import prolongation, uniform_prolongation
 from refkan.truth.bases.relu_powers import truncated_power, truncated_power_derivative, truncated_powers
 from refkan.truth.evaluation import Evaluation
-from refkan.truth.number_types import UndecidedError
 from refkan.truth.reading import of
 
 __all__ = [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers
+from refkan.truth.arithmetic.taylor import Taylor, coefficient, curve, tangents, variable
 from refkan.truth.networks import Network
-from refkan.truth.number_types import Matrix, Number, Numbers
-from refkan.truth.taylor import Taylor, coefficient, curve, tangents, variable
 
 SparseRow = dict[int, Number]
 """Entries of a row of a matrix by column: those that are left out are zero."""

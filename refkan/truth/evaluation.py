@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from refkan.lazy import lazy
 from refkan.truth import derivatives
+from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers, at_most, samples, typed, vector
+from refkan.truth.arithmetic.taylor import curve
 from refkan.truth.derivatives import SparseRow
 from refkan.truth.jets import Jet
 from refkan.truth.least_squares import LeastSquares
 from refkan.truth.networks import Network, Sweep
-from refkan.truth.number_types import Matrix, Number, Numbers, at_most, samples, typed, vector
-from refkan.truth.taylor import curve
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Evaluation:
     x: Sequence[Numbers]
     number: Any
 
-    @lazy
+    @cached_property
     def _sweep(self) -> Sweep:
         return self.network.sweep(self.theta, self.x)
 
@@ -62,7 +62,7 @@ class Evaluation:
 
     @property
     def n_params(self) -> int:
-        """M."""
+        """Number of parameters M."""
         return len(self.theta)
 
     def _like_x(self, name: str, rows: Any) -> Matrix:
@@ -88,7 +88,7 @@ class Evaluation:
         moved = self._like_x("dx", [[0 * v for v in row] for row in self.x] if dx is None else dx)
         return typed(self.number, derivatives.tangent(self.network, self.theta, self.x, tangent, moved))
 
-    @lazy
+    @cached_property
     def jacobian_rows(self) -> list[SparseRow]:
         """The rows of J, sample-major, as dicts of their entries that are not zero for want of support."""
         return derivatives.jacobian_rows(self.network, self.theta, self.x)

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from refkan.truth.arithmetic.number_types import Matrix, Number, samples, typed
+from refkan.truth.arithmetic.taylor import Monomial, coefficient
 from refkan.truth.networks import Sweep
-from refkan.truth.number_types import Matrix, Number, samples, typed
-from refkan.truth.taylor import Monomial, coefficient
 
 COEFFICIENTS: tuple[tuple[int, Monomial], ...] = ((1, ()), (1, (0,)), (2, (0, 0)))
 """F, F_h and F_hh as multiples of the coefficients of 1, h and h^2."""

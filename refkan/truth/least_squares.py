@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from refkan.lazy import lazy
+from refkan.truth.arithmetic.functions import sqrt
+from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers, typed
 from refkan.truth.derivatives import SparseRow, jacobian_rows, kernel, matrix_of, square, varied
-from refkan.truth.functions import sqrt
 from refkan.truth.networks import Network, Sweep
-from refkan.truth.number_types import Matrix, Number, Numbers, typed
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class LeastSquares:
     y: Matrix
     weights: Numbers
 
-    @lazy
+    @cached_property
     def shares(self) -> list[Number]:
         """w_s/N (N)."""
         return [w / len(self.x) for w in self.weights]
@@ -61,7 +61,7 @@ class LeastSquares:
     def _scaled(self, misfit: Matrix) -> Matrix:
         return [[share * e for e in row] for share, row in zip(self.shares, misfit, strict=True)]
 
-    @lazy
+    @cached_property
     def misfit(self) -> Matrix:
         """F - y (N, Q)."""
         return typed(self.number, self._sweep(self.theta)[1])
@@ -82,7 +82,7 @@ class LeastSquares:
         sweep, misfit = self._sweep(varied(self.theta))
         return typed(self.number, matrix_of(sweep.gradient(self._scaled(misfit))))
 
-    @lazy
+    @cached_property
     def _rows(self) -> list[SparseRow]:
         return jacobian_rows(self.network, self.theta, self.x)
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import mul
 
+from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers
 from refkan.truth.layers import Layer
 from refkan.truth.node_maps import NodeMap
-from refkan.truth.number_types import Matrix, Number, Numbers
 
 
 @dataclass(frozen=True)

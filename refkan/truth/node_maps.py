@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from refkan.truth.functions import sigmoid, sqrt
-from refkan.truth.number_types import Matrix, Number, Numbers, UndecidedError, at_most, less, rounding_unit
+from refkan.truth.arithmetic.functions import sigmoid, sqrt
+from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers, UndecidedError, at_most, less, rounding_unit
 
 Mapped = tuple[Matrix, Callable[[Matrix], Matrix]]
 """z of all samples, and the pullback dz -> dy."""

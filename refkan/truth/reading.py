@@ -21,12 +21,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from refkan.truth.arithmetic.number_types import converter, samples, vector
 from refkan.truth.evaluation import Evaluation
-from refkan.truth.families import BSplines, Chebyshev, ReluPowers
-from refkan.truth.layers import DenseLayer, FreeKnotLayer, Layer, SiluLayer, SumLayer
+from refkan.truth.layers import BSplines, Chebyshev, DenseLayer, FreeKnotLayer, Layer, ReluPowers, SiluLayer, SumLayer
 from refkan.truth.networks import Network
 from refkan.truth.node_maps import Affine, MeanStd, MinMax, NodeMap, Sigmoid, Unmapped
-from refkan.truth.number_types import converter, samples, vector
 
 Form = dict[str, Any]
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from refkan import truth
 from refkan.truth.bases import bsplines
-from refkan.truth.families import BSplines, ReluPowers
-from refkan.truth.layers import SumLayer
+from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 from tests.truth.fraction_knots import (
     apply,
     breakpoints,

@@ -8,8 +8,8 @@ import pytest
 import refkan as rk
 from refkan import truth
 from refkan.truth import derivatives
+from refkan.truth.arithmetic.taylor import coefficient, curve
 from refkan.truth.jets import COEFFICIENTS
-from refkan.truth.taylor import coefficient, curve
 from tests.truth.running_errors import errors, inputs
 from tests.truth.truth_cases import CASES, Case, draw, floats
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from refkan import truth
-from refkan.truth import taylor
-from refkan.truth.number_types import converter
+from refkan.truth.arithmetic import taylor
+from refkan.truth.arithmetic.number_types import converter
+from refkan.truth.layers import BSplines, DenseLayer, SiluLayer, SumLayer, sums
+from refkan.truth.node_maps import Affine, MeanStd, MinMax, Sigmoid
 from tests.truth.truth_cases import BITS, CASES, Case, draw, floats
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
@@ -50,6 +52,49 @@ def test_pullback_and_pushforward_are_adjoint(case):
     left = inner(t.number, dy, t.pushforward(dtheta, dx))
     assert same(left, inner(t.number, dtheta, back_theta) + inner(t.number, dx, back_x))
     assert case.order == 1 or not same(left, inner(t.number, dtheta, back_theta) - inner(t.number, dx, back_x))
+
+
+def doubled(function):
+    """What a function returns, times two."""
+
+    def twice(rows):
+        if isinstance(rows, list | tuple):
+            return type(rows)(map(twice, rows))
+        return {m: 2 * v for m, v in rows.items()} if isinstance(rows, dict) else 2 * rows
+
+    return lambda *arguments: twice(function(*arguments))
+
+
+WRONG = [
+    (Case("spline"), SumLayer, "slopes"),
+    (Case("spline"), SumLayer, "gradients"),
+    (Case("spline"), Affine, "slope"),
+    (Case("spline", "sigmoid"), Sigmoid, "slope"),
+    (Case("silu"), SiluLayer, "gradients"),
+    (Case("dense-tanh", "none"), DenseLayer, "slopes"),
+    (Case("spline", free=True), sums, "breakpoint_pullback"),
+    (Case("spline", free=True), BSplines, "knot_slopes"),
+]
+
+
+@pytest.mark.parametrize(("case", "owner", "name"), WRONG, ids=lambda part: getattr(part, "__name__", str(part)))
+def test_a_wrong_derivative_breaks_adjointness(case, owner, name, monkeypatch):
+    monkeypatch.setattr(owner, name, doubled(getattr(owner, name)))
+    with pytest.raises(AssertionError):
+        test_pullback_and_pushforward_are_adjoint(case)
+
+
+@pytest.mark.parametrize("kind", [MeanStd, MinMax])
+def test_constants_held_fixed_break_adjointness(kind, monkeypatch):
+    right = kind.constants
+
+    def fixed(self, Y, domain, where):
+        scale, shift, _ = right(self, Y, domain, where)
+        return scale, shift, lambda dscale, dshift: [0 * v for v in Y]
+
+    monkeypatch.setattr(kind, "constants", fixed)
+    with pytest.raises(AssertionError):
+        test_pullback_and_pushforward_are_adjoint(Case("spline", {MeanStd: "mean-std", MinMax: "min-max"}[kind]))
 
 
 @every_case

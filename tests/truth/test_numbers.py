@@ -10,8 +10,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from refkan.truth import UndecidedError, functions, taylor
-from refkan.truth.number_types import at_most, converter, equal, less, rounding_unit
+from refkan.truth import UndecidedError
+from refkan.truth.arithmetic import functions, taylor
+from refkan.truth.arithmetic.number_types import at_most, converter, equal, less, rounding_unit
 
 TYPES = (Fraction, float, complex, flint.arb, flint.acb, mpmath.mpf)
 

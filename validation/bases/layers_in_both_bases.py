@@ -11,8 +11,7 @@ import numpy as np
 import refkan as rk
 from refkan import truth
 from refkan.errors import OutsideDomainWarning
-from refkan.truth.families import BSplines, ReluPowers
-from refkan.truth.layers import SumLayer
+from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 from validation.verdicts import Verdict, judge
 
 CLAIMS = ("L3",)

@@ -14,8 +14,8 @@ end point), "polynomial" (the end piece continued), "error" (raise).
 
 from __future__ import annotations
 
+from refkan.truth.arithmetic.number_types import Number, Numbers
 from refkan.truth.bases.outside import Row, interval, with_tails
-from refkan.truth.number_types import Number, Numbers
 
 
 def bsplines(knots: Numbers, order: int, x: Number, derivative: int = 0, outside: str = "natural") -> Row:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import accumulate
 from math import comb, factorial, prod
 
-from refkan.truth.number_types import Matrix, Number, Numbers
+from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers
 
 
 def change_of_basis(knots: Numbers, order: int) -> Matrix:

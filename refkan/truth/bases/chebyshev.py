@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from refkan.truth.arithmetic.number_types import Number, Numbers
 from refkan.truth.bases.outside import Row, is_inside, with_tails
-from refkan.truth.number_types import Number, Numbers
 
 
 def chebyshev(domain: Numbers, degree: int, x: Number, derivative: int = 0, outside: str = "natural") -> Row:

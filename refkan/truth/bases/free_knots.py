@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from refkan.truth.functions import exp
-from refkan.truth.number_types import Number, Numbers
+from refkan.truth.arithmetic.functions import exp
+from refkan.truth.arithmetic.number_types import Number, Numbers
 
 
 def softmax(s: Numbers) -> list[Number]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from refkan.truth.number_types import Number, Numbers, at_most, less
+from refkan.truth.arithmetic.number_types import Number, Numbers, at_most, less
 
 POLICIES = ("natural", "linear", "polynomial", "error")
 

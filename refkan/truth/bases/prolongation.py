@@ -9,9 +9,9 @@ from __future__ import annotations
 from fractions import Fraction
 from math import comb
 
+from refkan.truth.arithmetic.number_types import Matrix, Numbers, equal, less
 from refkan.truth.bases.bsplines import blossoms
 from refkan.truth.bases.outside import interval
-from refkan.truth.number_types import Matrix, Numbers, equal, less
 
 
 def prolongation(coarse_knots: Numbers, fine_knots: Numbers, order: int) -> Matrix:

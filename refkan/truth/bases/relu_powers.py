@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from math import perm
 
+from refkan.truth.arithmetic.number_types import Number, Numbers
 from refkan.truth.bases.outside import Row, interval, with_tails
-from refkan.truth.number_types import Number, Numbers
 
 
 def truncated_powers(

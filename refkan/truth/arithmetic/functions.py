@@ -8,8 +8,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from math import factorial, isqrt
 
-from refkan.truth.number_types import Number
-from refkan.truth.taylor import Taylor
+from refkan.truth.arithmetic.number_types import Number
+from refkan.truth.arithmetic.taylor import Taylor
 
 
 def exp(x: Number) -> Number:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
-from refkan.truth.number_types import Number
+from refkan.truth.arithmetic.number_types import Number
 
 Monomial = tuple[int, ...]
 """The variables of a monomial in ascending order: () is 1, (0, 2) is e_0 e_2, (1, 1) is e_1^2."""

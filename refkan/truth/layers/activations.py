@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from refkan.truth.functions import sigmoid, tanh
-from refkan.truth.number_types import Number, at_most
+from refkan.truth.arithmetic.functions import sigmoid, tanh
+from refkan.truth.arithmetic.number_types import Number, at_most
 
 Function = Callable[[Number], Number]
 

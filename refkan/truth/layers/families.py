@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from refkan.truth.arithmetic.number_types import Number, Numbers
 from refkan.truth.bases.bsplines import bsplines, knot_derivative
 from refkan.truth.bases.chebyshev import chebyshev
 from refkan.truth.bases.outside import Row
 from refkan.truth.bases.relu_powers import truncated_knot_derivative, truncated_powers
-from refkan.truth.number_types import Number, Numbers
 
 
 class Family(Protocol):
@@ -17,7 +17,7 @@ class Family(Protocol):
 
     @property
     def dim(self) -> int:
-        """How many they are."""
+        """Number of functions."""
 
     @property
     def domain(self) -> Numbers:
@@ -44,7 +44,7 @@ class BSplines:
 
     @property
     def dim(self) -> int:
-        """n + r - 1."""
+        """Number of functions n + r - 1."""
         return len(self.knots) - self.order
 
     @property
@@ -54,7 +54,7 @@ class BSplines:
 
     @property
     def breakpoints(self) -> int:
-        """n - 1."""
+        """Number n - 1 of interior breakpoints."""
         return len(self.knots) - 2 * self.order
 
     def functions(self, x: Number, derivative: int) -> Row:
@@ -78,7 +78,7 @@ class ReluPowers:
 
     @property
     def dim(self) -> int:
-        """n + r - 1."""
+        """Number of functions n + r - 1."""
         return len(self.knots) - self.order
 
     @property
@@ -88,7 +88,7 @@ class ReluPowers:
 
     @property
     def breakpoints(self) -> int:
-        """n - 1."""
+        """Number n - 1 of interior breakpoints."""
         return len(self.knots) - 2 * self.order
 
     def functions(self, x: Number, derivative: int) -> Row:
@@ -112,12 +112,12 @@ class Chebyshev:
 
     @property
     def dim(self) -> int:
-        """Degree + 1."""
+        """Number of functions degree + 1."""
         return self.degree + 1
 
     @property
     def breakpoints(self) -> int:
-        """0."""
+        """There are no breakpoints."""
         return 0
 
     def functions(self, x: Number, derivative: int) -> Row:

@@ -1,0 +1,148 @@
+"""Laws of networks over Fractions, as equalities: two bases, refined knots, null vectors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+
+from refkan import truth
+from refkan.truth.layers import BSplines, ReluPowers, SumLayer
+from refkan.truth.networks import Network
+from tests.truth.truth_cases import Case, draw
+
+CASES = [Case("spline", m, o) for m in ("affine", "min-max", "none") for o in ("linear", "polynomial")]
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+def times(rows, vector):
+    return [sum(a * v for a, v in zip(row, vector, strict=True)) for row in rows]
+
+
+def transposed(rows):
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def product(left, right):
+    return transposed([times(left, column) for column in transposed(right)])
+
+
+def by_layers(t, matrix):
+    """Block diagonal matrix: for each edge of each layer the one of its input's family."""
+    blocks = [matrix(family) for layer in t.network.layers for _ in range(layer.n_outputs) for family in layer.families]
+    width, rows, begin = sum(len(block[0]) for block in blocks), [], 0
+    for block in blocks:
+        rows += [[0] * begin + row + [0] * (width - begin - len(row)) for row in block]
+        begin += len(block[0])
+    return rows
+
+
+def with_families(t, change, theta):
+    """The network with other functions on its edges, at other coefficients."""
+    layers = [SumLayer([change(f) for f in layer.families], layer.n_outputs) for layer in t.network.layers]
+    return replace(t, network=Network(layers, t.network.node_maps, t.network.batch), theta=theta)
+
+
+def in_relu_basis(t):
+    """The ReLU network, and A with b = A psi on every edge: w = A^T u."""
+    A = by_layers(t, lambda f: truth.change_of_basis(f.knots, f.order))
+    return with_families(t, lambda f: ReluPowers(f.knots, f.order, f.outside, 1), times(transposed(A), t.theta)), A
+
+
+def bisected(family):
+    """Knots with every interval of the domain cut in two; outside they are half as far, as after uniform refinement."""
+    t, r = list(family.knots), family.order
+    inner = t[r - 1 : len(t) - r + 1]
+    middle = sorted([*inner, *((a + b) / 2 for a, b in pairwise(inner))])
+    before = [(inner[0] + knot) / 2 for knot in t[: r - 1]]
+    after = [(inner[-1] + knot) / 2 for knot in t[len(t) - r + 1 :]]
+    return BSplines([*before, *middle, *after], r, family.outside)
+
+
+def refined(t):
+    P = by_layers(t, lambda f: truth.prolongation(f.knots, bisected(f).knots, f.order))
+    return with_families(t, bisected, times(P, t.theta)), P
+
+
+@every_case
+def test_both_bases_are_one_function(case):
+    """Section 2: values are equal for every x, J_u = J_w A^T, grad_u = A grad_w, and tangent kernels follow."""
+    u = case.truth()
+    w, A = in_relu_basis(u)
+    dy = draw(len(u.x), 2)
+    assert u.value == w.value
+    assert u.jacobian() == product(w.jacobian(), transposed(A))
+    (grad_u, dx_u), (grad_w, dx_w) = u.pullback(dy), w.pullback(dy)
+    assert grad_u == times(A, grad_w)
+    assert dx_u == dx_w
+    assert u.ntk() == product(product(w.jacobian(), product(transposed(A), A)), transposed(w.jacobian()))
+    A[0][0] += Fraction(1, 10**9)
+    assert grad_u != times(A, grad_w)
+
+
+def test_hessians_in_both_bases():
+    """Section 7: H_u = A H_w A^T, for the loss too."""
+    u = Case("spline", "min-max", widths=(2, 2, 1)).truth()
+    w, A = in_relu_basis(u)
+    dy = draw(len(u.x), 1)
+    assert u.hessian(dy) == product(product(A, w.hessian(dy)), transposed(A))
+    assert u.least_squares(dy).hessian() == product(product(A, w.least_squares(dy).hessian()), transposed(A))
+
+
+@every_case
+def test_refined_networks_are_the_same_function(case):
+    """Section 8: g_c(x; u_c) = g_f(x; P u_c) for every x, gradients are restricted by P^T, matrices by Galerkin."""
+    coarse = case.truth()
+    fine, P = refined(coarse)
+    dy = draw(len(coarse.x), 2)
+    assert fine.value == coarse.value
+    assert coarse.input_derivatives()[0] == fine.input_derivatives()[0]
+    assert coarse.pullback(dy)[0] == times(transposed(P), fine.pullback(dy)[0])
+    assert coarse.jacobian() == product(fine.jacobian(), P)
+
+
+def test_galerkin_products():
+    coarse = Case("spline", widths=(2, 2, 1)).truth()
+    fine, P = refined(coarse)
+    y = draw(len(coarse.x), 1)
+    for name in ("gauss_newton", "hessian"):
+        fine_matrix, coarse_matrix = (getattr(t.least_squares(y), name)() for t in (fine, coarse))
+        assert coarse_matrix == product(product(transposed(P), fine_matrix), P)
+
+
+def test_natural_tails_are_not_nested():
+    """The trap of section 8: knots outside the domain that are not nested."""
+    coarse = Case("spline", "affine", "natural").truth()
+    fine, _ = refined(coarse)
+    assert fine.value != coarse.value
+
+
+@every_case
+def test_constants_moved_between_edges_change_nothing(case):
+    """Section 7: (P - 1) Q null vectors of each layer, exactly."""
+    t = case.truth()
+    J, begin = t.jacobian(), 0
+    for layer in t.network.layers:
+        for q in range(layer.n_outputs):
+            for p in range(layer.n_inputs - 1):
+                z = [Fraction(0)] * t.n_params
+                edge = begin + (q * layer.n_inputs + p) * layer.dim
+                z[edge : edge + layer.dim] = [Fraction(1)] * layer.dim
+                z[edge + layer.dim : edge + 2 * layer.dim] = [Fraction(-1)] * layer.dim
+                assert not any(times(J, z))
+        begin += layer.n_params
+
+
+def test_scaled_and_shifted_nodes_change_nothing_under_min_max_maps():
+    """Section 7: scale and shift of each hidden node are two more null vectors each."""
+    t = Case("spline", "min-max").truth()
+    J, first = t.jacobian(), t.network.layers[0]
+    size = first.n_inputs * first.dim
+    for q in range(first.n_outputs):
+        node = slice(q * size, (q + 1) * size)
+        for values in ([Fraction(1)] * first.dim + [Fraction(0)] * (size - first.dim), t.theta[node]):
+            z = [Fraction(0)] * t.n_params
+            z[node] = values
+            assert not any(times(J, z))
