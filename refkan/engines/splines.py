@@ -15,6 +15,7 @@ from refkan.engines.plain import PlainSums
 from refkan.engines.sums import SplineSums
 from refkan.engines.window_jets import WindowJets
 from refkan.local_basis import KnotTables
+from refkan.short_reprs import ShortRepr
 
 SLACK = 4 * np.finfo(np.float64).eps
 """How far activations may pass an end under outside="error", relative to b - a: a node map that takes the range of
@@ -22,7 +23,7 @@ the activations onto the domain does so up to rounding."""
 
 
 @dataclass(frozen=True, eq=False)
-class KnotFunctions:
+class KnotFunctions(ShortRepr):
     """Functions of P knot vectors, with a rule outside their domains; what a layer declares, see `layers.functions`."""
 
     tables: KnotTables

@@ -21,6 +21,7 @@ from refkan.array_types import Array, FloatArray, IntArray
 from refkan.engines import Channels
 from refkan.layers.activations import Activation
 from refkan.layers.row_sums import RowSums
+from refkan.short_reprs import ShortRepr
 
 
 class FunctionSums(Protocol):
@@ -62,7 +63,7 @@ class FunctionSums(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
+class Features(ShortRepr):
     """One block of functions: what they are at each sample.
 
     Attributes
@@ -136,7 +137,7 @@ class Functions(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class RowFunctions:
+class RowFunctions(ShortRepr):
     """Functions given by their values and derivatives, all of them at every sample: any basis.
 
     Attributes
@@ -225,7 +226,7 @@ class Chart(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Declared:
+class Declared(ShortRepr):
     """A layer at theta as it declares itself: functions, raw coefficients, activation and chart.
 
     Attributes
@@ -249,7 +250,7 @@ class Declared:
 
 
 @dataclass(frozen=True, eq=False)
-class LocalForm:
+class LocalForm(ShortRepr):
     """A layer at (theta, x) by its functions and coefficients, for matrices that are sums over samples.
 
     Attributes

@@ -12,10 +12,11 @@ import numpy as np
 from refkan.arguments import numbers
 from refkan.array_types import Array
 from refkan.lazy import lazy
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class ParameterBlocks:
+class ParameterBlocks(ShortRepr):
     """Names and shapes of the blocks of a flat vector, in the order in which they lie there (C order).
 
     Attributes

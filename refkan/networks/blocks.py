@@ -18,6 +18,7 @@ from refkan.kernels.launch import run_blocks
 from refkan.networks.composition import Composition
 from refkan.networks.statistics import Statistics, add_constants
 from refkan.networks.sweep import Constants, Sweep
+from refkan.short_reprs import ShortRepr
 
 BLOCK = 1024
 """Samples in a block: some MB for layers of 20 inputs, and enough work for the interpreter's share to be small."""
@@ -37,7 +38,7 @@ def block_slices(n_samples: int, size: int | None = None) -> list[slice]:
 
 
 @dataclass(frozen=True, eq=False)
-class BlockedSweep:
+class BlockedSweep(ShortRepr):
     """A network at theta and a jet z (N, channels, P) of its inputs, as sweeps of blocks.
 
     Attributes

@@ -16,6 +16,7 @@ from refkan.errors import KnotError
 from refkan.layers import BASES, Layer
 from refkan.networks.composition import Composition
 from refkan.node_maps import same_map
+from refkan.short_reprs import ShortRepr
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def named_layer(k: int) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Coordinates:
+class Coordinates(ShortRepr):
     r"""Linear maps between a network's own parameters theta and its coefficients v in another basis.
 
     With u spline and w = A^T u ReLU coefficients, gradients map as grad_u = A grad_w, grad_w = A^-1 grad_u.

@@ -9,10 +9,11 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.networks.sweep import Constants, Sweep, Tangents
+from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)
-class Cotangents:
+class Cotangents(ShortRepr):
     """What a backward sweep of values found: for each layer the cotangent of its outputs, for each map of its results.
 
     Attributes

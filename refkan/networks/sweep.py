@@ -26,6 +26,7 @@ from refkan.errors import OutsideDomainError
 from refkan.layers import Linearization
 from refkan.networks.composition import Composition
 from refkan.node_maps import AffineMap
+from refkan.short_reprs import ShortRepr
 
 Constants = tuple[Array, Array]
 """Scale and shift (Q,) of a node map, or their tangents or cotangents."""
@@ -41,7 +42,7 @@ def at_layer(k: int) -> Iterator[None]:
 
 
 @dataclass(frozen=True, eq=False)
-class Tangents:
+class Tangents(ShortRepr):
     """What a forward sweep of values found along a direction: tangents of inputs and outputs, and of the constants."""
 
     inputs: list[FloatArray]
@@ -50,7 +51,7 @@ class Tangents:
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(ShortRepr):
     """A network at theta and a jet z (N, channels, P) of its inputs, every layer linearised.
 
     Attributes
