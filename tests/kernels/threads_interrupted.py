@@ -93,6 +93,7 @@ def every_step(run, expected):
         return step
 
     workers._workers = workers.Workers()  # no threads yet: starting them is traced, too
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks here whether anybody wants single steps
     sys.settrace(step)
     try:
         wrong.extend([True] * (bits(run) != expected))
