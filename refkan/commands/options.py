@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from refkan.arguments import check_count
-from refkan.checkpoints import require_writable
+from refkan.atomic_files import require_writable
 
 WIDEST = 100_000
 """The largest width of a layer. A layer keeps a list of its inputs: a slip of the keyboard must not fill the memory."""

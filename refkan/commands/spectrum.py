@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from refkan.arguments import check_count
-from refkan.checkpoints import write_atomically
+from refkan.atomic_files import write_atomically
 from refkan.commands.engine import add_engine_option
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, out_of_memory, path, text

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.checkpoints import write_atomically
+from refkan.atomic_files import write_atomically
 from refkan.commands.configuration import Configuration, configuration
 from refkan.commands.engine import add_engine_option
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE

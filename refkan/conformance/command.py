@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from refkan.checkpoints import write_atomically
+from refkan.atomic_files import write_atomically
 from refkan.commands.engine import add_engine_option
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_file, in_words, path, seconds, text

@@ -18,7 +18,7 @@ from zipfile import is_zipfile
 
 import numpy as np
 
-from refkan.checkpoints import require_writable, write_atomically
+from refkan.atomic_files import require_writable, write_atomically
 from refkan.conformance import findings as f
 from refkan.conformance.answers import describe
 from refkan.conformance.cases import CHANGE_ROOM, SEED, VERSION, Case, Setting

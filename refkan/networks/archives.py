@@ -19,7 +19,7 @@ from numpy.lib import format as npy
 from refkan import layers, node_maps
 from refkan.arguments import as_array, as_vector, check_flag, check_type, real
 from refkan.array_types import Array, FloatArray
-from refkan.checkpoints import sweep, write_atomically
+from refkan.atomic_files import sweep, write_atomically
 from refkan.networks.network import Network
 from refkan.spaces import SplineSpace
 

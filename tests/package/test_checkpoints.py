@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refkan import checkpoints as module
-from refkan.checkpoints import Checkpoints, canonical_json, write_atomically
+from refkan.atomic_files import write_atomically
+from refkan.checkpoints import Checkpoints, canonical_json
 
 MODEL = {"basis": "spline", "widths": [2, 5, 1]}
 CONFIGURATION = {"task": "fit", "order": 3, "domain": (0.0, 1.0), "model": MODEL}
@@ -343,9 +344,9 @@ def test_text_nested_without_end_is_damage(store):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from refkan import checkpoints
-checkpoints.os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
-checkpoints.write_atomically(Path(sys.argv[1]) / "result.json", b"half")
+from refkan import atomic_files
+atomic_files.os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
+atomic_files.write_atomically(Path(sys.argv[1]) / "result.json", b"half")
 """
 
 

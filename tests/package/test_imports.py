@@ -17,7 +17,7 @@ PACKAGE = Path(refkan.__file__).parent
 # module.
 ROWS = [
     {
-        *("array_types", "errors", "arguments", "kernels", "checkpoints", "extras", "interrupts", "memory"),
+        *("array_types", "errors", "arguments", "kernels", "atomic_files", "checkpoints", "extras", "interrupts", "memory"),
         *("engine_choice", "lazy", "singular_values", "short_reprs"),
     },
     {"knots"},

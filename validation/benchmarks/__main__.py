@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(p: argparse.ArgumentParser, arguments: argparse.Namespace, rounds: int) -> int:
     """Run the rows and write page and figures."""
     # Only now: these import numpy.
-    from refkan.checkpoints import require_writable
+    from refkan.atomic_files import require_writable
     from validation.benchmarks.harness import Settings
     from validation.benchmarks.page import target_lines, write_page
     from validation.benchmarks.record import Record, cases

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import refkan
-from refkan.checkpoints import Checkpoints, write_atomically
+from refkan.atomic_files import write_atomically
+from refkan.checkpoints import Checkpoints
 from validation.benchmarks.harness import CaseResult, Entry, Settings
 from validation.benchmarks.rows import PEERS, ROWS
 from validation.benchmarks.timing import Spread

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from refkan.checkpoints import write_atomically
+from refkan.atomic_files import write_atomically
 
 FOLDER = Path(__file__).parent
 RECORD = FOLDER / "backends.json"

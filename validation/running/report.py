@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from refkan.checkpoints import write_atomically
+from refkan.atomic_files import write_atomically
 from validation.ledger import SOURCES
 from validation.running.outcomes import Outcome
 from validation.verdicts import FAILING, Figure, Verdict

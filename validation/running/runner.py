@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import refkan
-from refkan.checkpoints import Checkpoints, require_writable
+from refkan.atomic_files import require_writable
+from refkan.checkpoints import Checkpoints
 from refkan.commands.engine import EngineError, add_engine_option, chosen_engine
 from refkan.engine_choice import current_engine
 from refkan.interrupts import kept_interrupts
