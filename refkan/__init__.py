@@ -11,9 +11,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from refkan import bsplines, checks, conditioning, exact, hessians, problems, relu_powers
+from refkan import checks, conditioning, exact, hessians, problems
 from refkan.adaptivity import minimize_adaptive
-from refkan.change_of_basis import ChangeOfBasis
 from refkan.conditioning import spectrum
 from refkan.engine_choice import use_engine
 from refkan.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
@@ -22,7 +21,9 @@ from refkan.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, Spli
 from refkan.losses import Attention, Collocation, LeastSquares, Side, Term, flux_jump, periodicity, prescribed
 from refkan.networks import Network, chebyshev_kan, jets, kan, load, mlp, save
 from refkan.optimizers import minimize
-from refkan.spaces import SplineSpace
+from refkan.splines import bsplines, relu_powers
+from refkan.splines.change_of_basis import ChangeOfBasis
+from refkan.splines.spaces import SplineSpace
 from refkan.transfer import prolongation_matrix
 
 if TYPE_CHECKING:

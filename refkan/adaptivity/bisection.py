@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from refkan.adaptivity.layer_states import LayerState
 from refkan.adaptivity.marking import Mark
 from refkan.array_types import FloatArray
-from refkan.knots import FLOOR
 from refkan.networks import Network
+from refkan.splines.knots import FLOOR
 
 SHORTEST = 1e-8
 """Least half of an interval, relative to b - a: order r divides by up to r - 1 spans in a row."""

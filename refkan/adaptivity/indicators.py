@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan import bsplines
 from refkan.adaptivity.layer_states import LayerState
 from refkan.array_types import FloatArray
+from refkan.splines import bsplines
 
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
 """Of coefficients that are trained, relative: a linear solve leaves some tens of eps in each."""

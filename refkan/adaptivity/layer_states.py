@@ -14,7 +14,7 @@ from refkan.networks import Network
 from refkan.networks.statistics import Statistics
 from refkan.networks.sweep import Sweep
 from refkan.short_reprs import ShortRepr
-from refkan.spaces import SplineSpace
+from refkan.splines.spaces import SplineSpace
 
 
 def check_layers(net: Network, layers: Sequence[int] | None) -> tuple[int, ...]:

@@ -9,10 +9,10 @@ import numpy as np
 
 from refkan.adaptivity.layer_states import check_layers
 from refkan.arguments import check_positive, check_type
-from refkan.knots import FLOOR
 from refkan.layers import Layer
 from refkan.networks import Network
-from refkan.spaces import SplineSpace
+from refkan.splines.knots import FLOOR
+from refkan.splines.spaces import SplineSpace
 
 LEAST_SPACING = 2 * FLOOR
 """Least random spacing relative to the mean one: twice the floor of free knots, so that these can start there."""

@@ -7,9 +7,9 @@ import numpy as np
 from refkan.adaptivity.indicators import jumps_of, mean_of_ends
 from refkan.adaptivity.layer_states import LayerState
 from refkan.array_types import FloatArray
-from refkan.knots import uniform_breakpoints
 from refkan.layers import Layer
-from refkan.spaces import SplineSpace
+from refkan.splines.knots import uniform_breakpoints
+from refkan.splines.spaces import SplineSpace
 from refkan.transfer import least_squares_transfer
 
 UNIFORM_SHARE = 0.02

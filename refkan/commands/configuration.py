@@ -8,9 +8,9 @@ from typing import Any
 
 from refkan.arguments import check_count, check_positive
 from refkan.commands.options import MOST, WIDEST, check_counts
-from refkan.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.networks import Network
 from refkan.optimizers import METHODS
+from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.training import Attended, Decaying, Ramped, Redrawn, Setup, setup_named
 
 RATED = ("adam", "gd")

@@ -24,9 +24,9 @@ from refkan.conditioning.driver import WHICH
 from refkan.conditioning.spectra import FLAGS
 from refkan.extras import needed
 from refkan.interrupts import kept_interrupts
-from refkan.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.node_maps import NODE_MAPS
 from refkan.problems import regression_target
+from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 
 MOST_WORKERS = 1000
 

@@ -1,7 +1,7 @@
 r"""Every quantity that a backend is asked for: exact over rationals by `refkan.truth`, or in float64 for large cases.
 
 In float64 all quantities of a layer or network are contractions of rows: at each sample and input the r basis functions
-that matter and their derivatives, from `refkan.local_basis`.
+that matter and their derivatives, from `refkan.splines.local_basis`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from refkan import truth
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.conformance.specs import LayerSpec
-from refkan.local_basis import KnotTables, local_basis
+from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.truth.arithmetic import taylor
 from refkan.truth.layers import BSplines, SumLayer
 from refkan.truth.networks import Network

@@ -11,8 +11,8 @@ import numpy as np
 from refkan.arguments import as_array, check_choice
 from refkan.array_types import FloatArray
 from refkan.conformance.precision import DTYPES, is_exact
-from refkan.knots import check_knots, check_order
-from refkan.local_basis import OUTSIDE
+from refkan.splines.knots import check_knots, check_order
+from refkan.splines.local_basis import OUTSIDE
 
 KNOTS = ("uniform", "arbitrary", "clamped", "repeated")
 RULES = ("natural", "linear", "polynomial")

@@ -24,11 +24,11 @@ from math import factorial, perm
 import numpy as np
 
 from refkan.array_types import FloatArray
-from refkan.change_of_basis import ChangeOfBasis
 from refkan.conformance.precision import EPS
 from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
-from refkan.spaces import SplineSpace
+from refkan.splines.change_of_basis import ChangeOfBasis
+from refkan.splines.spaces import SplineSpace
 
 ROUNDINGS = 5
 SHIFTS = 4

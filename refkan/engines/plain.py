@@ -9,8 +9,8 @@ from refkan.engines.channels import Channels
 from refkan.engines.sums import SplineSums, packed
 from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
-from refkan.local_basis import KnotTables
 from refkan.memory import recycled
+from refkan.splines.local_basis import KnotTables
 
 
 class PlainSums(SplineSums):

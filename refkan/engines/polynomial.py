@@ -7,8 +7,8 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.kernels import polynomial_layer
 from refkan.kernels.launch import launch
-from refkan.local_basis import KnotTables
 from refkan.memory import recycled
+from refkan.splines.local_basis import KnotTables
 
 KEPT = 2**15
 """Pairs up to which their pieces and places are kept for the way back, 24 bytes each. Memory for more of them comes and

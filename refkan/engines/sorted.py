@@ -14,8 +14,8 @@ from refkan.array_types import FloatArray, IntArray
 from refkan.kernels import bspline_basis, sorted_layer
 from refkan.kernels.launch import launch
 from refkan.kernels.sorted_layer import ROW, RUN, TILE
-from refkan.local_basis import KnotTables
 from refkan.memory import recycled
+from refkan.splines.local_basis import KnotTables
 
 LARGEST_BLOCK = 512
 """Samples of a block: their rows of an input stay in a cache of 32 kB."""

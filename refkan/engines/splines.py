@@ -14,8 +14,8 @@ from refkan.engines.fast import FastSums
 from refkan.engines.plain import PlainSums
 from refkan.engines.sums import SplineSums
 from refkan.engines.window_jets import WindowJets
-from refkan.local_basis import KnotTables
 from refkan.short_reprs import ShortRepr
+from refkan.splines.local_basis import KnotTables
 
 SLACK = 4 * np.finfo(np.float64).eps
 """How far activations may pass an end under outside="error", relative to b - a: a node map that takes the range of

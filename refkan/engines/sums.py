@@ -16,7 +16,7 @@ import numpy as np
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.engines.channels import Channels, channel_row_tangents, channel_rows
 from refkan.lazy import lazy
-from refkan.local_basis import KnotTables, LocalBasis, local_basis
+from refkan.splines.local_basis import KnotTables, LocalBasis, local_basis
 
 
 class SplineSums(ABC):

@@ -15,8 +15,8 @@ from refkan.engines.sums import SplineSums, packed
 from refkan.kernels import local_layer, plain_sums
 from refkan.kernels.launch import launch
 from refkan.lazy import lazy
-from refkan.local_basis import KnotTables
 from refkan.memory import recycled
+from refkan.splines.local_basis import KnotTables
 
 FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it, and

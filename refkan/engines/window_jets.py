@@ -12,8 +12,8 @@ from refkan.kernels import local_jets, plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.local_jets import LANES, TILE
 from refkan.lazy import lazy
-from refkan.local_basis import KnotTables
 from refkan.memory import recycled
+from refkan.splines.local_basis import KnotTables
 
 FEW_OUTPUTS = 2
 """Outputs up to which a loop over them has less work than overhead."""

@@ -11,7 +11,7 @@ from refkan.errors import ConvergenceError
 from refkan.exact.enclosures import Enclosure
 from refkan.exact.extra import precision
 from refkan.exact.perron import Congruence, UndecidedError, extreme_eigenvalue
-from refkan.spaces import SplineSpace
+from refkan.splines.spaces import SplineSpace
 
 MATRICES = ("AtA", "gram", "relu_gram")
 

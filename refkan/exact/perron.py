@@ -28,7 +28,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from refkan import change_of_basis
 from refkan.arguments import check_type
 from refkan.array_types import Array
 from refkan.exact import rational
@@ -37,7 +36,8 @@ from refkan.exact.enclosures import Enclosure
 from refkan.exact.extra import require
 from refkan.exact.rational import Band
 from refkan.short_reprs import ShortRepr
-from refkan.spaces import SplineSpace
+from refkan.splines import change_of_basis
+from refkan.splines.spaces import SplineSpace
 
 End = Literal["smallest", "largest"]
 

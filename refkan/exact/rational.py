@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan import change_of_basis
 from refkan.arguments import check_choice, check_type
 from refkan.array_types import Array
 from refkan.errors import KnotError
 from refkan.exact.extra import require
-from refkan.spaces import SplineSpace
+from refkan.splines import change_of_basis
+from refkan.splines.spaces import SplineSpace
 
 if TYPE_CHECKING:
     from flint import fmpq_mat
@@ -38,7 +38,7 @@ def spacing(space: SplineSpace) -> Any:
 
 
 def spans(space: SplineSpace, scaled: bool = False) -> list[Array]:
-    """Delta_2, ..., Delta_r of `refkan.change_of_basis`, which then computes exactly; divided by h if scaled."""
+    """Delta_2, ..., Delta_r of `change_of_basis`, which then computes exactly; divided by h if scaled."""
     t = np.array(knots(space), dtype=object)
     return change_of_basis.spans(t / spacing(space) if scaled else t, space.order)
 

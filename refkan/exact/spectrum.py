@@ -12,7 +12,7 @@ from refkan.exact.enclosures import Enclosure
 from refkan.exact.perron import Congruence, UndecidedError
 from refkan.lazy import lazy
 from refkan.short_reprs import ShortRepr
-from refkan.spaces import SplineSpace
+from refkan.splines.spaces import SplineSpace
 
 MATRICES = ("AtA", "AAt", "gram", "relu_gram")
 

@@ -24,11 +24,11 @@ from refkan.kernels.bspline_basis import number_cells
 from refkan.kernels.gauss_newton import sort_by_key
 from refkan.layers import LocalForm
 from refkan.lazy import lazy
-from refkan.local_basis import KnotTables
 from refkan.networks import Network
 from refkan.networks.statistics import Statistics
 from refkan.networks.sweep import Sweep
 from refkan.short_reprs import ShortRepr
+from refkan.splines.local_basis import KnotTables
 
 LEAST_ORDERED = 2048
 """Samples from which on their rows are more than a cache holds, so that their order matters."""

@@ -17,7 +17,7 @@ from refkan.layers.linearization import Linearization
 from refkan.layers.parameters import ParameterBlocks
 from refkan.lazy import lazy
 from refkan.short_reprs import ShortRepr
-from refkan.spaces import SplineSpace
+from refkan.splines.spaces import SplineSpace
 
 SCHEMES = ("linear", "gaussian")
 """How coefficients start: a random linear function plus noise on each edge, or Gaussian coefficients."""

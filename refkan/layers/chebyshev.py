@@ -12,12 +12,12 @@ import scipy.sparse as sp
 from refkan.arguments import check_choice, check_count
 from refkan.array_types import Array, FloatArray
 from refkan.engines import SLACK
-from refkan.knots import check_domain
 from refkan.layers.base import Layer
 from refkan.layers.edges import NOISE
 from refkan.layers.functions import Declared, RowFunctions
 from refkan.lazy import lazy
-from refkan.local_basis import require_inside
+from refkan.splines.knots import check_domain
+from refkan.splines.local_basis import require_inside
 
 OUTSIDE = ("linear", "polynomial", "error")
 

@@ -10,15 +10,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan import change_of_basis
 from refkan.arguments import check_choice
 from refkan.array_types import Array, FloatArray
 from refkan.errors import KnotError
-from refkan.knots import check_domain
 from refkan.layers.base import BASES, Layer
 from refkan.layers.same_splines import SpacePair, cut_alike, nested_spaces, prolong_coefficients, prolongation_matrices
-from refkan.local_basis import KnotTables
-from refkan.spaces import SplineSpace
+from refkan.splines import change_of_basis
+from refkan.splines.knots import check_domain
+from refkan.splines.local_basis import KnotTables
+from refkan.splines.spaces import SplineSpace
 
 
 @dataclass(frozen=True)

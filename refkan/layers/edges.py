@@ -10,12 +10,12 @@ import numpy as np
 from refkan.arguments import check_choice, check_count, check_flag
 from refkan.array_types import Array, FloatArray
 from refkan.engines import SLACK
-from refkan.knot_tables import extended_tables
-from refkan.knots import FLOOR, free_breakpoints, free_parameters
 from refkan.layers.edge_conversion import SplineEdges
 from refkan.lazy import lazy
-from refkan.local_basis import OUTSIDE, KnotTables
-from refkan.spaces import SplineSpace
+from refkan.splines.knot_tables import extended_tables
+from refkan.splines.knots import FLOOR, free_breakpoints, free_parameters
+from refkan.splines.local_basis import OUTSIDE, KnotTables
+from refkan.splines.spaces import SplineSpace
 
 NOISE = 0.1
 """Standard deviation of the noise on starting coefficients."""

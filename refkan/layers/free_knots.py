@@ -16,10 +16,10 @@ from refkan.array_types import Array, FloatArray, IntArray
 from refkan.engines import SplineFunctions
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
-from refkan.knots import FLOOR, free_breakpoints_jvp, free_breakpoints_vjp, softmax
 from refkan.layers.functions import FunctionSums
 from refkan.lazy import lazy
-from refkan.local_basis import KnotTables
+from refkan.splines.knots import FLOOR, free_breakpoints_jvp, free_breakpoints_vjp, softmax
+from refkan.splines.local_basis import KnotTables
 
 
 @dataclass(frozen=True, eq=False)

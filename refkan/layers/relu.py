@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from refkan import change_of_basis
 from refkan.arguments import check_flag
 from refkan.array_types import Array, FloatArray
 from refkan.engines import SLACK, KnotFunctions
 from refkan.engines.channels import Channels, channel_rows
-from refkan.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.layers.edges import EdgeLayer
 from refkan.layers.functions import Declared, FunctionSums
 from refkan.layers.row_sums import RowSums
-from refkan.relu_powers import inverse_scale, relu_rows
+from refkan.splines import change_of_basis
+from refkan.splines.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
+from refkan.splines.relu_powers import inverse_scale, relu_rows
 
 
 @dataclass(frozen=True)

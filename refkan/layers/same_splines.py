@@ -7,8 +7,8 @@ import scipy.sparse as sp
 
 from refkan.array_types import Array, FloatArray
 from refkan.errors import KnotError
-from refkan.local_basis import KnotTables
-from refkan.spaces import SplineSpace
+from refkan.splines.local_basis import KnotTables
+from refkan.splines.spaces import SplineSpace
 from refkan.transfer import prolongation_matrix, require_nested
 from refkan.transfer.insertion import apply_rows, prolongation_rows
 

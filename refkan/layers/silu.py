@@ -16,7 +16,7 @@ from refkan.layers.base import Layer
 from refkan.layers.functions import Chart, Declared, RowFunctions
 from refkan.layers.parameters import ParameterBlocks
 from refkan.layers.spline import SplineLayer
-from refkan.spaces import SplineSpace
+from refkan.splines.spaces import SplineSpace
 
 
 @dataclass(frozen=True)

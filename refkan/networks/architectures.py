@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from refkan.arguments import check_choice, check_count, numbers
-from refkan.knots import MAX_INTERVALS, check_domain, check_order
 from refkan.layers import BASES, ChebyshevLayer, DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.layers.chebyshev import MAX_DEGREE
 from refkan.networks.network import Network
 from refkan.node_maps import NODE_MAPS
-from refkan.spaces import SplineSpace
+from refkan.splines.knots import MAX_INTERVALS, check_domain, check_order
+from refkan.splines.spaces import SplineSpace
 
 UNIT = (0.0, 1.0)
 

@@ -21,7 +21,7 @@ from refkan.arguments import as_array, as_vector, check_flag, check_type, real
 from refkan.array_types import Array, FloatArray
 from refkan.atomic_files import sweep, write_atomically
 from refkan.networks.network import Network
-from refkan.spaces import SplineSpace
+from refkan.splines.spaces import SplineSpace
 
 FORMAT = 1
 """Version of the layout of a file; raised when an older reader would misread a newer file."""

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from refkan.arguments import check_count
 from refkan.array_types import FloatArray
-from refkan.knots import MAX_INTERVALS, check_order
+from refkan.splines.knots import MAX_INTERVALS, check_order
 
 
 def dyadic_prolongation(order: int, intervals: int) -> sp.csr_array:

@@ -8,7 +8,7 @@ from refkan.arguments import check_type
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.errors import KnotError
 from refkan.kernels import knot_insertion
-from refkan.spaces import SplineSpace
+from refkan.splines.spaces import SplineSpace
 
 
 def require_nested(coarse: SplineSpace, fine: SplineSpace) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan import bsplines
 from refkan.arguments import as_array, check_type
 from refkan.array_types import FloatArray
 from refkan.errors import KnotError
-from refkan.spaces import SplineSpace
+from refkan.splines import bsplines
+from refkan.splines.spaces import SplineSpace
 
 
 @dataclass(frozen=True)

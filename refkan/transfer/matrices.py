@@ -9,8 +9,8 @@ import scipy.sparse as sp
 
 from refkan.arguments import as_array, check_choice
 from refkan.array_types import Array, FloatArray
-from refkan.change_of_basis import ChangeOfBasis
-from refkan.spaces import SplineSpace
+from refkan.splines.change_of_basis import ChangeOfBasis
+from refkan.splines.spaces import SplineSpace
 from refkan.transfer.insertion import apply_rows, prolongation_rows, require_nested
 from refkan.transfer.relu import injection_matrix
 

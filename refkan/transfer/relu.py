@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from refkan.array_types import FloatArray
-from refkan.spaces import SplineSpace
+from refkan.splines.spaces import SplineSpace
 from refkan.transfer.insertion import require_nested
 
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import refkan as rk
 from refkan.adaptivity import Fixed, Freed, Refined, minimize_adaptive, sampled, with_random_knots
 from refkan.hierarchy.unchanged import require_unchanged
-from refkan.knots import free_parameters
+from refkan.splines.knots import free_parameters
 from tests.shared.factories import EPS, running_error, samples
 
 KINK = 1 / np.pi

@@ -22,8 +22,8 @@ from refkan.adaptivity import (
     residual_shares,
     squared_residuals,
 )
-from refkan.knots import FLOOR
 from refkan.losses import Collocation, Side, Term, prescribed
+from refkan.splines.knots import FLOOR
 from tests.shared.factories import NetworkCase, name, samples
 
 CASES = (

@@ -23,7 +23,7 @@ from refkan.adaptivity import (
 )
 from refkan.adaptivity.refits import UNIFORM_SHARE
 from refkan.hierarchy.unchanged import require_unchanged
-from refkan.knots import FLOOR
+from refkan.splines.knots import FLOOR
 from tests.shared.factories import EPS, SOME_NETWORKS, NetworkCase, name, running_error, samples
 
 C = 40

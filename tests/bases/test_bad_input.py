@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import bsplines, relu_powers
+from refkan.splines import bsplines, relu_powers
 from tests.shared.refusals import INF, NAN, bad, check
 
 S = rk.SplineSpace.uniform(3, 4)

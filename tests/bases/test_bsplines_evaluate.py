@@ -9,8 +9,8 @@ import pytest
 import scipy.interpolate
 
 import refkan as rk
-from refkan import bsplines
 from refkan.kernels import bspline_basis
+from refkan.splines import bsplines
 from tests.shared.factories import (
     EPS,
     KINDS,

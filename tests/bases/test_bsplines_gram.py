@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import scipy.interpolate
 
-from refkan import bsplines, truth
+from refkan import truth
+from refkan.splines import bsplines
 from tests.shared.factories import (
     EPS,
     KINDS,

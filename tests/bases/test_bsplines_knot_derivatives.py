@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import bsplines, truth
+from refkan import truth
+from refkan.splines import bsplines
 from tests.shared.factories import (
     contributions,
     errors,

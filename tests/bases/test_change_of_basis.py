@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import bsplines, change_of_basis, relu_powers, truth
+from refkan import truth
 from refkan.checks import dot_test
+from refkan.splines import bsplines, change_of_basis, relu_powers
 from tests.shared.factories import EPS, ORDERS, STRICT, errors, exact, exact_knots, points, points_outside, space
 
 OPERATIONS = {

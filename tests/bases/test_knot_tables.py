@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refkan import local_basis
 from refkan.kernels import knot_tables
-from refkan.knot_tables import extended_tables
-from refkan.knots import extend_uniformly
-from refkan.local_basis import KnotTables
+from refkan.splines import local_basis
+from refkan.splines.knot_tables import extended_tables
+from refkan.splines.knots import extend_uniformly
+from refkan.splines.local_basis import KnotTables
 
 BREAKPOINTS = {
     "one interval": [[-1.0, 2.0]],

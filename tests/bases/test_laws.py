@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import bsplines, relu_powers
 from refkan.checks import dot_test
+from refkan.splines import bsplines, relu_powers
 from tests.shared.factories import (
     EPS,
     KINDS,

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import relu_powers, truth
+from refkan import truth
+from refkan.splines import relu_powers
 from tests.shared.factories import (
     EPS,
     ORDERS,

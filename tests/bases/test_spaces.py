@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import bsplines
+from refkan.splines import bsplines
 from tests.shared.factories import EPS, KINDS, ORDERS, points, space
 
 

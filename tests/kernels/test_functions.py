@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import local_basis, truth
+from refkan import truth
 from refkan.kernels import bspline_basis, local_layer, relu_power_basis
+from refkan.splines import local_basis
 from tests.kernels.kernel_results import uniform_layer
 from tests.shared.factories import EPS, exact
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import bsplines, local_basis
 from refkan.kernels import bspline_basis, launch, workers
+from refkan.splines import bsplines, local_basis
 from tests.kernels.kernel_results import sweep_results, uniform_layer
 from tests.shared.factories import space
 

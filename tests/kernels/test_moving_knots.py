@@ -10,7 +10,7 @@ import pytest
 import refkan as rk
 from refkan.kernels import moving_knots
 from refkan.layers.free_knots import FreeKnots
-from refkan.local_basis import KnotTables, knot_rows, local_basis
+from refkan.splines.local_basis import KnotTables, knot_rows, local_basis
 from tests.shared.factories import EPS
 
 ORDERS = (2, 3, 4, 5, 7)

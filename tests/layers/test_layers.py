@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import knots, relu_powers, truth
+from refkan import truth
 from refkan.layers import activations
+from refkan.splines import knots, relu_powers
 from tests.layers.plain_layers import DENSE, name, random_parameters
 from tests.shared.factories import (
     EDGE_KINDS,

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import bsplines, engines, layers, local_basis
+from refkan import engines, layers
 from refkan.checks import dot_test
+from refkan.splines import bsplines, local_basis
 from tests.layers.plain_layers import DENSE, name, random_parameters
 from tests.shared.factories import (
     EDGE_KINDS,

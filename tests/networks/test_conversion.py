@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import change_of_basis
 from refkan.checks import dot_test
+from refkan.splines import change_of_basis
 from tests.shared.factories import EPS, NODE_MAPS, NetworkCase, complex_gradient, running_error, samples
 
 BASES = ("spline", "relu", "scaled-relu")

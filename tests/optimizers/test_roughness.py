@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.bsplines import evaluate
 from refkan.losses import LeastSquares
 from refkan.optimizers import minimize
 from refkan.optimizers.linear_layer import LinearLayer
+from refkan.splines.bsplines import evaluate
 from tests.optimizers.separable_problems import (
     LINEAR,
     eliminated_by_lstsq,

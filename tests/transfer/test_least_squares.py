@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import bsplines, transfer
+from refkan import transfer
+from refkan.splines import bsplines
 from tests.shared.factories import points, space
 from tests.transfer.nested_spaces import finer
 

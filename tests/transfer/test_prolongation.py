@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import bsplines, transfer, truth
+from refkan import transfer, truth
 from refkan.kernels import knot_insertion
+from refkan.splines import bsplines
 from refkan.transfer import matrices
 from tests.shared.factories import EPS, points, points_outside, space
 from tests.transfer.nested_spaces import FINER, PAIRS, SPACES, contributions, exact_prolongation, finer

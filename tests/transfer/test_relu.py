@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import relu_powers, transfer, truth
+from refkan import transfer, truth
+from refkan.splines import relu_powers
 from tests.shared.factories import EPS, STRICT, exact_knots, exact_powers, points, space
 from tests.transfer.nested_spaces import exact_prolongation, finer
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
 from refkan.kernels import bspline_basis
-from refkan.local_basis import OUTSIDE, KnotTables
+from refkan.splines.local_basis import OUTSIDE, KnotTables
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("F1",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.layers import SplineLayer
-from refkan.spaces import SplineSpace
+from refkan.splines.spaces import SplineSpace
 from validation.benchmarks.harness import Arrays, Timed
 from validation.benchmarks.layer_case import DEGREE, DOMAIN, LayerCase
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.bsplines import gauss_points
+from refkan.splines.bsplines import gauss_points
 
 BASES = ("spline", "relu", "scaled-relu")
 

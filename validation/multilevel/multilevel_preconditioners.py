@@ -26,7 +26,8 @@ import numpy as np
 from scipy.linalg import cholesky, eigvalsh, solve_triangular
 
 import refkan as rk
-from refkan import bsplines, transfer
+from refkan import transfer
+from refkan.splines import bsplines
 from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("M2", "M3")

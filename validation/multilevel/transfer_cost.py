@@ -26,7 +26,8 @@ import numpy as np
 from scipy.linalg import solveh_banded
 
 import refkan as rk
-from refkan import bsplines, transfer
+from refkan import transfer
+from refkan.splines import bsplines
 from validation.verdicts import Verdict, judge
 
 CLAIMS = ("G1",)

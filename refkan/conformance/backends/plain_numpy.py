@@ -16,7 +16,7 @@ from refkan.array_types import FloatArray
 from refkan.conformance.adapters import Adapter, Capabilities
 from refkan.conformance.precision import round_to
 from refkan.conformance.specs import RULES, LayerSpec
-from refkan.spaces import SplineSpace
+from refkan.splines.spaces import SplineSpace
 from refkan.transfer import prolong
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from refkan import bsplines
 from refkan.array_types import FloatArray
 from refkan.conformance.adapters import Adapter, Capabilities
 from refkan.conformance.specs import LayerSpec
@@ -16,7 +15,8 @@ from refkan.hessians import gauss_newton
 from refkan.layers import SplineLayer
 from refkan.networks import Network
 from refkan.node_maps import NODE_MAPS
-from refkan.spaces import SplineSpace
+from refkan.splines import bsplines
+from refkan.splines.spaces import SplineSpace
 from refkan.transfer import prolong
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan import bsplines
 from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
-from refkan.spaces import SplineSpace
+from refkan.splines import bsplines
+from refkan.splines.spaces import SplineSpace
 
 
 class StridesIgnored(PlainNumpy):

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.change_of_basis import ChangeOfBasis
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.specs import LayerSpec
-from refkan.spaces import SplineSpace
+from refkan.splines.change_of_basis import ChangeOfBasis
+from refkan.splines.spaces import SplineSpace
 
 
 class Float32Knots(NumpyLayer):

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from refkan.array_types import FloatArray
-from refkan.change_of_basis import ChangeOfBasis
 from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, error_ratio, evaluate, with_layers
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.specs import RULES
 from refkan.errors import KnotError
-from refkan.spaces import SplineSpace
+from refkan.splines.change_of_basis import ChangeOfBasis
+from refkan.splines.spaces import SplineSpace
 
 OUTSIDE = ("outside", "far")
 

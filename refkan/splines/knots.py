@@ -114,7 +114,7 @@ def extend_uniformly(breakpoints: Array, order: int) -> Array:
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.knots import extend_uniformly
+    >>> from refkan.splines.knots import extend_uniformly
     >>> extend_uniformly(np.array([0.0, 0.5, 2.0]), order=3)
     array([-2. , -1. ,  0. ,  0.5,  2. ,  3. ,  4. ])
     """
@@ -169,7 +169,7 @@ def free_breakpoints(s: Array, domain: FloatArray) -> Array:
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.knots import free_breakpoints
+    >>> from refkan.splines.knots import free_breakpoints
     >>> free_breakpoints(np.zeros(4), np.array([0.0, 1.0]))
     array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
@@ -212,7 +212,7 @@ def free_parameters(breakpoints: FloatArray) -> FloatArray:
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.knots import free_breakpoints, free_parameters
+    >>> from refkan.splines.knots import free_breakpoints, free_parameters
     >>> s = free_parameters(np.array([[0.0, 0.0025, 0.5, 0.75, 1.0]]))  # the first interval is at its floor
     >>> free_breakpoints(s, np.array([[0.0, 1.0]])).round(12)
     array([[0.    , 0.0025, 0.5   , 0.75  , 1.    ]])
@@ -255,7 +255,7 @@ def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> F
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.knots import free_breakpoints_vjp
+    >>> from refkan.splines.knots import free_breakpoints_vjp
     >>> free_breakpoints_vjp(np.zeros(2), np.array([0.0, 1.0]), np.ones(1))  # t_1 = 0.99 softmax(s)_1 + 0.005
     array([ 0.2475, -0.2475])
     """
@@ -282,7 +282,7 @@ def free_breakpoints_jvp(s: FloatArray, domain: FloatArray, ds: FloatArray) -> F
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.knots import free_breakpoints_jvp
+    >>> from refkan.splines.knots import free_breakpoints_jvp
     >>> free_breakpoints_jvp(np.zeros(2), np.array([0.0, 1.0]), np.array([1.0, 0.0]))
     array([0.2475])
     """

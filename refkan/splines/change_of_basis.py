@@ -22,9 +22,9 @@ import numpy as np
 
 from refkan.arguments import as_array, check_count, check_positive, check_type
 from refkan.array_types import Array, FloatArray
-from refkan.knots import check_order
 from refkan.short_reprs import ShortRepr
-from refkan.spaces import SplineSpace
+from refkan.splines.knots import check_order
+from refkan.splines.spaces import SplineSpace
 
 
 def _difference(v: Array) -> Array:

@@ -14,7 +14,7 @@ from refkan.kernels.launch import launch
 from refkan.lazy import lazy
 from refkan.memory import recycled
 from refkan.short_reprs import ShortRepr
-from refkan.spaces import SplineSpace
+from refkan.splines.spaces import SplineSpace
 
 OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
 """Policies outside the domain. "error" raises before a kernel sees the points."""

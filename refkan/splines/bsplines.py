@@ -25,9 +25,9 @@ from refkan.arguments import as_array, as_vector, check_choice, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.kernels import bspline_basis
 from refkan.kernels.launch import launch
-from refkan.knots import check_derivative, check_strictly_increasing
-from refkan.local_basis import OUTSIDE, KnotTables, equal_intervals, knot_rows, local_basis, require_inside
-from refkan.spaces import SplineSpace
+from refkan.splines.knots import check_derivative, check_strictly_increasing
+from refkan.splines.local_basis import OUTSIDE, KnotTables, equal_intervals, knot_rows, local_basis, require_inside
+from refkan.splines.spaces import SplineSpace
 
 
 def evaluate(space: SplineSpace, coefficients: Any, x: Any, derivative: int = 0, outside: str = "error") -> Array:

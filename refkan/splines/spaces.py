@@ -10,7 +10,9 @@ import numpy as np
 from refkan.arguments import as_array, check_count
 from refkan.array_types import FloatArray
 from refkan.errors import KnotError
-from refkan.knots import (
+from refkan.lazy import lazy
+from refkan.short_reprs import ShortRepr
+from refkan.splines.knots import (
     MAX_INTERVALS,
     check_domain,
     check_knots,
@@ -21,8 +23,6 @@ from refkan.knots import (
     is_uniform,
     uniform_breakpoints,
 )
-from refkan.lazy import lazy
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

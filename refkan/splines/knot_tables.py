@@ -7,8 +7,8 @@ import numpy as np
 from refkan.array_types import Array, IntArray
 from refkan.kernels import knot_tables
 from refkan.kernels.launch import launch
-from refkan.knots import extend_uniformly
-from refkan.local_basis import KnotTables, cell_count, pairs_of_block
+from refkan.splines.knots import extend_uniformly
+from refkan.splines.local_basis import KnotTables, cell_count, pairs_of_block
 
 
 def extended_tables(breakpoints: Array, order: int) -> KnotTables:

@@ -14,12 +14,12 @@ import numpy as np
 
 from refkan.arguments import as_array, as_vector, check_choice, check_type
 from refkan.array_types import Array, FloatArray
-from refkan.bsplines import gauss_points
 from refkan.kernels import relu_power_basis
 from refkan.kernels.launch import launch
-from refkan.knots import check_derivative
-from refkan.local_basis import OUTSIDE, require_inside
-from refkan.spaces import SplineSpace
+from refkan.splines.bsplines import gauss_points
+from refkan.splines.knots import check_derivative
+from refkan.splines.local_basis import OUTSIDE, require_inside
+from refkan.splines.spaces import SplineSpace
 
 
 def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, derivatives: int, outside: str) -> Array:
