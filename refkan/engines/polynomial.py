@@ -49,10 +49,6 @@ class PolynomialSweep:
         )  # fmt: skip
         return y
 
-    def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
-        """dC (Q, P, dim) and dx (N, P), the latter if `inputs`, from dy (N, Q)."""
-        return self.sums_of_rows(dy, 1, inputs)
-
     def sums_of_rows(self, dy: FloatArray, stride: int, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Sums over samples of b_i dy[s, q] and dx, as `SortedSweep.sums_of_rows`."""
         pieces, order = self.tables.pieces, self.tables.order

@@ -121,14 +121,10 @@ class SortedSweep:
         launch(work, self.n_blocks, 14 * self.x.size + self._operations)
         return y
 
-    def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
-        """dC (Q, P, dim) and dx (N, P), the latter if `inputs`, from dy (N, Q)."""
-        return self.sums_of_rows(dy, 1, inputs)
-
     def sums_of_rows(self, dy: FloatArray, stride: int, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
-        """Sums over samples of b_i dy[s, q] at [q, p, m stride + i], m the interval of x[s, p]; and dx as `pull_back`.
+        """Sums over samples of b_i dy[s, q] at [q, p, m stride + i], m the interval of x[s, p]; and dx if `inputs`.
 
-        At stride 1 they are dC; at stride r those of each interval by itself.
+        dy (N, Q), dx (N, P). At stride 1 the sums are dC; at stride r those of each interval by itself.
         """
         groups = -(-self.n_inputs // GROUP)
         parts = min(self.n_blocks, -(-TASKS // groups))

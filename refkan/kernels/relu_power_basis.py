@@ -93,29 +93,3 @@ def relu_rows(first, last, x, knots, order, inverse_scale, outside, out):
                 else:
                     scale = factor * falling_power(1.0, order - 1, d)
                     fill_powers(x[s, p], at, knots, p, scale, order - 1 - d, out, d, s)
-
-
-@kernel
-def relu_knot_rows(first, last, x, knots, order, inverse_scale, outside, out):
-    """out[s, p, j]: derivative of ((x - t_j)_+ / h)^(r-1) with respect to breakpoint t_{j+1}, h held fixed.
-
-    Inside and for polynomial tails it is minus the x-derivative; the tangent at the end b,
-    psi(b) + (x - b) psi'(b), moves with -psi'(b) - (x - b) psi''(b). x (N, P), out (N, P, n-1).
-    """
-    n_inputs = x.shape[1]
-    dim = knots.shape[1] - order
-    for s in range(first, last):
-        for p in range(n_inputs):
-            factor = falling_power(inverse_scale[p], order - 1, 0)
-            a, b = knots[p, order - 1], knots[p, dim]
-            at = x[s, p]
-            if outside == LINEAR and at.real < a.real:
-                at = a
-            if outside == LINEAR and at.real > b.real:
-                at = b
-            for j in range(out.shape[2]):
-                t = knots[p, order + j]
-                slope = relu_power(at, t, order - 1, 1, a, b, outside)
-                if outside == LINEAR:
-                    slope += (x[s, p] - at) * relu_power(at, t, order - 1, 2, a, b, outside)
-                out[s, p, j] = -factor * slope

@@ -32,18 +32,6 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
     return rows
 
 
-def relu_knot_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, outside: str) -> Array:
-    """Derivative [s, p, j] of the function that starts at the interior breakpoint t_{j+1} with respect to it."""
-    intervals = knots.shape[1] - 2 * order + 1
-    x = np.require(x, requirements=["C", "W"])
-    rows = np.empty((*x.shape, intervals - 1), np.result_type(x, knots))
-    operations = 2 * order * rows.size
-    launch(
-        relu_power_basis.relu_knot_rows, x.shape[0], operations, x, knots, order, inverse_scale, OUTSIDE[outside], rows
-    )
-    return rows
-
-
 def inverse_scale(space: SplineSpace, scaled: bool) -> float:
     """1/h for the scaled basis, 1 for the plain one."""
     return 1.0 / space.mean_spacing if scaled else 1.0

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+import refkan as rk
 from refkan.conditioning import grid, study, to_json, to_png
 from refkan.conditioning.spectra import FLAGS
 from refkan.conditioning.study_report import condition_figure

@@ -29,8 +29,8 @@ def test_without_a_place_for_the_cache_one_warning_and_everything_works(tmp_path
         "assert len(messages) == 1, messages\n"
         "assert 'NUMBA_CACHE_DIR' in messages[0] and 'compiled anew' in messages[0], messages\n"
         "import numpy as np\n"
-        "from refkan.kernels.local_layer import dot\n"
-        "assert dot(np.arange(3.0), np.ones(3)) == 3.0 and dot.signatures\n"
+        "from refkan.kernels.relu_power_basis import falling_power\n"
+        "assert falling_power(3.0, 2, 1) == 6.0 and falling_power.signatures\n"
     )
     nowhere = os.path.join(os.devnull, "nowhere")
     places = dict.fromkeys(("NUMBA_CACHE_DIR", "HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), nowhere)
@@ -61,8 +61,8 @@ USE = (
     "with warnings.catch_warnings(record=True) as caught:\n"
     "    warnings.simplefilter('always')\n"
     "    import numpy as np\n"
-    "    from refkan.kernels.local_layer import dot\n"
-    "    assert dot(np.arange(3.0), np.ones(3)) == 3.0\n"
+    "    from refkan.kernels.relu_power_basis import falling_power\n"
+    "    assert falling_power(3.0, 2, 1) == 6.0\n"
     "print([str(w.message) for w in caught if 'compiled kernels' in str(w.message)])\n"
 )
 
@@ -81,7 +81,7 @@ def used(tmp_path, code=USE):
 def test_a_damaged_cache_is_told_of_once_and_mended(tmp_path, kind, damage):
     """Every run ended in an UnpicklingError or EOFError that named no file."""
     assert used(tmp_path) == "[]\n"
-    (path,) = (tmp_path / "cache").rglob(f"*dot*.{kind}")
+    (path,) = (tmp_path / "cache").rglob(f"*falling_power*.{kind}")
     path.write_bytes(path.read_bytes()[:60] if damage == b"" else damage)
     told = used(tmp_path)
     assert "the cache of compiled kernels is damaged" in told
@@ -91,12 +91,11 @@ def test_a_damaged_cache_is_told_of_once_and_mended(tmp_path, kind, damage):
 
 def test_a_damaged_cache_that_cannot_be_written_says_which_folder_to_delete(tmp_path):
     used(tmp_path)
-    (path,) = (tmp_path / "cache").rglob("*dot*.nbi")
+    (path,) = (tmp_path / "cache").rglob("*falling_power*.nbi")
     path.write_bytes(b"damaged")
-    code = USE.replace(
-        "    assert dot", "    dot._cache.flush = lambda: (_ for _ in ()).throw(OSError('read-only'))\n    assert dot"
-    ).replace("    assert dot(np.arange(3.0), np.ones(3)) == 3.0\n", (
-        "    try:\n        dot(np.arange(3.0), np.ones(3))\n    except RuntimeError as error:\n        print(error)\n"
+    code = USE.replace("    assert falling_power(3.0, 2, 1) == 6.0\n", (
+        "    falling_power._cache.flush = lambda: (_ for _ in ()).throw(OSError('read-only'))\n"
+        "    try:\n        falling_power(3.0, 2, 1)\n    except RuntimeError as error:\n        print(error)\n"
     ))
     assert f"delete the folder {path.parent}, or set NUMBA_CACHE_DIR" in used(tmp_path, code)
 

@@ -1,4 +1,4 @@
-"""Kernels against definitions and SciPy: the search for intervals, powers, dot products, sweeps of a layer."""
+"""Kernels against definitions and SciPy: the search for intervals, powers, sweeps of a layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import truth
-from refkan.kernels import bspline_basis, local_layer, relu_power_basis
+from refkan.kernels import bspline_basis, relu_power_basis
 from refkan.splines import local_basis
 from tests.kernels.kernel_results import uniform_layer
 from tests.shared.factories import EPS, exact
@@ -74,20 +74,6 @@ def test_falling_power(degree, derivative):
     y = -1.5
     expected = perm(degree, derivative) * y ** (degree - derivative) if derivative <= degree else 0.0
     assert relu_power_basis.falling_power(y, degree, derivative) == pytest.approx(expected, rel=8 * EPS)
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 16, 23, 64])
-def test_dot(n, rng):
-    c, g = rng.standard_normal((2, n))
-    reference = sum(a * b for a, b in zip(exact(c), exact(g), strict=True))
-    assert abs(local_layer.dot(c, g) - float(reference)) <= n * EPS * np.abs(c * g).sum()
-    for q in range(n):
-        assert local_layer.dot(np.eye(n)[q], g) == g[q]
-
-
-def test_dot_of_large_numbers_overflows_to_infinity_not_to_nan():
-    with np.errstate(all="ignore"):  # heard in pure Python alone
-        assert local_layer.dot(np.array([1e200, 1.0]), np.array([1e200, 1.0])) == np.inf
 
 
 def test_layer_kernels_against_scipy(rng):

@@ -128,8 +128,8 @@ def test_jets_of_wrong_shape(layer):
     at, n = layer.linearize(theta, z, channels=channels), layer.n_params
     for call, message in [
         (lambda: layer.linearize(theta, z[:, 0], channels=channels), r"z must have 3 dimensions; got shape \(4, 3\)"),
-        (lambda: layer.linearize(theta, z[:, 1:], channels=channels), r"z must have shape \(N, 5, 3\); got \(4, 4, 3\)"),
-        (lambda: layer.linearize(theta, z[..., :2], channels=channels), r"z must have shape \(N, 5, 3\); got \(4, 5, 2"),
+        (lambda: layer.linearize(theta, z[:, 1:], channels=channels), r"z must have shape \(N, 5, 3\); got \(4, 4"),
+        (lambda: layer.linearize(theta, z[..., :2], channels=channels), r"z must have shape \(N, 5, 3\); got \(4, 5"),
         (lambda: at.pullback(np.ones((4, 2))), r"dy must have shape \(4, 5, 2\); got \(4, 2\)"),
         (lambda: at.pushforward(theta, z[:, :1]), r"dz must have shape \(4, 5, 3\); got \(4, 1, 3\)"),
         (lambda: at.pullback_inputs(np.ones((4, 6, 2))), r"G must have 4 dimensions; got shape \(4, 6, 2\)"),

@@ -14,6 +14,8 @@ from refkan import atomic_files as module
 from refkan.atomic_files import write_atomically
 from refkan.checkpoints import Checkpoints
 
+ROOT = Path(module.__file__).parent.parent
+
 # --- files of writers that were killed
 
 
