@@ -134,20 +134,23 @@ def dense(features):
     return out
 
 
-def sums_of(features, q_pairs, same):
+def sums_of(features, q_pairs, same, fast=True):
     a, b = features
     w = [window_products.Window(f.slots, f.dim, f.width, offset) for f, offset in ((a, 0), (b, 0 if same else 1))]
-    return window_products.Sums(tuple(w), q_pairs, same)
+    sums = window_products.Sums(tuple(w), q_pairs, same)
+    sums.fast = fast
+    return sums
 
 
+@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("width", [1, 4, 12])
 @pytest.mark.parametrize(("outputs", "outputs_right"), [(1, 1), (1, 2), (3, 2), (7, 2), (11, 3)])
-def test_sums_are_the_definition(width, outputs, outputs_right):
+def test_sums_are_the_definition(width, outputs, outputs_right, fast):
     """One pair of outputs, a few, and so many that loops go over them: each has its kernel."""
     rng = np.random.default_rng([width, outputs])
     a, b = windows(rng, 20, 3, 13, width), windows(rng, 20, 2, 4, 2)
     G, H = rng.standard_normal((20, 2, outputs)), rng.standard_normal((20, 2, outputs_right))
-    sums = sums_of((a, b), window_products.all_pairs(outputs, outputs_right), same=False)
+    sums = sums_of((a, b), window_products.all_pairs(outputs, outputs_right), False, fast)
     sums.add(a.start, a.values, b, sums.couple(G, H))
     T = np.einsum("soq,sor->sqr", G, H)
     assert np.abs(sums.couple(G, H) - sums.pack(T)).max() <= 8 * EPS * np.abs(T).max()
@@ -162,12 +165,13 @@ def test_sums_are_the_definition(width, outputs, outputs_right):
     assert not out[:size_a, :size_a].any()
 
 
+@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("outputs", [1, 3, 5, 9])
 @pytest.mark.parametrize("width", [3, 4])
-def test_symmetric_sums_are_the_definition(outputs, width):
+def test_symmetric_sums_are_the_definition(outputs, width, fast):
     rng = np.random.default_rng(outputs)
     a, G = windows(rng, 20, 3, 7, width), rng.standard_normal((20, 2, outputs))
-    sums = sums_of((a, a), window_products.unordered_pairs(outputs), same=True)
+    sums = sums_of((a, a), window_products.unordered_pairs(outputs), True, fast)
     sums.add(a.start, a.values, a, sums.couple(G, G))
     size = outputs * 3 * 7
     out = np.zeros((size, size))

@@ -1,0 +1,207 @@
+"""Which engine is used: by call, block, environment and option; in threads; by sizes; and for how long."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.cli import main
+from refkan.conditioning import grid, study
+from refkan.engine_choice import current_engine
+from refkan.engines import Channels, spline_sums
+from refkan.engines.fast import FastSums
+from refkan.engines.plain import PlainSums
+from refkan.engines.window_jets import WindowJets
+from refkan.hessians import sparse_accumulation
+from refkan.hessians.points import Points
+from refkan.kernels import launch
+from refkan.local_basis import KnotTables
+
+ROOT = Path(rk.__file__).parents[1]
+LISTED = "must be one of 'auto', 'plain', 'fast'; got"
+
+
+def sums(N, P, Q, order, n=8, channels=(0, 0)):
+    S = rk.SplineSpace.uniform(order, n)
+    tables = KnotTables(np.tile(S.knots, (P, 1)), order)
+    z = np.full((N, Channels(*channels).count, P), 0.3)
+    return spline_sums(tables, np.ones((Q, P, S.dim)), z, Channels(*channels), "linear")
+
+
+@pytest.fixture
+def auto():
+    with rk.use_engine("auto"):
+        yield
+
+
+def test_blocks_nest_and_calls_stay(auto):
+    with rk.use_engine("plain"):
+        assert current_engine() == "plain"
+        with rk.use_engine("fast") as chosen:
+            assert current_engine() == "fast"
+        assert current_engine() == "plain"
+        with chosen:
+            assert current_engine() == "fast"
+        rk.use_engine("fast")
+        assert current_engine() == "fast"
+    assert current_engine() == "auto"
+    assert repr(chosen) == "use_engine('fast')"
+
+
+def test_a_block_ends_where_it_fails(auto):
+    with pytest.raises(RuntimeError), rk.use_engine("plain"):
+        raise RuntimeError
+    assert current_engine() == "auto"
+
+
+def test_unknown_names_are_refused_under_the_place_that_they_came_from(capsys):
+    for name in ("quick", "", None, 3, "Plain"):
+        with pytest.raises(ValueError, match=rf"use_engine\(name\) {LISTED} {name!r}"):
+            rk.use_engine(name)
+    with pytest.raises(SystemExit) as ended:
+        main(["info", "--engine", "quick"])
+    assert ended.value.code == 2
+    assert f"argument --engine: NAME {LISTED} 'quick'" in capsys.readouterr().err
+    code = "import refkan as rk, numpy as np; rk.kan([1, 1], 2, 2)(np.ones(3), [[0.5]])"
+    environ = {**os.environ, "REFKAN_ENGINE": "quick"}
+    for command in (["-c", code], ["-m", "refkan", "info"], ["-m", "validation", "--list"]):
+        run = subprocess.run([sys.executable, *command], env=environ, cwd=ROOT, capture_output=True, text=True)
+        assert f"the environment variable REFKAN_ENGINE {LISTED} 'quick'" in run.stderr
+        assert run.returncode == (1 if command[0] == "-c" else 2)
+        assert "Traceback" not in run.stderr or command[0] == "-c"
+
+
+def test_the_environment_counts_where_nothing_else_does():
+    code = (
+        "import threading; from refkan.engine_choice import current_engine, use_engine\n"
+        "print(current_engine())\n"
+        "other = threading.Thread(target=lambda: print(current_engine())); other.start(); other.join()\n"
+        "use_engine('fast'); print(current_engine())"
+    )
+    for name, expected in (("plain", "plain"), ("", "auto")):
+        environ = {**os.environ, "REFKAN_ENGINE": name}
+        run = subprocess.run([sys.executable, "-c", code], env=environ, cwd=ROOT, capture_output=True, text=True)
+        assert run.stdout.split() == [expected, expected, "fast"], run.stderr
+
+
+@pytest.mark.parametrize("name", ["auto", "plain", "fast"])
+def test_commands_take_the_option_for_themselves_alone(auto, name, capsys, monkeypatch):
+    monkeypatch.delenv("REFKAN_ENGINE", raising=False)
+    assert main(["info", "--engine", name]) == 0
+    assert f"engine: {name}\n" in capsys.readouterr().out
+    assert current_engine() == "auto"
+    assert "REFKAN_ENGINE" not in os.environ
+
+
+def test_other_threads_choose_for_themselves(auto):
+    found = []
+
+    def other():
+        before = current_engine()
+        with rk.use_engine("fast"):
+            found.append((before, current_engine()))
+
+    with rk.use_engine("plain"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        assert current_engine() == "plain"
+    assert found[0][1] == "fast"
+
+
+@pytest.mark.parametrize("name", ["plain", "fast"])
+def test_workers_use_the_engine_of_their_caller(name, monkeypatch):
+    monkeypatch.setattr(launch, "thread_count", lambda: 3)
+    met = threading.Barrier(3, timeout=60)
+
+    def engine(k):
+        met.wait()  # all three threads are at work
+        return current_engine(), threading.get_ident()
+
+    with rk.use_engine(name):
+        found = launch.run_blocks(engine, 3)
+    assert [engine for engine, _ in found] == [name] * 3
+    assert len({thread for _, thread in found}) == 3
+
+
+def test_studies_on_executors_use_the_engine_of_their_caller(monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    found = set()
+    right = rk.conditioning.studies.measure
+
+    def measure(*arguments):
+        found.add(current_engine())
+        return right(*arguments)
+
+    monkeypatch.setattr(rk.conditioning.studies, "measure", measure)
+    with rk.use_engine("plain"), ThreadPoolExecutor(2) as pool:
+        study(grid(["spline"], [[2, 1]], orders=[2], intervals=[2, 3], samples=20), pool)
+    assert found == {"plain"}
+
+
+# --- by sizes
+
+
+def test_small_layers_never_wait_for_the_compiler(auto):
+    for Q in (1, 2, 5, 12):
+        for order in (2, 3, 4):
+            assert type(sums(300, 2, Q, order)) is PlainSums
+            assert type(sums(300, 2, Q, order, channels=(2, 2))) is PlainSums
+
+
+@pytest.mark.parametrize("n", [4, 64])
+@pytest.mark.parametrize(("P", "Q"), [(2, 5), (5, 1), (20, 20)])
+def test_large_layers_are_fast(auto, P, Q, n):
+    assert type(sums(4096, P, Q, 4, n)) is FastSums
+    assert type(sums(4096, P, Q, 2, n)) is FastSums
+    if P == 20:
+        assert type(sums(1024, P, Q, 4, n, channels=(2, 1))) is WindowJets
+
+
+def test_matrices_are_fast_where_there_are_samples_enough(auto):
+    for widths, N, fast in (([2, 12], 300, False), ([2, 5, 1], 300, False), ([2, 5, 1], 20000, True)):
+        x = np.random.default_rng(0).uniform(size=(20, 2))
+        net, theta = rk.kan(widths, 4, 8).initialize(np.random.default_rng(0), x)
+        raw = sparse_accumulation.RawMatrix(Points.check(net, theta, x, None).forms, N)
+        assert raw.fast == fast
+        assert all(sums.fast == fast for sums in raw.all_sums)
+
+
+@pytest.mark.parametrize("path", ["dense", "sparse"])
+def test_matrices_of_both_engines_agree(path, rng):
+    x = rng.uniform(-0.1, 1.1, (40, 2))
+    net, theta = rk.kan([2, 9, 3], 4, 5).initialize(rng, rng.uniform(size=(30, 2)))  # no activation on an end
+    matrices = []
+    for name in ("plain", "fast"):
+        with rk.use_engine(name):
+            matrices.append(rk.hessians.gauss_newton(net, theta, x, path=path))
+            matrices.append(rk.hessians.hessian(net, theta, x, np.zeros((40, 3))))
+    for plain, fast in zip(matrices[:2], matrices[2:], strict=True):
+        assert np.abs(plain - fast).max() <= 1e-13 * np.abs(plain).max()
+        assert np.array_equal(plain, plain.T)
+
+
+# --- for how long
+
+
+def test_a_linearisation_keeps_its_engine(rng):
+    net, theta = rk.kan([2, 3, 1], 4, 4).initialize(rng, rng.uniform(size=(9, 2)))
+    x, dy = rng.uniform(size=(30, 2)), rng.standard_normal((30, 1))
+    results = {}
+    for name in ("plain", "fast"):
+        with rk.use_engine(name):
+            results[name] = net.vjp(theta, x)[1](dy)[0]
+    assert not np.array_equal(results["plain"], results["fast"]), "both engines round alike: choose other samples"
+    for name, other in (("plain", "fast"), ("fast", "plain")):
+        with rk.use_engine(name):
+            _, pullback = net.vjp(theta, x)
+        with rk.use_engine(other):
+            assert np.array_equal(pullback(dy)[0], results[name])

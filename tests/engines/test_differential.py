@@ -1,0 +1,217 @@
+"""Both engines against literal sums, and against each other, in a thousand configurations drawn at random.
+
+REFKAN_CASES multiplies their number.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.engines import Channels, spline_sums
+from refkan.engines.polynomial import PolynomialSweep
+from refkan.engines.sorted import SortedSweep
+from refkan.kernels import launch
+from refkan.local_basis import KnotTables
+from tests.engines.literal_sums import Literal
+from tests.kernels.kernel_results import sweeps_of
+
+BATCHES, CASES = 20, 50 * int(os.environ.get("REFKAN_CASES", "1"))
+
+SHAPES = ((1, 5), (2, 1), (3, 2), (4, 1), (4, 5), (4, 35), (5, 9), (6, 2))
+"""Order and outputs: each compiles fast kernels, so that there are few. The plain engine draws others beside them."""
+
+JETS = {3: (1, 0), 4: (2, 1), 5: (1, 1)}
+"""First and second derivatives carried, for the same reason one pair an order."""
+
+TOLERANCE = 1e-13
+"""Of the sum of absolute terms: some hundred roundings for orders up to 6."""
+
+
+def disguise(rng, array):
+    """The same numbers in another layout: Fortran order, strided, backwards, read-only."""
+    kind = rng.integers(5)
+    if kind == 1:
+        return np.asfortranarray(array)
+    if kind == 2 and array.ndim:
+        wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan)
+        wide[..., ::2] = array
+        return wide[..., ::2]
+    if kind == 3:
+        return array[::-1].copy()[::-1]
+    array = array.copy()
+    array.flags.writeable = kind != 4
+    return array
+
+
+def knot_vectors(rng, P, order, n):
+    """Uniform, random or graded knots of any scale."""
+    steps = {
+        "uniform": lambda: np.ones(n + 2 * order - 2),
+        "random": lambda: rng.uniform(0.05, 1.0, n + 2 * order - 2),
+        "graded": lambda: 1.5 ** np.minimum(np.arange(n + 2 * order - 2), 20),
+    }[rng.choice(["uniform", "random", "graded"])]
+    knots = [rng.standard_normal() + np.concatenate([[0.0], np.cumsum(steps())]) / n for _ in range(P)]
+    return np.array(knots) * 10.0 ** rng.choice([0, 0, 0, -20, 20])
+
+
+class Case:
+    """One configuration, from its seed."""
+
+    def __init__(self, seed):
+        rng = self.rng = np.random.default_rng(seed)
+        self.order, self.Q = SHAPES[rng.integers(len(SHAPES))]
+        self.fast = rng.random() < 0.7
+        if not self.fast:
+            self.order, self.Q = int(rng.integers(1, 7)), int(rng.integers(1, 14))
+        self.P, self.n = int(rng.integers(1, 5)), int(rng.choice([1, 2, 3, 8, 17]))
+        sizes = [0, 1, 2, 5, 17, 64, 65, 130, 513] + ([4097] if self.Q < 9 and self.P < 3 else [])
+        self.N = int(rng.choice(sizes, p=[0.06, 0.1, *[(0.84) / (len(sizes) - 2)] * (len(sizes) - 2)]))
+        self.outside = str(rng.choice(["linear", "polynomial", "natural", "error"]))
+        first, second = 0, 0
+        if rng.random() < 0.3 and (not self.fast or self.order in JETS):
+            first, second = JETS[self.order] if self.fast else (int(rng.integers(1, 4)), int(rng.integers(0, 2)))
+        self.channels = Channels(first, second)
+        self.knots = knot_vectors(rng, self.P, self.order, self.n)
+        t = self.knots[:, self.order - 1 : self.knots.shape[1] - self.order + 1]
+        length, reach = t[:, -1] - t[:, 0], 0.0 if self.outside == "error" else 0.2
+        self.z = rng.standard_normal((self.N, self.channels.count, self.P)) * length
+        self.z[:, 0] = np.clip(t[:, 0] + length * rng.uniform(-reach, 1 + reach, (self.N, self.P)), *(
+            (t[:, 0], t[:, -1]) if self.outside == "error" else (-np.inf, np.inf)
+        ))  # fmt: skip
+        at_knots = rng.random((self.N, self.P)) < 0.1
+        chosen = t[np.arange(self.P), rng.integers(0, self.n + 1, (self.N, self.P))]
+        self.z[:, 0][at_knots] = chosen[at_knots]
+        self.C = self.draw(self.Q, self.P, self.n + self.order - 1)
+        self.kind = None
+        if rng.random() < 0.7 and self.N:
+            self.kind = PolynomialSweep if self.Q < 8 else SortedSweep
+
+    def draw(self, *shape):
+        """Numbers of any magnitude."""
+        return self.rng.standard_normal(shape) * 10.0 ** self.rng.choice([0, 0, 0, -40, 40])
+
+    def __repr__(self):
+        names = ("order", "Q", "P", "n", "N", "outside", "channels", "kind", "fast")
+        return ", ".join(f"{name} = {getattr(self, name)}" for name in names)
+
+    def engines(self):
+        """Sums under each engine, of arrays in any layout."""
+        tables = KnotTables(self.knots.copy(), self.order)
+        C, z = disguise(self.rng, self.C), disguise(self.rng, self.z)
+        with rk.use_engine("plain"):
+            sums = [spline_sums(tables, C, z, self.channels, self.outside)]
+        if self.fast:
+            with sweeps_of(self.kind):
+                sums.append(spline_sums(tables, C, z, self.channels, self.outside))
+        return sums
+
+
+def compare(case, name, found, expected, size):
+    assert found.shape == expected.shape, f"{case}: {name} has shape {found.shape}, not {expected.shape}"
+    excess = np.abs(found - expected) - TOLERANCE * size
+    assert not (excess > 0).any(), f"{case}: {name} is off by {np.max(np.abs(found - expected) / (size + 1e-300)):.1e}"
+
+
+def everything(case, sums, arguments):
+    """All that sums can be asked, by name."""
+    dy, dz, G, dC, dC_apart = arguments
+    results = {"value": sums.value}
+    results["dC"], results["dz"] = sums.pull_back(dy)
+    results["dC apart"], nothing = sums.pull_back(dy, inputs=False, apart=True)
+    assert nothing is None
+    results["tangent"] = sums.push_forward(dC, dz)
+    results["tangent apart"] = sums.push_forward(dC_apart, dz, apart=True)
+    results["tangent along C"] = sums.push_forward(dC)
+    results["inputs"] = sums.pull_back_inputs(G)
+    N, O = G.shape[:2]
+    out = np.zeros((N, O, case.Q * case.P * (case.n + case.order - 1) + 3))  # columns of others follow
+    columns = out[:, :, :-3].reshape(N, O, case.Q, case.P, case.n + case.order - 1)
+    sums.fill_jacobian(G, columns)
+    assert not out[:, :, -3:].any()
+    results["jacobian"] = columns
+    if case.channels.count == 1:
+        results["several"] = sums.pull_back_several(G[:, :, 0])
+        results["several apart"] = sums.pull_back_several(G[:, :, 0], apart=True)
+        for d in (1, 2):
+            results[f"projection {d}"] = sums.project(G[:, :, 0], d)
+    return results
+
+
+def check(seed):
+    case = Case(seed)
+    rng, count, dim = case.rng, case.channels.count, case.n + case.order - 1
+    dy, G = case.draw(case.N, count, case.Q), case.draw(case.N, 2, count, case.Q)
+    dz = rng.standard_normal(case.z.shape) * np.ptp(case.knots, axis=1)
+    dC, dC_apart = case.draw(case.Q, case.P, dim), case.draw(case.Q, case.P, case.n * case.order)
+    arguments = tuple(disguise(rng, a) for a in (dy, dz, G, dC, dC_apart))
+    engines = case.engines()
+    found = [everything(case, sums, arguments) for sums in engines]
+    truth = Literal(case.knots, case.order, case.C, case.z, case.channels.n_first, case.outside)
+    one = truth.pull_back_inputs(dy[:, None])
+    expected = {
+        "value": truth.value(), "dC": truth.pull_back(dy), "dz": (one[0][:, 0], one[1][:, 0]),
+        "dC apart": truth.pull_back(dy, apart=True), "tangent": truth.push_forward(dC, dz),
+        "tangent apart": truth.push_forward(dC_apart, dz, apart=True),
+        "tangent along C": truth.push_forward(dC, 0 * dz), "inputs": truth.pull_back_inputs(G),
+        "jacobian": truth.jacobian(G),
+    }  # fmt: skip
+    if count == 1:
+        for name, apart in (("several", False), ("several apart", True)):
+            parts = [truth.pull_back(G[:, o], apart) for o in range(2)]
+            expected[name] = tuple(np.stack([part[k] for part in parts]) for k in range(2))
+        for d in (1, 2):
+            expected[f"projection {d}"] = truth.project(G[:, :, 0], d)
+    for results in found:
+        assert results.keys() == expected.keys()
+        for name, (value, size) in expected.items():
+            compare(case, name, results[name], value, size)
+    for name, (_, size) in expected.items():
+        compare(case, name, found[0][name], found[-1][name], size)
+    return case, arguments, found
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_both_engines_are_the_literal_sums(batch):
+    for k in range(CASES):
+        check([batch, k])
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_two_threads_give_the_bits_of_one(batch, monkeypatch):
+    for k in range(10):
+        monkeypatch.setattr(launch, "SERIAL_BELOW", np.inf)
+        _, _, one = check([batch, k])
+        monkeypatch.setattr(launch, "SERIAL_BELOW", 0)
+        monkeypatch.setattr(launch, "thread_count", lambda: 2)
+        case, _, two = check([batch, k])
+        for mine, other in zip(one, two, strict=True):
+            for name, array in mine.items():
+                assert array.tobytes() == other[name].tobytes(), f"{case}: {name}"
+
+
+def test_a_fault_is_noticed(monkeypatch):
+    right = rk.engines.plain.PlainSums._project
+    monkeypatch.setattr(
+        rk.engines.plain.PlainSums, "_project", lambda self, d, C, G: right(self, d, C, G) * (1 + 1e-12)
+    )
+    with pytest.raises(AssertionError, match="projection"):
+        test_both_engines_are_the_literal_sums(0)
+
+
+def test_complex_steps_pass_through_the_plain_engine():
+    """Also where the fast one is asked for."""
+    case = next(c for c in (Case([7, k]) for k in range(999)) if c.N == 17 and c.outside == "linear" and c.order > 2)
+    rng = case.rng
+    dC, dz = rng.standard_normal(case.C.shape) * np.abs(case.C).max(), rng.standard_normal(case.z.shape)
+    dz *= np.ptp(case.knots, axis=1)
+    tables = KnotTables(case.knots.copy(), case.order)
+    for engine in ("plain", "fast"):
+        with rk.use_engine(engine):
+            arguments = case.channels, case.outside
+            moved = spline_sums(tables, case.C + 1e-30j * dC, case.z + 1e-30j * dz, *arguments).value.imag / 1e-30
+            tangent = spline_sums(tables, case.C, case.z, *arguments).push_forward(dC, dz)
+        np.testing.assert_allclose(tangent, moved, rtol=0, atol=1e-12 * np.abs(moved).max())
