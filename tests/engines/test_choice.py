@@ -22,7 +22,7 @@ from refkan.engines.window_jets import WindowJets
 from refkan.hessians import sparse_accumulation
 from refkan.hessians.points import Points
 from refkan.kernels import launch
-from refkan.local_basis import KnotTables
+from refkan.splines.local_basis import KnotTables
 
 ROOT = Path(rk.__file__).parents[1]
 LISTED = "must be one of 'auto', 'plain', 'fast'; got"

@@ -15,7 +15,7 @@ from refkan.engines import Channels, spline_sums
 from refkan.engines.polynomial import PolynomialSweep
 from refkan.engines.sorted import SortedSweep
 from refkan.kernels import launch
-from refkan.local_basis import KnotTables
+from refkan.splines.local_basis import KnotTables
 from tests.engines.literal_sums import Literal
 from tests.kernels.kernel_results import sweeps_of
 
