@@ -95,8 +95,8 @@ def network_ratio(
     bound, z = np.zeros_like(x), x
     for k, (layer, other) in enumerate(zip(net.layers, relu.layers, strict=True)):
         at = layer.linearize(theta[net.slices[k]], z)
-        psi = np.abs(other.linearize(w[net.slices[k]], z).rows[0])
-        u = np.abs(at.layer.unpack(theta[net.slices[k]])["coefficients"])
+        psi = np.abs(other.linearize(w[net.slices[k]], z).local_form().blocks[0].values)
+        u = np.abs(layer.unpack(theta[net.slices[k]])["coefficients"])
         size = np.einsum("qpi,pij->qpj", u, np.abs([rk.ChangeOfBasis(space).dense() for space in layer.spaces]))
         own = CONSTANT * order * EPS * np.einsum("spj,qpj->sq", psi, size)
         units = np.eye(layer.n_outputs)[None].repeat(z.shape[0], axis=0)

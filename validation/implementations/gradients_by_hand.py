@@ -110,7 +110,8 @@ def cancellation(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> float:
         part = theta[net.slices[k]]
         at = layer.linearize(part, z)
         if isinstance(layer, rk.ReluLayer):
-            terms = np.einsum("spj,qpj->sq", np.abs(at.rows[0]), np.abs(at.W))
+            powers, weights = at.local_form().blocks[0].values, layer.unpack(part)["coefficients"]
+            terms = np.einsum("spj,qpj->sq", np.abs(powers), np.abs(weights))
             largest = max(largest, float(terms.max() / np.abs(at.value).max()))
         z = at.value if k == len(net.node_maps) else net.node_maps[k].value(at.value)
     return largest
