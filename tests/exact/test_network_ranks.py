@@ -11,11 +11,12 @@ from refkan.exact.network_rows import checked, rational_rows
 from refkan.exact.ranks import rank_of_matrix
 
 
-def problem(intervals=(4, 4), node_map="affine", samples=90, widths=(2, 5, 1), order=3, outside="polynomial", **options):
+def problem(intervals=(4, 4), node_map="affine", samples=90, widths=(2, 5, 1), order=3, **options):
     """A problem; without tails, which begin by rounding at the extreme samples already."""
     rng = np.random.default_rng(3)
     x = rng.uniform(size=(samples, widths[0]))
-    net = rk.kan(list(widths), order, list(intervals), node_map=node_map, outside=outside, **options)
+    options = {"outside": "polynomial", **options}
+    net = rk.kan(list(widths), order, list(intervals), node_map=node_map, **options)
     net, theta = net.initialize(rng, x)
     return rk.LeastSquares(net, x, np.sin(x.sum(axis=1, keepdims=True))), theta
 
