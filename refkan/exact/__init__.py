@@ -9,6 +9,7 @@ missing.
 python-flint is imported on use. Without it every function raises an ImportError that says how to install it.
 """
 
+from refkan.exact.boxes import Bounds, enclose, extrema, lipschitz_constant, sup_difference
 from refkan.exact.certificates import extreme_eigenvalues
 from refkan.exact.certified_spectra import CertifiedSpectrum, certified_spectrum
 from refkan.exact.condition_numbers import certified_condition_number
@@ -18,6 +19,7 @@ from refkan.exact.rational import as_fractions, rational_change_of_basis, ration
 from refkan.exact.spectrum import Eigenpairs, eigenpairs, sign_changes
 
 __all__ = [
+    "Bounds",
     "CertifiedSpectrum",
     "Eigenpairs",
     "Enclosure",
@@ -27,8 +29,12 @@ __all__ = [
     "certified_rank",
     "certified_spectrum",
     "eigenpairs",
+    "enclose",
+    "extrema",
     "extreme_eigenvalues",
+    "lipschitz_constant",
     "rational_change_of_basis",
     "rational_gram",
     "sign_changes",
+    "sup_difference",
 ]
