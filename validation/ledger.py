@@ -12,19 +12,7 @@ beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Row:
-    """One statement: where it is made, what it says, what is measured, and when it holds."""
-
-    id: str
-    source: str
-    claim: str
-    measured: str
-    criterion: str
-
+from refkan.claims.rows import Row
 
 # fmt: off
 LEDGER: tuple[Row, ...] = (

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from refkan.checkpoints import Checkpoints
+from refkan.claims.outcomes import plain
+from refkan.claims.parts import Parts
+from refkan.claims.verdicts import FAILING
 from refkan.training import burgers
 from validation.equations import (
     allen_cahn_runs,
@@ -21,9 +24,6 @@ from validation.equations import (
 )
 from validation.equations.pde_runs import Model, run_models, train
 from validation.ledger import row
-from validation.running.outcomes import plain
-from validation.running.parts import Parts
-from validation.verdicts import FAILING
 
 
 def made(**levels):
@@ -46,7 +46,7 @@ def made(**levels):
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    monkeypatch.setattr("validation.verdicts.Figure.from_matplotlib", lambda *arguments: None)
+    monkeypatch.setattr("refkan.claims.verdicts.Figure.from_matplotlib", lambda *arguments: None)
     monkeypatch.setattr(allen_cahn_success, "exact_end", lambda: np.zeros(256))
     monkeypatch.setattr(residual_bandwidth, "exact_at", lambda t: np.zeros(256))
 

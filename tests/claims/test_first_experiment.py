@@ -9,11 +9,11 @@ import pytest
 
 import refkan as rk
 from refkan.checkpoints import Checkpoints
+from refkan.claims.outcomes import plain
+from refkan.claims.parts import Parts, run_task
+from refkan.claims.verdicts import FAILING
 from validation.architectures import first_experiment as claim
 from validation.ledger import row
-from validation.running.outcomes import plain
-from validation.running.parts import Parts, run_task
-from validation.verdicts import FAILING
 
 SEEDS = range(1, 4)
 

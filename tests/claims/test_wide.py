@@ -10,13 +10,13 @@ import pytest
 
 import refkan as rk
 from refkan.checkpoints import Checkpoints
+from refkan.claims.outcomes import plain
+from refkan.claims.parts import run_task
+from refkan.claims.verdicts import FAILING
 from tests.shared.spoiling import spoilt
 from validation.architectures import equal_work, high_dimension, splines_against_relu
 from validation.architectures.equal_work import Budget, BudgetSpentError, Comparison, Contestant, Samples, train
 from validation.ledger import row
-from validation.running.outcomes import plain
-from validation.running.parts import run_task
-from validation.verdicts import FAILING
 
 W1 = high_dimension.Size((2,), (1, 2), 200, 300, 60)
 

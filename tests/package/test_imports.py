@@ -35,7 +35,7 @@ ROWS = [
     {"optimizers"},
     {"hierarchy"},
     {"adaptivity", "problems"},
-    {"training"},
+    {"training", "claims"},
     {"cli", "commands", "conformance"},
 ]
 ROW = {module: k for k, row in enumerate(ROWS) for module in row}

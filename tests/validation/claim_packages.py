@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from refkan.claims.runner import main
 from validation.ledger import Row
-from validation.running.runner import main
 
 ROWS = tuple(
     Row(id, f"source of {id}", f"claim {id} <b>", "numbers", "x < 1") for id in ("A1", "A2", "B1", "C1")
@@ -21,7 +21,7 @@ PACKAGES = count()
 
 HEADER = """
 from pathlib import Path
-from validation.verdicts import Figure, Verdict, judge
+from refkan.claims.verdicts import Figure, Verdict, judge
 log = Path(__file__).with_suffix(".log")
 """
 

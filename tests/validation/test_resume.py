@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from refkan.claims import discovery, sources
 from tests.validation.claim_packages import GOOD, ROWS, Claims, new_claims
-from validation.running import discovery, sources
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_real_interrupt(claims):
 import sys
 from pathlib import Path
 from validation.ledger import Row
-from validation.running.runner import main
+from refkan.claims.runner import main
 sys.path.insert(0, {str(claims.folder.parent)!r})
 rows = [Row(id, "", "", "", "") for id in ("A1", "A2", "B1")]
 sys.exit(main(["--output", {str(claims.output)!r}], Path({str(claims.folder)!r}), {claims.package!r}, rows))

@@ -10,8 +10,8 @@ import numpy as np
 
 import refkan as rk
 from refkan import definitions
+from refkan.claims.verdicts import Verdict, judge
 from refkan.errors import OutsideDomainWarning
-from validation.verdicts import Verdict, judge
 
 CLAIMS = ("L3",)
 

@@ -14,9 +14,9 @@ import numpy as np
 
 import refkan as rk
 from refkan.bsplines import gauss_points
+from refkan.claims.verdicts import Verdict, judge
 from validation.descent.descent_figures import trajectory_figure
 from validation.descent.descent_modes import Descent
-from validation.verdicts import Verdict, judge
 
 CLAIMS = ("H3",)
 

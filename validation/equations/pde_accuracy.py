@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from refkan.claims.parts import Parts
+from refkan.claims.verdicts import Verdict, judge
 from validation.equations import allen_cahn_runs, burgers_table, poisson_staircases
 from validation.equations.pde_figures import draw_levels
 from validation.equations.pde_runs import medians, spread, without
-from validation.running.parts import Parts
-from validation.verdicts import Verdict, judge
 
 CLAIMS = ("Q5", "Q6")
 

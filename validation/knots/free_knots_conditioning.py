@@ -15,8 +15,8 @@ from matplotlib.figure import Figure as Canvas
 
 import refkan as rk
 from refkan.bsplines import gauss_points
+from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.knots import FLOOR, extend_uniformly
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("K3",)
 

@@ -27,7 +27,7 @@ from scipy.linalg import cholesky, eigvalsh, solve_triangular
 
 import refkan as rk
 from refkan import bsplines, transfer
-from validation.verdicts import Figure, Verdict, judge
+from refkan.claims.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("M2", "M3")
 

@@ -44,11 +44,11 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
+from refkan.claims.parts import Parts
+from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.hierarchy import MultistartResult, multistart
 from refkan.hierarchy.work import gradient_seconds, interval_weight
 from validation.multilevel.table_two import PUBLISHED, TEST_POINTS, TEST_SEED
-from validation.running.parts import Parts
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("R5",)
 

@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from refkan.claims.parts import Parts
+from refkan.claims.verdicts import Verdict, judge
 from validation.multilevel.table_two import (
     BASES,
     FIDELITIES,
@@ -40,8 +42,6 @@ from validation.multilevel.table_two import (
     run_cells,
 )
 from validation.multilevel.table_two_report import Found, errors, groups, histories, reproduced, rows, table
-from validation.running.parts import Parts
-from validation.verdicts import Verdict, judge
 
 CLAIMS = ("R1", "R2", "R3", "R4")
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.claims.parts import Parts
 from refkan.hierarchy import MultilevelResult, minimize_multilevel
-from validation.running.parts import Parts
 
 PUBLISHED_SEEDS = tuple(range(1234, 1239))
 SEEDS = tuple(range(1234, 1259))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from refkan.claims.verdicts import Figure
 from validation.multilevel.table_two import FIDELITIES, LONGER, MLPS, PUBLISHED, PUBLISHED_SEEDS, Cell
-from validation.verdicts import Figure
 
 Found = Mapping[Cell, Mapping[str, Any]]
 

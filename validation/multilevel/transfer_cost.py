@@ -27,7 +27,7 @@ from scipy.linalg import solveh_banded
 
 import refkan as rk
 from refkan import bsplines, transfer
-from validation.verdicts import Verdict, judge
+from refkan.claims.verdicts import Verdict, judge
 
 CLAIMS = ("G1",)
 

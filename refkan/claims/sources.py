@@ -7,15 +7,20 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+SHOWING = ("capsule.py", "console.py", "discovery.py", "report.py", "runner.py")
+"""Files of `refkan.claims` that find, show and report: no measurement depends on them."""
+
 
 def sources_digest(path: Path, library: Path) -> str:
     """Return the SHA-256 of every source that the result of a file can depend on.
 
-    These are all of `library` (the package under test) and the file with what it imports, directly or not, from its
-    own package: so that a change to one claim does not void the results of the others.
+    These are all of `library` (the package under test) but what shows results, `SHOWING`, and the file with what it
+    imports, directly or not, from its own package: so that a change to one claim does not void the results of the
+    others, nor a change of the report those of any.
     """
     package = package_of(path)
-    sources = {*library.rglob("*.py"), *imported([path], package)}
+    showing = {library / "claims" / name for name in SHOWING}
+    sources = {*library.rglob("*.py"), *imported([path], package)} - showing
     return digest_of(sources, library.parent, package.parent)
 
 

@@ -13,26 +13,26 @@ from typing import Any
 
 import refkan
 from refkan.checkpoints import Checkpoints, require_writable
+from refkan.claims.capsule import capsule, library_version, now, versions
+from refkan.claims.console import Progress, shorten, table
+from refkan.claims.discovery import ClaimFile, discover
+from refkan.claims.outcomes import FileResult, check_answers, describe_error, gather, pack, unpack
+from refkan.claims.parts import Parts
+from refkan.claims.report import write_report
+from refkan.claims.rows import Row
+from refkan.claims.sources import sources_digest
+from refkan.claims.verdicts import Verdict
 from refkan.interrupts import kept_interrupts
-from validation.ledger import LEDGER, Row
-from validation.running.capsule import capsule, library_version, now, versions
-from validation.running.console import Progress, shorten, table
-from validation.running.discovery import ClaimFile, discover
-from validation.running.outcomes import FileResult, check_answers, describe_error, gather, pack, unpack
-from validation.running.parts import Parts
-from validation.running.report import write_report
-from validation.running.sources import sources_digest
-from validation.verdicts import Verdict
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 GO_ON = "interrupted: finished files are kept; run again to go on"
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of ``python -m validation``."""
+def parser(program: str) -> argparse.ArgumentParser:
+    """Return the parser of a program that answers a ledger, such as ``python -m validation``."""
     p = argparse.ArgumentParser(
-        prog="python -m validation",
+        prog=program,
         description="Answer every claim of the ledger with a verdict computed from measurements.",
         epilog="Exit code: 0 if everything ran, whatever the verdicts; 1 if a file crashed or a mutation "
         "of a claim was not refuted; 2 for wrong usage or an unwritable folder; 130 if interrupted. "
@@ -156,13 +156,13 @@ class Run:
 
 
 def main(
-    argv: Sequence[str] | None = None,
-    folder: Path = Path(__file__).parents[1],
-    package: str = "validation",
-    ledger: Sequence[Row] = LEDGER,
+    argv: Sequence[str] | None,
+    folder: Path,
+    package: str,
+    ledger: Sequence[Row],
 ) -> int:
-    """Run ``python -m validation`` with the claim files of `folder` and return its exit code."""
-    arguments = parser().parse_args(argv)
+    """Run ``python -m PACKAGE`` with the claim files of `folder`, which answer `ledger`; return the exit code."""
+    arguments = parser(f"python -m {package}").parse_args(argv)
     try:
         return _answer(arguments, folder, package, ledger)
     except KeyboardInterrupt:  # before the first file or after the last one
@@ -180,7 +180,7 @@ def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: S
         require_writable(arguments.output)
         checkpoints = Checkpoints(arguments.output / "checkpoints")
     except (ValueError, OSError) as error:
-        print(f"python -m validation: {error}", file=sys.stderr)
+        print(f"python -m {package}: {error}", file=sys.stderr)
         return USAGE
 
     start = time.perf_counter()
@@ -190,7 +190,7 @@ def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: S
     results, interrupted = run_all(run, chosen, arguments.fresh)
     done = {result.file.place for result in results}
     # Rows that were not asked for this time are shown as they last came out with the present sources.
-    results += [kept for file in files if file.place not in done and (kept := run.stored(file)) is not None]
+    results += [old for file in files if file.place not in done and (old := run.stored(file)) is not None]
     outcomes = gather(ledger, files, results)
 
     seeds = {

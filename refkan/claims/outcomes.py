@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from validation.ledger import Row
-from validation.running.discovery import ClaimFile
-from validation.verdicts import Figure, Verdict
+from refkan.claims.discovery import ClaimFile
+from refkan.claims.rows import Row
+from refkan.claims.verdicts import Figure, Verdict
 
 
 @dataclass(frozen=True)

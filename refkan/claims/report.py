@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from refkan.checkpoints import write_atomically
-from validation.running.outcomes import Outcome
-from validation.verdicts import FAILING, Figure, Verdict
+from refkan.claims.outcomes import Outcome
+from refkan.claims.verdicts import FAILING, Figure, Verdict
 
 HTML_NAME = "report.html"
 JSON_NAME = "record.json"

@@ -10,8 +10,8 @@ from typing import Any
 
 import refkan
 from refkan.checkpoints import Checkpoints
-from validation.running.capsule import versions
-from validation.running.sources import sources_digest
+from refkan.claims.capsule import versions
+from refkan.claims.sources import sources_digest
 
 Resume = Callable[[Mapping[str, Any], Callable[[], Any]], Any]
 """Returns the result of a task with this configuration: runs it, or finds what it returned before."""
