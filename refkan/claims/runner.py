@@ -43,8 +43,18 @@ def parser(program: str) -> argparse.ArgumentParser:
     p.add_argument("--full", action="store_true", help="at the size of the papers instead of seconds a file")
     p.add_argument("--list", action="store_true", help="list the rows and the files that answer them, run nothing")
     p.add_argument("--output", type=Path, default=Path("validation-report"), metavar="DIR", help="default: %(default)s")
+    p.add_argument(
+        "--seeds", type=count, metavar="N", help="at full size: at most N seeds, where a file offers fewer than all"
+    )
     p.add_argument("--fresh", action="store_true", help="run again what is already finished")
     return p
+
+
+def count(text: str) -> int:
+    """Return a positive whole number."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a positive whole number; got {text!r}")
+    return int(text)
 
 
 def select(files: Sequence[ClaimFile], ledger: Sequence[Row], names: Sequence[str]) -> list[ClaimFile]:
@@ -76,17 +86,24 @@ def select(files: Sequence[ClaimFile], ledger: Sequence[Row], names: Sequence[st
 
 
 def run_file(
-    file: ClaimFile, package: str, quick: bool, message: Callable[[str], None], parts: Parts | None = None
+    file: ClaimFile,
+    package: str,
+    quick: bool,
+    message: Callable[[str], None],
+    parts: Parts | None = None,
+    seeds: int | None = None,
 ) -> tuple[Verdict, ...]:
     """Import a claim file, run it and return its verdicts, one for each of its rows.
 
-    A file whose ``run`` has a parameter `checkpoints` gets `parts` for it, if there are any.
+    A file whose ``run`` has a parameter `checkpoints` gets `parts` for it, if there are any; one with `seeds` their
+    largest number.
     """
     if file.problem:
         raise ValueError(file.problem)
     module = importlib.import_module(f"{package}.{file.module}")
-    keeps_parts = parts is not None and "checkpoints" in inspect.signature(module.run).parameters
-    more = {"checkpoints": parts} if keeps_parts else {}
+    offered = inspect.signature(module.run).parameters
+    given = {"checkpoints": parts, "seeds": seeds}
+    more = {name: value for name, value in given.items() if value is not None and name in offered}
     return check_answers(file, module.run(quick, message, **more))
 
 
@@ -106,6 +123,8 @@ class Run:
         not change the key of a result that was computed before the edit.
     parts
         Where a file at the papers' size keeps what it has finished.
+    seeds
+        The largest number of seeds of a file that offers to run fewer than all.
     """
 
     def __init__(
@@ -115,7 +134,9 @@ class Run:
         quick: bool,
         files: Sequence[ClaimFile],
         parts: Parts | None = None,
+        seeds: int | None = None,
     ) -> None:
+        self._seeds = seeds
         self._checkpoints = checkpoints
         self._package = package
         self._quick = quick
@@ -128,6 +149,7 @@ class Run:
             "task": "claim file",
             "file": file.name,
             "size": "quick" if self._quick else "full",
+            **({} if self._seeds is None else {"seeds": self._seeds}),
             "versions": versions(),
             "sources": sources_digest(file.path, Path(refkan.__file__).parent),
         }
@@ -144,7 +166,7 @@ class Run:
         start = time.perf_counter()
         try:
             with kept_interrupts():
-                verdicts = run_file(file, self._package, self._quick, message, self._parts)
+                verdicts = run_file(file, self._package, self._quick, message, self._parts, self._seeds)
             seconds = time.perf_counter() - start
             result = FileResult(file, verdicts, seconds=seconds, finished=now())
             self._checkpoints.put(self._configurations[file.name], pack(result))
@@ -186,7 +208,7 @@ def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: S
     start = time.perf_counter()
     # A quick run is not worth keeping in parts.
     kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh) if arguments.full else None
-    run = Run(checkpoints, package, not arguments.full, files, kept)
+    run = Run(checkpoints, package, not arguments.full, files, kept, arguments.seeds if arguments.full else None)
     results, interrupted = run_all(run, chosen, arguments.fresh)
     done = {result.file.place for result in results}
     # Rows that were not asked for this time are shown as they last came out with the present sources.
