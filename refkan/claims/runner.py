@@ -18,6 +18,7 @@ from refkan.claims.console import Progress, shorten, table
 from refkan.claims.discovery import ClaimFile, discover
 from refkan.claims.outcomes import FileResult, check_answers, describe_error, gather, pack, unpack
 from refkan.claims.parts import Parts
+from refkan.claims.readings import Experiment, written
 from refkan.claims.report import write_report
 from refkan.claims.rows import Row
 from refkan.claims.sources import sources_digest
@@ -44,7 +45,20 @@ def parser(program: str) -> argparse.ArgumentParser:
     p.add_argument("--list", action="store_true", help="list the rows and the files that answer them, run nothing")
     p.add_argument("--output", type=Path, default=Path("validation-report"), metavar="DIR", help="default: %(default)s")
     p.add_argument(
+        "--cell",
+        metavar="CHOICE",
+        help="run one cell of the experiment of NAME again, such as start=normal,target=scaled, and print its numbers;"
+        " what is not named is at its default, an unknown name lists those that exist",
+    )
+    p.add_argument("--seed", type=int, metavar="N", help="of --cell (default: 1234)")
+    p.add_argument(
         "--seeds", type=count, metavar="N", help="at full size: at most N seeds, where a file offers fewer than all"
+    )
+    p.add_argument(
+        "--kept",
+        action="store_true",
+        help="with --full: judge what is finished of interrupted runs, and run no further part; files that do not keep"
+        " parts one by one are left out",
     )
     p.add_argument("--fresh", action="store_true", help="run again what is already finished")
     return p
@@ -102,6 +116,8 @@ def run_file(
         raise ValueError(file.problem)
     module = importlib.import_module(f"{package}.{file.module}")
     offered = inspect.signature(module.run).parameters
+    if parts is not None and parts.only and "checkpoints" not in offered:
+        raise ValueError("keeps no parts: run it without --kept")
     given = {"checkpoints": parts, "seeds": seeds}
     more = {name: value for name, value in given.items() if value is not None and name in offered}
     return check_answers(file, module.run(quick, message, **more))
@@ -169,7 +185,8 @@ class Run:
                 verdicts = run_file(file, self._package, self._quick, message, self._parts, self._seeds)
             seconds = time.perf_counter() - start
             result = FileResult(file, verdicts, seconds=seconds, finished=now())
-            self._checkpoints.put(self._configurations[file.name], pack(result))
+            if self._parts is None or not self._parts.only:  # what is judged of an interrupted run is not finished
+                self._checkpoints.put(self._configurations[file.name], pack(result))
         except (Exception, SystemExit) as error:
             seconds = time.perf_counter() - start
             text = describe_error(error, file.folder.parent)
@@ -199,6 +216,12 @@ def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: S
         return OK
     try:
         chosen = select(files, ledger, arguments.names)
+        if arguments.cell is not None:
+            return run_one_cell(chosen, package, arguments.cell, 1234 if arguments.seed is None else arguments.seed)
+        if arguments.kept and (arguments.fresh or not arguments.full):
+            raise ValueError("--kept goes with --full and without --fresh")
+        if arguments.seed is not None:
+            raise ValueError("--seed is that of a cell: give --cell too")
         require_writable(arguments.output)
         checkpoints = Checkpoints(arguments.output / "checkpoints")
     except (ValueError, OSError) as error:
@@ -207,7 +230,8 @@ def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: S
 
     start = time.perf_counter()
     # A quick run is not worth keeping in parts.
-    kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh) if arguments.full else None
+    store = Checkpoints(arguments.output / "parts")
+    kept = Parts(store, arguments.fresh, arguments.kept) if arguments.full else None
     run = Run(checkpoints, package, not arguments.full, files, kept, arguments.seeds if arguments.full else None)
     results, interrupted = run_all(run, chosen, arguments.fresh)
     done = {result.file.place for result in results}
@@ -239,6 +263,31 @@ def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: S
         return INTERRUPTED
     failed = any(result.error for result in results) or any(outcome.surviving_mutations for outcome in outcomes)
     return FAILED if failed else OK
+
+
+def run_one_cell(files: Sequence[ClaimFile], package: str, text: str, seed: int) -> int:
+    """Run a cell of the one file chosen and print its choice and its numbers.
+
+    Raises
+    ------
+    ValueError
+        Unless there is one file, whose module has an EXPERIMENT, and the choice is one of its cells.
+    """
+    if len(files) != 1:
+        raise ValueError(f"--cell needs one NAME, a row or file with cells; got {len(files)} files")
+    if files[0].problem:
+        raise ValueError(files[0].problem)
+    module = importlib.import_module(f"{package}.{files[0].module}")
+    experiment = getattr(module, "EXPERIMENT", None)
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"{files[0].name} has no cells that can be run alone")
+    if seed < 0:
+        raise ValueError(f"--seed must not be negative; got {seed}")
+    choice = experiment.choose(text)
+    print(f"{written(choice)}, seed {seed}")
+    for name, value in experiment.run(choice, seed).items():
+        print(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")
+    return OK
 
 
 def run_all(run: Run, files: Sequence[ClaimFile], fresh: bool) -> tuple[list[FileResult], bool]:

@@ -94,7 +94,7 @@ def test_the_verdict_is_computed_from_the_losses(monkeypatch, tmp_path):
     assert all(status in FAILING for status in ahead.mutations.values())
     json.dumps(plain(ahead.data))
     assert ahead.figures[0].png.startswith(b"\x89PNG")
-    assert run(0.5).status == "not reproduced"
+    assert run(0.5).status == "undecided"
 
     monkeypatch.undo()
     store = Parts(Checkpoints(tmp_path))

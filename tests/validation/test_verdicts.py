@@ -19,7 +19,7 @@ def test_judge():
     assert judge(True) == judge(True, False) == "holds"
     assert judge(False, True) == "holds as corrected"
     assert judge(False) == judge(False, False) == "refuted"
-    assert judge(False, None, experiment=True) == "not reproduced"
+    assert judge(False, None, experiment=True) == "undecided"
 
 
 def test_a_status_is_one_of_ours():

@@ -92,9 +92,9 @@ def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
     """
     few, small = SEVEN[:seeds], {"samples": "4000"}
     cells = [*cells_of(few, BASE), *cells_of(few, BASE, ["spline"], [LONGER])]
-    for reading in LIST:
-        cells += cells_of(few, reading, list(MLPS), **small)
-        cells += cells_of(few, reading, **small)
+    for seed in few:
+        for reading in LIST:
+            cells += cells_of([seed], reading, [*BASES, *MLPS], **small)
     cells += cells_of(few, BASE, list(MLPS))
     return list(dict.fromkeys(cells + cells_of(SEEDS[:seeds], BASE)))
 
@@ -115,9 +115,8 @@ def left(under: Sequence[Under]) -> list[Choice]:
 
 def size_of(runs: Under) -> str:
     """Write the size of the runs."""
-    seeds = sorted(runs.errors("spline", "multilevel"))
     divisor = "" if runs.size["divisor"] == "1" else f", 1/{runs.size['divisor']} of the epochs"
-    return f"{runs.size['samples']} points{divisor}, seeds {seeds[0]} to {seeds[-1]}"
+    return f"{runs.size['samples']} points{divisor}"
 
 
 def reading_of(id: str, runs: Under, holds: bool | None, measured: str, corrected: bool = False) -> Reading:
@@ -125,7 +124,8 @@ def reading_of(id: str, runs: Under, holds: bool | None, measured: str, correcte
     about, calibration = (
         tuple(beside(runs.found, runs.reading, runs.size, part[id])) for part in (ABOUT, CALIBRATION)
     )
-    return Reading(runs.reading, holds, measured, corrected, about, calibration, size_of(runs))
+    choice = {**runs.reading, "samples": runs.size["samples"]}
+    return Reading(choice, holds, measured, corrected, about, calibration, size_of(runs))
 
 
 def verdict(
@@ -139,7 +139,7 @@ def verdict(
         f"{made.over()}. Under {written(first.choice)} ({first.size}): {first.measured}",
         corrected=corrected if any(result.corrected for result in made.results) else "",
         details=details + "\n\nUnder that reading, " + table((*first.cells, *first.calibration)) + ".",
-        data={"seeds": {r.size: sorted(next(iter(r.cells)).values) for r in made.results if r.cells}},
+        data={"seeds": sorted({seed for r in made.results for cell in r.cells for seed in cell.values})},
         mutations=mutations,
         readings=tuple(made.plain()),
     )
@@ -217,7 +217,7 @@ def gain_verdict(under: Sequence[Under]) -> Verdict:
     gains = [runs.gains("ReLU") for runs in under]
     made = Readings(
         [
-            reading_of("R3", runs, gain.ratio < GAIN, f"median gain over coarse {gain.ratio:.2g}")
+            reading_of("R3", runs, gain.ratio < GAIN if gain.pairs else None, f"median gain {gain.ratio:.2g}")
             for runs, gain in zip(under, gains, strict=True)
         ],
         left(under),
@@ -238,7 +238,7 @@ def drop_verdict(under: Sequence[Under]) -> Verdict:
     """R4."""
 
     def shares(hits: list[list[bool]]) -> list[float]:
-        return [float(np.mean(level)) for level in hits]
+        return [float(np.mean(level)) if level else 0.0 for level in hits]
 
     def listed(values: list[float]) -> str:
         return ", ".join(f"{value:.0%}" for value in values)
@@ -249,7 +249,7 @@ def drop_verdict(under: Sequence[Under]) -> Verdict:
             reading_of(
                 "R4",
                 runs,
-                min(values) >= SHARE,
+                min(values) >= SHARE if runs.errors("spline", "multilevel") else None,
                 f"runs whose loss halves within a quarter of the steps after each refinement: {listed(values)}",
             )
             for runs, values in judged

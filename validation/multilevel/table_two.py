@@ -6,6 +6,8 @@ What the paper leaves open is a factor, the value first that the probe of the su
     map        between the layers: min-max, affine, mean-std
     start      coefficients u ~ N(0, 1) whatever the basis; a random linear function on each edge; Gaussian coefficients
                in the layer's own basis, w for the ReLU basis, with the output variance of the linear start
+    fine       where fine training starts: coefficients of its own, drawn on the finest level, or the coarse start,
+               prolonged, as multilevel training with no epochs on the levels before
     inner      iterations of L-BFGS in an epoch
     precision  bits: with 32 the parameters u, the values and the gradients are rounded after each evaluation, and the
                change of basis A is applied in single precision; the arithmetic between is that of 64
@@ -19,6 +21,7 @@ target.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from time import process_time
@@ -27,7 +30,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.parts import Resume, run_task
+from refkan.claims.parts import NotKept, Resume, run_task
 from refkan.claims.readings import Experiment, Factor
 from refkan.hierarchy import MultilevelResult, minimize_multilevel
 
@@ -37,7 +40,7 @@ SEEDS = tuple(range(1234, 1259))
 
 TEST_SEED, TEST_POINTS = 20_000, 20_000
 
-INTERVALS = (1, 3)
+INTERVALS, FINEST = (1, 3), (8, 24)
 
 FIDELITIES = {"coarse": (128, 0, 0, 0), "fine": (0, 0, 0, 16), "multilevel": (32, 16, 8, 4)}
 """Epochs of each level: equal nominal work, 16 evaluations on the finest level where an epoch is one evaluation."""
@@ -63,6 +66,7 @@ OPEN = (
     Factor("target", ("scaled", "raw"), "the target, scaled to [0, 1] or raw"),
     Factor("map", ("min-max", "affine", "mean-std"), "node map between the layers"),
     Factor("start", ("normal", "linear", "gaussian"), "how coefficients start"),
+    Factor("fine", ("own", "prolonged"), "start of fine training: drawn there, or the coarse one prolonged"),
     Factor("inner", ("20", "1"), "iterations of L-BFGS in an epoch"),
     Factor("precision", ("64", "32"), "bits"),
     Factor("rotation", ("origin", "middle", "none"), "centre of the target's rotation"),
@@ -121,7 +125,14 @@ class Cell:
         epochs = (0, 0, 0, sum(FIDELITIES["multilevel"])) if fidelity == LONGER else FIDELITIES[fidelity]
         if self["model"] in MLPS:
             epochs = FIDELITIES["coarse"][:1]
+        if self.starts_fine:
+            epochs = epochs[-1:]
         return [-(-count // int(self["divisor"])) for count in epochs]
+
+    @property
+    def starts_fine(self) -> bool:
+        """Whether a KAN is drawn on the finest level."""
+        return self["model"] in BASES and self["fidelity"] in ("fine", LONGER) and self["fine"] == "own"
 
 
 def run_cell(cell: Cell) -> dict[str, Any]:
@@ -134,7 +145,8 @@ def run_cell(cell: Cell) -> dict[str, Any]:
         net = rk.mlp(list(MLPS[cell["model"]]))
     else:
         basis = BASES[cell["model"]]
-        net = rk.kan([2, 5, 1], order=3, intervals=list(INTERVALS), basis=basis, node_map=cell["map"])
+        intervals = list(FINEST if cell.starts_fine else INTERVALS)
+        net = rk.kan([2, 5, 1], order=3, intervals=intervals, basis=basis, node_map=cell["map"])
     net, theta = net.initialize(rng, x, scheme=cell["start"])
     problem: Any = rk.LeastSquares(net, x, y)
     if cell["precision"] == "32":
@@ -231,12 +243,13 @@ def rounded(net: rk.Network, theta: np.ndarray) -> np.ndarray:
 def run_cells(
     cells: Iterable[Cell], resume: Resume = run_task, progress: Callable[[str], Any] = lambda text: None
 ) -> dict[Cell, dict[str, Any]]:
-    """Run or resume cells in their order."""
+    """Run or resume cells in their order; those that may not be run and are not kept are left out."""
     cells = list(dict.fromkeys(cells))
     found: dict[Cell, dict[str, Any]] = {}
     for number, cell in enumerate(cells, 1):
         progress(f"{number}/{len(cells)}: {', '.join(value for _, value in cell.choice)}, seed {cell.seed}")
-        found[cell] = resume({"task": "cell of Table 2", **asdict(cell)}, partial(run_cell, cell))
+        with suppress(NotKept):
+            found[cell] = resume({"task": "cell of Table 2", **asdict(cell)}, partial(run_cell, cell))
     return found
 
 

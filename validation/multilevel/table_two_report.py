@@ -43,14 +43,11 @@ def for_model(reading: Choice, model: str) -> dict[str, str]:
 
 
 def readings(found: Found) -> list[tuple[dict[str, str], str, str]]:
-    """Readings with their number of samples and divisor, each at its largest size, in the order of the runs."""
-    sizes: dict[tuple[tuple[str, str], ...], tuple[str, str]] = {}
-    for cell in found:
-        if cell["model"] in BASES:
-            key, size = tuple(cell.reading.items()), (cell["samples"], cell["divisor"])
-            if key not in sizes or int(size[0]) > int(sizes[key][0]):
-                sizes[key] = size
-    return [(dict(key), *size) for key, size in sizes.items()]
+    """Readings with their number of samples and divisor, in the order of the runs."""
+    keys = dict.fromkeys(
+        (tuple(cell.reading.items()), cell["samples"], cell["divisor"]) for cell in found if cell["model"] in BASES
+    )
+    return [(dict(reading), samples, divisor) for reading, samples, divisor in keys]
 
 
 def beside(found: Found, reading: Choice, size: Mapping[str, str], cells: Iterable[tuple[str, str]]) -> list[Beside]:
