@@ -10,7 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from pathlib import Path
 
 from refkan.claims.runner import main
-from validation.ledger import LEDGER
+from validation.ledger import LEDGER, PAPERS
 
 if __name__ == "__main__":
-    sys.exit(main(None, Path(__file__).parent, "validation", LEDGER))
+    sys.exit(main(None, Path(__file__).parent, "validation", LEDGER, PAPERS))

@@ -14,6 +14,13 @@ from __future__ import annotations
 
 from refkan.claims.rows import Row
 
+PAPERS = {
+    "[S26]": 'Southworth, Actor, Harper, Cyr, "Multilevel Training for Kolmogorov Arnold Networks", arXiv 2603.04827',
+    "[A25]": 'Actor, Harper, Southworth, Cyr, "Leveraging KANs for Expedient Training of Multichannel MLPs via '
+    'Preconditioning and Geometric Refinement", arXiv 2505.18131',
+}
+"""What sources are short for; a lemma, equation, table or section without one is that of [S26]."""
+
 # fmt: off
 LEDGER: tuple[Row, ...] = (
     Row("L1", "Lemma 1", "both bases span S_r(T)", "exact rank and identity, random knots, r = 1..6",

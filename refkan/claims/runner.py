@@ -7,7 +7,7 @@ import importlib
 import inspect
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -199,17 +199,23 @@ def main(
     folder: Path,
     package: str,
     ledger: Sequence[Row],
+    papers: Mapping[str, str] | None = None,
 ) -> int:
-    """Run ``python -m PACKAGE`` with the claim files of `folder`, which answer `ledger`; return the exit code."""
+    """Run ``python -m PACKAGE`` with the claim files of `folder`, which answer `ledger`; return the exit code.
+
+    `papers` are the full names of what sources abbreviate, for the report.
+    """
     arguments = parser(f"python -m {package}").parse_args(argv)
     try:
-        return _answer(arguments, folder, package, ledger)
+        return _answer(arguments, folder, package, ledger, papers or {})
     except KeyboardInterrupt:  # before the first file or after the last one
         print(GO_ON, file=sys.stderr)
         return INTERRUPTED
 
 
-def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: Sequence[Row]) -> int:
+def _answer(
+    arguments: argparse.Namespace, folder: Path, package: str, ledger: Sequence[Row], papers: Mapping[str, str]
+) -> int:
     files = discover(folder, ledger)
     if arguments.list:
         print(listing(files, ledger))
@@ -230,8 +236,9 @@ def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: S
 
     start = time.perf_counter()
     # A quick run is not worth keeping in parts.
-    store = Checkpoints(arguments.output / "parts")
-    kept = Parts(store, arguments.fresh, arguments.kept) if arguments.full else None
+    kept = None
+    if arguments.full:
+        kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh, arguments.kept)
     run = Run(checkpoints, package, not arguments.full, files, kept, arguments.seeds if arguments.full else None)
     results, interrupted = run_all(run, chosen, arguments.fresh)
     done = {result.file.place for result in results}
@@ -252,7 +259,7 @@ def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: S
         "interrupted": interrupted,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    paths = write_report(arguments.output, outcomes, capsule(configuration, seeds))
+    paths = write_report(arguments.output, outcomes, capsule(configuration, seeds), f"python -m {package}", papers)
     print(table(outcomes))
     broken = [result for result in results if result.error and not result.file.ids]
     for result in broken:  # no row stands for them in the table

@@ -74,6 +74,20 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table of the report: a caption, the names of its columns, and rows of as many cells."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.caption}: rows must have {len(self.columns)} cells; got {row}")
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The answer to one row of the ledger.
 
@@ -99,6 +113,8 @@ class Verdict:
     readings
         The claim under each reading, as `refkan.claims.readings.Readings.plain` gives them: choice, whether it holds,
         the published cells beside ours with the number of every seed.
+    tables
+        Tables for the report.
 
     Raises
     ------
@@ -115,6 +131,7 @@ class Verdict:
     figures: tuple[Figure, ...] = ()
     mutations: Mapping[str, Status] = field(default_factory=dict)
     readings: tuple[Mapping[str, Any], ...] = ()
+    tables: tuple[Table, ...] = ()
 
     def __post_init__(self) -> None:
         for what, status in [("status", self.status), *self.mutations.items()]:

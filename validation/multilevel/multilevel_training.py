@@ -29,7 +29,7 @@ from refkan.claims.verdicts import Status, Verdict, judge
 from validation.multilevel import table_two
 from validation.multilevel.table_two import BASES, FIDELITIES, LONGER, MLPS, OPEN, SEEDS, Cell, cells_of, run_cells
 from validation.multilevel.table_two_comparisons import AHEAD, GAIN, ROUNDED, SHARE, Comparison, Under
-from validation.multilevel.table_two_report import Found, beside, histories, readings, table
+from validation.multilevel.table_two_report import Found, beside, histories, readings, shared, table
 
 CLAIMS = ("R1", "R2", "R3", "R4")
 
@@ -82,7 +82,7 @@ def quick_cells() -> list[Cell]:
     cells = []
     for reading in (BASE, BASE | {"start": "linear"}):
         cells += cells_of(SEVEN, reading, [*BASES, "MLP-30"], **size)
-    return cells
+    return shared(cells)
 
 
 def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
@@ -96,7 +96,7 @@ def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
         for reading in LIST:
             cells += cells_of([seed], reading, [*BASES, *MLPS], **small)
     cells += cells_of(few, BASE, list(MLPS))
-    return list(dict.fromkeys(cells + cells_of(SEEDS[:seeds], BASE)))
+    return shared(cells + cells_of(SEEDS[:seeds], BASE))
 
 
 def verdicts(found: Found) -> list[Verdict]:

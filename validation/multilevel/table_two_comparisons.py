@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from refkan.claims.readings import Choice
 from validation.multilevel.table_two import FIDELITIES, LONGER, MLPS
-from validation.multilevel.table_two_report import Found, errors, for_model, matching
+from validation.multilevel.table_two_report import Found, errors, matching, place
 
 AHEAD, ROUNDED, LEVEL = 10.0, 10.0**0.5, 0.01
 """An order of magnitude, what rounds to one, and the level of the sign tests."""
@@ -71,7 +71,7 @@ class Under:
 
     def errors(self, model: str, fidelity: str, key: str = "test") -> dict[int, float]:
         """Seed -> a number of its record."""
-        return errors(self.found, key, **for_model(self.reading, model), fidelity=fidelity, **self.size)
+        return errors(self.found, key, **place(self.reading, model, fidelity), **self.size)
 
     def spline_against_relu(self) -> dict[str, Comparison]:
         """Fidelity -> the spline runs against the ReLU runs."""
@@ -93,7 +93,7 @@ class Under:
         trained = self.errors("spline", "multilevel", "training")
         made = []
         for name, fidelity in (("coarse in equal time", "coarse"), ("fine in equal time", LONGER)):
-            where = for_model(self.reading, "spline") | {"fidelity": fidelity} | dict(self.size)
+            where = place(self.reading, "spline", fidelity) | dict(self.size)
             reached = {}
             for seed, record in matching(self.found, **where).items():
                 course = record["course"]
@@ -111,7 +111,7 @@ class Under:
 
         With `before`, in the last quarter of the level before instead.
         """
-        where = for_model(self.reading, model) | {"fidelity": "multilevel"} | dict(self.size)
+        where = place(self.reading, model, "multilevel") | dict(self.size)
         hits: list[list[bool]] = [[], [], []]
         for record in matching(self.found, **where).values():
             course = record["course"]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Drawing
 
 from refkan.claims.readings import Beside, Choice, written
 from refkan.claims.verdicts import Figure
-from validation.multilevel.table_two import BASES, FIDELITIES, MLPS, OPEN, PLACE, PUBLISHED, UNIT, Cell
+from validation.multilevel.table_two import BASES, FIDELITIES, LONGER, MLPS, OPEN, PLACE, PUBLISHED, UNIT, Cell
 
 Found = Mapping[Cell, Mapping[str, Any]]
 
@@ -34,12 +34,29 @@ def errors(found: Found, key: str = "test", **where: str) -> dict[int, float]:
     return {seed: float(record[key]) for seed, record in matching(found, **where).items()}
 
 
-def for_model(reading: Choice, model: str) -> dict[str, str]:
-    """Return where the runs of a model lie under a reading: MLPs know few of the factors, see `cells_of`."""
-    if model not in MLPS:
-        return {**reading, "model": model}
-    known = {factor.name: factor.values[0] for factor in OPEN}
-    return known | {name: reading[name] for name in ("target", "inner", "rotation")} | {"model": model}
+DEFAULTS = {factor.name: factor.values[0] for factor in OPEN}
+
+
+def place(reading: Choice, model: str, fidelity: str) -> dict[str, str]:
+    """Return where the runs of a cell lie under a reading: what does not matter to it is at its default.
+
+    MLPs know few of the factors, and where fine training starts matters to no other.
+    """
+    where = {**DEFAULTS, **reading}
+    if model in MLPS:
+        where = DEFAULTS | {name: where[name] for name in ("target", "inner", "rotation")}
+    elif fidelity not in ("fine", LONGER):
+        where["fine"] = DEFAULTS["fine"]
+    return where | {"model": model, "fidelity": fidelity}
+
+
+def shared(cells: Iterable[Cell]) -> list[Cell]:
+    """Return the cells, each once, with what does not matter to it at its default, so that readings share runs."""
+    made = (
+        Cell.of(cell.seed, **(dict(cell.choice) | place(cell.reading, cell["model"], cell["fidelity"])))
+        for cell in cells
+    )
+    return list(dict.fromkeys(made))
 
 
 def readings(found: Found) -> list[tuple[dict[str, str], str, str]]:
@@ -54,7 +71,7 @@ def beside(found: Found, reading: Choice, size: Mapping[str, str], cells: Iterab
     """Published cells, (model, fidelity), beside those measured under a reading at a size."""
     made = []
     for model, fidelity in cells:
-        where = for_model(reading, model) | {"fidelity": fidelity} | dict(size)
+        where = place(reading, model, fidelity) | dict(size)
         values = errors(found, **where)
         if values:
             published, deviation = PUBLISHED.get((model, fidelity), (None, None))
@@ -82,7 +99,7 @@ def histories(found: Found, reading: Choice, size: Mapping[str, str], name: str)
     drawing = Drawing(figsize=(10, 4), layout="constrained")
     for axes, model in zip(drawing.subplots(1, len(BASES), sharey=True), BASES, strict=True):
         for fidelity in FIDELITIES:
-            records = matching(found, **reading, **size, model=model, fidelity=fidelity, method="L-BFGS")
+            records = matching(found, **place(reading, model, fidelity), **size)
             courses = [record["course"] for record in records.values()]
             if not courses:
                 continue
