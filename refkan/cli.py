@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import refkan
-from refkan.commands import add_info, add_spectrum, add_train_parser
+from refkan.commands import add_info, add_spectrum, add_train_parser, add_verify
 from refkan.commands.exit_codes import INTERRUPTED
 from refkan.commands.threads import restart_with_threads
 from refkan.conformance.command import add_parsers
@@ -44,6 +44,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"refkan {refkan.__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands")
-    for add in (add_info, add_spectrum, add_train_parser, add_parsers):
+    for add in (add_info, add_spectrum, add_train_parser, add_verify, add_parsers):
         add(commands)
     return parser

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from refkan.claims.discovery import ClaimFile
 from refkan.claims.formulas import with_formulas
 from refkan.claims.outcomes import Outcome
 from refkan.claims.reading_tables import header_and_rows, readings_html
@@ -54,7 +55,7 @@ def page(
     outcomes: Sequence[Outcome],
     summary: Mapping[str, int],
     capsule: Mapping[str, Any],
-    program: str,
+    command: Callable[[ClaimFile, str], str],
     papers: Mapping[str, str],
 ) -> str:
     """Return the HTML page: the rows that ran, each with its size, its seeds and its readings."""
@@ -68,7 +69,7 @@ def page(
     size = str(capsule["configuration"]["size"])
     ran = [outcome for outcome in outcomes if outcome.status not in UNANSWERED]
     rows = "\n".join(_table_row(outcome, size) for outcome in ran)
-    sections = "\n".join(_section(outcome, size, program) for outcome in ran)
+    sections = "\n".join(_section(outcome, size, command) for outcome in ran)
     names = "".join(f"<dt>{escape(short)}</dt><dd>{escape(name)}</dd>" for short, name in papers.items())
     capsule_text = escape(json.dumps(capsule, indent=1, ensure_ascii=False))
     text = f"""<!DOCTYPE html>
@@ -167,7 +168,7 @@ def _table_row(outcome: Outcome, size: str) -> str:
     )
 
 
-def _section(outcome: Outcome, size: str, program: str) -> str:
+def _section(outcome: Outcome, size: str, command: Callable[[ClaimFile, str], str]) -> str:
     row, verdict, result = outcome.row, outcome.verdict, outcome.result
     terms = [("Claim as printed", with_formulas(row.claim)), ("Source", escape(row.source))]
     if verdict is not None and verdict.corrected:
@@ -188,7 +189,8 @@ def _section(outcome: Outcome, size: str, program: str) -> str:
     if outcome.status == "error" and result is not None:
         parts.append(f"<pre>{escape(result.error)}</pre>")
     if verdict is not None:
-        parts += [readings_html(verdict.readings, f"{program} {row.id}"), *map(_table, verdict.tables)]
+        line = "" if outcome.file is None else command(outcome.file, row.id)
+        parts += [readings_html(verdict.readings, line), *map(_table, verdict.tables)]
         parts += [_details(verdict), _mutations(verdict), *map(_figure, verdict.figures), _data(verdict)]
     return "\n".join(part for part in parts if part)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from refkan.checkpoints import write_atomically
+from refkan.claims.discovery import ClaimFile
 from refkan.claims.outcomes import Outcome
 from refkan.claims.page import page
 from refkan.claims.verdicts import STATUSES
@@ -68,15 +69,15 @@ def write_report(
     folder: Path,
     outcomes: Sequence[Outcome],
     capsule: Mapping[str, Any],
-    program: str,
+    command: Callable[[ClaimFile, str], str],
     papers: Mapping[str, str],
 ) -> list[Path]:
     """Write the page and the record into `folder`, each atomically, and return where they are.
 
-    `program` is the command that runs a row again, `papers` are the full names of what sources abbreviate.
+    `command` gives the command line that runs a row again, `papers` are the full names of what sources abbreviate.
     """
     text = json.dumps(record(outcomes, capsule), indent=1, allow_nan=False, ensure_ascii=False)
     paths = [folder / HTML_NAME, folder / JSON_NAME]
-    for path, content in zip(paths, (page(outcomes, summary(outcomes), capsule, program, papers), text), strict=True):
+    for path, content in zip(paths, (page(outcomes, summary(outcomes), capsule, command, papers), text), strict=True):
         write_atomically(path, content.encode())
     return paths

@@ -16,7 +16,9 @@ from refkan.checkpoints import Checkpoints, require_writable
 from refkan.claims.capsule import capsule, library_version, now, versions
 from refkan.claims.console import Progress, shorten, table
 from refkan.claims.discovery import ClaimFile, discover
-from refkan.claims.outcomes import FileResult, check_answers, describe_error, gather, pack, unpack
+from refkan.claims.ledgers import Ledger
+from refkan.claims.options import parser
+from refkan.claims.outcomes import FileResult, Outcome, check_answers, describe_error, gather, pack, unpack
 from refkan.claims.parts import Parts
 from refkan.claims.readings import Experiment, written
 from refkan.claims.report import write_report
@@ -28,47 +30,6 @@ from refkan.interrupts import kept_interrupts
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 GO_ON = "interrupted: finished files are kept; run again to go on"
-
-
-def parser(program: str) -> argparse.ArgumentParser:
-    """Return the parser of a program that answers a ledger, such as ``python -m validation``."""
-    p = argparse.ArgumentParser(
-        prog=program,
-        description="Answer every claim of the ledger with a verdict computed from measurements.",
-        epilog="Exit code: 0 if everything ran, whatever the verdicts; 1 if a file crashed or a mutation "
-        "of a claim was not refuted; 2 for wrong usage or an unwritable folder; 130 if interrupted. "
-        "Finished files are kept and not run again until a source that they depend on changes; at the papers' "
-        "size, so are finished parts of a file, such as one training.",
-    )
-    p.add_argument("names", nargs="*", metavar="NAME", help="row ids, files or subjects to run (default: all)")
-    p.add_argument("--full", action="store_true", help="at the size of the papers instead of seconds a file")
-    p.add_argument("--list", action="store_true", help="list the rows and the files that answer them, run nothing")
-    p.add_argument("--output", type=Path, default=Path("validation-report"), metavar="DIR", help="default: %(default)s")
-    p.add_argument(
-        "--cell",
-        metavar="CHOICE",
-        help="run one cell of the experiment of NAME again, such as start=normal,target=scaled, and print its numbers;"
-        " what is not named is at its default, an unknown name lists those that exist",
-    )
-    p.add_argument("--seed", type=int, metavar="N", help="of --cell (default: 1234)")
-    p.add_argument(
-        "--seeds", type=count, metavar="N", help="at full size: at most N seeds, where a file offers fewer than all"
-    )
-    p.add_argument(
-        "--kept",
-        action="store_true",
-        help="with --full: judge what is finished of interrupted runs, and run no further part; files that do not keep"
-        " parts one by one are left out",
-    )
-    p.add_argument("--fresh", action="store_true", help="run again what is already finished")
-    return p
-
-
-def count(text: str) -> int:
-    """Return a positive whole number."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be a positive whole number; got {text!r}")
-    return int(text)
 
 
 def select(files: Sequence[ClaimFile], ledger: Sequence[Row], names: Sequence[str]) -> list[ClaimFile]:
@@ -101,7 +62,7 @@ def select(files: Sequence[ClaimFile], ledger: Sequence[Row], names: Sequence[st
 
 def run_file(
     file: ClaimFile,
-    package: str,
+    ledger: Ledger,
     quick: bool,
     message: Callable[[str], None],
     parts: Parts | None = None,
@@ -114,13 +75,19 @@ def run_file(
     """
     if file.problem:
         raise ValueError(file.problem)
-    module = importlib.import_module(f"{package}.{file.module}")
+    module = ledger.load(file)
     offered = inspect.signature(module.run).parameters
     if parts is not None and parts.only and "checkpoints" not in offered:
         raise ValueError("keeps no parts: run it without --kept")
     given = {"checkpoints": parts, "seeds": seeds}
     more = {name: value for name, value in given.items() if value is not None and name in offered}
-    return check_answers(file, module.run(quick, message, **more))
+    verdicts = check_answers(file, module.run(quick, message, **more))
+    without = [verdict.id for verdict in verdicts if not verdict.mutations]
+    if ledger.twins and without:
+        raise ValueError(
+            f"{', '.join(without)} must have a mutated twin that fails: a claim that nothing can refute is no claim"
+        )
+    return verdicts
 
 
 class Run:
@@ -130,13 +97,11 @@ class Run:
     ----------
     checkpoints
         Where finished files are kept.
-    package
-        The package that the claim files belong to.
+    ledger
+        The rows, the files that may be asked for, and how these are loaded. Their sources are read here, once: what is
+        edited during the run does not change the key of a result that was computed before the edit.
     quick
         Whether to run quickly or at the papers' size.
-    files
-        The files that may be asked for. Their sources are read here, once: what is edited during the run does
-        not change the key of a result that was computed before the edit.
     parts
         Where a file at the papers' size keeps what it has finished.
     seeds
@@ -146,18 +111,17 @@ class Run:
     def __init__(
         self,
         checkpoints: Checkpoints,
-        package: str,
+        ledger: Ledger,
         quick: bool,
-        files: Sequence[ClaimFile],
         parts: Parts | None = None,
         seeds: int | None = None,
     ) -> None:
         self._seeds = seeds
         self._checkpoints = checkpoints
-        self._package = package
+        self._ledger = ledger
         self._quick = quick
         self._parts = parts
-        self._configurations = {file.name: self._configuration(file) for file in files if not file.problem}
+        self._configurations = {file.name: self._configuration(file) for file in ledger.files if not file.problem}
 
     def _configuration(self, file: ClaimFile) -> dict[str, Any]:
         """Return what the result of a file depends on: the file, the size, the versions and the sources."""
@@ -182,7 +146,7 @@ class Run:
         start = time.perf_counter()
         try:
             with kept_interrupts():
-                verdicts = run_file(file, self._package, self._quick, message, self._parts, self._seeds)
+                verdicts = run_file(file, self._ledger, self._quick, message, self._parts, self._seeds)
             seconds = time.perf_counter() - start
             result = FileResult(file, verdicts, seconds=seconds, finished=now())
             if self._parts is None or not self._parts.only:  # what is judged of an interrupted run is not finished
@@ -198,32 +162,46 @@ def main(
     argv: Sequence[str] | None,
     folder: Path,
     package: str,
-    ledger: Sequence[Row],
+    rows: Sequence[Row],
     papers: Mapping[str, str] | None = None,
 ) -> int:
-    """Run ``python -m PACKAGE`` with the claim files of `folder`, which answer `ledger`; return the exit code.
+    """Run ``python -m PACKAGE`` with the claim files of `folder`, which answer `rows`; return the exit code.
 
     `papers` are the full names of what sources abbreviate, for the report.
     """
-    arguments = parser(f"python -m {package}").parse_args(argv)
+    ledger = Ledger(
+        f"python -m {package}",
+        tuple(rows),
+        tuple(discover(folder, rows)),
+        lambda file: importlib.import_module(f"{package}.{file.module}"),
+        lambda file, id: f"python -m {package} {id}",
+        papers or {},
+    )
+    arguments = parser(ledger.program).parse_args(argv)
     try:
-        return _answer(arguments, folder, package, ledger, papers or {})
+        chosen = select(ledger.files, rows, arguments.names)
+    except ValueError as error:
+        print(f"{ledger.program}: {error}", file=sys.stderr)
+        return USAGE
+    return answer(arguments, ledger, chosen)
+
+
+def answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[ClaimFile]) -> int:
+    """Do what the options ask for with the chosen files; return the exit code."""
+    try:
+        return _answer(arguments, ledger, chosen)
     except KeyboardInterrupt:  # before the first file or after the last one
         print(GO_ON, file=sys.stderr)
         return INTERRUPTED
 
 
-def _answer(
-    arguments: argparse.Namespace, folder: Path, package: str, ledger: Sequence[Row], papers: Mapping[str, str]
-) -> int:
-    files = discover(folder, ledger)
+def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[ClaimFile]) -> int:
     if arguments.list:
-        print(listing(files, ledger))
+        print(listing(ledger.files, ledger.rows))
         return OK
     try:
-        chosen = select(files, ledger, arguments.names)
         if arguments.cell is not None:
-            return run_one_cell(chosen, package, arguments.cell, 1234 if arguments.seed is None else arguments.seed)
+            return run_one_cell(chosen, ledger, arguments.cell, 1234 if arguments.seed is None else arguments.seed)
         if arguments.kept and (arguments.fresh or not arguments.full):
             raise ValueError("--kept goes with --full and without --fresh")
         if arguments.seed is not None:
@@ -231,7 +209,7 @@ def _answer(
         require_writable(arguments.output)
         checkpoints = Checkpoints(arguments.output / "checkpoints")
     except (ValueError, OSError) as error:
-        print(f"python -m {package}: {error}", file=sys.stderr)
+        print(f"{ledger.program}: {error}", file=sys.stderr)
         return USAGE
 
     start = time.perf_counter()
@@ -239,19 +217,12 @@ def _answer(
     kept = None
     if arguments.full:
         kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh, arguments.kept)
-    run = Run(checkpoints, package, not arguments.full, files, kept, arguments.seeds if arguments.full else None)
+    run = Run(checkpoints, ledger, not arguments.full, kept, arguments.seeds if arguments.full else None)
     results, interrupted = run_all(run, chosen, arguments.fresh)
     done = {result.file.place for result in results}
     # Rows that were not asked for this time are shown as they last came out with the present sources.
-    results += [old for file in files if file.place not in done and (old := run.stored(file)) is not None]
-    outcomes = gather(ledger, files, results)
-
-    seeds = {
-        outcome.row.id: outcome.verdict.data[key]
-        for outcome in outcomes
-        for key in ("seeds", "seed")
-        if outcome.verdict is not None and key in outcome.verdict.data
-    }
+    results += [old for file in ledger.files if file.place not in done and (old := run.stored(file)) is not None]
+    outcomes = gather(ledger.rows, ledger.files, results)
     configuration = {
         "size": "full" if arguments.full else "quick",
         "files": [file.name for file in chosen],
@@ -259,7 +230,8 @@ def _answer(
         "interrupted": interrupted,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    paths = write_report(arguments.output, outcomes, capsule(configuration, seeds), f"python -m {package}", papers)
+    circumstances = capsule(configuration, seeds_of_rows(outcomes))
+    paths = write_report(arguments.output, outcomes, circumstances, ledger.command, ledger.papers)
     print(table(outcomes))
     broken = [result for result in results if result.error and not result.file.ids]
     for result in broken:  # no row stands for them in the table
@@ -272,7 +244,17 @@ def _answer(
     return FAILED if failed else OK
 
 
-def run_one_cell(files: Sequence[ClaimFile], package: str, text: str, seed: int) -> int:
+def seeds_of_rows(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the seeds that the data of verdicts name, by row."""
+    return {
+        outcome.row.id: outcome.verdict.data[key]
+        for outcome in outcomes
+        for key in ("seeds", "seed")
+        if outcome.verdict is not None and key in outcome.verdict.data
+    }
+
+
+def run_one_cell(files: Sequence[ClaimFile], ledger: Ledger, text: str, seed: int) -> int:
     """Run a cell of the one file chosen and print its choice and its numbers.
 
     Raises
@@ -284,8 +266,7 @@ def run_one_cell(files: Sequence[ClaimFile], package: str, text: str, seed: int)
         raise ValueError(f"--cell needs one NAME, a row or file with cells; got {len(files)} files")
     if files[0].problem:
         raise ValueError(files[0].problem)
-    module = importlib.import_module(f"{package}.{files[0].module}")
-    experiment = getattr(module, "EXPERIMENT", None)
+    experiment = getattr(ledger.load(files[0]), "EXPERIMENT", None)
     if not isinstance(experiment, Experiment):
         raise ValueError(f"{files[0].name} has no cells that can be run alone")
     if seed < 0:

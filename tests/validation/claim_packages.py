@@ -59,7 +59,7 @@ class Claims:
         for name in [name for name in sys.modules if name.split(".")[0] == self.package]:
             del sys.modules[name]
         argv = ["--output", str(self.output), *arguments]
-        return main(argv, folder=self.folder, package=self.package, ledger=ROWS, papers={"[S26]": "A paper"})
+        return main(argv, folder=self.folder, package=self.package, rows=ROWS, papers={"[S26]": "A paper"})
 
     def record(self) -> dict:
         return json.loads((self.output / "record.json").read_text(), parse_constant=refuse_constant)
