@@ -3,5 +3,6 @@
 from refkan.commands.info import add_info
 from refkan.commands.spectrum import add_spectrum
 from refkan.commands.train import add_train_parser
+from refkan.commands.verify import add_verify
 
-__all__ = ["add_info", "add_spectrum", "add_train_parser"]
+__all__ = ["add_info", "add_spectrum", "add_train_parser", "add_verify"]

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from refkan.arguments import check_count
 from refkan.atomic_files import write_atomically
-from refkan.commands.engine import add_engine_option
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, out_of_memory, path, text
 from refkan.commands.threads import THREAD_VARIABLES
@@ -22,6 +21,7 @@ from refkan.conditioning import Study, grid, study, to_json, to_png
 from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
 from refkan.conditioning.driver import WHICH
 from refkan.conditioning.spectra import FLAGS
+from refkan.engine_option import add_engine_option
 from refkan.extras import needed
 from refkan.interrupts import kept_interrupts
 from refkan.node_maps import NODE_MAPS

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from refkan.atomic_files import write_atomically
-from refkan.commands.engine import add_engine_option
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_file, in_words, path, seconds, text
 from refkan.conformance import findings as f
@@ -21,6 +20,7 @@ from refkan.conformance.judge import Judge
 from refkan.conformance.loading import BackendError, load, probe
 from refkan.conformance.observations import observations
 from refkan.conformance.precision import DTYPES
+from refkan.engine_option import add_engine_option
 from refkan.interrupts import kept_interrupts
 
 EXIT_CODES = (

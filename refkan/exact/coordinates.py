@@ -17,8 +17,7 @@ from refkan.arguments import check_choice
 from refkan.exact.extra import require
 from refkan.layers import BASES
 from refkan.networks import Network
-from refkan.truth.families import BSplines, ReluPowers
-from refkan.truth.layers import SiluLayer, SumLayer
+from refkan.truth.layers import BSplines, ReluPowers, SiluLayer, SumLayer
 
 
 def matrix_of_basis(net: Network, theta: Any, basis: str) -> tuple[Any, Any]:

@@ -19,8 +19,7 @@ from typing import Any
 from refkan import truth
 from refkan.exact.extra import require
 from refkan.exact.network_rows import Problem
-from refkan.truth.families import BSplines, Chebyshev, ReluPowers
-from refkan.truth.layers import DenseLayer, FreeKnotLayer, SiluLayer, SumLayer
+from refkan.truth.layers import BSplines, Chebyshev, DenseLayer, FreeKnotLayer, ReluPowers, SiluLayer, SumLayer
 
 Vector = dict[int, Fraction]
 """Entries of a vector by number within the parameters of a layer."""

@@ -19,7 +19,7 @@ from refkan.lazy import lazy
 from refkan.short_reprs import ShortRepr
 from refkan.splines.spaces import SplineSpace
 
-SCHEMES = ("linear", "gaussian")
+SCHEMES = ("linear", "normal", "gaussian")
 """How coefficients start: a random linear function plus noise on each edge, or Gaussian coefficients."""
 
 BASES = ("spline", "relu", "scaled-relu")

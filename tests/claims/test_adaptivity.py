@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.claims.outcomes import plain
+from refkan.claims.verdicts import FAILING, Figure
 from validation.knots import (
     adaptive_refinement,
     coarse_grids,
@@ -22,8 +24,6 @@ from validation.knots import (
 )
 from validation.knots.adaptive_runs import Setting, final, refine, seconds_to, sign_test, wins
 from validation.ledger import row
-from validation.running.outcomes import plain
-from validation.verdicts import FAILING, Figure
 
 TINY = rotated_target.Size((3, 2, 1, 1, 1), (200, 200, 200, 300, None), (4, 4, 6, 4, 2), 400, 1000, 9)
 

@@ -10,6 +10,9 @@ import pytest
 
 import refkan as rk
 from refkan import truth
+from refkan.claims.console import shorten
+from refkan.claims.outcomes import plain
+from refkan.claims.verdicts import FAILING
 from validation.ledger import row
 from validation.multilevel import (
     coarse_subspace,
@@ -19,9 +22,6 @@ from validation.multilevel import (
     prolongation_formulas,
     transfer_cost,
 )
-from validation.running.console import shorten
-from validation.running.outcomes import plain
-from validation.verdicts import FAILING
 
 
 def check(verdict, status):

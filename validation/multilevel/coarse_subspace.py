@@ -29,12 +29,12 @@ import numpy as np
 import scipy.sparse as sp
 
 import refkan as rk
+from refkan.claims.verdicts import Status, Verdict, judge
 from refkan.networks import chebyshev_kan
 from refkan.node_maps import NODE_MAPS
 from validation.multilevel.coarse_subspace_exact import equal
 from validation.multilevel.nested_hierarchies import target
 from validation.rationals import Matrix
-from validation.verdicts import Status, Verdict, judge
 
 CLAIMS = ("P1",)
 
