@@ -8,10 +8,10 @@ import re
 from pathlib import Path
 
 import pytest
-from validation.running import report
 
 import refkan as rk
-from validation.ledger import LEDGER, SOURCES
+from refkan.claims.page import page as report_page
+from validation.ledger import LEDGER, PAPERS, SOURCES
 from validation.records.__main__ import main
 from validation.records.pages import HEADER, page, replace_table, table
 from validation.records.store import SIZES, keep, load, rows_of
@@ -108,7 +108,7 @@ def test_sources_are_explained_wherever_rows_name_them():
         assert word in SOURCES
     assert SOURCES in (ROOT / "README.md").read_text(encoding="utf-8")
     assert SOURCES in page({}, {})
-    assert html.escape(SOURCES) in report.page([], {})
+    assert all(html.escape(name) in report_page([], {}, {}, str, PAPERS) for name in PAPERS.values())
     in_help = " ".join(rk.__doc__.split())
     assert all(word in in_help for word in ("[S26] Southworth", "[A25] Actor", "2603.04827", "2505.18131"))
 
