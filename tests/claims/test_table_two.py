@@ -287,3 +287,29 @@ def test_the_plans_of_the_runs():
     assert len(LIST) == 1 + 10 + 1
     assert all(cell["divisor"] == "1" for cell in full)
     assert {cell["samples"] for cell in quick} == {"600"}
+
+
+def test_findings_compare_readings_of_one_size():
+    change = {("ReLU", "fine"): 2e-3, ("spline", "fine"): 1e-3}
+    prolonged = BASE | {"fine": "prolonged"}
+    found = invented() | invented({"normal": change}, readings=[prolonged]) | invented(readings=[LINEAR], samples="80")
+    made = {v.id: v for v in verdicts(found)}
+    median = 1 + 0.01 * np.median([seed % 5 for seed in SEVEN])
+    fine = f"ends at {1.35 * median:.2g} from coefficients drawn on the finest level and at {2e-3 * median:.2g} from"
+    assert fine in made["R1"].details
+    assert "(4000 points, 7 seeds)" in made["R1"].details
+    assert "are 45 and 69 times those of multilevel training from N(0, 1) coefficients, 45 and 69" in made["R2"].details
+    assert "1 under the base reading, 1 with fine=prolonged" in made["R3"].details
+    (table,) = made["R1"].tables
+    assert table.rows[0][3:] == tuple(f"{PUBLISHED[b, f][0]:.2e}" for b in BASES for f in FIDELITIES)
+    assert [row[:3] for row in table.rows[1:]] == [
+        ("base reading", "4000", "7"),
+        ("start=linear", "4000", "7"),
+        ("fine=prolonged", "4000", "7"),
+        ("start=linear", "80", "7"),
+    ]
+
+
+def test_one_seed_decides_nothing():
+    made = {v.id: v for v in verdicts(invented(seeds=SEEDS[:2]))}
+    assert {v.status for v in made.values()} == {"undecided"}

@@ -17,6 +17,9 @@ AHEAD, ROUNDED, LEVEL = 10.0, 10.0**0.5, 0.01
 
 GAIN, DROP, SHARE = 2.0, 2.0, 0.9
 
+FEW = 3
+"""Fewer seeds decide nothing about a median or a share."""
+
 
 @dataclass(frozen=True)
 class Comparison:
