@@ -1,4 +1,4 @@
-"""The table of the README and the page of verdicts, written from the kept rows."""
+"""The page of verdicts, its table first, written from the kept rows."""
 
 from __future__ import annotations
 
@@ -32,18 +32,8 @@ def table(quick: Kept, full: Kept) -> str:
     return HEADER + "".join(lines)
 
 
-def replace_table(text: str, new: str) -> str:
-    """Replace the one verdict table in a text."""
-    if text.count(HEADER) != 1:
-        raise ValueError(f"the text must hold one verdict table; got {text.count(HEADER)}")
-    before, after = text.split(HEADER)
-    lines = after.splitlines(keepends=True)
-    end = next((k for k, line in enumerate(lines) if not line.startswith("|")), len(lines))
-    return before + new + "".join(lines[end:])
-
-
 def page(quick: Kept, full: Kept) -> str:
-    """Return the page of all verdicts with their criteria and numbers."""
+    """Return the page of all verdicts: a table, then each with its criterion and numbers."""
     sections = [
         _section(row, quick.get(row.id), full.get(row.id)) for row in LEDGER if row.id in quick or row.id in full
     ]
@@ -58,6 +48,10 @@ reproduced" is said of experiments. Every row also runs its claim mutated, which
 
 {SOURCES}
 
+Quick sizes are small: a verdict on training is that of the size run. The full size is that of the papers, or what the
+row's file states. B1 needs the backends that it judges (extra `backends`).
+
+{table(quick, full)}
 """ + "\n".join(sections)
 
 
