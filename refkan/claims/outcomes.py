@@ -134,9 +134,7 @@ def unpack(file: ClaimFile, packed: Mapping[str, Any]) -> FileResult:
     verdicts = []
     for fields in packed["verdicts"]:
         figures = tuple(Figure(**figure) for figure in fields["figures"])
-        tables = tuple(
-            Table(t["caption"], tuple(t["columns"]), tuple(map(tuple, t["rows"]))) for t in fields["tables"]
-        )
+        tables = tuple(Table(t["caption"], tuple(t["columns"]), tuple(map(tuple, t["rows"]))) for t in fields["tables"])
         kept = {"figures": figures, "tables": tables, "readings": tuple(fields["readings"])}
         verdicts.append(Verdict(**(fields | kept)))
     seconds, finished = packed["seconds"], packed["finished"]

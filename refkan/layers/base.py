@@ -110,9 +110,7 @@ class Layer(ShortRepr, ABC):
 
     # ---------------------------------------------------------- at a point
 
-    def linearize(
-        self, theta: Array, x: Array, slopes: bool = True, channels: Channels | None = None
-    ) -> Linearization:
+    def linearize(self, theta: Array, x: Array, slopes: bool = True, channels: Channels | None = None) -> Linearization:
         """Evaluate at theta (n_params,) and x (N, P), or at a jet (N, channels, P) of the inputs.
 
         Parameters

@@ -22,9 +22,3 @@ def test_the_page_is_what_the_command_makes_of_the_record(document):
     assert (page.ROOT / page.PAGE).read_text(encoding="utf-8") == page.page(document)
     for name in captions(document, judge(document)):
         assert (page.ROOT / page.PAGE).with_name(f"{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_section_of_the_readme_is_what_the_command_makes_of_the_record(document):
-    readme = (page.ROOT / page.README).read_text(encoding="utf-8")
-    assert page.section(document) in readme
-    assert page.replace_section(readme, page.section(document)) == readme

@@ -196,10 +196,9 @@ def test_a_disagreement_is_shown_on_the_page():
     assert "wrong: disagrees by 5.0e-01 in a layer: no times there." in markdown.times_table(found, ("n",))
 
 
-def test_the_command_writes_record_page_figures_and_section(tmp_path):
+def test_the_command_writes_record_page_and_figures(tmp_path):
     full = full_document()
     (tmp_path / "run.json").write_text(json.dumps(full))
-    (tmp_path / "README.md").write_text("# A\n\n## Speed\n\nold\n\n### Sub\n\nold\n\n## Licence\n\nMIT.\n")
     assert page.main([str(tmp_path / "run.json"), str(tmp_path)]) == 0
     kept = json.loads((tmp_path / page.RECORD).read_text())
     assert kept == trimmed(full)
@@ -207,15 +206,10 @@ def test_the_command_writes_record_page_figures_and_section(tmp_path):
     assert sorted(path.name for path in (tmp_path / "docs").iterdir()) == [
         "speed-curves.png", "speed-machine.png", "speed-targets.png", "speed.md",
     ]  # fmt: skip
-    readme = (tmp_path / "README.md").read_text()
-    assert readme == f"# A\n\n{page.section(kept)}## Licence\n\nMIT.\n"
     assert page.main([str(tmp_path / page.RECORD), str(tmp_path)]) == 0  # once more, from what it wrote
-    assert (tmp_path / "README.md").read_text() == readme
     assert json.loads((tmp_path / page.RECORD).read_text()) == kept
 
 
 def test_wrong_calls_are_refused(capsys):
     assert page.main([]) == 2
     assert "RECORD [ROOT]" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="one section '## Speed'; got 0"):
-        page.replace_section("nothing", "")

@@ -59,9 +59,7 @@ def rough():
 
 @pytest.fixture(scope="module")
 def free_knots():
-    line = [
-        free_knots_accuracy.one_layer(target, 2, 4, 200, 20) for target in (*free_knots_accuracy.TARGETS, "kink")
-    ]
+    line = [free_knots_accuracy.one_layer(target, 2, 4, 200, 20) for target in (*free_knots_accuracy.TARGETS, "kink")]
     plane = [
         {arm: rotated_target.run_seed(seed, arm == "free", TINY) for arm in ("free", "fixed")} | {"seed": seed}
         for seed in range(2)

@@ -57,9 +57,7 @@ def test_dyadic_coefficients():
 
 def test_a_wrong_oracle_would_be_noticed(monkeypatch):
     right = truth.uniform_prolongation
-    monkeypatch.setattr(
-        truth, "uniform_prolongation", lambda r, n: [[p / 2 for p in line] for line in right(r, n)]
-    )
+    monkeypatch.setattr(truth, "uniform_prolongation", lambda r, n: [[p / 2 for p in line] for line in right(r, n)])
     assert prolongation_formulas.dyadic_verdict(1).status == "refuted"
 
 

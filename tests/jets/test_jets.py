@@ -45,8 +45,7 @@ def exact_basis(layer, space, x, derivative):
         return [truth.bspline_derivative(knots, space.order, i, x, derivative, outside) for i in range(space.dim)]
     h = Fraction(space.mean_spacing) if layer.scaled else Fraction(1)
     return [
-        truth.truncated_power_derivative(knots, space.order, i, x, derivative, h, outside)
-        for i in range(space.dim)
+        truth.truncated_power_derivative(knots, space.order, i, x, derivative, h, outside) for i in range(space.dim)
     ]
 
 

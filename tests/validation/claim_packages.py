@@ -14,9 +14,7 @@ import pytest
 from refkan.claims.runner import main
 from validation.ledger import Row
 
-ROWS = tuple(
-    Row(id, f"source of {id}", f"claim {id} <b>", "numbers", "x < 1") for id in ("A1", "A2", "B1", "C1")
-)
+ROWS = tuple(Row(id, f"source of {id}", f"claim {id} <b>", "numbers", "x < 1") for id in ("A1", "A2", "B1", "C1"))
 PACKAGES = count()
 
 HEADER = """

@@ -61,9 +61,7 @@ def test_the_digest_sees_the_library_and_what_is_imported(claims, tmp_path):
     library.mkdir()
     (library / "code.py").write_text("a = 1")
     package = claims.package
-    claims.write(
-        "good", GOOD + f"import {package}.one\nfrom {package} import sub\nfrom {package}.sub.two import x\n"
-    )
+    claims.write("good", GOOD + f"import {package}.one\nfrom {package} import sub\nfrom {package}.sub.two import x\n")
     claims.write("one", "")
     (claims.folder / "sub").mkdir()
     for name in ("__init__", "two", "three"):

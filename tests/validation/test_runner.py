@@ -85,9 +85,7 @@ def test_a_crash_shows_its_line_and_no_folder(claims, capsys):
     assert "FileNotFoundError" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "body", ["CLAIMS = ('B1'", "CLAIMS = tuple(range(3))", "CLAIMS = (1, 2)", "CLAIMS = ()"]
-)
+@pytest.mark.parametrize("body", ["CLAIMS = ('B1'", "CLAIMS = tuple(range(3))", "CLAIMS = (1, 2)", "CLAIMS = ()"])
 def test_a_file_that_answers_no_row_still_fails_the_run(claims, capsys, body):
     claims.write("bad", body)
     claims.write("good", GOOD)

@@ -1,7 +1,7 @@
 """The page on speed, written from a record: ``python -m validation.benchmarks.page RECORD [ROOT]``.
 
 It trims the record to validation/records/benchmarks.json below ROOT (by default the project's folder) and makes of it
-docs/speed.md, the figures beside that page and the section "Speed" of README.md. No number of theirs is typed.
+docs/speed.md and the figures beside that page. No number of theirs is typed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,8 @@ from validation.benchmarks.table import CaseData, duration, notes
 from validation.benchmarks.targets import Outcome, judge
 
 ROOT = Path(__file__).parent.parent.parent
-RECORD, PAGE, README = Path("validation/records/benchmarks.json"), Path("docs/speed.md"), Path("README.md")
+RECORD, PAGE = Path("validation/records/benchmarks.json"), Path("docs/speed.md")
 NAME = "speed.md"
-
-HEADING = "## Speed\n"
 
 _METHOD = """\
 All libraries get the same number of threads on as many processors, and wait without spinning. Numbers are float64.
@@ -42,18 +40,16 @@ BOTH = "forward + backward"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write record, page, figures and section; the exit code is 2 for a wrong call."""
+    """Write record, page and figures; the exit code is 2 for a wrong call."""
     if len(arguments) not in (1, 2):
         print(__doc__, file=sys.stderr)
         return 2
     document = trimmed(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
     root = Path(arguments[1]) if len(arguments) == 2 else ROOT
-    readme = replace_section((root / README).read_text(encoding="utf-8"), section(document))
     for path in (RECORD, PAGE):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
     write_atomically(root / RECORD, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
     write_page((root / PAGE).parent, document)
-    write_atomically(root / README, readme.encode())
     return 0
 
 
@@ -76,31 +72,6 @@ def target_lines(document: Mapping[str, Any]) -> list[str]:
         what, asked, numbers, against, met = markdown.outcome_cells(outcome)
         lines.append(f"{'met    ' if met == 'yes' else 'not met'}  {what}: {numbers}, asked {asked}  [{against}]")
     return [*lines, f"targets met: {markdown.tally(outcomes)}"]
-
-
-def section(document: Mapping[str, Any]) -> str:
-    """Return the section of the README."""
-    outcomes = judge(document)
-    return f"""{HEADING}
-`python -m validation.benchmarks` times the library against the peers that are installed, interleaved, once their
-results agree. What was asked and what was measured: medians of their time over ours within a round, unless a line says
-otherwise.
-Targets met: {markdown.tally(outcomes)}. Quartiles, times, figures and what limits them: [speed](docs/speed.md).
-
-{markdown.grouped_table(outcomes)}
-{circumstances(document)} The table is written from the record of a run:
-`python -m validation.benchmarks.page validation-report/benchmarks.json`.
-
-"""
-
-
-def replace_section(text: str, new: str) -> str:
-    """Replace the section "Speed", up to the next heading of its level."""
-    if text.count(HEADING) != 1:
-        raise ValueError(f"the text must hold one section {HEADING.strip()!r}; got {text.count(HEADING)}")
-    before, after = text.split(HEADING)
-    _, heading, rest = after.partition("\n## ")
-    return before + new + heading.lstrip("\n") + rest
 
 
 def page(document: Mapping[str, Any]) -> str:
@@ -150,8 +121,10 @@ def _targets(outcomes: Sequence[Outcome], found: Mapping[str, str]) -> list[str]
         "## Asked and measured\n",
         f"Targets met: {markdown.tally(outcomes)}. What limits those that are not met, and how far the machine"
         " would go: [what limits](kernels.md#what-limits).\n",
-        markdown.targets_table(outcomes),
+        markdown.grouped_table(outcomes),
         *_picture("speed-targets", found),
+        "Each target by itself, with the quartiles of what was measured:\n",
+        markdown.targets_table(outcomes),
     ]
 
 

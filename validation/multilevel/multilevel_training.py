@@ -126,9 +126,7 @@ def size_of(runs: Under) -> str:
 
 def reading_of(id: str, runs: Under, holds: bool | None, measured: str, corrected: bool = False) -> Reading:
     """Return the claim under one reading, with the published cells that it is about and is not about."""
-    about, calibration = (
-        tuple(beside(runs.found, runs.reading, runs.size, part[id])) for part in (ABOUT, CALIBRATION)
-    )
+    about, calibration = (tuple(beside(runs.found, runs.reading, runs.size, part[id])) for part in (ABOUT, CALIBRATION))
     choice = {**runs.reading, "samples": runs.size["samples"]}
     return Reading(choice, holds, measured, corrected, about, calibration, size_of(runs))
 
@@ -193,9 +191,7 @@ def multilevel_verdict(under: Sequence[Under]) -> Verdict:
     judged = [(runs, runs.multilevel_against()) for runs in under]
     made = Readings(
         [
-            reading_of(
-                "R2", runs, all_of(cells), "median ratio to the multilevel error: " + ", ".join(map(str, cells))
-            )
+            reading_of("R2", runs, all_of(cells), "median ratio to the multilevel error: " + ", ".join(map(str, cells)))
             for runs, cells in judged
         ],
         left(under),

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from refkan.atomic_files import write_atomically
-from validation.records.pages import page, replace_table, table
+from validation.records.pages import page
 from validation.records.store import FOLDER, keep, load
 
 
 def main(arguments: Sequence[str], root: Path = FOLDER.parents[1], folder: Path = FOLDER) -> int:
-    """Take over records and rewrite the pages; the exit code is 2 for a record that cannot be taken over."""
+    """Take over records and rewrite the page; the exit code is 2 for a record that cannot be taken over."""
     for name in arguments:
         try:
             kept = keep(json.loads(Path(name).read_text(encoding="utf-8")), folder)
@@ -22,9 +22,6 @@ def main(arguments: Sequence[str], root: Path = FOLDER.parents[1], folder: Path 
             return 2
         print(f"{name}: {', '.join(kept)}")
     quick, full = load("quick", folder), load("full", folder)
-    readme = root / "README.md"
-    text = replace_table(readme.read_text(encoding="utf-8"), table(quick, full))
-    write_atomically(readme, text.encode())
     write_atomically(root / "docs" / "verdicts.md", page(quick, full).encode())
     return 0
 

@@ -1,4 +1,4 @@
-"""The table of the README and the page of verdicts, written from the kept rows."""
+"""The page of verdicts, its table first, written from the kept rows."""
 
 from __future__ import annotations
 
@@ -42,18 +42,8 @@ def in_short(kept: dict[str, Any]) -> str:
     return f"holds under {over}" if any(decided) else f"{kept['status']}, under {over}"
 
 
-def replace_table(text: str, new: str) -> str:
-    """Replace the one verdict table in a text."""
-    if text.count(HEADER) != 1:
-        raise ValueError(f"the text must hold one verdict table; got {text.count(HEADER)}")
-    before, after = text.split(HEADER)
-    lines = after.splitlines(keepends=True)
-    end = next((k for k, line in enumerate(lines) if not line.startswith("|")), len(lines))
-    return before + new + "".join(lines[end:])
-
-
 def page(quick: Kept, full: Kept) -> str:
-    """Return the page of all verdicts with their criteria and numbers."""
+    """Return the page of all verdicts: a table, then each with its criterion and numbers."""
     sections = [
         _section(row, quick.get(row.id), full.get(row.id)) for row in LEDGER if row.id in quick or row.id in full
     ]
@@ -73,6 +63,10 @@ fail.
 
 {SOURCES}
 
+Quick sizes are small: a verdict on training is that of the size run. The full size is that of the papers, or what the
+row's file states. B1 needs the backends that it judges (extra `backends`).
+
+{table(quick, full)}
 """ + "\n".join(sections)
 
 
@@ -120,7 +114,7 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
 def _beside(row: Row, cell: dict[str, Any]) -> list[str]:
     printed = "" if cell["published"] is None else f"{cell['published']:.2e} ({cell['published deviation']:.1e})"
     measured = [f"{cell['median']:.2e}", f"{cell['mean']:.2e} ({cell['deviation']:.1e})", str(len(cell["seeds"]))]
-    line = f"`python -m validation {row.id} --cell \"{cell['again']}\" --seed {cell['seeds'][0]}`"
+    line = f'`python -m validation {row.id} --cell "{cell["again"]}" --seed {cell["seeds"][0]}`'
     return [cell["cell"], printed, *measured, line]
 
 

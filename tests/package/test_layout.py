@@ -1,12 +1,15 @@
-"""README's table "Where things are" names what there is, and nothing else."""
+"""The table of docs/layout.md names what there is, and nothing else; pages cite files and tests that exist."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
-TABLE = (ROOT / "README.md").read_text().partition("## Where things are")[2].partition("\n## ")[0]
+TABLE = (ROOT / "docs" / "layout.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def named(row):
@@ -25,3 +28,20 @@ def test_the_table_names_every_file_and_folder_and_no_other():
         held = {p for p in folder.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
         there |= {p.relative_to(ROOT).as_posix() for p in held if not p.name.startswith("__")}
     assert table == there
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_and_tests_that_pages_cite_exist(page):
+    for name, test in re.findall(r"`((?:refkan|tests|validation)/[\w/.-]+?)(?:::(\w+))?`", page.read_text()):
+        assert (ROOT / name).exists(), name
+        assert not test or f"def {test}(" in (ROOT / name).read_text(), f"{name}::{test}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / link).exists(), link
