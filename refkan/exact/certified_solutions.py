@@ -6,7 +6,8 @@ For Lap u + k^2 u = f in a box, u = g on its boundary, and a network v, the erro
 
 k = 0, in one or more dimensions, by the maximum principle: +-e is compared with the function
 |delta| + |rho| (x - a)(b - x)/2, so that |e| <= |delta| + |rho| L^2/8, L the shortest side. It holds for v with
-continuous first and bounded second derivatives.
+continuous first and bounded second derivatives. With a coefficient, div(c grad u) = f, w = (x - a)(b - x)/2 satisfies
+div(c grad w) = -c + c_x ((a + b)/2 - x); where that is at most -m < 0, the bound is |delta| + |rho|/m L^2/8.
 
 One dimension: with K(t) = t, or sin(k t)/k, the error is the integral of what is known,
 
@@ -80,6 +81,7 @@ def certified_error(
     order: int = 5,
     points: int = POINTS,
     budget: int = BUDGET,
+    coefficient: Callable[..., Any] | None = None,
 ) -> CertifiedError:
     r"""Bound the distance of a network from the solution of Lap u + k^2 u = f in a box, u = g on its boundary.
 
@@ -101,6 +103,8 @@ def certified_error(
         Intervals of integration in one dimension.
     budget : int
         Boxes that may be evaluated for the residual; the bounds hold in any case.
+    coefficient : callable, optional
+        c in div(c grad u) = f, smooth and positive, as `source`; 1 by default. With k = 0 only.
 
     Returns
     -------
@@ -109,7 +113,8 @@ def certified_error(
     Raises
     ------
     ValueError
-        For more than one output, networks whose first derivatives jump, k > 0 in more dimensions, resonance, an empty
+        For coefficients that vary too much for the comparison, more than one output, networks whose first
+        derivatives jump, k > 0 in more dimensions, resonance, an empty
         box, and what `enclose` refuses.
 
     Notes
@@ -142,21 +147,29 @@ def certified_error(
         raise ValueError(
             f"wavenumber must be 0 in {steps.n_inputs} dimensions: there is no maximum principle for k > 0"
         )
+    if coefficient is not None:
+        check_function("coefficient", coefficient, steps.n_inputs)
+        if k:
+            raise ValueError("coefficient must be left out for wavenumber > 0")
     if not (ends[:, 0] < ends[:, 1]).all():
         raise ValueError("box must have sides of positive length to have a boundary value problem in it")
 
     def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
-        rho = _residual(steps, source, k, boxes, order)
+        rho = _residual(steps, source, k, boxes, order, coefficient)
         return narrowed(rho, rho.over.zero)[:, None], rho.centre.value[:, None]
 
     found = range_over(quantities, ends, check_positive("tolerance", tolerance), budget)
     residual = float(found.outer.magnitude[0])
     delta = _boundary_error(steps, boundary, ends, tolerance, order, budget)
-    side = float(up(up(ends[:, 1] - ends[:, 0])).min())
     worst = max(abs(delta.lo).max(), abs(delta.hi).max())
-    principle = np.inf if k else float(up(up(worst) + up(up(residual * up(side * side)) / 8)))
+    principle = np.inf
+    if not k:
+        comparison = min(_comparison(ends, p, coefficient, budget) for p in range(steps.n_inputs))
+        if comparison == np.inf:
+            raise ValueError("coefficient must vary less: c - c_x ((a + b)/2 - x) must be positive for an input x")
+        principle = float(up(worst + up(residual * comparison)))
     integrated = np.inf
-    if steps.n_inputs == 1:
+    if steps.n_inputs == 1 and coefficient is None:
 
         def residual_over(boxes: Intervals) -> Expansion:
             return _residual(steps, source, k, boxes, order)
@@ -165,7 +178,14 @@ def certified_error(
     return CertifiedError(residual, float(worst), principle, integrated, found.reached)
 
 
-def _residual(steps: IntervalNetwork, source: Callable[..., Any], k: float, boxes: Intervals, order: int) -> Expansion:
+def _residual(
+    steps: IntervalNetwork,
+    source: Callable[..., Any],
+    k: float,
+    boxes: Intervals,
+    order: int,
+    coefficient: Callable[..., Any] | None = None,
+) -> Expansion:
     """rho as Taylor numbers (B,) at the centres and over boxes."""
     v_of = steps.sweep(boxes, order)
     P = steps.n_inputs
@@ -173,12 +193,40 @@ def _residual(steps: IntervalNetwork, source: Callable[..., Any], k: float, boxe
     found = []
     for v, at in ((v_of.centre[:, 0], points), (v_of.over[:, 0], boxes)):
         rho = -_as_taylor(source(*variables(at, order - 2)), v, order - 2)
+        c = None if coefficient is None else _as_taylor(coefficient(*variables(at, order - 1)), v, order - 1)
         for p in range(P):
-            rho = rho + v.derivative(tuple(2 * int(p == l) for l in range(P)))
+            unit = tuple(int(p == l) for l in range(P))
+            flux = v.derivative(unit) if c is None else v.derivative(unit) * c
+            rho = rho + flux.derivative(unit)
         if k:
             rho = rho + v * (Intervals.of(k) * Intervals.of(k))
         found.append(TaylorIntervals({i: c for i, c in rho.parts.items() if sum(i) <= order - 2}, order - 2))
     return Expansion(found[0], found[1], v_of.reach, v_of.smoothness - 2)
+
+
+def _comparison(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None, budget: int) -> float:
+    """max w/m, w = (x_p - a)(b - x_p)/2, m the least c - c_p ((a + b)/2 - x_p) in the box; infinite if m <= 0."""
+    a, b = ends[p]
+    length = up(b - a)
+    greatest = up(up(length * length) / 8)
+    if coefficient is None:
+        return float(greatest)
+    given: Callable[..., Any] = coefficient
+    unit = tuple(int(p == l) for l in range(ends.shape[0]))
+    middle = (Intervals.of(a) + Intervals.of(b)) * Intervals.of(0.5)
+
+    def minus_source(at: Intervals) -> Intervals:
+        x = variables(at, 1)
+        c = _as_taylor(given(*x), x[0], 1)
+        slope = c.parts.get(unit, Intervals.of(np.zeros_like(c.value.lo)))
+        return (c.value - slope * (middle - x[p].value))[:, None]
+
+    def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
+        points = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
+        return minus_source(boxes), minus_source(points)
+
+    least = float(range_over(quantities, ends, 1e-2, budget).outer.lo[0])
+    return float(up(greatest / least)) if least > 0 else np.inf
 
 
 def _as_taylor(value: Any, like: TaylorIntervals, order: int) -> TaylorIntervals:

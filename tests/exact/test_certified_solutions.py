@@ -84,6 +84,31 @@ def test_poisson_in_two_dimensions():
     assert found.by_integration == np.inf
 
 
+def test_a_smooth_coefficient():
+    """div(c grad u) = f with c = 2 + x y/2 and u = x^2 + y^2: f = 4 c + c_x u_x + c_y u_y = 4 c + 2 x y."""
+    net = rk.kan([2, 1], 4, 1)
+    square = [2 / 3, -1 / 3, 2 / 3, 11 / 3]  # of cubic B-splines on one interval
+    theta = np.array([*square, *square])
+    theta[3] += 1e-3
+
+    def c(x, y):
+        return 0.5 * (x * y) + 2.0
+
+    found = rk.exact.certified_error(
+        net, theta, lambda x, y: 4.0 * c(x, y) + 2.0 * (x * y), lambda x, y: x * x + y * y, [[0, 1], [0, 1]],
+        tolerance=1e-4, coefficient=c,
+    )  # fmt: skip
+    points = np.random.default_rng(0).uniform(size=(5000, 2))
+    error = np.abs(net(theta, points)[:, 0] - (points**2).sum(axis=1)).max()
+    assert error <= found.error <= 100 * error
+    assert found.residual < 2e-2
+    with pytest.raises(ValueError, match="coefficient must vary less"):
+        rk.exact.certified_error(
+            net, theta, lambda x, y: 0.0, lambda x, y: 0.0, [[0, 1], [0, 1]], 0.0, 1e-3, 3,
+            coefficient=lambda x, y: (-20.0 * x).exp() * (-20.0 * y).exp(), budget=100,
+        )  # fmt: skip
+
+
 def test_what_has_no_bound():
     net, theta = least_squares_solution(5, 8, 0.0)
     zero = lambda *x: 0.0  # noqa: E731
