@@ -11,6 +11,7 @@ python-flint is imported on use. Without it every function raises an ImportError
 
 from refkan.exact.boxes import Bounds, enclose, extrema, lipschitz_constant, sup_difference
 from refkan.exact.certificates import extreme_eigenvalues
+from refkan.exact.certified_solutions import CertifiedError, certified_error
 from refkan.exact.certified_spectra import CertifiedSpectrum, certified_spectrum
 from refkan.exact.condition_numbers import certified_condition_number
 from refkan.exact.enclosures import Enclosure
@@ -20,12 +21,14 @@ from refkan.exact.spectrum import Eigenpairs, eigenpairs, sign_changes
 
 __all__ = [
     "Bounds",
+    "CertifiedError",
     "CertifiedSpectrum",
     "Eigenpairs",
     "Enclosure",
     "RankCertificate",
     "as_fractions",
     "certified_condition_number",
+    "certified_error",
     "certified_rank",
     "certified_spectrum",
     "eigenpairs",

@@ -13,7 +13,7 @@ from refkan.errors import ConvergenceError
 from refkan.exact.float_intervals import Intervals, joined
 from refkan.exact.network_intervals import IntervalNetwork, interval_network
 from refkan.exact.subdivision import Range, range_over
-from refkan.exact.taylor_intervals import monomials, narrowed
+from refkan.exact.taylor_intervals import Expansion, monomials, narrowed
 from refkan.networks import Network
 from refkan.short_reprs import ShortRepr
 
@@ -100,13 +100,12 @@ def enclose(
     order = max(2, derivatives)
 
     def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
-        centre, over, reach = steps.sweep(boxes, order)
-        zero = Intervals.of(np.zeros_like(centre.value.lo))
+        found = steps.sweep(boxes, order)
         outer, inner = [], []
         for index in wanted:
             factor = Intervals.of(2.0 if max(index, default=0) == 2 else 1.0)
-            outer.append(narrowed(centre, over, reach, index, steps.smoothness) * factor)
-            inner.append(centre.parts.get(index, zero) * factor)
+            outer.append(narrowed(found, index) * factor)
+            inner.append(found.coefficient(index) * factor)
         return flat(joined(outer, 2)), flat(joined(inner, 2))
 
     found = range_over(quantities, ends, tolerance, budget)
@@ -154,8 +153,8 @@ def extrema(
     ends = checked_box(steps, box)
 
     def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
-        centre, over, reach = steps.sweep(boxes, 2)
-        return narrowed(centre, over, reach, over.zero, steps.smoothness), centre.value
+        found = steps.sweep(boxes, 2)
+        return narrowed(found, found.over.zero), found.centre.value
 
     found = require_reached(range_over(quantities, ends, check_positive("tolerance", tolerance), budget), budget)
     minima = np.stack([found.outer.lo, found.inner.lo], axis=-1)
@@ -189,16 +188,15 @@ def lipschitz_constant(
     (True, 2.0)
     """
     steps = interval_network(net, theta)
-    if steps.smoothness < 0:
-        raise ValueError("net must be continuous to have a Lipschitz constant; splines of order 1 jump")
     ends = checked_box(steps, box)
+    if smoothness_over(steps, ends) < 0:
+        raise ValueError("net must be continuous on the box to have a Lipschitz constant; splines of order 1 jump")
     firsts = [index for index in monomials(steps.n_inputs, 1) if sum(index)]
 
     def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
-        centre, over, reach = steps.sweep(boxes, 2)
-        zero = Intervals.of(np.zeros_like(centre.value.lo))
-        outer = [narrowed(centre, over, reach, index, steps.smoothness).squared() for index in firsts]
-        inner = [centre.parts.get(index, zero).squared() for index in firsts]
+        found = steps.sweep(boxes, 2)
+        outer = [narrowed(found, index).squared() for index in firsts]
+        inner = [found.coefficient(index).squared() for index in firsts]
         return joined(outer, 2).sum((1, 2))[:, None], joined(inner, 2).sum((1, 2))[:, None]
 
     found = require_reached(range_over(quantities, ends, check_positive("tolerance", tolerance), budget), budget)
@@ -238,11 +236,12 @@ def sup_difference(
         )
     ends = checked_box(left, box)
     checked_box(right, box)
-    smoothness = min(left.smoothness, right.smoothness)
 
     def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
-        (c, over, reach), (d, beside, _) = left.sweep(boxes, 2), right.sweep(boxes, 2)
-        return narrowed(c - d, over - beside, reach, over.zero, smoothness), (c - d).value
+        f, g = left.sweep(boxes, 2), right.sweep(boxes, 2)
+        smoothness = np.minimum(f.smoothness, g.smoothness)
+        difference = Expansion(f.centre - g.centre, f.over - g.over, f.reach, smoothness)
+        return narrowed(difference, f.over.zero), difference.centre.value
 
     found = require_reached(range_over(quantities, ends, check_positive("tolerance", tolerance), budget), budget)
     low = max(0.0, float(found.inner.hi.max()), float((-found.inner.lo).max()))
@@ -265,6 +264,11 @@ def checked_box(steps: IntervalNetwork, box: Any) -> FloatArray:
                 f"{steps.domains[p].tolist()}: take a smaller box, or a network of another policy"
             )
     return ends
+
+
+def smoothness_over(steps: IntervalNetwork, ends: FloatArray) -> int:
+    """Number of continuous derivatives on a box (P, 2), at least."""
+    return int(steps.sweep(Intervals(ends[None, :, 0], ends[None, :, 1]), 2).smoothness[0])
 
 
 def flat(table: Intervals) -> Intervals:

@@ -15,11 +15,11 @@ import numpy as np
 
 from refkan import truth
 from refkan.arguments import as_vector, check_type, real
-from refkan.array_types import FloatArray
+from refkan.array_types import FloatArray, IntArray
 from refkan.exact.float_intervals import Intervals, down, joined, up
 from refkan.exact.network_rows import irrational_parts
 from refkan.exact.polynomial_pieces import POLYNOMIAL, Pieces, pieces_of_family, pieces_of_polynomials
-from refkan.exact.taylor_intervals import TaylorIntervals, narrowed, variables
+from refkan.exact.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.networks import Network
 from refkan.truth.layers import SumLayer
 from refkan.truth.node_maps import Affine, Sigmoid
@@ -34,12 +34,18 @@ class EdgeStep:
 
     def apply(self, x: TaylorIntervals) -> TaylorIntervals:
         """Sum the functions of all inputs, x of shape (B, P)."""
+        return self.apply_smoothly(x)[0]
+
+    def apply_smoothly(self, x: TaylorIntervals) -> tuple[TaylorIntervals, IntArray]:
+        """As `apply`, and the number of continuous derivatives of the functions met over each box (B,)."""
         value = x.value
         if self.domains is not None:
             value = value.meet(Intervals(self.domains[:, 0], self.domains[:, 1]))
-        edges = [pieces.enclose(value[:, p], x.order) for p, pieces in enumerate(self.edges)]
+        found = [pieces.enclose(value[:, p], x.order) for p, pieces in enumerate(self.edges)]
+        edges = [coefficients for coefficients, _ in found]
         c = [joined([edge[k] for edge in edges], 2) for k in range(x.order + 1)]  # (B, Q, P)
-        return x[:, None, :].composed(c).map(lambda part: part.sum(2))
+        y = x[:, None, :].composed(c).map(lambda part: part.sum(2))
+        return y, np.minimum.reduce([smoothness for _, smoothness in found])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +73,7 @@ class SigmoidStep:
         """Map the nodes (B, Q)."""
         table = _sigmoid_derivatives(y.order)
         g = y.value.sigmoid()
-        nodes = [table.enclose(g[:, q], 0)[0] for q in range(g.lo.shape[1])]
+        nodes = [table.enclose(g[:, q], 0)[0][0] for q in range(g.lo.shape[1])]
         c = [joined([node[:, k] for node in nodes], 1) for k in range(y.order + 1)]
         scaled = y.composed(c) * self.length
         return TaylorIntervals(scaled.parts | {scaled.zero: scaled.value + self.low}, y.order)
@@ -95,8 +101,6 @@ class IntervalNetwork:
     ----------
     steps : tuple
     n_inputs, n_outputs : int
-    smoothness : int
-        Continuous derivatives of the network in x; what the pieces have in common.
     domains : array (P, 2) or None
         Where the first layer has values.
     """
@@ -104,22 +108,27 @@ class IntervalNetwork:
     steps: tuple[Any, ...]
     n_inputs: int
     n_outputs: int
-    smoothness: int
     domains: FloatArray | None
 
-    def sweep(self, box: Intervals, order: int) -> tuple[TaylorIntervals, TaylorIntervals, Intervals]:
-        """Taylor coefficients at the centres and over boxes (B, P), of shape (B, Q), and x - centre."""
+    def sweep(self, box: Intervals, order: int) -> Expansion:
+        """Expand around the centres of boxes (B, P)."""
         # A float between the ends; which one does not matter.
         middle = np.clip(0.5 * box.lo + 0.5 * box.hi, box.lo, box.hi)
         points = Intervals.of(middle)
         reach = box - points
         centre, over = (_stacked(variables(x, order)) for x in (points, box))
+        smoothness = np.full(middle.shape[0], POLYNOMIAL)
         for k, step in enumerate(self.steps):
-            centre, over = step.apply(centre), step.apply(over)
+            centre = step.apply(centre)
+            if isinstance(step, EdgeStep):
+                over, met = step.apply_smoothly(over)
+                smoothness = np.minimum(smoothness, met)
+            else:
+                over = step.apply(over)
             if k:
-                value = narrowed(centre, over, reach, over.zero, self.smoothness)
+                value = narrowed(Expansion(centre, over, reach, smoothness), over.zero)
                 over = TaylorIntervals(over.parts | {over.zero: value}, over.order)
-        return centre, over, reach
+        return Expansion(centre, over, reach, smoothness)
 
 
 def _stacked(x: list[TaylorIntervals]) -> TaylorIntervals:
@@ -153,7 +162,7 @@ def interval_network(net: Network, theta: Any) -> IntervalNetwork:
             + ": fix free knots with net.with_fixed_knots(theta); SiLU edges and dense layers are not supported"
         )
     steps: list[Any] = []
-    smoothness, first = POLYNOMIAL, None
+    first = None
     for k, (layer, part) in enumerate(zip(network.layers, network.parts(evaluation.theta), strict=True)):
         assert isinstance(layer, SumLayer)
         edges = [
@@ -161,12 +170,11 @@ def interval_network(net: Network, theta: Any) -> IntervalNetwork:
             for p, family in enumerate(layer.families)
         ]
         steps.append(EdgeStep(tuple(edges), _domains(layer)))
-        smoothness = min(smoothness, *(edge.smoothness for edge in edges))
         if k == 0:
             first = steps[0].domains
         if k < len(network.node_maps):
             steps += _step_of_map(network.node_maps[k])
-    return IntervalNetwork(tuple(steps), net.widths[0], net.widths[-1], smoothness, first)
+    return IntervalNetwork(tuple(steps), net.widths[0], net.widths[-1], first)
 
 
 def _domains(layer: SumLayer) -> FloatArray | None:

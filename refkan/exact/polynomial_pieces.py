@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.array_types import FloatArray, IntArray
 from refkan.exact.float_intervals import EPS, TINY, Intervals, down, up
 
 POLYNOMIAL = 10**6
@@ -47,8 +47,8 @@ class Pieces:
         Reference intervals of the Bernstein coefficients.
     middles, radii : list over derivatives k of arrays (pieces, Q, d - k + 1)
         Bernstein coefficients of s^(k)/k!, and by how much they were rounded.
-    smoothness : int
-        Continuous derivatives: -1 if the functions jump.
+    smoothness : array (pieces,)
+        Continuous derivatives at the right end of each piece: -1 where the functions jump.
     end : int or None
         The last piece of the domain, which is closed; all others hold their left ends alone, as in `truth`.
     """
@@ -59,11 +59,14 @@ class Pieces:
     high: FloatArray
     middles: list[FloatArray]
     radii: list[FloatArray]
-    smoothness: int
+    smoothness: IntArray
     end: int | None
 
-    def enclose(self, x: Intervals, derivatives: int) -> list[Intervals]:
-        """Enclose s^(k)/k! over intervals (B,) for k = 0, ..., derivatives: each (B, Q)."""
+    def enclose(self, x: Intervals, derivatives: int) -> tuple[list[Intervals], IntArray]:
+        """Enclose s^(k)/k! over intervals (B,) for k = 0, ..., derivatives, each (B, Q).
+
+        Returned with the number of continuous derivatives on each interval (B,).
+        """
         first = np.searchsorted(self.right, x.lo, side="right")
         last = np.searchsorted(self.left, x.hi, side="right") - 1
         if self.end is not None:  # the last piece of the domain is closed
@@ -75,6 +78,7 @@ class Pieces:
         starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
         box = np.repeat(np.arange(counts.size), counts)
         piece = np.arange(box.size) - np.repeat(starts, counts) + np.repeat(first, counts)
+        crossed = np.where(piece < last[box], self.smoothness[np.minimum(piece, self.smoothness.size - 1)], POLYNOMIAL)
         ends = np.maximum(x.lo[box], self.left[piece]), np.minimum(x.hi[box], self.right[piece])
         low, high = self.low[piece], self.high[piece]
         factors = [((high - end) / (high - low), (end - low) / (high - low)) for end in ends]
@@ -88,7 +92,7 @@ class Pieces:
             found.append(
                 Intervals(np.minimum.reduceat(hull.lo, starts, axis=0), np.maximum.reduceat(hull.hi, starts, axis=0))
             )
-        return found
+        return found, np.minimum.reduceat(crossed, starts)
 
 
 def _hull(factors: Sequence[tuple[FloatArray, FloatArray]], middle: FloatArray, radius: FloatArray) -> Intervals:
@@ -172,7 +176,7 @@ def pieces_of_polynomials(
         np.array([float(high) for _, high in regions]),
         middles,
         radii,
-        _smoothness(cuts, regions, polynomials),
+        np.array([*_smoothness(cuts, regions, polynomials), POLYNOMIAL]),
         end,
     )
 
@@ -191,20 +195,17 @@ def _derivative(beta: list[Fraction], k: int) -> list[Fraction]:
     return beta
 
 
-def _smoothness(cuts: Any, regions: Any, polynomials: list[list[Polynomial]]) -> int:
-    """Number of continuous derivatives, checked exactly at every cut."""
-    degree = len(polynomials[0][0]) - 1
-    smooth = degree
+def _smoothness(cuts: Any, regions: Any, polynomials: list[list[Polynomial]]) -> list[int]:
+    """Number of continuous derivatives at each cut, checked exactly."""
+    orders = range(len(polynomials[0][0]))
+    found = []
     for j, cut in enumerate(cuts):
         left, right = (
-            [
-                [_slope(p, (cut - (low + high) / 2) / (high - low), high - low, k) for p in each]
-                for k in range(degree + 1)
-            ]
+            [[_slope(p, (cut - (low + high) / 2) / (high - low), high - low, k) for p in each] for k in orders]
             for (low, high), each in zip(regions[j : j + 2], polynomials[j : j + 2], strict=True)
         )
-        smooth = next((k - 1 for k in range(smooth + 1) if left[k] != right[k]), smooth)
-    return smooth if smooth < degree else POLYNOMIAL
+        found.append(next((k - 1 for k in orders if left[k] != right[k]), POLYNOMIAL))
+    return found
 
 
 def _slope(p: Polynomial, z: Fraction, h: Fraction, k: int) -> Fraction:

@@ -21,6 +21,7 @@ from operator import mul
 
 import numpy as np
 
+from refkan.array_types import IntArray
 from refkan.exact.float_intervals import Intervals
 
 Index = tuple[int, ...]
@@ -156,21 +157,34 @@ def variables(points: Intervals, order: int) -> list[TaylorIntervals]:
     return found
 
 
-def narrowed(
-    centre: TaylorIntervals, box: TaylorIntervals, reach: Intervals, index: Index, smoothness: int
-) -> Intervals:
-    """Enclose a coefficient over boxes: the natural enclosure met with the Taylor forms of all orders that hold.
+@dataclass(frozen=True, eq=False)
+class Expansion:
+    """A function around the centres of boxes.
 
-    Parameters
+    Attributes
     ----------
-    centre, box : TaylorIntervals
+    centre, over : TaylorIntervals
         Of arrays (B, ...), at the centres and over the boxes.
     reach : Intervals
         x - c, (B, P).
-    index : tuple
-    smoothness : int
-        Number of continuous derivatives of the function.
+    smoothness : array (B,)
+        Number of continuous derivatives of the function on each box.
     """
+
+    centre: TaylorIntervals
+    over: TaylorIntervals
+    reach: Intervals
+    smoothness: IntArray
+
+    def coefficient(self, index: Index) -> Intervals:
+        """The coefficient at the centres."""
+        zero = Intervals.of(np.zeros_like(self.centre.value.lo))
+        return self.centre.parts.get(index, zero)
+
+
+def narrowed(expansion: Expansion, index: Index) -> Intervals:
+    """Enclose a coefficient over boxes: the natural enclosure met with the Taylor forms of all orders that hold."""
+    centre, box, reach = expansion.centre, expansion.over, expansion.reach
     zero = Intervals.of(np.zeros_like(centre.value.lo))
     result = box.parts.get(index, zero)
     trailing = (1,) * (zero.lo.ndim - 1)
@@ -182,11 +196,13 @@ def narrowed(
             target = tuple(map(sum, zip(index, beta, strict=True)))
             if target in box.parts:
                 terms.append((target, beta))
-        if n and smoothness >= size + n - 1:
+        holds = expansion.smoothness >= size + n - 1
+        if n and holds.any():
             form = total
             for target, beta in terms:
                 form = form + box.parts[target] * _power(reach, index, beta, trailing)
-            result = result.meet(form)
+            valid = holds.reshape(-1, *trailing)
+            result = result.meet(Intervals(np.where(valid, form.lo, -np.inf), np.where(valid, form.hi, np.inf)))
         for target, beta in terms:
             if target in centre.parts:
                 total = total + centre.parts[target] * _power(reach, index, beta, trailing)
