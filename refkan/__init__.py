@@ -11,7 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from refkan import checks, conditioning, exact, hessians, problems
+from refkan import checks, conditioning, hessians, problems
 from refkan.adaptivity import minimize_adaptive
 from refkan.conditioning import spectrum
 from refkan.engine_choice import use_engine
@@ -27,7 +27,7 @@ from refkan.splines.spaces import SplineSpace
 from refkan.transfer import prolongation_matrix
 
 if TYPE_CHECKING:
-    from refkan import truth
+    from refkan import exact, truth
 
 __version__ = "0.1.0"
 
@@ -78,7 +78,7 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> ModuleType:
-        """Import `refkan.truth` when it is first asked for: no program of numbers needs it."""
-        if name == "truth":
-            return import_module("refkan.truth")
+        """Import `refkan.exact` and `refkan.truth` when they are first asked for: no program of floats needs them."""
+        if name in ("exact", "truth"):
+            return import_module(f"refkan.{name}")
         raise AttributeError(f"module 'refkan' has no attribute {name!r}")

@@ -8,6 +8,8 @@ from typing import Any
 from refkan.exact.certificates import extreme_eigenvalues
 from refkan.exact.certified_spectra import certified_spectrum
 from refkan.exact.enclosures import Enclosure
+from refkan.losses import LeastSquares
+from refkan.short_reprs import short
 from refkan.splines.spaces import SplineSpace
 
 
@@ -75,6 +77,9 @@ def certified_condition_number(
         smallest, largest = extreme_eigenvalues(space_or_problem, "AtA" if name is None else name, bits)
         condition = largest.quotient(smallest)
         return Enclosure(max(condition.low, Fraction(1)), condition.high).floats()
+    if not isinstance(space_or_problem, LeastSquares):
+        got = short(space_or_problem)
+        raise TypeError(f"space_or_problem must be a SplineSpace or a LeastSquares problem; got {got}")
     if which is not None or isinstance(which_or_theta, str):
         raise ValueError(f"which={which or which_or_theta!r} must be left out for a problem: it belongs to a space")
     at = which_or_theta if theta is None else theta

@@ -21,12 +21,13 @@ from refkan.exact.network_rows import irrational_parts
 from refkan.exact.polynomial_pieces import POLYNOMIAL, Pieces, pieces_of_family, pieces_of_polynomials
 from refkan.exact.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.networks import Network
+from refkan.short_reprs import ShortRepr
 from refkan.truth.layers import SumLayer
 from refkan.truth.node_maps import Affine, Sigmoid
 
 
 @dataclass(frozen=True, eq=False)
-class EdgeStep:
+class EdgeStep(ShortRepr):
     """A layer: pieces of each input, and under outside="error" the domains (P, 2) beyond which it has no values."""
 
     edges: tuple[Pieces, ...]
@@ -49,7 +50,7 @@ class EdgeStep:
 
 
 @dataclass(frozen=True, eq=False)
-class AffineStep:
+class AffineStep(ShortRepr):
     """z = scale y + shift."""
 
     scale: FloatArray
@@ -63,7 +64,7 @@ class AffineStep:
 
 
 @dataclass(frozen=True, eq=False)
-class SigmoidStep:
+class SigmoidStep(ShortRepr):
     """z = a + (b - a) g, g the sigmoid, whose derivatives are polynomials in g: P_0 = g, P_{k+1} = P_k' g (1 - g)."""
 
     low: Intervals
@@ -94,7 +95,7 @@ def _sigmoid_derivatives(order: int) -> Pieces:
 
 
 @dataclass(frozen=True, eq=False)
-class IntervalNetwork:
+class IntervalNetwork(ShortRepr):
     """Steps of a network at theta, made by `interval_network`.
 
     Attributes
