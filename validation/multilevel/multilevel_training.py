@@ -194,7 +194,7 @@ def multilevel_verdict(under: Sequence[Under]) -> Verdict:
     made = Readings(
         [
             reading_of(
-                "R2", runs, all_of(cells), "median ratio to the multilevel error: " + ", ".join(map(str, cells))
+                "R2", runs, all_of(cells), "median ratio to the multilevel error: " + ", ".join(str(c) for c in cells if c.pairs)
             )
             for runs, cells in judged
         ],
