@@ -206,16 +206,15 @@ class Readings:
     def status(self) -> Status:
         """The status of the statement over its readings.
 
-        "not reproduced" asks for published numbers beside ours under every reading, and that none is left.
+        Whatever is said of all readings asks that none is left and none too small to decide; "not reproduced" asks for
+        published numbers beside ours under every reading, too.
         """
         decided, holding = self.decided, self.holding
-        if decided and len(holding) == len(decided):
-            return "holds"
+        complete = bool(decided) and not self.left and len(decided) == len(self.results)
         if holding:
-            return "holds under some readings"
-        if decided and all(result.corrected for result in decided):
+            return "holds" if complete and len(holding) == len(decided) else "holds under some readings"
+        if complete and all(result.corrected for result in decided):
             return "holds as corrected"
-        complete = decided and not self.left and len(decided) == len(self.results)
         side_by_side = all(any(c.published is not None for c in result.cells) for result in self.results)
         return "not reproduced" if complete and side_by_side else "undecided"
 

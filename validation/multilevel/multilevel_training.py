@@ -191,7 +191,12 @@ def multilevel_verdict(under: Sequence[Under]) -> Verdict:
     judged = [(runs, runs.multilevel_against()) for runs in under]
     made = Readings(
         [
-            reading_of("R2", runs, all_of(cells), "median ratio to the multilevel error: " + ", ".join(map(str, cells)))
+            reading_of(
+                "R2",
+                runs,
+                all_of(cells),
+                "median ratio to the multilevel error: " + ", ".join(str(c) for c in cells if c.pairs),
+            )
             for runs, cells in judged
         ],
         left(under),
