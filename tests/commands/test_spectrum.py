@@ -176,3 +176,21 @@ def test_the_help_explains_columns_and_flags(capsys):
     for name, meaning in FLAGS.items():
         assert f"{name}: {meaning}" in told
     assert "flagged points have hollow markers" in told
+
+
+def test_certificates(tmp_path, capsys):
+    assert run("--certify", "--bases", "spline", "relu", "--output", str(tmp_path)) == 0
+    out = capsys.readouterr().out
+    assert "condition in" in out
+    rows = json.loads((tmp_path / "certificates.json").read_text())
+    measured = json.loads((tmp_path / "spectrum.json").read_text())
+    assert len(rows) == len(measured) == 4
+    for row, beside in zip(rows, measured, strict=True):
+        assert (row["rank"], row["by"], row["error"]) == (beside["rank"], "exact", "")
+        assert row["low"] <= row["high"] <= row["low"] * (1 + 3e-10)
+        assert beside["condition"] == pytest.approx(row["low"], rel=1e-8)
+
+
+def test_certificates_of_what_has_none(capsys):
+    assert run("--certify", "--which", "ntk") == 2
+    assert "--certify takes Gauss-Newton matrices" in capsys.readouterr().err
