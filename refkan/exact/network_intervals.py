@@ -28,7 +28,11 @@ from refkan.truth.node_maps import Affine, Sigmoid
 
 @dataclass(frozen=True, eq=False)
 class EdgeStep(ShortRepr):
-    """A layer: pieces of each input, and under outside="error" the domains (P, 2) beyond which it has no values."""
+    """A layer: pieces of each input.
+
+    Under outside="error" it has values on the domains (P, 2) alone. Its end pieces go on here: what is bounded is an
+    extension of the network, so that Taylor forms hold also around centres where the network itself has no value.
+    """
 
     edges: tuple[Pieces, ...]
     domains: FloatArray | None
@@ -39,10 +43,7 @@ class EdgeStep(ShortRepr):
 
     def apply_smoothly(self, x: TaylorIntervals) -> tuple[TaylorIntervals, IntArray]:
         """As `apply`, and the number of continuous derivatives of the functions met over each box (B,)."""
-        value = x.value
-        if self.domains is not None:
-            value = value.meet(Intervals(self.domains[:, 0], self.domains[:, 1]))
-        found = [pieces.enclose(value[:, p], x.order) for p, pieces in enumerate(self.edges)]
+        found = [pieces.enclose(x.value[:, p], x.order) for p, pieces in enumerate(self.edges)]
         edges = [coefficients for coefficients, _ in found]
         c = [joined([edge[k] for edge in edges], 2) for k in range(x.order + 1)]  # (B, Q, P)
         y = x[:, None, :].composed(c).map(lambda part: part.sum(2))

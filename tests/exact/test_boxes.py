@@ -48,7 +48,7 @@ def escaped(net, theta, box, bounds, rng, derivatives=2):
     x = np.clip(x, box[:, 0], box[:, 1])
     y = net(theta, x)
     outside = ((y < bounds.value[:, 0]) | (y > bounds.value[:, 1])).any(axis=1)
-    decided = [*np.flatnonzero(outside)[:20], 0, 1, 2]
+    decided = [*np.flatnonzero(outside)[:20], 0, 1, 2]  # the corners of least and greatest x among them
     number = Fraction if all(m.name != "sigmoid" for m in net.node_maps) else float
     t = rk.truth.of(net, theta, x[decided], number)
     first, second = t.input_derivatives()
@@ -67,6 +67,17 @@ def escaped(net, theta, box, bounds, rng, derivatives=2):
 def test_nothing_escapes(seed):
     net, theta, box, rng = random_case(seed)
     assert not escaped(net, theta, box, rk.exact.enclose(net, theta, box), rng)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("outside", POLICIES)
+def test_ends_of_boxes_on_knots_and_on_ends_of_the_domain(order, outside):
+    rng = np.random.default_rng(order)
+    net = rk.kan([2, 1], order, 4, outside=outside)
+    theta = rng.standard_normal(net.n_params)
+    for box in ([[0.25, 0.5], [0.5, 0.5]], [[0.0, 0.25], [0.75, 1.0]], [[-0.5, 0.0], [1.0, 1.5]], [[1.0, 1.0], [0, 1]]):
+        ends = np.array(box, dtype=float)
+        assert not escaped(net, theta, ends, rk.exact.enclose(net, theta, ends), rng)
 
 
 def regression(intervals=(4, 4), **options):

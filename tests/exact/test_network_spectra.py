@@ -1,5 +1,7 @@
 """Enclosed spectra of networks against mpmath, float64 and known matrices, and what certificates must refuse."""
 
+import time
+
 import flint
 import mpmath
 import numpy as np
@@ -77,6 +79,18 @@ def test_float64_is_wrong_where_the_condition_number_exceeds_1e22():
     values = np.linalg.eigvalsh(J.T @ J)
     float64 = values[-1] / abs(values[-found.rank])
     assert max(float64 / condition.midpoint, condition.midpoint / float64) > 2
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_the_case_of_the_record(basis):
+    """[2,5,1], r = 3, intervals (1,3), 400 samples, as networks are built by default."""
+    posed, theta = problem((1, 3), samples=400, outside="linear")
+    start = time.perf_counter()
+    found = rk.exact.certified_spectrum(posed, theta, basis)
+    assert time.perf_counter() - start < 60
+    assert (found.rank, found.nullity, found.rank_by) == (45, 10, "exact")
+    assert found.condition.relative_width <= 1e-10
+    assert rk.spectrum(posed, theta, basis=basis).condition == pytest.approx(found.condition.midpoint, rel=1e-3)
 
 
 def test_weights_and_repeated_eigenvalues():
