@@ -126,9 +126,7 @@ def size_of(runs: Under) -> str:
 
 def reading_of(id: str, runs: Under, holds: bool | None, measured: str, corrected: bool = False) -> Reading:
     """Return the claim under one reading, with the published cells that it is about and is not about."""
-    about, calibration = (
-        tuple(beside(runs.found, runs.reading, runs.size, part[id])) for part in (ABOUT, CALIBRATION)
-    )
+    about, calibration = (tuple(beside(runs.found, runs.reading, runs.size, part[id])) for part in (ABOUT, CALIBRATION))
     choice = {**runs.reading, "samples": runs.size["samples"]}
     return Reading(choice, holds, measured, corrected, about, calibration, size_of(runs))
 
@@ -194,7 +192,10 @@ def multilevel_verdict(under: Sequence[Under]) -> Verdict:
     made = Readings(
         [
             reading_of(
-                "R2", runs, all_of(cells), "median ratio to the multilevel error: " + ", ".join(str(c) for c in cells if c.pairs)
+                "R2",
+                runs,
+                all_of(cells),
+                "median ratio to the multilevel error: " + ", ".join(str(c) for c in cells if c.pairs),
             )
             for runs, cells in judged
         ],
