@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from refkan.array_types import FloatArray
+from refkan.short_reprs import ShortRepr
 
 EPS = float(np.finfo(np.float64).eps)
 TINY = 1e-300
@@ -34,7 +35,7 @@ def up(x: Any) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class Intervals:
+class Intervals(ShortRepr):
     """Intervals [lo, hi], arrays of one shape.
 
     Examples

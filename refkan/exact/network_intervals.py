@@ -21,12 +21,13 @@ from refkan.exact.network_rows import irrational_parts
 from refkan.exact.polynomial_pieces import POLYNOMIAL, Pieces, pieces_of_family, pieces_of_polynomials
 from refkan.exact.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.networks import Network
+from refkan.short_reprs import ShortRepr
 from refkan.truth.layers import SumLayer
 from refkan.truth.node_maps import Affine, Sigmoid
 
 
 @dataclass(frozen=True, eq=False)
-class EdgeStep:
+class EdgeStep(ShortRepr):
     """A layer: pieces of each input.
 
     Under outside="error" it has values on the domains (P, 2) alone. Its end pieces go on here: what is bounded is an
@@ -50,7 +51,7 @@ class EdgeStep:
 
 
 @dataclass(frozen=True, eq=False)
-class AffineStep:
+class AffineStep(ShortRepr):
     """z = scale y + shift."""
 
     scale: FloatArray
@@ -64,7 +65,7 @@ class AffineStep:
 
 
 @dataclass(frozen=True, eq=False)
-class SigmoidStep:
+class SigmoidStep(ShortRepr):
     """z = a + (b - a) g, g the sigmoid, whose derivatives are polynomials in g: P_0 = g, P_{k+1} = P_k' g (1 - g)."""
 
     low: Intervals
@@ -95,7 +96,7 @@ def _sigmoid_derivatives(order: int) -> Pieces:
 
 
 @dataclass(frozen=True, eq=False)
-class IntervalNetwork:
+class IntervalNetwork(ShortRepr):
     """Steps of a network at theta, made by `interval_network`.
 
     Attributes

@@ -27,6 +27,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray, IntArray
 from refkan.exact.float_intervals import EPS, TINY, Intervals, down, up
+from refkan.short_reprs import ShortRepr
 
 POLYNOMIAL = 10**6
 """Smoothness of what is one polynomial."""
@@ -36,7 +37,7 @@ Polynomial = list[Fraction]
 
 
 @dataclass(frozen=True, eq=False)
-class Pieces:
+class Pieces(ShortRepr):
     """Functions s_q (Q) of one variable, polynomials on each of some pieces that cover the real line.
 
     Attributes

@@ -23,6 +23,7 @@ import numpy as np
 
 from refkan.array_types import IntArray
 from refkan.exact.float_intervals import Intervals
+from refkan.short_reprs import ShortRepr
 
 Index = tuple[int, ...]
 
@@ -35,7 +36,7 @@ def monomials(variables: int, order: int) -> tuple[Index, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class TaylorIntervals:
+class TaylorIntervals(ShortRepr):
     """Coefficients by exponent, arrays of one shape; those that are left out are zero.
 
     Attributes
@@ -158,7 +159,7 @@ def variables(points: Intervals, order: int) -> list[TaylorIntervals]:
 
 
 @dataclass(frozen=True, eq=False)
-class Expansion:
+class Expansion(ShortRepr):
     """A function around the centres of boxes.
 
     Attributes
