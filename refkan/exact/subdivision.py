@@ -15,6 +15,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.exact.float_intervals import Intervals
+from refkan.short_reprs import ShortRepr
 
 Quantities = Callable[[Intervals], tuple[Intervals, Intervals]]
 """Boxes (B, P) -> enclosures (B, C) over them, and at their centres."""
@@ -24,7 +25,7 @@ CHUNK = 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Range:
+class Range(ShortRepr):
     """Ranges of C quantities over a box.
 
     Attributes
