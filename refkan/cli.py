@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import refkan
-from refkan.commands import add_info, add_spectrum, add_train_parser, add_verify
+from refkan.commands import add_info, add_model, add_spectrum, add_train_parser, add_verify
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, USAGE
 from refkan.commands.threads import restart_with_threads
 from refkan.conformance.command import add_parsers
@@ -55,6 +55,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"refkan {refkan.__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands")
-    for add in (add_info, add_spectrum, add_train_parser, add_verify, add_parsers):
+    for add in (add_info, add_model, add_spectrum, add_train_parser, add_verify, add_parsers):
         add(commands)
     return parser

@@ -31,7 +31,7 @@ ROWS = [
     {"optimizers"},
     {"hierarchy"},
     {"adaptivity", "problems"},
-    {"training", "claims"},
+    {"training", "claims", "interop"},
     {"cli", "commands", "conformance"},
 ]
 ROW = {module: k for k, row in enumerate(ROWS) for module in row}
