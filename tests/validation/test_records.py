@@ -134,7 +134,7 @@ def with_readings(*holds):
 @pytest.mark.parametrize(
     ("holds", "status", "short"),
     [
-        ((True, False, None), "holds under some readings", "holds under 1 of 2 readings"),
+        ((True, False, None), "holds under some readings", "holds under 1 of 2 readings (1 too small to decide)"),
         ((False, False), "not reproduced", "not reproduced, under 0 of 2 readings"),
         ((None, None), "undecided", "undecided"),
     ],

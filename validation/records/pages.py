@@ -38,7 +38,9 @@ def in_short(kept: dict[str, Any]) -> str:
     decided = [reading["holds"] for reading in kept["readings"] if reading["holds"] is not None]
     if not decided:
         return str(kept["status"])
-    over = f"{sum(decided)} of {len(decided)} readings"
+    small = len(kept["readings"]) - len(decided)
+    over = f"{sum(decided)} of {len(decided)} reading{'' if len(decided) == 1 else 's'}"
+    over += f" ({small} too small to decide)" if small else ""
     return f"holds under {over}" if any(decided) else f"{kept['status']}, under {over}"
 
 
