@@ -100,9 +100,7 @@ def violations(source, path):
             yield f"checks imports {theirs}"
         elif mine == "exact" and ROW.get(theirs, 0) > ROW["conditioning"]:  # certificates of networks and their losses
             yield f"exact imports {theirs}"
-        elif mine in ROW and theirs in ("checks", "exact", "__init__", "__main__") and ROW[mine] < ROW["conditioning"]:
-            yield f"{mine} imports {theirs}"
-        elif mine in ROW and theirs == "exact" and ROW[mine] <= ROW["conditioning"]:
+        elif mine in ROW and theirs in APART and ROW[mine] < ROW["conditioning"] + (theirs == "exact"):
             yield f"{mine} imports {theirs}"
         elif mine in ROW and theirs in ROW and ROW[theirs] > ROW[mine]:
             yield f"{mine} imports {theirs}, which is above it"
