@@ -14,6 +14,7 @@ from refkan.errors import KnotError
 from refkan.layers import DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks.network import Network
 from refkan.node_maps import AffineMap, NodeMap, Unmapped
+from refkan.short_reprs import ShortRepr
 from refkan.splines.spaces import SplineSpace
 
 
@@ -22,7 +23,7 @@ class ConversionError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Edges:
+class Edges(ShortRepr):
     """One layer: z_q = scale_q sum_p (base[q, p] silu(x_p) + factor[q, p] sum_i C[q, p, i] b_i(x_p)) + shift_q.
 
     Splines follow the rule "natural" outside the domain: the values of the extended basis functions, which decay to 0.
