@@ -27,7 +27,7 @@ from refkan.splines.spaces import SplineSpace
 from refkan.transfer import prolongation_matrix
 
 if TYPE_CHECKING:
-    from refkan import truth
+    from refkan import plots, truth
 
 __version__ = "0.1.0"
 
@@ -65,6 +65,7 @@ __all__ = [
     "mlp",
     "multistart",
     "periodicity",
+    "plots",
     "prescribed",
     "problems",
     "prolongation_matrix",
@@ -78,7 +79,7 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> ModuleType:
-        """Import `refkan.truth` when it is first asked for: no program of numbers needs it."""
-        if name == "truth":
-            return import_module("refkan.truth")
+        """Import `refkan.truth` and `refkan.plots` when they are first asked for: no program of numbers needs them."""
+        if name in ("plots", "truth"):
+            return import_module(f"refkan.{name}")
         raise AttributeError(f"module 'refkan' has no attribute {name!r}")
