@@ -28,6 +28,7 @@ _FORMAT = 1
 _TYPE = "$type"  # tags what JSON has no notation for; refused as a key of a result
 _ABSENT = object()
 
+
 def canonical_json(configuration: Mapping[str, Any]) -> str:
     """Return the one JSON text of a configuration: sorted keys, no spaces, NumPy scalars as numbers.
 

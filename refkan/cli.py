@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import refkan
-from refkan.commands import add_info, add_spectrum, add_train_parser
-from refkan.commands.engine import EngineError, chosen_engine
+from refkan.commands import add_info, add_model, add_spectrum, add_train_parser, add_verify
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, USAGE
 from refkan.commands.threads import restart_with_threads
 from refkan.conformance.command import add_parsers
+from refkan.engine_option import EngineError, chosen_engine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +55,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"refkan {refkan.__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands")
-    for add in (add_info, add_spectrum, add_train_parser, add_parsers):
+    for add in (add_info, add_model, add_spectrum, add_train_parser, add_verify, add_parsers):
         add(commands)
     return parser

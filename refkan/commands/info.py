@@ -9,8 +9,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import refkan
-from refkan.commands.engine import add_engine_option
 from refkan.engine_choice import current_engine
+from refkan.engine_option import add_engine_option
 from refkan.extras import EXTRAS, how_to_install
 from refkan.kernels.launch import thread_count
 

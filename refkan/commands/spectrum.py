@@ -14,7 +14,7 @@ from pathlib import Path
 
 from refkan.arguments import check_count
 from refkan.atomic_files import write_atomically
-from refkan.commands.engine import add_engine_option
+from refkan.commands.certificates import certificate_table, certificates_json, certified
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, out_of_memory, path, text
 from refkan.commands.threads import THREAD_VARIABLES
@@ -22,6 +22,7 @@ from refkan.conditioning import Study, grid, study, to_json
 from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
 from refkan.conditioning.driver import WHICH
 from refkan.conditioning.spectra import FLAGS
+from refkan.engine_option import add_engine_option
 from refkan.extras import needed
 from refkan.interrupts import kept_interrupts
 from refkan.node_maps import NODE_MAPS
@@ -46,6 +47,8 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "eigenvalues in the numerical range. Flags name what is doubtful about a row: "
         + "; ".join(f"{name}: {meaning}" for name, meaning in FLAGS.items())
         + ". In the figure flagged points have hollow markers, and flagged lines of dense networks are dotted. "
+        "--certify adds a table of what is proven: nullity and condition number, enclosed; by says whether the null "
+        "space is proven exactly or by theory. With --output it goes to DIR/certificates.json. "
         "Points that are done are kept in DIR/points and not computed again. Exit code: 0; 1 if a point or the "
         "executor failed; 2 for wrong usage; 130 if interrupted.",
     )
@@ -61,6 +64,9 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument("--node-map", choices=sorted(NODE_MAPS), default="affine", help="default: %(default)s")
     p.add_argument("--samples", type=int, default=1000, metavar="N", help="uniform samples; default: %(default)s")
     p.add_argument("--output", type=path, metavar="DIR", help="where results go; nothing is written without it")
+    p.add_argument(
+        "--certify", action="store_true", help="also prove ranks, and enclose the condition numbers (extra: exact)"
+    )
     where = p.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, metavar="N", help="processes to compute in, one thread each")
     where.add_argument("--dask", type=text, metavar="ADDRESS", help="scheduler of a dask cluster to compute on")
@@ -81,6 +87,8 @@ def _run(chosen: argparse.Namespace) -> int:
     widths = chosen.widths or [[2, 5, 1]]
     try:
         _check_numbers(chosen, widths)
+        if chosen.certify and (chosen.which != "gauss-newton" or chosen.preconditioner is not None):
+            raise ValueError("--certify takes Gauss-Newton matrices without preconditioner alone")
         common = {"which": chosen.which, "preconditioner": chosen.preconditioner, "samples": chosen.samples}
         points = grid(
             chosen.bases, widths, chosen.orders, chosen.intervals, chosen.seeds, node_map=chosen.node_map, **common
@@ -89,7 +97,9 @@ def _run(chosen: argparse.Namespace) -> int:
             raise ValueError("--which hessian needs two inputs and one output, those of the regression target of [S26]")
         if chosen.output is not None:
             check_folder("--output", chosen.output)
-    except ValueError as error:
+        if chosen.certify:
+            needed("--certify", "flint")
+    except (ValueError, ImportError) as error:
         return _refuse(error, USAGE)
     try:
         with kept_interrupts(), _executor(chosen.workers, chosen.dask) as executor:
@@ -112,7 +122,17 @@ def _run(chosen: argparse.Namespace) -> int:
             _write(result, chosen.output)
         except OSError as error:
             return _refuse(error, FAILED)
-    return FAILED if result.failed else OK
+    failed = bool(result.failed)
+    if chosen.certify:
+        certificates = [certified(point, lambda line: print(line, file=sys.stderr)) for point in points]
+        print(certificate_table(certificates))
+        if chosen.output is not None:
+            try:
+                write_atomically(chosen.output / "certificates.json", certificates_json(certificates))
+            except OSError as error:
+                return _refuse(error, FAILED)
+        failed = failed or any(row.error for row in certificates)
+    return FAILED if failed else OK
 
 
 def _check_numbers(chosen: argparse.Namespace, widths: list[list[int]]) -> None:

@@ -14,11 +14,11 @@ import numpy as np
 
 from refkan.atomic_files import write_atomically
 from refkan.commands.configuration import Configuration, configuration
-from refkan.commands.engine import add_engine_option
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_folder, out_of_memory, path
 from refkan.commands.progress import Progress
 from refkan.commands.threads import add_threads_option
+from refkan.engine_option import add_engine_option
 from refkan.interrupts import kept_interrupts
 from refkan.layers import BASES
 from refkan.networks import save

@@ -49,15 +49,9 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
         (generator, N, P) -> x (N, P), in the unit cube.
     """
     began = time.perf_counter()
-    if configuration.which == "hessian" and target is None:
-        raise ValueError("target must be given for which='hessian', which depends on the residuals")
-    unbound = configuration.network()
-    parameters, points = (np.random.default_rng([configuration.seed, stream]) for stream in (0, 1))
-    x: Array = as_samples("samples", sampler(points, configuration.samples, unbound.widths[0]), unbound.widths[0])
-    net, theta = unbound.initialize(parameters, x)
-    y = np.zeros((x.shape[0], net.widths[-1])) if target is None else target(x)
+    problem, theta = problem_of(configuration, target, sampler)
     found = spectrum(
-        LeastSquares(net, x, y),
+        problem,
         theta,
         which=configuration.which,
         basis=configuration.basis,
@@ -65,7 +59,7 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
     )
     return Row(
         configuration,
-        n_params=net.n_params,
+        n_params=theta.size,
         rank=found.rank,
         nullity=found.nullity,
         analytic_nullity=-1 if found.analytic_nullity is None else found.analytic_nullity,
@@ -77,6 +71,20 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
         flags=found.flags,
         seconds=time.perf_counter() - began,
     )
+
+
+def problem_of(
+    configuration: Configuration, target: Target | None = None, sampler: Sampler = uniform_samples
+) -> tuple[LeastSquares, FloatArray]:
+    """Return the problem of one point, and its parameters; arguments as for `measure`."""
+    if configuration.which == "hessian" and target is None:
+        raise ValueError("target must be given for which='hessian', which depends on the residuals")
+    unbound = configuration.network()
+    parameters, points = (np.random.default_rng([configuration.seed, stream]) for stream in (0, 1))
+    x: Array = as_samples("samples", sampler(points, configuration.samples, unbound.widths[0]), unbound.widths[0])
+    net, theta = unbound.initialize(parameters, x)
+    y = np.zeros((x.shape[0], net.widths[-1])) if target is None else target(x)
+    return LeastSquares(net, x, y), theta
 
 
 def study(

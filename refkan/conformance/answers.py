@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,34 @@ def describe(error: BaseException) -> str:
         package = error.name.partition(".")[0]
         return f"needs the package {package}, which is not installed: {how_to_install(package, package)}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def where_raised(error: BaseException) -> str:
+    """The traceback of an exception from where it left the judge: the frames of the adapter and of what it calls."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [k for k, frame in enumerate(frames) if Path(frame.filename).name in JUDGES and _is_here(frame.filename)]
+    kept = frames[own[-1] + 1 :] if own else frames
+    lines = traceback.format_list(kept) + traceback.format_exception_only(error)
+    return "".join(lines).rstrip()
+
+
+JUDGES = ("judge.py", "backend.py", "observations.py")
+"""Files of the judge that call an adapter."""
+
+
+def _is_here(file: str) -> bool:
+    return Path(file).parent == Path(__file__).parent
+
+
+def own_copy(value: Any) -> Any:
+    """A copy of an array or tensor that a backend may write over in its next call; other things as they are."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) is dict:
+        return {name: own_copy(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(own_copy(part) for part in value) if type(value) in (list, tuple) else value
+    return value.clone() if hasattr(value, "clone") and hasattr(value, "detach") else value
 
 
 def as_real(name: str, value: Any) -> FloatArray:

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from refkan.atomic_files import write_atomically
-from refkan.commands.engine import add_engine_option
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_file, in_words, path, seconds, text
 from refkan.conformance import findings as f
@@ -17,10 +16,11 @@ from refkan.conformance.catalogue import catalogue
 from refkan.conformance.expectations import Expectations
 from refkan.conformance.files import CaseFileError, check, export, portable
 from refkan.conformance.findings import Finding
-from refkan.conformance.judge import Judge
+from refkan.conformance.judge import HINT_SECONDS, Judge
 from refkan.conformance.loading import BackendError, load, probe
 from refkan.conformance.observations import observations
 from refkan.conformance.precision import DTYPES
+from refkan.engine_option import add_engine_option
 from refkan.interrupts import kept_interrupts
 
 EXIT_CODES = (
@@ -49,6 +49,10 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_select(p)
     p.add_argument("--expected-failures", type=path, metavar="FILE", help="patterns of keys, one a line")
     _add_reports(p)
+    p.add_argument(
+        "--hint-seconds", type=seconds, default=HINT_SECONDS, metavar="SECONDS",
+        help="processor time for hints on failures; 0: no hints; default: %(default)g",
+    )  # fmt: skip
     p.add_argument("--list", action="store_true", help="show the keys of the cases that would be judged")
     p.add_argument(
         "--import-timeout", type=seconds, default=120.0, metavar="SECONDS",
@@ -95,6 +99,7 @@ def _add_select(p: argparse.ArgumentParser) -> None:
 def _add_reports(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", type=path, metavar="FILE", help="all findings as JSON; - for the standard output alone")
     p.add_argument("--junit", type=path, metavar="FILE", help="all findings as JUnit XML")
+    p.add_argument("--traceback", action="store_true", help="show where exceptions of the adapter were raised")
     p.add_argument("--all", action="store_true", help="show every failure, not three of each kind")
 
 
@@ -127,7 +132,7 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
         return OK
     if not cases:
         return _refuse("conform", f"--select: no case has all of {chosen.select} in its key; --list shows the keys")
-    start, judge = time.perf_counter(), Judge(adapter)
+    start, judge = time.perf_counter(), Judge(adapter, hints=chosen.hint_seconds > 0, hint_seconds=chosen.hint_seconds)
     with kept_interrupts():
         for finding in judge.declaration():
             findings.append(known.apply(finding))
@@ -189,7 +194,8 @@ def _deliver(
     if chosen.json is not None and str(chosen.json) == "-":
         print(report.to_json(title, findings, observed).decode("ascii"), end="")
     else:
-        report.show(report.text(title, findings, observed, chosen.all, seconds), findings)
+        shown = report.text(title, findings, observed, chosen.all, seconds, chosen.traceback)
+        report.show(shown, findings)
     return FAILED if any(finding.status in f.BAD for finding in findings) else OK
 
 

@@ -25,6 +25,7 @@ from refkan.conformance.cases import CHANGE_ROOM, SEED, VERSION, Case, Setting
 from refkan.conformance.catalogue import catalogue
 from refkan.conformance.diagnosis import diagnose
 from refkan.conformance.findings import Evidence, Finding, Hint, compare
+from refkan.conformance.judge import CASE_SECONDS
 from refkan.conformance.precision import DTYPES, EPS
 from refkan.conformance.refinement import fine_knots
 from refkan.conformance.specs import CONVENTIONS
@@ -152,7 +153,8 @@ def check(folder: Path, results: Path) -> list[Finding]:
     _require_known(rows, truth, cases, folder)
     given = _folder(results) if results.is_dir() else _arrays(results)
     keys = [row["key"] for row in rows]
-    out = []
+    out: list[Finding] = []
+    failed: set[tuple[Any, ...]] = set()
     for name in given:
         if name not in set(keys):
             near = get_close_matches(name, keys, 1)
@@ -165,8 +167,16 @@ def check(folder: Path, results: Path) -> list[Finding]:
             continue
         case = cases[key]
         case.__dict__["expected"], case.__dict__["tolerance"] = truth[row["expected"]], truth[row["tolerance"]]
-        out.append(_judge(case, given[key]))
+        out.append(_judge(case, given[key], inside_right=not _kind(case) & failed))
+        if out[-1].status == f.FAILED and case.setting.region not in ("outside", "far"):
+            failed |= _kind(case)
     return out
+
+
+def _kind(case: Case) -> set[tuple[Any, ...]]:
+    """What cases inside and outside the domain have in common."""
+    s = case.setting
+    return {(s.dtype, s.spec.degree, s.spec.kind, case.quantity)}
 
 
 def _require_known(rows: list[Any], truth: dict[str, Any], cases: dict[str, Case], folder: Path) -> None:
@@ -185,7 +195,7 @@ def _require_known(rows: list[Any], truth: dict[str, Any], cases: dict[str, Case
             )
 
 
-def _judge(case: Case, given: Any) -> Finding:
+def _judge(case: Case, given: Any, inside_right: bool) -> Finding:
     if given.dtype.kind not in "biuf":
         return Finding(case.key, case.quantity, f.ERROR, f"must hold real numbers; got dtype {given.dtype}")
     theirs = given.astype(np.float64)
@@ -197,7 +207,7 @@ def _judge(case: Case, given: Any) -> Finding:
         if finding.status == f.PASSED or case.quantity == "refinement":
             return finding
         try:
-            return replace(finding, hints=diagnose(Evidence(case, theirs)))
+            return replace(finding, hints=diagnose(Evidence(case, theirs, right_inside=inside_right), CASE_SECONDS))
         except Exception as error:  # one result, whatever it holds, is not to stop the others
             return replace(finding, hints=(Hint("no diagnosis", f"the diagnosis failed: {describe(error)}"),))
 

@@ -83,6 +83,8 @@ class Finding:
         For each input the knots that x lies between (infinite beyond all knots).
     hints : tuple of Hint
         The leading one first.
+    traceback : str
+        Where in the adapter, or below, an exception was raised.
     """
 
     key: str
@@ -100,6 +102,7 @@ class Finding:
     span: tuple[tuple[float, float], ...] = ()
     hints: tuple[Hint, ...] = ()
     seconds: float = 0.0
+    traceback: str = ""
 
     @property
     def hint(self) -> str:
@@ -124,8 +127,12 @@ BY_SAMPLE = ("values", "input-gradients", "second-derivatives")
 
 def compare(case: Case, theirs: FloatArray, form: str = "local") -> Finding:
     """Compare results with the truth, entry by entry."""
+    with np.errstate(all="ignore"):  # of numbers beyond any range
+        return _compared(case, theirs, case.tolerance if form == "local" else case.allowed(form))
+
+
+def _compared(case: Case, theirs: FloatArray, tolerance: FloatArray) -> Finding:
     expected = case.expected
-    tolerance = case.tolerance if form == "local" else case.allowed(form)
     error = np.abs(theirs - expected)
     wrong = ~(error <= tolerance)  # NaN is wrong
     if not wrong.any():
@@ -141,9 +148,16 @@ def compare(case: Case, theirs: FloatArray, form: str = "local") -> Finding:
         span = tuple(_span(row, value) for row, value in zip(case.setting.spec.knots, x, strict=True))
     return Finding(
         case.key, case.quantity, FAILED, index=index, ours=ours, theirs=other, relative_error=relative,
-        ulps=float(abs(other - ours) / spacing(case.setting.dtype, ours)),
+        ulps=_ulps(case, ours, other),
         wrong=int(wrong.sum()), total=expected.size, x=x, span=span,
     )  # fmt: skip
+
+
+def _ulps(case: Case, ours: float, theirs: float) -> float:
+    """Units in the last place: of ours, or of the largest result where ours is zero but for rounding."""
+    largest = float(np.abs(case.expected).max())
+    size = abs(ours) if abs(ours) > case.setting.eps * largest else largest
+    return float(abs(theirs - ours) / spacing(case.setting.dtype, size)) if size > 0 else float("nan")
 
 
 def _span(knots: FloatArray, x: float) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,13 +13,22 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance import findings as f
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
-from refkan.conformance.answers import as_mapping, as_real, checked, describe
+from refkan.conformance.answers import as_mapping, as_real, checked, describe, where_raised
 from refkan.conformance.backend import Backend
 from refkan.conformance.cases import Case
 from refkan.conformance.changes import AFTER, recheck
 from refkan.conformance.diagnosis import Changed, diagnose, diagnose_change, invalid_state
 from refkan.conformance.findings import Evidence, Finding, Hint
 from refkan.conformance.refinement import fine_knots
+
+QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
+"""By what is compared in two runs."""
+
+HINT_SECONDS = 60.0
+"""Processor time for all hints of a run, by default."""
+
+CASE_SECONDS = 3.0
+"""Processor time for the hints on one case."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,8 @@ class Judge:
     adapter : Adapter
     hints : bool
         Whether failures are diagnosed.
+    hint_seconds : float
+        Processor time for the search for hints in all; later failures say that they were not diagnosed.
 
     Examples
     --------
@@ -44,6 +55,8 @@ class Judge:
 
     adapter: Adapter
     hints: bool = True
+    hint_seconds: float = HINT_SECONDS
+    _spent: list[float] = field(init=False, repr=False, compare=False, default_factory=list)
     _backend: Backend = field(init=False, repr=False, compare=False)
     _failed_inside: set[tuple[Any, ...]] = field(init=False, repr=False, compare=False, default_factory=set)
     _values_right: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
@@ -80,7 +93,7 @@ class Judge:
             hint = Hint("inputs overwritten", "arrays of the caller are changed: work on a copy")
             finding = Finding(case.key, case.quantity, f.FAILED, str(error), hints=(hint,))
         except (Exception, SystemExit) as error:  # of the backend, or of what it returned
-            finding = Finding(case.key, case.quantity, f.ERROR, describe(error))
+            finding = Finding(case.key, case.quantity, f.ERROR, describe(error), traceback=where_raised(error))
         return replace(finding, seconds=time.perf_counter() - start)
 
     def _judge(self, case: Case) -> Finding:
@@ -110,21 +123,32 @@ class Judge:
             earlier=self._backend.earlier(case.setting),
             forward=lambda x: self.adapter.forward(model, x),
         )  # fmt: skip
-        return replace(finding, hints=diagnose(evidence))
+        return self._diagnosed(finding, evidence)
+
+    def _diagnosed(self, finding: Finding, evidence: Evidence) -> Finding:
+        """Add hints, as long as there is time for them."""
+        left = self.hint_seconds - sum(self._spent)
+        if left <= 0:
+            text = f"not diagnosed: hints took {self.hint_seconds:g} s"
+            return replace(finding, message="; ".join(filter(None, [finding.message, text])))
+        start = time.thread_time()
+        hints = diagnose(evidence, min(left, CASE_SECONDS))
+        self._spent.append(time.thread_time() - start)
+        return replace(finding, hints=hints)
 
     def _compare(self, case: Case, theirs: FloatArray) -> Finding:
         return f.compare(case, theirs, self.adapter.capabilities.form)
 
     def _repeat(self, case: Case) -> Finding:
-        """Compare two runs bit by bit."""
+        """Compare two runs bit by bit, and the first with the truth."""
         s, model = case.setting, self._backend.model(case.setting)
         runs = []
         for _ in range(2):
-            parts = {"values": np.asarray(self.adapter.forward(model, s.laid_out()))}
+            parts = {"values": np.array(self.adapter.forward(model, s.laid_out()))}
             derivatives = [d for d in ("inputs", "coefficients") if d in self.adapter.capabilities.derivatives]
             if derivatives:
                 found = as_mapping(self.adapter.vjp(model, s.laid_out(), s.dy), derivatives[0])
-                parts |= {d: np.asarray(found[d]) for d in derivatives if found.get(d) is not None}
+                parts |= {d: np.array(found[d]) for d in derivatives if found.get(d) is not None}
             runs.append(parts)
         for name, first in runs[0].items():
             second = runs[1][name]
@@ -146,6 +170,18 @@ class Judge:
                     abs(theirs - ours) / abs(ours) if ours else float("inf"), wrong=len(differs), total=first.size,
                     hints=(hint,),
                 )  # fmt: skip
+        return self._true(case, runs[0])
+
+    def _true(self, case: Case, parts: Mapping[str, Any]) -> Finding:
+        """Compare the results of a run of many samples with the truth."""
+        for name, found in parts.items():
+            one = Case(case.setting, QUANTITY_OF[name])
+            theirs = checked(name, found, one.expected.shape, case.setting.dtype)
+            finding = self._compare(one, theirs)
+            if finding.status != f.PASSED:
+                text = f"{name} of {len(case.setting.x)} samples, the same in two runs"
+                finding = replace(finding, key=case.key, quantity=case.quantity, message=text)
+                return self._diagnosed(finding, Evidence(one, theirs)) if self.hints else finding
         return Finding(case.key, case.quantity, f.PASSED)
 
     def _refinement(self, case: Case) -> Finding:
@@ -178,7 +214,7 @@ class Judge:
         finding = replace(self._compare(now, theirs), key=case.key, quantity=case.quantity)
         if finding.status == f.PASSED or not self.hints:
             return finding
-        return replace(finding, hints=diagnose(Evidence(now, theirs, before=case)))
+        return self._diagnosed(finding, Evidence(now, theirs, before=case))
 
     def _change_hints(self, case: Case, theirs: FloatArray) -> tuple[Hint, ...]:
         """Say whether the change is to blame, by the backend's own values before it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -48,7 +49,9 @@ def _evaluated(adapter: Adapter, case: Case) -> FloatArray:
 def _quoting(observe: Callable[..., str]) -> Callable[..., str]:
     def observed(*arguments: Any) -> str:
         try:
-            return observe(*arguments)
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # of the backend
+                return observe(*arguments)
         except BadResultError as error:
             return str(error)
         except (Exception, SystemExit) as error:  # of the backend: an observation never fails a run

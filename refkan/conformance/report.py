@@ -10,16 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from xml.etree import ElementTree
 
 from refkan.conformance import findings as f
-from refkan.conformance.cases import QUANTITIES, VERSION
+from refkan.conformance.cases import VERSION
+from refkan.conformance.causes import causes, groups, leading_hint, verdict
 from refkan.conformance.findings import Finding
 
 PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
-
-ENOUGH = 3
-"""Failures of a quantity that suffice to name a defect."""
-
-SHARE = 0.1
-"""Of these failures, the part that a hint must explain to lead: a few are explained by chance."""
 
 LINES = 3
 """Failures shown of each kind, unless all are asked for."""
@@ -62,62 +57,49 @@ def counts(findings: Sequence[Finding]) -> dict[str, int]:
     return {status: found[status] for status in f.STATUSES if found[status]}
 
 
-def groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
-    """Failures by leading hint, or message where there is none, the most frequent first."""
-    found: dict[str, list[Finding]] = {}
-    for finding in findings:
-        if finding.status in f.BAD:
-            found.setdefault(finding.hint or _message_of(finding), []).append(finding)
-    return sorted(found.items(), key=lambda item: -len(item[1]))
-
-
-def leading_hint(findings: Sequence[Finding]) -> str:
-    """Return the hint that explains most failures of the most basic quantity that fails; "" if it explains few.
-
-    Where values are wrong, gradients are wrong for the same reason, and say less about it.
-    """
-    failed = [finding for finding in findings if finding.status in f.BAD]
-    for quantity in QUANTITIES:
-        basic = [finding for finding in failed if finding.quantity == quantity]
-        if sum(bool(finding.hints) for finding in basic) >= ENOUGH:
-            failed = basic
-            break
-    found = Counter(hint.name for finding in failed for hint in finding.hints)
-    name, count = found.most_common(1)[0] if found else ("", 0)
-    return name if count >= SHARE * len(failed) else ""
-
-
-def _message_of(finding: Finding) -> str:
-    if finding.status == f.FAILED:
-        return "no hint"
-    return finding.message if finding.status == f.ERROR else finding.status
-
-
 def text(
     title: str,
     findings: Sequence[Finding],
     observed: Sequence[str] = (),
     everything: bool = False,
     seconds: float = 0.0,
+    tracebacks: bool = False,
 ) -> str:
-    """Return the report as plain text."""
+    """Return the report as plain text: causes with their evidence and a few failures each, then what explains how much.
+
+    Parameters
+    ----------
+    title : str
+    findings : sequence of Finding
+    observed : sequence of str
+    everything : bool
+        Show every failure.
+    seconds : float
+    tracebacks : bool
+        Show where exceptions of the adapter were raised.
+    """
     lines = [f"{title}, cases of version {VERSION}"]
-    for name, members in groups(findings):
-        lines += ["", f"{name} ({len(members)} case{'s' * (len(members) != 1)})"]
-        for finding in members if everything else members[:LINES]:
+    for cause in causes(findings):
+        members = cause.members
+        lines += ["", f"{cause.name} ({len(members)} case{'s' * (len(members) != 1)}: {cause.quantities})"]
+        for said, count in cause.evidence if everything else cause.evidence[:LINES]:
+            lines.append(f"  evidence: {said} ({count} case{'s' * (count != 1)})")
+        for finding in members if everything else cause.examples(LINES):
             lines.append(f"  {line(finding)}")
             if finding.hints:
                 lines.append(f"    {hint_line(finding)}")
+            if finding.traceback and tracebacks:
+                lines += [f"    {row}" for row in finding.traceback.splitlines()]
         if not everything and len(members) > LINES:
             lines.append(f"  ... and {len(members) - LINES} more: --all, --json or --junit shows them")
+        if not tracebacks and any(finding.traceback for finding in members):
+            lines.append("  where it was raised: --traceback shows it, --json holds it")
     lines += [""] + [f"observed {sentence}" for sentence in observed]
     skipped = Counter(x.message for x in findings if x.status == f.NOT_APPLICABLE)
     if skipped:
         told = ", ".join(f"{name.removeprefix('not declared: ')} ({count})" for name, count in skipped.most_common())
         lines.append(f"not applicable: {told}")
-    lead = leading_hint(findings)
-    if lead:
-        lines.append(f"explains most failures: {lead}")
+    lines += verdict(findings)
     total = ", ".join(f"{count} {status}" for status, count in counts(findings).items())
     lines.append(f"{total or 'no cases'}; {seconds:.1f} s")
     return "\n".join(lines)
@@ -150,6 +132,7 @@ def to_json(title: str, findings: Sequence[Finding], observed: Sequence[str] = (
         "versions": versions(),
         "counts": counts(findings),
         "observed": list(observed),
+        "leading hint": leading_hint(findings),
         "findings": [finding.to_dict() for finding in findings],
     }
     return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode("ascii")

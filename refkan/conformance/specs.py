@@ -3,10 +3,6 @@ r"""What a backend is asked to build: a layer y_q = sum_p sum_i C[q, p, i] b_i(x
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
-
-import numpy as np
 
 from refkan.arguments import as_array, check_choice
 from refkan.array_types import FloatArray
@@ -123,17 +119,3 @@ class LayerSpec:
     def is_exact(self) -> bool:
         """Whether all knots and coefficients are numbers of the format."""
         return is_exact(self.dtype, self.knots) and is_exact(self.dtype, self.coefficients)
-
-
-def as_specs(value: Any) -> tuple[LayerSpec, ...]:
-    """Return one spec, or the specs of a network, as a tuple whose widths fit."""
-    specs = (value,) if isinstance(value, LayerSpec) else tuple(value)
-    for k, (before, after) in enumerate(pairwise(specs)):
-        if before.n_outputs != after.n_inputs:
-            raise ValueError(f"layer {k} has {before.n_outputs} outputs and layer {k + 1} {after.n_inputs} inputs")
-    return specs
-
-
-def flat_size(specs: tuple[LayerSpec, ...]) -> int:
-    """Number of coefficients of all layers."""
-    return int(np.sum([spec.coefficients.size for spec in specs]))

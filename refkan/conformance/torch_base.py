@@ -132,6 +132,8 @@ class TorchAdapter(Adapter):
         y = self.call(model, leaf)
         (dx,) = self.torch.autograd.grad(y, leaf, self.tensor(dy).to(y.dtype), create_graph=True)
         if not dx.requires_grad:
+            if self.order <= 2:  # pieces of degree 1: the gradient does not depend on x
+                return np.zeros(x.shape)
             raise RuntimeError("no graph through the input gradient: no double backward")
         (ddx,) = self.torch.autograd.grad(dx, leaf, self.tensor(direction).to(dx.dtype), allow_unused=True)
         return np.zeros(x.shape) if ddx is None else self.array(ddx)

@@ -2,24 +2,42 @@ r"""Rational and ball arithmetic: exact matrices and certified spectra (extra: r
 
 The float64 knots of a space are rational numbers; so are A, A^T A and both Gram matrices. `rational` builds them
 exactly; `certificates` encloses their extreme eigenvalues and condition numbers, `spectrum` all eigenvalues and
-eigenvectors with the signs of their components. A result is certain, or an error says what is missing.
+eigenvectors with the signs of their components. For networks, `ranks` proves the rank of the Jacobian and
+`certified_spectra` encloses the spectrum of the Gauss-Newton matrix. A result is certain, or an error says what is
+missing.
 
 python-flint is imported on use. Without it every function raises an ImportError that says how to install it.
 """
 
-from refkan.exact.certificates import certified_condition_number, extreme_eigenvalues
+from refkan.exact.boxes import Bounds, enclose, extrema, lipschitz_constant, sup_difference
+from refkan.exact.certificates import extreme_eigenvalues
+from refkan.exact.certified_solutions import CertifiedError, certified_error
+from refkan.exact.certified_spectra import CertifiedSpectrum, certified_spectrum
+from refkan.exact.condition_numbers import certified_condition_number
 from refkan.exact.enclosures import Enclosure
+from refkan.exact.ranks import RankCertificate, certified_rank
 from refkan.exact.rational import as_fractions, rational_change_of_basis, rational_gram
 from refkan.exact.spectrum import Eigenpairs, eigenpairs, sign_changes
 
 __all__ = [
+    "Bounds",
+    "CertifiedError",
+    "CertifiedSpectrum",
     "Eigenpairs",
     "Enclosure",
+    "RankCertificate",
     "as_fractions",
     "certified_condition_number",
+    "certified_error",
+    "certified_rank",
+    "certified_spectrum",
     "eigenpairs",
+    "enclose",
+    "extrema",
     "extreme_eigenvalues",
+    "lipschitz_constant",
     "rational_change_of_basis",
     "rational_gram",
     "sign_changes",
+    "sup_difference",
 ]

@@ -1,9 +1,8 @@
-r"""Certified extreme eigenvalues and condition numbers, and the search for a precision that suffices."""
+r"""Certified extreme eigenvalues of spline spaces, and the search for a precision that suffices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any, TypeVar
 
 from refkan.arguments import check_choice, check_count
@@ -107,43 +106,3 @@ def extreme_eigenvalues(
         )
 
     return at_precision(bits, 128, MAXIMUM_BITS, f"certify the extreme eigenvalues of {which!r}", attempt)
-
-
-def certified_condition_number(space: SplineSpace, which: str = "AtA", bits: int | None = None) -> tuple[float, float]:
-    r"""Enclose the condition number lambda_max/lambda_min of A^T A or of a Gram matrix.
-
-    The quotient of two enclosures of relative width 2^-58 with exact ends, rounded outwards: the result is two
-    neighbouring floats, or has a third between them. Scaling the ReLU powers does not change it.
-
-    Parameters
-    ----------
-    space, which, bits
-        As for `extreme_eigenvalues`.
-
-    Returns
-    -------
-    low, high : float
-        The condition number lies in [low, high]. Beyond the range of float64, low is the largest float, high infinite.
-
-    Raises
-    ------
-    ConvergenceError, KnotError, ValueError, ImportError
-        As `extreme_eigenvalues`.
-
-    Notes
-    -----
-    [S26] section 2.2.
-
-    Examples
-    --------
-    >>> import refkan as rk
-    >>> from refkan.exact import certified_condition_number
-    >>> space = rk.SplineSpace.uniform(order=3, intervals=10)
-    >>> certified_condition_number(space)
-    (2973608.267579862, 2973608.2675798624)
-    >>> certified_condition_number(space, which="gram")
-    (47.343148992654, 47.34314899265401)
-    """
-    smallest, largest = extreme_eigenvalues(space, which, bits)
-    condition = largest.quotient(smallest)
-    return Enclosure(max(condition.low, Fraction(1)), condition.high).floats()

@@ -18,9 +18,7 @@ LEAST_ROWS = 512
 """Rows of J in a chunk at least: products of fewer rows would wait for the matrix that they are added to."""
 
 
-def jacobian(
-    net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: float | None = None
-) -> FloatArray:
+def jacobian(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: float | None = None) -> FloatArray:
     r"""Jacobian sqrt(W) J of the outputs in theta, (N d_L, M): row s d_L + q is sqrt(w_s) dF[s, q]/dtheta.
 
     What `Network.jacobian` returns, by chunks of samples and with the memory checked, and nothing is divided by N:
@@ -73,9 +71,7 @@ def chunk_bytes(points: Points) -> int:
     return size * (rows + points.sweep_bytes) + 8 * points.n_constants * points.net.n_params
 
 
-def jacobian_chunks(
-    points: Points, scale: float, by_layer: bool, constants: bool = True
-) -> Iterator[list[FloatArray]]:
+def jacobian_chunks(points: Points, scale: float, by_layer: bool, constants: bool = True) -> Iterator[list[FloatArray]]:
     """Rows of sqrt(W scale) J, chunk by chunk: one array (rows, M), or one (rows, m_k) for each layer.
 
     The arrays are used again for the next chunk. Without `constants` those of node maps are held fixed: J_f.

@@ -14,9 +14,7 @@ from refkan.hessians.points import Points
 from refkan.networks import Network
 
 
-def ntk(
-    net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: float | None = None
-) -> FloatArray:
+def ntk(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: float | None = None) -> FloatArray:
     r"""Tangent kernel K = W^(1/2) J J^T W^(1/2), (N d_L, N d_L), rows and columns sample-major.
 
     J is that of the outputs, and nothing is divided by N: the non-zero spectrum is N times that of the Gauss-Newton

@@ -92,12 +92,12 @@ class Points(ShortRepr):
         order = np.arange(low, high)
         first, named = self.net.layers[0], any(layer.outside == "error" for layer in self.net.layers)
         spaces = () if named or first.basis != "spline" else first.spaces_at(self.theta[self.net.slices[0]])
-        if spaces and high - low >= max(LEAST_ORDERED, spaces[0].intervals**2):
+        if spaces and high - low >= max(LEAST_ORDERED, spaces[0].intervals ** 2):
             tables = KnotTables(np.array([space.knots for space in spaces]), spaces[0].order)
             x = np.require(self.x[low:high], requirements=["C", "W"])  # one type for the kernel, whatever came
             cells = np.empty(x.shape[0], np.int64)
             number_cells(x, tables.breakpoints, *tables.search, cells)
-            sort_by_key(cells, np.empty(spaces[0].intervals**2, np.int64), order)
+            sort_by_key(cells, np.empty(spaces[0].intervals ** 2, np.int64), order)
             order += low
         part = copy(self)  # with what has been found of the network
         for name, value in (("x", self.x[order]), ("weights", self.weights[order]), ("order", order)):

@@ -19,7 +19,7 @@ from refkan.lazy import lazy
 from refkan.short_reprs import ShortRepr
 from refkan.splines.spaces import SplineSpace
 
-SCHEMES = ("linear", "gaussian")
+SCHEMES = ("linear", "normal", "gaussian")
 """How coefficients start: a random linear function plus noise on each edge, or Gaussian coefficients."""
 
 BASES = ("spline", "relu", "scaled-relu")
@@ -110,9 +110,7 @@ class Layer(ShortRepr, ABC):
 
     # ---------------------------------------------------------- at a point
 
-    def linearize(
-        self, theta: Array, x: Array, slopes: bool = True, channels: Channels | None = None
-    ) -> Linearization:
+    def linearize(self, theta: Array, x: Array, slopes: bool = True, channels: Channels | None = None) -> Linearization:
         """Evaluate at theta (n_params,) and x (N, P), or at a jet (N, channels, P) of the inputs.
 
         Parameters

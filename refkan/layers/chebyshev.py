@@ -122,8 +122,10 @@ class ChebyshevLayer(Layer):
         r"""Draw a random linear function on each edge plus noise, or Gaussian coefficients of the same output variance.
 
         c_1 = g/2 with g ~ N(0, 1/P), a slope g over the domain, and N(0, 0.1^2/(1 + k)^2) on every c_k, so that the
-        noise is of size 0.1 whatever the degree.
+        noise is of size 0.1 whatever the degree. Under the scheme "normal" every c_k is N(0, 1).
         """
+        if scheme == "normal":
+            return self.pack(coefficients=rng.normal(0.0, 1.0, self.blocks["coefficients"]))
         C = rng.normal(0.0, NOISE, self.blocks["coefficients"]) / np.arange(1, self.dim + 1)
         C[:, :, 1] += 0.5 * rng.normal(0.0, 1.0 / np.sqrt(self.n_inputs), C.shape[:2])
         theta: FloatArray = self.pack(coefficients=C)

@@ -202,11 +202,14 @@ class EdgeLayer(SplineEdges):
         """Parameters s (P, n) whose free breakpoints are those of `spaces`, see `knots.free_parameters`."""
         return free_parameters(np.array([space.breakpoints for space in self.spaces]))
 
-    def draw_spline_coefficients(self, rng: np.random.Generator) -> FloatArray:
+    def draw_spline_coefficients(self, rng: np.random.Generator, scheme: str) -> FloatArray:
         r"""Draw a random linear function on each edge plus noise, in B-spline coefficients (Q, P, dim).
 
-        c_i = g (xi_i - (a+b)/2)/(b-a) + N(0, 0.1^2), g ~ N(0, 1/P), xi the Greville points.
+        c_i = g (xi_i - (a+b)/2)/(b-a) + N(0, 0.1^2), g ~ N(0, 1/P), xi the Greville points. Under the scheme "normal"
+        c_i ~ N(0, 1), independent.
         """
+        if scheme == "normal":
+            return rng.normal(0.0, 1.0, (self.n_outputs, self.n_inputs, self.dim))
         slope = rng.normal(0.0, 1.0 / np.sqrt(self.n_inputs), (self.n_outputs, self.n_inputs, 1))
         noise = rng.normal(0.0, NOISE, (self.n_outputs, self.n_inputs, self.dim))
         greville = np.array([space.greville for space in self.spaces])

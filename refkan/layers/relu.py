@@ -80,7 +80,7 @@ class ReluLayer(EdgeLayer):
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw the function that a spline layer would draw, or Gaussian weights of the same output variance on x."""
-        u = self.draw_spline_coefficients(rng)
+        u = self.draw_spline_coefficients(rng, scheme)
         blocks = {"s": self.starting_s()} if self.free_knots else {}
         start = self.pack(coefficients=u, **blocks)
         knots = self.tables(start).knots / self.spacing[:, None]

@@ -49,8 +49,8 @@ class SplineLayer(EdgeLayer):
         return Declared(self.n_inputs, self.n_outputs, (SplineFunctions(tables, self.outside),), theta)
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
-        """Draw a random linear function plus noise, or Gaussian coefficients of the same output variance on x."""
-        blocks = {"coefficients": self.draw_spline_coefficients(rng)}
+        """Draw random linear functions plus noise, N(0, 1) coefficients, or Gaussian ones of matched variance on x."""
+        blocks = {"coefficients": self.draw_spline_coefficients(rng, scheme)}
         if self.free_knots:
             blocks["s"] = self.starting_s()
         theta: FloatArray = self.pack(**blocks)

@@ -166,10 +166,7 @@ def chebyshev_kan(
     degrees = [check_count(f"degree[{k}]", value, 1, MAX_DEGREE) for k, value in enumerate(degrees)]
     _check_size(widths, [value + 1 for value in degrees])
     pairs = list(pairwise(widths))
-    layers = [
-        ChebyshevLayer(tuple(_domains(domain, P, k)), Q, degrees[k], outside)
-        for k, (P, Q) in enumerate(pairs)
-    ]
+    layers = [ChebyshevLayer(tuple(_domains(domain, P, k)), Q, degrees[k], outside) for k, (P, Q) in enumerate(pairs)]
     return Network(tuple(layers), (NODE_MAPS[node_map],) * (len(pairs) - 1), domain_from_data=_from_data(domain))
 
 

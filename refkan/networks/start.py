@@ -63,10 +63,12 @@ class Startable(SameFunction):
         rng : numpy.random.Generator
         x : array (N, d_0)
             Samples whose activations the node maps see first; under domain="data" their ranges are the domain.
-        scheme : {"linear", "gaussian"}
+        scheme : {"linear", "normal", "gaussian"}
             "linear": on each edge a random linear function, slope N(0, 1/P) over the domain, plus N(0, 0.1^2) on
-            the B-spline coefficients, the same function in every basis. "gaussian": independent Gaussian
-            coefficients in the layer's own basis, with the output variance that "linear" has on x.
+            the B-spline coefficients, the same function in every basis. "normal": independent N(0, 1) B-spline
+            coefficients, the same function in every basis (and N(0, 1) Chebyshev coefficients). "gaussian":
+            independent Gaussian coefficients in the layer's own basis, with the output variance that "linear" has on
+            x. Dense layers start in one way.
         statistics : array (S, d_0), optional
             Statistics batch of the maps that need one; x itself by default.
 

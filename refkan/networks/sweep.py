@@ -190,9 +190,7 @@ class Sweep(ShortRepr):
                 dy[:, 0] += node_map.constants_vjp(self.layers[k].value[:, 0], *mine)
         return dy
 
-    def sum_constants(
-        self, k: int, dz: FloatArray | None, others: Sequence[Constants | None]
-    ) -> Constants | None:
+    def sum_constants(self, k: int, dz: FloatArray | None, others: Sequence[Constants | None]) -> Constants | None:
         """Cotangents of the constants of map k from those of its result here and from elsewhere."""
         jet, other = self.maps[k], others[k] if others else None
         assert isinstance(jet, AffineJet)

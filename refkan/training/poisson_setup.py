@@ -34,9 +34,7 @@ def without_level_set(points: FloatArray) -> FloatArray:
     return points
 
 
-def poisson(
-    points: int = 49, weights: tuple[float, float, float] = (1e-2, 1e-1, 1.0), level_set: bool = True
-) -> Setup:
+def poisson(points: int = 49, weights: tuple[float, float, float] = (1e-2, 1e-1, 1.0), level_set: bool = True) -> Setup:
     """Return Poisson's equation with a jump in the coefficient, [S26] section 5.2.1.
 
     Parameters

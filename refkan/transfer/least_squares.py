@@ -33,9 +33,7 @@ class TransferReport:
     rank: int
 
 
-def least_squares_transfer(
-    coarse: SplineSpace, fine: SplineSpace, u: Any, x: Any
-) -> tuple[FloatArray, TransferReport]:
+def least_squares_transfer(coarse: SplineSpace, fine: SplineSpace, u: Any, x: Any) -> tuple[FloatArray, TransferReport]:
     r"""Coefficients in `fine` closest to the functions u at the samples x: min_v sum_s |B'(x_s) v - B(x_s) u|^2.
 
     Serves spaces that are not nested too; where several v are best, the one of least norm (singular values below

@@ -199,9 +199,7 @@ def test_jumps_weigh_outputs_by_their_sensitivity():
     net, x = problem.net, problem.x
     louder = theta.copy()
     louder[net.slices[1]] *= 2
-    for before, after in zip(
-        layer_states(net, theta, x).values(), layer_states(net, louder, x).values(), strict=True
-    ):
+    for before, after in zip(layer_states(net, theta, x).values(), layer_states(net, louder, x).values(), strict=True):
         assert_allclose(derivative_jumps(after), 4 * derivative_jumps(before), rtol=1e-11)
 
 

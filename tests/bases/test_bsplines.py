@@ -169,7 +169,7 @@ def test_sabotage_of_the_tables_is_noticed(monkeypatch):
         return errors(B, exact_bsplines(S, at)).max() <= value_tolerance(4)
 
     assert check()
-    right = local_basis.KnotTables.inverse_spans.func
+    right = local_basis.KnotTables.inverse_spans.__get__
     faults = {
         "factor": lambda tables: right(tables) * (1 + 1e-12),
         "sign": lambda tables: -right(tables),

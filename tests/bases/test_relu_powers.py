@@ -108,8 +108,7 @@ def exact_gram(S):
     for m in range(r - 1, len(t) - r):
         h = t[m + 1] - t[m]
         taylor = [
-            [truth.truncated_power_derivative(t, r, i, t[m], k) / factorial(k) for k in range(r)]
-            for i in range(dim)
+            [truth.truncated_power_derivative(t, r, i, t[m], k) / factorial(k) for k in range(r)] for i in range(dim)
         ]
         for i, p in enumerate(taylor):
             for j, q in enumerate(taylor):

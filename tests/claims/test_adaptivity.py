@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.claims.outcomes import plain
+from refkan.claims.verdicts import FAILING, Figure
 from validation.knots import (
     adaptive_refinement,
     coarse_grids,
@@ -22,8 +24,6 @@ from validation.knots import (
 )
 from validation.knots.adaptive_runs import Setting, final, refine, seconds_to, sign_test, wins
 from validation.ledger import row
-from validation.running.outcomes import plain
-from validation.verdicts import FAILING, Figure
 
 TINY = rotated_target.Size((3, 2, 1, 1, 1), (200, 200, 200, 300, None), (4, 4, 6, 4, 2), 400, 1000, 9)
 
@@ -59,9 +59,7 @@ def rough():
 
 @pytest.fixture(scope="module")
 def free_knots():
-    line = [
-        free_knots_accuracy.one_layer(target, 2, 4, 200, 20) for target in (*free_knots_accuracy.TARGETS, "kink")
-    ]
+    line = [free_knots_accuracy.one_layer(target, 2, 4, 200, 20) for target in (*free_knots_accuracy.TARGETS, "kink")]
     plane = [
         {arm: rotated_target.run_seed(seed, arm == "free", TINY) for arm in ("free", "fixed")} | {"seed": seed}
         for seed in range(2)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from refkan.claims.outcomes import plain
+from refkan.claims.verdicts import FAILING
 from refkan.problems import allen_cahn
 from tests.shared.spoiling import spoilt
 from validation.equations import allen_cahn_as_printed as claim
 from validation.ledger import row
-from validation.running.outcomes import plain
-from validation.verdicts import FAILING
 
 SIZES = (128, 256)
 

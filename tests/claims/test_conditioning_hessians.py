@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.claims.verdicts import FAILING
 from tests.claims import conditioning_answers
 from tests.claims.conditioning_answers import SMALL, gram
 from tests.shared.factories import EPS
@@ -23,7 +24,6 @@ from validation.conditioning.condition_ratios import (
     ratios,
 )
 from validation.conditioning.network_spectra import MATRICES, layer_condition, network_cases, started
-from validation.verdicts import FAILING
 
 
 @pytest.fixture(scope="module")

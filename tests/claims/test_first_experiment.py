@@ -9,11 +9,11 @@ import pytest
 
 import refkan as rk
 from refkan.checkpoints import Checkpoints
+from refkan.claims.outcomes import plain
+from refkan.claims.parts import Parts, run_task
+from refkan.claims.verdicts import FAILING
 from validation.architectures import first_experiment as claim
 from validation.ledger import row
-from validation.running.outcomes import plain
-from validation.running.parts import Parts, run_task
-from validation.verdicts import FAILING
 
 SEEDS = range(1, 4)
 
@@ -94,7 +94,7 @@ def test_the_verdict_is_computed_from_the_losses(monkeypatch, tmp_path):
     assert all(status in FAILING for status in ahead.mutations.values())
     json.dumps(plain(ahead.data))
     assert ahead.figures[0].png.startswith(b"\x89PNG")
-    assert run(0.5).status == "not reproduced"
+    assert run(0.5).status == "undecided"
 
     monkeypatch.undo()
     store = Parts(Checkpoints(tmp_path))

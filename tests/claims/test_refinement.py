@@ -10,6 +10,9 @@ import pytest
 
 import refkan as rk
 from refkan import truth
+from refkan.claims.console import shorten
+from refkan.claims.outcomes import plain
+from refkan.claims.verdicts import FAILING
 from validation.ledger import row
 from validation.multilevel import (
     coarse_subspace,
@@ -19,9 +22,6 @@ from validation.multilevel import (
     prolongation_formulas,
     transfer_cost,
 )
-from validation.running.console import shorten
-from validation.running.outcomes import plain
-from validation.verdicts import FAILING
 
 
 def check(verdict, status):
@@ -57,9 +57,7 @@ def test_dyadic_coefficients():
 
 def test_a_wrong_oracle_would_be_noticed(monkeypatch):
     right = truth.uniform_prolongation
-    monkeypatch.setattr(
-        truth, "uniform_prolongation", lambda r, n: [[p / 2 for p in line] for line in right(r, n)]
-    )
+    monkeypatch.setattr(truth, "uniform_prolongation", lambda r, n: [[p / 2 for p in line] for line in right(r, n)])
     assert prolongation_formulas.dyadic_verdict(1).status == "refuted"
 
 

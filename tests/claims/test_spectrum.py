@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("flint")
 
 from refkan import exact
+from refkan.claims.verdicts import FAILING
 from refkan.exact import Eigenpairs, Enclosure
 from tests.shared.factories import EPS
 from validation.bases import change_of_basis_spectrum as spectrum
@@ -24,7 +25,6 @@ from validation.bases.change_of_basis_spectrum import (
     sign_verdict,
 )
 from validation.ledger import row
-from validation.verdicts import FAILING
 
 SMALL = Size((), INTERVALS, tuple((r, 12, seed) for r in (1, 2, 3, 4) for seed in (None, 0)))
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.claims.outcomes import plain
+from refkan.claims.verdicts import FAILING
 from validation.descent import coupled_samples, kernel_bound, kernel_search, learning_rates, tangent_kernels
 from validation.descent.kernels_of_both_bases import Case, delta, kernel_ratio, radius, relu_jacobian
 from validation.ledger import row
-from validation.running.outcomes import plain
-from validation.verdicts import FAILING
 
 EPS = np.finfo(np.float64).eps
 

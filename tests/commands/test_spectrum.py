@@ -206,3 +206,21 @@ def test_a_full_disk_behind_the_standard_output():
         )  # fmt: skip
     assert told.returncode == 1
     assert told.stderr == "refkan: [Errno 28] No space left on device\n"
+
+
+def test_certificates(tmp_path, capsys):
+    assert run("--certify", "--bases", "spline", "relu", "--output", str(tmp_path)) == 0
+    out = capsys.readouterr().out
+    assert "condition in" in out
+    rows = json.loads((tmp_path / "certificates.json").read_text())
+    measured = json.loads((tmp_path / "spectrum.json").read_text())
+    assert len(rows) == len(measured) == 4
+    for row, beside in zip(rows, measured, strict=True):
+        assert (row["rank"], row["by"], row["error"]) == (beside["rank"], "exact", "")
+        assert row["low"] <= row["high"] <= row["low"] * (1 + 3e-10)
+        assert beside["condition"] == pytest.approx(row["low"], rel=1e-8)
+
+
+def test_certificates_of_what_has_none(capsys):
+    assert run("--certify", "--which", "ntk") == 2
+    assert "--certify takes Gauss-Newton matrices" in capsys.readouterr().err

@@ -218,7 +218,7 @@ def test_results_beyond_any_range_do_not_stop_the_others(exported, tmp_path, hug
 
 
 def test_a_diagnosis_that_fails_does_not_stop_the_others(exported, tmp_path, monkeypatch):
-    def broken(evidence):
+    def broken(evidence, seconds):
         raise ArithmeticError("beyond all bounds")
 
     monkeypatch.setattr(files, "diagnose", broken)

@@ -96,9 +96,9 @@ def test_the_chart_of_silu_edges():
     cotangent = np.random.default_rng(0).standard_normal(moved.size)
     curved = chart.hessian(cotangent)
     # W is bilinear: <c, W(theta)> has the Hessian of twice its second-order part.
-    assert dtheta @ (curved @ dtheta) == pytest.approx(2 * (cotangent @ raw_coefficients(layer, dtheta)) - 2 * (
-        cotangent[-6:] @ layer.unpack(dtheta)["w_b"].ravel()
-    ))
+    assert dtheta @ (curved @ dtheta) == pytest.approx(
+        2 * (cotangent @ raw_coefficients(layer, dtheta)) - 2 * (cotangent[-6:] @ layer.unpack(dtheta)["w_b"].ravel())
+    )
     assert (curved != curved.T).nnz == 0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from refkan import truth
-from refkan.layers import functions
+from refkan.engines import splines
 from refkan.networks.jets import input_hessian, mixed_derivative, polarisation_seeds
 from tests.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close
 from tests.shared.factories import POLICIES, NetworkCase, exact, exact_knots, samples
@@ -45,8 +45,7 @@ def exact_basis(layer, space, x, derivative):
         return [truth.bspline_derivative(knots, space.order, i, x, derivative, outside) for i in range(space.dim)]
     h = Fraction(space.mean_spacing) if layer.scaled else Fraction(1)
     return [
-        truth.truncated_power_derivative(knots, space.order, i, x, derivative, h, outside)
-        for i in range(space.dim)
+        truth.truncated_power_derivative(knots, space.order, i, x, derivative, h, outside) for i in range(space.dim)
     ]
 
 
@@ -127,13 +126,13 @@ def test_the_checks_notice_a_missing_term(monkeypatch):
     """phi'' u^2 without phi' v is right for straight seeds through one layer, and wrong for everything else."""
     net, theta = NetworkCase("spline", order=4).start(samples(20))
 
-    def forgetful(tables, C, z, channels, *options, right=functions.spline_sums):
+    def forgetful(tables, C, z, channels, *options, right=splines.spline_sums):
         z = z.copy()
         z[:, channels.second] = 0.0
         return right(tables, C, z, channels, *options)
 
     test_jets_equal_complex_steps((net, theta, samples(6)))
-    monkeypatch.setattr(functions, "spline_sums", forgetful)
+    monkeypatch.setattr(splines, "spline_sums", forgetful)
     with pytest.raises(AssertionError):
         test_jets_equal_complex_steps((net, theta, samples(6)))
 

@@ -93,19 +93,25 @@ def test_a_damaged_cache_that_cannot_be_written_says_which_folder_to_delete(tmp_
     used(tmp_path)
     (path,) = (tmp_path / "cache").rglob("*falling_power*.nbi")
     path.write_bytes(b"damaged")
-    code = USE.replace("    assert falling_power(3.0, 2, 1) == 6.0\n", (
-        "    falling_power._cache.flush = lambda: (_ for _ in ()).throw(OSError('read-only'))\n"
-        "    try:\n        falling_power(3.0, 2, 1)\n    except RuntimeError as error:\n        print(error)\n"
-    ))
+    code = USE.replace(
+        "    assert falling_power(3.0, 2, 1) == 6.0\n",
+        (
+            "    falling_power._cache.flush = lambda: (_ for _ in ()).throw(OSError('read-only'))\n"
+            "    try:\n        falling_power(3.0, 2, 1)\n    except RuntimeError as error:\n        print(error)\n"
+        ),
+    )
     assert f"delete the folder {path.parent}, or set NUMBA_CACHE_DIR" in used(tmp_path, code)
 
 
 def test_a_full_disk_does_not_stop_kernels(tmp_path):
-    full = USE.replace("    import numpy as np\n", (
-        "    import numpy as np, errno\n"
-        "    from numba.core.caching import IndexDataCacheFile\n"
-        "    def full(*_): raise OSError(errno.ENOSPC, 'No space left on device')\n"
-        "    IndexDataCacheFile.save = full\n"
-    ))
+    full = USE.replace(
+        "    import numpy as np\n",
+        (
+            "    import numpy as np, errno\n"
+            "    from numba.core.caching import IndexDataCacheFile\n"
+            "    def full(*_): raise OSError(errno.ENOSPC, 'No space left on device')\n"
+            "    IndexDataCacheFile.save = full\n"
+        ),
+    )
     assert "compiled kernels cannot be kept in" in (told := used(tmp_path, full))
     assert "No space left on device" in told

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.layers import edges
+from refkan.layers import SCHEMES, edges
 from tests.shared.factories import (
     EDGE_KINDS,
     LayerCase,
@@ -17,7 +17,7 @@ def wide_layer(kind="spline", Q=600, free_knots=False):
     return LayerCase(kind, order=3, free_knots=free_knots).build(n_outputs=Q)
 
 
-@pytest.mark.parametrize("scheme", ["linear", "gaussian"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("kind", EDGE_KINDS)
 def test_starting_parameters_follow_the_generator(kind, scheme):
     layer, x = LayerCase(kind).build(), LayerCase(kind).samples(50)
@@ -41,15 +41,26 @@ def test_linear_scheme_draws_linear_functions_with_noise():
         assert abs(slopes.mean()) < 5 * np.sqrt(1 / 3 / 600) * 1.1
 
 
+def test_normal_scheme_draws_independent_coefficients_of_variance_one():
+    for layer in (wide_layer(), rk.ChebyshevLayer(((-1.0, 1.0),) * 3, 600, 4)):
+        C = layer.unpack(layer.initialize(np.random.default_rng(0), np.zeros((0, 3)), "normal"))["coefficients"]
+        # Five standard errors of a mean, a variance and correlations.
+        assert abs(C.mean()) < 5 / np.sqrt(C.size)
+        assert C.var() == pytest.approx(1.0, rel=5 * np.sqrt(2 / C.size))
+        correlation = np.corrcoef(C.reshape(-1, C.shape[2]).T) - np.eye(C.shape[2])
+        assert np.abs(correlation).max() < 5 / np.sqrt(1800)
+
+
+@pytest.mark.parametrize("scheme", ["linear", "normal"])
 @pytest.mark.parametrize("kind", ["relu", "scaled-relu"])
 @pytest.mark.parametrize("free", [False, True], ids=["fixed", "free"])
-def test_linear_scheme_is_the_same_function_in_every_basis(kind, free):
+def test_schemes_for_functions_draw_the_same_one_in_every_basis(kind, free, scheme):
     x = LayerCase("spline").samples(40)
     values = []
     for k in ("spline", kind):
         layer = LayerCase(k, free_knots=free).build()
-        values.append(layer.linearize(layer.initialize(np.random.default_rng(2), x), x).value)
-    np.testing.assert_allclose(values[1], values[0], rtol=0, atol=1e-11)
+        values.append(layer.linearize(layer.initialize(np.random.default_rng(2), x, scheme), x).value)
+    np.testing.assert_allclose(values[1], values[0], rtol=0, atol=1e-11 * np.abs(values[0]).max())
 
 
 @pytest.mark.parametrize("kind", ["spline", "relu", "scaled-relu"])
@@ -68,7 +79,7 @@ def test_gaussian_scheme_matches_the_output_variance_of_the_linear_scheme(kind, 
     assert np.abs(correlation).max() < 5 / np.sqrt(1800)
 
 
-@pytest.mark.parametrize("scheme", ["linear", "gaussian"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_starting_without_samples(scheme):
     for kind in EDGE_KINDS:
         layer = LayerCase(kind).build()

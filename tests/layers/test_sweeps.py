@@ -207,7 +207,7 @@ def test_sabotage_of_the_fast_basis_is_noticed(monkeypatch, factor):
 
 def check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, factor):
     assert sweep_is_right(layer, theta, x)
-    right = owner.pieces.func if part == "pieces" else getattr(owner, part)
+    right = owner.pieces.__get__ if part == "pieces" else getattr(owner, part)
 
     def faulty(*args, **options):
         result = right(*args, **options)

@@ -136,7 +136,7 @@ def test_activations_outside_under_error_are_not_reported_as_the_users_x():
         "scheme",
         lambda net, x: net.initialize(np.random.default_rng(0), x, "he"),
         ValueError,
-        r"scheme must be one of 'linear', 'gaussian'; got 'he'",
+        r"scheme must be one of 'linear', 'normal', 'gaussian'; got 'he'",
     ),
     (
         "columns",

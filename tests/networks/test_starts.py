@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.layers import SplineLayer
+from refkan.layers import SCHEMES, SplineLayer
 from refkan.node_maps import NODE_MAPS as NODE_MAP_TEMPLATES
 from tests.shared.factories import (
     EPS,
@@ -23,7 +23,7 @@ from tests.shared.factories import (
 N = 6
 
 
-@pytest.mark.parametrize("scheme", ["linear", "gaussian"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
 def test_initialize_follows_the_generator(case, scheme):
     x = samples(20)

@@ -111,8 +111,10 @@ def test_derivatives_of_any_order(basis, derivative):
 @pytest.mark.parametrize("space", [None, "uniform"])
 def test_exact_answers_need_a_space(space):
     pytest.importorskip("flint")
-    for function in (rk.exact.certified_condition_number, rk.exact.extreme_eigenvalues, rk.exact.rational_gram):
+    for function in (rk.exact.extreme_eigenvalues, rk.exact.rational_gram):
         check(lambda function=function: function(space), TypeError, "space must be a SplineSpace; got")
+    message = "space_or_problem must be a SplineSpace or a LeastSquares problem; got"
+    check(lambda: rk.exact.certified_condition_number(space), TypeError, message)
 
 
 @bad(

@@ -84,13 +84,7 @@ def same(a: Any, b: Any) -> bool:
 
 TEXT = st.text(st.characters(codec="utf-8"))
 RESULTS = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | TEXT
-    | st.binary()
-    | st.complex_numbers(allow_nan=False),
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.binary() | st.complex_numbers(allow_nan=False),
     lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(TEXT, inner),
     max_leaves=8,
 ).filter(lambda result: "$type" not in str(result))

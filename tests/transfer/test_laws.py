@@ -33,8 +33,10 @@ def test_refining_twice_by_two_is_refining_once_by_four(kind, order):
 def test_products_of_insertions(kind, order):
     coarse = space(kind, order)
     middle = finer(coarse, "inserted")
-    fine = finer(middle.insert([0.5 * sum(middle.domain)]), "refined") if kind == "clamped" else middle.insert(
-        [0.55 * middle.domain[0] + 0.45 * middle.domain[1]]
+    fine = (
+        finer(middle.insert([0.5 * sum(middle.domain)]), "refined")
+        if kind == "clamped"
+        else middle.insert([0.55 * middle.domain[0] + 0.45 * middle.domain[1]])
     )
     product = rk.prolongation_matrix(middle, fine) @ rk.prolongation_matrix(coarse, middle)
     assert np.abs(product - rk.prolongation_matrix(coarse, fine)).max() <= 6 * order * EPS

@@ -11,17 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from refkan.claims.runner import main
 from validation.ledger import Row
-from validation.running.runner import main
 
-ROWS = tuple(
-    Row(id, f"source of {id}", f"claim {id} <b>", "numbers", "x < 1") for id in ("A1", "A2", "B1", "C1")
-)
+ROWS = tuple(Row(id, f"source of {id}", f"claim {id} <b>", "numbers", "x < 1") for id in ("A1", "A2", "B1", "C1"))
 PACKAGES = count()
 
 HEADER = """
 from pathlib import Path
-from validation.verdicts import Figure, Verdict, judge
+from refkan.claims.verdicts import Figure, Verdict, judge
 log = Path(__file__).with_suffix(".log")
 """
 
@@ -59,7 +57,7 @@ class Claims:
         for name in [name for name in sys.modules if name.split(".")[0] == self.package]:
             del sys.modules[name]
         argv = ["--output", str(self.output), *arguments]
-        return main(argv, folder=self.folder, package=self.package, ledger=ROWS)
+        return main(argv, folder=self.folder, package=self.package, rows=ROWS, papers={"[S26]": "A paper"})
 
     def record(self) -> dict:
         return json.loads((self.output / "record.json").read_text(), parse_constant=refuse_constant)

@@ -12,14 +12,13 @@ import validation
 PACKAGE = Path(validation.__file__).parent
 
 SUBJECTS = ("bases", "descent", "conditioning", "multilevel", "equations", "knots", "architectures", "implementations")
-BENEATH = {"ledger", "verdicts", "rationals"}
+BENEATH = {"ledger", "rationals"}
 ARROWS = (
-    {subject: {"verdicts", "rationals", "running.parts"} for subject in SUBJECTS}
-    | {"multilevel": {"verdicts", "rationals", "running.parts", "descent.kernels_of_both_bases"}}
-    | {"running": {"ledger", "verdicts"}, "records": {"ledger"}}
-    | {"benchmarks": {"verdicts", "running.capsule", "running.sources"}}
+    {subject: {"rationals"} for subject in SUBJECTS}
+    | {"multilevel": {"rationals", "descent.kernels_of_both_bases"}}
+    | {"records": {"ledger"}, "benchmarks": set()}
     | {module: set() for module in BENEATH}
-    | {"__init__": set(), "__main__": {"running.runner"}}
+    | {"__init__": set(), "__main__": {"ledger"}}
 )
 """What a folder or a file of the package may import of others in it."""
 
@@ -75,10 +74,10 @@ def test_every_arrow_of_the_list_is_there():
         ("from validation.descent.descent_modes import Descent", "knots", True),
         ("from validation.descent import kernels_of_both_bases", "multilevel", False),
         ("from validation.descent import learning_rates", "multilevel", True),
-        ("from validation.multilevel import table_two", "running", True),
-        ("import validation.running.runner", "bases", True),
+        ("from validation.multilevel import table_two", "records", True),
+        ("import validation.records.store", "bases", True),
         ("from validation import ledger", "bases", True),
-        ("from validation.rationals import solve", "verdicts", True),
+        ("from validation.rationals import solve", "ledger", True),
     ],
 )
 def test_sabotage_of_an_import_is_noticed(line, room, wrong):

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from validation.running.console import shorten
-from validation.running.outcomes import describe_error, plain, without_folders
+from refkan.claims.console import shorten
+from refkan.claims.outcomes import describe_error, plain, without_folders
 
 
 @pytest.mark.parametrize("width", [1, 2, 5, 100])

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import refkan as rk
-from validation.ledger import LEDGER, SOURCES
+from refkan.claims.page import page as report_page
+from validation.ledger import LEDGER, PAPERS, SOURCES
 from validation.records.__main__ import main
 from validation.records.pages import page, table
 from validation.records.store import SIZES, keep, load, rows_of
-from validation.running import report
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def record(size="quick", commit="0123456789abcdef", **statuses):
     common = {"source": "s", "claim": "c", "what_is_measured": "m", "criterion": "x < 1", "file": "f"}
     common |= {"seconds_of_file": 1.25, "finished": "2026-01-02T03:04:05+00:00", "data": {"raw": [1, 2]}}
-    common |= {"measured": "a*b 1", "corrected": "", "mutations": {"sign": "refuted"}}
+    common |= {"measured": "a*b 1", "corrected": "", "mutations": {"sign": "refuted"}, "readings": []}
     capsule = {"git": commit, "versions": {}, "cpu": "", "threads": {"processors": 2}, "configuration": {"size": size}}
     capsule["engine"] = "auto"
     return {"capsule": capsule, "rows": [common | {"id": id, "status": status} for id, status in statuses.items()]}
@@ -106,7 +106,7 @@ def test_sources_are_explained_wherever_rows_name_them():
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert all(word in readme for word in ("[S26]", "[A25]", "2603.04827", "2505.18131"))
     assert SOURCES in page({}, {})
-    assert html.escape(SOURCES) in report.page([], {})
+    assert all(html.escape(name) in report_page([], {}, {}, str, PAPERS) for name in PAPERS.values())
     in_help = " ".join(rk.__doc__.split())
     assert all(word in in_help for word in ("[S26] Southworth", "[A25] Actor", "2603.04827", "2505.18131"))
 
@@ -118,3 +118,46 @@ def test_no_file_cites_a_page_that_the_project_does_not_have():
         if path.suffix in (".py", ".md"):
             cited = set(re.findall(r"[\w-]+\.md\b", path.read_text(encoding="utf-8")))
             assert cited <= there, path
+
+
+def with_readings(*holds):
+    cell = {"cell": "spline, fine", "unit": "mm", "published": 2.0, "published deviation": 0.5, "median": 1.5}
+    cell |= {"mean": 1.75, "deviation": 0.25, "near": True, "seeds": [3, 4], "values": [1.5, 2.0]}
+    cell |= {"again": "start=normal"}
+    return [
+        {"choice": {"start": f"start{k}", "n": "9"}, "holds": hold, "corrected": False, "measured": f"ratio {k}"}
+        | {"calibrated": None, "size": "9 points", "cells": [cell], "calibration": []}
+        for k, hold in enumerate(holds)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("holds", "status", "short"),
+    [
+        ((True, False, None), "holds under some readings", "holds under 1 of 2 readings"),
+        ((False, False), "not reproduced", "not reproduced, under 0 of 2 readings"),
+        ((None, None), "undecided", "undecided"),
+    ],
+)
+def test_readings_reach_the_pages_with_every_seed(tmp_path, holds, status, short):
+    given = record(L1=status)
+    given["rows"][0]["readings"] = with_readings(*holds)
+    keep(given, tmp_path)
+    quick = load("quick", tmp_path)
+    assert quick["L1"]["readings"] == given["rows"][0]["readings"]
+    assert '"values": [1.5, 2.0]' in (tmp_path / "quick.json").read_text()
+    assert f"| {short} | - |" in table(quick, {})
+    text = page(quick, {})
+    assert f"**Quick: {short}.**" in text
+    assert "| start | holds | calibrated | measured |" in text
+    assert "| start0 | " in text
+    line = '`python -m validation L1 --cell "start=normal" --seed 3`'
+    assert f"| spline, fine | 2.00e+00 (5.0e-01) | 1.50e+00 | 1.75e+00 (2.5e-01) | 2 | {line} |" in text
+
+
+def test_rows_from_before_readings_are_not_called_not_reproduced(tmp_path):
+    row = record(L1="not reproduced")["rows"][0] | {"circumstances": {"commit": "0"}}
+    del row["readings"]
+    ours = row | {"id": "L2", "source": "ours"}
+    (tmp_path / "full.json").write_text(json.dumps([row, ours]))
+    assert {id: kept["status"] for id, kept in load("full", tmp_path).items()} == {"L1": "undecided", "L2": "refuted"}

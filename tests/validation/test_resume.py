@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from refkan.claims import discovery, sources
 from tests.validation.claim_packages import GOOD, ROWS, Claims, new_claims
-from validation.running import discovery, sources
 
 
 @pytest.fixture
@@ -61,9 +61,7 @@ def test_the_digest_sees_the_library_and_what_is_imported(claims, tmp_path):
     library.mkdir()
     (library / "code.py").write_text("a = 1")
     package = claims.package
-    claims.write(
-        "good", GOOD + f"import {package}.one\nfrom {package} import sub\nfrom {package}.sub.two import x\n"
-    )
+    claims.write("good", GOOD + f"import {package}.one\nfrom {package} import sub\nfrom {package}.sub.two import x\n")
     claims.write("one", "")
     (claims.folder / "sub").mkdir()
     for name in ("__init__", "two", "three"):
@@ -131,7 +129,7 @@ def test_a_real_interrupt(claims):
 import sys
 from pathlib import Path
 from validation.ledger import Row
-from validation.running.runner import main
+from refkan.claims.runner import main
 sys.path.insert(0, {str(claims.folder.parent)!r})
 rows = [Row(id, "", "", "", "") for id in ("A1", "A2", "B1")]
 sys.exit(main(["--output", {str(claims.output)!r}], Path({str(claims.folder)!r}), {claims.package!r}, rows))
@@ -204,3 +202,35 @@ def test_parts_are_void_once_the_sources_of_their_task_change(claims):
     claims.write("measure", MEASURE.replace("k / 3", "k / 4"))
     assert claims.run("--full") == 0
     assert log.read_text() == "0 0 "
+
+
+def test_an_interrupted_run_is_judged_on_what_is_kept(claims, capsys):
+    claims.write(
+        "long",
+        """
+        from refkan.claims.parts import NotKept, run_task
+        CLAIMS = ("B1",)
+        def part(k):
+            if k == 2:
+                raise KeyboardInterrupt
+            return k / 8
+        def run(quick, progress, checkpoints=None):
+            found = []
+            for k in range(3):
+                try:
+                    found.append(checkpoints.run({"k": k}, __import__("functools").partial(part, k)))
+                except NotKept:
+                    found.append("missing")
+            return [Verdict("B1", "holds", str(found))]
+        """,
+    )
+    claims.write("good", GOOD)
+    assert claims.run("B1", "--full") == 130
+    assert claims.run("--full", "--kept") == 1  # good keeps no parts
+    assert claims.record()["rows"][2]["measured"] == "[0.0, 0.125, 'missing']"
+    assert claims.status()["A1"] == "error"
+    assert "keeps no parts: run it without --kept" in claims.record()["rows"][0]["error"]
+    assert claims.run("B1", "--full") == 130  # what was judged is not taken for finished
+    for wrong in (("--kept",), ("--kept", "--full", "--fresh")):
+        assert claims.run(*wrong) == 2
+        assert "--kept goes with --full and without --fresh" in capsys.readouterr().err

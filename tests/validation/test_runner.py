@@ -85,9 +85,7 @@ def test_a_crash_shows_its_line_and_no_folder(claims, capsys):
     assert "FileNotFoundError" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "body", ["CLAIMS = ('B1'", "CLAIMS = tuple(range(3))", "CLAIMS = (1, 2)", "CLAIMS = ()"]
-)
+@pytest.mark.parametrize("body", ["CLAIMS = ('B1'", "CLAIMS = tuple(range(3))", "CLAIMS = (1, 2)", "CLAIMS = ()"])
 def test_a_file_that_answers_no_row_still_fails_the_run(claims, capsys, body):
     claims.write("bad", body)
     claims.write("good", GOOD)
@@ -202,7 +200,7 @@ def test_list_runs_nothing_and_imports_nothing(claims, capsys):
     assert not claims.output.exists()
 
 
-@pytest.mark.parametrize("where", ["refkan.checkpoints", "validation.running.report"])
+@pytest.mark.parametrize("where", ["refkan.checkpoints", "refkan.claims.report"])
 def test_a_full_disk_is_told_without_a_traceback(claims, capsys, monkeypatch, where):
     def full(path, content):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
@@ -213,3 +211,49 @@ def test_a_full_disk_is_told_without_a_traceback(claims, capsys, monkeypatch, wh
     err = capsys.readouterr().err.splitlines()[-1]
     assert err.startswith("python -m validation: [Errno 28] No space left on device: ")
     assert "files that were kept before are not run again" in err
+
+
+CELLS = """
+from refkan.claims.readings import Experiment, Factor
+CLAIMS = ("B1",)
+EXPERIMENT = Experiment((Factor("start", ("normal", "linear")),), lambda choice, seed: {"error": seed / 8, **choice})
+def run(quick, progress, seeds=None):
+    log.write_text(str(seeds))
+    return [Verdict("B1", "holds", "", mutations={"m": "refuted"})]
+"""
+
+
+def test_one_cell_is_run_again_and_nothing_else(claims, capsys):
+    claims.write("cells", CELLS)
+    assert claims.run("B1", "--cell", "start=linear", "--seed", "3") == 0
+    assert capsys.readouterr().out == "start=linear, seed 3\nerror: 0.375\nstart: linear\n"
+    assert claims.runs("cells") == 0
+    assert not (claims.output / "record.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("B1", "--cell", "stat=linear"), "no factor is called 'stat'. Factors: start=normal|linear"),
+        (("B1", "--cell", "start=he"), "start must be one of normal, linear; got 'he'"),
+        (("A1", "--cell", ""), "good has no cells that can be run alone"),
+        (("--cell", ""), "--cell needs one NAME, a row or file with cells; got 2 files"),
+        (("B1", "--seed", "3"), "--seed is that of a cell: give --cell too"),
+        (("B1", "--cell", "", "--seed", "-1"), "--seed must not be negative; got -1"),
+    ],
+)
+def test_cells_that_do_not_exist_are_a_wrong_use(claims, capsys, arguments, message):
+    claims.write("cells", CELLS)
+    claims.write("good", GOOD)
+    assert claims.run(*arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_number_of_seeds_reaches_full_runs_alone_and_is_kept_apart(claims):
+    claims.write("cells", CELLS)
+    log = claims.folder / "cells.log"
+    for arguments, seen in [(("--seeds", "7"), "None"), (("--full", "--seeds", "7"), "7"), (("--full",), "None")]:
+        claims.run(*arguments)
+        assert log.read_text() == seen
+    with pytest.raises(SystemExit):
+        claims.run("--seeds", "0")

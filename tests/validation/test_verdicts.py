@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 import validation
+from refkan.claims import discovery
+from refkan.claims.console import table
+from refkan.claims.outcomes import gather
+from refkan.claims.report import summary
+from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.ledger import LEDGER, row
-from validation.running import discovery
-from validation.running.console import table
-from validation.running.outcomes import gather
-from validation.running.report import summary
-from validation.verdicts import Figure, Verdict, judge
 
 
 def test_judge():
     assert judge(True) == judge(True, False) == "holds"
     assert judge(False, True) == "holds as corrected"
     assert judge(False) == judge(False, False) == "refuted"
-    assert judge(False, None, experiment=True) == "not reproduced"
+    assert judge(False, None, experiment=True) == "undecided"
 
 
 def test_a_status_is_one_of_ours():

@@ -23,8 +23,8 @@ from matplotlib.figure import Figure as Drawing
 from scipy.stats import binomtest
 
 import refkan as rk
-from validation.running.parts import Parts, Resume, resume_from
-from validation.verdicts import Figure, Verdict, judge
+from refkan.claims.parts import Parts, Resume, resume_from
+from refkan.claims.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("X2",)
 

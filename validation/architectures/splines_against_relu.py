@@ -27,9 +27,9 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
+from refkan.claims.parts import Parts, Resume, resume_from, run_task
+from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.architectures.equal_work import FACTOR, Comparison, Contestant, Samples, marks, train
-from validation.running.parts import Parts, Resume, resume_from, run_task
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("X1",)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
+from refkan.claims.verdicts import Status, Verdict, judge
 from validation.rationals import (
     Matrix,
     Vector,
@@ -24,7 +25,6 @@ from validation.rationals import (
     scaled,
     spline_design,
 )
-from validation.verdicts import Status, Verdict, judge
 
 CLAIMS = ("L1",)
 ORDERS = range(1, 7)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
+from refkan.claims.verdicts import Status, Verdict, judge
 from validation.rationals import (
     Matrix,
     Vector,
@@ -20,7 +21,6 @@ from validation.rationals import (
     scaled,
     uniform_knots,
 )
-from validation.verdicts import Status, Verdict, judge
 
 CLAIMS = ("L2", "C1")
 

@@ -11,8 +11,8 @@ import numpy as np
 
 import refkan as rk
 from refkan import exact
+from refkan.claims.verdicts import Verdict, judge
 from validation.bases.spectrum_figures import growth_figure, vector_figure
-from validation.verdicts import Verdict, judge
 
 CLAIMS = ("S1", "S2", "S3")
 

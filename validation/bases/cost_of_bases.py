@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
+from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.kernels import bspline_basis
 from refkan.splines.local_basis import OUTSIDE, KnotTables
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("F1",)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
+from refkan.claims.verdicts import Figure, Status, Verdict, judge
 from validation.rationals import (
     Matrix,
     Vector,
@@ -21,7 +22,6 @@ from validation.rationals import (
     transpose,
     uniform_knots,
 )
-from validation.verdicts import Figure, Status, Verdict, judge
 
 CLAIMS = ("L4",)
 ORDERS = range(1, 7)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from validation.verdicts import Figure, Verdict, judge
+from refkan.claims.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("F2",)
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 
 import refkan as rk
 from refkan import exact
-from validation.verdicts import Figure
+from refkan.claims.verdicts import Figure
 
 
 def growth_figure(growths: Sequence[Mapping[str, Any]]) -> Figure:

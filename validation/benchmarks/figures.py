@@ -8,12 +8,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from refkan.claims.verdicts import Figure
 from validation.benchmarks.curves import AXES
 from validation.benchmarks.limits import COPY, DGEMM
 from validation.benchmarks.record import cases
 from validation.benchmarks.table import CaseData, EntryData
 from validation.benchmarks.targets import Outcome
-from validation.verdicts import Figure
 
 COLOURS = {
     "refkan": "#b2182b",

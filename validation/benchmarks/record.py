@@ -11,11 +11,11 @@ from typing import Any
 import refkan
 from refkan.atomic_files import write_atomically
 from refkan.checkpoints import Checkpoints
+from refkan.claims.capsule import capsule, cpu_model, git_hash, now, versions
+from refkan.claims.sources import digest_of, imported
 from validation.benchmarks.harness import CaseResult, Entry, Settings
 from validation.benchmarks.rows import PEERS, ROWS
 from validation.benchmarks.timing import Spread
-from validation.running.capsule import capsule, cpu_model, git_hash, now, versions
-from validation.running.sources import digest_of, imported
 
 NAME = "benchmarks.json"
 FORMAT = 2

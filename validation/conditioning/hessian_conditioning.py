@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from refkan.claims.verdicts import Status, Verdict, judge
 from validation.conditioning.condition_ratios import (
     LAYER,
     START,
@@ -44,7 +45,6 @@ from validation.conditioning.condition_sentences import (
 )
 from validation.conditioning.network_spectra import Size, layer_condition, network_cases, other_models
 from validation.conditioning.spectra_figures import condition_figure, ratio_figure
-from validation.verdicts import Status, Verdict, judge
 
 CLAIMS = ("H1",)
 

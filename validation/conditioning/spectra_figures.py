@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import NullFormatter
 
+from refkan.claims.verdicts import Figure
 from validation.conditioning.network_spectra import MATRICES
-from validation.verdicts import Figure
 
 STYLES = {"spline": ("o-", "B-splines"), "relu": ("^-", "ReLU powers"), "scaled-relu": ("v--", "scaled ReLU powers")}
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
+from refkan.claims.verdicts import Status, Verdict, judge
 from validation.rationals import (
     Matrix,
     Vector,
@@ -31,7 +32,6 @@ from validation.rationals import (
     spline_design,
     transpose,
 )
-from validation.verdicts import Status, Verdict, judge
 
 CLAIMS = ("L5", "T1")
 STEPS = 5

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.claims.verdicts import Verdict, judge
 from refkan.splines.bsplines import gauss_points
 from validation.descent.descent_figures import trajectory_figure
 from validation.descent.descent_modes import Descent
-from validation.verdicts import Verdict, judge
 
 CLAIMS = ("H3",)
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.descent.kernels_of_both_bases import NODE_MAPS, Case, radius, random_cases, relu_jacobian
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("N2",)
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.descent.coupled_samples import Attained, attain, counterexample, outside_the_domain
 from validation.descent.kernel_bound import ROUNDING, check_proof
 from validation.descent.kernel_search import Family, families, search, wide_network
 from validation.descent.kernels_of_both_bases import delta, kernel_ratio, radius, random_cases
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("N1",)
 

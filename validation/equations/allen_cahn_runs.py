@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from refkan.claims.parts import Parts
 from refkan.training import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn
 from refkan.training.setups import midpoints, tensor_grid
 from validation.equations.pde_runs import Model, run_models
-from validation.running.parts import Parts
 
 SPLINE, RELU, DENSE, OURS = "splines", "ReLU basis", "MLP [2,20,20,1]", "splines, Levenberg-Marquardt"
 DECAYED = "splines, decaying rate"

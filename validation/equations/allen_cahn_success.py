@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from refkan.claims.parts import Parts
+from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.training.allen_cahn_setup import allen_cahn_solution
 from validation.equations.allen_cahn_runs import DECAYED, DENSE, OURS, RELU, SETUP, SPLINE, X, runs
 from validation.equations.pde_runs import medians, table, without
-from validation.running.parts import Parts
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("Q3",)
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from refkan.claims.parts import Parts
+from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.training import Cyclic, Redrawn, burgers
 from validation.equations.pde_runs import Model, run_models, spread, without
-from validation.running.parts import Parts
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("Q2",)
 

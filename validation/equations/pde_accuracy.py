@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from refkan.claims.parts import Parts
+from refkan.claims.verdicts import Verdict, judge
 from validation.equations import allen_cahn_runs, burgers_table, poisson_staircases
 from validation.equations.pde_figures import draw_levels
 from validation.equations.pde_runs import medians, spread, without
-from validation.running.parts import Parts
-from validation.verdicts import Verdict, judge
 
 CLAIMS = ("Q5", "Q6")
 
@@ -90,16 +90,14 @@ def verdict(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Verdict:
     seeds = {name: [run["seed"] for run in group] for name, group in runs.items()}
     return Verdict(
         "Q5",
-        judge(solved(errors), experiment=True),
+        judge(solved(errors)),
         text,
         details=DETAILS,
         data={"seeds": seeds, "runs": without(runs, "lines", "residual", "solution")},
         figures=(draw_levels(runs, "pde-accuracy", CAPTION, TICKS),),
         mutations={
-            "a fixed grid for Burgers": judge(solved(errors | {BURGERS: errors[FIXED]}), experiment=True),
-            "errors after the first level": judge(
-                solved({name: medians(runs[name], "error")[0] for name in TARGETS}), experiment=True
-            ),
+            "a fixed grid for Burgers": judge(solved(errors | {BURGERS: errors[FIXED]})),
+            "errors after the first level": judge(solved({name: medians(runs[name], "error")[0] for name in TARGETS})),
         },
     )
 
@@ -110,12 +108,12 @@ def published_size(runs: Sequence[Mapping[str, Any]]) -> Verdict:
     losses = ", ".join(f"{run['loss']:.2g}" for run in runs)
     return Verdict(
         "Q6",
-        judge(after[-1] <= PUBLISHED_SIZE, experiment=True),
+        judge(after[-1] <= PUBLISHED_SIZE),
         f"{burgers_table.cell(burgers_table.MULTILEVEL, runs)}; losses of the seeds: {losses}",
         details=burgers_table.DETAILS,
         data={"seeds": [run["seed"] for run in runs], "runs": without({burgers_table.MULTILEVEL: runs}, "lines")},
         mutations={
-            f"loss after level {k + 1} of {len(after)}": judge(loss <= PUBLISHED_SIZE, experiment=True)
+            f"loss after level {k + 1} of {len(after)}": judge(loss <= PUBLISHED_SIZE)
             for k, loss in enumerate(after[:-1])
         },
     )

@@ -7,8 +7,8 @@ from typing import Any
 
 from matplotlib.figure import Figure as Drawing
 
+from refkan.claims.verdicts import Figure
 from validation.equations.pde_runs import medians
-from validation.verdicts import Figure
 
 
 def draw_levels(

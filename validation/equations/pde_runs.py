@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.claims.parts import Parts
 from refkan.hierarchy.fingerprints import fingerprint
 from refkan.hierarchy.levels import on_network
 from refkan.training import Setup, train_starts
-from validation.running.parts import Parts
 
 Observer = Callable[[Any, np.ndarray], Mapping[str, Any]]
 

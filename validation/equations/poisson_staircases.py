@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from refkan.claims.parts import Parts
+from refkan.claims.verdicts import Verdict, judge
 from refkan.training import Attended, Decaying, Ramped, poisson
 from validation.equations.pde_figures import draw_levels
 from validation.equations.pde_runs import Model, medians, run_models, table
-from validation.running.parts import Parts
-from validation.verdicts import Verdict, judge
 
 CLAIMS = ("Q1",)
 

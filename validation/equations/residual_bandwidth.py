@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from refkan.claims.parts import Parts
+from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.training.allen_cahn_setup import allen_cahn_solution
 from validation.equations.allen_cahn_runs import OURS, RELU, SETUP, SPLINE, T, X, half_energy, runs, spectrum
 from validation.equations.pde_runs import medians, without
-from validation.running.parts import Parts
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("Q4",)
 

@@ -15,6 +15,8 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from refkan.claims.parts import Parts, Resume, resume_from, run_task
+from refkan.claims.verdicts import Verdict, judge
 from refkan.conformance import Adapter, Finding, Judge, catalogue
 from refkan.conformance import findings as f
 from refkan.conformance.backends import (
@@ -33,8 +35,6 @@ from refkan.conformance.backends import (
 )
 from refkan.conformance.observations import observations
 from refkan.conformance.report import counts, groups, hint_line, line
-from validation.running.parts import Parts, Resume, resume_from, run_task
-from validation.verdicts import Verdict, judge
 
 CLAIMS = ("B1",)
 

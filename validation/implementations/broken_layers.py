@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 
+from refkan.claims.parts import Parts, Resume, resume_from, run_task
+from refkan.claims.verdicts import Verdict, judge
 from refkan.conformance import Judge, catalogue
 from refkan.conformance import findings as f
 from refkan.conformance.bank import DEFECTS
@@ -18,8 +20,6 @@ from refkan.conformance.bank.correct import random_cases
 from refkan.conformance.cases import Case
 from refkan.conformance.precision import DTYPES
 from refkan.conformance.report import leading_hint
-from validation.running.parts import Parts, Resume, resume_from, run_task
-from validation.verdicts import Verdict, judge
 
 CLAIMS = ("B2",)
 

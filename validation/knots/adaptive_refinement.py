@@ -27,10 +27,10 @@ from refkan.adaptivity.bisection import bisect, may_be_cut
 from refkan.adaptivity.indicators import residual_shares
 from refkan.adaptivity.marking import mark_layer
 from refkan.adaptivity.residual_points import squared_residuals
+from refkan.claims.parts import Parts, Resume, resume_from, run_task
+from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.knots.adaptive_runs import LINE, PLANE, Setting, cached, final, refine
 from validation.knots.log_axes import Curve, draw_costs
-from validation.running.parts import Parts, Resume, resume_from, run_task
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("A1",)
 

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 import refkan as rk
 from refkan.adaptivity import AdaptiveResult, Strategy, minimize_adaptive, sampled
-from validation.running.parts import Resume
+from refkan.claims.parts import Resume
 
 TEST_SEED = 20_000
 """Of the fresh test points, the same for all."""

@@ -20,8 +20,8 @@ from matplotlib.figure import Figure as Drawing
 from scipy.stats import spearmanr
 
 import refkan as rk
+from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.knots.adaptive_runs import LINE, VP, spaced
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("A3",)
 

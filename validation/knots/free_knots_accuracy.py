@@ -28,11 +28,11 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
+from refkan.claims.parts import Parts, resume_from
+from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.knots import rotated_target
 from validation.knots.adaptive_runs import LINE, VP, sign_test, spaced, wins
 from validation.knots.log_axes import label
-from validation.running.parts import Parts, resume_from
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("K1",)
 

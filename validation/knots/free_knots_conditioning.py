@@ -14,9 +14,9 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 import refkan as rk
+from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.splines.bsplines import gauss_points
 from refkan.splines.knots import FLOOR, extend_uniformly
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("K3",)
 

@@ -23,11 +23,11 @@ from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
 from refkan.adaptivity import sampled, with_random_knots
+from refkan.claims.parts import Parts, resume_from
+from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.splines.knots import uniform_breakpoints
 from validation.knots.adaptive_runs import LINE, VP, Setting, final, refine, spaced
 from validation.knots.log_axes import Curve, draw_costs
-from validation.running.parts import Parts, resume_from
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("W2",)
 

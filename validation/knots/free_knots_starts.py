@@ -26,10 +26,10 @@ from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
 from refkan.adaptivity import Fixed, sampled, with_random_knots
+from refkan.claims.parts import Parts, resume_from
+from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.knots.adaptive_runs import LINE, VP, spaced
 from validation.knots.log_axes import label
-from validation.running.parts import Parts, resume_from
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("K2", "K4")
 

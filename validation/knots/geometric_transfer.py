@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from refkan.claims.parts import Parts, resume_from
+from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.knots.adaptive_runs import LBFGS, Setting, cached, final, sign_test, wins
 from validation.knots.log_axes import label
-from validation.running.parts import Parts, resume_from
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("A2",)
 

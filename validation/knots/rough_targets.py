@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from refkan.claims.parts import Parts, Resume, resume_from, run_task
+from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.knots.adaptive_runs import Setting, cached, final, seconds_to, sign_test, wins
 from validation.knots.log_axes import Curve, draw_costs
-from validation.running.parts import Parts, Resume, resume_from, run_task
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("W3",)
 

@@ -29,12 +29,12 @@ import numpy as np
 import scipy.sparse as sp
 
 import refkan as rk
+from refkan.claims.verdicts import Status, Verdict, judge
 from refkan.networks import chebyshev_kan
 from refkan.node_maps import NODE_MAPS
 from validation.multilevel.coarse_subspace_exact import equal
 from validation.multilevel.nested_hierarchies import target
 from validation.rationals import Matrix
-from validation.verdicts import Status, Verdict, judge
 
 CLAIMS = ("P1",)
 
@@ -60,9 +60,7 @@ class Case:
         if self.edge == "chebyshev":
             return chebyshev_kan([2, 4, 1], self.order, node_map=self.node_map, outside=self.outside)
         options = {"edge": "silu"} if self.edge == "silu" else {"basis": self.edge}
-        return rk.kan(
-            [2, 4, 1], self.order, self.intervals, node_map=self.node_map, outside=self.outside, **options
-        )  # type: ignore[arg-type]
+        return rk.kan([2, 4, 1], self.order, self.intervals, node_map=self.node_map, outside=self.outside, **options)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -202,9 +200,7 @@ def verdict(results: list[dict[str, Any]], exact: list[dict[str, Any]]) -> Verdi
         details="With F_c(u) = F_f(P u) for every u and x the chain rule gives J_c = J_f P: gradients are restricted "
         "by P^T, Gauss-Newton matrices are Galerkin products, and a coarse step d is the fine step P d. The two "
         "layers are refined by 2 and by 3. The largest sum of absolute contributions over the largest of |J_c|^T |e| "
-        "/ N, median: "
-        + ", ".join(f"{value:.2g} for {name}" for name, value in excess.items())
-        + ".",
+        "/ N, median: " + ", ".join(f"{value:.2g} for {name}" for name, value in excess.items()) + ".",
         data={"cases": results, "over the rationals": exact},
         mutations={
             "over the rationals, by the printed factor 2^-r": altered_exactly(

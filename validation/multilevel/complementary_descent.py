@@ -37,8 +37,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.descent.kernels_of_both_bases import radius, relu_jacobian
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("M1",)
 

@@ -27,8 +27,8 @@ from scipy.linalg import cholesky, eigvalsh, solve_triangular
 
 import refkan as rk
 from refkan import transfer
+from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.splines import bsplines
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("M2", "M3")
 

@@ -44,11 +44,11 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
+from refkan.claims.parts import Parts
+from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.hierarchy import MultistartResult, multistart
 from refkan.hierarchy.work import gradient_seconds, interval_weight
 from validation.multilevel.table_two import PUBLISHED, TEST_POINTS, TEST_SEED
-from validation.running.parts import Parts
-from validation.verdicts import Figure, Verdict, judge
 
 CLAIMS = ("R5",)
 
@@ -290,12 +290,12 @@ def verdict(found: Mapping[str, Sequence[Mapping[str, Any]]], bounds: Sequence[B
     tighter = all(bound.met(found[bound.setting], slack=1e3) for bound in bounds)
     return Verdict(
         "R5",
-        judge(all(answers.values()), experiment=True),
+        judge(all(answers.values())),
         "; ".join(written),
         details="\n\n".join(lines),
         data={"seeds": [r["seed"] for r in next(iter(found.values()))], "records": dict(found)},
         figures=(figure(found),),
-        mutations={"errors a thousandth of the bounds": judge(tighter, experiment=True)},
+        mutations={"errors a thousandth of the bounds": judge(tighter)},
     )
 
 

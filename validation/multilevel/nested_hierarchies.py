@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.claims.verdicts import Status, Verdict, judge
 from refkan.networks import chebyshev_kan
 from refkan.node_maps import NODE_MAPS
-from validation.verdicts import Status, Verdict, judge
 
 CLAIMS = ("D1", "L6")
 

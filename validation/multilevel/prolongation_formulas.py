@@ -11,6 +11,7 @@ import numpy as np
 
 import refkan as rk
 from refkan import transfer, truth
+from refkan.claims.verdicts import Status, Verdict, judge
 from validation.rationals import (
     Matrix,
     Vector,
@@ -23,7 +24,6 @@ from validation.rationals import (
     transpose,
     uniform_knots,
 )
-from validation.verdicts import Status, Verdict, judge
 
 CLAIMS = ("E24", "E25", "P2")
 

@@ -27,8 +27,8 @@ from scipy.linalg import solveh_banded
 
 import refkan as rk
 from refkan import transfer
+from refkan.claims.verdicts import Verdict, judge
 from refkan.splines import bsplines
-from validation.verdicts import Verdict, judge
 
 CLAIMS = ("G1",)
 

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from validation.ledger import LEDGER, SOURCES, Row
+from refkan.claims.rows import Row
+from validation.ledger import LEDGER, PAPERS, SOURCES
 from validation.records.store import Kept
 
 HEADER = "| id | source | claim | quick | full size |\n|---|---|---|---|---|\n"
@@ -25,11 +26,20 @@ def table(quick: Kept, full: Kept) -> str:
     """Return the answered rows, in the order of the ledger, as a Markdown table."""
 
     def status(kept: Kept, row: Row) -> str:
-        return kept[row.id]["status"] if row.id in kept else NONE
+        return in_short(kept[row.id]) if row.id in kept else NONE
 
     rows = [row for row in LEDGER if row.id in quick or row.id in full]
     lines = [f"| {r.id} | {r.source} | {r.claim} | {status(quick, r)} | {status(full, r)} |\n" for r in rows]
     return HEADER + "".join(lines)
+
+
+def in_short(kept: dict[str, Any]) -> str:
+    """Return the status of a row, with the number of readings that were decided and of those under which it holds."""
+    decided = [reading["holds"] for reading in kept["readings"] if reading["holds"] is not None]
+    if not decided:
+        return str(kept["status"])
+    over = f"{sum(decided)} of {len(decided)} readings"
+    return f"holds under {over}" if any(decided) else f"{kept['status']}, under {over}"
 
 
 def page(quick: Kept, full: Kept) -> str:
@@ -43,8 +53,13 @@ Written by `python -m validation.records` from the rows kept in `validation/reco
 them anew, `python -m validation --full` at the sizes of the papers, and its report adds set-ups, figures and raw data.
 Quick: {counts(quick.values())}. At full size: {counts(full.values())}.
 
-"Holds as corrected" means that the claim as printed fails and a corrected statement, given with it, holds; "not
-reproduced" is said of experiments. Every row also runs its claim mutated, which has to fail.
+Sources without the name of a paper are places in [S26]: {PAPERS["[S26]"]}. [A25]: {PAPERS["[A25]"]}.
+
+"Holds as corrected" means that the claim as printed fails and a corrected statement, given with it, holds. What the
+description of an experiment leaves open is a factor, and a reading is one choice of each: a claim holds under so many
+of them. "Not reproduced" is said only where published numbers stand beside measured ones in one unit and no reading is
+left; a claim that does not hold and has readings left is undecided. Every row also runs its claim mutated, which has to
+fail.
 
 {SOURCES}
 
@@ -59,12 +74,48 @@ def _section(row: Row, quick: dict[str, Any] | None, full: dict[str, Any] | None
     lines = [f"## {row.id}: {row.claim}\n", f"*{row.source}.* Measured: {row.measured}. Holds if: {row.criterion}.\n"]
     for name, kept in (("Quick", quick), ("Full size", full)):
         if kept is not None:
-            lines.append(f"**{name}: {kept['status']}.** {_text(kept['measured'])} ({_run(kept)})\n")
+            lines.append(f"**{name}: {in_short(kept)}.** {_text(kept['measured'])} ({_run(kept)})\n")
+            lines += _readings(row, kept)
     # A corrected statement that was not measured to hold is no correction.
     held = [kept for kept in (full, quick) if kept and kept["status"] in HOLDS]
     if corrected := next((kept["corrected"] for kept in held if kept["corrected"]), ""):
         lines.append(f"As corrected: {_text(corrected)}\n")
     return "\n".join(lines)
+
+
+def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
+    """Return the readings of a row as a table, and a table of published cells beside those of each reading."""
+    readings = kept["readings"]
+    if not readings:
+        return []
+    names = list(readings[0]["choice"])
+    varied = [name for name in names if len({reading["choice"][name] for reading in readings}) > 1]
+    fixed = ", ".join(f"{name}={readings[0]['choice'][name]}" for name in names if name not in varied)
+    answers = {True: "yes", False: "no", None: "too few seeds"}
+    lines = [f"Readings ({fixed}):\n"] if fixed else ["Readings:\n"]
+    columns = [*varied, "holds", "calibrated", "measured"]
+    table = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    for r in readings:
+        calibrated = "" if r["calibrated"] is None else answers[r["calibrated"]]
+        cells = [*(r["choice"][name] for name in varied), answers[r["holds"]], calibrated, _text(r["measured"])]
+        table.append(f"| {' | '.join(cells)} |")
+    lines.append("\n".join(table) + "\n")
+    first = readings[0]
+    cells = [*first["cells"], *first["calibration"]]
+    if cells:
+        lines.append(f"Published beside measured under the first reading, {cells[0]['unit']}:\n")
+        columns = ["cell", "published mean (deviation)", "median", "mean (deviation)", "seeds", "one cell again"]
+        table = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+        table += [f"| {' | '.join(_beside(row, cell))} |" for cell in cells]
+        lines.append("\n".join(table) + "\n")
+    return lines
+
+
+def _beside(row: Row, cell: dict[str, Any]) -> list[str]:
+    printed = "" if cell["published"] is None else f"{cell['published']:.2e} ({cell['published deviation']:.1e})"
+    measured = [f"{cell['median']:.2e}", f"{cell['mean']:.2e} ({cell['deviation']:.1e})", str(len(cell["seeds"]))]
+    line = f'`python -m validation {row.id} --cell "{cell["again"]}" --seed {cell["seeds"][0]}`'
+    return [cell["cell"], printed, *measured, line]
 
 
 def _run(kept: dict[str, Any]) -> str:

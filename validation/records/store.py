@@ -1,8 +1,9 @@
-"""Keeping the rows of a run: verdicts, numbers and circumstances, without the raw data."""
+"""Keeping the rows of a run: verdicts, numbers, circumstances and readings with every seed, without other raw data."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ FOLDER = Path(__file__).parent
 SIZES = ("quick", "full")
 
 KEPT = ("id", "source", "claim", "what_is_measured", "criterion", "status", "file", "seconds_of_file", "finished")
-OF_VERDICT = ("measured", "corrected", "mutations")
+OF_VERDICT = ("measured", "corrected", "mutations", "readings")
 UNANSWERED = ("pending", "not run")
 
 Kept = dict[str, dict[str, Any]]
@@ -24,7 +25,20 @@ Kept = dict[str, dict[str, Any]]
 def load(size: str, folder: Path = FOLDER) -> Kept:
     """Return the kept rows of a size by id; none where nothing has been kept."""
     path = folder / f"{size}.json"
-    return {row["id"]: row for row in json.loads(path.read_text(encoding="utf-8"))} if path.exists() else {}
+    if not path.exists():
+        return {}
+    return {row["id"]: with_readings(row) for row in json.loads(path.read_text(encoding="utf-8"))}
+
+
+def with_readings(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as the present method judges it: those before it knew no readings, and said "not reproduced" of one.
+
+    Without readings nothing is "not reproduced": a claim of a paper is undecided, one of ours refuted.
+    """
+    status = row["status"]
+    if "readings" not in row and status == "not reproduced":
+        status = "refuted" if row["source"] == "ours" else "undecided"
+    return {"readings": [], **row, "status": status}
 
 
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -65,5 +79,7 @@ def keep(record: Mapping[str, Any], folder: Path = FOLDER) -> list[str]:
     merged = load(size, folder) | new
     ordered = [merged[row.id] for row in LEDGER if row.id in merged]
     text = json.dumps(ordered, indent=1, ensure_ascii=False, allow_nan=False)
+    # One line for the numbers or the seeds of a cell.
+    text = re.sub(r"\[\s+([-+.e\d,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
     write_atomically(folder / f"{size}.json", f"{text}\n".encode())
     return list(new)

@@ -6,9 +6,21 @@ no hypothesis reproduces gets no hint.
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
-from refkan.conformance.diagnosis import additions, differences, knots, layers, recursions, remainders, results, samples
+from refkan.conformance.diagnosis import (
+    additions,
+    differences,
+    knots,
+    layers,
+    parts,
+    recursions,
+    remainders,
+    results,
+    samples,
+)
 from refkan.conformance.diagnosis.changes import Changed, diagnose_change, invalid_state
 from refkan.conformance.diagnosis.hypotheses import Source, first_match
 from refkan.conformance.findings import Evidence, Hint
@@ -21,7 +33,9 @@ ORDER: tuple[Source, ...] = (
     recursions.repeated,
     results.detached,
     layers.rounding,
+    recursions.shifted_denominators,
     results.factors,
+    parts.factors,
     layers.inputs,
     results.layouts,
     layers.coefficients,
@@ -46,8 +60,12 @@ LATER: tuple[Source, ...] = (
 )
 
 
-def diagnose(evidence: Evidence) -> tuple[Hint, ...]:
-    """Return hints on a failed case, the leading one first; () if no hypothesis reproduces the results."""
+def diagnose(evidence: Evidence, seconds: float = float("inf")) -> tuple[Hint, ...]:
+    """Return hints on a failed case, the leading one first; () if no hypothesis reproduces the results.
+
+    The search ends after that many seconds of the processor.
+    """
+    until = time.thread_time() + seconds
     if evidence.again is not None and not np.array_equal(evidence.again, evidence.theirs, equal_nan=True):
         differ = int((evidence.again != evidence.theirs).sum())
         text = f"{differ} of {evidence.theirs.size} results differ in a second run on the same model"
@@ -55,11 +73,14 @@ def diagnose(evidence: Evidence) -> tuple[Hint, ...]:
     with np.errstate(all="ignore"):
         found = (
             recursions.nan_hints(evidence)
-            or first_match(evidence, ORDER)
+            or first_match(evidence, ORDER, until)
             or samples.mixed(evidence)  # asks the backend, so not before what the results tell by themselves
-            or first_match(evidence, LATER)
+            or first_match(evidence, LATER, until)
             or recursions.outside_at_all(evidence)
         )
+        if found and found[0].name == "reversed outputs" and evidence.case.setting.spec.n_inputs == 1:
+            # Of a basis, whose outputs are its functions, one is the other.
+            found += first_match(evidence, (layers.coefficients,))
         if found and found[0].name == "constant factor":
             # On equally spaced knots another normalisation is a factor: both are told, other cases decide.
             found += first_match(evidence, (knots.normalisation,))

@@ -66,7 +66,7 @@ def branches(evidence: Evidence) -> Iterator[Hypothesis]:
 
 def _fitted(evidence: Evidence, columns: FloatArray) -> FloatArray | None:
     """Ours plus the combination of columns (N, m), the same of all outputs, that fits theirs best."""
-    if len(columns) < 2 * columns.shape[1] + 1:
+    if len(np.unique(evidence.case.setting.x, axis=0)) < 2 * columns.shape[1] + 1:  # any numbers would fit
         return None
     difference = evidence.theirs - evidence.case.expected
     return np.asarray(evidence.case.expected + columns @ np.linalg.lstsq(columns, difference, rcond=None)[0])
@@ -75,7 +75,7 @@ def _fitted(evidence: Evidence, columns: FloatArray) -> FloatArray | None:
 def _fitted_slopes(evidence: Evidence, slopes: FloatArray) -> FloatArray | None:
     """Ours plus g'(x_p) sum_q w_qp dy_q, with the weights that fit theirs best."""
     dy, out = evidence.case.setting.dy, evidence.case.expected.copy()
-    if len(dy) < 2 * dy.shape[1] + 1:
+    if len(np.unique(evidence.case.setting.x, axis=0)) < 2 * dy.shape[1] + 1:
         return None
     for p in range(out.shape[1]):
         columns = slopes[:, p : p + 1] * dy

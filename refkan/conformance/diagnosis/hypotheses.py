@@ -7,6 +7,7 @@ and if it leaves at most a quarter of the worst error.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -84,10 +85,12 @@ def with_knots(change: Callable[[LayerSpec], FloatArray], spec: LayerSpec) -> La
     return replace(spec, knots=change(spec))
 
 
-def first_match(evidence: Evidence, sources: tuple[Source, ...]) -> tuple[Hint, ...]:
-    """Return the first hypothesis that reproduces theirs, as a hint."""
+def first_match(evidence: Evidence, sources: tuple[Source, ...], until: float = float("inf")) -> tuple[Hint, ...]:
+    """Return the first hypothesis that reproduces theirs, as a hint; none is tried after `until`, of `thread_time`."""
     for source in sources:
         for hypothesis in source(evidence):
+            if time.thread_time() > until:
+                return ()
             try:
                 predicted = hypothesis.predict()
             except (ValueError, IndexError):  # a changed layer that is no layer explains nothing

@@ -142,14 +142,26 @@ def _moved_knots(case: Case, theirs: FloatArray, lower: str) -> FloatArray | Non
     return case.expected + (J @ found).reshape(theirs.shape)
 
 
+ARITHMETIC = (1 / 16, 32.0)
+"""Worst error, in units of eps of the lower format times the largest result, that counts as its rounding."""
+
+MOST_ENTRIES = 0.4
+"""The part of results that are not zero that rounding in a lower format must have moved."""
+
+
 def arithmetic(evidence: Evidence) -> Iterator[Hypothesis]:
     """Results that are right to the precision of a lower format and no further: computed in it somewhere."""
     case, theirs = evidence.case, evidence.theirs
     if not np.isfinite(theirs).all():
         return
+    error, largest = np.abs(theirs - case.expected), np.abs(case.expected).max()
+    touched = error[case.expected != 0] > case.tolerance[case.expected != 0]
+    if not touched.size or touched.mean() < MOST_ENTRIES:
+        return
     for lower in LOWER[case.setting.dtype][:1]:
         room = case.tolerance * (EPS[lower] / EPS[case.setting.dtype])
-        if (np.abs(theirs - case.expected) <= room).all():
+        least, most = (share * EPS[lower] * largest for share in ARITHMETIC)
+        if (error <= room).all() and least <= error.max() <= most:
             text = f"errors are of the size of {lower} rounding throughout: part of the work is done in {lower}"
             yield Hypothesis(f"{lower} arithmetic", text, lambda: theirs)
 

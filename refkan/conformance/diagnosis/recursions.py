@@ -14,7 +14,7 @@ from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, error_ratio, evaluate, with_layers
 from refkan.conformance.findings import Evidence, Hint
-from refkan.conformance.specs import RULES
+from refkan.conformance.specs import RULES, LayerSpec
 from refkan.errors import KnotError
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
@@ -54,6 +54,14 @@ class HalfOpen(ByRecursion):
     def pieces(self, x: Any, t: Any) -> Any:
         """Indicators of t_i <= x < t_{i+1}."""
         return ((x[:, None] >= t[:-1]) & (x[:, None] < t[1:])).astype(self.number)
+
+
+class ZeroAtRightEnd(ByRecursion):
+    """No interval holds x = b: all basis functions are zero there."""
+
+    def basis(self, p: int, x: Any, derivative: int = 0) -> Any:
+        """Basis functions, or a derivative of them."""
+        return super().basis(p, x, derivative) * (x != self.t[p][-self.order])[:, None]
 
 
 class LeftContinuous(ByRecursion):
@@ -172,6 +180,8 @@ def ends(evidence: Evidence) -> Iterator[Hypothesis]:
     case = evidence.case
     if case.setting.region in OUTSIDE or case.quantity == "knot-gradients":
         return
+    text = "all basis functions are zero at x = b, which belongs to no interval"
+    yield Hypothesis("right end open", text, partial(through, case, ZeroAtRightEnd))
     text = "x = b belongs to no interval of the domain, or to the one beyond"
     yield Hypothesis("right end open", text, partial(through, case, HalfOpen))
     text = "points at knots belong to the interval on their left"
@@ -232,6 +242,35 @@ DENOMINATORS = (
     ("own", "left"), ("right", "own"), ("right", "left"), ("own", "wide"), ("wide", "own"), ("wide", "wide"),
     ("interval", "interval"), ("own", "interval"), ("interval", "own"),
 )  # fmt: skip
+
+
+def shifted_denominators(evidence: Evidence) -> Iterator[Hypothesis]:
+    """A small number added to each denominator of the recursion, or to the sum that the basis is divided by."""
+    case = evidence.case
+    error = np.abs(evidence.theirs - case.expected).max()
+    if case.quantity == "knot-gradients" or not error <= 1e-3 * np.abs(case.expected).max():
+        return
+    for small in (1e-8, 1e-10, 1e-12, 1e-7, 1e-6, 1e-5):
+        text = f"{small:g} is added to each denominator of the recursion"
+        layer = type("Padded", (PaddedDenominators,), {"small": small})
+        yield Hypothesis("shifted denominators", text, partial(through, case, layer))
+        text = f"the basis is divided by its sum plus {small:g}"
+        scaled = partial(with_layers, case, partial(_times, 1 / (1 + small)))
+        yield Hypothesis("shifted denominators", text, scaled)
+
+
+class PaddedDenominators(ByRecursion):
+    """A small number in each denominator."""
+
+    small = 0.0
+
+    def ratio(self, numerator: Any, denominator: Any) -> Any:
+        """Divide by the denominator plus the number."""
+        return numerator / (denominator + self.small)
+
+
+def _times(factor: float, spec: LayerSpec) -> LayerSpec:
+    return replace(spec, coefficients=factor * spec.coefficients)
 
 
 def cancellation(evidence: Evidence) -> Iterator[Hypothesis]:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from validation.ledger import Row
-from validation.running.discovery import ClaimFile
-from validation.verdicts import Figure, Verdict
+from refkan.claims.discovery import ClaimFile
+from refkan.claims.rows import Row
+from refkan.claims.verdicts import Figure, Table, Verdict
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,10 @@ def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:
     answered = [verdict.id for verdict in verdicts]
     if sorted(answered) != sorted(file.ids):
         raise ValueError(f"run must answer CLAIMS = {file.ids} once each; got {answered}")
-    return tuple(dataclasses.replace(verdict, data=plain(verdict.data)) for verdict in verdicts)
+    return tuple(
+        dataclasses.replace(verdict, data=plain(verdict.data), readings=tuple(map(plain, verdict.readings)))
+        for verdict in verdicts
+    )
 
 
 def plain(value: Any) -> Any:
@@ -131,7 +134,9 @@ def unpack(file: ClaimFile, packed: Mapping[str, Any]) -> FileResult:
     verdicts = []
     for fields in packed["verdicts"]:
         figures = tuple(Figure(**figure) for figure in fields["figures"])
-        verdicts.append(Verdict(**(fields | {"figures": figures})))
+        tables = tuple(Table(t["caption"], tuple(t["columns"]), tuple(map(tuple, t["rows"]))) for t in fields["tables"])
+        kept = {"figures": figures, "tables": tables, "readings": tuple(fields["readings"])}
+        verdicts.append(Verdict(**(fields | kept)))
     seconds, finished = packed["seconds"], packed["finished"]
     return FileResult(file, tuple(verdicts), seconds=seconds, finished=finished, resumed=True)
 

@@ -7,15 +7,24 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+JUDGING = ("claims/readings.py", "claims/verdicts.py")
+"""Files of `refkan.claims` that verdicts depend on. The others find, keep and show."""
 
-def sources_digest(path: Path, library: Path) -> str:
+AROUND = ("claims", "commands", "cli.py")
+"""Parts of the library around what is measured: no measurement depends on them."""
+
+
+def sources_digest(path: Path, library: Path, verdicts: bool = True) -> str:
     """Return the SHA-256 of every source that the result of a file can depend on.
 
-    These are all of `library` (the package under test) and the file with what it imports, directly or not, from its
-    own package: so that a change to one claim does not void the results of the others.
+    These are all of `library` (the package under test) but what is `AROUND` it, for `verdicts` with what is `JUDGING`,
+    and the file with what it imports, directly or not, from its own package: so that a change to one claim does not
+    void the results of the others, nor a change of the report those of any.
     """
     package = package_of(path)
-    sources = {*library.rglob("*.py"), *imported([path], package)}
+    around = {library / AROUND[2], *(file for name in AROUND[:2] for file in (library / name).rglob("*.py"))}
+    judging = {library / name for name in JUDGING if (library / name).is_file()} if verdicts else set()
+    sources = {*library.rglob("*.py")} - around | judging | imported([path], package)
     return digest_of(sources, library.parent, package.parent)
 
 

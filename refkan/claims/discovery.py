@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from validation.ledger import Row
+from refkan.claims.rows import Row
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
-Status = Literal["holds", "refuted", "holds as corrected", "not reproduced", "pending"]
+Status = Literal[
+    "holds", "holds under some readings", "holds as corrected", "refuted", "not reproduced", "undecided", "pending"
+]
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 
-FAILING: tuple[Status, ...] = ("refuted", "not reproduced")
+FAILING: tuple[Status, ...] = ("refuted", "not reproduced", "undecided")
 """The statuses that a mutated claim must come out with."""
 
 
 def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool = False) -> Status:
-    """Turn the outcome of a criterion into a status; the only place where a status is made.
+    """Turn the outcome of a criterion into a status; besides `Readings.status` the only place where one is made.
 
     Parameters
     ----------
@@ -28,26 +30,27 @@ def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool =
     as_corrected
         Whether the corrected claim met its criterion; None where there is no correction.
     experiment
-        True for a claim about an experiment, which is "not reproduced" rather than refuted.
+        True for a claim about an experiment whose description leaves details open. Where one set-up alone was run, a
+        claim that fails there is "undecided": only `refkan.claims.readings.Readings`, which knows the published
+        numbers and all the readings, may say "not reproduced".
 
     Returns
     -------
     Status
-        "holds" if `as_printed`, else "holds as corrected" if `as_corrected`, else "refuted" (or "not
-        reproduced").
+        "holds" if `as_printed`, else "holds as corrected" if `as_corrected`, else "refuted" (or "undecided").
 
     Examples
     --------
     >>> judge(True), judge(False, True)
     ('holds', 'holds as corrected')
     >>> judge(False), judge(False, False, experiment=True)
-    ('refuted', 'not reproduced')
+    ('refuted', 'undecided')
     """
     if as_printed:
         return "holds"
     if as_corrected:
         return "holds as corrected"
-    return "not reproduced" if experiment else "refuted"
+    return "undecided" if experiment else "refuted"
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,20 @@ class Figure:
         # Software: None leaves the version of matplotlib out, so that equal pictures are equal bytes.
         figure.savefig(stream, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
         return cls(name, caption, stream.getvalue())
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report: a caption, the names of its columns, and rows of as many cells."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.caption}: rows must have {len(self.columns)} cells; got {row}")
 
 
 @dataclass(frozen=True)
@@ -93,6 +110,11 @@ class Verdict:
     mutations
         Name of each mutation of the claim -> the status that it came out with. A mutation that is not in
         :data:`FAILING` shows that the measurement cannot tell right from wrong, and fails the run.
+    readings
+        The claim under each reading, as `refkan.claims.readings.Readings.plain` gives them: choice, whether it holds,
+        the published cells beside ours with the number of every seed.
+    tables
+        Tables for the report.
 
     Raises
     ------
@@ -108,6 +130,8 @@ class Verdict:
     data: Mapping[str, Any] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     mutations: Mapping[str, Status] = field(default_factory=dict)
+    readings: tuple[Mapping[str, Any], ...] = ()
+    tables: tuple[Table, ...] = ()
 
     def __post_init__(self) -> None:
         for what, status in [("status", self.status), *self.mutations.items()]:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TextIO
 
-from validation.running.outcomes import Outcome
-from validation.running.report import summary
+from refkan.claims.outcomes import Outcome
+from refkan.claims.report import summary
 
 # Width of the table where there is no terminal to ask: wide enough for the numbers.
 UNKNOWN_WIDTH = 180
@@ -81,7 +81,7 @@ class Progress:
         status = self._console.status(f"[{number}/{self._total}] {name}", spinner="line")
         prefix = f"\\[{number}/{self._total}] {name}: "
         self._show = lambda text: status.update(prefix + shorten(text, 90).replace("[", "\\["))
-        return status  # type: ignore[no-any-return]
+        return status
 
     def message(self, text: str) -> None:
         """Show what the present file is doing."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import refkan
 from refkan.checkpoints import Checkpoints
+from refkan.claims.capsule import versions
+from refkan.claims.sources import sources_digest
 from refkan.engine_choice import current_engine
-from validation.running.capsule import versions
-from validation.running.sources import sources_digest
 
 Resume = Callable[[Mapping[str, Any], Callable[[], Any]], Any]
 """Returns the result of a task with this configuration: runs it, or finds what it returned before."""
@@ -23,11 +23,16 @@ def run_task(configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
     return task()
 
 
+class NotKept(Exception):  # noqa: N818  # says what is missing, and is no error
+    """A part that is not finished, where only finished ones may be used."""
+
+
 class Parts:
     """Results of parts, each under its configuration and the sources that computed it.
 
-    The sources are the library and the module that defines the task, with what it imports from the validation. A file
-    that judges what another module measures can therefore be edited without losing what was measured.
+    The sources are the library and the module that defines the task, with what it imports from its own package. A file
+    that judges what another module measures can therefore be edited without losing what was measured, and so can the
+    machinery of claims.
 
     Parameters
     ----------
@@ -35,9 +40,12 @@ class Parts:
         Where finished parts are kept.
     fresh
         Whether to run again what is finished.
+    only
+        Whether to run nothing: a part that is not finished is a `NotKept`.
     """
 
-    def __init__(self, checkpoints: Checkpoints, fresh: bool = False) -> None:
+    def __init__(self, checkpoints: Checkpoints, fresh: bool = False, only: bool = False) -> None:
+        self.only = only
         self._checkpoints = checkpoints
         self._fresh = fresh
         self._digests: dict[Path, str] = {}
@@ -45,6 +53,11 @@ class Parts:
     def run(self, configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
         """Return the stored result of a part, or run `task`, store what it returns and return that."""
         key = {**configuration, "versions": versions(), "engine": current_engine(), "sources": self._sources(task)}
+        if self.only:
+            found = self._checkpoints.get(key)
+            if found is None:
+                raise NotKept(str(configuration))
+            return found
         return self._checkpoints.run(key, task, fresh=self._fresh)
 
     def _sources(self, task: Callable[[], Any]) -> str:
@@ -52,7 +65,7 @@ class Parts:
         function = task.func if isinstance(task, partial) else task
         path = Path(inspect.getfile(function)).resolve()
         if path not in self._digests:
-            self._digests[path] = sources_digest(path, Path(refkan.__file__).parent)
+            self._digests[path] = sources_digest(path, Path(refkan.__file__).parent, verdicts=False)
         return self._digests[path]
 
 

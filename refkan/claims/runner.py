@@ -7,48 +7,32 @@ import importlib
 import inspect
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import refkan
 from refkan.atomic_files import require_writable
 from refkan.checkpoints import Checkpoints
-from refkan.commands.engine import EngineError, add_engine_option, chosen_engine
+from refkan.claims.capsule import capsule, library_version, now, versions
+from refkan.claims.console import Progress, shorten, table
+from refkan.claims.discovery import ClaimFile, discover
+from refkan.claims.ledgers import Ledger
+from refkan.claims.options import parser
+from refkan.claims.outcomes import FileResult, Outcome, check_answers, describe_error, gather, pack, unpack
+from refkan.claims.parts import Parts
+from refkan.claims.readings import Experiment, written
+from refkan.claims.report import write_report
+from refkan.claims.rows import Row
+from refkan.claims.sources import sources_digest
+from refkan.claims.verdicts import Verdict
 from refkan.engine_choice import current_engine
+from refkan.engine_option import EngineError, chosen_engine
 from refkan.interrupts import kept_interrupts
-from validation.ledger import LEDGER, Row
-from validation.running.capsule import capsule, library_version, now, versions
-from validation.running.console import Progress, shorten, table
-from validation.running.discovery import ClaimFile, discover
-from validation.running.outcomes import FileResult, check_answers, describe_error, gather, pack, unpack
-from validation.running.parts import Parts
-from validation.running.report import write_report
-from validation.running.sources import sources_digest
-from validation.verdicts import Verdict
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 GO_ON = "interrupted: finished files are kept; run again to go on"
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of ``python -m validation``."""
-    p = argparse.ArgumentParser(
-        prog="python -m validation",
-        description="Answer every claim of the ledger with a verdict computed from measurements.",
-        epilog="Exit code: 0 if everything ran, whatever the verdicts; 1 if a file crashed or a mutation "
-        "of a claim was not refuted; 2 for wrong usage or an unwritable folder; 130 if interrupted. "
-        "Finished files are kept and not run again until a source that they depend on changes; at the papers' "
-        "size, so are finished parts of a file, such as one training.",
-    )
-    p.add_argument("names", nargs="*", metavar="NAME", help="row ids, files or subjects to run (default: all)")
-    p.add_argument("--full", action="store_true", help="at the size of the papers instead of seconds a file")
-    p.add_argument("--list", action="store_true", help="list the rows and the files that answer them, run nothing")
-    p.add_argument("--output", type=Path, default=Path("validation-report"), metavar="DIR", help="default: %(default)s")
-    p.add_argument("--fresh", action="store_true", help="run again what is already finished")
-    add_engine_option(p)
-    return p
 
 
 def select(files: Sequence[ClaimFile], ledger: Sequence[Row], names: Sequence[str]) -> list[ClaimFile]:
@@ -80,18 +64,33 @@ def select(files: Sequence[ClaimFile], ledger: Sequence[Row], names: Sequence[st
 
 
 def run_file(
-    file: ClaimFile, package: str, quick: bool, message: Callable[[str], None], parts: Parts | None = None
+    file: ClaimFile,
+    ledger: Ledger,
+    quick: bool,
+    message: Callable[[str], None],
+    parts: Parts | None = None,
+    seeds: int | None = None,
 ) -> tuple[Verdict, ...]:
     """Import a claim file, run it and return its verdicts, one for each of its rows.
 
-    A file whose ``run`` has a parameter `checkpoints` gets `parts` for it, if there are any.
+    A file whose ``run`` has a parameter `checkpoints` gets `parts` for it, if there are any; one with `seeds` their
+    largest number.
     """
     if file.problem:
         raise ValueError(file.problem)
-    module = importlib.import_module(f"{package}.{file.module}")
-    keeps_parts = parts is not None and "checkpoints" in inspect.signature(module.run).parameters
-    more = {"checkpoints": parts} if keeps_parts else {}
-    return check_answers(file, module.run(quick, message, **more))
+    module = ledger.load(file)
+    offered = inspect.signature(module.run).parameters
+    if parts is not None and parts.only and "checkpoints" not in offered:
+        raise ValueError("keeps no parts: run it without --kept")
+    given = {"checkpoints": parts, "seeds": seeds}
+    more = {name: value for name, value in given.items() if value is not None and name in offered}
+    verdicts = check_answers(file, module.run(quick, message, **more))
+    without = [verdict.id for verdict in verdicts if not verdict.mutations]
+    if ledger.twins and without:
+        raise ValueError(
+            f"{', '.join(without)} must have a mutated twin that fails: a claim that nothing can refute is no claim"
+        )
+    return verdicts
 
 
 class Run:
@@ -101,30 +100,31 @@ class Run:
     ----------
     checkpoints
         Where finished files are kept.
-    package
-        The package that the claim files belong to.
+    ledger
+        The rows, the files that may be asked for, and how these are loaded. Their sources are read here, once: what is
+        edited during the run does not change the key of a result that was computed before the edit.
     quick
         Whether to run quickly or at the papers' size.
-    files
-        The files that may be asked for. Their sources are read here, once: what is edited during the run does
-        not change the key of a result that was computed before the edit.
     parts
         Where a file at the papers' size keeps what it has finished.
+    seeds
+        The largest number of seeds of a file that offers to run fewer than all.
     """
 
     def __init__(
         self,
         checkpoints: Checkpoints,
-        package: str,
+        ledger: Ledger,
         quick: bool,
-        files: Sequence[ClaimFile],
         parts: Parts | None = None,
+        seeds: int | None = None,
     ) -> None:
+        self._seeds = seeds
         self._checkpoints = checkpoints
-        self._package = package
+        self._ledger = ledger
         self._quick = quick
         self._parts = parts
-        self._configurations = {file.name: self._configuration(file) for file in files if not file.problem}
+        self._configurations = {file.name: self._configuration(file) for file in ledger.files if not file.problem}
 
     def _configuration(self, file: ClaimFile) -> dict[str, Any]:
         """Return what the result of a file depends on: the file, the size, the versions and the sources."""
@@ -132,6 +132,7 @@ class Run:
             "task": "claim file",
             "file": file.name,
             "size": "quick" if self._quick else "full",
+            **({} if self._seeds is None else {"seeds": self._seeds}),
             "versions": versions(),
             "engine": current_engine(),
             "sources": sources_digest(file.path, Path(refkan.__file__).parent),
@@ -155,68 +156,90 @@ class Run:
         start = time.perf_counter()
         try:
             with kept_interrupts():
-                verdicts = run_file(file, self._package, self._quick, message, self._parts)
+                verdicts = run_file(file, self._ledger, self._quick, message, self._parts, self._seeds)
             seconds = time.perf_counter() - start
             result = FileResult(file, verdicts, seconds=seconds, finished=now())
         except (Exception, SystemExit) as error:
             seconds = time.perf_counter() - start
             text = describe_error(error, file.folder.parent)
             return FileResult(file, error=text, seconds=seconds, finished=now())
-        self._checkpoints.put(self._configurations[file.name], pack(result))
+        if self._parts is None or not self._parts.only:  # what is judged of an interrupted run is not finished
+            self._checkpoints.put(self._configurations[file.name], pack(result))
         return result
 
 
 def main(
-    argv: Sequence[str] | None = None,
-    folder: Path = Path(__file__).parents[1],
-    package: str = "validation",
-    ledger: Sequence[Row] = LEDGER,
+    argv: Sequence[str] | None,
+    folder: Path,
+    package: str,
+    rows: Sequence[Row],
+    papers: Mapping[str, str] | None = None,
 ) -> int:
-    """Run ``python -m validation`` with the claim files of `folder` and return its exit code."""
-    arguments = parser().parse_args(argv)
+    """Run ``python -m PACKAGE`` with the claim files of `folder`, which answer `rows`; return the exit code.
+
+    `papers` are the full names of what sources abbreviate, for the report.
+    """
+    ledger = Ledger(
+        f"python -m {package}",
+        tuple(rows),
+        tuple(discover(folder, rows)),
+        lambda file: importlib.import_module(f"{package}.{file.module}"),
+        lambda file, id: f"python -m {package} {id}",
+        papers or {},
+    )
+    arguments = parser(ledger.program).parse_args(argv)
     try:
-        with chosen_engine(arguments.engine, "python -m validation"):
-            return _answer(arguments, folder, package, ledger)
+        chosen = select(ledger.files, rows, arguments.names)
+    except ValueError as error:
+        print(f"{ledger.program}: {error}", file=sys.stderr)
+        return USAGE
+    return answer(arguments, ledger, chosen)
+
+
+def answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[ClaimFile]) -> int:
+    """Do what the options ask for with the chosen files; return the exit code."""
+    try:
+        with chosen_engine(arguments.engine, ledger.program):
+            return _answer(arguments, ledger, chosen)
     except EngineError as error:
-        print(f"python -m validation: {error}", file=sys.stderr)
+        print(f"{ledger.program}: {error}", file=sys.stderr)
         return USAGE
     except OSError as error:  # of a full disk: what is finished cannot be kept, or the report not be written
-        print(f"python -m validation: {error}; files that were kept before are not run again", file=sys.stderr)
+        print(f"{ledger.program}: {error}; files that were kept before are not run again", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:  # before the first file or after the last one
         print(GO_ON, file=sys.stderr)
         return INTERRUPTED
 
 
-def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: Sequence[Row]) -> int:
-    files = discover(folder, ledger)
+def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[ClaimFile]) -> int:
     if arguments.list:
-        print(listing(files, ledger))
+        print(listing(ledger.files, ledger.rows))
         return OK
     try:
-        chosen = select(files, ledger, arguments.names)
+        if arguments.cell is not None:
+            return run_one_cell(chosen, ledger, arguments.cell, 1234 if arguments.seed is None else arguments.seed)
+        if arguments.kept and (arguments.fresh or not arguments.full):
+            raise ValueError("--kept goes with --full and without --fresh")
+        if arguments.seed is not None:
+            raise ValueError("--seed is that of a cell: give --cell too")
         require_writable(arguments.output)
         checkpoints = Checkpoints(arguments.output / "checkpoints")
     except (ValueError, OSError) as error:
-        print(f"python -m validation: {error}", file=sys.stderr)
+        print(f"{ledger.program}: {error}", file=sys.stderr)
         return USAGE
 
     start = time.perf_counter()
     # A quick run is not worth keeping in parts.
-    kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh) if arguments.full else None
-    run = Run(checkpoints, package, not arguments.full, files, kept)
+    kept = None
+    if arguments.full:
+        kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh, arguments.kept)
+    run = Run(checkpoints, ledger, not arguments.full, kept, arguments.seeds if arguments.full else None)
     results, interrupted = run_all(run, chosen, arguments.fresh)
     done = {result.file.place for result in results}
     # Rows that were not asked for this time are shown as they last came out with the present sources.
-    results += [kept for file in files if file.place not in done and (kept := run.stored(file)) is not None]
-    outcomes = gather(ledger, files, results)
-
-    seeds = {
-        outcome.row.id: outcome.verdict.data[key]
-        for outcome in outcomes
-        for key in ("seeds", "seed")
-        if outcome.verdict is not None and key in outcome.verdict.data
-    }
+    results += [old for file in ledger.files if file.place not in done and (old := run.stored(file)) is not None]
+    outcomes = gather(ledger.rows, ledger.files, results)
     configuration = {
         "size": "full" if arguments.full else "quick",
         "files": [file.name for file in chosen],
@@ -224,7 +247,8 @@ def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: S
         "interrupted": interrupted,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    paths = write_report(arguments.output, outcomes, capsule(configuration, seeds))
+    circumstances = capsule(configuration, seeds_of_rows(outcomes))
+    paths = write_report(arguments.output, outcomes, circumstances, ledger.command, ledger.papers)
     print(table(outcomes))
     broken = [result for result in results if result.error and not result.file.ids]
     for result in broken:  # no row stands for them in the table
@@ -235,6 +259,40 @@ def _answer(arguments: argparse.Namespace, folder: Path, package: str, ledger: S
         return INTERRUPTED
     failed = any(result.error for result in results) or any(outcome.surviving_mutations for outcome in outcomes)
     return FAILED if failed else OK
+
+
+def seeds_of_rows(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the seeds that the data of verdicts name, by row."""
+    return {
+        outcome.row.id: outcome.verdict.data[key]
+        for outcome in outcomes
+        for key in ("seeds", "seed")
+        if outcome.verdict is not None and key in outcome.verdict.data
+    }
+
+
+def run_one_cell(files: Sequence[ClaimFile], ledger: Ledger, text: str, seed: int) -> int:
+    """Run a cell of the one file chosen and print its choice and its numbers.
+
+    Raises
+    ------
+    ValueError
+        Unless there is one file, whose module has an EXPERIMENT, and the choice is one of its cells.
+    """
+    if len(files) != 1:
+        raise ValueError(f"--cell needs one NAME, a row or file with cells; got {len(files)} files")
+    if files[0].problem:
+        raise ValueError(files[0].problem)
+    experiment = getattr(ledger.load(files[0]), "EXPERIMENT", None)
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"{files[0].name} has no cells that can be run alone")
+    if seed < 0:
+        raise ValueError(f"--seed must not be negative; got {seed}")
+    choice = experiment.choose(text)
+    print(f"{written(choice)}, seed {seed}")
+    for name, value in experiment.run(choice, seed).items():
+        print(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")
+    return OK
 
 
 def run_all(run: Run, files: Sequence[ClaimFile], fresh: bool) -> tuple[list[FileResult], bool]:

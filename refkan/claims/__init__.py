@@ -1,0 +1,27 @@
+"""Claims: how a statement is written down, measured, judged, kept and reported.
+
+A claim file measures and returns verdicts: `rows` and `verdicts` are what it writes, `readings` what it leaves open.
+`discovery` finds claim files, `runner` runs them and keeps what is finished (`parts`: pieces of a long run), and
+`report` writes one page and one record. The claims of the two papers that refkan follows are the package `validation`
+of its repository; ``refkan verify FILE`` does the same for anybody's claim file.
+"""
+
+from refkan.claims.readings import Beside, Experiment, Factor, Reading, Readings
+from refkan.claims.rows import Row
+from refkan.claims.verdicts import FAILING, STATUSES, Figure, Status, Table, Verdict, judge
+
+__all__ = [
+    "FAILING",
+    "STATUSES",
+    "Beside",
+    "Experiment",
+    "Factor",
+    "Figure",
+    "Reading",
+    "Readings",
+    "Row",
+    "Status",
+    "Table",
+    "Verdict",
+    "judge",
+]

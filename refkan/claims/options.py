@@ -1,0 +1,58 @@
+"""Options of the programs that run claims."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from refkan.engine_option import add_engine_option
+
+EPILOG = (
+    "Exit code: 0 if everything ran, whatever the verdicts; 1 if a file crashed or a mutation of a claim was not"
+    " refuted; 2 for wrong usage or an unwritable folder; 130 if interrupted. Finished files are kept and not run again"
+    " until a source that they depend on changes; at full size, so are finished parts of a file, such as one training."
+)
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """Return the parser of a program that answers a ledger, such as ``python -m validation``."""
+    p = argparse.ArgumentParser(
+        prog=program,
+        description="Answer every claim of the ledger with a verdict computed from measurements.",
+        epilog=EPILOG,
+    )
+    p.add_argument("names", nargs="*", metavar="NAME", help="row ids, files or subjects to run (default: all)")
+    add_options(p, Path("validation-report"))
+    return p
+
+
+def add_options(p: argparse.ArgumentParser, output: Path) -> None:
+    """Add the options of every program that runs claims; reports go to the folder `output` by default."""
+    p.add_argument("--full", action="store_true", help="at full size instead of seconds a file")
+    p.add_argument("--list", action="store_true", help="list the rows and the files that answer them, run nothing")
+    p.add_argument("--output", type=Path, default=output, metavar="DIR", help="default: %(default)s")
+    p.add_argument(
+        "--cell",
+        metavar="CHOICE",
+        help="run one cell of the experiment of NAME again, such as start=normal,target=scaled, and print its numbers;"
+        " what is not named is at its default, an unknown name lists those that exist",
+    )
+    p.add_argument("--seed", type=int, metavar="N", help="of --cell (default: 1234)")
+    p.add_argument(
+        "--seeds", type=count, metavar="N", help="at full size: at most N seeds, where a file offers fewer than all"
+    )
+    p.add_argument(
+        "--kept",
+        action="store_true",
+        help="with --full: judge what is finished of interrupted runs, and run no further part; files that do not keep"
+        " parts one by one are left out",
+    )
+    p.add_argument("--fresh", action="store_true", help="run again what is already finished")
+    add_engine_option(p)
+
+
+def count(text: str) -> int:
+    """Return a positive whole number."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a positive whole number; got {text!r}")
+    return int(text)

@@ -1,0 +1,104 @@
+"""Claim files with rows of their own, for `refkan verify`: read without running them, loaded from wherever they lie."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from refkan.claims.discovery import ClaimFile
+from refkan.claims.ledgers import Ledger
+from refkan.claims.rows import Row
+
+FIELDS = ("id", "source", "claim", "measured", "criterion")
+
+
+def ledger_of(paths: Sequence[Path]) -> Ledger:
+    """Return the rows of claim files and the files, in the order given.
+
+    ROWS is read from the syntax tree, so that a file that fails on import still answers for its rows (with an error). A
+    file that cannot be read, states no rows, or reuses an id or the name of an earlier file is a problem of that file
+    and does not stop the others.
+    """
+    rows: list[Row] = []
+    files: list[ClaimFile] = []
+    owner: dict[str, str] = {}
+    for path in dict.fromkeys(path.resolve() for path in paths):
+        problem, stated = "", []
+        try:
+            stated = rows_of(path)
+        except (OSError, SyntaxError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            problem = f"{path.name} cannot be read: {reason}"
+        names = [row.id for row in stated]
+        repeated = sorted({id for id in names if names.count(id) > 1})
+        taken = [f"{id} ({owner[id]})" for id in names if id in owner]
+        if any(file.name == path.stem for file in files):
+            problem = f"a claim file must have a name of its own; {path.name} was given twice, from two folders"
+        elif repeated:
+            problem = f"ids must be used once; got {', '.join(repeated)} more than once"
+        elif taken:
+            problem = f"ids must not be those of another file; got {', '.join(taken)}"
+        new = [row for row in dict(zip(names, stated, strict=True)).values() if row.id not in owner]
+        rows += new
+        owner.update((row.id, path.name) for row in new)
+        files.append(ClaimFile(path, path.parent, tuple(row.id for row in new), problem))
+    command = "refkan verify"
+    return Ledger(command, tuple(rows), tuple(files), load, lambda file, id: f"{command} {file.path.name}", twins=True)
+
+
+def rows_of(path: Path) -> list[Row]:
+    """Return the rows that a file states: its ROWS, a tuple or list of Row(...) with literal strings.
+
+    Raises
+    ------
+    ValueError
+        If it states none, or in another way.
+    """
+    for statement in ast.parse(path.read_bytes()).body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        if any(isinstance(target, ast.Name) and target.id == "ROWS" for target in targets):
+            value = statement.value  # type: ignore[attr-defined]
+            if not isinstance(value, ast.Tuple | ast.List) or not value.elts:
+                raise ValueError("ROWS must be a tuple of Row(...), at least one")
+            return [_row(element) for element in value.elts]
+    raise ValueError("it states no ROWS = (Row(id, source, claim, measured, criterion),)")
+
+
+def _row(element: ast.expr) -> Row:
+    wanted = f"Row({', '.join(FIELDS)}) with literal strings"
+    name = element.func if isinstance(element, ast.Call) else None
+    if not isinstance(element, ast.Call) or (getattr(name, "id", "") or getattr(name, "attr", "")) != "Row":
+        raise ValueError(f"ROWS must hold {wanted}; got {ast.unparse(element)}")
+    try:
+        given = dict(zip(FIELDS, map(ast.literal_eval, element.args), strict=False))
+        given |= {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in element.keywords}
+    except ValueError:
+        given = {}
+    if sorted(given) != sorted(FIELDS) or len(element.args) + len(element.keywords) != len(FIELDS):
+        raise ValueError(f"a row must be {wanted}; got {ast.unparse(element)}")
+    if not all(isinstance(text, str) and text.strip() for text in given.values()):
+        raise ValueError(f"a row must be {wanted}, none empty; got {ast.unparse(element)}")
+    return Row(**given)
+
+
+def load(file: ClaimFile) -> ModuleType:
+    """Import a claim file from where it lies; modules beside it can be imported by it."""
+    name = f"refkan_claim_{file.path.stem}"
+    spec = importlib.util.spec_from_file_location(name, file.path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    folder = str(file.path.parent)
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(folder)
+    return module

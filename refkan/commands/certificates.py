@@ -1,0 +1,76 @@
+"""What `refkan spectrum --certify` proves: ranks and condition numbers of the points of a study."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from refkan import exact
+from refkan.conditioning import Configuration
+from refkan.conditioning.studies import problem_of
+
+
+@dataclass(frozen=True)
+class CertifiedRow:
+    """One point: its certified numbers, or why there are none.
+
+    Attributes
+    ----------
+    point : str
+    rank, nullity : int
+    low, high : float
+        The condition number lies between them.
+    by, bits : str and int
+        As in `CertifiedSpectrum`.
+    seconds : float
+    error : str
+        Empty if all went well.
+    """
+
+    point: str
+    rank: int = -1
+    nullity: int = -1
+    low: float = math.nan
+    high: float = math.nan
+    by: str = ""
+    bits: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+def certified(configuration: Configuration, progress: Callable[[str], None]) -> CertifiedRow:
+    """Certify one point; an error becomes part of the row and does not stop the others."""
+    began = time.perf_counter()
+    try:
+        problem, theta = problem_of(configuration)
+        found = exact.certified_spectrum(problem, theta, configuration.basis)
+        low, high = found.condition.floats()
+    except (ValueError, RuntimeError, MemoryError) as error:
+        progress(f"{configuration}: no certificate")
+        return CertifiedRow(str(configuration), error=f"{type(error).__name__}: {error}")
+    progress(f"{configuration}: certified")
+    seconds = time.perf_counter() - began
+    return CertifiedRow(str(configuration), found.rank, found.nullity, low, high, found.rank_by, found.bits, seconds)
+
+
+def certificate_table(rows: list[CertifiedRow]) -> str:
+    """The rows as lines of text."""
+    width = max([len("certified"), *(len(row.point) for row in rows)])
+    lines = [f"{'certified':<{width}}  rank  nullity  condition in                                 by"]
+    for row in rows:
+        ends = f"[{row.low:.15e}, {row.high:.15e}]"
+        found = f"{row.rank:>4}  {row.nullity:>7}  {ends}  {row.by}"
+        lines.append(f"{row.point:<{width}}  {row.error or found}")
+    return "\n".join(lines)
+
+
+def certificates_json(rows: list[CertifiedRow]) -> bytes:
+    """The rows as a JSON list; numbers that JSON does not have as null."""
+    plain = [
+        {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in asdict(row).items()}
+        for row in rows
+    ]
+    return (json.dumps(plain, indent=1, allow_nan=False) + "\n").encode("ascii")

@@ -1,0 +1,196 @@
+"""`refkan model`: trained models of other libraries in files: their conditioning, finer grids, and what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import check_count
+from refkan.array_types import FloatArray
+from refkan.atomic_files import write_atomically
+from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
+from refkan.commands.options import MOST, check_file, in_words, out_of_memory, path
+from refkan.conditioning import spectrum
+from refkan.engine_option import add_engine_option
+from refkan.interop import ConversionError, disassemble, from_state, read, refined, to_state
+from refkan.interop.files import is_network, state_in
+from refkan.interrupts import kept_interrupts
+from refkan.losses import LeastSquares
+from refkan.networks.archives import load, save
+from refkan.networks.network import Network
+
+Model = tuple[Network, FloatArray]
+
+FILE = "an .npz of the arrays of a state dict (refkan.interop.state_of), of refkan.save, or a .pt of model.state_dict()"
+
+ROOM = 1e-12
+"""Relative difference of values up to which a model is the same before and after refinement."""
+
+
+def add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `model`."""
+    p = commands.add_parser("model", help="trained models of pykan, efficient-kan and jaxkan, in files")
+    parts = p.add_subparsers(title="commands", required=True)
+    _add(parts, "spectrum", run_model_spectrum, "the conditioning of a trained model: the spectrum of J^T J")
+    refine = _add(parts, "refine", run_refine, "write the same function on a finer grid")
+    refine.add_argument("--factor", type=int, default=2, metavar="N", help="intervals for each; default: %(default)s")
+    refine.add_argument("--output", type=path, required=True, metavar="OUT.npz", help="in the format of FILE")
+    judge = _add(parts, "judge", run_judge, "what is wrong with a trained model, and with values computed by it")
+    judge.add_argument(
+        "--outputs", type=path, metavar="VALUES.npz", help="x (N, P) and y (N, Q): values of the library to compare"
+    )
+
+
+def _add(parts: Any, name: str, run: Any, what: str) -> argparse.ArgumentParser:
+    p: argparse.ArgumentParser = parts.add_parser(
+        name, help=what, description=f"{what[0].upper()}{what[1:]}. FILE is {FILE}.",
+        epilog="Exit code: 0; 1 if something is wrong with the model; 2 for wrong usage or a file that cannot be used; "
+        "130 if interrupted.",
+    )  # fmt: skip
+    p.add_argument("file", type=path, metavar="FILE")
+    p.add_argument("--samples", type=int, default=1000, metavar="N", help="uniform in the domain; default: %(default)s")
+    p.add_argument("--seed", type=int, default=0, metavar="SEED", help="of the samples; default: %(default)s")
+    add_engine_option(p)
+    p.set_defaults(run=lambda chosen: _guarded(f"model {name}", run, chosen))
+    return p
+
+
+def _guarded(command: str, run: Any, chosen: argparse.Namespace) -> int:
+    try:
+        check_count("--samples", chosen.samples, 1, MOST)
+        check_count("--seed", chosen.seed)
+        with kept_interrupts():
+            return int(run(chosen))
+    except (ConversionError, ImportError, ValueError, TypeError) as error:
+        return _refuse(command, error)
+    except MemoryError as error:
+        return _refuse(command, out_of_memory(error, "--samples"), FAILED)
+    except OSError as error:
+        return _refuse(command, in_words("FILE", error) if error.filename else error)
+    except KeyboardInterrupt:
+        return _refuse(command, "interrupted", INTERRUPTED)
+
+
+def _refuse(command: str, error: object, code: int = USAGE) -> int:
+    print(f"refkan {command}: {error}", file=sys.stderr)
+    return code
+
+
+def _samples(net: Network, chosen: argparse.Namespace, beyond: float = 0.0) -> FloatArray:
+    """Uniform samples in the domain of the first layer, or in one that is larger by a part of it on each side."""
+    low, high = net.layers[0].domains.T
+    room = beyond * (high - low)
+    return np.random.default_rng(chosen.seed).uniform(low - room, high + room, (chosen.samples, low.size))
+
+
+def run_model_spectrum(chosen: argparse.Namespace) -> int:
+    """Print the spectrum of the Gauss-Newton matrix."""
+    net, theta = read(chosen.file)
+    x = _samples(net, chosen)
+    found = spectrum(LeastSquares(net, x, np.zeros((len(x), net.widths[-1]))), theta)
+    values = found.values[: found.rank]
+    print(net)
+    print(f"J^T J / N on {len(x)} samples: {found.size} parameters, rank {found.rank}")
+    print(f"eigenvalues from {values[-1]:.3e} to {values[0]:.3e}, condition number {values[0] / values[-1]:.3e}")
+    return OK
+
+
+def run_refine(chosen: argparse.Namespace) -> int:
+    """Write a model on finer grids."""
+    check_count("--factor", chosen.factor, 1)
+    if chosen.output.suffix != ".npz":
+        raise ValueError(f"--output must end in .npz; got {chosen.output.name!r}")
+    check_file("--output", chosen.output)
+    net, theta = read(chosen.file)
+    fine = refined(net, theta, chosen.factor)
+    again = _write(chosen.file, chosen.output, fine)
+    print(f"{net}\n{again[0]}")
+    worst = 0.0
+    for where, beyond in (("inside the domain", 0.0), ("up to half its length beyond", 0.5)):
+        x = _samples(net, chosen, beyond)
+        ours = net(theta, x)
+        share = float(np.abs(again[0](again[1], x) - ours).max() / max(np.abs(ours).max(), 1e-300))
+        print(f"{len(x)} samples {where}: values differ by {share:.1e} of the largest")
+        worst = max(worst, share)
+    limit = ROOM if _double(chosen.output) else 1e-5
+    if not worst <= limit:
+        return _refuse("model refine", f"values differ by more than {limit:g}: see {chosen.output}", FAILED)
+    return OK
+
+
+def _write(source: Path, target: Path, fine: Model) -> Model:
+    """Write a model in the format of a file, and return what was written."""
+    if source.suffix == ".npz" and is_network(source):
+        save(target, *fine)
+        return load(target)
+    state = to_state(*fine, state_in(source))
+    buffer = io.BytesIO()
+    np.savez(buffer, **state)
+    write_atomically(target, buffer.getvalue())
+    return from_state(state)
+
+
+def _double(file: Path) -> bool:
+    return not any(np.asarray(array).dtype == np.float32 for array in state_in(file).values())
+
+
+def run_judge(chosen: argparse.Namespace) -> int:
+    """Print what is wrong with a model."""
+    net, theta = read(chosen.file)
+    print(net)
+    lines = [*_health(net, theta, _samples(net, chosen))]
+    wrong = False
+    if chosen.outputs is not None:
+        wrong, line = _compared(net, theta, chosen.outputs, _double(chosen.file))
+        lines.append(line)
+    print("\n".join(lines) if lines else "nothing found")
+    return FAILED if wrong else OK
+
+
+def _health(net: Network, theta: FloatArray, x: FloatArray) -> Iterator[str]:
+    """Sentences on what a trained model suffers from, layer by layer."""
+    z = x
+    for k, edges in enumerate(disassemble(net, theta)):
+        r = edges.order
+        a, b = edges.knots[:, r - 1], edges.knots[:, -r]
+        beyond = ((z < a) | (z > b)).mean(axis=0)
+        if beyond.max() > 0:
+            p = int(beyond.argmax())
+            yield f"layer {k}: {beyond[p]:.0%} of the inputs {p} lie outside its grid, where splines decay to 0"
+        gaps = np.diff(edges.knots, axis=1)
+        if (gaps == 0).any():
+            count = int((gaps == 0).sum())
+            yield f"layer {k}: {count} knots repeat: libraries that divide by their distance return NaN"
+        elif gaps.max() > 1e6 * gaps.min():
+            yield f"layer {k}: knot distances differ by a factor {gaps.max() / gaps.min():.1e}"
+        dead = int(((edges.base == 0) & ((edges.factor == 0) | (edges.coefficients == 0).all(axis=2))).sum())
+        if dead:
+            yield f"layer {k}: {dead} of {edges.base.size} edges are zero"
+        if np.array_equal(edges.knots, edges.knots.astype(np.float32)):
+            steps = gaps / gaps[:, :1] - 1
+            if 1e-9 < np.abs(steps).max() < 1e-5:
+                yield f"layer {k}: the grid went through float32: equal spacing is off by {np.abs(steps).max():.1e}"
+        layer = net.layers[k]
+        z = layer.linearize(theta[net.slices[k]], z, slopes=False).value * edges.scale + edges.shift
+
+
+def _compared(net: Network, theta: FloatArray, file: Path, double: bool) -> tuple[bool, str]:
+    found = state_in(file)
+    if not {"x", "y"} <= found.keys():
+        raise ValueError(f"--outputs: {file} must hold x and y; it holds {', '.join(sorted(found)) or 'nothing'}")
+    x, y = (np.asarray(found[name], np.float64) for name in ("x", "y"))
+    ours = net(theta, x)
+    if y.shape != ours.shape:
+        raise ValueError(f"--outputs: y must have shape {ours.shape}; got {y.shape}")
+    off = np.where(np.isfinite(y), np.abs(y - ours), np.inf) / max(np.abs(ours).max(), 1e-300)
+    s, q = np.unravel_index(int(off.argmax()), off.shape)
+    limit = ROOM if double and found["y"].dtype == np.float64 else 1e-4
+    where = f"y[{s}, {q}] = {y[s, q]:.17g}, here {ours[s, q]:.17g}, at x = {x[s].tolist()}"
+    wrong = bool(off.max() > limit)
+    return wrong, f"outputs {'differ' if wrong else 'agree'}: by {off.max():.1e} of the largest at most; {where}"

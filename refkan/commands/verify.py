@@ -1,0 +1,39 @@
+"""`refkan verify`: statements of one's own, measured and judged."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from refkan.claims.options import EPILOG, add_options
+from refkan.commands.exit_codes import USAGE
+
+
+def add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `verify`."""
+    p = commands.add_parser(
+        "verify",
+        help="measure and judge statements of your own, each written in a claim file",
+        description="Run claim files: Python files that state ROWS and offer run(quick, progress), which returns a"
+        " verdict for each row, computed from measurements, with a mutated twin that must fail. Writes report.html and"
+        " record.json. docs/verify-a-statement.md shows how to write one.",
+        epilog=EPILOG,
+    )
+    p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="claim files")
+    add_options(p, Path("claims-report"))
+    p.set_defaults(run=verify)
+
+
+def verify(chosen: argparse.Namespace) -> int:
+    """Run the claim files and return the exit code."""
+    # Running imports plots and the rest, which no other command needs.
+    from refkan.claims.own_rows import ledger_of
+    from refkan.claims.runner import answer
+
+    missing = [str(path) for path in chosen.files if not path.is_file()]
+    if missing:
+        print(f"refkan verify: FILE must be a claim file; there is no {', '.join(missing)}", file=sys.stderr)
+        return USAGE
+    ledger = ledger_of(chosen.files)
+    return answer(chosen, ledger, ledger.files)

@@ -1,0 +1,88 @@
+"""Hypotheses on parts of results: one input, output, coefficient or block of samples times a factor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.conformance.cases import Case
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
+from refkan.conformance.findings import Evidence
+from refkan.conformance.quantities import FloatQuantities
+
+AXES: dict[str, dict[str, int]] = {
+    "values": {"output": 1, "sample": 0},
+    "input-gradients": {"input": 1, "sample": 0},
+    "second-derivatives": {"input": 1, "sample": 0},
+    "coefficient-gradients": {"output": 0, "input": 1, "coefficient": 2},
+    "knot-gradients": {"input": 0},
+}
+"""What the axes of results count, those that a factor may belong to."""
+
+NEAR = 1e4
+"""Units of eps within which a factor is not told from one."""
+
+
+def factors(evidence: Evidence) -> Iterator[Hypothesis]:
+    """One factor on one input, output or coefficient, or on neighbouring ones; the rest is right."""
+    case, theirs = evidence.case, evidence.theirs
+    if len(case.setting.specs) > 1 or not np.isfinite(theirs).all():
+        return
+    for what, axis in AXES.get(case.quantity, {}).items():
+        yield from _along(case, theirs, what, axis)
+    if case.quantity == "values" and case.setting.x.shape[1] > 1:
+        edges = FloatQuantities(case.setting.specs, case.setting.x).edges[0][0]  # (N, Q, P)
+        yield from _fitted(case, theirs, "input", edges)
+    if case.quantity in ("input-gradients", "second-derivatives") and case.setting.dy.shape[1] > 1:
+        yield from _fitted(case, theirs, "output", _by_output(case))
+
+
+def _by_output(case: Case) -> FloatArray:
+    """What each output adds to the results, on a last axis."""
+    dy = case.setting.dy
+    return np.stack([evaluate(case, dy=dy * (np.arange(dy.shape[1]) == q)) for q in range(dy.shape[1])], axis=-1)
+
+
+def _along(case: Case, theirs: FloatArray, what: str, axis: int) -> Iterator[Hypothesis]:
+    """Factors of the slices of an axis, each from entries of its own."""
+    ours = np.moveaxis(case.expected, axis, 0).reshape(case.expected.shape[axis], -1)
+    given = np.moveaxis(theirs, axis, 0).reshape(ours.shape)
+    if len(ours) < 2 or (np.count_nonzero(ours, axis=1) < 2).all():
+        return
+    size = (ours * ours).sum(axis=1)
+    found: FloatArray = np.divide((ours * given).sum(axis=1), size, out=np.ones(len(ours)), where=size > 0)
+    allowed = np.moveaxis(case.tolerance, axis, 0).reshape(ours.shape)
+    found[(np.abs(given - ours) <= allowed).all(axis=1)] = 1.0  # right as it is
+    shape = [-1 if k == axis else 1 for k in range(theirs.ndim)]
+    yield from _told(case, what, found, lambda used: used.reshape(shape) * case.expected)
+
+
+def _fitted(case: Case, theirs: FloatArray, what: str, terms: FloatArray) -> Iterator[Hypothesis]:
+    """Factors of terms (..., count), whose sum is ours, that fit theirs best."""
+    columns = terms.reshape(-1, terms.shape[-1])
+    if np.linalg.matrix_rank(columns) < columns.shape[1] or len(columns) < 2 * columns.shape[1] + 1:
+        return
+    found = np.asarray(np.linalg.lstsq(columns, theirs.ravel(), rcond=None)[0], np.float64)
+    found[np.abs(found - 1) <= NEAR * case.setting.eps] = 1.0
+    yield from _told(case, what, found, lambda used: case.expected + terms @ (used - 1))
+
+
+def _told(case: Case, what: str, found: FloatArray, predict: object) -> Iterator[Hypothesis]:
+    """Name the factor if one, on one place or on neighbouring places, differs from 1."""
+    off = np.flatnonzero(np.abs(found - 1) > NEAR * case.setting.eps)
+    alone = 0 < off.size <= len(found) / 2 and (np.diff(off) == 1).all()
+    if not alone or np.ptp(found[off]) > 1e-6 * np.abs(found[off]).max() or (np.abs(found[off]) < 1e-9).any():
+        return
+    if what == "sample" and off.size < 2:  # a point, not a block
+        return
+    factor, used = float(found[off].mean()), np.ones(len(found))
+    used[off] = factor
+    where = f"{what} {off[0]}" if off.size == 1 else f"{what}s {off[0]} to {off[-1]}"
+    text = f"what belongs to {where} of {len(found)} is multiplied by {factor:.6g}; the rest is right"
+    assert callable(predict)
+    yield Hypothesis(
+        f"factor on one {what}" if off.size == 1 else f"factor on a block of {what}s", text, partial(predict, used)
+    )

@@ -1,0 +1,202 @@
+r"""A network over boxes of inputs: Taylor coefficients in x as intervals, layer by layer.
+
+Every layer is y_q = sum_p s_qp(x_p) with piecewise polynomials s_qp, so that its range over a box is the sum of ranges;
+dependencies arise between layers, where Taylor forms around the centre of the box narrow the ranges again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import factorial
+from typing import Any
+
+import numpy as np
+
+from refkan import truth
+from refkan.arguments import as_vector, check_type, real
+from refkan.array_types import FloatArray, IntArray
+from refkan.exact.float_intervals import Intervals, down, joined, up
+from refkan.exact.network_rows import irrational_parts
+from refkan.exact.polynomial_pieces import POLYNOMIAL, Pieces, pieces_of_family, pieces_of_polynomials
+from refkan.exact.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
+from refkan.networks import Network
+from refkan.short_reprs import ShortRepr
+from refkan.truth.layers import SumLayer
+from refkan.truth.node_maps import Affine, Sigmoid
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeStep(ShortRepr):
+    """A layer: pieces of each input.
+
+    Under outside="error" it has values on the domains (P, 2) alone. Its end pieces go on here: what is bounded is an
+    extension of the network, so that Taylor forms hold also around centres where the network itself has no value.
+    """
+
+    edges: tuple[Pieces, ...]
+    domains: FloatArray | None
+
+    def apply(self, x: TaylorIntervals) -> TaylorIntervals:
+        """Sum the functions of all inputs, x of shape (B, P)."""
+        return self.apply_smoothly(x)[0]
+
+    def apply_smoothly(self, x: TaylorIntervals) -> tuple[TaylorIntervals, IntArray]:
+        """As `apply`, and the number of continuous derivatives of the functions met over each box (B,)."""
+        found = [pieces.enclose(x.value[:, p], x.order) for p, pieces in enumerate(self.edges)]
+        edges = [coefficients for coefficients, _ in found]
+        c = [joined([edge[k] for edge in edges], 2) for k in range(x.order + 1)]  # (B, Q, P)
+        y = x[:, None, :].composed(c).map(lambda part: part.sum(2))
+        return y, np.minimum.reduce([smoothness for _, smoothness in found])
+
+
+@dataclass(frozen=True, eq=False)
+class AffineStep(ShortRepr):
+    """z = scale y + shift."""
+
+    scale: FloatArray
+    shift: FloatArray
+
+    def apply(self, y: TaylorIntervals) -> TaylorIntervals:
+        """Map the nodes (B, Q)."""
+        scaled = y * Intervals.of(self.scale)
+        parts = scaled.parts | {scaled.zero: scaled.value + Intervals.of(self.shift)}
+        return TaylorIntervals(parts, y.order)
+
+
+@dataclass(frozen=True, eq=False)
+class SigmoidStep(ShortRepr):
+    """z = a + (b - a) g, g the sigmoid, whose derivatives are polynomials in g: P_0 = g, P_{k+1} = P_k' g (1 - g)."""
+
+    low: Intervals
+    length: Intervals
+
+    def apply(self, y: TaylorIntervals) -> TaylorIntervals:
+        """Map the nodes (B, Q)."""
+        table = _sigmoid_derivatives(y.order)
+        g = y.value.sigmoid()
+        nodes = [table.enclose(g[:, q], 0)[0][0] for q in range(g.lo.shape[1])]
+        c = [joined([node[:, k] for node in nodes], 1) for k in range(y.order + 1)]
+        scaled = y.composed(c) * self.length
+        return TaylorIntervals(scaled.parts | {scaled.zero: scaled.value + self.low}, y.order)
+
+
+def _sigmoid_derivatives(order: int) -> Pieces:
+    """P_k/k! on [0, 1], in powers of g - 1/2: g (1 - g) = 1/4 - (g - 1/2)^2."""
+    P = [Fraction(1, 2), Fraction(1)]
+    rows = []
+    for k in range(order + 1):
+        rows.append([c / factorial(k) for c in P] + [Fraction(0)] * (order + 2 - len(P)))
+        slope = [i * c for i, c in enumerate(P)][1:]
+        P = [Fraction(0)] * (len(slope) + 2)
+        for i, c in enumerate(slope):
+            P[i] += c / 4
+            P[i + 2] -= c
+    return pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [rows])
+
+
+@dataclass(frozen=True, eq=False)
+class IntervalNetwork(ShortRepr):
+    """Steps of a network at theta, made by `interval_network`.
+
+    Attributes
+    ----------
+    steps : tuple
+    n_inputs, n_outputs : int
+    domains : array (P, 2) or None
+        Where the first layer has values.
+    """
+
+    steps: tuple[Any, ...]
+    n_inputs: int
+    n_outputs: int
+    domains: FloatArray | None
+
+    def sweep(self, box: Intervals, order: int) -> Expansion:
+        """Expand around the centres of boxes (B, P)."""
+        # A float between the ends; which one does not matter.
+        middle = np.clip(0.5 * box.lo + 0.5 * box.hi, box.lo, box.hi)
+        points = Intervals.of(middle)
+        reach = box - points
+        centre, over = (_stacked(variables(x, order)) for x in (points, box))
+        smoothness = np.full(middle.shape[0], POLYNOMIAL)
+        for k, step in enumerate(self.steps):
+            centre = step.apply(centre)
+            if isinstance(step, EdgeStep):
+                over, met = step.apply_smoothly(over)
+                smoothness = np.minimum(smoothness, met)
+            else:
+                over = step.apply(over)
+            if k:
+                value = narrowed(Expansion(centre, over, reach, smoothness), over.zero)
+                over = TaylorIntervals(over.parts | {over.zero: value}, over.order)
+        return Expansion(centre, over, reach, smoothness)
+
+
+def _stacked(x: list[TaylorIntervals]) -> TaylorIntervals:
+    """One Taylor number of shape (B, P) from P of shape (B,)."""
+    zeros = Intervals.of(np.zeros_like(x[0].value.lo))
+    indices = {index for each in x for index in each.parts}
+    return TaylorIntervals(
+        {index: joined([each.parts.get(index, zeros) for each in x], 1) for index in indices}, x[0].order
+    )
+
+
+def interval_network(net: Network, theta: Any) -> IntervalNetwork:
+    """Read a network; mean-std and min-max maps are frozen at theta, `net.freeze(theta)`.
+
+    Raises
+    ------
+    ValueError
+        For layers that are no sums of piecewise polynomials of one input.
+    """
+    check_type("net", net, Network)
+    net.require_bound()
+    theta = real("theta", as_vector("theta", theta, net.n_params))
+    net = net.freeze(theta)
+    refused = sorted({"silu", "tanh", "free knots"} & set(irrational_parts(net)))
+    evaluation = truth.of(net, theta, [], Fraction)
+    network = evaluation.network
+    if refused or not all(isinstance(layer, SumLayer) for layer in network.layers):
+        raise ValueError(
+            f"net must be made of spline, ReLU-power or Chebyshev layers to be enclosed; got {net}"
+            + (f" with {', '.join(refused)}" if refused else "")
+            + ": fix free knots with net.with_fixed_knots(theta); SiLU edges and dense layers are not supported"
+        )
+    steps: list[Any] = []
+    first = None
+    for k, (layer, part) in enumerate(zip(network.layers, network.parts(evaluation.theta), strict=True)):
+        assert isinstance(layer, SumLayer)
+        edges = [
+            pieces_of_family(family, [layer.edge(part, q, p) for q in range(layer.n_outputs)])
+            for p, family in enumerate(layer.families)
+        ]
+        steps.append(EdgeStep(tuple(edges), _domains(layer)))
+        if k == 0:
+            first = steps[0].domains
+        if k < len(network.node_maps):
+            steps += _step_of_map(network.node_maps[k])
+    return IntervalNetwork(tuple(steps), net.widths[0], net.widths[-1], first)
+
+
+def _domains(layer: SumLayer) -> FloatArray | None:
+    """Domains with their margin, rounded outwards; None where the functions go on for ever."""
+    if layer.margin is None:
+        return None
+    rows = []
+    for family in layer.families:
+        a, b = family.domain
+        slack = layer.margin * (b - a)
+        rows.append([float(down(float(a - slack))), float(up(float(b + slack)))])
+    return np.array(rows)
+
+
+def _step_of_map(node_map: Any) -> list[Any]:
+    if isinstance(node_map, Affine):
+        return [
+            AffineStep(np.array([float(s) for s in node_map.scales]), np.array([float(s) for s in node_map.shifts]))
+        ]
+    if isinstance(node_map, Sigmoid):
+        a, b = (Intervals.of([float(domain[k]) for domain in node_map.domains]) for k in (0, 1))
+        return [SigmoidStep(a, b - a)]
+    return []

@@ -1,0 +1,214 @@
+r"""Piecewise polynomials of one variable, and enclosures of their ranges by Bernstein coefficients.
+
+On a piece [l, h] a polynomial s of degree d is sum_i beta_i B_i, B_i the Bernstein polynomials, and lies between the
+least and the greatest beta_i, as the B_i are non-negative and sum to one. On a part [x, y] of it the coefficients are
+values of the blossom of s, d - j times at x and j times at y (knot insertion: Boehm; de Casteljau): with
+lambda = (x - l)/(h - l), mu = (h - x)/(h - l), they are those of
+
+    prod over the d arguments of (mu + lambda z)
+
+as polynomials in z, applied to beta. The factors are positive, so that rounding is a small multiple of
+sum |weights| |beta|, which is added. The hull exceeds the range by O((y - x)^2); end coefficients are attained.
+(Farouki, Comput. Aided Geom. Design 29, 2012; Garloff, 1986, for enclosures.)
+
+The coefficients come from `refkan.truth` over Fractions and are rounded once, the error kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import comb, factorial
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import FloatArray, IntArray
+from refkan.exact.float_intervals import EPS, TINY, Intervals, down, up
+from refkan.short_reprs import ShortRepr
+
+POLYNOMIAL = 10**6
+"""Smoothness of what is one polynomial."""
+
+Polynomial = list[Fraction]
+"""Coefficients by power of (x - middle)/(h - l), `middle` the middle of the reference interval [l, h]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces(ShortRepr):
+    """Functions s_q (Q) of one variable, polynomials on each of some pieces that cover the real line.
+
+    Attributes
+    ----------
+    left, right : array (pieces,)
+        Ends of the pieces, infinite at both ends of the line.
+    low, high : array (pieces,)
+        Reference intervals of the Bernstein coefficients.
+    middles, radii : list over derivatives k of arrays (pieces, Q, d - k + 1)
+        Bernstein coefficients of s^(k)/k!, and by how much they were rounded.
+    smoothness : array (pieces,)
+        Continuous derivatives at the right end of each piece: -1 where the functions jump.
+    end : int or None
+        The last piece of the domain, which is closed; all others hold their left ends alone, as in `truth`.
+    """
+
+    left: FloatArray
+    right: FloatArray
+    low: FloatArray
+    high: FloatArray
+    middles: list[FloatArray]
+    radii: list[FloatArray]
+    smoothness: IntArray
+    end: int | None
+
+    def enclose(self, x: Intervals, derivatives: int) -> tuple[list[Intervals], IntArray]:
+        """Enclose s^(k)/k! over intervals (B,) for k = 0, ..., derivatives, each (B, Q).
+
+        Returned with the number of continuous derivatives on each interval (B,).
+        """
+        first = np.searchsorted(self.right, x.lo, side="right")
+        last = np.searchsorted(self.left, x.hi, side="right") - 1
+        if self.end is not None:  # the last piece of the domain is closed
+            first = np.where(x.lo == self.left[self.end + 1], self.end, first)
+            last = np.where(x.hi == self.left[self.end + 1], self.end, last)
+        first, last = np.minimum(first, self.left.size - 1), np.clip(last, 0, self.left.size - 1)
+        last = np.maximum(first, last)
+        counts = last - first + 1
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        box = np.repeat(np.arange(counts.size), counts)
+        piece = np.arange(box.size) - np.repeat(starts, counts) + np.repeat(first, counts)
+        crossed = np.where(piece < last[box], self.smoothness[np.minimum(piece, self.smoothness.size - 1)], POLYNOMIAL)
+        ends = np.maximum(x.lo[box], self.left[piece]), np.minimum(x.hi[box], self.right[piece])
+        low, high = self.low[piece], self.high[piece]
+        factors = [((high - end) / (high - low), (end - low) / (high - low)) for end in ends]
+        found = []
+        Q = self.middles[0].shape[1]
+        for k in range(derivatives + 1):
+            if k >= len(self.middles):
+                found.append(Intervals.of(np.zeros((counts.size, Q))))
+                continue
+            hull = _hull(factors, self.middles[k][piece], self.radii[k][piece])
+            found.append(
+                Intervals(np.minimum.reduceat(hull.lo, starts, axis=0), np.maximum.reduceat(hull.hi, starts, axis=0))
+            )
+        return found, np.minimum.reduceat(crossed, starts)
+
+
+def _hull(factors: Sequence[tuple[FloatArray, FloatArray]], middle: FloatArray, radius: FloatArray) -> Intervals:
+    """Bound polynomials with Bernstein coefficients (T, Q, m + 1) between two points, given as (mu, lambda)."""
+    m = middle.shape[2] - 1
+    W = _weights(factors, m)
+    positive = [(np.abs(mu), np.abs(lam)) for mu, lam in factors]
+    size = _weights(positive, m)
+    gamma = (8 * m + 8) * EPS  # 3 roundings a factor, m factors, sums of at most m + 1 terms three times over
+    with np.errstate(invalid="ignore", over="ignore"):
+        c = np.einsum("tji,tqi->tqj", W, middle)
+        error = np.einsum("tji,tqi->tqj", size, gamma * np.abs(middle) + (1 + gamma) * radius) * (1 + gamma) + TINY
+        return Intervals(down((c - error).min(axis=2)), up((c + error).max(axis=2)))
+
+
+def _weights(factors: Sequence[tuple[FloatArray, FloatArray]], m: int) -> FloatArray:
+    """Coefficients (T, j, i) of z^i in (mu_x + lambda_x z)^(m-j) (mu_y + lambda_y z)^j."""
+    powers = []
+    for mu, lam in factors:
+        rows = [np.ones((mu.size, 1))]
+        for _ in range(m):
+            rows.append(_times(rows[-1], np.stack([mu, lam], axis=1)))
+        powers.append(rows)
+    return np.stack([_times(powers[0][m - j], powers[1][j]) for j in range(m + 1)], axis=1)
+
+
+def _times(p: FloatArray, q: FloatArray) -> FloatArray:
+    out = np.zeros((p.shape[0], p.shape[1] + q.shape[1] - 1))
+    for i in range(q.shape[1]):
+        out[:, i : i + p.shape[1]] += p * q[:, i : i + 1]
+    return out
+
+
+def pieces_of_family(family: Any, coefficients: Sequence[Sequence[Fraction]]) -> Pieces:
+    """Pieces of sum_i C[q, i] phi_i for a family of `refkan.truth` over Fractions, its tails included."""
+    a, b = family.domain
+    degree = family.degree if hasattr(family, "degree") else family.order - 1
+    knots = set(getattr(family, "knots", ()))
+    cuts = sorted(knots | {a, b}) if family.outside == "natural" else sorted({t for t in knots if a < t < b} | {a, b})
+    reach = Fraction(float(b - a))
+    outer = [Fraction(float(cuts[0] - reach)), *cuts, Fraction(float(cuts[-1] + reach))]
+    regions = list(pairwise(outer))
+    polynomials = []
+    for low, high in regions:
+        rows = [family.functions((low + high) / 2, k) for k in range(degree + 1)]
+        h = high - low
+        polynomials.append(
+            [[sum((C[i] * Fraction(f) for i, f in rows[k].items()), Fraction(0)) * h**k / factorial(k)
+              for k in range(degree + 1)] for C in coefficients]
+        )  # fmt: skip
+    return pieces_of_polynomials(cuts, regions, polynomials, cuts.index(b))
+
+
+def pieces_of_polynomials(
+    cuts: Sequence[Fraction],
+    regions: Sequence[tuple[Fraction, Fraction]],
+    polynomials: list[list[Polynomial]],
+    end: int | None = None,
+) -> Pieces:
+    """Pieces of polynomials [region][q] between cuts (one fewer than regions), on reference intervals `regions`.
+
+    The cuts and the ends of the reference intervals must be floats.
+    """
+    degree = len(polynomials[0][0]) - 1
+    bernstein = [[_bernstein(p) for p in each] for each in polynomials]
+    middles, radii = [], []
+    for k in range(degree + 1):
+        exact = [
+            [[c / (factorial(k) * (high - low) ** k) for c in _derivative(beta, k)] for beta in each]
+            for (low, high), each in zip(regions, bernstein, strict=True)
+        ]
+        middle = np.array([[[float(c) for c in beta] for beta in each] for each in exact])
+        rounded = [[[c == Fraction(float(c)) for c in beta] for beta in each] for each in exact]
+        middles.append(middle)
+        radii.append(np.where(np.array(rounded), 0.0, np.spacing(np.abs(middle))))
+    ends = np.array([float(t) for t in cuts])
+    return Pieces(
+        np.concatenate([[-np.inf], ends]),
+        np.concatenate([ends, [np.inf]]),
+        np.array([float(low) for low, _ in regions]),
+        np.array([float(high) for _, high in regions]),
+        middles,
+        radii,
+        np.array([*_smoothness(cuts, regions, polynomials), POLYNOMIAL]),
+        end,
+    )
+
+
+def _bernstein(p: Polynomial) -> list[Fraction]:
+    """Coefficients in Bernstein polynomials on [0, 1] of sum_k p_k (z - 1/2)^k."""
+    d = len(p) - 1
+    shift = Fraction(-1, 2)
+    power = [sum((p[k] * comb(k, i) * shift ** (k - i) for k in range(i, d + 1)), Fraction(0)) for i in range(d + 1)]
+    return [sum((Fraction(comb(j, i), comb(d, i)) * power[i] for i in range(j + 1)), Fraction(0)) for j in range(d + 1)]
+
+
+def _derivative(beta: list[Fraction], k: int) -> list[Fraction]:
+    for _ in range(k):
+        beta = [(len(beta) - 1) * (b - a) for a, b in pairwise(beta)]
+    return beta
+
+
+def _smoothness(cuts: Any, regions: Any, polynomials: list[list[Polynomial]]) -> list[int]:
+    """Number of continuous derivatives at each cut, checked exactly."""
+    orders = range(len(polynomials[0][0]))
+    found = []
+    for j, cut in enumerate(cuts):
+        left, right = (
+            [[_slope(p, (cut - (low + high) / 2) / (high - low), high - low, k) for p in each] for k in orders]
+            for (low, high), each in zip(regions[j : j + 2], polynomials[j : j + 2], strict=True)
+        )
+        found.append(next((k - 1 for k in orders if left[k] != right[k]), POLYNOMIAL))
+    return found
+
+
+def _slope(p: Polynomial, z: Fraction, h: Fraction, k: int) -> Fraction:
+    """sum_i p_i (i choose k) z^(i-k)/h^k: the k-th derivative over k!."""
+    return sum((p[i] * comb(i, k) * z ** (i - k) for i in range(k, len(p))), Fraction(0)) / h**k

@@ -1,0 +1,127 @@
+r"""Extremes of functions over a box with proof, by subdivision: many boxes at once.
+
+Every box has an enclosure of the function, and values at points in it say what is attained. Boxes whose enclosure could
+pass what is attained by more than the tolerance are halved along all axes; the others need not be. (Branch and bound;
+Moore, Kearfott and Cloud, Introduction to Interval Analysis, 2009.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.exact.float_intervals import Intervals
+from refkan.short_reprs import ShortRepr
+
+Quantities = Callable[[Intervals], tuple[Intervals, Intervals]]
+"""Boxes (B, P) -> enclosures (B, C) over them, and at their centres."""
+
+CHUNK = 2048
+"""Boxes evaluated at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Range(ShortRepr):
+    """Ranges of C quantities over a box.
+
+    Attributes
+    ----------
+    outer : Intervals (C,)
+        They hold every value.
+    inner : Intervals (C,)
+        The least is at most inner.lo, the greatest at least inner.hi: values that are attained, enclosed.
+    boxes : int
+        How many were evaluated.
+    reached : bool
+        Whether the ends of `outer` are attained but for the tolerance.
+    """
+
+    outer: Intervals
+    inner: Intervals
+    boxes: int
+    reached: bool
+
+
+def range_over(quantities: Quantities, box: FloatArray, tolerance: float | None, budget: int) -> Range:
+    """Enclose ranges over a box (P, 2); one evaluation if there is no tolerance."""
+    boxes = Intervals(box[None, :, 0].copy(), box[None, :, 1].copy())
+    outer, attained = _evaluated(quantities, boxes)
+    inner_low, inner_high = attained.hi.min(axis=0), attained.lo.max(axis=0)
+    retired_low, retired_high = np.full(inner_low.shape, np.inf), np.full(inner_low.shape, -np.inf)
+    count, reached = 1, False
+    while tolerance is not None:
+        inner_low, inner_high = _corners(quantities, boxes, outer, inner_low, inner_high)
+        active = ((outer.lo < inner_low - tolerance) | (outer.hi > inner_high + tolerance)).any(axis=1)
+        retired_low, retired_high = _with(retired_low, retired_high, outer[~active])
+        boxes, outer = boxes[active], outer[active]
+        if not active.any():
+            reached = True
+            break
+        children = _halved(boxes)
+        if count + children.lo.shape[0] > budget or not _splits(boxes, children):
+            break
+        count += children.lo.shape[0]
+        parents = outer
+        outer, attained = _evaluated(quantities, children)
+        repeated = 2 ** box.shape[0]
+        outer = outer.meet(parents[np.repeat(np.arange(parents.lo.shape[0]), repeated)])
+        inner_low = np.minimum(inner_low, attained.hi.min(axis=0))
+        inner_high = np.maximum(inner_high, attained.lo.max(axis=0))
+        boxes = children
+    low, high = _with(retired_low, retired_high, outer)
+    return Range(Intervals(low, high), Intervals(inner_low, inner_high), count, reached)
+
+
+def _evaluated(quantities: Quantities, boxes: Intervals) -> tuple[Intervals, Intervals]:
+    """Evaluate in chunks; what is not a number becomes the whole line."""
+    found = [quantities(boxes[first : first + CHUNK]) for first in range(0, boxes.lo.shape[0], CHUNK)]
+    both = []
+    for each in zip(*found, strict=True):
+        lo, hi = (np.concatenate([getattr(part, end) for part in each]) for end in ("lo", "hi"))
+        both.append(Intervals(np.where(np.isnan(lo), -np.inf, lo), np.where(np.isnan(hi), np.inf, hi)))
+    return both[0], both[1]
+
+
+def _corners(
+    quantities: Quantities, boxes: Intervals, outer: Intervals, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Improve what is attained by the corners of the most promising boxes: extremes often lie on the boundary."""
+    if not boxes.lo.shape[0]:
+        return low, high
+    chosen = np.unique(np.concatenate([outer.lo.argmin(axis=0), outer.hi.argmax(axis=0)]))[:64]
+    ends = boxes.lo[chosen], boxes.hi[chosen]
+    points = [
+        np.stack([ends[side][:, p] for p, side in enumerate(sides)], axis=1)
+        for sides in product((0, 1), repeat=boxes.lo.shape[1])
+    ]
+    _, attained = _evaluated(quantities, Intervals.of(np.concatenate(points)))
+    return np.minimum(low, attained.hi.min(axis=0)), np.maximum(high, attained.lo.max(axis=0))
+
+
+def _with(low: FloatArray, high: FloatArray, outer: Intervals) -> tuple[FloatArray, FloatArray]:
+    return (
+        np.minimum(low, outer.lo.min(axis=0, initial=np.inf)),
+        np.maximum(high, outer.hi.max(axis=0, initial=-np.inf)),
+    )
+
+
+def _halved(boxes: Intervals) -> Intervals:
+    """The 2^P halves of each box, those of one box together."""
+    middle = np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi)
+    halves = ((boxes.lo, middle), (middle, boxes.hi))
+    P = boxes.lo.shape[1]
+    parts = []
+    for sides in product((0, 1), repeat=P):
+        parts.append([np.stack([halves[side][end][:, p] for p, side in enumerate(sides)], axis=1) for end in (0, 1)])
+    lo, hi = (np.stack([part[end] for part in parts], axis=1).reshape(-1, P) for end in (0, 1))
+    return Intervals(lo, hi)
+
+
+def _splits(boxes: Intervals, children: Intervals) -> bool:
+    """Whether floats are left to halve at."""
+    widest = (boxes.hi - boxes.lo).max()
+    return bool(widest > 0 and (children.hi - children.lo).max() < widest)

@@ -1,0 +1,39 @@
+r"""Trained models of other libraries as refkan networks of the same function, and back.
+
+`from_pykan`, `from_efficient_kan` and `from_jaxkan` return ``(net, theta)``; `to_pykan`, `to_efficient_kan` and
+`to_jaxkan` write parameters back into a model. `refined` puts a model on finer grids without changing it anywhere.
+`read` takes files: the arrays of a state dict as `.npz`, or a `.pt` of PyTorch. No library is imported before a model
+of it is handed in; files in `.npz` need none.
+"""
+
+from refkan.interop.edges import ConversionError, Edges, assemble, disassemble
+from refkan.interop.files import read
+from refkan.interop.models import (
+    from_efficient_kan,
+    from_jaxkan,
+    from_pykan,
+    state_of,
+    to_efficient_kan,
+    to_jaxkan,
+    to_pykan,
+)
+from refkan.interop.refinement import refined
+from refkan.interop.states import from_state, to_state
+
+__all__ = [
+    "ConversionError",
+    "Edges",
+    "assemble",
+    "disassemble",
+    "from_efficient_kan",
+    "from_jaxkan",
+    "from_pykan",
+    "from_state",
+    "read",
+    "refined",
+    "state_of",
+    "to_efficient_kan",
+    "to_jaxkan",
+    "to_pykan",
+    "to_state",
+]

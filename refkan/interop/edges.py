@@ -1,0 +1,152 @@
+r"""What layers of other libraries have in common: SiLU plus a spline on each edge, then an affine map of each node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import as_vector
+from refkan.array_types import FloatArray
+from refkan.errors import KnotError
+from refkan.layers import DenseLayer, Layer, SiluLayer, SplineLayer
+from refkan.networks.network import Network
+from refkan.node_maps import AffineMap, NodeMap, Unmapped
+from refkan.splines.spaces import SplineSpace
+
+
+class ConversionError(ValueError):
+    """A model has a part that cannot be converted; the message names it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """One layer: z_q = scale_q sum_p (base[q, p] silu(x_p) + factor[q, p] sum_i C[q, p, i] b_i(x_p)) + shift_q.
+
+    Splines follow the rule "natural" outside the domain: the values of the extended basis functions, which decay to 0.
+
+    Attributes
+    ----------
+    knots : array (P, K)
+        Extended knot vectors, K = dim + order.
+    coefficients : array (Q, P, dim)
+    base, factor : array (Q, P)
+    scale, shift : array (Q,)
+    """
+
+    knots: FloatArray
+    coefficients: FloatArray
+    base: FloatArray
+    factor: FloatArray
+    scale: FloatArray
+    shift: FloatArray
+
+    @property
+    def order(self) -> int:
+        """Order r = degree + 1."""
+        return int(self.knots.shape[1] - self.coefficients.shape[2])
+
+    @property
+    def maps(self) -> bool:
+        """Whether the affine map of nodes does something."""
+        return bool((self.scale != 1).any() or (self.shift != 0).any())
+
+    def layer(self, k: int) -> SiluLayer:
+        """The layer of refkan; `k` is its number in errors."""
+        count = self.knots.shape[0]
+        if self.coefficients.shape[1] != count or self.order < 2:
+            raise ConversionError(
+                f"layer {k}: {count} grids of {self.knots.shape[1]} knots do not fit coefficients of shape "
+                f"{self.coefficients.shape}"
+            )
+        for name in ("knots", "coefficients", "base", "factor", "scale", "shift"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise ConversionError(f"layer {k}: {name} holds numbers that are not finite")
+        try:
+            spaces = tuple(SplineSpace(row, self.order) for row in self.knots)
+        except KnotError as error:
+            raise ConversionError(f"layer {k}: the grid is not one of a spline: {error}") from error
+        return SiluLayer(SplineLayer(spaces, self.coefficients.shape[0], outside="natural"))
+
+
+def assemble(parts: Sequence[Edges]) -> tuple[Network, FloatArray]:
+    """Return the network of layers, and its parameters.
+
+    An affine map behind the last layer becomes a node map followed by a dense layer that is the identity: networks of
+    refkan end with a layer.
+    """
+    if not parts:
+        raise ConversionError("the model has no layers")
+    layers: list[Layer] = []
+    maps: list[NodeMap] = []
+    theta = []
+    for k, edges in enumerate(parts):
+        layer = edges.layer(k)
+        layers.append(layer)
+        theta.append(layer.pack(coefficients=edges.coefficients, w_b=edges.base, w_s=edges.factor))
+        maps.append(AffineMap(edges.scale, edges.shift) if edges.maps else Unmapped())
+    if not parts[-1].maps:
+        maps.pop()
+    else:
+        width = parts[-1].coefficients.shape[0]
+        last = DenseLayer(width, width, "identity", bias=True)
+        layers.append(last)
+        theta.append(last.pack(weights=np.eye(width), bias=np.zeros(width)))
+    return Network(tuple(layers), tuple(maps)), np.concatenate(theta)
+
+
+def disassemble(net: Network, theta: Any) -> list[Edges]:
+    """Return the layers of a network as plain arrays.
+
+    Raises
+    ------
+    ConversionError
+        For layers and node maps that those libraries have no place for.
+    """
+    theta = as_vector("theta", theta, net.n_params)
+    parts: list[Edges] = []
+    for k, (layer, blocks, where) in enumerate(zip(net.layers, net.unpack(theta), net.slices, strict=True)):
+        last = k == len(net.layers) - 1
+        if set(blocks) == {"weights", "bias"} and last and parts and layer.linear:
+            parts[-1] = _with_identity(parts[-1], blocks["weights"], blocks["bias"])
+            continue
+        if layer.basis != "spline" or layer.outside != "natural" or layer.free_knots:
+            raise ConversionError(
+                f"layer {k} ({layer.describe()}) has no place in those libraries: layers need B-splines on fixed "
+                "knots and outside='natural'"
+            )
+        C = blocks["coefficients"]
+        edges, count = C.shape[:2], C.shape[0]
+        spaces = layer.spaces_at(theta[where])
+        scale, shift = (np.ones(count), np.zeros(count)) if last else _affine(net.node_maps[k], k, count)
+        parts.append(
+            Edges(
+                np.array([space.knots for space in spaces]), C.copy(),
+                np.array(blocks.get("w_b", np.zeros(edges))), np.array(blocks.get("w_s", np.ones(edges))), scale, shift,
+            )
+        )  # fmt: skip
+    return parts
+
+
+def _affine(node_map: NodeMap, k: int, count: int) -> tuple[FloatArray, FloatArray]:
+    form = node_map.truth_form()
+    if form["kind"] == "none":
+        return np.ones(count), np.zeros(count)
+    if form["kind"] != "affine" or not node_map.bound:
+        raise ConversionError(
+            f"node map {node_map.name!r} after layer {k} has no place in those libraries: freeze the network first"
+        )
+    return np.array(form["scale"]), np.array(form["shift"])
+
+
+def _with_identity(edges: Edges, weights: FloatArray, bias: FloatArray) -> Edges:
+    """Join a diagonal dense layer behind the last one with the map before it."""
+    diagonal = np.diag(weights)
+    if (weights != np.diag(diagonal)).any():
+        raise ConversionError("the dense layer at the end mixes outputs: those libraries have no place for it")
+    return Edges(
+        edges.knots, edges.coefficients, edges.base, edges.factor,
+        diagonal * edges.scale, diagonal * edges.shift + bias,
+    )  # fmt: skip

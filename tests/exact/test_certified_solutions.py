@@ -1,0 +1,124 @@
+"""Proven error bounds against the true error, and what has no bound."""
+
+import numpy as np
+import pytest
+
+import refkan as rk
+
+PI = float(np.pi)
+
+
+def least_squares_solution(order, intervals, k):
+    """A spline for u'' + k^2 u = (k^2 - pi^2) sin(pi x), u(0) = u(1) = 0, whose solution is sin(pi x)."""
+    space = rk.SplineSpace.uniform(order, intervals)
+    x = np.linspace(0.0, 1.0, 8 * intervals + 1)
+    B = rk.bsplines.design_matrix(space, x).toarray()
+    equation = rk.bsplines.design_matrix(space, x, derivative=2).toarray() + k**2 * B
+    matrix = np.vstack([equation, 1e3 * B[[0, -1]]])
+    theta = np.linalg.lstsq(matrix, np.concatenate([(k**2 - PI**2) * np.sin(PI * x), [0.0, 0.0]]), rcond=None)[0]
+    return rk.kan([1, 1], order, intervals), theta
+
+
+@pytest.mark.parametrize("k", [0.0, 2.0, 5.0])
+@pytest.mark.parametrize(("order", "intervals"), [(6, 16), (6, 100), (5, 24)])
+def test_the_bound_is_near_the_true_error_in_one_dimension(order, intervals, k):
+    net, theta = least_squares_solution(order, intervals, k)
+    found = rk.exact.certified_error(
+        net, theta, lambda x: (PI * x).sin() * (k * k - PI * PI), lambda x: 0.0, [[0, 1]], wavenumber=k, tolerance=1e-9
+    )
+    x = np.linspace(0, 1, 5001)[:, None]
+    error = np.abs(net(theta, x) - np.sin(PI * x)).max()
+    assert found.reached
+    rounding = 1e-14  # of the float64 values that the true error is measured by
+    assert error <= found.error + rounding
+    assert found.error <= 100 * error
+    if k == 0:
+        assert error <= found.by_maximum_principle + rounding
+    else:
+        assert found.by_maximum_principle == np.inf
+
+
+def test_a_residual_of_1e8():
+    net, theta = least_squares_solution(6, 100, 0.0)
+    found = rk.exact.certified_error(
+        net, theta, lambda x: (PI * x).sin() * (-PI * PI), lambda x: 0.0, [[0, 1]], tolerance=1e-10
+    )
+    assert found.residual < 5e-8
+
+
+def test_a_network_of_two_layers():
+    rng = np.random.default_rng(0)
+    net = rk.kan([1, 3, 1], 5, [3, 3], node_map="sigmoid")
+    x = np.linspace(0, 1, 40)[:, None]
+    net, theta = net.initialize(rng, x)
+    theta = rk.minimize(rk.LeastSquares(net, x, np.sin(PI * x)), theta, method="levenberg-marquardt", steps=40).theta
+    found = rk.exact.certified_error(
+        net, theta, lambda x: (PI * x).sin() * (-PI * PI), lambda x: (PI * x).sin(), [[0, 1]], tolerance=1e-3
+    )
+    grid = np.linspace(0, 1, 2001)[:, None]
+    error = np.abs(net(theta, grid) - np.sin(PI * grid)).max()
+    assert error <= found.error <= 100 * error
+    assert error <= found.by_maximum_principle
+
+
+def test_poisson_in_two_dimensions():
+    """u = sin(pi x) + exp(y) on a rectangle; a little of the solution is missing."""
+    net = rk.kan([2, 1], 6, 6)
+    space = net.layers[0].spaces[0]
+    x = np.linspace(0, 1, 101)
+    B = rk.bsplines.design_matrix(space, x).toarray()
+    edges = [np.linalg.lstsq(B, values, rcond=None)[0] for values in (np.sin(PI * x), np.exp(x))]
+    theta = np.concatenate(edges)
+    theta[4] += 1e-4
+    found = rk.exact.certified_error(
+        net,
+        theta,
+        lambda x, y: (PI * x).sin() * (-PI * PI) + y.exp(),
+        lambda x, y: (PI * x).sin() + y.exp(),
+        [[0, 1], [0, 1]],
+        tolerance=1e-4,
+    )
+    points = np.random.default_rng(0).uniform(size=(20_000, 2))
+    error = np.abs(net(theta, points)[:, 0] - np.sin(PI * points[:, 0]) - np.exp(points[:, 1])).max()
+    assert error <= found.error <= 100 * error
+    assert found.by_integration == np.inf
+
+
+def test_a_smooth_coefficient():
+    """div(c grad u) = f with c = 2 + x y/2 and u = x^2 + y^2: f = 4 c + c_x u_x + c_y u_y = 4 c + 2 x y."""
+    net = rk.kan([2, 1], 4, 1)
+    square = [2 / 3, -1 / 3, 2 / 3, 11 / 3]  # of cubic B-splines on one interval
+    theta = np.array([*square, *square])
+    theta[3] += 1e-3
+
+    def c(x, y):
+        return 0.5 * (x * y) + 2.0
+
+    found = rk.exact.certified_error(
+        net, theta, lambda x, y: 4.0 * c(x, y) + 2.0 * (x * y), lambda x, y: x * x + y * y, [[0, 1], [0, 1]],
+        tolerance=1e-4, coefficient=c,
+    )  # fmt: skip
+    points = np.random.default_rng(0).uniform(size=(5000, 2))
+    error = np.abs(net(theta, points)[:, 0] - (points**2).sum(axis=1)).max()
+    assert error <= found.error <= 100 * error
+    assert found.residual < 2e-2
+    with pytest.raises(ValueError, match="coefficient must vary less"):
+        rk.exact.certified_error(
+            net, theta, lambda x, y: 0.0, lambda x, y: 0.0, [[0, 1], [0, 1]], 0.0, 1e-3, 3,
+            coefficient=lambda x, y: (-20.0 * x).exp() * (-20.0 * y).exp(), budget=100,
+        )  # fmt: skip
+
+
+def test_what_has_no_bound():
+    net, theta = least_squares_solution(5, 8, 0.0)
+    zero = lambda *x: 0.0  # noqa: E731
+    with pytest.raises(ValueError, match="stay away from resonance"):
+        rk.exact.certified_error(net, theta, zero, zero, [[0, 1]], wavenumber=PI)
+    with pytest.raises(ValueError, match="continuous first derivatives"):
+        rk.exact.certified_error(rk.kan([1, 1], 2, 2), [0.0, 1.0, 0.0], zero, zero, [[0, 1]])
+    with pytest.raises(ValueError, match="wavenumber must be 0 in 2 dimensions"):
+        rk.exact.certified_error(rk.kan([2, 1], 4, 1), np.zeros(8), zero, zero, [[0, 1], [0, 1]], wavenumber=1.0)
+    with pytest.raises(ValueError, match="net must have one output"):
+        rk.exact.certified_error(rk.kan([1, 2], 4, 1), np.zeros(8), zero, zero, [[0, 1]])
+    with pytest.raises(ValueError, match="sides of positive length"):
+        rk.exact.certified_error(net, theta, zero, zero, [[1, 1]])

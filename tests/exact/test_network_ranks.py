@@ -1,0 +1,121 @@
+"""Exact ranks: the nullities of theory, case by case, and certificates that prove nothing."""
+
+from dataclasses import replace
+
+import flint
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.exact.network_rows import checked, rational_rows
+from refkan.exact.ranks import rank_of_matrix
+
+
+def problem(intervals=(4, 4), node_map="affine", samples=90, widths=(2, 5, 1), order=3, **options):
+    """A problem; without tails, which begin by rounding at the extreme samples already."""
+    rng = np.random.default_rng(3)
+    x = rng.uniform(size=(samples, widths[0]))
+    options = {"outside": "polynomial", **options}
+    net = rk.kan(list(widths), order, list(intervals), node_map=node_map, **options)
+    net, theta = net.initialize(rng, x)
+    return rk.LeastSquares(net, x, np.sin(x.sum(axis=1, keepdims=True))), theta
+
+
+@pytest.mark.parametrize(
+    ("intervals", "node_map", "nullity"),
+    [((4, 4), "affine", 9), ((1, 3), "affine", 10), ((2, 1), "affine", 31), ((4, 4), "min-max", 19)],
+)
+def test_nullities_of_theory_are_theorems(intervals, node_map, nullity):
+    # With linear tails, the affine map leaves extreme samples outside by rounding: see the next test.
+    found = rk.exact.certified_rank(*problem(intervals, node_map, 100))
+    assert found.nullity == nullity
+    assert found.nullity >= found.analytic_nullity
+    assert len(found.null_vectors) == nullity
+
+
+def test_exact_ranks_see_samples_that_rounding_puts_on_a_tail():
+    posed, theta = problem((2, 1), samples=90, outside="linear")
+    found = rk.exact.certified_rank(posed, theta)
+    assert rk.spectrum(posed, theta).nullity == 31  # what float64 can see
+    assert found.nullity < 31
+
+
+def test_relu_basis_has_the_same_rank():
+    posed, theta = problem(widths=(2, 2, 1), intervals=(2, 2), samples=40)
+    twin = posed.net.to_basis("relu")
+    other = rk.LeastSquares(twin, posed.x, posed.y)
+    assert (
+        rk.exact.certified_rank(other, posed.net.convert(theta, twin)).rank
+        == rk.exact.certified_rank(posed, theta).rank
+    )
+
+
+def test_samples_of_weight_zero_do_not_count():
+    posed, theta = problem(widths=(2, 2, 1), intervals=(1, 1), samples=30)
+    weights = np.zeros(30)
+    weights[:4] = 1.0
+    weighted = rk.LeastSquares(posed.net, posed.x, posed.y, weights)
+    assert rk.exact.certified_rank(weighted, theta).rank == 4
+
+
+def test_wrong_ranks_are_noticed():
+    posed, theta = problem(widths=(2, 2, 1), intervals=(1, 2), samples=40)
+    J, _ = rational_rows(checked(posed, theta))
+    right = rank_of_matrix(J)
+    right.verify(J)
+    too_large = replace(right, rank=right.rank + 1)
+    with pytest.raises(ValueError, match="certificate is wrong"):
+        too_large.verify(J)
+    free = next(m for m in range(right.size) if m not in right.columns)
+    minor = replace(right, columns=(*right.columns[1:], free), rows=right.rows)
+    dependent = J.tolist()
+    for row in dependent:  # a column that is dependent on others takes the place of a pivot
+        row[free] = row[right.columns[1]]
+    with pytest.raises(ValueError, match=r"is zero modulo|J Z is not zero"):
+        minor.verify(flint.fmpz_mat(dependent))
+    null = flint.fmpq_mat(right.null)
+    null[right.columns[0], 0] += flint.fmpq(1, 2**200)
+    with pytest.raises(ValueError, match="J Z is not zero"):
+        replace(right, null=null).verify(J)
+    smaller = replace(
+        right,
+        rank=right.rank - 1,
+        rows=right.rows[1:],
+        columns=right.columns[1:],
+        null=flint.fmpq_mat([[*row, int(m == right.columns[0])] for m, row in enumerate(right.null.tolist())]),
+    )
+    with pytest.raises(ValueError, match="J Z is not zero"):
+        smaller.verify(J)
+
+
+def test_an_unlucky_prime_is_given_up(monkeypatch):
+    monkeypatch.setattr("refkan.exact.ranks.PRIMES", (5, 2**61 - 1))
+    found = rank_of_matrix(flint.fmpz_mat([[1, 2], [3, 11]]))  # determinant 5
+    assert (found.rank, found.prime) == (2, 2**61 - 1)
+
+
+def test_matrices_without_rows_entries_or_null_vectors():
+    assert rank_of_matrix(flint.fmpz_mat([[0, 0]])).nullity == 2
+    assert rank_of_matrix(flint.fmpz_mat([[1, 0], [0, 1]])).null_vectors == []
+
+
+@pytest.mark.parametrize("node_map", ["mean-std", "sigmoid"])
+def test_irrational_networks_say_what_to_do(node_map):
+    with pytest.raises(ValueError, match=r"net must have rational values.*net\.freeze\(theta\)"):
+        rk.exact.certified_rank(*problem(node_map=node_map))
+
+
+def test_too_large_problems_say_what_fits_before_they_start():
+    posed, theta = problem(intervals=(64, 64), samples=4000)
+    with pytest.raises(ValueError, match=r"expected to take .* more than the 600 s .* on \d+ rows fit"):
+        rk.exact.certified_rank(posed, theta)
+
+
+def test_bad_arguments():
+    posed, theta = problem()
+    with pytest.raises(TypeError, match="problem must be a LeastSquares"):
+        rk.exact.certified_rank(np.eye(3), theta)
+    with pytest.raises(ValueError, match="theta must"):
+        rk.exact.certified_rank(posed, theta[1:])
+    with pytest.raises(ValueError, match="positive weight"):
+        rk.exact.certified_rank(rk.LeastSquares(posed.net, posed.x, posed.y, np.zeros(90)), theta)

@@ -1,0 +1,119 @@
+"""Models of the libraries themselves, where they are installed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from refkan import interop
+from refkan.interop import ConversionError
+
+
+def relative(a, b):
+    return np.abs(a - b).max() / np.abs(b).max()
+
+
+@pytest.fixture
+def torch():
+    torch = pytest.importorskip("torch")
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield torch
+    torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def pykan(torch):
+    return pytest.importorskip("kan").KAN
+
+
+def model_of(pykan, torch, seed=0, **options):
+    model = pykan(width=[2, 3, 1], grid=4, k=3, seed=seed, auto_save=False, **options)
+    for name, tensor in model.named_parameters():
+        if name.startswith(("node", "subnode")):
+            tensor.data += 0.2 * torch.randn_like(tensor)
+    model.act_fun[0].mask.data[0, 1] = 0
+    return model
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pykan(pykan, torch, seed):
+    model = model_of(pykan, torch, seed)
+    net, theta = interop.from_pykan(model)
+    x = np.random.default_rng(seed).uniform(-2, 2, (200, 2))
+    at = torch.tensor(x, requires_grad=True)
+    y = model(at)
+    (dx,) = torch.autograd.grad(y.sum(), at)
+    before, y = interop.state_of(model), y.detach().numpy()
+    assert relative(net(theta, x), y) < 1e-14
+    assert relative(net.vjp(theta, x)[1](np.ones_like(y))[1], dx.numpy()) < 1e-13
+    interop.to_pykan(net, theta, model)
+    assert all(np.array_equal(before[name], array) for name, array in interop.state_of(model).items())
+    interop.to_pykan(*interop.refined(net, theta), model)
+    assert model.act_fun[0].num == model.grid == 14
+    assert relative(model(torch.tensor(x)).detach().numpy(), y) < 1e-14
+
+
+def test_parts_of_pykan_without_a_name(pykan, torch):
+    model = model_of(pykan, torch)
+    net, theta = interop.from_pykan(model)
+    model.fix_symbolic(0, 0, 0, "sin", fit_params_bool=False, verbose=False)
+    before = interop.state_of(model)
+    with pytest.raises(ConversionError, match="1 edges are symbolic, the first from input 0 to output 0"):
+        interop.from_pykan(model)
+    with pytest.raises(ConversionError, match="symbolic"):
+        interop.to_pykan(net, theta, model)
+    assert all(np.array_equal(before[name], array) for name, array in interop.state_of(model).items())
+    with pytest.raises(ConversionError, match="multiplication nodes"):
+        interop.from_pykan(pykan(width=[2, [2, 1], 1], grid=3, k=3, auto_save=False))
+    with pytest.raises(ConversionError, match="the base function is"):
+        interop.from_pykan(pykan(width=[2, 1], grid=3, k=3, base_fun="identity", auto_save=False))
+    with pytest.raises(ConversionError, match="not a model of pykan"):
+        interop.from_pykan(torch.nn.Linear(2, 1))
+
+
+def test_a_check_that_fails_leaves_the_model_as_it_was(pykan, torch):
+    model = model_of(pykan, torch)
+    net, theta = interop.from_pykan(model)
+    hook = model.act_fun[0].register_forward_hook(lambda module, given, out: (2 * out[0], *out[1:]))
+    before = interop.state_of(model)
+    with pytest.raises(ConversionError, match="has a part that was not converted"):
+        interop.to_pykan(*interop.refined(net, theta), model)
+    assert all(np.array_equal(before[name], array) for name, array in interop.state_of(model).items())
+    assert model.grid == 4
+    hook.remove()
+
+
+def test_state_dicts_of_torch(pykan, torch, tmp_path):
+    model = model_of(pykan, torch)
+    net, theta = interop.from_pykan(model)
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    again, parameters = interop.read(tmp_path / "model.pt")
+    assert np.array_equal(parameters, theta)
+    assert again.widths == net.widths
+    torch.save([1, 2], tmp_path / "list.pt")
+    with pytest.raises(ConversionError, match="holds a list"):
+        interop.read(tmp_path / "list.pt")
+
+
+@pytest.mark.parametrize("kind", ["spline", "base"])
+def test_jaxkan(kind):
+    jax = pytest.importorskip("jax")
+    network = pytest.importorskip("jaxkan.models.KAN").KAN
+    before = jax.config.read("jax_enable_x64")
+    jax.config.update("jax_enable_x64", True)
+    try:
+        model = network([2, 3, 1], kind, {"k": 3, "G": 4})
+        for layer in model.layers:
+            layer.grid.item = jax.numpy.asarray(layer.grid.item, float)
+            layer.c_basis.value = jax.numpy.asarray(layer.c_basis[...], float)
+            layer.bias.value = layer.bias[...] + 0.5
+        net, theta = interop.from_jaxkan(model)
+        x = np.random.default_rng(0).uniform(-2, 2, (100, 2))
+        y = np.asarray(model(x))
+        assert relative(net(theta, x), y) < 1e-14
+        interop.to_jaxkan(*interop.refined(net, theta), model)
+        assert model.layers[0].grid.G == 14
+        assert relative(np.asarray(model(x)), y) < 1e-14
+    finally:
+        jax.config.update("jax_enable_x64", before)

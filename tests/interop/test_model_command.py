@@ -1,0 +1,63 @@
+"""`refkan model`: spectrum, refine and judge of models in files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from refkan.cli import main
+from refkan.interop import read
+from tests.interop.models import pykan_state, pykan_values
+
+
+@pytest.fixture
+def file(tmp_path):
+    np.savez(tmp_path / "model.npz", **pykan_state(np.random.default_rng(0), [2, 2, 1]))
+    return tmp_path / "model.npz"
+
+
+def test_spectrum(file, capsys):
+    assert main(["model", "spectrum", str(file), "--samples", "200"]) == 0
+    assert "condition number" in capsys.readouterr().out
+
+
+def test_refine(file, tmp_path, capsys):
+    out = tmp_path / "fine.npz"
+    assert main(["model", "refine", str(file), "--factor", "3", "--output", str(out)]) == 0
+    assert capsys.readouterr().out.count("values differ by") == 2
+    with np.load(file) as old, np.load(out) as new:
+        x = np.random.default_rng(1).uniform(-3, 4, (100, 2))
+        before, after = (pykan_values(dict(state), x) for state in (old, new))
+    assert np.abs(after - before).max() <= 1e-13 * np.abs(before).max()
+    assert read(out)[0].layers[0].intervals > read(file)[0].layers[0].intervals
+
+
+def test_judge(file, tmp_path, capsys):
+    with np.load(file) as state:
+        x = np.random.default_rng(1).uniform(-3, 4, (100, 2))
+        y = pykan_values(dict(state), x)
+    np.savez(tmp_path / "values.npz", x=x, y=y)
+    assert main(["model", "judge", str(file), "--outputs", str(tmp_path / "values.npz")]) == 0
+    assert "outputs agree" in capsys.readouterr().out
+    y[7, 0] += 1e-6
+    np.savez(tmp_path / "values.npz", x=x, y=y)
+    assert main(["model", "judge", str(file), "--outputs", str(tmp_path / "values.npz")]) == 1
+    assert "outputs differ" in (out := capsys.readouterr().out)
+    assert "y[7, 0]" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["spectrum", "none.npz"], "FILE: No such file or directory"),
+        (["refine", "model.npz", "--output", "fine.pt"], "--output must end in .npz"),
+        (["refine", "model.npz", "--output", "fine.npz", "--factor", "0"], "--factor must be"),
+        (["judge", "model.npz", "--outputs", "model.npz"], "must hold x and y"),
+        (["judge", "model.npz", "--samples", "0"], "--samples must be"),
+    ],
+)
+def test_bad_input(file, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(["model", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "fine.npz").exists()

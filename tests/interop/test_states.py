@@ -1,0 +1,154 @@
+"""State dicts of other libraries: the same function here, the same arrays back, finer grids, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import interop
+from refkan.interop import ConversionError, from_state, refined, to_state
+from tests.interop.models import basis as bsplines
+from tests.interop.models import efficient_state, jaxkan_state, pykan_state, pykan_values, silu
+
+WIDTHS = [2, 3, 2]
+STATES = {
+    "pykan": lambda rng: pykan_state(rng, WIDTHS),
+    "efficient-kan": lambda rng: efficient_state(rng, WIDTHS),
+    "efficient-kan without scaler": lambda rng: efficient_state(rng, WIDTHS, scaler=False),
+    "jaxkan": lambda rng: jaxkan_state(rng, WIDTHS),
+    "jaxkan, a grid an edge": lambda rng: jaxkan_state(rng, WIDTHS, base=True),
+}
+
+
+def relative(a, b):
+    return np.abs(a - b).max() / np.abs(b).max()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_values_are_those_of_pykans_formulas(seed):
+    rng = np.random.default_rng(seed)
+    state = pykan_state(rng, WIDTHS, intervals=int(rng.integers(1, 7)))
+    x = rng.uniform(-3, 5, (200, 2))
+    net, theta = from_state(state)
+    assert relative(net(theta, x), pykan_values(state, x)) < 1e-14
+
+
+def test_values_are_those_of_efficient_kans_formulas():
+    rng = np.random.default_rng(0)
+    state = efficient_state(rng, [2, 3])
+    x = rng.uniform(-3, 5, (200, 2))
+    weights = state["layers.0.spline_weight"] * state["layers.0.spline_scaler"][..., None]
+    y = silu(x) @ state["layers.0.base_weight"].T
+    y = y + sum(bsplines(state["layers.0.grid"][p], 3, x[:, p]) @ weights[:, p].T for p in range(2))
+    net, theta = from_state(state)
+    assert relative(net(theta, x), y) < 1e-14
+
+
+@pytest.mark.parametrize("make", STATES.values(), ids=STATES)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_arrays_come_back_bit_by_bit(make, dtype):
+    state = {name: array.astype(dtype) for name, array in make(np.random.default_rng(1)).items()}
+    back = to_state(*from_state(state), state)
+    assert back.keys() == state.keys()
+    for name, array in state.items():
+        assert back[name].dtype == dtype
+        np.testing.assert_allclose(back[name], array, rtol=2e-16 if dtype == np.float64 else 0, atol=0)
+
+
+@pytest.mark.parametrize("make", STATES.values(), ids=STATES)
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_refinement_changes_nothing_on_or_off_the_grid(make, factor):
+    rng = np.random.default_rng(2)
+    state = make(rng)
+    net, theta = from_state(state)
+    fine = refined(net, theta, factor)
+    again = from_state(to_state(*fine, state))
+    x = rng.uniform(-6, 9, (500, 2))
+    assert relative(fine[0](fine[1], x), net(theta, x)) < 2e-14
+    assert relative(again[0](again[1], x), net(theta, x)) < 2e-14
+    gradient = net.vjp(theta, x)[1](np.ones((500, 2)))[1]
+    assert relative(again[0].vjp(again[1], x)[1](np.ones((500, 2)))[1], gradient) < 1e-12
+    assert fine[0].layers[0].intervals == net.layers[0].intervals * factor + (factor - 1) * 6
+
+
+def test_refinement_of_clamped_knots():
+    t = np.array([[0.0, 0, 0, 0, 1, 2, 3, 3, 3, 3]])
+    one = np.ones((1, 1))
+    edges = interop.Edges(t, np.arange(6.0)[None, None] ** 2, one, one, np.ones(1), np.zeros(1))
+    net, theta = interop.assemble([edges])
+    fine, fine_theta = refined(net, theta)
+    x = np.linspace(0, 3, 101)[:-1, None]
+    assert relative(fine(fine_theta, x), net(theta, x)) < 1e-15
+
+
+def test_what_was_trained_here_goes_back():
+    rng = np.random.default_rng(3)
+    state = pykan_state(rng, WIDTHS)
+    net, theta = from_state(state)
+    moved = theta.copy()
+    moved[: net.slices[-2].stop] += 0.1 * rng.normal(size=net.slices[-2].stop)
+    x = rng.uniform(-3, 5, (100, 2))
+    back = to_state(net, moved, state)
+    assert relative(pykan_values(back, x), net(moved, x)) < 1e-14
+    assert (back["act_fun.0.mask"] == 1).all()  # weights on masked edges are not lost
+
+
+def changed(**arrays):
+    state = pykan_state(np.random.default_rng(4), WIDTHS)
+    return state | {name.replace("__", "."): array for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({}, "not the state of a model of pykan, efficient-kan or jaxkan: it has nothing"),
+        ({"weight": np.ones(2)}, "it has 'weight'"),
+        (changed(symbolic_fun__1__mask=np.eye(2, 3)), "layer 1: 2 edges are symbolic, the first from input 0"),
+        (changed(node_scale_0=np.ones(2)), "layer 0 has multiplication nodes"),
+        (changed(act_fun__0__grid=np.zeros((2, 11))), "layer 0: the grid is not one of a spline"),
+        (changed(act_fun__0__grid=-np.arange(22.0).reshape(2, 11)), "layer 0: the grid is not one of a spline"),
+        (changed(act_fun__1__coef=np.full((3, 2, 7), np.nan)), "layer 1: coefficients holds numbers that are not"),
+        (changed(act_fun__0__coef=np.ones((2, 3, 7), complex)), "act_fun.0.coef must hold real numbers"),
+        (changed(act_fun__0__grid=np.ones((3, 11))), "3 grids of 11 knots do not fit"),
+    ],
+)
+def test_parts_without_a_name_are_refused(state, message):
+    with pytest.raises(ConversionError, match=message):
+        from_state(state)
+
+
+def test_networks_that_the_model_has_no_place_for():
+    rng = np.random.default_rng(5)
+    pykan, efficient = pykan_state(rng, WIDTHS), efficient_state(rng, WIDTHS)
+    with pytest.raises(ConversionError, match="scales of nodes have no place"):
+        to_state(*from_state(pykan), efficient)
+    with pytest.raises(ConversionError, match="the network has 2 spline layers, the model 3"):
+        to_state(*from_state(efficient), pykan_state(rng, [2, 3, 3, 2]))
+    with pytest.raises(
+        ConversionError, match=r"layer 0: the network has shape \(Q, P\) = \(3, 2\), the model \(4, 2\)"
+    ):
+        to_state(*from_state(efficient), pykan_state(rng, [2, 4, 2]))
+    linear = rk.kan([2, 1], 3, 4)
+    with pytest.raises(ConversionError, match="outside='natural'"):
+        to_state(linear, np.zeros(linear.n_params), pykan)
+
+
+def test_files(tmp_path, monkeypatch):
+    state = pykan_state(np.random.default_rng(6), WIDTHS)
+    np.savez(tmp_path / "model.npz", **state)
+    net, theta = interop.read(tmp_path / "model.npz")
+    rk.save(tmp_path / "net.npz", net, theta)
+    again, parameters = interop.read(tmp_path / "net.npz")
+    x = np.zeros((1, 2))
+    assert (again(parameters, x) == net(theta, x)).all()
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(ConversionError, match=r"is not an \.npz of plain arrays"):
+        interop.read(tmp_path / "text.npz")
+    with pytest.raises(ConversionError, match=r"must end in \.npz, \.pt or \.pth"):
+        interop.read(tmp_path / "model.txt")
+    with pytest.raises(FileNotFoundError):
+        interop.read(tmp_path / "none.npz")
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    with pytest.raises(ImportError, match=r"needs none\) needs torch: pip install 'refkan\[backends\]'"):
+        interop.read(tmp_path / "model.pt")

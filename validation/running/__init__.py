@@ -1,1 +1,0 @@
-"""How claim files are found, run, kept and reported."""
