@@ -27,7 +27,7 @@ from refkan.splines.spaces import SplineSpace
 from refkan.transfer import prolongation_matrix
 
 if TYPE_CHECKING:
-    from refkan import exact, truth
+    from refkan import exact, plots, truth
 
 __version__ = "0.1.0"
 
@@ -65,6 +65,7 @@ __all__ = [
     "mlp",
     "multistart",
     "periodicity",
+    "plots",
     "prescribed",
     "problems",
     "prolongation_matrix",
@@ -78,7 +79,7 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> ModuleType:
-        """Import `refkan.exact` and `refkan.truth` when they are first asked for: no program of floats needs them."""
-        if name in ("exact", "truth"):
+        """Import what no program of floats needs, and matplotlib's only user, when it is first asked for."""
+        if name in ("exact", "plots", "truth"):
             return import_module(f"refkan.{name}")
         raise AttributeError(f"module 'refkan' has no attribute {name!r}")

@@ -18,7 +18,7 @@ from refkan.commands.certificates import certificate_table, certificates_json, c
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, out_of_memory, path, text
 from refkan.commands.threads import THREAD_VARIABLES
-from refkan.conditioning import Study, grid, study, to_json, to_png
+from refkan.conditioning import Study, grid, study, to_json
 from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
 from refkan.conditioning.driver import WHICH
 from refkan.conditioning.spectra import FLAGS
@@ -26,6 +26,7 @@ from refkan.engine_option import add_engine_option
 from refkan.extras import needed
 from refkan.interrupts import kept_interrupts
 from refkan.node_maps import NODE_MAPS
+from refkan.plots import conditions, to_png
 from refkan.problems import regression_target
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 
@@ -151,7 +152,7 @@ def _check_numbers(chosen: argparse.Namespace, widths: list[list[int]]) -> None:
 
 def _write(result: Study, folder: Path) -> None:
     write_atomically(folder / "spectrum.json", to_json(result))
-    write_atomically(folder / "spectrum.png", to_png(result))
+    write_atomically(folder / "spectrum.png", to_png(conditions(result), dpi=150))
 
 
 def _refuse(error: object, code: int) -> int:

@@ -8,7 +8,7 @@ from refkan.conditioning.driver import spectrum
 from refkan.conditioning.null_space import null_vectors
 from refkan.conditioning.spectra import Spectrum
 from refkan.conditioning.studies import measure, study
-from refkan.conditioning.study_report import to_json, to_png
+from refkan.conditioning.study_report import to_json
 from refkan.conditioning.study_rows import Row, Study
 
 __all__ = [
@@ -26,5 +26,4 @@ __all__ = [
     "spectrum",
     "study",
     "to_json",
-    "to_png",
 ]

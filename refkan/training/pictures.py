@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 
 from refkan.array_types import FloatArray
+from refkan.plots import history
+from refkan.plots import to_png as png_of
 from refkan.training.setups import Setup, midpoints, tensor_grid
 from refkan.training.starts import StartsResult
 
@@ -38,23 +39,17 @@ def to_png(setup: Setup, trained: StartsResult) -> bytes:
         draw_curves(setup, trained, *rest)
     else:
         draw_pictures(setup, trained, *rest)
-    stream = io.BytesIO()
-    canvas.savefig(stream, format="png", dpi=110, metadata={"Software": None})
-    return stream.getvalue()
+    return png_of(canvas, dpi=110)
 
 
 def draw_losses(setup: Setup, trained: StartsResult, place: Any) -> None:
     """Losses by step, level after level, with the true error that each ended with."""
-    done = 0
-    for level in trained.levels:
-        values = 2.0 * level.result.history.value
-        error = setup.error(level.network, level.result.theta)
-        steps = done + np.arange(values.size)
-        place.semilogy(steps, values, label=f"{level.network.n_params} parameters, error {error:.1e}")
-        done += values.size - 1
-    place.set(xlabel="step", ylabel="loss", title=setup.name)
-    place.xaxis.get_major_locator().set_params(integer=True)
-    place.legend(frameon=False, fontsize=8)
+    labels = [
+        f"{level.network.n_params} parameters, error {setup.error(level.network, level.result.theta):.1e}"
+        for level in trained.levels
+    ]
+    history([level.result for level in trained.levels], place, labels, factor=2.0)
+    place.set_title(setup.name)
 
 
 def draw_values(setup: Setup, trained: StartsResult, place: Any) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import refkan as rk
-from refkan.conditioning import grid, study, to_json, to_png
+from refkan.conditioning import grid, study, to_json
 from refkan.conditioning.spectra import FLAGS
-from refkan.conditioning.study_report import condition_figure
 from refkan.conditioning.study_rows import Row, Study
+from refkan.plots import conditions, to_png
 from tests.conditioning.test_study import POINTS
 
 
@@ -32,8 +32,8 @@ def test_table_json_and_figure(serial):
     assert rows[0]["condition"] == serial.rows[0].condition
     assert rows[-1]["order"] is None
     assert rows[-1]["gap"] is None  # infinite
-    assert to_png(serial).startswith(b"\x89PNG")
-    assert to_png(study([])).startswith(b"\x89PNG")
+    assert to_png(conditions(serial)).startswith(b"\x89PNG")
+    assert to_png(conditions(study([]))).startswith(b"\x89PNG")
     assert study([]).rows == ()
     assert str(serial) == serial.table
 
@@ -45,14 +45,14 @@ def test_flagged_points_are_drawn_apart():
         Row(point, condition=10.0**k, flags=("resolution",) if point.intervals in (8, None) else ())
         for k, point in enumerate(points)
     ]
-    (axes,) = condition_figure(Study(tuple(rows))).axes
+    (axes,) = conditions(Study(tuple(rows))).axes
     (hollow,) = (line for line in axes.lines if line.get_gid() == "flagged")
     assert hollow.get_xdata().tolist() == [8]
     assert hollow.get_markerfacecolor() == "white"
     assert ":" in [line.get_linestyle() for line in axes.lines]
     assert "hollow, dotted: flagged" in [text.get_text() for text in axes.get_legend().get_texts()]
     sure = Study(tuple(dataclasses.replace(row, flags=()) for row in rows))
-    (axes,) = condition_figure(sure).axes
+    (axes,) = conditions(sure).axes
     assert not any(line.get_gid() == "flagged" and len(line.get_xdata()) for line in axes.lines)
     assert ":" not in [line.get_linestyle() for line in axes.lines]
     assert "hollow, dotted: flagged" not in [text.get_text() for text in axes.get_legend().get_texts()]

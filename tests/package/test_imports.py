@@ -31,6 +31,7 @@ ROWS = [
     {"optimizers"},
     {"hierarchy"},
     {"adaptivity", "problems"},
+    {"plots"},
     {"training", "claims", "interop"},
     {"cli", "commands", "conformance"},
 ]
@@ -244,7 +245,7 @@ def test_sabotage_of_an_import_is_noticed(module, line, wrong):
 def test_importing_refkan_is_light():
     """No backend, no plots, no terminal output, and no kernel compiled, until something asks for them."""
     heavy = ["torch", "jax", "matplotlib", "rich", "flint", "mpmath", "pandas", "dask", "hypothesis", "refkan.truth"]
-    heavy += ["refkan.exact"]
+    heavy += ["refkan.exact", "refkan.plots"]
     code = (
         "import sys, warnings\n"
         "warnings.simplefilter('error')\n"
@@ -253,7 +254,8 @@ def test_importing_refkan_is_light():
         "from refkan.kernels import bspline_basis\n"
         "print(len(getattr(bspline_basis.local_basis, 'signatures', [])))\n"
         "print(refkan.truth.of.__name__, hasattr(refkan, 'lies'))\n"
+        "print(refkan.plots.network.__name__, 'matplotlib' in sys.modules)\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=PACKAGE.parent)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split("\n")[:3] == ["[]", "0", "of False"], run.stdout
+    assert run.stdout.split("\n")[:4] == ["[]", "0", "of False", "network False"], run.stdout

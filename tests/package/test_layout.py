@@ -44,4 +44,5 @@ def test_files_and_tests_that_pages_cite_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page):
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-        assert (page.parent / link).exists(), link
+        built = link.startswith("gallery/")  # by Sphinx, which holds it to its links
+        assert built or (page.parent / link).exists(), link

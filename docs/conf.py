@@ -1,0 +1,62 @@
+"""Sphinx: python -m sphinx -W docs docs/_build, without network."""
+
+import os
+import sys
+from importlib.metadata import version as installed
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE / "_extensions")]
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import refkan  # noqa: E402
+
+project = "refkan"
+copyright = "the refkan developers"
+version = release = refkan.__version__
+assert int(installed("sphinx").partition(".")[0]) >= 7
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
+    "mathml",
+    "plain_docstrings",
+]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_build", "examples", "gallery/*.ipynb", "gallery/*.py", "**/sg_execution_times.rst"]
+html_math_renderer = "mathml"
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+default_role = None
+
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"], "navbar_align": "left"}
+html_sidebars = {"**": ["sidebar-nav-bs"]}
+html_show_sourcelink = False
+html_copy_source = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r".*\.py",
+    "image_scrapers": ("figures.scrape",),
+    "reset_modules": (),
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "remove_config_comments": True,
+    "show_signature": False,
+    "plot_gallery": True,
+    "min_reported_time": 1e9,
+    "write_computation_times": False,
+    "capture_repr": (),
+}
+suppress_warnings = ["config.cache"]

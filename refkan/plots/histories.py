@@ -1,0 +1,113 @@
+"""The course of a training, and errors against parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refkan.adaptivity.results import AdaptiveResult
+from refkan.hierarchy.results import MultilevelResult
+from refkan.optimizers import Result
+from refkan.plots.style import GREY, LINE, THIN, finish, place
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def history(
+    result: Result | MultilevelResult | AdaptiveResult | Sequence[Result],
+    axes: Axes | None = None,
+    labels: Sequence[str] | None = None,
+    factor: float = 1.0,
+) -> Figure:
+    """Draw the value after each step; levels, or rounds of refinement, one after the other with a mark between them.
+
+    Parameters
+    ----------
+    result : Result, MultilevelResult, AdaptiveResult or sequence of Result
+    axes : matplotlib Axes, optional
+    labels : sequence of str, optional
+        What the legend says of each level; by default its number of parameters.
+    factor : float
+        Of the values: 2 for losses that are twice the value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For anything but results, or labels of another number.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.linspace(0.0, 1.0, 50)[:, None]
+    >>> net, theta = rk.kan([1, 1], order=3, intervals=2).initialize(np.random.default_rng(0), x)
+    >>> result = rk.minimize_multilevel(rk.LeastSquares(net, x, np.sin(9 * x)), theta, [3, 2], method="lbfgs")
+    >>> axes = rk.plots.history(result).axes[0]
+    >>> [text.get_text() for text in axes.get_legend().get_texts()]
+    ['4 parameters', '6 parameters']
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    levels = _levels(result)
+    names = [f"{level.theta.size} parameters" for level in levels] if labels is None else list(labels)
+    if len(names) != len(levels):
+        raise ValueError(f"labels must be one for each of {len(levels)} levels; got {len(names)}")
+    figure, axes = place(axes)
+    done = 0
+    for k, (level, name) in enumerate(zip(levels, names, strict=True)):
+        values = factor * level.history.value
+        if k:
+            axes.axvline(done, color=GREY, lw=THIN, ls=":", gid="level")
+        label = name if len(levels) > 1 or labels is not None else None
+        axes.semilogy(done + np.arange(values.size), values, lw=LINE, label=label)
+        done += values.size - 1
+    finish(axes, xlabel="step", ylabel="value" if factor == 1.0 else "loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def _levels(result: Any) -> list[Result]:
+    if isinstance(result, Result):
+        return [result]
+    if isinstance(result, MultilevelResult):
+        return list(result.levels)
+    if isinstance(result, AdaptiveResult):
+        return [r.training for r in result.rounds]
+    if isinstance(result, Sequence) and result and all(isinstance(level, Result) for level in result):
+        return list(result)
+    raise TypeError(f"result must be what a minimisation returned, or a sequence of such; got {result!r}")
+
+
+def convergence(
+    curves: Mapping[str, tuple[Any, Any]], axes: Axes | None = None, xlabel: str = "parameters", ylabel: str = "error"
+) -> Figure:
+    """Draw errors against parameters, or any other cost, on two logarithmic axes; the legend has fitted exponents.
+
+    Parameters
+    ----------
+    curves : mapping
+        Name -> (costs, errors), both positive and equally many.
+    axes : matplotlib Axes, optional
+    xlabel, ylabel : str
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> n = np.array([8.0, 16.0, 32.0])
+    >>> axes = rk.plots.convergence({"cubic": (n, n**-4.0)}).axes[0]
+    >>> axes.get_legend().get_texts()[0].get_text()
+    'cubic, exponent -4.0'
+    """
+    figure, axes = place(axes)
+    for name, (cost, error) in curves.items():
+        x, y = np.asarray(cost, float), np.asarray(error, float)
+        if x.shape != y.shape or x.ndim != 1 or not (np.all(x > 0) and np.all(y > 0)):
+            raise ValueError(f"curves[{name!r}] must hold positive costs and as many positive errors")
+        several = np.unique(x).size > 1
+        rate = f", exponent {np.polyfit(np.log(x), np.log(y), 1)[0]:.1f}" if several else ""
+        axes.loglog(x, y, marker="o", ms=4, lw=LINE, label=f"{name}{rate}")
+    finish(axes, xlabel=xlabel, ylabel=ylabel)
+    return figure

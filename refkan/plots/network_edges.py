@@ -1,0 +1,150 @@
+"""A network as a graph: nodes, and on each edge its function, with knots and a histogram of what it is evaluated at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refkan.arguments import as_samples, as_vector
+from refkan.array_types import FloatArray
+from refkan.layers import Layer
+from refkan.networks import Network
+from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, place
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_EDGES = 64
+"""Functions are drawn on up to so many edges of a layer, beyond that lines alone."""
+
+WIDEST = 3.0
+"""Width in points of the line of an edge that makes up all of its output."""
+
+BINS = 16
+
+
+def layer_inputs(net: Network, theta: FloatArray, x: FloatArray) -> list[FloatArray]:
+    """Return the inputs (N, P) of each layer, node maps applied."""
+    frozen, z, found = net.freeze(theta), x, []
+    for k, (layer, where) in enumerate(zip(frozen.layers, frozen.slices, strict=True)):
+        found.append(z)
+        if k < len(frozen.node_maps):
+            z = frozen.node_maps[k].value(layer.linearize(theta[where], z, slopes=False).value)
+    return found
+
+
+def edge_values(layer: Layer, theta: FloatArray, z: FloatArray) -> FloatArray:
+    """Return f_{q,p}(z_p), shape (N, Q, P): what each edge adds to the output before any activation, without biases."""
+    declared = layer.declare(theta)
+    form = layer.linearize(theta, z).local_form()
+    found, begin = np.zeros((z.shape[0], layer.n_outputs, layer.n_inputs)), 0
+    for functions, at in zip(declared.functions, form.blocks, strict=True):
+        shape = layer.n_outputs, functions.slots, functions.dim
+        size = int(np.prod(shape))
+        C = declared.raw[begin : begin + size].reshape(shape)
+        if not functions.constant:
+            where = at.start[:, :, None] + np.arange(at.width)  # (N, P, width)
+            taken = C[:, np.arange(functions.slots)[:, None], where]  # (Q, N, P, width)
+            found += np.einsum("qspi,spi->sqp", taken, at.values)
+        begin += size + (int(np.prod(functions.moving)) if functions.moving else 0)
+    return found
+
+
+def curves(layer: Layer, theta: FloatArray, count: int = 101) -> tuple[FloatArray, FloatArray]:
+    """Return points t (count, P) over the domains and the edges' functions there, (count, Q, P)."""
+    ends = layer.domains
+    t = ends[:, 0] + np.linspace(0.0, 1.0, count)[:, None] * (ends[:, 1] - ends[:, 0])
+    return t, edge_values(layer, theta, t)
+
+
+def shares(layer: Layer, theta: FloatArray, z: FloatArray) -> FloatArray:
+    """Return how much of each output's variation an edge makes up, (Q, P): standard deviations that sum to one."""
+    spread = edge_values(layer, theta, z).std(axis=0)
+    total = spread.sum(axis=1, keepdims=True)
+    return np.divide(spread, total, out=np.zeros_like(spread), where=total > 0)
+
+
+def network(net: Network, theta: Any, x: Any, axes: Axes | None = None) -> Figure:
+    """Draw the network from left to right: nodes, and on each edge its function.
+
+    Lines are as thick as the edge's share of the variation of its output on x. In the box of an edge stand the function
+    over the domain of the input, the breakpoints below it, and a histogram of the inputs that x leads to.
+
+    Parameters
+    ----------
+    net : Network
+    theta : array (n_params,)
+    x : array (N, P)
+    axes : matplotlib Axes, optional
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.random.default_rng(0).uniform(size=(100, 2))
+    >>> net, theta = rk.kan([2, 3, 1], order=3, intervals=4).initialize(np.random.default_rng(1), x)
+    >>> axes = rk.plots.network(net, theta, x).axes[0]
+    >>> len([line for line in axes.lines if line.get_gid() == "function"])
+    9
+    """
+    theta = as_vector("theta", theta, net.n_params)
+    x = as_samples("x", x, net.widths[0])
+    if not x.shape[0]:
+        raise ValueError("x must hold at least one sample; got none")
+    edges = [a * b for a, b in zip(net.widths[:-1], net.widths[1:], strict=True)]
+    rows = max([*net.widths, *(count for count in edges if count <= MOST_EDGES)])
+    figure, axes = place(axes, (2.6 * len(net.layers) + 1.0, max(2.4, 0.5 * rows)))
+    heights = [_heights(width) for width in net.widths]
+    for k, (layer, z) in enumerate(zip(net.layers, layer_inputs(net, theta, x), strict=True)):
+        _draw_layer(axes, k, layer, theta[net.slices[k]], z, heights[k], heights[k + 1])
+    for k, ys in enumerate(heights):
+        axes.plot(np.full(ys.size, k), ys, ls="none", marker="o", ms=6, color=BLUE, gid="nodes", zorder=4)
+    for k, name, align in ((0, "x", "right"), (len(heights) - 1, "y", "left")):
+        for p, y in enumerate(heights[k]):
+            offset = -0.04 if align == "right" else 0.04
+            axes.text(k + offset, y, f"{name}{p}", ha=align, va="center", fontsize=9, color=GREY)
+    axes.set(xlim=(-0.2, len(net.layers) + 0.2), ylim=(-0.02, 1.02))
+    axes.set_axis_off()
+    return figure
+
+
+def _heights(count: int) -> FloatArray:
+    """Return the middles of `count` equal parts of (0, 1), the first on top."""
+    heights: FloatArray = 1.0 - (np.arange(count) + 0.5) / count
+    return heights
+
+
+def _draw_layer(
+    axes: Axes, k: int, layer: Layer, theta: FloatArray, z: FloatArray, left: FloatArray, right: FloatArray
+) -> None:
+    share = shares(layer, theta, z)
+    Q, P = share.shape
+    if Q * P > MOST_EDGES:
+        for q, p in np.ndindex(Q, P):
+            axes.plot([k, k + 1], [left[p], right[q]], color=GREY, lw=WIDEST * share[q, p], gid="edge")
+        return
+    t, f = curves(layer, theta)
+    spaces = layer.spaces_at(theta)
+    middles, half = _heights(Q * P), 0.4 / (Q * P)
+    for p, q in np.ndindex(P, Q):
+        y, width = middles[p * Q + q], 0.2 + WIDEST * share[q, p]
+        for ends in (([k, k + 0.35], [left[p], y]), ([k + 0.65, k + 1], [y, right[q]])):
+            axes.plot(*ends, color=GREY, lw=width, gid="edge", zorder=1)
+        low, high = layer.domains[p]
+
+        def across(points: FloatArray, low: float = low, high: float = high) -> FloatArray:
+            return k + 0.37 + 0.26 * (points - low) / (high - low)
+
+        inside = z[(z[:, p] >= low) & (z[:, p] <= high), p]
+        counts, bounds = np.histogram(inside, bins=BINS, range=(low, high))
+        if counts.any():
+            tops = y - half + 2 * half * 0.6 * counts / counts.max()
+            axes.fill_between(across(bounds), y - half, [*tops, tops[-1]], step="post", color=GREY, alpha=0.25, lw=0)
+        g = f[:, q, p]
+        size = np.ptp(g)
+        scaled = y + half * (2 * (g - g.min()) / size - 1 if size > 0 else np.zeros_like(g))
+        axes.plot(across(t[:, p]), scaled, color=BLUE, lw=LINE, gid="function", zorder=3)
+        if spaces:
+            at = across(spaces[p].breakpoints)
+            axes.plot(at, np.full(at.size, y - half), ls="none", marker="|", ms=3, mew=THIN, color=ORANGE, gid="knots")

@@ -1,0 +1,123 @@
+"""A spectrum, and condition numbers of a study."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refkan.conditioning import Spectrum, Study
+from refkan.conditioning.study_rows import Row
+from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, finish, place
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
+    """Draw the magnitudes of the eigenvalues in falling order.
+
+    Those of the numerical range are full, those beyond it, which are rounding, hollow; negative ones are triangles. A
+    line marks where the analytic null space begins. The title has the condition number and the flags.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.random.default_rng(0).uniform(size=(100, 2))
+    >>> net, theta = rk.kan([2, 1], order=3, intervals=4).initialize(np.random.default_rng(1), x)
+    >>> found = rk.spectrum(rk.LeastSquares(net, x, x[:, :1]), theta)
+    >>> axes = rk.plots.spectrum(found).axes[0]
+    >>> len(axes.lines[0].get_xdata()) == found.n_range
+    True
+    """
+    figure, axes = place(axes)
+    numbers, sizes = np.arange(1, spectrum.values.size + 1), np.abs(spectrum.values)
+    inside, below = numbers <= spectrum.n_range, spectrum.values < 0
+    sets = ((inside & ~below, "o", BLUE, "numerical range"), (inside & below, "v", BLUE, "negative"),
+            (~inside, "o", "none", "beyond it: rounding"))  # fmt: skip
+    for chosen, marker, face, label in sets:
+        shown = chosen & (sizes > 0)
+        if shown.any():
+            axes.semilogy(
+                numbers[shown], sizes[shown], ls="none", marker=marker, ms=4, mfc=face, mec=BLUE, label=label
+            )
+    if spectrum.analytic_nullity:
+        at = spectrum.size - spectrum.analytic_nullity + 0.5
+        label = f"analytic null space, {spectrum.analytic_nullity}"
+        axes.axvline(at, color=ORANGE, lw=LINE, ls="--", label=label, gid="null space")
+    axes.set_yscale("log")
+    flags = f"; flags: {', '.join(spectrum.flags)}" if spectrum.flags else ""
+    title = f"{spectrum.which}: condition {spectrum.condition:.2e}, rank {spectrum.rank} of {spectrum.size}{flags}"
+    finish(axes, xlabel="number", ylabel="magnitude of the eigenvalue")
+    axes.set_title(title, fontsize=9)
+    axes.grid(axis="y", lw=THIN, color=GREY, alpha=0.3)
+    return figure
+
+
+def conditions(study: Study, axes: Axes | None = None) -> Figure:
+    """Draw condition numbers of a study against the intervals, medians over seeds with extremes, one line a series.
+
+    Hollow markers stand where a seed's row has flags, which doubt its number. Dense networks, which have no intervals,
+    are horizontal lines, dotted where a row has flags.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> study = rk.conditioning.study(rk.conditioning.grid(["spline"], [[1, 1]], [2], [4, 8], samples=50))
+    >>> rk.plots.conditions(study).axes[0].get_xlabel()
+    'intervals n'
+    """
+    from matplotlib.lines import Line2D
+
+    figure, axes = place(axes, (7.5, 5.0))
+    ticks: set[int] = set()
+    flagged = False
+    for label, points in _series(study).items():
+        values = {n: [row.condition for row in rows] for n, rows in points.items()}
+        doubted = {n for n, rows in points.items() if any(row.flags for row in rows)}
+        flagged = flagged or bool(doubted)
+        numbers = sorted(n for n in points if n is not None)
+        if numbers:
+            spread = np.array([[f(values[n]) for n in numbers] for f in (np.median, np.min, np.max)])
+            bars = axes.errorbar(
+                numbers, spread[0], np.abs(spread[1:] - spread[0]), marker="o", capsize=3, label=label, zorder=2
+            )
+            hollow = [n in doubted for n in numbers]
+            axes.plot(
+                np.array(numbers)[hollow], spread[0][hollow], marker="o", linestyle="none", zorder=3,
+                markerfacecolor="white", markeredgecolor=bars[0].get_color(), gid="flagged",
+            )  # fmt: skip
+            ticks.update(numbers)
+        else:
+            style = ":" if doubted else "--"
+            axes.axhline(float(np.median(values[None])), linestyle=style, color="0.4", label=label)
+    axes.set_xlabel("intervals n")
+    axes.set_ylabel("condition number of the numerical range")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sorted(ticks), labels=list(map(str, sorted(ticks))))
+    axes.set_yscale("log")
+    axes.grid(visible=True, alpha=0.3)
+    handles, _ = axes.get_legend_handles_labels()
+    if flagged:
+        told = "hollow, dotted: flagged"
+        handles.append(Line2D([], [], marker="o", linestyle=":", color="0.4", markerfacecolor="white", label=told))
+    if handles:
+        axes.legend(handles=handles, fontsize="small")
+    return figure
+
+
+def _series(study: Study) -> dict[str, dict[int | None, list[Row]]]:
+    """Rows with condition numbers by series and number of intervals (the largest, where layers differ)."""
+    series: dict[str, dict[int | None, list[Row]]] = {}
+    for row in study.rows:
+        if not math.isfinite(row.condition):
+            continue
+        point = row.configuration
+        order = [] if point.order is None else [f"r = {point.order}"]
+        extra = [] if point.preconditioner is None else [f"with {point.preconditioner}"]
+        label = " ".join([point.kind, *extra, str(list(point.widths)), *order])
+        n = max(point.intervals) if isinstance(point.intervals, tuple) else point.intervals
+        series.setdefault(label, {}).setdefault(n, []).append(row)
+    return series

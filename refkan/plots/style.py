@@ -1,0 +1,55 @@
+"""The one style of all pictures, where they are drawn, and their bytes."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#1f6fb4", "#d95f02", "#8a8f98"
+"""What is computed; what it is compared with or doubted; what only helps to read. Legible on white and on black."""
+
+LINE, THIN = 1.4, 0.7
+"""Widths of lines in points."""
+
+
+def place(axes: Axes | None, size: tuple[float, float] = (6.0, 3.8)) -> tuple[Figure, Axes]:
+    """Return the axes and their figure; without axes those of a new figure that no window belongs to."""
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    if axes is None:
+        figure = Figure(figsize=size, layout="constrained")
+        return figure, figure.subplots()
+    if not isinstance(axes, Axes):
+        raise TypeError(f"axes must be matplotlib axes; got a {type(axes).__name__}")
+    whole = axes.figure
+    while not isinstance(whole, Figure):  # axes of a part of a figure
+        whole = whole.figure
+    return whole, axes
+
+
+def finish(axes: Any, legend: bool = True, **names: Any) -> None:
+    """Name the axes, and explain what has labels."""
+    axes.set(**names)
+    axes.spines[["top", "right"]].set_visible(False)
+    if legend and axes.get_legend_handles_labels()[1]:
+        axes.legend(frameon=False, fontsize=8)
+
+
+def to_png(figure: Figure, dpi: int = 130) -> bytes:
+    """Return the figure as a PNG file.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> net = rk.kan([1, 1], order=3, intervals=4)
+    >>> rk.plots.to_png(rk.plots.knots(net, [0.0] * 6))[1:4]
+    b'PNG'
+    """
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+    return stream.getvalue()

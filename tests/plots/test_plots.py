@@ -1,0 +1,217 @@
+"""Pictures hold the numbers that they claim to hold, go where they are told, and leave global state alone."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import refkan as rk
+from refkan.plots.network_edges import edge_values, layer_inputs, shares
+from refkan.problems import regression_target
+
+
+@pytest.fixture(scope="module")
+def fit():
+    x = np.random.default_rng(0).uniform(size=(80, 2))
+    net, theta = rk.kan([2, 3, 1], order=3, intervals=4).initialize(np.random.default_rng(1), x)
+    return rk.LeastSquares(net, x, regression_target(x)), theta
+
+
+NETWORKS = {
+    "affine": lambda: rk.kan([2, 3, 1], 3, 4),
+    "mean-std": lambda: rk.kan([2, 3, 2], 3, 2, node_map="mean-std"),
+    "relu": lambda: rk.kan([2, 3, 1], 3, 4, basis="relu"),
+    "silu": lambda: rk.kan([2, 3, 1], 3, 4, edge="silu"),
+    "free": lambda: rk.kan([2, 3, 1], 3, 4, free_knots=True),
+    "chebyshev": lambda: rk.chebyshev_kan([2, 3, 1], 4),
+    "dense": lambda: rk.mlp([2, 4, 1], "tanh"),
+}
+
+
+def lines(axes, gid):
+    return [line for line in axes.lines if line.get_gid() == gid]
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_edges_sum_to_the_outputs_of_their_layers(kind):
+    """Before activations and without biases, which no edge has: differences between samples are those of u."""
+    x = np.random.default_rng(0).uniform(size=(20, 2))
+    net, theta = NETWORKS[kind]().initialize(np.random.default_rng(1), x)
+    for layer, where, z in zip(net.layers, net.slices, layer_inputs(net, theta, x), strict=True):
+        total = edge_values(layer, theta[where], z).sum(axis=2)
+        if layer.linear:
+            np.testing.assert_allclose(total, layer.linearize(theta[where], z).value, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(shares(layer, theta[where], z).sum(axis=1), 1.0, rtol=0, atol=1e-14)
+    last = net.layers[-1].linearize(theta[net.slices[-1]], z).value
+    np.testing.assert_allclose(last, net(theta, x), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_network_has_a_function_on_each_edge(kind):
+    x = np.random.default_rng(0).uniform(size=(20, 2))
+    net, theta = NETWORKS[kind]().initialize(np.random.default_rng(1), x)
+    (axes,) = rk.plots.network(net, theta, x).axes
+    count = sum(layer.n_inputs * layer.n_outputs for layer in net.layers)
+    assert len(lines(axes, "function")) == count
+    assert len(lines(axes, "edge")) == 2 * count
+    assert len(lines(axes, "knots")) == (count if kind not in ("chebyshev", "dense") else 0)
+    assert [line.get_xdata().size for line in lines(axes, "nodes")] == list(net.widths)
+
+
+def test_lines_are_as_thick_as_shares(fit):
+    problem, theta = fit
+    net, x = problem.net, problem.x
+    (axes,) = rk.plots.network(net, theta, x).axes
+    share = shares(net.layers[0], theta[net.slices[0]], x)
+    widths = [line.get_linewidth() for line in lines(axes, "edge")[: 2 * share.size : 2]]
+    np.testing.assert_allclose(np.diff(widths), 3.0 * np.diff(share.T.ravel()), rtol=0, atol=1e-12)
+
+
+def test_functions_have_the_shape_of_the_edge(fit):
+    problem, theta = fit
+    net = problem.net
+    (axes,) = rk.plots.network(net, theta, problem.x).axes
+    drawn = lines(axes, "function")[0].get_ydata()
+    f = edge_values(net.layers[0], theta[net.slices[0]], np.linspace(0, 1, 101)[:, None] * [1, 1])[:, 0, 0]
+    np.testing.assert_allclose(abs(np.corrcoef(drawn, f)[0, 1]), 1.0, rtol=0, atol=1e-12)
+
+
+def test_many_edges_are_lines_alone():
+    x = np.random.default_rng(0).uniform(size=(20, 9))
+    net, theta = rk.kan([9, 8, 1], 2, 2).initialize(np.random.default_rng(1), x)
+    (axes,) = rk.plots.network(net, theta, x).axes
+    assert len(lines(axes, "function")) == 8
+    assert len(lines(axes, "edge")) == 72 + 16
+
+
+def test_a_history_is_the_values(fit):
+    problem, theta = fit
+    result = rk.minimize(problem, theta, method="lbfgs", steps=6)
+    (axes,) = rk.plots.history(result).axes
+    assert np.array_equal(axes.lines[0].get_ydata(), result.history.value)
+    assert axes.get_yscale() == "log"
+    assert not lines(axes, "level")
+    (axes,) = rk.plots.history(result, factor=2.0).axes
+    assert np.array_equal(axes.lines[0].get_ydata(), 2 * result.history.value)
+    assert axes.get_ylabel() == "loss"
+
+
+def test_levels_are_marked(fit):
+    problem, theta = fit
+    result = rk.minimize_multilevel(problem, theta, [4, 3], method="levenberg-marquardt")
+    (axes,) = rk.plots.history(result).axes
+    (mark,) = lines(axes, "level")
+    curves = [line for line in axes.lines if line.get_gid() != "level"]
+    assert mark.get_xdata()[0] == curves[0].get_xdata()[-1] == curves[1].get_xdata()[0] == 4
+    assert np.array_equal(np.concatenate([c.get_ydata() for c in curves]), result.history.value)
+    labels = [f"{level.theta.size} parameters" for level in result.levels]
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == labels
+
+
+def test_rounds_are_levels(fit):
+    problem, theta = fit
+    result = rk.minimize_adaptive(problem, theta, "residual", "levenberg-marquardt", steps=2, max_rounds=2)
+    (axes,) = rk.plots.history(result).axes
+    assert len(lines(axes, "level")) == len(result.rounds) - 1
+
+
+def test_what_is_no_history_is_refused(fit):
+    for wrong in (None, [], [1.0]):
+        with pytest.raises(TypeError, match="result must be what a minimisation returned"):
+            rk.plots.history(wrong)
+    with pytest.raises(ValueError, match="labels must be one for each of 1 levels; got 2"):
+        rk.plots.history(rk.minimize(*fit, method="lbfgs", steps=1), labels=["a", "b"])
+
+
+def test_a_spectrum_shows_range_null_space_and_flags(fit):
+    problem, theta = fit
+    found = rk.spectrum(problem, theta)
+    (axes,) = rk.plots.spectrum(found).axes
+    inside = axes.lines[0]
+    assert np.array_equal(inside.get_ydata(), found.values[: found.n_range])
+    (mark,) = lines(axes, "null space")
+    assert mark.get_xdata()[0] == found.size - found.analytic_nullity + 0.5
+    assert f"{found.condition:.2e}" in axes.get_title()
+    assert all(flag in axes.get_title() for flag in found.flags)
+    hollow = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert sum(line.get_xdata().size for line in hollow) == np.sum(found.values[found.n_range :] != 0)
+
+
+def test_negative_eigenvalues_are_apart(fit):
+    problem, theta = fit
+    found = rk.spectrum(problem, theta, which="hessian")
+    assert found.negative
+    (axes,) = rk.plots.spectrum(found).axes
+    (down,) = (line for line in axes.lines if line.get_marker() == "v")
+    assert down.get_xdata().size == found.negative
+
+
+def test_knots_are_where_they_are():
+    x = np.linspace(0, 2, 30)[:, None]
+    net, theta = rk.kan([1, 1], 3, 4, domain=(0.0, 2.0), free_knots=True).initialize(np.random.default_rng(0), x)
+    theta = theta + np.random.default_rng(1).standard_normal(theta.size)
+    (axes,) = rk.plots.knots(net, theta).axes
+    places = axes.collections[0].get_positions()
+    np.testing.assert_allclose(places, net.layers[0].spaces_at(theta)[0].breakpoints / 2, rtol=0, atol=1e-15)
+    with pytest.raises(ValueError, match="net must have layers with knots"):
+        rk.plots.knots(rk.mlp([1, 1], "tanh"), np.zeros(rk.mlp([1, 1], "tanh").n_params))
+
+
+def test_refinement_is_the_same_function_with_new_knots(fit):
+    problem, theta = fit
+    net = problem.net
+    fine = net.refine()
+    (axes,) = rk.plots.refinement(net, theta, fine, layer=0, output=2, input=1).axes
+    before, after, old, new = axes.lines
+    np.testing.assert_allclose(before.get_ydata(), after.get_ydata(), rtol=0, atol=1e-14)
+    assert (old.get_xdata().size, new.get_xdata().size) == (5, 4)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_residuals_are_those_of_the_samples(columns):
+    x = np.random.default_rng(0).uniform(size=(25, columns))
+    net, theta = rk.kan([columns, 1], 3, 4).initialize(np.random.default_rng(1), x)
+    problem = rk.LeastSquares(net, x, x.sum(axis=1, keepdims=True))
+    axes = rk.plots.residuals(problem, theta).axes[0]
+    shown = axes.collections[0].get_array() if columns == 2 else axes.lines[-1].get_ydata()
+    assert np.array_equal(shown, problem.misfit(theta)[:, 0])
+
+
+def test_convergence_has_curves_and_exponents():
+    n = np.array([4.0, 8.0, 16.0])
+    (axes,) = rk.plots.convergence({"a": (n, 3 * n**-2.0), "b": ([4.0], [1.0])}).axes
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["a, exponent -2.0", "b"]
+    with pytest.raises(ValueError, match=r"curves\['c'\] must hold positive costs"):
+        rk.plots.convergence({"c": ([1.0, 2.0], [1.0, 0.0])})
+
+
+def every_plot(fit, axes):
+    problem, theta = fit
+    net, x = problem.net, problem.x
+    yield lambda: rk.plots.network(net, theta, x, axes=axes)
+    yield lambda: rk.plots.history(rk.minimize(problem, theta, method="lbfgs", steps=1), axes=axes)
+    yield lambda: rk.plots.spectrum(rk.spectrum(problem, theta), axes=axes)
+    yield lambda: rk.plots.knots(net, theta, axes=axes)
+    yield lambda: rk.plots.refinement(net, theta, net.refine(), axes=axes)
+    yield lambda: rk.plots.residuals(problem, theta, axes=axes)
+    yield lambda: rk.plots.convergence({"a": ([1.0, 2.0], [1.0, 0.5])}, axes=axes)
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_pictures_go_into_axes_that_are_given(fit, number):
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    assert list(every_plot(fit, left))[number]() is figure
+    assert [bool(a.lines or a.collections) for a in (left, right)] == [True, False]
+    with pytest.raises(TypeError, match="axes must be matplotlib axes; got a str"):
+        list(every_plot(fit, "here"))[number]()
+
+
+def test_no_picture_touches_pyplot(fit):
+    before = "matplotlib.pyplot" in sys.modules
+    for plot in every_plot(fit, None):
+        assert rk.plots.to_png(plot()).startswith(b"\x89PNG")
+    assert ("matplotlib.pyplot" in sys.modules) == before
