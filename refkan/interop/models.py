@@ -93,13 +93,21 @@ def _require_silu(function: Any, k: int) -> None:
 
 def from_efficient_kan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
     """Return network and parameters of an `efficient_kan.KAN` (7b6ce1c), or of a module of the same names."""
-    for k, layer in enumerate(model.layers):
-        _require_silu(layer.base_activation, k)
+    _require_efficient(model)
     return _taken(model, _torch_call(model), check)
+
+
+def _require_efficient(model: Any) -> None:
+    layers = getattr(model, "layers", ())
+    if not layers or not all(hasattr(layer, "spline_weight") for layer in layers):
+        raise ConversionError(f"not a model of efficient-kan: {type(model).__name__} has no layers with spline_weight")
+    for k, layer in enumerate(layers):
+        _require_silu(layer.base_activation, k)
 
 
 def to_efficient_kan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
     """Write a network into an `efficient_kan.KAN` of the same widths; grids may have more intervals."""
+    _require_efficient(model)
 
     def grids() -> None:
         for layer in model.layers:

@@ -40,9 +40,7 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
     for chosen, marker, face, label in sets:
         shown = chosen & (sizes > 0)
         if shown.any():
-            axes.semilogy(
-                numbers[shown], sizes[shown], ls="none", marker=marker, ms=4, mfc=face, mec=BLUE, label=label
-            )
+            axes.semilogy(numbers[shown], sizes[shown], ls="none", marker=marker, ms=4, mfc=face, mec=BLUE, label=label)
     if spectrum.analytic_nullity:
         at = spectrum.size - spectrum.analytic_nullity + 0.5
         label = f"analytic null space, {spectrum.analytic_nullity}"

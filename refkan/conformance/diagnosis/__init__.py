@@ -12,6 +12,7 @@ import numpy as np
 
 from refkan.conformance.diagnosis import (
     additions,
+    denominators,
     differences,
     knots,
     layers,
@@ -33,7 +34,7 @@ ORDER: tuple[Source, ...] = (
     recursions.repeated,
     results.detached,
     layers.rounding,
-    recursions.shifted_denominators,
+    denominators.shifted_denominators,
     results.factors,
     parts.factors,
     layers.inputs,

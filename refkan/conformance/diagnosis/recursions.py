@@ -14,7 +14,7 @@ from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, error_ratio, evaluate, with_layers
 from refkan.conformance.findings import Evidence, Hint
-from refkan.conformance.specs import RULES, LayerSpec
+from refkan.conformance.specs import RULES
 from refkan.errors import KnotError
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
@@ -242,35 +242,6 @@ DENOMINATORS = (
     ("own", "left"), ("right", "own"), ("right", "left"), ("own", "wide"), ("wide", "own"), ("wide", "wide"),
     ("interval", "interval"), ("own", "interval"), ("interval", "own"),
 )  # fmt: skip
-
-
-def shifted_denominators(evidence: Evidence) -> Iterator[Hypothesis]:
-    """A small number added to each denominator of the recursion, or to the sum that the basis is divided by."""
-    case = evidence.case
-    error = np.abs(evidence.theirs - case.expected).max()
-    if case.quantity == "knot-gradients" or not error <= 1e-3 * np.abs(case.expected).max():
-        return
-    for small in (1e-8, 1e-10, 1e-12, 1e-7, 1e-6, 1e-5):
-        text = f"{small:g} is added to each denominator of the recursion"
-        layer = type("Padded", (PaddedDenominators,), {"small": small})
-        yield Hypothesis("shifted denominators", text, partial(through, case, layer))
-        text = f"the basis is divided by its sum plus {small:g}"
-        scaled = partial(with_layers, case, partial(_times, 1 / (1 + small)))
-        yield Hypothesis("shifted denominators", text, scaled)
-
-
-class PaddedDenominators(ByRecursion):
-    """A small number in each denominator."""
-
-    small = 0.0
-
-    def ratio(self, numerator: Any, denominator: Any) -> Any:
-        """Divide by the denominator plus the number."""
-        return numerator / (denominator + self.small)
-
-
-def _times(factor: float, spec: LayerSpec) -> LayerSpec:
-    return replace(spec, coefficients=factor * spec.coefficients)
 
 
 def cancellation(evidence: Evidence) -> Iterator[Hypothesis]:
