@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from refkan.array_types import Array
 from refkan.engine_choice import BASIS, SUM, current_engine, takes_fast, use_engine
-from refkan.engines.channels import Channels
+from refkan.engines.channels import VALUES, Channels
 from refkan.engines.fast import FastSums
 from refkan.engines.plain import PlainSums
 from refkan.engines.sums import SplineSums
 from refkan.engines.window_jets import WindowJets
 from refkan.local_basis import KnotTables
 
-__all__ = ["Channels", "SplineSums", "current_engine", "spline_sums", "use_engine"]
+__all__ = ["VALUES", "Channels", "SplineSums", "current_engine", "spline_sums", "use_engine"]
 
 
 def spline_sums(

@@ -55,6 +55,10 @@ class Channels:
         return slice(1, 1 + self.n_second)
 
 
+VALUES = Channels(0, 0)
+"""Values alone."""
+
+
 def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:
     """Jets of functions of single inputs: phi, phi' u, phi'' u^2 + phi' v.
 

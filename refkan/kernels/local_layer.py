@@ -107,41 +107,6 @@ def pull_back_coefficients_few(first, last, start, rows, dy, width, outputs, dC)
 
 
 @kernel
-def dot(c, g):
-    """Sum c[q] g[q] in eight interleaved partial sums: a fixed order, and no addition waits for the one before."""
-    n = g.shape[0]
-    whole = n - n % 8
-    a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
-    for q in range(0, whole, 8):
-        a0 += c[q] * g[q]
-        a1 += c[q + 1] * g[q + 1]
-        a2 += c[q + 2] * g[q + 2]
-        a3 += c[q + 3] * g[q + 3]
-        a4 += c[q + 4] * g[q + 4]
-        a5 += c[q + 5] * g[q + 5]
-        a6 += c[q + 6] * g[q + 6]
-        a7 += c[q + 7] * g[q + 7]
-    total = ((a0 + a4) + (a1 + a5)) + ((a2 + a6) + (a3 + a7))
-    for q in range(whole, n):
-        total += c[q] * g[q]
-    return total
-
-
-@kernel
-def project(first, last, start, C, dy, out):
-    """out[s, o, p, i] = sum_q C[p, start[s, p] + i, q] dy[s, o, q]: cotangents of the local basis.
-
-    dy (N, O, Q), out (N, O, P, r). Times x-derivatives, summed over i, they give dx; times knot derivatives, dt.
-    """
-    n_outputs, n_inputs, order = out.shape[1:]
-    for s in range(first, last):
-        for o in range(n_outputs):
-            for p in range(n_inputs):
-                for i in range(order):
-                    out[s, o, p, i] = dot(C[p, start[s, p] + i], dy[s, o])
-
-
-@kernel
 def pull_back_inputs(first, last, start, slopes, C, dy, width, dx):
     """dx[s, o, p] = sum_q dy[s, o, q] sum_i slopes[s, p, i] C[p, start[s, p] + i, q]; dy (N, O, Q)."""
     n_cotangents, n_inputs = dx.shape[1:]

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
-from refkan.engines import Channels, spline_sums
+from refkan.engines import VALUES, Channels, spline_sums
 from refkan.layers.base import Linearization
 from refkan.layers.edges import SLACK, EdgeLayer, require_fixed_knots
 from refkan.layers.free_knots import FreeKnots
@@ -79,7 +79,7 @@ class SplineLinearization(Linearization):
     def __init__(self, layer: SplineLayer, theta: Array, x: Array, tables: KnotTables, slopes: bool) -> None:
         self.layer, self.theta, self.x, self.tables, self.slopes = layer, theta, x, tables, slopes
         C = layer.unpack(theta)["coefficients"]
-        self.sums = spline_sums(tables, C, x[:, None], Channels(0, 0), layer.outside, SLACK, slopes)
+        self.sums = spline_sums(tables, C, x[:, None], VALUES, layer.outside, SLACK, slopes)
         self.value = self.sums.value[:, 0]
 
     @property

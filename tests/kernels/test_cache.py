@@ -27,8 +27,8 @@ def test_without_a_place_for_the_cache_one_warning_and_everything_works(tmp_path
         "assert len(messages) == 1, messages\n"
         "assert 'NUMBA_CACHE_DIR' in messages[0] and 'compiled anew' in messages[0], messages\n"
         "import numpy as np\n"
-        "from refkan.kernels.local_layer import dot\n"
-        "assert dot(np.arange(3.0), np.ones(3)) == 3.0 and dot.signatures\n"
+        "from refkan.kernels.plain_basis import find_interval\n"
+        "assert find_interval(0.7, np.array([0.0, 0.5, 1.0]), 1, 2) == 1 and find_interval.signatures\n"
     )
     nowhere = os.path.join(os.devnull, "nowhere")
     places = dict.fromkeys(("NUMBA_CACHE_DIR", "HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), nowhere)

@@ -13,9 +13,14 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import definitions, local_basis
-from refkan.kernels import bspline_basis, local_layer, relu_power_basis
+from refkan.kernels import bspline_basis, plain_basis, relu_power_basis
 from tests.kernels.kernel_results import uniform_layer
 from tests.shared.factories import EPS, exact
+
+
+def plain_intervals(S, x):
+    n = S.intervals
+    return np.array([plain_basis.find_interval(at, S.knots, S.order, n) for at in x])
 
 
 def compiled_intervals(S, x):
@@ -42,6 +47,7 @@ def test_find_intervals_against_the_definition(gaps, fractions, start):
     knots = exact(S.knots)
     expected = [definitions.interval(knots, order, Fraction(float(v)), "linear") - order + 1 for v in x]
     np.testing.assert_array_equal(compiled_intervals(S, x), expected)
+    np.testing.assert_array_equal(plain_intervals(S, x), expected)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 10, 49, 1000])
@@ -53,6 +59,7 @@ def test_find_intervals_next_to_uniform_breakpoints(n, domain):
     x = np.concatenate([t, np.nextafter(t, -np.inf), np.nextafter(t, np.inf), 0.5 * (t[1:] + t[:-1])])
     expected = np.clip(np.searchsorted(t, x, side="right") - 1, 0, n - 1)
     np.testing.assert_array_equal(compiled_intervals(S, x), expected)
+    np.testing.assert_array_equal(plain_intervals(S, x), expected)
     outside = [np.nan, np.inf, -np.inf]
     m = np.empty(x.size + 3, np.uint64)
     bspline_basis.find_uniform_intervals(np.append(x, outside), t, n / (t[-1] - t[0]), m)
@@ -73,20 +80,6 @@ def test_falling_power(degree, derivative):
     y = -1.5
     expected = perm(degree, derivative) * y ** (degree - derivative) if derivative <= degree else 0.0
     assert relu_power_basis.falling_power(y, degree, derivative) == pytest.approx(expected, rel=8 * EPS)
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 16, 23, 64])
-def test_dot(n, rng):
-    c, g = rng.standard_normal((2, n))
-    reference = sum(a * b for a, b in zip(exact(c), exact(g), strict=True))
-    assert abs(local_layer.dot(c, g) - float(reference)) <= n * EPS * np.abs(c * g).sum()
-    for q in range(n):
-        assert local_layer.dot(np.eye(n)[q], g) == g[q]
-
-
-def test_dot_of_large_numbers_overflows_to_infinity_not_to_nan():
-    with np.errstate(all="ignore"):  # heard in pure Python alone
-        assert local_layer.dot(np.array([1e200, 1.0]), np.array([1e200, 1.0])) == np.inf
 
 
 def test_layer_kernels_against_scipy(rng):
