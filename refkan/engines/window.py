@@ -12,7 +12,7 @@ from refkan.array_types import Array, FloatArray, IntArray
 from refkan.engines.channels import Channels
 from refkan.engines.plain import PlainSums
 from refkan.engines.sums import SplineSums, packed
-from refkan.kernels import local_layer, plain_sums
+from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
 from refkan.lazy import lazy
 from refkan.memory import recycled
@@ -123,7 +123,8 @@ class WindowSums(SplineSums):
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """out[s, o, q, p, start + i] = G[s, o, 0, q] b_i(x[s, p])."""
         operations = self._operations(G.shape[1])
-        launch(plain_sums.scatter_jacobian, G.shape[0], operations, self.start, self.W, packed(G), out)
+        rows, G = self.rows(0)[0], packed(G[:, :, 0])
+        launch(local_layer.scatter_jacobian, G.shape[0], operations, self.start, rows, G, out)
 
 
 def in_order(parts: FloatArray) -> FloatArray:

@@ -4,7 +4,9 @@ With p = softmax(s) and a floor eps,
 
     t_k = a + (b-a) sum_{m<=k} q_m,    q = (1-eps) p + eps/n,
 
-and the derivative of p in s is diag(p) - p p^T.
+and the derivative of p in s is diag(p) - p p^T. It does not change when all tangents, or cotangents of q, change by the
+same number: they are taken relative to those of the largest p, which may be all but 1, so that ds - <p, ds> there loses
+no digits.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ def fill_breakpoints(first, last, s, domains, floor, out):
 
 @kernel
 def pull_back_breakpoints(first, last, s, domains, floor, dt, ds):
-    """ds[k, p, m] = (1-eps) p_m (g_m - <p, g>), g_m = (b-a) sum_{j>m} dt_j.
+    """ds[k, p, m] = (1-eps) p_m (g_m - <p, g>), g_m = (b-a) sum_{j>m} dt_j, less that of the largest p_m.
 
     s (P, n), domains (P, 2); dt (K, P, n-1) holds the cotangents of t_1, ..., t_{n-1}, ds (K, P, n).
     """
@@ -49,12 +51,20 @@ def pull_back_breakpoints(first, last, s, domains, floor, dt, ds):
     e = np.empty(n)
     for p in range(first, last):
         length, total = domains[p, 1] - domains[p, 0], fill_exponentials(s[p], e)
+        peak = 0
+        for m in range(n):
+            peak = m if s[p, m].real > s[p, peak].real else peak
         for k in range(dt.shape[0]):
-            after, mean = 0.0, 0.0
-            for m in range(n - 1, -1, -1):
-                if m < n - 1:
-                    after += dt[k, p, m]
-                ds[k, p, m] = length * after
-                mean += e[m] / total * (length * after)
+            g, mean = 0.0, 0.0
+            ds[k, p, peak] = 0.0
+            for m in range(peak - 1, -1, -1):
+                g += dt[k, p, m]
+                ds[k, p, m] = length * g
+                mean += e[m] / total * (length * g)
+            g = 0.0
+            for m in range(peak + 1, n):
+                g -= dt[k, p, m - 1]
+                ds[k, p, m] = length * g
+                mean += e[m] / total * (length * g)
             for m in range(n):
                 ds[k, p, m] = (1 - floor) * (e[m] / total) * (ds[k, p, m] - mean)

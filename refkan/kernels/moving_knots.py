@@ -116,12 +116,13 @@ def move_coefficients(first, last, weights, slopes, dC, dt, out):
 
 
 @kernel
-def scatter_knots(first, last, start, W, G, weights, slopes, shares, sums, lengths, out):
+def scatter_knots(first, last, start, W, G, weights, slopes, shares, sums, peaks, lengths, out):
     """out[s, o, p, m]: derivative of sum_cq G[s, o, c, q] y[s, c, q] in s_m, y_c = sum_i W[s, c, p, i] c_{start + i}.
 
     First in the breakpoints t_j, then by the chain rule of `free_breakpoints_vjp`: with p = softmax(s),
-    g_m = (b-a) sum_{j>m} dt_j and <p, g> = (b-a) sum_j dt_j (p_0 + ... + p_{j-1}), ds_m = (1-eps) p_m (g_m - <p, g>).
-    shares (P, n) are the (1-eps) p, sums (P, n+1) the sums of p, lengths (P,) b - a; start (N, P),
+    g_m = (b-a) sum_{j>m} dt_j less that of the largest p, number M, and so <p, g> = (b-a) sum_j dt_j S_j with
+    S_j = p_0 + ... + p_{j-1} for j <= M and - (p_j + ... + p_{n-1}) beyond, ds_m = (1-eps) p_m (g_m - <p, g>).
+    shares (P, n) are the (1-eps) p, sums (P, n+1) the S_j, peaks (P,) the M, lengths (P,) b - a; start (N, P),
     W (N, channels, P, r), G (N, O, channels, Q).
     """
     channels, n_inputs = W.shape[1:3]
@@ -153,9 +154,15 @@ def scatter_knots(first, last, start, W, G, weights, slopes, shares, sums, lengt
                     j = m - order + 2 + w
                     if 0 < j < n:  # where there is no interior breakpoint the weights are 0
                         mean += dt[w] * sums[p, j]
-                row, g = out[s, o, p], 0.0
-                for k in range(n - 1, -1, -1):  # g_k = (b-a) sum_{j>k} dt_j
+                row, g, peak = out[s, o, p], 0.0, peaks[p]
+                for k in range(peak, -1, -1):
                     w = k + 1 - (m - order + 2)
-                    if 0 <= w < 2 * order - 2:
+                    if k < peak and 0 <= w < 2 * order - 2:
                         g += dt[w]
+                    row[k] = lengths[p] * shares[p, k] * (g - mean)
+                g = 0.0
+                for k in range(peak + 1, n):
+                    w = k - (m - order + 2)
+                    if 0 <= w < 2 * order - 2:
+                        g -= dt[w]
                     row[k] = lengths[p] * shares[p, k] * (g - mean)

@@ -30,34 +30,62 @@ def find_interval(x, t, order, n):
 
 
 @kernel
-def fill_functions(x, first, piece, derivative, t, v):
-    """v[i] = derivative of B-spline first + i < first + r at x, by Cox and de Boor; v (2 r,), of which r are results.
+def fill_interval(x, right, t, b):
+    """b[d, i] = derivative d of the i-th of the r B-splines on the interval that ends at t[right]; b (D+1, r).
 
-    Of order 1 the function number `piece` alone is 1, counted from `first`: the polynomials of this knot span, wherever
-    x is; none where it is no number from 0 to 2 r - 2. From order k to k + 1, with 0/0 = 0 and l = first + i,
+    By Cox and de Boor: from v_0, ..., v_{k-1}, values or derivatives of order k, to order k + 1 with the quotients
 
-        b_l' = (x - t_l) b_l/(t_{l+k} - t_l) + (t_{l+k+1} - x) b_{l+1}/(t_{l+k+1} - t_{l+1}),
+        q_i = v_i/(t[right + i] - t[right - k + i]),    q_{-1} = q_k = 0:
 
-    and in the last steps, as many as there are derivatives,
+        values:              v_i' = (x - t[right - k + i - 1]) q_{i-1} + (t[right + i] - x) q_i
+        next derivatives:    v_i' = k (q_{i-1} - q_i)
 
-        b_l' = k (b_l/(t_{l+k} - t_l) - b_{l+1}/(t_{l+k+1} - t_{l+1})).
+    Derivative d of order r comes from the value of order r - d, by d steps of the second kind.
     """
-    order = v.shape[0] // 2
-    for i in range(2 * order):
-        v[i] = 0.0
-    if piece < 0 or piece > 2 * order - 2 or derivative >= order:
-        return
-    v[piece] = 1.0
+    order, depth = b.shape[1], b.shape[0]
+    for d in range(depth):
+        for i in range(order):
+            b[d, i] = 0.0
+    b[0, 0] = 1.0
     for k in range(1, order):
-        for i in range(max(piece - k, 0), min(piece, 2 * order - 2 - k) + 1):
-            l = first + i
-            span, next_span = t[l + k] - t[l], t[l + k + 1] - t[l + 1]
-            q = v[i] / span if span != 0.0 else 0.0
-            next_q = v[i + 1] / next_span if next_span != 0.0 else 0.0
-            if k < order - derivative:
-                v[i] = (x - t[l]) * q + (t[l + k + 1] - x) * next_q
-            else:
-                v[i] = k * (q - next_q)
+        for d in range(min(k, depth + k - order), 0, -1):
+            before = 0.0
+            for i in range(k):
+                q = b[d - 1, i] / (t[right + i] - t[right - k + i])
+                b[d, i] = k * (before - q)
+                before = q
+            b[d, k] = k * before
+        from_left = 0.0
+        for i in range(k):
+            q = b[0, i] / (t[right + i] - t[right - k + i])
+            b[0, i] = from_left + (t[right + i] - x) * q
+            from_left = (x - t[right - k + i]) * q
+        b[0, k] = from_left
+
+
+@kernel
+def fill_natural(x, first, t, v, b):
+    """b[d, i] = derivative d of B-spline first + i < first + r as it is anywhere, outside the domain too; v (2 r,).
+
+    From the indicators of t_l <= x < t_{l+1} by Cox and de Boor, with 0/0 = 0 and l = first + i,
+
+        v_i' = (x - t_l) v_i/(t_{l+k} - t_l) + (t_{l+k+1} - x) v_{i+1}/(t_{l+k+1} - t_{l+1}),
+
+    and in the last d steps v_i' = k (v_i/(t_{l+k} - t_l) - v_{i+1}/(t_{l+k+1} - t_{l+1})).
+    """
+    order = b.shape[1]
+    for d in range(min(order, b.shape[0])):
+        for i in range(2 * order - 1):
+            v[i] = 1.0 if t[first + i].real <= x.real and x.real < t[first + i + 1].real else 0.0
+        for k in range(1, order):
+            for i in range(2 * order - 1 - k):
+                l = first + i
+                span, next_span = t[l + k] - t[l], t[l + k + 1] - t[l + 1]
+                q = v[i] / span if span != 0.0 else 0.0
+                next_q = v[i + 1] / next_span if next_span != 0.0 else 0.0
+                v[i] = (x - t[l]) * q + (t[l + k + 1] - x) * next_q if k < order - d else k * (q - next_q)
+        for i in range(order):
+            b[d, i] = v[i]
 
 
 @kernel
@@ -68,31 +96,27 @@ def local_basis(first, last, x, knots, outside, start, out):
     polynomials of the interval next to it; under LINEAR b(e) + (x - e) b'(e) with e the nearer end; under NATURAL the
     first or the last r B-splines as they are.
     """
-    order = out.shape[3]
-    v = np.empty(2 * order, out.dtype)
+    depth, order = out.shape[0], out.shape[3]
+    b, v = np.empty((max(depth, 2), order), out.dtype), np.empty(2 * order, out.dtype)
     for s in range(first, last):
         for p in range(x.shape[1]):
-            t = knots[p]
+            t, at = knots[p], x[s, p]
             n = t.shape[0] - 2 * order + 1
-            a, b = t[order - 1], t[order - 1 + n]
-            at, m = x[s, p], find_interval(x[s, p], t, order, n)
-            piece = order - 1
-            left, right = not at.real >= a.real, at.real > b.real
-            if outside == NATURAL and (at.real < a.real or right):
+            left, right = not at.real >= t[order - 1].real, at.real > t[order - 1 + n].real
+            m = find_interval(at, t, order, n)
+            end = t[order - 1] if left else t[order - 1 + n]
+            if outside == NATURAL and (left or right):
                 m = 0 if left else n - 1
-                piece = -1
-                while piece < 2 * order - 1 and t[m + piece + 1].real <= at.real:
-                    piece += 1
-            tangent = outside == LINEAR and (left or right)
-            end = a if left else b
-            reach = at - end
-            if tangent:
-                at = end
-            start[s, p] = m
-            for d in range(max(out.shape[0], 2 if tangent else 0)):
-                fill_functions(at, m, piece, d, t, v)
+                fill_natural(at, m, t, v, b)
+            elif outside == LINEAR and (left or right):
+                fill_interval(end, m + order, t, b)
                 for i in range(order):
-                    if d < out.shape[0]:
-                        out[d, s, p, i] = 0.0 if tangent and d > 1 else v[i]
-                    if tangent and d == 1:
-                        out[0, s, p, i] += reach * v[i]
+                    b[0, i] += (at - end) * b[1, i]
+                    for d in range(2, depth):
+                        b[d, i] = 0.0
+            else:
+                fill_interval(at, m + order, t, b[:depth])
+            start[s, p] = m
+            for d in range(depth):
+                for i in range(order):
+                    out[d, s, p, i] = b[d, i] if d < order else 0.0

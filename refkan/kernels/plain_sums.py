@@ -84,10 +84,10 @@ def scatter_jacobian(first, last, start, W, G, out):
     """out[s, o, q, p, start[s, p] + i] = sum_c G[s, o, c, q] W[s, c, p, i]: rows of the Jacobian in C, zero before."""
     for s in range(first, last):
         for o in range(G.shape[1]):
-            for q in range(G.shape[3]):
-                for p in range(W.shape[2]):
-                    for i in range(W.shape[3]):
-                        total = 0.0
-                        for c in range(W.shape[1]):
-                            total += G[s, o, c, q] * W[s, c, p, i]
-                        out[s, o, q, p, start[s, p] + i] = total
+            for c in range(W.shape[1]):
+                for q in range(G.shape[3]):
+                    g = G[s, o, c, q]
+                    for p in range(W.shape[2]):
+                        m = start[s, p]
+                        for i in range(W.shape[3]):
+                            out[s, o, q, p, m + i] += g * W[s, c, p, i]

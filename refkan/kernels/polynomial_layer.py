@@ -151,15 +151,6 @@ def locate(x, origins, n_pieces, places, linear, m, u, v):
 
 
 @kernel
-def reach_of_tails(x, origins, n_pieces, places, m, reach):
-    """reach[j] = (x[j] - e)/h beyond an end e of the domain, 0 on it: what u would be but for tangents."""
-    for j in range(x.shape[0]):
-        row = position(4) * m[j]
-        outside = m[j] - origins[j] >= position(n_pieces - 2)
-        reach[j] = (x[j] - places[row]) * places[row + position(2)] if outside else 0.0
-
-
-@kernel
 def fill_terms(u, v, width, skip, size, out):
     """out[k size + j] = u^k v^(d-k) at pair j, k = 0, ..., d, degree d = r - 1 - skip."""
     n = u.shape[0]
@@ -207,7 +198,6 @@ def forward(
     pairs = cells.shape[1]
     size = pairs // n_inputs
     m, u, v, terms = np.empty(pairs, np.uint64), np.empty(pairs), np.empty(pairs), np.empty(order * pairs)
-    reach = np.empty(pairs)
     for block in range(first, last):
         origin = block * size
         there = min(size, x.shape[0] - origin)
@@ -244,12 +234,12 @@ def forward(
                     row += position(order)
                 j += position(1)
         if order > 1 and linear and strays:
-            reach_of_tails(z, origins, n_pieces, places, m, reach)
             for k in range(z.shape[0]):
-                if reach[k] != 0.0:
+                if m[k] - origins[k] >= position(n_pieces - 2):
+                    reach = (z[k] - places[position(4) * m[k]]) * places[position(4) * m[k] + position(2)]
                     for q in range(len(outputs)):
                         row = m[k] * position(order * len(outputs)) + position(q * order + 1)
-                        out[origin + k // n_inputs, q] += reach[k] * gamma[row]
+                        out[origin + k // n_inputs, q] += reach * gamma[row]
 
 
 @fused_kernel
@@ -270,7 +260,7 @@ def pull_back(
     size = pairs // n_inputs
     n_blocks = (x.shape[0] + size - 1) // size
     m, u, v, terms = np.empty(pairs, np.uint64), np.empty(pairs), np.empty(pairs), np.empty((2 * order - 1) * pairs)
-    lower, reach = terms[order * pairs :], np.empty(pairs)
+    lower = terms[order * pairs :]
     for part in range(first, last):
         for k in range(moments.shape[0]):
             moments[k] = 0.0
@@ -325,10 +315,10 @@ def pull_back(
                         d[position(origin * n_inputs) + j] = total
                     j += position(1)
             if order > 1 and linear and strays:
-                reach_of_tails(z, origins, n_pieces, places, m, reach)
                 for k in range(z.shape[0]):
-                    if reach[k] != 0.0:
+                    if m[k] - origins[k] >= position(n_pieces - 2):
+                        reach = (z[k] - places[position(4) * m[k]]) * places[position(4) * m[k] + position(2)]
                         for q in range(len(outputs)):
                             row = m[k] * position(order * len(outputs)) + position(q * order + 1)
-                            moments[row] += reach[k] * dy[origin + k // n_inputs, q]
+                            moments[row] += reach * dy[origin + k // n_inputs, q]
         fold(moments, values, windows, linear, stride, width, dC[part])

@@ -119,10 +119,12 @@ class FreeKnots:
         shape = *G.shape[:2], self.s.shape[0], self.n
         check_target("out", out, shape, any(map(np.iscomplexobj, (self.C, self.s, W, G))))
         p = softmax(self.s)
-        sums = np.zeros((p.shape[0], self.n + 1))
-        np.cumsum(p, axis=1, out=sums[:, 1:])
+        peaks, sums = np.argmax(p, axis=1), np.zeros((p.shape[0], self.n + 1))
+        for row, shares, peak in zip(sums, p, peaks, strict=True):
+            row[1 : peak + 1] = np.cumsum(shares[:peak])
+            row[peak + 1 :] = -np.append(np.cumsum(shares[:peak:-1])[::-1], 0.0)
         operations = 2 * G.size * W.shape[2] * self.order + out.size
         launch(
             moving_knots.scatter_knots, G.shape[0], operations, start, W, G, self.weights, self.slopes,
-            (1 - FLOOR) * p, sums, self.domains[:, 1] - self.domains[:, 0], out,
+            (1 - FLOOR) * p, sums, peaks, self.domains[:, 1] - self.domains[:, 0], out,
         )  # fmt: skip

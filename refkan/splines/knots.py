@@ -238,7 +238,8 @@ def free_parameters(breakpoints: FloatArray) -> FloatArray:
 def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> FloatArray:
     r"""Pull a cotangent of the interior breakpoints back to s.
 
-    With p = softmax(s) and g_m = (b-a) sum_{k=m}^{n-1} dt_k: ds = (1-eps) p (g - <p, g>).
+    With p = softmax(s) and g_m = (b-a) sum_{k=m}^{n-1} dt_k: ds = (1-eps) p (g - <p, g>), of which g may change by a
+    constant: it is taken relative to that of the largest p.
 
     Parameters
     ----------
@@ -270,6 +271,9 @@ def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> F
 def free_breakpoints_jvp(s: FloatArray, domain: FloatArray, ds: FloatArray) -> FloatArray:
     r"""Push a tangent of s to the interior breakpoints: dt_k = (b-a) sum_{m<=k} dq_m, dq = (1-eps) p (ds - <p, ds>).
 
+    The sum of all dq is 0, and ds may change by a constant: with ds relative to that of the largest p, and sums from
+    that end which does not meet it, every dt_k is as accurate as its terms.
+
     Parameters
     ----------
     s, ds : array (..., n)
@@ -286,10 +290,12 @@ def free_breakpoints_jvp(s: FloatArray, domain: FloatArray, ds: FloatArray) -> F
     >>> free_breakpoints_jvp(np.zeros(2), np.array([0.0, 1.0]), np.array([1.0, 0.0]))
     array([0.2475])
     """
-    p = softmax(s)
+    p, length = softmax(s), domain[..., 1:] - domain[..., :1]
+    peak = np.argmax(p, axis=-1)[..., None]
+    ds = ds - np.take_along_axis(ds, peak, axis=-1)
     dq = (1 - FLOOR) * p * (ds - np.sum(p * ds, axis=-1, keepdims=True))
-    length = domain[..., 1:] - domain[..., :1]
-    return length * np.cumsum(dq[..., :-1], axis=-1)
+    from_left, from_right = np.cumsum(dq, axis=-1)[..., :-1], np.cumsum(dq[..., ::-1], axis=-1)[..., -2::-1]
+    return length * np.where(np.arange(s.shape[-1] - 1) < peak, from_left, -from_right)
 
 
 def greville_points(knots: FloatArray, order: int) -> FloatArray:

@@ -25,6 +25,12 @@ from tests.shared.factories import (
 from tests.shared.rounding_of_bsplines import TINY, value_tolerance
 
 
+@pytest.fixture(autouse=True, params=["plain", "fast"])
+def engine(request):
+    with rk.use_engine(request.param):
+        yield request.param
+
+
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("kind", KINDS)
 def test_design_matrix_against_scipy(kind, order):
@@ -168,7 +174,9 @@ def test_arguments_are_not_changed(rng):
     np.testing.assert_array_equal(c, before[1])
 
 
-def test_sabotage_of_pieces_is_noticed(monkeypatch, rng):
+def test_sabotage_of_pieces_is_noticed(monkeypatch, rng, engine):
+    if engine == "plain":
+        pytest.skip("the plain engine has no pieces")
     S = space("random", 4)
     c, x = rng.standard_normal(S.dim), points(S, 1)
     assert max(spline_errors(S, c, x, 0)) <= value_tolerance(4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
@@ -143,6 +144,29 @@ def test_extreme_parameters_neither_overflow_nor_merge_knots():
     t = knots.free_breakpoints(np.array([1e4, -1e4, 0.0, 1e4]), DOMAIN)
     assert np.diff(t).min() >= 0.01 / 4 * 4 * (1 - 1e-12)
     assert np.all(np.isfinite(knots.free_breakpoints_vjp(np.array([1e4, -1e4, 0.0]), DOMAIN, np.ones(2))))
+
+
+@pytest.mark.parametrize("spread", [1, 5, 30, 200])
+def test_derivatives_of_free_breakpoints_where_one_interval_takes_all(spread, rng):
+    """All other shares of the softmax down to 1e-300: each derivative to its own size, in 1,000 digits."""
+    n, length = 12, Decimal(4)
+    s, ds, dt = spread * rng.standard_normal(n), rng.standard_normal(n), rng.standard_normal(n - 1)
+    with localcontext(prec=1000):
+        e = [(Decimal(v) - Decimal(s.max())).exp() for v in s]
+        p = [v / sum(e) for v in e]
+        factor = 1 - Decimal(knots.FLOOR)
+
+        def derivative(g):
+            mean = sum(a * b for a, b in zip(p, g, strict=True))
+            return [factor * length * a * (b - mean) for a, b in zip(p, g, strict=True)]
+
+        dq = derivative([Decimal(v) for v in ds])
+        pushed = [float(sum(dq[: k + 1])) for k in range(n - 1)]
+        pulled = [float(v) for v in derivative([sum(map(Decimal, dt[m:]), Decimal(0)) for m in range(n)])]
+    terms = np.abs(ds).max() / np.abs(ds - ds[np.argmax(s)])[np.arange(n) != np.argmax(s)].min()
+    ours = knots.free_breakpoints_jvp(s, DOMAIN, ds)
+    np.testing.assert_allclose(ours, pushed, rtol=64 * n * EPS * terms, atol=1e-300)
+    np.testing.assert_allclose(knots.free_breakpoints_vjp(s, DOMAIN, dt), pulled, rtol=1e3 * n * EPS, atol=1e-300)
 
 
 @given(free_parameters(size=4.0), st.integers(0, 2**32 - 1))

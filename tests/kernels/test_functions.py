@@ -13,10 +13,15 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import truth
-from refkan.kernels import bspline_basis, relu_power_basis
+from refkan.kernels import bspline_basis, plain_basis, relu_power_basis
 from refkan.splines import local_basis
 from tests.kernels.kernel_results import uniform_layer
 from tests.shared.factories import EPS, exact
+
+
+def plain_intervals(S, x):
+    n = S.intervals
+    return np.array([plain_basis.find_interval(at, S.knots, S.order, n) for at in x])
 
 
 def compiled_intervals(S, x):
@@ -43,6 +48,7 @@ def test_find_intervals_against_the_definition(gaps, fractions, start):
     knots = exact(S.knots)
     expected = [truth.interval(knots, order, Fraction(float(v)), "linear") - order + 1 for v in x]
     np.testing.assert_array_equal(compiled_intervals(S, x), expected)
+    np.testing.assert_array_equal(plain_intervals(S, x), expected)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 10, 49, 1000])
@@ -54,6 +60,7 @@ def test_find_intervals_next_to_uniform_breakpoints(n, domain):
     x = np.concatenate([t, np.nextafter(t, -np.inf), np.nextafter(t, np.inf), 0.5 * (t[1:] + t[:-1])])
     expected = np.clip(np.searchsorted(t, x, side="right") - 1, 0, n - 1)
     np.testing.assert_array_equal(compiled_intervals(S, x), expected)
+    np.testing.assert_array_equal(plain_intervals(S, x), expected)
     outside = [np.nan, np.inf, -np.inf]
     m = np.empty(x.size + 3, np.uint64)
     bspline_basis.find_uniform_intervals(np.append(x, outside), t, n / (t[-1] - t[0]), m)

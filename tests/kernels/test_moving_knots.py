@@ -137,7 +137,7 @@ def test_compiled_and_pure_python_forms_agree(order, rng):
     }
     for name, (arguments, shape) in plans.items():
         compare(getattr(moving_knots, name), P, arguments, shape)
-    arguments = start, W, G, knots.weights, knots.slopes, shares, sums, lengths
+    arguments = start, W, G, knots.weights, knots.slopes, shares, sums, np.array([0, n - 1, 2]), lengths
     compare(moving_knots.scatter_knots, 5, arguments, (5, 2, P, n))
 
 
