@@ -141,7 +141,7 @@ LEDGER: tuple[Row, ...] = (
     Row("X2", "summary", "KAN against ReLU MLP and traditional KAN: convergence", "first experiment",
         "order of medians at equal work: spline KAN first, p < 0.01"),
     Row("W1", "next checks", "preconditioning in high dimension", "d = 2, 4 (quick), 6, 10 (full)",
-        "as R1 in each dimension"),
+        "in each dimension, paired over targets and seeds: median ratio >= 10, sign test p < 0.01"),
     Row("W2", "next checks", "free knots against other adaptive grids", "accuracy and time",
         "reported as a Pareto table; no pass or fail"),
     Row("W3", "next checks", "discontinuities and sharp gradients", "step, kink, tanh, front",

@@ -163,8 +163,8 @@ class Comparison:
         return float(binomtest(wins, len(self.ratios), 0.5, alternative="greater").pvalue)
 
     @property
-    def as_r1(self) -> bool:
-        """Whether the criterion of R1 is met."""
+    def clear(self) -> bool:
+        """Whether the median ratio is at least 10 with p < 0.01."""
         return self.median >= FACTOR and self.p < LEVEL
 
     def __str__(self) -> str:
