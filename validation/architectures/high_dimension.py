@@ -5,10 +5,11 @@ SciPy's L-BFGS-B in the coefficients of the spline basis, and of the ReLU-power 
 same number of evaluations of value and gradient, which for networks of one shape is the papers' nominal work.
 
 Criterion, that of R1 when it asked 10, in each dimension: pairs are (target, seed); both arms of a pair have the same
-samples. In dimension d the claim holds if against each ReLU arm (the same start, a Gaussian start of matched variance, the same start in the
-scaled basis) the median over pairs of the ratio of mean squared errors at fresh points, ReLU over spline, is at least
-10, and a one-sided sign test over pairs that the spline is lower gives p < 0.01. It holds if it does so in every
-dimension that is run: 2 and 4 quickly; 2, 4, 6 and 10 in full. Errors are fractions of the variance of the target.
+samples. In dimension d the claim holds if against each ReLU arm (the same start, a Gaussian start of matched variance,
+the same start in the scaled basis) the median over pairs of the ratio of mean squared errors at fresh points, ReLU over
+spline, is at least 10, and a one-sided sign test over pairs that the spline is lower gives p < 0.01. It holds if it
+does so in every dimension that is run: 2 and 4 quickly; 2, 4, 6 and 10 in full. Errors are fractions of the variance of
+the target.
 
 As corrected, the same of training losses: preconditioning speaks of the minimisation. A first version judged the claim
 on these, and held where errors at fresh points did not (a median ratio of 5.6 in dimension 4, quick size). R1 is judged
