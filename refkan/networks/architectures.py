@@ -156,7 +156,7 @@ def chebyshev_kan(
     Examples
     --------
     >>> import refkan as rk
-    >>> net = rk.architectures.chebyshev_kan([2, 5, 1], degree=4)
+    >>> net = rk.chebyshev_kan([2, 5, 1], degree=4)
     >>> net.n_params, net.refine()
     (75, Network([2, 5, 1]: Chebyshev of degree 8, Chebyshev of degree 8, maps: affine; 135 parameters))
     """

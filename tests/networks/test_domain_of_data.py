@@ -67,8 +67,8 @@ def test_refined_networks_can_still_be_bound(intervals, factor):
 
 
 def test_chebyshev_networks_too():
-    ours, theta = start(rk.architectures.chebyshev_kan([2, 3, 1], 4, "data"))
-    theirs, expected = start(rk.architectures.chebyshev_kan([2, 3, 1], 4, DOMAIN))
+    ours, theta = start(rk.chebyshev_kan([2, 3, 1], 4, "data"))
+    theirs, expected = start(rk.chebyshev_kan([2, 3, 1], 4, DOMAIN))
     np.testing.assert_array_equal(ours(theta, X), theirs(expected, X))
 
 

@@ -82,7 +82,7 @@ def test_a_crash_shows_its_line_and_no_folder(claims, capsys):
     error = claims.record()["rows"][2]["error"]
     assert f"{claims.package}/bad.py, line" in error
     assert error.splitlines()[-1] == "FileNotFoundError: [Errno 2] No such file or directory: 'missing.txt'"
-    assert "FileNotFoundError" in capsys.readouterr().out
+    assert "FileNotFoundError" in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("body", ["CLAIMS = ('B1'", "CLAIMS = tuple(range(3))", "CLAIMS = (1, 2)", "CLAIMS = ()"])
@@ -127,7 +127,7 @@ def test_two_files_of_one_name(claims, capsys):
     claims.write("second/same", SUBJECT)
     assert claims.run() == 1
     assert claims.status() == {"A1": "holds", "A2": "refuted", "B1": "error", "C1": "pending"}
-    assert "a name of its own; got that of first/same" in capsys.readouterr().out
+    assert "a name of its own; got that of first/same" in "".join(capsys.readouterr())
 
 
 def test_a_crash_in_a_subject_shows_its_line(claims):
@@ -209,7 +209,7 @@ def test_a_full_disk_is_told_without_a_traceback(claims, capsys, monkeypatch, wh
     monkeypatch.setattr(f"{where}.write_atomically", full)
     assert claims.run() == 1
     err = capsys.readouterr().err.splitlines()[-1]
-    assert err.startswith("python -m validation: [Errno 28] No space left on device: ")
+    assert err.startswith(f"python -m {claims.package}: [Errno 28] No space left on device: ")
     assert "files that were kept before are not run again" in err
 
 
