@@ -65,9 +65,9 @@ def test_what_is_no_network_is_refused(point):
         truth.of(rk.kan([2, 3, 2], 3, 2), theta, x)
     with pytest.raises(TypeError, match="knows no layers of type Unknown: give it a method truth_form"):
         truth.of(replace(net, layers=(Unknown(net.layers[0]), net.layers[1])), theta, x)
+    silent = replace(net)
+    object.__setattr__(silent, "node_maps", (Silent(),))  # networks themselves take node maps alone
     with pytest.raises(TypeError, match=r"must describe themselves by truth_form.*got Silent"):
-        silent = replace(net)
-        object.__setattr__(silent, "node_maps", (Silent(),))  # networks themselves take node maps alone
         truth.of(silent, theta, x)
 
 
