@@ -35,8 +35,8 @@ class Family(Protocol):
 
 
 @dataclass(frozen=True)
-class BSplines:
-    """The B-splines on a knot vector; see `bases.bsplines`."""
+class OnKnots:
+    """What both bases on a knot vector have in common."""
 
     knots: Numbers
     order: int
@@ -56,6 +56,11 @@ class BSplines:
     def breakpoints(self) -> int:
         """Number n - 1 of interior breakpoints."""
         return len(self.knots) - 2 * self.order
+
+
+@dataclass(frozen=True)
+class BSplines(OnKnots):
+    """The B-splines on a knot vector; see `bases.bsplines`."""
 
     def functions(self, x: Number, derivative: int) -> Row:
         """b_i(x)."""
@@ -68,28 +73,10 @@ class BSplines:
 
 
 @dataclass(frozen=True)
-class ReluPowers:
+class ReluPowers(OnKnots):
     """The ReLU powers of a knot vector; see `bases.relu_powers`."""
 
-    knots: Numbers
-    order: int
-    outside: str
     scale: Number
-
-    @property
-    def dim(self) -> int:
-        """Number of functions n + r - 1."""
-        return len(self.knots) - self.order
-
-    @property
-    def domain(self) -> Numbers:
-        """The ends a and b."""
-        return self.knots[self.order - 1], self.knots[-self.order]
-
-    @property
-    def breakpoints(self) -> int:
-        """Number n - 1 of interior breakpoints."""
-        return len(self.knots) - 2 * self.order
 
     def functions(self, x: Number, derivative: int) -> Row:
         """psi_i(x)."""
