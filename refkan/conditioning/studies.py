@@ -147,6 +147,7 @@ def study(
     keys = {
         point: {
             "task": "spectrum",
+            "engine": current_engine(),
             "format": KERNEL_FORMAT if point.which == "ntk" else FORMAT,
             **point.as_dict(),
             **names,

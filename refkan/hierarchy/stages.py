@@ -11,6 +11,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
+from refkan.engine_choice import current_engine
 from refkan.hierarchy.changes import Change
 from refkan.hierarchy.fingerprints import fingerprint
 from refkan.hierarchy.unchanged import require_unchanged
@@ -167,6 +168,7 @@ class Run(ShortRepr):
             return replace(self, net=net, **task())
         key = {
             "task": "stage of a tournament",
+            "engine": current_engine(),
             "problem": fingerprint(here, "problem"),
             "theta": fingerprint(theta),
             "method": method,
