@@ -39,7 +39,14 @@ def predicted_factors(spectrum: Spectrum, learning_rate: float) -> FloatArray:
 
 
 def largest_stable_step(spectrum: Spectrum) -> float:
-    """2 / lambda_max: beyond it the first mode grows; infinite if no eigenvalue is positive."""
+    """2 / lambda_max: beyond it the first mode grows; infinite if no eigenvalue is positive.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> rk.conditioning.largest_stable_step(rk.spectrum(np.diag([4.0, 1.0])))
+    0.5
+    """
     top = float(spectrum.values[: spectrum.n_range].max(initial=0.0))
     return 2.0 / top if top > 0 else np.inf
 
@@ -58,6 +65,16 @@ class DescentRates(ShortRepr):
         equal to 1 in all digits; nan where a mode was not excited.
     resolved : ndarray (n,) of bool
         Whether the measurement stands out from the rounding of theta.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> recorder = rk.conditioning.ModeRecorder(rk.spectrum(np.diag([4.0, 1.0])), minimum=[0.0, 0.0])
+    >>> for k in range(5):
+    ...     recorder.record([0.6**k, 0.9**k])  # what descent with learning rate 0.1 does
+    >>> rates = recorder.rates(learning_rate=0.1)
+    >>> rates.predicted_factors, rates.measured_factors.round(12), rates.resolved
+    (array([0.6, 0.9]), array([0.6, 0.9]), array([ True,  True]))
     """
 
     learning_rate: float

@@ -47,6 +47,14 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
         x (N, P) -> y (N, Q). Gauss-Newton matrices and kernels do not depend on it; the Hessian needs it.
     sampler : callable
         (generator, N, P) -> x (N, P), in the unit cube.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> (point,) = rk.conditioning.grid(["spline"], [[2, 3, 1]], [3], [4], samples=100)
+    >>> row = rk.conditioning.measure(point)
+    >>> row.n_params, row.rank, row.analytic_nullity
+    (54, 49, 5)
     """
     began = time.perf_counter()
     problem, theta = problem_of(configuration, target, sampler)

@@ -10,7 +10,16 @@ from refkan.conditioning.study_rows import Study
 
 
 def to_json(study: Study) -> bytes:
-    """The rows as a JSON list; numbers that JSON does not have (nan, infinity) as null."""
+    """The rows as a JSON list; numbers that JSON does not have (nan, infinity) as null.
+
+    Examples
+    --------
+    >>> import json, refkan as rk
+    >>> study = rk.conditioning.study(rk.conditioning.grid(["spline"], [[1, 1]], [2], [4], samples=50))
+    >>> (row,) = json.loads(rk.conditioning.to_json(study))
+    >>> row["kind"], row["rank"]
+    ('spline', 5)
+    """
     rows = [{name: _plain(value) for name, value in row.as_dict().items()} for row in study.rows]
     return (json.dumps(rows, indent=1, allow_nan=False) + "\n").encode("ascii")
 

@@ -16,6 +16,14 @@ class Row(ShortRepr):
     """What was found at one point; numbers are nan, and counts -1, where it failed with `error`.
 
     The members are those of `Spectrum`; `largest_step` is 2/lambda_max, the limit of stable gradient descent.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> (point,) = rk.conditioning.grid(["spline"], [[1, 1]], [2], [4], samples=50)
+    >>> row = rk.conditioning.measure(point)
+    >>> row.rank, row.flags, row.largest_step == 2 / row.largest
+    (5, (), True)
     """
 
     configuration: Configuration
@@ -53,6 +61,13 @@ class Study(ShortRepr):
     Attributes
     ----------
     rows : tuple of Row
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> study = rk.conditioning.study(rk.conditioning.grid(["spline"], [[1, 1]], [2], [4, 8], samples=50))
+    >>> [(row.configuration.intervals, row.rank) for row in study.rows], study.failed
+    ([(4, 5), (8, 9)], ())
     """
 
     rows: tuple[Row, ...]

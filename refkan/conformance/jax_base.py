@@ -19,7 +19,15 @@ from refkan.extras import needed
 
 @dataclass
 class JaxModel:
-    """A pure function of coefficients and x, with the coefficients and knots that it is evaluated at."""
+    """A pure function of coefficients and x, with the coefficients and knots that it is evaluated at.
+
+    Examples
+    --------
+    >>> from refkan.conformance import JaxModel
+    >>> model = JaxModel(lambda C, x: x @ C[:, :, 0].T, coefficients=[[[[2.0]]]], knots=None, order=2, dtype="float64")
+    >>> model.order, model.dtype
+    (2, 'float64')
+    """
 
     function: Callable[..., Any]
     coefficients: list[Any]
@@ -47,6 +55,16 @@ class JaxAdapter(Adapter):
     ------
     ImportError
         If JAX is not installed.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Capabilities, JaxAdapter
+    >>> class MyAdapter(JaxAdapter):  # making one, MyAdapter(), needs JAX
+    ...     capabilities = Capabilities(degrees=(3,), derivatives=("inputs", "coefficients"))
+    ...     def function(self, spec):
+    ...         return lambda coefficients, x: my_layer(coefficients, x, spec.intervals, spec.domain)
+    >>> MyAdapter.capabilities.degrees
+    (3,)
     """
 
     compiler_options: Mapping[str, Any] = MappingProxyType(

@@ -28,6 +28,18 @@ class TorchAdapter(Adapter):
     ------
     ImportError
         If PyTorch is not installed.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Capabilities, TorchAdapter
+    >>> class MyAdapter(TorchAdapter):  # making one, MyAdapter(), needs PyTorch
+    ...     capabilities = Capabilities(degrees=(3,), derivatives=("inputs", "coefficients"))
+    ...     def build(self, spec):
+    ...         layer = MyLayer(spec.n_inputs, spec.n_outputs, spec.intervals, spec.domain)
+    ...         layer.coefficients.data = self.tensor(spec.coefficients)
+    ...         return layer
+    >>> MyAdapter.capabilities.degrees
+    (3,)
     """
 
     device: Any = "cpu"
