@@ -16,7 +16,7 @@ class KnotError(ValueError):
 
 
 class DegenerateNodeError(ValueError):
-    """The activations of a node are constant on the data, so that no node map takes them onto a domain.
+    """The activations of a node are constant on the data, so that no node map can take them onto a domain.
 
     Examples
     --------

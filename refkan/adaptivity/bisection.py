@@ -19,7 +19,7 @@ SHORTEST = 1e-8
 
 
 def may_be_cut(state: LayerState, least_samples: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which intervals are worth halving, and which can be halved at all, (P, n) each.
+    """Return which intervals are worth halving, and which can be halved at all, (P, n) each.
 
     An interval can be halved if its halves are longer than the shortest one allowed: 1e-8 of the domain, and with free
     knots the floor of their parameterisation. It is worth it if at least `least_samples` different inputs lie in it.

@@ -23,7 +23,7 @@ EXACT = tuple(name for name, strategy in STRATEGIES.items() if strategy.exact)
 
 @dataclass(frozen=True)
 class Freed:
-    """The interior knots of some layers, of all with splines by default, become parameters.
+    """A change that makes the interior knots of some layers parameters, by default of all that have splines.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class Freed:
 
 @dataclass(frozen=True)
 class Fixed:
-    """Free knots become fixed where they are.
+    """A change that fixes free knots where they are.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Cut:
-    """Intervals halved where an indicator is large: one refinement of `minimize_adaptive`, with its arguments.
+    """A change that halves intervals where an indicator is large: one refinement of `minimize_adaptive`.
 
     Raises
     ------

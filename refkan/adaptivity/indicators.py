@@ -13,7 +13,7 @@ ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
 
 def residual_shares(state: LayerState, squares: FloatArray) -> FloatArray:
-    r"""Squared residual that falls into each interval, weighted by the layer's sensitivity.
+    r"""Return the squared residual that falls into each interval, weighted by the layer's sensitivity.
 
     ::
 

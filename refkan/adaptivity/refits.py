@@ -25,7 +25,7 @@ def uniform_rows(state: LayerState, intervals: int) -> FloatArray:
 
 
 def quantile_breakpoints(state: LayerState, intervals: int) -> FloatArray:
-    """Breakpoints (P, intervals + 1) at quantiles of the inputs, mixed with a small share of uniform ones.
+    """Return breakpoints (P, intervals + 1) at quantiles of the inputs, mixed with a small share of uniform ones.
 
     The grid update of KAN codes, on a fixed domain: its ends stay. Inputs outside count at the ends.
 
@@ -52,7 +52,7 @@ def quantile_breakpoints(state: LayerState, intervals: int) -> FloatArray:
 
 
 def curvature_breakpoints(state: LayerState, intervals: int) -> FloatArray:
-    r"""Breakpoints (P, intervals + 1) that share ``int |f^(r)|^(1/(r + 1/2)) dx`` out evenly.
+    r"""Return breakpoints (P, intervals + 1) that share ``int |f^(r)|^(1/(r + 1/2)) dx`` out evenly.
 
     On an interval of length h the squared error is ``C h^(2r+1) |f^(r)|^2``, so that these breakpoints make it the same
     on all: least in all. ``|f^(r)|`` is estimated by jumps of the (r-1)-th derivative over spacings, for order 2 the

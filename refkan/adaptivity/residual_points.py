@@ -14,7 +14,7 @@ from refkan.networks import Network
 
 
 def sampled(net: Network, target: Callable[[FloatArray], Any], x: Any, weights: Any = None) -> LeastSquares:
-    """Least squares of a network on the values of a target function at samples.
+    """Return the least-squares problem of a network on the values of a target function at samples.
 
     Parameters
     ----------

@@ -212,8 +212,9 @@ class Strategy:
     Attributes
     ----------
     refine : callable
+        Takes a `Situation` and returns a `Refinement`.
     exact : bool
-        Whether the function stays.
+        Whether a refinement leaves the function as it is.
 
     Examples
     --------

@@ -24,7 +24,9 @@ Choice = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Factor:
-    """An open detail of an experiment: its values, the default first; without values any positive whole number.
+    """A detail that an experiment leaves open, with its possible values, the default first.
+
+    With `number` any positive whole number is a value, and `values` holds the default alone.
 
     Examples
     --------
@@ -124,17 +126,17 @@ class Beside:
 
     @property
     def median(self) -> float:
-        """Of the seeds."""
+        """Median of the seeds' numbers."""
         return float(np.median(list(self.values.values())))
 
     @property
     def mean(self) -> float:
-        """Of the seeds."""
+        """Mean of the seeds' numbers."""
         return float(np.mean(list(self.values.values())))
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the seeds; 0 for one."""
+        """Standard deviation of the seeds' numbers; 0 where there is one alone."""
         return float(np.std(list(self.values.values()), ddof=1)) if len(self.values) > 1 else 0.0
 
     @property

@@ -39,7 +39,7 @@ def predicted_factors(spectrum: Spectrum, learning_rate: float) -> FloatArray:
 
 
 def largest_stable_step(spectrum: Spectrum) -> float:
-    """2 / lambda_max: beyond it the first mode grows; infinite if no eigenvalue is positive.
+    """Return 2 / lambda_max, beyond which the first mode grows; infinity if no eigenvalue is positive.
 
     Examples
     --------
@@ -85,22 +85,22 @@ class DescentRates(ShortRepr):
 
     @property
     def predicted_factors(self) -> FloatArray:
-        """1 - eta lambda_k."""
+        """The factors 1 - eta lambda_k of a step."""
         return 1.0 - self.predicted
 
     @property
     def measured_factors(self) -> FloatArray:
-        """What a step multiplied the amplitudes by."""
+        """The factors by which a step multiplied the amplitudes."""
         return 1.0 - self.measured
 
     @property
     def relative_errors(self) -> FloatArray:
-        """Of the measured decays; meaningful where `resolved`."""
+        """Relative errors of the measured decays; they mean something where `resolved`."""
         return np.abs(self.measured - self.predicted) / np.abs(self.predicted)
 
     @lazy
     def table(self) -> str:
-        """One mode a line."""
+        """The rates as text, one mode a line."""
         lines = ["mode  eigenvalue    predicted factor   measured factor  resolved"]
         rows = zip(self.values, self.predicted_factors, self.measured_factors, self.resolved, strict=True)
         for k, (value, predicted, measured, resolved) in enumerate(rows):

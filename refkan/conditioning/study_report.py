@@ -10,7 +10,7 @@ from refkan.conditioning.study_rows import Study
 
 
 def to_json(study: Study) -> bytes:
-    """The rows as a JSON list; numbers that JSON does not have (nan, infinity) as null.
+    """Return the rows as a JSON list, in which null stands for numbers that JSON does not have (nan, infinity).
 
     Examples
     --------

@@ -42,11 +42,11 @@ class Row(ShortRepr):
 
     @property
     def largest_step(self) -> float:
-        """2 / largest."""
+        """The limit 2/lambda_max of stable gradient descent."""
         return 2.0 / self.largest if self.largest else math.inf
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data, the configuration's fields first."""
+        """Return everything as plain data, the fields of the configuration first."""
         return {**self.configuration.as_dict(), **{name: getattr(self, name) for name in MEASURED}}
 
 
@@ -79,7 +79,7 @@ class Study(ShortRepr):
 
     @property
     def table(self) -> str:
-        """One row a line."""
+        """The rows as text, one a line."""
         return text_table(self.rows)
 
     def __str__(self) -> str:

@@ -147,7 +147,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def forward(self, model: Any, x: Any) -> Any:
-        """Outputs (N, Q) at x (N, P)."""
+        """Return the outputs (N, Q) at x (N, P)."""
 
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
         """Gradients of sum dy * y: "inputs" (N, P), "coefficients" (Q, P, dim), "knots" (P, n-1), those declared.

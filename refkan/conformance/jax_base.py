@@ -134,7 +134,7 @@ class JaxAdapter(Adapter):
         return found.astype(np.float64) if value.dtype == self.jnp.bfloat16 else found
 
     def forward(self, model: JaxModel, x: Any) -> Any:
-        """Outputs."""
+        """Return the outputs."""
         return self.array(self._run("forward", model, x)[0])
 
     def vjp(self, model: JaxModel, x: Any, dy: Any) -> Mapping[str, Any]:
@@ -151,7 +151,7 @@ class JaxAdapter(Adapter):
         return _Lazy(out, {"knots": knots})
 
     def second(self, model: JaxModel, x: Any, dy: Any, direction: Any) -> Any:
-        """Forward over reverse."""
+        """Differentiate the sweep back along the direction, forward over reverse."""
         return self.array(self._run("second", model, x, dy, direction)[0])
 
     def gauss_newton(self, model: JaxModel, x: Any) -> Any:

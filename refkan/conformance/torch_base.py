@@ -91,7 +91,7 @@ class TorchAdapter(Adapter):
         return (tensor.double() if tensor.dtype == self.torch.bfloat16 else tensor).numpy()
 
     def forward(self, model: Any, x: Any) -> Any:
-        """Outputs without recording a graph."""
+        """Return the outputs without recording a graph."""
         at = self.samples(x)
         kept = at.clone()
         with self.torch.no_grad():

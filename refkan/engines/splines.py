@@ -56,7 +56,7 @@ class KnotFunctions(ShortRepr):
         return ()
 
     def motion(self, C: Array) -> Any:
-        """None: the knots are fixed."""
+        """Return None: the knots are fixed."""
         return None
 
 

@@ -60,11 +60,11 @@ class ProductsAtPoint:
             self.cotangents = of_samples, None if batch is None else batch.cotangents(of_samples.constants)
 
     def gauss_newton(self, v: FloatArray) -> FloatArray:
-        """J^T W J v / N."""
+        """Return J^T W J v / N."""
         return self.sweep.pull_back(self.weights * self.sweep.push_forward(v), inputs=False)[0]
 
     def hessian(self, v: FloatArray) -> FloatArray:
-        """H v, the tangent of J^T W (F - y) / N along v."""
+        """Return H v, the tangent of J^T W (F - y) / N along v."""
         assert self.cotangents is not None
         of_samples, of_batch = self.sweep.tangents(v)
         ddy = self.weights * of_samples.outputs[-1][:, 0]

@@ -15,7 +15,7 @@ Change = Callable[[Any, FloatArray], tuple[Network, FloatArray]]
 
 @dataclass(frozen=True)
 class Refined:
-    """Every interval cut into `factor` equal ones, one number or one a layer, as by `Network.refine`.
+    """A change that cuts every interval into `factor` equal ones, one number or one a layer, as `Network.refine`.
 
     Examples
     --------

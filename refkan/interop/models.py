@@ -20,7 +20,7 @@ PROBES = 64
 
 
 def state_of(model: Any) -> dict[str, Any]:
-    """The arrays of a model by name, as `from_state` takes them and ``numpy.savez(file, **state)`` keeps them.
+    """Return the arrays of a model by name, as `from_state` takes them and ``numpy.savez(file, **state)`` keeps them.
 
     Examples
     --------

@@ -100,7 +100,7 @@ class EdgeLayer(SplineEdges):
         return self.order
 
     def describe(self) -> str:
-        """Order, intervals and basis."""
+        """Name order, intervals and basis."""
         free, plural = "free " * self.free_knots, "s" * (self.intervals > 1)
         return f"order {self.order} on {self.intervals} {free}interval{plural} ({self.basis})"
 
