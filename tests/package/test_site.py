@@ -118,7 +118,8 @@ def test_every_public_name_has_an_example(module, name):
 def test_every_page_is_in_the_index():
     pages = {page.stem for page in DOCS.glob("*.md")} - {"index"}
     tables = re.findall(r"```\{toctree\}\n(?::[^\n]*\n)*\n(.*?)```", (DOCS / "index.md").read_text(), re.DOTALL)
-    assert pages | {"reference", "gallery/index"} == set("\n".join(tables).split())
+    entries = re.findall(r"^(?:.* <)?([^<>\s]+)>?$", "\n".join(tables), re.MULTILINE)
+    assert sorted(pages | {"reference", "gallery/index"}) == sorted(entries)
 
 
 def test_formulas_become_mathml(monkeypatch):
@@ -134,7 +135,15 @@ def test_formulas_become_mathml(monkeypatch):
     assert all(part in text for part in ("<mfrac>", "&#x003C8;"))
 
 
-@pytest.mark.parametrize("example", sorted((DOCS / "examples").glob("*.py")), ids=lambda path: path.stem)
+EXAMPLES = sorted((DOCS / "examples").rglob("*.py"))
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) >= 20
+    assert all(10 < len(example.read_text().splitlines()) <= 65 for example in EXAMPLES)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_begin_with_a_title(example):
     title = example.read_text().split("\n")[1:3]
     assert set(title[1]) == {"="}
