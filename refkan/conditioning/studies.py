@@ -17,7 +17,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.checkpoints import Checkpoints
 from refkan.conditioning.configurations import Configuration
 from refkan.conditioning.driver import spectrum
-from refkan.conditioning.study_rows import MEASURED, Row, Study
+from refkan.conditioning.study_rows import MEASURED, Row, Study, measured
 from refkan.engine_choice import current_engine, use_engine
 from refkan.losses import LeastSquares
 
@@ -65,20 +65,8 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
         basis=configuration.basis,
         preconditioner=configuration.preconditioner,
     )
-    return Row(
-        configuration,
-        n_params=theta.size,
-        rank=found.rank,
-        nullity=found.nullity,
-        analytic_nullity=-1 if found.analytic_nullity is None else found.analytic_nullity,
-        gap=found.gap,
-        largest=found.largest,
-        smallest=found.smallest,
-        condition=found.condition,
-        negative=found.negative,
-        flags=found.flags,
-        seconds=time.perf_counter() - began,
-    )
+    numbers = measured(found) | {"n_params": theta.size}
+    return Row(configuration, **numbers, seconds=time.perf_counter() - began)
 
 
 def problem_of(

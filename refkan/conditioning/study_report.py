@@ -20,11 +20,12 @@ def to_json(study: Study) -> bytes:
     >>> row["kind"], row["rank"]
     ('spline', 5)
     """
-    rows = [{name: _plain(value) for name, value in row.as_dict().items()} for row in study.rows]
+    rows = [{name: plain(value) for name, value in row.as_dict().items()} for row in study.rows]
     return (json.dumps(rows, indent=1, allow_nan=False) + "\n").encode("ascii")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON has it: null for nan and infinity, lists for tuples."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return list(value) if isinstance(value, tuple) else value

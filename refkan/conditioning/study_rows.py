@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from refkan.conditioning.configurations import Configuration
+from refkan.conditioning.spectra import FLAGS, Spectrum
 from refkan.short_reprs import ShortRepr
 
 
@@ -54,6 +55,13 @@ MEASURED = tuple(name for name in Row.__dataclass_fields__ if name != "configura
 """The members of a row that are found, not given."""
 
 
+def measured(found: Spectrum) -> dict[str, Any]:
+    """The numbers of a spectrum under the names that rows have for them."""
+    numbers = {name: getattr(found, name) for name in MEASURED if hasattr(found, name)}
+    known = found.analytic_nullity
+    return numbers | {"n_params": found.size, "analytic_nullity": -1 if known is None else known}
+
+
 @dataclass(frozen=True)
 class Study(ShortRepr):
     """The rows of a study, in the order of the configurations.
@@ -82,11 +90,33 @@ class Study(ShortRepr):
         """The rows as text, one a line."""
         return text_table(self.rows)
 
+    @property
+    def legend(self) -> str:
+        """What the columns of the table mean, and the flags that occur in it."""
+        return text_legend(self.rows)
+
     def __str__(self) -> str:
         return self.table
 
 
 COLUMNS = ("kind", "widths", "r", "n", "seed", "params", "rank", "nullity", "known", "condition", "smallest", "largest")
+
+
+MEANINGS = {
+    "params": "number of parameters",
+    "rank, nullity": "numerical",
+    "known": "nullity that follows from the structure of the network alone, a lower bound",
+    "condition, smallest, largest": "of the eigenvalues in the numerical range",
+}
+"""What the columns of the table mean that do not say it themselves."""
+
+
+def text_legend(rows: Sequence[Row]) -> str:
+    """Columns first, then the flags of these rows, one a line."""
+    present = [name for name in FLAGS if any(name in row.flags for row in rows)]
+    entries = MEANINGS | {f"flag {name}": FLAGS[name] for name in present}
+    width = max(map(len, entries))
+    return "\n".join(f"{name:<{width}}  {meaning}" for name, meaning in entries.items())
 
 
 def text_table(rows: Sequence[Row]) -> str:
