@@ -100,6 +100,8 @@ class Finding:
         The leading one first.
     traceback : str
         Where in the adapter, or below, an exception was raised.
+    proven : float
+        A proven lower bound of |theirs - exact|; NaN where nothing is proven. See `refkan.conformance.proofs`.
 
     Examples
     --------
@@ -127,6 +129,7 @@ class Finding:
     hints: tuple[Hint, ...] = ()
     seconds: float = 0.0
     traceback: str = ""
+    proven: float = float("nan")
 
     @property
     def hint(self) -> str:
