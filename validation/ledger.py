@@ -57,6 +57,10 @@ LEDGER: tuple[Row, ...] = (
         "(i) refuted for r = 2, 3, 4; (ii) no ratio above L in the search; (iii) counterexample above 4"),
     Row("N2", "Remark 1", "comparable learning rates work in both bases", "largest stable steps",
         "ratio within [1/4, 4] on 90 % of networks"),
+    Row("N3", "ours", "the rank of J at generic theta is the number of parameters less the analytic nullity",
+        "exact ranks over the rationals: sizes, orders, bases, node maps",
+        "equal in every case with two inputs or more, r >= 2, n >= 2 after hidden layers; as corrected: with one null"
+        " vector more for each hidden node before two intervals, and those of linearly dependent outputs"),
     Row("D1", "Definition 1", "refined KANs are properly nested",
         "every policy, node map, on and off samples", "1e-14 relative"),
     Row("P1", "Proposition 1", "coarse optimisation = fine optimisation on a subspace",
@@ -124,7 +128,8 @@ LEDGER: tuple[Row, ...] = (
     Row("H1", "[A25]", "B-splines improve Hessian conditioning", "Gauss-Newton and Hessian, all bases, n, r",
         "lower in the spline basis at every (n, r), in every run, at starts and after training, ratio growing with n;"
         " as corrected: so for single layers and at random starts, in the median over seeds after training in the"
-        " spline basis (an earlier criterion did not say at which parameters)"),
+        " spline basis (an earlier criterion did not say at which parameters); small networks at starts: proven, beyond"
+        " 1e20 too"),
     Row("H2", "summary", "better conditioning means faster gradient descent", "predicted and measured rates",
         "one layer: per-mode rates within 5 %; network near a minimum: within 20 %; both bases"),
     Row("H3", "summary", "poor conditioning shows as slow, oscillating training", "trajectories per mode",
