@@ -169,8 +169,8 @@ LEDGER: tuple[Row, ...] = (
         "exact nullity, certified spectra; ReLU ramps; extension against its finest grid from the start",
         "nullity d - 1 an output, exactly; condition <= C d in every case, C the certified condition of one input's"
         " Gram matrix, which the last doubling of the grid changes by at most 5 %; ReLU exponent 4 +- 0.1; with"
-        " extension at most half as much is missing at high frequencies, median, sign test p < 0.01; as corrected without"
-        " the last"),
+        " extension at most half as much is missing at high frequencies, median, sign test p < 0.01; as corrected"
+        " without the last"),
 )
 # fmt: on
 

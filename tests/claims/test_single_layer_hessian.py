@@ -1,4 +1,4 @@
-"""O1: the single layer's Hessian by a network and quadrature, the decomposition it is certified by, and what refutes."""
+"""O1: the single layer's Hessian by a network and quadrature, the decomposition behind it, and what refutes."""
 
 from __future__ import annotations
 
