@@ -14,12 +14,13 @@ SOURCES = """\
 Lemmas, equations, tables and sections are those of [S26], which is Southworth, Actor, Harper, Cyr, "Multilevel Training
 for Kolmogorov Arnold Networks", arXiv 2603.04827. [A25] is Actor, Harper, Southworth, Cyr, "Leveraging KANs for
 Expedient Training of Multichannel MLPs via Preconditioning and Geometric Refinement", arXiv 2505.18131. Rows marked
-"summary" and "next checks" are statements that are made about the two papers, and rows marked "ours" are our own. Rows
-whose ids begin with O are statements of other papers: [W24] is Wang, Siegel, Liu, Hou, "On the expressiveness and
+"summary" and "next checks" are statements that are made about the two papers, and rows marked "ours" are our own.
+Rows whose ids begin with O are statements of other papers: [W24] is Wang, Siegel, Liu, Hou, "On the expressiveness and
 spectral bias of KANs", arXiv 2410.01803; [M26] Mysore, "FlashKAN: B-Spline KANs via Truncated Power Form", arXiv
 2609.01956; [N26] Noorizadegan, Wang, "Scale-Parameter Selection in Gaussian Kolmogorov-Arnold Networks", arXiv
-2604.21174; [Z26] Zeng, Wang, Wang, "Autocorrelation Reintroduces Spectral Bias in KANs for Time Series Forecasting",
-arXiv 2604.23518."""
+2604.21174; [R25] Rigas, Verma, Alexandridis, Wang, "Initialization Schemes for Kolmogorov-Arnold Networks: An Empirical
+Study", arXiv 2509.03417; [Z26] Zeng, Wang, Wang, "Autocorrelation Reintroduces Spectral Bias in KANs for Time Series
+Forecasting", arXiv 2604.23518."""
 """What the sources of rows are, for readers of every table of rows."""
 
 PAPERS = {
@@ -28,6 +29,8 @@ PAPERS = {
     'Preconditioning and Geometric Refinement", arXiv 2505.18131',
     "[M26]": 'Mysore, "FlashKAN: B-Spline KANs via Truncated Power Form", arXiv 2609.01956',
     "[N26]": 'Noorizadegan, Wang, "Scale-Parameter Selection in Gaussian Kolmogorov-Arnold Networks", arXiv 2604.21174',
+    "[R25]": 'Rigas, Verma, Alexandridis, Wang, "Initialization Schemes for Kolmogorov-Arnold Networks: An Empirical '
+    'Study", arXiv 2509.03417',
     "[W24]": 'Wang, Siegel, Liu, Hou, "On the expressiveness and spectral bias of KANs", arXiv 2410.01803',
     "[Z26]": 'Zeng, Wang, Wang, "Autocorrelation Reintroduces Spectral Bias in KANs for Time Series Forecasting", '
     "arXiv 2604.23518",
@@ -178,6 +181,12 @@ LEDGER: tuple[Row, ...] = (
         " Gram matrix, which the last doubling of the grid changes by at most 5 %; ReLU exponent 4 +- 0.1; with"
         " extension at most half as much is missing at high frequencies, median, sign test p < 0.01; as corrected"
         " without the last"),
+    Row("O2", "[R25], and its code", "power-law starts beat sigma = 0.1 in most fits (0.25, 1: 87.5 to 97.9 %); the"
+        " baseline's tangent kernel collapses in training, theirs does not",
+        "losses, errors and effective ranks of the kernel, starts paired in functions and networks; published beside",
+        "for each pair of exponents: median loss and median error lower in at least 80 % of the cells; the baseline's"
+        " effective rank falls in training, and ends below theirs, each in at least 80 % of the runs; as corrected"
+        " without kernels"),
     Row("O3", "[N26] abstract", "Gaussian KANs: widths eps in [1/(G - 1), 2/(G - 1)] are a stable and effective range",
         "certified condition number of the Gaussian features against eps, beside B-splines; errors against eps",
         "for s = eps (G - 1) = 1, 1.5, 2 and every G: condition number of the features below 2^23, and an error at most"
