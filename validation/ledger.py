@@ -1,4 +1,4 @@
-"""The ledger: every statement of the two papers, one row each, with the criterion fixed before the run.
+"""The ledger: every statement of the two papers and some of others, one row each, the criterion fixed before the run.
 
 `SOURCES` explains the sources that rows name.
 
