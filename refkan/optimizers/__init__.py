@@ -1,6 +1,7 @@
-"""Optimisers: gradient descent and Adam in the four geometries; L-BFGS, with line search or fixed step.
+"""Optimisers: gradient descent and Adam in the four geometries, L-BFGS, and methods for least squares.
 
-And, for least squares, Gauss-Newton, Levenberg-Marquardt and variable projection.
+L-BFGS comes with a line search or with a fixed step. The methods for least squares are Gauss-Newton,
+Levenberg-Marquardt and variable projection.
 
 Examples
 --------
