@@ -1,6 +1,6 @@
 """Optimisers: gradient descent and Adam in the four geometries; L-BFGS, with line search or fixed step.
 
-And, for least squares, Gauss-Newton, Levenberg-Marquardt and variable projection.
+Self-scaled Broyden. And, for least squares, Gauss-Newton, natural gradient, Levenberg-Marquardt, variable projection.
 """
 
 from __future__ import annotations
