@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from math import inf, sqrt
+from math import sqrt
 
 import numpy as np
 from scipy import optimize
@@ -56,8 +56,8 @@ def self_scaled_broyden(
     -----
     Al-Baali, "Numerical experience with a class of self-scaling quasi-Newton algorithms", J. Optim. Theory Appl. 96
     (1998); Urbán, Stefanou, Pons, "Unveiling the optimization process of physics informed neural networks", J. Comput.
-    Phys. 523 (2025), equations (13) to (23); Kiyani et al., arXiv 2501.16371. The line search is SciPy's; a point that
-    is not finite counts as infinitely high. H takes n^2 numbers.
+    Phys. 523 (2025), equations (13) to (23); Kiyani et al., arXiv 2501.16371. The line search is SciPy's. A
+    value that is not finite within it ends the run. H takes n^2 numbers.
     """
     run.geometry.refuse_mixed("self-scaled-broyden")
     check_choice("update", update, UPDATES)
@@ -130,27 +130,26 @@ def updated(H: FloatArray, s: FloatArray, y: FloatArray, b: float | None, update
 def _search(run: Run, start: Iterate, d: FloatArray, g: FloatArray, trials: int) -> tuple[Iterate, float] | None:
     """Return a point along the step d of v that satisfies the strong conditions of Wolfe, and alpha; None if none."""
     zero = np.zeros_like(d)
-    seen: dict[bytes, Iterate | None] = {zero.tobytes(): start}
+    seen = {zero.tobytes(): start}
 
-    def at(step: FloatArray) -> Iterate | None:
+    def at(step: FloatArray) -> Iterate:
         # Value and gradient are asked for one after the other and must be evaluated once.
         key = step.tobytes()
         if key not in seen:
-            seen[key] = run.attempt(start.theta + run.geometry.displacement(step))
+            seen[key] = run.evaluate(start.theta + run.geometry.displacement(step))
         return seen[key]
-
-    def value(step: FloatArray) -> float:
-        there = at(step)
-        return inf if there is None else there.value
-
-    def gradient(step: FloatArray) -> FloatArray:
-        there = at(step)
-        return np.full_like(d, np.nan) if there is None else run.geometry.gradient(there.gradient)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a search that fails: its alpha is None
         alpha = optimize.line_search(
-            value, gradient, zero, d, gfk=g, old_fval=start.value, c1=SUFFICIENT, c2=CURVATURE, maxiter=trials
+            lambda step: at(step).value,
+            lambda step: run.geometry.gradient(at(step).gradient),
+            zero,
+            d,
+            gfk=g,
+            old_fval=start.value,
+            c1=SUFFICIENT,
+            c2=CURVATURE,
+            maxiter=trials,
         )[0]
-    after = None if alpha is None else at(zero + alpha * d)
-    return None if after is None or alpha is None else (after, float(alpha))
+    return None if alpha is None else (at(zero + alpha * d), float(alpha))
