@@ -22,6 +22,22 @@ PAPERS = {
     "[S26]": 'Southworth, Actor, Harper, Cyr, "Multilevel Training for Kolmogorov Arnold Networks", arXiv 2603.04827',
     "[A25]": 'Actor, Harper, Southworth, Cyr, "Leveraging KANs for Expedient Training of Multichannel MLPs via '
     'Preconditioning and Geometric Refinement", arXiv 2505.18131',
+    "2601.18672": 'Rigas, Papaioannou, Trakadas, Alexandridis, "A Dynamic Framework for Grid Adaptation in '
+    'Kolmogorov-Arnold Networks", arXiv 2601.18672',
+    "2302.13163": 'Müller, Zeinhofer, "Achieving High Accuracy with PINNs via Energy Natural Gradient Descent", arXiv '
+    "2302.13163",
+    "2505.21404": 'Jnini, Vella, "Dual Natural Gradient Descent for Scalable Training of Physics-Informed Neural '
+    'Networks", arXiv 2505.21404',
+    "2501.16371": 'Kiyani, Shukla, Urbán, Darbon, Karniadakis, "Optimizing the Optimizer for Physics-Informed Neural '
+    'Networks and Kolmogorov-Arnold Networks", arXiv 2501.16371',
+    "2604.05230": 'Jnini, Kiyani, Shukla, Urbán, Ahmadi Daryakenari, Müller, Zeinhofer, Karniadakis, "Curvature-Aware '
+    'Optimization for High-Accuracy Physics-Informed Neural Networks", arXiv 2604.05230',
+    "2602.19265": 'Khodakarami, Oommen, Ahmadi Daryakenari, Beekenkamp, Karniadakis, "Spectral bias in '
+    'physics-informed and operator learning: Analysis and mitigation guidelines", arXiv 2602.19265',
+    "2511.21414": 'Morrow, Penwarden, Chen, Javeed, Narayan, Jakeman, "SUPN: Shallow Universal Polynomial Networks", '
+    "arXiv 2511.21414",
+    "2404.19756": 'Liu, Wang, Vaidya, Ruehle, Halverson, Soljačić, Hou, Tegmark, "KAN: Kolmogorov-Arnold Networks", '
+    "arXiv 2404.19756",
 }
 """What sources are short for; a lemma, equation, table or section without one is that of [S26]."""
 

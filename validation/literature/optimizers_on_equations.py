@@ -71,7 +71,7 @@ QUICK = Size(
     ("helmholtz-1d-wave",),
     60,
     (1, 2, 3, 4, 5),
-    {"natural-gradient": 30, "self-scaled-broyden": 60, "adam": 200, "lbfgs": 120},
+    {"natural-gradient": 25, "self-scaled-broyden": 45, "adam": 150, "lbfgs": 90},
     ("kan",),
 )
 
