@@ -115,7 +115,10 @@ def weighted_quantiles(intervals: int, weights: np.ndarray, state: LayerState) -
 
 def train(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
     """Train through all grids with one way to place knots; return parameters and the relative L2 error."""
-    target = GROUPS[choice["group"]][choice["function"]]
+    group = GROUPS[choice["group"]]
+    if choice["function"] not in group:
+        raise ValueError(f"function must be one of {', '.join(group)} of that group; got {choice['function']!r}")
+    target = group[choice["function"]]
     x = np.random.default_rng([seed, 0]).uniform(target.low, 1.0, (int(choice["samples"]), target.d))
     scale = float(np.std(target(x)))
     margin = MARGIN * (1.0 - target.low)
@@ -230,6 +233,17 @@ def better(errors: Errors, least: float, way: str = CURVATURE, baseline: str = Q
     return average >= least and p_value(errors, way, baseline) < LEVEL
 
 
+def unbounded(under: Sequence[tuple[Mapping[str, str], Errors]]) -> str:
+    """Say how many networks are worse than the zero function."""
+    counts = {
+        way: sum(error > 1 for _, errors in under for of in errors.values() for error in of[way])
+        for way in (QUANTILES, CURVATURE)
+    }
+    total = sum(len(of[CURVATURE]) for _, errors in under for of in errors.values())
+    listed = ", ".join(f"{count} of {total} ({way})" for way, count in counts.items())
+    return f"Networks with relative errors above 1, where grids leave an interval hardly a sample: {listed}."
+
+
 def beside(choice: Mapping[str, str], errors: Errors, way: str, size: Size) -> tuple[Beside, ...]:
     """Return the published medians of one way beside ours."""
     cells = []
@@ -275,7 +289,7 @@ def verdict(
         "O6",
         results,
         left,
-        "Error by curvature over the error of rivals with no more parameters, medians over functions, trained by "
+        f"{unbounded(under)} Error by curvature over the error of rivals with no more parameters, medians over functions, trained by "
         f"Levenberg-Marquardt: {'; '.join(rivals) or 'not run'}.",
         {
             "seeds": list(size.seeds),

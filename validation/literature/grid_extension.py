@@ -104,7 +104,7 @@ class Size:
 
 EVERY_READING = tuple({"extension": e, "method": m} for m in STEPS for e in OPEN[0].values)
 
-QUICK = Size({100: 100}, 400, (1, 2), EVERY_READING[:1])
+QUICK = Size({100: 100}, 600, (1, 2), EVERY_READING[:1])
 
 FULL = Size({100: 100, 300: 500, 1000: 1000}, 1000, (1, 2, 3), EVERY_READING)
 
