@@ -289,8 +289,8 @@ def verdict(
         "O6",
         results,
         left,
-        f"{unbounded(under)} Error by curvature over the error of rivals with no more parameters, medians over functions, trained by "
-        f"Levenberg-Marquardt: {'; '.join(rivals) or 'not run'}.",
+        f"{unbounded(under)} Error by curvature over the error of rivals with no more parameters, medians over"
+        f" functions, trained by Levenberg-Marquardt: {'; '.join(rivals) or 'not run'}.",
         {
             "seeds": list(size.seeds),
             "errors": [{"reading": dict(choice), "functions": errors} for choice, errors in under],
