@@ -14,10 +14,10 @@ from tests.shared.spoiling import spoilt
 from validation.ledger import row
 from validation.literature import (
     curvature_knots,
-    grid_extension,
     optimizers_on_equations,
     polynomial_sums,
     rates_by_method,
+    rates_of_extended_grids,
 )
 from validation.literature.answers import refitted
 from validation.literature.curvature_targets import FEYNMAN, SYNTHETIC
@@ -28,7 +28,7 @@ CHOICE = {"extension": "exact", "method": "levenberg-marquardt", "samples": "900
 def test_criteria_are_those_of_the_ledger():
     assert "within 0.3 of k + 1" in row("O11").criterion
     assert "N/2 and 2N" in row("O11").criterion
-    assert (grid_extension.TOLERANCE, grid_extension.FACTOR) == (0.3, 2.0)
+    assert (rates_of_extended_grids.TOLERANCE, rates_of_extended_grids.FACTOR) == (0.3, 2.0)
     assert "within 0.25 of 1" in row("O8").criterion
     assert rates_by_method.TOLERANCE == 0.25
     assert "at least half of the pairs" in row("O10").criterion
@@ -44,15 +44,15 @@ def test_criteria_are_those_of_the_ledger():
 
 def power(p, C=2.0):
     """Runs whose errors are C G^-p."""
-    grids = list(grid_extension.RATE_GRIDS)
+    grids = list(rates_of_extended_grids.RATE_GRIDS)
     return [{"grids": grids, "test": [C * G**-p for G in grids]}]
 
 
 def test_exponents_of_powers():
-    assert grid_extension.exponent(power(3.7)) == pytest.approx(3.7)
-    assert grid_extension.rates_hold({"rates": {k: power(k + 1.2) for k in (1, 2, 3)}})
-    assert not grid_extension.rates_hold({"rates": {1: power(2.0), 2: power(3.0), 3: power(3.6)}})
-    assert grid_extension.rates_hold({"rates": {k: power(k) for k in (1, 2, 3)}}, 0.0)
+    assert rates_of_extended_grids.exponent(power(3.7)) == pytest.approx(3.7)
+    assert rates_of_extended_grids.rates_hold({"rates": {k: power(k + 1.2) for k in (1, 2, 3)}})
+    assert not rates_of_extended_grids.rates_hold({"rates": {1: power(2.0), 2: power(3.0), 3: power(3.6)}})
+    assert rates_of_extended_grids.rates_hold({"rates": {k: power(k) for k in (1, 2, 3)}}, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,12 @@ def test_exponents_of_powers():
 )
 def test_thresholds(errors, least, nothing_beyond):
     found = {"thresholds": {100: [{"test": errors, "parameters": [39, 69, 159, 309]}]}}
-    assert grid_extension.threshold_holds(found) == least
-    assert grid_extension.nothing_gained_beyond(found) == nothing_beyond
+    assert rates_of_extended_grids.threshold_holds(found) == least
+    assert rates_of_extended_grids.nothing_gained_beyond(found) == nothing_beyond
 
 
 def test_extended_grids_train_the_network_that_they_say():
-    found = grid_extension.extend(CHOICE, 1, (5, 10, 20))
+    found = rates_of_extended_grids.extend(CHOICE, 1, (5, 10, 20))
     assert found["parameters"] == [3 * (G + 3) for G in (5, 10, 20)]
     assert np.all(np.diff(found["training"]) < 0)
     # Against cubic least squares of the inner and outer functions themselves: the same order of error.
@@ -83,20 +83,24 @@ def test_extended_grids_train_the_network_that_they_say():
 
 
 def test_splines_of_a_lower_order_refute_the_rates():
-    careless = spoilt(grid_extension, 'int(choice["degree"]) + 1', 'int(choice["degree"])')
-    runs = {module: [module.extend(CHOICE, 1, (5, 10, 20, 40))] for module in (grid_extension, careless)}
-    assert grid_extension.rates_hold({"rates": {3: runs[grid_extension]}})
-    assert not grid_extension.rates_hold({"rates": {3: runs[careless]}})
+    careless = spoilt(rates_of_extended_grids, 'int(choice["degree"]) + 1', 'int(choice["degree"])')
+    runs = {module: [module.extend(CHOICE, 1, (5, 10, 20, 40))] for module in (rates_of_extended_grids, careless)}
+    assert rates_of_extended_grids.rates_hold({"rates": {3: runs[rates_of_extended_grids]}})
+    assert not rates_of_extended_grids.rates_hold({"rates": {3: runs[careless]}})
 
 
 def test_readings_of_o11_and_their_mutations(monkeypatch):
-    monkeypatch.setattr(grid_extension, "STARTS", 1)
-    size = grid_extension.Size({100: 100}, 200, (1,), grid_extension.EVERY_READING[:1])
-    found = grid_extension.measure(size.readings[0], size, run_task)
-    verdict = grid_extension.verdict([(size.readings[0], found)], grid_extension.EVERY_READING[1:], size)
+    monkeypatch.setattr(rates_of_extended_grids, "STARTS", 1)
+    size = rates_of_extended_grids.Size({100: 100}, 200, (1,), rates_of_extended_grids.EVERY_READING[:1])
+    found = rates_of_extended_grids.measure(size.readings[0], size, run_task)
+    verdict = rates_of_extended_grids.verdict(
+        [(size.readings[0], found)], rates_of_extended_grids.EVERY_READING[1:], size
+    )
     assert not verdict.surviving_mutations
     (reading,) = verdict.readings
-    assert reading["holds"] == (grid_extension.rates_hold(found) and grid_extension.threshold_holds(found))
+    assert reading["holds"] == (
+        rates_of_extended_grids.rates_hold(found) and rates_of_extended_grids.threshold_holds(found)
+    )
     published = {cell["cell"]: cell["published"] for cell in reading["cells"]}
     assert published["100 samples, G = 20, test"] == 3.07e-4
 
