@@ -14,29 +14,32 @@ SOURCES = """\
 Lemmas, equations, tables and sections are those of [S26], which is Southworth, Actor, Harper, Cyr, "Multilevel Training
 for Kolmogorov Arnold Networks", arXiv 2603.04827. [A25] is Actor, Harper, Southworth, Cyr, "Leveraging KANs for
 Expedient Training of Multichannel MLPs via Preconditioning and Geometric Refinement", arXiv 2505.18131. Rows marked
-"summary" and "next checks" are statements that are made about the two papers, and rows marked "ours" are our own. Rows
-on other papers name authors, arXiv number and place."""
+"summary" and "next checks" are statements that are made about the two papers, and rows marked "ours" are our own.
+Rows whose ids begin with O are statements of other papers: [L24] is Liu et al., arXiv 2404.19756; [RP26] Rigas et al.,
+arXiv 2601.18672; [MZ23] Müller, Zeinhofer, arXiv 2302.13163; [JV25] Jnini, Vella, arXiv 2505.21404; [KS25] Kiyani et
+al., arXiv 2501.16371; [JK26] Jnini et al., arXiv 2604.05230; [KO26] Khodakarami et al., arXiv 2602.19265; [MP25] Morrow
+et al., arXiv 2511.21414."""
 """What the sources of rows are, for readers of every table of rows."""
 
 PAPERS = {
     "[S26]": 'Southworth, Actor, Harper, Cyr, "Multilevel Training for Kolmogorov Arnold Networks", arXiv 2603.04827',
     "[A25]": 'Actor, Harper, Southworth, Cyr, "Leveraging KANs for Expedient Training of Multichannel MLPs via '
     'Preconditioning and Geometric Refinement", arXiv 2505.18131',
-    "2601.18672": 'Rigas, Papaioannou, Trakadas, Alexandridis, "A Dynamic Framework for Grid Adaptation in '
+    "[RP26]": 'Rigas, Papaioannou, Trakadas, Alexandridis, "A Dynamic Framework for Grid Adaptation in '
     'Kolmogorov-Arnold Networks", arXiv 2601.18672',
-    "2302.13163": 'Müller, Zeinhofer, "Achieving High Accuracy with PINNs via Energy Natural Gradient Descent", arXiv '
+    "[MZ23]": 'Müller, Zeinhofer, "Achieving High Accuracy with PINNs via Energy Natural Gradient Descent", arXiv '
     "2302.13163",
-    "2505.21404": 'Jnini, Vella, "Dual Natural Gradient Descent for Scalable Training of Physics-Informed Neural '
+    "[JV25]": 'Jnini, Vella, "Dual Natural Gradient Descent for Scalable Training of Physics-Informed Neural '
     'Networks", arXiv 2505.21404',
-    "2501.16371": 'Kiyani, Shukla, Urbán, Darbon, Karniadakis, "Optimizing the Optimizer for Physics-Informed Neural '
+    "[KS25]": 'Kiyani, Shukla, Urbán, Darbon, Karniadakis, "Optimizing the Optimizer for Physics-Informed Neural '
     'Networks and Kolmogorov-Arnold Networks", arXiv 2501.16371',
-    "2604.05230": 'Jnini, Kiyani, Shukla, Urbán, Ahmadi Daryakenari, Müller, Zeinhofer, Karniadakis, "Curvature-Aware '
+    "[JK26]": 'Jnini, Kiyani, Shukla, Urbán, Ahmadi Daryakenari, Müller, Zeinhofer, Karniadakis, "Curvature-Aware '
     'Optimization for High-Accuracy Physics-Informed Neural Networks", arXiv 2604.05230',
-    "2602.19265": 'Khodakarami, Oommen, Ahmadi Daryakenari, Beekenkamp, Karniadakis, "Spectral bias in '
+    "[KO26]": 'Khodakarami, Oommen, Ahmadi Daryakenari, Beekenkamp, Karniadakis, "Spectral bias in '
     'physics-informed and operator learning: Analysis and mitigation guidelines", arXiv 2602.19265',
-    "2511.21414": 'Morrow, Penwarden, Chen, Javeed, Narayan, Jakeman, "SUPN: Shallow Universal Polynomial Networks", '
+    "[MP25]": 'Morrow, Penwarden, Chen, Javeed, Narayan, Jakeman, "SUPN: Shallow Universal Polynomial Networks", '
     "arXiv 2511.21414",
-    "2404.19756": 'Liu, Wang, Vaidya, Ruehle, Halverson, Soljačić, Hou, Tegmark, "KAN: Kolmogorov-Arnold Networks", '
+    "[L24]": 'Liu, Wang, Vaidya, Ruehle, Halverson, Soljačić, Hou, Tegmark, "KAN: Kolmogorov-Arnold Networks", '
     "arXiv 2404.19756",
 }
 """What sources are short for; a lemma, equation, table or section without one is that of [S26]."""
@@ -173,25 +176,25 @@ LEDGER: tuple[Row, ...] = (
         "complex steps",
         "relative difference <= 1e-14 C, relative to the sum of absolute contributions, C the number of "
         "layers"),
-    Row("O6", "Rigas et al., arXiv 2601.18672, abstract",
+    Row("O6", "[RP26] abstract",
         "knots placed by curvature lower errors by 25.3 % (synthetic) and 9.4 % (Feynman) on average",
         "relative L2 errors against knots at quantiles, 17 functions; residual-driven and free knots beside",
         "average reduction at least half of the published one, Wilcoxon p < 0.05, one-sided; as corrected, above 0"),
-    Row("O7", "arXiv 2302.13163, 2505.21404, 2501.16371, 2604.05230, abstracts",
+    Row("O7", "[MZ23], [JV25], [KS25], [JK26], abstracts",
         "natural gradients and self-scaled Broyden methods beat Adam and L-BFGS by orders on differential equations",
         "relative L2 errors on four manufactured problems, KAN and MLP, rivals with no less processor time",
         "median ratio of errors >= 10 against both, sign test p < 0.05; as corrected, ratio above 1"),
-    Row("O8", "Khodakarami et al., arXiv 2602.19265",
+    Row("O8", "[KO26]",
         "a mode's rate scales with its tangent-kernel eigenvalue under first-order methods alone",
         "slope of log rate over log eigenvalue: gradient descent, Adam, Levenberg-Marquardt",
         "within 0.25 of 1 for gradient descent and Adam, at most 0.25 in size for Levenberg-Marquardt; as corrected,"
         " without Adam"),
-    Row("O10", "Morrow et al., arXiv 2511.21414, abstract",
+    Row("O10", "[MP25] abstract",
         "sums of activated polynomials often beat KANs and MLPs by an order of magnitude, in error and in spread",
         "equal budgets of parameters, same method and steps, spread over starts",
         "in at least half of the pairs (target, budget) both rivals have 10 times the error, and in half 10 times the"
         " spread; as corrected, a larger one"),
-    Row("O11", "Liu et al., arXiv 2404.19756, Theorem 2.1 and section 2.4",
+    Row("O11", "[L24] Theorem 2.1, section 2.4",
         "the error falls like G^-(k+1) under grid extension, and is least with as many parameters as samples",
         "exp(sin(pi x) + y^2), [2, 1, 1], exact refinement and refits, Levenberg-Marquardt and L-BFGS",
         "exponents within 0.3 of k + 1, k = 1, 2, 3; least test error between N/2 and 2N parameters, the finest grid"
