@@ -86,7 +86,7 @@ class Size:
 
 QUICK = Size({"synthetic": ("f2", "f4", "f5", "f6", "f8")}, 200, 40, 3, (1,))
 
-FULL = Size({name: tuple(group) for name, group in GROUPS.items()}, 1000, 100, 6, (1, 2, 3), (RESIDUAL, FREE))
+FULL = Size({name: tuple(group) for name, group in GROUPS.items()}, 1000, 100, 6, (1, 2), (RESIDUAL, FREE))
 
 
 def curvature(net: rk.Network, theta: np.ndarray, x: np.ndarray, step: float = 1e-3) -> np.ndarray:

@@ -78,7 +78,7 @@ QUICK = Size(
 FULL = Size(
     tuple(ORDINARY),
     120,
-    (1, 2, 3),
+    (1, 2),
     {
         "natural-gradient": 60,
         "self-scaled-broyden": 400,

@@ -88,8 +88,8 @@ QUICK = Size(("steep", "chirp", "product-2"), (60,), (1, 2, 3), 20, (EVERY_READI
 FULL = Size(
     ("kink", "steep", "chirp", "product-2", "peak-2d", "crease"),
     (60, 120),
-    (1, 2, 3, 4, 5),
-    80,
+    (1, 2, 3, 4),
+    50,
     EVERY_READING,
 )
 

@@ -73,7 +73,7 @@ class Size:
 
 QUICK = Size(300, 30, (1, 2), ("0.01",))
 
-FULL = Size(4000, 60, (1, 2, 3))
+FULL = Size(2500, 60, (1, 2, 3))
 
 
 def start_of(choice: Mapping[str, str], seed: int) -> tuple[rk.LeastSquares, np.ndarray, float]:

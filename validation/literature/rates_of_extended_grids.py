@@ -14,7 +14,7 @@ The paper does not say how far trainings converge; two details are open:
 
     extension  what a finer grid starts from: "exact", the same function by knot insertion from the finest grid before
                whose intervals it cuts; "refit", least squares at the samples from the grid before, as their code does
-    method     Levenberg-Marquardt to its end (100 steps at most), or L-BFGS as in their code, 500 iterations at most
+    method     Levenberg-Marquardt to its end (100 steps at most), or L-BFGS as in their code, 300 iterations at most
 
 Published numbers: test and training errors of "Example 8: KANs' Scaling Laws" of the documentation of their code
 (pykan, KAN [2, 1, 1], k = 3), root mean squares. Those of training on coarse grids calibrate a reading.
@@ -62,7 +62,7 @@ FITTED = (10, 20, 40)
 STARTS = 4
 """Of the coarsest grid."""
 
-STEPS = {"levenberg-marquardt": 100, "lbfgs": 500}
+STEPS = {"levenberg-marquardt": 100, "lbfgs": 300}
 
 OPEN = (
     Factor("extension", ("exact", "refit"), "what a finer grid starts from"),
