@@ -26,7 +26,7 @@ extensions = [
     "plain_docstrings",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "examples", "gallery/*.ipynb", "gallery/*.py", "**/sg_execution_times.rst"]
+exclude_patterns = ["_build", "examples", "gallery/**/*.ipynb", "gallery/**/*.py", "**/sg_execution_times.rst"]
 html_math_renderer = "mathml"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -38,14 +38,24 @@ numpydoc_class_members_toctree = False
 default_role = None
 
 html_theme = "pydata_sphinx_theme"
-html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"], "navbar_align": "left"}
-html_sidebars = {"**": ["sidebar-nav-bs"]}
+html_title = "refkan"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+}
+# What lies side by side is in the head of each page; only gallery and reference have pages below them.
+html_sidebars = {"*": [], "gallery/**": ["sidebar-nav-bs"], "reference/*": ["sidebar-nav-bs"]}
 html_show_sourcelink = False
 html_copy_source = False
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
+    "subsection_order": [f"examples/{name}" for name in ("data", "knots", "equations", "spectra", "proofs", "layers")],
     "filename_pattern": r".*\.py",
     "image_scrapers": ("figures.scrape",),
     "reset_modules": (),

@@ -4,15 +4,42 @@ from __future__ import annotations
 
 
 class KnotError(ValueError):
-    """A knot vector does not meet a requirement: order, multiplicity, length, nesting or domain."""
+    """A knot vector does not meet a requirement: order, multiplicity, length, nesting or domain.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> rk.SplineSpace([0.0, 1.0, 0.5, 2.0], order=2)
+    Traceback (most recent call last):
+    refkan.errors.KnotError: knots must be in ascending order; got knots[2]=0.5 after knots[1]=1.0
+    """
 
 
 class DegenerateNodeError(ValueError):
-    """The activations of a node are constant on the data, so that no node map takes them onto a domain."""
+    """The activations of a node are constant on the data, so that no node map can take them onto a domain.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> net = rk.kan([1, 2, 1], order=2, intervals=2, node_map="mean-std")
+    >>> net.initialize(np.random.default_rng(0), [[0.5], [0.5]])
+    Traceback (most recent call last):
+    refkan.errors.DegenerateNodeError: node 0 after layer 0 has standard deviation 0 on the data: its
+        activations are constant, so that no map takes them onto the next domain
+    """
 
 
 class OutsideDomainError(ValueError):
-    """A point lies outside its domain under the policy outside="error"."""
+    """A point lies outside its domain under the policy outside="error".
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> rk.bsplines.design_matrix(rk.SplineSpace.uniform(order=2, intervals=2), [1.5], outside="error")
+    Traceback (most recent call last):
+    refkan.errors.OutsideDomainError: x must lie in the domain under outside='error'; got x[0, 0] = 1.5 outside
+        [0.0, 1.0]
+    """
 
 
 class OutsideDomainWarning(UserWarning):
@@ -24,4 +51,14 @@ class DiscontinuousLossWarning(UserWarning):
 
 
 class ConvergenceError(RuntimeError):
-    """An iteration or a reference solution did not reach the accuracy that it promises."""
+    """An iteration or a reference solution did not reach the accuracy that it promises.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> try:
+    ...     rk.problems.burgers.solution([[0.01, 1.0]], nodes=12)
+    ... except rk.ConvergenceError as error:
+    ...     print(str(error)[:53])
+    u must agree to 1.0e-10 between two numbers of nodes;
+    """

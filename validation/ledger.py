@@ -1,4 +1,4 @@
-"""The ledger: every statement of the two papers, one row each, with the criterion fixed before the run.
+"""The ledger: every statement of the two papers and some of others, one row each, the criterion fixed before the run.
 
 `SOURCES` explains the sources that rows name.
 
@@ -15,10 +15,16 @@ Lemmas, equations, tables and sections are those of [S26], which is Southworth, 
 for Kolmogorov Arnold Networks", arXiv 2603.04827. [A25] is Actor, Harper, Southworth, Cyr, "Leveraging KANs for
 Expedient Training of Multichannel MLPs via Preconditioning and Geometric Refinement", arXiv 2505.18131. Rows marked
 "summary" and "next checks" are statements that are made about the two papers, and rows marked "ours" are our own.
-Rows whose ids begin with O are statements of other papers: [L24] is Liu et al., arXiv 2404.19756; [RP26] Rigas et al.,
-arXiv 2601.18672; [MZ23] Müller, Zeinhofer, arXiv 2302.13163; [JV25] Jnini, Vella, arXiv 2505.21404; [KS25] Kiyani et
-al., arXiv 2501.16371; [JK26] Jnini et al., arXiv 2604.05230; [KO26] Khodakarami et al., arXiv 2602.19265; [MP25] Morrow
-et al., arXiv 2511.21414."""
+Rows whose ids begin with O are statements of other papers: [W24] is Wang, Siegel, Liu, Hou, "On the expressiveness and
+spectral bias of KANs", arXiv 2410.01803; [F24] Farea, Celebi, "Learnable Activation Functions in Physics-Informed
+Neural Networks for Solving Partial Differential Equations", arXiv 2411.15111; [M26] Mysore, "FlashKAN: B-Spline KANs
+via Truncated Power Form", arXiv 2609.01956; [N26] Noorizadegan, Wang, "Scale-Parameter Selection in Gaussian
+Kolmogorov-Arnold Networks", arXiv 2604.21174; [R25] Rigas, Verma, Alexandridis, Wang, "Initialization Schemes for
+Kolmogorov-Arnold Networks: An Empirical Study", arXiv 2509.03417; [Z26] Zeng, Wang, Wang, "Autocorrelation Reintroduces
+Spectral Bias in KANs for Time Series Forecasting", arXiv 2604.23518; [L24] is Liu et al., arXiv 2404.19756; [RP26]
+Rigas et al., arXiv 2601.18672; [MZ23] Müller, Zeinhofer, arXiv 2302.13163; [JV25] Jnini, Vella, arXiv 2505.21404;
+[KS25] Kiyani et al., arXiv 2501.16371; [JK26] Jnini et al., arXiv 2604.05230; [KO26] Khodakarami et al., arXiv
+2602.19265; [MP25] Morrow et al., arXiv 2511.21414."""
 """What the sources of rows are, for readers of every table of rows."""
 
 PAPERS = {
@@ -41,6 +47,15 @@ PAPERS = {
     "arXiv 2511.21414",
     "[L24]": 'Liu, Wang, Vaidya, Ruehle, Halverson, Soljačić, Hou, Tegmark, "KAN: Kolmogorov-Arnold Networks", '
     "arXiv 2404.19756",
+    "[F24]": 'Farea, Celebi, "Learnable Activation Functions in Physics-Informed Neural Networks for Solving Partial '
+    'Differential Equations", arXiv 2411.15111',
+    "[M26]": 'Mysore, "FlashKAN: B-Spline KANs via Truncated Power Form", arXiv 2609.01956',
+    "[N26]": 'Noorizadegan, Wang, "Scale-Parameter Selection in Gaussian Kolmogorov-Arnold Networks", arXiv 2604.21174',
+    "[R25]": 'Rigas, Verma, Alexandridis, Wang, "Initialization Schemes for Kolmogorov-Arnold Networks: An Empirical '
+    'Study", arXiv 2509.03417',
+    "[W24]": 'Wang, Siegel, Liu, Hou, "On the expressiveness and spectral bias of KANs", arXiv 2410.01803',
+    "[Z26]": 'Zeng, Wang, Wang, "Autocorrelation Reintroduces Spectral Bias in KANs for Time Series Forecasting", '
+    "arXiv 2604.23518",
 }
 """What sources are short for; a lemma, equation, table or section without one is that of [S26]."""
 
@@ -77,6 +92,10 @@ LEDGER: tuple[Row, ...] = (
         "(i) refuted for r = 2, 3, 4; (ii) no ratio above L in the search; (iii) counterexample above 4"),
     Row("N2", "Remark 1", "comparable learning rates work in both bases", "largest stable steps",
         "ratio within [1/4, 4] on 90 % of networks"),
+    Row("N3", "ours", "the rank of J at generic theta is the number of parameters less the analytic nullity",
+        "exact ranks over the rationals: sizes, orders, bases, node maps",
+        "equal in every case with two inputs or more, r >= 2, n >= 2 after hidden layers; as corrected: with one null"
+        " vector more for each hidden node before two intervals, and those of linearly dependent outputs"),
     Row("D1", "Definition 1", "refined KANs are properly nested",
         "every policy, node map, on and off samples", "1e-14 relative"),
     Row("P1", "Proposition 1", "coarse optimisation = fine optimisation on a subspace",
@@ -144,7 +163,8 @@ LEDGER: tuple[Row, ...] = (
     Row("H1", "[A25]", "B-splines improve Hessian conditioning", "Gauss-Newton and Hessian, all bases, n, r",
         "lower in the spline basis at every (n, r), in every run, at starts and after training, ratio growing with n;"
         " as corrected: so for single layers and at random starts, in the median over seeds after training in the"
-        " spline basis (an earlier criterion did not say at which parameters)"),
+        " spline basis (an earlier criterion did not say at which parameters); small networks at starts: proven, beyond"
+        " 1e20 too"),
     Row("H2", "summary", "better conditioning means faster gradient descent", "predicted and measured rates",
         "one layer: per-mode rates within 5 %; network near a minimum: within 20 %; both bases"),
     Row("H3", "summary", "poor conditioning shows as slow, oscillating training", "trajectories per mode",
@@ -176,6 +196,33 @@ LEDGER: tuple[Row, ...] = (
         "complex steps",
         "relative difference <= 1e-14 C, relative to the sum of absolute contributions, C the number of "
         "layers"),
+    Row("O1", "[W24], as reported", "one KAN layer: Hessian condition <= C(k) d off a null space, whatever the grid;"
+        " two-layer ReLU like n^4; grid extension improves high frequencies",
+        "exact nullity, certified spectra; ReLU ramps; extension against its finest grid from the start",
+        "nullity d - 1 an output, exactly; condition <= C d in every case, C the certified condition of one input's"
+        " Gram matrix, which the last doubling of the grid changes by at most 5 %; ReLU exponent 4 +- 0.1; with"
+        " extension at most half as much is missing at high frequencies, median, sign test p < 0.01; as corrected"
+        " without the last"),
+    Row("O2", "[R25], and its code", "power-law starts beat sigma = 0.1 in most fits (0.25, 1: 87.5 to 97.9 %); the"
+        " baseline's tangent kernel collapses in training, theirs does not",
+        "losses, errors and effective ranks of the kernel, starts paired in functions and networks; published beside",
+        "for each pair of exponents: median loss and median error lower in at least 80 % of the cells; the baseline's"
+        " effective rank falls in training, and ends below theirs, each in at least 80 % of the runs; as corrected"
+        " without kernels"),
+    Row("O3", "[N26] abstract", "Gaussian KANs: widths eps in [1/(G - 1), 2/(G - 1)] are a stable and effective range",
+        "certified condition number of the Gaussian features against eps, beside B-splines; errors against eps",
+        "for s = eps (G - 1) = 1, 1.5, 2 and every G: condition number of the features below 2^23, and an error at most"
+        " 10 times the best of s = 0.25 to 6, medians over targets and seeds; how coefficients are found is a reading"),
+    Row("O4", "[Z26] abstract", "autocorrelated inputs bring spectral bias back, the more the higher the correlation; a"
+        " DCT of the inputs removes it",
+        "condition number of one layer's Gauss-Newton matrix off its null space against the correlation of AR(1) lags,"
+        " with and without DCT",
+        "medians over seeds: rising with rho = 0, 0.5, 0.9, 0.99, to at least 10 times that of rho = 0; with a DCT at"
+        " most 4 times that of rho = 0 at every rho; as corrected the first half"),
+    Row("O5", "[M26] 2.5, eq. (8)", "clamping u to [0, k + 1] eliminates the cancellation of truncated powers",
+        "errors inside the support, near its right end and beyond, against exact rationals; published sums beside ours",
+        "degree 3, on every grid: nothing beyond the support, and absolute errors at most 2 (k + 2) S_k = 373 units of"
+        " rounding, or relative ones at most 100: which is meant is a reading"),
     Row("O6", "[RP26] abstract",
         "knots placed by curvature lower errors by 25.3 % (synthetic) and 9.4 % (Feynman) on average",
         "relative L2 errors against knots at quantiles, 17 functions; residual-driven and free knots beside",
@@ -189,6 +236,10 @@ LEDGER: tuple[Row, ...] = (
         "slope of log rate over log eigenvalue: gradient descent, Adam, Levenberg-Marquardt",
         "within 0.25 of 1 for gradient descent and Adam, at most 0.25 in size for Levenberg-Marquardt; as corrected,"
         " without Adam"),
+    Row("O9", "[F24] abstract", "low spectral bias does not imply good performance",
+        "breadth of the tangent kernel's spectrum at the start against the final error, over ten architectures",
+        "on at least two of three problems rank correlation of breadth and accuracy below 0.8, and on at least one a"
+        " pair of architectures, one with at least twice the breadth and at least twice the error, for every seed"),
     Row("O10", "[MP25] abstract",
         "sums of activated polynomials often beat KANs and MLPs by an order of magnitude, in error and in spread",
         "equal budgets of parameters, same method and steps, spread over starts",

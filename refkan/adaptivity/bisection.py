@@ -19,10 +19,19 @@ SHORTEST = 1e-8
 
 
 def may_be_cut(state: LayerState, least_samples: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which intervals are worth halving, and which can be halved at all, (P, n) each.
+    """Return which intervals are worth halving, and which can be halved at all, (P, n) each.
 
     An interval can be halved if its halves are longer than the shortest one allowed: 1e-8 of the domain, and with free
     knots the floor of their parameterisation. It is worth it if at least `least_samples` different inputs lie in it.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import layer_states, may_be_cut
+    >>> state = layer_states(rk.kan([1, 1], order=2, intervals=4), np.zeros(5), np.array([[0.1], [0.2], [0.9]]))[0]
+    >>> worth, possible = may_be_cut(state, least_samples=2)
+    >>> worth, bool(possible.all())
+    (array([[ True, False, False, False]]), True)
     """
     layer = state.layer
     shortest = max(SHORTEST, FLOOR / layer.intervals if layer.free_knots else 0.0)

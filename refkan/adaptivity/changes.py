@@ -23,7 +23,18 @@ EXACT = tuple(name for name, strategy in STRATEGIES.items() if strategy.exact)
 
 @dataclass(frozen=True)
 class Freed:
-    """The interior knots of some layers, of all with splines by default, become parameters."""
+    """A change that makes the interior knots of some layers parameters, by default of all that have splines.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import Freed
+    >>> x = np.linspace(0.0, 1.0, 9)[:, None]
+    >>> net, theta = rk.kan([1, 1], order=2, intervals=2).initialize(np.random.default_rng(0), x)
+    >>> free, with_knots = Freed()(rk.LeastSquares(net, x, x), theta)
+    >>> net.n_params, free.n_params, bool(np.allclose(free(with_knots, x), net(theta, x), rtol=1e-14))
+    (3, 5, True)
+    """
 
     layers: tuple[int, ...] | None = None
 
@@ -38,7 +49,18 @@ class Freed:
 
 @dataclass(frozen=True)
 class Fixed:
-    """Free knots become fixed where they are."""
+    """A change that fixes free knots where they are.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import Fixed
+    >>> x = np.linspace(0.0, 1.0, 9)[:, None]
+    >>> net, theta = rk.kan([1, 1], order=2, intervals=2, free_knots=True).initialize(np.random.default_rng(0), x)
+    >>> fixed, coefficients = Fixed()(rk.LeastSquares(net, x, x), theta)
+    >>> net.n_params, fixed.n_params, bool(np.allclose(fixed(coefficients, x), net(theta, x), rtol=1e-14))
+    (5, 3, True)
+    """
 
     def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
         """Apply it to the network of a problem."""
@@ -48,12 +70,22 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Cut:
-    """Intervals halved where an indicator is large: one refinement of `minimize_adaptive`, with its arguments.
+    """A change that halves intervals where an indicator is large: one refinement of `minimize_adaptive`.
 
     Raises
     ------
     ValueError
         If `max_params` allows none, or no interval may be cut.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import Cut
+    >>> x = np.linspace(0.0, 1.0, 100)[:, None]
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), x, x < 0.3)
+    >>> net, theta = Cut()(problem, np.zeros(3))  # halves where the residual is
+    >>> net.layers[0].spaces[0].breakpoints
+    array([0.  , 0.25, 0.5 , 1.  ])
     """
 
     strategy: str = "residual"
@@ -83,7 +115,18 @@ class Cut:
 
 
 def in_turn(changes: Sequence[Change]) -> Change:
-    """Return the change that makes all of these, the first one first."""
+    """Return the change that makes all of these, the first one first.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import Change, Freed, Refined, in_turn
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
+    >>> both: Change = in_turn([Refined(), Freed()])
+    >>> finer, theta = both(problem, np.zeros(3))
+    >>> finer.layers[0].intervals, finer.layers[0].free_knots
+    (4, True)
+    """
     return _Chain(tuple(changes))
 
 

@@ -13,7 +13,7 @@ ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
 
 def residual_shares(state: LayerState, squares: FloatArray) -> FloatArray:
-    r"""Squared residual that falls into each interval, weighted by the layer's sensitivity.
+    r"""Return the squared residual that falls into each interval, weighted by the layer's sensitivity.
 
     ::
 
@@ -31,6 +31,15 @@ def residual_shares(state: LayerState, squares: FloatArray) -> FloatArray:
     Returns
     -------
     array (P, n)
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import layer_states, residual_shares
+    >>> x = np.array([[0.1], [0.4], [0.9]])
+    >>> state = layer_states(rk.kan([1, 1], order=2, intervals=2), np.zeros(3), x)[0]
+    >>> residual_shares(state, np.array([1.0, 2.0, 5.0]))
+    array([[3., 5.]])
     """
     return state.sum_over_intervals(squares * state.sensitivity.sum(axis=1))
 
@@ -49,6 +58,15 @@ def derivative_jumps(state: LayerState) -> FloatArray:
     Returns
     -------
     array (P, n)
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import derivative_jumps, layer_states
+    >>> net, theta = rk.kan([1, 1], order=2, intervals=4), np.abs(np.linspace(0.0, 1.0, 5) - 0.5)  # a kink at 1/2
+    >>> eta = derivative_jumps(layer_states(net, theta, np.linspace(0.0, 1.0, 40)[:, None])[0])
+    >>> eta[0] > 0.01 * eta.max()
+    array([False,  True,  True, False])
     """
     n_samples = max(1, state.z.shape[0])
     n = state.spaces[0].intervals

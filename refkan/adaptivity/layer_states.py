@@ -47,6 +47,15 @@ class LayerState(ShortRepr):
     sensitivity : array (N, Q)
         ``sum_o (dF_o/dy_q)^2``: by how much the squared output of the network moves with output q of the layer.
         Constants of node maps that take statistics are held.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import layer_states
+    >>> net = rk.kan([1, 1], order=2, intervals=4)
+    >>> state = layer_states(net, np.zeros(5), np.array([[0.1], [0.2], [0.9]]))[0]
+    >>> state.intervals_of_samples().ravel(), state.sum_over_intervals(np.ones(3))
+    (array([0, 0, 3]), array([[2., 0., 0., 1.]]))
     """
 
     layer: Layer
@@ -78,7 +87,17 @@ class LayerState(ShortRepr):
 
 
 def layer_states(net: Network, theta: FloatArray, x: FloatArray) -> dict[int, LayerState]:
-    """Return the state of every layer with splines, by its number, from one sweep forward and one backward."""
+    """Return the state of every layer with splines, by its number, from one sweep forward and one backward.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import layer_states
+    >>> x = np.random.default_rng(0).uniform(size=(9, 2))
+    >>> net, theta = rk.kan([2, 3, 1], order=3, intervals=4).initialize(np.random.default_rng(1), x)
+    >>> {k: (state.z.shape, state.sensitivity.shape) for k, state in layer_states(net, theta, x).items()}
+    {0: ((9, 2), (9, 3)), 1: ((9, 3), (9, 1))}
+    """
     constants = Statistics(net, theta).constants
     sweep = Sweep.forward(net, theta, x[:, None], constants=constants)
     inputs = [x, *(jet.value[:, 0] for jet in sweep.maps)]

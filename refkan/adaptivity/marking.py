@@ -74,6 +74,12 @@ class Mark(ShortRepr):
         The interval of each input: a layer has one number of intervals, so that each input loses one and gains two.
     share : float
         Share of the layer's indicator that they carry.
+
+    Examples
+    --------
+    >>> from refkan.adaptivity import Mark
+    >>> Mark(layer=0, intervals=(3, 1), share=0.6)  # interval 3 of the first input and interval 1 of the second
+    Mark(layer=0, intervals=(3, 1), share=0.6)
     """
 
     layer: int
@@ -106,6 +112,14 @@ def mark_layer(
         Which intervals deserve a cut; the indicators of others count towards the sum all the same.
     possible : array (P, n) of bool
         Which intervals can be cut at all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.adaptivity import mark_layer
+    >>> eta, yes = np.array([[4.0, 1.0, 3.0, 0.0]]), np.ones((1, 4), bool)
+    >>> [mark.intervals for mark in mark_layer(0, eta, yes, yes, fraction=0.5, per_input=True)]
+    [(0,)]
     """
     n_inputs = indicators.shape[0]
     total = float(indicators.sum())

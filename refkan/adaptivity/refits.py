@@ -25,7 +25,7 @@ def uniform_rows(state: LayerState, intervals: int) -> FloatArray:
 
 
 def quantile_breakpoints(state: LayerState, intervals: int) -> FloatArray:
-    """Breakpoints (P, intervals + 1) at quantiles of the inputs, mixed with a small share of uniform ones.
+    """Return breakpoints (P, intervals + 1) at quantiles of the inputs, mixed with a small share of uniform ones.
 
     The grid update of KAN codes, on a fixed domain: its ends stay. Inputs outside count at the ends.
 
@@ -33,6 +33,14 @@ def quantile_breakpoints(state: LayerState, intervals: int) -> FloatArray:
     -----
     Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), section 2.4, and `update_grid_from_samples` of
     pykan.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import layer_states, quantile_breakpoints
+    >>> x = np.linspace(0.0, 1.0, 101)[:, None] ** 2  # crowded on the left
+    >>> quantile_breakpoints(layer_states(rk.kan([1, 1], order=2, intervals=2), np.zeros(3), x)[0], 4).round(2)
+    array([[0.  , 0.07, 0.26, 0.57, 1.  ]])
     """
     levels = np.linspace(0.0, 1.0, intervals + 1)
     rows = []
@@ -44,7 +52,7 @@ def quantile_breakpoints(state: LayerState, intervals: int) -> FloatArray:
 
 
 def curvature_breakpoints(state: LayerState, intervals: int) -> FloatArray:
-    r"""Breakpoints (P, intervals + 1) that share ``int |f^(r)|^(1/(r + 1/2)) dx`` out evenly.
+    r"""Return breakpoints (P, intervals + 1) that share ``int |f^(r)|^(1/(r + 1/2)) dx`` out evenly.
 
     On an interval of length h the squared error is ``C h^(2r+1) |f^(r)|^2``, so that these breakpoints make it the same
     on all: least in all. ``|f^(r)|`` is estimated by jumps of the (r-1)-th derivative over spacings, for order 2 the
@@ -55,6 +63,15 @@ def curvature_breakpoints(state: LayerState, intervals: int) -> FloatArray:
     -----
     De Boor, "Good approximation by splines with variable knots II", Lecture Notes in Mathematics 363 (1974), for the
     estimate; there the power is 1/r, best for the largest error.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import curvature_breakpoints, layer_states
+    >>> net, theta = rk.kan([1, 1], order=2, intervals=8), np.abs(np.linspace(0.0, 1.0, 9) - 0.5)  # a kink at 1/2
+    >>> state = layer_states(net, theta, np.linspace(0.0, 1.0, 50)[:, None])[0]
+    >>> curvature_breakpoints(state, 4).round(2)
+    array([[0.  , 0.44, 0.5 , 0.56, 1.  ]])
     """
     rows = []
     weights = state.sensitivity.mean(axis=0)
@@ -93,6 +110,16 @@ def refit_layer(state: LayerState, breakpoints: FloatArray) -> tuple[Layer, Floa
     ------
     KnotError
         If breakpoints coincide.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import layer_states, refit_layer
+    >>> x = np.linspace(0.0, 1.0, 50)[:, None]
+    >>> net, theta = rk.kan([1, 1], order=2, intervals=2), np.array([0.0, 1.0, 4.0])
+    >>> layer, refitted = refit_layer(layer_states(net, theta, x)[0], np.array([[0.0, 0.25, 0.5, 1.0]]))
+    >>> (refitted + 0.0).round(12) + 0.0  # 1/2 is still a knot, so that the function stays
+    array([0. , 0.5, 1. , 4. ])
     """
     old, theta = state.layer, state.theta
     if old.free_knots:  # the floor of their parameterisation is a share of 0.01

@@ -14,7 +14,7 @@ from refkan.networks import Network
 
 
 def sampled(net: Network, target: Callable[[FloatArray], Any], x: Any, weights: Any = None) -> LeastSquares:
-    """Least squares of a network on the values of a target function at samples.
+    """Return the least-squares problem of a network on the values of a target function at samples.
 
     Parameters
     ----------
@@ -28,6 +28,14 @@ def sampled(net: Network, target: Callable[[FloatArray], Any], x: Any, weights: 
     ------
     ValueError
         If the target's values have another shape, or are not finite: the first such point is named.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import sampled
+    >>> problem = sampled(rk.kan([1, 1], order=2, intervals=2), lambda x: x > 0.5, [[0.25], [0.75]])
+    >>> problem.y.ravel()
+    array([0., 1.])
     """
     check_type("net", net, Network)
     x = as_samples("x", x, net.widths[0])
@@ -61,6 +69,14 @@ def squared_residuals(problem: Any, theta: FloatArray) -> FloatArray:
     """Return the squared residual at each point of `points_of`, with weights; they sum to twice the value.
 
     Both sides of a two-sided condition of a collocation problem carry half of its residual each.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import squared_residuals
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.0], [1.0]], [[1.0], [2.0]])
+    >>> squared_residuals(problem, np.zeros(3)), 2 * problem.value(np.zeros(3))
+    (array([0.5, 2. ]), 2.5)
     """
     if isinstance(problem, Collocation):
         residuals, parts = problem.misfit(theta), []

@@ -44,6 +44,17 @@ class Round(ShortRepr):
         What `minimize` returned.
     resumed : bool
         Whether it comes from a checkpoint.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import sampled
+    >>> x = np.linspace(0.0, 1.0, 400)[:, None]
+    >>> problem = sampled(rk.kan([1, 1], order=2, intervals=2), lambda x: x > 0.3, x)
+    >>> result = rk.minimize_adaptive(problem, [0.0] * 3, "residual", "variable-projection", steps=1, max_params=6)
+    >>> first, second, *_ = result.rounds
+    >>> first.breakpoints[0], second.change < 1e-14, bool(np.isclose(second.start_value, first.value))
+    (array([[0. , 0.5, 1. ]]), True, True)
     """
 
     index: int
@@ -91,6 +102,16 @@ class AdaptiveHistory(ShortRepr):
     evaluations : ndarray of int
     error : ndarray or None
         NaN-free; None without a `measure`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import sampled
+    >>> x = np.linspace(0.0, 1.0, 400)[:, None]
+    >>> problem = sampled(rk.kan([1, 1], order=2, intervals=2), lambda x: x > 0.3, x)
+    >>> result = rk.minimize_adaptive(problem, [0.0] * 3, "residual", "variable-projection", steps=1, max_params=6)
+    >>> result.history.n_params, bool(np.all(np.diff(result.history.value) <= 0))
+    (array([3, 4, 5, 6]), True)
     """
 
     n_params: IntArray
@@ -134,6 +155,16 @@ class AdaptiveResult(ShortRepr):
         Whether the value fell to the tolerance.
     message : str
         Why it ended.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import sampled
+    >>> x = np.linspace(0.0, 1.0, 400)[:, None]
+    >>> problem = sampled(rk.kan([1, 1], order=2, intervals=2), lambda x: x > 0.3, x)
+    >>> result = rk.minimize_adaptive(problem, [0.0] * 3, "residual", "variable-projection", steps=1, max_params=6)
+    >>> result.network.n_params, len(result.rounds), result.converged
+    (6, 4, False)
     """
 
     network: Network

@@ -39,6 +39,15 @@ class Situation(ShortRepr):
         Different inputs that an interval must hold to be cut.
     room : int or None
         How many parameters may be added; None for any number.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import Situation
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.9]], [[1.0], [0.0]])
+    >>> situation = Situation(problem, np.zeros(3), (0,), fraction=0.5, per_input=True, least_samples=1, room=None)
+    >>> situation.net.n_params, list(situation.states())
+    (3, [0])
     """
 
     problem: Any
@@ -70,6 +79,15 @@ class Refinement(ShortRepr):
         The old ones if there is a reason.
     reason : str
         Empty where the network was refined.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import STRATEGIES, Refinement, Situation
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.9]], [[1.0], [0.0]])
+    >>> found = STRATEGIES["uniform"].refine(Situation(problem, np.zeros(3), (0,), 0.5, True, 1, room=None))
+    >>> isinstance(found, Refinement), found.network.n_params, found.reason
+    (True, 5, '')
     """
 
     network: Network
@@ -194,8 +212,15 @@ class Strategy:
     Attributes
     ----------
     refine : callable
+        Takes a `Situation` and returns a `Refinement`.
     exact : bool
-        Whether the function stays.
+        Whether a refinement leaves the function as it is.
+
+    Examples
+    --------
+    >>> from refkan.adaptivity import STRATEGIES, Strategy
+    >>> {name: strategy.exact for name, strategy in STRATEGIES.items()}
+    {'residual': True, 'jumps': True, 'uniform': True, 'extension': False, 'quantile': False, 'curvature': False}
     """
 
     refine: Callable[[Situation], Refinement]

@@ -33,6 +33,16 @@ class TournamentResult(ShortRepr):
     stages : tuple of StageTable
     seconds : float
         Processor time.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import Freed, Stage, tournament
+    >>> x = np.linspace(0.0, 1.0, 100)[:, None]
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), x, np.abs(x - 1 / np.pi))
+    >>> result = tournament(problem, np.random.default_rng(1), [Stage(2, 1), Stage(1, 40, change=Freed())])
+    >>> len(result.stages), bool(result.value == result.stages[-1].values[0])
+    (2, True)
     """
 
     network: Network

@@ -16,6 +16,7 @@ from refkan.adaptivity.strategies import Refinement, Situation, Strategy
 from refkan.arguments import check_type
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
+from refkan.engine_choice import current_engine
 from refkan.hierarchy.fingerprints import fingerprint
 from refkan.hierarchy.levels import on_network
 from refkan.hierarchy.unchanged import require_unchanged
@@ -49,6 +50,7 @@ class Training:
         self.checkpoints = checkpoints
         self.configuration = {
             "task": "round of an adaptive training",
+            "engine": current_engine(),
             "problem": fingerprint(request.problem, "problem"),
             "theta": fingerprint(request.theta),
             "strategy": strategy if isinstance(strategy, str) else fingerprint(strategy, "strategy"),

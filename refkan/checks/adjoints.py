@@ -18,7 +18,16 @@ Shape = int | Sequence[int]
 
 @dataclass(frozen=True)
 class DotTrial:
-    """One pair of random arrays: ``forward = <A v, w>``, ``adjoint = <v, A^T w>``."""
+    """One pair of random arrays: ``forward = <A v, w>``, ``adjoint = <v, A^T w>``.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> A = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> trial = rk.checks.dot_test(lambda v: A @ v, lambda w: A.T @ w, (2,), (2,)).trials[0]
+    >>> bool(np.isclose(trial.forward, trial.adjoint, rtol=1e-14)), trial.relative_error < 1e-14
+    (True, True)
+    """
 
     forward: float
     adjoint: float
@@ -27,7 +36,16 @@ class DotTrial:
 
 @dataclass(frozen=True, eq=False)
 class DotReport(Report):
-    """The outcome of `dot_test`: the trials and the largest relative error among them."""
+    """The outcome of `dot_test`: the trials and the largest relative error among them.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> A = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> report = rk.checks.dot_test(lambda v: A @ v, lambda w: A @ w, (2,), (2,))  # A is not symmetric
+    >>> report.ok, report.max_relative_error > 1e-3
+    (False, True)
+    """
 
     trials: tuple[DotTrial, ...]
     max_relative_error: float

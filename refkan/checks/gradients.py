@@ -30,6 +30,14 @@ class Failure(ShortRepr):
     """One entry that differs: the truth is `ours`, the reference difference; `theirs` was checked.
 
     `index` is an int for the gradient at a vector, else a tuple: the value's indices, then theta's.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> wrong = lambda theta: np.array([2.0, 3.0]) * theta  # of theta_1^2 the derivative is 2 theta_1
+    >>> (failure,) = rk.checks.gradient_check(lambda theta: (theta * theta).sum(), wrong, np.array([1.0, 1.0])).failures
+    >>> failure.index, failure.ours, failure.theirs
+    (1, 2.0, 3.0)
     """
 
     index: int | tuple[int, ...]
@@ -52,6 +60,13 @@ class GradientReport(Report):
         The largest error over its scale; 0 if there is nothing to compare.
     rtol, atol : float
         The tolerance: ``error <= atol + rtol * scale``.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> report = rk.checks.gradient_check(lambda t: np.sin(t).sum(), np.cos, np.array([0.5, 1.0]))
+    >>> report.ok, report.method, report.failures
+    (True, 'complex', ())
     """
 
     failures: tuple[Failure, ...]

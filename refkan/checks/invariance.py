@@ -29,6 +29,14 @@ class InvarianceReport(Report):
         The sample there.
     f, g : float
         The two values there; NaN if there are no values.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.array([[0.0], [2.0]])
+    >>> report = rk.checks.invariance_test(np.square, lambda x: np.minimum(x * x, 3.0), x)
+    >>> report.ok, report.index, report.f, report.g
+    (False, (1, 0), 4.0, 3.0)
     """
 
     max_difference: float

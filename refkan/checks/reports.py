@@ -18,6 +18,18 @@ class Report(ShortRepr):
         Whether the check passed.
     table : str
         The numbers as text, with the tolerance and its scale; ``print(report)`` shows it.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> report = rk.checks.gradient_check(lambda t: (t * t).sum(), lambda t: 3 * t, np.array([1.0]))
+    >>> report.ok
+    False
+    >>> try:
+    ...     report.raise_if_failed()
+    ... except AssertionError as error:
+    ...     print(str(error) == chr(10) + report.table)
+    True
     """
 
     ok: bool

@@ -36,6 +36,13 @@ class Remainder(ShortRepr):
         The observed rate at the smallest step where rounding does not matter; infinity if `exact`.
     exact : bool
         All remainders are rounding: the function is a polynomial of low degree, and rates mean nothing.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> report = rk.checks.taylor_test(lambda t: np.sin(t).sum(), np.cos, np.array([0.5, 1.0]))
+    >>> [(remainder.name, remainder.expected, remainder.ok) for remainder in report.remainders]
+    [('R0', 1, True), ('R1', 2, True)]
     """
 
     name: str
@@ -52,7 +59,15 @@ class Remainder(ShortRepr):
 
 @dataclass(frozen=True, eq=False)
 class TaylorReport(Report):
-    """The outcome of `taylor_test`: the steps t and the remainders R0, R1 and, with a Hessian, R2."""
+    """The outcome of `taylor_test`: the steps t and the remainders R0, R1 and, with a Hessian, R2.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> report = rk.checks.taylor_test(lambda t: np.sin(t).sum(), np.cos, np.array([0.5, 1.0]))
+    >>> report.ok, np.round(report.rates)
+    (True, array([1., 2.]))
+    """
 
     steps: FloatArray
     remainders: tuple[Remainder, ...]

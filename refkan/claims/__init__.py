@@ -4,6 +4,16 @@ A claim file measures and returns verdicts: `rows` and `verdicts` are what it wr
 `discovery` finds claim files, `runner` runs them and keeps what is finished (`parts`: pieces of a long run), and
 `report` writes one page and one record. The claims of the two papers that refkan follows are the package `validation`
 of its repository; ``refkan verify FILE`` does the same for anybody's claim file.
+
+Examples
+--------
+>>> from refkan.claims import FAILING, STATUSES, Status
+>>> FAILING  # what a mutated twin must come out with
+('refuted', 'not reproduced', 'undecided')
+>>> [status for status in STATUSES if status not in FAILING]
+['holds', 'holds under some readings', 'holds as corrected', 'pending']
+>>> set(STATUSES) == set(Status.__args__)  # the type of statuses
+True
 """
 
 from refkan.claims.readings import Beside, Experiment, Factor, Reading, Readings

@@ -24,7 +24,19 @@ Choice = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Factor:
-    """An open detail of an experiment: its values, the default first; without values any positive whole number."""
+    """A detail that an experiment leaves open, with its possible values, the default first.
+
+    With `number` any positive whole number is a value, and `values` holds the default alone.
+
+    Examples
+    --------
+    >>> from refkan.claims import Factor
+    >>> Factor("start", ("linear", "normal"), meaning="how coefficients begin").check("normal")
+    'normal'
+    >>> Factor("epochs", ("50",), number=True).check("no")
+    Traceback (most recent call last):
+    ValueError: epochs must be a positive whole number; got 'no'
+    """
 
     name: str
     values: tuple[str, ...]
@@ -44,7 +56,16 @@ class Factor:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment whose cells can be run one at a time: its factors, and what runs one choice of them for a seed."""
+    """An experiment whose cells can be run one at a time: its factors, and what runs one choice of them for a seed.
+
+    Examples
+    --------
+    >>> from refkan.claims import Experiment, Factor
+    >>> factors = Factor("start", ("linear", "normal")), Factor("batch", ("all", "64"))
+    >>> experiment = Experiment(factors, lambda choice, seed: {})
+    >>> experiment.choose("start=normal")
+    {'start': 'normal', 'batch': 'all'}
+    """
 
     factors: tuple[Factor, ...]
     run: Callable[[Choice, int], Mapping[str, Any]]
@@ -85,7 +106,15 @@ def written(choice: Choice) -> str:
 
 @dataclass(frozen=True)
 class Beside:
-    """A cell of a published table beside what was measured, in the same unit, with the number of every seed."""
+    """A cell of a published table beside what was measured, in the same unit, with the number of every seed.
+
+    Examples
+    --------
+    >>> from refkan.claims import Beside
+    >>> cell = Beside("epochs 50, spline", "mean squared error", {0: 0.012, 1: 0.010, 2: 0.020}, published=0.011)
+    >>> cell.median, cell.near
+    (0.012, True)
+    """
 
     cell: str
     unit: str
@@ -97,17 +126,17 @@ class Beside:
 
     @property
     def median(self) -> float:
-        """Of the seeds."""
+        """Median of the seeds' numbers."""
         return float(np.median(list(self.values.values())))
 
     @property
     def mean(self) -> float:
-        """Of the seeds."""
+        """Mean of the seeds' numbers."""
         return float(np.mean(list(self.values.values())))
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the seeds; 0 for one."""
+        """Standard deviation of the seeds' numbers; 0 where there is one alone."""
         return float(np.std(list(self.values.values()), ddof=1)) if len(self.values) > 1 else 0.0
 
     @property
@@ -155,6 +184,13 @@ class Reading:
         Cells that it is not about.
     size
         Of the run: points, epochs.
+
+    Examples
+    --------
+    >>> from refkan.claims import Reading
+    >>> reading = Reading({"start": "linear"}, holds=True, measured="0.012 against 0.031")
+    >>> reading.calibrated is None, reading.plain()["choice"]
+    (True, {'start': 'linear'})
     """
 
     choice: Choice
@@ -187,7 +223,16 @@ class Reading:
 
 @dataclass(frozen=True)
 class Readings:
-    """A statement under all the readings that were run, and how many that were named were not."""
+    """A statement under all the readings that were run, and how many that were named were not.
+
+    Examples
+    --------
+    >>> from refkan.claims import Reading, Readings
+    >>> both = [Reading({"start": name}, holds=name == "linear", measured="") for name in ("linear", "normal")]
+    >>> readings = Readings(both)
+    >>> readings.status, readings.over()
+    ('holds under some readings', 'holds under 1 of 2 readings: start=linear')
+    """
 
     results: Sequence[Reading]
     left: Sequence[Choice] = field(default=())

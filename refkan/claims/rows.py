@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One statement: where it is made, what it says, what is measured, and when it holds."""
+    """One statement: where it is made, what it says, what is measured, and when it holds.
+
+    Examples
+    --------
+    >>> from refkan.claims import Row
+    >>> row = Row("G1", "de Boor 2001", "lambda_1 is at least c_r h", "lambda_1/h", "within 10 % of that at n/2")
+    >>> row.id, row.criterion
+    ('G1', 'within 10 % of that at n/2')
+    """
 
     id: str
     source: str

@@ -55,7 +55,17 @@ def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool =
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture of the report: PNG bytes with a name (letters, digits, hyphens) and a caption."""
+    """A picture of the report: PNG bytes with a name (letters, digits, hyphens) and a caption.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.claims import Figure
+    >>> net = rk.kan([1, 1], order=3, intervals=4)
+    >>> picture = Figure.from_matplotlib(rk.plots.knots(net, [0.0] * 6), "knots", "Uniform knots.")
+    >>> picture, picture.png[1:4]
+    (Figure(name='knots', caption='Uniform knots.'), b'PNG')
+    """
 
     name: str
     caption: str
@@ -75,7 +85,17 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report: a caption, the names of its columns, and rows of as many cells."""
+    """A table of the report: a caption, the names of its columns, and rows of as many cells.
+
+    Examples
+    --------
+    >>> from refkan.claims import Table
+    >>> Table("Errors", ("n", "error"), (("8", "1e-3"), ("16", "6e-5"))).columns
+    ('n', 'error')
+    >>> Table("Errors", ("n", "error"), (("8",),))
+    Traceback (most recent call last):
+    ValueError: Errors: rows must have 2 cells; got ('8',)
+    """
 
     caption: str
     columns: tuple[str, ...]
@@ -120,6 +140,15 @@ class Verdict:
     ------
     ValueError
         For a status that is not one of :data:`STATUSES`.
+
+    Examples
+    --------
+    >>> from refkan.claims import Verdict, judge
+    >>> error, broken = 1e-15, 1e-3
+    >>> mutations = {"with one knot moved": judge(broken < 1e-14)}
+    >>> verdict = Verdict("P1", judge(error < 1e-14), f"largest error {error:.0e}", mutations=mutations)
+    >>> verdict.status, verdict.surviving_mutations
+    ('holds', ())
     """
 
     id: str

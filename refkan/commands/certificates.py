@@ -7,10 +7,11 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 from refkan import exact
-from refkan.conditioning import Configuration
-from refkan.conditioning.studies import problem_of
+from refkan.atomic_files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,43 @@ class CertifiedRow:
     error: str = ""
 
 
-def certified(configuration: Configuration, progress: Callable[[str], None]) -> CertifiedRow:
-    """Certify one point; an error becomes part of the row and does not stop the others."""
+def certified(
+    point: str,
+    pose: Callable[[], tuple[Any, Any]],
+    progress: Callable[[str], None],
+    basis: str | None,
+    which: str,
+) -> CertifiedRow:
+    """Certify one point, the problem and the parameters that `pose` returns.
+
+    An error becomes part of the row and does not stop the others.
+    """
     began = time.perf_counter()
     try:
-        problem, theta = problem_of(configuration)
-        found = exact.certified_spectrum(problem, theta, configuration.basis)
+        problem, theta = pose()
+        found = exact.certified_spectrum(problem, theta, basis, which=which)
         low, high = found.condition.floats()
     except (ValueError, RuntimeError, MemoryError) as error:
-        progress(f"{configuration}: no certificate")
-        return CertifiedRow(str(configuration), error=f"{type(error).__name__}: {error}")
-    progress(f"{configuration}: certified")
+        progress(f"{point}: no certificate")
+        return CertifiedRow(point, error=f"{type(error).__name__}: {error}")
+    progress(f"{point}: certified")
     seconds = time.perf_counter() - began
-    return CertifiedRow(str(configuration), found.rank, found.nullity, low, high, found.rank_by, found.bits, seconds)
+    return CertifiedRow(point, found.rank, found.nullity, low, high, found.rank_by, found.bits, seconds)
+
+
+LEGEND = """\
+rank, nullity  exact, of the floats as they are: float64 takes eigenvalues below its own rounding for zeros
+condition in   largest by smallest magnitude of the eigenvalues that are not zero
+by             exact: the null space is proven over the rationals; theory: it is known from the structure, and proven
+               to be no larger"""
+
+
+def report(rows: list[CertifiedRow], folder: Path | None) -> bool:
+    """Print the rows and what their columns mean, and write them into a folder; False if one is an error."""
+    print(f"\n{certificate_table(rows)}\n\n{LEGEND}")
+    if folder is not None:
+        write_atomically(folder / "certificates.json", certificates_json(rows))
+    return not any(row.error for row in rows)
 
 
 def certificate_table(rows: list[CertifiedRow]) -> str:

@@ -9,19 +9,23 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
+from typing import Any
 
 from refkan.arguments import check_count
 from refkan.atomic_files import write_atomically
-from refkan.commands.certificates import certificate_table, certificates_json, certified
+from refkan.commands.certificates import certified, report
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, out_of_memory, path, text
+from refkan.commands.own_network import only_with_networks, problem_in_files, show
 from refkan.commands.threads import THREAD_VARIABLES
-from refkan.conditioning import Study, grid, study, to_json
+from refkan.conditioning import Configuration, grid, study, to_json
 from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
 from refkan.conditioning.driver import WHICH
 from refkan.conditioning.spectra import FLAGS
+from refkan.conditioning.studies import problem_of
+from refkan.conditioning.study_rows import MEANINGS
 from refkan.engine_option import add_engine_option
 from refkan.extras import needed
 from refkan.interrupts import kept_interrupts
@@ -32,6 +36,17 @@ from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 
 MOST_WORKERS = 1000
 
+STUDIED = {
+    "orders": [2, 3],
+    "intervals": [4, 8],
+    "bases": ["spline", "relu"],
+    "widths": [[2, 5, 1]],
+    "seeds": [0],
+    "node_map": "affine",
+    "samples": 1000,
+}
+"""What is studied where no option says otherwise."""
+
 ADDRESS = re.compile(r"((tcp|tls|ucx|wss?)://)?[^/]+:\d{1,5}|inproc://.+")
 
 
@@ -41,10 +56,12 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "spectrum",
         help="a conditioning study: spectra of networks over orders, intervals, bases, layers and seeds",
         description="Condition numbers, ranks and nullities, numerical and analytic, of all combinations of the "
-        "options given, as a table; with --output also as DIR/spectrum.json and a figure, DIR/spectrum.png.",
-        epilog="Columns: params is the number of parameters; rank and nullity are numerical; known is the nullity that "
-        "follows from the structure of the network alone, a lower bound; condition, smallest and largest belong to the "
-        "eigenvalues in the numerical range. Flags name what is doubtful about a row: "
+        "options given, as a table; with --output also as DIR/spectrum.json and a figure, DIR/spectrum.png. With "
+        "--network and --data the spectrum of a network in a file on samples in a file, in the --bases given or its "
+        "own.",
+        epilog="Columns: "
+        + "; ".join(f"{names}: {meaning}" for names, meaning in MEANINGS.items())
+        + ". Flags name what is doubtful about a row: "
         + "; ".join(f"{name}: {meaning}" for name, meaning in FLAGS.items())
         + ". In the figure flagged points have hollow markers, and flagged lines of dense networks are dotted. "
         "--certify adds a table of what is proven: nullity and condition number, enclosed; by says whether the null "
@@ -52,17 +69,24 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "Points that are done are kept in DIR/points and not computed again. Exit code: 0; 1 if a point or the "
         "executor failed; 2 for wrong usage; 130 if interrupted.",
     )
-    p.add_argument("--orders", type=int, nargs="+", default=[2, 3], metavar="R", help="default: 2 3")
-    p.add_argument("--intervals", type=int, nargs="+", default=[4, 8], metavar="N", help="in all layers; default: 4 8")
-    p.add_argument("--bases", choices=KINDS, nargs="+", default=["spline", "relu"], help="default: spline relu")
+    for name, type_, metavar, what in (
+        ("orders", int, "R", "orders r of the splines"),
+        ("intervals", int, "N", "in all layers"),
+        ("seeds", int, "SEED", "of parameters and samples"),
+    ):
+        told = f"{what}; default: {_typed(STUDIED[name])}"
+        p.add_argument(f"--{name}", type=type_, nargs="+", metavar=metavar, help=told)
+    p.add_argument("--bases", choices=KINDS, nargs="+", help=f"default: {_typed(STUDIED['bases'])}")
     p.add_argument(
         "--widths", type=int, nargs="+", action="append", metavar="D", help="may be repeated; default: 2 5 1"
     )
-    p.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="default: 0")
     p.add_argument("--which", choices=WHICH, default=WHICH[0], help="default: %(default)s")
     p.add_argument("--preconditioner", choices=PRECONDITIONERS)
-    p.add_argument("--node-map", choices=sorted(NODE_MAPS), default="affine", help="default: %(default)s")
-    p.add_argument("--samples", type=int, default=1000, metavar="N", help="uniform samples; default: %(default)s")
+    p.add_argument("--node-map", choices=sorted(NODE_MAPS), help=f"default: {STUDIED['node_map']}")
+    p.add_argument("--samples", type=int, metavar="N", help=f"uniform samples; default: {STUDIED['samples']}")
+    p.add_argument("--network", type=path, metavar="FILE.npz", help="a network that rk.save wrote, with its parameters")
+    p.add_argument("--data", type=path, metavar="FILE.csv", help="its samples: columns inputs, then outputs")
+    p.add_argument("--weights", type=path, metavar="FILE.csv", help="one weight a sample; default: 1")
     p.add_argument("--output", type=path, metavar="DIR", help="where results go; nothing is written without it")
     p.add_argument(
         "--certify", action="store_true", help="also prove ranks, and enclose the condition numbers (extra: exact)"
@@ -84,17 +108,12 @@ def run_spectrum(chosen: argparse.Namespace) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    widths = chosen.widths or [[2, 5, 1]]
     try:
-        _check_numbers(chosen, widths)
-        if chosen.certify and (chosen.which != "gauss-newton" or chosen.preconditioner is not None):
-            raise ValueError("--certify takes Gauss-Newton matrices without preconditioner alone")
-        common = {"which": chosen.which, "preconditioner": chosen.preconditioner, "samples": chosen.samples}
-        points = grid(
-            chosen.bases, widths, chosen.orders, chosen.intervals, chosen.seeds, node_map=chosen.node_map, **common
-        )
-        if chosen.which == "hessian" and any((w[0], w[-1]) != (2, 1) for w in widths):
-            raise ValueError("--which hessian needs two inputs and one output, those of the regression target of [S26]")
+        only_with_networks(chosen, STUDIED)
+        if chosen.certify and (chosen.which == "ntk" or chosen.preconditioner is not None):
+            raise ValueError("--certify takes Gauss-Newton matrices and Hessians without preconditioner alone")
+        of_files = None if chosen.network is None else problem_in_files(chosen)
+        points = _points(chosen) if of_files is None else []
         if chosen.output is not None:
             check_folder("--output", chosen.output)
         if chosen.certify:
@@ -102,44 +121,62 @@ def _run(chosen: argparse.Namespace) -> int:
     except (ValueError, ImportError) as error:
         return _refuse(error, USAGE)
     try:
-        with kept_interrupts(), _executor(chosen.workers, chosen.dask) as executor:
-            result = study(
-                points,
-                executor,
-                None if chosen.output is None else chosen.output / "points",
-                progress=lambda line: print(line, file=sys.stderr),
-                target=regression_target if chosen.which == "hessian" else None,
-            )
-    except ImportError as error:
+        with kept_interrupts():
+            good = _study(points, chosen) if of_files is None else show(*of_files, chosen)
+    except (ImportError, ValueError) as error:
         return _refuse(error, USAGE)
     except MemoryError as error:
-        return _refuse(out_of_memory(error, "--samples, --widths, --intervals or --orders"), FAILED)
+        options = "--samples, --widths, --intervals or --orders" if of_files is None else "a shorter --data"
+        return _refuse(out_of_memory(error, options), FAILED)
     except (RuntimeError, OSError) as error:
         return _refuse(error, FAILED)
-    print(result.table)
+    return OK if good else FAILED
+
+
+def _points(chosen: argparse.Namespace) -> list[Configuration]:
+    """The points of a study; ValueError for numbers out of range."""
+    _check_numbers(chosen)
+    if chosen.which == "hessian" and any((w[0], w[-1]) != (2, 1) for w in chosen.widths):
+        raise ValueError("--which hessian needs two inputs and one output, those of the regression target of [S26]")
+    common = {"which": chosen.which, "preconditioner": chosen.preconditioner, "samples": chosen.samples}
+    return grid(
+        chosen.bases, chosen.widths, chosen.orders, chosen.intervals, chosen.seeds, node_map=chosen.node_map, **common
+    )
+
+
+def _study(points: list[Configuration], chosen: argparse.Namespace) -> bool:
+    """Compute a study, print and write it; False if a point failed."""
+    target = regression_target if chosen.which == "hessian" else None
+    with _executor(chosen.workers, chosen.dask) as executor:
+        kept = None if chosen.output is None else chosen.output / "points"
+        result = study(points, executor, kept, progress=_progress, target=target)
+    print(f"{result.table}\n\n{result.legend}")
+    good = not result.failed
     if chosen.output is not None:
-        try:
-            _write(result, chosen.output)
-        except OSError as error:
-            return _refuse(error, FAILED)
-    failed = bool(result.failed)
+        write_atomically(chosen.output / "spectrum.json", to_json(result))
+        write_atomically(chosen.output / "spectrum.png", to_png(conditions(result), dpi=150))
     if chosen.certify:
-        certificates = [certified(point, lambda line: print(line, file=sys.stderr)) for point in points]
-        print(certificate_table(certificates))
-        if chosen.output is not None:
-            try:
-                write_atomically(chosen.output / "certificates.json", certificates_json(certificates))
-            except OSError as error:
-                return _refuse(error, FAILED)
-        failed = failed or any(row.error for row in certificates)
-    return FAILED if failed else OK
+        certificates = [
+            certified(str(point), partial(problem_of, point, target), _progress, point.basis, point.which)
+            for point in points
+        ]
+        good = report(certificates, chosen.output) and good
+    return good
 
 
-def _check_numbers(chosen: argparse.Namespace, widths: list[list[int]]) -> None:
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _typed(values: Any) -> str:
+    return " ".join(map(str, values))
+
+
+def _check_numbers(chosen: argparse.Namespace) -> None:
     """Raise ValueError for numbers out of range."""
     check_counts("--orders", chosen.orders, 1, MAX_ORDER)
     check_counts("--intervals", chosen.intervals, 1, MAX_INTERVALS)
-    for of_one in widths:
+    for of_one in chosen.widths:
         if len(check_counts("--widths", of_one, 1, WIDEST)) < 2:
             raise ValueError(f"--widths must hold at least two numbers, inputs and outputs; got {of_one}")
     check_counts("--seeds", chosen.seeds)
@@ -148,11 +185,6 @@ def _check_numbers(chosen: argparse.Namespace, widths: list[list[int]]) -> None:
         check_count("--workers", chosen.workers, 1, MOST_WORKERS)
     if chosen.dask is not None and ADDRESS.fullmatch(chosen.dask) is None:
         raise ValueError(f"--dask must be an address such as tcp://host:8786; got {chosen.dask!r}")
-
-
-def _write(result: Study, folder: Path) -> None:
-    write_atomically(folder / "spectrum.json", to_json(result))
-    write_atomically(folder / "spectrum.png", to_png(conditions(result), dpi=150))
 
 
 def _refuse(error: object, code: int) -> int:

@@ -103,7 +103,7 @@ class Configuration:
         return kan(self.widths, self.order, self.intervals, node_map=self.node_map, edge=edge)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields, as plain data."""
+        """Return the fields as plain data."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -124,7 +124,7 @@ def grid(
     seeds: Iterable[int] = (0,),
     **common: Any,
 ) -> list[Configuration]:
-    """All combinations; a dense kind appears once for all orders and intervals.
+    """Return all combinations; a dense kind appears once for all orders and intervals.
 
     Parameters
     ----------

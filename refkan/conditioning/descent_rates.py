@@ -39,7 +39,14 @@ def predicted_factors(spectrum: Spectrum, learning_rate: float) -> FloatArray:
 
 
 def largest_stable_step(spectrum: Spectrum) -> float:
-    """2 / lambda_max: beyond it the first mode grows; infinite if no eigenvalue is positive."""
+    """Return 2 / lambda_max, beyond which the first mode grows; infinity if no eigenvalue is positive.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> rk.conditioning.largest_stable_step(rk.spectrum(np.diag([4.0, 1.0])))
+    0.5
+    """
     top = float(spectrum.values[: spectrum.n_range].max(initial=0.0))
     return 2.0 / top if top > 0 else np.inf
 
@@ -58,6 +65,16 @@ class DescentRates(ShortRepr):
         equal to 1 in all digits; nan where a mode was not excited.
     resolved : ndarray (n,) of bool
         Whether the measurement stands out from the rounding of theta.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> recorder = rk.conditioning.ModeRecorder(rk.spectrum(np.diag([4.0, 1.0])), minimum=[0.0, 0.0])
+    >>> for k in range(5):
+    ...     recorder.record([0.6**k, 0.9**k])  # what descent with learning rate 0.1 does
+    >>> rates = recorder.rates(learning_rate=0.1)
+    >>> rates.predicted_factors, rates.measured_factors.round(12), rates.resolved
+    (array([0.6, 0.9]), array([0.6, 0.9]), array([ True,  True]))
     """
 
     learning_rate: float
@@ -68,22 +85,22 @@ class DescentRates(ShortRepr):
 
     @property
     def predicted_factors(self) -> FloatArray:
-        """1 - eta lambda_k."""
+        """The factors 1 - eta lambda_k of a step."""
         return 1.0 - self.predicted
 
     @property
     def measured_factors(self) -> FloatArray:
-        """What a step multiplied the amplitudes by."""
+        """The factors by which a step multiplied the amplitudes."""
         return 1.0 - self.measured
 
     @property
     def relative_errors(self) -> FloatArray:
-        """Of the measured decays; meaningful where `resolved`."""
+        """Relative errors of the measured decays; they mean something where `resolved`."""
         return np.abs(self.measured - self.predicted) / np.abs(self.predicted)
 
     @lazy
     def table(self) -> str:
-        """One mode a line."""
+        """The rates as text, one mode a line."""
         lines = ["mode  eigenvalue    predicted factor   measured factor  resolved"]
         rows = zip(self.values, self.predicted_factors, self.measured_factors, self.resolved, strict=True)
         for k, (value, predicted, measured, resolved) in enumerate(rows):

@@ -53,6 +53,13 @@ class Spectrum(ShortRepr):
         The analytic null space, orthonormal; no columns for tangent kernels and matrices.
     notes : mapping
         Doubts by name, each a sentence; see `flags`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> found = rk.spectrum(np.diag([4.0, 1.0, 0.0]))
+    >>> found.values, found.rank, found.nullity, found.condition
+    (array([4., 1., 0.]), 2, 1, 4.0)
     """
 
     values: FloatArray

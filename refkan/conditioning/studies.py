@@ -17,7 +17,7 @@ from refkan.array_types import Array, FloatArray
 from refkan.checkpoints import Checkpoints
 from refkan.conditioning.configurations import Configuration
 from refkan.conditioning.driver import spectrum
-from refkan.conditioning.study_rows import MEASURED, Row, Study
+from refkan.conditioning.study_rows import MEASURED, Row, Study, measured
 from refkan.engine_choice import current_engine, use_engine
 from refkan.losses import LeastSquares
 
@@ -47,6 +47,14 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
         x (N, P) -> y (N, Q). Gauss-Newton matrices and kernels do not depend on it; the Hessian needs it.
     sampler : callable
         (generator, N, P) -> x (N, P), in the unit cube.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> (point,) = rk.conditioning.grid(["spline"], [[2, 3, 1]], [3], [4], samples=100)
+    >>> row = rk.conditioning.measure(point)
+    >>> row.n_params, row.rank, row.analytic_nullity
+    (54, 49, 5)
     """
     began = time.perf_counter()
     problem, theta = problem_of(configuration, target, sampler)
@@ -57,20 +65,8 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
         basis=configuration.basis,
         preconditioner=configuration.preconditioner,
     )
-    return Row(
-        configuration,
-        n_params=theta.size,
-        rank=found.rank,
-        nullity=found.nullity,
-        analytic_nullity=-1 if found.analytic_nullity is None else found.analytic_nullity,
-        gap=found.gap,
-        largest=found.largest,
-        smallest=found.smallest,
-        condition=found.condition,
-        negative=found.negative,
-        flags=found.flags,
-        seconds=time.perf_counter() - began,
-    )
+    numbers = measured(found) | {"n_params": theta.size}
+    return Row(configuration, **numbers, seconds=time.perf_counter() - began)
 
 
 def problem_of(
@@ -147,6 +143,7 @@ def study(
     keys = {
         point: {
             "task": "spectrum",
+            "engine": current_engine(),
             "format": KERNEL_FORMAT if point.which == "ntk" else FORMAT,
             **point.as_dict(),
             **names,

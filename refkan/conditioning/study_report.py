@@ -10,12 +10,22 @@ from refkan.conditioning.study_rows import Study
 
 
 def to_json(study: Study) -> bytes:
-    """The rows as a JSON list; numbers that JSON does not have (nan, infinity) as null."""
-    rows = [{name: _plain(value) for name, value in row.as_dict().items()} for row in study.rows]
+    """Return the rows as a JSON list, in which null stands for numbers that JSON does not have (nan, infinity).
+
+    Examples
+    --------
+    >>> import json, refkan as rk
+    >>> study = rk.conditioning.study(rk.conditioning.grid(["spline"], [[1, 1]], [2], [4], samples=50))
+    >>> (row,) = json.loads(rk.conditioning.to_json(study))
+    >>> row["kind"], row["rank"]
+    ('spline', 5)
+    """
+    rows = [{name: plain(value) for name, value in row.as_dict().items()} for row in study.rows]
     return (json.dumps(rows, indent=1, allow_nan=False) + "\n").encode("ascii")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON has it: null for nan and infinity, lists for tuples."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return list(value) if isinstance(value, tuple) else value

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from refkan.conditioning.configurations import Configuration
+from refkan.conditioning.spectra import FLAGS, Spectrum
 from refkan.short_reprs import ShortRepr
 
 
@@ -16,6 +17,14 @@ class Row(ShortRepr):
     """What was found at one point; numbers are nan, and counts -1, where it failed with `error`.
 
     The members are those of `Spectrum`; `largest_step` is 2/lambda_max, the limit of stable gradient descent.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> (point,) = rk.conditioning.grid(["spline"], [[1, 1]], [2], [4], samples=50)
+    >>> row = rk.conditioning.measure(point)
+    >>> row.rank, row.flags, row.largest_step == 2 / row.largest
+    (5, (), True)
     """
 
     configuration: Configuration
@@ -34,16 +43,23 @@ class Row(ShortRepr):
 
     @property
     def largest_step(self) -> float:
-        """2 / largest."""
+        """The limit 2/lambda_max of stable gradient descent."""
         return 2.0 / self.largest if self.largest else math.inf
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data, the configuration's fields first."""
+        """Return everything as plain data, the fields of the configuration first."""
         return {**self.configuration.as_dict(), **{name: getattr(self, name) for name in MEASURED}}
 
 
 MEASURED = tuple(name for name in Row.__dataclass_fields__ if name != "configuration")
 """The members of a row that are found, not given."""
+
+
+def measured(found: Spectrum) -> dict[str, Any]:
+    """The numbers of a spectrum under the names that rows have for them."""
+    numbers = {name: getattr(found, name) for name in MEASURED if hasattr(found, name)}
+    known = found.analytic_nullity
+    return numbers | {"n_params": found.size, "analytic_nullity": -1 if known is None else known}
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,13 @@ class Study(ShortRepr):
     Attributes
     ----------
     rows : tuple of Row
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> study = rk.conditioning.study(rk.conditioning.grid(["spline"], [[1, 1]], [2], [4, 8], samples=50))
+    >>> [(row.configuration.intervals, row.rank) for row in study.rows], study.failed
+    ([(4, 5), (8, 9)], ())
     """
 
     rows: tuple[Row, ...]
@@ -64,14 +87,36 @@ class Study(ShortRepr):
 
     @property
     def table(self) -> str:
-        """One row a line."""
+        """The rows as text, one a line."""
         return text_table(self.rows)
+
+    @property
+    def legend(self) -> str:
+        """What the columns of the table mean, and the flags that occur in it."""
+        return text_legend(self.rows)
 
     def __str__(self) -> str:
         return self.table
 
 
 COLUMNS = ("kind", "widths", "r", "n", "seed", "params", "rank", "nullity", "known", "condition", "smallest", "largest")
+
+
+MEANINGS = {
+    "params": "number of parameters",
+    "rank, nullity": "numerical",
+    "known": "nullity that follows from the structure of the network alone, a lower bound",
+    "condition, smallest, largest": "of the eigenvalues in the numerical range",
+}
+"""What the columns of the table mean that do not say it themselves."""
+
+
+def text_legend(rows: Sequence[Row]) -> str:
+    """Columns first, then the flags of these rows, one a line."""
+    present = [name for name in FLAGS if any(name in row.flags for row in rows)]
+    entries = MEANINGS | {f"flag {name}": FLAGS[name] for name in present}
+    width = max(map(len, entries))
+    return "\n".join(f"{name:<{width}}  {meaning}" for name, meaning in entries.items())
 
 
 def text_table(rows: Sequence[Row]) -> str:

@@ -4,6 +4,12 @@ A backend is described by an `Adapter`: what it can do, and how a layer is built
 cases whose inputs are exact in the format of the case and whose answers are exact rationals rounded once; a `Judge`
 runs them and returns findings. `refkan conform` is the command, `pytest_suite` the line for a test suite, and
 `refkan cases` hands the cases to code in any language.
+
+Examples
+--------
+>>> from refkan.conformance import CONVENTIONS  # what adapters are told of shapes and rules
+>>> CONVENTIONS["coefficients"]
+'(Q, P, dim), C order, dim = n + r - 1 = n + degree; index i counts basis functions from the left'
 """
 
 from refkan.conformance.adapters import Adapter, Capabilities

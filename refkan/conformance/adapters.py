@@ -111,6 +111,22 @@ class Adapter(ABC):
 
     Arrays go in as float64 whose entries are numbers of `spec.dtype`; results may be anything that `numpy.asarray`
     reads, and must have been computed in that format.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.conformance import Adapter, Capabilities, Judge, catalogue
+    >>> class Mine(Adapter):
+    ...     capabilities = Capabilities(degrees=(1, 2, 3), derivatives=())
+    ...     def build(self, spec):
+    ...         spaces = tuple(rk.SplineSpace(row, spec.order) for row in spec.knots)
+    ...         return rk.SplineLayer(spaces, spec.n_outputs, outside="natural"), spec.coefficients.ravel()
+    ...     def forward(self, model, x):
+    ...         layer, theta = model
+    ...         return layer.linearize(theta, x).value
+    >>> (case,) = catalogue(["float64"], select=["basis/degree-2/uniform/interior/values"])
+    >>> Judge(Mine())(case).status
+    'passed'
     """
 
     name: str = ""
@@ -131,7 +147,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def forward(self, model: Any, x: Any) -> Any:
-        """Outputs (N, Q) at x (N, P)."""
+        """Return the outputs (N, Q) at x (N, P)."""
 
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
         """Gradients of sum dy * y: "inputs" (N, P), "coefficients" (Q, P, dim), "knots" (P, n-1), those declared.

@@ -42,7 +42,16 @@ number about 100, which many backends make where a product with a sparse matrix 
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """A state change between building a model and judging it: "refine" to `intervals`, or "update"; with samples x."""
+    """A state change between building a model and judging it: "refine" to `intervals`, or "update"; with samples x.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.conformance import Change
+    >>> change = Change("refine", x=np.linspace(0.0, 1.0, 50)[:, None], intervals=8, nested=True)
+    >>> change.kind, change.intervals
+    ('refine', 8)
+    """
 
     kind: str
     x: FloatArray
@@ -70,6 +79,14 @@ class Setting:
         How x lies in memory when it is handed to a backend.
     oracle : {"exact", "float64"}
     change : Change, optional
+
+    Examples
+    --------
+    >>> from refkan.conformance import catalogue
+    >>> case = catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])[0]
+    >>> setting = case.setting
+    >>> setting.region, setting.dtype, setting.spec.order, setting.x.shape
+    ('ends', 'float64', 2, (12, 1))
     """
 
     name: str
@@ -145,6 +162,13 @@ class Case:
     setting : Setting
     quantity : str
         One of `QUANTITIES`; with a state change, one of `refkan.conformance.changes.ASPECTS`.
+
+    Examples
+    --------
+    >>> from refkan.conformance import catalogue
+    >>> (case,) = catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
+    >>> case.quantity, case.needs()["degrees"], case.expected.shape
+    ('values', 1, (12, 7))
     """
 
     setting: Setting

@@ -23,7 +23,14 @@ BAD = (FAILED, ERROR, UNEXPECTED_PASS)
 
 @dataclass(frozen=True)
 class Hint:
-    """What reproduces a backend's wrong results: a stable name, and a sentence with the numbers."""
+    """What reproduces a backend's wrong results: a stable name, and a sentence with the numbers.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Hint
+    >>> Hint("constant factor", "theirs are ours times 0.5").name
+    'constant factor'
+    """
 
     name: str
     text: str
@@ -50,6 +57,14 @@ class Evidence:
         Samples of the same shape that were handed to the backend before.
     forward : callable, optional
         Asks the backend for values of the same model at other samples.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Evidence, catalogue
+    >>> from refkan.conformance.diagnosis import diagnose
+    >>> (case,) = catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
+    >>> [hint.name for hint in diagnose(Evidence(case, 2 * case.expected))][:1]
+    ['constant factor']
     """
 
     case: Case
@@ -85,6 +100,17 @@ class Finding:
         The leading one first.
     traceback : str
         Where in the adapter, or below, an exception was raised.
+    proven : float
+        A proven lower bound of |theirs - exact|; NaN where nothing is proven. See `refkan.conformance.proofs`.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Judge, catalogue
+    >>> from refkan.conformance.backends import PlainNumpy
+    >>> (case,) = catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
+    >>> finding = Judge(PlainNumpy())(case)
+    >>> finding.status, finding.wrong, finding.total, finding.hint
+    ('passed', 0, 84, '')
     """
 
     key: str
@@ -103,6 +129,7 @@ class Finding:
     hints: tuple[Hint, ...] = ()
     seconds: float = 0.0
     traceback: str = ""
+    proven: float = float("nan")
 
     @property
     def hint(self) -> str:

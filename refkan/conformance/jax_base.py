@@ -19,7 +19,15 @@ from refkan.extras import needed
 
 @dataclass
 class JaxModel:
-    """A pure function of coefficients and x, with the coefficients and knots that it is evaluated at."""
+    """A pure function of coefficients and x, with the coefficients and knots that it is evaluated at.
+
+    Examples
+    --------
+    >>> from refkan.conformance import JaxModel
+    >>> model = JaxModel(lambda C, x: x @ C[:, :, 0].T, coefficients=[[[[2.0]]]], knots=None, order=2, dtype="float64")
+    >>> model.order, model.dtype
+    (2, 'float64')
+    """
 
     function: Callable[..., Any]
     coefficients: list[Any]
@@ -47,6 +55,16 @@ class JaxAdapter(Adapter):
     ------
     ImportError
         If JAX is not installed.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Capabilities, JaxAdapter
+    >>> class MyAdapter(JaxAdapter):  # making one, MyAdapter(), needs JAX
+    ...     capabilities = Capabilities(degrees=(3,), derivatives=("inputs", "coefficients"))
+    ...     def function(self, spec):
+    ...         return lambda coefficients, x: my_layer(coefficients, x, spec.intervals, spec.domain)
+    >>> MyAdapter.capabilities.degrees
+    (3,)
     """
 
     compiler_options: Mapping[str, Any] = MappingProxyType(
@@ -116,7 +134,7 @@ class JaxAdapter(Adapter):
         return found.astype(np.float64) if value.dtype == self.jnp.bfloat16 else found
 
     def forward(self, model: JaxModel, x: Any) -> Any:
-        """Outputs."""
+        """Return the outputs."""
         return self.array(self._run("forward", model, x)[0])
 
     def vjp(self, model: JaxModel, x: Any, dy: Any) -> Mapping[str, Any]:
@@ -133,7 +151,7 @@ class JaxAdapter(Adapter):
         return _Lazy(out, {"knots": knots})
 
     def second(self, model: JaxModel, x: Any, dy: Any, direction: Any) -> Any:
-        """Forward over reverse."""
+        """Differentiate the sweep back along the direction, forward over reverse."""
         return self.array(self._run("second", model, x, dy, direction)[0])
 
     def gauss_newton(self, model: JaxModel, x: Any) -> Any:

@@ -19,6 +19,7 @@ from refkan.conformance.cases import Case
 from refkan.conformance.changes import AFTER, recheck
 from refkan.conformance.diagnosis import Changed, diagnose, diagnose_change, invalid_state
 from refkan.conformance.findings import Evidence, Finding, Hint
+from refkan.conformance.proofs import proven
 from refkan.conformance.refinement import fine_knots
 
 QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
@@ -137,7 +138,7 @@ class Judge:
         return replace(finding, hints=hints)
 
     def _compare(self, case: Case, theirs: FloatArray) -> Finding:
-        return f.compare(case, theirs, self.adapter.capabilities.form)
+        return proven(case, f.compare(case, theirs, self.adapter.capabilities.form))
 
     def _repeat(self, case: Case) -> Finding:
         """Compare two runs bit by bit, and the first with the truth."""

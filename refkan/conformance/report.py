@@ -21,7 +21,7 @@ LINES = 3
 
 
 def line(finding: Finding) -> str:
-    """Return one line: key, index, both numbers, relative error, ulps, x and its span, or the message; then the hint.
+    """Return one line: key, index, both numbers, errors, what is proven, x and its span, or the message; then the hint.
 
     Examples
     --------
@@ -35,6 +35,8 @@ def line(finding: Finding) -> str:
         parts.append(f", relative error {finding.relative_error:.1e}")
         if finding.ulps == finding.ulps:
             parts.append(f", {finding.ulps:.1e} ulps")
+        if finding.proven == finding.proven:
+            parts.append(f", proven to differ from the exact value by at least {finding.proven:.3g}")
         parts.append(f", {finding.wrong} of {finding.total} wrong")
         if finding.x:
             pairs = zip(finding.x, finding.span, strict=True)

@@ -88,12 +88,12 @@ class LayerSpec:
 
     @property
     def n_inputs(self) -> int:
-        """P."""
+        """Number of inputs P."""
         return self.knots.shape[0]
 
     @property
     def n_outputs(self) -> int:
-        """Q."""
+        """Number of outputs Q."""
         return self.coefficients.shape[0]
 
     @property

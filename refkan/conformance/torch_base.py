@@ -28,6 +28,18 @@ class TorchAdapter(Adapter):
     ------
     ImportError
         If PyTorch is not installed.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Capabilities, TorchAdapter
+    >>> class MyAdapter(TorchAdapter):  # making one, MyAdapter(), needs PyTorch
+    ...     capabilities = Capabilities(degrees=(3,), derivatives=("inputs", "coefficients"))
+    ...     def build(self, spec):
+    ...         layer = MyLayer(spec.n_inputs, spec.n_outputs, spec.intervals, spec.domain)
+    ...         layer.coefficients.data = self.tensor(spec.coefficients)
+    ...         return layer
+    >>> MyAdapter.capabilities.degrees
+    (3,)
     """
 
     device: Any = "cpu"
@@ -79,7 +91,7 @@ class TorchAdapter(Adapter):
         return (tensor.double() if tensor.dtype == self.torch.bfloat16 else tensor).numpy()
 
     def forward(self, model: Any, x: Any) -> Any:
-        """Outputs without recording a graph."""
+        """Return the outputs without recording a graph."""
         at = self.samples(x)
         kept = at.clone()
         with self.torch.no_grad():

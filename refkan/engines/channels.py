@@ -29,6 +29,13 @@ class Channels:
         Number K of directions with a first derivative.
     n_second : int
         Number K2 <= K of directions, the first ones, with a second derivative as well.
+
+    Examples
+    --------
+    >>> from refkan.engines import Channels
+    >>> channels = Channels(n_first=2, n_second=1)  # x, two first derivatives, one second one
+    >>> channels.count, channels.order, channels.second
+    (4, 2, slice(3, 4, None))
     """
 
     n_first: int

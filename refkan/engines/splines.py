@@ -24,7 +24,16 @@ the activations onto the domain does so up to rounding."""
 
 @dataclass(frozen=True, eq=False)
 class KnotFunctions(ShortRepr):
-    """Functions of P knot vectors, with a rule outside their domains; what a layer declares, see `layers.functions`."""
+    """Functions of P knot vectors, with a rule outside their domains; what a layer declares, see `layers.functions`.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> layer = rk.ReluLayer((rk.SplineSpace.uniform(order=2, intervals=4),) * 3, n_outputs=1)
+    >>> (functions,) = layer.declare([0.0] * layer.n_params).functions
+    >>> isinstance(functions, KnotFunctions), functions.slots, functions.dim
+    (True, 3, 5)
+    """
 
     tables: KnotTables
     outside: str
@@ -47,12 +56,21 @@ class KnotFunctions(ShortRepr):
         return ()
 
     def motion(self, C: Array) -> Any:
-        """None: the knots are fixed."""
+        """Return None: the knots are fixed."""
         return None
 
 
 class SplineFunctions(KnotFunctions):
-    """The B-splines, r of them at every point, summed by the engine in use."""
+    """The B-splines, r of them at every point, summed by the engine in use.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.splines.local_basis import KnotTables
+    >>> functions = SplineFunctions(KnotTables(np.arange(-1.0, 4.0)[None], 2), "linear")  # hats at 0, 1 and 2
+    >>> functions.sums(np.array([[[0.0, 1.0, 4.0]]]), np.array([[[0.5]]]), Channels(0, 0), back=False).value
+    array([[[0.5]]])
+    """
 
     def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> SplineSums:
         """Sums with coefficients C (Q, P, dim) at a jet z (N, channels, P)."""
@@ -90,6 +108,16 @@ def spline_sums(
     ------
     OutsideDomainError
         Under "error", if a point lies outside its domain.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.splines.local_basis import KnotTables
+    >>> tables = KnotTables(np.arange(-1.0, 4.0)[None], 2)  # hats at 0, 1 and 2
+    >>> z = np.array([[[0.5], [1.0]]])  # x = 1/2, which moves with speed 1
+    >>> spline_sums(tables, np.array([[[0.0, 1.0, 4.0]]]), z, Channels(1, 0), "linear").value
+    array([[[0.5],
+            [1. ]]])
     """
     arguments = tables, C, z, channels, outside, slack, back
     if z.dtype.kind == "c" or C.dtype.kind == "c" or tables.knots.dtype.kind == "c":

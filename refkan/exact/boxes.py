@@ -35,6 +35,15 @@ class Bounds(ShortRepr):
         How many boxes were evaluated.
     reached : bool
         Whether every bound is attained but for the tolerance asked for; False without one.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> net = rk.kan([1, 1], order=3, intervals=2)
+    >>> bounds = rk.exact.enclose(net, [0.0, 1.0, 1.0, 0.0], [[0.0, 1.0]], derivatives=1)
+    >>> low, high = bounds.value[0]
+    >>> bool(low <= 0.5 and 1.0 <= high), bounds.first.shape, bounds.second, bounds.boxes
+    (True, (1, 1, 2), None, 1)
     """
 
     value: FloatArray

@@ -14,21 +14,26 @@ OF_ENTRY = 2.5e-4
 OF_STATISTICS = 3.0
 """How many times as much an entry costs where statistics of a batch depend on all parameters; the same network."""
 
+OF_HESSIAN = 4.0
+"""How many times as much a row of the Hessian costs as one of J; the same network."""
+
 OF_CUBE = 7e-6
 """Seconds for each n^3 of one eigenvalue decomposition of n rows at 512 bits; measured at n = 90."""
 
 
-def expected_seconds(problem: Problem, decompositions: int, bits: int = 512) -> float:
-    """Estimate the time of an exact Jacobian and of some eigenvalue decompositions at a precision."""
+def expected_seconds(problem: Problem, decompositions: int, bits: int = 512, hessian: bool = False) -> float:
+    """Estimate the time of an exact Jacobian, or Hessian, and of some eigenvalue decompositions at a precision."""
     M = problem.net.n_params
     rows = problem.n_rows
-    entry = OF_ENTRY
+    entry = OF_ENTRY * (OF_HESSIAN if hessian else 1.0)
     if problem.net.statistics is not None:
         entry *= OF_STATISTICS * (1 + problem.net.statistics.shape[0] / max(1, rows))
     return entry * rows * M + decompositions * OF_CUBE * M**3 * max(1.0, bits / 512)
 
 
-def require_cost(what: str, problem: Problem, seconds: float | None, decompositions: int) -> None:
+def require_cost(
+    what: str, problem: Problem, seconds: float | None, decompositions: int, hessian: bool = False
+) -> None:
     """Refuse what is expected to take longer than `seconds`.
 
     Raises
@@ -37,7 +42,7 @@ def require_cost(what: str, problem: Problem, seconds: float | None, decompositi
         The message says what is expected, and the largest problem that fits.
     """
     limit = SECONDS if seconds is None else check_positive("seconds", seconds)
-    expected = expected_seconds(problem, decompositions)
+    expected = expected_seconds(problem, decompositions, hessian=hessian)
     if expected <= limit:
         return
     M, rows = problem.net.n_params, problem.n_rows

@@ -35,14 +35,15 @@ class Problem:
     Attributes
     ----------
     net : Network
-    theta, x : as in the problem
+    theta, x, y : as in the problem
     shares : tuple of Fraction
-        w_s/N of those samples whose weight is not zero; `x` holds these alone.
+        w_s/N of those samples whose weight is not zero; `x` and `y` hold these alone.
     """
 
     net: Network
     theta: Any
     x: Any
+    y: Any
     shares: tuple[Fraction, ...]
 
     @property
@@ -58,6 +59,11 @@ class Problem:
     def rows(self, number: Any) -> Sequence[dict[int, Any]]:
         """The rows of dF/dtheta, sample-major, as dicts by column."""
         return truth.of(self.net, self.theta, self.x, number).jacobian_rows
+
+    def hessian(self, number: Any) -> list[list[Any]]:
+        """The Hessian of the loss 1/(2N) sum_s w_s |F(x_s) - y_s|^2, (M, M)."""
+        weights = [share * len(self.shares) for share in self.shares]
+        return truth.of(self.net, self.theta, self.x, number).least_squares(self.y, weights).hessian()
 
     def row_weights(self) -> list[Fraction]:
         """The weights w_s/N of the rows: H = sum of weight times row row^T."""
@@ -89,7 +95,7 @@ def checked(problem: Any, theta: Any) -> Problem:
     kept = [s for s, w in enumerate(weights) if w > 0]
     if not kept:
         raise ValueError("problem must have a sample of positive weight; all weights are zero")
-    return Problem(problem.net, vector, problem.x[kept], tuple(Fraction(weights[s]) / n for s in kept))
+    return Problem(problem.net, vector, problem.x[kept], problem.y[kept], tuple(Fraction(weights[s]) / n for s in kept))
 
 
 def irrational_parts(net: Network) -> list[str]:

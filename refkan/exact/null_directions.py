@@ -8,7 +8,9 @@ all samples, by the identities that `refkan.conditioning.null_space` lists,
     and min-max
     each SiLU edge         d(w_s C) = 0 along (dC, dw_s) = (C, -w_s)
 
-and their entries are zeros, ones, parameters and rows of the change of basis.
+and their entries are zeros, ones, parameters and rows of the change of basis. Those whose entries do not depend on
+theta are null vectors of the Hessian as well: the loss is constant on all lines along them. The others are so where the
+gradient vanishes alone.
 """
 
 from __future__ import annotations
@@ -25,8 +27,15 @@ Vector = dict[int, Fraction]
 """Entries of a vector by number within the parameters of a layer."""
 
 
-def known_null_vectors(problem: Problem) -> Any:
-    """Independent null vectors of J, the columns of an fmpq_mat (M, count)."""
+def known_null_vectors(problem: Problem, translations: bool = False) -> Any:
+    """Independent null vectors of J, the columns of an fmpq_mat (M, count).
+
+    Parameters
+    ----------
+    problem : Problem
+    translations : bool
+        Whether to give those alone that are null vectors at all theta, and hence of the Hessian.
+    """
     flint = require("flint")
     evaluation = truth.of(problem.net, problem.theta, problem.x[:0], Fraction)
     layers, maps = evaluation.network.layers, evaluation.network.node_maps
@@ -35,7 +44,10 @@ def known_null_vectors(problem: Problem) -> Any:
     begin = 0
     for k, (layer, theta) in enumerate(zip(layers, parts, strict=True)):
         undone = k < len(maps) and maps[k].uses_statistics
-        for vector in (*_moved_constants(layer, theta, undone), *(_multiples(layer, theta) if undone else [])):
+        vectors = [] if translations and isinstance(layer, SiluLayer) else _moved_constants(layer, theta, undone)
+        if undone and not translations:
+            vectors += _multiples(layer, theta)
+        for vector in vectors:
             row = [flint.fmpq(0)] * len(evaluation.theta)
             for m, value in vector.items():
                 row[begin + m] = flint.fmpq(value.numerator, value.denominator)

@@ -1,13 +1,18 @@
-r"""All eigenvalues of a positive definite matrix of balls, enclosed by one congruence.
+r"""All eigenvalues of a symmetric matrix of balls without eigenvalue zero, enclosed by one congruence.
 
 Let V be approximate eigenvectors of H of any origin, D = V^T H V and V^T V = I + E. By Ostrowski's theorem
 (Horn and Johnson, Matrix Analysis, 4.5.9) the k-th eigenvalue of V^T H V is that of H times a number between the
-extreme eigenvalues of V^T V. The same theorem, applied to D = S (I + F) S with S = diag(D)^(1/2), gives
+extreme eigenvalues of V^T V. With d the diagonal of D and S = diag(|d|)^(1/2), let D = S (sign(d) + F) S. Then
 
-    d_(k) (1 - f)/(1 + e)  <=  lambda_k  <=  d_(k) (1 + f)/(1 - e),     e = |E|_F, f = |F|_F,
+    diag(d) - f diag(|d|)  <=  D  <=  diag(d) + f diag(|d|),     f = |F|_F,
 
-d_(k) the k-th smallest of the diagonal entries. Every eigenvalue is enclosed to the same relative width, the smallest
-included: no gap enters, and eigenvalues may coincide. (Rump, Acta Numerica 19, 2010, section 13, surveys such methods.)
+and, eigenvalues of symmetric matrices being monotone,
+
+    |d_(k)| (1 - f)/(1 + e)  <=  |lambda_k|  <=  |d_(k)| (1 + f)/(1 - e),     e = |E|_F,
+
+lambda_k with the sign of d_(k), the k-th smallest entry of d. Every eigenvalue is enclosed to the same relative width,
+the smallest included, and the signs are those of the inertia: no gap enters, and eigenvalues may coincide.
+(Veselic and Slapnicar, Linear Algebra Appl. 195, 1993; Rump, Acta Numerica 19, 2010, section 13, surveys such methods.)
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ def enclosed_eigenvalues(flint: Any, H: Any) -> list[Enclosure]:
     Raises
     ------
     UndecidedError
-        If the precision does not suffice to prove that the matrix is positive definite.
+        If the precision does not suffice to prove that none of them is zero.
     """
     n = H.nrows()
     V = orthogonalised(flint, approximate_eigenvectors(flint, H))
@@ -39,16 +44,17 @@ def certified(flint: Any, H: Any, V: Any) -> list[Enclosure]:
     n = H.nrows()
     D = V.transpose() * (H * V)
     d = [D[k, k] for k in range(n)]
-    if not all(entry > 0 for entry in d):
+    if not all(entry > 0 or entry < 0 for entry in d):
         raise UndecidedError
-    roots = [entry.sqrt() for entry in d]
+    roots = [abs(entry).sqrt() for entry in d]
     e = departure(flint, V)
     f = _norm(flint, [D[i, k] / (roots[i] * roots[k]) for i in range(n) for k in range(n) if i != k])
     if not (e < 0.5 and f < 0.5):
         raise UndecidedError
     low, high = (1 - f) / (1 + e), (1 + f) / (1 - e)
-    lower = sorted(Enclosure.between(entry * low, entry * low).low for entry in d)
-    upper = sorted(Enclosure.between(entry * high, entry * high).high for entry in d)
+    ends = [(entry * low, entry * high) if entry > 0 else (entry * high, entry * low) for entry in d]
+    found = [Enclosure.between(a, b) for a, b in ends]
+    lower, upper = sorted(value.low for value in found), sorted(value.high for value in found)
     return [Enclosure(a, b) for a, b in zip(lower, upper, strict=True)]
 
 

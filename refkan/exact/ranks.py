@@ -43,6 +43,15 @@ class RankCertificate(ShortRepr):
         A minor of J that is not zero modulo the prime.
     null : fmpq_mat (M, M - rank)
         Independent columns Z with J Z = 0; the unit matrix in the rows that are not in `columns`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.array([[0.1], [0.2], [0.3]])  # no sample in the second interval
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), x, x)
+    >>> certificate = rk.exact.certified_rank(problem, [0.0, 0.0, 0.0])
+    >>> certificate.rank, certificate.nullity, [[str(z) for z in row] for row in certificate.null_vectors]
+    (2, 1, [['0', '0', '1']])
     """
 
     rank: int

@@ -216,7 +216,7 @@ def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = Fals
 
 
 def as_fractions(matrix: fmpq_mat) -> list[list[Fraction]]:
-    """The entries of a rational matrix as lists of rows of Fractions.
+    """Return the entries of a rational matrix as a list of rows of Fractions.
 
     Examples
     --------

@@ -54,6 +54,13 @@ class Eigenpairs(ShortRepr):
         vectors[k][i]: component i of the eigenvector to values[k], whose largest component is 1.
     bits : int
         The precision that they were computed with.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> pairs = rk.exact.eigenpairs(rk.SplineSpace.uniform(order=2, intervals=3))
+    >>> all(low.high < high.low for low, high in zip(pairs.values, pairs.values[1:])), pairs.sign_changes
+    (True, (0, 1, 2, 3))
     """
 
     values: tuple[Enclosure, ...]

@@ -39,6 +39,14 @@ def choose_path(
 
     `forms` is None where knots are free, which local functions do not serve; `raw` the sums over all of them, if they
     are laid out already. The number of samples decides between the engines, and with them what the sums cost.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.SplineLayer((rk.SplineSpace.uniform(order=3, intervals=400),), n_outputs=1)
+    >>> form = layer.linearize(np.zeros(402), np.linspace(0.0, 1.0, 9)[:, None]).local_form()
+    >>> rk.hessians.choose_path([form], n_params=402, n_outputs=1, n_samples=10**5)
+    'sparse'
     """
     if forms is None:
         return "dense"

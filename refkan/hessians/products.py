@@ -35,6 +35,17 @@ class ProductsAtPoint:
         Needed for products with the Hessian.
     n_samples : int, optional
         The N of 1/N, if the points are a part of all samples.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.hessians.points import Points
+    >>> x = np.random.default_rng(0).uniform(size=(50, 1))
+    >>> net, theta = rk.kan([1, 2, 1], order=3, intervals=2).initialize(np.random.default_rng(1), x)
+    >>> products = rk.hessians.ProductsAtPoint(Points.check(net, theta, x, weights=None))
+    >>> v = np.ones(net.n_params)
+    >>> bool(np.allclose(products.gauss_newton(v), rk.hessians.gauss_newton(net, theta, x) @ v, rtol=1e-12))
+    True
     """
 
     def __init__(self, points: Points, targets: FloatArray | None = None, n_samples: int | None = None) -> None:
@@ -49,11 +60,11 @@ class ProductsAtPoint:
             self.cotangents = of_samples, None if batch is None else batch.cotangents(of_samples.constants)
 
     def gauss_newton(self, v: FloatArray) -> FloatArray:
-        """J^T W J v / N."""
+        """Return J^T W J v / N."""
         return self.sweep.pull_back(self.weights * self.sweep.push_forward(v), inputs=False)[0]
 
     def hessian(self, v: FloatArray) -> FloatArray:
-        """H v, the tangent of J^T W (F - y) / N along v."""
+        """Return H v, the tangent of J^T W (F - y) / N along v."""
         assert self.cotangents is not None
         of_samples, of_batch = self.sweep.tangents(v)
         ddy = self.weights * of_samples.outputs[-1][:, 0]

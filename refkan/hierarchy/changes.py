@@ -15,7 +15,17 @@ Change = Callable[[Any, FloatArray], tuple[Network, FloatArray]]
 
 @dataclass(frozen=True)
 class Refined:
-    """Every interval cut into `factor` equal ones, one number or one a layer, as by `Network.refine`."""
+    """A change that cuts every interval into `factor` equal ones, one number or one a layer, as `Network.refine`.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.hierarchy import Refined
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
+    >>> net, theta = Refined()(problem, [0.0, 1.0, 4.0])
+    >>> net.layers[0].intervals, theta
+    (4, array([0. , 0.5, 1. , 2.5, 4. ]))
+    """
 
     factor: int | tuple[int, ...] = 2
 

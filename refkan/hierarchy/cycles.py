@@ -41,6 +41,17 @@ class CycleResult(ShortRepr):
         Gauss-Newton matrices or Jacobians, all on the finest level.
     damping : ndarray
         Relative damping with which each level would go on, coarsest first.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.hierarchy import Hierarchy, vcycle
+    >>> x = np.random.default_rng(0).uniform(size=(200, 1))
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=3, intervals=2), x, np.sin(7 * x))
+    >>> hierarchy = Hierarchy.refined(problem, [2])
+    >>> result = vcycle(hierarchy, np.zeros(hierarchy.finest.network.n_params))
+    >>> result.values.size == result.visits.size + 1, bool(result.value == result.values.min())
+    (True, True)
     """
 
     theta: FloatArray

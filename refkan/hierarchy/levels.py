@@ -28,6 +28,15 @@ class Level(ShortRepr):
         On this network.
     prolongation : csr_array (next finer n_params, n_params) or None
         ``theta_fine = P theta``; None on the finest level, and where knots are free: P then depends on theta.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.hierarchy import Hierarchy
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
+    >>> coarse, fine = Hierarchy.refined(problem, [2])
+    >>> coarse.index, fine.network.n_params, coarse.prolongation @ [0.0, 1.0, 4.0], fine.prolongation
+    (0, 5, array([0. , 0.5, 1. , 2.5, 4. ]), None)
     """
 
     index: int

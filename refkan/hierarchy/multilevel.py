@@ -14,6 +14,7 @@ import numpy.typing as npt
 from refkan.arguments import as_vector, check_count, check_type, real
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
+from refkan.engine_choice import current_engine
 from refkan.hierarchy.fingerprints import fingerprint
 from refkan.hierarchy.levels import Hierarchy, Level
 from refkan.hierarchy.rates import with_ramp
@@ -179,6 +180,7 @@ class Training:
         self.checkpoints = checkpoints
         self.configuration = {
             "task": "level of a multilevel training",
+            "engine": current_engine(),
             "problem": fingerprint(self.hierarchy[0].problem, "problem"),
             "theta": fingerprint(theta),
             "method": self.method if isinstance(self.method, str) else fingerprint(self.method, "method"),

@@ -41,6 +41,15 @@ class MultistartResult(ShortRepr):
     seconds, unit : float
         Processor time of everything, and of one value with gradient of the finest network on all samples; their
         quotient is the measured work.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.random.default_rng(0).uniform(size=(100, 2))
+    >>> problem = rk.LeastSquares(rk.kan([2, 2, 1], order=3, intervals=1), x, np.sin(3 * x[:, :1]) * x[:, 1:])
+    >>> result = rk.multistart(problem, np.random.default_rng(1), [3, 3], [4, 1])
+    >>> bool(result.value == result.levels[-1].values[0]), result.network.layers[0].intervals
+    (True, 2)
     """
 
     theta: FloatArray

@@ -30,6 +30,15 @@ class MultilevelHistory(ShortRepr):
         Processor time spent in minimisations so far, and nominal work (see `Work`).
     evaluations : ndarray of int
         So far, on all levels.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.linspace(0.0, 1.0, 50)[:, None]
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=3, intervals=2), x, np.sin(9 * x))
+    >>> history = rk.minimize_multilevel(problem, np.zeros(4), [2, 2], method="levenberg-marquardt").history
+    >>> history.level, bool(np.isclose(history.value[3], history.value[2]))
+    (array([0, 0, 0, 1, 1, 1]), True)
     """
 
     level: IntArray
@@ -86,6 +95,15 @@ class MultilevelResult(ShortRepr):
     work : Work
     changes : tuple of float
         How much each prolongation changed the function, relative: rounding.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.linspace(0.0, 1.0, 50)[:, None]
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=3, intervals=2), x, np.sin(9 * x))
+    >>> result = rk.minimize_multilevel(problem, np.zeros(4), [2, 2], method="levenberg-marquardt")
+    >>> result.network.n_params, len(result.levels), max(result.changes) < 1e-14
+    (6, 2, True)
     """
 
     theta: FloatArray

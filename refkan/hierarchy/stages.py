@@ -11,6 +11,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
+from refkan.engine_choice import current_engine
 from refkan.hierarchy.changes import Change
 from refkan.hierarchy.fingerprints import fingerprint
 from refkan.hierarchy.unchanged import require_unchanged
@@ -36,6 +37,17 @@ class Stage(ShortRepr):
     change : callable or None
         What happens to the network first: `Refined`, of `refkan.adaptivity` `Freed`, `Cut` or several `in_turn`, or a
         function of one's own.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.adaptivity import Refined, Stage, tournament
+    >>> x = np.linspace(0.0, 1.0, 100)[:, None]
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), x, np.abs(x - 0.25))
+    >>> stages = [Stage(survivors=2, steps=1), Stage(survivors=1, steps=1, change=Refined())]
+    >>> result = tournament(problem, np.random.default_rng(0), stages, random_knots=False)
+    >>> len(result.stages), bool(result.value < 1e-12)  # a knot lies at 1/4 in the end
+    (2, True)
     """
 
     survivors: int
@@ -64,6 +76,15 @@ class StageTable(ShortRepr):
         Values with gradients, of all of them together.
     seconds : float
         Processor time, as in `Work`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.random.default_rng(0).uniform(size=(100, 2))
+    >>> problem = rk.LeastSquares(rk.kan([2, 2, 1], order=3, intervals=1), x, np.sin(3 * x[:, :1]) * x[:, 1:])
+    >>> table = rk.multistart(problem, np.random.default_rng(1), [3], [4]).levels[0]
+    >>> sorted(table.starts), bool(np.all(np.diff(table.values) >= 0)), table.samples
+    ([0, 1, 2, 3], True, 100)
     """
 
     starts: tuple[int, ...]
@@ -167,6 +188,7 @@ class Run(ShortRepr):
             return replace(self, net=net, **task())
         key = {
             "task": "stage of a tournament",
+            "engine": current_engine(),
             "problem": fingerprint(here, "problem"),
             "theta": fingerprint(theta),
             "method": method,

@@ -41,6 +41,15 @@ class Work(ShortRepr):
         count of [S26], in evaluations on the finest level.
     measured : float
         ``sum_l seconds_l / unit``, where each level has the unit of the run that trained it.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.linspace(0.0, 1.0, 50)[:, None]
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=3, intervals=2), x, np.sin(9 * x))
+    >>> work = rk.minimize_multilevel(problem, np.zeros(4), [2, 2], method="levenberg-marquardt").work
+    >>> work.steps, work.nominal == work.evaluations[0] / 2 + work.evaluations[1]
+    ((2, 2), True)
     """
 
     evaluations: tuple[int, ...]

@@ -19,7 +19,16 @@ from refkan.splines.spaces import SplineSpace
 
 
 class ConversionError(ValueError):
-    """A model has a part that cannot be converted; the message names it."""
+    """A model has a part that cannot be converted; the message names it.
+
+    Examples
+    --------
+    >>> from refkan import interop
+    >>> interop.from_state({"weight": [1.0]})
+    Traceback (most recent call last):
+    refkan.interop.edges.ConversionError: not the state of a model of pykan, efficient-kan or jaxkan: it has
+        'weight'
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +44,15 @@ class Edges(ShortRepr):
     coefficients : array (Q, P, dim)
     base, factor : array (Q, P)
     scale, shift : array (Q,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.interop import Edges
+    >>> one = np.ones((1, 1))
+    >>> edges = Edges(np.arange(-3.0, 9.0)[None], np.zeros((1, 1, 8)), one, one, one[0], 0 * one[0])
+    >>> edges.order, edges.maps, edges.layer(0).n_params
+    (4, False, 10)
     """
 
     knots: FloatArray
@@ -77,6 +95,15 @@ def assemble(parts: Sequence[Edges]) -> tuple[Network, FloatArray]:
 
     An affine map behind the last layer becomes a node map followed by a dense layer that is the identity: networks of
     refkan end with a layer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.interop import Edges, assemble
+    >>> one = np.ones((1, 1))
+    >>> net, theta = assemble([Edges(np.arange(-3.0, 9.0)[None], np.zeros((1, 1, 8)), one, one, 2 * one[0], one[0])])
+    >>> net(theta, [[0.0]])  # 2 silu(0) + 1
+    array([[1.]])
     """
     if not parts:
         raise ConversionError("the model has no layers")
@@ -105,6 +132,14 @@ def disassemble(net: Network, theta: Any) -> list[Edges]:
     ------
     ConversionError
         For layers and node maps that those libraries have no place for.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.interop import disassemble
+    >>> net = rk.kan([2, 3, 1], order=4, intervals=5, outside="natural", node_map="none")
+    >>> [edges.coefficients.shape for edges in disassemble(net, np.zeros(net.n_params))]
+    [(3, 2, 8), (1, 3, 8)]
     """
     theta = as_vector("theta", theta, net.n_params)
     parts: list[Edges] = []

@@ -65,6 +65,18 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray]:
     ------
     ConversionError, ImportError, OSError
         As `state_in` and `from_state`.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from pathlib import Path
+    >>> from refkan import interop
+    >>> state = {"layers.0.grid": np.linspace(-2.2, 2.2, 12)[None], "layers.0.spline_weight": np.zeros((1, 1, 8))}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(Path(folder) / "model.npz", **state)
+    ...     net, theta = interop.read(Path(folder) / "model.npz")
+    >>> net
+    Network([1, 1]: SiLU + order 4 on 5 intervals (spline); 10 parameters)
     """
     if Path(path).suffix == ".npz" and is_network(path):
         return load(path)

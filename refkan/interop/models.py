@@ -20,7 +20,15 @@ PROBES = 64
 
 
 def state_of(model: Any) -> dict[str, Any]:
-    """The arrays of a model by name, as `from_state` takes them and ``numpy.savez(file, **state)`` keeps them."""
+    """Return the arrays of a model by name, as `from_state` takes them and ``numpy.savez(file, **state)`` keeps them.
+
+    Examples
+    --------
+    >>> from refkan.interop import state_of
+    >>> state_of([1.0, 2.0])
+    Traceback (most recent call last):
+    refkan.interop.edges.ConversionError: not a model of spline layers: list
+    """
     if hasattr(model, "state_dict"):
         return {name: _numpy(tensor) for name, tensor in model.state_dict().items()}
     _require_layers(model)
@@ -56,13 +64,29 @@ def from_pykan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
     ------
     ConversionError
         For symbolic edges, multiplication nodes, removed inputs and base functions other than SiLU.
+
+    Examples
+    --------
+    >>> from refkan.interop import from_pykan
+    >>> from_pykan("model.pt")  # a file is read by `read`
+    Traceback (most recent call last):
+    refkan.interop.edges.ConversionError: not a model of pykan: str has no act_fun
     """
     _require_pykan(model)
     return _taken(model, _torch_call(model), check)
 
 
 def to_pykan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
-    """Write a network into a `kan.KAN` of the same widths; grids may have another number of intervals."""
+    """Write a network into a `kan.KAN` of the same widths; grids may have another number of intervals.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.interop import to_pykan
+    >>> to_pykan(rk.kan([1, 1], 4, 5), [0.0] * 8, model="model.pt")  # `to_state` serves files
+    Traceback (most recent call last):
+    refkan.interop.edges.ConversionError: not a model of pykan: str has no act_fun
+    """
     _require_pykan(model)
 
     def grids() -> None:
@@ -92,7 +116,15 @@ def _require_silu(function: Any, k: int) -> None:
 
 
 def from_efficient_kan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
-    """Return network and parameters of an `efficient_kan.KAN` (7b6ce1c), or of a module of the same names."""
+    """Return network and parameters of an `efficient_kan.KAN` (7b6ce1c), or of a module of the same names.
+
+    Examples
+    --------
+    >>> from refkan.interop import from_efficient_kan
+    >>> from_efficient_kan("model.pt")  # a file is read by `read`
+    Traceback (most recent call last):
+    refkan.interop.edges.ConversionError: not a model of efficient-kan: str has no layers with spline_weight
+    """
     _require_efficient(model)
     return _taken(model, _torch_call(model), check)
 
@@ -106,7 +138,16 @@ def _require_efficient(model: Any) -> None:
 
 
 def to_efficient_kan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
-    """Write a network into an `efficient_kan.KAN` of the same widths; grids may have more intervals."""
+    """Write a network into an `efficient_kan.KAN` of the same widths; grids may have more intervals.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.interop import to_efficient_kan
+    >>> to_efficient_kan(rk.kan([1, 1], 4, 5), [0.0] * 8, model="model.pt")  # `to_state` serves files
+    Traceback (most recent call last):
+    refkan.interop.edges.ConversionError: not a model of efficient-kan: str has no layers with spline_weight
+    """
     _require_efficient(model)
 
     def grids() -> None:
@@ -117,7 +158,15 @@ def to_efficient_kan(net: Network, theta: Any, model: Any, check: bool = True) -
 
 
 def from_jaxkan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
-    """Return network and parameters of a `jaxkan.models.KAN.KAN` of spline or base layers (jaxkan 0.3.7)."""
+    """Return network and parameters of a `jaxkan.models.KAN.KAN` of spline or base layers (jaxkan 0.3.7).
+
+    Examples
+    --------
+    >>> from refkan.interop import from_jaxkan
+    >>> from_jaxkan("model.npz")  # a file is read by `read`
+    Traceback (most recent call last):
+    refkan.interop.edges.ConversionError: not a model of spline layers: str
+    """
     _require_layers(model)
     for k, layer in enumerate(model.layers):
         if layer.residual is not None:
@@ -126,7 +175,16 @@ def from_jaxkan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
 
 
 def to_jaxkan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
-    """Write a network into a `jaxkan.models.KAN.KAN` of the same widths, under x64 in float64."""
+    """Write a network into a `jaxkan.models.KAN.KAN` of the same widths, under x64 in float64.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.interop import to_jaxkan
+    >>> to_jaxkan(rk.kan([1, 1], 4, 5), [0.0] * 8, model="model.npz")  # `to_state` serves files
+    Traceback (most recent call last):
+    refkan.interop.edges.ConversionError: not a model of spline layers: str
+    """
     _require_layers(model)
 
     def grids() -> None:

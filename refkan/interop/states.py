@@ -23,7 +23,14 @@ def kind_of(state: State) -> str:
     ------
     ConversionError
         If the names are those of none.
+    TypeError
+        If `state` is no mapping: what `read` returns is converted already.
     """
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            "state must be a mapping of names to arrays, as state_of(model) returns it; "
+            f"got a {type(state).__name__}: read(file) takes a file, and converts it as well"
+        )
     marks = {"pykan": "act_fun.0.coef", "efficient-kan": "layers.0.spline_weight", "jaxkan": "layers.0.c_basis"}
     for kind, name in marks.items():
         if name in state:
@@ -42,6 +49,19 @@ def from_state(state: State) -> tuple[Network, FloatArray]:
     ------
     ConversionError
         For parts that refkan has no name for: symbolic edges, multiplication nodes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan import interop
+    >>> state = {
+    ...     "layers.0.grid": np.tile(np.linspace(-2.2, 2.2, 12), (2, 1)),  # efficient-kan's names
+    ...     "layers.0.spline_weight": np.zeros((1, 2, 8)),
+    ...     "layers.0.base_weight": np.ones((1, 2)),
+    ... }
+    >>> net, theta = interop.from_state(state)
+    >>> net
+    Network([2, 1]: SiLU + order 4 on 5 intervals (spline); 20 parameters)
     """
     return assemble(FORMATS[kind_of(state)].edges(state))
 
@@ -53,6 +73,15 @@ def to_state(net: Network, theta: Any, state: State) -> dict[str, Any]:
     ------
     ConversionError
         If the network has what the model has no place for, or layers of other widths.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan import interop
+    >>> state = {"layers.0.grid": np.linspace(-2.2, 2.2, 12)[None], "layers.0.spline_weight": np.ones((1, 1, 8))}
+    >>> fine = interop.refined(*interop.from_state(state))
+    >>> {name: array.shape for name, array in interop.to_state(*fine, state).items()}
+    {'layers.0.grid': (1, 23), 'layers.0.spline_weight': (1, 1, 19)}
     """
     return FORMATS[kind_of(state)].state(disassemble(net, theta), state)
 

@@ -1,4 +1,11 @@
-"""Layers: each declares functions of single inputs; its value and its derivatives by hand are derived once."""
+"""Layers: each declares functions of single inputs; its value and its derivatives by hand are derived once.
+
+Examples
+--------
+>>> from refkan.layers import BASES, SCHEMES
+>>> BASES, SCHEMES  # names of bases of coefficients, and of ways to draw them
+(('spline', 'relu', 'scaled-relu'), ('linear', 'normal', 'gaussian'))
+"""
 
 from refkan.layers.base import BASES, SCHEMES, Layer
 from refkan.layers.chebyshev import ChebyshevLayer

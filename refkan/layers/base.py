@@ -50,6 +50,13 @@ class Layer(ShortRepr, ABC):
         The basis that coefficients of splines refer to; None without splines.
     outside : str or None
         What happens to inputs outside the domain; None for a layer without one.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> layer = rk.SplineLayer((rk.SplineSpace.uniform(order=2, intervals=4),) * 2, n_outputs=3)
+    >>> isinstance(layer, rk.layers.Layer), layer.n_inputs, layer.blocks, layer.n_params
+    (True, 2, {'coefficients': (3, 2, 5)}, 30)
     """
 
     n_inputs: int

@@ -110,7 +110,7 @@ class ChebyshevLayer(Layer):
         return self.dim
 
     def describe(self) -> str:
-        """The degree."""
+        """Name the degree."""
         return f"Chebyshev of degree {self.degree}"
 
     def truth_form(self) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class ChebyshevLayer(Layer):
 
     @property
     def refinable(self) -> bool:
-        """By its degree."""
+        """Whether `refined` returns another layer: it raises the degree."""
         return True
 
     def refined(self, factor: int) -> Self:

@@ -64,11 +64,11 @@ class DenseLayer(Layer):
 
     @property
     def linear(self) -> bool:  # type: ignore[override]
-        """Without activation."""
+        """Whether no activation follows."""
         return self.activation == "identity"
 
     def describe(self) -> str:
-        """The activation."""
+        """Name the activation."""
         return self.activation
 
     def declare(self, theta: Array) -> Declared:
@@ -82,7 +82,7 @@ class DenseLayer(Layer):
         return {"kind": "dense", **vars(self)}
 
     def require_derivatives(self, order: int) -> str | None:
-        """All are defined but at kinks; the second one of a network of ReLUs is zero wherever it is."""
+        """Raise nothing: every derivative exists but at kinks, where the second one of ReLUs is zero on both sides."""
         if self.activation != "relu" or order == 0:
             return None
         return f"the {('first', 'second')[order - 1]} derivative of ReLU networks {('jumps', 'is zero')[order - 1]}"

@@ -41,6 +41,13 @@ class EdgeLayer(SplineEdges):
     ValueError
         If spaces disagree in order or intervals, a count is not positive, or free knots are asked of order 1, of
         outside="natural", or from an interval shorter than the floor of the parameterisation.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.layers import EdgeLayer
+    >>> [isinstance(layer, EdgeLayer) for layer in rk.kan([2, 3, 1], 3, 4).layers + rk.mlp([2, 3, 1]).layers]
+    [True, True, False, False]
     """
 
     def __post_init__(self) -> None:
@@ -93,7 +100,7 @@ class EdgeLayer(SplineEdges):
         return self.order
 
     def describe(self) -> str:
-        """Order, intervals and basis."""
+        """Name order, intervals and basis."""
         free, plural = "free " * self.free_knots, "s" * (self.intervals > 1)
         return f"order {self.order} on {self.intervals} {free}interval{plural} ({self.basis})"
 

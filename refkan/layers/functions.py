@@ -76,6 +76,14 @@ class Features(ShortRepr):
         Their derivatives in x_p; None for functions that are constant.
     dim : int
         Number of functions of a slot.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.SplineLayer((rk.SplineSpace.uniform(order=2, intervals=4),), n_outputs=1)
+    >>> (functions,) = layer.linearize(np.zeros(5), np.array([[0.3]])).local_form().blocks
+    >>> functions.start, functions.values.round(12), functions.dim  # functions 1 and 2 of 5 are not zero there
+    (array([[1]]), array([[[0.8, 0.2]]]), 5)
     """
 
     start: IntArray
@@ -266,6 +274,14 @@ class LocalForm(ShortRepr):
         Cotangent of u (N, Q) -> sum_q du_q d^2 u_q/dx_p^2, shape (N, P); mixed derivatives vanish, every function
         being one of a single input. None unless curved.
     chart : Chart, or None
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.SplineLayer((rk.SplineSpace.uniform(order=2, intervals=4),), n_outputs=3)
+    >>> form = layer.linearize(np.zeros(15), np.array([[0.3]])).local_form()
+    >>> form.n_outputs, len(form.blocks), form.activation
+    (3, 1, None)
     """
 
     blocks: tuple[Features, ...]

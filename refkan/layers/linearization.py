@@ -37,6 +37,14 @@ class Linearization:
     ValueError, TypeError
         By methods: for tangents and cotangents of other shapes than stated, or that are not numbers. They need not be
         finite.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.SplineLayer((rk.SplineSpace.uniform(order=2, intervals=2),), n_outputs=1)
+    >>> at = layer.linearize(np.array([0.0, 1.0, 4.0]), np.array([[0.25]]))
+    >>> at.value, at.pullback(np.array([[1.0]]))
+    (array([[0.5]]), (array([0.5, 0.5, 0. ]), array([[2.]])))
     """
 
     def __init__(

@@ -100,7 +100,7 @@ class SiluLayer(Layer):
         return self.spline.window
 
     def describe(self) -> str:
-        """SiLU beside the spline part."""
+        """Name SiLU and describe the spline part."""
         return f"SiLU + {self.spline.describe()}"
 
     def declare(self, theta: Array) -> Declared:

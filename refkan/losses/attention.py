@@ -11,12 +11,12 @@ from refkan.array_types import FloatArray
 
 
 class Attention:
-    r"""Weights lambda_i of points, 1 at first, of which each update makes
+    r"""Weights lambda_i of points. They begin as 1, and each update makes of them
 
         lambda_i <- (1 - rate) lambda_i + rate e_i / max_j e_j,    e_i the absolute residual.
 
-    The only state of this library that changes in place: a term whose attention is updated is another function of
-    theta from then on, so that methods which compare values of several steps must be started anew.
+    This is the only object of the library that changes in place. A term whose attention is updated is another function
+    of theta from then on, so that methods which compare values of several steps must be started anew.
 
     Parameters
     ----------

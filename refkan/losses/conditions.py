@@ -68,6 +68,15 @@ def periodicity(name: str, left: Any, right: Any, direction: Any, weight: float 
     ------
     ValueError, TypeError
         For different numbers of points, none, or a direction of another length.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> term = rk.periodicity("ends", [[0.0]], [[1.0]], direction=[1.0])
+    >>> net = rk.kan([1, 1], order=3, intervals=2)
+    >>> problem = rk.Collocation(net, [term])
+    >>> problem.value([1.0, 0.0, 0.0, 1.0]) > 0, problem.value([1.0, 2.0, 1.0, 2.0])
+    (True, 0.0)
     """
     first, P = np.atleast_2d(numbers("direction", direction)), np.shape(left)[-1:]
     if first.shape != (1, *P):
@@ -108,6 +117,18 @@ def flux_jump(
     ------
     ValueError, TypeError
         For coefficients that are not two finite numbers, sides of other derivatives or numbers of points.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> interface = [[0.0, 0.25], [0.0, 0.75]]  # x = 0, with the level set |x| as the first input
+    >>> left, right = (rk.Side(interface, first=[[normal, 0.0]], orders=1) for normal in (-1.0, 1.0))
+    >>> term = rk.flux_jump("flux", left, right, coefficients=(1.0, 0.5))
+    >>> net, theta = rk.kan([2, 1], order=3, intervals=2).initialize(np.random.default_rng(0), np.eye(2))
+    >>> problem = rk.Collocation(net, [term])
+    >>> du = net.jet(theta, interface, first=[[1.0, 0.0]], orders=1).first[:, 0, 0]
+    >>> bool(np.allclose(problem.misfit(theta)["flux"], -du - 0.5 * du))
+    True
     """
     a, b = map(float, real("coefficients", as_vector("coefficients", coefficients, 2)))
     for side in (left, right):

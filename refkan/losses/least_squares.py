@@ -16,7 +16,24 @@ from refkan.short_reprs import ShortRepr
 
 
 class DifferentiableModel(Protocol):
-    """What a loss asks of a network: values, and vector-Jacobian products."""
+    """What a loss asks of a network: values, and vector-Jacobian products.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> class Line:
+    ...     n_params = 2
+    ...     def __call__(self, theta, x):
+    ...         return theta[0] + theta[1] * x
+    ...     def vjp(self, theta, x, inputs=True):
+    ...         return self(theta, x), lambda dy: (np.array([dy.sum(), (dy * x).sum()]), theta[1] * dy)
+    ...     def jacobian(self, theta, x):
+    ...         return np.concatenate([np.ones_like(x), x], axis=1)
+    >>> x = np.linspace(0.0, 1.0, 5)[:, None]
+    >>> problem = rk.LeastSquares(Line(), x, 1 + 2 * x)
+    >>> rk.minimize(problem, [0.0, 0.0], method="gauss-newton").theta.round(12)
+    array([1., 2.])
+    """
 
     def __call__(self, theta: Array, x: Array) -> Array:
         """Return the outputs, shape (N, Q)."""

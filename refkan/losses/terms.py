@@ -41,6 +41,16 @@ class Side(ShortRepr):
     ------
     ValueError, TypeError
         Without points, for entries that are not finite real numbers, and for seeds or orders that do not fit.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> side = rk.Side([[0.25, 0.5]], first=[[1.0, 0.0], [0.0, 1.0]], orders=[2, 1])  # u_x and u_xx, u_y
+    >>> side.inputs  # the point, and how it moves along each direction
+    array([[[0.25, 0.5 ],
+            [1.  , 0.  ],
+            [0.  , 1.  ],
+            [0.  , 0.  ]]])
     """
 
     points: FloatArray
@@ -118,6 +128,16 @@ class Term(ShortRepr):
     ValueError, TypeError
         On sides with different numbers of points, data or attention for another number of points, and functions that
         cannot be called with the points, the quantities of all sides and, where there are data, ``data``.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> side = rk.Side([[0.25], [0.5]], first=[[1.0]])
+    >>> term = rk.Term(  # u'' = 6 x
+    ...     "equation", side, lambda x, u, ux, uxx: uxx - 6 * x[:, 0], lambda x, u, ux, uxx: (0.0, 0.0, 1.0))
+    >>> problem = rk.Collocation(rk.kan([1, 1], order=4, intervals=1), [term])
+    >>> problem.value([0.0, 0.0, 0.0, 6.0]) < 1e-28  # the coefficients of x^3
+    True
     """
 
     name: str

@@ -35,6 +35,14 @@ class Jet(ShortRepr):
     first : array (N, K, Q)
     second : array (N, K2, Q)
         Along the directions of order 2, in their order.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> net = rk.kan([1, 1], order=4, intervals=1)
+    >>> jet = net.jet([0.0, 0.0, 0.0, 6.0], [[0.5]], first=[[1.0]])  # x^3
+    >>> jet.value, jet.first, jet.second
+    (array([[0.125]]), array([[[0.75]]]), array([[[3.]]]))
     """
 
     sweep: BlockedSweep
@@ -139,7 +147,15 @@ class Jet(ShortRepr):
 
 
 def jet_of(net: Composition, theta: Any, x: Any, first: Any, second: Any = None, orders: Any = 2) -> Jet:
-    """Check the arguments of `Network.jet` and carry the jet of the inputs through the network."""
+    """Check the arguments of `Network.jet` and carry the jet of the inputs through the network.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> net = rk.kan([1, 1], order=4, intervals=1)
+    >>> rk.jets.jet_of(net, [0.0, 0.0, 0.0, 6.0], [[0.5]], [[1.0]], None, 1).first  # what `Network.jet` calls
+    array([[[0.75]]])
+    """
     theta = as_vector("theta", theta, net.n_params)
     x = as_samples("x", x, net.widths[0])
     net.require_bound()

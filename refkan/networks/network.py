@@ -131,7 +131,7 @@ class Network(Startable):
     # ------------------------------------------------------------- values
 
     def __call__(self, theta: Any, x: Any) -> Array:
-        """Values y (N, d_L) at theta (n_params,) and x (N, d_0).
+        """Return the values y (N, d_L) at theta (n_params,) and x (N, d_0).
 
         Complex theta and x pass through, for complex steps; derivatives by hand take real ones.
 
@@ -197,7 +197,7 @@ class Network(Startable):
     # -------------------------------------------------------- derivatives
 
     def vjp(self, theta: Any, x: Any, inputs: bool = True) -> tuple[FloatArray, Pullback]:
-        r"""Value and pullback: dtheta = J_theta^T dy, dx = J_x^T dy.
+        r"""Return value and pullback: dtheta = J_theta^T dy, dx = J_x^T dy.
 
         Derivatives in theta go through the statistics of mean-std and min-max maps; those in x hold them fixed.
 
@@ -238,7 +238,7 @@ class Network(Startable):
         return sweep.value, pullback
 
     def jvp(self, theta: Any, x: Any, dtheta: Any, dx: Any = None) -> FloatArray:
-        r"""Tangent dy = J_theta dtheta + J_x dx of the value; J_x holds the statistics of node maps fixed.
+        r"""Return the tangent dy = J_theta dtheta + J_x dx of the value; J_x holds the statistics of node maps fixed.
 
         Parameters
         ----------
@@ -268,7 +268,7 @@ class Network(Startable):
         return ValueSweep(self, theta, x, share=False).push_forward(dtheta, dx)
 
     def jacobian(self, theta: Any, x: Any) -> FloatArray:
-        r"""Jacobian J (N d_L, n_params) in the parameters, rows sample-major: row s d_L + q is dy[s, q]/dtheta.
+        r"""Return the Jacobian J (N d_L, n_params) in theta, rows sample-major: row s d_L + q is dy[s, q]/dtheta.
 
         Through the statistics of mean-std and min-max maps, as `vjp` and `jvp`. Arguments and errors as for `vjp`.
 
@@ -283,7 +283,7 @@ class Network(Startable):
         return ValueSweep(self, theta, x, share=False, inputs=False).jacobian()
 
     def jet(self, theta: Any, x: Any, first: Any, second: Any = None, orders: int | Sequence[int] = 2) -> Jet:
-        r"""Value, first and pure second derivatives along directions: F, dF/dh and d^2F/dh^2 at x + h u + h^2/2 v.
+        r"""Return F, dF/dh and d^2F/dh^2 at x + h u + h^2/2 v: value, first and second derivatives along directions.
 
         Derivatives in x hold the constants of mean-std and min-max maps fixed.
 

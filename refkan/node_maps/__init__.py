@@ -8,6 +8,12 @@ r"""Node maps: what takes the outputs y of one layer into the domain [a, b] of t
 
 All but the sigmoid are z = scale y + shift, node by node. Under mean-std and min-max scale and shift follow theta
 through the statistics batch, and every derivative in theta goes through them.
+
+Examples
+--------
+>>> from refkan.node_maps import KAPPA, NODE_MAPS
+>>> list(NODE_MAPS), KAPPA
+(['affine', 'mean-std', 'min-max', 'sigmoid', 'none'], 2.5)
 """
 
 from __future__ import annotations
@@ -25,7 +31,15 @@ NODE_MAPS: dict[str, NodeMap] = {
 
 
 def same_map(mine: NodeMap, theirs: NodeMap) -> bool:
-    """Whether two maps are of one kind with the same constants and domains, bit for bit."""
+    """Whether two maps are of one kind with the same constants and domains, bit for bit.
+
+    Examples
+    --------
+    >>> from refkan.node_maps import AffineMap, same_map
+    >>> ours = AffineMap([1.0], [0.0])
+    >>> same_map(ours, AffineMap([1.0], [0.0])), same_map(ours, AffineMap([2.0], [0.0]))
+    (True, False)
+    """
     if type(mine) is not type(theirs):
         return False
     return all(np.array_equal(value, vars(theirs)[name]) for name, value in vars(mine).items())

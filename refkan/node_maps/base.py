@@ -30,6 +30,14 @@ class NodeMap(ShortRepr, ABC):
         Whether the map takes constants from the statistics batch.
     reaches_ends : bool
         Whether it puts the extreme activations exactly on the ends of the next domain.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.node_maps import NODE_MAPS
+    >>> bound = NODE_MAPS["affine"].bind(np.array([[-1.0], [3.0]]), np.array([[0.0, 1.0]]), layer=0)
+    >>> bound.value(np.array([[-1.0], [1.0], [3.0]])).ravel(), bound.slope(np.array([[1.0]]))
+    (array([0. , 0.5, 1. ]), array([0.25]))
     """
 
     name: str
@@ -124,7 +132,16 @@ class NodeMap(ShortRepr, ABC):
 
 @dataclass(frozen=True, eq=False)
 class StatisticsMap(NodeMap):
-    """z = scale y + shift, the constants from the activations Y (S, Q) of the statistics batch; domains (Q, 2)."""
+    """z = scale y + shift, the constants from the activations Y (S, Q) of the statistics batch; domains (Q, 2).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.node_maps import MeanStdMap, StatisticsMap
+    >>> bound = MeanStdMap().bind(np.array([[-1.0], [3.0]]), np.array([[0.0, 1.0]]), layer=0)
+    >>> isinstance(bound, StatisticsMap), bound.constants(np.array([[-1.0], [3.0]]), layer=0)  # scale and shift
+    (True, (array([0.1]), array([0.4])))
+    """
 
     domains: FloatArray | None = None
     uses_statistics = True

@@ -18,7 +18,15 @@ from refkan.node_maps.statistics import MinMaxMap
 
 @dataclass(frozen=True, eq=False)
 class Unmapped(NodeMap):
-    """z = y."""
+    """z = y.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.node_maps import Unmapped
+    >>> Unmapped().value(np.array([[7.0]]))
+    array([[7.]])
+    """
 
     name = "none"
 
@@ -44,6 +52,13 @@ class AffineMap(NodeMap):
     ------
     ValueError, TypeError
         If the constants are no vectors of numbers of one length, or one is given without the other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.node_maps import AffineMap
+    >>> AffineMap([0.25], [0.5]).value(np.array([[-2.0], [2.0]])).ravel()
+    array([0., 1.])
     """
 
     scale: FloatArray | None = None
@@ -81,7 +96,15 @@ class AffineMap(NodeMap):
 
 @dataclass(frozen=True, eq=False)
 class SigmoidMap(NodeMap):
-    """z = a + (b - a) sigmoid(y), domains (Q, 2)."""
+    """z = a + (b - a) sigmoid(y), domains (Q, 2).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.node_maps import SigmoidMap
+    >>> SigmoidMap([[0.0, 2.0]]).value(np.array([[-50.0], [0.0], [50.0]])).round(6).ravel()
+    array([0., 1., 2.])
+    """
 
     domains: FloatArray | None = None
     name = "sigmoid"

@@ -16,7 +16,17 @@ KAPPA = 2.5
 
 @dataclass(frozen=True, eq=False)
 class MeanStdMap(StatisticsMap):
-    """scale = half/(kappa std), shift = mid - scale mean; std with ddof = 0."""
+    """scale = half/(kappa std), shift = mid - scale mean; std with ddof = 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.node_maps import MeanStdMap
+    >>> Y = np.array([[-1.0], [3.0]])  # mean 1, standard deviation 2
+    >>> node_map = MeanStdMap([[0.0, 1.0]])
+    >>> node_map.value(np.array([[1.0], [6.0]]), node_map.constants(Y, layer=0)).ravel()  # 6 lies 2.5 std above
+    array([0.5, 1. ])
+    """
 
     name = "mean-std"
 
@@ -79,7 +89,17 @@ class MeanStdMap(StatisticsMap):
 
 @dataclass(frozen=True, eq=False)
 class MinMaxMap(StatisticsMap):
-    """scale = (b-a)/(max - min), shift = a - scale min; the derivative follows the extreme samples (the first ones)."""
+    """scale = (b-a)/(max - min), shift = a - scale min; the derivative follows the extreme samples (the first ones).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.node_maps import MinMaxMap
+    >>> Y = np.array([[-1.0], [3.0]])
+    >>> node_map = MinMaxMap([[0.0, 1.0]])
+    >>> node_map.value(np.array([[-1.0], [1.0], [3.0]]), node_map.constants(Y, layer=0)).ravel()
+    array([0. , 0.5, 1. ])
+    """
 
     name = "min-max"
     reaches_ends = True

@@ -1,6 +1,21 @@
 """Optimisers: gradient descent and Adam in the four geometries; L-BFGS, with line search or fixed step.
 
 Self-scaled Broyden. And, for least squares, Gauss-Newton, natural gradient, Levenberg-Marquardt, variable projection.
+
+Examples
+--------
+>>> import refkan as rk
+>>> from refkan.optimizers import METHODS, RESIDUAL_METHODS, STOPPED
+>>> list(METHODS), list(RESIDUAL_METHODS)
+(['gd', 'adam', 'lbfgs', 'lbfgs-fixed-step', 'self-scaled-broyden'],
+ ['gauss-newton', 'natural-gradient', 'levenberg-marquardt', 'variable-projection'])
+>>> def enough(state):
+...     if state.step == 2:
+...         raise StopIteration
+>>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.9]], [[1.0], [0.0]])
+>>> result = rk.minimize(problem, [0.0, 0.0, 0.0], "gd", learning_rate=0.1, callback=enough)
+>>> result.message.startswith(STOPPED), result.message
+(True, 'stopped by the callback after step 2')
 """
 
 from __future__ import annotations

@@ -52,6 +52,17 @@ class Geometry:
         v and z.
     mixed : bool
         Whether they differ.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.optimizers import Geometry
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
+    >>> Geometry.of(problem, "relu", "spline").mixed
+    True
+    >>> T = Geometry.of(problem, "relu", None).matrix(3)  # theta = T v, v the coefficients of ReLU powers
+    >>> bool(np.allclose(np.linalg.inv(T.T), rk.ChangeOfBasis(problem.net.layers[0].spaces[0]).dense()))
+    True
     """
 
     step_coordinates: Coordinates

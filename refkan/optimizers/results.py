@@ -32,6 +32,16 @@ class State(ShortRepr):
         Steps at most.
     stage : str
         For progress: which part of a training this is, such as "level 2 of 4, 110 parameters"; empty if it is all.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.9]], [[1.0], [0.0]])
+    >>> def show(state):
+    ...     print(state.step, f"{state.value:.4f}")
+    >>> _ = rk.minimize(problem, [0.0, 0.0, 0.0], "gd", steps=2, learning_rate=1.0, callback=show)
+    1 0.1090
+    2 0.0477
     """
 
     step: int
@@ -72,6 +82,14 @@ class History(ShortRepr):
     step_length : ndarray or None
         "gauss-newton", "natural-gradient", "self-scaled-broyden": how much of the full step k was taken; NaN for the
         start.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.5], [0.9]], [[1.0], [2.0], [0.0]])
+    >>> history = rk.minimize(problem, [0.0, 0.0, 0.0], method="gd", steps=4, learning_rate=0.5).history
+    >>> history.value.size, bool(np.all(np.diff(history.value) < 0)), int(history.evaluations[-1])
+    (5, True, 5)
     """
 
     value: FloatArray
@@ -100,6 +118,14 @@ class Result(ShortRepr):
         Whether a tolerance of the method was met, at a value not clearly above the best.
     message : str
         Why it ended.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.0], [0.5], [1.0]], [[1.0], [2.0], [0.0]])
+    >>> result = rk.minimize(problem, [0.0, 0.0, 0.0], method="gauss-newton")
+    >>> result.theta.round(12), result.converged
+    (array([1., 2., 0.]), True)
     """
 
     theta: FloatArray

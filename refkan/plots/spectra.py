@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
     """Draw the magnitudes of the eigenvalues in falling order.
 
-    Those of the numerical range are full, those beyond it, which are rounding, hollow; negative ones are triangles. A
-    line marks where the analytic null space begins. The title has the condition number and the flags.
+    Those of the numerical range are full, those beyond it, which are rounding, hollow; negative ones are triangles. The
+    smallest of the range has a ring where a flag doubts it ("gap", "resolution"). A line marks where the analytic null
+    space begins. The title has the condition number and the flags.
 
     Examples
     --------
@@ -41,6 +42,11 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
         shown = chosen & (sizes > 0)
         if shown.any():
             axes.semilogy(numbers[shown], sizes[shown], ls="none", marker=marker, ms=4, mfc=face, mec=BLUE, label=label)
+    doubted = [flag for flag in spectrum.flags if flag in ("gap", "resolution")]
+    if doubted and spectrum.n_range:
+        label = f"flagged: {', '.join(doubted)}"
+        axes.plot(spectrum.n_range, sizes[spectrum.n_range - 1], ls="none", marker="o", ms=9, mfc="none", mec=ORANGE,
+                  label=label, gid="flagged")  # fmt: skip
     if spectrum.analytic_nullity:
         at = spectrum.size - spectrum.analytic_nullity + 0.5
         label = f"analytic null space, {spectrum.analytic_nullity}"

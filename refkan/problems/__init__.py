@@ -7,6 +7,18 @@ Regression targets are functions from points (N, d) to values (N, 1): `regressio
     burgers        Cole and Hopf's solution by Gauss-Hermite quadrature, to 1e-10 or an error
     allen_cahn     a spectral solution at two resolutions, whose difference it carries
     manufactured   Poisson and Helmholtz in one dimension: closed forms
+
+Examples
+--------
+>>> import refkan as rk
+>>> groups = "REGRESSION", "VARYING", "SUPERPOSITIONS", "FORMULAS", "SPECIAL_FUNCTIONS"
+>>> {group: len(getattr(rk.problems, group)) for group in groups}
+{'REGRESSION': 3, 'VARYING': 12, 'SUPERPOSITIONS': 16, 'FORMULAS': 8, 'SPECIAL_FUNCTIONS': 5}
+>>> sorted(rk.problems.TARGETS)[:3]
+['I.12.11', 'I.15.3x', 'I.16.6']
+>>> x = [[0.25, 0.5]]
+>>> rk.problems.regression_target(x) == rk.problems.regression_target(x, angle=rk.problems.ROTATION)
+array([[ True]])
 """
 
 from refkan.problems import allen_cahn, burgers, manufactured, poisson

@@ -87,6 +87,12 @@ class Reference(ShortRepr):
         Largest difference between both series on a grid of points and times: an estimate of the error of the coarser.
     diffusion : float
         nu.
+
+    Examples
+    --------
+    >>> u = reference(modes=64, tolerance=1e-2, diffusion=1e-2)
+    >>> u.modes, u.difference < 1e-2, u([[0.0, 0.0], [1.0, 0.0]]).round(6).ravel() + 0.0
+    (64, True, array([ 0.      , -0.999998]))
     """
 
     modes: int
@@ -177,7 +183,14 @@ def convergence(modes: Sequence[int], times: Sequence[float], diffusion: float =
 
 
 def comparison_points() -> FloatArray:
-    """Points (x, t) at which two solutions are compared: x dense near the kink at 1, t dense near 0."""
+    """Points (x, t) at which two solutions are compared: x dense near the kink at 1, t dense near 0.
+
+    Examples
+    --------
+    >>> points = comparison_points()
+    >>> points.shape, float(points.max())
+    ((5746, 2), 1.0)
+    """
     x = np.concatenate([np.linspace(0.0, 1.0, 201), 1 - np.logspace(-4, -2.5, 20)])
     t = np.concatenate([[0.0], np.logspace(-6, 0, 25)])
     return np.stack(np.meshgrid(x, t), axis=-1).reshape(-1, 2)

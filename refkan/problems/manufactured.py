@@ -22,7 +22,15 @@ from refkan.short_reprs import ShortRepr
 
 @dataclass(frozen=True)
 class Profile(ShortRepr):
-    """A function of one variable with its first two derivatives, each from arrays to arrays, elementwise."""
+    """A function of one variable with its first two derivatives, each from arrays to arrays, elementwise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> line = Profile("2 x", lambda x: 2 * x, lambda x: 0 * x + 2, lambda x: 0 * x)
+    >>> ManufacturedProblem(line).source(np.array([[0.5]]))  # u'' = 0
+    array([[0.]])
+    """
 
     formula: str
     value: Callable[[Array], Array]
@@ -81,6 +89,8 @@ class ManufacturedProblem(ShortRepr):
     >>> residual = problem.second_derivative(x) + 10.0**2 * problem.solution(x) - problem.source(x)
     >>> float(abs(residual).max())
     0.0
+    >>> [bool(ManufacturedProblem(u).solution(x).any()) for u in (TWO_SCALES, PEAK)]
+    [True, True]
     """
 
     profile: Profile

@@ -23,7 +23,14 @@ from refkan.splines.spaces import SplineSpace
 
 
 def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, derivatives: int, outside: str) -> Array:
-    """Values and x-derivatives [d, s, p, i] of all dim functions at x (N, P), column p on knots[p]."""
+    """Values and x-derivatives [d, s, p, i] of all dim functions at x (N, P), column p on knots[p].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> relu_rows(np.array([[-1.0, 0.0, 1.0, 2.0]]), 2, np.ones(1), np.array([[0.25]]), 1, "linear").shape
+    (2, 1, 1, 2)
+    """
     dim = knots.shape[1] - order
     x = np.require(x, requirements=["C", "W"])  # one type for the kernels, whatever came
     rows = np.empty((derivatives + 1, *x.shape, dim), np.result_type(x, knots))
@@ -33,7 +40,14 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
 
 
 def inverse_scale(space: SplineSpace, scaled: bool) -> float:
-    """1/h for the scaled basis, 1 for the plain one."""
+    """1/h for the scaled basis, 1 for the plain one.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> inverse_scale(rk.SplineSpace.uniform(order=2, intervals=4), scaled=True)
+    4.0
+    """
     return 1.0 / space.mean_spacing if scaled else 1.0
 
 

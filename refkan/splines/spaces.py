@@ -67,7 +67,7 @@ class SplineSpace(ShortRepr):
 
     @classmethod
     def uniform(cls, order: int, intervals: int, domain: tuple[float, float] = (0.0, 1.0)) -> SplineSpace:
-        r"""Equally spaced knots t_k = a + (b-a) k/n: n intervals on the domain and r - 1 more knots on both sides.
+        r"""Return the space on equally spaced knots t_k = a + (b-a) k/n, with r - 1 more of them on both sides.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class SplineSpace(ShortRepr):
 
     @classmethod
     def from_breakpoints(cls, order: int, breakpoints: Any) -> SplineSpace:
-        """Any breakpoints t_0..t_n, extended on both sides at their mean spacing (t_n - t_0)/n.
+        """Return the space on any breakpoints t_0..t_n, extended on both sides at their mean spacing (t_n - t_0)/n.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class SplineSpace(ShortRepr):
 
     @classmethod
     def clamped(cls, order: int, breakpoints: Any) -> SplineSpace:
-        """Any breakpoints t_0..t_n with both ends repeated r times, the convention of most spline codes.
+        """Return the space on any breakpoints t_0..t_n with ends repeated r times, the convention of most codes.
 
         Parameters and errors as for `from_breakpoints`. Such a space has no ReLU-power basis if r > 1.
 

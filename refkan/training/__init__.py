@@ -3,6 +3,14 @@ r"""Training of networks on the papers' problems, level by level.
 A set-up is a problem with everything but the network: `poisson`, `burgers`, `allen_cahn`, `ordinary` and `regression`
 make one each, `setup_named` any of them. `train_starts` trains networks on it, by the methods of `minimize` or by
 `Attended` and `Redrawn`; `Cyclic`, `Decaying` and `Ramped` are learning rates.
+
+Examples
+--------
+>>> from refkan.training import ORDINARY, PROBLEMS, setup_named
+>>> PROBLEMS[:4], len(ORDINARY)
+(('poisson', 'burgers', 'allen-cahn', 'poisson-1d-two-scales'), 4)
+>>> setup_named("burgers").shape.widths
+(2, 20, 20, 1)
 """
 
 from refkan.training.allen_cahn_setup import allen_cahn

@@ -35,6 +35,12 @@ class Shape:
     intervals : tuple of int
         Of each level, coarsest first.
     node_map : str
+
+    Examples
+    --------
+    >>> from refkan.training import burgers
+    >>> burgers().shape
+    Shape(widths=(2, 20, 20, 1), order=4, intervals=(5, 10, 20), node_map='sigmoid')
     """
 
     widths: tuple[int, ...]

@@ -28,6 +28,15 @@ class TrainedNetwork(ShortRepr):
     result : Result
     resumed : bool
         Whether it comes from a checkpoint.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.training import regression, train_starts
+    >>> setup = regression(points=100)
+    >>> trained = train_starts(setup, setup.kan(widths=[2, 2, 1], intervals=1), np.random.default_rng(0), [2, 2])
+    >>> [level.network.layers[0].intervals for level in trained.levels], trained.levels[0].resumed
+    ([1, 2], False)
     """
 
     network: Network
@@ -49,6 +58,16 @@ class StartsResult(ShortRepr):
         Its number.
     values : ndarray
         Values of all starts when one was chosen.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.training import regression, train_starts
+    >>> setup = regression(points=100)
+    >>> net = setup.kan(widths=[2, 2, 1], order=3, intervals=1)
+    >>> trained = train_starts(setup, net, np.random.default_rng(0), [2, 2], starts=2)
+    >>> trained.values.size, bool(trained.values[trained.chosen] == trained.values.min()), len(trained.levels)
+    (2, True, 2)
     """
 
     result: MultilevelResult
@@ -111,6 +130,16 @@ def train_starts(
     ------
     ValueError
         If later is given, but no level comes after the common ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.training import regression, train_starts
+    >>> setup = regression(points=100)
+    >>> net = setup.kan(widths=[2, 2, 1], intervals=1)
+    >>> trained = train_starts(setup, net, np.random.default_rng(0), [2, 2, 2], starts=3)
+    >>> trained.result.network.layers[0].intervals, bool(trained.result.value <= trained.values.min())
+    (4, True)
     """
     check_type("rng", rng, np.random.Generator)
     starts, schedule = check_count("starts", starts, 1), check_schedule(schedule)

@@ -46,6 +46,16 @@ class Attended:
     [S26] section 5.2 does not say whether attention outlives a refinement; here it does not. With mu = 1e-4 a level of
     1250 steps takes the weight of a point without residual to 0.88. In batches the largest residual e_j is that of the
     batch, and the weights of its points alone are updated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.training import Attended, burgers
+    >>> setup = burgers(points=(8, 8))
+    >>> problem, theta = setup.start(setup.kan(widths=[2, 2, 1]), np.random.default_rng(0))
+    >>> result = Attended(rate=1e-2)(problem, theta, steps=3)
+    >>> result.history.value.size, result.message
+    (4, '3 steps done')
     """
 
     rate: float = 1e-4
@@ -104,6 +114,16 @@ class Redrawn(ShortRepr):
         Share of the points that are drawn in proportion to the size of the derivative along the first direction.
     inputs : callable, optional
         Drawn points -> inputs of the network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.training import Redrawn, burgers
+    >>> setup = burgers(points=(8, 8))
+    >>> problem, theta = setup.start(setup.kan(widths=[2, 2, 1]), np.random.default_rng(0))
+    >>> result = Redrawn(setup.ranges, seed=0, every=2)(problem, theta, steps=4)
+    >>> result.history.value.size, bool(problem.value(result.theta) < problem.value(theta))
+    (5, True)
     """
 
     ranges: tuple[tuple[float, float], ...]

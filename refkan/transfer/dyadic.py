@@ -39,6 +39,13 @@ def dyadic_prolongation(order: int, intervals: int) -> sp.csr_array:
 
 
 def printed_dyadic_coefficients(order: int) -> FloatArray:
-    """Return the coefficients 2^-r C(r, s), s = 0..r, as eq. (25) of [S26] prints them: half of the true ones."""
+    """Return the coefficients 2^-r C(r, s), s = 0..r, as eq. (25) of [S26] prints them: half of the true ones.
+
+    Examples
+    --------
+    >>> from refkan.transfer import printed_dyadic_coefficients
+    >>> printed_dyadic_coefficients(2)  # but a hat is 1/2, 1 and 1/2 of three finer ones
+    array([0.25, 0.5 , 0.25])
+    """
     r = check_order(order)
     return np.array([comb(r, s) for s in range(r + 1)]) * 2.0**-r

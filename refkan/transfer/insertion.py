@@ -21,6 +21,17 @@ def require_nested(coarse: SplineSpace, fine: SplineSpace) -> None:
     ------
     KnotError
         Naming the first coarse knot that the fine space misses, or the orders or domains that differ.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.transfer import require_nested
+    >>> coarse = rk.SplineSpace.uniform(order=2, intervals=2)
+    >>> require_nested(coarse, coarse.refine())
+    >>> require_nested(coarse, rk.SplineSpace.uniform(order=2, intervals=3))
+    Traceback (most recent call last):
+    refkan.errors.KnotError: fine must contain every knot of coarse; breakpoint 1 = 0.5 is missing: the nearest
+        is 0.6666666666666666
     """
     check_type("coarse", coarse, SplineSpace)
     check_type("fine", fine, SplineSpace)

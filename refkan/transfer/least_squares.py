@@ -26,6 +26,15 @@ class TransferReport:
         Largest change of a value at 20 points in every interval of both spaces, ends included.
     rank : int
         Numerical rank of the design matrix; below `fine.dim`, some coefficients were not determined by the samples.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.transfer import least_squares_transfer
+    >>> coarse = rk.SplineSpace.uniform(order=2, intervals=2)
+    >>> _, report = least_squares_transfer(coarse, coarse.refine(), [0.0, 1.0, 0.0], np.linspace(0.0, 0.4, 9))
+    >>> report.rank < 5, report.on_samples < 1e-14, report.off_samples > 0.1  # no sample beyond 0.4
+    (True, True, True)
     """
 
     on_samples: float

@@ -61,7 +61,16 @@ def prolongation_matrix(coarse: SplineSpace, fine: SplineSpace, basis: str = "sp
 
 
 def prolong(coarse: SplineSpace, fine: SplineSpace, u: Any) -> Array:
-    """Return P u for B-spline coefficients u (..., coarse.dim), without the matrix; errors as `prolongation_matrix`."""
+    """Return P u for B-spline coefficients u (..., coarse.dim), without the matrix; errors as `prolongation_matrix`.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.transfer import prolong
+    >>> coarse = rk.SplineSpace.uniform(order=2, intervals=2)
+    >>> prolong(coarse, coarse.refine(), [0.0, 1.0, 4.0])
+    array([0. , 0.5, 1. , 2.5, 4. ])
+    """
     require_nested(coarse, fine)
     u = as_array("u", u)
     if u.ndim == 0 or u.shape[-1] != coarse.dim:
@@ -75,6 +84,15 @@ def prolongation_through_relu(coarse: SplineSpace, fine: SplineSpace) -> FloatAr
     Exact in exact arithmetic with the injection I of `injection_matrix`; in float64 it loses digits like the change of
     basis, as n^(r-1): for r = 4 and n = 128 entries are off by 3e-10 on the unit interval, where knots are floats, by
     2e-9 on (0, 0.7), and some ten times more if A' is inverted by a general solver. A check, not an algorithm.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.transfer import prolongation_through_relu
+    >>> coarse = rk.SplineSpace.uniform(order=3, intervals=4)
+    >>> P = rk.prolongation_matrix(coarse, coarse.refine()).toarray()
+    >>> bool(np.abs(prolongation_through_relu(coarse, coarse.refine()) - P).max() < 1e-12)
+    True
     """
     injection = injection_matrix(coarse, fine).toarray()
     A, fine_A = ChangeOfBasis(coarse), ChangeOfBasis(fine)

@@ -31,7 +31,7 @@ def test_a_table_of_all_combinations(capsys):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     # Two widths, two bases of splines on two intervals, dense networks once, two seeds.
-    assert len(lines) == 1 + 2 * (2 * 2 + 1) * 2
+    assert lines.index("") == 1 + 2 * (2 * 2 + 1) * 2
     assert lines[0].startswith("kind")
     assert "20/20 mlp-tanh [1, 1] seed 1: condition" in err
 
@@ -174,11 +174,21 @@ def test_a_failed_point_is_shown_and_makes_the_code_1(monkeypatch, capsys):
     assert capsys.readouterr().out.count("MemoryError: too large") == 2
 
 
+def test_a_legend_explains_the_columns_and_the_flags_that_occur(capsys):
+    assert run("--widths", "2", "5", "1") == 0
+    table, legend = capsys.readouterr().out.split("\n\n")
+    present = {flag for flag in FLAGS if any(line.split()[-1] == flag for line in table.splitlines())}
+    assert present == {"nullity"}
+    for name, meaning in FLAGS.items():
+        assert (meaning in legend) == (name in present)
+    assert "known" in legend
+
+
 def test_the_help_explains_columns_and_flags(capsys):
     with pytest.raises(SystemExit):
         main(["spectrum", "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    assert "known is the nullity that follows from the structure of the network alone, a lower bound" in told
+    assert "known: nullity that follows from the structure of the network alone, a lower bound" in told
     for name, meaning in FLAGS.items():
         assert f"{name}: {meaning}" in told
     assert "flagged points have hollow markers" in told
@@ -223,4 +233,4 @@ def test_certificates(tmp_path, capsys):
 
 def test_certificates_of_what_has_none(capsys):
     assert run("--certify", "--which", "ntk") == 2
-    assert "--certify takes Gauss-Newton matrices" in capsys.readouterr().err
+    assert "--certify takes Gauss-Newton matrices and Hessians" in capsys.readouterr().err

@@ -74,6 +74,16 @@ def test_levels_that_begin_alike_are_shared(tmp_path, trained):
     assert trained == [78]
 
 
+def test_another_engine_is_computed_anew(tmp_path, trained):
+    problem, theta = small_problem()
+    with rk.use_engine("plain"):
+        minimize_multilevel(problem, theta, [4, 3], checkpoints=tmp_path)
+    trained.clear()
+    with rk.use_engine("fast"):
+        minimize_multilevel(problem, theta, [4, 3], checkpoints=tmp_path)
+    assert trained == [33, 48]
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -152,3 +152,10 @@ def test_files(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(ImportError, match=r"needs none\) needs torch: pip install 'refkan\[backends\]'"):
         interop.read(tmp_path / "model.pt")
+
+
+def test_what_read_returns_is_no_state(tmp_path, rng):
+    file = tmp_path / "model.npz"
+    np.savez(file, **efficient_state(rng, WIDTHS))
+    with pytest.raises(TypeError, match=r"state must be a mapping .* got a tuple: read\(file\) takes a file"):
+        from_state(interop.read(file))

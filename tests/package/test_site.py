@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
+import runpy
 import sys
-import types
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
 
@@ -15,24 +18,108 @@ DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference.rst").read_text()
 
 
-def test_every_public_name_has_a_page():
-    listed = set(re.findall(r"^   (\w+)$", REFERENCE.partition(".. currentmodule:: refkan.")[0], re.MULTILINE))
-    names = {name for name in rk.__all__ if not isinstance(getattr(rk, name), types.ModuleType)}
-    assert listed == names
+def names_of(module):
+    """Public names of a module: those it says, or the functions and classes that it defines."""
+    defined = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
+    return getattr(module, "__all__", None) or [name for name in defined if not name.startswith("_")]
 
 
-@pytest.mark.parametrize("module", ["plots", "checks", "hessians", "exact", "truth", "conditioning", "problems"])
-def test_every_function_of_a_public_module_has_a_page(module):
-    part = REFERENCE.partition(f".. currentmodule:: refkan.{module}\n")[2].partition(".. currentmodule::")[0]
-    listed = set(re.findall(r"^   (\w+)$", part, re.MULTILINE))
-    of = getattr(rk, module)
-    assert listed == {name for name in of.__all__ if callable(getattr(of, name))}
+def public_modules():
+    """refkan, the modules that it and they offer by name, and every subpackage that says what it offers."""
+    # What refkan.commands offers are parsers for refkan.cli; what they parse is told by --help.
+    folders = (name for _, name, is_folder in pkgutil.iter_modules(rk.__path__) if is_folder and name != "commands")
+    subpackages = [importlib.import_module(f"refkan.{name}") for name in folders]
+    waiting, found = [rk, *(module for module in subpackages if hasattr(module, "__all__"))], {}
+    while waiting:
+        module = waiting.pop()
+        if module.__name__ not in found:
+            found[module.__name__] = module
+            waiting += [value for name in names_of(module) if isinstance(value := getattr(module, name), ModuleType)]
+    return found
+
+
+PUBLIC = public_modules()
+NAMES = [
+    (module, name)
+    for module in sorted(PUBLIC)
+    for name in names_of(PUBLIC[module])
+    if not isinstance(getattr(PUBLIC[module], name), ModuleType)
+]
+
+
+def listed():
+    """What the reference lists, by kind of entry: (module, name) in the order of the page."""
+    module, entries = "", {"page": [], "data": []}
+    for line in REFERENCE.splitlines():
+        if found := re.fullmatch(r"\.\. currentmodule:: (\S+)", line):
+            module = found[1]
+        elif found := re.fullmatch(r"   (\w+)", line):
+            entries["page"].append((module, found[1]))
+        elif found := re.fullmatch(r"\.\. py:data:: (\w+)", line):
+            entries["data"].append((module, found[1]))
+    return entries
+
+
+def is_object(value):
+    """Whether autosummary finds a docstring of refkan at a value: a class or a function, and not a constant."""
+    return isinstance(value, type | FunctionType)
+
+
+LISTED = listed()
+
+
+def found_at(entry):
+    module, name = entry
+    return getattr(importlib.import_module(module), name)
+
+
+def test_there_are_public_names():
+    assert len(NAMES) > 300
+    assert {"refkan", "refkan.claims", "refkan.interop", "refkan.networks.jets", "refkan.problems.poisson"} <= set(
+        PUBLIC
+    )
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES, ids=[f"{module}.{name}" for module, name in NAMES])
+def test_every_public_name_is_in_the_reference(module, name):
+    value = getattr(PUBLIC[module], name)
+    entries = LISTED["page" if is_object(value) else "data"]
+    assert any(found_at(entry) is value for entry in entries), f"docs/reference.rst misses {module}.{name}"
+
+
+def test_the_reference_lists_public_names_alone_and_once():
+    entries = LISTED["page"] + LISTED["data"]
+    assert len(entries) == len(set(entries))
+    for module, name in entries:
+        assert name in names_of(PUBLIC[module]), f"{module}.{name} is not public"
+
+
+def examples_of(value):
+    """The docstrings that a page shows of a class or function: its own, and those of its public members."""
+    members = vars(value).items() if isinstance(value, type) else ()
+    shown = (getattr(member, "__func__", member) for name, member in members if not name.startswith("_"))
+    calls = vars(value).get("__call__") if isinstance(value, type) else None
+    of_members = (member.__doc__ for member in [*shown, calls] if isinstance(member, FunctionType | property))
+    return "\n".join(text for text in (value.__doc__, *of_members) if text and ">>>" in text)
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES, ids=[f"{module}.{name}" for module, name in NAMES])
+def test_every_public_name_has_an_example(module, name):
+    value = getattr(PUBLIC[module], name)
+    if is_object(value):
+        assert examples_of(value), f"{module}.{name} has no example in its docstring"
+    else:  # a constant has no docstring of its own: that of its module shows it
+        beside = [PUBLIC[module], *(getattr(PUBLIC[module], other) for other in names_of(PUBLIC[module]))]
+        shown = "\n".join(value.__doc__ or "" for value in beside if is_object(value) or isinstance(value, ModuleType))
+        lines = [line for line in shown.splitlines() if ">>>" in line or "..." in line]
+        assert any(re.search(rf"\b{name}\b", line) for line in lines), f"no example in {module} shows {name}"
 
 
 def test_every_page_is_in_the_index():
     pages = {page.stem for page in DOCS.glob("*.md")} - {"index"}
     tables = re.findall(r"```\{toctree\}\n(?::[^\n]*\n)*\n(.*?)```", (DOCS / "index.md").read_text(), re.DOTALL)
-    assert pages | {"reference", "gallery/index"} == set("\n".join(tables).split())
+    entries = re.findall(r"^(?:.* <)?([^<>\s]+)>?$", "\n".join(tables), re.MULTILINE)
+    assert sorted(pages | {"reference", "gallery/index"}) == sorted(entries)
 
 
 def test_formulas_become_mathml(monkeypatch):
@@ -48,8 +135,24 @@ def test_formulas_become_mathml(monkeypatch):
     assert all(part in text for part in ("<mfrac>", "&#x003C8;"))
 
 
-@pytest.mark.parametrize("example", sorted((DOCS / "examples").glob("*.py")), ids=lambda path: path.stem)
+EXAMPLES = sorted((DOCS / "examples").rglob("*.py"))
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) >= 20
+    assert all(10 < len(example.read_text().splitlines()) <= 65 for example in EXAMPLES)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_begin_with_a_title(example):
     title = example.read_text().split("\n")[1:3]
     assert set(title[1]) == {"="}
     assert len(title[1]) >= len(title[0])
+
+
+def test_the_picture_of_the_readme_is_that_of_its_session(capsys):
+    drawn = runpy.run_path(str(DOCS / "session.py"))
+    figure = drawn["picture"](drawn["session"]())
+    assert len(figure.axes) == 3
+    assert "docs/session.png" in (DOCS.parent / "README.md").read_text()
+    assert (DOCS / "session.png").stat().st_size <= 100_000

@@ -140,6 +140,16 @@ def test_a_spectrum_shows_range_null_space_and_flags(fit):
     assert sum(line.get_xdata().size for line in hollow) == np.sum(found.values[found.n_range :] != 0)
 
 
+def test_a_doubted_eigenvalue_has_a_ring():
+    found = rk.spectrum(np.diag([1.0, 1e-3, 3e-13]))
+    assert "resolution" in found.flags
+    (axes,) = rk.plots.spectrum(found).axes
+    (ring,) = lines(axes, "flagged")
+    assert ring.get_ydata() == [found.smallest]
+    (axes,) = rk.plots.spectrum(rk.spectrum(np.diag([1.0, 1e-3]))).axes
+    assert not lines(axes, "flagged")
+
+
 def test_negative_eigenvalues_are_apart(fit):
     problem, theta = fit
     found = rk.spectrum(problem, theta, which="hessian")

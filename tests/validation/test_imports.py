@@ -11,7 +11,10 @@ import validation
 
 PACKAGE = Path(validation.__file__).parent
 
-SUBJECTS = ("bases", "descent", "conditioning", "multilevel", "equations", "knots", "architectures", "implementations")
+SUBJECTS = (
+    *("bases", "descent", "conditioning", "multilevel", "equations", "knots", "architectures", "implementations"),
+    "literature",
+)
 BENEATH = {"ledger", "rationals"}
 ARROWS = (
     {subject: {"rationals"} for subject in SUBJECTS}

@@ -1,1 +1,1 @@
-"""What other papers claim about spline networks: their statements, with source and place, measured here."""
+"""What other papers claim about spline networks: conditioning, starts, bases, inputs, knots, rates, optimisers."""

@@ -93,15 +93,16 @@ def quick_cells() -> list[Cell]:
 def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
     """The base reading at the size of the paper, 20,000 samples, and all others that are one factor away at 4,000.
 
-    In an order in which an interrupted run has whole parts: seven seeds of the base reading, the screening, the rest.
+    In an order in which an interrupted run has whole parts: seven seeds of the base reading with the MLPs, its other
+    seeds, the screening seed by seed.
     """
     few, small = SEVEN[:seeds], {"samples": "4000"}
-    cells = [*cells_of(few, BASE), *cells_of(few, BASE, ["spline"], [LONGER])]
+    cells = [*cells_of(few, BASE), *cells_of(few, BASE, ["spline"], [LONGER]), *cells_of(few, BASE, list(MLPS))]
+    cells += cells_of(SEEDS[:seeds], BASE)
     for seed in few:
         for reading in LIST:
             cells += cells_of([seed], reading, [*BASES, *MLPS], **small)
-    cells += cells_of(few, BASE, list(MLPS))
-    return shared(cells + cells_of(SEEDS[:seeds], BASE))
+    return shared(cells)
 
 
 def verdicts(found: Found) -> list[Verdict]:

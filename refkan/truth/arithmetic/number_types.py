@@ -27,7 +27,16 @@ Matrix = list[list[Number]]
 
 
 class UndecidedError(ValueError):
-    """Two numbers could not be compared: balls that overlap, or something that is not a number."""
+    """Two numbers could not be compared: balls that overlap, or something that is not a number.
+
+    Examples
+    --------
+    >>> from refkan import truth
+    >>> truth.interval([0.0, 1.0, 2.0, float("nan")], 1, 0.5)
+    Traceback (most recent call last):
+    refkan.truth.arithmetic.number_types.UndecidedError: it is not decided whether 0.5 <= nan: balls that
+        overlap need a higher precision (flint.ctx.prec) or exact numbers; NaN compares with nothing
+    """
 
 
 def at_most(x: Number, y: Number) -> bool:

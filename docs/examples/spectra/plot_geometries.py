@@ -1,0 +1,31 @@
+"""
+Geometries of descent
+=====================
+
+One network, one start, one learning rate relative to the largest stable one, and steps in the coordinates of either
+basis. Where the gradient belongs to one basis and the step to the other, nothing descends.
+"""
+
+import numpy as np
+
+import refkan as rk
+from refkan.plots.style import place
+
+x = np.random.default_rng(0).uniform(size=(200, 2))
+y = np.sin(6 * x[:, :1]) * x[:, 1:]
+net, theta = rk.kan([2, 1], order=2, intervals=8).initialize(np.random.default_rng(1), x)
+problem = rk.LeastSquares(net, x, y)
+results = {}
+for step in ("spline", "relu"):
+    rate = 0.9 * rk.conditioning.largest_stable_step(rk.spectrum(problem, theta, basis=step))
+    for gradient in ("spline", "relu"):
+        options = {"geometry": step, "gradient": gradient, "learning_rate": rate}
+        result = rk.minimize(problem, theta, method="gd", steps=300, **options)
+        print(f"step in {step}, gradient in {gradient}: value {result.history.value[-1]:.1e}, {result.message}")
+        results[f"step in {step}, gradient in {gradient}"] = result
+
+figure, axes = place(None)
+for name, result in results.items():
+    axes.semilogy(result.history.value, label=name)
+axes.set(xlabel="step", ylabel="value", ylim=(1e-2, 1e4))
+axes.legend(frameon=False)

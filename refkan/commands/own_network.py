@@ -1,0 +1,128 @@
+"""`refkan spectrum --network FILE --data SAMPLES.csv`: the spectrum of a network in a file, on samples in a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from refkan.arguments import check_choice
+from refkan.array_types import FloatArray
+from refkan.atomic_files import write_atomically
+from refkan.commands.certificates import certified, report
+from refkan.commands.number_files import read_samples, read_weights
+from refkan.commands.options import in_words
+from refkan.conditioning import Spectrum, spectrum
+from refkan.conditioning.study_report import plain
+from refkan.conditioning.study_rows import measured
+from refkan.interop import read
+from refkan.layers import BASES
+from refkan.losses import LeastSquares
+from refkan.networks import Network
+from refkan.plots import spectrum as draw
+from refkan.plots import to_png
+
+Found = list[tuple[str | None, Spectrum, float]]
+"""Basis, spectrum and seconds."""
+
+
+def problem_in_files(chosen: argparse.Namespace) -> tuple[Network, LeastSquares, FloatArray]:
+    """The network of the files that were given, its least-squares problem, and the parameters.
+
+    Raises
+    ------
+    ValueError, ImportError
+        If a file cannot be used; the message names the option.
+    """
+    if chosen.data is None:
+        raise ValueError("--network needs --data FILE.csv, the samples: columns inputs, then outputs")
+    try:
+        net, theta = read(chosen.network)
+    except OSError as error:
+        raise ValueError(in_words("--network", error) if error.filename else f"--network: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"--network: {error}") from error
+    x, y = read_samples("--data", chosen.data, net.widths[0], net.widths[-1])
+    weights = None if chosen.weights is None else read_weights("--weights", chosen.weights, len(x))
+    return net, LeastSquares(net, x, y, weights), theta
+
+
+def show(net: Network, problem: LeastSquares, theta: FloatArray, chosen: argparse.Namespace) -> bool:
+    """Print the spectrum in each basis asked for, with certificates if they are; False if one could not be had.
+
+    Raises
+    ------
+    ValueError
+        If a layer has no such basis, or the Jacobian is not finite.
+    OSError
+        If a file cannot be written.
+    """
+    found: Found = []
+    for basis in chosen.bases or [net.basis]:
+        began = time.perf_counter()
+        one = spectrum(problem, theta, which=chosen.which, basis=basis, preconditioner=chosen.preconditioner)
+        found.append((basis, one, time.perf_counter() - began))
+    print(net)
+    for _, one, _ in found:
+        print(f"\n{one.table}")
+    if chosen.output is not None:
+        write_atomically(chosen.output / "spectrum.json", _json(found))
+        write_atomically(chosen.output / "spectrum.png", _figure(found))
+    if chosen.certify:
+        certificates = [
+            certified(basis or "own parameters", lambda: (problem, theta), _progress, basis, chosen.which)
+            for basis, _, _ in found
+        ]
+        return report(certificates, chosen.output)
+    return True
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _json(found: Found) -> bytes:
+    rows: list[dict[str, Any]] = []
+    for basis, one, seconds in found:
+        numbers = measured(one) | {"values": one.values.tolist(), "seconds": seconds}
+        rows.append({"basis": basis, "which": one.which} | {name: plain(value) for name, value in numbers.items()})
+    return (json.dumps(rows, indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def _figure(found: Found) -> bytes:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.0 * len(found), 3.8), layout="constrained")
+    for (basis, one, _), axes in zip(found, figure.subplots(1, len(found), squeeze=False)[0], strict=True):
+        draw(one, axes)
+        if basis is not None:
+            axes.set_title(f"{basis}: {axes.get_title()}", fontsize=9)
+    return to_png(figure)
+
+
+def only_with_networks(chosen: argparse.Namespace, studied: dict[str, Any]) -> None:
+    """Refuse options that belong to the other form of the command, and fill the defaults of a study in.
+
+    Raises
+    ------
+    ValueError
+        The message names the option.
+    """
+    given = [name for name in (*studied, "workers", "dask") if getattr(chosen, name) is not None and name != "bases"]
+    if chosen.network is not None:
+        for basis in chosen.bases or ():
+            check_choice("--bases with --network", basis, BASES)
+    if chosen.network is not None and given:
+        raise ValueError(
+            f"--{given[0].replace('_', '-')} describes the networks of a study; leave it out with --network, whose "
+            "file says what the network is"
+        )
+    if chosen.network is None:
+        for name in ("data", "weights"):
+            if getattr(chosen, name) is not None:
+                raise ValueError(f"--{name} belongs to a network in a file; give --network FILE.npz with it")
+        for name in studied:
+            if getattr(chosen, name) is None:
+                setattr(chosen, name, studied[name])

@@ -1,0 +1,87 @@
+"""O2: starts have the deviations of the formulas, the effective rank is that of eigenvalues, spoilt numbers refute."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from validation.ledger import row
+from validation.literature import power_law_starts
+from validation.literature.power_law_starts import (
+    BASELINE,
+    EXPONENTS,
+    LARGE,
+    QUICK,
+    STARTS,
+    effective_rank,
+    layer_outputs,
+    network,
+    start,
+    verdict,
+)
+
+X = np.random.default_rng(0).uniform(-1, 1, (40, 2))
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_deviations_are_those_of_the_formulas(name):
+    net, theta = start(network(LARGE), np.random.default_rng(1), X, name)
+    for layer, where in zip(net.layers[1:3], net.slices[1:3], strict=True):
+        blocks = layer.unpack(theta[where])
+        assert np.all(blocks["w_s"] == 1)
+        terms = 32 * (20 + 3 + 1)
+        if name == BASELINE:
+            expected_b, expected_r = 0.1, np.sqrt(6 / 64 / 3)
+        else:
+            expected_r, expected_b = (terms**-power for power in EXPONENTS[name])
+        assert blocks["coefficients"].std() == pytest.approx(expected_b, rel=0.05)
+        assert blocks["w_b"].std() == pytest.approx(expected_r, rel=0.1)
+
+
+def test_effective_rank_is_that_of_the_eigenvalues():
+    net, theta = start(network("2-4-1 G=5"), np.random.default_rng(2), X, BASELINE)
+    values = rk.spectrum(rk.LeastSquares(net, X, X[:, :1]), theta, which="ntk").values
+    assert effective_rank(net, theta, X) == pytest.approx(values.sum() ** 2 / np.sum(values**2), rel=1e-10)
+
+
+def test_outputs_of_layers_end_in_those_of_the_network():
+    net, theta = start(network("2-4-1 G=5"), np.random.default_rng(3), X, "0.25/1")
+    found = layer_outputs(net, theta, X)
+    assert [v.shape for v in found] == [(40, 4), (40, 1)]
+    np.testing.assert_allclose(found[-1], net(theta, X), rtol=0, atol=1e-14)
+
+
+def cells(power=0.5, ranks=((4.0, 3.0), (4.0, 5.0))):
+    """Cells in which the power law has `power` times the baseline's loss and error, and these effective ranks."""
+    found = {}
+    for function in power_law_starts.FUNCTIONS:
+        for name in QUICK.networks:
+            for begin in STARTS:
+                factor, (before, after) = (1.0, ranks[0]) if begin == BASELINE else (power, ranks[1])
+                run = {"loss": factor, "error": factor, "rank at start": before, "rank after": after}
+                found[function, name, begin] = {0: run}
+    return found
+
+
+def test_criterion_and_spoilt_numbers():
+    assert row("O2").criterion.count("at least 80 %") == 2
+    assert power_law_starts.SHARE == 0.8
+    found = verdict(cells(), QUICK, {})
+    assert found.status == "holds"
+    assert not found.surviving_mutations
+    assert verdict(cells(ranks=((4.0, 4.5), (4.0, 5.0))), QUICK, {}).status == "holds as corrected"
+    assert verdict(cells(1.1), QUICK, {}).status == "undecided"
+    mixed = cells()
+    for function in list(power_law_starts.FUNCTIONS)[:2]:  # ahead in four cells of six
+        for begin in EXPONENTS:
+            mixed[function, QUICK.networks[0], begin][0]["error"] = 2.0
+    assert verdict(mixed, QUICK, {}).status == "undecided"
+
+
+def test_training_from_a_start_lowers_the_loss():
+    size = power_law_starts.Size(("2-4-1 G=5",), 40, 30, 1e-2, (0,))
+    short = power_law_starts.run_case("I.12.11", "2-4-1 G=5", "0.25/1", 0, size)
+    none = power_law_starts.run_case("I.12.11", "2-4-1 G=5", "0.25/1", 0, power_law_starts.Size((), 40, 0, 1e-2, ()))
+    assert short["loss"] < 0.5 * none["loss"]
+    assert none["rank at start"] == none["rank after"]

@@ -1,0 +1,159 @@
+"""Condition numbers of Gauss-Newton matrices of small networks, enclosed, beside those that float64 finds.
+
+Networks continue their end pieces ("polynomial"): where the affine map leaves an extreme sample an ulp outside, linear
+tails give the exact network null directions less, with eigenvalues of the order of eps^2, which no other number here
+counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import refkan as rk
+from refkan.exact.certified_spectra import enclosed
+from refkan.exact.curvatures import curvature
+from refkan.exact.network_rows import checked
+from validation.conditioning.condition_ratios import START, TRAINED, TRAINED_ELSEWHERE
+from validation.conditioning.network_spectra import started
+
+BASES = ("spline", "relu", "scaled-relu")
+
+BEYOND = 1e20
+"""Condition numbers that float64 has no digits for where it forms J^T J, and that some of these exceed."""
+
+AGREEMENT = 1e-6
+"""Relative difference of float64's condition numbers from the enclosures, at most."""
+
+
+@dataclass(frozen=True)
+class Small:
+    """A network whose condition numbers are enclosed.
+
+    Attributes
+    ----------
+    widths, order, level, node_map, seed
+    samples, steps : int
+    states : tuple of str
+    """
+
+    widths: tuple[int, ...]
+    order: int
+    level: tuple[int, int]
+    node_map: str = "affine"
+    seed: int = 0
+    samples: int = 50
+    steps: int = 50
+    states: tuple[str, ...] = (START, TRAINED, TRAINED_ELSEWHERE)
+
+
+QUICK = (Small((2, 2, 1), 3, (1, 3), samples=30), Small((2, 1, 1), 6, (2, 10), samples=34, states=(START,)))
+
+LEVELS = ((1, 3), (2, 6))
+
+FULL = (
+    *QUICK,
+    *(Small((2, 2, 1), r, level, seed=seed, samples=60) for r in (2, 3, 4) for level in LEVELS for seed in range(2)),
+    *(Small((2, 2, 1), r, level, "mean-std", samples=60, states=(START,)) for r in (2, 3, 4) for level in LEVELS),
+    *(Small((2, 2, 1), r, (4, 12), seed=seed, samples=120, states=(START,)) for r in (2, 3) for seed in range(2)),
+    *(Small((2, 2, 1), r, (2, 6), samples=80) for r in (5, 6)),
+)
+
+
+def measure(small: Sequence[Small], progress: Callable[[str], None] = lambda message: None) -> list[dict[str, Any]]:
+    """Enclose condition numbers in all bases, one record a network and state."""
+    found = []
+    for case in small:
+        progress(f"H1: certificates, {case.node_map}, order {case.order}, intervals {case.level}")
+        net = rk.kan(case.widths, case.order, case.level, node_map=case.node_map, outside="polynomial")
+        problem, theta = started(net, case.seed, case.samples)
+        for state in case.states:
+            at = theta
+            if state != START:
+                geometry = "spline" if state == TRAINED else "relu"
+                at = rk.minimize(problem, theta, method="lbfgs", steps=case.steps, geometry=geometry).theta
+            found.append(record(case, state, problem, at))
+    return found
+
+
+def record(case: Small, state: str, problem: Any, theta: Any) -> dict[str, Any]:
+    """The condition numbers of one network at one theta."""
+    posed = checked(problem, theta)
+    matrix = curvature(posed, "gauss-newton")
+    bounds = {basis: enclosed(posed, matrix, basis) for basis in BASES}
+    float64 = {basis: rk.spectrum(problem, theta, basis=basis) for basis in BASES}
+    own = bounds["spline"]
+    return {
+        "widths": case.widths, "order": case.order, "level": case.level, "node map": case.node_map,
+        "seed": case.seed, "state": state, "parameters": own.size, "rank": own.rank, "rank by": own.rank_by,
+        "float64 rank": float64["spline"].rank,
+        "bounds": {basis: spectrum.condition.floats() for basis, spectrum in bounds.items()},
+        "float64": {basis: spectrum.condition for basis, spectrum in float64.items()},
+    }  # fmt: skip
+
+
+def proven_lower(found: Sequence[dict[str, Any]], basis: str = "spline") -> bool:
+    """Whether the condition number in a basis is proven to be below those in all others, in all these cases."""
+    return all(
+        case["bounds"][basis][1] < case["bounds"][other][0] for case in found for other in BASES if other != basis
+    )
+
+
+def at_starts(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cases at a random start."""
+    return [case for case in found if case["state"] == START]
+
+
+def float64_agrees(found: Sequence[dict[str, Any]], room: float = AGREEMENT) -> bool:
+    """Whether float64's condition numbers are those enclosed, wherever its numerical rank is the proven one."""
+    return all(
+        low * (1 - room) <= case["float64"][basis] <= high * (1 + room)
+        for case in found
+        for basis, (low, high) in case["bounds"].items()
+        if case["rank"] == case["float64 rank"]
+    )
+
+
+def beyond(found: Sequence[dict[str, Any]]) -> list[float]:
+    """Lower bounds of condition numbers that exceed BEYOND."""
+    return [low for case in found for low, _ in case["bounds"].values() if low > BEYOND]
+
+
+def growth(found: Sequence[dict[str, Any]]) -> dict[int, float]:
+    """Exponent of n in the ratio of condition numbers, ReLU powers to B-splines, of [2, 2, 1] at starts, by order.
+
+    Fitted to the geometric means over the seeds, under the affine map, where there are two sizes or more.
+    """
+    sizes: dict[int, dict[int, list[float]]] = {}
+    for case in at_starts(found):
+        if (tuple(case["widths"]), case["node map"]) == ((2, 2, 1), "affine"):
+            ratio = case["bounds"]["relu"][0] / case["bounds"]["spline"][1]
+            sizes.setdefault(case["order"], {}).setdefault(case["level"][1], []).append(np.log(ratio))
+    return {
+        order: float(np.polyfit(np.log(list(of)), [np.mean(logs) for logs in of.values()], 1)[0])
+        for order, of in sizes.items()
+        if len(of) > 1
+    }
+
+
+def sentence(found: Sequence[dict[str, Any]]) -> str:
+    """What is proven, in words."""
+    starts = at_starts(found)
+    lower = sum(proven_lower([case]) for case in starts)
+    trained = [case for case in found if case["state"] == TRAINED]
+    elsewhere = [case for case in found if case["state"] == TRAINED_ELSEWHERE]
+    same = [case for case in found if case["rank"] == case["float64 rank"]]
+    large = beyond(found)
+    exponents = ", ".join(f"{exponent:.1f} (r = {order})" for order, exponent in growth(found).items())
+    grows = f" the proven ratio of [2, 2, 1] at starts grows with the exponents of n {exponents};" if exponents else ""
+    worst = max(abs(case["float64"][b] / low - 1) for case in same for b, (low, _) in case["bounds"].items())
+    return (
+        f"proven for small networks: the B-splines lower in {lower} of {len(starts)} at a start,"
+        f" {sum(proven_lower([case]) for case in trained)} of {len(trained)} trained and"
+        f" {sum(proven_lower([case]) for case in elsewhere)} of {len(elsewhere)} trained in the ReLU basis;{grows}"
+        f" {len(large)} condition numbers beyond {BEYOND:.0e}, up to {max(large, default=0.0):.2g}; float64 finds the"
+        f" proven rank in {len(same)} of {len(found)}, and there differs by {worst:.0e} at most"
+    )

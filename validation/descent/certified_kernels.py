@@ -1,0 +1,120 @@
+r"""Tangent kernels in both bases in ball arithmetic: ratios of spectral radii and norms that are proven.
+
+For a symmetric K >= 0 of N rows and any m, trace(K^m)/N <= rho(K)^m <= trace(K^m). With m = 2^50, by squaring, the two
+ends differ by the factor N^(1/m), and the errors of the squarings, which double at each, are divided by m again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import refkan as rk
+from refkan import exact, truth
+from refkan.exact.coordinates import matrix_of_basis
+from refkan.exact.extra import precision
+from validation.descent.kernel_search import wide_network
+from validation.descent.kernels_of_both_bases import kernel_ratio
+
+BITS = 512
+
+SQUARINGS = 50
+
+Bounds = tuple[float, float]
+
+INSIDE, OUTSIDE = "at the left end of the domain", "0.71 spacings left of it"
+
+
+def certified_ratio(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> Bounds:
+    """Enclose rho(NTK_S)/rho(NTK_R) in the scaled ReLU basis of a network in the spline basis."""
+    with precision(BITS) as flint:
+        rows = truth.of(net, theta, x, flint.arb).jacobian_rows
+        J = flint.arb_mat([[row.get(m, 0) for m in range(net.n_params)] for row in rows])
+        spline = radius(flint, J)
+        relu = radius(flint, J * flint.arb_mat(matrix_of_basis(net, theta, "scaled-relu")[0]))
+        ratio = spline / relu
+        return exact.Enclosure.between(ratio, ratio).floats()
+
+
+def radius(flint: Any, J: Any) -> Any:
+    """A ball that holds the spectral radius of J J^T."""
+    K = J * J.transpose()
+    for _ in range(SQUARINGS):
+        K = K * K
+    trace = sum((K[s, s] for s in range(K.nrows())), flint.arb(0))
+    logarithm = flint.arb(trace).log() / 2**SQUARINGS
+    low = logarithm - flint.arb(K.nrows()).log() / 2**SQUARINGS
+    return low.exp().union(logarithm.exp())
+
+
+def certified_norm(order: int, intervals: int) -> Bounds:
+    """Enclose ||A||^2 of the scaled change of basis on uniform knots."""
+    return exact.extreme_eigenvalues(rk.SplineSpace.uniform(order, intervals), "AtA", scaled=True)[1].floats()
+
+
+def near_the_counterexample(node_map: str, slope: float = 100.0, shift: float = 2.0**-20) -> dict[str, Any]:
+    """The ratio of `coupled_samples.counterexample`, proven, with the middle sample moved a little.
+
+    Unmoved, the map takes it to 1/2 exactly, a knot: no ball of positive radius decides on which side of it that is.
+    """
+    x = np.array([[2.0], [3.0 + shift], [4.0]]) / 8.0
+    net, _ = rk.kan([1, 1, 1], 2, 8, node_map=node_map).initialize(np.random.default_rng(0), x)
+    greville = rk.SplineSpace.uniform(2, 8).greville
+    theta = np.concatenate([greville, slope * greville])
+    return {"node map": node_map, "bounds": certified_ratio(net, theta, x), "float64": kernel_ratio(net, theta, x)}
+
+
+def proofs(orders: Sequence[int], nodes: Sequence[int]) -> dict[str, Any]:
+    """Everything that is proven: bounds, with what float64 says beside them."""
+    samples = {INSIDE: 0.0, OUTSIDE: -float(np.sqrt(0.5))}
+    return {
+        "norms": [
+            {"order": r, "bounds": certified_norm(r, 64), "float64": float(np.linalg.norm(dense(r, 64), 2) ** 2)}
+            for r in orders
+        ],
+        "near the counterexample": [near_the_counterexample(name) for name in ("mean-std", "affine", "sigmoid")],
+        "wide": [
+            {"nodes": k, "bounds": certified_ratio(*wide_network(k)), "float64": kernel_ratio(*wide_network(k))}
+            for k in nodes
+        ],
+        "one layer, one sample": [
+            {"order": r, "sample": name, "bounds": single_sample(r, at)}
+            for r in (1, 2, 3, 4)
+            for name, at in samples.items()
+        ],
+    }
+
+
+def dense(order: int, intervals: int) -> np.ndarray:
+    """The scaled change of basis on uniform knots."""
+    return rk.ChangeOfBasis(rk.SplineSpace.uniform(order, intervals), scaled=True).dense()
+
+
+def agree(found: dict[str, Any]) -> bool:
+    """Whether float64 is within 1e-9 of what is proven, wherever it says something."""
+    items = [item for group in found.values() for item in group if "float64" in item]
+    return all(
+        low * (1 - 1e-9) <= item["float64"] <= high * (1 + 1e-9) for item in items for low, high in [item["bounds"]]
+    )
+
+
+def proven(found: dict[str, Any], printed: float) -> bool:
+    """Whether (i) exceeds the printed constant for r = 2, 3, 4 alone, (iii) does, and one layer keeps 1."""
+    beyond = [item["order"] for item in found["norms"] if item["bounds"][0] > printed]
+    within = [item["order"] for item in found["norms"] if item["bounds"][1] < printed]
+    coupled = {item["node map"]: item["bounds"] for item in found["near the counterexample"]}
+    inside = [item["bounds"][1] for item in found["one layer, one sample"] if item["sample"] == INSIDE]
+    return (
+        (beyond, within) == ([2, 3, 4], [1, 5])
+        and coupled["mean-std"][0] > printed
+        and max(inside) <= 1.0
+        and agree(found)
+    )
+
+
+def single_sample(order: int, at: float) -> Bounds:
+    """The ratio of one layer [1, 1] and one sample `at`, in spacings from the left end of the domain; linear tails."""
+    net = rk.kan([1, 1], order, 8, outside="linear")
+    return certified_ratio(net, np.zeros(net.n_params), np.array([[at / 8.0]]))

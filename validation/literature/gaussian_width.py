@@ -1,0 +1,285 @@
+r"""O3: Gaussian KANs do well with eps in [1/(G-1), 2/(G-1)] ([N26], abstract and README of its code).
+
+Functions exp(-(x - c_g)^2/eps^2) with G equidistant centres on [0, 1]; s = eps (G - 1) is the width in units of the
+spacing, and the interval is 1 <= s <= 2. The paper: "a practical operating interval", "not a universal optimality
+result, but a stable and effective design rule"; scale is governed by the first layer's feature matrix Phi (N, G), whose
+rank is judged in single precision.
+
+Conditioning. For samples uniform on [0, 1], Phi^T Phi/N tends to the Gram matrix
+
+    int_0^1 exp(-(x - a)^2/eps^2 - (x - b)^2/eps^2) dx
+        = exp(-(a - b)^2/(2 eps^2)) eps sqrt(pi/8) (erf(sqrt2 (1 - m)/eps) + erf(sqrt2 m/eps)),    m = (a + b)/2,
+
+whose eigenvalues are enclosed in ball arithmetic; on the whole line its condition number would be about
+exp(pi^2 s^2/2)/2 for s >= 1 (Poisson's summation formula), 70 at s = 1 and 2e8 at s = 2. That of Phi is the root.
+
+"Effective" is taken as: an error that is at most 10 times the best of the sweep; "stable" as: Phi has full rank in
+single precision. How coefficients are found is open, and a reading. Networks that are hardly trained decide nothing
+(`TRAINED`). Criterion, fixed before the run: see the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+import refkan as rk
+from refkan.claims.readings import Choice, Experiment, Factor, Reading, Readings
+from refkan.claims.verdicts import Table, Verdict, judge
+from refkan.exact.certificates import at_precision
+from refkan.exact.orthogonal_certificates import enclosed_eigenvalues
+from validation.literature.gaussian_layer import GaussianLayer
+
+CLAIMS = ("O3",)
+
+WIDTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+"""s: widths in units of the spacing of the centres."""
+
+INTERVAL = (1.0, 2.0)
+
+EFFECTIVE = 10.0
+
+TRAINED = 0.1
+"""Error of the best width, median over targets and seeds, at which a sweep can tell widths apart: it decides nothing
+where networks have hardly been trained, for then all widths are equally bad."""
+
+SINGLE = 2.0**23
+"""Condition number of Phi beyond which its rank is not full in single precision."""
+
+TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "smooth": lambda x: np.sin(4 * x.sum(axis=1)) + x[:, 0] ** 2,
+    "waves": lambda x: np.cos(6 * np.pi * x).sum(axis=1),
+    "front": lambda x: np.tanh(20 * (x.mean(axis=1) - 0.4)),
+    "kink": lambda x: np.abs(x - 0.37).sum(axis=1),
+}
+
+OPEN = (
+    Factor(
+        "training",
+        ("adam", "single", "double"),
+        "two layers by Adam; one by least squares, in single or double precision",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """Numbers of centres, samples, seeds; hidden nodes, centres and steps of networks trained by Adam."""
+
+    centres: tuple[int, ...]
+    samples: int
+    seeds: tuple[int, ...]
+    hidden: int
+    deep_centres: tuple[int, ...]
+    steps: int
+
+
+QUICK, FULL = Size((8, 16), 200, (0,), 3, (8,), 40), Size((8, 16, 32), 300, (0, 1, 2), 6, (10, 20), 400)
+
+
+def gram(flint: Any, centres: int, s: float) -> Any:
+    """The Gram matrix in balls; (a - b)/eps = (g - h)/s by integers, which have no radius."""
+    root, width = flint.arb(2).sqrt(), flint.arb(s)
+    eps = width / (centres - 1)
+
+    def entry(g: int, h: int) -> Any:
+        m = flint.arb(g + h) / (2 * (centres - 1))
+        tails = (root * (1 - m) / eps).erf() + (root * m / eps).erf()
+        return (-flint.arb((g - h) * (g - h)) / (2 * width * width)).exp() * eps * (flint.arb.pi() / 8).sqrt() * tails
+
+    return flint.arb_mat([[entry(g, h) for h in range(centres)] for g in range(centres)])
+
+
+def condition(centres: int, s: float) -> tuple[float, float]:
+    """Enclose the condition number of the Gram matrix."""
+    values = at_precision(
+        None, 128, 2048, "enclose the spectrum", lambda flint: enclosed_eigenvalues(flint, gram(flint, centres, s))
+    )
+    return values[-1].quotient(values[0]).floats()
+
+
+def features(x: np.ndarray, centres: int, s: float) -> np.ndarray:
+    """Phi (N, G) in the precision of x (N,)."""
+    number = x.dtype.type
+    c = np.linspace(0, 1, centres).astype(x.dtype)
+    values: np.ndarray = np.exp(-(((x[:, None] - c) * number((centres - 1) / s)) ** 2))
+    return values
+
+
+def samples(seed: int, count: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points to train on, and to test at."""
+    rng = np.random.default_rng([seed, 30])
+    return rng.uniform(size=(count, inputs)), rng.uniform(size=(1000, inputs))
+
+
+def one_layer(target: str, centres: int, s: float, seed: int, count: int, precision: Any) -> float:
+    """Root mean square error at fresh points of the least-squares fit, relative to the target's deviation."""
+    x, fresh = samples(seed, count, 1)
+    y, true = TARGETS[target](x), TARGETS[target](fresh)
+    Phi = features(x[:, 0].astype(precision), centres, s)
+    coefficients = np.linalg.lstsq(Phi, y.astype(precision), rcond=None)[0]
+    found = features(fresh[:, 0].astype(precision), centres, s) @ coefficients
+    return float(np.sqrt(np.mean((found - true) ** 2)) / true.std())
+
+
+def spline_layer(target: str, dim: int, seed: int, count: int) -> float:
+    """The same for cubic splines with as many functions."""
+    x, fresh = samples(seed, count, 1)
+    y, true = TARGETS[target](x), TARGETS[target](fresh)
+    space = rk.SplineSpace.uniform(4, dim - 3)
+    B, C = (rk.bsplines.design_matrix(space, points[:, 0]).toarray() for points in (x, fresh))
+    return float(np.sqrt(np.mean((C @ np.linalg.lstsq(B, y, rcond=None)[0] - true) ** 2)) / true.std())
+
+
+def two_layers(target: str, centres: int, s: float, seed: int, size: Size) -> float:
+    """The same of a network [2, hidden, 1] with no map between the layers, trained by Adam."""
+    x, fresh = samples(seed, size.samples, 2)
+    y, true = TARGETS[target](x), TARGETS[target](fresh)
+    layers = (
+        GaussianLayer(2, size.hidden, centres, s / (centres - 1)),
+        GaussianLayer(size.hidden, 1, centres, s / (centres - 1)),
+    )
+    net = rk.Network(layers, (rk.node_maps.NODE_MAPS["none"],))
+    net, theta = net.initialize(np.random.default_rng([seed, 31]), x)
+    result = rk.minimize(rk.LeastSquares(net, x, y[:, None]), theta, "adam", size.steps, learning_rate=1e-2)
+    return float(np.sqrt(np.mean((net(result.theta, fresh)[:, 0] - true) ** 2)) / true.std())
+
+
+def run_case(choice: Choice, seed: int, size: Size) -> dict[str, dict[str, list[float]]]:
+    """Errors for each number of centres and target, one a width."""
+    if choice["training"] == "adam":
+        return {
+            str(G): {target: [two_layers(target, G, s, seed, size) for s in WIDTHS] for target in TARGETS}
+            for G in size.deep_centres
+        }
+    precision = np.float32 if choice["training"] == "single" else np.float64
+    return {
+        str(G): {target: [one_layer(target, G, s, seed, size.samples, precision) for s in WIDTHS] for target in TARGETS}
+        for G in size.centres
+    }
+
+
+EXPERIMENT = Experiment(OPEN, lambda choice, seed: run_case(choice, seed, FULL))
+
+
+def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+    """Certify condition numbers, and sweep the width under every reading."""
+    size = QUICK if quick else FULL
+    conditions = {}
+    for G, s in product(size.centres, WIDTHS):
+        progress(f"O3: condition number, G = {G}, s = {s:g}")
+        conditions[G, s] = condition(G, s)
+    splines = {
+        G: rk.exact.certified_condition_number(rk.SplineSpace.uniform(4, G - 3), which="gram") for G in size.centres
+    }
+    errors = {}
+    for training in OPEN[0].values:
+        progress(f"O3: {training}")
+        errors[training] = {seed: run_case({"training": training}, seed, size) for seed in size.seeds}
+    beside = {
+        G: float(np.median([spline_layer(t, G, seed, size.samples) for t in TARGETS for seed in size.seeds]))
+        for G in size.centres
+    }
+    return [verdict(conditions, splines, errors, beside)]
+
+
+def excess(runs: Mapping[int, Mapping[str, Mapping[str, Sequence[float]]]]) -> np.ndarray:
+    """Error over the best of the sweep, median over targets and seeds, the largest of all G: one number a width."""
+    worst = np.zeros(len(WIDTHS))
+    for G in next(iter(runs.values())):
+        ratios = [np.array(e) / min(e) for run in runs.values() for e in run[G].values()]
+        worst = np.maximum(worst, np.median(ratios, axis=0))
+    return worst
+
+
+def trained(runs: Mapping[int, Mapping[str, Mapping[str, Sequence[float]]]]) -> bool:
+    """Whether the best widths have learned the targets, at every G."""
+    return all(
+        np.median([min(e) for run in runs.values() for e in run[G].values()]) <= TRAINED
+        for G in next(iter(runs.values()))
+    )
+
+
+def effective(ratios: np.ndarray, interval: tuple[float, float] = INTERVAL) -> bool:
+    """Whether every width of the interval is within a factor of the best of the sweep."""
+    return all(ratio <= EFFECTIVE for s, ratio in zip(WIDTHS, ratios, strict=True) if interval[0] <= s <= interval[1])
+
+
+def stable(
+    conditions: Mapping[tuple[int, float], tuple[float, float]], interval: tuple[float, float] = INTERVAL
+) -> bool:
+    """Whether Phi has full rank in single precision all over the interval."""
+    return all(high**0.5 < SINGLE for (_, s), (_, high) in conditions.items() if interval[0] <= s <= interval[1])
+
+
+def verdict(
+    conditions: Mapping[tuple[int, float], tuple[float, float]],
+    splines: Mapping[int, tuple[float, float]],
+    errors: Mapping[str, Any],
+    beside: Mapping[int, float],
+) -> Verdict:
+    """Judge both properties of the interval under each reading."""
+    full = stable(conditions)
+    readings, ratios = [], {training: excess(runs) for training, runs in errors.items()}
+    for training, values in ratios.items():
+        text = ", ".join(f"{v:.3g} (s = {s:g})" for s, v in zip(WIDTHS, values, strict=True))
+        holds = full and effective(values) if trained(errors[training]) else None
+        readings.append(Reading({"training": training}, holds, f"error over the best: {text}", full))
+    made = Readings(readings)
+    G = max(splines)
+    listed = ", ".join(f"{conditions[G, s][1] ** 0.5:.3g} (s = {s:g})" for s in WIDTHS)
+
+    def twin(low: float, high: float) -> bool:
+        return any(
+            stable(conditions, (low, high)) and effective(values, (low, high))
+            for training, values in ratios.items()
+            if trained(errors[training])
+        )
+
+    return Verdict(
+        "O3",
+        made.status,
+        f"{made.over()}. Condition number of Phi, certified, G = {G}: {listed}; of as many cubic B-splines"
+        f" {splines[G][1] ** 0.5:.3g}. {readings[0].measured}",
+        corrected="the features have full rank in single precision on the interval; whether its widths are effective"
+        " depends on how coefficients are found",
+        details=DETAILS,
+        data={
+            "conditions": [{"centres": G, "s": s, "of the Gram matrix": c} for (G, s), c in conditions.items()],
+            "B-splines": {str(G): c for G, c in splines.items()},
+            "errors": {training: {str(seed): run for seed, run in runs.items()} for training, runs in errors.items()},
+            "widths": WIDTHS,
+            "errors of cubic splines": {str(G): e for G, e in beside.items()},
+        },
+        tables=(
+            Table(
+                "Error over the best of the sweep, the largest of all G, by width s",
+                ("training", *(f"{s:g}" for s in WIDTHS)),
+                tuple((training, *(f"{v:.3g}" for v in values)) for training, values in ratios.items()),
+            ),
+            Table(
+                "Certified condition number of Phi, by width s, and of as many cubic B-splines",
+                ("G", *(f"{s:g}" for s in WIDTHS), "B-splines"),
+                tuple(
+                    (str(G), *(f"{conditions[G, s][1] ** 0.5:.4g}" for s in WIDTHS), f"{splines[G][1] ** 0.5:.4g}")
+                    for G in splines
+                ),
+            ),
+        ),
+        mutations={
+            "a quarter of the interval": judge(twin(0.25, 0.5), experiment=True),
+            "three times the interval": judge(twin(3.0, 6.0), experiment=True),
+        },
+        readings=tuple(made.plain()),
+    )
+
+
+DETAILS = """Condition numbers are those of the Gram matrix in L2(0, 1), enclosed in ball arithmetic, and their roots:
+what the matrix of the features at uniformly distributed samples tends to. Errors are root mean squares at 1000 fresh
+points over the target's deviation: one layer of one input by least squares (NumPy's lstsq, singular values below the
+rounding of the precision cut off), and a network [2, hidden, 1] without a map between its layers, coefficients
+N(0, 1/(P G)^2), Adam at 1e-2, after the paper's code. Targets: a smooth one, waves, a front, a kink."""

@@ -1,0 +1,151 @@
+r"""Grid extension against the grid that it ends with: what is learned of high frequencies at equal work ([W24], O1).
+
+The target is that of the paper's first experiment, a sum of waves sin(2 pi k x + phi_k), here of equal amplitudes. A
+network is trained by L-BFGS on grids that are doubled, each time from the function before (exact refinement), and on
+the finest grid from the start. Nothing else differs: it is the ablation without which a gain of extension cannot be
+told from the gain of the finer grid. Open: the network, and what is held equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+import refkan as rk
+from refkan.claims.readings import Choice, Experiment, Factor
+from refkan.hierarchy import minimize_multilevel
+
+NETWORKS = {"one-layer": (1, 1), "hidden-5": (1, 5, 1)}
+
+OPEN = (
+    Factor("network", tuple(NETWORKS), "a single layer, or five hidden nodes"),
+    Factor("equal", ("work", "steps"), "steps weighted by intervals, or steps"),
+)
+
+ORDER = 4
+
+HALF, LEVEL = 0.5, 0.01
+"""The error of extension may be at most half that of the finest grid, at this level of a sign test."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Frequencies of the target, intervals of the coarsest grid, steps on the finest one, samples and seeds."""
+
+    frequencies: tuple[int, ...]
+    coarsest: int
+    steps: int
+    samples: int
+    seeds: tuple[int, ...]
+
+
+QUICK = Size((2, 4, 6, 8), 5, 4, 120, tuple(range(7)))
+FULL = Size(tuple(range(5, 51, 5)), 20, 16, 1000, tuple(range(10)))
+
+LEVELS = 4
+
+EXTENSION = "extension"
+
+
+def target(x: np.ndarray, frequencies: Sequence[int], phases: np.ndarray) -> np.ndarray:
+    """The sum of waves, (N, 1)."""
+    waves: np.ndarray = np.sin(2 * np.pi * np.multiply.outer(x[:, 0], frequencies) + phases)
+    return waves.sum(axis=1, keepdims=True)
+
+
+def missing(net: rk.Network, theta: np.ndarray, frequencies: Sequence[int], phases: np.ndarray) -> float:
+    """Amplitudes missing at the upper half of the frequencies, in the 2-norm, relative to the target's.
+
+    Equidistant points resolve all frequencies, so that the sums are the integrals.
+    """
+    x = (np.arange(2048)[:, None] + 0.5) / 2048
+    residual = (net(theta, x) - target(x, frequencies, phases))[:, 0]
+    upper = np.array(frequencies[len(frequencies) // 2 :])
+    amplitudes = 2 * np.exp(-2j * np.pi * np.multiply.outer(upper, x[:, 0])) @ residual / len(x)
+    return float(np.linalg.norm(amplitudes) / np.sqrt(upper.size))
+
+
+def run_case(network: str, seed: int, size: Size) -> dict[str, float]:
+    """Train with extension, and on the finest grid at equal work and with equal steps; return what is missing."""
+    rng = np.random.default_rng([seed, 20])
+    x = rng.uniform(size=(size.samples, 1))
+    phases = rng.uniform(0, 2 * np.pi, len(size.frequencies))
+    y = target(x, size.frequencies, phases)
+    net, theta = rk.kan(NETWORKS[network], ORDER, size.coarsest).initialize(np.random.default_rng([seed, 21]), x)
+    schedule = [size.steps * 2 ** (LEVELS - 1 - level) for level in range(LEVELS)]
+    extended = minimize_multilevel(rk.LeastSquares(net, x, y), theta, schedule)
+    fine = net.refine(2 ** (LEVELS - 1))
+    start = net.convert(theta, fine)
+    found = {EXTENSION: missing(extended.network, extended.theta, size.frequencies, phases)}
+    for equal, steps in (("work", LEVELS * size.steps), ("steps", sum(schedule))):
+        result = rk.minimize(rk.LeastSquares(fine, x, y), start, steps=steps)
+        found[equal] = missing(fine, result.theta, size.frequencies, phases)
+    return found
+
+
+def run_again(choice: Choice, seed: int) -> Mapping[str, Any]:
+    """Run one case at full size."""
+    found = run_case(choice["network"], seed, FULL)
+    return {EXTENSION: found[EXTENSION], "finest": found[choice["equal"]]}
+
+
+EXPERIMENT = Experiment(OPEN, run_again)
+
+
+def measure(quick: bool, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
+    """All networks and seeds: network -> seed -> what is missing."""
+    size = QUICK if quick else FULL
+    found: dict[str, Any] = {}
+    for network in NETWORKS:
+        progress(f"O1: grid extension, {network}")
+        found[network] = {seed: run_case(network, seed, size) for seed in size.seeds}
+    return found
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Errors of extension and of the finest grid, pair by pair."""
+
+    extension: tuple[float, ...]
+    finest: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float:
+        """Median error of extension over that of the finest grid."""
+        return float(np.median(np.divide(self.extension, self.finest)))
+
+    @property
+    def p(self) -> float:
+        """One-sided sign test."""
+        wins = sum(a < b for a, b in zip(self.extension, self.finest, strict=True))
+        return float(binomtest(wins, len(self.extension), 0.5, alternative="greater").pvalue)
+
+    @property
+    def holds(self) -> bool:
+        """Whether extension is ahead."""
+        return self.ratio <= HALF and self.p < LEVEL
+
+    @property
+    def turned(self) -> Gain:
+        """The two exchanged."""
+        return Gain(self.finest, self.extension)
+
+    def __str__(self) -> str:
+        """For tables."""
+        medians = float(np.median(self.extension)), float(np.median(self.finest))
+        return f"{medians[0]:.2g} against {medians[1]:.2g} missing, median ratio {self.ratio:.2g} (p = {self.p:.1g})"
+
+
+def comparisons(found: Mapping[str, Any]) -> list[tuple[dict[str, str], Gain]]:
+    """Each reading with its gain."""
+    made = []
+    for network, equal in product(found, OPEN[1].values):
+        runs = list(found[network].values())
+        gain = Gain(tuple(run[EXTENSION] for run in runs), tuple(run[equal] for run in runs))
+        made.append(({"network": network, "equal": equal}, gain))
+    return made

@@ -1,0 +1,267 @@
+r"""O9: a low spectral bias does not imply good performance ([F24], abstract of v3).
+
+The paper compares MLPs and KANs in several bases on differential equations: "low spectral bias alone does not guarantee
+good performance", "functions with broader NTK eigenvalue spectra may exhibit convergence instability" (v4). Here:
+splines of several orders and grids, Chebyshev polynomials and tanh MLPs on two regression problems and on Helmholtz's
+equation. Open: how the bias is read off the eigenvalues of the tangent kernel at the start (the broader the spectrum,
+the lower the bias), and the optimiser.
+
+A statement that one thing does not imply another holds by counterexamples that are no accident. Criterion, fixed before
+the run: under a reading, on at least two of the three problems Spearman's correlation of breadth with accuracy over the
+architectures is below 0.8, and on at least one of them some architecture has at least twice the breadth of another and
+at least twice its error, for every seed. Its twin, which has to fail: the accuracy at other points in place of the
+breadth, which does tell the error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import permutations, product
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+import refkan as rk
+from refkan.claims.parts import Parts, Resume, resume_from, run_task
+from refkan.claims.readings import Choice, Experiment, Factor, Reading, Readings
+from refkan.claims.verdicts import Table, Verdict, judge
+from refkan.training import ordinary
+
+CLAIMS = ("O9",)
+
+LAW, TWICE, PROBLEMS_NEEDED = 0.8, 2.0, 2
+
+EQUATION = "helmholtz"
+
+REGRESSION: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
+    "waves": (1, lambda x: np.sin(2 * np.pi * x) + np.sin(10 * np.pi * x) / 2 + np.sin(24 * np.pi * x) / 4),
+    "product": (2, lambda x: np.prod(1 + np.sin(2 * np.pi * x + [1, 2]), axis=1, keepdims=True)),
+}
+
+PROBLEMS = (*REGRESSION, EQUATION)
+
+ARCHITECTURES: dict[str, Callable[..., rk.Network]] = {
+    "spline r=2 n=8": lambda d, **options: rk.kan([d, 4, 1], 2, 8, **options),
+    "spline r=4 n=4": lambda d, **options: rk.kan([d, 4, 1], 4, 4, **options),
+    "spline r=4 n=8": lambda d, **options: rk.kan([d, 4, 1], 4, 8, **options),
+    "spline r=4 n=16": lambda d, **options: rk.kan([d, 4, 1], 4, 16, **options),
+    "spline r=6 n=8": lambda d, **options: rk.kan([d, 4, 1], 6, 8, **options),
+    "Chebyshev 4": lambda d, **options: rk.chebyshev_kan([d, 4, 1], 4, **options),
+    "Chebyshev 8": lambda d, **options: rk.chebyshev_kan([d, 4, 1], 8, **options),
+    "Chebyshev 16": lambda d, **options: rk.chebyshev_kan([d, 4, 1], 16, **options),
+    "tanh 24": lambda d, **_: rk.mlp([d, 24, 1], "tanh"),
+    "tanh 8-8": lambda d, **_: rk.mlp([d, 8, 8, 1], "tanh"),
+}
+"""Networks for d inputs; options are the domain and the map between the layers, which dense ones have not."""
+
+ROUGH = "spline r=2 n=8"
+"""Has no second derivatives, and is left out of the equation."""
+
+BREADTHS = ("effective-rank", "count")
+"""(sum lambda)^2/sum lambda^2, and how many eigenvalues are at least 1e-4 of the largest."""
+
+ELSEWHERE = "accuracy elsewhere"
+"""The inverse error at other points: what does imply a small error."""
+
+OPEN = (
+    Factor("breadth", BREADTHS, "of the spectrum of the tangent kernel at the start"),
+    Factor("optimiser", ("adam", "lbfgs"), "Adam at 1e-2, or L-BFGS"),
+)
+
+OPTIONS: dict[str, dict[str, Any]] = {"adam": {"learning_rate": 1e-2}, "lbfgs": {}}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Samples, steps, seeds, optimisers."""
+
+    samples: int
+    steps: int
+    seeds: tuple[int, ...]
+    optimisers: tuple[str, ...]
+
+
+QUICK, FULL = Size(60, 25, (0, 1), ("lbfgs",)), Size(200, 400, (0, 1, 2, 3, 4), ("adam", "lbfgs"))
+
+
+Errors = Callable[[Any], tuple[float, float]]
+
+
+def posed(problem: str, architecture: str, seed: int, samples: int) -> tuple[Any, np.ndarray, Errors]:
+    """The problem with a start, and its relative errors, at fresh points and at others, as a function of theta."""
+    build, rng = ARCHITECTURES[architecture], np.random.default_rng([seed, 91])
+    if problem == EQUATION:
+        setup = ordinary("helmholtz-1d-wave", points=samples // 2)
+        loss, theta = setup.start(build(1, node_map="sigmoid", domain=setup.ranges), rng)
+        net, fresh = loss.net, np.random.default_rng([seed, 90]).permutation(setup.grid)
+        true = setup.reference(fresh)
+    else:
+        d, function = REGRESSION[problem]
+        points = np.random.default_rng([seed, 90]).uniform(size=(samples + 1000, d))
+        x, fresh = points[:samples], points[samples:]
+        net, theta = build(d, node_map="affine").initialize(rng, x)
+        loss, true = rk.LeastSquares(net, x, function(x)), function(fresh)
+    half = len(fresh) // 2
+
+    def errors(theta: np.ndarray) -> tuple[float, float]:
+        off = net(theta, fresh) - true
+        first, second = (np.linalg.norm(off[k]) / np.linalg.norm(true[k]) for k in (slice(half), slice(half, None)))
+        return float(first), float(second)
+
+    return loss, theta, errors
+
+
+def breadths(kernel: np.ndarray) -> dict[str, float]:
+    """Both measures of the breadth of a kernel's spectrum."""
+    values = np.linalg.eigvalsh(kernel)
+    count = float(np.sum(values >= 1e-4 * values[-1]))
+    return {"effective-rank": float(values.sum() ** 2 / np.sum(values**2)), "count": count}
+
+
+def run_case(problem: str, architecture: str, optimiser: str, seed: int, size: Size) -> dict[str, float]:
+    """Breadth at the start, loss and error after training."""
+    loss, theta, errors = posed(problem, architecture, seed, size.samples)
+    found = breadths(loss.ntk(theta))
+    result = rk.minimize(loss, theta, optimiser, size.steps, **OPTIONS[optimiser])
+    error, elsewhere = errors(result.theta)
+    return found | {"loss": float(result.value), "error": error, ELSEWHERE: 1 / elsewhere}
+
+
+CELL = (
+    Factor("problem", PROBLEMS, ""),
+    Factor("architecture", tuple(ARCHITECTURES), ""),
+    OPEN[1],
+)
+
+
+def run_again(choice: Choice, seed: int) -> Mapping[str, Any]:
+    """Run one cell at full size."""
+    return run_case(choice["problem"], choice["architecture"], choice["optimiser"], seed, FULL)
+
+
+EXPERIMENT = Experiment(CELL, run_again)
+
+Runs = dict[str, dict[str, dict[int, dict[str, float]]]]
+"""Problem -> architecture -> seed -> numbers, of one optimiser."""
+
+
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
+    """Train all architectures on all problems."""
+    size = QUICK if quick else FULL
+    return [verdict(measure(size, progress, resume_from(checkpoints)), size)]
+
+
+def measure(
+    size: Size, progress: Callable[[str], None] = lambda message: None, resume: Resume = run_task
+) -> dict[str, Runs]:
+    """All cells: optimiser -> runs."""
+    found: dict[str, Runs] = {}
+    for seed, optimiser, problem, architecture in product(size.seeds, size.optimisers, PROBLEMS, ARCHITECTURES):
+        if problem == EQUATION and architecture == ROUGH:
+            continue
+        progress(f"O9: {problem}, {architecture}, {optimiser}, seed {seed}")
+        key = {
+            "task": "O9",
+            "cell": [problem, architecture, optimiser],
+            "seed": seed,
+            "size": [size.samples, size.steps],
+        }
+        result = resume(key, partial(run_case, problem, architecture, optimiser, seed, size))
+        found.setdefault(optimiser, {}).setdefault(problem, {}).setdefault(architecture, {})[seed] = result
+    return found
+
+
+def correlation(runs: Mapping[str, Mapping[int, Mapping[str, float]]], measure: str) -> float:
+    """Spearman's correlation of a measure with accuracy, both medians over seeds."""
+    broad = [np.median([run[measure] for run in by_seed.values()]) for by_seed in runs.values()]
+    exact = [-np.median([run["error"] for run in by_seed.values()]) for by_seed in runs.values()]
+    return float(spearmanr(broad, exact).statistic)
+
+
+def counterexamples(runs: Mapping[str, Mapping[int, Mapping[str, float]]], measure: str) -> list[tuple[str, str]]:
+    """Pairs of architectures of which the first has twice the measure and twice the error, for every seed."""
+
+    def counters(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+        return all(a[key] >= TWICE * b[key] for key in (measure, "error"))
+
+    return [(a, b) for a, b in permutations(runs, 2) if all(counters(runs[a][s], runs[b][s]) for s in runs[a])]
+
+
+def holds(by_problem: Runs, measure: str) -> bool:
+    """Whether a measure does not imply accuracy."""
+    weak = [correlation(runs, measure) < LAW for runs in by_problem.values()]
+    return sum(weak) >= PROBLEMS_NEEDED and any(counterexamples(runs, measure) for runs in by_problem.values())
+
+
+def verdict(found: Mapping[str, Runs], size: Size) -> Verdict:
+    """Judge every measure and optimiser."""
+    readings = []
+    for breadth, (optimiser, by_problem) in product(BREADTHS, found.items()):
+        parts = []
+        for problem, runs in by_problem.items():
+            pairs = counterexamples(runs, breadth)
+            example = f", such as {pairs[0][0]} against {pairs[0][1]}" if pairs else ""
+            parts.append(
+                f"{problem}: correlation {correlation(runs, breadth):.2f}, counterexamples: {len(pairs)}{example}"
+            )
+        choice = {"breadth": breadth, "optimiser": optimiser}
+        shown = f"{size.samples} samples, {size.steps} steps"
+        readings.append(Reading(choice, holds(by_problem, breadth), "; ".join(parts), size=shown))
+    left = [
+        {"breadth": breadth, "optimiser": optimiser}
+        for breadth, optimiser in product(BREADTHS, OPEN[1].values)
+        if optimiser not in found
+    ]
+    made = Readings(readings, left)
+    keys = (*BREADTHS, "loss", "error")
+    rows = tuple(
+        (optimiser, problem, name, *(f"{np.median([run[key] for run in by_seed.values()]):.3g}" for key in keys))
+        for optimiser, by_problem in found.items()
+        for problem, runs in by_problem.items()
+        for name, by_seed in runs.items()
+    )
+    first = readings[0]
+    return Verdict(
+        "O9",
+        made.status,
+        f"{made.over()}. By {first.choice['breadth']}, {first.choice['optimiser']}: {first.measured}",
+        details=DETAILS,
+        data={
+            "seeds": list(size.seeds),
+            "runs": {
+                optimiser: {
+                    p: {name: {str(s): r for s, r in by_seed.items()} for name, by_seed in runs.items()}
+                    for p, runs in by_problem.items()
+                }
+                for optimiser, by_problem in found.items()
+            },
+        },
+        tables=(
+            Table(
+                "Medians over seeds",
+                ("optimiser", "problem", "architecture", "effective rank", "count", "loss", "relative error"),
+                rows,
+            ),
+        ),
+        mutations={
+            "a high accuracy elsewhere does not imply a low error": judge(
+                any(holds(by_problem, ELSEWHERE) for by_problem in found.values()), experiment=True
+            ),
+            "a broad spectrum orders the errors": judge(
+                any(all(correlation(r, b) >= LAW for r in runs.values()) for b in BREADTHS for runs in found.values()),
+                experiment=True,
+            ),
+        },
+        readings=tuple(made.plain()),
+    )
+
+
+DETAILS = """KANs [d, 4, 1] and tanh MLPs of similar size. Regression: three waves in one variable, a product in two;
+errors at 500 fresh points, those elsewhere at 500 others. Helmholtz's equation u'' + 16 u = f in one dimension with
+u = (1 + x/2) sin(4 pi x) by collocation, sigmoid maps between the layers. The kernel is that of the residual at the
+start. Whether a broad spectrum goes with small errors is a question of the problem: see the correlations."""
