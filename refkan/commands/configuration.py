@@ -9,7 +9,6 @@ from typing import Any
 from refkan.arguments import check_count, check_positive
 from refkan.commands.options import MOST, WIDEST, check_counts
 from refkan.networks import Network
-from refkan.optimizers import METHODS
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.training import Attended, Decaying, Ramped, Redrawn, Setup, setup_named
 
@@ -20,7 +19,7 @@ DEFAULT_RATES = {"adam": 1e-2, "gd": 1e-2}
 
 MOST_STARTS = 1_000_000
 
-STEPS = {"levenberg-marquardt": 30, "gauss-newton": 30, "variable-projection": 30}
+STEPS = {"levenberg-marquardt": 30, "gauss-newton": 30, "natural-gradient": 30, "variable-projection": 30}
 """Steps on each level by default; 500 for methods that form no Jacobian."""
 
 
@@ -152,7 +151,7 @@ def method_of(chosen: argparse.Namespace, setup: Setup) -> Any:
     if chosen.attention is not None:
         if check_positive("--attention", chosen.attention) > 1:
             raise ValueError(f"--attention must be at most 1; got {chosen.attention}")
-        if chosen.optimizer not in METHODS or chosen.optimizer.startswith("lbfgs"):
+        if chosen.optimizer not in RATED:
             raise ValueError("--attention changes the loss after every step: it needs --optimizer adam or gd")
         return Attended(chosen.attention, chosen.optimizer)
     if chosen.redraw is not None:

@@ -18,9 +18,11 @@ from refkan.optimizers.geometry import Geometry
 from refkan.optimizers.lbfgs import lbfgs
 from refkan.optimizers.lbfgs_fixed_step import lbfgs_fixed_step
 from refkan.optimizers.levenberg_marquardt import levenberg_marquardt
+from refkan.optimizers.natural_gradient import natural_gradient
 from refkan.optimizers.progress import Report, note, report_of
 from refkan.optimizers.results import Result
 from refkan.optimizers.run import Callback, Ending, Halt, Problem, Run
+from refkan.optimizers.self_scaled import self_scaled_broyden
 from refkan.optimizers.variable_projection import variable_projection
 
 METHODS: dict[str, Callable[..., Ending]] = {
@@ -28,11 +30,13 @@ METHODS: dict[str, Callable[..., Ending]] = {
     "adam": adam,
     "lbfgs": lbfgs,
     "lbfgs-fixed-step": lbfgs_fixed_step,
+    "self-scaled-broyden": self_scaled_broyden,
 }
 """Methods of value and gradient: name -> function of (run, theta, steps, *, options)."""
 
 RESIDUAL_METHODS: dict[str, Callable[..., Ending]] = {
     "gauss-newton": gauss_newton,
+    "natural-gradient": natural_gradient,
     "levenberg-marquardt": levenberg_marquardt,
     "variable-projection": variable_projection,
 }
@@ -55,16 +59,17 @@ def minimize(
     Parameters
     ----------
     problem : LeastSquares or similar
-        Offers ``value_and_gradient(theta)``; for the last three methods ``residual_and_jacobian(theta)`` too; and
-        ``net.coordinates(name)``, ``net.basis`` if a geometry is named.
+        Offers ``value_and_gradient(theta)``; for the methods of least squares ``residual_and_jacobian(theta)`` too;
+        and ``net.coordinates(name)``, ``net.basis`` if a geometry is named.
     theta : array_like, shape (n_params,)
         The start.
     method : str
         "lbfgs" is SciPy's L-BFGS-B; "lbfgs-fixed-step" has step 1, no line search, and epochs of 20 iterations; "gd";
-        "adam". For least squares: "gauss-newton", minimum-norm steps with a line search; "levenberg-marquardt";
+        "adam"; "self-scaled-broyden", quasi-Newton with a dense inverse Hessian. For least squares: "gauss-newton",
+        minimum-norm steps with a line search; "natural-gradient", damped ones; "levenberg-marquardt";
         "variable-projection", the same with the last layer's coefficients eliminated.
     steps : int
-        Steps at most (iterations; epochs for "lbfgs-fixed-step"; Jacobians for the last three); 0 only evaluates the
+        Steps at most (iterations; epochs for "lbfgs-fixed-step"; Jacobians for least squares); 0 only evaluates the
         start.
     geometry : {"spline", "relu"}, optional
         The coordinates of the steps; by default the network's own parameters.
@@ -79,8 +84,10 @@ def minimize(
     **options
         gd: learning_rate (required), tolerance_gradient. adam: learning_rate, beta1, beta2, epsilon, weight_decay,
         schedule, tolerance_gradient. lbfgs: history, max_line_search, tolerance_gradient, tolerance_change.
-        lbfgs-fixed-step: inner, history, tolerance_gradient, tolerance_change. gauss-newton: truncation, solver,
-        max_line_search, tolerance_gradient, tolerance_change. levenberg-marquardt: damping, scaling, solver,
+        lbfgs-fixed-step: inner, history, tolerance_gradient, tolerance_change. self-scaled-broyden: update,
+        max_line_search, tolerance_gradient, tolerance_change. gauss-newton: truncation, solver, max_line_search,
+        tolerance_gradient, tolerance_change. natural-gradient: damping, solver, halvings, tolerance_gradient,
+        tolerance_change. levenberg-marquardt: damping, scaling, solver,
         max_rejections, tolerance_gradient, tolerance_change; variable-projection: those, ridge, ridge_about and
         roughness.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from refkan.arguments import check_choice, check_count
 from refkan.array_types import FloatArray
-from refkan.optimizers.damped_systems import EPS, SOLVERS, require_consistent, system_at
+from refkan.optimizers.damped_systems import EPS, SOLVERS, DampedSystem, require_consistent, system_at
 from refkan.optimizers.options import check_decay, check_non_negative
 from refkan.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
 
@@ -58,13 +60,45 @@ def gauss_newton(
     "levenberg-marquardt", which bends a step towards the gradient instead of shortening it, is the better choice. The
     history holds alpha of each step.
     """
-    run.geometry.refuse_mixed("gauss-newton")
-    check_choice("solver", solver, SOLVERS)
     truncation = check_decay("truncation", truncation)
     max_line_search = check_count("max_line_search", max_line_search, minimum=1)
+    return descend_along(
+        run,
+        theta,
+        steps,
+        "gauss-newton",
+        lambda system: system.minimum_norm_step(truncation),
+        lambda start, displacement, slope: _backtrack(run, start, displacement, slope, max_line_search),
+        max_line_search,
+        solver,
+        tolerance_gradient,
+        tolerance_change,
+    )
+
+
+def descend_along(
+    run: Run,
+    theta: FloatArray,
+    steps: int,
+    method: str,
+    direction: Callable[[DampedSystem], FloatArray | None],
+    search: Callable[[Iterate, FloatArray, float], tuple[Iterate, float] | None],
+    trials: int,
+    solver: str,
+    tolerance_gradient: float,
+    tolerance_change: float,
+) -> Ending:
+    """Descend along a direction of each linearised system, as far as a line search says.
+
+    `direction` returns a step of v, None where the system is singular to working precision; `search` returns a point
+    of a lower value and its step length from a point, the change of theta of the full step and the slope along it, None
+    if it finds none in as many trials.
+    """
+    run.geometry.refuse_mixed(method)
+    check_choice("solver", solver, SOLVERS)
     tolerance = check_non_negative("tolerance_gradient", tolerance_gradient)
     tolerance_change = check_non_negative("tolerance_change", tolerance_change)
-    problem = run.residual_problem("gauss-newton")
+    problem = run.residual_problem(method)
     T = run.geometry.matrix(theta.size)
     iterate = run.start(theta)
     for step in range(1, steps + 1):
@@ -74,16 +108,18 @@ def gauss_newton(
         system = system_at(problem, iterate, T, solver)
         if step == 1:
             require_consistent(system, gradient, iterate.value)
-        d = system.minimum_norm_step(truncation)
+        d = direction(system)
+        if d is None:
+            return Ending(False, f"the system of step {step} is singular to working precision")
         slope = float(gradient @ d)
-        # The linear model predicts -slope / 2.
+        # The linear model predicts at least -slope / 2.
         if -0.5 * slope <= EPS * iterate.value:
             return Ending(
                 True, f"converged: the next step would decrease the value by {-0.5 * slope:.3g}, within rounding"
             )
-        found = _backtrack(run, iterate, run.geometry.displacement(d), slope, max_line_search)
+        found = search(iterate, run.geometry.displacement(d), slope)
         if found is None:
-            return Ending(False, f"the line search found no decrease in {max_line_search} trials in step {step}")
+            return Ending(False, f"the line search found no decrease in {trials} trials in step {step}")
         after, length = found
         decrease = iterate.value - after.value
         small = max(decrease, -0.5 * slope) <= tolerance_change * iterate.value

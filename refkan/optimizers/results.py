@@ -80,7 +80,8 @@ class History(ShortRepr):
     damping : ndarray or None
         "levenberg-marquardt" and "variable-projection": lambda of step k; NaN for the start.
     step_length : ndarray or None
-        "gauss-newton": how much of the full step k was taken; NaN for the start.
+        "gauss-newton", "natural-gradient", "self-scaled-broyden": how much of the full step k was taken; NaN for the
+        start.
 
     Examples
     --------

