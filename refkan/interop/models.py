@@ -20,7 +20,10 @@ PROBES = 64
 
 
 def state_of(model: Any) -> dict[str, Any]:
-    """The arrays of a model by name, as `from_state` takes them and ``numpy.savez(file, **state)`` keeps them."""
+    """The arrays of a model by name, as `from_state` takes them and ``numpy.savez(file, **state)`` keeps them.
+
+    They do not say what the base function is; `from_pykan` and the like look at the model, `from_state` assumes SiLU.
+    """
     if hasattr(model, "state_dict"):
         return {name: _numpy(tensor) for name, tensor in model.state_dict().items()}
     _require_layers(model)
