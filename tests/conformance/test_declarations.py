@@ -14,6 +14,7 @@ from refkan.conformance.backends import PlainNumpy, ScipyBSpline
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
 from refkan.conformance.frames import Frame
+from refkan.conformance.observations import observations
 from refkan.conformance.quantities import ExactQuantities, FloatQuantities
 from refkan.conformance.report import text
 from refkan.conformance.specs import PARTS
@@ -121,6 +122,19 @@ def test_cases_of_a_frame_are_those_of_the_frame():
     for s in networks:
         inner = FloatQuantities(s.specs, s.x).z[1:-1]
         assert all((z >= 0).all() and (z <= 2).all() for z in inner)
+
+
+def test_observations_are_made_on_the_one_domain():
+    class Strict(PlainNumpy):
+        """Refuses other domains."""
+
+        def build(self, spec):
+            assert spec.domain == (0.0, 2.0)
+            return super().build(spec)
+
+    adapter = Strict()
+    adapter.capabilities = replace(PlainNumpy.capabilities, intervals=5, domain=(0.0, 2.0))
+    assert observations(adapter)[1] == "at the right end x = b: the basis sums to 1"
 
 
 def test_a_layer_with_one_domain_is_not_asked_for_others():
