@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -110,7 +111,7 @@ def spec_with(spec: LayerSpec, parts: Sequence[str], rng: np.random.Generator, s
 
     With these sizes activations inside a domain stay there, or nearly so.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for part in parts:
         shape = spec.coefficients.shape[: 1 if part in PER_NODE else 2]
         at = coefficients(shape, spec.dtype, rng, size)

@@ -209,15 +209,15 @@ class Tolerances:
     def part_gradients(self, name: str, dy: FloatArray) -> list[FloatArray]:
         """Allowed errors of the gradients in a part of each layer that has it."""
         sizes, errors = self._cotangents(dy)
-        return [
-            self.eps
-            * branches.part_allowed(
-                spec, name, *(part[:2] for part in self.splines[k]), self.quantities.z[k], self.error[k],
-                sizes[k + 1], errors[k + 1],
-            )
-            for k, spec in enumerate(self.specs)
-            if name in spec.parts
-        ]  # fmt: skip
+        out = []
+        for k, spec in enumerate(self.specs):
+            if name in spec.parts:
+                size, error = self.splines[k]
+                of_cotangents = sizes[k + 1], errors[k + 1]
+                z, moved = self.quantities.z[k], self.error[k]
+                found = branches.part_allowed(spec, name, size[:2], error[:2], z, moved, *of_cotangents)
+                out.append(self.eps * found)
+        return out
 
     def second_derivatives(self, dy: FloatArray, direction: FloatArray) -> FloatArray:
         """Allowed errors (N, P); for networks to leading order."""
