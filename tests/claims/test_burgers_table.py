@@ -12,10 +12,12 @@ from refkan.claims.verdicts import FAILING
 from validation.equations import burgers_cells, burgers_table
 from validation.ledger import row
 
+draw = burgers_table.draw
+
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    monkeypatch.setattr("refkan.claims.verdicts.Figure.from_matplotlib", lambda *arguments: None)
+    monkeypatch.setattr(burgers_table, "draw", lambda *arguments: None)
 
 
 def table_runs(multilevel, coarse=1.0, fine=1.0, readings=burgers_table.LIST, size=burgers_table.PAPER, seeds=range(3)):
@@ -123,3 +125,9 @@ def test_the_claim_is_a_row_and_its_verdict_can_be_stored():
     json.dumps(plain(verdict.data))
     json.dumps(verdict.readings, allow_nan=False)
     assert all(status in FAILING for status in verdict.mutations.values())
+
+
+def test_the_figure_says_what_it_shows():
+    figure = draw(table_runs(0.1, readings=burgers_table.LIST[:1]), burgers_table.BASE, burgers_table.PAPER)
+    assert figure.png.startswith(b"\x89PNG")
+    assert figure.caption.endswith("base reading, 64 x 64 points, all steps, width 20.")
