@@ -14,7 +14,14 @@ from refkan.claims.readings import Beside, Choice, Experiment, Factor, written
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One run: a value for every factor, as it is written, and a seed."""
+    """One run: a value for every factor, as it is written, and a seed.
+
+    Examples
+    --------
+    >>> from refkan.claims import Cell
+    >>> Cell((("start", "normal"), ("points", "64")), seed=1234)["points"]
+    '64'
+    """
 
     choice: tuple[tuple[str, str], ...]
     seed: int
@@ -42,6 +49,17 @@ class Grid:
         that module and what it imports are the same.
     apart : tuple of str
         Names of what `measure` returns that is too large to be printed.
+
+    Examples
+    --------
+    >>> from refkan.claims import Factor, Grid
+    >>> start, points = Factor("start", ("linear", "normal")), Factor("points", ("10",), number=True)
+    >>> grid = Grid("toy", (start,), (points,), lambda cell: {"loss": cell.seed / int(cell["points"])})
+    >>> grid.around()
+    [{'start': 'linear'}, {'start': 'normal'}]
+    >>> found = grid.run([grid.cell(3, start="normal")])
+    >>> [record["loss"] for record in found.values()]
+    [0.3]
     """
 
     task: str
