@@ -21,10 +21,11 @@ def header_and_rows(caption: str, columns: Sequence[str], rows: Iterable[Sequenc
 
 
 def _cell(html: str) -> str:
-    return f'<td class="long">{html}</td>' if len(html) > LONG else f"<td>{html}</td>"
+    long = len(html) > LONG and not html.startswith("<code>")  # broken, a command would make its row tall
+    return f'<td class="long">{html}</td>' if long else f"<td>{html}</td>"
 
 
-LONG = 60
+LONG = 120
 """Characters that a cell of numbers has on one line at most."""
 
 
@@ -35,8 +36,9 @@ def readings_html(readings: Sequence[Mapping[str, Any]], command: str) -> str:
     names = list(readings[0]["choice"])
     varied = [name for name in names if len({reading["choice"][name] for reading in readings}) > 1]
     fixed = ", ".join(f"{name}={readings[0]['choice'][name]}" for name in names if name not in varied)
-    columns = {name: [escape(r["choice"][name]) for r in readings] for name in varied}
-    columns["holds"] = [_answer(r) for r in readings]
+    # What decides comes first, so that it is seen where the rest of a row needs scrolling.
+    columns = {"holds": [_answer(r) for r in readings]}
+    columns |= {name: [escape(r["choice"][name]) for r in readings] for name in varied}
     columns["calibrated"] = [_yes(r["calibrated"]) for r in readings]
     columns["size"] = [escape(r["size"]) for r in readings]
     columns["measured"] = [escape(r["measured"]) for r in readings]
