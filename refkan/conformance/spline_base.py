@@ -20,6 +20,17 @@ class SplineAdapter(Adapter):
 
     Derivatives in the inputs are declared by "inputs" (first) and "second"; those in coefficients are not asked for,
     which are values of basis functions and so judged by the cases of those.
+
+    Examples
+    --------
+    >>> from scipy.interpolate import BSpline
+    >>> class Scipy(SplineAdapter):
+    ...     def spline(self, knots, coefficients, degree, spec):
+    ...         return BSpline(knots, coefficients, degree)
+    >>> from refkan.conformance import Judge, catalogue
+    >>> findings = Judge(Scipy()).run(catalogue(["float64"], ["layer/degree-3/uniform/3x2/values"]))
+    >>> [finding.status for finding in findings]
+    ['passed']
     """
 
     capabilities = Capabilities(derivatives=("inputs",))
