@@ -14,6 +14,8 @@ from validation.descent import coupled_samples, kernel_bound, kernel_search, lea
 from validation.descent.kernels_of_both_bases import Case, delta, kernel_ratio, radius, relu_jacobian
 from validation.ledger import row
 
+pytest.importorskip("flint")
+
 EPS = np.finfo(np.float64).eps
 
 KERNELS = tangent_kernels.Size(
