@@ -25,17 +25,18 @@ def layerwise_difference(left: IntervalNetwork, right: IntervalNetwork, ends: Fl
     if [type(step) for step in left.steps] != [type(step) for step in right.steps]:
         return None
     x, y = (TaylorIntervals({(0,): Intervals(ends[None, :, 0], ends[None, :, 1])}, 0) for _ in range(2))
-    apart: Intervals | None = Intervals.of(np.zeros(len(ends)))
+    apart = Intervals.of(np.zeros(len(ends)))
     for one, other in zip(left.steps, right.steps, strict=True):
         if isinstance(one, EdgeStep) and isinstance(other, EdgeStep):
             hull = Intervals(np.minimum(x.value.lo, y.value.lo), np.maximum(x.value.hi, y.value.hi))
-            apart = _of_layers(one, other, hull[0], apart)
+            next_apart = _of_layers(one, other, hull[0], apart)
         elif isinstance(one, AffineStep):
-            apart = _of_affine_maps(one, other, x.value[0], apart)
+            next_apart = _of_affine_maps(one, other, x.value[0], apart)
         else:
-            apart = _of_sigmoids(one, other, apart)
-        if apart is None:
+            next_apart = _of_sigmoids(one, other, apart)
+        if next_apart is None:
             return None
+        apart = next_apart
         x, y = one.apply(x), other.apply(y)
     return float(apart.hi.max())
 

@@ -37,8 +37,11 @@ from refkan.errors import ConvergenceError
 CLAIMS = ("N3",)
 
 
-SEEDS = 3
-"""Random theta and samples to try: the rank at generic ones is the largest, and one that reaches it proves it."""
+SEEDS = 10
+"""Random theta and samples to try: the rank at generic ones is the largest, and one that reaches it proves it.
+
+Three, as an earlier version had, were too few for a network without maps whose activations did not reach all pieces.
+"""
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,6 @@ to Q nodes."""
 DETAILS = """Ranks over the rationals, each proven by a minor that is not zero modulo a prime and by null vectors,
 multiplied out; with mean-std maps and SiLU edges by a minor in balls that does not hold zero, and the null vectors of
 theory. Random starts and three samples a parameter, in the ReLU bases after conversion; under the map none
-coefficients from near 0 to near 1/P on each edge. Of at most three starts the first that reaches the formula: a rank at
+coefficients from near 0 to near 1/P on each edge. Of at most ten starts the first that reaches the formula: a rank at
 one theta is one at almost all. One interval after a hidden layer is left out: polynomials are composed there, and more
 null vectors come than are counted here; so are r = 1, where hidden layers have no gradient, and one input."""
