@@ -93,7 +93,7 @@ LEDGER: tuple[Row, ...] = (
     Row("N2", "Remark 1", "comparable learning rates work in both bases", "largest stable steps",
         "ratio within [1/4, 4] on 90 % of networks"),
     Row("N3", "ours", "the rank of J at generic theta is the number of parameters less the analytic nullity",
-        "exact ranks over the rationals: sizes, orders, bases, node maps",
+        "exact ranks: sizes, orders, bases, node maps, SiLU edges",
         "equal in every case with two inputs or more, r >= 2, n >= 2 after hidden layers; as corrected: with one null"
         " vector more for each hidden node before two intervals, and those of linearly dependent outputs"),
     Row("D1", "Definition 1", "refined KANs are properly nested",

@@ -1,6 +1,7 @@
 """Claims: how a statement is written down, measured, judged, kept and reported.
 
-A claim file measures and returns verdicts: `rows` and `verdicts` are what it writes, `readings` what it leaves open.
+A claim file measures and returns verdicts: `rows` and `verdicts` are what it writes, `readings` what it leaves open,
+`cells` single runs of an experiment.
 `discovery` finds claim files, `runner` runs them and keeps what is finished (`parts`: pieces of a long run), and
 `report` writes one page and one record. The claims of the two papers that refkan follows are the package `validation`
 of its repository; ``refkan verify FILE`` does the same for anybody's claim file.
@@ -16,6 +17,7 @@ Examples
 True
 """
 
+from refkan.claims.cells import Cell, Grid
 from refkan.claims.readings import Beside, Experiment, Factor, Reading, Readings
 from refkan.claims.rows import Row
 from refkan.claims.verdicts import FAILING, STATUSES, Figure, Status, Table, Verdict, judge
@@ -24,9 +26,11 @@ __all__ = [
     "FAILING",
     "STATUSES",
     "Beside",
+    "Cell",
     "Experiment",
     "Factor",
     "Figure",
+    "Grid",
     "Reading",
     "Readings",
     "Row",

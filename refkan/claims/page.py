@@ -29,7 +29,10 @@ h2 { font-size: 1.2rem; margin-top: 2.5rem; border-top: 1px solid #ccc; padding-
 h3 { font-size: 1rem; margin-bottom: .2rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-.numbers table { width: auto; } .numbers td, .numbers th { white-space: nowrap; } caption { text-align: left; }
+.numbers table { width: auto; } .numbers td, .numbers th, .prose th { white-space: nowrap; }
+.prose td:last-child { min-width: 24rem; }
+.numbers td.long { white-space: normal; min-width: 20rem; }
+caption { text-align: left; max-width: calc(100vw - 3rem); }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #ddd; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem 0; }
 img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }

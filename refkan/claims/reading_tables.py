@@ -7,14 +7,26 @@ from html import escape
 from typing import Any
 
 
-def header_and_rows(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; the cells of `rows` are HTML, caption and columns are text."""
+def header_and_rows(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbers") -> str:
+    """Return a table; the cells of `rows` are HTML, caption and columns are text.
+
+    Lines of a table of "numbers" are not broken; the last column of one of "prose" is.
+    """
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
     return (
-        f'<div class="scroll numbers"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>\n'
+        f'<div class="scroll {kind}"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )
+
+
+def _cell(html: str) -> str:
+    long = len(html) > LONG and not html.startswith("<code>")  # broken, a command would make its row tall
+    return f'<td class="long">{html}</td>' if long else f"<td>{html}</td>"
+
+
+LONG = 120
+"""Characters that a cell of numbers has on one line at most."""
 
 
 def readings_html(readings: Sequence[Mapping[str, Any]], command: str) -> str:
@@ -24,47 +36,70 @@ def readings_html(readings: Sequence[Mapping[str, Any]], command: str) -> str:
     names = list(readings[0]["choice"])
     varied = [name for name in names if len({reading["choice"][name] for reading in readings}) > 1]
     fixed = ", ".join(f"{name}={readings[0]['choice'][name]}" for name in names if name not in varied)
-    rows = [
-        [*(escape(r["choice"][name]) for name in varied), _answer(r), _yes(r["calibrated"]), escape(r["measured"])]
-        for r in readings
-    ]
+    # What decides comes first, so that it is seen where the rest of a row needs scrolling.
+    columns = {"holds": [_answer(r) for r in readings]}
+    columns |= {name: [escape(r["choice"][name]) for r in readings] for name in varied}
+    columns["calibrated"] = [_yes(r["calibrated"]) for r in readings]
+    columns["size"] = [escape(r["size"]) for r in readings]
+    columns["measured"] = [escape(r["measured"]) for r in readings]
     caption = "Readings: what the description leaves open" + (f". In all of them {fixed}" if fixed else "")
-    parts = ["<h3>Readings</h3>", header_and_rows(caption, [*varied, "holds", "calibrated", "measured"], rows)]
+    if len(set(columns["size"])) == 1:
+        (size,) = {reading["size"] for reading in readings}
+        caption += f". Size: {size}" if size else ""
+        del columns["size"]
+    if not any(columns["calibrated"]):
+        del columns["calibrated"]
+    table = header_and_rows(caption, list(columns), zip(*columns.values(), strict=True), "prose")
+    parts = ["<h3>Readings</h3>", table]
     for number, reading in enumerate(readings):
         label = ", ".join(f"{name}={reading['choice'][name]}" for name in varied) or "the one reading"
         tables = [
-            cells_html(title, reading[key], command)
+            cells_html(title, cells, command)
             for key, title in (("cells", "Cells of the claim"), ("calibration", "Calibration: cells it is not about"))
-            if reading[key]
+            for cells in by_unit(reading[key])
         ]
         if tables:
-            summary = f"Published beside measured: {label} ({reading['size']})"
+            printed = any(cell["published"] is not None for cell in (*reading["cells"], *reading["calibration"]))
+            what = "Published beside measured" if printed else "Measured"
+            summary = f"{what}: {label}" + (f" ({reading['size']})" if reading["size"] else "")
             opened = " open" if number == 0 else ""
             parts.append(f"<details{opened}><summary>{escape(summary)}</summary>{''.join(tables)}</details>")
     return "\n".join(parts)
 
 
+def by_unit(cells: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Return the cells in groups of one unit each, in their order."""
+    units = dict.fromkeys(cell["unit"] for cell in cells)
+    return [[cell for cell in cells if cell["unit"] == unit] for unit in units]
+
+
 def cells_html(title: str, cells: Sequence[Mapping[str, Any]], command: str) -> str:
     """Return cells as a table: published and measured in one unit, every seed, and the line that runs a cell again."""
     rows = []
+    printed = any(cell["published"] is not None for cell in cells)
     for cell in cells:
-        printed = "" if cell["published"] is None else _with_deviation(cell["published"], cell["published deviation"])
-        factor = "" if cell["published"] is None else f"{cell['median'] / cell['published']:.2g}"
         values = ", ".join(f"{value:.2e}" for value in cell["values"])
         line = f'{command} --cell "{cell["again"]}" --seed {cell["seeds"][0]}' if cell["again"] else ""
-        measured = _with_deviation(cell["mean"], cell["deviation"])
-        near = "" if cell["near"] is None else "near" if cell["near"] else "not near"
-        seeds = f"{len(cell['seeds'])}: {cell['seeds'][0]} to {cell['seeds'][-1]}"
-        texts = (cell["cell"], printed, f"{cell['median']:.2e}", measured, factor, near, seeds, values)
-        rows.append([*map(escape, texts), f"<code>{escape(line)}</code>"])
-    columns = (
-        *("cell", "published mean (deviation)", "measured median", "mean (deviation)", "median / published"),
-        *("within 4", "seeds", "every seed", "one cell again"),
-    )
+        several = len(cell["values"]) > 1
+        mean = _with_deviation(cell["mean"], cell["deviation"] if several else None)
+        texts = [cell["cell"], f"{cell['median']:.2e}", mean]
+        if printed:
+            texts[1:1] = [_with_deviation(cell["published"], cell["published deviation"])]
+            near = "" if cell["near"] is None else "near" if cell["near"] else "not near"
+            texts += ["" if cell["published"] is None else f"{cell['median'] / cell['published']:.2g}", near]
+        first, last = min(cell["seeds"]), max(cell["seeds"])
+        seeds = f"{len(cell['seeds'])}: {first}" + (f" to {last}" if last > first else "")
+        rows.append([*map(escape, (*texts, seeds, values)), f"<code>{escape(line)}</code>"])
+    columns = ["cell", "measured median", "mean (deviation)", "seeds", "every seed", "one cell again"]
+    if printed:
+        columns[1:1] = ["published mean (deviation)"]
+        columns[4:4] = ["median / published", "within 4"]
     return header_and_rows(f"{title}: {cells[0]['unit']}", columns, rows)
 
 
-def _with_deviation(mean: float, deviation: float | None) -> str:
+def _with_deviation(mean: float | None, deviation: float | None) -> str:
+    if mean is None:
+        return ""
     return f"{mean:.2e}" if deviation is None else f"{mean:.2e} ({deviation:.1e})"
 
 

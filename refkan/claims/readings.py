@@ -184,6 +184,9 @@ class Reading:
         Cells that it is not about.
     size
         Of the run: points, epochs.
+    reduced
+        Whether the run is smaller than the published one, or than is asked for: that the statement fails in it shows
+        neither that it is not reproduced nor that it is refuted.
 
     Examples
     --------
@@ -200,6 +203,7 @@ class Reading:
     cells: tuple[Beside, ...] = ()
     calibration: tuple[Beside, ...] = ()
     size: str = ""
+    reduced: bool = False
 
     @property
     def calibrated(self) -> bool | None:
@@ -216,6 +220,7 @@ class Reading:
             "measured": self.measured,
             "calibrated": self.calibrated,
             "size": self.size,
+            "reduced": self.reduced,
             "cells": [cell.plain() for cell in self.cells],
             "calibration": [cell.plain() for cell in self.calibration],
         }
@@ -224,6 +229,16 @@ class Reading:
 @dataclass(frozen=True)
 class Readings:
     """A statement under all the readings that were run, and how many that were named were not.
+
+    Attributes
+    ----------
+    results
+        The statement under each; the first reading is the one that is told in full.
+    left
+        Readings that were named and not run.
+    experiment
+        Whether the statement is about a published experiment. A general statement, of which nothing was published that
+        could stand beside a measurement, is refuted where it fails under every reading.
 
     Examples
     --------
@@ -236,6 +251,7 @@ class Readings:
 
     results: Sequence[Reading]
     left: Sequence[Choice] = field(default=())
+    experiment: bool = True
 
     @property
     def decided(self) -> list[Reading]:
@@ -252,7 +268,7 @@ class Readings:
         """The status of the statement over its readings.
 
         Whatever is said of all readings asks that none is left and none too small to decide; "not reproduced" asks for
-        published numbers beside ours under every reading, too.
+        published numbers beside ours under every reading, too, and for runs of the published size.
         """
         decided, holding = self.decided, self.holding
         complete = bool(decided) and not self.left and len(decided) == len(self.results)
@@ -260,7 +276,11 @@ class Readings:
             return "holds" if complete and len(holding) == len(decided) else "holds under some readings"
         if complete and all(result.corrected for result in decided):
             return "holds as corrected"
-        side_by_side = all(any(c.published is not None for c in result.cells) for result in self.results)
+        if not self.experiment:
+            return "refuted" if complete and not any(result.reduced for result in self.results) else "undecided"
+        side_by_side = all(
+            not result.reduced and any(c.published is not None for c in result.cells) for result in self.results
+        )
         return "not reproduced" if complete and side_by_side else "undecided"
 
     def over(self) -> str:
@@ -283,9 +303,20 @@ class Readings:
         small = len(self.results) - len(decided)
         if small:
             text += f"; {counted(small, 'reading')} too small to decide"
+        smaller = sum(result.reduced for result in self.results)
+        if smaller:
+            text += f"; {counted(smaller, 'reading')} at less than the published size"
         if self.left:
             text += f"; {counted(len(self.left), 'reading')} not run"
         return text
+
+    def told(self) -> str:
+        """Say over which readings the statement holds, and what was measured under the first."""
+        if not self.results:
+            return self.over()
+        first = self.results[0]
+        size = f" ({first.size})" if first.size else ""
+        return f"{self.over()}. Under {written(first.choice)}{size}: {first.measured}"
 
     def plain(self) -> list[dict[str, Any]]:
         """Return the readings as JSON data."""

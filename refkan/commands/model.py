@@ -82,6 +82,15 @@ def _refuse(command: str, error: object, code: int = USAGE) -> int:
     return code
 
 
+def _read(file: Path) -> Model:
+    """Network and parameters of a file, with a word on what it does not say."""
+    net, theta = read(file)
+    ours = file.suffix == ".npz" and is_network(file)
+    if not ours and any((part.base != 0).any() for part in disassemble(net, theta)):
+        print("a state dict does not say what its base function is: SiLU is assumed", file=sys.stderr)
+    return net, theta
+
+
 def _samples(net: Network, chosen: argparse.Namespace, beyond: float = 0.0) -> FloatArray:
     """Uniform samples in the domain of the first layer, or in one that is larger by a part of it on each side."""
     low, high = net.layers[0].domains.T
@@ -91,7 +100,7 @@ def _samples(net: Network, chosen: argparse.Namespace, beyond: float = 0.0) -> F
 
 def run_model_spectrum(chosen: argparse.Namespace) -> int:
     """Print the spectrum of the Gauss-Newton matrix."""
-    net, theta = read(chosen.file)
+    net, theta = _read(chosen.file)
     x = _samples(net, chosen)
     found = spectrum(LeastSquares(net, x, np.zeros((len(x), net.widths[-1]))), theta)
     values = found.values[: found.rank]
@@ -107,7 +116,7 @@ def run_refine(chosen: argparse.Namespace) -> int:
     if chosen.output.suffix != ".npz":
         raise ValueError(f"--output must end in .npz; got {chosen.output.name!r}")
     check_file("--output", chosen.output)
-    net, theta = read(chosen.file)
+    net, theta = _read(chosen.file)
     fine = refined(net, theta, chosen.factor)
     again = _write(chosen.file, chosen.output, fine)
     print(f"{net}\n{again[0]}")
@@ -142,7 +151,7 @@ def _double(file: Path) -> bool:
 
 def run_judge(chosen: argparse.Namespace) -> int:
     """Print what is wrong with a model."""
-    net, theta = read(chosen.file)
+    net, theta = _read(chosen.file)
     print(net)
     lines = [*_health(net, theta, _samples(net, chosen))]
     wrong = False

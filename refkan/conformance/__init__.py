@@ -16,9 +16,11 @@ from refkan.conformance.adapters import Adapter, Capabilities
 from refkan.conformance.cases import Case, Change, Setting
 from refkan.conformance.catalogue import catalogue
 from refkan.conformance.findings import Evidence, Finding, Hint
+from refkan.conformance.frames import Frame
 from refkan.conformance.jax_base import JaxAdapter, JaxModel
 from refkan.conformance.judge import Judge
 from refkan.conformance.specs import CONVENTIONS, LayerSpec
+from refkan.conformance.spline_base import SplineAdapter
 from refkan.conformance.suite import pytest_suite
 from refkan.conformance.torch_base import TorchAdapter
 
@@ -30,12 +32,14 @@ __all__ = [
     "Change",
     "Evidence",
     "Finding",
+    "Frame",
     "Hint",
     "JaxAdapter",
     "JaxModel",
     "Judge",
     "LayerSpec",
     "Setting",
+    "SplineAdapter",
     "TorchAdapter",
     "catalogue",
     "pytest_suite",

@@ -9,11 +9,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from refkan.conformance.frames import Frame
 from refkan.conformance.precision import DTYPES
-from refkan.conformance.specs import KNOTS, RULES, LayerSpec
+from refkan.conformance.right_ends import RIGHT_ENDS
+from refkan.conformance.specs import KNOTS, PARTS, RULES, LayerSpec
 from refkan.conformance.tolerances import FORMS
+
+if TYPE_CHECKING:
+    from refkan.conformance.cases import Case
 
 DEGREES = (0, 1, 2, 3, 4, 5)
 DERIVATIVES = ("inputs", "coefficients", "knots", "second", "gauss-newton")
@@ -32,7 +37,7 @@ class Capabilities:
         Kinds of knot vectors that `build` accepts.
     outside : sequence of {"natural", "linear", "polynomial"}
         Rules outside the domain that `build` follows; empty if none is claimed.
-    dtypes : sequence of {"float64", "float32", "bfloat16"}
+    dtypes : sequence of {"float64", "float32", "bfloat16", "float16"}
     derivatives : sequence of {"inputs", "coefficients", "knots", "second", "gauss-newton"}
     refine : sequence of {"nested", "any"}
         "nested": to a multiple of the number of intervals; "any": to any number.
@@ -44,6 +49,17 @@ class Capabilities:
         Whether `state` returns the knots and coefficients that a model has.
     form : {"local", "truncated powers"}
         How splines are summed: truncated powers cancel, and their results are allowed the error that follows.
+    right_end : {"closed", "half-open", "zero"}
+        What holds at x = b under the rule "natural": the basis sums to one; b counts to the interval beyond, as every
+        knot does; all basis functions are zero.
+    intervals : int, optional
+        The number of intervals, if there can be no other: cases are made with it.
+    domain : (float, float), optional
+        The domain [a, b], if there can be no other: cases are made on it.
+    parts : sequence of {"base", "scale", "node-scale", "bias"}
+        What layers have beside their splines and `build` takes from the spec: weights of SiLU, factors of splines,
+        an affine map of each output. Their gradients are asked for with those in the coefficients; networks of them
+        are networks with affine maps.
 
     Examples
     --------
@@ -61,19 +77,26 @@ class Capabilities:
     network: bool = False
     state: bool = False
     form: str = "local"
+    right_end: str = "closed"
+    intervals: int | None = None
+    domain: tuple[float, float] | None = None
+    parts: Sequence[str] = ()
 
     def problems(self) -> list[str]:
         """Names that no case asks for: each would otherwise silently be a capability that is never judged."""
         known: Mapping[str, Sequence[Any]] = {
             "degrees": DEGREES, "knots": KNOTS, "outside": RULES, "dtypes": DTYPES, "derivatives": DERIVATIVES,
-            "refine": REFINE,
+            "refine": REFINE, "parts": PARTS,
         }  # fmt: skip
-        lines = []
+        lines = self.frame.problems()
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "form":
-                if value not in FORMS:
-                    lines.append(f"capability form must be one of {', '.join(map(repr, FORMS))}; got {value!r}")
+            if field.name in ("intervals", "domain"):
+                continue
+            if field.name in ("form", "right_end"):
+                names = FORMS if field.name == "form" else RIGHT_ENDS
+                if value not in names:
+                    lines.append(f"capability {field.name} must be one of {', '.join(map(repr, names))}; got {value!r}")
                 continue
             if field.name not in known:
                 if not isinstance(value, bool):
@@ -90,10 +113,24 @@ class Capabilities:
             ]
         return lines
 
+    @property
+    def frame(self) -> Frame:
+        """What cases are made for: `catalogue(frame=capabilities.frame)`."""
+        return Frame(self.intervals, self.domain)
+
     def missing(self, needs: Mapping[str, Any]) -> str:
         """Return what of `needs` (capability and value) is not declared, "" if nothing is missing."""
         for name, value in needs.items():
             declared = getattr(self, name)
+            if name in ("intervals", "domain"):
+                if not self.frame.fits(name, value):
+                    return f"other {name} than {declared}"
+                continue
+            if name == "parts":
+                lacking = [part for part in value if part not in declared]
+                if lacking:
+                    return f"parts {lacking[0]}"
+                continue
             if isinstance(declared, bool):
                 if not declared:
                     return name
@@ -149,10 +186,19 @@ class Adapter(ABC):
     def forward(self, model: Any, x: Any) -> Any:
         """Return the outputs (N, Q) at x (N, P)."""
 
+    def declines(self, case: Case) -> str:
+        """Return why a case is not to be judged, "" if it is: for limits that no capability names.
+
+        `case.key`, `case.quantity` and `case.setting.specs` say what would be asked. Declined cases are listed with
+        their reasons and do not count as passed.
+        """
+        return ""
+
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
         """Gradients of sum dy * y: "inputs" (N, P), "coefficients" (Q, P, dim), "knots" (P, n-1), those declared.
 
-        For a network "coefficients" is a sequence, one array a layer.
+        With "coefficients" come those in declared parts that the spec has, "base" and "scale" (Q, P), "node-scale" and
+        "bias" (Q,). For a network "coefficients" and parts are sequences, one array for each layer that has them.
         """
         raise NotImplementedError("derivatives are declared but vjp is not implemented")
 

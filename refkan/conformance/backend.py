@@ -11,7 +11,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
 from refkan.conformance.answers import BadResultError, as_real, checked, entry, own_copy
-from refkan.conformance.cases import Case, Setting
+from refkan.conformance.cases import PART_GRADIENTS, Case, Setting
 
 Place = tuple[Any, ...]
 
@@ -108,6 +108,7 @@ class Backend:
         if case.quantity == "gauss-newton":
             return checked("gauss_newton", self._asked(adapter.gauss_newton, model, s), shape, s.dtype)
         name = {"input-gradients": "inputs", "coefficient-gradients": "coefficients", "knot-gradients": "knots"}
+        name |= PART_GRADIENTS
         found = self._once(("vjp", id(s), run), s, lambda: own_copy(self._asked(adapter.vjp, model, s, s.dy)))
         return entry(found, name[case.quantity], shape, s.dtype)
 

@@ -1,6 +1,6 @@
 r"""Cases: a setting (layer or network, samples, cotangent) and a quantity, with the truth and what errors are allowed.
 
-Everything follows from `VERSION`, `SEED` and the name of the setting. Truths are computed when they are asked for.
+Everything follows from `SEED` and the name of the setting. Truths are computed when they are asked for.
 """
 
 from __future__ import annotations
@@ -16,21 +16,28 @@ from refkan.array_types import FloatArray
 from refkan.conformance.precision import EPS
 from refkan.conformance.quantities import ExactQuantities, FloatQuantities, exact, rounded
 from refkan.conformance.refinement import fine_knots, prolonged
-from refkan.conformance.specs import LayerSpec
+from refkan.conformance.right_ends import judged_as
+from refkan.conformance.specs import PARTS, LayerSpec
 from refkan.conformance.tolerances import Tolerances, amplification
 from refkan.lazy import lazy
 
-VERSION = 1
-SEED = 20250518
+VERSION = 2
+"""Of the catalogue. A version holds all cases of those before it, unchanged."""
+
+SEED = (20250518, 1)
+
+PART_GRADIENTS = {f"{part}-gradients": part for part in PARTS}
+"""Quantities that are gradients in parts of layers, with the part of each."""
 
 QUANTITIES = (
     "values", "input-gradients", "coefficient-gradients", "second-derivatives", "gauss-newton", "knot-gradients",
-    "repeatability", "refinement",
+    *PART_GRADIENTS, "repeatability", "refinement",
 )  # fmt: skip
 
 DERIVATIVE_OF = {
     "input-gradients": "inputs", "coefficient-gradients": "coefficients", "second-derivatives": "second",
     "gauss-newton": "gauss-newton", "knot-gradients": "knots",
+    **dict.fromkeys(PART_GRADIENTS, "coefficients"),  # whoever has those has these
 }  # fmt: skip
 
 LAYOUTS = ("contiguous", "strided", "transposed")
@@ -79,6 +86,8 @@ class Setting:
         How x lies in memory when it is handed to a backend.
     oracle : {"exact", "float64"}
     change : Change, optional
+    right_end : {"closed", "half-open", "zero"}
+        The convention at x = b: see `refkan.conformance.right_ends`.
 
     Examples
     --------
@@ -98,6 +107,7 @@ class Setting:
     layout: str = "contiguous"
     oracle: str = "exact"
     change: Change | None = None
+    right_end: str = "closed"
 
     @property
     def spec(self) -> LayerSpec:
@@ -117,13 +127,18 @@ class Setting:
     @lazy
     def truth(self) -> ExactQuantities | FloatQuantities:
         """All quantities, as Fractions or float64 according to `oracle`."""
-        return (ExactQuantities if self.oracle == "exact" else FloatQuantities)(self.specs, self.x)
+        return (ExactQuantities if self.oracle == "exact" else FloatQuantities)(*self.judged_as)
+
+    @property
+    def judged_as(self) -> tuple[tuple[LayerSpec, ...], FloatArray]:
+        """Layers and samples whose results are those of the case, where the last interval of all is closed."""
+        return judged_as(self.specs, self.x, self.right_end)
 
     def tolerances(self, form: str = "local") -> Tolerances:
         """Return what errors are allowed to a form of evaluation."""
         kept = self.__dict__.setdefault("_tolerances", {})
         if form not in kept:
-            kept[form] = Tolerances(self.specs, self.x, form)
+            kept[form] = Tolerances(*self.judged_as, form)
         found: Tolerances = kept[form]
         return found
 
@@ -139,7 +154,9 @@ class Setting:
 
     def needs(self) -> dict[str, Any]:
         """Capabilities that building and evaluating takes: name and value."""
-        needs: dict[str, Any] = {"dtypes": self.dtype, "knots": self.spec.kind}
+        needs: dict[str, Any] = {"dtypes": self.dtype, "knots": self.spec.kind, "intervals": self.spec.intervals}
+        needs["domain"] = [tuple(ends) for spec in self.specs for ends in spec.domains.tolist()]
+        needs["parts"] = tuple(part for part in PARTS if any(part in spec.parts for spec in self.specs))
         for spec in self.specs:
             needs["degrees"] = spec.degree
         if self.region in ("outside", "far"):
@@ -198,8 +215,10 @@ class Case:
             assert s.change is not None
             return prolonged(s.spec, fine_knots(s.spec, s.change.intervals))
         if s.oracle == "exact":
-            return rounded(quantity(self.quantity, s.truth, exact(s.dy), exact(s.direction)))
-        return np.asarray(quantity(self.quantity, s.truth, s.dy, s.direction), np.float64)
+            found = rounded(quantity(self.quantity, s.truth, exact(s.dy), exact(s.direction)))
+        else:
+            found = np.asarray(quantity(self.quantity, s.truth, s.dy, s.direction), np.float64)
+        return without_added(found, self.quantity, s)
 
     @lazy
     def tolerance(self) -> FloatArray:
@@ -213,7 +232,7 @@ class Case:
             size = np.abs(s.spec.coefficients).max(axis=2, keepdims=True)
             size = size * amplification(s.spec, form)
             return np.asarray(CHANGE_ROOM * s.eps * np.broadcast_to(size, self.expected.shape))
-        allowed = quantity(self.quantity, s.tolerances(form), s.dy, s.direction)
+        allowed = without_added(quantity(self.quantity, s.tolerances(form), s.dy, s.direction), self.quantity, s)
         if s.change is not None:
             allowed = CHANGE_ROOM * allowed
         # Results below the normal range are rounded absolutely.
@@ -229,6 +248,10 @@ def quantity(name: str, source: ExactQuantities | FloatQuantities | Tolerances, 
     if name == "coefficient-gradients":
         parts = source.coefficient_gradients(dy)
         return parts[0] if len(parts) == 1 else np.concatenate([part.ravel() for part in parts])
+    if name in PART_GRADIENTS:
+        assert not isinstance(source, ExactQuantities)  # SiLU is not rational: settings with parts have floats
+        parts = source.part_gradients(PART_GRADIENTS[name], dy)
+        return parts[0] if len(parts) == 1 else np.concatenate([part.ravel() for part in parts])
     if name == "second-derivatives":
         return source.second_derivatives(dy, direction)
     if name == "gauss-newton":
@@ -238,9 +261,14 @@ def quantity(name: str, source: ExactQuantities | FloatQuantities | Tolerances, 
     raise ValueError(f"quantity must be one of {QUANTITIES}; got {name!r}")
 
 
+def without_added(found: FloatArray, name: str, s: Setting) -> FloatArray:
+    """Coefficient gradients without those of functions that were added for the convention at the right end."""
+    return found[..., : s.spec.dim] if name == "coefficient-gradients" and len(s.specs) == 1 else found
+
+
 def generator(name: str) -> np.random.Generator:
     """Return the random numbers of the setting with this name."""
-    return np.random.default_rng([SEED, VERSION, crc32(name.encode())])
+    return np.random.default_rng([*SEED, crc32(name.encode())])
 
 
 def of_settings(settings: Sequence[tuple[Setting, Sequence[str]]]) -> list[Case]:

@@ -10,30 +10,41 @@ from typing import Any
 import numpy as np
 
 from refkan.arguments import check_choice
-from refkan.array_types import FloatArray
-from refkan.conformance import changes
-from refkan.conformance.cases import Case, Setting, generator, of_settings
-from refkan.conformance.families import POINTS, coefficients, cotangents, knot_vector, points
-from refkan.conformance.precision import DTYPES
+from refkan.conformance import changes, parts
+from refkan.conformance.cases import VERSION, Case, Setting, generator, of_settings
+from refkan.conformance.families import POINTS, points
+from refkan.conformance.frames import ANY, Frame
+from refkan.conformance.precision import DTYPES, LOW
+from refkan.conformance.settings import (
+    FIRST_DERIVATIVES,
+    SMOOTH,
+    Plan,
+    kind_of,
+    layer_spec,
+    network_layer,
+    samples,
+    setting,
+)
 from refkan.conformance.specs import RULES, LayerSpec
 
-Plan = list[tuple[Setting, Sequence[str]]]
-
-FIRST_DERIVATIVES = ("values", "input-gradients", "coefficient-gradients")
-DEGREES = {"float64": (0, 1, 2, 3, 4, 5), "float32": (0, 1, 2, 3), "bfloat16": (1, 3)}
+DEGREES = {"float64": (0, 1, 2, 3, 4, 5), "float32": (0, 1, 2, 3), "bfloat16": (1, 3), "float16": (1, 3)}
 """Fewer in lower formats: compiled backends take a second for each shape and format."""
 
-SMOOTH = (*FIRST_DERIVATIVES, "second-derivatives")
 
-
-def catalogue(dtypes: Iterable[str] = DTYPES, select: Iterable[str] = ()) -> list[Case]:
+def catalogue(
+    dtypes: Iterable[str] = DTYPES, select: Iterable[str] = (), version: int = VERSION, frame: Frame = ANY
+) -> list[Case]:  # fmt: skip
     """Return all cases of some formats, in the order in which they are judged.
 
     Parameters
     ----------
-    dtypes : sequence of {"float64", "float32", "bfloat16"}
+    dtypes : sequence of {"float64", "float32", "bfloat16", "float16"}
     select : sequence of str
         Only cases whose key contains all of these.
+    version : int
+        Later versions hold the cases of earlier ones and more: 2 has parts beside the splines, and float16.
+    frame : Frame
+        The number of intervals and the domain of backends that have no others: `capabilities.frame`.
 
     Examples
     --------
@@ -43,80 +54,61 @@ def catalogue(dtypes: Iterable[str] = DTYPES, select: Iterable[str] = ()) -> lis
     """
     plan: Plan = []
     state: list[Case] = []
+    if version not in range(1, VERSION + 1):
+        raise ValueError(f"version must be one of 1 to {VERSION}; got {version!r}")
     for dtype in dtypes:
         check_choice("dtype", dtype, DTYPES)
+        if version < 2 and dtype == "float16":
+            continue
         for build in (basis, layers, sizes, spans, networks, knot_gradients, matrices):
-            plan += build(dtype)
-        state += changes.cases(dtype)
+            plan += build(dtype, frame)
+        state += changes.cases(dtype, frame)
+        if version >= 2:
+            plan += parts.plan(dtype, frame)
+            state += changes.with_parts(dtype, frame)
     wanted = tuple(select)
     ordered = [case for case in of_settings(plan) if all(part in case.key for part in wanted)]
     return ordered + [case for case in state if all(part in case.key for part in wanted)]
 
 
-def setting(
-    name: str, specs: LayerSpec | tuple[LayerSpec, ...], x: FloatArray, rng: np.random.Generator, **more: Any
-) -> Setting:
-    """Complete a setting with a cotangent and a direction."""
-    specs = (specs,) if isinstance(specs, LayerSpec) else specs
-    dy = cotangents((x.shape[0], specs[-1].n_outputs), rng)
-    return Setting(name, specs, x, dy, cotangents(x.shape, rng), **more)
-
-
-def basis(dtype: str) -> Plan:
+def basis(dtype: str, frame: Frame = ANY) -> Plan:
     """One input, and an output for each basis function: C is the identity."""
     plan: Plan = []
     for degree in DEGREES[dtype]:
         for kind in ("uniform", "uniform-fine", "arbitrary", "clamped", "repeated"):
-            if (degree == 0 and kind == "repeated") or (kind == "uniform-fine" and dtype == "bfloat16"):
+            if (degree == 0 and kind == "repeated") or (kind == "uniform-fine" and (dtype in LOW or frame.domain)):
                 continue
             for region in ("interior", "knots", "ends"):
                 if kind == "uniform-fine" and region != "interior":
                     continue  # off the knots: (x - a)/h may round across one
-                plan.append(_basis(dtype, degree, kind, region, "natural"))
+                if kind == "uniform" and region == "knots" and not frame.exact:
+                    continue
+                plan.append(_basis(dtype, degree, kind, region, "natural", frame))
             if kind == "repeated":
                 continue
             for rule in RULES if degree in (1, 2, 3) else RULES[:1]:
                 for region in ("outside", "far") if kind in ("uniform", "arbitrary", "clamped") else ():
-                    plan.append(_basis(dtype, degree, kind, region, rule))
+                    if (dtype, region, rule) == ("float16", "far", "polynomial"):
+                        continue  # beyond the range of float16
+                    plan.append(_basis(dtype, degree, kind, region, rule, frame))
     return plan
 
 
-def _basis(dtype: str, degree: int, kind: str, region: str, rule: str) -> tuple[Setting, Sequence[str]]:
+def _basis(
+    dtype: str, degree: int, kind: str, region: str, rule: str, frame: Frame
+) -> tuple[Setting, Sequence[str]]:  # fmt: skip
     where = f"{region}-{rule}" if region in ("outside", "far") else region
     name = f"{dtype}/basis/degree-{degree}/{kind}/{where}"
     rng, order = generator(name), degree + 1
-    t = knot_vector(kind, order, dtype, rng)
+    t = frame.knots(kind, order, dtype, rng)
     dim = t.size - order
-    spec = LayerSpec(t[None], np.eye(dim)[:, None], order, rule, dtype, _kind(kind))
+    spec = LayerSpec(t[None], np.eye(dim)[:, None], order, rule, dtype, kind_of(kind))
     x = points(region, t, order, dtype, rng, POINTS)[:, None]
     quantities = ("values", "coefficient-gradients") if degree == 0 else SMOOTH
     return setting(name, spec, x, rng, region=region), quantities
 
 
-def _kind(family: str) -> str:
-    return "uniform" if family.startswith("uniform") else family
-
-
-def layer_spec(
-    dtype: str, degree: int, kind: str, shape: tuple[int, int], rng: np.random.Generator, size: float = 1.0,
-    intervals: int = 6,
-) -> LayerSpec:  # fmt: skip
-    """Return a layer of Q outputs and P inputs with random coefficients; arbitrary knots differ between inputs."""
-    order, (Q, P) = degree + 1, shape
-    rows = [knot_vector(kind, order, dtype, rng, intervals) for _ in range(P)]
-    if _kind(kind) == "uniform":
-        rows = rows[:1] * P
-    C = coefficients((Q, P, rows[0].size - order), dtype, rng, size)
-    return LayerSpec(np.array(rows), C, order, "natural", dtype, _kind(kind))
-
-
-def samples(spec: LayerSpec, region: str, rng: np.random.Generator, count: int) -> FloatArray:
-    """Return samples (count, P), each column in a region of its own knot vector, in an order of its own."""
-    columns = [points(region, row, spec.order, spec.dtype, rng, count) for row in spec.knots]
-    return np.stack([rng.permutation(column) for column in columns], axis=1)
-
-
-def layers(dtype: str) -> Plan:
+def layers(dtype: str, frame: Frame = ANY) -> Plan:
     """Layers of several shapes, knots and memory layouts; discrete and constant data."""
     plan: Plan = []
 
@@ -124,7 +116,7 @@ def layers(dtype: str) -> Plan:
         name = f"{dtype}/layer/{name}"
         rng = generator(name)
         data = more.pop("data", None)
-        spec = layer_spec(dtype, degree, kind, shape, rng)
+        spec = layer_spec(dtype, degree, kind, shape, rng, frame=frame)
         x = samples(spec, "interior", rng, count)
         if data is not None:
             x = data(x)
@@ -134,7 +126,7 @@ def layers(dtype: str) -> Plan:
     for degree in filter(None, DEGREES[dtype]):
         add(f"degree-{degree}/uniform/3x2", degree, "uniform", (3, 2))
         add(f"degree-{degree}/arbitrary/3x2", degree, "arbitrary", (3, 2))
-        if dtype != "bfloat16":
+        if dtype not in LOW and not frame.domain:
             add(f"degree-{degree}/uniform-fine/3x2", degree, "uniform-fine", (3, 2))
     for kind in ("clamped", "repeated"):
         add(f"degree-3/{kind}/3x2", 3, kind, (3, 2))
@@ -150,44 +142,46 @@ def layers(dtype: str) -> Plan:
     return plan
 
 
-def sizes(dtype: str) -> Plan:
+def sizes(dtype: str, frame: Frame = ANY) -> Plan:
     """Numbers of samples around the sizes of blocks, many intervals, and results compared bit by bit."""
     plan: Plan = []
-    if dtype == "bfloat16":
+    if dtype in LOW:
         return plan
     for count in (31, 32, 33, 255, 256, 257) if dtype == "float64" else (33, 257):
         name = f"{dtype}/layer/degree-3/uniform/3x2/{count}-samples"
         rng = generator(name)
-        spec = layer_spec(dtype, 3, "uniform", (3, 2), rng)
+        spec = layer_spec(dtype, 3, "uniform", (3, 2), rng, frame=frame)
         x = samples(spec, "interior", rng, count)
         plan.append((setting(name, spec, x, rng, oracle="float64"), FIRST_DERIVATIVES))
     for kind in ("uniform", "arbitrary"):
         name = f"{dtype}/layer/degree-3/{kind}/2x2/64-intervals"
         rng = generator(name)
-        spec = layer_spec(dtype, 3, kind, (2, 2), rng, intervals=64)
+        spec = layer_spec(dtype, 3, kind, (2, 2), rng, intervals=64, frame=frame)
         plan.append((setting(name, spec, samples(spec, "interior", rng, 70), rng, oracle="float64"), FIRST_DERIVATIVES))
     name = f"{dtype}/layer/degree-3/uniform/3x4/repeated-runs"
     rng = generator(name)
-    spec = layer_spec(dtype, 3, "uniform", (3, 4), rng)
+    spec = layer_spec(dtype, 3, "uniform", (3, 4), rng, frame=frame)
     x = samples(spec, "interior", rng, 4097)
     plan.append((setting(name, spec, x, rng, oracle="float64"), ("repeatability",)))
     return plan
 
 
-def spans(dtype: str) -> Plan:
+def spans(dtype: str, frame: Frame = ANY) -> Plan:
     """Tiny, huge and graded spans: everything scaled by a power of two, or spans of one vector differing by 2^9."""
     plan: Plan = []
-    exponent = 10 if dtype == "bfloat16" else 20
+    if frame.domain or dtype == "float16":  # scaled domains; and of float16 the range ends at 65504
+        return plan
+    exponent = 10 if dtype in LOW else 20
     for degree in (1, 3):
         for kind in ("uniform", "arbitrary"):
             for word, scale in (("tiny", 2.0**-exponent), ("huge", 2.0**exponent)):
                 name = f"{dtype}/layer/degree-{degree}/{kind}/3x2/{word}-spans"
                 rng = generator(name)
-                spec = layer_spec(dtype, degree, kind, (3, 2), rng)
+                spec = layer_spec(dtype, degree, kind, (3, 2), rng, frame=frame)
                 x = samples(spec, "interior", rng, POINTS) * scale
                 scaled = replace(spec, knots=spec.knots * scale)
                 plan.append((setting(name, scaled, x, rng), SMOOTH))
-        if dtype != "bfloat16":
+        if dtype not in LOW:
             name = f"{dtype}/layer/degree-{degree}/arbitrary/3x2/graded-spans"
             rng = generator(name)
             spec = layer_spec(dtype, degree, "arbitrary", (3, 2), rng)
@@ -198,43 +192,42 @@ def spans(dtype: str) -> Plan:
     return plan
 
 
-def networks(dtype: str) -> Plan:
+def networks(dtype: str, frame: Frame = ANY) -> Plan:
     """Compositions of layers whose activations stay inside the next domain."""
     plan: Plan = []
-    if dtype == "bfloat16":
+    if dtype in LOW:
         return plan
     shapes = (((2, 3, 2), 2, 4), ((1, 2, 2, 1), 3, 3))
     for widths, degree, count in shapes if dtype == "float64" else shapes[:1]:
         for kind in ("uniform", "arbitrary"):
             name = f"{dtype}/network/degree-{degree}/{kind}/{'-'.join(map(str, widths))}"
             rng = generator(name)
-            # B-splines sum to one: coefficients below 1/4 keep the sum over up to three inputs within (-1, 1).
-            specs = tuple(layer_spec(dtype, degree, kind, (Q, P), rng, 0.25) for P, Q in pairwise(widths))
+            specs = tuple(network_layer(dtype, degree, kind, (Q, P), rng, frame) for P, Q in pairwise(widths))
             x = samples(specs[0], "interior", rng, count)
             few = ("gauss-newton",) if len(widths) == 3 and degree == 2 else ()
             plan.append((setting(name, specs, x, rng), (*SMOOTH, *few)))
     return plan
 
 
-def knot_gradients(dtype: str) -> Plan:
+def knot_gradients(dtype: str, frame: Frame = ANY) -> Plan:
     """Gradients in interior breakpoints, off the knots."""
     plan: Plan = []
     for degree in filter(None, DEGREES[dtype]):
         for kind in ("uniform", "arbitrary", "clamped"):
             name = f"{dtype}/layer/degree-{degree}/{kind}/3x2/moving-knots"
             rng = generator(name)
-            spec = layer_spec(dtype, degree, kind, (3, 2), rng)
+            spec = layer_spec(dtype, degree, kind, (3, 2), rng, frame=frame)
             plan.append((setting(name, spec, samples(spec, "interior", rng, POINTS), rng), ("knot-gradients",)))
     return plan
 
 
-def matrices(dtype: str) -> Plan:
+def matrices(dtype: str, frame: Frame = ANY) -> Plan:
     """Gauss-Newton matrices of layers."""
     plan: Plan = []
     for degree in filter(None, DEGREES[dtype][:4]):
         for kind in ("uniform", "arbitrary"):
             name = f"{dtype}/layer/degree-{degree}/{kind}/3x2/matrix"
             rng = generator(name)
-            spec = layer_spec(dtype, degree, kind, (3, 2), rng)
+            spec = layer_spec(dtype, degree, kind, (3, 2), rng, frame=frame)
             plan.append((setting(name, spec, samples(spec, "interior", rng, POINTS), rng), ("gauss-newton",)))
     return plan

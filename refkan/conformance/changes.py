@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance.cases import Case, Change, Setting, generator
-from refkan.conformance.families import coefficients, cotangents, knot_vector, points
-from refkan.conformance.precision import round_to
+from refkan.conformance.families import coefficients, cotangents, points, spec_with
+from refkan.conformance.frames import ANY, Frame
+from refkan.conformance.precision import LOW, round_to
 from refkan.conformance.specs import LayerSpec
 
 AFTER = ("values-after", "input-gradients-after", "coefficient-gradients-after")
@@ -23,33 +24,54 @@ AFTER = ("values-after", "input-gradients-after", "coefficient-gradients-after")
 PROBES = 24
 
 
-def cases(dtype: str) -> list[Case]:
+def cases(dtype: str, frame: Frame = ANY) -> list[Case]:
     """Return all cases with a state change in one format."""
     out: list[Case] = []
-    if dtype == "bfloat16":
+    if dtype in LOW:
         return out
     for degree, word, intervals, count in (
         (2, "6-to-12", 12, 200), (3, "6-to-12", 12, 200), (3, "6-to-18", 18, 200), (3, "6-to-9", 9, 200),
         (3, "6-to-24-from-20-samples", 24, 20),
     ):  # fmt: skip
-        out += _of_change(f"{dtype}/refine/degree-{degree}/{word}", dtype, degree, "refine", intervals, count)
+        name = f"{dtype}/refine/degree-{degree}/{word}"
+        out += _of_change(name, dtype, degree, "refine", intervals, count, Frame(None, frame.domain))
     for degree, data, count in (
         (2, "random-data", 200), (3, "random-data", 200), (3, "few-data", 20), (3, "discrete-data", 200),
         (3, "constant-data", 200),
     ):  # fmt: skip
-        out += _of_change(f"{dtype}/update/degree-{degree}/{data}", dtype, degree, "update", 0, count)
+        out += _of_change(f"{dtype}/update/degree-{degree}/{data}", dtype, degree, "update", 0, count, frame)
     return out
 
 
-def _of_change(name: str, dtype: str, degree: int, kind: str, intervals: int, count: int) -> list[Case]:
+def with_parts(dtype: str, frame: Frame = ANY) -> list[Case]:
+    """Refinement and update of layers that have something beside their splines: the function must stay."""
+    out: list[Case] = []
+    for parts in (("base",), ("scale",), ("bias",), ("base", "scale")) if dtype not in LOW else ():
+        word = "-".join(("with", *parts))
+        for kind, data, intervals in (("refine", "6-to-12", 12), ("update", "random-data", 0)):
+            name = f"{dtype}/{kind}/degree-3/{data}/{word}"
+            of = Frame(None, frame.domain) if kind == "refine" else frame
+            for case in _of_change(name, dtype, 3, kind, intervals, 200, of):
+                s = case.setting
+                if case.quantity == "values" and s.region == "interior" and not case.extra_needs:
+                    specs = (spec_with(s.spec, parts, generator(name)),)
+                    inside = s.x[(s.x < s.spec.domain[1]).all(axis=1)]  # a convention at b is one on splines alone
+                    x = np.resize(inside, s.x.shape)
+                    out.append(replace(case, setting=replace(s, specs=specs, x=x, oracle="float64")))
+    return out
+
+
+def _of_change(
+    name: str, dtype: str, degree: int, kind: str, intervals: int, count: int, frame: Frame
+) -> list[Case]:  # fmt: skip
     rng, order = generator(name), degree + 1
     P, Q = 2, 3
-    t = knot_vector("uniform", order, dtype, rng)
+    t = frame.knots("uniform", order, dtype, rng)
     spec = LayerSpec(
         np.array([t] * P), coefficients((Q, P, t.size - order), dtype, rng), order, "natural", dtype, "uniform"
     )
     a, b = spec.domain
-    data = np.asarray(a + (b - a) * rng.integers(0, 1025, (count, P)) / 1024.0, np.float64)
+    data = round_to(dtype, a + (b - a) * rng.integers(0, 1025, (count, P)) / 1024.0)
     data[0], data[1] = a, b  # the data reach both ends
     if name.endswith("discrete-data"):
         data = np.resize(data[[0, 1, 2, 3, 4]], data.shape)

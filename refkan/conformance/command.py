@@ -11,15 +11,19 @@ from refkan.atomic_files import write_atomically
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_file, in_words, path, seconds, text
 from refkan.conformance import findings as f
-from refkan.conformance import report
+from refkan.conformance import report, summaries
+from refkan.conformance.adapters import Adapter
+from refkan.conformance.cases import VERSION
 from refkan.conformance.catalogue import catalogue
 from refkan.conformance.expectations import Expectations
-from refkan.conformance.files import CaseFileError, check, export, portable
+from refkan.conformance.files import CaseFileError, check, export, portable, version_in
 from refkan.conformance.findings import Finding
 from refkan.conformance.judge import HINT_SECONDS, Judge
 from refkan.conformance.loading import BackendError, load, probe
 from refkan.conformance.observations import observations
 from refkan.conformance.precision import DTYPES
+from refkan.conformance.torch_base import TorchAdapter
+from refkan.conformance.torch_variants import VARIANTS
 from refkan.engine_option import add_engine_option
 from refkan.interrupts import kept_interrupts
 
@@ -47,6 +51,9 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument("--argument", action="append", default=[], metavar="VALUE", help="for the adapter; may be repeated")
     p.add_argument("--dtype", choices=DTYPES, nargs="+", help="default: all that are declared")
     _add_select(p)
+    _add_cases_version(p)
+    p.add_argument("--device", type=text, metavar="DEVICE", help="for layers in PyTorch: cuda, for example")
+    p.add_argument("--variant", choices=VARIANTS[1:], help="for layers in PyTorch: how they are called")
     p.add_argument("--expected-failures", type=path, metavar="FILE", help="patterns of keys, one a line")
     _add_reports(p)
     p.add_argument(
@@ -75,6 +82,7 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--dtype", choices=DTYPES, nargs="+", default=["float64", "float32"], help="default: float64 float32"
     )
     _add_select(to)
+    _add_cases_version(to)
     add_engine_option(to)
     to.set_defaults(run=run_export)
     back = parts.add_parser(
@@ -96,9 +104,18 @@ def _add_select(p: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_cases_version(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--cases", type=int, choices=range(1, VERSION + 1), default=VERSION, metavar="VERSION",
+        help="version of the cases: later ones hold those of earlier ones, unchanged, and more; default: %(default)s",
+    )  # fmt: skip
+
+
 def _add_reports(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", type=path, metavar="FILE", help="all findings as JSON; - for the standard output alone")
     p.add_argument("--junit", type=path, metavar="FILE", help="all findings as JUnit XML")
+    p.add_argument("--summary", type=path, metavar="FILE", help="counts, families of cases and causes as JSON")
+    p.add_argument("--badge", type=path, metavar="FILE.svg", help="how many cases passed, as a picture")
     p.add_argument("--traceback", action="store_true", help="show where exceptions of the adapter were raised")
     p.add_argument("--all", action="store_true", help="show every failure, not three of each kind")
 
@@ -119,14 +136,14 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
         known = _expectations(chosen.expected_failures)
         if chosen.import_timeout > 0:
             probe(chosen.backend, chosen.argument, chosen.import_timeout)
-        adapter = load(chosen.backend, chosen.argument)
+        adapter = _placed(load(chosen.backend, chosen.argument), chosen)
     except (BackendError, ValueError, OSError) as error:
         return _refuse("conform", error)
     declared = adapter.capabilities
     dtypes = chosen.dtype or [name for name in DTYPES if name in declared.dtypes]
     if not dtypes:
         return _refuse("conform", f"the adapter declares no format that is known; {'; '.join(declared.problems())}")
-    cases = catalogue(dtypes, chosen.select)
+    cases = catalogue(dtypes, chosen.select, chosen.cases, declared.frame)
     if chosen.list:
         print("\n".join(case.key for case in cases if not declared.missing(case.needs())))
         return OK
@@ -145,20 +162,34 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
         for pattern in known.unused([finding.key for finding in findings])
         if not chosen.select
     ]
-    code = _deliver(chosen, adapter.title, findings, observed, time.perf_counter() - start)
-    if all(finding.status == f.NOT_APPLICABLE for finding in findings):
-        return _refuse("conform", "nothing was judged: none of these cases is declared, see 'not applicable'", FAILED)
+    code = _deliver(chosen, adapter.title, findings, observed, time.perf_counter() - start, chosen.cases)
+    if all(finding.status in f.UNJUDGED for finding in findings):
+        told = "none of these cases is declared, or all are declined: see 'not applicable' and 'declined'"
+        return _refuse("conform", f"nothing was judged: {told}", FAILED)
     return code
+
+
+def _placed(adapter: Adapter, chosen: argparse.Namespace) -> Adapter:
+    """The adapter on the device and in the variant that were asked for."""
+    if chosen.device is None and chosen.variant is None:
+        return adapter
+    if not isinstance(adapter, TorchAdapter):
+        raise BackendError(f"--device and --variant are for a TorchAdapter; {chosen.backend} is none")
+    try:
+        adapter = adapter if chosen.device is None else adapter.on(chosen.device)
+    except ImportError as error:
+        raise BackendError(str(error)) from error
+    return adapter if chosen.variant is None else adapter.as_variant(chosen.variant)
 
 
 def run_export(chosen: argparse.Namespace) -> int:
     """Write cases."""
     try:
         with kept_interrupts():
-            cases = portable(catalogue(chosen.dtype, chosen.select))
+            cases = portable(catalogue(chosen.dtype, chosen.select, chosen.cases))
             if not cases:
                 return _refuse("cases export", f"--select: no case has all of {chosen.select} in its key")
-            count = export(chosen.folder, cases)
+            count = export(chosen.folder, cases, chosen.cases)
     except OSError as error:
         return _refuse("cases export", in_words("DIR", error))
     except KeyboardInterrupt:
@@ -178,30 +209,38 @@ def run_check(chosen: argparse.Namespace) -> int:
         return _refuse("cases check", error)
     except KeyboardInterrupt:
         return _refuse("cases check", "interrupted", INTERRUPTED)
-    code = _deliver(chosen, str(chosen.results), findings, (), time.perf_counter() - start)
+    version = version_in(chosen.folder)
+    code = _deliver(chosen, str(chosen.results), findings, (), time.perf_counter() - start, version)
     if all(finding.status in (f.NOT_APPLICABLE, f.ERROR) for finding in findings):
         return _refuse("cases check", f"{chosen.results} holds no result under the key of a case", FAILED)
     return code
 
 
 def _deliver(
-    chosen: argparse.Namespace, title: str, findings: list[Finding], observed: tuple[str, ...], seconds: float
-) -> int:
+    chosen: argparse.Namespace, title: str, findings: list[Finding], observed: tuple[str, ...], seconds: float,
+    version: int,
+) -> int:  # fmt: skip
+    if chosen.summary is not None:
+        told = summaries.summary(title, findings, version, report.versions())
+        write_atomically(chosen.summary, summaries.to_json(told))
+    if chosen.badge is not None:
+        write_atomically(chosen.badge, summaries.badge(findings, version))
     if chosen.junit is not None:
         write_atomically(chosen.junit, report.to_junit(title, findings))
     if chosen.json is not None and str(chosen.json) != "-":
-        write_atomically(chosen.json, report.to_json(title, findings, observed))
+        write_atomically(chosen.json, report.to_json(title, findings, observed, version))
     if chosen.json is not None and str(chosen.json) == "-":
-        print(report.to_json(title, findings, observed).decode("ascii"), end="")
+        print(report.to_json(title, findings, observed, version).decode("ascii"), end="")
     else:
-        shown = report.text(title, findings, observed, chosen.all, seconds, chosen.traceback)
+        shown = report.text(title, findings, observed, chosen.all, seconds, chosen.traceback, version)
         report.show(shown, findings)
     return FAILED if any(finding.status in f.BAD for finding in findings) else OK
 
 
 def _check_files(chosen: argparse.Namespace) -> None:
     """Raise ValueError unless the files that were asked for can be written."""
-    for option, file in (("--json", chosen.json), ("--junit", chosen.junit)):
+    for option in ("--json", "--junit", "--summary", "--badge"):
+        file = getattr(chosen, option.removeprefix("--"))
         if file is not None and str(file) != "-":
             check_file(option, file)
 

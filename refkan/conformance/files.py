@@ -28,7 +28,7 @@ from refkan.conformance.findings import Evidence, Finding, Hint, compare
 from refkan.conformance.judge import CASE_SECONDS
 from refkan.conformance.precision import DTYPES, EPS
 from refkan.conformance.refinement import fine_knots
-from refkan.conformance.specs import CONVENTIONS
+from refkan.conformance.specs import CONVENTIONS, attribute
 
 ARRAYS, MANIFEST = "cases.npz", "manifest.json"
 
@@ -46,8 +46,8 @@ def portable(cases: Sequence[Case]) -> list[Case]:
     ]
 
 
-def export(folder: Path, cases: Sequence[Case]) -> int:
-    """Write cases to a folder, the manifest last; return how many.
+def export(folder: Path, cases: Sequence[Case], version: int = VERSION) -> int:
+    """Write cases of a version to a folder, the manifest last; return how many.
 
     Raises
     ------
@@ -63,8 +63,8 @@ def export(folder: Path, cases: Sequence[Case]) -> int:
     np.savez_compressed(stream, **arrays)
     content = stream.getvalue()
     manifest = {
-        "version": VERSION,
-        "seed": SEED,
+        "version": version,
+        "seed": SEED[0],
         "sha256": hashlib.sha256(content).hexdigest(),
         "conventions": CONVENTIONS,
         "formats": {
@@ -96,14 +96,14 @@ def export(folder: Path, cases: Sequence[Case]) -> int:
 def _row(case: Case, arrays: dict[str, Any]) -> dict[str, Any]:
     s = case.setting
     names = _put_setting(s, arrays)
-    used = {"x", *(name for name in names if name.startswith(("knots", "coefficients")))}
+    used = names.keys() - {"dy", "direction"}
     if case.quantity == "refinement":
         assert s.change is not None
         used -= {"x"}
         names["fine_knots"] = f"{s.name}/fine_knots"
         arrays[names["fine_knots"]] = fine_knots(s.spec, s.change.intervals)
         used.add("fine_knots")
-    if case.quantity in ("input-gradients", "coefficient-gradients", "second-derivatives", "knot-gradients"):
+    if case.quantity.endswith("-gradients") or case.quantity == "second-derivatives":
         used.add("dy")
     if case.quantity == "second-derivatives":
         used.add("direction")
@@ -132,6 +132,7 @@ def _put_setting(s: Setting, arrays: dict[str, Any]) -> dict[str, str]:
     for k, spec in enumerate(s.specs):
         number = "" if len(s.specs) == 1 else str(k)
         parts |= {f"knots{number}": spec.knots, f"coefficients{number}": spec.coefficients}
+        parts |= {f"{attribute(part)}{number}": spec.part(part) for part in spec.parts}
     names = {name: f"{s.name}/{name}" for name in parts}
     for name, array in parts.items():
         arrays[names[name]] = array
@@ -149,7 +150,7 @@ def check(folder: Path, results: Path) -> list[Finding]:
     manifest = _manifest(folder)
     rows = manifest["cases"]
     truth = _arrays(folder / ARRAYS)
-    cases = {case.key: case for case in catalogue()}
+    cases = {case.key: case for case in catalogue(version=manifest["version"])}
     _require_known(rows, truth, cases, folder)
     given = _folder(results) if results.is_dir() else _arrays(results)
     keys = [row["key"] for row in rows]
@@ -224,8 +225,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise CaseFileError(f"{path} does not exist: {again}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CaseFileError(f"{path} is no manifest ({error}): {again}") from error
-    if version != VERSION:
-        raise CaseFileError(f"{path} holds cases of version {version}; this refkan judges version {VERSION}: {again}")
+    if version not in range(1, VERSION + 1):
+        raise CaseFileError(f"{path} holds cases of version {version}; this refkan judges 1 to {VERSION}: {again}")
     try:
         content = (folder / ARRAYS).read_bytes()
     except OSError as error:
@@ -234,6 +235,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise CaseFileError(f"{folder / ARRAYS} does not match the hash in {MANIFEST}: it was altered; {again}")
     found: dict[str, Any] = manifest
     return found
+
+
+def version_in(folder: Path) -> int:
+    """The version of the cases in a folder."""
+    return int(_manifest(folder)["version"])
 
 
 def _folder(path: Path) -> dict[str, Any]:

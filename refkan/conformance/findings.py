@@ -14,8 +14,12 @@ from refkan.conformance.precision import spacing
 
 PASSED, FAILED, ERROR, NOT_APPLICABLE = "passed", "failed", "error", "not applicable"
 EXPECTED_FAILURE, UNEXPECTED_PASS = "expected failure", "unexpected pass"
+DECLINED = "declined"
+"""By the adapter, with a reason."""
 
-STATUSES = (PASSED, FAILED, ERROR, NOT_APPLICABLE, EXPECTED_FAILURE, UNEXPECTED_PASS)
+STATUSES = (PASSED, FAILED, ERROR, DECLINED, NOT_APPLICABLE, EXPECTED_FAILURE, UNEXPECTED_PASS)
+
+UNJUDGED = (NOT_APPLICABLE, DECLINED)
 
 BAD = (FAILED, ERROR, UNEXPECTED_PASS)
 """Statuses that make a run fail."""

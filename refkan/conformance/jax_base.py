@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -13,13 +13,17 @@ import numpy as np
 
 from refkan.conformance.adapters import Adapter
 from refkan.conformance.jax_expressions import Expression, trace
-from refkan.conformance.specs import LayerSpec
+from refkan.conformance.precision import LOW
+from refkan.conformance.specs import PARTS, LayerSpec, as_specs, attribute
 from refkan.extras import needed
 
 
 @dataclass
 class JaxModel:
-    """A pure function of coefficients and x, with the coefficients and knots that it is evaluated at.
+    """A pure function of coefficients, x and parts, with the arrays that it is evaluated at.
+
+    `parts` has name and array of each part of each layer, in the order of `PARTS` and then of layers; the function
+    takes them as a list of arrays by name, one a layer, if there are any.
 
     Examples
     --------
@@ -35,13 +39,15 @@ class JaxModel:
     order: int
     dtype: str
     module: Any = None
+    parts: list[tuple[str, Any]] = field(default_factory=list)
     traced: dict[Any, Any] = field(default_factory=dict)
 
 
 class JaxAdapter(Adapter):
     """An adapter whose layers are functions f(coefficients (Q, P, dim), x (N, P)) -> y (N, Q); implement `function`.
 
-    `function(spec)` returns f; it takes the knots as a third argument if the capability is declared. Double precision
+    `function(spec)` returns f; it takes the knots as a third argument if the capability is declared, and the parts of
+    a spec that has any by name: base, scale, node_scale, bias. Double precision
     is switched on for the process when the first adapter is made: before that, arrays of JAX are float32.
 
     Attributes
@@ -107,31 +113,29 @@ class JaxAdapter(Adapter):
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> JaxModel:
         """Compose the functions of the layers."""
-        specs = spec if isinstance(spec, tuple) else (spec,)
+        specs = as_specs(spec)
         functions = [self.function(one) for one in specs]
         first = specs[0]
-        if len(specs) == 1:
-            call = functions[0]
 
-            def layer(coefficients: Any, x: Any, *knots: Any) -> Any:
-                return call(coefficients[0], x, *knots)
+        def composed(coefficients: Any, x: Any, *knots: Any, parts: Any = None) -> Any:
+            for k, (one, C) in enumerate(zip(functions, coefficients, strict=True)):
+                x = one(C, x, *knots, **({} if parts is None else parts[k]))
+            return x
 
-            composed: Callable[..., Any] = layer
-        else:
-
-            def network(coefficients: Any, x: Any) -> Any:
-                for one, C in zip(functions, coefficients, strict=True):
-                    x = one(C, x)
-                return x
-
-            composed = network
         coefficients = [self.tensor(one.coefficients, one.dtype) for one in specs]
-        return JaxModel(composed, coefficients, self.tensor(first.knots, first.dtype), first.order, first.dtype)
+        knots = self.tensor(first.knots, first.dtype)
+        return JaxModel(composed, coefficients, knots, first.order, first.dtype, parts=self.parts_of(specs))
+
+    def parts_of(self, specs: Sequence[LayerSpec]) -> list[tuple[str, Any]]:
+        """Name and array of each part of each layer."""
+        return [
+            (name, self.tensor(one.part(name), one.dtype)) for name in PARTS for one in specs if name in one.parts
+        ]  # fmt: skip
 
     def array(self, value: Any) -> Any:
         """Return an array of JAX as one of NumPy; lower formats are widened to float64."""
         found = np.asarray(value)
-        return found.astype(np.float64) if value.dtype == self.jnp.bfloat16 else found
+        return found.astype(np.float64) if str(value.dtype) in LOW else found
 
     def forward(self, model: JaxModel, x: Any) -> Any:
         """Return the outputs."""
@@ -139,9 +143,13 @@ class JaxAdapter(Adapter):
 
     def vjp(self, model: JaxModel, x: Any, dy: Any) -> Mapping[str, Any]:
         """Gradients by jax.vjp, those in the knots by a program of their own and when they are asked for."""
-        *parts, inputs = (self.array(part) for part in self._run("vjp", model, x, dy))
-        out = {"coefficients": parts if len(parts) > 1 else parts[0], "inputs": inputs}
-        if "knots" not in self.capabilities.derivatives or len(parts) > 1:
+        *arrays, inputs = (self.array(part) for part in self._run("vjp", model, x, dy))
+        groups: dict[str, list[Any]] = {}
+        names = ["coefficients"] * len(model.coefficients) + [name for name, _ in model.parts]
+        for name, found in zip(names, arrays, strict=True):
+            groups.setdefault(name, []).append(found)
+        out = {"inputs": inputs} | {name: parts if len(parts) > 1 else parts[0] for name, parts in groups.items()}
+        if not self._takes_knots(model):
             return out
 
         def knots() -> Any:
@@ -161,7 +169,7 @@ class JaxAdapter(Adapter):
         for k in range(shape[0] * shape[1]):
             dy = np.zeros(shape)
             dy.flat[k] = 1.0
-            *parts, _ = self._run("vjp", model, x, dy)
+            parts = self._run("vjp", model, x, dy)[: len(model.coefficients)]
             rows.append(np.concatenate([self.array(part).ravel() for part in parts]))
         J = np.stack(rows)
         return J.T @ J / x.shape[0]
@@ -174,10 +182,11 @@ class JaxAdapter(Adapter):
         Rules of differentiation of the layer's own may hold arrays too: such a derivative is an expression of its own.
         """
         extra = (model.knots,) if self._takes_knots(model) else ()
-        leaves = (*model.coefficients, self.tensor(x, model.dtype), *extra)
+        parts = tuple(array for _, array in model.parts)
+        leaves = (*model.coefficients, *parts, self.tensor(x, model.dtype), *extra)
         arguments = (leaves, *(self.tensor(vector, model.dtype) for vector in vectors))
         expression, number = self._expression(model, leaves, x.shape)
-        program = self._program(name, expression, len(model.coefficients))
+        program = self._program(name, expression, len(model.coefficients) + len(parts))
         if name != "forward" and expression.has_rules:
             if (x.shape, name) not in model.traced:
                 asked, held = program, expression.held
@@ -199,10 +208,17 @@ class JaxAdapter(Adapter):
     def _expression(self, model: JaxModel, leaves: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Expression, int]:
         """The values of a model as a function of its leaves, and the number of the expression."""
         if shape not in model.traced:
-            count = len(model.coefficients)
+            count, names = len(model.coefficients), [name for name, _ in model.parts]
 
             def values(*flat: Any) -> Any:
-                return model.function(list(flat[:count]), *flat[count:])
+                coefficients, rest = list(flat[:count]), flat[count + len(names) :]
+                if not names:
+                    return model.function(coefficients, *rest)
+                by_layer: list[dict[str, Any]] = [{} for _ in coefficients]
+                for k, name in enumerate(names):
+                    place = k - names.index(name)  # every layer has the part
+                    by_layer[place][attribute(name)] = flat[count + k]
+                return model.function(coefficients, *rest, parts=by_layer)
 
             expression = trace(self.jax.make_jaxpr, values, *leaves)
             model.traced[shape] = (expression, self._number(expression))

@@ -15,12 +15,13 @@ from refkan.conformance import findings as f
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
 from refkan.conformance.answers import as_mapping, as_real, checked, describe, where_raised
 from refkan.conformance.backend import Backend
-from refkan.conformance.cases import Case
+from refkan.conformance.cases import Case, Setting
 from refkan.conformance.changes import AFTER, recheck
 from refkan.conformance.diagnosis import Changed, diagnose, diagnose_change, invalid_state
 from refkan.conformance.findings import Evidence, Finding, Hint
 from refkan.conformance.proofs import proven
 from refkan.conformance.refinement import fine_knots
+from refkan.conformance.right_ends import RIGHT_ENDS, matters
 
 QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
 """By what is compared in two runs."""
@@ -60,6 +61,7 @@ class Judge:
     _spent: list[float] = field(init=False, repr=False, compare=False, default_factory=list)
     _backend: Backend = field(init=False, repr=False, compare=False)
     _failed_inside: set[tuple[Any, ...]] = field(init=False, repr=False, compare=False, default_factory=set)
+    _settings: dict[int, tuple[Setting, Setting]] = field(init=False, repr=False, compare=False, default_factory=dict)
     _values_right: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -86,7 +88,10 @@ class Judge:
         if missing:
             return Finding(case.key, case.quantity, f.NOT_APPLICABLE, f"not declared: {missing}")
         start = time.perf_counter()
+        case = self._by_convention(case)
         try:
+            if reason := self.adapter.declines(case):
+                return Finding(case.key, case.quantity, f.DECLINED, reason)
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # of the backend: what matters is what it returns
                 finding = self._judge(case)
@@ -96,6 +101,15 @@ class Judge:
         except (Exception, SystemExit) as error:  # of the backend, or of what it returned
             finding = Finding(case.key, case.quantity, f.ERROR, describe(error), traceback=where_raised(error))
         return replace(finding, seconds=time.perf_counter() - start)
+
+    def _by_convention(self, case: Case) -> Case:
+        """The case with the right end that the adapter declares; cases of one setting go on sharing it."""
+        s, declared = case.setting, self.adapter.capabilities.right_end
+        if declared == s.right_end or declared not in RIGHT_ENDS or not matters(s.specs, s.x):
+            return case
+        if id(s) not in self._settings:
+            self._settings[id(s)] = (s, replace(s, right_end=declared))
+        return replace(case, setting=self._settings[id(s)][1])
 
     def _judge(self, case: Case) -> Finding:
         if case.quantity == "repeatability":

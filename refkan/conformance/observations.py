@@ -34,7 +34,8 @@ def observations(adapter: Adapter) -> tuple[str, ...]:
     if dtype is None or degree is None or "uniform" not in declared.knots:
         return ()
     prefix = f"{dtype}/basis/degree-{degree}/uniform"
-    cases = {case.key: case for case in catalogue([dtype], [f"basis/degree-{degree}/uniform/"])}
+    chosen = catalogue([dtype], [f"basis/degree-{degree}/uniform/"], frame=declared.frame)
+    cases = {case.key: case for case in chosen}
     return (
         f"outside the domain: {_outside(adapter, cases, prefix)}",
         f"at the right end x = b: {_right_end(adapter, cases[f'{prefix}/ends/values'])}",

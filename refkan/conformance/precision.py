@@ -9,12 +9,15 @@ import numpy as np
 from refkan.arguments import check_choice
 from refkan.array_types import FloatArray
 
-EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}
+EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 """Distance from 1 to the next number of each format."""
 
 DTYPES = tuple(EPS)
 
-SMALLEST_EXPONENT = {"float64": -1022, "float32": -126, "bfloat16": -126}
+SMALLEST_EXPONENT = {"float64": -1022, "float32": -126, "bfloat16": -126, "float16": -14}
+
+LOW = ("bfloat16", "float16")
+"""Formats in which few numbers are exact: they have fewer cases."""
 
 
 def round_to(dtype: str, values: Any) -> FloatArray:
@@ -29,9 +32,9 @@ def round_to(dtype: str, values: Any) -> FloatArray:
     array = np.asarray(values, np.float64)
     if dtype == "float64":
         return array
-    if dtype == "float32":
+    if dtype in ("float32", "float16"):
         with np.errstate(over="ignore"):
-            return array.astype(np.float32).astype(np.float64)
+            return array.astype(dtype).astype(np.float64)
     step = spacing(dtype, array)
     with np.errstate(invalid="ignore"):  # what is not finite stays as it is
         return np.where(np.isfinite(array), np.rint(array / step) * step, array)

@@ -15,6 +15,7 @@ import numpy as np
 
 from refkan import truth
 from refkan.array_types import Array, FloatArray, IntArray
+from refkan.conformance import branches
 from refkan.conformance.specs import LayerSpec
 from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.truth.arithmetic import taylor
@@ -129,13 +130,16 @@ class FloatQuantities:
 
     def __init__(self, specs: Sequence[LayerSpec], x: FloatArray) -> None:
         self.specs = tuple(specs)
-        self.z, self.edges = [x], []
+        self.z = [x]
         self.rows: list[Rows] = []
+        self.splines: list[FloatArray] = []
+        self.edges: list[FloatArray] = []
         for spec in self.specs:
             rows = rows_at(spec, self.z[-1])
             self.rows.append(rows)
-            self.edges.append(edge_values(spec.coefficients, rows))
-            self.z.append(self.edges[-1][0].sum(axis=2))
+            self.splines.append(edge_values(spec.coefficients, rows))
+            self.edges.append(branches.edges(spec, self.splines[-1], self.z[-1]))
+            self.z.append(self.edges[-1][0].sum(axis=2) + spec.part("bias"))
 
     @property
     def values(self) -> FloatArray:
@@ -162,8 +166,17 @@ class FloatQuantities:
                 terms = values[:, p, :, None] * g[k + 1][:, None, :]
                 where = (start[:, p, None] + np.arange(values.shape[-1])).ravel()
                 np.add.at(out[:, p].T, where, terms.reshape(-1, spec.n_outputs))
-            found.append(out)
+            found.append(out if not spec.parts else spec.gain[:, :, None] * out)
         return found
+
+    def part_gradients(self, name: str, dy: FloatArray) -> list[FloatArray]:
+        """Gradients of sum dy * y in a part of each layer that has it."""
+        g = self.cotangents(dy)
+        return [
+            branches.part_gradient(spec, name, self.splines[k][0], self.z[k], g[k + 1])
+            for k, spec in enumerate(self.specs)
+            if name in spec.parts
+        ]
 
     def second_derivatives(self, dy: FloatArray, direction: FloatArray) -> FloatArray:
         """Derivative (N, P) of the input gradient along a direction (N, P)."""
@@ -192,7 +205,7 @@ class FloatQuantities:
             part = np.zeros((n_samples, *spec.coefficients.shape))
             for p in range(start.shape[1]):
                 where = start[:, p, None] + np.arange(values.shape[-1])
-                part[every, :, p, where] = values[:, p, :, None] * g[k + 1][:, None, :]
+                part[every, :, p, where] = values[:, p, :, None] * (spec.gain[:, p] * g[k + 1])[:, None, :]
             parts.append(part.reshape(n_samples, -1))
         return np.concatenate(parts, axis=1)
 

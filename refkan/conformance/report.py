@@ -66,6 +66,7 @@ def text(
     everything: bool = False,
     seconds: float = 0.0,
     tracebacks: bool = False,
+    version: int = VERSION,
 ) -> str:
     """Return the report as plain text: causes with their evidence and a few failures each, then what explains how much.
 
@@ -79,8 +80,10 @@ def text(
     seconds : float
     tracebacks : bool
         Show where exceptions of the adapter were raised.
+    version : int
+        Of the cases.
     """
-    lines = [f"{title}, cases of version {VERSION}"]
+    lines = [f"{title}, cases of version {version}"]
     for cause in causes(findings):
         members = cause.members
         lines += ["", f"{cause.name} ({len(members)} case{'s' * (len(members) != 1)}: {cause.quantities})"]
@@ -101,6 +104,8 @@ def text(
     if skipped:
         told = ", ".join(f"{name.removeprefix('not declared: ')} ({count})" for name, count in skipped.most_common())
         lines.append(f"not applicable: {told}")
+    declined = Counter(x.message for x in findings if x.status == f.DECLINED)
+    lines += [f"declined by the adapter ({count}): {reason}" for reason, count in declined.most_common()]
     lines += verdict(findings)
     total = ", ".join(f"{count} {status}" for status, count in counts(findings).items())
     lines.append(f"{total or 'no cases'}; {seconds:.1f} s")
@@ -126,11 +131,13 @@ def show(report: str, findings: Sequence[Finding]) -> None:
     Console().print(table)
 
 
-def to_json(title: str, findings: Sequence[Finding], observed: Sequence[str] = ()) -> bytes:
+def to_json(
+    title: str, findings: Sequence[Finding], observed: Sequence[str] = (), version: int = VERSION
+) -> bytes:  # fmt: skip
     """Return everything as JSON."""
     document = {
         "backend": title,
-        "cases": VERSION,
+        "cases": version,
         "versions": versions(),
         "counts": counts(findings),
         "observed": list(observed),
@@ -157,7 +164,7 @@ def to_junit(title: str, findings: Sequence[Finding]) -> bytes:
     suite = ElementTree.Element(
         "testsuite", name=f"refkan conform: {title}", tests=str(len(findings)),
         failures=str(statuses[f.FAILED] + statuses[f.UNEXPECTED_PASS]), errors=str(statuses[f.ERROR]),
-        skipped=str(statuses[f.NOT_APPLICABLE] + statuses[f.EXPECTED_FAILURE]),
+        skipped=str(sum(statuses[s] for s in (*f.UNJUDGED, f.EXPECTED_FAILURE))),
         time=f"{sum(finding.seconds for finding in findings):.3f}",
     )  # fmt: skip
     for finding in findings:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from refkan.arguments import as_array, check_choice
 from refkan.array_types import FloatArray
 from refkan.conformance.precision import DTYPES, is_exact
@@ -12,9 +14,27 @@ from refkan.splines.local_basis import OUTSIDE
 
 KNOTS = ("uniform", "arbitrary", "clamped", "repeated")
 RULES = ("natural", "linear", "polynomial")
+PARTS = ("base", "scale", "node-scale", "bias")
+"""What layers have beside their splines."""
+
+PER_NODE = ("node-scale", "bias")
+"""Parts with one number an output; the others have one an edge."""
+
+
+def attribute(part: str) -> str:
+    """The name of a part as an attribute of `LayerSpec`."""
+    return part.replace("-", "_")
+
+
+def as_specs(spec: LayerSpec | tuple[LayerSpec, ...]) -> tuple[LayerSpec, ...]:
+    """The layers of what an adapter is asked to build."""
+    return spec if isinstance(spec, tuple) else (spec,)
+
 
 CONVENTIONS = {
     "layer": "y[s, q] = sum over p and i of C[q, p, i] b_i(x[s, p]), b_i the B-splines of degree r - 1 on knots[p]",
+    "parts": "where a case has them: y[s, q] = node_scale[q] (sum over p of base[q, p] silu(x[s, p]) + scale[q, p]"
+    " times the spline of q and p) + bias[q], silu(x) = x / (1 + exp(-x)); their gradients have their shapes",
     "knots": "(P, K): for each input the extended vector t_{1-r} <= ... <= t_{n+r-1}, K = n + 2 degree + 1;"
     " the domain [a, b] is [knots[r-1], knots[K-r]]; B-spline i lives on knots[i] .. knots[i+r]",
     "coefficients": "(Q, P, dim), C order, dim = n + r - 1 = n + degree; index i counts basis functions from the left",
@@ -45,10 +65,14 @@ class LayerSpec:
     order : int
         r = degree + 1.
     outside : {"natural", "linear", "polynomial"}
-    dtype : {"float64", "float32", "bfloat16"}
+    dtype : {"float64", "float32", "bfloat16", "float16"}
         The format to compute in. All numbers are given as float64 and are numbers of this format.
     kind : {"uniform", "arbitrary", "clamped", "repeated"}
         "uniform": one knot vector for all inputs, equally spaced, so that `domain` and `intervals` say everything.
+    base, scale : array (Q, P), optional
+        Weights of silu(x_p) (0 if None) and of the splines (1 if None).
+    node_scale, bias : array (Q,), optional
+        The affine map of each output: 1 and 0 if None.
 
     Examples
     --------
@@ -63,6 +87,10 @@ class LayerSpec:
     outside: str = "natural"
     dtype: str = "float64"
     kind: str = "arbitrary"
+    base: FloatArray | None = None
+    scale: FloatArray | None = None
+    node_scale: FloatArray | None = None
+    bias: FloatArray | None = None
 
     def __post_init__(self) -> None:
         order = check_order(self.order)
@@ -75,11 +103,35 @@ class LayerSpec:
         expected = (knots.shape[0], knots.shape[1] - order)
         if coefficients.shape[1:] != expected:
             raise ValueError(f"coefficients must have shape (Q, P, dim) = (Q, {expected}); got {coefficients.shape}")
-        for name, array in (("knots", knots), ("coefficients", coefficients)):
+        arrays = {"knots": knots, "coefficients": coefficients}
+        for part in self.parts:
+            shape = coefficients.shape[: 1 if part in PER_NODE else 2]
+            arrays[attribute(part)] = found = as_array(attribute(part), self.part(part), len(shape))
+            if found.shape != shape:
+                raise ValueError(f"{attribute(part)} must have shape {shape}; got {found.shape}")
+        for name, array in arrays.items():
             array = array.copy()
             array.flags.writeable = False
             object.__setattr__(self, name, array)
         object.__setattr__(self, "order", order)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts that are given."""
+        return tuple(part for part in PARTS if getattr(self, attribute(part)) is not None)
+
+    def part(self, name: str) -> FloatArray:
+        """Return a part by its name, neutral where it is not given."""
+        found: FloatArray | None = getattr(self, attribute(name))
+        if found is None:
+            shape = self.coefficients.shape[: 1 if name in PER_NODE else 2]
+            return np.zeros(shape) if name in ("base", "bias") else np.ones(shape)
+        return found
+
+    @property
+    def gain(self) -> FloatArray:
+        """What the spline of each edge is multiplied by, (Q, P)."""
+        return self.part("node-scale")[:, None] * self.part("scale")
 
     @property
     def degree(self) -> int:
@@ -118,4 +170,5 @@ class LayerSpec:
 
     def is_exact(self) -> bool:
         """Whether all knots and coefficients are numbers of the format."""
-        return is_exact(self.dtype, self.knots) and is_exact(self.dtype, self.coefficients)
+        arrays = (self.knots, self.coefficients, *(self.part(name) for name in self.parts))
+        return all(is_exact(self.dtype, array) for array in arrays)

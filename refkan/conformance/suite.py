@@ -8,7 +8,7 @@ from typing import Any
 
 from refkan.conformance import findings as f
 from refkan.conformance.adapters import Adapter
-from refkan.conformance.cases import Case
+from refkan.conformance.cases import VERSION, Case
 from refkan.conformance.catalogue import catalogue
 from refkan.conformance.expectations import Expectations
 from refkan.conformance.judge import Judge
@@ -22,6 +22,7 @@ def pytest_suite(
     dtypes: Iterable[str] | None = None,
     select: Iterable[str] = (),
     expected_failures: Path | str | Iterable[str] = (),
+    cases: int = VERSION,
 ) -> Callable[..., None]:
     """Return a test function parametrised by case, to be given a name that pytest collects.
 
@@ -35,6 +36,8 @@ def pytest_suite(
         Only cases whose key contains all of these.
     expected_failures : path or sequence of str
         Patterns of keys; these cases become xfail, and fail if they pass.
+    cases : int
+        Version of the cases: with it given, a later refkan judges the same ones.
 
     Examples
     --------
@@ -63,8 +66,9 @@ def pytest_suite(
         else Expectations(tuple(expected_failures))
     )
     chosen = [name for name in DTYPES if name in (adapter.capabilities.dtypes if dtypes is None else tuple(dtypes))]
-    cases: list[Any] = list(judge.declaration())
-    cases += [case for case in catalogue(chosen, select) if not adapter.capabilities.missing(case.needs())]
+    declared = adapter.capabilities
+    judged: list[Any] = list(judge.declaration())
+    judged += [case for case in catalogue(chosen, select, cases, declared.frame) if not declared.missing(case.needs())]
 
     def test_conformance(case: Any) -> None:
         """Judge one case."""
@@ -72,12 +76,12 @@ def pytest_suite(
         told = "\n".join(filter(None, [line(finding), hint_line(finding)]))
         if finding.status == f.EXPECTED_FAILURE:
             pytest.xfail(told)
-        if finding.status == f.NOT_APPLICABLE:
+        if finding.status in f.UNJUDGED:
             pytest.skip(finding.message)
         if finding.status in f.BAD:
             pytest.fail(told, pytrace=False)
 
-    marked: Callable[..., None] = pytest.mark.parametrize("case", cases, ids=[case.key for case in cases])(
+    marked: Callable[..., None] = pytest.mark.parametrize("case", judged, ids=[case.key for case in judged])(
         test_conformance
     )
     return marked

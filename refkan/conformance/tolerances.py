@@ -24,6 +24,7 @@ from math import factorial, perm
 import numpy as np
 
 from refkan.array_types import FloatArray
+from refkan.conformance import branches
 from refkan.conformance.precision import EPS
 from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
@@ -148,16 +149,27 @@ class Tolerances:
         self.error, self.M, self.E = [np.zeros_like(x)], [], []
         self.size: list[FloatArray] = []  # sums of absolute terms of f_qp, f'_qp, f''_qp
         self.allowed: list[FloatArray] = []  # their errors in units of eps, at exact activations
+        self.splines: list[tuple[FloatArray, FloatArray]] = []  # both of the splines alone
         for k, spec in enumerate(self.specs):
             M, E = basis_errors(spec, self.quantities.z[k], form)
             C = np.abs(spec.coefficients)
             self.M.append(M)
             self.E.append(E)
-            self.size.append(np.einsum("dspi,qpi->dsqp", M, C))
-            terms = spec.n_inputs * spec.order
-            self.allowed.append(np.einsum("dspi,qpi->dsqp", E, C) + terms * self.size[-1])
+            size = np.einsum("dspi,qpi->dsqp", M, C)
+            error = np.einsum("dspi,qpi->dsqp", E, C) + spec.n_inputs * spec.order * size
+            self.splines.append((size, error))
+            size, error = branches.allowed(spec, size, error, self.quantities.z[k])
+            self.size.append(size)
+            self.allowed.append(error)
             moved = np.abs(self.quantities.edges[k][1]) * self.error[-1][:, None, :]
-            self.error.append((self.allowed[-1][0] + moved).sum(axis=2))
+            self.error.append((error[0] + moved).sum(axis=2) + self._added(spec, size))
+
+    @staticmethod
+    def _added(spec: LayerSpec, size: FloatArray) -> FloatArray:
+        """What adding a bias rounds: the last sum."""
+        if "bias" not in spec.parts:
+            return np.zeros(size.shape[1:3])
+        return np.asarray(np.abs(spec.part("bias")) + size[0].sum(axis=2))
 
     def values(self) -> FloatArray:
         """Allowed errors of the outputs (N, Q)."""
@@ -187,7 +199,24 @@ class Tolerances:
         for k in range(len(self.specs)):
             value_error = self.E[k][0] + self.M[k][1] * self.error[k][:, :, None] + dy.shape[0] * self.M[k][0]
             allowed = np.einsum("sq,spi->qpi", sizes[k + 1], value_error)
-            out.append(self.eps * (allowed + np.einsum("sq,spi->qpi", errors[k + 1], self.M[k][0])))
+            found = allowed + np.einsum("sq,spi->qpi", errors[k + 1], self.M[k][0])
+            if self.specs[k].parts:  # two products more
+                found += 2 * np.einsum("sq,spi->qpi", sizes[k + 1], self.M[k][0])
+                found *= np.abs(self.specs[k].gain)[:, :, None]
+            out.append(self.eps * found)
+        return out
+
+    def part_gradients(self, name: str, dy: FloatArray) -> list[FloatArray]:
+        """Allowed errors of the gradients in a part of each layer that has it."""
+        sizes, errors = self._cotangents(dy)
+        out = []
+        for k, spec in enumerate(self.specs):
+            if name in spec.parts:
+                size, error = self.splines[k]
+                of_cotangents = sizes[k + 1], errors[k + 1]
+                z, moved = self.quantities.z[k], self.error[k]
+                found = branches.part_allowed(spec, name, size[:2], error[:2], z, moved, *of_cotangents)
+                out.append(self.eps * found)
         return out
 
     def second_derivatives(self, dy: FloatArray, direction: FloatArray) -> FloatArray:
@@ -219,9 +248,10 @@ class Tolerances:
             g, g_error = self._cotangents(dy)
             for k in range(len(self.specs)):
                 value_error = self.E[k][0] + self.M[k][1] * self.error[k][:, :, None]
-                size = np.einsum("sq,spi->sqpi", g[k + 1], self.M[k][0])
-                error = np.einsum("sq,spi->sqpi", g[k + 1], value_error)
-                error += np.einsum("sq,spi->sqpi", g_error[k + 1], self.M[k][0])
+                gain = np.abs(self.specs[k].gain)[:, :, None]
+                size = gain * np.einsum("sq,spi->sqpi", g[k + 1], self.M[k][0])
+                error = gain * np.einsum("sq,spi->sqpi", g[k + 1], value_error)
+                error += gain * np.einsum("sq,spi->sqpi", g_error[k + 1], self.M[k][0])
                 sizes.append(size.reshape(n_samples, -1))
                 errors.append(error.reshape(n_samples, -1))
         depth = len(self.specs)

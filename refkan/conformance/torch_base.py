@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 
+from refkan.arguments import check_choice
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
-from refkan.conformance.specs import LayerSpec
+from refkan.conformance.cases import Case
+from refkan.conformance.precision import LOW
+from refkan.conformance.specs import PARTS, LayerSpec, as_specs
+from refkan.conformance.torch_variants import AUTOCAST, VARIANTS, Variant
 from refkan.extras import needed
 
 
@@ -17,17 +23,19 @@ class TorchAdapter(Adapter):
 
     The format of the spec at hand is kept before `build` is called: `self.tensor` and `self.number` follow it.
 
-    Tensors are made on `device`: set `device = "cuda"` in the class for layers that run there alone.
+    Tensors are made on `device`: set `device = "cuda"` in the class for layers that run there alone, or call
+    `on("cuda")`. `as_variant("compile")`, "vmap" or "autocast" judges the layer as it is called in these ways.
 
     `build(spec)` returns a module (or any callable x (N, P) -> y (N, Q)) with the knots and coefficients of the spec;
     `self.tensor(array, spec.dtype)` makes tensors. `coefficients(model)` returns the tensor to differentiate, and
-    `to_papers` turns its layout into (Q, P, dim). Override `call` if the model is not called as `model(x)`, and
-    `knots(model)` if the knots (P, K) are a tensor to differentiate.
+    `to_papers` turns its layout into (Q, P, dim). `parts(model)` returns tensors of declared parts, by name, and
+    `part_to_papers` turns their layouts into (Q, P) or (Q,). Override `call` if the model is not called as `model(x)`,
+    and `knots(model)` if the knots (P, K) are a tensor to differentiate.
 
     Raises
     ------
     ImportError
-        If PyTorch is not installed.
+        If PyTorch is not installed, or has no such device here.
 
     Examples
     --------
@@ -43,10 +51,46 @@ class TorchAdapter(Adapter):
     """
 
     device: Any = "cpu"
+    compile_options: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self) -> None:
         self.torch: Any = needed(type(self).__name__, "torch", "torch")
         self.dtype = "float64"
+        self.variant = Variant("eager", self.torch, {})
+        self.on(self.device)
+
+    def on(self, device: Any) -> Self:
+        """Judge the layer on a device; return the adapter.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch finds no such device: a suite is skipped then.
+        """
+        kind = str(device).partition(":")[0]
+        if kind == "cuda" and not self.torch.cuda.is_available():
+            raise ImportError(
+                f"no device {device!r} here: torch {self.torch.__version__} finds no CUDA; nothing is judged there"
+            )
+        self.device = device
+        return self
+
+    def as_variant(self, name: str) -> Self:
+        """Judge the layer as it is called in another way: "compile", "vmap" or "autocast"; return the adapter."""
+        check_choice("variant", name, VARIANTS)
+        self.variant = Variant(name, self.torch, dict(self.compile_options))
+        if name != "eager":
+            self.name = f"{self.title}, {name}"
+        if name == "autocast":
+            self.capabilities = replace(self.capabilities, dtypes=(AUTOCAST,))
+        return self
+
+    def declines(self, case: Case) -> str:
+        """What a way of calling leaves out."""
+        return self.variant.declines(case)
+
+    def _outputs(self, model: Any, x: Any) -> Any:
+        return self.variant(self.call, model, x)
 
     def tensor(self, array: Any, dtype: str | None = None, grad: bool = False) -> Any:
         """Return a tensor that owns its memory, in the format of the spec that was built last unless named."""
@@ -57,7 +101,7 @@ class TorchAdapter(Adapter):
     @property
     def number(self) -> Any:
         """The dtype of PyTorch that the spec asks for: `module.to(self.number)`."""
-        return getattr(self.torch, self.dtype)
+        return getattr(self.torch, "float32" if self.variant.name == "autocast" else self.dtype)
 
     def samples(self, x: Any) -> Any:
         """Return samples as a tensor with the strides that x has, where they are positive."""
@@ -81,6 +125,14 @@ class TorchAdapter(Adapter):
         """Turn coefficients in the layout of the model, as a NumPy array, into (Q, P, dim)."""
         return array
 
+    def parts(self, model: Any) -> Mapping[str, Any]:
+        """Return the tensor of each declared part that the model has, by name; for a network, a list of them."""
+        raise NotImplementedError("parts are declared: implement parts(model), which returns tensors by name")
+
+    def part_to_papers(self, name: str, array: Any) -> Any:
+        """Turn a part in the layout of the model, as a NumPy array, into (Q, P), or (Q,) for one number an output."""
+        return array
+
     def knots(self, model: Any) -> Any:
         """Return the tensor of the knots (P, K)."""
         raise NotImplementedError("implement knots(model): the tensor of knots (P, K)")
@@ -88,14 +140,14 @@ class TorchAdapter(Adapter):
     def array(self, tensor: Any) -> Any:
         """Return a tensor as a NumPy array; lower formats are widened to float64."""
         tensor = tensor.detach().cpu()
-        return (tensor.double() if tensor.dtype == self.torch.bfloat16 else tensor).numpy()
+        return (tensor.double() if str(tensor.dtype).removeprefix("torch.") in LOW else tensor).numpy()
 
     def forward(self, model: Any, x: Any) -> Any:
         """Return the outputs without recording a graph."""
         at = self.samples(x)
         kept = at.clone()
         with self.torch.no_grad():
-            y = self.call(model, at)
+            y = self._outputs(model, at)
         if not self.torch.equal(at, kept):
             raise InputsOverwrittenError("the model changed the tensor that it was called with")
         return self.array(y)
@@ -108,12 +160,14 @@ class TorchAdapter(Adapter):
         if "coefficients" in declared:
             found = self.coefficients(model)
             wanted["coefficients"] = list(found) if isinstance(found, list | tuple) else [found]
+            for part, found in (self.parts(model) if self.used_parts else {}).items():
+                wanted[part] = list(found) if isinstance(found, list | tuple) else [found]
         if "knots" in declared:
             wanted["knots"] = [self.knots(model)]
         tensors = [tensor for group in wanted.values() for tensor in group]
         for tensor in tensors:
             tensor.requires_grad_()
-        y = self.call(model, leaf)
+        y = self._outputs(model, leaf)
         gradients = list(self.torch.autograd.grad(y, tensors, self.tensor(dy).to(y.dtype), allow_unused=True))
         out: dict[str, Any] = {}
         for name, group in wanted.items():
@@ -121,7 +175,9 @@ class TorchAdapter(Adapter):
             del gradients[: len(group)]
             if name == "coefficients":
                 parts = [None if part is None else self.to_papers(part) for part in parts]
-            out[name] = parts if name == "coefficients" and len(parts) > 1 else parts[0]
+            elif name in PARTS:
+                parts = [None if part is None else self.part_to_papers(name, part) for part in parts]
+            out[name] = parts if len(parts) > 1 else parts[0]
         if out.get("knots") is not None:
             out["knots"] = self.interior(out["knots"])
         return out
@@ -131,17 +187,19 @@ class TorchAdapter(Adapter):
         return gradient[:, self.order : gradient.shape[1] - self.order]
 
     order = 1
+    used_parts: tuple[str, ...] = ()
 
     def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
-        """Take the format and order of a spec; return the (first) layer."""
+        """Take format, order and parts of a spec; return the (first) layer."""
         first = super().remember(spec)
         self.dtype, self.order = first.dtype, first.order
+        self.used_parts = tuple(part for part in PARTS if any(part in one.parts for one in as_specs(spec)))
         return first
 
     def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
         """Differentiate the input gradient once more."""
         leaf = self.samples(x).requires_grad_()
-        y = self.call(model, leaf)
+        y = self._outputs(model, leaf)
         (dx,) = self.torch.autograd.grad(y, leaf, self.tensor(dy).to(y.dtype), create_graph=True)
         if not dx.requires_grad:
             if self.order <= 2:  # pieces of degree 1: the gradient does not depend on x
@@ -156,7 +214,7 @@ class TorchAdapter(Adapter):
         tensors = list(found) if isinstance(found, list | tuple) else [found]
         for tensor in tensors:
             tensor.requires_grad_()
-        y = self.call(model, self.samples(x))
+        y = self._outputs(model, self.samples(x))
         rows = []
         for entry in y.reshape(-1):
             parts = self.torch.autograd.grad(entry, tensors, retain_graph=True)

@@ -12,12 +12,10 @@ from fractions import Fraction
 from typing import Any
 
 from refkan.exact.extra import require
-from refkan.exact.network_rows import Problem, cleared, rational_rows
+from refkan.exact.network_rows import Problem, cleared, decided, rational_rows, rows_in_balls
 from refkan.exact.null_directions import known_null_vectors
-from refkan.exact.perron import UndecidedError
 from refkan.exact.ranks import rank_of_matrix
 from refkan.short_reprs import ShortRepr
-from refkan.truth import UndecidedError as UndecidedComparison
 
 WHICH = ("gauss-newton", "hessian")
 
@@ -64,8 +62,7 @@ def _rational_gauss_newton(problem: Problem) -> Curvature:
 
 def _gauss_newton_in_balls(problem: Problem) -> Curvature:
     def in_balls(flint: Any, B: Any) -> Any:
-        found = _decided(lambda: problem.rows(flint.arb))
-        rows = flint.arb_mat([[row.get(m, 0) for m in range(problem.net.n_params)] for row in found])
+        rows = rows_in_balls(flint, problem)
         return _squared(flint, rows if B is None else rows * flint.arb_mat(B), problem.row_weights())
 
     return Curvature("gauss-newton", known_null_vectors(problem), False, in_balls)
@@ -81,7 +78,7 @@ def _rational_hessian(problem: Problem) -> Curvature:
 
 def _hessian_in_balls(problem: Problem) -> Curvature:
     def in_balls(flint: Any, B: Any) -> Any:
-        return _congruent(flint, flint.arb_mat(_decided(lambda: problem.hessian(flint.arb))), B)
+        return _congruent(flint, flint.arb_mat(decided(lambda: problem.hessian(flint.arb))), B)
 
     return Curvature("hessian", known_null_vectors(problem, translations=True), False, in_balls)
 
@@ -101,11 +98,3 @@ def _congruent(flint: Any, H: Any, B: Any) -> Any:
         return H
     B = flint.arb_mat(B)
     return B.transpose() * (H * B)
-
-
-def _decided(compute: Callable[[], Any]) -> Any:
-    """What `compute` returns; a sample that the precision does not tell from a knot is a failure of the precision."""
-    try:
-        return compute()
-    except UndecidedComparison as error:
-        raise UndecidedError(str(error)) from error

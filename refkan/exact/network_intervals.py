@@ -28,7 +28,7 @@ from refkan.truth.node_maps import Affine, Sigmoid
 
 @dataclass(frozen=True, eq=False)
 class EdgeStep(ShortRepr):
-    """A layer: pieces of each input.
+    """A layer with its coefficients: pieces of each input.
 
     Under outside="error" it has values on the domains (P, 2) alone. Its end pieces go on here: what is bounded is an
     extension of the network, so that Taylor forms hold also around centres where the network itself has no value.
@@ -36,6 +36,12 @@ class EdgeStep(ShortRepr):
 
     edges: tuple[Pieces, ...]
     domains: FloatArray | None
+    layer: SumLayer
+    theta: Any
+
+    def functions(self, p: int) -> tuple[Any, list[Any]]:
+        """The family of an input, and the coefficients of its functions, one row an output."""
+        return self.layer.families[p], [self.layer.edge(self.theta, q, p) for q in range(self.layer.n_outputs)]
 
     def apply(self, x: TaylorIntervals) -> TaylorIntervals:
         """Sum the functions of all inputs, x of shape (B, P)."""
@@ -167,11 +173,9 @@ def interval_network(net: Network, theta: Any) -> IntervalNetwork:
     first = None
     for k, (layer, part) in enumerate(zip(network.layers, network.parts(evaluation.theta), strict=True)):
         assert isinstance(layer, SumLayer)
-        edges = [
-            pieces_of_family(family, [layer.edge(part, q, p) for q in range(layer.n_outputs)])
-            for p, family in enumerate(layer.families)
-        ]
-        steps.append(EdgeStep(tuple(edges), _domains(layer)))
+        coefficients = [[layer.edge(part, q, p) for q in range(layer.n_outputs)] for p in range(layer.n_inputs)]
+        edges = map(pieces_of_family, layer.families, coefficients)
+        steps.append(EdgeStep(tuple(edges), _domains(layer), layer, part))
         if k == 0:
             first = steps[0].domains
         if k < len(network.node_maps):

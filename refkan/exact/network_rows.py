@@ -6,7 +6,7 @@ products and quotients of them, so that every entry of dF/dtheta is rational: `t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,9 +14,11 @@ from typing import Any
 from refkan import truth
 from refkan.arguments import as_vector, real
 from refkan.exact.extra import require
+from refkan.exact.perron import UndecidedError
 from refkan.losses import LeastSquares
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
+from refkan.truth import UndecidedError as UndecidedComparison
 
 IRRATIONAL = {
     "mean-std": "mean-std maps take a square root",
@@ -131,6 +133,26 @@ def rational_rows(problem: Problem) -> tuple[Any, list[Any]]:
         integers.append([placed.get(m, 0) for m in columns])
         factors.append(scale)
     return flint.fmpz_mat(integers), factors
+
+
+def rows_in_balls(flint: Any, problem: Problem) -> Any:
+    """Return the rows of dF/dtheta as an arb_mat at the present precision.
+
+    Raises
+    ------
+    UndecidedError
+        If the precision does not tell a sample from a knot.
+    """
+    found = decided(lambda: problem.rows(flint.arb))
+    return flint.arb_mat([[row.get(m, 0) for m in range(problem.net.n_params)] for row in found])
+
+
+def decided(compute: Callable[[], Any]) -> Any:
+    """Return what `compute` does; a sample that is not told from a knot is a failure of the precision."""
+    try:
+        return compute()
+    except UndecidedComparison as error:
+        raise UndecidedError(str(error)) from error
 
 
 def cleared(entries: Sequence[Any]) -> tuple[Any, list[Any]]:

@@ -7,6 +7,7 @@ all samples, by the identities that `refkan.conditioning.null_space` lists,
     nodes under mean-std   a constant added to the node, and the node's function multiplied: the statistics undo both
     and min-max
     each SiLU edge         d(w_s C) = 0 along (dC, dw_s) = (C, -w_s)
+    each free knot vector  s plus a constant, which softmax does not see
 
 and their entries are zeros, ones, parameters and rows of the change of basis. Those whose entries do not depend on
 theta are null vectors of the Hessian as well: the loss is constant on all lines along them. The others are so where the
@@ -68,6 +69,9 @@ def _moved_constants(layer: Any, theta: Any, undone: bool) -> list[Vector]:
             found += constants
         else:
             found += [_difference(other, constants[0]) for other in constants[1:]]
+    if isinstance(layer, FreeKnotLayer):
+        first, n = layer.start.n_params, layer.breakpoints + 1
+        found += [{first + p * n + j: Fraction(1) for j in range(n)} for p in range(layer.n_inputs)]
     if isinstance(layer, SiluLayer):
         spline, first = layer.spline, layer.spline.n_params
         for edge in range(layer.n_edges):

@@ -129,22 +129,56 @@ def _times(p: FloatArray, q: FloatArray) -> FloatArray:
 
 def pieces_of_family(family: Any, coefficients: Sequence[Sequence[Fraction]]) -> Pieces:
     """Pieces of sum_i C[q, i] phi_i for a family of `refkan.truth` over Fractions, its tails included."""
-    a, b = family.domain
-    degree = family.degree if hasattr(family, "degree") else family.order - 1
-    knots = set(getattr(family, "knots", ()))
-    cuts = sorted(knots | {a, b}) if family.outside == "natural" else sorted({t for t in knots if a < t < b} | {a, b})
-    reach = Fraction(float(b - a))
-    outer = [Fraction(float(cuts[0] - reach)), *cuts, Fraction(float(cuts[-1] + reach))]
-    regions = list(pairwise(outer))
-    polynomials = []
-    for low, high in regions:
-        rows = [family.functions((low + high) / 2, k) for k in range(degree + 1)]
-        h = high - low
-        polynomials.append(
-            [[sum((C[i] * Fraction(f) for i, f in rows[k].items()), Fraction(0)) * h**k / factorial(k)
-              for k in range(degree + 1)] for C in coefficients]
-        )  # fmt: skip
+    cuts, b = _cuts(family), family.domain[1]
+    regions = _regions(cuts, family.domain)
+    polynomials = [_polynomials(family, coefficients, region, _degree(family)) for region in regions]
     return pieces_of_polynomials(cuts, regions, polynomials, cuts.index(b))
+
+
+def pieces_of_difference(family: Any, coefficients: Any, other: Any, other_coefficients: Any) -> Pieces:
+    """Pieces of sum_i C[q, i] phi_i - sum_j D[q, j] psi_j of two families, on the knots of both, exactly."""
+    cuts = sorted({*_cuts(family), *_cuts(other)})
+    degree = max(_degree(family), _degree(other))
+    regions = _regions(cuts, family.domain)
+    polynomials = []
+    for region in regions:
+        pair = zip(
+            _polynomials(family, coefficients, region, degree),
+            _polynomials(other, other_coefficients, region, degree),
+            strict=True,
+        )
+        polynomials.append([[a - b for a, b in zip(p, q, strict=True)] for p, q in pair])
+    return pieces_of_polynomials(cuts, regions, polynomials, cuts.index(family.domain[1]))
+
+
+def _degree(family: Any) -> int:
+    return int(family.degree if hasattr(family, "degree") else family.order - 1)
+
+
+def _cuts(family: Any) -> list[Fraction]:
+    """Where one polynomial ends and the next begins."""
+    a, b = family.domain
+    knots = set(getattr(family, "knots", ()))
+    return sorted(knots | {a, b}) if family.outside == "natural" else sorted({t for t in knots if a < t < b} | {a, b})
+
+
+def _regions(cuts: list[Fraction], domain: tuple[Fraction, Fraction]) -> list[tuple[Fraction, Fraction]]:
+    """Reference intervals: the pieces, and as much as the domain before the first and after the last."""
+    reach = Fraction(float(domain[1] - domain[0]))
+    return list(pairwise([Fraction(float(cuts[0] - reach)), *cuts, Fraction(float(cuts[-1] + reach))]))
+
+
+def _polynomials(family: Any, coefficients: Any, region: tuple[Fraction, Fraction], degree: int) -> list[Polynomial]:
+    """The functions on a piece, by powers."""
+    low, high = region
+    rows = [family.functions((low + high) / 2, k) for k in range(degree + 1)]
+    return [
+        [
+            sum((C[i] * Fraction(f) for i, f in rows[k].items()), Fraction(0)) * (high - low) ** k / factorial(k)
+            for k in range(degree + 1)
+        ]
+        for C in coefficients
+    ]
 
 
 def pieces_of_polynomials(

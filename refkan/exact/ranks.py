@@ -6,7 +6,7 @@ r"""Exact ranks of Jacobians, each with a proof that is checked apart from how i
 The minor comes from Gaussian elimination modulo p. For Z the k pivot rows are solved for the other columns,
 J_pivot X = J_free, by p-adic lifting (Dixon, Numer. Math. 40, 1982), whose cost is that of the digits of X: null
 vectors of networks are small numbers, whatever J is. If the prime was unlucky and the rank modulo p too small, J Z = 0
-fails, and another prime is taken.
+fails, and another prime is taken. Networks without rational values: `ranks_in_balls`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from refkan.errors import ConvergenceError
 from refkan.exact.expected_cost import require_cost
 from refkan.exact.extra import require
 from refkan.exact.network_rows import Problem, checked, rational_rows
+from refkan.exact.ranks_in_balls import minor_in_balls
 from refkan.exact.rational import as_fractions
 from refkan.short_reprs import ShortRepr
 
@@ -39,8 +40,9 @@ class RankCertificate(ShortRepr):
     analytic_nullity : int or None
         Lower bound of the nullity known from the structure of the network.
     prime : int
+        0 where J is known in balls only.
     rows, columns : tuple of int
-        A minor of J that is not zero modulo the prime.
+        A minor of J that is not zero modulo the prime; in balls, for the prime 0.
     null : fmpq_mat (M, M - rank)
         Independent columns Z with J Z = 0; the unit matrix in the rows that are not in `columns`.
 
@@ -63,6 +65,11 @@ class RankCertificate(ShortRepr):
     analytic_nullity: int | None = None
 
     @property
+    def rank_by(self) -> str:
+        """What the upper bound is from: "exact", null vectors multiplied out, or "theory", those of the structure."""
+        return "exact" if self.prime else "theory"
+
+    @property
     def nullity(self) -> int:
         """M - rank."""
         return self.size - self.rank
@@ -73,7 +80,7 @@ class RankCertificate(ShortRepr):
         return as_fractions(self.null.transpose()) if self.nullity else []
 
     def verify(self, J: Any) -> None:
-        """Check the proof against an integer matrix (fmpz_mat).
+        """Check the proof of a network with rational values against its integer matrix (fmpz_mat).
 
         Raises
         ------
@@ -107,8 +114,10 @@ def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> Ra
     Parameters
     ----------
     problem : LeastSquares
-        Of a network with rational values: splines, ReLU powers, Chebyshev polynomials and dense ReLU layers, with
-        node maps none, affine and min-max. Samples of weight zero do not count.
+        Networks of splines, ReLU powers, Chebyshev polynomials and dense ReLU layers, with node maps none, affine and
+        min-max, have rational values, and a proof by them alone. With mean-std and sigmoid maps, SiLU edges, tanh and
+        free knots the lower bound is proven in balls, the upper by the null vectors of theory (``rank_by``). Samples of
+        weight zero do not count.
     theta : array (n_params,)
     seconds : float, optional
         Expected time beyond which the work is refused before it starts; 600 by default.
@@ -121,7 +130,9 @@ def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> Ra
     Raises
     ------
     ValueError
-        For networks without rational values; if the expected time exceeds `seconds`; for arguments that do not fit.
+        If the expected time exceeds `seconds`; for arguments that do not fit.
+    ConvergenceError
+        If a network without rational values has more null vectors than theory lists.
     TypeError
         If `problem` is no LeastSquares of a network of refkan.
     ImportError
@@ -144,6 +155,9 @@ def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> Ra
 
 def rank_of_problem(problem: Problem) -> RankCertificate:
     """`certified_rank` of a problem that is checked."""
+    if problem.irrational:
+        (rows, columns), Z = minor_in_balls(problem)
+        return RankCertificate(len(rows), problem.net.n_params, 0, rows, columns, Z, Z.ncols())
     J, _ = rational_rows(problem)
     known = null_vectors(problem.net, problem.theta, problem.x).shape[1]
     return rank_of_matrix(J, known)

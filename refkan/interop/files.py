@@ -61,6 +61,8 @@ def _of_torch(path: Path) -> dict[str, Any]:
 def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray]:
     """Return network and parameters of a file: one that `refkan.save` wrote, or a state dict.
 
+    A state dict does not say what the base function of its model is: SiLU is assumed, as in `from_state`.
+
     Raises
     ------
     ConversionError, ImportError, OSError

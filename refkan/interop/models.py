@@ -22,6 +22,8 @@ PROBES = 64
 def state_of(model: Any) -> dict[str, Any]:
     """Return the arrays of a model by name, as `from_state` takes them and ``numpy.savez(file, **state)`` keeps them.
 
+    They do not say what the base function is; `from_pykan` and the like look at the model, `from_state` assumes SiLU.
+
     Examples
     --------
     >>> from refkan.interop import state_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -99,40 +100,45 @@ def _count(state: State, pattern: str) -> int:
     return 1 + max(int(found[1]) for name in state if (found := re.fullmatch(pattern, name)))
 
 
-def _like(old: Any, new: FloatArray) -> Any:
-    return new.astype(np.asarray(old).dtype)
+class Format(ABC):
+    """How one library names and shapes what a layer holds; subclasses say it of one layer, in both directions."""
 
+    pattern: str
+    """Of the name of a layer's coefficients, its number in brackets."""
 
-def _same_depth(edges: Sequence[Edges], count: int) -> None:
-    if len(edges) != count:
-        raise ConversionError(f"the network has {len(edges)} spline layers, the model {count}")
+    @abstractmethod
+    def layer(self, state: State, k: int) -> Edges:
+        """Layer k of a state."""
 
-
-def _same_widths(k: int, part: Edges, shape: tuple[int, ...]) -> None:
-    if part.base.shape != shape:
-        raise ConversionError(f"layer {k}: the network has shape (Q, P) = {part.base.shape}, the model {shape}")
-
-
-class Format:
-    """How one library names and shapes what a layer holds."""
+    @abstractmethod
+    def written(self, k: int, part: Edges, was: Edges, old: State) -> dict[str, FloatArray]:
+        """New arrays of layer k by name; `was` is the layer that the arrays of `old` hold."""
 
     def edges(self, state: State) -> list[Edges]:
         """Layers of a state."""
-        raise NotImplementedError
+        return [self.layer(state, k) for k in range(_count(state, self.pattern))]
 
     def state(self, edges: Sequence[Edges], old: State) -> dict[str, Any]:
-        """The state with other layers."""
-        raise NotImplementedError
+        """The state with other layers, in the formats of its arrays."""
+        before, out = self.edges(old), dict(old)
+        if len(edges) != len(before):
+            raise ConversionError(f"the network has {len(edges)} spline layers, the model {len(before)}")
+        for k, (part, was) in enumerate(zip(edges, before, strict=True)):
+            ours, theirs = part.base.shape, was.base.shape
+            if ours != theirs:
+                raise ConversionError(f"layer {k}: the network has shape (Q, P) = {ours}, the model {theirs}")
+            new = self.written(k, part, was, old)
+            out |= {name: value.astype(np.asarray(old[name]).dtype) for name, value in new.items()}
+        return out
 
 
 class Pykan(Format):
     """pykan: (P, Q, dim) coefficients, masks, and affine maps of subnodes and nodes."""
 
-    def edges(self, state: State) -> list[Edges]:
-        """Masks are multiplied into both weights of an edge."""
-        return [self._layer(state, k) for k in range(_count(state, r"act_fun\.(\d+)\.coef"))]
+    pattern = r"act_fun\.(\d+)\.coef"
 
-    def _layer(self, state: State, k: int) -> Edges:
+    def layer(self, state: State, k: int) -> Edges:
+        """Masks are multiplied into both weights of an edge."""
         name = f"symbolic_fun.{k}.mask"
         symbolic = np.argwhere(_real(state, name) != 0) if name in state else np.empty((0, 2), int)
         if len(symbolic):
@@ -152,24 +158,20 @@ class Pykan(Format):
             mask * _real(state, f"act_fun.{k}.scale_sp").T, node[0] * sub[0], node[0] * sub[1] + node[1],
         )  # fmt: skip
 
-    def state(self, edges: Sequence[Edges], old: State) -> dict[str, Any]:
+    def written(self, k: int, part: Edges, was: Edges, old: State) -> dict[str, FloatArray]:
         """Masks stay where they can, and so does the split of maps into those of subnodes and nodes."""
-        before, out = self.edges(old), dict(old)
-        _same_depth(edges, len(before))
-        for k, (part, was) in enumerate(zip(edges, before, strict=True)):
-            _same_widths(k, part, was.base.shape)
-            name = f"act_fun.{k}."
-            mask = _real(old, name + "mask").T
-            mask = np.where((mask == 0) & ((part.base != 0) | (part.factor != 0)), 1.0, mask)
-            new = {"grid": part.knots, "coef": part.coefficients.transpose(1, 0, 2), "mask": mask.T}
-            for key, weight in (("scale_base", part.base), ("scale_sp", part.factor)):
-                kept = _real(old, name + key).T
-                new[key] = np.where(mask == 0, kept, weight / np.where(mask == 0, 1.0, mask)).T
-            out |= {name + key: _like(old[name + key], value) for key, value in new.items()}
-            if (part.scale != was.scale).any() or (part.shift != was.shift).any():
-                maps = {"node_scale": part.scale, "node_bias": part.shift, "subnode_scale": np.ones_like(part.scale),
-                        "subnode_bias": np.zeros_like(part.shift)}  # fmt: skip
-                out |= {f"{key}_{k}": _like(old[f"{key}_{k}"], value) for key, value in maps.items()}
+        name = f"act_fun.{k}."
+        mask = _real(old, name + "mask").T
+        mask = np.where((mask == 0) & ((part.base != 0) | (part.factor != 0)), 1.0, mask)
+        new = {"grid": part.knots, "coef": part.coefficients.transpose(1, 0, 2), "mask": mask.T}
+        for key, weight in (("scale_base", part.base), ("scale_sp", part.factor)):
+            kept = _real(old, name + key).T
+            new[key] = np.where(mask == 0, kept, weight / np.where(mask == 0, 1.0, mask)).T
+        out = {name + key: value for key, value in new.items()}
+        if (part.scale != was.scale).any() or (part.shift != was.shift).any():
+            ones = np.ones_like(part.scale)
+            maps = {"node_scale": part.scale, "node_bias": part.shift, "subnode_scale": ones, "subnode_bias": 0 * ones}
+            out |= {f"{key}_{k}": value for key, value in maps.items()}
         return out
 
 
@@ -183,11 +185,14 @@ class OneSpline(Format):
     factor: str
     shift: str
 
-    def edges(self, state: State) -> list[Edges]:
-        """What is missing is zero (weights of SiLU, biases) or one (factors of splines)."""
-        return [self._layer(state, k) for k in range(_count(state, rf"layers\.(\d+)\.{self.coefficients}"))]
+    @property
+    def pattern(self) -> str:  # type: ignore[override]
+        """Of the name of a layer's coefficients."""
+        return rf"layers\.(\d+)\.{self.coefficients}"
 
-    def _layer(self, state: State, k: int) -> Edges:
+    def layer(self, state: State, k: int) -> Edges:
+        """What is missing is zero (weights of SiLU, biases) or one (factors of splines)."""
+
         def get(name: str, default: float, shape: tuple[int, ...]) -> FloatArray:
             key = f"layers.{k}.{name}"
             return _real(state, key).reshape(shape) if name and key in state else np.full(shape, default)
@@ -211,32 +216,24 @@ class OneSpline(Format):
             get(self.shift, 0.0, shape[:1]),
         )  # fmt: skip
 
-    def state(self, edges: Sequence[Edges], old: State) -> dict[str, Any]:
+    def written(self, k: int, part: Edges, was: Edges, old: State) -> dict[str, FloatArray]:
         """Factors go into the coefficients where the model has no place for them."""
-        before, out = self.edges(old), dict(old)
-        _same_depth(edges, len(before))
-        for k, (part, was) in enumerate(zip(edges, before, strict=True)):
-            _same_widths(k, part, was.base.shape)
-            new = {self.grid: part.knots, self.coefficients: part.coefficients}
-            rows = len(np.asarray(old[f"layers.{k}.{self.grid}"]))
-            if rows != len(part.knots):  # a grid for each edge
-                new[self.grid] = np.tile(part.knots, (len(part.base), 1))
-            has = {name: bool(name) and f"layers.{k}.{name}" in old for name in (self.base, self.factor, self.shift)}
-            if (part.scale != 1).any():
-                raise ConversionError(f"layer {k}: scales of nodes have no place in this model")
-            for name, value in ((self.base, part.base), (self.factor, part.factor), (self.shift, part.shift)):
-                if has[name]:
-                    new[name] = value
-                elif name == self.factor:
-                    new[self.coefficients] = part.coefficients * part.factor[..., None]
-                elif (value != 0).any():
-                    what = "a SiLU branch" if name == self.base else "biases of nodes"
-                    raise ConversionError(f"layer {k}: {what} has no place in this model")
-            for name, value in new.items():
-                key = f"layers.{k}.{name}"
-                flat = name == self.coefficients and np.asarray(old[key]).ndim == 2
-                out[key] = _like(old[key], value.reshape(-1, value.shape[-1]) if flat else value)
-        return out
+        if (part.scale != 1).any():
+            raise ConversionError(f"layer {k}: scales of nodes have no place in this model")
+        new = {self.grid: part.knots, self.coefficients: part.coefficients}
+        if len(np.asarray(old[f"layers.{k}.{self.grid}"])) != len(part.knots):  # a grid for each edge
+            new[self.grid] = np.tile(part.knots, (len(part.base), 1))
+        for name, value in ((self.base, part.base), (self.factor, part.factor), (self.shift, part.shift)):
+            if name and f"layers.{k}.{name}" in old:
+                new[name] = value
+            elif name == self.factor:
+                new[self.coefficients] = part.coefficients * part.factor[..., None]
+            elif (value != 0).any():
+                what = "a SiLU branch" if name == self.base else "biases of nodes"
+                raise ConversionError(f"layer {k}: {what} has no place in this model")
+        if np.asarray(old[f"layers.{k}.{self.coefficients}"]).ndim == 2:  # an edge is a row
+            new[self.coefficients] = new[self.coefficients].reshape(-1, part.coefficients.shape[2])
+        return {f"layers.{k}.{name}": value for name, value in new.items()}
 
 
 FORMATS: dict[str, Format] = {

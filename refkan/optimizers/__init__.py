@@ -1,6 +1,7 @@
-"""Optimisers: gradient descent and Adam in the four geometries; L-BFGS, with line search or fixed step.
+"""Optimisers: gradient descent and Adam in the four geometries, L-BFGS, and methods for least squares.
 
-Self-scaled Broyden. And, for least squares, Gauss-Newton, natural gradient, Levenberg-Marquardt, variable projection.
+L-BFGS comes with a line search or with a fixed step, self-scaled Broyden with a line search. The methods for least
+squares are Gauss-Newton, natural gradient, Levenberg-Marquardt and variable projection.
 
 Examples
 --------

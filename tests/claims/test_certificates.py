@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-import flint
 import numpy as np
 import pytest
 
@@ -15,6 +14,8 @@ from validation.conditioning.hessian_conditioning import is_proven
 from validation.descent import certified_kernels
 from validation.descent.certified_kernels import certified_ratio, proofs, proven, radius
 from validation.descent.kernels_of_both_bases import Case, kernel_ratio
+
+flint = pytest.importorskip("flint")
 
 SMALL = (Small((2, 1, 1), 3, (1, 3), samples=20), Small((2, 1, 1), 6, (2, 10), samples=34, states=(START,)))
 

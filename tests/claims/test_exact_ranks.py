@@ -14,6 +14,8 @@ from validation.conditioning import exact_ranks
 from validation.conditioning.exact_ranks import Case, accidents
 from validation.ledger import row
 
+pytest.importorskip("flint")
+
 FEW = (exact_ranks.QUICK[0], *exact_ranks.QUICK[2:4])
 
 

@@ -1,4 +1,4 @@
-"""Claim X2: fair contestants, curves of the best loss, the criterion computed from the losses."""
+"""Claim X2: fair contestants, curves of the best loss, the criterion computed from the losses under every reading."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.checkpoints import Checkpoints
-from refkan.claims.outcomes import plain
-from refkan.claims.parts import Parts, run_task
+from refkan.claims.cells import numbers, records
 from refkan.claims.verdicts import FAILING
 from validation.architectures import first_experiment as claim
+from validation.architectures import first_experiment_cells as cells
 from validation.ledger import row
 
-SEEDS = range(1, 4)
+SMALL = {"samples": "80", "evaluations": "12"}
 
 
 @pytest.fixture(scope="module")
-def curves():
-    return claim.train("affine", 80, 12, SEEDS, lambda text: None, run_task)
+def found():
+    readings = [reading for reading in claim.LIST if reading["map"] == "affine"]
+    return cells.GRID.run(cells.cells_of(range(1, 4), readings, **SMALL))
 
 
 def test_the_criterion_is_that_of_the_ledger():
@@ -32,28 +32,40 @@ def test_the_criterion_is_that_of_the_ledger():
 
 
 def test_contestants_share_shape_or_surround_its_parameters():
-    nets = {name: c.net for name, c in claim.contestants("affine").items()}
-    ours = nets[claim.OURS].n_params
-    assert all(nets[name].n_params == ours for name in nets if "ReLU basis" in name)
-    assert nets["MLP [2,30,1]"].n_params < ours < nets["MLP [2,20,20,1]"].n_params
+    nets = {model: cells.network_of(cells.GRID.cell(0, model=model))[0] for model in claim.NAMES}
+    ours = nets[cells.OURS].n_params
+    assert nets["ReLU"].n_params == nets["ReLU-gaussian"].n_params == ours
+    assert nets["MLP-30"].n_params < ours < nets["MLP-20-20"].n_params
 
 
-def test_curves_fall_and_start_at_the_same_function(curves):
-    for runs in curves.values():
-        for curve in runs:
-            assert curve["loss"].shape == curve["seconds"].shape == (12,)
-            assert np.all(np.diff(curve["loss"]) <= 0)
-            assert np.all(np.diff(curve["seconds"]) >= 0)
-    first = {name: [curve["loss"][0] for curve in runs] for name, runs in curves.items()}
-    assert np.allclose(first["KAN, ReLU basis, same start"], first[claim.OURS], rtol=1e-9)
-    assert not np.allclose(first["KAN, ReLU basis, Gaussian start"], first[claim.OURS], rtol=1e-2)
+def test_curves_fall_and_start_at_the_same_function(found):
+    for record in found.values():
+        curve = record["course"]
+        assert curve["loss"].shape == curve["seconds"].shape == (12,)
+        assert np.all(np.diff(curve["loss"]) <= 0)
+        assert np.all(np.diff(curve["seconds"]) >= 0)
+        assert record["mse"] == curve["loss"][-1]
+    for start in ("linear", "normal"):
+        reading = cells.GRID.reading(start=start)
+        first = {
+            model: [r["course"]["loss"][0] for r in records(found, **cells.place(reading, model)).values()]
+            for model in claim.NAMES
+        }
+        assert np.allclose(first["ReLU"], first["spline"], rtol=1e-9)
+        assert not np.allclose(first["ReLU-gaussian"], first["spline"], rtol=1e-2)
+
+
+def test_readings_share_the_runs_of_what_a_contestant_does_not_have(found):
+    # Six contestants under the linear start; under the normal one three KANs of their own.
+    assert len(found) == 3 * (6 + 3)
+    assert cells.place(claim.LIST[-1], "MLP-30") == cells.place(claim.LIST[0], "MLP-30")
 
 
 def test_the_recorder_notes_mean_squared_errors_and_ends_a_training():
     x = np.random.default_rng(0).uniform(size=(30, 2))
     net, theta = rk.kan([2, 2, 1], 3, 2).initialize(np.random.default_rng(1), x)
     problem = rk.LeastSquares(net, x, x[:, :1])
-    recorder = claim.Recorder(problem, 3)
+    recorder = cells.Recorder(problem, 3)
     for _ in range(3):
         value, gradient = recorder.value_and_gradient(theta)
     assert value == problem.value(theta)
@@ -62,7 +74,7 @@ def test_the_recorder_notes_mean_squared_errors_and_ends_a_training():
     assert value == problem.value(theta)
     assert not np.any(gradient)
     np.testing.assert_allclose(recorder.curve()["loss"], problem.mse(theta))
-    early = claim.Recorder(problem, 4)
+    early = cells.Recorder(problem, 4)
     early.value_and_gradient(theta)
     assert early.curve()["loss"].tolist() == [problem.mse(theta)] * 4  # a training that ended before its budget
 
@@ -73,32 +85,45 @@ def test_losses_within_a_time():
 
 
 def test_medians_and_sign_tests():
-    medians, p = claim.compare({"ours": [1.0] * 7, "worse": [2.0] * 7, "even": [1.0] * 7}, "ours")
+    seeds = range(7)
+    losses = {"ours": dict.fromkeys(seeds, 1.0), "worse": dict.fromkeys(seeds, 2.0), "even": dict.fromkeys(seeds, 1.0)}
+    medians, p = claim.compare(losses, "ours")
     assert medians == {"ours": 1.0, "worse": 2.0, "even": 1.0}
     assert p == {"worse": pytest.approx(2.0**-7), "even": 1.0}
 
 
-def test_the_verdict_is_computed_from_the_losses(monkeypatch, tmp_path):
-    """Losses by hand: ahead of all, then behind one; kept parts are not trained again."""
+def invented(silu, slow=1.0, seeds=claim.SEEDS[: claim.FEW]):
+    """Losses 1 of the spline KAN, 9 of all others but the traditional one; `slow` is the time of its evaluations."""
+    found = {}
+    for cell in cells.cells_of(seeds, claim.LIST, **claim.QUICK):
+        loss = {cells.OURS: 1.0, "SiLU": silu}.get(cell["model"], 9.0) + 0.01 * (cell.seed - 1233)
+        seconds = np.arange(1.0, 5.0) * (slow if cell["model"] == "SiLU" else 1.0)
+        course = {"loss": np.array([50.0, 40.0, 30.0, loss]), "seconds": seconds}
+        found[cell] = {"mse": loss, "seconds": seconds[-1], "course": course}
+    return found
 
-    def run(factor):
-        def curve(node_map, name, seed, n_samples, budget):
-            loss = 1.0 if name == claim.OURS else factor if "SiLU" in name else 9.0
-            return {"loss": np.full(budget, loss + 0.01 * (seed - 1233)), "seconds": np.arange(1.0, budget + 1)}
 
-        monkeypatch.setattr(claim, "train_one", curve)
-        return claim.run(True)[0]
-
-    ahead = run(5.0)
+def test_the_verdict_is_computed_from_the_losses(monkeypatch):
+    ahead = claim.verdict(invented(5.0))
     assert ahead.status == "holds"
     assert all(status in FAILING for status in ahead.mutations.values())
-    json.dumps(plain(ahead.data))
+    json.dumps(ahead.readings)
     assert ahead.figures[0].png.startswith(b"\x89PNG")
-    assert run(0.5).status == "undecided"
+    monkeypatch.setattr(claim, "draw", lambda *arguments: None)
+    assert claim.verdict(invented(0.5)).status == "undecided"
+    assert claim.verdict(invented(5.0, seeds=claim.SEEDS[:3])).status == "undecided"
 
-    monkeypatch.undo()
-    store = Parts(Checkpoints(tmp_path))
-    first = claim.train("affine", 40, 2, range(1), lambda text: None, store.run)
-    monkeypatch.setattr(claim.Recorder, "curve", lambda self: pytest.fail("trained again"))
-    again = claim.train("affine", 40, 2, range(1), lambda text: None, store.run)
-    assert plain(again) == plain(first)
+
+def test_the_kind_of_work_may_decide():
+    slower = claim.readings(invented(0.5, slow=9.0))
+    assert slower.status == "holds under some readings"
+    assert "holds under 4 of 8 readings: work=seconds" in slower.told()
+
+
+def test_a_cell_is_run_again_by_its_line(found):
+    reading = cells.GRID.reading(start="normal")
+    where = cells.place(reading, "SiLU") | SMALL
+    line = ",".join(f"{name}={value}" for name, value in where.items())
+    again = claim.EXPERIMENT.run(claim.EXPERIMENT.choose(line), 2)
+    assert again["mse"] == numbers(found, "mse", **where)[2]
+    assert "course" not in again

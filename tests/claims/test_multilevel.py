@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from validation.multilevel import multilevel_targets
+from refkan.claims.readings import written
+from validation.multilevel import multilevel_targets, target_runs
 
 
 def test_a_seed_of_the_targets_reports_its_last_levels():
-    setting = multilevel_targets.Setting(
+    setting = target_runs.Setting(
         (1, 2), ((1, 2), 2, 2), (3, 3, 3, 3), (3, 2, 2, 1), (80, 80, None, None), reported=2, kink=False
     )
     record = multilevel_targets.run_seed(setting, 1, 150)
@@ -30,27 +31,28 @@ def test_a_seed_of_the_targets_reports_its_last_levels():
 
 
 def test_the_corner_beyond_the_last_kink():
-    rotated, unrotated = multilevel_targets.FULL["rotated"], multilevel_targets.FULL["unrotated"]
+    rotated, unrotated = target_runs.FULL["rotated"], target_runs.FULL["unrotated"]
     x = np.array([[0.9999, 0.9999], [0.99, 0.99], [0.5, 0.9999], [0.0, 0.0]])
-    assert multilevel_targets.beyond_last_kink(x, rotated).tolist() == [True, False, False, False]
-    assert not multilevel_targets.beyond_last_kink(x, unrotated).any()
-    assert not multilevel_targets.beyond_last_kink(x, multilevel_targets.FULL["rotated, smooth"]).any()
+    assert target_runs.beyond_last_kink(x, rotated).tolist() == [True, False, False, False]
+    assert not target_runs.beyond_last_kink(x, unrotated).any()
+    assert not target_runs.beyond_last_kink(x, target_runs.FULL["rotated, smooth"]).any()
     # The target has a kink there: its slope along y' changes sign between the first two points and nowhere near them.
     c, s = np.cos(rotated.angle), np.sin(rotated.angle)
     along = np.array([1.0, 1.0]) - np.linspace(0.003, 0.006, 301)[:, None] * np.array([s, c])
-    values = multilevel_targets.rk.problems.regression_target(along, rotated.angle)[:, 0]
-    smooth = multilevel_targets.rk.problems.regression_target(along, rotated.angle, kink=False)[:, 0]
+    values = target_runs.rk.problems.regression_target(along, rotated.angle)[:, 0]
+    smooth = target_runs.rk.problems.regression_target(along, rotated.angle, kink=False)[:, 0]
     least = int(np.argmin(values - smooth))
     assert 0 < least < 300
-    assert along[least] @ [s, c] == pytest.approx(multilevel_targets.LAST_KINK, abs=2e-5)
+    assert along[least] @ [s, c] == pytest.approx(target_runs.LAST_KINK, abs=2e-5)
 
 
-@pytest.mark.parametrize(("change", "status"), [(1.0, "holds"), (3.0, "refuted")])
+@pytest.mark.parametrize(("change", "status"), [(1.0, "holds"), (3.0, "holds under some readings"), (75.0, "refuted")])
 def test_the_bounds_of_the_targets(change, status):
     def invented(test):
         return [
             {
                 "seed": seed,
+                "squared range": 25.0,
                 "test": [e * (1 + 0.01 * seed) for e in test],
                 "of it beyond the last kink": [0.1 * e for e in test],
                 "samples beyond the last kink": seed,
@@ -70,11 +72,32 @@ def test_the_bounds_of_the_targets(change, status):
         "rotated, smooth": invented([40e-8, 1e-8, 1e-8 / 40]),
         "rotated, smooth, two nodes": invented([80e-8, 1e-8, 1e-8 / 60, 1e-8 / 60**2]),
     }
-    verdict = multilevel_targets.verdict(found, multilevel_targets.BOUNDS)
+    verdict = multilevel_targets.verdict(found, multilevel_targets.BOUNDS, {"size": "full", "samples": "20000"})
     assert verdict.status == status
+    raw, published = verdict.readings
+    assert published["cells"][0]["median"] == pytest.approx(raw["cells"][0]["median"] / 25)
+    assert (raw["cells"][0]["published"], published["cells"][0]["published"]) == (None, 3.67e-5)
+    (table,) = verdict.tables
+    assert table.rows[1] == ("rotated, 230 parameters, (8, 24)", "at most 5e-05", "3.03e-05", "1.21e-06")
+    assert table.rows[6][2] == table.rows[6][3]  # a factor
     assert not verdict.surviving_mutations
     # A tenth of each error at seed 0 lies beyond the last kink, and is said.
     assert "without the test points beyond the last kink the medians are 2.73e-05, 3.64e-06" in verdict.details
     assert "training samples there, by seed: 0, 1, 2" in verdict.details
     assert "factors between levels 40, 40" in verdict.details
-    assert set(multilevel_targets.FULL) == set(found)
+    assert set(target_runs.FULL) == set(found)
+
+
+def test_a_setting_is_run_again_by_its_line(monkeypatch):
+    def run_seed(setting, seed, samples):
+        assert (setting, seed, samples) == (target_runs.QUICK["unrotated"], 3, 1000)
+        record = {"test": [5e-5], "training": [2.5e-5], "squared range": 25.0, "parameters": [230]}
+        return record | {"nominal": [1.0], "cpu seconds": 1.0, "seed": seed}
+
+    monkeypatch.setattr(multilevel_targets, "run_seed", run_seed)
+    experiment = multilevel_targets.EXPERIMENT
+    choice = {"setting": "unrotated", "size": "quick", "samples": "1000"}
+    for unit, errors in (("raw", [5e-5]), ("published", [2e-6])):
+        assert experiment.run(experiment.choose(written(choice | {"unit": unit})), 3)["test"] == errors
+    with pytest.raises(ValueError, match="setting must be one of the quick run: rotated, unrotated"):
+        experiment.run(experiment.choose("setting=rotated-smooth,size=quick"), 3)

@@ -17,6 +17,7 @@ from validation.ledger import row
 from validation.multilevel import (
     coarse_subspace,
     complementary_descent,
+    complementary_shares,
     multilevel_preconditioners,
     nested_hierarchies,
     prolongation_formulas,
@@ -152,12 +153,15 @@ def test_the_criterion_of_cost(slow, change, status):
 
 @pytest.fixture(scope="module")
 def shares():
-    return [result for seed in range(2) for result in complementary_descent.measure(seed, 150, 5)]
+    sets = complementary_descent.SETS
+    return [
+        result for case in sets for seed in range(2) for result in complementary_shares.measure(seed, 150, 5, *case)
+    ]
 
 
 def test_shares_are_shares(shares):
     for result in shares:
-        for basis in complementary_descent.BASES:
+        for basis in complementary_shares.BASES:
             assert all(0 <= result[basis][key] <= 1 + 1e-12 for key in result[basis])
 
 
@@ -169,40 +173,64 @@ def test_stationary_targets_leave_no_coarse_gradient(shares):
             assert result["spline"]["share, as coefficients"] == pytest.approx(1, abs=1e-9)
 
 
-def test_verdicts_follow_the_shares(shares):
-    def altered(spline, relu, coarse="stationary", key="share on the edges"):
+def test_verdicts_follow_the_shares(shares, monkeypatch):
+    monkeypatch.setattr(complementary_descent, "figure", lambda results: None)
+
+    def altered(spline, relu, measure="edges", coarse="stationary", node_map="affine"):
+        """All shares 0.3, which settles nothing, but those of one measure."""
         out = deepcopy(shares)
         for result in out:
-            if result["coarse"] == coarse:
+            for basis in complementary_shares.BASES:
+                result[basis] = dict.fromkeys(result[basis], 0.3)
+            if (result["coarse"], result["map"]) == (coarse, node_map):
+                key = complementary_shares.MEASURES[measure]
                 result["spline"][key], result["relu"][key] = spline, relu
-        return complementary_descent.verdict(out)
+        return complementary_descent.verdict(out, SIZE)
 
-    assert altered(0.9, 0.01).status == "holds as corrected"
-    assert altered(0.9, 0.01).corrected
-    assert altered(0.4, 0.01, "trained", "share").status in FAILING
-    assert altered(0.9, 0.2).status in FAILING
-    assert altered(0.9, 0.01, "trained", "share").status == "holds"
-    assert not altered(0.4, 0.01).corrected
+    for choice in ({}, {"measure": "values", "coarse": "trained"}, {"node_map": "min-max"}):
+        held = altered(0.9, 0.01, **choice)
+        assert held.status == "holds under some readings"
+        assert len(held.readings) == 3 * 2 * 2 * 2
+        assert "holds under 1 of 24 readings" in held.measured
+        assert not held.surviving_mutations
+    assert altered(0.4, 0.01).status == altered(0.9, 0.2).status == "undecided"  # at less than the full size
+    full = SIZE | {"samples": "1000"}
+    low = [r | {basis: dict.fromkeys(r[basis], 0.3) for basis in complementary_shares.BASES} for r in shares]
+    assert complementary_descent.verdict(low, full).status == "refuted"
+    assert altered(0.01, 0.9).surviving_mutations == ("with the bases exchanged",)
+
+
+SIZE = {"samples": "150", "steps": "5"}
+
+
+def test_a_share_is_measured_again_by_its_line(shares):
+    readings = complementary_descent.readings(shares, SIZE)
+    experiment = complementary_shares.EXPERIMENT
+    for reading in (readings.results[3], readings.results[-1]):
+        again = experiment.run(experiment.choose(reading.cells[1].again), 1)
+        assert again["spline basis"] == pytest.approx(reading.cells[1].values[1], rel=1e-12)
+        assert again["ReLU basis"] == pytest.approx(reading.cells[4].values[1], rel=1e-12)
 
 
 def test_a_share_counts_what_is_orthogonal():
-    basis = complementary_descent.tangent_basis(np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]]))
+    basis = complementary_shares.tangent_basis(np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]]))
     assert basis.shape == (3, 1)
-    assert complementary_descent.share_outside(basis, np.array([[3.0], [0.0], [4.0]])) == pytest.approx(0.64)
+    assert complementary_shares.share_outside(basis, np.array([[3.0], [0.0], [4.0]])) == pytest.approx(0.64)
 
 
 def test_squares_on_edges():
     """A prolonged step has nothing new; a step L2-orthogonal to the coarse space is all new."""
     net = rk.kan([2, 1], 3, 4)
     fine = net.refine()
+    metrics = complementary_shares.edge_metrics(net, fine)
     rng = np.random.default_rng(0)
-    new, whole = complementary_descent.edge_squares(net, fine, net.convert(rng.standard_normal(12), fine))
+    new, whole = complementary_shares.edge_squares(metrics, fine, net.convert(rng.standard_normal(12), fine))
     assert new < 1e-25 * whole
     S, T = net.layers[0].spaces[0], fine.layers[0].spaces[0]
     P, G = rk.prolongation_matrix(S, T).toarray(), rk.bsplines.gram_matrix(T).toarray()
     d = rng.standard_normal(T.dim)
     d -= P @ np.linalg.solve(P.T @ G @ P, P.T @ G @ d)
-    new, whole = complementary_descent.edge_squares(net, fine, np.concatenate([d, np.zeros(T.dim)]))
+    new, whole = complementary_shares.edge_squares(metrics, fine, np.concatenate([d, np.zeros(T.dim)]))
     assert new == pytest.approx(whole, rel=1e-12)
     x, weights = rk.bsplines.gauss_points(T)
     assert whole == pytest.approx(weights @ rk.bsplines.evaluate(T, d, x) ** 2, rel=1e-12)

@@ -219,7 +219,13 @@ def test_x1_is_decided_by_the_errors_and_resumes(tmp_path, monkeypatch):
         {"intervals": [3, 6], "target": target.id, "seed": seed} for target in FOUR[:2] for seed in X1[-1].seeds
     ]
     medians = [np.median([pair[name]["test"] / pair["spline"]["test"] for pair in pairs]) for name in claim.RELU]
-    assert (verdict.status == "holds") == all(median >= 10 for median in medians), verdict.measured
+    assert len(verdict.readings) == 2 * 3 * 2
+    first = verdict.readings[0]
+    assert first["choice"] == {"budget": "large", "against": "all", "work": "evaluations"}
+    assert first["holds"] == all(median >= 10 for median in medians), verdict.measured
+    assert (verdict.status == "holds") == all(reading["holds"] for reading in verdict.readings)
+    again = claim.EXPERIMENT.run(claim.EXPERIMENT.choose(first["cells"][2]["again"]), X1[-1].seeds[1])
+    assert f"{again['median ratio']:.4g}" == f"{first['cells'][2]['values'][1]:.4g}"
     assert [(b["samples"], b["evaluations"]) for b in verdict.data["budgets"]] == [(100, 12), (200, 25)]
     assert verdict.data["budgets"][-1]["ratios"] == pytest.approx(dict(zip(claim.RELU, medians, strict=True)))
     assert all(f"{n} evaluations" in verdict.measured for n in (12, 25))

@@ -16,4 +16,11 @@ class OfADict(PlainNumpy):
 class OfUnknownFormats(PlainNumpy):
     """No format that a case has."""
 
-    capabilities = replace(PlainNumpy.capabilities, dtypes=("float16",))
+    capabilities = replace(PlainNumpy.capabilities, dtypes=("float8",))
+
+
+class OfNothing(PlainNumpy):
+    """Every case is declined."""
+
+    def declines(self, case):
+        return "not today"

@@ -107,8 +107,8 @@ def test_files_that_were_altered_or_are_of_another_version_are_refused(exported,
     np.savez(results, **answers())
     manifest, arrays = exported / "manifest.json", exported / "cases.npz"
     content = manifest.read_text()
-    manifest.write_text(content.replace('"version": 1', '"version": 0'))
-    with pytest.raises(CaseFileError, match="version 0; this refkan judges version 1: write the cases again"):
+    manifest.write_text(content.replace('"version": 2', '"version": 0'))
+    with pytest.raises(CaseFileError, match="version 0; this refkan judges 1 to 2: write the cases again"):
         check(exported, results)
     manifest.write_text("{")
     with pytest.raises(CaseFileError, match="is no manifest"):

@@ -10,8 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from refkan.conformance import catalogue
 from refkan.conformance.command import add_parsers
 from refkan.conformance.loading import BackendError, load, probe
+from refkan.conformance.summaries import FAMILIES, family
 
 SELECT = ["layer/degree-3/uniform/3x2/"]
 PLAIN = "refkan.conformance.backends:PlainNumpy"
@@ -32,7 +34,7 @@ def conform(*arguments):
 def test_a_correct_backend(capsys):
     assert conform("--backend", PLAIN) == 0
     out = capsys.readouterr().out
-    assert out.startswith("plain NumPy, cases of version 1")
+    assert out.startswith("plain NumPy, cases of version 2")
     assert "passed" in out
     assert "observed outside the domain: rule 'natural'" in out
 
@@ -56,7 +58,7 @@ def test_expected_failures_and_patterns_that_match_nothing(tmp_path, capsys):
     known = tmp_path / "known.txt"
     known.write_text(
         "*-data/coefficient-gradients\n*/transposed/coefficient-*\n*/strided/coef*\n*/3x2/coefficient-gradients\n*-samples/coef*\n"
-        "*-spans/coefficient-gradients\n"
+        "*-spans/coefficient-gradients\n*/with-*/coefficient-gradients\n"
     )
     arguments = ("--backend", BROKEN, "--argument", "mean over samples", "--expected-failures", known)
     assert conform(*arguments) == 0
@@ -83,7 +85,7 @@ def test_a_selection_of_nothing(capsys):
 
 def test_unknown_formats_alone_are_named(capsys):
     assert run("conform", "--import-timeout", 0, "--backend", "tests.conformance.broken_adapters:OfUnknownFormats") == 2
-    assert "capability dtypes has the unknown name 'float16'; known: 'float64'" in capsys.readouterr().err
+    assert "capability dtypes has the unknown name 'float8'; known: 'float64'" in capsys.readouterr().err
 
 
 def test_a_run_that_judges_nothing_does_not_pass(capsys):
@@ -135,3 +137,52 @@ def test_modules_that_lack_a_package_or_end_the_process(tmp_path, monkeypatch, c
         probe("waiting:A", (), 1)
     assert run("conform", "--backend", "crashing:A") == 2
     assert "SIGABRT" in capsys.readouterr().err
+
+
+def test_a_summary_and_a_badge(tmp_path, capsys):
+    out, picture = tmp_path / "summary.json", tmp_path / "refkan.svg"
+    arguments = ("--backend", BROKEN, "--argument", "mean over samples", "--summary", out, "--badge", picture)
+    assert conform(*arguments) == 1
+    document = json.loads(out.read_text())
+    failed = document["counts"]["failed"]
+    assert document["families"]["gradients"]["failed"] + document["families"]["spans and sizes"]["failed"] <= failed
+    assert sum(cause["cases"] for cause in document["causes"]) == failed
+    assert document["causes"][0]["name"] == "constant factor"
+    assert "1 over the number N of samples" in document["causes"][0]["evidence"]
+    assert document["cases"] == 2
+    shown = "".join(ElementTree.parse(picture).getroot().itertext())
+    judged = failed + document["counts"]["passed"]
+    assert shown == f"refkan cases v2{failed} of {judged} failed"
+    assert conform("--backend", PLAIN, "--badge", picture) == 0
+    assert re.fullmatch(r"refkan cases v2\d+ passed", "".join(ElementTree.parse(picture).getroot().itertext()))
+
+
+def test_every_case_has_a_family():
+    assert {family(case.key) for case in catalogue()} == set(FAMILIES)
+
+
+def test_an_earlier_version_of_the_cases(capsys):
+    keys = []
+    for version in (1, 2):
+        assert conform("--backend", PLAIN, "--list", "--cases", version) == 0
+        keys.append(capsys.readouterr().out.splitlines())
+    assert set(keys[0]) < set(keys[1])
+    assert not any("with-" in key for key in keys[0])
+    assert conform("--backend", PLAIN, "--cases", 1) == 0
+    assert capsys.readouterr().out.startswith("plain NumPy, cases of version 1")
+
+
+def test_devices_and_variants_are_for_layers_in_pytorch(capsys):
+    assert conform("--backend", PLAIN, "--device", "cuda") == 2
+    assert "--device and --variant are for a TorchAdapter" in capsys.readouterr().err
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        assert conform("--backend", "refkan.conformance.backends:PlainTorch", "--device", "cuda") == 2
+        assert "no device 'cuda' here" in capsys.readouterr().err
+
+
+def test_a_backend_that_declines_everything_does_not_pass(capsys):
+    assert conform("--backend", "tests.conformance.broken_adapters:OfNothing") == 1
+    captured = capsys.readouterr()
+    assert "declined by the adapter" in captured.out
+    assert "nothing was judged" in captured.err

@@ -154,4 +154,4 @@ def test_a_spec_says_what_is_wrong_with_it():
     with pytest.raises(rk.KnotError, match="ascending"):
         LayerSpec([[0, 2, 1, 3]], [[[1, 2]]], order=2)
     with pytest.raises(ValueError, match="dtype must be one of"):
-        LayerSpec([[0, 1, 2, 3]], [[[1, 2]]], order=2, dtype="float16")
+        LayerSpec([[0, 1, 2, 3]], [[[1, 2]]], order=2, dtype="float8")

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.errors import ConvergenceError
+from refkan.exact import ranks_in_balls
 from refkan.exact.network_rows import checked, rational_rows
 from refkan.exact.ranks import rank_of_matrix
 
@@ -99,10 +101,46 @@ def test_matrices_without_rows_entries_or_null_vectors():
     assert rank_of_matrix(flint.fmpz_mat([[1, 0], [0, 1]])).null_vectors == []
 
 
-@pytest.mark.parametrize("node_map", ["mean-std", "sigmoid"])
-def test_irrational_networks_say_what_to_do(node_map):
+def test_rows_of_irrational_networks_say_what_to_do():
     with pytest.raises(ValueError, match=r"net must have rational values.*net\.freeze\(theta\)"):
-        rk.exact.certified_rank(*problem(node_map=node_map))
+        rational_rows(checked(*problem(node_map="mean-std")))
+
+
+@pytest.mark.parametrize(
+    ("widths", "intervals", "options", "nullity"),
+    [
+        ((2, 5, 1), (4, 4), {"node_map": "mean-std"}, 19),
+        ((2, 3, 1), (2, 3), {"edge": "silu"}, 14),
+        ((2, 2, 1), (2, 3), {"edge": "silu", "node_map": "mean-std"}, 13),
+        ((2, 1), (3,), {"free_knots": True}, 3),
+    ],
+)
+def test_nullities_in_balls_are_those_of_theory(widths, intervals, options, nullity):
+    posed, theta = problem(intervals, widths=widths, samples=100, **{"node_map": "affine", **options})
+    found = rk.exact.certified_rank(posed, theta)
+    assert (found.nullity, found.analytic_nullity, found.rank_by) == (nullity, nullity, "theory")
+    assert found.nullity == rk.spectrum(posed, theta).nullity
+    Z = np.array(found.null_vectors, float).T
+    J = posed.net.jacobian(theta, posed.x).reshape(-1, posed.net.n_params)
+    assert np.abs(J @ Z).max() < 1e-10 * np.abs(J).max() * np.abs(Z).max()
+
+
+def test_in_balls_a_wrong_list_of_null_vectors_is_noticed(monkeypatch):
+    posed, theta = problem((2, 3), "mean-std", widths=(2, 2, 1), samples=60)
+    right = ranks_in_balls.known_null_vectors(checked(posed, theta))
+    short = flint.fmpq_mat([row[1:] for row in right.tolist()])
+    monkeypatch.setattr(ranks_in_balls, "known_null_vectors", lambda posed: short)
+    with pytest.raises(ConvergenceError, match="no precision up to 1024 bits suffices to prove that the rank is"):
+        rk.exact.certified_rank(posed, theta)
+    right[0, 0] += flint.fmpq(1, 2**60)
+    monkeypatch.setattr(ranks_in_balls, "known_null_vectors", lambda posed: right)
+    with pytest.raises(ConvergenceError, match="J Z is proven not to be zero"):
+        rk.exact.certified_rank(posed, theta)
+
+
+def test_in_balls_too_few_rows_are_said():
+    with pytest.raises(ConvergenceError, match=r"10 rows of J do not suffice to prove that the rank is"):
+        rk.exact.certified_rank(*problem((2, 3), "mean-std", widths=(2, 2, 1), samples=10))
 
 
 def test_too_large_problems_say_what_fits_before_they_start():

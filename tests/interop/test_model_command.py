@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import refkan as rk
 from refkan.cli import main
 from refkan.interop import read
 from tests.interop.models import pykan_state, pykan_values
@@ -18,7 +19,15 @@ def file(tmp_path):
 
 def test_spectrum(file, capsys):
     assert main(["model", "spectrum", str(file), "--samples", "200"]) == 0
-    assert "condition number" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "condition number" in captured.out
+    assert "SiLU is assumed" in captured.err
+
+
+def test_a_network_of_refkan_says_what_its_functions_are(file, tmp_path, capsys):
+    rk.save(tmp_path / "net.npz", *read(file))
+    assert main(["model", "judge", str(tmp_path / "net.npz")]) == 0
+    assert "assumed" not in capsys.readouterr().err
 
 
 def test_refine(file, tmp_path, capsys):

@@ -6,12 +6,17 @@ import json
 
 import pytest
 
+from refkan.conformance import Capabilities
+from refkan.conformance.backends import PlainNumpy
+from refkan.conformance.cases import VERSION
+from validation.records.backends_matrix import cell, read, row, table
+from validation.records.backends_matrix import main as measure
 from validation.records.backends_page import PAGE, RECORD, escaped, main, numbers, page, trimmed
 
 
 @pytest.mark.skipif(not RECORD.exists(), reason="no record of B1 is committed")
 def test_the_page_is_that_of_the_committed_record():
-    assert PAGE.read_text(encoding="utf-8") == page(json.loads(RECORD.read_text(encoding="utf-8")))
+    assert PAGE.read_text(encoding="utf-8") == page(json.loads(RECORD.read_text(encoding="utf-8")), read())
 
 
 @pytest.mark.skipif(not RECORD.exists(), reason="no record of B1 is committed")
@@ -38,6 +43,33 @@ def test_what_a_full_run_finds_is_told_by_kind():
     told = page({"versions": ["mine 1.0"], "measured": "0 of 0 known; more", "traps": [], "backends": [backend]})
     assert "In float64: 5 passed, 3 failed." in told
     assert "| sign | 3 | a/values [0]: ours 1 | sign: \\|x\\| | `refkan conform` |" in told
+
+
+class Narrow(PlainNumpy):
+    """One small family, half of it wrong."""
+
+    name = "narrow"
+    capabilities = Capabilities(degrees=(1,), derivatives=("inputs",))
+
+    def vjp(self, model, x, dy):
+        return {"inputs": -super().vjp(model, x, dy)["inputs"]}
+
+
+def test_a_row_of_the_matrix():
+    found = row(Narrow(), ["narrow 1.2 (pinned: 1.1)"], "2026-11-27")
+    assert (found["backend"], found["version"], found["cases"]) == ("narrow", "1.2", VERSION)
+    assert found["families"]["gradients"].keys() == {"failed"}
+    assert found["families"]["values"].keys() == {"passed"}
+    shown = table([found])
+    assert shown.startswith("| backend, version, day | values | gradients |")
+    assert f"| narrow 1.2, 2026-11-27 | {found['families']['values']['passed']} | **0 of " in shown
+
+
+def test_cells_of_the_matrix():
+    assert cell({}) == cell({"declined": 2}) == ""
+    assert cell({"passed": 3}) == "3"
+    assert cell({"passed": 3, "failed": 1, "error": 1, "declined": 7}) == "**3 of 5**"
+    assert measure(["nothing"]) == 2
 
 
 def test_cells():

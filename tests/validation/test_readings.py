@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from refkan.claims.reading_tables import readings_html
 from refkan.claims.readings import Beside, Experiment, Factor, Reading, Readings, written
 
 
@@ -16,16 +18,16 @@ def cell(median, published=1.0, name="c"):
 ONE = (cell(1.0),)
 
 
-def reading(holds, start="normal", inner="20", cells=ONE, calibration=(), corrected=False):
+def reading(holds, start="normal", inner="20", cells=ONE, calibration=(), corrected=False, reduced=False):
     choice = {"start": start, "inner": inner, "target": "raw"}
-    return Reading(choice, holds, "x", corrected, tuple(cells), tuple(calibration))
+    return Reading(choice, holds, "x", corrected, tuple(cells), tuple(calibration), "9 points", reduced)
 
 
 FOUR = [("normal", "20"), ("normal", "1"), ("linear", "20"), ("linear", "1")]
 
 
-def made(*holds, left=(), **more):
-    return Readings([reading(h, *which, **more) for h, which in zip(holds, FOUR, strict=False)], left)
+def made(*holds, left=(), general=False, **more):
+    return Readings([reading(h, *which, **more) for h, which in zip(holds, FOUR, strict=False)], left, not general)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,10 @@ def made(*holds, left=(), **more):
         (made(False, False, cells=()), "undecided", "holds under 0 of 2 readings"),
         (made(False, False, cells=[cell(1.0, None)]), "undecided", "holds under 0 of 2 readings"),
         (made(), "undecided", "holds under 0 of 0 readings"),
+        (made(False, False, reduced=True), "undecided", "2 readings at less than the published size"),
+        (made(False, False, cells=(), general=True), "refuted", "holds under 0 of 2 readings"),
+        (made(False, None, general=True), "undecided", "holds under 0 of 1 reading"),
+        (made(True, False, general=True), "holds under some readings", "holds under 1 of 2 readings"),
     ],
 )
 def test_the_status_over_readings(readings, status, text):
@@ -112,3 +118,21 @@ def test_a_choice_is_read_and_written():
 def test_choices_that_do_not_exist_list_those_that_do(text, message):
     with pytest.raises(ValueError, match=message):
         Experiment(FACTORS, lambda choice, seed: {}).choose(text)
+
+
+def test_the_first_reading_is_told_in_full():
+    text = made(True, False).told()
+    assert text == "holds under 1 of 2 readings: inner=20. Under start=normal,inner=20,target=raw (9 points): x"
+
+
+def test_cells_of_different_units_stand_in_tables_of_their_own():
+    cells = [cell(1.0), Beside("d", "kg", {1: 5.0})]
+    html = readings_html(Readings([reading(True, cells=cells)]).plain(), "run")
+    assert "Cells of the claim: mm" in html
+    assert "Cells of the claim: kg" in html
+    first, second = html.split("Cells of the claim: kg")
+    assert "published mean (deviation)" in first
+    assert "published mean (deviation)" not in second
+    assert "Size: 9 points" in html
+    sizes = [reading(True), replace(reading(False), size="4 points")]
+    assert "<td>4 points</td>" in readings_html(Readings(sizes).plain(), "run")

@@ -158,6 +158,23 @@ def test_readings_reach_the_pages_with_every_seed(tmp_path, holds, status, short
     assert f"| spline, fine | 2.00e+00 (5.0e-01) | 1.50e+00 | 1.75e+00 (2.5e-01) | 2 | {line} |" in text
 
 
+def test_smaller_readings_stand_beside_an_earlier_measurement_of_the_published_size(tmp_path):
+    keep(record("full", L1="holds", L2="holds"), tmp_path)
+    given = record("full", L1="undecided", L2="undecided", C1="undecided")
+    for k, row in enumerate(given["rows"]):
+        readings = with_readings(None)
+        readings[0]["reduced"] = k != 1
+        row |= {"readings": readings, "measured": "screened"}
+    keep(given, tmp_path)
+    keep(given, tmp_path)  # and once more: what was earlier stays
+    full = load("full", tmp_path)
+    assert full["L1"]["earlier"]["measured"] == "a*b 1"
+    assert "earlier" not in full["L2"]
+    assert "earlier" not in full["C1"]
+    earlier = r"At the published size, one set-up: a\*b 1 (`f`, 1.25 s, 2026-01-02, commit 0123456789ab)"
+    assert page({}, full).count(earlier) == 1
+
+
 def test_rows_from_before_readings_are_not_called_not_reproduced(tmp_path):
     row = record(L1="not reproduced")["rows"][0] | {"circumstances": {"commit": "0"}}
     del row["readings"]

@@ -1,196 +1,190 @@
 """X2: the first experiment. KAN against ReLU MLP and traditional KAN: loss against work on the regression target.
 
-The rotated target of [S26] section 5.1, networks [2, 5, 1] of quadratic splines on (4, 12) intervals, and MLPs with
-about half and about three times as many parameters; SciPy's L-BFGS-B. Quickly 600 samples, 100 evaluations, 8 seeds,
-affine node map; in full 3000 samples, 600 evaluations, 12 seeds, and the mean-std node map as well, which is shown and
-not judged.
-
-Criterion, fixed before the run: after equal numbers of evaluations of value and gradient the spline KAN has the least
-median of the mean squared errors on the samples, and is lower than each of the others by a one-sided sign test over
-seeds with p < 0.01.
+The rotated target of [S26] section 5.1. Criterion, fixed before the run and asked under every reading
+(`first_experiment_cells.OPEN`): at equal work the spline KAN has the least median of the mean squared errors on the
+samples, and is lower than each of the others by a one-sided sign test over seeds with p < 0.01.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from time import process_time
+from itertools import product
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 from scipy.stats import binomtest
 
-import refkan as rk
-from refkan.claims.parts import Parts, Resume, resume_from
+from refkan.claims.cells import Cell, Found, beside, records, seeds_of
+from refkan.claims.parts import Parts, resume_from
+from refkan.claims.readings import Choice, Reading, Readings
 from refkan.claims.verdicts import Figure, Verdict, judge
+from validation.architectures.first_experiment_cells import GRID, KANS, MLPS, OPEN, OURS, cells_of, place
 
 CLAIMS = ("X2",)
 
-OURS = "KAN, spline basis"
+EXPERIMENT = GRID.experiment
 
+NAMES = {
+    "spline": "KAN, spline basis",
+    "ReLU": "KAN, ReLU basis, same start",
+    "ReLU-gaussian": "KAN, ReLU basis, Gaussian start",
+    "SiLU": "traditional KAN (SiLU edge)",
+    "MLP-30": "MLP [2,30,1]",
+    "MLP-20-20": "MLP [2,20,20,1]",
+}
 
-@dataclass(frozen=True)
-class Contestant:
-    """A model and the scheme that starts it."""
+LEVEL = 0.01
 
-    net: rk.Network
-    scheme: str = "linear"
+SEEDS = tuple(range(1234, 1246))
 
+FEW = 7
+"""As many as a sign test needs: if all agree, p = 1/128."""
 
-def contestants(node_map: str) -> dict[str, Contestant]:
-    """Return networks [2, 5, 1] with quadratic splines on (4, 12) intervals, and MLPs around their parameter count."""
-    shape: dict[str, Any] = {"widths": [2, 5, 1], "order": 3, "intervals": [4, 12], "node_map": node_map}
-    relu = rk.kan(basis="relu", **shape)
-    return {
-        OURS: Contestant(rk.kan(**shape)),
-        "KAN, ReLU basis, same start": Contestant(relu),
-        "KAN, ReLU basis, Gaussian start": Contestant(relu, "gaussian"),
-        "traditional KAN (SiLU edge)": Contestant(rk.kan(edge="silu", **shape)),
-        "MLP [2,30,1]": Contestant(rk.mlp([2, 30, 1])),
-        "MLP [2,20,20,1]": Contestant(rk.mlp([2, 20, 20, 1])),
-    }
+QUICK = {"samples": "400", "evaluations": "70"}
+SCREENING = {"samples": "600", "evaluations": "150"}
+PAPER = {"samples": "3000", "evaluations": "600"}
+
+LIST = [dict(zip((f.name for f in OPEN), choice, strict=True)) for choice in product(*(f.values for f in OPEN))]
+
+Size = Mapping[str, str]
 
 
 def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+    quick: bool,
+    progress: Callable[[str], Any] = lambda message: None,
+    checkpoints: Parts | None = None,
+    seeds: int | None = None,
 ) -> list[Verdict]:
-    """Train every contestant from every seed with L-BFGS and compare at equal evaluations and at equal time."""
-    n_samples, budget, seeds = (600, 100, range(1234, 1242)) if quick else (3000, 600, range(1234, 1246))
-    node_maps = ("affine",) if quick else ("affine", "mean-std")
-    resume = resume_from(checkpoints)
-    curves = {node_map: train(node_map, n_samples, budget, seeds, progress, resume) for node_map in node_maps}
-    main = curves["affine"]
-    by_work, p_work = compare({name: [c["loss"][-1] for c in runs] for name, runs in main.items()}, OURS)
-    limit = float(np.median([c["seconds"][-1] for c in main[OURS]]))
-    timed = {name: [best_within(c, limit) for c in runs] for name, runs in main.items()}
-    by_time, p_time = compare(timed, OURS)
-    first = comes_first(OURS, by_work, p_work)
-    swapped = compare({name: [c["loss"][-1] for c in runs] for name, runs in main.items()}, "MLP [2,30,1]")
-    beside = {
-        node_map: {name: float(np.median([c["loss"][-1] for c in runs])) for name, runs in found.items()}
-        for node_map, found in curves.items()
-        if node_map != "affine"
-    }
-    order = ", ".join(f"{name} {value:.1e}" for name, value in sorted(by_work.items(), key=lambda item: item[1]))
-    beaten = [name for name, p in p_work.items() if p < 0.01]
-    return [
-        Verdict(
-            "X2",
-            judge(first, experiment=True),
-            f"median MSE after {budget} evaluations, {len(seeds)} seeds: {order}; the spline KAN is ahead with "
-            f"p < 0.01 of: {', '.join(beaten) or 'none'}",
-            details=(
-                f"Rotated target of [S26] section 5.1, {n_samples} samples, SciPy's L-BFGS-B, one evaluation of value "
-                "and gradient the unit of work (for the KANs, which share their intervals, this is also the papers' "
-                f"nominal count). In the CPU time of the spline KAN ({limit:.2g} s, median): "
-                + ", ".join(f"{name} {value:.1e}" for name, value in sorted(by_time.items(), key=lambda i: i[1]))
-                + ". Sign tests, paired over seeds, one-sided: "
-                + ", ".join(f"{name} p = {p:.2g} (time {p_time[name]:.2g})" for name, p in p_work.items())
-                + "."
-                + "".join(
-                    f" With the {node_map} node map, medians after as many evaluations: "
-                    + ", ".join(f"{name} {value:.1e}" for name, value in sorted(row.items(), key=lambda i: i[1]))
-                    + "."
-                    for node_map, row in beside.items()
-                )
-            ),
-            data={"curves": curves, "seeds": list(seeds), "evaluations": budget, "samples": n_samples},
-            figures=tuple(draw(node_map, runs) for node_map, runs in curves.items()),
-            mutations={
-                "ReLU MLP [2,30,1] first": judge(comes_first("MLP [2,30,1]", *swapped), experiment=True),
-            },
-        )
-    ]
+    """Train every contestant; at full size with at most `seeds` seeds a reading."""
+    cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
+    return [verdict(GRID.run(cells, resume_from(checkpoints), progress))]
 
 
-def comes_first(name: str, medians: Mapping[str, float], p: Mapping[str, float]) -> bool:
-    """The criterion: the least median, and ahead of each of the others at the level."""
-    return min(medians, key=lambda other: medians[other]) == name and all(value < 0.01 for value in p.values())
+def quick_cells() -> list[Cell]:
+    """Affine maps and both starts, small."""
+    return cells_of(SEEDS[:FEW], [reading for reading in LIST if reading["map"] == "affine"], **QUICK)
 
 
-def train(
-    node_map: str, n_samples: int, budget: int, seeds: range, progress: Callable[[str], None], resume: Resume
-) -> dict[str, list[dict[str, np.ndarray]]]:
-    """Best mean squared error so far after each evaluation, and the CPU seconds it took, for each seed."""
-    curves: dict[str, list[dict[str, np.ndarray]]] = {}
-    for name in contestants(node_map):
-        progress(f"{node_map}: {name}")
-        curves[name] = []
-        for seed in seeds:
-            case = (node_map, name, seed, n_samples, budget)
-            curves[name].append(resume({"task": "X2", "case": case}, partial(train_one, *case)))
-    return curves
+def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
+    """All readings on fewer samples and evaluations, then those of the linear start at full size."""
+    cells = cells_of(SEEDS[: min(FEW, seeds)], LIST, **SCREENING)
+    return cells + cells_of(SEEDS[:seeds], [reading for reading in LIST if reading["start"] == "linear"], **PAPER)
 
 
-def train_one(node_map: str, name: str, seed: int, n_samples: int, budget: int) -> dict[str, np.ndarray]:
-    """Train one contestant from one seed and return its curve."""
-    contestant = contestants(node_map)[name]
-    rng = np.random.default_rng(seed)
-    x = rng.uniform(1e-4, 0.9999, (n_samples, 2))
-    net, theta = contestant.net.initialize(rng, x, scheme=contestant.scheme)
-    problem = Recorder(rk.LeastSquares(net, x, rk.problems.regression_target(x)), budget)
-    problem.problem.value_and_gradient(theta)  # outside the clock: compiled kernels are loaded once
-    rk.minimize(problem, theta, method="lbfgs", steps=budget)
-    return problem.curve()
+def under(found: Found) -> list[tuple[Choice, Size]]:
+    """Return the readings that were run, each with its size, the largest first."""
+    every = [(reading, size) for size in (PAPER, SCREENING, QUICK) for reading in LIST]
+    return [(r, s) for r, s in every if all(records(found, **place(r, model), **s) for model in NAMES)]
 
 
-class Recorder:
-    """A problem that notes every value, and freezes once its budget of evaluations is used."""
+def losses(found: Found, reading: Choice, size: Size) -> dict[str, dict[int, float]]:
+    """Return what each contestant reached with equal work, by seed.
 
-    def __init__(self, problem: rk.LeastSquares, budget: int) -> None:
-        self.problem, self.net, self.budget = problem, problem.net, budget
-        self.values: list[float] = []
-        self.seconds: list[float] = []
-
-    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Value and gradient; past the budget a flat function, which ends any line search."""
-        if len(self.values) >= self.budget:
-            return min(self.values), np.zeros_like(theta)
-        start = process_time()
-        value, gradient = self.problem.value_and_gradient(theta)
-        self.seconds.append(process_time() - start)
-        self.values.append(value)
-        return value, gradient
-
-    def curve(self) -> dict[str, np.ndarray]:
-        """Best mean squared error after each evaluation (the last one repeated to the budget) and seconds used."""
-        best = 2.0 * np.minimum.accumulate(self.values)  # one output: the loss is half the MSE
-        pad = self.budget - best.size
-        seconds = np.cumsum(self.seconds)
-        return {"loss": np.pad(best, (0, pad), mode="edge"), "seconds": np.pad(seconds, (0, pad), mode="edge")}
+    Equal seconds are the median time of the spline KAN for its evaluations.
+    """
+    runs = {model: records(found, **place(reading, model), **size) for model in NAMES}
+    if reading["work"] == "evaluations":
+        return {model: {seed: run["mse"] for seed, run in group.items()} for model, group in runs.items()}
+    limit = float(np.median([run["seconds"] for run in runs[OURS].values()]))
+    return {model: {s: best_within(run["course"], limit) for s, run in group.items()} for model, group in runs.items()}
 
 
-def best_within(curve: dict[str, np.ndarray], seconds: float) -> float:
+def best_within(curve: Mapping[str, Any], seconds: float) -> float:
     """Loss reached within a time; that of the first evaluation if none fits."""
     return float(curve["loss"][max(0, np.searchsorted(curve["seconds"], seconds, side="right") - 1)])
 
 
-def compare(losses: dict[str, list[float]], first: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Medians, and one-sided sign tests over seeds that `first` is lower than each other contestant."""
-    medians = {name: float(np.median(values)) for name, values in losses.items()}
+def compare(losses: Mapping[str, Mapping[int, float]], first: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Medians, and one-sided sign tests over common seeds that `first` is lower than each other contestant."""
+    medians = {name: float(np.median(list(values.values()))) for name, values in losses.items()}
     p = {}
     for name, values in losses.items():
         if name != first:
-            wins = int(np.sum(np.array(losses[first]) < np.array(values)))
-            p[name] = float(binomtest(wins, len(values), 0.5, alternative="greater").pvalue)
+            common = values.keys() & losses[first].keys()
+            wins = sum(losses[first][seed] < values[seed] for seed in common)
+            p[name] = float(binomtest(wins, len(common), 0.5, alternative="greater").pvalue)
     return medians, p
 
 
-def draw(node_map: str, curves: dict[str, list[dict[str, np.ndarray]]]) -> Figure:
+def comes_first(name: str, medians: Mapping[str, float], p: Mapping[str, float]) -> bool:
+    """The criterion: the least median, and ahead of each of the others at the level."""
+    return min(medians, key=lambda other: medians[other]) == name and all(value < LEVEL for value in p.values())
+
+
+def readings(found: Found) -> Readings:
+    """Return the statement under every reading that was run."""
+    results = []
+    for reading, size in under(found):
+        reached = losses(found, reading, size)
+        seeds = min(map(len, reached.values()))
+        medians, p = compare(reached, OURS)
+        order = sorted(medians.items(), key=lambda item: item[1])
+        behind = [NAMES[name] for name, value in p.items() if value >= LEVEL]
+        text = f"median MSE, {seeds} seeds: {', '.join(f'{NAMES[name]} {value:.1e}' for name, value in order)}"
+        text += f"; the spline KAN is not ahead with p < {LEVEL} of {', '.join(behind)}" if behind else ""
+        cells = [
+            cell
+            for model, name in NAMES.items()
+            for cell in beside(found, name, UNIT, "mse", place(reading, model) | dict(size))
+        ]
+        holds = comes_first(OURS, medians, p) if seeds >= FEW else None
+        choice = {**reading, "samples": size["samples"]}
+        results.append(Reading(choice, holds, text, cells=tuple(cells), size=written_size(size)))
+    run_at_all = [reading for reading, _ in under(found)]
+    return Readings(results, [reading for reading in LIST if reading not in run_at_all])
+
+
+UNIT = "mean squared error on the samples after all evaluations"
+
+
+def written_size(size: Size) -> str:
+    """Write samples and evaluations."""
+    return f"{size['samples']} samples, {size['evaluations']} evaluations"
+
+
+DETAILS = """\
+Rotated target of [S26] section 5.1, SciPy's L-BFGS-B, one evaluation of value and gradient the unit of work: for the
+KANs, which share their intervals, this is also the papers' nominal count. Equal seconds are the median processor time
+of the spline KAN for its evaluations. Sign tests are paired over seeds and one-sided. The MLPs have about half and
+about three times as many parameters as the KANs."""
+
+
+def verdict(found: Found) -> Verdict:
+    """Judge the order of the contestants under every reading."""
+    made = readings(found)
+    every = [losses(found, *each) for each in under(found)]
+    sizes = {(reading["map"], reading["start"], *size.values()): (reading, size) for reading, size in under(found)}
+    return Verdict(
+        "X2",
+        made.status,
+        made.told(),
+        details=DETAILS,
+        data={"seeds": seeds_of(found)},
+        figures=tuple(draw(found, *each) for each in list(sizes.values())[:2]),
+        mutations={
+            f"{NAMES[name]} first": judge(any(comes_first(name, *compare(r, name)) for r in every), experiment=True)
+            for name in ("ReLU", "MLP-30")
+        },
+        readings=tuple(made.plain()),
+    )
+
+
+def draw(found: Found, reading: Choice, size: Size) -> Figure:
     """Median loss against evaluations and against seconds, quartiles shaded."""
-    drawing = Drawing(figsize=(10, 4))
+    drawing = Drawing(figsize=(10, 4), layout="constrained")
     left, right = drawing.subplots(1, 2, sharey=True)
-    for name, runs in curves.items():
-        loss = np.array([c["loss"] for c in runs])
+    for model in (*KANS, *MLPS):
+        courses = [run["course"] for run in records(found, **place(reading, model), **size).values()]
+        loss = np.array([course["loss"] for course in courses])
         low, middle, high = np.quantile(loss, [0.25, 0.5, 0.75], axis=0)
-        (line,) = left.semilogy(1 + np.arange(middle.size), middle, label=name)
+        (line,) = left.semilogy(1 + np.arange(middle.size), middle, label=NAMES[model])
         left.fill_between(1 + np.arange(middle.size), low, high, color=line.get_color(), alpha=0.15)
-        right.loglog(np.median([c["seconds"] for c in runs], axis=0), middle, color=line.get_color())
+        seconds = np.median([course["seconds"] for course in courses], axis=0)
+        right.loglog(seconds, middle, color=line.get_color())
     left.set(xlabel="evaluations of value and gradient", ylabel="mean squared error")
     right.set(xlabel="CPU seconds")
-    left.legend(fontsize=7)
-    return Figure.from_matplotlib(
-        drawing, f"first-experiment-{node_map}", f"Loss against work, {node_map} node map; medians, quartiles shaded."
-    )
+    drawing.legend(loc="outside lower center", ncols=3, fontsize=8)
+    where = f"{reading['map']} maps, {reading['start']} start, {written_size(size)}"
+    name = f"first-experiment-{reading['map']}-{reading['start']}"
+    return Figure.from_matplotlib(drawing, name, f"Loss against work, {where}; medians, quartiles shaded.")

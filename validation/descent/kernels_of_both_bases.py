@@ -59,12 +59,14 @@ class Case:
     widths: tuple[int, ...]
     node_map: str
     seed: int
+    start: str = "linear"
 
     def build(self, samples: int) -> tuple[rk.Network, np.ndarray, np.ndarray]:
         """Return the network, its parameters and uniformly distributed samples."""
         rng = np.random.default_rng([self.seed, self.order, self.intervals, *self.widths])
         x = rng.uniform(size=(samples, self.widths[0]))
-        net, theta = rk.kan(self.widths, self.order, self.intervals, node_map=self.node_map).initialize(rng, x)
+        net = rk.kan(self.widths, self.order, self.intervals, node_map=self.node_map)
+        net, theta = net.initialize(rng, x, self.start)
         return net, theta, x
 
     def with_results(self, **results: Any) -> dict[str, Any]:
@@ -77,7 +79,13 @@ WIDTHS = ((1, 1), (2, 5, 1), (2, 5, 5, 1), (4, 8, 2))
 NODE_MAPS = ("affine", "mean-std", "sigmoid")
 
 
-def random_cases(orders: tuple[int, ...], intervals: tuple[int, ...], seeds: range) -> list[Case]:
-    """Every combination with WIDTHS and NODE_MAPS; a network of one layer has no node map and is taken once."""
-    grid = product(orders, intervals, WIDTHS, NODE_MAPS, seeds)
-    return [Case(*item) for item in grid if len(item[2]) > 2 or item[3] == NODE_MAPS[0]]
+def random_cases(
+    orders: tuple[int, ...],
+    intervals: tuple[int, ...],
+    seeds: range,
+    node_maps: tuple[str, ...] = NODE_MAPS,
+    starts: tuple[str, ...] = ("linear",),
+) -> list[Case]:
+    """Every combination with WIDTHS; a network of one layer has no node map and is taken with the first alone."""
+    grid = product(orders, intervals, WIDTHS, node_maps, seeds, starts)
+    return [Case(*item) for item in grid if len(item[2]) > 2 or item[3] == node_maps[0]]

@@ -2,117 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from refkan.claims.cells import Cell, Found, beside, records
 from refkan.claims.parts import Parts
-from refkan.training import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn
-from refkan.training.setups import midpoints, tensor_grid
-from validation.equations.pde_runs import Model, run_models
+from refkan.claims.readings import Beside, Choice
+from validation.equations.allen_cahn_cells import DENSE, GRID, OURS, RELU, SPLINE, cells_of, place
 
-SPLINE, RELU, DENSE, OURS = "splines", "ReLU basis", "MLP [2,20,20,1]", "splines, Levenberg-Marquardt"
-DECAYED = "splines, decaying rate"
+FEW = 3
+"""Fewer seeds decide nothing about a median."""
 
-X = midpoints(-1.0, 1.0, 256)
-T = np.linspace(0.0, 1.0, 65)
-"""The grid of residuals and their transforms."""
+QUICK = {"points": "300", "divisor": "25", "levels": "3"}
+SCREENING = {"points": "1000", "divisor": "20", "levels": "4"}
+PAPER = {"points": "20000", "divisor": "1", "levels": "4"}
 
-SEEDS = {True: range(2), False: range(6)}
+SEEDS = tuple(range(6))
+
+BASE = GRID.reading()
+
+LIST = (*GRID.around(), BASE | {"periodic": "without", "layout": "grid"})
+"""The readings: the base reading, every other that differs from it in one factor, and what D.2 says alone."""
+
+CURVES = ((SPLINE, "constant"), (RELU, "constant"), (DENSE, "constant"), (OURS, "constant"))
+DECAYED = (SPLINE, "decaying")
+
+Size = Mapping[str, str]
 
 SETUP = """\
-Network [2, 5, 5, 1], cubic on 4, 8, 16 and 32 intervals of [-1, 1] in every input, sigmoid maps; \
-20,000 random points in
-minibatches of 1,000 (quick: 600, all in every step); \
-501 (quick: 101) initial points, periodicity of values and slopes at
-101 (quick: 26) times, all in every step; weights 0.1 (equation), 1, 1; \
-residual-based attention on the equation, begun anew
-on each level. Adam with rate 1e-2 after a rise from 1e-4 in ten steps, 2500 steps a level (quick: 150 steps on three
-levels); in the row "decaying rate" it falls to 1e-4 on each level. \
-The MLP has tanh and takes all steps on its one level.
-Our own row, Levenberg-Marquardt: \
-splines on the ranges of the variables, points drawn anew every ten steps, the start with
-the least loss after one refinement on 1,024 points (6 starts), then 4,096 points (quick: 2 starts, 500 points
-throughout). The quick size was cut once for its time (1,000 to 600 points) and is far below the paper's: \
-weak evidence."""
+Network [2, 5, 5, 1], cubic on 4, 8, 16 and 32 intervals of [-1, 1] in every input, sigmoid maps; points in minibatches
+of 1,000 where there are more; 501 initial points (101 where there are few points), periodicity of values and slopes at
+101 (26) times, all in every step; weights 0.1 (equation), 1, 1; residual-based attention on the equation, begun anew on
+each level. Adam, 2500 steps a level; as corrected and with a decaying rate it falls to 1e-4 on each level. The MLP has
+tanh and takes all steps on its one level. Our own row, Levenberg-Marquardt: splines on the ranges of the variables,
+points drawn anew every ten steps, the start with the least loss after one refinement on 1,024 points (6 starts), then
+4,096 points (2 starts and fewer points at smaller sizes). Readings are screened on fewer points and steps, which the
+size of each says: weak evidence."""
 
 
-def common(quick: bool) -> Setup:
-    """The set-up of all models that are trained on fixed points."""
-    return allen_cahn(600, initial_points=101, times=26) if quick else allen_cahn()
+def quick_cells() -> list[Cell]:
+    """The base reading, small, and one seed of that of the text's rate, which decides nothing."""
+    first, slow = SEEDS[:1], GRID.reading(rate="1e-3")
+    cells = cells_of(SEEDS[:FEW], BASE, (*CURVES[:2], CURVES[3]), **QUICK) + cells_of(first, BASE, CURVES[2:3], **QUICK)
+    return cells + cells_of(first, slow, CURVES[:3], **QUICK)
 
 
-def models(quick: bool) -> dict[str, Model]:
-    """The models of figure 7, and one of our own."""
-    levels, steps = (3, 150) if quick else (4, 2500)
-    setup = common(quick)
-    schedule, constant = (steps,) * levels, {"schedule": Ramped(1e-2)}
-    trainer = Attended() if quick else Attended(batch=1000)
-    net = setup.kan(domain=(-1.0, 1.0))
-    relu = setup.kan(domain=(-1.0, 1.0), basis="relu")
-    return {
-        SPLINE: Model(net, schedule, trainer, constant),
-        DECAYED: Model(net, schedule, trainer, {"schedule": Ramped(Decaying(1e-2, 1e-4, steps))}),
-        RELU: Model(relu, schedule, trainer, constant),
-        DENSE: Model(setup.mlp([2, 20, 20, 1]), (steps * levels,), trainer, constant),
-        OURS: Model(
-            setup.kan(),
-            (20, 15, 10) if quick else (150, 100, 60, 30),
-            Redrawn(setup.ranges, seed=0),
-            starts=2 if quick else 6,
-            setup=allen_cahn(500, 101, 26) if quick else allen_cahn(1024),
-            later=None if quick else allen_cahn(4096),
-        ),
-    }
+def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
+    """All readings on fewer points and steps, then the base reading at the size of the paper."""
+    few = SEEDS[: min(FEW, seeds)]
+    cells = [cell for seed in few for reading in LIST for cell in cells_of([seed], reading, CURVES, **SCREENING)]
+    return cells + cells_of(SEEDS[:seeds], BASE, [*CURVES, DECAYED], **PAPER)
 
 
 def runs(
-    quick: bool, progress: Callable[[str], None], checkpoints: Parts | None = None, names: Sequence[str] | None = None
-) -> dict[str, list[dict[str, Any]]]:
-    """All models, or some, from all seeds, with residuals and solutions on a grid after each level.
-
-    Runs without checkpoints are kept in memory, so that two claims need them once.
-    """
-    chosen = {name: model for name, model in models(quick).items() if names is None or name in names}
-    if checkpoints is None:
-        return remembered(quick, progress, tuple(chosen))
-    return trained(quick, progress, chosen, checkpoints)
+    quick: bool, progress: Callable[[str], Any], checkpoints: Parts | None, seeds: int | None = None
+) -> dict[Cell, Mapping[str, Any]]:
+    """Run all cells; those of a run without checkpoints are kept in memory, so that two claims need them once."""
+    cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
+    return remembered(tuple(cells), progress) if checkpoints is None else GRID.run(cells, checkpoints.run, progress)
 
 
-@lru_cache(maxsize=2)
-def remembered(quick: bool, progress: Callable[[str], None], names: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
+@lru_cache(maxsize=1)
+def remembered(cells: tuple[Cell, ...], progress: Callable[[str], Any]) -> dict[Cell, Mapping[str, Any]]:
     """The runs; computed once as long as the same progress is told."""
-    return trained(quick, progress, {name: models(quick)[name] for name in names}, None)
+    return GRID.run(cells, progress=progress)
 
 
-def trained(
-    quick: bool, progress: Callable[[str], None], chosen: dict[str, Model], checkpoints: Parts | None
-) -> dict[str, list[dict[str, Any]]]:
-    """Train."""
-    return run_models("Allen-Cahn", chosen, common(quick), SEEDS[quick], progress, checkpoints, observed)
+def under(found: Found) -> list[tuple[Choice, Size]]:
+    """Return the readings that were run, each with its size, those of the size of the paper first."""
+    every = [(reading, size) for size in (PAPER, SCREENING, QUICK) for reading in LIST]
+    return [(r, s) for r, s in every if all(of(found, r, s, curve) for curve in CURVES[:3])]
 
 
-def observed(problem: Any, theta: np.ndarray) -> dict[str, Any]:
-    """Residual of the equation and solution on the grid, arrays (times, 256), and the half-energy bandwidth."""
-    points = tensor_grid(T, X)[:, ::-1]
-    residual = problem.redrawn({"equation": points}).misfit(theta)["equation"].reshape(T.size, X.size)
-    return {
-        "residual": residual,
-        "solution": problem.net(theta, points).reshape(T.size, X.size),
-        "bandwidth": half_energy(spectrum(residual)),
-    }
+def of(found: Found, reading: Choice, size: Size, curve: tuple[str, str]) -> dict[int, Mapping[str, Any]]:
+    """Return the runs of a curve under a reading, by seed."""
+    return records(found, **place(reading, *curve), **size)
 
 
-def spectrum(residual: np.ndarray) -> np.ndarray:
-    """Energy of each Fourier mode in x, mean over the times: ``|R_k|^2`` for k = 0, ..., 128."""
-    energy: np.ndarray = np.mean(np.abs(np.fft.rfft(residual, axis=1)) ** 2, axis=0)
-    energy[1:-1] *= 2  # the modes -k
-    return energy
+def after_levels(found: Found, reading: Choice, size: Size, curve: tuple[str, str], key: str) -> list[float]:
+    """Return the medians over seeds of a number after each level; nothing for a curve that was not run."""
+    runs = of(found, reading, size, curve).values()
+    return [float(np.median(values)) for values in zip(*(run[key] for run in runs), strict=True)]
 
 
-def half_energy(energy: Sequence[float] | np.ndarray) -> float:
-    """The mode below which half of the energy is, interpolated: mode k fills the interval from k to k + 1."""
-    below = np.concatenate([[0.0], np.cumsum(energy)])
-    return float(np.interp(0.5 * below[-1], below, np.arange(below.size)))
+def left(found: Found) -> list[Choice]:
+    """Return the readings that were not run at any size."""
+    return [reading for reading in LIST if reading not in [other for other, _ in under(found)]]
+
+
+def cells(found: Found, reading: Choice, size: Size, units: Mapping[str, str]) -> tuple[Beside, ...]:
+    """Return numbers at the end, each in its unit, with every seed."""
+    return tuple(
+        cell
+        for key, unit in units.items()
+        for curve in (*CURVES, DECAYED)
+        for cell in beside(found, written_curve(curve), unit, key, place(reading, *curve) | dict(size))
+    )
+
+
+def written_curve(curve: tuple[str, str]) -> str:
+    """Write the name of a curve."""
+    return f"{curve[0]}, decaying rate" if curve == DECAYED else curve[0]
+
+
+def written_size(size: Size) -> str:
+    """Write points, steps and levels."""
+    steps = "all steps" if size["divisor"] == "1" else f"1/{size['divisor']} of the steps"
+    return f"{size['points']} points, {steps}, {size['levels']} levels"

@@ -86,9 +86,13 @@ def run_models(
     return runs
 
 
-def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None) -> dict[str, Any]:
-    """Train a model; return, for each level, parameters, loss on the points of the last, true error, observations."""
+def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None, places: int = 0) -> dict[str, Any]:
+    """Train a model; return, for each level, parameters, loss on the points of the last, true error, observations.
+
+    With `places` the course of the training too: true errors at so many steps of each level.
+    """
     setup = model.setup or setup
+    course = Course(setup, model.schedule, places)
     began = time.process_time()
     # Through per_level, since Adam's option `schedule` and the steps of the levels have one name.
     extras = [{**model.options, **entry} for entry in model.per_level or ({},) * len(model.schedule)]
@@ -102,6 +106,7 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
         later=model.later,
         scheme=model.scheme,
         per_level=extras,
+        **({"callback": course} if places else {}),
     )
     levels = []
     for trained in done.levels:
@@ -117,7 +122,35 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
         "loss": levels[-1]["loss"],
         "error": levels[-1]["error"],
         "seconds": time.process_time() - began,
+        **({"course": course.with_losses([level.result for level in done.levels])} if places else {}),
     }
+
+
+class Course:
+    """True errors at some steps of each level, counted through all levels, and the loss at every step."""
+
+    def __init__(self, setup: Setup, schedule: Sequence[int], places: int) -> None:
+        self.setup, self.before = setup, np.concatenate([[0], np.cumsum(schedule)])
+        self.every = [max(1, steps // places) if places else 1 for steps in schedule]
+        self.steps: list[int] = []
+        self.errors: list[float] = []
+
+    def __call__(self, level: Any, state: Any) -> None:
+        """Note the error after every so many steps."""
+        if state.step % self.every[level.index] == 0:
+            self.steps.append(int(self.before[level.index]) + state.step)
+            self.errors.append(self.setup.error(level.network, state.theta))
+
+    def with_losses(self, results: Sequence[Any]) -> dict[str, Any]:
+        """Return the noted errors with the losses of all levels' histories."""
+        values = [result.history.value for result in results]
+        steps = [first + np.arange(v.size) for first, v in zip(self.before, values, strict=False)]
+        return {
+            "steps of errors": np.array(self.steps),
+            "errors": np.array(self.errors),
+            "steps": np.concatenate(steps),
+            "losses": 2.0 * np.concatenate(values),
+        }
 
 
 def medians(runs: Sequence[Mapping[str, Any]], key: str) -> list[float]:

@@ -25,204 +25,134 @@ space, orthogonally in L2, and
 
 Second, since trained coarse networks are not at stationary points and descent goes on with what was left undone, the
 limit of coarse training: the part of the residual that the coarse tangent space sees, Q e, is taken out of the data,
-y <- y + Q e, which makes the same network a stationary point of the coarse level, P^T g = 0. The statement as
-corrected is that of the edges in this limit.
+y <- y + Q e, which makes the same network a stationary point of the coarse level, P^T g = 0.
+
+What "complementary" is said of, the paper leaves open: these measures and limits are readings, besides the scaling of
+the ReLU basis, the node map, and the start. The same criterion is asked under each. An earlier version of this row took
+the share of the values of a trained network for the statement as printed, and that of the edges in the limit as its
+correction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-import refkan as rk
+from refkan.claims.readings import Beside, Choice, Reading, Readings, written
 from refkan.claims.verdicts import Figure, Verdict, judge
-from validation.descent.kernels_of_both_bases import radius, relu_jacobian
+from validation.multilevel.complementary_shares import (
+    BASES,
+    EXPERIMENT,
+    INTERVALS,
+    MEASURES,
+    OPEN,
+    PLACE,
+    RELU,
+    UPDATES,
+    measure,
+)
+
+__all__ = ["CLAIMS", "EXPERIMENT", "run", "verdict"]
 
 CLAIMS = ("M1",)
 
 SEEDS = range(20)
 
-INTERVALS = ((1, 3), (2, 6), (4, 12))
-"""Coarse intervals of the three refinements."""
-
-UPDATES = 10
-
-BASES = ("spline", "relu", "scaled-relu")
+SETS = (("affine", "linear"), ("min-max", "normal"))
+"""Node maps with starts that are run: ours, and those that come nearest to Table 2."""
 
 LEAST, MOST = 0.5, 0.1
 
-SIGNIFICANT = 1e-10
-"""Singular values of J P below this, relative to the largest, belong to its null space."""
+Results = Sequence[Mapping[str, Any]]
 
 
-def tangent_basis(J: np.ndarray) -> np.ndarray:
-    """Orthonormal basis of the range of J."""
-    U, s, _ = np.linalg.svd(J, full_matrices=False)
-    basis: np.ndarray = U[:, s > SIGNIFICANT * s[0]]
-    return basis
+def shares_of(results: Results, basis: str, reading: Choice) -> list[dict[int, float]]:
+    """The shares under a reading in a basis at each refinement, by seed."""
+    wanted = {name: reading[name] for name in ("coarse", "map", "start")}
+    key = MEASURES[reading["measure"]]
+    chosen = [r for r in results if all(r[name] == value for name, value in wanted.items())]
+    return [{r["seed"]: r[basis][key] for r in chosen if tuple(r["intervals"]) == n} for n in INTERVALS]
 
 
-def share_outside(basis: np.ndarray, moves: np.ndarray) -> float:
-    """Share of the squares of moves (N, k) that is orthogonal to the columns of an orthonormal basis."""
-    rest = moves - basis @ (basis.T @ moves)
-    return float(np.sum(rest**2) / np.sum(moves**2))
-
-
-def edge_squares(coarse: rk.Network, fine: rk.Network, step: np.ndarray) -> tuple[float, float]:
-    """Squares in L2 of a step of the fine network, summed over its edges: of what is new, and of the whole."""
-    new = whole = 0.0
-    for layer, finer, block in zip(coarse.layers, fine.layers, fine.unpack(step), strict=True):
-        assert isinstance(layer, rk.SplineLayer)
-        assert isinstance(finer, rk.SplineLayer)
-        space = finer.spaces[0]  # those of all inputs are equal
-        P, G = rk.prolongation_matrix(layer.spaces[0], space).toarray(), rk.bsplines.gram_matrix(space).toarray()
-        d = block["coefficients"].reshape(-1, space.dim).T
-        rest = d - P @ np.linalg.solve(P.T @ G @ P, P.T @ G @ d)
-        new, whole = new + float(np.sum(rest * (G @ rest))), whole + float(np.sum(d * (G @ d)))
-    return new, whole
-
-
-def shares(coarse: rk.Network, theta: np.ndarray, problem: rk.LeastSquares) -> dict[str, Any]:
-    """Shares of the updates of descent in every basis, for a fine problem and a coarse point."""
-    fine = problem.net
-    start, P = coarse.convert(theta, fine), coarse.prolongation(fine).toarray()
-    J = fine.jacobian(start, problem.x)
-    reachable, span = tangent_basis(J @ P), np.linalg.qr(P)[0]
-    g = problem.gradient(start)
-    results: dict[str, Any] = {"|P^T g|/|g|": float(np.linalg.norm(span.T @ g) / np.linalg.norm(g))}
-    results["|Q e|/|e|"] = float(np.linalg.norm(reachable.T @ (e := problem.misfit(start).ravel())) / np.linalg.norm(e))
-    for basis in BASES:
-        J_basis = J if basis == "spline" else relu_jacobian(fine, J, basis == "scaled-relu")
-        step = J.shape[0] / radius(J_basis)
-        points = [start]
-        rk.minimize(
-            problem,
-            start,
-            "gd",
-            steps=UPDATES,
-            geometry=basis,
-            learning_rate=step,
-            tolerance_gradient=0.0,
-            callback=lambda state, points=points: points.append(state.theta),  # type: ignore[misc]
-        )
-        updates = np.diff(np.array(points), axis=0)
-        moves = J @ updates.T
-        on_edges = np.array([edge_squares(coarse, fine, update) for update in updates]).sum(axis=0)
-        v = fine.coordinates(basis).gradient(g)
-        own = np.linalg.qr(coarse.to_basis(basis).prolongation(fine.to_basis(basis)).toarray())[0]
-        results[basis] = {
-            "share": share_outside(reachable, moves),
-            "share on the edges": float(on_edges[0] / on_edges[1]),
-            "share of the first update": share_outside(reachable, moves[:, :1]),
-            "share, as coefficients": share_outside(own, v[:, None]),
-        }
-    return results
-
-
-def stationary_targets(net: rk.Network, theta: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Targets y + Q e, for which the network is stationary: what its tangent space sees is not in e - Q e."""
-    reachable = tangent_basis(net.jacobian(theta, x))
-    e = net(theta, x) - y
-    targets: np.ndarray = y + reachable @ (reachable.T @ e)
-    return targets
-
-
-def measure(seed: int, n_samples: int, steps: int) -> list[dict[str, Any]]:
-    """Train level by level by Levenberg-Marquardt; shares at each of the three refinements."""
-    rng = np.random.default_rng(seed)
-    x = rng.uniform(size=(n_samples, 2))
-    y = rk.problems.regression_target(x)
-    net, theta = rk.kan([2, 5, 1], 3, INTERVALS[0]).initialize(rng, x)
-    results = []
-    for intervals in INTERVALS:
-        theta = rk.minimize(rk.LeastSquares(net, x, y), theta, "levenberg-marquardt", steps=steps).theta
-        fine = net.refine()
-        found = {"trained": shares(net, theta, rk.LeastSquares(fine, x, y))}
-        found["stationary"] = shares(net, theta, rk.LeastSquares(fine, x, stationary_targets(net, theta, x, y)))
-        results += [{"seed": seed, "intervals": intervals, "coarse": kind} | found[kind] for kind in found]
-        net, theta = fine, net.convert(theta, fine)
-    return results
-
-
-Case = tuple[str, str]
-"""How far the coarse level is, "trained" or "stationary"; and which share."""
-
-AS_PRINTED: Case = ("trained", "share")
-
-AS_CORRECTED: Case = ("stationary", "share on the edges")
-
-
-def medians(results: list[dict[str, Any]], basis: str, case: Case) -> list[float]:
+def medians(results: Results, basis: str, reading: Choice) -> list[float]:
     """Median over seeds at each refinement."""
-    coarse, key = case
-    chosen = [result for result in results if result["coarse"] == coarse]
-    return [
-        float(np.median([result[basis][key] for result in chosen if result["intervals"] == intervals]))
-        for intervals in INTERVALS
-    ]
+    return [float(np.median(list(values.values()))) for values in shares_of(results, basis, reading)]
 
 
-def complementary(results: list[dict[str, Any]], case: Case, spline: str = "spline", relu: str = "relu") -> bool:
-    """The criterion."""
-    return min(medians(results, spline, case)) >= LEAST and max(medians(results, relu, case)) <= MOST
+def complementary(results: Results, reading: Choice, spline: str = "spline", relu: str | None = None) -> bool:
+    """The criterion, for the ReLU basis of the reading if no other is named."""
+    other = RELU[reading["scaling"]] if relu is None else relu
+    return min(medians(results, spline, reading)) >= LEAST and max(medians(results, other, reading)) <= MOST
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Measure for 20 seeds."""
-    n_samples, steps = (400, 40) if quick else (1000, 80)
+    """Measure for 20 seeds, quickly for 8."""
+    n_samples, steps, seeds = (300, 20, SEEDS[:8]) if quick else (1000, 80, SEEDS)
     results = []
-    for seed in SEEDS:
-        progress(f"M1: seed {seed}")
-        results += measure(seed, n_samples, steps)
-    return [verdict(results)]
+    for node_map, start in SETS:
+        for seed in seeds:
+            progress(f"M1: {node_map} maps, {start} start, seed {seed}")
+            results += measure(seed, n_samples, steps, node_map, start)
+    return [verdict(results, {"samples": str(n_samples), "steps": str(steps)})]
 
 
-def verdict(results: list[dict[str, Any]]) -> Verdict:
-    """Return the verdict and those of altered claims."""
+def readings(results: Results, size: Choice) -> Readings:
+    """Return the statement under every reading whose node map and start were run together."""
+    made = []
+    for choice in product(*(factor.values for factor in OPEN)):
+        reading = dict(zip((factor.name for factor in OPEN), choice, strict=True))
+        if (reading["map"], reading["start"]) not in SETS:
+            continue
+        relu = RELU[reading["scaling"]]
+        spline, other = (", ".join(f"{m:.2g}" for m in medians(results, name, reading)) for name in ("spline", relu))
+        text = f"median shares at the three refinements {spline} in the spline, {other} in the ReLU basis"
+        cells = []
+        for name, basis in (("spline", "spline"), ("ReLU", relu)):
+            for k, values in enumerate(shares_of(results, basis, reading)):
+                again = written(reading | {"refinement": str(k + 1), **size})
+                unit = "share of the first updates in new modes"
+                cells.append(Beside(f"{name} basis, refinement {k + 1}", unit, values, again=again))
+        holds = complementary(results, reading)
+        written_size = f"{size['samples']} samples, {size['steps']} steps a level"
+        small = size["samples"] != PLACE[1].values[0]
+        made.append(Reading(reading, holds, text, cells=tuple(cells), size=written_size, reduced=small))
+    return Readings(made, experiment=False)
 
-    def shown(coarse: str, key: str) -> str:
-        spline, relu = (
-            ", ".join(f"{m:.2g}" for m in medians(results, basis, (coarse, key))) for basis in ("spline", "relu")
-        )
-        return f"{spline} in the spline, {relu} in the ReLU basis"
 
-    edges, vectors = "share on the edges", "share, as coefficients"
+def verdict(results: Results, size: Choice) -> Verdict:
+    """Return the verdict over readings and those of altered claims."""
+    made = readings(results, size)
+    choices = [reading.choice for reading in made.results]
     left = np.median([result["|P^T g|/|g|"] for result in results if result["coarse"] == "trained"])
+    seeds = sorted({result["seed"] for result in results})
     return Verdict(
         "M1",
-        judge(complementary(results, AS_PRINTED), complementary(results, AS_CORRECTED), experiment=True),
-        f"share of the first {UPDATES} updates in newly added modes, medians of {len(SEEDS)} seeds at the three"
-        f" refinements. Of the values of the network: {shown('trained', 'share')}; coarse level stationary:"
-        f" {shown('stationary', 'share')}. Of the functions on the edges: {shown('trained', edges)}; stationary:"
-        f" {shown('stationary', edges)}. Of the gradient's coefficients: {shown('trained', vectors)}. |P^T g|/|g| where"
-        f" the coarse level was trained: {left:.2g}, median",
-        corrected=CORRECTED if complementary(results, AS_CORRECTED) else "",
+        made.status,
+        f"{made.told()}. Medians of {len(seeds)} seeds, the first {UPDATES} updates (of coefficients: the gradient);"
+        f" |P^T g|/|g| where the coarse level was trained: {left:.2g}, median",
         details=DETAILS,
-        data={"seeds": list(SEEDS), "cases": results},
+        data={"seeds": seeds, "cases": results},
         figures=(figure(results),),
         mutations={
             "with the bases exchanged": judge(
-                complementary(results, AS_PRINTED, "relu", "spline"),
-                complementary(results, AS_CORRECTED, "relu", "spline"),
-                experiment=True,
-            ),
-            "the scaled ReLU basis is complementary": judge(
-                min(medians(results, "scaled-relu", AS_CORRECTED)) >= LEAST, experiment=True
+                any(complementary(results, c, RELU[c["scaling"]], "spline") for c in choices), experiment=True
             ),
             "of coarse in place of new modes": judge(
-                max(medians(results, "spline", AS_CORRECTED)) <= 1 - LEAST
-                and min(medians(results, "relu", AS_CORRECTED)) >= 1 - MOST,
+                any(
+                    max(medians(results, "spline", c)) <= 1 - LEAST
+                    and min(medians(results, RELU[c["scaling"]], c)) >= 1 - MOST
+                    for c in choices
+                    if c["measure"] == "coefficients"
+                ),
                 experiment=True,
             ),
         },
+        readings=tuple(made.plain()),
     )
 
-
-CORRECTED = """\
-where the coarse level is at a stationary point, descent in the spline basis changes the edges in newly added modes
-for the greater part, descent in the ReLU basis in those of the coarse level"""
 
 DETAILS = """\
 Coarse networks are trained by Levenberg-Marquardt, which is the same in every basis up to its damping, so that descent
@@ -245,25 +175,29 @@ at the last refinement. In the ReLU basis it is smaller by factors that every me
 moved."""
 
 
-def figure(results: list[dict[str, Any]]) -> Figure:
-    """Draw both shares of every seed."""
+def figure(results: Results) -> Figure:
+    """Draw two of the measures, of every seed."""
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=(10, 3.4), layout="constrained")
-    for axis, case in zip(canvas.subplots(1, 2, sharey=True), (AS_PRINTED, AS_CORRECTED), strict=True):
-        chosen = [result for result in results if result["coarse"] == case[0]]
+    node_map, start = SETS[0]
+    drawn = (("values", "trained"), ("edges", "stationary"))
+    for axis, (what, coarse) in zip(canvas.subplots(1, 2, sharey=True), drawn, strict=True):
+        reading = {"measure": what, "coarse": coarse, "map": node_map, "start": start}
         for b, basis in enumerate(BASES):
-            for k, intervals in enumerate(INTERVALS):
-                values = [result[basis][case[1]] for result in chosen if result["intervals"] == intervals]
+            for k, values in enumerate(shares_of(results, basis, reading)):
                 at = 4 * k + b + np.linspace(-0.25, 0.25, len(values))
-                axis.plot(at, np.sort(values), ".", color=f"C{b}", label=basis if k == 0 else None)
+                axis.plot(at, sorted(values.values()), ".", color=f"C{b}", label=basis if k == 0 else None)
         for level in (LEAST, MOST):
             axis.axhline(level, color="0.6", lw=0.8)
         labels = [f"{i} to\n{tuple(2 * n for n in i)}" for i in INTERVALS]
         axis.set_xticks([4 * k + 1 for k in range(len(INTERVALS))], labels=labels)
-        where = "values of the network" if case == AS_PRINTED else "functions on the edges"
-        axis.set(yscale="log", title=f"{where}, coarse level {case[0]}", xlabel="refinement of the intervals")
+        where = "values of the network" if what == "values" else "functions on the edges"
+        axis.set(yscale="log", title=f"{where}, coarse level {coarse}", xlabel="refinement of the intervals")
     canvas.axes[0].set_ylabel("share in new modes")
     canvas.axes[0].legend(fontsize="small")
-    caption = "Share of the first ten updates of gradient descent in modes that the coarse network lacks; every seed."
+    caption = (
+        "Share of the first ten updates of gradient descent in modes that the coarse network lacks; every seed,"
+        f" {node_map} maps, {start} start."
+    )
     return Figure.from_matplotlib(canvas, "complementary-descent", caption)

@@ -33,6 +33,7 @@ from validation.multilevel.table_two_findings import (
     BASE,
     screening,
     what_gains_need,
+    what_published_spreads_imply,
     when_multilevel_wins,
     why_fine_fails,
 )
@@ -93,12 +94,12 @@ def quick_cells() -> list[Cell]:
 def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
     """The base reading at the size of the paper, 20,000 samples, and all others that are one factor away at 4,000.
 
-    In an order in which an interrupted run has whole parts: seven seeds of the base reading with the MLPs, its other
-    seeds, the screening seed by seed.
+    In an order in which an interrupted run has whole parts: seven seeds of the base reading, its other seeds,
+    the MLPs, the screening seed by seed.
     """
     few, small = SEVEN[:seeds], {"samples": "4000"}
-    cells = [*cells_of(few, BASE), *cells_of(few, BASE, ["spline"], [LONGER]), *cells_of(few, BASE, list(MLPS))]
-    cells += cells_of(SEEDS[:seeds], BASE)
+    cells = [*cells_of(few, BASE), *cells_of(few, BASE, ["spline"], [LONGER]), *cells_of(SEEDS[:seeds], BASE)]
+    cells += cells_of(few, BASE, list(MLPS))
     for seed in few:
         for reading in LIST:
             cells += cells_of([seed], reading, [*BASES, *MLPS], **small)
@@ -205,7 +206,8 @@ def multilevel_verdict(under: Sequence[Under]) -> Verdict:
     timed = [(written(runs.reading), made_of) for runs in under if (made_of := runs.in_equal_time())]
     swapped = any(all_of(runs.multilevel_against(("spline", "fine"))) for runs in under)
     reverse = any(all(c.ratio <= 1 / c.wanted for c in cells) for _, cells in judged)
-    details = f"{when_multilevel_wins(under)} In equal processor time, errors on the samples, the fine level with up"
+    details = f"{when_multilevel_wins(under)} {what_published_spreads_imply(under)}"
+    details += " In equal processor time, errors on the samples, the fine level with up"
     details += f" to {sum(FIDELITIES['multilevel'])} epochs: "
     details += "; ".join(f"{name}: " + ", ".join(map(str, cells)) for name, cells in timed) if timed else "not run"
     return verdict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -110,3 +111,54 @@ def what_gains_need(under: Sequence[Under]) -> str:
                     gains = f"{a[0] / a[1]:.2g} under the base reading, {b[0] / b[1]:.2g}"
                     parts.append(f"{gains} with {factor.name}={value} ({size})")
     return f"Ratio of the ReLU medians, coarse over multilevel: {'; '.join(parts)}." if parts else ""
+
+
+PUBLISHED_RUNS = 5
+
+
+def largest_median(mean: float, deviation: float, count: int = PUBLISHED_RUNS) -> float:
+    """Return an upper bound of the median of an odd number of nonnegative values with this mean and sample deviation.
+
+    Let the largest value lie d above the mean m_o of the n - 1 others. Then m = m_o + d/n, and with the sum V of
+    squares of the others about m_o, (n-1) s^2 = d^2 (n-1)/n + V, where V <= (n-2)(n-1) m_o^2, which it is if one of
+    them is all of their sum. Hence s^2 <= n (m - m_o)^2 + (n-2) m_o^2: for s^2 > (n-2) m^2 this bounds m_o by the
+    smaller root of (2n-2) m_o^2 - 2 n m m_o + n m^2 - s^2 = 0. From the median on there are (n-1)/2 values beside the
+    largest, whose sum is at most (n-1) m_o: the median is at most 2 m_o. In any case (n+1)/2 values are at least the
+    median, so that it is at most 2 n m/(n+1).
+    """
+    n, m, s = count, mean, deviation
+    trivial = 2 * m * n / (n + 1)
+    if s**2 <= (n - 2) * m**2:
+        return trivial
+    others = (n * m - math.sqrt(max((n * m) ** 2 - (2 * n - 2) * (n * m**2 - s**2), 0.0))) / (2 * n - 2)
+    return min(trivial, max(2 * others, 0.0))
+
+
+def largest_published_median(model: str, fidelity: str) -> float:
+    """Return the largest median that a published mean and deviation, rounded as they are, leave room for."""
+    mean, deviation = PUBLISHED[model, fidelity]
+    half = [0.5 * 10.0 ** (math.floor(math.log10(value)) - digits) for value, digits in ((mean, 2), (deviation, 1))]
+    return largest_median(mean + half[0], deviation - half[1])
+
+
+def what_published_spreads_imply(under: Sequence[Under]) -> str:
+    """Compare our medians with the largest ones that the published means and deviations leave room for.
+
+    A deviation of twice the mean says that one run of five is nearly all of it: such a mean is not what runs are like.
+    """
+    parts = []
+    for fidelity in ("fine", "multilevel"):
+        bound = largest_published_median("spline", fidelity)
+        mean, deviation = PUBLISHED["spline", fidelity]
+        ours = median(under[0], "spline", fidelity) if under else None
+        if ours is not None and bound < mean:
+            parts.append(
+                f"{fidelity}: published mean {mean:.2e} and deviation {deviation:.1e}, so a median of at most"
+                f" {bound:.1e}; our median is {ours:.1e}"
+            )
+    if not parts:
+        return ""
+    return (
+        "Five nonnegative errors whose deviation is about twice their mean are one large and four small ones. In the"
+        f" spline basis, {'; '.join(parts)}."
+    )

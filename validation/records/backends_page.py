@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from refkan.atomic_files import write_atomically
+from validation.records.backends_matrix import read, table
 
 FOLDER = Path(__file__).parent
 RECORD = FOLDER / "backends.json"
@@ -27,6 +28,13 @@ conventions in `refkan.conformance.CONVENTIONS` that exceeds a bound on rounding
 backend makes knowingly, and most do not matter for training in float32. Names of findings are the hints that the suite
 gives by itself. Each row ends with the call that reproduces it; FOLDER is the folder `src` of a clone of efficient-kan.
 
+"""
+
+
+MATRIX_TOLD = """Cases passed, and of how many where some are not; a family without a number was not declared. Those of
+formats stand in the last columns, the others are in float64. What is wrong in each is in the sections below, and
+`refkan conform --summary` writes such a row of any adapter. Written by
+`python -m validation.records.backends_matrix`.
 """
 
 
@@ -50,9 +58,11 @@ def trimmed(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def page(record: Mapping[str, Any]) -> str:
-    """Return the page as Markdown."""
+def page(record: Mapping[str, Any], matrix: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return the page as Markdown, with the table of `validation.records.backends_matrix` if there are rows."""
     out = [INTRODUCTION]
+    if matrix:
+        out.append(f"## By families of cases\n\n{MATRIX_TOLD}\n{table(matrix)}\n")
     out.append(f"Measured with {', '.join(record['versions'])}. {record['measured'].partition(';')[0]}.\n\n")
     out.append(
         "## Findings known beforehand\n\n| backend | finding | measured | hint | reproduced by "
@@ -100,7 +110,7 @@ def main(arguments: Sequence[str]) -> int:
     if arguments:
         kept = trimmed(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
         write_atomically(RECORD, (json.dumps(kept, indent=1, ensure_ascii=True) + "\n").encode())
-    write_atomically(PAGE, page(json.loads(RECORD.read_text(encoding="utf-8"))).encode())
+    write_atomically(PAGE, page(json.loads(RECORD.read_text(encoding="utf-8")), read()).encode())
     return 0
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from refkan.claims.reading_tables import by_unit
 from refkan.claims.rows import Row
 from validation.ledger import LEDGER, PAPERS, SOURCES
 from validation.records.store import Kept
@@ -78,6 +79,9 @@ def _section(row: Row, quick: dict[str, Any] | None, full: dict[str, Any] | None
         if kept is not None:
             lines.append(f"**{name}: {in_short(kept)}.** {_text(kept['measured'])} ({_run(kept)})\n")
             lines += _readings(row, kept)
+            if "earlier" in kept:
+                earlier = kept["earlier"]
+                lines.append(f"At the published size, one set-up: {_text(earlier['measured'])} ({_run(earlier)})\n")
     # A corrected statement that was not measured to hold is no correction.
     held = [kept for kept in (full, quick) if kept and kept["status"] in HOLDS]
     if corrected := next((kept["corrected"] for kept in held if kept["corrected"]), ""):
@@ -103,9 +107,10 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
         table.append(f"| {' | '.join(cells)} |")
     lines.append("\n".join(table) + "\n")
     first = readings[0]
-    cells = [*first["cells"], *first["calibration"]]
-    if cells:
-        lines.append(f"Published beside measured under the first reading, {cells[0]['unit']}:\n")
+    for cells in by_unit([*first["cells"], *first["calibration"]]):
+        printed = any(cell["published"] is not None for cell in cells)
+        what = "Published beside measured" if printed else "Measured"
+        lines.append(f"{what} under the first reading, {cells[0]['unit']}:\n")
         columns = ["cell", "published mean (deviation)", "median", "mean (deviation)", "seeds", "one cell again"]
         table = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
         table += [f"| {' | '.join(_beside(row, cell))} |" for cell in cells]

@@ -70,13 +70,29 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def beside_earlier(row: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a row, with the earlier measurement of the published size if its own readings are all smaller."""
+    if before is None or not is_reduced(row):
+        return row
+    if "earlier" in before or is_reduced(before):
+        return row | {name: before[name] for name in ("earlier",) if name in before}
+    names = ("measured", "file", "seconds_of_file", "finished", "circumstances")
+    return row | {"earlier": {name: before[name] for name in names}}
+
+
+def is_reduced(row: Mapping[str, Any]) -> bool:
+    """Return whether a row has readings, and none at the published size."""
+    return bool(row["readings"]) and all(reading.get("reduced", False) for reading in row["readings"])
+
+
 def keep(record: Mapping[str, Any], folder: Path = FOLDER) -> list[str]:
     """Take over the rows of a run's record in place of earlier ones of the same size; return their ids."""
     size = record["capsule"]["configuration"]["size"]
     if size not in SIZES:
         raise ValueError(f"size must be one of {', '.join(SIZES)}; got {size!r}")
-    new = {row["id"]: row for row in rows_of(record)}
-    merged = load(size, folder) | new
+    before = load(size, folder)
+    new = {row["id"]: beside_earlier(row, before.get(row["id"])) for row in rows_of(record)}
+    merged = before | new
     ordered = [merged[row.id] for row in LEDGER if row.id in merged]
     text = json.dumps(ordered, indent=1, ensure_ascii=False, allow_nan=False)
     # One line for the numbers or the seeds of a cell.

@@ -7,9 +7,9 @@ to finer levels.
 """
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import refkan as rk
-from refkan.plots.style import place
 
 x = np.random.default_rng(0).uniform(size=(500, 2))
 problem = rk.LeastSquares(rk.kan([2, 3, 1], order=3, intervals=1), x, rk.problems.regression_target(x))
@@ -18,7 +18,8 @@ result = rk.multistart(problem, np.random.default_rng(1), **levels)
 print(result)
 print(f"{result.nominal:.0f} evaluations of the finest network on all samples did it")
 
-figure, axes = place(None)
+figure = Figure(figsize=(6.0, 3.8), layout="constrained")
+axes = figure.subplots()
 for k, level in enumerate(result.levels):
     axes.semilogy(np.full(len(level.values), k), level.values, "o", alpha=0.6)
     print(f"level {k}: {len(level.values)} starts, values {level.values[0]:.2e} to {level.values[-1]:.2e}")

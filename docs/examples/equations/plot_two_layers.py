@@ -38,7 +38,7 @@ net, theta = rk.kan([2, 4, 1], order=5, intervals=4, node_map="sigmoid").initial
 points = rk.Side(inside, first=np.eye(2))
 equation = rk.Term("equation", points, cubic, derivatives_of_cubic)
 problem = rk.Collocation(net, [equation, rk.prescribed("boundary", edges, 0.0, weight=100.0)], check=True)
-result = rk.minimize(problem, theta, method="levenberg-marquardt", steps=60)
+result = rk.minimize(problem, theta, method="levenberg-marquardt", steps=80)
 
 grid = np.stack(np.meshgrid(np.linspace(0, 1, 61), np.linspace(0, 1, 61)), axis=-1)
 error = np.abs(net(result.theta, grid.reshape(-1, 2))[:, 0] - exact(grid.reshape(-1, 2))).reshape(61, 61)

@@ -7,16 +7,17 @@ them; knot insertion needs no samples and changes nothing. The report of a trans
 """
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import refkan as rk
-from refkan.plots.style import place
 from refkan.transfer import least_squares_transfer, prolong
 
 coarse = rk.SplineSpace.uniform(order=4, intervals=8)
 fine = coarse.refine(4)
 u = np.random.default_rng(2).normal(size=coarse.dim)
 t = np.linspace(0.0, 1.0, 1001)
-figure, axes = place(None)
+figure = Figure(figsize=(6.0, 3.8), layout="constrained")
+axes = figure.subplots()
 axes.plot(t, rk.bsplines.evaluate(fine, prolong(coarse, fine, u), t), lw=5, alpha=0.3, label="knots inserted")
 change = rk.bsplines.evaluate(fine, prolong(coarse, fine, u), t) - rk.bsplines.evaluate(coarse, u, t)
 print(f"knots inserted: largest change {np.abs(change).max():.0e}")

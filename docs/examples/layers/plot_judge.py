@@ -8,10 +8,10 @@ from a shell.
 """
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import refkan as rk
 from refkan.conformance import Adapter, Capabilities, Judge, catalogue
-from refkan.plots.style import place
 
 
 def basis(x, t, degree):
@@ -51,8 +51,10 @@ for finding in findings:
 # Ends that are repeated, as most codes have them, end at the last knot, and no half-open interval holds that.
 space = rk.SplineSpace.clamped(4, [0.0, 0.25, 0.5, 0.75, 1.0])
 x = np.linspace(0.0, 1.0, 201)
-figure, axes = place(None)
+figure = Figure(figsize=(6.0, 3.8), layout="constrained")
+axes = figure.subplots()
 axes.plot(x, basis(x, space.knots, 3), lw=1)
-axes.plot(x, basis(x, space.knots, 3).sum(axis=1), "k.", ms=3, label="sum, 0 at x = 1")
-axes.set(xlabel="x")
-axes.legend(frameon=False)
+axes.plot(x, basis(x, space.knots, 3).sum(axis=1), "k.", ms=3, label="sum: one, but 0 at x = 1")
+axes.plot(1.0, 0.0, "ro", fillstyle="none", ms=10, clip_on=False)
+axes.set(xlabel="x", ylim=(0.0, 1.3))
+axes.legend(frameon=False, loc="upper center")

@@ -9,16 +9,17 @@ none lies outside the boxes, between samples either.
 from itertools import pairwise
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import refkan as rk
-from refkan.plots.style import place
 
 x = np.linspace(0.0, 1.0, 40)[:, None]
 y = np.sin(9 * x) * x
 net, theta = rk.kan([1, 3, 1], order=4, intervals=4).initialize(np.random.default_rng(0), x)
 theta = rk.minimize(rk.LeastSquares(net, x, y), theta, method="levenberg-marquardt", steps=40).theta
 
-figure, axes = place(None)
+figure = Figure(figsize=(6.0, 3.8), layout="constrained")
+axes = figure.subplots()
 for cells, shade in ((8, 0.25), (24, 0.6)):
     ends = np.linspace(0.0, 1.0, cells + 1)
     boxes = list(pairwise(ends))

@@ -7,12 +7,12 @@ criterion, measures it, and brings a mutated twin: the same measurement of a fun
 """
 
 import json
-import subprocess
-import sys
 import tempfile
+from contextlib import chdir
 from pathlib import Path
 
 import refkan as rk
+from refkan.cli import main
 
 CLAIM = """
 import numpy as np, refkan as rk
@@ -42,11 +42,10 @@ def run(quick, progress):
 
 # %%
 # The same as ``refkan verify interpolation.py`` in a shell. The record keeps what was measured.
-with tempfile.TemporaryDirectory() as folder:
-    (Path(folder) / "interpolation.py").write_text(CLAIM)
-    command = [sys.executable, "-m", "refkan", "verify", "interpolation.py", "--output", "report"]
-    print(subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout)
-    record = json.loads((Path(folder) / "report" / "record.json").read_text())
+with tempfile.TemporaryDirectory() as folder, chdir(folder):
+    Path("interpolation.py").write_text(CLAIM)
+    main(["verify", "interpolation.py", "--output", "report"])
+    record = json.loads(Path("report/record.json").read_text())
 measured = record["rows"][0]["data"]
 
 curves = {name: ([8, 16, 32, 64], errors) for name, errors in measured.items()}

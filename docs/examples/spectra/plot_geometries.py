@@ -7,9 +7,9 @@ basis. Where the gradient belongs to one basis and the step to the other, nothin
 """
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import refkan as rk
-from refkan.plots.style import place
 
 x = np.random.default_rng(0).uniform(size=(200, 2))
 y = np.sin(6 * x[:, :1]) * x[:, 1:]
@@ -24,7 +24,8 @@ for step in ("spline", "relu"):
         print(f"step in {step}, gradient in {gradient}: value {result.history.value[-1]:.1e}, {result.message}")
         results[f"step in {step}, gradient in {gradient}"] = result
 
-figure, axes = place(None)
+figure = Figure(figsize=(6.0, 3.8), layout="constrained")
+axes = figure.subplots()
 for name, result in results.items():
     axes.semilogy(result.history.value, label=name)
 axes.set(xlabel="step", ylabel="value", ylim=(1e-2, 1e4))

@@ -9,6 +9,7 @@ from refkan.conformance.backends.plain_numpy import PlainNumpy
 from refkan.conformance.backends.plain_torch import PlainTorch
 from refkan.conformance.backends.pykan import Pykan, PykanDefaultDtype
 from refkan.conformance.backends.refkan_layers import Refkan, RefkanRelu
+from refkan.conformance.backends.scipy_bspline import ScipyBSpline
 
 __all__ = [
     "EfficientKan",
@@ -23,4 +24,5 @@ __all__ = [
     "PykanDefaultDtype",
     "Refkan",
     "RefkanRelu",
+    "ScipyBSpline",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ class EfficientKan(TorchAdapter):
 
     Notes
     -----
-    The weight of its base branch is zero. Its spline scaler is 1/2, and the weights are the coefficients doubled, so
-    that the coefficients in effect are exactly those of the spec.
+    Where a case has no scales the spline scaler is 1/2, and the weights are the coefficients doubled, so that the
+    coefficients in effect are exactly those of the spec.
     """
 
     name = "efficient-kan"
@@ -37,6 +38,7 @@ class EfficientKan(TorchAdapter):
         update=True,
         network=True,
         state=True,
+        parts=("base", "scale"),
     )
 
     def __init__(self, where: str = "efficient_kan") -> None:
@@ -63,10 +65,16 @@ class EfficientKan(TorchAdapter):
         layer = layer.double() if self.dtype == "float64" else layer
         if spec.kind != "uniform":
             layer.grid.data = self.tensor(spec.knots)
-        layer.base_weight.data.zero_()
-        layer.spline_scaler.data.fill_(self.scaler)
-        layer.spline_weight.data = self.tensor(spec.coefficients / self.scaler)
+        layer.base_weight.data = self.tensor(spec.part("base"))
+        scales = spec.scale is not None
+        layer.spline_scaler.data = self.tensor(spec.part("scale") * (1.0 if scales else self.scaler))
+        layer.spline_weight.data = self.tensor(spec.coefficients / (1.0 if scales else self.scaler))
         return layer
+
+    def parts(self, model: Any) -> Mapping[str, Any]:
+        """Weights of both branches."""
+        found = {"base": [layer.base_weight for layer in model], "scale": [layer.spline_scaler for layer in model]}
+        return {name: found[name] for name in self.used_parts}
 
     def call(self, model: Any, x: Any) -> Any:
         """Apply the layers."""
@@ -79,8 +87,8 @@ class EfficientKan(TorchAdapter):
         return [layer.spline_weight for layer in model]
 
     def to_papers(self, array: Any) -> Any:
-        """Gradient in the coefficients in effect."""
-        return array / self.scaler
+        """Gradient in the coefficients of the spec."""
+        return array if "scale" in self.used_parts else array / self.scaler
 
     def update(self, model: Any, x: Any) -> Any:
         """`update_grid`."""

@@ -10,9 +10,12 @@ from refkan.conformance.jax_base import JaxAdapter, JaxModel
 from refkan.conformance.specs import LayerSpec
 from refkan.extras import needed
 
+PLACES = {"base": "c_res", "scale": "c_spl", "bias": "bias"}
+"""What jaxkan calls the parts of a layer."""
+
 
 class Jaxkan(JaxAdapter):
-    """`jaxkan.layers.Spline.SplineLayer` without residual branch, outer weights and bias, under x64.
+    """`jaxkan.layers.Spline.SplineLayer` under x64, with SiLU, outer weights and bias where a case has them.
 
     Raises
     ------
@@ -31,6 +34,7 @@ class Jaxkan(JaxAdapter):
         update=True,
         network=True,
         state=True,
+        parts=tuple(PLACES),
     )
 
     def __init__(self) -> None:
@@ -43,8 +47,11 @@ class Jaxkan(JaxAdapter):
         """Return a layer with the coefficients of the spec."""
         module = self.layer(
             spec.n_inputs, spec.n_outputs, spec.degree, spec.intervals, spec.domain,
-            residual=None, external_weights=False, add_bias=False,
+            residual=self.nnx.silu if "base" in spec.parts else None, external_weights="scale" in spec.parts,
+            add_bias="bias" in spec.parts,
         )  # fmt: skip
+        for part in spec.parts:
+            setattr(module, PLACES[part], self.nnx.Param(self.tensor(spec.part(part), spec.dtype)))
         if spec.kind != "uniform" or self.replace_grid:
             module.grid.item = self.tensor(spec.knots, spec.dtype)
         module.c_basis = self.nnx.Param(self.tensor(spec.coefficients, spec.dtype))
@@ -57,9 +64,11 @@ class Jaxkan(JaxAdapter):
     def _function_of(self, module: Any) -> Callable[..., Any]:
         graph, state = self.nnx.split(module)
 
-        def layer(coefficients: Any, x: Any) -> Any:
+        def layer(coefficients: Any, x: Any, **parts: Any) -> Any:
             traced = self.nnx.merge(graph, state)
             traced.c_basis = self.nnx.Param(coefficients)
+            for part, array in parts.items():
+                setattr(traced, PLACES[part], self.nnx.Param(array))
             return traced(x)
 
         return layer
@@ -73,7 +82,13 @@ class Jaxkan(JaxAdapter):
     def _model_of(self, module: Any, order: int, dtype: str) -> JaxModel:
         call = self._function_of(module)
         coefficients = [module.c_basis[...]]
-        return JaxModel(lambda C, x: call(C[0], x), coefficients, module.grid.item, order, dtype, module)
+        values = {part: getattr(module, PLACES[part], None) for part in self.capabilities.parts}
+        parts = [(part, value[...]) for part, value in values.items() if value is not None]
+
+        def composed(C: Any, x: Any, parts: Any = ({},)) -> Any:
+            return call(C[0], x, **parts[0])
+
+        return JaxModel(composed, coefficients, module.grid.item, order, dtype, module, parts)
 
     def refine(self, model: JaxModel, intervals: int, x: Any) -> JaxModel:
         """`update_grid(x, intervals)`."""

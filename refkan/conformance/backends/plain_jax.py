@@ -7,7 +7,7 @@ from typing import Any
 
 from refkan.conformance.adapters import Capabilities
 from refkan.conformance.jax_base import JaxAdapter
-from refkan.conformance.specs import LayerSpec
+from refkan.conformance.specs import PARTS, LayerSpec
 
 
 class PlainJax(JaxAdapter):
@@ -18,18 +18,26 @@ class PlainJax(JaxAdapter):
         degrees=(0, 1, 2, 3, 4, 5),
         knots=("uniform", "arbitrary", "clamped", "repeated"),
         outside=("natural", "polynomial"),
-        dtypes=("float64", "float32", "bfloat16"),
+        dtypes=("float64", "float32", "bfloat16", "float16"),
         derivatives=("inputs", "coefficients", "knots", "second", "gauss-newton"),
         network=True,
+        parts=PARTS,
     )
 
     def function(self, spec: LayerSpec) -> Callable[..., Any]:
-        """Return the layer as a function of coefficients, x and knots."""
+        """Return the layer as a function of coefficients, x, knots and parts."""
         given = self.tensor(spec.knots, spec.dtype)
         order, outside = spec.order, spec.outside
 
-        def layer(coefficients: Any, x: Any, knots: Any = given) -> Any:
-            return self.jnp.einsum("spi,qpi->sq", self.basis(x, knots, order, outside), coefficients)
+        def layer(coefficients: Any, x: Any, knots: Any = given, **parts: Any) -> Any:
+            if "scale" in parts:
+                coefficients = parts["scale"][:, :, None] * coefficients
+            y = self.jnp.einsum("spi,qpi->sq", self.basis(x, knots, order, outside), coefficients)
+            if "base" in parts:
+                y = y + self.jax.nn.silu(x) @ parts["base"].T
+            if "node_scale" in parts:
+                y = parts["node_scale"] * y
+            return y + parts["bias"] if "bias" in parts else y
 
         return layer
 

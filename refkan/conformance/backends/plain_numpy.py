@@ -1,7 +1,7 @@
 r"""A plain layer in NumPy, computed in the format of the spec: a judged example, and the base of the broken layers.
 
 All basis functions at all samples by the recursion of Cox and de Boor, derivatives by the difference formula, as most
-codes do it. In bfloat16, which NumPy lacks, each operation is done in float32 and rounded.
+codes do it. In bfloat16, which NumPy lacks, and float16 each operation is done in float32 and rounded.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.adapters import Adapter, Capabilities
-from refkan.conformance.precision import round_to
-from refkan.conformance.specs import RULES, LayerSpec
+from refkan.conformance.branches import silu
+from refkan.conformance.precision import LOW, round_to
+from refkan.conformance.specs import PARTS, RULES, LayerSpec
 from refkan.splines.spaces import SplineSpace
 from refkan.transfer import prolong
 
@@ -25,7 +26,7 @@ class NumpyLayer:
 
     def __init__(self, spec: LayerSpec) -> None:
         self.spec, self.order, self.outside = spec, spec.order, spec.outside
-        self.emulated = spec.dtype == "bfloat16"
+        self.emulated = spec.dtype in LOW
         self.number = np.float64 if spec.dtype == "float64" else np.float32
         self.t: Any = self.given(spec.knots)
         self.C: Any = self.given(spec.coefficients)
@@ -36,7 +37,7 @@ class NumpyLayer:
 
     def q(self, values: Any) -> Any:
         """Round the result of one operation."""
-        return round_to("bfloat16", values).astype(np.float32) if self.emulated else values
+        return round_to(self.spec.dtype, values).astype(np.float32) if self.emulated else values
 
     def ratio(self, numerator: Any, denominator: Any) -> Any:
         """Divide, with 0/0 = 0."""
@@ -92,9 +93,44 @@ class NumpyLayer:
             b = self.differentiate(b, t, k)
         return b
 
+    def splines(self, x: Any, derivative: int) -> list[Any]:
+        """The splines or a derivative of them, for each input p: (N, Q)."""
+        return [self.sum(self.basis(p, x[:, p], derivative), self.C[:, p].T) for p in range(x.shape[1])]
+
     def edges(self, x: Any, derivative: int) -> list[Any]:
         """f_qp or a derivative of it, for each input p: (N, Q)."""
-        return [self.sum(self.basis(p, x[:, p], derivative), self.C[:, p].T) for p in range(x.shape[1])]
+        found = self.splines(x, derivative)
+        if not self.spec.parts:
+            return found
+        q, base, scale, node_scale = self.q, *map(self.part, ("base", "scale", "node-scale"))
+        branch = self.given(silu(self.wide(x))[derivative])
+        return [
+            q(node_scale * q(q(base[:, p] * branch[:, p : p + 1]) + q(scale[:, p] * spline)))
+            for p, spline in enumerate(found)
+        ]
+
+    def part(self, name: str) -> Any:
+        """A part of the layer beside the splines, neutral where it has none."""
+        return self.given(self.spec.part(name))
+
+    @staticmethod
+    def wide(x: Any) -> FloatArray:
+        """In float64: transcendental functions are rounded once."""
+        return np.asarray(x, np.float64)
+
+    def part_gradients(self, x: Any, dy: Any) -> dict[str, Any]:
+        """Gradients in the parts that the layer has."""
+        x, dy = self.given(x), self.given(dy)
+        q, base, scale, node_scale = self.q, *map(self.part, ("base", "scale", "node-scale"))
+        branch, splines = self.given(silu(self.wide(x), 0)[0]), np.stack(self.splines(x, 0), axis=2)
+        inner = q(q(base * branch[:, None]) + q(scale * splines))
+        found = {
+            "base": self.sum(q(node_scale[:, None] * dy.T), branch),
+            "scale": q(q(q(dy * node_scale)[:, :, None] * splines).sum(axis=0)),
+            "node-scale": q(q(dy[:, :, None] * inner).sum(axis=(0, 2))),
+            "bias": q(dy.sum(axis=0)),
+        }
+        return {name: found[name] for name in self.spec.parts}
 
     def sum(self, A: Any, B: Any) -> Any:
         """Matrix product, in bfloat16 with sums in float32 rounded once, as hardware does it."""
@@ -105,7 +141,7 @@ class NumpyLayer:
         total = self.number(0)
         for part in self.edges(self.given(x), 0):
             total = self.q(total + part)
-        return total
+        return total if "bias" not in self.spec.parts else self.q(total + self.part("bias"))
 
     def pull_back(self, x: Any, dy: Any, derivative: int = 1) -> Any:
         """Sum over q of dy_q times a derivative of f_qp: (N, P)."""
@@ -115,12 +151,13 @@ class NumpyLayer:
     def coefficient_gradient(self, x: Any, dy: Any) -> Any:
         """dC[q, p, i] = sum_s dy[s, q] b_i(x[s, p])."""
         x, dy = self.given(x), self.given(dy)
-        return np.stack([self.sum(dy.T, self.basis(p, x[:, p])) for p in range(x.shape[1])], axis=1)
+        found = np.stack([self.sum(dy.T, self.basis(p, x[:, p])) for p in range(x.shape[1])], axis=1)
+        return found if not self.spec.parts else self.q(self.given(self.spec.gain)[:, :, None] * found)
 
     def jacobian(self, x: Any) -> FloatArray:
         """Jacobian (N Q, M) in the coefficients."""
         rows = np.stack([self.basis(p, self.given(x)[:, p]) for p in range(self.t.shape[0])], axis=1)
-        J = np.einsum("qo,spi->sqopi", np.eye(self.C.shape[0]), rows)
+        J = np.einsum("qo,op,spi->sqopi", np.eye(self.C.shape[0]), self.spec.gain, rows)
         return J.reshape(rows.shape[0] * self.C.shape[0], -1)
 
 
@@ -132,12 +169,13 @@ class PlainNumpy(Adapter):
         degrees=(0, 1, 2, 3, 4, 5),
         knots=("uniform", "arbitrary", "clamped", "repeated"),
         outside=RULES,
-        dtypes=("float64", "float32", "bfloat16"),
+        dtypes=("float64", "float32", "bfloat16", "float16"),
         derivatives=("inputs", "coefficients", "second", "gauss-newton"),
         refine=("nested",),
         update=True,
         network=True,
         state=True,
+        parts=PARTS,
     )
     layer: type[NumpyLayer] = NumpyLayer
 
@@ -158,11 +196,14 @@ class PlainNumpy(Adapter):
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
         """Sweep back through the layers."""
         z = self._activations(model, x)
-        gradients: list[Any] = []
+        gradients: dict[str, list[Any]] = {}
         for layer, at in zip(reversed(model), reversed(z[:-1]), strict=True):
-            gradients.insert(0, layer.coefficient_gradient(at, dy))
+            found = {"coefficients": layer.coefficient_gradient(at, dy)}
+            found |= layer.part_gradients(at, dy) if layer.spec.parts else {}
+            for name, part in found.items():
+                gradients.setdefault(name, []).insert(0, part)
             dy = layer.pull_back(at, dy)
-        return {"inputs": dy, "coefficients": gradients if len(gradients) > 1 else gradients[0]}
+        return {"inputs": dy} | {name: parts if len(model) > 1 else parts[0] for name, parts in gradients.items()}
 
     def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
         """Differentiate the sweep back along a direction."""

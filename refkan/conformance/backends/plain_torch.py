@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from refkan.conformance.adapters import Capabilities
-from refkan.conformance.specs import LayerSpec
+from refkan.conformance.specs import PARTS, LayerSpec, as_specs
 from refkan.conformance.torch_base import TorchAdapter
 
 
@@ -17,20 +18,32 @@ class PlainTorch(TorchAdapter):
         degrees=(0, 1, 2, 3, 4, 5),
         knots=("uniform", "arbitrary", "clamped", "repeated"),
         outside=("natural", "polynomial"),
-        dtypes=("float64", "float32", "bfloat16"),
+        dtypes=("float64", "float32", "bfloat16", "float16"),
         derivatives=("inputs", "coefficients", "knots", "second", "gauss-newton"),
         network=True,
+        parts=PARTS,
     )
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
-        """Keep knots and coefficients of each layer as tensors."""
-        specs = spec if isinstance(spec, tuple) else (spec,)
-        return [(self.tensor(s.knots), self.tensor(s.coefficients), s.order, s.outside) for s in specs]
+        """Keep knots, coefficients and parts of each layer as tensors."""
+        return [
+            (self.tensor(s.knots), self.tensor(s.coefficients), s.order, s.outside,
+             {name: self.tensor(s.part(name)) for name in s.parts})
+            for s in as_specs(spec)
+        ]  # fmt: skip
 
     def call(self, model: Any, x: Any) -> Any:
         """Apply the layers."""
-        for knots, coefficients, order, outside in model:
-            x = self.torch.einsum("spi,qpi->sq", self.basis(x, knots, order, outside), coefficients)
+        for knots, coefficients, order, outside, parts in model:
+            basis = self.basis(x, knots, order, outside)
+            if "scale" in parts:
+                coefficients = parts["scale"][:, :, None] * coefficients
+            y = self.torch.einsum("spi,qpi->sq", basis, coefficients)
+            if "base" in parts:
+                y = y + self.torch.nn.functional.silu(x) @ parts["base"].T
+            if "node-scale" in parts:
+                y = parts["node-scale"] * y
+            x = y + parts["bias"] if "bias" in parts else y
         return x
 
     def basis(self, x: Any, t: Any, order: int, outside: str) -> Any:
@@ -44,7 +57,7 @@ class PlainTorch(TorchAdapter):
             if outside == "polynomial":
                 first = torch.searchsorted(t.contiguous(), t[:, order - 1, None].contiguous(), right=True) - 1
                 m = torch.minimum(torch.maximum(m, first), last)
-            values = (m.T[:, :, None] == torch.arange(t.shape[1] - 1)).to(x.dtype)
+            values = (m.T[:, :, None] == torch.arange(t.shape[1] - 1, device=x.device)).to(x.dtype)
         x = x[:, :, None]
         for k in range(1, order):
             left = self._ratio(x - t[:, : -k - 1], t[:, k:-1] - t[:, : -k - 1])
@@ -59,6 +72,10 @@ class PlainTorch(TorchAdapter):
     def coefficients(self, model: Any) -> Any:
         """Coefficients of all layers."""
         return [layer[1] for layer in model]
+
+    def parts(self, model: Any) -> Mapping[str, Any]:
+        """Parts of all layers, which have the same."""
+        return {name: [layer[4][name] for layer in model] for name in self.used_parts}
 
     def knots(self, model: Any) -> Any:
         """Knots of the layer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from refkan.extras import needed
 
 
 class Pykan(TorchAdapter):
-    """`kan.KANLayer.KANLayer`, converted by `.double()` in float64; its SiLU branch has weight zero.
+    """`kan.KANLayer.KANLayer`, converted by `.double()` in float64, with SiLU where a case has it.
 
     Raises
     ------
@@ -33,6 +33,7 @@ class Pykan(TorchAdapter):
         update=True,
         network=True,
         state=True,
+        parts=("base", "scale"),
     )
 
     def __init__(self) -> None:
@@ -67,6 +68,8 @@ class Pykan(TorchAdapter):
         if spec.kind != "uniform":
             layer.grid.data = self.tensor(spec.knots)
         layer.coef.data = self.tensor(spec.coefficients.transpose(1, 0, 2))
+        layer.scale_base.data = self.tensor(spec.part("base").T)
+        layer.scale_sp.data = self.tensor(spec.part("scale").T)
         return layer
 
     def call(self, model: Any, x: Any) -> Any:
@@ -83,10 +86,20 @@ class Pykan(TorchAdapter):
         """(P, Q, dim) to (Q, P, dim)."""
         return array.transpose(1, 0, 2)
 
+    def parts(self, model: Any) -> Mapping[str, Any]:
+        """Weights of both branches, (P, Q) each."""
+        found = {"base": [layer.scale_base for layer in model], "scale": [layer.scale_sp for layer in model]}
+        return {name: found[name] for name in self.used_parts}
+
+    def part_to_papers(self, name: str, array: Any) -> Any:
+        """(P, Q) to (Q, P)."""
+        return array.T
+
     def refine(self, model: Any, intervals: int, x: Any) -> Any:
         """`initialize_grid_from_parent`, what `KAN.refine` does for each layer."""
         (parent,) = model
         child = self._new(parent.in_dim, parent.out_dim, intervals, parent.k, (-1.0, 1.0))
+        child.scale_base.data, child.scale_sp.data = parent.scale_base.data, parent.scale_sp.data
         with self._default_dtype():
             child.initialize_grid_from_parent(parent, self.tensor(x))
         return [child]

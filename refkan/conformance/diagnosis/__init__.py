@@ -12,15 +12,18 @@ import numpy as np
 
 from refkan.conformance.diagnosis import (
     additions,
+    beside,
     denominators,
     differences,
     knots,
     layers,
     parts,
+    places,
     recursions,
     remainders,
     results,
     samples,
+    slopes,
 )
 from refkan.conformance.diagnosis.changes import Changed, diagnose_change, invalid_state
 from refkan.conformance.diagnosis.hypotheses import Source, first_match
@@ -30,17 +33,25 @@ __all__ = ["Changed", "diagnose", "diagnose_change", "invalid_state"]
 
 ORDER: tuple[Source, ...] = (
     recursions.outside,
+    beside.right_ends,
     recursions.ends,
     recursions.repeated,
+    slopes.at_knots,
     results.detached,
+    beside.beside,
     layers.rounding,
     denominators.shifted_denominators,
     results.factors,
+    slopes.formulas,
+    slopes.cuts,
     parts.factors,
     layers.inputs,
     results.layouts,
     layers.coefficients,
     knots.knots,
+    places.domains,
+    places.intervals,
+    places.left_out,
     recursions.denominators,
     results.cotangents,
     samples.stale,
@@ -52,6 +63,7 @@ LATER: tuple[Source, ...] = (
     additions.branches,
     additions.maps,
     layers.degrees,
+    places.tables,
     layers.knots_nearby,
     recursions.cancellation,
     differences.differences,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from refkan.array_types import FloatArray
-from refkan.conformance.cases import Case, quantity
+from refkan.conformance.cases import Case, quantity, without_added
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
@@ -68,7 +68,8 @@ def evaluate(case: Case, **changes: Any) -> FloatArray:
     """Results of the case in float64 with another `specs`, `x`, `dy` or `direction`."""
     s = replace(case.setting, **changes)
     with np.errstate(all="ignore"):
-        return np.asarray(quantity(case.quantity, FloatQuantities(s.specs, s.x), s.dy, s.direction), np.float64)
+        found = np.asarray(quantity(case.quantity, FloatQuantities(*s.judged_as), s.dy, s.direction), np.float64)
+        return without_added(found, case.quantity, s)
 
 
 def with_layers(case: Case, change: Callable[[LayerSpec], LayerSpec]) -> FloatArray | None:

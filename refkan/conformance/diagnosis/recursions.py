@@ -11,7 +11,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
-from refkan.conformance.cases import Case
+from refkan.conformance.cases import PART_GRADIENTS, Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, error_ratio, evaluate, with_layers
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.specs import RULES
@@ -146,7 +146,8 @@ def through(case: Case, layer: type[NumpyLayer]) -> FloatArray | None:
             return np.asarray(adapter.gauss_newton(model, s.x))
         if case.quantity == "knot-gradients":
             return None
-        found = adapter.vjp(model, s.x, s.dy)["inputs" if case.quantity == "input-gradients" else "coefficients"]
+        name = {"input-gradients": "inputs", **PART_GRADIENTS}.get(case.quantity, "coefficients")
+        found = adapter.vjp(model, s.x, s.dy)[name]
     return np.concatenate([part.ravel() for part in found]) if isinstance(found, list) else np.asarray(found)
 
 

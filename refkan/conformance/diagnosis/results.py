@@ -9,11 +9,12 @@ from itertools import permutations
 import numpy as np
 
 from refkan.array_types import FloatArray, IntArray
-from refkan.conformance.cases import Case
+from refkan.conformance.cases import PART_GRADIENTS, Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
 from refkan.conformance.findings import Evidence
 
-GRADIENTS = ("input-gradients", "coefficient-gradients", "second-derivatives", "knot-gradients", "gauss-newton")
+GRADIENTS = ("input-gradients", "coefficient-gradients", "second-derivatives", "knot-gradients", "gauss-newton",
+             *PART_GRADIENTS)  # fmt: skip
 
 
 def detached(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -193,7 +194,7 @@ def _without_last(case: Case, kept: int, by_sample: bool) -> FloatArray | None:
 def cotangents(evidence: Evidence) -> Iterator[Hypothesis]:
     """Gradients that do not use the cotangent as it is given."""
     case = evidence.case
-    if case.quantity not in ("input-gradients", "coefficient-gradients", "second-derivatives", "knot-gradients"):
+    if case.quantity not in GRADIENTS or case.quantity == "gauss-newton":
         return
     dy = case.setting.dy
     ones = np.ones_like(dy)

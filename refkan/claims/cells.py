@@ -1,0 +1,155 @@
+"""Cells: single runs of an experiment, each a choice of its factors for a seed, run or resumed, and found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from refkan.claims.parts import NotKept, Resume, run_task
+from refkan.claims.readings import Beside, Choice, Experiment, Factor, written
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One run: a value for every factor, as it is written, and a seed.
+
+    Examples
+    --------
+    >>> from refkan.claims import Cell
+    >>> Cell((("start", "normal"), ("points", "64")), seed=1234)["points"]
+    '64'
+    """
+
+    choice: tuple[tuple[str, str], ...]
+    seed: int
+
+    def __getitem__(self, name: str) -> str:
+        return dict(self.choice)[name]
+
+
+Found = Mapping[Cell, Mapping[str, Any]]
+"""What each cell that was run returned."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All cells of an experiment.
+
+    Attributes
+    ----------
+    task : str
+        What its cells are called where they are kept.
+    open, place : tuple of Factor
+        What its description leaves open; and which cell of its tables a run is, and of what size.
+    measure : callable
+        Runs a cell. It stands in a module of its own, apart from what judges: what was measured is kept for as long as
+        that module and what it imports are the same.
+    apart : tuple of str
+        Names of what `measure` returns that is too large to be printed.
+
+    Examples
+    --------
+    >>> from refkan.claims import Factor, Grid
+    >>> start, points = Factor("start", ("linear", "normal")), Factor("points", ("10",), number=True)
+    >>> grid = Grid("toy", (start,), (points,), lambda cell: {"loss": cell.seed / int(cell["points"])})
+    >>> grid.around()
+    [{'start': 'linear'}, {'start': 'normal'}]
+    >>> found = grid.run([grid.cell(3, start="normal")])
+    >>> [record["loss"] for record in found.values()]
+    [0.3]
+    """
+
+    task: str
+    open: tuple[Factor, ...]
+    place: tuple[Factor, ...]
+    measure: Callable[[Cell], Mapping[str, Any]]
+    apart: tuple[str, ...] = ()
+
+    def reading(self, **changes: str) -> dict[str, str]:
+        """Return the default of every open factor but for `changes`; ValueError for a value that does not exist."""
+        return {factor.name: factor.check(changes.get(factor.name, factor.values[0])) for factor in self.open}
+
+    def around(self) -> list[dict[str, str]]:
+        """Return the reading of all defaults, and every other that differs from it in one factor."""
+        others = [self.reading(**{factor.name: value}) for factor in self.open for value in factor.values[1:]]
+        return [self.reading(), *others]
+
+    def cell(self, seed: int, **choice: str) -> Cell:
+        """Return a cell, with the default of every factor that is not given."""
+        factors = (*self.open, *self.place)
+        unknown = choice.keys() - {factor.name for factor in factors}
+        if unknown:
+            raise ValueError(f"no factor is called {', '.join(sorted(unknown))}. {self.experiment.describe()}")
+        return Cell(tuple((f.name, f.check(choice.get(f.name, f.values[0]))) for f in factors), seed)
+
+    @property
+    def experiment(self) -> Experiment:
+        """What runs one cell from the command line."""
+
+        def run(choice: Choice, seed: int) -> dict[str, Any]:
+            found = self.measure(self.cell(seed, **choice))
+            return {name: value for name, value in found.items() if name not in self.apart}
+
+        return Experiment((*self.open, *self.place), run)
+
+    def run(
+        self, cells: Iterable[Cell], resume: Resume = run_task, progress: Callable[[str], Any] = lambda text: None
+    ) -> dict[Cell, Mapping[str, Any]]:
+        """Run or resume cells, each once, in their order; those that may not be run and are not kept are left out."""
+        cells = list(dict.fromkeys(cells))
+        found: dict[Cell, Mapping[str, Any]] = {}
+        for number, cell in enumerate(cells, 1):
+            progress(f"{number}/{len(cells)}: {', '.join(value for _, value in cell.choice)}, seed {cell.seed}")
+            with suppress(NotKept):
+                found[cell] = resume({"task": self.task, **asdict(cell)}, partial(self.measure, cell))
+        return found
+
+
+def records(found: Found, **where: str) -> dict[int, Mapping[str, Any]]:
+    """Return what the cells with these factors returned, by seed.
+
+    Raises
+    ------
+    ValueError
+        If they differ in more than the seed.
+    """
+    made: dict[int, Mapping[str, Any]] = {}
+    for cell, record in found.items():
+        choice = dict(cell.choice)
+        if all(choice[name] == value for name, value in where.items()):
+            if cell.seed in made:
+                raise ValueError(f"{where} names several cells of seed {cell.seed}")
+            made[cell.seed] = record
+    return made
+
+
+def numbers(found: Found, key: str, **where: str) -> dict[int, float]:
+    """Return a number of the cells with these factors, by seed."""
+    return {seed: float(record[key]) for seed, record in records(found, **where).items()}
+
+
+def beside(
+    found: Found,
+    name: str,
+    unit: str,
+    key: str,
+    where: Choice,
+    published: tuple[float, float | None] | None = None,
+) -> list[Beside]:
+    """Return a number of the cells with these factors beside the published mean and deviation; nothing if none ran."""
+    values = numbers(found, key, **where)
+    mean, deviation = published or (None, None)
+    return [Beside(name, unit, values, mean, deviation, written(where))] if values else []
+
+
+def seeds_of(found: Found) -> list[int]:
+    """Return the seeds of all cells, each once."""
+    return sorted({cell.seed for cell in found})
+
+
+def sizes(found: Found, names: Sequence[str]) -> list[dict[str, str]]:
+    """Return the different values of some factors among the cells, in the order of the runs."""
+    return [dict(item) for item in dict.fromkeys(tuple((name, cell[name]) for name in names) for cell in found)]

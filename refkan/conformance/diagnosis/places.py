@@ -1,0 +1,145 @@
+"""Hypotheses on where points are looked up: in another interval, on another domain, in a table, after a map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.conformance.cases import Case
+from refkan.conformance.diagnosis.additions import MAPS
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, with_knots, with_layers
+from refkan.conformance.diagnosis.recursions import ByRecursion, through
+from refkan.conformance.findings import Evidence
+from refkan.conformance.specs import LayerSpec
+
+OTHER_DOMAINS = ((-1.0, 1.0), (0.0, 1.0))
+
+TABLES = (64, 100, 101, 128, 200, 256, 257, 500, 512, 513, 1000, 1001, 1024, 1025, 2048, 4096)
+"""Numbers of points that tables have."""
+
+
+class Rounded(ByRecursion):
+    """The interval is the nearest integer to (x - a)/h."""
+
+    def pieces(self, x: Any, t: Any) -> Any:
+        """Indicators of the interval taken."""
+        r = self.order
+        a, b, n = t[r - 1], t[-r], t.size - 2 * r + 1
+        m = np.clip(np.rint((x - a) / ((b - a) / n)).astype(int), 0, n - 1) + r - 1
+        rounded = np.arange(t.size - 1) == m[:, None]
+        return np.where(((x >= a) & (x <= b))[:, None], rounded.astype(self.number), super().pieces(x, t))
+
+
+def intervals(evidence: Evidence) -> Iterator[Hypothesis]:
+    """The interval of a point by rounding to the nearest."""
+    case = evidence.case
+    if case.setting.region in ("outside", "far") or case.quantity in ("gauss-newton", "knot-gradients"):
+        return
+    text = "points in the upper half of an interval are evaluated by the polynomial of the next: (x - a)/h is rounded"
+    yield Hypothesis("interval rounded", text, partial(through, case, Rounded))
+
+
+def domains(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Knots on a domain of the layer's own, and inputs that are clamped to one or mapped first."""
+    case = evidence.case
+    s = case.setting
+    for low, high in OTHER_DOMAINS:
+        if (s.spec.domains == (low, high)).all():
+            continue
+        text = f"knots lie on [{low:g}, {high:g}] instead of the domain of the case"
+        moved = partial(with_knots, partial(_placed, low, high))
+        yield Hypothesis("fixed domain", text, partial(with_layers, case, moved))
+        text = f"inputs are clamped to [{low:g}, {high:g}]"
+        ends = partial(np.clip, a_min=low, a_max=high), partial(_inside, low, high)
+        yield Hypothesis("inputs mapped", text, partial(_mapped, case, ends))
+    for name, pair in MAPS.items():
+        yield Hypothesis("inputs mapped", f"inputs pass through {name}", partial(_mapped, case, pair))
+
+
+def _placed(low: float, high: float, spec: LayerSpec) -> FloatArray:
+    a, b = spec.domains[:, :1], spec.domains[:, 1:]
+    return low + (high - low) * (spec.knots - a) / (b - a)
+
+
+def _inside(low: float, high: float, x: FloatArray) -> FloatArray:
+    return ((x >= low) & (x <= high)).astype(np.float64)
+
+
+def _mapped(case: Case, pair: tuple[Callable[[Any], Any], Callable[[Any], Any]]) -> FloatArray | None:
+    """Results at mapped inputs, with the slope of the map in gradients of the inputs."""
+    function, slope = pair
+    x = np.asarray(function(case.setting.x))
+    if case.quantity in ("second-derivatives", "gauss-newton", "knot-gradients") or np.array_equal(x, case.setting.x):
+        return None
+    found = evaluate(case, x=x)
+    return found * slope(case.setting.x) if case.quantity == "input-gradients" else found
+
+
+def tables(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Basis functions interpolated linearly between the points of a table on the domain."""
+    case = evidence.case
+    s = case.setting
+    alone = len(s.specs) == 1 and s.region not in ("outside", "far")
+    if not alone or case.quantity not in ("values", "coefficient-gradients"):
+        return
+    error = np.abs(evidence.theirs - case.expected).max()
+    if not 0 < error < 0.1 * np.abs(case.expected).max():
+        return
+    for points in TABLES:
+        text = f"basis functions are interpolated linearly in a table of {points} points on the domain"
+        yield Hypothesis("lookup table", text, partial(_looked_up, case, points))
+
+
+def _looked_up(case: Case, points: int) -> FloatArray:
+    s = case.setting
+    low, high = s.spec.domains.T
+    place = (np.clip(s.x, low, high) - low) / (high - low) * (points - 1)
+    left = np.minimum(np.floor(place), points - 2)
+    at = [low + (high - low) * (left + k) / (points - 1) for k in (0, 1)]
+    share = place - left
+    if case.quantity == "coefficient-gradients":
+        parts = []
+        for p in range(s.x.shape[1]):
+            one = replace(s.spec, knots=s.spec.knots[p : p + 1], coefficients=s.spec.coefficients[:, p : p + 1])
+            weights = (1 - share[:, p], share[:, p])
+            parts.append(
+                sum(evaluate(case, specs=(one,), x=at[k][:, p : p + 1], dy=s.dy * weights[k][:, None]) for k in (0, 1))
+            )
+        return np.concatenate(parts, axis=1)
+    out = np.zeros_like(case.expected)
+    for p in range(s.x.shape[1]):
+        one = replace(s.spec, knots=s.spec.knots[p : p + 1], coefficients=s.spec.coefficients[:, p : p + 1])
+        ends = [evaluate(case, specs=(one,), x=at[k][:, p : p + 1]) for k in (0, 1)]
+        out += ends[0] + share[:, p : p + 1] * (ends[1] - ends[0])
+    return out
+
+
+def left_out(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Inputs, outputs or coefficients from a number on that do not count."""
+    case = evidence.case
+    if len(case.setting.specs) > 1:
+        return
+    Q, P, dim = case.setting.spec.coefficients.shape
+    for count, what, axis in ((P, "input", 1), (Q, "output", 0), (dim, "coefficient", 2)):
+        for kept in (1, 2, 3, 4, 8, 16, 32, 64):
+            if kept < count and not (axis == 2 and kept < 4):
+                text = f"{what}s from number {kept} on, counted from 0, do not count"
+                yield Hypothesis(f"{what}s left out", text, partial(_kept, case, axis, kept))
+
+
+def _kept(case: Case, axis: int, kept: int) -> FloatArray | None:
+    s = case.setting
+    if case.quantity == "coefficient-gradients":
+        found = case.expected.copy()
+        found[(slice(None),) * axis + (slice(kept, None),)] = 0.0
+        return found
+    if case.quantity in ("gauss-newton", "knot-gradients"):
+        return None
+    C = s.spec.coefficients.copy()
+    C[(slice(None),) * axis + (slice(kept, None),)] = 0.0
+    return evaluate(case, specs=(replace(s.spec, coefficients=C),))

@@ -1,0 +1,61 @@
+"""Broken layers of the kinds that earlier trials left without a right name: detected, named; two at once both named."""
+
+from __future__ import annotations
+
+import pytest
+
+from refkan.conformance import Judge, catalogue
+from refkan.conformance import findings as f
+from refkan.conformance.backends import PlainNumpy
+from refkan.conformance.bank.defects import of_layer
+from refkan.conformance.bank.trial_defects import (
+    TRIALS,
+    FirstOutputScaled,
+    GradientAveraged,
+    HalfBias,
+    ReversedGradient,
+    SlopePlus,
+    TanhBehind,
+)
+from refkan.conformance.causes import causes
+from refkan.conformance.report import leading_hint
+
+CASES = [
+    case
+    for case in catalogue(["float64"])
+    if not case.setting.spec.parts and any(part in case.key for trial in TRIALS.values() for part in trial.select)
+]
+
+
+def judged(adapter, select):
+    chosen = [case for case in CASES if any(part in case.key for part in select)]
+    return Judge(adapter, hint_seconds=20.0).run(chosen)
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_every_trial_is_found_and_named(name):
+    trial = TRIALS[name]
+    findings = judged(of_layer(trial.layer)(), trial.select)
+    assert any(x.status == f.FAILED for x in findings)
+    assert leading_hint(findings) == trial.hint
+
+
+def test_the_layer_without_a_defect_passes_the_same_cases():
+    assert not [x.key for x in judged(PlainNumpy(), [""]) if x.status in f.BAD]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "names"),
+    [
+        (SlopePlus, FirstOutputScaled, {"wrong derivative", "constant factor"}),
+        (HalfBias, GradientAveraged, {"extra branch", "constant factor"}),
+        (TanhBehind, SlopePlus, {"extra map", "wrong derivative"}),
+        (HalfBias, ReversedGradient, {"extra branch", "reversed coefficients"}),
+        (GradientAveraged, ReversedGradient, {"constant factor", "reversed coefficients"}),
+    ],
+)
+def test_two_defects_at_once_are_both_named(first, second, names):
+    both = type("Both", (first, second), {})
+    findings = judged(of_layer(both)(), ("layer/degree-3/uniform/3x2",))
+    shown = {cause.name for cause in causes(findings)[:3]}
+    assert names <= shown

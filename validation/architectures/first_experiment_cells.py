@@ -1,0 +1,121 @@
+"""The first experiment as choices of factors: loss against work of KANs and MLPs on the rotated regression target.
+
+The summary that the row takes its statement from leaves open, the value first that the row was run with at first:
+
+    map    between the layers of the KANs
+    start  of their coefficients: random linear functions, or u ~ N(0, 1)
+    work   that is equal: evaluations of value and gradient, or processor time
+
+Networks [2, 5, 1] with quadratic splines on (4, 12) intervals, and MLPs around their number of parameters; SciPy's
+L-BFGS-B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+import refkan as rk
+from refkan.claims.cells import Cell, Grid
+from refkan.claims.readings import Factor
+
+KANS: dict[str, dict[str, Any]] = {
+    "spline": {},
+    "ReLU": {"basis": "relu"},
+    "ReLU-gaussian": {"basis": "relu"},
+    "SiLU": {"edge": "silu"},
+}
+"""KAN in the spline basis; in the ReLU basis, started at the same function or by a Gaussian in w; traditional KAN."""
+
+MLPS = {"MLP-30": [2, 30, 1], "MLP-20-20": [2, 20, 20, 1]}
+
+OURS = "spline"
+
+OPEN = (
+    Factor("map", ("affine", "mean-std"), "node map between the layers"),
+    Factor("start", ("linear", "normal"), "how coefficients start"),
+    Factor("work", ("evaluations", "seconds"), "that is equal"),
+)
+"""What the statement leaves open."""
+
+PLACE = (
+    Factor("model", (*KANS, *MLPS), "contestant"),
+    Factor("samples", ("3000",), "training points", number=True),
+    Factor("evaluations", ("600",), "of value and gradient", number=True),
+)
+"""Which contestant, and its size."""
+
+
+def place(reading: Mapping[str, str], model: str) -> dict[str, str]:
+    """Return where the runs of a contestant lie under a reading: what does not matter to it is at its default."""
+    where = {factor.name: factor.values[0] for factor in OPEN}
+    if model in KANS:
+        where["map"] = reading["map"]
+        if model != "ReLU-gaussian":
+            where["start"] = reading["start"]
+    return where | {"model": model}
+
+
+def network_of(cell: Cell) -> tuple[rk.Network, str]:
+    """Return the network of a cell and the scheme that starts it."""
+    model = cell["model"]
+    if model in MLPS:
+        return rk.mlp(MLPS[model]), "linear"
+    net = rk.kan([2, 5, 1], order=3, intervals=[4, 12], node_map=cell["map"], **KANS[model])
+    return net, "gaussian" if model == "ReLU-gaussian" else cell["start"]
+
+
+def run_cell(cell: Cell) -> dict[str, Any]:
+    """Train one contestant; return the best mean squared error and its course with the seconds it took."""
+    rng = np.random.default_rng(cell.seed)
+    x = rng.uniform(1e-4, 0.9999, (int(cell["samples"]), 2))
+    net, scheme = network_of(cell)
+    net, theta = net.initialize(rng, x, scheme=scheme)
+    problem = Recorder(rk.LeastSquares(net, x, rk.problems.regression_target(x)), int(cell["evaluations"]))
+    problem.problem.value_and_gradient(theta)  # outside the clock: compiled kernels are loaded once
+    rk.minimize(problem, theta, method="lbfgs", steps=int(cell["evaluations"]))
+    curve = problem.curve()
+    seconds = float(curve["seconds"][-1])
+    return {"mse": float(curve["loss"][-1]), "seconds": seconds, "parameters": net.n_params, "course": curve}
+
+
+class Recorder:
+    """A problem that notes every value, and freezes once its budget of evaluations is used."""
+
+    def __init__(self, problem: rk.LeastSquares, budget: int) -> None:
+        self.problem, self.net, self.budget = problem, problem.net, budget
+        self.values: list[float] = []
+        self.seconds: list[float] = []
+
+    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient; past the budget a flat function, which ends any line search."""
+        if len(self.values) >= self.budget:
+            return min(self.values), np.zeros_like(theta)
+        start = process_time()
+        value, gradient = self.problem.value_and_gradient(theta)
+        self.seconds.append(process_time() - start)
+        self.values.append(value)
+        return value, gradient
+
+    def curve(self) -> dict[str, np.ndarray]:
+        """Best mean squared error after each evaluation (the last one repeated to the budget) and seconds used."""
+        best = 2.0 * np.minimum.accumulate(self.values)  # one output: the loss is half the MSE
+        pad = self.budget - best.size
+        seconds = np.cumsum(self.seconds)
+        return {"loss": np.pad(best, (0, pad), mode="edge"), "seconds": np.pad(seconds, (0, pad), mode="edge")}
+
+
+GRID = Grid("first experiment", OPEN, PLACE, run_cell, apart=("course",))
+
+
+def cells_of(seeds: Sequence[int], readings: Iterable[Mapping[str, str]], **size: str) -> list[Cell]:
+    """All contestants under readings, seed by seed, so that an interrupted run has whole seeds."""
+    return [
+        GRID.cell(seed, **place(reading, model), **size)
+        for seed in seeds
+        for reading in readings
+        for model in (*KANS, *MLPS)
+    ]

@@ -1,0 +1,141 @@
+"""Figures 7 to 9 of [S26], the Allen-Cahn equation: trainings as choices of factors, and how one of them is run.
+
+What the paper leaves open, or says in two ways, is a factor, the value first that the rows were run with at the size
+of the paper before they had readings:
+
+    periodic  values and slopes matched at 101 times; D.2 lists no such term
+    rate      of Adam: a ramp from 1e-4 to 1e-2 in ten steps (D.2), or 1e-3 (text)
+    layout    of the points: random (text), or a grid (D.2)
+    start     of coefficients: random linear functions, or u ~ N(0, 1)
+
+What a model does not have is at its default, so that readings share its runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from refkan.claims.cells import Cell, Grid
+from refkan.claims.readings import Factor
+from refkan.training import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn
+from refkan.training.setups import tensor_grid
+from validation.equations.allen_cahn_observed import observed
+from validation.equations.pde_runs import Model, train
+
+SPLINE, RELU, DENSE, OURS = "spline", "ReLU", "MLP", "LM"
+
+STEPS = 2500
+"""Of Adam on each level."""
+
+OUR_STEPS, OUR_POINTS, OUR_STARTS, LATER_POINTS = (150, 100, 60, 30), 1024, 6, 4096
+"""Levenberg-Marquardt: steps of each level, points, starts, and points from the third level on."""
+
+OPEN = (
+    Factor("periodic", ("with", "without"), "term that matches the two ends"),
+    Factor("rate", ("1e-2", "1e-3"), "of Adam"),
+    Factor("layout", ("random", "grid"), "of the points"),
+    Factor("start", ("linear", "normal"), "how coefficients start"),
+)
+"""What the paper leaves open."""
+
+PLACE = (
+    Factor("model", (SPLINE, RELU, DENSE, OURS), "curve of the figure, and splines by Levenberg-Marquardt"),
+    Factor("schedule", ("constant", "decaying"), "of the rate on each level; constant as published"),
+    Factor("points", ("20000",), "of the equation", number=True),
+    Factor("divisor", ("1",), "by which steps are divided", number=True),
+    Factor("levels", ("4",), "number of levels", number=True),
+)
+"""Which training, and its size."""
+
+BATCH = 1000
+"""Points of a step where there are more."""
+
+
+def place(reading: Mapping[str, str], model: str, schedule: str = "constant") -> dict[str, str]:
+    """Return where the runs of a model lie under a reading: what does not matter to it is at its default."""
+    defaults = {factor.name: factor.values[0] for factor in OPEN}
+    matters = {DENSE: ("periodic", "rate", "layout"), OURS: ("periodic", "start")}.get(model, tuple(defaults))
+    return defaults | {name: reading[name] for name in matters} | {"model": model, "schedule": schedule}
+
+
+def with_terms(cell: Cell, setup: Setup) -> Setup:
+    """Return the equation without the term that a cell does not have."""
+    return replace(setup, terms=setup.terms[:2]) if cell["periodic"] == "without" else setup
+
+
+def setup_of(cell: Cell) -> Setup:
+    """Return the equation with the points and the terms of a cell; few of all where those of the equation are few."""
+    points = int(cell["points"])
+    setup = allen_cahn(points) if points > BATCH else allen_cahn(points, 101, 26)
+    if cell["layout"] == "grid":
+        side = int(np.sqrt(points))
+        grid = tensor_grid(np.linspace(-1.0, 1.0, side), np.linspace(0.0, 1.0, side))
+        setup = replace(setup, terms=(setup.terms[0].at(grid), *setup.terms[1:]))
+    return with_terms(cell, setup)
+
+
+def model_of(cell: Cell, setup: Setup) -> Model:
+    """Return the network of a cell with its training."""
+    divisor, levels = int(cell["divisor"]), int(cell["levels"])
+    if cell["model"] == OURS:
+        return ours(cell, setup, divisor, levels)
+    steps = -(-STEPS // divisor)
+    rate: Any = float(cell["rate"])
+    if cell["schedule"] == "decaying":
+        rate = Decaying(rate, 1e-4, steps)
+    options = {"schedule": Ramped(rate) if cell["rate"] == "1e-2" else rate}
+    trainer = Attended(batch=BATCH) if setup.terms[0].n_points > BATCH else Attended()
+    if cell["model"] == DENSE:
+        return Model(setup.mlp([2, 20, 20, 1]), (steps * levels,), trainer, options)
+    basis = "relu" if cell["model"] == RELU else "spline"
+    net = setup.kan(domain=(-1.0, 1.0), basis=basis)
+    return Model(net, (steps,) * levels, trainer, options, scheme=cell["start"])
+
+
+def ours(cell: Cell, setup: Setup, divisor: int, levels: int) -> Model:
+    """Return splines under Levenberg-Marquardt on points drawn anew, the best of several starts."""
+    small = divisor > 1
+    points = min(OUR_POINTS, setup.terms[0].n_points)
+    few = allen_cahn(points, 101, 26) if small else allen_cahn(points)
+    return Model(
+        setup.kan(),
+        tuple(-(-steps // divisor) for steps in OUR_STEPS[:levels]),
+        Redrawn(setup.ranges, seed=0),
+        starts=2 if small else OUR_STARTS,
+        scheme=cell["start"],
+        setup=with_terms(cell, few),
+        later=None if small else with_terms(cell, allen_cahn(LATER_POINTS)),
+    )
+
+
+def run_cell(cell: Cell) -> dict[str, Any]:
+    """Train one cell; return loss, true error and bandwidth, those after each level, and what figures draw."""
+    setup = setup_of(cell)
+    run = train(model_of(cell, setup), setup, cell.seed, observed)
+    levels = run["levels"]
+    return {
+        "loss": run["loss"],
+        "error": run["error"],
+        "losses": [level["loss"] for level in levels],
+        "errors": [level["error"] for level in levels],
+        "bandwidth": levels[-1]["bandwidth"],
+        "bandwidths": [level["bandwidth"] for level in levels],
+        "parameters": [level["parameters"] for level in levels],
+        "seconds": run["seconds"],
+        "residual": [level["residual"] for level in levels],
+        "solution": [level["solution"] for level in levels],
+    }
+
+
+GRID = Grid("training of figure 7", OPEN, PLACE, run_cell, apart=("residual", "solution"))
+
+
+def cells_of(
+    seeds: Sequence[int], reading: Mapping[str, str], curves: Iterable[tuple[str, str]], **size: str
+) -> list[Cell]:
+    """All curves, (model, schedule), under a reading, seed by seed, so that an interrupted run has whole seeds."""
+    return [GRID.cell(seed, **place(reading, *curve), **size) for seed in seeds for curve in curves]

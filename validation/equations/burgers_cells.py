@@ -1,0 +1,158 @@
+"""Table 3 of [S26], Burgers' equation: its cells as choices of factors, and how one of them is run for a seed.
+
+What the paper leaves open is a factor, the value first that the row was run with at the size of the paper before it
+had readings:
+
+    intervals  of the coarsest level: 5 in every layer, or 1, 5, 2, whose fine level has the printed 9700 parameters
+    boundary   64 points on each end with u = 0, which D.2 does not name, or none
+    start      of coefficients: random linear functions, or u ~ N(0, 1)
+    fine       where fine training starts: the coarse start, prolonged, or coefficients drawn on the finest level
+    loss       sum of the terms' means of squares, or of their sums of squares: each in its own unit
+    map        between the layers
+    decay      of the weights, "weight-regularized Adam": Adam's, decoupled, or none
+    activation of the MLPs; a ReLU network has no second derivative
+
+What a model does not have is at its default, so that readings share its runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from refkan.claims.cells import Cell, Grid
+from refkan.claims.readings import Factor
+from refkan.training import Cyclic, Setup, burgers
+from validation.equations.pde_runs import Model, train
+
+PUBLISHED_SEEDS = tuple(range(1234, 1284, 10))
+
+FIDELITIES = {"coarse": (3200,), "fine": (0, 0, 800), "multilevel": (800, 400, 200)}
+"""Steps on each level."""
+
+SPLINE = "KAN"
+
+MLPS = {"MLP-20-20": (2, 20, 20, 1), "MLP-56-56": (2, 56, 56, 1)}
+
+INTERVALS = {"5": (5, 5, 5), "1-5-2": (1, 5, 2)}
+
+OPEN = (
+    Factor("intervals", tuple(INTERVALS), "of the coarsest level, layer by layer"),
+    Factor("boundary", ("with", "without"), "points on the two ends"),
+    Factor("start", ("linear", "normal"), "how coefficients start"),
+    Factor("fine", ("prolonged", "own"), "start of fine training"),
+    Factor("loss", ("means", "sums"), "of squares"),
+    Factor("map", ("affine", "sigmoid", "mean-std", "min-max"), "node map between the layers"),
+    Factor("decay", ("1e-4", "0"), "of the weights"),
+    Factor("activation", ("tanh", "relu3"), "of the MLPs"),
+)
+"""What the paper leaves open."""
+
+PLACE = (
+    Factor("model", (SPLINE, *MLPS), "row of the table"),
+    Factor("fidelity", ("multilevel", "coarse", "fine"), "schedule of steps"),
+    Factor("points", ("64",), "collocation points in each direction, and on each edge", number=True),
+    Factor("divisor", ("1",), "by which steps are divided", number=True),
+    Factor("width", ("20",), "of the KAN's hidden layers", number=True),
+)
+"""Which cell of the table, and its size."""
+
+OF_MLPS = ("boundary", "loss", "decay", "activation")
+"""Open details that matter to an MLP."""
+
+PUBLISHED = {
+    (SPLINE, "coarse"): (6.635e-3, 4.1e-3),
+    (SPLINE, "fine"): (4.072e-3, 2.5e-3),
+    (SPLINE, "multilevel"): (2.402e-5, 1.9e-5),
+    ("MLP-20-20", "coarse"): (2.334e-2, 1.7e-3),
+    ("MLP-56-56", "coarse"): (1.734e-2, 8.0e-3),
+}
+"""Table 3 of [S26]: mean and standard deviation of the training loss."""
+
+
+def place(reading: Mapping[str, str], model: str, fidelity: str) -> dict[str, str]:
+    """Return where the runs of a cell lie under a reading: what does not matter to it is at its default."""
+    defaults = {factor.name: factor.values[0] for factor in OPEN}
+    where = {**defaults, **reading}
+    if model in MLPS:
+        where = defaults | {name: where[name] for name in OF_MLPS}
+    else:
+        where["activation"] = defaults["activation"]
+        if fidelity != "fine":
+            where["fine"] = defaults["fine"]
+    return where | {"model": model, "fidelity": "coarse" if model in MLPS else fidelity}
+
+
+def setup_of(cell: Cell) -> Setup:
+    """Return the equation with the terms and the loss of a cell."""
+    n = int(cell["points"])
+    setup = burgers((n, n), n)
+    if cell["boundary"] == "without":
+        setup = replace(setup, terms=setup.terms[:2])
+    if cell["loss"] == "sums":
+        setup = setup.weighted(**{term.name: float(term.n_points) for term in setup.terms})
+    return setup
+
+
+def model_of(cell: Cell, setup: Setup) -> Model:
+    """Return the network of a cell with its training."""
+    divisor = int(cell["divisor"])
+    fidelity = "coarse" if cell["model"] in MLPS else cell["fidelity"]
+    schedule = tuple(-(-steps // divisor) for steps in FIDELITIES[fidelity])
+    adam: dict[str, Any] = {"schedule": Cyclic(), "weight_decay": float(cell["decay"])}
+    if cell["model"] in MLPS:
+        return Model(setup.mlp(MLPS[cell["model"]], cell["activation"]), schedule, options=adam)
+    intervals = list(INTERVALS[cell["intervals"]])
+    if cell["fidelity"] == "fine" and cell["fine"] == "own":
+        intervals, schedule = [4 * n for n in intervals], schedule[-1:]
+    width = int(cell["width"])
+    net = setup.kan([2, width, width, 1], intervals, node_map=cell["map"])
+    return Model(net, schedule, options=adam, scheme=cell["start"])
+
+
+def run_cell(cell: Cell) -> dict[str, Any]:
+    """Train one cell; return its loss and its true error, those after each level, and its size."""
+    setup = setup_of(cell)
+    run = train(model_of(cell, setup), setup, cell.seed, on_lines)
+    levels = run["levels"]
+    return {
+        "loss": run["loss"],
+        "error": run["error"],
+        "mean squares": levels[-1]["mean squares"],
+        "losses": [level["loss"] for level in levels],
+        "errors": [level["error"] for level in levels],
+        "parameters": levels[-1]["parameters"],
+        "seconds": run["seconds"],
+        "lines": levels[-1]["lines"],
+    }
+
+
+X, T = np.linspace(-1.0, 1.0, 201), np.array([0.25, 0.5, 1.0])
+"""Lines t = const on which solutions are drawn."""
+
+
+def on_lines(problem: Any, theta: np.ndarray) -> dict[str, Any]:
+    """Values of the network on lines t = const, array (3, 201)."""
+    points = np.stack(np.meshgrid(X, T), axis=-1).reshape(-1, 2)
+    return {"lines": problem.net(theta, points).reshape(T.size, X.size)}
+
+
+GRID = Grid("cell of Table 3", OPEN, PLACE, run_cell, apart=("lines",))
+
+
+def cells_of(
+    seeds: Sequence[int],
+    reading: Mapping[str, str],
+    models: Iterable[str] = (SPLINE, *MLPS),
+    **size: str,
+) -> list[Cell]:
+    """All cells of some models under a reading, seed by seed, so that an interrupted run has whole seeds."""
+    return [
+        GRID.cell(seed, **place(reading, model, fidelity), **size)
+        for seed in seeds
+        for model in models
+        for fidelity in (("coarse",) if model in MLPS else FIDELITIES)
+    ]

@@ -1,0 +1,104 @@
+"""Figure 6 of [S26], Poisson's equation with a jump: its curves as choices of factors, and how one of them is run.
+
+What the paper leaves open is a factor, the value first that the row was run with at the size of the paper before it
+had readings:
+
+    loss    the terms are means of squares, or sums over their points, as printed (the axis of figure 6 fits means)
+    map     between the layers
+    start   of coefficients: random linear functions, or u ~ N(0, 1)
+    mlp     inputs of the dense network: x and y as its printed name [2, 16, 16, 1] says, or |x| as well, which has
+            the printed 352 parameters
+
+What a model does not have is at its default, so that readings share its runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from refkan.claims.cells import Cell, Grid
+from refkan.claims.readings import Factor
+from refkan.training import Attended, Decaying, Ramped, Setup, poisson
+from validation.equations.pde_runs import Model, train
+
+SPLINE, RELU, DENSE = "spline", "ReLU", "MLP"
+
+STEPS = 1250
+"""On each level."""
+
+OPEN = (
+    Factor("loss", ("means", "sums"), "of squares"),
+    Factor("map", ("mean-std", "affine", "sigmoid", "min-max"), "node map between the layers"),
+    Factor("start", ("linear", "normal"), "how coefficients start"),
+    Factor("mlp", ("x-y", "level-set"), "inputs of the dense network"),
+)
+"""What the paper leaves open."""
+
+PLACE = (
+    Factor("model", (SPLINE, RELU, DENSE), "curve of the figure"),
+    Factor("rate", ("constant", "decaying"), "of Adam on each level; constant as published"),
+    Factor("points", ("49",), "interior points in each direction, and on the interface", number=True),
+    Factor("divisor", ("1",), "by which steps are divided", number=True),
+    Factor("levels", ("4",), "number of levels", number=True),
+    Factor("first", ("4",), "intervals of the first level", number=True),
+)
+"""Which curve of the figure, and its size."""
+
+
+def place(reading: Mapping[str, str], model: str, rate: str = "constant") -> dict[str, str]:
+    """Return where the runs of a curve lie under a reading: what does not matter to it is at its default."""
+    defaults = {factor.name: factor.values[0] for factor in OPEN}
+    matters = ("loss", "mlp") if model == DENSE else ("loss", "map", "start")
+    return defaults | {name: reading[name] for name in matters} | {"model": model, "rate": rate}
+
+
+def setup_of(cell: Cell) -> Setup:
+    """Return the equation with the inputs and the loss of a cell."""
+    level_set = cell["model"] != DENSE or cell["mlp"] == "level-set"
+    setup = poisson(int(cell["points"]), level_set=level_set)
+    if cell["loss"] == "sums":
+        setup = setup.weighted(**{term.name: term.weight * term.n_points for term in setup.terms})
+    return setup
+
+
+def model_of(cell: Cell, setup: Setup) -> Model:
+    """Return the network of a cell with its training."""
+    steps, levels = -(-STEPS // int(cell["divisor"])), int(cell["levels"])
+    rate: Any = 1e-2 if cell["rate"] == "constant" else Decaying(1e-2, 1e-4, steps)
+    options = {"schedule": Ramped(rate)}
+    if cell["model"] == DENSE:
+        net = setup.mlp([3 if cell["mlp"] == "level-set" else 2, 16, 16, 1])
+        return Model(net, (steps * levels,), Attended(), options)
+    basis = "relu" if cell["model"] == RELU else "spline"
+    net = setup.kan(intervals=int(cell["first"]), basis=basis, node_map=cell["map"])
+    return Model(net, (steps,) * levels, Attended(), options, scheme=cell["start"])
+
+
+def run_cell(cell: Cell) -> dict[str, Any]:
+    """Train one cell; return its loss and its true error, those after each level, and the course of the training."""
+    setup = setup_of(cell)
+    run = train(model_of(cell, setup), setup, cell.seed, places=PLACES)
+    levels = run["levels"]
+    return {
+        "loss": run["loss"],
+        "error": run["error"],
+        "losses": [level["loss"] for level in levels],
+        "errors": [level["error"] for level in levels],
+        "parameters": levels[-1]["parameters"],
+        "seconds": run["seconds"],
+        "course": run["course"],
+    }
+
+
+PLACES = 5
+"""Steps of each level at which the true error is noted."""
+
+GRID = Grid("curve of figure 6", OPEN, PLACE, run_cell, apart=("course",))
+
+
+def cells_of(
+    seeds: Sequence[int], reading: Mapping[str, str], curves: Iterable[tuple[str, str]], **size: str
+) -> list[Cell]:
+    """All curves, (model, rate), under a reading, seed by seed, so that an interrupted run has whole seeds."""
+    return [GRID.cell(seed, **place(reading, *curve), **size) for seed in seeds for curve in curves]

@@ -1,0 +1,157 @@
+"""What R5 trains: settings of multilevel training from many starts on the regression target, and one seed of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+import refkan as rk
+from refkan.hierarchy import MultistartResult, multistart
+from refkan.hierarchy.work import gradient_seconds, interval_weight
+from validation.multilevel.table_two import TEST_POINTS, TEST_SEED
+
+ORDER = 3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One target with one split of the intervals.
+
+    Attributes
+    ----------
+    intervals, factors : tuple
+        Of the coarsest level, and of the refinements that follow.
+    steps, survivors, samples : tuple
+        Of each level; samples None are all.
+    reported : int
+        How many of the last levels are reported.
+    ridge, roughness : float
+        Of the last layer's coefficients.
+    ridge_about : {"start", "zero"}
+        What the ridge draws them to: where they are at the start of each level, or zero.
+    angle, kink
+        Of the target.
+    hidden : int
+        Nodes between the two layers.
+    """
+
+    intervals: tuple[int, int]
+    factors: tuple[Any, ...]
+    steps: tuple[int, ...]
+    survivors: tuple[int, ...]
+    samples: tuple[int | None, ...]
+    reported: int = 1
+    ridge: float = 1e-9
+    ridge_about: str = "start"
+    roughness: float = 1e-9
+    angle: float = rk.problems.ROTATION
+    kink: bool = True
+    hidden: int = 5
+
+
+STEPS, STARTS, SAMPLES = (6, 10, 20, 40), (128, 96, 16, 4), (500, 500, 2000, None)
+
+FULL = {
+    "rotated": Setting(
+        (1, 3), (2, 2, 2, 2, 2), (6, 10, 20, 30, 25, 25), (*STARTS, 3, 2), (*SAMPLES, None, None), reported=3
+    ),
+    "rotated, outer layer finer": Setting(
+        (1, 4), ((1, 2), 2, 2), STEPS, STARTS, SAMPLES, ridge_about="zero", roughness=0.0
+    ),
+    "unrotated": Setting((1, 3), (2, 2, 2), STEPS, (96, 72, 14, 4), SAMPLES, angle=0.0),
+    "rotated, smooth": Setting(
+        (1, 6),
+        ((1, 2), 2, 2, 2),
+        (10, 15, 30, 30, 30),
+        (16, 6, 3, 2, 2),
+        (500, 1000, None, None, None),
+        reported=3,
+        ridge=1e-11,
+        roughness=1e-8,
+        kink=False,
+    ),
+    "rotated, smooth, two nodes": Setting(
+        (2, 12),
+        ((1, 2), 2, 2, 2),
+        (10, 15, 30, 30, 30),
+        (16, 6, 3, 3, 3),
+        (500, 1000, None, None, None),
+        reported=4,
+        ridge=1e-12,
+        roughness=3e-7,
+        kink=False,
+        hidden=2,
+    ),
+}
+
+FEW, SMALL = (12, 10, 3, 1), (500, 500, 1000, None)
+
+QUICK = {
+    "rotated": Setting((1, 3), (2, 2, 2, 2), (6, 10, 20, 30, 15), (*FEW, 1), (*SMALL, None), reported=2),
+    "unrotated": Setting((1, 3), (2, 2, 2), STEPS, FEW, SMALL, angle=0.0),
+}
+
+LAST_KINK = np.sqrt(4.0 / 3.0)
+"""Where |sin(3 pi y'^2)| has its last kink in the rotated square, whose corner lies at y' = 1.159."""
+
+
+def run_seed(setting: Setting, seed: int, samples: int) -> dict[str, Any]:
+    """Train from many starts; return test errors of the last levels and the work."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(1e-4, 0.9999, (samples, 2))
+    x_test = np.random.default_rng(TEST_SEED).uniform(1e-4, 0.9999, (TEST_POINTS, 2))
+    y, y_test = (rk.problems.regression_target(at, setting.angle, kink=setting.kink) for at in (x, x_test))
+    net = rk.kan([2, setting.hidden, 1], order=ORDER, intervals=list(setting.intervals), node_map="mean-std")
+    problem = rk.LeastSquares(net, x, y)
+    began = process_time()
+    trained = multistart(
+        problem,
+        rng,
+        setting.steps,
+        setting.survivors,
+        samples=setting.samples,
+        factors=[list(f) if isinstance(f, tuple) else f for f in setting.factors],
+        solver="cholesky",
+        ridge=setting.ridge,
+        ridge_about=setting.ridge_about,
+        roughness=setting.roughness,
+    )
+    seconds = process_time() - began
+    levels = trained.levels[-setting.reported :]
+    squares = [(level.network(level.theta, x_test) - y_test)[:, 0] ** 2 for level in levels]
+    beyond = beyond_last_kink(x_test, setting)
+    work = [work_up_to(problem, trained, len(setting.steps) - setting.reported + k) for k in range(setting.reported)]
+    return {
+        "seed": seed,
+        "squared range": float(np.ptp(y)) ** 2,
+        "test": [float(np.mean(square)) for square in squares],
+        "of it beyond the last kink": [float(np.sum(square[beyond]) / beyond.size) for square in squares],
+        "samples beyond the last kink": int(np.sum(beyond_last_kink(x, setting))),
+        "training": [2 * float(level.values[0]) for level in levels],
+        "parameters": [level.n_params for level in levels],
+        "of many starts": [2 * level.values for level in trained.levels],
+        "nominal": [nominal for nominal, _ in work],
+        "measured": [measured for _, measured in work],
+        "cpu seconds": seconds,
+    }
+
+
+def beyond_last_kink(x: np.ndarray, setting: Setting) -> np.ndarray:
+    """Where points lie beyond the last kink; nowhere if the target has none."""
+    c, s = np.cos(setting.angle), np.sin(setting.angle)
+    beyond: np.ndarray = setting.kink & (s * x[:, 0] + c * x[:, 1] > LAST_KINK)
+    return beyond
+
+
+def work_up_to(problem: rk.LeastSquares, trained: MultistartResult, last: int) -> tuple[float, float]:
+    """Both measures of the work of all levels up to one, in evaluations of its network on all samples."""
+    until = trained.levels[: last + 1]
+    nets = [level.network for level in until]
+    nominal = sum(
+        level.evaluations * level.samples * interval_weight(net) for level, net in zip(until, nets, strict=True)
+    ) / (problem.x.shape[0] * interval_weight(nets[-1]))
+    unit = gradient_seconds(replace(problem, net=nets[-1]), until[-1].theta)
+    return nominal, sum(level.seconds for level in until) / unit
