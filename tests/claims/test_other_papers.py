@@ -189,7 +189,7 @@ def test_often_asks_both_rivals_and_both_measures():
 
 def test_an_mlp_that_is_not_trained_is_noticed():
     choice = {"network": "mlp", "degree": "low", "kan": "3", "budget": "60", "target": "steep"}
-    choice |= {"training": "levenberg-marquardt"}
+    choice |= {"training": "levenberg-marquardt", "fresh": "500"}
     trained, start = (polynomial_sums.train(choice, 1, steps)["error"] for steps in (30, 0))
     assert trained < 0.5 < start
 

@@ -67,6 +67,7 @@ PLACE = (
     Factor("samples", ("1000",), "training points", number=True),
     Factor("epochs", ("100",), "of Adam, a stage", number=True),
     Factor("steps", ("6",), "of Levenberg-Marquardt, a stage", number=True),
+    Factor("fresh", ("1000",), "test points on a line, a tenth of them each way in two variables", number=True),
 )
 
 RATES = {"synthetic": 1e-2, "feynman": 1e-3}
@@ -74,19 +75,20 @@ RATES = {"synthetic": 1e-2, "feynman": 1e-3}
 
 @dataclass(frozen=True)
 class Size:
-    """What is run: functions of each group, samples, epochs of Adam and steps of Levenberg-Marquardt, seeds, rivals."""
+    """What is run: functions of each group, samples, epochs of Adam, steps of the other method, seeds, test points."""
 
     functions: Mapping[str, tuple[str, ...]]
     samples: int
     epochs: int
     steps: int
     seeds: tuple[int, ...]
+    fresh: int
     rivals: tuple[str, ...] = ()
 
 
-QUICK = Size({"synthetic": ("f2", "f4", "f5", "f6", "f8")}, 200, 40, 3, (1,))
+QUICK = Size({"synthetic": ("f2", "f4", "f5", "f6", "f8")}, 200, 40, 3, (1,), 500)
 
-FULL = Size({name: tuple(group) for name, group in GROUPS.items()}, 1000, 100, 6, (1, 2), (RESIDUAL, FREE))
+FULL = Size({name: tuple(group) for name, group in GROUPS.items()}, 1000, 100, 6, (1, 2), 1000, (RESIDUAL, FREE))
 
 
 def curvature(net: rk.Network, theta: np.ndarray, x: np.ndarray, step: float = 1e-3) -> np.ndarray:
@@ -134,7 +136,7 @@ def train(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
         found = minimize_adaptive(
             problem, theta, "residual", method, max_params=most, max_rounds=100, patience=100, **options
         )
-        return error_of(target, found.network, found.theta, scale)
+        return error_of(target, found.network, found.theta, scale, int(choice["fresh"]))
     grids = GRIDS if choice["knots"] != FREE else (*GRIDS[:2], free_intervals(target.d))
     for stage, intervals in enumerate(grids):
         if stage > 0:
@@ -145,7 +147,7 @@ def train(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
             theta = rk.minimize(rk.LeastSquares(net, x, problem.y), theta, method, **options).theta
             net, theta = Freed()(rk.LeastSquares(net, x, problem.y), theta)
         theta = rk.minimize(rk.LeastSquares(net, x, problem.y), theta, method, **options).theta
-    return error_of(target, net, theta, scale)
+    return error_of(target, net, theta, scale, int(choice["fresh"]))
 
 
 def free_intervals(d: int) -> int:
@@ -157,9 +159,9 @@ def free_intervals(d: int) -> int:
     return n
 
 
-def error_of(target: Target, net: rk.Network, theta: np.ndarray, scale: float) -> dict[str, Any]:
+def error_of(target: Target, net: rk.Network, theta: np.ndarray, scale: float, points: int) -> dict[str, Any]:
     """Return the parameters of a network and its relative L2 error."""
-    fresh = target.fresh()
+    fresh = target.fresh(points)
     if target.low < 0:
         fresh = np.where(
             np.abs(fresh) < 1e-6, 1e-6, np.maximum(fresh, 1e-6 - 1)
@@ -201,7 +203,12 @@ def run(
                 errors[function] = {}
                 for way in ways:
                     cell = {**choice, "knots": way, "function": function}
-                    cell |= {"samples": str(size.samples), "epochs": str(size.epochs), "steps": str(size.steps)}
+                    cell |= {
+                        "samples": str(size.samples),
+                        "epochs": str(size.epochs),
+                        "steps": str(size.steps),
+                        "fresh": str(size.fresh),
+                    }
                     errors[function][way] = [
                         resume({"task": "O6", **cell, "seed": seed}, partial(train, cell, seed))["error"]
                         for seed in size.seeds

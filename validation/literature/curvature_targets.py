@@ -27,9 +27,9 @@ class Target(ShortRepr):
         values: np.ndarray = self.f(*x.T)
         return values[:, None]
 
-    def fresh(self) -> np.ndarray:
-        """Return the points at which errors are taken, a line or a tensor grid as published."""
-        line = np.linspace(self.low, 1.0, 1000 if self.d == 1 else 100)
+    def fresh(self, points: int = 1000) -> np.ndarray:
+        """Return the points at which errors are taken, so many on a line as published, or a tenth of them each way."""
+        line = np.linspace(self.low, 1.0, points if self.d == 1 else points // 10)
         return np.stack([part.ravel() for part in np.meshgrid(*[line] * self.d, indexing="ij")], axis=1)
 
 

@@ -97,7 +97,7 @@ def solve(cell: Mapping[str, str], seed: int, steps: int) -> dict[str, Any]:
     else:
         net = rk.mlp([1, 30, 1], activation="tanh")
     net, theta = net.initialize(np.random.default_rng(seed), setup.grid)
-    options = {"learning_rate": 1e-2} if cell["trained"] == "adam" else {}
+    options: dict[str, Any] = {"learning_rate": 1e-2} if cell["trained"] == "adam" else {}
     began = process_time()
     result = rk.minimize(rk.Collocation(net, setup.terms), theta, cell["trained"], steps=steps, **options)
     seconds = process_time() - began

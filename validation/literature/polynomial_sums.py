@@ -59,6 +59,7 @@ PLACE = (
     Factor("network", (OURS, *RIVALS), "which network"),
     Factor("target", ("product-2",), "name of a target of refkan.problems"),
     Factor("budget", ("60",), "parameters at most", number=True),
+    Factor("fresh", ("2000",), "test points", number=True),
 )
 
 DEGREES = {("low", 1): 4, ("high", 1): 9, ("low", 2): 2, ("high", 2): 4}
@@ -69,12 +70,13 @@ STEPS = {"levenberg-marquardt": 1, "lbfgs": 8}
 
 @dataclass(frozen=True)
 class Size:
-    """What is run: targets, budgets of parameters, starts, steps and the readings."""
+    """What is run: targets, budgets of parameters, starts, steps, test points and the readings."""
 
     targets: tuple[str, ...]
     budgets: tuple[int, ...]
     seeds: tuple[int, ...]
     steps: int
+    fresh: int
     readings: tuple[Mapping[str, str], ...]
 
 
@@ -83,13 +85,14 @@ EVERY_READING = tuple(
     for values in product(*(factor.values for factor in OPEN))
 )
 
-QUICK = Size(("steep", "chirp", "product-2"), (60,), (1, 2, 3), 20, (EVERY_READING[0], EVERY_READING[4]))
+QUICK = Size(("steep", "chirp", "product-2"), (60,), (1, 2, 3), 20, 400, (EVERY_READING[0], EVERY_READING[4]))
 
 FULL = Size(
     ("kink", "steep", "chirp", "product-2", "peak-2d", "crease"),
     (60, 120),
     (1, 2, 3, 4),
     50,
+    2000,
     EVERY_READING,
 )
 
@@ -124,7 +127,7 @@ def train(choice: Mapping[str, str], seed: int, steps: int) -> dict[str, Any]:
     target = rk.problems.TARGETS[choice["target"]]
     d, (low, high) = target.dimension, np.array(target.domain).T
     x = np.random.default_rng([seed, 0]).uniform(-1.0, 1.0, (500, d))
-    fresh = np.random.default_rng(20_000).uniform(-1.0, 1.0, (2000, d))
+    fresh = np.random.default_rng(20_000).uniform(-1.0, 1.0, (int(choice["fresh"]), d))
     y, expected = (target(low + (high - low) * (points + 1) / 2) for points in (x, fresh))
     shift, scale = y.mean(), y.std()
     if choice["network"] == OURS:
@@ -171,7 +174,9 @@ def run(
         progress(f"O10: {written(reading)}")
         pairs = {
             (target, budget): {
-                network: errors({**reading, "network": network, "target": target, "budget": str(budget)})
+                network: errors(
+                    {**reading, "network": network, "target": target, "budget": str(budget), "fresh": str(size.fresh)}
+                )
                 for network in (OURS, *RIVALS)
             }
             for target in size.targets
