@@ -38,13 +38,12 @@ def test_inputs_fill_the_domain():
     assert np.ptp(into_domain(v, "one-range")[:, 0]) < 0.1
 
 
-def test_condition_is_that_of_the_stacked_design_matrices():
-    x = np.random.default_rng(3).uniform(size=(400, 2))
-    space = rk.SplineSpace.uniform(3, 4)
-    J = np.hstack([rk.bsplines.design_matrix(space, x[:, p]).toarray() for p in range(2)])
-    s = np.linalg.svd(J, compute_uv=False)
-    assert s[-1] < 1e-12 * s[0]  # the constant that can be moved from one input to the other
-    assert condition(x, 3, 4) == pytest.approx((s[0] / s[-2]) ** 2, rel=1e-8)
+def test_condition_is_that_of_a_networks_gauss_newton_matrix():
+    x = np.random.default_rng(3).uniform(size=(400, 3))
+    net = rk.kan([3, 1], 3, 4)
+    spectrum = rk.spectrum(rk.LeastSquares(net, x, np.zeros((400, 1))), np.zeros(net.n_params))
+    assert spectrum.nullity == 2
+    assert condition(x, 3, 4) == pytest.approx(spectrum.condition, rel=1e-8)
 
 
 def test_criterion_and_spoilt_numbers():

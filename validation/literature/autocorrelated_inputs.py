@@ -24,6 +24,7 @@ from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.fft import dct
 from scipy.stats import ortho_group, rankdata
 
@@ -88,10 +89,10 @@ def into_domain(values: np.ndarray, domain: str) -> np.ndarray:
 
 
 def condition(x: np.ndarray, order: int, intervals: int) -> float:
-    """Condition number of J^T J of one layer off its null space."""
-    net = rk.kan([x.shape[1], 1], order, intervals)
-    H = rk.LeastSquares(net, x, np.zeros((len(x), 1))).gauss_newton(np.zeros(net.n_params))
-    values = np.linalg.eigvalsh(H)[x.shape[1] - 1 :]
+    """Condition number of J^T J of one layer off its null space; J has the design matrices of all inputs beside."""
+    space = rk.SplineSpace.uniform(order, intervals)
+    J = sp.hstack([rk.bsplines.design_matrix(space, column) for column in x.T], format="csr")
+    values = np.linalg.eigvalsh((J.T @ J).toarray())[x.shape[1] - 1 :]
     return float(values[-1] / values[values > ROUNDING * values[-1]][0])
 
 

@@ -61,9 +61,10 @@ def target(x: np.ndarray, frequencies: Sequence[int], phases: np.ndarray) -> np.
 def missing(net: rk.Network, theta: np.ndarray, frequencies: Sequence[int], phases: np.ndarray) -> float:
     """Amplitudes missing at the upper half of the frequencies, in the 2-norm, relative to the target's.
 
-    Equidistant points resolve all frequencies, so that the sums are the integrals.
+    Equidistant points, forty a period of the highest frequency: the sums are the integrals.
     """
-    x = (np.arange(2048)[:, None] + 0.5) / 2048
+    count = 40 * max(frequencies)
+    x = (np.arange(count)[:, None] + 0.5) / count
     residual = (net(theta, x) - target(x, frequencies, phases))[:, 0]
     upper = np.array(frequencies[len(frequencies) // 2 :])
     amplitudes = 2 * np.exp(-2j * np.pi * np.multiply.outer(upper, x[:, 0])) @ residual / len(x)
