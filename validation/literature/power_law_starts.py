@@ -331,5 +331,5 @@ def verdict(found: Found, size: Size, spread: Mapping[str, Sequence[float]]) -> 
 DETAILS = """Networks as in the paper's code: SiLU edges, cubic splines on uniform knots of [-1, 1] that vanish outside,
 no maps between the layers; here without its biases beside the splines. Adam, full batches. The kernel is that of the
 outputs at 128 of the samples. Errors are relative, in the 2-norm, on a grid of 50 x 50 points of the square (quick:
-15 x 15). The published errors are of 4000 samples. A cell is a function and a network; a start is ahead in it if the medians over
-seeds of both the final loss and the error are lower."""
+15 x 15). The published errors are of 4000 samples. A cell is a function and a network; a start is ahead in it if the
+medians over seeds of both the final loss and the error are lower."""
