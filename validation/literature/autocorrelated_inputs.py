@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise, product
 from typing import Any
 
@@ -29,6 +30,7 @@ from scipy.fft import dct
 from scipy.stats import ortho_group, rankdata
 
 import refkan as rk
+from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Choice, Experiment, Factor, Reading, Readings
 from refkan.claims.verdicts import Table, Verdict, judge
 
@@ -66,7 +68,7 @@ class Size:
     seeds: tuple[int, ...]
 
 
-QUICK, FULL = Size(6, 4, 1000, (0, 1)), Size(16, 8, 10_000, (0, 1, 2, 3, 4))
+QUICK, FULL = Size(6, 4, 1000, (0, 1)), Size(16, 8, 5000, (0, 1, 2, 3, 4))
 
 
 def windows(rng: np.random.Generator, samples: int, lags: int, rho: float, process: str) -> np.ndarray:
@@ -110,14 +112,20 @@ def run_case(choice: Choice, seed: int, size: Size) -> dict[str, dict[str, float
 EXPERIMENT = Experiment(OPEN, lambda choice, seed: run_case(choice, seed, FULL))
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
     """All readings, all seeds."""
-    size = QUICK if quick else FULL
+    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     found = []
     for values in product(*(factor.values for factor in OPEN)):
         choice = dict(zip((factor.name for factor in OPEN), values, strict=True))
         progress(f"O4: {', '.join(values)}")
-        found.append((choice, {seed: run_case(choice, seed, size) for seed in size.seeds}))
+        runs = {}
+        for seed in size.seeds:
+            key = {"task": "O4", **choice, "seed": seed, "size": [size.lags, size.intervals, size.samples]}
+            runs[seed] = resume(key, partial(run_case, choice, seed, size))
+        found.append((choice, runs))
     return [verdict(found, size)]
 
 

@@ -22,12 +22,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
+from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Choice, Experiment, Factor, Reading, Readings
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.exact.certificates import at_precision
@@ -166,9 +168,11 @@ def run_case(choice: Choice, seed: int, size: Size) -> dict[str, dict[str, list[
 EXPERIMENT = Experiment(OPEN, lambda choice, seed: run_case(choice, seed, FULL))
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(
+    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
+) -> list[Verdict]:
     """Certify condition numbers, and sweep the width under every reading."""
-    size = QUICK if quick else FULL
+    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     conditions = {}
     for G, s in product(size.centres, WIDTHS):
         progress(f"O3: condition number, G = {G}, s = {s:g}")
@@ -176,10 +180,12 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     splines = {
         G: rk.exact.certified_condition_number(rk.SplineSpace.uniform(4, G - 3), which="gram") for G in size.centres
     }
-    errors = {}
+    errors: dict[str, Any] = {}
     for training in OPEN[0].values:
         progress(f"O3: {training}")
-        errors[training] = {seed: run_case({"training": training}, seed, size) for seed in size.seeds}
+        for seed in size.seeds:
+            key = {"task": "O3", "training": training, "seed": seed, "size": [size.samples, size.steps]}
+            errors.setdefault(training, {})[seed] = resume(key, partial(run_case, {"training": training}, seed, size))
     beside = {
         G: float(np.median([spline_layer(t, G, seed, size.samples) for t in TARGETS for seed in size.seeds]))
         for G in size.centres
