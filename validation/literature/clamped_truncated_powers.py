@@ -55,7 +55,7 @@ WITHOUT = {64: 0.25}
 
 OPEN = (
     Factor("error", ("absolute", "relative"), "absolute, or relative to N"),
-    Factor("precision", ("double", "single"), "of the arithmetic"),
+    Factor("precision", ("single", "double"), "of the arithmetic; the package's is single"),
 )
 
 

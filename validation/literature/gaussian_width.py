@@ -234,6 +234,7 @@ def verdict(
     for training, values in ratios.items():
         text = ", ".join(f"{v:.3g} (s = {s:g})" for s, v in zip(WIDTHS, values, strict=True))
         holds = full and effective(values) if trained(errors[training]) else None
+        text = text if trained(errors[training]) else f"{text}, hardly trained"
         readings.append(Reading({"training": training}, holds, f"error over the best: {text}", full))
     made = Readings(readings)
     G = max(splines)
