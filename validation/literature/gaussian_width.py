@@ -80,7 +80,7 @@ class Size:
     steps: int
 
 
-QUICK, FULL = Size((8, 16), 200, (0,), 3, (8,), 40), Size((8, 16, 32), 300, (0, 1, 2), 6, (10, 20), 400)
+QUICK, FULL = Size((8, 16), 200, (0,), 3, (8,), 40), Size((8, 16, 32), 300, (0, 1, 2), 6, (20,), 300)
 
 
 def gram(flint: Any, centres: int, s: float) -> Any:

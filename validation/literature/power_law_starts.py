@@ -89,8 +89,8 @@ class Size:
 
 
 QUICK = Size(("2-4-1 G=5", "2-4-1 G=10"), 80, 100, 1e-2, (0,), 15)
-FULL = Size((PUBLISHED_NETWORK, "2-8-1 G=20"), 400, 2000, 1e-3, (0, 1, 2))
-KERNELS = Size((LARGE,), 200, 500, 1e-3, (0, 1, 2))
+FULL = Size((PUBLISHED_NETWORK, "2-8-1 G=20"), 400, 2000, 1e-3, (0, 1))
+KERNELS = Size((LARGE,), 200, 500, 1e-3, (0, 1))
 """The large network, on one function, at full size."""
 
 

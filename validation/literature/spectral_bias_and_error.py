@@ -84,7 +84,7 @@ class Size:
     optimisers: tuple[str, ...]
 
 
-QUICK, FULL = Size(60, 25, (0, 1), ("lbfgs",)), Size(200, 400, (0, 1, 2, 3, 4), ("adam", "lbfgs"))
+QUICK, FULL = Size(60, 25, (0, 1), ("lbfgs",)), Size(150, 200, (0, 1, 2), ("adam", "lbfgs"))
 
 
 FRESH = 5
