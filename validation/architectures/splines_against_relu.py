@@ -19,30 +19,30 @@ earlier version judged the larger one, against all four, at equal evaluations.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import count, product
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-import refkan as rk
 from refkan.claims.parts import Parts, Resume, resume_from, run_task
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, Reading, Readings, written
 from refkan.claims.verdicts import Figure, Verdict, judge
-from validation.architectures.equal_work import FACTOR, Comparison, Contestant, Samples, marks, train
+from validation.architectures.equal_work import FACTOR, Comparison, marks
+from validation.architectures.splines_against_relu_pairs import (
+    OURS,
+    RELU,
+    SHOWN,
+    Pair,
+    Size,
+    compare,
+    run_pairs,
+    targets,
+)
 
 CLAIMS = ("X1",)
 
-OURS = "spline"
-
-RELU = ("ReLU basis, same start", "ReLU basis, Gaussian start", "ReLU MLP, 1 hidden layer", "ReLU MLP, 2 hidden layers")
-"""The contestants that the criterion names."""
-
-SHOWN = ("spline of order 2", "tanh MLP, 1 hidden layer")
-"""Trained as well and shown: the spline basis for functions as rough as those of ReLU, and a smooth dense network."""
 
 IDS = dict(zip(("relu-same-start", "relu-gaussian", "mlp-1", "mlp-2"), RELU, strict=True))
 """Short names of the contestants, for cells."""
@@ -72,68 +72,10 @@ PLACE = (
 UNIT = "median over targets of the test error over that of the spline KAN"
 
 
-@dataclass(frozen=True)
-class Size:
-    """What is run.
-
-    Attributes
-    ----------
-    dimensions : tuple of int
-        Targets of these numbers of variables: all superpositions, formulas and special functions that have them.
-    intervals : tuple of pairs
-        Intervals of the two layers, for each size of network.
-    seeds : tuple of int
-        Each target has one pair a seed and size of network.
-    samples, test_points : int
-    evaluations : int
-        Of value and gradient, in one run.
-    """
-
-    dimensions: tuple[int, ...]
-    intervals: tuple[tuple[int, int], ...]
-    seeds: tuple[int, ...]
-    samples: int
-    test_points: int
-    evaluations: int
-
-
 QUICK = tuple(Size((2, 3), ((4, 12),), (1234, 1235), samples, 2000, n) for samples, n in ((250, 50), (500, 160)))
 
 FULL = tuple(Size((1, 2, 3), ((4, 12),), (1234, 1235), samples, 10_000, n) for samples, n in ((500, 200), (2000, 600)))
 """Two budgets each, the larger one last."""
-
-Pair = dict[str, Any]
-"""A size of network, a target, a seed, and under each contestant's name what its run returned."""
-
-
-def targets(size: Size) -> list[rk.problems.Target]:
-    """Return the targets of a run."""
-    problems = rk.problems
-    groups = (problems.SUPERPOSITIONS, problems.FORMULAS, problems.SPECIAL_FUNCTIONS)
-    return [target for group in groups for target in group if target.dimension in size.dimensions]
-
-
-def contestants(dimension: int, intervals: tuple[int, int]) -> dict[str, Contestant]:
-    """Return the KAN of quadratic splines first, then what it is compared with, at equal parameters."""
-    widths = [dimension, 2 * dimension + 1, 1]
-    spline = rk.kan(widths, order=3, intervals=intervals)
-    relu = rk.kan(widths, order=3, intervals=intervals, basis="relu")
-    rough = rk.kan(widths, order=2, intervals=[n + 1 for n in intervals])  # dim = n + r - 1 is that of order 3
-    return {
-        OURS: Contestant(spline),
-        RELU[0]: Contestant(relu),
-        RELU[1]: Contestant(relu, "gaussian"),
-        RELU[2]: Contestant(dense(dimension, 1, spline.n_params)),
-        RELU[3]: Contestant(dense(dimension, 2, spline.n_params)),
-        SHOWN[0]: Contestant(rough),
-        SHOWN[1]: Contestant(dense(dimension, 1, spline.n_params, "tanh")),
-    }
-
-
-def dense(dimension: int, hidden_layers: int, n_params: int, activation: str = "relu") -> rk.Network:
-    """Return the dense network of least width that has at least this many parameters."""
-    networks = (rk.mlp([dimension, *[width] * hidden_layers, 1], activation) for width in count(1))
-    return next(net for net in networks if net.n_params >= n_params)
 
 
 def run(
@@ -234,37 +176,6 @@ def in_words(size: Size, compared: Mapping[str, Comparison]) -> str:
     rows = ", ".join(f"{name} {c}" for name, c in sorted(compared.items(), key=lambda item: item[1].median))
     met = "all" if holds(compared.values()) else "not all"
     return f"{rows} with {size.samples} samples and {size.evaluations} evaluations ({met} at least {FACTOR:g})"
-
-
-def run_pairs(
-    size: Size, progress: Callable[[str], None], resume: Resume, names: Sequence[str] | None = None
-) -> Iterator[Pair]:
-    """Train all contestants, or some, on each pair; ordered by size of network, target, seed."""
-    for intervals in size.intervals:
-        for target in targets(size):
-            nets = contestants(target.dimension, intervals)
-            for seed in size.seeds:
-                progress(f"{intervals[0]}, {intervals[1]} intervals: {target.id}, seed {seed}")
-                samples = Samples.of(target, seed, size.samples, size.test_points)
-                pair: Pair = {"intervals": list(intervals), "target": target.id, "seed": seed}
-                for name in nets if names is None else names:
-                    task = {"claim": "X1", "contestant": name, **pair_key(pair), "samples": size.samples}
-                    task |= {"test points": size.test_points, "evaluations": size.evaluations}
-                    # The spline KAN comes first; the others also get the time that it took.
-                    limit = pair[OURS]["seconds"] if OURS in pair else 0.0
-                    pair[name] = resume(task, partial(train, nets[name], samples, seed, size.evaluations, limit))
-                yield pair
-
-
-def pair_key(pair: Pair) -> dict[str, Any]:
-    """What names a pair, without results."""
-    return {key: pair[key] for key in ("intervals", "target", "seed")}
-
-
-def compare(pairs: list[Pair], name: str, ours: str = OURS, what: str = "test") -> Comparison:
-    """Compare errors of a contestant with those of `ours` over pairs; `what` is that of the contestant."""
-    own = "test" if what == "test in time" else what  # the time is the one that the spline KAN takes for its budget
-    return Comparison.of([pair[ours][own] for pair in pairs], [pair[name][what] for pair in pairs])
 
 
 def compare_with_best(pairs: list[Pair]) -> Comparison:
