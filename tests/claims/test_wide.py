@@ -14,7 +14,7 @@ from refkan.claims.outcomes import plain
 from refkan.claims.parts import run_task
 from refkan.claims.verdicts import FAILING
 from tests.shared.spoiling import spoilt
-from validation.architectures import equal_work, high_dimension, splines_against_relu
+from validation.architectures import equal_work, high_dimension, splines_against_relu, splines_against_relu_pairs
 from validation.architectures.equal_work import Budget, BudgetSpentError, Comparison, Contestant, Samples, train
 from validation.ledger import row
 
@@ -194,7 +194,7 @@ def test_every_dimension_and_every_arm_counts():
 
 @pytest.mark.parametrize("dimension", [1, 2, 10])
 def test_contestants_of_x1_have_equal_parameters(dimension):
-    nets = {name: c.net for name, c in splines_against_relu.contestants(dimension, (4, 12)).items()}
+    nets = {name: c.net for name, c in splines_against_relu_pairs.contestants(dimension, (4, 12)).items()}
     assert tuple(nets) == ("spline", *splines_against_relu.RELU, *splines_against_relu.SHOWN)
     n_params = nets["spline"].n_params
     for name, net in nets.items():
@@ -211,7 +211,8 @@ def test_contestants_of_x1_have_equal_parameters(dimension):
 
 def test_x1_is_decided_by_the_errors_and_resumes(tmp_path, monkeypatch):
     claim = splines_against_relu
-    monkeypatch.setattr(claim, "targets", lambda size: list(FOUR[:2]))
+    for module in (claim, splines_against_relu_pairs):
+        monkeypatch.setattr(module, "targets", lambda size: list(FOUR[:2]))
     store = Checkpoints(tmp_path)
     verdict = claim.answer(X1, resume=store.run)[0]
     pairs = verdict.data["pairs"]

@@ -43,7 +43,6 @@ from validation.architectures.splines_against_relu_pairs import (
 
 CLAIMS = ("X1",)
 
-
 IDS = dict(zip(("relu-same-start", "relu-gaussian", "mlp-1", "mlp-2"), RELU, strict=True))
 """Short names of the contestants, for cells."""
 
