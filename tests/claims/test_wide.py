@@ -216,7 +216,7 @@ def test_x1_is_decided_by_the_errors_and_resumes(tmp_path, monkeypatch):
     store = Checkpoints(tmp_path)
     verdict = claim.answer(X1, resume=store.run)[0]
     pairs = verdict.data["pairs"]
-    assert [claim.pair_key(pair) for pair in pairs] == [
+    assert [splines_against_relu_pairs.pair_key(pair) for pair in pairs] == [
         {"intervals": [3, 6], "target": target.id, "seed": seed} for target in FOUR[:2] for seed in X1[-1].seeds
     ]
     medians = [np.median([pair[name]["test"] / pair["spline"]["test"] for pair in pairs]) for name in claim.RELU]
