@@ -102,11 +102,16 @@ def as_array(name: str, value: Any, ndim: int | None = None, finite: bool = True
     array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim != 1)}; got shape {array.shape}")
-    if finite and not (good := np.isfinite(array)).all():
+    if finite:
+        _require_finite(name, array)
+    return array
+
+
+def _require_finite(name: str, array: Array, remedy: str = "") -> None:
+    if not (good := np.isfinite(array)).all():
         index = tuple(int(i) for i in np.argwhere(~good)[0])
         where = "".join(f"[{', '.join(map(str, index))}]") if index else ""
-        raise ValueError(f"{name} must be finite; got {name}{where} = {array[index]}")
-    return array
+        raise ValueError(f"{name} must be finite; got {name}{where} = {array[index]}{remedy}")
 
 
 def real(name: str, array: Array) -> FloatArray:
@@ -132,7 +137,9 @@ def as_vector(name: str, value: Any, size: int, finite: bool = True) -> Array:
 
 def as_samples(name: str, value: Any, columns: int, finite: bool = True) -> Array:
     """Convert to samples of shape (N, columns), finite unless finite=False; N = 0 is allowed."""
-    array = as_array(name, value, ndim=2, finite=finite)
+    array = as_array(name, value, ndim=2, finite=False)
+    if finite and not (whole := np.isfinite(array).all(axis=1)).all():
+        _require_finite(name, array, f": leave out the {np.sum(~whole)} of {whole.size} rows that are not finite")
     if array.shape[1] != columns:
         raise ValueError(f"{name} must have shape (N, {columns}); got {array.shape}")
     return array

@@ -194,6 +194,10 @@ class Adapter(ABC):
         """
         return ""
 
+    def declined(self, case: Case) -> str:
+        """Return why a case is not judged: what the judge asks."""
+        return self.declines(case)
+
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
         """Gradients of sum dy * y: "inputs" (N, P), "coefficients" (Q, P, dim), "knots" (P, n-1), those declared.
 

@@ -90,7 +90,7 @@ class Judge:
         start = time.perf_counter()
         case = self._by_convention(case)
         try:
-            if reason := self.adapter.declines(case):
+            if reason := self.adapter.declined(case):
                 return Finding(case.key, case.quantity, f.DECLINED, reason)
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # of the backend: what matters is what it returns

@@ -20,6 +20,18 @@ class SplineAdapter(Adapter):
 
     Derivatives in the inputs are declared by "inputs" (first) and "second"; those in coefficients are not asked for,
     which are values of basis functions and so judged by the cases of those.
+
+    Examples
+    --------
+    >>> from scipy.interpolate import BSpline
+    >>> from refkan.conformance import Capabilities, Judge, SplineAdapter, catalogue
+    >>> class Scipy(SplineAdapter):
+    ...     capabilities = Capabilities(degrees=(1, 2, 3), derivatives=("inputs",))
+    ...     def spline(self, knots, coefficients, degree, spec):
+    ...         return lambda x, d: BSpline(knots, coefficients, degree)(x, nu=d)
+    >>> cases = catalogue(["float64"], select=["basis/degree-3/uniform/interior"])
+    >>> [finding.status for finding in Judge(Scipy()).run(cases)]
+    ['passed', 'passed', 'not applicable', 'not applicable']
     """
 
     capabilities = Capabilities(derivatives=("inputs",))

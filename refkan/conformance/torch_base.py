@@ -85,9 +85,9 @@ class TorchAdapter(Adapter):
             self.capabilities = replace(self.capabilities, dtypes=(AUTOCAST,))
         return self
 
-    def declines(self, case: Case) -> str:
-        """What a way of calling leaves out."""
-        return self.variant.declines(case)
+    def declined(self, case: Case) -> str:
+        """What the adapter declines, and what its way of calling leaves out."""
+        return self.declines(case) or self.variant.declines(case)
 
     def _outputs(self, model: Any, x: Any) -> Any:
         return self.variant(self.call, model, x)

@@ -14,7 +14,7 @@ OF_ENTRY = 2.5e-4
 OF_STATISTICS = 3.0
 """How many times as much an entry costs where statistics of a batch depend on all parameters; the same network."""
 
-OF_HESSIAN = 4.0
+OF_HESSIAN = 5.0
 """How many times as much a row of the Hessian costs as one of J; the same network."""
 
 OF_CUBE = 7e-6

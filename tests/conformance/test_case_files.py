@@ -244,3 +244,23 @@ def test_pipes_are_refused_instead_of_waited_for(exported, tmp_path, capsys):
         os.mkfifo(exported / name)
         assert run("cases", "check", exported, folder) == 2
         assert f"{name} must be a file" in capsys.readouterr().err
+
+
+def test_files_of_an_earlier_version_are_judged(tmp_path):
+    cases = catalogue(["float64"], SELECT, version=1)[:2]
+    export(tmp_path / "cases", cases, 1)
+    assert files.version_in(tmp_path / "cases") == 1
+    np.savez(tmp_path / "results.npz", **{case.key: case.expected for case in cases})
+    assert {finding.status for finding in check(tmp_path / "cases", tmp_path / "results.npz")} == {"passed"}
+
+
+def test_parts_of_layers_are_among_the_arrays(tmp_path):
+    cases = catalogue(["float64"], ["layer/degree-3/uniform/3x2/with-base-scale-bias/bias-gradients"])
+    cases += catalogue(["float64"], ["network/degree-2/uniform/2-3-2/with-node-scale-bias/values"])
+    export(tmp_path / "cases", cases)
+    layer, network = json.loads((tmp_path / "cases" / "manifest.json").read_text())["cases"]
+    assert set(layer["inputs"]) == {"x", "dy", "knots", "coefficients", "base", "scale", "bias"}
+    assert {"node_scale0", "bias0", "node_scale1", "bias1"} <= set(network["inputs"])
+    with np.load(tmp_path / "cases" / "cases.npz") as arrays:
+        assert np.array_equal(arrays[layer["inputs"]["bias"]], cases[0].setting.spec.bias)
+        assert arrays[layer["expected"]].shape == (3,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refkan.arguments import as_array, check_choice, check_count, check_positive
+from refkan.arguments import as_array, as_samples, check_choice, check_count, check_positive
 from tests.shared.refusals import INF, NAN, bad, check
 
 
@@ -36,3 +36,8 @@ def test_long_doubles_that_overflow_are_refused():
         pytest.skip("long double is double here")
     with np.errstate(over="ignore"), pytest.raises(ValueError, match="a must be finite"):
         as_array("a", np.array([np.finfo(np.longdouble).max]))
+
+
+def test_samples_that_are_not_finite_are_counted():
+    with pytest.raises(ValueError, match=r"x must be finite; got x\[1, 0\] = nan: leave out the 2 of 4 rows that are"):
+        as_samples("x", [[0.0, 1.0], [NAN, NAN], [2.0, 3.0], [4.0, INF]], 2)
