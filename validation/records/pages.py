@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from refkan.claims.reading_tables import by_unit
@@ -118,7 +119,7 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _beside(row: Row, cell: dict[str, Any]) -> list[str]:
+def _beside(row: Row, cell: Mapping[str, Any]) -> list[str]:
     printed = "" if cell["published"] is None else f"{cell['published']:.2e}"
     if printed and cell["published deviation"] is not None:
         printed += f" ({cell['published deviation']:.1e})"
