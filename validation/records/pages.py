@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from refkan.claims.reading_tables import by_unit
@@ -118,8 +118,10 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _beside(row: Row, cell: dict[str, Any]) -> list[str]:
-    printed = "" if cell["published"] is None else f"{cell['published']:.2e} ({cell['published deviation']:.1e})"
+def _beside(row: Row, cell: Mapping[str, Any]) -> list[str]:
+    printed = "" if cell["published"] is None else f"{cell['published']:.2e}"
+    if printed and cell["published deviation"] is not None:
+        printed += f" ({cell['published deviation']:.1e})"
     measured = [f"{cell['median']:.2e}", f"{cell['mean']:.2e} ({cell['deviation']:.1e})", str(len(cell["seeds"]))]
     line = f'`python -m validation {row.id} --cell "{cell["again"]}" --seed {cell["seeds"][0]}`'
     return [cell["cell"], printed, *measured, line]
