@@ -175,6 +175,14 @@ def test_smaller_readings_stand_beside_an_earlier_measurement_of_the_published_s
     assert page({}, full).count(earlier) == 1
 
 
+def test_a_published_number_may_have_no_deviation(tmp_path):
+    given = record(L1="holds")
+    given["rows"][0]["readings"] = with_readings(True)
+    given["rows"][0]["readings"][0]["cells"][0]["published deviation"] = None
+    keep(given, tmp_path)
+    assert "| spline, fine | 2.00e+00 | 1.50e+00 |" in page(load("quick", tmp_path), {})
+
+
 def test_rows_from_before_readings_are_not_called_not_reproduced(tmp_path):
     row = record(L1="not reproduced")["rows"][0] | {"circumstances": {"commit": "0"}}
     del row["readings"]

@@ -119,7 +119,9 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
 
 
 def _beside(row: Row, cell: dict[str, Any]) -> list[str]:
-    printed = "" if cell["published"] is None else f"{cell['published']:.2e} ({cell['published deviation']:.1e})"
+    printed = "" if cell["published"] is None else f"{cell['published']:.2e}"
+    if cell["published deviation"] is not None:
+        printed += f" ({cell['published deviation']:.1e})"
     measured = [f"{cell['median']:.2e}", f"{cell['mean']:.2e} ({cell['deviation']:.1e})", str(len(cell["seeds"]))]
     line = f'`python -m validation {row.id} --cell "{cell["again"]}" --seed {cell["seeds"][0]}`'
     return [cell["cell"], printed, *measured, line]
