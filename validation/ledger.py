@@ -163,13 +163,16 @@ LEDGER: tuple[Row, ...] = (
     Row("H1", "[A25]", "B-splines improve Hessian conditioning", "Gauss-Newton and Hessian, all bases, n, r",
         "lower in the spline basis at every (n, r), in every run, at starts and after training, ratio growing with n;"
         " as corrected: so for single layers and at random starts, in the median over seeds after training in the"
-        " spline basis (an earlier criterion did not say at which parameters); small networks at starts: proven, beyond"
-        " 1e20 too"),
+        " spline basis (an earlier criterion did not say at which parameters)"),
     Row("H2", "summary", "better conditioning means faster gradient descent", "predicted and measured rates",
         "one layer: per-mode rates within 5 %; network near a minimum: within 20 %; both bases"),
     Row("H3", "summary", "poor conditioning shows as slow, oscillating training", "trajectories per mode",
         "one layer, r = 1..4, largest stable step: modes slower than 1e-3 a step in the ReLU basis, none in the"
         " spline basis (r = 5, 6 shown: two slow boundary modes in the spline basis)"),
+    Row("H4", "ours", "lower condition numbers of B-splines are proven, beyond those that float64 resolves too",
+        "Gauss-Newton matrices of small networks, every eigenvalue enclosed, beside float64",
+        "lower in the spline basis at every start, some condition numbers beyond 1e20; float64 within 1e-6 of the"
+        " enclosures wherever it finds the proven rank"),
     Row("A1", "summary", "error-driven refinement beats uniform", "varying complexity, equal parameters",
         "median ratio >= 2 on at least 4 of 5 targets"),
     Row("A2", "summary", "geometric refinement beats interpolation-based", "accuracy and cost",

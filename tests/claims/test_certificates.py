@@ -1,19 +1,31 @@
-"""What H1 and N1 prove: enclosures hold what float64 finds, and records or libraries that are spoilt prove nothing."""
+"""What H4 and N1 prove: enclosures hold what float64 finds, and records or libraries that are spoilt prove nothing."""
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 
 import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.claims.outcomes import plain
+from refkan.claims.verdicts import FAILING
 from validation.conditioning import certified_conditions
-from validation.conditioning.certified_conditions import START, Small, at_starts, beyond, float64_agrees, proven_lower
-from validation.conditioning.hessian_conditioning import is_proven
+from validation.conditioning.certified_conditions import (
+    START,
+    Small,
+    at_starts,
+    beyond,
+    float64_agrees,
+    holds,
+    proven_lower,
+    verdict,
+)
 from validation.descent import certified_kernels
 from validation.descent.certified_kernels import certified_ratio, proofs, proven, radius
 from validation.descent.kernels_of_both_bases import Case, kernel_ratio
+from validation.ledger import row
 
 flint = pytest.importorskip("flint")
 
@@ -32,10 +44,15 @@ def kernels():
 
 def test_conditions_are_proven_and_float64_agrees(conditions):
     assert len(conditions) == 4
-    assert is_proven(conditions)
+    assert holds(conditions)
     assert len(at_starts(conditions)) == 2
     assert min(beyond(conditions)) > 1e20
     assert not proven_lower(conditions, "relu")
+    answer = verdict(conditions)
+    assert (answer.id, answer.status) == ("H4", "holds")
+    assert row("H4").criterion
+    assert all(status in FAILING for status in answer.mutations.values()), answer.mutations
+    json.dumps(plain(answer.data), allow_nan=False)
 
 
 def test_bases_exchanged_prove_nothing(monkeypatch):
@@ -44,7 +61,7 @@ def test_bases_exchanged_prove_nothing(monkeypatch):
     monkeypatch.setattr(certified_conditions, "enclosed", lambda p, m, basis: right(p, m, exchanged[basis]))
     found = certified_conditions.measure(SMALL[:1])
     assert not proven_lower(at_starts(found))
-    assert not is_proven(found)
+    assert not holds(found)
 
 
 def test_an_enclosure_that_is_off_by_a_hundred_thousandth_does_not_agree(conditions):
@@ -53,11 +70,11 @@ def test_an_enclosure_that_is_off_by_a_hundred_thousandth_does_not_agree(conditi
     spoilt[0]["bounds"]["relu"] = low * (1 + 1e-5), high * (1 + 1e-5)
     assert float64_agrees(conditions)
     assert not float64_agrees(spoilt)
-    assert not is_proven(spoilt)
+    assert not holds(spoilt)
 
 
-def test_without_a_number_beyond_1e20_nothing_is_proven(conditions):
-    assert not is_proven(conditions[:1])
+def test_without_a_number_beyond_1e20_nothing_holds(conditions):
+    assert not holds(conditions[:1])
 
 
 @pytest.mark.parametrize("rows", [[[3, 4]], [[1, 0, 0], [0, 2, 0]], [[1, 1], [1, 1], [0, 0]], [[2, 0], [0, 2]]])

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from refkan.claims.outcomes import plain
 from refkan.claims.verdicts import FAILING
 from tests.claims.conditioning_answers import knots, layers, networks, spectra, trajectories
 from validation.descent import descent_rates, descent_trajectories
 from validation.knots import free_knots_conditioning
 from validation.ledger import row
-
-pytest.importorskip("flint")
 
 
 def test_mutations_fail_and_everything_can_be_reported():

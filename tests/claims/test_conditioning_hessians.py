@@ -25,8 +25,6 @@ from validation.conditioning.condition_ratios import (
 )
 from validation.conditioning.network_spectra import MATRICES, layer_condition, network_cases, started
 
-pytest.importorskip("flint")
-
 
 @pytest.fixture(scope="module")
 def spectra():
@@ -45,6 +43,7 @@ def no_pictures(monkeypatch):
 
 @pytest.mark.parametrize(("order", "intervals"), [(1, 24), (2, 16), (3, 32), (4, 64), (6, 32)])
 def test_condition_numbers_of_a_layer_are_the_certified_ones(order, intervals):
+    pytest.importorskip("flint")
     space = rk.SplineSpace.uniform(order, intervals)
     found = layer_condition(order, intervals)
     for basis, which in (("spline", "gram"), ("relu", "relu_gram"), ("scaled-relu", "relu_gram")):
@@ -66,6 +65,7 @@ def test_condition_numbers_of_steps_and_hats_in_closed_form():
 
 def test_condition_numbers_are_certified_where_no_matrix_of_floats_has_them():
     """r = 4, n = 128: condition number 5.9e18. To round the largest entry moves eigenvalues by more than the least."""
+    pytest.importorskip("flint")
     space = rk.SplineSpace.uniform(4, 128)
     least, largest = rk.exact.extreme_eigenvalues(space, "relu_gram")
     rounding = np.spacing(gram(space, "relu").max()) / 2

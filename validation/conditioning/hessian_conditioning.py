@@ -10,9 +10,6 @@ bases and every state, by a ratio that grows with n.
 As corrected: both for single layers and at random starts; after training in the spline basis the median over the
 seeds is lower at every (n, r).
 
-Both with certificates: at the starts of small networks the lower condition number is proven in every case, some of them
-beyond 1e20, and float64 agrees with the enclosures to 1e-6 wherever it finds the proven rank (added later).
-
 A ratio grows with n if the exponent of n fitted to its medians over the seeds is positive, in every series: order,
 matrix, node map, state and other basis. An earlier criterion did not say at which parameters.
 """
@@ -22,8 +19,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from refkan.claims.verdicts import Status, Verdict, judge
-from validation.conditioning import certified_conditions
-from validation.conditioning.certified_conditions import at_starts, beyond, float64_agrees, proven_lower, sentence
 from validation.conditioning.condition_ratios import (
     LAYER,
     START,
@@ -78,16 +73,11 @@ FULL = Size(
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Measure single layers, networks in three bases, and other architectures."""
-    small = certified_conditions.QUICK if quick else certified_conditions.FULL
-    return answer(QUICK if quick else FULL, progress, small)
+    return answer(QUICK if quick else FULL, progress)
 
 
-def answer(
-    size: Size,
-    progress: Callable[[str], None] = lambda message: None,
-    small: Sequence[certified_conditions.Small] = certified_conditions.QUICK,
-) -> list[Verdict]:
-    """Answer the row at a given size, with certificates of small networks."""
+def answer(size: Size, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+    """Answer the row at a given size."""
     progress("H1: single layers")
     layers = [layer_condition(order, n) for order in (1, *size.orders) for n in size.layers]
     networks: list[Case] = []
@@ -103,7 +93,7 @@ def answer(
             progress(f"H1: other architectures, order {order}, intervals {level}")
             for seed in size.seeds:
                 models += other_models(order, level, seed, size)
-    return [verdict(layers, networks, models, certified_conditions.measure(small, progress))]
+    return [verdict(layers, networks, models)]
 
 
 # ------------------------------------------------------------------------------------------------ the criterion
@@ -138,12 +128,9 @@ def status(found: Ratios) -> Status:
 # --------------------------------------------------------------------------------------------------- the verdict
 
 
-def verdict(
-    layers: Sequence[Case], networks: Sequence[Case], models: Sequence[Case], certified: Sequence[Case]
-) -> Verdict:
+def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[Case]) -> Verdict:
     """Judge, and say what else came out."""
     found = ratios(layers, networks)
-    proven = status(found) if is_proven(certified) else judge(False)
     single = {series: sizes for series, sizes in found.items() if series.place == LAYER}
     states = {
         state: {series: sizes for series, sizes in at(found, state).items() if series.place != LAYER}
@@ -154,11 +141,10 @@ def verdict(
     scaled = {key: ratio for key, ratio in medians(states[START]).items() if key[0].other == "scaled-relu"}
     return Verdict(
         "H1",
-        proven,
+        status(found),
         f"condition number in another basis over that of the B-splines. One layer: {layer_summary(single)}. [2, 5, 1], "
-        + ". ".join(f"{state}: {summary(part)}" for state, part in states.items() if part)
-        + f". {sentence(certified)}",
-        corrected=CORRECTED if proven == "holds as corrected" else "",
+        + ". ".join(f"{state}: {summary(part)}" for state, part in states.items() if part),
+        corrected=CORRECTED if status(found) == "holds as corrected" else "",
         details="\n\n".join(
             (
                 DETAILS,
@@ -170,27 +156,17 @@ def verdict(
                 architectures(models),
             )
         ),
-        data={"layers": list(layers), "networks": list(networks), "other models": list(models), "exceptions": odd}
-        | {"certified": list(certified)},
+        data={"layers": list(layers), "networks": list(networks), "other models": list(models), "exceptions": odd},
         figures=(condition_figure(layers, networks, models), ratio_figure(networks)),
         mutations={
             "the ReLU powers have the lower condition number": status(ratios(layers, networks, "relu")),
             "the ratio grows as n falls": status(backwards(found)),
             "the ratio at the start is bounded": judge(all(exponent < 0.5 for exponent in exponents(starts).values())),
-            "proven: the ReLU powers have the lower one at starts": judge(proven_lower(at_starts(certified), "relu")),
-            "proven: scaling the ReLU powers is enough at starts": judge(
-                proven_lower(at_starts(certified), "scaled-relu")
-            ),
             "B-splines lower than B-splines": status(of_itself(found)),
             "scaling the ReLU powers is enough": judge(all(ratio < 10 for ratio in scaled.values())),
             "the SiLU edge is as well conditioned": judge(silu_alike(networks, models)),
         },
     )
-
-
-def is_proven(certified: Sequence[Case]) -> bool:
-    """Whether the B-splines are proven lower at all starts, some numbers are beyond 1e20, and float64 agrees."""
-    return proven_lower(at_starts(certified)) and bool(beyond(certified)) and float64_agrees(certified)
 
 
 def parts(found: Ratios) -> str:
@@ -244,9 +220,6 @@ Condition numbers of the numerical range: largest over smallest magnitude of an 
 Which directions are null is decided in the spline basis and does not depend on the basis. In the ReLU basis small
 eigenvalues come from the inverse of the matrix, which keeps condition numbers far beyond 1e16 right to many digits.
 Nothing is evaluated in the ReLU basis.
-
-Certificates: networks [2, 2, 1] and [2, 1, 1], whose J is known over the rationals (mean-std: in balls), end pieces
-continued, every eigenvalue enclosed to 1e-10.
 
 One layer: least squares in L2 on uniform knots. Networks [2, 5, 1] on the regression target of [S26] section 5.1, at
 a random start and after some steps of L-BFGS from it, in the spline or in the ReLU basis; B-splines, ReLU powers and
