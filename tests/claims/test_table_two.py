@@ -12,7 +12,7 @@ from refkan.checkpoints import Checkpoints
 from refkan.claims.parts import Parts
 from refkan.hierarchy.unchanged import RTOL
 from validation.multilevel import multilevel_training, table_two
-from validation.multilevel.multilevel_training import BASE, LIST, SEVEN, full_cells, quick_cells, verdicts
+from validation.multilevel.multilevel_training import BASE, LIST, SEVEN, all_of, full_cells, quick_cells, verdicts
 from validation.multilevel.table_two import BASES, EXPERIMENT, FIDELITIES, LONGER, MLPS, PUBLISHED, SEEDS, Cell
 from validation.multilevel.table_two_comparisons import Comparison, Under, best_of
 from validation.multilevel.table_two_findings import largest_median, largest_published_median
@@ -335,3 +335,13 @@ def test_published_medians_lie_far_below_published_means():
     assert largest_published_median("spline", "fine") < PUBLISHED["spline", "fine"][0] / 20
     assert largest_published_median("spline", "multilevel") < PUBLISHED["spline", "multilevel"][0] / 3
     assert largest_published_median("spline", "coarse") > PUBLISHED["spline", "coarse"][0]
+
+
+def test_one_comparison_that_is_behind_decides():
+    few, ahead, behind = (
+        Comparison.of(dict.fromkeys(range(pairs), ours), dict.fromkeys(range(pairs), 1.0), "other")
+        for ours, pairs in ((1e-3, 1), (1e-3, 9), (0.5, 9))
+    )
+    assert all_of([ahead]) is True
+    assert all_of([ahead, few]) is None
+    assert all_of([ahead, few, behind]) is False

@@ -151,9 +151,11 @@ def verdict(
 
 
 def all_of(comparisons: Iterable[Comparison]) -> bool | None:
-    """Whether all are ahead; None where one has too few pairs for any answer."""
+    """Whether all are ahead: not if one with enough pairs is behind; None while one that has too few could decide."""
     comparisons = list(comparisons)
-    return None if any(c.small for c in comparisons) else all(c.ahead for c in comparisons)
+    if any(not c.small and not c.ahead for c in comparisons):
+        return False
+    return None if any(c.small for c in comparisons) else True
 
 
 def relu_verdict(under: Sequence[Under]) -> Verdict:
