@@ -14,6 +14,7 @@ from fractions import Fraction
 from refkan.conformance.cases import Case, Setting, quantity
 from refkan.conformance.findings import BY_SAMPLE, Finding
 from refkan.conformance.quantities import ExactQuantities, exact
+from refkan.conformance.right_ends import matters
 
 SUMS = ("coefficient-gradients", "gauss-newton", "knot-gradients")
 """Quantities that are sums over all samples."""
@@ -25,8 +26,9 @@ TERMS = 20_000
 def proven(case: Case, finding: Finding) -> Finding:
     """Return a failure with what is proven of it in `Finding.proven`; other findings as they are.
 
-    Nothing is proven where theirs is no number, where coefficients after a refinement are compared, which is done in
-    float64, and of sums over more samples than `TERMS` allows.
+    Nothing is proven where theirs is no number, where layers have parts beside splines (SiLU is not rational), at the
+    right end where a backend has declared another convention than that of the formulas, where coefficients after a
+    refinement are compared, which is done in float64, and of sums over more samples than `TERMS` allows.
     """
     if not finding.index or not math.isfinite(finding.theirs):
         return finding
@@ -39,6 +41,8 @@ def proven(case: Case, finding: Finding) -> Finding:
 def exact_entry(case: Case, index: tuple[int, ...]) -> Fraction | None:
     """The exact value of one entry of the quantity of a case, None where it is out of reach."""
     s = case.setting
+    if any(spec.parts for spec in s.specs) or (s.right_end != "closed" and matters(s.specs, s.x)):
+        return None
     if case.quantity in BY_SAMPLE:
         s, index = _only(s, index[0]), (0, *index[1:])
     elif case.quantity not in SUMS or _terms(s) > TERMS:

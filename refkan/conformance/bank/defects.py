@@ -166,6 +166,6 @@ class Broken(PlainNumpy):
 
 
 DEFECTS |= {
-    "odd output lost": Defect(of_local_layer(d.OddOutputLost), "output left out"),
+    "odd output lost": Defect(of_local_layer(d.OddOutputLost), "outputs left out"),
     "interval clamped one short": Defect(of_local_layer(d.ClampedOneShort), "end interval unused"),
 }

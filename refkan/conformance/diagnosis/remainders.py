@@ -24,7 +24,7 @@ def outputs(evidence: Evidence) -> Iterator[Hypothesis]:
         kept = count // block * block
         if kept < count:
             text = f"the last {count - kept} of {count} outputs are left out: those beyond whole blocks of {block}"
-            yield Hypothesis("output left out", text, partial(_first_outputs, case, kept))
+            yield Hypothesis("outputs left out", text, partial(_first_outputs, case, kept))
 
 
 def _first_outputs(case: Case, kept: int) -> FloatArray:
