@@ -44,6 +44,8 @@ class Judge:
         Whether failures are diagnosed.
     hint_seconds : float
         Processor time for the search for hints in all; later failures say that they were not diagnosed.
+    proofs : bool
+        Whether the worst entry of a failure is computed once more over the rationals, for `Finding.proven`.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class Judge:
     adapter: Adapter
     hints: bool = True
     hint_seconds: float = HINT_SECONDS
+    proofs: bool = True
     _spent: list[float] = field(init=False, repr=False, compare=False, default_factory=list)
     _backend: Backend = field(init=False, repr=False, compare=False)
     _failed_inside: set[tuple[Any, ...]] = field(init=False, repr=False, compare=False, default_factory=set)
@@ -152,7 +155,8 @@ class Judge:
         return replace(finding, hints=hints)
 
     def _compare(self, case: Case, theirs: FloatArray) -> Finding:
-        return proven(case, f.compare(case, theirs, self.adapter.capabilities.form))
+        finding = f.compare(case, theirs, self.adapter.capabilities.form)
+        return proven(case, finding) if self.proofs else finding
 
     def _repeat(self, case: Case) -> Finding:
         """Compare two runs bit by bit, and the first with the truth."""
