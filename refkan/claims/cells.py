@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from refkan.claims.parts import NotKept, Resume, run_task
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, written
@@ -29,6 +29,9 @@ class Cell:
     def __getitem__(self, name: str) -> str:
         return dict(self.choice)[name]
 
+
+C = TypeVar("C", bound=Cell)
+"""Cells of an experiment may have a class of their own."""
 
 Found = Mapping[Cell, Mapping[str, Any]]
 """What each cell that was run returned."""
@@ -96,11 +99,11 @@ class Grid:
         return Experiment((*self.open, *self.place), run)
 
     def run(
-        self, cells: Iterable[Cell], resume: Resume = run_task, progress: Callable[[str], Any] = lambda text: None
-    ) -> dict[Cell, Mapping[str, Any]]:
+        self, cells: Iterable[C], resume: Resume = run_task, progress: Callable[[str], Any] = lambda text: None
+    ) -> dict[C, Mapping[str, Any]]:
         """Run or resume cells, each once, in their order; those that may not be run and are not kept are left out."""
         cells = list(dict.fromkeys(cells))
-        found: dict[Cell, Mapping[str, Any]] = {}
+        found: dict[C, Mapping[str, Any]] = {}
         for number, cell in enumerate(cells, 1):
             progress(f"{number}/{len(cells)}: {', '.join(value for _, value in cell.choice)}, seed {cell.seed}")
             with suppress(NotKept):
@@ -108,7 +111,7 @@ class Grid:
         return found
 
 
-def records(found: Found, **where: str) -> dict[int, Mapping[str, Any]]:
+def records(found: Mapping[C, Mapping[str, Any]], **where: str) -> dict[int, Mapping[str, Any]]:
     """Return what the cells with these factors returned, by seed.
 
     Raises
@@ -126,7 +129,7 @@ def records(found: Found, **where: str) -> dict[int, Mapping[str, Any]]:
     return made
 
 
-def numbers(found: Found, key: str, **where: str) -> dict[int, float]:
+def numbers(found: Mapping[C, Mapping[str, Any]], key: str, **where: str) -> dict[int, float]:
     """Return a number of the cells with these factors, by seed."""
     return {seed: float(record[key]) for seed, record in records(found, **where).items()}
 

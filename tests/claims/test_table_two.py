@@ -248,10 +248,10 @@ def test_single_precision_rounds_what_is_optimised_and_the_change_of_basis():
 def test_cells_resume(tmp_path, monkeypatch):
     cells = [Cell.of(seed, fidelity="coarse", samples="80", divisor="32") for seed in (1, 2)]
     parts = Parts(Checkpoints(tmp_path))
-    first = table_two.run_cells(cells, parts.run)
+    first = table_two.GRID.run(cells, parts.run)
     calls = []
     monkeypatch.setattr(table_two.rk, "LeastSquares", lambda *data: calls.append(data))
-    again = table_two.run_cells(cells, parts.run)
+    again = table_two.GRID.run(cells, parts.run)
     assert not calls
     assert [again[cell]["test"] for cell in cells] == [first[cell]["test"] for cell in cells]
     np.testing.assert_array_equal(again[cells[0]]["course"]["mse"], first[cells[0]]["course"]["mse"])
@@ -260,8 +260,8 @@ def test_cells_resume(tmp_path, monkeypatch):
 def test_what_is_kept_of_an_interrupted_run_is_found_and_nothing_is_run(tmp_path):
     cells = [Cell.of(seed, fidelity="coarse", samples="80", divisor="32") for seed in (1, 2)]
     store = Checkpoints(tmp_path)
-    first = table_two.run_cells(cells[:1], Parts(store).run)
-    found = table_two.run_cells(cells, Parts(store, only=True).run)
+    first = table_two.GRID.run(cells[:1], Parts(store).run)
+    found = table_two.GRID.run(cells, Parts(store, only=True).run)
     assert {cell: record["test"] for cell, record in found.items()} == {cells[0]: first[cells[0]]["test"]}
 
 

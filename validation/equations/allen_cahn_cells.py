@@ -57,7 +57,7 @@ BATCH = 1000
 
 def place(reading: Mapping[str, str], model: str, schedule: str = "constant") -> dict[str, str]:
     """Return where the runs of a model lie under a reading: what does not matter to it is at its default."""
-    defaults = {factor.name: factor.values[0] for factor in OPEN}
+    defaults = GRID.reading()
     matters = {DENSE: ("periodic", "rate", "layout"), OURS: ("periodic", "start")}.get(model, tuple(defaults))
     return defaults | {name: reading[name] for name in matters} | {"model": model, "schedule": schedule}
 

@@ -75,7 +75,7 @@ PUBLISHED = {
 
 def place(reading: Mapping[str, str], model: str, fidelity: str) -> dict[str, str]:
     """Return where the runs of a cell lie under a reading: what does not matter to it is at its default."""
-    defaults = {factor.name: factor.values[0] for factor in OPEN}
+    defaults = GRID.reading()
     where = {**defaults, **reading}
     if model in MLPS:
         where = defaults | {name: where[name] for name in OF_MLPS}

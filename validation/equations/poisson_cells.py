@@ -48,7 +48,7 @@ PLACE = (
 
 def place(reading: Mapping[str, str], model: str, rate: str = "constant") -> dict[str, str]:
     """Return where the runs of a curve lie under a reading: what does not matter to it is at its default."""
-    defaults = {factor.name: factor.values[0] for factor in OPEN}
+    defaults = GRID.reading()
     matters = ("loss", "mlp") if model == DENSE else ("loss", "map", "start")
     return defaults | {name: reading[name] for name in matters} | {"model": model, "rate": rate}
 

@@ -27,7 +27,7 @@ from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Choice, Reading, Readings, written
 from refkan.claims.verdicts import Status, Verdict, judge
 from validation.multilevel import table_two
-from validation.multilevel.table_two import BASES, FIDELITIES, LONGER, MLPS, OPEN, SEEDS, Cell, cells_of, run_cells
+from validation.multilevel.table_two import BASES, FIDELITIES, GRID, LONGER, MLPS, OPEN, SEEDS, Cell, cells_of
 from validation.multilevel.table_two_comparisons import AHEAD, FEW, GAIN, ROUNDED, SHARE, Comparison, Under
 from validation.multilevel.table_two_findings import (
     BASE,
@@ -75,7 +75,7 @@ def run(
 ) -> list[Verdict]:
     """Train all cells and judge the four claims on them; at full size with at most `seeds` seeds a reading."""
     cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
-    return verdicts(run_cells(cells, resume_from(checkpoints), progress))
+    return verdicts(GRID.run(cells, resume_from(checkpoints), progress))
 
 
 LIST = (BASE, *(BASE | {factor.name: value} for factor in OPEN for value in factor.values[1:]), EARLIER)

@@ -20,18 +20,18 @@ target.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from functools import cache, partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from time import process_time
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims.parts import NotKept, Resume, run_task
-from refkan.claims.readings import Experiment, Factor
+from refkan.claims.cells import Cell as Chosen
+from refkan.claims.cells import Grid
+from refkan.claims.readings import Factor
 from refkan.hierarchy import MultilevelResult, minimize_multilevel
 
 PUBLISHED_SEEDS = tuple(range(1234, 1239))
@@ -99,19 +99,13 @@ UNIT = "mean square error over the squared range of the target"
 
 
 @dataclass(frozen=True, order=True)
-class Cell:
+class Cell(Chosen):
     """One training of one seed: every factor, as it is written."""
-
-    choice: tuple[tuple[str, str], ...]
-    seed: int
 
     @classmethod
     def of(cls, seed: int, **choice: str) -> Cell:
         """Return the cell with the default of every factor that is not given."""
         return cls(tuple((f.name, f.check(choice.get(f.name, f.values[0]))) for f in (*OPEN, *PLACE)), seed)
-
-    def __getitem__(self, name: str) -> str:
-        return dict(self.choice)[name]
 
     @property
     def reading(self) -> dict[str, str]:
@@ -135,8 +129,9 @@ class Cell:
         return self["model"] in BASES and self["fidelity"] in ("fine", LONGER) and self["fine"] == "own"
 
 
-def run_cell(cell: Cell) -> dict[str, Any]:
+def run_cell(chosen: Chosen) -> dict[str, Any]:
     """Train one cell; return errors, the course of the training, and both measures of work."""
+    cell = Cell(chosen.choice, chosen.seed)
     x, y, x_test, y_test, squared_range = data(cell["rotation"], cell["target"], cell.seed, int(cell["samples"]))
     method, steps = METHODS[cell["method"]]
     options: dict[str, Any] = {"inner": int(cell["inner"])} if cell["method"] == "L-BFGS" else {}
@@ -240,26 +235,9 @@ def rounded(net: rk.Network, theta: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def run_cells(
-    cells: Iterable[Cell], resume: Resume = run_task, progress: Callable[[str], Any] = lambda text: None
-) -> dict[Cell, dict[str, Any]]:
-    """Run or resume cells in their order; those that may not be run and are not kept are left out."""
-    cells = list(dict.fromkeys(cells))
-    found: dict[Cell, dict[str, Any]] = {}
-    for number, cell in enumerate(cells, 1):
-        progress(f"{number}/{len(cells)}: {', '.join(value for _, value in cell.choice)}, seed {cell.seed}")
-        with suppress(NotKept):
-            found[cell] = resume({"task": "cell of Table 2", **asdict(cell)}, partial(run_cell, cell))
-    return found
+GRID = Grid("cell of Table 2", OPEN, PLACE, run_cell, apart=("course",))
 
-
-def run_again(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
-    """Run one cell and return its numbers without the course."""
-    result = run_cell(Cell.of(seed, **choice))
-    return {name: value for name, value in result.items() if name != "course"}
-
-
-EXPERIMENT = Experiment((*OPEN, *PLACE), run_again)
+EXPERIMENT = GRID.experiment
 
 
 def cells_of(

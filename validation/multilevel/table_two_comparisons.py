@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
+from refkan.claims.cells import numbers, records
 from refkan.claims.readings import Choice
 from validation.multilevel.table_two import FIDELITIES, LONGER, MLPS
-from validation.multilevel.table_two_report import Found, errors, matching, place
+from validation.multilevel.table_two_report import Found, place
 
 AHEAD, ROUNDED, LEVEL = 10.0, 10.0**0.5, 0.01
 """An order of magnitude, what rounds to one, and the level of the sign tests."""
@@ -74,7 +75,7 @@ class Under:
 
     def errors(self, model: str, fidelity: str, key: str = "test") -> dict[int, float]:
         """Seed -> a number of its record."""
-        return errors(self.found, key, **place(self.reading, model, fidelity), **self.size)
+        return numbers(self.found, key, **place(self.reading, model, fidelity), **self.size)
 
     def spline_against_relu(self) -> dict[str, Comparison]:
         """Fidelity -> the spline runs against the ReLU runs."""
@@ -98,7 +99,7 @@ class Under:
         for name, fidelity in (("coarse in equal time", "coarse"), ("fine in equal time", LONGER)):
             where = place(self.reading, "spline", fidelity) | dict(self.size)
             reached = {}
-            for seed, record in matching(self.found, **where).items():
+            for seed, record in records(self.found, **where).items():
                 course = record["course"]
                 last = int(np.searchsorted(course["seconds"], limits[seed], side="right")) - 1
                 reached[seed] = float(course["mse"][max(last, 0)])
@@ -116,7 +117,7 @@ class Under:
         """
         where = place(self.reading, model, "multilevel") | dict(self.size)
         hits: list[list[bool]] = [[], [], []]
-        for record in matching(self.found, **where).values():
+        for record in records(self.found, **where).values():
             course = record["course"]
             for level in (1, 2, 3):
                 mse = np.asarray(course["mse"])[np.asarray(course["level"]) == (level - 1 if before else level)]

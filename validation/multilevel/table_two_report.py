@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from refkan.claims.cells import numbers, records
 from refkan.claims.readings import Beside, Choice, written
 from refkan.claims.verdicts import Figure
 from validation.multilevel.table_two import BASES, FIDELITIES, LONGER, MLPS, OPEN, PLACE, PUBLISHED, UNIT, Cell
@@ -15,23 +16,6 @@ from validation.multilevel.table_two import BASES, FIDELITIES, LONGER, MLPS, OPE
 Found = Mapping[Cell, Mapping[str, Any]]
 
 COLOURS = {"coarse": "C0", "fine": "C1", "multilevel": "C2"}
-
-
-def matching(found: Found, **where: str) -> dict[int, Mapping[str, Any]]:
-    """Seed -> the record of the cell with these factors; of cells that differ in nothing else but the seed."""
-    records = {}
-    for cell, record in found.items():
-        choice = dict(cell.choice)
-        if all(choice[name] == value for name, value in where.items()):
-            if cell.seed in records:
-                raise ValueError(f"{where} names several cells of seed {cell.seed}")
-            records[cell.seed] = record
-    return records
-
-
-def errors(found: Found, key: str = "test", **where: str) -> dict[int, float]:
-    """Seed -> a number of the record."""
-    return {seed: float(record[key]) for seed, record in matching(found, **where).items()}
 
 
 DEFAULTS = {factor.name: factor.values[0] for factor in OPEN}
@@ -72,7 +56,7 @@ def beside(found: Found, reading: Choice, size: Mapping[str, str], cells: Iterab
     made = []
     for model, fidelity in cells:
         where = place(reading, model, fidelity) | dict(size)
-        values = errors(found, **where)
+        values = numbers(found, "test", **where)
         if values:
             published, deviation = PUBLISHED.get((model, fidelity), (None, None))
             name = model if model in MLPS else f"{model}, {fidelity}"
@@ -99,8 +83,8 @@ def histories(found: Found, reading: Choice, size: Mapping[str, str], name: str)
     drawing = Drawing(figsize=(10, 4), layout="constrained")
     for axes, model in zip(drawing.subplots(1, len(BASES), sharey=True), BASES, strict=True):
         for fidelity in FIDELITIES:
-            records = matching(found, **place(reading, model, fidelity), **size)
-            courses = [record["course"] for record in records.values()]
+            runs = records(found, **place(reading, model, fidelity), **size)
+            courses = [record["course"] for record in runs.values()]
             if not courses:
                 continue
             for course in courses:
