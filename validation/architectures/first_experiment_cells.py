@@ -51,7 +51,7 @@ PLACE = (
 
 def place(reading: Mapping[str, str], model: str) -> dict[str, str]:
     """Return where the runs of a contestant lie under a reading: what does not matter to it is at its default."""
-    where = {factor.name: factor.values[0] for factor in OPEN}
+    where = GRID.reading()
     if model in KANS:
         where["map"] = reading["map"]
         if model != "ReLU-gaussian":

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from refkan.claims.verdicts import Table
-from validation.multilevel.table_two import BASES, FIDELITIES, OPEN, PUBLISHED
+from validation.multilevel.table_two import BASES, FIDELITIES, GRID, OPEN, PUBLISHED
 from validation.multilevel.table_two_comparisons import Under
 
-BASE = {factor.name: factor.values[0] for factor in OPEN}
+BASE = GRID.reading()
 
 CELLS = tuple((basis, fidelity) for basis in BASES for fidelity in FIDELITIES)
 

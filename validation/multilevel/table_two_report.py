@@ -11,14 +11,14 @@ from matplotlib.figure import Figure as Drawing
 from refkan.claims.cells import numbers, records
 from refkan.claims.readings import Beside, Choice, written
 from refkan.claims.verdicts import Figure
-from validation.multilevel.table_two import BASES, FIDELITIES, LONGER, MLPS, OPEN, PLACE, PUBLISHED, UNIT, Cell
+from validation.multilevel.table_two import BASES, FIDELITIES, GRID, LONGER, MLPS, OPEN, PLACE, PUBLISHED, UNIT, Cell
 
 Found = Mapping[Cell, Mapping[str, Any]]
 
 COLOURS = {"coarse": "C0", "fine": "C1", "multilevel": "C2"}
 
 
-DEFAULTS = {factor.name: factor.values[0] for factor in OPEN}
+DEFAULTS = GRID.reading()
 
 
 def place(reading: Choice, model: str, fidelity: str) -> dict[str, str]:
