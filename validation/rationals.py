@@ -84,8 +84,8 @@ def rank(matrix: Matrix) -> int:
 
 def spline_design(knots: Vector, order: int, points: Vector) -> Matrix:
     """Return the values of the B-splines, a row for each point."""
-    size = len(knots) - order
-    return [[Fraction(truth.bspline(knots, order, i, x)) for i in range(size)] for x in points]
+    rows = [truth.bsplines(knots, order, x) for x in points]
+    return [[Fraction(row.get(i, 0)) for i in range(len(knots) - order)] for row in rows]
 
 
 def relu_design(knots: Vector, order: int, points: Vector) -> Matrix:

@@ -261,7 +261,10 @@ def _evaluate(coefficients: OdeSolution, points: FloatArray, nu: float) -> Float
     order = np.argsort(t, kind="stable")  # points of one block then share few steps of the dense output
     for start in range(0, len(points), BLOCK):
         rows = order[start : start + BLOCK]
-        v = coefficients(t[rows])
-        k = np.arange(len(v))
-        u[rows] += np.einsum("kn,nk->n", v, np.cos(np.pi * x[rows, None] * k))
+        # Points of a grid share times and places: series and cosines are computed once for each.
+        times, time_of = np.unique(t[rows], return_inverse=True)
+        places, place_of = np.unique(x[rows], return_inverse=True)
+        v = coefficients(times).T
+        cosines = np.cos(np.pi * places[:, None] * np.arange(v.shape[1]))
+        u[rows] += np.einsum("nk,nk->n", v[time_of], cosines[place_of])
     return u

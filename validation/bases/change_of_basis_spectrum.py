@@ -42,7 +42,8 @@ class Size:
 
 
 INTERVALS = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-QUICK = Size((), INTERVALS, (*((r, 40, seed) for r in ORDERS for seed in (None, 0)), (3, 100, 0), (4, 100, 0)))
+FEWER = (16, 32, 64, 128, 256)
+QUICK = Size((), FEWER, (*((r, 24, seed) for r in ORDERS for seed in (None, 0)), (3, 50, 0), (4, 50, 0)))
 FULL = Size((5, 6), INTERVALS, tuple((r, 100, seed) for r in ORDERS for seed in (None, *range(5))))
 
 

@@ -55,9 +55,9 @@ QUICK = Size(
     levels=((1, 3), (2, 6), (4, 12)),
     node_maps=("affine", "mean-std"),
     states=(START, TRAINED, TRAINED_ELSEWHERE),
-    seeds=range(2),
-    samples=400,
-    steps=50,
+    seeds=range(1),
+    samples=300,
+    steps=30,
 )
 FULL = Size(
     orders=(2, 3, 4),

@@ -15,14 +15,14 @@ OURS = "splines, Levenberg-Marquardt"
 def runs(
     quick: bool, seeds: Sequence[int], progress: Callable[[str], None], checkpoints: Parts | None
 ) -> dict[str, list[dict[str, Any]]]:
-    """Train: 2 starts on 500 points quickly; else 6 starts on 1,024 points, then 4,096 points."""
-    setup = allen_cahn(600, initial_points=101, times=26) if quick else allen_cahn()
+    """Train: 2 starts on 250 points quickly; else 6 starts on 1,024 points, then 4,096 points."""
+    setup = allen_cahn(300, initial_points=101, times=26) if quick else allen_cahn()
     model = Model(
         setup.kan(),
-        (20, 15, 10) if quick else (150, 100, 60, 30),
+        (12, 8, 5) if quick else (150, 100, 60, 30),
         Redrawn(setup.ranges, seed=0),
         starts=2 if quick else 6,
-        setup=allen_cahn(500, 101, 26) if quick else allen_cahn(1024),
+        setup=allen_cahn(250, 101, 26) if quick else allen_cahn(1024),
         later=None if quick else allen_cahn(4096),
     )
     return run_models("Allen-Cahn", {OURS: model}, setup, seeds, progress, checkpoints)

@@ -21,7 +21,7 @@ def own_models(quick: bool) -> dict[str, Model]:
     """Levenberg-Marquardt on points drawn anew, half of them where the solution is steep; and on fixed ones."""
     setup = burgers((16, 16), 16, (1.0, 10.0, 10.0)) if quick else burgers(weights=(1.0, 10.0, 10.0))
     net = setup.kan([2, 5, 5, 1] if quick else [2, 8, 8, 1])
-    steps = (30, 20, 10) if quick else (120, 100, 30)
+    steps = (15, 10, 5) if quick else (120, 100, 30)
     steep = ({}, {"steep": 0.5}, {"steep": 0.5})
     return {
         REDRAWN: Model(net, steps, Redrawn(setup.ranges, seed=0), per_level=steep, setup=setup),
@@ -30,8 +30,8 @@ def own_models(quick: bool) -> dict[str, Model]:
 
 
 def adam_model(quick: bool) -> dict[str, Model]:
-    """Adam at the schedule of Table 3, a quarter of its steps in a quick run."""
-    part = 4 if quick else 1
+    """Adam at the schedule of Table 3, a tenth of its steps in a quick run."""
+    part = 10 if quick else 1
     net = burgers().kan([2, 5, 5, 1] if quick else [2, 20, 20, 1], node_map="affine")
     options: dict[str, Any] = {"schedule": Cyclic(), "weight_decay": WEIGHT_DECAY}
     return {ADAM: Model(net, (800 // part, 400 // part, 200 // part), options=options)}

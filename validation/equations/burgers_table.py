@@ -42,7 +42,7 @@ RATIO = 100.0
 FEW = 3
 """Fewer seeds decide nothing about a median."""
 
-QUICK = {"points": "12", "divisor": "10", "width": "5"}
+QUICK = {"points": "10", "divisor": "25", "width": "5"}
 SCREENING = {"points": "16", "divisor": "4", "width": "8"}
 PAPER = {"points": "64", "divisor": "1", "width": "20"}
 

@@ -59,13 +59,13 @@ losses and times of seed 100, which is not among those that are reported. \
 A start is chosen by its loss alone. Losses are
 on fixed points of the same numbers; errors are relative, in the 2-norm, on grids of their own. \
 The quick sizes are small
-and far from what is asked: two seeds, 16 x 16, 17 x 17 and 500 points, at most 3 levels."""
+and far from what is asked: two seeds, 16 x 16, 13 x 13 and 250 points, at most 3 levels."""
 
 OF_ADAM = """\
 Cubic splines on 5, 10 and 20 intervals, widths [2, 20, 20, 1] at full size and [2, 5, 5, 1] in the quick run, affine
 maps; loss: sum of three mean squares on 64 x 64 (quick: 16 x 16) points, 64 (16) initial points and 64 (16) on each
 end. Adam with weight decay 1e-4, rate cyclic between 1e-4 and 1e-3 with cycle 100 and factor 0.9995, begun anew on each
-level; steps {800, 400, 200} (quick: a quarter): the base reading of Q2."""
+level; steps {800, 400, 200} (quick: a tenth): the base reading of Q2."""
 
 
 def run(

@@ -14,9 +14,9 @@ PUBLISHED_POINTS, MORE_POINTS = "Levenberg-Marquardt, published points", "Levenb
 
 def own_models(quick: bool) -> dict[str, Model]:
     """Levenberg-Marquardt on the published points, and on more from the third level on."""
-    few, many = (poisson(n, (1e-2, 1.0, 100.0)) for n in ((17, 33) if quick else (49, 97)))
+    few, many = (poisson(n, (1e-2, 1.0, 100.0)) for n in ((13, 25) if quick else (49, 97)))
     options: dict[str, Any] = {"method": "levenberg-marquardt", "starts": 2 if quick else 8, "setup": few}
-    steps = 20 if quick else 60
+    steps = 12 if quick else 60
     return {
         PUBLISHED_POINTS: Model(few.kan(), (steps,) * 3, **options),
         MORE_POINTS: Model(few.kan(), (steps,) * (3 if quick else 4), later=many, **options),
@@ -31,4 +31,4 @@ def runs(
     checkpoints: Parts | None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Train models."""
-    return run_models("Poisson", chosen, poisson(17 if quick else 49), seeds, progress, checkpoints)
+    return run_models("Poisson", chosen, poisson(13 if quick else 49), seeds, progress, checkpoints)

@@ -58,7 +58,7 @@ class Size:
     network: rotated_target.Size
 
 
-QUICK = Size((4, 8, 16), 500, 30, range(1234, 1238), rotated_target.QUICK)
+QUICK = Size((4, 8, 16), 400, 20, range(1234, 1238), rotated_target.QUICK)
 
 FULL = Size((4, 8, 16), 2000, 200, range(1234, 1254), rotated_target.FULL)
 

@@ -56,7 +56,7 @@ class Size:
     steps: int
 
 
-QUICK = Size((2, 3), (8,), 10, 250, 30)
+QUICK = Size((2, 3), (8,), 8, 200, 20)
 
 FULL = Size((2, 3), (4, 8, 16), 16, 600, 60)
 

@@ -83,8 +83,8 @@ LIST = (BASE, *(BASE | {factor.name: value} for factor in OPEN for value in fact
 
 
 def quick_cells() -> list[Cell]:
-    """Two readings: 600 samples, an eighth of the epochs, as many seeds as a sign test needs."""
-    size = {"samples": "600", "divisor": "8"}
+    """Two readings: 400 samples, a sixteenth of the epochs, as many seeds as a sign test needs."""
+    size = {"samples": "400", "divisor": "16"}
     cells = []
     for reading in (BASE, BASE | {"start": "linear"}):
         cells += cells_of(SEVEN, reading, [*BASES, "MLP-30"], **size)
