@@ -137,11 +137,27 @@ def as_vector(name: str, value: Any, size: int, finite: bool = True) -> Array:
 
 def as_samples(name: str, value: Any, columns: int, finite: bool = True) -> Array:
     """Convert to samples of shape (N, columns), finite unless finite=False; N = 0 is allowed."""
-    array = as_array(name, value, ndim=2, finite=False)
-    if finite and not (whole := np.isfinite(array).all(axis=1)).all():
-        _require_finite(name, array, f": leave out the {np.sum(~whole)} of {whole.size} rows that are not finite")
+    array = as_columns(name, value)
+    if finite:
+        require_finite_rows(name, array)
     if array.shape[1] != columns:
         raise ValueError(f"{name} must have shape (N, {columns}); got {array.shape}")
+    return array
+
+
+def require_finite_rows(name: str, array: Array) -> None:
+    """Raise ValueError unless all rows are finite; the first entry is named, and how many rows to leave out."""
+    if not (whole := np.isfinite(array).all(axis=1)).all():
+        _require_finite(name, array, f": leave out the {np.sum(~whole)} of {whole.size} rows that are not finite")
+
+
+def as_columns(name: str, value: Any) -> Array:
+    """Convert to an array of two dimensions, whose entries the caller checks; one dimension comes with the remedy."""
+    array = as_array(name, value, finite=False)
+    if array.ndim == 1:
+        raise ValueError(f"{name} must have 2 dimensions; got shape {array.shape}: one column is {name}[:, None]")
+    if array.ndim != 2:
+        raise ValueError(f"{name} must have 2 dimensions; got shape {array.shape}")
     return array
 
 

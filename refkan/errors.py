@@ -46,6 +46,21 @@ class OutsideDomainWarning(UserWarning):
     """Many of the samples that a network starts on lie outside the domain of its first layer."""
 
 
+class NarrowInputWarning(UserWarning):
+    """An input of a network covers so little of the domain of the first layer that hardly a knot lies in between.
+
+    Examples
+    --------
+    >>> import warnings, numpy as np, refkan as rk
+    >>> x = np.random.default_rng(0).uniform(size=(100, 2)) * [1e-3, 1.0]
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     net, theta = rk.kan([2, 3, 1], order=3, intervals=4).initialize(np.random.default_rng(1), x)
+    >>> seen[0].category.__name__
+    'NarrowInputWarning'
+    """
+
+
 class DiscontinuousLossWarning(UserWarning):
     """Second derivatives jump where activations of a collocation problem lie: its loss is not continuous in theta."""
 

@@ -18,6 +18,9 @@ from refkan.claims.discovery import ClaimFile
 from refkan.claims.rows import Row
 from refkan.claims.verdicts import Figure, Table, Verdict
 
+VOID = "void"
+"""Status of a row whose verdict is worth nothing."""
+
 
 @dataclass(frozen=True)
 class FileResult:
@@ -33,7 +36,10 @@ class FileResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one row: `status` is that of its verdict, "pending", "not run" or "error"."""
+    """What became of one row: `status` is that of its verdict, "pending", "not run", "error" or "void".
+
+    A verdict is void if one of its mutated claims was not refuted: what cannot tell right from wrong decides nothing.
+    """
 
     row: Row
     status: str
@@ -71,7 +77,7 @@ def gather(ledger: Iterable[Row], files: Sequence[ClaimFile], results: Sequence[
             outcomes.append(Outcome(row, "not run", file=file))
             continue
         verdict = next((verdict for verdict in result.verdicts if verdict.id == row.id), None)
-        status = "error" if verdict is None else verdict.status
+        status = "error" if verdict is None else VOID if verdict.surviving_mutations else verdict.status
         outcomes.append(Outcome(row, status, verdict, result, file))
     return outcomes
 
@@ -90,7 +96,7 @@ def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:
         raise TypeError(f"run must return a list of Verdict; got {type(verdicts).__name__}")
     answered = [verdict.id for verdict in verdicts]
     if sorted(answered) != sorted(file.ids):
-        raise ValueError(f"run must answer CLAIMS = {file.ids} once each; got {answered}")
+        raise ValueError(f"run must return one verdict for each row, {', '.join(file.ids)}; got {', '.join(answered)}")
     return tuple(
         dataclasses.replace(verdict, data=plain(verdict.data), readings=tuple(map(plain, verdict.readings)))
         for verdict in verdicts

@@ -10,14 +10,14 @@ from typing import Any
 
 from refkan.atomic_files import write_atomically
 from refkan.claims.discovery import ClaimFile
-from refkan.claims.outcomes import Outcome
+from refkan.claims.outcomes import VOID, Outcome
 from refkan.claims.page import page
 from refkan.claims.verdicts import STATUSES
 
 HTML_NAME = "report.html"
 JSON_NAME = "record.json"
 
-ORDER = (*STATUSES, "not run", "error")
+ORDER = (*STATUSES, VOID, "not run", "error")
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, int]:

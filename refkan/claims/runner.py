@@ -88,7 +88,8 @@ def run_file(
     without = [verdict.id for verdict in verdicts if not verdict.mutations]
     if ledger.twins and without:
         raise ValueError(
-            f"{', '.join(without)} must have a mutated twin that fails: a claim that nothing can refute is no claim"
+            f"{', '.join(without)} must have a mutated twin that fails, Verdict(..., mutations={{'what is altered': "
+            "judge(...)}): a claim that nothing can refute is no claim"
         )
     return verdicts
 
@@ -309,7 +310,12 @@ def run_all(run: Run, files: Sequence[ClaimFile], fresh: bool) -> tuple[list[Fil
             return results, True
         results.append(result)
         if result.error:
-            text = f"error: {shorten(result.error.splitlines()[-1], 100)}"
+            *frames, last = result.error.splitlines()
+            own = [
+                frame for frame in frames if frame.startswith(f"{file.path.name}, ") or f"/{file.path.name}, " in frame
+            ]
+            where = f" ({own[-1].partition(', in ')[0].rpartition('/')[2]})" if own else ""
+            text = f"error: {shorten(last, 100)}{where}"
         else:
             text = ", ".join(f"{verdict.id} {verdict.status}" for verdict in result.verdicts)
             if not any(verdict.mutations for verdict in result.verdicts):

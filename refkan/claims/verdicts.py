@@ -165,7 +165,10 @@ class Verdict:
     def __post_init__(self) -> None:
         for what, status in [("status", self.status), *self.mutations.items()]:
             if status not in STATUSES:
-                raise ValueError(f"{self.id}: {what} must be one of {STATUSES}; got {status!r}")
+                remedy = f": use judge({status})" if isinstance(status, bool) else ""
+                raise ValueError(
+                    f"{self.id}: got {status!r} for {what}{remedy}; it must be one of {', '.join(STATUSES)}"
+                )
 
     @property
     def surviving_mutations(self) -> tuple[str, ...]:

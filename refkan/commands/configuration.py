@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from refkan.arguments import check_count, check_positive
+from refkan.commands.number_files import read_numbers
 from refkan.commands.options import MOST, WIDEST, check_counts
 from refkan.networks import Network
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
-from refkan.training import Attended, Decaying, Ramped, Redrawn, Setup, setup_named
+from refkan.training import PROBLEMS, Attended, Decaying, Ramped, Redrawn, Setup, own_data, setup_named
 
 RATED = ("adam", "gd")
 """Methods with a learning rate."""
@@ -89,13 +92,34 @@ def configuration(chosen: argparse.Namespace) -> Configuration:
 
 
 def setup_of(chosen: argparse.Namespace) -> Setup:
-    """The problem, with as many points as were asked for."""
+    """The problem, with as many points as were asked for, or the data of a file."""
+    if chosen.problem not in PROBLEMS:
+        return data_in(chosen)
     if chosen.points is not None:
         check_count("--points", chosen.points, 1, MOST)
     try:
         return setup_named(chosen.problem, chosen.points)
     except ValueError as error:  # how few points are too few is known to the problem
         raise ValueError(f"--points {chosen.points} for {chosen.problem}: {error}") from error
+
+
+def data_in(chosen: argparse.Namespace) -> Setup:
+    """The set-up of a CSV file: inputs, and in the last column the output."""
+    file = Path(chosen.problem)
+    if file.suffix.lower() != ".csv" and not file.is_file():
+        near = "".join(f"; did you mean {name}?" for name in get_close_matches(chosen.problem, PROBLEMS, 1))
+        raise ValueError(
+            f"PROBLEM must be a file of data, FILE.csv, or one of {', '.join(PROBLEMS)}; got {chosen.problem!r}{near}"
+        )
+    if chosen.points is not None:
+        raise ValueError("--points is for named problems; a file is used whole")
+    rows = read_numbers("PROBLEM", file)
+    if rows.shape[1] < 2:
+        raise ValueError(f"PROBLEM: {file} must have two columns or more, the inputs and then the output; got one")
+    try:
+        return own_data(rows[:, :-1], rows[:, -1], file.name)
+    except ValueError as error:  # x and y are the names of arrays
+        raise ValueError(f"PROBLEM: {file}, inputs x and last column y: {error}") from error
 
 
 def splines(setup: Setup, chosen: argparse.Namespace) -> Network:
@@ -143,7 +167,7 @@ def method_of(chosen: argparse.Namespace, setup: Setup) -> Any:
         raise ValueError("--attention follows fixed points; it cannot be combined with --redraw")
     extra = "--attention" if chosen.attention is not None else "--redraw" if chosen.redraw is not None else None
     if extra and setup.samples is not None:
-        raise ValueError(f"{extra} is for differential equations; {setup.name!r} is a target of regression")
+        raise ValueError(f"{extra} is for differential equations; {setup.name!r} is regression")
     if chosen.optimizer == "variable-projection" and setup.samples is None:
         raise ValueError("--optimizer variable-projection is for regression")
     if chosen.steep is not None and chosen.redraw is None:

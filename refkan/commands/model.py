@@ -35,10 +35,10 @@ ROOM = 1e-12
 
 def add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `model`."""
-    p = commands.add_parser("model", help="trained models of pykan, efficient-kan and jaxkan, in files")
+    p = commands.add_parser("model", help="trained models in files, of refkan, pykan, efficient-kan and jaxkan")
     parts = p.add_subparsers(title="commands", required=True)
     _add(parts, "spectrum", run_model_spectrum, "the conditioning of a trained model: the spectrum of J^T J")
-    refine = _add(parts, "refine", run_refine, "write the same function on a finer grid")
+    refine = _add(parts, "refine", run_refine, "write the same function, on a finer grid")
     refine.add_argument("--factor", type=int, default=2, metavar="N", help="intervals for each; default: %(default)s")
     refine.add_argument("--output", type=path, required=True, metavar="OUT.npz", help="in the format of FILE")
     judge = _add(parts, "judge", run_judge, "what is wrong with a trained model, and with values computed by it")
@@ -117,11 +117,14 @@ def run_refine(chosen: argparse.Namespace) -> int:
         raise ValueError(f"--output must end in .npz; got {chosen.output.name!r}")
     check_file("--output", chosen.output)
     net, theta = _read(chosen.file)
-    fine = refined(net, theta, chosen.factor)
+    fine = _finer(net, theta, chosen.factor)
     again = _write(chosen.file, chosen.output, fine)
     print(f"{net}\n{again[0]}")
     worst = 0.0
-    for where, beyond in (("inside the domain", 0.0), ("up to half its length beyond", 0.5)):
+    places = [("inside the domain", 0.0), ("up to half its length beyond", 0.5)]
+    if net.layers[0].outside == "error":  # there is no function beyond
+        places = places[:1]
+    for where, beyond in places:
         x = _samples(net, chosen, beyond)
         ours = net(theta, x)
         share = float(np.abs(again[0](again[1], x) - ours).max() / max(np.abs(ours).max(), 1e-300))
@@ -131,6 +134,14 @@ def run_refine(chosen: argparse.Namespace) -> int:
     if not worst <= limit:
         return _refuse("model refine", f"values differ by more than {limit:g}: see {chosen.output}", FAILED)
     return OK
+
+
+def _finer(net: Network, theta: FloatArray, factor: int) -> Model:
+    """Insert knots; outside="natural", that of the libraries, needs the knots beyond the domain refined as well."""
+    if any(layer.outside == "natural" for layer in net.layers):
+        return refined(net, theta, factor)
+    fine = net.refine(factor)
+    return fine, net.convert(theta, fine)
 
 
 def _write(source: Path, target: Path, fine: Model) -> Model:

@@ -82,7 +82,7 @@ def _numbers(option: str, file: Path, line: int, cells: list[str], count: int) -
         if not (_is_number(cell) and math.isfinite(float(cell))):
             raise ValueError(
                 f"{option}: {file} must hold finite numbers, separated by commas; got {cell!r} in line {line}, column "
-                f"{column}"
+                f"{column}: leave out lines without a number"
             )
     return [float(cell) for cell in cells]
 

@@ -1,4 +1,4 @@
-"""`refkan train`: a network on a named problem."""
+"""`refkan train`: a network on a named problem, or on data in a file."""
 
 from __future__ import annotations
 
@@ -36,17 +36,24 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
     """Add the command `train`."""
     p = commands.add_parser(
         "train",
-        help="train a network on a named problem, level by level",
-        description="Train a spline network (or a dense one, with --activation) on a named problem from the coarsest "
-        "level to the finest, and print loss and true error after each level; with --output also write the network, "
+        help="train a network on a named problem or on your data, level by level",
+        description="Train a spline network (or a dense one, with --activation) on a named problem, or on the numbers "
+        "of a CSV file, from the coarsest level to the finest, and print loss and true error after each level (of data "
+        "on a fifth of the rows, which are kept back); with --output also write the network, "
         "DIR/network.npz (see refkan.load), DIR/history.json and DIR/figure.png.",
         epilog="Finished levels are kept in DIR/levels and not trained again. BLAS gets one thread unless told "
         "otherwise, as other processes may want the cores; large networks under levenberg-marquardt on an idle machine "
         "gain by --threads. Exit code: 0; 1 if training failed; 2 for wrong usage; 130 if interrupted.",
     )
-    p.add_argument("problem", choices=PROBLEMS, metavar="PROBLEM", help=f"one of: {', '.join(PROBLEMS)}")
+    p.add_argument(
+        "problem",
+        metavar="PROBLEM",
+        help=f"FILE.csv, the inputs and in the last column the output; or one of: {', '.join(PROBLEMS)}",
+    )
     p.add_argument("--points", type=int, metavar="N", help="collocation points (each way for tensor grids) or samples")
-    network = p.add_argument_group("network, by default that of the paper")
+    network = p.add_argument_group(
+        "network, by default that of the paper; of data [P, 2P+1, 1], order 3 on 4, 8 intervals"
+    )
     network.add_argument("--widths", type=int, nargs="+", metavar="D")
     network.add_argument("--order", type=int, metavar="R", help="degree + 1 of the splines")
     network.add_argument("--intervals", type=int, nargs="+", metavar="N", help="coarsest level: one, or one a layer")

@@ -150,8 +150,8 @@ def disassemble(net: Network, theta: Any) -> list[Edges]:
             continue
         if layer.basis != "spline" or layer.outside != "natural" or layer.free_knots:
             raise ConversionError(
-                f"layer {k} ({layer.describe()}) has no place in those libraries: layers need B-splines on fixed "
-                "knots and outside='natural'"
+                f"layer {k} ({layer.describe()}) has no place in pykan, efficient-kan and jaxkan: layers need "
+                "B-splines on fixed knots and outside='natural'"
             )
         C = blocks["coefficients"]
         edges, count = C.shape[:2], C.shape[0]
@@ -172,7 +172,8 @@ def _affine(node_map: NodeMap, k: int, count: int) -> tuple[FloatArray, FloatArr
         return np.ones(count), np.zeros(count)
     if form["kind"] != "affine" or not node_map.bound:
         raise ConversionError(
-            f"node map {node_map.name!r} after layer {k} has no place in those libraries: freeze the network first"
+            f"node map {node_map.name!r} after layer {k} has no place in pykan, efficient-kan and jaxkan: freeze the "
+            "network first"
         )
     return np.array(form["scale"]), np.array(form["shift"])
 
@@ -181,7 +182,9 @@ def _with_identity(edges: Edges, weights: FloatArray, bias: FloatArray) -> Edges
     """Join a diagonal dense layer behind the last one with the map before it."""
     diagonal = np.diag(weights)
     if (weights != np.diag(diagonal)).any():
-        raise ConversionError("the dense layer at the end mixes outputs: those libraries have no place for it")
+        raise ConversionError(
+            "the dense layer at the end mixes outputs: pykan, efficient-kan and jaxkan have no place for it"
+        )
     return Edges(
         edges.knots, edges.coefficients, edges.base, edges.factor,
         diagonal * edges.scale, diagonal * edges.shift + bias,

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from refkan import hessians
-from refkan.arguments import as_array, as_vector
+from refkan.arguments import as_columns, as_vector, require_finite_rows
 from refkan.array_types import Array, FloatArray
 from refkan.networks import Network
 from refkan.short_reprs import ShortRepr
@@ -260,7 +260,8 @@ class LeastSquares(ShortRepr):
 
 
 def _real(name: str, value: Any) -> FloatArray:
-    array = as_array(name, value, ndim=2)
+    array = as_columns(name, value)
+    require_finite_rows(name, array)
     if array.dtype.kind == "c":
         raise TypeError(f"{name} must be real; got dtype {array.dtype}")
     return np.array(array, order="C")  # our own: the loss must not change when the caller's data do

@@ -5,36 +5,62 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refkan.array_types import FloatArray
-from refkan.errors import OutsideDomainWarning
+from refkan.errors import NarrowInputWarning, OutsideDomainWarning
 from refkan.layers import Layer
 
 MANY = 0.1
-"""Share of the values of an input outside the domain beyond which `Network.initialize` warns: more than a tail."""
+"""`Network.initialize` warns if more than this share of the values of an input lie outside its domain, or if they
+cover less than this share of it.
+"""
+
+FEW = 20
+"""Samples of which nothing is said about how much they cover."""
 
 ROOM = 2**20
 """Least length of a domain taken from data, in units of eps times its ends: room for a million intervals."""
 
 
-def warn_outside(layer: Layer, x: FloatArray, stacklevel: int) -> None:
-    """Warn if many of the samples x (N, P) lie outside the domain of the first layer."""
+def warn_of_domain(layer: Layer, x: FloatArray, stacklevel: int) -> None:
+    """Warn if many of the samples x (N, P) lie outside the domain of the first layer, or an input covers little of it.
+
+    Of few samples nothing is said about how much they cover.
+    """
     if x.shape[0] == 0 or layer.outside is None:
         return
     low, high = layer.domains.T
+    covered = np.ptp(x, axis=0) / (high - low)
+    narrow = np.flatnonzero((covered < MANY) & (covered > 0))
+    if narrow.size and x.shape[0] >= FEW:
+        p = int(narrow[0])
+        warnings.warn(
+            f"input {p} covers {100 * covered[p]:.2g} % of the domain [{low[p]:g}, {high[p]:g}] of the first layer: "
+            f"its values range from {x[:, p].min():g} to {x[:, p].max():g}, with hardly a knot between them"
+            f'{_and(narrow[1:])}. Give kan the domain of each input, or domain="data"',
+            NarrowInputWarning,
+            stacklevel=stacklevel + 1,
+        )
     counts = ((x < low) | (x > high)).sum(axis=0)
     inputs = np.flatnonzero(counts > MANY * x.shape[0])
     if inputs.size == 0:
         return
     p = int(inputs[0])
-    more = f", and many of {inputs.size - 1} more inputs" if inputs.size > 1 else ""
     warnings.warn(
         f"{counts[p]} of {x.shape[0]} values of input {p} lie outside the domain [{low[p]:g}, {high[p]:g}] of the "
-        f"first layer{more}: they range from {x[:, p].min():g} to {x[:, p].max():g}, and beyond a domain splines are "
-        'straight lines by default. Give kan the domain of each input, or domain="data"',
+        f"first layer: they range from {x[:, p].min():g} to {x[:, p].max():g}, and beyond a domain splines are "
+        f'straight lines by default{_and(inputs[1:])}. Give kan the domain of each input, or domain="data"',
         OutsideDomainWarning,
         stacklevel=stacklevel + 1,
     )
+
+
+def _and(others: NDArray[np.int64]) -> str:
+    """Name further inputs for which the same holds."""
+    if len(others) == 0:
+        return ""
+    return f"; the same goes for input{'s' * (len(others) > 1)} {', '.join(map(str, others))}"
 
 
 def ranges(x: FloatArray) -> FloatArray:

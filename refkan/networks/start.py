@@ -12,7 +12,7 @@ from refkan.arguments import as_samples, check_choice, real
 from refkan.array_types import FloatArray
 from refkan.engines.channels import VALUES
 from refkan.layers import SCHEMES, Layer
-from refkan.networks.domain_from_data import warn_outside
+from refkan.networks.domain_from_data import warn_of_domain
 from refkan.networks.same_function import SameFunction
 from refkan.networks.sweep import at_layer
 from refkan.node_maps import NodeMap
@@ -91,6 +91,8 @@ class Startable(SameFunction):
         -----
         OutsideDomainWarning
             If more than a tenth of the values of an input lie outside the domain of the first layer.
+        NarrowInputWarning
+            If the values of an input, 20 or more, cover less than a tenth of that domain.
 
         Examples
         --------
@@ -108,7 +110,7 @@ class Startable(SameFunction):
         if statistics is not None:
             batch = real("statistics", as_samples("statistics", statistics, self.widths[0]))
         net = self.with_domain_of(samples)
-        warn_outside(net.layers[0], samples, stacklevel=2)
+        warn_of_domain(net.layers[0], samples, stacklevel=2)
         parameters, maps = start(net.layers, net.node_maps, rng, samples, batch, scheme)
         uses = any(node_map.uses_statistics for node_map in maps)
         kept = batch.copy() if uses else None

@@ -1,8 +1,8 @@
 r"""Training of networks on the papers' problems, level by level.
 
-A set-up is a problem with everything but the network: `poisson`, `burgers`, `allen_cahn`, `ordinary` and `regression`
-make one each, `setup_named` any of them. `train_starts` trains networks on it, by the methods of `minimize` or by
-`Attended` and `Redrawn`; `Cyclic`, `Decaying` and `Ramped` are learning rates.
+A set-up is a problem with everything but the network: `poisson`, `burgers`, `allen_cahn`, `ordinary`, `regression`
+and `own_data` make one each, `setup_named` any but the last. `train_starts` trains networks on it, by the methods of
+`minimize` or by `Attended` and `Redrawn`; `Cyclic`, `Decaying` and `Ramped` are learning rates.
 
 Examples
 --------
@@ -18,6 +18,7 @@ from refkan.training.burgers_setup import burgers
 from refkan.training.minibatches import Minibatches
 from refkan.training.named import PROBLEMS, setup_named
 from refkan.training.ordinary_setup import ORDINARY, ordinary
+from refkan.training.own_data import own_data
 from refkan.training.poisson_setup import poisson
 from refkan.training.regression_setup import regression
 from refkan.training.schedules import Cyclic, Decaying, Ramped
@@ -41,6 +42,7 @@ __all__ = [
     "allen_cahn",
     "burgers",
     "ordinary",
+    "own_data",
     "poisson",
     "regression",
     "setup_named",

@@ -25,11 +25,11 @@ DECADES = 5.0
 def to_png(setup: Setup, trained: StartsResult) -> bytes:
     """Draw losses by step, the network, and how far it is from the solution: over one or two variables as pictures.
 
-    For more variables the values of the network are drawn against those of the solution.
+    For more variables, and for data, the values of the network are drawn against those given.
     """
     from matplotlib.figure import Figure  # drawing is the only part that needs it
 
-    drawing = len(setup.ranges) <= 2
+    drawing = len(setup.ranges) <= 2 and setup.values is None
     canvas = Figure(figsize=(12, 3.4) if drawing else (8, 3.4), layout="constrained")
     loss, *rest = canvas.subplots(1, 3 if drawing else 2)
     draw_losses(setup, trained, loss)
@@ -57,8 +57,9 @@ def draw_values(setup: Setup, trained: StartsResult, place: Any) -> None:
     exact = setup.exact[:SHOWN]
     place.plot(exact, values_at(setup, trained, setup.grid[:SHOWN]), ".", ms=2, label="network")
     ends = [exact.min(), exact.max()]
-    place.plot(ends, ends, "k--", lw=0.8, label="solution")
-    place.set(xlabel="solution", ylabel="network", title=f"values at {exact.size} points")
+    given = "solution" if setup.values is None else "data"
+    place.plot(ends, ends, "k--", lw=0.8, label=given)
+    place.set(xlabel=given, ylabel="network", title=f"values at {exact.size} points")
     place.legend(frameon=False, fontsize=8)
 
 

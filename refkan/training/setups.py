@@ -74,6 +74,9 @@ class Setup(ShortRepr):
         Ranges of the inputs of the network, those of the variables by default.
     samples : array (N, d), optional
         Regression: where the values of `reference` are given.
+    values : pair of arrays (N, 1), optional
+        Regression on data: their values at `samples` and on `grid`. `reference` is not asked then, and a statistics
+        batch is drawn from the samples.
     variables : tuple of str
         Names of the first variables, for figures.
 
@@ -99,6 +102,7 @@ class Setup(ShortRepr):
     inputs: Callable[[FloatArray], FloatArray] = lambda points: points
     domain: tuple[Range, ...] | None = None
     samples: FloatArray | None = None
+    values: tuple[FloatArray, FloatArray] | None = None
     variables: tuple[str, ...] = ("x", "y")
 
     def kan(self, widths: Any = None, intervals: Any = None, order: int | None = None, **options: Any) -> Network:
@@ -122,10 +126,13 @@ class Setup(ShortRepr):
         return mlp(widths, activation)
 
     def draw(self, rng: np.random.Generator, n: int) -> FloatArray:
-        """Return inputs of the network at n points drawn uniformly, shape (n, P)."""
+        """Return inputs of the network at n points drawn uniformly, or of data among the samples, shape (n, P)."""
         check_type("rng", rng, np.random.Generator)
+        count = check_count("n", n)
+        if self.values is not None and self.samples is not None:
+            return self.inputs(rng.choice(self.samples, count))
         low, high = np.array(self.ranges).T
-        return self.inputs(rng.uniform(low, high, (check_count("n", n), low.size)))
+        return self.inputs(rng.uniform(low, high, (count, low.size)))
 
     def start(
         self, net: Network, rng: np.random.Generator, scheme: str = "linear", check: bool = False
@@ -145,13 +152,15 @@ class Setup(ShortRepr):
         batch = self.draw(rng, BATCH)
         bound, theta = net.initialize(rng, batch, scheme)
         if self.samples is not None:
-            return LeastSquares(bound, self.inputs(self.samples), self.reference(self.samples)), theta
+            y = self.reference(self.samples) if self.values is None else self.values[0]
+            return LeastSquares(bound, self.inputs(self.samples), y), theta
         return Collocation(bound, self.terms, self.domain or self.ranges, check), theta
 
     @lazy
     def exact(self) -> FloatArray:
         """The solution on the grid (N,)."""
-        values: FloatArray = np.asarray(self.reference(self.grid), dtype=float)[:, 0]
+        on_grid = self.reference(self.grid) if self.values is None else self.values[1]
+        values: FloatArray = np.asarray(on_grid, dtype=float)[:, 0]
         return values
 
     def error(self, net: Network, theta: FloatArray) -> float:

@@ -242,7 +242,7 @@ def test_wrong_usage_is_refused(options, message, capsys):
     assert message in err
 
 
-@pytest.mark.parametrize("options", [("heat",), ("burgers", "--optimizer", "sgd"), ("burgers", "--points", "many")])
+@pytest.mark.parametrize("options", [("burgers", "--optimizer", "sgd"), ("burgers", "--points", "many")])
 def test_unknown_names_are_usage_errors(options, capsys):
     with pytest.raises(SystemExit) as refusal:
         run(*options)

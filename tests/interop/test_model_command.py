@@ -41,6 +41,19 @@ def test_refine(file, tmp_path, capsys):
     assert read(out)[0].layers[0].intervals > read(file)[0].layers[0].intervals
 
 
+@pytest.mark.parametrize("outside", ["linear", "polynomial", "error"])
+def test_refine_networks_of_our_own(outside, tmp_path, capsys):
+    x = np.random.default_rng(0).uniform(size=(50, 2))
+    net, theta = rk.kan([2, 3, 1], 3, 4, outside=outside, node_map="sigmoid").initialize(np.random.default_rng(1), x)
+    file, out = tmp_path / "net.npz", tmp_path / "fine.npz"
+    rk.save(file, net, theta)
+    assert main(["model", "refine", str(file), "--factor", "3", "--output", str(out)]) == 0
+    assert capsys.readouterr().out.count("values differ by") == (1 if outside == "error" else 2)
+    fine, finer, *_ = rk.load(out)
+    assert (fine.layers[0].intervals, fine.layers[0].outside) == (12, outside)
+    assert np.abs(fine(finer, x) - net(theta, x)).max() <= 1e-13 * np.abs(net(theta, x)).max()
+
+
 def test_judge(file, tmp_path, capsys):
     with np.load(file) as state:
         x = np.random.default_rng(1).uniform(-3, 4, (100, 2))

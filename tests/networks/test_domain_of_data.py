@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.errors import OutsideDomainWarning
+from refkan.errors import NarrowInputWarning, OutsideDomainWarning
 from refkan.hierarchy import multistart
 from tests.shared.factories import EDGE_KINDS
 
@@ -222,5 +222,19 @@ def test_no_warning(net, x):
 
 def test_several_inputs_and_other_layers():
     for net in (rk.kan([2, 1], 3, 4, edge="silu"), rk.kan([2, 1], 3, 4, basis="relu")):
-        with pytest.warns(OutsideDomainWarning, match=r"input 0 lie outside .*, and many of 1 more inputs: they range"):
+        with pytest.warns(
+            OutsideDomainWarning, match=r"input 0 lie outside .*: they range from .*; the same goes for input 1\. Give"
+        ):
             net.initialize(np.random.default_rng(0), 5 * outside(0.5))
+
+
+def test_an_input_that_covers_little_of_its_domain():
+    x = np.random.default_rng(0).uniform(size=(50, 3)) * [1e-3, 1.0, 0.02]
+    net = rk.kan([3, 1], 3, 4)
+    with pytest.warns(NarrowInputWarning, match=r"input 0 covers 0\.096 % of .*; the same goes for input 2\. Give"):
+        net.initialize(np.random.default_rng(0), x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.initialize(np.random.default_rng(0), x[:19])  # too few to say
+        net.initialize(np.random.default_rng(0), x * [0.0, 1.0, 30.0])  # a constant input has no range
+        rk.kan([3, 1], 3, 4, domain="data").initialize(np.random.default_rng(0), x)

@@ -94,7 +94,7 @@ WRONG = {
     "an empty criterion": ('ROWS = (Row("E2", "me", "x", "x", ""),)', "none empty"),
     "no row at all": ("ROWS = ()", "at least one"),
     "something else": ("ROWS = (3,)", "ROWS must hold Row"),
-    "a typed status": (OTHER.replace("judge(0.5 < 1)", "'true'"), "status must be one of"),
+    "a typed status": (OTHER.replace("judge(0.5 < 1)", "'true'"), "got .true. for status"),
     "syntax": ("ROWS = (", "cannot be read"),
 }
 
@@ -107,6 +107,25 @@ def test_wrong_files_are_told_and_the_others_go_on(verify, kind):
     assert rows["E1"]["status"] == "holds"
     told = output.out + "".join(row.get("error", "") for row in rows.values())
     assert re.search(message, told), told
+
+
+def test_a_verdict_whose_twin_passes_is_void(verify):
+    _, rows, output = verify({"wrong": WRONG["twin passes"][0]})
+    assert rows["E2"]["status"] == "void"
+    assert "1 rows: 1 void" in output.out
+
+
+def test_a_crash_says_where(verify, tmp_path):
+    _, _, output = verify({"wrong": WRONG["raises"][0]})
+    line = re.search(r"ZeroDivisionError: division by zero \(wrong\.py, line (\d+)\)", output.err)
+    assert line, output.err
+    (file,) = tmp_path.rglob("wrong.py")
+    assert "1 / 0" in file.read_text().splitlines()[int(line[1]) - 1]
+
+
+def test_a_bool_comes_with_the_remedy(verify):
+    _, rows, _ = verify({"wrong": OTHER.replace("judge(0.5 < 1)", "True")})
+    assert "got True for status: use judge(True)" in rows["E2"]["error"]
 
 
 def test_names_of_files_differ(verify):

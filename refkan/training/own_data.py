@@ -1,0 +1,82 @@
+"""Data of one's own as a set-up: samples in place of an equation, some of them kept back to measure errors on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refkan.arguments import as_array, as_samples, real
+from refkan.array_types import FloatArray
+from refkan.training.setups import Setup, Shape
+
+KEPT_BACK = 5
+"""One sample of so many is kept back."""
+
+ORDER, INTERVALS = 3, (4, 8)
+
+
+def own_data(x: Any, y: Any, name: str = "own data") -> Setup:
+    """Return the set-up of regression on given samples; a fifth of them, drawn at random, measure the error.
+
+    The network proposed is [P, 2P+1, 1], of order 3 on 4 and then 8 intervals, over the ranges of the data: columns of
+    very different sizes need no scaling.
+
+    Parameters
+    ----------
+    x : array (N, P)
+        At least 10 samples. Every column must vary.
+    y : array (N,) or (N, 1)
+        Its values, not all zero.
+    name : str
+        In tables and figures.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not go together, a number is not finite, a column of x is constant, or y is zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).uniform(size=(50, 2)) * [1e-3, 1e4]
+    >>> setup = own_data(x, np.sin(1e3 * x[:, 0]) + 1e-4 * x[:, 1])
+    >>> setup.samples.shape, setup.grid.shape, setup.shape.widths
+    ((40, 2), (10, 2), (2, 5, 1))
+    """
+    columns = np.shape(x)[1] if np.ndim(x) == 2 else 1
+    points = real("x", as_samples("x", x, columns))
+    values = real("y", as_array("y", y))
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.shape != (len(points), 1):
+        raise ValueError(f"y must have one value for each of the {len(points)} rows of x; got shape {np.shape(y)}")
+    if len(points) < 2 * KEPT_BACK:
+        raise ValueError(
+            f"x must have at least {2 * KEPT_BACK} rows, a fifth of which are kept back; got {len(points)}"
+        )
+    low, high = points.min(axis=0), points.max(axis=0)
+    if (low == high).any():
+        column = int(np.flatnonzero(low == high)[0])
+        raise ValueError(f"x must vary in every column; column {column} is {low[column]:g} throughout: leave it out")
+    order = np.random.default_rng(0).permutation(len(points))
+    back, kept = np.sort(order[: len(points) // KEPT_BACK]), np.sort(order[len(points) // KEPT_BACK :])
+    if not values[back].any():
+        raise ValueError("y must not be zero at all samples kept back: errors are measured relative to it")
+    inputs = points.shape[1]
+    return Setup(
+        name=name,
+        equation=f"regression on {kept.size} samples, error on {back.size} others",
+        ranges=tuple(zip(low.tolist(), high.tolist(), strict=True)),
+        shape=Shape((inputs, 2 * inputs + 1, 1), ORDER, INTERVALS, "affine"),
+        terms=(),
+        reference=_nowhere_else,
+        grid=points[back],
+        samples=points[kept],
+        values=(values[kept], values[back]),
+        variables=tuple(f"x{k}" for k in range(1, inputs + 1)),
+    )
+
+
+def _nowhere_else(points: FloatArray) -> FloatArray:
+    raise ValueError("values of one's own data are known at the samples alone")
