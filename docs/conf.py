@@ -23,6 +23,7 @@ extensions = [
     "myst_parser",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "command_help",
     "plain_docstrings",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}

@@ -129,7 +129,8 @@ class Verdict:
         Pictures for the report.
     mutations
         Name of each mutation of the claim -> the status that it came out with. A mutation that is not in
-        :data:`FAILING` shows that the measurement cannot tell right from wrong, and fails the run.
+        :data:`FAILING` ("refuted", "not reproduced", "undecided") shows that the measurement cannot tell right from
+        wrong, and fails the run: the row is then "void".
     readings
         The claim under each reading, as `refkan.claims.readings.Readings.plain` gives them: choice, whether it holds,
         the published cells beside ours with the number of every seed.
@@ -139,7 +140,8 @@ class Verdict:
     Raises
     ------
     ValueError
-        For a status that is not one of :data:`STATUSES`.
+        For a status that is not one of :data:`STATUSES`: "holds", "holds under some readings", "holds as corrected",
+        "refuted", "not reproduced", "undecided", "pending". `judge` makes the usual ones from truth values.
 
     Examples
     --------

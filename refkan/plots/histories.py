@@ -64,7 +64,7 @@ def history(
         label = name if len(levels) > 1 or labels is not None else None
         axes.semilogy(done + np.arange(values.size), values, lw=LINE, label=label)
         done += values.size - 1
-    finish(axes, xlabel="step", ylabel="value" if factor == 1.0 else "loss")
+    finish(axes, xlabel="step", ylabel="value (loss / 2)" if factor == 1.0 else "loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 

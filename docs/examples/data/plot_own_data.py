@@ -7,6 +7,7 @@ the rest is kept back, and ``domain="data"`` takes the domains of the splines fr
 """
 
 import io
+import tempfile
 
 import numpy as np
 
@@ -36,3 +37,27 @@ print(f"root mean square error {np.sqrt(problem.mse(result.theta)):.4f}, on rows
 print(f"at 20 degrees and 3000 metres: {net(result.theta, [[20.0, 3000.0]])[0, 0]:.3f}")
 
 figure = rk.plots.residuals(problem, result.theta)
+
+# %%
+# How the training went, and how well the data determine the parameters: directions with eigenvalue zero are those that
+# no data could determine.
+figure = rk.plots.history(result)
+
+# %%
+spectrum = rk.spectrum(problem, result.theta)
+print(f"rank {spectrum.rank} of {spectrum.size}, condition number {spectrum.condition:.1e}")
+figure = rk.plots.spectrum(spectrum)
+
+# %%
+# Twice the intervals, the same function; the training goes on with a problem for the finer network. Files keep both,
+# and read them back to the last bit.
+finer = net.refine()
+start = net.convert(result.theta, finer)
+print(f"largest change {abs(finer(start, x) - net(result.theta, x)).max():.0e}")
+result = rk.minimize(rk.LeastSquares(finer, x[~kept], y[~kept]), start, method="levenberg-marquardt", steps=30)
+error = np.sqrt(np.mean((finer(result.theta, x[kept]) - y[kept]) ** 2))
+print(f"{finer.n_params} parameters, error on rows kept back {error:.4f}: more parameters than the data bear")
+with tempfile.TemporaryDirectory() as folder:
+    rk.save(f"{folder}/network.npz", finer, result.theta)
+    again, theta = rk.load(f"{folder}/network.npz")[:2]
+print(np.array_equal(again(theta, x), finer(result.theta, x)))

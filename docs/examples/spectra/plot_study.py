@@ -10,6 +10,6 @@ import refkan as rk
 
 points = rk.conditioning.grid(["spline", "relu"], [[2, 3, 1]], [2, 3], [2, 4, 8], [0, 1, 2], samples=300)
 study = rk.conditioning.study(points)
-print(study.table.splitlines()[0])
+print(study.table)
 
 figure = rk.plots.conditions(study)
