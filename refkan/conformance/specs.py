@@ -3,12 +3,14 @@ r"""What a backend is asked to build: a layer y_q = sum_p sum_i C[q, p, i] b_i(x
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from refkan.arguments import as_array, check_choice
+from refkan.arguments import as_array, check_choice, real
 from refkan.array_types import FloatArray
 from refkan.conformance.precision import DTYPES, is_exact
+from refkan.lazy import lazy
 from refkan.splines.knots import check_knots, check_order
 from refkan.splines.local_basis import OUTSIDE
 
@@ -24,6 +26,12 @@ PER_NODE = ("node-scale", "bias")
 def attribute(part: str) -> str:
     """The name of a part as an attribute of `LayerSpec`."""
     return part.replace("-", "_")
+
+
+@lru_cache(maxsize=256)
+def _check_once(knots: bytes, order: int) -> None:
+    """Check a knot vector, given by its bytes: a search for hints makes hundreds of layers on the same few."""
+    check_knots(np.frombuffer(knots), order)
 
 
 def as_specs(spec: LayerSpec | tuple[LayerSpec, ...]) -> tuple[LayerSpec, ...]:
@@ -94,12 +102,13 @@ class LayerSpec:
 
     def __post_init__(self) -> None:
         order = check_order(self.order)
-        knots, coefficients = as_array("knots", self.knots, 2), as_array("coefficients", self.coefficients, 3)
+        knots = real("knots", as_array("knots", self.knots, 2))
+        coefficients = as_array("coefficients", self.coefficients, 3)
         check_choice("outside", self.outside, OUTSIDE)
         check_choice("dtype", self.dtype, DTYPES)
         check_choice("kind", self.kind, KNOTS)
         for row in knots:
-            check_knots(row, order)
+            _check_once(row.tobytes(), order)
         expected = (knots.shape[0], knots.shape[1] - order)
         if coefficients.shape[1:] != expected:
             raise ValueError(f"coefficients must have shape (Q, P, dim) = (Q, {expected}); got {coefficients.shape}")
@@ -115,7 +124,7 @@ class LayerSpec:
             object.__setattr__(self, name, array)
         object.__setattr__(self, "order", order)
 
-    @property
+    @lazy
     def parts(self) -> tuple[str, ...]:
         """Names of the parts that are given."""
         return tuple(part for part in PARTS if getattr(self, attribute(part)) is not None)

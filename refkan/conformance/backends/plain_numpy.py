@@ -42,6 +42,8 @@ class NumpyLayer:
     def ratio(self, numerator: Any, denominator: Any) -> Any:
         """Divide, with 0/0 = 0."""
         zero = denominator == 0
+        if not zero.any():
+            return self.q((numerator / denominator).astype(self.number, copy=False))
         return self.q(np.where(zero, 0, numerator / np.where(zero, 1, denominator)).astype(self.number))
 
     def pieces(self, x: Any, t: Any) -> Any:
