@@ -16,10 +16,11 @@ import numpy as np
 from refkan import truth
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.conformance import branches
+from refkan.conformance.kept_rows import KeptRows
 from refkan.conformance.specs import LayerSpec
 from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.truth.arithmetic import taylor
-from refkan.truth.layers import BSplines, SumLayer
+from refkan.truth.layers import SumLayer
 from refkan.truth.networks import Network
 from refkan.truth.node_maps import Unmapped
 
@@ -51,11 +52,11 @@ class ExactQuantities:
 
     def __init__(self, specs: Sequence[LayerSpec], x: Array) -> None:
         self.specs, self.x = tuple(specs), exact(x).tolist()
-        layers = []
+        self.layers: list[SumLayer] = []
         for spec in self.specs:
-            families = [BSplines(knots, spec.order, spec.outside) for knots in exact(spec.knots).tolist()]
-            layers.append(SumLayer(families, spec.n_outputs))
-        self.network = Network(layers, [Unmapped()] * (len(layers) - 1))
+            families = [KeptRows(knots, spec.order, spec.outside) for knots in exact(spec.knots).tolist()]
+            self.layers.append(SumLayer(families, spec.n_outputs))
+        self.network = Network(self.layers, [Unmapped()] * (len(self.layers) - 1))
         self.theta = [c for spec in self.specs for c in exact(spec.coefficients).ravel()]
         self.at = truth.Evaluation(self.network, self.theta, self.x, Fraction)
         self.sweep = self.network.sweep(self.theta, self.x)
@@ -76,10 +77,19 @@ class ExactQuantities:
 
     def second_derivatives(self, dy: Array, direction: Array) -> Array:
         """Derivative (N, P) of the input gradient along a direction (N, P)."""
+        if len(self.specs) == 1:  # no layer passes on what the first one curves
+            rows = zip(self.x, exact(dy), strict=True)
+            curved = [exact(dy_s) @ exact(self._curvatures(x_s)) for x_s, dy_s in rows]
+            return exact(direction) * exact(curved)
         pairs = zip(self.x, exact(direction), strict=True)
         moved = [[taylor.curve(x_p, [d], 0, 1) for x_p, d in zip(*rows, strict=True)] for rows in pairs]
         gradient = self.network.sweep(self.theta, moved).input_gradient(exact(dy).tolist())
         return exact([[taylor.coefficient(entry, (0,)) for entry in row] for row in gradient])
+
+    def _curvatures(self, x: list[Fraction]) -> list[list[Fraction]]:
+        """Second derivatives (Q, P) of the first layer at a sample."""
+        layer = self.layers[0]
+        return layer.sums(self.theta, layer.functions(x, 2))
 
     def jacobian(self) -> Array:
         """Jacobian (N, Q, M) of the outputs in all coefficients."""
