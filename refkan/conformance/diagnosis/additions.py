@@ -11,6 +11,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis
+from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.findings import Evidence
 from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
@@ -84,9 +85,9 @@ def _fitted_slopes(evidence: Evidence, slopes: FloatArray) -> FloatArray | None:
     return out
 
 
-def maps(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def maps(case: Case) -> Iterator[Hypothesis]:
     """Maps of activations that nobody asked for: between the layers of a network, or behind the last."""
-    case = evidence.case
     s = case.setting
     if case.quantity not in ("values", "input-gradients", "coefficient-gradients"):
         return

@@ -9,16 +9,16 @@ from functools import partial
 import numpy as np
 
 from refkan.array_types import FloatArray
-from refkan.conformance.cases import PART_GRADIENTS
+from refkan.conformance.cases import PART_GRADIENTS, Case
 from refkan.conformance.diagnosis.additions import BRANCHES
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, with_layers
-from refkan.conformance.findings import Evidence
+from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.specs import LayerSpec, attribute
 
 
-def beside(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def beside(case: Case) -> Iterator[Hypothesis]:
     """Defects of parts that the layers of the case have."""
-    case = evidence.case
     specs = case.setting.specs
     has = specs[0].parts
     if not has:
@@ -60,7 +60,7 @@ def beside(evidence: Evidence) -> Iterator[Hypothesis]:
         for name, (function, _) in BRANCHES.items():
             if name not in ("a bias", "SiLU of the inputs"):
                 text = f"the base branch is {name} instead of SiLU"
-                yield Hypothesis("other base function", text, partial(_other_base, evidence, function))
+                yield Hypothesis("other base function", text, partial(_other_base, case, function))
 
 
 def _neutral(part: str, spec: LayerSpec) -> LayerSpec:
@@ -92,17 +92,16 @@ def _bias_first(spec: LayerSpec) -> LayerSpec:
     return replace(spec, bias=spec.part("bias") * spec.part("node-scale"))
 
 
-def _other_base(evidence: Evidence, function: Callable[[FloatArray], FloatArray]) -> FloatArray:
-    case = evidence.case
+def _other_base(case: Case, function: Callable[[FloatArray], FloatArray]) -> FloatArray:
     (spec,), x = case.setting.specs, case.setting.x
     rest = evaluate(case, specs=(replace(spec, base=None),))
     branch = spec.part("node-scale")[:, None] * spec.part("base")
     return np.asarray(rest + function(x) @ branch.T)
 
 
-def right_ends(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def right_ends(case: Case) -> Iterator[Hypothesis]:
     """Another convention at x = b than the one declared, where that is not the closed end."""
-    case = evidence.case
     told = {
         "closed": "closes the last interval", "half-open": "leaves b to the interval beyond", "zero": "is zero at b",
     }  # fmt: skip

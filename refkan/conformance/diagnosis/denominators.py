@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, with_layers
+from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.diagnosis.recursions import ByRecursion, through
 from refkan.conformance.findings import Evidence
 from refkan.conformance.specs import LayerSpec
@@ -21,6 +23,11 @@ def shifted_denominators(evidence: Evidence) -> Iterator[Hypothesis]:
     error = np.abs(evidence.theirs - case.expected).max()
     if case.quantity == "knot-gradients" or not error <= 1e-3 * np.abs(case.expected).max():
         return
+    yield from _shifted(evidence)
+
+
+@of_case
+def _shifted(case: Case) -> Iterator[Hypothesis]:
     for small in (1e-8, 1e-10, 1e-12, 1e-7, 1e-6, 1e-5):
         text = f"{small:g} is added to each denominator of the recursion"
         layer = type("Padded", (PaddedDenominators,), {"small": small})

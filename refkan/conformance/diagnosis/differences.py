@@ -10,6 +10,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
+from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.findings import Evidence
 from refkan.conformance.precision import EPS
 
@@ -23,11 +24,7 @@ def differences(evidence: Evidence) -> Iterator[Hypothesis]:
     if case.quantity != "input-gradients" or len(case.setting.specs) > 1 or not np.isfinite(theirs).all():
         return
     eps = EPS[case.setting.dtype]
-    steps = sorted({10.0**-k for k in range(2, 9)} | {eps ** (1 / 2), eps ** (1 / 3), eps ** (1 / 4)}, reverse=True)
-    for step in steps:
-        for name, ahead, behind in (("central", step, step), ("one-sided", step, 0.0)):
-            text = f"{name} differences of step {step:.1e} give theirs"
-            yield Hypothesis("finite differences", text, partial(_difference, case, ahead, behind))
+    yield from _reproduced(evidence)
     if not evidence.values_right:
         return
     size = float(np.abs(case.setting.dy).sum(axis=1).max() * np.abs(case.setting.spec.coefficients).max())
@@ -35,11 +32,23 @@ def differences(evidence: Evidence) -> Iterator[Hypothesis]:
     float32 = float((case.tolerance * EPS["float32"] / eps).max())
     if case.setting.dtype != "float64" or worst >= float32 / 100:
         return
-    for step in steps:
+    for step in _steps(eps):
         if NOISE[0] < worst * step / (eps * size) < NOISE[1]:
             text = f"values are right and errors of gradients are {worst:.1e}, as differences of step {step:.1e} leave"
             yield Hypothesis("finite differences", text, partial(np.copy, theirs))
             return
+
+
+def _steps(eps: float) -> list[float]:
+    return sorted({10.0**-k for k in range(2, 9)} | {eps ** (1 / 2), eps ** (1 / 3), eps ** (1 / 4)}, reverse=True)
+
+
+@of_case
+def _reproduced(case: Case) -> Iterator[Hypothesis]:
+    for step in _steps(EPS[case.setting.dtype]):
+        for name, ahead, behind in (("central", step, step), ("one-sided", step, 0.0)):
+            text = f"{name} differences of step {step:.1e} give theirs"
+            yield Hypothesis("finite differences", text, partial(_difference, case, ahead, behind))
 
 
 def _difference(case: Case, ahead: float, behind: float) -> FloatArray:

@@ -10,15 +10,21 @@ from typing import Any
 import numpy as np
 
 from refkan.array_types import FloatArray
+from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, with_knots, with_layers
+from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.findings import Evidence
 from refkan.conformance.specs import LayerSpec
 
 
 def knots(evidence: Evidence) -> Iterator[Hypothesis]:
     """Knots of another input, equally spaced ones, or shifted by one; basis functions of another normalisation."""
-    case = evidence.case
+    yield from _other_knots(evidence)
+    yield from normalisation(evidence)
 
+
+@of_case
+def _other_knots(case: Case) -> Iterator[Hypothesis]:
     def hypothesis(name: str, text: str, change: Any) -> Hypothesis:
         return Hypothesis(name, text, partial(with_layers, case, partial(with_knots, change)))
 
@@ -42,12 +48,11 @@ def knots(evidence: Evidence) -> Iterator[Hypothesis]:
     for step in (1, -1):
         text = f"basis function i lives on the knots from i {'+' if step > 0 else '-'} 1"
         yield hypothesis("shifted index", text, partial(_knots_shifted, step))
-    yield from normalisation(evidence)
 
 
-def normalisation(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def normalisation(case: Case) -> Iterator[Hypothesis]:
     """Basis functions of another normalisation; on equally spaced knots a constant factor."""
-    case = evidence.case
     text = "basis functions have integral one instead of sum one"
     yield Hypothesis("basis not normalised", text, partial(with_layers, case, partial(_normalised, 1.0)))
     text = "basis functions are divided differences, not multiplied by the length of their support"

@@ -14,6 +14,7 @@ from refkan.array_types import FloatArray
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, with_knots, with_layers
+from refkan.conformance.diagnosis.kept import of_case, once
 from refkan.conformance.diagnosis.recursions import ByRecursion, through
 from refkan.conformance.findings import Evidence
 from refkan.conformance.precision import EPS, round_to
@@ -22,9 +23,9 @@ from refkan.conformance.specs import LayerSpec
 LOWER = {"float64": ("float32", "bfloat16"), "float32": ("bfloat16",), "bfloat16": ()}
 
 
-def rounding(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def rounding(case: Case) -> Iterator[Hypothesis]:
     """Knots, coefficients, inputs or cotangents that passed through a lower format."""
-    case = evidence.case
     equal = all(np.ptp(np.diff(spec.knots)) <= 1e-6 * np.abs(np.diff(spec.knots)).max() for spec in case.setting.specs)
     for lower in LOWER[case.setting.dtype]:
         for how, change in KNOTS_IN.items():
@@ -119,27 +120,34 @@ def _on_knots(knots: FloatArray, spec: LayerSpec) -> LayerSpec:
 
 
 def _moved_knots(case: Case, theirs: FloatArray, lower: str) -> FloatArray | None:
-    spec = case.setting.spec
+    spec, step = case.setting.spec, EPS[lower] * 2.0**-6
     shared = bool((spec.knots == spec.knots[:1]).all())
-    step = EPS[lower] * 2.0**-6
     size = np.maximum(np.abs(spec.knots), np.abs(np.array(spec.domain)).max())
     places = [(slice(None), k) for k in range(spec.knots.shape[1])] if shared else list(np.ndindex(spec.knots.shape))
     if len(places) > theirs.size // 2:
         return None
-    columns = []
-    for place in places:
-        moved = spec.knots.copy()
-        moved[place] += step * size[place]
-        changed = with_layers(case, partial(_on_knots, moved))
-        if changed is None:
-            return None
-        columns.append((changed - case.expected).ravel())
-    J = np.stack(columns, axis=1)
+    J = once(case, (_effects, lower), partial(_effects, case, places, step * size))
+    if J is None:
+        return None
     scale = case.tolerance.ravel()
     found, *_ = np.linalg.lstsq(J / scale[:, None], (theirs - case.expected).ravel() / scale, rcond=None)
     if np.abs(found * step).max() > 4 * EPS[lower]:
         return None
     return case.expected + (J @ found).reshape(theirs.shape)
+
+
+def _effects(case: Case, places: list[Any], steps: FloatArray) -> FloatArray | None:
+    """What a step of each knot, or of the same knot of all inputs, does to the results: one column each."""
+    spec = case.setting.spec
+    columns = []
+    for place in places:
+        moved = spec.knots.copy()
+        moved[place] += steps[place]
+        changed = with_layers(case, partial(_on_knots, moved))
+        if changed is None:
+            return None
+        columns.append((changed - case.expected).ravel())
+    return np.stack(columns, axis=1)
 
 
 ARITHMETIC = (1 / 16, 32.0)
@@ -166,9 +174,9 @@ def arithmetic(evidence: Evidence) -> Iterator[Hypothesis]:
             yield Hypothesis(f"{lower} arithmetic", text, lambda: theirs)
 
 
-def coefficients(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def coefficients(case: Case) -> Iterator[Hypothesis]:
     """Coefficients read in another layout, from the other side, or one place off."""
-    case = evidence.case
 
     def hypothesis(name: str, text: str, change: Any) -> Hypothesis:
         return Hypothesis(name, text, partial(with_layers, case, partial(_with_coefficients, change)))
@@ -208,9 +216,9 @@ def _input_zeroed(C: FloatArray, p: int) -> FloatArray:
     return out
 
 
-def degrees(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def degrees(case: Case) -> Iterator[Hypothesis]:
     """Splines of another degree with as many coefficients."""
-    case = evidence.case
     spec = case.setting.spec
     for order in (4, 3, 2, 5, 6, 1):
         if order != spec.order:
@@ -245,9 +253,9 @@ def _padded(t: FloatArray, left: int, right: int) -> FloatArray:
     return t[:, -min(left, 0) : t.shape[1] + min(right, 0)]
 
 
-def inputs(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def inputs(case: Case) -> Iterator[Hypothesis]:
     """Inputs read with the wrong strides, from another column, or clamped."""
-    case = evidence.case
     s = case.setting
     laid_out = s.laid_out()
     if s.layout != "contiguous":

@@ -10,6 +10,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
+from refkan.conformance.diagnosis.kept import once
 from refkan.conformance.findings import Evidence
 from refkan.conformance.quantities import FloatQuantities
 
@@ -34,10 +35,14 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     for what, axis in AXES.get(case.quantity, {}).items():
         yield from _along(case, theirs, what, axis)
     if case.quantity == "values" and case.setting.x.shape[1] > 1:
-        edges = FloatQuantities(case.setting.specs, case.setting.x).edges[0][0]  # (N, Q, P)
-        yield from _fitted(case, theirs, "input", edges)
+        yield from _fitted(case, theirs, "input", once(case, _by_input, partial(_by_input, case)))
     if case.quantity in ("input-gradients", "second-derivatives") and case.setting.dy.shape[1] > 1:
-        yield from _fitted(case, theirs, "output", _by_output(case))
+        yield from _fitted(case, theirs, "output", once(case, _by_output, partial(_by_output, case)))
+
+
+def _by_input(case: Case) -> FloatArray:
+    """What each input adds to the values, on a last axis."""
+    return FloatQuantities(case.setting.specs, case.setting.x).edges[0][0]
 
 
 def _by_output(case: Case) -> FloatArray:

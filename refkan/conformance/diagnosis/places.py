@@ -13,6 +13,7 @@ from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.additions import MAPS
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, with_knots, with_layers
+from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.diagnosis.recursions import ByRecursion, through
 from refkan.conformance.findings import Evidence
 from refkan.conformance.specs import LayerSpec
@@ -35,18 +36,18 @@ class Rounded(ByRecursion):
         return np.where(((x >= a) & (x <= b))[:, None], rounded.astype(self.number), super().pieces(x, t))
 
 
-def intervals(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def intervals(case: Case) -> Iterator[Hypothesis]:
     """The interval of a point by rounding to the nearest."""
-    case = evidence.case
     if case.setting.region in ("outside", "far") or case.quantity in ("gauss-newton", "knot-gradients"):
         return
     text = "points in the upper half of an interval are evaluated by the polynomial of the next: (x - a)/h is rounded"
     yield Hypothesis("interval rounded", text, partial(through, case, Rounded))
 
 
-def domains(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def domains(case: Case) -> Iterator[Hypothesis]:
     """Knots on a domain of the layer's own, and inputs that are clamped to one or mapped first."""
-    case = evidence.case
     s = case.setting
     for low, high in OTHER_DOMAINS:
         if (s.spec.domains == (low, high)).all():
@@ -90,6 +91,11 @@ def tables(evidence: Evidence) -> Iterator[Hypothesis]:
     error = np.abs(evidence.theirs - case.expected).max()
     if not 0 < error < 0.1 * np.abs(case.expected).max():
         return
+    yield from _tables(evidence)
+
+
+@of_case
+def _tables(case: Case) -> Iterator[Hypothesis]:
     for points in TABLES:
         text = f"basis functions are interpolated linearly in a table of {points} points on the domain"
         yield Hypothesis("lookup table", text, partial(_looked_up, case, points))
@@ -119,9 +125,9 @@ def _looked_up(case: Case, points: int) -> FloatArray:
     return out
 
 
-def left_out(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def left_out(case: Case) -> Iterator[Hypothesis]:
     """Inputs, outputs or coefficients from a number on that do not count."""
-    case = evidence.case
     if len(case.setting.specs) > 1:
         return
     Q, P, dim = case.setting.spec.coefficients.shape

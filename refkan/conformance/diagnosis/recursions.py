@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,8 +11,9 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
-from refkan.conformance.cases import PART_GRADIENTS, Case
+from refkan.conformance.cases import PART_GRADIENTS, Case, Setting
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, error_ratio, evaluate, with_layers
+from refkan.conformance.diagnosis.kept import of_case, once
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.specs import RULES
 from refkan.errors import KnotError
@@ -131,6 +132,13 @@ def _after(t: Any, m: Any, k: int) -> Any:
     return t[np.minimum(m + k, t.size - 1)]
 
 
+ONE_LAYER: dict[str, Callable[[NumpyLayer, Setting], Any]] = {
+    "input-gradients": lambda layer, s: layer.pull_back(s.x, s.dy),
+    "coefficient-gradients": lambda layer, s: layer.coefficient_gradient(s.x, s.dy),
+    "second-derivatives": lambda layer, s: layer.pull_back(s.x, s.dy, 2) * s.direction,
+}
+
+
 def through(case: Case, layer: type[NumpyLayer]) -> FloatArray | None:
     """Results of the case by another recursion, in float64."""
     s = case.setting
@@ -138,6 +146,8 @@ def through(case: Case, layer: type[NumpyLayer]) -> FloatArray | None:
     specs = tuple(replace(spec, dtype="float64") for spec in s.specs)
     model = [layer(spec) for spec in specs]
     with np.errstate(all="ignore"):
+        if len(model) == 1 and case.quantity in ONE_LAYER:  # without what a sweep computes beside it
+            return np.asarray(ONE_LAYER[case.quantity](model[0], s))
         if case.quantity == "values":
             return np.asarray(adapter.forward(model, s.x))
         if case.quantity == "second-derivatives":
@@ -167,18 +177,18 @@ def nan_hints(evidence: Evidence) -> tuple[Hint, ...]:
     return (Hint("NaN", text),)
 
 
-def repeated(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def repeated(case: Case) -> Iterator[Hypothesis]:
     """Repeated knots whose 0/0 was set to 0 too late."""
-    case = evidence.case
     if any((np.diff(spec.knots, axis=1) == 0).any() for spec in case.setting.specs):
         text = "0/0 of repeated knots becomes NaN and then 0, together with the terms beside it"
         for layer in (NanToZero, NanToZeroAtLast):
             yield Hypothesis("NaN from repeated knots", text, partial(through, case, layer))
 
 
-def ends(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def ends(case: Case) -> Iterator[Hypothesis]:
     """Points at knots that count to the interval on the other side."""
-    case = evidence.case
     if case.setting.region in OUTSIDE or case.quantity == "knot-gradients":
         return
     text = "all basis functions are zero at x = b, which belongs to no interval"
@@ -191,10 +201,13 @@ def ends(evidence: Evidence) -> Iterator[Hypothesis]:
 
 def outside(evidence: Evidence) -> Iterator[Hypothesis]:
     """Another rule outside the domain."""
-    case = evidence.case
+    if evidence.case.setting.region in OUTSIDE and evidence.right_inside:
+        yield from _other_rules(evidence)
+
+
+@of_case
+def _other_rules(case: Case) -> Iterator[Hypothesis]:
     s = case.setting
-    if s.region not in OUTSIDE or not evidence.right_inside:
-        return
     name = "only outside the domain"
     for rule in RULES:
         if rule != s.spec.outside:
@@ -220,9 +233,9 @@ def outside_at_all(evidence: Evidence) -> tuple[Hint, ...]:
     return (Hint("only outside the domain", f"theirs follow none of the rules known here; declared: {rule!r}"),)
 
 
-def denominators(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def denominators(case: Case) -> Iterator[Hypothesis]:
     """Denominators of the recursion made from the wrong knots."""
-    case = evidence.case
     if case.quantity not in ("values", "input-gradients", "coefficient-gradients"):
         return
     for left, right in DENOMINATORS:
@@ -252,7 +265,7 @@ def cancellation(evidence: Evidence) -> Iterator[Hypothesis]:
     if case.quantity not in ("values", "coefficient-gradients") or len(s.specs) > 1 or not np.isfinite(theirs).all():
         return
     try:
-        predicted = _truncated(case)
+        predicted = once(case, _truncated, partial(_truncated, case))
         allowed = case.allowed("truncated powers")
     except KnotError:  # repeated knots have no such basis
         return

@@ -11,12 +11,12 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
-from refkan.conformance.findings import Evidence
+from refkan.conformance.diagnosis.kept import of_case
 
 
-def outputs(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def outputs(case: Case) -> Iterator[Hypothesis]:
     """The last outputs are not written, or nothing flows back from them."""
-    case = evidence.case
     count = case.setting.dy.shape[1]
     if case.quantity not in ("values", "input-gradients", "coefficient-gradients", "second-derivatives"):
         return
@@ -33,9 +33,9 @@ def _first_outputs(case: Case, kept: int) -> FloatArray:
     return evaluate(case, dy=np.where(np.arange(case.setting.dy.shape[1]) < kept, case.setting.dy, 0.0))
 
 
-def intervals(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def intervals(case: Case) -> Iterator[Hypothesis]:
     """Points of an interval at an end count as those of the one beside it, whose polynomials are continued."""
-    case = evidence.case
     s = case.setting
     alone = len(s.specs) == 1 and s.region not in ("outside", "far")
     if not alone or s.spec.intervals < 2 or case.quantity in ("gauss-newton", "knot-gradients"):

@@ -11,6 +11,7 @@ import numpy as np
 from refkan.array_types import FloatArray, IntArray
 from refkan.conformance.cases import PART_GRADIENTS, Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
+from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.findings import Evidence
 
 GRADIENTS = ("input-gradients", "coefficient-gradients", "second-derivatives", "knot-gradients", "gauss-newton",
@@ -107,9 +108,9 @@ def _name_of(case: Case, ratio: float) -> str:
     return ""
 
 
-def layouts(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def layouts(case: Case) -> Iterator[Hypothesis]:
     """Coefficient gradients and matrices in another layout; outputs or samples in another order."""
-    case = evidence.case
     if case.quantity == "coefficient-gradients" and len(case.setting.specs) == 1:
         for axes in permutations(range(3)):
             if axes != (0, 1, 2):
@@ -158,9 +159,9 @@ def _shifts(case: Case) -> Iterator[Hypothesis]:
         yield Hypothesis("shifted index", f"the gradient is shifted by one to the {where}", partial(np.copy, cut))
 
 
-def sample_order(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def sample_order(case: Case) -> Iterator[Hypothesis]:
     """Samples in another order, or a last block that is left out."""
-    case = evidence.case
     count = case.setting.x.shape[0]
     by_sample = case.quantity in ("values", "input-gradients", "second-derivatives")
     if by_sample and count > 2:
@@ -191,9 +192,9 @@ def _without_last(case: Case, kept: int, by_sample: bool) -> FloatArray | None:
     return part
 
 
-def cotangents(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def cotangents(case: Case) -> Iterator[Hypothesis]:
     """Gradients that do not use the cotangent as it is given."""
-    case = evidence.case
     if case.quantity not in GRADIENTS or case.quantity == "gauss-newton":
         return
     dy = case.setting.dy

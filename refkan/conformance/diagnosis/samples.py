@@ -10,6 +10,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
+from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.quantities import FloatQuantities
 
@@ -23,9 +24,9 @@ def stale(evidence: Evidence) -> Iterator[Hypothesis]:
             yield Hypothesis("stale cache", text, partial(evaluate, case, x=x))
 
 
-def lost(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def lost(case: Case) -> Iterator[Hypothesis]:
     """Coefficient gradients in which one sample's contribution replaces the others'."""
-    case = evidence.case
     if case.quantity != "coefficient-gradients" or len(case.setting.specs) > 1 or len(case.setting.x) < 2:
         return
     text = "of several samples that add to a coefficient's gradient, only the {} counts"

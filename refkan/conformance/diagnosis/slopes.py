@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance.backends.plain_numpy import NumpyLayer
+from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis
+from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.diagnosis.recursions import through
 from refkan.conformance.findings import Evidence
 
@@ -34,9 +36,9 @@ class OtherSlope(NumpyLayer):
         return (k - 1) * (self.signs[0] * left + self.signs[1] * right)
 
 
-def formulas(evidence: Evidence) -> Iterator[Hypothesis]:
+@of_case
+def formulas(case: Case) -> Iterator[Hypothesis]:
     """Derivatives of B-splines by a formula with a wrong sign, or without one of its terms."""
-    case = evidence.case
     if case.quantity not in ("input-gradients", "second-derivatives"):
         return
     for text, signs in SLOPES.items():
