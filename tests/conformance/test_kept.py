@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -12,10 +13,11 @@ from refkan import truth
 from refkan.conformance import Judge, catalogue
 from refkan.conformance.bank import DEFECTS
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis import kept
+from refkan.conformance.diagnosis import hypotheses, kept
 from refkan.conformance.diagnosis.hypotheses import Hypothesis
 from refkan.conformance.findings import Evidence
 from refkan.conformance.kept_rows import KeptRows
+from refkan.conformance.quantities import FloatQuantities
 from refkan.truth.arithmetic import taylor
 from refkan.truth.layers import BSplines
 
@@ -113,3 +115,19 @@ def test_a_second_backend_is_diagnosed_as_if_it_were_the_first(name):
     alone = judged(cases)
     Judge(DEFECTS["batch mean subtracted"].make(), proofs=False).run(cases)
     assert judged(cases) == alone
+
+
+def test_what_is_remembered_of_changed_layers_is_bounded_and_the_same(monkeypatch):
+    monkeypatch.setattr(hypotheses, "SAME", 3)
+    monkeypatch.setattr(hypotheses, "_remembered", {})
+    (case,) = catalogue(["float64"], ["float64/layer/degree-3/arbitrary/3x2/values"])
+    s = case.setting
+    moved = [s.x + k / 64 for k in range(5)]
+    fresh = [FloatQuantities(s.specs, x).values for x in moved]
+    for _ in range(2):
+        for x, values in zip(moved, fresh, strict=True):
+            assert np.array_equal(hypotheses.evaluate(case, x=x), values)
+        assert len(hypotheses._remembered) == 3
+    other = replace(s.spec, outside="linear")
+    beyond = s.x + 9
+    assert not np.array_equal(hypotheses.evaluate(case, x=beyond), hypotheses.evaluate(case, x=beyond, specs=(other,)))

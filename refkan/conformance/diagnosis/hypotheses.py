@@ -86,8 +86,36 @@ def evaluate(case: Case, **changes: Any) -> FloatArray:
     """Results of the case in float64 with another `specs`, `x`, `dy` or `direction`."""
     s = replace(case.setting, **changes)
     with np.errstate(all="ignore"):
-        found = np.asarray(quantity(case.quantity, FloatQuantities(*s.judged_as), s.dy, s.direction), np.float64)
+        found = np.asarray(quantity(case.quantity, _at(*s.judged_as), s.dy, s.direction), np.float64)
         return without_added(found, case.quantity, s)
+
+
+SAME = 192
+"""Changed layers remembered: the other quantities of a setting, whose cases follow, ask for them again."""
+
+SMALL = 1024
+"""Numbers in x up to which layers at x are remembered."""
+
+_remembered: dict[tuple[Any, ...], FloatQuantities] = {}
+
+
+def _at(specs: tuple[LayerSpec, ...], x: FloatArray) -> FloatQuantities:
+    """All quantities of layers at x; the last ones are remembered by what they were made of."""
+    if x.size > SMALL:
+        return FloatQuantities(specs, x)
+    key = (x.shape, x.tobytes(), *map(_content, specs))
+    found = _remembered.pop(key, None)
+    if found is None:
+        found = FloatQuantities(specs, x.copy())
+    while len(_remembered) >= SAME:
+        _remembered.pop(next(iter(_remembered)), None)
+    _remembered[key] = found  # now the last one
+    return found
+
+
+def _content(spec: LayerSpec) -> tuple[Any, ...]:
+    arrays = [spec.knots, spec.coefficients, *map(spec.part, spec.parts)]
+    return (spec.order, spec.outside, spec.parts, *((array.shape, array.tobytes()) for array in arrays))
 
 
 def with_layers(case: Case, change: Callable[[LayerSpec], LayerSpec]) -> FloatArray | None:
