@@ -31,17 +31,6 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("kernels")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def checked_bounds(folder):
-    """Kernels compiled with bounds checks, in their own cache, while the other tests run."""
-    cache = folder / "bounds-cache"
-    names = "'layer_results', 'sorted_results', 'polynomial_results'"
-    code = f"from tests.kernels import kernel_results as t; t.save('bounds.npz', {names}); t.leave_an_array()"
-    process = other_process(code, folder, NUMBA_BOUNDSCHECK="1", NUMBA_DISABLE_JIT="0", NUMBA_CACHE_DIR=str(cache))
-    yield process
-    process.kill()
-
-
 @pytest.fixture(scope="module")
 def compiled():
     return small_results()
@@ -52,11 +41,8 @@ def processes(compiled, folder):
     """Other processes, once the kernels are compiled and cached by this one."""
     large_results()
     code = "from tests.kernels import kernel_results as t; t.save('{}.npz', {})"
-    started = {
-        "python": other_process(
-            code.format("python", "'small_results', 'complex_results'"), folder, NUMBA_DISABLE_JIT="1"
-        )
-    }
+    plain = code.format("python", "'small_results', 'complex_results'") + "; t.leave_an_array()"
+    started = {"python": other_process(plain, folder, NUMBA_DISABLE_JIT="1")}
     for threads in ("1", "2"):
         run = code.format(f"threads-{threads}", "'small_results', 'large_results'")
         run += "; import _thread; print('threads:', 1 + _thread._count())"  # workers are no threading.Thread
@@ -104,12 +90,9 @@ def test_pure_python_passes_complex_steps(processes, folder):
     np.testing.assert_allclose(step, slope, rtol=0, atol=1e-14 * np.abs(slope).max())
 
 
-def test_no_kernel_leaves_its_arrays(compiled, checked_bounds, folder):
-    assert "noticed" in finish(checked_bounds)
-    checked = [a for name in ("layer", "sorted", "polynomial") for a in load(folder / "bounds.npz", f"{name}_results")]
-    for ours, theirs in zip(compiled, checked, strict=False):
-        # The checks keep loops from being vectorised, which does not change the bits.
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=16 * EPS * np.abs(theirs).max(initial=0))
+def test_no_kernel_leaves_its_arrays(processes):
+    """An index beyond an array ends the pure Python process, which goes through the same loops on the same samples."""
+    assert "noticed" in processes["python"]
 
 
 @pytest.mark.parametrize("name", ["small_results", "large_results"])
