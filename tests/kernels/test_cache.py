@@ -67,6 +67,14 @@ USE = (
 )
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A folder with the cache of that kernel, to be copied."""
+    folder = tmp_path_factory.mktemp("kept")
+    assert used(folder) == "[]\n"
+    return folder
+
+
 def used(tmp_path, code=USE):
     places = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "NUMBA_DISABLE_JIT": "0", "PYTHONPATH": str(ROOT)}
     run = subprocess.run(
@@ -78,9 +86,9 @@ def used(tmp_path, code=USE):
 
 @pytest.mark.parametrize("damage", [b"", b"damaged"])
 @pytest.mark.parametrize("kind", ["nbi", "nbc"])
-def test_a_damaged_cache_is_told_of_once_and_mended(tmp_path, kind, damage):
+def test_a_damaged_cache_is_told_of_once_and_mended(kept, tmp_path, kind, damage):
     """Every run ended in an UnpicklingError or EOFError that named no file."""
-    assert used(tmp_path) == "[]\n"
+    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
     (path,) = (tmp_path / "cache").rglob(f"*falling_power*.{kind}")
     path.write_bytes(path.read_bytes()[:60] if damage == b"" else damage)
     told = used(tmp_path)
@@ -89,8 +97,8 @@ def test_a_damaged_cache_is_told_of_once_and_mended(tmp_path, kind, damage):
     assert used(tmp_path) == "[]\n"
 
 
-def test_a_damaged_cache_that_cannot_be_written_says_which_folder_to_delete(tmp_path):
-    used(tmp_path)
+def test_a_damaged_cache_that_cannot_be_written_says_which_folder_to_delete(kept, tmp_path):
+    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
     (path,) = (tmp_path / "cache").rglob("*falling_power*.nbi")
     path.write_bytes(b"damaged")
     code = USE.replace(
