@@ -19,7 +19,8 @@ def soon(monkeypatch):
 
 
 SMALL = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "9", "--quiet")
-NUMPY = ("--backend", "refkan.conformance.backends:PlainNumpy", "--import-timeout", "0", "--select", "degree-3")
+BACKEND = "refkan.conformance.backends:PlainNumpy"
+NUMPY = ("--backend", BACKEND, "--import-timeout", "0", "--select", "degree-3/uniform/3x2/values")
 
 
 @pytest.mark.parametrize(
