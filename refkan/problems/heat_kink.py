@@ -21,6 +21,9 @@ from refkan.array_types import Array, FloatArray
 LONGEST = 0.05
 """Largest s for which the images nearest to [-1, 1], at -3, -1, 1, 3, are enough: erfc(3/(2 sqrt(s))) < 3e-21."""
 
+VANISHED = 27.5
+"""q from which exp(-q^2) and erfc(q) are 0 in float64: images so far away, for small s all but one, add nothing."""
+
 
 def spread_square(x: Array, s: Array | float) -> FloatArray:
     """The function h(x, s) for |x| <= 1 and 0 <= s <= LONGEST; x and s broadcast.
@@ -36,6 +39,8 @@ def spread_square(x: Array, s: Array | float) -> FloatArray:
     distance, root = np.abs(x), np.sqrt(s)
     total = x**2 + 2 * np.asarray(s)
     for d in (1 - distance, 1 + distance, 3 - distance, 3 + distance):
+        if not np.any(d < VANISHED * 2 * root):
+            continue
         # q is infinite at s = 0, and 0/0 on the image itself, where the limit of I is 0 whatever q is.
         q = np.divide(d, 2 * root, out=np.full(np.broadcast(d, root).shape, np.inf), where=root > 0)
         total = total - 4 * (root / np.sqrt(np.pi) * np.exp(-(q**2)) - d / 2 * erfc(q))
