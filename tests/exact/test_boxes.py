@@ -109,8 +109,9 @@ def test_the_excess_falls_at_least_quadratically(node_map):
         bounds = rk.exact.enclose(net, theta, box)
         minima, maxima = rk.exact.extrema(net, theta, box, tolerance=1e-9)
         excess.append((bounds.value[0, 1] - bounds.value[0, 0]) - (maxima[0, 1] - minima[0, 0]))
-        sharp = rk.exact.enclose(net, theta, box, derivatives=1, tolerance=1e-5).first
-        slopes.append(np.max(np.diff(bounds.first)) - np.max(np.diff(sharp)))
+        if side in (0.04, 0.005):  # sharp slopes take long: of the largest and the smallest box
+            sharp = rk.exact.enclose(net, theta, box, derivatives=1, tolerance=1e-5).first
+            slopes.append(np.max(np.diff(bounds.first)) - np.max(np.diff(sharp)))
     rates = np.diff(np.log(np.array(excess))) / np.log(0.5)
     assert rates.min() > 1.9, (excess, rates)
     assert slopes[-1] < slopes[0] / 16

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,14 @@ ABOVE = ("checks", "exact", "__init__", "__main__")
 LAYER_KINDS = {"EdgeLayer", "SplineEdges", "SplineLayer", "ReluLayer", "SiluLayer", "DenseLayer", "ChebyshevLayer"}
 
 
+@cache
 def files():
     return sorted(PACKAGE.rglob("*.py"))
+
+
+@cache
+def known_modules():
+    return {module_of(file) for file in files()}
 
 
 def module_of(path):
@@ -67,7 +74,7 @@ def imports_of(source, path):
 
 def modules_imported(source, path):
     """Modules of refkan, as the contract names them, that a file imports."""
-    known = {module_of(file) for file in files()}
+    known = known_modules()
     for name in imports_of(source, path):
         parts = name.split(".")
         if parts[0] == "refkan":
@@ -101,7 +108,7 @@ def test_imports_point_one_way(path):
 
 
 def test_every_module_has_its_place_in_the_contract():
-    unknown = {module_of(path) for path in files()} - set(ROW) - APART
+    unknown = known_modules() - set(ROW) - APART
     assert not unknown, f"give {unknown} a row"
 
 
