@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from refkan.checks import dot_test
 from refkan.hessians import cost_model, gauss_newton, gauss_newton_blocks, memory, window_products
 from refkan.hessians.points import Points
 from refkan.hessians.sparse_accumulation import RawMatrix
+from refkan.kernels import launch
 from tests.shared.factories import EDGE_KINDS, EPS, EVERY_NETWORK, NODE_MAPS, SOME_NETWORKS, NetworkCase, name, samples
 
 N = 6
@@ -158,23 +157,17 @@ def test_weights_count_samples_and_no_weights_are_ones():
     assert np.abs(8 * gauss_newton(net, theta, x, weights) - expected).max() <= 1e-13 * np.abs(expected).max()
 
 
-def test_the_sparse_path_gives_the_same_bits_whatever_the_thread_count():
-    code = (
-        "import sys, hashlib; import numpy as np; import refkan as rk\n"
-        "from refkan.kernels import launch; from refkan.hessians import gauss_newton\n"
-        "x = np.random.default_rng(0).uniform(size=(3000, 2))\n"
-        "net, theta = rk.kan([2, 5, 3, 1], 4, 6).initialize(np.random.default_rng(1), x)\n"
-        "for threads in (1, 2, 3):\n"
-        "    launch.thread_count = lambda: threads\n"
-        "    print(hashlib.sha256(gauss_newton(net, theta, x, path='sparse').tobytes()).hexdigest())\n"
-        "sys.modules[gauss_newton.__module__].LEAST_SAMPLES = 900  # three parts of the samples\n"
-        "for threads in (1, 2, 3):\n"
-        "    launch.thread_count = lambda: threads\n"
-        "    print(hashlib.sha256(gauss_newton(net, theta, x, path='sparse').tobytes()).hexdigest())\n"
-    )
-    root = Path(rk.__file__).parents[1]
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
-    one, several = run.stdout.split()[:3], run.stdout.split()[3:]
+def test_the_sparse_path_gives_the_same_bits_whatever_the_thread_count(monkeypatch):
+    x = np.random.default_rng(0).uniform(size=(3000, 2))
+    net, theta = rk.kan([2, 5, 5, 1], 4, 6).initialize(np.random.default_rng(1), x)
+
+    def bits(threads):
+        monkeypatch.setattr(launch, "thread_count", lambda: threads)
+        return gauss_newton(net, theta, x, path="sparse").tobytes()
+
+    one = [bits(threads) for threads in (1, 2, 3)]
+    monkeypatch.setattr(sys.modules[gauss_newton.__module__], "LEAST_SAMPLES", 900)  # three parts of the samples
+    several = [bits(threads) for threads in (1, 2, 3)]
     assert len(set(one)) == len(set(several)) == 1
     assert one != several  # parts were added
 
