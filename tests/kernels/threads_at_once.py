@@ -65,10 +65,10 @@ def bits(run):
 
 
 class Comparison:
-    """All operations with what one thread gives."""
+    """All operations, or those of the names, with what one thread gives."""
 
-    def __init__(self):
-        self.operations = list(operations().items())
+    def __init__(self, names=None):
+        self.operations = [(name, run) for name, run in operations().items() if names is None or name in names]
         launch.thread_count = lambda: 1
         self.expected = {name: bits(run) for name, run in self.operations}
         launch.thread_count = lambda: 2
@@ -93,16 +93,18 @@ class Comparison:
             return [name for names in pool.map(work, range(THREADS)) for name in names]
 
 
+PAIR = [("few outputs", 20_000, name) for name in ("gauss_newton", "jvp")]
+
+
 def pair(comparison):
     """Whole chains of kernels in one thread, and in another the tangents that hung with them."""
-    names = [("few outputs", 20_000, name) for name in ("gauss_newton", "jvp")]
 
     def work(name):
         run = dict(comparison.operations)[name]
         return [name for _ in range(PAIRS) if bits(run) != comparison.expected[name]]
 
     with ThreadPoolExecutor(2) as pool:
-        return [name for wrong in pool.map(work, names) for name in wrong]
+        return [name for wrong in pool.map(work, PAIR) for name in wrong]
 
 
 def forked(comparison):
@@ -130,4 +132,5 @@ RUNS = {
 
 if __name__ == "__main__":
     faulthandler.dump_traceback_later(LONGEST, exit=True)
-    print(RUNS[sys.argv[1]](Comparison()))
+    how = sys.argv[1]
+    print(RUNS[how](Comparison(PAIR if how == "pair" else None)))
