@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        with chosen_engine(chosen.engine, "refkan"):
+        with chosen_engine(chosen.engine, "refkan", chosen.engine_otherwise(chosen)):
             code = int(chosen.run(chosen))
         sys.stdout.flush()
     except EngineError as error:  # of the environment; the parser has seen to the option
@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command and its subcommands."""
     parser = argparse.ArgumentParser(prog="refkan", description="refkan: a CPU ground truth for spline networks.")
     parser.add_argument("--version", action="version", version=f"refkan {refkan.__version__}")
-    parser.set_defaults(run=None)
+    parser.set_defaults(run=None, engine_otherwise=lambda chosen: "auto")
     commands = parser.add_subparsers(title="commands")
     for add in (add_info, add_model, add_spectrum, add_train_parser, add_verify, add_parsers):
         add(commands)

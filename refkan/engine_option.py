@@ -16,14 +16,14 @@ class EngineError(ValueError):
     """The environment names an engine that there is not."""
 
 
-def add_engine_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option `--engine`."""
+def add_engine_option(parser: argparse.ArgumentParser, default: str = "auto") -> None:
+    """Add the option `--engine`; `default` says in words what is taken without it."""
     parser.add_argument(
         "--engine",
         type=_engine,
         metavar="NAME",
         help="auto, plain or fast: how splines are summed. plain is compiled once for all layers, fast for each kind "
-        f"of layer, auto takes fast where that pays; default: auto, unless {VARIABLE} is set",
+        f"of layer, auto takes fast where that pays; default: {default}, unless {VARIABLE} is set",
     )
 
 
@@ -35,10 +35,11 @@ def _engine(text: str) -> str:
 
 
 @contextmanager
-def chosen_engine(name: str | None, command: str) -> Iterator[None]:
+def chosen_engine(name: str | None, command: str, otherwise: str = "auto") -> Iterator[None]:
     """Run a command under the engine of its option, here and in processes that are started meanwhile.
 
-    Says once, on the standard error stream, that kernels are compiled, where they are.
+    `otherwise` is the engine where neither option nor environment nor program chooses one. Says once, on the standard
+    error stream, that kernels are compiled, where they are.
 
     Raises
     ------
@@ -46,7 +47,9 @@ def chosen_engine(name: str | None, command: str) -> Iterator[None]:
         If there is no option, and REFKAN_ENGINE names no engine.
     """
     try:
-        name = current_engine() if name is None else name
+        if name is None:
+            name = current_engine()
+            name = otherwise if name == "auto" and VARIABLE not in os.environ else name
     except ValueError as error:
         raise EngineError(str(error)) from None
     before = os.environ.get(VARIABLE)

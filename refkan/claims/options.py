@@ -48,7 +48,8 @@ def add_options(p: argparse.ArgumentParser, output: Path) -> None:
         " parts one by one are left out",
     )
     p.add_argument("--fresh", action="store_true", help="run again what is already finished")
-    add_engine_option(p)
+    add_engine_option(p, "plain for quick runs, during which no fast form pays for its compilation, else auto")
+    p.set_defaults(engine_otherwise=lambda chosen: "auto" if chosen.full or chosen.cell is not None else "plain")
 
 
 def count(text: str) -> int:

@@ -200,7 +200,7 @@ def main(
 def answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[ClaimFile]) -> int:
     """Do what the options ask for with the chosen files; return the exit code."""
     try:
-        with chosen_engine(arguments.engine, ledger.program):
+        with chosen_engine(arguments.engine, ledger.program, arguments.engine_otherwise(arguments)):
             return _answer(arguments, ledger, chosen)
     except EngineError as error:
         print(f"{ledger.program}: {error}", file=sys.stderr)

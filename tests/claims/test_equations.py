@@ -238,7 +238,7 @@ def test_the_plans_of_the_runs():
 def test_rows_of_our_own(quick):
     own = burgers_own.own_models(quick) | poisson_own.own_models(quick)
     assert {target.model for target in pde_accuracy.TARGETS.values()} < {*own, allen_cahn_own.OURS}
-    assert burgers_own.adam_model(quick)[burgers_own.ADAM].schedule == ((200, 100, 50) if quick else (800, 400, 200))
+    assert burgers_own.adam_model(quick)[burgers_own.ADAM].schedule == ((80, 40, 20) if quick else (800, 400, 200))
     if quick:
         return
     assert own[burgers_own.REDRAWN].setup.terms[0].n_points == 64**2

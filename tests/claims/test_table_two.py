@@ -287,7 +287,7 @@ def test_the_plans_of_the_runs():
     assert screened == {tuple(reading.items()) for reading in LIST}
     assert len(LIST) == 1 + 10 + 1
     assert all(cell["divisor"] == "1" for cell in full)
-    assert {cell["samples"] for cell in quick} == {"600"}
+    assert {cell["samples"] for cell in quick} == {"400"}
 
 
 def test_findings_compare_readings_of_one_size():

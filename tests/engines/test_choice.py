@@ -15,6 +15,7 @@ import refkan as rk
 from refkan.cli import main
 from refkan.conditioning import grid, study
 from refkan.engine_choice import current_engine
+from refkan.engine_option import chosen_engine
 from refkan.engines import Channels, spline_sums
 from refkan.engines.fast import FastSums
 from refkan.engines.plain import PlainSums
@@ -98,6 +99,19 @@ def test_commands_take_the_option_for_themselves_alone(auto, name, capsys, monke
     assert f"engine: {name}\n" in capsys.readouterr().out
     assert current_engine() == "auto"
     assert "REFKAN_ENGINE" not in os.environ
+
+
+def test_a_command_may_have_a_default_of_its_own(auto, monkeypatch):
+    def engine(name):
+        with chosen_engine(name, "command", "plain"):
+            return current_engine()
+
+    monkeypatch.delenv("REFKAN_ENGINE", raising=False)
+    assert [engine(None), engine("auto"), engine("fast")] == ["plain", "auto", "fast"]
+    with rk.use_engine("fast"):
+        assert engine(None) == "fast"
+    monkeypatch.setenv("REFKAN_ENGINE", "auto")
+    assert engine(None) == "auto"
 
 
 def test_other_threads_choose_for_themselves(auto):

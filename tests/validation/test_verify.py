@@ -128,6 +128,15 @@ def test_a_bool_comes_with_the_remedy(verify):
     assert "got True for status: use judge(True)" in rows["E2"]["error"]
 
 
+def test_quick_runs_are_plain_unless_told_otherwise(verify, tmp_path, monkeypatch):
+    def engine(*options):
+        verify({"good": GOOD}, *options)
+        return json.loads((tmp_path / "out" / "record.json").read_text())["capsule"]["engine"]
+
+    monkeypatch.delenv("REFKAN_ENGINE", raising=False)
+    assert [engine(), engine("--engine", "fast"), engine("--full")] == ["plain", "fast", "auto"]
+
+
 def test_names_of_files_differ(verify):
     _, rows, output = verify({"good": GOOD, "sub/good": OTHER})
     assert "given twice, from two folders" in output.out + rows["E2"].get("error", "")

@@ -30,7 +30,7 @@ RELU_FLOOR = 0.3
 FEW = 3
 """Fewer seeds decide nothing about a median."""
 
-QUICK = {"points": "9", "divisor": "25", "levels": "3", "first": "2"}
+QUICK = {"points": "9", "divisor": "40", "levels": "3", "first": "2"}
 SCREENING = {"points": "27", "divisor": "10", "levels": "4", "first": "4"}
 PAPER = {"points": "49", "divisor": "1", "levels": "4", "first": "4"}
 
