@@ -117,12 +117,14 @@ def records(found: Mapping[C, Mapping[str, Any]], **where: str) -> dict[int, Map
     Raises
     ------
     ValueError
-        If they differ in more than the seed.
+        If they differ in more than the seed, or a factor is not one of theirs.
     """
     made: dict[int, Mapping[str, Any]] = {}
+    wanted = set(where.items())
+    if found and (unknown := where.keys() - dict(next(iter(found)).choice).keys()):
+        raise ValueError(f"no factor is called {', '.join(sorted(unknown))}")
     for cell, record in found.items():
-        choice = dict(cell.choice)
-        if all(choice[name] == value for name, value in where.items()):
+        if wanted.issubset(cell.choice):
             if cell.seed in made:
                 raise ValueError(f"{where} names several cells of seed {cell.seed}")
             made[cell.seed] = record

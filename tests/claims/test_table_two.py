@@ -10,13 +10,14 @@ import pytest
 import refkan as rk
 from refkan.checkpoints import Checkpoints
 from refkan.claims.parts import Parts
+from refkan.claims.verdicts import Figure
 from refkan.hierarchy.unchanged import RTOL
 from validation.multilevel import multilevel_training, table_two
 from validation.multilevel.multilevel_training import BASE, LIST, SEVEN, all_of, full_cells, quick_cells, verdicts
 from validation.multilevel.table_two import BASES, EXPERIMENT, FIDELITIES, LONGER, MLPS, PUBLISHED, SEEDS, Cell
 from validation.multilevel.table_two_comparisons import Comparison, Under, best_of
 from validation.multilevel.table_two_findings import largest_median, largest_published_median
-from validation.multilevel.table_two_report import place
+from validation.multilevel.table_two_report import histories, place
 
 LINEAR = BASE | {"start": "linear"}
 
@@ -49,6 +50,19 @@ def invented(changes=None, halving=True, seeds=SEVEN, readings=(BASE, LINEAR), s
                 cell = Cell.of(seed, samples=samples, **place(reading, model, fidelity))
                 found[cell] = record(error * (1 + 0.01 * (seed % 5)), cell, halving and model == "spline")
     return found
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+    """Verdicts without their picture, which takes longer than the rest and is drawn by one test."""
+    monkeypatch.setattr(multilevel_training, "histories", lambda *args: Figure("blank", "none", b""))
+
+
+def test_the_picture_has_a_curve_for_each_run():
+    found = invented(readings=(BASE,), seeds=SEVEN[:2])
+    figure = histories(found, BASE, {"samples": "4000", "divisor": "1"}, "table-two")
+    assert figure.name == "table-two"
+    assert figure.png.startswith(b"\x89PNG")
 
 
 def statuses(found):

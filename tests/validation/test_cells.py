@@ -51,6 +51,8 @@ def test_cells_are_found_by_their_factors_and_stand_beside_published_numbers():
     assert seeds_of(found) == [2, 4]
     with pytest.raises(ValueError, match="names several cells of seed"):
         records(found, map="affine")
+    with pytest.raises(ValueError, match="no factor is called mapp"):
+        records(found, mapp="affine")
     (cell,) = beside(found, "toy, linear", "mm", "loss", {"start": "linear"}, (60.0, 1.0))
     assert (cell.median, cell.published, cell.near, cell.again) == (63.0, 60.0, True, "start=linear")
     assert beside(found, "toy, tanh", "mm", "loss", {"map": "tanh"}) == []
