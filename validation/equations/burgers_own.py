@@ -21,7 +21,7 @@ def own_models(quick: bool) -> dict[str, Model]:
     """Levenberg-Marquardt on points drawn anew, half of them where the solution is steep; and on fixed ones."""
     setup = burgers((16, 16), 16, (1.0, 10.0, 10.0)) if quick else burgers(weights=(1.0, 10.0, 10.0))
     net = setup.kan([2, 5, 5, 1] if quick else [2, 8, 8, 1])
-    steps = (15, 10, 5) if quick else (120, 100, 30)
+    steps = (12, 8, 4) if quick else (120, 100, 30)
     steep = ({}, {"steep": 0.5}, {"steep": 0.5})
     return {
         REDRAWN: Model(net, steps, Redrawn(setup.ranges, seed=0), per_level=steep, setup=setup),

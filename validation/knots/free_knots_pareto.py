@@ -56,7 +56,7 @@ class Size:
     starts: int
 
 
-QUICK = Size((9, 17), 800, 30, 2)
+QUICK = Size((9, 17), 500, 20, 2)
 
 FULL = Size((9, 17, 33, 65), 2000, 60, 4)
 

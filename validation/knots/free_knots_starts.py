@@ -39,8 +39,6 @@ ROUNDING = 1e-10
 
 TARGETS = ("smooth", *LINE)
 
-KINK_STARTS = 50
-
 EXACT = 1e-10
 """Largest error of |x - 1/pi| at which the kink counts as found; what is left then is the rounding of the knot."""
 
@@ -54,11 +52,12 @@ class Size:
     starts: int
     samples: int
     steps: int
+    kink_starts: int
 
 
-QUICK = Size((2, 3), (8,), 8, 200, 20)
+QUICK = Size((2, 3), (8,), 8, 200, 20, 15)
 
-FULL = Size((2, 3), (4, 8, 16), 16, 600, 60)
+FULL = Size((2, 3), (4, 8, 16), 16, 600, 60, 50)
 
 
 def run(
@@ -75,7 +74,7 @@ def run(
                 task = partial(all_starts, target, order, n, size)
                 cases.append(names | resume({"task": "K2", **names, "size": repr(size)}, task))
     progress("K4: |x - 1/pi|")
-    kinks = {n: [kink(n, seed) for seed in range(KINK_STARTS)] for n in (2, 4, 8)}
+    kinks = {n: [kink(n, seed) for seed in range(size.kink_starts)] for n in (2, 4, 8)}
     return [grids(cases), starts(cases, kinks)]
 
 

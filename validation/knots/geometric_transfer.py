@@ -51,7 +51,7 @@ class Size:
     seeds: range
 
 
-QUICK = Size(800, 25, range(4))
+QUICK = Size(500, 20, range(4))
 
 FULL = Size(4000, 100, range(5))
 
