@@ -1,6 +1,11 @@
 """Round trips of random and trained models through the libraries themselves, where they are installed.
 
-Numbers that were measured are in docs/interop.md: `python -m tests.interop.test_round_trips` prints them anew.
+Numbers that were measured are in docs/interop.md: `python -m tests.interop.test_round_trips 200` prints them anew, of
+200 random models.
+
+In float32 a library rounds more than the difference to be seen: 200 random models of pykan differ by up to 1.3e-6 in
+values and 5e-6 in gradients from themselves in float64. So models in float32 are compared in float64 as well: the same
+arrays in a model of the library that computes in float64.
 """
 
 from __future__ import annotations
@@ -17,6 +22,8 @@ import pytest
 from refkan import interop
 
 RANDOM, TRAINED = 50, 3
+
+COMPARED = ("values", "input gradients", "coefficient gradients")
 
 
 def relative(a, b):
@@ -49,6 +56,11 @@ class Torch:
         found = self.torch.autograd.grad(model(at).sum(), [at, *arrays])
         dx, *dC = (part.double().numpy() for part in found)
         return dx, [self.to_papers(part) for part in dC]
+
+    def widened(self, model, wide, seed):
+        twin = wide.new(seed)
+        twin.load_state_dict(model.state_dict())
+        return twin
 
     def train(self, model):
         torch = self.torch
@@ -160,6 +172,14 @@ class Jaxkan:
                 shape = getattr(layer, name)[...].shape
                 getattr(layer, name).set_value(self.jnp.asarray(rng.normal(size=shape), self.dtype))
 
+    def widened(self, model, wide, seed):
+        twin = wide.new(seed)
+        for one, other in zip(model.layers, twin.layers, strict=True):
+            other.grid.item = wide.jnp.asarray(one.grid.item, wide.dtype)
+            for name in ("c_basis", "c_res", "c_spl", "bias"):
+                getattr(other, name).set_value(wide.jnp.asarray(getattr(one, name)[...], wide.dtype))
+        return twin
+
     def values(self, model, x):
         return np.asarray(model(self.jnp.asarray(x, self.dtype)), np.float64)
 
@@ -194,38 +214,56 @@ class Jaxkan:
 LIBRARIES = {"pykan": Pykan, "efficient-kan": EfficientKan, "jaxkan": Jaxkan}
 
 
-def round_trip(library, model, rng):
-    """Relative differences: values, gradients in x and coefficients, values after refinement and back, arrays."""
-    net, theta = library.take(model)
-    x = rng.uniform(-1.5, 1.5, (100, 2)).astype(np.float32).astype(np.float64)
+def compared(library, model, net, theta, x):
+    """Relative differences: values, gradients in x and coefficients."""
     y = library.values(model, x)
     dx, dC = library.gradients(model, x)
     dtheta, ours = net.vjp(theta, x)[1](np.ones_like(y))
     blocks = [block["coefficients"] for block in net.unpack(dtheta) if "coefficients" in block]
-    before = interop.state_of(model)
-    library.put(net, theta, model)
-    same = all(np.array_equal(before[name], array) for name, array in interop.state_of(model).items())
-    library.put(*interop.refined(net, theta), model)
     return {
         "values": relative(net(theta, x), y),
         "input gradients": relative(ours, dx),
         "coefficient gradients": max(map(relative, blocks, dC)),
-        "refined": relative(library.values(model, x), y),
-        "arrays": 0.0 if same else np.inf,
     }
 
 
-def measured(name, dtype):
+def round_trip(library, wide, seed, model, rng):
+    """Those of a model, of its arrays back in the library, and of the library's own values after a refinement.
+
+    Of a model in float32 also of the same arrays, before and after, in a model `wide` of the library in float64.
+    """
+    net, theta = library.take(model)
+    x = rng.uniform(-1.5, 1.5, (100, 2)).astype(np.float32).astype(np.float64)
+    found, y = compared(library, model, net, theta, x), library.values(model, x)
+    if library.dtype == "float32":
+        with wide.ready():
+            twin = library.widened(model, wide, seed)
+            found |= {f"{what} in float64": value for what, value in compared(wide, twin, net, theta, x).items()}
+            exact = wide.values(twin, x)
+    before = interop.state_of(model)
+    library.put(net, theta, model)
+    same = all(np.array_equal(before[name], array) for name, array in interop.state_of(model).items())
+    library.put(*interop.refined(net, theta), model)
+    found |= {"arrays": 0.0 if same else np.inf, "refined": relative(library.values(model, x), y)}
+    if library.dtype == "float32":
+        fine = library.take(model)
+        with wide.ready():
+            wide.put(*fine, twin)
+            found["refined in float64"] = relative(wide.values(twin, x), exact)
+    return found
+
+
+def measured(name, dtype, count=RANDOM):
     """The largest differences of random and trained models of a library."""
-    library, worst = LIBRARIES[name](dtype), {}
+    library, wide, worst = LIBRARIES[name](dtype), LIBRARIES[name]("float64"), {}
     with library.ready():
-        for seed in range(RANDOM + TRAINED):
+        for seed in range(count + TRAINED):
             rng, model = np.random.default_rng(seed), library.new(seed)
-            if seed < RANDOM:
+            if seed < count:
                 library.randomize(model, rng)
             else:
                 library.train(model)
-            for what, value in round_trip(library, model, rng).items():
+            for what, value in round_trip(library, wide, seed, model, rng).items():
                 worst[what] = max(worst.get(what, 0.0), value)
     return worst
 
@@ -234,7 +272,7 @@ def measured(name, dtype):
 def test_in_float64(name):
     worst = measured(name, "float64")
     assert worst["arrays"] == 0
-    for what in ("values", "input gradients", "coefficient gradients", "refined"):
+    for what in (*COMPARED, "refined"):
         assert worst[what] <= 1e-14, worst
 
 
@@ -242,11 +280,15 @@ def test_in_float64(name):
 def test_in_float32(name):
     worst = measured(name, "float32")
     assert worst["arrays"] == 0
-    for what in ("values", "input gradients", "coefficient gradients", "refined"):
-        assert worst[what] <= 1e-6, worst
+    for what in COMPARED:
+        assert worst[f"{what} in float64"] <= 1e-14, worst
+        assert worst[what] <= 1e-5, worst  # the library's own rounding
+    assert worst["refined in float64"] <= 1e-6, worst
+    assert worst["refined"] <= 1e-5, worst
 
 
 if __name__ == "__main__":
     for name in LIBRARIES:
         for dtype in ("float64", "float32"):
-            print(name, dtype, {what: f"{value:.1e}" for what, value in measured(name, dtype).items()})
+            found = measured(name, dtype, int(sys.argv[1]) if len(sys.argv) > 1 else RANDOM)
+            print(name, dtype, {what: f"{value:.1e}" for what, value in found.items()}, flush=True)
