@@ -5,7 +5,7 @@ variable projection, against fixed uniform knots with as many parameters (interi
 best coefficients are found exactly: more work would not change them. Networks: the rotated regression target of [S26],
 [2, 5, 1], order 3, mean-std map; tournaments of the same stages, starts and steps in both arms, the fixed knots of the
 outer layer being uniform and then cut where the residual is. Full: 225 parameters (1 and 19 free intervals against 1
-and 37), 32 starts, 20,000 samples, 20 seeds; quickly 125 parameters, 6 starts, 1000 samples, 4 seeds (one variable: 400 samples, 20 steps).
+and 37), 32 starts, 20,000 samples, 20 seeds; quickly 125 parameters, 6 starts, 1000 samples, 4 seeds.
 
 Criterion, fixed before the run: pairs are (target, order, parameters), and seeds for the network. The claim holds if
 the median over pairs of the ratio of root mean square errors at fresh points, fixed over free, is at least 2 for one
