@@ -2,7 +2,8 @@ r"""What a hypothesis is: a defect whose results can be computed and compared wi
 
 A hypothesis is accepted if it reproduces theirs everywhere: within the tolerance of the case, or within a thousandth of
 the error that it explains where an exact match cannot be expected (a knot rounded in an unknown order of operations),
-and if it leaves at most a quarter of the worst error.
+and if it leaves at most a quarter of the worst error. What it predicts to be zero must be zero: results that are small
+beside the truth, as those times a small factor are, lie within a thousandth of the error from zero too.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def reproduces(evidence: Evidence, predicted: FloatArray) -> bool:
         error = np.abs(theirs - case.expected)
     same = nan | (predicted == theirs)
     misfit, error = np.where(same, 0.0, misfit), np.where(nan, 0.0, error)
-    allowed = np.maximum(case.tolerance, EXPLAINED * error)
+    size = np.abs(case.expected)
+    vanishes = (predicted == 0) & (size > EXPLAINED * size.max())
+    allowed = np.where(vanishes, case.tolerance, np.maximum(case.tolerance, EXPLAINED * error))
     before, after = error_ratio(case, case.expected, theirs), error_ratio(case, predicted, theirs)
     if nan.any():
         return bool((misfit <= allowed).all())

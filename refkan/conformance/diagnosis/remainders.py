@@ -22,7 +22,7 @@ def outputs(case: Case) -> Iterator[Hypothesis]:
         return
     for block in (2, 4, 8, 16, 32):
         kept = count // block * block
-        if kept < count:
+        if 0 < kept < count:
             text = f"the last {count - kept} of {count} outputs are left out: those beyond whole blocks of {block}"
             yield Hypothesis("outputs left out", text, partial(_first_outputs, case, kept))
 

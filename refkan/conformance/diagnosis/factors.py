@@ -1,0 +1,73 @@
+"""Hypotheses of one factor: the opposite sign, a constant, one for each output, and what sizes a constant may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from refkan.array_types import FloatArray
+from refkan.conformance.cases import Case
+from refkan.conformance.diagnosis.hypotheses import Hypothesis
+from refkan.conformance.findings import Evidence
+
+
+def factors(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Sign, and constant factors: one for all, or one for each output."""
+    case, theirs = evidence.case, evidence.theirs
+    yield Hypothesis("sign", "theirs are ours with the opposite sign", lambda: -case.expected)
+    near = 1e4 * case.setting.eps  # closer factors are not told from rounding
+    ratio = _ratio(case.expected, theirs)
+    if np.isfinite(ratio) and ratio != 0 and abs(ratio - 1) > near:
+        name = _name_of(case, ratio)
+        text = f"theirs are ours times {_digits(ratio)}{name}"
+        yield Hypothesis("constant factor", text, lambda: ratio * case.expected)
+    axis = 1 if case.quantity == "values" else 0 if case.quantity == "coefficient-gradients" else None
+    if axis is not None and theirs.ndim > axis and theirs.shape[axis] > 1:
+        ratios = np.array(
+            [_ratio(np.take(case.expected, k, axis), np.take(theirs, k, axis)) for k in range(theirs.shape[axis])]
+        )
+        off = np.abs(ratios - 1) > near
+        # Where all samples are one, any results are ours times some factors: that one output is right tells more.
+        told = not off.all() or bool((case.setting.x != case.setting.x[:1]).any())
+        if told and off.any() and np.isfinite(ratios).all() and not (ratios == 0).any():
+            shape = [-1 if k == axis else 1 for k in range(theirs.ndim)]
+            text = f"theirs are ours times one factor for each output: {', '.join(map(_digits, ratios))}"
+            yield Hypothesis("constant factor", text, lambda: ratios.reshape(shape) * case.expected)
+
+
+def _digits(ratio: float) -> str:
+    """Six digits, or as many as tell it from one."""
+    return f"{ratio:.6g}" if abs(ratio - 1) > 1e-5 else f"{ratio:.12g}"
+
+
+def _ratio(ours: FloatArray, theirs: FloatArray) -> float:
+    if not np.isfinite(theirs).all() or np.count_nonzero(ours) < 2:
+        return float("nan")
+    size = float(np.sum(ours * ours))
+    found = float(np.sum(ours * theirs)) / size if size > 0 else float("nan")
+    if not abs(found) < 1e9:  # NaN and infinity too: of a larger number no fraction is told apart
+        return found
+    simple = round(found * 5040) / 5040  # a fraction with a small denominator is meant exactly
+    return simple if simple and abs(found - simple) <= 1e-9 * abs(found) else found
+
+
+def _name_of(case: Case, ratio: float) -> str:
+    """Say what a factor may be, from the sizes of the case."""
+    s = case.setting
+    a, b = s.spec.domain
+    h = (b - a) / s.spec.intervals
+    sizes = {
+        "the number N of samples": s.x.shape[0], "the number P of inputs": s.spec.n_inputs,
+        "the number Q of outputs": s.specs[-1].n_outputs, "the degree": s.spec.degree, "the order": s.spec.order,
+        "the spacing h": h, "h^2": h * h, "the number of coefficients N Q": s.x.shape[0] * s.specs[-1].n_outputs,
+        "degree (degree - 1)": s.spec.degree * (s.spec.degree - 1), "b - a": b - a,
+    }  # fmt: skip
+    for name, size in sizes.items():
+        if size in (0, 1):
+            continue
+        if np.isclose(ratio, size, rtol=1e-9):
+            return f", {name}"
+        if np.isclose(ratio, 1 / size, rtol=1e-9):
+            return f", 1 over {name}"
+    return ""

@@ -1,0 +1,71 @@
+"""Broken layers that an outside reader judged: each has its right name, and no wrong one beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from refkan.conformance import findings as f
+from refkan.conformance.backends.plain_numpy import NumpyLayer
+from refkan.conformance.causes import causes, leading_hint
+from tests.conformance.declaring import judged, of
+
+WITHOUT_RULES = {"outside": (), "knots": ("uniform", "arbitrary"), "parts": (), "update": False, "refine": ()}
+
+
+def failures(layer, *select, derivatives=("inputs", "coefficients")):
+    adapter = of(layer, derivatives=derivatives, **WITHOUT_RULES)
+    return [x for x in judged(adapter, *select) if x.status in f.BAD]
+
+
+class Zeros(NumpyLayer):
+    def __call__(self, x):
+        return np.zeros((len(x), self.C.shape[0]))
+
+    def pull_back(self, x, dy, derivative=1):
+        return np.zeros(x.shape)
+
+    def coefficient_gradient(self, x, dy):
+        return np.zeros(self.C.shape)
+
+
+class SlopeWithoutSpacing(NumpyLayer):
+    """dB/dx lacks 1/h."""
+
+    def pull_back(self, x, dy, derivative=1):
+        h = self.t[:, self.order] - self.t[:, self.order - 1]
+        return super().pull_back(x, dy, derivative) * h**derivative
+
+
+class Shifted(NumpyLayer):
+    def __call__(self, x):
+        return super().__call__(x) + 0.01 * np.sin(5 * x).sum(axis=1, keepdims=True)
+
+
+class SecondOutputHalved(NumpyLayer):
+    def __call__(self, x):
+        return super().__call__(x) * np.where(np.arange(self.C.shape[0]) == 1, 0.5, 1.0)
+
+
+def test_small_gradients_are_not_called_zero():
+    found = failures(SlopeWithoutSpacing, "uniform/3x2/tiny-spans/input-gradients")
+    assert len(found) == 2
+    for finding in found:
+        assert 0 < abs(finding.theirs) < 1e-3 * abs(finding.ours)
+        assert finding.hint == "constant factor"
+        assert "4.76837e-07, the spacing h" in finding.hints[0].text
+
+
+@pytest.mark.parametrize("select", ["layer/degree-3/uniform", "basis/degree-2/", "network/degree-2/"])
+def test_values_that_are_zero_are_called_that_alone(select):
+    found = [x for x in failures(Zeros, select) if x.quantity == "values"]
+    assert {hint.text for x in found for hint in x.hints} == {"all values are zero"}
+    assert all(x.hints for x in found)
+
+
+def test_a_factor_for_each_output_takes_samples_that_differ():
+    found = failures(Shifted, "constant-data/values")
+    assert len(found) == 2
+    assert not any(x.hint == "constant factor" for x in found)
+    found = failures(SecondOutputHalved, "constant-data/values")  # the other outputs are right
+    assert {x.hint for x in found} == {"constant factor"}
