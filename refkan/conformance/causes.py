@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from refkan.conformance import findings as f
+from refkan.conformance.agreement import FACTOR, agreed, factor_evidence
 from refkan.conformance.cases import QUANTITIES
 from refkan.conformance.findings import Finding
 
@@ -16,14 +17,11 @@ ENOUGH = 3
 SHARE = 0.1
 """Of these failures, the part that a hint must explain to lead: a few are explained by chance."""
 
-MOST = 0.5
-"""The part of all failures beyond which a hint explains most of them."""
-
 
 def groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
     """Failures by leading hint, or message where there is none, the most frequent first."""
     found: dict[str, list[Finding]] = {}
-    for finding in findings:
+    for finding in agreed(findings):
         if finding.status in f.BAD:
             found.setdefault(finding.hint or _message_of(finding), []).append(finding)
     return sorted(found.items(), key=lambda item: -len(item[1]))
@@ -41,7 +39,7 @@ def leading_hint(findings: Sequence[Finding]) -> str:
     Where values are wrong, gradients are wrong for the same reason, and say less about it: a hint on failures of the
     most basic quantity leads, of several that which explains most failures of all quantities.
     """
-    failed = [finding for finding in findings if finding.status in f.BAD]
+    failed = [finding for finding in agreed(findings) if finding.status in f.BAD]
     basic = failed
     for quantity in QUANTITIES:
         of_it = [finding for finding in failed if finding.quantity == quantity]
@@ -50,11 +48,15 @@ def leading_hint(findings: Sequence[Finding]) -> str:
             break
     here = Counter(hint.name for finding in basic for hint in finding.hints)
     names = [name for name, count in here.most_common() if count >= SHARE * len(basic)]
-    return max(names, key=lambda name: len(explained(failed, name)), default="")
+    return max(names, key=lambda name: len(_having(failed, name)), default="")
 
 
 def explained(findings: Sequence[Finding], name: str) -> list[Finding]:
-    """Failures that have a hint of that name."""
+    """Failures that have a hint of that name once all cases are seen."""
+    return _having(agreed(findings), name)
+
+
+def _having(findings: Sequence[Finding], name: str) -> list[Finding]:
     bad = (finding for finding in findings if finding.status in f.BAD)
     return [finding for finding in bad if any(hint.name == name for hint in finding.hints)]
 
@@ -101,20 +103,20 @@ def causes(findings: Sequence[Finding]) -> list[Cause]:
     out = []
     for name, members in groups(findings):
         said = Counter(hint.text for finding in members for hint in finding.hints if hint.name == name)
-        out.append(Cause(name, members, said.most_common()))
+        first = factor_evidence(members) if name == FACTOR else []
+        out.append(Cause(name, members, first + said.most_common()))
     return sorted(out, key=lambda cause: (cause.name != lead, cause.name == "no hint", -len(cause.members)))
 
 
 def verdict(findings: Sequence[Finding]) -> list[str]:
     """Sentences on what explains how many of the failures."""
+    findings = agreed(findings)
     total = sum(finding.status in f.BAD for finding in findings)
     lead = leading_hint(findings)
     if not lead:
         return ["no hint explains more than a few of the failures"] if total else []
-    first = explained(findings, lead)
-    count = f"{len(first)} of {total}"
-    most = len(first) > MOST * total
-    lines = [f"explains most failures ({count}): {lead}" if most else f"explains {count} failures: {lead}"]
+    first = _having(findings, lead)
+    lines = [f"explains {len(first)} of {total} failures: {lead}"]
     known = {id(finding) for finding in first}
     rest = [finding for finding in findings if id(finding) not in known and finding.status in f.BAD]
     others = Counter(finding.hint for finding in rest if finding.hint)

@@ -29,6 +29,12 @@ BAD = (FAILED, ERROR, UNEXPECTED_PASS)
 class Hint:
     """What reproduces a backend's wrong results: a stable name, and a sentence with the numbers.
 
+    Attributes
+    ----------
+    name, text : str
+    may_be : tuple of str
+        Of a constant factor: the sizes that it equals in this case. Several cases tell them apart.
+
     Examples
     --------
     >>> from refkan.conformance import Hint
@@ -38,6 +44,7 @@ class Hint:
 
     name: str
     text: str
+    may_be: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -69,3 +69,48 @@ def test_a_factor_for_each_output_takes_samples_that_differ():
     assert not any(x.hint == "constant factor" for x in found)
     found = failures(SecondOutputHalved, "constant-data/values")  # the other outputs are right
     assert {x.hint for x in found} == {"constant factor"}
+
+
+class GradientOverDegree(NumpyLayer):
+    def pull_back(self, x, dy, derivative=1):
+        return super().pull_back(x, dy, derivative) / (self.order - 1)
+
+
+class HalfOfTheGradient(NumpyLayer):
+    def pull_back(self, x, dy, derivative=1):
+        return super().pull_back(x, dy, derivative) / 2
+
+
+class NoSecondDerivatives(NumpyLayer):
+    def pull_back(self, x, dy, derivative=1):
+        return super().pull_back(x, dy, derivative) * (derivative == 1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        (SlopeWithoutSpacing, "the factor in input-gradients is the spacing h: it fits {0} of {0}"),
+        (GradientOverDegree, "the factor in input-gradients is 1 over the degree: it fits {0} of {0}"),
+        (HalfOfTheGradient, "theirs are ours times 0.5"),
+    ],
+)
+def test_a_factor_is_named_by_what_fits_all_cases(layer, told):
+    found = failures(layer, "layer/", "uniform", "input-gradients")
+    (cause,) = causes(found)
+    assert cause.name == "constant factor"
+    assert cause.evidence[0] == (told.format(len(found)), len(found))
+    assert not any(" or " in text for text, _ in cause.evidence)
+    assert {hint.name for x in cause.members for hint in x.hints} == {"constant factor"}
+
+
+def test_what_no_case_tells_apart_is_named_together():
+    (cause,) = causes(failures(SlopeWithoutSpacing, "layer/degree-3/uniform/3x2/strided", "input-gradients"))
+    assert "1 over the number P of inputs or the spacing h" in cause.evidence[0][0]
+
+
+def test_gradients_of_zero_values_and_zeros_at_knots_are_no_second_cause():
+    found = failures(Zeros, "basis/degree-2/")
+    assert [cause.name for cause in causes(found)] == ["all values zero"]
+    assert leading_hint(found) == "all values zero"
+    found = failures(NoSecondDerivatives, "degree-2", derivatives=("inputs", "coefficients", "second"))
+    assert [cause.name for cause in causes(found)] == ["detached gradient"]

@@ -19,9 +19,9 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     near = 1e4 * case.setting.eps  # closer factors are not told from rounding
     ratio = _ratio(case.expected, theirs)
     if np.isfinite(ratio) and ratio != 0 and abs(ratio - 1) > near:
-        name = _name_of(case, ratio)
-        text = f"theirs are ours times {_digits(ratio)}{name}"
-        yield Hypothesis("constant factor", text, lambda: ratio * case.expected)
+        names = _names_of(case, ratio)
+        text = ", ".join(filter(None, [f"theirs are ours times {_digits(ratio)}", " or ".join(names)]))
+        yield Hypothesis("constant factor", text, lambda: ratio * case.expected, names)
     axis = 1 if case.quantity == "values" else 0 if case.quantity == "coefficient-gradients" else None
     if axis is not None and theirs.ndim > axis and theirs.shape[axis] > 1:
         ratios = np.array(
@@ -37,8 +37,10 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _digits(ratio: float) -> str:
-    """Six digits, or as many as tell it from one."""
-    return f"{ratio:.6g}" if abs(ratio - 1) > 1e-5 else f"{ratio:.12g}"
+    """Six digits, or as many as tell it from one, or from a round number that it is not."""
+    short = f"{ratio:.6g}"
+    rounds = short == f"{ratio:.3g}" and not np.isclose(float(short), ratio, rtol=1e-9, atol=0)
+    return f"{ratio:.12g}" if rounds or abs(ratio - 1) <= 1e-5 else short
 
 
 def _ratio(ours: FloatArray, theirs: FloatArray) -> float:
@@ -52,8 +54,8 @@ def _ratio(ours: FloatArray, theirs: FloatArray) -> float:
     return simple if simple and abs(found - simple) <= 1e-9 * abs(found) else found
 
 
-def _name_of(case: Case, ratio: float) -> str:
-    """Say what a factor may be, from the sizes of the case."""
+def _names_of(case: Case, ratio: float) -> tuple[str, ...]:
+    """What a factor may be, from the sizes of the case: several of them may be the same number."""
     s = case.setting
     a, b = s.spec.domain
     h = (b - a) / s.spec.intervals
@@ -63,11 +65,12 @@ def _name_of(case: Case, ratio: float) -> str:
         "the spacing h": h, "h^2": h * h, "the number of coefficients N Q": s.x.shape[0] * s.specs[-1].n_outputs,
         "degree (degree - 1)": s.spec.degree * (s.spec.degree - 1), "b - a": b - a,
     }  # fmt: skip
+    found = []
     for name, size in sizes.items():
         if size in (0, 1):
             continue
-        if np.isclose(ratio, size, rtol=1e-9):
-            return f", {name}"
-        if np.isclose(ratio, 1 / size, rtol=1e-9):
-            return f", 1 over {name}"
-    return ""
+        if np.isclose(ratio, size, rtol=1e-9, atol=0):
+            found.append(name)
+        if np.isclose(ratio, 1 / size, rtol=1e-9, atol=0):
+            found.append(f"1 over {name}")
+    return tuple(found)

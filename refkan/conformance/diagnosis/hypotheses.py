@@ -27,11 +27,15 @@ LEFT = 0.25
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A defect: a stable name, a sentence, and the results that it would give (None where it has no effect)."""
+    """A defect: a stable name, a sentence, and the results that it would give (None where it has no effect).
+
+    `may_be` goes into the hint.
+    """
 
     name: str
     text: str
     predict: Callable[[], FloatArray | None]
+    may_be: tuple[str, ...] = ()
 
     def outcome(self) -> FloatArray | None:
         """The results, None where it has no effect or makes no layer: what is no layer explains nothing."""
@@ -144,5 +148,5 @@ def first_match(evidence: Evidence, sources: tuple[Source, ...], until: float = 
                 return ()
             predicted = hypothesis.outcome()
             if predicted is not None and _near(evidence, predicted, room) and reproduces(evidence, predicted):
-                return (Hint(hypothesis.name, hypothesis.text),)
+                return (Hint(hypothesis.name, hypothesis.text, hypothesis.may_be),)
     return ()
