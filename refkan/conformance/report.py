@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from xml.etree import ElementTree
 
 from refkan.conformance import findings as f
+from refkan.conformance.agreement import agreed
 from refkan.conformance.cases import VERSION
 from refkan.conformance.causes import causes, groups, leading_hint, verdict
 from refkan.conformance.findings import Finding
@@ -18,6 +19,10 @@ PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
 
 LINES = 3
 """Failures shown of each kind, unless all are asked for."""
+
+
+WIDEST = 10000
+"""Columns of a table that no terminal cuts off."""
 
 
 def line(finding: Finding) -> str:
@@ -84,6 +89,8 @@ def text(
         Of the cases.
     """
     lines = [f"{title}, cases of version {version}"]
+    if any(finding.index for finding in findings if finding.status in f.BAD):
+        lines.append("ours: refkan's exact value; theirs: that of the layer judged")
     for cause in causes(findings):
         members = cause.members
         lines += ["", f"{cause.name} ({len(members)} case{'s' * (len(members) != 1)}: {cause.quantities})"]
@@ -120,15 +127,23 @@ def show(report: str, findings: Sequence[Finding]) -> None:
         return
     try:
         from rich.console import Console
+        from rich.markup import escape
+        from rich.measure import Measurement
         from rich.table import Table
     except ImportError:
         width = max(len(row[0]) for row in rows)
         print("\n".join(f"{name:<{width}}  {count:>5}  {key}" for name, count, key in rows))
         return
-    table = Table("what was found", "cases", "first of them")
+    table = Table()
+    table.add_column("what was found", max_width=60)  # messages of exceptions may be long
+    table.add_column("cases", justify="right")
+    table.add_column("first of them", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        table.add_row(*map(escape, row))
+    # As wide as it takes: a key that is cut off, or goes on in the next line of a cell, is no good for --select.
+    console = Console()
+    wide = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+    Console(width=wide).print(table, soft_wrap=True)
 
 
 def to_json(
@@ -142,7 +157,7 @@ def to_json(
         "counts": counts(findings),
         "observed": list(observed),
         "leading hint": leading_hint(findings),
-        "findings": [finding.to_dict() for finding in findings],
+        "findings": [finding.to_dict() for finding in agreed(findings)],
     }
     return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode("ascii")
 
@@ -167,7 +182,7 @@ def to_junit(title: str, findings: Sequence[Finding]) -> bytes:
         skipped=str(sum(statuses[s] for s in (*f.UNJUDGED, f.EXPECTED_FAILURE))),
         time=f"{sum(finding.seconds for finding in findings):.3f}",
     )  # fmt: skip
-    for finding in findings:
+    for finding in agreed(findings):
         group, _, name = finding.key.rpartition("/")
         case = ElementTree.SubElement(suite, "testcase", classname=group.replace("/", "."), name=name)
         case.set("time", f"{finding.seconds:.3f}")

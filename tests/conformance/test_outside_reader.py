@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from refkan.conformance import findings as f
+from refkan.conformance import report
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.causes import causes, leading_hint
+from refkan.conformance.findings import Finding
 from tests.conformance.declaring import judged, of
 
 WITHOUT_RULES = {"outside": (), "knots": ("uniform", "arbitrary"), "parts": (), "update": False, "refine": ()}
@@ -114,3 +116,14 @@ def test_gradients_of_zero_values_and_zeros_at_knots_are_no_second_cause():
     assert leading_hint(found) == "all values zero"
     found = failures(NoSecondDerivatives, "degree-2", derivatives=("inputs", "coefficients", "second"))
     assert [cause.name for cause in causes(found)] == ["detached gradient"]
+
+
+def test_the_report_says_whose_numbers_it_shows_and_keeps_keys_whole(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    key = "float64/layer/degree-3/arbitrary/3x2/constant-data/coefficient-gradients"
+    found = [Finding(key, "coefficient-gradients", f.FAILED, index=(0, 0, 0), ours=1.0, theirs=2.0)]
+    report.show(report.text("x", found), found)
+    shown, _, table = capsys.readouterr().out.partition("┏")
+    assert shown.count("ours: refkan's exact value; theirs: that of the layer judged") == 1
+    assert key in table
+    assert "ours: refkan's" not in report.text("x", [Finding(key, "values", f.PASSED)])
