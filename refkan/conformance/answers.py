@@ -69,8 +69,8 @@ def as_real(name: str, value: Any) -> FloatArray:
     return array.astype(np.float64)
 
 
-def checked(name: str, value: Any, shape: tuple[int, ...], dtype: str) -> FloatArray:
-    """Return it if its shape is right, and its format not lower than that of the case."""
+def checked(name: str, value: Any, shape: tuple[int, ...], dtype: str, advice: str = "") -> FloatArray:
+    """Return it if its shape is right (`advice` is for another layout), and its format not lower than that of the case."""
     array = as_real(name, value)
     given = getattr(value, "dtype", None)
     if dtype == "float64" and str(given) in ("float32", "float16", "bfloat16"):
@@ -79,7 +79,9 @@ def checked(name: str, value: Any, shape: tuple[int, ...], dtype: str) -> FloatA
             "declare float64"
         )
     if array.shape != shape:
-        raise BadResultError(f"{name} returned shape {array.shape}; expected {shape}")
+        text = f"{name} returned shape {array.shape}; expected {shape}"
+        turned = array.size == np.prod(shape, dtype=int)  # as many numbers, in another layout
+        raise BadResultError(f"{text}: {advice}" if advice and turned else text)
     return array
 
 
@@ -91,7 +93,7 @@ def as_mapping(found: Any, name: str) -> Mapping[str, Any]:
     return found
 
 
-def entry(found: Any, name: str, shape: tuple[int, ...], dtype: str) -> FloatArray:
+def entry(found: Any, name: str, shape: tuple[int, ...], dtype: str, advice: str = "") -> FloatArray:
     """Return one of the gradients that vjp returned; None means that the outputs do not depend on it: zeros."""
     value = as_mapping(found, name)[name]
     if value is None:
@@ -99,4 +101,4 @@ def entry(found: Any, name: str, shape: tuple[int, ...], dtype: str) -> FloatArr
     if isinstance(value, list | tuple):  # a network: layer by layer
         parts = [np.zeros(0) if part is None else as_real(f"vjp ({name})", part).ravel() for part in value]
         value = np.concatenate(parts)
-    return checked(f"vjp ({name})", value, shape, dtype)
+    return checked(f"vjp ({name})", value, shape, dtype, advice)

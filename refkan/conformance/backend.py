@@ -110,7 +110,14 @@ class Backend:
         name = {"input-gradients": "inputs", "coefficient-gradients": "coefficients", "knot-gradients": "knots"}
         name |= PART_GRADIENTS
         found = self._once(("vjp", id(s), run), s, lambda: own_copy(self._asked(adapter.vjp, model, s, s.dy)))
-        return entry(found, name[case.quantity], shape, s.dtype)
+        return entry(found, name[case.quantity], shape, s.dtype, self._advice(name[case.quantity]))
+
+    def _advice(self, name: str) -> str:
+        """What to do about a gradient of a wrong shape: layers keep coefficients in their own layout, adapters turn them."""
+        if name != "coefficients":
+            return ""
+        what = "to_papers must turn the layout into" if hasattr(self.adapter, "to_papers") else "its layout must be"
+        return f"{what} (Q, P, dim); this is an error of the adapter, not of the layer"
 
     def _asked(self, method: Callable[..., Any], model: Any, setting: Setting, *vectors: FloatArray) -> Any:
         """Call a method of the adapter with arrays of its own, which must be the same afterwards."""

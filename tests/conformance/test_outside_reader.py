@@ -7,7 +7,7 @@ import pytest
 
 from refkan.conformance import findings as f
 from refkan.conformance import report
-from refkan.conformance.backends.plain_numpy import NumpyLayer
+from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.causes import causes, leading_hint
 from refkan.conformance.findings import Finding
 from tests.conformance.declaring import judged, of
@@ -127,3 +127,28 @@ def test_the_report_says_whose_numbers_it_shows_and_keeps_keys_whole(capsys, mon
     assert shown.count("ours: refkan's exact value; theirs: that of the layer judged") == 1
     assert key in table
     assert "ours: refkan's" not in report.text("x", [Finding(key, "values", f.PASSED)])
+
+
+class OwnLayout(PlainNumpy):
+    """Coefficients as (P, Q, dim), which the adapter does not turn."""
+
+    def vjp(self, model, x, dy):
+        found = super().vjp(model, x, dy)
+        return found | {"coefficients": found["coefficients"].transpose(1, 0, 2)}
+
+
+class OwnLayoutOfTorch(OwnLayout):
+    """As adapters of PyTorch have it."""
+
+    def to_papers(self, array):
+        return array
+
+
+def test_a_forgotten_layout_is_an_error_of_the_adapter():
+    (finding,) = judged(OwnLayoutOfTorch(), "basis/degree-2/uniform/interior/coefficient-gradients")
+    assert "returned shape (1, 8, 8); expected (8, 1, 8): to_papers must turn the layout into (Q, P, dim)" in (
+        finding.message
+    )
+    assert "an error of the adapter, not of the layer" in finding.message
+    (finding,) = judged(OwnLayout(), "basis/degree-2/uniform/interior/coefficient-gradients")
+    assert "expected (8, 1, 8): its layout must be (Q, P, dim)" in finding.message
