@@ -47,7 +47,10 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "that come with refkan are in refkan.conformance.backends: PlainTorch, PlainJax, Pykan, Jaxkan, ...",
         epilog=EXIT_CODES,
     )
-    p.add_argument("--backend", required=True, metavar="PACKAGE.MODULE:ADAPTER")
+    p.add_argument(
+        "--backend", required=True, metavar="MODULE:ADAPTER",
+        help="package.module:Adapter, or the path of a file: folder/my_adapter.py:Adapter",
+    )  # fmt: skip
     p.add_argument("--argument", action="append", default=[], metavar="VALUE", help="for the adapter; may be repeated")
     p.add_argument("--dtype", choices=DTYPES, nargs="+", help="default: all that are declared")
     _add_select(p)

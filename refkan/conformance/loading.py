@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from importlib import import_module, util
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from refkan.conformance.adapters import Adapter, Capabilities
@@ -21,25 +23,24 @@ class BackendError(Exception):
 
 
 def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
-    """Import `package.module:Adapter` and make the adapter, with strings as its arguments.
+    """Import `package.module:Adapter` or `folder/file.py:Adapter` and make the adapter, with strings as its arguments.
 
     Raises
     ------
     BackendError
-        On a name of another form, a module or package that is missing, or what is no adapter.
+        On a name of another form, a module, file or package that is missing, or what is no adapter.
 
     Examples
     --------
     >>> load("refkan.conformance.backends:PlainNumpy").title
     'plain NumPy'
     """
-    module_name, colon, attribute = name.partition(":")
+    module_name, colon, attribute = name.rpartition(":")
     if not (colon and module_name and attribute):
-        raise BackendError(f"a backend must be named package.module:Adapter; got {name!r}")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+        text = f"a backend must be named package.module:Adapter or file.py:Adapter; got {name!r}"
+        raise BackendError(f"{text}: add :Adapter, the name of the class in it" if name.endswith(".py") else text)
     try:
-        module = import_module(module_name)
+        module = _from_file(Path(module_name)) if module_name.endswith(".py") else _from_path(module_name)
     except ModuleNotFoundError as error:
         missing = error.name or module_name
         if missing == module_name or module_name.startswith(missing + "."):
@@ -69,6 +70,38 @@ def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
         came = type(adapter.capabilities).__name__
         raise BackendError(f"capabilities of {name} must be a refkan.conformance.Capabilities; got {came}")
     return adapter
+
+
+def _from_path(name: str) -> ModuleType:
+    """Import a module; those in the folder at hand are found."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    return import_module(name)
+
+
+def _from_file(file: Path) -> ModuleType:
+    """Import a file as a module of its name; modules beside it are found."""
+    if not file.is_file():
+        what = "a folder, not a file" if file.is_dir() else "no such file"
+        raise BackendError(f"{file}: {what}; give the path of a file that holds the adapter")
+    file = file.resolve()
+    loaded = sys.modules.get(file.stem)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(file):
+        return loaded
+    if loaded is not None:
+        raise BackendError(f"{file.name}: a module {file.stem!r} is loaded already from elsewhere; rename the file")
+    sys.path.insert(0, str(file.parent))
+    spec = util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    sys.modules[file.stem] = module  # for classes that look themselves up, as dataclasses do
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[file.stem]
+        raise
+    return module
 
 
 def _is_adapter(value: Any) -> bool:

@@ -46,7 +46,7 @@ def test_a_broken_backend_in_all_formats(tmp_path, capsys):
     assert conform(*arguments, "--json", out, "--junit", xml) == 1
     shown = capsys.readouterr().out
     assert "theirs are ours times 0.0833333, 1 over the number N of samples" in shown
-    assert "): constant factor" in shown
+    assert " failures: constant factor" in shown
     document = json.loads(out.read_text())
     assert document["backend"] == "broken: MeanOverSamples"
     assert ElementTree.parse(xml).getroot().get("failures") == str(document["counts"]["failed"])
@@ -187,3 +187,26 @@ def test_a_backend_that_declines_everything_does_not_pass(capsys):
     captured = capsys.readouterr()
     assert "declined by the adapter" in captured.out
     assert "nothing was judged" in captured.err
+
+
+def test_an_adapter_in_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.setattr("sys.modules", dict(sys.modules))
+    file = tmp_path / "layer-and-adapter.py"
+    (tmp_path / "beside_the_adapter.py").write_text("from refkan.conformance.backends import PlainNumpy\n")
+    file.write_text("from beside_the_adapter import PlainNumpy\n\nclass Mine(PlainNumpy):\n    name = 'mine'\n")
+    assert load(f"{file}:Mine").title == load(f"{file}:Mine").title == "mine"
+    assert run("conform", "--backend", f"{file}:Mine", "--list", "--select", *SELECT) == 0
+    (tmp_path / "json.py").write_text("")
+    (tmp_path / "needing.py").write_text("import no_such_package\n")
+    (tmp_path / "wrong.py").write_text("1 +\n")
+    for name, message in (
+        (f"{file}:Other", "has no 'Other'; adapters in it: PlainNumpy, Mine"),
+        (f"{file}", "add :Adapter, the name of the class in it"),
+        (f"{tmp_path / 'missing.py'}:Mine", "missing.py: no such file; give the path of a file that holds the adapter"),
+        (f"{tmp_path / 'json.py'}:Mine", "json.py: a module 'json' is loaded already from elsewhere; rename the file"),
+        (f"{tmp_path / 'needing.py'}:Mine", "needs the package 'no_such_package', which is not installed"),
+        (f"{tmp_path / 'wrong.py'}:Mine", "raised SyntaxError"),
+    ):
+        with pytest.raises(BackendError, match=re.escape(message)):
+            load(name)

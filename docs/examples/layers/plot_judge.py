@@ -3,8 +3,8 @@ Judge a layer
 =============
 
 A layer in plain NumPy, as one writes it in ten minutes, and an adapter that says what it can do. The judge compares it
-with exact rationals, case by case, and names what is wrong. ``refkan conform --backend FILE:MyAdapter`` does the same
-from a shell.
+with exact rationals, case by case, and names what is wrong. ``refkan conform --backend plot_judge:MyAdapter``, in the
+folder of this file, or ``--backend PATH/plot_judge.py:MyAdapter`` does the same from a shell.
 """
 
 import numpy as np
