@@ -113,7 +113,7 @@ class Backend:
         return entry(found, name[case.quantity], shape, s.dtype, self._advice(name[case.quantity]))
 
     def _advice(self, name: str) -> str:
-        """What to do about a gradient of a wrong shape: layers keep coefficients in their own layout, adapters turn them."""
+        """What to do about a gradient in another layout: layers have their own, which adapters turn."""
         if name != "coefficients":
             return ""
         what = "to_papers must turn the layout into" if hasattr(self.adapter, "to_papers") else "its layout must be"
