@@ -13,6 +13,7 @@ import numpy as np
 from refkan.conformance.diagnosis import (
     additions,
     beside,
+    blocks,
     denominators,
     differences,
     factors,
@@ -47,6 +48,7 @@ ORDER: tuple[Source, ...] = (
     slopes.formulas,
     slopes.cuts,
     parts.factors,
+    blocks.mixed,
     layers.inputs,
     results.layouts,
     layers.coefficients,
@@ -96,6 +98,9 @@ def diagnose(evidence: Evidence, seconds: float = float("inf")) -> tuple[Hint, .
         if found and found[0].name == "reversed outputs" and evidence.case.setting.spec.n_inputs == 1:
             # Of a basis, whose outputs are its functions, one is the other.
             found += first_match(evidence, (layers.coefficients,))
+        if found and found[0].name == "inputs mixed up":
+            # On the same knots exchanged inputs give that too: both are told, other cases decide.
+            found += tuple(hint for hint in first_match(evidence, (layers.inputs,)) if hint.name == "inputs reordered")
         if found and found[0].name == "constant factor":
             # On equally spaced knots another normalisation is a factor: both are told, other cases decide.
             found += first_match(evidence, (knots.normalisation,))
