@@ -10,12 +10,17 @@ from refkan.conformance import findings as f
 from refkan.conformance.agreement import FACTOR, agreed, factor_evidence
 from refkan.conformance.cases import QUANTITIES
 from refkan.conformance.findings import Finding
+from refkan.conformance.patterns import patterns
 
 ENOUGH = 3
 """Failures of a quantity that suffice to name a defect."""
 
 SHARE = 0.1
 """Of these failures, the part that a hint must explain to lead: a few are explained by chance."""
+
+
+WORTH = 0.25
+"""The part of all failures that a hint must explain for its cause to be mended before anything else."""
 
 
 def groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
@@ -114,12 +119,30 @@ def verdict(findings: Sequence[Finding]) -> list[str]:
     total = sum(finding.status in f.BAD for finding in findings)
     lead = leading_hint(findings)
     if not lead:
-        return ["no hint explains more than a few of the failures"] if total else []
+        return ["no hint explains more than a few of the failures", *patterns(findings)] if total else []
     first = _having(findings, lead)
     lines = [f"explains {len(first)} of {total} failures: {lead}"]
     known = {id(finding) for finding in first}
     rest = [finding for finding in findings if id(finding) not in known and finding.status in f.BAD]
     others = Counter(finding.hint for finding in rest if finding.hint)
     lines += [f"of the {len(rest)} others {number} have the hint: {name}" for name, number in others.most_common(3)]
-    silent = sum(not finding.hints and finding.status == f.FAILED for finding in rest)
-    return lines + ([f"{silent} failure{'s' * (silent != 1)} without a hint"] if silent else [])
+    silent = [finding for finding in rest if not finding.hints and finding.status == f.FAILED]
+    lines += [f"{_failures(silent)} without a hint"] if silent else []
+    lines += _patterns(findings, silent)
+    if silent and len(first) >= WORTH * total:
+        what = f"{_failures(silent)} that no hint explains may come from a second mistake"
+        lines.append(f'Mend "{lead}" first and run again: {what}.')
+    return lines
+
+
+def _failures(members: Sequence[Finding]) -> str:
+    return f"{len(members)} failure{'s' * (len(members) != 1)}"
+
+
+def _patterns(findings: Sequence[Finding], silent: Sequence[Finding]) -> list[str]:
+    """What all failures have in common, or else those without a hint."""
+    if found := patterns(findings):
+        return found
+    kept = {id(finding) for finding in silent}
+    rest = [finding for finding in findings if finding.status not in f.BAD or id(finding) in kept]
+    return [f"of failures without a hint {text}" for text in patterns(rest)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from refkan.conformance import Judge, catalogue, report
 from refkan.conformance import findings as f
-from refkan.conformance import report
 from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
-from refkan.conformance.causes import causes, leading_hint
+from refkan.conformance.causes import causes, leading_hint, verdict
 from refkan.conformance.findings import Finding
 from tests.conformance.declaring import judged, of
 
@@ -152,3 +152,100 @@ def test_a_forgotten_layout_is_an_error_of_the_adapter():
     assert "an error of the adapter, not of the layer" in finding.message
     (finding,) = judged(OwnLayout(), "basis/degree-2/uniform/interior/coefficient-gradients")
     assert "expected (8, 1, 8): its layout must be (Q, P, dim)" in finding.message
+
+
+class PreviousBlock(NumpyLayer):
+    """Every input uses the coefficient block of the input before it, as do the gradients."""
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.C = np.roll(self.C, 1, axis=1)
+
+    def coefficient_gradient(self, x, dy):
+        return np.roll(super().coefficient_gradient(x, dy), -1, axis=1)
+
+
+class FirstBlock(NumpyLayer):
+    def splines(self, x, derivative):
+        return [self.sum(self.basis(p, x[:, p], derivative), self.C[:, 0].T) for p in range(x.shape[1])]
+
+
+class Exchanged(NumpyLayer):
+    """The inputs themselves are exchanged, not the coefficients."""
+
+    def __call__(self, x):
+        return super().__call__(x[:, ::-1])
+
+
+class WrongAboveOrderTwo(NumpyLayer):
+    def lift(self, b, x, t, k):
+        found = super().lift(b, x, t, k)
+        return found * (1 + 0.01 * np.sin(x[:, None])) if k > 2 else found
+
+
+class WrongOnUnequalKnots(NumpyLayer):
+    def basis(self, p, x, derivative=0):
+        found = super().basis(p, x, derivative)
+        unequal = np.ptp(np.diff(self.t[p])) > 0
+        return found * (1 + unequal * 0.01 * np.cos(7 * np.arange(found.shape[1]) + x[:, None]))
+
+
+class TwiceAndStrange(NumpyLayer):
+    """A factor in one gradient, and nonsense in the other."""
+
+    def pull_back(self, x, dy, derivative=1):
+        return 3 * super().pull_back(x, dy, derivative)
+
+    def coefficient_gradient(self, x, dy):
+        found = super().coefficient_gradient(x, dy)
+        return found + np.sin(1e3 * found)
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        (PreviousBlock, "each input uses the coefficients of the input before it, the first those of the last"),
+        (FirstBlock, "all inputs use the coefficients of the first"),
+    ],
+)
+def test_mixed_up_inputs(layer, told):
+    for select in ("layer/degree-3/", "network/"):
+        found = failures(layer, select)
+        assert [(cause.name, len(cause.members)) for cause in causes(found)] == [("inputs mixed up", len(found))]
+    for select in ("3x3", "5x7", "network/degree-2/"):
+        assert {x.hints[0].text for x in failures(layer, "uniform", select)} == {told}
+
+
+def test_exchanged_inputs_are_not_called_mixed_up_blocks():
+    found = failures(Exchanged, "layer/degree-3/", "/values")
+    names = [cause.name for cause in causes(found)]
+    assert names[0] == leading_hint(found) == "inputs reordered"
+    assert "inputs mixed up" not in names
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        (PreviousBlock, "only cases with more than one input fail: "),
+        (WrongAboveOrderTwo, "only cases with order above 2 fail: "),
+        (WrongOnUnequalKnots, "only cases with knots that are not equally spaced fail: "),
+        (Zeros, ""),
+    ],
+)
+def test_what_failing_cases_have_in_common(layer, told):
+    cases = [*catalogue(["float64"], ["basis/", "interior/values"]), *catalogue(["float64"], ["layer/", "3x2/values"])]
+    adapter = of(layer, derivatives=(), **WITHOUT_RULES)
+    said = [line for line in verdict(Judge(adapter, hint_seconds=5.0).run(cases)) if "only cases" in line]
+    assert [line.startswith(told) for line in said] == ([True] if told else [])
+
+
+def test_a_second_mistake_is_announced():
+    adapter = of(TwiceAndStrange, derivatives=("inputs", "coefficients"), **WITHOUT_RULES)
+    said = verdict(judged(adapter, "layer/degree-3/uniform/3x"))
+    silent = next(line for line in said if line.endswith("without a hint"))
+    count = silent.partition(" ")[0]
+    assert said[-1] == (
+        f'Mend "constant factor" first and run again: {count} failures that no hint explains may come from a second '
+        "mistake."
+    )
+    assert "Mend" not in "".join(verdict(judged(of(Zeros, derivatives=()), "layer/degree-3/uniform/3x")))
