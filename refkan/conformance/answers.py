@@ -70,7 +70,7 @@ def as_real(name: str, value: Any) -> FloatArray:
 
 
 def checked(name: str, value: Any, shape: tuple[int, ...], dtype: str, advice: str = "") -> FloatArray:
-    """Return it if its shape is right, and its format not lower than that of the case; `advice` is for other layouts."""
+    """Return it if its shape is right, and its format not lower than that of the case; `advice` is for a layout."""
     array = as_real(name, value)
     given = getattr(value, "dtype", None)
     if dtype == "float64" and str(given) in ("float32", "float16", "bfloat16"):
