@@ -69,6 +69,7 @@ def test_a_factor_for_each_output_takes_samples_that_differ():
     found = failures(Shifted, "constant-data/values")
     assert len(found) == 2
     assert not any(x.hint == "constant factor" for x in found)
+    assert not any(x.hints for x in failures(WrongAboveOrderTwo, "constant-data/values"))
     found = failures(SecondOutputHalved, "constant-data/values")  # the other outputs are right
     assert {x.hint for x in found} == {"constant factor"}
 
