@@ -216,7 +216,7 @@ def test_the_report_groups_failures_and_counts_what_was_not_asked():
     assert "sign (" in shown
     assert "and " in shown
     assert "more: --all, --json or --junit shows them" in shown
-    assert "): sign" in shown
+    assert "explains 28 of 28 failures: sign" in shown
     assert "not applicable: " in shown
     assert len(text("mine", findings, everything=True).splitlines()) > len(shown.splitlines())
 
