@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,31 @@ from refkan.array_types import Array, FloatArray
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
-    """Return `value` if it is one of the strings `choices`, else raise ValueError."""
+    """Return `value` if it is one of the strings `choices`, else raise ValueError, with the name that is meant."""
     known = list(choices)
     if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}")
+        meant = f": did you mean {near!r}?" if isinstance(value, str) and (near := nearest(value, known)) else ""
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}{meant}")
     return value
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the one of some names that another is close to, or holds the initials of; None if there is none.
+
+    Examples
+    --------
+    >>> nearest("lm", ["adam", "levenberg-marquardt"]), nearest("adm", ["adam"]), nearest("x", ["adam"])
+    ('levenberg-marquardt', 'adam', None)
+    """
+    names = [text for text in known if isinstance(text, str)]
+    close = get_close_matches(name.lower(), names, 1)
+    initials = [text for text in names if len(name) > 1 and initials_of(text) == name.lower()]
+    return next(iter(close or initials), None)
+
+
+def initials_of(name: str) -> str:
+    """Return the first letters of the words of a name, "lm" of "levenberg-marquardt"."""
+    return "".join(word[0] for word in name.replace("_", "-").split("-") if word)
 
 
 def check_flag(name: str, value: object) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from refkan.arguments import check_count, check_positive
+from refkan.arguments import check_count, check_positive, nearest
 from refkan.commands.number_files import read_numbers
 from refkan.commands.options import MOST, WIDEST, check_counts
 from refkan.networks import Network
@@ -107,7 +106,7 @@ def data_in(chosen: argparse.Namespace) -> Setup:
     """The set-up of a CSV file: inputs, and in the last column the output."""
     file = Path(chosen.problem)
     if file.suffix.lower() != ".csv" and not file.is_file():
-        near = "".join(f"; did you mean {name}?" for name in get_close_matches(chosen.problem, PROBLEMS, 1))
+        near = f"; did you mean {name}?" if (name := nearest(chosen.problem, PROBLEMS)) else ""
         raise ValueError(
             f"PROBLEM must be a file of data, FILE.csv, or one of {', '.join(PROBLEMS)}; got {chosen.problem!r}{near}"
         )

@@ -28,6 +28,9 @@ from refkan.training import PROBLEMS, train_starts
 from refkan.training.pictures import to_png
 from refkan.training.records import record, to_json
 
+NOT_ASKED = ("run", "output", "engine_otherwise")
+"""What the parser adds, and where results go."""
+
 SIZES = "--points, --widths, --intervals or --order"
 """What makes a training large."""
 
@@ -116,7 +119,7 @@ def _run(chosen: argparse.Namespace) -> int:
     found = record(what.setup, trained)
     print(found.table)
     if chosen.output is not None:
-        asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in ("run", "output")}
+        asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in NOT_ASKED}
         last = trained.levels[-1]
         try:
             save(chosen.output / "network.npz", last.network, last.result.theta, notes={"asked": asked})
