@@ -28,8 +28,8 @@ def agreed(findings: Sequence[Finding]) -> list[Finding]:
     out = list(findings)
     _zero_throughout(out)
     _zero_values(out)
-    for quantity in dict.fromkeys(out[k].quantity for k in _bad(out)):
-        members = [k for k in _bad(out) if out[k].quantity == quantity]
+    for quantity in dict.fromkeys(_compared(out[k]) for k in _bad(out)):
+        members = [k for k in _bad(out) if _compared(out[k]) == quantity]
         for pair in RIVALS:
             _rivals(out, members, pair)
         _factors(out, members)
@@ -39,8 +39,8 @@ def agreed(findings: Sequence[Finding]) -> list[Finding]:
 def factor_evidence(findings: Sequence[Finding]) -> list[tuple[str, int]]:
     """Sentences on what a constant factor is, with the number of failures that each fits."""
     out = []
-    for quantity in dict.fromkeys(x.quantity for x in findings):
-        hints = [hint for x in findings if x.quantity == quantity for hint in x.hints if hint.name == FACTOR]
+    for quantity in dict.fromkeys(map(_compared, findings)):
+        hints = [hint for x in findings if _compared(x) == quantity for hint in x.hints if hint.name == FACTOR]
         for names, count in Counter(hint.may_be for hint in hints if hint.may_be).most_common():
             out.append((f"the factor in {quantity} is {told(names)}: it fits {count} of {len(hints)}", count))
     return sorted(out, key=lambda pair: -pair[1])
@@ -49,6 +49,16 @@ def factor_evidence(findings: Sequence[Finding]) -> list[tuple[str, int]]:
 def told(names: Sequence[str]) -> str:
     """Name what a factor may be."""
     return " or ".join(names)
+
+
+COMPARED = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
+"""By the first word of what a comparison of many samples says."""
+
+
+def _compared(finding: Finding) -> str:
+    """The quantity that was compared: of many samples the first that is wrong."""
+    first = finding.message.partition(" ")[0]
+    return COMPARED.get(first, finding.quantity) if finding.quantity == "repeatability" else finding.quantity
 
 
 def _bad(findings: Sequence[Finding]) -> Iterator[int]:

@@ -98,7 +98,7 @@ class NoSecondDerivatives(NumpyLayer):
     ],
 )
 def test_a_factor_is_named_by_what_fits_all_cases(layer, told):
-    found = failures(layer, "layer/", "uniform", "input-gradients")
+    found = failures(layer, "layer/", "uniform", "input-gradients") + failures(layer, "repeated-runs")
     (cause,) = causes(found)
     assert cause.name == "constant factor"
     assert cause.evidence[0] == (told.format(len(found)), len(found))
