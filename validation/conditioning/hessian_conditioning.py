@@ -56,8 +56,8 @@ QUICK = Size(
     node_maps=("affine", "mean-std"),
     states=(START, TRAINED, TRAINED_ELSEWHERE),
     seeds=range(1),
-    samples=300,
-    steps=30,
+    samples=200,
+    steps=20,
 )
 FULL = Size(
     orders=(2, 3, 4),

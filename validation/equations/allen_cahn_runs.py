@@ -16,7 +16,7 @@ from validation.equations.allen_cahn_cells import DENSE, GRID, OURS, RELU, SPLIN
 FEW = 3
 """Fewer seeds decide nothing about a median."""
 
-QUICK = {"points": "150", "divisor": "100", "levels": "3"}
+QUICK = {"points": "100", "divisor": "100", "levels": "3"}
 SCREENING = {"points": "1000", "divisor": "20", "levels": "4"}
 PAPER = {"points": "20000", "divisor": "1", "levels": "4"}
 

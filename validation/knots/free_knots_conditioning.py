@@ -42,7 +42,7 @@ ROUNDING = 1e-13
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Train knots on targets with structure, and compare the Gram matrices with those on uniform knots."""
-    sizes, seeds, steps, draws = ((8, 16), range(1), 80, 40) if quick else ((8, 16, 32, 64), range(5), 600, 200)
+    sizes, seeds, steps, draws = ((8, 16), range(1), 50, 25) if quick else ((8, 16, 32, 64), range(5), 600, 200)
     trained, extreme = [], []
     for order in (*ORDERS, *BEYOND):
         for n in sizes:

@@ -83,8 +83,8 @@ LIST = (BASE, *(BASE | {factor.name: value} for factor in OPEN for value in fact
 
 
 def quick_cells() -> list[Cell]:
-    """Two readings: 400 samples, a sixteenth of the epochs, as many seeds as a sign test needs."""
-    size = {"samples": "400", "divisor": "16"}
+    """Two readings: 400 samples, a twenty-fourth of the epochs, as many seeds as a sign test needs."""
+    size = {"samples": "400", "divisor": "24"}
     cells = []
     for reading in (BASE, BASE | {"start": "linear"}):
         cells += cells_of(SEVEN, reading, [*BASES, "MLP-30"], **size)
