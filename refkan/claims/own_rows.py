@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import ModuleType
 from refkan.claims.discovery import ClaimFile
 from refkan.claims.ledgers import Ledger
 from refkan.claims.rows import Row
+from refkan.source_files import new_module, run
 
 FIELDS = ("id", "source", "claim", "measured", "criterion")
 
@@ -90,15 +90,12 @@ def _row(element: ast.expr) -> Row:
 def load(file: ClaimFile) -> ModuleType:
     """Import a claim file from where it lies; modules beside it can be imported by it."""
     name = f"refkan_claim_{file.path.stem}"
-    spec = importlib.util.spec_from_file_location(name, file.path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = new_module(name, file.path)
     sys.modules[name] = module  # dataclasses look their module up
     folder = str(file.path.parent)
     sys.path.insert(0, folder)
     try:
-        spec.loader.exec_module(module)
+        run(module)
     finally:
         sys.path.remove(folder)
     return module

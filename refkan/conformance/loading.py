@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib import import_module, util
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from refkan.conformance.adapters import Adapter, Capabilities
 from refkan.extras import how_to_install
+from refkan.source_files import new_module, run
 
 PROBE = "import sys; from refkan.conformance.loading import load; load(sys.argv[1], sys.argv[2:])"
 
@@ -91,13 +92,10 @@ def _from_file(file: Path) -> ModuleType:
     if loaded is not None:
         raise BackendError(f"{file.name}: a module {file.stem!r} is loaded already from elsewhere; rename the file")
     sys.path.insert(0, str(file.parent))
-    spec = util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
+    module = new_module(file.stem, file)
     sys.modules[file.stem] = module  # for classes that look themselves up, as dataclasses do
     try:
-        spec.loader.exec_module(module)
+        run(module)
     except BaseException:
         del sys.modules[file.stem]
         raise

@@ -13,10 +13,9 @@ from refkan.claims.parts import Parts
 from refkan.claims.verdicts import Figure
 from refkan.hierarchy.unchanged import RTOL
 from validation.multilevel import multilevel_training, table_two
-from validation.multilevel.multilevel_training import BASE, LIST, SEVEN, all_of, full_cells, quick_cells, verdicts
+from validation.multilevel.multilevel_training import BASE, LIST, SEVEN, full_cells, quick_cells, verdicts
 from validation.multilevel.table_two import BASES, EXPERIMENT, FIDELITIES, LONGER, MLPS, PUBLISHED, SEEDS, Cell
 from validation.multilevel.table_two_comparisons import Comparison, Under, best_of
-from validation.multilevel.table_two_findings import largest_median, largest_published_median
 from validation.multilevel.table_two_report import histories, place
 
 LINEAR = BASE | {"start": "linear"}
@@ -328,34 +327,3 @@ def test_findings_compare_readings_of_one_size():
 def test_one_seed_decides_nothing():
     made = {v.id: v for v in verdicts(invented(seeds=SEEDS[:2]))}
     assert {v.status for v in made.values()} == {"undecided"}
-
-
-def test_the_largest_median_is_one():
-    """Against random sets of five values, some of them with one or two large ones; and reached within its factor."""
-    rng = np.random.default_rng(3)
-    tightest = 0.0
-    for _ in range(20_000):
-        values = rng.uniform(size=5) * 10.0 ** rng.uniform(-4.0, 0.0, 5)
-        bound = largest_median(values.mean(), values.std(ddof=1))
-        assert np.median(values) <= bound * (1 + 1e-12)
-        if values.std(ddof=1) > np.sqrt(3.0) * values.mean():
-            tightest = max(tightest, np.median(values) / bound)
-    assert tightest > 0.5
-    assert largest_median(1.0, 0.0) == pytest.approx(5 / 3)
-    assert largest_median(1.0, np.sqrt(5.0)) == pytest.approx(0.0, abs=1e-12)
-
-
-def test_published_medians_lie_far_below_published_means():
-    assert largest_published_median("spline", "fine") < PUBLISHED["spline", "fine"][0] / 20
-    assert largest_published_median("spline", "multilevel") < PUBLISHED["spline", "multilevel"][0] / 3
-    assert largest_published_median("spline", "coarse") > PUBLISHED["spline", "coarse"][0]
-
-
-def test_one_comparison_that_is_behind_decides():
-    few, ahead, behind = (
-        Comparison.of(dict.fromkeys(range(pairs), ours), dict.fromkeys(range(pairs), 1.0), "other")
-        for ours, pairs in ((1e-3, 1), (1e-3, 9), (0.5, 9))
-    )
-    assert all_of([ahead]) is True
-    assert all_of([ahead, few]) is None
-    assert all_of([ahead, few, behind]) is False

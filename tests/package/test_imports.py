@@ -19,7 +19,7 @@ PACKAGE = Path(refkan.__file__).parent
 ROWS = [
     {
         *("array_types", "arguments", "atomic_files", "checkpoints", "engine_choice", "engine_option", "errors"),
-        *("extras", "interrupts", "kernels", "lazy", "memory", "short_reprs", "singular_values"),
+        *("extras", "interrupts", "kernels", "lazy", "memory", "short_reprs", "singular_values", "source_files"),
     },
     {"splines"},
     {"transfer"},
