@@ -29,7 +29,12 @@ def softmax(s: Numbers) -> list[Number]:
 
 
 def free_knots(s: Numbers, domain: Numbers, order: int, floor: Number) -> list[Number]:
-    """Return the extended knots (n + 2r - 1) at s (n), eps = floor.
+    """Return the extended knots (n + 2r - 1) of order r that the parameters s (n) stand for, eps the floor.
+
+    The n intervals have the shares q = (1 - eps) softmax(s) + eps/n of the domain (a, b), so that each is at least
+    eps (b - a)/n long; beyond it the knots go on with the mean spacing (b - a)/n::
+
+        t_k = a + (b - a) (q_1 + ... + q_k),    k = 0, ..., n
 
     Examples
     --------
