@@ -54,8 +54,8 @@ def kan(
         How activations are brought into the next domain. "sigmoid" for differential equations: activations stay inside
         the domain, at whose ends second derivatives jump under outside="linear".
     outside : {"linear", "polynomial", "natural", "error"}
-        What a spline does outside its domain: continue as the tangent at the end ("linear"), as the polynomial of the end
-        interval, by the values of the B-splines themselves, which decay to zero ("natural"), or raise an error.
+        What a spline does outside its domain: continue as the tangent at the end ("linear"), as the polynomial of the
+        end interval, by the values of the B-splines themselves, which decay to zero ("natural"), or raise an error.
     edge : {"spline", "silu"}
         "silu": the edge w_b silu(x) + w_s sum_i c_i b_i(x) of the first KAN paper.
     free_knots : bool or sequence of bool
