@@ -25,8 +25,12 @@ WORTH = 0.25
 
 def groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
     """Failures by leading hint, or message where there is none, the most frequent first."""
+    return _groups(agreed(findings))
+
+
+def _groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
     found: dict[str, list[Finding]] = {}
-    for finding in agreed(findings):
+    for finding in findings:
         if finding.status in f.BAD:
             found.setdefault(finding.hint or _message_of(finding), []).append(finding)
     return sorted(found.items(), key=lambda item: -len(item[1]))
@@ -44,7 +48,11 @@ def leading_hint(findings: Sequence[Finding]) -> str:
     Where values are wrong, gradients are wrong for the same reason, and say less about it: a hint on failures of the
     most basic quantity leads, of several that which explains most failures of all quantities.
     """
-    failed = [finding for finding in agreed(findings) if finding.status in f.BAD]
+    return _leading_hint(agreed(findings))
+
+
+def _leading_hint(findings: Sequence[Finding]) -> str:
+    failed = [finding for finding in findings if finding.status in f.BAD]
     basic = failed
     for quantity in QUANTITIES:
         of_it = [finding for finding in failed if finding.quantity == quantity]
@@ -56,12 +64,8 @@ def leading_hint(findings: Sequence[Finding]) -> str:
     return max(names, key=lambda name: len(_having(failed, name)), default="")
 
 
-def explained(findings: Sequence[Finding], name: str) -> list[Finding]:
-    """Failures that have a hint of that name once all cases are seen."""
-    return _having(agreed(findings), name)
-
-
 def _having(findings: Sequence[Finding], name: str) -> list[Finding]:
+    """Failures that have a hint of that name."""
     bad = (finding for finding in findings if finding.status in f.BAD)
     return [finding for finding in bad if any(hint.name == name for hint in finding.hints)]
 
@@ -104,9 +108,10 @@ class Cause:
 
 def causes(findings: Sequence[Finding]) -> list[Cause]:
     """Groups with their evidence, the leading hint first, what has no hint last."""
-    lead = leading_hint(findings)
+    findings = agreed(findings)
+    lead = _leading_hint(findings)
     out = []
-    for name, members in groups(findings):
+    for name, members in _groups(findings):
         said = Counter(hint.text for finding in members for hint in finding.hints if hint.name == name)
         first = factor_evidence(members) if name == FACTOR else []
         out.append(Cause(name, members, first + said.most_common()))
@@ -117,7 +122,7 @@ def verdict(findings: Sequence[Finding]) -> list[str]:
     """Sentences on what explains how many of the failures."""
     findings = agreed(findings)
     total = sum(finding.status in f.BAD for finding in findings)
-    lead = leading_hint(findings)
+    lead = _leading_hint(findings)
     if not lead:
         return ["no hint explains more than a few of the failures", *patterns(findings)] if total else []
     first = _having(findings, lead)

@@ -131,3 +131,10 @@ def test_what_is_remembered_of_changed_layers_is_bounded_and_the_same(monkeypatc
     other = replace(s.spec, outside="linear")
     beyond = s.x + 9
     assert not np.array_equal(hypotheses.evaluate(case, x=beyond), hypotheses.evaluate(case, x=beyond, specs=(other,)))
+
+
+def test_kept_predictions_keep_what_the_hint_says():
+    (case,) = catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
+    told = Hypothesis("constant factor", "theirs are twice ours", lambda: 2 * case.expected, ("h",))
+    (found,) = kept.of_case(lambda case: iter([told]))(Evidence(case, case.expected))
+    assert (found.name, found.text, found.may_be) == (told.name, told.text, told.may_be)

@@ -7,6 +7,7 @@ Most hypotheses make their results from the case and nothing else. Whoever judge
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 from weakref import WeakSet
@@ -56,8 +57,7 @@ def of_case(source: Callable[[Case], Iterator[Hypothesis]]) -> Source:
     def of_evidence(evidence: Evidence) -> Iterator[Hypothesis]:
         case = evidence.case
         for number, hypothesis in enumerate(source(case)):
-            predict = partial(once, case, (source, number), hypothesis.outcome)
-            yield Hypothesis(hypothesis.name, hypothesis.text, predict)
+            yield replace(hypothesis, predict=partial(once, case, (source, number), hypothesis.outcome))
 
     return of_evidence
 
