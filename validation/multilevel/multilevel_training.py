@@ -27,7 +27,7 @@ from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Choice, Reading, Readings, written
 from refkan.claims.verdicts import Status, Verdict, judge
 from validation.multilevel import table_two
-from validation.multilevel.table_two import BASES, FIDELITIES, GRID, LONGER, MLPS, OPEN, SEEDS, Cell, cells_of
+from validation.multilevel.table_two import BASES, FIDELITIES, GRID, LONGER, MLPS, SEEDS, Cell, cells_of
 from validation.multilevel.table_two_comparisons import AHEAD, FEW, GAIN, ROUNDED, SHARE, Comparison, Under
 from validation.multilevel.table_two_findings import (
     BASE,
@@ -78,7 +78,7 @@ def run(
     return verdicts(GRID.run(cells, resume_from(checkpoints), progress))
 
 
-LIST = (BASE, *(BASE | {factor.name: value} for factor in OPEN for value in factor.values[1:]), EARLIER)
+LIST = (*GRID.around(), EARLIER)
 """The readings: the base reading, every other that differs from it in one factor, and the earlier set-up."""
 
 

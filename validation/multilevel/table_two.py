@@ -105,7 +105,7 @@ class Cell(Chosen):
     @classmethod
     def of(cls, seed: int, **choice: str) -> Cell:
         """Return the cell with the default of every factor that is not given."""
-        return cls(tuple((f.name, f.check(choice.get(f.name, f.values[0]))) for f in (*OPEN, *PLACE)), seed)
+        return cls(GRID.cell(seed, **choice).choice, seed)
 
     @property
     def reading(self) -> dict[str, str]:
