@@ -30,7 +30,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     >>> nearest("lm", ["adam", "levenberg-marquardt"]), nearest("adm", ["adam"]), nearest("x", ["adam"])
     ('levenberg-marquardt', 'adam', None)
     """
-    names = [text for text in known if isinstance(text, str)]
+    names = list(known)
     close = get_close_matches(name.lower(), names, 1)
     initials = [text for text in names if len(name) > 1 and initials_of(text) == name.lower()]
     return next(iter(close or initials), None)
@@ -175,10 +175,9 @@ def require_finite_rows(name: str, array: Array) -> None:
 def as_columns(name: str, value: Any) -> Array:
     """Convert to an array of two dimensions, whose entries the caller checks; one dimension comes with the remedy."""
     array = as_array(name, value, finite=False)
-    if array.ndim == 1:
-        raise ValueError(f"{name} must have 2 dimensions; got shape {array.shape}: one column is {name}[:, None]")
     if array.ndim != 2:
-        raise ValueError(f"{name} must have 2 dimensions; got shape {array.shape}")
+        remedy = f": one column is {name}[:, None]" if array.ndim == 1 else ""
+        raise ValueError(f"{name} must have 2 dimensions; got shape {array.shape}{remedy}")
     return array
 
 

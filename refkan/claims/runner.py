@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -311,10 +312,8 @@ def run_all(run: Run, files: Sequence[ClaimFile], fresh: bool) -> tuple[list[Fil
         results.append(result)
         if result.error:
             *frames, last = result.error.splitlines()
-            own = [
-                frame for frame in frames if frame.startswith(f"{file.path.name}, ") or f"/{file.path.name}, " in frame
-            ]
-            where = f" ({own[-1].partition(', in ')[0].rpartition('/')[2]})" if own else ""
+            own = re.findall(rf"^(?:.*/)?({re.escape(file.path.name)}, line \d+), in ", "\n".join(frames), re.MULTILINE)
+            where = f" ({own[-1]})" if own else ""
             text = f"error: {shorten(last, 100)}{where}"
         else:
             text = ", ".join(f"{verdict.id} {verdict.status}" for verdict in result.verdicts)

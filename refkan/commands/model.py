@@ -38,7 +38,7 @@ def add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     p = commands.add_parser("model", help="trained models in files, of refkan, pykan, efficient-kan and jaxkan")
     parts = p.add_subparsers(title="commands", required=True)
     _add(parts, "spectrum", run_model_spectrum, "the conditioning of a trained model: the spectrum of J^T J")
-    refine = _add(parts, "refine", run_refine, "write the same function, on a finer grid")
+    refine = _add(parts, "refine", run_refine, "write the same function on a finer grid")
     refine.add_argument("--factor", type=int, default=2, metavar="N", help="intervals for each; default: %(default)s")
     refine.add_argument("--output", type=path, required=True, metavar="OUT.npz", help="in the format of FILE")
     judge = _add(parts, "judge", run_judge, "what is wrong with a trained model, and with values computed by it")

@@ -12,12 +12,13 @@ from refkan.errors import NarrowInputWarning, OutsideDomainWarning
 from refkan.layers import Layer
 
 MANY = 0.1
-"""`Network.initialize` warns if more than this share of the values of an input lie outside its domain, or if they
-cover less than this share of it.
-"""
+"""Share of the values of an input outside the domain beyond which `Network.initialize` warns: more than a tail."""
+
+NARROW = 0.1
+"""Share of its domain below which an input covers little of it: on up to ten intervals, less than one."""
 
 FEW = 20
-"""Samples of which nothing is said about how much they cover."""
+"""Samples below whose number nothing is said about how much they cover."""
 
 ROOM = 2**20
 """Least length of a domain taken from data, in units of eps times its ends: room for a million intervals."""
@@ -32,7 +33,7 @@ def warn_of_domain(layer: Layer, x: FloatArray, stacklevel: int) -> None:
         return
     low, high = layer.domains.T
     covered = np.ptp(x, axis=0) / (high - low)
-    narrow = np.flatnonzero((covered < MANY) & (covered > 0))
+    narrow = np.flatnonzero((covered < NARROW) & (covered > 0))
     if narrow.size and x.shape[0] >= FEW:
         p = int(narrow[0])
         warnings.warn(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_samples, real
+from refkan.arguments import as_array, as_columns, real, require_finite_rows
 from refkan.array_types import FloatArray
 from refkan.training.setups import Setup, Shape
 
@@ -44,8 +44,8 @@ def own_data(x: Any, y: Any, name: str = "own data") -> Setup:
     >>> setup.samples.shape, setup.grid.shape, setup.shape.widths
     ((40, 2), (10, 2), (2, 5, 1))
     """
-    columns = np.shape(x)[1] if np.ndim(x) == 2 else 1
-    points = real("x", as_samples("x", x, columns))
+    points = real("x", as_columns("x", x))
+    require_finite_rows("x", points)
     values = real("y", as_array("y", y))
     if values.ndim == 1:
         values = values[:, None]
