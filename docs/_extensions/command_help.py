@@ -6,6 +6,7 @@ import io
 import os
 from contextlib import redirect_stdout, suppress
 from typing import Any
+from unittest.mock import patch
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -17,16 +18,9 @@ def help_of(command: str) -> str:
     """Return the help of a command, such as "spectrum" or "model refine"."""
     from refkan.cli import main
 
-    before, told = os.environ.get("COLUMNS"), io.StringIO()
-    os.environ["COLUMNS"] = WIDTH
-    try:
-        with redirect_stdout(told), suppress(SystemExit):
-            main([*command.split(), "--help"])
-    finally:
-        if before is None:
-            del os.environ["COLUMNS"]
-        else:
-            os.environ["COLUMNS"] = before
+    told = io.StringIO()
+    with patch.dict(os.environ, COLUMNS=WIDTH), redirect_stdout(told), suppress(SystemExit):
+        main([*command.split(), "--help"])
     return told.getvalue()
 
 
