@@ -138,7 +138,7 @@ def test_an_interruption_before_the_training(monkeypatch, capsys):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("refkan.training.allen_cahn_setup.allen_cahn_reference", interrupt)
+    monkeypatch.setattr("refkan.training.allen_cahn_setup._on_grid", interrupt)
     assert run("allen-cahn", *TINY) == 130
     assert capsys.readouterr().err == "refkan train: interrupted\n"
 
