@@ -14,14 +14,10 @@ from typing import Any
 
 import refkan
 from refkan.engine_choice import current_engine
+from refkan.thread_variables import THREAD_VARIABLES
 
-THREAD_VARIABLES = (
-    "NUMBA_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OMP_WAIT_POLICY",
-)
+THREADS = (*THREAD_VARIABLES, "OMP_WAIT_POLICY")
+"""Variables that a capsule shows."""
 
 
 def version(distribution: str) -> str | None:
@@ -81,7 +77,7 @@ def threads() -> dict[str, Any]:
     return {
         "processors": available,
         "numba": numba.get_num_threads() if numba is not None else None,
-        "environment": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
+        "environment": {name: os.environ[name] for name in THREADS if name in os.environ},
     }
 
 

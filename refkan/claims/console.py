@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from refkan.claims.outcomes import Outcome
@@ -52,7 +51,9 @@ def table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
 
 
 class Progress:
-    """A line for each file as it starts and ends; on a terminal also what the file is doing.
+    """A line for each file as it starts and ends; on a terminal also what the files that run are doing.
+
+    With rich on a terminal it is a context, in which the line of running files is kept up to date.
 
     Parameters
     ----------
@@ -65,27 +66,51 @@ class Progress:
     def __init__(self, total: int, stream: TextIO | None = None) -> None:
         self._total = total
         self._stream = stream or sys.stderr
-        self._console = _rich_console(self._stream)
-        self._show: Callable[[str], Any] = lambda text: None
+        console = _rich_console(self._stream)
+        self._status = None if console is None else console.status("", spinner="line")
+        self._running: dict[int, tuple[str, str]] = {}
+
+    def __enter__(self) -> Progress:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Take the line of running files away."""
+        if self._status is not None:
+            self._status.stop()
 
     def line(self, number: int, name: str, text: str) -> None:
         """Write one line about file `number`, counted from 1."""
         print(f"[{number:2d}/{self._total}] {name:<28} {text}", file=self._stream, flush=True)
 
-    def working(self, number: int, name: str) -> AbstractContextManager[Any]:
-        """Return a context for a running file: a spinner with messages if rich is there, or a line."""
-        if self._console is None:
-            self._show = lambda text: None
+    def starts(self, number: int, name: str) -> None:
+        """Show that a file runs."""
+        if self._status is None:
             self.line(number, name, "running")
-            return nullcontext()
-        status = self._console.status(f"[{number}/{self._total}] {name}", spinner="line")
-        prefix = f"\\[{number}/{self._total}] {name}: "
-        self._show = lambda text: status.update(prefix + shorten(text, 90).replace("[", "\\["))
-        return status
+        self._running[number] = name, ""
+        self._show()
 
-    def message(self, text: str) -> None:
-        """Show what the present file is doing."""
-        self._show(text)
+    def message(self, number: int, text: str) -> None:
+        """Show what a running file is doing, where there is a terminal."""
+        name, _ = self._running[number]
+        self._running[number] = name, f": {text}"
+        self._show()
+
+    def ends(self, number: int, name: str, text: str) -> None:
+        """Write the line of a file that has ended, or did not have to run."""
+        self._running.pop(number, None)
+        if self._status is not None:
+            self._status.stop()
+        self.line(number, name, text)
+        self._show()
+
+    def _show(self) -> None:
+        if self._status is None or not self._running:
+            return
+        room = 110 // len(self._running)
+        shown = [shorten(f"[{k}/{self._total}] {''.join(said)}", room) for k, said in self._running.items()]
+        self._status.update("  ".join(shown).replace("[", "\\["))
+        self._status.start()
 
 
 def _rich_console(stream: TextIO) -> Any:

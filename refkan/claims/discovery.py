@@ -24,12 +24,15 @@ class ClaimFile:
         The rows it answers: its CLAIMS, as far as the ledger knows them.
     problem
         Why it cannot be run; empty if it can.
+    alone
+        Whether it says MEASURES_TIME = True: it runs when no other file does.
     """
 
     path: Path
     folder: Path
     ids: tuple[str, ...] = ()
     problem: str = ""
+    alone: bool = False
 
     @property
     def name(self) -> str:
@@ -59,7 +62,8 @@ def discover(folder: Path, ledger: Iterable[Row]) -> list[ClaimFile]:
     files: list[ClaimFile] = []
     for path in sorted(folder.rglob("*.py")):
         try:
-            claims = _claims(ast.parse(path.read_bytes()))
+            tree = ast.parse(path.read_bytes())
+            claims, alone = _claims(tree), measures_time(tree)
         except (SyntaxError, ValueError) as error:
             files.append(ClaimFile(path, folder, problem=f"{path.name} cannot be read: {error}"))
             continue
@@ -79,22 +83,36 @@ def discover(folder: Path, ledger: Iterable[Row]) -> list[ClaimFile]:
             problem = "CLAIMS must name at least one row"
         ids = tuple(id for id in dict.fromkeys(claims) if id in position and id not in owner)
         owner.update(dict.fromkeys(ids, path.stem))
-        files.append(ClaimFile(path, folder, ids, problem))
+        files.append(ClaimFile(path, folder, ids, problem, alone))
     return sorted(files, key=lambda file: min((position[id] for id in file.ids), default=len(position)))
+
+
+def assigned(tree: ast.Module, name: str) -> ast.expr | None:
+    """Return what a module assigns to a name at its top level, None if nothing."""
+    for statement in tree.body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            return statement.value  # type: ignore[attr-defined]
+    return None
+
+
+def measures_time(tree: ast.Module) -> bool:
+    """Whether a claim file says MEASURES_TIME = True; ValueError if it says anything but True or False."""
+    value = assigned(tree, "MEASURES_TIME")
+    said = value is not None and ast.literal_eval(value)
+    if not isinstance(said, bool):
+        raise ValueError(f"MEASURES_TIME must be True or False; got {said!r}")
+    return said
 
 
 def _claims(tree: ast.Module) -> list[str] | None:
     """Return the value of the module's CLAIMS, None if it has none; ValueError unless literal strings."""
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign):
-            targets, value = statement.targets, statement.value
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            targets, value = [statement.target], statement.value
-        else:
-            continue
-        if any(isinstance(target, ast.Name) and target.id == "CLAIMS" for target in targets):
-            claims = ast.literal_eval(value)
-            if not isinstance(claims, tuple | list) or not all(isinstance(id, str) for id in claims):
-                raise ValueError(f"CLAIMS must be a literal tuple of row ids; got {claims!r}")
-            return list(claims)
-    return None
+    value = assigned(tree, "CLAIMS")
+    if value is None:
+        return None
+    claims = ast.literal_eval(value)
+    if not isinstance(claims, tuple | list) or not all(isinstance(id, str) for id in claims):
+        raise ValueError(f"CLAIMS must be a literal tuple of row ids; got {claims!r}")
+    return list(claims)

@@ -47,6 +47,13 @@ def add_options(p: argparse.ArgumentParser, output: Path) -> None:
         help="with --full: judge what is finished of interrupted runs, and run no further part; files that do not keep"
         " parts one by one are left out",
     )
+    p.add_argument(
+        "--workers",
+        type=count,
+        metavar="N",
+        help="processes that run claim files at once; default: one for each processor, with --full one in all; files "
+        "that measure time run alone in any case",
+    )
     p.add_argument("--fresh", action="store_true", help="run again what is already finished")
     add_engine_option(p, "plain for quick runs, during which no fast form pays for its compilation, else auto")
     p.set_defaults(engine_otherwise=lambda chosen: "auto" if chosen.full or chosen.cell is not None else "plain")

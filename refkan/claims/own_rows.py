@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from refkan.claims.discovery import ClaimFile
+from refkan.claims.discovery import ClaimFile, assigned, measures_time
 from refkan.claims.ledgers import Ledger
 from refkan.claims.rows import Row
 from refkan.source_files import new_module, run
+
+COMMAND = "refkan verify"
 
 FIELDS = ("id", "source", "claim", "measured", "criterion")
 
@@ -27,9 +29,10 @@ def ledger_of(paths: Sequence[Path]) -> Ledger:
     files: list[ClaimFile] = []
     owner: dict[str, str] = {}
     for path in dict.fromkeys(path.resolve() for path in paths):
-        problem, stated = "", []
+        problem, stated, alone = "", [], False
         try:
-            stated = rows_of(path)
+            tree = ast.parse(path.read_bytes())
+            stated, alone = rows_of(tree), measures_time(tree)
         except (OSError, SyntaxError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             problem = f"{path.name} cannot be read: {reason}"
@@ -45,12 +48,16 @@ def ledger_of(paths: Sequence[Path]) -> Ledger:
         new = [row for row in dict(zip(names, stated, strict=True)).values() if row.id not in owner]
         rows += new
         owner.update((row.id, path.name) for row in new)
-        files.append(ClaimFile(path, path.parent, tuple(row.id for row in new), problem))
-    command = "refkan verify"
-    return Ledger(command, tuple(rows), tuple(files), load, lambda file, id: f"{command} {file.path.name}", twins=True)
+        files.append(ClaimFile(path, path.parent, tuple(row.id for row in new), problem, alone))
+    return Ledger(COMMAND, tuple(rows), tuple(files), load, command, twins=True)
 
 
-def rows_of(path: Path) -> list[Row]:
+def command(file: ClaimFile, id: str) -> str:
+    """Return the command line that runs a file again."""
+    return f"{COMMAND} {file.path.name}"
+
+
+def rows_of(tree: ast.Module) -> list[Row]:
     """Return the rows that a file states: its ROWS, a tuple or list of Row(...) with literal strings.
 
     Raises
@@ -58,16 +65,12 @@ def rows_of(path: Path) -> list[Row]:
     ValueError
         If it states none, or in another way.
     """
-    for statement in ast.parse(path.read_bytes()).body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else []
-        if isinstance(statement, ast.AnnAssign):
-            targets = [statement.target]
-        if any(isinstance(target, ast.Name) and target.id == "ROWS" for target in targets):
-            value = statement.value  # type: ignore[attr-defined]
-            if not isinstance(value, ast.Tuple | ast.List) or not value.elts:
-                raise ValueError("ROWS must be a tuple of Row(...), at least one")
-            return [_row(element) for element in value.elts]
-    raise ValueError("it states no ROWS = (Row(id, source, claim, measured, criterion),)")
+    value = assigned(tree, "ROWS")
+    if value is None:
+        raise ValueError("it states no ROWS = (Row(id, source, claim, measured, criterion),)")
+    if not isinstance(value, ast.Tuple | ast.List) or not value.elts:
+        raise ValueError("ROWS must be a tuple of Row(...), at least one")
+    return [_row(element) for element in value.elts]
 
 
 def _row(element: ast.expr) -> Row:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ import refkan
 from refkan.atomic_files import require_writable
 from refkan.checkpoints import Checkpoints
 from refkan.claims.capsule import capsule, library_version, now, versions
-from refkan.claims.console import Progress, shorten, table
+from refkan.claims.console import table
 from refkan.claims.discovery import ClaimFile, discover
 from refkan.claims.ledgers import Ledger
 from refkan.claims.options import parser
 from refkan.claims.outcomes import FileResult, Outcome, check_answers, describe_error, gather, pack, unpack
 from refkan.claims.parts import Parts
+from refkan.claims.processes import processors, run_all
 from refkan.claims.readings import Experiment, written
 from refkan.claims.report import write_report
 from refkan.claims.rows import Row
@@ -32,6 +33,7 @@ from refkan.engine_option import EngineError, chosen_engine
 from refkan.interrupts import kept_interrupts
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
 
 GO_ON = "interrupted: finished files are kept; run again to go on"
 
@@ -185,8 +187,8 @@ def main(
         f"python -m {package}",
         tuple(rows),
         tuple(discover(folder, rows)),
-        lambda file: importlib.import_module(f"{package}.{file.module}"),
-        lambda file, id: f"python -m {package} {id}",
+        partial(_load, package),
+        partial(_command, package),
         papers or {},
     )
     arguments = parser(ledger.program).parse_args(argv)
@@ -196,6 +198,14 @@ def main(
         print(f"{ledger.program}: {error}", file=sys.stderr)
         return USAGE
     return answer(arguments, ledger, chosen)
+
+
+def _load(package: str, file: ClaimFile) -> Any:
+    return importlib.import_module(f"{package}.{file.module}")
+
+
+def _command(package: str, file: ClaimFile, id: str) -> str:
+    return f"python -m {package} {id}"
 
 
 def answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[ClaimFile]) -> int:
@@ -237,7 +247,8 @@ def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Clai
     if arguments.full:
         kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh, arguments.kept)
     run = Run(checkpoints, ledger, not arguments.full, kept, arguments.seeds if arguments.full else None)
-    results, interrupted = run_all(run, chosen, arguments.fresh)
+    workers = arguments.workers or (1 if arguments.full else processors())
+    results, interrupted = run_all(run, chosen, arguments.fresh, workers)
     done = {result.file.place for result in results}
     # Rows that were not asked for this time are shown as they last came out with the present sources.
     results += [old for file in ledger.files if file.place not in done and (old := run.stored(file)) is not None]
@@ -295,33 +306,6 @@ def run_one_cell(files: Sequence[ClaimFile], ledger: Ledger, text: str, seed: in
     for name, value in experiment.run(choice, seed).items():
         print(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")
     return OK
-
-
-def run_all(run: Run, files: Sequence[ClaimFile], fresh: bool) -> tuple[list[FileResult], bool]:
-    """Run or resume `files` in order; return their results and whether the user interrupted."""
-    progress = Progress(len(files))
-    results: list[FileResult] = []
-    for number, file in enumerate(files, start=1):
-        try:
-            result = None if fresh else run.stored(file)
-            if result is None:
-                with progress.working(number, file.name):
-                    result = run.run(file, progress.message)
-        except KeyboardInterrupt:
-            return results, True
-        results.append(result)
-        if result.error:
-            *frames, last = result.error.splitlines()
-            own = re.findall(rf"^(?:.*/)?({re.escape(file.path.name)}, line \d+), in ", "\n".join(frames), re.MULTILINE)
-            where = f" ({own[-1]})" if own else ""
-            text = f"error: {shorten(last, 100)}{where}"
-        else:
-            text = ", ".join(f"{verdict.id} {verdict.status}" for verdict in result.verdicts)
-            if not any(verdict.mutations for verdict in result.verdicts):
-                text += " (no mutated claim was run)"
-        when = "kept" if result.resumed else f"{result.seconds:.1f} s"
-        progress.line(number, file.name, f"{when}: {text}")
-    return results, False
 
 
 def listing(files: Sequence[ClaimFile], ledger: Sequence[Row]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from refkan.plots import to_png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -77,10 +78,7 @@ class Figure:
 
         The figure is not closed: build it with ``matplotlib.figure.Figure()``, which pyplot does not keep.
         """
-        stream = io.BytesIO()
-        # Software: None leaves the version of matplotlib out, so that equal pictures are equal bytes.
-        figure.savefig(stream, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
-        return cls(name, caption, stream.getvalue())
+        return cls(name, caption, to_png(figure, dpi=110))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ from refkan.commands.certificates import certified, report
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, out_of_memory, path, text
 from refkan.commands.own_network import only_with_networks, problem_in_files, show
-from refkan.commands.threads import THREAD_VARIABLES
 from refkan.conditioning import Configuration, grid, study, to_json
 from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
 from refkan.conditioning.driver import WHICH
@@ -33,6 +31,7 @@ from refkan.node_maps import NODE_MAPS
 from refkan.plots import conditions, to_png
 from refkan.problems import regression_target
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
+from refkan.thread_variables import one_thread_each
 
 MOST_WORKERS = 1000
 
@@ -197,7 +196,7 @@ def _executor(workers: int | None, address: str | None) -> Iterator[Executor | N
     """The executor that was asked for, closed afterwards."""
     if workers is not None:
         # Fresh processes: forked ones would inherit the locks of threads that they do not have.
-        with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             yield pool
     elif address is not None:
         distributed = needed("--dask", "distributed")
@@ -206,15 +205,3 @@ def _executor(workers: int | None, address: str | None) -> Iterator[Executor | N
             yield cluster
     else:
         yield None
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Tell processes that are started meanwhile to compute on one thread, unless the user has set how many."""
-    added = [name for name in THREAD_VARIABLES if name not in os.environ]
-    os.environ.update(dict.fromkeys(added, "1"))
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)

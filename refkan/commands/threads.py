@@ -14,10 +14,7 @@ import sys
 from collections.abc import Mapping
 
 from refkan.arguments import check_count
-
-KERNELS = "NUMBA_NUM_THREADS"
-BLAS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-THREAD_VARIABLES = (KERNELS, *BLAS)
+from refkan.thread_variables import BLAS, KERNELS, THREAD_VARIABLES
 
 
 def add_threads_option(parser: argparse.ArgumentParser) -> None:

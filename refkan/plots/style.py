@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,6 +52,24 @@ def to_png(figure: Figure, dpi: int = 130) -> bytes:
     >>> rk.plots.to_png(rk.plots.knots(net, [0.0] * 6))[1:4]
     b'PNG'
     """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    # Laid out once: savefig draws a figure that has an engine for its layout once more, only to lay it out.
+    engine = figure.get_layout_engine() or ConstrainedLayoutEngine()
+    engine.execute(figure)
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+    # Software: None leaves the version of matplotlib out, so that equal pictures are equal bytes.
+    with _laid_out(figure):
+        figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
     return stream.getvalue()
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Keep the axes where they are."""
+    engine = figure.get_layout_engine()
+    figure.set_layout_engine("none")
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)

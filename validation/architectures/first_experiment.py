@@ -23,6 +23,8 @@ from validation.architectures.first_experiment_cells import GRID, KANS, MLPS, OP
 
 CLAIMS = ("X2",)
 
+MEASURES_TIME = True
+
 EXPERIMENT = GRID.experiment
 
 NAMES = {

@@ -16,6 +16,8 @@ from refkan.splines.local_basis import OUTSIDE, KnotTables
 
 CLAIMS = ("F1",)
 
+MEASURES_TIME = True
+
 NAMES = ("ReLU form", "dense recursion", "local recursion")
 
 

@@ -59,7 +59,7 @@ class Size:
     seeds: range
 
 
-QUICK = Size((2, 3), (32,), 2000, (150,), 300, 6, range(1))
+QUICK = Size((2, 3), (24,), 1000, (150,), 300, 6, range(1))
 
 FULL = Size((2, 3, 4), (16, 32, 64), 20_000, (150, 270), 2000, 15, range(3))
 
@@ -207,7 +207,7 @@ not along an axis needs a direction more than it needs knots: less is gained."""
 
 def knots_figure(runs: Runs) -> Figure:
     """Targets of one variable with the breakpoints of both arms: where the knots went."""
-    drawing = Drawing(figsize=(11, 5))
+    drawing = Drawing(figsize=(11, 5), layout="constrained")
     for axes, target in zip(drawing.subplots(2, 3).flat, LINE, strict=True):
         row = max(runs[target], key=lambda r: (r[OURS]["order"] == 3, r[OURS]["max_params"]))
         problem = rk.problems.TARGETS[target]
@@ -220,7 +220,6 @@ def knots_figure(runs: Runs) -> Figure:
         errors = f"{final(row[OURS]):.1e} against {final(row['uniform']):.1e}"
         axes.set_title(f"{target}: {errors}", fontsize=9)
         axes.set_yticks([])
-    drawing.tight_layout()
     caption = "Where the knots went, order 3: upper marks by the residual, lower ones uniform; errors of both."
     return Figure.from_matplotlib(drawing, "adaptive-knots", caption)
 

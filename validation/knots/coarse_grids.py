@@ -132,7 +132,7 @@ def verdict(cases: Sequence[dict[str, Any]]) -> Verdict:
 
 def draw(cases: Sequence[dict[str, Any]]) -> Figure:
     """Error and curvature interval by interval, order 2."""
-    drawing = Drawing(figsize=(14, 3.6))
+    drawing = Drawing(figsize=(14, 3.6), layout="constrained")
     for axes, target in zip(drawing.subplots(1, len(TARGETS)), TARGETS, strict=True):
         chosen = next(c for c in cases if (c["target"], c["order"], c["intervals"]) == (target, 2, 32))
         ((a, b),) = rk.problems.TARGETS[target].domain
@@ -143,7 +143,6 @@ def draw(cases: Sequence[dict[str, Any]]) -> Figure:
         axes.set_title(f"{target}: {chosen['correlation']:.2f}", fontsize=9)
         axes.set_ylim(SHOWN, 2)
     drawing.axes[0].legend(fontsize=7)
-    drawing.tight_layout()
     caption = "Error of 32 uniform intervals, order 2, and |f''|, each relative to its largest value, "
     caption += f"those above {SHOWN:g}; rank correlations over all intervals."
     return Figure.from_matplotlib(drawing, "coarse-grids", caption)

@@ -31,6 +31,8 @@ from validation.knots.log_axes import Curve, draw_costs
 
 CLAIMS = ("W2",)
 
+MEASURES_TIME = True
+
 ORDER = 3
 
 GRIDS = ("uniform", "residual", "jumps", "curvature", "quantile")
@@ -224,7 +226,7 @@ def verdict(table: Sequence[Mapping[str, Any]], size: Size) -> Verdict:
 def knots(table: Sequence[Mapping[str, Any]], size: Size) -> Figure:
     """Where the knots went: breakpoints of each grid under the target, second budget."""
     intervals = size.intervals[min(1, len(size.intervals) - 1)]
-    drawing = Drawing(figsize=(19, 3.6))
+    drawing = Drawing(figsize=(19, 3.6), layout="constrained")
     for axes, target in zip(drawing.subplots(1, len(TARGETS)), TARGETS, strict=True):
         problem = rk.problems.TARGETS[target]
         x = np.linspace(*problem.domain[0], 1500)
@@ -238,7 +240,6 @@ def knots(table: Sequence[Mapping[str, Any]], size: Size) -> Figure:
         axes.set_title(target)
         axes.set_yticks([])
     drawing.axes[0].legend(fontsize=6, loc="upper right")
-    drawing.tight_layout()
     caption = f"Where the knots went, {expected_parameters(intervals)} parameters, rows in the order of the legend."
     return Figure.from_matplotlib(drawing, "free-knots-places", caption)
 

@@ -198,7 +198,7 @@ def starts(cases: Sequence[Mapping[str, Any]], kinks: Mapping[int, Sequence[floa
 
 def draw(cases: Sequence[Mapping[str, Any]]) -> Figure:
     """Sorted errors of all starts, fixed and free, order 3."""
-    drawing = Drawing(figsize=(14, 3.4))
+    drawing = Drawing(figsize=(14, 3.4), layout="constrained")
     for axes, target in zip(drawing.subplots(1, len(TARGETS)), TARGETS, strict=True):
         case = next(c for c in cases if (c["target"], c["order"]) == (target, 3))
         for arm, colour in (("fixed", "C1"), ("free", "C0")):
@@ -209,7 +209,6 @@ def draw(cases: Sequence[Mapping[str, Any]]) -> Figure:
         label(axes.yaxis)
     drawing.axes[0].legend(fontsize=7)
     drawing.axes[0].set_ylabel("error (rms)")
-    drawing.tight_layout()
     return Figure.from_matplotlib(
         drawing, "free-knots-starts", "Errors over random grids, sorted; order 3: knots fixed, and trained from there."
     )

@@ -31,6 +31,8 @@ from validation.knots.log_axes import label
 
 CLAIMS = ("A2",)
 
+MEASURES_TIME = True
+
 OURS, RIVALS = "uniform", ("extension", "quantile")
 
 NAMES = {"uniform": "knot insertion", "extension": "grid extension", "quantile": "quantile refit"}
@@ -51,7 +53,7 @@ class Size:
     seeds: range
 
 
-QUICK = Size(500, 20, range(4))
+QUICK = Size(500, 14, range(4))
 
 FULL = Size(4000, 100, range(5))
 
@@ -153,7 +155,7 @@ def verdict(rows: Sequence[Row]) -> Verdict:
 
 def draw(rows: Sequence[Row]) -> Figure:
     """Errors and times of both rivals against ours, one point a pair."""
-    drawing = Drawing(figsize=(9, 4))
+    drawing = Drawing(figsize=(9, 4), layout="constrained")
     left, right = drawing.subplots(1, 2)
     for rival, colour in zip(RIVALS, ("C1", "C2"), strict=True):
         for axes, value in ((left, final), (right, transfer_time)):
@@ -166,5 +168,4 @@ def draw(rows: Sequence[Row]) -> Figure:
         label(axes.xaxis)
         label(axes.yaxis)
     left.legend(fontsize=8)
-    drawing.tight_layout()
     return Figure.from_matplotlib(drawing, "geometric-transfer", "Refits against knot insertion, one point a pair.")

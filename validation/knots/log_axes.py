@@ -12,14 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, NullLocator
 
 FEW = 2.0
-"""Powers of ten spanned, below which ticks at 2 and 5 are added."""
+"""Powers of ten spanned, below which ticks at 3 times them are added; below half of it at 2 and 5 times them."""
 
 
 def label(axis: Axis, plain: bool = False) -> None:
-    """Put ticks at powers of ten, and at 2 and 5 times them on a short axis; as plain numbers, or as powers."""
+    """Put ticks at powers of ten, between them on a short axis too; as plain numbers, or as powers."""
     low, high = sorted(axis.get_view_interval())
-    short = np.log10(high / low) < FEW
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if short else (1.0,), numticks=7))
+    powers_spanned = np.log10(high / low)
+    between = (1.0, 2.0, 5.0) if powers_spanned < FEW / 2 else (1.0, 3.0) if powers_spanned < FEW else (1.0,)
+    axis.set_major_locator(LogLocator(subs=between, numticks=7))
     axis.set_minor_locator(NullLocator())
     powers = LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}") if plain else powers)
@@ -38,7 +39,7 @@ class Curve:
 
 def draw_costs(curves: Mapping[str, Sequence[Curve]], size: tuple[float, float], legend: int = 7) -> Figure:
     """Draw errors against parameters above, against seconds below, a column for each target by its name."""
-    drawing = Figure(figsize=size)
+    drawing = Figure(figsize=size, layout="constrained")
     panels = drawing.subplots(2, len(curves))
     for (above, below), (target, column) in zip(panels.T, curves.items(), strict=True):
         for curve in column:
@@ -54,5 +55,4 @@ def draw_costs(curves: Mapping[str, Sequence[Curve]], size: tuple[float, float],
     panels[0, 0].legend(fontsize=legend)
     for axes in panels[:, 0]:
         axes.set_ylabel("error (rms)")
-    drawing.tight_layout()
     return drawing

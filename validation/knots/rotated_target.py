@@ -54,7 +54,7 @@ class Size:
 FULL = Size((32, 16, 8, 4, 2, 1), (2000, 2000, 2000, 2000, 5000, None), (20, 20, 20, 40, 30, 12), 20_000, 20_000, 19)
 """Half the starts of an earlier full run (64, 32, 16, 8, 4, 2), for its time: 37 s of CPU a seed instead of 95."""
 
-QUICK = Size((6, 4, 2, 1, 1), (400, 400, 500, 600, None), (8, 8, 16, 15, 6), 1000, 5000, 9)
+QUICK = Size((4, 3, 2, 1, 1), (400, 400, 500, 600, None), (8, 8, 16, 15, 6), 1000, 5000, 9)
 
 
 def stages(size: Size, free: bool) -> list[Stage]:

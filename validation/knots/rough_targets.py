@@ -31,6 +31,8 @@ from validation.knots.log_axes import Curve, draw_costs
 
 CLAIMS = ("W3",)
 
+MEASURES_TIME = True
+
 OURS, RIVALS, SHOWN = "residual", ("quantile", "extension"), "curvature"
 
 ARMS = (OURS, *RIVALS, SHOWN)

@@ -129,7 +129,7 @@ QUICK_BOUNDS = (
     Bound("factor to (16, 48)", "rotated", factor(0), 2.0, np.inf),
     Bound("230 parameters, (8, 24)", "unrotated", error(0), 0.0, 3e-5),
 )
-"""Ten times the errors of the claim: a quick run has 12 starts for 128, 4000 samples for 20,000, and 2 seeds."""
+"""Ten times the errors of the claim: a quick run has 8 starts for 128, 4000 samples for 20,000, and 2 seeds."""
 
 
 def run(

@@ -87,7 +87,7 @@ FULL = {
     ),
 }
 
-FEW, SMALL = (12, 10, 3, 1), (500, 500, 1000, None)
+FEW, SMALL = (8, 6, 2, 1), (500, 500, 1000, None)
 
 QUICK = {
     "rotated": Setting((1, 3), (2, 2, 2, 2), (6, 10, 20, 30, 15), (*FEW, 1), (*SMALL, None), reported=2),

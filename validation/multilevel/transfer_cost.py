@@ -32,6 +32,8 @@ from refkan.splines import bsplines
 
 CLAIMS = ("G1",)
 
+MEASURES_TIME = True
+
 SAMPLES = 20_000
 
 RATIO = 100.0

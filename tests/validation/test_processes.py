@@ -1,0 +1,163 @@
+"""Claim files in several processes: the same answers, each process's end, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from refkan.claims import processes
+from refkan.claims.outcomes import FileResult
+from tests.validation.claim_packages import GOOD, Claims, new_claims
+
+OTHER = """
+CLAIMS = ("{id}",)
+{more}
+def run(quick, progress):
+    import os
+    progress("counting")
+    return [Verdict("{id}", judge(True), str(os.getpid()), mutations={{"sign": judge(False)}})]
+"""
+
+
+@pytest.fixture
+def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claims:
+    return new_claims(tmp_path, monkeypatch)
+
+
+def measured(claims):
+    return {row["id"]: row["measured"] for row in claims.record()["rows"]}
+
+
+def test_files_run_in_processes_of_their_own_and_those_that_measure_time_after_them_alone(claims, capsys):
+    claims.write("good", GOOD)
+    claims.write("timed", OTHER.format(id="B1", more="MEASURES_TIME = True"))
+    claims.write("other", OTHER.format(id="C1", more=""))
+    assert claims.run("--workers", "2") == 0
+    lines = [line.split()[2] for line in capsys.readouterr().err.splitlines() if line.endswith("running")]
+    assert sorted(lines[:2]) == ["good", "other"]
+    assert lines[2] == "timed"
+    assert claims.status() == {"A1": "holds", "A2": "refuted", "B1": "holds", "C1": "holds"}
+    assert measured(claims)["B1"] == str(os.getpid())
+    assert measured(claims)["C1"] != str(os.getpid())
+    first = claims.record()["rows"]
+    assert claims.run("--workers", "2") == 0  # what the processes finished is kept
+    assert claims.runs("good") == 1
+    assert [row | {"resumed": True} for row in first if row["id"][0] == "A"] == claims.record()["rows"][:2]
+
+
+def test_one_process_gives_the_same_answers_as_two(claims):
+    claims.write("good", GOOD)
+    claims.write("crash", "CLAIMS = ('B1',)\ndef run(q, p):\n    raise ValueError('no')")
+    rows = []
+    for workers in ("1", "2"):
+        assert claims.run("--fresh", "--workers", workers) == 1
+        rows.append(
+            [
+                {k: v for k, v in row.items() if k not in ("seconds_of_file", "finished")}
+                for row in claims.record()["rows"]
+            ]
+        )
+    assert rows[0] == rows[1]
+
+
+def test_a_process_that_dies_is_an_error_of_its_file(claims, capsys):
+    death = "os.kill(os.getpid(), 9)"
+    for name, id in (("dies", "A1"), ("lives", "B1"), ("later", "C1")):
+        body = OTHER.format(id=id, more="")
+        claims.write(name, body.replace('progress("counting")', death) if name == "dies" else body)
+    assert claims.run("--workers", "2") == 1
+    assert claims.status() == {"A1": "error", "A2": "pending", "B1": "holds", "C1": "holds"}
+    assert "its process ended, killed by signal 9; memory may have run out" in capsys.readouterr().out
+    assert processes._end_of(7) == "exit code 7"
+
+
+def test_a_full_disk_stops_the_run(claims, capsys):
+    claims.write("first", OTHER.format(id="A1", more=""))
+    body = OTHER.format(id="B1", more="").replace('progress("counting")', "raise_for_disk()")
+    claims.write("second", body)
+    # Where finished files are kept is taken away while they run, in whichever process.
+    helper = f"""
+def raise_for_disk():
+    import pathlib, shutil
+    folder = pathlib.Path({str(claims.output)!r}) / "checkpoints"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("in the way")
+"""
+    claims.write("second", helper + body)
+    assert claims.run("--workers", "2") == 1
+    assert "files that were kept before are not run again" in capsys.readouterr().err
+
+
+def test_an_interruption_keeps_what_is_finished_and_ends_the_processes(claims):
+    claims.write("good", GOOD)
+    claims.write("slow", "CLAIMS = ('B1',)\ndef run(q, p):\n    import os, time\n"
+                 "    log.write_text(str(os.getpid()))\n    time.sleep(60)")  # fmt: skip
+    code = f"""
+import sys
+from pathlib import Path
+from validation.ledger import Row
+from refkan.claims.runner import main
+if __name__ == "__main__":
+    sys.path.insert(0, {str(claims.folder.parent)!r})
+    rows = [Row(id, "", "", "", "") for id in ("A1", "A2", "B1")]
+    argv = ["--output", {str(claims.output)!r}, "--workers", "2"]
+    sys.exit(main(argv, Path({str(claims.folder)!r}), {claims.package!r}, rows))
+"""
+    started = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    log, until = claims.folder / "slow.log", time.monotonic() + 60
+    while not (log.exists() and log.read_text() and any((claims.output / "checkpoints").glob("*.json"))):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate(timeout=30)
+    assert started.returncode == 130, said
+    assert "Traceback" not in said
+    assert claims.status() == {"A1": "holds", "A2": "refuted", "B1": "not run"}
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(log.read_text()), 0)
+
+
+def test_what_files_say_of_time_must_be_true_or_false(claims, capsys):
+    claims.write("timed", OTHER.format(id="B1", more="MEASURES_TIME = 3"))
+    assert claims.run() == 1
+    assert "MEASURES_TIME must be True or False; got 3" in capsys.readouterr().out
+
+
+class Said(processes.Progress):
+    """Progress that is kept."""
+
+    def message(self, number, text):
+        self.said = (number, text)
+
+
+def test_messages_come_from_where_a_file_runs(claims):
+    class Runs:
+        def run(self, file, message):
+            message("working")
+            return FileResult(file)
+
+    progress = Said(1)
+    ((number, result),) = processes.in_turn(Runs(), [(1, ONE)], progress)
+    assert (number, result.file, progress.said) == (1, ONE, (1, "working"))
+    with processes.closing(processes.at_once(Talks(), [(4, ONE)], 1, progress)) as finished:
+        ((number, result),) = finished
+    assert (number, result.file, progress.said) == (4, ONE, (4, "from afar"))
+
+
+ONE = processes.ClaimFile(Path("one.py"), Path())
+
+
+class Talks:
+    """Can be sent: it is of a module."""
+
+    def run(self, file, message):
+        message("from afar")
+        return FileResult(file)
