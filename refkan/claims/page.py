@@ -162,7 +162,9 @@ def _badge(status: str) -> str:
 
 def _table_row(outcome: Outcome, size: str) -> str:
     row, verdict = outcome.row, outcome.verdict
-    measured = outcome.measured if verdict is None or not verdict.readings else ""
+    measured = outcome.measured
+    if verdict is not None and verdict.readings:  # over how many it holds stands beside it
+        measured = f"under the first reading: {verdict.readings[0]['measured']}"
     return (
         f'<tr><td><a href="#{escape(row.id)}">{escape(row.id)}</a></td><td>{escape(row.source)}</td>'
         f"<td>{with_formulas(row.claim)}</td><td>{_badge(outcome.status)}</td>"

@@ -61,6 +61,9 @@ def test_readings_are_tables_with_published_numbers_beside_ours(claims):
     claims.run()
     for page in (claims.html(), claims.run() or claims.html()):  # and as it is kept
         assert "holds under 1 of 2" in page
+        assert "<td>under the first reading: ratio 3</td>" in page
+        assert "holds under 1 of 2" in page
+        assert "<td>under the first reading: ratio 3</td>" in page
         assert "<td>yes</td><td>normal</td><td>yes</td><td>ratio 3</td>" in page
         assert "<td>no</td><td>linear</td><td></td><td>ratio 1</td>" in page
         assert "In all of them n=9" in page
