@@ -44,7 +44,7 @@ summary { cursor: pointer; } code { font-size: .8rem; }
 .holds-as-corrected, .holds-under-some-readings { color: #0b5563; background: #e3f4f7; }
 .refuted { color: #8a3a00; background: #fdf0e4; } .not-reproduced { color: #7a5a00; background: #fbf5dc; }
 .pending, .not-run, .undecided { color: #555; background: #f3f3f3; }
-.error { color: #fff; background: #a40000; }
+.error, .void { color: #fff; background: #a40000; }
 @media (max-width: 40rem) {
   .rows thead { display: none; }
   .rows table, .rows tbody, .rows tr, .rows td { display: block; width: auto; }
