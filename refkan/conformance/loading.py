@@ -6,8 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -114,20 +119,56 @@ def probe(name: str, arguments: Sequence[str], timeout: float) -> None:
     BackendError
         If loading takes longer than `timeout` seconds, or ends the process. What `load` raises is left to `load`.
     """
-    try:
-        run = subprocess.run(
-            [sys.executable, "-c", PROBE, name, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+    code, said = (_forked if _may_fork() else _started)(name, arguments, timeout)
+    if code is None:
         raise BackendError(
             f"importing {name} took more than {timeout:g} s: import it alone to see where it waits, "
             "or allow more with --import-timeout"
-        ) from error
-    if run.returncode < 0:
-        which = signal.Signals(-run.returncode).name
-        last = (run.stderr.strip().splitlines() or [""])[-1]
+        )
+    if code < 0:
+        which = signal.Signals(-code).name
+        last = (said.strip().splitlines() or [""])[-1]
         raise BackendError(f"importing {name} ended the process by {which}: a compiled part of it is broken. {last}")
+
+
+def _may_fork() -> bool:
+    """Whether a copy of this process, which has imported refkan, can load an adapter: quicker than a new one.
+
+    Threads do not come along, and what they held stays locked: not where there are some, or where libraries are
+    loaded that start their own.
+    """
+    return sys.platform == "linux" and threading.active_count() == 1 and not {"torch", "jax"} & sys.modules.keys()
+
+
+def _forked(name: str, arguments: Sequence[str], timeout: float) -> tuple[int | None, str]:
+    """Exit code, None after the time, and output of a copy of this process that loads the adapter."""
+    with tempfile.TemporaryFile("w+") as said, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside the idle threads of linear algebra
+        child = get_context("fork").Process(target=_try, args=(name, arguments, said.fileno()), daemon=True)
+        child.start()
+        child.join(timeout)
+        code = child.exitcode
+        if code is None:
+            child.kill()
+            child.join()
+        said.seek(0)
+        return code, said.read()
+
+
+def _try(name: str, arguments: Sequence[str], output: int) -> None:
+    """Load an adapter, and tell nothing but by the way in which the process ends."""
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    with suppress(BaseException):
+        load(name, arguments)
+    os._exit(0)  # without what the original would do at its end
+
+
+def _started(name: str, arguments: Sequence[str], timeout: float) -> tuple[int | None, str]:
+    """The same of a new process."""
+    command = [sys.executable, "-c", PROBE, name, *arguments]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return None, ""
+    return run.returncode, run.stderr

@@ -17,6 +17,7 @@ from refkan import truth
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.conformance import branches
 from refkan.conformance.kept_rows import KeptRows
+from refkan.conformance.ratios import Ratio, ratio
 from refkan.conformance.specs import LayerSpec
 from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.truth.arithmetic import taylor
@@ -28,10 +29,10 @@ DERIVATIVES = 2
 
 
 def exact(values: Any) -> Array:
-    """Return the numbers as an array of Fractions: every finite float is a fraction."""
+    """Return the numbers as an array of Ratios, which are Fractions: every finite float is a fraction."""
     array = np.asarray(values)
     out = np.empty(array.shape, object)
-    out.ravel()[:] = [Fraction(v) if isinstance(v, Fraction) else Fraction(float(v)) for v in array.ravel()]
+    out.ravel()[:] = [v if type(v) is Ratio else ratio(v) for v in array.ravel().tolist()]
     return out
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from refkan.arguments import check_choice
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
+from refkan.conformance.answers import BadResultError
 from refkan.conformance.cases import Case
 from refkan.conformance.precision import LOW
 from refkan.conformance.specs import PARTS, LayerSpec, as_specs
@@ -168,7 +169,7 @@ class TorchAdapter(Adapter):
         for tensor in tensors:
             tensor.requires_grad_()
         y = self._outputs(model, leaf)
-        gradients = list(self.torch.autograd.grad(y, tensors, self.tensor(dy).to(y.dtype), allow_unused=True))
+        gradients = list(self.torch.autograd.grad(self._against(y, dy), tensors, allow_unused=True))
         out: dict[str, Any] = {}
         for name, group in wanted.items():
             parts = [None if g is None else self.array(g) for g in gradients[: len(group)]]
@@ -181,6 +182,15 @@ class TorchAdapter(Adapter):
         if out.get("knots") is not None:
             out["knots"] = self.interior(out["knots"])
         return out
+
+    def _against(self, y: Any, dy: Any) -> Any:
+        """Sum dy * y, of which autograd finds what it finds of y with the cotangent dy.
+
+        A cotangent of its own makes it load a package for symbolic sizes first, which takes a second.
+        """
+        if tuple(y.shape) != dy.shape:
+            raise BadResultError(f"the model returned shape {tuple(y.shape)}; expected {dy.shape}")
+        return (y * self.tensor(dy).to(y.dtype)).sum()
 
     def interior(self, gradient: Any) -> Any:
         """The columns of interior breakpoints of a gradient in all knots (P, K)."""
@@ -200,12 +210,12 @@ class TorchAdapter(Adapter):
         """Differentiate the input gradient once more."""
         leaf = self.samples(x).requires_grad_()
         y = self._outputs(model, leaf)
-        (dx,) = self.torch.autograd.grad(y, leaf, self.tensor(dy).to(y.dtype), create_graph=True)
+        (dx,) = self.torch.autograd.grad(self._against(y, dy), leaf, create_graph=True)
         if not dx.requires_grad:
             if self.order <= 2:  # pieces of degree 1: the gradient does not depend on x
                 return np.zeros(x.shape)
             raise RuntimeError("no graph through the input gradient: no double backward")
-        (ddx,) = self.torch.autograd.grad(dx, leaf, self.tensor(direction).to(dx.dtype), allow_unused=True)
+        (ddx,) = self.torch.autograd.grad(self._against(dx, direction), leaf, allow_unused=True)
         return np.zeros(x.shape) if ddx is None else self.array(ddx)
 
     def gauss_newton(self, model: Any, x: Any) -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import subprocess
 import sys
 from xml.etree import ElementTree
 
 import pytest
 
-from refkan.conformance import catalogue
+from refkan.conformance import catalogue, loading
 from refkan.conformance.command import add_parsers
 from refkan.conformance.loading import BackendError, load, probe
 from refkan.conformance.summaries import FAMILIES, family
@@ -132,12 +133,44 @@ def test_modules_that_lack_a_package_or_end_the_process(tmp_path, monkeypatch, c
         load("lacking:A")
     with pytest.raises(BackendError, match="importing failing raised OSError: no driver"):
         load("failing:A")
+    monkeypatch.setattr(loading, "_may_fork", lambda: False)
     with pytest.raises(BackendError, match="ended the process by SIGABRT"):
         probe("crashing:A", (), 30)
     with pytest.raises(BackendError, match="took more than 1 s"):
         probe("waiting:A", (), 1)
     assert run("conform", "--backend", "crashing:A") == 2
     assert "SIGABRT" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are not copied")
+def test_a_copy_of_the_process_finds_the_same(tmp_path):
+    (tmp_path / "crashing.py").write_text("import os\nos.abort()\n")
+    (tmp_path / "waiting.py").write_text("import time\ntime.sleep(60)\n")
+    (tmp_path / "talking.py").write_text("import os, sys\nprint('copy')\nsys.stdout.flush()\nraise SystemExit(3)\n")
+    (tmp_path / "ask.py").write_text(ASK)
+    ran = subprocess.run([sys.executable, "ask.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    crashed, waited, *rest = ran.stdout.splitlines()
+    assert "crashing:A ended the process by SIGABRT" in crashed
+    assert "waiting:A took more than 1 s" in waited
+    assert (rest, ran.stderr) == (["talking:A is left to load", "not beside threads: False"], "")
+
+
+ASK = """
+import threading
+from refkan.conformance import loading
+
+assert loading._may_fork()
+for name, seconds in (("crashing:A", 30), ("waiting:A", 1), ("talking:A", 30)):
+    try:
+        loading.probe(name, (), seconds)
+        print(name, "is left to load")
+    except loading.BackendError as error:
+        print(error)
+done = threading.Event()
+threading.Thread(target=done.wait).start()
+print("not beside threads:", loading._may_fork())
+done.set()
+"""
 
 
 def test_a_summary_and_a_badge(tmp_path, capsys):

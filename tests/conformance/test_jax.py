@@ -16,7 +16,7 @@ jax = pytest.importorskip("jax")
 CASES = [
     case
     for kind in ("uniform", "uniform-fine", "arbitrary")
-    for case in catalogue(["float64"], [f"layer/degree-2/{kind}/3x2/"])
+    for case in catalogue(["float64"], [f"layer/degree-2/{kind}/3x2/"], version=1)  # without parts
     if case.quantity in ("values", "input-gradients", "coefficient-gradients")
 ]
 
@@ -79,10 +79,13 @@ class OutsideJax(Fixed):
 
 
 @pytest.mark.parametrize(
-    ("make", "programs"), [(Fixed, 2), (UnderJit, 2), (UnderScan, 2), (OwnRule, 2), (OutsideJax, 2 * 3)]
+    ("make", "programs"), [(Fixed, 1), (UnderJit, 1), (UnderScan, 1), (OwnRule, 2), (OutsideJax, 2 * 3)]
 )
 def test_arrays_that_a_layer_holds_are_its_own(make, programs):
-    """Right on each of three knot vectors; compiled for each only where functions of the host cannot be compared."""
+    """Right on each of three knot vectors; compiled for each only where functions of the host cannot be compared.
+
+    One program has values and gradients, but where a rule of the layer's own may give other values than the layer.
+    """
     adapter = make()
     findings = Judge(adapter).run(CASES)
     assert [finding.key for finding in findings if finding.status != f.PASSED] == []
@@ -112,7 +115,32 @@ def test_numbers_in_an_expression_tell_layers_apart():
     adapter = Scaled()
     findings = Judge(adapter).run(CASES)
     assert {finding.status for finding in findings} == {f.PASSED}
-    assert len(adapter._compiled) == 2 * 3
+    assert len(adapter._compiled) == 3
+
+
+def test_values_are_judged_where_there_are_no_gradients_and_beside_a_rule_that_has_others():
+    class WithoutGradients(Fixed):
+        """Declares gradients, and raises when it is differentiated."""
+
+        def function(self, spec):
+            plain = super().function(spec)
+            shape = lambda C, x: jax.ShapeDtypeStruct((x.shape[0], C.shape[0]), C.dtype)  # noqa: E731
+            return lambda C, x: jax.pure_callback(lambda *at: np.asarray(plain(*at)), shape(C, x), C, x)
+
+    class OtherValues(OwnRule):
+        """The values that are handed out beside gradients are twice those of the layer, which are right."""
+
+        def function(self, spec):
+            plain = PlainJax.function(self, spec)
+            layer = jax.custom_vjp(plain.__call__)
+            layer.defvjp(lambda C, x: (2 * plain(C, x), (C, x)), lambda kept, dy: jax.vjp(plain, *kept)[1](dy))
+            return layer
+
+    for make, gradients in ((WithoutGradients, f.ERROR), (OtherValues, f.PASSED)):
+        adapter = make()
+        findings = Judge(adapter).run(CASES)
+        assert {x.status for x in findings if x.quantity == "values"} == {f.PASSED}
+        assert {x.status for x in findings if x.quantity != "values"} == {gradients}
 
 
 def test_default_options_that_a_version_does_not_know_are_left_out():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -150,3 +153,27 @@ def test_the_plain_layer_makes_all_its_tensors_on_the_device():
 def test_a_variant_that_does_not_exist():
     with pytest.raises(ValueError, match="variant must be one of 'eager', 'compile', 'vmap', 'autocast'; got 'jit'"):
         PlainTorch().as_variant("jit")
+
+
+def test_outputs_of_another_shape_are_told_by_every_quantity():
+    class Turned(PlainTorch):
+        """Outputs (Q, N), which sums over samples would take for (N, Q) where one of them is 1."""
+
+        def call(self, model, x):
+            return super().call(model, x).T
+
+    found = judged(Turned(), "layer/degree-3/uniform/1x1/")
+    assert {x.status for x in found} == {f.ERROR}
+    assert {"shape (1, 12); expected (12, 1)" in x.message for x in found} == {True}
+
+
+def test_gradients_take_no_package_of_symbols():
+    """A cotangent handed to autograd loads one, which takes longer than a hundred cases."""
+    code = (
+        "import sys; from refkan.conformance import Judge, catalogue;"
+        "from refkan.conformance.backends import PlainTorch;"
+        "found = Judge(PlainTorch()).run(catalogue(['float64'], ['layer/degree-3/uniform/3x2/']));"
+        "print({x.status for x in found}, 'sympy' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.split() == ["{'passed'}", "False"]
