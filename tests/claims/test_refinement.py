@@ -40,7 +40,11 @@ def check(verdict, status):
 
 
 PAIRS = [prolongation_formulas.nested_pair(order, 2, 0) for order in (1, 2, 3, 4)]
-ERRORS = prolongation_formulas.float64_errors((2, 3, 4, 5), (64, 128))
+
+
+@pytest.fixture(scope="module")
+def errors():
+    return prolongation_formulas.float64_errors((2, 3, 4, 5), (64, 128))
 
 
 def test_inclusions():
@@ -62,16 +66,16 @@ def test_a_wrong_oracle_would_be_noticed(monkeypatch):
     assert prolongation_formulas.dyadic_verdict(1).status == "refuted"
 
 
-def test_the_formula_through_the_relu_basis():
-    verdict = prolongation_formulas.formula_verdict(PAIRS, ERRORS)
+def test_the_formula_through_the_relu_basis(errors):
+    verdict = prolongation_formulas.formula_verdict(PAIRS, errors)
     check(verdict, "holds")
     assert "(of orders [1])" in verdict.measured
 
 
-def test_a_wrong_change_of_basis_refutes_the_formula(monkeypatch):
+def test_a_wrong_change_of_basis_refutes_the_formula(monkeypatch, errors):
     A = truth.change_of_basis
     monkeypatch.setattr(truth, "change_of_basis", lambda *given: [[-a for a in line] for line in A(*given)])
-    assert prolongation_formulas.formula_verdict(PAIRS, ERRORS).status == "refuted"
+    assert prolongation_formulas.formula_verdict(PAIRS, errors).status == "refuted"
 
 
 def test_injections_hold_the_printed_rows():

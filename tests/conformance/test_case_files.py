@@ -15,6 +15,7 @@ from refkan.conformance import catalogue, command, files
 from refkan.conformance.backends import PlainNumpy
 from refkan.conformance.command import add_parsers
 from refkan.conformance.files import CaseFileError, check, export, portable
+from tests.conformance.judged_cases import chosen
 
 SELECT = ["layer/degree-3/uniform/3x2/"]
 PLAIN = "refkan.conformance.backends:PlainNumpy"
@@ -28,8 +29,8 @@ def run(*arguments):
     return chosen.run(chosen)
 
 
-CASES = catalogue(["float64"], SELECT) + [
-    case for case in catalogue(["float64"], ["degree-3/6-to-12"]) if case.quantity == "refinement"
+CASES = chosen(["float64"], SELECT) + [
+    case for case in chosen(["float64"], ["degree-3/6-to-12"]) if case.quantity == "refinement"
 ]
 
 
@@ -258,8 +259,8 @@ def test_files_of_an_earlier_version_are_judged(tmp_path):
 
 
 def test_parts_of_layers_are_among_the_arrays(tmp_path):
-    cases = catalogue(["float64"], ["layer/degree-3/uniform/3x2/with-base-scale-bias/bias-gradients"])
-    cases += catalogue(["float64"], ["network/degree-2/uniform/2-3-2/with-node-scale-bias/values"])
+    cases = chosen(["float64"], ["layer/degree-3/uniform/3x2/with-base-scale-bias/bias-gradients"])
+    cases += chosen(["float64"], ["network/degree-2/uniform/2-3-2/with-node-scale-bias/values"])
     export(tmp_path / "cases", cases)
     layer, network = json.loads((tmp_path / "cases" / "manifest.json").read_text())["cases"]
     assert set(layer["inputs"]) == {"x", "dy", "knots", "coefficients", "base", "scale", "bias"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refkan.conformance import Capabilities, Judge, LayerSpec, SplineAdapter, catalogue
+from refkan.conformance import Capabilities, Judge, LayerSpec, SplineAdapter
 from refkan.conformance import findings as f
 from refkan.conformance.backends import PlainNumpy, ScipyBSpline
 from refkan.conformance.backends.plain_numpy import NumpyLayer
@@ -17,6 +17,7 @@ from refkan.conformance.observations import observations
 from refkan.conformance.quantities import ExactQuantities, FloatQuantities
 from refkan.conformance.report import text
 from tests.conformance.declaring import bad, judged, of
+from tests.conformance.judged_cases import chosen
 
 
 class HalfOpen(NumpyLayer):
@@ -85,7 +86,7 @@ def test_a_layer_with_one_domain_raises_no_alarm(frame):
         "network/degree-2/uniform",
         "update/degree-3/random",
     )
-    cases = [c for c in catalogue(["float64", "float32"], frame=Frame(*frame)) if any(key in c.key for key in keys)]
+    cases = [c for c in chosen(["float64", "float32"], frame=Frame(*frame)) if any(key in c.key for key in keys)]
     for way in (0, 1, 2):
         layer = type("Own", (Rounding,), {"way": way})
         findings = Judge(of(layer, intervals=frame[0], domain=frame[1])).run(cases)
@@ -95,12 +96,12 @@ def test_a_layer_with_one_domain_raises_no_alarm(frame):
 
 def test_cases_of_a_frame_are_those_of_the_frame():
     frame = Frame(5, (0.0, 2.0))
-    cases = catalogue(["float64"], frame=frame)
+    cases = chosen(["float64"], frame=frame)
     fitting = [case for case in cases if frame.fits("domain", case.needs()["domain"])]
     specs = [spec for case in fitting for spec in case.setting.specs]
     assert len(fitting) > 0.9 * len(cases)
     assert {tuple(row) for spec in specs for row in spec.domains.tolist()} == {(0.0, 2.0)}
-    assert {case.key for case in cases} < {case.key for case in catalogue(["float64"])}
+    assert {case.key for case in cases} < {case.key for case in chosen(["float64"])}
     networks = [case.setting for case in fitting if len(case.setting.specs) > 1 and not case.setting.spec.parts]
     for s in networks:
         inner = FloatQuantities(s.specs, s.x).z[1:-1]
@@ -122,7 +123,7 @@ def test_observations_are_made_on_the_one_domain():
 
 def test_a_layer_with_one_domain_is_not_asked_for_others():
     adapter = of(NumpyLayer, intervals=5, domain=(0.0, 2.0))
-    findings = Judge(adapter).run(catalogue(["float64"], ["layer/degree-3"]))
+    findings = Judge(adapter).run(chosen(["float64"], ["layer/degree-3"]))
     assert {x.status for x in findings} == {f.NOT_APPLICABLE}
     assert "other intervals than 5" in findings[0].message
 
@@ -154,7 +155,7 @@ class Declining(PlainNumpy):
 
 
 def test_a_declined_case_is_shown_with_its_reason_and_does_not_pass():
-    findings = Judge(Declining()).run(catalogue(["float64"], ["layer/degree-3/uniform/3x2/"])[:4])
+    findings = Judge(Declining()).run(chosen(["float64"], ["layer/degree-3/uniform/3x2/"])[:4])
     assert [x.status for x in findings] == [f.PASSED, f.DECLINED, f.PASSED, f.PASSED]
     assert "declined by the adapter (1): gradients are those of a later version" in text("x", findings)
 
@@ -164,7 +165,7 @@ def test_an_exception_in_declines_is_a_finding():
         def declines(self, case):
             raise RuntimeError("no")
 
-    (finding,) = Judge(Raising()).run(catalogue(["float64"], ["layer/degree-3/uniform/3x2/values"]))
+    (finding,) = Judge(Raising()).run(chosen(["float64"], ["layer/degree-3/uniform/3x2/values"]))
     assert (finding.status, finding.message) == (f.ERROR, "RuntimeError: no")
 
 
@@ -198,7 +199,7 @@ def test_a_library_of_splines_takes_one_method():
 def test_conventions_at_the_end_are_exact_and_float_alike():
     """Of the exact truth and of floats, on knots where b is an ordinary one and where all end."""
     for kind in ("uniform", "clamped", "repeated"):
-        (case,) = catalogue(["float64"], [f"basis/degree-3/{kind}/ends/values"])
+        (case,) = chosen(["float64"], [f"basis/degree-3/{kind}/ends/values"])
         for right_end in ("half-open", "zero"):
             s = replace(case.setting, right_end=right_end)
             specs, x = s.judged_as

@@ -7,12 +7,13 @@ import warnings
 import numpy as np
 import pytest
 
-from refkan.conformance import Judge, catalogue
+from refkan.conformance import Judge
 from refkan.conformance import findings as f
 from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.bank import DEFECTS
 from refkan.conformance.observations import observations
 from refkan.conformance.report import leading_hint, text
+from tests.conformance.judged_cases import chosen
 
 
 def of(layer):
@@ -22,7 +23,7 @@ def of(layer):
 
 
 def judged(adapter, *select):
-    return Judge(adapter).run(catalogue(["float64"], list(select)))
+    return Judge(adapter, proofs=False).run(chosen(select=select))
 
 
 class ReusedBuffers(PlainNumpy):
@@ -160,7 +161,7 @@ class HalfRight(NumpyLayer):
 
 
 def test_large_errors_are_not_called_bfloat16():
-    findings = Judge(of(HalfRight)).run(catalogue(["float32"], ["layer/degree-3/uniform/3x2/", "values"]))
+    findings = Judge(of(HalfRight)).run(chosen(["float32"], ["layer/degree-3/uniform/3x2/", "values"]))
     assert not any("bfloat16" in x.hint for x in findings)
 
 
@@ -216,7 +217,7 @@ class Strange(NumpyLayer):
 
 def test_hints_end_when_their_time_is_over():
     judge = Judge(of(Strange), hint_seconds=0.05)
-    findings = judge.run(catalogue(["float64"], ["layer/degree-3", "values"]))
+    findings = judge.run(chosen(["float64"], ["layer/degree-3", "values"]))
     late = [x for x in findings if "not diagnosed" in x.message]
     assert late
     assert not any(x.hints for x in late)

@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 
 import refkan.conformance
-from refkan.conformance import Adapter, Capabilities, Judge, catalogue, pytest_suite
+from refkan.conformance import Adapter, Capabilities, Judge, pytest_suite
 from refkan.conformance import findings as f
 from refkan.conformance.backends import EfficientKan, Jaxkan, PlainJax, PlainNumpy, PlainTorch, Pykan
 from refkan.conformance.expectations import Expectations
 from refkan.conformance.observations import observations
 from refkan.conformance.report import leading_hint, line, text, to_json, to_junit
+from tests.conformance.judged_cases import chosen
 
 KEY = "float64/layer/degree-3/uniform/3x2/"
-CASES = catalogue(["float64"], [KEY])[:4]
+CASES = chosen(["float64"], [KEY])[:4]
 
 
 def judged(adapter, cases=CASES):
@@ -84,13 +85,13 @@ def test_gradients_that_are_missing_or_of_a_wrong_shape(found, message):
     ],
 )
 def test_what_state_changes_return_is_told(methods, message):
-    case = next(iter(catalogue(["float64"], ["refine/degree-3/6-to-12/refinement"])))
+    case = next(iter(chosen(["float64"], ["refine/degree-3/6-to-12/refinement"])))
     finding = Judge(Patched(**methods))(case)
     assert (finding.status, finding.message) == (f.ERROR, message)
 
 
 def test_repeated_runs_need_gradients_by_name():
-    case = next(iter(catalogue(["float64"], ["repeatability"])))
+    case = next(iter(chosen(["float64"], ["repeatability"])))
     finding = Judge(Patched(vjp=lambda model, x, dy: (1, 2)))(case)
     assert (finding.status, finding.message) == (f.ERROR, "vjp returned tuple; expected a mapping with 'inputs'")
 
@@ -142,7 +143,7 @@ def test_what_is_declared_but_not_implemented():
         def forward(self, model, x):
             return np.zeros((len(x), 3))
 
-    findings = judged(Bare(), catalogue(["float64"], ["degree-3"]))
+    findings = judged(Bare(), chosen(["float64"], ["degree-3"]))
     told = {finding.message for finding in findings if finding.status == f.ERROR}
     assert "NotImplementedError: derivatives are declared but vjp is not implemented" in told
     assert "NotImplementedError: refine is declared but not implemented" in told
@@ -195,7 +196,7 @@ def test_the_spec_is_remembered_before_a_model_is_built():
             return super().build(spec)
 
     for dtype in ("float32", "float64"):
-        findings = judged(Following(), catalogue([dtype], [KEY[8:], "values"]))
+        findings = judged(Following(), chosen([dtype], [KEY[8:], "values"]))
         assert {finding.status for finding in findings} == {f.PASSED}
 
 
@@ -211,7 +212,7 @@ def test_a_failure_line_says_where_and_how_much():
 
 def test_the_report_groups_failures_and_counts_what_was_not_asked():
     adapter = Patched(forward=lambda model, x: -PlainNumpy().forward(model, x))
-    findings = judged(adapter, catalogue(["float64"], ["layer/degree-3/uniform"]))
+    findings = judged(adapter, chosen(["float64"], ["layer/degree-3/uniform"]))
     shown = text("mine", findings, observations(adapter))
     assert "sign (" in shown
     assert "and " in shown
@@ -304,7 +305,7 @@ def test_a_suite_runs_here_too():
 
 def test_models_are_not_mixed_up_between_cases():
     """Few models are kept at a time: results do not depend on the order of cases."""
-    cases = catalogue(["float64"], ["layer/degree-3", "values"])
+    cases = chosen(["float64"], ["layer/degree-3", "values"])
     forward, backward = Judge(PlainNumpy()), Judge(PlainNumpy())
     there = {x.key: x.status for x in forward.run(cases)}
     assert there == {x.key: x.status for x in backward.run(cases[::-1])}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refkan.conformance import Judge, catalogue, report
+from refkan.conformance import Judge, report
 from refkan.conformance import findings as f
 from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.causes import causes, leading_hint, verdict
 from refkan.conformance.findings import Finding
 from tests.conformance.declaring import judged, of
+from tests.conformance.judged_cases import chosen
 
 WITHOUT_RULES = {"outside": (), "knots": ("uniform", "arbitrary"), "parts": (), "update": False, "refine": ()}
 
@@ -234,7 +235,7 @@ def test_exchanged_inputs_are_not_called_mixed_up_blocks():
     ],
 )
 def test_what_failing_cases_have_in_common(layer, told):
-    cases = [*catalogue(["float64"], ["basis/", "interior/values"]), *catalogue(["float64"], ["layer/", "3x2/values"])]
+    cases = [*chosen(["float64"], ["basis/", "interior/values"]), *chosen(["float64"], ["layer/", "3x2/values"])]
     adapter = of(layer, derivatives=(), **WITHOUT_RULES)
     said = [line for line in verdict(Judge(adapter, hint_seconds=5.0).run(cases)) if "only cases" in line]
     assert [line.startswith(told) for line in said] == ([True] if told else [])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from refkan import truth
-from refkan.conformance import LayerSpec, catalogue
+from refkan.conformance import LayerSpec
 from refkan.conformance.backends import PlainNumpy
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.quantities import FloatQuantities
@@ -16,6 +16,7 @@ from refkan.conformance.specs import PARTS
 from refkan.truth.layers import BSplines, SiluLayer, SumLayer
 from refkan.truth.networks import Network
 from tests.conformance.declaring import bad, judged, of
+from tests.conformance.judged_cases import chosen
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
@@ -145,7 +146,7 @@ def test_an_update_that_forgets_the_scale_shows_where_the_scale_is_not_neutral()
 
 
 def test_parts_of_a_spec_have_shapes():
-    spec = catalogue(["float64"], ["layer/degree-3/uniform/3x2/values"])[0].setting.spec
+    spec = chosen(["float64"], ["layer/degree-3/uniform/3x2/values"])[0].setting.spec
     with pytest.raises(ValueError, match=r"base must have shape \(3, 2\); got \(2, 3\)"):
         replace(spec, base=np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"bias must have shape \(3,\); got \(2,\)"):

@@ -7,16 +7,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from refkan.conformance import Judge, catalogue
+from refkan.conformance import Judge
 from refkan.conformance import findings as f
 from refkan.conformance.backends import PlainNumpy
 from refkan.conformance.cases import Case
 from refkan.conformance.proofs import exact_entry, proven, rounded_down
 from refkan.conformance.report import line
+from tests.conformance.judged_cases import chosen
 
 
 def case_of(*parts):
-    return next(case for case in catalogue(["float64"], list(parts)) if not case.setting.change)
+    return next(case for case in chosen(["float64"], list(parts)) if not case.setting.change)
 
 
 def off(case, index, by):
@@ -63,7 +64,7 @@ def test_a_wrong_exact_value_would_prove_something_else(monkeypatch):
 
 
 def test_large_cases_in_float64_are_proven_by_their_sample():
-    case = next(c for c in catalogue(["float64"]) if c.setting.oracle == "float64" and c.quantity == "values")
+    case = next(c for c in chosen(["float64"]) if c.setting.oracle == "float64" and c.quantity == "values")
     found = off(case, tuple(k - 1 for k in case.expected.shape), 0.5)
     assert 0.499 <= found.proven <= 0.5 + 1e-12
 
@@ -72,10 +73,10 @@ def test_where_nothing_is_proven():
     case = case_of(*CASES["layer"])
     assert np.isnan(off(case, (0,) * case.expected.ndim, np.nan).proven)
     assert np.isnan(proven(case, f.Finding(case.key, case.quantity, f.PASSED)).proven)
-    many = next(c for c in catalogue(["float64"]) if c.quantity == "repeatability")
+    many = next(c for c in chosen(["float64"]) if c.quantity == "repeatability")
     assert exact_entry(Case(many.setting, "coefficient-gradients"), (0, 0, 0)) is None
     assert exact_entry(Case(many.setting, "values"), (0, 0)) is not None
-    refined = next(c for c in catalogue(["float64"]) if c.quantity == "refinement")
+    refined = next(c for c in chosen(["float64"]) if c.quantity == "refinement")
     assert exact_entry(refined, (0, 0, 0)) is None
 
 
@@ -88,7 +89,7 @@ class Shifted(PlainNumpy):
 
 def test_the_judge_says_it():
     judge = Judge(Shifted(), hints=False)
-    found = [judge(case) for case in catalogue(["float64"], ["network", "values"])]
+    found = [judge(case) for case in chosen(["float64"], ["network", "values"])]
     failed = [finding for finding in found if finding.status == f.FAILED and "/with-" not in finding.key]
     parts = [finding for finding in found if finding.status == f.FAILED and "/with-" in finding.key]
     assert failed
@@ -112,7 +113,7 @@ def test_rounding_goes_down(value):
 def test_exact_entries_are_those_that_backends_are_judged_by():
     """In every case of the catalogue that has them, whatever stands beside its splines."""
     found = 0
-    for case in catalogue(["float64"]):
+    for case in chosen(["float64"]):
         if case.quantity == "values" and not case.setting.change and len(case.setting.x) < 100:
             index = (0,) * case.expected.ndim
             value = exact_entry(case, index)
