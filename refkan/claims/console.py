@@ -68,6 +68,8 @@ class Progress:
         self._stream = stream or sys.stderr
         console = _rich_console(self._stream)
         self._status = None if console is None else console.status("", spinner="line")
+        self._width = 0 if console is None else console.width
+        self._told_of_compiling = False
         self._running: dict[int, tuple[str, str]] = {}
 
     def __enter__(self) -> Progress:
@@ -81,7 +83,7 @@ class Progress:
 
     def line(self, number: int, name: str, text: str) -> None:
         """Write one line about file `number`, counted from 1."""
-        print(f"[{number:2d}/{self._total}] {name:<28} {text}", file=self._stream, flush=True)
+        self._write(f"[{number:2d}/{self._total}] {name:<28} {text}")
 
     def starts(self, number: int, name: str) -> None:
         """Show that a file runs."""
@@ -96,18 +98,27 @@ class Progress:
         self._running[number] = name, f": {text}"
         self._show()
 
+    def compiles(self) -> None:
+        """Say that kernels are compiled, the first time."""
+        if not self._told_of_compiling:
+            self._told_of_compiling = True
+            self._write("compiling kernels, once on this machine")
+
     def ends(self, number: int, name: str, text: str) -> None:
         """Write the line of a file that has ended, or did not have to run."""
         self._running.pop(number, None)
+        self.line(number, name, text)
+
+    def _write(self, text: str) -> None:
         if self._status is not None:
             self._status.stop()
-        self.line(number, name, text)
+        print(text, file=self._stream, flush=True)
         self._show()
 
     def _show(self) -> None:
         if self._status is None or not self._running:
             return
-        room = 110 // len(self._running)
+        room = (self._width - 2) // len(self._running) - 2  # on one line, after the spinner
         shown = [shorten(f"[{k}/{self._total}] {''.join(said)}", room) for k, said in self._running.items()]
         self._status.update("  ".join(shown).replace("[", "\\["))
         self._status.start()

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from refkan.claims.capsule import now
 from refkan.claims.console import Progress, shorten
 from refkan.claims.discovery import ClaimFile
 from refkan.claims.outcomes import FileResult
+from refkan.kernels.compilation import when_compiling
 from refkan.thread_variables import one_thread_each
 
 
@@ -117,6 +119,9 @@ def at_once(
             for connection in wait(list(team)):
                 worker = team[connection]  # type: ignore[index]
                 answer = worker.answer()
+                if answer is None:
+                    progress.compiles()
+                    continue
                 if isinstance(answer, str):
                     progress.message(worker.number, answer)
                     continue
@@ -158,7 +163,7 @@ class _Worker:
         self.connection.send(file)
 
     def answer(self) -> Any:
-        """A message, a result, or what stopped all runs."""
+        """A message, a result, what stopped all runs, or None: kernels are compiled."""
         try:
             return self.connection.recv()
         except (EOFError, ConnectionError):
@@ -184,13 +189,14 @@ def _end_of(code: int) -> str:
 def _serve(connection: Connection, runs: Runs) -> None:
     """Run the files that come in, until no more can come."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked is interrupted too, and ends this process
-    while True:
-        try:
-            file = connection.recv()
-        except (EOFError, ConnectionError):
-            return
-        try:
-            answer: Any = runs.run(file, connection.send)
-        except OSError as error:
-            answer = error
-        connection.send(answer)
+    with when_compiling(partial(connection.send, None)):
+        while True:
+            try:
+                file = connection.recv()
+            except (EOFError, ConnectionError):
+                return
+            try:
+                answer: Any = runs.run(file, connection.send)
+            except OSError as error:
+                answer = error
+            connection.send(answer)

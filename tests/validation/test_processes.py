@@ -9,10 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from refkan.claims import processes
 from refkan.claims.outcomes import FileResult
+from refkan.kernels import plain_basis
 from tests.validation.claim_packages import GOOD, Claims, new_claims
 
 OTHER = """
@@ -161,3 +163,18 @@ class Talks:
     def run(self, file, message):
         message("from afar")
         return FileResult(file)
+
+
+class Compiles:
+    """Compiles a kernel of the library, as its first call would."""
+
+    def run(self, file, message):
+        plain_basis.find_interval(np.float32(0.5), np.array([0.0, 1.0], np.float32), 1, 1)
+        return FileResult(file)
+
+
+def test_it_is_said_once_that_processes_compile(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))  # nothing is compiled there
+    numbered = [(1, ONE), (2, ONE)]
+    assert len(list(processes.at_once(Compiles(), numbered, 2, processes.Progress(2)))) == 2
+    assert capsys.readouterr().err.count("compiling kernels, once on this machine") == 1
