@@ -6,7 +6,10 @@ import argparse
 import json
 import os
 import re
+import shutil
 import struct
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +37,7 @@ CASES = chosen(["float64"], SELECT) + [
 ]
 
 
+@cache
 def answers():
     """Results as a program in another language would compute them, from the arrays of the files alone."""
     adapter, out = PlainNumpy(), {}
@@ -53,10 +57,17 @@ def answers():
     return out
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written") / "cases"
+    assert export(folder, CASES) == len(portable(CASES))
+    return folder
+
+
 @pytest.fixture
-def exported(tmp_path):
-    assert export(tmp_path / "cases", CASES) == len(portable(CASES))
-    return tmp_path / "cases"
+def exported(written, tmp_path):
+    """A copy of the files, to be altered."""
+    return Path(shutil.copytree(written, tmp_path / "cases"))
 
 
 def test_files_say_all_that_is_needed(exported):

@@ -70,39 +70,41 @@ def test_every_function_asks_first(case, call, what):
     call(net, theta, x, memory_limit=1e9)
 
 
-def peak_of(call):
-    """Peak bytes of NumPy's allocations during a call, in a process of its own."""
+CALLS = (
+    "hessians.gauss_newton(net, theta, x, path='sparse')",
+    "hessians.gauss_newton(net, theta, x, path='dense')",
+    "hessians.hessian(net, theta, x, x[:, :1])",
+    "hessians.hessian_vector(net, theta, x, x[:, :1], theta)",
+)
+
+
+@pytest.fixture(scope="module")
+def peaks():
+    """Peak bytes of NumPy's allocations during each call, for few and many samples, in a process of their own."""
     code = f"""
 import tracemalloc, numpy as np, refkan as rk
 from refkan import hessians
-def run(N):
+def run(N, call):
     x = np.random.default_rng(0).uniform(size=(N, 2))
     net, theta = rk.kan([2, 8, 1], 3, 6).initialize(np.random.default_rng(0), x[:100])
     if N < 60_000:
-        return {call}
+        return eval(call)
     tracemalloc.start()
-    {call}
+    eval(call)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak
-run(300), run(20_000)  # kernels are compiled and loaded untraced, which takes a tenth of the time
-print(run(60_000), run(480_000))
+for call in {CALLS}:
+    run(300, call), run(20_000, call)  # kernels are compiled and loaded untraced, which takes a tenth of the time
+    print(run(60_000, call), run(480_000, call))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    return tuple(map(int, run.stdout.split()))
+    return {call: tuple(map(int, line.split())) for call, line in zip(CALLS, run.stdout.splitlines(), strict=True)}
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        "hessians.gauss_newton(net, theta, x, path='sparse')",
-        "hessians.gauss_newton(net, theta, x, path='dense')",
-        "hessians.hessian(net, theta, x, x[:, :1])",
-        "hessians.hessian_vector(net, theta, x, x[:, :1], theta)",
-    ],
-)
-def test_memory_does_not_grow_with_the_samples(call):
-    few, many = peak_of(call)
+@pytest.mark.parametrize("call", CALLS)
+def test_memory_does_not_grow_with_the_samples(peaks, call):
+    few, many = peaks[call]
     # Weights, finiteness checks and products of chunks: some ten numbers a sample at most. What is kept for chunks of
     # another size, some MB, weighs little against so many samples.
     assert many - few <= 420_000 * 80, (few, many)

@@ -23,6 +23,8 @@ from refkan.kernels import launch
 LONGEST = 120
 """Seconds until a hang is taken to be one."""
 THREADS, ROUNDS, FORKS, PAIRS = 4, 3, 4, 40
+MANY = {"pair": 20_000, "mixed": 6_000, "nested": 6_000, "forked": 6_000}
+"""Samples by program, in blocks for several threads."""
 
 
 def results_of(net, theta, x):
@@ -43,7 +45,7 @@ def results_of(net, theta, x):
     }
 
 
-def operations():
+def operations(many):
     """Every operation on few samples, and on so many that kernels go to several threads."""
     rng = np.random.default_rng(0)
     found = {}
@@ -53,7 +55,7 @@ def operations():
         "ReLU powers": rk.kan([2, 4, 1], order=4, intervals=5, basis="relu"),
     }
     for kind, net in networks.items():
-        for size in (50, 20_000):
+        for size in (50, many):
             x = rng.uniform(size=(size, net.widths[0]))
             net, theta = net.initialize(np.random.default_rng(1), x)
             found |= {(kind, size, name): run for name, run in results_of(net, theta, x).items()}
@@ -67,12 +69,12 @@ def bits(run):
 class Comparison:
     """All operations, or those of the names, with what one thread gives."""
 
-    def __init__(self, names=None):
-        self.operations = [(name, run) for name, run in operations().items() if names is None or name in names]
+    def __init__(self, many, names=None):
+        self.operations = [(name, run) for name, run in operations(many).items() if names is None or name in names]
         launch.thread_count = lambda: 1
         self.expected = {name: bits(run) for name, run in self.operations}
         launch.thread_count = lambda: 2
-        launch.SERIAL_BELOW = 20_000  # or samples would have to be so many that all takes minutes
+        launch.SERIAL_BELOW = 6_000  # or samples would have to be so many that all takes minutes
 
     def wrong(self, start, rounds=1):
         """Names of the operations, from one on and round about, whose bits are others."""
@@ -93,7 +95,7 @@ class Comparison:
             return [name for names in pool.map(work, range(THREADS)) for name in names]
 
 
-PAIR = [("few outputs", 20_000, name) for name in ("gauss_newton", "jvp")]
+PAIR = [("few outputs", MANY["pair"], name) for name in ("gauss_newton", "jvp")]
 
 
 def pair(comparison):
@@ -133,4 +135,4 @@ RUNS = {
 if __name__ == "__main__":
     faulthandler.dump_traceback_later(LONGEST, exit=True)
     how = sys.argv[1]
-    print(RUNS[how](Comparison(PAIR if how == "pair" else None)))
+    print(RUNS[how](Comparison(MANY[how], PAIR if how == "pair" else None)))
