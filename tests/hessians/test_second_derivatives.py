@@ -148,13 +148,13 @@ def sums_of(features, q_pairs, same, fast=True):
 def test_sums_are_the_definition(width, outputs, outputs_right, fast):
     """One pair of outputs, a few, and so many that loops go over them: each has its kernel."""
     rng = np.random.default_rng([width, outputs])
-    a, b = windows(rng, 20, 3, 13, width), windows(rng, 20, 2, 4, 2)
+    a, b = windows(rng, 20, 3, 13, width), windows(rng, 20, 2, 6, 4)
     G, H = rng.standard_normal((20, 2, outputs)), rng.standard_normal((20, 2, outputs_right))
     sums = sums_of((a, b), window_products.all_pairs(outputs, outputs_right), False, fast)
     sums.add(a.start, a.values, b, sums.couple(G, H))
     T = np.einsum("soq,sor->sqr", G, H)
     assert np.abs(sums.couple(G, H) - sums.pack(T)).max() <= 8 * EPS * np.abs(T).max()
-    size_a, size_b = outputs * 3 * 13, outputs_right * 2 * 4
+    size_a, size_b = outputs * 3 * 13, outputs_right * 2 * 6
     # Offsets 0 and 1: the left block starts behind the right one here.
     sums.windows = (sums.windows[0], window_products.Window(b.slots, b.dim, b.width, size_a))
     out = np.zeros((size_a + size_b,) * 2)
@@ -183,7 +183,7 @@ def test_symmetric_sums_are_the_definition(outputs, width, fast):
 
 def test_sums_of_one_slot_are_its_part_of_all():
     rng = np.random.default_rng(2)
-    a, b = windows(rng, 30, 3, 7, 4), windows(rng, 30, 4, 6, 3)
+    a, b = windows(rng, 30, 3, 7, 4), windows(rng, 30, 5, 6, 4)
     for outputs in (1, 2, 9):
         whole, parts = [sums_of((a, b), window_products.all_pairs(outputs, 2), same=False) for _ in range(2)]
         T = whole.pack(rng.standard_normal((30, outputs, 2)))
@@ -202,7 +202,7 @@ KERNELS = {"accumulate_pairs": 16, "accumulate_windows": 5, "accumulate_single":
 def test_compiled_kernels_give_what_pure_python_gives(monkeypatch, kernel, samples, entries):
     """Few samples, which are taken as they come, and many, sorted by cell; left slots one by one and together."""
     rng = np.random.default_rng(5)
-    a, b = windows(rng, samples, 3, 6, 3), windows(rng, samples, 2, 4, 2)
+    a, b = windows(rng, samples, 3, 6, 3), windows(rng, samples, 2, 5, 4)
     left, right = window_products.all_pairs(3, 2)
     numbers = np.array([0, 2, 4, 1, 5])
     K = KERNELS[kernel]
@@ -211,13 +211,13 @@ def test_compiled_kernels_give_what_pure_python_gives(monkeypatch, kernel, sampl
     for form in (lambda f: f, lambda f: getattr(f, "py_func", f)):
         if results:  # not before the other form is compiled: a compiled kernel keeps what it found
             monkeypatch.setattr(kernels, "ENTRIES", entries)
-        out = np.zeros((6, 2, 6, 4 * K))
-        arguments = (numbers, left, right, False, a.start, a.values, b.start, b.values, (0,) * 3, np.zeros(2, np.int64))
+        out = np.zeros((6, 2, 6, 5 * K))
+        arguments = (numbers, left, right, False, a.start, a.values, b.start, b.values, np.zeros(3, np.int64), (0,) * 4)
         items = numbers.size * (1 if kernel == "accumulate_windows" else 2)
         form(getattr(kernels, kernel))(0, items, *arguments, T, out)
-        H = np.zeros((60 + 6 * K * 8,) * 2)
+        H = np.zeros((60 + 6 * K * 10,) * 2)
         q_pairs = window_products.all_pairs(1, 2 * K)
-        form(kernels.unfold)(0, 6, out, left, right, *q_pairs, 3, 6, 2, 4, 0, 60, H)
+        form(kernels.unfold)(0, 6, out, left, right, *q_pairs, 3, 6, 2, 5, 0, 60, H)
         results += [out, H]
     for compiled, python in zip(results[:2], results[2:], strict=True):
         # The same operations in the same order; a compiler may still fuse a product and a sum.

@@ -79,7 +79,7 @@ def sweeps_of(kind):
 
 SORTED_LAYERS = [
     ("random", 3, 5, 4, "linear", False),
-    ("graded", 1, 1, 2, "polynomial", False),
+    ("graded", 1, 1, 3, "polynomial", False),
     ("clamped", 2, 35, 4, "natural", False),
     ("uniform", 2, 4, 1, "linear", False),
     ("uniform", 3, 6, 4, "linear", True),

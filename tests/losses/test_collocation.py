@@ -21,7 +21,7 @@ NETWORKS = (
     NetworkCase("spline", "mean-std", order=4, widths=(2, 3, 2, 1), intervals=(3, 2, 1)),
     NetworkCase("spline", "sigmoid", free_knots=True, order=4, widths=(2, 3, 1)),
     NetworkCase("relu", "min-max", order=4, widths=(2, 3, 1)),
-    NetworkCase("silu", "mean-std", order=5, widths=(2, 3, 1)),
+    NetworkCase("silu", "mean-std", order=4, widths=(2, 3, 1)),
     NetworkCase("mlp-tanh", "none", widths=(2, 3, 4, 1)),
 )
 
