@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -56,70 +57,92 @@ def test_only_a_missing_cache_is_forgiven(monkeypatch):
         compilation.kernel(len)
 
 
-USE = (
-    "import sys, warnings\n"
-    "with warnings.catch_warnings(record=True) as caught:\n"
-    "    warnings.simplefilter('always')\n"
-    "    import numpy as np\n"
-    "    from refkan.kernels.relu_power_basis import falling_power\n"
-    "    assert falling_power(3.0, 2, 1) == 6.0\n"
-    "print([str(w.message) for w in caught if 'compiled kernels' in str(w.message)])\n"
-)
+USE = """
+import json, sys, warnings
+import numba
+
+def used(folder):
+    \"\"\"What is said of the cache in a folder by a kernel of the package, which is imported anew.\"\"\"
+    numba.config.CACHE_DIR = folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "refkan"]:
+        del sys.modules[name]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        from refkan.kernels.relu_power_basis import falling_power
+        assert falling_power(3.0, 2, 1) == 6.0
+    return [str(w.message) for w in caught if "compiled kernels" in str(w.message)]
+
+print(json.dumps([used(folder) for folder in sys.argv[1:]]))
+"""
+
+
+def used(*folders, code=USE):
+    """What is said in one process where each of the folders is the cache in turn."""
+    environ = os.environ | {"NUMBA_DISABLE_JIT": "0", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, *map(str, folders)]
+    run = subprocess.run(command, cwd=folders[0].parent, env=environ, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+DAMAGES = [(kind, damage) for kind in ("nbi", "nbc") for damage in ("half", "text")]
+
+
+def damaged(kept, folder, kind, damage):
+    """A copy of a cache, and the one file of it that holds other bytes."""
+    shutil.copytree(kept, folder)
+    (path,) = folder.rglob(f"*falling_power*.{kind}")
+    path.write_bytes(path.read_bytes()[:60] if damage == "half" else b"damaged")
+    return path
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     """A folder with the cache of that kernel, to be copied."""
-    folder = tmp_path_factory.mktemp("kept")
-    assert used(folder) == "[]\n"
+    folder = tmp_path_factory.mktemp("kept") / "cache"
+    assert used(folder, folder) == "[[], []]\n"
     return folder
 
 
-def used(tmp_path, code=USE):
-    places = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "NUMBA_DISABLE_JIT": "0", "PYTHONPATH": str(ROOT)}
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | places, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout
+@pytest.fixture(scope="module")
+def told(kept, tmp_path_factory):
+    """By damage: the damaged file, and what is said at the first and at the second use."""
+    folder = tmp_path_factory.mktemp("damaged")
+    paths = [damaged(kept, folder / f"{kind}-{damage}", kind, damage) for kind, damage in DAMAGES]
+    folders = [folder / f"{kind}-{damage}" for kind, damage in DAMAGES]
+    said = json.loads(used(*folders, *folders))
+    return dict(zip(DAMAGES, zip(paths, said[: len(paths)], said[len(paths) :], strict=True), strict=True))
 
 
-@pytest.mark.parametrize("damage", [b"", b"damaged"])
-@pytest.mark.parametrize("kind", ["nbi", "nbc"])
-def test_a_damaged_cache_is_told_of_once_and_mended(kept, tmp_path, kind, damage):
+@pytest.mark.parametrize(("kind", "damage"), DAMAGES)
+def test_a_damaged_cache_is_told_of_once_and_mended(told, kind, damage):
     """Every run ended in an UnpicklingError or EOFError that named no file."""
-    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
-    (path,) = (tmp_path / "cache").rglob(f"*falling_power*.{kind}")
-    path.write_bytes(path.read_bytes()[:60] if damage == b"" else damage)
-    told = used(tmp_path)
-    assert "the cache of compiled kernels is damaged" in told
-    assert f"delete the folder {path.parent}" in told
-    assert used(tmp_path) == "[]\n"
+    path, first, second = told[kind, damage]
+    (message,) = first
+    assert "the cache of compiled kernels is damaged" in message
+    assert f"delete the folder {path.parent}" in message
+    assert second == []
 
 
 def test_a_damaged_cache_that_cannot_be_written_says_which_folder_to_delete(kept, tmp_path):
-    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
-    (path,) = (tmp_path / "cache").rglob("*falling_power*.nbi")
-    path.write_bytes(b"damaged")
+    path = damaged(kept, tmp_path / "cache", "nbi", "text")
     code = USE.replace(
-        "    assert falling_power(3.0, 2, 1) == 6.0\n",
+        "        assert falling_power(3.0, 2, 1) == 6.0\n",
         (
-            "    falling_power._cache.flush = lambda: (_ for _ in ()).throw(OSError('read-only'))\n"
-            "    try:\n        falling_power(3.0, 2, 1)\n    except RuntimeError as error:\n        print(error)\n"
+            "        falling_power._cache.flush = lambda: (_ for _ in ()).throw(OSError('read-only'))\n"
+            "        try:\n            falling_power(3.0, 2, 1)\n"
+            "        except RuntimeError as error:\n            print(error)\n"
         ),
     )
-    assert f"delete the folder {path.parent}, or set NUMBA_CACHE_DIR" in used(tmp_path, code)
+    assert f"delete the folder {path.parent}, or set NUMBA_CACHE_DIR" in used(tmp_path / "cache", code=code)
 
 
 def test_a_full_disk_does_not_stop_kernels(tmp_path):
-    full = USE.replace(
-        "    import numpy as np\n",
-        (
-            "    import numpy as np, errno\n"
-            "    from numba.core.caching import IndexDataCacheFile\n"
-            "    def full(*_): raise OSError(errno.ENOSPC, 'No space left on device')\n"
-            "    IndexDataCacheFile.save = full\n"
-        ),
+    full = (
+        "import numpy as np, errno\n"
+        "from numba.core.caching import IndexDataCacheFile\n"
+        "def full(*_): raise OSError(errno.ENOSPC, 'No space left on device')\n"
+        "IndexDataCacheFile.save = full\n"
     )
-    assert "compiled kernels cannot be kept in" in (told := used(tmp_path, full))
+    assert "compiled kernels cannot be kept in" in (told := used(tmp_path / "cache", code=full + USE))
     assert "No space left on device" in told
