@@ -57,7 +57,7 @@ class Case:
             maps = [rk.node_maps.AffineMap(0.9 * m.scale, 0.9 * m.shift + 0.05) for m in net.node_maps]
             return replace(net, node_maps=tuple(maps)), theta, x
         moved = theta + 0.05 * rng.standard_normal(theta.size)
-        return net, moved, rng.uniform(-0.25, 1.25, (5, self.widths[0]))
+        return net, moved, rng.uniform(-0.25, 1.25, (3, self.widths[0]))
 
     @property
     def number(self) -> type:
