@@ -18,11 +18,16 @@ from refkan.conformance import catalogue, command, files
 from refkan.conformance.backends import PlainNumpy
 from refkan.conformance.command import add_parsers
 from refkan.conformance.files import CaseFileError, check, export, portable
-from tests.conformance.judged_cases import chosen
+from tests.conformance.judged_cases import chosen, shared
 
 SELECT = ["layer/degree-3/uniform/3x2/"]
 PLAIN = "refkan.conformance.backends:PlainNumpy"
 BROKEN = "refkan.conformance.bank:Broken"
+
+
+@pytest.fixture(autouse=True)
+def shared_cases(monkeypatch):
+    monkeypatch.setattr(files, "catalogue", shared)
 
 
 def run(*arguments):

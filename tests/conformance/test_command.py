@@ -11,15 +11,21 @@ from xml.etree import ElementTree
 
 import pytest
 
-from refkan.conformance import catalogue, loading
+from refkan.conformance import catalogue, command, loading
 from refkan.conformance.command import add_parsers
 from refkan.conformance.loading import BackendError, load, probe
 from refkan.conformance.summaries import FAMILIES, family
+from tests.conformance.judged_cases import shared
 
 SELECT = ["layer/degree-3/uniform/3x2/"]
 PLAIN = "refkan.conformance.backends:PlainNumpy"
 BROKEN = "refkan.conformance.bank:Broken"
 WITHOUT_HINTS = "--hint-seconds", 0  # which take longest, and change no status
+
+
+@pytest.fixture(autouse=True)
+def shared_cases(monkeypatch):
+    monkeypatch.setattr(command, "catalogue", shared)
 
 
 def run(*arguments):
