@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import signal
+import threading
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -152,7 +153,7 @@ class _Worker:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, runs), daemon=True)
-        with one_thread_each():
+        with one_thread_each(), _without_interruptions():
             process.start()
         theirs.close()  # else the end of the process is not the end of the connection
         return cls(process, ours)
@@ -179,6 +180,22 @@ class _Worker:
         self.process.join()
 
 
+@contextmanager
+def _without_interruptions() -> Iterator[None]:
+    """Let processes that are started meanwhile ignore Ctrl-C from their first moment on.
+
+    Who asked for the run is interrupted as well, and ends them.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone may say so
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _end_of(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
@@ -188,7 +205,6 @@ def _end_of(code: int) -> str:
 
 def _serve(connection: Connection, runs: Runs) -> None:
     """Run the files that come in, until no more can come."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked is interrupted too, and ends this process
     with when_compiling(partial(connection.send, None)):
         while True:
             try:
