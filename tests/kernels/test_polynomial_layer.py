@@ -27,8 +27,9 @@ from tests.shared.factories import (
 )
 from tests.shared.rounding_of_bsplines import TINY, value_tolerance
 
-OUTPUTS = {1: 5, 2: 1, 3: 2, 4: 1, 6: 2}
-"""By order: the engine is compiled for each pair, and for these anyway (tests/engines/test_differential.py)."""
+OUTPUTS = {1: 5, 2: 1, 3: 2, 4: 1, 6: 2, 10: 1}
+"""By order: the engine is compiled for each pair, and for these anyway (tests/engines/test_differential.py) but the
+largest order."""
 
 
 def sweep(S, C, x, dy, outside="linear", kind=PolynomialSweep):
@@ -108,7 +109,7 @@ def test_nan_and_infinity_stay_where_they_are():
     assert np.isnan(dC).any()
 
 
-@pytest.mark.parametrize("order", [2, 4, 6])
+@pytest.mark.parametrize("order", [2, 4, 6, 10])
 @pytest.mark.parametrize("far", [1e35, -1e62, 1e104, -1e300])
 def test_tangents_of_points_far_outside(order, far):
     """Powers of x that nobody asks for leave the range of numbers long before the tangent does."""
@@ -122,7 +123,7 @@ def test_tangents_of_points_far_outside(order, far):
 
 
 @pytest.mark.parametrize("outside", ["linear", "polynomial"])
-@pytest.mark.parametrize(("order", "length"), [(6, 1e64), (6, 1e-64), (4, 1e105), (4, 1e-150)])
+@pytest.mark.parametrize(("order", "length"), [(10, 1e-34), (10, 1e35), (6, 1e64), (6, 1e-64), (4, 1e105), (4, 1e-150)])
 def test_domains_of_any_length_are_the_unit_interval_in_other_units(order, length, outside):
     x = np.array([-0.5, -1e-3, 0.0, 0.3, 1.0, 1.4, 3.0])
     unit, scaled = rk.SplineSpace.uniform(order, 4), rk.SplineSpace.uniform(order, 4, (0.0, length))
