@@ -51,8 +51,8 @@ def add_options(p: argparse.ArgumentParser, output: Path) -> None:
         "--workers",
         type=count,
         metavar="N",
-        help="processes that run claim files at once; default: one for each processor, with --full one in all; files "
-        "that measure time run alone in any case",
+        help="processes that run claim files at once; default: one for each processor but at most 4, with --full one in"
+        " all; files that measure time run alone in any case",
     )
     p.add_argument("--fresh", action="store_true", help="run again what is already finished")
     add_engine_option(p, "plain for quick runs, during which no fast form pays for its compilation, else auto")

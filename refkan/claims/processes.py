@@ -36,6 +36,10 @@ class Runs(Protocol):
 Numbered = tuple[int, ClaimFile]
 
 
+AT_ONCE = 4
+"""Processes of a run whose user does not say how many: each loads the library, in some 0.3 GB, and compiles."""
+
+
 def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -22,7 +22,7 @@ from refkan.claims.ledgers import Ledger
 from refkan.claims.options import parser
 from refkan.claims.outcomes import FileResult, Outcome, check_answers, describe_error, gather, pack, unpack
 from refkan.claims.parts import Parts
-from refkan.claims.processes import processors, run_all
+from refkan.claims.processes import AT_ONCE, processors, run_all
 from refkan.claims.readings import Experiment, written
 from refkan.claims.report import write_report
 from refkan.claims.rows import Row
@@ -247,7 +247,7 @@ def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Clai
     if arguments.full:
         kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh, arguments.kept)
     run = Run(checkpoints, ledger, not arguments.full, kept, arguments.seeds if arguments.full else None)
-    workers = arguments.workers or (1 if arguments.full else processors())
+    workers = arguments.workers or (1 if arguments.full else min(processors(), AT_ONCE))
     results, interrupted = run_all(run, chosen, arguments.fresh, workers)
     done = {result.file.place for result in results}
     # Rows that were not asked for this time are shown as they last came out with the present sources.
