@@ -26,7 +26,7 @@ from refkan.claims.processes import AT_ONCE, processors, run_all
 from refkan.claims.readings import Experiment, written
 from refkan.claims.report import write_report
 from refkan.claims.rows import Row
-from refkan.claims.sources import sources_digest
+from refkan.claims.sources import library_digest, sources_digest
 from refkan.claims.verdicts import Verdict
 from refkan.engine_choice import current_engine
 from refkan.engine_option import EngineError, chosen_engine
@@ -34,6 +34,8 @@ from refkan.interrupts import kept_interrupts
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
+
+LIBRARY = Path(refkan.__file__).parent
 
 GO_ON = "interrupted: finished files are kept; run again to go on"
 
@@ -128,6 +130,7 @@ class Run:
         self._ledger = ledger
         self._quick = quick
         self._parts = parts
+        self._of_library = library_digest(LIBRARY)
         self._configurations = {file.name: self._configuration(file) for file in ledger.files if not file.problem}
 
     def _configuration(self, file: ClaimFile) -> dict[str, Any]:
@@ -139,7 +142,7 @@ class Run:
             **({} if self._seeds is None else {"seeds": self._seeds}),
             "versions": versions(),
             "engine": current_engine(),
-            "sources": sources_digest(file.path, Path(refkan.__file__).parent),
+            "sources": sources_digest(file.path, LIBRARY, of_library=self._of_library),
         }
 
     def stored(self, file: ClaimFile) -> FileResult | None:

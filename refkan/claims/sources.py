@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 JUDGING = ("claims/readings.py", "claims/verdicts.py")
@@ -14,18 +15,26 @@ AROUND = ("claims", "commands", "cli.py")
 """Parts of the library around what is measured: no measurement depends on them."""
 
 
-def sources_digest(path: Path, library: Path, verdicts: bool = True) -> str:
+def sources_digest(path: Path, library: Path, verdicts: bool = True, of_library: str | None = None) -> str:
     """Return the SHA-256 of every source that the result of a file can depend on.
 
-    These are all of `library` (the package under test) but what is `AROUND` it, for `verdicts` with what is `JUDGING`,
-    and the file with what it imports, directly or not, from its own package: so that a change to one claim does not
-    void the results of the others, nor a change of the report those of any.
+    These are those of `library_digest` and the file with what it imports, directly or not, from its own package: so
+    that a change to one claim does not void the results of the others. With `of_library`, that digest, the library is
+    not read again.
     """
     package = package_of(path)
+    own = digest_of(imported([path], package), package.parent)
+    return hashlib.sha256(f"{of_library or library_digest(library, verdicts)}{own}".encode()).hexdigest()
+
+
+def library_digest(library: Path, verdicts: bool = True) -> str:
+    """Return the SHA-256 of `library` (the package under test).
+
+    Of all but what is `AROUND` it, for `verdicts` with what is `JUDGING`: a change of the report voids no result.
+    """
     around = {library / AROUND[2], *(file for name in AROUND[:2] for file in (library / name).rglob("*.py"))}
     judging = {library / name for name in JUDGING if (library / name).is_file()} if verdicts else set()
-    sources = {*library.rglob("*.py")} - around | judging | imported([path], package)
-    return digest_of(sources, library.parent, package.parent)
+    return digest_of({*library.rglob("*.py")} - around | judging, library.parent)
 
 
 def package_of(path: Path) -> Path:
@@ -65,21 +74,31 @@ def imported(paths: Iterable[Path], folder: Path) -> set[Path]:
     return found
 
 
-def _direct_imports(path: Path, folder: Path) -> Iterator[Path]:
+@lru_cache(maxsize=1024)
+def _import_statements(source: bytes) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
+    """Return level, module and names of each import of a source; of ``import a.b`` no level, no module and a.b."""
     try:
-        tree = ast.parse(path.read_bytes())
+        nodes = list(ast.walk(ast.parse(source)))
     except SyntaxError:  # running the claim will report where
-        return
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            package = [folder.name, *path.relative_to(folder).parent.parts]
-            base = package[: len(package) - node.level + 1] if node.level else []
-            module = ".".join([*base, *(node.module or "").split(".")]).strip(".")
-            # Each name may be a module of the package `module` or an object of the module.
-            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
+        return ()
+    plain = [(0, "", tuple(alias.name for alias in node.names)) for node in nodes if isinstance(node, ast.Import)]
+    return (
+        *plain,
+        *(
+            (node.level, node.module or "", tuple(alias.name for alias in node.names))
+            for node in nodes
+            if isinstance(node, ast.ImportFrom)
+        ),
+    )
+
+
+def _direct_imports(path: Path, folder: Path) -> Iterator[Path]:
+    package = [folder.name, *path.relative_to(folder).parent.parts]
+    for level, within, listed in _import_statements(path.read_bytes()):
+        base = package[: len(package) - level + 1] if level else []
+        module = ".".join([*base, *within.split(".")]).strip(".")
+        # Each name may be a module of the package `module` or an object of the module.
+        names = [module, *(f"{module}.{name}" for name in listed)] if module else listed
         for name in names:
             parts = name.split(".")
             if parts[0] != folder.name:
