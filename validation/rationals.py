@@ -1,4 +1,4 @@
-"""Exact linear algebra and exact random data over Fractions, for claims that are equalities."""
+"""Exact linear algebra and exact random data over quick Fractions, for claims that are equalities."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from itertools import pairwise
 import numpy as np
 
 from refkan import truth
+from refkan.ratios import ZERO, Ratio, ratio
 
 Vector = Sequence[Fraction]
 Matrix = list[list[Fraction]]
 
+ONE = Ratio(1)
+
 
 def identity(size: int) -> Matrix:
     """Return the identity matrix."""
-    return diagonal([Fraction(1)] * size)
+    return diagonal([ONE] * size)
 
 
 def diagonal(entries: Vector) -> Matrix:
     """Return the diagonal matrix with these entries."""
-    return [
-        [Fraction(entry) if i == j else Fraction(0) for j in range(len(entries))] for i, entry in enumerate(entries)
-    ]
+    return [[ratio(entry) if i == j else ZERO for j in range(len(entries))] for i, entry in enumerate(entries)]
 
 
 def block_diagonal(blocks: Sequence[Matrix]) -> Matrix:
@@ -32,7 +33,7 @@ def block_diagonal(blocks: Sequence[Matrix]) -> Matrix:
     size, start, rows = sum(map(len, blocks)), 0, []
     for block in blocks:
         rest = size - start - len(block)
-        rows += [[Fraction(0)] * start + list(row) + [Fraction(0)] * rest for row in block]
+        rows += [[ZERO] * start + list(row) + [ZERO] * rest for row in block]
         start += len(block)
     return rows
 
@@ -44,7 +45,7 @@ def transpose(matrix: Matrix) -> Matrix:
 
 def apply(matrix: Matrix, vector: Vector) -> list[Fraction]:
     """Return the matrix times the vector; zeros, of which banded matrices are full, cost nothing."""
-    return [sum((a * v for a, v in zip(row, vector, strict=True) if a), Fraction(0)) for row in matrix]
+    return [sum((a * v for a, v in zip(row, vector, strict=True) if a), ZERO) for row in matrix]
 
 
 def multiply(*factors: Matrix) -> Matrix:
@@ -64,7 +65,7 @@ def add(left: Vector, right: Vector, factor: Fraction | int = 1) -> list[Fractio
 
 def dot(left: Vector, right: Vector) -> Fraction:
     """Return the sum of the products of the entries."""
-    return sum((a * b for a, b in zip(left, right, strict=True)), Fraction(0))
+    return sum((a * b for a, b in zip(left, right, strict=True)), ZERO)
 
 
 def rank(matrix: Matrix) -> int:
@@ -85,32 +86,31 @@ def rank(matrix: Matrix) -> int:
 def spline_design(knots: Vector, order: int, points: Vector) -> Matrix:
     """Return the values of the B-splines, a row for each point."""
     rows = [truth.bsplines(knots, order, x) for x in points]
-    return [[Fraction(row.get(i, 0)) for i in range(len(knots) - order)] for row in rows]
+    return [[ratio(row.get(i, 0)) for i in range(len(knots) - order)] for row in rows]
 
 
 def relu_design(knots: Vector, order: int, points: Vector) -> Matrix:
     """Return the values of the ReLU powers, a row for each point."""
     size = len(knots) - order
-    return [[Fraction(truth.truncated_power(knots, order, i, x)) for i in range(size)] for x in points]
+    return [[ratio(truth.truncated_power(knots, order, i, x)) for i in range(size)] for x in points]
 
 
 def random_rationals(rng: np.random.Generator, count: int, low: int = -12, high: int = 12) -> list[Fraction]:
     """Return random multiples of 1/8 between low/8 and high/8."""
-    return [Fraction(int(k), 8) for k in rng.integers(low, high + 1, count)]
+    return [Ratio(int(k), 8) for k in rng.integers(low, high + 1, count)]
 
 
 def random_knots(rng: np.random.Generator, order: int, intervals: int) -> list[Fraction]:
     """Return a knot vector whose gaps are random multiples of 1/12, the widest 24 times the narrowest."""
     knots = random_rationals(rng, 1)
     for gap in rng.integers(1, 25, intervals + 2 * order - 2):
-        knots.append(knots[-1] + Fraction(int(gap), 12))
+        knots.append(knots[-1] + Ratio(int(gap), 12))
     return knots
 
 
-def uniform_knots(
-    order: int, intervals: int, start: Fraction = Fraction(0), h: Fraction = Fraction(1)
-) -> list[Fraction]:
+def uniform_knots(order: int, intervals: int, start: Fraction = ZERO, h: Fraction = ONE) -> list[Fraction]:
     """Return uniform knots of spacing h whose domain begins at `start`."""
+    start, h = ratio(start), ratio(h)
     return [start + (k - order + 1) * h for k in range(intervals + 2 * order - 1)]
 
 
@@ -122,7 +122,7 @@ def breakpoints(knots: Vector, order: int) -> list[Fraction]:
 def sample_points(knots: Vector, order: int, per_interval: int) -> list[list[Fraction]]:
     """Return for each interval its left end and further points inside, `per_interval` in all, equally spaced."""
     return [
-        [left + (right - left) * Fraction(k, per_interval) for k in range(per_interval)]
+        [left + (right - left) * Ratio(k, per_interval) for k in range(per_interval)]
         for left, right in pairwise(breakpoints(knots, order))
     ]
 
@@ -130,4 +130,4 @@ def sample_points(knots: Vector, order: int, per_interval: int) -> list[list[Fra
 def random_points(rng: np.random.Generator, knots: Vector, order: int, count: int) -> list[Fraction]:
     """Return random points of the domain, multiples of 1/64 of its length."""
     a, b = knots[order - 1], knots[-order]
-    return [a + (b - a) * Fraction(int(k), 64) for k in rng.integers(0, 65, count)]
+    return [a + (b - a) * Ratio(int(k), 64) for k in rng.integers(0, 65, count)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import product
 from math import gcd
-from operator import add, mul, neg, sub, truediv
+from operator import add, eq, ge, gt, le, lt, mul, ne, neg, pos, sub, truediv
 
 import pytest
 
-from refkan.conformance.ratios import Ratio, ratio
+from refkan.ratios import Ratio, ratio
 
 NUMBERS = [Fraction(n, d) for n in (0, 1, -1, 6, -9, 35, 2**70 + 1, -(3**40)) for d in (1, 2, 9, 49, 2**64, 3**30)]
 SMALL = (0, 1, -1, 2, -6, 7**20)
@@ -56,3 +56,27 @@ def test_floats_are_the_fractions_that_they_are():
     same(neg(ratio(0.75)), Fraction(-3, 4))
     with pytest.raises((OverflowError, ValueError)):
         ratio(float("nan"))
+
+
+@pytest.mark.parametrize("comparison", [lt, le, gt, ge, eq, ne])
+def test_comparisons_are_those_of_fractions(comparison):
+    for a, b in product(NUMBERS, NUMBERS):
+        expected = comparison(a, b)
+        assert comparison(ratio(a), ratio(b)) is comparison(ratio(a), b) is comparison(a, ratio(b)) is expected
+    for a, k in product(NUMBERS, (*SMALL, 0.5)):
+        assert comparison(ratio(a), k) is comparison(a, k)
+        assert comparison(k, ratio(a)) is comparison(k, a)
+
+
+def test_powers_signs_and_parts():
+    for a in NUMBERS:
+        for operation in (neg, pos, abs):
+            same(operation(ratio(a)), operation(a))
+        for k in (0, 1, 2, 5):
+            assert type(ratio(a) ** k) is Ratio
+            same(ratio(a) ** k, a**k)
+        if a:
+            same(ratio(a) ** -2, a**-2)
+        assert ratio(a).real is not a
+        same(ratio(a).real, a)
+        assert (ratio(a).imag, bool(ratio(a))) == (0, bool(a))
