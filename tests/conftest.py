@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -13,6 +14,17 @@ from hypothesis import settings
 # deterministic.
 settings.register_profile("refkan", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("refkan")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Leave the tests, which stay until the end, out of what the garbage collector goes through again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture
