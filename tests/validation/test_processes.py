@@ -75,7 +75,7 @@ def test_a_process_that_dies_is_an_error_of_its_file(claims, capsys):
         claims.write(name, body.replace('progress("counting")', death) if name == "dies" else body)
     assert claims.run("--workers", "2") == 1
     assert claims.status() == {"A1": "error", "A2": "pending", "B1": "holds", "C1": "holds"}
-    assert "its process ended, killed by signal 9; memory may have run out" in capsys.readouterr().out
+    assert "its process ended, killed by signal 9; memory may have run out" in capsys.readouterr().err
     assert processes._end_of(7) == "exit code 7"
 
 
@@ -101,11 +101,12 @@ def test_an_interruption_keeps_what_is_finished_and_ends_the_processes(claims):
     claims.write("slow", "CLAIMS = ('B1',)\ndef run(q, p):\n    import os, time\n"
                  "    log.write_text(str(os.getpid()))\n    time.sleep(60)")  # fmt: skip
     code = f"""
-import sys
+import signal, sys
 from pathlib import Path
 from validation.ledger import Row
 from refkan.claims.runner import main
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for background jobs
     sys.path.insert(0, {str(claims.folder.parent)!r})
     rows = [Row(id, "", "", "", "") for id in ("A1", "A2", "B1")]
     argv = ["--output", {str(claims.output)!r}, "--workers", "2"]
