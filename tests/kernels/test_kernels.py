@@ -9,6 +9,7 @@ import scipy.interpolate
 import refkan as rk
 from refkan.engines import spline_sums
 from refkan.engines.channels import VALUES
+from refkan.engines.fast import fastest_sweep
 from refkan.engines.polynomial import PolynomialSweep
 from refkan.engines.sorted import SortedSweep
 from refkan.kernels import launch
@@ -136,3 +137,9 @@ def test_sums_are_taken_in_the_way_that_is_fastest(n_samples, n_inputs, n_output
     assert (sums.sweep is not None) == (kind is not None)
     assert kind is None or isinstance(sums.sweep, kind)
     np.testing.assert_allclose(sums.value, n_inputs, rtol=0, atol=9 * EPS)
+
+
+def test_polynomials_are_for_fewer_than_eight_outputs():
+    assert fastest_sweep(4096, 9, 7, 64, 4) is PolynomialSweep
+    assert fastest_sweep(4096, 9, 8, 64, 4) is SortedSweep
+    assert fastest_sweep(1, 2, 7, 2000, 4) is None
