@@ -98,7 +98,8 @@ def _setting(finding: Finding) -> str:
 
 def _rivals(out: list[Finding], members: list[int], pair: tuple[str, str]) -> None:
     """Drop the one of two names whose failures are some of those of the other."""
-    first, second = ({k for k in members if any(hint.name == name for hint in out[k].hints)} for name in pair)
+    alone = [k for k in members if not any(hint.also for hint in out[k].hints)]  # two that are both meant are no rivals
+    first, second = ({k for k in alone if any(hint.name == name for hint in out[k].hints)} for name in pair)
     loser = pair[1] if second < first else pair[0] if first < second else ""
     for k in first & second if loser else ():
         out[k] = replace(out[k], hints=tuple(hint for hint in out[k].hints if hint.name != loser))
@@ -119,7 +120,7 @@ def _factors(out: list[Finding], members: list[int]) -> None:
         for k in where:
             hint = left.pop(k)
             text = ", ".join(filter(None, [_number(hint), told(names)]))
-            _replace(out, k, hint, Hint(FACTOR, text, names))
+            _replace(out, k, hint, replace(hint, text=text, may_be=names))
 
 
 def _sizes(hints: dict[int, Hint]) -> set[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from refkan.conformance import findings as f
 from refkan.conformance.agreement import FACTOR, agreed, factor_evidence
 from refkan.conformance.cases import QUANTITIES
-from refkan.conformance.findings import Finding
+from refkan.conformance.findings import Finding, Hint
 from refkan.conformance.patterns import patterns
 
 ENOUGH = 3
@@ -24,7 +24,10 @@ WORTH = 0.25
 
 
 def groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
-    """Failures by leading hint, or message where there is none, the most frequent first."""
+    """Failures by leading hint, or message where there is none, the most frequent first.
+
+    One in which two defects show is in the groups of both.
+    """
     return _groups(agreed(findings))
 
 
@@ -32,7 +35,9 @@ def _groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
     found: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.status in f.BAD:
-            found.setdefault(finding.hint or _message_of(finding), []).append(finding)
+            second = [hint.name for hint in finding.hints if hint.also]
+            for name in dict.fromkeys([finding.hint or _message_of(finding), *second]):
+                found.setdefault(name, []).append(finding)
     return sorted(found.items(), key=lambda item: -len(item[1]))
 
 
@@ -127,6 +132,8 @@ def verdict(findings: Sequence[Finding]) -> list[str]:
         return ["no hint explains more than a few of the failures", *patterns(findings)] if total else []
     first = _having(findings, lead)
     lines = [f"explains {len(first)} of {total} failures: {lead}"]
+    beside = Counter(hint.name for finding in first for hint in finding.hints if _together(finding, lead, hint))
+    lines += [f"{number} of them show a second one, too: {name}" for name, number in beside.most_common(3)]
     known = {id(finding) for finding in first}
     rest = [finding for finding in findings if id(finding) not in known and finding.status in f.BAD]
     others = Counter(finding.hint for finding in rest if finding.hint)
@@ -138,6 +145,11 @@ def verdict(findings: Sequence[Finding]) -> list[str]:
         what = f"{_failures(silent)} that no hint explains may come from a second mistake"
         lines.append(f'Mend "{lead}" first and run again: {what}.')
     return lines
+
+
+def _together(finding: Finding, lead: str, hint: Hint) -> bool:
+    """Whether a hint of a finding is the second of two, or the first where the second leads."""
+    return hint.name != lead and (hint.also or any(one.also and one.name == lead for one in finding.hints))
 
 
 def _failures(members: Sequence[Finding]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,6 +34,9 @@ class Hint:
     name, text : str
     may_be : tuple of str
         Of a constant factor: the sizes that it equals in this case. Several cases tell them apart.
+    also : bool
+        Whether it takes the hint before it, too, to reproduce the results: a second defect. Other hints beside one
+        another are alternatives.
 
     Examples
     --------
@@ -45,6 +48,7 @@ class Hint:
     name: str
     text: str
     may_be: tuple[str, ...] = ()
+    also: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class Evidence:
         Samples of the same shape that were handed to the backend before.
     forward : callable, optional
         Asks the backend for values of the same model at other samples.
+    named : collection of str
+        Names of hints that other results of the same backend were given.
 
     Examples
     --------
@@ -86,6 +92,7 @@ class Evidence:
     values_right: bool = False
     earlier: Sequence[FloatArray] = ()
     forward: Callable[[FloatArray], Any] | None = None
+    named: Collection[str] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from refkan.conformance.backend import Backend
 from refkan.conformance.cases import Case, Setting
 from refkan.conformance.changes import AFTER, recheck
 from refkan.conformance.diagnosis import Changed, diagnose, diagnose_change, invalid_state
+from refkan.conformance.diagnosis.pairs import Spent
 from refkan.conformance.findings import Evidence, Finding, Hint
 from refkan.conformance.proofs import proven
 from refkan.conformance.refinement import fine_knots
@@ -31,6 +32,12 @@ HINT_SECONDS = 60.0
 
 CASE_SECONDS = 3.0
 """Processor time for the hints on one case."""
+
+FREE_SECONDS = 3.0
+"""Processor time for hints on two defects in one result, beside as much as the cases themselves took."""
+
+LEAST_SECONDS = 0.05
+"""For each case at any rate: for what other results have shown."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,9 @@ class Judge:
     hint_seconds: float = HINT_SECONDS
     proofs: bool = True
     _spent: list[float] = field(init=False, repr=False, compare=False, default_factory=list)
+    _for_two: Spent = field(init=False, repr=False, compare=False, default_factory=Spent)
+    _named: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
+    _worked: list[float] = field(init=False, repr=False, compare=False, default_factory=list)
     _backend: Backend = field(init=False, repr=False, compare=False)
     _failed_inside: set[tuple[Any, ...]] = field(init=False, repr=False, compare=False, default_factory=set)
     _settings: dict[int, tuple[Setting, Setting]] = field(init=False, repr=False, compare=False, default_factory=dict)
@@ -90,7 +100,7 @@ class Judge:
         missing = self.adapter.capabilities.missing(case.needs())
         if missing:
             return Finding(case.key, case.quantity, f.NOT_APPLICABLE, f"not declared: {missing}")
-        start = time.perf_counter()
+        start, began = time.perf_counter(), time.thread_time()
         case = self._by_convention(case)
         try:
             if reason := self.adapter.declined(case):
@@ -103,6 +113,7 @@ class Judge:
             finding = Finding(case.key, case.quantity, f.FAILED, str(error), hints=(hint,))
         except (Exception, SystemExit) as error:  # of the backend, or of what it returned
             finding = Finding(case.key, case.quantity, f.ERROR, describe(error), traceback=where_raised(error))
+        self._worked.append(time.thread_time() - began)
         return replace(finding, seconds=time.perf_counter() - start)
 
     def _by_convention(self, case: Case) -> Case:
@@ -145,13 +156,17 @@ class Judge:
 
     def _diagnosed(self, finding: Finding, evidence: Evidence) -> Finding:
         """Add hints, as long as there is time for them."""
-        left = self.hint_seconds - sum(self._spent)
+        spent = sum(self._spent)
+        left = self.hint_seconds - spent
         if left <= 0:
             text = f"not diagnosed: hints took {self.hint_seconds:g} s"
             return replace(finding, message="; ".join(filter(None, [finding.message, text])))
         start = time.thread_time()
-        hints = diagnose(evidence, min(left, CASE_SECONDS))
+        room = FREE_SECONDS + sum(self._worked) - spent - self._for_two.seconds
+        evidence = replace(evidence, named=self._named)
+        hints = diagnose(evidence, min(left, CASE_SECONDS), max(room, LEAST_SECONDS), self._for_two)
         self._spent.append(time.thread_time() - start)
+        self._named.update(hint.name for hint in hints)
         return replace(finding, hints=hints)
 
     def _compare(self, case: Case, theirs: FloatArray) -> Finding:

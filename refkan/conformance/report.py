@@ -54,8 +54,11 @@ def line(finding: Finding) -> str:
 
 
 def hint_line(finding: Finding) -> str:
-    """Return the hints of a finding as one line."""
-    return "; ".join(f"{hint.name}: {hint.text}" for hint in finding.hints)
+    """Return the hints of a finding as one line; "and" joins two defects, other hints are alternatives."""
+    return "".join(
+        f"{('; and ' if hint.also else '; ') if k else ''}{hint.name}: {hint.text}"
+        for k, hint in enumerate(finding.hints)
+    )
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:

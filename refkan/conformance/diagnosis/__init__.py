@@ -19,6 +19,7 @@ from refkan.conformance.diagnosis import (
     factors,
     knots,
     layers,
+    pairs,
     parts,
     places,
     recursions,
@@ -46,6 +47,7 @@ ORDER: tuple[Source, ...] = (
     denominators.shifted_denominators,
     factors.factors,
     slopes.formulas,
+    slopes.spacings,
     slopes.cuts,
     parts.factors,
     blocks.mixed,
@@ -76,11 +78,17 @@ LATER: tuple[Source, ...] = (
     remainders.intervals,
 )
 
+TOGETHER: tuple[Source, ...] = (additions.branches, additions.maps, layers.degrees, places.tables, remainders.outputs)
+"""Of the later ones those that reproduce results exactly, and may do so beside another."""
 
-def diagnose(evidence: Evidence, seconds: float = float("inf")) -> tuple[Hint, ...]:
-    """Return hints on a failed case, the leading one first; () if no hypothesis reproduces the results.
 
-    The search ends after that many seconds of the processor.
+def diagnose(
+    evidence: Evidence, seconds: float = float("inf"), for_two: float = 1.0, spent: pairs.Spent | None = None
+) -> tuple[Hint, ...]:  # fmt: skip
+    """Return hints on a failed case, the leading one first; () if no hypothesis reproduces the results, nor two do.
+
+    The search ends after that many seconds of the processor; for two defects at once it takes at most `for_two`, which
+    are added to what was `spent` on that before.
     """
     until = time.thread_time() + seconds
     if evidence.again is not None and not np.array_equal(evidence.again, evidence.theirs, equal_nan=True):
@@ -93,6 +101,7 @@ def diagnose(evidence: Evidence, seconds: float = float("inf")) -> tuple[Hint, .
             or first_match(evidence, ORDER, until)
             or samples.mixed(evidence)  # asks the backend, so not before what the results tell by themselves
             or first_match(evidence, LATER, until)
+            or _of_two(evidence, until, for_two, spent)
             or recursions.outside_at_all(evidence)
         )
         if found and found[0].name == "reversed outputs" and evidence.case.setting.spec.n_inputs == 1:
@@ -104,4 +113,12 @@ def diagnose(evidence: Evidence, seconds: float = float("inf")) -> tuple[Hint, .
         if found and found[0].name == "constant factor":
             # On equally spaced knots another normalisation is a factor: both are told, other cases decide.
             found += first_match(evidence, (knots.normalisation,))
+    return found
+
+
+def _of_two(evidence: Evidence, until: float, most: float, spent: pairs.Spent | None) -> tuple[Hint, ...]:
+    start = time.thread_time()
+    found = pairs.pair(evidence, (*ORDER, *TOGETHER), min(until, start + most))
+    if spent is not None:
+        spent.seconds += time.thread_time() - start
     return found

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, with_layers
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, through, with_layers
 from refkan.conformance.diagnosis.kept import of_case
-from refkan.conformance.diagnosis.recursions import ByRecursion, through
+from refkan.conformance.diagnosis.recursions import ByRecursion
 from refkan.conformance.findings import Evidence
 from refkan.conformance.specs import LayerSpec
 

@@ -9,19 +9,26 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis
-from refkan.conformance.findings import Evidence
+from refkan.conformance.findings import Evidence, Hint
+
+OPPOSITE = "theirs are ours with the opposite sign"
 
 
 def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     """Sign, and constant factors: one for all, or one for each output."""
     case, theirs = evidence.case, evidence.theirs
-    yield Hypothesis("sign", "theirs are ours with the opposite sign", lambda: -case.expected)
+    yield Hypothesis("sign", OPPOSITE, lambda: -case.expected)
     near = 1e4 * case.setting.eps  # closer factors are not told from rounding
     ratio = _ratio(case.expected, theirs)
     if np.isfinite(ratio) and ratio != 0 and abs(ratio - 1) > near:
-        names = _names_of(case, ratio)
-        text = ", ".join(filter(None, [f"theirs are ours times {_digits(ratio)}", " or ".join(names)]))
-        yield Hypothesis("constant factor", text, lambda: ratio * case.expected, names)
+        names = names_of(case, abs(ratio))
+        text = ", ".join(filter(None, [f"theirs are ours times {_digits(abs(ratio))}", " or ".join(names)]))
+        if ratio < 0 and names:  # a size has no sign
+            size = Hint("constant factor", text, names, also=True)
+            yield Hypothesis("sign", OPPOSITE, lambda: ratio * case.expected, also=(size,))
+        else:
+            text = text if ratio > 0 else f"theirs are ours times {_digits(ratio)}"
+            yield Hypothesis("constant factor", text, lambda: ratio * case.expected, names)
     axis = 1 if case.quantity == "values" else 0 if case.quantity == "coefficient-gradients" else None
     if axis is not None and theirs.ndim > axis and theirs.shape[axis] > 1:
         ratios = np.array(
@@ -54,7 +61,7 @@ def _ratio(ours: FloatArray, theirs: FloatArray) -> float:
     return simple if simple and abs(found - simple) <= 1e-9 * abs(found) else found
 
 
-def _names_of(case: Case, ratio: float) -> tuple[str, ...]:
+def names_of(case: Case, ratio: float) -> tuple[str, ...]:
     """What a factor may be, from the sizes of the case: several of them may be the same number."""
     s = case.setting
     a, b = s.spec.domain
@@ -65,6 +72,9 @@ def _names_of(case: Case, ratio: float) -> tuple[str, ...]:
         "the spacing h": h, "h^2": h * h, "the number of coefficients N Q": s.x.shape[0] * s.specs[-1].n_outputs,
         "degree (degree - 1)": s.spec.degree * (s.spec.degree - 1), "b - a": b - a,
     }  # fmt: skip
+    first = float(np.diff(s.spec.knots[0])[s.spec.order - 1])
+    if not np.isclose(first, h, rtol=1e-9, atol=0):  # knots that are not equally spaced
+        sizes["the first spacing"] = first
     found = []
     for name, size in sizes.items():
         if size in (0, 1):

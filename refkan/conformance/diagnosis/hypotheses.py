@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from refkan.array_types import FloatArray
-from refkan.conformance.cases import Case, quantity, without_added
+from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
+from refkan.conformance.cases import PART_GRADIENTS, Case, Setting, quantity, without_added
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
@@ -29,13 +30,15 @@ LEFT = 0.25
 class Hypothesis:
     """A defect: a stable name, a sentence, and the results that it would give (None where it has no effect).
 
-    `may_be` goes into the hint.
+    `may_be` goes into the hint, `also` follows it. `afresh` is `predict` where that may answer with kept results.
     """
 
     name: str
     text: str
     predict: Callable[[], FloatArray | None]
     may_be: tuple[str, ...] = ()
+    afresh: Callable[[], FloatArray | None] | None = None
+    also: tuple[Hint, ...] = ()
 
     def outcome(self) -> FloatArray | None:
         """The results, None where it has no effect or makes no layer: what is no layer explains nothing."""
@@ -78,23 +81,113 @@ def reproduces(evidence: Evidence, predicted: FloatArray) -> bool:
     with np.errstate(invalid="ignore", over="ignore"):
         misfit = np.abs(predicted - theirs)
         error = np.abs(theirs - case.expected)
+        if isinstance(case, Supposed) and case.truth is not None:
+            error = np.minimum(error, np.abs(theirs - case.truth))
     same = nan | (predicted == theirs)
     misfit, error = np.where(same, 0.0, misfit), np.where(nan, 0.0, error)
     size = np.abs(case.expected)
     vanishes = (predicted == 0) & (size > EXPLAINED * size.max())
     allowed = np.where(vanishes, case.tolerance, np.maximum(case.tolerance, EXPLAINED * error))
     before, after = error_ratio(case, case.expected, theirs), error_ratio(case, predicted, theirs)
+    if isinstance(case, Supposed) and case.truth is not None:
+        before = min(before, error_ratio(case, case.truth, theirs))
     if nan.any():
         return bool((misfit <= allowed).all())
     return bool((misfit <= allowed).all()) and after <= max(1.0, EXPLAINED * before) and after <= LEFT * before
 
 
+@dataclass(frozen=True, eq=False)
+class Supposed(Case):
+    """A case as it would be with one defect, from which a second one is looked for; `expected` is kept with it.
+
+    Attributes
+    ----------
+    layer : class of layers, optional
+        Through which results go; by default those of the setting.
+    fixed : bool
+        Whether nothing is known but the results: what would have to be evaluated is no layer.
+    truth : array, optional
+        The results without a defect: what is explained must be explained of the difference to those, too.
+    """
+
+    layer: type[NumpyLayer] | None = None
+    fixed: bool = False
+    truth: FloatArray | None = None
+
+
+@dataclass
+class Evaluated:
+    """The last results that were evaluated, and of what: a hypothesis that predicts just those supposes that."""
+
+    results: FloatArray | None = None
+    setting: Setting | None = None
+    layer: type[NumpyLayer] | None = None
+
+
+LAST = Evaluated()
+
+
 def evaluate(case: Case, **changes: Any) -> FloatArray:
-    """Results of the case in float64 with another `specs`, `x`, `dy` or `direction`."""
+    """Results of the case in float64 with another `specs`, `x`, `dy` or `direction`.
+
+    Raises
+    ------
+    ValueError
+        If nothing but results is known of it.
+    """
     s = replace(case.setting, **changes)
+    if isinstance(case, Supposed) and (case.fixed or case.layer is not None):
+        found = None if case.layer is None else _through(s, case.quantity, case.layer)
+        if found is None:
+            raise ValueError("there is nothing to evaluate")
+    else:
+        with np.errstate(all="ignore"):
+            computed = np.asarray(quantity(case.quantity, _at(*s.judged_as), s.dy, s.direction), np.float64)
+            found = without_added(computed, case.quantity, s)
+    LAST.results, LAST.setting, LAST.layer = found, s, case.layer if isinstance(case, Supposed) else None
+    return found
+
+
+def through(case: Case, recursion: type[NumpyLayer]) -> FloatArray | None:
+    """Results of the case by another recursion, in float64; of a case with a layer of its own by both."""
+    if isinstance(case, Supposed):
+        if case.fixed:
+            return None
+        if case.layer is not None:
+            try:
+                recursion = type("Both", (getattr(recursion, "alone", recursion), case.layer), {})
+            except TypeError:  # one is made of the other
+                return None
+    found = _through(case.setting, case.quantity, recursion)
+    LAST.results, LAST.setting, LAST.layer = found, case.setting, recursion
+    return found
+
+
+ONE_LAYER: dict[str, Callable[[NumpyLayer, Setting], Any]] = {
+    "input-gradients": lambda layer, s: layer.pull_back(s.x, s.dy),
+    "coefficient-gradients": lambda layer, s: layer.coefficient_gradient(s.x, s.dy),
+    "second-derivatives": lambda layer, s: layer.pull_back(s.x, s.dy, 2) * s.direction,
+}
+
+
+def _through(s: Setting, name: str, layer: type[NumpyLayer]) -> FloatArray | None:
+    adapter = PlainNumpy()
+    specs = tuple(replace(spec, dtype="float64") for spec in s.specs)
+    model = [layer(spec) for spec in specs]
     with np.errstate(all="ignore"):
-        found = np.asarray(quantity(case.quantity, _at(*s.judged_as), s.dy, s.direction), np.float64)
-        return without_added(found, case.quantity, s)
+        if len(model) == 1 and name in ONE_LAYER:  # without what a sweep computes beside it
+            return np.asarray(ONE_LAYER[name](model[0], s))
+        if name == "values":
+            return np.asarray(adapter.forward(model, s.x))
+        if name == "second-derivatives":
+            return np.asarray(adapter.second(model, s.x, s.dy, s.direction))
+        if name == "gauss-newton":
+            return np.asarray(adapter.gauss_newton(model, s.x))
+        if name == "knot-gradients":
+            return None
+        gradient = {"input-gradients": "inputs", **PART_GRADIENTS}.get(name, "coefficients")
+        found = adapter.vjp(model, s.x, s.dy)[gradient]
+    return np.concatenate([part.ravel() for part in found]) if isinstance(found, list) else np.asarray(found)
 
 
 SAME = 192
@@ -148,5 +241,5 @@ def first_match(evidence: Evidence, sources: tuple[Source, ...], until: float = 
                 return ()
             predicted = hypothesis.outcome()
             if predicted is not None and _near(evidence, predicted, room) and reproduces(evidence, predicted):
-                return (Hint(hypothesis.name, hypothesis.text, hypothesis.may_be),)
+                return (Hint(hypothesis.name, hypothesis.text, hypothesis.may_be), *hypothesis.also)
     return ()

@@ -13,9 +13,9 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, with_knots, with_layers
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, through, with_knots, with_layers
 from refkan.conformance.diagnosis.kept import of_case, once
-from refkan.conformance.diagnosis.recursions import ByRecursion, through
+from refkan.conformance.diagnosis.recursions import ByRecursion
 from refkan.conformance.findings import Evidence
 from refkan.conformance.precision import EPS, round_to
 from refkan.conformance.specs import LayerSpec

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, Supposed, evaluate
 from refkan.conformance.diagnosis.kept import once
-from refkan.conformance.findings import Evidence
+from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.quantities import FloatQuantities
 
 AXES: dict[str, dict[str, int]] = {
@@ -32,12 +32,19 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     case, theirs = evidence.case, evidence.theirs
     if len(case.setting.specs) > 1 or not np.isfinite(theirs).all():
         return
-    for what, axis in AXES.get(case.quantity, {}).items():
-        yield from _along(case, theirs, what, axis)
+    yield from along(evidence)
+    if isinstance(case, Supposed) and (case.fixed or case.layer is not None):
+        return  # the terms are those of the setting
     if case.quantity == "values" and case.setting.x.shape[1] > 1:
         yield from _fitted(case, theirs, "input", once(case, _by_input, partial(_by_input, case)))
     if case.quantity in ("input-gradients", "second-derivatives") and case.setting.dy.shape[1] > 1:
         yield from _fitted(case, theirs, "output", once(case, _by_output, partial(_by_output, case)))
+
+
+def along(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Those whose factor multiplies a slice of the results."""
+    for what, axis in AXES.get(evidence.case.quantity, {}).items():
+        yield from _along(evidence.case, evidence.theirs, what, axis)
 
 
 def _by_input(case: Case) -> FloatArray:
@@ -63,6 +70,28 @@ def _along(case: Case, theirs: FloatArray, what: str, axis: int) -> Iterator[Hyp
     found[(np.abs(given - ours) <= allowed).all(axis=1)] = 1.0  # right as it is
     shape = [-1 if k == axis else 1 for k in range(theirs.ndim)]
     yield from _told(case, what, found, lambda used: used.reshape(shape) * case.expected)
+    if what == "input":
+        yield from _all_off(case, found, lambda used: used.reshape(shape) * case.expected)
+
+
+def _all_off(case: Case, found: FloatArray, predict: Callable[[FloatArray], FloatArray]) -> Iterator[Hypothesis]:
+    """A factor of its own for each input; where most have the same, that and one more on the input that differs."""
+    told = bool((case.setting.x != case.setting.x[:1]).any())  # where all samples are one, some factors always fit
+    if not told or not np.isfinite(found).all() or (np.abs(found) < 1e-9).any():
+        return
+    if (np.abs(found - 1) <= NEAR * case.setting.eps).any() or np.ptp(found) <= 1e-6 * np.abs(found).max():
+        return
+    most = float(np.median(found))
+    other = np.flatnonzero(np.abs(found - most) > 1e-6 * abs(most))
+    if other.size == 1 and len(found) > 2:
+        text = (
+            f"what belongs to input {other[0]} of {len(found)} is multiplied by {found[other[0]] / most:.6g} beside it"
+        )
+        also = (Hint("factor on one input", text, also=True),)
+        yield Hypothesis("constant factor", f"theirs are ours times {most:.6g}", partial(predict, found), also=also)
+        return
+    text = f"theirs are ours times one factor for each input: {', '.join(f'{ratio:.6g}' for ratio in found)}"
+    yield Hypothesis("constant factor", text, partial(predict, found))
 
 
 def _fitted(case: Case, theirs: FloatArray, what: str, terms: FloatArray) -> Iterator[Hypothesis]:
@@ -75,7 +104,9 @@ def _fitted(case: Case, theirs: FloatArray, what: str, terms: FloatArray) -> Ite
     yield from _told(case, what, found, lambda used: case.expected + terms @ (used - 1))
 
 
-def _told(case: Case, what: str, found: FloatArray, predict: object) -> Iterator[Hypothesis]:
+def _told(
+    case: Case, what: str, found: FloatArray, predict: Callable[[FloatArray], FloatArray]
+) -> Iterator[Hypothesis]:  # fmt: skip
     """Name the factor if one, on one place or on neighbouring places, differs from 1."""
     off = np.flatnonzero(np.abs(found - 1) > NEAR * case.setting.eps)
     alone = 0 < off.size <= len(found) / 2 and (np.diff(off) == 1).all()
@@ -87,7 +118,6 @@ def _told(case: Case, what: str, found: FloatArray, predict: object) -> Iterator
     used[off] = factor
     where = f"{what} {off[0]}" if off.size == 1 else f"{what}s {off[0]} to {off[-1]}"
     text = f"what belongs to {where} of {len(found)} is multiplied by {factor:.6g}; the rest is right"
-    assert callable(predict)
     yield Hypothesis(
         f"factor on one {what}" if off.size == 1 else f"factor on a block of {what}s", text, partial(predict, used)
     )

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from refkan.array_types import FloatArray
+from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.additions import MAPS
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, with_knots, with_layers
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, through, with_knots, with_layers
 from refkan.conformance.diagnosis.kept import of_case
-from refkan.conformance.diagnosis.recursions import ByRecursion, through
+from refkan.conformance.diagnosis.recursions import ByRecursion
 from refkan.conformance.findings import Evidence
 from refkan.conformance.specs import LayerSpec
 
@@ -24,7 +25,7 @@ TABLES = (64, 100, 101, 128, 200, 256, 257, 500, 512, 513, 1000, 1001, 1024, 102
 """Numbers of points that tables have."""
 
 
-class Rounded(ByRecursion):
+class RoundedPieces(NumpyLayer):
     """The interval is the nearest integer to (x - a)/h."""
 
     def pieces(self, x: Any, t: Any) -> Any:
@@ -34,6 +35,12 @@ class Rounded(ByRecursion):
         m = np.clip(np.rint((x - a) / ((b - a) / n)).astype(int), 0, n - 1) + r - 1
         rounded = np.arange(t.size - 1) == m[:, None]
         return np.where(((x >= a) & (x <= b))[:, None], rounded.astype(self.number), super().pieces(x, t))
+
+
+class Rounded(RoundedPieces, ByRecursion):
+    """The same, by differentiating the recursion."""
+
+    alone = RoundedPieces
 
 
 @of_case

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from refkan.array_types import FloatArray
-from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
-from refkan.conformance.cases import PART_GRADIENTS, Case, Setting
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, error_ratio, evaluate, with_layers
+from refkan.conformance.backends.plain_numpy import NumpyLayer
+from refkan.conformance.cases import Case
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, error_ratio, evaluate, through, with_layers
 from refkan.conformance.diagnosis.kept import of_case, once
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.specs import RULES
@@ -49,7 +49,7 @@ class ByRecursion(NumpyLayer):
         return value
 
 
-class HalfOpen(ByRecursion):
+class HalfOpenPieces(NumpyLayer):
     """All intervals are closed on the left and open on the right, the last one too."""
 
     def pieces(self, x: Any, t: Any) -> Any:
@@ -57,7 +57,13 @@ class HalfOpen(ByRecursion):
         return ((x[:, None] >= t[:-1]) & (x[:, None] < t[1:])).astype(self.number)
 
 
-class ZeroAtRightEnd(ByRecursion):
+class HalfOpen(HalfOpenPieces, ByRecursion):
+    """The same, by differentiating the recursion."""
+
+    alone = HalfOpenPieces
+
+
+class NothingAtRightEnd(NumpyLayer):
     """No interval holds x = b: all basis functions are zero there."""
 
     def basis(self, p: int, x: Any, derivative: int = 0) -> Any:
@@ -65,12 +71,24 @@ class ZeroAtRightEnd(ByRecursion):
         return super().basis(p, x, derivative) * (x != self.t[p][-self.order])[:, None]
 
 
-class LeftContinuous(ByRecursion):
+class ZeroAtRightEnd(NothingAtRightEnd, ByRecursion):
+    """The same, by differentiating the recursion."""
+
+    alone = NothingAtRightEnd
+
+
+class LeftContinuousPieces(NumpyLayer):
     """Intervals are open on the left and closed on the right."""
 
     def pieces(self, x: Any, t: Any) -> Any:
         """Indicators of t_i < x <= t_{i+1}."""
         return ((x[:, None] > t[:-1]) & (x[:, None] <= t[1:])).astype(self.number)
+
+
+class LeftContinuous(LeftContinuousPieces, ByRecursion):
+    """The same, by differentiating the recursion."""
+
+    alone = LeftContinuousPieces
 
 
 class Raw(HalfOpen):
@@ -130,35 +148,6 @@ class OtherWidths(ByRecursion):
 
 def _after(t: Any, m: Any, k: int) -> Any:
     return t[np.minimum(m + k, t.size - 1)]
-
-
-ONE_LAYER: dict[str, Callable[[NumpyLayer, Setting], Any]] = {
-    "input-gradients": lambda layer, s: layer.pull_back(s.x, s.dy),
-    "coefficient-gradients": lambda layer, s: layer.coefficient_gradient(s.x, s.dy),
-    "second-derivatives": lambda layer, s: layer.pull_back(s.x, s.dy, 2) * s.direction,
-}
-
-
-def through(case: Case, layer: type[NumpyLayer]) -> FloatArray | None:
-    """Results of the case by another recursion, in float64."""
-    s = case.setting
-    adapter = PlainNumpy()
-    specs = tuple(replace(spec, dtype="float64") for spec in s.specs)
-    model = [layer(spec) for spec in specs]
-    with np.errstate(all="ignore"):
-        if len(model) == 1 and case.quantity in ONE_LAYER:  # without what a sweep computes beside it
-            return np.asarray(ONE_LAYER[case.quantity](model[0], s))
-        if case.quantity == "values":
-            return np.asarray(adapter.forward(model, s.x))
-        if case.quantity == "second-derivatives":
-            return np.asarray(adapter.second(model, s.x, s.dy, s.direction))
-        if case.quantity == "gauss-newton":
-            return np.asarray(adapter.gauss_newton(model, s.x))
-        if case.quantity == "knot-gradients":
-            return None
-        name = {"input-gradients": "inputs", **PART_GRADIENTS}.get(case.quantity, "coefficients")
-        found = adapter.vjp(model, s.x, s.dy)[name]
-    return np.concatenate([part.ravel() for part in found]) if isinstance(found, list) else np.asarray(found)
 
 
 def nan_hints(evidence: Evidence) -> tuple[Hint, ...]:

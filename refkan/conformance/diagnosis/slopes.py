@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from refkan.array_types import FloatArray
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis
+from refkan.conformance.diagnosis.factors import OPPOSITE
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, through
 from refkan.conformance.diagnosis.kept import of_case
-from refkan.conformance.diagnosis.recursions import through
-from refkan.conformance.findings import Evidence
+from refkan.conformance.findings import Evidence, Hint
 
 SLOPES = {
     "with + between its two terms": (1.0, 1.0),
@@ -44,6 +45,52 @@ def formulas(case: Case) -> Iterator[Hypothesis]:
     for text, signs in SLOPES.items():
         layer = type("OtherSlope", (OtherSlope,), {"signs": signs})
         yield Hypothesis("wrong derivative", f"derivatives of B-splines are made {text}", partial(through, case, layer))
+
+
+LENGTHS: dict[str, Callable[[FloatArray, int], FloatArray]] = {
+    "the spacing h of each input, its first": lambda t, r: t[:, r] - t[:, r - 1],
+    "the spacing h of each input, its last": lambda t, r: t[:, -r] - t[:, -r - 1],
+    "the spacing h of each input, (b - a)/n": lambda t, r: (t[:, -r] - t[:, r - 1]) / (t.shape[1] - 2 * r + 1),
+    "the length b - a of each domain": lambda t, r: t[:, -r] - t[:, r - 1],
+}
+"""Lengths (P,) that derivatives are taken by, from the knots (P, K) and the order."""
+
+
+@of_case
+def spacings(case: Case) -> Iterator[Hypothesis]:
+    """Derivatives in units of a length that they were not divided by: of each input, or of the interval of each point.
+
+    Where all spans are equal that is a constant factor, which is told as one.
+    """
+    s = case.setting
+    power = {"input-gradients": 1, "second-derivatives": 2}.get(case.quantity, 0)
+    t, r = s.spec.knots, s.spec.order
+    if len(s.specs) > 1 or not power or np.ptp(np.diff(t, axis=1)) <= 1e-9 * np.abs(np.diff(t, axis=1)).max():
+        return
+    for what, length in LENGTHS.items():
+        for sign, how in ((1, "theirs are ours times {}"), (-1, "theirs are ours divided by {}")):
+            size = length(t, r) ** (sign * power)
+            text = how.format(f"{what}{', squared' if power == 2 else ''}")
+            yield Hypothesis("constant factor", text, partial(_times, case, size))
+            also = (Hint("constant factor", text, also=True),)
+            yield Hypothesis("sign", OPPOSITE, partial(_times, case, -size), also=also)
+    text = "derivatives are those in positions within an interval: they are not divided by its length"
+    yield Hypothesis("wrong derivative", text, partial(_times, case, _spans(case) ** power))
+
+
+def _times(case: Case, size: FloatArray) -> FloatArray:
+    return np.asarray(case.expected * size)
+
+
+def _spans(case: Case) -> FloatArray:
+    """Length (N, P) of the interval that each sample lies in; outside the domain, of the one at its end."""
+    s = case.setting
+    out = np.empty_like(s.x)
+    for p, t in enumerate(s.spec.knots):
+        inner = np.unique(t[s.spec.order - 1 : t.size - s.spec.order + 1])
+        m = np.clip(np.searchsorted(inner, s.x[:, p], side="right") - 1, 0, inner.size - 2)
+        out[:, p] = np.diff(inner)[m]
+    return out
 
 
 def cuts(evidence: Evidence) -> Iterator[Hypothesis]:
