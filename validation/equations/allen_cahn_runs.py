@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from refkan.claims.cells import Cell, Found, beside, records
-from refkan.claims.parts import Parts
+from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Choice
 from validation.equations.allen_cahn_cells import DENSE, GRID, OURS, RELU, SPLINE, cells_of, place
 
@@ -60,15 +59,9 @@ def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
 def runs(
     quick: bool, progress: Callable[[str], Any], checkpoints: Parts | None, seeds: int | None = None
 ) -> dict[Cell, Mapping[str, Any]]:
-    """Run all cells; those of a run without checkpoints are kept in memory, so that two claims need them once."""
+    """Run all cells."""
     cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
-    return remembered(tuple(cells), progress) if checkpoints is None else GRID.run(cells, checkpoints.run, progress)
-
-
-@lru_cache(maxsize=1)
-def remembered(cells: tuple[Cell, ...], progress: Callable[[str], Any]) -> dict[Cell, Mapping[str, Any]]:
-    """The runs; computed once as long as the same progress is told."""
-    return GRID.run(cells, progress=progress)
+    return GRID.run(cells, resume_from(checkpoints), progress)
 
 
 def under(found: Found) -> list[tuple[Choice, Size]]:

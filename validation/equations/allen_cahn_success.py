@@ -7,18 +7,16 @@ nothing is "not reproduced". As corrected: with Levenberg-Marquardt and several 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from refkan.claims.cells import Found, seeds_of
-from refkan.claims.parts import Parts
 from refkan.claims.readings import Choice, Reading, Readings
 from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.training.allen_cahn_setup import allen_cahn_solution
-from validation.equations.allen_cahn_cells import DENSE, GRID, OURS, RELU, SPLINE
+from validation.equations.allen_cahn_cells import DENSE, OURS, RELU, SPLINE
 from validation.equations.allen_cahn_observed import X
 from validation.equations.allen_cahn_runs import (
     CURVES,
@@ -31,30 +29,15 @@ from validation.equations.allen_cahn_runs import (
     cells,
     left,
     of,
-    runs,
     under,
     written_curve,
     written_size,
 )
 
-CLAIMS = ("Q3",)
-
-EXPERIMENT = GRID.experiment
-
 SUCCESS, FAILURE = 0.1, 0.3
 """Relative errors that count as success and as failure."""
 
 UNITS = {"error": "true error, relative, in the 2-norm", "loss": "loss on the points"}
-
-
-def run(
-    quick: bool,
-    progress: Callable[[str], Any] = lambda message: None,
-    checkpoints: Parts | None = None,
-    seeds: int | None = None,
-) -> list[Verdict]:
-    """Train all models: 3 seeds quickly, 6 at full size, or at most `seeds`."""
-    return [verdict(runs(quick, progress, checkpoints, seeds))]
 
 
 def errors_of(found: Found, reading: Choice, size: Size) -> dict[str, float]:

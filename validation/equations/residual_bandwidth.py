@@ -8,7 +8,7 @@ Levenberg-Marquardt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,11 +16,9 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from refkan.claims.cells import Found, seeds_of
-from refkan.claims.parts import Parts
 from refkan.claims.readings import Choice, Reading, Readings
 from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.training.allen_cahn_setup import allen_cahn_solution
-from validation.equations.allen_cahn_cells import GRID
 from validation.equations.allen_cahn_observed import T, X, half_energy, spectrum
 from validation.equations.allen_cahn_runs import (
     CURVES,
@@ -32,15 +30,10 @@ from validation.equations.allen_cahn_runs import (
     cells,
     left,
     of,
-    runs,
     under,
     written_curve,
     written_size,
 )
-
-CLAIMS = ("Q4",)
-
-EXPERIMENT = GRID.experiment
 
 RELU_GROWTH = 1.2
 
@@ -56,16 +49,6 @@ DETAILS = """\
  The residual of the equation is taken on 33 times and 256 places after each level, transformed in x, and its energy
 averaged over the times; the half-energy bandwidth is the mode below which half of the energy is. Training removes low
 modes first, so that a wider band of removed modes shows as a larger bandwidth of what is left."""
-
-
-def run(
-    quick: bool,
-    progress: Callable[[str], Any] = lambda message: None,
-    checkpoints: Parts | None = None,
-    seeds: int | None = None,
-) -> list[Verdict]:
-    """Take the runs of Q3."""
-    return [verdict(runs(quick, progress, checkpoints, seeds))]
 
 
 def readings(found: Found) -> Readings:

@@ -1,0 +1,27 @@
+"""Q3 and Q4: what figures 7 to 9 say of Allen-Cahn, judged on one set of trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from refkan.claims.parts import Parts
+from refkan.claims.verdicts import Verdict
+from validation.equations import allen_cahn_success, residual_bandwidth
+from validation.equations.allen_cahn_cells import GRID
+from validation.equations.allen_cahn_runs import runs
+
+CLAIMS = ("Q3", "Q4")
+
+EXPERIMENT = GRID.experiment
+
+
+def run(
+    quick: bool,
+    progress: Callable[[str], Any] = lambda message: None,
+    checkpoints: Parts | None = None,
+    seeds: int | None = None,
+) -> list[Verdict]:
+    """Train all models: 3 seeds quickly, 6 at full size, or at most `seeds`."""
+    found = runs(quick, progress, checkpoints, seeds)
+    return [allen_cahn_success.verdict(found), residual_bandwidth.verdict(found)]
