@@ -13,6 +13,7 @@ from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.bank import DEFECTS
 from refkan.conformance.observations import observations
 from refkan.conformance.report import leading_hint, text
+from tests.conformance.broken_layers import ZeroAtB
 from tests.conformance.judged_cases import chosen
 
 
@@ -75,13 +76,6 @@ def test_many_samples_are_compared_with_the_truth():
     assert "4097 samples" in finding.message
     (finding,) = judged(PlainNumpy(), "repeated-runs")
     assert finding.status == f.PASSED
-
-
-class ZeroAtB(NumpyLayer):
-    """x < b for the whole basis, uniform knots too."""
-
-    def basis(self, p, x, derivative=0):
-        return super().basis(p, x, derivative) * (x < self.t[p][-self.order])[:, None]
 
 
 def test_a_basis_that_is_zero_at_the_right_end_has_one_name():

@@ -10,6 +10,7 @@ from refkan.conformance import findings as f
 from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.causes import causes, leading_hint, verdict
 from refkan.conformance.findings import Finding
+from tests.conformance.broken_layers import PreviousBlock, SlopeWithoutSpacing
 from tests.conformance.declaring import judged, of
 from tests.conformance.judged_cases import chosen
 
@@ -30,14 +31,6 @@ class Zeros(NumpyLayer):
 
     def coefficient_gradient(self, x, dy):
         return np.zeros(self.C.shape)
-
-
-class SlopeWithoutSpacing(NumpyLayer):
-    """dB/dx lacks 1/h."""
-
-    def pull_back(self, x, dy, derivative=1):
-        h = self.t[:, self.order] - self.t[:, self.order - 1]
-        return super().pull_back(x, dy, derivative) * h**derivative
 
 
 class Shifted(NumpyLayer):
@@ -154,17 +147,6 @@ def test_a_forgotten_layout_is_an_error_of_the_adapter():
     assert "an error of the adapter, not of the layer" in finding.message
     (finding,) = judged(OwnLayout(), "basis/degree-2/uniform/interior/coefficient-gradients")
     assert "expected (8, 1, 8): its layout must be (Q, P, dim)" in finding.message
-
-
-class PreviousBlock(NumpyLayer):
-    """Every input uses the coefficient block of the input before it, as do the gradients."""
-
-    def __init__(self, spec):
-        super().__init__(spec)
-        self.C = np.roll(self.C, 1, axis=1)
-
-    def coefficient_gradient(self, x, dy):
-        return np.roll(super().coefficient_gradient(x, dy), -1, axis=1)
 
 
 class FirstBlock(NumpyLayer):

@@ -17,6 +17,7 @@ from refkan.conformance.bank.defects import of_layer
 from refkan.conformance.causes import causes, leading_hint, verdict
 from refkan.conformance.diagnosis import diagnose
 from refkan.conformance.findings import Evidence, Finding, Hint
+from tests.conformance.broken_layers import PreviousBlock, SlopeWithoutSpacing, ZeroAtB
 
 SELECT = ["layer/degree-3/uniform/3x2/", "layer/degree-3/arbitrary/3x2/", "basis/degree-3/arbitrary/ends/"]
 CASES = [
@@ -27,14 +28,6 @@ CASES = [
 ]
 
 
-class SlopeWithoutSpacing(NumpyLayer):
-    """Derivatives that were not divided by h, the first spacing of each input."""
-
-    def pull_back(self, x, dy, derivative=1):
-        h = self.t[:, self.order] - self.t[:, self.order - 1]
-        return super().pull_back(x, dy, derivative) * h**derivative
-
-
 class SlopeInPositions(NumpyLayer):
     """Derivatives in positions within the interval of x, not divided by its length."""
 
@@ -42,24 +35,6 @@ class SlopeInPositions(NumpyLayer):
         knots = self.t[p]
         m = np.clip(np.searchsorted(knots, x, side="right") - 1, self.order - 1, knots.size - self.order - 1)
         return super().basis(p, x, derivative) * ((knots[m + 1] - knots[m]) ** derivative)[:, None]
-
-
-class PreviousBlock(NumpyLayer):
-    """Every input uses the coefficients of the input before it."""
-
-    def __init__(self, spec):
-        super().__init__(spec)
-        self.C = np.roll(self.C, 1, axis=1)
-
-    def coefficient_gradient(self, x, dy):
-        return np.roll(super().coefficient_gradient(x, dy), -1, axis=1)
-
-
-class ZeroAtB(NumpyLayer):
-    """All basis functions are zero at the right end."""
-
-    def basis(self, p, x, derivative=0):
-        return super().basis(p, x, derivative) * (x < self.t[p][-self.order])[:, None]
 
 
 class Wave(NumpyLayer):
