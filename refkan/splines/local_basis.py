@@ -265,7 +265,9 @@ def local_basis(
         _fill_fast(tables, x, outside, start, rows)
     else:
         operations = 4 * (derivatives + 1) * tables.order**2 * x.size
-        x, knots = (np.asarray(part, rows.dtype) for part in (x, tables.knots))  # one type, whichever is complex
+        knots = tables.knots
+        if rows.dtype.kind == "c":  # one type, whichever is complex
+            x, knots = x.astype(rows.dtype), knots.astype(rows.dtype)
         launch(plain_basis.local_basis, x.shape[0], operations, x, knots, OUTSIDE[outside], start, rows)
     return LocalBasis(start, rows)
 

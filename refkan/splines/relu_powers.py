@@ -35,7 +35,8 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
     x = np.require(x, requirements=["C", "W"])  # one type for the kernels, whatever came
     rows = np.empty((derivatives + 1, *x.shape, dim), np.result_type(x, knots))
     operations = 2 * order * rows.size
-    x, knots = (np.asarray(part, rows.dtype) for part in (x, knots))  # one type, whichever is complex
+    if rows.dtype.kind == "c":  # one type, whichever is complex
+        x, knots = x.astype(rows.dtype), knots.astype(rows.dtype)
     launch(relu_power_basis.relu_rows, x.shape[0], operations, x, knots, order, inverse_scale, OUTSIDE[outside], rows)
     return rows
 

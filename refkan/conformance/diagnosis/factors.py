@@ -21,7 +21,7 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     near = 1e4 * case.setting.eps  # closer factors are not told from rounding
     ratio = _ratio(case.expected, theirs)
     if np.isfinite(ratio) and ratio != 0 and abs(ratio - 1) > near:
-        names = names_of(case, abs(ratio))
+        names = _names_of(case, abs(ratio))
         text = ", ".join(filter(None, [f"theirs are ours times {_digits(abs(ratio))}", " or ".join(names)]))
         if ratio < 0 and names:  # a size has no sign
             size = Hint("constant factor", text, names, also=True)
@@ -61,7 +61,7 @@ def _ratio(ours: FloatArray, theirs: FloatArray) -> float:
     return simple if simple and abs(found - simple) <= 1e-9 * abs(found) else found
 
 
-def names_of(case: Case, ratio: float) -> tuple[str, ...]:
+def _names_of(case: Case, ratio: float) -> tuple[str, ...]:
     """What a factor may be, from the sizes of the case: several of them may be the same number."""
     s = case.setting
     a, b = s.spec.domain
