@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from refkan.engine_choice import VARIABLE, check_engine, current_engine, use_engine
-from refkan.kernels.compilation import when_compiling
+from refkan.kernels.compilation import COMPILING, when_compiling
 
 
 class EngineError(ValueError):
@@ -55,7 +55,7 @@ def chosen_engine(name: str | None, command: str, otherwise: str = "auto") -> It
     before = os.environ.get(VARIABLE)
 
     def say() -> None:
-        print(f"{command}: compiling kernels, once on this machine", file=sys.stderr, flush=True)
+        print(f"{command}: {COMPILING}", file=sys.stderr, flush=True)
 
     with use_engine(name), when_compiling(say):
         os.environ[VARIABLE] = name

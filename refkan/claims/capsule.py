@@ -70,12 +70,16 @@ def git_hash() -> str | None:
         return None
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def threads() -> dict[str, Any]:
     """Return the numbers of processors and threads and the variables that set them."""
     numba = sys.modules.get("numba")  # not imported for the sake of a record
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
-        "processors": available,
+        "processors": processors(),
         "numba": numba.get_num_threads() if numba is not None else None,
         "environment": {name: os.environ[name] for name in THREADS if name in os.environ},
     }

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from refkan.claims.outcomes import Outcome
 from refkan.claims.report import summary
+from refkan.kernels.compilation import COMPILING
 
 # Width of the table where there is no terminal to ask: wide enough for the numbers.
 UNKNOWN_WIDTH = 180
@@ -102,7 +103,7 @@ class Progress:
         """Say that kernels are compiled, the first time."""
         if not self._told_of_compiling:
             self._told_of_compiling = True
-            self._write("compiling kernels, once on this machine")
+            self._write(COMPILING)
 
     def ends(self, number: int, name: str, text: str) -> None:
         """Write the line of a file that has ended, or did not have to run."""

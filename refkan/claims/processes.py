@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import threading
@@ -38,11 +37,6 @@ Numbered = tuple[int, ClaimFile]
 
 AT_ONCE = 4
 """Processes of a run whose user does not say how many: each loads the library, in some 0.3 GB, and compiles."""
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_all(runs: Runs, files: Sequence[ClaimFile], fresh: bool, workers: int = 1) -> tuple[list[FileResult], bool]:
@@ -98,7 +92,7 @@ def in_turn(runs: Runs, files: Sequence[Numbered], progress: Progress) -> Genera
     """Run files here, one after the other, each under its number in the progress."""
     for number, file in files:
         progress.starts(number, file.name)
-        yield number, runs.run(file, lambda text, number=number: progress.message(number, text))  # type: ignore[misc]
+        yield number, runs.run(file, partial(progress.message, number))
 
 
 def at_once(
@@ -114,15 +108,14 @@ def at_once(
     OSError
         If a result cannot be written.
     """
-    waiting, team = deque(files), dict[Connection, _Worker]()
+    waiting, team = deque(files), list[_Worker]()
     try:
         while waiting or team:
             while waiting and len(team) < workers:
-                worker = _Worker.started(runs)
-                team[worker.connection] = worker
-                worker.take(*waiting.popleft(), progress)
-            for connection in wait(list(team)):
-                worker = team[connection]  # type: ignore[index]
+                team.append(_Worker.started(runs))
+                team[-1].take(*waiting.popleft(), progress)
+            ready = wait([worker.connection for worker in team])
+            for worker in [worker for worker in team if worker.connection in ready]:
                 answer = worker.answer()
                 if answer is None:
                     progress.compiles()
@@ -136,13 +129,14 @@ def at_once(
                 if waiting and worker.process.is_alive():
                     worker.take(*waiting.popleft(), progress)
                 else:
-                    team.pop(worker.connection).stop()
+                    team.remove(worker)
+                    worker.stop()
     finally:
-        for worker in team.values():
+        for worker in team:
             worker.stop()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
     """A process, the connection to it, and the file that it runs."""
 

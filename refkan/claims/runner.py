@@ -15,14 +15,14 @@ from typing import Any
 import refkan
 from refkan.atomic_files import require_writable
 from refkan.checkpoints import Checkpoints
-from refkan.claims.capsule import capsule, library_version, now, versions
+from refkan.claims.capsule import capsule, library_version, now, processors, versions
 from refkan.claims.console import table
 from refkan.claims.discovery import ClaimFile, discover
 from refkan.claims.ledgers import Ledger
 from refkan.claims.options import parser
 from refkan.claims.outcomes import FileResult, Outcome, check_answers, describe_error, gather, pack, unpack
 from refkan.claims.parts import Parts
-from refkan.claims.processes import AT_ONCE, processors, run_all
+from refkan.claims.processes import AT_ONCE, run_all
 from refkan.claims.readings import Experiment, written
 from refkan.claims.report import write_report
 from refkan.claims.rows import Row

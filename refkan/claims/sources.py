@@ -81,15 +81,12 @@ def _import_statements(source: bytes) -> tuple[tuple[int, str, tuple[str, ...]],
         nodes = list(ast.walk(ast.parse(source)))
     except SyntaxError:  # running the claim will report where
         return ()
-    plain = [(0, "", tuple(alias.name for alias in node.names)) for node in nodes if isinstance(node, ast.Import)]
-    return (
-        *plain,
-        *(
-            (node.level, node.module or "", tuple(alias.name for alias in node.names))
-            for node in nodes
-            if isinstance(node, ast.ImportFrom)
-        ),
-    )
+    found: list[tuple[int, str, tuple[str, ...]]] = []
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            level, module = (node.level, node.module or "") if isinstance(node, ast.ImportFrom) else (0, "")
+            found.append((level, module, tuple(alias.name for alias in node.names)))
+    return tuple(found)
 
 
 def _direct_imports(path: Path, folder: Path) -> Iterator[Path]:

@@ -12,6 +12,9 @@ from numba.core import event
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+COMPILING = "compiling kernels, once on this machine"
+"""What commands say when they do."""
+
 _warned: set[str] = set()
 """What was warned of: the first words, since one warning a process is enough."""
 

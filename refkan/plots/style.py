@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,21 +53,13 @@ def to_png(figure: Figure, dpi: int = 130) -> bytes:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     # Laid out once: savefig draws a figure that has an engine for its layout once more, only to lay it out.
-    engine = figure.get_layout_engine() or ConstrainedLayoutEngine()
-    engine.execute(figure)
-    stream = io.BytesIO()
-    # Software: None leaves the version of matplotlib out, so that equal pictures are equal bytes.
-    with _laid_out(figure):
-        figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
-    return stream.getvalue()
-
-
-@contextmanager
-def _laid_out(figure: Figure) -> Iterator[None]:
-    """Keep the axes where they are."""
     engine = figure.get_layout_engine()
+    (engine or ConstrainedLayoutEngine()).execute(figure)
     figure.set_layout_engine("none")
+    stream = io.BytesIO()
     try:
-        yield
+        # Software: None leaves the version of matplotlib out, so that equal pictures are equal bytes.
+        figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
     finally:
         figure.set_layout_engine(engine)
+    return stream.getvalue()
