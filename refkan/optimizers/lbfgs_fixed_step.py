@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
+from scipy.linalg.lapack import dtrtrs
 
 from refkan.arguments import check_count
 from refkan.array_types import FloatArray
@@ -85,28 +84,54 @@ def lbfgs_fixed_step(
 
 
 class CorrectionPairs:
-    """The last pairs s = v_{k+1} - v_k, y = grad_{k+1} - grad_k, and the inverse BFGS matrix H of them."""
+    r"""The last pairs s = v_{k+1} - v_k, y = grad_{k+1} - grad_k, and the inverse BFGS matrix H of them.
+
+    The two-loop recursion passes the pairs one by one, newest first and back. With the pairs as rows of S and Y, oldest
+    first, D = diag(s_i . y_i) and the start q_0 = g, its first loop is
+
+        alpha_i = s_i . q / D_i,   q <- q - alpha_i y_i,   so   D_i alpha_i + sum_{j > i} (s_i . y_j) alpha_j = s_i . g,
+
+    that is ``R alpha = S g`` with the upper triangle R of S Y^T, and q = g - Y^T alpha. After r = gamma q, its second
+    loop adds delta_i s_i with
+
+        delta_i = alpha_i - y_i . r / D_i,   r <- r + delta_i s_i,   so   R^T delta = D alpha - gamma Y q.
+
+    Two triangular systems and four products with S and Y do the same as 4 m products of vectors, one at a time.
+    """
 
     def __init__(self, capacity: int) -> None:
-        self._pairs: deque[tuple[FloatArray, FloatArray, float]] = deque(maxlen=capacity)
+        self._s = self._y = np.empty((capacity, 0))
+        self._upper = np.zeros((capacity, capacity))  # R
+        self._order = np.arange(0)  # rows of S and Y, the oldest pair first
         self._scaling = 1.0
 
     def add(self, s: FloatArray, y: FloatArray) -> None:
         """Append a pair, the oldest going if there are too many; leave out one without positive curvature."""
         curvature = float(y @ s)
-        if curvature > _LEAST_CURVATURE:
-            self._pairs.append((s, y, 1.0 / curvature))
-            self._scaling = curvature / float(y @ y)
+        if not curvature > _LEAST_CURVATURE:
+            return
+        count, capacity = self._order.size, self._upper.shape[0]
+        if not count:
+            self._s, self._y = np.empty((capacity, s.size)), np.empty((capacity, s.size))
+        if count < capacity:
+            row, self._order = count, np.arange(count + 1)
+        else:
+            row, self._order = self._order[0], np.roll(self._order, -1)
+            self._upper[:-1, :-1] = self._upper[1:, 1:]
+        self._s[row], self._y[row] = s, y
+        newest = self._order.size - 1
+        self._upper[: newest + 1, newest] = (self._s[: newest + 1] @ y)[self._order]
+        self._scaling = curvature / float(y @ y)
 
     def apply(self, gradient: FloatArray) -> FloatArray:
-        """Return ``H gradient`` by the two-loop recursion."""
-        q = gradient.copy()
-        projections = []
-        for s, y, rho in reversed(self._pairs):
-            alpha = rho * float(s @ q)
-            q -= alpha * y
-            projections.append(alpha)
-        q *= self._scaling
-        for (s, y, rho), alpha in zip(self._pairs, reversed(projections), strict=True):
-            q += (alpha - rho * float(y @ q)) * s
-        return q
+        """Return ``H gradient``."""
+        order = self._order
+        count = order.size
+        if not count:
+            return gradient.copy()
+        S, Y, R = self._s[:count], self._y[:count], self._upper[:count, :count]
+        alpha, delta = np.empty(count), np.empty(count)  # in the order of the rows
+        alpha[order] = dtrtrs(R, (S @ gradient)[order])[0]
+        r = self._scaling * (gradient - alpha @ Y)
+        delta[order] = dtrtrs(R, R.diagonal() * alpha[order] - (Y @ r)[order], trans=1)[0]
+        return r + delta @ S
