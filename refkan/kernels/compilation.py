@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import numba
 from numba.core import event
 
+from refkan.kernels.turns import turn
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 COMPILING = "compiling kernels, once on this machine"
@@ -95,7 +97,7 @@ def _warn_once(message: str) -> None:
 
 
 def _forgiving(dispatcher: Any) -> Any:
-    """Let a kernel be compiled where its cache is damaged, and used where its code cannot be kept.
+    """Let a kernel be compiled where its cache is damaged, used where its code cannot be kept, and once by many.
 
     Numba passes on what pickle makes of a damaged file (UnpicklingError, EOFError and others, which name no file), in
     every process anew, and the system's error on a full disk. Its index is emptied, so that the code is stored again.
@@ -103,7 +105,12 @@ def _forgiving(dispatcher: Any) -> Any:
     cache: Any = getattr(dispatcher, "_cache", None)
     if not all(hasattr(cache, name) for name in ("load_overload", "save_overload", "flush", "cache_path")):
         return dispatcher  # nothing is kept, or another Numba keeps it in another way
-    load, save = cache.load_overload, cache.save_overload
+    load, save, compile_form = cache.load_overload, cache.save_overload, dispatcher.compile
+    name = f"{dispatcher.py_func.__module__}.{dispatcher.py_func.__qualname__}"
+
+    def compile_in_turn(signature: Any) -> Any:
+        with turn(cache.cache_path, f"{name} {signature}"):
+            return compile_form(signature)
 
     def load_overload(*arguments: Any) -> Any:
         try:
@@ -125,9 +132,11 @@ def _forgiving(dispatcher: Any) -> Any:
 
     def save_overload(*arguments: Any) -> None:
         try:
-            save(*arguments)
+            with turn(cache.cache_path, name):  # two that extend one index at once would lose an entry
+                save(*arguments)
         except OSError as error:
             _warn_once(f"compiled kernels cannot be kept in {cache.cache_path} ({error.strerror})")
 
     cache.load_overload, cache.save_overload = load_overload, save_overload
+    dispatcher.compile = compile_in_turn
     return dispatcher
