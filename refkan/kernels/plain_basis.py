@@ -40,7 +40,8 @@ def fill_interval(x, right, t, b):
         values:              v_i' = (x - t[right - k + i - 1]) q_{i-1} + (t[right + i] - x) q_i
         next derivatives:    v_i' = k (q_{i-1} - q_i)
 
-    Derivative d of order r comes from the value of order r - d, by d steps of the second kind.
+    Derivative d of order r comes from the value of order r - d, by d steps of the second kind. Values and first
+    derivatives, which nearly all calls want, share their quotients.
     """
     order, depth = b.shape[1], b.shape[0]
     for d in range(depth):
@@ -48,19 +49,25 @@ def fill_interval(x, right, t, b):
             b[d, i] = 0.0
     b[0, 0] = 1.0
     for k in range(1, order):
-        for d in range(min(k, depth + k - order), 0, -1):
+        for d in range(min(k, depth + k - order), 1, -1):
             before = 0.0
             for i in range(k):
                 q = b[d - 1, i] / (t[right + i] - t[right - k + i])
                 b[d, i] = k * (before - q)
                 before = q
             b[d, k] = k * before
-        from_left = 0.0
+        first_derivatives = depth + k > order
+        from_left, before = 0.0, 0.0
         for i in range(k):
             q = b[0, i] / (t[right + i] - t[right - k + i])
             b[0, i] = from_left + (t[right + i] - x) * q
             from_left = (x - t[right - k + i]) * q
+            if first_derivatives:
+                b[1, i] = k * (before - q)
+                before = q
         b[0, k] = from_left
+        if first_derivatives:
+            b[1, k] = k * before
 
 
 @kernel
