@@ -11,7 +11,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import PART_GRADIENTS, Case
 from refkan.conformance.diagnosis.additions import BRANCHES
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, with_layers
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, supposed, with_layers
 from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.specs import LayerSpec, attribute
 
@@ -110,4 +110,4 @@ def right_ends(case: Case) -> Iterator[Hypothesis]:
     for name, text in told.items():
         if name != case.setting.right_end:
             text = f"the basis {text}; declared: {case.setting.right_end!r}"
-            yield Hypothesis("other right end", text, partial(evaluate, case, right_end=name))
+            yield Hypothesis("other right end", text, partial(supposed, case, right_end=name))

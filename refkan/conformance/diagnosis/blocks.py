@@ -11,7 +11,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, Supposed, supposed
 from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.specs import LayerSpec
 
@@ -60,17 +60,18 @@ def mixed(case: Case) -> Iterator[Hypothesis]:
                 yield Hypothesis("inputs mixed up", text, partial(_with_blocks, case, (order,)))
 
 
-def _with_blocks(case: Case, sources: tuple[tuple[int, ...], ...], moved: bool = True) -> FloatArray:
+def _with_blocks(case: Case, sources: tuple[tuple[int, ...], ...], moved: bool = True) -> FloatArray | Supposed:
     """Results where input p of a layer uses the coefficients of input sources[p], whose gradient (`moved`) that is."""
     specs = tuple(map(_taken, case.setting.specs, sources))
-    found = evaluate(case, specs=specs)
+    found = supposed(case, specs=specs)
     if case.quantity != "coefficient-gradients" or not moved:
         return found
+    gradient = found.expected.ravel()
     ends = np.cumsum([0, *(spec.coefficients.size for spec in specs)])
     parts = []
     for spec, taken, (low, high) in zip(specs, sources, pairwise(ends), strict=True):
         part = np.zeros(spec.coefficients.shape)
-        np.add.at(part.swapaxes(0, 1), np.array(taken), found.ravel()[low:high].reshape(part.shape).swapaxes(0, 1))
+        np.add.at(part.swapaxes(0, 1), np.array(taken), gradient[low:high].reshape(part.shape).swapaxes(0, 1))
         parts.append(part.ravel())
     return np.concatenate(parts).reshape(case.expected.shape)
 

@@ -21,9 +21,43 @@ from refkan.conformance.cases import PART_GRADIENTS, Case, Setting, quantity, wi
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
+from refkan.lazy import lazy
 
 EXPLAINED = 1e-3
 LEFT = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Supposed(Case):
+    """A case as it would be with one defect, from which a second one is looked for.
+
+    Attributes
+    ----------
+    layer : class of layers, optional
+        Through which results go; by default those of the setting.
+    fixed : bool
+        Whether nothing is known but the results: what would have to be evaluated is no layer.
+    truth : array, optional
+        The results without a defect: what is explained must be explained of the difference to those, too.
+    """
+
+    layer: type[NumpyLayer] | None = None
+    fixed: bool = False
+    truth: FloatArray | None = None
+
+    @lazy
+    def expected(self) -> FloatArray:
+        """Its results, in float64."""
+        if self.layer is not None:
+            return _through(self.setting, self.quantity, self.layer)
+        s = self.setting
+        with np.errstate(all="ignore"):
+            found = np.asarray(quantity(self.quantity, _at(*s.judged_as), s.dy, s.direction), np.float64)
+        return without_added(found, self.quantity, s)
+
+
+Prediction = FloatArray | Supposed | None
+"""Results, or the case that has them; None if there are none."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +69,26 @@ class Hypothesis:
 
     name: str
     text: str
-    predict: Callable[[], FloatArray | None]
+    predict: Callable[[], Prediction]
     may_be: tuple[str, ...] = ()
-    afresh: Callable[[], FloatArray | None] | None = None
+    afresh: Callable[[], Prediction] | None = None
     also: tuple[Hint, ...] = ()
 
     def outcome(self) -> FloatArray | None:
         """The results, None where it has no effect or makes no layer: what is no layer explains nothing."""
         try:
-            return self.predict()
+            found = self.predict()
+            return found.expected if isinstance(found, Supposed) else found
         except (ValueError, IndexError):
             return None
+
+    def supposed(self) -> Supposed | None:
+        """The case with the defect, None where it is not known of what layers and samples the results are."""
+        try:
+            found = (self.afresh or self.predict)()
+        except (ValueError, IndexError):
+            return None
+        return found if isinstance(found, Supposed) else None
 
 
 Source = Callable[[Evidence], Iterator[Hypothesis]]
@@ -96,60 +139,31 @@ def reproduces(evidence: Evidence, predicted: FloatArray) -> bool:
     return bool((misfit <= allowed).all()) and after <= max(1.0, EXPLAINED * before) and after <= LEFT * before
 
 
-@dataclass(frozen=True, eq=False)
-class Supposed(Case):
-    """A case as it would be with one defect, from which a second one is looked for; `expected` is kept with it.
-
-    Attributes
-    ----------
-    layer : class of layers, optional
-        Through which results go; by default those of the setting.
-    fixed : bool
-        Whether nothing is known but the results: what would have to be evaluated is no layer.
-    truth : array, optional
-        The results without a defect: what is explained must be explained of the difference to those, too.
-    """
-
-    layer: type[NumpyLayer] | None = None
-    fixed: bool = False
-    truth: FloatArray | None = None
-
-
-@dataclass
-class Evaluated:
-    """The last results that were evaluated, and of what: a hypothesis that predicts just those supposes that."""
-
-    results: FloatArray | None = None
-    setting: Setting | None = None
-    layer: type[NumpyLayer] | None = None
-
-
-LAST = Evaluated()
-
-
-def evaluate(case: Case, **changes: Any) -> FloatArray:
-    """Results of the case in float64 with another `specs`, `x`, `dy` or `direction`.
+def supposed(case: Case, **changes: Any) -> Supposed:
+    """The case with another `specs`, `x`, `dy`, `direction` or `right_end`.
 
     Raises
     ------
     ValueError
         If nothing but results is known of it.
     """
-    s = replace(case.setting, **changes)
-    if isinstance(case, Supposed) and (case.fixed or case.layer is not None):
-        found = None if case.layer is None else _through(s, case.quantity, case.layer)
-        if found is None:
+    layer = None
+    if isinstance(case, Supposed):
+        if case.fixed:
             raise ValueError("there is nothing to evaluate")
-    else:
-        with np.errstate(all="ignore"):
-            computed = np.asarray(quantity(case.quantity, _at(*s.judged_as), s.dy, s.direction), np.float64)
-            found = without_added(computed, case.quantity, s)
-    LAST.results, LAST.setting, LAST.layer = found, s, case.layer if isinstance(case, Supposed) else None
-    return found
+        layer = case.layer
+    return Supposed(replace(case.setting, **changes), case.quantity, layer=layer)
 
 
-def through(case: Case, recursion: type[NumpyLayer]) -> FloatArray | None:
-    """Results of the case by another recursion, in float64; of a case with a layer of its own by both."""
+def evaluate(case: Case, **changes: Any) -> FloatArray:
+    """Results of the case with another `specs`, `x`, `dy`, `direction` or `right_end`, in float64."""
+    return supposed(case, **changes).expected
+
+
+def through(case: Case, recursion: type[NumpyLayer]) -> Supposed | None:
+    """The case by another recursion; one with a layer of its own by both."""
+    if case.quantity == "knot-gradients":
+        return None
     if isinstance(case, Supposed):
         if case.fixed:
             return None
@@ -158,9 +172,7 @@ def through(case: Case, recursion: type[NumpyLayer]) -> FloatArray | None:
                 recursion = type("Both", (getattr(recursion, "alone", recursion), case.layer), {})
             except TypeError:  # one is made of the other
                 return None
-    found = _through(case.setting, case.quantity, recursion)
-    LAST.results, LAST.setting, LAST.layer = found, case.setting, recursion
-    return found
+    return Supposed(replace(case.setting), case.quantity, layer=recursion)
 
 
 ONE_LAYER: dict[str, Callable[[NumpyLayer, Setting], Any]] = {
@@ -170,7 +182,7 @@ ONE_LAYER: dict[str, Callable[[NumpyLayer, Setting], Any]] = {
 }
 
 
-def _through(s: Setting, name: str, layer: type[NumpyLayer]) -> FloatArray | None:
+def _through(s: Setting, name: str, layer: type[NumpyLayer]) -> FloatArray:
     adapter = PlainNumpy()
     specs = tuple(replace(spec, dtype="float64") for spec in s.specs)
     model = [layer(spec) for spec in specs]
@@ -183,8 +195,6 @@ def _through(s: Setting, name: str, layer: type[NumpyLayer]) -> FloatArray | Non
             return np.asarray(adapter.second(model, s.x, s.dy, s.direction))
         if name == "gauss-newton":
             return np.asarray(adapter.gauss_newton(model, s.x))
-        if name == "knot-gradients":
-            return None
         gradient = {"input-gradients": "inputs", **PART_GRADIENTS}.get(name, "coefficients")
         found = adapter.vjp(model, s.x, s.dy)[gradient]
     return np.concatenate([part.ravel() for part in found]) if isinstance(found, list) else np.asarray(found)
@@ -218,13 +228,13 @@ def _content(spec: LayerSpec) -> tuple[Any, ...]:
     return (spec.order, spec.outside, spec.parts, *((array.shape, array.tobytes()) for array in arrays))
 
 
-def with_layers(case: Case, change: Callable[[LayerSpec], LayerSpec]) -> FloatArray | None:
-    """Results with each layer replaced by a changed one; None if the change is not one, or makes no layer."""
+def with_layers(case: Case, change: Callable[[LayerSpec], LayerSpec]) -> Supposed | None:
+    """The case with each layer replaced by a changed one; None if the change is not one, or makes no layer."""
     try:
         specs = tuple(change(spec) for spec in case.setting.specs)
     except ValueError:
         return None
-    return evaluate(case, specs=specs)
+    return supposed(case, specs=specs)
 
 
 def with_knots(change: Callable[[LayerSpec], FloatArray], spec: LayerSpec) -> LayerSpec:

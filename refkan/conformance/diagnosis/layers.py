@@ -13,7 +13,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, through, with_knots, with_layers
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, Supposed, supposed, through, with_knots, with_layers
 from refkan.conformance.diagnosis.kept import of_case, once
 from refkan.conformance.diagnosis.recursions import ByRecursion
 from refkan.conformance.findings import Evidence
@@ -41,7 +41,7 @@ def rounding(case: Case) -> Iterator[Hypothesis]:
         text = f"coefficients are rounded to {lower}"
         yield Hypothesis(f"{lower} coefficients", text, partial(with_layers, case, fewer))
         x = round_to(lower, case.setting.x)
-        yield Hypothesis(f"{lower} inputs", f"inputs are rounded to {lower}", partial(evaluate, case, x=x))
+        yield Hypothesis(f"{lower} inputs", f"inputs are rounded to {lower}", partial(supposed, case, x=x))
         text = f"inputs, knots and coefficients are rounded to {lower}"
         yield Hypothesis(f"{lower} arithmetic", text, partial(_all_rounded, case, lower))
 
@@ -96,12 +96,12 @@ KNOTS_IN: dict[str, Callable[..., FloatArray]] = {
 }
 
 
-def _all_rounded(case: Case, lower: str) -> FloatArray | None:
+def _all_rounded(case: Case, lower: str) -> Supposed:
     def coarse(spec: LayerSpec) -> LayerSpec:
         return replace(spec, knots=round_to(lower, spec.knots), coefficients=round_to(lower, spec.coefficients))
 
     specs = tuple(coarse(spec) for spec in case.setting.specs)
-    return evaluate(case, specs=specs, x=round_to(lower, case.setting.x), dy=round_to(lower, case.setting.dy))
+    return supposed(case, specs=specs, x=round_to(lower, case.setting.x), dy=round_to(lower, case.setting.dy))
 
 
 def knots_nearby(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -147,7 +147,7 @@ def _effects(case: Case, places: list[Any], steps: FloatArray) -> FloatArray | N
         changed = with_layers(case, partial(_on_knots, moved))
         if changed is None:
             return None
-        columns.append((changed - case.expected).ravel())
+        columns.append((changed.expected - case.expected).ravel())
     return np.stack(columns, axis=1)
 
 
@@ -264,10 +264,10 @@ def inputs(case: Case) -> Iterator[Hypothesis]:
         memory = base.ravel()[: s.x.size].reshape(s.x.shape) if base.flags.c_contiguous else base.T.ravel()
         text = "x is read as if it were contiguous"
         yield Hypothesis(
-            "strides ignored", text, lambda: evaluate(case, x=memory.ravel()[: s.x.size].reshape(s.x.shape))
+            "strides ignored", text, lambda: supposed(case, x=memory.ravel()[: s.x.size].reshape(s.x.shape))
         )
     if s.x.shape[1] > 1:
         text = "the first input is used for all"
-        yield Hypothesis("input left out", text, lambda: evaluate(case, x=np.repeat(s.x[:, :1], s.x.shape[1], axis=1)))
+        yield Hypothesis("input left out", text, lambda: supposed(case, x=np.repeat(s.x[:, :1], s.x.shape[1], axis=1)))
         text = "inputs are in the opposite order"
-        yield Hypothesis("inputs reordered", text, lambda: evaluate(case, x=s.x[:, ::-1].copy()))
+        yield Hypothesis("inputs reordered", text, lambda: supposed(case, x=s.x[:, ::-1].copy()))

@@ -17,13 +17,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis import additions, factors, parts, results, slopes
-from refkan.conformance.diagnosis.hypotheses import (
-    LAST,
-    Hypothesis,
-    Source,
-    Supposed,
-    first_match,
-)
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, Source, Supposed, first_match
 from refkan.conformance.findings import Evidence, Hint
 
 OF_RESULTS: tuple[Source, ...] = (
@@ -45,6 +39,10 @@ MOST = 12
 """First defects that are followed up by all hypotheses because they explain a part."""
 
 
+First = tuple[Hypothesis, FloatArray]
+"""A first defect and what it predicts."""
+
+
 @dataclass
 class Spent:
     """Processor time for searches for two defects."""
@@ -61,17 +59,17 @@ def pair(evidence: Evidence, sources: tuple[Source, ...], until: float = float("
     known = [one for one in firsts if one[0].name in evidence.named]
     if found := _of_results(evidence, known, until):
         return found
-    if found := _followed(evidence, [hypothesis for hypothesis, _ in known], anew, until, known_too=True):
+    if found := _followed(evidence, known, anew, until, known_too=True):
         return found
     if found := _of_results(evidence, firsts, until):
         return found
     promising = _promising(evidence, firsts)
-    rest = [hypothesis for hypothesis, _ in firsts if all(hypothesis is not other for other in promising)]
+    rest = [one for one in firsts if all(one is not other for other in promising)]
     return _followed(evidence, promising + rest, anew, until)
 
 
 def _of_results(
-    evidence: Evidence, firsts: list[tuple[Hypothesis, FloatArray]], until: float
+    evidence: Evidence, firsts: list[First], until: float
 ) -> tuple[Hint, ...]:  # fmt: skip
     """Of these, the one after which something that happened to results gives theirs."""
     told = []
@@ -82,14 +80,15 @@ def _of_results(
 
 
 def _followed(
-    evidence: Evidence, firsts: list[Hypothesis], sources: tuple[Source, ...], until: float, known_too: bool = False
+    evidence: Evidence, firsts: list[First], sources: tuple[Source, ...], until: float, known_too: bool = False
 ) -> tuple[Hint, ...]:  # fmt: skip
     """The first of these with which another reproduces theirs (`known_too`: one that other results have shown)."""
-    for hypothesis in firsts:
-        supposed = _supposed(evidence.case, hypothesis)
+    for hypothesis, predicted in firsts:
+        supposed = hypothesis.supposed()
         if supposed is None:
             continue
-        after = first_match(replace(evidence, case=supposed), sources, until)
+        case = _with(replace(supposed, truth=evidence.case.expected), evidence.case, predicted)
+        after = first_match(replace(evidence, case=case), sources, until)
         if after and (not known_too or after[0].name in evidence.named):
             return _told(hypothesis, after)
     return ()
@@ -117,7 +116,7 @@ FITTED = ("constant factor", "extra branch", "factor on one input", "factor on o
 
 def _firsts(
     evidence: Evidence, sources: tuple[Source, ...], until: float
-) -> Iterator[tuple[Hypothesis, FloatArray]]:  # fmt: skip
+) -> Iterator[First]:  # fmt: skip
     """Hypotheses with results that differ from ours, and from zero."""
     case = evidence.case
     for source in sources:
@@ -138,31 +137,24 @@ def _a_factor(ours: FloatArray, predicted: FloatArray) -> bool:
     return ratio != -1.0 and bool(np.abs(predicted - ratio * ours).max() <= 1e-12 * np.abs(predicted).max())
 
 
-def _promising(evidence: Evidence, firsts: list[tuple[Hypothesis, FloatArray]]) -> list[Hypothesis]:
+def _promising(evidence: Evidence, firsts: list[First]) -> list[First]:
     """First defects that are worth all second ones, those that explain most first."""
     case, theirs = evidence.case, evidence.theirs
     wrong = np.abs(theirs - case.expected) > case.tolerance
     scored = []
-    for hypothesis, predicted in firsts:
+    for one in firsts:
+        hypothesis, predicted = one
         share = float((np.abs(theirs - predicted) <= case.tolerance)[wrong].mean())
         if share >= SHARE or hypothesis.name in evidence.named:
-            scored.append((hypothesis.name not in evidence.named, -share, hypothesis))
+            scored.append((hypothesis.name not in evidence.named, -share, one))
     known = [one for one in scored if not one[0]]
     others = sorted((one for one in scored if one[0]), key=lambda one: one[1])[:MOST]
-    return [hypothesis for _, _, hypothesis in sorted(known, key=lambda one: one[1]) + others]
+    return [one for _, _, one in sorted(known, key=lambda one: one[1]) + others]
 
 
 def _fixed(case: Case, predicted: FloatArray) -> Supposed:
     """The case with results that are known, and nothing else."""
     return _with(Supposed(replace(case.setting), case.quantity, fixed=True, truth=case.expected), case, predicted)
-
-
-def _supposed(case: Case, hypothesis: Hypothesis) -> Supposed | None:
-    """The case with a defect, None where it is not known of what layers and samples its results are."""
-    predicted = Hypothesis("", "", hypothesis.afresh or hypothesis.predict).outcome()
-    if predicted is None or predicted is not LAST.results or LAST.setting is None:
-        return None
-    return _with(Supposed(replace(LAST.setting), case.quantity, layer=LAST.layer, truth=case.expected), case, predicted)
 
 
 def _with(supposed: Supposed, case: Case, predicted: FloatArray) -> Supposed:

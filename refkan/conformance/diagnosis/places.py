@@ -13,7 +13,15 @@ from refkan.array_types import FloatArray
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.additions import MAPS
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, through, with_knots, with_layers
+from refkan.conformance.diagnosis.hypotheses import (
+    Hypothesis,
+    Prediction,
+    evaluate,
+    supposed,
+    through,
+    with_knots,
+    with_layers,
+)
 from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.diagnosis.recursions import ByRecursion
 from refkan.conformance.findings import Evidence
@@ -78,14 +86,14 @@ def _inside(low: float, high: float, x: FloatArray) -> FloatArray:
     return ((x >= low) & (x <= high)).astype(np.float64)
 
 
-def _mapped(case: Case, pair: tuple[Callable[[Any], Any], Callable[[Any], Any]]) -> FloatArray | None:
+def _mapped(case: Case, pair: tuple[Callable[[Any], Any], Callable[[Any], Any]]) -> Prediction:
     """Results at mapped inputs, with the slope of the map in gradients of the inputs."""
     function, slope = pair
     x = np.asarray(function(case.setting.x))
     if case.quantity in ("second-derivatives", "gauss-newton", "knot-gradients") or np.array_equal(x, case.setting.x):
         return None
-    found = evaluate(case, x=x)
-    return found * slope(case.setting.x) if case.quantity == "input-gradients" else found
+    found = supposed(case, x=x)
+    return found.expected * slope(case.setting.x) if case.quantity == "input-gradients" else found
 
 
 def tables(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -145,7 +153,7 @@ def left_out(case: Case) -> Iterator[Hypothesis]:
                 yield Hypothesis(f"{what}s left out", text, partial(_kept, case, axis, kept))
 
 
-def _kept(case: Case, axis: int, kept: int) -> FloatArray | None:
+def _kept(case: Case, axis: int, kept: int) -> Prediction:
     s = case.setting
     if case.quantity == "coefficient-gradients":
         found = case.expected.copy()
@@ -155,4 +163,4 @@ def _kept(case: Case, axis: int, kept: int) -> FloatArray | None:
         return None
     C = s.spec.coefficients.copy()
     C[(slice(None),) * axis + (slice(kept, None),)] = 0.0
-    return evaluate(case, specs=(replace(s.spec, coefficients=C),))
+    return supposed(case, specs=(replace(s.spec, coefficients=C),))

@@ -12,7 +12,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, error_ratio, evaluate, through, with_layers
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, error_ratio, supposed, through, with_layers
 from refkan.conformance.diagnosis.kept import of_case, once
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.specs import RULES
@@ -158,7 +158,7 @@ def nan_hints(evidence: Evidence) -> tuple[Hint, ...]:
         return ()
     text = f"{int(bad.sum())} of {theirs.size} results are not finite"
     if any((np.diff(spec.knots, axis=1) == 0).any() for spec in case.setting.specs):
-        raw = through(case, Raw)
+        raw = Hypothesis("", "", partial(through, case, Raw)).outcome()
         where = "; 0/0 in the recursion gives NaN there too" if raw is not None and np.isnan(raw).any() else ""
         return (Hint("NaN from repeated knots", f"{text}, and knots repeat{where}"),)
     if case.setting.region in OUTSIDE and evidence.right_inside:
@@ -207,7 +207,7 @@ def _other_rules(case: Case) -> Iterator[Hypothesis]:
     x = np.clip(s.x, low, high)
     text = f"theirs stay constant beyond the ends instead of following the rule {s.spec.outside!r}"
     if case.quantity in ("values", "coefficient-gradients"):
-        yield Hypothesis(name, text, lambda: evaluate(case, x=x))
+        yield Hypothesis(name, text, lambda: supposed(case, x=x))
     text = f"theirs are zero outside instead of following the rule {s.spec.outside!r}"
     yield Hypothesis(name, text, lambda: np.zeros_like(case.expected))
     text = "theirs lack the parts that lie beyond the last knot interval of the domain on one side"

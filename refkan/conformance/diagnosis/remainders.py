@@ -8,9 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, Prediction, supposed
 from refkan.conformance.diagnosis.kept import of_case
 
 
@@ -27,10 +26,10 @@ def outputs(case: Case) -> Iterator[Hypothesis]:
             yield Hypothesis("outputs left out", text, partial(_first_outputs, case, kept))
 
 
-def _first_outputs(case: Case, kept: int) -> FloatArray:
+def _first_outputs(case: Case, kept: int) -> Prediction:
     if case.quantity == "values":
         return np.where(np.arange(case.expected.shape[1]) < kept, case.expected, 0.0)
-    return evaluate(case, dy=np.where(np.arange(case.setting.dy.shape[1]) < kept, case.setting.dy, 0.0))
+    return supposed(case, dy=np.where(np.arange(case.setting.dy.shape[1]) < kept, case.setting.dy, 0.0))
 
 
 @of_case
@@ -45,7 +44,7 @@ def intervals(case: Case) -> Iterator[Hypothesis]:
         yield Hypothesis("end interval unused", text, partial(_continued, case, side))
 
 
-def _continued(case: Case, side: int) -> FloatArray:
+def _continued(case: Case, side: int) -> Prediction:
     """Results of the layer without its last (-1) or first (0) interval, continued by polynomials."""
     spec = case.setting.spec
     rest = slice(None, -1) if side else slice(1, None)
@@ -56,7 +55,7 @@ def _continued(case: Case, side: int) -> FloatArray:
         outside="polynomial",
         kind="arbitrary",
     )
-    found = evaluate(case, specs=(shorter,))
+    found = supposed(case, specs=(shorter,))
     if case.quantity != "coefficient-gradients":
         return found
-    return np.pad(found, ((0, 0), (0, 0), (0, 1) if side else (1, 0)))
+    return np.pad(found.expected, ((0, 0), (0, 0), (0, 1) if side else (1, 0)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray, IntArray
 from refkan.conformance.cases import PART_GRADIENTS, Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, Prediction, supposed
 from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.findings import Evidence
 
@@ -129,13 +129,13 @@ def sample_order(case: Case) -> Iterator[Hypothesis]:
         yield Hypothesis("incomplete block", text, partial(_without_last, case, count - 1, by_sample))
 
 
-def _without_last(case: Case, kept: int, by_sample: bool) -> FloatArray | None:
+def _without_last(case: Case, kept: int, by_sample: bool) -> Prediction:
     if case.quantity == "gauss-newton":
         return None
     if not by_sample:
         dy = case.setting.dy.copy()
         dy[kept:] = 0.0
-        return evaluate(case, dy=dy)
+        return supposed(case, dy=dy)
     part = case.expected.copy()
     part[kept:] = 0.0
     return part
@@ -148,16 +148,16 @@ def cotangents(case: Case) -> Iterator[Hypothesis]:
         return
     dy = case.setting.dy
     ones = np.ones_like(dy)
-    yield Hypothesis("cotangent ignored", "gradients are those of the sum of outputs", lambda: evaluate(case, dy=ones))
+    yield Hypothesis("cotangent ignored", "gradients are those of the sum of outputs", lambda: supposed(case, dy=ones))
     first = np.zeros_like(dy)
     first[:, 0] = dy[:, 0]
     if dy.shape[1] > 1:
-        yield Hypothesis("cotangent ignored", "only the first output is pulled back", lambda: evaluate(case, dy=first))
+        yield Hypothesis("cotangent ignored", "only the first output is pulled back", lambda: supposed(case, dy=first))
     row = np.broadcast_to(dy[:1], dy.shape)
     yield Hypothesis(
-        "cotangent ignored", "the first sample's cotangent is used for all", lambda: evaluate(case, dy=row)
+        "cotangent ignored", "the first sample's cotangent is used for all", lambda: supposed(case, dy=row)
     )
     if case.quantity == "second-derivatives":
         ahead = np.ones_like(case.setting.direction)
         text = "the direction is ignored"
-        yield Hypothesis("cotangent ignored", text, lambda: evaluate(case, direction=ahead))
+        yield Hypothesis("cotangent ignored", text, lambda: supposed(case, direction=ahead))

@@ -9,7 +9,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, supposed
 from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.quantities import FloatQuantities
@@ -21,7 +21,7 @@ def stale(evidence: Evidence) -> Iterator[Hypothesis]:
     for x in evidence.earlier:
         if not np.array_equal(x, case.setting.x):
             text = "theirs are the results at other samples, those of an earlier call"
-            yield Hypothesis("stale cache", text, partial(evaluate, case, x=x))
+            yield Hypothesis("stale cache", text, partial(supposed, case, x=x))
 
 
 @of_case
