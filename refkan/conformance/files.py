@@ -25,7 +25,7 @@ from refkan.conformance.cases import CHANGE_ROOM, SEED, VERSION, Case, Setting
 from refkan.conformance.catalogue import catalogue
 from refkan.conformance.diagnosis import diagnose
 from refkan.conformance.findings import Evidence, Finding, Hint, compare
-from refkan.conformance.judge import CASE_SECONDS
+from refkan.conformance.hint_time import CASE_SECONDS
 from refkan.conformance.precision import DTYPES, EPS
 from refkan.conformance.refinement import fine_knots
 from refkan.conformance.specs import CONVENTIONS, attribute

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -72,8 +72,8 @@ class Evidence:
         Samples of the same shape that were handed to the backend before.
     forward : callable, optional
         Asks the backend for values of the same model at other samples.
-    named : collection of str
-        Names of hints that other results of the same backend were given.
+    named : mapping of str to int
+        Names of hints that other results of the same backend were given, and to how many.
 
     Examples
     --------
@@ -92,7 +92,7 @@ class Evidence:
     values_right: bool = False
     earlier: Sequence[FloatArray] = ()
     forward: Callable[[FloatArray], Any] | None = None
-    named: Collection[str] = ()
+    named: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

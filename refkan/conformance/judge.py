@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,8 +19,8 @@ from refkan.conformance.backend import Backend
 from refkan.conformance.cases import Case, Setting
 from refkan.conformance.changes import AFTER, recheck
 from refkan.conformance.diagnosis import Changed, diagnose, diagnose_change, invalid_state
-from refkan.conformance.diagnosis.pairs import Spent
 from refkan.conformance.findings import Evidence, Finding, Hint
+from refkan.conformance.hint_time import HintTime
 from refkan.conformance.proofs import proven
 from refkan.conformance.refinement import fine_knots
 from refkan.conformance.right_ends import RIGHT_ENDS, matters
@@ -29,15 +30,6 @@ QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": 
 
 HINT_SECONDS = 60.0
 """Processor time for all hints of a run, by default."""
-
-CASE_SECONDS = 3.0
-"""Processor time for the hints on one case."""
-
-FREE_SECONDS = 3.0
-"""Processor time for hints on two defects in one result, beside as much as the cases themselves took."""
-
-LEAST_SECONDS = 0.05
-"""For each case at any rate: for what other results have shown."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +60,8 @@ class Judge:
     hints: bool = True
     hint_seconds: float = HINT_SECONDS
     proofs: bool = True
-    _spent: list[float] = field(init=False, repr=False, compare=False, default_factory=list)
-    _for_two: Spent = field(init=False, repr=False, compare=False, default_factory=Spent)
-    _named: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
-    _worked: list[float] = field(init=False, repr=False, compare=False, default_factory=list)
+    _time: HintTime = field(init=False, repr=False, compare=False)
+    _named: Counter[str] = field(init=False, repr=False, compare=False, default_factory=Counter)
     _backend: Backend = field(init=False, repr=False, compare=False)
     _failed_inside: set[tuple[Any, ...]] = field(init=False, repr=False, compare=False, default_factory=set)
     _settings: dict[int, tuple[Setting, Setting]] = field(init=False, repr=False, compare=False, default_factory=dict)
@@ -79,6 +69,7 @@ class Judge:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_backend", Backend(self.adapter))
+        object.__setattr__(self, "_time", HintTime(self.hint_seconds))
 
     def run(self, cases: Iterable[Case], progress: Callable[[Finding], None] = lambda finding: None) -> list[Finding]:
         """Judge cases one after another; unknown capability names come first, as errors."""
@@ -100,7 +91,7 @@ class Judge:
         missing = self.adapter.capabilities.missing(case.needs())
         if missing:
             return Finding(case.key, case.quantity, f.NOT_APPLICABLE, f"not declared: {missing}")
-        start, began = time.perf_counter(), time.thread_time()
+        start, began, spent = time.perf_counter(), time.thread_time(), self._time.spent
         case = self._by_convention(case)
         try:
             if reason := self.adapter.declined(case):
@@ -113,7 +104,7 @@ class Judge:
             finding = Finding(case.key, case.quantity, f.FAILED, str(error), hints=(hint,))
         except (Exception, SystemExit) as error:  # of the backend, or of what it returned
             finding = Finding(case.key, case.quantity, f.ERROR, describe(error), traceback=where_raised(error))
-        self._worked.append(time.thread_time() - began)
+        self._time.shares[case.quantity].cases += time.thread_time() - began - (self._time.spent - spent)
         return replace(finding, seconds=time.perf_counter() - start)
 
     def _by_convention(self, case: Case) -> Case:
@@ -140,7 +131,7 @@ class Judge:
         if finding.status == f.PASSED or not self.hints:
             return finding
         if case.setting.change is not None:
-            return replace(finding, hints=self._change_hints(case, theirs))
+            return self._changed(finding, case, theirs)
         again = self._backend.result(case, model, run=1)
         sort = (case.setting.dtype, case.setting.spec.degree, case.setting.spec.kind, case.quantity)
         if case.setting.region not in ("outside", "far"):
@@ -156,17 +147,14 @@ class Judge:
 
     def _diagnosed(self, finding: Finding, evidence: Evidence) -> Finding:
         """Add hints, as long as there is time for them."""
-        spent = sum(self._spent)
-        left = self.hint_seconds - spent
-        if left <= 0:
-            text = f"not diagnosed: hints took {self.hint_seconds:g} s"
-            return replace(finding, message="; ".join(filter(None, [finding.message, text])))
-        start = time.thread_time()
-        room = FREE_SECONDS + sum(self._worked) - spent - self._for_two.seconds
-        evidence = replace(evidence, named=self._named)
-        hints = diagnose(evidence, min(left, CASE_SECONDS), max(room, LEAST_SECONDS), self._for_two)
-        self._spent.append(time.thread_time() - start)
-        self._named.update(hint.name for hint in hints)
+        if refusal := self._time.refusal(finding.quantity):
+            return replace(finding, message="; ".join(filter(None, [finding.message, refusal])))
+        room = self._time
+        start, for_two = time.thread_time(), room.for_two.seconds
+        hints = diagnose(replace(evidence, named=self._named), room.for_case, room.for_two_of_case, room.for_two)
+        seconds = time.thread_time() - start - (room.for_two.seconds - for_two)
+        room.searched(finding.quantity, seconds, found=bool(hints))
+        self._named.update({hint.name for hint in hints})
         return replace(finding, hints=hints)
 
     def _compare(self, case: Case, theirs: FloatArray) -> Finding:
@@ -250,7 +238,7 @@ class Judge:
             return finding
         return self._diagnosed(finding, Evidence(now, theirs, before=case))
 
-    def _change_hints(self, case: Case, theirs: FloatArray) -> tuple[Hint, ...]:
+    def _changed(self, finding: Finding, case: Case, theirs: FloatArray) -> Finding:
         """Say whether the change is to blame, by the backend's own values before it."""
         s, change = case.setting, case.setting.change
         assert change is not None
@@ -258,9 +246,9 @@ class Judge:
         fresh = self._backend.build(s)
         before = self._backend.result(plain, fresh)
         if self._compare(plain, before).status != f.PASSED:
-            return diagnose(Evidence(plain, before))
+            return self._diagnosed(finding, Evidence(plain, before))
         on_before = as_real("forward", self.adapter.forward(fresh, change.x))
         model = self._backend.model(s)
         on_after = as_real("forward", self.adapter.forward(model, change.x))
         knots = self._backend.state(model)[0] if self.adapter.capabilities.state else None
-        return diagnose_change(case, Changed(on_before, on_after, before, theirs, knots))
+        return replace(finding, hints=diagnose_change(case, Changed(on_before, on_after, before, theirs, knots)))

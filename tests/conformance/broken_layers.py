@@ -31,3 +31,13 @@ class ZeroAtB(NumpyLayer):
 
     def basis(self, p, x, derivative=0):
         return super().basis(p, x, derivative) * (x < self.t[p][-self.order])[:, None]
+
+
+class SlopeInPositions(NumpyLayer):
+    """Derivatives in positions within the interval of x, not divided by its length."""
+
+    def basis(self, p, x, derivative=0):
+        knots = self.t[p]
+        m = np.where(x == knots[-self.order], np.searchsorted(knots, x), np.searchsorted(knots, x, side="right")) - 1
+        m = np.clip(m, 0, knots.size - 2)
+        return super().basis(p, x, derivative) * ((knots[m + 1] - knots[m]) ** derivative)[:, None]

@@ -7,12 +7,15 @@ import pytest
 
 from refkan.conformance.diagnosis.additions import BRANCHES, MAPS
 
-PAIRS = {**BRANCHES, **MAPS}
+PAIRS = [
+    *BRANCHES.values(),
+    *(one[:2] for one in MAPS.values()),
+    *(one[1:] for name, one in MAPS.items() if name != "ReLU"),  # whose slope jumps
+]
 
 
-@pytest.mark.parametrize("name", PAIRS)
-def test_functions_and_slopes_go_together_far_out_as_well(name):
-    function, slope = PAIRS[name]
+@pytest.mark.parametrize(("function", "slope"), PAIRS)
+def test_functions_and_slopes_go_together_far_out_as_well(function, slope):
     x = np.array([[-1e5, -800.0, -30.0, -1.5, 0.7, 30.0, 800.0, 1e5]])  # no warning of an overflow
     assert np.isfinite(function(x)).all()
     step = 1e-6 * np.maximum(1.0, np.abs(x))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import combinations
 
 import numpy as np
@@ -17,7 +18,7 @@ from refkan.conformance.bank.defects import of_layer
 from refkan.conformance.causes import causes, leading_hint, verdict
 from refkan.conformance.diagnosis import diagnose
 from refkan.conformance.findings import Evidence, Finding, Hint
-from tests.conformance.broken_layers import PreviousBlock, SlopeWithoutSpacing, ZeroAtB
+from tests.conformance.broken_layers import PreviousBlock, SlopeInPositions, SlopeWithoutSpacing, ZeroAtB
 
 SELECT = ["layer/degree-3/uniform/3x2/", "layer/degree-3/arbitrary/3x2/", "basis/degree-3/arbitrary/ends/"]
 CASES = [
@@ -26,15 +27,6 @@ CASES = [
     for case in catalogue(["float64"], [select], version=1)
     if case.setting.name.count("/") == 4  # without settings that go on, such as 3x2/strided
 ]
-
-
-class SlopeInPositions(NumpyLayer):
-    """Derivatives in positions within the interval of x, not divided by its length."""
-
-    def basis(self, p, x, derivative=0):
-        knots = self.t[p]
-        m = np.clip(np.searchsorted(knots, x, side="right") - 1, self.order - 1, knots.size - self.order - 1)
-        return super().basis(p, x, derivative) * ((knots[m + 1] - knots[m]) ** derivative)[:, None]
 
 
 class Wave(NumpyLayer):
@@ -81,13 +73,13 @@ def differ(case, ours, theirs):
 
 def hidden(first, second, alone, seconds=2.0, cases=CASES):
     """Cases whose result is neither the truth nor that of one of the two layers, with names that are given to it."""
-    together, named = results(both(first, second)), set()
+    together, named = results(both(first, second)), Counter()
     for case in cases:
         found = together[case.key]
         if not differ(case, case.expected, found):
             continue
         hints = diagnose(Evidence(case, found, named=named), 10.0, seconds)
-        named |= {hint.name for hint in hints}
+        named.update({hint.name for hint in hints})
         if all(differ(case, alone[layer][case.key], found) for layer in (first, second)):
             yield case, hints
 

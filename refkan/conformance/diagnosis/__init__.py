@@ -117,8 +117,12 @@ def diagnose(
 
 
 def _of_two(evidence: Evidence, until: float, most: float, spent: pairs.Spent | None) -> tuple[Hint, ...]:
+    if most <= 0:
+        return ()
     start = time.thread_time()
     found = pairs.pair(evidence, (*ORDER, *TOGETHER), min(until, start + most))
     if spent is not None:
-        spent.seconds += time.thread_time() - start
+        seconds = time.thread_time() - start
+        spent.seconds += seconds
+        spent.found += seconds if found else 0.0
     return found

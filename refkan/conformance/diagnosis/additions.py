@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import erf
+from typing import Any
 
 import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.hypotheses import Hypothesis
+from refkan.conformance.diagnosis import factors
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, Prediction, Supposed, evaluate, supposed
 from refkan.conformance.diagnosis.kept import of_case
-from refkan.conformance.findings import Evidence
+from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
 from refkan.layers.activations import ACTIVATIONS, sigmoid, sigmoid_and_complement
@@ -42,47 +44,90 @@ BRANCHES: dict[str, tuple[Function, Function]] = {
 }
 """Functions that layers have beside their splines, with derivatives."""
 
-MAPS: dict[str, tuple[Function, Function]] = {
-    "tanh": BRANCHES["tanh of the inputs"],
-    "the sigmoid function": (sigmoid, _sigmoid_slope),
-    "SiLU": BRANCHES["SiLU of the inputs"],
-    "ReLU": BRANCHES["ReLU of the inputs"],
+MAPS: dict[str, tuple[Function, Function, Function]] = {
+    "tanh": (*BRANCHES["tanh of the inputs"], ACTIVATIONS["tanh"].curvature),
+    "the sigmoid function": (sigmoid, _sigmoid_slope, lambda x: _sigmoid_slope(x) * (1 - 2 * sigmoid(x))),
+    "SiLU": (*BRANCHES["SiLU of the inputs"], ACTIVATIONS["silu"].curvature),
+    "ReLU": (*BRANCHES["ReLU of the inputs"], np.zeros_like),
 }
+"""Maps of activations, with two derivatives."""
+
+INVERSES: tuple[tuple[str, Function, Function], ...] = (
+    ("tanh", np.arctanh, MAPS["tanh"][1]),
+    ("the sigmoid function", lambda y: np.log(y) - np.log1p(-y), MAPS["the sigmoid function"][1]),
+)
+"""Those that can be undone, with the slope of the map at what comes out."""
 
 
 def branches(evidence: Evidence) -> Iterator[Hypothesis]:
     """A branch beside the splines: theirs exceed ours by a function of the inputs, with any weights."""
+    for name, blocks in _branches(evidence):
+        yield Hypothesis("extra branch", f"theirs are ours and {name}", partial(_fitted, evidence, blocks), fitted=1)
+
+
+def scaled(evidence: Evidence) -> Iterator[Hypothesis]:
+    """A branch beside splines that are multiplied by a factor, which must be a size of the case or a fraction."""
     case = evidence.case
+    for name, blocks in _branches(evidence):
+        ratio = _ratio_beside(evidence, blocks)
+        names = factors.names_of(case, abs(ratio))
+        if abs(ratio - 1) > NEAR * case.setting.eps and (names or factors.simple(ratio)):
+            told = ", ".join(filter(None, [f"the splines are multiplied by {ratio:.6g}", " or ".join(names)]))
+            also = (Hint("extra branch", f"theirs are those and {name}", also=True),)
+            predict = partial(_fitted, evidence, blocks, ratio)
+            yield Hypothesis("constant factor", told, predict, names, also=also, fitted=1)
+
+
+NEAR = 1e4
+"""Units of eps within which a factor is not told from one."""
+
+Block = tuple[FloatArray, tuple[Any, ...]]
+"""Columns (n, m) whose combinations a part of the results exceeds ours by, and its index."""
+
+
+def _branches(evidence: Evidence) -> Iterator[tuple[str, list[Block]]]:
+    """What each kind of branch may add, of those for which there are samples enough."""
+    case, theirs = evidence.case, evidence.theirs
     s = case.setting
-    if len(s.specs) > 1 or case.quantity not in ("values", "input-gradients") or not np.isfinite(evidence.theirs).all():
+    if len(s.specs) > 1 or case.quantity not in ("values", "input-gradients") or not np.isfinite(theirs).all():
         return
+    # What another defect makes zero is zero with a branch, too.
+    alive = (case.expected != 0) | (theirs != 0) if isinstance(case, Supposed) else np.ones(theirs.shape, bool)
+    parts: list[tuple[Any, ...]]
+    values = case.quantity == "values"
+    if values:
+        parts = [(np.flatnonzero(alive.any(axis=1)),)]
+    else:
+        parts = [(np.flatnonzero(column), p) for p, column in enumerate(alive.T)]
+    parts = [at for at in parts if at[0].size]
+    distinct = min((len(np.unique(s.x[at[0]], axis=0)) for at in parts), default=0)
     for name, (function, slope) in BRANCHES.items():
-        text = f"theirs are ours and a part of the form of {name}"
-        if case.quantity == "values":
+        if values:
             columns = function(s.x) if name != "a bias" else np.ones((len(s.x), 1))
-            yield Hypothesis("extra branch", text, partial(_fitted, evidence, columns))
+            blocks = [(columns[at], at) for at in parts]
         else:
-            yield Hypothesis("extra branch", text, partial(_fitted_slopes, evidence, slope(s.x)))
+            slopes = slope(s.x)
+            blocks = [(slopes[at][:, None] * s.dy[at[0]], at) for at in parts]
+        if distinct > 2 * (columns if values else s.dy).shape[1]:  # with fewer any numbers would fit
+            yield f"a part of the form of {name}", blocks
 
 
-def _fitted(evidence: Evidence, columns: FloatArray) -> FloatArray | None:
-    """Ours plus the combination of columns (N, m), the same of all outputs, that fits theirs best."""
-    if len(np.unique(evidence.case.setting.x, axis=0)) < 2 * columns.shape[1] + 1:  # any numbers would fit
-        return None
-    difference = evidence.theirs - evidence.case.expected
-    return np.asarray(evidence.case.expected + columns @ np.linalg.lstsq(columns, difference, rcond=None)[0])
+def _fitted(evidence: Evidence, blocks: list[Block], ratio: float = 1.0) -> FloatArray:
+    """Ours times a ratio, plus the combinations of columns that fit theirs best."""
+    out = ratio * evidence.case.expected
+    for columns, at in blocks:
+        out[at] += columns @ np.linalg.lstsq(columns, evidence.theirs[at] - out[at], rcond=None)[0]
+    return np.asarray(out)
 
 
-def _fitted_slopes(evidence: Evidence, slopes: FloatArray) -> FloatArray | None:
-    """Ours plus g'(x_p) sum_q w_qp dy_q, with the weights that fit theirs best."""
-    dy, out = evidence.case.setting.dy, evidence.case.expected.copy()
-    if len(np.unique(evidence.case.setting.x, axis=0)) < 2 * dy.shape[1] + 1:
-        return None
-    for p in range(out.shape[1]):
-        columns = slopes[:, p : p + 1] * dy
-        difference = evidence.theirs[:, p] - out[:, p]
-        out[:, p] += columns @ np.linalg.lstsq(columns, difference, rcond=None)[0]
-    return out
+def _ratio_beside(evidence: Evidence, blocks: list[Block]) -> float:
+    """What ours are multiplied by where theirs may exceed them by combinations of columns."""
+
+    def beside(given: FloatArray) -> FloatArray:
+        rest = [given[at] - columns @ np.linalg.lstsq(columns, given[at], rcond=None)[0] for columns, at in blocks]
+        return np.concatenate([part.ravel() for part in rest])
+
+    return factors.ratio_of(beside(evidence.case.expected), beside(evidence.theirs))
 
 
 @of_case
@@ -92,15 +137,15 @@ def maps(case: Case) -> Iterator[Hypothesis]:
     if case.quantity not in ("values", "input-gradients", "coefficient-gradients"):
         return
     choices: dict[str, Callable[[LayerSpec | None], tuple[Function, Function]]] = {
-        name: partial(_whatever_follows, pair) for name, pair in MAPS.items()
+        name: partial(_whatever_follows, map_[:2]) for name, map_ in MAPS.items()
     }
     choices["clamping to the domain of the next layer"] = _clamped
     for name, choose in choices.items():
         if len(s.specs) > 1:
             text = f"activations between layers pass through {name}"
-            yield Hypothesis("extra map", text, partial(_mapped, case, choose, False))
+            yield Hypothesis("extra map", text, partial(_between, case, choose))
         text = f"outputs pass through {name}"
-        yield Hypothesis("extra map", text, partial(_mapped, case, choose, True))
+        yield Hypothesis("extra map", text, partial(_behind, case, *choose(None)))
 
 
 def _whatever_follows(pair: tuple[Function, Function], spec: LayerSpec | None) -> tuple[Function, Function]:
@@ -112,27 +157,30 @@ def _clamped(spec: LayerSpec | None) -> tuple[Function, Function]:
     return (lambda z: np.clip(z, low, high), lambda z: ((z >= low) & (z <= high)).astype(np.float64))
 
 
-def _mapped(
-    case: Case, choose: Callable[[LayerSpec | None], tuple[Function, Function]], last: bool
-) -> FloatArray | None:
-    """Results with a map before each layer but the first (`last`: behind the last layer alone)."""
+def _behind(case: Case, function: Function, slope: Function) -> Prediction:
+    """Results with a map behind the last layer."""
+    values = evaluate(case, "values")
+    return function(values) if case.quantity == "values" else supposed(case, dy=case.setting.dy * slope(values))
+
+
+def _between(case: Case, choose: Callable[[LayerSpec | None], tuple[Function, Function]]) -> FloatArray | None:
+    """Results with a map before each layer but the first."""
+    if isinstance(case, Supposed) and (case.fixed or case.layer is not None):
+        return None  # the layers are not those of the setting
     s = case.setting
     z, layers, slopes = s.x, [], []
     for k, spec in enumerate(s.specs):
-        layers.append(FloatQuantities((spec,), z))
-        z = layers[-1].values
-        end = k == len(s.specs) - 1
-        function, slope = choose(None if end else s.specs[k + 1]) if end == last else (lambda z: z, np.ones_like)
+        function, slope = choose(spec) if k else (lambda z: z, np.ones_like)
         slopes.append(slope(z))
-        z = function(z)
+        layers.append(FloatQuantities((spec,), function(z)))
+        z = layers[-1].values
     if case.quantity == "values":
         return np.asarray(z)
     g = s.dy
     parts: list[FloatArray] = []
     for layer, slope_there in zip(reversed(layers), reversed(slopes), strict=True):
-        g = g * slope_there
         parts.insert(0, layer.coefficient_gradients(g)[0])
-        g = layer.input_gradients(g)
+        g = layer.input_gradients(g) * slope_there
     if case.quantity == "input-gradients":
         return np.asarray(g)
     return parts[0] if len(parts) == 1 else np.concatenate([part.ravel() for part in parts])

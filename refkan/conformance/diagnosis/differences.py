@@ -54,9 +54,8 @@ def _reproduced(case: Case) -> Iterator[Hypothesis]:
 def _difference(case: Case, ahead: float, behind: float) -> FloatArray:
     s = case.setting
     out = np.zeros_like(s.x)
-    values = Case(s, "values")
     for p in range(out.shape[1]):
         unit = (np.arange(out.shape[1]) == p).astype(np.float64)
-        rise = evaluate(values, x=s.x + ahead * unit) - evaluate(values, x=s.x - behind * unit)
+        rise = evaluate(case, "values", x=s.x + ahead * unit) - evaluate(case, "values", x=s.x - behind * unit)
         out[:, p] = (rise * s.dy).sum(axis=1) / (ahead + behind)
     return out

@@ -19,20 +19,21 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     case, theirs = evidence.case, evidence.theirs
     yield Hypothesis("sign", OPPOSITE, lambda: -case.expected)
     near = 1e4 * case.setting.eps  # closer factors are not told from rounding
-    ratio = _ratio(case.expected, theirs)
+    ratio = ratio_of(case.expected, theirs)
     if np.isfinite(ratio) and ratio != 0 and abs(ratio - 1) > near:
-        names = _names_of(case, abs(ratio))
+        names = names_of(case, abs(ratio))
         text = ", ".join(filter(None, [f"theirs are ours times {_digits(abs(ratio))}", " or ".join(names)]))
         if ratio < 0 and names:  # a size has no sign
             size = Hint("constant factor", text, names, also=True)
             yield Hypothesis("sign", OPPOSITE, lambda: ratio * case.expected, also=(size,))
         else:
             text = text if ratio > 0 else f"theirs are ours times {_digits(ratio)}"
-            yield Hypothesis("constant factor", text, lambda: ratio * case.expected, names)
+            free = int(not names and not simple(ratio))
+            yield Hypothesis("constant factor", text, lambda: ratio * case.expected, names, fitted=free)
     axis = 1 if case.quantity == "values" else 0 if case.quantity == "coefficient-gradients" else None
     if axis is not None and theirs.ndim > axis and theirs.shape[axis] > 1:
         ratios = np.array(
-            [_ratio(np.take(case.expected, k, axis), np.take(theirs, k, axis)) for k in range(theirs.shape[axis])]
+            [ratio_of(np.take(case.expected, k, axis), np.take(theirs, k, axis)) for k in range(theirs.shape[axis])]
         )
         off = np.abs(ratios - 1) > near
         # Where all samples are one, any results are ours times some factors: that one output is right tells more.
@@ -40,7 +41,8 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
         if told and off.any() and np.isfinite(ratios).all() and not (ratios == 0).any():
             shape = [-1 if k == axis else 1 for k in range(theirs.ndim)]
             text = f"theirs are ours times one factor for each output: {', '.join(map(_digits, ratios))}"
-            yield Hypothesis("constant factor", text, lambda: ratios.reshape(shape) * case.expected)
+            free = sum(not simple(float(one)) for one in ratios)
+            yield Hypothesis("constant factor", text, lambda: ratios.reshape(shape) * case.expected, fitted=free)
 
 
 def _digits(ratio: float) -> str:
@@ -50,18 +52,24 @@ def _digits(ratio: float) -> str:
     return f"{ratio:.12g}" if rounds or abs(ratio - 1) <= 1e-5 else short
 
 
-def _ratio(ours: FloatArray, theirs: FloatArray) -> float:
+def ratio_of(ours: FloatArray, theirs: FloatArray) -> float:
+    """What ours times a number come nearest to theirs with, NaN where that says nothing."""
     if not np.isfinite(theirs).all() or np.count_nonzero(ours) < 2:
         return float("nan")
     size = float(np.sum(ours * ours))
     found = float(np.sum(ours * theirs)) / size if size > 0 else float("nan")
     if not abs(found) < 1e9:  # NaN and infinity too: of a larger number no fraction is told apart
         return found
-    simple = round(found * 5040) / 5040  # a fraction with a small denominator is meant exactly
-    return simple if simple and abs(found - simple) <= 1e-9 * abs(found) else found
+    return simple(found) or found
 
 
-def _names_of(case: Case, ratio: float) -> tuple[str, ...]:
+def simple(ratio: float) -> float:
+    """The fraction with a small denominator that is meant exactly; 0 if the ratio is none."""
+    near = round(ratio * 5040) / 5040
+    return near if abs(ratio - near) <= 1e-9 * abs(ratio) else 0.0
+
+
+def names_of(case: Case, ratio: float) -> tuple[str, ...]:
     """What a factor may be, from the sizes of the case: several of them may be the same number."""
     s = case.setting
     a, b = s.spec.domain
@@ -74,7 +82,7 @@ def _names_of(case: Case, ratio: float) -> tuple[str, ...]:
     }  # fmt: skip
     first = float(np.diff(s.spec.knots[0])[s.spec.order - 1])
     if not np.isclose(first, h, rtol=1e-9, atol=0):  # knots that are not equally spaced
-        sizes["the first spacing"] = first
+        sizes |= {"the first spacing": first, "the first spacing squared": first * first}
     found = []
     for name, size in sizes.items():
         if size in (0, 1):

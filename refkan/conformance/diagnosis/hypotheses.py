@@ -9,7 +9,7 @@ beside the truth, as those times a small factor are, lie within a thousandth of 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,6 +65,7 @@ class Hypothesis:
     """A defect: a stable name, a sentence, and the results that it would give (None where it has no effect).
 
     `may_be` goes into the hint, `also` follows it. `afresh` is `predict` where that may answer with kept results.
+    `fitted` counts the numbers that were taken from the results, and that mean nothing by themselves.
     """
 
     name: str
@@ -73,6 +74,12 @@ class Hypothesis:
     may_be: tuple[str, ...] = ()
     afresh: Callable[[], Prediction] | None = None
     also: tuple[Hint, ...] = ()
+    fitted: int = 0
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """What is said where it reproduces theirs."""
+        return (Hint(self.name, self.text, self.may_be), *self.also)
 
     def outcome(self) -> FloatArray | None:
         """The results, None where it has no effect or makes no layer: what is no layer explains nothing."""
@@ -139,8 +146,8 @@ def reproduces(evidence: Evidence, predicted: FloatArray) -> bool:
     return bool((misfit <= allowed).all()) and after <= max(1.0, EXPLAINED * before) and after <= LEFT * before
 
 
-def supposed(case: Case, **changes: Any) -> Supposed:
-    """The case with another `specs`, `x`, `dy`, `direction` or `right_end`.
+def supposed(case: Case, name: str | None = None, **changes: Any) -> Supposed:
+    """The case with another `specs`, `x`, `dy`, `direction` or `right_end`, or another quantity, by its name.
 
     Raises
     ------
@@ -152,12 +159,12 @@ def supposed(case: Case, **changes: Any) -> Supposed:
         if case.fixed:
             raise ValueError("there is nothing to evaluate")
         layer = case.layer
-    return Supposed(replace(case.setting, **changes), case.quantity, layer=layer)
+    return Supposed(replace(case.setting, **changes), name or case.quantity, layer=layer)
 
 
-def evaluate(case: Case, **changes: Any) -> FloatArray:
-    """Results of the case with another `specs`, `x`, `dy`, `direction` or `right_end`, in float64."""
-    return supposed(case, **changes).expected
+def evaluate(case: Case, name: str | None = None, **changes: Any) -> FloatArray:
+    """Results of such a case, in float64."""
+    return supposed(case, name, **changes).expected
 
 
 def through(case: Case, recursion: type[NumpyLayer]) -> Supposed | None:
@@ -242,14 +249,23 @@ def with_knots(change: Callable[[LayerSpec], FloatArray], spec: LayerSpec) -> La
     return replace(spec, knots=change(spec))
 
 
-def first_match(evidence: Evidence, sources: tuple[Source, ...], until: float = float("inf")) -> tuple[Hint, ...]:
-    """Return the first hypothesis that reproduces theirs, as a hint; none is tried after `until`, of `thread_time`."""
+def matching(
+    evidence: Evidence, sources: tuple[Source, ...], until: float = float("inf"), names: Container[str] | None = None
+) -> Iterator[Hypothesis]:
+    """Hypotheses (of these names) that reproduce theirs; none is tried after `until`, of `thread_time`."""
     room = np.maximum(evidence.case.tolerance, EXPLAINED * np.abs(evidence.theirs - evidence.case.expected))
     for source in sources:
         for hypothesis in source(evidence):
             if time.thread_time() > until:
-                return ()
+                return
+            if names is not None and hypothesis.name not in names:
+                continue
             predicted = hypothesis.outcome()
             if predicted is not None and _near(evidence, predicted, room) and reproduces(evidence, predicted):
-                return (Hint(hypothesis.name, hypothesis.text, hypothesis.may_be), *hypothesis.also)
-    return ()
+                yield hypothesis
+
+
+def first_match(evidence: Evidence, sources: tuple[Source, ...], until: float = float("inf")) -> tuple[Hint, ...]:
+    """Return the first hypothesis that reproduces theirs, as hints."""
+    found = next(matching(evidence, sources, until), None)
+    return () if found is None else found.hints

@@ -9,7 +9,7 @@ known already. Last come all pairs, those before whose first one explains a part
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis import additions, factors, parts, results, slopes
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, Source, Supposed, first_match
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, Source, Supposed, first_match, matching
 from refkan.conformance.findings import Evidence, Hint
 
 OF_RESULTS: tuple[Source, ...] = (
@@ -26,7 +26,7 @@ OF_RESULTS: tuple[Source, ...] = (
 )  # fmt: skip
 """Hypotheses on what happened to results, whatever these are."""
 
-TRIED = (factors.factors, slopes.spacings, parts.along, results.detached, results.layouts)
+TRIED = (factors.factors, parts.along, results.detached, results.layouts)
 """Of these those that ask for nothing else, so that once is enough."""
 
 SHARE = 0.2
@@ -45,9 +45,10 @@ First = tuple[Hypothesis, FloatArray]
 
 @dataclass
 class Spent:
-    """Processor time for searches for two defects."""
+    """Processor time for searches for two defects: for all, and for those that found them."""
 
     seconds: float = 0.0
+    found: float = 0.0
 
 
 def pair(evidence: Evidence, sources: tuple[Source, ...], until: float = float("inf")) -> tuple[Hint, ...]:
@@ -56,12 +57,18 @@ def pair(evidence: Evidence, sources: tuple[Source, ...], until: float = float("
         return ()
     firsts = list(_firsts(evidence, sources, until))
     anew = tuple(source for source in sources if source not in TRIED)
-    known = [one for one in firsts if one[0].name in evidence.named]
-    if found := _of_results(evidence, known, until):
+    named = evidence.named
+    known = sorted((one for one in firsts if one[0].name in named), key=lambda one: -named[one[0].name])
+    if found := (
+        _of_results(evidence, known, until, named)
+        or _followed(evidence, known, anew, until, named)
+        or _of_results(evidence, known, until)
+    ):
         return found
-    if found := _followed(evidence, known, anew, until, known_too=True):
-        return found
-    if found := _of_results(evidence, firsts, until):
+    if found := _of_results(evidence, firsts, until) or _behind(evidence, until):
+        strange = known and not any(hint.name in named for hint in found)
+        return (_followed(evidence, known, anew, until) if strange else ()) or found
+    if found := first_match(evidence, (additions.scaled,), until):
         return found
     promising = _promising(evidence, firsts)
     rest = [one for one in firsts if all(one is not other for other in promising)]
@@ -69,49 +76,68 @@ def pair(evidence: Evidence, sources: tuple[Source, ...], until: float = float("
 
 
 def _of_results(
-    evidence: Evidence, firsts: list[First], until: float
+    evidence: Evidence, firsts: list[First], until: float, names: Container[str] | None = None
 ) -> tuple[Hint, ...]:  # fmt: skip
-    """Of these, the one after which something that happened to results gives theirs."""
+    """Of these, the one after which something that happened to results (of these names) gives theirs.
+
+    Of several pairs that fit the one is told whose names most other results have, and that fits fewest numbers.
+    """
     told = []
     for hypothesis, predicted in firsts:
-        after = first_match(replace(evidence, case=_fixed(evidence.case, predicted)), OF_RESULTS, until)
-        told += [_told(hypothesis, after)] if after and _plain(evidence.case, after[0]) else []
-    return min(told, key=lambda hints: _rank(evidence, hints), default=())
+        if time.thread_time() > until:
+            break
+        later = matching(replace(evidence, case=_fixed(evidence.case, predicted)), OF_RESULTS, until, names)
+        after = next((one for one in later if _plain(evidence.case, one)), None)
+        if after is not None:
+            hints = _told(hypothesis, after)
+            both = {hint.name for hint in hints}
+            shown = sum(evidence.named.get(name, 0) for name in both)
+            told.append(((len(both) < 2, -shown, hypothesis.fitted + after.fitted), hints))
+    return min(told, key=lambda one: one[0], default=((), ()))[1]
 
 
 def _followed(
-    evidence: Evidence, firsts: list[First], sources: tuple[Source, ...], until: float, known_too: bool = False
+    evidence: Evidence, firsts: list[First], sources: tuple[Source, ...], until: float,
+    names: Container[str] | None = None,
 ) -> tuple[Hint, ...]:  # fmt: skip
-    """The first of these with which another reproduces theirs (`known_too`: one that other results have shown)."""
+    """The first of these with which another (of these names) reproduces theirs."""
     for hypothesis, predicted in firsts:
+        if time.thread_time() > until:
+            break
         supposed = hypothesis.supposed()
         if supposed is None:
             continue
         case = _with(replace(supposed, truth=evidence.case.expected), evidence.case, predicted)
-        after = first_match(replace(evidence, case=case), sources, until)
-        if after and (not known_too or after[0].name in evidence.named):
+        after = next(matching(replace(evidence, case=case), sources, until, names), None)
+        if after is not None:
             return _told(hypothesis, after)
     return ()
 
 
-def _plain(case: Case, hint: Hint) -> bool:
+def _behind(evidence: Evidence, until: float) -> tuple[Hint, ...]:
+    """What happened to values before they passed through a map, which is undone."""
+    case = evidence.case
+    for name, inverse, slope in additions.INVERSES if case.quantity == "values" else ():
+        with np.errstate(all="ignore"):
+            theirs = inverse(evidence.theirs)
+        if not np.isfinite(theirs).all():
+            continue
+        undone = Supposed(replace(case.setting), case.quantity, fixed=True)
+        vars(undone).update(expected=case.expected, tolerance=case.tolerance + case.tolerance / slope(theirs))
+        before = replace(evidence, case=undone, theirs=theirs)
+        for first in matching(before, OF_RESULTS, until):
+            if _plain(case, first):
+                return _told(first, Hypothesis("extra map", f"outputs pass through {name}", lambda: None))
+    return ()
+
+
+def _plain(case: Case, hypothesis: Hypothesis) -> bool:
     """Whether a number taken from the results says something: where few samples differ, some number fits by chance."""
-    fitted = hint.name in FITTED and not hint.may_be and not hint.text.startswith("theirs are ours times the")
-    return not fitted or len(np.unique(case.setting.x, axis=0)) >= FEW
+    return not hypothesis.fitted or len(np.unique(case.setting.x, axis=0)) >= FEW
 
 
 FEW = 3
 """Samples that differ, from which on a number may be taken from results beside another defect."""
-
-
-def _rank(evidence: Evidence, hints: tuple[Hint, ...]) -> tuple[bool, int, int]:
-    """Of several pairs that fit the one is told whose names other results have, and that has few numbers of its own."""
-    names = {hint.name for hint in hints}
-    return (len(names) < 2, -len(names & set(evidence.named)), sum(name in FITTED for name in names))
-
-
-FITTED = ("constant factor", "extra branch", "factor on one input", "factor on one output")
-"""Names of hypotheses with a number that is taken from the results."""
 
 
 def _firsts(
@@ -164,6 +190,6 @@ def _with(supposed: Supposed, case: Case, predicted: FloatArray) -> Supposed:
     return supposed
 
 
-def _told(first: Hypothesis, after: tuple[Hint, ...]) -> tuple[Hint, ...]:
+def _told(first: Hypothesis, after: Hypothesis) -> tuple[Hint, ...]:
     """The hints on both, and those that belong to them."""
-    return (Hint(first.name, first.text, first.may_be), *first.also, *(replace(hint, also=True) for hint in after))
+    return (*first.hints, *(replace(hint, also=True) for hint in after.hints))

@@ -9,8 +9,10 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
+from refkan.conformance.diagnosis.factors import OPPOSITE, names_of, simple
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, Supposed, evaluate
 from refkan.conformance.diagnosis.kept import once
+from refkan.conformance.diagnosis.slopes import lengths
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.quantities import FloatQuantities
 
@@ -76,22 +78,52 @@ def _along(case: Case, theirs: FloatArray, what: str, axis: int) -> Iterator[Hyp
 
 def _all_off(case: Case, found: FloatArray, predict: Callable[[FloatArray], FloatArray]) -> Iterator[Hypothesis]:
     """A factor of its own for each input; where most have the same, that and one more on the input that differs."""
-    told = bool((case.setting.x != case.setting.x[:1]).any())  # where all samples are one, some factors always fit
-    if not told or not np.isfinite(found).all() or (np.abs(found) < 1e-9).any():
+    differ = bool((case.setting.x != case.setting.x[:1]).any())  # where all samples are one, some factors always fit
+    if not differ or not np.isfinite(found).all() or (np.abs(found) < 1e-9).any():
         return
     if (np.abs(found - 1) <= NEAR * case.setting.eps).any() or np.ptp(found) <= 1e-6 * np.abs(found).max():
         return
-    most = float(np.median(found))
-    other = np.flatnonzero(np.abs(found - most) > 1e-6 * abs(most))
-    if other.size == 1 and len(found) > 2:
-        text = (
-            f"what belongs to input {other[0]} of {len(found)} is multiplied by {found[other[0]] / most:.6g} beside it"
-        )
-        also = (Hint("factor on one input", text, also=True),)
-        yield Hypothesis("constant factor", f"theirs are ours times {most:.6g}", partial(predict, found), also=also)
-        return
+    told = _sizes(case, -found if (found < 0).all() else found)
+    if (found < 0).all():
+        told = [("sign", OPPOSITE), *told]
+    (name, text), also = told[0], tuple(Hint(*one, also=True) for one in told[1:])
+    yield Hypothesis(name, text, partial(predict, found), also=also, fitted=len(found))
+
+
+def _sizes(case: Case, found: FloatArray) -> list[tuple[str, str]]:
+    """What inputs are multiplied by, as names and sentences: one, all and one beside that, or each by its own."""
+    on_one = "what belongs to input {} of {} is multiplied by {:.6g}"
+    off = np.flatnonzero(np.abs(found - 1) > NEAR * case.setting.eps)
+    if off.size == 1:
+        return [("factor on one input", f"{on_one.format(off[0], len(found), found[off[0]])}; the rest is right")]
+    if beside := _one_beside(case, found):
+        text, other, factor = beside
+        more = f"{on_one.format(other, len(found), factor)} beside it"
+        return [("constant factor", text), ("factor on one input", more)]
     text = f"theirs are ours times one factor for each input: {', '.join(f'{ratio:.6g}' for ratio in found)}"
-    yield Hypothesis("constant factor", text, partial(predict, found))
+    return [("constant factor", text)]
+
+
+def _one_beside(case: Case, found: FloatArray) -> tuple[str, int, float] | None:
+    """What all inputs but one are multiplied by, that one, and its factor beside it; None if it is not known which.
+
+    Of two inputs, what is common must be a size of the case, the same for both.
+    """
+    ways: dict[int, tuple[str, int, float]] = {}
+    common = [(f"theirs are ours times {_told_size(case, value)}", np.full(len(found), value)) for value in found]
+    if len(found) == 2:
+        knots = case.setting.spec.knots
+        common = [one for one in common if names_of(case, abs(one[1][0])) and (knots == knots[:1]).all()]
+    for text, size in (*(lengths(case) if len(found) > 2 else ()), *common):
+        rest = found / size
+        off = np.flatnonzero(np.abs(rest - 1) > 1e-6)
+        if off.size == 1:
+            ways.setdefault(int(off[0]), (text, int(off[0]), float(rest[off[0]])))
+    return next(iter(ways.values())) if len(ways) == 1 else None
+
+
+def _told_size(case: Case, value: float) -> str:
+    return ", ".join(filter(None, [f"{value:.6g}", " or ".join(names_of(case, abs(value)))]))
 
 
 def _fitted(case: Case, theirs: FloatArray, what: str, terms: FloatArray) -> Iterator[Hypothesis]:
@@ -119,5 +151,6 @@ def _told(
     where = f"{what} {off[0]}" if off.size == 1 else f"{what}s {off[0]} to {off[-1]}"
     text = f"what belongs to {where} of {len(found)} is multiplied by {factor:.6g}; the rest is right"
     yield Hypothesis(
-        f"factor on one {what}" if off.size == 1 else f"factor on a block of {what}s", text, partial(predict, used)
-    )
+        f"factor on one {what}" if off.size == 1 else f"factor on a block of {what}s", text, partial(predict, used),
+        fitted=int(not simple(factor)),
+    )  # fmt: skip

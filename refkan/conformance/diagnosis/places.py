@@ -71,10 +71,10 @@ def domains(case: Case) -> Iterator[Hypothesis]:
         moved = partial(with_knots, partial(_placed, low, high))
         yield Hypothesis("fixed domain", text, partial(with_layers, case, moved))
         text = f"inputs are clamped to [{low:g}, {high:g}]"
-        ends = partial(np.clip, a_min=low, a_max=high), partial(_inside, low, high)
+        ends = partial(np.clip, a_min=low, a_max=high), partial(_inside, low, high), np.zeros_like
         yield Hypothesis("inputs mapped", text, partial(_mapped, case, ends))
-    for name, pair in MAPS.items():
-        yield Hypothesis("inputs mapped", f"inputs pass through {name}", partial(_mapped, case, pair))
+    for name, functions in MAPS.items():
+        yield Hypothesis("inputs mapped", f"inputs pass through {name}", partial(_mapped, case, functions))
 
 
 def _placed(low: float, high: float, spec: LayerSpec) -> FloatArray:
@@ -86,14 +86,19 @@ def _inside(low: float, high: float, x: FloatArray) -> FloatArray:
     return ((x >= low) & (x <= high)).astype(np.float64)
 
 
-def _mapped(case: Case, pair: tuple[Callable[[Any], Any], Callable[[Any], Any]]) -> Prediction:
-    """Results at mapped inputs, with the slope of the map in gradients of the inputs."""
-    function, slope = pair
-    x = np.asarray(function(case.setting.x))
-    if case.quantity in ("second-derivatives", "gauss-newton", "knot-gradients") or np.array_equal(x, case.setting.x):
+def _mapped(case: Case, functions: tuple[Callable[[Any], Any], ...]) -> Prediction:
+    """Results at mapped inputs, with the derivatives of the map in derivatives by the inputs."""
+    function, slope, curvature = functions
+    x, direction = case.setting.x, case.setting.direction
+    at = np.asarray(function(x))
+    if case.quantity in ("gauss-newton", "knot-gradients") or np.array_equal(at, x):
         return None
-    found = supposed(case, x=x)
-    return found.expected * slope(case.setting.x) if case.quantity == "input-gradients" else found
+    if case.quantity == "input-gradients":
+        return np.asarray(evaluate(case, x=at) * slope(x))
+    if case.quantity == "second-derivatives":
+        bent = evaluate(case, "input-gradients", x=at) * curvature(x) * direction
+        return np.asarray(evaluate(case, x=at, direction=slope(x) * direction) * slope(x) + bent)
+    return supposed(case, x=at)
 
 
 def tables(evidence: Evidence) -> Iterator[Hypothesis]:

@@ -55,6 +55,9 @@ LENGTHS: dict[str, Callable[[FloatArray, int], FloatArray]] = {
 }
 """Lengths (P,) that derivatives are taken by, from the knots (P, K) and the order."""
 
+POWER = {"input-gradients": 1, "second-derivatives": 2}
+"""Of a length in derivatives."""
+
 
 @of_case
 def spacings(case: Case) -> Iterator[Hypothesis]:
@@ -63,19 +66,25 @@ def spacings(case: Case) -> Iterator[Hypothesis]:
     Where all spans are equal that is a constant factor, which is told as one.
     """
     s = case.setting
-    power = {"input-gradients": 1, "second-derivatives": 2}.get(case.quantity, 0)
-    t, r = s.spec.knots, s.spec.order
-    if len(s.specs) > 1 or not power or np.ptp(np.diff(t, axis=1)) <= 1e-9 * np.abs(np.diff(t, axis=1)).max():
+    power = POWER.get(case.quantity, 0)
+    spans = np.diff(s.spec.knots, axis=1)
+    if len(s.specs) > 1 or not power or np.ptp(spans) <= 1e-9 * np.abs(spans).max():
         return
-    for what, length in LENGTHS.items():
-        for sign, how in ((1, "theirs are ours times {}"), (-1, "theirs are ours divided by {}")):
-            size = length(t, r) ** (sign * power)
-            text = how.format(f"{what}{', squared' if power == 2 else ''}")
-            yield Hypothesis("constant factor", text, partial(_times, case, size))
-            also = (Hint("constant factor", text, also=True),)
-            yield Hypothesis("sign", OPPOSITE, partial(_times, case, -size), also=also)
+    for text, size in lengths(case):
+        yield Hypothesis("constant factor", text, partial(_times, case, size))
+        also = (Hint("constant factor", text, also=True),)
+        yield Hypothesis("sign", OPPOSITE, partial(_times, case, -size), also=also)
     text = "derivatives are those in positions within an interval: they are not divided by its length"
     yield Hypothesis("wrong derivative", text, partial(_times, case, _spans(case) ** power))
+
+
+def lengths(case: Case) -> Iterator[tuple[str, FloatArray]]:
+    """Factors (P,) of derivatives that are a length of each input, or one over it, and how that is said."""
+    spec, power = case.setting.spec, POWER.get(case.quantity, 0)
+    for what, length in LENGTHS.items() if power else ():
+        for sign, how in ((1, "theirs are ours times {}"), (-1, "theirs are ours divided by {}")):
+            text = how.format(f"{what}{', squared' if power == 2 else ''}")
+            yield text, length(spec.knots, spec.order) ** (sign * power)
 
 
 def _times(case: Case, size: FloatArray) -> FloatArray:
@@ -83,13 +92,14 @@ def _times(case: Case, size: FloatArray) -> FloatArray:
 
 
 def _spans(case: Case) -> FloatArray:
-    """Length (N, P) of the interval that each sample lies in; outside the domain, of the one at its end."""
+    """Length (N, P) of the interval in force at each sample: outside the domain, by the rule there."""
     s = case.setting
     out = np.empty_like(s.x)
     for p, t in enumerate(s.spec.knots):
-        inner = np.unique(t[s.spec.order - 1 : t.size - s.spec.order + 1])
-        m = np.clip(np.searchsorted(inner, s.x[:, p], side="right") - 1, 0, inner.size - 2)
-        out[:, p] = np.diff(inner)[m]
+        x, b = s.x[:, p], t[-s.spec.order]
+        ends = np.unique(t if s.spec.outside == "natural" else t[s.spec.order - 1 : t.size - s.spec.order + 1])
+        m = np.where(x == b, np.searchsorted(ends, b), np.searchsorted(ends, x, side="right")) - 1
+        out[:, p] = np.diff(ends)[np.clip(m, 0, ends.size - 2)]
     return out
 
 

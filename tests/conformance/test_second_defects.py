@@ -1,0 +1,142 @@
+"""The ways in which a second defect is looked for beside a first, each on results that it takes that way to name."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from refkan.conformance import catalogue
+from refkan.conformance.backend import Backend
+from refkan.conformance.bank import layers as l
+from refkan.conformance.bank import trial_defects as t
+from refkan.conformance.bank.defects import of_layer
+from refkan.conformance.diagnosis import diagnose, pairs
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, Supposed, supposed, through, with_layers
+from refkan.conformance.findings import Evidence
+from tests.conformance.broken_layers import SlopeInPositions, SlopeWithoutSpacing, ZeroAtB
+
+FACTOR = "constant factor"
+
+
+def case_of(key):
+    (found,) = catalogue(["float64"], [f"float64/{key}"], version=1)
+    return found
+
+
+def evidence_of(first, second, key, named=()):
+    case = case_of(key)
+    backend = Backend(of_layer(type("Both", (first, second), {}))())
+    return Evidence(case, backend.result(case, backend.model(case.setting)), named=Counter(named))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "key", "names"),
+    [
+        # a branch whose values another defect makes zero, and one beside splines that are multiplied by a factor
+        (l.IncompleteBlock, t.HalfBias, "layer/degree-3/uniform/3x2/values", {"incomplete block", "extra branch"}),
+        (t.Hardtanh, t.Skip, "layer/degree-3/uniform/3x2/input-gradients", {"inputs mapped", "extra branch"}),
+        (l.SlopeWithoutDegree, t.Skip, "layer/degree-3/uniform/3x2/input-gradients", {FACTOR, "extra branch"}),
+        # second derivatives at mapped inputs
+        (
+            t.SlopePlus, t.Hardtanh, "layer/degree-3/uniform/3x2/second-derivatives",
+            {"wrong derivative", "inputs mapped"},
+        ),
+        # a map behind a layer with a defect of its own
+        (t.TanhBehind, ZeroAtB, "basis/degree-3/arbitrary/ends/values", {"extra map", "right end open"}),
+        # what happened before a map
+        (t.TanhBehind, t.HalfBias, "layer/degree-3/arbitrary/3x2/values", {"extra map", "extra branch"}),
+        (l.MeanOverInputs, t.TanhBehind, "layer/degree-3/uniform/3x2/values", {"extra map", FACTOR}),
+        # a size, and a number beside it
+        (
+            t.SecondInputScaled, SlopeWithoutSpacing, "layer/degree-3/uniform/3x2/input-gradients",
+            {FACTOR, "factor on one input"},
+        ),
+        (
+            l.SignOfSecond, t.SecondInputScaled, "layer/degree-3/arbitrary/3x2/second-derivatives",
+            {"sign", "factor on one input"},
+        ),
+        (l.SignOfSecond, SlopeWithoutSpacing, "basis/degree-3/arbitrary/ends/second-derivatives", {"sign", FACTOR}),
+        # fractions, where few samples differ
+        (
+            l.LastUnused, t.FirstOutputScaled, "basis/degree-3/uniform/ends/coefficient-gradients",
+            {"coefficients left out", FACTOR},
+        ),
+        (ZeroAtB, SlopeInPositions, "basis/degree-3/arbitrary/ends/second-derivatives", {FACTOR, "right end open"}),
+    ],
+)  # fmt: skip
+def test_a_second_defect_is_named_beside_the_first(first, second, key, names):
+    assert {hint.name for hint in diagnose(evidence_of(first, second, key))} == names
+
+
+def test_of_two_inputs_with_knots_of_their_own_no_number_is_told_from_a_length():
+    key = "layer/degree-3/arbitrary/3x2/input-gradients"
+    evidence = evidence_of(l.ShiftedKnots, SlopeWithoutSpacing, key, ("shifted index",))
+    assert {hint.name for hint in diagnose(evidence)} == {"shifted index", FACTOR}
+
+
+def test_positions_within_intervals_are_those_of_the_changed_knots():
+    """Outside the domain, too, where the interval in force is one beyond."""
+    key = "layer/degree-3/arbitrary/3x2/input-gradients"
+    evidence = evidence_of(t.FixedDomain, SlopeInPositions, key, ("fixed domain",))
+    assert [hint.name for hint in diagnose(evidence, 5.0, 3.0)] == ["fixed domain", "wrong derivative"]
+
+
+def test_of_pairs_that_fit_those_are_told_that_other_results_show_more_often():
+    """Results at both ends alone cannot tell a basis that is zero at b from knots that end before it."""
+    for often, seldom in (("fixed domain", "right end open"), ("right end open", "fixed domain")):
+        named = {often: 12, seldom: 2}
+        evidence = evidence_of(t.FixedDomain, SlopeInPositions, "basis/degree-3/uniform/ends/input-gradients", named)
+        assert [hint.name for hint in diagnose(evidence)] == [often, FACTOR]
+
+
+def test_a_pair_with_a_defect_that_other_results_have_is_told_before_one_of_two_that_none_has():
+    """Up to its last function, the first term of a slope on shifted knots is minus the second on those of the case."""
+    key = "basis/degree-3/uniform/ends/input-gradients"
+    names = [
+        {hint.name for hint in diagnose(evidence_of(l.ShiftedKnots, t.SlopeOfLeftTerm, key, named))}
+        for named in ((), {"shifted index": 3}, {"shifted index": 3, "wrong derivative": 1})
+    ]
+    assert names == [{"sign", "wrong derivative"}, *2 * [{"shifted index", "wrong derivative"}]]
+
+
+def test_what_a_hypothesis_predicts_says_of_what():
+    case = case_of("layer/degree-3/uniform/3x2/values")
+    x = case.setting.x / 2
+    moved = Hypothesis("", "", lambda: supposed(case, x=x))
+    assert moved.supposed().setting.x is x
+    assert np.array_equal(moved.supposed().expected, moved.outcome())
+    kept = Hypothesis("", "", moved.outcome, afresh=moved.predict)
+    assert kept.supposed().setting.x is x
+    assert through(moved.supposed(), ZeroAtB).setting.x is x
+    assert with_layers(through(case, ZeroAtB), lambda spec: spec).layer is ZeroAtB
+    assert Hypothesis("", "", moved.outcome).supposed() is None
+    fixed = Supposed(case.setting, "values", fixed=True)
+    assert Hypothesis("", "", lambda: supposed(fixed, x=x)).outcome() is None
+
+
+@pytest.mark.parametrize("named", [(), ("one",)])
+def test_the_search_for_pairs_ends_in_time(monkeypatch, named):
+    """By a clock that goes on with each first defect, and stands beyond the end when the second ones come."""
+    case = case_of("layer/degree-3/uniform/3x2/values")
+    clock, seconds = [0.0], []
+    monkeypatch.setattr(pairs.time, "thread_time", lambda: clock[0])
+
+    def firsts(evidence):
+        for k in range(100):
+            yield Hypothesis("one", "", lambda k=k: advanced(supposed(case, x=case.setting.x * (1 - 0.001 * (k + 1)))))
+
+    def advanced(found):
+        clock[0] += 1.0
+        return found
+
+    def second(evidence):
+        seconds.append(1)
+        yield Hypothesis("two", "", lambda: np.zeros_like(case.expected))
+
+    monkeypatch.setattr(pairs, "OF_RESULTS", (second,))
+    evidence = Evidence(case, case.expected + 1, named=Counter(named))
+    assert pairs.pair(evidence, (firsts,), until=50.5) == ()
+    assert clock[0] == 51.0
+    assert len(seconds) <= 1
