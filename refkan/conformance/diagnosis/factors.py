@@ -22,7 +22,7 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     ratio = ratio_of(case.expected, theirs)
     if np.isfinite(ratio) and ratio != 0 and abs(ratio - 1) > near:
         names = names_of(case, abs(ratio))
-        text = ", ".join(filter(None, [f"theirs are ours times {_digits(abs(ratio))}", " or ".join(names)]))
+        text = f"theirs are ours times {in_words(case, abs(ratio))}"
         if ratio < 0 and names:  # a size has no sign
             size = Hint("constant factor", text, names, also=True)
             yield Hypothesis("sign", OPPOSITE, lambda: ratio * case.expected, also=(size,))
@@ -43,6 +43,11 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
             text = f"theirs are ours times one factor for each output: {', '.join(map(_digits, ratios))}"
             free = sum(not simple(float(one)) for one in ratios)
             yield Hypothesis("constant factor", text, lambda: ratios.reshape(shape) * case.expected, fitted=free)
+
+
+def in_words(case: Case, ratio: float) -> str:
+    """Return the digits of a factor, and what it may be."""
+    return ", ".join(filter(None, [_digits(ratio), " or ".join(names_of(case, abs(ratio)))]))
 
 
 def _digits(ratio: float) -> str:

@@ -1,9 +1,11 @@
 r"""Two defects in one result, each of which hides the other.
 
 No hypothesis alone reproduces such a result. The case is taken as it would be with one of them, and the second is
-looked for from there. What other results of the same backend have shown comes first. Then the second is something that
-happens to results (a factor, a sign, an order, a part that is lost), tried on what each hypothesis predicts, which is
-known already. Last come all pairs, those before whose first one explains a part of the results as it is.
+looked for from there. What other results of the same backend have shown comes first, above all two that they have. Then
+the second is something that happens to results (a factor, a sign, an order, a part that is lost), tried on what each
+hypothesis predicts, which is known already, or on values before a map that is undone. Two defects that no other result
+has give way to a pair with one that some have. Last come all pairs, those before whose first one explains a part of the
+results as it is.
 """
 
 from __future__ import annotations
@@ -37,7 +39,6 @@ ROUNDINGS = 16
 
 MOST = 12
 """First defects that are followed up by all hypotheses because they explain a part."""
-
 
 First = tuple[Hypothesis, FloatArray]
 """A first defect and what it predicts."""
@@ -127,7 +128,7 @@ def _behind(evidence: Evidence, until: float) -> tuple[Hint, ...]:
         before = replace(evidence, case=undone, theirs=theirs)
         for first in matching(before, OF_RESULTS, until):
             if _plain(case, first):
-                return _told(first, Hypothesis("extra map", f"outputs pass through {name}", lambda: None))
+                return (*first.hints, Hint("extra map", f"outputs pass through {name}", also=True))
     return ()
 
 

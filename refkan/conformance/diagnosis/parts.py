@@ -9,7 +9,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.factors import OPPOSITE, names_of, simple
+from refkan.conformance.diagnosis.factors import OPPOSITE, in_words, names_of, simple
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, Supposed, evaluate
 from refkan.conformance.diagnosis.kept import once
 from refkan.conformance.diagnosis.slopes import lengths
@@ -110,7 +110,7 @@ def _one_beside(case: Case, found: FloatArray) -> tuple[str, int, float] | None:
     Of two inputs, what is common must be a size of the case, the same for both.
     """
     ways: dict[int, tuple[str, int, float]] = {}
-    common = [(f"theirs are ours times {_told_size(case, value)}", np.full(len(found), value)) for value in found]
+    common = [(f"theirs are ours times {in_words(case, value)}", np.full(len(found), value)) for value in found]
     if len(found) == 2:
         knots = case.setting.spec.knots
         common = [one for one in common if names_of(case, abs(one[1][0])) and (knots == knots[:1]).all()]
@@ -120,10 +120,6 @@ def _one_beside(case: Case, found: FloatArray) -> tuple[str, int, float] | None:
         if off.size == 1:
             ways.setdefault(int(off[0]), (text, int(off[0]), float(rest[off[0]])))
     return next(iter(ways.values())) if len(ways) == 1 else None
-
-
-def _told_size(case: Case, value: float) -> str:
-    return ", ".join(filter(None, [f"{value:.6g}", " or ".join(names_of(case, abs(value)))]))
 
 
 def _fitted(case: Case, theirs: FloatArray, what: str, terms: FloatArray) -> Iterator[Hypothesis]:
