@@ -50,7 +50,7 @@ CLAIMS = ("H1",)
 
 # A quick run is a full one with fewer samples, steps and seeds and without the largest sizes: those that 20 s allow.
 QUICK = Size(
-    orders=(2, 3, 4),
+    orders=(2, 3),
     layers=(8, 16, 32, 64),
     levels=((1, 3), (2, 6), (4, 12)),
     node_maps=("affine", "mean-std"),
