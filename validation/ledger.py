@@ -161,9 +161,8 @@ LEDGER: tuple[Row, ...] = (
     Row("K4", "summary", "poor initialisation leads to poor knots", "spread over starts",
         "worst decile >= 3 times the median"),
     Row("H1", "[A25]", "B-splines improve Hessian conditioning", "Gauss-Newton and Hessian, all bases, n, r",
-        "lower in the spline basis at every (n, r), in every run, at starts and after training, ratio growing with n;"
-        " as corrected: so for single layers and at random starts, in the median over seeds after training in the"
-        " spline basis (an earlier criterion did not say at which parameters)"),
+        "lower in the spline basis at every (n, r), in every run, ratio growing with n; as corrected after training in"
+        " the spline basis: in the median over seeds; stated per reading: model, parameters, matrix, other basis"),
     Row("H2", "summary", "better conditioning means faster gradient descent", "predicted and measured rates",
         "one layer: per-mode rates within 5 %; network near a minimum: within 20 %; both bases"),
     Row("H3", "summary", "poor conditioning shows as slow, oscillating training", "trajectories per mode",

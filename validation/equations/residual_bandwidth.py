@@ -117,7 +117,7 @@ def draw(found: Found, reading: Choice, size: Size) -> Figure:
     first = first_runs(found, reading, size)
     levels = int(size["levels"])
     canvas = Drawing(figsize=(3.0 * levels, 2.0 * 3 * len(first)), layout="constrained")
-    axes = canvas.subplots(3 * len(first), levels, squeeze=False)
+    axes = canvas.subplots(3 * len(first), levels, sharex="row", sharey="row", squeeze=False)
     for row, (name, run) in enumerate(first.items()):
         for column in range(levels):
             solution, residual = (np.asarray(run[key][column]) for key in ("solution", "residual"))

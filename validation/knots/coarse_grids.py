@@ -22,6 +22,7 @@ from scipy.stats import spearmanr
 import refkan as rk
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.knots.adaptive_runs import LINE, VP, spaced
+from validation.knots.log_axes import label
 
 CLAIMS = ("A3",)
 
@@ -133,7 +134,7 @@ def verdict(cases: Sequence[dict[str, Any]]) -> Verdict:
 def draw(cases: Sequence[dict[str, Any]]) -> Figure:
     """Error and curvature interval by interval, order 2."""
     drawing = Drawing(figsize=(14, 3.6), layout="constrained")
-    for axes, target in zip(drawing.subplots(1, len(TARGETS)), TARGETS, strict=True):
+    for axes, target in zip(drawing.subplots(1, len(TARGETS), sharey=True), TARGETS, strict=True):
         chosen = next(c for c in cases if (c["target"], c["order"], c["intervals"]) == (target, 2, 32))
         ((a, b),) = rk.problems.TARGETS[target].domain
         middles = a + (b - a) * (np.arange(32) + 0.5) / 32
@@ -142,6 +143,7 @@ def draw(cases: Sequence[dict[str, Any]]) -> Figure:
         axes.semilogy(middles, np.where(relative > SHOWN, relative, np.nan), "s-", ms=3, label="|f''|")
         axes.set_title(f"{target}: {chosen['correlation']:.2f}", fontsize=9)
         axes.set_ylim(SHOWN, 2)
+        label(axes.yaxis)
     drawing.axes[0].legend(fontsize=7)
     caption = "Error of 32 uniform intervals, order 2, and |f''|, each relative to its largest value, "
     caption += f"those above {SHOWN:g}; rank correlations over all intervals."

@@ -58,7 +58,7 @@ class Size:
     starts: int
 
 
-QUICK = Size((9, 17), 500, 20, 2)
+QUICK = Size((9, 17), 300, 16, 2)
 
 FULL = Size((9, 17, 33, 65), 2000, 60, 4)
 

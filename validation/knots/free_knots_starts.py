@@ -55,7 +55,7 @@ class Size:
     kink_starts: int
 
 
-QUICK = Size((2, 3), (8,), 8, 200, 20, 15)
+QUICK = Size((2, 3), (8,), 8, 150, 15, 12)
 
 FULL = Size((2, 3), (4, 8, 16), 16, 600, 60, 50)
 
