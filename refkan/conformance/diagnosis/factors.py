@@ -63,13 +63,13 @@ def ratio_of(ours: FloatArray, theirs: FloatArray) -> float:
         return float("nan")
     size = float(np.sum(ours * ours))
     found = float(np.sum(ours * theirs)) / size if size > 0 else float("nan")
-    if not abs(found) < 1e9:  # NaN and infinity too: of a larger number no fraction is told apart
-        return found
     return simple(found) or found
 
 
 def simple(ratio: float) -> float:
     """The fraction with a small denominator that is meant exactly; 0 if the ratio is none."""
+    if not abs(ratio) < 1e9:  # NaN and infinity too: of a larger number no fraction is told apart
+        return 0.0
     near = round(ratio * 5040) / 5040
     return near if abs(ratio - near) <= 1e-9 * abs(ratio) else 0.0
 
