@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from refkan.claims.cells import Cell, Found, beside, records
-from refkan.claims.parts import Parts
+from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Choice
 from validation.equations.allen_cahn_cells import DENSE, GRID, OURS, RELU, SPLINE, cells_of, place
+from validation.equations.sizes import each_once
 
 FEW = 3
 """Fewer seeds decide nothing about a median."""
@@ -44,10 +44,9 @@ size of each says: weak evidence."""
 
 
 def quick_cells() -> list[Cell]:
-    """The base reading, small, and one seed of that of the text's rate, which decides nothing."""
-    first, slow = SEEDS[:1], GRID.reading(rate="1e-3")
-    cells = cells_of(SEEDS[:FEW], BASE, (*CURVES[:2], CURVES[3]), **QUICK) + cells_of(first, BASE, CURVES[2:3], **QUICK)
-    return cells + cells_of(first, slow, CURVES[:3], **QUICK)
+    """The base reading, small, with one seed of the dense network."""
+    cells = cells_of(SEEDS[:FEW], BASE, (*CURVES[:2], CURVES[3]), **QUICK)
+    return cells + cells_of(SEEDS[:1], BASE, CURVES[2:3], **QUICK)
 
 
 def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
@@ -60,21 +59,15 @@ def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
 def runs(
     quick: bool, progress: Callable[[str], Any], checkpoints: Parts | None, seeds: int | None = None
 ) -> dict[Cell, Mapping[str, Any]]:
-    """Run all cells; those of a run without checkpoints are kept in memory, so that two claims need them once."""
+    """Run all cells."""
     cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
-    return remembered(tuple(cells), progress) if checkpoints is None else GRID.run(cells, checkpoints.run, progress)
-
-
-@lru_cache(maxsize=1)
-def remembered(cells: tuple[Cell, ...], progress: Callable[[str], Any]) -> dict[Cell, Mapping[str, Any]]:
-    """The runs; computed once as long as the same progress is told."""
-    return GRID.run(cells, progress=progress)
+    return GRID.run(cells, resume_from(checkpoints), progress)
 
 
 def under(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run, each with its size, those of the size of the paper first."""
+    """Return the readings that were run, each with its largest size, those of the size of the paper first."""
     every = [(reading, size) for size in (PAPER, SCREENING, QUICK) for reading in LIST]
-    return [(r, s) for r, s in every if all(of(found, r, s, curve) for curve in CURVES[:3])]
+    return each_once((r, s) for r, s in every if all(of(found, r, s, curve) for curve in CURVES[:3]))
 
 
 def of(found: Found, reading: Choice, size: Size, curve: tuple[str, str]) -> dict[int, Mapping[str, Any]]:
