@@ -59,7 +59,7 @@ def size(quick: bool) -> Size:
     """Return the quick or the full size."""
     if quick:
         few = (*families((1, 2), (2,), (2,)), Family(2, 2, (1, 1, 1, 1), 2, "affine"))
-        return Size((4, 8, 16, 64, 256), few, 2, range(1), (2, 4, 8), range(1))
+        return Size((4, 8, 16, 64, 256), few, 1, range(1), (2, 4, 8), range(1))
     every = tuple(families((1, 2, 3, 4), (1, 3), (2, 4)))
     return Size((4, 8, 16, 64, 256, 1024), every, 40, range(5), (2, 4, 8, 16, 32), range(5))
 

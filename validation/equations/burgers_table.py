@@ -30,6 +30,7 @@ from validation.equations.burgers_cells import (
     cells_of,
     place,
 )
+from validation.equations.sizes import each_once
 
 CLAIMS = ("Q2",)
 
@@ -82,7 +83,12 @@ Size = Mapping[str, str]
 
 
 def under(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run, each with its size, those of the size of the paper first.
+    """Return the readings that were run, each with its largest size, those of the size of the paper first."""
+    return each_once(at_all_sizes(found))
+
+
+def at_all_sizes(found: Found) -> list[tuple[Choice, Size]]:
+    """Return the readings that were run with each of their sizes, those of the size of the paper first.
 
     One that differs from the base reading in the MLPs alone was run if an MLP was.
     """
@@ -177,7 +183,7 @@ def screening(found: Found) -> Table:
     """Return the medians of losses and errors under every reading, below the published means."""
     keys = [(key, fidelity) for key in ("loss", "error") for fidelity in FIDELITIES]
     rows = [("published means", "64", "5", *(f"{PUBLISHED[SPLINE, f][0]:.2e}" for f in FIDELITIES), "", "", "")]
-    for reading, size in under(found):
+    for reading, size in at_all_sizes(found):
         parts = [losses(found, reading, size, SPLINE, fidelity, key) for key, fidelity in keys]
         medians = (f"{np.median(list(part.values())):.2e}" for part in parts)
         rows.append((differences(reading), size["points"], str(min(map(len, parts))), *medians))
@@ -195,7 +201,7 @@ def what_decides(found: Found) -> str:
     """Say which single factor changes the lead of multilevel training over fine training most, at each size."""
     parts = []
     for size in (PAPER, SCREENING, QUICK):
-        lead = {differences(r): ratios(found, r, size)["fine"][0] for r, s in under(found) if s == size}
+        lead = {differences(r): ratios(found, r, size)["fine"][0] for r, s in at_all_sizes(found) if s == size}
         base = lead.get(differences(BASE))
         others = {name: value for name, value in lead.items() if name != differences(BASE)}
         if base is None or not others:

@@ -20,6 +20,7 @@ from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Choice, Reading, Readings
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.equations.poisson_cells import DENSE, GRID, RELU, SPLINE, STEPS, cells_of, place
+from validation.equations.sizes import each_once
 
 CLAIMS = ("Q1",)
 
@@ -72,7 +73,12 @@ def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
 
 
 def under(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run, each with its size, those of the size of the paper first.
+    """Return the readings that were run, each with its largest size, those of the size of the paper first."""
+    return each_once(at_all_sizes(found))
+
+
+def at_all_sizes(found: Found) -> list[tuple[Choice, Size]]:
+    """Return the readings that were run with each of their sizes, those of the size of the paper first.
 
     One that differs from the base reading in the dense network alone was run if that network was.
     """
@@ -195,7 +201,7 @@ def falls(errors: Sequence[float]) -> bool:
 def what_decides(found: Found) -> str:
     """Say what the readings change at the end of spline training, and on which level the staircase breaks."""
     parts = []
-    for reading, size in under(found):
+    for reading, size in at_all_sizes(found):
         errors = after_levels(found, reading, size, CURVES[0])
         rises = [str(k + 2) for k, (coarse, fine) in enumerate(pairwise(errors)) if fine >= coarse]
         where = f"rises on level {', '.join(rises)}" if rises else "falls on every level"
