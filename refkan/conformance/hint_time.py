@@ -52,7 +52,7 @@ class HintTime:
     >>> time.searched("values", 2.0, found=False)
     >>> time.refusal("values"), time.refusal("input-gradients")
     ('not diagnosed: searches that found nothing took 2 s', '')
-    >>> time.searched("values", 1.0, found=True)  # that some have names is worth as much time again
+    >>> time.searched("values", 2.0, found=True)  # that some have names is worth as much time again
     >>> time.refusal("values")
     ''
     """
