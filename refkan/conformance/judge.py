@@ -43,6 +43,8 @@ class Judge:
         Whether failures are diagnosed.
     hint_seconds : float
         Processor time for the search for hints in all; later failures say that they were not diagnosed.
+    pairs : bool
+        Whether two defects at once are searched for where none alone explains a result.
     proofs : bool
         Whether the worst entry of a failure is computed once more over the rationals, for `Finding.proven`.
 
@@ -59,6 +61,7 @@ class Judge:
     adapter: Adapter
     hints: bool = True
     hint_seconds: float = HINT_SECONDS
+    pairs: bool = True
     proofs: bool = True
     _time: HintTime = field(init=False, repr=False, compare=False)
     _named: Counter[str] = field(init=False, repr=False, compare=False, default_factory=Counter)
@@ -150,9 +153,10 @@ class Judge:
         if refusal := self._time.refusal(finding.quantity):
             return replace(finding, message="; ".join(filter(None, [finding.message, refusal])))
         room = self._time
-        start, for_two = time.thread_time(), room.for_two.seconds
-        hints = diagnose(replace(evidence, named=self._named), room.for_case, room.for_two_of_case, room.for_two)
-        seconds = time.thread_time() - start - (room.for_two.seconds - for_two)
+        start, spent = time.thread_time(), room.for_two.seconds
+        for_two = room.for_two_of_case if self.pairs else 0.0
+        hints = diagnose(replace(evidence, named=self._named), room.for_case, for_two, room.for_two)
+        seconds = time.thread_time() - start - (room.for_two.seconds - spent)
         room.searched(finding.quantity, seconds, found=bool(hints))
         self._named.update({hint.name for hint in hints})
         return replace(finding, hints=hints)

@@ -10,6 +10,7 @@ from refkan.conformance import findings as f
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.bank import layers as l
 from refkan.conformance.bank.defects import of_layer
+from refkan.conformance.diagnosis import pairs
 from refkan.conformance.hint_time import HintTime
 
 
@@ -100,3 +101,12 @@ def test_searches_after_a_state_change_count():
     finding = judge(case)
     assert finding.status == f.FAILED
     assert 0 < judge._time.spent < 1
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_two_defects_are_searched_for_unless_they_are_not_wanted(monkeypatch, wanted):
+    asked = []
+    monkeypatch.setattr(pairs, "pair", lambda *arguments: asked.append(arguments) or ())
+    (finding,) = Judge(of_layer(Noise)(), pairs=wanted).run(cases_of("values")[:1])
+    assert finding.status == f.FAILED
+    assert len(asked) == wanted
