@@ -43,10 +43,10 @@ class Judge:
         Whether failures are diagnosed.
     hint_seconds : float
         Processor time for the search for hints in all; later failures say that they were not diagnosed.
-    pairs : bool
-        Whether two defects at once are searched for where none alone explains a result.
     proofs : bool
         Whether the worst entry of a failure is computed once more over the rationals, for `Finding.proven`.
+    pairs : bool
+        Whether two defects at once are searched for where none alone explains a result.
 
     Examples
     --------
@@ -61,8 +61,8 @@ class Judge:
     adapter: Adapter
     hints: bool = True
     hint_seconds: float = HINT_SECONDS
-    pairs: bool = True
     proofs: bool = True
+    pairs: bool = True
     _time: HintTime = field(init=False, repr=False, compare=False)
     _named: Counter[str] = field(init=False, repr=False, compare=False, default_factory=Counter)
     _backend: Backend = field(init=False, repr=False, compare=False)

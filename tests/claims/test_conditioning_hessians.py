@@ -135,7 +135,9 @@ def made(change=lambda state, n, seed, ratio: ratio, seeds=3):
     return found
 
 
-PLACES = ("one layer, start", "affine, start", "affine, trained", "affine, trained in the ReLU basis")
+NETWORK = "[2, 5, 1] with affine maps"
+
+PLACES = ("one layer, start", *(f"{NETWORK}, {state}" for state in (START, TRAINED, TRAINED_ELSEWHERE)))
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def readings(found: Ratios, reduced: bool = False) -> Readings:
     return Readings(
         [
             Reading(
-                {"model": place, "parameters": state, "matrix": matrix, "against": other},
+                {"model": model(place), "parameters": state, "matrix": matrix, "against": other},
                 as_printed(part),
                 summary(part),
                 corrected=state == TRAINED and lower_in_the_median(part),
@@ -139,6 +139,11 @@ def readings(found: Ratios, reduced: bool = False) -> Readings:
         ],
         experiment=False,
     )
+
+
+def model(place: str) -> str:
+    """The name of a model: a layer, or the networks with one node map."""
+    return place if place == LAYER else f"[2, 5, 1] with {place} maps"
 
 
 def status(found: Ratios) -> Status:
