@@ -34,8 +34,8 @@ def turn(folder: str, what: str) -> Iterator[None]:
 
     Where the folder cannot be written, or knows no locks, nobody waits.
     """
-    file = _file(folder)
-    if fcntl is None or file is None:
+    file = None if fcntl is None else _file(folder)
+    if file is None:
         yield
         return
     record = zlib.crc32(what.encode()) >> 1  # offsets of records are signed

@@ -11,7 +11,7 @@ from refkan.arguments import check_count
 from refkan.array_types import Array, FloatArray
 from refkan.losses import Side, Term, periodicity, prescribed
 from refkan.problems import allen_cahn as allen_cahn_equation
-from refkan.training.setups import AXES, Setup, Shape, check_weights, midpoints, tensor_grid
+from refkan.training.setups import AXES, SPACE_TIME, Setup, Shape, check_weights, on_space_time, tensor_grid
 
 
 def allen_cahn_residual(x: Array, u: Array, u_x: Array, u_t: Array, u_xx: Array) -> Array:
@@ -35,20 +35,13 @@ def allen_cahn_reference() -> allen_cahn_equation.Reference:
     return allen_cahn_equation.reference()
 
 
-GRID = tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101))
-"""Where errors are measured."""
-
-
-@lru_cache(maxsize=1)
-def _on_grid() -> FloatArray:
-    values = allen_cahn_reference()(GRID)
-    values.flags.writeable = False
-    return values
+def _spectral(x: Any) -> FloatArray:
+    return allen_cahn_reference()(x)
 
 
 def allen_cahn_solution(x: Any) -> FloatArray:
-    """The spectral solution at points (x, t), shape (N, 1); on `GRID` it is computed once, for all set-ups."""
-    return _on_grid() if x is GRID else allen_cahn_reference()(x)
+    """The spectral solution at points (x, t), shape (N, 1); on `SPACE_TIME` it is computed once."""
+    return on_space_time(_spectral) if x is SPACE_TIME else _spectral(x)
 
 
 def allen_cahn(
@@ -94,6 +87,6 @@ def allen_cahn(
             periodicity("periodic", tensor_grid([-1.0], t), tensor_grid([1.0], t), AXES[0], weighted[2]),
         ),
         reference=allen_cahn_solution,
-        grid=GRID,
+        grid=SPACE_TIME,
         variables=("x", "t"),
     )

@@ -3,7 +3,6 @@ r"""Burgers' equation as a set-up: residual and partial derivatives, points and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,22 +11,12 @@ from refkan.arguments import check_count
 from refkan.array_types import Array, FloatArray
 from refkan.losses import Side, Term, prescribed
 from refkan.problems import burgers as burgers_equation
-from refkan.training.setups import AXES, Setup, Shape, check_weights, midpoints, tensor_grid
-
-GRID = tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101))
-"""Points at which errors are measured."""
-
-
-@lru_cache(maxsize=1)
-def _on_grid() -> Array:
-    values = burgers_equation.solution(GRID)
-    values.flags.writeable = False
-    return values
+from refkan.training.setups import AXES, SPACE_TIME, Setup, Shape, check_weights, on_space_time, tensor_grid
 
 
 def burgers_solution(x: FloatArray) -> Array:
-    """The solution at points (x, t), shape (N, 1); on `GRID` it is computed once, for all set-ups."""
-    return _on_grid() if x is GRID else burgers_equation.solution(x)
+    """The solution at points (x, t), shape (N, 1); on `SPACE_TIME` it is computed once."""
+    return on_space_time(burgers_equation.solution) if x is SPACE_TIME else burgers_equation.solution(x)
 
 
 def burgers_residual(x: Array, u: Array, u_x: Array, u_t: Array, u_xx: Array) -> Array:
@@ -84,6 +73,6 @@ def burgers(
             prescribed("boundary", ends, 0.0, weighted[2]),
         ),
         reference=burgers_solution,
-        grid=GRID,
+        grid=SPACE_TIME,
         variables=("x", "t"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -208,3 +209,15 @@ def midpoints(low: float, high: float, n: int) -> FloatArray:
     """Midpoints of n equal cells of an interval."""
     points: FloatArray = low + (high - low) * (np.arange(n) + 0.5) / n
     return points
+
+
+SPACE_TIME = tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101))
+"""Points (x, t) at which errors on [-1, 1] x [0, 1] are measured."""
+
+
+@lru_cache(maxsize=4)
+def on_space_time(solution: Callable[[FloatArray], Any]) -> FloatArray:
+    """Return a solution on `SPACE_TIME`, shape (N, 1), computed once for all set-ups that ask for it."""
+    values: FloatArray = np.array(solution(SPACE_TIME))
+    values.flags.writeable = False
+    return values

@@ -98,7 +98,7 @@ def test_pairs_of_defects_are_both_named():
             if names - NAMES[first] - NAMES[second]:
                 wrong.append((first.__name__, second.__name__, case.key, names))
     assert total > 20
-    assert right >= 0.85 * total
+    assert right >= 0.9 * total
     assert len(wrong) <= 0.02 * total, wrong
 
 

@@ -69,7 +69,8 @@ def operations(order: int, intervals: int) -> dict[str, int]:
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Time all three side by side on one thread, rounds interleaved, medians of ratios."""
-    orders, sizes = (2, 4) if quick else (2, 3, 4, 6), (8, 32, 128)
+    orders = (2, 4) if quick else (2, 3, 4, 6)
+    sizes = (8, 32, 128)
     n_samples, rounds = (4000, 7) if quick else (20000, 25)
     times = {}
     for order in orders:

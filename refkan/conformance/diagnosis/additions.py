@@ -12,7 +12,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis import factors
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, Prediction, Supposed, evaluate, supposed
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, Prediction, Supposed, evaluate, of_setting, supposed
 from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.quantities import FloatQuantities
@@ -165,8 +165,8 @@ def _behind(case: Case, function: Function, slope: Function) -> Prediction:
 
 def _between(case: Case, choose: Callable[[LayerSpec | None], tuple[Function, Function]]) -> FloatArray | None:
     """Results with a map before each layer but the first."""
-    if isinstance(case, Supposed) and (case.fixed or case.layer is not None):
-        return None  # the layers are not those of the setting
+    if not of_setting(case):
+        return None
     s = case.setting
     z, layers, slopes = s.x, [], []
     for k, spec in enumerate(s.specs):

@@ -128,19 +128,20 @@ def reproduces(evidence: Evidence, predicted: FloatArray) -> bool:
     nan = np.isnan(theirs)
     if not np.array_equal(np.isnan(predicted), nan):
         return False
+    truth = case.truth if isinstance(case, Supposed) else None
     with np.errstate(invalid="ignore", over="ignore"):
         misfit = np.abs(predicted - theirs)
         error = np.abs(theirs - case.expected)
-        if isinstance(case, Supposed) and case.truth is not None:
-            error = np.minimum(error, np.abs(theirs - case.truth))
+        if truth is not None:
+            error = np.minimum(error, np.abs(theirs - truth))
     same = nan | (predicted == theirs)
     misfit, error = np.where(same, 0.0, misfit), np.where(nan, 0.0, error)
     size = np.abs(case.expected)
     vanishes = (predicted == 0) & (size > EXPLAINED * size.max())
     allowed = np.where(vanishes, case.tolerance, np.maximum(case.tolerance, EXPLAINED * error))
     before, after = error_ratio(case, case.expected, theirs), error_ratio(case, predicted, theirs)
-    if isinstance(case, Supposed) and case.truth is not None:
-        before = min(before, error_ratio(case, case.truth, theirs))
+    if truth is not None:
+        before = min(before, error_ratio(case, truth, theirs))
     if nan.any():
         return bool((misfit <= allowed).all())
     return bool((misfit <= allowed).all()) and after <= max(1.0, EXPLAINED * before) and after <= LEFT * before
@@ -160,6 +161,11 @@ def supposed(case: Case, name: str | None = None, **changes: Any) -> Supposed:
             raise ValueError("there is nothing to evaluate")
         layer = case.layer
     return Supposed(replace(case.setting, **changes), name or case.quantity, layer=layer)
+
+
+def of_setting(case: Case) -> bool:
+    """Whether results of the case are those of the layers of its setting."""
+    return not (isinstance(case, Supposed) and (case.fixed or case.layer is not None))
 
 
 def evaluate(case: Case, name: str | None = None, **changes: Any) -> FloatArray:

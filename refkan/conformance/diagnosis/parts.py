@@ -10,7 +10,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.factors import OPPOSITE, in_words, names_of, simple
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, Supposed, evaluate
+from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, of_setting
 from refkan.conformance.diagnosis.kept import once
 from refkan.conformance.diagnosis.slopes import lengths
 from refkan.conformance.findings import Evidence, Hint
@@ -35,8 +35,8 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     if len(case.setting.specs) > 1 or not np.isfinite(theirs).all():
         return
     yield from along(evidence)
-    if isinstance(case, Supposed) and (case.fixed or case.layer is not None):
-        return  # the terms are those of the setting
+    if not of_setting(case):
+        return  # as the terms below are
     if case.quantity == "values" and case.setting.x.shape[1] > 1:
         yield from _fitted(case, theirs, "input", once(case, _by_input, partial(_by_input, case)))
     if case.quantity in ("input-gradients", "second-derivatives") and case.setting.dy.shape[1] > 1:
