@@ -120,6 +120,11 @@ class Setting:
         return self.spec.dtype
 
     @property
+    def is_outside(self) -> bool:
+        """Whether samples lie beyond the domain."""
+        return self.region in ("outside", "far")
+
+    @property
     def eps(self) -> float:
         """Spacing of the format at 1."""
         return EPS[self.dtype]
@@ -159,7 +164,7 @@ class Setting:
         needs["parts"] = tuple(part for part in PARTS if any(part in spec.parts for spec in self.specs))
         for spec in self.specs:
             needs["degrees"] = spec.degree
-        if self.region in ("outside", "far"):
+        if self.is_outside:
             needs["outside"] = self.spec.outside
         if len(self.specs) > 1:
             needs["network"] = True

@@ -18,7 +18,8 @@ from refkan.conformance.catalogue import catalogue
 from refkan.conformance.expectations import Expectations
 from refkan.conformance.files import CaseFileError, check, export, portable, version_in
 from refkan.conformance.findings import Finding
-from refkan.conformance.judge import HINT_SECONDS, Judge
+from refkan.conformance.hint_time import HINT_SECONDS
+from refkan.conformance.judge import Judge
 from refkan.conformance.loading import BackendError, load, probe
 from refkan.conformance.observations import observations
 from refkan.conformance.precision import DTYPES

@@ -23,9 +23,8 @@ from refkan.conformance import findings as f
 from refkan.conformance.answers import describe
 from refkan.conformance.cases import CHANGE_ROOM, SEED, VERSION, Case, Setting
 from refkan.conformance.catalogue import catalogue
-from refkan.conformance.diagnosis import diagnose
 from refkan.conformance.findings import Evidence, Finding, Hint, compare
-from refkan.conformance.hint_time import CASE_SECONDS
+from refkan.conformance.hint_search import HintSearch
 from refkan.conformance.precision import DTYPES, EPS
 from refkan.conformance.refinement import fine_knots
 from refkan.conformance.specs import CONVENTIONS, attribute
@@ -155,7 +154,7 @@ def check(folder: Path, results: Path) -> list[Finding]:
     given = _folder(results) if results.is_dir() else _arrays(results)
     keys = [row["key"] for row in rows]
     out: list[Finding] = []
-    failed: set[tuple[Any, ...]] = set()
+    search = HintSearch()
     for name in given:
         if name not in set(keys):
             near = get_close_matches(name, keys, 1)
@@ -168,16 +167,8 @@ def check(folder: Path, results: Path) -> list[Finding]:
             continue
         case = cases[key]
         case.__dict__["expected"], case.__dict__["tolerance"] = truth[row["expected"]], truth[row["tolerance"]]
-        out.append(_judge(case, given[key], inside_right=not _kind(case) & failed))
-        if out[-1].status == f.FAILED and case.setting.region not in ("outside", "far"):
-            failed |= _kind(case)
+        out.append(_judge(case, given[key], search))
     return out
-
-
-def _kind(case: Case) -> set[tuple[Any, ...]]:
-    """What cases inside and outside the domain have in common."""
-    s = case.setting
-    return {(s.dtype, s.spec.degree, s.spec.kind, case.quantity)}
 
 
 def _require_known(rows: list[Any], truth: dict[str, Any], cases: dict[str, Case], folder: Path) -> None:
@@ -196,7 +187,7 @@ def _require_known(rows: list[Any], truth: dict[str, Any], cases: dict[str, Case
             )
 
 
-def _judge(case: Case, given: Any, inside_right: bool) -> Finding:
+def _judge(case: Case, given: Any, search: HintSearch) -> Finding:
     if given.dtype.kind not in "biuf":
         return Finding(case.key, case.quantity, f.ERROR, f"must hold real numbers; got dtype {given.dtype}")
     theirs = given.astype(np.float64)
@@ -208,7 +199,7 @@ def _judge(case: Case, given: Any, inside_right: bool) -> Finding:
         if finding.status == f.PASSED or case.quantity == "refinement":
             return finding
         try:
-            return replace(finding, hints=diagnose(Evidence(case, theirs, right_inside=inside_right), CASE_SECONDS))
+            return search.add(finding, Evidence(case, theirs))
         except Exception as error:  # one result, whatever it holds, is not to stop the others
             return replace(finding, hints=(Hint("no diagnosis", f"the diagnosis failed: {describe(error)}"),))
 

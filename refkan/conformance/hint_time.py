@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from refkan.conformance.diagnosis.pairs import Spent
 
+HINT_SECONDS = 60.0
+"""Processor time for all hints of a run, by default."""
+
 CASE_SECONDS = 3.0
 """Processor time for the hints on one case."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,18 +17,16 @@ from refkan.conformance.answers import as_mapping, as_real, checked, describe, w
 from refkan.conformance.backend import Backend
 from refkan.conformance.cases import Case, Setting
 from refkan.conformance.changes import AFTER, recheck
-from refkan.conformance.diagnosis import Changed, diagnose, diagnose_change, invalid_state
+from refkan.conformance.diagnosis import Changed, diagnose_change, invalid_state
 from refkan.conformance.findings import Evidence, Finding, Hint
-from refkan.conformance.hint_time import HintTime
+from refkan.conformance.hint_search import HintSearch
+from refkan.conformance.hint_time import HINT_SECONDS
 from refkan.conformance.proofs import proven
 from refkan.conformance.refinement import fine_knots
 from refkan.conformance.right_ends import RIGHT_ENDS, matters
 
 QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
 """By what is compared in two runs."""
-
-HINT_SECONDS = 60.0
-"""Processor time for all hints of a run, by default."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +60,14 @@ class Judge:
     hint_seconds: float = HINT_SECONDS
     proofs: bool = True
     pairs: bool = True
-    _time: HintTime = field(init=False, repr=False, compare=False)
-    _named: Counter[str] = field(init=False, repr=False, compare=False, default_factory=Counter)
+    _search: HintSearch = field(init=False, repr=False, compare=False)
     _backend: Backend = field(init=False, repr=False, compare=False)
-    _failed_inside: set[tuple[Any, ...]] = field(init=False, repr=False, compare=False, default_factory=set)
     _settings: dict[int, tuple[Setting, Setting]] = field(init=False, repr=False, compare=False, default_factory=dict)
     _values_right: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_backend", Backend(self.adapter))
-        object.__setattr__(self, "_time", HintTime(self.hint_seconds))
+        object.__setattr__(self, "_search", HintSearch(self.hint_seconds, self.pairs))
 
     def run(self, cases: Iterable[Case], progress: Callable[[Finding], None] = lambda finding: None) -> list[Finding]:
         """Judge cases one after another; unknown capability names come first, as errors."""
@@ -94,7 +89,8 @@ class Judge:
         missing = self.adapter.capabilities.missing(case.needs())
         if missing:
             return Finding(case.key, case.quantity, f.NOT_APPLICABLE, f"not declared: {missing}")
-        start, began, spent = time.perf_counter(), time.thread_time(), self._time.spent
+        hints = self._search.time
+        start, began, spent = time.perf_counter(), time.thread_time(), hints.spent
         case = self._by_convention(case)
         try:
             if reason := self.adapter.declined(case):
@@ -107,7 +103,7 @@ class Judge:
             finding = Finding(case.key, case.quantity, f.FAILED, str(error), hints=(hint,))
         except (Exception, SystemExit) as error:  # of the backend, or of what it returned
             finding = Finding(case.key, case.quantity, f.ERROR, describe(error), traceback=where_raised(error))
-        self._time.shares[case.quantity].cases += time.thread_time() - began - (self._time.spent - spent)
+        hints.shares[case.quantity].cases += time.thread_time() - began - (hints.spent - spent)
         return replace(finding, seconds=time.perf_counter() - start)
 
     def _by_convention(self, case: Case) -> Case:
@@ -136,30 +132,13 @@ class Judge:
         if case.setting.change is not None:
             return self._changed(finding, case, theirs)
         again = self._backend.result(case, model, run=1)
-        sort = (case.setting.dtype, case.setting.spec.degree, case.setting.spec.kind, case.quantity)
-        if case.setting.region not in ("outside", "far"):
-            self._failed_inside.add(sort)
-        inside = sort not in self._failed_inside
         evidence = Evidence(
-            case, theirs, again, right_inside=inside,
+            case, theirs, again,
             values_right=case.setting.name in self._values_right,
             earlier=self._backend.earlier(case.setting),
             forward=lambda x: self.adapter.forward(model, x),
         )  # fmt: skip
-        return self._diagnosed(finding, evidence)
-
-    def _diagnosed(self, finding: Finding, evidence: Evidence) -> Finding:
-        """Add hints, as long as there is time for them."""
-        if refusal := self._time.refusal(finding.quantity):
-            return replace(finding, message="; ".join(filter(None, [finding.message, refusal])))
-        room = self._time
-        start, spent = time.thread_time(), room.for_two.seconds
-        for_two = room.for_two_of_case if self.pairs else 0.0
-        hints = diagnose(replace(evidence, named=self._named), room.for_case, for_two, room.for_two)
-        seconds = time.thread_time() - start - (room.for_two.seconds - spent)
-        room.searched(finding.quantity, seconds, found=bool(hints))
-        self._named.update({hint.name for hint in hints})
-        return replace(finding, hints=hints)
+        return self._search.add(finding, evidence)
 
     def _compare(self, case: Case, theirs: FloatArray) -> Finding:
         finding = f.compare(case, theirs, self.adapter.capabilities.form)
@@ -207,7 +186,7 @@ class Judge:
             if finding.status != f.PASSED:
                 text = f"{name} of {len(case.setting.x)} samples, the same in two runs"
                 finding = replace(finding, key=case.key, quantity=case.quantity, message=text)
-                return self._diagnosed(finding, Evidence(one, theirs)) if self.hints else finding
+                return self._search.add(finding, Evidence(one, theirs)) if self.hints else finding
         return Finding(case.key, case.quantity, f.PASSED)
 
     def _refinement(self, case: Case) -> Finding:
@@ -240,7 +219,7 @@ class Judge:
         finding = replace(self._compare(now, theirs), key=case.key, quantity=case.quantity)
         if finding.status == f.PASSED or not self.hints:
             return finding
-        return self._diagnosed(finding, Evidence(now, theirs, before=case))
+        return self._search.add(finding, Evidence(now, theirs, before=case))
 
     def _changed(self, finding: Finding, case: Case, theirs: FloatArray) -> Finding:
         """Say whether the change is to blame, by the backend's own values before it."""
@@ -250,7 +229,7 @@ class Judge:
         fresh = self._backend.build(s)
         before = self._backend.result(plain, fresh)
         if self._compare(plain, before).status != f.PASSED:
-            return self._diagnosed(finding, Evidence(plain, before))
+            return self._search.add(finding, Evidence(plain, before))
         on_before = as_real("forward", self.adapter.forward(fresh, change.x))
         model = self._backend.model(s)
         on_after = as_real("forward", self.adapter.forward(model, change.x))

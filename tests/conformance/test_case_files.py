@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refkan.conformance import catalogue, command, files
+from refkan.conformance import catalogue, command, files, hint_search, hint_time
 from refkan.conformance.backends import PlainNumpy
 from refkan.conformance.command import add_parsers
 from refkan.conformance.files import CaseFileError, check, export, portable
@@ -218,9 +218,16 @@ def test_export_by_the_command(tmp_path, capsys):
     assert run("cases", "export", tmp_path / "file" / "x", "--select", *SELECT) == 2
 
 
+@pytest.fixture
+def little_time_in_vain(monkeypatch):
+    """For searches that find nothing: a tenth of what they may take otherwise."""
+    monkeypatch.setattr(hint_time, "FREE_SECONDS", hint_time.FREE_SECONDS / 10)
+    monkeypatch.setattr(hint_time, "IN_VAIN_SECONDS", hint_time.IN_VAIN_SECONDS / 10)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("huge", [1e30, 1e308, -1e308, np.inf, np.nan])
-def test_results_beyond_any_range_do_not_stop_the_others(exported, tmp_path, huge):
+def test_results_beyond_any_range_do_not_stop_the_others(exported, tmp_path, little_time_in_vain, huge):
     right = answers()
     # The search for a hint goes through all hypotheses for each of them, so a few kinds of cases stand for all.
     of_a_kind = re.compile(f"float64/{SELECT[0]}((constant-data|huge-spans|with-node-scale-bias)/)?[^/]+")
@@ -237,11 +244,20 @@ def test_results_beyond_any_range_do_not_stop_the_others(exported, tmp_path, hug
         assert not any(finding.hint == "no diagnosis" for finding in found)
 
 
+def test_results_that_nothing_explains_are_not_searched_without_end(exported, tmp_path, little_time_in_vain):
+    noise = np.random.default_rng(3)
+    wrong = {name: noise.normal(size=array.shape) for name, array in answers().items()}
+    np.savez(tmp_path / "results.npz", **wrong)
+    failed = [x for x in check(exported, tmp_path / "results.npz") if x.status == "failed"]
+    left = [x for x in failed if "searches that found nothing took" in x.message]
+    assert 0 < len(left) < len(failed)
+
+
 def test_a_diagnosis_that_fails_does_not_stop_the_others(exported, tmp_path, monkeypatch):
-    def broken(evidence, seconds):
+    def broken(*arguments):
         raise ArithmeticError("beyond all bounds")
 
-    monkeypatch.setattr(files, "diagnose", broken)
+    monkeypatch.setattr(hint_search, "diagnose", broken)
     right = answers()
     np.savez(tmp_path / "results.npz", **{name: array + 1.0 for name, array in right.items()})
     found = check(exported, tmp_path / "results.npz")

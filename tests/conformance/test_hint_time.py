@@ -80,7 +80,7 @@ def test_searches_in_vain_end():
     judge = Judge(of_layer(Noise)(), proofs=False)
     findings = judge.run(cases_of("values"))
     failed = [x for x in findings if x.status == f.FAILED]
-    left, share = not_diagnosed(findings), judge._time.shares["values"]
+    left, share = not_diagnosed(findings), judge._search.time.shares["values"]
     assert 0 < len(left) < len(failed)
     assert all("searches that found nothing took" in x.message for x in left)
     assert share.in_vain < hint_time.IN_VAIN_SECONDS + share.cases + hint_time.CASE_SECONDS
@@ -100,7 +100,7 @@ def test_searches_after_a_state_change_count():
     judge = Judge(of_layer(Noise)(), hint_seconds=0.3, proofs=False)
     finding = judge(case)
     assert finding.status == f.FAILED
-    assert 0 < judge._time.spent < 1
+    assert 0 < judge._search.time.spent < 1
 
 
 @pytest.mark.parametrize("wanted", [True, False])

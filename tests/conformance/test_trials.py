@@ -22,9 +22,9 @@ from refkan.conformance.report import leading_hint
 from tests.conformance.judged_cases import chosen
 
 
-def judged(adapter, select):
+def judged(adapter, select, pairs=False):
     tried = [case for case in chosen() if not case.setting.spec.parts and any(part in case.key for part in select)]
-    return Judge(adapter, hint_seconds=20.0, proofs=False).run(tried)
+    return Judge(adapter, hint_seconds=20.0, proofs=False, pairs=pairs).run(tried)
 
 
 @pytest.mark.parametrize("name", TRIALS)
@@ -52,6 +52,6 @@ def test_the_layer_without_a_defect_passes_the_same_cases():
 )
 def test_two_defects_at_once_are_both_named(first, second, names):
     both = type("Both", (first, second), {})
-    findings = judged(of_layer(both)(), ("layer/degree-3/uniform/3x2",))
+    findings = judged(of_layer(both)(), ("layer/degree-3/uniform/3x2",), pairs=True)
     shown = {cause.name for cause in causes(findings)[:3]}
     assert names <= shown

@@ -54,7 +54,7 @@ class Rounded(RoundedPieces, ByRecursion):
 @of_case
 def intervals(case: Case) -> Iterator[Hypothesis]:
     """The interval of a point by rounding to the nearest."""
-    if case.setting.region in ("outside", "far") or case.quantity in ("gauss-newton", "knot-gradients"):
+    if case.setting.is_outside or case.quantity in ("gauss-newton", "knot-gradients"):
         return
     text = "points in the upper half of an interval are evaluated by the polynomial of the next: (x - a)/h is rounded"
     yield Hypothesis("interval rounded", text, partial(through, case, Rounded))
@@ -105,7 +105,7 @@ def tables(evidence: Evidence) -> Iterator[Hypothesis]:
     """Basis functions interpolated linearly between the points of a table on the domain."""
     case = evidence.case
     s = case.setting
-    alone = len(s.specs) == 1 and s.region not in ("outside", "far")
+    alone = len(s.specs) == 1 and not s.is_outside
     if not alone or case.quantity not in ("values", "coefficient-gradients"):
         return
     error = np.abs(evidence.theirs - case.expected).max()

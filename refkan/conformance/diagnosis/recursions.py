@@ -20,8 +20,6 @@ from refkan.errors import KnotError
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
 
-OUTSIDE = ("outside", "far")
-
 
 class ByRecursion(NumpyLayer):
     """Derivatives by differentiating each step of the recursion, as automatic differentiation does."""
@@ -161,7 +159,7 @@ def nan_hints(evidence: Evidence) -> tuple[Hint, ...]:
         raw = Hypothesis("", "", partial(through, case, Raw)).outcome()
         where = "; 0/0 in the recursion gives NaN there too" if raw is not None and np.isnan(raw).any() else ""
         return (Hint("NaN from repeated knots", f"{text}, and knots repeat{where}"),)
-    if case.setting.region in OUTSIDE and evidence.right_inside:
+    if case.setting.is_outside and evidence.right_inside:
         return (Hint("only outside the domain", f"{text}, outside the domain"),)
     return (Hint("NaN", text),)
 
@@ -178,7 +176,7 @@ def repeated(case: Case) -> Iterator[Hypothesis]:
 @of_case
 def ends(case: Case) -> Iterator[Hypothesis]:
     """Points at knots that count to the interval on the other side."""
-    if case.setting.region in OUTSIDE or case.quantity == "knot-gradients":
+    if case.setting.is_outside or case.quantity == "knot-gradients":
         return
     text = "all basis functions are zero at x = b, which belongs to no interval"
     yield Hypothesis("right end open", text, partial(through, case, ZeroAtRightEnd))
@@ -190,7 +188,7 @@ def ends(case: Case) -> Iterator[Hypothesis]:
 
 def outside(evidence: Evidence) -> Iterator[Hypothesis]:
     """Another rule outside the domain."""
-    if evidence.case.setting.region in OUTSIDE and evidence.right_inside:
+    if evidence.case.setting.is_outside and evidence.right_inside:
         yield from _other_rules(evidence)
 
 
@@ -216,7 +214,7 @@ def _other_rules(case: Case) -> Iterator[Hypothesis]:
 
 def outside_at_all(evidence: Evidence) -> tuple[Hint, ...]:
     """What remains to be said of a case outside the domain."""
-    if evidence.case.setting.region not in OUTSIDE or not evidence.right_inside:
+    if not evidence.case.setting.is_outside or not evidence.right_inside:
         return ()
     rule = evidence.case.setting.spec.outside
     return (Hint("only outside the domain", f"theirs follow none of the rules known here; declared: {rule!r}"),)

@@ -36,7 +36,7 @@ def _first_outputs(case: Case, kept: int) -> Prediction:
 def intervals(case: Case) -> Iterator[Hypothesis]:
     """Points of an interval at an end count as those of the one beside it, whose polynomials are continued."""
     s = case.setting
-    alone = len(s.specs) == 1 and s.region not in ("outside", "far")
+    alone = len(s.specs) == 1 and not s.is_outside
     if not alone or s.spec.intervals < 2 or case.quantity in ("gauss-newton", "knot-gradients"):
         return
     for which, beside, side in (("last", "before", -1), ("first", "after", 0)):

@@ -21,7 +21,7 @@ GRADIENTS = ("input-gradients", "coefficient-gradients", "second-derivatives", "
 def zeros(evidence: Evidence) -> Iterator[Hypothesis]:
     """Values that are all zero; only outside the domain that is a rule of its own."""
     case = evidence.case
-    if case.quantity == "values" and not (case.setting.region in ("outside", "far") and evidence.right_inside):
+    if case.quantity == "values" and not (case.setting.is_outside and evidence.right_inside):
         yield Hypothesis("all values zero", "all values are zero", lambda: np.zeros_like(case.expected))
 
 
