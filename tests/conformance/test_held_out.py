@@ -24,7 +24,7 @@ def of(layer):
 
 
 def judged(adapter, *select):
-    return Judge(adapter, proofs=False).run(chosen(select=select))
+    return Judge(adapter, proofs=False, pairs=False).run(chosen(select=select))
 
 
 class ReusedBuffers(PlainNumpy):
