@@ -22,8 +22,8 @@ from refkan.kernels import launch
 
 LONGEST = 120
 """Seconds until a hang is taken to be one."""
-THREADS, ROUNDS, FORKS, PAIRS = 4, 3, 4, 40
-MANY = {"pair": 20_000, "mixed": 6_000, "nested": 6_000, "forked": 6_000}
+THREADS, ROUNDS, FORKS, PAIRS = 4, 3, 4, 25
+MANY = {"pair": 20_000, "mixed": 3_000, "nested": 3_000, "forked": 3_000}
 """Samples by program, in blocks for several threads."""
 
 
