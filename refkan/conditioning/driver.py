@@ -43,7 +43,7 @@ def spectrum(
     method: str = "auto",
     k: int | None = None,
 ) -> Spectrum:
-    r"""Eigenvalues of a curvature matrix of a least-squares problem, or of a symmetric matrix given.
+    r"""Compute the eigenvalues of a curvature matrix of a least-squares problem, or of a symmetric matrix given.
 
     ::
 
@@ -52,8 +52,11 @@ def spectrum(
         "ntk"            J J^T                       (N Q, N Q), the non-zero spectrum of Gauss-Newton
 
     with r the residual of the problem, value = |r|^2 / 2, weights and 1/N included, and J its Jacobian.
-    In another basis, w = A^T u, J_w = J_u A^-T by structure: nothing is evaluated in the ReLU-power basis, and small
-    eigenvalues come from the inverse of that map, so that condition numbers far beyond 1/eps are right to many digits.
+    In another basis, w = A^T u, J_w = J_u A^-T by structure: nothing is evaluated in the ReLU-power basis. Large
+    eigenvalues come from that product and small ones from its inverse on the complement of the null space, so that
+    condition numbers far beyond 1/eps are right to many digits. Two flags say where this ends: "resolution" where
+    null vectors are known from singular values alone and the basis scales parameters too differently, "middle" where
+    eigenvalues are too far from both ends.
 
     Parameters
     ----------
@@ -153,16 +156,19 @@ def _complete(question: Question, preconditioner: Any, method: str) -> Spectrum:
     J, H = _factor(question), None
     if J is None:
         H = question.assembled()
-    chosen = _preconditioned(question, preconditioner, J, H)
+    chosen, known = _preconditioned(question, preconditioner, J, H), question.directions
     if J is None:
         assert H is not None
-        modes = symmetric_modes(H, chosen.frame)
+        modes = symmetric_modes(H, chosen.frame, known)
+    elif method == "svd":
+        modes = (kernel_modes if question.which == "ntk" else factor_modes)(J, chosen.frame, known)
     elif question.which == "ntk":
-        modes = kernel_modes(J, chosen.frame) if method == "svd" else symmetric_modes(_kernel(J, chosen.frame))
+        modes = symmetric_modes(_kernel(J, chosen.frame))
     else:
-        modes = factor_modes(J, chosen.frame) if method == "svd" else symmetric_modes(J.T @ J, chosen.frame)
+        modes = symmetric_modes(J.T @ J, chosen.frame, known)
     rows = None if J is None else question.problem.n_residuals
     notes = doubts(modes.values, question.size, modes.rank, question.analytic_nullity, modes.gap, modes.noise, rows)
+    notes |= modes.notes
     vectors, duals = modes.vectors, modes.vectors
     if question.which != "ntk":  # eigenvectors of kernels are functions on the samples
         vectors, duals = _in_coordinates(modes.vectors, chosen)
@@ -213,7 +219,8 @@ def _ends(question: Question, preconditioner: Any, method: str, k: int) -> Spect
         return _answer(question, _modes(question, found), vectors, found.vectors, kind_of(preconditioner), method)
     chosen = _preconditioned(question, preconditioner)
     if chosen.relative is not IDENTITY and null.size:
-        null = orthonormal(chosen.relative.to(null))
+        assert question.directions is not None
+        null = orthonormal(chosen.frame.to(question.directions))
     found = ends(product_of(question, chosen.frame), n, k, null, method)
     vectors, duals = _in_coordinates(found.vectors, chosen)
     return _answer(question, _modes(question, found), vectors, duals, chosen.name, method)

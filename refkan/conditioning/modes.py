@@ -7,7 +7,11 @@ together from two decompositions. With J = U S V^T of numerical rank rho, V = [V
     F   = S_1 V_1^T B                              its large singular values are accurate to eps relative;
     F^+ = (I - P) B^-1 V_1 S_1^-1                  its large ones are the reciprocals of the small ones of F.
 
-P projects onto the null space, spanned by B^-1 V_0. To first order a singular value sigma of F has the relative error
+P projects onto the null space, spanned by B^-1 V_0. Where B scales some parameters by 1/eps against others, as the
+ReLU-power basis does with inputs in units of their own, the errors eps of V_0 in the former exceed all of its columns
+that live in the latter. So the directions that are known analytically, zero wherever their symmetry moves nothing, take
+the place of V_0, and what they leave of it is told by an estimate of its error in z, the note "resolution". To first
+order a singular value sigma of F has the relative error
 eps cond(J) max(1, min(sigma_1/sigma, sigma/sigma_rho)): eps sqrt(cond F) on top in the middle, none at the ends, where
 the condition number is read off. F alone is bound by eps sigma_1/sigma_rho at its lower end (and does better than its
 bound, being graded), F^+ alone by the same at the upper one. Against 60 digits, two inputs, r = 8, n = 16, where
@@ -28,6 +32,9 @@ from refkan.short_reprs import ShortRepr
 from refkan.singular_values import svd
 
 EPS = float(np.finfo(np.float64).eps)
+
+UNRESOLVED = 1e-3
+"""Relative error of a null direction from which on small eigenvalues are called doubtful."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,29 +83,37 @@ def numerical_rank(magnitudes: FloatArray, size: int) -> tuple[int, float]:
     return rank, float(magnitudes[rank - 1]) / after if after > 0 else np.inf
 
 
-def factor_modes(J: FloatArray, frame: Frame = IDENTITY) -> Modes:
-    """Eigenpairs of B^T J^T J B for J (any, M): all M of them, by singular values of J B."""
+def factor_modes(J: FloatArray, frame: Frame = IDENTITY, known: FloatArray | None = None) -> Modes:
+    """Eigenpairs of B^T J^T J B for J (any, M): all M of them, by singular values of J B.
+
+    known (M, count): independent null vectors of J, exact but for the rounding of each entry by itself.
+    """
     M = J.shape[1]
     _, s, right = svd(J, full_matrices=True)
     rank, gap = numerical_rank(s, M)
     if frame is IDENTITY or rank == 0:
         return Modes(_padded(s**2, M), right.T, rank, gap, _noise(s, M) ** 2)
-    sigma, vectors, _, null = _transformed(s[:rank], right[:rank].T, right[rank:].T, frame)
-    return Modes(_padded(sigma**2, M), np.hstack([vectors, null]), rank, gap, 0.0)
+    null = _null_space(s[:rank], right[:rank].T, right[rank:].T, frame, known)
+    sigma, vectors, _ = _transformed(s[:rank], right[:rank].T, null.basis, frame)
+    notes = null.notes | _middle(sigma, 2, s[0] / s[rank - 1])
+    return Modes(_padded(sigma**2, M), np.hstack([vectors, null.basis]), rank, gap, 0.0, notes)
 
 
-def kernel_modes(J: FloatArray, frame: Frame = IDENTITY) -> Modes:
-    """Eigenpairs of J B B^T J^T for J (m, M): the min(m, M) that need not be zero."""
+def kernel_modes(J: FloatArray, frame: Frame = IDENTITY, known: FloatArray | None = None) -> Modes:
+    """Eigenpairs of J B B^T J^T for J (m, M): the min(m, M) that need not be zero; `known` as for `factor_modes`."""
     U, s, right = svd(J)
     rank, gap = numerical_rank(s, J.shape[1])
     if frame is IDENTITY or rank == 0:
         return Modes(s**2, U, rank, gap, _noise(s, J.shape[1]) ** 2)
     complement = svd(right[:rank], full_matrices=True)[2][rank:].T
-    sigma, _, left, _ = _transformed(s[:rank], right[:rank].T, complement, frame)
-    return Modes(_padded(sigma**2, s.size), np.hstack([U[:, :rank] @ left, U[:, rank:]]), rank, gap, 0.0)
+    null = _null_space(s[:rank], right[:rank].T, complement, frame, known)
+    sigma, _, left = _transformed(s[:rank], right[:rank].T, null.basis, frame)
+    vectors = np.hstack([U[:, :rank] @ left, U[:, rank:]])
+    notes = null.notes | _middle(sigma, 2, s[0] / s[rank - 1])
+    return Modes(_padded(sigma**2, s.size), vectors, rank, gap, 0.0, notes)
 
 
-def symmetric_modes(H: FloatArray, frame: Frame = IDENTITY) -> Modes:
+def symmetric_modes(H: FloatArray, frame: Frame = IDENTITY, known: FloatArray | None = None) -> Modes:
     """Eigenpairs of B^T H B for symmetric H (M, M), definite or not; as for J, by a congruence and its inverse."""
     M = H.shape[0]
     values, V = linalg.eigh(H, check_finite=False)
@@ -109,22 +124,62 @@ def symmetric_modes(H: FloatArray, frame: Frame = IDENTITY) -> Modes:
         return Modes(values, V, rank, gap, _noise(np.abs(values), M))
     X, R = linalg.qr(frame.gradient(V[:, :rank]), mode="economic", check_finite=False)
     direct, D = _by_magnitude((R * values[:rank]) @ R.T)
-    null = _basis(frame.to(V[:, rank:]))
-    Y, S = linalg.qr(_projected(frame.to(V[:, :rank]), null), mode="economic", check_finite=False)
+    null = _null_space(np.abs(values[:rank]), V[:, :rank], V[:, rank:], frame, known)
+    Y, S = linalg.qr(_projected(frame.to(V[:, :rank]), null.basis), mode="economic", check_finite=False)
     inverse, E = _by_magnitude((S / values[:rank]) @ S.T)
     inverse, E = 1.0 / inverse[::-1], E[:, ::-1]
     cut = _cut(np.abs(direct), np.abs(inverse))
     merged = np.concatenate([direct[:cut], inverse[cut:]])
-    vectors = np.hstack([X @ D[:, :cut], Y @ E[:, cut:], null])
-    return Modes(_padded(merged, M), vectors, rank, gap, 0.0)
+    vectors = np.hstack([X @ D[:, :cut], Y @ E[:, cut:], null.basis])
+    notes = null.notes | _middle(np.abs(merged), 1, np.abs(values[0] / values[rank - 1]))
+    return Modes(_padded(merged, M), vectors, rank, gap, 0.0, notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _NullSpace(ShortRepr):
+    """Orthonormal basis in z, and what rounding makes of it in the note "resolution"."""
+
+    basis: FloatArray
+    notes: dict[str, str]
+
+
+def _null_space(
+    s: FloatArray, V: FloatArray, null_space: FloatArray, frame: Frame, known: FloatArray | None
+) -> _NullSpace:
+    r"""Return the null space in z: the known directions first, then what they leave of the singular vectors V_0.
+
+    V_0 has errors eps s_1/s_rho V_1 C with |C| of order 1; in z they are eps s_1/s_rho |B^-1 V_1|, against the distance
+    of each direction from those before it.
+    """
+    count = 0 if known is None else known.shape[1]
+    if known is None or count > null_space.shape[1]:  # rounding hides some: those that are left are not known
+        known, count = null_space[:, :0], 0
+    others = null_space
+    if count:
+        K = linalg.qr(known, mode="economic", check_finite=False)[0]
+        others = svd(_projected(null_space, K))[0][:, : null_space.shape[1] - count]
+    vectors = np.hstack([frame.to(known), frame.to(others)])
+    if vectors.shape[1] == 0:
+        return _NullSpace(vectors, {})
+    Q, R = linalg.qr(vectors, mode="economic", check_finite=False)
+    if count == vectors.shape[1]:
+        return _NullSpace(Q, {})
+    error = EPS * s[0] / s[-1] * np.linalg.norm(frame.to(V)) / np.abs(np.diag(R)[count:]).min()
+    if error < UNRESOLVED:
+        return _NullSpace(Q, {})
+    text = (
+        f"{vectors.shape[1] - count} null directions are known from singular values alone, and in this basis rounding "
+        f"changes them by {error:.2g} of themselves: small eigenvalues may be wrong; take inputs of comparable units "
+        "or the basis 'scaled-relu'"
+    )
+    return _NullSpace(Q, {"resolution": text})
 
 
 def _transformed(
-    s: FloatArray, V: FloatArray, null_space: FloatArray, frame: Frame
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Singular values of S V^T B with their right and left vectors, and an orthonormal basis of the null space."""
+    s: FloatArray, V: FloatArray, null: FloatArray, frame: Frame
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Singular values of S V^T B with their right and left vectors; `null`: orthonormal basis of the null space."""
     W, sigma, U = _svd(frame.gradient(V) * s)  # (S V^T B)^T = W sigma U
-    null = _basis(frame.to(null_space))
     G = _projected(frame.to(V) / s, null)
     X, inverse, Y = _svd(G)
     reciprocal = 1.0 / inverse[::-1]
@@ -132,7 +187,7 @@ def _transformed(
     merged = np.concatenate([sigma[:cut], reciprocal[cut:]])
     right = np.hstack([W[:, :cut], X[:, ::-1][:, cut:]])
     left = np.hstack([U.T[:, :cut], Y.T[:, ::-1][:, cut:]])
-    return merged, right, left, null
+    return merged, right, left
 
 
 def _svd(A: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -151,12 +206,17 @@ def _cut(direct: FloatArray, reciprocal: FloatArray) -> int:
     return int(np.sum(direct >= np.sqrt(direct[0]) * np.sqrt(reciprocal[-1])))
 
 
-def _basis(vectors: FloatArray) -> FloatArray:
-    """Orthonormal basis of independent columns."""
-    if vectors.shape[1] == 0:
-        return vectors
-    Q: FloatArray = linalg.qr(vectors, mode="economic", check_finite=False)[0]
-    return Q
+def _middle(magnitudes: FloatArray, power: int, condition: float) -> dict[str, str]:
+    """Note where the error at the head of this module, `condition` that in theta, exceeds what is called doubtful."""
+    level = EPS * condition / UNRESOLVED
+    low, high = magnitudes.min() / level, magnitudes.max() * level
+    count = int(np.sum((low < magnitudes) & (magnitudes < high)))
+    if not count:
+        return {}
+    text = (
+        f"{count} eigenvalues between {low**power:.2g} and {high**power:.2g} may be wrong: both ends are too far away"
+    )
+    return {"middle": text}
 
 
 def _projected(vectors: FloatArray, null: FloatArray) -> FloatArray:

@@ -65,6 +65,15 @@ def null_vectors(net: Network, theta: Any, x: Any, translations: bool = False) -
     ((90, 9), True)
     """
     theta, x = as_vector("theta", theta, net.n_params), as_samples("x", x, net.widths[0])
+    return orthonormal(null_directions(net, theta, x, translations))
+
+
+def null_directions(net: Network, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
+    """Independent columns (n_params, count) that span the space of `null_vectors`, one for each symmetry.
+
+    Each is zero outside the parameters that its symmetry moves. Orthonormalised they are not, but for rounding, and
+    rounding is all that is left of them in coordinates that scale some parameters by 1/eps against others.
+    """
     net(theta, x[:0])  # refuses node maps that are not bound
     at_most = sum(2 * layer.n_inputs * layer.n_outputs + 2 * layer.n_outputs for layer in net.layers)
     what = f"the analytic null space of {net.n_params} parameters"
@@ -83,7 +92,7 @@ def null_vectors(net: Network, theta: Any, x: Any, translations: bool = False) -
             after.input_scaling_vectors(parts[k + 1]),
         )
         rows.append(_placed(net, slice(net.slices[k].start, net.slices[k + 1].stop), found))
-    return orthonormal(np.concatenate(rows).T)
+    return independent(np.concatenate(rows).T)
 
 
 def layer_inputs(net: Network, theta: FloatArray, x: FloatArray) -> list[FloatArray]:
@@ -94,15 +103,21 @@ def layer_inputs(net: Network, theta: FloatArray, x: FloatArray) -> list[FloatAr
     return [z, *(jet.value[:, 0] for jet in sweep.maps)]
 
 
-def orthonormal(vectors: FloatArray) -> FloatArray:
-    """Orthonormal basis (M, count) of the span of columns (M, any), those nearly dependent on others left out."""
+def independent(vectors: FloatArray) -> FloatArray:
+    """Columns of length one (M, count) that span those given (M, any), but for those nearly dependent on others."""
     norms = np.linalg.norm(vectors, axis=0)
     vectors = vectors[:, norms > 0] / norms[norms > 0]
     if vectors.shape[1] == 0:
         return vectors
-    Q, R, _ = linalg.qr(vectors, mode="economic", pivoting=True, overwrite_a=True, check_finite=False)
-    kept = np.abs(np.diag(R)) > NEARLY_DEPENDENT  # falling: a column pivot is the largest distance to the span
-    basis: FloatArray = Q[:, kept]
+    R, pivots = linalg.qr(vectors, mode="r", pivoting=True, check_finite=False)
+    distances = np.abs(np.diag(R))  # of each pivot from the span of those before it, falling
+    chosen: FloatArray = vectors[:, pivots[: int(np.sum(distances > NEARLY_DEPENDENT))]]
+    return chosen
+
+
+def orthonormal(vectors: FloatArray) -> FloatArray:
+    """Orthonormal basis (M, count) of the span of columns (M, any), those nearly dependent on others left out."""
+    basis: FloatArray = linalg.qr(independent(vectors), mode="economic", check_finite=False)[0]
     return basis
 
 

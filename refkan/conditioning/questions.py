@@ -12,11 +12,12 @@ from scipy.sparse.linalg import LinearOperator
 from refkan.arguments import as_array, as_vector, check_choice
 from refkan.array_types import FloatArray
 from refkan.conditioning.frames import IDENTITY, Frame, basis_frame
-from refkan.conditioning.null_space import null_vectors
+from refkan.conditioning.null_space import null_directions
 from refkan.conditioning.preconditioners import ASYMMETRY
 from refkan.conditioning.triangles import require_finite
 from refkan.hessians.memory import require_memory
 from refkan.layers import BASES
+from refkan.lazy import lazy
 from refkan.networks import Network
 from refkan.short_reprs import ShortRepr
 
@@ -39,8 +40,8 @@ class Question(ShortRepr):
         The matrix given, None for problems.
     target : Frame
         From theta to v.
-    null : array (n_params, count) or None
-        Analytic null vectors of J (or of the Hessian) in v; None if nothing is known.
+    directions : array (n_params, count) or None
+        Analytic null vectors of J (or of the Hessian) in theta, one for each symmetry; None if nothing is known.
     notes : dict
     """
 
@@ -53,21 +54,24 @@ class Question(ShortRepr):
     network: Network | None
     matrix: Any
     target: Frame
-    null: FloatArray | None
+    directions: FloatArray | None
     notes: dict[str, str]
 
     @property
     def analytic_nullity(self) -> int | None:
         """Known lower bound of the nullity: a kernel of N Q rows has rank M - nullity of J at most."""
-        if self.null is None:
+        if self.directions is None:
             return None
-        count = self.null.shape[1]
+        count = self.directions.shape[1]
         return max(0, self.size - (self.n_params - count)) if self.which == "ntk" else count
 
-    @property
+    @lazy
     def null_vectors(self) -> FloatArray:
-        """Known null vectors (size, count)."""
-        return np.empty((self.size, 0)) if self.null is None or self.which == "ntk" else self.null
+        """Orthonormal basis (size, count) of the known null space in v."""
+        if self.directions is None or self.which == "ntk" or not self.directions.size:
+            return np.empty((self.size, 0))
+        basis: FloatArray = linalg.qr(self.target.to(self.directions), mode="economic", check_finite=False)[0]
+        return basis
 
     def assembled(self) -> FloatArray:
         """The Hessian in theta, or the matrix given, dense and exactly symmetric."""
@@ -146,11 +150,9 @@ def question_of_problem(problem: Any, theta: Any, which: str, basis: str | None,
     target = IDENTITY if basis is None else basis_frame(net, theta, basis)
     with np.errstate(over="ignore", invalid="ignore"):
         require_finite(problem.residual(theta))
-    null = null_vectors(net, theta, problem.x, translations=which == "hessian")
-    if target is not IDENTITY and null.size:
-        null = linalg.qr(target.to(null), mode="economic", check_finite=False)[0]
+    known = null_directions(net, theta, problem.x, translations=which == "hessian")
     size = problem.n_residuals if which == "ntk" else net.n_params
-    return Question(which, size, net.n_params, basis, problem, theta, net, None, target, null, notes)
+    return Question(which, size, net.n_params, basis, problem, theta, net, None, target, known, notes)
 
 
 def _of_foreign_model(problem: Any, theta: Any, which: str, basis: str | None) -> Question:

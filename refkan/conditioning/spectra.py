@@ -166,6 +166,7 @@ FLAGS = {
     "nullity": "the numerical nullity differs from the analytic one",
     "gap": "the singular values show no clear rank",
     "resolution": "the smallest eigenvalue is near the rounding error of the method",
+    "middle": "eigenvalues far from both ends of the spectrum are of the size of rounding errors there",
     "indefinite": "there are negative eigenvalues, and the condition number is one of magnitudes",
     "zero": "the matrix is zero",
     "partial": "only the ends of the spectrum were computed",

@@ -63,8 +63,8 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
 def conditions(study: Study, axes: Axes | None = None) -> Figure:
     """Draw condition numbers of a study against the intervals, medians over seeds with extremes, one line a series.
 
-    Hollow markers stand where a seed's row has flags, which doubt its number. Dense networks, which have no intervals,
-    are horizontal lines, dotted where a row has flags.
+    Hollow markers stand where a seed's row has flags that doubt its number: all but "middle". Dense networks, which
+    have no intervals, are horizontal lines, dotted where a row has such flags.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
     flagged = False
     for label, points in _series(study).items():
         values = {n: [row.condition for row in rows] for n, rows in points.items()}
-        doubted = {n for n, rows in points.items() if any(row.flags for row in rows)}
+        doubted = {n for n, rows in points.items() if any(set(row.flags) - {"middle"} for row in rows)}
         flagged = flagged or bool(doubted)
         numbers = sorted(n for n in points if n is not None)
         if numbers:
