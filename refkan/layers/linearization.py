@@ -12,6 +12,8 @@ a cotangent dy goes back and tangents go forward by the chain rule:
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from refkan.arguments import as_array, as_shape, as_vector, check_target
@@ -57,10 +59,10 @@ class Linearization:
         Q, at = declared.n_outputs, 0
         self._parts: list[_Part] = []
         for functions in declared.functions:
-            end = at + Q * functions.slots * functions.dim
-            C = declared.raw[at:end].reshape(Q, functions.slots, functions.dim)
+            slots, dim = functions.slots, functions.dim
+            C = declared.raw[at : at + Q * slots * dim].reshape(Q, slots, dim)
             self._parts.append(_Part(functions, C, functions.sums(C, z, self.channels, back), at))
-            at = end + int(np.prod(functions.moving)) if functions.moving else end
+            at = self._parts[-1].end
         u = self._parts[0].sums.value
         for part in self._parts[1:]:
             u = u + part.sums.value
@@ -174,7 +176,7 @@ class Linearization:
             columns = out[:, :, part.begin : end].reshape(*shape[:2], Q, functions.slots, functions.dim)
             part.sums.fill_jacobian(G, columns)
             if part.motion is not None:
-                own = out[:, :, end : end + part.own_size].reshape(*shape[:2], *functions.moving)
+                own = out[:, :, end : part.end].reshape(*shape[:2], *functions.moving)
                 part.motion.fill_jacobian(part.sums, G, own)
         if self.declared.chart is not None:
             self.declared.chart.fill_columns(out)
@@ -283,7 +285,8 @@ class _Part:
     def __init__(self, functions: Functions, C: Array, sums: FunctionSums, begin: int) -> None:
         self.functions, self.C, self.sums, self.begin = functions, C, sums, begin
         self.size = C.size
-        self.own_size = int(np.prod(functions.moving)) if functions.moving else 0
+        self.own_size = math.prod(functions.moving) if functions.moving else 0
+        self.end = begin + self.size + self.own_size
         self._motion: Motion | None = None
 
     @property
@@ -304,5 +307,4 @@ class _Part:
 
     def own(self, raw: Array) -> Array:
         """The part of a raw vector that belongs to the functions' own parameters."""
-        begin = self.begin + self.size
-        return raw[begin : begin + self.own_size].reshape(self.functions.moving)
+        return raw[self.begin + self.size : self.end].reshape(self.functions.moving)
