@@ -17,6 +17,7 @@ from refkan.conformance.diagnosis import (
     denominators,
     differences,
     factors,
+    grids,
     knots,
     layers,
     pairs,
@@ -68,6 +69,7 @@ ORDER: tuple[Source, ...] = (
 LATER: tuple[Source, ...] = (
     additions.branches,
     additions.maps,
+    grids.grids,
     layers.degrees,
     places.tables,
     layers.knots_nearby,

@@ -11,6 +11,9 @@ from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis
 from refkan.conformance.findings import Evidence, Hint
 
+EXACT, SINGLE = 1e-9, 1e-6
+"""Relative distance within which a factor is a number that means something: of exact results, of those in float32."""
+
 OPPOSITE = "theirs are ours with the opposite sign"
 
 
@@ -18,10 +21,10 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     """Sign, and constant factors: one for all, or one for each output."""
     case, theirs = evidence.case, evidence.theirs
     yield Hypothesis("sign", OPPOSITE, lambda: -case.expected)
-    near = 1e4 * case.setting.eps  # closer factors are not told from rounding
+    near = max(1e4 * case.setting.eps, SINGLE)  # closer factors are not told from rounding
     ratio = ratio_of(case.expected, theirs)
     if np.isfinite(ratio) and ratio != 0 and abs(ratio - 1) > near:
-        names = names_of(case, abs(ratio))
+        names = names_of(case, abs(ratio), _noise(ratio * case.expected, theirs))
         text = f"theirs are ours times {in_words(case, abs(ratio))}"
         if ratio < 0 and names:  # a size has no sign
             size = Hint("constant factor", text, names, also=True)
@@ -71,10 +74,16 @@ def simple(ratio: float) -> float:
     if not abs(ratio) < 1e9:  # NaN and infinity too: of a larger number no fraction is told apart
         return 0.0
     near = round(ratio * 5040) / 5040
-    return near if abs(ratio - near) <= 1e-9 * abs(ratio) else 0.0
+    return near if abs(ratio - near) <= EXACT * abs(ratio) else 0.0
 
 
-def names_of(case: Case, ratio: float) -> tuple[str, ...]:
+def _noise(predicted: FloatArray, theirs: FloatArray) -> float:
+    """How exactly a factor is known: results that were rounded in single fit none better than so."""
+    misfit = float(np.abs(theirs - predicted).max() / np.abs(predicted).max())
+    return min(max(EXACT, misfit), SINGLE)
+
+
+def names_of(case: Case, ratio: float, rtol: float = EXACT) -> tuple[str, ...]:
     """What a factor may be, from the sizes of the case: several of them may be the same number."""
     s = case.setting
     a, b = s.spec.domain
@@ -86,14 +95,14 @@ def names_of(case: Case, ratio: float) -> tuple[str, ...]:
         "degree (degree - 1)": s.spec.degree * (s.spec.degree - 1), "b - a": b - a,
     }  # fmt: skip
     first = float(np.diff(s.spec.knots[0])[s.spec.order - 1])
-    if not np.isclose(first, h, rtol=1e-9, atol=0):  # knots that are not equally spaced
+    if not np.isclose(first, h, rtol=EXACT, atol=0):  # knots that are not equally spaced
         sizes |= {"the first spacing": first, "the first spacing squared": first * first}
     found = []
     for name, size in sizes.items():
         if size in (0, 1):
             continue
-        if np.isclose(ratio, size, rtol=1e-9, atol=0):
+        if np.isclose(ratio, size, rtol=rtol, atol=0):
             found.append(name)
-        if np.isclose(ratio, 1 / size, rtol=1e-9, atol=0):
+        if np.isclose(ratio, 1 / size, rtol=rtol, atol=0):
             found.append(f"1 over {name}")
     return tuple(found)

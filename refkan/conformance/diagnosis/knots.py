@@ -40,14 +40,14 @@ def _other_knots(case: Case) -> Iterator[Hypothesis]:
             text = f"the knots of the {'first' if p == 0 else 'last'} input are used for all"
             yield hypothesis("knots of another input", text, lambda one, p=p: np.array([one.knots[p]] * one.n_inputs))
     yield from (hypothesis("exterior knots", text, change) for text, change in EXTERIOR.items())
-    if np.ptp(np.diff(spec.knots, axis=1)) <= 1e-12 * np.abs(spec.knots).max():
+    if equally_spaced(spec):
         for n in (spec.intervals - 1, spec.intervals + 1):
             if n > 0:
                 text = f"the spacing is that of {n} intervals on the domain instead of {spec.intervals}"
-                yield hypothesis("number of intervals", text, partial(_spaced_for, n))
+                yield hypothesis("number of intervals", text, partial(spaced_for, n))
     for step in (1, -1):
         text = f"basis function i lives on the knots from i {'+' if step > 0 else '-'} 1"
-        yield hypothesis("shifted index", text, partial(_knots_shifted, step))
+        yield hypothesis("shifted index", text, partial(knots_shifted, step))
 
 
 @of_case
@@ -57,6 +57,11 @@ def normalisation(case: Case) -> Iterator[Hypothesis]:
     yield Hypothesis("basis not normalised", text, partial(with_layers, case, partial(_normalised, 1.0)))
     text = "basis functions are divided differences, not multiplied by the length of their support"
     yield Hypothesis("basis not normalised", text, partial(with_layers, case, partial(_normalised, None)))
+
+
+def equally_spaced(spec: LayerSpec) -> bool:
+    """Whether all knots are, but for rounding."""
+    return bool(np.ptp(np.diff(spec.knots, axis=1)) <= 1e-12 * np.abs(spec.knots).max())
 
 
 def _equal_on_domain(spec: LayerSpec) -> FloatArray:
@@ -75,7 +80,8 @@ def _equal_from(end: int, spec: LayerSpec) -> FloatArray:
     return np.asarray(spec.knots[:, at, None] + h[:, None] * (np.arange(K) - at))
 
 
-def _spaced_for(n: int, spec: LayerSpec) -> FloatArray:
+def spaced_for(n: int, spec: LayerSpec) -> FloatArray:
+    """Knots from a on with the spacing of n intervals on the domain."""
     a, b = spec.domains[:, :1], spec.domains[:, 1:]
     return np.asarray(a + (b - a) * np.arange(1 - spec.order, spec.intervals + spec.order) / n)
 
@@ -102,7 +108,8 @@ EXTERIOR: dict[str, Callable[[LayerSpec], FloatArray]] = {
 """Ways to make exterior knots that were given otherwise."""
 
 
-def _knots_shifted(step: int, spec: LayerSpec) -> FloatArray:
+def knots_shifted(step: int, spec: LayerSpec) -> FloatArray:
+    """Knots moved by one place, the one that is missing at the length of its neighbour."""
     t = spec.knots
     if step > 0:
         return np.concatenate([t[:, 1:], 2 * t[:, -1:] - t[:, -2:-1]], axis=1)

@@ -195,6 +195,7 @@ def coefficients(case: Case) -> Iterator[Hypothesis]:
         text = f"coefficient i multiplies basis function i {'+' if step > 0 else '-'} 1"
         yield hypothesis("shifted index", text, lambda C, step=step: np.roll(C, step, axis=-1))
         yield hypothesis("shifted index", text, partial(_shifted, step))
+        yield hypothesis("shifted index", f"{text}, within the first and last number", partial(_clipped, step))
     yield hypothesis("end coefficient unused", "the last coefficient counts as zero", lambda C: _zeroed(C, -1))
     yield hypothesis("end coefficient unused", "the first coefficient counts as zero", lambda C: _zeroed(C, 0))
     for p in range(case.setting.spec.n_inputs) if case.setting.spec.n_inputs > 1 else ():
@@ -203,6 +204,10 @@ def coefficients(case: Case) -> Iterator[Hypothesis]:
 
 def _shifted(step: int, C: FloatArray) -> FloatArray:
     return _zeroed(np.roll(C, step, axis=-1), 0 if step > 0 else -1)
+
+
+def _clipped(step: int, C: FloatArray) -> FloatArray:
+    return C[..., np.clip(np.arange(C.shape[-1]) - step, 0, C.shape[-1] - 1)]
 
 
 def _zeroed(C: FloatArray, k: int) -> FloatArray:

@@ -68,7 +68,7 @@ def domains(case: Case) -> Iterator[Hypothesis]:
         if (s.spec.domains == (low, high)).all():
             continue
         text = f"knots lie on [{low:g}, {high:g}] instead of the domain of the case"
-        moved = partial(with_knots, partial(_placed, low, high))
+        moved = partial(with_knots, partial(placed, low, high))
         yield Hypothesis("fixed domain", text, partial(with_layers, case, moved))
         text = f"inputs are clamped to [{low:g}, {high:g}]"
         ends = partial(np.clip, a_min=low, a_max=high), partial(_inside, low, high), np.zeros_like
@@ -77,7 +77,8 @@ def domains(case: Case) -> Iterator[Hypothesis]:
         yield Hypothesis("inputs mapped", f"inputs pass through {name}", partial(_mapped, case, functions))
 
 
-def _placed(low: float, high: float, spec: LayerSpec) -> FloatArray:
+def placed(low: float, high: float, spec: LayerSpec) -> FloatArray:
+    """Knots mapped onto another domain."""
     a, b = spec.domains[:, :1], spec.domains[:, 1:]
     return low + (high - low) * (spec.knots - a) / (b - a)
 

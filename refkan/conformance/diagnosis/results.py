@@ -104,8 +104,13 @@ def _shifts(case: Case) -> Iterator[Hypothesis]:
         rolled = np.roll(case.expected, step, axis=-1)
         cut = rolled.copy()
         cut[..., 0 if step > 0 else -1] = 0.0
-        yield Hypothesis("shifted index", f"the gradient is shifted by one to the {where}", partial(np.copy, rolled))
-        yield Hypothesis("shifted index", f"the gradient is shifted by one to the {where}", partial(np.copy, cut))
+        text = f"the gradient is shifted by one to the {where}"
+        yield Hypothesis("shifted index", text, partial(np.copy, rolled))
+        yield Hypothesis("shifted index", text, partial(np.copy, cut))
+        added = cut.copy()
+        end, over = (-1, 0) if step > 0 else (0, -1)
+        added[..., end] += rolled[..., over]
+        yield Hypothesis("shifted index", f"{text}, what would pass the end added there", partial(np.copy, added))
 
 
 @of_case

@@ -1,0 +1,147 @@
+"""A layer written on (x - a)/h, independently of the judge's own: mistakes in its grid and indices are named."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from refkan.conformance import Adapter, Capabilities, Judge
+from refkan.conformance.report import leading_hint
+from tests.conformance.judged_cases import chosen
+
+
+class UniformLayer:
+    """B-splines by the recursion for equal spacing, in the position within an interval; nothing beyond the grid."""
+
+    def __init__(self, C, a, b, n, degree):
+        self.C, self.a, self.b, self.n, self.degree, self.h = C, a, b, n, degree, (b - a) / n  # C (P, dim, Q)
+
+    def position(self, x):
+        return (x - self.a) / self.h
+
+    def number(self, i):
+        """Place of function i among the coefficients."""
+        return i
+
+    def local(self, x, degree):
+        u = self.position(x)
+        m = np.where(x == self.b, self.n - 1, np.floor(u).astype(int))
+        inside = (m >= 0) & (m < self.n)
+        m = np.clip(m, 0, self.n - 1)
+        s, B = u - m, np.ones((len(x), 1), u.dtype)
+        for d in range(1, degree + 1):
+            lifted = np.zeros((len(x), d + 1), u.dtype)
+            for j in range(d):
+                share = (s + (d - 1 - j)) / d
+                lifted[:, j + 1] += share * B[:, j]
+                lifted[:, j] += (1 - share) * B[:, j]
+            B = lifted
+        return m, B * inside[:, None]
+
+    def dense(self, m, B):
+        out = np.zeros((len(m), self.n + self.degree), B.dtype)
+        for j in range(self.degree + 1):
+            out[np.arange(len(m)), self.number(m + j)] += B[:, j]
+        return out
+
+    def basis(self, x):
+        return self.dense(*self.local(x, self.degree))
+
+    def slopes(self, x):
+        m, lower = self.local(x, self.degree - 1)
+        D = np.zeros((len(x), self.degree + 1), lower.dtype)
+        D[:, 1:] += lower
+        D[:, :-1] -= lower
+        return self.dense(m, D / self.h)
+
+    def forward(self, x):
+        return sum(self.basis(x[:, p]) @ self.C[p] for p in range(x.shape[1]))
+
+    def backward(self, x, dy):
+        dC = np.stack([dy.T @ self.basis(x[:, p]) for p in range(x.shape[1])], axis=1)
+        dx = [((dy @ self.C[p].T) * self.slopes(x[:, p])).sum(axis=1) for p in range(x.shape[1])]
+        return {"inputs": np.stack(dx, axis=1), "coefficients": dC}
+
+
+class SpacingOfOneMore(UniformLayer):
+    def __init__(self, C, a, b, n, degree):
+        super().__init__(C, a, b, n, degree)
+        self.h = (b - a) / (n + 1)
+
+
+class BegunLate(UniformLayer):
+    def __init__(self, C, a, b, n, degree):
+        super().__init__(C, a + (b - a) / n, b, n, degree)
+        self.h = (b - a) / n
+
+
+class AlwaysOnOneDomain(UniformLayer):
+    def __init__(self, C, a, b, n, degree):
+        super().__init__(C, -1.0, 1.0, n, degree)
+
+
+class NextCoefficient(UniformLayer):
+    def number(self, i):
+        return np.minimum(i + 1, self.n + self.degree - 1)
+
+
+class PositionInSingle(UniformLayer):
+    def position(self, x):
+        return super().position(x).astype(np.float32)
+
+
+class PositionInSingleAndMean(PositionInSingle):
+    def backward(self, x, dy):
+        found = super().backward(x, dy)
+        return {**found, "coefficients": found["coefficients"] / len(x)}
+
+
+def judged(layer):
+    class OfLayer(Adapter):
+        capabilities = Capabilities(degrees=(1, 2, 3), outside=(), derivatives=("inputs", "coefficients"))
+
+        def build(self, spec):
+            return layer(spec.coefficients.transpose(1, 2, 0), *spec.domain, spec.intervals, spec.degree)
+
+        def forward(self, model, x):
+            return model.forward(x)
+
+        def vjp(self, model, x, dy):
+            return model.backward(x, dy)
+
+    return Judge(OfLayer(), proofs=False, pairs=False).run(chosen())
+
+
+def test_the_layer_without_a_mistake_passes():
+    statuses = Counter(finding.status for finding in judged(UniformLayer))
+    assert statuses["passed"] > 100
+    assert set(statuses) == {"passed", "not applicable"}
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        (SpacingOfOneMore, "number of intervals"),
+        (BegunLate, "shifted index"),
+        (AlwaysOnOneDomain, "fixed domain"),
+        (NextCoefficient, "shifted index"),
+        (PositionInSingle, "float32 arithmetic"),
+    ],
+)
+def test_nearly_all_failures_have_the_name_of_the_mistake(layer, name):
+    findings = judged(layer)
+    failed = [finding for finding in findings if finding.status == "failed"]
+    assert leading_hint(findings) == name
+    assert sum(finding.hint == name for finding in failed) >= 0.85 * len(failed) > 60
+
+
+def test_a_factor_has_its_name_beside_the_rounding_of_single():
+    found = [x for x in judged(PositionInSingleAndMean) if x.quantity == "coefficient-gradients" and x.hints]
+    factors = [hint for x in found for hint in x.hints if hint.name == "constant factor"]
+    assert len(factors) > 20
+    named = [hint for hint in factors if "1 over the number N of samples" in hint.may_be]
+    assert len(named) >= 0.9 * len(factors)
+    # Rounding alone is no factor.
+    assert not any(x.hint == "constant factor" for x in judged(PositionInSingle))
