@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from refkan.claims.outcomes import Outcome
+from refkan.claims.readings import counted
 from refkan.claims.report import summary
 from refkan.kernels.compilation import COMPILING
 
@@ -28,7 +29,10 @@ def shorten(text: str, width: int) -> str:
 
 
 def table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
-    """Return the table of all rows: id, source, claim, verdict and, in the rest of the line, measured."""
+    """Return the table of all rows: id, source, claim, verdict and, in the rest of the line, measured.
+
+    Below it stand how many rows there are of each status, and, whole, the errors that did not fit into their line.
+    """
     width = width or shutil.get_terminal_size((UNKNOWN_WIDTH, 24)).columns
     columns = (4, 14, max(20, min(44, width // 4)), 18)
     last = max(width - sum(columns) - 2 * len(columns), 16)
@@ -42,7 +46,12 @@ def table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
         row = outcome.row
         lines.append(line(row.id, row.source, row.claim, outcome.status, outcome.measured))
     counts = ", ".join(f"{number} {status}" for status, number in summary(outcomes).items())
-    lines += ["", f"{len(outcomes)} rows: {counts}"]
+    lines += ["", f"{counted(len(outcomes), 'row')}{': ' if counts else ''}{counts}"]
+    errors: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.status == "error" and shorten(outcome.measured, last) != outcome.measured:
+            errors.setdefault(outcome.measured, []).append(outcome.row.id)
+    lines += [f"{', '.join(ids)}: {error}" for error, ids in errors.items()]
     lines += [
         f"{outcome.row.id}: the mutated claim was not refuted: {name}"
         for outcome in outcomes

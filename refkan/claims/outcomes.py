@@ -77,9 +77,14 @@ def gather(ledger: Iterable[Row], files: Sequence[ClaimFile], results: Sequence[
             outcomes.append(Outcome(row, "not run", file=file))
             continue
         verdict = next((verdict for verdict in result.verdicts if verdict.id == row.id), None)
-        status = "error" if verdict is None else VOID if verdict.surviving_mutations else verdict.status
+        status = "error" if verdict is None else status_of(verdict)
         outcomes.append(Outcome(row, status, verdict, result, file))
     return outcomes
+
+
+def status_of(verdict: Verdict) -> str:
+    """Return the status of a row with this verdict: void where a mutated claim was not refuted."""
+    return VOID if verdict.surviving_mutations else verdict.status
 
 
 def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:

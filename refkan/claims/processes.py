@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from refkan.claims.capsule import now
 from refkan.claims.console import Progress, shorten
 from refkan.claims.discovery import ClaimFile
-from refkan.claims.outcomes import FileResult
+from refkan.claims.outcomes import FileResult, status_of
 from refkan.kernels.compilation import when_compiling
 from refkan.thread_variables import one_thread_each
 
@@ -82,7 +82,7 @@ def in_words(result: FileResult) -> str:
         where = f" ({own[-1]})" if own else ""
         text = f"error: {shorten(last, 100)}{where}"
     else:
-        text = ", ".join(f"{verdict.id} {verdict.status}" for verdict in result.verdicts)
+        text = ", ".join(f"{verdict.id} {status_of(verdict)}" for verdict in result.verdicts)
         if not any(verdict.mutations for verdict in result.verdicts):
             text += " (no mutated claim was run)"
     return f"{'kept' if result.resumed else f'{result.seconds:.1f} s'}: {text}"

@@ -84,11 +84,10 @@ def run_file(
     if file.problem:
         raise ValueError(file.problem)
     module = ledger.load(file)
-    offered = inspect.signature(module.run).parameters
-    if parts is not None and parts.only and "checkpoints" not in offered:
-        raise ValueError("keeps no parts: run it without --kept")
     given = {"checkpoints": parts, "seeds": seeds}
-    more = {name: value for name, value in given.items() if value is not None and name in offered}
+    more = _taken(file, getattr(module, "run", None), {k: value for k, value in given.items() if value is not None})
+    if parts is not None and parts.only and "checkpoints" not in more:
+        raise ValueError("keeps no parts: run it without --kept")
     verdicts = check_answers(file, module.run(quick, message, **more))
     without = [verdict.id for verdict in verdicts if not verdict.mutations]
     if ledger.twins and without:
@@ -97,6 +96,24 @@ def run_file(
             "judge(...)}): a claim that nothing can refute is no claim"
         )
     return verdicts
+
+
+def _taken(file: ClaimFile, run: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the `given` arguments that ``run`` takes; ValueError unless it is one of (quick, progress)."""
+    came = "none"
+    if callable(run):
+        signature = inspect.signature(run)
+        more = {name: value for name, value in given.items() if name in signature.parameters}
+        try:
+            signature.bind(True, print, **more)
+        except TypeError:
+            came = f"run{signature}"
+        else:
+            return more
+    raise ValueError(
+        f"{file.path.name} must define run(quick, progress), which returns a list of one Verdict a row; got {came}. "
+        "It may take checkpoints=None and seeds=None besides"
+    )
 
 
 class Run:

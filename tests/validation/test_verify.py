@@ -83,7 +83,14 @@ WRONG = {
     "raises": (OTHER.replace("return [", "1 / 0; ["), "ZeroDivisionError"),
     "raises on import": (OTHER + "\nimport no_such_module", "no_such_module"),
     "no verdict": (OTHER.replace("return [", "["), "run must return a list of Verdict; got NoneType"),
-    "no run": (OTHER.replace("def run", "def walk"), "no attribute 'run'"),
+    "no run": (
+        OTHER.replace("def run", "def walk"),
+        r"wrong.py must define run\(quick, progress\), .* a row; got none\. It may take",
+    ),
+    "another run": (
+        OTHER.replace("(quick, progress)", "(quick)"),
+        r"must define run\(quick, progress\), .* got run\(quick\)\.",
+    ),
     "id of another file": (GOOD, r"ids must not be those of another file; got E1 \(good.py\)"),
     "id twice": (OTHER.replace("),)", '), Row("E2", "me", "y", "y", "y"))', 1), "ids must be used once; got E2"),
     "no twin": (OTHER.replace(', mutations={"x doubled and more": judge(2.5 < 1)}', ""), "E2 must have a mutated twin"),
@@ -112,7 +119,34 @@ def test_wrong_files_are_told_and_the_others_go_on(verify, kind):
 def test_a_verdict_whose_twin_passes_is_void(verify):
     _, rows, output = verify({"wrong": WRONG["twin passes"][0]})
     assert rows["E2"]["status"] == "void"
-    assert "1 rows: 1 void" in output.out
+    assert "\n1 row: 1 void\n" in output.out
+    assert "E2 void" in output.err
+    assert "holds" not in output.err
+
+
+@pytest.mark.parametrize("kind", ["no twin", "a typed status", "another run"])
+def test_long_errors_are_whole_below_the_table(verify, monkeypatch, kind):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, rows, output = verify({"wrong": WRONG[kind][0]})
+    message = rows["E2"]["error"].splitlines()[-1]
+    assert len(message) > 80
+    assert output.out.count(f"\nE2: {message}\n") == 1
+
+
+def test_an_error_of_several_rows_is_told_once(verify, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    body = WRONG["no run"][0].replace("),)", '), Row("E3", "me", "y", "y", "y"))', 1)
+    _, _, output = verify({"wrong": body})
+    assert (
+        output.out.count("must define run(quick, progress), which returns a list of one Verdict a row; got none") == 1
+    )
+    assert "\nE2, E3: ValueError: wrong.py must" in output.out
+    assert "\n2 rows: 2 error\n" in output.out
+
+
+def test_a_file_that_cannot_be_read_has_no_rows(verify):
+    _, _, output = verify({"wrong": WRONG["syntax"][0]})
+    assert "\n0 rows\n" in output.out
 
 
 def test_a_crash_says_where(verify, tmp_path):
