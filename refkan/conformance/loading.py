@@ -56,6 +56,8 @@ def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
             how = how_to_install(package, package)
             text = f"{module_name} needs the package {package!r}, which is not installed: {how}"
         raise BackendError(text) from error
+    except BackendError:
+        raise
     except (Exception, SystemExit) as error:
         raise BackendError(f"importing {module_name} raised {type(error).__name__}: {error}") from error
     found = getattr(module, attribute, None)

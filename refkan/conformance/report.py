@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +21,9 @@ PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
 LINES = 3
 """Failures shown of each kind, unless all are asked for."""
 
+
+WIDTH = 120
+"""Columns of the list of what is not applicable."""
 
 WIDEST = 10000
 """Columns of a table that no terminal cuts off."""
@@ -113,7 +117,8 @@ def text(
     skipped = Counter(x.message for x in findings if x.status == f.NOT_APPLICABLE)
     if skipped:
         told = ", ".join(f"{name.removeprefix('not declared: ')} ({count})" for name, count in skipped.most_common())
-        lines.append(f"not applicable: {told}")
+        told = f"not applicable ({skipped.total()} case{'s' * (skipped.total() != 1)}): {told}"
+        lines += textwrap.wrap(told, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     declined = Counter(x.message for x in findings if x.status == f.DECLINED)
     lines += [f"declined by the adapter ({count}): {reason}" for reason, count in declined.most_common()]
     lines += verdict(findings)

@@ -247,5 +247,6 @@ def test_an_adapter_in_a_file(tmp_path, monkeypatch, capsys):
         (f"{tmp_path / 'needing.py'}:Mine", "needs the package 'no_such_package', which is not installed"),
         (f"{tmp_path / 'wrong.py'}:Mine", "raised SyntaxError"),
     ):
-        with pytest.raises(BackendError, match=re.escape(message)):
+        with pytest.raises(BackendError, match=re.escape(message)) as refusal:
             load(name)
+        assert "BackendError" not in str(refusal.value)

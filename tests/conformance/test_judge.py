@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from refkan.conformance import Adapter, Capabilities, Judge, pytest_suite
 from refkan.conformance import findings as f
 from refkan.conformance.backends import EfficientKan, Jaxkan, PlainJax, PlainNumpy, PlainTorch, Pykan
 from refkan.conformance.expectations import Expectations
+from refkan.conformance.findings import Finding
 from refkan.conformance.observations import observations
 from refkan.conformance.report import leading_hint, line, text, to_json, to_junit
 from tests.conformance.judged_cases import chosen
@@ -218,8 +220,23 @@ def test_the_report_groups_failures_and_counts_what_was_not_asked():
     assert "and " in shown
     assert "more: --all, --json or --junit shows them" in shown
     assert "explains 28 of 28 failures: sign" in shown
-    assert "not applicable: " in shown
+    left = sum(finding.status == f.NOT_APPLICABLE for finding in findings)
+    assert left
+    assert f"not applicable ({left} case" in shown
     assert len(text("mine", findings, everything=True).splitlines()) > len(shown.splitlines())
+
+
+def test_a_long_list_of_what_was_not_declared_is_wrapped():
+    names = [f"outside a-rule-with-hyphens-{k}" for k in range(20)]
+    findings = [Finding(f"a/{k}", "values", f.NOT_APPLICABLE, f"not declared: {name}") for k, name in enumerate(names)]
+    lines = text("mine", findings).splitlines()
+    start = next(k for k, row in enumerate(lines) if row.startswith("not applicable (20 cases): "))
+    told = [lines[start], *itertools.takewhile(lambda row: row.startswith("  "), lines[start + 1 :])]
+    assert len(told) > 1
+    assert max(map(len, told)) <= 120
+    joined = " ".join(map(str.strip, told))
+    assert joined == f"not applicable (20 cases): {', '.join(f'{name} (1)' for name in names)}"
+    assert "not applicable (1 case): outside" in text("mine", findings[:1])
 
 
 def test_json_and_junit_hold_every_finding():
