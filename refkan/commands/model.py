@@ -29,6 +29,13 @@ Model = tuple[Network, FloatArray]
 
 FILE = "an .npz of the arrays of a state dict (refkan.interop.state_of), of refkan.save, or a .pt of model.state_dict()"
 
+JUDGED = (
+    " It is judged as those libraries hold it. A network of refkan therefore must have a place in them: B-splines on "
+    "fixed knots, refkan.kan(..., outside='natural'), and node maps none, affine or frozen. Networks that refkan train "
+    "writes have none: they go on linearly outside, where those of the libraries decay."
+)
+"""Which networks `judge` takes, and why."""
+
 ROOM = 1e-12
 """Relative difference of values up to which a model is the same before and after refinement."""
 
@@ -41,15 +48,17 @@ def add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     refine = _add(parts, "refine", run_refine, "write the same function on a finer grid")
     refine.add_argument("--factor", type=int, default=2, metavar="N", help="intervals for each; default: %(default)s")
     refine.add_argument("--output", type=path, required=True, metavar="OUT.npz", help="in the format of FILE")
-    judge = _add(parts, "judge", run_judge, "what is wrong with a trained model, and with values computed by it")
+    judge = _add(
+        parts, "judge", run_judge, "what is wrong with a trained model, and with values computed by it", JUDGED
+    )
     judge.add_argument(
         "--outputs", type=path, metavar="VALUES.npz", help="x (N, P) and y (N, Q): values of the library to compare"
     )
 
 
-def _add(parts: Any, name: str, run: Any, what: str) -> argparse.ArgumentParser:
+def _add(parts: Any, name: str, run: Any, what: str, more: str = "") -> argparse.ArgumentParser:
     p: argparse.ArgumentParser = parts.add_parser(
-        name, help=what, description=f"{what[0].upper()}{what[1:]}. FILE is {FILE}.",
+        name, help=what, description=f"{what[0].upper()}{what[1:]}. FILE is {FILE}.{more}",
         epilog="Exit code: 0; 1 if something is wrong with the model; 2 for wrong usage or a file that cannot be used; "
         "130 if interrupted.",
     )  # fmt: skip

@@ -149,9 +149,12 @@ def disassemble(net: Network, theta: Any) -> list[Edges]:
             parts[-1] = _with_identity(parts[-1], blocks["weights"], blocks["bias"])
             continue
         if layer.basis != "spline" or layer.outside != "natural" or layer.free_knots:
+            wanted = {"basis": "spline", "outside": "natural", "free_knots": False}
+            faults = [f"{name}={got!r}" for name, value in wanted.items() if (got := getattr(layer, name)) != value]
             raise ConversionError(
-                f"layer {k} ({layer.describe()}) has no place in pykan, efficient-kan and jaxkan: layers need "
-                "B-splines on fixed knots and outside='natural'"
+                f"layer {k} ({layer.describe()}) has no place in pykan, efficient-kan and jaxkan, whose functions are "
+                f"B-splines that decay outside fixed knots; got {', '.join(faults)}: build the network by "
+                "refkan.kan(..., outside='natural') and train it again"
             )
         C = blocks["coefficients"]
         edges, count = C.shape[:2], C.shape[0]
@@ -171,9 +174,13 @@ def _affine(node_map: NodeMap, k: int, count: int) -> tuple[FloatArray, FloatArr
     if form["kind"] == "none":
         return np.ones(count), np.zeros(count)
     if form["kind"] != "affine" or not node_map.bound:
+        remedy = "build the network by refkan.kan(..., node_map='none') or 'affine'"
+        if node_map.uses_statistics:
+            remedy = "the same function without statistics is net.freeze(theta)"
+        elif form["kind"] == "affine":
+            remedy = "net.initialize gives it its constants"
         raise ConversionError(
-            f"node map {node_map.name!r} after layer {k} has no place in pykan, efficient-kan and jaxkan: freeze the "
-            "network first"
+            f"node map {node_map.name!r} after layer {k} has no place in pykan, efficient-kan and jaxkan: {remedy}"
         )
     return np.array(form["scale"]), np.array(form["shift"])
 

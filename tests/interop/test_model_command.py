@@ -54,6 +54,37 @@ def test_refine_networks_of_our_own(outside, tmp_path, capsys):
     assert np.abs(fine(finer, x) - net(theta, x)).max() <= 1e-13 * np.abs(net(theta, x)).max()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "got outside='linear': build the network by refkan.kan(..., outside='natural') and train it again"),
+        ({"basis": "relu", "outside": "natural"}, "got basis='relu': build"),
+        ({"free_knots": True}, "got outside='linear', free_knots=True: build"),
+        ({"node_map": "mean-std", "outside": "natural"}, "the same function without statistics is net.freeze(theta)"),
+        (
+            {"node_map": "sigmoid", "outside": "natural"},
+            "build the network by refkan.kan(..., node_map='none') or 'aff",
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else "-".join(value),
+)
+def test_networks_that_cannot_be_judged_come_with_the_remedy(options, message, tmp_path, capsys):
+    x = np.random.default_rng(0).uniform(size=(50, 2))
+    net, theta = rk.kan([2, 3, 1], 3, 4, **options).initialize(np.random.default_rng(1), x)
+    rk.save(tmp_path / "net.npz", net, theta)
+    assert main(["model", "judge", str(tmp_path / "net.npz")]) == 2
+    assert message in capsys.readouterr().err
+    remedied = {"basis": "spline", "outside": "natural", "free_knots": False}
+    if options.get("node_map") == "mean-std":
+        net = net.freeze(theta)
+    elif options.get("node_map") == "sigmoid":
+        net, theta = rk.kan([2, 3, 1], 3, 4, outside="natural", node_map="none").initialize(np.random.default_rng(1), x)
+    else:
+        net, theta = rk.kan([2, 3, 1], 3, 4, **remedied).initialize(np.random.default_rng(1), x)
+    rk.save(tmp_path / "net.npz", net, theta)
+    assert main(["model", "judge", str(tmp_path / "net.npz")]) == 0
+
+
 def test_judge(file, tmp_path, capsys):
     with np.load(file) as state:
         x = np.random.default_rng(1).uniform(-3, 4, (100, 2))
