@@ -94,6 +94,8 @@ def setup_of(chosen: argparse.Namespace) -> Setup:
     """The problem, with as many points as were asked for, or the data of a file."""
     if chosen.problem not in PROBLEMS:
         return data_in(chosen)
+    if chosen.drop_bad_rows:
+        raise ValueError(f"--drop-bad-rows is for files of data; {chosen.problem} has none")
     if chosen.points is not None:
         check_count("--points", chosen.points, 1, MOST)
     try:
@@ -112,11 +114,14 @@ def data_in(chosen: argparse.Namespace) -> Setup:
         )
     if chosen.points is not None:
         raise ValueError("--points is for named problems; a file is used whole")
-    rows = read_numbers("PROBLEM", file)
+    found = read_numbers("PROBLEM", file, "" if chosen.drop_bad_rows else "--drop-bad-rows")
+    rows = found.rows
     if rows.shape[1] < 2:
         raise ValueError(f"PROBLEM: {file} must have two columns or more, the inputs and then the output; got one")
+    usual = [*(f"x{k}" for k in range(1, rows.shape[1])), "y"]
+    names = [name or other for name, other in zip(found.names or usual, usual, strict=True)]
     try:
-        return own_data(rows[:, :-1], rows[:, -1], file.name)
+        return own_data(rows[:, :-1], rows[:, -1], file.name, names, chosen.drop_bad_rows)
     except ValueError as error:  # x and y are the names of arrays
         raise ValueError(f"PROBLEM: {file}, inputs x and last column y: {error}") from error
 

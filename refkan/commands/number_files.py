@@ -4,12 +4,39 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.commands.options import in_words
+from refkan.short_reprs import ShortRepr
+
+SHOWN = 3
+"""Places of bad lines that a message names."""
+
+SEPARATORS = {";": "semicolons", "\t": "tabs", None: "blanks"}
+"""What separates columns in files that are not comma-separated; None as for `str.split`."""
+
+Lines = list[tuple[int, list[str]]]
+"""Numbers of lines, from 1, with their cells."""
+
+
+@dataclass(frozen=True)
+class Numbers(ShortRepr):
+    """What a CSV file holds.
+
+    Attributes
+    ----------
+    rows : array (rows, columns)
+    names : tuple of str or None
+        Of the columns; None without a header, or where it has another number of cells.
+    """
+
+    rows: FloatArray
+    names: tuple[str, ...] | None
 
 
 def read_samples(option: str, file: Path, n_inputs: int, n_outputs: int) -> tuple[FloatArray, FloatArray]:
@@ -18,14 +45,14 @@ def read_samples(option: str, file: Path, n_inputs: int, n_outputs: int) -> tupl
     Raises
     ------
     ValueError
-        If the file cannot be read, has no rows, other than P + Q columns, or a cell that is no finite number: the
-        message names the option, the line and what stands there.
+        If the file cannot be read, has no rows, other than P + Q columns, or cells that are no finite numbers: the
+        message names the option, the first of those lines and what stands there.
     """
-    rows = read_numbers(option, file)
+    rows = read_numbers(option, file).rows
     if rows.shape[1] != n_inputs + n_outputs:
         raise ValueError(
-            f"{option}: {file} must have {n_inputs + n_outputs} columns, the {n_inputs} inputs of the network and then "
-            f"its {n_outputs} outputs; got {rows.shape[1]}"
+            f"{option}: {file} must have {n_inputs + n_outputs} columns, the inputs of the network ({n_inputs}) and "
+            f"then its outputs ({n_outputs}); got {rows.shape[1]}"
         )
     return rows[:, :n_inputs].copy(), rows[:, n_inputs:].copy()
 
@@ -38,21 +65,30 @@ def read_weights(option: str, file: Path, count: int) -> FloatArray:
     ValueError
         As `read_samples`; and if a weight is negative.
     """
-    rows = read_numbers(option, file)
+    rows = read_numbers(option, file).rows
     if rows.shape != (count, 1):
         raise ValueError(
-            f"{option}: {file} must have one column and {count} rows, one weight a sample; got {rows.shape[1]} columns "
-            f"and {rows.shape[0]} rows"
+            f"{option}: {file} must have one column and a row for each sample, {count} x 1 numbers; got "
+            f"{rows.shape[0]} x {rows.shape[1]}"
         )
     if (rows < 0).any():
         raise ValueError(f"{option}: {file} must hold no negative weight; got {rows.min():g}")
     return rows[:, 0].copy()
 
 
-def read_numbers(option: str, file: Path) -> FloatArray:
-    """Return the numbers (rows, columns) of a CSV file; empty lines, lines that begin with #, and a header are skipped.
+def read_numbers(option: str, file: Path, gaps: str | None = None) -> Numbers:
+    """Return the numbers of a CSV file; empty lines, lines that begin with #, and a header are skipped.
 
     A header is a first line none of whose cells is a number.
+
+    Parameters
+    ----------
+    option : str
+        What messages begin with.
+    file : Path
+    gaps : str, optional
+        The option of the command that leaves out lines which are not whole, for messages. Empty: it was given, and what
+        is no finite number becomes NaN, as does all of a line with another number of cells.
     """
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
@@ -65,26 +101,68 @@ def read_numbers(option: str, file: Path) -> FloatArray:
     except OSError as error:
         raise ValueError(in_words(option, error)) from error
     lines = [(k, cells) for k, cells in lines if any(map(str.strip, cells)) and not cells[0].lstrip().startswith("#")]
-    if lines and not any(map(_is_number, lines[0][1])):
-        del lines[0]
+    _require_commas(f"{option}: {file}", lines)
+    header = lines.pop(0)[1] if lines and not any(map(_is_number, lines[0][1])) else []
     if not lines:
         raise ValueError(f"{option}: {file} must hold at least one line of numbers; got none")
-    return np.array([_numbers(option, file, k, cells, len(lines[0][1])) for k, cells in lines])
-
-
-def _numbers(option: str, file: Path, line: int, cells: list[str], count: int) -> list[float]:
-    if len(cells) != count:
+    if all(len(cells) > 1 and not cells[-1].strip() for _, cells in lines):
         raise ValueError(
-            f"{option}: {file} must have equally many columns in all lines, {count} as in the first; got {len(cells)} "
-            f"in line {line}"
+            f"{option}: {file} must have a number behind the last comma; got none in any line: remove that comma, or "
+            "the empty column"
         )
-    for column, cell in enumerate(cells, start=1):
-        if not (_is_number(cell) and math.isfinite(float(cell))):
-            raise ValueError(
-                f"{option}: {file} must hold finite numbers, separated by commas; got {cell!r} in line {line}, column "
-                f"{column}: leave out lines without a number"
-            )
-    return [float(cell) for cell in cells]
+    count = Counter(len(cells) for _, cells in lines).most_common(1)[0][0]
+    names = tuple(map(str.strip, header)) if len(header) == count else None
+    if gaps != "":
+        _require_whole(f"{option}: {file}", lines, count, names, f", or give {gaps}" if gaps else "")
+    rows = [list(map(_number, cells)) if len(cells) == count else [math.nan] * count for _, cells in lines]
+    return Numbers(np.array(rows), names)
+
+
+def _require_commas(what: str, lines: Lines) -> None:
+    """Raise ValueError if no line splits into numbers at commas, but half of them or more at something else."""
+    if any(all(map(_is_number, cells)) for _, cells in lines):
+        return
+    for separator, name in SEPARATORS.items():
+        split = [",".join(cells).split(separator) for _, cells in lines]
+        for mark in (".", ","):
+            whole = [len(cells) > 1 and all(_is_number(cell.replace(mark, ".")) for cell in cells) for cells in split]
+            if 2 * sum(whole) >= len(lines) > 0:
+                first = "decimal commas by points, then " if mark == "," else ""
+                raise ValueError(
+                    f"{what} must be separated by commas; got {name} in line {lines[whole.index(True)][0]}: replace "
+                    f"{first}{name} by commas"
+                )
+
+
+def _require_whole(what: str, lines: Lines, count: int, names: tuple[str, ...] | None, otherwise: str) -> None:
+    """Raise ValueError with the number of lines that are not whole and the first of them, if there are any."""
+    bad = [(k, cells) for k, cells in lines if len(cells) != count or not all(map(_is_finite, cells))]
+    if not bad:
+        return
+    places = [_fault(k, cells, count, names) for k, cells in bad[:SHOWN]] + ["..."] * (len(bad) > SHOWN)
+    do, them = ("does", "it") if len(bad) == 1 else ("do", "them")
+    raise ValueError(
+        f"{what} must hold {count} finite numbers, separated by commas, in every line; {len(bad)} of {len(lines)} "
+        f"lines {do} not: {'; '.join(places)}: leave {them} out{otherwise}"
+    )
+
+
+def _fault(line: int, cells: list[str], count: int, names: tuple[str, ...] | None) -> str:
+    if len(cells) != count:
+        return f"got {len(cells)} in line {line}"
+    column = next(k for k, cell in enumerate(cells) if not _is_finite(cell))
+    return f"got {cells[column]!r} in line {line}, {column_name(column, names)}"
+
+
+def column_name(column: int, names: tuple[str, ...] | None) -> str:
+    """Return what messages call a column of a file: its number, counted from 1, and its name in the header.
+
+    Examples
+    --------
+    >>> column_name(0, ("force", "path")), column_name(1, None)
+    ('column 1 (force)', 'column 2')
+    """
+    return f"column {column + 1}" + (f" ({names[column]})" if names is not None and names[column] else "")
 
 
 def _is_number(cell: str) -> bool:
@@ -93,3 +171,12 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_finite(cell: str) -> bool:
+    return math.isfinite(_number(cell))
+
+
+def _number(cell: str) -> float:
+    """The number in a cell, NaN if there is none."""
+    return float(cell) if _is_number(cell) else math.nan

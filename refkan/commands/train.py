@@ -17,6 +17,7 @@ from refkan.commands.configuration import Configuration, configuration
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_folder, out_of_memory, path
 from refkan.commands.progress import Progress
+from refkan.commands.remarks import effects, effects_line, remarks
 from refkan.commands.threads import add_threads_option
 from refkan.engine_option import add_engine_option
 from refkan.interrupts import kept_interrupts
@@ -25,7 +26,7 @@ from refkan.networks import save
 from refkan.node_maps import NODE_MAPS
 from refkan.optimizers import METHODS, RESIDUAL_METHODS
 from refkan.training import PROBLEMS, train_starts
-from refkan.training.pictures import to_png
+from refkan.training.pictures import network_png, to_png
 from refkan.training.records import record, to_json
 
 NOT_ASKED = ("run", "output", "engine_otherwise")
@@ -43,7 +44,7 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
         description="Train a spline network (or a dense one, with --activation) on a named problem, or on the numbers "
         "of a CSV file, from the coarsest level to the finest, and print loss and true error after each level (of data "
         "on a fifth of the rows, which are kept back); with --output also write the network, "
-        "DIR/network.npz (see refkan.load), DIR/history.json and DIR/figure.png.",
+        "DIR/network.npz (see refkan.load), DIR/history.json and DIR/figure.png, and of data DIR/network.png.",
         epilog="Finished levels are kept in DIR/levels and not trained again. BLAS gets one thread unless told "
         "otherwise, as other processes may want the cores; large networks under levenberg-marquardt on an idle machine "
         "gain by --threads. Exit code: 0; 1 if training failed; 2 for wrong usage; 130 if interrupted.",
@@ -52,6 +53,9 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
         "problem",
         metavar="PROBLEM",
         help=f"FILE.csv, the inputs and in the last column the output; or one of: {', '.join(PROBLEMS)}",
+    )
+    p.add_argument(
+        "--drop-bad-rows", action="store_true", help="leave out lines of FILE.csv that are not whole, and say how many"
     )
     p.add_argument("--points", type=int, metavar="N", help="collocation points (each way for tensor grids) or samples")
     network = p.add_argument_group(
@@ -118,13 +122,20 @@ def _run(chosen: argparse.Namespace) -> int:
         return _refuse(error, FAILED)
     found = record(what.setup, trained)
     print(found.table)
+    shares, said = effects(what, trained), list(remarks(what, found))
+    if shares:
+        print(effects_line(shares))
+    for sentence in said:
+        print(f"refkan train: remark: {sentence}", file=sys.stderr)
     if chosen.output is not None:
         asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in NOT_ASKED}
         last = trained.levels[-1]
         try:
             save(chosen.output / "network.npz", last.network, last.result.theta, notes={"asked": asked})
-            write_atomically(chosen.output / "history.json", to_json(found, asked))
+            write_atomically(chosen.output / "history.json", to_json(found, asked, remarks=said, effects=shares))
             write_atomically(chosen.output / "figure.png", to_png(what.setup, trained))
+            if what.setup.values is not None:
+                write_atomically(chosen.output / "network.png", network_png(what.setup, trained))
         except OSError as error:
             return _refuse(error, FAILED)
     return OK

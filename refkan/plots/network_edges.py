@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,11 +67,21 @@ def shares(layer: Layer, theta: FloatArray, z: FloatArray) -> FloatArray:
     return np.divide(spread, total, out=np.zeros_like(spread), where=total > 0)
 
 
-def network(net: Network, theta: Any, x: Any, axes: Axes | None = None) -> Figure:
+def network(
+    net: Network,
+    theta: Any,
+    x: Any,
+    axes: Axes | None = None,
+    *,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Figure:
     """Draw the network from left to right: nodes, and on each edge its function.
 
     Lines are as thick as the edge's share of the variation of its output on x. In the box of an edge stand the function
-    over the domain of the input, the breakpoints below it, and a histogram of the inputs that x leads to.
+    over the domain of the input, the breakpoints below it, and a histogram of the inputs that x leads to. Thick lines
+    from an input do not say that it matters, as edges may cancel each other later:
+    :func:`refkan.training.input_effects` measures that.
 
     Parameters
     ----------
@@ -78,20 +89,32 @@ def network(net: Network, theta: Any, x: Any, axes: Axes | None = None) -> Figur
     theta : array (n_params,)
     x : array (N, P)
     axes : matplotlib Axes, optional
+    inputs, outputs : sequence of str, optional
+        Names of the nodes on the left, by default x0, x1, ..., and on the right.
+
+    Raises
+    ------
+    ValueError
+        If x holds no sample, or there is not one name for each node.
 
     Examples
     --------
     >>> import numpy as np, refkan as rk
     >>> x = np.random.default_rng(0).uniform(size=(100, 2))
     >>> net, theta = rk.kan([2, 3, 1], order=3, intervals=4).initialize(np.random.default_rng(1), x)
-    >>> axes = rk.plots.network(net, theta, x).axes[0]
+    >>> axes = rk.plots.network(net, theta, x, inputs=["width", "force"]).axes[0]
     >>> len([line for line in axes.lines if line.get_gid() == "function"])
     9
+    >>> [text.get_text() for text in axes.texts]
+    ['width', 'force', 'y0']
     """
     theta = as_vector("theta", theta, net.n_params)
     x = as_samples("x", x, net.widths[0])
     if not x.shape[0]:
         raise ValueError("x must hold at least one sample; got none")
+    names = [
+        _names(*each) for each in (("inputs", inputs, "x", net.widths[0]), ("outputs", outputs, "y", net.widths[-1]))
+    ]
     edges = [a * b for a, b in zip(net.widths[:-1], net.widths[1:], strict=True)]
     rows = max([*net.widths, *(count for count in edges if count <= MOST_EDGES)])
     figure, axes = place(axes, (2.6 * len(net.layers) + 1.0, max(2.4, 0.5 * rows)))
@@ -100,13 +123,21 @@ def network(net: Network, theta: Any, x: Any, axes: Axes | None = None) -> Figur
         _draw_layer(axes, k, layer, theta[net.slices[k]], z, heights[k], heights[k + 1])
     for k, ys in enumerate(heights):
         axes.plot(np.full(ys.size, k), ys, ls="none", marker="o", ms=6, color=BLUE, gid="nodes", zorder=4)
-    for k, name, align in ((0, "x", "right"), (len(heights) - 1, "y", "left")):
-        for p, y in enumerate(heights[k]):
-            offset = -0.04 if align == "right" else 0.04
-            axes.text(k + offset, y, f"{name}{p}", ha=align, va="center", fontsize=9, color=GREY)
+    for k, side, align, offset in ((0, names[0], "right", -0.04), (len(heights) - 1, names[1], "left", 0.04)):
+        for name, y in zip(side, heights[k], strict=True):
+            axes.text(k + offset, y, name, ha=align, va="center", fontsize=9, color=GREY, parse_math=False)
     axes.set(xlim=(-0.2, len(net.layers) + 0.2), ylim=(-0.02, 1.02))
     axes.set_axis_off()
     return figure
+
+
+def _names(argument: str, names: Sequence[str] | None, letter: str, count: int) -> list[str]:
+    """Return names of nodes; ValueError, under the name of the argument, unless they are as many."""
+    if names is None:
+        return [f"{letter}{k}" for k in range(count)]
+    if isinstance(names, str) or len(names) != count:
+        raise ValueError(f"{argument} must hold a name for each of {count}; got {names!r}")
+    return [str(name) for name in names]
 
 
 def _heights(count: int) -> FloatArray:

@@ -15,6 +15,7 @@ Examples
 
 from refkan.training.allen_cahn_setup import allen_cahn
 from refkan.training.burgers_setup import burgers
+from refkan.training.input_effects import input_effects
 from refkan.training.minibatches import Minibatches
 from refkan.training.named import PROBLEMS, setup_named
 from refkan.training.ordinary_setup import ORDINARY, ordinary
@@ -41,6 +42,7 @@ __all__ = [
     "TrainedNetwork",
     "allen_cahn",
     "burgers",
+    "input_effects",
     "ordinary",
     "own_data",
     "poisson",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_columns, real, require_finite_rows
+from refkan.arguments import as_array, as_columns, check_flag, real, require_finite_rows
 from refkan.array_types import FloatArray
 from refkan.training.setups import Setup, Shape
 
@@ -16,7 +17,9 @@ KEPT_BACK = 5
 ORDER, INTERVALS = 3, (4, 8)
 
 
-def own_data(x: Any, y: Any, name: str = "own data") -> Setup:
+def own_data(
+    x: Any, y: Any, name: str = "own data", names: Sequence[str] | None = None, drop_bad_rows: bool = False
+) -> Setup:
     """Return the set-up of regression on given samples; a fifth of them, drawn at random, measure the error.
 
     The network proposed is [P, 2P+1, 1], of order 3 on 4 and then 8 intervals, over the ranges of the data: columns of
@@ -30,6 +33,10 @@ def own_data(x: Any, y: Any, name: str = "own data") -> Setup:
         Its values, not all zero.
     name : str
         In tables and figures.
+    names : sequence of str, optional
+        Of the columns of x and then of y, for figures and messages, which then count columns from 1, as in a file.
+    drop_bad_rows : bool
+        Whether rows with a number that is not finite are left out. The equation of the set-up says how many.
 
     Raises
     ------
@@ -43,30 +50,42 @@ def own_data(x: Any, y: Any, name: str = "own data") -> Setup:
     >>> setup = own_data(x, np.sin(1e3 * x[:, 0]) + 1e-4 * x[:, 1])
     >>> setup.samples.shape, setup.grid.shape, setup.shape.widths
     ((40, 2), (10, 2), (2, 5, 1))
+    >>> x[7] = np.nan
+    >>> own_data(x, x.sum(axis=1), drop_bad_rows=True).equation
+    'regression on 40 samples, error on 9 others, 1 of 50 rows left out'
     """
     points = real("x", as_columns("x", x))
-    require_finite_rows("x", points)
-    values = real("y", as_array("y", y))
+    values = real("y", as_array("y", y, finite=False))
     if values.ndim == 1:
         values = values[:, None]
     if values.shape != (len(points), 1):
         raise ValueError(f"y must have one value for each of the {len(points)} rows of x; got shape {np.shape(y)}")
+    inputs = points.shape[1]
+    if names is not None and (isinstance(names, str) or len(names) != inputs + 1):
+        raise ValueError(f"names must be one for each of the {inputs} columns of x and one for y; got {names!r}")
+    left_out = ""
+    if check_flag("drop_bad_rows", drop_bad_rows):
+        whole = np.isfinite(np.hstack([points, values])).all(axis=1)
+        left_out = f", {np.sum(~whole)} of {whole.size} rows left out" if not whole.all() else ""
+        points, values = points[whole], values[whole]
+    require_finite_rows("x", points)
+    require_finite_rows("y", values)
     if len(points) < 2 * KEPT_BACK:
         raise ValueError(
-            f"x must have at least {2 * KEPT_BACK} rows, a fifth of which are kept back; got {len(points)}"
+            f"x must have at least {2 * KEPT_BACK} rows, a fifth of which are kept back; got {len(points)}{left_out}"
         )
     low, high = points.min(axis=0), points.max(axis=0)
     if (low == high).any():
         column = int(np.flatnonzero(low == high)[0])
-        raise ValueError(f"x must vary in every column; column {column} is {low[column]:g} throughout: leave it out")
+        which = f"x[:, {column}]" if names is None else f"column {column + 1} ({names[column]})"
+        raise ValueError(f"x must vary in every column; {which} is {low[column]:g} throughout: leave it out")
     order = np.random.default_rng(0).permutation(len(points))
     back, kept = np.sort(order[: len(points) // KEPT_BACK]), np.sort(order[len(points) // KEPT_BACK :])
     if not values[back].any():
         raise ValueError("y must not be zero at all samples kept back: errors are measured relative to it")
-    inputs = points.shape[1]
     return Setup(
         name=name,
-        equation=f"regression on {kept.size} samples, error on {back.size} others",
+        equation=f"regression on {kept.size} samples, error on {back.size} others{left_out}",
         ranges=tuple(zip(low.tolist(), high.tolist(), strict=True)),
         shape=Shape((inputs, 2 * inputs + 1, 1), ORDER, INTERVALS, "affine"),
         terms=(),
@@ -74,7 +93,8 @@ def own_data(x: Any, y: Any, name: str = "own data") -> Setup:
         grid=points[back],
         samples=points[kept],
         values=(values[kept], values[back]),
-        variables=tuple(f"x{k}" for k in range(1, inputs + 1)),
+        variables=tuple(f"x{k}" for k in range(1, inputs + 1)) if names is None else tuple(names[:-1]),
+        output="y" if names is None else names[-1],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refkan.array_types import FloatArray
-from refkan.plots import history
+from refkan.plots import history, network
 from refkan.plots import to_png as png_of
 from refkan.training.setups import Setup, midpoints, tensor_grid
 from refkan.training.starts import StartsResult
@@ -40,6 +40,14 @@ def to_png(setup: Setup, trained: StartsResult) -> bytes:
     else:
         draw_pictures(setup, trained, *rest)
     return png_of(canvas, dpi=110)
+
+
+def network_png(setup: Setup, trained: StartsResult) -> bytes:
+    """Draw the network with the function of each edge, its nodes under the names of the data's columns."""
+    last = trained.levels[-1]
+    x = setup.inputs(setup.grid if setup.samples is None else setup.samples)[:SHOWN]
+    names = setup.variables if len(setup.variables) == last.network.widths[0] else None
+    return png_of(network(last.network, last.result.theta, x, inputs=names, outputs=[setup.output]), dpi=110)
 
 
 def draw_losses(setup: Setup, trained: StartsResult, place: Any) -> None:

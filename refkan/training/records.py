@@ -82,9 +82,9 @@ def record(setup: Setup, trained: StartsResult) -> Record:
     return Record(setup.name, setup.equation, trained.chosen, trained.values.tolist(), levels)
 
 
-def to_json(found: Record, asked: Mapping[str, Any]) -> bytes:
-    """The record with what was asked for and the engine in use, as JSON; NaN and infinity become null."""
-    content = {"asked": dict(asked), "engine": current_engine(), **vars(found)}
+def to_json(found: Record, asked: Mapping[str, Any], **more: Any) -> bytes:
+    """The record with what was asked for, the engine in use and `more`, as JSON; NaN and infinity become null."""
+    content = {"asked": dict(asked), "engine": current_engine(), **vars(found), **more}
     return json.dumps(_finite(content), indent=1, allow_nan=False).encode()
 
 

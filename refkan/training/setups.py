@@ -80,6 +80,8 @@ class Setup(ShortRepr):
         batch is drawn from the samples.
     variables : tuple of str
         Names of the first variables, for figures.
+    output : str
+        Name of what is learnt, for figures.
 
     Examples
     --------
@@ -105,6 +107,7 @@ class Setup(ShortRepr):
     samples: FloatArray | None = None
     values: tuple[FloatArray, FloatArray] | None = None
     variables: tuple[str, ...] = ("x", "y")
+    output: str = "u"
 
     def kan(self, widths: Any = None, intervals: Any = None, order: int | None = None, **options: Any) -> Network:
         """Return the coarsest spline network, with the set-up's own choice for what is not given.

@@ -86,16 +86,28 @@ def test_a_dense_network_has_its_own_parameters(tmp_path, capsys):
     assert "basis 'relu' is not available: a dense layer has none" in refused(capsys, *options, "--bases", "relu")
 
 
+WHOLE = "must hold 3 finite numbers, separated by commas, in every line"
+COMMAS = "must be separated by commas; got "
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "must hold at least one line of numbers; got none"),
         ("x1,x2,y\n", "must hold at least one line of numbers; got none"),
-        ("0.1,0.2\n", "must have 3 columns, the 2 inputs of the network and then its 1 outputs; got 2"),
-        ("0.1,0.2,0.3\n0.4,0.5\n", "must have equally many columns in all lines, 3 as in the first; got 2 in line 2"),
-        ("x1,x2,y\n0.1,oops,0.3\n", "must hold finite numbers, separated by commas; got 'oops' in line 2, column 2"),
-        ("0.1,0.2,nan\n", "must hold finite numbers, separated by commas; got 'nan' in line 1, column 3"),
-        ("0.1;0.2;0.3\n0.4;0.5;0.6\n", "must hold finite numbers, separated by commas; got '0.4;0.5;0.6' in line 2"),
+        ("0.1,0.2\n", "must have 3 columns, the inputs of the network (2) and then its outputs (1); got 2"),
+        ("0.1,0.2,0.3\n0.4,0.5\n", f"{WHOLE}; 1 of 2 lines does not: got 2 in line 2: leave it out\n"),
+        ("0.1,0.2\n" + "0.4,0.5,0.6\n" * 2, f"{WHOLE}; 1 of 3 lines does not: got 2 in line 1: leave it out\n"),
+        ("x1,x2,y\n0.1,oops,0.3\n", f"{WHOLE}; 1 of 1 lines does not: got 'oops' in line 2, column 2 (x2): leave"),
+        ("0.1,0.2,nan\n", f"{WHOLE}; 1 of 1 lines does not: got 'nan' in line 1, column 3: leave it out\n"),
+        ("a,,y\n0.1,inf,1\n2,3,4\n", f"{WHOLE}; 1 of 2 lines does not: got 'inf' in line 2, column 2: leave it out\n"),
+        ("0.1;0.2;0.3\n0.4;0.5;0.6\n", f"{COMMAS}semicolons in line 1: replace semicolons by commas\n"),
+        ("# from\na;b;c\n0.1;;0.3\n0.4;0.5;0.6\n7;8;9\n", f"{COMMAS}semicolons in line 4: replace semicolons by"),
+        ("a;b;c\n0,1;0,2;3\n", f"{COMMAS}semicolons in line 2: replace decimal commas by points, then semicolons by"),
+        ("0.1\t0.2\t0.3\n", f"{COMMAS}tabs in line 1: replace tabs by commas\n"),
+        ("x y z\n 0.1  0.2 0.3\n", f"{COMMAS}blanks in line 2: replace blanks by commas\n"),
+        ("x1,x2,y\n1,2,3,\n4,5,6,\n", "must have a number behind the last comma; got none in any line: remove that"),
+        ("1,2,3,\n4,5,6,\n", "must have a number behind the last comma; got none in any line: remove that comma, or"),
     ],
 )
 def test_samples_that_do_not_fit_are_told_where(files, tmp_path, capsys, text, message):
@@ -104,10 +116,22 @@ def test_samples_that_do_not_fit_are_told_where(files, tmp_path, capsys, text, m
     assert f"--data: {tmp_path / 'bad.csv'} {message}" in err
 
 
+def test_bad_lines_are_counted_and_the_first_are_named(files, tmp_path, capsys):
+    lines = ["# of a sensor", "path,force,answer", *(f"{k},{k},{k}" for k in range(100))]
+    for k, line in ((24, "1,NaN,2"), (40, ""), (90, "1,2"), (91, "sensor failure,,"), (99, "1,2,-inf")):
+        lines[k] = line
+    (tmp_path / "bad.csv").write_text("\n".join(lines))
+    err = refused(capsys, *files[0][:3], str(tmp_path / "bad.csv"))
+    assert err.endswith(
+        f"{WHOLE}; 4 of 99 lines do not: got 'NaN' in line 25, column 2 (force); got 2 in line 91; got 'sensor "
+        "failure' in line 92, column 1 (path); ...: leave them out\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1\n" * 29, "must have one column and 30 rows, one weight a sample; got 1 columns and 29 rows"),
+        ("1\n" * 29, "must have one column and a row for each sample, 30 x 1 numbers; got 29 x 1"),
         ("1\n" * 29 + "-1\n", "must hold no negative weight; got -1"),
     ],
 )

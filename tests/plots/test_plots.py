@@ -61,6 +61,23 @@ def test_a_network_has_a_function_on_each_edge(kind):
     assert [line.get_xdata().size for line in lines(axes, "nodes")] == list(net.widths)
 
 
+def test_nodes_have_the_names_that_are_given(fit):
+    problem, theta = fit
+    net, x = problem.net, problem.x
+
+    def names(**given):
+        return [text.get_text() for text in rk.plots.network(net, theta, x, **given).axes[0].texts]
+
+    assert names() == ["x0", "x1", "y0"]
+    priced = ["$ a $", "b"]
+    assert names(inputs=priced, outputs=["force"]) == ["$ a $", "b", "force"]
+    figure = rk.plots.network(net, theta, x, inputs=priced)
+    assert not any(text.get_parse_math() for text in figure.axes[0].texts)
+    for wrong in ({"inputs": ["a"]}, {"inputs": "ab"}, {"outputs": ["a", "b"]}):
+        with pytest.raises(ValueError, match=r"puts must hold a name for each of [12]; got"):
+            names(**wrong)
+
+
 def test_lines_are_as_thick_as_shares(fit):
     problem, theta = fit
     net, x = problem.net, problem.x
