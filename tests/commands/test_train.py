@@ -15,13 +15,11 @@ from refkan import checkpoints
 from refkan.commands import add_train_parser, train
 from refkan.commands import progress as progress_module
 from refkan.commands.configuration import configuration
-from refkan.commands.remarks import remarks
 from refkan.errors import ConvergenceError
 from refkan.hierarchy import Level
 from refkan.optimizers import State
 from refkan.training import Attended, Redrawn, setup_named, train_starts
 from refkan.training.pictures import shown_errors, to_png
-from refkan.training.records import Record
 
 TINY = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "2", "1")
 ONE = ("poisson-1d-peak", "--points", "30", "--intervals", "4", "--schedule", "3", "2")
@@ -259,41 +257,6 @@ def test_order_3_is_allowed_with_one_warning(capsys):
     assert [line for line in capsys.readouterr().err.splitlines() if "remark" not in line] == [
         "refkan train: warning: the second derivative of splines of order 3 jumps at the knots"
     ]
-
-
-@pytest.mark.parametrize(
-    ("errors", "options", "told"),
-    [
-        ((1e-2, 2e-2), (), "level 2 (11 parameters) ends with 2.00e-02, level 1 (7) with 1.00e-02; --schedule 3 stops"),
-        ((1e-2, 2e-2), ("--starts", "2"), "level 1 (7) with 1.00e-02"),
-        ((1e-2, np.nan), (), "level 2 (11 parameters) ends with nan, level 1 (7) with 1.00e-02; --schedule 3 stops"),
-        ((1e-2, 1.001e-2), (), ""),
-        ((2e-2, 1e-2), (), ""),
-        ((np.nan, np.nan), (), ""),
-    ],
-)
-def test_the_error_that_rose_is_remarked(errors, options, told):
-    what = configuration(parse(*ONE, *options))
-    levels = [{"parameters": count, "error": error} for count, error in zip(what.sizes, errors, strict=True)]
-    said = list(remarks(what, Record("", "", 0, [], levels)))
-    assert [told in sentence for sentence in said] == [True] * bool(told)
-    assert not options or "--schedule" not in said[0]  # another start may be the best without the second level
-
-
-def test_remarks_name_options_that_the_network_has():
-    regression = ("regression", "--points", "9", "--widths", "2", "3", "1")
-    level = [{"parameters": 10, "error": 1.0}]
-    for more, remedy in (((), "smaller --widths, --intervals or"), (("--activation", "tanh"), "smaller --widths make")):
-        (said,) = remarks(configuration(parse(*regression, "--schedule", "3", *more)), Record("", "", 0, [], level))
-        assert (
-            f"more parameters (10) than rows to train on (9): a small loss says nothing then, the error does; {remedy}"
-            in said
-        )
-    assert not list(
-        remarks(
-            configuration(parse(*regression, "--schedule", "3")), Record("", "", 0, [], [level[0] | {"parameters": 9}])
-        )
-    )
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, capsys, monkeypatch):

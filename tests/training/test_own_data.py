@@ -140,46 +140,6 @@ def test_bad_lines_of_a_file_are_left_out_when_asked(tmp_path, capsys):
     assert "--drop-bad-rows is for files of data; burgers has none" in capsys.readouterr().err
 
 
-def test_a_level_that_is_worse_is_remarked_with_the_way_to_stop_before_it(tmp_path, capsys):
-    """Noise is learnt by heart on the finer level; the schedule that the remark names ends with the better one."""
-    rng = np.random.default_rng(0)
-    x = rng.uniform(size=(60, 1))
-    file = written(tmp_path, np.hstack([x, np.sin(6 * x) + 0.2 * rng.normal(size=x.shape)]), "time,height")
-    options = ["--widths", "1", "1", "--intervals", "4", "--quiet"]
-    assert main(["train", str(file), *options, "--schedule", "9", "9", "9", "--output", str(tmp_path / "out")]) == 0
-    out, err = capsys.readouterr()
-    levels = json.loads((tmp_path / "out" / "history.json").read_text())["levels"]
-    errors = [level["error"] for level in levels]
-    best = int(np.argmin(errors))
-    assert best < 2
-    schedule = ["9"] * (best + 1)
-    assert err == (
-        f"refkan train: remark: the error rose: level 3 ({levels[2]['parameters']} parameters) ends with "
-        f"{errors[2]:.2e}, level {best + 1} ({levels[best]['parameters']}) with {errors[best]:.2e}; --schedule "
-        f"{' '.join(schedule)} stops there\n"
-    )
-    assert main(["train", str(file), *options, "--schedule", *schedule]) == 0
-    out, err = capsys.readouterr()
-    assert f"{errors[best]:.2e}" in out.splitlines()[-2]
-    assert err == ""
-
-
-def test_more_parameters_than_rows_are_remarked(tmp_path, capsys):
-    rows = np.column_stack([np.arange(24.0), 2 * np.arange(24.0)])
-    file = written(tmp_path, rows, "i,y")
-    options = ["--widths", "1", "1", "--schedule", "3", "--quiet"]
-    for intervals in ("17", "18"):  # 19 and 20 parameters on 20 rows are none too many
-        assert main(["train", str(file), *options, "--intervals", intervals]) == 0
-        assert capsys.readouterr().err == ""
-    assert main(["train", str(file), *options, "--intervals", "19", "--output", str(tmp_path / "out")]) == 0
-    err = capsys.readouterr().err
-    assert (
-        "refkan train: remark: more parameters (21) than rows to train on (20): a small loss says nothing then" in err
-    )
-    (said,) = json.loads((tmp_path / "out" / "history.json").read_text())["remarks"]
-    assert err == f"refkan train: remark: {said}\n"
-
-
 def test_names_of_columns_and_what_each_is_worth_are_told(tmp_path, capsys, monkeypatch):
     drawn = []
     network = pictures.network

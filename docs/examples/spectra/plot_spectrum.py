@@ -3,8 +3,8 @@ The spectrum of a Gauss-Newton matrix, in both bases
 ====================================================
 
 The same network has one matrix in the spline basis and another in the ReLU basis. The null space that follows from the
-structure of the network alone begins at the dashed line. The inputs lie between 0 and 1: the spectrum of "relu" depends on
-their units, with s^(2(r-1)) for a factor s at order r, that of "spline" and of "scaled-relu" does not.
+structure of the network alone begins at the dashed line. The inputs lie between 0 and 1: in "relu" the spectrum
+depends on their units, with s^(2(r-1)) for a factor s at order r; in "spline" and "scaled-relu" it does not.
 """
 
 import numpy as np

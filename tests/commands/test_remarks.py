@@ -1,0 +1,103 @@
+"""What `refkan train` remarks: a level on which the error rose, more parameters than rows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+
+from refkan.cli import main
+from refkan.commands import add_train_parser
+from refkan.commands.configuration import configuration
+from refkan.commands.remarks import remarks
+from refkan.training.records import Record
+
+ONE = ("poisson-1d-peak", "--points", "30", "--intervals", "4", "--schedule", "3", "2")
+
+
+def parse(*options):
+    parser = argparse.ArgumentParser(prog="refkan")
+    add_train_parser(parser.add_subparsers())
+    return parser.parse_args(["train", *options])
+
+
+def written(folder, x, y):
+    file = folder / "mine.csv"
+    np.savetxt(file, np.column_stack([x, y]), delimiter=",")
+    return file
+
+
+def test_a_level_that_is_worse_is_remarked_with_the_way_to_stop_before_it(tmp_path, capsys):
+    """Noise is learnt by heart on the finer level; the schedule that the remark names ends with the better one."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(60, 1))
+    file = written(tmp_path, x, np.sin(6 * x) + 0.2 * rng.normal(size=x.shape))
+    options = ["--widths", "1", "1", "--intervals", "4", "--quiet"]
+    assert main(["train", str(file), *options, "--schedule", "9", "9", "9", "--output", str(tmp_path / "out")]) == 0
+    out, err = capsys.readouterr()
+    levels = json.loads((tmp_path / "out" / "history.json").read_text())["levels"]
+    errors = [level["error"] for level in levels]
+    best = int(np.argmin(errors))
+    assert best < 2
+    schedule = ["9"] * (best + 1)
+    assert err == (
+        f"refkan train: remark: the error rose: level 3 ({levels[2]['parameters']} parameters) ends with "
+        f"{errors[2]:.2e}, level {best + 1} ({levels[best]['parameters']}) with {errors[best]:.2e}; --schedule "
+        f"{' '.join(schedule)} stops there\n"
+    )
+    assert main(["train", str(file), *options, "--schedule", *schedule]) == 0
+    out, err = capsys.readouterr()
+    assert f"{errors[best]:.2e}" in out.splitlines()[-2]
+    assert err == ""
+
+
+def test_more_parameters_than_rows_are_remarked(tmp_path, capsys):
+    file = written(tmp_path, np.arange(24.0), 2 * np.arange(24.0))
+    options = ["--widths", "1", "1", "--schedule", "3", "--quiet"]
+    for intervals in ("17", "18"):  # 19 and 20 parameters on 20 rows are none too many
+        assert main(["train", str(file), *options, "--intervals", intervals]) == 0
+        assert capsys.readouterr().err == ""
+    assert main(["train", str(file), *options, "--intervals", "19", "--output", str(tmp_path / "out")]) == 0
+    err = capsys.readouterr().err
+    assert (
+        "refkan train: remark: more parameters (21) than rows to train on (20): a small loss says nothing then" in err
+    )
+    (said,) = json.loads((tmp_path / "out" / "history.json").read_text())["remarks"]
+    assert err == f"refkan train: remark: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("errors", "options", "told"),
+    [
+        ((1e-2, 2e-2), (), "level 2 (11 parameters) ends with 2.00e-02, level 1 (7) with 1.00e-02; --schedule 3 stops"),
+        ((1e-2, 2e-2), ("--starts", "2"), "level 1 (7) with 1.00e-02"),
+        ((1e-2, np.nan), (), "level 2 (11 parameters) ends with nan, level 1 (7) with 1.00e-02; --schedule 3 stops"),
+        ((1e-2, 1.001e-2), (), ""),
+        ((2e-2, 1e-2), (), ""),
+        ((np.nan, np.nan), (), ""),
+    ],
+)
+def test_the_error_that_rose_is_remarked(errors, options, told):
+    what = configuration(parse(*ONE, *options))
+    levels = [{"parameters": count, "error": error} for count, error in zip(what.sizes, errors, strict=True)]
+    said = list(remarks(what, Record("", "", 0, [], levels)))
+    assert [told in sentence for sentence in said] == [True] * bool(told)
+    assert not options or "--schedule" not in said[0]  # another start may be the best without the second level
+
+
+def test_remarks_name_options_that_the_network_has():
+    regression = ("regression", "--points", "9", "--widths", "2", "3", "1")
+    level = [{"parameters": 10, "error": 1.0}]
+    for more, remedy in (((), "smaller --widths, --intervals or"), (("--activation", "tanh"), "smaller --widths make")):
+        (said,) = remarks(configuration(parse(*regression, "--schedule", "3", *more)), Record("", "", 0, [], level))
+        assert (
+            f"more parameters (10) than rows to train on (9): a small loss says nothing then, the error does; {remedy}"
+            in said
+        )
+    assert not list(
+        remarks(
+            configuration(parse(*regression, "--schedule", "3")), Record("", "", 0, [], [level[0] | {"parameters": 9}])
+        )
+    )
