@@ -30,9 +30,9 @@ Model = tuple[Network, FloatArray]
 FILE = "an .npz of the arrays of a state dict (refkan.interop.state_of), of refkan.save, or a .pt of model.state_dict()"
 
 JUDGED = (
-    " It is judged as those libraries hold it. A network of refkan therefore must have a place in them: B-splines on "
-    "fixed knots, refkan.kan(..., outside='natural'), and node maps none, affine or frozen. Networks that refkan train "
-    "writes have none: they go on linearly outside, where those of the libraries decay."
+    " It is judged as pykan, efficient-kan and jaxkan hold it. A network of refkan must have a place there: B-splines "
+    "on fixed knots, refkan.kan(..., outside='natural'), and node maps none, affine or frozen. Networks that refkan "
+    "train writes have none: they go on linearly outside, where those of the libraries decay."
 )
 """Which networks `judge` takes, and why."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from refkan.commands.configuration import Configuration
 from refkan.training import StartsResult, input_effects
+from refkan.training.pictures import MOST_EDGES, can_be_drawn
 from refkan.training.records import Record
 
 
@@ -29,6 +30,12 @@ def remarks(what: Configuration, found: Record) -> Iterator[str]:
             f"more parameters ({last['parameters']}) than rows to train on ({len(what.setup.samples)}): a small loss "
             f"says nothing then, the error does; {how} make fewer"
         )
+
+
+def undrawn(what: Configuration) -> Iterator[str]:
+    """Yield a sentence where a network of data is too large for its picture."""
+    if what.setup.values is not None and not can_be_drawn(what.net):
+        yield f"network.png is left out: it shows networks with at most {MOST_EDGES} edges in each layer"
 
 
 def _shown(error: float) -> float:

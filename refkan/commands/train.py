@@ -17,7 +17,7 @@ from refkan.commands.configuration import Configuration, configuration
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_folder, out_of_memory, path
 from refkan.commands.progress import Progress
-from refkan.commands.remarks import effects, effects_line, remarks
+from refkan.commands.remarks import effects, effects_line, remarks, undrawn
 from refkan.commands.threads import add_threads_option
 from refkan.engine_option import add_engine_option
 from refkan.interrupts import kept_interrupts
@@ -26,7 +26,7 @@ from refkan.networks import save
 from refkan.node_maps import NODE_MAPS
 from refkan.optimizers import METHODS, RESIDUAL_METHODS
 from refkan.training import PROBLEMS, train_starts
-from refkan.training.pictures import network_png, to_png
+from refkan.training.pictures import can_be_drawn, network_png, to_png
 from refkan.training.records import record, to_json
 
 NOT_ASKED = ("run", "output", "engine_otherwise")
@@ -123,6 +123,8 @@ def _run(chosen: argparse.Namespace) -> int:
     found = record(what.setup, trained)
     print(found.table)
     shares, said = effects(what, trained), list(remarks(what, found))
+    if chosen.output is not None:
+        said += undrawn(what)
     if shares:
         print(effects_line(shares))
     for sentence in said:
@@ -134,7 +136,7 @@ def _run(chosen: argparse.Namespace) -> int:
             save(chosen.output / "network.npz", last.network, last.result.theta, notes={"asked": asked})
             write_atomically(chosen.output / "history.json", to_json(found, asked, remarks=said, effects=shares))
             write_atomically(chosen.output / "figure.png", to_png(what.setup, trained))
-            if what.setup.values is not None:
+            if what.setup.values is not None and can_be_drawn(what.net):
                 write_atomically(chosen.output / "network.png", network_png(what.setup, trained))
         except OSError as error:
             return _refuse(error, FAILED)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from refkan.array_types import FloatArray
+from refkan.networks import Network
 from refkan.plots import history, network
 from refkan.plots import to_png as png_of
 from refkan.training.setups import Setup, midpoints, tensor_grid
@@ -17,6 +18,9 @@ SIDE = 120
 
 SHOWN = 2000
 """Points at which a network of more than two variables is compared with the solution."""
+
+MOST_EDGES = 500
+"""Networks with more edges in a layer are not drawn: their picture would take minutes, and show nothing."""
 
 DECADES = 5.0
 """Errors are shown down to so many decades below the largest: along the lines where they vanish there is no end."""
@@ -40,6 +44,11 @@ def to_png(setup: Setup, trained: StartsResult) -> bytes:
     else:
         draw_pictures(setup, trained, *rest)
     return png_of(canvas, dpi=110)
+
+
+def can_be_drawn(net: Network) -> bool:
+    """Whether no layer has more edges than `MOST_EDGES`."""
+    return all(layer.n_inputs * layer.n_outputs <= MOST_EDGES for layer in net.layers)
 
 
 def network_png(setup: Setup, trained: StartsResult) -> bytes:

@@ -8,10 +8,12 @@ import json
 import numpy as np
 import pytest
 
+import refkan as rk
 from refkan.cli import main
 from refkan.commands import add_train_parser
 from refkan.commands.configuration import configuration
 from refkan.commands.remarks import remarks
+from refkan.training.pictures import can_be_drawn
 from refkan.training.records import Record
 
 ONE = ("poisson-1d-peak", "--points", "30", "--intervals", "4", "--schedule", "3", "2")
@@ -101,3 +103,16 @@ def test_remarks_name_options_that_the_network_has():
             configuration(parse(*regression, "--schedule", "3")), Record("", "", 0, [], [level[0] | {"parameters": 9}])
         )
     )
+
+
+def test_a_network_too_large_for_its_picture_is_remarked(tmp_path, capsys):
+    x = np.random.default_rng(0).uniform(size=(12, 2))
+    file, out = str(written(tmp_path, x, x[:, 0])), tmp_path / "out"
+    options = [file, "--widths", "2", "251", "1", "--schedule", "0", "--intervals", "1", "--order", "2", "--quiet"]
+    said = "refkan train: remark: network.png is left out: it shows networks with at most 500 edges in each layer\n"
+    assert main(["train", *options, "--output", str(out)]) == 0
+    assert said in capsys.readouterr().err
+    assert [(out / f"{name}.png").exists() for name in ("figure", "network")] == [True, False]
+    assert main(["train", *options]) == 0
+    assert said not in capsys.readouterr().err
+    assert [can_be_drawn(rk.kan([2, width, 1], 2, 1)) for width in (250, 251)] == [True, False]
