@@ -175,7 +175,8 @@ def test_small_layers_never_wait_for_the_compiler(auto):
 @pytest.mark.parametrize(("P", "Q"), [(2, 5), (5, 1), (20, 20)])
 def test_large_layers_are_fast(auto, P, Q, n):
     assert type(sums(4096, P, Q, 4, n)) is FastSums
-    assert type(sums(4096, P, Q, 2, n)) is FastSums
+    if Q == 1:  # each order and number of outputs is compiled
+        assert type(sums(4096, P, Q, 2, n)) is FastSums
     if P == 20:
         assert type(sums(1024, P, Q, 4, n, channels=(2, 1))) is WindowJets
 
