@@ -140,6 +140,7 @@ def taylor_test(
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.checks import taylor_test
     >>> hv = lambda t, d: np.exp(t) * d
     >>> report = taylor_test(lambda t: np.exp(t).sum(), np.exp, [0.0, 1.0], hessian_vector=hv)
     >>> [round(rate, 1) for rate in report.rates]

@@ -42,6 +42,7 @@ def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool =
 
     Examples
     --------
+    >>> from refkan.claims import judge
     >>> judge(True), judge(False, True)
     ('holds', 'holds as corrected')
     >>> judge(False), judge(False, False, experiment=True)

@@ -63,6 +63,7 @@ class Capabilities:
 
     Examples
     --------
+    >>> from refkan.conformance import Capabilities
     >>> Capabilities(degrees=(3,), knots=("unifrom",)).problems()
     ["capability knots has the unknown name 'unifrom'; known: 'uniform', 'arbitrary', 'clamped', 'repeated'"]
     """

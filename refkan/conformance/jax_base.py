@@ -69,6 +69,7 @@ class JaxAdapter(Adapter):
     >>> class MyAdapter(JaxAdapter):  # making one, MyAdapter(), needs JAX
     ...     capabilities = Capabilities(degrees=(3,), derivatives=("inputs", "coefficients"))
     ...     def function(self, spec):
+    ...         from my_package import my_layer  # the layer to be judged
     ...         return lambda coefficients, x: my_layer(coefficients, x, spec.intervals, spec.domain)
     >>> MyAdapter.capabilities.degrees
     (3,)

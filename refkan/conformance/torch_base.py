@@ -44,6 +44,7 @@ class TorchAdapter(Adapter):
     >>> class MyAdapter(TorchAdapter):  # making one, MyAdapter(), needs PyTorch
     ...     capabilities = Capabilities(degrees=(3,), derivatives=("inputs", "coefficients"))
     ...     def build(self, spec):
+    ...         from my_package import MyLayer  # the layer to be judged
     ...         layer = MyLayer(spec.n_inputs, spec.n_outputs, spec.intervals, spec.domain)
     ...         layer.coefficients.data = self.tensor(spec.coefficients)
     ...         return layer

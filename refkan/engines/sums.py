@@ -32,6 +32,7 @@ class SplineSums(ABC):
     --------
     >>> import numpy as np
     >>> from refkan.engines import VALUES, SplineSums, spline_sums
+    >>> from refkan.splines.local_basis import KnotTables
     >>> tables = KnotTables(np.arange(-1.0, 4.0)[None], 2)  # hats at 0, 1 and 2
     >>> sums = spline_sums(tables, np.array([[[0.0, 1.0, 4.0]]]), np.array([[[0.5]]]), VALUES, "linear")
     >>> isinstance(sums, SplineSums), sums.start, sums.rows(0)

@@ -169,7 +169,8 @@ def mixed_derivative(along_a: Array, along_b: Array, along_sum: Array) -> Array:
 
     Examples
     --------
-    >>> mixed_derivative(2.0, 0.0, 8.0)  # u = x^2 + 3 x y
+    >>> import refkan as rk
+    >>> rk.jets.mixed_derivative(2.0, 0.0, 8.0)  # u = x^2 + 3 x y
     3.0
     """
     return 0.5 * (along_sum - along_a - along_b)
@@ -180,7 +181,8 @@ def polarisation_seeds(n_inputs: int) -> FloatArray:
 
     Examples
     --------
-    >>> polarisation_seeds(2)
+    >>> import refkan as rk
+    >>> rk.jets.polarisation_seeds(2)
     array([[1., 0.],
            [0., 1.],
            [1., 1.]])

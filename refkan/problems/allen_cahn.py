@@ -68,6 +68,7 @@ def initial(x: Any) -> Array:
 
     Examples
     --------
+    >>> from refkan.problems.allen_cahn import initial
     >>> initial([[-1.0], [0.0], [0.25]]).round(6).ravel()
     array([-1.      ,  0.      ,  0.044194])
     """
@@ -90,6 +91,7 @@ class Reference(ShortRepr):
 
     Examples
     --------
+    >>> from refkan.problems.allen_cahn import reference
     >>> u = reference(modes=64, tolerance=1e-2, diffusion=1e-2)
     >>> u.modes, u.difference < 1e-2, u([[0.0, 0.0], [1.0, 0.0]]).round(6).ravel() + 0.0
     (64, True, array([ 0.      , -0.999998]))
@@ -139,6 +141,7 @@ def reference(modes: int = MODES, tolerance: float = 1e-8, diffusion: float = DI
 
     Examples
     --------
+    >>> from refkan.problems.allen_cahn import reference
     >>> u = reference(modes=256, tolerance=1e-5, diffusion=1e-3)
     >>> u([[0.0, 1.0], [0.5, 0.0], [0.25, 1.0]]).round(5).ravel()
     array([ 0.27533, -0.     ,  0.98732])
@@ -169,6 +172,8 @@ def convergence(modes: Sequence[int], times: Sequence[float], diffusion: float =
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from refkan.problems.allen_cahn import convergence
     >>> early = convergence([64, 128, 256], [0.0])[:, 0]
     >>> bool(abs(np.log2(early[0] / early[1]) - 3) < 0.1)  # the truncation of coefficients k^-4
     True
@@ -187,6 +192,7 @@ def comparison_points() -> FloatArray:
 
     Examples
     --------
+    >>> from refkan.problems.allen_cahn import comparison_points
     >>> points = comparison_points()
     >>> points.shape, float(points.max())
     ((5746, 2), 1.0)

@@ -55,6 +55,7 @@ def initial(x: Any) -> Array:
 
     Examples
     --------
+    >>> from refkan.problems.burgers import initial
     >>> initial([[-0.5], [0.5]]).ravel()
     array([ 1., -1.])
     """
@@ -89,6 +90,7 @@ def solution(x: Any, nu: float = VISCOSITY, nodes: int = NODES, tolerance: float
 
     Examples
     --------
+    >>> from refkan.problems.burgers import solution
     >>> solution([[-0.5, 0.0], [0.25, 0.5], [0.01, 1.0]]).round(8).ravel()
     array([ 1.        , -0.83803313, -0.24747232])
     """
@@ -105,6 +107,7 @@ def slope(x: Any, nu: float = VISCOSITY, nodes: int = NODES, tolerance: float = 
 
     Examples
     --------
+    >>> from refkan.problems.burgers import slope
     >>> slope([[0.0, 0.0], [0.0, 1.0]]).round(6).ravel()
     array([ -3.141593, -25.86106 ])
     """

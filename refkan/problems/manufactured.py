@@ -27,6 +27,7 @@ class Profile(ShortRepr):
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.problems.manufactured import ManufacturedProblem, Profile
     >>> line = Profile("2 x", lambda x: 2 * x, lambda x: 0 * x + 2, lambda x: 0 * x)
     >>> ManufacturedProblem(line).source(np.array([[0.5]]))  # u'' = 0
     array([[0.]])
@@ -84,6 +85,7 @@ class ManufacturedProblem(ShortRepr):
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.problems.manufactured import MODULATED_WAVE, PEAK, TWO_SCALES, ManufacturedProblem
     >>> problem = ManufacturedProblem(MODULATED_WAVE, wavenumber=10.0)
     >>> x = np.linspace(-1.0, 1.0, 5)[:, None]
     >>> residual = problem.second_derivative(x) + 10.0**2 * problem.solution(x) - problem.source(x)

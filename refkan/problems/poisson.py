@@ -42,6 +42,7 @@ def coefficient(x: Any, side: str = "right") -> FloatArray:
 
     Examples
     --------
+    >>> from refkan.problems.poisson import coefficient
     >>> coefficient([[-0.5, 0.1], [0.0, 0.1], [0.5, 0.1]]).ravel()
     array([1. , 0.5, 0.5])
     """
@@ -59,6 +60,7 @@ def solution(x: Any) -> Array:
 
     Examples
     --------
+    >>> from refkan.problems.poisson import solution
     >>> solution([[-0.5, 0.5], [0.25, 0.5]]).round(12).ravel()
     array([ 1., -1.])
     """
@@ -72,6 +74,7 @@ def gradient(x: Any, side: str = "right") -> Array:
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.problems.poisson import SIDES, coefficient, gradient
     >>> x = np.array([[0.0, 0.5]])
     >>> flux = [coefficient(x, side) * gradient(x, side) for side in SIDES]
     >>> bool(abs(flux[0] - flux[1]).max() < 1e-14)
@@ -89,6 +92,7 @@ def source(x: Any) -> Array:
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.problems.poisson import source
     >>> (source([[-0.5, 0.5], [0.25, 0.5]]) / np.pi**2).round(12).ravel()
     array([-10. ,   6.5])
     """
@@ -102,6 +106,7 @@ def level_set_input(x: Any) -> Array:
 
     Examples
     --------
+    >>> from refkan.problems.poisson import level_set_input
     >>> level_set_input([[-0.5, 0.25]])
     array([[-0.5 ,  0.25,  0.5 ]])
     """
@@ -118,6 +123,7 @@ def level_set_seeds(x: Any, side: str = "right") -> FloatArray:
 
     Examples
     --------
+    >>> from refkan.problems.poisson import level_set_seeds
     >>> level_set_seeds([[0.0, 0.25]], side="left")
     array([[[ 1.,  0., -1.],
             [ 0.,  1.,  0.]]])

@@ -27,8 +27,9 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
 
     Examples
     --------
-    >>> import numpy as np
-    >>> relu_rows(np.array([[-1.0, 0.0, 1.0, 2.0]]), 2, np.ones(1), np.array([[0.25]]), 1, "linear").shape
+    >>> import numpy as np, refkan as rk
+    >>> knots, x = np.array([[-1.0, 0.0, 1.0, 2.0]]), np.array([[0.25]])
+    >>> rk.relu_powers.relu_rows(knots, 2, np.ones(1), x, 1, "linear").shape
     (2, 1, 1, 2)
     """
     dim = knots.shape[1] - order
@@ -47,7 +48,7 @@ def inverse_scale(space: SplineSpace, scaled: bool) -> float:
     Examples
     --------
     >>> import refkan as rk
-    >>> inverse_scale(rk.SplineSpace.uniform(order=2, intervals=4), scaled=True)
+    >>> rk.relu_powers.inverse_scale(rk.SplineSpace.uniform(order=2, intervals=4), scaled=True)
     4.0
     """
     return 1.0 / space.mean_spacing if scaled else 1.0

@@ -39,6 +39,7 @@ def own_data(x: Any, y: Any, name: str = "own data") -> Setup:
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.training import own_data
     >>> x = np.random.default_rng(0).uniform(size=(50, 2)) * [1e-3, 1e4]
     >>> setup = own_data(x, np.sin(1e3 * x[:, 0]) + 1e-4 * x[:, 1])
     >>> setup.samples.shape, setup.grid.shape, setup.shape.widths

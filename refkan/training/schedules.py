@@ -23,6 +23,7 @@ class Cyclic:
 
     Examples
     --------
+    >>> from refkan.training import Cyclic
     >>> rate = Cyclic(factor=1.0)
     >>> [round(rate(k), 6) for k in (0, 25, 50, 100)]
     [0.0001, 0.00055, 0.001, 0.0001]
@@ -50,6 +51,7 @@ class Decaying:
 
     Examples
     --------
+    >>> from refkan.training import Decaying
     >>> rate = Decaying(1e-2, 1e-4, 100)
     >>> [round(rate(k), 6) for k in (0, 50, 100, 200)]
     [0.01, 0.001, 0.0001, 0.0001]
@@ -84,6 +86,7 @@ class Ramped:
 
     Examples
     --------
+    >>> from refkan.training import Ramped
     >>> rate = Ramped(1e-2)
     >>> [round(rate(k), 6) for k in (0, 5, 10, 1000)]
     [0.0001, 0.00505, 0.01, 0.01]

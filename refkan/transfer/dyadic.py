@@ -20,6 +20,7 @@ def dyadic_prolongation(order: int, intervals: int) -> sp.csr_array:
 
     Examples
     --------
+    >>> from refkan.transfer import dyadic_prolongation
     >>> dyadic_prolongation(order=2, intervals=2).toarray()
     array([[1. , 0. , 0. ],
            [0.5, 0.5, 0. ],

@@ -75,6 +75,7 @@ def least_squares_transfer(coarse: SplineSpace, fine: SplineSpace, u: Any, x: An
     Examples
     --------
     >>> import numpy as np, refkan as rk
+    >>> from refkan.transfer import least_squares_transfer
     >>> coarse = rk.SplineSpace.uniform(order=2, intervals=2)
     >>> v, report = least_squares_transfer(coarse, coarse.refine(), [0.0, 1.0, 0.0], np.linspace(0, 1, 21))
     >>> v.round(12), report.rank, report.off_samples < 1e-14

@@ -39,6 +39,7 @@ def injection_matrix(coarse: SplineSpace, fine: SplineSpace, scaled: bool = Fals
     Examples
     --------
     >>> import refkan as rk
+    >>> from refkan.transfer import injection_matrix
     >>> coarse = rk.SplineSpace.uniform(order=3, intervals=1)
     >>> injection_matrix(coarse, coarse.refine()).toarray()
     array([[ 6., -8.,  3.,  0.],
