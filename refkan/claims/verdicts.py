@@ -173,5 +173,5 @@ class Verdict:
 
     @property
     def surviving_mutations(self) -> tuple[str, ...]:
-        """Names of the mutations that did not come out as refuted or not reproduced."""
+        """Names of the mutations that came out with a status which is not in :data:`FAILING`."""
         return tuple(name for name, status in self.mutations.items() if status not in FAILING)

@@ -33,7 +33,8 @@ class Hint:
     ----------
     name, text : str
     may_be : tuple of str
-        Of a constant factor: the sizes that it equals in this case. Several cases tell them apart.
+        For a constant factor, the sizes that equal it in this case ("the spacing h", say, or "the number of
+        coefficients N Q"): one case cannot tell them apart, several can. Empty for other hints.
     also : bool
         Whether it takes the hint before it, too, to reproduce the results: a second defect. Other hints beside one
         another are alternatives.
@@ -155,7 +156,7 @@ class Finding:
         return self.hints[0].name if self.hints else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: numbers that are not finite become strings."""
+        """Return plain data for JSON: numbers that are not finite become strings."""
 
         def plain(value: Any) -> Any:
             if isinstance(value, float) and not np.isfinite(value):

@@ -75,7 +75,7 @@ class SplineFunctions(KnotFunctions):
     """
 
     def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> SplineSums:
-        """Sums with coefficients C (Q, P, dim) at a jet z (N, channels, P)."""
+        """Return the sums with coefficients C (Q, P, dim) at a jet z (N, channels, P)."""
         return spline_sums(self.tables, C, z, channels, self.outside, SLACK, back)
 
 

@@ -64,7 +64,7 @@ BLOCK = 1024
 
 
 def initial(x: Any) -> Array:
-    """The initial values x^2 cos(pi x) at x (N, 1), |x| <= 1, shape (N, 1).
+    """Return the initial values x^2 cos(pi x) at x (N, 1), |x| <= 1, shape (N, 1).
 
     Examples
     --------
@@ -78,7 +78,7 @@ def initial(x: Any) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Reference(ShortRepr):
-    """The solution at any point; made by :func:`reference`.
+    """The reference solution, which can be evaluated at any point; :func:`reference` makes it.
 
     Attributes
     ----------
@@ -162,7 +162,7 @@ def reference(modes: int = MODES, tolerance: float = 1e-8, diffusion: float = DI
 
 
 def convergence(modes: Sequence[int], times: Sequence[float], diffusion: float = DIFFUSION) -> FloatArray:
-    """Largest differences over x between solutions with successive numbers of modes, at given times.
+    """Return the largest differences over x between solutions with successive numbers of modes, at given times.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def convergence(modes: Sequence[int], times: Sequence[float], diffusion: float =
 
 
 def comparison_points() -> FloatArray:
-    """Points (x, t) at which two solutions are compared: x dense near the kink at 1, t dense near 0.
+    """Return points (x, t) at which two solutions are compared: x is dense near the kink at 1, t near 0.
 
     Examples
     --------

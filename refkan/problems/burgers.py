@@ -51,7 +51,7 @@ BLOCK = 2048
 
 
 def initial(x: Any) -> Array:
-    """The initial values -sin(pi x) at x (N, 1), shape (N, 1).
+    """Return the initial values -sin(pi x) at x (N, 1), shape (N, 1).
 
     Examples
     --------
@@ -63,7 +63,7 @@ def initial(x: Any) -> Array:
 
 
 def solution(x: Any, nu: float = VISCOSITY, nodes: int = NODES, tolerance: float = 1e-10) -> Array:
-    """The solution u at points (x, t), to `tolerance` or not at all.
+    """Evaluate the solution u at points (x, t) to `tolerance`, or raise.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def solution(x: Any, nu: float = VISCOSITY, nodes: int = NODES, tolerance: float
 
 
 def slope(x: Any, nu: float = VISCOSITY, nodes: int = NODES, tolerance: float = 1e-10) -> Array:
-    """The derivative u_x at points (x, t), shape (N, 1).
+    """Evaluate the derivative u_x at points (x, t), shape (N, 1).
 
     Parameters and errors are those of :func:`solution`, except that `tolerance` is relative to pi + 1/(2 nu), which
     bounds |u_x|.

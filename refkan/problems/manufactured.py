@@ -22,7 +22,14 @@ from refkan.short_reprs import ShortRepr
 
 @dataclass(frozen=True)
 class Profile(ShortRepr):
-    """A function of one variable with its first two derivatives, each from arrays to arrays, elementwise.
+    """A function of one variable with its first two derivatives.
+
+    Parameters
+    ----------
+    formula : str
+        How it is written in tables.
+    value, first, second : callable
+        The function and its first two derivatives, each from arrays to arrays, elementwise.
 
     Examples
     --------
@@ -66,7 +73,7 @@ MODULATED_WAVE = Profile(
 
 @dataclass(frozen=True)
 class ManufacturedProblem(ShortRepr):
-    """u'' + k^2 u = f on an interval, with the solution given.
+    """The equation u'' + k^2 u = f on an interval, with a source f that makes a given u the solution.
 
     Parameters
     ----------
@@ -113,19 +120,19 @@ class ManufacturedProblem(ShortRepr):
             )
 
     def solution(self, x: Any) -> Array:
-        """u at x (N, 1), shape (N, 1)."""
+        """Return u at x (N, 1), shape (N, 1)."""
         return self.profile.value(as_samples("x", x, 1))
 
     def derivative(self, x: Any) -> Array:
-        """u' at x (N, 1), shape (N, 1)."""
+        """Return u' at x (N, 1), shape (N, 1)."""
         return self.profile.first(as_samples("x", x, 1))
 
     def second_derivative(self, x: Any) -> Array:
-        """u'' at x (N, 1), shape (N, 1)."""
+        """Return u'' at x (N, 1), shape (N, 1)."""
         return self.profile.second(as_samples("x", x, 1))
 
     def source(self, x: Any) -> Array:
-        """f = u'' + k^2 u at x (N, 1), shape (N, 1)."""
+        """Return f = u'' + k^2 u at x (N, 1), shape (N, 1)."""
         points = as_samples("x", x, 1)
         return self.profile.second(points) + self.wavenumber**2 * self.profile.value(points)
 

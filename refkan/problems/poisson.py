@@ -38,7 +38,7 @@ FREQUENCY_Y = 3 * np.pi
 
 
 def coefficient(x: Any, side: str = "right") -> FloatArray:
-    """The coefficient eps, shape (N, 1); at x = 0 that of `side`.
+    """Return the coefficient eps, shape (N, 1); at x = 0 it is that of `side`.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def coefficient(x: Any, side: str = "right") -> FloatArray:
 
 
 def solution(x: Any) -> Array:
-    """The solution u, shape (N, 1); continuous, so that no side is to be named.
+    """Return the solution u, shape (N, 1), which is continuous, so that no side is to be named.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def solution(x: Any) -> Array:
 
 
 def gradient(x: Any, side: str = "right") -> Array:
-    """The gradient (u_x, u_y), shape (N, 2); at x = 0 the limit from `side`, "left" or "right".
+    """Return the gradient (u_x, u_y), shape (N, 2); at x = 0 it is the limit from `side`, "left" or "right".
 
     Examples
     --------
@@ -87,7 +87,7 @@ def gradient(x: Any, side: str = "right") -> Array:
 
 
 def source(x: Any) -> Array:
-    """The right-hand side f = div(eps grad u), shape (N, 1); zero at x = 0 from either side, as u is.
+    """Return the right-hand side f = div(eps grad u), shape (N, 1); at x = 0 it is zero from either side, as u is.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def source(x: Any) -> Array:
 
 
 def level_set_input(x: Any) -> Array:
-    """The inputs (x, y, |x|) of a network with the level set, shape (N, 3).
+    """Return the inputs (x, y, |x|) of a network with the level set, shape (N, 3).
 
     Examples
     --------
@@ -116,7 +116,7 @@ def level_set_input(x: Any) -> Array:
 
 
 def level_set_seeds(x: Any, side: str = "right") -> FloatArray:
-    """Derivatives of :func:`level_set_input` along x and y: seeds of jets, shape (N, 2, 3).
+    """Return the derivatives of :func:`level_set_input` along x and y: seeds of jets, shape (N, 2, 3).
 
     Row 0 is (1, 0, sign(x)), row 1 (0, 1, 0). At x = 0 the sign is that of `side`. Second derivatives are zero on
     either side.
