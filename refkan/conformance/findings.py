@@ -117,6 +117,8 @@ class Finding:
         For each input the knots that x lies between (infinite beyond all knots).
     hints : tuple of Hint
         The leading one first.
+    seconds : float
+        How long the case took, its hints included.
     traceback : str
         Where in the adapter, or below, an exception was raised.
     proven : float

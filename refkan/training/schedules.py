@@ -11,7 +11,7 @@ from refkan.optimizers.options import check_non_negative
 
 @dataclass(frozen=True)
 class Cyclic:
-    r"""A triangle wave between two rates, whose amplitude shrinks.
+    r"""A learning rate that follows a triangle wave between two rates, whose amplitude shrinks.
 
     ::
 
@@ -19,7 +19,7 @@ class Cyclic:
 
     Notes
     -----
-    [S26] section 5.2.2: between 1e-4 and 1e-3, cycle 100, factor 0.9995.
+    [S26] section 5.2.2 trains between 1e-4 and 1e-3, with cycle 100 and factor 0.9995.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class Cyclic:
 
 @dataclass(frozen=True)
 class Decaying:
-    r"""A rate that falls geometrically from `first` to `last` over a number of steps, and stays there.
+    r"""A learning rate that falls geometrically from `first` to `last` over a number of steps, and stays there.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class Decaying:
 
 @dataclass(frozen=True)
 class Ramped:
-    r"""Another rate after a linear rise from `first` in the first steps.
+    r"""A learning rate that rises linearly from `first` in the first steps, and is that of another schedule afterwards.
 
     ::
 
@@ -82,7 +82,7 @@ class Ramped:
 
     Notes
     -----
-    [S26] sections 5.2.1 and 5.2.3: from 1e-4 to 1e-2 in ten steps.
+    In [S26] sections 5.2.1 and 5.2.3 the rate rises from 1e-4 to 1e-2 in ten steps.
 
     Examples
     --------
