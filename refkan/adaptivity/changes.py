@@ -72,6 +72,21 @@ class Fixed:
 class Cut:
     """A change that halves intervals where an indicator is large: one refinement of `minimize_adaptive`.
 
+    Parameters
+    ----------
+    strategy : {"residual", "jumps", "uniform"}
+        The indicator; "uniform" halves every interval.
+    layers : tuple of int, optional
+        Numbers of the layers to refine; by default all that have splines.
+    fraction : float
+        Of Doerfler's rule, in (0, 1]: the share of the indicators that the halved intervals carry.
+    per_input : bool
+        Whether each input of a layer is marked by itself.
+    least_samples : int
+        An interval that holds fewer different inputs is not cut.
+    max_params : int, optional
+        The number of parameters that the network may have afterwards.
+
     Raises
     ------
     ValueError

@@ -74,7 +74,10 @@ class LayerState(ShortRepr):
         return self.layer.spline_coefficients(self.theta)
 
     def intervals_of_samples(self) -> IntArray:
-        """Interval (N, P) in which each input lies, the last one closed; outside the domain that at the near end."""
+        """Return the interval (N, P) in which each input lies.
+
+        The last one is closed; for inputs outside the domain it is that at the near end.
+        """
         at = np.empty(self.z.shape, dtype=np.int64)
         for p, space in enumerate(self.spaces):
             at[:, p] = np.searchsorted(space.breakpoints[1:-1], self.z[:, p], side="right")

@@ -27,7 +27,7 @@ def uniform_rows(state: LayerState, intervals: int) -> FloatArray:
 def quantile_breakpoints(state: LayerState, intervals: int) -> FloatArray:
     """Return breakpoints (P, intervals + 1) at quantiles of the inputs, mixed with a small share of uniform ones.
 
-    The grid update of KAN codes, on a fixed domain: its ends stay. Inputs outside count at the ends.
+    This is the grid update of KAN codes, but on a fixed domain: its ends stay. Inputs outside count at the ends.
 
     Notes
     -----

@@ -98,10 +98,19 @@ class AdaptiveHistory(ShortRepr):
     Attributes
     ----------
     n_params : ndarray of int
-    value, change, seconds, work : ndarray
+        Numbers of parameters.
+    value : ndarray
+        The least value of each training.
+    change : ndarray
+        How much each refinement changed the function, see `Round`.
+    seconds : ndarray
+        For refinements and trainings so far.
     evaluations : ndarray of int
+        Of value and gradient so far.
+    work : ndarray
+        Evaluations so far, each times the intervals of all edges of its network.
     error : ndarray or None
-        NaN-free; None without a `measure`.
+        What `measure` said of each trained network, without NaN; None without a `measure`.
 
     Examples
     --------

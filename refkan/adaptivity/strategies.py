@@ -60,11 +60,11 @@ class Situation(ShortRepr):
 
     @property
     def net(self) -> Network:
-        """The network."""
+        """The network of the problem."""
         return self.problem.net
 
     def states(self) -> dict[int, LayerState]:
-        """The states of the layers that may be refined, at the points of the problem."""
+        """Return the states of the layers that may be refined, at the points of the problem."""
         found = layer_states(self.net, self.theta, points_of(self.problem))
         return {k: found[k] for k in self.layers}
 
@@ -207,7 +207,7 @@ def _full(situation: Situation) -> str:
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way to refine.
+    """A way for `minimize_adaptive` to refine a trained network.
 
     Attributes
     ----------

@@ -98,6 +98,7 @@ def dot_test(
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.checks import dot_test
     >>> dot_test(np.cumsum, lambda w: np.cumsum(w[::-1])[::-1], 5, 5).ok
     True
     >>> dot_test(np.cumsum, np.cumsum, 5, 5).ok

@@ -143,6 +143,7 @@ def gradient_check(
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.checks import gradient_check
     >>> report = gradient_check(lambda t: np.sum(t**3), lambda t: 3 * t**2, [1.0, -2.0])
     >>> report.ok, report.method
     (True, 'complex')
@@ -188,6 +189,7 @@ def jacobian_check(
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.checks import jacobian_check
     >>> K = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     >>> jacobian_check(lambda t: K @ t, lambda t: K, [0.5, -1.0]).ok
     True

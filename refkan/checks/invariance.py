@@ -86,6 +86,7 @@ def invariance_test(
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.checks import invariance_test
     >>> x = np.linspace(0.0, 1.0, 11)
     >>> invariance_test(lambda x: x * x - 1, lambda x: (x - 1) * (x + 1), x).ok
     True

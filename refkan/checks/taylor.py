@@ -61,6 +61,14 @@ class Remainder(ShortRepr):
 class TaylorReport(Report):
     """The outcome of `taylor_test`: the steps t and the remainders R0, R1 and, with a Hessian, R2.
 
+    Attributes
+    ----------
+    steps : ndarray
+        The steps t.
+    remainders : tuple of Remainder
+    noise : float
+        Size of the rounding errors in values of f, below which a remainder says nothing.
+
     Examples
     --------
     >>> import numpy as np, refkan as rk
@@ -140,6 +148,7 @@ def taylor_test(
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.checks import taylor_test
     >>> hv = lambda t, d: np.exp(t) * d
     >>> report = taylor_test(lambda t: np.exp(t).sum(), np.exp, [0.0, 1.0], hessian_vector=hv)
     >>> [round(rate, 1) for rate in report.rates]

@@ -14,7 +14,7 @@ from refkan.claims.readings import Beside, Choice, Experiment, Factor, written
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One run: a value for every factor, as it is written, and a seed.
+    """One run of an experiment: a value for every factor, as pairs (factor, value) of text, and a seed.
 
     Examples
     --------

@@ -44,8 +44,8 @@ def add_options(p: argparse.ArgumentParser, output: Path) -> None:
     p.add_argument(
         "--kept",
         action="store_true",
-        help="with --full: judge what is finished of interrupted runs, and run no further part; files that do not keep"
-        " parts one by one are left out",
+        help="with --full: judge what interrupted runs have finished, and run nothing further; an unfinished file that"
+        " keeps no parts is reported as an error",
     )
     p.add_argument(
         "--workers",

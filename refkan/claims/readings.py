@@ -26,7 +26,7 @@ Choice = Mapping[str, str]
 class Factor:
     """A detail that an experiment leaves open, with its possible values, the default first.
 
-    With `number` any positive whole number is a value, and `values` holds the default alone.
+    `meaning` says what it is. With `number` any positive whole number is a value, and `values` holds the default alone.
 
     Examples
     --------
@@ -108,6 +108,10 @@ def written(choice: Choice) -> str:
 class Beside:
     """A cell of a published table beside what was measured, in the same unit, with the number of every seed.
 
+    `cell` says which one it is and `unit` what its numbers are. `values` holds what was measured: seed -> number;
+    `published` and `deviation` are the published mean and standard deviation, None where there is none. `again` is the
+    choice that runs this cell again, for the command line.
+
     Examples
     --------
     >>> from refkan.claims import Beside
@@ -122,7 +126,6 @@ class Beside:
     published: float | None = None
     deviation: float | None = None
     again: str = ""
-    """The choice that runs this cell, for the command line."""
 
     @property
     def median(self) -> float:

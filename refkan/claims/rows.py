@@ -9,6 +9,19 @@ from dataclasses import dataclass
 class Row:
     """One statement: where it is made, what it says, what is measured, and when it holds.
 
+    Parameters
+    ----------
+    id : str
+        A short name, used once.
+    source : str
+        Where the statement is made: a paper, with the place in it.
+    claim : str
+        What it says.
+    measured : str
+        What is measured.
+    criterion : str
+        What the measurement must be for the statement to hold, fixed before it is made.
+
     Examples
     --------
     >>> from refkan.claims import Row

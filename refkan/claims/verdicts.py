@@ -42,6 +42,7 @@ def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool =
 
     Examples
     --------
+    >>> from refkan.claims import judge
     >>> judge(True), judge(False, True)
     ('holds', 'holds as corrected')
     >>> judge(False), judge(False, False, experiment=True)
@@ -172,5 +173,5 @@ class Verdict:
 
     @property
     def surviving_mutations(self) -> tuple[str, ...]:
-        """Names of the mutations that did not come out as refuted or not reproduced."""
+        """Names of the mutations that came out with a status which is not in :data:`FAILING`."""
         return tuple(name for name, status in self.mutations.items() if status not in FAILING)

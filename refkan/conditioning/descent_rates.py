@@ -25,7 +25,7 @@ RESOLVED = 0.01
 
 
 def predicted_factors(spectrum: Spectrum, learning_rate: float) -> FloatArray:
-    """Factors 1 - eta lambda_k of the numerical range, those of null modes being 1.
+    """Return the factors 1 - eta lambda_k of the numerical range; those of null modes are 1.
 
     Examples
     --------
@@ -53,11 +53,12 @@ def largest_stable_step(spectrum: Spectrum) -> float:
 
 @dataclass(frozen=True, eq=False)
 class DescentRates(ShortRepr):
-    """Decay of each mode of the numerical range in one step, predicted and measured.
+    """The decay of each mode of the numerical range in one step of gradient descent, predicted and measured.
 
     Attributes
     ----------
     learning_rate : float
+        The eta of the descent.
     values : ndarray (n,)
         Eigenvalues lambda_k.
     predicted, measured : ndarray (n,)

@@ -32,7 +32,7 @@ below 1e-12. A lower bound stays a lower bound without it.
 
 
 def null_vectors(net: Network, theta: Any, x: Any, translations: bool = False) -> FloatArray:
-    r"""Orthonormal Z with J Z = 0, known from the structure of the network alone.
+    r"""Return an orthonormal Z with J Z = 0, known from the structure of the network alone.
 
     Parameters
     ----------

@@ -14,9 +14,23 @@ from refkan.short_reprs import ShortRepr
 
 @dataclass(frozen=True)
 class Row(ShortRepr):
-    """What was found at one point; numbers are nan, and counts -1, where it failed with `error`.
+    """What was found at one point of a study; numbers are nan, and counts -1, where it failed with `error`.
 
-    The members are those of `Spectrum`; `largest_step` is 2/lambda_max, the limit of stable gradient descent.
+    Attributes
+    ----------
+    configuration : Configuration
+        The point.
+    n_params, rank, nullity, analytic_nullity, negative : int
+        Rows of the matrix, its numerical rank and nullity, the nullity known by theory, and negative eigenvalues.
+    gap, largest, smallest, condition : float
+        As `Spectrum` has them: ratio of the singular values on both sides of the rank, eigenvalues at both ends of the
+        numerical range, and their ratio.
+    flags : tuple of str
+        Doubts, keys of `refkan.conditioning.spectra.FLAGS`.
+    seconds : float
+        What it took, by the clock.
+    error : str or None
+        What went wrong.
 
     Examples
     --------

@@ -27,7 +27,7 @@ REFINE = ("nested", "any")
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a backend claims to do.
+    """What a backend claims to do, and so is asked for.
 
     Attributes
     ----------
@@ -63,6 +63,7 @@ class Capabilities:
 
     Examples
     --------
+    >>> from refkan.conformance import Capabilities
     >>> Capabilities(degrees=(3,), knots=("unifrom",)).problems()
     ["capability knots has the unknown name 'unifrom'; known: 'uniform', 'arbitrary', 'clamped', 'repeated'"]
     """
@@ -83,7 +84,7 @@ class Capabilities:
     parts: Sequence[str] = ()
 
     def problems(self) -> list[str]:
-        """Names that no case asks for: each would otherwise silently be a capability that is never judged."""
+        """Return a sentence for each name that no case asks for, and that would otherwise silently never be judged."""
         known: Mapping[str, Sequence[Any]] = {
             "degrees": DEGREES, "knots": KNOTS, "outside": RULES, "dtypes": DTYPES, "derivatives": DERIVATIVES,
             "refine": REFINE, "parts": PARTS,
@@ -174,12 +175,15 @@ class Adapter(ABC):
         """Return a model of a layer, or of a network if the capability is declared and a tuple comes."""
 
     def built(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
-        """Build a model, after `remember`: what the judge calls."""
+        """Build a model, after `remember`; the judge calls this."""
         self.remember(spec)
         return self.build(spec)
 
     def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
-        """Take from a spec what later calls need, its format for example; return the (first) layer."""
+        """Keep what later calls need of a spec, such as its format; return the (first) layer.
+
+        The judge calls this before `build`. The method given here keeps nothing; override it if your adapter needs to.
+        """
         return spec[0] if isinstance(spec, tuple) else spec
 
     @abstractmethod
@@ -199,7 +203,9 @@ class Adapter(ABC):
         return self.declines(case)
 
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
-        """Gradients of sum dy * y: "inputs" (N, P), "coefficients" (Q, P, dim), "knots" (P, n-1), those declared.
+        """Return the gradients of sum dy * y that are declared, by name.
+
+        They are "inputs" (N, P), "coefficients" (Q, P, dim) and "knots" (P, n-1).
 
         With "coefficients" come those in declared parts that the spec has, "base" and "scale" (Q, P), "node-scale" and
         "bias" (Q,). For a network "coefficients" and parts are sequences, one array for each layer that has them.
@@ -207,11 +213,11 @@ class Adapter(ABC):
         raise NotImplementedError("derivatives are declared but vjp is not implemented")
 
     def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
-        """Derivative (N, P) of the input gradient of sum dy * y along a direction (N, P)."""
+        """Return the derivative (N, P) of the input gradient of sum dy * y along a direction (N, P)."""
         raise NotImplementedError("second derivatives are declared but second is not implemented")
 
     def gauss_newton(self, model: Any, x: Any) -> Any:
-        """J^T J / N in all coefficients, shape (M, M)."""
+        """Return J^T J / N in all coefficients, shape (M, M)."""
         raise NotImplementedError("gauss-newton is declared but gauss_newton is not implemented")
 
     def refine(self, model: Any, intervals: int, x: Any) -> Any:
@@ -223,7 +229,7 @@ class Adapter(ABC):
         raise NotImplementedError("update is declared but not implemented")
 
     def state(self, model: Any) -> tuple[Any, Any]:
-        """Knots (P, K) and coefficients (Q, P, dim) of a layer as they are now."""
+        """Return the knots (P, K) and coefficients (Q, P, dim) of a layer as they are now."""
         raise NotImplementedError("state is declared but not implemented")
 
     @property

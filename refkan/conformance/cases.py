@@ -158,7 +158,7 @@ class Setting:
         return np.array(x.T, order="C").T if self.layout == "transposed" else np.array(x, order="C")
 
     def needs(self) -> dict[str, Any]:
-        """Capabilities that building and evaluating takes: name and value."""
+        """Return the capabilities, name and value, that building and evaluating takes."""
         needs: dict[str, Any] = {"dtypes": self.dtype, "knots": self.spec.kind, "intervals": self.spec.intervals}
         needs["domain"] = [tuple(ends) for spec in self.specs for ends in spec.domains.tolist()]
         needs["parts"] = tuple(part for part in PARTS if any(part in spec.parts for spec in self.specs))
@@ -203,7 +203,7 @@ class Case:
         return f"{self.setting.name}/{self.quantity}"
 
     def needs(self) -> dict[str, Any]:
-        """Capabilities that the case takes."""
+        """Return the capabilities that the case takes."""
         needs = self.setting.needs() | dict(self.extra_needs)
         if self.quantity in DERIVATIVE_OF:
             needs["derivatives"] = DERIVATIVE_OF[self.quantity]

@@ -48,6 +48,7 @@ def catalogue(
 
     Examples
     --------
+    >>> from refkan.conformance import catalogue
     >>> cases = catalogue(["float64"], select=["degree-3", "uniform/interior"])
     >>> [case.key for case in cases][:2]
     ['float64/basis/degree-3/uniform/interior/values', 'float64/basis/degree-3/uniform/interior/input-gradients']

@@ -33,7 +33,8 @@ class Hint:
     ----------
     name, text : str
     may_be : tuple of str
-        Of a constant factor: the sizes that it equals in this case. Several cases tell them apart.
+        For a constant factor, the sizes that equal it in this case ("the spacing h", say, or "the number of
+        coefficients N Q"): one case cannot tell them apart, several can. Empty for other hints.
     also : bool
         Whether it takes the hint before it, too, to reproduce the results: a second defect. Other hints beside one
         another are alternatives.
@@ -116,6 +117,8 @@ class Finding:
         For each input the knots that x lies between (infinite beyond all knots).
     hints : tuple of Hint
         The leading one first.
+    seconds : float
+        How long the case took, its hints included.
     traceback : str
         Where in the adapter, or below, an exception was raised.
     proven : float
@@ -155,7 +158,7 @@ class Finding:
         return self.hints[0].name if self.hints else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: numbers that are not finite become strings."""
+        """Return plain data for JSON: numbers that are not finite become strings."""
 
         def plain(value: Any) -> Any:
             if isinstance(value, float) and not np.isfinite(value):

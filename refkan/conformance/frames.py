@@ -18,10 +18,18 @@ MOST_BITS = 2**6
 
 @dataclass(frozen=True)
 class Frame:
-    """A number of intervals and a domain that cases are made for; None leaves them as they are.
+    """The number of intervals and the domain that cases are made for.
+
+    Parameters
+    ----------
+    intervals : int, optional
+    domain : (float, float), optional
+        Cases keep their own where these are None.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from refkan.conformance import Frame
     >>> Frame(4, (0.0, 1.0)).knots("uniform", 2, "float64", np.random.default_rng(0))
     array([-0.25,  0.  ,  0.25,  0.5 ,  0.75,  1.  ,  1.25])
     """
@@ -30,7 +38,7 @@ class Frame:
     domain: tuple[float, float] | None = None
 
     def problems(self) -> list[str]:
-        """What is wrong with them."""
+        """Return a sentence on each of them that is not possible."""
         lines = []
         n, ends = self.intervals, self.domain
         if n is not None and not (isinstance(n, int) and not isinstance(n, bool) and n > 0):
@@ -55,7 +63,7 @@ class Frame:
         return all(MOST_BITS % number.denominator == 0 for number in (low, high, (high - low) / n))
 
     def fits(self, name: str, value: Any) -> bool:
-        """Whether a number of intervals, or the domains of a case, are those of the frame."""
+        """Return whether a number of intervals, or the domains of a case, are those of the frame."""
         if self.problems():
             return True  # told apart
         if name == "intervals":
@@ -79,7 +87,7 @@ class Frame:
         return np.where(t == a, low, np.where(t == b, high, placed))
 
     def coefficients(self, C: FloatArray, dtype: str) -> FloatArray:
-        """Coefficients (Q, P, dim) of sums within (-1, 1) as those of sums within the domain."""
+        """Return coefficients (Q, P, dim) of sums within (-1, 1), changed to those of sums within the domain."""
         if self.domain is None or self.problems():
             return C
         low, high = self.domain

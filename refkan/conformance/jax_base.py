@@ -69,6 +69,7 @@ class JaxAdapter(Adapter):
     >>> class MyAdapter(JaxAdapter):  # making one, MyAdapter(), needs JAX
     ...     capabilities = Capabilities(degrees=(3,), derivatives=("inputs", "coefficients"))
     ...     def function(self, spec):
+    ...         from my_package import my_layer  # the layer to be judged
     ...         return lambda coefficients, x: my_layer(coefficients, x, spec.intervals, spec.domain)
     >>> MyAdapter.capabilities.degrees
     (3,)
@@ -102,7 +103,7 @@ class JaxAdapter(Adapter):
 
     @contextmanager
     def quick_compiler(self) -> Iterator[None]:
-        """What JAX compiles of itself in here, operation by operation, is not optimised, as `compiler_options` say."""
+        """Compile what JAX runs by itself in here without optimisation, as `compiler_options` say."""
         option = "jax_disable_most_optimizations"
         before = self.jax.config.read(option)
         self.jax.config.update(option, before or bool(self.compiler_options))
@@ -133,7 +134,7 @@ class JaxAdapter(Adapter):
         return JaxModel(composed, coefficients, knots, first.order, first.dtype, parts=self.parts_of(specs))
 
     def parts_of(self, specs: Sequence[LayerSpec]) -> list[tuple[str, Any]]:
-        """Name and array of each part of each layer."""
+        """Return name and array of each part of each layer."""
         return [
             (name, self.tensor(one.part(name), one.dtype)) for name in PARTS for one in specs if name in one.parts
         ]  # fmt: skip
@@ -144,7 +145,9 @@ class JaxAdapter(Adapter):
         return found.astype(np.float64) if str(value.dtype) in LOW else found
 
     def forward(self, model: JaxModel, x: Any) -> Any:
-        """Return the outputs; where gradients are declared, those of the program that has both: one compilation less.
+        """Return the outputs.
+
+        Where gradients are declared, they are those of the program that has both, which saves a compilation.
 
         A layer with a rule of differentiation of its own may have other outputs there, one without derivatives none.
         """
@@ -158,7 +161,7 @@ class JaxAdapter(Adapter):
         return self.array(self._run("forward", model, x)[0])
 
     def vjp(self, model: JaxModel, x: Any, dy: Any) -> Mapping[str, Any]:
-        """Gradients by jax.vjp, those in the knots by a program of their own and when they are asked for."""
+        """Return gradients by jax.vjp, those in the knots by a program of their own and when they are asked for."""
         _, *arrays, inputs = (self.array(part) for part in self._run("vjp", model, x, dy))
         groups: dict[str, list[Any]] = {}
         names = ["coefficients"] * len(model.coefficients) + [name for name, _ in model.parts]
@@ -179,7 +182,7 @@ class JaxAdapter(Adapter):
         return self.array(self._run("second", model, x, dy, direction)[0])
 
     def gauss_newton(self, model: JaxModel, x: Any) -> Any:
-        """J^T J / N from one backward sweep for each sample and output."""
+        """Return J^T J / N from one backward sweep for each sample and output."""
         shape = (x.shape[0], self.forward(model, x).shape[1])
         rows = []
         for k in range(shape[0] * shape[1]):

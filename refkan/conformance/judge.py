@@ -78,7 +78,7 @@ class Judge:
         return out
 
     def declaration(self) -> list[Finding]:
-        """Findings on the capabilities themselves."""
+        """Return findings on the capabilities themselves."""
         return [
             Finding(f"capabilities/{k}", "capabilities", f.ERROR, f"{line}; the name is ignored")
             for k, line in enumerate(self.adapter.capabilities.problems())

@@ -84,6 +84,7 @@ class LayerSpec:
 
     Examples
     --------
+    >>> from refkan.conformance import LayerSpec
     >>> spec = LayerSpec([[-1, 0, 1, 2]], [[[3, 4]]], order=2, kind="uniform")
     >>> spec.n_inputs, spec.n_outputs, spec.degree, spec.intervals, spec.dim, spec.domain
     (1, 1, 1, 1, 2, (0.0, 1.0))

@@ -18,8 +18,8 @@ Spline = Callable[[Any, int], Any]
 class SplineAdapter(Adapter):
     """An adapter of single splines: implement `spline`.
 
-    Derivatives in the inputs are declared by "inputs" (first) and "second"; those in coefficients are not asked for,
-    which are values of basis functions and so judged by the cases of those.
+    Derivatives in the inputs are declared by "inputs" (first) and "second". Those in coefficients are not asked for:
+    they are values of basis functions, which have cases of their own.
 
     Examples
     --------
@@ -65,13 +65,13 @@ class SplineAdapter(Adapter):
         return as_real("spline", found)
 
     def forward(self, model: Any, x: Any) -> Any:
-        """Sums over the inputs."""
+        """Return the sums over the inputs."""
         return self._each(model, x, 0).sum(axis=2)
 
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
-        """Gradients in the inputs."""
+        """Return the gradients in the inputs."""
         return {"inputs": (dy[:, :, None] * self._each(model, x, 1)).sum(axis=1)}
 
     def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
-        """Second derivatives times the direction."""
+        """Return the second derivatives times the direction."""
         return (dy[:, :, None] * self._each(model, x, 2)).sum(axis=1) * direction

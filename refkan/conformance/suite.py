@@ -39,6 +39,11 @@ def pytest_suite(
     cases : int
         Version of the cases: with it given, a later refkan judges the same ones.
 
+    Raises
+    ------
+    ImportError
+        If pytest is not installed.
+
     Examples
     --------
     >>> from refkan.conformance import pytest_suite

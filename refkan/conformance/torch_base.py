@@ -44,6 +44,7 @@ class TorchAdapter(Adapter):
     >>> class MyAdapter(TorchAdapter):  # making one, MyAdapter(), needs PyTorch
     ...     capabilities = Capabilities(degrees=(3,), derivatives=("inputs", "coefficients"))
     ...     def build(self, spec):
+    ...         from my_package import MyLayer  # the layer to be judged
     ...         layer = MyLayer(spec.n_inputs, spec.n_outputs, spec.intervals, spec.domain)
     ...         layer.coefficients.data = self.tensor(spec.coefficients)
     ...         return layer
@@ -87,7 +88,7 @@ class TorchAdapter(Adapter):
         return self
 
     def declined(self, case: Case) -> str:
-        """What the adapter declines, and what its way of calling leaves out."""
+        """Return why a case is not judged: what the adapter declines, and what its way of calling leaves out."""
         return self.declines(case) or self.variant.declines(case)
 
     def _outputs(self, model: Any, x: Any) -> Any:
@@ -115,7 +116,7 @@ class TorchAdapter(Adapter):
         return view.copy_(made)
 
     def call(self, model: Any, x: Any) -> Any:
-        """Outputs (N, Q) of a model at a tensor x (N, P)."""
+        """Return the outputs (N, Q) of a model at a tensor x (N, P)."""
         return model(x)
 
     def coefficients(self, model: Any) -> Any:
@@ -154,7 +155,7 @@ class TorchAdapter(Adapter):
         return self.array(y)
 
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
-        """Gradients by autograd; None where the outputs do not depend on a tensor."""
+        """Return gradients by autograd; None where the outputs do not depend on a tensor."""
         declared = self.capabilities.derivatives
         leaf = self.samples(x).requires_grad_()
         wanted: dict[str, list[Any]] = {"inputs": [leaf]}
@@ -193,7 +194,7 @@ class TorchAdapter(Adapter):
         return (y * self.tensor(dy).to(y.dtype)).sum()
 
     def interior(self, gradient: Any) -> Any:
-        """The columns of interior breakpoints of a gradient in all knots (P, K)."""
+        """Return the columns of interior breakpoints of a gradient in all knots (P, K)."""
         return gradient[:, self.order : gradient.shape[1] - self.order]
 
     order = 1
@@ -219,7 +220,7 @@ class TorchAdapter(Adapter):
         return np.zeros(x.shape) if ddx is None else self.array(ddx)
 
     def gauss_newton(self, model: Any, x: Any) -> Any:
-        """J^T J / N from one backward sweep for each sample and output."""
+        """Return J^T J / N from one backward sweep for each sample and output."""
         found = self.coefficients(model)
         tensors = list(found) if isinstance(found, list | tuple) else [found]
         for tensor in tensors:

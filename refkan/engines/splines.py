@@ -29,6 +29,7 @@ class KnotFunctions(ShortRepr):
     Examples
     --------
     >>> import refkan as rk
+    >>> from refkan.engines import KnotFunctions
     >>> layer = rk.ReluLayer((rk.SplineSpace.uniform(order=2, intervals=4),) * 3, n_outputs=1)
     >>> (functions,) = layer.declare([0.0] * layer.n_params).functions
     >>> isinstance(functions, KnotFunctions), functions.slots, functions.dim
@@ -67,13 +68,14 @@ class SplineFunctions(KnotFunctions):
     --------
     >>> import numpy as np
     >>> from refkan.splines.local_basis import KnotTables
+    >>> from refkan.engines import Channels, SplineFunctions
     >>> functions = SplineFunctions(KnotTables(np.arange(-1.0, 4.0)[None], 2), "linear")  # hats at 0, 1 and 2
     >>> functions.sums(np.array([[[0.0, 1.0, 4.0]]]), np.array([[[0.5]]]), Channels(0, 0), back=False).value
     array([[[0.5]]])
     """
 
     def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> SplineSums:
-        """Sums with coefficients C (Q, P, dim) at a jet z (N, channels, P)."""
+        """Return the sums with coefficients C (Q, P, dim) at a jet z (N, channels, P)."""
         return spline_sums(self.tables, C, z, channels, self.outside, SLACK, back)
 
 
@@ -113,6 +115,7 @@ def spline_sums(
     --------
     >>> import numpy as np
     >>> from refkan.splines.local_basis import KnotTables
+    >>> from refkan.engines import Channels, spline_sums
     >>> tables = KnotTables(np.arange(-1.0, 4.0)[None], 2)  # hats at 0, 1 and 2
     >>> z = np.array([[[0.5], [1.0]]])  # x = 1/2, which moves with speed 1
     >>> spline_sums(tables, np.array([[[0.0, 1.0, 4.0]]]), z, Channels(1, 0), "linear").value

@@ -32,6 +32,7 @@ class SplineSums(ABC):
     --------
     >>> import numpy as np
     >>> from refkan.engines import VALUES, SplineSums, spline_sums
+    >>> from refkan.splines.local_basis import KnotTables
     >>> tables = KnotTables(np.arange(-1.0, 4.0)[None], 2)  # hats at 0, 1 and 2
     >>> sums = spline_sums(tables, np.array([[[0.0, 1.0, 4.0]]]), np.array([[[0.5]]]), VALUES, "linear")
     >>> isinstance(sums, SplineSums), sums.start, sums.rows(0)
@@ -72,7 +73,7 @@ class SplineSums(ABC):
         return self._local_basis(self._depth).start
 
     def rows(self, derivatives: int) -> Array:
-        """Values of these functions and so many derivatives, (derivatives + 1, N, P, r)."""
+        """Return the values of these functions and so many derivatives, (derivatives + 1, N, P, r)."""
         return self._local_basis(max(derivatives, self._depth)).rows[: derivatives + 1]
 
     @property
@@ -94,7 +95,9 @@ class SplineSums(ABC):
     def pull_back(
         self, dy: FloatArray, inputs: bool = True, apart: bool = False
     ) -> tuple[FloatArray, FloatArray | None]:
-        """dC[q, p, start + i] = sum_s sum_c W[s, c, p, i] dy[s, c, q], and the cotangent dz of the jet z.
+        """Return the cotangents of C and of the jet z from that of the sums.
+
+        dC[q, p, start + i] = sum_s sum_c W[s, c, p, i] dy[s, c, q].
 
         Parameters
         ----------
@@ -102,6 +105,7 @@ class SplineSums(ABC):
         inputs : bool
             Whether dz is asked for.
         apart : bool
+            Whether the sums of each interval are kept apart.
 
         Returns
         -------
@@ -111,23 +115,28 @@ class SplineSums(ABC):
 
     @abstractmethod
     def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
-        """sum_p sum_i (W dC + dW C), dW the tangent of W along dz (N, channels, P); (N, channels, Q).
+        """Return the tangent of the sums, sum_p sum_i (W dC + dW C), (N, channels, Q).
+
+        dW is the tangent of W along dz (N, channels, P).
 
         dC (Q, P, dim), or (Q, P, n r) if apart.
         """
 
     @abstractmethod
     def pull_back_inputs(self, G: FloatArray) -> FloatArray:
-        """Cotangents of z (N, O, channels, P) from several cotangents G (N, O, channels, Q) of the value."""
+        """Return cotangents of z (N, O, channels, P) from several cotangents G (N, O, channels, Q) of the value."""
 
     @abstractmethod
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """out[s, o, q, p, start + i] = sum_c G[s, o, c, q] W[s, c, p, i]; G (N, O, channels, Q), out zero on entry."""
+        """Write the Jacobian in C of several combinations of the sums into out, which is zero on entry.
+
+        out[s, o, q, p, start + i] = sum_c G[s, o, c, q] W[s, c, p, i], with G (N, O, channels, Q).
+        """
 
     # Of values, with one channel, alone.
 
     def pull_back_several(self, G: FloatArray, apart: bool = False) -> FloatArray:
-        """dC of several cotangents G (N, O, Q) in one pass, as of so many more outputs.
+        """Return dC of several cotangents G (N, O, Q) in one pass, as if they were so many more outputs.
 
         (O, Q, P, dim), or (O, Q, P, n r) if apart.
         """
@@ -136,22 +145,25 @@ class SplineSums(ABC):
         return sums.reshape(O, Q, *sums.shape[1:])
 
     def project(self, G: FloatArray, derivative: int) -> FloatArray:
-        """sum_q G[s, o, q] sum_i C[q, p, start + i] b_i^(derivative)(x_p): (N, O, P), from G (N, O, Q)."""
+        """Return sum_q G[s, o, q] sum_i C[q, p, start + i] b_i^(derivative)(x_p), (N, O, P), from G (N, O, Q)."""
         return self._project(derivative, self.C, G)
 
     def features(self, curved: bool) -> tuple[IntArray, FloatArray, FloatArray | None]:
-        """Numbers (N, P) of the first functions, their values (N, P, r) and, if curved, their slopes."""
+        """Return numbers (N, P) of the first functions, their values (N, P, r) and, if curved, their slopes."""
         rows = self.rows(1 if curved else 0)
         return self.start, rows[0], rows[1] if curved else None
 
     def jets(self) -> tuple[IntArray, Array]:
-        """Numbers (N, P) of the first functions, and W."""
+        """Return numbers (N, P) of the first functions, and W."""
         return self.start, self.W
 
     def hessian_product(self, dC: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Hessian of sum dy . u in (C, x), times the tangent dC (Q, P, dim) and dx (N, P); dy (N, Q).
+        """Return the Hessian of sum dy . u in (C, x) times the tangent dC (Q, P, dim) and dx (N, P).
 
-        sum_s dy[s, q] b_i' dx[s, p] at [q, p, start + i]; sum_q dy[s, q] sum_i (dC b_i' + C b_i'' dx) at [s, p].
+        dy is (N, Q).
+
+        It is sum_s dy[s, q] b_i' dx[s, p] at [q, p, start + i], and sum_q dy[s, q] sum_i (dC b_i' + C b_i'' dx) at [s,
+        p].
         """
         G = dy[:, None]
         moved = self._sums((self.rows(1)[1] * dx[:, :, None])[:, None], G, apart=False)

@@ -38,7 +38,7 @@ class Enclosure:
 
     @classmethod
     def between(cls, low: Any, high: Any) -> Enclosure:
-        """The interval between the lower end of one ball (flint.arb) and the upper end of another."""
+        """Return the interval between the lower end of one ball (flint.arb) and the upper end of another."""
         return cls(_exact(low.lower()), _exact(high.upper()))
 
     @property
@@ -63,11 +63,11 @@ class Enclosure:
         return int(self.low > 0) - int(self.high < 0)
 
     def floats(self) -> tuple[float, float]:
-        """The floats nearest to the ends on their outer sides, infinite beyond the range of float64."""
+        """Return the floats nearest to the ends on their outer sides, infinite beyond the range of float64."""
         return _round_down(self.low), -_round_down(-self.high)
 
     def quotient(self, other: Enclosure) -> Enclosure:
-        """The enclosure of the quotient of two positive numbers.
+        """Return the enclosure of the quotient of two positive numbers.
 
         Raises
         ------

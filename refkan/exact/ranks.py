@@ -71,7 +71,7 @@ class RankCertificate(ShortRepr):
 
     @property
     def nullity(self) -> int:
-        """M - rank."""
+        """The dimension M - rank of the null space."""
         return self.size - self.rank
 
     @property

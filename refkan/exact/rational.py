@@ -120,7 +120,7 @@ def normal_band(band: Band, transposed: bool = False) -> Band:
 
 
 def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> fmpq_mat:
-    r"""The change of basis A in b = A psi, exactly, for the float64 knots as they are.
+    r"""Return the change of basis A in b = A psi, exactly, for the float64 knots as they are.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> fmpq_m
 
 
 def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = False) -> fmpq_mat:
-    r"""The Gram matrix int_a^b phi_i phi_j dx of the B-splines or the ReLU powers, exactly.
+    r"""Return the Gram matrix int_a^b phi_i phi_j dx of the B-splines or the ReLU powers, exactly.
 
     The second follows from the first by b = A psi: G_relu = A^-1 G A^-T, 2 r cumulative sums without a subtraction.
 

@@ -20,7 +20,7 @@ MAXIMUM_BITS = 4096
 
 
 def sign_changes(signs: list[int]) -> tuple[int, int]:
-    """Least and greatest number of sign changes over all choices of the entries given as 0.
+    """Return the least and the greatest number of sign changes over all choices of the entries given as 0.
 
     An entry 0 may be positive, negative or zero, and zeros do not count. So an undecided entry between entries of
     opposite signs does no harm: there is exactly one change, whatever it is.

@@ -42,13 +42,13 @@ from refkan.networks.sweep import Sweep
 def hessian(
     net: Network, theta: Any, x: Any, y: Any, weights: Any = None, *, memory_limit: float | None = None
 ) -> FloatArray:
-    r"""Hessian of 1/(2N) sum_s w_s |F(x_s; theta) - y_s|^2 in theta, (M, M).
+    r"""Return the Hessian (M, M) of 1/(2N) sum_s w_s |F(x_s; theta) - y_s|^2 in theta.
 
-    All layers, bases, node maps and policies outside the domain; knots fixed. Where a ReLU power or an activation has a
-    kink, or an activation is at a knot or an end of its domain, the derivatives are those of the piece that the value
-    belongs to (the right one at a knot). Under min-max maps they follow the extreme samples.
-    Fresh from `Network.initialize`, affine maps have an activation at each end of the domain: a Taylor test started
-    exactly there sees the kink of the second derivative under outside="linear".
+    It serves all layers, bases, node maps and policies outside the domain, with fixed knots. Where a ReLU power or an
+    activation has a kink, or an activation is at a knot or an end of its domain, the derivatives are those of the piece
+    that the value belongs to (the right one at a knot). Under min-max maps they follow the extreme samples. Fresh from
+    `Network.initialize`, affine maps have an activation at each end of the domain: a Taylor test started exactly there
+    sees the kink of the second derivative under outside="linear".
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def hessian(
 
     Notes
     -----
-    Derived by hand; see the module. Equal to the Gauss-Newton matrix where F = y.
+    The formulas are derived by hand. Where F = y, the Hessian equals the Gauss-Newton matrix.
 
     Examples
     --------

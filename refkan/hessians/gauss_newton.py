@@ -33,7 +33,9 @@ def gauss_newton(
     path: str = "auto",
     memory_limit: float | None = None,
 ) -> FloatArray:
-    r"""Gauss-Newton matrix H = J^T W J / N of a network, J the Jacobian (N d_L, M) of its outputs in theta.
+    r"""Return the Gauss-Newton matrix of a network.
+
+    It is H = J^T W J / N, J the Jacobian (N d_L, M) of the outputs in theta.
 
     "dense" writes chunks of rows of J and leaves the products to BLAS. "sparse" adds, for each sample, the r r' numbers
     that a pair of edges contributes, and writes no row of J. "auto" takes what `choose_path` expects to be faster. The
@@ -66,7 +68,7 @@ def gauss_newton(
 
     Notes
     -----
-    The Hessian of 1/(2N) sum_s w_s |F_s - y_s|^2 where F is exact or linear in theta.
+    It is the Hessian of 1/(2N) sum_s w_s |F_s - y_s|^2 where F = y or F is linear in theta.
 
     Examples
     --------
@@ -90,7 +92,7 @@ def gauss_newton_blocks(
     path: str = "auto",
     memory_limit: float | None = None,
 ) -> tuple[FloatArray, ...]:
-    """Diagonal blocks (m_k, m_k) of the Gauss-Newton matrix, one for each layer and its m_k parameters.
+    """Return the diagonal blocks (m_k, m_k) of the Gauss-Newton matrix, one for each layer and its m_k parameters.
 
     Parameters and errors as for `gauss_newton`; nothing outside the blocks is computed.
 

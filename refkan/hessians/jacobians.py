@@ -19,11 +19,13 @@ LEAST_ROWS = 512
 
 
 def jacobian(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: float | None = None) -> FloatArray:
-    r"""Jacobian sqrt(W) J of the outputs in theta, (N d_L, M): row s d_L + q is sqrt(w_s) dF[s, q]/dtheta.
+    r"""Return the Jacobian sqrt(W) J of the outputs in theta, (N d_L, M).
 
-    What `Network.jacobian` returns, by chunks of samples and with the memory checked, and nothing is divided by N:
-    `LeastSquares.jacobian`, that of the residual, is this matrix over sqrt(N); under mean-std and min-max maps
-    J = J_f + E S, see `points`.
+    Row s d_L + q is sqrt(w_s) dF[s, q]/dtheta.
+
+    Without weights it is what `Network.jacobian` returns, here by chunks of samples and with the memory checked.
+    Nothing is divided by N: `LeastSquares.jacobian`, that of the residual, is this matrix over sqrt(N); under mean-std
+    and min-max maps J = J_f + E S, see `points`.
 
     Parameters
     ----------

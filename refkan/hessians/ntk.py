@@ -15,7 +15,7 @@ from refkan.networks import Network
 
 
 def ntk(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: float | None = None) -> FloatArray:
-    r"""Tangent kernel K = W^(1/2) J J^T W^(1/2), (N d_L, N d_L), rows and columns sample-major.
+    r"""Return the tangent kernel K = W^(1/2) J J^T W^(1/2), (N d_L, N d_L), with rows and columns sample-major.
 
     J is that of the outputs, and nothing is divided by N: the non-zero spectrum is N times that of the Gauss-Newton
     matrix J^T W J / N. `LeastSquares.ntk`, whose J is that of the residual, is this kernel over N.

@@ -26,7 +26,9 @@ CHUNK = 16384
 
 
 class ProductsAtPoint:
-    """Products at one theta, for many vectors: the sweep through the network and its cotangents are kept.
+    """Multiplies many vectors by the Gauss-Newton matrix or the Hessian at one theta.
+
+    The sweep through the network and its cotangents are computed once and kept.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ class ProductsAtPoint:
 def gauss_newton_vector(
     net: Network, theta: Any, x: Any, v: Any, weights: Any = None, *, memory_limit: float | None = None
 ) -> FloatArray:
-    r"""Product J^T W J v / N of the Gauss-Newton matrix with v (M,), without the matrix.
+    r"""Return the product J^T W J v / N of the Gauss-Newton matrix with v (M,), without forming the matrix.
 
     Parameters
     ----------
@@ -117,7 +119,9 @@ def gauss_newton_vector(
 def hessian_vector(
     net: Network, theta: Any, x: Any, y: Any, v: Any, weights: Any = None, *, memory_limit: float | None = None
 ) -> FloatArray:
-    r"""Product H v with the Hessian of 1/(2N) sum_s w_s |F_s - y_s|^2, without the matrix; v (M,).
+    r"""Return the product H v of the Hessian with v (M,), without forming the matrix.
+
+    H is the Hessian of 1/(2N) sum_s w_s |F_s - y_s|^2.
 
     Parameters
     ----------
@@ -136,7 +140,8 @@ def hessian_vector(
 
     Notes
     -----
-    The derivative of the hand-derived gradient along v, forward over reverse: Pearlmutter, Neural Computation 6 (1994).
+    This is the derivative of the hand-derived gradient along v, forward over reverse: Pearlmutter, Neural Computation 6
+    (1994).
 
     Examples
     --------

@@ -130,7 +130,7 @@ class Hierarchy(ShortRepr):
         return self.levels[-1]
 
     def prolong(self, theta: Any, level: int, to: int | None = None) -> FloatArray:
-        """Parameters on the finer level `to`, the next one by default, of the same function."""
+        """Return parameters of the same function on the finer level `to`, the next one by default."""
         level = check_count("level", level, 0, len(self) - 1)
         to = check_count("to", level + 1 if to is None else to, level, len(self) - 1)
         theta = real("theta", as_vector("theta", theta, self[level].network.n_params))
@@ -139,7 +139,7 @@ class Hierarchy(ShortRepr):
         return theta
 
     def matrix(self, level: int, to: int | None = None) -> sp.csr_array:
-        """The product P of the prolongations from a level to a finer one, the finest by default."""
+        """Return the product P of the prolongations from a level to a finer one, the finest by default."""
         level = check_count("level", level, 0, len(self) - 1)
         to = check_count("to", len(self) - 1 if to is None else to, level, len(self) - 1)
         product = sp.eye_array(self[level].network.n_params, format="csr")
@@ -151,7 +151,7 @@ class Hierarchy(ShortRepr):
         return product
 
     def restrict(self, gradient: Any, level: int, start: int | None = None) -> FloatArray:
-        """Gradient on a level from that on the finer level `start`, the finest by default: ``P^T g``."""
+        """Return the gradient on a level, ``P^T g``, from that on the finer level `start`, the finest by default."""
         P = self.matrix(level, start)
         return P.T @ real("gradient", as_vector("gradient", gradient, P.shape[0]))
 

@@ -82,7 +82,7 @@ class Subspace:
         return r, self._coarsened(J)
 
     def residual_blocks(self, d: Any) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Yield the same by blocks of residuals, for problems that have them."""
+        """Yield residuals and Jacobian by blocks of residuals, for problems that have them."""
         for r, J in self.problem.residual_blocks(self.at(d)):
             yield r, self._coarsened(J)
 

@@ -33,7 +33,11 @@ class ConversionError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Edges(ShortRepr):
-    """One layer: z_q = scale_q sum_p (base[q, p] silu(x_p) + factor[q, p] sum_i C[q, p, i] b_i(x_p)) + shift_q.
+    """One layer of a model as plain arrays.
+
+    ::
+
+        z_q = scale_q sum_p (base[q, p] silu(x_p) + factor[q, p] sum_i C[q, p, i] b_i(x_p)) + shift_q
 
     Splines follow the rule "natural" outside the domain: the values of the extended basis functions, which decay to 0.
 
@@ -43,7 +47,9 @@ class Edges(ShortRepr):
         Extended knot vectors, K = dim + order.
     coefficients : array (Q, P, dim)
     base, factor : array (Q, P)
+        What silu and the spline of each edge are multiplied by.
     scale, shift : array (Q,)
+        The affine map of each output.
 
     Examples
     --------
@@ -73,7 +79,7 @@ class Edges(ShortRepr):
         return bool((self.scale != 1).any() or (self.shift != 0).any())
 
     def layer(self, k: int) -> SiluLayer:
-        """The layer of refkan; `k` is its number in errors."""
+        """Return the layer of refkan; `k` is its number in errors."""
         count = self.knots.shape[0]
         if self.coefficients.shape[1] != count or self.order < 2:
             raise ConversionError(

@@ -81,6 +81,14 @@ def from_pykan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
 def to_pykan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
     """Write a network into a `kan.KAN` of the same widths; grids may have another number of intervals.
 
+    Parameters
+    ----------
+    net, theta : Network, array (n_params,)
+    model : kan.KAN
+        Its arrays are overwritten, all of them or none.
+    check : bool
+        Whether values of both are compared then; where they differ, the old arrays are put back.
+
     Examples
     --------
     >>> import refkan as rk
@@ -120,6 +128,12 @@ def _require_silu(function: Any, k: int) -> None:
 def from_efficient_kan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
     """Return network and parameters of an `efficient_kan.KAN` (7b6ce1c), or of a module of the same names.
 
+    Parameters
+    ----------
+    model : efficient_kan.KAN
+    check : bool
+        Whether values of both are compared, inside and outside the domain.
+
     Examples
     --------
     >>> from refkan.interop import from_efficient_kan
@@ -142,6 +156,14 @@ def _require_efficient(model: Any) -> None:
 def to_efficient_kan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
     """Write a network into an `efficient_kan.KAN` of the same widths; grids may have more intervals.
 
+    Parameters
+    ----------
+    net, theta : Network, array (n_params,)
+    model : efficient_kan.KAN
+        Its arrays are overwritten, all of them or none.
+    check : bool
+        Whether values of both are compared then; where they differ, the old arrays are put back.
+
     Examples
     --------
     >>> import refkan as rk
@@ -162,6 +184,12 @@ def to_efficient_kan(net: Network, theta: Any, model: Any, check: bool = True) -
 def from_jaxkan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
     """Return network and parameters of a `jaxkan.models.KAN.KAN` of spline or base layers (jaxkan 0.3.7).
 
+    Parameters
+    ----------
+    model : jaxkan.models.KAN.KAN
+    check : bool
+        Whether values of both are compared, inside and outside the domain.
+
     Examples
     --------
     >>> from refkan.interop import from_jaxkan
@@ -178,6 +206,14 @@ def from_jaxkan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
 
 def to_jaxkan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
     """Write a network into a `jaxkan.models.KAN.KAN` of the same widths, under x64 in float64.
+
+    Parameters
+    ----------
+    net, theta : Network, array (n_params,)
+    model : jaxkan.models.KAN.KAN
+        Its arrays are overwritten, all of them or none.
+    check : bool
+        Whether values of both are compared then; where they differ, the old arrays are put back.
 
     Examples
     --------

@@ -77,7 +77,7 @@ class Layer(ShortRepr, ABC):
 
     @abstractmethod
     def declare(self, theta: Array) -> Declared:
-        """Functions of single inputs, raw coefficients, activation and chart at theta (n_params,)."""
+        """Return the functions of single inputs, raw coefficients, activation and chart at theta (n_params,)."""
 
     @abstractmethod
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
@@ -94,7 +94,7 @@ class Layer(ShortRepr, ABC):
         return self.parameters.size
 
     def unpack(self, theta: Array) -> dict[str, Array]:
-        """Views of the blocks of theta by name."""
+        """Return views of the blocks of theta by name."""
         return self.parameters.unpack(theta)
 
     def pack(self, **blocks: Array) -> Array:
@@ -145,11 +145,14 @@ class Layer(ShortRepr, ABC):
         return self.at(theta, z, channels, slopes)
 
     def at(self, theta: Array, z: Array, channels: Channels | None, slopes: bool = True) -> Linearization:
-        """As `linearize`, with arguments that are right and that nobody will change."""
+        """Evaluate as `linearize` does, without checks and copies.
+
+        theta and z must be arrays of the right shapes and types which do not change as long as the result is in use.
+        """
         return Linearization(self.declare(theta), self.parameters, z, channels, slopes)
 
     def matched_gaussian(self, rng: np.random.Generator, theta: FloatArray, x: FloatArray) -> FloatArray:
-        """Independent N(0, sigma^2) coefficients with the variance of the outputs at theta, averaged over them all."""
+        """Draw independent N(0, sigma^2) coefficients that have, on average, the variance of the outputs at theta."""
         at = self.linearize(theta, x, slopes=False)
         shape, functions = self.blocks["coefficients"], at.local_form().blocks[0].values
         if not at.value.size:
@@ -158,7 +161,10 @@ class Layer(ShortRepr, ABC):
         return rng.normal(0.0, np.sqrt(np.mean(at.value**2) / per_unit), shape)
 
     def require_derivatives(self, order: int) -> str | None:
-        """Raise ValueError where derivatives of that order in x are of no use; say what is wrong with them, or None."""
+        """Raise ValueError where derivatives of that order in x are of no use.
+
+        Where they can be used with care, return what is wrong with them; else None.
+        """
         return None
 
     def truth_form(self) -> dict[str, Any]:
@@ -168,22 +174,24 @@ class Layer(ShortRepr, ABC):
     # ------------------------------------------------------------ null space
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
-        """For each output the parameter vectors (count, n_params) that raise it by one, and no other, at the inputs x.
+        """Return for each output the parameter vectors (count, n_params) that raise it by one at the inputs x.
+
+        They change no other output.
 
         With `translations` those alone that do not depend on theta.
         """
         return [np.empty((0, self.n_params))] * self.n_outputs
 
     def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Row q (of Q, or of none) changes output q by its own value and no other output."""
+        """Return Q rows (or none): row q changes output q by its own value, and no other output."""
         return np.empty((0, self.n_params))
 
     def input_scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Row p (of P, or of none) changes the outputs as a relative change of input p does."""
+        """Return P rows (or none): row p changes the outputs as a relative change of input p does."""
         return np.empty((0, self.n_params))
 
     def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
-        """Parameter vectors (count, n_params), not normalised, along which the values at x do not change.
+        """Return parameter vectors (count, n_params), not normalised, along which the values at x do not change.
 
         Where two vectors raise the same output by one, their difference changes nothing. A function on each of P edges
         gives P - 1 such differences for each output.
@@ -211,7 +219,10 @@ class Layer(ShortRepr, ABC):
         return False
 
     def refined(self, factor: int) -> Self:
-        """Return the layer on spaces that contain its own: intervals cut into `factor`; itself where it has none."""
+        """Return the layer on spaces that contain its own: every interval is cut into `factor` equal ones.
+
+        A layer without knots returns itself.
+        """
         return self
 
     def inserted(self, new_knots: Sequence[Any]) -> Self:
@@ -255,11 +266,14 @@ class Layer(ShortRepr, ABC):
         return self
 
     def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
-        """B-spline coefficients (Q, P, dim) of the edges; without `factors` before they are multiplied by these."""
+        """Return the B-spline coefficients (Q, P, dim) of the edges.
+
+        Without `factors`, they are those before the factor of each edge multiplies them.
+        """
         raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
 
     def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
-        """Return the layer on other spaces, and theta with B-spline coefficients c there, not yet times factors."""
+        """Return the layer on other spaces, and theta with B-spline coefficients c there, before factors apply."""
         raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
 
     @property
@@ -317,7 +331,7 @@ class Layer(ShortRepr, ABC):
         return gradient.copy()
 
     def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
-        """Parameters of `target` that make it the same function as this layer at theta.
+        """Return parameters of `target` that make it the same function as this layer at theta.
 
         Raises
         ------
@@ -329,7 +343,7 @@ class Layer(ShortRepr, ABC):
         raise ValueError(f"cannot convert a {type(self).__name__} into a {type(target).__name__}")
 
     def prolongation(self, target: Layer) -> sp.csr_array:
-        """Sparse matrix of `convert` for fixed knots and one basis, where it is linear."""
+        """Return the sparse matrix of `convert` for fixed knots and one basis, where it is linear."""
         if self == target:
             return sp.eye_array(self.n_params, format="csr")
         raise ValueError(f"cannot prolong a {type(self).__name__} into a {type(target).__name__}")

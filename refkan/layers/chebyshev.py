@@ -27,7 +27,11 @@ MAX_DEGREE = 1000
 
 @dataclass(frozen=True)
 class ChebyshevLayer(Layer):
-    r"""y_q = sum_p sum_k C[q, p, k] T_k(t_p), t_p = (2 x_p - a_p - b_p)/(b_p - a_p), k = 0..degree.
+    r"""A layer with a Chebyshev polynomial on every edge.
+
+    ::
+
+        y_q = sum_p sum_k C[q, p, k] T_k(t_p),    t_p = (2 x_p - a_p - b_p)/(b_p - a_p),    k = 0..degree
 
     The first functions of a layer of higher degree are those of one of lower degree, so that prolongation appends
     zeros (a nested basis in the sense of [S26] Lemma 6).
@@ -94,19 +98,22 @@ class ChebyshevLayer(Layer):
         return np.array(self.ends)
 
     def rows(self, x: Array, derivatives: int) -> Array:
-        """T_k at the inputs x (N, P) and derivatives in x, the outside rule applied: (derivatives + 1, N, P, dim)."""
+        """Return T_k at the inputs x (N, P) and derivatives in x, shape (derivatives + 1, N, P, dim).
+
+        The rule for inputs outside the domain is applied.
+        """
         if self.outside == "error":
             require_inside(self.domains, x, SLACK)
         return chebyshev_rows(x, self.domains, self.degree, derivatives, self.outside == "linear")
 
     def declare(self, theta: Array) -> Declared:
-        """The polynomials T_k."""
+        """Return the polynomials T_k."""
         polynomials = RowFunctions(self.rows, self.n_inputs, self.dim)
         return Declared(self.n_inputs, self.n_outputs, (polynomials,), theta)
 
     @property
     def window(self) -> int:
-        """All polynomials matter everywhere."""
+        """Number of functions that matter at an input: all polynomials do."""
         return self.dim
 
     def describe(self) -> str:
@@ -114,7 +121,7 @@ class ChebyshevLayer(Layer):
         return f"Chebyshev of degree {self.degree}"
 
     def truth_form(self) -> dict[str, Any]:
-        """Domains (P, 2), degree, outside, n_outputs, margin."""
+        """Return domains (P, 2), degree, outside, n_outputs and margin."""
         fixed = {"degree": self.degree, "outside": self.outside, "n_outputs": self.n_outputs, "margin": SLACK}
         return {"kind": "chebyshev", "domains": self.ends, **fixed}
 
@@ -134,7 +141,7 @@ class ChebyshevLayer(Layer):
         return theta
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
-        """For each output P vectors: T_0 = 1 on one edge."""
+        """Return for each output P vectors: T_0 = 1 on one edge."""
         vectors = np.zeros((self.n_outputs, self.n_inputs, self.n_params))
         for q in range(self.n_outputs):
             for p in range(self.n_inputs):
@@ -142,7 +149,7 @@ class ChebyshevLayer(Layer):
         return list(vectors)
 
     def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Row q: the coefficients of output q."""
+        """Return for each output q the row with its coefficients."""
         rows = theta.reshape(self.n_outputs, -1)
         vectors: FloatArray = (np.eye(self.n_outputs)[:, :, None] * rows).reshape(self.n_outputs, self.n_params)
         return vectors
@@ -155,7 +162,7 @@ class ChebyshevLayer(Layer):
 
     @property
     def refinable(self) -> bool:
-        """Whether `refined` returns another layer: it raises the degree."""
+        """Whether `refined` returns another layer: it does, one of higher degree."""
         return True
 
     def refined(self, factor: int) -> Self:
@@ -163,14 +170,14 @@ class ChebyshevLayer(Layer):
         return type(self)(self.ends, self.n_outputs, self.degree * factor, self.outside)
 
     def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
-        """Zero coefficients beyond this degree."""
+        """Return the coefficients, followed by zeros beyond this degree."""
         if not isinstance(target, ChebyshevLayer):
             return super().convert(theta, target)
         padded: FloatArray = self.prolongation(target) @ theta
         return padded
 
     def prolongation(self, target: Layer) -> sp.csr_array:
-        """Sparse matrix P (target.n_params, n_params) of zeros and ones.
+        """Return the sparse matrix P (target.n_params, n_params) of zeros and ones.
 
         Raises
         ------

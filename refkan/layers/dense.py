@@ -16,7 +16,7 @@ from refkan.layers.functions import Declared, coordinates, one
 
 @dataclass(frozen=True)
 class DenseLayer(Layer):
-    r"""y_q = activation(sum_p W[q,p] x_p + bias_q).
+    r"""A layer of a multilayer perceptron: y_q = activation(sum_p W[q,p] x_p + bias_q).
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class DenseLayer(Layer):
 
     Notes
     -----
-    The layers of the multilayer perceptrons that [S26] compares with. Blocks: weights (Q, P) and, with bias, bias (Q,).
+    [S26] compares with networks of these layers. The blocks are weights (Q, P) and, with bias, bias (Q,).
 
     Examples
     --------
@@ -72,13 +72,13 @@ class DenseLayer(Layer):
         return self.activation
 
     def declare(self, theta: Array) -> Declared:
-        """The inputs themselves, and 1 for the bias; then the activation."""
+        """Return the inputs themselves, and 1 for the bias; then the activation."""
         functions = (coordinates(self.n_inputs), one()) if self.bias else (coordinates(self.n_inputs),)
         activation = None if self.linear else ACTIVATIONS[self.activation]
         return Declared(self.n_inputs, self.n_outputs, functions, theta, activation)
 
     def truth_form(self) -> dict[str, Any]:
-        """n_inputs, n_outputs, activation, bias."""
+        """Return n_inputs, n_outputs, activation and bias."""
         return {"kind": "dense", **vars(self)}
 
     def require_derivatives(self, order: int) -> str | None:
@@ -88,7 +88,7 @@ class DenseLayer(Layer):
         return f"the {('first', 'second')[order - 1]} derivative of ReLU networks {('jumps', 'is zero')[order - 1]}"
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
-        """He for ReLU kinds, Glorot otherwise, N(0, 1/P) without activation; biases 0."""
+        """Draw weights by He for ReLU kinds, by Glorot otherwise, and N(0, 1/P) without activation; biases are 0."""
         P, Q = self.n_inputs, self.n_outputs
         variance = {"relu": 2.0 / P, "relu3": 2.0 / P, "identity": 1.0 / P}.get(self.activation, 2.0 / (P + Q))
         blocks = {"weights": rng.normal(0.0, np.sqrt(variance), (Q, P)), "bias": np.zeros(Q)}
@@ -96,7 +96,7 @@ class DenseLayer(Layer):
         return theta
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
-        """For each output its bias, where no activation follows."""
+        """Return for each output the vector of its bias, where no activation follows."""
         if not self.bias or not self.linear:
             return super().constant_vectors(theta, x, translations)
         vectors = np.zeros((self.n_outputs, 1, self.n_params))
@@ -104,7 +104,10 @@ class DenseLayer(Layer):
         return list(vectors)
 
     def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Row q: weights and bias of output q, over the degree k of an activation with f(c z) = c^k f(z), c > 0."""
+        """Return for each output q the row with its weights and bias over k.
+
+        k is the degree of an activation with f(c z) = c^k f(z) for c > 0.
+        """
         degree = ACTIVATIONS[self.activation].homogeneity
         if degree is None:
             return super().scaling_vectors(theta)
@@ -115,7 +118,7 @@ class DenseLayer(Layer):
         return vectors
 
     def input_scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Row p: the weights of input p."""
+        """Return for each input p the row with its weights."""
         W = self.unpack(theta)["weights"]
         vectors = np.zeros((self.n_inputs, self.n_params))
         for p, row in enumerate(vectors):

@@ -63,7 +63,7 @@ class SplineEdges(Layer):
 
     @property
     def has_knots(self) -> bool:
-        """It has."""
+        """Whether the layer has knots to insert into: it has."""
         return True
 
     def refined(self, factor: int) -> Self:
@@ -84,7 +84,7 @@ class SplineEdges(Layer):
 
     @property
     def starting_spaces(self) -> tuple[SplineSpace, ...]:
-        """`spaces`."""
+        """The spline spaces on which the layer was built, one for each input."""
         return self.spaces
 
     def on_domains(self, domains: FloatArray) -> Self:
@@ -101,7 +101,10 @@ class SplineEdges(Layer):
 
     @property
     def bends_at_ends(self) -> bool:
-        """Under linear tails, for orders beyond 3: second derivatives of order 3 jump at the knots too."""
+        """Whether second derivatives jump at the ends of the domain, and not at knots as well.
+
+        They do under linear tails for orders beyond 3; those of order 3 jump at the knots too.
+        """
         return self.outside == "linear" and self.order > 3
 
     def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
@@ -120,7 +123,7 @@ class SplineEdges(Layer):
         return replace(self, spaces=spaces, free_knots=True)
 
     def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
-        """B-spline coefficients (Q, P, dim)."""
+        """Return the B-spline coefficients (Q, P, dim) of the edges."""
         return self.between_bases(theta, self.unpack(theta)["coefficients"], self.basis, "spline")
 
     def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
@@ -145,7 +148,10 @@ class SplineEdges(Layer):
         return change_of_basis.spans(knots, self.order)
 
     def between_bases(self, theta: Array, c: Array, source: str, target: str) -> Array:
-        """Coefficients (Q, P, dim) in basis `target` of the functions that c is in basis `source`, knots of theta."""
+        """Return coefficients (Q, P, dim) in basis `target` of the functions with coefficients c in basis `source`.
+
+        The knots are those at theta.
+        """
         if source == target:
             return c.copy()
         if source != "spline":
@@ -155,15 +161,15 @@ class SplineEdges(Layer):
         return c
 
     def to_basis(self, vector: Array, basis: str) -> Array:
-        """w = A^T u from splines to a ReLU basis."""
+        """Take coefficients of this layer to `basis`: w = A^T u from splines to a ReLU basis."""
         return self._changed(vector, basis, lambda c: self.between_bases(np.empty(0), c, self.basis, basis))
 
     def from_basis(self, vector: Array, basis: str) -> Array:
-        """u = A^-T w from a ReLU basis to splines."""
+        """Take coefficients in `basis` to those of this layer: u = A^-T w from a ReLU basis to splines."""
         return self._changed(vector, basis, lambda c: self.between_bases(np.empty(0), c, basis, self.basis))
 
     def gradient_to_basis(self, gradient: Array, basis: str) -> Array:
-        """grad_u = A grad_w, grad_w = A^-1 grad_u."""
+        """Take a gradient to that in coefficients in `basis`: grad_u = A grad_w, grad_w = A^-1 grad_u."""
 
         def change(g: Array) -> Array:
             if self.basis != "spline":
@@ -187,7 +193,11 @@ class SplineEdges(Layer):
         return change(vector.reshape(self.blocks["coefficients"])).reshape(-1)
 
     def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
-        """Change of basis w = A^T u and its inverse, and u_f = P u where the target's knots contain those here."""
+        """Return parameters of `target` that make it the same function as this layer at theta.
+
+        Between bases they follow from w = A^T u and its inverse; where the knots of the target contain those here, from
+        u_f = P u.
+        """
         if not isinstance(target, SplineEdges) or self == target:
             return super().convert(theta, target)
         self._require_alike(target)
@@ -226,7 +236,7 @@ class SplineEdges(Layer):
         return target.starting_s()
 
     def prolongation(self, target: Layer) -> sp.csr_array:
-        """P of every edge."""
+        """Return the block diagonal matrix of the prolongations P of all edges."""
         if not isinstance(target, SplineEdges) or self == target:
             return super().prolongation(target)
         self._require_alike(target)
@@ -270,7 +280,7 @@ class SplineEdges(Layer):
                 )
 
     def jumps(self) -> FloatArray:
-        """From the coefficients of an output to w_j at the knots inside, in the scaled ReLU basis."""
+        """Return the matrix from the coefficients of an output to w_j at the knots inside, in the scaled ReLU basis."""
         if self.free_knots:
             return super().jumps()
         P, dim, inside = self.n_inputs, self.dim, self.intervals - 1

@@ -23,7 +23,7 @@ NOISE = 0.1
 
 @dataclass(frozen=True)
 class EdgeLayer(SplineEdges):
-    r"""y_q = sum_p f_{qp}(x_p), each f_{qp} in the spline space of input p.
+    r"""A layer with a spline on every edge: y_q = sum_p f_{qp}(x_p), f_{qp} in the spline space of input p.
 
     Parameters
     ----------
@@ -128,7 +128,10 @@ class EdgeLayer(SplineEdges):
         return KnotTables(np.array([space.knots for space in self.spaces]), self.order)
 
     def require_derivatives(self, order: int) -> str | None:
-        """Splines of order r have r - 1 derivatives, of which the last jumps; with free knots one less."""
+        """Raise ValueError unless r > order, with free knots r > order + 1, for derivatives of positive order.
+
+        The derivative of order r - 1 jumps at the knots; where it is asked for, return a remark that says so.
+        """
         which = ("values", "first", "second")[order]
         if self.order <= order and order > 0:
             raise ValueError(
@@ -145,7 +148,7 @@ class EdgeLayer(SplineEdges):
         return None
 
     def tables(self, theta: Array) -> KnotTables:
-        """Tables of the knots at theta."""
+        """Return the tables of the knots at theta."""
         if not self.free_knots:
             return self.fixed_tables
         return extended_tables(free_breakpoints(self.unpack(theta)["s"], self.domains), self.order)
@@ -157,7 +160,7 @@ class EdgeLayer(SplineEdges):
         return tuple(SplineSpace(knots, self.order) for knots in self.tables(theta).knots)
 
     def constant_coefficients(self, theta: FloatArray) -> FloatArray:
-        """Coefficients (P, dim) of the function 1: B-splines sum to one."""
+        """Return coefficients (P, dim) of the function 1: those of B-splines are all 1."""
         return np.ones((self.n_inputs, self.dim))
 
     @property
@@ -171,7 +174,7 @@ class EdgeLayer(SplineEdges):
         return self.outside != "natural" or bool(np.all((x >= a) & (x <= b)))
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
-        """For each output P vectors: the function 1 on one edge."""
+        """Return for each output P vectors: the function 1 on one edge."""
         if not self.is_constant_at(x) or (translations and self.constants_move):
             return super().constant_vectors(theta, x, translations)
         P, size = self.n_inputs, self.n_inputs * self.dim
@@ -183,7 +186,7 @@ class EdgeLayer(SplineEdges):
         return list(vectors)
 
     def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Row q: the coefficients of output q."""
+        """Return for each output q the row with its coefficients."""
         size = self.n_inputs * self.dim
         vectors = np.zeros((self.n_outputs, self.n_params))
         for q in range(self.n_outputs):
@@ -191,7 +194,10 @@ class EdgeLayer(SplineEdges):
         return vectors
 
     def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
-        """Constants moved between the edges into a node; with free knots also s + constant, input by input."""
+        """Return the vectors that move constants between the edges into a node.
+
+        With free knots, those that add a constant to s, input by input, follow.
+        """
         vectors = super().null_vectors(theta, x, translations)
         if not self.free_knots:
             return vectors
@@ -200,13 +206,13 @@ class EdgeLayer(SplineEdges):
         return np.concatenate([vectors, shifts])
 
     def truth_form(self) -> dict[str, Any]:
-        """Order, outside, n_outputs, margin, knots (P, n + 2r - 1), and floor where they are free."""
+        """Return order, outside, n_outputs, margin and knots (P, n + 2r - 1), with free knots also their floor."""
         floor = FLOOR if self.free_knots else None
         fixed = {"order": self.order, "outside": self.outside, "n_outputs": self.n_outputs, "margin": SLACK}
         return {"kind": self.basis, **fixed, "knots": [space.knots.tolist() for space in self.spaces], "floor": floor}
 
     def starting_s(self) -> FloatArray:
-        """Parameters s (P, n) whose free breakpoints are those of `spaces`, see `knots.free_parameters`."""
+        """Return parameters s (P, n) whose free breakpoints are those of `spaces`."""
         return free_parameters(np.array([space.breakpoints for space in self.spaces]))
 
     def draw_spline_coefficients(self, rng: np.random.Generator, scheme: str) -> FloatArray:

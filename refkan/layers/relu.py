@@ -22,9 +22,11 @@ from refkan.splines.relu_powers import inverse_scale, relu_rows
 
 @dataclass(frozen=True)
 class ReluLayer(EdgeLayer):
-    r"""A layer in the ReLU-power basis: y_q = sum_p sum_j W[q, p, j] ((x_p - t_j)_+ / h)^(r-1), h = 1 unless scaled.
+    r"""A layer in the ReLU-power basis: y_q = sum_p sum_j W[q, p, j] ((x_p - t_j)_+ / h)^(r-1).
 
-    The same function as a SplineLayer with coefficients u for W = A^T u (Lemma 3 of [S26]).
+    h is 1 unless the basis is scaled.
+
+    With W = A^T u it is the same function as a SplineLayer with coefficients u (Lemma 3 of [S26]).
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ class ReluLayer(EdgeLayer):
 
     @property
     def inverse_scale(self) -> FloatArray:
-        """1/h for each input, shape (P,); 1 for the plain basis."""
+        """1/h for each input, shape (P,); it is 1 for the plain basis."""
         return np.array([inverse_scale(space, self.scaled) for space in self.spaces])
 
     @property
@@ -73,7 +75,7 @@ class ReluLayer(EdgeLayer):
         return self.dim
 
     def declare(self, theta: Array) -> Declared:
-        """The powers psi_j, on knots that move with s where they are free."""
+        """Return the powers psi_j, on knots that move with s where they are free."""
         tables, s = self.tables(theta), self.unpack(theta)["s"] if self.free_knots else None
         powers = ReluPowers(tables, self.outside, self.order, self.inverse_scale, s, self.domains)
         return Declared(self.n_inputs, self.n_outputs, (powers,), theta)
@@ -91,19 +93,19 @@ class ReluLayer(EdgeLayer):
         return theta
 
     def constant_coefficients(self, theta: FloatArray) -> FloatArray:
-        """Coefficients (P, dim) of the function 1: w = A^T 1."""
+        """Return coefficients (P, dim) of the function 1: w = A^T 1."""
         knots = self.tables(theta).knots / self.spacing[:, None]
         ones = np.ones((self.n_inputs, self.dim))
         w: FloatArray = change_of_basis.apply_transposed(change_of_basis.spans(knots, self.order), ones)
         return w
 
     def truth_form(self) -> dict[str, Any]:
-        """As for `EdgeLayer`, and scale (P,)."""
+        """Return what `EdgeLayer` returns, and scale (P,)."""
         return {**super().truth_form(), "scale": self.spacing.tolist()}
 
     @property
     def constants_move(self) -> bool:
-        """A depends on the knots."""
+        """Whether the coefficients of the function 1 depend on theta: with free knots A does."""
         return self.free_knots
 
     @property

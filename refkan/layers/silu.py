@@ -21,9 +21,13 @@ from refkan.splines.spaces import SplineSpace
 
 @dataclass(frozen=True)
 class SiluLayer(Layer):
-    r"""y_q = sum_p (w_b[q,p] silu(x_p) + w_s[q,p] sum_i C[q,p,i] b_i(x_p)), silu(x) = x/(1 + exp(-x)).
+    r"""A layer whose edges add a SiLU to a spline, as in the original KAN.
 
-    The edge of Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), eqs. (2.10) to (2.12).
+    ::
+
+        y_q = sum_p (w_b[q,p] silu(x_p) + w_s[q,p] sum_i C[q,p,i] b_i(x_p)),    silu(x) = x/(1 + exp(-x))
+
+    The edge is that of Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), eqs. (2.10) to (2.12).
 
     Parameters
     ----------
@@ -66,37 +70,37 @@ class SiluLayer(Layer):
 
     @property
     def shared_blocks(self) -> tuple[str, ...]:  # type: ignore[override]
-        """As in the spline part."""
+        """The blocks that every output depends on: those of the spline part."""
         return self.spline.shared_blocks
 
     @property
     def sums_to_one(self) -> bool:  # type: ignore[override]
-        """As in the spline part."""
+        """Whether the functions of the spline part sum to one everywhere."""
         return self.spline.sums_to_one
 
     @property
     def free_knots(self) -> bool:  # type: ignore[override]
-        """As in the spline part."""
+        """Whether the knots of the spline part are parameters."""
         return self.spline.free_knots
 
     @property
     def basis(self) -> str:  # type: ignore[override]
-        """That of the spline part."""
+        """The basis that the coefficients of the spline part refer to."""
         return self.spline.basis
 
     @property
     def outside(self) -> str:  # type: ignore[override]
-        """As in the spline part."""
+        """What happens to inputs outside the domain of the spline part."""
         return self.spline.outside
 
     @property
     def domains(self) -> FloatArray:
-        """Those of the spline part."""
+        """Ends (a, b) of the domain of each input of the spline part, shape (P, 2)."""
         return self.spline.domains
 
     @property
     def window(self) -> int:
-        """That of the spline part."""
+        """Number of functions of the spline part that matter at an input."""
         return self.spline.window
 
     def describe(self) -> str:
@@ -104,18 +108,18 @@ class SiluLayer(Layer):
         return f"SiLU + {self.spline.describe()}"
 
     def declare(self, theta: Array) -> Declared:
-        """The functions of the spline part with the raw coefficients w_s C, then silu with w_b."""
+        """Return the functions of the spline part with the raw coefficients w_s C, then silu with w_b."""
         chart = EdgeScales(self.parameters, theta)
         spline = self.spline.declare(chart.raw[: self.spline.n_params])
         silu = RowFunctions(_silu_rows, self.n_inputs, 1)
         return Declared(self.n_inputs, self.n_outputs, (*spline.functions, silu), chart.raw, chart=chart)
 
     def truth_form(self) -> dict[str, Any]:
-        """The form of the spline part."""
+        """Return the form of the spline part."""
         return {"kind": "silu", "spline": self.spline.truth_form()}
 
     def require_derivatives(self, order: int) -> str | None:
-        """As for the spline part."""
+        """Require of the spline part that derivatives of that order are of use."""
         return self.spline.require_derivatives(order)
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
@@ -127,7 +131,7 @@ class SiluLayer(Layer):
         return theta
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
-        """For each output one vector an edge of w_s != 0: the spline part of w_s C = 1."""
+        """Return for each output one vector an edge with w_s != 0: the spline part of w_s C = 1."""
         if translations:  # 1/w_s depends on theta
             return super().constant_vectors(theta, x, translations)
         w_s = self.unpack(theta)["w_s"]
@@ -138,7 +142,7 @@ class SiluLayer(Layer):
         return vectors
 
     def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Row q: the coefficients C and w_b of output q."""
+        """Return for each output q the row with its coefficients C and its w_b."""
         vectors = self._padded(self.spline.scaling_vectors(theta[: self.spline.n_params]))
         w_b = self.unpack(theta)["w_b"]
         for q in range(self.n_outputs):
@@ -146,7 +150,7 @@ class SiluLayer(Layer):
         return vectors
 
     def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
-        """Moved constants and shifts of s as in the spline part; and (C, -w_s) on each edge, whose product stays."""
+        """Return the null vectors of the spline part, and on each edge (C, -w_s), along which w_s C stays."""
         part = self.spline.null_vectors(theta[: self.spline.n_params], x, translations=True)
         shifts = self._padded(part[part.shape[0] - self.n_inputs :] if self.spline.free_knots else part[:0])
         if translations:
@@ -168,20 +172,20 @@ class SiluLayer(Layer):
 
     @property
     def has_knots(self) -> bool:
-        """Those of the spline part."""
+        """Whether the spline part has knots to insert into."""
         return True
 
     def refined(self, factor: int) -> Self:
-        """Refine the spline part."""
+        """Return the layer with its spline part refined."""
         return replace(self, spline=self.spline.refined(factor))
 
     def inserted(self, new_knots: Sequence[Any]) -> Self:
-        """Insert into the spline part."""
+        """Return the layer with knots inserted into its spline part."""
         return replace(self, spline=self.spline.inserted(new_knots))
 
     @property
     def starting_spaces(self) -> tuple[SplineSpace, ...]:
-        """Those of the spline part."""
+        """The spline spaces on which the spline part was built, one for each input."""
         return self.spline.spaces
 
     def on_domains(self, domains: FloatArray) -> Self:
@@ -190,7 +194,7 @@ class SiluLayer(Layer):
 
     @property
     def bends_at_ends(self) -> bool:
-        """As in the spline part."""
+        """Whether second derivatives of the spline part jump at the ends of the domain, and not at knots as well."""
         return self.spline.bends_at_ends
 
     def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
@@ -198,35 +202,35 @@ class SiluLayer(Layer):
         return replace(self, spline=self.spline.with_spaces(spaces))
 
     def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
-        """Those of the spline part."""
+        """Return the spline spaces of the spline part at theta, one for each input."""
         return self.spline.spaces_at(theta[: self.spline.n_params])
 
     def with_fixed_knots(self, theta: FloatArray) -> Self:
-        """Fix those of the spline part."""
+        """Return the layer with the free knots of its spline part fixed where they are at theta."""
         return replace(self, spline=self.spline.with_fixed_knots(theta[: self.spline.n_params]))
 
     def with_free_knots(self) -> Self:
-        """Free those of the spline part."""
+        """Return the layer with free knots in its spline part."""
         return replace(self, spline=self.spline.with_free_knots())
 
     def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
-        """B-spline coefficients w_s C (Q, P, dim) of the spline part, or C."""
+        """Return the B-spline coefficients w_s C (Q, P, dim) of the spline part; without `factors` C alone."""
         c = self.spline.spline_coefficients(theta[: self.spline.n_params])
         return c * self.unpack(theta)["w_s"][:, :, None] if factors else c
 
     def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
-        """Refit the spline part; w_b and w_s stay."""
+        """Return the layer with its spline part on other spaces, refitted; w_b and w_s stay."""
         size = self.spline.n_params
         new = self.with_spaces(spaces)
         return new, np.concatenate([self.spline.refitted(theta[:size], spaces, c)[1], theta[size:]])
 
     @property
     def intervals(self) -> int:
-        """Those of the spline part."""
+        """Number of intervals of each knot vector of the spline part."""
         return self.spline.intervals
 
     def jumps(self) -> FloatArray:
-        """Those of the spline part, for coefficients C."""
+        """Return the matrix that takes coefficients C of one output to the jumps of the spline part on its edges."""
         return self.spline.jumps()
 
     _why_no_other_basis = "a SiLU edge is defined in the spline basis"
@@ -241,7 +245,7 @@ class SiluLayer(Layer):
         return silu
 
     def prolongation(self, target: Layer) -> sp.csr_array:
-        """That of the spline part, and the identity."""
+        """Return the prolongation of the spline part, with the identity for w_b and w_s."""
         if not isinstance(target, SiluLayer) or self == target:
             return super().prolongation(target)
         edges = 2 * self.n_inputs * self.n_outputs

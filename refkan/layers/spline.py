@@ -17,7 +17,8 @@ from refkan.layers.functions import Declared
 class SplineLayer(EdgeLayer):
     r"""A Kolmogorov-Arnold layer in the B-spline basis: y_q = sum_p sum_i C[q, p, i] b_i(x_p).
 
-    Parameters as for `EdgeLayer`; blocks: coefficients (Q, P, dim) and, with free knots, s (P, n). [S26] eq. (2).
+    Parameters are those of `EdgeLayer`. The blocks are coefficients (Q, P, dim) and, with free knots, s (P, n). ([S26]
+    eq. (2).)
 
     Examples
     --------
@@ -35,11 +36,14 @@ class SplineLayer(EdgeLayer):
 
     @property
     def sums_to_one(self) -> bool:  # type: ignore[override]
-        """B-splines do, but for natural tails."""
+        """Whether coefficients multiply functions that sum to one everywhere.
+
+        B-splines do, unless they decay outside the domain (outside="natural").
+        """
         return self.outside != "natural"
 
     def declare(self, theta: Array) -> Declared:
-        """B-splines, on knots that move with s where they are free."""
+        """Return the B-splines, on knots that move with s where they are free."""
         tables = self.tables(theta)
         if self.free_knots:
             return Declared(

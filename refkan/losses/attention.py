@@ -35,8 +35,8 @@ class Attention:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> attention = Attention(2, rate=0.5)
+    >>> import numpy as np, refkan as rk
+    >>> attention = rk.Attention(2, rate=0.5)
     >>> attention.update(np.array([2.0, 1.0]))
     >>> attention.weights
     array([1.  , 0.75])

@@ -166,7 +166,7 @@ class Collocation(ShortRepr):
         return np.concatenate([(term.factors[:, None] * found[term.name]).ravel() for term in self.terms])
 
     def mean_squares(self, theta: Any) -> dict[str, float]:
-        """Mean squares ``1/N sum_i |r_i|^2`` of each term by name, without weights and attention."""
+        """Return the mean squares ``1/N sum_i |r_i|^2`` of each term by name, without weights and attention."""
         return {name: float(np.sum(np.abs(r) ** 2) / r.shape[0]) for name, r in self.misfit(theta).items()}
 
     def loss(self, theta: Any) -> Any:

@@ -30,8 +30,8 @@ def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, wei
 
     Examples
     --------
-    >>> import numpy as np
-    >>> term = prescribed("initial", [[0.0], [0.5]], lambda x: np.sin(x[:, 0]))
+    >>> import numpy as np, refkan as rk
+    >>> term = rk.prescribed("initial", [[0.0], [0.5]], lambda x: np.sin(x[:, 0]))
     >>> term.n_residuals
     2
     """

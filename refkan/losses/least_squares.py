@@ -88,12 +88,13 @@ class LeastSquares(ShortRepr):
 
     Examples
     --------
+    >>> import numpy as np, refkan as rk
     >>> class Line:
     ...     def __call__(self, theta, x):
     ...         return x @ theta[:, None]
     ...     def vjp(self, theta, x, inputs=True):
     ...         return self(theta, x), lambda dy: ((x.T @ dy)[:, 0], None)
-    >>> problem = LeastSquares(Line(), x=[[1.0], [2.0]], y=[[1.0], [4.0]])
+    >>> problem = rk.LeastSquares(Line(), x=[[1.0], [2.0]], y=[[1.0], [4.0]])
     >>> problem.value(np.array([1.0])), problem.mse(np.array([1.0]))
     (1.0, 2.0)
     >>> problem.gradient(np.array([1.0]))

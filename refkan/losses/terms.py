@@ -84,7 +84,10 @@ class Side(ShortRepr):
         return replace(self, points=points)
 
     def quantities(self, jet: Array) -> list[Array]:
-        """Value, first and second derivatives out of a jet (n, channels, Q): arrays (n,) for Q = 1, else (n, Q)."""
+        """Return value, first and second derivatives from a jet (n, channels, Q).
+
+        They are arrays (n,) for Q = 1, else (n, Q).
+        """
         channels = self.seeds.channels
         numbers = [0, *(1 + self.seeds.places), *range(1 + channels.n_first, channels.count)]
         return [jet[:, c, 0] if jet.shape[2] == 1 else jet[:, c] for c in numbers]
@@ -214,11 +217,11 @@ class Term(ShortRepr):
         return replace(self, sides=sides, data=data, attention=attention)
 
     def quantities(self, jets: Sequence[Array]) -> list[Array]:
-        """All arguments of the residual but x and data, from the jets of the sides."""
+        """Return all arguments of the residual but x and data, from the jets of the sides."""
         return [part for side, jet in zip(self.sides, jets, strict=True) for part in side.quantities(jet)]
 
     def evaluate(self, rows: slice, quantities: Sequence[Array]) -> Array:
-        """Residuals (n, R) at some of the points.
+        """Return the residuals (n, R) at some of the points.
 
         Raises
         ------
@@ -242,7 +245,7 @@ class Term(ShortRepr):
         return r
 
     def differentiate(self, rows: slice, quantities: Sequence[Array], n_outputs: int) -> list[FloatArray]:
-        """Derivatives of the residuals by the channels of each side's jet, arrays (n, R, channels, Q)."""
+        """Return the derivatives of the residuals by the channels of each side's jet, arrays (n, R, channels, Q)."""
         arrays = self.derivatives(rows, quantities, n_outputs)
         parts, start = [], 0
         for side in self.sides:
@@ -252,7 +255,7 @@ class Term(ShortRepr):
         return parts
 
     def derivatives(self, rows: slice, quantities: Sequence[Array], n_outputs: int) -> list[FloatArray]:
-        """Derivatives (n, R, Q) of the residuals by each quantity.
+        """Return the derivatives (n, R, Q) of the residuals by each quantity.
 
         Raises
         ------

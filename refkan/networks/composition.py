@@ -77,7 +77,7 @@ class Composition(ShortRepr):
         return next((layer.basis for layer in self.layers if layer.basis is not None), None)
 
     def unpack(self, theta: Any) -> tuple[dict[str, Array], ...]:
-        """Views of the parameter blocks (coefficients, w_b, w_s, s, ...) by name, layer by layer.
+        """Return views of the parameter blocks (coefficients, w_b, w_s, s, ...) by name, layer by layer.
 
         Examples
         --------

@@ -95,13 +95,13 @@ class Jet(ShortRepr):
         return dtheta, None if dz is None else self._split(dz)
 
     def pushforward(self, dtheta: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Tangents of value, first and second along dtheta (n_params,)."""
+        """Return the tangents of value, first and second along dtheta (n_params,)."""
         self._require_real()
         dtheta = real("dtheta", as_vector("dtheta", dtheta, self.sweep.net.n_params))
         return self._split(self.sweep.push_forward(dtheta))
 
     def jacobian(self, value: Any = None, first: Any = None, second: Any = None) -> FloatArray:
-        r"""Jacobian in theta of O combinations of the components at each sample.
+        r"""Return the Jacobian in theta of O combinations of the components at each sample.
 
         Row s O + o is the gradient of <value[s, o], F> + <first[s, o], dF> + <second[s, o], d^2 F> at sample s.
 
@@ -165,22 +165,26 @@ def jet_of(net: Composition, theta: Any, x: Any, first: Any, second: Any = None,
 
 
 def mixed_derivative(along_a: Array, along_b: Array, along_sum: Array) -> Array:
-    """Mixed second derivative along a and b from the pure ones along a, b and a + b.
+    """Return the mixed second derivative along a and b from the pure ones along a, b and a + b.
 
     Examples
     --------
-    >>> mixed_derivative(2.0, 0.0, 8.0)  # u = x^2 + 3 x y
+    >>> import refkan as rk
+    >>> rk.jets.mixed_derivative(2.0, 0.0, 8.0)  # u = x^2 + 3 x y
     3.0
     """
     return 0.5 * (along_sum - along_a - along_b)
 
 
 def polarisation_seeds(n_inputs: int) -> FloatArray:
-    """Directions (P (P+1)/2, P) whose pure second derivatives make up a Hessian: e_p, then e_p + e_q for p < q.
+    """Return the directions (P (P+1)/2, P) whose pure second derivatives make up a Hessian.
+
+    They are e_p for all p, then e_p + e_q for p < q.
 
     Examples
     --------
-    >>> polarisation_seeds(2)
+    >>> import refkan as rk
+    >>> rk.jets.polarisation_seeds(2)
     array([[1., 0.],
            [0., 1.],
            [1., 1.]])
@@ -191,7 +195,7 @@ def polarisation_seeds(n_inputs: int) -> FloatArray:
 
 
 def input_hessian(net: Composition, theta: Any, x: Any) -> Array:
-    """Hessians in x of the outputs, (N, Q, P, P), by polarisation.
+    """Return the Hessians in x of the outputs, (N, Q, P, P), by polarisation.
 
     Parameters
     ----------

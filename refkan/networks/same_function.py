@@ -136,7 +136,7 @@ class SameFunction(Composition):
         return self._with(layer.with_free_knots() for layer in self.layers)
 
     def convert(self, theta: Any, other: SameFunction, allow_inexact: bool = False) -> FloatArray:
-        r"""Parameters of `other` that make it the same function of x as this network at theta.
+        r"""Return parameters of `other` that make it the same function of x as this network at theta.
 
         Layer by layer: the change of basis w = A^T u and its inverse, the prolongation u_f = P u where the knots of
         `other` contain those of this network, zeros appended for Chebyshev layers of higher degree. Node maps are
@@ -169,7 +169,9 @@ class SameFunction(Composition):
         return np.concatenate(parts)
 
     def prolongation(self, other: SameFunction) -> sp.csr_array:
-        r"""Sparse matrix P (other.n_params, n_params) with convert(theta, other) = P theta: fixed knots, one basis.
+        r"""Return the sparse matrix P (other.n_params, n_params) with convert(theta, other) = P theta.
+
+        Knots must be fixed, and both networks in one basis.
 
         Gradients are restricted by its transpose; P^T H P is the Galerkin matrix of a matrix H of `other`.
         """
@@ -181,7 +183,9 @@ class SameFunction(Composition):
         return sp.block_diag(blocks, format="csr")
 
     def coordinates(self, basis: str) -> Coordinates:
-        """Linear maps between theta and the coefficients in another basis: the geometries of descent methods.
+        """Return the linear maps between theta and the coefficients in another basis.
+
+        They are the geometries of descent methods.
 
         Raises
         ------

@@ -31,7 +31,7 @@ NODE_MAPS: dict[str, NodeMap] = {
 
 
 def same_map(mine: NodeMap, theirs: NodeMap) -> bool:
-    """Whether two maps are of one kind with the same constants and domains, bit for bit.
+    """Return whether two maps are of one kind with the same constants and domains, bit for bit.
 
     Examples
     --------

@@ -21,7 +21,7 @@ from refkan.short_reprs import ShortRepr
 
 
 class NodeMap(ShortRepr, ABC):
-    """A map of activations, node by node.
+    """A map of the activations between two layers, node by node.
 
     Attributes
     ----------
@@ -72,27 +72,36 @@ class NodeMap(ShortRepr, ABC):
         return self.at(y[:, None], VALUES, constants, back=False).value[:, 0]
 
     def slope(self, y: Array, constants: tuple[Array, Array] | None = None) -> Array:
-        """Derivative dz/dy at activations y (N, Q), broadcastable to y; the constants are held."""
+        """Return the derivative dz/dy at activations y (N, Q), broadcastable to y; the constants are held."""
         return self.at(y[:, None], VALUES, constants).slope
 
     def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
-        """Scale and shift (Q,) each; raises DegenerateNodeError naming the node whose activations have no spread."""
+        """Return scale and shift, (Q,) each, from the activations Y (S, Q) of the statistics batch.
+
+        Raises
+        ------
+        DegenerateNodeError
+            If the activations of a node have no spread; the node is named.
+        """
         raise TypeError(f"node map {self.name!r} takes no constants from statistics")
 
     def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """Cotangent of Y (S, Q)."""
+        """Return the cotangent of Y (S, Q) from those of scale and shift."""
         raise TypeError(f"node map {self.name!r} takes no constants from statistics")
 
     def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Tangents of scale and shift along dY (S, Q)."""
+        """Return the tangents of scale and shift along dY (S, Q)."""
         raise TypeError(f"node map {self.name!r} takes no constants from statistics")
 
     def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """Hessian of <dscale, scale> + <dshift, shift> in Y times dY: the derivative of `constants_vjp` along dY."""
+        """Return the Hessian of <dscale, scale> + <dshift, shift> in Y times dY.
+
+        This is the derivative of `constants_vjp` along dY.
+        """
         raise TypeError(f"node map {self.name!r} takes no constants from statistics")
 
     def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """The multiple (Q,) of the identity in that Hessian, node by node.
+        """Return the multiple (Q,) of the identity in that Hessian, node by node.
 
         What remains is quadratic in the derivatives of scale and shift, and so of rank two at most for each node.
         """
@@ -116,7 +125,9 @@ class NodeMap(ShortRepr, ABC):
     def null_vectors(
         self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
     ) -> FloatArray:
-        """Vectors (count, m + m') in the parameters of the layers before and after along which nothing changes.
+        """Return vectors (count, m + m') along which nothing changes.
+
+        They lie in the parameters of the layers before and after the map.
 
         Parameters
         ----------
@@ -132,7 +143,12 @@ class NodeMap(ShortRepr, ABC):
 
 @dataclass(frozen=True, eq=False)
 class StatisticsMap(NodeMap):
-    """z = scale y + shift, the constants from the activations Y (S, Q) of the statistics batch; domains (Q, 2).
+    """A map z = scale y + shift whose constants come from the activations of a statistics batch.
+
+    Parameters
+    ----------
+    domains : array (Q, 2), optional
+        The domain of each node in the next layer; None until `bind` is given it.
 
     Examples
     --------
@@ -163,7 +179,7 @@ class StatisticsMap(NodeMap):
     def null_vectors(
         self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
     ) -> FloatArray:
-        """Shift and scale of each node, which the statistics take out again."""
+        """Return the shift and the scale of each node, which the statistics take out again."""
         rows = np.concatenate([*(vectors[:1] for vectors in constants), scalings])
         return np.pad(rows, ((0, 0), (0, next_scalings.shape[1])))
 

@@ -18,7 +18,7 @@ from refkan.node_maps.statistics import MinMaxMap
 
 @dataclass(frozen=True, eq=False)
 class Unmapped(NodeMap):
-    """z = y.
+    """The map that leaves activations as they are: z = y.
 
     Examples
     --------
@@ -39,14 +39,19 @@ class Unmapped(NodeMap):
     def null_vectors(
         self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
     ) -> FloatArray:
-        """A node scaled by the layer before and scaled back by the layer after, where both can."""
+        """Return for each node its scaling by the layer before, undone by the layer after, where both can."""
         count = min(scalings.shape[0], next_scalings.shape[0])
         return np.concatenate([scalings[:count], -next_scalings[:count]], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class AffineMap(NodeMap):
-    """z = scale y + shift with fixed constants (Q,), None before they are bound.
+    """The map z = scale y + shift with fixed constants.
+
+    Parameters
+    ----------
+    scale, shift : array (Q,), optional
+        None until `bind` takes them from the initial activations.
 
     Raises
     ------
@@ -96,7 +101,12 @@ class AffineMap(NodeMap):
 
 @dataclass(frozen=True, eq=False)
 class SigmoidMap(NodeMap):
-    """z = a + (b - a) sigmoid(y), domains (Q, 2).
+    """The map z = a + (b - a) sigmoid(y), which keeps activations inside the domain (a, b).
+
+    Parameters
+    ----------
+    domains : array (Q, 2), optional
+        The domain of each node in the next layer; None until `bind` is given it.
 
     Examples
     --------

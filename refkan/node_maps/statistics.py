@@ -16,7 +16,18 @@ KAPPA = 2.5
 
 @dataclass(frozen=True, eq=False)
 class MeanStdMap(StatisticsMap):
-    """scale = half/(kappa std), shift = mid - scale mean; std with ddof = 0.
+    """The map that normalises each node by mean and standard deviation over the statistics batch.
+
+    ::
+
+        z = scale y + shift,    scale = half/(kappa std),    shift = mid - scale mean
+
+    half is half the length of the domain, mid its middle, kappa = 2.5; std divides by S, the size of the batch.
+
+    Parameters
+    ----------
+    domains : array (Q, 2), optional
+        The domain of each node in the next layer; None until `bind` is given it.
 
     Examples
     --------
@@ -31,7 +42,7 @@ class MeanStdMap(StatisticsMap):
     name = "mean-std"
 
     def truth_form(self) -> dict[str, Any]:
-        """As for all maps, and kappa."""
+        """Return what all maps return, and kappa."""
         return {**super().truth_form(), "kappa": KAPPA}
 
     def _parts(self, Y: Array) -> tuple[Array, Array, FloatArray, FloatArray]:
@@ -54,7 +65,10 @@ class MeanStdMap(StatisticsMap):
         return scale, middle - scale * mean
 
     def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """dmean = -scale dshift; dstd = -(scale/std)(dscale - mean dshift); dY = dmean/S + dstd (Y - mean)/(S std)."""
+        """Return the cotangent of Y (S, Q).
+
+        dmean = -scale dshift; dstd = -(scale/std)(dscale - mean dshift); dY = dmean/S + dstd (Y - mean)/(S std).
+        """
         mean, std, reach, _ = self._parts(Y)
         scale = reach / std
         dmean = -scale * dshift
@@ -62,7 +76,10 @@ class MeanStdMap(StatisticsMap):
         return affine(Y, dstd / (std * Y.shape[0]), dmean / Y.shape[0], mean)
 
     def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """dstd = <Y - mean, dY>/(S std); dscale = -(scale/std) dstd; dshift = -dscale mean - scale dmean."""
+        """Return the tangents of scale and shift along dY (S, Q).
+
+        dstd = <Y - mean, dY>/(S std); dscale = -(scale/std) dstd; dshift = -dscale mean - scale dmean.
+        """
         mean, std, reach, _ = self._parts(Y)
         scale = reach / std
         dstd = np.mean((Y - mean) * dY, axis=0) / std
@@ -70,7 +87,9 @@ class MeanStdMap(StatisticsMap):
         return dscale, -dscale * mean - scale * dY.mean(axis=0)
 
     def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """Tangent of dmean/S + dstd u/S, u = (Y - mean)/std, along dY, with m and v the tangents of mean and log std.
+        """Return the tangent along dY of the cotangent dmean/S + dstd u/S of Y, u = (Y - mean)/std.
+
+        m and v are the tangents of mean and log std.
 
         scale moves by -scale v, scale/std by -2 v scale/std, and u by (dY - m)/std - v u.
         """
@@ -82,14 +101,28 @@ class MeanStdMap(StatisticsMap):
         return (scale * v * dshift + moved_std * u + dstd * ((dY - m) / std - v * u)) / Y.shape[0]
 
     def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """dstd/(S std): S std Hess(std) is the identity, less what derivatives of mean and std make."""
+        """Return dstd/(S std), (Q,).
+
+        S std Hess(std) is the identity, less what derivatives of mean and std make.
+        """
         mean, std, reach, _ = self._parts(Y)
         return -(reach / std**2) * (dscale - mean * dshift) / (Y.shape[0] * std)
 
 
 @dataclass(frozen=True, eq=False)
 class MinMaxMap(StatisticsMap):
-    """scale = (b-a)/(max - min), shift = a - scale min; the derivative follows the extreme samples (the first ones).
+    """The map that takes the extreme activations of the statistics batch to the ends a, b of the domain.
+
+    ::
+
+        z = scale y + shift,    scale = (b - a)/(max - min),    shift = a - scale min
+
+    Derivatives follow the extreme samples, the first ones where several are equal.
+
+    Parameters
+    ----------
+    domains : array (Q, 2), optional
+        The domain of each node in the next layer; None until `bind` is given it.
 
     Examples
     --------
@@ -119,7 +152,10 @@ class MinMaxMap(StatisticsMap):
         return scale, a - scale * lowest
 
     def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """With ds = dscale - min dshift: dmax = -scale^2 ds/(b-a), dmin = -dmax - scale dshift."""
+        """Return the cotangent of Y (S, Q).
+
+        With ds = dscale - min dshift: dmax = -scale^2 ds/(b-a), dmin = -dmax - scale dshift.
+        """
         assert self.domains is not None
         nodes, low, high, lowest, highest = self._parts(Y)
         length = self.domains[:, 1] - self.domains[:, 0]
@@ -131,7 +167,10 @@ class MinMaxMap(StatisticsMap):
         return dY
 
     def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """dscale = -scale^2 (dmax - dmin)/(b-a); dshift = -dscale min - scale dmin."""
+        """Return the tangents of scale and shift along dY (S, Q).
+
+        dscale = -scale^2 (dmax - dmin)/(b-a); dshift = -dscale min - scale dmin.
+        """
         assert self.domains is not None
         nodes, low, high, lowest, highest = self._parts(Y)
         length = self.domains[:, 1] - self.domains[:, 0]
@@ -140,7 +179,10 @@ class MinMaxMap(StatisticsMap):
         return dscale, -dscale * lowest - scale * dY[low, nodes]
 
     def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """Tangents of dmax = -scale^2 (dscale - min dshift)/(b-a) and dmin = -dmax - scale dshift along dY."""
+        """Return the tangent of `constants_vjp` along dY.
+
+        That is of dmax = -scale^2 (dscale - min dshift)/(b-a) and dmin = -dmax - scale dshift.
+        """
         assert self.domains is not None
         nodes, low, high, lowest, highest = self._parts(Y)
         length = self.domains[:, 1] - self.domains[:, 0]
@@ -154,5 +196,5 @@ class MinMaxMap(StatisticsMap):
         return out
 
     def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """0: scale and shift are functions of the two extremes alone."""
+        """Return 0: scale and shift are functions of the two extremes alone."""
         return np.zeros(Y.shape[1])

@@ -109,13 +109,14 @@ def minimize(
 
     Examples
     --------
+    >>> import refkan as rk
     >>> class Bowl:
     ...     def value_and_gradient(self, theta):
     ...         return 0.5 * theta @ theta, theta
-    >>> result = minimize(Bowl(), [3.0, -4.0], method="gd", steps=2, learning_rate=0.5)
+    >>> result = rk.minimize(Bowl(), [3.0, -4.0], method="gd", steps=2, learning_rate=0.5)
     >>> result.theta, result.history.value
     (array([ 0.75, -1.  ]), array([12.5    ,  3.125  ,  0.78125]))
-    >>> minimize(Bowl(), [3.0, -4.0]).converged
+    >>> rk.minimize(Bowl(), [3.0, -4.0]).converged
     True
     """
     refuse_what_is_no_loss("problem", problem, "value_and_gradient")

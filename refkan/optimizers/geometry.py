@@ -37,14 +37,17 @@ class OwnCoordinates:
 
 @dataclass(frozen=True)
 class Geometry:
-    r"""A row of Table 1 of [S26].
+    r"""The coordinates in which a method computes its gradient and makes its step.
 
-    With v the coordinates of the step and z those of the gradient a method of preconditioner P does ::
+    A method may see the gradient in one basis (B-splines, say) and step in another (ReLU powers); each combination is a
+    row of Table 1 of [S26].
+
+    With v the coordinates of the step and z those of the gradient, a method with preconditioner P does ::
 
         v <- v - eta P grad_z,    that is    theta <- theta + back_v(-eta P gradient_z(grad_theta)).
 
-    If both are the same, this is descent in the inner product of v. If not, and a layer has more than one input, P = I
-    is no gradient of any function, and need not descend.
+    If both are the same, this is descent in the inner product of v. If not, and a layer has more than one input, the
+    step with P = I follows the gradient of no function, and need not descend.
 
     Attributes
     ----------

@@ -64,10 +64,11 @@ BLOCK = 1024
 
 
 def initial(x: Any) -> Array:
-    """The initial values x^2 cos(pi x) at x (N, 1), |x| <= 1, shape (N, 1).
+    """Return the initial values x^2 cos(pi x) at x (N, 1), |x| <= 1, shape (N, 1).
 
     Examples
     --------
+    >>> from refkan.problems.allen_cahn import initial
     >>> initial([[-1.0], [0.0], [0.25]]).round(6).ravel()
     array([-1.      ,  0.      ,  0.044194])
     """
@@ -77,7 +78,7 @@ def initial(x: Any) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Reference(ShortRepr):
-    """The solution at any point; made by :func:`reference`.
+    """The reference solution, which can be evaluated at any point; :func:`reference` makes it.
 
     Attributes
     ----------
@@ -90,6 +91,7 @@ class Reference(ShortRepr):
 
     Examples
     --------
+    >>> from refkan.problems.allen_cahn import reference
     >>> u = reference(modes=64, tolerance=1e-2, diffusion=1e-2)
     >>> u.modes, u.difference < 1e-2, u([[0.0, 0.0], [1.0, 0.0]]).round(6).ravel() + 0.0
     (64, True, array([ 0.      , -0.999998]))
@@ -139,6 +141,7 @@ def reference(modes: int = MODES, tolerance: float = 1e-8, diffusion: float = DI
 
     Examples
     --------
+    >>> from refkan.problems.allen_cahn import reference
     >>> u = reference(modes=256, tolerance=1e-5, diffusion=1e-3)
     >>> u([[0.0, 1.0], [0.5, 0.0], [0.25, 1.0]]).round(5).ravel()
     array([ 0.27533, -0.     ,  0.98732])
@@ -159,7 +162,7 @@ def reference(modes: int = MODES, tolerance: float = 1e-8, diffusion: float = DI
 
 
 def convergence(modes: Sequence[int], times: Sequence[float], diffusion: float = DIFFUSION) -> FloatArray:
-    """Largest differences over x between solutions with successive numbers of modes, at given times.
+    """Return the largest differences over x between solutions with successive numbers of modes, at given times.
 
     Returns
     -------
@@ -169,6 +172,8 @@ def convergence(modes: Sequence[int], times: Sequence[float], diffusion: float =
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from refkan.problems.allen_cahn import convergence
     >>> early = convergence([64, 128, 256], [0.0])[:, 0]
     >>> bool(abs(np.log2(early[0] / early[1]) - 3) < 0.1)  # the truncation of coefficients k^-4
     True
@@ -183,10 +188,11 @@ def convergence(modes: Sequence[int], times: Sequence[float], diffusion: float =
 
 
 def comparison_points() -> FloatArray:
-    """Points (x, t) at which two solutions are compared: x dense near the kink at 1, t dense near 0.
+    """Return points (x, t) at which two solutions are compared: x is dense near the kink at 1, t near 0.
 
     Examples
     --------
+    >>> from refkan.problems.allen_cahn import comparison_points
     >>> points = comparison_points()
     >>> points.shape, float(points.max())
     ((5746, 2), 1.0)

@@ -51,10 +51,11 @@ BLOCK = 2048
 
 
 def initial(x: Any) -> Array:
-    """The initial values -sin(pi x) at x (N, 1), shape (N, 1).
+    """Return the initial values -sin(pi x) at x (N, 1), shape (N, 1).
 
     Examples
     --------
+    >>> from refkan.problems.burgers import initial
     >>> initial([[-0.5], [0.5]]).ravel()
     array([ 1., -1.])
     """
@@ -62,7 +63,7 @@ def initial(x: Any) -> Array:
 
 
 def solution(x: Any, nu: float = VISCOSITY, nodes: int = NODES, tolerance: float = 1e-10) -> Array:
-    """The solution u at points (x, t), to `tolerance` or not at all.
+    """Evaluate the solution u at points (x, t) to `tolerance`, or raise.
 
     Parameters
     ----------
@@ -89,6 +90,7 @@ def solution(x: Any, nu: float = VISCOSITY, nodes: int = NODES, tolerance: float
 
     Examples
     --------
+    >>> from refkan.problems.burgers import solution
     >>> solution([[-0.5, 0.0], [0.25, 0.5], [0.01, 1.0]]).round(8).ravel()
     array([ 1.        , -0.83803313, -0.24747232])
     """
@@ -98,13 +100,14 @@ def solution(x: Any, nu: float = VISCOSITY, nodes: int = NODES, tolerance: float
 
 
 def slope(x: Any, nu: float = VISCOSITY, nodes: int = NODES, tolerance: float = 1e-10) -> Array:
-    """The derivative u_x at points (x, t), shape (N, 1).
+    """Evaluate the derivative u_x at points (x, t), shape (N, 1).
 
     Parameters and errors are those of :func:`solution`, except that `tolerance` is relative to pi + 1/(2 nu), which
     bounds |u_x|.
 
     Examples
     --------
+    >>> from refkan.problems.burgers import slope
     >>> slope([[0.0, 0.0], [0.0, 1.0]]).round(6).ravel()
     array([ -3.141593, -25.86106 ])
     """

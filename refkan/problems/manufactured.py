@@ -22,11 +22,19 @@ from refkan.short_reprs import ShortRepr
 
 @dataclass(frozen=True)
 class Profile(ShortRepr):
-    """A function of one variable with its first two derivatives, each from arrays to arrays, elementwise.
+    """A function of one variable with its first two derivatives.
+
+    Parameters
+    ----------
+    formula : str
+        How it is written in tables.
+    value, first, second : callable
+        The function and its first two derivatives, each from arrays to arrays, elementwise.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.problems.manufactured import ManufacturedProblem, Profile
     >>> line = Profile("2 x", lambda x: 2 * x, lambda x: 0 * x + 2, lambda x: 0 * x)
     >>> ManufacturedProblem(line).source(np.array([[0.5]]))  # u'' = 0
     array([[0.]])
@@ -65,7 +73,7 @@ MODULATED_WAVE = Profile(
 
 @dataclass(frozen=True)
 class ManufacturedProblem(ShortRepr):
-    """u'' + k^2 u = f on an interval, with the solution given.
+    """The equation u'' + k^2 u = f on an interval, with a source f that makes a given u the solution.
 
     Parameters
     ----------
@@ -84,6 +92,7 @@ class ManufacturedProblem(ShortRepr):
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.problems.manufactured import MODULATED_WAVE, PEAK, TWO_SCALES, ManufacturedProblem
     >>> problem = ManufacturedProblem(MODULATED_WAVE, wavenumber=10.0)
     >>> x = np.linspace(-1.0, 1.0, 5)[:, None]
     >>> residual = problem.second_derivative(x) + 10.0**2 * problem.solution(x) - problem.source(x)
@@ -111,19 +120,19 @@ class ManufacturedProblem(ShortRepr):
             )
 
     def solution(self, x: Any) -> Array:
-        """u at x (N, 1), shape (N, 1)."""
+        """Return u at x (N, 1), shape (N, 1)."""
         return self.profile.value(as_samples("x", x, 1))
 
     def derivative(self, x: Any) -> Array:
-        """u' at x (N, 1), shape (N, 1)."""
+        """Return u' at x (N, 1), shape (N, 1)."""
         return self.profile.first(as_samples("x", x, 1))
 
     def second_derivative(self, x: Any) -> Array:
-        """u'' at x (N, 1), shape (N, 1)."""
+        """Return u'' at x (N, 1), shape (N, 1)."""
         return self.profile.second(as_samples("x", x, 1))
 
     def source(self, x: Any) -> Array:
-        """f = u'' + k^2 u at x (N, 1), shape (N, 1)."""
+        """Return f = u'' + k^2 u at x (N, 1), shape (N, 1)."""
         points = as_samples("x", x, 1)
         return self.profile.second(points) + self.wavenumber**2 * self.profile.value(points)
 

@@ -38,10 +38,11 @@ FREQUENCY_Y = 3 * np.pi
 
 
 def coefficient(x: Any, side: str = "right") -> FloatArray:
-    """The coefficient eps, shape (N, 1); at x = 0 that of `side`.
+    """Return the coefficient eps, shape (N, 1); at x = 0 it is that of `side`.
 
     Examples
     --------
+    >>> from refkan.problems.poisson import coefficient
     >>> coefficient([[-0.5, 0.1], [0.0, 0.1], [0.5, 0.1]]).ravel()
     array([1. , 0.5, 0.5])
     """
@@ -50,7 +51,7 @@ def coefficient(x: Any, side: str = "right") -> FloatArray:
 
 
 def solution(x: Any) -> Array:
-    """The solution u, shape (N, 1); continuous, so that no side is to be named.
+    """Return the solution u, shape (N, 1), which is continuous, so that no side is to be named.
 
     Parameters
     ----------
@@ -59,6 +60,7 @@ def solution(x: Any) -> Array:
 
     Examples
     --------
+    >>> from refkan.problems.poisson import solution
     >>> solution([[-0.5, 0.5], [0.25, 0.5]]).round(12).ravel()
     array([ 1., -1.])
     """
@@ -67,11 +69,12 @@ def solution(x: Any) -> Array:
 
 
 def gradient(x: Any, side: str = "right") -> Array:
-    """The gradient (u_x, u_y), shape (N, 2); at x = 0 the limit from `side`, "left" or "right".
+    """Return the gradient (u_x, u_y), shape (N, 2); at x = 0 it is the limit from `side`, "left" or "right".
 
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.problems.poisson import SIDES, coefficient, gradient
     >>> x = np.array([[0.0, 0.5]])
     >>> flux = [coefficient(x, side) * gradient(x, side) for side in SIDES]
     >>> bool(abs(flux[0] - flux[1]).max() < 1e-14)
@@ -84,11 +87,12 @@ def gradient(x: Any, side: str = "right") -> Array:
 
 
 def source(x: Any) -> Array:
-    """The right-hand side f = div(eps grad u), shape (N, 1); zero at x = 0 from either side, as u is.
+    """Return the right-hand side f = div(eps grad u), shape (N, 1); at x = 0 it is zero from either side, as u is.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.problems.poisson import source
     >>> (source([[-0.5, 0.5], [0.25, 0.5]]) / np.pi**2).round(12).ravel()
     array([-10. ,   6.5])
     """
@@ -98,10 +102,11 @@ def source(x: Any) -> Array:
 
 
 def level_set_input(x: Any) -> Array:
-    """The inputs (x, y, |x|) of a network with the level set, shape (N, 3).
+    """Return the inputs (x, y, |x|) of a network with the level set, shape (N, 3).
 
     Examples
     --------
+    >>> from refkan.problems.poisson import level_set_input
     >>> level_set_input([[-0.5, 0.25]])
     array([[-0.5 ,  0.25,  0.5 ]])
     """
@@ -111,13 +116,14 @@ def level_set_input(x: Any) -> Array:
 
 
 def level_set_seeds(x: Any, side: str = "right") -> FloatArray:
-    """Derivatives of :func:`level_set_input` along x and y: seeds of jets, shape (N, 2, 3).
+    """Return the derivatives of :func:`level_set_input` along x and y: seeds of jets, shape (N, 2, 3).
 
     Row 0 is (1, 0, sign(x)), row 1 (0, 1, 0). At x = 0 the sign is that of `side`. Second derivatives are zero on
     either side.
 
     Examples
     --------
+    >>> from refkan.problems.poisson import level_set_seeds
     >>> level_set_seeds([[0.0, 0.25]], side="left")
     array([[[ 1.,  0., -1.],
             [ 0.,  1.,  0.]]])

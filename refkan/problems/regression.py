@@ -17,7 +17,7 @@ ROTATION = 0.175
 def regression_target(
     x: Any, angle: float = ROTATION, centre: tuple[float, float] = (0.0, 0.0), kink: bool = True
 ) -> Array:
-    r"""The two-dimensional regression target of [S26] section 5.1.
+    r"""Evaluate the two-dimensional regression target of [S26] section 5.1.
 
     f(x, y) = cos(4 pi x') + sin(pi y') + sin(2 pi y') + |sin(3 pi y'^2)| at the rotated point
     x' = c x - s y, y' = s x + c y, with c and s the cosine and sine of the angle. The absolute value has kinks on

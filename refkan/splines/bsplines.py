@@ -131,7 +131,7 @@ def _by_pieces(space: SplineSpace, c: FloatArray, x: FloatArray, derivative: int
 
 
 def design_matrix(space: SplineSpace, x: Any, derivative: int = 0, outside: str = "error") -> sp.csr_array:
-    r"""Sparse matrix B[s, i] = b_i^{(derivative)}(x_s), with exactly r stored entries a row.
+    r"""Return the sparse matrix B[s, i] = b_i^{(derivative)}(x_s), with exactly r stored entries a row.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def design_matrix(space: SplineSpace, x: Any, derivative: int = 0, outside: str 
 
 
 def knot_derivative_matrix(space: SplineSpace, coefficients: Any, x: Any, outside: str = "error") -> Array:
-    r"""Derivatives of the spline values with respect to the interior breakpoints t_1, ..., t_{n-1}.
+    r"""Return the derivatives of spline values with respect to the interior breakpoints t_1, ..., t_{n-1}.
 
     With bhat the B-splines on the knots with t_j doubled,
 
@@ -232,7 +232,9 @@ def knot_derivative_matrix(space: SplineSpace, coefficients: Any, x: Any, outsid
 
 
 def gram_matrix(space: SplineSpace, derivative: int = 0) -> sp.csr_array:
-    r"""Gram matrix G_ij = int_a^b b_i^{(d)} b_j^{(d)} dx, exact by Gauss quadrature with r points an interval.
+    r"""Return the Gram matrix G_ij = int_a^b b_i^{(d)} b_j^{(d)} dx.
+
+    Gauss quadrature with r points an interval is exact for it.
 
     Parameters
     ----------
@@ -266,7 +268,9 @@ def gram_matrix(space: SplineSpace, derivative: int = 0) -> sp.csr_array:
 
 
 def gauss_points(space: SplineSpace) -> tuple[FloatArray, FloatArray]:
-    r"""Points and weights of the r-point Gauss rule on every interval: exact for products of two splines.
+    r"""Return points and weights of the r-point Gauss rule on every interval.
+
+    The rule is exact for products of two splines.
 
     On [t_m, t_{m+1}] with middle c and half length h: points c + h xi_k, weights h omega_k, for the nodes xi_k and the
     weights omega_k of Gauss and Legendre on [-1, 1]. Empty intervals have none.

@@ -162,7 +162,9 @@ class ChangeOfBasis(ShortRepr):
         return solve(self._deltas, self._vectors("v", v))
 
     def banded(self) -> FloatArray:
-        """Diagonals (r + 1, dim) by the recursion of Lemma 2: banded()[k, i] = A_{i,i+k}, 0 beyond the last column.
+        """Return the diagonals (r + 1, dim) of A, by the recursion of Lemma 2 of [S26].
+
+        banded()[k, i] is A_{i,i+k}, and 0 beyond the last column.
 
         Examples
         --------
@@ -186,7 +188,7 @@ class ChangeOfBasis(ShortRepr):
         return band[:, :dim]
 
     def dense(self) -> FloatArray:
-        """A as a dense array (dim, dim)."""
+        """Return A as a dense array (dim, dim)."""
         A = np.zeros((self.space.dim, self.space.dim))
         for k, diagonal in enumerate(self.banded()):
             i = np.arange(self.space.dim - k) if k < self.space.dim else np.arange(0)
@@ -195,7 +197,9 @@ class ChangeOfBasis(ShortRepr):
 
     @staticmethod
     def uniform(order: int, dim: int, spacing: float = 1.0) -> FloatArray:
-        r"""Toeplitz closed form: A_ij = (-1)^(j-i) C(r, j-i) / ((r-1)! h^(r-1)) for i <= j <= i + r.
+        r"""Return A on uniform knots by its Toeplitz closed form.
+
+        A_ij = (-1)^(j-i) C(r, j-i) / ((r-1)! h^(r-1)) for i <= j <= i + r.
 
         Corollary 1 of [S26]: h^(1-r)/(r-1)! times the r-th power of A^{[1]}.
 

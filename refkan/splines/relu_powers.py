@@ -23,12 +23,30 @@ from refkan.splines.spaces import SplineSpace
 
 
 def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, derivatives: int, outside: str) -> Array:
-    """Values and x-derivatives [d, s, p, i] of all dim functions at x (N, P), column p on knots[p].
+    """Return values and x-derivatives [d, s, p, i] of all dim functions at x (N, P), column p on knots[p].
+
+    Parameters
+    ----------
+    knots : array (P, n + 2r - 1)
+        Extended knot vectors.
+    order : int
+    inverse_scale : array (P,)
+        What x - t_i is multiplied by, see `inverse_scale`.
+    x : array (N, P)
+    derivatives : int
+        The highest derivative.
+    outside : {"linear", "polynomial", "natural", "error"}
+        What happens outside the domain.
+
+    Returns
+    -------
+    array (derivatives + 1, N, P, dim)
 
     Examples
     --------
-    >>> import numpy as np
-    >>> relu_rows(np.array([[-1.0, 0.0, 1.0, 2.0]]), 2, np.ones(1), np.array([[0.25]]), 1, "linear").shape
+    >>> import numpy as np, refkan as rk
+    >>> knots, x = np.array([[-1.0, 0.0, 1.0, 2.0]]), np.array([[0.25]])
+    >>> rk.relu_powers.relu_rows(knots, 2, np.ones(1), x, 1, "linear").shape
     (2, 1, 1, 2)
     """
     dim = knots.shape[1] - order
@@ -42,12 +60,12 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
 
 
 def inverse_scale(space: SplineSpace, scaled: bool) -> float:
-    """1/h for the scaled basis, 1 for the plain one.
+    """Return what x - t_i is multiplied by: 1/h in the scaled basis, 1 in the plain one.
 
     Examples
     --------
     >>> import refkan as rk
-    >>> inverse_scale(rk.SplineSpace.uniform(order=2, intervals=4), scaled=True)
+    >>> rk.relu_powers.inverse_scale(rk.SplineSpace.uniform(order=2, intervals=4), scaled=True)
     4.0
     """
     return 1.0 / space.mean_spacing if scaled else 1.0
@@ -56,7 +74,7 @@ def inverse_scale(space: SplineSpace, scaled: bool) -> float:
 def design_matrix(
     space: SplineSpace, x: Any, derivative: int = 0, outside: str = "error", scaled: bool = False
 ) -> Array:
-    r"""Dense matrix Psi[s, i] = psi_i^{(derivative)}(x_s).
+    r"""Return the dense matrix Psi[s, i] = psi_i^{(derivative)}(x_s).
 
     Parameters
     ----------
@@ -146,7 +164,9 @@ def evaluate(
 
 
 def gram_matrix(space: SplineSpace, derivative: int = 0, scaled: bool = False) -> FloatArray:
-    r"""Gram matrix G_ij = int_a^b psi_i^{(d)} psi_j^{(d)} dx, exact by Gauss quadrature with r points an interval.
+    r"""Return the Gram matrix G_ij = int_a^b psi_i^{(d)} psi_j^{(d)} dx.
+
+    Gauss quadrature with r points an interval is exact for it.
 
     Parameters
     ----------

@@ -166,7 +166,12 @@ class SplineSpace(ShortRepr):
 
     @lazy
     def greville(self) -> FloatArray:
-        """Greville points (t_{i+1} + ... + t_{i+r-1})/(r-1), shape (dim,): the coefficients of f(x) = x."""
+        """The Greville points (t_{i+1} + ... + t_{i+r-1})/(r-1), shape (dim,): the coefficients of f(x) = x.
+
+        For r = 1 they are the midpoints of the intervals. Knots beyond the domain count as well: for r > 2 the outer
+        points of `uniform` and `from_breakpoints` lie outside the domain, and clipped to it those of r > 3 coincide, so
+        that their collocation matrix is singular. For collocation take `clamped`, whose points all lie in the domain.
+        """
         return greville_points(self.knots, self.order)
 
     @lazy

@@ -66,6 +66,7 @@ def allen_cahn(
 
     Examples
     --------
+    >>> from refkan.training import allen_cahn
     >>> setup = allen_cahn(points=500)
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (280, [500, 501, 101])

@@ -50,6 +50,7 @@ def burgers(
 
     Examples
     --------
+    >>> from refkan.training import burgers
     >>> setup = burgers()
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (3680, [4096, 64, 128])

@@ -36,7 +36,7 @@ class Minibatches:
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.training import burgers
+    >>> from refkan.training import Minibatches, burgers
     >>> setup = burgers(points=(4, 4), edge_points=4)
     >>> problem, theta = setup.start(setup.kan(widths=[2, 1]), np.random.default_rng(0))
     >>> batches = Minibatches(problem, 8, np.random.default_rng(1))

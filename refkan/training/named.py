@@ -28,6 +28,7 @@ def setup_named(name: str, points: int | None = None) -> Setup:
 
     Examples
     --------
+    >>> from refkan.training import setup_named
     >>> setup_named("burgers", 16).terms[0].n_points
     256
     """

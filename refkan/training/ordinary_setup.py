@@ -31,6 +31,7 @@ def ordinary(name: str, points: int = 400, weights: tuple[float, float] = (1e-4,
 
     Examples
     --------
+    >>> from refkan.training import ordinary
     >>> setup = ordinary("helmholtz-1d-wave")
     >>> setup.equation, [term.n_points for term in setup.terms]
     ("u'' + 4^2 u = f, u = (1 + x/2) sin(4 pi x)", [400, 2])

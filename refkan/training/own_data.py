@@ -46,6 +46,7 @@ def own_data(
     Examples
     --------
     >>> import numpy as np
+    >>> from refkan.training import own_data
     >>> x = np.random.default_rng(0).uniform(size=(50, 2)) * [1e-3, 1e4]
     >>> setup = own_data(x, np.sin(1e3 * x[:, 0]) + 1e-4 * x[:, 1])
     >>> setup.samples.shape, setup.grid.shape, setup.shape.widths

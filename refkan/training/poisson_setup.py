@@ -48,6 +48,7 @@ def poisson(points: int = 49, weights: tuple[float, float, float] = (1e-2, 1e-1,
 
     Examples
     --------
+    >>> from refkan.training import poisson
     >>> setup = poisson()
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (140, [2401, 49, 200])

@@ -14,6 +14,7 @@ def regression(name: str = "regression", points: int = 20000, seed: int = 0) -> 
 
     Examples
     --------
+    >>> from refkan.training import regression
     >>> regression("kink", points=100).samples.shape
     (100, 1)
     """

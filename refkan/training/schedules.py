@@ -11,7 +11,7 @@ from refkan.optimizers.options import check_non_negative
 
 @dataclass(frozen=True)
 class Cyclic:
-    r"""A triangle wave between two rates, whose amplitude shrinks.
+    r"""A learning rate that follows a triangle wave between two rates, whose amplitude shrinks.
 
     ::
 
@@ -19,10 +19,11 @@ class Cyclic:
 
     Notes
     -----
-    [S26] section 5.2.2: between 1e-4 and 1e-3, cycle 100, factor 0.9995.
+    [S26] section 5.2.2 trains between 1e-4 and 1e-3, with cycle 100 and factor 0.9995.
 
     Examples
     --------
+    >>> from refkan.training import Cyclic
     >>> rate = Cyclic(factor=1.0)
     >>> [round(rate(k), 6) for k in (0, 25, 50, 100)]
     [0.0001, 0.00055, 0.001, 0.0001]
@@ -46,10 +47,11 @@ class Cyclic:
 
 @dataclass(frozen=True)
 class Decaying:
-    r"""A rate that falls geometrically from `first` to `last` over a number of steps, and stays there.
+    r"""A learning rate that falls geometrically from `first` to `last` over a number of steps, and stays there.
 
     Examples
     --------
+    >>> from refkan.training import Decaying
     >>> rate = Decaying(1e-2, 1e-4, 100)
     >>> [round(rate(k), 6) for k in (0, 50, 100, 200)]
     [0.01, 0.001, 0.0001, 0.0001]
@@ -72,7 +74,7 @@ class Decaying:
 
 @dataclass(frozen=True)
 class Ramped:
-    r"""Another rate after a linear rise from `first` in the first steps.
+    r"""A learning rate that rises linearly from `first` in the first steps, and is that of another schedule afterwards.
 
     ::
 
@@ -80,10 +82,11 @@ class Ramped:
 
     Notes
     -----
-    [S26] sections 5.2.1 and 5.2.3: from 1e-4 to 1e-2 in ten steps.
+    In [S26] sections 5.2.1 and 5.2.3 the rate rises from 1e-4 to 1e-2 in ten steps.
 
     Examples
     --------
+    >>> from refkan.training import Ramped
     >>> rate = Ramped(1e-2)
     >>> [round(rate(k), 6) for k in (0, 5, 10, 1000)]
     [0.0001, 0.00505, 0.01, 0.01]

@@ -32,10 +32,13 @@ class Shape:
     Attributes
     ----------
     widths : tuple of int
+        Numbers of nodes: of inputs, of each hidden layer, of outputs.
     order : int
+        Order r of the splines.
     intervals : tuple of int
-        Of each level, coarsest first.
+        Intervals of every knot vector on each level, coarsest first.
     node_map : str
+        Name of the node maps, one of `refkan.node_maps.NODE_MAPS`.
 
     Examples
     --------

@@ -13,13 +13,16 @@ from refkan.splines.knots import MAX_INTERVALS, check_order
 
 
 def dyadic_prolongation(order: int, intervals: int) -> sp.csr_array:
-    r"""P (2n + r - 1, n + r - 1) between uniform knots of n and 2n intervals: b_i = sum_s 2^(1-r) C(r, s) b'_{2i+s}.
+    r"""Return the prolongation P (2n + r - 1, n + r - 1) from n to 2n uniform intervals, by its formula.
+
+    The formula is b_i = sum_s 2^(1-r) C(r, s) b'_{2i+s}.
 
     With the paper's indices i = 1-r..n-1 and s = 0..r; entries with 2i + s outside 1-r..2n-1 are left out. Eq. (25) of
     [S26] prints the factor 2^-r: hat functions show that it is 2^(1-r), their weights being 1/2, 1, 1/2.
 
     Examples
     --------
+    >>> from refkan.transfer import dyadic_prolongation
     >>> dyadic_prolongation(order=2, intervals=2).toarray()
     array([[1. , 0. , 0. ],
            [0.5, 0.5, 0. ],

@@ -16,7 +16,7 @@ from refkan.splines.spaces import SplineSpace
 
 @dataclass(frozen=True)
 class TransferReport:
-    """How much a transfer changed the functions, the largest over all of them.
+    """Says how much a transfer changed the functions, the largest change over all of them.
 
     Attributes
     ----------
@@ -43,9 +43,11 @@ class TransferReport:
 
 
 def least_squares_transfer(coarse: SplineSpace, fine: SplineSpace, u: Any, x: Any) -> tuple[FloatArray, TransferReport]:
-    r"""Coefficients in `fine` closest to the functions u at the samples x: min_v sum_s |B'(x_s) v - B(x_s) u|^2.
+    r"""Return the coefficients in `fine` that are closest to the functions u at the samples x.
 
-    Serves spaces that are not nested too; where several v are best, the one of least norm (singular values below
+    They minimise sum_s |B'(x_s) v - B(x_s) u|^2 over v.
+
+    The spaces need not be nested. Where several v are best, it is the one of least norm (singular values below
     eps max(N, fine.dim) times the largest count as zero).
 
     Parameters
@@ -70,11 +72,12 @@ def least_squares_transfer(coarse: SplineSpace, fine: SplineSpace, u: Any, x: An
 
     Notes
     -----
-    The grid extension of Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), section 2.4.
+    This is the grid extension of Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), section 2.4.
 
     Examples
     --------
     >>> import numpy as np, refkan as rk
+    >>> from refkan.transfer import least_squares_transfer
     >>> coarse = rk.SplineSpace.uniform(order=2, intervals=2)
     >>> v, report = least_squares_transfer(coarse, coarse.refine(), [0.0, 1.0, 0.0], np.linspace(0, 1, 21))
     >>> v.round(12), report.rank, report.off_samples < 1e-14

@@ -18,10 +18,12 @@ BASES = ("spline", "relu", "scaled-relu")
 
 
 def prolongation_matrix(coarse: SplineSpace, fine: SplineSpace, basis: str = "spline") -> sp.csr_array:
-    r"""Sparse matrix P (fine.dim, coarse.dim): c_fine = P c_coarse is the same function on [a, b].
+    r"""Return the sparse matrix P (fine.dim, coarse.dim) that takes coefficients to finer knots.
 
-    In the spline basis by knot insertion: entries are convex weights, rows sum to one, at most r entries a row. In the
-    ReLU-power bases P = I^T, see `injection_matrix`. Gradients are restricted by P^T.
+    c_fine = P c_coarse is the same function on [a, b].
+
+    In the spline basis P comes from knot insertion: its rows are convex weights, at most r of them, which sum to one.
+    In the ReLU-power bases P = I^T, see `injection_matrix`. Gradients are restricted by P^T.
 
     Parameters
     ----------
@@ -79,11 +81,12 @@ def prolong(coarse: SplineSpace, fine: SplineSpace, u: Any) -> Array:
 
 
 def prolongation_through_relu(coarse: SplineSpace, fine: SplineSpace) -> FloatArray:
-    r"""P by the formula of [S26] section 4.2, P^T = A I A'^-1, dense (fine.dim, coarse.dim).
+    r"""Return P, dense (fine.dim, coarse.dim), by the formula of [S26] section 4.2: P^T = A I A'^-1.
 
-    Exact in exact arithmetic with the injection I of `injection_matrix`; in float64 it loses digits like the change of
-    basis, as n^(r-1): for r = 4 and n = 128 entries are off by 3e-10 on the unit interval, where knots are floats, by
-    2e-9 on (0, 0.7), and some ten times more if A' is inverted by a general solver. A check, not an algorithm.
+    I is the injection of `injection_matrix`. In exact arithmetic the formula is exact; in float64 it loses digits like
+    the change of basis, as n^(r-1): for r = 4 and n = 128 entries are off by 3e-10 on the unit interval, where knots
+    are floats, by 2e-9 on (0, 0.7), and some ten times more if A' is inverted by a general solver. Use it as a check;
+    `prolongation_matrix` is the algorithm.
 
     Examples
     --------

@@ -11,7 +11,9 @@ from refkan.transfer.insertion import require_nested
 
 
 def injection_matrix(coarse: SplineSpace, fine: SplineSpace, scaled: bool = False) -> sp.csr_array:
-    r"""Sparse matrix I (coarse.dim, fine.dim) with psi_coarse = I psi_fine on [a, b]; so w_fine = I^T w_coarse.
+    r"""Return the sparse matrix I (coarse.dim, fine.dim) with psi_coarse = I psi_fine on [a, b].
+
+    It follows that w_fine = I^T w_coarse.
 
     A power that starts at an interior breakpoint is itself a function of the fine basis. One that starts at t <= a
     is a polynomial on [a, b]; over the r fine functions that start at s_1 < ... < s_r = a,
@@ -39,6 +41,7 @@ def injection_matrix(coarse: SplineSpace, fine: SplineSpace, scaled: bool = Fals
     Examples
     --------
     >>> import refkan as rk
+    >>> from refkan.transfer import injection_matrix
     >>> coarse = rk.SplineSpace.uniform(order=3, intervals=1)
     >>> injection_matrix(coarse, coarse.refine()).toarray()
     array([[ 6., -8.,  3.,  0.],

@@ -57,7 +57,7 @@ class Evaluation:
 
     @property
     def value(self) -> Matrix:
-        """F(x_s), (N, Q)."""
+        """The outputs F(x_s), (N, Q)."""
         return typed(self.number, self._sweep.value)
 
     @property

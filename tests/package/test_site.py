@@ -13,6 +13,7 @@ from types import FunctionType, ModuleType
 import pytest
 
 import refkan as rk
+from refkan.lazy import lazy
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference.rst").read_text()
@@ -98,20 +99,20 @@ def test_the_reference_lists_public_names_alone_and_once():
         assert name in names_of(PUBLIC[module]), f"{module}.{name} is not public"
 
 
-def examples_of(value):
+def docstrings_of(value):
     """The docstrings that a page shows of a class or function: its own, and those of its public members."""
     members = vars(value).items() if isinstance(value, type) else ()
     shown = (getattr(member, "__func__", member) for name, member in members if not name.startswith("_"))
     calls = vars(value).get("__call__") if isinstance(value, type) else None
-    of_members = (member.__doc__ for member in [*shown, calls] if isinstance(member, FunctionType | property))
-    return "\n".join(text for text in (value.__doc__, *of_members) if text and ">>>" in text)
+    of_members = (member.__doc__ for member in [*shown, calls] if isinstance(member, FunctionType | property | lazy))
+    return [text for text in (value.__doc__, *of_members) if text]
 
 
 def is_shown(module, name):
     """Whether an example shows a public name: of a class or function its own, of a constant one of its module."""
     value = getattr(PUBLIC[module], name)
     if is_object(value):
-        return bool(examples_of(value))
+        return any(">>>" in text for text in docstrings_of(value))
     # A constant has no docstring of its own.
     beside = [PUBLIC[module], *(getattr(PUBLIC[module], other) for other in names_of(PUBLIC[module]))]
     shown = "\n".join(value.__doc__ or "" for value in beside if is_object(value) or isinstance(value, ModuleType))
@@ -131,17 +132,32 @@ def test_every_page_is_in_the_index():
     assert sorted(pages | {"reference", "gallery/index"}) == sorted(entries)
 
 
-def test_formulas_become_mathml(monkeypatch):
+@pytest.fixture
+def mathml(monkeypatch):
+    """What the site writes for a formula."""
     pytest.importorskip("latex2mathml")
     monkeypatch.syspath_prepend(str(DOCS / "_extensions"))
-    try:
-        import mathml
+    yield importlib.import_module("mathml").mathml
+    sys.modules.pop("mathml", None)
 
-        text = mathml.mathml(r"b = A \psi" + "\n\n" + r"+ \frac{1}{2}", "block")
-    finally:
-        sys.modules.pop("mathml", None)
+
+def test_formulas_become_mathml(mathml):
+    text = mathml(r"b = A \psi" + "\n\n" + r"+ \frac{1}{2}", "block")
     assert text.startswith("<math")
     assert all(part in text for part in ("<mfrac>", "&#x003C8;"))
+
+
+def test_the_renderer_knows_what_the_pages_use(mathml):
+    """What it does not know stands in the page as it was written, with its backslash."""
+    assert "\\" in mathml(r"\nosuchcommand x", "block")
+    pages = {page.name: page.read_text() for page in DOCS.glob("*.md")}
+    formulas = [
+        (name, found[0].strip("$"))
+        for name, text in pages.items()
+        for found in re.finditer(r"\$\$.+?\$\$|\$[^$`]+\$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.DOTALL)
+    ]
+    assert len(formulas) > 100
+    assert [(name, formula) for name, formula in formulas if "\\" in mathml(formula, "block")] == []
 
 
 EXAMPLES = sorted((DOCS / "examples").rglob("*.py"))

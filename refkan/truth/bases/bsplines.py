@@ -44,6 +44,7 @@ def bsplines(knots: Numbers, order: int, x: Number, derivative: int = 0, outside
     Examples
     --------
     >>> from fractions import Fraction
+    >>> from refkan.truth import bsplines
     >>> knots = [Fraction(t) for t in (-2, -1, 0, 1, 2, 3)]
     >>> {i: str(b) for i, b in bsplines(knots, 3, Fraction(1, 2)).items()}
     {0: '1/8', 1: '3/4', 2: '1/8'}
@@ -76,6 +77,7 @@ def blossoms(t: Numbers, r: int, m: int, arguments: Numbers, derivative: int = 0
 
     Examples
     --------
+    >>> from refkan.truth import blossoms
     >>> blossoms([-1.0, 0.0, 1.0, 3.0], 2, 1, [0.25])
     {0: 0.75, 1: 0.25}
     """
@@ -95,6 +97,7 @@ def bspline(knots: Numbers, order: int, i: int, x: Number, outside: str = "natur
 
     Examples
     --------
+    >>> from refkan.truth import bspline
     >>> [bspline([-1.0, 0.0, 1.0, 2.0], 2, i, 0.25) for i in range(2)]
     [0.75, 0.25]
     """
@@ -108,6 +111,7 @@ def bspline_derivative(
 
     Examples
     --------
+    >>> from refkan.truth import bspline_derivative
     >>> [bspline_derivative([-1.0, 0.0, 1.0, 2.0], 2, i, 0.5) for i in range(2)]
     [-1.0, 1.0]
     """
@@ -133,6 +137,7 @@ def knot_derivative(
 
     Examples
     --------
+    >>> from refkan.truth import knot_derivative
     >>> knot_derivative([-1.0, 0.0, 1.0, 2.0, 3.0], 2, [0.0, 1.0, 0.0], j=1, x=0.5)  # f = x/t_1
     -0.5
     """

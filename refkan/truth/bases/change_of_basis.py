@@ -23,6 +23,7 @@ def change_of_basis(knots: Numbers, order: int) -> Matrix:
     Examples
     --------
     >>> from fractions import Fraction
+    >>> from refkan.truth import change_of_basis
     >>> A = change_of_basis([Fraction(t) for t in (-1, 0, 1, 3, 5)], 2)
     >>> [[str(a) for a in row] for row in A]
     [['1', '-2', '1'], ['0', '1', '-3/2'], ['0', '0', '1/2']]
@@ -46,6 +47,7 @@ def change_of_basis_divided_differences(knots: Numbers, order: int) -> Matrix:
 
     Examples
     --------
+    >>> from refkan.truth import change_of_basis_divided_differences
     >>> change_of_basis_divided_differences([-1, 0, 1, 3, 5], 2)
     [[1.0, -2.0, 1.0], [0, 1.0, -1.5], [0, 0, 0.5]]
     """
@@ -65,6 +67,7 @@ def change_of_basis_inverse(knots: Numbers, order: int) -> Matrix:
 
     Examples
     --------
+    >>> from refkan.truth import change_of_basis_inverse
     >>> change_of_basis_inverse([-1, 0, 1, 3, 5], 2)
     [[1, 2, 4], [0, 1, 3], [0, 0, 2]]
     """
@@ -81,6 +84,7 @@ def uniform_change_of_basis(order: int, dim: int, h: Number) -> Matrix:
 
     Examples
     --------
+    >>> from refkan.truth import uniform_change_of_basis
     >>> uniform_change_of_basis(2, 3, 0.5)
     [[2.0, -4.0, 2.0], [0, 2.0, -4.0], [0, 0, 2.0]]
     """

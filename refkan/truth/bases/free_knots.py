@@ -39,6 +39,7 @@ def free_knots(s: Numbers, domain: Numbers, order: int, floor: Number) -> list[N
     Examples
     --------
     >>> from fractions import Fraction
+    >>> from refkan.truth import free_knots
     >>> [str(t) for t in free_knots([Fraction(0)] * 2, (Fraction(0), Fraction(1)), 2, Fraction(1, 100))]
     ['-1/2', '0', '1/2', '1', '3/2']
     """
