@@ -113,12 +113,15 @@ def test_no_alarm_in_lower_formats(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_no_false_alarm_on_200_random_correct_configurations(dtype):
-    """Orders, knots, intervals, rules outside, widths, samples and three ways to evaluate, drawn at random."""
-    found = [(adapter, Judge(adapter).run(cases)) for adapter, cases in random_cases(dtype, 200)]
+def test_no_false_alarm_on_random_correct_configurations(dtype):
+    """Orders, knots, intervals, rules outside, widths, samples and three ways to evaluate, drawn at random.
+
+    The full record of the bank (row B2) has 200 of each format.
+    """
+    found = [(adapter, Judge(adapter).run(cases)) for adapter, cases in random_cases(dtype, 120)]
     for adapter, findings in found:
         assert not bad(findings), adapter.title
-    assert sum(finding.status == f.PASSED for _, findings in found for finding in findings) > 600
+    assert sum(finding.status == f.PASSED for _, findings in found for finding in findings) > 360
 
 
 def test_random_configurations_cover_what_they_say():
