@@ -12,7 +12,7 @@ from refkan.array_types import FloatArray
 from refkan.conditioning.frames import IDENTITY, Frame
 from refkan.conditioning.iterative import Ends, ends
 from refkan.conditioning.modes import Modes, factor_modes, kernel_modes, symmetric_modes
-from refkan.conditioning.null_space import orthonormal
+from refkan.conditioning.null_space import graded_orthonormal
 from refkan.conditioning.preconditioners import Preconditioned, as_product, is_operator, kind_of, precondition
 from refkan.conditioning.products import images, product_of
 from refkan.conditioning.questions import Question, question_of_matrix, question_of_problem
@@ -220,7 +220,7 @@ def _ends(question: Question, preconditioner: Any, method: str, k: int) -> Spect
     chosen = _preconditioned(question, preconditioner)
     if chosen.relative is not IDENTITY and null.size:
         assert question.directions is not None
-        null = orthonormal(chosen.frame.to(question.directions))
+        null = graded_orthonormal(chosen.frame.to(question.directions))
     found = ends(product_of(question, chosen.frame), n, k, null, method)
     vectors, duals = _in_coordinates(found.vectors, chosen)
     return _answer(question, _modes(question, found), vectors, duals, chosen.name, method)

@@ -30,6 +30,9 @@ Orthonormalised, it would carry 1/NEARLY_DEPENDENT times the rounding of the vec
 below 1e-12. A lower bound stays a lower bound without it.
 """
 
+CANCELLED = 16 * float(np.finfo(np.float64).eps)
+"""Relative size below which what is left of a difference is rounding."""
+
 
 def null_vectors(net: Network, theta: Any, x: Any, translations: bool = False) -> FloatArray:
     r"""Return an orthonormal Z with J Z = 0, known from the structure of the network alone.
@@ -119,6 +122,46 @@ def orthonormal(vectors: FloatArray) -> FloatArray:
     """Orthonormal basis (M, count) of the span of columns (M, any), those nearly dependent on others left out."""
     basis: FloatArray = linalg.qr(independent(vectors), mode="economic", check_finite=False)[0]
     return basis
+
+
+def graded_orthonormal(vectors: FloatArray) -> FloatArray:
+    """Orthonormal basis (M, count) of the span of independent columns, accurate in its small entries as well.
+
+    In coordinates that scale some parameters by 1/eps against others, directions that share large entries leave small
+    ones where these cancel, and reflections put eps times the large ones in their place. So columns are eliminated from
+    each other first, largest entries in front, what cancels being zero; they then overlap in small entries alone.
+    """
+    Z = vectors.copy()
+    largest, left = np.abs(Z).max(axis=0), np.arange(Z.shape[1])
+    chosen = []
+    while left.size:
+        at = int(np.argmax(largest[left]))
+        chosen.append(pivot := left[at])
+        left = np.delete(left, at)
+        row = int(np.argmax(np.abs(Z[:, pivot])))
+        with_it = left[Z[row, left] != 0]
+        steps = np.outer(Z[:, pivot], Z[row, with_it] / Z[row, pivot])
+        rest = Z[:, with_it] - steps
+        rest[np.abs(rest) <= CANCELLED * np.abs(steps)] = 0.0
+        Z[:, with_it], largest[with_it] = rest, np.abs(rest).max(axis=0)
+    return orthonormal_in_turn(Z[:, chosen])
+
+
+def orthonormal_in_turn(vectors: FloatArray) -> FloatArray:
+    """Columns made orthogonal to those before them, by operations on columns alone, which keep small entries accurate.
+
+    Twice, since the first leaves eps times the square of the condition number.
+
+    Raises
+    ------
+    LinAlgError
+        For dependent columns.
+    """
+    out = vectors / np.linalg.norm(vectors, axis=0)
+    for _ in range(2):
+        R = linalg.cholesky(out.T @ out, check_finite=False)
+        out = linalg.solve_triangular(R, out.T, trans=1, check_finite=False).T
+    return out
 
 
 def _placed(net: Network, where: slice, rows: FloatArray) -> FloatArray:

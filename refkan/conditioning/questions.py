@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 
 from refkan.arguments import as_array, as_vector, check_choice
 from refkan.array_types import FloatArray
 from refkan.conditioning.frames import IDENTITY, Frame, basis_frame
-from refkan.conditioning.null_space import null_directions
+from refkan.conditioning.null_space import graded_orthonormal, null_directions
 from refkan.conditioning.preconditioners import ASYMMETRY
 from refkan.conditioning.triangles import require_finite
 from refkan.hessians.memory import require_memory
@@ -70,8 +70,7 @@ class Question(ShortRepr):
         """Orthonormal basis (size, count) of the known null space in v."""
         if self.directions is None or self.which == "ntk" or not self.directions.size:
             return np.empty((self.size, 0))
-        basis: FloatArray = linalg.qr(self.target.to(self.directions), mode="economic", check_finite=False)[0]
-        return basis
+        return graded_orthonormal(self.target.to(self.directions))
 
     def assembled(self) -> FloatArray:
         """The Hessian in theta, or the matrix given, dense and exactly symmetric."""

@@ -10,12 +10,21 @@ import pytest
 
 import refkan as rk
 from refkan.conditioning import driver, modes
-from refkan.conditioning.null_space import NEARLY_DEPENDENT, independent, null_directions, null_vectors, orthonormal
+from refkan.conditioning.null_space import (
+    NEARLY_DEPENDENT,
+    graded_orthonormal,
+    independent,
+    null_directions,
+    null_vectors,
+    orthonormal,
+)
 
 UNITS = {
     "one": (np.zeros(3), np.ones(3)),
     "temperature, pressure, strain": (np.array([250.0, 1e4, 0.0]), np.array([80.0, 1.9e5, 1e-3])),
     "lengths": (np.zeros(3), np.array([1e-8, 1e8, 1.0])),
+    "the smallest between the others": (np.zeros(3), np.array([1e8, 1e-8, 1e2])),
+    "two large, one small": (np.zeros(3), np.array([1e8, 1e8, 1e-8])),
 }
 
 
@@ -46,9 +55,11 @@ def test_both_ends_are_right_and_what_is_not_is_flagged(units, which):
     assert found.rank == rank
     assert found.condition == pytest.approx(exact[0] / exact[rank - 1], rel=1e-12)
     off = np.abs(found.values[:rank] / exact[:rank] - 1)
-    assert (found.flags == ("middle",)) == (units != "one")
+    assert (found.flags == ("middle",)) == (units not in ("one", "two large, one small"))
     if units == "one":
         assert off.max() < 1e-12
+    if not found.flags:
+        np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(found.values.size), rtol=0, atol=1e-13)
     # The sentence names the range of those that may be wrong; the others are right.
     words = found.notes.get("middle", "0 eigenvalues between 1 and 1 may").split()
     count, low, high = int(words[0]), float(words[3]), float(words[5])
@@ -56,7 +67,7 @@ def test_both_ends_are_right_and_what_is_not_is_flagged(units, which):
     assert np.sum(doubtful) == count
     assert off[~doubtful].max() < 2 * modes.UNRESOLVED
     if units == "lengths":
-        assert off.max() > 1.0
+        assert off.max() > 0.9
 
 
 def test_other_ways_to_the_same_matrix_agree_at_the_ends():
@@ -92,6 +103,14 @@ def test_directions_are_zero_where_their_symmetry_moves_nothing():
     V = null_vectors(network.net, theta, network.x)
     np.testing.assert_allclose(V.T @ V, np.eye(V.shape[1]), rtol=0, atol=1e-14)
     assert np.linalg.norm(Z - V @ (V.T @ Z)) < 1e-13
+
+
+def test_directions_that_share_large_entries_keep_their_small_ones():
+    """(a, -b, 0) and (0, b, -c) with c far below eps b: the sum (a, 0, -c) is in their span."""
+    a, b, c = 1e-22, 1e26, 1e-4
+    Z = graded_orthonormal(np.array([[a, 0.0], [-b, b * (1 + 2**-52)], [0.0, -c]]))
+    np.testing.assert_allclose(np.abs(Z), [[0.0, a / c], [1.0, c / b], [c / b, 1.0]], rtol=1e-14)
+    np.testing.assert_allclose(Z.T @ Z, np.eye(2), rtol=0, atol=1e-15)
 
 
 def test_columns_nearly_dependent_on_others_are_left_out(rng):
