@@ -164,6 +164,12 @@ class Verdict:
     tables: tuple[Table, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, given in (("measured", self.measured), ("corrected", self.corrected), ("details", self.details)):
+            if not isinstance(given, str):
+                raise TypeError(f"{self.id}: {name} must be a string; got {given!r}")
+        for name, given, kind in (("figures", self.figures, Figure), ("tables", self.tables, Table)):
+            if not isinstance(given, tuple | list) or not all(isinstance(one, kind) for one in given):
+                raise TypeError(f"{self.id}: {name} must be a tuple of {kind.__name__}; got {given!r:.100}")
         for what, status in [("status", self.status), *self.mutations.items()]:
             if status not in STATUSES:
                 remedy = f": use judge({status})" if isinstance(status, bool) else ""

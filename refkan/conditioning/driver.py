@@ -211,6 +211,11 @@ def _ends(question: Question, preconditioner: Any, method: str, k: int) -> Spect
             f"k must be at most {(n - null.shape[1]) // 2}, so that the two ends do not meet; got {k}: "
             "use method='svd' or 'eigh' for all eigenvalues"
         )
+    if method == "lobpcg" and null.shape[1] and 5 * k > n - null.shape[1]:  # SciPy has no constraints there
+        raise ValueError(
+            f"k must be at most {(n - null.shape[1]) // 5} for method 'lobpcg' beside {null.shape[1]} known null "
+            f"vectors in {n} rows; got {k}: use method='svd' or 'eigh' for all eigenvalues"
+        )
     if is_operator(preconditioner):
         C, product = as_product(preconditioner, n), product_of(question, question.target)
         # C H (C y) = lambda (C y) is the pencil (C H C) y = lambda C y: products with C alone.

@@ -118,6 +118,11 @@ def ends(
                 f"; the smallest, {worst:.3g}, is not converged (residual {residual:.3g}): the condition number is at "
                 "least this"
             )
+        if low.max() < 0 < values.min():
+            notes["indefinite"] = (
+                "eigenvalues have both signs: the smallest magnitude lies between the ends, and the condition number "
+                "is not known; method='eigh' tells both"
+            )
     merged = _falling(np.concatenate([values, low]), np.hstack([vectors, low_vectors]))
     return Ends(*merged, int(zero.sum()), notes)
 
@@ -160,6 +165,8 @@ def _lobpcg(
 ) -> tuple[FloatArray, FloatArray]:
     size = H.shape[0]
     B = None if mass is None else _operator(mass, size)
+    # LOBPCG stops at absolute residuals: for a matrix whose entries are small it would return its start.
+    unit = min(1.0, float(np.linalg.norm(H @ start) / np.linalg.norm(start))) or 1.0
     Y = None if constraints is None or constraints.shape[1] == 0 else constraints
     M = None
     if diagonal is not None:
@@ -167,8 +174,8 @@ def _lobpcg(
         M = _operator(lambda v: v / scale, size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what it found is judged by its residual
-        values, vectors = lobpcg(H, start, B=B, M=M, Y=Y, largest=largest, maxiter=LOBPCG_STEPS)
-    return values, vectors
+        values, vectors = lobpcg(H * (1 / unit), start, B=B, M=M, Y=Y, largest=largest, maxiter=LOBPCG_STEPS)
+    return unit * values, vectors
 
 
 def _falling(values: FloatArray, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:

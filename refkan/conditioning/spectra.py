@@ -106,7 +106,7 @@ class Spectrum(ShortRepr):
     @property
     def smallest(self) -> float:
         """Smallest magnitude in the numerical range; nan if there is none or it is not known."""
-        if not self.n_range or "one-sided" in self.notes:
+        if not self.n_range or "one-sided" in self.notes or {"partial", "indefinite"} <= self.notes.keys():
             return np.nan
         return abs(float(self.values[self.n_range - 1]))
 
@@ -167,7 +167,7 @@ FLAGS = {
     "gap": "the singular values show no clear rank",
     "resolution": "the smallest eigenvalue is near the rounding error of the method",
     "middle": "eigenvalues far from both ends of the spectrum are of the size of rounding errors there",
-    "indefinite": "there are negative eigenvalues, and the condition number is one of magnitudes",
+    "indefinite": "there are negative eigenvalues: the condition number is one of magnitudes, or nan at the ends alone",
     "zero": "the matrix is zero",
     "partial": "only the ends of the spectrum were computed",
     "one-sided": "only the upper end of the spectrum was found",

@@ -48,6 +48,34 @@ def test_ends_of_gauss_newton_matrices_and_kernels(method, which, preconditioner
     np.testing.assert_allclose(overlaps, 1.0, rtol=1e-6)
 
 
+@pytest.mark.parametrize("size", [1.0, 1e-30])
+def test_lobpcg_does_not_mind_how_small_a_matrix_is(size):
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((40, 40)))[0]
+    found = rk.spectrum(size * (Q * np.linspace(1.0, 3.0, 40)) @ Q.T, method="lobpcg", k=2)
+    assert found.condition == pytest.approx(3.0, rel=1e-8)
+    np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(4), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["eigsh", "lobpcg"])
+def test_the_smallest_magnitude_between_ends_of_both_signs_is_not_known(method):
+    values = np.linspace(-1.0, 3.01, 40)
+    found = rk.spectrum(np.diag(values), method=method, k=2)
+    assert "indefinite" in found.flags
+    assert np.isnan(found.condition)
+    assert rk.spectrum(np.diag(values)).condition == pytest.approx(3.01 / np.abs(values).min())
+    negative = rk.spectrum(np.diag(values - 4.0), method=method, k=2)
+    assert negative.condition == pytest.approx(5.0 / 0.99)
+
+
+def test_lobpcg_beside_null_vectors_that_leave_too_little_is_refused():
+    net, theta = rk.kan([2, 1], 2, 2).initialize(np.random.default_rng(1), X)
+    problem = rk.LeastSquares(net, X, X[:, :1])
+    with pytest.raises(
+        ValueError, match="k must be at most 1 for method 'lobpcg' beside 1 known null vectors in 6 rows"
+    ):
+        rk.spectrum(problem, theta, method="lobpcg", k=2)
+
+
 def test_the_number_that_is_zero_to_rounding_is_counted():
     net, theta = rk.kan([2, 5, 1], 3, (1, 3)).initialize(np.random.default_rng(1), X)
     problem = rk.LeastSquares(net, X, X[:, :1])
