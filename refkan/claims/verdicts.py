@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from refkan.arguments import check_flag
 from refkan.plots import to_png
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool =
     Status
         "holds" if `as_printed`, else "holds as corrected" if `as_corrected`, else "refuted" (or "undecided").
 
+    Raises
+    ------
+    TypeError
+        For what is neither True nor False: a measured number, or a word, would count as true.
+
     Examples
     --------
     >>> from refkan.claims import judge
@@ -48,6 +54,9 @@ def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool =
     >>> judge(False), judge(False, False, experiment=True)
     ('refuted', 'undecided')
     """
+    check_flag("as_printed", as_printed)
+    if as_corrected is not None:
+        check_flag("as_corrected", as_corrected)
     if as_printed:
         return "holds"
     if as_corrected:
@@ -141,6 +150,8 @@ class Verdict:
     ValueError
         For a status that is not one of :data:`STATUSES`: "holds", "holds under some readings", "holds as corrected",
         "refuted", "not reproduced", "undecided", "pending". `judge` makes the usual ones from truth values.
+    TypeError
+        For texts, figures or tables that are something else.
 
     Examples
     --------

@@ -101,6 +101,12 @@ WRONG = {
     "an empty criterion": ('ROWS = (Row("E2", "me", "x", "x", ""),)', "none empty"),
     "no row at all": ("ROWS = ()", "at least one"),
     "something else": ("ROWS = (3,)", "ROWS must hold Row"),
+    "a number measured": (OTHER.replace('"x = 0.5"', "0.5"), r"E2: measured must be a string; got 0\.5"),
+    "a table that is none": (
+        OTHER.replace("mutations=", "tables=(3,), mutations="),
+        r"tables must be a tuple of Table",
+    ),
+    "words judged": (OTHER.replace("judge(0.5 < 1)", "judge('no')"), r"as_printed must be True or False; got 'no'"),
     "a typed status": (OTHER.replace("judge(0.5 < 1)", "'true'"), "got .true. for status"),
     "syntax": ("ROWS = (", "cannot be read"),
 }
