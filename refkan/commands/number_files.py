@@ -112,6 +112,8 @@ def read_numbers(option: str, file: Path, gaps: str | None = None) -> Numbers:
         )
     count = Counter(len(cells) for _, cells in lines).most_common(1)[0][0]
     names = tuple(map(str.strip, header)) if len(header) == count else None
+    _require_closed_quotes(f"{option}: {file}", lines)
+    _require_columns(f"{option}: {file}", lines, count, names)
     if gaps != "":
         _require_whole(f"{option}: {file}", lines, count, names, f", or give {gaps}" if gaps else "")
     rows = [list(map(_number, cells)) if len(cells) == count else [math.nan] * count for _, cells in lines]
@@ -132,6 +134,31 @@ def _require_commas(what: str, lines: Lines) -> None:
                     f"{what} must be separated by commas; got {name} in line {lines[whole.index(True)][0]}: replace "
                     f"{first}{name} by commas"
                 )
+
+
+def _require_closed_quotes(what: str, lines: Lines) -> None:
+    """Raise ValueError if a cell spans lines: a quote that is not closed takes all that follows into one cell."""
+    for line, cells in lines:
+        breaks = sum(cell.count("\n") for cell in cells)
+        if breaks:
+            raise ValueError(
+                f"{what} must have closed quotes; got one that is open from line {line - breaks} to line {line}: close "
+                "it, or leave it out"
+            )
+
+
+def _require_columns(what: str, lines: Lines, count: int, names: tuple[str, ...] | None) -> None:
+    """Raise ValueError if a column has a number in no line: then no line is left without those that are not whole."""
+    whole = [(k, cells) for k, cells in lines if len(cells) == count]
+    for column in range(count if len(whole) > 1 else 0):
+        if any(_is_finite(cells[column]) for _, cells in whole):
+            continue
+        digits = all(_is_finite(cells[column].replace(",", "")) for _, cells in whole)
+        do = "write its numbers with a decimal point and without commas" if digits else "leave that column out"
+        raise ValueError(
+            f"{what} must hold finite numbers in every column; {column_name(column, names)} has none in {len(whole)} "
+            f"lines, got {whole[0][1][column]!r} in line {whole[0][0]}: {do}"
+        )
 
 
 def _require_whole(what: str, lines: Lines, count: int, names: tuple[str, ...] | None, otherwise: str) -> None:

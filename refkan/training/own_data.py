@@ -11,6 +11,9 @@ from refkan.arguments import as_array, as_columns, check_flag, real, require_fin
 from refkan.array_types import FloatArray
 from refkan.training.setups import Setup, Shape
 
+LARGEST, SMALLEST = 1e150, 1e-150
+"""Sizes of outputs between which sums of their squares are finite and not zero."""
+
 KEPT_BACK = 5
 """One sample of so many is kept back."""
 
@@ -41,7 +44,8 @@ def own_data(
     Raises
     ------
     ValueError
-        If the shapes do not go together, a number is not finite, a column of x is constant, or y is zero.
+        If the shapes do not go together, a number is not finite, a column of x is constant, or y is zero or of a size
+        whose squares overflow or vanish.
 
     Examples
     --------
@@ -84,6 +88,12 @@ def own_data(
     back, kept = np.sort(order[: len(points) // KEPT_BACK]), np.sort(order[len(points) // KEPT_BACK :])
     if not values[back].any():
         raise ValueError("y must not be zero at all samples kept back: errors are measured relative to it")
+    size = min(np.abs(values[part]).max() for part in (back, kept)), np.abs(values).max()
+    if size[0] < SMALLEST or size[1] > LARGEST:
+        raise ValueError(
+            f"y must have a size between {SMALLEST:g} and {LARGEST:g}, whose squares are numbers; got "
+            f"{size[0] if size[0] < SMALLEST else size[1]:.2g}: divide it by a unit of its own"
+        )
     return Setup(
         name=name,
         equation=f"regression on {kept.size} samples, error on {back.size} others{left_out}",

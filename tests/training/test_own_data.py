@@ -140,6 +140,45 @@ def test_bad_lines_of_a_file_are_left_out_when_asked(tmp_path, capsys):
     assert "--drop-bad-rows is for files of data; burgers has none" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", [(), ("--drop-bad-rows",)])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda k, cells: [f"no. {k}", *cells],
+            "column 1 (name) has none in 60 lines, got 'no. 0' in line 2: leave that",
+        ),
+        (
+            lambda k, cells: ["", *cells],
+            "column 1 (name) has none in 60 lines, got '' in line 2: leave that column out",
+        ),
+        (
+            lambda k, cells: ['"1,5"', *cells],
+            "column 1 (name) has none in 60 lines, got '1,5' in line 2: write its numbers with a decimal point and",
+        ),
+        (
+            lambda k, cells: ['"1' if k == 30 else "1", *cells],
+            "must have closed quotes; got one that is open from line 32 to line 61: close it, or leave it out",
+        ),
+    ],
+)
+def test_what_would_leave_no_line_or_hide_some_is_told_with_its_remedy(tmp_path, capsys, option, change, told):
+    file = written(tmp_path, np.column_stack(data(60)))
+    rows = [line.split(",") for line in file.read_text().splitlines()[1:]]
+    lines = ["name,width,force,answer", *(",".join(change(k, cells)) for k, cells in enumerate(rows))]
+    file.write_text("\n".join(lines))
+    assert main(["train", str(file), *option]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_outputs_whose_squares_are_no_numbers_are_refused(size):
+    x, y = data(60)
+    with pytest.raises(ValueError, match="y must have a size between 1e-150 and 1e"):
+        own_data(x, size * y)
+    own_data(x, size**0.7 * y)
+
+
 def test_names_of_columns_and_what_each_is_worth_are_told(tmp_path, capsys, monkeypatch):
     drawn = []
     network = pictures.network
