@@ -178,9 +178,9 @@ class Verdict:
         for name, given in (("measured", self.measured), ("corrected", self.corrected), ("details", self.details)):
             if not isinstance(given, str):
                 raise TypeError(f"{self.id}: {name} must be a string; got {given!r}")
-        for name, given, kind in (("figures", self.figures, Figure), ("tables", self.tables, Table)):
-            if not isinstance(given, tuple | list) or not all(isinstance(one, kind) for one in given):
-                raise TypeError(f"{self.id}: {name} must be a tuple of {kind.__name__}; got {given!r:.100}")
+        for name, parts, kind in (("figures", self.figures, Figure), ("tables", self.tables, Table)):
+            if not isinstance(parts, tuple | list) or not all(isinstance(part, kind) for part in parts):
+                raise TypeError(f"{self.id}: {name} must be a tuple of {kind.__name__}; got {parts!r:.100}")
         for what, status in [("status", self.status), *self.mutations.items()]:
             if status not in STATUSES:
                 remedy = f": use judge({status})" if isinstance(status, bool) else ""
