@@ -189,7 +189,7 @@ def doubts(
         more = size - rank - analytic
         if more > 0:
             short = "" if rows is None or rows >= size else f", {size - rows} of them because J has {rows} rows only"
-            cause = f"on top of it {more} from the data and the sizes{short}"
+            cause = f"on top of it {more} from the data and the sizes{short}, or hidden by rounding"
         else:
             cause = f"rounding hides {-more} of the known null directions"
         notes["nullity"] = f"numerical nullity {size - rank}, analytic lower bound {analytic}: {cause}"

@@ -78,9 +78,9 @@ def simple(ratio: float) -> float:
 
 
 def _noise(predicted: FloatArray, theirs: FloatArray) -> float:
-    """How exactly a factor is known: results that were rounded in single fit none better than so."""
+    """How exactly a factor is known: as results that were rounded in single, where they fit it as these do."""
     misfit = float(np.abs(theirs - predicted).max() / np.abs(predicted).max())
-    return min(max(EXACT, misfit), SINGLE)
+    return max(EXACT, misfit) if misfit <= SINGLE else EXACT
 
 
 def names_of(case: Case, ratio: float, rtol: float = EXACT) -> tuple[str, ...]:
