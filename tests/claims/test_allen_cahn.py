@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.shared.pictures import NO_PICTURE
 from validation.equations import (
     allen_cahn_cells,
     allen_cahn_observed,
@@ -44,7 +45,7 @@ def found(spline=0.5, ours=0.5, relu=0.9, dense=0.9, widths=None, readings=allen
     ],
 )
 def test_success_is_below_a_tenth_and_failure_above_three(monkeypatch, errors, status):
-    monkeypatch.setattr(allen_cahn_success, "draw", lambda *arguments: None)
+    monkeypatch.setattr(allen_cahn_success, "draw", lambda *arguments: NO_PICTURE)
     verdict = allen_cahn_success.verdict(found(**errors))
     assert verdict.status == status
     assert not verdict.surviving_mutations
@@ -64,7 +65,7 @@ SPLINES, RELUS, LM = 0, 1, 3
 )
 def test_bandwidths_must_grow_for_splines_alone(monkeypatch, widths, status):
     for name in ("draw", "draw_sections"):
-        monkeypatch.setattr(residual_bandwidth, name, lambda *arguments: None)
+        monkeypatch.setattr(residual_bandwidth, name, lambda *arguments: NO_PICTURE)
     verdict = residual_bandwidth.verdict(found(widths=widths))
     assert verdict.status == status
     if status.startswith("holds"):
@@ -124,7 +125,7 @@ def test_observations_are_on_the_grid_of_times_and_places():
 
 
 def test_verdicts_can_be_stored_and_have_every_seed(monkeypatch):
-    monkeypatch.setattr(allen_cahn_success, "draw", lambda *arguments: None)
+    monkeypatch.setattr(allen_cahn_success, "draw", lambda *arguments: NO_PICTURE)
     verdict = allen_cahn_success.verdict(found())
     json.dumps(verdict.readings, allow_nan=False)
     assert verdict.data == {"seeds": [0, 1, 2]}

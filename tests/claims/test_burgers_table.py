@@ -9,6 +9,7 @@ import pytest
 
 from refkan.claims.outcomes import plain
 from refkan.claims.verdicts import FAILING
+from tests.shared.pictures import NO_PICTURE
 from validation.equations import burgers_cells, burgers_table
 from validation.ledger import row
 
@@ -17,7 +18,7 @@ draw = burgers_table.draw
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(burgers_table, "draw", lambda *arguments: None)
+    monkeypatch.setattr(burgers_table, "draw", lambda *arguments: NO_PICTURE)
 
 
 def table_runs(multilevel, coarse=1.0, fine=1.0, readings=burgers_table.LIST, size=burgers_table.PAPER, seeds=range(3)):

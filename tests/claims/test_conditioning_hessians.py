@@ -12,6 +12,7 @@ from refkan.claims.verdicts import FAILING
 from tests.claims import conditioning_answers
 from tests.claims.conditioning_answers import SMALL, gram
 from tests.shared.factories import EPS
+from tests.shared.pictures import NO_PICTURE
 from validation.conditioning import hessian_conditioning
 from validation.conditioning.condition_ratios import (
     LAYER,
@@ -35,7 +36,7 @@ def spectra():
 def no_pictures(monkeypatch):
     """Verdicts without pictures, which take longer than the measurements."""
     for name in ("condition_figure", "ratio_figure"):
-        monkeypatch.setattr(hessian_conditioning, name, lambda *args: None)
+        monkeypatch.setattr(hessian_conditioning, name, lambda *args: NO_PICTURE)
 
 
 # ---------------------------------------------------------------------------------------------- H1: what is measured

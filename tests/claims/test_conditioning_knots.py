@@ -9,6 +9,7 @@ import refkan as rk
 from tests.claims import conditioning_answers
 from tests.claims.conditioning_answers import gram
 from tests.shared.factories import EPS
+from tests.shared.pictures import NO_PICTURE
 from validation.descent.descent_rates import BASES
 from validation.knots import free_knots_conditioning
 from validation.knots.free_knots_conditioning import conditions, joint_condition
@@ -22,7 +23,7 @@ def knots():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Verdicts without pictures, which take longer than the measurements."""
-    monkeypatch.setattr(free_knots_conditioning, "figure", lambda *args: None)
+    monkeypatch.setattr(free_knots_conditioning, "figure", lambda *args: NO_PICTURE)
 
 
 @pytest.mark.parametrize("order", [2, 3])

@@ -10,6 +10,7 @@ import pytest
 import refkan as rk
 from tests.claims import conditioning_answers
 from tests.shared.factories import EPS
+from tests.shared.pictures import NO_PICTURE
 from validation.descent import descent_rates
 from validation.descent.descent_modes import Descent, measured_rates, predicted_rates
 from validation.descent.descent_rates import BASES, STEP, layer_rates, network_rates
@@ -28,7 +29,7 @@ def networks():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Verdicts without pictures, which take longer than the measurements."""
-    monkeypatch.setattr(descent_rates, "rate_figure", lambda *args: None)
+    monkeypatch.setattr(descent_rates, "rate_figure", lambda *args: NO_PICTURE)
 
 
 def test_rates_of_steps_are_known_in_closed_form(layers):

@@ -7,6 +7,7 @@ import pytest
 
 import refkan as rk
 from tests.claims import conditioning_answers
+from tests.shared.pictures import NO_PICTURE
 from validation.descent import descent_trajectories
 from validation.descent.descent_rates import BASES
 from validation.descent.descent_trajectories import slow_at, slow_modes
@@ -20,7 +21,7 @@ def trajectories():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Verdicts without pictures, which take longer than the measurements."""
-    monkeypatch.setattr(descent_trajectories, "trajectory_figure", lambda *args: None)
+    monkeypatch.setattr(descent_trajectories, "trajectory_figure", lambda *args: NO_PICTURE)
 
 
 def eigenvalues_in_l2(order, intervals, basis):

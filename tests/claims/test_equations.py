@@ -13,6 +13,7 @@ from refkan.claims.outcomes import plain
 from refkan.claims.parts import Parts
 from refkan.claims.verdicts import FAILING
 from refkan.training import burgers
+from tests.shared.pictures import NO_PICTURE
 from validation.equations import (
     allen_cahn_cells,
     allen_cahn_own,
@@ -49,7 +50,7 @@ def made(**levels):
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    monkeypatch.setattr("refkan.claims.verdicts.Figure.from_matplotlib", lambda *arguments: None)
+    monkeypatch.setattr("refkan.claims.verdicts.Figure.from_matplotlib", lambda *arguments: NO_PICTURE)
 
 
 # --- Q1

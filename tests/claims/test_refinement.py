@@ -13,6 +13,7 @@ from refkan import truth
 from refkan.claims.console import shorten
 from refkan.claims.outcomes import plain
 from refkan.claims.verdicts import FAILING
+from tests.shared.pictures import NO_PICTURE
 from validation.ledger import row
 from validation.multilevel import (
     coarse_subspace,
@@ -178,7 +179,7 @@ def test_stationary_targets_leave_no_coarse_gradient(shares):
 
 
 def test_verdicts_follow_the_shares(shares, monkeypatch):
-    monkeypatch.setattr(complementary_descent, "figure", lambda results: None)
+    monkeypatch.setattr(complementary_descent, "figure", lambda results: NO_PICTURE)
 
     def altered(spline, relu, measure="edges", coarse="stationary", node_map="affine"):
         """All shares 0.3, which settles nothing, but those of one measure."""
