@@ -72,7 +72,7 @@ def scaled(evidence: Evidence) -> Iterator[Hypothesis]:
         ratio = _ratio_beside(evidence, blocks)
         names = factors.names_of(case, abs(ratio))
         if abs(ratio - 1) > NEAR * case.setting.eps and (names or factors.simple(ratio)):
-            told = f"the splines are multiplied by {factors.in_words(case, ratio)}"
+            told = f"the splines are multiplied by {factors.in_words(ratio, names)}"
             also = (Hint("extra branch", f"theirs are those and {name}", also=True),)
             predict = partial(_fitted, evidence, blocks, ratio)
             yield Hypothesis("constant factor", told, predict, names, also=also, fitted=1)

@@ -25,7 +25,7 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     ratio = ratio_of(case.expected, theirs)
     if np.isfinite(ratio) and ratio != 0 and abs(ratio - 1) > near:
         names = names_of(case, abs(ratio), _noise(ratio * case.expected, theirs))
-        text = f"theirs are ours times {in_words(case, abs(ratio))}"
+        text = f"theirs are ours times {in_words(abs(ratio), names)}"
         if ratio < 0 and names:  # a size has no sign
             size = Hint("constant factor", text, names, also=True)
             yield Hypothesis("sign", OPPOSITE, lambda: ratio * case.expected, also=(size,))
@@ -48,9 +48,9 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
             yield Hypothesis("constant factor", text, lambda: ratios.reshape(shape) * case.expected, fitted=free)
 
 
-def in_words(case: Case, ratio: float) -> str:
+def in_words(ratio: float, names: tuple[str, ...]) -> str:
     """Return the digits of a factor, and what it may be."""
-    return ", ".join(filter(None, [_digits(ratio), " or ".join(names_of(case, abs(ratio)))]))
+    return ", ".join(filter(None, [_digits(ratio), " or ".join(names)]))
 
 
 def _digits(ratio: float) -> str:

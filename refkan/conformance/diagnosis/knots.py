@@ -40,14 +40,7 @@ def _other_knots(case: Case) -> Iterator[Hypothesis]:
             text = f"the knots of the {'first' if p == 0 else 'last'} input are used for all"
             yield hypothesis("knots of another input", text, lambda one, p=p: np.array([one.knots[p]] * one.n_inputs))
     yield from (hypothesis("exterior knots", text, change) for text, change in EXTERIOR.items())
-    if equally_spaced(spec):
-        for n in (spec.intervals - 1, spec.intervals + 1):
-            if n > 0:
-                text = f"the spacing is that of {n} intervals on the domain instead of {spec.intervals}"
-                yield hypothesis("number of intervals", text, partial(spaced_for, n))
-    for step in (1, -1):
-        text = f"basis function i lives on the knots from i {'+' if step > 0 else '-'} 1"
-        yield hypothesis("shifted index", text, partial(knots_shifted, step))
+    yield from (hypothesis(*grid) for grid in other_grids(spec))
 
 
 @of_case
@@ -57,6 +50,18 @@ def normalisation(case: Case) -> Iterator[Hypothesis]:
     yield Hypothesis("basis not normalised", text, partial(with_layers, case, partial(_normalised, 1.0)))
     text = "basis functions are divided differences, not multiplied by the length of their support"
     yield Hypothesis("basis not normalised", text, partial(with_layers, case, partial(_normalised, None)))
+
+
+def other_grids(spec: LayerSpec) -> Iterator[tuple[str, str, Callable[[LayerSpec], FloatArray]]]:
+    """Name, sentence and knots of grids of another spacing, if knots are equally spaced, and begun a place off."""
+    if equally_spaced(spec):
+        for n in (spec.intervals - 1, spec.intervals + 1):
+            if n > 0:
+                text = f"the spacing is that of {n} intervals on the domain instead of {spec.intervals}"
+                yield "number of intervals", text, partial(_spaced_for, n)
+    for step in (1, -1):
+        text = f"basis function i lives on the knots from i {'+' if step > 0 else '-'} 1"
+        yield "shifted index", text, partial(_knots_shifted, step)
 
 
 def equally_spaced(spec: LayerSpec) -> bool:
@@ -80,8 +85,7 @@ def _equal_from(end: int, spec: LayerSpec) -> FloatArray:
     return np.asarray(spec.knots[:, at, None] + h[:, None] * (np.arange(K) - at))
 
 
-def spaced_for(n: int, spec: LayerSpec) -> FloatArray:
-    """Knots from a on with the spacing of n intervals on the domain."""
+def _spaced_for(n: int, spec: LayerSpec) -> FloatArray:
     a, b = spec.domains[:, :1], spec.domains[:, 1:]
     return np.asarray(a + (b - a) * np.arange(1 - spec.order, spec.intervals + spec.order) / n)
 
@@ -108,8 +112,7 @@ EXTERIOR: dict[str, Callable[[LayerSpec], FloatArray]] = {
 """Ways to make exterior knots that were given otherwise."""
 
 
-def knots_shifted(step: int, spec: LayerSpec) -> FloatArray:
-    """Knots moved by one place, the one that is missing at the length of its neighbour."""
+def _knots_shifted(step: int, spec: LayerSpec) -> FloatArray:
     t = spec.knots
     if step > 0:
         return np.concatenate([t[:, 1:], 2 * t[:, -1:] - t[:, -2:-1]], axis=1)

@@ -110,10 +110,14 @@ def _one_beside(case: Case, found: FloatArray) -> tuple[str, int, float] | None:
     Of two inputs, what is common must be a size of the case, the same for both.
     """
     ways: dict[int, tuple[str, int, float]] = {}
-    common = [(f"theirs are ours times {in_words(case, value)}", np.full(len(found), value)) for value in found]
+    names = [names_of(case, abs(value)) for value in found]
+    common = [
+        (f"theirs are ours times {in_words(value, may_be)}", np.full(len(found), value))
+        for value, may_be in zip(found, names, strict=True)
+    ]
     if len(found) == 2:
         knots = case.setting.spec.knots
-        common = [one for one in common if names_of(case, abs(one[1][0])) and (knots == knots[:1]).all()]
+        common = [one for one, may_be in zip(common, names, strict=True) if may_be and (knots == knots[:1]).all()]
     for text, size in (*(lengths(case) if len(found) > 2 else ()), *common):
         rest = found / size
         off = np.flatnonzero(np.abs(rest - 1) > 1e-6)

@@ -63,13 +63,9 @@ def intervals(case: Case) -> Iterator[Hypothesis]:
 @of_case
 def domains(case: Case) -> Iterator[Hypothesis]:
     """Knots on a domain of the layer's own, and inputs that are clamped to one or mapped first."""
-    s = case.setting
-    for low, high in OTHER_DOMAINS:
-        if (s.spec.domains == (low, high)).all():
-            continue
-        text = f"knots lie on [{low:g}, {high:g}] instead of the domain of the case"
-        moved = partial(with_knots, partial(placed, low, high))
-        yield Hypothesis("fixed domain", text, partial(with_layers, case, moved))
+    for low, high in other_domains(case.setting.spec):
+        name, text, change = on_domain(low, high)
+        yield Hypothesis(name, text, partial(with_layers, case, partial(with_knots, change)))
         text = f"inputs are clamped to [{low:g}, {high:g}]"
         ends = partial(np.clip, a_min=low, a_max=high), partial(_inside, low, high), np.zeros_like
         yield Hypothesis("inputs mapped", text, partial(_mapped, case, ends))
@@ -77,8 +73,18 @@ def domains(case: Case) -> Iterator[Hypothesis]:
         yield Hypothesis("inputs mapped", f"inputs pass through {name}", partial(_mapped, case, functions))
 
 
-def placed(low: float, high: float, spec: LayerSpec) -> FloatArray:
-    """Knots mapped onto another domain."""
+def other_domains(spec: LayerSpec) -> list[tuple[float, float]]:
+    """Domains that layers may have always, but for that of the spec."""
+    return [ends for ends in OTHER_DOMAINS if not (spec.domains == ends).all()]
+
+
+def on_domain(low: float, high: float) -> tuple[str, str, Callable[[LayerSpec], FloatArray]]:
+    """Name, sentence and knots of a grid that is mapped onto a domain."""
+    text = f"knots lie on [{low:g}, {high:g}] instead of the domain of the case"
+    return "fixed domain", text, partial(_placed, low, high)
+
+
+def _placed(low: float, high: float, spec: LayerSpec) -> FloatArray:
     a, b = spec.domains[:, :1], spec.domains[:, 1:]
     return low + (high - low) * (spec.knots - a) / (b - a)
 
