@@ -157,13 +157,13 @@ def _null_space(
     count = 0 if known is None else known.shape[1]
     if known is None or count > null_space.shape[1]:  # rounding hides some: those that are left are not known
         known, count = null_space[:, :0], 0
-    others = null_space
-    if count:
-        K = linalg.qr(known, mode="economic", check_finite=False)[0]
-        others = svd(_projected(null_space, K))[0][:, : null_space.shape[1] - count]
     K = graded_orthonormal(frame.to(known))
     if count == null_space.shape[1]:
         return _NullSpace(K, {})
+    others = null_space
+    if count:
+        in_theta = linalg.qr(known, mode="economic", check_finite=False)[0]
+        others = svd(_projected(null_space, in_theta))[0][:, : null_space.shape[1] - count]
     Q, R = linalg.qr(_projected(frame.to(others), K), mode="economic", check_finite=False)
     Q = np.hstack([K, linalg.qr(_projected(Q, K), mode="economic", check_finite=False)[0]])
     error = EPS * s[0] / s[-1] * np.linalg.norm(frame.to(V)) / np.abs(np.diag(R)).min()

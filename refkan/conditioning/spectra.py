@@ -175,6 +175,9 @@ FLAGS = {
 }
 """What may be doubtful about a spectrum, by the name of its flag."""
 
+AMID = "middle"
+"""The flag that leaves both ends, and so the condition number, in no doubt."""
+
 _FIELDS = tuple(Spectrum.__dataclass_fields__)
 
 

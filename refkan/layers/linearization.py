@@ -172,11 +172,11 @@ class Linearization:
         G = self._before_activation(G)
         Q = self.declared.n_outputs
         for part in self._parts:
-            functions, end = part.functions, part.begin + part.size
-            columns = out[:, :, part.begin : end].reshape(*shape[:2], Q, functions.slots, functions.dim)
+            functions, behind = part.functions, part.begin + part.size
+            columns = out[:, :, part.begin : behind].reshape(*shape[:2], Q, functions.slots, functions.dim)
             part.sums.fill_jacobian(G, columns)
             if part.motion is not None:
-                own = out[:, :, end : part.end].reshape(*shape[:2], *functions.moving)
+                own = out[:, :, behind : part.end].reshape(*shape[:2], *functions.moving)
                 part.motion.fill_jacobian(part.sums, G, own)
         if self.declared.chart is not None:
             self.declared.chart.fill_columns(out)

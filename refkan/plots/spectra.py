@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refkan.conditioning import Spectrum, Study
+from refkan.conditioning.spectra import AMID
 from refkan.conditioning.study_rows import Row
 from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, finish, place
 
@@ -80,7 +81,7 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
     flagged = False
     for label, points in _series(study).items():
         values = {n: [row.condition for row in rows] for n, rows in points.items()}
-        doubted = {n for n, rows in points.items() if any(set(row.flags) - {"middle"} for row in rows)}
+        doubted = {n for n, rows in points.items() if any(set(row.flags) - {AMID} for row in rows)}
         flagged = flagged or bool(doubted)
         numbers = sorted(n for n in points if n is not None)
         if numbers:
