@@ -12,6 +12,8 @@ import numpy as np
 
 from refkan.array_types import Array, FloatArray
 
+FLOAT64 = np.dtype(np.float64)
+
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     """Return `value` if it is one of the strings `choices`, else raise ValueError, with the name that is meant."""
@@ -119,8 +121,11 @@ def as_array(name: str, value: Any, ndim: int | None = None, finite: bool = True
     ValueError
         If the number of dimensions is not `ndim`, or an entry is NaN or infinite (its index is named).
     """
-    array = numbers(name, value)
-    array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)
+    if type(value) is np.ndarray and value.dtype is FLOAT64:  # nearly always; small layers feel the microsecond
+        array = value
+    else:
+        array = numbers(name, value)
+        array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim != 1)}; got shape {array.shape}")
     if finite:

@@ -16,6 +16,7 @@ import numpy as np
 from refkan.array_types import Array, FloatArray
 from refkan.kernels import jets_of_functions
 from refkan.kernels.launch import launch
+from refkan.lazy import lazy
 from refkan.memory import recycled
 
 
@@ -41,7 +42,7 @@ class Channels:
     n_first: int
     n_second: int
 
-    @property
+    @lazy
     def count(self) -> int:
         """Number of channels 1 + K + K2."""
         return 1 + self.n_first + self.n_second

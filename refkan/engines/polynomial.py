@@ -6,7 +6,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.kernels import polynomial_layer
-from refkan.kernels.launch import launch
+from refkan.kernels.launch import launch_real
 from refkan.memory import recycled
 from refkan.splines.local_basis import KnotTables
 
@@ -32,7 +32,7 @@ class PolynomialSweep:
         self.tables, self.C, self.x, self.linear = tables, C, x, linear
         self.n_outputs, self.n_inputs = C.shape[:2]
         n_kept = x.size if back and x.size <= KEPT else 0
-        strays = np.empty(-(-n_kept // self.n_inputs) if n_kept else 0, np.bool_)
+        strays = np.empty(n_kept // self.n_inputs, np.bool_)
         self.kept = recycled((n_kept,), np.uint64), recycled((n_kept,)), recycled((n_kept,)), strays
         # Operations as `launch` reckons with them, 1.6 a nanosecond.
         self.operations = x.size * (6 + 0.4 * tables.order * self.n_outputs)
@@ -42,7 +42,7 @@ class PolynomialSweep:
         pieces = self.tables.pieces
         n_blocks = -(-self.x.size // pieces.cells.shape[1])
         y: FloatArray = recycled((self.x.shape[0], self.n_outputs))
-        launch(
+        launch_real(
             polynomial_layer.forward, n_blocks, self.operations,
             self.x, *pieces.search, pieces.places, pieces.values, pieces.windows,
             self.linear, self.C, (0,) * self.tables.order, (0,) * self.n_outputs, self.kept, y,
@@ -55,7 +55,7 @@ class PolynomialSweep:
         parts = min(PARTS, 1 << max(1, self.x.size // PART).bit_length() - 1)
         dC = np.zeros((parts, self.n_outputs, self.n_inputs, (pieces.windows.shape[1] - 3) * stride + order))
         dx: FloatArray = recycled((self.x.shape[0] if inputs else 0, self.n_inputs))
-        launch(
+        launch_real(
             polynomial_layer.pull_back, parts, 2 * self.operations,
             self.x, *pieces.search, pieces.places, pieces.values, pieces.slopes, pieces.windows,
             self.linear, self.C, (0,) * order, (0,) * self.n_outputs, self.kept,

@@ -12,7 +12,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray, IntArray
 from refkan.kernels import bspline_basis, sorted_layer
-from refkan.kernels.launch import launch
+from refkan.kernels.launch import launch_real
 from refkan.kernels.sorted_layer import ROW, RUN, TILE
 from refkan.memory import recycled
 from refkan.splines.local_basis import KnotTables
@@ -118,7 +118,7 @@ class SortedSweep:
                 self.strays[first:last] = False
             sorted_layer.forward(first, last, *arguments)
 
-        launch(work, self.n_blocks, 14 * self.x.size + self._operations)
+        launch_real(work, self.n_blocks, 14 * self.x.size + self._operations)
         return y
 
     def sums_of_rows(self, dy: FloatArray, stride: int, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
@@ -131,7 +131,7 @@ class SortedSweep:
         dim = (self.tables.breakpoints.shape[1] - 2) * stride + self.tables.order
         dC = recycled((parts, self.n_inputs * dim * self.tiles * TILE))
         dx: FloatArray = recycled((self.x.shape[0] if inputs else 0, self.n_inputs))
-        launch(
+        launch_real(
             sorted_layer.pull_back, parts * groups, 1.5 * self._operations,
             self.x, *self._knots, self.size, self.C, self.places, self.ends, self.strays,
             dy, stride, groups, dC, dx,

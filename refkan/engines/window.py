@@ -91,13 +91,13 @@ class WindowSums(SplineSums):
         self, dy: FloatArray, inputs: bool = True, apart: bool = False
     ) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents (dC, dz), from dy (N, 1, Q)."""
-        if np.iscomplexobj(dy):
+        if dy.dtype.kind == "c":
             return self.plain.pull_back(dy, inputs, apart)
         return self._sums(self.W, dy, apart), self.pull_back_inputs(dy[:, None])[:, 0] if inputs else None
 
     def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
         """sum_p sum_i (dC b_i + C b_i' dx_p): (N, 1, Q)."""
-        if np.iscomplexobj(dC) or (dz is not None and np.iscomplexobj(dz)):
+        if dC.dtype.kind == "c" or (dz is not None and dz.dtype.kind == "c"):
             return self.plain.push_forward(dC, dz, apart)
         moved = np.ascontiguousarray(dC.transpose(1, 2, 0))
         dy: FloatArray = self._contract(self.rows(0)[0], moved, self._starts(apart))
@@ -107,7 +107,7 @@ class WindowSums(SplineSums):
 
     def pull_back_inputs(self, G: FloatArray) -> FloatArray:
         """dx[s, o, p] = sum_q G[s, o, q] sum_i C[q, p, start + i] b_i'(x[s, p]) as (N, O, 1, P)."""
-        if np.iscomplexobj(G):
+        if G.dtype.kind == "c":
             return self.plain.pull_back_inputs(G)
         return self._project(1, self.C, G[:, :, 0])[:, :, None]
 
