@@ -79,7 +79,7 @@ def launched_types(monkeypatch, *runs):
     with monkeypatch.context() as patch:
         patch.setattr(bsplines, "launch", record)
         patch.setattr(local_basis, "launch", record)
-        patch.setattr(rk.engines.polynomial, "launch", record)
+        patch.setattr(rk.engines.polynomial, "launch_real", record)
         with rk.use_engine("fast"):
             for run in runs:
                 run()
