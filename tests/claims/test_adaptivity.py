@@ -31,7 +31,7 @@ TINY = rotated_target.Size((3, 2, 1, 1, 1), (200, 200, 200, 300, None), (4, 4, 6
 @pytest.fixture(scope="module")
 def uniform_against_residual():
     size = replace(
-        adaptive_refinement.QUICK, orders=(2,), budgets=(32,), line_samples=2500, plane_samples=200, plane_steps=2
+        adaptive_refinement.QUICK, orders=(2,), line_samples=1000, plane_samples=150, plane_steps=1
     )
     runs = {}
     for target in ("smooth", *adaptive_refinement.LINE):
@@ -43,7 +43,7 @@ def uniform_against_residual():
 
 @pytest.fixture(scope="module")
 def transfers():
-    settings = geometric_transfer.settings(replace(geometric_transfer.QUICK, samples=150, steps=4, seeds=range(2)))
+    settings = geometric_transfer.settings(replace(geometric_transfer.QUICK, samples=100, steps=2, seeds=range(2)))
     arms = (geometric_transfer.OURS, *geometric_transfer.RIVALS)
     return [{arm: refine(s, arm) for arm in arms} for s in settings]
 
@@ -51,7 +51,7 @@ def transfers():
 @pytest.fixture(scope="module")
 def rough():
     size = replace(
-        rough_targets.QUICK, orders=(2,), intervals=(16, 32), line_samples=3000, samples=150, steps=2, seeds=range(2)
+        rough_targets.QUICK, orders=(2,), intervals=(16, 32), line_samples=1500, samples=100, steps=1, seeds=range(2)
     )
     targets = (*rough_targets.LINE, rough_targets.FRONT)
     return {target: [rough_targets.arms(s) for s in rough_targets.settings(size, target)] for target in targets}
@@ -118,7 +118,7 @@ def test_verdicts_are_complete_and_their_mutations_refuted(id, verdicts):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Verdicts without their pictures, which take longer than anything else here."""
+    """Verdicts without their pictures: some cannot be drawn of spoilt measurements."""
     blank = Figure("blank", "none", b"")
     for module, names in (
         (adaptive_refinement, ("knots_figure", "pareto_figure")),

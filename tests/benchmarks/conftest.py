@@ -1,0 +1,3 @@
+"""What all tests of benchmarks share: pictures that are not rendered."""
+
+from tests.shared.pictures import unrendered  # noqa: F401
