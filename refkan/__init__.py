@@ -11,7 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from refkan import checks, conditioning, hessians, problems
+from refkan import checks, conditioning, hessians
 from refkan.adaptivity import minimize_adaptive
 from refkan.conditioning import spectrum
 from refkan.engine_choice import use_engine
@@ -27,7 +27,7 @@ from refkan.splines.spaces import SplineSpace
 from refkan.transfer import prolongation_matrix
 
 if TYPE_CHECKING:
-    from refkan import exact, plots, truth
+    from refkan import exact, plots, problems, truth
 
 __version__ = "0.1.0"
 
@@ -79,7 +79,7 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> ModuleType:
-        """Import what no program of floats needs, and matplotlib's only user, when it is first asked for."""
-        if name in ("exact", "plots", "truth"):
+        """Import when it is first asked for what many programs do not need, with libraries that nothing else uses."""
+        if name in ("exact", "plots", "problems", "truth"):
             return import_module(f"refkan.{name}")
         raise AttributeError(f"module 'refkan' has no attribute {name!r}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from scipy import optimize
 
 from refkan.arguments import check_count
 from refkan.array_types import FloatArray
 from refkan.optimizers.options import check_non_negative
 from refkan.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 
 def lbfgs(
@@ -64,8 +68,10 @@ def lbfgs(
         iterate = iterate_at(d)
         return iterate.value, run.geometry.gradient(iterate.gradient)
 
-    def after_step(intermediate_result: optimize.OptimizeResult) -> None:
+    def after_step(intermediate_result: OptimizeResult) -> None:
         run.finish_step(iterate_at(intermediate_result.x))
+
+    from scipy import optimize  # takes a tenth of a second, which others need not wait for
 
     found = optimize.minimize(
         value_and_gradient,

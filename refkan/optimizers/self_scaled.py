@@ -6,7 +6,6 @@ import warnings
 from math import sqrt
 
 import numpy as np
-from scipy import optimize
 
 from refkan.arguments import check_choice, check_count
 from refkan.array_types import FloatArray
@@ -138,6 +137,8 @@ def _search(run: Run, start: Iterate, d: FloatArray, g: FloatArray, trials: int)
         if key not in seen:
             seen[key] = run.evaluate(start.theta + run.geometry.displacement(step))
         return seen[key]
+
+    from scipy import optimize  # takes a tenth of a second, which others need not wait for
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a search that fails: its alpha is None

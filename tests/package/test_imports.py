@@ -255,7 +255,7 @@ def test_sabotage_of_an_import_is_noticed(module, line, wrong):
 def test_importing_refkan_is_light():
     """No backend, no plots, no terminal output, and no kernel compiled, until something asks for them."""
     heavy = ["torch", "jax", "matplotlib", "rich", "flint", "mpmath", "pandas", "dask", "hypothesis", "refkan.truth"]
-    heavy += ["refkan.exact", "refkan.plots"]
+    heavy += ["refkan.exact", "refkan.plots", "refkan.problems", "scipy.optimize", "scipy.special", "scipy.fft"]
     code = (
         "import sys, warnings\n"
         "warnings.simplefilter('error')\n"
