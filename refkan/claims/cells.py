@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from refkan.claims.parts import NotKept, Resume, run_task
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, written
+from refkan.lazy import lazy
 
 
 @dataclass(frozen=True, order=True)
@@ -28,6 +29,11 @@ class Cell:
 
     def __getitem__(self, name: str) -> str:
         return dict(self.choice)[name]
+
+    @lazy
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The pairs as a set: thousands of cells are looked through for some of them."""
+        return frozenset(self.choice)
 
 
 C = TypeVar("C", bound=Cell)
@@ -124,7 +130,7 @@ def records(found: Mapping[C, Mapping[str, Any]], **where: str) -> dict[int, Map
     if found and (unknown := where.keys() - dict(next(iter(found)).choice).keys()):
         raise ValueError(f"no factor is called {', '.join(sorted(unknown))}")
     for cell, record in found.items():
-        if wanted.issubset(cell.choice):
+        if wanted <= cell.pairs:
             if cell.seed in made:
                 raise ValueError(f"{where} names several cells of seed {cell.seed}")
             made[cell.seed] = record
