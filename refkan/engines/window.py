@@ -40,7 +40,7 @@ class WindowSums(SplineSums):
     @lazy
     def coefficient_rows(self) -> Array:
         """Coefficients as (P, dim, Q)."""
-        return np.ascontiguousarray(self.C.transpose(1, 2, 0))
+        return packed(self.C.transpose(1, 2, 0))
 
     @lazy
     def plain(self) -> PlainSums:
@@ -99,7 +99,7 @@ class WindowSums(SplineSums):
         """sum_p sum_i (dC b_i + C b_i' dx_p): (N, 1, Q)."""
         if dC.dtype.kind == "c" or (dz is not None and dz.dtype.kind == "c"):
             return self.plain.push_forward(dC, dz, apart)
-        moved = np.ascontiguousarray(dC.transpose(1, 2, 0))
+        moved = packed(dC.transpose(1, 2, 0))
         dy: FloatArray = self._contract(self.rows(0)[0], moved, self._starts(apart))
         if dz is not None:
             dy += self._contract(self.rows(1)[1] * dz[:, 0, :, None], self.coefficient_rows, self.start)
@@ -113,7 +113,7 @@ class WindowSums(SplineSums):
 
     def _project(self, derivative: int, C: FloatArray, G: FloatArray) -> FloatArray:
         rows = self.rows(derivative)[derivative]
-        C = self.coefficient_rows if C is self.C else np.ascontiguousarray(C.transpose(1, 2, 0))
+        C = self.coefficient_rows if C is self.C else packed(C.transpose(1, 2, 0))
         dx: FloatArray = recycled((*G.shape[:2], self.n_inputs))
         run = local_layer.pull_back_inputs_few if self._few else local_layer.pull_back_inputs
         operations = self._operations(G.shape[1])

@@ -53,7 +53,7 @@ class WindowJets(SplineSums):
 
     def _lay_out(self, C: FloatArray) -> FloatArray:
         """Coefficients (Q, P, dim) as (P, dim, Q) if outputs are few, else as `in_tiles` leaves them."""
-        rows = np.ascontiguousarray(C.transpose(1, 2, 0))
+        rows = packed(C.transpose(1, 2, 0))
         return rows if self._few else in_tiles(rows)
 
     @property
@@ -98,7 +98,7 @@ class WindowJets(SplineSums):
         """sum_p sum_i (dC W + C dW), dW along dz."""
         dy: FloatArray = self._contract(self._lay_out(dC), self._starts(apart))
         if dz is not None:
-            W = self._row_tangents(dz)
+            W = packed(self._row_tangents(dz))
             run, lengths = (local_jets.contract_few if self._few else local_jets.contract), self._lengths[:2]
             moving: FloatArray = recycled(dy.shape)
             launch(run, dy.shape[0], self._operations(), self.start, W, self._laid_out, *lengths, moving)

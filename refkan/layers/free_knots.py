@@ -14,6 +14,7 @@ import numpy as np
 from refkan.arguments import check_target
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.engines import SplineFunctions
+from refkan.engines.sums import packed
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.layers.functions import FunctionSums
@@ -71,7 +72,7 @@ class FreeKnots:
         """Columns of s."""
         start, W = sums.jets()
         columns = np.empty(out.shape, out.dtype)
-        self._fill_columns(start, W, np.ascontiguousarray(G), columns)
+        self._fill_columns(start, W, packed(G), columns)
         out[...] = columns
 
     @lazy

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.engines import polynomial, window, window_jets
 from refkan.kernels import bspline_basis, launch, workers
 from refkan.splines import bsplines, local_basis
 from tests.kernels.kernel_results import sweep_results, uniform_layer
@@ -67,8 +68,8 @@ def test_ranges_cover_the_items_once(monkeypatch, items):
         np.testing.assert_array_equal(out, 1)
 
 
-def launched_types(monkeypatch, *runs):
-    """Types of the arguments for which the local basis, or sums by polynomials, are compiled, without compiling."""
+def launched_types(monkeypatch, *runs, modules=(bsplines, local_basis, polynomial)):
+    """Types of the arguments for which the fast kernels of modules are compiled, without compiling."""
     types = set()
 
     def record(compiled, items, operations, *arguments):
@@ -77,9 +78,8 @@ def launched_types(monkeypatch, *runs):
             arguments[-2][...] = 0  # the intervals, which the caller goes on to use
 
     with monkeypatch.context() as patch:
-        patch.setattr(bsplines, "launch", record)
-        patch.setattr(local_basis, "launch", record)
-        patch.setattr(rk.engines.polynomial, "launch_real", record)
+        for module in modules:
+            patch.setattr(module, "launch" if hasattr(module, "launch") else "launch_real", record)
         with rk.use_engine("fast"):
             for run in runs:
                 run()
@@ -114,6 +114,23 @@ def test_layouts_and_flags_of_samples_share_one_compiled_form(monkeypatch):
         runs = [lambda z=z: net(theta, z) for z in (table, table.copy(), np.stack([read_only, x]).T)]
         runs.append(lambda: local_basis.local_basis(tables, np.ascontiguousarray(table), 0, "linear"))
         assert len(launched_types(monkeypatch, *runs)) == 1
+
+
+def test_flags_of_directions_share_one_compiled_form(monkeypatch):
+    """With one output they are laid out as kernels take them, and were not copied: read-only ones were another type."""
+    monkeypatch.setattr(rk.engines.fast, "fastest_sweep", lambda *sizes: None)
+    layer, x = uniform_layer(2, 1), np.full((6, 2), 0.5)
+    theta, direction = np.ones(layer.n_params), np.ones(layer.n_params)
+    modules = local_basis, window, window_jets
+
+    def runs():
+        net = rk.Network((layer,), ())
+        return net.jvp(theta, x, direction, x), net.jet(theta, x, np.eye(2), orders=1).pushforward(direction)
+
+    types = launched_types(monkeypatch, runs, modules=modules)
+    direction.flags.writeable = False
+    assert len(types) == 4
+    assert launched_types(monkeypatch, runs, modules=modules) == types
 
 
 def test_fixed_and_free_knots_share_one_compiled_form(monkeypatch):
