@@ -50,12 +50,12 @@ def test_reference_of_the_layer():
 @pytest.mark.parametrize("sweep", ["forward", "backward"])
 @pytest.mark.parametrize("name", ["refkan", "dense Phi + GEMM"])
 def test_our_layers_agree_with_the_reference(name, sweep):
-    case = LayerCase(2, 3, 4, samples=40)
+    case = LayerCase(2, 5, 4, samples=40)
     reference = getattr(case, f"{sweep}_reference")
     ours = next(p for p in layer.PROGRAMS if p.name == name).contestant(case, sweep)
     assert statuses(run_case(Case(name, reference, [ours]), FAST)) == {name: "timed"}
 
-    other = LayerCase(2, 3, 4, samples=40, seed=22)
+    other = LayerCase(2, 5, 4, samples=40, seed=22)
     sabotaged = getattr(other, f"{sweep}_reference")
     assert statuses(run_case(Case(name, sabotaged, [ours]), FAST)) == {name: "disagrees"}
 

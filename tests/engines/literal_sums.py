@@ -62,6 +62,7 @@ class Literal:
 
     def __post_init__(self):
         P, x = self.knots.shape[0], self.z[:, 0]
+        self.depth = 3 if self.z.shape[1] == 1 else 4  # derivatives of jets reach one further
         self.B = [
             tuple(
                 np.stack(part, axis=1)
@@ -69,7 +70,7 @@ class Literal:
                     *(basis(self.knots[p], self.order, x[:, p], d, self.outside) for p in range(P)), strict=True
                 )
             )
-            for d in range(4)
+            for d in range(self.depth)
         ]
         self.W = self.jets(lambda d: self.B[d][0], self.z), self.jets(lambda d: self.B[d][1], np.abs(self.z))
         t = self.knots[:, self.order - 1 : self.knots.shape[1] - self.order + 1]
@@ -140,7 +141,7 @@ class Literal:
             z = size(self.z)
             e = {
                 d: np.einsum("socq,sqp->socp", size(G), self.edges(d, k, size))
-                for d in range(1, 4)
+                for d in range(1, self.depth)
             }  # fmt: skip
             dz = e[1].copy()
             for c in range(1, z.shape[1]):

@@ -213,7 +213,7 @@ def test_many_samples_in_the_order_of_cells_have_the_same_matrix():
     """Sums of parts, over samples that are partly outside the domain and of unequal weights."""
     rng = np.random.default_rng(4)
     x, weights = rng.uniform(-0.1, 1.1, (MANY, 2)), rng.uniform(size=MANY)
-    net, theta = rk.kan([2, 3, 1], 3, 4).initialize(rng, rng.uniform(size=(50, 2)))
+    net, theta = rk.kan([2, 5, 1], 4, 4).initialize(rng, rng.uniform(size=(50, 2)))
     H, K = (gauss_newton(net, theta, x, weights, path=path) for path in ("dense", "sparse"))
     assert np.abs(K - H).max() <= 1e-13 * np.abs(H).max()
     assert np.array_equal(K, K.T)

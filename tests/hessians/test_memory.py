@@ -86,7 +86,7 @@ import tracemalloc, numpy as np, refkan as rk
 from refkan import hessians
 def run(N, call):
     x = np.random.default_rng(0).uniform(size=(N, 2))
-    net, theta = rk.kan([2, 8, 1], 3, 6).initialize(np.random.default_rng(0), x[:100])
+    net, theta = rk.kan([2, 8, 1], 4, 6).initialize(np.random.default_rng(0), x[:100])
     if N < 60_000:
         return eval(call)
     tracemalloc.start()
@@ -132,7 +132,7 @@ def test_amounts(size, text):
 def test_a_network_far_too_large_is_refused_at_once():
     """2 million parameters: nothing of the size of the matrix may be touched before the message."""
     x = samples(10)
-    net, theta = rk.kan([2, 1000, 2, 1], 3, 500).initialize(np.random.default_rng(0), x)
+    net, theta = rk.kan([2, 1000, 2, 1], 4, 500).initialize(np.random.default_rng(0), x)
     assert net.n_params > 10**6
     for call in (hessians.gauss_newton, lambda net, theta, x: hessians.hessian(net, theta, x, x[:, :1])):
         with pytest.raises(ValueError, match=r"needs \d+(\.\d+)? TB of memory; .* are available: use "):

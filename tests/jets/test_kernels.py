@@ -14,14 +14,15 @@ from refkan.layers.activations import ACTIVATIONS
 from refkan.networks import blocks
 from tests.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
 from tests.shared.factories import EPS, NetworkCase, samples
+from tests.shared.forms import JET, JET_ORDER
 
 
-def kernel_calls(order, n_second, n_outputs, K=2, seed=0):
+def kernel_calls(n_outputs, seed=0):
     """Arguments of every kernel: name, items, arguments before the result, and the shape of the result."""
+    order, K = JET_ORDER, JET.n_first
     rng = np.random.default_rng(seed)
     N, P, O, dim = 40, 3, 2, order + 4  # chunks of 16 samples, of which the last is not full, in both parts
-    channels = Channels(K, n_second)
-    count = channels.count
+    count = JET.count
     start = rng.integers(0, 5, (N, P))
     rows, z = rng.standard_normal((4, N, P, order)), rng.standard_normal((N, count, P))
     W, C = rng.standard_normal((N, count, P, order)), rng.standard_normal((P, dim, n_outputs))
@@ -31,24 +32,21 @@ def kernel_calls(order, n_second, n_outputs, K=2, seed=0):
     sums = (2, *packed.shape[:2], dim, local_jets.TILE)
     f, h = rng.standard_normal((4, N, P)), rng.standard_normal((N, O, count, P, order))
     g = rng.standard_normal((N, O, count, P))
+    value, dz, lanes = (N, count, n_outputs), (N, O, count, P), local_jets.LANES
+    tiles, sums = sums, (2, P, dim, n_outputs)
     return [
         (jets_of_functions.channel_rows, N, (rows, z, K), (N, count, P, order)),
         (jets_of_functions.pull_back_rows, N, (rows, z, K, h), (N, O, count, P)),
-        (local_jets.contract, N, (start, W, packed, *lengths), (N, count, n_outputs)),
-        (local_jets.contract_few, N, (start, W, C, *lengths), (N, count, n_outputs)),
-        (local_jets.pull_back_coefficients, 6, (start, W, dy, 3, *lengths), sums),
-        (local_jets.pull_back_coefficients_few, 6, (start, W, dy, 3, *lengths), (2, P, dim, n_outputs)),
-        (
-            local_jets.pull_back_inputs,
-            N,
-            (start, rows, z, packed, G, *lengths, firsts, local_jets.LANES),
-            (N, O, count, P),
-        ),
-        (local_jets.pull_back_inputs_few, N, (start, rows, z, C, G, *lengths, firsts), (N, O, count, P)),
-        (local_jets.contract_jets, N, (start, rows, z, packed, *lengths, firsts), (N, count, n_outputs)),
-        (local_jets.contract_jets, N, (start, rows, z, C, *lengths, firsts), (N, count, n_outputs)),
+        (local_jets.contract, N, (start, W, packed, *lengths), value),
+        (local_jets.pull_back_coefficients, 6, (start, W, dy, 3, *lengths), tiles),
+        (local_jets.pull_back_inputs, N, (start, rows, z, packed, G, *lengths, firsts, lanes), dz),
+        (local_jets.contract_jets, N, (start, rows, z, packed, *lengths, firsts), value),
+        (local_jets.pull_back_jets, 6, (start, rows, z, dy, 3, *lengths, firsts), tiles),
+        (local_jets.contract_few, N, (start, W, C, *lengths), value),
+        (local_jets.pull_back_coefficients_few, 6, (start, W, dy, 3, *lengths), sums),
+        (local_jets.pull_back_inputs_few, N, (start, rows, z, C, G, *lengths, firsts), dz),
+        (local_jets.contract_jets, N, (start, rows, z, C, *lengths, firsts), value),
         (local_jets.pull_back_jets, 6, (start, rows, z, dy, 3, *lengths, firsts), sums),
-        (local_jets.pull_back_jets, 6, (start, rows, z, dy, 3, *lengths, firsts), (2, P, dim, n_outputs)),
         (plain_sums.scatter_jacobian, N, (start, W, G), (N, O, n_outputs, P, dim)),
         (pointwise_jets.compose, N, (f, z, K), (N, count, P)),
         (pointwise_jets.pull_back, N, (f, z, K, g), (N, O, count, P)),
@@ -56,15 +54,10 @@ def kernel_calls(order, n_second, n_outputs, K=2, seed=0):
     ]
 
 
-@pytest.mark.parametrize(
-    ("order", "n_first", "n_second", "n_outputs"), [(4, 2, 1, 6), (5, 1, 0, 1), (3, 2, 2, 37)]
-)  # fmt: skip
-def test_kernels_compiled_or_not_and_in_pieces(order, n_first, n_second, n_outputs):
-    """The same operations in the same order; a compiler may still fuse a product and a sum. Pieces: the same bits.
-
-    These are jets that others compile as well (tests/engines/test_differential.py).
-    """
-    for kernel, items, arguments, shape in kernel_calls(order, n_second, n_outputs, n_first):
+@pytest.mark.parametrize("n_outputs", [1, 6, 37])
+def test_kernels_compiled_or_not_and_in_pieces(n_outputs):
+    """The same operations in the same order; a compiler may still fuse a product and a sum. Pieces: the same bits."""
+    for kernel, items, arguments, shape in kernel_calls(n_outputs):
         whole, python, pieces = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         kernel(0, items, *arguments, whole)
         getattr(kernel, "py_func", kernel)(0, items, *arguments, python)
@@ -77,7 +70,7 @@ def test_kernels_compiled_or_not_and_in_pieces(order, n_first, n_second, n_outpu
 
 @pytest.mark.parametrize("n_outputs", [1, 3, 40])
 def test_forms_for_few_and_many_outputs_agree(n_outputs):
-    calls = {call[0].__name__: call for call in kernel_calls(4, 1, n_outputs)}
+    calls = {call[0].__name__: call for call in kernel_calls(n_outputs)}
     for which in ("contract", "pull_back_coefficients", "pull_back_inputs"):
         results = []
         for kernel, items, arguments, shape in (calls[which], calls[f"{which}_few"]):
@@ -91,7 +84,7 @@ def test_forms_for_few_and_many_outputs_agree(n_outputs):
 @pytest.mark.parametrize("n_outputs", [1, 20])
 def test_jets_of_the_basis_formed_on_the_way_are_those_that_are_kept(n_outputs):
     """In chunks of which the last is not full, for all inputs and for groups of them."""
-    calls = kernel_calls(4, 1, n_outputs)
+    calls = kernel_calls(n_outputs)
     _, N, (rows, z, K), shape = calls[0]
     W = np.empty(shape)
     jets_of_functions.channel_rows(0, N, rows, z, K, W)

@@ -115,22 +115,22 @@ def test_bits_do_not_depend_on_the_ranges(compiled, monkeypatch, threads):
 
 
 @pytest.mark.parametrize(
-    ("n_samples", "n_inputs", "n_outputs", "intervals", "kind"),
+    ("n_samples", "n_inputs", "n_outputs", "order", "intervals", "kind"),
     [
-        (4096, 9, 20, 64, SortedSweep),
-        (4096, 9, 20, 512, None),
-        (4096, 9, 8, 148, SortedSweep),
-        (4096, 9, 8, 149, None),
-        (60, 9, 20, 4, None),
-        (4096, 2, 5, 16, PolynomialSweep),
-        (1, 2, 5, 16, PolynomialSweep),
-        (1, 2, 2, 2000, None),
-        (4096, 2, 2, 1000, PolynomialSweep),
+        (4096, 9, 20, 4, 64, SortedSweep),
+        (4096, 9, 20, 4, 512, None),
+        (4096, 9, 8, 4, 148, SortedSweep),
+        (4096, 9, 8, 4, 149, None),
+        (60, 9, 20, 4, 4, None),
+        (4096, 2, 5, 4, 16, PolynomialSweep),
+        (1, 2, 5, 4, 16, PolynomialSweep),
+        (1, 2, 2, 3, 2000, None),
+        (4096, 2, 2, 3, 1000, PolynomialSweep),
     ],
 )
-def test_sums_are_taken_in_the_way_that_is_fastest(n_samples, n_inputs, n_outputs, intervals, kind):
+def test_sums_are_taken_in_the_way_that_is_fastest(n_samples, n_inputs, n_outputs, order, intervals, kind):
     """Polynomials for few outputs unless samples are fewer than these cost, sorting unless runs are short."""
-    layer = uniform_layer(n_inputs, n_outputs, n=intervals)
+    layer = uniform_layer(n_inputs, n_outputs, order, n=intervals)
     ones, z = np.ones(layer.blocks["coefficients"]), np.full((n_samples, 1, n_inputs), 0.5)
     with rk.use_engine("fast"):
         sums = spline_sums(layer.fixed_tables, ones, z, VALUES, layer.outside)

@@ -1,0 +1,1 @@
+from tests.shared.plain_engine import plain_engine  # noqa: F401
