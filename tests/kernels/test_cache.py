@@ -12,7 +12,7 @@ import warnings
 import pytest
 
 from refkan.kernels import compilation
-from tests.kernels.kernel_results import ROOT, finish, other_process
+from tests.kernels.kernel_results import KERNELS_ALONE, ROOT, finish, other_process
 
 
 def test_without_a_place_for_the_cache_one_warning_and_everything_works(tmp_path):
@@ -57,15 +57,14 @@ def test_only_a_missing_cache_is_forgiven(monkeypatch):
         compilation.kernel(len)
 
 
-USE = """
+USE = f"""{KERNELS_ALONE}
 import json, sys, warnings
 import numba
 
 def used(folder):
-    \"\"\"What is said of the cache in a folder by a kernel of the package, which is imported anew.\"\"\"
+    \"\"\"What is said of the cache in a folder by a kernel, which is imported anew.\"\"\"
     numba.config.CACHE_DIR = folder
-    for name in [name for name in sys.modules if name.partition(".")[0] == "refkan"]:
-        del sys.modules[name]
+    kernels_alone()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         from refkan.kernels.relu_power_basis import falling_power

@@ -11,11 +11,11 @@ import time
 import pytest
 
 from refkan.kernels import turns
-from tests.kernels.kernel_results import ROOT
+from tests.kernels.kernel_results import KERNELS_ALONE, ROOT
 
 pytestmark = pytest.mark.skipif(turns.fcntl is None, reason="no locks between processes on this system")
 
-COMPILES = """
+COMPILES = f"""{KERNELS_ALONE}
 import sys, time
 from numba.core import event
 from refkan.kernels.relu_power_basis import falling_power
@@ -35,7 +35,7 @@ assert falling_power(3.0, 2, 1) == 6.0
 print(count.n, flush=True)
 """
 
-HOLDS = """
+HOLDS = f"""{KERNELS_ALONE}
 import sys
 from refkan.kernels.turns import turn
 with turn(sys.argv[1], "a form"):

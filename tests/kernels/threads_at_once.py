@@ -1,9 +1,10 @@
 """A program of several Python threads that use the library at once: prints which results are not those of one thread.
 
-    python -m tests.kernels.threads_at_once pair|mixed|nested|forked
+    python -m tests.kernels.threads_at_once
 
 A pair of threads repeats one operation each; of the others, all go through the same operations, each from another one
-on. A hang ends with the stacks of all threads.
+on: threads alone (mixed), with threads of their own (nested), and while others fork. A hang ends with the stacks of all
+threads.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 
@@ -22,22 +23,22 @@ from refkan.kernels import launch
 
 LONGEST = 120
 """Seconds until a hang is taken to be one."""
-THREADS, ROUNDS, FORKS, PAIRS = 4, 3, 4, 25
-MANY = {"pair": 20_000, "mixed": 3_000, "nested": 3_000, "forked": 3_000}
-"""Samples by program, in blocks for several threads."""
+THREADS, ROUNDS, FORKS, PAIRS = 4, 2, 3, 25
+MANY, MANY_OF_PAIR = 3_000, 20_000
+"""Samples, in blocks for several threads."""
 
 
 def results_of(net, theta, x):
     """Operations by name: each returns arrays, at fixed arguments."""
     y = np.sin(np.arange(x.shape[0] * net.widths[-1], dtype=float)).reshape(x.shape[0], -1)
     direction = np.cos(np.arange(theta.size, dtype=float))
-    problem, few = rk.LeastSquares(net, x, y), rk.LeastSquares(net, x[:400], y[:400])
+    problem, few = rk.LeastSquares(net, x, y), rk.LeastSquares(net, x[:100], y[:100])
     return {
         "value": lambda: [net(theta, x)],
         "vjp": lambda: net.vjp(theta, x)[1](y),
         "jvp": lambda: [net.jvp(theta, x, direction)],
         "jacobian": lambda: [net.jacobian(theta, x[:2000])],
-        "jet": lambda: [net.jet(theta, x[:4000], np.eye(x.shape[1])).second],
+        "jet": lambda: [net.jet(theta, x[:4000], np.eye(x.shape[1]), orders=(2, 1)).second],
         "gauss_newton": lambda: [rk.hessians.gauss_newton(net, theta, x)],
         "hessian": lambda: [rk.hessians.hessian(net, theta, x[:2000], y[:2000])],
         "value_and_gradient": lambda: problem.value_and_gradient(theta),
@@ -95,7 +96,7 @@ class Comparison:
             return [name for names in pool.map(work, range(THREADS)) for name in names]
 
 
-PAIR = [("few outputs", MANY["pair"], name) for name in ("gauss_newton", "jvp")]
+PAIR = [("few outputs", MANY_OF_PAIR, name) for name in ("gauss_newton", "jvp")]
 
 
 def pair(comparison):
@@ -126,13 +127,20 @@ def forked(comparison):
 
 
 RUNS = {
-    "pair": pair,
-    "mixed": lambda comparison: comparison.wrong_in_threads(),
-    "nested": lambda comparison: comparison.wrong_in_threads(nested=True),
-    "forked": forked,
+    "pair": lambda: pair(Comparison(MANY_OF_PAIR, PAIR)),
+    "mixed": lambda: of_all_operations().wrong_in_threads(),
+    "nested": lambda: of_all_operations().wrong_in_threads(nested=True),
 }
+if hasattr(os, "fork"):
+    RUNS["forked"] = lambda: forked(of_all_operations())
+
+
+@cache
+def of_all_operations():
+    return Comparison(MANY)
+
 
 if __name__ == "__main__":
-    faulthandler.dump_traceback_later(LONGEST, exit=True)
-    how = sys.argv[1]
-    print(RUNS[how](Comparison(MANY[how], PAIR if how == "pair" else None)))
+    for how, run in RUNS.items():
+        faulthandler.dump_traceback_later(LONGEST, exit=True)
+        print(how, run(), flush=True)

@@ -1,18 +1,21 @@
 """A program that calls the library from handlers of signals and while the interpreter exits.
 
-    python -m tests.kernels.threads_interrupted "at exit"|timer|"every step"
+    python -m tests.kernels.threads_interrupted
 
-Prints "the same bits" for each kind of call that got them. A hang ends with the stacks of all threads.
+Prints "the same bits" for each kind of call that got them: from the handler of a timer, at every step, and at exit in
+three ways. A hang ends with the stacks of all threads.
 """
 
 from __future__ import annotations
 
 import atexit
 import faulthandler
+import os
 import signal
 import sys
 import threading
 import time
+import types
 
 import numpy as np
 
@@ -35,30 +38,32 @@ def bits(run):
     return [array.tobytes() for array in run()]
 
 
-def judge(wrong):
-    print(f"{wrong} wrong" if wrong else "the same bits")
+def judge(how, wrong, write=os.write):
+    """Say so, also where modules and their streams are taken down already."""
+    write(1, f"{how}: {f'{wrong} wrong' if wrong else 'the same bits'}\n".encode())
 
 
 def at_exit(run, expected):
     """At exit, in a thread that outlives the main one, and in an object of a module that is taken down."""
 
-    def compare():
-        judge(bits(run) != expected)
+    def compare(how):
+        judge(how, bits(run) != expected)
 
     def late():
         threading.main_thread().join()
-        compare()
+        compare("after the main thread")
 
     class Last:
         def __del__(self, compare=compare):
-            compare()
+            compare("in a module that is taken down")
 
     threading.Thread(target=late).start()
-    atexit.register(compare)
-    sys.modules["__main__"].last = Last()
+    atexit.register(compare, "at exit")
+    sys.modules["taken_down"] = types.ModuleType("taken_down")
+    sys.modules["taken_down"].last = Last()
 
 
-def timer(run, expected, seconds=2.0):
+def timer(run, expected, seconds=1.0):
     """A handler that interrupts the main thread again and again, wherever it is."""
     wrong, calls = [], [0]
 
@@ -75,7 +80,7 @@ def timer(run, expected, seconds=2.0):
         wrong.extend([True] * (bits(run) != expected))
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
     assert calls[0] > 10
-    judge(len(wrong))
+    judge("timer", len(wrong))
 
 
 def every_step(run, expected):
@@ -100,14 +105,18 @@ def every_step(run, expected):
     finally:
         sys.settrace(None)
     assert len(seen) > 200
-    judge(len(wrong))
+    judge("every step", len(wrong))
 
 
 if __name__ == "__main__":
-    faulthandler.dump_traceback_later(LONGEST, exit=True)
-    how = sys.argv[1]
-    run = operation(100 if how == "timer" else 20_000)  # a timer is to go off between kernels
-    launch.thread_count, launch.SERIAL_BELOW = lambda: 1, 0
-    expected = bits(run)
-    launch.thread_count = lambda: 2
-    {"at exit": at_exit, "timer": timer, "every step": every_step}[how](run, expected)
+    launch.SERIAL_BELOW = 0
+    ways = [(every_step, 10_000), (at_exit, 10_000)]
+    if hasattr(signal, "setitimer"):
+        ways.insert(0, (timer, 100))  # which is to go off between kernels
+    for way, size in ways:
+        faulthandler.dump_traceback_later(LONGEST, exit=True)
+        run = operation(size)
+        launch.thread_count = lambda: 1
+        expected = bits(run)
+        launch.thread_count = lambda: 2
+        way(run, expected)
