@@ -15,22 +15,24 @@ from tests.shared.factories import POLICIES, NetworkCase, exact, exact_knots, sa
 
 
 def exact_jet(net, theta, x, first, second):
-    """Value, first and second derivatives along one direction, by the definitions over rationals.
+    """Value, then first and second derivatives along each direction in turn, by the definitions over rationals.
 
-    Networks of edge layers and affine or no node maps; [value, first, second] of each output.
+    Networks of edge layers and affine or no node maps; of each output.
     """
-    jet = [exact(x), exact(first), exact(second)]
+    jet = [exact(x)] + [exact(seed) for pair in zip(first, second, strict=True) for seed in pair]
     for k, layer in enumerate(net.layers):
         coefficients = layer.unpack(theta[net.slices[k]])["coefficients"]
-        out = [[Fraction(0)] * layer.n_outputs for _ in range(3)]
+        out = [[Fraction(0)] * layer.n_outputs for _ in jet]
         for p, space in enumerate(layer.spaces):
-            value, u, v = (channel[p] for channel in jet)
-            rows = [exact_basis(layer, space, value, d) for d in range(3)]
-            W = rows[0], [b * u for b in rows[1]], [c * u * u + b * v for b, c in zip(rows[1], rows[2], strict=True)]
+            rows = [exact_basis(layer, space, jet[0][p], d) for d in range(3)]
             for q in range(layer.n_outputs):
                 c = exact(coefficients[q, p])
-                for channel in range(3):
-                    out[channel][q] += sum(a * w for a, w in zip(c, W[channel], strict=True))
+                value, slope, bend = (sum(a * b for a, b in zip(c, row, strict=True)) for row in rows)
+                out[0][q] += value
+                for at in range(1, len(jet), 2):
+                    u, v = jet[at][p], jet[at + 1][p]
+                    out[at][q] += slope * u
+                    out[at + 1][q] += bend * u * u + slope * v
         jet = out
         if k < len(net.node_maps) and net.node_maps[k].name == "affine":
             scale, shift = exact(net.node_maps[k].scale), exact(net.node_maps[k].shift)
@@ -58,10 +60,9 @@ def test_jets_equal_the_exact_derivatives_of_the_definitions(kind, outside, orde
     x = samples(4, reach=0.3, seed=6)
     jet = net.jet(theta, x, FIRST, SECOND)
     for s in range(x.shape[0]):
-        for d in range(3):
-            ours = jet.value[s], jet.first[s, d], jet.second[s, d]
-            for mine, theirs in zip(ours, exact_jet(net, theta, x[s], FIRST[d], SECOND[d]), strict=True):
-                close(mine, np.array([float(f) for f in theirs]), 1e-12)
+        ours = [jet.value[s]] + [part[s, d] for d in range(3) for part in (jet.first, jet.second)]
+        for mine, theirs in zip(ours, exact_jet(net, theta, x[s], FIRST, SECOND), strict=True):
+            close(mine, np.array([float(f) for f in theirs]), 1e-12)
 
 
 def test_jets_equal_complex_steps(built):

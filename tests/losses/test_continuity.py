@@ -129,7 +129,7 @@ def test_gradient_check_calls_it_a_jump(seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_under_sigmoid_maps_real_and_complex_evaluations_agree(seed):
     net, theta = network(seed=seed, node_map="sigmoid")
-    problem, found = caught(lambda: Collocation(net, helmholtz(), check=True))
+    problem, found = caught(lambda: Collocation(net, helmholtz(X[::5]), check=True))
     (value, moved), more = caught(lambda: (problem.value(theta), problem.value(theta + 1e-30j).real))
     assert found == more == []
     assert value == pytest.approx(moved, rel=1e-12)
