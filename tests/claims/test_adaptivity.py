@@ -30,9 +30,7 @@ TINY = rotated_target.Size((3, 2, 1, 1, 1), (200, 200, 200, 300, None), (4, 4, 6
 
 @pytest.fixture(scope="module")
 def uniform_against_residual():
-    size = replace(
-        adaptive_refinement.QUICK, orders=(2,), line_samples=1000, plane_samples=150, plane_steps=1
-    )
+    size = replace(adaptive_refinement.QUICK, orders=(2,), line_samples=1000, plane_samples=150, plane_steps=1)
     runs = {}
     for target in ("smooth", *adaptive_refinement.LINE):
         runs[target] = [adaptive_refinement.run_line(s) for s in adaptive_refinement.line_settings(size, target)]

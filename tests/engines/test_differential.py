@@ -71,7 +71,7 @@ class Case:
         if anything:
             self.order, self.Q = int(rng.integers(1, 7)), int(rng.integers(1, 14))
         self.P, self.n = int(rng.integers(1, 5)), int(rng.choice([1, 2, 3, 8, 17]))
-        sizes = [0, 1, 2, 5, 17, 64, 65, 130, 513] + ([2049] if self.Q < 9 and self.P < 3 else [])
+        sizes = [0, 1, 2, 5, 17, 64, 65, 130, 513] + ([4097] if self.Q < 9 and self.P < 3 else [])
         sizes = sizes[:5] if python else sizes
         self.N = int(rng.choice(sizes, p=[0.06, 0.1, *[(0.84) / (len(sizes) - 2)] * (len(sizes) - 2)]))
         self.outside = str(rng.choice(["linear", "polynomial", "natural", "error"]))
