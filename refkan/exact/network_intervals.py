@@ -7,7 +7,7 @@ dependencies arise between layers, where Taylor forms around the centre of the b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
+from functools import cache
 from math import factorial
 from typing import Any
 
@@ -21,6 +21,7 @@ from refkan.exact.network_rows import irrational_parts
 from refkan.exact.polynomial_pieces import POLYNOMIAL, Pieces, pieces_of_family, pieces_of_polynomials
 from refkan.exact.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.networks import Network
+from refkan.ratios import ZERO, Ratio
 from refkan.short_reprs import ShortRepr
 from refkan.truth.layers import SumLayer
 from refkan.truth.node_maps import Affine, Sigmoid
@@ -87,18 +88,19 @@ class SigmoidStep(ShortRepr):
         return TaylorIntervals(scaled.parts | {scaled.zero: scaled.value + self.low}, y.order)
 
 
+@cache
 def _sigmoid_derivatives(order: int) -> Pieces:
     """P_k/k! on [0, 1], in powers of g - 1/2: g (1 - g) = 1/4 - (g - 1/2)^2."""
-    P = [Fraction(1, 2), Fraction(1)]
+    P = [Ratio(1, 2), Ratio(1)]
     rows = []
     for k in range(order + 1):
-        rows.append([c / factorial(k) for c in P] + [Fraction(0)] * (order + 2 - len(P)))
+        rows.append([c / factorial(k) for c in P] + [ZERO] * (order + 2 - len(P)))
         slope = [i * c for i, c in enumerate(P)][1:]
-        P = [Fraction(0)] * (len(slope) + 2)
+        P = [ZERO] * (len(slope) + 2)
         for i, c in enumerate(slope):
             P[i] += c / 4
             P[i + 2] -= c
-    return pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [rows])
+    return pieces_of_polynomials([], [(ZERO, Ratio(1))], [rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +163,7 @@ def interval_network(net: Network, theta: Any) -> IntervalNetwork:
     theta = real("theta", as_vector("theta", theta, net.n_params))
     net = net.freeze(theta)
     refused = sorted({"silu", "tanh", "free knots"} & set(irrational_parts(net)))
-    evaluation = truth.of(net, theta, [], Fraction)
+    evaluation = truth.of(net, theta, [], Ratio)
     network = evaluation.network
     if refused or not all(isinstance(layer, SumLayer) for layer in network.layers):
         raise ValueError(

@@ -18,6 +18,7 @@ from refkan.exact.perron import UndecidedError
 from refkan.losses import LeastSquares
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
+from refkan.ratios import Ratio
 from refkan.truth import UndecidedError as UndecidedComparison
 
 IRRATIONAL = {
@@ -126,7 +127,7 @@ def rational_rows(problem: Problem) -> tuple[Any, list[Any]]:
             "fix free knots, net.with_fixed_knots(theta), or ask for certified_spectrum, which takes balls"
         )
     columns, integers, factors = range(problem.net.n_params), [], []
-    for row in problem.rows(Fraction):
+    for row in problem.rows(Ratio):
         entries = [flint.fmpq(value.numerator, value.denominator) if value else 0 for value in row.values()]
         scale, numbers = cleared(entries)
         placed = dict(zip(row, numbers, strict=True))

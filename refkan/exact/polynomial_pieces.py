@@ -11,7 +11,7 @@ as polynomials in z, applied to beta. The factors are positive, so that rounding
 sum |weights| |beta|, which is added. The hull exceeds the range by O((y - x)^2); end coefficients are attained.
 (Farouki, Comput. Aided Geom. Design 29, 2012; Garloff, 1986, for enclosures.)
 
-The coefficients come from `refkan.truth` over Fractions and are rounded once, the error kept.
+The coefficients come from `refkan.truth` over Fractions (`refkan.ratios`) and are rounded once, the error kept.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray, IntArray
 from refkan.exact.float_intervals import EPS, TINY, Intervals, down, up
+from refkan.ratios import ZERO, Ratio, ratio
 from refkan.short_reprs import ShortRepr
 
 POLYNOMIAL = 10**6
@@ -83,25 +84,36 @@ class Pieces(ShortRepr):
         ends = np.maximum(x.lo[box], self.left[piece]), np.minimum(x.hi[box], self.right[piece])
         low, high = self.low[piece], self.high[piece]
         factors = [((high - end) / (high - low), (end - low) / (high - low)) for end in ends]
+        degree = len(self.middles) - 1
+        powers = [_powers(mu, lam, degree) for mu, lam in factors]
+        sizes = powers  # within the reference interval, where no factor is negative
+        if any((factor < 0).any() for pair in factors for factor in pair):
+            sizes = [_powers(np.abs(mu), np.abs(lam), degree) for mu, lam in factors]
         found = []
         Q = self.middles[0].shape[1]
         for k in range(derivatives + 1):
             if k >= len(self.middles):
                 found.append(Intervals.of(np.zeros((counts.size, Q))))
                 continue
-            hull = _hull(factors, self.middles[k][piece], self.radii[k][piece])
+            hull = _hull(powers, sizes, self.middles[k][piece], self.radii[k][piece])
             found.append(
                 Intervals(np.minimum.reduceat(hull.lo, starts, axis=0), np.maximum.reduceat(hull.hi, starts, axis=0))
             )
         return found, np.minimum.reduceat(crossed, starts)
 
 
-def _hull(factors: Sequence[tuple[FloatArray, FloatArray]], middle: FloatArray, radius: FloatArray) -> Intervals:
-    """Bound polynomials with Bernstein coefficients (T, Q, m + 1) between two points, given as (mu, lambda)."""
+Powers = list[FloatArray]
+"""Coefficients (T, k + 1) of (mu + lambda z)^k, for k = 0, 1, ..."""
+
+
+def _hull(powers: list[Powers], sizes: list[Powers], middle: FloatArray, radius: FloatArray) -> Intervals:
+    """Bound polynomials with Bernstein coefficients (T, Q, m + 1) between two points.
+
+    Of the points there are the powers of mu + lambda z, and those of their absolute values.
+    """
     m = middle.shape[2] - 1
-    W = _weights(factors, m)
-    positive = [(np.abs(mu), np.abs(lam)) for mu, lam in factors]
-    size = _weights(positive, m)
+    W = _weights(powers, m)
+    size = W if sizes is powers else _weights(sizes, m)
     gamma = (8 * m + 8) * EPS  # 3 roundings a factor, m factors, sums of at most m + 1 terms three times over
     with np.errstate(invalid="ignore", over="ignore"):
         c = np.einsum("tji,tqi->tqj", W, middle)
@@ -109,14 +121,15 @@ def _hull(factors: Sequence[tuple[FloatArray, FloatArray]], middle: FloatArray, 
         return Intervals(down((c - error).min(axis=2)), up((c + error).max(axis=2)))
 
 
-def _weights(factors: Sequence[tuple[FloatArray, FloatArray]], m: int) -> FloatArray:
+def _powers(mu: FloatArray, lam: FloatArray, most: int) -> Powers:
+    rows, factor = [np.ones((mu.size, 1))], np.stack([mu, lam], axis=1)
+    for _ in range(most):
+        rows.append(_times(rows[-1], factor))
+    return rows
+
+
+def _weights(powers: list[Powers], m: int) -> FloatArray:
     """Coefficients (T, j, i) of z^i in (mu_x + lambda_x z)^(m-j) (mu_y + lambda_y z)^j."""
-    powers = []
-    for mu, lam in factors:
-        rows = [np.ones((mu.size, 1))]
-        for _ in range(m):
-            rows.append(_times(rows[-1], np.stack([mu, lam], axis=1)))
-        powers.append(rows)
     return np.stack([_times(powers[0][m - j], powers[1][j]) for j in range(m + 1)], axis=1)
 
 
@@ -164,8 +177,8 @@ def _cuts(family: Any) -> list[Fraction]:
 
 def _regions(cuts: list[Fraction], domain: tuple[Fraction, Fraction]) -> list[tuple[Fraction, Fraction]]:
     """Reference intervals: the pieces, and as much as the domain before the first and after the last."""
-    reach = Fraction(float(domain[1] - domain[0]))
-    return list(pairwise([Fraction(float(cuts[0] - reach)), *cuts, Fraction(float(cuts[-1] + reach))]))
+    reach = ratio(float(domain[1] - domain[0]))
+    return list(pairwise([ratio(float(cuts[0] - reach)), *cuts, ratio(float(cuts[-1] + reach))]))
 
 
 def _polynomials(family: Any, coefficients: Any, region: tuple[Fraction, Fraction], degree: int) -> list[Polynomial]:
@@ -174,7 +187,7 @@ def _polynomials(family: Any, coefficients: Any, region: tuple[Fraction, Fractio
     rows = [family.functions((low + high) / 2, k) for k in range(degree + 1)]
     return [
         [
-            sum((C[i] * Fraction(f) for i, f in rows[k].items()), Fraction(0)) * (high - low) ** k / factorial(k)
+            sum((C[i] * f for i, f in rows[k].items()), ZERO) * (high - low) ** k / factorial(k)
             for k in range(degree + 1)
         ]
         for C in coefficients
@@ -200,7 +213,7 @@ def pieces_of_polynomials(
             for (low, high), each in zip(regions, bernstein, strict=True)
         ]
         middle = np.array([[[float(c) for c in beta] for beta in each] for each in exact])
-        rounded = [[[c == Fraction(float(c)) for c in beta] for beta in each] for each in exact]
+        rounded = [[[c == ratio(float(c)) for c in beta] for beta in each] for each in exact]
         middles.append(middle)
         radii.append(np.where(np.array(rounded), 0.0, np.spacing(np.abs(middle))))
     ends = np.array([float(t) for t in cuts])
@@ -219,9 +232,9 @@ def pieces_of_polynomials(
 def _bernstein(p: Polynomial) -> list[Fraction]:
     """Coefficients in Bernstein polynomials on [0, 1] of sum_k p_k (z - 1/2)^k."""
     d = len(p) - 1
-    shift = Fraction(-1, 2)
-    power = [sum((p[k] * comb(k, i) * shift ** (k - i) for k in range(i, d + 1)), Fraction(0)) for i in range(d + 1)]
-    return [sum((Fraction(comb(j, i), comb(d, i)) * power[i] for i in range(j + 1)), Fraction(0)) for j in range(d + 1)]
+    shift = Ratio(-1, 2)
+    power = [sum((p[k] * comb(k, i) * shift ** (k - i) for k in range(i, d + 1)), ZERO) for i in range(d + 1)]
+    return [sum((Ratio(comb(j, i), comb(d, i)) * power[i] for i in range(j + 1)), ZERO) for j in range(d + 1)]
 
 
 def _derivative(beta: list[Fraction], k: int) -> list[Fraction]:
@@ -245,4 +258,4 @@ def _smoothness(cuts: Any, regions: Any, polynomials: list[list[Polynomial]]) ->
 
 def _slope(p: Polynomial, z: Fraction, h: Fraction, k: int) -> Fraction:
     """sum_i p_i (i choose k) z^(i-k)/h^k: the k-th derivative over k!."""
-    return sum((p[i] * comb(i, k) * z ** (i - k) for i in range(k, len(p))), Fraction(0)) / h**k
+    return sum((p[i] * comb(i, k) * z ** (i - k) for i in range(k, len(p))), ZERO) / h**k

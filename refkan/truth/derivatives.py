@@ -61,9 +61,10 @@ def square(rows: Sequence[SparseRow], size: int, weights: Numbers | None = None)
     out: Matrix = [[0] * size for _ in range(size)]
     for row, w in zip(rows, [1] * len(rows) if weights is None else weights, strict=True):
         for m, a in row.items():
+            weighted = w * a
             for l, b in row.items():
                 if l <= m:
-                    out[m][l] = out[m][l] + w * a * b
+                    out[m][l] = out[m][l] + weighted * b
     return [[out[max(m, l)][min(m, l)] for l in range(size)] for m in range(size)]
 
 

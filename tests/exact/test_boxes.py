@@ -80,6 +80,16 @@ def test_ends_of_boxes_on_knots_and_on_ends_of_the_domain(order, outside):
         assert not escaped(net, theta, ends, rk.exact.enclose(net, theta, ends), rng)
 
 
+@pytest.mark.parametrize("order", [2, 3])
+def test_far_outside_the_domain_rounding_is_that_of_the_absolute_terms(order):
+    """Splines that are 1: weights of both signs add up to it, and what they round is the sum of their sizes."""
+    net = rk.kan([1, 1], order, 3, outside="polynomial")
+    bounds = [rk.exact.enclose(net, np.ones(net.n_params), [[x, x]]).value[0] for x in (-40.0, 0.5, 40.0)]
+    assert all(low <= 1.0 <= high for low, high in bounds)
+    left, inside, right = (high - low for low, high in bounds)
+    assert min(left, right) > 10 * inside
+
+
 def regression(intervals=(4, 4), **options):
     rng = np.random.default_rng(1)
     x = rng.uniform(size=(300, 2))

@@ -1,6 +1,6 @@
 """Numbers: the types that truth computes with, how input becomes one of them, and decisions between two numbers.
 
-    Fraction     exact; functions such as exp have few rational values, see `functions`
+    Fraction     exact; functions such as exp have few rational values, see `functions`; subclasses of it too
     float        what other codes compute with
     complex      for derivatives by complex steps: f(x + i h) = f(x) + i h f'(x) - h^2 f''(x)/2 - ...
     flint.arb    balls: midpoint and radius, which enclose the exact number; acb: the same with complex numbers
@@ -12,6 +12,7 @@ Numbers of flint and mpmath are recognised by name, so that neither package is i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from numbers import Complex, Rational, Real
 from sys import float_info
 from typing import Any
@@ -101,7 +102,8 @@ def converter(number: Any) -> Callable[[Any], Number]:
     Parameters
     ----------
     number : type
-        Fraction, float, complex, flint.arb, flint.acb or mpmath.mpf.
+        Fraction or a subclass of it (whose arithmetic may be quicker), float, complex, flint.arb, flint.acb or
+        mpmath.mpf.
 
     Raises
     ------
@@ -120,7 +122,8 @@ def converter(number: Any) -> Callable[[Any], Number]:
         ...
     TypeError: number must be Fraction, float, complex, flint.arb, flint.acb or mpmath.mpf; got <class 'int'>
     """
-    of_rational = _OF_RATIONAL.get(_name(number))
+    rational = isinstance(number, type) and issubclass(number, Fraction)
+    of_rational = _OF_RATIONAL.get("Fraction" if rational else _name(number))
     if of_rational is None:
         raise TypeError(f"number must be Fraction, float, complex, flint.arb, flint.acb or mpmath.mpf; got {number!r}")
 

@@ -12,7 +12,7 @@ arithmetic. With one variable of degree one these are the dual numbers, a + b e 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 
 from refkan.truth.arithmetic.number_types import Number
@@ -60,8 +60,10 @@ class Taylor:
         return len(self.parts) - 1
 
     def __add__(self, other: Number) -> Taylor:
+        if not isinstance(other, Taylor):  # nobody changes parts, so that numbers may share them
+            return Taylor([{(): self.value + other if self.parts[0] else other}, *self.parts[1:]])
         parts = [dict(part) for part in self.parts]
-        for part, addition in zip(parts, _parts(other), strict=False):
+        for part, addition in zip(parts, other.parts, strict=False):
             for monomial, c in addition.items():
                 part[monomial] = part[monomial] + c if monomial in part else c
         return Taylor(parts)
@@ -91,7 +93,7 @@ class Taylor:
         return prod([self] * exponent, start=constant(self.value**0, self.degree))
 
     def __neg__(self) -> Taylor:
-        return self * -1
+        return Taylor([{monomial: -c for monomial, c in part.items()} for part in self.parts])
 
     def __sub__(self, other: Number) -> Taylor:
         return self + -other
@@ -115,10 +117,6 @@ class Taylor:
     def __repr__(self) -> str:
         terms = [(monomial, c) for part in self.parts for monomial, c in part.items()]
         return " + ".join(" ".join([str(c), *(f"e{m}" for m in monomial)]) for monomial, c in terms)
-
-
-def _parts(x: Number) -> Iterable[Mapping[Monomial, Number]]:
-    return x.parts if isinstance(x, Taylor) else [{(): x}]
 
 
 def constant(x: Number, degree: int) -> Taylor:
