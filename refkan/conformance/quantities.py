@@ -21,6 +21,7 @@ from refkan.conformance.specs import LayerSpec
 from refkan.ratios import Ratio, ratio
 from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.truth.arithmetic import taylor
+from refkan.truth.derivatives import square
 from refkan.truth.layers import SumLayer
 from refkan.truth.networks import Network
 from refkan.truth.node_maps import Unmapped
@@ -98,7 +99,8 @@ class ExactQuantities:
 
     def gauss_newton(self) -> Array:
         """J^T J / N, shape (M, M)."""
-        return exact(self.at.gauss_newton()) / len(self.x)
+        rows = self.at.jacobian_rows
+        return exact(square(rows, len(self.theta), [Ratio(1, len(self.x))] * len(rows)))
 
     def knot_gradients(self, dy: Array) -> Array:
         """Gradient (P, n-1) in the interior breakpoints of a layer."""

@@ -41,20 +41,20 @@ class NumpyLayer:
 
     def ratio(self, numerator: Any, denominator: Any) -> Any:
         """Divide, with 0/0 = 0."""
-        zero = denominator == 0
-        if not zero.any():
+        if denominator.all():
             return self.q((numerator / denominator).astype(self.number, copy=False))
+        zero = denominator == 0
         return self.q(np.where(zero, 0, numerator / np.where(zero, 1, denominator)).astype(self.number))
 
     def pieces(self, x: Any, t: Any) -> Any:
         """Indicators (N, K-1) of the knot interval in force at x."""
         r = self.order
         a, b = t[r - 1], t[-r]
-        m = np.searchsorted(t, x, side="right") - 1
-        last = np.searchsorted(t, b, side="left") - 1
+        m = t.searchsorted(x, side="right") - 1
+        last = t.searchsorted(b, side="left") - 1
         m = np.where(x == b, last, m)
         if self.outside != "natural":
-            m = np.clip(m, np.searchsorted(t, a, side="right") - 1, last)
+            m = np.clip(m, t.searchsorted(a, side="right") - 1, last)
         return (np.arange(t.size - 1) == m[:, None]).astype(self.number)
 
     def lift(self, b: Any, x: Any, t: Any, k: int) -> Any:
@@ -196,10 +196,10 @@ class PlainNumpy(Adapter):
         return self._activations(model, x)[-1]
 
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
-        """Sweep back through the layers."""
-        z = self._activations(model, x)
+        """Sweep back through the layers; what the last one puts out is not needed."""
+        z = self._activations(model[:-1], x)
         gradients: dict[str, list[Any]] = {}
-        for layer, at in zip(reversed(model), reversed(z[:-1]), strict=True):
+        for layer, at in zip(reversed(model), reversed(z), strict=True):
             found = {"coefficients": layer.coefficient_gradient(at, dy)}
             found |= layer.part_gradients(at, dy) if layer.spec.parts else {}
             for name, part in found.items():
@@ -209,15 +209,15 @@ class PlainNumpy(Adapter):
 
     def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
         """Differentiate the sweep back along a direction."""
-        z, tangents = self._activations(model, x), [model[0].given(direction)]
-        for layer, at in zip(model, z[:-1], strict=True):
+        z, tangents = self._activations(model[:-1], x), [model[0].given(direction)]
+        for layer, at in zip(model[:-1], z, strict=False):
             parts = layer.edges(layer.given(at), 1)
             tangents.append(sum(part * tangents[-1][:, p : p + 1] for p, part in enumerate(parts)))
         g, gd = model[-1].given(dy), None
-        for layer, at, v in zip(reversed(model), reversed(z[:-1]), reversed(tangents[:-1]), strict=True):
-            curved = layer.q(layer.pull_back(at, g, 2) * v)
-            gd = curved if gd is None else layer.q(curved + layer.pull_back(at, gd))
-            g = layer.pull_back(at, g)
+        for k in reversed(range(len(model))):
+            curved = model[k].q(model[k].pull_back(z[k], g, 2) * tangents[k])
+            gd = curved if gd is None else model[k].q(curved + model[k].pull_back(z[k], gd))
+            g = model[k].pull_back(z[k], g) if k else None
         return gd
 
     def gauss_newton(self, model: Any, x: Any) -> Any:

@@ -13,6 +13,7 @@ from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.cases import Case, Setting
 from refkan.conformance.families import coefficients, cotangents, knot_vector, points
 from refkan.conformance.specs import RULES, LayerSpec
+from refkan.lazy import lazy
 
 
 class Piecewise(NumpyLayer):
@@ -22,14 +23,29 @@ class Piecewise(NumpyLayer):
         r = self.order
         if derivative >= r:
             return np.zeros((x.size, t.size - r), self.number)
-        exact = NumpyLayer(LayerSpec(self.spec.knots, self.spec.coefficients, r, self.outside))
-        m = self.pieces(x, t).argmax(axis=1)
+        pieces = self.pieces(x, t)
+        m = pieces.argmax(axis=1)
         out = self.number(0)
         for k in reversed(range(derivative, r)):
-            taylor = np.stack([_taylor(exact, t.astype(np.float64), r, j, k) for j in m])
+            taylor = np.stack([self._taylor(t, int(j), k) for j in m])
             factor = np.prod(np.arange(k - derivative + 1, k + 1))
             out = self.q(out * self.q(x - t[m])[:, None]) + self.given(factor * taylor)
-        return self.q(out * self.pieces(x, t).any(axis=1)[:, None])  # nothing beyond all knots
+        return self.q(out * pieces.any(axis=1)[:, None])  # nothing beyond all knots
+
+    def _taylor(self, t: Any, m: int, k: int) -> FloatArray:
+        """Taylor coefficients of order k at t_m of all functions on interval m, made once."""
+        key = t.tobytes(), m, k
+        if key not in self._made:
+            self._made[key] = _taylor(self._exact, t.astype(np.float64), self.order, m, k)
+        return self._made[key]
+
+    @lazy
+    def _made(self) -> dict[tuple[bytes, int, int], FloatArray]:
+        return {}
+
+    @lazy
+    def _exact(self) -> NumpyLayer:
+        return NumpyLayer(LayerSpec(self.spec.knots, self.spec.coefficients, self.order, self.outside))
 
 
 def _taylor(exact: NumpyLayer, t: FloatArray, r: int, m: int, k: int) -> FloatArray:

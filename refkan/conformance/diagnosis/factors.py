@@ -101,8 +101,8 @@ def names_of(case: Case, ratio: float, rtol: float = EXACT) -> tuple[str, ...]:
     for name, size in sizes.items():
         if size in (0, 1):
             continue
-        if np.isclose(ratio, size, rtol=rtol, atol=0):
+        if abs(ratio - size) <= rtol * abs(size):
             found.append(name)
-        if np.isclose(ratio, 1 / size, rtol=rtol, atol=0):
+        if abs(ratio - 1 / size) <= rtol / abs(size):
             found.append(f"1 over {name}")
     return tuple(found)

@@ -101,10 +101,12 @@ class Hypothesis:
 Source = Callable[[Evidence], Iterator[Hypothesis]]
 
 
-def _near(evidence: Evidence, predicted: FloatArray, room: FloatArray) -> bool:
-    """Whether a prediction can be theirs at all: most are far from it somewhere, which is seen at little cost."""
+def _near(evidence: Evidence, predicted: FloatArray, room: FloatArray, worst: int) -> bool:
+    """Whether a prediction can be theirs at all: most are far from it where ours is, which is seen at little cost."""
     theirs = evidence.theirs
     if predicted.shape != theirs.shape:
+        return False
+    if abs(predicted.item(worst) - theirs.item(worst)) > room.item(worst):
         return False
     near = np.abs(predicted - theirs) <= room
     if near.all():
@@ -197,7 +199,7 @@ ONE_LAYER: dict[str, Callable[[NumpyLayer, Setting], Any]] = {
 
 def _through(s: Setting, name: str, layer: type[NumpyLayer]) -> FloatArray:
     adapter = PlainNumpy()
-    specs = tuple(replace(spec, dtype="float64") for spec in s.specs)
+    specs = tuple(spec if spec.dtype == "float64" else replace(spec, dtype="float64") for spec in s.specs)
     model = [layer(spec) for spec in specs]
     with np.errstate(all="ignore"):
         if len(model) == 1 and name in ONE_LAYER:  # without what a sweep computes beside it
@@ -259,7 +261,9 @@ def matching(
     evidence: Evidence, sources: tuple[Source, ...], until: float = float("inf"), names: Container[str] | None = None
 ) -> Iterator[Hypothesis]:
     """Hypotheses (of these names) that reproduce theirs; none is tried after `until`, of `thread_time`."""
-    room = np.maximum(evidence.case.tolerance, EXPLAINED * np.abs(evidence.theirs - evidence.case.expected))
+    error = np.abs(evidence.theirs - evidence.case.expected)
+    room = np.maximum(evidence.case.tolerance, EXPLAINED * error)
+    worst = int(np.argmax(error / room))
     for source in sources:
         for hypothesis in source(evidence):
             if time.thread_time() > until:
@@ -267,7 +271,7 @@ def matching(
             if names is not None and hypothesis.name not in names:
                 continue
             predicted = hypothesis.outcome()
-            if predicted is not None and _near(evidence, predicted, room) and reproduces(evidence, predicted):
+            if predicted is not None and _near(evidence, predicted, room, worst) and reproduces(evidence, predicted):
                 yield hypothesis
 
 
