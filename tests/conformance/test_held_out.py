@@ -154,6 +154,7 @@ class HalfRight(NumpyLayer):
         return super().__call__(x) * (1 + 0.76 * np.sin(5 * x[:, :1]))
 
 
+@pytest.mark.usefixtures("short_searches")
 def test_large_errors_are_not_called_bfloat16():
     findings = Judge(of(HalfRight)).run(chosen(["float32"], ["layer/degree-3/uniform/3x2/", "values"]))
     assert not any("bfloat16" in x.hint for x in findings)

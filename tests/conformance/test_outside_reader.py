@@ -59,6 +59,7 @@ def test_values_that_are_zero_are_called_that_alone(select):
     assert all(x.hints for x in found)
 
 
+@pytest.mark.usefixtures("short_searches")
 def test_a_factor_for_each_output_takes_samples_that_differ():
     found = failures(Shifted, "constant-data/values")
     assert len(found) == 2
@@ -223,6 +224,7 @@ def test_what_failing_cases_have_in_common(layer, told):
     assert [line.startswith(told) for line in said] == ([True] if told else [])
 
 
+@pytest.mark.usefixtures("short_searches")
 def test_a_second_mistake_is_announced():
     adapter = of(TwiceAndStrange, derivatives=("inputs", "coefficients"), **WITHOUT_RULES)
     said = verdict(judged(adapter, "layer/degree-3/uniform/3x"))

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from refkan.conformance import Judge, catalogue, report
+from refkan.conformance import Judge, report
 from refkan.conformance import findings as f
 from refkan.conformance.backend import Backend
 from refkan.conformance.backends.plain_numpy import NumpyLayer
@@ -19,12 +19,18 @@ from refkan.conformance.causes import causes, leading_hint, verdict
 from refkan.conformance.diagnosis import diagnose
 from refkan.conformance.findings import Evidence, Finding, Hint
 from tests.conformance.broken_layers import PreviousBlock, SlopeInPositions, SlopeWithoutSpacing, ZeroAtB
+from tests.conformance.judged_cases import chosen
+
+
+def without_parts(*select):
+    return [case for case in chosen(select=select) if not case.setting.spec.parts]
+
 
 SELECT = ["layer/degree-3/uniform/3x2/", "layer/degree-3/arbitrary/3x2/", "basis/degree-3/arbitrary/ends/"]
 CASES = [
     case
     for select in SELECT
-    for case in catalogue(["float64"], [select], version=1)
+    for case in without_parts(select)
     if case.setting.name.count("/") == 4  # without settings that go on, such as 3x2/strided
 ]
 
@@ -71,7 +77,7 @@ def differ(case, ours, theirs):
     return bool((~(np.abs(ours - theirs) <= case.tolerance)).any())
 
 
-def hidden(first, second, alone, seconds=2.0, cases=CASES):
+def hidden(first, second, alone, seconds=1.0, cases=CASES):
     """Cases whose result is neither the truth nor that of one of the two layers, with names that are given to it."""
     together, named = results(both(first, second)), Counter()
     for case in cases:
@@ -112,7 +118,7 @@ def test_pairs_of_defects_are_both_named():
     ],
 )
 def test_both_names_stand_beside_one_result(first, second, select, told):
-    cases = catalogue(["float64"], ["degree-3", select], version=1)
+    cases = without_parts("degree-3", select)
     findings = Judge(of_layer(both(first, second))()).run(cases)
     for finding in findings:
         assert {hint.name for hint in finding.hints} == told
@@ -133,9 +139,7 @@ def test_both_names_stand_beside_one_result(first, second, select, told):
 )
 def test_a_length_that_derivatives_were_not_divided_by(layer, name, text):
     for quantity in ("input-gradients", "second-derivatives"):
-        (finding,) = Judge(of_layer(layer)()).run(
-            catalogue(["float64"], [f"float64/layer/degree-3/arbitrary/3x2/{quantity}"])
-        )
+        (finding,) = Judge(of_layer(layer)()).run(chosen(select=[f"float64/layer/degree-3/arbitrary/3x2/{quantity}"]))
         assert [hint.name for hint in finding.hints] == [name]
         assert text in finding.hints[0].text
         assert ("squared" in finding.hints[0].text) == (name == FACTOR and quantity == "second-derivatives")
@@ -143,18 +147,21 @@ def test_a_length_that_derivatives_were_not_divided_by(layer, name, text):
 
 def test_a_negative_size_is_a_sign_and_a_factor():
     layer = both(SlopeWithoutSpacing, l.SignOfInputGradient)
-    (finding,) = Judge(of_layer(layer)()).run(
-        catalogue(["float64"], ["float64/layer/degree-3/uniform/3x2/input-gradients"])
-    )
+    (finding,) = Judge(of_layer(layer)()).run(chosen(select=["float64/layer/degree-3/uniform/3x2/input-gradients"]))
     assert [(hint.name, hint.also) for hint in finding.hints] == [("sign", False), (FACTOR, True)]
     assert "the spacing h" in finding.hints[1].text
 
 
 def test_beside_something_that_has_no_name_nothing_is_named():
     alone = {layer: results(layer) for layer in (Wave, l.SignOfInputGradient, PreviousBlock, t.HalfBias)}
-    for other in (l.SignOfInputGradient, PreviousBlock, t.HalfBias):
-        found = list(hidden(Wave, other, alone, seconds=0.5, cases=CASES[4:8]))
-        assert found
+    for other, quantities in (
+        (l.SignOfInputGradient, {"input-gradients"}),
+        (PreviousBlock, {"values", "input-gradients", "coefficient-gradients", "second-derivatives"}),
+        (t.HalfBias, {"values"}),
+    ):
+        shown = [case for case in CASES[4:8] if case.quantity in quantities]  # the others show the wave alone
+        found = list(hidden(Wave, other, alone, seconds=0.5, cases=shown))
+        assert len(found) == len(shown)
         assert [(case.key, hints) for case, hints in found if hints] == []
 
 

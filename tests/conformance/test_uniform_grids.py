@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 
 import numpy as np
 import pytest
@@ -98,6 +99,7 @@ class PositionInSingleAndMean(PositionInSingle):
         return {**found, "coefficients": found["coefficients"] / len(x)}
 
 
+@cache
 def judged(layer):
     class OfLayer(Adapter):
         capabilities = Capabilities(degrees=(1, 2, 3), outside=(), derivatives=("inputs", "coefficients"))

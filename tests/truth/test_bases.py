@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refkan import truth
+from refkan.ratios import Ratio
 from refkan.truth.bases import bsplines
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 from tests.truth.fraction_knots import (
@@ -30,7 +31,7 @@ ORDERS = range(1, 8)
 
 def polynomial_through(xs, ys):
     """Return the coefficients, constant first, of the polynomial through the points (Newton's form)."""
-    differences, coefficients, product = list(ys), [Fraction(0)] * len(xs), [Fraction(1)]
+    differences, coefficients, product = list(ys), [Ratio(0)] * len(xs), [Ratio(1)]
     for k, x in enumerate(xs):
         for n, c in enumerate(product):
             coefficients[n] += differences[0] * c
@@ -92,15 +93,30 @@ def test_derivatives_are_those_of_the_polynomial_pieces(order):
     knots = random_knots(order, 3)
     t = breakpoints(knots, order)
     for m, (left, right) in enumerate(pairwise(t)):
-        xs = [left + (right - left) * Fraction(k, order + 1) for k in range(order)]
+        xs = [left + (right - left) * Ratio(k, order + 1) for k in range(order)]
         checked = [*xs, right] if m == len(t) - 2 else xs
-        for i in range(dim(knots, order)):
-            b = polynomial_through(xs, [truth.bspline(knots, order, i, x) for x in xs])
-            psi = polynomial_through(xs, [truth.truncated_power(knots, order, i, x) for x in xs])
+        for evaluate in (values, powers):
+            through = [
+                polynomial_through(xs, each) for each in zip(*(evaluate(knots, order, x) for x in xs), strict=True)
+            ]
             for k in range(order + 2):
                 for x in checked:
-                    assert truth.bspline_derivative(knots, order, i, x, k) == differentiated(b, x, k)
-                    assert truth.truncated_power_derivative(knots, order, i, x, k) == differentiated(psi, x, k)
+                    assert evaluate(knots, order, x, k) == [differentiated(p, x, k) for p in through]
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_single_functions_are_those_of_the_rows(order):
+    knots = random_knots(order, 3)
+    for x in [*points(knots, order), knots[-1] + 1]:
+        for k in range(order + 1):
+            for evaluate, one in (
+                (values, truth.bspline_derivative),
+                (powers, truth.truncated_power_derivative),
+            ):
+                each = [one(knots, order, i, x, k) for i in range(dim(knots, order))]
+                assert each == evaluate(knots, order, x, k)
+        assert [truth.bspline(knots, order, i, x) for i in range(dim(knots, order))] == values(knots, order, x)
+        assert [truth.truncated_power(knots, order, i, x) for i in range(dim(knots, order))] == powers(knots, order, x)
 
 
 @pytest.mark.parametrize("scale", [Fraction(1, 3), Fraction(5)])
@@ -123,7 +139,7 @@ def test_the_scaled_powers_are_the_powers_over_a_power_of_the_scale(order, scale
 def test_policies_outside_the_domain(drawn):
     order, knots = drawn
     a, b = knots[order - 1], knots[-order]
-    for end, x in ((a, a - Fraction(3, 4)), (b, b + Fraction(3, 4))):
+    for end, x in ((a, a - Ratio(3, 4)), (b, b + Ratio(3, 4))):
         for evaluate in (values, powers):
             value, slope = evaluate(knots, order, end), evaluate(knots, order, end, 1)
             tangent = [v + s * (x - end) for v, s in zip(value, slope, strict=True)]

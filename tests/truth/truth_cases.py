@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import flint
 import numpy as np
 
 import refkan as rk
 from refkan import truth
+from refkan.ratios import Ratio
 
 BITS = 300
 """Precision of balls: far beyond what any comparison of these cases needs."""
@@ -55,16 +55,16 @@ class Case:
         net, theta = self.build().initialize(rng, x)
         if self.outside == "error":  # activations that stay in the middle of the domains
             maps = [rk.node_maps.AffineMap(0.9 * m.scale, 0.9 * m.shift + 0.05) for m in net.node_maps]
-            return replace(net, node_maps=tuple(maps)), theta, x
+            return replace(net, node_maps=tuple(maps)), theta, x[:3]
         moved = theta + 0.05 * rng.standard_normal(theta.size)
         return net, moved, rng.uniform(-0.25, 1.25, (3, self.widths[0]))
 
     @property
     def number(self) -> type:
-        """Fractions where values are rational; balls, but where an extreme sample lies on a knot exactly."""
+        """Quick Fractions where values are rational; balls, but where an extreme sample lies on a knot exactly."""
         rational_maps = self.node_map not in ("sigmoid", "mean-std")
         if rational_maps and not self.free and self.kind not in ("silu", "dense-tanh"):
-            return Fraction
+            return Ratio
         return float if self.node_map == "min-max" else flint.arb
 
     def truth(self, number: type | None = None) -> truth.Evaluation:
@@ -99,9 +99,9 @@ def floats(rows) -> np.ndarray:
 
 
 def draw(*shape: int, seed: int = 1) -> list:
-    """Random Fractions of few bits, so that exact arithmetic with them is quick."""
+    """Random quick Fractions of few bits, so that exact arithmetic with them is quick."""
     return _quarters(np.random.default_rng(seed).integers(-8, 9, shape).tolist())
 
 
 def _quarters(rows):
-    return [_quarters(row) for row in rows] if isinstance(rows, list) else Fraction(rows, 4)
+    return [_quarters(row) for row in rows] if isinstance(rows, list) else Ratio(rows, 4)

@@ -1,0 +1,13 @@
+"""What several tests of the judge ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from refkan.conformance import hint_time
+
+
+@pytest.fixture
+def short_searches(monkeypatch):
+    """Half a second for two defects that are not found; those that are found take a tenth of one."""
+    monkeypatch.setattr(hint_time, "FREE_SECONDS", 0.5)
