@@ -1,10 +1,11 @@
-"""What several tests of the judge ask for."""
+"""What several tests of the judge ask for; all of them use the plain engine, which has no forms to compile."""
 
 from __future__ import annotations
 
 import pytest
 
 from refkan.conformance import hint_time
+from tests.shared.plain_engine import plain_engine  # noqa: F401
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
+import refkan as rk
 from refkan.conformance import Judge, catalogue
 from refkan.conformance import findings as f
 from refkan.conformance.backends import PlainNumpy, Refkan, RefkanRelu
@@ -100,7 +101,8 @@ def bad(findings):
 
 @pytest.mark.parametrize("make", [Refkan, RefkanRelu, PlainNumpy])
 def test_correct_backends_raise_no_alarm(make):
-    findings = Judge(make()).run(chosen())
+    with rk.use_engine("auto"):  # whichever users get
+        findings = Judge(make()).run(chosen())
     assert not bad(findings)
     assert sum(finding.status == f.PASSED for finding in findings) > 400
 

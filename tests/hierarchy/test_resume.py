@@ -79,7 +79,7 @@ def test_another_engine_is_computed_anew(tmp_path, trained):
     with rk.use_engine("plain"):
         minimize_multilevel(problem, theta, [4, 3], checkpoints=tmp_path)
     trained.clear()
-    with rk.use_engine("fast"):
+    with rk.use_engine("auto"):
         minimize_multilevel(problem, theta, [4, 3], checkpoints=tmp_path)
     assert trained == [33, 48]
 

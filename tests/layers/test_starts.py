@@ -13,6 +13,13 @@ from tests.shared.factories import (
 )
 
 
+@pytest.fixture(autouse=True)
+def plain_engine():
+    """Which has no form of so many outputs to compile."""
+    with rk.use_engine("plain"):
+        yield
+
+
 def wide_layer(kind="spline", Q=600, free_knots=False):
     return LayerCase(kind, order=3, free_knots=free_knots).build(n_outputs=Q)
 
