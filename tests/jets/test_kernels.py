@@ -29,11 +29,10 @@ def kernel_calls(n_outputs, seed=0):
     G, dy = rng.standard_normal((N, O, count, n_outputs)), rng.standard_normal((N, count, n_outputs))
     lengths, firsts = ((0,) * order, (0,) * count), (0,) * K
     packed = window_jets.in_tiles(C)
-    sums = (2, *packed.shape[:2], dim, local_jets.TILE)
+    tiles, sums = (2, *packed.shape[:2], dim, local_jets.TILE), (2, P, dim, n_outputs)
     f, h = rng.standard_normal((4, N, P)), rng.standard_normal((N, O, count, P, order))
     g = rng.standard_normal((N, O, count, P))
     value, dz, lanes = (N, count, n_outputs), (N, O, count, P), local_jets.LANES
-    tiles, sums = sums, (2, P, dim, n_outputs)
     return [
         (jets_of_functions.channel_rows, N, (rows, z, K), (N, count, P, order)),
         (jets_of_functions.pull_back_rows, N, (rows, z, K, h), (N, O, count, P)),
