@@ -153,8 +153,9 @@ def _require_columns(what: str, lines: Lines, count: int, names: tuple[str, ...]
     for column in range(count if len(whole) > 1 else 0):
         if any(_is_finite(cells[column]) for _, cells in whole):
             continue
-        digits = all(_is_finite(cells[column].replace(",", "")) for _, cells in whole)
-        do = "write its numbers with a decimal point and without commas" if digits else "leave that column out"
+        digits = all(_is_finite(cells[column].replace(",", "").replace("_", "")) for _, cells in whole)
+        plainly = "write its numbers with a decimal point and without commas or underscores"
+        do = plainly if digits else "leave that column out"
         raise ValueError(
             f"{what} must hold finite numbers in every column; {column_name(column, names)} has none in {len(whole)} "
             f"lines, got {whole[0][1][column]!r} in line {whole[0][0]}: {do}"
@@ -193,6 +194,8 @@ def column_name(column: int, names: tuple[str, ...] | None) -> str:
 
 
 def _is_number(cell: str) -> bool:
+    if "_" in cell:  # which Python allows between digits
+        return False
     try:
         float(cell)
     except ValueError:

@@ -99,6 +99,10 @@ COMMAS = "must be separated by commas; got "
         ("0.1,0.2,0.3\n0.4,0.5\n", f"{WHOLE}; 1 of 2 lines does not: got 2 in line 2: leave it out\n"),
         ("0.1,0.2\n" + "0.4,0.5,0.6\n" * 2, f"{WHOLE}; 1 of 3 lines does not: got 2 in line 1: leave it out\n"),
         ("x1,x2,y\n0.1,oops,0.3\n", f"{WHOLE}; 1 of 1 lines does not: got 'oops' in line 2, column 2 (x2): leave"),
+        (
+            "0.1,0.2,3\n0.1,0.2,1_000\n",
+            f"{WHOLE}; 1 of 2 lines does not: got '1_000' in line 2, column 3: leave it out\n",
+        ),
         ("0.1,0.2,nan\n", f"{WHOLE}; 1 of 1 lines does not: got 'nan' in line 1, column 3: leave it out\n"),
         ("a,,y\n0.1,inf,1\n2,3,4\n", f"{WHOLE}; 1 of 2 lines does not: got 'inf' in line 2, column 2: leave it out\n"),
         ("0.1;0.2;0.3\n0.4;0.5;0.6\n", f"{COMMAS}semicolons in line 1: replace semicolons by commas\n"),
