@@ -55,7 +55,7 @@ class FreeKnots:
 
     def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
         """The local coefficients move with coefficients and knots."""
-        moved = self.move(np.ascontiguousarray(dC.transpose(1, 2, 0)), ds)
+        moved = self.move(dC.transpose(1, 2, 0), ds)
         return sums.push_forward(np.ascontiguousarray(moved.transpose(2, 0, 1)), dz, apart=True)
 
     def pull_back_several(self, sums: FunctionSums, G: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -111,7 +111,7 @@ class FreeKnots:
         out = np.empty((P, self.n * self.order, Q))
         launch(
             moving_knots.move_coefficients, P, 2 * out.size * self.order,
-            self.weights, self.slopes, np.ascontiguousarray(dC), dt, out,
+            self.weights, self.slopes, packed(dC), dt, out,
         )  # fmt: skip
         return out
 

@@ -12,6 +12,7 @@ import pytest
 import refkan as rk
 from refkan.engines import polynomial, window, window_jets
 from refkan.kernels import bspline_basis, launch, workers
+from refkan.layers import free_knots
 from refkan.splines import bsplines, local_basis
 from tests.kernels.kernel_results import sweep_results, uniform_layer
 from tests.shared.factories import space
@@ -127,10 +128,18 @@ def test_flags_of_directions_share_one_compiled_form(monkeypatch):
         net = rk.Network((layer,), ())
         return net.jvp(theta, x, direction, x), net.jet(theta, x, np.eye(2), orders=1).pushforward(direction)
 
+    free = uniform_layer(2, 1, free_knots=True)
+    moving = np.ones(free.n_params)
+
+    def knots_move():
+        return rk.Network((free,), ()).jvp(np.ones(free.n_params), x, moving)
+
     types = launched_types(monkeypatch, runs, modules=modules)
-    direction.flags.writeable = False
-    assert len(types) == 4
+    of_knots = launched_types(monkeypatch, knots_move, modules=[free_knots])
+    direction.flags.writeable = moving.flags.writeable = False
+    assert (len(types), len(of_knots)) == (4, 2)
     assert launched_types(monkeypatch, runs, modules=modules) == types
+    assert launched_types(monkeypatch, knots_move, modules=[free_knots]) == of_knots
 
 
 def test_fixed_and_free_knots_share_one_compiled_form(monkeypatch):
