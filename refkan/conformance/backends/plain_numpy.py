@@ -210,7 +210,7 @@ class PlainNumpy(Adapter):
     def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
         """Differentiate the sweep back along a direction."""
         z, tangents = self._activations(model[:-1], x), [model[0].given(direction)]
-        for layer, at in zip(model[:-1], z, strict=False):
+        for layer, at in zip(model[:-1], z[:-1], strict=True):
             parts = layer.edges(layer.given(at), 1)
             tangents.append(sum(part * tangents[-1][:, p : p + 1] for p, part in enumerate(parts)))
         g, gd = model[-1].given(dy), None
