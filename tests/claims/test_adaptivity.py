@@ -11,7 +11,8 @@ import pytest
 
 import refkan as rk
 from refkan.claims.outcomes import plain
-from refkan.claims.verdicts import FAILING, Figure
+from refkan.claims.verdicts import FAILING
+from tests.shared.pictures import NO_PICTURE
 from validation.knots import (
     adaptive_refinement,
     coarse_grids,
@@ -117,13 +118,12 @@ def test_verdicts_are_complete_and_their_mutations_refuted(id, verdicts):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Verdicts without their pictures: some cannot be drawn of spoilt measurements."""
-    blank = Figure("blank", "none", b"")
     for module, names in (
         (adaptive_refinement, ("knots_figure", "pareto_figure")),
         *((m, ("draw",)) for m in (geometric_transfer, free_knots_accuracy, free_knots_starts, rough_targets)),
     ):
         for name in names:
-            monkeypatch.setattr(module, name, lambda *args: blank)
+            monkeypatch.setattr(module, name, lambda *args: NO_PICTURE)
 
 
 # --- the parts that are shared

@@ -10,8 +10,8 @@ import pytest
 import refkan as rk
 from refkan.checkpoints import Checkpoints
 from refkan.claims.parts import Parts
-from refkan.claims.verdicts import Figure
 from refkan.hierarchy.unchanged import RTOL
+from tests.shared.pictures import NO_PICTURE
 from validation.multilevel import multilevel_training, table_two
 from validation.multilevel.multilevel_training import BASE, LIST, SEVEN, full_cells, quick_cells, verdicts
 from validation.multilevel.table_two import BASES, EXPERIMENT, FIDELITIES, LONGER, MLPS, PUBLISHED, SEEDS, Cell
@@ -54,7 +54,7 @@ def invented(changes=None, halving=True, seeds=SEVEN, readings=(BASE, LINEAR), s
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
     """Verdicts without their picture, which takes longer than the rest and is drawn by one test."""
-    monkeypatch.setattr(multilevel_training, "histories", lambda *args: Figure("blank", "none", b""))
+    monkeypatch.setattr(multilevel_training, "histories", lambda *args: NO_PICTURE)
 
 
 def test_the_picture_has_a_curve_for_each_run():

@@ -103,6 +103,11 @@ COMMAS = "must be separated by commas; got "
             "0.1,0.2,3\n0.1,0.2,1_000\n",
             f"{WHOLE}; 1 of 2 lines does not: got '1_000' in line 2, column 3: leave it out\n",
         ),
+        (
+            "0.1,0.2,2_000\n0.1,0.2,1_000\n",
+            "must hold finite numbers in every column; column 3 has none in 2 lines, got '2_000' in line 1: write its "
+            "numbers with a decimal point and without commas or underscores\n",
+        ),
         ("0.1,0.2,nan\n", f"{WHOLE}; 1 of 1 lines does not: got 'nan' in line 1, column 3: leave it out\n"),
         ("a,,y\n0.1,inf,1\n2,3,4\n", f"{WHOLE}; 1 of 2 lines does not: got 'inf' in line 2, column 2: leave it out\n"),
         ("0.1;0.2;0.3\n0.4;0.5;0.6\n", f"{COMMAS}semicolons in line 1: replace semicolons by commas\n"),
