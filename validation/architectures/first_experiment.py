@@ -20,6 +20,7 @@ from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Choice, Reading, Readings
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.architectures.first_experiment_cells import GRID, KANS, MLPS, OPEN, OURS, cells_of, place
+from validation.grounds import require
 
 CLAIMS = ("X2",)
 
@@ -59,6 +60,7 @@ def run(
     seeds: int | None = None,
 ) -> list[Verdict]:
     """Train every contestant; at full size with at most `seeds` seeds a reading."""
+    require(CLAIMS)
     cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
     return [verdict(GRID.run(cells, resume_from(checkpoints), progress))]
 

@@ -32,6 +32,7 @@ import refkan as rk
 from refkan.claims.parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.architectures.equal_work import Comparison, Contestant, Samples, marks, train
+from validation.grounds import require
 
 CLAIMS = ("W1",)
 
@@ -92,6 +93,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train all arms on all pairs of each dimension and compare within pairs."""
+    require(CLAIMS)
     return answer(QUICK if quick else FULL, progress, resume_from(checkpoints))
 
 

@@ -40,6 +40,7 @@ from validation.architectures.splines_against_relu_pairs import (
     run_pairs,
     targets,
 )
+from validation.grounds import require
 
 CLAIMS = ("X1",)
 
@@ -81,6 +82,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train all contestants on all pairs and compare errors at fresh points within pairs."""
+    require(CLAIMS)
     return answer(QUICK if quick else FULL, progress, resume_from(checkpoints))
 
 

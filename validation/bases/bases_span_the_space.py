@@ -13,6 +13,7 @@ import numpy as np
 from refkan import truth
 from refkan.claims.verdicts import Status, Verdict, judge
 from refkan.ratios import Ratio
+from validation.grounds import require
 from validation.rationals import (
     Matrix,
     Vector,
@@ -36,6 +37,7 @@ ChangeOfBasis = Callable[[Vector, int], Matrix]
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Check Lemma 1 on random knots of every order, and that it is refuted where it is altered."""
+    require(CLAIMS)
     seeds, most_intervals = (range(2), 4) if quick else (range(10), 8)
     cases = []
     for order in ORDERS:

@@ -12,6 +12,7 @@ import numpy as np
 from refkan import truth
 from refkan.claims.verdicts import Status, Verdict, judge
 from refkan.ratios import Ratio
+from validation.grounds import require
 from validation.rationals import (
     Matrix,
     Vector,
@@ -31,6 +32,7 @@ Cases = list[tuple[dict[str, int], list[Fraction]]]
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Check both statements on knots of every order, and altered statements beside them."""
+    require(CLAIMS)
     seeds, most_intervals = (range(3), 5) if quick else (range(10), 12)
     cases = [
         ({"order": order, "intervals": intervals, "seed": seed}, random_knots(rng, order, intervals))

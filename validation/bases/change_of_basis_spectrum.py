@@ -13,6 +13,7 @@ import refkan as rk
 from refkan import exact
 from refkan.claims.verdicts import Verdict, judge
 from validation.bases.spectrum_figures import growth_figure, vector_figure
+from validation.grounds import require
 
 CLAIMS = ("S1", "S2", "S3")
 
@@ -49,6 +50,7 @@ FULL = Size((5, 6), INTERVALS, tuple((r, 100, seed) for r in ORDERS for seed in 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer the three rows from certified numbers."""
+    require(CLAIMS)
     return answer(QUICK if quick else FULL, progress)
 
 

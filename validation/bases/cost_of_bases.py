@@ -13,6 +13,7 @@ import refkan as rk
 from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.kernels import bspline_basis
 from refkan.splines.local_basis import OUTSIDE, KnotTables
+from validation.grounds import require
 
 CLAIMS = ("F1",)
 
@@ -69,6 +70,7 @@ def operations(order: int, intervals: int) -> dict[str, int]:
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Time all three side by side on one thread, rounds interleaved, medians of ratios."""
+    require(CLAIMS)
     orders = (2, 4) if quick else (2, 3, 4, 6)
     sizes = (8, 32, 128)
     n_samples, rounds = (4000, 7) if quick else (20000, 25)

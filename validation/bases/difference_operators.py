@@ -13,6 +13,7 @@ import numpy as np
 from refkan import truth
 from refkan.claims.verdicts import Figure, Status, Verdict, judge
 from refkan.ratios import Ratio
+from validation.grounds import require
 from validation.rationals import (
     Matrix,
     Vector,
@@ -55,6 +56,7 @@ difference in the index, whatever the knots are.)"""
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Check Lemma 4 on uniform knots, its first half on random ones, and altered statements beside it."""
+    require(CLAIMS)
     seeds = range(3) if quick else range(10)
     progress("L4: stencils and polynomials")
     spacings = [Ratio(1), Ratio(1, 4), Ratio(7, 3)]

@@ -14,6 +14,7 @@ from refkan.claims.verdicts import Verdict, judge
 from refkan.errors import OutsideDomainWarning
 from refkan.ratios import Ratio
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
+from validation.grounds import require
 
 CLAIMS = ("L3",)
 
@@ -25,6 +26,7 @@ CONSTANT = 4.0
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Exact layers over the rationals, then networks in float64 against the componentwise bound."""
+    require(CLAIMS)
     rng = np.random.default_rng(3)
     exact = all(exact_layer(order, rng) for order in range(1, 5 if quick else 7))
     swapped = exact_layer(3, rng, transpose=True)

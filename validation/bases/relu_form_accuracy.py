@@ -9,12 +9,14 @@ from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
 from refkan.claims.verdicts import Figure, Verdict, judge
+from validation.grounds import require
 
 CLAIMS = ("F2",)
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Errors of psi A^T against local values, which are exact to a few eps, and their growth with n."""
+    require(CLAIMS)
     orders = (2, 3, 4, 5) if quick else (2, 3, 4, 5, 6)
     sizes = np.array([16, 32, 64, 128, 256, 512])
     rng = np.random.default_rng(12)

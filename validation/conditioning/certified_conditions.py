@@ -24,6 +24,7 @@ from refkan.exact.curvatures import curvature
 from refkan.exact.network_rows import checked
 from validation.conditioning.condition_ratios import START, TRAINED, TRAINED_ELSEWHERE
 from validation.conditioning.network_spectra import started
+from validation.grounds import require
 
 CLAIMS = ("H4",)
 
@@ -72,6 +73,7 @@ FULL = (
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer the row."""
+    require(CLAIMS)
     return [verdict(measure(QUICK if quick else FULL, progress))]
 
 

@@ -33,6 +33,7 @@ import numpy as np
 import refkan as rk
 from refkan.claims.verdicts import Verdict, judge
 from refkan.errors import ConvergenceError
+from validation.grounds import require
 
 CLAIMS = ("N3",)
 
@@ -127,6 +128,7 @@ FULL = (
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer the row."""
+    require(CLAIMS)
     return [verdict(measure(QUICK if quick else FULL, progress))]
 
 

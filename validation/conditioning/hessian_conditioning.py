@@ -46,6 +46,7 @@ from validation.conditioning.condition_sentences import (
 )
 from validation.conditioning.network_spectra import Size, layer_condition, network_cases, other_models
 from validation.conditioning.spectra_figures import condition_figure, ratio_figure
+from validation.grounds import require
 
 CLAIMS = ("H1",)
 
@@ -74,6 +75,7 @@ FULL = Size(
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Measure single layers, networks in three bases, and other architectures."""
+    require(CLAIMS)
     return answer(QUICK if quick else FULL, progress)
 
 

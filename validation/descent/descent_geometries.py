@@ -16,6 +16,7 @@ import numpy as np
 from refkan import truth
 from refkan.claims.verdicts import Status, Verdict, judge
 from refkan.ratios import Ratio
+from validation.grounds import require
 from validation.rationals import (
     Matrix,
     Vector,
@@ -40,6 +41,7 @@ STEPS = 5
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Check Lemma 5 and Table 1 exactly, on layers of one and two inputs, and altered statements beside them."""
+    require(CLAIMS)
     seeds, orders = (range(1), range(1, 6)) if quick else (range(5), range(1, 7))
     layers = [random_layer(order, inputs, seed) for order in orders for inputs in (1, 2) for seed in seeds]
     progress("L5: gradients in two inner products")

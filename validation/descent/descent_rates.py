@@ -15,6 +15,7 @@ import refkan as rk
 from refkan.claims.verdicts import Verdict, judge
 from validation.descent.descent_figures import rate_figure
 from validation.descent.descent_modes import Descent, Rates, measured_rates, predicted_rates
+from validation.grounds import require
 
 CLAIMS = ("H2",)
 
@@ -39,6 +40,7 @@ DISTANCE = 1e-5
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Descend in both bases: one layer on random samples, networks near minima."""
+    require(CLAIMS)
     sizes, seeds, steps = ((16,), range(1), 400) if quick else ((8, 16, 32), range(5), 10000)
     layers, networks = [], []
     for order in (1, 2, 3, 4):

@@ -17,6 +17,7 @@ from refkan.claims.verdicts import Verdict, judge
 from refkan.splines.bsplines import gauss_points
 from validation.descent.descent_figures import trajectory_figure
 from validation.descent.descent_modes import Descent
+from validation.grounds import require
 
 CLAIMS = ("H3",)
 
@@ -39,6 +40,7 @@ ALIVE = 1e-8
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Descend with the largest stable step for one layer in L2, in both bases."""
+    require(CLAIMS)
     cases = []
     for order in (*ORDERS, *BEYOND):
         progress(f"H3: order {order}")

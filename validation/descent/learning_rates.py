@@ -16,6 +16,7 @@ import numpy as np
 from refkan.claims.readings import Beside, Choice, Reading, Readings, written
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.descent.stable_steps import BASES, CELL, EXPERIMENT, OPEN, SHOWN, measure, size
+from validation.grounds import require
 
 __all__ = ["CLAIMS", "EXPERIMENT", "run", "verdict"]
 
@@ -28,6 +29,7 @@ SHARE = 0.9
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer the row."""
+    require(CLAIMS)
     return [verdict(measure(size(quick), progress))]
 
 

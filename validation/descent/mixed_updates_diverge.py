@@ -14,6 +14,7 @@ import numpy as np
 from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.ratios import Ratio
 from validation.descent.descent_geometries import Layer, random_layer, rules_in_u
+from validation.grounds import require
 from validation.rationals import Matrix, Vector, diagonal, identity, multiply, random_rationals, rank, scaled, transpose
 
 CLAIMS = ("T2",)
@@ -24,6 +25,7 @@ GROWTH = 1e3
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Count unstable eigenvalues exactly, and run the iterations with step sizes down to tiny."""
+    require(CLAIMS)
     orders, most_intervals, seeds = (range(1, 5), 2, range(1)) if quick else (range(1, 6), 3, range(3))
     counts = []
     for order in orders:

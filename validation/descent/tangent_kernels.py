@@ -16,6 +16,7 @@ from validation.descent.coupled_samples import Attained, attain, counterexample,
 from validation.descent.kernel_bound import ROUNDING, check_proof
 from validation.descent.kernel_search import Family, families, search, wide_network
 from validation.descent.kernels_of_both_bases import delta, kernel_ratio, radius, random_cases
+from validation.grounds import require
 
 CLAIMS = ("N1",)
 
@@ -66,6 +67,7 @@ def size(quick: bool) -> Size:
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer the row."""
+    require(CLAIMS)
     return [verdict(measure(size(quick), progress))]
 
 

@@ -10,6 +10,7 @@ from refkan.claims.verdicts import Verdict
 from validation.equations import allen_cahn_success, residual_bandwidth
 from validation.equations.allen_cahn_cells import GRID
 from validation.equations.allen_cahn_runs import runs
+from validation.grounds import require
 
 CLAIMS = ("Q3", "Q4")
 
@@ -23,5 +24,6 @@ def run(
     seeds: int | None = None,
 ) -> list[Verdict]:
     """Train all models: 3 seeds quickly, 6 at full size, or at most `seeds`."""
+    require(CLAIMS)
     found = runs(quick, progress, checkpoints, seeds)
     return [allen_cahn_success.verdict(found), residual_bandwidth.verdict(found)]

@@ -31,6 +31,7 @@ from validation.equations.burgers_cells import (
     place,
 )
 from validation.equations.sizes import each_once
+from validation.grounds import require
 
 CLAIMS = ("Q2",)
 
@@ -62,6 +63,7 @@ def run(
     seeds: int | None = None,
 ) -> list[Verdict]:
     """Train all cells; at full size with at most `seeds` seeds a reading."""
+    require(CLAIMS)
     cells = quick_cells() if quick else full_cells(len(PUBLISHED_SEEDS) if seeds is None else seeds)
     return [verdict(GRID.run(cells, resume_from(checkpoints), progress))]
 

@@ -21,6 +21,7 @@ from refkan.claims.readings import Beside, Choice, Reading, Readings
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.equations.poisson_cells import DENSE, GRID, RELU, SPLINE, STEPS, cells_of, place
 from validation.equations.sizes import each_once
+from validation.grounds import require
 
 CLAIMS = ("Q1",)
 
@@ -54,6 +55,7 @@ def run(
     seeds: int | None = None,
 ) -> list[Verdict]:
     """Train all curves; at full size with at most `seeds` seeds a reading."""
+    require(CLAIMS)
     cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
     return [verdict(GRID.run(cells, resume_from(checkpoints), progress))]
 

@@ -35,6 +35,7 @@ from refkan.conformance.backends import (
 )
 from refkan.conformance.observations import observations
 from refkan.conformance.report import counts, groups, hint_line, line
+from validation.grounds import require
 
 CLAIMS = ("B1",)
 
@@ -111,6 +112,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Judge the backends that are installed."""
+    require(CLAIMS)
     return [published(quick, progress, resume_from(checkpoints))]
 
 

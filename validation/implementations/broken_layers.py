@@ -20,6 +20,7 @@ from refkan.conformance.bank.correct import random_cases
 from refkan.conformance.cases import Case
 from refkan.conformance.precision import DTYPES
 from refkan.conformance.report import leading_hint
+from validation.grounds import require
 
 CLAIMS = ("B2",)
 
@@ -34,6 +35,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Judge the bank of broken layers, and correct ones."""
+    require(CLAIMS)
     return [broken(quick, progress, resume_from(checkpoints))]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims.verdicts import Verdict, judge
+from validation.grounds import require
 
 CLAIMS = ("G0",)
 
@@ -24,6 +25,7 @@ TOLERANCE = 1e-14
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Compare every combination with complex steps."""
+    require(CLAIMS)
     rng = np.random.default_rng(20)
     errors: dict[str, float] = {}
     for name, net in networks(quick):

@@ -29,6 +29,7 @@ from refkan.adaptivity.marking import mark_layer
 from refkan.adaptivity.residual_points import squared_residuals
 from refkan.claims.parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Figure, Verdict, judge
+from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, PLANE, Setting, cached, final, refine
 from validation.knots.log_axes import Curve, draw_costs
 
@@ -120,6 +121,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Run every target and judge."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     runs: Runs = {}
     for target in ("smooth", *LINE, *PLANE):

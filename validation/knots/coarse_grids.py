@@ -21,6 +21,7 @@ from scipy.stats import spearmanr
 
 import refkan as rk
 from refkan.claims.verdicts import Figure, Verdict, judge
+from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, VP, spaced
 from validation.knots.log_axes import label
 
@@ -41,6 +42,7 @@ POINTS = 400
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Fit every target on every grid and correlate."""
+    require(CLAIMS)
     sizes = INTERVALS if quick else (*INTERVALS, 64, 128)
     cases = []
     for target in TARGETS:

@@ -30,6 +30,7 @@ from matplotlib.figure import Figure as Drawing
 import refkan as rk
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Verdict, judge
+from validation.grounds import require
 from validation.knots import rotated_target
 from validation.knots.adaptive_runs import LINE, VP, sign_test, spaced, wins
 from validation.knots.log_axes import label
@@ -67,6 +68,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train both arms of all pairs and judge."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     line = []
     for target in TARGETS:

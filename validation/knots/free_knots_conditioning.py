@@ -17,6 +17,7 @@ import refkan as rk
 from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.splines.bsplines import gauss_points
 from refkan.splines.knots import FLOOR, extend_uniformly
+from validation.grounds import require
 
 CLAIMS = ("K3",)
 
@@ -42,6 +43,7 @@ ROUNDING = 1e-13
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Train knots on targets with structure, and compare the Gram matrices with those on uniform knots."""
+    require(CLAIMS)
     sizes, seeds, steps, draws = ((8, 16), range(1), 50, 25) if quick else ((8, 16, 32, 64), range(5), 600, 200)
     trained, extreme = [], []
     for order in (*ORDERS, *BEYOND):

@@ -26,6 +26,7 @@ from refkan.adaptivity import sampled, with_random_knots
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.splines.knots import uniform_breakpoints
+from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, VP, Setting, final, refine, spaced
 from validation.knots.log_axes import Curve, draw_costs
 
@@ -67,6 +68,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Fill the table."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     table = []
     for target in TARGETS:

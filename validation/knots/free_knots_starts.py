@@ -28,6 +28,7 @@ import refkan as rk
 from refkan.adaptivity import Fixed, sampled, with_random_knots
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Verdict, judge
+from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, VP, spaced
 from validation.knots.log_axes import label
 
@@ -64,6 +65,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train from all starts and judge both rows."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     cases = []
     for target in TARGETS:

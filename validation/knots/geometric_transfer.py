@@ -26,6 +26,7 @@ from matplotlib.figure import Figure as Drawing
 
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Verdict, judge
+from validation.grounds import require
 from validation.knots.adaptive_runs import LBFGS, Setting, cached, final, sign_test, wins
 from validation.knots.log_axes import label
 
@@ -71,6 +72,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Run all arms of each pair and judge."""
+    require(CLAIMS)
     rows, resume = [], resume_from(checkpoints)
     for setting in settings(QUICK if quick else FULL):
         progress(f"A2: {setting.target}, seed {setting.seed}")

@@ -26,6 +26,7 @@ import numpy as np
 
 from refkan.claims.parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Figure, Verdict, judge
+from validation.grounds import require
 from validation.knots.adaptive_runs import Setting, cached, final, seconds_to, sign_test, wins
 from validation.knots.log_axes import Curve, draw_costs
 
@@ -87,6 +88,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Run all pairs of all targets and judge."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     rows: dict[str, list[Row]] = {}
     for target in (*LINE, FRONT):

@@ -33,6 +33,7 @@ import refkan as rk
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Choice, Experiment, Factor, Reading, Readings
 from refkan.claims.verdicts import Table, Verdict, judge
+from validation.grounds import require
 
 CLAIMS = ("O4",)
 
@@ -116,6 +117,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """All readings, all seeds."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     found = []
     for values in product(*(factor.values for factor in OPEN)):

@@ -34,6 +34,7 @@ import refkan as rk
 from refkan import truth
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, Reading, Readings, written
 from refkan.claims.verdicts import Table, Verdict, judge
+from validation.grounds import require
 
 CLAIMS = ("O5",)
 
@@ -154,6 +155,7 @@ EXPERIMENT = Experiment(OPEN, run_again)
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Errors of the sum, clamped and not, of refkan's values, and the published departures from 1."""
+    require(CLAIMS)
     grids, degrees, seeds = (GRIDS[:3], (1, 2, 3, 5), (0,)) if quick else (GRIDS, (1, 2, 3, 4, 5), (0, 1, 2, 3, 4))
     found = {}
     for precision in EPS:

@@ -43,6 +43,7 @@ from refkan.adaptivity import Freed, LayerState, minimize_adaptive
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
 from refkan.claims.verdicts import Table, Verdict, judge
+from validation.grounds import require
 from validation.literature.answers import answer, median, refitted
 from validation.literature.curvature_targets import GRIDS, GROUPS, Target
 
@@ -186,6 +187,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train all networks and judge."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     under, left = [], []
     for group in OPEN[0].values:

@@ -34,6 +34,7 @@ from refkan.claims.readings import Choice, Experiment, Factor, Reading, Readings
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.exact.certificates import at_precision
 from refkan.exact.orthogonal_certificates import enclosed_eigenvalues
+from validation.grounds import require
 from validation.literature.gaussian_layer import GaussianLayer
 
 CLAIMS = ("O3",)
@@ -172,6 +173,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Certify condition numbers, and sweep the width under every reading."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     conditions = {}
     for G, s in product(size.centres, WIDTHS):

@@ -36,6 +36,7 @@ from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Experiment, Factor, Reading
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.training.ordinary_setup import ORDINARY, ordinary
+from validation.grounds import require
 from validation.literature.answers import answer, median
 
 CLAIMS = ("O7",)
@@ -121,6 +122,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train with all methods and judge."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     trained: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for network in size.networks:

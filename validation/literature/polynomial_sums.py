@@ -38,6 +38,7 @@ import refkan as rk
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
 from refkan.claims.verdicts import Table, Verdict, judge
+from validation.grounds import require
 from validation.literature.answers import answer, median
 
 CLAIMS = ("O10",)
@@ -154,6 +155,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train all networks and judge."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     known: dict[str, list[float]] = {}
 

@@ -32,6 +32,7 @@ import refkan as rk
 from refkan.claims.parts import Parts, Resume, resume_from, run_task
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, Reading, Readings, written
 from refkan.claims.verdicts import Table, Verdict, judge
+from validation.grounds import require
 
 CLAIMS = ("O2",)
 
@@ -168,6 +169,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train every cell from every start."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     found = measure(size, progress, resume)
     if not quick:

@@ -38,6 +38,7 @@ from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Experiment, Factor, Reading, written
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.optimizers import State
+from validation.grounds import require
 from validation.literature.answers import answer, median
 
 CLAIMS = ("O8",)
@@ -156,6 +157,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Measure the rates under all readings and judge."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     everything = [
         {"model": model, "basis": basis, "adam": rate}

@@ -45,6 +45,7 @@ from refkan.claims.parts import Parts, Resume, resume_from
 from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.splines.knots import uniform_breakpoints
+from validation.grounds import require
 from validation.literature.answers import answer, median, refitted
 
 CLAIMS = ("O11",)
@@ -166,6 +167,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Extend grids under all readings and judge."""
+    require(CLAIMS)
     size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     under = []
     for choice in size.readings:

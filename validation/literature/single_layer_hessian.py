@@ -36,6 +36,7 @@ from refkan.exact.enclosures import Enclosure
 from refkan.exact.orthogonal_certificates import enclosed_eigenvalues
 from refkan.exact.ranks import rank_of_matrix
 from refkan.exact.rational import rational_gram
+from validation.grounds import require
 from validation.literature import grid_extension
 
 CLAIMS = ("O1",)
@@ -52,6 +53,7 @@ Case = dict[str, Any]
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Certify the bound, fit the exponent of the ReLU ramps, and try grid extension."""
+    require(CLAIMS)
     degrees, grids, inputs = (1, 2, 3), (4, 8, 16), (1, 2, 5)
     if not quick:
         degrees, grids, inputs = (*degrees, 4, 5), (*grids, 32), (*inputs, 20)

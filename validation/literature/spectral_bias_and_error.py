@@ -29,6 +29,7 @@ from refkan.claims.parts import Parts, Resume, resume_from, run_task
 from refkan.claims.readings import Choice, Experiment, Factor, Reading, Readings
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.training import ordinary
+from validation.grounds import require
 
 CLAIMS = ("O9",)
 
@@ -155,6 +156,7 @@ def run(
     quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
 ) -> list[Verdict]:
     """Train all architectures on all problems."""
+    require(CLAIMS)
     size = QUICK if quick else FULL
     return [verdict(measure(size, progress, resume_from(checkpoints)), size)]
 

@@ -43,6 +43,7 @@ import numpy as np
 
 from refkan.claims.readings import Beside, Choice, Reading, Readings, written
 from refkan.claims.verdicts import Figure, Verdict, judge
+from validation.grounds import require
 from validation.multilevel.complementary_shares import (
     BASES,
     EXPERIMENT,
@@ -90,6 +91,7 @@ def complementary(results: Results, reading: Choice, spline: str = "spline", rel
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Measure for 20 seeds, quickly for 3."""
+    require(CLAIMS)
     n_samples, steps, seeds = (200, 20, SEEDS[:3]) if quick else (1000, 80, SEEDS)
     results = []
     for node_map, start in SETS:

@@ -48,6 +48,7 @@ from matplotlib.figure import Figure as Drawing
 from refkan.claims.parts import Parts
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, Reading, Readings, written
 from refkan.claims.verdicts import Figure, Table, Verdict, judge
+from validation.grounds import require
 from validation.multilevel.table_two import PUBLISHED, UNIT
 from validation.multilevel.target_runs import FULL, ORDER, QUICK, Setting, run_seed
 
@@ -138,6 +139,7 @@ def run(
     checkpoints: Parts | None = None,
 ) -> list[Verdict]:
     """Run all settings for all seeds and compare medians with the bounds."""
+    require(CLAIMS)
     settings, bounds = (QUICK, QUICK_BOUNDS) if quick else (FULL, BOUNDS)
     seeds, samples = (SEEDS[:2], 4000) if quick else (SEEDS, 20_000)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in settings}

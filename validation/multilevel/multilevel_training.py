@@ -26,6 +26,7 @@ import numpy as np
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Choice, Reading, Readings, written
 from refkan.claims.verdicts import Status, Verdict, judge
+from validation.grounds import require
 from validation.multilevel import table_two
 from validation.multilevel.table_two import BASES, FIDELITIES, GRID, LONGER, MLPS, SEEDS, Cell, cells_of
 from validation.multilevel.table_two_comparisons import AHEAD, FEW, GAIN, ROUNDED, SHARE, Comparison, Under
@@ -74,6 +75,7 @@ def run(
     seeds: int | None = None,
 ) -> list[Verdict]:
     """Train all cells and judge the four claims on them; at full size with at most `seeds` seeds a reading."""
+    require(CLAIMS)
     cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
     return verdicts(GRID.run(cells, resume_from(checkpoints), progress))
 

@@ -22,6 +22,7 @@ import refkan as rk
 from refkan.claims.verdicts import Status, Verdict, judge
 from refkan.networks import chebyshev_kan
 from refkan.node_maps import NODE_MAPS
+from validation.grounds import require
 
 CLAIMS = ("D1", "L6")
 
@@ -141,6 +142,7 @@ def worst(results: Sequence[dict[str, Any]], of: int = 0) -> float:
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Measure all cases of both rows."""
+    require(CLAIMS)
     n_samples, steps, seeds = (200, 12, 1) if quick else (1000, 30, 2)
 
     def results(cases: Sequence[Case]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import refkan as rk
 from refkan import transfer, truth
 from refkan.claims.verdicts import Status, Verdict, judge
 from refkan.ratios import Ratio
+from validation.grounds import require
 from validation.rationals import (
     Matrix,
     Vector,
@@ -36,6 +37,7 @@ Pair = tuple[int, list[Fraction], list[Fraction]]
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Decide all three over the rationals."""
+    require(CLAIMS)
     seeds, most_intervals = (range(2), 3) if quick else (range(8), 6)
     pairs = [
         nested_pair(order, intervals, seed)

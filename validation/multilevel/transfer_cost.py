@@ -29,6 +29,7 @@ import refkan as rk
 from refkan import transfer
 from refkan.claims.verdicts import Verdict, judge
 from refkan.splines import bsplines
+from validation.grounds import require
 
 CLAIMS = ("G1",)
 
@@ -148,6 +149,7 @@ def few_samples() -> float:
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Time a transfer in all cases, and the same with 100 samples."""
+    require(CLAIMS)
     rounds = 7 if quick else 51
     results = []
     for order, intervals in CASES:

@@ -1,0 +1,172 @@
+"""What each row judges with: functions of the library, held to the truth before the row is believed.
+
+A claim about refinement says nothing where the library's prolongation is off by a thousandth, and a comparison of two
+trainings says nothing where both follow the same wrong gradient. So every row names the grounds that it stands on. A
+ground is a comparison of named functions with something that shares no code with them: formulas over the rationals,
+`refkan.truth`, closed forms, one step of a method by hand. Every claim file calls `require` first; where a comparison
+fails its rows are not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from validation.grounds import certificates, descent, equations, networks, spaces, suite, training
+from validation.grounds.spaces import Departures
+
+__all__ = ["GROUNDS", "STANDS_ON", "TOLERANCE", "Ground", "GroundError", "require"]
+
+TOLERANCE = 1e-9
+"""Relative departure, at most: comparisons are right to rounding, 1e-14, and a mistake of 1e-3 is not missed."""
+
+
+class GroundError(AssertionError):
+    """A function of the library is not what it is taken for: rows that rest on it cannot be judged."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A comparison, and the full names of the functions that it compares."""
+
+    compare: Callable[[], Departures]
+    functions: tuple[str, ...]
+
+
+def ground(compare: Callable[[], Departures], place: str, *names: str) -> Ground:
+    """Name functions by the module, or class, that they are in."""
+    return Ground(compare, tuple(f"refkan.{place}.{name}" for name in names))
+
+
+def joined(*parts: Ground) -> Ground:
+    """One ground that compares the functions of several modules at once."""
+    return Ground(parts[0].compare, tuple(name for part in parts for name in part.functions))
+
+
+GROUNDS: dict[str, Ground] = {
+    "bases": joined(
+        ground(spaces.bases, "splines.bsplines", "design_matrix", "gram_matrix"),
+        ground(spaces.bases, "splines.relu_powers", "design_matrix", "gram_matrix"),
+    ),
+    "change of basis": ground(
+        spaces.change_of_basis, "splines.change_of_basis.ChangeOfBasis",
+        "to_relu", "to_spline", "apply", "solve", "dense", "uniform",
+    ),
+    "prolongation": joined(
+        ground(spaces.prolongations, "transfer.matrices", "prolongation_matrix", "prolong"),
+        ground(spaces.prolongations, "transfer.matrices", "prolongation_through_relu"),
+        ground(spaces.prolongations, "transfer.relu", "injection_matrix"),
+        ground(spaces.prolongations, "transfer.dyadic", "dyadic_prolongation"),
+        ground(spaces.prolongations, "transfer.least_squares", "least_squares_transfer"),
+    ),
+    "networks": ground(
+        networks.networks, "networks.network.Network", "__call__", "vjp", "jvp", "jacobian",
+    ),
+    "refinement": ground(networks.refinements, "networks.same_function.SameFunction", "convert", "prolongation"),
+    "losses": ground(
+        networks.losses, "losses.least_squares.LeastSquares",
+        "value", "mse", "gradient", "value_and_gradient", "misfit", "residual_and_jacobian", "gauss_newton", "hessian",
+        "ntk",
+    ),
+    "collocation": ground(
+        networks.collocation, "losses.collocation.Collocation",
+        "value", "gradient", "value_and_gradient", "residual_and_jacobian", "gauss_newton",
+    ),
+    "spectra": ground(networks.spectra, "conditioning.driver", "spectrum"),
+    "null spaces": ground(training.null_spaces, "conditioning.null_space", "null_vectors"),
+    "descent": joined(
+        ground(descent.descent, "optimizers.driver", "minimize"),
+        ground(descent.descent, "optimizers.geometry.Geometry", "gradient", "displacement"),
+    ),
+    "levels": ground(descent.levels, "hierarchy.multilevel", "minimize_multilevel"),
+    "adaptivity": joined(
+        ground(training.refined, "adaptivity.bisection", "bisect"),
+        ground(training.refined, "adaptivity.refits", "refit_layer"),
+        ground(training.refined, "adaptivity.driver", "minimize_adaptive"),
+        ground(training.refined, "adaptivity.tournaments", "tournament"),
+        ground(training.refined, "hierarchy.multistart", "multistart"),
+    ),
+    "certificates": joined(
+        ground(certificates.certificates, "exact.rational", "rational_change_of_basis", "rational_gram"),
+        ground(certificates.certificates, "exact.certificates", "extreme_eigenvalues"),
+        ground(certificates.certificates, "exact.spectrum", "eigenpairs"),
+        ground(certificates.certificates, "exact.condition_numbers", "certified_condition_number"),
+        ground(certificates.certificates, "exact.orthogonal_certificates", "enclosed_eigenvalues", "certified"),
+        ground(certificates.certificates, "exact.certified_spectra", "certified_spectrum"),
+    ),
+    "Poisson": ground(equations.poisson, "problems.poisson", "solution", "gradient", "coefficient", "source"),
+    "Burgers": ground(equations.burgers, "problems.burgers", "solution", "slope", "initial"),
+    "Allen-Cahn": joined(
+        ground(equations.allen_cahn, "problems.allen_cahn", "initial"),
+        ground(equations.allen_cahn, "problems.allen_cahn.Reference", "__call__"),
+    ),
+    "ordinary equations": ground(
+        training.ordinary_equations, "problems.manufactured.ManufacturedProblem", "source", "solution"
+    ),
+    "conformance": ground(suite.suite, "conformance.quantities.ExactQuantities", "values", "input_gradients"),
+}  # fmt: skip
+"""Grounds by name."""
+
+TRAINED = ("networks", "losses", "descent")
+"""What every comparison of trained networks rests on."""
+
+NESTED = ("prolongation", "refinement")
+
+SOLVED = ("networks", "collocation", "descent", "levels", "refinement")
+
+STANDS_ON: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("L1", "F1", "F2"), ("bases", "change of basis")),
+    **dict.fromkeys(("L2", "C1", "L4"), ("change of basis",)),
+    "L3": ("change of basis", "networks", "refinement"),
+    **dict.fromkeys(("S1", "S2", "S3"), ("change of basis", "certificates")),
+    **dict.fromkeys(("L5", "T1", "T2"), ("change of basis", "descent")),
+    "N1": ("networks", "change of basis", "certificates"),
+    "N2": ("bases", "change of basis", *TRAINED),
+    "N3": ("networks", "certificates", "null spaces"),
+    **dict.fromkeys(("D1", "P1", "L6"), (*NESTED, *TRAINED)),
+    **dict.fromkeys(("E24", "E25"), ("bases", "prolongation")),
+    "P2": ("change of basis", "prolongation"),
+    "G1": (*NESTED, "networks"),
+    "M1": ("change of basis", *NESTED, *TRAINED),
+    **dict.fromkeys(("M2", "M3"), ("bases", "change of basis", "prolongation")),
+    **dict.fromkeys(("R1", "R2", "R3", "R4"), (*TRAINED, "refinement", "levels")),
+    "R5": (*TRAINED, "refinement", "adaptivity"),
+    "Q0": ("Allen-Cahn",),
+    "Q1": (*SOLVED, "Poisson"),
+    "Q2": (*SOLVED, "Burgers"),
+    **dict.fromkeys(("Q3", "Q4"), (*SOLVED, "Allen-Cahn")),
+    "Q5": (*SOLVED, "Poisson", "Burgers", "Allen-Cahn"),
+    "Q6": (*SOLVED, "Burgers"),
+    **dict.fromkeys(("K1", "K2", "K4", "W2", "A1", "A2", "A3", "W3", "O6"), (*TRAINED, *NESTED, "adaptivity")),
+    **dict.fromkeys(("K3", "H1", "H2", "H3"), ("bases", "change of basis", *TRAINED, "spectra")),
+    "H4": (*TRAINED, "spectra", "certificates"),
+    "X1": TRAINED,
+    "X2": (*TRAINED, "levels"),
+    "W1": (*TRAINED, "spectra"),
+    **dict.fromkeys(("B1", "B2"), ("conformance",)),
+    "G0": ("networks",),
+    "O1": ("certificates", "refinement", *TRAINED, "levels"),
+    **dict.fromkeys(("O2", "O8", "O10"), TRAINED),
+    "O3": ("bases", "certificates", *TRAINED),
+    **dict.fromkeys(("O4", "O5"), ("bases",)),
+    **dict.fromkeys(("O7", "O9"), ("networks", "collocation", "descent", "ordinary equations")),
+    "O11": (*TRAINED, *NESTED, "adaptivity"),
+}
+"""Row -> the grounds that it stands on."""
+
+
+def require(rows: Iterable[str]) -> None:
+    """Compare everything that these rows stand on.
+
+    Raises
+    ------
+    GroundError
+        For the first function that departs from what it is held to; functions of that ground are named.
+    """
+    for name in dict.fromkeys(name for row in rows for name in STANDS_ON[row]):
+        for compared, departure in GROUNDS[name].compare():
+            if not departure <= TOLERANCE:
+                raise GroundError(
+                    f"{name}: {compared} departs from the truth by {departure:.1e}, at most {TOLERANCE:.0e}; one of"
+                    f" {', '.join(GROUNDS[name].functions)}, or what they call, is broken"
+                )

@@ -1,0 +1,29 @@
+"""The conformance suite: silent on a correct layer, and not on one whose values are off by a thousandth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refkan.conformance import Judge, catalogue
+from refkan.conformance import findings as f
+from refkan.conformance.backends import PlainNumpy
+from validation.grounds.spaces import Departures
+
+
+class Off(PlainNumpy):
+    """A correct layer times 1.001."""
+
+    def forward(self, layer: Any, x: Any) -> Any:
+        """Return values that are off."""
+        return super().forward(layer, x) * np.float64(1.001)
+
+
+def suite() -> Departures:
+    """Values and gradients of one kind of knots."""
+    cases = catalogue(["float64"], select=["degree-3", "basis", "uniform/interior"])
+    for adapter, wrong in ((PlainNumpy(), False), (Off(), True)):
+        findings = Judge(adapter, proofs=False, pairs=False).run(cases)
+        bad = any(finding.status in f.BAD for finding in findings)
+        yield adapter.title, 0.0 if bad == wrong and findings else np.inf
