@@ -75,8 +75,13 @@ def broken(name: str, patch: pytest.MonkeyPatch) -> None:
         wrapped = property(spoilt) if isinstance(found, property) else kind(spoilt) if kind else spoilt
         patch.setattr(owner, parts[-1], wrapped)
         return
+    everywhere(found, spoilt, patch)
+
+
+def everywhere(found: Any, other: Any, patch: pytest.MonkeyPatch) -> None:
+    """Put another function in the place of one in every module that imported it."""
     for module in list(sys.modules.values()):
         if getattr(module, "__name__", "").split(".")[0] in ("refkan", "validation"):
             for alias, value in list(vars(module).items()):
                 if value is found:
-                    patch.setattr(module, alias, spoilt)
+                    patch.setattr(module, alias, other)
