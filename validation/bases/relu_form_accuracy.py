@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
@@ -12,6 +12,9 @@ from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.grounds import require
 
 CLAIMS = ("F2",)
+
+MARGIN = 0.3
+"""Of a fitted exponent."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
@@ -24,13 +27,13 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     for order in orders:
         progress(f"order {order}")
         errors[order] = [error(order, int(n), rng) for n in sizes]
-    slopes = {r: float(np.polyfit(np.log(sizes), np.log(errors[r]), 1)[0]) for r in orders}
+    slopes = exponents(sizes, errors)
     local = max(local_error(order, rng) for order in orders)
     table = "; ".join(f"r = {r}: n^{slopes[r]:.2f}, {errors[r][-1]:.0e} at n = {sizes[-1]}" for r in orders)
     return [
         Verdict(
             "F2",
-            judge(all(abs(slopes[r] - (r - 1)) <= 0.3 for r in orders)),
+            judge(grows_like(slopes, lambda r: r - 1)),
             f"fitted growth of the largest error: {table}; local recursion: {local:.1e}",
             details=(
                 "Largest |psi(x) A^T - b(x)| over all basis functions and 1000 random points of [0, 1], uniform knots, "
@@ -40,11 +43,21 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
             data={"intervals": sizes, "errors": errors, "fitted exponents": slopes, "local error": local, "seed": 12},
             figures=(draw(sizes, errors),),
             mutations={
-                "growth like n^r": judge(all(abs(slopes[r] - r) <= 0.3 for r in orders)),
-                "no growth": judge(all(abs(slopes[r]) <= 0.3 for r in orders)),
+                "growth like n^r": judge(grows_like(slopes, lambda r: r)),
+                "no growth": judge(grows_like(slopes, lambda r: 0)),
             },
         )
     ]
+
+
+def exponents(sizes: np.ndarray, errors: Mapping[int, Sequence[float]]) -> dict[int, float]:
+    """Exponents of n fitted to the errors, order by order."""
+    return {r: float(np.polyfit(np.log(sizes), np.log(values), 1)[0]) for r, values in errors.items()}
+
+
+def grows_like(slopes: Mapping[int, float], power: Callable[[int], float]) -> bool:
+    """Whether the exponent of every order is power(order), within the margin on either side."""
+    return all(abs(slope - power(r)) <= MARGIN for r, slope in slopes.items())
 
 
 def error(order: int, intervals: int, rng: np.random.Generator) -> float:

@@ -84,13 +84,15 @@ def slow_at(values: np.ndarray, step: float = LARGEST_STEP) -> int:
     return int(np.sum(1 - np.abs(1 - step * values / values[0]) < SLOW))
 
 
+def claim(chosen: Sequence[dict[str, dict[str, Any]]], slow: str = "relu", quick: str = "spline") -> bool:
+    """Whether every case has slow modes in one basis and none in the other."""
+    return all(case[slow]["slow"] > 0 and case[quick]["slow"] == 0 for case in chosen)
+
+
 def verdict(cases: Sequence[dict[str, dict[str, Any]]]) -> Verdict:
     """H3: slow modes in the ReLU basis, none in the spline basis, for the papers' orders."""
     judged = [case for case in cases if case["relu"]["order"] in ORDERS]
     beyond = [case for case in cases if case["relu"]["order"] in BEYOND]
-
-    def claim(chosen: Sequence[dict[str, dict[str, Any]]], slow: str = "relu", quick: str = "spline") -> bool:
-        return all(case[slow]["slow"] > 0 and case[quick]["slow"] == 0 for case in chosen)
 
     def table(chosen: Sequence[dict[str, dict[str, Any]]], what: str) -> str:
         return ", ".join(

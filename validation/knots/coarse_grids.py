@@ -12,7 +12,7 @@ and the correlation with |f^(r)| instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,11 @@ def medians(cases: Sequence[dict[str, Any]], key: str) -> dict[int, float]:
     return {r: float(np.median([c[key] for c in cases if c["order"] == r])) for r in ORDERS}
 
 
+def holds(correlations: Mapping[int, float]) -> bool:
+    """Whether errors are ranked as the curvature is, of order 2: a correlation of the other sign is none."""
+    return correlations[2] >= LEAST
+
+
 def verdict(cases: Sequence[dict[str, Any]]) -> Verdict:
     """Judge order 2; report the others."""
     curvature, own = medians(cases, "correlation"), medians(cases, "with the r-th derivative")
@@ -111,7 +116,7 @@ def verdict(cases: Sequence[dict[str, Any]]) -> Verdict:
     lowest = min((c for c in cases if c["order"] == 2), key=lambda c: c["correlation"])
     return Verdict(
         "A3",
-        judge(curvature[2] >= LEAST),
+        judge(holds(curvature)),
         f"median rank correlations over targets and grids, {shown}",
         details=(
             "Order 2 by target, medians over grids: "
@@ -127,8 +132,8 @@ def verdict(cases: Sequence[dict[str, Any]]) -> Verdict:
         data={"cases": [{k: v for k, v in c.items() if k not in ("error", "curvature")} for c in cases]},
         figures=(draw(cases),),
         mutations={
-            "errors are where the curvature is low": judge(-curvature[2] >= LEAST),
-            "errors are where the values are large": judge(value[2] >= LEAST),
+            "errors are where the curvature is low": judge(holds({r: -value for r, value in curvature.items()})),
+            "errors are where the values are large": judge(holds(value)),
         },
     )
 

@@ -130,6 +130,11 @@ def better(
     return medians, sign_test(wins(both[0], both[1]), both[0].size)
 
 
+def holds(medians: Mapping[str, float], p: float, factor: float = FACTOR) -> bool:
+    """Whether the median ratio of both groups, line and plane, is large enough, and all pairs together significant."""
+    return min(medians.values()) >= factor and p < LEVEL
+
+
 def verdict(line: Sequence[Mapping[str, Any]], plane: Sequence[Mapping[str, Any]]) -> Verdict:
     """Judge both groups."""
     medians, p = better(line, plane)
@@ -149,7 +154,7 @@ def verdict(line: Sequence[Mapping[str, Any]], plane: Sequence[Mapping[str, Any]
     quartiles = np.quantile(mse["free"], [0.0, 0.25, 0.5, 0.75, 1.0])
     return Verdict(
         "K1",
-        judge(min(medians.values()) >= FACTOR and p < LEVEL),
+        judge(holds(medians, p)),
         f"error of fixed over free knots at equal parameters, medians: one variable {medians['line']:.3g} "
         f"({len(line)} pairs), rotated target {medians['plane']:.3g} ({len(plane)} seeds), p = {p:.2g}; rotated "
         f"target, {n_params} parameters: median test MSE {quartiles[2]:.2g} with free knots in the outer layer, "
@@ -175,8 +180,8 @@ def verdict(line: Sequence[Mapping[str, Any]], plane: Sequence[Mapping[str, Any]
         },
         figures=(draw(line, plane),),
         mutations={
-            "fixed knots are ahead": judge(min(swapped.values()) >= FACTOR and p_swapped < LEVEL),
-            "by a factor of 1e6": judge(min(medians.values()) >= 1e6 and p < LEVEL),
+            "fixed knots are ahead": judge(holds(swapped, p_swapped)),
+            "by a factor of 1e6": judge(holds(medians, p, 1e6)),
         },
     )
 

@@ -160,6 +160,11 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     return [verdict(results, small, few_samples())]
 
 
+def cheaper(ratios: list[float]) -> bool:
+    """Whether knot insertion is cheaper by the factor in every case."""
+    return min(ratios) >= RATIO
+
+
 def verdict(results: list[dict[str, Any]], small: list[dict[str, Any]], few: float) -> Verdict:
     """Return the verdict, and those of altered claims."""
     ratios, fewer = ([result["ratios"]["least squares"] for result in cases] for cases in (results, small))
@@ -167,9 +172,6 @@ def verdict(results: list[dict[str, Any]], small: list[dict[str, Any]], few: flo
     changes = {name: max(result["changes"][name] for result in results) for name in WAYS}
     microseconds = [1e6 * float(np.median(result["seconds"]["knot insertion"])) for result in results]
     unchanged = changes["knot insertion"] <= TOLERANCE
-
-    def cheaper(ratios: list[float]) -> bool:
-        return min(ratios) >= RATIO
 
     return Verdict(
         "G1",

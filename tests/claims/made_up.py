@@ -1,0 +1,135 @@
+"""Made-up measurements of claims: each meets its criterion, or fails where an argument says so."""
+
+from __future__ import annotations
+
+from validation.architectures.equal_work import Comparison
+from validation.conditioning.condition_ratios import LAYER, START, Series
+from validation.descent import certified_kernels
+from validation.equations import allen_cahn_as_printed
+from validation.knots import free_knots_accuracy
+from validation.literature import rates_by_method
+
+
+def proven(spline=(10.0, 11.0), relu=(1e21, 2e21), float64=10.5, rank=5, state=START):
+    """A case of H4: bounds by basis, and what float64 finds in the spline basis."""
+    return {
+        "state": state,
+        "bounds": {"spline": spline, "relu": relu, "scaled-relu": (100.0, 110.0)},
+        "float64": {"spline": float64, "relu": 1.5e21, "scaled-relu": 105.0},
+        "rank": 5,
+        "float64 rank": rank,
+    }
+
+
+def kernels(norms=(3.9, 16.0, 15.0, 7.0, 1.8), coupled=6.0, inside=1.0, float64=0.5):
+    """What N1 proves: norms by order, the counterexample, one sample inside the domain, float64 beside it."""
+    return {
+        "norms": [{"order": k + 1, "bounds": (value, value), "float64": value} for k, value in enumerate(norms)],
+        "near the counterexample": [
+            {"node map": "mean-std", "bounds": (coupled, coupled + 1), "float64": coupled + float64}
+        ],
+        "wide": [],
+        "one layer, one sample": [
+            {"sample": certified_kernels.INSIDE, "bounds": (0.5, inside)},
+            {"sample": certified_kernels.OUTSIDE, "bounds": (5.0, 6.0)},
+        ],
+    }
+
+
+def norms(squares=(2.0, 3.0, 3.95), attained=None):
+    """Norms of N1 for growing n, and the ratios of a J that is to attain them."""
+    return {"norm squared": list(squares), "attained": list(squares if attained is None else attained)}
+
+
+def ill_posed(**changes):
+    """A case of Q0 for one equation and state: rates that grow like K^2, and times that halve."""
+    rates = [
+        {"equation": {}, "state": 0.0, "mode": K, "predicted": K**2 - 5.0, "measured": K**2 - 5.0 + (K == 0) * 0.0}
+        for K in (0, *allen_cahn_as_printed.MODES)
+    ]
+    case = {"rates": rates, "escape": {128: 0.4, 256: 0.2, 512: 0.1}}
+    for name, change in changes.items():
+        case = change(case) if name == "all" else case | {name: change(case[name])}
+    return case
+
+
+def measured(change):
+    """A change of all measured rates beside the constant's."""
+    return lambda rates: [rate | {"measured": change(rate)} for rate in rates]
+
+
+def spectra(printed=(2.0, 4.0), place=LAYER, state=START):
+    """Ratios of H1: of one series, over n."""
+    return {Series(place, state, "gauss-newton", "relu", 3): {4 * 2**k: [v] for k, v in enumerate(printed)}}
+
+
+def line(free, fixed):
+    """Pairs of K1 in one variable."""
+    return [{"free": {"error": a}, "fixed": {"error": b}} for a, b in zip(free, fixed, strict=True)]
+
+
+def plane(free, fixed):
+    """Pairs of K1 on the rotated target, by mean squares."""
+    return [{"free": {"test mse": a}, "fixed": {"test mse": b}} for a, b in zip(free, fixed, strict=True)]
+
+
+def knots_hold(first, second):
+    """The criterion of K1 from its measurements."""
+    medians, p = free_knots_accuracy.better(first, second)
+    return free_knots_accuracy.holds(medians, p)
+
+
+def layers(**changes):
+    """Cases of O1: two grids of one degree, two inputs."""
+    case = {"degree": 1, "inputs": 2, "condition": (7.0, 8.0), "of one input": (3.9, 4.0), "intervals": 4}
+    return [case, case | {"intervals": 8} | changes]
+
+
+def grids(**changes):
+    """Errors of O5 on one grid."""
+    places = {"inside": {"absolute": 1.0, "relative": 100.0}, "beyond": {"absolute": 0.0, "relative": 0.0}}
+    return {8: places | changes}
+
+
+def descents(spline=0, relu=1):
+    """A case of H3."""
+    return {"spline": {"slow": spline}, "relu": {"slow": relu}}
+
+
+def slopes(gd=(1.25, 0.8, 1.3), adam=(0.75, 0.7, 1.0)):
+    """Slopes of O8 by seed."""
+    return [{"gd": {"slope": a}, "adam": {"slope": b}} for a, b in zip(gd, adam, strict=True)]
+
+
+def both_scale(runs):
+    """The first half of O8's criterion."""
+    return rates_by_method.scales(runs, ("gd", "adam"))
+
+
+def powers(two=4.0, three=6.0):
+    """Condition numbers of M2 that grow with these exponents at the last doubling."""
+    return [
+        {"order": r, "dims": [8, 16, 32], "conditions": {"Jacobi": [1.0, 1.0, 2.0**power]}}
+        for r, power in ((2, two), (3, three))
+    ]
+
+
+def levels(ours=(1.0, 4.0, 5.0), jacobi=(1.0, 2.0, 2.0)):
+    """Condition numbers of M3 over n."""
+    return {"conditions": {"sum": list(ours), "Jacobi": list(jacobi)}}
+
+
+def h1(jacobi=(4.0, 12.0), total=(10.0, 12.0)):
+    """The control of M3."""
+    return {"conditions": {"Jacobi": list(jacobi), "sum over levels": list(total)}}
+
+
+def exactly(**changes):
+    """Cases of P1 over the rationals, of which one leaves the domain."""
+    case = {"gradient": True, "Gauss-Newton": True, "activations outside": 0}
+    return [case | {"activations outside": 3}, case | changes]
+
+
+def comparison(*ratios):
+    """Pairs of W1 and X1, eight times the ratios."""
+    return Comparison(tuple(ratios) * 8)
