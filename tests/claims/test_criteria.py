@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import refkan as rk
 from tests.claims.made_up import (
     both_scale,
     comparison,
@@ -275,3 +276,31 @@ def test_exponents_are_those_of_powers_of_n():
     fitted = relu_form_accuracy.exponents(sizes, {2: list(3.0 * sizes**1.5), 3: list(1.0 / sizes)})
     assert fitted[2] == pytest.approx(1.5)
     assert fitted[3] == pytest.approx(-1.0)
+
+
+@pytest.mark.parametrize(("off", "status"), [(0.29, "holds"), (-0.29, "holds"), (0.31, "refuted"), (-0.31, "refuted")])
+def test_f2_asks_the_exponent_of_the_degree(off, status):
+    sizes = np.array([16, 32, 64])
+    errors = {r: list(1e-16 * sizes ** (r - 1 + off)) for r in (2, 3)}
+    assert relu_form_accuracy.verdict(sizes, errors, 1e-16).status == status
+
+
+def test_f2_measures_the_largest_error(monkeypatch):
+    """With one value of the ReLU form off by one, at the last point of each draw."""
+    values = rk.relu_powers.design_matrix
+
+    def off(space, x):
+        rows = values(space, x)
+        rows[-1, 0] += 1.0
+        return rows
+
+    monkeypatch.setattr(rk.relu_powers, "design_matrix", off)
+    leading = rk.ChangeOfBasis(rk.SplineSpace.uniform(2, 8)).dense()[0, 0]
+    assert relu_form_accuracy.error(2, 8, np.random.default_rng(0)) == pytest.approx(leading)
+
+
+@pytest.mark.parametrize("difference", [[3.0, 0.0], [-3.0, 0.0]])
+def test_differences_of_p1_count_whatever_their_sign(difference):
+    """The largest of a block over the largest contribution there; the worst block."""
+    blocks = [(slice(0, 2),), (slice(2, 3),)]
+    assert coarse_subspace.relative(np.array([*difference, 1.0]), np.array([6.0, 1.0, 4.0]), blocks) == 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from validation.descent import (
     stable_steps,
     tangent_kernels,
 )
+from validation.descent.certified_kernels import INSIDE, OUTSIDE
 from validation.descent.kernels_of_both_bases import Case, delta, kernel_ratio, radius, relu_jacobian
 from validation.ledger import row
 
@@ -165,6 +167,32 @@ def test_a_search_climbs():
 def test_a_ratio_above_the_number_of_layers_would_refute(kernels):
     spoilt = kernels | {"search": [*kernels["search"], {"order": 2, "layers": 3, "ratio": 3.01, "seed": 0}]}
     assert tangent_kernels.verdict(spoilt).status == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("counterexample", lambda found: found | {"mean-std": 4.0}),
+        ("margins", lambda found: found | {"one more": -1.1e-12}),
+        ("wide", lambda found: found | {9: 2.01}),
+        ("random", lambda found: [*found, found[0] | {"order": 1, "ratio": 3.1, "node_map": "affine"}]),
+        ("attained", lambda found: [*found, replace(found[0], ratio=0.98 * found[0].centred)]),
+        ("norms", lambda found: [*found[:4], found[4] | {"norm squared": [4.1, 4.2, 4.3]}]),
+        ("norms", lambda found: [found[0] | {"attained": [1.0, 1.0, 1.0]}, *found[1:]]),
+        ("proven", lambda found: found | {"one layer, one sample": [{"sample": OUTSIDE, "bounds": (2.0, 3.0)},
+                                                                    {"sample": INSIDE, "bounds": (0.5, 1.1)}]}),
+    ],
+)  # fmt: skip
+def test_each_part_of_the_corrected_statement_can_refute_it(kernels, name, change):
+    assert tangent_kernels.verdict(kernels | {name: change(kernels[name])}).status == "refuted"
+
+
+def test_margins_are_nothing_where_each_step_is_an_equality():
+    """One sample of one input on the left end, where the leftmost power is delta = 2 and its kernel 4."""
+    one, four = np.array([[1.0]]), np.array([[4.0]])
+    bases = {"spline": one, "relu": four}
+    margins = kernel_bound.proof_margins(kernel_bound.LayerKernels(one, bases, bases, np.array([[2.0]])), 2.0)
+    assert {name: value for name, value in margins.items() if value} == {"G is positive semidefinite": 1.0}
 
 
 # ------------------------------------------------------------------------------------------------- coupled samples

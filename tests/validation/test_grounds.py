@@ -20,6 +20,7 @@ from refkan.transfer import insertion, matrices
 from tests.shared.breaking import broken, everywhere
 from tests.shared.pictures import unrendered  # noqa: F401
 from tests.shared.spoiling import spoilt
+from validation import grounds
 from validation.grounds import GROUNDS, STANDS_ON, Ground, GroundError, require, spaces
 from validation.ledger import LEDGER
 
@@ -74,6 +75,12 @@ def notices(ground, beyond=1e-4):
         return True
 
 
+@pytest.fixture(autouse=True)
+def compared_anew(monkeypatch):
+    """Nothing that held before a test counts in it."""
+    monkeypatch.setattr(grounds, "HELD", set())
+
+
 def test_every_row_stands_on_something():
     assert {row.id for row in LEDGER} == set(STANDS_ON) == set(FILES)
     assert {name for names in STANDS_ON.values() for name in names} == set(GROUNDS)
@@ -105,6 +112,14 @@ def test_a_row_is_not_judged_with_a_broken_library(monkeypatch):
     broken("refkan.transfer.relu.injection_matrix", monkeypatch)
     with pytest.raises(GroundError, match=r"prolongation: .* departs .*refkan\.transfer\.relu\.injection_matrix"):
         claim_file("P2").run(True)
+
+
+def test_what_held_is_not_compared_again_in_a_process(monkeypatch):
+    calls = []
+    monkeypatch.setitem(GROUNDS, "networks", Ground(lambda: iter((("a value", calls.append(1) or 0.0),)), ()))
+    require(["G0"])
+    require(["G0", "G0"])
+    assert len(calls) == 1
 
 
 def test_what_is_not_a_number_departs(monkeypatch):

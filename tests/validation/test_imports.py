@@ -17,8 +17,8 @@ SUBJECTS = (
 )
 BENEATH = {"ledger", "rationals"}
 ARROWS = (
-    {subject: {"rationals"} for subject in SUBJECTS}
-    | {"multilevel": {"rationals", "descent.kernels_of_both_bases"}}
+    {subject: {"rationals", "grounds.require"} for subject in SUBJECTS}
+    | {"multilevel": {"rationals", "grounds.require", "descent.kernels_of_both_bases"}, "grounds": {"rationals"}}
     | {"records": {"ledger", "implementations.backends_judged"}, "benchmarks": set()}  # the matrix is of what B1 judges
     | {module: set() for module in BENEATH}
     | {"__init__": set(), "__main__": {"ledger"}}
@@ -80,6 +80,7 @@ def test_every_arrow_of_the_list_is_there():
         ("from validation.descent import learning_rates", "multilevel", True),
         ("from validation.multilevel import table_two", "records", True),
         ("import validation.records.store", "bases", True),
+        ("from validation.grounds.spaces import departure", "bases", True),
         ("from validation import ledger", "bases", True),
         ("from validation.rationals import solve", "ledger", True),
     ],

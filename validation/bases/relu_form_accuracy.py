@@ -27,27 +27,29 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     for order in orders:
         progress(f"order {order}")
         errors[order] = [error(order, int(n), rng) for n in sizes]
+    return [verdict(sizes, errors, max(local_error(order, rng) for order in orders))]
+
+
+def verdict(sizes: np.ndarray, errors: Mapping[int, Sequence[float]], local: float) -> Verdict:
+    """Judge the growth of the largest errors, by order."""
     slopes = exponents(sizes, errors)
-    local = max(local_error(order, rng) for order in orders)
-    table = "; ".join(f"r = {r}: n^{slopes[r]:.2f}, {errors[r][-1]:.0e} at n = {sizes[-1]}" for r in orders)
-    return [
-        Verdict(
-            "F2",
-            judge(grows_like(slopes, lambda r: r - 1)),
-            f"fitted growth of the largest error: {table}; local recursion: {local:.1e}",
-            details=(
-                "Largest |psi(x) A^T - b(x)| over all basis functions and 1000 random points of [0, 1], uniform knots, "
-                "medians of three draws. The local values are the yardstick: their own error against a recursion in "
-                "extended precision is given last. No evaluation used as truth goes through the ReLU form."
-            ),
-            data={"intervals": sizes, "errors": errors, "fitted exponents": slopes, "local error": local, "seed": 12},
-            figures=(draw(sizes, errors),),
-            mutations={
-                "growth like n^r": judge(grows_like(slopes, lambda r: r)),
-                "no growth": judge(grows_like(slopes, lambda r: 0)),
-            },
-        )
-    ]
+    table = "; ".join(f"r = {r}: n^{slopes[r]:.2f}, {errors[r][-1]:.0e} at n = {sizes[-1]}" for r in errors)
+    return Verdict(
+        "F2",
+        judge(grows_like(slopes, lambda r: r - 1)),
+        f"fitted growth of the largest error: {table}; local recursion: {local:.1e}",
+        details=(
+            "Largest |psi(x) A^T - b(x)| over all basis functions and 1000 random points of [0, 1], uniform knots, "
+            "medians of three draws. The local values are the yardstick: their own error against a recursion in "
+            "extended precision is given last. No evaluation used as truth goes through the ReLU form."
+        ),
+        data={"intervals": sizes, "errors": errors, "fitted exponents": slopes, "local error": local, "seed": 12},
+        figures=(draw(sizes, errors),),
+        mutations={
+            "growth like n^r": judge(grows_like(slopes, lambda r: r)),
+            "no growth": judge(grows_like(slopes, lambda r: 0)),
+        },
+    )
 
 
 def exponents(sizes: np.ndarray, errors: Mapping[int, Sequence[float]]) -> dict[int, float]:
@@ -84,7 +86,7 @@ def local_error(order: int, rng: np.random.Generator) -> float:
     return float(np.abs(rk.bsplines.design_matrix(space, x).toarray() - b).max())
 
 
-def draw(sizes: np.ndarray, errors: dict[int, list[float]]) -> Figure:
+def draw(sizes: np.ndarray, errors: Mapping[int, Sequence[float]]) -> Figure:
     """Errors against n with the predicted slopes."""
     drawing = Drawing(figsize=(5.5, 4))
     axes = drawing.subplots()

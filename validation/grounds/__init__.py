@@ -155,8 +155,12 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
 """Row -> the grounds that it stands on."""
 
 
+HELD: set[Ground] = set()
+"""Grounds that were compared in this process and held: the next claim file need not compare them again."""
+
+
 def require(rows: Iterable[str]) -> None:
-    """Compare everything that these rows stand on.
+    """Compare everything that these rows stand on, once in a process.
 
     Raises
     ------
@@ -164,9 +168,13 @@ def require(rows: Iterable[str]) -> None:
         For the first function that departs from what it is held to; functions of that ground are named.
     """
     for name in dict.fromkeys(name for row in rows for name in STANDS_ON[row]):
-        for compared, departure in GROUNDS[name].compare():
+        ground = GROUNDS[name]
+        if ground in HELD:
+            continue
+        for compared, departure in ground.compare():
             if not departure <= TOLERANCE:
                 raise GroundError(
                     f"{name}: {compared} departs from the truth by {departure:.1e}, at most {TOLERANCE:.0e}; one of"
-                    f" {', '.join(GROUNDS[name].functions)}, or what they call, is broken"
+                    f" {', '.join(ground.functions)}, or what they call, is broken"
                 )
+        HELD.add(ground)
