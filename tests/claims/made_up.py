@@ -109,7 +109,7 @@ def both_scale(runs):
 def powers(two=4.0, three=6.0):
     """Condition numbers of M2 that grow with these exponents at the last doubling."""
     return [
-        {"order": r, "dims": [8, 16, 32], "conditions": {"Jacobi": [1.0, 1.0, 2.0**power]}}
+        {"order": r, "dims": [9, 17, 33], "conditions": {"Jacobi": [1.0, 1.0, (33 / 17) ** power]}}
         for r, power in ((2, two), (3, three))
     ]
 
@@ -133,3 +133,12 @@ def exactly(**changes):
 def comparison(*ratios):
     """Pairs of W1 and X1, eight times the ratios."""
     return Comparison(tuple(ratios) * 8)
+
+
+def transfers(errors=(1.0, 2.0), seconds=(1.0, 2.0)):
+    """Seven rows of A2: final errors and times of transfers, ours and a rival's."""
+    arms = {
+        name: {"error": [9.0, error], "refining": [time, 0.0]}
+        for name, error, time in zip(("ours", "rival"), errors, seconds, strict=True)
+    }
+    return [arms] * 7
