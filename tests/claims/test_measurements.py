@@ -10,7 +10,7 @@ from validation.bases import relu_form_accuracy
 from validation.conditioning.condition_ratios import LAYER, START, ratios
 from validation.conditioning.network_spectra import MATRICES
 from validation.implementations.gradients_by_hand import worst_error
-from validation.multilevel import coarse_subspace
+from validation.multilevel import coarse_subspace, complementary_descent
 
 
 def test_exponents_are_those_of_powers_of_n():
@@ -68,3 +68,19 @@ def test_gradients_are_compared_whatever_the_sign_of_the_mistake():
     net = rk.mlp([2, 3, 2], "tanh")
     assert all(worst_error(net, np.random.default_rng(seed), sabotage=True) > 1e-3 for seed in range(6))
     assert worst_error(net, np.random.default_rng(0)) < 1e-14
+
+
+@pytest.mark.parametrize(
+    ("spline", "relu", "holds"),
+    [
+        ((0.5, 0.9), (0.1, 0.0), True),
+        ((0.49, 0.9), (0.1, 0.0), False),
+        ((0.9, 0.49), (0.1, 0.0), False),
+        ((0.5, 0.9), (0.11, 0.0), False),
+        ((0.5, 0.9), (0.0, 0.11), False),
+    ],
+)
+def test_m1_asks_every_refinement_in_both_bases(monkeypatch, spline, relu, holds):
+    medians = {"spline": spline, "relu": relu}
+    monkeypatch.setattr(complementary_descent, "medians", lambda results, basis, reading: medians[basis])
+    assert complementary_descent.complementary([], {}, relu="relu") == holds
