@@ -2,12 +2,16 @@ r"""Arrays of intervals with float64 ends, every operation rounded outwards.
 
 IEEE arithmetic rounds to nearest: the exact result lies between the neighbours of the computed one. Sums of n terms in
 any order are off by at most (n - 1) u sum |terms|/(1 - n u), u = eps/2 (Higham, Accuracy and Stability of Numerical
-Algorithms, section 4.2), of which twice as much is taken. exp, sin and cos are assumed to be right to 4 units in the
-last place, which the C libraries in use state to be far below their error.
+Algorithms, section 4.2), of which twice as much is taken; they do not underflow. exp, sin and cos are assumed to be
+right to 4 units in the last place, which the C libraries in use state to be far below their error.
+
+An infinite end is no bound on that side. What is not a number, such as infinity less infinity, is no bound either:
+`down` turns it into -infinity and `up` into infinity.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,21 +21,59 @@ from refkan.array_types import FloatArray
 from refkan.short_reprs import ShortRepr
 
 EPS = float(np.finfo(np.float64).eps)
-TINY = 1e-300
-"""Absolute error that underflow may add to a sum of products, and far more."""
+MAX = float(np.finfo(np.float64).max)
+SMALLEST = math.ulp(0.0)
+"""The smallest positive float: twice what one product or quotient may lose to underflow."""
 
 UNITS = 4
 """Units in the last place by which exp, sin and cos may be off."""
 
+SLACK = (UNITS + 1) * EPS
+"""Relative to a computed value, more than that."""
+
+
+def quiet() -> np.errstate:
+    """Return a context, or decorator, in which infinity and what is not a number come without a warning."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
+
+
+@quiet()
+def require_rounding_to_nearest() -> None:
+    """Raise unless float64 of this thread rounds to nearest and underflows gradually, as every bound here assumes.
+
+    Raises
+    ------
+    ArithmeticError
+    """
+    half, small = np.array([EPS / 2, 0.75 * EPS]), np.array([2.0**-1000, SMALLEST])
+    nearest = [(sign + sign * half).tolist() == [sign, sign * (1 + EPS)] for sign in (1.0, -1.0)]
+    if not all(nearest):
+        raise ArithmeticError(
+            "float64 must round to nearest for bounds to hold; it rounds otherwise in this thread: restore the default "
+            "mode, in C fesetround(FE_TONEAREST)"
+        )
+    if np.any(small * np.array([2.0**-40, 1.0]) == 0) or np.any(small + small == 0):
+        raise ArithmeticError(
+            "float64 must keep subnormal numbers for bounds to hold; this thread takes them for zero: call "
+            "torch.set_flush_denormal(False), or do without the library compiled with -ffast-math that set this"
+        )
+
 
 def down(x: Any) -> FloatArray:
-    """Return the next floats below."""
-    return np.nextafter(x, -np.inf)
+    """Return the next floats below; -infinity for what is not a number."""
+    return np.fmax(np.nextafter(x, -np.inf), -np.inf)
 
 
 def up(x: Any) -> FloatArray:
-    """Return the next floats above."""
-    return np.nextafter(x, np.inf)
+    """Return the next floats above; infinity for what is not a number."""
+    return np.fmin(np.nextafter(x, np.inf), np.inf)
+
+
+@quiet()
+def spread(middle: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return middle - error and middle + error, not yet rounded outwards: no numbers where a sum has overflowed."""
+    error = np.where(np.isfinite(middle), error, np.inf)
+    return middle - error, middle + error
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +92,11 @@ class Intervals(ShortRepr):
 
     @classmethod
     def of(cls, x: Any) -> Intervals:
-        """Floats as they are."""
+        """Floats as they are; infinity is any number beyond the largest float."""
         array = np.asarray(x, dtype=np.float64)
-        return cls(array, array)
-
-    @property
-    def width(self) -> FloatArray:
-        """Ends' distance, rounded up."""
-        return up(self.hi - self.lo)
+        if np.isfinite(array).all():
+            return cls(array, array)
+        return cls(np.fmin(np.fmax(array, -np.inf), MAX), np.fmax(np.fmin(array, np.inf), -MAX))
 
     @property
     def magnitude(self) -> FloatArray:
@@ -70,57 +109,79 @@ class Intervals(ShortRepr):
     def __neg__(self) -> Intervals:
         return Intervals(-self.hi, -self.lo)
 
+    @quiet()
     def __add__(self, other: Intervals) -> Intervals:
         return Intervals(down(self.lo + other.lo), up(self.hi + other.hi))
 
     def __sub__(self, other: Intervals) -> Intervals:
         return self + -other
 
+    @quiet()
     def __mul__(self, other: Intervals) -> Intervals:
-        with np.errstate(invalid="ignore", over="ignore"):
-            products = (self.lo * other.lo, self.lo * other.hi, self.hi * other.lo, self.hi * other.hi)
-        return Intervals(
-            down(np.minimum(np.minimum(products[0], products[1]), np.minimum(products[2], products[3]))),
-            up(np.maximum(np.maximum(products[0], products[1]), np.maximum(products[2], products[3]))),
-        )
+        return _hull(self.lo * other.lo, self.lo * other.hi, self.hi * other.lo, self.hi * other.hi)
 
+    def absolute(self) -> Intervals:
+        """The absolute value."""
+        small = np.minimum(np.abs(self.lo), np.abs(self.hi))
+        return Intervals(np.where((self.lo > 0) | (self.hi < 0), small, 0.0), self.magnitude)
+
+    @quiet()
     def squared(self) -> Intervals:
         """The square, which is nowhere negative."""
-        small = np.where((self.lo <= 0) & (self.hi >= 0), 0.0, np.minimum(np.abs(self.lo), np.abs(self.hi)))
-        return Intervals(np.maximum(down(small * small), 0.0), up(self.magnitude**2))
+        size = self.absolute()
+        return Intervals(np.maximum(down(size.lo**2), 0.0), up(size.hi**2))
 
+    @quiet()
     def over(self, other: Intervals) -> Intervals:
-        """Divide by intervals that do not hold zero."""
-        quotients = (self.lo / other.lo, self.lo / other.hi, self.hi / other.lo, self.hi / other.hi)
-        return Intervals(down(np.minimum.reduce(quotients)), up(np.maximum.reduce(quotients)))
+        """The quotient; everything where the divisor holds zero."""
+        zero = ~((other.lo > 0) | (other.hi < 0))
+        lo, hi = np.where(zero, np.nan, other.lo), np.where(zero, np.nan, other.hi)
+        return _hull(self.lo / lo, self.lo / hi, self.hi / lo, self.hi / hi)
 
+    @quiet()
     def sum(self, axis: int | tuple[int, ...]) -> Intervals:
         """Sum along axes."""
         axes = (axis,) if isinstance(axis, int) else axis
         gamma = EPS * int(np.prod([self.lo.shape[k] for k in axes]))
+        low, high = (spread(np.sum(x, axis=axes), gamma * np.sum(np.abs(x), axis=axes)) for x in (self.lo, self.hi))
+        return Intervals(down(low[0]), up(high[1]))
 
-        def total(end: FloatArray, sign: float) -> FloatArray:
-            slack = gamma * np.sum(np.abs(end), axis=axes) + TINY
-            return np.sum(end, axis=axes) + sign * slack
-
-        return Intervals(down(total(self.lo, -1.0)), up(total(self.hi, 1.0)))
+    @quiet()
+    def norm(self, axis: int | tuple[int, ...]) -> Intervals:
+        """The Euclidean norm along axes, scaled by a power of two: squares neither overflow nor vanish."""
+        top = self.magnitude.max(axis=axis, keepdims=True)
+        exponent = np.frexp(np.where(np.isfinite(top), top, 1.0))[1]
+        squares = Intervals(down(np.ldexp(self.lo, -exponent)), up(np.ldexp(self.hi, -exponent))).squared().sum(axis)
+        top, exponent = (array.reshape(squares.lo.shape) for array in (top, exponent))
+        low, high = down(np.sqrt(np.maximum(squares.lo, 0.0))), up(np.sqrt(squares.hi))
+        low, high = down(np.ldexp(low, exponent)), up(np.ldexp(high, exponent))
+        return Intervals(np.maximum(low, 0.0), np.where(top == 0, 0.0, high))
 
     def meet(self, other: Intervals) -> Intervals:
-        """The intersection of two enclosures of the same numbers."""
-        return Intervals(np.fmax(self.lo, other.lo), np.fmin(self.hi, other.hi))
+        """The intersection of two enclosures of the same numbers.
 
+        Raises
+        ------
+        ArithmeticError
+            If they have no number in common, so that one of them is false.
+        """
+        common = Intervals(np.fmax(self.lo, other.lo), np.fmin(self.hi, other.hi))
+        if np.any(common.lo > common.hi):
+            raise ArithmeticError("two enclosures of the same number exclude each other: please report this as a fault")
+        return common
+
+    @quiet()
     def exp(self) -> Intervals:
         """The exponential function."""
-        with np.errstate(over="ignore", under="ignore"):
-            slack = UNITS * EPS
-            return Intervals(np.maximum(down(np.exp(self.lo) * (1 - slack)), 0.0), up(np.exp(self.hi) * (1 + slack)))
+        low, high = np.minimum(np.exp(self.lo), MAX), np.exp(self.hi)
+        under = UNITS * SMALLEST  # what units in the last place are below the normal numbers
+        return Intervals(np.maximum(down(low * (1 - SLACK) - under), 0.0), up(high * (1 + SLACK) + under))
 
+    @quiet()
     def cos(self) -> Intervals:
         """The cosine: the values at the ends, and 1 or -1 where a multiple of pi lies inside or nearly so."""
-        with np.errstate(invalid="ignore"):
-            ends = np.cos(self.lo), np.cos(self.hi)
-        slack = UNITS * EPS
-        low, high = np.minimum(*ends) - slack, np.maximum(*ends) + slack
+        values = np.cos(self.lo), np.cos(self.hi)
+        low, high = np.minimum(*values) - SLACK, np.maximum(*values) + SLACK
         near = 4 * EPS * (1 + self.magnitude)
         first, last = np.ceil((self.lo - near) / np.pi - near), np.floor((self.hi + near) / np.pi + near)
         holds = last >= first
@@ -141,6 +202,14 @@ class Intervals(ShortRepr):
         one = Intervals.of(1.0)
         below, above = (one.over(one + (-Intervals.of(end)).exp()) for end in (self.lo, self.hi))
         return Intervals(np.maximum(below.lo, 0.0), np.minimum(above.hi, 1.0))
+
+
+def _hull(*ends: FloatArray) -> Intervals:
+    """From the least to the greatest of four results rounded to nearest."""
+    a, b, c, d = ends
+    return Intervals(
+        down(np.minimum(np.minimum(a, b), np.minimum(c, d))), up(np.maximum(np.maximum(a, b), np.maximum(c, d)))
+    )
 
 
 def joined(parts: list[Intervals], axis: int) -> Intervals:

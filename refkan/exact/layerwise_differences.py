@@ -14,16 +14,17 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.array_types import FloatArray
-from refkan.exact.float_intervals import Intervals
+from refkan.exact.float_intervals import Intervals, quiet
 from refkan.exact.network_intervals import AffineStep, EdgeStep, IntervalNetwork, SigmoidStep
 from refkan.exact.polynomial_pieces import Pieces, pieces_of_difference
 from refkan.exact.taylor_intervals import TaylorIntervals
 
 
-def layerwise_difference(left: IntervalNetwork, right: IntervalNetwork, ends: FloatArray) -> float | None:
-    """Bound |F_q - G_q| over a box (P, 2); None for networks of different shapes or maps, and where they jump."""
+@quiet()
+def layerwise_difference(left: IntervalNetwork, right: IntervalNetwork, ends: FloatArray) -> float:
+    """Bound |F_q - G_q| over a box (P, 2); infinite for networks of different shapes or maps, and where they jump."""
     if [type(step) for step in left.steps] != [type(step) for step in right.steps]:
-        return None
+        return np.inf
     x, y = (TaylorIntervals({(0,): Intervals(ends[None, :, 0], ends[None, :, 1])}, 0) for _ in range(2))
     apart = Intervals.of(np.zeros(len(ends)))
     for one, other in zip(left.steps, right.steps, strict=True):
@@ -35,7 +36,7 @@ def layerwise_difference(left: IntervalNetwork, right: IntervalNetwork, ends: Fl
         else:
             next_apart = _of_sigmoids(one, other, apart)
         if next_apart is None:
-            return None
+            return np.inf
         apart = next_apart
         x, y = one.apply(x), other.apply(y)
     return float(apart.hi.max())
@@ -49,11 +50,14 @@ def _of_layers(one: EdgeStep, other: EdgeStep, inputs: Intervals, apart: Interva
     for p in range(one.layer.n_inputs):
         at = inputs[p : p + 1]
         difference = pieces_of_difference(*(family for step in (one, other) for family in step.functions(p)))
+        _, smoothness = one.edges[p].enclose(at, 0)
+        (_, slopes), other_smoothness = other.edges[p].enclose(at, 1)
+        if difference.end is None and min(smoothness[0], other_smoothness[0]) < 0:
+            return None
         if not _is_zero(difference):
             total = total + Intervals.of(difference.enclose(at, 0)[0][0].magnitude[0])
         if apart.hi[p] > 0:
-            (_, slopes), smoothness = other.edges[p].enclose(at, 1)
-            if smoothness[0] < 0:
+            if other_smoothness[0] < 0:
                 return None
             total = total + Intervals.of(slopes.magnitude[0]) * apart[p]
     return total
@@ -65,15 +69,21 @@ def _is_zero(pieces: Pieces) -> bool:
 
 def _of_affine_maps(one: AffineStep, other: AffineStep, outputs: Intervals, apart: Intervals) -> Intervals:
     """a z + b - (a' w + b') = a' (z - w) + (a - a') z + (b - b')."""
-    found = Intervals.of(np.abs(other.scale)) * apart
-    for mine, theirs, size in ((one.scale, other.scale, outputs.magnitude), (one.shift, other.shift, np.ones(1))):
-        if np.any(mine != theirs):
-            found = found + Intervals.of((Intervals.of(mine) - Intervals.of(theirs)).magnitude) * Intervals.of(size)
-    return found
+    scale, shift = _distance(one.scale, other.scale), _distance(one.shift, other.shift)
+    result = Intervals.of(np.abs(other.scale)) * apart
+    for factor, size in ((scale, outputs.magnitude), (shift, np.ones(1))):
+        if np.any(factor):
+            result = result + Intervals.of(factor) * Intervals.of(size)
+    return result
 
 
-def _of_sigmoids(one: SigmoidStep, other: SigmoidStep, apart: Intervals) -> Intervals | None:
-    """The slope of a sigmoid is at most 1/4."""
-    if np.any(one.low.lo != other.low.lo) or np.any(one.length.lo != other.length.lo):
-        return None
-    return Intervals.of(one.length.magnitude / 4) * apart
+def _of_sigmoids(one: SigmoidStep, other: SigmoidStep, apart: Intervals) -> Intervals:
+    """(a - a') (1 - g) + (b - b') g + (b' - a') (g - g'); the slope of a sigmoid is at most 1/4."""
+    ends = np.maximum(_distance(one.low, other.low), _distance(one.high, other.high))
+    through = other.length * Intervals.of(0.25) * apart
+    return through + Intervals.of(ends) if np.any(ends) else through
+
+
+def _distance(mine: FloatArray, theirs: FloatArray) -> FloatArray:
+    """|x - y| of floats, rounded up, and zero where they are equal."""
+    return np.where(mine == theirs, 0.0, (Intervals.of(mine) - Intervals.of(theirs)).magnitude)

@@ -16,9 +16,9 @@ import numpy as np
 from refkan import truth
 from refkan.arguments import as_vector, check_type, real
 from refkan.array_types import FloatArray, IntArray
-from refkan.exact.float_intervals import Intervals, down, joined, up
+from refkan.exact.float_intervals import Intervals, down, joined, quiet, require_rounding_to_nearest, up
 from refkan.exact.network_rows import irrational_parts
-from refkan.exact.polynomial_pieces import POLYNOMIAL, Pieces, pieces_of_family, pieces_of_polynomials
+from refkan.exact.polynomial_pieces import POLYNOMIAL, Pieces, Sides, pieces_of_family, pieces_of_polynomials
 from refkan.exact.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.networks import Network
 from refkan.ratios import ZERO, Ratio
@@ -48,9 +48,9 @@ class EdgeStep(ShortRepr):
         """Sum the functions of all inputs, x of shape (B, P)."""
         return self.apply_smoothly(x)[0]
 
-    def apply_smoothly(self, x: TaylorIntervals) -> tuple[TaylorIntervals, IntArray]:
+    def apply_smoothly(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:
         """As `apply`, and the number of continuous derivatives of the functions met over each box (B,)."""
-        found = [pieces.enclose(x.value[:, p], x.order) for p, pieces in enumerate(self.edges)]
+        found = [pieces.enclose(x.value[:, p], x.order, sides) for p, pieces in enumerate(self.edges)]
         edges = [coefficients for coefficients, _ in found]
         c = [joined([edge[k] for edge in edges], 2) for k in range(x.order + 1)]  # (B, Q, P)
         y = x[:, None, :].composed(c).map(lambda part: part.sum(2))
@@ -75,8 +75,13 @@ class AffineStep(ShortRepr):
 class SigmoidStep(ShortRepr):
     """z = a + (b - a) g, g the sigmoid, whose derivatives are polynomials in g: P_0 = g, P_{k+1} = P_k' g (1 - g)."""
 
-    low: Intervals
-    length: Intervals
+    low: FloatArray
+    high: FloatArray
+
+    @property
+    def length(self) -> Intervals:
+        """b - a."""
+        return Intervals.of(self.high) - Intervals.of(self.low)
 
     def apply(self, y: TaylorIntervals) -> TaylorIntervals:
         """Map the nodes (B, Q)."""
@@ -85,7 +90,7 @@ class SigmoidStep(ShortRepr):
         nodes = [table.enclose(g[:, q], 0)[0][0] for q in range(g.lo.shape[1])]
         c = [joined([node[:, k] for node in nodes], 1) for k in range(y.order + 1)]
         scaled = y.composed(c) * self.length
-        return TaylorIntervals(scaled.parts | {scaled.zero: scaled.value + self.low}, y.order)
+        return TaylorIntervals(scaled.parts | {scaled.zero: scaled.value + Intervals.of(self.low)}, y.order)
 
 
 @cache
@@ -120,8 +125,13 @@ class IntervalNetwork(ShortRepr):
     n_outputs: int
     domains: FloatArray | None
 
-    def sweep(self, box: Intervals, order: int) -> Expansion:
-        """Expand around the centres of boxes (B, P)."""
+    @quiet()
+    def sweep(self, box: Intervals, order: int, limits: bool = False) -> Expansion:
+        """Expand around the centres of boxes (B, P).
+
+        By default derivatives at knots are those from the right. With limits=True the expansion holds their limits from
+        inside each box over it, where it has an inside, and those of all sides at its centre.
+        """
         # A float between the ends; which one does not matter.
         middle = np.clip(0.5 * box.lo + 0.5 * box.hi, box.lo, box.hi)
         points = Intervals.of(middle)
@@ -129,12 +139,12 @@ class IntervalNetwork(ShortRepr):
         centre, over = (_stacked(variables(x, order)) for x in (points, box))
         smoothness = np.full(middle.shape[0], POLYNOMIAL)
         for k, step in enumerate(self.steps):
-            centre = step.apply(centre)
             if isinstance(step, EdgeStep):
-                over, met = step.apply_smoothly(over)
+                centre = step.apply_smoothly(centre, "both" if limits else "right")[0]
+                over, met = step.apply_smoothly(over, "right" if k or not limits else "inside")
                 smoothness = np.minimum(smoothness, met)
             else:
-                over = step.apply(over)
+                centre, over = step.apply(centre), step.apply(over)
             if k:
                 value = narrowed(Expansion(centre, over, reach, smoothness), over.zero)
                 over = TaylorIntervals(over.parts | {over.zero: value}, over.order)
@@ -157,7 +167,10 @@ def interval_network(net: Network, theta: Any) -> IntervalNetwork:
     ------
     ValueError
         For layers that are no sums of piecewise polynomials of one input.
+    ArithmeticError
+        Where float64 does not round as bounds need it.
     """
+    require_rounding_to_nearest()
     check_type("net", net, Network)
     net.require_bound()
     theta = real("theta", as_vector("theta", theta, net.n_params))
@@ -199,10 +212,12 @@ def _domains(layer: SumLayer) -> FloatArray | None:
 
 def _step_of_map(node_map: Any) -> list[Any]:
     if isinstance(node_map, Affine):
-        return [
-            AffineStep(np.array([float(s) for s in node_map.scales]), np.array([float(s) for s in node_map.shifts]))
-        ]
+        return [AffineStep(_floats(node_map.scales), _floats(node_map.shifts))]
     if isinstance(node_map, Sigmoid):
-        a, b = (Intervals.of([float(domain[k]) for domain in node_map.domains]) for k in (0, 1))
-        return [SigmoidStep(a, b - a)]
+        return [SigmoidStep(*(_floats([domain[k] for domain in node_map.domains]) for k in (0, 1)))]
     return []
+
+
+def _floats(numbers: Any) -> FloatArray:
+    """Rational numbers that are floats."""
+    return np.array([float(number) for number in numbers])

@@ -7,9 +7,11 @@ lambda = (x - l)/(h - l), mu = (h - x)/(h - l), they are those of
 
     prod over the d arguments of (mu + lambda z)
 
-as polynomials in z, applied to beta. The factors are positive, so that rounding is a small multiple of
-sum |weights| |beta|, which is added. The hull exceeds the range by O((y - x)^2); end coefficients are attained.
-(Farouki, Comput. Aided Geom. Design 29, 2012; Garloff, 1986, for enclosures.)
+as polynomials in z, applied to beta. Rounding is a small multiple of sum |weights| |beta|, which is added, the weights
+those of |mu| and |lambda|. Underflow adds at most half the smallest float to each product, and each such error meets no
+larger factors than the weights do: their sum is at least 1, as |mu| + |lambda| is. The hull exceeds the range by
+O((y - x)^2); end coefficients are attained. (Farouki, Comput. Aided Geom. Design 29, 2012; Garloff, 1986, for
+enclosures.)
 
 The coefficients come from `refkan.truth` over Fractions (`refkan.ratios`) and are rounded once, the error kept.
 """
@@ -21,17 +23,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import comb, factorial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from refkan.array_types import FloatArray, IntArray
-from refkan.exact.float_intervals import EPS, TINY, Intervals, down, up
+from refkan.exact.float_intervals import EPS, MAX, SMALLEST, Intervals, down, quiet, spread, up
 from refkan.ratios import ZERO, Ratio, ratio
 from refkan.short_reprs import ShortRepr
 
 POLYNOMIAL = 10**6
 """Smoothness of what is one polynomial."""
+
+Sides = Literal["right", "inside", "both"]
+"""Which pieces count that an interval meets in one point, an end of it: as values do, none, or those of both sides."""
 
 Polynomial = list[Fraction]
 """Coefficients by power of (x - middle)/(h - l), `middle` the middle of the reference interval [l, h]."""
@@ -64,14 +69,22 @@ class Pieces(ShortRepr):
     smoothness: IntArray
     end: int | None
 
-    def enclose(self, x: Intervals, derivatives: int) -> tuple[list[Intervals], IntArray]:
+    @quiet()
+    def enclose(self, x: Intervals, derivatives: int, sides: Sides = "right") -> tuple[list[Intervals], IntArray]:
         """Enclose s^(k)/k! over intervals (B,) for k = 0, ..., derivatives, each (B, Q).
+
+        At a knot derivatives are those from the right, as the values of functions that jump are. With "inside" they
+        are limits from inside the interval, which needs some; with "both", and at points, they may be of either side.
 
         Returned with the number of continuous derivatives on each interval (B,).
         """
         first = np.searchsorted(self.right, x.lo, side="right")
         last = np.searchsorted(self.left, x.hi, side="right") - 1
-        if self.end is not None:  # the last piece of the domain is closed
+        if sides != "right":
+            closed = (x.lo == x.hi) | (sides == "both")
+            first = np.where(closed, np.searchsorted(self.right, x.lo, side="left"), first)
+            last = np.where(closed, last, np.searchsorted(self.left, x.hi, side="left") - 1)
+        elif self.end is not None:  # the last piece of the domain is closed
             first = np.where(x.lo == self.left[self.end + 1], self.end, first)
             last = np.where(x.hi == self.left[self.end + 1], self.end, last)
         first, last = np.minimum(first, self.left.size - 1), np.clip(last, 0, self.left.size - 1)
@@ -81,9 +94,11 @@ class Pieces(ShortRepr):
         box = np.repeat(np.arange(counts.size), counts)
         piece = np.arange(box.size) - np.repeat(starts, counts) + np.repeat(first, counts)
         crossed = np.where(piece < last[box], self.smoothness[np.minimum(piece, self.smoothness.size - 1)], POLYNOMIAL)
-        ends = np.maximum(x.lo[box], self.left[piece]), np.minimum(x.hi[box], self.right[piece])
+        points = np.maximum(x.lo[box], self.left[piece]), np.minimum(x.hi[box], self.right[piece])
         low, high = self.low[piece], self.high[piece]
-        factors = [((high - end) / (high - low), (end - low) / (high - low)) for end in ends]
+        length = high - low
+        length = np.where(np.isfinite(length), length, np.nan)
+        factors = [((high - point) / length, (point - low) / length) for point in points]
         degree = len(self.middles) - 1
         powers = [_powers(mu, lam, degree) for mu, lam in factors]
         sizes = powers  # within the reference interval, where no factor is negative
@@ -115,10 +130,12 @@ def _hull(powers: list[Powers], sizes: list[Powers], middle: FloatArray, radius:
     W = _weights(powers, m)
     size = W if sizes is powers else _weights(sizes, m)
     gamma = (8 * m + 8) * EPS  # 3 roundings a factor, m factors, sums of at most m + 1 terms three times over
-    with np.errstate(invalid="ignore", over="ignore"):
-        c = np.einsum("tji,tqi->tqj", W, middle)
-        error = np.einsum("tji,tqi->tqj", size, gamma * np.abs(middle) + (1 + gamma) * radius) * (1 + gamma) + TINY
-        return Intervals(down((c - error).min(axis=2)), up((c + error).max(axis=2)))
+    # Fewer than 4 (m + 2)^2 products, of weights, which |beta| multiplies, and of |beta| and its error.
+    lost = 4 * (m + 2) ** 2 * SMALLEST * (1 + np.abs(middle).max(axis=2, keepdims=True))
+    c = np.einsum("tji,tqi->tqj", W, middle)
+    error = np.einsum("tji,tqi->tqj", size, gamma * np.abs(middle) + (1 + gamma) * radius + lost) * (1 + gamma)
+    low, high = spread(c, error)
+    return Intervals(down(low.min(axis=2)), up(high.max(axis=2)))
 
 
 def _powers(mu: FloatArray, lam: FloatArray, most: int) -> Powers:
@@ -149,7 +166,10 @@ def pieces_of_family(family: Any, coefficients: Sequence[Sequence[Fraction]]) ->
 
 
 def pieces_of_difference(family: Any, coefficients: Any, other: Any, other_coefficients: Any) -> Pieces:
-    """Pieces of sum_i C[q, i] phi_i - sum_j D[q, j] psi_j of two families, on the knots of both, exactly."""
+    """Pieces of sum_i C[q, i] phi_i - sum_j D[q, j] psi_j of two families, on the knots of both, exactly.
+
+    Where the domains end differently, a difference of functions that jump is of no piece there: ask continuous ones.
+    """
     cuts = sorted({*_cuts(family), *_cuts(other)})
     degree = max(_degree(family), _degree(other))
     regions = _regions(cuts, family.domain)
@@ -161,7 +181,8 @@ def pieces_of_difference(family: Any, coefficients: Any, other: Any, other_coeff
             strict=True,
         )
         polynomials.append([[a - b for a, b in zip(p, q, strict=True)] for p, q in pair])
-    return pieces_of_polynomials(cuts, regions, polynomials, cuts.index(family.domain[1]))
+    b = family.domain[1]
+    return pieces_of_polynomials(cuts, regions, polynomials, cuts.index(b) if b == other.domain[1] else None)
 
 
 def _degree(family: Any) -> int:
@@ -177,8 +198,10 @@ def _cuts(family: Any) -> list[Fraction]:
 
 def _regions(cuts: list[Fraction], domain: tuple[Fraction, Fraction]) -> list[tuple[Fraction, Fraction]]:
     """Reference intervals: the pieces, and as much as the domain before the first and after the last."""
-    reach = ratio(float(domain[1] - domain[0]))
-    return list(pairwise([ratio(float(cuts[0] - reach)), *cuts, ratio(float(cuts[-1] + reach))]))
+    reach = domain[1] - domain[0]
+    before = min(_nearest(cuts[0] - reach), np.nextafter(float(cuts[0]), -np.inf))
+    after = max(_nearest(cuts[-1] + reach), np.nextafter(float(cuts[-1]), np.inf))
+    return list(pairwise([ratio(float(before)), *cuts, ratio(float(after))]))
 
 
 def _polynomials(family: Any, coefficients: Any, region: tuple[Fraction, Fraction], degree: int) -> list[Polynomial]:
@@ -212,14 +235,15 @@ def pieces_of_polynomials(
             [[c / (factorial(k) * (high - low) ** k) for c in _derivative(beta, k)] for beta in each]
             for (low, high), each in zip(regions, bernstein, strict=True)
         ]
-        middle = np.array([[[float(c) for c in beta] for beta in each] for each in exact])
-        rounded = [[[c == ratio(float(c)) for c in beta] for beta in each] for each in exact]
+        middle = np.array([[[_nearest(c) for c in beta] for beta in each] for each in exact])
+        rounded = [[[c == ratio(_nearest(c)) for c in beta] for beta in each] for each in exact]
+        beyond = [[[abs(c) > MAX for c in beta] for beta in each] for each in exact]
         middles.append(middle)
-        radii.append(np.where(np.array(rounded), 0.0, np.spacing(np.abs(middle))))
-    ends = np.array([float(t) for t in cuts])
+        radii.append(np.where(rounded, 0.0, np.where(beyond, np.inf, np.spacing(np.abs(middle)))))
+    at = np.array([float(t) for t in cuts])
     return Pieces(
-        np.concatenate([[-np.inf], ends]),
-        np.concatenate([ends, [np.inf]]),
+        np.concatenate([[-np.inf], at]),
+        np.concatenate([at, [np.inf]]),
         np.array([float(low) for low, _ in regions]),
         np.array([float(high) for _, high in regions]),
         middles,
@@ -227,6 +251,14 @@ def pieces_of_polynomials(
         np.array([*_smoothness(cuts, regions, polynomials), POLYNOMIAL]),
         end,
     )
+
+
+def _nearest(c: Fraction) -> float:
+    """The nearest float, the largest of all beyond them."""
+    try:
+        return float(c)
+    except OverflowError:
+        return MAX if c > 0 else -MAX
 
 
 def _bernstein(p: Polynomial) -> list[Fraction]:

@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 
 from refkan.array_types import FloatArray
-from refkan.exact.float_intervals import Intervals
+from refkan.exact.float_intervals import Intervals, quiet
 from refkan.short_reprs import ShortRepr
 
 Quantities = Callable[[Intervals], tuple[Intervals, Intervals]]
@@ -22,6 +22,9 @@ Quantities = Callable[[Intervals], tuple[Intervals, Intervals]]
 
 CHUNK = 2048
 """Boxes evaluated at once."""
+
+NORMAL = float(np.finfo(np.float64).tiny)
+"""The smallest normal number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +49,20 @@ class Range(ShortRepr):
     reached: bool
 
 
-def range_over(quantities: Quantities, box: FloatArray, tolerance: float | None, budget: int) -> Range:
-    """Enclose ranges over a box (P, 2); one evaluation if there is no tolerance."""
+@quiet()
+def range_over(
+    quantities: Quantities,
+    box: FloatArray,
+    tolerance: float | None,
+    budget: int,
+    greatest: bool = False,
+    relative: bool = False,
+) -> Range:
+    """Enclose ranges over a box (P, 2); one evaluation if there is no tolerance.
+
+    With greatest=True the tolerance is one of the greatest values alone; with relative=True it is relative to what is
+    attained, down to the smallest normal number, below which float64 has no relative accuracy.
+    """
     boxes = Intervals(box[None, :, 0].copy(), box[None, :, 1].copy())
     outer, attained = _evaluated(quantities, boxes)
     inner_low, inner_high = attained.hi.min(axis=0), attained.lo.max(axis=0)
@@ -55,7 +70,11 @@ def range_over(quantities: Quantities, box: FloatArray, tolerance: float | None,
     count, reached = 1, False
     while tolerance is not None:
         inner_low, inner_high = _corners(quantities, boxes, outer, inner_low, inner_high)
-        active = ((outer.lo < inner_low - tolerance) | (outer.hi > inner_high + tolerance)).any(axis=1)
+        slack: FloatArray | float = tolerance
+        if relative:
+            slack = np.maximum(tolerance * np.maximum(inner_high, 0.0), NORMAL)
+        above, below = outer.hi > inner_high + slack, outer.lo < inner_low - slack
+        active = (above if greatest else above | below).any(axis=1)
         retired_low, retired_high = _with(retired_low, retired_high, outer[~active])
         boxes, outer = boxes[active], outer[active]
         if not active.any():
@@ -77,13 +96,13 @@ def range_over(quantities: Quantities, box: FloatArray, tolerance: float | None,
 
 
 def _evaluated(quantities: Quantities, boxes: Intervals) -> tuple[Intervals, Intervals]:
-    """Evaluate in chunks; what is not a number becomes the whole line."""
-    found = [quantities(boxes[first : first + CHUNK]) for first in range(0, boxes.lo.shape[0], CHUNK)]
-    both = []
-    for each in zip(*found, strict=True):
-        lo, hi = (np.concatenate([getattr(part, end) for part in each]) for end in ("lo", "hi"))
-        both.append(Intervals(np.where(np.isnan(lo), -np.inf, lo), np.where(np.isnan(hi), np.inf, hi)))
-    return both[0], both[1]
+    """Evaluate in chunks."""
+    chunks = [quantities(boxes[first : first + CHUNK]) for first in range(0, boxes.lo.shape[0], CHUNK)]
+    outer, inner = (
+        Intervals(np.concatenate([part.lo for part in parts]), np.concatenate([part.hi for part in parts]))
+        for parts in zip(*chunks, strict=True)
+    )
+    return outer, inner
 
 
 def _corners(

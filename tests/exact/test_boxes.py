@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.errors import ConvergenceError, DegenerateNodeError
+from refkan.errors import DegenerateNodeError
 
 CASES = 40 * int(os.environ.get("REFKAN_CASES", "1"))
 """Random networks; REFKAN_CASES=25 makes them the 1,000 of the record."""
@@ -149,7 +149,10 @@ def test_a_wrong_sign_is_caught(monkeypatch):
     caught = False
     for seed in range(12):
         net, theta, box, rng = random_case(seed)
-        caught = caught or bool(escaped(net, theta, box, rk.exact.enclose(net, theta, box), rng))
+        try:
+            caught = caught or bool(escaped(net, theta, box, rk.exact.enclose(net, theta, box), rng))
+        except ArithmeticError:  # two enclosures of the same number exclude each other
+            caught = True
     assert caught
 
 
@@ -192,8 +195,9 @@ def test_bad_arguments():
         rk.exact.enclose(net, theta, [[1, 0], [0, 1]])
     with pytest.raises(ValueError, match=r"box must have shape \(2, 2\)"):
         rk.exact.enclose(net, theta, [[0, 1]])
-    with pytest.raises(ConvergenceError, match="budget = 5 boxes do not suffice"):
-        rk.exact.extrema(net, theta, [[0, 1], [0, 1]], budget=5)
+    coarse = rk.exact.extrema(net, theta, [[0, 1], [0, 1]], budget=5)
+    assert not coarse.reached
+    assert "budget = 5 boxes do not suffice" in coarse.remedy
     with pytest.raises(ValueError, match="SiLU edges and dense layers are not supported"):
         rk.exact.enclose(rk.mlp([2, 3, 1], "tanh"), np.zeros(rk.mlp([2, 3, 1], "tanh").n_params), [[0, 1], [0, 1]])
     with pytest.raises(ValueError, match="must be continuous"):

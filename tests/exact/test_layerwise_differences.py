@@ -79,9 +79,9 @@ def test_another_map_is_counted():
 def test_where_it_does_not_apply_boxes_are_subdivided():
     net, theta = network()
     wider, w = rk.kan([2, 4, 1], 3, 4).initialize(np.random.default_rng(0), np.eye(2))
-    assert bound(net, theta, wider, w) is None
+    assert bound(net, theta, wider, w) == np.inf
     sigmoid, s = network("sigmoid")
-    assert bound(net, theta, sigmoid, s) is None
+    assert bound(net, theta, sigmoid, s) == np.inf
     steps, t = network("none", order=1)
     assert bound(steps, t, steps, t) == 0.0
-    assert bound(steps, t, steps, t + 1e-6) is None  # it jumps, and inputs differ
+    assert bound(steps, t, steps, t + 1e-6) == np.inf  # it jumps, and inputs differ
