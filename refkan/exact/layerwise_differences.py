@@ -50,14 +50,13 @@ def _of_layers(one: EdgeStep, other: EdgeStep, inputs: Intervals, apart: Interva
     for p in range(one.layer.n_inputs):
         at = inputs[p : p + 1]
         difference = pieces_of_difference(*(family for step in (one, other) for family in step.functions(p)))
-        _, smoothness = one.edges[p].enclose(at, 0)
-        (_, slopes), other_smoothness = other.edges[p].enclose(at, 1)
-        if difference.end is None and min(smoothness[0], other_smoothness[0]) < 0:
+        if difference.end is None and min(step.edges[p].enclose(at, 0, "both")[1][0] for step in (one, other)) < 0:
             return None
         if not _is_zero(difference):
             total = total + Intervals.of(difference.enclose(at, 0)[0][0].magnitude[0])
         if apart.hi[p] > 0:
-            if other_smoothness[0] < 0:
+            (_, slopes), smoothness = other.edges[p].enclose(at, 1)
+            if smoothness[0] < 0:
                 return None
             total = total + Intervals.of(slopes.magnitude[0]) * apart[p]
     return total

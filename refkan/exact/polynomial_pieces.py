@@ -96,8 +96,7 @@ class Pieces(ShortRepr):
         crossed = np.where(piece < last[box], self.smoothness[np.minimum(piece, self.smoothness.size - 1)], POLYNOMIAL)
         points = np.maximum(x.lo[box], self.left[piece]), np.minimum(x.hi[box], self.right[piece])
         low, high = self.low[piece], self.high[piece]
-        length = high - low
-        length = np.where(np.isfinite(length), length, np.nan)
+        length = high - low  # finite: domains are bounded in size, see `refkan.splines.knots`
         factors = [((high - point) / length, (point - low) / length) for point in points]
         degree = len(self.middles) - 1
         powers = [_powers(mu, lam, degree) for mu, lam in factors]
@@ -217,6 +216,7 @@ def _polynomials(family: Any, coefficients: Any, region: tuple[Fraction, Fractio
     ]
 
 
+@quiet()
 def pieces_of_polynomials(
     cuts: Sequence[Fraction],
     regions: Sequence[tuple[Fraction, Fraction]],
@@ -237,9 +237,9 @@ def pieces_of_polynomials(
         ]
         middle = np.array([[[_nearest(c) for c in beta] for beta in each] for each in exact])
         rounded = [[[c == ratio(_nearest(c)) for c in beta] for beta in each] for each in exact]
-        beyond = [[[abs(c) > MAX for c in beta] for beta in each] for each in exact]
+        size = np.abs(middle)
         middles.append(middle)
-        radii.append(np.where(rounded, 0.0, np.where(beyond, np.inf, np.spacing(np.abs(middle)))))
+        radii.append(np.where(rounded, 0.0, up(size) - size))  # infinite from the largest float on
     at = np.array([float(t) for t in cuts])
     return Pieces(
         np.concatenate([[-np.inf], at]),
