@@ -18,6 +18,7 @@ from refkan.exact.enclosures import Enclosure
 from refkan.exact.ranks import RankCertificate, certified_rank
 from refkan.exact.rational import as_fractions, rational_change_of_basis, rational_gram
 from refkan.exact.spectrum import Eigenpairs, eigenpairs, sign_changes
+from refkan.exact.subdivision import Proven
 
 __all__ = [
     "Bounds",
@@ -25,6 +26,7 @@ __all__ = [
     "CertifiedSpectrum",
     "Eigenpairs",
     "Enclosure",
+    "Proven",
     "RankCertificate",
     "as_fractions",
     "certified_condition_number",

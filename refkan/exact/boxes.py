@@ -12,7 +12,7 @@ from refkan.array_types import FloatArray
 from refkan.exact.float_intervals import Intervals, joined
 from refkan.exact.layerwise_differences import layerwise_difference
 from refkan.exact.network_intervals import IntervalNetwork, interval_network
-from refkan.exact.subdivision import Range, range_over
+from refkan.exact.subdivision import Proven, range_over
 from refkan.exact.taylor_intervals import Expansion, monomials, narrowed
 from refkan.networks import Network
 from refkan.short_reprs import ShortRepr
@@ -51,42 +51,6 @@ class Bounds(ShortRepr):
     second: FloatArray | None
     boxes: int
     reached: bool
-
-
-class Proven(tuple[Any, Any]):
-    """Two results, ``low, high = result``, which hold in any case, and how far they came.
-
-    Attributes
-    ----------
-    reached : bool
-        Whether they are within the tolerance of one another.
-    boxes : int
-        How many boxes were evaluated.
-    remedy : str
-        What to do for closer ones, empty if they were reached.
-
-    Examples
-    --------
-    >>> import refkan as rk
-    >>> bounds = rk.exact.lipschitz_constant(rk.kan([1, 1], 3, 2), [0.0, 1.0, 1.0, 0.0], [[0.0, 1.0]], budget=1)
-    >>> bounds.reached, bounds.remedy
-    (False, 'budget = 1 boxes do not suffice for tolerance = 0.001: raise one of them')
-    """
-
-    reached: bool
-    boxes: int
-    remedy: str
-
-    def __new__(cls, results: Any, reached: bool = True, boxes: int = 0, remedy: str = "") -> Proven:  # noqa: D102
-        self = super().__new__(cls, results)
-        self.reached, self.boxes, self.remedy = reached, boxes, remedy
-        return self
-
-    @classmethod
-    def by(cls, results: tuple[Any, Any], range_: Range, tolerance: float, budget: int) -> Proven:
-        """Of a subdivision."""
-        remedy = f"budget = {budget} boxes do not suffice for tolerance = {tolerance}: raise one of them"
-        return cls(results, range_.reached, range_.boxes, "" if range_.reached else remedy)
 
 
 def enclose(
@@ -311,8 +275,8 @@ def sup_difference(
         return largest(narrowed(difference, f.over.zero)), largest(difference.centre.value)
 
     sizes = range_over(quantities, ends, tolerance, budget, greatest=True)
-    low, high = float(sizes.inner.hi[0]), min(float(sizes.outer.hi[0]), bound)
-    return Proven.by((low, high), sizes, tolerance, budget)
+    both = Intervals(sizes.inner.hi, sizes.outer.hi).meet(Intervals(np.zeros(1), np.array([bound])))
+    return Proven.by((float(both.lo[0]), float(both.hi[0])), sizes, tolerance, budget)
 
 
 def largest(values: Intervals) -> Intervals:

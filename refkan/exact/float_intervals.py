@@ -69,6 +69,12 @@ def up(x: Any) -> FloatArray:
     return np.fmin(np.nextafter(x, np.inf), np.inf)
 
 
+def require_order(low: FloatArray, high: FloatArray) -> None:
+    """Raise an ArithmeticError unless lower bounds are below the upper bounds of the same numbers."""
+    if np.any(low > high):
+        raise ArithmeticError("two enclosures of the same number exclude each other: please report this as a fault")
+
+
 @quiet()
 def spread(middle: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return middle - error and middle + error, not yet rounded outwards: no numbers where a sum has overflowed."""
@@ -166,8 +172,7 @@ class Intervals(ShortRepr):
             If they have no number in common, so that one of them is false.
         """
         common = Intervals(np.fmax(self.lo, other.lo), np.fmin(self.hi, other.hi))
-        if np.any(common.lo > common.hi):
-            raise ArithmeticError("two enclosures of the same number exclude each other: please report this as a fault")
+        require_order(common.lo, common.hi)
         return common
 
     @quiet()

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from refkan.array_types import FloatArray
-from refkan.exact.float_intervals import Intervals, quiet
+from refkan.exact.float_intervals import Intervals, quiet, require_order
 from refkan.short_reprs import ShortRepr
 
 Quantities = Callable[[Intervals], tuple[Intervals, Intervals]]
@@ -47,6 +48,43 @@ class Range(ShortRepr):
     inner: Intervals
     boxes: int
     reached: bool
+
+
+class Proven(tuple[Any, Any]):
+    """Two results, ``low, high = result``, which hold in any case, and how far they came.
+
+    Attributes
+    ----------
+    reached : bool
+        Whether they are within the tolerance of one another.
+    boxes : int
+        How many boxes were evaluated.
+    remedy : str
+        What to do for closer ones, empty if they were reached.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> bounds = rk.exact.lipschitz_constant(rk.kan([1, 1], 3, 2), [0.0, 1.0, 1.0, 0.0], [[0.0, 1.0]], budget=1)
+    >>> bounds.reached, bounds.remedy
+    (False, 'budget = 1 boxes do not suffice for tolerance = 0.001: raise one of them')
+    """
+
+    reached: bool
+    boxes: int
+    remedy: str
+
+    def __new__(cls, results: Any, reached: bool = True, boxes: int = 0, remedy: str = "") -> Proven:
+        """Join two results."""
+        self = super().__new__(cls, results)
+        self.reached, self.boxes, self.remedy = reached, boxes, remedy
+        return self
+
+    @classmethod
+    def by(cls, results: Any, subdivision: Range, tolerance: float, budget: int) -> Proven:
+        """Results of a subdivision."""
+        remedy = f"budget = {budget} boxes do not suffice for tolerance = {tolerance}: raise one of them"
+        return cls(results, subdivision.reached, subdivision.boxes, "" if subdivision.reached else remedy)
 
 
 @quiet()
@@ -92,6 +130,8 @@ def range_over(
         inner_high = np.maximum(inner_high, attained.lo.max(axis=0))
         boxes = children
     low, high = _with(retired_low, retired_high, outer)
+    require_order(low, inner_low)
+    require_order(inner_high, high)
     return Range(Intervals(low, high), Intervals(inner_low, inner_high), count, reached)
 
 

@@ -60,17 +60,21 @@ def test_domains_of_extreme_sizes(order, domain):
         assert bounds.value[0, 1] == math.inf or value <= Fraction(bounds.value[0, 1])
 
 
-def test_subnormal_coefficients_far_outside():
-    """What underflows is multiplied by what is large later."""
+def subnormal_cases():
+    yield 2, (0.20569781048223268, 1.550427832065855), "linear", [82, 76], 2.4955653674333375e250
     rng = np.random.default_rng(1)
     for _ in range(40):
-        order = int(rng.integers(2, 5))
-        a = rng.uniform(-1, 1)
-        net = rk.kan(
-            [1, 1], order, 1, domain=(a, a + rng.uniform(0.5, 2)), outside=str(rng.choice(["linear", "polynomial"]))
-        )
-        theta = rng.integers(-80, 80, net.n_params) * 2.0**-1074
+        order, a = int(rng.integers(2, 5)), rng.uniform(-1, 1)
+        domain, outside = (a, a + rng.uniform(0.5, 2)), str(rng.choice(["linear", "polynomial"]))
         x = float(rng.choice([-1, 1]) * 10.0 ** rng.uniform(200 / (order - 1), 250 / (order - 1)))
+        yield order, domain, outside, rng.integers(-80, 80, order), x
+
+
+def test_subnormal_coefficients_far_outside():
+    """What underflows is multiplied by what is large later."""
+    for order, domain, outside, units, x in subnormal_cases():
+        net = rk.kan([1, 1], order, 1, domain=domain, outside=outside)
+        theta = np.array(units) * 2.0**-1074
         low, high = rk.exact.enclose(net, theta, [[x, x]], derivatives=0).value[0]
         assert Fraction(low) <= truth.of(net, theta, [[x]]).value[0][0] <= Fraction(high)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import flint
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ import refkan as rk
 from refkan.exact.boxes import checked_box
 from refkan.exact.layerwise_differences import layerwise_difference
 from refkan.exact.network_intervals import interval_network
+from refkan.node_maps import SigmoidMap
 
 SQUARE = [[0.0, 1.0], [0.0, 1.0]]
 
@@ -85,3 +87,15 @@ def test_where_it_does_not_apply_boxes_are_subdivided():
     steps, t = network("none", order=1)
     assert bound(steps, t, steps, t) == 0.0
     assert bound(steps, t, steps, t + 1e-6) == np.inf  # it jumps, and inputs differ
+
+
+def test_the_slope_of_a_sigmoid_is_counted_in_full():
+    """g(y) at 0 and at 1/1000, where its slope is nearly 1/4."""
+    space = rk.SplineSpace.uniform(2, 1)
+    net = rk.Network(tuple(rk.SplineLayer((space,), 1, "linear") for _ in range(2)), (SigmoidMap([[0.0, 1.0]]),))
+    theta, moved = [0.0, 0.0, 0.0, 1.0], [1e-3, 1e-3, 0.0, 1.0]
+    left, right = (interval_network(net, t) for t in (theta, moved))
+    largest = layerwise_difference(left, right, checked_box(left, [[0.0, 1.0]]))
+    exact = 1 / (1 + (-flint.arb(1e-3)).exp()) - 0.5
+    assert exact <= flint.arb(largest)
+    assert largest <= 1.001 * float(exact)
