@@ -31,6 +31,7 @@ class Bounds(ShortRepr):
     first : array (Q, P, 2) or None
         dF_q/dx_p; at a knot where it jumps, from the right, as everywhere in refkan.
     second : array (Q, P, P, 2) or None
+        Of the polynomial pieces: where first derivatives jump, it does not see that.
     boxes : int
         How many boxes were evaluated.
     reached : bool

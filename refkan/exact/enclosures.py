@@ -55,7 +55,10 @@ class Enclosure:
         """(high - low) / min(|low|, |high|); infinite if 0 is inside."""
         if self.sign == 0:
             return 0.0 if self.low == self.high else math.inf
-        return float((self.high - self.low) / min(abs(self.low), abs(self.high)))
+        try:
+            return float((self.high - self.low) / min(abs(self.low), abs(self.high)))
+        except OverflowError:
+            return math.inf
 
     @property
     def sign(self) -> int:

@@ -60,6 +60,15 @@ def test_domains_of_extreme_sizes(order, domain):
         assert bounds.value[0, 1] == math.inf or value <= Fraction(bounds.value[0, 1])
 
 
+def test_products_overflow_whose_sum_does_not():
+    """1.5 times 1.4e308 less half of 1e308, from the end piece at -1 and 0."""
+    net, theta = rk.kan([1, 1], order=2, intervals=1, outside="polynomial"), [1e308, 0.6e308]
+    low, high = rk.exact.enclose(net, theta, [[-1.5, -1.5]], derivatives=0).value[0]
+    value = truth.of(net, theta, [[-1.5]]).value[0][0]
+    assert low == -math.inf or Fraction(low) <= value
+    assert high == math.inf or value <= Fraction(high)
+
+
 def subnormal_cases():
     yield 2, (0.20569781048223268, 1.550427832065855), "linear", [82, 76], 2.4955653674333375e250
     rng = np.random.default_rng(1)
