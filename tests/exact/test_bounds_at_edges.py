@@ -13,6 +13,8 @@ import pytest
 
 import refkan as rk
 from refkan import truth
+from refkan.exact.float_intervals import Intervals
+from refkan.exact.network_intervals import interval_network
 from refkan.node_maps import SigmoidMap
 
 
@@ -58,6 +60,16 @@ def test_domains_of_extreme_sizes(order, domain):
         value = truth.of(net, theta, [[x]]).value[0][0]
         assert bounds.value[0, 0] == -math.inf or Fraction(bounds.value[0, 0]) <= value
         assert bounds.value[0, 1] == math.inf or value <= Fraction(bounds.value[0, 1])
+
+
+def test_rounding_of_weights_is_counted():
+    """Coefficients that are floats, on knots whose differences are not, near zeros: only the weights are rounded."""
+    net = rk.kan([1, 1], 2, 3, domain=(0.1, 0.7))
+    theta, x = [1.0, -1.0, 1.0, -1.0], 0.4 + 1e-3 * np.random.default_rng(0).uniform(-1, 1, (60, 1))
+    values = interval_network(net, theta).sweep(Intervals.of(x), 0).over.value
+    exact = [row[0] for row in truth.of(net, theta, x).value]
+    assert all(Fraction(a) <= y <= Fraction(b) for a, y, b in zip(values.lo[:, 0], exact, values.hi[:, 0], strict=True))
+    assert np.all(values.hi - values.lo < 1e-13)
 
 
 def test_products_overflow_whose_sum_does_not():
