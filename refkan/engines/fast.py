@@ -11,6 +11,9 @@ from refkan.engines.window import FEW_OUTPUTS, WindowSums
 MANY_SAMPLES, MUCH_WORK = 64, 40_000
 """Samples, and their number times P (Q + 10), from which on sorting by interval pays for the calls that it takes."""
 
+MAKING = 15_000
+"""What making polynomials costs at least: up to so much, whatever the number of samples, they are made."""
+
 SHORT_RUNS = 100, 6
 """Sorting pays up to 100 + 6 Q intervals. Beyond, a block has a sample or two in an interval, and filling up their runs
 costs more than sums of samples in turn (docs/kernels.md)."""
@@ -25,7 +28,7 @@ def fastest_sweep(N: int, P: int, Q: int, n: int, r: int) -> type[Sweep] | None:
     """
     if Q < FEW_OUTPUTS:
         # To make polynomials, against calls and samples that are faster with them.
-        return PolynomialSweep if P * n * Q * r**2 <= 15_000 + 2 * N * P * (Q + 4) else None
+        return PolynomialSweep if P * n * Q * r**2 <= MAKING + 2 * N * P * (Q + 4) else None
     if N < MANY_SAMPLES or N * P * (Q + 10) < MUCH_WORK or n > SHORT_RUNS[0] + SHORT_RUNS[1] * Q:
         return None
     return SortedSweep

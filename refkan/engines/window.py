@@ -22,6 +22,10 @@ FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it, and
 sums go sample by sample, through the polynomials of intervals."""
 
+MANY_INPUTS, PARTS, LEAST_SAMPLES = 8, 8, 512
+"""Inputs from which on each of them is a task of the backward sweep; for fewer, parts of the samples are: at most, and
+samples in one."""
+
 
 class WindowSums(SplineSums):
     """Values (one channel) by the windows of each sample; of real numbers."""
@@ -77,7 +81,7 @@ class WindowSums(SplineSums):
         n_columns = dy.shape[1]
         dim = (self.dim - self.order + 1) * self.order if apart else self.dim
         # One owner for each input; for few inputs fixed parts of the samples, added in order: independent of threads.
-        parts = 1 if self.n_inputs >= 8 else min(8, max(1, dy.shape[0] // 512))
+        parts = 1 if self.n_inputs >= MANY_INPUTS else min(PARTS, max(1, dy.shape[0] // LEAST_SAMPLES))
         dC = np.zeros((parts, self.n_inputs, dim, n_columns))
         arguments = parts * self.n_inputs, 2 * rows.size * n_columns, self._starts(apart), rows, dy
         if n_columns < FEW_OUTPUTS:

@@ -87,8 +87,9 @@ def amount(size: float) -> str:
     return f"{size:.0f} bytes"
 
 
-def chunk_size(bytes_per_sample: float, budget: float = CHUNK_BYTES) -> int:
+def chunk_size(bytes_per_sample: float, budget: float | None = None) -> int:
     """Samples whose working arrays fill the budget; it depends on sizes alone, so that results are reproducible."""
+    budget = CHUNK_BYTES if budget is None else budget
     return int(min(max(budget / max(bytes_per_sample, 1.0), SMALLEST_CHUNK), LARGEST_CHUNK))
 
 

@@ -20,8 +20,7 @@ import numpy as np
 
 from refkan.arguments import as_array, as_samples, as_vector, real
 from refkan.array_types import FloatArray, IntArray
-from refkan.kernels.bspline_basis import number_cells
-from refkan.kernels.gauss_newton import sort_by_key
+from refkan.kernels import bspline_basis, gauss_newton
 from refkan.layers import LocalForm
 from refkan.lazy import lazy
 from refkan.networks import Network
@@ -96,8 +95,8 @@ class Points(ShortRepr):
             tables = KnotTables(np.array([space.knots for space in spaces]), spaces[0].order)
             x = np.require(self.x[low:high], requirements=["C", "W"])  # one type for the kernel, whatever came
             cells = np.empty(x.shape[0], np.int64)
-            number_cells(x, tables.breakpoints, *tables.search, cells)
-            sort_by_key(cells, np.empty(spaces[0].intervals ** 2, np.int64), order)
+            bspline_basis.number_cells(x, tables.breakpoints, *tables.search, cells)
+            gauss_newton.sort_by_key(cells, np.empty(spaces[0].intervals ** 2, np.int64), order)
             order += low
         part = copy(self)  # with what has been found of the network
         for name, value in (("x", self.x[order]), ("weights", self.weights[order]), ("order", order)):

@@ -19,6 +19,9 @@ from refkan.splines import change_of_basis
 from refkan.splines.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.splines.relu_powers import inverse_scale, relu_rows
 
+RANGE = -1022, 1023
+"""Binary exponents of numbers."""
+
 
 @dataclass(frozen=True)
 class ReluLayer(EdgeLayer):
@@ -40,7 +43,7 @@ class ReluLayer(EdgeLayer):
     KnotError
         For knots that repeat: they have no ReLU powers.
     ValueError, TypeError
-        As for `EdgeLayer`.
+        As for `EdgeLayer`; for the plain basis on a domain so long or short that powers leave the range of numbers.
 
     Examples
     --------
@@ -58,6 +61,13 @@ class ReluLayer(EdgeLayer):
         check_flag("scaled", self.scaled)
         for space in self.spaces:
             check_strictly_increasing(space.knots)
+            ends = np.log2(np.array([space.mean_spacing, space.knots[-1] - space.knots[0]])) * (self.order - 1)
+            if not self.scaled and not (RANGE[0] < ends[0] and ends[1] < RANGE[1]):
+                a, b = space.domain
+                raise ValueError(
+                    f"powers (x - t)^{self.order - 1} on a domain [{a:g}, {b:g}] are no numbers of float64: "
+                    "use basis='scaled-relu'"
+                )
 
     @property
     def basis(self) -> str:  # type: ignore[override]

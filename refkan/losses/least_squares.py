@@ -14,6 +14,9 @@ from refkan.array_types import Array, FloatArray
 from refkan.networks import Network
 from refkan.short_reprs import ShortRepr
 
+ENTRIES = 2**22
+"""Entries of J in a block of residuals."""
+
 
 class DifferentiableModel(Protocol):
     """What a loss asks of a network: values, and vector-Jacobian products.
@@ -182,15 +185,16 @@ class LeastSquares(ShortRepr):
         e, J = self.misfit(theta), self.net.jacobian(theta, self.x)
         return self._weigh_rows(e, J, slice(None))
 
-    def residual_blocks(self, theta: FloatArray, entries: int = 2**22) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Yield r and J as above by blocks of consecutive samples, J of some `entries` entries in each.
+    def residual_blocks(self, theta: FloatArray, entries: int | None = None) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Yield r and J as above by blocks of consecutive samples, J of some `entries` (ENTRIES) in each.
 
         Node maps that take statistics are differentiated anew for every block, so that a block is at least as large as
         the statistics batch; the whole then takes at most twice the time of one block of everything.
         """
         e = self.misfit(theta)
         batch = getattr(self.net, "statistics", None)
-        size = max(1, entries // (e.shape[1] * theta.size), 0 if batch is None else batch.shape[0])
+        least = 1 if batch is None else batch.shape[0]
+        size = max(1, (ENTRIES if entries is None else entries) // (e.shape[1] * theta.size), least)
         for first in range(0, e.shape[0], size):
             rows = slice(first, first + size)
             yield self._weigh_rows(e[rows], self.net.jacobian(theta, self.x[rows]), rows)

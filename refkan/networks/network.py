@@ -16,6 +16,7 @@ from refkan.arguments import as_samples, as_shape, as_vector, real
 from refkan.array_types import Array, FloatArray
 from refkan.engines.channels import VALUES
 from refkan.networks.composition import Composition
+from refkan.networks.far_values import far_values
 from refkan.networks.jets import Jet, jet_of
 from refkan.networks.start import Startable
 from refkan.networks.statistics import Statistics
@@ -159,6 +160,10 @@ class Network(Startable):
         for first in range(0, x.shape[0], CHUNK):
             z = x[first : first + CHUNK, None]
             y[first : first + CHUNK] = Sweep.forward(self, theta, z, VALUES, constants, slopes=False).value[:, 0]
+        finite = np.isfinite(y)
+        if not finite.all() and not np.iscomplexobj(y):
+            far = ~finite.all(axis=1)
+            y[far] = far_values(self, theta, x[far], constants)
         return y
 
     def _arguments(self, theta: Any, x: Any) -> tuple[Array, Array]:

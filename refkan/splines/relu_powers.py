@@ -21,6 +21,9 @@ from refkan.splines.knots import check_derivative
 from refkan.splines.local_basis import OUTSIDE, require_inside
 from refkan.splines.spaces import SplineSpace
 
+FAR = 500
+"""Binary exponent of h^(r-1) from which on powers of x - t_i, too, come near the ends of the range of numbers."""
+
 
 def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, derivatives: int, outside: str) -> Array:
     """Return values and x-derivatives [d, s, p, i] of all dim functions at x (N, P), column p on knots[p].
@@ -50,6 +53,12 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
     (2, 1, 1, 2)
     """
     dim = knots.shape[1] - order
+    _, exponents = np.frexp(inverse_scale)
+    if (order - 1) * np.abs(exponents).max(initial=0) > FAR:
+        # Powers of two are factored out, exactly: x^(r-1) and h^(r-1) alone are out of range, their quotient is not.
+        unit = np.ldexp(1.0, exponents)
+        rows = relu_rows(knots * unit[:, None], order, inverse_scale / unit, x * unit, derivatives, outside)
+        return rows * unit[:, None] ** np.arange(derivatives + 1)[:, None, None, None]
     x = np.require(x, requirements=["C", "W"])  # one type for the kernels, whatever came
     rows = np.empty((derivatives + 1, *x.shape, dim), np.result_type(x, knots))
     operations = 2 * order * rows.size

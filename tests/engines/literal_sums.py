@@ -134,6 +134,16 @@ class Literal:
     def project(self, G, derivative):
         return self.both(lambda size, k: np.einsum("soq,sqp->sop", size(G), self.edges(derivative, k, size)))
 
+    def hessian_product(self, dC, dx, dy):
+        """Of <dy, u> in (C, x): sum_s dy b' dx, and sum_q dy (dC b' + C b'' dx)."""
+
+        def in_inputs(size, k):
+            bent = np.einsum("sqp,sp->sqp", self.edges(2, k, size), size(dx))
+            return np.einsum("sq,sqp->sp", size(dy), np.einsum("spi,qpi->sqp", self.B[1][k], size(dC)) + bent)
+
+        in_coefficients = self.both(lambda size, k: np.einsum("sq,sp,spi->qpi", size(dy), size(dx), self.B[1][k]))
+        return in_coefficients, self.both(in_inputs)
+
     def pull_back_inputs(self, G):
         K = self.n_first
 

@@ -20,6 +20,7 @@ from refkan.splines.local_basis import KnotTables
 from tests.engines.literal_sums import Literal
 from tests.kernels.kernel_results import sweeps_of
 from tests.shared.forms import DEPTHS, JET, JET_ORDER, POLYNOMIAL, SORTED, in_python
+from tests.shared.thresholds import SIDES
 
 BATCHES, CASES = 20, 50 * int(os.environ.get("REFKAN_CASES", "1"))
 
@@ -81,7 +82,7 @@ class Case:
             self.channels = Channels(first, int(rng.integers(0, first + 1))) if anything else JET
         self.knots = knot_vectors(rng, self.P, self.order, self.n)
         t = self.knots[:, self.order - 1 : self.knots.shape[1] - self.order + 1]
-        length, reach = t[:, -1] - t[:, 0], 0.0 if self.outside == "error" else 0.2
+        length, reach = t[:, -1] - t[:, 0], 0.0 if self.outside == "error" else rng.choice([0.2, 50.0], p=[0.9, 0.1])
         self.z = rng.standard_normal((self.N, self.channels.count, self.P)) * length
         self.z[:, 0] = np.clip(t[:, 0] + length * rng.uniform(-reach, 1 + reach, (self.N, self.P)), *(
             (t[:, 0], t[:, -1]) if self.outside == "error" else (-np.inf, np.inf)
@@ -127,6 +128,16 @@ def compare(case, name, found, expected, size):
     assert not (excess > 0).any(), f"{case}: {name} is off by {np.max(np.abs(found - expected) / (size + 1e-300)):.1e}"
 
 
+def scattered(case, start, W):
+    """Functions (N, channels, P, dim) from the r that matter, W (N, channels, P, r)."""
+    N, count, P, r = W.shape
+    out = np.zeros((N, count, P, case.n + case.order - 1))
+    s, c, p = np.ogrid[:N, :count, :P]
+    for i in range(r):
+        out[s, c, p, start[:, None] + i] = W[..., i]
+    return out
+
+
 def everything(case, sums, arguments):
     """All that sums can be asked, by name."""
     dy, dz, G, dC, dC_apart = arguments
@@ -144,7 +155,13 @@ def everything(case, sums, arguments):
     sums.fill_jacobian(G, columns)
     assert not out[:, :, -3:].any()
     results["jacobian"] = columns
+    results["functions"] = scattered(case, *sums.jets())
     if case.channels.count == 1:
+        if 1 in case.projections:
+            start, rows, slopes = sums.features(curved=True)
+            results["features"], results["slopes"] = (scattered(case, start, a[:, None]) for a in (rows, slopes))
+        if 2 in case.projections:
+            results["product in C"], results["product in x"] = sums.hessian_product(dC, dz[:, 0], dy[:, 0])
         results["several"] = sums.pull_back_several(G[:, :, 0])
         results["several apart"] = sums.pull_back_several(G[:, :, 0], apart=True)
         for d in case.projections:
@@ -168,12 +185,16 @@ def check(seed, python=False):
         "dC apart": truth.pull_back(dy, apart=True), "tangent": truth.push_forward(dC, dz),
         "tangent apart": truth.push_forward(dC_apart, dz, apart=True),
         "tangent along C": truth.push_forward(dC, 0 * dz), "inputs": truth.pull_back_inputs(G),
-        "jacobian": truth.jacobian(G),
+        "jacobian": truth.jacobian(G), "functions": truth.W,
     }  # fmt: skip
     if count == 1:
         for name, apart in (("several", False), ("several apart", True)):
             parts = [truth.pull_back(G[:, o], apart) for o in range(2)]
             expected[name] = tuple(np.stack([part[k] for part in parts]) for k in range(2))
+        if 1 in case.projections:
+            expected |= {"features": truth.W, "slopes": tuple(part[:, None] for part in truth.B[1])}
+        if 2 in case.projections:
+            expected["product in C"], expected["product in x"] = truth.hessian_product(dC, dz[:, 0], dy[:, 0])
         for d in case.projections:
             expected[f"projection {d}"] = truth.project(G[:, :, 0], d)
     for results in found:
@@ -191,10 +212,13 @@ def test_both_engines_are_the_literal_sums(batch):
         check([batch, k])
 
 
-@pytest.mark.parametrize("batch", range(4))
-def test_forms_that_nobody_compiles_are_the_literal_sums_in_python(batch):
-    for k in range(25):
-        check([BATCHES + batch, k], python=True)
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("batch", range(3))
+def test_forms_that_nobody_compiles_are_the_literal_sums_in_python(batch, side):
+    """Small sizes, and large ones: see `tests.shared.thresholds`."""
+    with SIDES[side]():
+        for k in range(CASES // 2):
+            check([BATCHES + batch, k], python=True)
 
 
 @pytest.mark.parametrize("batch", range(4))
@@ -215,7 +239,7 @@ def test_a_fault_is_noticed(monkeypatch):
     monkeypatch.setattr(
         rk.engines.plain.PlainSums, "_project", lambda self, d, C, G: right(self, d, C, G) * (1 + 1e-12)
     )
-    with pytest.raises(AssertionError, match="projection"):
+    with pytest.raises(AssertionError, match=r"projection|product in x"):
         test_both_engines_are_the_literal_sums(0)
 
 

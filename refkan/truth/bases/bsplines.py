@@ -15,7 +15,7 @@ end point), "polynomial" (the end piece continued), "error" (raise).
 from __future__ import annotations
 
 from refkan.truth.arithmetic.number_types import Number, Numbers
-from refkan.truth.bases.outside import Row, interval, with_tails
+from refkan.truth.bases.outside import Row, check_number, interval, with_tails
 
 
 def bsplines(knots: Numbers, order: int, x: Number, derivative: int = 0, outside: str = "natural") -> Row:
@@ -93,7 +93,12 @@ def blossoms(t: Numbers, r: int, m: int, arguments: Numbers, derivative: int = 0
 
 
 def bspline(knots: Numbers, order: int, i: int, x: Number, outside: str = "natural") -> Number:
-    """Evaluate the B-spline b_i; arguments and errors as for `bsplines`.
+    """Evaluate the B-spline b_i, number 0 <= i <= n + r - 2; other arguments and errors as for `bsplines`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If i is not the number of a B-spline.
 
     Examples
     --------
@@ -115,6 +120,7 @@ def bspline_derivative(
     >>> [bspline_derivative([-1.0, 0.0, 1.0, 2.0], 2, i, 0.5) for i in range(2)]
     [-1.0, 1.0]
     """
+    check_number(i, len(knots) - order)
     return bsplines(knots, order, x, derivative, outside).get(i, 0)
 
 

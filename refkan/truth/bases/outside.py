@@ -18,6 +18,14 @@ def check_policy(outside: str) -> None:
         raise ValueError(f"outside must be 'natural', 'linear', 'polynomial' or 'error'; got {outside!r}")
 
 
+def check_number(i: object, count: int) -> None:
+    """Raise an error unless i is the number of one of so many functions."""
+    if isinstance(i, bool) or not hasattr(i, "__index__"):
+        raise TypeError(f"i must be an integer, the number of a function; got {i!r}")
+    if not 0 <= int(i) < count:
+        raise ValueError(f"i must be the number of a function, from 0 to {count - 1}; got {i}")
+
+
 def is_inside(domain: Numbers, x: Number, outside: str = "natural") -> bool:
     """Whether x lies in the domain [a, b], both ends included.
 

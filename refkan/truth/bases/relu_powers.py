@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import perm
 
 from refkan.truth.arithmetic.number_types import Number, Numbers
-from refkan.truth.bases.outside import Row, interval, with_tails
+from refkan.truth.bases.outside import Row, check_number, interval, with_tails
 
 
 def truncated_powers(
@@ -78,6 +78,7 @@ def truncated_power_derivative(
     >>> [truncated_power_derivative([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0], 3, i, 0.5) for i in range(3)]
     [5.0, 3.0, 1.0]
     """
+    check_number(i, len(knots) - order)
     return truncated_powers(knots, order, x, derivative, scale, outside).get(i, 0)
 
 
@@ -93,5 +94,6 @@ def truncated_knot_derivative(
     >>> truncated_knot_derivative([-1.0, 0.0, 1.0, 2.0, 3.0], 2, 2, 1.5)
     -1.0
     """
+    check_number(i, len(knots) - order)
     psi = truncated_powers(knots[1:-1], order - 1, x, 0, scale, outside)
     return (1 - order) * psi[i - 1] / scale if i - 1 in psi else 0

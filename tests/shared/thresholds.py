@@ -1,0 +1,133 @@
+"""Every size at which the code takes another way, in one list: large sizes are seen small.
+
+`lowered()` sets them all so low that small cases pass them, with several blocks, chunks and parts, the last ones not
+full. Sizes that are compiled into kernels count where these run in Python, so that they do. A law that holds of a case
+as it is and with sizes lowered holds on both sides of each of them. `tests/engines/test_thresholds.py` says which size
+is missing here.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import refkan as rk
+from tests.shared.forms import in_python
+
+ROOT = Path(rk.__file__).parents[1]
+
+FOLDERS = (
+    "kernels", "engines", "layers", "networks", "node_maps", "losses", "hessians", "optimizers", "hierarchy",
+    "transfer", "splines",
+)  # fmt: skip
+"""Where no size may be missing."""
+
+LOWERED = {
+    "refkan.engine_choice": {"COMPILING": 0.0},
+    "refkan.memory": {"SMALLEST": 64, "LARGEST": 2**13, "KEPT": 2**14, "OF_ONE_SIZE": 2},
+    "refkan.kernels.launch": {"SERIAL_BELOW": 0},
+    "refkan.kernels.bspline_basis": {"BLOCK": 4, "TOGETHER": 2},
+    "refkan.kernels.gauss_newton": {"LANES": 16, "ENTRIES": 256},
+    "refkan.kernels.local_jets": {"TILE": 8, "CHUNK": 3},
+    "refkan.kernels.local_layer": {"BLOCK": 4},
+    "refkan.kernels.polynomial_layer": {"PAIRS": 6},
+    "refkan.kernels.sorted_layer": {"TILE": 8, "TOGETHER": 2, "ROW": 44},
+    "refkan.engines.fast": {"MANY_SAMPLES": 4, "MUCH_WORK": 0, "MAKING": 0, "SHORT_RUNS": (5, 0)},
+    "refkan.engines.polynomial": {"KEPT": 20, "PART": 8, "PARTS": 4},
+    "refkan.engines.sorted": {"LARGEST_BLOCK": 5, "GROUP": 1, "TASKS": 5},
+    "refkan.engines.window": {"FEW_OUTPUTS": 3, "MANY_INPUTS": 3, "PARTS": 3, "LEAST_SAMPLES": 3},
+    "refkan.engines.window_jets": {"FEW_OUTPUTS": 1, "PARTS": 3, "LEAST_SAMPLES": 3, "GROUP_ENTRIES": 16},
+    "refkan.splines.local_basis": {"CELLS_PER_INTERVAL": 1, "CELLS": 4},
+    "refkan.splines.bsplines": {"SAVED": 1e9},
+    "refkan.networks.blocks": {"BLOCK": 5},
+    "refkan.networks.network": {"CHUNK": 5},
+    "refkan.losses.least_squares": {"ENTRIES": 64},
+    "refkan.hessians.gauss_newton": {"MOST_PARTS": 3, "LEAST_SAMPLES": 4},
+    "refkan.hessians.jacobians": {"LEAST_ROWS": 3},
+    "refkan.hessians.memory": {"CHUNK_BYTES": 2**20, "LARGEST_CHUNK": 5, "SMALLEST_CHUNK": 3, "TILE": 4},
+    "refkan.hessians.points": {"LEAST_ORDERED": 4},
+    "refkan.hessians.products": {"CHUNK": 5},
+    "refkan.hessians.window_products": {
+        "CACHE_ENTRIES": 64, "MOST_WIDTH": 8, "LEAST_WIDTH": 2, "TASKS": 3, "LONGEST_TUPLE": 2,
+    },
+    "refkan.optimizers.linear_layer": {"CHUNK": 5},
+    "refkan.optimizers.damped_systems": {"QR_WORK": 0.0},
+    "refkan.hierarchy.unchanged": {"MEASURED": 4, "ELSEWHERE": 5},
+    "refkan.conditioning.driver": {"DENSE": 10},
+    "refkan.conditioning.triangles": {"BLOCK_ENTRIES": 1},
+}  # fmt: skip
+"""By module: each size and what it is lowered to. Blocks of odd sizes, which divide no number of samples."""
+
+NO_SIZES = {
+    "refkan.memory": {"LINE", "_UNUSED"},
+    "refkan.kernels.bspline_basis": {"LINEAR", "POLYNOMIAL", "NATURAL"},
+    "refkan.kernels.knot_derivatives": {"LINEAR"},
+    "refkan.kernels.plain_basis": {"LINEAR", "NATURAL"},
+    "refkan.kernels.relu_power_basis": {"LINEAR", "POLYNOMIAL"},
+    "refkan.kernels.gauss_newton": {"VECTOR"},  # lengths of vectors, which loops are written for
+    "refkan.kernels.local_jets": {"LANES"},
+    "refkan.kernels.sorted_layer": {"RUN"},
+    "refkan.networks.archives": {"FORMAT"},
+    "refkan.networks.architectures": {"MAX_PARAMETERS"},  # limits of arguments
+    "refkan.networks.domain_from_data": {"FEW", "ROOM"},
+    "refkan.layers.chebyshev": {"MAX_DEGREE"},
+    "refkan.layers.relu": {"RANGE"},
+    "refkan.splines.knots": {"MAX_ORDER", "MAX_INTERVALS", "MAX_DERIVATIVE"},
+    "refkan.splines.relu_powers": {"FAR"},
+    "refkan.losses.terms": {"SAMPLED"},  # how often something is measured
+    "refkan.hierarchy.unchanged": {"DRAWS"},
+    "refkan.hierarchy.work": {"REPEATS"},
+    "refkan.conditioning.driver": {"ENDS"},
+    "refkan.engine_choice": {"CALLS", "MATRICES"},  # `COMPILING` is what they are compared with
+}
+"""Whole numbers that decide on no way by sizes."""
+
+
+def sources():
+    """Module names and syntax trees of the folders, and of the other modules of the list."""
+    files = [file for folder in FOLDERS for file in sorted((ROOT / "refkan" / folder).glob("*.py"))]
+    names = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files}
+    names |= {name: ROOT / (name.replace(".", "/") + ".py") for name in LOWERED}
+    return {name.removesuffix(".__init__"): ast.parse(file.read_text()) for name, file in names.items()}
+
+
+@cache
+def importers():
+    """Where a size is known by its name: (module, size) to the modules that hold it."""
+    holders = {(module, size): [module] for module, sizes in LOWERED.items() for size in sizes}
+    for name, tree in sources().items():
+        for node in tree.body:
+            for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+                if (node.module, alias.name) in holders:
+                    assert alias.asname is None
+                    holders[node.module, alias.name].append(name)
+    return holders
+
+
+def kernels_in_python():
+    """Kernels of any form, of which none is compiled for this."""
+    return in_python(*(importlib.import_module(name) for name in LOWERED if name.startswith("refkan.kernels.")))
+
+
+@contextmanager
+def lowered(*left):
+    """All sizes lowered, but for those that are `left`, as (module, size); kernels in Python."""
+    kept = []
+    for (module, size), holders in importers().items():
+        if (module, size) not in left:
+            for holder in map(importlib.import_module, holders):
+                kept.append((holder, size, getattr(holder, size)))
+                setattr(holder, size, LOWERED[module][size])
+    try:
+        with kernels_in_python():
+            yield
+    finally:
+        for holder, size, value in kept:
+            setattr(holder, size, value)
+
+
+SIDES = {"as they are": kernels_in_python, "lowered": lowered}
+"""Both sides of every size."""
