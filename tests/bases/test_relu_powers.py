@@ -198,3 +198,26 @@ def test_sabotage_of_the_powers_is_noticed(monkeypatch):
     ):
         monkeypatch.setattr(relu_powers, "relu_rows", fault)
         assert not check()
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial"])
+@pytest.mark.parametrize("order", [2, 5, 10])
+@pytest.mark.parametrize("length", [2e100, 1e-150, 1e-250, 1e250])
+def test_scaled_powers_of_any_length(order, length, outside):
+    """Also where h^(r-1) alone is no number."""
+    S = rk.SplineSpace.uniform(order, 4, (0.0, length))
+    knots, x = S.knots[None], length * np.array([[0.0], [0.3], [0.75], [1.0], [1.2]])
+    rows = relu_powers.relu_rows(knots, order, np.array([relu_powers.inverse_scale(S, True)]), x, 1, outside)
+    t, h = exact_knots(S), Fraction(S.mean_spacing)
+    for s, at in enumerate(x[:, 0]):
+        for k in range(2):
+            psi = truth.truncated_powers(t, order, Fraction(at), k, h, outside)
+            expected = np.array([float(psi.get(i, 0)) for i in range(S.dim)])
+            np.testing.assert_allclose(rows[k, s, 0], expected, rtol=4 * order * EPS, atol=0)
+
+
+@pytest.mark.parametrize("length", [2e100, 1e-100])
+def test_plain_powers_that_are_no_numbers_are_refused_when_a_layer_is_built(length):
+    with pytest.raises(ValueError, match=r"powers .* are no numbers of float64: use basis='scaled-relu'"):
+        rk.kan([1, 1], 5, 4, domain=(0.0, length), basis="relu")
+    rk.kan([1, 1], 3, 4, domain=(0.0, length), basis="relu")

@@ -259,6 +259,21 @@ def test_auto_is_one_of_the_two():
     assert np.array_equal(gauss_newton(net, theta, x), gauss_newton(net, theta, x, path="sparse"))
 
 
+def test_auto_forms_rows_where_sums_would_cancel():
+    """Powers whose constants follow theta: J_f is some 30 times J, and products of it would lose the square of that."""
+    rng = np.random.default_rng(0)
+    batch, x = rng.uniform(size=(20, 1)), rng.uniform(size=(30, 1))
+    net, theta = rk.kan([1, 2, 2, 1], 5, 5, node_map="min-max", basis="relu", outside="polynomial").initialize(
+        rng, batch
+    )
+    theta = theta * (1 + 0.1 * rng.standard_normal(theta.size))
+    J = net.jacobian(theta, x).astype(np.longdouble)
+    H = J.T @ J / 30
+    assert np.abs(gauss_newton(net, theta, x) - H).max() <= 64 * EPS * np.abs(H).max()
+    for mine, where in zip(gauss_newton_blocks(net, theta, x), net.slices, strict=True):
+        assert np.abs(mine - H[where, where]).max() <= 64 * EPS * np.abs(H).max()
+
+
 # --- bad input
 
 

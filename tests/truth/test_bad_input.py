@@ -142,3 +142,16 @@ def test_leaving_a_domain_is_an_error_where_it_is_one(kind):
     # A map takes the range of activations onto a domain up to rounding, which the library allows for.
     x[0] = 0.0, 1 + 2 * np.finfo(float).eps
     assert np.allclose(np.array(truth.of(net, theta, x).value, float), net(theta, x), rtol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("i", "error"),
+    [(-1, ValueError), (7, ValueError), (2, ValueError), (None, TypeError), ("x", TypeError), (True, TypeError)],
+)
+def test_numbers_of_functions_that_are_none(i, error):
+    knots = [-1.0, 0.0, 1.0, 2.0]
+    calls = (truth.bspline, truth.bspline_derivative, truth.truncated_power, truth.truncated_power_derivative)
+    for call in calls:
+        with pytest.raises(error, match=f"i must be .*; got {i!r}"):
+            call(knots, 2, i, 0.25)
+    assert truth.bspline(knots, 2, np.int64(1), 0.25) == 0.25

@@ -94,6 +94,5 @@ def truncated_knot_derivative(
     >>> truncated_knot_derivative([-1.0, 0.0, 1.0, 2.0, 3.0], 2, 2, 1.5)
     -1.0
     """
-    check_number(i, len(knots) - order)
     psi = truncated_powers(knots[1:-1], order - 1, x, 0, scale, outside)
     return (1 - order) * psi[i - 1] / scale if i - 1 in psi else 0
