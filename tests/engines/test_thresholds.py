@@ -20,7 +20,9 @@ from refkan.optimizers.linear_layer import LinearLayer
 from tests.shared.thresholds import LOWERED, NO_SIZES, SIDES, importers, lowered, sources
 
 N = 13
-"""Samples: blocks and parts of five, four and three are left with a rest."""
+"""Samples: blocks of five are left with three, chunks of four and six with a single one."""
+
+WEIGHTS = np.random.default_rng(1).uniform(0.5, 2.0, N) * (np.arange(N) != 5)
 
 NETWORKS = {
     "few outputs": {"widths": [2, 3, 1], "order": 4, "intervals": 3},
@@ -64,15 +66,17 @@ def expected(name):
     net, theta, x, y = case(name)
     dtheta, dx, u = directions(net)
     at = truth.of(net, theta, x, number=float)
-    jet, loss = at.jet(u), at.least_squares(y)
+    jet, loss = at.jet(u), at.least_squares(y, WEIGHTS)
     of_jet = np.array(jet.first), np.array(jet.second)
     J = np.array(at.jacobian(), float)
-    blocks = [J[:, where].T @ J[:, where] / N for where in net.slices]
+    J_w = np.sqrt(np.repeat(WEIGHTS, y.shape[1]))[:, None] * J
+    blocks = [J_w[:, where].T @ J_w[:, where] / N for where in net.slices]
     results = {
         "value": at.value, "gradients": at.pullback(y), "tangent": at.pushforward(dtheta, dx), "jacobian": J,
+        "weighted jacobian": J_w,
         "jet": (jet.value, *of_jet), "pullback of the jet": jet.pullback(y, *of_jet),
-        "loss": loss.value, "gauss-newton": loss.gauss_newton(), "blocks": blocks, "kernel": J @ J.T,
-        "gauss-newton-vector": J.T @ (J @ dtheta) / N,
+        "loss": loss.value, "gauss-newton": loss.gauss_newton(), "blocks": blocks, "kernel": J_w @ J_w.T,
+        "gauss-newton-vector": J_w.T @ (J_w @ dtheta) / N,
     }  # fmt: skip
     if not net.layers[0].free_knots:
         H = np.array(loss.hessian(), float)
@@ -84,28 +88,28 @@ def operations(name):
     """The same by the library, where there are several ways by each."""
     net, theta, x, y = case(name)
     dtheta, dx, u = directions(net)
-    problem = rk.LeastSquares(net, x, y)
+    problem = rk.LeastSquares(net, x, y, WEIGHTS)
     jet = net.jet(theta, x, u)
     blocks = list(problem.residual_blocks(theta))
     yield "value", net(theta, x)
     yield "gradients", net.vjp(theta, x)[1](y)
     yield "tangent", net.jvp(theta, x, dtheta, dx)
     yield "jacobian", net.jacobian(theta, x)
-    yield "jacobian", jacobian(net, theta, x)
-    yield "jacobian", np.sqrt(N) * np.concatenate([J for _, J in blocks])
+    yield "weighted jacobian", jacobian(net, theta, x, WEIGHTS)
+    yield "weighted jacobian", np.sqrt(N) * np.concatenate([J for _, J in blocks])
     yield "jet", (jet.value, jet.first, jet.second)
     yield "pullback of the jet", jet.pullback(y, *(np.array(part) for part in expected(name)["jet"][1:]))[0]
     yield "loss", problem.value(theta)
     yield "loss", sum(0.5 * r @ r for r, _ in blocks)
     yield "gauss-newton", damped_systems.normal_matrix(problem, theta)
     yield "gauss-newton-vector", problem.gauss_newton_vector(theta, dtheta)
-    yield "kernel", ntk(net, theta, x)
+    yield "kernel", ntk(net, theta, x, WEIGHTS)
     for path in ("dense",) if net.layers[0].free_knots else ("dense", "sparse"):
-        yield "gauss-newton", gauss_newton(net, theta, x, path=path)
-        yield "blocks", gauss_newton_blocks(net, theta, x, path=path)
+        yield "gauss-newton", gauss_newton(net, theta, x, WEIGHTS, path=path)
+        yield "blocks", gauss_newton_blocks(net, theta, x, WEIGHTS, path=path)
     if not net.layers[0].free_knots:
-        yield "hessian", hessian(net, theta, x, y)
-        yield "hessian-vector", hessian_vector(net, theta, x, y, dtheta)
+        yield "hessian", hessian(net, theta, x, y, WEIGHTS)
+        yield "hessian-vector", hessian_vector(net, theta, x, y, dtheta, WEIGHTS)
 
 
 def as_arrays(result, like=None):
@@ -133,7 +137,7 @@ def test_every_operation_on_both_sides_of_every_size(name, engine, side):
 def test_the_last_layer_is_eliminated_on_both_sides(side):
     """By chunks of samples, by dense rows and by windows: the gradient in what was eliminated vanishes."""
     net, theta, x, y = case("few outputs")
-    problem = rk.LeastSquares(net, x, y)
+    problem = rk.LeastSquares(net, x, y, WEIGHTS)
     with SIDES[side]():
         layer = LinearLayer(problem, None, 1e-9)
         best = layer.eliminate(theta)
