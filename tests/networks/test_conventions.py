@@ -12,8 +12,10 @@ from refkan import truth
 
 
 def slopes(net, theta, x):
-    """dF/dx of one output by the truth and by both engines, (3, N)."""
-    yield [float(row[0][0]) for row in truth.of(net, theta, x).input_derivatives()[0]]
+    """dF/dx of one output by the truth, forward and back, and by both engines: (N,) each."""
+    at = truth.of(net, theta, x)
+    yield [float(row[0][0]) for row in at.input_derivatives()[0]]
+    yield [float(row[0]) for row in at.pullback(np.ones((len(x), 1)))[1]]
     for engine in ("plain", "fast"):
         with rk.use_engine(engine):
             value, pullback = net.vjp(theta, x)
