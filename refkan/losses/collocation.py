@@ -69,8 +69,9 @@ class Collocation(ShortRepr):
     UserWarning
         Once, where a derivative that is asked for jumps at the knots.
     DiscontinuousLossWarning
-        Where second derivatives are asked for, hidden layers have outside="linear", and the maps before them put
-        activations on the ends of their domains ("affine", "min-max"). With node_map="sigmoid" the loss is smooth.
+        Where second derivatives are asked for, hidden layers have outside="linear", and the maps before them are
+        "min-max", which keep activations on the ends of their domains; with `check` where activations lie there for
+        any other reason. With node_map="sigmoid" the loss is smooth.
 
     Examples
     --------

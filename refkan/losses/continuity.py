@@ -2,8 +2,9 @@ r"""Where a collocation loss is not continuous in theta: second derivatives at t
 
 Beyond its domain a layer with outside="linear" goes on along its tangent, so that second derivatives in x jump to 0 at
 the ends. Activations of hidden layers move with theta: a residual that takes second derivatives jumps whenever one of
-them passes an end. Affine maps begin with the extreme activations exactly on the ends, min-max maps keep them there:
-which side each is on is then decided by rounding. A sigmoid keeps all activations inside.
+them passes an end. Min-max maps keep the extreme activations exactly on the ends, so that rounding decides which side
+each is on, for every theta. Affine maps begin with all activations inside, but training may take them across; constants
+given by hand may put them anywhere. A sigmoid keeps all activations inside.
 """
 
 from __future__ import annotations

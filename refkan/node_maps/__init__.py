@@ -1,6 +1,7 @@
 r"""Node maps: what takes the outputs y of one layer into the domain [a, b] of the next.
 
-    affine     z = a + (b-a)(y - low)/(high - low), low and high of the initial activations, then fixed
+    affine     z = a' + (b'-a')(y - low)/(high - low), low and high of the initial activations, then fixed;
+               [a', b'] is the domain less a margin of (b-a)/1024 on each side
     mean-std   z = mid + half (y - mean)/(kappa std), mean and std of the activations of the statistics batch
     min-max    z = a + (b-a)(y - min)/(max - min), extremes of the activations of the statistics batch
     sigmoid    z = a + (b-a)/(1 + exp(-y))
@@ -21,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.node_maps.base import NodeMap, StatisticsMap
-from refkan.node_maps.pointwise import AffineMap, SigmoidMap, Unmapped
+from refkan.node_maps.pointwise import MARGIN, AffineMap, SigmoidMap, Unmapped
 from refkan.node_maps.statistics import KAPPA, MeanStdMap, MinMaxMap
 
 NODE_MAPS: dict[str, NodeMap] = {
@@ -47,6 +48,7 @@ def same_map(mine: NodeMap, theirs: NodeMap) -> bool:
 
 __all__ = [
     "KAPPA",
+    "MARGIN",
     "NODE_MAPS",
     "AffineMap",
     "MeanStdMap",

@@ -9,6 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.layers import SCHEMES, SplineLayer
+from refkan.node_maps import MARGIN
 from refkan.node_maps import NODE_MAPS as NODE_MAP_TEMPLATES
 from tests.shared.factories import (
     EPS,
@@ -71,7 +72,8 @@ def test_node_maps_are_bound_to_the_activations_on_x(node_map):
         y = net.layers[k].linearize(theta[net.slices[k]], z).value
         z = frozen.node_maps[k].value(y)
         if node_map in ("affine", "min-max"):
-            np.testing.assert_allclose([z.min(axis=0), z.max(axis=0)], [[0] * 3, [1] * 3], atol=8 * EPS)
+            low = MARGIN if node_map == "affine" else 0.0
+            np.testing.assert_allclose([z.min(axis=0), z.max(axis=0)], [[low] * 3, [1 - low] * 3], atol=8 * EPS)
         elif node_map == "mean-std":
             np.testing.assert_allclose([z.mean(axis=0), z.std(axis=0)], [[0.5] * 3, [0.2] * 3], rtol=1e-12)
         elif node_map == "sigmoid":
@@ -87,8 +89,9 @@ def test_node_maps_aim_at_the_domain_of_the_next_layer():
     x = samples(30)
     net, theta = net.initialize(np.random.default_rng(0), x)
     z = net.node_maps[0].value(net.layers[0].linearize(theta[net.slices[0]], x).value)
-    np.testing.assert_allclose(z.min(axis=0), [0, -3, 10], rtol=1e-13, atol=1e-14)
-    np.testing.assert_allclose(z.max(axis=0), [1, -1, 40], rtol=1e-13)
+    low, high = np.array([[0, -3, 10], [1, -1, 40]])
+    margin = MARGIN * (high - low)
+    np.testing.assert_allclose([z.min(axis=0), z.max(axis=0)], [low + margin, high - margin], rtol=1e-13, atol=1e-14)
 
 
 def test_a_separate_batch_binds_the_maps_with_statistics_and_no_others():
@@ -108,7 +111,7 @@ def test_maps_after_one_with_statistics_see_what_the_network_computes():
     frozen, z = net.freeze(theta), x
     for k in range(2):
         z = frozen.node_maps[k].value(net.layers[k].linearize(theta[net.slices[k]], z).value)
-    np.testing.assert_allclose([z.min(axis=0), z.max(axis=0)], [[0] * 3, [1] * 3], atol=1e-14)
+    np.testing.assert_allclose([z.min(axis=0), z.max(axis=0)], [[MARGIN] * 3, [1 - MARGIN] * 3], atol=1e-14)
 
 
 @pytest.mark.parametrize("seed", range(8))
