@@ -94,8 +94,7 @@ def _refuse(command: str, error: object, code: int = USAGE) -> int:
 def _read(file: Path) -> Model:
     """Network and parameters of a file, with a word on what it does not say."""
     net, theta = read(file)
-    ours = file.suffix == ".npz" and is_network(file)
-    if not ours and any((part.base != 0).any() for part in disassemble(net, theta)):
+    if not is_network(file) and any((part.base != 0).any() for part in disassemble(net, theta)):
         print("a state dict does not say what its base function is: SiLU is assumed", file=sys.stderr)
     return net, theta
 
@@ -111,11 +110,15 @@ def run_model_spectrum(chosen: argparse.Namespace) -> int:
     """Print the spectrum of the Gauss-Newton matrix."""
     net, theta = _read(chosen.file)
     x = _samples(net, chosen)
-    found = spectrum(LeastSquares(net, x, np.zeros((len(x), net.widths[-1]))), theta)
+    with np.errstate(all="ignore"):  # what overflows or underflows is said below
+        found = spectrum(LeastSquares(net, x, np.zeros((len(x), net.widths[-1]))), theta)
     values = found.values[: found.rank]
+    if not (values >= np.finfo(np.float64).tiny).all():
+        raise ValueError(f"{chosen.file}: weights are so small that J^T J underflows; scale the outputs of the model")
     print(net)
     print(f"J^T J / N on {len(x)} samples: {found.size} parameters, rank {found.rank}")
-    print(f"eigenvalues from {values[-1]:.3e} to {values[0]:.3e}, condition number {values[0] / values[-1]:.3e}")
+    if found.rank:
+        print(f"eigenvalues from {values[-1]:.3e} to {values[0]:.3e}, condition number {values[0] / values[-1]:.3e}")
     return OK
 
 
@@ -155,7 +158,7 @@ def _finer(net: Network, theta: FloatArray, factor: int) -> Model:
 
 def _write(source: Path, target: Path, fine: Model) -> Model:
     """Write a model in the format of a file, and return what was written."""
-    if source.suffix == ".npz" and is_network(source):
+    if is_network(source):
         save(target, *fine)
         return load(target)
     state = to_state(*fine, state_in(source))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,14 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.extras import needed
 from refkan.interop.edges import ConversionError
-from refkan.interop.states import from_state
+from refkan.interop.states import as_numpy, from_state
 from refkan.networks.archives import MANIFEST, load
 from refkan.networks.network import Network
 
 TORCH = (".pt", ".pth")
+
+RATIO, SMALL = 100, 2**24
+"""How many times its own size a file may unpack to, and what any file may: weights compress to no less than a tenth."""
 
 
 def state_in(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -33,8 +39,7 @@ def state_in(path: str | os.PathLike[str]) -> dict[str, Any]:
     path = Path(path)
     if path.suffix in TORCH:
         return _of_torch(path)
-    if path.suffix != ".npz":
-        raise ConversionError(f"{path}: must end in .npz, .pt or .pth; got {path.suffix!r}")
+    _members(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
@@ -44,18 +49,51 @@ def state_in(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ConversionError(f"{path} is not an .npz of plain arrays ({error})") from error
 
 
+def _members(path: Path) -> list[str]:
+    """Return the names of what an .npz or .pt holds, unless it would unpack to very much more than it takes."""
+    if path.suffix not in (".npz", *TORCH):
+        raise ConversionError(f"{path}: must end in .npz, .pt or .pth; got {path.suffix!r}")
+    size = path.stat().st_size
+    if not path.is_file():  # a pipe would be waited for
+        raise ConversionError(f"{path} is no regular file")
+    if path.suffix in TORCH and not zipfile.is_zipfile(path):  # of early versions
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except OSError:
+        raise
+    except Exception as error:
+        raise ConversionError(f"{path} is not an .npz of plain arrays ({error})") from error
+    declared = sum(member.file_size for member in members)  # zipfile unpacks no more than that
+    if declared > max(SMALL, RATIO * size):
+        raise ConversionError(f"{path} has {size} bytes that would unpack to {declared}: save it without compression")
+    return [member.filename for member in members]
+
+
 def _of_torch(path: Path) -> dict[str, Any]:
     torch = needed(f"{path.name} (an .npz made by numpy.savez(file, **refkan.interop.state_of(model)) needs none)",
                    "torch", "torch")  # fmt: skip
+    _members(path)
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # of pickle or zipfile
         raise ConversionError(f"{path} is not a state dict of PyTorch: save model.state_dict() ({error})") from error
-    if not isinstance(found, dict) or not all(hasattr(value, "detach") for value in found.values()):
-        raise ConversionError(f"{path} holds a {type(found).__name__}; save model.state_dict()")
-    return {name: value.detach().cpu().numpy() for name, value in found.items()}
+    if not isinstance(state, dict) or not all(hasattr(value, "detach") for value in state.values()):
+        raise ConversionError(f"{path} holds a {type(state).__name__}; save model.state_dict()")
+    with _named(path):
+        return {name: as_numpy(name, value) for name, value in state.items()}
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in errors about what it holds."""
+    try:
+        yield
+    except ConversionError as error:
+        raise ConversionError(f"{path}: {error}") from error
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray]:
@@ -80,11 +118,14 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray]:
     >>> net
     Network([1, 1]: SiLU + order 4 on 5 intervals (spline); 10 parameters)
     """
-    if Path(path).suffix == ".npz" and is_network(path):
+    path = Path(path)
+    if is_network(path):
         return load(path)
-    return from_state(state_in(path))
+    state = state_in(path)
+    with _named(path):
+        return from_state(state)
 
 
-def is_network(path: str | os.PathLike[str]) -> bool:
-    """Whether refkan wrote the .npz."""
-    return MANIFEST in state_in(path)
+def is_network(path: Path) -> bool:
+    """Whether refkan wrote the file."""
+    return path.suffix == ".npz" and f"{MANIFEST}.npy" in _members(path)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.array_types import Array, FloatArray
 from refkan.interop.edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network
 
@@ -27,7 +27,7 @@ def kind_of(state: State) -> str:
     TypeError
         If `state` is no mapping: what `read` returns is converted already.
     """
-    if not isinstance(state, Mapping):
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         raise TypeError(
             "state must be a mapping of names to arrays, as state_of(model) returns it; "
             f"got a {type(state).__name__}: read(file) takes a file, and converts it as well"
@@ -49,7 +49,8 @@ def from_state(state: State) -> tuple[Network, FloatArray]:
     Raises
     ------
     ConversionError
-        For parts that refkan has no name for: symbolic edges, multiplication nodes.
+        For parts that refkan has no name for: symbolic edges, multiplication nodes, arrays of unknown names. Arrays of
+        wrong shapes, and those that do not hold real numbers, are named too.
 
     Examples
     --------
@@ -64,7 +65,7 @@ def from_state(state: State) -> tuple[Network, FloatArray]:
     >>> net
     Network([2, 1]: SiLU + order 4 on 5 intervals (spline); 20 parameters)
     """
-    return assemble(FORMATS[kind_of(state)].edges(state))
+    return assemble(FORMATS[kind_of(state)].edges(Arrays(state)))
 
 
 def to_state(net: Network, theta: Any, state: State) -> dict[str, Any]:
@@ -84,20 +85,51 @@ def to_state(net: Network, theta: Any, state: State) -> dict[str, Any]:
     >>> {name: array.shape for name, array in interop.to_state(*fine, state).items()}
     {'layers.0.grid': (1, 23), 'layers.0.spline_weight': (1, 1, 19)}
     """
-    return FORMATS[kind_of(state)].state(disassemble(net, theta), state)
+    return FORMATS[kind_of(state)].state(disassemble(net, theta), Arrays(state))
 
 
-def _real(state: State, name: str) -> FloatArray:
-    if name not in state:
-        raise ConversionError(f"the state has no {name!r}")
-    array = np.asarray(state[name])
-    if array.dtype.kind not in "fiub":
-        raise ConversionError(f"{name} must hold real numbers; got dtype {array.dtype}")
-    return array.astype(np.float64)
+def as_numpy(name: str, value: Any) -> Array:
+    """Return an array of a model as one of NumPy; PyTorch has kinds of tensors that NumPy has not."""
+    if not hasattr(value, "detach"):
+        return np.asarray(value)
+    try:
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise TypeError("it repeats fewer numbers than its shape says")
+        array: Array = value.detach().cpu().numpy()
+    except (TypeError, RuntimeError) as error:  # NotImplementedError, of tensors without data, is a RuntimeError
+        raise ConversionError(
+            f"{name!r} is a tensor that NumPy cannot hold ({value.dtype}, {value.layout}, on {value.device}): make it "
+            f"a dense one of float32 or float64 in memory ({str(error).partition(chr(10))[0]})"
+        ) from error
+    return array
 
 
-def _count(state: State, pattern: str) -> int:
-    return 1 + max(int(found[1]) for name in state if (found := re.fullmatch(pattern, name)))
+class Arrays:
+    """The arrays of a state, and the names of those that were asked for."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.asked: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name != "" and name in self.state
+
+    def get(self, name: str, *shapes: tuple[int | str, ...]) -> FloatArray:
+        """Return an array of one of the shapes, in which a letter stands for any length."""
+        self.asked.add(name)
+        if name not in self.state:
+            raise ConversionError(f"the state has no {name!r}")
+        array = as_numpy(name, self.state[name])
+        if array.dtype.kind not in "fiu":
+            raise ConversionError(f"{name} must hold real numbers; got dtype {array.dtype}")
+        if array.size == 0 or not any(_fits(array.shape, shape) for shape in shapes):
+            wanted = " or ".join(f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})" for shape in shapes)
+            raise ConversionError(f"{name} must have shape {wanted}; got {array.shape}")
+        return array.astype(np.float64)
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
+    return len(shape) == len(wanted) and all(n == m or isinstance(m, str) for n, m in zip(shape, wanted, strict=True))
 
 
 class Format(ABC):
@@ -107,20 +139,25 @@ class Format(ABC):
     """Of the name of a layer's coefficients, its number in brackets."""
 
     @abstractmethod
-    def layer(self, state: State, k: int) -> Edges:
+    def layer(self, arrays: Arrays, k: int) -> Edges:
         """Layer k of a state."""
 
     @abstractmethod
-    def written(self, k: int, part: Edges, was: Edges, old: State) -> dict[str, FloatArray]:
+    def written(self, k: int, part: Edges, was: Edges, old: Arrays) -> dict[str, FloatArray]:
         """New arrays of layer k by name; `was` is the layer that the arrays of `old` hold."""
 
-    def edges(self, state: State) -> list[Edges]:
-        """Layers of a state."""
-        return [self.layer(state, k) for k in range(_count(state, self.pattern))]
+    def edges(self, arrays: Arrays) -> list[Edges]:
+        """Layers of a state, all of whose arrays must be parts of them."""
+        count = sum(bool(re.fullmatch(self.pattern, name)) for name in arrays.state)
+        parts = [self.layer(arrays, k) for k in range(count)]
+        for name in arrays.state:
+            if name not in arrays.asked:
+                raise ConversionError(f"the state has {name!r}, which refkan has no place for in its {count} layers")
+        return parts
 
-    def state(self, edges: Sequence[Edges], old: State) -> dict[str, Any]:
+    def state(self, edges: Sequence[Edges], old: Arrays) -> dict[str, Any]:
         """The state with other layers, in the formats of its arrays."""
-        before, out = self.edges(old), dict(old)
+        before, out = self.edges(old), dict(old.state)
         if len(edges) != len(before):
             raise ConversionError(f"the network has {len(edges)} spline layers, the model {len(before)}")
         for k, (part, was) in enumerate(zip(edges, before, strict=True)):
@@ -128,8 +165,17 @@ class Format(ABC):
             if ours != theirs:
                 raise ConversionError(f"layer {k}: the network has shape (Q, P) = {ours}, the model {theirs}")
             new = self.written(k, part, was, old)
-            out |= {name: value.astype(np.asarray(old[name]).dtype) for name, value in new.items()}
+            out |= {name: _rounded(name, value, as_numpy(name, old.state[name]).dtype) for name, value in new.items()}
         return out
+
+
+def _rounded(name: str, value: FloatArray, dtype: np.dtype[Any]) -> Array:
+    """Numbers in the format of an array that they replace; integers have no place for them."""
+    with np.errstate(over="ignore"):
+        out = value.astype(dtype if dtype.kind == "f" else np.float64)
+    if not np.isfinite(out).all():
+        raise ConversionError(f"{name} holds {dtype}, too small for the new numbers: up to {np.abs(value).max():.1e}")
+    return out
 
 
 class Pykan(Format):
@@ -137,35 +183,41 @@ class Pykan(Format):
 
     pattern = r"act_fun\.(\d+)\.coef"
 
-    def layer(self, state: State, k: int) -> Edges:
+    def layer(self, arrays: Arrays, k: int) -> Edges:
         """Masks are multiplied into both weights of an edge."""
+        C = arrays.get(f"act_fun.{k}.coef", ("P", "Q", "dim")).transpose(1, 0, 2)
+        Q, P, _ = C.shape
         name = f"symbolic_fun.{k}.mask"
-        symbolic = np.argwhere(_real(state, name) != 0) if name in state else np.empty((0, 2), int)
+        symbolic = np.argwhere(arrays.get(name, (Q, P)) != 0) if name in arrays else np.empty((0, 2), int)
+        arrays.asked.add(f"symbolic_fun.{k}.affine")
         if len(symbolic):
             q, p = symbolic[0]
             raise ConversionError(
                 f"layer {k}: {len(symbolic)} edges are symbolic, the first from input {p} to output {q}; refkan has no "
                 "name for them: convert the model before fixing formulas"
             )
-        C = _real(state, f"act_fun.{k}.coef").transpose(1, 0, 2)
-        sub = _real(state, f"subnode_scale_{k}"), _real(state, f"subnode_bias_{k}")
-        node = _real(state, f"node_scale_{k}"), _real(state, f"node_bias_{k}")
-        if sub[0].shape != node[0].shape or sub[0].shape != C.shape[:1]:
+        widths = {arrays.get(f"{name}_scale_{k}", ("Q",)).size for name in ("subnode", "node")}
+        if widths != {Q}:
             raise ConversionError(f"layer {k} has multiplication nodes, which refkan has no name for")
-        mask = _real(state, f"act_fun.{k}.mask").T
+        names = (f"{name}_{k}" for name in ("subnode_scale", "subnode_bias", "node_scale", "node_bias"))
+        scale, bias, node_scale, node_bias = (arrays.get(name, (Q,)) for name in names)
+        mask, base, factor = (
+            arrays.get(f"act_fun.{k}.{name}", (P, Q)).T for name in ("mask", "scale_base", "scale_sp")
+        )
         return Edges(
-            _real(state, f"act_fun.{k}.grid"), C, mask * _real(state, f"act_fun.{k}.scale_base").T,
-            mask * _real(state, f"act_fun.{k}.scale_sp").T, node[0] * sub[0], node[0] * sub[1] + node[1],
+            arrays.get(f"act_fun.{k}.grid", (P, "K")), C, mask * base, mask * factor, node_scale * scale,
+            node_scale * bias + node_bias,
         )  # fmt: skip
 
-    def written(self, k: int, part: Edges, was: Edges, old: State) -> dict[str, FloatArray]:
+    def written(self, k: int, part: Edges, was: Edges, old: Arrays) -> dict[str, FloatArray]:
         """Masks stay where they can, and so does the split of maps into those of subnodes and nodes."""
         name = f"act_fun.{k}."
-        mask = _real(old, name + "mask").T
+        size = part.base.shape[::-1]
+        mask = old.get(name + "mask", size).T
         mask = np.where((mask == 0) & ((part.base != 0) | (part.factor != 0)), 1.0, mask)
         new = {"grid": part.knots, "coef": part.coefficients.transpose(1, 0, 2), "mask": mask.T}
         for key, weight in (("scale_base", part.base), ("scale_sp", part.factor)):
-            kept = _real(old, name + key).T
+            kept = old.get(name + key, size).T
             new[key] = np.where(mask == 0, kept, weight / np.where(mask == 0, 1.0, mask)).T
         out = {name + key: value for key, value in new.items()}
         if (part.scale != was.scale).any() or (part.shift != was.shift).any():
@@ -190,50 +242,53 @@ class OneSpline(Format):
         """Of the name of a layer's coefficients."""
         return rf"layers\.(\d+)\.{self.coefficients}"
 
-    def layer(self, state: State, k: int) -> Edges:
+    def layer(self, arrays: Arrays, k: int) -> Edges:
         """What is missing is zero (weights of SiLU, biases) or one (factors of splines)."""
-
-        def get(name: str, default: float, shape: tuple[int, ...]) -> FloatArray:
-            key = f"layers.{k}.{name}"
-            return _real(state, key).reshape(shape) if name and key in state else np.full(shape, default)
-
-        knots, C = (_real(state, f"layers.{k}.{name}") for name in (self.grid, self.coefficients))
+        C = arrays.get(self._name(k, self.coefficients), ("Q", "P", "dim"), ("Q P", "dim"))
         if C.ndim == 2:  # an edge is a row
-            count = get(self.shift, 0.0, (-1,)).size if f"layers.{k}.{self.shift}" in state else 0
-            base = state.get(f"layers.{k}.{self.base}", state.get(f"layers.{k}.{self.factor}"))
-            count = count or (0 if base is None else len(np.asarray(base)))
+            known = (self._name(k, name) for name in (self.shift, self.base, self.factor))
+            count = next((len(np.atleast_1d(arrays.state[name])) for name in known if name in arrays), 0)
             if not count or len(C) % count:
                 raise ConversionError(f"layer {k}: the number of its outputs cannot be told from its arrays")
             C = C.reshape(count, -1, C.shape[1])
-        if len(knots) == C.shape[0] * C.shape[1] != C.shape[1]:
-            rows = knots.reshape(*C.shape[:2], -1)
+        Q, P, _ = C.shape
+        knots = arrays.get(self._name(k, self.grid), (P, "K"), (Q * P, "K"))
+        if len(knots) != P:
+            rows = knots.reshape(Q, P, -1)
             if (rows != rows[:1]).any():
                 raise ConversionError(f"layer {k}: edges of one input have different grids; refkan has one an input")
             knots = rows[0]
-        shape = C.shape[:2]
-        return Edges(
-            knots, C, get(self.base, 0.0, shape), get(self.factor, 1.0, shape), np.ones(shape[0]),
-            get(self.shift, 0.0, shape[:1]),
-        )  # fmt: skip
 
-    def written(self, k: int, part: Edges, was: Edges, old: State) -> dict[str, FloatArray]:
+        def get(name: str, default: float, shape: tuple[int, ...]) -> FloatArray:
+            key = self._name(k, name)
+            return arrays.get(key, shape) if key in arrays else np.full(shape, default)
+
+        return Edges(
+            knots, C, get(self.base, 0.0, (Q, P)), get(self.factor, 1.0, (Q, P)), np.ones(Q), get(self.shift, 0.0, (Q,))
+        )
+
+    def _name(self, k: int, name: str) -> str:
+        return f"layers.{k}.{name}" if name else ""
+
+    def written(self, k: int, part: Edges, was: Edges, old: Arrays) -> dict[str, FloatArray]:
         """Factors go into the coefficients where the model has no place for them."""
         if (part.scale != 1).any():
             raise ConversionError(f"layer {k}: scales of nodes have no place in this model")
         new = {self.grid: part.knots, self.coefficients: part.coefficients}
-        if len(np.asarray(old[f"layers.{k}.{self.grid}"])) != len(part.knots):  # a grid for each edge
-            new[self.grid] = np.tile(part.knots, (len(part.base), 1))
+        Q, P, dim = part.coefficients.shape
+        if len(old.state[self._name(k, self.grid)]) != P:  # a grid for each edge
+            new[self.grid] = np.tile(part.knots, (Q, 1))
         for name, value in ((self.base, part.base), (self.factor, part.factor), (self.shift, part.shift)):
-            if name and f"layers.{k}.{name}" in old:
+            if self._name(k, name) in old:
                 new[name] = value
             elif name == self.factor:
                 new[self.coefficients] = part.coefficients * part.factor[..., None]
             elif (value != 0).any():
                 what = "a SiLU branch" if name == self.base else "biases of nodes"
                 raise ConversionError(f"layer {k}: {what} has no place in this model")
-        if np.asarray(old[f"layers.{k}.{self.coefficients}"]).ndim == 2:  # an edge is a row
-            new[self.coefficients] = new[self.coefficients].reshape(-1, part.coefficients.shape[2])
-        return {f"layers.{k}.{name}": value for name, value in new.items()}
+        if np.ndim(old.state[self._name(k, self.coefficients)]) == 2:  # an edge is a row
+            new[self.coefficients] = new[self.coefficients].reshape(-1, dim)
+        return {self._name(k, name): value for name, value in new.items()}
 
 
 FORMATS: dict[str, Format] = {
