@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,89 @@ def test_pykan(pykan, torch, seed):
     assert relative(model(torch.tensor(x)).detach().numpy(), y) < 1e-14
 
 
+@pytest.mark.parametrize("factor", [1, 2])
+@pytest.mark.parametrize("used", [False, True])
+def test_a_model_that_comes_back_trains_on(pykan, torch, used, factor):
+    model, x = model_of(pykan, torch), torch.rand(20, 2) * 2 - 1
+    data = dict.fromkeys(("train_input", "test_input"), x) | dict.fromkeys(
+        ("train_label", "test_label"), torch.sin(3 * x[:, :1]) * x[:, 1:]
+    )
+    if used:
+        model.fit(data, opt="LBFGS", steps=1)
+    net, theta = interop.from_pykan(model)
+    interop.to_pykan(*interop.refined(net, theta, factor), model)
+    assert all(p.is_contiguous() for p in model.parameters())
+    losses = model.fit(data, opt="LBFGS", steps=2)["train_loss"]
+    assert losses[-1] < losses[0]
+
+
+def efficient_kan(torch, widths, intervals=4, degree=3):
+    """Modules of the names and the formulas of efficient-kan."""
+
+    class Layer(torch.nn.Module):
+        def __init__(self, P, Q):
+            super().__init__()
+            h = 2 / intervals
+            knots = torch.arange(-degree, intervals + degree + 1) * h - 1
+            self.spline_order, self.grid_size, self.base_activation = degree, intervals, torch.nn.SiLU()
+            self.register_buffer("grid", knots.expand(P, -1).contiguous())
+            for name, shape in (
+                ("base_weight", (Q, P)), ("spline_weight", (Q, P, intervals + degree)), ("spline_scaler", (Q, P)),
+            ):  # fmt: skip
+                self.register_parameter(name, torch.nn.Parameter(torch.randn(shape)))
+
+        def forward(self, x):
+            t, x3 = self.grid, x[..., None]
+            b = ((x3 >= t[:, :-1]) & (x3 < t[:, 1:])).to(x.dtype)
+            for k in range(1, degree + 1):
+                left = (x3 - t[:, : -k - 1]) / (t[:, k:-1] - t[:, : -k - 1]) * b[..., :-1]
+                b = left + (t[:, k + 1 :] - x3) / (t[:, k + 1 :] - t[:, 1:-k]) * b[..., 1:]
+            weight = self.spline_weight * self.spline_scaler[..., None]
+            return self.base_activation(x) @ self.base_weight.T + torch.einsum("npi,qpi->nq", b, weight)
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = torch.nn.ModuleList(Layer(P, Q) for P, Q in pairwise(widths))
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    return Model()
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_model_of_the_names_of_efficient_kan_trains_on(torch, factor):
+    torch.manual_seed(0)
+    model, x = efficient_kan(torch, [2, 3, 1]), torch.rand(50, 2) * 2 - 1
+    y = torch.sin(3 * x[:, :1]) * x[:, 1:]
+
+    def step(optimizer):
+        def loss():
+            optimizer.zero_grad()
+            value = ((model(x) - y) ** 2).mean()
+            value.backward()
+            return value
+
+        return optimizer.step(loss).item()
+
+    old = torch.optim.Adam(model.parameters(), lr=1e-3)
+    step(old)
+    net, theta = interop.from_efficient_kan(model)
+    assert relative(net(theta, x.numpy()), model(x).detach().numpy()) < 1e-14
+    interop.to_efficient_kan(*interop.refined(net, theta, factor), model)
+    assert model.layers[0].grid_size == 4 * factor + 6 * (factor - 1)
+    assert relative(model(x).detach().numpy(), net(theta, x.numpy())) < 1e-14
+    new = torch.optim.LBFGS(model.parameters(), max_iter=5, line_search_fn="strong_wolfe")
+    before = step(new)
+    assert step(new) < before
+    if factor == 1:  # tensors of the same shape are those that an optimizer holds already
+        before = step(old)
+        assert step(old) < before
+
+
 def test_parts_of_pykan_without_a_name(pykan, torch):
     model = model_of(pykan, torch)
     net, theta = interop.from_pykan(model)
@@ -76,10 +161,11 @@ def test_a_check_that_fails_leaves_the_model_as_it_was(pykan, torch):
     model = model_of(pykan, torch)
     net, theta = interop.from_pykan(model)
     hook = model.act_fun[0].register_forward_hook(lambda module, given, out: (2 * out[0], *out[1:]))
-    before = interop.state_of(model)
+    before, tensors = interop.state_of(model), list(model.parameters())
     with pytest.raises(ConversionError, match="has a part that was not converted"):
         interop.to_pykan(*interop.refined(net, theta), model)
     assert all(np.array_equal(before[name], array) for name, array in interop.state_of(model).items())
+    assert all(a is b for a, b in zip(model.parameters(), tensors, strict=True))  # which optimizers may hold
     assert model.grid == 4
     hook.remove()
 

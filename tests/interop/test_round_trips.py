@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from refkan import interop
+from refkan.interop.libraries import JAXKAN
 
 RANDOM, TRAINED = 50, 3
 
@@ -161,9 +162,7 @@ class Jaxkan:
                 for name in ("c_basis", "c_res", "c_spl", "bias"):
                     getattr(layer, name).set_value(self.jnp.asarray(getattr(layer, name)[...], self.dtype))
             self.old = interop.state_of(self.model)
-        from refkan.interop.models import _jax_put
-
-        _jax_put(self.model, self.old)  # the grid of before
+        JAXKAN.put(self.model, self.old)  # the grid of before
         return self.model
 
     def randomize(self, model, rng):
