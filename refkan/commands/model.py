@@ -74,7 +74,7 @@ def _guarded(command: str, run: Any, chosen: argparse.Namespace) -> int:
     try:
         check_count("--samples", chosen.samples, 1, MOST)
         check_count("--seed", chosen.seed)
-        with kept_interrupts():
+        with kept_interrupts(), np.errstate(all="ignore"):  # what overflows is said with the results
             return int(run(chosen))
     except (ConversionError, ImportError, ValueError, TypeError) as error:
         return _refuse(command, error)
@@ -110,8 +110,7 @@ def run_model_spectrum(chosen: argparse.Namespace) -> int:
     """Print the spectrum of the Gauss-Newton matrix."""
     net, theta = _read(chosen.file)
     x = _samples(net, chosen)
-    with np.errstate(all="ignore"):  # what overflows or underflows is said below
-        found = spectrum(LeastSquares(net, x, np.zeros((len(x), net.widths[-1]))), theta)
+    found = spectrum(LeastSquares(net, x, np.zeros((len(x), net.widths[-1]))), theta)
     values = found.values[: found.rank]
     if not (values >= np.finfo(np.float64).tiny).all():
         raise ValueError(f"{chosen.file}: weights are so small that J^T J underflows; scale the outputs of the model")
@@ -211,9 +210,7 @@ def _health(net: Network, theta: FloatArray, x: FloatArray) -> Iterator[str]:
             steps = gaps / gaps[:, :1] - 1
             if 1e-9 < np.abs(steps).max() < 1e-5:
                 yield f"layer {k}: the grid went through float32: equal spacing is off by {np.abs(steps).max():.1e}"
-        with np.errstate(over="ignore", invalid="ignore"):
-            y = net.layers[k].linearize(theta[net.slices[k]], z, slopes=False).value
-            z = y * edges.scale + edges.shift
+        z = net.layers[k].linearize(theta[net.slices[k]], z, slopes=False).value * edges.scale + edges.shift
     if not np.isfinite(z).all():
         yield "its outputs overflow"
 

@@ -182,6 +182,33 @@ def test_state_dicts_of_torch(pykan, torch, tmp_path):
         interop.read(tmp_path / "list.pt")
 
 
+def quantized(torch, value):
+    return torch.quantize_per_tensor(value, 0.1, 0, torch.qint8)
+
+
+@pytest.mark.parametrize(
+    ("make", "described"),
+    [
+        (lambda torch, value: value.bfloat16(), "torch.bfloat16, torch.strided, on cpu"),
+        (lambda torch, value: value.to_sparse(), "torch.sparse_coo"),
+        (lambda torch, value: value.to("meta"), "on meta"),
+        (lambda torch, value: value.flatten()[:1].expand(2**12), "it repeats fewer numbers than its shape says"),
+        (quantized, "torch.qint8"),
+    ],
+    ids=["bfloat16", "sparse", "meta", "expanded", "quantized"],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_tensors_that_numpy_has_no_arrays_for_are_named(torch, tmp_path, make, described):
+    state = efficient_kan(torch, [2, 3, 1]).state_dict()
+    state["layers.1.base_weight"] = make(torch, state["layers.1.base_weight"].float())
+    message = f"'layers.1.base_weight' is a tensor that NumPy cannot hold .*{described}"
+    with pytest.raises(ConversionError, match=f"^{message}"):
+        interop.from_state(state)
+    torch.save(state, tmp_path / "model.pt")
+    with pytest.raises(ConversionError, match=f"model.pt: {message}"):
+        interop.read(tmp_path / "model.pt")
+
+
 @pytest.mark.parametrize("kind", ["spline", "base"])
 def test_jaxkan(kind):
     jax = pytest.importorskip("jax")

@@ -8,7 +8,7 @@ import pytest
 import refkan as rk
 from refkan.cli import main
 from refkan.interop import read
-from tests.interop.models import pykan_state, pykan_values
+from tests.interop.models import efficient_state, pykan_state, pykan_values
 
 
 @pytest.fixture
@@ -97,6 +97,24 @@ def test_judge(file, tmp_path, capsys):
     assert main(["model", "judge", str(file), "--outputs", str(tmp_path / "values.npz")]) == 1
     assert "outputs differ" in (out := capsys.readouterr().out)
     assert "y[7, 0]" in out
+
+
+@pytest.mark.parametrize(
+    ("size", "command", "code", "message"),
+    [
+        (0.0, "spectrum", 0, "samples: 54 parameters, rank 0"),
+        (1e-320, "spectrum", 2, "model.npz: weights are so small that J^T J underflows"),
+        (1e300, "judge", 0, "layer 1: its inputs overflow"),
+        (1e300, "refine", 1, "values differ by nan of the largest"),
+    ],
+)
+def test_weights_of_extreme_sizes(size, command, code, message, tmp_path, capsys):
+    state = efficient_state(np.random.default_rng(0), [2, 2, 1])
+    np.savez(tmp_path / "model.npz", **{n: a if "grid" in n else np.full_like(a, size) for n, a in state.items()})
+    output = ["--output", str(tmp_path / "fine.npz")] if command == "refine" else []
+    assert main(["model", command, str(tmp_path / "model.npz"), "--samples", "40", *output]) == code
+    captured = capsys.readouterr()
+    assert message in captured.out + captured.err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 import numpy as np
 import pytest
 
@@ -99,6 +102,11 @@ def changed(**arrays):
     return state | {name.replace("__", "."): array for name, array in arrays.items()}
 
 
+def other(**arrays):
+    state = efficient_state(np.random.default_rng(4), WIDTHS)
+    return state | {name.replace("__", "."): array for name, array in arrays.items()}
+
+
 @pytest.mark.parametrize(
     ("state", "message"),
     [
@@ -110,7 +118,20 @@ def changed(**arrays):
         (changed(act_fun__0__grid=-np.arange(22.0).reshape(2, 11)), "layer 0: the grid is not one of a spline"),
         (changed(act_fun__1__coef=np.full((3, 2, 7), np.nan)), "layer 1: coefficients holds numbers that are not"),
         (changed(act_fun__0__coef=np.ones((2, 3, 7), complex)), "act_fun.0.coef must hold real numbers"),
-        (changed(act_fun__0__grid=np.ones((3, 11))), "3 grids of 11 knots do not fit"),
+        (changed(act_fun__0__grid=np.ones((3, 11))), r"act_fun.0.grid must have shape \(2, K\); got \(3, 11\)"),
+        (changed(act_fun__0__grid=np.ones((2, 8))), "layer 0: 2 grids of 8 knots do not fit"),
+        (changed(act_fun__0__grid=np.float64(1.0)), r"act_fun.0.grid must have shape \(2, K\); got \(\)"),
+        (changed(act_fun__0__coef=np.ones((2, 3, 0))), r"coef must have shape \(P, Q, dim\); got \(2, 3, 0\)"),
+        (changed(act_fun__0__scale_sp=np.ones((3, 2))), r"act_fun.0.scale_sp must have shape \(2, 3\); got \(3, 2\)"),
+        (changed(node_bias_1=np.ones(3)), r"node_bias_1 must have shape \(2,\); got \(3,\)"),
+        (changed(act_fun__1__mask=np.ones((3, 2), bool)), "act_fun.1.mask must hold real numbers; got dtype bool"),
+        (changed(biases__0__weight=np.full(3, 1e3)), "the state has 'biases.0.weight', which refkan has no place for"),
+        (changed(symbolic_fun__2__affine=np.ones(1)), "'symbolic_fun.2.affine', which .* no place for in its 2 layers"),
+        (other(layers__0__bias=np.full(3, 1e3)), "the state has 'layers.0.bias', which refkan has no place for"),
+        (other(layers__9__grid=np.ones((2, 11))), "the state has 'layers.9.grid', which refkan has no place for"),
+        (other(layers__9__spline_weight=np.ones((2, 2, 7))), "the state has no 'layers.2.spline_weight'"),
+        (other(layers__0__base_weight=np.ones((2, 3))), r"layers.0.base_weight must have shape \(3, 2\); got \(2, 3\)"),
+        (other(layers__0__grid=np.ones((4, 11))), r"layers.0.grid must have shape \(2, K\) or \(6, K\); got \(4, 11\)"),
     ],
 )
 def test_parts_without_a_name_are_refused(state, message):
@@ -152,6 +173,59 @@ def test_files(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(ImportError, match=r"needs none\) needs torch: pip install 'refkan\[backends\]'"):
         interop.read(tmp_path / "model.pt")
+
+
+def test_errors_of_files_name_them(tmp_path):
+    file = tmp_path / "model.npz"
+    np.savez(file, **changed(act_fun__0__grid=np.float64(1.0)))
+    with pytest.raises(ConversionError, match=rf"^{re.escape(str(file))}: act_fun.0.grid must have shape"):
+        interop.read(file)
+
+
+def test_what_would_unpack_to_very_much_is_refused_before(tmp_path):
+    bomb, flat, pipe = (tmp_path / f"{name}.npz" for name in ("bomb", "flat", "pipe"))
+    np.savez_compressed(bomb, **other(layers__0__grid=np.zeros((2, 2**21))))
+    with pytest.raises(ConversionError, match=r"bomb.npz has \d+ bytes that would unpack to 3355\d+: save it without"):
+        interop.read(bomb)
+    np.savez_compressed(flat, **{name: 0 * array if "weight" in name else array for name, array in other().items()})
+    assert interop.read(flat)[0].widths == tuple(WIDTHS)  # zeros of a small model may be compressed
+    os.mkfifo(pipe)
+    with pytest.raises(ConversionError, match=r"pipe.npz is no regular file"):
+        interop.read(pipe)
+
+
+def test_arrays_keep_their_formats_where_those_have_room():
+    rng = np.random.default_rng(7)
+    state = efficient_state(rng, WIDTHS)
+    net, theta = from_state(state)
+    whole = {name: np.ones_like(array, int) if "weight" in name else array for name, array in state.items()}
+    back = to_state(net, theta, whole)  # integers have no place for the numbers of a network
+    np.testing.assert_array_equal(back["layers.0.base_weight"], state["layers.0.base_weight"])
+    small = state | {"layers.0.base_weight": state["layers.0.base_weight"].astype(np.float32)}
+    with pytest.raises(ConversionError, match=r"base_weight holds float32, too small for the new numbers: up to \d"):
+        to_state(net, 1e40 * theta, small)
+
+
+def test_a_factor_without_a_place_is_multiplied_in():
+    rng = np.random.default_rng(8)
+    net, theta = from_state(efficient_state(rng, WIDTHS))
+    back = to_state(net, theta, efficient_state(rng, WIDTHS, scaler=False))
+    x = rng.uniform(-3, 5, (50, 2))
+    again, parameters = from_state(back)
+    assert relative(again(parameters, x), net(theta, x)) < 1e-14
+
+
+def test_a_dense_layer_behind_the_last_map_is_joined_with_it():
+    """z = D (s y + t) + b after training, D the diagonal that began as the identity."""
+    state = pykan_state(np.random.default_rng(9), WIDTHS)
+    net, theta = from_state(state)
+    diagonal, bias = np.array([1.5, -0.5]), np.array([0.25, 3.0])
+    theta[net.slices[-1]] = net.layers[-1].pack(weights=np.diag(diagonal), bias=bias)
+    x = np.random.default_rng(10).uniform(-3, 5, (50, 2))
+    assert relative(pykan_values(to_state(net, theta, state), x), net(theta, x)) < 1e-14
+    theta[net.slices[-1]] = net.layers[-1].pack(weights=np.ones((2, 2)), bias=bias)
+    with pytest.raises(ConversionError, match="the dense layer at the end mixes outputs"):
+        to_state(net, theta, state)
 
 
 def test_what_read_returns_is_no_state(tmp_path, rng):

@@ -185,10 +185,11 @@ def test_knots_that_are_not_nested_are_refused():
         net.convert(theta, other)
 
 
-def test_another_statistics_batch_is_refused():
+@pytest.mark.parametrize("size", [9, 12])
+def test_another_statistics_batch_is_refused(size):
     x = samples(12)
     net, theta = NetworkCase("spline", "mean-std").start(x)
-    other, _ = NetworkCase("spline", "mean-std").start(x, statistics=samples(9))
+    other, _ = NetworkCase("spline", "mean-std").start(x, statistics=samples(size, seed=11))
     with pytest.raises(ValueError, match="statistics"):
         net.convert(theta, other)
 

@@ -1,4 +1,4 @@
-"""Second derivatives near the ends of domains: neither engines nor difference quotients may disagree at a fresh start."""
+"""Second derivatives near the ends of domains: engines and difference quotients agree at a fresh start."""
 
 from __future__ import annotations
 
