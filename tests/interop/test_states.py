@@ -85,12 +85,16 @@ def test_refinement_of_clamped_knots():
     assert relative(fine(fine_theta, x), net(theta, x)) < 1e-15
 
 
-def test_what_was_trained_here_goes_back():
+@pytest.mark.parametrize("trained", [("coefficients", "w_b", "w_s"), ("w_b",), ("w_s",)], ids=str)
+def test_what_was_trained_here_goes_back(trained):
     rng = np.random.default_rng(3)
     state = pykan_state(rng, WIDTHS)
     net, theta = from_state(state)
     moved = theta.copy()
-    moved[: net.slices[-2].stop] += 0.1 * rng.normal(size=net.slices[-2].stop)
+    for block in net.unpack(moved)[:-1]:
+        for name in trained:
+            block[name][...] += 0.1 * rng.normal(size=block[name].shape)
+    assert not np.array_equal(moved, theta)
     x = rng.uniform(-3, 5, (100, 2))
     back = to_state(net, moved, state)
     assert relative(pykan_values(back, x), net(moved, x)) < 1e-14
@@ -150,6 +154,18 @@ def test_networks_that_the_model_has_no_place_for():
         ConversionError, match=r"layer 0: the network has shape \(Q, P\) = \(3, 2\), the model \(4, 2\)"
     ):
         to_state(*from_state(efficient), pykan_state(rng, [2, 4, 2]))
+    for base, bias in ((-1.0, 0.0), (0.0, -1.0)):
+        jaxkan = jaxkan_state(rng, [2, 1])
+        jaxkan |= {"layers.0.c_res": np.array([[base, 0.0]]), "layers.0.bias": np.array([bias])}
+        lacking = {name: array for name, array in jaxkan.items() if name[9:] not in ("c_res", "bias")}
+        with pytest.raises(
+            ConversionError, match="layer 0: (a SiLU branch|biases of nodes) has no place in this model"
+        ):
+            to_state(*from_state(jaxkan), lacking)
+    edgewise = jaxkan_state(rng, WIDTHS, base=True)
+    edgewise["layers.0.grid"][3, 2] += 1e-3
+    with pytest.raises(ConversionError, match="layer 0: edges of one input have different grids"):
+        from_state(edgewise)
     linear = rk.kan([2, 1], 3, 4)
     with pytest.raises(ConversionError, match="outside='natural'"):
         to_state(linear, np.zeros(linear.n_params), pykan)
