@@ -101,6 +101,15 @@ def test_what_was_trained_here_goes_back(trained):
     assert (back["act_fun.0.mask"] == 1).all()  # weights on masked edges are not lost
 
 
+def test_masks_of_any_size_and_biases_alone_go_back():
+    state = pykan_state(np.random.default_rng(3), WIDTHS)
+    state |= {name: 0.5 * array for name, array in state.items() if name.startswith("act_fun") and "mask" in name}
+    net, theta = from_state(state)
+    theta[-1] += 1.0  # the last bias
+    x = np.random.default_rng(4).uniform(-3, 5, (50, 2))
+    assert relative(pykan_values(to_state(net, theta, state), x), net(theta, x)) < 1e-14
+
+
 def changed(**arrays):
     state = pykan_state(np.random.default_rng(4), WIDTHS)
     return state | {name.replace("__", "."): array for name, array in arrays.items()}
@@ -158,9 +167,7 @@ def test_networks_that_the_model_has_no_place_for():
         jaxkan = jaxkan_state(rng, [2, 1])
         jaxkan |= {"layers.0.c_res": np.array([[base, 0.0]]), "layers.0.bias": np.array([bias])}
         lacking = {name: array for name, array in jaxkan.items() if name[9:] not in ("c_res", "bias")}
-        with pytest.raises(
-            ConversionError, match="layer 0: (a SiLU branch|biases of nodes) has no place in this model"
-        ):
+        with pytest.raises(ConversionError, match=r"0: (a SiLU branch|biases of nodes) has no place in this model"):
             to_state(*from_state(jaxkan), lacking)
     edgewise = jaxkan_state(rng, WIDTHS, base=True)
     edgewise["layers.0.grid"][3, 2] += 1e-3
