@@ -46,8 +46,8 @@ def hessian(
 
     It serves all layers, bases, node maps and policies outside the domain, with fixed knots. Where a ReLU power or an
     activation has a kink, or an activation is at a knot or an end of its domain, the derivatives are those of the piece
-    that the value belongs to (the right one at a knot). Under min-max maps they follow the extreme samples, which lie on the
-    ends of the domain: there a Taylor test sees the jump of the second derivative under outside="linear".
+    that the value belongs to (the right one at a knot). Under min-max maps they follow the extreme samples, which lie
+    on the ends of the domain: there a Taylor test sees the jump of the second derivative under outside="linear".
 
     Parameters
     ----------
