@@ -78,6 +78,10 @@ __all__ = [
 
 if not TYPE_CHECKING:
 
+    def __dir__() -> list[str]:
+        """All names, those of subpackages that are imported when first asked for among them."""
+        return sorted({*globals(), *__all__})
+
     def __getattr__(name: str) -> ModuleType:
         """Import when it is first asked for what many programs do not need, with libraries that nothing else uses."""
         if name in ("exact", "plots", "problems", "truth"):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import math
 import operator
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from difflib import get_close_matches
-from typing import Any
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 
 from refkan.array_types import Array, FloatArray
+from refkan.short_reprs import short
 
 FLOAT64 = np.dtype(np.float64)
 
@@ -20,7 +26,7 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     known = list(choices)
     if not isinstance(value, str) or value not in known:
         meant = f": did you mean {near!r}?" if isinstance(value, str) and (near := nearest(value, known)) else ""
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}{meant}")
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}; got {short(value)}{meant}")
     return value
 
 
@@ -79,14 +85,27 @@ def check_function(name: str, function: object, count: int, *keywords: str) -> N
         raise TypeError(f"{name} must take {wanted}; it takes {signature}") from None
 
 
+def check_real(name: str, value: object, low: float = -math.inf, requirement: str = "finite") -> float:
+    """Return `value` as a float if it is a finite real number, not a bool, and not below `low`."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number; got {short(value)}")
+    try:
+        number = float(value)
+    except OverflowError:  # an integer
+        number = math.inf
+    if not (math.isfinite(number) and number >= low):
+        raise ValueError(f"{name} must be {requirement}; got {number}")
+    return number
+
+
 def check_positive(name: str, value: object) -> float:
     """Return `value` as a float if it is a finite positive number."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name} must be a number; got {value!r}")
-    number = float(value)
-    if not (np.isfinite(number) and number > 0):
-        raise ValueError(f"{name} must be finite and positive; got {number}")
-    return number
+    return check_real(name, value, math.ulp(0.0), "finite and positive")
+
+
+def check_tolerance(name: str, value: object) -> float:
+    """Return `value` as a float if it is finite and not negative: with NaN or infinity every error would pass."""
+    return check_real(name, value, 0.0, "finite and not negative")
 
 
 def numbers(name: str, value: Any) -> Array:
@@ -103,6 +122,8 @@ def numbers(name: str, value: Any) -> Array:
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be an array; got rows of different lengths") from None
+    except Exception as error:  # what a foreign array says of itself: a tensor that requires a gradient, for one
+        raise TypeError(f"{name} must be an array of numbers; got {type(value).__name__}: {error}") from None
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{name} must hold numbers; got dtype {array.dtype}")
     return array
@@ -153,6 +174,109 @@ def check_type(name: str, value: object, kind: type) -> None:
         raise TypeError(f"{name} must be a {kind.__name__}; got {type(value).__name__}")
 
 
+def as_generator(name: str, value: object) -> np.random.Generator:
+    """Return a generator of random numbers, one of seed 0 for None."""
+    if value is None:
+        return np.random.default_rng(0)
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(f"{name} must be a numpy.random.Generator; got {short(value)}")
+    return value
+
+
+def is_sequence(value: object) -> bool:
+    """Whether `value` is a list, a tuple, an array with an axis or the like, no text."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def check_sequence(name: str, value: Any, what: str) -> Any:
+    """Return `value` if it is a sequence, see `is_sequence`; `what` says in messages what it is to hold."""
+    if not is_sequence(value):
+        raise TypeError(f"{name} must be a sequence of {what}; got {short(value)}")
+    return value
+
+
+def check_annotated(owner: Any, values: Mapping[str, Any]) -> None:
+    """Raise TypeError unless values are what the annotations of a function or a dataclass say.
+
+    Texts, flags, numbers, objects of classes, functions, and sequences and mappings of them are compared. An ``int``
+    counts or numbers something and is not negative, a ``float`` is not NaN. `Any`, arrays and names that are imported
+    for type checkers only are left to whoever uses them.
+
+    Parameters
+    ----------
+    owner : function or class
+    values : mapping
+        By the names of parameters or fields; other names are passed over, so that `locals()` serves.
+    """
+    for name, (text, hint) in _hints(owner).items():
+        if name in values and not _is_a(values[name], hint):
+            if hint in (int, int | None):
+                check_count(name, values[name])
+            if isinstance(hint, type) and hint not in (str, float, bool):
+                check_type(name, values[name], hint)
+            raise TypeError(f"{name} must be of type {text}; got {short(values[name])}")
+
+
+class Checked:
+    """What dataclasses derive from whose fields are to be what their annotations say, see `check_annotated`."""
+
+    def __post_init__(self) -> None:
+        check_annotated(type(self), vars(self))
+
+
+@cache
+def _hints(owner: Any) -> dict[str, tuple[str, Any]]:
+    """Annotations by name, as written and as objects; those that cannot be resolved are left out."""
+    code = getattr(owner, "__code__", None)  # what follows the named parameters are *arguments and **options
+    named = None if code is None else code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    hints = {}
+    for part in reversed(owner.__mro__) if isinstance(owner, type) else [owner]:
+        scope = vars(sys.modules[part.__module__]) | getattr(part, "__globals__", {})
+        for name, text in inspect.get_annotations(part).items():
+            with contextlib.suppress(NameError, TypeError, AttributeError):
+                if name != "return" and (named is None or name in named):
+                    hints[name] = (text, eval(text, scope))  # an annotation of the library, never text of a user
+    return hints
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    """Whether a value is what an annotation says, as far as it is looked at."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is bool:
+        return isinstance(value, bool | np.bool_)
+    if hint is int:
+        return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 0)
+    if hint is float:
+        number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+        return bool(number and value == value)
+    if hint is None:
+        return value is None
+    if origin in (Union, UnionType):
+        return any(_is_a(value, part) for part in arguments)
+    if origin is Literal:
+        return isinstance(value, Hashable) and value in arguments
+    if origin is Callable:
+        return callable(value)
+    if isinstance(value, str) and origin is not None:
+        return False
+    if origin is tuple and Ellipsis not in arguments:
+        return isinstance(value, tuple | list) and len(value) == len(arguments) and all(map(_is_a, value, arguments))
+    if origin in (tuple, Sequence):
+        return is_sequence(value) and all(_is_a(item, arguments[0]) for item in value)
+    if origin is Iterable:
+        known = is_sequence(value) or isinstance(value, Set)
+        if known:
+            return all(_is_a(item, arguments[0]) for item in value)
+        return isinstance(value, Iterable) and not isinstance(value, np.ndarray)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(_is_a(key, arguments[0]) for key in value)
+    kind = origin or hint
+    unchecked = kind in (Any, np.ndarray) or not isinstance(kind, type) or getattr(kind, "_is_protocol", False)
+    return unchecked or isinstance(value, kind)
+
+
 def as_vector(name: str, value: Any, size: int, finite: bool = True) -> Array:
     """Convert to a vector of `size` entries, finite unless finite=False."""
     array = as_array(name, value, ndim=1, finite=finite)
@@ -163,7 +287,7 @@ def as_vector(name: str, value: Any, size: int, finite: bool = True) -> Array:
 
 def as_samples(name: str, value: Any, columns: int, finite: bool = True) -> Array:
     """Convert to samples of shape (N, columns), finite unless finite=False; N = 0 is allowed."""
-    array = as_columns(name, value)
+    array = as_columns(name, value, columns)
     if finite:
         require_finite_rows(name, array)
     if array.shape[1] != columns:
@@ -177,11 +301,15 @@ def require_finite_rows(name: str, array: Array) -> None:
         _require_finite(name, array, f": leave out the {np.sum(~whole)} of {whole.size} rows that are not finite")
 
 
-def as_columns(name: str, value: Any) -> Array:
-    """Convert to an array of two dimensions, whose entries the caller checks; one dimension comes with the remedy."""
+def as_columns(name: str, value: Any, columns: int | None = None) -> Array:
+    """Convert to an array of two dimensions, whose entries the caller checks; one dimension comes with the remedy.
+
+    Where several `columns` are wanted, as many numbers are one row.
+    """
     array = as_array(name, value, finite=False)
     if array.ndim != 2:
-        remedy = f": one column is {name}[:, None]" if array.ndim == 1 else ""
+        row = array.ndim == 1 and columns is not None and columns == array.size > 1
+        remedy = f": one row is {name}[None]" if row else f": one column is {name}[:, None]" if array.ndim == 1 else ""
         raise ValueError(f"{name} must have 2 dimensions; got shape {array.shape}{remedy}")
     return array
 

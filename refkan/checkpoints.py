@@ -182,6 +182,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
+        if not isinstance(folder, str | os.PathLike):
+            raise TypeError(f"checkpoints must be a Checkpoints or a folder; got {type(folder).__name__}")
         self.folder = Path(folder)
         require_writable(self.folder)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from refkan.adaptivity.layer_states import LayerState
 from refkan.adaptivity.marking import Mark
+from refkan.arguments import as_vector, check_annotated
 from refkan.array_types import FloatArray
 from refkan.networks import Network
 from refkan.splines.knots import FLOOR
@@ -33,6 +34,7 @@ def may_be_cut(state: LayerState, least_samples: int) -> tuple[NDArray[np.bool_]
     >>> worth, bool(possible.all())
     (array([[ True, False, False, False]]), True)
     """
+    check_annotated(may_be_cut, locals())
     layer = state.layer
     shortest = max(SHORTEST, FLOOR / layer.intervals if layer.free_knots else 0.0)
     worth, possible = [], []
@@ -65,6 +67,8 @@ def bisect(net: Network, theta: FloatArray, marks: Sequence[Mark]) -> tuple[Netw
     >>> fine.layers[0].spaces[0].breakpoints, theta
     (array([0.  , 0.5 , 0.75, 1.  ]), array([0. , 1. , 2.5, 4. ]))
     """
+    check_annotated(bisect, locals())
+    theta = as_vector("theta", theta, net.n_params)
     marked = sorted({mark.layer for mark in marks})
     layers = [
         layer.with_fixed_knots(theta[where]) if k in marked else layer

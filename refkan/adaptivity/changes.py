@@ -12,17 +12,18 @@ from refkan.adaptivity.layer_states import check_layers
 from refkan.adaptivity.limits import Limits
 from refkan.adaptivity.marking import check_fraction
 from refkan.adaptivity.strategies import STRATEGIES, Situation
-from refkan.arguments import check_choice, check_count
+from refkan.arguments import Checked, check_annotated, check_choice, check_count
 from refkan.array_types import FloatArray
 from refkan.hierarchy.changes import Change
 from refkan.hierarchy.levels import on_network
+from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
 
 EXACT = tuple(name for name, strategy in STRATEGIES.items() if strategy.exact)
 
 
 @dataclass(frozen=True)
-class Freed:
+class Freed(Checked):
     """A change that makes the interior knots of some layers parameters, by default of all that have splines.
 
     Examples
@@ -40,6 +41,7 @@ class Freed:
 
     def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
         """Apply it to the network of a problem."""
+        refuse_what_is_no_loss("problem", problem, "value")
         net: Network = problem.net
         chosen = check_layers(net, self.layers)
         layers = tuple(layer.with_free_knots() if k in chosen else layer for k, layer in enumerate(net.layers))
@@ -64,6 +66,7 @@ class Fixed:
 
     def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
         """Apply it to the network of a problem."""
+        refuse_what_is_no_loss("problem", problem, "value")
         fixed = problem.net.with_fixed_knots(theta)
         return fixed, problem.net.convert(theta, fixed)
 
@@ -111,12 +114,14 @@ class Cut:
     max_params: int | None = None
 
     def __post_init__(self) -> None:
+        check_annotated(Cut, vars(self))
         check_choice("strategy", self.strategy, EXACT)
         check_fraction(self.fraction)
         check_count("least_samples", self.least_samples, 1)
 
     def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
         """Apply it to the network of a problem."""
+        refuse_what_is_no_loss("problem", problem, "value")
         net: Network = problem.net
         chosen = check_layers(net, self.layers)
         limits = Limits.checked(0.0, self.max_params, 1, 1, 0.5)
@@ -142,6 +147,7 @@ def in_turn(changes: Sequence[Change]) -> Change:
     >>> finer.layers[0].intervals, finer.layers[0].free_knots
     (4, True)
     """
+    check_annotated(in_turn, locals())
     return _Chain(tuple(changes))
 
 

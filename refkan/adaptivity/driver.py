@@ -16,7 +16,7 @@ from refkan.adaptivity.residual_points import points_of
 from refkan.adaptivity.results import AdaptiveResult, Round
 from refkan.adaptivity.strategies import STRATEGIES, Situation, Strategy
 from refkan.adaptivity.training import Measure, Training
-from refkan.arguments import as_vector, check_choice, check_count, check_type, real
+from refkan.arguments import as_vector, check_annotated, check_choice, check_count, check_type, real
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
 from refkan.losses.mistaken import refuse_what_is_no_loss
@@ -135,6 +135,7 @@ def minimize_adaptive(
     >>> result.network.n_params, knots.size, bool(np.sum(np.abs(knots - 1 / np.pi) < 0.02) >= 7)
     (16, 16, True)
     """
+    check_annotated(minimize_adaptive, {name: value for name, value in locals().items() if name != "fraction"})
     if not isinstance(strategy, Strategy):
         check_choice("strategy", strategy, STRATEGIES)
     limits = Limits.checked(tolerance, max_params, max_rounds, patience, least_gain)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.adaptivity.layer_states import LayerState
+from refkan.arguments import as_vector, check_annotated
 from refkan.array_types import FloatArray
 from refkan.splines import bsplines
 
@@ -41,6 +42,8 @@ def residual_shares(state: LayerState, squares: FloatArray) -> FloatArray:
     >>> residual_shares(state, np.array([1.0, 2.0, 5.0]))
     array([[3., 5.]])
     """
+    check_annotated(residual_shares, locals())
+    squares = as_vector("squares", squares, len(state.z))
     return state.sum_over_intervals(squares * state.sensitivity.sum(axis=1))
 
 
@@ -68,6 +71,7 @@ def derivative_jumps(state: LayerState) -> FloatArray:
     >>> eta[0] > 0.01 * eta.max()
     array([False,  True,  True, False])
     """
+    check_annotated(derivative_jumps, locals())
     n_samples = max(1, state.z.shape[0])
     n = state.spaces[0].intervals
     if n == 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.arguments import check_count
+from refkan.arguments import as_samples, as_vector, check_annotated, check_count
 from refkan.array_types import FloatArray, IntArray
 from refkan.layers import Layer
 from refkan.networks import Network
@@ -101,6 +101,8 @@ def layer_states(net: Network, theta: FloatArray, x: FloatArray) -> dict[int, La
     >>> {k: (state.z.shape, state.sensitivity.shape) for k, state in layer_states(net, theta, x).items()}
     {0: ((9, 2), (9, 3)), 1: ((9, 3), (9, 1))}
     """
+    check_annotated(layer_states, locals())
+    theta, x = as_vector("theta", theta, net.n_params), as_samples("x", x, net.widths[0])
     constants = Statistics(net, theta).constants
     sweep = Sweep.forward(net, theta, x[:, None], constants=constants)
     inputs = [x, *(jet.value[:, 0] for jet in sweep.maps)]

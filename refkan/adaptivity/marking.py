@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from refkan.arguments import as_array, check_positive, real
+from refkan.arguments import Checked, as_array, as_shape, check_annotated, check_positive, real
 from refkan.array_types import FloatArray, IntArray
 from refkan.short_reprs import ShortRepr
 
@@ -64,7 +64,7 @@ def doerfler(indicators: FloatArray, fraction: float) -> IntArray:
 
 
 @dataclass(frozen=True)
-class Mark(ShortRepr):
+class Mark(ShortRepr, Checked):
     """One interval of every input of a layer, to be cut.
 
     Attributes
@@ -121,6 +121,10 @@ def mark_layer(
     >>> [mark.intervals for mark in mark_layer(0, eta, yes, yes, fraction=0.5, per_input=True)]
     [(0,)]
     """
+    check_annotated(mark_layer, locals())
+    indicators = as_array("indicators", indicators, 2)
+    worth = as_shape("worth", worth, indicators.shape).astype(bool)
+    possible = as_shape("possible", possible, indicators.shape).astype(bool)
     n_inputs = indicators.shape[0]
     total = float(indicators.sum())
     if total == 0:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.adaptivity.layer_states import check_layers
-from refkan.arguments import check_positive, check_type
+from refkan.arguments import check_annotated, check_positive, check_type
 from refkan.layers import Layer
 from refkan.networks import Network
 from refkan.splines.knots import FLOOR
@@ -45,6 +45,7 @@ def with_random_knots(
     >>> net.layers[0].spaces[0].breakpoints.round(3)
     array([0.   , 0.392, 0.977, 0.994, 1.   ])
     """
+    check_annotated(with_random_knots, locals())
     check_type("net", net, Network)
     check_type("rng", rng, np.random.Generator)
     alpha = check_positive("concentration", concentration)

@@ -6,6 +6,7 @@ import numpy as np
 
 from refkan.adaptivity.indicators import jumps_of, mean_of_ends
 from refkan.adaptivity.layer_states import LayerState
+from refkan.arguments import as_array, check_annotated
 from refkan.array_types import FloatArray
 from refkan.layers import Layer
 from refkan.splines.knots import uniform_breakpoints
@@ -42,6 +43,7 @@ def quantile_breakpoints(state: LayerState, intervals: int) -> FloatArray:
     >>> quantile_breakpoints(layer_states(rk.kan([1, 1], order=2, intervals=2), np.zeros(3), x)[0], 4).round(2)
     array([[0.  , 0.07, 0.26, 0.57, 1.  ]])
     """
+    check_annotated(quantile_breakpoints, locals())
     levels = np.linspace(0.0, 1.0, intervals + 1)
     rows = []
     for p, space in enumerate(state.spaces):
@@ -73,6 +75,7 @@ def curvature_breakpoints(state: LayerState, intervals: int) -> FloatArray:
     >>> curvature_breakpoints(state, 4).round(2)
     array([[0.  , 0.44, 0.5 , 0.56, 1.  ]])
     """
+    check_annotated(curvature_breakpoints, locals())
     rows = []
     weights = state.sensitivity.mean(axis=0)
     for space, jumps in zip(state.spaces, jumps_of(state), strict=True):
@@ -121,6 +124,8 @@ def refit_layer(state: LayerState, breakpoints: FloatArray) -> tuple[Layer, Floa
     >>> (refitted + 0.0).round(12) + 0.0  # 1/2 is still a knot, so that the function stays
     array([0. , 0.5, 1. , 4. ])
     """
+    check_annotated(refit_layer, locals())
+    breakpoints = as_array("breakpoints", breakpoints, 2)
     old, theta = state.layer, state.theta
     if old.free_knots:  # the floor of their parameterisation is a share of 0.01
         breakpoints = _mixed(breakpoints)

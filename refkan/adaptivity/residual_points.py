@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, check_type, numbers
+from refkan.arguments import as_samples, check_function, check_type, numbers
 from refkan.array_types import FloatArray
 from refkan.losses import Collocation, LeastSquares
+from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
 
 
@@ -38,6 +39,7 @@ def sampled(net: Network, target: Callable[[FloatArray], Any], x: Any, weights: 
     array([0., 1.])
     """
     check_type("net", net, Network)
+    check_function("target", target, 1)
     x = as_samples("x", x, net.widths[0])
     y = numbers("target", target(x))
     n_samples, n_outputs = x.shape[0], net.widths[-1]
@@ -78,6 +80,7 @@ def squared_residuals(problem: Any, theta: FloatArray) -> FloatArray:
     >>> squared_residuals(problem, np.zeros(3)), 2 * problem.value(np.zeros(3))
     (array([0.5, 2. ]), 2.5)
     """
+    refuse_what_is_no_loss("problem", problem, "misfit")
     if isinstance(problem, Collocation):
         residuals, parts = problem.misfit(theta), []
         for term in problem.terms:

@@ -14,6 +14,7 @@ from refkan.adaptivity.layer_states import LayerState, layer_states
 from refkan.adaptivity.marking import Mark, mark_layer
 from refkan.adaptivity.refits import curvature_breakpoints, quantile_breakpoints, refit_layer, uniform_rows
 from refkan.adaptivity.residual_points import points_of, squared_residuals
+from refkan.arguments import Checked, as_vector, check_annotated
 from refkan.array_types import FloatArray
 from refkan.errors import KnotError
 from refkan.layers import Layer
@@ -93,6 +94,10 @@ class Refinement(ShortRepr):
     network: Network
     theta: FloatArray
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        check_annotated(Refinement, vars(self))
+        object.__setattr__(self, "theta", as_vector("theta", self.theta, self.network.n_params))
 
 
 def cost_of_interval(layer: Layer) -> int:
@@ -206,7 +211,7 @@ def _full(situation: Situation) -> str:
 
 
 @dataclass(frozen=True)
-class Strategy:
+class Strategy(Checked):
     """A way for `minimize_adaptive` to refine a trained network.
 
     Attributes

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from refkan.adaptivity.random_knots import with_random_knots
-from refkan.arguments import check_count, check_type
+from refkan.arguments import check_annotated, check_count, check_type
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
 from refkan.hierarchy.stages import Stage, StageTable, compete
@@ -118,6 +118,7 @@ def tournament(
     >>> bool(np.sqrt(2 * result.value) < 1e-9), len(result.stages[0].starts)
     (True, 3)
     """
+    check_annotated(tournament, locals())
     check_type("problem", problem, LeastSquares)
     check_type("problem.net", problem.net, Network)
     check_type("rng", rng, np.random.Generator)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count
+from refkan.arguments import as_generator, check_count, check_function, check_tolerance
 from refkan.array_types import Array
 from refkan.checks.differences import evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
@@ -104,9 +104,12 @@ def dot_test(
     >>> dot_test(np.cumsum, np.cumsum, 5, 5).ok
     False
     """
+    check_function("forward", forward, 1)
+    check_function("adjoint", adjoint, 1)
+    rtol = check_tolerance("rtol", rtol)
     shape_in, shape_out = _as_shape("n_in", n_in), _as_shape("n_out", n_out)
     count = check_count("trials", trials, minimum=1)
-    generator = np.random.default_rng(0) if rng is None else rng
+    generator = as_generator("rng", rng)
     done = tuple(_trial(forward, adjoint, shape_in, shape_out, generator) for _ in range(count))
     worst = max(trial.relative_error for trial in done)
     ok = worst <= rtol

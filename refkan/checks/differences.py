@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array
+from refkan.arguments import as_array, real
 from refkan.array_types import Array
 
 Function = Callable[[Array], Any]
@@ -20,6 +20,16 @@ def as_point(name: str, value: Any) -> Array:
     if array.dtype.kind == "c":
         raise TypeError(f"{name} must be real; got dtype {array.dtype}")
     return array.astype(np.float32) if getattr(value, "dtype", None) == np.float32 else array.copy()
+
+
+def as_scale(scale: Any, shape: tuple[int, ...]) -> Array:
+    """Return what errors are measured by, one for each value: real, finite, and not negative."""
+    array = real("scale", as_array("scale", scale))
+    if array.ndim > len(shape) or any(n not in (1, m) for n, m in zip(array.shape[::-1], shape[::-1], strict=False)):
+        raise ValueError(f"scale must go with values of shape {shape}; got shape {array.shape}")
+    if (array < 0).any():
+        raise ValueError(f"scale must not be negative; got {array.min()}")
+    return np.broadcast_to(array, shape)
 
 
 def evaluate_real(name: str, function: Function, point: Array, shape: tuple[int, ...] | None = None) -> Array:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.arguments import as_array, check_choice, check_positive
+from refkan.arguments import check_choice, check_function, check_positive, check_tolerance
 from refkan.array_types import Array
 from refkan.checks.differences import (
     Function,
     as_point,
+    as_scale,
     central_differences,
     complex_step,
     evaluate_real,
@@ -210,12 +211,16 @@ def _check(
     scale: npt.ArrayLike | None,
 ) -> GradientReport:
     check_choice("method", method, ("auto", "complex", "central"))
+    check_function("value", value, 1)
+    check_function(name, derivative, 1)
+    rtol = None if rtol is None else check_tolerance("rtol", rtol)
+    atol = 0.0 if atol is None else check_tolerance("atol", atol)
     if step is not None:
         step = check_positive("step", step)
     point = as_point("theta", theta)
     centre = evaluate_real("value(theta)", value, point, shape)
     theirs = evaluate_real(f"{name}(theta)", derivative, point, centre.shape + point.shape)
-    given = None if scale is None else np.broadcast_to(as_array("scale", scale), theirs.shape)
+    given = None if scale is None else as_scale(scale, theirs.shape)
     reason = None if method == "central" else why_no_complex_step(value, point, centre)
     if method == "complex" and reason is not None:
         raise ValueError(f"value does not allow the complex step: {reason}")
@@ -224,7 +229,7 @@ def _check(
         reference = complex_step if used == "complex" else central_differences
         ours = reference(value, point, centre.shape, step).reshape(theirs.shape)
         scales = _scales(used, ours, theirs, centre, point) if given is None else given
-        return _report(name, used, note, ours, theirs, scales, _tolerance(used, rtol, point), atol or 0.0), ours
+        return _report(name, used, note, ours, theirs, scales, _tolerance(used, rtol, point), atol), ours
 
     if method == "central" or reason is not None:
         return compare("central", f"complex step not possible: {reason}" if reason else "")[0]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.arguments import as_array
+from refkan.arguments import check_function, check_tolerance
 from refkan.array_types import Array
-from refkan.checks.differences import as_point, evaluate_real
+from refkan.checks.differences import as_point, as_scale, evaluate_real
 from refkan.checks.reports import Report, format_index, verdict
 
 
@@ -93,6 +93,9 @@ def invariance_test(
     >>> invariance_test(lambda x: x * x, lambda x: x**2 + (x > 0.95), x).index
     (10,)
     """
+    check_function("f", f, 1)
+    check_function("g", g, 1)
+    rtol, atol = check_tolerance("rtol", rtol), check_tolerance("atol", atol)
     points = as_point("x", x)
     if points.ndim == 0:
         raise ValueError("x must have the samples as its first axis; got a scalar")
@@ -101,7 +104,7 @@ def invariance_test(
     if first.shape[:1] != points.shape[:1]:
         raise ValueError(f"f(x) must have {points.shape[0]} samples as its first axis; got shape {first.shape}")
     largest = np.abs(first).max(initial=0.0)
-    scales = np.broadcast_to(largest if scale is None else as_array("scale", scale), first.shape)
+    scales = as_scale(largest if scale is None else scale, first.shape)
     difference = np.abs(first - second)
     # 0 / 0 is agreement; a difference on a scale of 0 is infinitely large.
     relative = np.divide(difference, scales, out=np.where(difference > 0, np.inf, 0.0), where=scales > 0)

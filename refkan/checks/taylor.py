@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.arguments import as_array, check_count, check_positive
+from refkan.arguments import as_array, as_generator, check_count, check_function, check_positive
 from refkan.array_types import Array, FloatArray
 from refkan.checks.differences import as_point, evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
@@ -156,6 +156,11 @@ def taylor_test(
     >>> taylor_test(lambda t: t.sum(), np.ones_like, [0.0, 1.0]).remainders[1].exact
     True
     """
+    check_function("value", value, 1)
+    check_function("gradient", gradient, 1)
+    if hessian_vector is not None:
+        check_function("hessian_vector", hessian_vector, 2)
+    rng = as_generator("rng", rng)
     point = as_array("theta", as_point("theta", theta))
     largest = check_positive("largest", largest)
     steps = np.array([largest * 0.5**k for k in range(check_count("halvings", halvings, minimum=1) + 1)])
@@ -188,9 +193,9 @@ def taylor_test(
     return TaylorReport(ok, _table(ok, steps, orders, noise), steps, orders, noise)
 
 
-def _direction(theta: Array, direction: npt.ArrayLike | None, rng: np.random.Generator | None) -> Array:
+def _direction(theta: Array, direction: npt.ArrayLike | None, rng: np.random.Generator) -> Array:
     if direction is None:
-        d: Array = (np.random.default_rng(0) if rng is None else rng).standard_normal(theta.shape)
+        d: Array = rng.standard_normal(theta.shape)
         norm = float(np.linalg.norm(d))
         return d / norm if norm > 0 else d
     d = as_array("direction", as_point("direction", direction))

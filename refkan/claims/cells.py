@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from refkan.arguments import Checked, check_annotated
 from refkan.claims.parts import NotKept, Resume, run_task
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, written
 from refkan.lazy import lazy
 
 
 @dataclass(frozen=True, order=True)
-class Cell:
+class Cell(Checked):
     """One run of an experiment: a value for every factor, as pairs (factor, value) of text, and a seed.
 
     Examples
@@ -44,7 +45,7 @@ Found = Mapping[Cell, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(Checked):
     """All cells of an experiment.
 
     Attributes
@@ -88,6 +89,7 @@ class Grid:
 
     def cell(self, seed: int, **choice: str) -> Cell:
         """Return a cell, with the default of every factor that is not given."""
+        check_annotated(Grid.cell, locals())
         factors = (*self.open, *self.place)
         unknown = choice.keys() - {factor.name for factor in factors}
         if unknown:
@@ -108,6 +110,7 @@ class Grid:
         self, cells: Iterable[C], resume: Resume = run_task, progress: Callable[[str], Any] = lambda text: None
     ) -> dict[C, Mapping[str, Any]]:
         """Run or resume cells, each once, in their order; those that may not be run and are not kept are left out."""
+        check_annotated(Grid.run, locals())
         cells = list(dict.fromkeys(cells))
         found: dict[C, Mapping[str, Any]] = {}
         for number, cell in enumerate(cells, 1):

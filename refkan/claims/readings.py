@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from refkan.arguments import Checked, check_annotated
 from refkan.claims.verdicts import Status
 
 NEAR = 4.0
@@ -23,7 +24,7 @@ Choice = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Factor:
+class Factor(Checked):
     """A detail that an experiment leaves open, with its possible values, the default first.
 
     `meaning` says what it is. With `number` any positive whole number is a value, and `values` holds the default alone.
@@ -55,7 +56,7 @@ class Factor:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(Checked):
     """An experiment whose cells can be run one at a time: its factors, and what runs one choice of them for a seed.
 
     Examples
@@ -78,6 +79,7 @@ class Experiment:
         ValueError
             For an unknown factor or value, or a factor named twice; the message lists those that exist.
         """
+        check_annotated(Experiment.choose, locals())
         known = {factor.name: factor for factor in self.factors}
         chosen: dict[str, str] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
@@ -105,7 +107,7 @@ def written(choice: Choice) -> str:
 
 
 @dataclass(frozen=True)
-class Beside:
+class Beside(Checked):
     """A cell of a published table beside what was measured, in the same unit, with the number of every seed.
 
     `cell` says which one it is and `unit` what its numbers are. `values` holds what was measured: seed -> number;
@@ -168,7 +170,7 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reading(Checked):
     """A statement under one reading.
 
     Attributes
@@ -230,7 +232,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Readings:
+class Readings(Checked):
     """A statement under all the readings that were run, and how many that were named were not.
 
     Attributes

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from refkan.arguments import Checked
+
 
 @dataclass(frozen=True)
-class Row:
+class Row(Checked):
     """One statement: where it is made, what it says, what is measured, and when it holds.
 
     Parameters

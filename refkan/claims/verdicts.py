@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from refkan.arguments import check_flag
+from refkan.arguments import Checked, check_annotated, check_flag
 from refkan.plots import to_png
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool =
     >>> judge(False), judge(False, False, experiment=True)
     ('refuted', 'undecided')
     """
+    check_annotated(judge, locals())
     check_flag("as_printed", as_printed)
     if as_corrected is not None:
         check_flag("as_corrected", as_corrected)
@@ -65,7 +66,7 @@ def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool =
 
 
 @dataclass(frozen=True)
-class Figure:
+class Figure(Checked):
     """A picture of the report: PNG bytes with a name (letters, digits, hyphens) and a caption.
 
     Examples
@@ -88,6 +89,7 @@ class Figure:
 
         The figure is not closed: build it with ``matplotlib.figure.Figure()``, which pyplot does not keep.
         """
+        check_annotated(Figure.from_matplotlib, locals())
         return cls(name, caption, to_png(figure, dpi=110))
 
 
@@ -110,6 +112,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
     def __post_init__(self) -> None:
+        check_annotated(Table, vars(self))
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"{self.caption}: rows must have {len(self.columns)} cells; got {row}")
@@ -175,6 +178,7 @@ class Verdict:
     tables: tuple[Table, ...] = ()
 
     def __post_init__(self) -> None:
+        check_annotated(Verdict, vars(self))
         for name, given in (("measured", self.measured), ("corrected", self.corrected), ("details", self.details)):
             if not isinstance(given, str):
                 raise TypeError(f"{self.id}: {name} must be a string; got {given!r}")

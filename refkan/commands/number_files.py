@@ -79,7 +79,8 @@ def read_weights(option: str, file: Path, count: int) -> FloatArray:
 def read_numbers(option: str, file: Path, gaps: str | None = None) -> Numbers:
     """Return the numbers of a CSV file; empty lines, lines that begin with #, and a header are skipped.
 
-    A header is a first line none of whose cells is a number.
+    A header is a first line none of whose cells is a number. A first line of whole numbers that are unlike those below
+    is refused, as it may be a header of numbers (see `_require_no_header_of_numbers`).
 
     Parameters
     ----------
@@ -112,6 +113,7 @@ def read_numbers(option: str, file: Path, gaps: str | None = None) -> Numbers:
         )
     count = Counter(len(cells) for _, cells in lines).most_common(1)[0][0]
     names = tuple(map(str.strip, header)) if len(header) == count else None
+    _require_no_header_of_numbers(f"{option}: {file}", lines)
     _require_closed_quotes(f"{option}: {file}", lines)
     _require_columns(f"{option}: {file}", lines, count, names)
     if gaps != "":
@@ -134,6 +136,30 @@ def _require_commas(what: str, lines: Lines) -> None:
                     f"{what} must be separated by commas; got {name} in line {lines[whole.index(True)][0]}: replace "
                     f"{first}{name} by commas"
                 )
+
+
+def _require_no_header_of_numbers(what: str, lines: Lines) -> None:
+    """Raise ValueError if the first line may be names that are numbers, such as years: then it is no sample.
+
+    That is so if all its cells are whole numbers, written without a point, that differ from each other, and each is
+    unlike the numbers below it: those are not all whole, or it is farther from them than they are from each other.
+    """
+    (first, cells), *rest = lines
+    below = list(zip(*(list(map(_number, others)) for _, others in rest if len(others) == len(cells)), strict=True))
+    names = [cell.strip() for cell in cells]
+    if len(set(names)) < len(names) or not all(map(str.isdecimal, names)) or not below:
+        return
+    for name, column in zip(names, below, strict=True):
+        known = [number for number in column if math.isfinite(number)]
+        if not known or len(known) < 2:
+            return
+        low, high = min(known), max(known)
+        if all(map(float.is_integer, known)) and low - (high - low) <= float(name) <= high + (high - low):
+            return
+    raise ValueError(
+        f"{what} must say whether line {first} is a header; got {','.join(names)}, whole numbers unlike those below: "
+        f"if they are names, begin the line with #; if they are data, write {names[0]}.0"
+    )
 
 
 def _require_closed_quotes(what: str, lines: Lines) -> None:

@@ -69,3 +69,9 @@ def out_of_memory(error: MemoryError, options: str) -> str:
     """What to do when there is too little memory for what was asked."""
     detail = f" ({error})" if str(error) else ""
     return f"not enough memory{detail}: ask for less by {options}"
+
+
+def kept_in(folder: Path | None, parts: str) -> str:
+    """What to say of an interrupted run: where its finished parts are, if there are any."""
+    some = folder is not None and (folder / parts).is_dir() and any((folder / parts).iterdir())
+    return f"; finished {parts} are kept in {folder / parts}" if folder is not None and some else ""

@@ -7,22 +7,24 @@ from collections.abc import Iterator, Sequence
 from refkan.commands.configuration import Configuration
 from refkan.training import StartsResult, input_effects
 from refkan.training.pictures import MOST_EDGES, can_be_drawn
-from refkan.training.records import Record
+from refkan.training.records import Record, chosen_level, shown
 
 
 def remarks(what: Configuration, found: Record) -> Iterator[str]:
     """Yield sentences on what a table of levels does not say: that its last line is not the best, or means nothing."""
     levels = found.levels
-    best = min(range(len(levels)), key=lambda k: _shown(levels[k]["error"]))
+    best = min(range(len(levels)), key=lambda k: shown(levels[k]["error"]))
     last = levels[-1]
-    if _shown(last["error"]) > _shown(levels[best]["error"]):
+    if shown(last["error"]) > shown(levels[best]["error"]):
         steps = " ".join(map(str, what.schedule[: best + 1]))
         remedy = f"; --schedule {steps} stops there"
         if best == 0 and what.starts > 1:  # another start would go on: which one does is decided after a refinement
             remedy = ""
+        of_data = what.setup.values is not None
+        kept = f"; level {best + 1} is kept, by its error on the rows kept back" if of_data else ""
         yield (
             f"the error rose: level {len(levels)} ({last['parameters']} parameters) ends with {last['error']:.2e}, "
-            f"level {best + 1} ({levels[best]['parameters']}) with {levels[best]['error']:.2e}{remedy}"
+            f"level {best + 1} ({levels[best]['parameters']}) with {levels[best]['error']:.2e}{kept}{remedy}"
         )
     if what.setup.samples is not None and last["parameters"] > len(what.setup.samples):
         how = "smaller --widths, --intervals or a shorter --schedule" if what.net.basis else "smaller --widths"
@@ -38,16 +40,11 @@ def undrawn(what: Configuration) -> Iterator[str]:
         yield f"network.png is left out: it shows networks with at most {MOST_EDGES} edges in each layer"
 
 
-def _shown(error: float) -> float:
-    """An error as it is printed: what looks equal is; what is no number is worst."""
-    return float(f"{error:.2e}") if error == error else float("inf")
-
-
 def effects(what: Configuration, trained: StartsResult) -> list[tuple[str, float]]:
     """Return the name and the total effect of each column of data; nothing for problems without data."""
     if what.setup.values is None or what.setup.samples is None:
         return []
-    last = trained.levels[-1]
+    last = chosen_level(what.setup, trained)
     found = input_effects(last.network, last.result.theta, what.setup.inputs(what.setup.samples))[0]
     return list(zip(what.setup.variables, found.tolist(), strict=True))
 

@@ -16,7 +16,7 @@ from refkan.arguments import check_count
 from refkan.atomic_files import write_atomically
 from refkan.commands.certificates import certified, report
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, out_of_memory, path, text
+from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, kept_in, out_of_memory, path, text
 from refkan.commands.own_network import only_with_networks, problem_in_files, show
 from refkan.conditioning import Configuration, grid, study, to_json
 from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
@@ -102,8 +102,7 @@ def run_spectrum(chosen: argparse.Namespace) -> int:
     try:
         return _run(chosen)
     except KeyboardInterrupt:
-        kept = "" if chosen.output is None else f"; finished points are kept in {chosen.output / 'points'}"
-        return _refuse(f"interrupted{kept}", INTERRUPTED)
+        return _refuse(f"interrupted{kept_in(chosen.output, 'points')}", INTERRUPTED)
 
 
 def _run(chosen: argparse.Namespace) -> int:

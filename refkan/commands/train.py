@@ -15,7 +15,7 @@ import numpy as np
 from refkan.atomic_files import write_atomically
 from refkan.commands.configuration import Configuration, configuration
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from refkan.commands.options import check_folder, out_of_memory, path
+from refkan.commands.options import check_folder, kept_in, out_of_memory, path
 from refkan.commands.progress import Progress
 from refkan.commands.remarks import effects, effects_line, remarks, undrawn
 from refkan.commands.threads import add_threads_option
@@ -27,7 +27,7 @@ from refkan.node_maps import NODE_MAPS
 from refkan.optimizers import METHODS, RESIDUAL_METHODS
 from refkan.training import PROBLEMS, train_starts
 from refkan.training.pictures import can_be_drawn, network_png, to_png
-from refkan.training.records import record, to_json
+from refkan.training.records import chosen_level, record, to_json
 
 NOT_ASKED = ("run", "output", "engine_otherwise")
 """What the parser adds, and where results go."""
@@ -43,7 +43,8 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
         help="train a network on a named problem or on your data, level by level",
         description="Train a spline network (or a dense one, with --activation) on a named problem, or on the numbers "
         "of a CSV file, from the coarsest level to the finest, and print loss and true error after each level (of data "
-        "on a fifth of the rows, which are kept back); with --output also write the network, "
+        "on a fifth of the rows, which are kept back); with --output also write the network "
+        "of the last level, of data that of the level with the least error, "
         "DIR/network.npz (see refkan.load), DIR/history.json and DIR/figure.png, and of data DIR/network.png.",
         epilog="Finished levels are kept in DIR/levels and not trained again. BLAS gets one thread unless told "
         "otherwise, as other processes may want the cores; large networks under levenberg-marquardt on an idle machine "
@@ -59,7 +60,8 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
     )
     p.add_argument("--points", type=int, metavar="N", help="collocation points (each way for tensor grids) or samples")
     network = p.add_argument_group(
-        "network, by default that of the paper; of data [P, 2P+1, 1], order 3 on 4, 8 intervals"
+        "network, by default that of the paper; of data [P, 2P+1, 1], order 3 on 4, 8 intervals, or a smaller one "
+        "where that has more parameters than the data rows"
     )
     network.add_argument("--widths", type=int, nargs="+", metavar="D")
     network.add_argument("--order", type=int, metavar="R", help="degree + 1 of the splines")
@@ -94,8 +96,7 @@ def run_train(chosen: argparse.Namespace) -> int:
         try:
             return _run(chosen)
         except KeyboardInterrupt:
-            kept = "" if chosen.output is None else f"; finished levels are kept in {chosen.output / 'levels'}"
-            return _refuse(f"interrupted{kept}", INTERRUPTED)
+            return _refuse(f"interrupted{kept_in(chosen.output, 'levels')}", INTERRUPTED)
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -131,7 +132,7 @@ def _run(chosen: argparse.Namespace) -> int:
         print(f"refkan train: remark: {sentence}", file=sys.stderr)
     if chosen.output is not None:
         asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in NOT_ASKED}
-        last = trained.levels[-1]
+        last = chosen_level(what.setup, trained)
         try:
             save(chosen.output / "network.npz", last.network, last.result.theta, notes={"asked": asked})
             write_atomically(chosen.output / "history.json", to_json(found, asked, remarks=said, effects=shares))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count
+from refkan.arguments import check_annotated, check_choice, check_count
 from refkan.conditioning.driver import WHICH
 from refkan.layers import BASES
 from refkan.networks import Network, kan, mlp
@@ -66,6 +66,7 @@ class Configuration:
     samples: int = 1000
 
     def __post_init__(self) -> None:
+        check_annotated(Configuration, vars(self))
         check_choice("kind", self.kind, KINDS)
         check_choice("which", self.which, WHICH)
         check_choice("node_map", self.node_map, NODE_MAPS)
@@ -140,6 +141,7 @@ def grid(
     >>> len(points)
     5
     """
+    check_annotated(grid, locals())
     orders, intervals, seeds, widths = list(orders), list(intervals), list(seeds), list(widths)
     points: list[Configuration] = []
     for kind in kinds:

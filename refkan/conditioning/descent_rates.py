@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_vector, check_positive
+from refkan.arguments import as_vector, check_annotated, check_positive
 from refkan.array_types import FloatArray
 from refkan.conditioning.spectra import Spectrum
 from refkan.lazy import lazy
@@ -33,6 +33,7 @@ def predicted_factors(spectrum: Spectrum, learning_rate: float) -> FloatArray:
     >>> rk.conditioning.predicted_factors(rk.spectrum(np.diag([4.0, 1.0])), learning_rate=0.25)
     array([0.  , 0.75])
     """
+    check_annotated(predicted_factors, locals())
     rate = check_positive("learning_rate", learning_rate)
     factors: FloatArray = 1.0 - rate * spectrum.values[: spectrum.n_range]
     return factors
@@ -47,6 +48,7 @@ def largest_stable_step(spectrum: Spectrum) -> float:
     >>> rk.conditioning.largest_stable_step(rk.spectrum(np.diag([4.0, 1.0])))
     0.5
     """
+    check_annotated(largest_stable_step, locals())
     top = float(spectrum.values[: spectrum.n_range].max(initial=0.0))
     return 2.0 / top if top > 0 else np.inf
 
@@ -145,6 +147,7 @@ class ModeRecorder(ShortRepr):
     _noise: float = field(default=0.0, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_annotated(ModeRecorder, vars(self))
         if self.minimum is not None:
             self.minimum = as_vector("minimum", self.minimum, self.spectrum.size)
 

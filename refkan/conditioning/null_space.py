@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from refkan.arguments import as_samples, as_vector
+from refkan.arguments import as_samples, as_vector, check_annotated
 from refkan.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 from refkan.networks import Network
@@ -67,6 +67,7 @@ def null_vectors(net: Network, theta: Any, x: Any, translations: bool = False) -
     >>> Z.shape, bool(np.abs(net.jacobian(theta, x) @ Z).max() < 1e-12)
     ((90, 9), True)
     """
+    check_annotated(null_vectors, locals())
     theta, x = as_vector("theta", theta, net.n_params), as_samples("x", x, net.widths[0])
     return orthonormal(null_directions(net, theta, x, translations))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples
+from refkan.arguments import as_samples, check_annotated
 from refkan.array_types import Array, FloatArray
 from refkan.checkpoints import Checkpoints
 from refkan.conditioning.configurations import Configuration
@@ -56,6 +56,7 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
     >>> row.n_params, row.rank, row.analytic_nullity
     (54, 49, 5)
     """
+    check_annotated(measure, locals())
     began = time.perf_counter()
     problem, theta = problem_of(configuration, target, sampler)
     found = spectrum(
@@ -133,6 +134,7 @@ def study(
     >>> spline.nullity, relu.nullity, relu.condition > 1e4 * spline.condition
     (1, 1, True)
     """
+    check_annotated(study, locals())
     points = [c if isinstance(c, Configuration) else Configuration(**c) for c in configurations]
     store = checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
     if executor is not None or store is not None:

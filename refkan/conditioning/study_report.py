@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+from refkan.arguments import check_annotated
 from refkan.conditioning.study_rows import Study
 
 
@@ -20,6 +21,7 @@ def to_json(study: Study) -> bytes:
     >>> row["kind"], row["rank"]
     ('spline', 5)
     """
+    check_annotated(to_json, locals())
     rows = [{name: plain(value) for name, value in row.as_dict().items()} for row in study.rows]
     return (json.dumps(rows, indent=1, allow_nan=False) + "\n").encode("ascii")
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from refkan.arguments import Checked
 from refkan.conditioning.configurations import Configuration
 from refkan.conditioning.spectra import FLAGS, Spectrum
 from refkan.short_reprs import ShortRepr
@@ -77,7 +78,7 @@ def measured(found: Spectrum) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Study(ShortRepr):
+class Study(ShortRepr, Checked):
     """The rows of a study, in the order of the configurations.
 
     Attributes

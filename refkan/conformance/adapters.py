@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from refkan.arguments import check_annotated
 from refkan.conformance.frames import Frame
 from refkan.conformance.precision import DTYPES
 from refkan.conformance.right_ends import RIGHT_ENDS
@@ -121,6 +122,7 @@ class Capabilities:
 
     def missing(self, needs: Mapping[str, Any]) -> str:
         """Return what of `needs` (capability and value) is not declared, "" if nothing is missing."""
+        check_annotated(Capabilities.missing, locals())
         for name, value in needs.items():
             declared = getattr(self, name)
             if name in ("intervals", "domain"):

@@ -12,6 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
+from refkan.arguments import Checked
 from refkan.array_types import FloatArray
 from refkan.conformance.precision import EPS
 from refkan.conformance.quantities import ExactQuantities, FloatQuantities, exact, rounded
@@ -48,7 +49,7 @@ number about 100, which many backends make where a product with a sparse matrix 
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
+class Change(Checked):
     """A state change between building a model and judging it: "refine" to `intervals`, or "update"; with samples x.
 
     Examples

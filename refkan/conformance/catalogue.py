@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_choice
+from refkan.arguments import check_annotated, check_choice
 from refkan.conformance import changes, parts
 from refkan.conformance.cases import VERSION, Case, Setting, generator, of_settings
 from refkan.conformance.families import POINTS, points
@@ -53,6 +53,7 @@ def catalogue(
     >>> [case.key for case in cases][:2]
     ['float64/basis/degree-3/uniform/interior/values', 'float64/basis/degree-3/uniform/interior/input-gradients']
     """
+    check_annotated(catalogue, locals())
     plan: Plan = []
     state: list[Case] = []
     if version not in range(1, VERSION + 1):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from refkan.arguments import check_annotated
 from refkan.array_types import FloatArray
 from refkan.conformance import findings as f
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
@@ -66,11 +67,13 @@ class Judge:
     _values_right: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
 
     def __post_init__(self) -> None:
+        check_annotated(Judge, vars(self))
         object.__setattr__(self, "_backend", Backend(self.adapter))
         object.__setattr__(self, "_search", HintSearch(self.hint_seconds, self.pairs))
 
     def run(self, cases: Iterable[Case], progress: Callable[[Finding], None] = lambda finding: None) -> list[Finding]:
         """Judge cases one after another; unknown capability names come first, as errors."""
+        check_annotated(Judge.run, locals())
         out = self.declaration()
         for case in cases:
             out.append(self(case))

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from refkan.arguments import as_array, check_choice, real
+from refkan.arguments import as_array, check_annotated, check_choice, real
 from refkan.array_types import FloatArray
 from refkan.conformance.precision import DTYPES, is_exact
 from refkan.lazy import lazy
@@ -132,6 +132,7 @@ class LayerSpec:
 
     def part(self, name: str) -> FloatArray:
         """Return a part by its name, neutral where it is not given."""
+        check_annotated(LayerSpec.part, locals())
         found: FloatArray | None = getattr(self, attribute(name))
         if found is None:
             shape = self.coefficients.shape[: 1 if name in PER_NODE else 2]

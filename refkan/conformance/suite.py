@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from refkan.arguments import check_annotated
 from refkan.conformance import findings as f
 from refkan.conformance.adapters import Adapter
 from refkan.conformance.cases import VERSION, Case
@@ -52,6 +53,7 @@ def pytest_suite(
     >>> [mark.args[0] for mark in test_conformance.pytestmark]
     ['case']
     """
+    check_annotated(pytest_suite, locals())
     pytest = needed("pytest_suite", "pytest", "pytest")
     if not isinstance(adapter, Adapter):
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_shape, check_count, check_positive, real
+from refkan.arguments import as_shape, check_annotated, check_count, check_positive, real
 from refkan.array_types import FloatArray
 from refkan.exact.float_intervals import Intervals, joined
 from refkan.exact.layerwise_differences import layerwise_difference
@@ -161,6 +161,7 @@ def extrema(net: Network, theta: Any, box: Any, tolerance: float = 1e-6, budget:
     >>> minima.round(5), maxima.round(5)
     (array([[0.5, 0.5]]), array([[1., 1.]]))
     """
+    check_annotated(extrema, locals())
     check_effort(tolerance, budget)
     steps = interval_network(net, theta)
     ends = checked_box(steps, box)
@@ -205,6 +206,7 @@ def lipschitz_constant(net: Network, theta: Any, box: Any, tolerance: float = 1e
     >>> low <= 2.0 <= high, high / low < 1.002
     (True, True)
     """
+    check_annotated(lipschitz_constant, locals())
     check_effort(tolerance, budget)
     steps = interval_network(net, theta)
     ends = checked_box(steps, box)
@@ -256,6 +258,7 @@ def sup_difference(
     >>> rk.exact.sup_difference(net, [0, 1, 1, 0], net, [0, 1, 1, 0.5], [[0, 1]])[0] > 0.24999
     True
     """
+    check_annotated(sup_difference, locals())
     check_effort(tolerance, budget)
     left, right = interval_network(net, theta), interval_network(other, other_theta)
     if (left.n_inputs, left.n_outputs) != (right.n_inputs, right.n_outputs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from refkan.arguments import check_choice, check_count
+from refkan.arguments import check_annotated, check_choice, check_count
 from refkan.errors import ConvergenceError
 from refkan.exact.enclosures import Enclosure
 from refkan.exact.extra import precision
@@ -93,6 +93,7 @@ def extreme_eigenvalues(
     >>> smallest.floats(), largest.floats()  # (3 -+ sqrt 5)/2
     ((0.3819660112501051, 0.38196601125010515), (2.6180339887498945, 2.618033988749895))
     """
+    check_annotated(extreme_eigenvalues, locals())
     check_choice("which", which, MATRICES)
     blocks = Congruence.of(space, which, scaled).blocks()
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count, check_function, check_positive
+from refkan.arguments import check_annotated, check_count, check_function, check_positive
 from refkan.array_types import FloatArray
 from refkan.exact.boxes import BUDGET, checked_box, smoothness_over
 from refkan.exact.float_intervals import Intervals, up
@@ -140,6 +140,7 @@ def certified_error(
     >>> round(found.residual / 6e-6, 6), 0.99 < found.error / 1e-6 < 1.01
     (1.0, True)
     """
+    check_annotated(certified_error, locals())
     steps = interval_network(net, theta)
     ends = checked_box(steps, box)
     check_function("source", source, steps.n_inputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from refkan.arguments import check_annotated
 from refkan.exact.certificates import extreme_eigenvalues
 from refkan.exact.certified_spectra import certified_spectrum
 from refkan.exact.enclosures import Enclosure
@@ -69,6 +70,7 @@ def certified_condition_number(
     >>> f"{low:.7f}", high / low - 1 < 3e-10
     ('2984.0246095', True)
     """
+    check_annotated(certified_condition_number, locals())
     if isinstance(space_or_problem, SplineSpace):
         for name, value in (("theta", theta), ("basis", basis), ("seconds", seconds)):
             if value is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_type
+from refkan.arguments import check_annotated, check_choice, check_type
 from refkan.array_types import Array
 from refkan.errors import KnotError
 from refkan.exact.extra import require
@@ -154,6 +154,7 @@ def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> fmpq_m
     [0,  1, -3/2]
     [0,  0,  1/2]
     """
+    check_annotated(rational_change_of_basis, locals())
     flint = require("flint")
     A = flint.fmpq_mat(space.dim, space.dim)
     for k, diagonal in enumerate(change_of_basis_band(space, scaled)):
@@ -200,6 +201,7 @@ def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = Fals
     [7/3, 5/6]
     [5/6, 1/3]
     """
+    check_annotated(rational_gram, locals())
     check_type("space", space, SplineSpace)
     check_choice("basis", basis, ("spline", "relu"))
     flint = require("flint")
@@ -225,4 +227,6 @@ def as_fractions(matrix: fmpq_mat) -> list[list[Fraction]]:
     >>> as_fractions(rational_change_of_basis(rk.SplineSpace.uniform(order=1, intervals=2)))
     [[Fraction(1, 1), Fraction(-1, 1)], [Fraction(0, 1), Fraction(1, 1)]]
     """
+    if not hasattr(matrix, "tolist"):
+        raise TypeError(f"matrix must be a flint.fmpq_mat; got {type(matrix).__name__}")
     return [[Fraction(int(entry.p), int(entry.q)) for entry in row] for row in matrix.tolist()]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from refkan.arguments import check_choice
+from refkan.arguments import check_annotated, check_choice
 from refkan.exact.certificates import at_precision
 from refkan.exact.enclosures import Enclosure
 from refkan.exact.perron import Congruence, UndecidedError
@@ -31,6 +31,7 @@ def sign_changes(signs: list[int]) -> tuple[int, int]:
     >>> sign_changes([1, 0, -1, -1]), sign_changes([1, 0, 1]), sign_changes([1, 0])
     ((1, 1), (0, 2), (0, 1))
     """
+    check_annotated(sign_changes, locals())
     decided = [sign for sign in signs if sign]
     least = sum(a != b for a, b in pairwise(decided))
     most: dict[int, int] = {}  # the greatest number so far, by the sign of the last entry

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from refkan.arguments import check_annotated
 from refkan.hessians.sparse_accumulation import RawMatrix
 from refkan.layers import LocalForm
 
@@ -48,6 +49,7 @@ def choose_path(
     >>> rk.hessians.choose_path([form], n_params=402, n_outputs=1, n_samples=10**5)
     'sparse'
     """
+    check_annotated(choose_path, locals())
     if forms is None:
         return "dense"
     sparse = sparse_nanoseconds(RawMatrix(forms, n_samples) if raw is None else raw)

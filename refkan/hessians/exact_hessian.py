@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from refkan.arguments import check_annotated
 from refkan.array_types import FloatArray
 from refkan.hessians.memory import CHUNK_BYTES, chunk_size, mirror, require_memory
 from refkan.hessians.points import Points, check_targets
@@ -85,6 +86,7 @@ def hessian(
     >>> bool(np.abs(H - K).max() <= 1e-13 * np.abs(K).max())
     True
     """
+    check_annotated(hessian, locals())
     points = Points.check(net, theta, x, weights)
     targets = check_targets(points, y)
     points.require_fixed_knots()

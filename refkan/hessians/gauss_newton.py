@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.arguments import check_choice
+from refkan.arguments import check_annotated, check_choice
 from refkan.array_types import FloatArray
 from refkan.hessians.constants import ConstantsCorrection, correct_by_parameters, parameters_for_constants
 from refkan.hessians.cost_model import choose_path
@@ -82,6 +82,7 @@ def gauss_newton(
     >>> bool(np.abs(H - J.T @ J / 100).max() <= 1e-13 * np.abs(H).max())
     True
     """
+    check_annotated(gauss_newton, locals())
     return _matrices(net, theta, x, weights, path, memory_limit, by_layer=False)[0]
 
 
@@ -107,6 +108,7 @@ def gauss_newton_blocks(
     >>> [block.shape for block in gauss_newton_blocks(net, theta, x)]
     [(60, 60), (30, 30)]
     """
+    check_annotated(gauss_newton_blocks, locals())
     return tuple(_matrices(net, theta, x, weights, path, memory_limit, by_layer=True))
 
 

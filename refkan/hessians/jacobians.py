@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_target
+from refkan.arguments import check_annotated, check_target
 from refkan.array_types import FloatArray
 from refkan.hessians.memory import chunk_size, require_memory
 from refkan.hessians.points import Points
@@ -49,6 +49,7 @@ def jacobian(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_li
     array([[1., 1., 0.],
            [0., 0., 1.]])
     """
+    check_annotated(jacobian, locals())
     points = Points.check(net, theta, x, weights)
     shape = points.n_samples * points.n_outputs, net.n_params
     needed = 8 * shape[0] * shape[1] + chunk_bytes(points)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
+from refkan.arguments import check_annotated
 from refkan.array_types import FloatArray
 from refkan.hessians.jacobians import chunk_bytes, jacobian
 from refkan.hessians.memory import mirror, require_memory
@@ -44,6 +45,7 @@ def ntk(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: 
     array([[1. , 0.5],
            [0.5, 0.5]])
     """
+    check_annotated(ntk, locals())
     points = Points.check(net, theta, x, weights)
     n = points.n_samples * points.n_outputs
     needed = 8 * n * (n + net.n_params) + chunk_bytes(points)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_vector, real
+from refkan.arguments import as_vector, check_annotated, real
 from refkan.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 from refkan.hessians.points import Points, check_targets, require_finite
@@ -108,6 +108,7 @@ def gauss_newton_vector(
     >>> gauss_newton_vector(net, np.zeros(3), [[0.25]], [1.0, 3.0, 5.0])
     array([1., 1., 0.])
     """
+    check_annotated(gauss_newton_vector, locals())
     points = Points.check(net, theta, x, weights)
     v = real("v", as_vector("v", v, net.n_params))
     result = np.zeros(net.n_params)
@@ -151,6 +152,7 @@ def hessian_vector(
     >>> hessian_vector(net, np.zeros(3), [[0.25]], [[7.0]], [1.0, 3.0, 5.0])
     array([1., 1., 0.])
     """
+    check_annotated(hessian_vector, locals())
     points = Points.check(net, theta, x, weights)
     targets = check_targets(points, y)
     points.require_fixed_knots()

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from refkan.arguments import Checked
 from refkan.array_types import FloatArray
+from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
 
 Change = Callable[[Any, FloatArray], tuple[Network, FloatArray]]
@@ -14,7 +16,7 @@ Change = Callable[[Any, FloatArray], tuple[Network, FloatArray]]
 
 
 @dataclass(frozen=True)
-class Refined:
+class Refined(Checked):
     """A change that cuts every interval into `factor` equal ones, one number or one a layer, as `Network.refine`.
 
     Examples
@@ -31,5 +33,6 @@ class Refined:
 
     def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
         """Apply it to the network of a problem."""
+        refuse_what_is_no_loss("problem", problem, "value")
         fine = problem.net.refine(self.factor)
         return fine, problem.net.convert(theta, fine)

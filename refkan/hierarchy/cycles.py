@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_vector, check_count, check_positive, real
+from refkan.arguments import as_array, as_vector, check_annotated, check_count, check_positive, real
 from refkan.array_types import FloatArray, IntArray
 from refkan.hierarchy.levels import Hierarchy
 from refkan.hierarchy.subspaces import Subspace
@@ -124,6 +124,7 @@ def vcycle(
     >>> bool((np.diff(result.values) <= 0).all())
     True
     """
+    check_annotated(vcycle, locals())
     cycles, steps = check_count("cycles", cycles), check_count("steps", steps, 1)
     finest = len(hierarchy) - 1
     theta = real("theta", as_vector("theta", theta, hierarchy.finest.network.n_params)).copy()

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import scipy.sparse as sp
 
-from refkan.arguments import as_vector, check_count, check_type, real
+from refkan.arguments import Checked, as_vector, check_annotated, check_count, check_type, real
 from refkan.array_types import FloatArray
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
@@ -46,7 +46,7 @@ class Level(ShortRepr):
 
 
 @dataclass(frozen=True, eq=False)
-class Hierarchy(ShortRepr):
+class Hierarchy(ShortRepr, Checked):
     r"""Levels of properly nested networks, coarsest first: ``F_l(x; u) = F_{l+1}(x; P u)`` for every x and u.
 
     Gradients go down by ``P^T``, and so do matrices: ``H_l = P^T H_{l+1} P``, Galerkin's product. Nothing here knows
@@ -83,6 +83,7 @@ class Hierarchy(ShortRepr):
         TypeError
             If the problem cannot be had on another network.
         """
+        check_annotated(Hierarchy.of, locals())
         if not networks:
             raise ValueError("networks must hold at least one network; got none")
         for k, net in enumerate(networks):
@@ -105,6 +106,7 @@ class Hierarchy(ShortRepr):
         factors : sequence
             One for each refinement: a number, or one number a layer, as for `Network.refine`.
         """
+        check_annotated(Hierarchy.refined, locals())
         refuse_what_is_no_loss("problem", problem)
         if not hasattr(problem, "net"):
             remedy = "rk.LeastSquares(net, x, y)" if isinstance(problem, Network) else "a LeastSquares or a Collocation"
@@ -152,6 +154,7 @@ class Hierarchy(ShortRepr):
 
     def restrict(self, gradient: Any, level: int, start: int | None = None) -> FloatArray:
         """Return the gradient on a level, ``P^T g``, from that on the finer level `start`, the finest by default."""
+        check_annotated(Hierarchy.restrict, locals())
         P = self.matrix(level, start)
         return P.T @ real("gradient", as_vector("gradient", gradient, P.shape[0]))
 

@@ -8,10 +8,9 @@ from os import PathLike
 from time import process_time
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from refkan.arguments import as_vector, check_count, check_type, real
+from refkan.arguments import as_vector, check_count, check_function, check_sequence, check_type, is_sequence, real
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
 from refkan.engine_choice import current_engine
@@ -125,8 +124,10 @@ def minimize_multilevel(
     if len(counts) != len(hierarchy):
         raise ValueError(f"schedule must have one entry a level ({len(hierarchy)}); got {len(counts)}")
     start = real("theta", as_vector("theta", theta, hierarchy[0].network.n_params)).copy()
-    for k, entry in enumerate(per_level or ()):
+    for k, entry in enumerate(() if per_level is None else check_sequence("per_level", per_level, "mappings")):
         check_type(f"per_level[{k}]", entry, Mapping)
+    if callback is not None:
+        check_function("callback", callback, 2)
     extras = [{}] * len(counts) if per_level is None else [dict(entry) for entry in per_level]
     if len(extras) != len(counts):
         raise ValueError(f"per_level must have one entry a level ({len(counts)}); got {len(extras)}")
@@ -143,8 +144,7 @@ def minimize_multilevel(
 
 def check_schedule(schedule: Any) -> list[int]:
     """Return the steps of each level as a list of integers, none negative."""
-    if isinstance(schedule, str) or not isinstance(schedule, Sequence | np.ndarray):
-        raise TypeError(f"schedule must be a sequence of steps, one entry a level; got {schedule!r}")
+    schedule = check_sequence("schedule", schedule, "steps, one entry a level")
     if len(schedule) == 0:
         raise ValueError("schedule must have an entry for each level; got none")
     return [check_count(f"schedule[{k}]", steps) for k, steps in enumerate(schedule)]
@@ -153,8 +153,8 @@ def check_schedule(schedule: Any) -> list[int]:
 def as_factors(factors: Any, schedule: Sequence[int]) -> list[Any]:
     """Return one refinement factor for each step from level to level."""
     n = len(schedule) - 1
-    if not isinstance(factors, Sequence | np.ndarray):
-        return [factors] * n
+    if not is_sequence(factors):
+        return [check_count("factors", factors, 2)] * n
     if len(factors) != n:
         raise ValueError(f"factors must be one number or one entry for each of {n} refinements; got {len(factors)}")
     return list(factors)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count, check_type
+from refkan.arguments import check_count, check_sequence, check_type
 from refkan.array_types import FloatArray
 from refkan.checkpoints import Checkpoints
 from refkan.hierarchy.changes import Refined
@@ -173,9 +173,8 @@ def _networks(net: Network, factors: Sequence[Any]) -> list[Network]:
 
 
 def _check_survivors(survivors: Any, n_levels: int) -> list[int]:
-    if isinstance(survivors, str) or not isinstance(survivors, Sequence | np.ndarray):
-        raise TypeError(f"survivors must be a sequence of counts, one entry a level; got {survivors!r}")
-    counts = [check_count(f"survivors[{k}]", number, 1) for k, number in enumerate(survivors)]
+    entries = check_sequence("survivors", survivors, "counts, one entry a level")
+    counts = [check_count(f"survivors[{k}]", number, 1) for k, number in enumerate(entries)]
     if len(counts) != n_levels:
         raise ValueError(f"survivors must have one entry a level ({n_levels}); got {len(counts)}")
     for k in range(1, n_levels):
@@ -187,8 +186,7 @@ def _check_survivors(survivors: Any, n_levels: int) -> list[int]:
 def _check_samples(samples: Any, n_levels: int, n_samples: int) -> list[int]:
     if samples is None:
         return [n_samples] * n_levels
-    if isinstance(samples, str) or not isinstance(samples, Sequence | np.ndarray):
-        raise TypeError(f"samples must be a sequence of counts or None, one entry a level; got {samples!r}")
+    samples = check_sequence("samples", samples, "counts or None, one entry a level")
     if len(samples) != n_levels:
         raise ValueError(f"samples must have one entry a level ({n_levels}); got {len(samples)}")
     sizes = [

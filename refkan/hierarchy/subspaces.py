@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from refkan.arguments import as_vector, real
 from refkan.array_types import FloatArray
+from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.optimizers.damped_systems import normal_matrix
 
 
@@ -45,6 +46,9 @@ class Subspace:
     """
 
     def __init__(self, problem: Any, theta: Any, prolongation: sp.csr_array) -> None:
+        refuse_what_is_no_loss("problem", problem, "value")
+        if not sp.issparse(prolongation):
+            raise TypeError(f"prolongation must be a sparse matrix; got {type(prolongation).__name__}")
         self.problem, self.prolongation = problem, prolongation
         self.theta: FloatArray = real("theta", as_vector("theta", theta, prolongation.shape[0])).copy()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_vector
+from refkan.arguments import as_array, as_vector, check_annotated
 from refkan.array_types import FloatArray
 from refkan.errors import KnotError
 from refkan.layers import DenseLayer, Layer, SiluLayer, SplineLayer
@@ -68,6 +68,10 @@ class Edges(ShortRepr):
     scale: FloatArray
     shift: FloatArray
 
+    def __post_init__(self) -> None:
+        for name, ndim in (("knots", 2), ("coefficients", 3), ("base", 2), ("factor", 2), ("scale", 1), ("shift", 1)):
+            object.__setattr__(self, name, as_array(name, getattr(self, name), ndim, finite=False))
+
     @property
     def order(self) -> int:
         """Order r = degree + 1."""
@@ -80,6 +84,7 @@ class Edges(ShortRepr):
 
     def layer(self, k: int) -> SiluLayer:
         """Return the layer of refkan; `k` is its number in errors."""
+        check_annotated(Edges.layer, locals())
         count = self.knots.shape[0]
         if self.coefficients.shape[1] != count or self.order < 2:
             raise ConversionError(
@@ -111,6 +116,7 @@ def assemble(parts: Sequence[Edges]) -> tuple[Network, FloatArray]:
     >>> net(theta, [[0.0]])  # 2 silu(0) + 1
     array([[1.]])
     """
+    check_annotated(assemble, locals())
     if not parts:
         raise ConversionError("the model has no layers")
     layers: list[Layer] = []
@@ -147,6 +153,7 @@ def disassemble(net: Network, theta: Any) -> list[Edges]:
     >>> [edges.coefficients.shape for edges in disassemble(net, np.zeros(net.n_params))]
     [(3, 2, 8), (1, 3, 8)]
     """
+    check_annotated(disassemble, locals())
     theta = as_vector("theta", theta, net.n_params)
     parts: list[Edges] = []
     for k, (layer, blocks, where) in enumerate(zip(net.layers, net.unpack(theta), net.slices, strict=True)):

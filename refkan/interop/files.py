@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from refkan.arguments import check_annotated
 from refkan.array_types import FloatArray
 from refkan.extras import needed
 from refkan.interop.edges import ConversionError
@@ -118,6 +119,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray]:
     >>> net
     Network([1, 1]: SiLU + order 4 on 5 intervals (spline); 10 parameters)
     """
+    check_annotated(read, locals())
     path = Path(path)
     if is_network(path):
         return load(path)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count
+from refkan.arguments import check_annotated, check_count
 from refkan.array_types import FloatArray
 from refkan.interop.edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network
@@ -40,6 +40,7 @@ def refined(net: Network, theta: Any, factor: int = 2) -> tuple[Network, FloatAr
     >>> net.n_params, fine.n_params, bool(np.abs(fine(fine_theta, x) - net(theta, x)).max() < 1e-13)
     (10, 21, True)
     """
+    check_annotated(refined, locals())
     factor = check_count("factor", factor, 1)
     return assemble([_finer(edges, factor, k) for k, edges in enumerate(disassemble(net, theta))])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from refkan.arguments import check_annotated
 from refkan.array_types import Array, FloatArray
 from refkan.interop.edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network
@@ -85,6 +86,7 @@ def to_state(net: Network, theta: Any, state: State) -> dict[str, Any]:
     >>> {name: array.shape for name, array in interop.to_state(*fine, state).items()}
     {'layers.0.grid': (1, 23), 'layers.0.spline_weight': (1, 1, 19)}
     """
+    check_annotated(to_state, locals())
     return FORMATS[kind_of(state)].state(disassemble(net, theta), Arrays(state))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import check_choice, check_count
+from refkan.arguments import check_annotated, check_choice, check_count
 from refkan.array_types import Array, FloatArray
 from refkan.engines import SLACK
 from refkan.layers.base import Layer
@@ -131,6 +131,7 @@ class ChebyshevLayer(Layer):
         c_1 = g/2 with g ~ N(0, 1/P), a slope g over the domain, and N(0, 0.1^2/(1 + k)^2) on every c_k, so that the
         noise is of size 0.1 whatever the degree. Under the scheme "normal" every c_k is N(0, 1).
         """
+        check_annotated(ChebyshevLayer.initialize, locals())
         if scheme == "normal":
             return self.pack(coefficients=rng.normal(0.0, 1.0, self.blocks["coefficients"]))
         C = rng.normal(0.0, NOISE, self.blocks["coefficients"]) / np.arange(1, self.dim + 1)
@@ -167,10 +168,12 @@ class ChebyshevLayer(Layer):
 
     def refined(self, factor: int) -> Self:
         """Return the layer of `factor` times the degree."""
+        check_annotated(ChebyshevLayer.refined, locals())
         return type(self)(self.ends, self.n_outputs, self.degree * factor, self.outside)
 
     def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
         """Return the coefficients, followed by zeros beyond this degree."""
+        check_annotated(ChebyshevLayer.convert, locals())
         if not isinstance(target, ChebyshevLayer):
             return super().convert(theta, target)
         padded: FloatArray = self.prolongation(target) @ theta
@@ -184,6 +187,7 @@ class ChebyshevLayer(Layer):
         ValueError
             If `target` has other inputs, outputs or rules, or a lower degree.
         """
+        check_annotated(ChebyshevLayer.prolongation, locals())
         if not isinstance(target, ChebyshevLayer):
             return super().prolongation(target)
         mine, theirs = ((layer.ends, layer.n_outputs, layer.outside) for layer in (self, target))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count, check_flag
+from refkan.arguments import check_annotated, check_choice, check_count, check_flag
 from refkan.array_types import Array, FloatArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer
@@ -89,6 +89,7 @@ class DenseLayer(Layer):
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw weights by He for ReLU kinds, by Glorot otherwise, and N(0, 1/P) without activation; biases are 0."""
+        check_annotated(DenseLayer.initialize, locals())
         P, Q = self.n_inputs, self.n_outputs
         variance = {"relu": 2.0 / P, "relu3": 2.0 / P, "identity": 1.0 / P}.get(self.activation, 2.0 / (P + Q))
         blocks = {"weights": rng.normal(0.0, np.sqrt(variance), (Q, P)), "bias": np.zeros(Q)}

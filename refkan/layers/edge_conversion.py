@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import check_choice
+from refkan.arguments import check_annotated, check_choice
 from refkan.array_types import Array, FloatArray
 from refkan.errors import KnotError
 from refkan.layers.base import BASES, Layer
@@ -72,6 +72,7 @@ class SplineEdges(Layer):
 
     def inserted(self, new_knots: Sequence[Any]) -> Self:
         """Return the layer with knots inserted into its spaces."""
+        check_annotated(SplineEdges.inserted, locals())
         spaces = []
         for p, (space, new) in enumerate(zip(self.spaces, new_knots, strict=True)):
             try:
@@ -109,6 +110,7 @@ class SplineEdges(Layer):
 
     def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
         """Return the layer on other spaces."""
+        check_annotated(SplineEdges.with_spaces, locals())
         return replace(self, spaces=tuple(spaces))
 
     def with_fixed_knots(self, theta: FloatArray) -> Self:
@@ -198,6 +200,7 @@ class SplineEdges(Layer):
         Between bases they follow from w = A^T u and its inverse; where the knots of the target contain those here, from
         u_f = P u.
         """
+        check_annotated(SplineEdges.convert, locals())
         if not isinstance(target, SplineEdges) or self == target:
             return super().convert(theta, target)
         self._require_alike(target)
@@ -237,6 +240,7 @@ class SplineEdges(Layer):
 
     def prolongation(self, target: Layer) -> sp.csr_array:
         """Return the block diagonal matrix of the prolongations P of all edges."""
+        check_annotated(SplineEdges.prolongation, locals())
         if not isinstance(target, SplineEdges) or self == target:
             return super().prolongation(target)
         self._require_alike(target)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count, check_flag
+from refkan.arguments import check_choice, check_count, check_flag, check_sequence
 from refkan.array_types import Array, FloatArray
 from refkan.engines import SLACK
 from refkan.layers.edge_conversion import SplineEdges
@@ -53,7 +53,7 @@ class EdgeLayer(SplineEdges):
     def __post_init__(self) -> None:
         if isinstance(self.spaces, SplineSpace):
             raise TypeError("spaces must hold one SplineSpace for each input; got a single SplineSpace")
-        object.__setattr__(self, "spaces", tuple(self.spaces))
+        object.__setattr__(self, "spaces", tuple(check_sequence("spaces", self.spaces, "SplineSpaces")))
         check_count("n_outputs", self.n_outputs, 1)
         check_choice("outside", self.outside, OUTSIDE)
         check_flag("free_knots", self.free_knots)

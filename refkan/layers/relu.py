@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_flag
+from refkan.arguments import check_annotated, check_flag
 from refkan.array_types import Array, FloatArray
 from refkan.engines import SLACK, KnotFunctions
 from refkan.engines.channels import Channels, channel_rows
@@ -92,6 +92,7 @@ class ReluLayer(EdgeLayer):
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw the function that a spline layer would draw, or Gaussian weights of the same output variance on x."""
+        check_annotated(ReluLayer.initialize, locals())
         u = self.draw_spline_coefficients(rng, scheme)
         blocks = {"s": self.starting_s()} if self.free_knots else {}
         start = self.pack(coefficients=u, **blocks)

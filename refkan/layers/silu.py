@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import check_target, check_type
+from refkan.arguments import check_annotated, check_target, check_type
 from refkan.array_types import Array, FloatArray, IntArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer
@@ -124,6 +124,7 @@ class SiluLayer(Layer):
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Start with w_s = 1, the spline part as for SplineLayer, w_b uniform in +-1/sqrt(P)."""
+        check_annotated(SiluLayer.initialize, locals())
         spline = self.spline.unpack(self.spline.initialize(rng, x, scheme))
         edges = (self.n_outputs, self.n_inputs)
         bound = 1.0 / np.sqrt(self.n_inputs)
@@ -181,6 +182,7 @@ class SiluLayer(Layer):
 
     def inserted(self, new_knots: Sequence[Any]) -> Self:
         """Return the layer with knots inserted into its spline part."""
+        check_annotated(SiluLayer.inserted, locals())
         return replace(self, spline=self.spline.inserted(new_knots))
 
     @property
@@ -199,6 +201,7 @@ class SiluLayer(Layer):
 
     def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
         """Return the layer with its spline part on other spaces."""
+        check_annotated(SiluLayer.with_spaces, locals())
         return replace(self, spline=self.spline.with_spaces(spaces))
 
     def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
@@ -237,6 +240,7 @@ class SiluLayer(Layer):
 
     def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
         """Convert the spline part; w_b and w_s stay."""
+        check_annotated(SiluLayer.convert, locals())
         if not isinstance(target, SiluLayer) or self == target:
             return super().convert(theta, target)
         blocks = self.unpack(theta)
@@ -246,6 +250,7 @@ class SiluLayer(Layer):
 
     def prolongation(self, target: Layer) -> sp.csr_array:
         """Return the prolongation of the spline part, with the identity for w_b and w_s."""
+        check_annotated(SiluLayer.prolongation, locals())
         if not isinstance(target, SiluLayer) or self == target:
             return super().prolongation(target)
         edges = 2 * self.n_inputs * self.n_outputs

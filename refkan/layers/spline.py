@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refkan.arguments import check_annotated
 from refkan.array_types import Array, FloatArray
 from refkan.engines import SplineFunctions
 from refkan.layers.edges import EdgeLayer
@@ -54,6 +55,7 @@ class SplineLayer(EdgeLayer):
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw random linear functions plus noise, N(0, 1) coefficients, or Gaussian ones of matched variance on x."""
+        check_annotated(SplineLayer.initialize, locals())
         blocks = {"coefficients": self.draw_spline_coefficients(rng, scheme)}
         if self.free_knots:
             blocks["s"] = self.starting_s()

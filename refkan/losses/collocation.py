@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.arguments import as_vector, check_type, numbers, real
+from refkan.arguments import as_vector, check_annotated, check_flag, check_sequence, check_type, numbers, real
 from refkan.array_types import Array, FloatArray
 from refkan.errors import OutsideDomainError
 from refkan.hessians.memory import chunk_size, mirror, require_memory
@@ -100,7 +100,9 @@ class Collocation(ShortRepr):
     def __post_init__(self, quiet: bool) -> None:
         check_type("net", self.net, Network)
         self.net.require_bound()
-        terms = (self.terms,) if isinstance(self.terms, Term) else tuple(self.terms)
+        terms = (self.terms,) if isinstance(self.terms, Term) else tuple(check_sequence("terms", self.terms, "Terms"))
+        check_flag("check", self.check)
+        check_flag("quiet", quiet)
         for term in terms:
             check_type("terms", term, Term)
         names = [term.name for term in terms]
@@ -279,6 +281,7 @@ class Collocation(ShortRepr):
         data : mapping, optional
             Name of a term -> its new data, for terms that have some.
         """
+        check_annotated(Collocation.redrawn, locals())
         known = {term.name for term in self.terms}
         for name in {**points, **(data or {})}:
             if name not in known:

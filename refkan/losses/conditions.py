@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_vector, numbers, real
+from refkan.arguments import as_array, as_columns, as_vector, check_annotated, numbers, real
 from refkan.array_types import Array
 from refkan.losses.terms import Side, Term
 
@@ -19,7 +19,7 @@ def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, wei
     ----------
     name : str
     points : array (N, P)
-    target : callable, number or array (N,)
+    target : callable, number or array (N,) or (N, 1)
         A function of points (n, P), or its values.
     weight : float
 
@@ -40,16 +40,17 @@ def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, wei
 
         def residual(x: Array, u: Array) -> Array:
             values = np.asarray(target(x))
+            values = values[:, 0] if values.shape == (len(x), 1) else values
             if values.shape not in ((), x.shape[:1]):
                 raise ValueError(f"target of term {name!r} must return shape {x.shape[:1]}; got {values.shape}")
             difference: Array = u - values
             return difference
 
         return Term(name, (side,), residual, lambda x, u: (1.0,), weight)
-    values, count = numbers("target", target), side.points.shape[0]
-    if values.shape not in ((), (count,)):
+    values, count = as_array("target", target), side.points.shape[0]
+    if values.shape not in ((), (count,), (count, 1)):
         raise ValueError(f"target of term {name!r} must be a number or have shape ({count},); got {values.shape}")
-    values = np.broadcast_to(values, (count,))
+    values = np.broadcast_to(values.reshape(-1), (count,))
     return Term(name, (side,), lambda x, u, data: u - data, lambda x, u, data: (1.0,), weight, data=values)
 
 
@@ -78,10 +79,10 @@ def periodicity(name: str, left: Any, right: Any, direction: Any, weight: float 
     >>> problem.value([1.0, 0.0, 0.0, 1.0]) > 0, problem.value([1.0, 2.0, 1.0, 2.0])
     (True, 0.0)
     """
-    first, P = np.atleast_2d(numbers("direction", direction)), np.shape(left)[-1:]
+    first, P = np.atleast_2d(numbers("direction", direction)), _some(name, left, "left").shape[-1:]
     if first.shape != (1, *P):
         raise ValueError(f"direction of term {name!r} must have length {', '.join(map(str, P))}; got {first.shape[1:]}")
-    sides = Side(_some(name, left), first, orders=1), Side(_some(name, right), first, orders=1)
+    sides = Side(_some(name, left, "left"), first, orders=1), Side(_some(name, right, "right"), first, orders=1)
 
     def residual(x: Array, u: Array, u_d: Array, v: Array, v_d: Array) -> Array:
         return np.stack([u - v, u_d - v_d], axis=1)
@@ -130,6 +131,7 @@ def flux_jump(
     >>> bool(np.allclose(problem.misfit(theta)["flux"], -du - 0.5 * du))
     True
     """
+    check_annotated(flux_jump, {"left": left, "right": right})
     a, b = map(float, real("coefficients", as_vector("coefficients", coefficients, 2)))
     for side in (left, right):
         if side.seeds.orders != (1,):
@@ -141,8 +143,9 @@ def flux_jump(
     return Term(name, (left, right), residual, lambda *_: (0.0, a, 0.0, -b), weight)
 
 
-def _some(name: str, points: Any) -> Any:
-    """Points as they came, if there are any."""
-    if np.shape(points)[:1] == (0,):
+def _some(name: str, points: Any, argument: str = "points") -> Any:
+    """Points as an array, if there are any."""
+    points = as_columns(argument, points)
+    if points.shape[0] == 0:
         raise ValueError(f"points of term {name!r} must hold at least one point; got none")
     return points

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from refkan import hessians
-from refkan.arguments import as_columns, as_vector, require_finite_rows
+from refkan.arguments import as_columns, as_vector, check_annotated, require_finite_rows
 from refkan.array_types import Array, FloatArray
 from refkan.networks import Network
 from refkan.short_reprs import ShortRepr
@@ -191,6 +191,7 @@ class LeastSquares(ShortRepr):
         Node maps that take statistics are differentiated anew for every block, so that a block is at least as large as
         the statistics batch; the whole then takes at most twice the time of one block of everything.
         """
+        check_annotated(LeastSquares.residual_blocks, locals())
         e = self.misfit(theta)
         batch = getattr(self.net, "statistics", None)
         least = 1 if batch is None else batch.shape[0]

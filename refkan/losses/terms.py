@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, check_count, check_function, check_positive, check_type, real
+from refkan.arguments import as_array, check_annotated, check_count, check_function, check_positive, check_type, real
 from refkan.array_types import Array, FloatArray
 from refkan.checks import jacobian_check
 from refkan.lazy import lazy
@@ -153,6 +153,7 @@ class Term(ShortRepr):
     attention: Attention | None = None
 
     def __post_init__(self) -> None:
+        check_annotated(Term, {"attention": self.attention})
         check_type("name", self.name, str)
         if not isinstance(self.sides, Side | Iterable):
             raise TypeError(f"sides of term {self.name!r} must be a Side or a pair of them; got {self.sides!r}")
@@ -296,6 +297,7 @@ class Term(ShortRepr):
         ValueError
             With the table of the entries that differ.
         """
+        check_annotated(Term.check_partials, locals())
         rows = slice(0, min(SAMPLED, self.n_points))
         n, count = rows.stop, sum(side.seeds.channels.count for side in self.sides)
         shape = (count, n) if n_outputs == 1 else (count, n, n_outputs)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count, numbers
+from refkan.arguments import check_choice, check_count, check_sequence, is_sequence, numbers
 from refkan.layers import BASES, ChebyshevLayer, DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.layers.chebyshev import MAX_DEGREE
 from refkan.networks.network import Network
@@ -207,8 +207,7 @@ def mlp(widths: Sequence[int], activation: str = "relu") -> Network:
 
 
 def _check_widths(widths: Any) -> list[int]:
-    if isinstance(widths, str) or not isinstance(widths, Sequence | np.ndarray):
-        raise TypeError(f"widths must be a sequence of integers; got {widths!r}")
+    widths = check_sequence("widths", widths, "integers")
     if len(widths) < 2:
         raise ValueError(f"widths must hold at least two numbers, inputs and outputs; got {list(widths)}")
     return [check_count(f"widths[{k}]", width, 1) for k, width in enumerate(widths)]
@@ -225,7 +224,7 @@ def _check_size(widths: Sequence[int], coefficients: Sequence[int]) -> None:
 
 
 def _one_a_layer(name: str, value: Any, n_layers: int) -> list[Any]:
-    if not isinstance(value, Sequence | np.ndarray):
+    if not is_sequence(value):
         return [value] * n_layers
     if len(value) != n_layers:
         raise ValueError(f"{name} must be one value or one a layer ({n_layers}); got {len(value)} values")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from refkan import layers, node_maps
-from refkan.arguments import as_array, as_vector, check_flag, check_type, real
+from refkan.arguments import as_array, as_vector, check_annotated, check_flag, check_type, real
 from refkan.array_types import Array, FloatArray
 from refkan.atomic_files import sweep, write_atomically
 from refkan.networks.network import Network
@@ -71,6 +71,7 @@ def save(path: str | os.PathLike[str], net: Network, theta: Any, notes: Mapping[
     >>> bool((again(parameters, x) == net(theta, x)).all())
     True
     """
+    check_annotated(save, locals())
     path = Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"path must end in .npz; got {path.name!r}")
@@ -140,6 +141,7 @@ def load(
     >>> net(theta, [[0.5]]), notes
     (array([[0.5]]), {'seed': 3})
     """
+    check_annotated(load, locals())
     check_flag("return_notes", return_notes)
     net, theta, notes = read(path)
     return (net, theta, notes) if return_notes else (net, theta)

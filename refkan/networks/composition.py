@@ -3,14 +3,14 @@ r"""What a network is made of: layers joined by node maps, flat parameters, and 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_vector, real
+from refkan.arguments import as_samples, as_vector, check_flag, check_sequence, real
 from refkan.array_types import Array, FloatArray
 from refkan.layers import Layer
 from refkan.lazy import lazy
@@ -29,6 +29,7 @@ class Composition(ShortRepr):
     domain_from_data: bool = False
 
     def __post_init__(self) -> None:
+        check_flag("domain_from_data", self.domain_from_data)
         for name, kind in (("layers", Layer), ("node_maps", NodeMap)):
             object.__setattr__(self, name, _tuple_of(name, getattr(self, name), kind))
         if not self.layers:
@@ -160,9 +161,7 @@ class Composition(ShortRepr):
 
 def _tuple_of(name: str, items: Any, kind: type[Any]) -> tuple[Any, ...]:
     """Return the items as a tuple if each is of the class `kind`, else raise TypeError with the remedy."""
-    if isinstance(items, str) or not isinstance(items, Iterable):
-        raise TypeError(f"{name} must be a sequence of {kind.__name__} objects; got {items!r}")
-    items = tuple(items)
+    items = tuple(check_sequence(name, items, f"{kind.__name__} objects"))
     for k, item in enumerate(items):
         if not isinstance(item, kind):
             raise TypeError(f"{name}[{k}] must be a {kind.__name__}; got {item!r}{REMEDIES[kind]}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_shape, as_vector, check_count, real
+from refkan.arguments import as_array, as_samples, as_shape, as_vector, check_annotated, check_count, check_flag, real
 from refkan.array_types import Array, FloatArray
 from refkan.networks.blocks import BlockedSweep
 from refkan.networks.composition import Composition
@@ -83,6 +83,7 @@ class Jet(ShortRepr):
             Cotangents of x, of the first seeds, and of the second seeds of the directions of order 2.
         """
         self._require_real()
+        check_flag("inputs", inputs)
         value, first, second = (
             np.zeros(mine.shape) if given is None else real(name, as_shape(name, given, mine.shape))
             for name, given, mine in (
@@ -156,6 +157,7 @@ def jet_of(net: Composition, theta: Any, x: Any, first: Any, second: Any = None,
     >>> rk.jets.jet_of(net, [0.0, 0.0, 0.0, 6.0], [[0.5]], [[1.0]], None, 1).first  # what `Network.jet` calls
     array([[[0.75]]])
     """
+    check_annotated(jet_of, locals())
     theta = as_vector("theta", theta, net.n_params)
     x = as_samples("x", x, net.widths[0])
     net.require_bound()
@@ -173,7 +175,10 @@ def mixed_derivative(along_a: Array, along_b: Array, along_sum: Array) -> Array:
     >>> rk.jets.mixed_derivative(2.0, 0.0, 8.0)  # u = x^2 + 3 x y
     3.0
     """
-    return 0.5 * (along_sum - along_a - along_b)
+    a = as_array("along_a", along_a)
+    b, both = as_shape("along_b", along_b, a.shape), as_shape("along_sum", along_sum, a.shape)
+    mixed: Array = 0.5 * (both - a - b)
+    return mixed
 
 
 def polarisation_seeds(n_inputs: int) -> FloatArray:
@@ -213,6 +218,7 @@ def input_hessian(net: Composition, theta: Any, x: Any) -> Array:
     array([[3., 0.],
            [0., 6.]])
     """
+    check_annotated(input_hessian, locals())
     P = net.widths[0]
     pure = jet_of(net, theta, x, polarisation_seeds(P)).second
     H = np.empty((pure.shape[0], pure.shape[2], P, P), pure.dtype)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_shape, as_vector, real
+from refkan.arguments import as_samples, as_shape, as_vector, check_flag, real
 from refkan.array_types import Array, FloatArray
 from refkan.engines.channels import VALUES
 from refkan.networks.composition import Composition
@@ -234,6 +234,7 @@ class Network(Startable):
         >>> pullback(np.array([[1.0]]))
         (array([0.5, 0.5, 0. ]), array([[2.]]))
         """
+        check_flag("inputs", inputs)
         theta, x = self._real_arguments(theta, x)
         sweep = ValueSweep(self, theta, x, share=not inputs)
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_vector, check_choice, check_count, check_type
+from refkan.arguments import as_array, as_vector, check_annotated, check_choice, check_count, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.errors import KnotError
 from refkan.layers import BASES, Layer
@@ -160,6 +160,7 @@ class SameFunction(Composition):
         TypeError
             If other is no network.
         """
+        check_annotated(SameFunction.convert, {"allow_inexact": allow_inexact})
         theta = as_vector("theta", theta, self.n_params)
         self._require_same_frame(other)
         parts = []

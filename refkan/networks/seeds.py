@@ -2,13 +2,12 @@ r"""Seeds: along which directions a network is differentiated, and how far, as t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, check_count
+from refkan.arguments import as_array, check_count, is_sequence
 from refkan.array_types import Array, IntArray
 from refkan.engines.channels import Channels
 from refkan.short_reprs import ShortRepr
@@ -95,7 +94,7 @@ def _directions(name: str, seeds: Array, N: int, P: int) -> int:
 
 
 def _orders(orders: Any, K: int) -> tuple[int, ...]:
-    if not isinstance(orders, Sequence | np.ndarray):
+    if not is_sequence(orders):
         orders = [orders] * K
     if len(orders) != K:
         raise ValueError(f"orders must be one number or one for each of the {K} directions; got {len(orders)} numbers")

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from refkan.arguments import check_annotated
 from refkan.node_maps.base import NodeMap, StatisticsMap
 from refkan.node_maps.pointwise import MARGIN, AffineMap, SigmoidMap, Unmapped
 from refkan.node_maps.statistics import KAPPA, MeanStdMap, MinMaxMap
@@ -41,6 +42,7 @@ def same_map(mine: NodeMap, theirs: NodeMap) -> bool:
     >>> same_map(ours, AffineMap([1.0], [0.0])), same_map(ours, AffineMap([2.0], [0.0]))
     (True, False)
     """
+    check_annotated(same_map, locals())
     if type(mine) is not type(theirs):
         return False
     return all(np.array_equal(value, vars(theirs)[name]) for name, value in vars(mine).items())

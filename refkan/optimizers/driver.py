@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.arguments import as_array, check_choice, check_count
+from refkan.arguments import as_array, check_annotated, check_choice, check_count
 from refkan.array_types import FloatArray
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.optimizers.first_order import adam, gradient_descent
@@ -119,6 +119,7 @@ def minimize(
     >>> rk.minimize(Bowl(), [3.0, -4.0]).converged
     True
     """
+    check_annotated(minimize, locals())
     refuse_what_is_no_loss("problem", problem, "value_and_gradient")
     methods = METHODS | RESIDUAL_METHODS
     check_choice("method", method, methods)

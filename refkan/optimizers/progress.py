@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from refkan.arguments import check_annotated
 from refkan.optimizers.results import State
 
 Report = Callable[[State], Any]
@@ -38,6 +39,7 @@ class ProgressLines:
     """
 
     def __init__(self, write: Callable[[str], Any] | None = None, pause: float = 2.0) -> None:
+        check_annotated(ProgressLines.__init__, locals())
         self._write = _to_standard_error if write is None else write
         self._pause = pause
         self._latest = time.monotonic()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refkan.adaptivity.results import AdaptiveResult
+from refkan.arguments import check_annotated
 from refkan.hierarchy.results import MultilevelResult
 from refkan.optimizers import Result
 from refkan.plots.style import GREY, LINE, THIN, finish, place
@@ -49,6 +50,7 @@ def history(
     >>> [text.get_text() for text in axes.get_legend().get_texts()]
     ['4 parameters', '6 parameters']
     """
+    check_annotated(history, {"labels": labels, "factor": factor})
     from matplotlib.ticker import MaxNLocator
 
     levels = _levels(result)
@@ -101,6 +103,7 @@ def convergence(
     >>> axes.get_legend().get_texts()[0].get_text()
     'cubic, exponent -4.0'
     """
+    check_annotated(convergence, locals())
     figure, axes = place(axes)
     for name, (cost, error) in curves.items():
         x, y = np.asarray(cost, float), np.asarray(error, float)

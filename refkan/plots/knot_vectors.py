@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.arguments import as_vector
+from refkan.arguments import as_vector, check_annotated
 from refkan.networks import Network
 from refkan.plots.network_edges import curves
 from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, finish, place
@@ -33,6 +33,7 @@ def knots(net: Network, theta: Any, axes: Axes | None = None) -> Figure:
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['layer 0, input 0', 'layer 0, input 1']
     """
+    check_annotated(knots, locals())
     theta = as_vector("theta", theta, net.n_params)
     rows, names = [], []
     for k, (layer, where) in enumerate(zip(net.layers, net.slices, strict=True)):
@@ -74,6 +75,7 @@ def refinement(
     >>> bool(np.abs(before - after).max() < 1e-14)
     True
     """
+    check_annotated(refinement, locals())
     figure, axes = place(axes)
     theta = as_vector("theta", theta, net.n_params)
     shown = ((net, theta, GREY, 3.0, "before"), (fine, net.convert(theta, fine), BLUE, LINE, "after"))

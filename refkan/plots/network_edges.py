@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_vector
+from refkan.arguments import as_samples, as_vector, check_type, is_sequence
 from refkan.array_types import FloatArray
 from refkan.layers import Layer
 from refkan.networks import Network
@@ -108,6 +108,7 @@ def network(
     >>> [text.get_text() for text in axes.texts]
     ['width', 'force', 'y0']
     """
+    check_type("net", net, Network)
     theta = as_vector("theta", theta, net.n_params)
     x = as_samples("x", x, net.widths[0])
     if not x.shape[0]:
@@ -135,7 +136,7 @@ def _names(argument: str, names: Sequence[str] | None, letter: str, count: int) 
     """Return names of nodes; ValueError, under the name of the argument, unless they are as many."""
     if names is None:
         return [f"{letter}{k}" for k in range(count)]
-    if isinstance(names, str) or len(names) != count:
+    if not is_sequence(names) or len(names) != count:
         raise ValueError(f"{argument} must hold a name for each of {count}; got {names!r}")
     return [str(name) for name in names]
 

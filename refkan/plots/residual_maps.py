@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from refkan.arguments import check_annotated
 from refkan.losses import LeastSquares
 from refkan.plots.style import BLUE, GREY, THIN, finish, place
 
@@ -35,6 +36,7 @@ def residuals(problem: LeastSquares, theta: Any, output: int = 0, axes: Axes | N
     >>> bool(np.all(points.get_array() == problem.misfit(theta)[:, 0]))
     True
     """
+    check_annotated(residuals, locals())
     x, y = np.asarray(problem.x), np.asarray(problem.y)
     e = problem.misfit(theta)[:, output]
     figure, axes = place(axes, (5.4, 4.2) if x.shape[1] == 2 else (6.0, 3.8))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from refkan.arguments import check_annotated, check_type
 from refkan.conditioning import Spectrum, Study
 from refkan.conditioning.spectra import AMID
 from refkan.conditioning.study_rows import Row
@@ -15,6 +16,10 @@ from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, finish, place
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+MARKERS, STYLES = "os^Dv*XP", ("-", "--", "-.", ":")
+"""Of orders, and of architectures."""
 
 
 def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
@@ -34,6 +39,7 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
     >>> len(axes.lines[0].get_xdata()) == found.n_range
     True
     """
+    check_type("spectrum", spectrum, Spectrum)
     figure, axes = place(axes)
     numbers, sizes = np.arange(1, spectrum.values.size + 1), np.abs(spectrum.values)
     inside, below = numbers <= spectrum.n_range, spectrum.values < 0
@@ -64,7 +70,9 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
 def conditions(study: Study, axes: Axes | None = None) -> Figure:
     """Draw condition numbers of a study against the intervals, medians over seeds with extremes, one line a series.
 
-    Hollow markers stand where a seed's row has flags that doubt its number: all but "middle". Dense networks, which
+    Series of one basis and preconditioner have one colour, those of one order one marker, those of one architecture one
+    style of line. The legend is beside the axes. Hollow markers stand where a seed's row has flags that doubt its
+    number: all but "middle". Dense networks, which
     have no intervals, are horizontal lines, dotted where a row has such flags.
 
     Examples
@@ -74,30 +82,40 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
     >>> rk.plots.conditions(study).axes[0].get_xlabel()
     'intervals n'
     """
+    check_annotated(conditions, locals())
+    from matplotlib import colormaps
     from matplotlib.lines import Line2D
 
-    figure, axes = place(axes, (7.5, 5.0))
+    figure, axes = place(axes, (9.5, 5.0))
     ticks: set[int] = set()
     flagged = False
-    for label, points in _series(study).items():
+    series = _series(study)
+    colours, markers, styles = (
+        (list(dict.fromkeys(names)) for names in zip(*series, strict=True)) if series else ((),) * 3
+    )
+    for (basis, order, widths), points in series.items():
+        label = " ".join(filter(None, (basis, widths, order)))
+        colour = colormaps["tab10"](colours.index(basis) % 10)
+        marker = MARKERS[markers.index(order) % len(MARKERS)]
         values = {n: [row.condition for row in rows] for n, rows in points.items()}
         doubted = {n for n, rows in points.items() if any(set(row.flags) - {AMID} for row in rows)}
         flagged = flagged or bool(doubted)
         numbers = sorted(n for n in points if n is not None)
         if numbers:
             spread = np.array([[f(values[n]) for n in numbers] for f in (np.median, np.min, np.max)])
-            bars = axes.errorbar(
-                numbers, spread[0], np.abs(spread[1:] - spread[0]), marker="o", capsize=3, label=label, zorder=2
-            )
+            axes.errorbar(
+                numbers, spread[0], np.abs(spread[1:] - spread[0]), marker=marker, color=colour, capsize=3, label=label,
+                linestyle=STYLES[styles.index(widths) % len(STYLES)], zorder=2,
+            )  # fmt: skip
             hollow = [n in doubted for n in numbers]
             axes.plot(
-                np.array(numbers)[hollow], spread[0][hollow], marker="o", linestyle="none", zorder=3,
-                markerfacecolor="white", markeredgecolor=bars[0].get_color(), gid="flagged",
+                np.array(numbers)[hollow], spread[0][hollow], marker=marker, linestyle="none", zorder=3,
+                markerfacecolor="white", markeredgecolor=colour, gid="flagged",
             )  # fmt: skip
             ticks.update(numbers)
         else:
             style = ":" if doubted else "--"
-            axes.axhline(float(np.median(values[None])), linestyle=style, color="0.4", label=label)
+            axes.axhline(float(np.median(values[None])), linestyle=style, color=colour, label=label)
     axes.set_xlabel("intervals n")
     axes.set_ylabel("condition number of the numerical range")
     axes.set_xscale("log", base=2)
@@ -109,20 +127,19 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
         told = "hollow, dotted: flagged"
         handles.append(Line2D([], [], marker="o", linestyle=":", color="0.4", markerfacecolor="white", label=told))
     if handles:
-        axes.legend(handles=handles, fontsize="small")
+        axes.legend(handles=handles, fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
     return figure
 
 
-def _series(study: Study) -> dict[str, dict[int | None, list[Row]]]:
-    """Rows with condition numbers by series and number of intervals (the largest, where layers differ)."""
-    series: dict[str, dict[int | None, list[Row]]] = {}
+def _series(study: Study) -> dict[tuple[str, str, str], dict[int | None, list[Row]]]:
+    """Rows with condition numbers by basis, order and widths, and by intervals (the largest, where layers differ)."""
+    series: dict[tuple[str, str, str], dict[int | None, list[Row]]] = {}
     for row in study.rows:
         if not math.isfinite(row.condition):
             continue
         point = row.configuration
-        order = [] if point.order is None else [f"r = {point.order}"]
-        extra = [] if point.preconditioner is None else [f"with {point.preconditioner}"]
-        label = " ".join([point.kind, *extra, str(list(point.widths)), *order])
+        order = "" if point.order is None else f"r = {point.order}"
+        basis = point.kind if point.preconditioner is None else f"{point.kind} with {point.preconditioner}"
         n = max(point.intervals) if isinstance(point.intervals, tuple) else point.intervals
-        series.setdefault(label, {}).setdefault(n, []).append(row)
+        series.setdefault((basis, order, str(list(point.widths))), {}).setdefault(n, []).append(row)
     return series

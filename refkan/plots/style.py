@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from refkan.arguments import check_annotated
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -50,6 +52,9 @@ def to_png(figure: Figure, dpi: int = 130) -> bytes:
     >>> rk.plots.to_png(rk.plots.knots(net, [0.0] * 6))[1:4]
     b'PNG'
     """
+    check_annotated(to_png, locals())
+    if not hasattr(figure, "savefig"):
+        raise TypeError(f"figure must be a matplotlib figure; got a {type(figure).__name__}")
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     # Laid out once: savefig draws a figure that has an engine for its layout once more, only to lay it out.

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_samples, as_vector, real
+from refkan.arguments import Checked, as_array, as_samples, as_vector, check_annotated, real
 from refkan.array_types import Array
 from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True)
-class Profile(ShortRepr):
+class Profile(ShortRepr, Checked):
     """A function of one variable with its first two derivatives.
 
     Parameters
@@ -107,6 +107,7 @@ class ManufacturedProblem(ShortRepr):
     domain: tuple[float, float] = (-1.0, 1.0)
 
     def __post_init__(self) -> None:
+        check_annotated(ManufacturedProblem, vars(self))
         k = float(real("wavenumber", as_array("wavenumber", self.wavenumber, ndim=0)))
         a, b = map(float, real("domain", as_vector("domain", self.domain, 2)))
         if a >= b:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.arguments import as_array, as_samples, check_count, check_type
+from refkan.arguments import Checked, as_array, as_samples, check_count, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.errors import OutsideDomainError
 from refkan.short_reprs import ShortRepr
@@ -16,7 +16,7 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Target(ShortRepr):
+class Target(ShortRepr, Checked):
     """A function of several variables on a box.
 
     Parameters

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, check_count, check_positive, check_type
+from refkan.arguments import as_array, check_annotated, check_count, check_positive, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.short_reprs import ShortRepr
 from refkan.splines.knots import check_order
@@ -130,6 +130,7 @@ class ChangeOfBasis(ShortRepr):
     scaled: bool = False
 
     def __post_init__(self) -> None:
+        check_annotated(ChangeOfBasis, vars(self))
         check_type("space", self.space, SplineSpace)
         self.space.require_strictly_increasing()
 

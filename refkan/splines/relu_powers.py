@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_vector, check_choice, check_type
+from refkan.arguments import as_array, as_vector, check_annotated, check_choice, check_type
 from refkan.array_types import Array, FloatArray
 from refkan.kernels import relu_power_basis
 from refkan.kernels.launch import launch
@@ -120,6 +120,7 @@ def design_matrix(
            [0.75, 0.25, 0.  ],
            [1.5 , 1.  , 0.5 ]])
     """
+    check_annotated(design_matrix, {"scaled": scaled})
     check_type("space", space, SplineSpace)
     space.require_strictly_increasing()
     check_choice("outside", outside, OUTSIDE)
@@ -167,6 +168,7 @@ def evaluate(
     >>> rk.relu_powers.evaluate(space, [1.0, -2.0, 0.0], [0.25])
     array([0.25])
     """
+    check_annotated(evaluate, {"scaled": scaled})
     check_type("space", space, SplineSpace)
     c = as_vector("coefficients", coefficients, space.dim)
     return design_matrix(space, x, derivative, outside, scaled) @ c
@@ -205,6 +207,7 @@ def gram_matrix(space: SplineSpace, derivative: int = 0, scaled: bool = False) -
     array([[1. , 0.5],
            [0.5, 0.5]])
     """
+    check_annotated(gram_matrix, {"scaled": scaled})
     x, weights = gauss_points(space)
     Psi = design_matrix(space, x, derivative, scaled=scaled)
     weighted = np.sqrt(weights)[:, None] * Psi

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count
+from refkan.arguments import check_annotated, check_count
 from refkan.array_types import Array, FloatArray
 from refkan.losses import Side, Term, periodicity, prescribed
 from refkan.problems import allen_cahn as allen_cahn_equation
@@ -71,6 +71,7 @@ def allen_cahn(
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (280, [500, 501, 101])
     """
+    check_annotated(allen_cahn, locals())
     weighted = check_weights(weights, "equation", "initial", "periodic")
     low, high = np.array(allen_cahn_equation.DOMAIN).T
     drawn = np.random.default_rng(seed).uniform(low, high, (check_count("points", points, 1), 2))

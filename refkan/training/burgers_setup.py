@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count
+from refkan.arguments import check_annotated, check_count
 from refkan.array_types import Array, FloatArray
 from refkan.losses import Side, Term, prescribed
 from refkan.problems import burgers as burgers_equation
@@ -55,6 +55,7 @@ def burgers(
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (3680, [4096, 64, 128])
     """
+    check_annotated(burgers, locals())
     weighted = check_weights(weights, "equation", "initial", "boundary")
     if not isinstance(points, Sequence | np.ndarray) or len(points) != 2:
         raise ValueError(f"points must be a pair of numbers, in x and in t; got {points!r}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_vector
+from refkan.arguments import as_samples, as_vector, check_annotated
 from refkan.array_types import FloatArray
 from refkan.networks import Network
 
@@ -54,6 +54,7 @@ def input_effects(net: Network, theta: Any, x: Any) -> FloatArray:
     >>> input_effects(net, theta, x).round(1)
     array([[0.8, 0.2]])
     """
+    check_annotated(input_effects, locals())
     theta = as_vector("theta", theta, net.n_params)
     x = as_samples("x", x, net.widths[0])
     if len(x) < 2:

@@ -46,6 +46,7 @@ class Minibatches:
     """
 
     def __init__(self, problem: Collocation, size: int, rng: np.random.Generator) -> None:
+        check_type("problem", problem, Collocation)
         self.problem = problem
         self.size = check_count("size", size, 1, problem.terms[0].n_points)
         check_type("rng", rng, np.random.Generator)

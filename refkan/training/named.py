@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refkan.arguments import check_choice
+from refkan.arguments import check_annotated, check_choice
 from refkan.problems import TARGETS
 from refkan.training.allen_cahn_setup import allen_cahn
 from refkan.training.burgers_setup import burgers
@@ -32,6 +32,7 @@ def setup_named(name: str, points: int | None = None) -> Setup:
     >>> setup_named("burgers", 16).terms[0].n_points
     256
     """
+    check_annotated(setup_named, locals())
     check_choice("problem", name, PROBLEMS)
     if points is None:
         points = POINTS.get(name, 400 if name in ORDINARY else 20000)

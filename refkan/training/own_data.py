@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_columns, check_flag, real, require_finite_rows
+from refkan.arguments import as_array, as_columns, check_flag, check_type, is_sequence, real, require_finite_rows
 from refkan.array_types import FloatArray
 from refkan.training.setups import Setup, Shape
 
@@ -17,7 +17,10 @@ LARGEST, SMALLEST = 1e150, 1e-150
 KEPT_BACK = 5
 """One sample of so many is kept back."""
 
-ORDER, INTERVALS = 3, (4, 8)
+ORDER = 3
+
+INTERVALS = ((4, 8), (2, 4), (1, 2))
+"""Of the coarsest and the finest level, the best first."""
 
 
 def own_data(
@@ -26,7 +29,8 @@ def own_data(
     """Return the set-up of regression on given samples; a fifth of them, drawn at random, measure the error.
 
     The network proposed is [P, 2P+1, 1], of order 3 on 4 and then 8 intervals, over the ranges of the data: columns of
-    very different sizes need no scaling.
+    very different sizes need no scaling. Where that makes more parameters than samples, it has 2 and 4 intervals, or 1
+    and 2 and as many hidden nodes as keep its parameters fewer (one at least).
 
     Parameters
     ----------
@@ -54,11 +58,12 @@ def own_data(
     >>> x = np.random.default_rng(0).uniform(size=(50, 2)) * [1e-3, 1e4]
     >>> setup = own_data(x, np.sin(1e3 * x[:, 0]) + 1e-4 * x[:, 1])
     >>> setup.samples.shape, setup.grid.shape, setup.shape.widths
-    ((40, 2), (10, 2), (2, 5, 1))
+    ((40, 2), (10, 2), (2, 3, 1))
     >>> x[7] = np.nan
     >>> own_data(x, x.sum(axis=1), drop_bad_rows=True).equation
     'regression on 40 samples, error on 9 others, 1 of 50 rows left out'
     """
+    check_type("name", name, str)
     points = real("x", as_columns("x", x))
     values = real("y", as_array("y", y, finite=False))
     if values.ndim == 1:
@@ -66,7 +71,7 @@ def own_data(
     if values.shape != (len(points), 1):
         raise ValueError(f"y must have one value for each of the {len(points)} rows of x; got shape {np.shape(y)}")
     inputs = points.shape[1]
-    if names is not None and (isinstance(names, str) or len(names) != inputs + 1):
+    if names is not None and (not is_sequence(names) or len(names) != inputs + 1):
         raise ValueError(f"names must be one for each of the {inputs} columns of x and one for y; got {names!r}")
     left_out = ""
     if check_flag("drop_bad_rows", drop_bad_rows):
@@ -98,7 +103,7 @@ def own_data(
         name=name,
         equation=f"regression on {kept.size} samples, error on {back.size} others{left_out}",
         ranges=tuple(zip(low.tolist(), high.tolist(), strict=True)),
-        shape=Shape((inputs, 2 * inputs + 1, 1), ORDER, INTERVALS, "affine"),
+        shape=_shape(inputs, kept.size),
         terms=(),
         reference=_nowhere_else,
         grid=points[back],
@@ -107,6 +112,16 @@ def own_data(
         variables=tuple(f"x{k}" for k in range(1, inputs + 1)) if names is None else tuple(names[:-1]),
         output="y" if names is None else names[-1],
     )
+
+
+def _shape(inputs: int, samples: int) -> Shape:
+    """A network with fewer parameters than samples on its finest level, as far as there is one."""
+    hidden = 2 * inputs + 1
+    for intervals in INTERVALS:
+        on_an_edge = intervals[-1] + ORDER - 1
+        if hidden * (inputs + 1) * on_an_edge <= samples:
+            return Shape((inputs, hidden, 1), ORDER, intervals, "affine")
+    return Shape((inputs, max(1, samples // ((inputs + 1) * on_an_edge)), 1), ORDER, intervals, "affine")
 
 
 def _nowhere_else(points: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ from refkan.array_types import FloatArray
 from refkan.networks import Network
 from refkan.plots import history, network
 from refkan.plots import to_png as png_of
+from refkan.training.records import chosen_level
 from refkan.training.setups import Setup, midpoints, tensor_grid
 from refkan.training.starts import StartsResult
 
@@ -53,7 +54,7 @@ def can_be_drawn(net: Network) -> bool:
 
 def network_png(setup: Setup, trained: StartsResult) -> bytes:
     """Draw the network with the function of each edge, its nodes under the names of the data's columns."""
-    last = trained.levels[-1]
+    last = chosen_level(setup, trained)
     x = setup.inputs(setup.grid if setup.samples is None else setup.samples)[:SHOWN]
     names = setup.variables if len(setup.variables) == last.network.widths[0] else None
     return png_of(network(last.network, last.result.theta, x, inputs=names, outputs=[setup.output]), dpi=110)
@@ -114,7 +115,7 @@ def draw_pictures(setup: Setup, trained: StartsResult, left: Any, right: Any) ->
 
 def values_at(setup: Setup, trained: StartsResult, points: FloatArray) -> FloatArray:
     """Values of the trained network at points (N, d)."""
-    last = trained.levels[-1]
+    last = chosen_level(setup, trained)
     values: FloatArray = last.network(last.result.theta, setup.inputs(points))[:, 0]
     return values
 

@@ -13,7 +13,7 @@ from refkan.engine_choice import current_engine
 from refkan.hierarchy.levels import on_network
 from refkan.short_reprs import ShortRepr
 from refkan.training.setups import Setup
-from refkan.training.starts import StartsResult
+from refkan.training.starts import StartsResult, TrainedNetwork
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,28 @@ def record(setup: Setup, trained: StartsResult) -> Record:
             }
         )
     return Record(setup.name, setup.equation, trained.chosen, trained.values.tolist(), levels)
+
+
+def kept_level(setup: Setup, errors: Sequence[float]) -> int:
+    """Which of the levels with these errors is kept: of data the one with the least error on samples kept back.
+
+    Of problems with a known solution the last one is kept, as choosing by that solution would be of no use where none
+    is known. Errors that look equal in a table are equal; the finer level is kept then.
+    """
+    if setup.values is None:
+        return len(errors) - 1
+    return min(range(len(errors)), key=lambda k: (shown(errors[k]), -k))
+
+
+def chosen_level(setup: Setup, trained: StartsResult) -> TrainedNetwork:
+    """The level that is kept, see `kept_level`."""
+    errors = [setup.error(level.network, level.result.theta) for level in trained.levels]
+    return trained.levels[kept_level(setup, errors)]
+
+
+def shown(error: float) -> float:
+    """An error as it is printed: what looks equal is; what is no number is worst."""
+    return float(f"{error:.2e}") if error == error else float("inf")
 
 
 def to_json(found: Record, asked: Mapping[str, Any], **more: Any) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count
+from refkan.arguments import check_annotated, check_choice, check_count
 from refkan.problems import TARGETS
 from refkan.training.setups import Setup, Shape
 
@@ -18,6 +18,7 @@ def regression(name: str = "regression", points: int = 20000, seed: int = 0) -> 
     >>> regression("kink", points=100).samples.shape
     (100, 1)
     """
+    check_annotated(regression, locals())
     target = TARGETS[check_choice("name", name, TARGETS)]
     return Setup(
         name=name,

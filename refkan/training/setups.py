@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count, check_positive, check_type
+from refkan.arguments import Checked, check_annotated, check_count, check_positive, check_type
 from refkan.array_types import FloatArray
 from refkan.lazy import lazy
 from refkan.losses import Collocation, LeastSquares, Term
@@ -26,7 +26,7 @@ BATCH = 256
 
 
 @dataclass(frozen=True)
-class Shape:
+class Shape(Checked):
     """The network that a set-up proposes, on its coarsest level.
 
     Attributes
@@ -156,6 +156,7 @@ class Setup(ShortRepr):
         check : bool
             Whether to check the partial derivatives of all terms now.
         """
+        check_annotated(Setup.start, locals())
         batch = self.draw(rng, BATCH)
         bound, theta = net.initialize(rng, batch, scheme)
         if self.samples is not None:
@@ -172,6 +173,7 @@ class Setup(ShortRepr):
 
     def error(self, net: Network, theta: FloatArray) -> float:
         """Return the relative error ``|F - u| / |u|`` in the 2-norm over the grid; NaN if F overflows there."""
+        check_annotated(Setup.error, locals())
         with np.errstate(over="ignore", invalid="ignore"):
             wrong = net(theta, self.inputs(self.grid))[:, 0] - self.exact
             return float(np.linalg.norm(wrong) / np.linalg.norm(self.exact))

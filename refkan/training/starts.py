@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count, check_type
+from refkan.arguments import check_annotated, check_count, check_type
 from refkan.array_types import FloatArray
 from refkan.hierarchy import MultilevelResult, minimize_multilevel
 from refkan.hierarchy.multilevel import check_schedule
@@ -141,6 +141,7 @@ def train_starts(
     >>> trained.result.network.layers[0].intervals, bool(trained.result.value <= trained.values.min())
     (4, True)
     """
+    check_annotated(train_starts, locals())
     check_type("rng", rng, np.random.Generator)
     starts, schedule = check_count("starts", starts, 1), check_schedule(schedule)
     common = check_count("common", common, 1, len(schedule)) if starts > 1 or later else len(schedule)

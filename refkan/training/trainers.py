@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count, check_type
+from refkan.arguments import check_annotated, check_count
 from refkan.array_types import FloatArray
 from refkan.losses import Attention, Collocation
 from refkan.optimizers import STOPPED, History, Result, State, minimize
@@ -64,15 +64,22 @@ class Attended:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_annotated(Attended, vars(self))
         Attention(1, self.rate)  # raises where the rate is none
         if self.batch is not None:
             check_count("batch", self.batch, 1)
 
     def __call__(
-        self, problem: Collocation, theta: FloatArray, *, steps: int, callback: Any = None, **options: Any
+        self,
+        problem: Collocation,
+        theta: FloatArray,
+        *,
+        steps: int,
+        callback: Callable[[State], Any] | None = None,
+        **options: Any,
     ) -> Result:
         """Minimise; the value that is returned is with the weights as they were at its point."""
-        check_type("problem", problem, Collocation)
+        check_annotated(Attended.__call__, locals())
         first, *others = problem.terms
         attended = replace(first, attention=Attention(first.n_points, self.rate))
         problem = replace(problem, terms=(attended, *others), check=False, quiet=True)
@@ -133,6 +140,7 @@ class Redrawn(ShortRepr):
     inputs: Callable[[FloatArray], FloatArray] | None = None
 
     def __post_init__(self) -> None:
+        check_annotated(Redrawn, vars(self))
         for k, (low, high) in enumerate(self.ranges):
             if not low < high:
                 raise ValueError(f"ranges must be pairs (a, b) with a < b; got ranges[{k}] = ({low}, {high})")
@@ -146,13 +154,13 @@ class Redrawn(ShortRepr):
         theta: FloatArray,
         *,
         steps: int,
-        callback: Any = None,
+        callback: Callable[[State], Any] | None = None,
         damping: float = 1e-3,
         steep: float | None = None,
         **options: Any,
     ) -> Result:
         """Minimise; `steep` in place of the attribute, for a single level."""
-        check_type("problem", problem, Collocation)
+        check_annotated(Redrawn.__call__, locals())
         rng = np.random.default_rng([self.seed, problem.net.n_params])
         share = self.steep if steep is None else steep
         parts: list[Result] = []
@@ -178,6 +186,7 @@ class Redrawn(ShortRepr):
 
     def points(self, rng: np.random.Generator, problem: Collocation, theta: FloatArray, share: float) -> FloatArray:
         """Draw as many points as the first term has."""
+        check_annotated(Redrawn.points, locals())
         n = problem.terms[0].n_points
         steep = round(share * n)
         uniform = self._uniform(rng, n - steep)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from refkan.arguments import check_annotated
 from refkan.array_types import FloatArray
 from refkan.splines.spaces import SplineSpace
 from refkan.transfer.insertion import require_nested
@@ -48,6 +49,7 @@ def injection_matrix(coarse: SplineSpace, fine: SplineSpace, scaled: bool = Fals
            [ 1.,  0.,  0.,  0.],
            [ 0.,  0.,  1.,  0.]])
     """
+    check_annotated(injection_matrix, locals())
     require_nested(coarse, fine)
     for space in (coarse, fine):
         space.require_strictly_increasing()

@@ -12,9 +12,11 @@ import refkan as rk
 from refkan.cli import main
 from refkan.commands import add_train_parser
 from refkan.commands.configuration import configuration
+from refkan.commands.number_files import read_numbers
 from refkan.commands.remarks import remarks
+from refkan.training import own_data
 from refkan.training.pictures import can_be_drawn
-from refkan.training.records import Record
+from refkan.training.records import Record, kept_level
 
 ONE = ("poisson-1d-peak", "--points", "30", "--intervals", "4", "--schedule", "3", "2")
 
@@ -46,9 +48,11 @@ def test_a_level_that_is_worse_is_remarked_with_the_way_to_stop_before_it(tmp_pa
     schedule = ["9"] * (best + 1)
     assert err == (
         f"refkan train: remark: the error rose: level 3 ({levels[2]['parameters']} parameters) ends with "
-        f"{errors[2]:.2e}, level {best + 1} ({levels[best]['parameters']}) with {errors[best]:.2e}; --schedule "
-        f"{' '.join(schedule)} stops there\n"
+        f"{errors[2]:.2e}, level {best + 1} ({levels[best]['parameters']}) with {errors[best]:.2e}; level "
+        f"{best + 1} is kept, by its error on the rows kept back; --schedule {' '.join(schedule)} stops there\n"
     )
+    net, _ = rk.load(tmp_path / "out" / "network.npz")
+    assert net.n_params == levels[best]["parameters"]
     assert main(["train", str(file), *options, "--schedule", *schedule]) == 0
     out, err = capsys.readouterr()
     assert f"{errors[best]:.2e}" in out.splitlines()[-2]
@@ -116,3 +120,40 @@ def test_a_network_too_large_for_its_picture_is_remarked(tmp_path, capsys):
     assert main(["train", *options]) == 0
     assert said not in capsys.readouterr().err
     assert [can_be_drawn(rk.kan([2, width, 1], 2, 1)) for width in (250, 251)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        (["2020,2021,2022", "0.5,12,1e3", "0.25,9.5,2e3", "0.1,3.25,1.5"], True),
+        (["2020,2021", "12,15", "9,18", "10,13"], True),
+        (["2020.0,2021", "12,15", "9,18", "10,13"], False),
+        (["#2020,2021", "12,15", "9,18", "10,13"], False),
+        (["1,2", "2,4", "3,6", "4,8"], False),
+        (["1,1", "0.5,12.5", "0.25,9.5"], False),
+    ],
+)
+def test_headers_of_numbers_are_asked_for(tmp_path, lines, refused):
+    file = tmp_path / "mine.csv"
+    file.write_text("\n".join(lines))
+    if refused:
+        with pytest.raises(ValueError, match=r"mine.csv must say whether line 1 is a header; got 2020,2021.* with #"):
+            read_numbers("PROBLEM", file)
+    else:
+        assert len(read_numbers("PROBLEM", file).rows) == len(lines) - lines[0].startswith("#")
+
+
+@pytest.mark.parametrize(("inputs", "rows"), [(1, 12), (2, 50), (3, 354), (12, 354), (2, 1000)])
+def test_networks_of_few_rows_have_fewer_parameters_than_rows(inputs, rows):
+    x = np.random.default_rng(0).uniform(size=(rows, inputs))
+    setup = own_data(x, 1 + x.sum(axis=1))
+    finest = setup.kan(intervals=setup.shape.intervals[-1])
+    assert finest.n_params <= len(setup.samples)
+    assert rows < 1000 or (setup.shape.widths, setup.shape.intervals) == ((2, 5, 1), (4, 8))
+
+
+def test_the_level_of_least_error_is_kept_of_data_alone():
+    x = np.random.default_rng(0).uniform(size=(20, 1))
+    data, known = own_data(x, 1 + x), configuration(parse(*ONE)).setup
+    assert [kept_level(data, errors) for errors in ([3e-2, 1e-2, 2e-2], [np.nan, 1.0], [1.0, 1.0001])] == [1, 1, 1]
+    assert kept_level(known, [1e-3, 1e-1]) == 1

@@ -155,6 +155,10 @@ def test_a_dead_executor_and_an_interruption_have_codes_of_their_own(tmp_path, m
     assert "3 of 4 points" in capsys.readouterr().err
     monkeypatch.setattr(spectrum, "study", failing_study(KeyboardInterrupt()))
     assert run("--output", str(tmp_path)) == 130
+    assert capsys.readouterr().err == "refkan spectrum: interrupted\n"  # and nothing is kept of no point
+    (tmp_path / "points").mkdir(exist_ok=True)
+    (tmp_path / "points" / "one.npz").touch()
+    assert run("--output", str(tmp_path)) == 130
     assert f"interrupted; finished points are kept in {tmp_path / 'points'}" in capsys.readouterr().err
     assert run() == 130
     assert not (tmp_path / "spectrum.json").exists()

@@ -127,6 +127,13 @@ def test_networks_that_are_not_bound_are_refused_at_construction():
         Collocation(rk.kan([2, 3, 1], order=4, intervals=2), [equation(samples(9))])
 
 
+def test_targets_may_be_columns():
+    net, theta = network()
+    targets = [1.0, 2.0], [[1.0], [2.0]], lambda x: np.array([[1.0], [2.0]])
+    values = {Collocation(net, [prescribed("ends", samples(2), target)]).value(theta) for target in targets}
+    assert len(values) == 1
+
+
 @pytest.mark.parametrize("target", [lambda x: x, lambda x: np.ones(3)], ids=["(N, P)", "(3,)"])
 def test_targets_that_return_another_shape_are_named(target):
     net, theta = network()
@@ -200,7 +207,7 @@ def test_sides_must_match():
     ("make", "message"),
     [
         (lambda: prescribed("ends", samples(2), [1, 2, 3]), r"target of term 'ends' .* shape \(2,\); got \(3,\)"),
-        (lambda: prescribed("ends", samples(2), [[1], [2]]), r"target of term 'ends' .* shape \(2,\); got \(2, 1\)"),
+        (lambda: prescribed("ends", samples(2), [[1, 2]]), r"target of term 'ends' .* shape \(2,\); got \(1, 2\)"),
         (lambda: periodicity("wrap", samples(2), samples(2), [1]), r"direction of term 'wrap' .* length 2; got \(1,\)"),
         (lambda: interface((1.0,)), "coefficients must have length 2; got length 1"),
         (lambda: interface((1.0, np.nan)), r"coefficients must be finite; got coefficients\[1\] = nan"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import re
 import runpy
 import sys
@@ -12,31 +11,11 @@ from types import FunctionType, ModuleType
 
 import pytest
 
-import refkan as rk
 from refkan.lazy import lazy
+from tests.shared.public_names import names_of, public_modules
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference.rst").read_text()
-
-
-def names_of(module):
-    """Public names of a module: those it says, or the functions and classes that it defines."""
-    defined = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
-    return getattr(module, "__all__", None) or [name for name in defined if not name.startswith("_")]
-
-
-def public_modules():
-    """refkan, the modules that it and they offer by name, and every subpackage that says what it offers."""
-    # What refkan.commands offers are parsers for refkan.cli; what they parse is told by --help.
-    folders = (name for _, name, is_folder in pkgutil.iter_modules(rk.__path__) if is_folder and name != "commands")
-    subpackages = [importlib.import_module(f"refkan.{name}") for name in folders]
-    waiting, found = [rk, *(module for module in subpackages if hasattr(module, "__all__"))], {}
-    while waiting:
-        module = waiting.pop()
-        if module.__name__ not in found:
-            found[module.__name__] = module
-            waiting += [value for name in names_of(module) if isinstance(value := getattr(module, name), ModuleType)]
-    return found
 
 
 PUBLIC = public_modules()

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import refkan as rk
+from refkan import conditioning
 from refkan.plots.network_edges import edge_values, layer_inputs, shares
 from refkan.problems import regression_target
 
@@ -242,3 +243,17 @@ def test_no_picture_touches_pyplot(fit):
     for plot in every_plot(fit, None):
         assert rk.plots.to_png(plot()).startswith(b"\x89PNG")
     assert ("matplotlib.pyplot" in sys.modules) == before
+
+
+def test_studies_have_a_colour_for_each_basis_and_a_marker_for_each_order():
+    points = conditioning.grid(["spline", "relu"], [[1, 1]], [2, 3, 4], [2, 4], samples=30)
+    figure = rk.plots.conditions(conditioning.study(points))
+    (axes,) = figure.axes
+    drawn = {bars.get_label(): bars[0] for bars in axes.containers}
+    assert len(drawn) == 6
+    looks = {label: (line.get_color(), line.get_marker()) for label, line in drawn.items()}
+    assert len(set(looks.values())) == 6
+    for part, count in ((0, 2), (1, 3)):
+        assert len({look[part] for look in looks.values()}) == count
+    rk.plots.to_png(figure)
+    assert axes.get_legend().get_window_extent().x0 >= axes.get_window_extent().x1  # it covers no point

@@ -1,0 +1,286 @@
+"""A valid call of every public callable: values by the names of parameters, and what a callable wants otherwise."""
+
+# ruff: noqa: C408  parameters are named as in calls
+
+from __future__ import annotations
+
+import flint
+import numpy as np
+from matplotlib.figure import Figure
+
+import refkan as rk
+from refkan import (
+    adaptivity,
+    claims,
+    conditioning,
+    conformance,
+    hierarchy,
+    interop,
+    optimizers,
+    training,
+)
+from refkan.conformance.backends import Refkan
+from refkan.problems import TARGETS, manufactured
+
+X = np.random.default_rng(0).uniform(size=(8, 2))
+Y = np.sin(X.sum(axis=1, keepdims=True))
+SPACE = rk.SplineSpace.uniform(3, 4)
+FINE = SPACE.refine()
+NET, THETA = rk.kan([2, 2, 1], 3, 2).initialize(np.random.default_rng(1), X)
+FREE, FREE_THETA = rk.kan([2, 2, 1], 3, 2, free_knots=True).initialize(np.random.default_rng(1), X)
+LAYER = NET.layers[0]
+LAYER_THETA = THETA[NET.slices[0]]
+PROBLEM = rk.LeastSquares(NET, X, Y)
+SIDE = rk.Side(X, np.eye(2), orders=1)
+NORMAL = rk.Side(X, [[1.0, 0.0]], orders=1)
+TERM = rk.Term("a", SIDE, lambda x, u, ux, uy: u, lambda x, u, ux, uy: [1, 0, 0], attention=rk.Attention(8))
+COLLOCATION = rk.Collocation(NET, [TERM])
+LINE = rk.LeastSquares(rk.kan([1, 1], 2, 2), X[:, :1], X[:, :1] ** 2)
+SMOOTH = rk.LeastSquares(rk.kan([1, 1], 3, 2), X[:, :1], X[:, :1] ** 2)
+SMOOTH_THETA = np.zeros(4)
+HIERARCHY = rk.minimize_multilevel(LINE, np.zeros(3), [1, 1]).hierarchy
+STATE = adaptivity.layer_states(NET, THETA, X)[0]
+STUDY = conditioning.study(conditioning.grid(["spline"], [[1, 1]], [2], [2], samples=20))
+SPECTRUM = rk.spectrum(PROBLEM, THETA)
+EDGES = interop.Edges(
+    np.arange(-3.0, 9.0)[None], np.ones((1, 1, 8)), np.ones((1, 1)), np.ones((1, 1)), np.ones(1), np.zeros(1)
+)
+ONE, ONE_THETA = interop.assemble([EDGES])
+SAVED = {"layers.0.grid": np.linspace(-2.2, 2.2, 12)[None], "layers.0.spline_weight": np.ones((1, 1, 8))}
+CASES = conformance.catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
+FACTOR = claims.Factor("start", ("linear", "normal"))
+READING = claims.Reading({"start": "linear"}, True, "1")
+AT_STEP = optimizers.State(0, THETA, 1.0, 1.0, 1.0, 1, 0.0)
+MARK = adaptivity.Mark(layer=0, intervals=(1, 0), share=1.0)
+SETUP = training.own_data(np.random.default_rng(0).uniform(size=(20, 2)), np.arange(1.0, 21.0))
+PROFILE = manufactured.PEAK
+RNG = np.random.default_rng(0)
+CHEBYSHEV = rk.ChebyshevLayer(((0.0, 1.0),) * 2, 2, 3)
+CASE = CASES[0]
+JET = NET.jet(THETA, X, np.eye(2))
+
+VALUES = dict(
+    net=NET, theta=THETA, x=X, y=Y, space=SPACE, coarse=SPACE, fine=FINE, problem=PROBLEM, rng=RNG, state=STATE,
+    coefficients=np.ones(SPACE.dim), u=np.ones(SPACE.dim), w=np.ones(SPACE.dim), v=np.ones(NET.n_params), order=3,
+    dtheta=THETA, first=np.eye(2), spectrum=SPECTRUM, network=NET, schedule=[1, 1], box=[[0.0, 1.0]] * 2,
+    name="a", weight=1.0, points=X, intervals=2, breakpoints=[0.0, 0.5, 1.0], knots=SPACE.knots, domain=(0.0, 1.0),
+    widths=[2, 3, 1], basis="spline", layers=NET.layers, node_maps=NET.node_maps, study=STUDY, learning_rate=1e-3,
+    spaces=LAYER.spaces, n_outputs=2, new_knots=[0.3], factor=2, seed=0, hierarchy=HIERARCHY, steps=1, setup=SETUP,
+    formula="x", derivative=1, layer=0, parts=[EDGES], fraction=0.5, z=X,
+)  # fmt: skip
+"""By the name of a parameter, where its callable says nothing else in `CALLS`."""
+
+OBJECTS = {
+    "ChangeOfBasis": rk.ChangeOfBasis(SPACE), "SplineSpace": SPACE, "Network": NET, "LeastSquares": PROBLEM,
+    "Collocation": COLLOCATION, "Attention": rk.Attention(8), "Side": SIDE, "Term": TERM, "Hierarchy": HIERARCHY,
+    "ManufacturedProblem": manufactured.ManufacturedProblem(PROFILE), "Spectrum": SPECTRUM, "Setup": SETUP,
+    "Target": next(iter(TARGETS.values())),
+    "ModeRecorder": conditioning.ModeRecorder(SPECTRUM), "Factor": FACTOR, "Jet": JET, "Edges": EDGES,
+    "Grid": claims.Grid("toy", (FACTOR,), (), lambda cell: {"loss": 1.0}), "Judge": conformance.Judge(Refkan()),
+    "Experiment": claims.Experiment((FACTOR,), lambda choice, seed: {}),
+    "SameFunction": NET, "Startable": NET, "Composition": NET,
+    "ChebyshevLayer": CHEBYSHEV, "DenseLayer": rk.DenseLayer(2, 2), "SiluLayer": rk.SiluLayer(LAYER),
+    "Layer": CHEBYSHEV,
+    "SplineEdges": LAYER, "SplineLayer": LAYER, "ReluLayer": LAYER.in_basis("relu"),
+    "Evaluation": rk.truth.of(LINE.net, [0, 1, 0], [[0.25]]), "LayerSpec": CASE.setting.spec, "Case": CASE,
+    "Attended": training.Attended(), "Cyclic": training.Cyclic(), "Decaying": training.Decaying(1.0, 0.1, 10),
+    "Ramped": training.Ramped(1.0), "Redrawn": training.Redrawn(((0.0, 1.0),) * 2, 0),
+    "Minibatches": training.Minibatches(COLLOCATION, 4, RNG),
+    "ProgressLines": optimizers.ProgressLines(lambda text: None),
+    "Refined": hierarchy.Refined(), "Cut": adaptivity.Cut(), "Fixed": adaptivity.Fixed(), "Freed": adaptivity.Freed(),
+    "Subspace": hierarchy.Subspace(HIERARCHY.levels[1].problem, np.ones(5), HIERARCHY.levels[0].prolongation),
+    "Capabilities": conformance.Capabilities(), "Enclosure": rk.exact.Enclosure(1, 2),
+}  # fmt: skip
+"""Whose methods are called."""
+
+CHECKED = dict(value=lambda t: (t * t).sum(), gradient=lambda t: 2 * t, theta=np.ones(3))
+
+CALLS = {
+    # spaces, bases, transfer
+    "splines.bsplines.evaluate": dict(x=[0.5]),
+    "splines.bsplines.design_matrix": dict(x=[0.5]),
+    "splines.bsplines.knot_derivative_matrix": dict(x=[0.4]),
+    "splines.relu_powers.evaluate": dict(x=[0.5]),
+    "splines.relu_powers.design_matrix": dict(x=[0.5]),
+    "splines.change_of_basis.ChangeOfBasis.apply": dict(v=np.ones(6)),
+    "splines.change_of_basis.ChangeOfBasis.solve": dict(v=np.ones(6)),
+    "splines.change_of_basis.ChangeOfBasis.uniform": dict(dim=6),
+    "transfer.least_squares_transfer": dict(x=np.linspace(0.0, 1.0, 30)),
+    # layers and networks
+    "layers.chebyshev.ChebyshevLayer": dict(ends=((0.0, 1.0),), degree=3),
+    "layers.dense.DenseLayer": dict(n_inputs=2),
+    "layers.silu.SiluLayer": dict(spline=LAYER),
+    "networks.chebyshev_kan": dict(degree=3),
+    "networks.network.Network": dict(node_maps=NET.node_maps, layers=NET.layers, statistics=X),
+    "networks.network.Network.jvp": dict(dx=X),
+    "networks.network.Network.jet": dict(second=0 * np.eye(2)),
+    "networks.start.Startable.initialize": dict(statistics=X),
+    "networks.same_function.SameFunction.convert": dict(other=NET.to_basis("relu")),
+    "networks.same_function.SameFunction.prolongation": dict(other=NET.refine()),
+    "networks.same_function.SameFunction.insert": dict(new_knots=[[0.3], [0.3]]),
+    "networks.composition.Composition.require_derivatives": dict(order=1),
+    "networks.jets.polarisation_seeds": dict(n_inputs=2),
+    "networks.jets.mixed_derivative": dict(along_a=X, along_b=X, along_sum=X),
+    "networks.load": dict(path="network.npz"),
+    "networks.save": dict(path="network.npz"),
+    "node_maps.pointwise.AffineMap": dict(scale=[1.0], shift=[0.0]),
+    "node_maps.same_map": dict(mine=NET.node_maps[0], theirs=NET.node_maps[0]),
+    # losses, hessians
+    "losses.least_squares.LeastSquares": dict(weights=np.ones(8)),
+    "losses.attention.Attention": dict(n_points=8),
+    "losses.attention.Attention.restart": dict(n_points=8),
+    "losses.attention.Attention.update": dict(residuals=np.ones(8)),
+    "losses.collocation.Collocation": dict(terms=[TERM]),
+    "losses.collocation.Collocation.redrawn": dict(points={"a": X}),
+    "losses.terms.Side": dict(first=np.eye(2), second=0 * np.eye(2), orders=(2, 2)),
+    "losses.terms.Term": dict(sides=SIDE, residual=lambda x, u, ux, uy, data: u, partials=lambda x, u, ux, uy,
+        data: [1, 0, 0],
+                              data=np.ones((8, 1))),
+    "losses.flux_jump": dict(left=NORMAL, right=NORMAL, coefficients=(1.0, 2.0)),
+    "losses.periodicity": dict(left=X, right=X, direction=[1.0, 0.0]),
+    "losses.terms.Term.at": dict(data=np.ones((8, 1))),
+    "losses.prescribed": dict(target=np.ones(8)),
+    # optimizers, hierarchy, adaptivity
+    "optimizers.minimize": dict(method="lbfgs"),
+    "optimizers.progress.ProgressLines.note": dict(text="x"),
+    "optimizers.progress.ProgressLines.__call__": dict(state=AT_STEP),
+    "hierarchy.levels.Hierarchy": dict(levels=HIERARCHY.levels),
+    "hierarchy.levels.Hierarchy.matrix": dict(level=0),
+    "hierarchy.levels.Hierarchy.prolong": dict(theta=np.ones(3), level=0),
+    "hierarchy.levels.Hierarchy.restrict": dict(gradient=np.ones(5), level=0),
+    "hierarchy.levels.Hierarchy.of": dict(networks=[NET, NET.refine()]),
+    "hierarchy.levels.Hierarchy.refined": dict(factors=[2]),
+    "hierarchy.stages.Stage": dict(survivors=1),
+    "hierarchy.multistart": dict(schedule=[1, 1], survivors=[2, 1], samples=[4, None]),
+    "hierarchy.subspaces.Subspace": dict(theta=np.ones(5), problem=HIERARCHY.levels[1].problem,
+                                         prolongation=HIERARCHY.levels[0].prolongation),
+    **{f"hierarchy.subspaces.Subspace.{key}": dict(d=np.ones(3)) for key in (
+        "at", "gauss_newton", "gradient", "residual_and_jacobian", "residual_blocks", "value", "value_and_gradient")},
+    "hierarchy.vcycle": dict(theta=np.ones(5), steps=1),
+    "hessians.choose_path": dict(forms=None, n_params=3),
+    "adaptivity.marking.Mark": dict(intervals=(1, 0), share=0.5),
+    "adaptivity.bisect": dict(marks=[MARK]),
+    "adaptivity.doerfler": dict(indicators=np.ones(4)),
+    "adaptivity.in_turn": dict(changes=[hierarchy.Refined()]),
+    "adaptivity.mark_layer": dict(indicators=np.ones((2, 2)), worth=np.ones((2, 2), bool),
+                                  possible=np.ones((2, 2), bool), per_input=True),
+    "adaptivity.may_be_cut": dict(least_samples=2),
+    "adaptivity.minimize_adaptive": dict(max_params=26),
+    "adaptivity.refit_layer": dict(breakpoints=np.array([[0.0, 0.5, 1.0]] * 2)),
+    "adaptivity.residual_shares": dict(squares=np.ones(8)),
+    "adaptivity.sampled": dict(target=lambda x: x[:, :1]),
+    "adaptivity.strategies.Strategy": dict(refine=lambda situation: None, exact=True),
+    "adaptivity.strategies.Refinement": dict(),
+    "adaptivity.tournament": dict(stages=[hierarchy.Stage(1, 1)]),
+    # checks
+    "checks.dot_test": dict(forward=np.cumsum, adjoint=lambda w: np.cumsum(w[::-1])[::-1], n_in=3, n_out=3),
+    "checks.gradient_check": CHECKED,
+    "checks.jacobian_check": dict(value=np.sin, jacobian=lambda t: np.diag(np.cos(t)), theta=np.ones(3)),
+    "checks.taylor_test": dict(CHECKED, direction=np.ones(3), hessian_vector=lambda t, v: 2 * v),
+    "checks.invariance_test": dict(f=np.sin, g=np.sin, scale=1.0),
+    # conditioning
+    "conditioning.configurations.Configuration": dict(kind="spline", widths=(1, 1), order=2, intervals=2, samples=20),
+    "conditioning.descent_rates.ModeRecorder": dict(minimum=THETA),
+    "conditioning.grid": dict(kinds=["spline"], widths=[[1, 1]], orders=[2], intervals=[2]),
+    "conditioning.measure": dict(configuration=STUDY.rows[0].configuration),
+    "conditioning.spectra.Spectrum.amplitudes": dict(steps=THETA),
+    "conditioning.spectrum": dict(problem_or_matrix=PROBLEM, theta=THETA),
+    "conditioning.study": dict(configurations=[STUDY.rows[0].configuration]),
+    "conditioning.study_rows.Study": dict(rows=STUDY.rows),
+    # exact
+    "exact.enclosures.Enclosure": dict(low=0, high=1),
+    "exact.enclosures.Enclosure.between": dict(low=flint.arb(0), high=flint.arb(1)),
+    "exact.certified_condition_number": dict(space_or_problem=SPACE),
+    "exact.certified_error": dict(net=SMOOTH.net, theta=SMOOTH_THETA, source=lambda x: 0 * x,
+        boundary=lambda x: 0 * x, box=[[0.0, 1.0]], points=10),
+    "exact.certified_rank": dict(problem=LINE, theta=np.ones(3)),
+    "exact.certified_spectrum": dict(problem=LINE, theta=np.ones(3)),
+    "exact.sign_changes": dict(signs=[1, -1]),
+    "exact.sup_difference": dict(other=NET, other_theta=THETA, budget=50),
+    "exact.extrema": dict(tolerance=0.5), "exact.lipschitz_constant": dict(tolerance=0.9), "exact.enclose": {},
+    "exact.as_fractions": dict(matrix=rk.exact.rational_gram(SPACE)),
+    "exact.enclosures.Enclosure.quotient": dict(other=rk.exact.Enclosure(1, 2)),
+    # interop
+    "interop.edges.Edges": {name: getattr(EDGES, name) for name in vars(EDGES) if name in EDGES.__dataclass_fields__},
+    "interop.edges.Edges.layer": dict(k=0),
+    "interop.disassemble": dict(net=ONE, theta=ONE_THETA),
+    "interop.refined": dict(net=ONE, theta=ONE_THETA),
+    "interop.from_state": dict(state=SAVED),
+    "interop.to_state": dict(net=interop.from_state(SAVED)[0], theta=interop.from_state(SAVED)[1], state=SAVED),
+    "interop.read": dict(path="model.npz"),
+    # problems, training
+    "problems.targets.Target": dict(id="a", function=np.sin, domain=((0.0, 1.0),)),
+    "problems.targets.Target.sample": dict(n=3),
+    "problems.manufactured.Profile": dict(value=np.sin, first=np.cos, second=np.sin),
+    "problems.manufactured.ManufacturedProblem": dict(profile=PROFILE),
+    **{f"problems.manufactured.ManufacturedProblem.{key}": dict(x=X[:, :1])
+       for key in ("derivative", "second_derivative", "solution", "source")},
+    "problems.burgers.initial": dict(x=X[:, :1]), "problems.allen_cahn.initial": dict(x=X[:, :1]),
+    "problems.allen_cahn.convergence": dict(modes=[32, 64], times=[0.1]),
+    "problems.allen_cahn.reference": dict(modes=256, tolerance=1.0),
+    "training.trainers.Redrawn": dict(ranges=((0.0, 1.0),)),
+    "training.schedules.Decaying": dict(first=1.0, last=0.1, steps=10),
+    "training.schedules.Ramped": dict(rate=1.0),
+    "training.minibatches.Minibatches": dict(problem=COLLOCATION, size=4),
+    "training.setups.Setup.draw": dict(n=3), "training.setups.Setup.kan": dict(widths=[2, 1], order=2),
+    "training.setups.Shape": dict(widths=(1, 1), intervals=(2,), node_map="affine"),
+    "training.ordinary": dict(name=next(iter(training.ORDINARY)), points=16),
+    "training.setup_named": dict(name="burgers", points=8), "training.own_data": dict(x=SETUP.samples, y=np.ones(16)),
+    "training.burgers": dict(points=(8, 8), edge_points=4),
+    "training.allen_cahn": dict(points=20, initial_points=5, times=5),
+    "training.regression": dict(points=50),
+    "training.train_starts": dict(net=SETUP.kan(), schedule=[1, 1], method="levenberg-marquardt"),
+    # plots
+    "plots.conditions": {}, "plots.refinement": dict(fine=NET.refine()), "plots.to_png": dict(figure=Figure((1, 1))),
+    "plots.convergence": dict(curves={"a": ([1.0, 2.0], [1.0, 0.5])}),
+    "plots.history": dict(result=rk.minimize(PROBLEM, THETA, steps=1)),
+    # claims, conformance
+    "claims.cells.Cell": dict(choice=(("start", "linear"),)),
+    "claims.cells.Grid": dict(task="toy", open=(FACTOR,), place=(), measure=lambda cell: {}),
+    "claims.cells.Grid.run": dict(cells=[]),
+    "claims.readings.Beside": dict(cell="a", unit="1", values={0: 1.0}),
+    "claims.readings.Experiment": dict(factors=(FACTOR,), run=lambda choice, seed: {}),
+    "claims.readings.Factor": dict(values=("linear", "normal")),
+    "claims.readings.Factor.check": dict(value="linear"),
+    "claims.readings.Reading": dict(choice={"start": "linear"}, holds=True, measured="1"),
+    "claims.readings.Readings": dict(results=[READING]),
+    "claims.rows.Row": dict(id="A1", source="a", claim="b", measured="c", criterion="d"),
+    "claims.verdicts.Figure": dict(caption="a", png=b"1"),
+    "claims.verdicts.Figure.from_matplotlib": dict(figure=Figure((1, 1)), caption="a"),
+    "claims.verdicts.Table": dict(caption="a", columns=("a",), rows=(("1",),)),
+    "claims.verdicts.Verdict": dict(id="A1", status="holds", measured="1", mutations={"a": "refuted"}),
+    "claims.judge": dict(as_printed=True),
+    "conformance.adapters.Capabilities.missing": dict(needs={}),
+    "conformance.cases.Case": dict(setting=CASE.setting, quantity="values"),
+    "conformance.cases.Change": dict(kind="refine", intervals=8),
+    "conformance.judge.Judge": dict(adapter=Refkan()), "conformance.judge.Judge.__call__": dict(case=CASE),
+    "conformance.judge.Judge.run": dict(cases=[]), "conformance.findings.Hint": dict(text="a"),
+    "conformance.specs.LayerSpec": dict(knots=[[-1, 0, 1, 2]], coefficients=[[[3, 4]]], order=2),
+    "conformance.specs.LayerSpec.part": dict(name="base"),
+    "conformance.catalogue": dict(dtypes=["float64"], select=["degree-3/uniform/interior"]),
+    "conformance.pytest_suite": dict(adapter=Refkan(), dtypes=["float64"], select=["degree-3/uniform/interior"]),
+    "engine_choice.use_engine": dict(name="plain"), "conformance.cases.Case.allowed": dict(form="local"),
+    "conditioning.descent_rates.ModeRecorder.__call__": dict(state=AT_STEP),
+    "layers.edge_conversion.SplineEdges.inserted": dict(new_knots=[[0.3], [0.3]]),
+    "layers.silu.SiluLayer.inserted": dict(new_knots=[[0.3], [0.3]]),
+    **{f"training.schedules.{key}.__call__": dict(step=3) for key in ("Cyclic", "Decaying", "Ramped")},
+    "training.trainers.Redrawn.points": dict(problem=COLLOCATION, share=0.5),
+    "training.trainers.Attended.__call__": dict(problem=COLLOCATION),
+    "training.trainers.Redrawn.__call__": dict(problem=COLLOCATION),
+    **{f"layers.{key}": dict(domains=[[0.0, 1.0]] * 2) for key in (
+        "chebyshev.ChebyshevLayer.on_domains", "base.Layer.on_domains", "edge_conversion.SplineEdges.on_domains",
+        "silu.SiluLayer.on_domains")},
+    **{f"layers.{key}": dict(theta=LAYER_THETA, vector=LAYER_THETA, gradient=LAYER_THETA, target=LAYER.in_basis("relu"))
+       for key in ("edge_conversion.SplineEdges.convert", "edge_conversion.SplineEdges.from_basis",
+       "edge_conversion.SplineEdges.to_basis", "edge_conversion.SplineEdges.gradient_to_basis")},
+    "layers.edge_conversion.SplineEdges.prolongation": dict(target=LAYER.refined(2)),
+    "layers.chebyshev.ChebyshevLayer.prolongation": dict(target=CHEBYSHEV.refined(2)),
+    "layers.silu.SiluLayer.prolongation": dict(target=rk.SiluLayer(LAYER).refined(2)),
+    "layers.silu.SiluLayer.convert": dict(theta=np.ones(rk.SiluLayer(LAYER).n_params), target=rk.SiluLayer(LAYER)),
+    **{f"layers.{key}": dict(theta=np.ones(16), target=CHEBYSHEV)
+       for key in ("base.Layer.convert", "chebyshev.ChebyshevLayer.convert",
+       "base.Layer.prolongation", "base.Layer.unpack", "base.Layer.with_fixed_knots")},
+    "layers.edge_conversion.SplineEdges.with_fixed_knots": dict(theta=LAYER_THETA),
+    "layers.silu.SiluLayer.with_fixed_knots": dict(theta=np.ones(rk.SiluLayer(LAYER).n_params)),
+}  # fmt: skip
+"""By callable, what it wants otherwise than `VALUES`."""
