@@ -216,12 +216,8 @@ class Layer:
         m, is_outside = piece(knots, r, z.v, outside)
         scale = exact(s["scale"][p], self.number) if s["kind"] != "spline" else None
         if s["kind"] == "spline":
-            return with_tail(
-                lambda x: spline_functions(knots, r, x, m), self.domains[p], z, is_outside, outside
-            )
-        return with_tail(
-            lambda x: power_functions(knots, r, x, m, scale), self.domains[p], z, is_outside, outside
-        )
+            return with_tail(lambda x: spline_functions(knots, r, x, m), self.domains[p], z, is_outside, outside)
+        return with_tail(lambda x: power_functions(knots, r, x, m, scale), self.domains[p], z, is_outside, outside)
 
     def value(self, x):
         theta = self.theta
@@ -295,7 +291,8 @@ def node_map(form, columns, batch, number):
         else:
             kappa = exact(form["kappa"], number)
             mean = sum(y[1:batch], y[0]) / number(batch)
-            std = root(sum(((v - mean) * (v - mean) for v in y[1:batch]), (y[0] - mean) * (y[0] - mean)) / number(batch))
+            squares = [(v - mean) * (v - mean) for v in y[:batch]]
+            std = root(sum(squares[1:], squares[0]) / number(batch))
             out.append([(v - mean) / std * ((b - a) / (2 * kappa)) + (a + b) / 2 for v in y])
     return out
 
@@ -389,5 +386,3 @@ def eigenvalues(matrix):
     values = sorted(mpmath.eigsy(matrix, eigvals_only=True), reverse=True)
     largest = max(map(abs, values))
     return [v for v in values if abs(v) > largest * mpmath.mpf(10) ** (-mpmath.mp.dps // 2)]
-
-

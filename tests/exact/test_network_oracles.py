@@ -1,4 +1,4 @@
-"""Ranks, null spaces, spectra, Hessians and condition numbers of random networks against formulas of the tests alone."""
+"""Ranks, null spaces, spectra and Hessians of random networks against formulas of the tests alone."""
 
 import warnings
 from fractions import Fraction
@@ -45,12 +45,14 @@ def draw(seed, irrational=False, samples=14):
     kind = rng.integers(8)
     if kind == 0:
         activation = "tanh" if irrational else str(rng.choice(["relu", "relu3", "identity"]))
-        net = rk.Network((DenseLayer(P, Q, activation), DenseLayer(Q, 1, "identity", bool(rng.integers(2)))), (Unmapped(),))
+        last = DenseLayer(Q, 1, "identity", bool(rng.integers(2)))
+        net = rk.Network((DenseLayer(P, Q, activation), last), (Unmapped(),))
     elif kind == 1:
         ends = tuple([domain] * P), tuple([(0.0, 1.0)] * Q)
         tails = "polynomial" if outside == "natural" else outside
-        layers = [ChebyshevLayer(e, degree=order, n_outputs=q, outside=tails) for e, q in zip(ends, (Q, 1), strict=True)]
-        net = rk.Network(tuple(layers), (rk.kan([1, 1, 1], 2, 1, node_map=node_map).node_maps[0],))
+        pairs = zip(ends, (Q, 1), strict=True)
+        layers = tuple(ChebyshevLayer(e, degree=order, n_outputs=q, outside=tails) for e, q in pairs)
+        net = rk.Network(layers, (rk.kan([1, 1, 1], 2, 1, node_map=node_map).node_maps[0],))
     else:
         net = rk.kan(
             widths, order, intervals, [domain] * P, basis="spline" if edge == "silu" else basis, node_map=node_map,
@@ -97,3 +99,46 @@ def test_exact_ranks_and_their_lower_bounds(part):
         assert found.rank == rank
         assert found.analytic_nullity <= nullity
         assert null_vectors(problem.net, theta, problem.x).shape[1] <= found.analytic_nullity
+
+
+def holds(enclosures, values, digits=60):
+    """Whether falling enclosures hold falling values, which are known to so many digits of the largest."""
+    slack = max(map(abs, values)) * mpmath.mpf(10) ** -digits
+    ends = [[mpmath.mpf(e.numerator) / e.denominator for e in (each.low, each.high)] for each in enclosures]
+    return all(low - slack <= v <= high + slack for (low, high), v in zip(ends, values, strict=True))
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("irrational", [False, True])
+def test_spectra_hold_every_eigenvalue(part, irrational):
+    """Gauss-Newton matrices and Hessians; ranks known in balls too. What is not decided raises, and proves nothing."""
+    mpmath.mp.dps = 220
+    answered = 0
+    for problem, theta in drawn(part, irrational, count=32):
+        if problem.net.n_params > 16:
+            continue
+        tails = any(layer.outside == "linear" and layer.free_knots for layer in problem.net.layers)
+        for which, matrix in zip(("gauss-newton", "hessian"), oracles.curvatures(problem, theta), strict=True):
+            if which == "hessian" and tails:  # second derivatives in the knots of tails: not in the oracle
+                continue
+            if not any(matrix):
+                continue
+            values = oracles.eigenvalues(matrix)
+            try:
+                found = rk.exact.certified_spectrum(problem, theta, which=which)
+            except ConvergenceError:
+                assert irrational
+                continue
+            answered += 1
+            assert found.rank == len(values)
+            assert holds(found.values, values)
+            assert found.negative == sum(v < 0 for v in values)
+            low, high = found.condition.floats()
+            sizes = [abs(v) for v in values]
+            assert low <= max(sizes) / min(sizes) <= high
+            if which == "gauss-newton":
+                assert rk.exact.certified_rank(problem, theta).rank == found.rank
+            with np.errstate(all="ignore"):
+                spectrum = rk.spectrum(problem, theta, which=which)
+            assert spectrum.analytic_nullity <= found.nullity
+    assert answered >= 2
