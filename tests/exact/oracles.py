@@ -382,7 +382,7 @@ def _modular_rank(rows):
 
 
 def eigenvalues(matrix):
-    """Eigenvalues of a symmetric mpmath matrix, falling, those that are zero to half the digits left out."""
+    """Eigenvalues of a symmetric mpmath matrix, falling, without those that are zero to four fifths of the digits."""
     values = sorted(mpmath.eigsy(matrix, eigvals_only=True), reverse=True)
     largest = max(map(abs, values))
-    return [v for v in values if abs(v) > largest * mpmath.mpf(10) ** (-mpmath.mp.dps // 2)]
+    return [v for v in values if abs(v) > largest * mpmath.mpf(10) ** (-4 * mpmath.mp.dps // 5)]

@@ -56,7 +56,7 @@ def draw(seed, irrational=False, samples=14):
     else:
         net = rk.kan(
             widths, order, intervals, [domain] * P, basis="spline" if edge == "silu" else basis, node_map=node_map,
-            outside=outside, edge=edge, free_knots=irrational and outside != "natural" and not rng.integers(3),
+            outside=outside, edge=edge, free_knots=irrational and order > 1 and outside != "natural" and not rng.integers(3),
         )  # fmt: skip
     x = np.stack([places(rng, domain, order, intervals, samples) for _ in range(P)], axis=1)
     batch = rng.uniform(*domain, (6, P)) if rng.integers(3) == 0 else x
@@ -101,7 +101,7 @@ def test_exact_ranks_and_their_lower_bounds(part):
         assert null_vectors(problem.net, theta, problem.x).shape[1] <= found.analytic_nullity
 
 
-def holds(enclosures, values, digits=60):
+def holds(enclosures, values, digits=900):
     """Whether falling enclosures hold falling values, which are known to so many digits of the largest."""
     slack = max(map(abs, values)) * mpmath.mpf(10) ** -digits
     ends = [[mpmath.mpf(e.numerator) / e.denominator for e in (each.low, each.high)] for each in enclosures]
@@ -112,9 +112,9 @@ def holds(enclosures, values, digits=60):
 @pytest.mark.parametrize("irrational", [False, True])
 def test_spectra_hold_every_eigenvalue(part, irrational):
     """Gauss-Newton matrices and Hessians; ranks known in balls too. What is not decided raises, and proves nothing."""
-    mpmath.mp.dps = 220
+    mpmath.mp.dps = 1000  # units of 1e150 make eigenvalues of 1e-700 of the largest
     answered = 0
-    for problem, theta in drawn(part, irrational, count=32):
+    for problem, theta in drawn(part, irrational, count=24):
         if problem.net.n_params > 16:
             continue
         tails = any(layer.outside == "linear" and layer.free_knots for layer in problem.net.layers)
