@@ -94,6 +94,10 @@ class RankCertificate(ShortRepr):
                 f"a minor; got {len(self.rows)} and {len(self.columns)}, for {self.size} columns"
             )
         if self.rank:
+            if not flint.fmpz(self.prime).is_prime():
+                raise ValueError(
+                    f"the certificate is wrong: {self.prime} is no prime, and ranks modulo it prove nothing"
+                )
             minor = flint.nmod_mat(_taken(J, self.rows, self.columns), self.prime)
             if minor.rank() < self.rank:
                 raise ValueError(f"the certificate is wrong: the minor of size {self.rank} is zero modulo {self.prime}")

@@ -41,6 +41,7 @@ def draw(seed, irrational=False, samples=14):
     outside = str(rng.choice(["linear", "polynomial", "natural"]))
     basis = str(rng.choice(["spline", "spline", "relu", "scaled-relu"]))
     edge = "silu" if irrational and rng.integers(2) and unit < 2 else "spline"
+    free_knots = irrational and order > 1 and outside != "natural" and not rng.integers(3)
     widths = [P, Q, 1] if rng.integers(5) else [P, Q]
     kind = rng.integers(8)
     if kind == 0:
@@ -56,7 +57,7 @@ def draw(seed, irrational=False, samples=14):
     else:
         net = rk.kan(
             widths, order, intervals, [domain] * P, basis="spline" if edge == "silu" else basis, node_map=node_map,
-            outside=outside, edge=edge, free_knots=irrational and order > 1 and outside != "natural" and not rng.integers(3),
+            outside=outside, edge=edge, free_knots=free_knots,
         )  # fmt: skip
     x = np.stack([places(rng, domain, order, intervals, samples) for _ in range(P)], axis=1)
     batch = rng.uniform(*domain, (6, P)) if rng.integers(3) == 0 else x
