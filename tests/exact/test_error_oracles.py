@@ -154,6 +154,17 @@ def test_between_points_a_wave_is_taller():
     assert 0.75 * math.e <= found.by_maximum_principle <= 0.75 * math.e * 1.03
 
 
+@pytest.mark.parametrize("box", [[[0.0, 1.0], [0.0, 8.0]], [[0.0, 8.0], [0.0, 1.0]]])
+def test_in_two_dimensions_the_shorter_side_counts_and_every_face(box):
+    net = rk.kan([2, 1], order=3, intervals=1, domain=box)
+    zero, far = np.zeros(net.n_params), box[0][1]
+    found = rk.exact.certified_error(net, zero, lambda x, y: 2, lambda x, y: 0, box, **QUICK)
+    assert 0.25 <= found.by_maximum_principle <= 0.25 * (1 + 1e-12)
+    for g in (lambda x, y: x, lambda x, y: x - far, lambda x, y: y - box[1][1]):
+        found = rk.exact.certified_error(net, zero, lambda x, y: 0, g, box, **QUICK)
+        assert found.by_maximum_principle >= found.boundary >= 1
+
+
 @pytest.mark.parametrize(
     "constant",
     [

@@ -10,6 +10,8 @@ import pytest
 import refkan as rk
 from refkan.conditioning import null_vectors
 from refkan.errors import ConvergenceError, DegenerateNodeError, OutsideDomainWarning
+from refkan.exact.network_rows import checked
+from refkan.exact.null_directions import known_null_vectors
 from refkan.layers import ChebyshevLayer, DenseLayer
 from refkan.node_maps import Unmapped
 from tests.exact import oracles
@@ -83,7 +85,7 @@ def rows_that_count(problem):
     return problem.x if problem.weights is None else problem.x[problem.weights > 0]
 
 
-def drawn(part, irrational=False, count=60):
+def drawn(part, irrational=False, count=40):
     """A quarter of the problems."""
     problems = (draw(seed, irrational) for seed in range(part, count * EXAMPLES, 4))
     return [each for each in problems if each is not None]
@@ -92,7 +94,7 @@ def drawn(part, irrational=False, count=60):
 @pytest.mark.parametrize("part", range(4))
 def test_exact_ranks_and_their_lower_bounds(part):
     problems = drawn(part)
-    assert len(problems) > 10 * EXAMPLES
+    assert len(problems) > 6 * EXAMPLES
     for problem, theta in problems:
         rank = oracles.rank(oracles.jacobian(problem.net, theta, rows_that_count(problem), Fraction))
         found = rk.exact.certified_rank(problem, theta)
@@ -102,9 +104,9 @@ def test_exact_ranks_and_their_lower_bounds(part):
         assert null_vectors(problem.net, theta, problem.x).shape[1] <= found.analytic_nullity
 
 
-def holds(enclosures, values, digits=900):
-    """Whether falling enclosures hold falling values, which are known to so many digits of the largest."""
-    slack = max(map(abs, values)) * mpmath.mpf(10) ** -digits
+def holds(enclosures, values):
+    """Whether falling enclosures hold falling values, which are known to all digits but 100 of the largest."""
+    slack = max(map(abs, values)) * mpmath.mpf(10) ** (100 - mpmath.mp.dps)
     ends = [[mpmath.mpf(e.numerator) / e.denominator for e in (each.low, each.high)] for each in enclosures]
     return all(low - slack <= v <= high + slack for (low, high), v in zip(ends, values, strict=True))
 
@@ -113,11 +115,13 @@ def holds(enclosures, values, digits=900):
 @pytest.mark.parametrize("irrational", [False, True])
 def test_spectra_hold_every_eigenvalue(part, irrational):
     """Gauss-Newton matrices and Hessians; ranks known in balls too. What is not decided raises, and proves nothing."""
-    mpmath.mp.dps = 1000  # units of 1e150 make eigenvalues of 1e-700 of the largest
     answered = 0
-    for problem, theta in drawn(part, irrational, count=24):
-        if problem.net.n_params > 16:
+    for problem, theta in drawn(part, irrational, count=20):
+        if problem.net.n_params > 12:
             continue
+        units = max(abs(problem.x).max(), abs(theta).max()), abs(problem.x).max()
+        ordinary = all(1e-20 < unit < 1e20 for unit in units)
+        mpmath.mp.dps = 200 if ordinary else 1000  # units of 1e150 make eigenvalues of 1e-700 of the largest
         tails = any(layer.outside == "linear" and layer.free_knots for layer in problem.net.layers)
         for which, matrix in zip(("gauss-newton", "hessian"), oracles.curvatures(problem, theta), strict=True):
             if which == "hessian" and tails:  # second derivatives in the knots of tails: not in the oracle
@@ -125,6 +129,10 @@ def test_spectra_hold_every_eigenvalue(part, irrational):
             if not any(matrix):
                 continue
             values = oracles.eigenvalues(matrix)
+            nullity = problem.net.n_params - len(values)
+            with np.errstate(all="ignore"):
+                assert rk.spectrum(problem, theta, which=which).analytic_nullity <= nullity
+            assert known_null_vectors(checked(problem, theta), which == "hessian").ncols() <= nullity
             try:
                 found = rk.exact.certified_spectrum(problem, theta, which=which)
             except ConvergenceError:
@@ -139,7 +147,4 @@ def test_spectra_hold_every_eigenvalue(part, irrational):
             assert low <= max(sizes) / min(sizes) <= high
             if which == "gauss-newton":
                 assert rk.exact.certified_rank(problem, theta).rank == found.rank
-            with np.errstate(all="ignore"):
-                spectrum = rk.spectrum(problem, theta, which=which)
-            assert spectrum.analytic_nullity <= found.nullity
-    assert answered >= 2
+    assert answered
