@@ -142,6 +142,12 @@ def test_bounds_that_are_attained(a, b, points):
     assert error <= scaled.by_maximum_principle <= error * (1 + 1e-12)
 
 
+def test_residuals_of_higher_degree_are_integrated_exactly():
+    """u'' = 12 x^2, u = x^4 - x: |u(1/2)| = 7/16, and between points at most w^2/8 12 = 3/8 more."""
+    found = error_of_zero(lambda x: 12 * x**2, points=2, budget=8)
+    assert 0.8125 <= found.by_integration <= 0.8125 * (1 + 1e-9)
+
+
 def test_between_points_a_wave_is_taller():
     """v = 0, u = sin(k x), with as few points as resolve it; and a coefficient that grows."""
     for k, points in ((1.0, 2), (2.0, 3), (3.0, 2)):

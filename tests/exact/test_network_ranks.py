@@ -10,6 +10,7 @@ import refkan as rk
 from refkan.errors import ConvergenceError
 from refkan.exact import ranks_in_balls
 from refkan.exact.network_rows import checked, rational_rows
+from refkan.exact.null_directions import _lie_in
 from refkan.exact.ranks import PRIMES, rank_of_matrix
 
 
@@ -57,6 +58,25 @@ def test_affine_maps_leave_extreme_activations_outside_by_rounding(seed):
     assert not well.all()
     inside = rk.LeastSquares(net, x[well], x[well, :1])
     assert rk.spectrum(inside, theta).analytic_nullity == 3 == rk.exact.certified_rank(inside, theta).analytic_nullity
+
+
+@pytest.mark.parametrize("kind", ["relu", "relu3"])
+def test_hidden_neurons_are_scaled_exactly(kind):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(20, 2))
+    net, theta = rk.mlp([2, 3, 1], kind).initialize(rng, x)
+    assert rk.exact.certified_rank(rk.LeastSquares(net, x, x[:, :1]), theta).analytic_nullity == 3
+
+
+def test_what_balls_or_rounding_leave_open_counts_as_outside():
+    ends = flint.arb(0), flint.arb(1)
+    assert _lie_in(ends, [flint.arb(0), flint.arb(0.5, 0.4)])
+    assert not _lie_in(ends, [flint.arb(1, 1e-30)])
+    net = rk.kan([2, 2, 1], order=2, intervals=1, node_map="none", outside="natural")
+    x = np.array([[0.2, 0.4], [0.6, 0.7]])
+    for size, count in ((0.0, 3), (1e10, 2)):  # activations 1/2, of terms that cancel
+        theta = np.concatenate([np.tile([size, size, 0.5 - size, 0.5 - size], 2), np.ones(4)])
+        assert rk.conditioning.null_vectors(net, theta, x).shape[1] == count
 
 
 def test_nodes_beyond_all_knots_are_numbers_in_balls_too():
