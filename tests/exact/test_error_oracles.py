@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.exact.equation_functions import exact
+from refkan.exact.equation_functions import evaluated, exact
+from refkan.exact.float_intervals import Intervals
 from tests.exact import oracles
 from tests.exact.oracles import EXAMPLES
 
@@ -192,6 +193,8 @@ def test_constants_are_the_numbers_that_they_are(constant):
         assert difference <= Fraction(found.residual) <= difference + Fraction(abs(nearest) * 1e-15 + 1e-290)
     found = error_of_zero(lambda x: (x * constant - x * nearest) ** 1 + x * 0, **QUICK)
     assert difference <= Fraction(found.residual)
+    value = evaluated("", lambda x: constant, Intervals.of(np.zeros((1, 1))), 1).value  # no operation widens it
+    assert Fraction(value.lo[0]) <= exact("", constant) <= Fraction(value.hi[0])
     assert Fraction(error_of_zero(lambda x: constant, **QUICK).residual) >= abs(exact("", constant))
 
 
