@@ -7,6 +7,10 @@ r"""Analytic null vectors: directions in theta along which the values of a netwo
     free knot vector                1           s plus a constant: softmax does not see it
 
 These are lower bounds of the nullity, known without a singular value. Layers and node maps offer the vectors.
+
+Under outside="natural" B-splines sum to one inside the domain alone, and the affine map takes the extreme activations
+to its ends but for rounding. So hidden activations are inside where they stay so under changes of the parameters far
+larger than rounding; inputs are exact, and compared as they are.
 """
 
 from __future__ import annotations
@@ -29,6 +33,9 @@ NEARLY_DEPENDENT = 1e-4
 Orthonormalised, it would carry 1/NEARLY_DEPENDENT times the rounding of the vectors it is made of: J z is then still
 below 1e-12. A lower bound stays a lower bound without it.
 """
+
+DOUBT = float(np.sqrt(np.finfo(np.float64).eps))
+"""Relative change of parameters, and share of a domain at its ends, within which an activation may lie outside."""
 
 CANCELLED = 16 * float(np.finfo(np.float64).eps)
 """Relative size below which what is left of a difference is rounding."""
@@ -82,7 +89,7 @@ def null_directions(net: Network, theta: FloatArray, x: FloatArray, translations
     at_most = sum(2 * layer.n_inputs * layer.n_outputs + 2 * layer.n_outputs for layer in net.layers)
     what = f"the analytic null space of {net.n_params} parameters"
     require_memory(24 * net.n_params * min(at_most, net.n_params), what, None, "take a smaller network")
-    inputs = layer_inputs(net, theta, x)
+    inputs = _input_ranges(net, theta, x)
     parts = [theta[where] for where in net.slices]
     rows: list[FloatArray] = []
     for layer, part, where, z in zip(net.layers, parts, net.slices, inputs, strict=True):
@@ -99,18 +106,39 @@ def null_directions(net: Network, theta: FloatArray, x: FloatArray, translations
     return independent(np.concatenate(rows).T)
 
 
-def layer_inputs(net: Network, theta: FloatArray, x: FloatArray) -> list[FloatArray]:
-    """Inputs of every layer at x, the rows of the statistics batch, if there is one, in front."""
-    batch = Statistics(net, theta, slopes=False)
+def _input_ranges(net: Network, theta: FloatArray, x: FloatArray) -> list[FloatArray]:
+    """Least and greatest inputs (2, P) of every layer at x and on the statistics batch, widened by what is in doubt.
+
+    The exact activations lie between them unless rounding exceeds eps^(1/2) of the contributions.
+    """
     z = x if net.statistics is None else np.concatenate([net.statistics, x])
-    sweep = Sweep.forward(net, theta, z[:, None], constants=batch.constants, slopes=False)
-    return [z, *(jet.value[:, 0] for jet in sweep.maps)]
+    if z.shape[0] == 0 or all(layer.outside != "natural" for layer in net.layers):
+        return [z[:0, :1].repeat(layer.n_inputs, axis=1) for layer in net.layers]
+    signs = np.random.default_rng(0).choice([-DOUBT, DOUBT], theta.size)
+    activations, moved = (_activations(net, at, z) for at in (theta, theta + signs * theta))
+    ranges = [np.stack([z.min(axis=0), z.max(axis=0)])]
+    for layer, y, other in zip(net.layers[1:], activations, moved, strict=True):
+        margin = np.abs(other - y).max(axis=0)
+        if layer.outside == "natural":
+            a, b = layer.domains.T
+            margin += DOUBT * (b - a) + CANCELLED * np.maximum(np.abs(a), np.abs(b))
+        ranges.append(np.stack([y.min(axis=0) - margin, y.max(axis=0) + margin]))
+    return ranges
+
+
+def _activations(net: Network, theta: FloatArray, z: FloatArray) -> list[FloatArray]:
+    """Inputs of every layer but the first, at inputs z of the network."""
+    constants = Statistics(net, theta, slopes=False).constants
+    sweep = Sweep.forward(net, theta, z[:, None], constants=constants, slopes=False)
+    return [jet.value[:, 0] for jet in sweep.maps]
 
 
 def independent(vectors: FloatArray) -> FloatArray:
     """Columns of length one (M, count) that span those given (M, any), but for those nearly dependent on others."""
-    norms = np.linalg.norm(vectors, axis=0)
-    vectors = vectors[:, norms > 0] / norms[norms > 0]
+    largest = np.abs(vectors).max(axis=0, initial=0.0)
+    usable = (largest > 0) & (largest < np.inf)  # NaN neither: a lower bound stays one without them
+    vectors = vectors[:, usable] / largest[usable]
+    vectors = vectors / np.linalg.norm(vectors, axis=0)
     if vectors.shape[1] == 0:
         return vectors
     R, pivots = linalg.qr(vectors, mode="r", pivoting=True, check_finite=False)

@@ -28,11 +28,12 @@ import numpy as np
 from refkan.arguments import check_annotated, check_count, check_function, check_positive
 from refkan.array_types import FloatArray
 from refkan.exact.boxes import BUDGET, checked_box, smoothness_over
+from refkan.exact.equation_functions import evaluated, require_floats
 from refkan.exact.float_intervals import Intervals, up
 from refkan.exact.integrated_errors import bound_by_integration
 from refkan.exact.network_intervals import IntervalNetwork, interval_network
 from refkan.exact.subdivision import range_over
-from refkan.exact.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
+from refkan.exact.taylor_intervals import Expansion, TaylorIntervals, narrowed
 from refkan.networks import Network
 from refkan.short_reprs import ShortRepr
 
@@ -98,8 +99,8 @@ def certified_error(
     net, theta
         As for `enclose`; one output, continuous first derivatives (splines of order 3 or more).
     source, boundary : callable
-        f and g as functions of the inputs, one argument each: Taylor numbers of intervals, with + - *, ``sin()``,
-        ``cos()`` and ``exp()``. Constants in them are the floats that they are.
+        f and g as functions of the inputs, one argument each, made by + - *, division by constants, powers, ``sin()``,
+        ``cos()`` and ``exp()``. Constants are the numbers that they are: floats of any length, integers, fractions.
     box : array (P, 2)
     wavenumber : float
         k; with k > 0 in one dimension only.
@@ -112,7 +113,7 @@ def certified_error(
     budget : int
         Boxes that may be evaluated for the residual; the bounds hold in any case.
     coefficient : callable, optional
-        c in div(c grad u) = f, smooth and positive, as `source`; 1 by default. With k = 0 only.
+        c in div(c grad u) = f, as `source`; 1 by default. With k = 0 only. That it is positive follows from m > 0.
 
     Returns
     -------
@@ -122,12 +123,18 @@ def certified_error(
     ------
     ValueError
         For coefficients that vary too much for the comparison, more than one output, networks whose first
-        derivatives jump, k > 0 in more dimensions, resonance, an empty
-        box, and what `enclose` refuses.
+        derivatives jump, k > 0 in more dimensions, resonance, an empty box, ends of a box or wavenumbers that are no
+        floats, constants that are not finite, and what `enclose` refuses.
+    TypeError
+        If f, g or c takes a number out of its arguments, or returns what is neither made of them nor a real constant.
 
     Notes
     -----
-    Protter and Weinberger, Maximum Principles in Differential Equations, 1967; variation of constants.
+    f, g and c being analytic, there is one solution u in W^(2,p) of every compact part of the box, for all p, that is
+    continuous up to the boundary; splines of order 3 are in W^(2,inf). The maximum principle for such strong solutions
+    (Gilbarg and Trudinger, Elliptic Partial Differential Equations of Second Order, 2001, theorems 9.1 and 9.30) needs
+    second derivatives almost everywhere alone. With s = x - (a + b)/2, m is the least (s c)' in the box: m > 0 makes
+    c >= m by integration from s = 0, so that the equation is elliptic. In one dimension: variation of constants.
 
     Examples
     --------
@@ -148,6 +155,8 @@ def certified_error(
     check_count("order", order, 2)
     check_count("points", points, 1)
     k = 0.0 if wavenumber == 0 else check_positive("wavenumber", wavenumber)
+    for name, given, taken in (("box", box, ends), ("wavenumber", wavenumber, k)):
+        require_floats(name, given, taken)
     if steps.n_outputs != 1:
         raise ValueError(f"net must have one output, the solution; got {steps.n_outputs}")
     if smoothness_over(steps, ends) < 1:
@@ -170,7 +179,7 @@ def certified_error(
     found = range_over(quantities, ends, check_positive("tolerance", tolerance), budget)
     residual = float(found.outer.magnitude[0])
     delta = _boundary_error(steps, boundary, ends, tolerance, order, budget)
-    worst = max(abs(delta.lo).max(), abs(delta.hi).max())
+    worst = float(delta.magnitude.max())
     principle = np.inf
     if not k:
         comparison = min(_comparison(ends, p, coefficient, budget) for p in range(steps.n_inputs))
@@ -201,8 +210,8 @@ def _residual(
     points = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
     found = []
     for v, at in ((v_of.centre[:, 0], points), (v_of.over[:, 0], boxes)):
-        rho = -_as_taylor(source(*variables(at, order - 2)), v, order - 2)
-        c = None if coefficient is None else _as_taylor(coefficient(*variables(at, order - 1)), v, order - 1)
+        rho = -evaluated("source", source, at, order - 2)
+        c = None if coefficient is None else evaluated("coefficient", coefficient, at, order - 1)
         for p in range(P):
             unit = tuple(int(p == l) for l in range(P))
             flux = v.derivative(unit) if c is None else v.derivative(unit) * c
@@ -225,10 +234,9 @@ def _comparison(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None
     middle = (Intervals.of(a) + Intervals.of(b)) * Intervals.of(0.5)
 
     def minus_source(at: Intervals) -> Intervals:
-        x = variables(at, 1)
-        c = _as_taylor(given(*x), x[0], 1)
+        c = evaluated("coefficient", given, at, 1)
         slope = c.parts.get(unit, Intervals.of(np.zeros_like(c.value.lo)))
-        return (c.value - slope * (middle - x[p].value))[:, None]
+        return (c.value - slope * (middle - at[:, p]))[:, None]
 
     def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
         points = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
@@ -236,12 +244,6 @@ def _comparison(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None
 
     least = float(range_over(quantities, ends, 1e-2, budget).outer.lo[0])
     return float(up(greatest / least)) if least > 0 else np.inf
-
-
-def _as_taylor(value: Any, like: TaylorIntervals, order: int) -> TaylorIntervals:
-    if isinstance(value, TaylorIntervals):
-        return value
-    return TaylorIntervals({like.zero: Intervals.of(np.full(like.value.lo.shape, float(value)))}, order)
 
 
 def _boundary_error(
@@ -253,7 +255,7 @@ def _boundary_error(
         found = steps.sweep(boxes, order)
         points = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
         c, o = (
-            v[:, 0] - _as_taylor(boundary(*variables(at, order)), v[:, 0], order)
+            v[:, 0] - evaluated("boundary", boundary, at, order)
             for v, at in ((found.centre, points), (found.over, boxes))
         )
         return narrowed(Expansion(c, o, found.reach, found.smoothness), o.zero)[:, None], c.value[:, None]

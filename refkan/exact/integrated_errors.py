@@ -62,21 +62,22 @@ def bound_by_integration(
     phi = (Intervals.of(np.ones_like(nodes[1:])), t) if not k else (slope, K * Intervals.of(k))
     particular = (phi[1] * integrals[0] - phi[0] * integrals[1]) * scaled
     last = K[-1]
-    if last.lo <= 0 <= last.hi:
+    if not (last.lo > 0 or last.hi < 0):
         raise ValueError(
             f"wavenumber must stay away from resonance; got k (b - a) = {k * (ends[1] - ends[0]):.17g}, "
             "a multiple of pi"
         )
     B = (delta[1] - delta[0] * slope[-1] - particular[-1]).over(last)
     e = slope * delta[0] + K * B + particular
-    at_points = max(float(e.magnitude.max()), float(delta[:1].magnitude.max()))
+    at_points = np.maximum(e.magnitude.max(), delta[:1].magnitude.max())
     w = float(up(np.max(up(boxes.hi - boxes.lo))))
     # |e''| <= |rho| + k^2 |e|, hence max <= at points + w^2/8 (|rho| + k^2 max).
     share = float(up(w * w * (1 + 4 * EPS))) / 8
     damping = 1 - float(up(share * k * k * (1 + 4 * EPS)))
-    if damping <= 0:
+    if not damping > 0:
         raise ValueError(f"points = {points} must be more for wavenumber = {k}: an interval spans a wave")
-    return float(up(up(at_points + up(share * residual)) / down(damping)))
+    bound = float(up(up(at_points + up(share * residual)) / down(damping)))
+    return bound if bound >= 0 else np.inf  # not a number: nothing is known
 
 
 def _homogeneous(t: TaylorIntervals, k: float) -> tuple[TaylorIntervals, TaylorIntervals]:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from refkan.conditioning import null_vectors
 from refkan.errors import ConvergenceError
 from refkan.exact.expected_cost import require_cost
 from refkan.exact.extra import require
 from refkan.exact.network_rows import Problem, checked, rational_rows
+from refkan.exact.null_directions import known_null_vectors
 from refkan.exact.ranks_in_balls import minor_in_balls
 from refkan.exact.rational import as_fractions
 from refkan.short_reprs import ShortRepr
@@ -94,6 +94,10 @@ class RankCertificate(ShortRepr):
                 f"a minor; got {len(self.rows)} and {len(self.columns)}, for {self.size} columns"
             )
         if self.rank:
+            if not flint.fmpz(self.prime).is_prime():
+                raise ValueError(
+                    f"the certificate is wrong: {self.prime} is no prime, and ranks modulo it prove nothing"
+                )
             minor = flint.nmod_mat(_taken(J, self.rows, self.columns), self.prime)
             if minor.rank() < self.rank:
                 raise ValueError(f"the certificate is wrong: the minor of size {self.rank} is zero modulo {self.prime}")
@@ -104,8 +108,7 @@ class RankCertificate(ShortRepr):
             unit = flint.fmpq_mat(_taken(self.null, free, range(self.nullity)))
             if unit.rank() < self.nullity:
                 raise ValueError("the certificate is wrong: the null vectors are dependent")
-            if any(entry != 0 for entry in (flint.fmpq_mat(J) * self.null).entries()):
-                raise ValueError("the certificate is wrong: J Z is not zero")
+            _require_null(J, self.null, "the certificate is wrong")
 
 
 def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> RankCertificate:
@@ -159,8 +162,9 @@ def rank_of_problem(problem: Problem) -> RankCertificate:
         (rows, columns), Z = minor_in_balls(problem)
         return RankCertificate(len(rows), problem.net.n_params, 0, rows, columns, Z, Z.ncols())
     J, _ = rational_rows(problem)
-    known = null_vectors(problem.net, problem.theta, problem.x).shape[1]
-    return rank_of_matrix(J, known)
+    known = known_null_vectors(problem)
+    _require_null(J, known, "the null vectors of theory are wrong for this network")
+    return rank_of_matrix(J, known.ncols())
 
 
 def rank_of_matrix(J: Any, analytic_nullity: int | None = None) -> RankCertificate:
@@ -220,6 +224,11 @@ def _null_vectors(J: Any, rows: tuple[int, ...], columns: tuple[int, ...], free:
             for j in range(len(free)):
                 Z[m, j] = -X[i, j]
     return Z
+
+
+def _require_null(J: Any, Z: Any, what: str) -> None:
+    if any(entry != 0 for entry in (require("flint").fmpq_mat(J) * Z).entries()):
+        raise ValueError(f"{what}: J Z is not zero")
 
 
 def _taken(matrix: Any, rows: Any, columns: Any) -> Any:

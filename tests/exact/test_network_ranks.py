@@ -10,7 +10,8 @@ import refkan as rk
 from refkan.errors import ConvergenceError
 from refkan.exact import ranks_in_balls
 from refkan.exact.network_rows import checked, rational_rows
-from refkan.exact.ranks import rank_of_matrix
+from refkan.exact.null_directions import _lie_in
+from refkan.exact.ranks import PRIMES, rank_of_matrix
 
 
 def problem(intervals=(4, 4), node_map="affine", samples=90, widths=(2, 5, 1), order=3, **options):
@@ -39,6 +40,55 @@ def test_exact_ranks_see_samples_that_rounding_puts_on_a_tail():
     assert rk.exact.certified_rank(posed, theta).nullity < 31
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_affine_maps_leave_extreme_activations_outside_by_rounding(seed):
+    """B-splines do not sum to one an ulp outside under natural tails: neither count says that they do."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(size=(40, 2))
+    net, theta = rk.kan([2, 2, 1], order=2, intervals=3, outside="natural").initialize(rng, x)
+    posed = rk.LeastSquares(net, x, x[:, :1])
+    found = rk.exact.certified_rank(posed, theta)
+    assert rk.spectrum(posed, theta).analytic_nullity <= found.analytic_nullity <= found.nullity < 4
+    evaluation = rk.truth.of(net, theta, x, float)
+    z = np.array(evaluation.network.sweep(evaluation.theta, evaluation.x).inputs[1])
+    well = ((z > 0.01) & (z < 0.99)).all(axis=1)
+    assert not well.all()
+    inside = rk.LeastSquares(net, x[well], x[well, :1])
+    assert rk.spectrum(inside, theta).analytic_nullity == 3 == rk.exact.certified_rank(inside, theta).analytic_nullity
+
+
+@pytest.mark.parametrize("kind", ["relu", "relu3"])
+def test_hidden_neurons_are_scaled_exactly(kind):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(20, 2))
+    net, theta = rk.mlp([2, 3, 1], kind).initialize(rng, x)
+    assert rk.exact.certified_rank(rk.LeastSquares(net, x, x[:, :1]), theta).analytic_nullity == 3
+
+
+def test_what_balls_or_rounding_leave_open_counts_as_outside():
+    ends = flint.arb(0), flint.arb(1)
+    assert _lie_in(ends, [flint.arb(0), flint.arb(0.5, 0.4)])
+    assert not _lie_in(ends, [flint.arb(1, 1e-30)])
+    net = rk.kan([2, 2, 1], order=2, intervals=1, node_map="none", outside="natural")
+    x = np.array([[0.2, 0.4], [0.6, 0.7]])
+    for size, count in ((0.0, 3), (1e10, 2)):  # activations 1/2, of terms that cancel
+        theta = np.concatenate([np.tile([size, size, 0.5 - size, 0.5 - size], 2), np.ones(4)])
+        assert rk.conditioning.null_vectors(net, theta, x).shape[1] == count
+
+
+def test_nodes_beyond_all_knots_are_numbers_in_balls_too():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(8, 1))
+    for node_map, edge in (("sigmoid", "spline"), ("none", "silu")):
+        net, theta = rk.kan([1, 1, 1], 2, 2, node_map=node_map, outside="natural", edge=edge).initialize(rng, x)
+        if edge == "silu":
+            net = rk.Network((rk.kan([1, 1], 2, 2, outside="natural").layers[0], net.layers[1]), net.node_maps)
+            theta = rng.normal(size=net.n_params)
+        X = np.vstack([x, [[50.0]]])
+        value = rk.truth.of(net, theta, X, number=flint.arb).value
+        np.testing.assert_allclose([float(v.mid()) for (v,) in value], net(theta, X)[:, 0], rtol=1e-12)
+
+
 def test_relu_basis_has_the_same_rank():
     posed, theta = problem(widths=(2, 2, 1), intervals=(2, 2), samples=40)
     twin = posed.net.to_basis("relu")
@@ -62,6 +112,9 @@ def test_wrong_ranks_are_noticed():
     J, _ = rational_rows(checked(posed, theta))
     right = rank_of_matrix(J)
     right.verify(J)
+    for number in (0, 1, 4, 2**61 - 3):
+        with pytest.raises(ValueError, match="is no prime"):
+            replace(right, prime=number).verify(J)
     too_large = replace(right, rank=right.rank + 1)
     with pytest.raises(ValueError, match="certificate is wrong"):
         too_large.verify(J)
@@ -85,6 +138,10 @@ def test_wrong_ranks_are_noticed():
     )
     with pytest.raises(ValueError, match="J Z is not zero"):
         smaller.verify(J)
+
+
+def test_moduli_are_primes():
+    assert all(flint.fmpz(prime).is_prime() for prime in PRIMES)
 
 
 def test_an_unlucky_prime_is_given_up(monkeypatch):

@@ -61,8 +61,9 @@ class SumLayer:
         return [[sum(C[i] * f for i, f in row.items()) for C, row in zip(each, rows, strict=True)] for each in edges]
 
     def value(self, theta: Numbers, x: Numbers) -> list[Number]:
-        """Return sum_p sum_i C[q, p, i] phi_{p,i}(x_p)."""
-        return [sum(edges) for edges in self.sums(theta, self.functions(x, 0))]
+        """Return sum_p sum_i C[q, p, i] phi_{p,i}(x_p); a number of the type in use where no function has support."""
+        zero = 0 * self.families[0].domain[0]
+        return [sum(edges, zero) for edges in self.sums(theta, self.functions(x, 0))]
 
     def slopes(self, theta: Numbers, x: Numbers) -> Matrix:
         """dy_q/dx_p = sum_i C[q, p, i] phi_{p,i}'(x_p)."""
