@@ -132,7 +132,7 @@ from validation.ledger import Row
 from refkan.claims.runner import main
 sys.path.insert(0, {str(claims.folder.parent)!r})
 rows = [Row(id, "", "", "", "") for id in ("A1", "A2", "B1")]
-argv = ["--output", {str(claims.output)!r}, "--workers", "1"]
+argv = ["--output", {str(claims.output)!r}, "--workers", "0"]
 sys.exit(main(argv, Path({str(claims.folder)!r}), {claims.package!r}, rows))
 """
     done = subprocess.run(

@@ -37,7 +37,7 @@ def verify(tmp_path, capsys):
             path.parent.mkdir(exist_ok=True)
             path.write_text(HEADER + textwrap.dedent(body))
             paths.append(str(path))
-        code = main(["verify", *paths, "--output", str(tmp_path / "out"), "--workers", "1", *arguments])
+        code = main(["verify", *paths, "--output", str(tmp_path / "out"), "--workers", "0", *arguments])
         record = tmp_path / "out" / "record.json"
         rows = json.loads(record.read_text())["rows"] if record.exists() else []
         return code, {row["id"]: row for row in rows}, capsys.readouterr()
