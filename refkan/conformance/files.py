@@ -68,7 +68,7 @@ def export(folder: Path, cases: Sequence[Case], version: int = VERSION) -> int:
             "hold numbers of that format: compute in it"
             for name in DTYPES
         },
-        "tolerances": "absolute, entry by entry: eps (C_d M_d + 4 L M_{d+1} + 5 T_d + K_d) summed with absolute "
+        "tolerances": "absolute, entry by entry: eps (C_d M_d + 4 L M_{d+1} + T_d + K_d) summed with absolute "
         "coefficients and cotangents, C_d = 5 r (1 + d), plus the number of terms times eps: see "
         "refkan.conformance.tolerances. "
         f"Refined coefficients: {CHANGE_ROOM} eps max|C|",

@@ -2,19 +2,20 @@ r"""How far a correct backend may be from the truth: eps times sums of absolute 
 
 A basis function or derivative of it (d = 0, 1, 2) is allowed the error
 
-    eps (C_d M_d + 4 L M_{d+1} + 5 T_d + K_d),    C_d = 5 r (1 + d),    T_d = sum_k M_{d+k} (2w)^k / k!,
-    K_d = (r-1)!/(r-1-d)! (2/w)^d T_0,
+    eps (C_d M_d + 4 L M_{d+1} + T_d + K_d),    C_d = 5 r (1 + d),
+    T_d = sum_k (3+k)/2 M_{d+k} (2w)^k / k!,    K_d = (r-1)!/(r-1-d)! (2/w)^d sum_k M_k w^k / k!,
 
 M_d the sum of absolute values of the terms in its formula (no cancellation between terms), r levels of recursion with
 five roundings each, once for each differentiation; L the size of the domain: codes for equal spacing compute (x - a)/h,
 which carries four roundings relative to L, and a shift of x changes d by M_{d+1}; w the length of the knot interval,
-and of the way to it outside. Codes that keep a polynomial for each interval add the terms a_k (x - t_m)^k of it: with
-|x - t_m| <= w, k! |a_k| is at most sum_j M_{k+j} w^j / j!, and the terms of derivative d add up to T_d at most. Codes
-that keep its r ordinates in the Bernstein basis, each below T_0 and rounded, differentiate by d differences, which
-double errors, with the factors (r-1)/w, (r-2)/w: K_d. At a knot both intervals count, since either piece gives the
-value there. A sum of T terms adds T eps times the sum of absolute terms. Beyond the domain the rule "linear" adds the
-slope's error times the way to the end point. In networks the error of activations is carried along through the absolute
-values of the next derivatives. The bound is a worst case to first order in eps; correct layers stay well below it.
+and of the way to it outside. Codes that keep a polynomial for each interval add the terms a_k (x - t_m)^k of it, in the
+k-th of which k + 3/2 roundings show: with |x - t_m| <= w, k! |a_k| is at most sum_j M_{k+j} w^j / j!, and sum_{k <= n}
+(k + 3/2) n!/(k! (n-k)!) = 2^n (n+3)/2 gives T_d. Codes that keep its r ordinates in the Bernstein basis, each at most
+sum_k M_k w^k / k! and rounded, differentiate by d differences, which double errors, with the factors (r-1)/w, (r-2)/w:
+K_d. At a knot both intervals count, since either piece gives the value there. A sum of T terms adds T eps times the sum
+of absolute terms. Beyond the domain the rule "linear" adds the slope's error times the way to the end point. In
+networks the error of activations is carried along through the absolute values of the next derivatives. The bound is a
+worst case to first order in eps; correct layers stay well below it.
 
 A backend may declare that it sums truncated powers instead of local functions: b_i = sum_j A_ij psi_j. Its terms are
 larger, and M_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the right.
@@ -127,9 +128,12 @@ def basis_errors(spec: LayerSpec, x: FloatArray, form: str = "local") -> tuple[F
     factors = ROUNDINGS * spec.order * (1 + np.arange(3))[:, None, None, None]
     at = np.clip(x, a, b) if spec.outside == "linear" else x
     width = np.stack([_widths(spec, p, at[:, p]) for p in range(spec.n_inputs)], axis=1)[:, :, None]
-    taylor = np.stack([sum(M[d + k] * (2 * width) ** k / factorial(k) for k in range(len(M) - d)) for d in range(3)])
-    kept = np.stack([perm(spec.order - 1, d) * (2 / width) ** d * taylor[0] for d in range(3)])
-    E = factors * M[:3] + SHIFTS * size * M[1:4] + ROUNDINGS * taylor + kept
+    powers = [width**k / factorial(k) for k in range(len(M))]
+    ordinates = sum(M[k] * powers[k] for k in range(len(M)))
+    E = factors * M[:3] + SHIFTS * size * M[1:4]
+    for d in range(3):
+        E[d] += sum((3 + k) / 2 * 2**k * M[d + k] * powers[k] for k in range(len(M) - d))
+        E[d] += perm(spec.order - 1, d) * (2 / width) ** d * ordinates
     if spec.outside == "linear":  # the value and, times the way, the slope at the end; the second derivative is zero
         far = np.abs(x - at)[:, :, None]
         E[0] += far * (E[1] + factors[0] * M[1])
