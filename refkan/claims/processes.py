@@ -87,10 +87,10 @@ def run_all(runs: Runs, files: Sequence[ClaimFile], fresh: bool, places: Places)
                     waiting.append((number, file))
                 else:
                     note(number, old)
-            for alone in (False, True):
+            by_itself = places._replace(workers=min(places.workers, 1), cluster=None)
+            for alone, where in ((False, places), (True, by_itself)):
                 part = [each for each in waiting if each[1].alone == alone]
-                with closing(finished(runs, part, places._replace(workers=min(places.workers, 1), cluster=None)
-                                      if alone else places, progress)) as ended:  # fmt: skip
+                with closing(finished(runs, part, where, progress)) as ended:
                     for number, result in ended:
                         runs.keep(result)
                         note(number, result)

@@ -71,6 +71,10 @@ def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
     if not isinstance(adapter.capabilities, Capabilities):
         came = type(adapter.capabilities).__name__
         raise BackendError(f"capabilities of {name} must be a refkan.conformance.Capabilities; got {came}")
+    try:
+        len(adapter.title)
+    except Exception as error:
+        raise BackendError(f"the name of {name} raised {describe(error)}") from error
     return adapter
 
 

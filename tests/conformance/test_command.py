@@ -120,6 +120,7 @@ def test_a_run_that_judges_nothing_does_not_pass(capsys):
             "capabilities of tests.conformance.broken_adapters:OfADict must be a refkan.conformance.Capabilities; got",
         ),
         ("refkan.conformance.bank:Broken", ("nothing",), "name must be one of"),
+        ("tests.conformance.broken_adapters:OfNoName", (), "OfNoName raised ZeroDivisionError: no name"),
     ],
 )
 def test_backends_that_cannot_be_loaded(name, arguments, message):
