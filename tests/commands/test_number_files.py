@@ -33,7 +33,7 @@ def test_names_of_columns_obey_no_terminal(tmp_path):
     file = tmp_path / "data.csv"
     file.write_text("\ufeffx\x1b[2J, \u0394\x07\n1,2\n")
     assert read_numbers("FILE", file).names == (r"x\x1b[2J", "\u0394\\x07")
-    file.write_text("x,y,z\\n1,2\\n")
+    file.write_text("x,y,z\n1,2\n")
     assert read_numbers("FILE", file).names is None
     file.write_text("x\x1b[2J,y\n1,2\n1,nan\n")
     with pytest.raises(ValueError, match="must hold") as refusal:
