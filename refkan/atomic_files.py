@@ -1,7 +1,8 @@
-"""Files written whole or not at all: under a temporary name, then renamed; and what dead writers left is removed."""
+"""Files written whole or not at all: under a temporary name, then renamed; what dead writers left is removed."""
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import re
@@ -82,6 +83,20 @@ def sweep(folder: Path, name: str = "") -> None:
             locked = _lock(stream, wait=False)
             if locked or (locked is None and time.time() - temporary.stat().st_mtime > ABANDONED):
                 temporary.unlink()
+
+
+def read_file(path: Path) -> bytes:
+    """Return what a file holds.
+
+    Raises
+    ------
+    OSError
+        Naming it, also for a folder, a pipe or a device: to read a pipe would wait without end.
+    """
+    if path.exists() and not path.is_file():
+        number = errno.EISDIR if path.is_dir() else errno.EINVAL
+        raise OSError(number, "must be a file, not a folder, a pipe or a device", str(path))
+    return path.read_bytes()
 
 
 def require_writable(folder: Path) -> None:

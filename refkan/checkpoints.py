@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.atomic_files import require_writable, write_atomically
+from refkan.atomic_files import read_file, require_writable, write_atomically
 
 _FORMAT = 1
 _TYPE = "$type"  # tags what JSON has no notation for; refused as a key of a result
@@ -204,10 +204,12 @@ class Checkpoints:
         ValueError
             If the file holds the result of another configuration, because it was renamed; the message names the first
             key that differs.
+        OSError
+            If it cannot be read, or is a folder or a pipe.
         """
         path = self.path(configuration)
         try:
-            text = path.read_text(encoding="ascii")
+            text = read_file(path).decode("ascii")
         except FileNotFoundError:
             return default
         except UnicodeDecodeError as error:

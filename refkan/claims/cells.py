@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from refkan.arguments import Checked, check_annotated
+from refkan.claims.discovery import ClaimFile
+from refkan.claims.ledgers import Ledger
 from refkan.claims.parts import NotKept, Resume, run_task
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, written
 from refkan.lazy import lazy
@@ -167,3 +169,26 @@ def seeds_of(found: Found) -> list[int]:
 def sizes(found: Found, names: Sequence[str]) -> list[dict[str, str]]:
     """Return the different values of some factors among the cells, in the order of the runs."""
     return [dict(item) for item in dict.fromkeys(tuple((name, cell[name]) for name in names) for cell in found)]
+
+
+def run_one_cell(files: Sequence[ClaimFile], ledger: Ledger, text: str, seed: int) -> None:
+    """Run a cell of the one file chosen and print its choice and its numbers.
+
+    Raises
+    ------
+    ValueError
+        Unless there is one file, whose module has an EXPERIMENT, and the choice is one of its cells.
+    """
+    if len(files) != 1:
+        raise ValueError(f"--cell needs one NAME, a row or file with cells; got {len(files)} files")
+    if files[0].problem:
+        raise ValueError(files[0].problem)
+    experiment = getattr(ledger.load(files[0]), "EXPERIMENT", None)
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"{files[0].name} has no cells that can be run alone")
+    if seed < 0:
+        raise ValueError(f"--seed must not be negative; got {seed}")
+    choice = experiment.choose(text)
+    print(f"{written(choice)}, seed {seed}")
+    for name, value in experiment.run(choice, seed).items():
+        print(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")

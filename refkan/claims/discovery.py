@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refkan.claims.rows import Row
+from refkan.plain_text import printable
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,12 @@ class ClaimFile:
     @property
     def name(self) -> str:
         """The name that records give it: that of its module, which no other file has, whatever its subject."""
-        return self.path.stem
+        return printable(self.path.stem)
 
     @property
     def place(self) -> str:
         """Where it is within the package: ``subject/name``."""
-        return self.path.relative_to(self.folder).with_suffix("").as_posix()
+        return printable(self.path.relative_to(self.folder).with_suffix("").as_posix())
 
     @property
     def module(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from refkan.engine_option import add_engine_option
@@ -47,20 +48,34 @@ def add_options(p: argparse.ArgumentParser, output: Path) -> None:
         help="with --full: judge what interrupted runs have finished, and run nothing further; an unfinished file that"
         " keeps no parts is reported as an error",
     )
-    p.add_argument(
+    where = p.add_mutually_exclusive_group()
+    where.add_argument(
         "--workers",
-        type=count,
+        type=partial(count, minimum=0),
         metavar="N",
         help="processes that run claim files at once; default: one for each processor but at most 4, with --full one in"
-        " all; files that measure time run alone in any case",
+        " all; files that measure time run alone in any case. 0: in this process, which a debugger sees, and which ends"
+        " if a file ends it",
+    )
+    where.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="scheduler of a dask cluster that runs the files, but those that measure time; its workers must see the"
+        " same folders",
+    )
+    p.add_argument(
+        "--limit",
+        type=count,
+        metavar="SECONDS",
+        help="after which a file is ended, in a process of this machine; default: 600, with --full none",
     )
     p.add_argument("--fresh", action="store_true", help="run again what is already finished")
     add_engine_option(p, "plain for quick runs, during which no fast form pays for its compilation, else auto")
     p.set_defaults(engine_otherwise=lambda chosen: "auto" if chosen.full or chosen.cell is not None else "plain")
 
 
-def count(text: str) -> int:
-    """Return a positive whole number."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be a positive whole number; got {text!r}")
+def count(text: str, minimum: int = 1) -> int:
+    """Return a whole number, at least 1 or another minimum."""
+    if not text.isdecimal() or int(text) < minimum:
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least {minimum}; got {text!r}")
     return int(text)

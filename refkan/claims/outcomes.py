@@ -17,6 +17,10 @@ import numpy as np
 from refkan.claims.discovery import ClaimFile
 from refkan.claims.rows import Row
 from refkan.claims.verdicts import Figure, Table, Verdict
+from refkan.plain_text import printable
+
+TEXTS = ("id", "status", "measured", "corrected", "details", "data", "mutations")
+"""Fields of a verdict that are text, or hold it."""
 
 VOID = "void"
 """Status of a row whose verdict is worth nothing."""
@@ -103,7 +107,15 @@ def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:
     if sorted(answered) != sorted(file.ids):
         raise ValueError(f"run must return one verdict for each row, {', '.join(file.ids)}; got {', '.join(answered)}")
     return tuple(
-        dataclasses.replace(verdict, data=plain(verdict.data), readings=tuple(map(plain, verdict.readings)))
+        Verdict(
+            **{name: plain(getattr(verdict, name)) for name in TEXTS},
+            readings=tuple(map(plain, verdict.readings)),
+            figures=tuple(Figure(plain(f.name), plain(f.caption), f.png) for f in verdict.figures),
+            tables=tuple(
+                Table(plain(t.caption), tuple(plain(t.columns)), tuple(map(tuple, plain(t.rows))))
+                for t in verdict.tables
+            ),
+        )
         for verdict in verdicts
     )
 
@@ -112,20 +124,20 @@ def plain(value: Any) -> Any:
     """Return `value` as strict JSON data, for raw data that only has to be read.
 
     Arrays and tuples become lists, keys strings, fractions "p/q", NaN and infinities strings, since JSON has
-    no notation for them.
+    no notation for them. Text becomes printable.
     """
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, Fraction):
-        return str(value)
+    if isinstance(value, str | Fraction):
+        return printable(value)
     if isinstance(value, complex):
         return {"re": plain(value.real), "im": plain(value.imag)}
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {printable(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     raise TypeError(f"data must be something that JSON can hold; got {type(value).__name__}")
@@ -163,7 +175,7 @@ def describe_error(error: BaseException, root: Path) -> str:
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         lines.append(f"{name}, line {frame.lineno}, in {frame.name}: {frame.line or ''}".rstrip(": "))
     message = " ".join("".join(traceback.format_exception_only(error)).split())
-    return "\n".join([*lines, without_folders(message)])
+    return printable("\n".join([*lines, without_folders(message)]))
 
 
 def without_folders(text: str) -> str:

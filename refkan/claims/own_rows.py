@@ -11,6 +11,7 @@ from types import ModuleType
 from refkan.claims.discovery import ClaimFile, assigned, measures_time
 from refkan.claims.ledgers import Ledger
 from refkan.claims.rows import Row
+from refkan.plain_text import printable
 from refkan.source_files import new_module, run
 
 COMMAND = "refkan verify"
@@ -87,7 +88,7 @@ def _row(element: ast.expr) -> Row:
         raise ValueError(f"a row must be {wanted}; got {ast.unparse(element)}")
     if not all(isinstance(text, str) and text.strip() for text in given.values()):
         raise ValueError(f"a row must be {wanted}, none empty; got {ast.unparse(element)}")
-    return Row(**given)
+    return Row(**{name: printable(text) for name, text in given.items()})
 
 
 def load(file: ClaimFile) -> ModuleType:

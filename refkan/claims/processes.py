@@ -1,24 +1,23 @@
-"""Claim files one after the other, or in several processes at once: what each says, returns, or dies of."""
+"""Claim files here one after the other, in processes of their own, or on a cluster: what each returns or dies of."""
 
 from __future__ import annotations
 
 import re
-import signal
-import threading
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from refkan.claims.capsule import now
 from refkan.claims.console import Progress, shorten
 from refkan.claims.discovery import ClaimFile
-from refkan.claims.outcomes import FileResult, status_of
-from refkan.kernels.compilation import when_compiling
+from refkan.claims.outcomes import FileResult, describe_error, status_of
+from refkan.executors import Event, OnCluster, OwnProcess, send
 from refkan.thread_variables import one_thread_each
 
 
@@ -29,20 +28,48 @@ class Runs(Protocol):
         """Return the finished result of a file, if there is one."""
 
     def run(self, file: ClaimFile, message: Callable[[str], None]) -> FileResult:
-        """Run a file and keep its result."""
+        """Run a file."""
+
+    def keep(self, result: FileResult) -> None:
+        """Keep the result of a file."""
+
+
+class Places(NamedTuple):
+    """Where files run.
+
+    Attributes
+    ----------
+    workers
+        Processes that run files at once; 0 for this process, in which a file that ends it ends the run.
+    limit
+        Seconds from which on a file that runs in a process of its own is ended; None without.
+    cluster
+        What runs all files but those that measure time, if given.
+    """
+
+    workers: int = 1
+    limit: float | None = None
+    cluster: Executor | None = None
 
 
 Numbered = tuple[int, ClaimFile]
 
-
 AT_ONCE = 4
 """Processes of a run whose user does not say how many: each loads the library, in some 0.3 GB, and compiles."""
 
+PAUSE = 0.05
+"""Seconds after which messages and limits are looked at again."""
 
-def run_all(runs: Runs, files: Sequence[ClaimFile], fresh: bool, workers: int = 1) -> tuple[list[FileResult], bool]:
-    """Run or resume `files` in so many processes; return their results and whether the user interrupted.
+
+def run_all(runs: Runs, files: Sequence[ClaimFile], fresh: bool, places: Places) -> tuple[list[FileResult], bool]:
+    """Run or resume files; return their results and whether the user interrupted.
 
     Files that measure time run after the others, one by one.
+
+    Raises
+    ------
+    OSError
+        If a result cannot be kept.
     """
     results: dict[int, FileResult] = {}
     with Progress(len(files)) as progress:
@@ -53,21 +80,20 @@ def run_all(runs: Runs, files: Sequence[ClaimFile], fresh: bool, workers: int = 
 
         interrupted = False
         try:
-            waiting = []
+            waiting: list[Numbered] = []
             for number, file in enumerate(files, start=1):
                 old = None if fresh else runs.stored(file)
                 if old is None:
                     waiting.append((number, file))
                 else:
                     note(number, old)
-            together = [each for each in waiting if not each[1].alone] if workers > 1 else []
-            if len(together) > 1:
-                with closing(at_once(runs, together, min(workers, len(together)), progress)) as finished:
-                    for each in finished:
-                        note(*each)
-                waiting = [each for each in waiting if each[1].alone]
-            for each in in_turn(runs, waiting, progress):
-                note(*each)
+            by_itself = places._replace(workers=min(places.workers, 1), cluster=None)
+            for alone, where in ((False, places), (True, by_itself)):
+                part = [each for each in waiting if each[1].alone == alone]
+                with closing(finished(runs, part, where, progress)) as ended:
+                    for number, result in ended:
+                        runs.keep(result)
+                        note(number, result)
         except KeyboardInterrupt:
             interrupted = True
     return [results[number] for number in sorted(results)], interrupted
@@ -88,129 +114,90 @@ def in_words(result: FileResult) -> str:
     return f"{'kept' if result.resumed else f'{result.seconds:.1f} s'}: {text}"
 
 
-def in_turn(runs: Runs, files: Sequence[Numbered], progress: Progress) -> Generator[tuple[int, FileResult], None, None]:
-    """Run files here, one after the other, each under its number in the progress."""
-    for number, file in files:
-        progress.starts(number, file.name)
-        yield number, runs.run(file, partial(progress.message, number))
+@dataclass
+class _Task:
+    """A file that runs somewhere, since when; None before it starts."""
+
+    number: int
+    file: ClaimFile
+    place: OwnProcess | OnCluster
+    start: float | None = None
+
+    def look(self, progress: Progress) -> float:
+        """Show what has been said; return for how many seconds it has run."""
+        for message in self.place.messages():
+            if message is Event.STARTS:
+                self.start = time.monotonic()
+            elif message is Event.COMPILES:
+                progress.compiles()
+            else:
+                progress.message(self.number, message)
+        return 0.0 if self.start is None else time.monotonic() - self.start
 
 
-def at_once(
-    runs: Runs, files: Sequence[Numbered], workers: int, progress: Progress
+def finished(
+    runs: Runs, files: Sequence[Numbered], places: Places, progress: Progress
 ) -> Generator[tuple[int, FileResult], None, None]:
-    """Run files in so many processes; results come as they are finished.
+    """Run files, each under its number in the progress; results come as they are finished.
 
-    A process that ends before its file has a result is an error of that file, and another takes its place. Processes
-    end with this generator, in the middle of what they run if it is closed before its end: close it.
-
-    Raises
-    ------
-    OSError
-        If a result cannot be written.
+    A process that ends before its file has a result, or takes longer than the limit, is an error of that file, and
+    another takes its place. Processes end with this generator, in the middle of what they run if it is closed before
+    its end: close it.
     """
-    waiting, team = deque(files), list[_Worker]()
-    try:
-        while waiting or team:
-            while waiting and len(team) < workers:
-                team.append(_Worker.started(runs))
-                team[-1].take(*waiting.popleft(), progress)
-            ready = wait([worker.connection for worker in team])
-            for worker in [worker for worker in team if worker.connection in ready]:
-                answer = worker.answer()
-                if answer is None:
-                    progress.compiles()
-                    continue
-                if isinstance(answer, str):
-                    progress.message(worker.number, answer)
-                    continue
-                if isinstance(answer, Exception):
-                    raise answer
-                yield worker.number, answer
-                if waiting and worker.process.is_alive():
-                    worker.take(*waiting.popleft(), progress)
-                else:
-                    team.remove(worker)
-                    worker.stop()
-    finally:
-        for worker in team:
-            worker.stop()
-
-
-@dataclass(eq=False)
-class _Worker:
-    """A process, the connection to it, and the file that it runs."""
-
-    process: Any
-    connection: Connection
-    number: int = 0
-    file: ClaimFile | None = None
-
-    @classmethod
-    def started(cls, runs: Runs) -> _Worker:
-        # Fresh processes: forked ones would inherit the locks of threads that they do not have.
-        context = get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, runs), daemon=True)
-        with one_thread_each(), _without_interruptions():
-            process.start()
-        theirs.close()  # else the end of the process is not the end of the connection
-        return cls(process, ours)
-
-    def take(self, number: int, file: ClaimFile, progress: Progress) -> None:
-        self.number, self.file = number, file
-        progress.starts(number, file.name)
-        self.connection.send(file)
-
-    def answer(self) -> Any:
-        """A message, a result, what stopped all runs, or None: kernels are compiled."""
-        try:
-            return self.connection.recv()
-        except (EOFError, ConnectionError):
-            self.process.join()
-            assert self.file is not None
-            error = f"RuntimeError: its process ended, {_end_of(self.process.exitcode)}"
-            return FileResult(self.file, error=error, finished=now())
-
-    def stop(self) -> None:
-        """End the process, in the middle of its file if it has one."""
-        self.connection.close()
-        self.process.terminate()
-        self.process.join()
-
-
-@contextmanager
-def _without_interruptions() -> Iterator[None]:
-    """Let processes that are started meanwhile ignore Ctrl-C from their first moment on.
-
-    Who asked for the run is interrupted as well, and ends them.
-    """
-    if threading.current_thread() is not threading.main_thread():  # which alone may say so
-        yield
+    if places.workers == 0 and places.cluster is None:
+        for number, file in files:
+            progress.starts(number, file.name)
+            yield number, runs.run(file, partial(progress.message, number))
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    most = len(files) if places.cluster is not None else min(places.workers, len(files))
+    waiting, tasks, idle = deque(files), dict[Future[Any], _Task](), list[OwnProcess | OnCluster]()
     try:
-        yield
+        while waiting or tasks:
+            while waiting and len(tasks) < most:
+                place = idle.pop() if idle else _place(places.cluster, most)
+                number, file = waiting.popleft()
+                progress.starts(number, file.name)
+                tasks[place.submit(_run, runs, file)] = _Task(number, file, place)
+            wait(tasks, PAUSE, FIRST_COMPLETED)
+            for future, task in list(tasks.items()):
+                seconds = task.look(progress)
+                late = places.limit is not None and seconds > places.limit
+                if not future.done():
+                    if task.place.is_alive() and not late:
+                        continue
+                    task.place.stop()
+                del tasks[future]
+                result, usable = _outcome(future, task, seconds, f"took more than {places.limit} s" if late else "")
+                if usable:
+                    idle.append(task.place)
+                yield task.number, result
     finally:
-        signal.signal(signal.SIGINT, before)
+        for place in {*idle, *(task.place for task in tasks.values())}:
+            place.stop()
 
 
-def _end_of(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    lack = "; memory may have run out" if -code == getattr(signal, "SIGKILL", None) else ""
-    return f"killed by signal {-code}{lack}"
+def _place(cluster: Executor | None, at_once: int) -> OwnProcess | OnCluster:
+    if cluster is not None:
+        return OnCluster(cluster)
+    with one_thread_each() if at_once > 1 else nullcontext():
+        return OwnProcess()
 
 
-def _serve(connection: Connection, runs: Runs) -> None:
-    """Run the files that come in, until no more can come."""
-    with when_compiling(partial(connection.send, None)):
-        while True:
-            try:
-                file = connection.recv()
-            except (EOFError, ConnectionError):
-                return
-            try:
-                answer: Any = runs.run(file, connection.send)
-            except OSError as error:
-                answer = error
-            connection.send(answer)
+def _run(runs: Runs, file: ClaimFile) -> FileResult:
+    try:
+        return runs.run(file, send)
+    except KeyboardInterrupt as error:  # of the file itself: nobody else interrupts there
+        return FileResult(file, error=describe_error(error, file.folder.parent), finished=now())
+
+
+def _outcome(future: Future[Any], task: _Task, seconds: float, late: str) -> tuple[FileResult, bool]:
+    """The result of a file, or what stopped it; and whether the place where it ran can be used again."""
+    error = RuntimeError("cancelled") if future.cancelled() else future.exception()
+    if error is None:
+        return future.result(), True
+    broken = isinstance(error, BrokenProcessPool)
+    if broken:
+        end = task.place.stop()
+        error = RuntimeError(f"{late} and was ended: --limit allows more" if late else f"its process ended, {end}")
+    text = describe_error(error, task.file.folder.parent)
+    return FileResult(task.file, error=text, seconds=seconds, finished=now()), not broken

@@ -8,6 +8,7 @@ import inspect
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,26 +17,31 @@ import refkan
 from refkan.atomic_files import require_writable
 from refkan.checkpoints import Checkpoints
 from refkan.claims.capsule import capsule, library_version, now, processors, versions
+from refkan.claims.cells import run_one_cell
 from refkan.claims.console import table
 from refkan.claims.discovery import ClaimFile, discover
 from refkan.claims.ledgers import Ledger
 from refkan.claims.options import parser
 from refkan.claims.outcomes import FileResult, Outcome, check_answers, describe_error, gather, pack, unpack
 from refkan.claims.parts import Parts
-from refkan.claims.processes import AT_ONCE, run_all
-from refkan.claims.readings import Experiment, written
+from refkan.claims.processes import AT_ONCE, Places, run_all
 from refkan.claims.report import write_report
 from refkan.claims.rows import Row
 from refkan.claims.sources import library_digest, sources_digest
 from refkan.claims.verdicts import Verdict
-from refkan.engine_choice import current_engine
+from refkan.engine_choice import current_engine, use_engine
 from refkan.engine_option import EngineError, chosen_engine
+from refkan.executors import check_address, dask_executor, without_copies
 from refkan.interrupts import kept_interrupts
+from refkan.plain_text import printable
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 LIBRARY = Path(refkan.__file__).parent
+
+QUICK_LIMIT = 600
+"""Seconds that a file of a quick run may take where the user does not say so."""
 
 GO_ON = "interrupted: finished files are kept; run again to go on"
 
@@ -88,7 +94,7 @@ def run_file(
     more = _taken(file, getattr(module, "run", None), {k: value for k, value in given.items() if value is not None})
     if parts is not None and parts.only and "checkpoints" not in more:
         raise ValueError("keeps no parts: run it without --kept")
-    verdicts = check_answers(file, module.run(quick, message, **more))
+    verdicts = check_answers(file, module.run(quick, lambda text: message(printable(text)), **more))
     without = [verdict.id for verdict in verdicts if not verdict.mutations]
     if ledger.twins and without:
         raise ValueError(
@@ -146,6 +152,7 @@ class Run:
         self._checkpoints = checkpoints
         self._ledger = ledger
         self._quick = quick
+        self._engine = current_engine()
         self._parts = parts
         self._of_library = library_digest(LIBRARY)
         self._configurations = {file.name: self._configuration(file) for file in ledger.files if not file.problem}
@@ -158,7 +165,7 @@ class Run:
             "size": "quick" if self._quick else "full",
             **({} if self._seeds is None else {"seeds": self._seeds}),
             "versions": versions(),
-            "engine": current_engine(),
+            "engine": self._engine,
             "sources": sources_digest(file.path, LIBRARY, of_library=self._of_library),
         }
 
@@ -170,26 +177,30 @@ class Run:
         return None if packed is None else unpack(file, packed)
 
     def run(self, file: ClaimFile, message: Callable[[str], None]) -> FileResult:
-        """Run a file and keep its result; a crash becomes a result with an error and is not kept.
+        """Run a file; a crash becomes a result with an error."""
+        start = time.perf_counter()
+        try:
+            with kept_interrupts(), without_copies(), use_engine(self._engine):  # on a cluster, too
+                verdicts = run_file(file, self._ledger, self._quick, message, self._parts, self._seeds)
+            seconds = time.perf_counter() - start
+            return FileResult(file, verdicts, seconds=seconds, finished=now())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a claim may raise anything
+            seconds = time.perf_counter() - start
+            text = describe_error(error, file.folder.parent)
+            return FileResult(file, error=text, seconds=seconds, finished=now())
+
+    def keep(self, result: FileResult) -> None:
+        """Keep a result, unless it is an error or the judgement of an interrupted run.
 
         Raises
         ------
         OSError
-            If the result cannot be written.
+            If it cannot be written.
         """
-        start = time.perf_counter()
-        try:
-            with kept_interrupts():
-                verdicts = run_file(file, self._ledger, self._quick, message, self._parts, self._seeds)
-            seconds = time.perf_counter() - start
-            result = FileResult(file, verdicts, seconds=seconds, finished=now())
-        except (Exception, SystemExit) as error:
-            seconds = time.perf_counter() - start
-            text = describe_error(error, file.folder.parent)
-            return FileResult(file, error=text, seconds=seconds, finished=now())
-        if self._parts is None or not self._parts.only:  # what is judged of an interrupted run is not finished
-            self._checkpoints.put(self._configurations[file.name], pack(result))
-        return result
+        if not result.error and not (self._parts is not None and self._parts.only):
+            self._checkpoints.put(self._configurations[result.file.name], pack(result))
 
 
 def main(
@@ -236,7 +247,10 @@ def answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Claim
     except EngineError as error:
         print(f"{ledger.program}: {error}", file=sys.stderr)
         return USAGE
-    except OSError as error:  # of a full disk: what is finished cannot be kept, or the report not be written
+    except ImportError as error:  # of the extra that a cluster needs
+        print(f"{ledger.program}: {error}", file=sys.stderr)
+        return USAGE
+    except OSError as error:  # of a full disk, or no cluster: nothing can be kept, or the report not be written
         print(f"{ledger.program}: {error}; files that were kept before are not run again", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:  # before the first file or after the last one
@@ -250,11 +264,14 @@ def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Clai
         return OK
     try:
         if arguments.cell is not None:
-            return run_one_cell(chosen, ledger, arguments.cell, 1234 if arguments.seed is None else arguments.seed)
+            run_one_cell(chosen, ledger, arguments.cell, 1234 if arguments.seed is None else arguments.seed)
+            return OK
         if arguments.kept and (arguments.fresh or not arguments.full):
             raise ValueError("--kept goes with --full and without --fresh")
         if arguments.seed is not None:
             raise ValueError("--seed is that of a cell: give --cell too")
+        if arguments.dask is not None:
+            check_address(arguments.dask)
         require_writable(arguments.output)
         checkpoints = Checkpoints(arguments.output / "checkpoints")
     except (ValueError, OSError) as error:
@@ -267,8 +284,12 @@ def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Clai
     if arguments.full:
         kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh, arguments.kept)
     run = Run(checkpoints, ledger, not arguments.full, kept, arguments.seeds if arguments.full else None)
-    workers = arguments.workers or (1 if arguments.full else min(processors(), AT_ONCE))
-    results, interrupted = run_all(run, chosen, arguments.fresh, workers)
+    workers = arguments.workers
+    if workers is None:
+        workers = 1 if arguments.full else min(processors(), AT_ONCE)
+    limit = arguments.limit or (None if arguments.full else QUICK_LIMIT)
+    with dask_executor(arguments.dask) if arguments.dask else nullcontext() as cluster:
+        results, interrupted = run_all(run, chosen, arguments.fresh, Places(workers, limit, cluster))
     done = {result.file.place for result in results}
     # Rows that were not asked for this time are shown as they last came out with the present sources.
     results += [old for file in ledger.files if file.place not in done and (old := run.stored(file)) is not None]
@@ -302,30 +323,6 @@ def seeds_of_rows(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         for key in ("seeds", "seed")
         if outcome.verdict is not None and key in outcome.verdict.data
     }
-
-
-def run_one_cell(files: Sequence[ClaimFile], ledger: Ledger, text: str, seed: int) -> int:
-    """Run a cell of the one file chosen and print its choice and its numbers.
-
-    Raises
-    ------
-    ValueError
-        Unless there is one file, whose module has an EXPERIMENT, and the choice is one of its cells.
-    """
-    if len(files) != 1:
-        raise ValueError(f"--cell needs one NAME, a row or file with cells; got {len(files)} files")
-    if files[0].problem:
-        raise ValueError(files[0].problem)
-    experiment = getattr(ledger.load(files[0]), "EXPERIMENT", None)
-    if not isinstance(experiment, Experiment):
-        raise ValueError(f"{files[0].name} has no cells that can be run alone")
-    if seed < 0:
-        raise ValueError(f"--seed must not be negative; got {seed}")
-    choice = experiment.choose(text)
-    print(f"{written(choice)}, seed {seed}")
-    for name, value in experiment.run(choice, seed).items():
-        print(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")
-    return OK
 
 
 def listing(files: Sequence[ClaimFile], ledger: Sequence[Row]) -> str:

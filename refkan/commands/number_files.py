@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from refkan.array_types import FloatArray
+from refkan.atomic_files import read_file
 from refkan.commands.options import in_words
+from refkan.plain_text import printable
 from refkan.short_reprs import ShortRepr
 
 SHOWN = 3
@@ -92,9 +95,8 @@ def read_numbers(option: str, file: Path, gaps: str | None = None) -> Numbers:
         is no finite number becomes NaN, as does all of a line with another number of cells.
     """
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            lines = [(reader.line_num, cells) for cells in reader]
+        reader = csv.reader(io.StringIO(read_file(file).decode("utf-8-sig"), newline=""))
+        lines = [(reader.line_num, cells) for cells in reader]
     except UnicodeDecodeError as error:
         raise ValueError(f"{option}: {file} must be a text file of comma-separated numbers; got other bytes") from error
     except csv.Error as error:
@@ -112,7 +114,7 @@ def read_numbers(option: str, file: Path, gaps: str | None = None) -> Numbers:
             "the empty column"
         )
     count = Counter(len(cells) for _, cells in lines).most_common(1)[0][0]
-    names = tuple(map(str.strip, header)) if len(header) == count else None
+    names = tuple(printable(cell.strip()) for cell in header) if len(header) == count else None
     _require_no_header_of_numbers(f"{option}: {file}", lines)
     _require_closed_quotes(f"{option}: {file}", lines)
     _require_columns(f"{option}: {file}", lines, count, names)

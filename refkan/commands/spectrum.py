@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -25,6 +24,7 @@ from refkan.conditioning.spectra import FLAGS
 from refkan.conditioning.studies import problem_of
 from refkan.conditioning.study_rows import MEANINGS
 from refkan.engine_option import add_engine_option
+from refkan.executors import check_address, dask_executor
 from refkan.extras import needed
 from refkan.interrupts import kept_interrupts
 from refkan.node_maps import NODE_MAPS
@@ -46,7 +46,6 @@ STUDIED = {
 }
 """What is studied where no option says otherwise."""
 
-ADDRESS = re.compile(r"((tcp|tls|ucx|wss?)://)?[^/]+:\d{1,5}|inproc://.+")
 
 
 def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -181,8 +180,8 @@ def _check_numbers(chosen: argparse.Namespace) -> None:
     check_count("--samples", chosen.samples, 1, MOST)
     if chosen.workers is not None:
         check_count("--workers", chosen.workers, 1, MOST_WORKERS)
-    if chosen.dask is not None and ADDRESS.fullmatch(chosen.dask) is None:
-        raise ValueError(f"--dask must be an address such as tcp://host:8786; got {chosen.dask!r}")
+    if chosen.dask is not None:
+        check_address(chosen.dask)
 
 
 def _refuse(error: object, code: int) -> int:
@@ -198,9 +197,7 @@ def _executor(workers: int | None, address: str | None) -> Iterator[Executor | N
         with one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             yield pool
     elif address is not None:
-        distributed = needed("--dask", "distributed")
-        client = distributed.Client(address, timeout=10, set_as_default=False)
-        with client, client.get_executor(pure=False) as cluster:
+        with dask_executor(address) as cluster:
             yield cluster
     else:
         yield None

@@ -17,6 +17,7 @@ from refkan.conformance.precision import DTYPES
 from refkan.conformance.right_ends import RIGHT_ENDS
 from refkan.conformance.specs import KNOTS, PARTS, RULES, LayerSpec
 from refkan.conformance.tolerances import FORMS
+from refkan.plain_text import printable
 
 if TYPE_CHECKING:
     from refkan.conformance.cases import Case
@@ -237,4 +238,4 @@ class Adapter(ABC):
     @property
     def title(self) -> str:
         """The name in reports."""
-        return self.name or type(self).__name__
+        return printable(self.name or type(self).__name__)

@@ -11,6 +11,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.extras import how_to_install
+from refkan.plain_text import printable
 
 
 class BadResultError(Exception):
@@ -19,7 +20,10 @@ class BadResultError(Exception):
 
 def describe(error: BaseException) -> str:
     """What a finding says of an exception."""
-    text = str(error).strip()
+    try:
+        text = printable(error).strip()
+    except Exception as another:
+        text = f"its text raises {type(another).__name__}"
     if isinstance(error, BadResultError):
         return text
     if isinstance(error, ModuleNotFoundError) and error.name:
@@ -37,7 +41,7 @@ def where_raised(error: BaseException) -> str:
     return "".join(lines).rstrip()
 
 
-JUDGES = ("judge.py", "backend.py", "observations.py")
+JUDGES = ("judge.py", "backend.py", "observations.py", "guarded.py")
 """Files of the judge that call an adapter."""
 
 
@@ -60,10 +64,13 @@ def as_real(name: str, value: Any) -> FloatArray:
     """Return what a backend returned as an array of float64."""
     if value is None:
         raise BadResultError(f"{name} returned None: return an array")
+    if np.ma.is_masked(value):
+        raise BadResultError(f"{name} returned an array with masked entries: return numbers for all")
     try:
         array = np.asarray(value)
     except Exception as error:
-        raise BadResultError(f"{name} returned what numpy cannot read ({error}): return an array") from error
+        told = describe(error)
+        raise BadResultError(f"{name} returned what numpy cannot read ({told}): return an array") from error
     if array.dtype.kind not in "biuf":
         raise BadResultError(f"{name} returned dtype {array.dtype}: return real numbers")
     return array.astype(np.float64)

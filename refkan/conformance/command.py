@@ -5,25 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from refkan.atomic_files import write_atomically
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_file, in_words, path, seconds, text
 from refkan.conformance import findings as f
 from refkan.conformance import report, summaries
-from refkan.conformance.adapters import Adapter
 from refkan.conformance.cases import VERSION
 from refkan.conformance.catalogue import catalogue
 from refkan.conformance.expectations import Expectations
 from refkan.conformance.files import CaseFileError, check, export, portable, version_in
 from refkan.conformance.findings import Finding
+from refkan.conformance.guarded import Order, judged
 from refkan.conformance.hint_time import HINT_SECONDS
-from refkan.conformance.judge import Judge
-from refkan.conformance.loading import BackendError, load, probe
-from refkan.conformance.observations import observations
+from refkan.conformance.loading import BackendError
 from refkan.conformance.precision import DTYPES
-from refkan.conformance.torch_base import TorchAdapter
 from refkan.conformance.torch_variants import VARIANTS
 from refkan.engine_option import add_engine_option
 from refkan.interrupts import kept_interrupts
@@ -67,7 +66,12 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument("--list", action="store_true", help="show the keys of the cases that would be judged")
     p.add_argument(
         "--import-timeout", type=seconds, default=120.0, metavar="SECONDS",
-        help="how long importing it may take, tried in another process first; 0: not tried; default: %(default)g",
+        help="how long importing the adapter may take; 0: any time; default: %(default)g",
+    )  # fmt: skip
+    p.add_argument(
+        "--call-timeout", type=seconds, default=120.0, metavar="SECONDS",
+        help="how long one call of the adapter may take, in a process that it may end; 0: any time, in this process, "
+        "which a debugger sees; default: %(default)g",
     )  # fmt: skip
     add_engine_option(p)
     p.set_defaults(run=run_conform)
@@ -138,52 +142,38 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
     try:
         _check_files(chosen)
         known = _expectations(chosen.expected_failures)
-        if chosen.import_timeout > 0:
-            probe(chosen.backend, chosen.argument, chosen.import_timeout)
-        adapter = _placed(load(chosen.backend, chosen.argument), chosen)
-    except (BackendError, ValueError, OSError) as error:
+    except (ValueError, OSError) as error:
         return _refuse("conform", error)
-    declared = adapter.capabilities
-    dtypes = chosen.dtype or [name for name in DTYPES if name in declared.dtypes]
-    if not dtypes:
-        return _refuse("conform", f"the adapter declares no format that is known; {'; '.join(declared.problems())}")
-    cases = catalogue(dtypes, chosen.select, chosen.cases, declared.frame)
-    if chosen.list:
-        print("\n".join(case.key for case in cases if not declared.missing(case.needs())))
-        return OK
-    if not cases:
-        return _refuse("conform", f"--select: no case has all of {chosen.select} in its key; --list shows the keys")
-    start, judge = time.perf_counter(), Judge(adapter, hints=chosen.hint_seconds > 0, hint_seconds=chosen.hint_seconds)
-    with kept_interrupts():
-        for finding in judge.declaration():
-            findings.append(known.apply(finding))
-        for k, case in enumerate(cases):
-            findings.append(known.apply(judge(case)))
-            _progress(k + 1, len(cases), findings)
-        observed = observations(adapter)
+    order = Order(
+        chosen.backend, chosen.argument, chosen.dtype or (), chosen.select, chosen.cases, chosen.device, chosen.variant,
+        chosen.hint_seconds, chosen.import_timeout, chosen.call_timeout,
+    )  # fmt: skip
+    start, observed = time.perf_counter(), tuple[str, ...]()
+    try:
+        with closing(judged(order)) as told, kept_interrupts():
+            opening: Any = next(told)
+            if chosen.list:
+                print("\n".join(key for key, _, declared in opening.cases if declared))
+                return OK
+            findings += map(known.apply, opening.problems)
+            for item in told:
+                if isinstance(item, Finding):
+                    findings.append(known.apply(item))
+                    _progress(len(findings), len(opening.problems) + len(opening.cases), findings)
+                elif isinstance(item, tuple):
+                    observed = item
+    except BackendError as error:
+        return _refuse("conform", error)
     findings += [
         Finding(f"expected-failures/{pattern}", "expected failures", f.ERROR, "this pattern matches no case")
         for pattern in known.unused([finding.key for finding in findings])
         if not chosen.select
     ]
-    code = _deliver(chosen, adapter.title, findings, observed, time.perf_counter() - start, chosen.cases)
+    code = _deliver(chosen, opening.title, findings, observed, time.perf_counter() - start, chosen.cases)
     if all(finding.status in f.UNJUDGED for finding in findings):
-        told = "none of these cases is declared, or all are declined: see 'not applicable' and 'declined'"
-        return _refuse("conform", f"nothing was judged: {told}", FAILED)
+        told_all = "none of these cases is declared, or all are declined: see 'not applicable' and 'declined'"
+        return _refuse("conform", f"nothing was judged: {told_all}", FAILED)
     return code
-
-
-def _placed(adapter: Adapter, chosen: argparse.Namespace) -> Adapter:
-    """The adapter on the device and in the variant that were asked for."""
-    if chosen.device is None and chosen.variant is None:
-        return adapter
-    if not isinstance(adapter, TorchAdapter):
-        raise BackendError(f"--device and --variant are for a TorchAdapter; {chosen.backend} is none")
-    try:
-        adapter = adapter if chosen.device is None else adapter.on(chosen.device)
-    except ImportError as error:
-        raise BackendError(str(error)) from error
-    return adapter if chosen.variant is None else adapter.as_variant(chosen.variant)
 
 
 def run_export(chosen: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from refkan.atomic_files import read_file
 from refkan.conformance import findings as f
 from refkan.conformance.findings import Finding
 
@@ -33,7 +34,7 @@ class Expectations:
         OSError
             If it cannot be read.
         """
-        lines = (line.split("#", 1)[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+        lines = (line.split("#", 1)[0].strip() for line in read_file(path).decode("utf-8").splitlines())
         return cls(tuple(line for line in lines if line))
 
     def expects(self, key: str) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.precision import spacing
+from refkan.plain_text import printable
 
 PASSED, FAILED, ERROR, NOT_APPLICABLE = "passed", "failed", "error", "not applicable"
 EXPECTED_FAILURE, UNEXPECTED_PASS = "expected failure", "unexpected pass"
@@ -151,6 +152,10 @@ class Finding:
     seconds: float = 0.0
     traceback: str = ""
     proven: float = float("nan")
+
+    def __post_init__(self) -> None:
+        for name in ("message", "traceback"):  # in the words of the backend
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     @property
     def hint(self) -> str:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from refkan.conformance.answers import describe, where_raised
 from refkan.conformance.diagnosis import diagnose
-from refkan.conformance.findings import Evidence, Finding
+from refkan.conformance.findings import Evidence, Finding, Hint
 from refkan.conformance.hint_time import HINT_SECONDS, HintTime
+
+NO_DIAGNOSIS = "no diagnosis"
+"""Where the judge itself fails."""
+
+
+def explained(finding: Finding, explain: Callable[[], tuple[Hint, ...]]) -> Finding:
+    """Return the finding with hints; what fails in the judge is no error of the layer, and is told as a hint."""
+    try:
+        return replace(finding, hints=explain())
+    except Exception as error:
+        hint = Hint(NO_DIAGNOSIS, f"the diagnosis failed: {describe(error)}")
+        return replace(finding, hints=(hint,), traceback=where_raised(error))
 
 
 class HintSearch:
@@ -54,8 +68,8 @@ class HintSearch:
         start, spent = time.thread_time(), self.time.for_two.seconds
         for_two = self.time.for_two_of_case if self.pairs else 0.0
         known = replace(evidence, named=self._named, right_inside=kind not in self._failed_inside)
-        hints = diagnose(known, self.time.for_case, for_two, self.time.for_two)
+        finding = explained(finding, lambda: diagnose(known, self.time.for_case, for_two, self.time.for_two))
         seconds = time.thread_time() - start - (self.time.for_two.seconds - spent)
-        self.time.searched(quantity, seconds, found=bool(hints))
-        self._named.update({hint.name for hint in hints})
-        return replace(finding, hints=hints)
+        self.time.searched(quantity, seconds, found=bool(finding.hints))
+        self._named.update({hint.name for hint in finding.hints})
+        return finding

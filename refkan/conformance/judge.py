@@ -20,7 +20,7 @@ from refkan.conformance.cases import Case, Setting
 from refkan.conformance.changes import AFTER, recheck
 from refkan.conformance.diagnosis import Changed, diagnose_change, invalid_state
 from refkan.conformance.findings import Evidence, Finding, Hint
-from refkan.conformance.hint_search import HintSearch
+from refkan.conformance.hint_search import HintSearch, explained
 from refkan.conformance.hint_time import HINT_SECONDS
 from refkan.conformance.proofs import proven
 from refkan.conformance.refinement import fine_knots
@@ -33,6 +33,9 @@ QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": 
 @dataclass(frozen=True)
 class Judge:
     """Judges cases on one adapter; results that several cases share are computed once.
+
+    All is done in this process, which ends if the adapter ends it and waits where it hangs. `refkan conform` judges in
+    a process of its own, with a limit for each call.
 
     Parameters
     ----------
@@ -104,7 +107,9 @@ class Judge:
         except InputsOverwrittenError as error:
             hint = Hint("inputs overwritten", "arrays of the caller are changed: work on a copy")
             finding = Finding(case.key, case.quantity, f.FAILED, str(error), hints=(hint,))
-        except (Exception, SystemExit) as error:  # of the backend, or of what it returned
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # of the backend, or of what it returned
             finding = Finding(case.key, case.quantity, f.ERROR, describe(error), traceback=where_raised(error))
         hints.shares[case.quantity].cases += time.thread_time() - began - (hints.spent - spent)
         return replace(finding, seconds=time.perf_counter() - start)
@@ -152,11 +157,11 @@ class Judge:
         s, model = case.setting, self._backend.model(case.setting)
         runs = []
         for _ in range(2):
-            parts = {"values": np.array(self.adapter.forward(model, s.laid_out()))}
+            parts = {"values": _array("forward", self.adapter.forward(model, s.laid_out()))}
             derivatives = [d for d in ("inputs", "coefficients") if d in self.adapter.capabilities.derivatives]
             if derivatives:
                 found = as_mapping(self.adapter.vjp(model, s.laid_out(), s.dy), derivatives[0])
-                parts |= {d: np.array(found[d]) for d in derivatives if found.get(d) is not None}
+                parts |= {d: _array(f"vjp ({d})", found[d]) for d in derivatives if found.get(d) is not None}
             runs.append(parts)
         for name, first in runs[0].items():
             second = runs[1][name]
@@ -237,4 +242,11 @@ class Judge:
         model = self._backend.model(s)
         on_after = as_real("forward", self.adapter.forward(model, change.x))
         knots = self._backend.state(model)[0] if self.adapter.capabilities.state else None
-        return replace(finding, hints=diagnose_change(case, Changed(on_before, on_after, before, theirs, knots)))
+        changed = Changed(on_before, on_after, before, theirs, knots)
+        return explained(finding, lambda: diagnose_change(case, changed))
+
+
+def _array(name: str, value: Any) -> FloatArray:
+    """A copy of an array, in its own format; `as_real` refuses what is none."""
+    as_real(name, value)
+    return np.array(value)

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
-import tempfile
-import threading
-import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from refkan.conformance.adapters import Adapter, Capabilities
+from refkan.conformance.answers import describe
 from refkan.extras import how_to_install
 from refkan.source_files import new_module, run
-
-PROBE = "import sys; from refkan.conformance.loading import load; load(sys.argv[1], sys.argv[2:])"
 
 
 class BackendError(Exception):
@@ -58,8 +50,10 @@ def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
         raise BackendError(text) from error
     except BackendError:
         raise
-    except (Exception, SystemExit) as error:
-        raise BackendError(f"importing {module_name} raised {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise BackendError(f"importing {module_name} raised {describe(error)}") from error
     found = getattr(module, attribute, None)
     if found is None:
         known = [key for key, value in vars(module).items() if _is_adapter(value)]
@@ -68,15 +62,19 @@ def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
         adapter = found(*arguments) if callable(found) and not isinstance(found, Adapter) else found
     except ImportError as error:
         raise BackendError(str(error)) from error
-    except (Exception, SystemExit) as error:
-        raise BackendError(
-            f"{attribute}({', '.join(map(repr, arguments))}) raised {type(error).__name__}: {error}"
-        ) from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise BackendError(f"{attribute}({', '.join(map(repr, arguments))}) raised {describe(error)}") from error
     if not isinstance(adapter, Adapter):
         raise BackendError(f"{name} must be a subclass of refkan.conformance.Adapter; got {type(adapter).__name__}")
     if not isinstance(adapter.capabilities, Capabilities):
         came = type(adapter.capabilities).__name__
         raise BackendError(f"capabilities of {name} must be a refkan.conformance.Capabilities; got {came}")
+    try:
+        len(adapter.title)
+    except Exception as error:
+        raise BackendError(f"the name of {name} raised {describe(error)}") from error
     return adapter
 
 
@@ -111,66 +109,3 @@ def _from_file(file: Path) -> ModuleType:
 
 def _is_adapter(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, Adapter) and value is not Adapter
-
-
-def probe(name: str, arguments: Sequence[str], timeout: float) -> None:
-    """Load an adapter in a process of its own first: what ends that process must not end this one.
-
-    Raises
-    ------
-    BackendError
-        If loading takes longer than `timeout` seconds, or ends the process. What `load` raises is left to `load`.
-    """
-    code, said = (_forked if _may_fork() else _started)(name, arguments, timeout)
-    if code is None:
-        raise BackendError(
-            f"importing {name} took more than {timeout:g} s: import it alone to see where it waits, "
-            "or allow more with --import-timeout"
-        )
-    if code < 0:
-        which = signal.Signals(-code).name
-        last = (said.strip().splitlines() or [""])[-1]
-        raise BackendError(f"importing {name} ended the process by {which}: a compiled part of it is broken. {last}")
-
-
-def _may_fork() -> bool:
-    """Whether a copy of this process, which has imported refkan, can load an adapter: quicker than a new one.
-
-    Threads do not come along, and what they held stays locked: not where there are some, or where libraries are
-    loaded that start their own.
-    """
-    return sys.platform == "linux" and threading.active_count() == 1 and not {"torch", "jax"} & sys.modules.keys()
-
-
-def _forked(name: str, arguments: Sequence[str], timeout: float) -> tuple[int | None, str]:
-    """Exit code, None after the time, and output of a copy of this process that loads the adapter."""
-    with tempfile.TemporaryFile("w+") as said, warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside the idle threads of linear algebra
-        child = get_context("fork").Process(target=_try, args=(name, arguments, said.fileno()), daemon=True)
-        child.start()
-        child.join(timeout)
-        code = child.exitcode
-        if code is None:
-            child.kill()
-            child.join()
-        said.seek(0)
-        return code, said.read()
-
-
-def _try(name: str, arguments: Sequence[str], output: int) -> None:
-    """Load an adapter, and tell nothing but by the way in which the process ends."""
-    for stream in (1, 2):
-        os.dup2(output, stream)
-    with suppress(BaseException):
-        load(name, arguments)
-    os._exit(0)  # without what the original would do at its end
-
-
-def _started(name: str, arguments: Sequence[str], timeout: float) -> tuple[int | None, str]:
-    """The same of a new process."""
-    command = [sys.executable, "-c", PROBE, name, *arguments]
-    try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired:
-        return None, ""
-    return run.returncode, run.stderr

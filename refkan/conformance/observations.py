@@ -11,7 +11,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.adapters import Adapter
-from refkan.conformance.answers import BadResultError, as_real
+from refkan.conformance.answers import BadResultError, as_real, describe
 from refkan.conformance.cases import Case
 from refkan.conformance.catalogue import catalogue
 from refkan.conformance.precision import DTYPES
@@ -53,10 +53,10 @@ def _quoting(observe: Callable[..., str]) -> Callable[..., str]:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # of the backend
                 return observe(*arguments)
-        except BadResultError as error:
-            return str(error)
-        except (Exception, SystemExit) as error:  # of the backend: an observation never fails a run
-            return f"raises {type(error).__name__}: {error}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # of the backend: an observation never fails a run
+            return describe(error) if isinstance(error, BadResultError) else f"raises {describe(error)}"
 
     return observed
 

@@ -15,6 +15,7 @@ from refkan.conformance.agreement import agreed
 from refkan.conformance.cases import VERSION
 from refkan.conformance.causes import causes, groups, leading_hint, verdict
 from refkan.conformance.findings import Finding
+from refkan.plain_text import printable
 
 PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
 
@@ -129,7 +130,7 @@ def text(
 
 def show(report: str, findings: Sequence[Finding]) -> None:
     """Print a report, and a table of the kinds of failures by rich if it is installed."""
-    print(report)
+    print(printable(report))
     rows = [(name, str(len(members)), members[0].key) for name, members in groups(findings)]
     if not rows:
         return
@@ -197,11 +198,6 @@ def to_junit(title: str, findings: Sequence[Finding]) -> bytes:
         if finding.status == f.PASSED:
             continue
         kinds = {f.FAILED: "failure", f.UNEXPECTED_PASS: "failure", f.ERROR: "error"}
-        child = ElementTree.SubElement(case, kinds.get(finding.status, "skipped"), message=_printable(line(finding)))
-        child.text = _printable(hint_line(finding))
+        child = ElementTree.SubElement(case, kinds.get(finding.status, "skipped"), message=printable(line(finding)))
+        child.text = printable(hint_line(finding))
     return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
-
-
-def _printable(value: str) -> str:
-    """Leave out what XML cannot hold: messages come from backends."""
-    return "".join(c for c in value if c in "\t\n" or " " <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd")

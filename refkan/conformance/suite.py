@@ -27,6 +27,8 @@ def pytest_suite(
 ) -> Callable[..., None]:
     """Return a test function parametrised by case, to be given a name that pytest collects.
 
+    The cases are judged in the process of the tests: an adapter that ends it ends them, too. `refkan conform` survives.
+
     Parameters
     ----------
     adapter : Adapter or a class of it

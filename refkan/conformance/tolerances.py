@@ -2,15 +2,20 @@ r"""How far a correct backend may be from the truth: eps times sums of absolute 
 
 A basis function or derivative of it (d = 0, 1, 2) is allowed the error
 
-    eps (C_d M_d + 4 L M_{d+1} + 5 T_d),    C_d = 5 r (1 + d),    T_d = sum_k M_{d+k} w^k / k!,
+    eps (C_d M_d + 4 L M_{d+1} + T_d + K_d),    C_d = 5 r (1 + d),
+    T_d = sum_k (3+k)/2 M_{d+k} (2w)^k / k!,    K_d = (r-1)!/(r-1-d)! (2/w)^d sum_k M_k w^k / k!,
 
 M_d the sum of absolute values of the terms in its formula (no cancellation between terms), r levels of recursion with
-five roundings each, once for each differentiation; L the size of the domain: codes for equal spacing compute
-(x - a)/h, which carries four roundings relative to L, and a shift of x changes d by M_{d+1}; w the length of the knot
-interval, and of the way to it outside: codes that keep a polynomial for each interval add its terms. A sum of T terms
-adds T eps times the sum of absolute terms. Beyond the domain the rule "linear" adds the slope's error times the way to
-the end point. In networks the error of activations is carried along through the absolute values of the next
-derivatives. The bound is a worst case to first order in eps; correct layers stay well below it.
+five roundings each, once for each differentiation; L the size of the domain: codes for equal spacing compute (x - a)/h,
+which carries four roundings relative to L, and a shift of x changes d by M_{d+1}; w the length of the knot interval,
+and of the way to it outside. Codes that keep a polynomial for each interval add the terms a_k (x - t_m)^k of it, in the
+k-th of which k + 3/2 roundings show: with |x - t_m| <= w, k! |a_k| is at most sum_j M_{k+j} w^j / j!, and sum_{k <= n}
+(k + 3/2) n!/(k! (n-k)!) = 2^n (n+3)/2 gives T_d. Codes that keep its r ordinates in the Bernstein basis, each at most
+sum_k M_k w^k / k! and rounded, differentiate by d differences, which double errors, with the factors (r-1)/w, (r-2)/w:
+K_d. At a knot both intervals count, since either piece gives the value there. A sum of T terms adds T eps times the sum
+of absolute terms. Beyond the domain the rule "linear" adds the slope's error times the way to the end point. In
+networks the error of activations is carried along through the absolute values of the next derivatives. The bound is a
+worst case to first order in eps; correct layers stay well below it.
 
 A backend may declare that it sums truncated powers instead of local functions: b_i = sum_j A_ij psi_j. Its terms are
 larger, and M_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the right.
@@ -23,7 +28,7 @@ from math import factorial, perm
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.array_types import FloatArray, IntArray
 from refkan.conformance import branches
 from refkan.conformance.precision import EPS
 from refkan.conformance.quantities import FloatQuantities
@@ -59,15 +64,28 @@ def _truncated(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:
 
 
 def _local(spec: LayerSpec, p: int, at: FloatArray) -> FloatArray:
-    """Terms of the recursion and of the difference formulas, with absolute values."""
+    """Terms of the recursion and of the difference formulas, with absolute values; at knots the larger of both sides.
+
+    Where a spline is smooth, either piece gives its value there, and zero of one is rounded terms of the other.
+    """
     t, r = spec.knots[p], spec.order
     a, b = t[r - 1], t[-r]
-    m = np.searchsorted(t, at, side="right") - 1
-    if spec.outside != "natural":
-        first, last = np.searchsorted(t, a, side="right") - 1, np.searchsorted(t, b, side="left") - 1
-        m = np.clip(m, first, last)
+    first, last = np.searchsorted(t, a, side="right") - 1, np.searchsorted(t, b, side="left") - 1
+    right = np.searchsorted(t, at, side="right") - 1
+    left = np.where(at > a, np.searchsorted(t, at, side="left") - 1, right)
+    if spec.outside == "natural":
+        right = np.where(at == b, last, right)
     else:
-        m = np.where(at == b, np.searchsorted(t, b, side="left") - 1, m)
+        left, right = np.clip(left, first, last), np.clip(right, first, last)
+    of_right = _of_piece(t, r, right, at)
+    differ = left != right
+    if differ.any():
+        of_right[:, differ] = np.maximum(of_right[:, differ], _of_piece(t, r, left[differ], at[differ]))
+    return of_right
+
+
+def _of_piece(t: FloatArray, r: int, m: IntArray, at: FloatArray) -> FloatArray:
+    """The same of the polynomials of intervals m."""
     levels = [(np.arange(t.size - 1) == m[:, None]).astype(float)]
     for k in range(2, r + 1):
         levels.append(_weighted(levels[-1], t, k, at))
@@ -110,8 +128,12 @@ def basis_errors(spec: LayerSpec, x: FloatArray, form: str = "local") -> tuple[F
     factors = ROUNDINGS * spec.order * (1 + np.arange(3))[:, None, None, None]
     at = np.clip(x, a, b) if spec.outside == "linear" else x
     width = np.stack([_widths(spec, p, at[:, p]) for p in range(spec.n_inputs)], axis=1)[:, :, None]
-    taylor = np.stack([sum(M[d + k] * width**k / factorial(k) for k in range(len(M) - d)) for d in range(3)])
-    E = factors * M[:3] + SHIFTS * size * M[1:4] + ROUNDINGS * taylor
+    powers = [width**k / factorial(k) for k in range(len(M))]
+    ordinates = sum(M[k] * powers[k] for k in range(len(M)))
+    E = factors * M[:3] + SHIFTS * size * M[1:4]
+    for d in range(3):
+        E[d] += sum((3 + k) / 2 * 2**k * M[d + k] * powers[k] for k in range(len(M) - d))
+        E[d] += perm(spec.order - 1, d) * (2 / width) ** d * ordinates
     if spec.outside == "linear":  # the value and, times the way, the slope at the end; the second derivative is zero
         far = np.abs(x - at)[:, :, None]
         E[0] += far * (E[1] + factors[0] * M[1])

@@ -19,7 +19,7 @@ from numpy.lib import format as npy
 from refkan import layers, node_maps
 from refkan.arguments import as_array, as_vector, check_annotated, check_flag, check_type, real
 from refkan.array_types import Array, FloatArray
-from refkan.atomic_files import sweep, write_atomically
+from refkan.atomic_files import read_file, sweep, write_atomically
 from refkan.networks.network import Network
 from refkan.splines.spaces import SplineSpace
 
@@ -150,7 +150,7 @@ def load(
 def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray, dict[str, Any]]:
     """Read network, parameters and notes; errors as for `load`."""
     name = Path(path).name
-    content = Path(path).read_bytes()  # what goes wrong from here on lies in the content
+    content = read_file(Path(path))  # what goes wrong from here on lies in the content
     try:
         manifest, arrays = _unpack(content)
         version = manifest["format"]

@@ -7,7 +7,7 @@ import pytest
 from refkan import interrupts
 from refkan.cli import main
 from refkan.commands import spectrum, train
-from refkan.conformance import command
+from refkan.conformance import command, guarded
 from tests.shared.interruptions import busy, drop, dropping
 
 pytestmark = pytest.mark.usefixtures("default_handler")
@@ -20,7 +20,7 @@ def soon(monkeypatch):
 
 SMALL = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "9", "--quiet")
 BACKEND = "refkan.conformance.backends:PlainNumpy"
-NUMPY = ("--backend", BACKEND, "--import-timeout", "0", "--select", "degree-3/uniform/3x2/values")
+NUMPY = ("--backend", BACKEND, "--call-timeout", "0", "--select", "degree-3/uniform/3x2/values")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ NUMPY = ("--backend", BACKEND, "--import-timeout", "0", "--select", "degree-3/un
         (train, "train_starts", ("train", "burgers", *SMALL), "train"),
         (train, "configuration", ("train", "burgers", *SMALL), "train"),
         (spectrum, "study", ("spectrum", "--orders", "2"), "spectrum"),
-        (command, "observations", ("conform", *NUMPY), "conform"),
+        (guarded, "observations", ("conform", *NUMPY), "conform"),
         (command, "export", ("cases", "export", "cases", "--select", "degree-3/uniform/3x2"), "cases export"),
         (command, "check", ("cases", "check", "cases", "results.npz"), "cases check"),
     ],

@@ -12,7 +12,7 @@ from refkan.commands import spectrum, train
 
 NUMPY = "refkan.conformance.backends:PlainNumpy"
 TRAIN = ("train", "burgers")
-CONFORM = ("conform", "--backend", NUMPY, "--import-timeout", "0", "--select", "degree-3/uniform/3x2")
+CONFORM = ("conform", "--backend", NUMPY, "--call-timeout", "0", "--select", "degree-3/uniform/3x2")
 
 
 @pytest.fixture(autouse=True)

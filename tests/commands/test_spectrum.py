@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from refkan import checkpoints
+from refkan import checkpoints, executors
 from refkan.cli import main
 from refkan.commands import spectrum
 from refkan.conditioning.spectra import FLAGS
@@ -85,7 +85,7 @@ def test_a_cluster_that_is_not_there(monkeypatch, capsys):
         def Client(address, **options):  # noqa: N802
             raise OSError(f"Timed out trying to connect to {address}")
 
-    monkeypatch.setattr(spectrum, "needed", lambda owner, name: Unreachable)
+    monkeypatch.setattr(executors, "needed", lambda owner, name: Unreachable)
     assert run("--dask", "tcp://127.0.0.1:9") == 1
     assert "Timed out trying to connect to tcp://127.0.0.1:9" in capsys.readouterr().err
 

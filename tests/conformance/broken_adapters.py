@@ -13,6 +13,14 @@ class OfADict(PlainNumpy):
     capabilities = {"degrees": (3,)}  # noqa: RUF012
 
 
+class OfNoName(PlainNumpy):
+    """A name that cannot be written."""
+
+    @property
+    def name(self):
+        raise ZeroDivisionError("no name")
+
+
 class OfUnknownFormats(PlainNumpy):
     """No format that a case has."""
 

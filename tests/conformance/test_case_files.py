@@ -133,16 +133,26 @@ def test_files_that_were_altered_or_are_of_another_version_are_refused(exported,
         check(exported, results)
     manifest.write_text(content)
     key = json.loads(content)["cases"][0]["key"]
-    for old, new in (('"key": "float64/', '"key": "float63/'), (f'"{key}/expected"', '"nowhere"'), ('"values"', '"v"')):
-        manifest.write_text(content.replace(old, new))
-        with pytest.raises(CaseFileError, match=r"manifest\.json was altered: .* is no case .*; write the cases again"):
+    digest = json.loads(content)["sha256"]["cases.npz"]
+    for old, new, told in (
+        ('"key": "float64/', '"key": "float63/', r"manifest\.json does not match the hash"),
+        (f'"{key}/expected"', f'"{key}/tolerance"', r"manifest\.json does not match the hash"),
+        ('"seed": ', '"seed": 1', r"manifest\.json does not match the hash"),
+        (f'"cases.npz": "{digest}"', f'"cases.npz": "{digest[::-1]}"', r"cases\.npz does not match the hash"),
+        (f'"cases.npz": "{digest}",', "", r"cases\.npz does not match the hash"),
+        ('"sha256": {', '"sha256": {"other.npz": "0",', r"names files that are none of the cases: 'other\.npz'"),
+        ('"sha256": {', '"sha": {', r"is no manifest \('sha256'\)"),
+    ):
+        assert old in content
+        manifest.write_text(content.replace(old, new, 1))
+        with pytest.raises(CaseFileError, match=rf"{told}.*: write the cases again: refkan cases export"):
             check(exported, results)
     manifest.write_text(content)
     arrays.write_bytes(arrays.read_bytes() + b"\0")
     with pytest.raises(CaseFileError, match="does not match the hash"):
         check(exported, results)
     arrays.unlink()
-    with pytest.raises(CaseFileError, match="cannot be read"):
+    with pytest.raises(CaseFileError, match=r"cases\.npz does not exist: write"):
         check(exported, results)
     manifest.unlink()
     assert run("cases", "check", exported, results) == 2
@@ -273,13 +283,13 @@ def test_pipes_are_refused_instead_of_waited_for(exported, tmp_path, capsys):
     np.save(folder / "a.npy", np.zeros(3))
     os.mkfifo(folder / "b.npy")
     assert run("cases", "check", exported, folder) == 2
-    assert "b.npy must be a file; it is a folder, a pipe or a device" in capsys.readouterr().err
+    assert "b.npy cannot be read (must be a file, not a folder, a pipe or a device)" in capsys.readouterr().err
     assert run("cases", "check", exported, folder / "b.npy") == 2
     for name in ("cases.npz", "manifest.json"):
         (exported / name).unlink()
         os.mkfifo(exported / name)
         assert run("cases", "check", exported, folder) == 2
-        assert f"{name} must be a file" in capsys.readouterr().err
+        assert f"{name} cannot be read (must be a file" in capsys.readouterr().err
 
 
 def test_files_of_an_earlier_version_are_judged(tmp_path):

@@ -11,12 +11,13 @@ import refkan as rk
 from refkan.conformance import Judge, catalogue
 from refkan.conformance import findings as f
 from refkan.conformance.backends import PlainNumpy, Refkan, RefkanRelu
-from refkan.conformance.bank.correct import random_cases, random_settings
+from refkan.conformance.bank.correct import Piecewise, random_cases, random_settings
 from refkan.conformance.cases import VERSION
 from refkan.conformance.families import REGIONS
 from refkan.conformance.precision import DTYPES, is_exact
 from refkan.conformance.specs import RULES
 from tests.conformance.judged_cases import all_cases, chosen
+from tests.conformance.other_forms import Bernstein, FromTheLeft
 
 
 def settings():
@@ -95,6 +96,9 @@ def test_a_later_version_holds_the_cases_of_an_earlier_one():
         catalogue(version=3)
 
 
+JUDGED = ("values", "input-gradients", "coefficient-gradients", "second-derivatives")
+
+
 def bad(findings):
     return [(finding.key, finding.message, finding.hints) for finding in findings if finding.status in f.BAD]
 
@@ -105,6 +109,17 @@ def test_correct_backends_raise_no_alarm(make):
         findings = Judge(make()).run(chosen())
     assert not bad(findings)
     assert sum(finding.status == f.PASSED for finding in findings) > 400
+
+
+@pytest.mark.parametrize("layer", [Piecewise, FromTheLeft, Bernstein])
+def test_other_forms_of_the_same_polynomials_raise_no_alarm(layer):
+    adapter = PlainNumpy()
+    adapter.layer = layer
+    regions = ("degree-4/arbitrary/ends", "degree-5/clamped/ends", "degree-5/uniform/knots", "graded-spans")
+    cases = [case for region in regions for case in chosen(["float64"], [region]) if case.quantity in JUDGED]
+    findings = Judge(adapter, hints=False, proofs=False).run(cases)
+    assert not bad(findings)
+    assert sum(finding.status == f.PASSED for finding in findings) >= 10
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])

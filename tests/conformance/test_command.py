@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import subprocess
 import sys
 from xml.etree import ElementTree
 
 import pytest
 
-from refkan.conformance import catalogue, command, loading
+from refkan.conformance import catalogue, guarded
 from refkan.conformance.command import add_parsers
-from refkan.conformance.loading import BackendError, load, probe
+from refkan.conformance.loading import BackendError, load
 from refkan.conformance.summaries import FAMILIES, family
 from tests.conformance.judged_cases import shared
 
@@ -25,7 +24,7 @@ WITHOUT_HINTS = "--hint-seconds", 0  # which take longest, and change no status
 
 @pytest.fixture(autouse=True)
 def shared_cases(monkeypatch):
-    monkeypatch.setattr(command, "catalogue", shared)
+    monkeypatch.setattr(guarded, "catalogue", shared)
 
 
 def run(*arguments):
@@ -36,7 +35,7 @@ def run(*arguments):
 
 
 def conform(*arguments):
-    return run("conform", "--import-timeout", 0, "--dtype", "float64", *arguments, "--select", *SELECT)
+    return run("conform", "--call-timeout", 0, "--dtype", "float64", *arguments, "--select", *SELECT)
 
 
 def test_a_correct_backend(capsys):
@@ -87,18 +86,18 @@ def test_the_keys_can_be_listed(capsys):
 
 
 def test_a_selection_of_nothing(capsys):
-    assert run("conform", "--import-timeout", 0, "--backend", PLAIN, "--select", "no such key") == 2
+    assert run("conform", "--call-timeout", 0, "--backend", PLAIN, "--select", "no such key") == 2
     assert "--list shows the keys" in capsys.readouterr().err
 
 
 def test_unknown_formats_alone_are_named(capsys):
-    assert run("conform", "--import-timeout", 0, "--backend", "tests.conformance.broken_adapters:OfUnknownFormats") == 2
+    assert run("conform", "--call-timeout", 0, "--backend", "tests.conformance.broken_adapters:OfUnknownFormats") == 2
     assert "capability dtypes has the unknown name 'float8'; known: 'float64'" in capsys.readouterr().err
 
 
 def test_a_run_that_judges_nothing_does_not_pass(capsys):
     arguments = ("--backend", "refkan.conformance.backends:Refkan", "--dtype", "float32", "--select", *SELECT)
-    assert run("conform", "--import-timeout", 0, *arguments) == 1
+    assert run("conform", "--call-timeout", 0, *arguments) == 1
     assert "nothing was judged" in capsys.readouterr().err
 
 
@@ -121,6 +120,7 @@ def test_a_run_that_judges_nothing_does_not_pass(capsys):
             "capabilities of tests.conformance.broken_adapters:OfADict must be a refkan.conformance.Capabilities; got",
         ),
         ("refkan.conformance.bank:Broken", ("nothing",), "name must be one of"),
+        ("tests.conformance.broken_adapters:OfNoName", (), "OfNoName raised ZeroDivisionError: no name"),
     ],
 )
 def test_backends_that_cannot_be_loaded(name, arguments, message):
@@ -128,55 +128,31 @@ def test_backends_that_cannot_be_loaded(name, arguments, message):
         load(name, arguments)
 
 
-def test_modules_that_lack_a_package_or_end_the_process(tmp_path, monkeypatch, capsys):
+def test_modules_that_lack_a_package_or_fail(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
     (tmp_path / "lacking.py").write_text("import no_such_package\n")
     (tmp_path / "failing.py").write_text("raise OSError('no driver')\n")
-    (tmp_path / "crashing.py").write_text("import os\nos.abort()\n")
-    (tmp_path / "waiting.py").write_text("import time\ntime.sleep(60)\n")
+    (tmp_path / "odd.py").write_text("raise type('Odd', (BaseException,), {})('no')\n")
     with pytest.raises(BackendError, match="lacking needs the package 'no_such_package'"):
         load("lacking:A")
     with pytest.raises(BackendError, match="importing failing raised OSError: no driver"):
         load("failing:A")
-    monkeypatch.setattr(loading, "_may_fork", lambda: False)
-    with pytest.raises(BackendError, match="ended the process by SIGABRT"):
-        probe("crashing:A", (), 30)
-    with pytest.raises(BackendError, match="took more than 1 s"):
-        probe("waiting:A", (), 1)
-    assert run("conform", "--backend", "crashing:A") == 2
-    assert "SIGABRT" in capsys.readouterr().err
+    with pytest.raises(BackendError, match="importing odd raised Odd: no"):
+        load("odd:A")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are not copied")
-def test_a_copy_of_the_process_finds_the_same(tmp_path):
-    (tmp_path / "crashing.py").write_text("import os\nos.abort()\n")
-    (tmp_path / "waiting.py").write_text("import time\ntime.sleep(60)\n")
-    (tmp_path / "talking.py").write_text("import os, sys\nprint('copy')\nsys.stdout.flush()\nraise SystemExit(3)\n")
-    (tmp_path / "ask.py").write_text(ASK)
-    ran = subprocess.run([sys.executable, "ask.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    crashed, waited, *rest = ran.stdout.splitlines()
-    assert "crashing:A ended the process by SIGABRT" in crashed
-    assert "waiting:A took more than 1 s" in waited
-    assert (rest, ran.stderr) == (["talking:A is left to load", "not beside threads: False"], "")
-
-
-ASK = """
-import threading
-from refkan.conformance import loading
-
-assert loading._may_fork()
-for name, seconds in (("crashing:A", 30), ("waiting:A", 1), ("talking:A", 30)):
-    try:
-        loading.probe(name, (), seconds)
-        print(name, "is left to load")
-    except loading.BackendError as error:
-        print(error)
-done = threading.Event()
-threading.Thread(target=done.wait).start()
-print("not beside threads:", loading._may_fork())
-done.set()
-"""
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("os.abort()", "the process ended, killed by SIGABRT"),
+        ("time.sleep(60)", "took more than 1 s and was ended: --import-timeout allows more"),
+    ],
+)
+def test_adapters_that_end_the_process_when_they_are_imported(body, told, tmp_path, capsys):
+    (tmp_path / "ending.py").write_text(f"import os, time\n{body}\n")
+    assert run("conform", "--backend", f"{tmp_path / 'ending.py'}:A", "--import-timeout", 1) == 2
+    assert f"ending.py:A: {told}\n" in capsys.readouterr().err
 
 
 def test_a_summary_and_a_badge(tmp_path, capsys):
@@ -235,7 +211,7 @@ def test_an_adapter_in_a_file(tmp_path, monkeypatch, capsys):
     (tmp_path / "beside_the_adapter.py").write_text("from refkan.conformance.backends import PlainNumpy\n")
     file.write_text("from beside_the_adapter import PlainNumpy\n\nclass Mine(PlainNumpy):\n    name = 'mine'\n")
     assert load(f"{file}:Mine").title == load(f"{file}:Mine").title == "mine"
-    assert run("conform", "--backend", f"{file}:Mine", "--list", "--select", *SELECT) == 0
+    assert run("conform", "--call-timeout", 0, "--backend", f"{file}:Mine", "--list", "--select", *SELECT) == 0
     (tmp_path / "json.py").write_text("")
     (tmp_path / "needing.py").write_text("import no_such_package\n")
     (tmp_path / "wrong.py").write_text("1 +\n")

@@ -255,7 +255,7 @@ def test_messages_with_characters_that_xml_cannot_hold():
         raise ValueError("bell \x07 and escape \x1b[0m")
 
     suite = ElementTree.fromstring(to_junit("mine", judged(Patched(forward=control))))
-    assert "bell  and escape" in suite[0][0].get("message")
+    assert r"bell \x07 and escape \x1b[0m" in suite[0][0].get("message")
 
 
 def test_observations_say_what_happens_where_nothing_was_promised():

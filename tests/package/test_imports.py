@@ -20,7 +20,7 @@ ROWS = [
     {
         *("array_types", "arguments", "atomic_files", "checkpoints", "engine_choice", "engine_option", "errors"),
         *("extras", "interrupts", "kernels", "lazy", "memory", "short_reprs", "singular_values", "source_files"),
-        *("ratios", "thread_variables"),
+        *("ratios", "thread_variables", "executors", "plain_text"),
     },
     {"splines"},
     {"transfer"},

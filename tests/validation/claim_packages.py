@@ -56,7 +56,7 @@ class Claims:
         # Each run is a new process in practice: the module must be read anew.
         for name in [name for name in sys.modules if name.split(".")[0] == self.package]:
             del sys.modules[name]
-        argv = ["--output", str(self.output), "--workers", "1", *arguments]
+        argv = ["--output", str(self.output), *([] if "--dask" in arguments else ["--workers", "0"]), *arguments]
         return main(argv, folder=self.folder, package=self.package, rows=ROWS, papers={"[S26]": "A paper"})
 
     def record(self) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from refkan import cli
 from refkan.claims import processes
 from refkan.claims.outcomes import FileResult
+from refkan.executors import without_copies
 from refkan.kernels import plain_basis
 from tests.validation.claim_packages import GOOD, Claims, new_claims
 
@@ -33,7 +36,7 @@ def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claims:
 
 
 def measured(claims):
-    return {row["id"]: row["measured"] for row in claims.record()["rows"]}
+    return {row["id"]: row.get("measured") for row in claims.record()["rows"]}
 
 
 def test_files_run_in_processes_of_their_own_and_those_that_measure_time_after_them_alone(claims, capsys):
@@ -45,8 +48,7 @@ def test_files_run_in_processes_of_their_own_and_those_that_measure_time_after_t
     assert sorted(lines[:2]) == ["good", "other"]
     assert lines[2] == "timed"
     assert claims.status() == {"A1": "holds", "A2": "refuted", "B1": "holds", "C1": "holds"}
-    assert measured(claims)["B1"] == str(os.getpid())
-    assert measured(claims)["C1"] != str(os.getpid())
+    assert len({measured(claims)["B1"], measured(claims)["C1"], str(os.getpid())}) == 3
     first = claims.record()["rows"]
     assert claims.run("--workers", "2") == 0  # what the processes finished is kept
     assert claims.runs("good") == 1
@@ -57,7 +59,7 @@ def test_one_process_gives_the_same_answers_as_two(claims):
     claims.write("good", GOOD)
     claims.write("crash", "CLAIMS = ('B1',)\ndef run(q, p):\n    raise ValueError('no')")
     rows = []
-    for workers in ("1", "2"):
+    for workers in ("0", "2"):
         assert claims.run("--fresh", "--workers", workers) == 1
         rows.append(
             [
@@ -68,15 +70,73 @@ def test_one_process_gives_the_same_answers_as_two(claims):
     assert rows[0] == rows[1]
 
 
-def test_a_process_that_dies_is_an_error_of_its_file(claims, capsys):
-    death = "os.kill(os.getpid(), 9)"
-    for name, id in (("dies", "A1"), ("lives", "B1"), ("later", "C1")):
-        body = OTHER.format(id=id, more="")
-        claims.write(name, body.replace('progress("counting")', death) if name == "dies" else body)
-    assert claims.run("--workers", "2") == 1
-    assert claims.status() == {"A1": "error", "A2": "pending", "B1": "holds", "C1": "holds"}
-    assert "its process ended, killed by signal 9; memory may have run out" in capsys.readouterr().err
-    assert processes._end_of(7) == "exit code 7"
+ENDS = {
+    "exits": ("os._exit(0)", "its process ended, exit code 0"),
+    "leaves a copy": ("os.fork() or time.sleep(90), os.abort()", "its process ended, killed by SIGABRT"),
+    "hangs": ("time.sleep(600)", "took more than 4 s and was ended: --limit allows more"),
+    "raises anything": ("raise type('Odd', (BaseException,), {})('no')", "Odd: no"),
+    "interrupts itself": ("raise KeyboardInterrupt('own')", "KeyboardInterrupt: own"),
+    "cannot be printed": ("raise ValueError(chr(0xD800) + chr(27))", r"ValueError: \ud800\x1b"),
+}
+
+LIVES = {
+    "forks": "os.fork()",
+    "speaks": "progress(type('Text', (str,), {})('counting'))",
+    "answers": "return [type('Mine', (Verdict,), {})('ID',"
+    " judge(True), chr(0xD800), corrected=chr(27),"
+    " data={chr(0xDFFF): chr(0xD801)}, mutations={chr(0xD802): judge(False)})]",
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="some of them fork")
+def test_what_ends_or_leaves_a_process_is_told_of_its_file_alone(tmp_path, capsys):
+    files = []
+    for k, body in enumerate([text for text, _ in ENDS.values()] + list(LIVES.values())):
+        files.append(tmp_path / f"file_{k}.py")
+        files[-1].write_text(ROWED.format(id=f"E{k}", body=body.replace("ID", f"E{k}")))
+    assert cli.main(["verify", *map(str, files), "--output", str(tmp_path), "--workers", "1", "--limit", "4"]) == 1
+    rows = json.loads((tmp_path / "record.json").read_text())["rows"]
+    assert [row["status"] for row in rows] == ["error"] * len(ENDS) + ["holds"] * len(LIVES)
+    for row, (_, told) in zip(rows, ENDS.values(), strict=False):
+        assert row["error"].splitlines()[-1].endswith(told)
+    assert [row["measured"] for row in rows[len(ENDS) :]] == ["E6", "E7", r"\ud800"]
+    assert rows[-1]["corrected"] == r"\x1b"
+    assert (rows[-1]["data"], rows[-1]["mutations"]) == ({r"\udfff": r"\ud801"}, {r"\ud802": "refuted"})
+    assert "\x1b" not in capsys.readouterr().out
+
+
+ROWED = """
+import os, signal, time
+from refkan.claims import Row, Verdict, judge
+ROWS = (Row("{id}", "me", "x is small", "x", "x < 1"),)
+def run(quick, progress):
+    {body}
+    return [Verdict("{id}", judge(True), "{id}", mutations={{"sign": judge(False)}})]
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
+def test_a_copy_of_the_process_does_not_go_on():
+    with without_copies():
+        copy = os.fork()
+    if copy == 0:  # it did
+        os._exit(7)
+    assert os.waitpid(copy, 0)[1] == 0
+
+
+def test_a_cluster_runs_files_and_measures_no_time(claims, capsys):
+    distributed = pytest.importorskip("distributed")
+    claims.write("good", GOOD)
+    claims.write("dies", OTHER.format(id="C1", more="").replace('progress("counting")', "raise KeyboardInterrupt"))
+    claims.write("timed", OTHER.format(id="B1", more="MEASURES_TIME = True"))
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        assert claims.run("--dask", cluster.scheduler_address) == 1
+    assert claims.status() == {"A1": "holds", "A2": "refuted", "B1": "holds", "C1": "error"}
+    assert measured(claims)["B1"] != str(os.getpid())
+    assert claims.run("--dask", "nowhere") == 2
+    assert "--dask must be an address such as tcp://host:8786; got 'nowhere'" in capsys.readouterr().err
 
 
 def test_a_full_disk_stops_the_run(claims, capsys):
@@ -92,7 +152,7 @@ def raise_for_disk():
     folder.write_text("in the way")
 """
     claims.write("second", helper + body)
-    assert claims.run("--workers", "2") == 1
+    assert claims.run() == 1
     assert "files that were kept before are not run again" in capsys.readouterr().err
 
 
@@ -141,29 +201,22 @@ class Said(processes.Progress):
         self.said = (number, text)
 
 
-def test_messages_come_from_where_a_file_runs(claims):
-    class Runs:
-        def run(self, file, message):
-            message("working")
-            return FileResult(file)
+class Talks:
+    """Can be sent: it is of a module."""
 
-    progress = Said(1)
-    ((number, result),) = processes.in_turn(Runs(), [(1, ONE)], progress)
-    assert (number, result.file, progress.said) == (1, ONE, (1, "working"))
-    with processes.closing(processes.at_once(Talks(), [(4, ONE)], 1, progress)) as finished:
-        ((number, result),) = finished
-    assert (number, result.file, progress.said) == (4, ONE, (4, "from afar"))
+    def run(self, file, message):
+        message("working")
+        return FileResult(file)
 
 
 ONE = processes.ClaimFile(Path("one.py"), Path())
 
 
-class Talks:
-    """Can be sent: it is of a module."""
-
-    def run(self, file, message):
-        message("from afar")
-        return FileResult(file)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_messages_come_from_where_a_file_runs(workers):
+    progress = Said(1)
+    ((number, result),) = processes.finished(Talks(), [(4, ONE)], processes.Places(workers), progress)
+    assert (number, result.file, progress.said) == (4, ONE, (4, "working"))
 
 
 class Compiles:
@@ -177,5 +230,5 @@ class Compiles:
 def test_it_is_said_once_that_processes_compile(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))  # nothing is compiled there
     numbered = [(1, ONE), (2, ONE)]
-    assert len(list(processes.at_once(Compiles(), numbered, 2, processes.Progress(2)))) == 2
+    assert len(list(processes.finished(Compiles(), numbered, processes.Places(2), processes.Progress(2)))) == 2
     assert capsys.readouterr().err.count("compiling kernels, once on this machine") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,7 +133,7 @@ from validation.ledger import Row
 from refkan.claims.runner import main
 sys.path.insert(0, {str(claims.folder.parent)!r})
 rows = [Row(id, "", "", "", "") for id in ("A1", "A2", "B1")]
-argv = ["--output", {str(claims.output)!r}, "--workers", "1"]
+argv = ["--output", {str(claims.output)!r}, "--workers", "0"]
 sys.exit(main(argv, Path({str(claims.folder)!r}), {claims.package!r}, rows))
 """
     done = subprocess.run(
@@ -203,6 +204,17 @@ def test_parts_are_void_once_the_sources_of_their_task_change(claims):
     claims.write("measure", MEASURE.replace("k / 3", "k / 4"))
     assert claims.run("--full") == 0
     assert log.read_text() == "0 0 "
+
+
+def test_parts_and_files_of_another_engine_are_run_again(claims):
+    claims.write("long", PARTS)
+    log = claims.folder / "long.log"
+    for count, engine in enumerate(("plain", "fast", "plain", "fast"), start=1):
+        assert claims.run("--full", "--engine", engine) == 0
+        assert log.read_text() == "0 1 2 " * min(count, 2)
+    shutil.rmtree(claims.output / "checkpoints")  # parts alone
+    assert claims.run("--full", "--engine", "fast") == 0
+    assert log.read_text() == "0 1 2 " * 2
 
 
 def test_an_interrupted_run_is_judged_on_what_is_kept(claims, capsys):

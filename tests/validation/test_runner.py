@@ -40,8 +40,8 @@ def test_verdicts_reach_table_page_and_record(claims, capsys):
 
 def test_full_reaches_the_claims_and_is_kept_apart(claims):
     claims.write("good", GOOD)
-    claims.run()
-    claims.run("--full")
+    for size in ((), ("--full",)):  # with the same engine, which keeps results apart, too
+        claims.run("--engine", "plain", *size)
     assert (claims.folder / "good.log").read_text() == "quick full "
     assert claims.record()["capsule"]["configuration"]["size"] == "full"
 

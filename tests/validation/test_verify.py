@@ -37,7 +37,7 @@ def verify(tmp_path, capsys):
             path.parent.mkdir(exist_ok=True)
             path.write_text(HEADER + textwrap.dedent(body))
             paths.append(str(path))
-        code = main(["verify", *paths, "--output", str(tmp_path / "out"), "--workers", "1", *arguments])
+        code = main(["verify", *paths, "--output", str(tmp_path / "out"), "--workers", "0", *arguments])
         record = tmp_path / "out" / "record.json"
         rows = json.loads(record.read_text())["rows"] if record.exists() else []
         return code, {row["id"]: row for row in rows}, capsys.readouterr()
@@ -94,6 +94,12 @@ WRONG = {
     "id of another file": (GOOD, r"ids must not be those of another file; got E1 \(good.py\)"),
     "id twice": (OTHER.replace("),)", '), Row("E2", "me", "y", "y", "y"))', 1), "ids must be used once; got E2"),
     "no twin": (OTHER.replace(', mutations={"x doubled and more": judge(2.5 < 1)}', ""), "E2 must have a mutated twin"),
+    "no twin beside one": (
+        OTHER.replace("),)", '), Row("E3", "me", "y", "y", "y"))', 1).replace(
+            "return [", 'return [Verdict("E3", judge(True), ""), '
+        ),
+        "ValueError: E3 must have a mutated twin",
+    ),
     "twin passes": (OTHER.replace("2.5 < 1", "0.6 < 1"), "E2: the mutated claim was not refuted: x doubled and more"),
     "no rows": ("def run(quick, progress):\n    return []", "states no ROWS"),
     "computed rows": ('ROWS = (Row(str(1), "me", "x", "x", "x"),)', "a row must be Row"),

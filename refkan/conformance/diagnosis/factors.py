@@ -30,7 +30,7 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
             size = Hint("constant factor", text, names, also=True)
             yield Hypothesis("sign", OPPOSITE, lambda: ratio * case.expected, also=(size,))
         else:
-            text = text if ratio > 0 else f"theirs are ours times {_digits(ratio)}"
+            text = text if ratio > 0 else f"theirs are ours times {digits(ratio)}"
             free = int(not names and not simple(ratio))
             yield Hypothesis("constant factor", text, lambda: ratio * case.expected, names, fitted=free)
     axis = 1 if case.quantity == "values" else 0 if case.quantity == "coefficient-gradients" else None
@@ -43,21 +43,22 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
         told = not off.all() or bool((case.setting.x != case.setting.x[:1]).any())
         if told and off.any() and np.isfinite(ratios).all() and not (ratios == 0).any():
             shape = [-1 if k == axis else 1 for k in range(theirs.ndim)]
-            text = f"theirs are ours times one factor for each output: {', '.join(map(_digits, ratios))}"
+            text = f"theirs are ours times one factor for each output: {', '.join(map(digits, ratios))}"
             free = sum(not simple(float(one)) for one in ratios)
             yield Hypothesis("constant factor", text, lambda: ratios.reshape(shape) * case.expected, fitted=free)
 
 
 def in_words(ratio: float, names: tuple[str, ...]) -> str:
     """Return the digits of a factor, and what it may be."""
-    return ", ".join(filter(None, [_digits(ratio), " or ".join(names)]))
+    return ", ".join(filter(None, [digits(ratio), " or ".join(names)]))
 
 
-def _digits(ratio: float) -> str:
+def digits(ratio: float) -> str:
     """Six digits, or as many as tell it from one, or from a round number that it is not."""
     short = f"{ratio:.6g}"
     rounds = short == f"{ratio:.3g}" and not np.isclose(float(short), ratio, rtol=1e-9, atol=0)
-    return f"{ratio:.12g}" if rounds or abs(ratio - 1) <= 1e-5 else short
+    told = f"{ratio:.12g}" if rounds or abs(ratio - 1) <= 1e-5 else short
+    return told if told != "1" or ratio == 1 else f"1 {'+' if ratio > 1 else '-'} {abs(ratio - 1):.2g}"
 
 
 def ratio_of(ours: FloatArray, theirs: FloatArray) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from refkan.array_types import FloatArray
 from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis.factors import OPPOSITE, in_words, names_of, simple
+from refkan.conformance.diagnosis.factors import OPPOSITE, digits, in_words, names_of, simple
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, of_setting
 from refkan.conformance.diagnosis.kept import once
 from refkan.conformance.diagnosis.slopes import lengths
@@ -44,7 +44,9 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def along(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Those whose factor multiplies a slice of the results."""
+    """Those whose factor multiplies a slice of the results; coefficients of networks are one vector."""
+    if evidence.case.quantity == "coefficient-gradients" and len(evidence.case.setting.specs) > 1:
+        return
     for what, axis in AXES.get(evidence.case.quantity, {}).items():
         yield from _along(evidence.case, evidence.theirs, what, axis)
 
@@ -92,15 +94,16 @@ def _all_off(case: Case, found: FloatArray, predict: Callable[[FloatArray], Floa
 
 def _sizes(case: Case, found: FloatArray) -> list[tuple[str, str]]:
     """What inputs are multiplied by, as names and sentences: one, all and one beside that, or each by its own."""
-    on_one = "what belongs to input {} of {} is multiplied by {:.6g}"
+    on_one = "what belongs to input {} of {} is multiplied by {}"
     off = np.flatnonzero(np.abs(found - 1) > NEAR * case.setting.eps)
     if off.size == 1:
-        return [("factor on one input", f"{on_one.format(off[0], len(found), found[off[0]])}; the rest is right")]
+        text = on_one.format(off[0], len(found), digits(found[off[0]]))
+        return [("factor on one input", f"{text}; the rest is right")]
     if beside := _one_beside(case, found):
         text, other, factor = beside
-        more = f"{on_one.format(other, len(found), factor)} beside it"
+        more = f"{on_one.format(other, len(found), digits(factor))} beside it"
         return [("constant factor", text), ("factor on one input", more)]
-    text = f"theirs are ours times one factor for each input: {', '.join(f'{ratio:.6g}' for ratio in found)}"
+    text = f"theirs are ours times one factor for each input: {', '.join(map(digits, found))}"
     return [("constant factor", text)]
 
 
@@ -149,7 +152,7 @@ def _told(
     factor, used = float(found[off].mean()), np.ones(len(found))
     used[off] = factor
     where = f"{what} {off[0]}" if off.size == 1 else f"{what}s {off[0]} to {off[-1]}"
-    text = f"what belongs to {where} of {len(found)} is multiplied by {factor:.6g}; the rest is right"
+    text = f"what belongs to {where} of {len(found)} is multiplied by {digits(factor)}; the rest is right"
     yield Hypothesis(
         f"factor on one {what}" if off.size == 1 else f"factor on a block of {what}s", text, partial(predict, used),
         fitted=int(not simple(factor)),

@@ -1,0 +1,151 @@
+"""Adapters that end the process, hang or answer anything: a report of what was finished, and a finding that says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from refkan import cli
+from refkan.conformance import Judge, catalogue, guarded
+from refkan.conformance import findings as f
+from refkan.conformance.backends import PlainNumpy
+from refkan.conformance.diagnosis import parts
+from refkan.conformance.hint_search import HintSearch
+
+ALL = "float64/layer/degree-3/uniform/3x2/"
+SELECT = f"{ALL}one-sample/"
+QUANTITIES = ["values", "input-gradients", "coefficient-gradients"]
+
+ADAPTER = """
+import os, time
+from refkan.conformance.backends import PlainNumpy
+class Mine(PlainNumpy):
+    name = "mine" + chr(27) + chr(0xD800)
+    def vjp(self, model, x, dy):
+        {body}
+        return super().vjp(model, x, dy)
+"""
+
+
+def judged(tmp_path, body, *arguments, select=SELECT):
+    file, out = tmp_path / f"{tmp_path.name}.py", tmp_path / "out.json"
+    file.write_text(ADAPTER.format(body=body))
+    options = ("--select", select, "--json", str(out), "--junit", str(tmp_path / "out.xml"), "--call-timeout", "1")
+    code = cli.main(["conform", "--backend", f"{file}:Mine", *options, *arguments])
+    return code, {finding["key"].removeprefix(select): finding for finding in json.loads(out.read_text())["findings"]}
+
+
+ENDS = (
+    "seen = __file__ + '.seen'; os.path.exists(seen) and time.sleep(60); open(seen, 'w').close(); "
+    "os.fork() or time.sleep(60); os._exit(0)"
+)
+"""Ends the first process, though a copy of it is left, and hangs in the second."""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
+def test_what_ends_the_process_is_a_finding_and_the_rest_is_judged(tmp_path, capsys):
+    code, found = judged(tmp_path, ENDS, select=ALL)
+    assert code == 1
+    keys = [case.key.removeprefix(ALL) for case in catalogue(["float64"], [ALL])]
+    assert list(found) == [*keys[:3], "process"]
+    assert keys[:3] == QUANTITIES
+    assert [found[name]["status"] for name in QUANTITIES] == ["passed", "error", "error"]
+    assert found["input-gradients"]["message"] == "the process ended, exit code 0"
+    told = "took more than 1 s and was ended: --call-timeout allows more"
+    assert found["coefficient-gradients"]["message"] == told
+    assert ".py" in found["coefficient-gradients"]["traceback"]
+    left = f"{len(keys) - 3} cases after this one were not judged: 2 processes ended"
+    assert found["process"]["message"].startswith(left)
+    out = capsys.readouterr().out
+    assert r"mine\x1b\ud800, cases of version" in out
+    assert "\x1b" not in out
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("raise type('Odd', (BaseException,), {})('no')", "Odd: no"),
+        ("raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})", "Odd: its text raises ZeroDivisionError"),
+        ("raise ValueError(chr(27) + chr(0xD800))", r"ValueError: \x1b\ud800"),
+        ("return {'inputs': np.ma.masked_all(x.shape)}", "vjp (inputs) returned an array with masked entries: return"),
+        ("os.fork()", ""),
+    ],
+)
+def test_what_an_adapter_raises_or_answers_is_told(body, told, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", list(sys.path))
+    code, found = judged(tmp_path, f"import numpy as np; {body}", "--call-timeout", "0")
+    assert code == (1 if told else 0)
+    assert found["values"]["status"] == "passed"
+    assert found["input-gradients"]["message"].startswith(told)
+    assert "process" not in found
+
+
+def test_values_that_are_masked_do_not_pass():
+    class Masked(PlainNumpy):
+        def forward(self, model, x):
+            return np.ma.masked_array(super().forward(model, x), mask=True)
+
+    (values,) = catalogue(["float64"], [f"{SELECT}values"])
+    repeated = next(case for case in catalogue(["float64"]) if case.quantity == "repeatability")
+    assert [Judge(Masked())(case).status for case in (values, repeated)] == [f.ERROR, f.ERROR]
+
+
+def test_an_interruption_of_the_user_is_no_finding():
+    class Interrupted(PlainNumpy):
+        def forward(self, model, x):
+            raise KeyboardInterrupt
+
+    (case,) = catalogue(["float64"], [f"{SELECT}values"])
+    with pytest.raises(KeyboardInterrupt):
+        Judge(Interrupted())(case)
+
+
+def test_an_error_of_the_judge_is_none_of_the_layer(monkeypatch):
+    class Twice(PlainNumpy):
+        def forward(self, model, x):
+            return 2 * super().forward(model, x)
+
+    def fails(*arguments):
+        raise ArithmeticError("own")
+
+    monkeypatch.setattr("refkan.conformance.hint_search.diagnose", fails)
+    (case,) = catalogue(["float64"], [f"{SELECT}values"])
+    finding = Judge(Twice())(case)
+    assert (finding.status, finding.hint) == (f.FAILED, "no diagnosis")
+    assert finding.hints[0].text == "the diagnosis failed: ArithmeticError: own"
+    assert "in fails" in finding.traceback
+
+
+def test_coefficients_of_networks_have_no_axes_to_search_along():
+    case = next(c for c in catalogue(["float64"], ["coefficient-gradients"]) if len(c.setting.specs) > 1)
+    wrong = case.expected * np.linspace(1, 2, case.expected.size)
+    assert list(parts.along(f.Evidence(case, wrong))) == []
+    assert HintSearch().add(f.compare(case, wrong), f.Evidence(case, wrong)).hint != "no diagnosis"
+
+
+@pytest.mark.parametrize(
+    ("factor", "told"), [(1 + 1e-9, "1.000000001"), (1 - 2e-11, "0.99999999998"), (1 + 3e-12, "1 + 3e-12"), (2, "2")]
+)
+def test_no_factor_is_told_as_one(factor, told):
+    (case,) = catalogue(["float64"], [f"{ALL}values"])[:1]
+    slices = case.expected * np.array([factor, 1.0, 1.0])
+    hints = [hint.text for hint in parts.along(f.Evidence(case, slices))]
+    assert f"what belongs to output 0 of 3 is multiplied by {told}; the rest is right" in hints
+
+
+def test_calls_are_handed_on_with_their_names():
+    limited = guarded.Limited(PlainNumpy(), 0, None)
+    assert limited.capabilities == PlainNumpy.capabilities
+    assert limited.forward.__name__ == "forward"
+    assert not hasattr(limited, "to_papers")
+
+
+def test_findings_are_printable():
+    finding = f.Finding("a", "values", f.ERROR, "a\x1b[2J", traceback="\ud800")
+    assert (finding.message, finding.traceback) == (r"a\x1b[2J", r"\ud800")
+    assert replace(finding, message="b").message == "b"
