@@ -1,0 +1,72 @@
+"""Numbers with first and, where asked, second derivatives in any variables, over Fractions or mpmath."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Jet:
+    """A value, its gradient (M,) and its Hessian (M, M) or None, arrays of objects."""
+
+    v: object
+    g: np.ndarray
+    h: np.ndarray | None = None
+
+    @classmethod
+    def constant(cls, v, size, second=False):
+        """A number that does not move."""
+        zero = 0 * v
+        return cls(v, np.full(size, zero, object), np.full((size, size), zero, object) if second else None)
+
+    @classmethod
+    def variable(cls, v, index, size, second=False):
+        """The variable of that index."""
+        out = cls.constant(v, size, second)
+        out.g[index] = 1 + 0 * v
+        return out
+
+    def through(self, f, f1, f2=None):
+        """A function with the value f, and derivatives f1 and f2, at this number."""
+        second = None if self.h is None else f1 * self.h + f2 * np.outer(self.g, self.g)
+        return Jet(f, f1 * self.g, second)
+
+    def __add__(self, other):
+        if not isinstance(other, Jet):
+            return Jet(self.v + other, self.g, self.h)
+        return Jet(self.v + other.v, self.g + other.g, None if self.h is None else self.h + other.h)
+
+    __radd__ = __add__
+
+    def __mul__(self, other):
+        if not isinstance(other, Jet):
+            return Jet(self.v * other, self.g * other, None if self.h is None else self.h * other)
+        second = None
+        if self.h is not None:
+            cross = np.outer(self.g, other.g)
+            second = self.v * other.h + other.v * self.h + cross + cross.T
+        return Jet(self.v * other.v, self.v * other.g + other.v * self.g, second)
+
+    __rmul__ = __mul__
+
+    def __neg__(self):
+        return self * -1
+
+    def __sub__(self, other):
+        return self + -other
+
+    def __rsub__(self, other):
+        return -self + other
+
+    def inverse(self):
+        """1 over this number."""
+        u = 1 / self.v
+        return self.through(u, -u * u, 2 * u * u * u)
+
+    def __truediv__(self, other):
+        return self * (other.inverse() if isinstance(other, Jet) else 1 / other)
+
+    def __rtruediv__(self, other):
+        return self.inverse() * other
