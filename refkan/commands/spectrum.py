@@ -47,7 +47,6 @@ STUDIED = {
 """What is studied where no option says otherwise."""
 
 
-
 def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `spectrum`."""
     p = commands.add_parser(

@@ -136,7 +136,8 @@ def _constants(layer: Any, theta: Any, q: int, inside: list[bool]) -> list[Vecto
         return [{layer.n_outputs * layer.n_inputs + q: Fraction(1)}] if linear else []
     spline = _spline(layer)
     assert spline is not None
-    if isinstance(getattr(layer, "spline", layer), FreeKnotLayer) and not isinstance(spline.families[0], BSplines):
+    edges = layer.spline if isinstance(layer, SiluLayer) else layer
+    if isinstance(edges, FreeKnotLayer) and not isinstance(spline.families[0], BSplines):
         return []  # those of ReLU powers move with the knots
     found = []
     for p, family in enumerate(spline.families):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -109,10 +108,6 @@ class ReluLayer(EdgeLayer):
         ones = np.ones((self.n_inputs, self.dim))
         w: FloatArray = change_of_basis.apply_transposed(change_of_basis.spans(knots, self.order), ones)
         return w
-
-    def truth_form(self) -> dict[str, Any]:
-        """Return what `EdgeLayer` returns, and scale (P,)."""
-        return {**super().truth_form(), "scale": self.spacing.tolist()}
 
     @property
     def constants_move(self) -> bool:

@@ -4,7 +4,7 @@ A layer or node map describes itself by a method `truth_form()`, which returns a
 
     kind "spline"              order, outside, n_outputs, margin, knots (P, n + 2r - 1); floor, or None where the knots
                                are fixed: see `bases.free_knots`
-    kind "relu", "scaled-relu" the same and scale (P)
+    kind "relu", "scaled-relu" the same
     kind "silu"                spline: the form of its spline part
     kind "chebyshev"           domains, degree, outside, n_outputs, margin
     kind "dense"               n_inputs, n_outputs, activation, bias
@@ -114,10 +114,15 @@ def _layer_of_functions(form: Form, number: Any) -> SumLayer | FreeKnotLayer:
         knots = samples(number, "knots", form["knots"], len(form["knots"][0]))
         families = [BSplines(row, form["order"], outside) for row in knots]
         if form["kind"] != "spline":
-            scale = vector(number, "scale", form["scale"], len(knots))
-            families = [ReluPowers(row, form["order"], outside, h) for row, h in zip(knots, scale, strict=True)]
+            families = [ReluPowers(row, form["order"], outside, _spacing(form, row)) for row in knots]
     layer = SumLayer(families, form["n_outputs"], margin)
     return layer if form.get("floor") is None else FreeKnotLayer(layer, convert(form["floor"]))
+
+
+def _spacing(form: Form, knots: list[Any]) -> Any:
+    """Return h = (b - a)/n of scaled ReLU powers, in the arithmetic of the knots, and 1 of plain ones."""
+    a, b = knots[form["order"] - 1], knots[-form["order"]]
+    return (b - a) / (len(knots) - 2 * form["order"] + 1) if form["kind"] == "scaled-relu" else 1 + 0 * a
 
 
 def node_map_of(form: Form, number: Any) -> NodeMap:

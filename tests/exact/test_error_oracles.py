@@ -11,8 +11,8 @@ import pytest
 import refkan as rk
 from refkan.exact.equation_functions import evaluated, exact
 from refkan.exact.float_intervals import Intervals
-from tests.exact import oracles
-from tests.exact.oracles import EXAMPLES
+from tests.exact import dual_networks
+from tests.exact.dual_numbers import EXAMPLES
 
 CUBIC = rk.kan([1, 1], order=4, intervals=1)
 ZERO = [0.0] * 4
@@ -119,7 +119,7 @@ def test_no_error_exceeds_its_bound(seed):
     assert np.isfinite(found.error)
     mpmath.mp.dps = 50
     points = [*rng.uniform(box[:, 0], box[:, 1], (25, P)), box[:, 0], box[:, 1]]
-    values = oracles.outputs(net, theta, points, mpmath.mpf)
+    values = dual_networks.outputs(net, theta, points, mpmath.mpf)
     errors = [abs(y.v - known.u(*map(Mp, x)).v) for (y,), x in zip(values, points, strict=True)]
     assert max(errors[:25]) > 0
     assert max(errors) <= min(found.by_maximum_principle, found.by_integration)

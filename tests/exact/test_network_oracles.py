@@ -14,8 +14,8 @@ from refkan.exact.network_rows import checked
 from refkan.exact.null_directions import known_null_vectors
 from refkan.layers import ChebyshevLayer, DenseLayer
 from refkan.node_maps import Unmapped
-from tests.exact import oracles
-from tests.exact.oracles import EXAMPLES
+from tests.exact import dual_networks
+from tests.exact.dual_numbers import EXAMPLES
 
 RATIONAL_MAPS = ("affine", "affine", "min-max", "none")
 IRRATIONAL_MAPS = ("mean-std", "sigmoid")
@@ -96,7 +96,7 @@ def test_exact_ranks_and_their_lower_bounds(part):
     problems = drawn(part)
     assert len(problems) > 6 * EXAMPLES
     for problem, theta in problems:
-        rank = oracles.rank(oracles.jacobian(problem.net, theta, rows_that_count(problem), Fraction))
+        rank = dual_networks.rank(dual_networks.jacobian(problem.net, theta, rows_that_count(problem), Fraction))
         found = rk.exact.certified_rank(problem, theta)
         nullity = problem.net.n_params - rank
         assert found.rank == rank
@@ -123,12 +123,12 @@ def test_spectra_hold_every_eigenvalue(part, irrational):
         ordinary = all(1e-20 < unit < 1e20 for unit in units)
         mpmath.mp.dps = 200 if ordinary else 1000  # units of 1e150 make eigenvalues of 1e-700 of the largest
         tails = any(layer.outside == "linear" and layer.free_knots for layer in problem.net.layers)
-        for which, matrix in zip(("gauss-newton", "hessian"), oracles.curvatures(problem, theta), strict=True):
+        for which, matrix in zip(("gauss-newton", "hessian"), dual_networks.curvatures(problem, theta), strict=True):
             if which == "hessian" and tails:  # second derivatives in the knots of tails: not in the oracle
                 continue
             if not any(matrix):
                 continue
-            values = oracles.eigenvalues(matrix)
+            values = dual_networks.eigenvalues(matrix)
             nullity = problem.net.n_params - len(values)
             with np.errstate(all="ignore"):
                 assert rk.spectrum(problem, theta, which=which).analytic_nullity <= nullity

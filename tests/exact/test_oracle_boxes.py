@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from tests.exact.oracles import attacks, draws
+from tests.exact.oracles import attacks, draws, pairs
 from tests.exact.oracles import polynomials as P
 
 pytestmark = pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value", "ignore:.*jump")
@@ -68,7 +68,7 @@ def test_differences_are_those_of_exact_pieces():
         if attacks.frozen(net, theta) is None:
             continue
         box = draws.box(rng, net)
-        other = attacks.other_network(rng, net, theta)
+        other = pairs.other_network(rng, net, theta)
         points = draws.points(rng, net, box, 2) + draws.points(rng, other[0], box, 2)
         false += [(seed, text) for text in attacks.attack_difference((net, theta), other, box, counts, points)]
     assert counts["sup_difference"] > counts["sup_difference refused"], counts

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from tests.exact import oracles
-from tests.exact.oracles import EXAMPLES, Number
+from tests.exact import dual_numbers
+from tests.exact.dual_numbers import EXAMPLES, Number
 
 DIGITS = 700
 
@@ -29,7 +29,7 @@ def draw(seed):
 def matrices(space):
     """A, and the Gram matrices of both bases, by Gauss-Legendre quadrature that is exact for them."""
     number, r, dim = mpmath.mpf, space.order, space.dim
-    t = [oracles.exact(v, number) for v in space.knots]
+    t = [dual_numbers.exact(v, number) for v in space.knots]
     legendre = mpmath.legendre
     roots = [mpmath.mpf(float(x)) for x in np.polynomial.legendre.leggauss(r)[0]]
     for _ in range(12):  # Newton, from 16 digits
@@ -41,8 +41,8 @@ def matrices(space):
         h = t[m + 1] - t[m]
         for x, w in zip(roots, weights, strict=True) if h else ():
             at = Number(t[m] + h * (1 + x) / 2)
-            b = mpmath.matrix([f.v for f in oracles.spline_functions(t, r, at, m)])
-            p = mpmath.matrix([f.v for f in oracles.power_functions(t, r, at, m, 1)])
+            b = mpmath.matrix([f.v for f in dual_numbers.spline_functions(t, r, at, m)])
+            p = mpmath.matrix([f.v for f in dual_numbers.power_functions(t, r, at, m, 1)])
             G += b * b.T * (w * h / 2)
             R += p * p.T * (w * h / 2)
     return G, R
@@ -51,7 +51,7 @@ def matrices(space):
 def change_of_basis(space):
     """A by divided differences: b_i = (t_{i+r} - t_i) [t_i, ..., t_{i+r}] (t - x)_+^{r-1}, signs by (-1)^r."""
     r, dim = space.order, space.dim
-    t = [oracles.exact(v, mpmath.mpf) for v in space.knots]
+    t = [dual_numbers.exact(v, mpmath.mpf) for v in space.knots]
     A = mpmath.zeros(dim)
     for i in range(dim):
         for j in range(i, min(i + r + 1, dim)):

@@ -189,6 +189,7 @@ CALLS = {
     "conditioning.study_rows.Study": dict(rows=STUDY.rows),
     # exact
     "exact.enclosures.Enclosure": dict(low=0, high=1),
+    "exact.subdivision.Proven": dict(results=(1.0, 2.0)),
     "exact.enclosures.Enclosure.between": dict(low=flint.arb(0), high=flint.arb(1)),
     "exact.certified_condition_number": dict(space_or_problem=SPACE),
     "exact.certified_error": dict(net=SMOOTH.net, theta=SMOOTH_THETA, source=lambda x: 0 * x,
