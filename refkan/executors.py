@@ -15,7 +15,7 @@ from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import Connection
 from typing import Any
 
-from refkan.extras import needed
+from refkan.base.extras import needed
 from refkan.kernels.compilation import when_compiling
 
 ADDRESS = re.compile(r"((tcp|tls|ucx|wss?)://)?[^/]+:\d{1,5}|inproc://.+")

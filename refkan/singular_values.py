@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 
 
 def svd(A: FloatArray, full_matrices: bool = False) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -10,8 +10,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import warnings
 from pathlib import Path
 
+from refkan.base.errors import DiscontinuousLossWarning
 from refkan.claims.runner import main
-from refkan.errors import DiscontinuousLossWarning
 from validation.ledger import LEDGER, PAPERS
 
 # The set-ups of the papers are measured as they are; that their losses jump is a finding, not news of a run. This holds

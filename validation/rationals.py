@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from refkan import truth
-from refkan.ratios import ZERO, Ratio, ratio
+from refkan.base.ratios import ZERO, Ratio, ratio
 
 Vector = Sequence[Fraction]
 Matrix = list[list[Fraction]]

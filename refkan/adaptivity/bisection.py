@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from refkan.adaptivity.layer_states import LayerState
 from refkan.adaptivity.marking import Mark
-from refkan.arguments import as_vector, check_annotated
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_vector, check_annotated
+from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.splines.knots import FLOOR
 

@@ -12,8 +12,8 @@ from refkan.adaptivity.layer_states import check_layers
 from refkan.adaptivity.limits import Limits
 from refkan.adaptivity.marking import check_fraction
 from refkan.adaptivity.strategies import STRATEGIES, Situation
-from refkan.arguments import Checked, check_annotated, check_choice, check_count
-from refkan.array_types import FloatArray
+from refkan.base.arguments import Checked, check_annotated, check_choice, check_count
+from refkan.base.array_types import FloatArray
 from refkan.hierarchy.changes import Change
 from refkan.hierarchy.levels import on_network
 from refkan.losses.mistaken import refuse_what_is_no_loss

@@ -16,9 +16,9 @@ from refkan.adaptivity.residual_points import points_of
 from refkan.adaptivity.results import AdaptiveResult, Round
 from refkan.adaptivity.strategies import STRATEGIES, Situation, Strategy
 from refkan.adaptivity.training import Measure, Training
-from refkan.arguments import as_vector, check_annotated, check_choice, check_count, check_type, real
-from refkan.array_types import FloatArray
-from refkan.checkpoints import Checkpoints
+from refkan.base.arguments import as_vector, check_annotated, check_choice, check_count, check_type, real
+from refkan.base.array_types import FloatArray
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
 from refkan.optimizers import Result

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.adaptivity.layer_states import LayerState
-from refkan.arguments import as_vector, check_annotated
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_vector, check_annotated
+from refkan.base.array_types import FloatArray
 from refkan.splines import bsplines
 
 ROUNDING = 64 * float(np.finfo(np.float64).eps)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_vector, check_annotated, check_count
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.arguments import as_samples, as_vector, check_annotated, check_count
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.layers import Layer
 from refkan.networks import Network
 from refkan.networks.statistics import Statistics
 from refkan.networks.sweep import Sweep
-from refkan.short_reprs import ShortRepr
 from refkan.splines.spaces import SplineSpace
 
 

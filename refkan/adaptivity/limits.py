@@ -8,7 +8,7 @@ from typing import Any
 
 from refkan.adaptivity.results import Round
 from refkan.adaptivity.strategies import cost_of_interval
-from refkan.arguments import check_count, check_positive
+from refkan.base.arguments import check_count, check_positive
 from refkan.networks import Network
 from refkan.optimizers.options import check_non_negative
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from refkan.arguments import Checked, as_array, as_shape, check_annotated, check_positive, real
-from refkan.array_types import FloatArray, IntArray
-from refkan.short_reprs import ShortRepr
+from refkan.base.arguments import Checked, as_array, as_shape, check_annotated, check_positive, real
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.short_reprs import ShortRepr
 
 
 def check_fraction(fraction: object) -> float:

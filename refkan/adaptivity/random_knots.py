@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.adaptivity.layer_states import check_layers
-from refkan.arguments import check_annotated, check_positive, check_type
+from refkan.base.arguments import check_annotated, check_positive, check_type
 from refkan.layers import Layer
 from refkan.networks import Network
 from refkan.splines.knots import FLOOR

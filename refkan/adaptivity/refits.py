@@ -6,8 +6,8 @@ import numpy as np
 
 from refkan.adaptivity.indicators import jumps_of, mean_of_ends
 from refkan.adaptivity.layer_states import LayerState
-from refkan.arguments import as_array, check_annotated
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_array, check_annotated
+from refkan.base.array_types import FloatArray
 from refkan.layers import Layer
 from refkan.splines.knots import uniform_breakpoints
 from refkan.splines.spaces import SplineSpace

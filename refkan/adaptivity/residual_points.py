@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, check_function, check_type, numbers
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_samples, check_function, check_type, numbers
+from refkan.base.array_types import FloatArray
 from refkan.losses import Collocation, LeastSquares
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network

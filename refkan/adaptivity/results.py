@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.array_types import FloatArray, IntArray
-from refkan.lazy import lazy
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
 from refkan.optimizers import Result
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,12 +14,12 @@ from refkan.adaptivity.layer_states import LayerState, layer_states
 from refkan.adaptivity.marking import Mark, mark_layer
 from refkan.adaptivity.refits import curvature_breakpoints, quantile_breakpoints, refit_layer, uniform_rows
 from refkan.adaptivity.residual_points import points_of, squared_residuals
-from refkan.arguments import Checked, as_vector, check_annotated
-from refkan.array_types import FloatArray
-from refkan.errors import KnotError
+from refkan.base.arguments import Checked, as_vector, check_annotated
+from refkan.base.array_types import FloatArray
+from refkan.base.errors import KnotError
+from refkan.base.short_reprs import ShortRepr
 from refkan.layers import Layer
 from refkan.networks import Network
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from refkan.adaptivity.random_knots import with_random_knots
-from refkan.arguments import check_annotated, check_count, check_type
-from refkan.array_types import FloatArray
-from refkan.checkpoints import Checkpoints
+from refkan.base.arguments import check_annotated, check_count, check_type
+from refkan.base.array_types import FloatArray
+from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.base.short_reprs import ShortRepr
 from refkan.hierarchy.stages import Stage, StageTable, compete
 from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.optimizers.progress import Report, report_of
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False, repr=False)

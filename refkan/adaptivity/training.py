@@ -13,9 +13,9 @@ from refkan.adaptivity.limits import Limits
 from refkan.adaptivity.residual_points import points_of
 from refkan.adaptivity.results import AdaptiveResult, Round
 from refkan.adaptivity.strategies import Refinement, Situation, Strategy
-from refkan.arguments import check_type
-from refkan.array_types import FloatArray
-from refkan.checkpoints import Checkpoints
+from refkan.base.arguments import check_type
+from refkan.base.array_types import FloatArray
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.engine_choice import current_engine
 from refkan.hierarchy.fingerprints import fingerprint
 from refkan.hierarchy.levels import on_network

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, real
-from refkan.array_types import Array
+from refkan.base.arguments import as_array, real
+from refkan.base.array_types import Array
 
 Function = Callable[[Array], Any]
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.arguments import check_choice, check_function, check_positive, check_tolerance
-from refkan.array_types import Array
+from refkan.base.arguments import check_choice, check_function, check_positive, check_tolerance
+from refkan.base.array_types import Array
+from refkan.base.short_reprs import ShortRepr
 from refkan.checks.differences import (
     Function,
     as_point,
@@ -21,7 +22,6 @@ from refkan.checks.differences import (
     why_no_complex_step,
 )
 from refkan.checks.reports import Report, format_index, format_table, verdict
-from refkan.short_reprs import ShortRepr
 
 _SHOWN = 10  # failures in the table; `failures` has them all
 

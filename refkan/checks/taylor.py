@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.arguments import as_array, as_generator, check_count, check_function, check_positive
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import as_array, as_generator, check_count, check_function, check_positive
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.checks.differences import as_point, evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
-from refkan.short_reprs import ShortRepr
 
 _NAMES = ("R0", "R1", "R2")
 _USABLE = 100.0  # a remainder this many times above the noise has a rate that noise cannot move by 0.2

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import refkan
+from refkan.base.long_runs.thread_variables import THREAD_VARIABLES
 from refkan.engine_choice import current_engine
-from refkan.thread_variables import THREAD_VARIABLES
 
 THREADS = (*THREAD_VARIABLES, "OMP_WAIT_POLICY")
 """Variables that a capsule shows."""

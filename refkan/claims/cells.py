@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from refkan.arguments import Checked, check_annotated
+from refkan.base.arguments import Checked, check_annotated
+from refkan.base.lazy import lazy
 from refkan.claims.discovery import ClaimFile
 from refkan.claims.ledgers import Ledger
 from refkan.claims.parts import NotKept, Resume, run_task
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, written
-from refkan.lazy import lazy
 
 
 @dataclass(frozen=True, order=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from refkan.base.plain_text import printable
 from refkan.claims.rows import Row
-from refkan.plain_text import printable
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from refkan.base.plain_text import printable
 from refkan.claims.discovery import ClaimFile
 from refkan.claims.rows import Row
 from refkan.claims.verdicts import Figure, Table, Verdict
-from refkan.plain_text import printable
 
 TEXTS = ("id", "status", "measured", "corrected", "details", "data", "mutations")
 """Fields of a verdict that are text, or hold it."""

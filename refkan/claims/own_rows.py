@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from refkan.base.plain_text import printable
+from refkan.base.source_files import new_module, run
 from refkan.claims.discovery import ClaimFile, assigned, measures_time
 from refkan.claims.ledgers import Ledger
 from refkan.claims.rows import Row
-from refkan.plain_text import printable
-from refkan.source_files import new_module, run
 
 COMMAND = "refkan verify"
 

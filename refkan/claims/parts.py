@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import refkan
-from refkan.checkpoints import Checkpoints
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.capsule import versions
 from refkan.claims.sources import sources_digest
 from refkan.engine_choice import current_engine

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.capsule import now
 from refkan.claims.console import Progress, shorten
 from refkan.claims.discovery import ClaimFile
 from refkan.claims.outcomes import FileResult, describe_error, status_of
 from refkan.executors import Event, OnCluster, OwnProcess, send
-from refkan.thread_variables import one_thread_each
 
 
 class Runs(Protocol):

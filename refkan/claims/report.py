@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from refkan.atomic_files import write_atomically
+from refkan.base.atomic_files import write_atomically
 from refkan.claims.discovery import ClaimFile
 from refkan.claims.outcomes import VOID, Outcome
 from refkan.claims.page import page

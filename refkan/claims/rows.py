@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from refkan.arguments import Checked
+from refkan.base.arguments import Checked
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import refkan
-from refkan.atomic_files import require_writable
-from refkan.checkpoints import Checkpoints
+from refkan.base.atomic_files import require_writable
+from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.base.long_runs.interrupts import kept_interrupts
+from refkan.base.plain_text import printable
 from refkan.claims.capsule import capsule, library_version, now, processors, versions
 from refkan.claims.cells import run_one_cell
 from refkan.claims.console import table
@@ -32,8 +34,6 @@ from refkan.claims.verdicts import Verdict
 from refkan.engine_choice import current_engine, use_engine
 from refkan.engine_option import EngineError, chosen_engine
 from refkan.executors import check_address, dask_executor, without_copies
-from refkan.interrupts import kept_interrupts
-from refkan.plain_text import printable
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 

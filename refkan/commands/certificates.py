@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from refkan import exact
-from refkan.atomic_files import write_atomically
+from refkan.base.atomic_files import write_atomically
 
 
 @dataclass(frozen=True)

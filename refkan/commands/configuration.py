@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from refkan.arguments import check_count, check_positive, nearest
+from refkan.base.arguments import check_count, check_positive, nearest
 from refkan.commands.number_files import read_numbers
 from refkan.commands.options import MOST, WIDEST, check_counts
 from refkan.networks import Network

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from refkan.array_types import FloatArray
-from refkan.atomic_files import read_file
+from refkan.base.array_types import FloatArray
+from refkan.base.atomic_files import read_file
+from refkan.base.plain_text import printable
+from refkan.base.short_reprs import ShortRepr
 from refkan.commands.options import in_words
-from refkan.plain_text import printable
-from refkan.short_reprs import ShortRepr
 
 SHOWN = 3
 """Places of bad lines that a message names."""

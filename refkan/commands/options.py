@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from refkan.arguments import check_count
-from refkan.atomic_files import require_writable
+from refkan.base.arguments import check_count
+from refkan.base.atomic_files import require_writable
 
 WIDEST = 100_000
 """The largest width of a layer. A layer keeps a list of its inputs: a slip of the keyboard must not fill the memory."""

@@ -8,9 +8,9 @@ import sys
 import time
 from typing import Any
 
-from refkan.arguments import check_choice
-from refkan.array_types import FloatArray
-from refkan.atomic_files import write_atomically
+from refkan.base.arguments import check_choice
+from refkan.base.array_types import FloatArray
+from refkan.base.atomic_files import write_atomically
 from refkan.commands.certificates import certified, report
 from refkan.commands.number_files import read_samples, read_weights
 from refkan.commands.options import in_words

@@ -11,8 +11,11 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
-from refkan.arguments import check_count
-from refkan.atomic_files import write_atomically
+from refkan.base.arguments import check_count
+from refkan.base.atomic_files import write_atomically
+from refkan.base.extras import needed
+from refkan.base.long_runs.interrupts import kept_interrupts
+from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.commands.certificates import certified, report
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, kept_in, out_of_memory, path, text
@@ -25,13 +28,10 @@ from refkan.conditioning.studies import problem_of
 from refkan.conditioning.study_rows import MEANINGS
 from refkan.engine_option import add_engine_option
 from refkan.executors import check_address, dask_executor
-from refkan.extras import needed
-from refkan.interrupts import kept_interrupts
 from refkan.node_maps import NODE_MAPS
 from refkan.plots import conditions, to_png
 from refkan.problems import regression_target
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
-from refkan.thread_variables import one_thread_each
 
 MOST_WORKERS = 1000
 

@@ -13,8 +13,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from refkan.arguments import check_count
-from refkan.thread_variables import BLAS, KERNELS, THREAD_VARIABLES
+from refkan.base.arguments import check_count
+from refkan.base.long_runs.thread_variables import BLAS, KERNELS, THREAD_VARIABLES
 
 
 def add_threads_option(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.atomic_files import write_atomically
+from refkan.base.atomic_files import write_atomically
+from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.commands.configuration import Configuration, configuration
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_folder, kept_in, out_of_memory, path
@@ -20,7 +21,6 @@ from refkan.commands.progress import Progress
 from refkan.commands.remarks import effects, effects_line, remarks, undrawn
 from refkan.commands.threads import add_threads_option
 from refkan.engine_option import add_engine_option
-from refkan.interrupts import kept_interrupts
 from refkan.layers import BASES
 from refkan.networks import save
 from refkan.node_maps import NODE_MAPS

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_choice, check_count
+from refkan.base.arguments import check_annotated, check_choice, check_count
 from refkan.conditioning.driver import WHICH
 from refkan.layers import BASES
 from refkan.networks import Network, kan, mlp

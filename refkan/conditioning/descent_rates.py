@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_vector, check_annotated, check_positive
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_vector, check_annotated, check_positive
+from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 from refkan.conditioning.spectra import Spectrum
-from refkan.lazy import lazy
-from refkan.short_reprs import ShortRepr
 
 EPS = float(np.finfo(np.float64).eps)
 

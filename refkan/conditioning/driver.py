@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_choice, check_count
+from refkan.base.array_types import FloatArray
 from refkan.conditioning.frames import IDENTITY, Frame
 from refkan.conditioning.iterative import Ends, ends
 from refkan.conditioning.modes import Modes, factor_modes, kernel_modes, symmetric_modes

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 from refkan.networks import Network
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, lobpcg
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
+from refkan.base.errors import ConvergenceError
+from refkan.base.short_reprs import ShortRepr
 from refkan.conditioning.modes import rounding_level
-from refkan.errors import ConvergenceError
-from refkan.short_reprs import ShortRepr
 
 Product = Callable[[FloatArray], FloatArray]
 

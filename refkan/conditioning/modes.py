@@ -27,10 +27,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import linalg
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.conditioning.frames import IDENTITY, Frame
 from refkan.conditioning.null_space import graded_orthonormal, orthonormal_in_turn
-from refkan.short_reprs import ShortRepr
 from refkan.singular_values import svd
 
 EPS = float(np.finfo(np.float64).eps)

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from refkan.arguments import as_samples, as_vector, check_annotated
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_samples, as_vector, check_annotated
+from refkan.base.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 from refkan.networks import Network
 from refkan.networks.statistics import Statistics

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import LinearOperator
 
-from refkan.arguments import as_array, check_choice
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_array, check_choice
+from refkan.base.array_types import FloatArray
 from refkan.conditioning.frames import IDENTITY, Frame, basis_frame
 from refkan.hessians.memory import require_memory
 from refkan.layers import BASES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conditioning.frames import Frame
 from refkan.conditioning.iterative import Product
 from refkan.conditioning.questions import Question

@@ -9,17 +9,17 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 
-from refkan.arguments import as_array, as_vector, check_choice
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_array, as_vector, check_choice
+from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 from refkan.conditioning.frames import IDENTITY, Frame, basis_frame
 from refkan.conditioning.null_space import graded_orthonormal, null_directions
 from refkan.conditioning.preconditioners import ASYMMETRY
 from refkan.conditioning.triangles import require_finite
 from refkan.hessians.memory import require_memory
 from refkan.layers import BASES
-from refkan.lazy import lazy
 from refkan.networks import Network
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from refkan.arguments import as_array
-from refkan.array_types import FloatArray
-from refkan.lazy import lazy
-from refkan.short_reprs import ShortRepr
+from refkan.base.arguments import as_array
+from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 
 CLEAR_GAP = 1e3
 """Ratio of singular values (or eigenvalues) across the numerical rank that leaves no doubt about it."""

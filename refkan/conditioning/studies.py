@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, check_annotated
-from refkan.array_types import Array, FloatArray
-from refkan.checkpoints import Checkpoints
+from refkan.base.arguments import as_samples, check_annotated
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.conditioning.configurations import Configuration
 from refkan.conditioning.driver import spectrum
 from refkan.conditioning.study_rows import MEASURED, Row, Study, measured

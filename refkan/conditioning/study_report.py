@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from refkan.arguments import check_annotated
+from refkan.base.arguments import check_annotated
 from refkan.conditioning.study_rows import Study
 
 

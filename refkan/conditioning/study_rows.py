@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from refkan.arguments import Checked
+from refkan.base.arguments import Checked
+from refkan.base.short_reprs import ShortRepr
 from refkan.conditioning.configurations import Configuration
 from refkan.conditioning.spectra import FLAGS, Spectrum
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True)

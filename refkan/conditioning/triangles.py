@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 
 BLOCK_ENTRIES = 2**23

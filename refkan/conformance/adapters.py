@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from refkan.arguments import check_annotated
+from refkan.base.arguments import check_annotated
+from refkan.base.plain_text import printable
 from refkan.conformance.frames import Frame
 from refkan.conformance.precision import DTYPES
 from refkan.conformance.right_ends import RIGHT_ENDS
 from refkan.conformance.specs import KNOTS, PARTS, RULES, LayerSpec
 from refkan.conformance.tolerances import FORMS
-from refkan.plain_text import printable
 
 if TYPE_CHECKING:
     from refkan.conformance.cases import Case

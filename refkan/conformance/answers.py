@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
-from refkan.extras import how_to_install
-from refkan.plain_text import printable
+from refkan.base.array_types import FloatArray
+from refkan.base.extras import how_to_install
+from refkan.base.plain_text import printable
 
 
 class BadResultError(Exception):

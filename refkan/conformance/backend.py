@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
 from refkan.conformance.answers import BadResultError, as_real, checked, entry, own_copy
 from refkan.conformance.cases import PART_GRADIENTS, Case, Setting

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.specs import LayerSpec
 from refkan.layers.activations import ACTIVATIONS, sigmoid_and_complement
 

@@ -12,15 +12,15 @@ from zlib import crc32
 
 import numpy as np
 
-from refkan.arguments import Checked
-from refkan.array_types import FloatArray
+from refkan.base.arguments import Checked
+from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
 from refkan.conformance.precision import EPS
 from refkan.conformance.quantities import ExactQuantities, FloatQuantities, exact, rounded
 from refkan.conformance.refinement import fine_knots, prolonged
 from refkan.conformance.right_ends import judged_as
 from refkan.conformance.specs import PARTS, LayerSpec
 from refkan.conformance.tolerances import Tolerances, amplification
-from refkan.lazy import lazy
 
 VERSION = 2
 """Of the catalogue. A version holds all cases of those before it, unchanged."""

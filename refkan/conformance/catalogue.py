@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_choice
+from refkan.base.arguments import check_annotated, check_choice
 from refkan.conformance import changes, parts
 from refkan.conformance.cases import VERSION, Case, Setting, generator, of_settings
 from refkan.conformance.families import POINTS, points

@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from refkan.atomic_files import write_atomically
+from refkan.base.atomic_files import write_atomically
+from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import check_file, in_words, path, seconds, text
 from refkan.conformance import findings as f
@@ -25,7 +26,6 @@ from refkan.conformance.loading import BackendError
 from refkan.conformance.precision import DTYPES
 from refkan.conformance.torch_variants import VARIANTS
 from refkan.engine_option import add_engine_option
-from refkan.interrupts import kept_interrupts
 
 EXIT_CODES = (
     "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly; "

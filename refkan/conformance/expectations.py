@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from refkan.atomic_files import read_file
+from refkan.base.atomic_files import read_file
 from refkan.conformance import findings as f
 from refkan.conformance.findings import Finding
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.precision import LOW, round_to
 from refkan.conformance.specs import PER_NODE, LayerSpec, attribute
 

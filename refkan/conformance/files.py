@@ -17,7 +17,7 @@ from zipfile import is_zipfile
 
 import numpy as np
 
-from refkan.atomic_files import read_file, require_writable, write_atomically
+from refkan.base.atomic_files import read_file, require_writable, write_atomically
 from refkan.conformance import findings as f
 from refkan.conformance.cases import CHANGE_ROOM, SEED, VERSION, Case, Setting
 from refkan.conformance.catalogue import catalogue

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
+from refkan.base.plain_text import printable
 from refkan.conformance.cases import Case
 from refkan.conformance.precision import spacing
-from refkan.plain_text import printable
 
 PASSED, FAILED, ERROR, NOT_APPLICABLE = "passed", "failed", "error", "not applicable"
 EXPECTED_FAILURE, UNEXPECTED_PASS = "expected failure", "unexpected pass"

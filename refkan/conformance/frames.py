@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.families import INTERVALS, knot_vector
 from refkan.conformance.precision import round_to
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from refkan.base.extras import needed
 from refkan.conformance.adapters import Adapter
 from refkan.conformance.jax_expressions import Expression, trace
 from refkan.conformance.precision import LOW
 from refkan.conformance.specs import PARTS, LayerSpec, as_specs, attribute
-from refkan.extras import needed
 
 
 @dataclass

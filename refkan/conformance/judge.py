@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_annotated
+from refkan.base.array_types import FloatArray
 from refkan.conformance import findings as f
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
 from refkan.conformance.answers import as_mapping, as_real, checked, describe, where_raised

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from refkan.lazy import lazy
+from refkan.base.lazy import lazy
 from refkan.truth.bases.bsplines import blossoms
 from refkan.truth.bases.outside import Row, with_tails
 from refkan.truth.layers import BSplines

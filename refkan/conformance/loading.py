@@ -10,10 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from refkan.base.extras import how_to_install
+from refkan.base.source_files import new_module, run
 from refkan.conformance.adapters import Adapter, Capabilities
 from refkan.conformance.answers import describe
-from refkan.extras import how_to_install
-from refkan.source_files import new_module, run
 
 
 class BackendError(Exception):

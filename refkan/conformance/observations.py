@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters import Adapter
 from refkan.conformance.answers import BadResultError, as_real, describe
 from refkan.conformance.cases import Case

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_choice
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_choice
+from refkan.base.array_types import FloatArray
 
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 """Distance from 1 to the next number of each format."""

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
-from refkan.array_types import Array, FloatArray, IntArray
+from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base.ratios import Ratio, ratio
 from refkan.conformance import branches
 from refkan.conformance.kept_rows import KeptRows
 from refkan.conformance.specs import LayerSpec
-from refkan.ratios import Ratio, ratio
 from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.truth.arithmetic import taylor
 from refkan.truth.derivatives import square

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from refkan import truth
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.quantities import exact, rounded
 from refkan.conformance.specs import LayerSpec
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from xml.etree import ElementTree
 
+from refkan.base.plain_text import printable
 from refkan.conformance import findings as f
 from refkan.conformance.agreement import agreed
 from refkan.conformance.cases import VERSION
 from refkan.conformance.causes import causes, groups, leading_hint, verdict
 from refkan.conformance.findings import Finding
-from refkan.plain_text import printable
 
 PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.specs import LayerSpec
 
 RIGHT_ENDS = ("closed", "half-open", "zero")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases import Setting
 from refkan.conformance.families import INTERVALS, coefficients, cotangents, points
 from refkan.conformance.frames import ANY, Frame

@@ -7,10 +7,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from refkan.arguments import as_array, check_annotated, check_choice, real
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_array, check_annotated, check_choice, real
+from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
 from refkan.conformance.precision import DTYPES, is_exact
-from refkan.lazy import lazy
 from refkan.splines.knots import check_knots, check_order
 from refkan.splines.local_basis import OUTSIDE
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from refkan.arguments import check_annotated
+from refkan.base.arguments import check_annotated
+from refkan.base.extras import needed
 from refkan.conformance import findings as f
 from refkan.conformance.adapters import Adapter
 from refkan.conformance.cases import VERSION, Case
@@ -15,7 +16,6 @@ from refkan.conformance.expectations import Expectations
 from refkan.conformance.judge import Judge
 from refkan.conformance.precision import DTYPES
 from refkan.conformance.report import hint_line, line
-from refkan.extras import needed
 
 
 def pytest_suite(

@@ -28,7 +28,7 @@ from math import factorial, perm
 
 import numpy as np
 
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.array_types import FloatArray, IntArray
 from refkan.conformance import branches
 from refkan.conformance.precision import EPS
 from refkan.conformance.quantities import FloatQuantities

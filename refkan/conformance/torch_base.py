@@ -9,14 +9,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from refkan.arguments import check_choice
+from refkan.base.arguments import check_choice
+from refkan.base.extras import needed
 from refkan.conformance.adapters import Adapter, InputsOverwrittenError
 from refkan.conformance.answers import BadResultError
 from refkan.conformance.cases import Case
 from refkan.conformance.precision import LOW
 from refkan.conformance.specs import PARTS, LayerSpec, as_specs
 from refkan.conformance.torch_variants import AUTOCAST, VARIANTS, Variant
-from refkan.extras import needed
 
 
 class TorchAdapter(Adapter):

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.lazy import lazy
 from refkan.kernels import jets_of_functions
 from refkan.kernels.launch import launch
-from refkan.lazy import lazy
 from refkan.memory import recycled
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refkan.array_types import Array, FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.engines.polynomial import PolynomialSweep
 from refkan.engines.sorted import SortedSweep
 from refkan.engines.sums import packed

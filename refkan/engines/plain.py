@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.engines.channels import Channels
 from refkan.engines.sums import SplineSums, packed
 from refkan.kernels import plain_sums

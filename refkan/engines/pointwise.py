@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.engines.channels import Channels, channel_row_tangents
 from refkan.kernels import pointwise_jets
 from refkan.kernels.launch import launch

@@ -13,9 +13,9 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray, IntArray
+from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base.lazy import lazy
 from refkan.engines.channels import Channels, channel_row_tangents, channel_rows
-from refkan.lazy import lazy
 from refkan.splines.local_basis import KnotTables, LocalBasis, local_basis
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray, IntArray
+from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base.lazy import lazy
 from refkan.engines.channels import Channels
 from refkan.engines.plain import PlainSums
 from refkan.engines.sums import SplineSums, packed
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
-from refkan.lazy import lazy
 from refkan.memory import recycled
 from refkan.splines.local_basis import KnotTables
 

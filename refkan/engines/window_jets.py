@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray, IntArray
+from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base.lazy import lazy
 from refkan.engines.channels import Channels
 from refkan.engines.sums import SplineSums, packed
 from refkan.engines.window import in_order
 from refkan.kernels import local_jets, plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.local_jets import LANES, TILE
-from refkan.lazy import lazy
 from refkan.memory import recycled
 from refkan.splines.local_basis import KnotTables
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_shape, check_annotated, check_count, check_positive, real
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_shape, check_annotated, check_count, check_positive, real
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.exact.float_intervals import Intervals, joined
 from refkan.exact.layerwise_differences import layerwise_difference
 from refkan.exact.network_intervals import IntervalNetwork, interval_network
 from refkan.exact.subdivision import Proven, range_over
 from refkan.exact.taylor_intervals import Expansion, monomials, narrowed
 from refkan.networks import Network
-from refkan.short_reprs import ShortRepr
 
 BUDGET = 100_000
 """Boxes that a subdivision may evaluate by default."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from refkan.arguments import check_annotated, check_choice, check_count
-from refkan.errors import ConvergenceError
+from refkan.base.arguments import check_annotated, check_choice, check_count
+from refkan.base.errors import ConvergenceError
 from refkan.exact.enclosures import Enclosure
 from refkan.exact.extra import precision
 from refkan.exact.perron import Congruence, UndecidedError, extreme_eigenvalue

@@ -25,8 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_count, check_function, check_positive
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_annotated, check_count, check_function, check_positive
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.exact.boxes import BUDGET, checked_box, smoothness_over
 from refkan.exact.equation_functions import evaluated, require_floats
 from refkan.exact.float_intervals import Intervals, up
@@ -35,7 +36,6 @@ from refkan.exact.network_intervals import IntervalNetwork, interval_network
 from refkan.exact.subdivision import range_over
 from refkan.exact.taylor_intervals import Expansion, TaylorIntervals, narrowed
 from refkan.networks import Network
-from refkan.short_reprs import ShortRepr
 
 POINTS = 4000
 """Intervals of integration in one dimension, by default."""

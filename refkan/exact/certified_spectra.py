@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from refkan.arguments import check_choice, check_positive
+from refkan.base.arguments import check_choice, check_positive
+from refkan.base.short_reprs import ShortRepr
 from refkan.exact.certificates import at_precision
 from refkan.exact.coordinates import matrix_of_basis
 from refkan.exact.curvatures import WHICH, Curvature, curvature
@@ -28,7 +29,6 @@ from refkan.exact.extra import require
 from refkan.exact.network_rows import Problem, checked
 from refkan.exact.orthogonal_certificates import enclosed_eigenvalues
 from refkan.exact.perron import UndecidedError
-from refkan.short_reprs import ShortRepr
 
 RELATIVE_WIDTH = 1e-10
 """Relative width that enclosures reach by default."""

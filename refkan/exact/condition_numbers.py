@@ -5,12 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from refkan.arguments import check_annotated
+from refkan.base.arguments import check_annotated
+from refkan.base.short_reprs import short
 from refkan.exact.certificates import extreme_eigenvalues
 from refkan.exact.certified_spectra import certified_spectrum
 from refkan.exact.enclosures import Enclosure
 from refkan.losses import LeastSquares
-from refkan.short_reprs import short
 from refkan.splines.spaces import SplineSpace
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from refkan import truth
-from refkan.arguments import check_choice
+from refkan.base.arguments import check_choice
 from refkan.exact.extra import require
 from refkan.layers import BASES
 from refkan.networks import Network

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from refkan.base.ratios import Ratio
+from refkan.base.short_reprs import ShortRepr
 from refkan.exact.extra import require
 from refkan.exact.network_rows import Problem, cleared, decided, rational_rows, rows_in_balls
 from refkan.exact.null_directions import known_null_vectors
 from refkan.exact.ranks import rank_of_matrix
-from refkan.ratios import Ratio
-from refkan.short_reprs import ShortRepr
 
 WHICH = ("gauss-newton", "hessian")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refkan.arguments import check_positive
+from refkan.base.arguments import check_positive
 from refkan.exact.network_rows import Problem
 
 SECONDS = 600.0

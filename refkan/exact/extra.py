@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
-from refkan.extras import needed
+from refkan.base.extras import needed
 
 _precision_lock = RLock()
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
-from refkan.short_reprs import ShortRepr
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
 
 EPS = float(np.finfo(np.float64).eps)
 MAX = float(np.finfo(np.float64).max)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.array_types import FloatArray, IntArray
 from refkan.exact.float_intervals import EPS, Intervals, down, up
 from refkan.exact.taylor_intervals import Expansion, TaylorIntervals, variables
 

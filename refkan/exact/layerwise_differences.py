@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.exact.float_intervals import Intervals, quiet
 from refkan.exact.network_intervals import AffineStep, EdgeStep, IntervalNetwork, SigmoidStep
 from refkan.exact.polynomial_pieces import Pieces, pieces_of_difference

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
-from refkan.arguments import as_vector, check_type, real
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.arguments import as_vector, check_type, real
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.ratios import ZERO, Ratio
+from refkan.base.short_reprs import ShortRepr
 from refkan.exact.float_intervals import Intervals, down, joined, quiet, require_rounding_to_nearest, up
 from refkan.exact.network_rows import irrational_parts
 from refkan.exact.polynomial_pieces import POLYNOMIAL, Pieces, Sides, pieces_of_family, pieces_of_polynomials
 from refkan.exact.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.networks import Network
-from refkan.ratios import ZERO, Ratio
-from refkan.short_reprs import ShortRepr
 from refkan.truth.layers import SumLayer
 from refkan.truth.node_maps import Affine, Sigmoid
 

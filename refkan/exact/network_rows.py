@@ -12,13 +12,13 @@ from fractions import Fraction
 from typing import Any
 
 from refkan import truth
-from refkan.arguments import as_vector, real
+from refkan.base.arguments import as_vector, real
+from refkan.base.ratios import Ratio
 from refkan.exact.extra import require
 from refkan.exact.perron import UndecidedError
 from refkan.losses import LeastSquares
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
-from refkan.ratios import Ratio
 from refkan.truth import UndecidedError as UndecidedComparison
 
 IRRATIONAL = {

@@ -23,9 +23,9 @@ from fractions import Fraction
 from typing import Any
 
 from refkan import truth
+from refkan.base.ratios import Ratio
 from refkan.exact.extra import precision, require
 from refkan.exact.network_rows import Problem
-from refkan.ratios import Ratio
 from refkan.truth.bases.outside import is_inside
 from refkan.truth.layers import BSplines, Chebyshev, DenseLayer, FreeKnotLayer, ReluPowers, SiluLayer, SumLayer
 from refkan.truth.node_maps import Unmapped

@@ -28,14 +28,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from refkan.arguments import check_type
-from refkan.array_types import Array
+from refkan.base.arguments import check_type
+from refkan.base.array_types import Array
+from refkan.base.short_reprs import ShortRepr
 from refkan.exact import rational
 from refkan.exact.banded import approximate_solution, combination, product
 from refkan.exact.enclosures import Enclosure
 from refkan.exact.extra import require
 from refkan.exact.rational import Band
-from refkan.short_reprs import ShortRepr
 from refkan.splines import change_of_basis
 from refkan.splines.spaces import SplineSpace
 

@@ -13,7 +13,7 @@ larger factors than the weights do: their sum is at least 1, as |mu| + |lambda| 
 O((y - x)^2); end coefficients are attained. (Farouki, Comput. Aided Geom. Design 29, 2012; Garloff, 1986, for
 enclosures.)
 
-The coefficients come from `refkan.truth` over Fractions (`refkan.ratios`) and are rounded once, the error kept.
+The coefficients come from `refkan.truth` over Fractions (`refkan.base.ratios`) and are rounded once, the error kept.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.ratios import ZERO, Ratio, ratio
+from refkan.base.short_reprs import ShortRepr
 from refkan.exact.float_intervals import EPS, MAX, SMALLEST, Intervals, down, quiet, spread, up
-from refkan.ratios import ZERO, Ratio, ratio
-from refkan.short_reprs import ShortRepr
 
 POLYNOMIAL = 10**6
 """Smoothness of what is one polynomial."""

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from refkan.errors import ConvergenceError
+from refkan.base.errors import ConvergenceError
+from refkan.base.short_reprs import ShortRepr
 from refkan.exact.expected_cost import require_cost
 from refkan.exact.extra import require
 from refkan.exact.network_rows import Problem, checked, rational_rows
 from refkan.exact.null_directions import known_null_vectors
 from refkan.exact.ranks_in_balls import minor_in_balls
 from refkan.exact.rational import as_fractions
-from refkan.short_reprs import ShortRepr
 
 PRIMES = (2**61 - 1, 2**62 - 57, 2**62 - 87)
 """Moduli: an unlucky one divides one of the minors of full size, which about one in 2^61 numbers does."""

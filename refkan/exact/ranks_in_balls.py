@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from refkan.errors import ConvergenceError
+from refkan.base.errors import ConvergenceError
 from refkan.exact.certificates import at_precision
 from refkan.exact.extra import require
 from refkan.exact.network_rows import Problem, rows_in_balls

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_choice, check_type
-from refkan.array_types import Array
-from refkan.errors import KnotError
+from refkan.base.arguments import check_annotated, check_choice, check_type
+from refkan.base.array_types import Array
+from refkan.base.errors import KnotError
 from refkan.exact.extra import require
 from refkan.splines import change_of_basis
 from refkan.splines.spaces import SplineSpace

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from refkan.arguments import check_annotated, check_choice
+from refkan.base.arguments import check_annotated, check_choice
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 from refkan.exact.certificates import at_precision
 from refkan.exact.enclosures import Enclosure
 from refkan.exact.perron import Congruence, UndecidedError
-from refkan.lazy import lazy
-from refkan.short_reprs import ShortRepr
 from refkan.splines.spaces import SplineSpace
 
 MATRICES = ("AtA", "AAt", "gram", "relu_gram")

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.exact.float_intervals import Intervals, quiet, require_order
-from refkan.short_reprs import ShortRepr
 
 Quantities = Callable[[Intervals], tuple[Intervals, Intervals]]
 """Boxes (B, P) -> enclosures (B, C) over them, and at their centres."""

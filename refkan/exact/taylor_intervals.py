@@ -21,9 +21,9 @@ from operator import mul
 
 import numpy as np
 
-from refkan.array_types import IntArray
+from refkan.base.array_types import IntArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.exact.float_intervals import Intervals
-from refkan.short_reprs import ShortRepr
 
 Index = tuple[int, ...]
 

@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg.blas import dsyr2k
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.hessians.memory import mirror
 from refkan.hessians.points import Points
 from refkan.kernels import local_layer

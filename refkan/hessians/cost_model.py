@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from refkan.arguments import check_annotated
+from refkan.base.arguments import check_annotated
 from refkan.hessians.sparse_accumulation import RawMatrix
 from refkan.layers import LocalForm
 

@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_annotated
+from refkan.base.array_types import FloatArray
 from refkan.hessians.memory import CHUNK_BYTES, chunk_size, mirror, require_memory
 from refkan.hessians.points import Points, check_targets
 from refkan.hessians.products import ProductsAtPoint

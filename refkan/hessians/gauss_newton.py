@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.arguments import check_annotated, check_choice
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_annotated, check_choice
+from refkan.base.array_types import FloatArray
 from refkan.hessians.constants import ConstantsCorrection, correct_by_parameters, parameters_for_constants
 from refkan.hessians.cost_model import choose_path
 from refkan.hessians.jacobians import chunk_bytes, jacobian_chunks

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_target
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_annotated, check_target
+from refkan.base.array_types import FloatArray
 from refkan.hessians.memory import chunk_size, require_memory
 from refkan.hessians.points import Points
 from refkan.networks import Network

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from refkan.arguments import check_positive
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_positive
+from refkan.base.array_types import FloatArray
 from refkan.memory import recycled
 
 CHUNK_BYTES = 2**24

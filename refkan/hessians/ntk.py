@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.arguments import check_annotated
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_annotated
+from refkan.base.array_types import FloatArray
 from refkan.hessians.jacobians import chunk_bytes, jacobian
 from refkan.hessians.memory import mirror, require_memory
 from refkan.hessians.points import Points

@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_samples, as_vector, real
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.arguments import as_array, as_samples, as_vector, real
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 from refkan.kernels import bspline_basis, gauss_newton
 from refkan.layers import LocalForm
-from refkan.lazy import lazy
 from refkan.networks import Network
 from refkan.networks.statistics import Statistics
 from refkan.networks.sweep import Sweep
-from refkan.short_reprs import ShortRepr
 from refkan.splines.local_basis import KnotTables
 
 LEAST_ORDERED = 2048

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_vector, check_annotated, real
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_vector, check_annotated, real
+from refkan.base.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 from refkan.hessians.points import Points, check_targets, require_finite
 from refkan.networks import Network

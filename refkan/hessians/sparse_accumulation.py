@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.engine_choice import MATRICES, takes_fast
 from refkan.hessians.memory import mirror
 from refkan.hessians.window_products import Sums, Window, all_pairs, unordered_pairs

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.lazy import lazy
 from refkan.hessians.memory import aligned_zeros
 from refkan.kernels import gauss_newton as kernels
 from refkan.kernels import plain_matrices
 from refkan.kernels.launch import launch
 from refkan.layers.functions import Features
-from refkan.lazy import lazy
 from refkan.memory import recycled
 
 CACHE_ENTRIES = 2**17

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from refkan.arguments import Checked
-from refkan.array_types import FloatArray
+from refkan.base.arguments import Checked
+from refkan.base.array_types import FloatArray
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_vector, check_annotated, check_count, check_positive, real
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.arguments import as_array, as_vector, check_annotated, check_count, check_positive, real
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.hierarchy.levels import Hierarchy
 from refkan.hierarchy.subspaces import Subspace
 from refkan.optimizers import Result, minimize
-from refkan.short_reprs import ShortRepr
 
 EASED = 3.0
 """By how much a damping falls from visit to visit: as fast as Nielsen's rule allows in one step."""

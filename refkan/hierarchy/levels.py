@@ -8,11 +8,11 @@ from typing import Any, Self
 
 import scipy.sparse as sp
 
-from refkan.arguments import Checked, as_vector, check_annotated, check_count, check_type, real
-from refkan.array_types import FloatArray
+from refkan.base.arguments import Checked, as_vector, check_annotated, check_count, check_type, real
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

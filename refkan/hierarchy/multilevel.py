@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from refkan.arguments import as_vector, check_count, check_function, check_sequence, check_type, is_sequence, real
-from refkan.array_types import FloatArray
-from refkan.checkpoints import Checkpoints
+from refkan.base.arguments import as_vector, check_count, check_function, check_sequence, check_type, is_sequence, real
+from refkan.base.array_types import FloatArray
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.engine_choice import current_engine
 from refkan.hierarchy.fingerprints import fingerprint
 from refkan.hierarchy.levels import Hierarchy, Level

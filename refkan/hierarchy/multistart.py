@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count, check_sequence, check_type
-from refkan.array_types import FloatArray
-from refkan.checkpoints import Checkpoints
+from refkan.base.arguments import check_count, check_sequence, check_type
+from refkan.base.array_types import FloatArray
+from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.base.short_reprs import ShortRepr
 from refkan.hierarchy.changes import Refined
 from refkan.hierarchy.multilevel import as_factors, check_schedule
 from refkan.hierarchy.stages import Stage, StageTable, compete
@@ -20,7 +21,6 @@ from refkan.hierarchy.work import gradient_seconds, interval_weight
 from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.optimizers.progress import Report, report_of
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False, repr=False)

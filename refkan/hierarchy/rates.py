@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from refkan.arguments import check_count
+from refkan.base.arguments import check_count
 from refkan.optimizers.options import check_non_negative
 
 DEFAULT_RATE = 1e-3

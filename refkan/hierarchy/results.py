@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.hierarchy.levels import Hierarchy
 from refkan.hierarchy.work import Work, interval_weight
 from refkan.networks import Network
 from refkan.optimizers import History, Result
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
-from refkan.checkpoints import Checkpoints
+from refkan.base.array_types import FloatArray
+from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.base.short_reprs import ShortRepr
 from refkan.engine_choice import current_engine
 from refkan.hierarchy.changes import Change
 from refkan.hierarchy.fingerprints import fingerprint
@@ -19,7 +20,6 @@ from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.optimizers import minimize
 from refkan.optimizers.progress import Report, note, staged
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True)

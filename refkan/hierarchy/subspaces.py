@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_vector, real
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_vector, real
+from refkan.base.array_types import FloatArray
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.optimizers.damped_systems import normal_matrix
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
-from refkan.errors import OutsideDomainError
+from refkan.base.array_types import FloatArray
+from refkan.base.errors import OutsideDomainError
 from refkan.networks import Network
 
 RTOL = 1e-13

@@ -12,9 +12,9 @@ from statistics import median
 from time import process_time
 from typing import Any
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
-from refkan.short_reprs import ShortRepr
 
 REPEATS = 5
 """Gradients that are timed, after one that is not; their median is the unit."""

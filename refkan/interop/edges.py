@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_vector, check_annotated
-from refkan.array_types import FloatArray
-from refkan.errors import KnotError
+from refkan.base.arguments import as_array, as_vector, check_annotated
+from refkan.base.array_types import FloatArray
+from refkan.base.errors import KnotError
+from refkan.base.short_reprs import ShortRepr
 from refkan.layers import DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks.network import Network
 from refkan.node_maps import AffineMap, NodeMap, Unmapped
-from refkan.short_reprs import ShortRepr
 from refkan.splines.spaces import SplineSpace
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated
-from refkan.array_types import FloatArray
-from refkan.extras import needed
+from refkan.base.arguments import check_annotated
+from refkan.base.array_types import FloatArray
+from refkan.base.extras import needed
 from refkan.interop.edges import ConversionError
 from refkan.interop.states import as_numpy, from_state
 from refkan.networks.archives import MANIFEST, load

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
-from refkan.extras import needed
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.extras import needed
 from refkan.interop.edges import ConversionError, disassemble
 from refkan.interop.states import as_numpy, from_state, to_state
 from refkan.networks.network import Network

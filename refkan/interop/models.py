@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.interop.libraries import EFFICIENT_KAN, JAXKAN, PYKAN
 from refkan.networks.network import Network
 

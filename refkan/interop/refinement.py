@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_count
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_annotated, check_count
+from refkan.base.array_types import FloatArray
 from refkan.interop.edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network
 

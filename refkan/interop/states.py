@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import check_annotated
+from refkan.base.array_types import Array, FloatArray
 from refkan.interop.edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network
 

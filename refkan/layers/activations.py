@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from refkan.array_types import Array
+from refkan.base.array_types import Array
 
 
 class Activation(ABC):

@@ -9,14 +9,14 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_samples, as_vector, check_choice
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import as_array, as_samples, as_vector, check_choice
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 from refkan.engines.channels import Channels
 from refkan.layers.functions import Declared
 from refkan.layers.linearization import Linearization
 from refkan.layers.parameters import ParameterBlocks
-from refkan.lazy import lazy
-from refkan.short_reprs import ShortRepr
 from refkan.splines.spaces import SplineSpace
 
 SCHEMES = ("linear", "normal", "gaussian")

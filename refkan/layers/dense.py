@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_choice, check_count, check_flag
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import check_annotated, check_choice, check_count, check_flag
+from refkan.base.array_types import Array, FloatArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer
 from refkan.layers.functions import Declared, coordinates, one

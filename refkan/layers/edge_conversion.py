@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import check_annotated, check_choice
-from refkan.array_types import Array, FloatArray
-from refkan.errors import KnotError
+from refkan.base.arguments import check_annotated, check_choice
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import KnotError
 from refkan.layers.base import BASES, Layer
 from refkan.layers.same_splines import SpacePair, cut_alike, nested_spaces, prolong_coefficients, prolongation_matrices
 from refkan.splines import change_of_basis

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.arguments import check_target
-from refkan.array_types import Array, FloatArray, IntArray
+from refkan.base.arguments import check_target
+from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base.lazy import lazy
 from refkan.engines import SplineFunctions
 from refkan.engines.sums import packed
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.layers.functions import FunctionSums
-from refkan.lazy import lazy
 from refkan.splines.knots import FLOOR, free_breakpoints_jvp, free_breakpoints_vjp, softmax
 from refkan.splines.local_basis import KnotTables
 

@@ -17,11 +17,11 @@ from typing import Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.array_types import Array, FloatArray, IntArray
+from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.engines import Channels
 from refkan.layers.activations import Activation
 from refkan.layers.row_sums import RowSums
-from refkan.short_reprs import ShortRepr
 
 
 class FunctionSums(Protocol):

@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 
-from refkan.arguments import as_array, as_shape, as_vector, check_target
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import as_array, as_shape, as_vector, check_target
+from refkan.base.array_types import Array, FloatArray
 from refkan.engines.channels import VALUES, Channels
 from refkan.engines.pointwise import PointwiseJet
 from refkan.layers.functions import Declared, Features, Functions, FunctionSums, LocalForm, Motion

@@ -9,10 +9,10 @@ from math import prod
 
 import numpy as np
 
-from refkan.arguments import numbers
-from refkan.array_types import Array
-from refkan.lazy import lazy
-from refkan.short_reprs import ShortRepr
+from refkan.base.arguments import numbers
+from refkan.base.array_types import Array
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

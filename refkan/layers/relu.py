@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_flag
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import check_annotated, check_flag
+from refkan.base.array_types import Array, FloatArray
 from refkan.engines import SLACK, KnotFunctions
 from refkan.engines.channels import Channels, channel_rows
 from refkan.layers.edges import EdgeLayer

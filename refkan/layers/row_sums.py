@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.engines.channels import Channels, channel_row_tangents, channel_rows, pull_back_rows
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.array_types import Array, FloatArray
-from refkan.errors import KnotError
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import KnotError
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.spaces import SplineSpace
 from refkan.transfer import prolongation_matrix, require_nested

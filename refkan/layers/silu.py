@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import check_annotated, check_target, check_type
-from refkan.array_types import Array, FloatArray, IntArray
+from refkan.base.arguments import check_annotated, check_target, check_type
+from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.layers.activations import ACTIVATIONS
 from refkan.layers.base import Layer
 from refkan.layers.functions import Chart, Declared, RowFunctions

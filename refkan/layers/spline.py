@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.arguments import check_annotated
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import check_annotated
+from refkan.base.array_types import Array, FloatArray
 from refkan.engines import SplineFunctions
 from refkan.layers.edges import EdgeLayer
 from refkan.layers.free_knots import MovingSplines

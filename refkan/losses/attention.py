@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_vector, check_count, check_positive, real
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_vector, check_count, check_positive, real
+from refkan.base.array_types import FloatArray
 
 
 class Attention:

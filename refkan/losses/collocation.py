@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.arguments import as_vector, check_annotated, check_flag, check_sequence, check_type, numbers, real
-from refkan.array_types import Array, FloatArray
-from refkan.errors import OutsideDomainError
+from refkan.base.arguments import as_vector, check_annotated, check_flag, check_sequence, check_type, numbers, real
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import OutsideDomainError
+from refkan.base.short_reprs import ShortRepr
 from refkan.hessians.memory import chunk_size, mirror, require_memory
 from refkan.kernels.launch import run_blocks
 from refkan.losses.continuity import warn_of_activations, warn_of_ends
@@ -21,7 +22,6 @@ from refkan.networks import Network
 from refkan.networks.blocks import block_slices
 from refkan.networks.statistics import Statistics, add_constants
 from refkan.networks.sweep import Constants
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

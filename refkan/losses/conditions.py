@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_columns, as_vector, check_annotated, numbers, real
-from refkan.array_types import Array
+from refkan.base.arguments import as_array, as_columns, as_vector, check_annotated, numbers, real
+from refkan.base.array_types import Array
 from refkan.losses.terms import Side, Term
 
 

@@ -17,8 +17,8 @@ from types import FrameType
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
-from refkan.errors import DiscontinuousLossWarning
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import DiscontinuousLossWarning
 from refkan.losses.terms import Term
 from refkan.networks import Network
 from refkan.networks.statistics import Statistics

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
-from refkan.errors import OutsideDomainError
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import OutsideDomainError
 from refkan.losses.terms import Term
 from refkan.networks import Network
 from refkan.networks.statistics import Statistics

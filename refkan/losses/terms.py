@@ -8,13 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, check_annotated, check_count, check_function, check_positive, check_type, real
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import (
+    as_array,
+    check_annotated,
+    check_count,
+    check_function,
+    check_positive,
+    check_type,
+    real,
+)
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 from refkan.checks import jacobian_check
-from refkan.lazy import lazy
 from refkan.losses.attention import Attention
 from refkan.networks.seeds import Seeds
-from refkan.short_reprs import ShortRepr
 
 SANE = 1e100
 """Where arguments are no larger than this in size, a NaN is a residual's own, not the overflow of a diverging run."""

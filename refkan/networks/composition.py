@@ -10,13 +10,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_vector, check_flag, check_sequence, real
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import as_samples, as_vector, check_flag, check_sequence, real
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 from refkan.layers import Layer
-from refkan.lazy import lazy
 from refkan.networks.domain_from_data import ranges
 from refkan.node_maps import NODE_MAPS, NodeMap
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from refkan.array_types import FloatArray
-from refkan.errors import NarrowInputWarning, OutsideDomainWarning
+from refkan.base.array_types import FloatArray
+from refkan.base.errors import NarrowInputWarning, OutsideDomainWarning
 from refkan.layers import Layer
 
 MANY = 0.1

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.engines.channels import VALUES
 from refkan.engines.pointwise import AffineJet
 from refkan.networks.composition import Composition

@@ -11,12 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_samples, as_shape, as_vector, check_annotated, check_count, check_flag, real
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import (
+    as_array,
+    as_samples,
+    as_shape,
+    as_vector,
+    check_annotated,
+    check_count,
+    check_flag,
+    real,
+)
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.networks.blocks import BlockedSweep
 from refkan.networks.composition import Composition
 from refkan.networks.seeds import Seeds
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_shape, as_vector, check_flag, real
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import as_samples, as_shape, as_vector, check_flag, real
+from refkan.base.array_types import Array, FloatArray
 from refkan.engines.channels import VALUES
 from refkan.networks.composition import Composition
 from refkan.networks.far_values import far_values

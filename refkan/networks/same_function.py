@@ -10,13 +10,13 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_array, as_vector, check_annotated, check_choice, check_count, check_type
-from refkan.array_types import Array, FloatArray
-from refkan.errors import KnotError
+from refkan.base.arguments import as_array, as_vector, check_annotated, check_choice, check_count, check_type
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import KnotError
+from refkan.base.short_reprs import ShortRepr
 from refkan.layers import BASES, Layer
 from refkan.networks.composition import Composition
 from refkan.node_maps import same_map
-from refkan.short_reprs import ShortRepr
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.networks.sweep import Constants, Sweep, Tangents
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

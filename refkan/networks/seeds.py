@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, check_count, is_sequence
-from refkan.array_types import Array, IntArray
+from refkan.base.arguments import as_array, check_count, is_sequence
+from refkan.base.array_types import Array, IntArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.engines.channels import Channels
-from refkan.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from refkan.arguments import as_samples, check_choice, real
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_samples, check_choice, real
+from refkan.base.array_types import FloatArray
 from refkan.engines.channels import VALUES
 from refkan.layers import SCHEMES, Layer
 from refkan.networks.domain_from_data import warn_of_domain

@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
-from refkan.lazy import lazy
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.lazy import lazy
 from refkan.networks.composition import Composition
 from refkan.networks.second_sweep import Cotangents, cotangents
 from refkan.networks.sweep import Constants, Sweep, Tangents

@@ -18,15 +18,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refkan.arguments import check_target
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import check_target
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import OutsideDomainError
+from refkan.base.short_reprs import ShortRepr
 from refkan.engines.channels import VALUES, Channels
 from refkan.engines.pointwise import AffineJet, PointwiseJet
-from refkan.errors import OutsideDomainError
 from refkan.layers import Linearization
 from refkan.networks.composition import Composition
 from refkan.node_maps import AffineMap
-from refkan.short_reprs import ShortRepr
 
 Constants = tuple[Array, Array]
 """Scale and shift (Q,) of a node map, or their tangents or cotangents."""

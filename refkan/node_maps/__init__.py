@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.arguments import check_annotated
+from refkan.base.arguments import check_annotated
 from refkan.node_maps.base import NodeMap, StatisticsMap
 from refkan.node_maps.pointwise import MARGIN, AffineMap, SigmoidMap, Unmapped
 from refkan.node_maps.statistics import KAPPA, MeanStdMap, MinMaxMap

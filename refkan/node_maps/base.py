@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, real
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import as_samples, real
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import DegenerateNodeError
+from refkan.base.short_reprs import ShortRepr
 from refkan.engines.channels import VALUES, Channels
 from refkan.engines.pointwise import AffineJet, PointwiseJet
-from refkan.errors import DegenerateNodeError
 from refkan.kernels import node_maps as kernels
 from refkan.kernels.launch import launch
 from refkan.memory import recycled
-from refkan.short_reprs import ShortRepr
 
 
 class NodeMap(ShortRepr, ABC):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.arguments import as_array, as_vector
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import as_array, as_vector
+from refkan.base.array_types import Array, FloatArray
 from refkan.engines.channels import Channels
 from refkan.engines.pointwise import AffineJet, PointwiseJet
 from refkan.layers.activations import sigmoid_derivatives

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.node_maps.base import StatisticsMap, affine, require_spread
 
 KAPPA = 2.5

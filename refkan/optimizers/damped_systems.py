@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from scipy import linalg
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.hessians.memory import require_memory
 from refkan.optimizers.run import Halt, Iterate, ResidualProblem
 from refkan.singular_values import svd

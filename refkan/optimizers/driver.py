@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.arguments import as_array, check_annotated, check_choice, check_count
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_array, check_annotated, check_choice, check_count
+from refkan.base.array_types import FloatArray
 from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.optimizers.first_order import adam, gradient_descent
 from refkan.optimizers.gauss_newton import gauss_newton

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refkan.arguments import check_positive
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_positive
+from refkan.base.array_types import FloatArray
 from refkan.optimizers.options import check_decay, check_non_negative
 from refkan.optimizers.run import Ending, Run, small_gradient, steps_done
 

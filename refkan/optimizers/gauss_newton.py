@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_choice, check_count
+from refkan.base.array_types import FloatArray
 from refkan.optimizers.damped_systems import EPS, SOLVERS, DampedSystem, require_consistent, system_at
 from refkan.optimizers.options import check_decay, check_non_negative
 from refkan.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done

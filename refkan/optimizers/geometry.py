@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from refkan.arguments import check_choice
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_choice
+from refkan.base.array_types import FloatArray
 
 _NAMES = ("spline", "relu", "scaled-relu")
 

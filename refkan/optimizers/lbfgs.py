@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refkan.arguments import check_count
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_count
+from refkan.base.array_types import FloatArray
 from refkan.optimizers.options import check_non_negative
 from refkan.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
 

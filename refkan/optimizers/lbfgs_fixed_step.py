@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
-from refkan.arguments import check_count
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_count
+from refkan.base.array_types import FloatArray
 from refkan.optimizers.options import check_non_negative
 from refkan.optimizers.run import Ending, Run, small_gradient, steps_done
 

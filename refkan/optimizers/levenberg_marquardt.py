@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count, check_positive
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_choice, check_count, check_positive
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.optimizers.damped_systems import EPS, SOLVERS, DampedSystem, require_consistent, system_at
 from refkan.optimizers.options import check_non_negative
 from refkan.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
-from refkan.short_reprs import ShortRepr
 
 SCALINGS = ("identity", "diagonal")
 

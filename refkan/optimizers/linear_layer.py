@@ -9,9 +9,9 @@ from math import prod
 import numpy as np
 from scipy import linalg
 
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.errors import DegenerateNodeError
 from refkan.engines.channels import VALUES
-from refkan.errors import DegenerateNodeError
 from refkan.hessians.cost_model import choose_path
 from refkan.hessians.sparse_accumulation import RawMatrix
 from refkan.layers import Linearization

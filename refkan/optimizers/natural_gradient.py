@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.arguments import check_count
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_count
+from refkan.base.array_types import FloatArray
 from refkan.optimizers.damped_systems import DampedSystem
 from refkan.optimizers.gauss_newton import descend_along
 from refkan.optimizers.options import check_non_negative

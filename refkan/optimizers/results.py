@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from refkan.array_types import FloatArray, IntArray
-from refkan.short_reprs import ShortRepr
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

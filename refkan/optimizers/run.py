@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from refkan.array_types import FloatArray
-from refkan.errors import DegenerateNodeError
+from refkan.base.array_types import FloatArray
+from refkan.base.errors import DegenerateNodeError
+from refkan.base.short_reprs import ShortRepr
 from refkan.optimizers.geometry import Geometry
 from refkan.optimizers.progress import Report
 from refkan.optimizers.results import History, Result, State
-from refkan.short_reprs import ShortRepr
 
 Callback = Callable[[State], Any]
 

@@ -7,8 +7,8 @@ from math import sqrt
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_choice, check_count
+from refkan.base.array_types import FloatArray
 from refkan.optimizers.damped_systems import require_room
 from refkan.optimizers.options import check_non_negative
 from refkan.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done

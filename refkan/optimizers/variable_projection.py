@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from refkan.arguments import check_choice, check_positive
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_choice, check_positive
+from refkan.base.array_types import FloatArray
 from refkan.optimizers.damped_systems import (
     DampedSystem,
     NormalSystem,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refkan.adaptivity.results import AdaptiveResult
-from refkan.arguments import check_annotated
+from refkan.base.arguments import check_annotated
 from refkan.hierarchy.results import MultilevelResult
 from refkan.optimizers import Result
 from refkan.plots.style import GREY, LINE, THIN, finish, place

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_vector, check_type, is_sequence
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_samples, as_vector, check_type, is_sequence
+from refkan.base.array_types import FloatArray
 from refkan.layers import Layer
 from refkan.networks import Network
 from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, place

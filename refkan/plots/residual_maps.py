@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated
+from refkan.base.arguments import check_annotated
 from refkan.losses import LeastSquares
 from refkan.plots.style import BLUE, GREY, THIN, finish, place
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_type
+from refkan.base.arguments import check_annotated, check_type
 from refkan.conditioning import Spectrum, Study
 from refkan.conditioning.spectra import AMID
 from refkan.conditioning.study_rows import Row

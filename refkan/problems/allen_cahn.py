@@ -35,11 +35,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.fft import dct
 
-from refkan.arguments import as_array, as_samples, check_count, check_positive, real
-from refkan.array_types import Array, FloatArray
-from refkan.errors import ConvergenceError
+from refkan.base.arguments import as_array, as_samples, check_count, check_positive, real
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import ConvergenceError
+from refkan.base.short_reprs import ShortRepr
 from refkan.problems.heat_kink import LONGEST, spread_square, square_coefficients
-from refkan.short_reprs import ShortRepr
 
 if TYPE_CHECKING:
     from scipy.integrate import OdeSolution

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import Checked, as_array, as_samples, as_vector, check_annotated, real
-from refkan.array_types import Array
-from refkan.short_reprs import ShortRepr
+from refkan.base.arguments import Checked, as_array, as_samples, as_vector, check_annotated, real
+from refkan.base.array_types import Array
+from refkan.base.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from refkan.arguments import as_samples, check_choice
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import as_samples, check_choice
+from refkan.base.array_types import Array, FloatArray
 
 DOMAIN = ((-1.0, 1.0), (-1.0, 1.0))
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, as_samples, as_vector, check_type, real
-from refkan.array_types import Array
+from refkan.base.arguments import as_array, as_samples, as_vector, check_type, real
+from refkan.base.array_types import Array
 from refkan.problems.targets import Target
 
 ROTATION = 0.175

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from refkan.arguments import real
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import real
+from refkan.base.array_types import Array, FloatArray
 from refkan.problems.targets import Target
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.problems.targets import Target
 
 DIMENSIONS = (2, 4, 6, 10)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.arguments import Checked, as_array, as_samples, check_count, check_type
-from refkan.array_types import Array, FloatArray
-from refkan.errors import OutsideDomainError
-from refkan.short_reprs import ShortRepr
+from refkan.base.arguments import Checked, as_array, as_samples, check_count, check_type
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import OutsideDomainError
+from refkan.base.short_reprs import ShortRepr
 
 Range = tuple[float, float]
 

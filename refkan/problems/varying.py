@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.array_types import Array
+from refkan.base.array_types import Array
 from refkan.problems.targets import Target
 
 KINK = 1 / np.pi

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, check_annotated, check_count, check_positive, check_type
-from refkan.array_types import Array, FloatArray
-from refkan.short_reprs import ShortRepr
+from refkan.base.arguments import as_array, check_annotated, check_count, check_positive, check_type
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.splines.knots import check_order
 from refkan.splines.spaces import SplineSpace
 

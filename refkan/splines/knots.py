@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_array, check_count, numbers, real
-from refkan.array_types import Array, FloatArray
-from refkan.errors import KnotError
+from refkan.base.arguments import as_array, check_count, numbers, real
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import KnotError
 from refkan.kernels import free_breakpoints as kernels
 from refkan.kernels.launch import launch
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray, IntArray
+from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base.errors import OutsideDomainError
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 from refkan.engine_choice import BASIS, takes_fast
-from refkan.errors import OutsideDomainError
 from refkan.kernels import bspline_basis, knot_derivatives, pieces, plain_basis, polynomial_layer
 from refkan.kernels.launch import launch
-from refkan.lazy import lazy
 from refkan.memory import recycled
-from refkan.short_reprs import ShortRepr
 from refkan.splines.spaces import SplineSpace
 
 OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}

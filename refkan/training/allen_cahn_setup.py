@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_count
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import check_annotated, check_count
+from refkan.base.array_types import Array, FloatArray
 from refkan.losses import Side, Term, periodicity, prescribed
 from refkan.problems import allen_cahn as allen_cahn_equation
 from refkan.training.setups import AXES, SPACE_TIME, Setup, Shape, check_weights, on_space_time, tensor_grid

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import as_samples, as_vector, check_annotated
-from refkan.array_types import FloatArray
+from refkan.base.arguments import as_samples, as_vector, check_annotated
+from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 
 ROUNDS = 10

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_count, check_type
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.arguments import check_count, check_type
+from refkan.base.array_types import FloatArray, IntArray
 from refkan.losses import Collocation
 from refkan.losses.terms import Term
 

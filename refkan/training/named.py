@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refkan.arguments import check_annotated, check_choice
+from refkan.base.arguments import check_annotated, check_choice
 from refkan.problems import TARGETS
 from refkan.training.allen_cahn_setup import allen_cahn
 from refkan.training.burgers_setup import burgers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.arguments import check_choice, check_count
-from refkan.array_types import Array
+from refkan.base.arguments import check_choice, check_count
+from refkan.base.array_types import Array
 from refkan.losses import Side, Term, prescribed
 from refkan.problems.manufactured import HELMHOLTZ_1D, POISSON_1D, ManufacturedProblem
 from refkan.training.setups import Setup, Shape, check_weights, midpoints

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_count
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import check_annotated, check_count
+from refkan.base.array_types import Array, FloatArray
 from refkan.losses import Side, Term, flux_jump, prescribed
 from refkan.problems import poisson as poisson_equation
 from refkan.training.setups import AXES, Setup, Shape, check_weights, midpoints, tensor_grid

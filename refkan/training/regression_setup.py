@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_choice, check_count
+from refkan.base.arguments import check_annotated, check_choice, check_count
 from refkan.problems import TARGETS
 from refkan.training.setups import Setup, Shape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from refkan.arguments import check_count, check_positive
+from refkan.base.arguments import check_count, check_positive
 from refkan.optimizers.options import check_non_negative
 
 

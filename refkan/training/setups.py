@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import Checked, check_annotated, check_count, check_positive, check_type
-from refkan.array_types import FloatArray
-from refkan.lazy import lazy
+from refkan.base.arguments import Checked, check_annotated, check_count, check_positive, check_type
+from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
 from refkan.losses import Collocation, LeastSquares, Term
 from refkan.networks import Network, kan, mlp
-from refkan.short_reprs import ShortRepr
 
 Range = tuple[float, float]
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_count, check_type
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_annotated, check_count, check_type
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.hierarchy import MultilevelResult, minimize_multilevel
 from refkan.hierarchy.multilevel import check_schedule
 from refkan.networks import Network
 from refkan.optimizers import Result
-from refkan.short_reprs import ShortRepr
 from refkan.training.setups import Setup
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan.arguments import check_annotated, check_count
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_annotated, check_count
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
 from refkan.losses import Attention, Collocation
 from refkan.optimizers import STOPPED, History, Result, State, minimize
-from refkan.short_reprs import ShortRepr
 from refkan.training.minibatches import Minibatches
 
 CANDIDATES = 10

@@ -7,8 +7,8 @@ from math import comb
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import check_count
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_count
+from refkan.base.array_types import FloatArray
 from refkan.splines.knots import MAX_INTERVALS, check_order
 
 

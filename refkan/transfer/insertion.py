@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.arguments import check_type
-from refkan.array_types import Array, FloatArray, IntArray
-from refkan.errors import KnotError
+from refkan.base.arguments import check_type
+from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base.errors import KnotError
 from refkan.kernels import knot_insertion
 from refkan.splines.spaces import SplineSpace
 
@@ -30,7 +30,7 @@ def require_nested(coarse: SplineSpace, fine: SplineSpace) -> None:
     >>> require_nested(coarse, coarse.refine())
     >>> require_nested(coarse, rk.SplineSpace.uniform(order=2, intervals=3))
     Traceback (most recent call last):
-    refkan.errors.KnotError: fine must contain every knot of coarse; breakpoint 1 = 0.5 is missing: the nearest
+    refkan.base.errors.KnotError: fine must contain every knot of coarse; breakpoint 1 = 0.5 is missing: the nearest
         is 0.6666666666666666
     """
     check_type("coarse", coarse, SplineSpace)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import as_array, check_choice
-from refkan.array_types import Array, FloatArray
+from refkan.base.arguments import as_array, check_choice
+from refkan.base.array_types import Array, FloatArray
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
 from refkan.transfer.insertion import apply_rows, prolongation_rows, require_nested

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.arguments import check_annotated
-from refkan.array_types import FloatArray
+from refkan.base.arguments import check_annotated
+from refkan.base.array_types import FloatArray
 from refkan.splines.spaces import SplineSpace
 from refkan.transfer.insertion import require_nested
 

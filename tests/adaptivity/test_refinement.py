@@ -161,7 +161,7 @@ def test_quantiles_of_the_inputs_with_a_share_of_uniform_breakpoints():
     assert_array_equal(t[0, [0, -1]], [0.0, 1.0])
 
 
-@pytest.mark.filterwarnings("ignore::refkan.errors.OutsideDomainWarning")  # they are meant to lie there
+@pytest.mark.filterwarnings("ignore::refkan.base.errors.OutsideDomainWarning")  # they are meant to lie there
 def test_inputs_outside_count_at_the_ends():
     x = np.linspace(-1, 2, 301)[:, None]
     t = quantile_breakpoints(states(x**2, x), 3)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from refkan.base.errors import KnotError
 from refkan.checks import dot_test, jacobian_check
-from refkan.errors import KnotError
 from refkan.splines import knots
 from tests.shared.factories import EPS, KINDS, ORDERS, exact_knots, space
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refkan.checkpoints import Checkpoints
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.outcomes import plain
 from refkan.claims.parts import Parts
 from refkan.claims.verdicts import FAILING

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.checkpoints import Checkpoints
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.parts import Parts
 from refkan.hierarchy.unchanged import RTOL
 from tests.shared.pictures import NO_PICTURE

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.checkpoints import Checkpoints
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.outcomes import plain
 from refkan.claims.parts import run_task
 from refkan.claims.verdicts import FAILING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from refkan import interrupts
+from refkan.base.long_runs import interrupts
 from refkan.cli import main
 from refkan.commands import spectrum, train
 from refkan.conformance import command, guarded

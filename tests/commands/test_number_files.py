@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.checkpoints import Checkpoints
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.commands.number_files import read_numbers, read_weights
 from refkan.conformance.expectations import Expectations
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from refkan import checkpoints, executors
+from refkan import executors
+from refkan.base.long_runs import checkpoints
 from refkan.cli import main
 from refkan.commands import spectrum
 from refkan.conditioning.spectra import FLAGS

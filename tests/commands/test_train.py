@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import checkpoints
+from refkan.base.errors import ConvergenceError
+from refkan.base.long_runs import checkpoints
 from refkan.commands import add_train_parser, train
 from refkan.commands import progress as progress_module
 from refkan.commands.configuration import configuration
-from refkan.errors import ConvergenceError
 from refkan.hierarchy import Level
 from refkan.optimizers import State
 from refkan.training import Attended, Redrawn, setup_named, train_starts
@@ -149,7 +149,7 @@ def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.filterwarnings("ignore::refkan.errors.DiscontinuousLossWarning")  # of --node-map affine
+@pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # of --node-map affine
 @pytest.mark.parametrize(
     ("problem", "options"),
     [

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.checkpoints import Checkpoints
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.conditioning import Configuration, grid, measure, study
 
 POINTS = grid(["spline", "relu", "mlp-tanh"], [[2, 3, 1]], orders=[2], intervals=[2, 3], seeds=[0, 1], samples=60)

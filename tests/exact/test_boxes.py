@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.errors import DegenerateNodeError
+from refkan.base.errors import DegenerateNodeError
 
 CASES = 40 * int(os.environ.get("REFKAN_CASES", "1"))
 """Random networks; REFKAN_CASES=25 makes them the 1,000 of the record."""

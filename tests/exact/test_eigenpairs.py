@@ -6,7 +6,7 @@ import pytest
 
 import refkan as rk
 from refkan import exact
-from refkan.errors import ConvergenceError
+from refkan.base.errors import ConvergenceError
 from refkan.exact import spectrum
 from refkan.exact.enclosures import Enclosure
 from refkan.exact.extra import precision

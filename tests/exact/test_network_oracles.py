@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.base.errors import ConvergenceError, DegenerateNodeError, OutsideDomainWarning
 from refkan.conditioning import null_vectors
-from refkan.errors import ConvergenceError, DegenerateNodeError, OutsideDomainWarning
 from refkan.exact.network_rows import checked
 from refkan.exact.null_directions import known_null_vectors
 from refkan.layers import ChebyshevLayer, DenseLayer

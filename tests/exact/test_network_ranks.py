@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.errors import ConvergenceError
+from refkan.base.errors import ConvergenceError
 from refkan.exact import ranks_in_balls
 from refkan.exact.network_rows import checked, rational_rows
 from refkan.exact.null_directions import _lie_in

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.errors import ConvergenceError
+from refkan.base.errors import ConvergenceError
 from refkan.exact.orthogonal_certificates import certified, enclosed_eigenvalues
 from refkan.exact.perron import UndecidedError
 from tests.exact.test_network_ranks import problem

@@ -9,7 +9,7 @@ from tests.exact.oracles import draws, equations
 from tests.exact.oracles.attacks import Counts
 
 
-@pytest.mark.filterwarnings("ignore::refkan.errors.OutsideDomainWarning")
+@pytest.mark.filterwarnings("ignore::refkan.base.errors.OutsideDomainWarning")
 @pytest.mark.parametrize("kind", equations.KINDS)
 def test_errors_and_residuals_are_below_their_bounds(kind):
     """Lap u + k^2 u = f, div(c grad u) = f, and a harmonic function of the plane."""

@@ -12,7 +12,7 @@ import refkan as rk
 from tests.exact.oracles import draws, spectra
 from tests.exact.oracles.attacks import Counts
 
-pytestmark = pytest.mark.filterwarnings("ignore::refkan.errors.OutsideDomainWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.base.errors.OutsideDomainWarning")
 
 MAPS = {"splines": None, "natural": ("affine",), "silu": ("affine", "sigmoid"), "free": ("affine", "mean-std")}
 

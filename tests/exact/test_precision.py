@@ -9,7 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan import exact
-from refkan.errors import ConvergenceError, KnotError
+from refkan.base.errors import ConvergenceError, KnotError
 from tests.exact.certified_matrices import MATRICES
 
 flint = pytest.importorskip("flint")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.errors import KnotError
+from refkan.base.errors import KnotError
 from refkan.hierarchy import Hierarchy, minimize_multilevel
 from refkan.hierarchy import unchanged as recheck
 from refkan.hierarchy.unchanged import samples_of

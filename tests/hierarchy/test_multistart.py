@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.checkpoints import Checkpoints
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.hierarchy import multistart, stages
 from refkan.hierarchy.work import interval_weight
 from refkan.optimizers import ProgressLines

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.checkpoints import Checkpoints
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.hierarchy import minimize_multilevel
 from refkan.hierarchy import multilevel as driver
 from refkan.hierarchy.fingerprints import fingerprint

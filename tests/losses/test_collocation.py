@@ -14,7 +14,7 @@ from refkan.networks import blocks
 from tests.losses.collocation_terms import AXES, burgers, close, one_of_each
 from tests.shared.factories import NetworkCase, complex_gradient, complex_slopes, name, samples
 
-pytestmark = pytest.mark.filterwarnings("ignore::refkan.errors.DiscontinuousLossWarning")  # see test_continuity.py
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # see test_continuity.py
 
 NETWORKS = (
     NetworkCase("spline", "affine", order=4, widths=(2, 3, 1)),

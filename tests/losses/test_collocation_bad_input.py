@@ -15,7 +15,7 @@ from refkan.networks import blocks
 from tests.losses.collocation_terms import AXES, NU, equation, one_of_each
 from tests.shared.factories import samples
 
-pytestmark = pytest.mark.filterwarnings("ignore::refkan.errors.DiscontinuousLossWarning")  # see test_continuity.py
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # see test_continuity.py
 
 
 def network(**options):

@@ -13,7 +13,7 @@ from refkan.losses import Attention, Collocation, Side, Term, prescribed
 from tests.losses.collocation_terms import close, equation, one_of_each
 from tests.shared.factories import NetworkCase, samples
 
-pytestmark = pytest.mark.filterwarnings("ignore::refkan.errors.DiscontinuousLossWarning")  # see test_continuity.py
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # see test_continuity.py
 
 
 def poisson(intervals, n_points=2048):

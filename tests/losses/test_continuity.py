@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.base.errors import DiscontinuousLossWarning
 from refkan.checks import gradient_check
-from refkan.errors import DiscontinuousLossWarning
 from refkan.hierarchy import Hierarchy
 from refkan.losses import Collocation, Side, Term, prescribed
 from refkan.losses.continuity import activations_on_ends

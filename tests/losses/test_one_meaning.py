@@ -10,7 +10,7 @@ from refkan.losses import Attention, Collocation
 from tests.losses.collocation_terms import one_of_each
 from tests.shared.factories import NODE_MAPS, NetworkCase, complex_slopes, name, samples
 
-pytestmark = pytest.mark.filterwarnings("ignore::refkan.errors.DiscontinuousLossWarning")  # see test_continuity.py
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # see test_continuity.py
 
 RTOL = 1e-13
 """Of the sum of absolute terms of an entry."""

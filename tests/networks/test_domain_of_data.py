@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.errors import NarrowInputWarning, OutsideDomainWarning
+from refkan.base.errors import NarrowInputWarning, OutsideDomainWarning
 from refkan.hierarchy import multistart
 from tests.shared.factories import EDGE_KINDS
 
@@ -205,7 +205,7 @@ def test_many_samples_outside_are_warned_of_with_the_remedy():
     assert caught[0].filename == __file__
 
 
-@pytest.mark.filterwarnings("error::refkan.errors.OutsideDomainWarning")
+@pytest.mark.filterwarnings("error::refkan.base.errors.OutsideDomainWarning")
 @pytest.mark.parametrize(
     ("net", "x"),
     [

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import node_maps
+from refkan.base.errors import DegenerateNodeError
 from refkan.checks import dot_test
-from refkan.errors import DegenerateNodeError
 from refkan.node_maps.base import affine
 from tests.shared.factories import EPS, NODE_MAPS, complex_gradient
 from tests.shared.refusals import NAN, bad, check

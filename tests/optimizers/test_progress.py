@@ -7,7 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.adaptivity import Stage, tournament
-from refkan.checkpoints import Checkpoints
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.hierarchy import multistart
 from refkan.optimizers import METHODS, RESIDUAL_METHODS, ProgressLines, Result, State
 from tests.shared.factories import samples

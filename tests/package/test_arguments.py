@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refkan.arguments import as_array, as_samples, check_choice, check_count, check_positive
+from refkan.base.arguments import as_array, as_samples, check_choice, check_count, check_positive
 from tests.shared.refusals import INF, NAN, bad, check
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from refkan import atomic_files as module
-from refkan.atomic_files import write_atomically
-from refkan.checkpoints import Checkpoints
+from refkan.base import atomic_files as module
+from refkan.base.atomic_files import write_atomically
+from refkan.base.long_runs.checkpoints import Checkpoints
 
 ROOT = Path(module.__file__).parent.parent
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refkan import checkpoints as module
-from refkan.atomic_files import write_atomically
-from refkan.checkpoints import Checkpoints, canonical_json
+from refkan.base.atomic_files import write_atomically
+from refkan.base.long_runs import checkpoints as module
+from refkan.base.long_runs.checkpoints import Checkpoints, canonical_json
 
 MODEL = {"basis": "spline", "widths": [2, 5, 1]}
 CONFIGURATION = {"task": "fit", "order": 3, "domain": (0.0, 1.0), "model": MODEL}

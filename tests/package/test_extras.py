@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from refkan.base.extras import EXTRAS, how_to_install, needed
 from refkan.conformance.answers import describe
 from refkan.conformance.loading import BackendError, load
-from refkan.extras import EXTRAS, how_to_install, needed
 
 IMPORTED_AS = {"flint": "python-flint", "kan": "pykan", "flax": "jaxkan"}
 

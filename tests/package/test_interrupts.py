@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from refkan import interrupts
-from refkan.interrupts import kept_interrupts
+from refkan.base.long_runs import interrupts
+from refkan.base.long_runs.interrupts import kept_interrupts
 from tests.shared.interruptions import busy, drop, dropping
 
 pytestmark = pytest.mark.usefixtures("default_handler")

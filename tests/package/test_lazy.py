@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import refkan
-from refkan.lazy import lazy
+from refkan.base.lazy import lazy
 
 PACKAGE = Path(refkan.__file__).parent
 
@@ -123,7 +123,7 @@ def test_a_member_may_wait_for_a_thread_that_reads_it_of_another_object():
 
 
 def test_no_module_holds_the_lock_of_the_standard_library():
-    """`functools.cached_property` has one for all objects of a class before Python 3.12: see `refkan.lazy`."""
+    """`functools.cached_property` has one for all objects of a class before Python 3.12: see `refkan.base.lazy`."""
     sources = [path for path in PACKAGE.rglob("*.py") if "truth" not in path.parts]  # which hands no work to threads
     with_lock = {str(path) for path in sources if "cached_property" in path.read_text()}
-    assert with_lock == {str(PACKAGE / "lazy.py")}  # which says why
+    assert with_lock == {str(PACKAGE / "base.lazy.py")}  # which says why

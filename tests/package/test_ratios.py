@@ -9,7 +9,7 @@ from operator import add, eq, ge, gt, le, lt, mul, ne, neg, pos, sub, truediv
 
 import pytest
 
-from refkan.ratios import Ratio, ratio
+from refkan.base.ratios import Ratio, ratio
 
 NUMBERS = [Fraction(n, d) for n in (0, 1, -1, 6, -9, 35, 2**70 + 1, -(3**40)) for d in (1, 2, 9, 49, 2**64, 3**30)]
 SMALL = (0, 1, -1, 2, -6, 7**20)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 import refkan as rk
-from refkan.short_reprs import LONGEST, ShortRepr, short
+from refkan.base.short_reprs import LONGEST, ShortRepr, short
 
 X = np.random.default_rng(0).uniform(size=(40, 2))
 

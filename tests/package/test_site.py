@@ -11,7 +11,7 @@ from types import FunctionType, ModuleType
 
 import pytest
 
-from refkan.lazy import lazy
+from refkan.base.lazy import lazy
 from tests.shared.public_names import names_of, public_modules
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -11,7 +11,7 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
-from refkan.errors import OutsideDomainWarning
+from refkan.base.errors import OutsideDomainWarning
 from tests.shared.mapped import mapped
 from tests.shared.mapped import slopes as slopes_of
 

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from refkan import truth
-from refkan.ratios import Ratio, ratio
+from refkan.base.ratios import Ratio, ratio
 
 
 @st.composite

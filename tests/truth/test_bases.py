@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refkan import truth
-from refkan.ratios import Ratio
+from refkan.base.ratios import Ratio
 from refkan.truth.bases import bsplines
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 from tests.truth.fraction_knots import (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from refkan import truth
-from refkan.ratios import Ratio
+from refkan.base.ratios import Ratio
 from tests.truth.fraction_knots import apply, dim, points, powers, random_knots, rational_knots, values
 
 ORDERS = range(1, 8)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refkan import truth
-from refkan.ratios import ZERO, Ratio, ratio
+from refkan.base.ratios import ZERO, Ratio, ratio
 from tests.truth.fraction_knots import apply, breakpoints, dim, points, random_knots, rational_knots, values
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from refkan import truth
-from refkan.ratios import Ratio
+from refkan.base.ratios import Ratio
 from refkan.truth.arithmetic import taylor
 from refkan.truth.arithmetic.number_types import converter
 from refkan.truth.layers import BSplines, DenseLayer, SiluLayer, SumLayer, sums

@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from refkan.ratios import Ratio
+from refkan.base.ratios import Ratio
 from refkan.truth import UndecidedError
 from refkan.truth.arithmetic import functions, taylor
 from refkan.truth.arithmetic.number_types import at_most, converter, equal, less, rounding_unit

@@ -9,7 +9,7 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
-from refkan.ratios import Ratio
+from refkan.base.ratios import Ratio
 
 BITS = 300
 """Precision of balls: far beyond what any comparison of these cases needs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from refkan.checkpoints import Checkpoints
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.cells import Grid, beside, numbers, records, seeds_of
 from refkan.claims.parts import Parts
 from refkan.claims.readings import Factor

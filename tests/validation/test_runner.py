@@ -200,7 +200,7 @@ def test_list_runs_nothing_and_imports_nothing(claims, capsys):
     assert not claims.output.exists()
 
 
-@pytest.mark.parametrize("where", ["refkan.checkpoints", "refkan.claims.report"])
+@pytest.mark.parametrize("where", ["refkan.base.long_runs.checkpoints", "refkan.claims.report"])
 def test_a_full_disk_is_told_without_a_traceback(claims, capsys, monkeypatch, where):
     def full(path, content):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))

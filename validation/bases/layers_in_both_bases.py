@@ -10,9 +10,9 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
+from refkan.base.errors import OutsideDomainWarning
+from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Verdict, judge
-from refkan.errors import OutsideDomainWarning
-from refkan.ratios import Ratio
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 from validation.grounds import require
 

@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(p: argparse.ArgumentParser, arguments: argparse.Namespace, rounds: int) -> int:
     """Run the rows and write page and figures."""
     # Only now: these import numpy.
-    from refkan.atomic_files import require_writable
+    from refkan.base.atomic_files import require_writable
     from validation.benchmarks.harness import Settings
     from validation.benchmarks.page import target_lines, write_page
     from validation.benchmarks.record import Record, cases
@@ -106,7 +106,7 @@ def _say(text: str) -> None:
 
 def _run_rows(names: Sequence[str], record: Record, settings: Settings, arguments: argparse.Namespace) -> int:
     """Run or keep every case of the rows, printing tables as they come, and return the exit code."""
-    from refkan.interrupts import kept_interrupts
+    from refkan.base.long_runs.interrupts import kept_interrupts
     from validation.benchmarks.table import case_table, notes
     from validation.benchmarks.timing import DISTURBED
 

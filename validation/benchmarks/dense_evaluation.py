@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import refkan as rk
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from validation.benchmarks.harness import Case, Contestant, Settings, Task, Timed, task
 from validation.benchmarks.spline_evaluation import INTERVALS, ORDER, SplineCase
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from refkan.atomic_files import write_atomically
+from refkan.base.atomic_files import write_atomically
 from validation.benchmarks import markdown
 from validation.benchmarks.figures import captions, figures
 from validation.benchmarks.record import cases, trimmed

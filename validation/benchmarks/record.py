@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import refkan
-from refkan.atomic_files import write_atomically
-from refkan.checkpoints import Checkpoints
+from refkan.base.atomic_files import write_atomically
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.capsule import capsule, cpu_model, git_hash, now, versions
 from refkan.claims.sources import digest_of, imported
 from validation.benchmarks.harness import CaseResult, Entry, Settings

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.interpolate import BSpline
 
 import refkan as rk
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from validation.benchmarks.harness import Arrays, Case, Contestant, Settings, Task, Timed, task
 
 ORDER = 4

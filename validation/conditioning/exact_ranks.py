@@ -31,8 +31,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.base.errors import ConvergenceError
 from refkan.claims.verdicts import Verdict, judge
-from refkan.errors import ConvergenceError
 from validation.grounds import require
 
 CLAIMS = ("N3",)

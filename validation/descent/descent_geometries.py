@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
+from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Status, Verdict, judge
-from refkan.ratios import Ratio
 from validation.grounds import require
 from validation.rationals import (
     Matrix,

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Figure, Verdict, judge
-from refkan.ratios import Ratio
 from validation.descent.descent_geometries import Layer, random_layer, rules_in_u
 from validation.grounds import require
 from validation.rationals import Matrix, Vector, diagonal, identity, multiply, random_rationals, rank, scaled, transpose

@@ -15,7 +15,7 @@ import numpy as np
 
 import refkan as rk
 from refkan import transfer, truth
-from refkan.ratios import Ratio, ratio
+from refkan.base.ratios import Ratio, ratio
 from validation.rationals import Matrix, apply, breakpoints, multiply, relu_design, spline_design, transpose
 
 ORDER = 3

@@ -12,7 +12,7 @@ import numpy as np
 
 import refkan as rk
 from refkan.adaptivity import Change, Cut, Freed, Refined, Stage, tournament
-from refkan.checkpoints import Checkpoints
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.optimizers import ProgressLines
 
 TEST_SEED = 20_000

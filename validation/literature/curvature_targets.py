@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.short_reprs import ShortRepr
+from refkan.base.short_reprs import ShortRepr
 
 GRIDS = (3, 6, 9, 12)
 """Intervals of the four stages of a training."""

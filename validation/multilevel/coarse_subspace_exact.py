@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 
 from refkan import truth
-from refkan.ratios import Ratio, ratio
+from refkan.base.ratios import Ratio, ratio
 from validation.rationals import Matrix, Vector, apply, multiply, random_rationals, scaled, transpose, uniform_knots
 
 SAMPLES = 7

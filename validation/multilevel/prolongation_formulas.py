@@ -11,8 +11,8 @@ import numpy as np
 
 import refkan as rk
 from refkan import transfer, truth
+from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Status, Verdict, judge
-from refkan.ratios import Ratio
 from validation.grounds import require
 from validation.rationals import (
     Matrix,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from refkan.atomic_files import write_atomically
+from refkan.base.atomic_files import write_atomically
 from validation.records.pages import page
 from validation.records.store import FOLDER, keep, load
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from refkan.atomic_files import write_atomically
+from refkan.base.atomic_files import write_atomically
 from validation.records.backends_matrix import read, table
 
 FOLDER = Path(__file__).parent

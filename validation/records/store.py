@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from refkan.atomic_files import write_atomically
+from refkan.base.atomic_files import write_atomically
 from validation.ledger import LEDGER
 
 FOLDER = Path(__file__).parent

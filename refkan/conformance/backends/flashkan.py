@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from refkan.base.extras import needed
 from refkan.conformance.adapters import Capabilities
 from refkan.conformance.specs import LayerSpec
 from refkan.conformance.torch_base import TorchAdapter
-from refkan.extras import needed
 
 
 class Flashkan(TorchAdapter):

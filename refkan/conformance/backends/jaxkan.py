@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from refkan.base.extras import needed
 from refkan.conformance.adapters import Capabilities
 from refkan.conformance.jax_base import JaxAdapter, JaxModel
 from refkan.conformance.specs import LayerSpec
-from refkan.extras import needed
 
 PLACES = {"base": "c_res", "scale": "c_spl", "bias": "bias"}
 """What jaxkan calls the parts of a layer."""

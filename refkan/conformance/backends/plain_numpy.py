@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters import Adapter, Capabilities
 from refkan.conformance.branches import silu
 from refkan.conformance.precision import LOW, round_to

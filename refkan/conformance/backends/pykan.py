@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from refkan.base.extras import needed
 from refkan.conformance.adapters import Capabilities
 from refkan.conformance.specs import LayerSpec
 from refkan.conformance.torch_base import TorchAdapter
-from refkan.extras import needed
 
 
 class Pykan(TorchAdapter):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters import Adapter, Capabilities
 from refkan.conformance.specs import LayerSpec
 from refkan.hessians import gauss_newton

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
 from refkan.conformance.adapters import Adapter
 from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.cases import Case, Setting
 from refkan.conformance.families import coefficients, cotangents, knot_vector, points
 from refkan.conformance.specs import RULES, LayerSpec
-from refkan.lazy import lazy
 
 
 class Piecewise(NumpyLayer):

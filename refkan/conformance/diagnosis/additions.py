@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis import factors
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, Prediction, Supposed, evaluate, of_setting, supposed

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases import PART_GRADIENTS, Case
 from refkan.conformance.diagnosis.additions import BRANCHES
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, evaluate, supposed, with_layers

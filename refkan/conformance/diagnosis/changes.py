@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.findings import Hint
 

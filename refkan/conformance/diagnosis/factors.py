@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis
 from refkan.conformance.findings import Evidence, Hint

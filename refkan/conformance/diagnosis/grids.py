@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, Supposed, through, with_knots, with_layers

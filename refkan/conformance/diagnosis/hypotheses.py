@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
 from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.cases import PART_GRADIENTS, Case, Setting, quantity, without_added
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
-from refkan.lazy import lazy
 
 EXPLAINED = 1e-3
 LEFT = 0.25

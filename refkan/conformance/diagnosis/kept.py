@@ -12,7 +12,7 @@ from functools import partial, wraps
 from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases import Case, Setting
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, Source, Supposed
 from refkan.conformance.findings import Evidence

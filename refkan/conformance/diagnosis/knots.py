@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, with_knots, with_layers
 from refkan.conformance.diagnosis.kept import of_case

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis import additions, factors, parts, results, slopes
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, Source, Supposed, first_match, matching

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.additions import MAPS

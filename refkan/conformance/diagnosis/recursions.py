@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
+from refkan.base.errors import KnotError
 from refkan.conformance.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, error_ratio, supposed, through, with_layers
 from refkan.conformance.diagnosis.kept import of_case, once
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.specs import RULES
-from refkan.errors import KnotError
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
 

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import numpy as np
 
-from refkan.array_types import FloatArray, IntArray
+from refkan.base.array_types import FloatArray, IntArray
 from refkan.conformance.cases import PART_GRADIENTS, Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, Prediction, supposed
 from refkan.conformance.diagnosis.kept import of_case

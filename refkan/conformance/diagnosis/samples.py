@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from refkan.array_types import FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases import Case
 from refkan.conformance.diagnosis.hypotheses import Hypothesis, supposed
 from refkan.conformance.diagnosis.kept import of_case

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 import refkan as rk
-from refkan.errors import KnotError
+from refkan.base.errors import KnotError
 from refkan.node_maps import AffineMap, MeanStdMap, MinMaxMap, SigmoidMap, Unmapped
 
 TAILS = ("linear", "polynomial", "natural", "error")

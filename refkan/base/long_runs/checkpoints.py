@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.atomic_files import read_file, require_writable, write_atomically
+from refkan.base.atomic_files import read_file, require_writable, write_atomically
 
 _FORMAT = 1
 _TYPE = "$type"  # tags what JSON has no notation for; refused as a key of a result

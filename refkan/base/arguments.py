@@ -15,8 +15,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 
-from refkan.array_types import Array, FloatArray
-from refkan.short_reprs import short
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.short_reprs import short
 
 FLOAT64 = np.dtype(np.float64)
 

@@ -11,7 +11,7 @@ class KnotError(ValueError):
     >>> import refkan as rk
     >>> rk.SplineSpace([0.0, 1.0, 0.5, 2.0], order=2)
     Traceback (most recent call last):
-    refkan.errors.KnotError: knots must be in ascending order; got knots[2]=0.5 after knots[1]=1.0
+    refkan.base.errors.KnotError: knots must be in ascending order; got knots[2]=0.5 after knots[1]=1.0
     """
 
 
@@ -24,7 +24,7 @@ class DegenerateNodeError(ValueError):
     >>> net = rk.kan([1, 2, 1], order=2, intervals=2, node_map="mean-std")
     >>> net.initialize(np.random.default_rng(0), [[0.5], [0.5]])
     Traceback (most recent call last):
-    refkan.errors.DegenerateNodeError: node 0 after layer 0 has standard deviation 0 on the data: its
+    refkan.base.errors.DegenerateNodeError: node 0 after layer 0 has standard deviation 0 on the data: its
         activations are constant, so that no map takes them onto the next domain
     """
 
@@ -37,7 +37,7 @@ class OutsideDomainError(ValueError):
     >>> import refkan as rk
     >>> rk.bsplines.design_matrix(rk.SplineSpace.uniform(order=2, intervals=2), [1.5], outside="error")
     Traceback (most recent call last):
-    refkan.errors.OutsideDomainError: x must lie in the domain under outside='error'; got x[0, 0] = 1.5 outside
+    refkan.base.errors.OutsideDomainError: x must lie in the domain under outside='error'; got x[0, 0] = 1.5 outside
         [0.0, 1.0]
     """
 

@@ -1,0 +1,1 @@
+"""Long work: resumed from checkpoints, interrupted, and on how many threads."""
