@@ -15,8 +15,8 @@ from refkan import checks, conditioning, hessians
 from refkan.adaptivity import minimize_adaptive
 from refkan.base.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
 from refkan.conditioning import spectrum
-from refkan.engine_choice import use_engine
 from refkan.hierarchy import minimize_multilevel, multistart
+from refkan.kernels.engine_choice import use_engine
 from refkan.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
 from refkan.losses import Attention, Collocation, LeastSquares, Side, Term, flux_jump, periodicity, prescribed
 from refkan.networks import Network, chebyshev_kan, jets, kan, load, mlp, save

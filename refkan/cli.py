@@ -13,7 +13,7 @@ from refkan.commands import add_info, add_model, add_spectrum, add_train_parser,
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, USAGE
 from refkan.commands.threads import restart_with_threads
 from refkan.conformance.command import add_parsers
-from refkan.engine_option import EngineError, chosen_engine
+from refkan.kernels.engine_option import EngineError, chosen_engine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

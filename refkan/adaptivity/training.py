@@ -16,11 +16,11 @@ from refkan.adaptivity.strategies import Refinement, Situation, Strategy
 from refkan.base.arguments import check_type
 from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.engine_choice import current_engine
 from refkan.hierarchy.fingerprints import fingerprint
 from refkan.hierarchy.levels import on_network
 from refkan.hierarchy.unchanged import require_unchanged
 from refkan.hierarchy.work import interval_weight
+from refkan.kernels.engine_choice import current_engine
 from refkan.networks import Network
 from refkan.optimizers import History, Result, minimize
 from refkan.optimizers.progress import Report, note, staged

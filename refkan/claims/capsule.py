@@ -14,7 +14,7 @@ from typing import Any
 
 import refkan
 from refkan.base.long_runs.thread_variables import THREAD_VARIABLES
-from refkan.engine_choice import current_engine
+from refkan.kernels.engine_choice import current_engine
 
 THREADS = (*THREAD_VARIABLES, "OMP_WAIT_POLICY")
 """Variables that a capsule shows."""

@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from refkan.engine_option import add_engine_option
+from refkan.kernels.engine_option import add_engine_option
 
 EPILOG = (
     "Exit code: 0 if everything ran, whatever the verdicts; 1 if a file crashed or a mutation of a claim was not"

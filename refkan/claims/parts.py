@@ -12,7 +12,7 @@ import refkan
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.capsule import versions
 from refkan.claims.sources import sources_digest
-from refkan.engine_choice import current_engine
+from refkan.kernels.engine_choice import current_engine
 
 Resume = Callable[[Mapping[str, Any], Callable[[], Any]], Any]
 """Returns the result of a task with this configuration: runs it, or finds what it returned before."""

@@ -31,9 +31,9 @@ from refkan.claims.report import write_report
 from refkan.claims.rows import Row
 from refkan.claims.sources import library_digest, sources_digest
 from refkan.claims.verdicts import Verdict
-from refkan.engine_choice import current_engine, use_engine
-from refkan.engine_option import EngineError, chosen_engine
 from refkan.executors import check_address, dask_executor, without_copies
+from refkan.kernels.engine_choice import current_engine, use_engine
+from refkan.kernels.engine_option import EngineError, chosen_engine
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import refkan
 from refkan.base.extras import EXTRAS, how_to_install
-from refkan.engine_choice import current_engine
-from refkan.engine_option import add_engine_option
+from refkan.kernels.engine_choice import current_engine
+from refkan.kernels.engine_option import add_engine_option
 from refkan.kernels.launch import thread_count
 
 PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "python-flint", "mpmath", "rich", "torch", "jax", "dask")

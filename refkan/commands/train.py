@@ -20,7 +20,7 @@ from refkan.commands.options import check_folder, kept_in, out_of_memory, path
 from refkan.commands.progress import Progress
 from refkan.commands.remarks import effects, effects_line, remarks, undrawn
 from refkan.commands.threads import add_threads_option
-from refkan.engine_option import add_engine_option
+from refkan.kernels.engine_option import add_engine_option
 from refkan.layers import BASES
 from refkan.networks import save
 from refkan.node_maps import NODE_MAPS

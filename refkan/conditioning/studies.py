@@ -18,7 +18,7 @@ from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.conditioning.configurations import Configuration
 from refkan.conditioning.driver import spectrum
 from refkan.conditioning.study_rows import MEASURED, Row, Study, measured
-from refkan.engine_choice import current_engine, use_engine
+from refkan.kernels.engine_choice import current_engine, use_engine
 from refkan.losses import LeastSquares
 
 Target = Callable[[FloatArray], Any]

@@ -25,7 +25,7 @@ from refkan.conformance.hint_time import HINT_SECONDS
 from refkan.conformance.loading import BackendError
 from refkan.conformance.precision import DTYPES
 from refkan.conformance.torch_variants import VARIANTS
-from refkan.engine_option import add_engine_option
+from refkan.kernels.engine_option import add_engine_option
 
 EXIT_CODES = (
     "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly; "

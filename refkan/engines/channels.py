@@ -17,7 +17,7 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.base.lazy import lazy
 from refkan.kernels import jets_of_functions
 from refkan.kernels.launch import launch
-from refkan.memory import recycled
+from refkan.kernels.recycled_memory import recycled
 
 
 @dataclass(frozen=True)

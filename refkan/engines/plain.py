@@ -9,7 +9,7 @@ from refkan.engines.channels import Channels
 from refkan.engines.sums import SplineSums, packed
 from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
-from refkan.memory import recycled
+from refkan.kernels.recycled_memory import recycled
 from refkan.splines.local_basis import KnotTables
 
 

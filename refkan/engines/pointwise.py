@@ -10,7 +10,7 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.engines.channels import Channels, channel_row_tangents
 from refkan.kernels import pointwise_jets
 from refkan.kernels.launch import launch
-from refkan.memory import recycled
+from refkan.kernels.recycled_memory import recycled
 
 
 class PointwiseJet:

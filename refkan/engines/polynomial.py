@@ -7,7 +7,7 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.kernels import polynomial_layer
 from refkan.kernels.launch import launch_real
-from refkan.memory import recycled
+from refkan.kernels.recycled_memory import recycled
 from refkan.splines.local_basis import KnotTables
 
 KEPT = 2**15

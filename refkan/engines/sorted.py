@@ -13,8 +13,8 @@ import numpy as np
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.kernels import bspline_basis, sorted_layer
 from refkan.kernels.launch import launch_real
+from refkan.kernels.recycled_memory import recycled
 from refkan.kernels.sorted_layer import ROW, RUN, TILE
-from refkan.memory import recycled
 from refkan.splines.local_basis import KnotTables
 
 LARGEST_BLOCK = 512

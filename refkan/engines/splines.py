@@ -9,12 +9,12 @@ import numpy as np
 
 from refkan.base.array_types import Array
 from refkan.base.short_reprs import ShortRepr
-from refkan.engine_choice import BASIS, SUM, takes_fast
 from refkan.engines.channels import Channels
 from refkan.engines.fast import FastSums
 from refkan.engines.plain import PlainSums
 from refkan.engines.sums import SplineSums
 from refkan.engines.window_jets import WindowJets
+from refkan.kernels.engine_choice import BASIS, SUM, takes_fast
 from refkan.splines.local_basis import KnotTables
 
 SLACK = 4 * np.finfo(np.float64).eps

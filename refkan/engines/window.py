@@ -15,7 +15,7 @@ from refkan.engines.plain import PlainSums
 from refkan.engines.sums import SplineSums, packed
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
-from refkan.memory import recycled
+from refkan.kernels.recycled_memory import recycled
 from refkan.splines.local_basis import KnotTables
 
 FEW_OUTPUTS = 8

@@ -12,7 +12,7 @@ from refkan.engines.window import in_order
 from refkan.kernels import local_jets, plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.local_jets import LANES, TILE
-from refkan.memory import recycled
+from refkan.kernels.recycled_memory import recycled
 from refkan.splines.local_basis import KnotTables
 
 FEW_OUTPUTS = 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from refkan.base.arguments import check_positive
 from refkan.base.array_types import FloatArray
-from refkan.memory import recycled
+from refkan.kernels.recycled_memory import recycled
 
 CHUNK_BYTES = 2**24
 """Working arrays of a chunk of samples: about a last cache, and large enough that the work outweighs the calls."""

@@ -22,7 +22,7 @@ from refkan.base.arguments import as_array, as_samples, as_vector, real
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr
-from refkan.kernels import bspline_basis, gauss_newton
+from refkan.kernels import bspline_basis, gauss_newton_sums
 from refkan.layers import LocalForm
 from refkan.networks import Network
 from refkan.networks.statistics import Statistics
@@ -96,7 +96,7 @@ class Points(ShortRepr):
             x = np.require(self.x[low:high], requirements=["C", "W"])  # one type for the kernel, whatever came
             cells = np.empty(x.shape[0], np.int64)
             bspline_basis.number_cells(x, tables.breakpoints, *tables.search, cells)
-            gauss_newton.sort_by_key(cells, np.empty(spaces[0].intervals ** 2, np.int64), order)
+            gauss_newton_sums.sort_by_key(cells, np.empty(spaces[0].intervals ** 2, np.int64), order)
             order += low
         part = copy(self)  # with what has been found of the network
         for name, value in (("x", self.x[order]), ("weights", self.weights[order]), ("order", order)):

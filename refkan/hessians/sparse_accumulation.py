@@ -20,11 +20,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from refkan.base.array_types import FloatArray
-from refkan.engine_choice import MATRICES, takes_fast
 from refkan.hessians.memory import mirror
 from refkan.hessians.window_products import Sums, Window, all_pairs, unordered_pairs
+from refkan.kernels.engine_choice import MATRICES, takes_fast
+from refkan.kernels.recycled_memory import recycled
 from refkan.layers.functions import Chart, Features, LocalForm
-from refkan.memory import recycled
 
 
 class LayerPair:

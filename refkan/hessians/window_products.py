@@ -10,11 +10,11 @@ import numpy as np
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.lazy import lazy
 from refkan.hessians.memory import aligned_zeros
-from refkan.kernels import gauss_newton as kernels
+from refkan.kernels import gauss_newton_sums as kernels
 from refkan.kernels import plain_matrices
 from refkan.kernels.launch import launch
+from refkan.kernels.recycled_memory import recycled
 from refkan.layers.functions import Features
-from refkan.memory import recycled
 
 CACHE_ENTRIES = 2**17
 """Entries that the sums of one pair of slots may have, to stay in the second cache (1 MB)."""

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from refkan.base.arguments import as_vector, check_count, check_function, check_sequence, check_type, is_sequence, real
 from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.engine_choice import current_engine
 from refkan.hierarchy.fingerprints import fingerprint
 from refkan.hierarchy.levels import Hierarchy, Level
 from refkan.hierarchy.rates import with_ramp
 from refkan.hierarchy.results import MultilevelHistory, MultilevelResult, TrainedLevel
 from refkan.hierarchy.unchanged import require_unchanged, samples_of
 from refkan.hierarchy.work import Work, gradient_seconds, nominal_work
+from refkan.kernels.engine_choice import current_engine
 from refkan.optimizers import STOPPED, Result, State, minimize
 from refkan.optimizers.progress import Report, note, report_of, staged
 

@@ -12,10 +12,10 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.base.short_reprs import ShortRepr
-from refkan.engine_choice import current_engine
 from refkan.hierarchy.changes import Change
 from refkan.hierarchy.fingerprints import fingerprint
 from refkan.hierarchy.unchanged import require_unchanged
+from refkan.kernels.engine_choice import current_engine
 from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.optimizers import minimize

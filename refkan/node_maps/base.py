@@ -17,7 +17,7 @@ from refkan.engines.channels import VALUES, Channels
 from refkan.engines.pointwise import AffineJet, PointwiseJet
 from refkan.kernels import node_maps as kernels
 from refkan.kernels.launch import launch
-from refkan.memory import recycled
+from refkan.kernels.recycled_memory import recycled
 
 
 class NodeMap(ShortRepr, ABC):

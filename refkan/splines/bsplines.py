@@ -23,8 +23,8 @@ import scipy.sparse as sp
 
 from refkan.base.arguments import as_array, as_vector, check_choice, check_type
 from refkan.base.array_types import Array, FloatArray
-from refkan.engine_choice import takes_fast
 from refkan.kernels import bspline_basis
+from refkan.kernels.engine_choice import takes_fast
 from refkan.kernels.launch import launch
 from refkan.splines.knots import check_derivative, check_strictly_increasing
 from refkan.splines.local_basis import OUTSIDE, KnotTables, equal_intervals, knot_rows, local_basis, require_inside

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.base.array_types import Array, IntArray
-from refkan.kernels import knot_tables
+from refkan.kernels import tables_of_new_knots
 from refkan.kernels.launch import launch
 from refkan.splines.knots import extend_uniformly
 from refkan.splines.local_basis import KnotTables, cell_count, pairs_of_block
@@ -27,7 +27,7 @@ def extended_tables(breakpoints: Array, order: int) -> KnotTables:
     guide: IntArray = np.empty((P, cell_count(n) + 1), np.int32)
     scale, most, cells, origins = np.empty(P), np.empty(P, np.int64), np.empty((4, pairs)), np.empty(pairs, np.uint64)
     launch(
-        knot_tables.fill_tables, P, 8 * inverse_spans.size + 2 * guide.size + 5 * pairs,
+        tables_of_new_knots.fill_tables, P, 8 * inverse_spans.size + 2 * guide.size + 5 * pairs,
         breakpoints, knots, inverse_spans, tangents, filled, windows, guide, scale, most, cells, origins,
     )  # fmt: skip
     halvings = max(most.tolist()).bit_length()

@@ -10,10 +10,10 @@ from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.base.errors import OutsideDomainError
 from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr
-from refkan.engine_choice import BASIS, takes_fast
-from refkan.kernels import bspline_basis, knot_derivatives, pieces, plain_basis, polynomial_layer
+from refkan.kernels import bspline_basis, knot_derivatives, plain_basis, polynomial_layer, polynomials_of_intervals
+from refkan.kernels.engine_choice import BASIS, takes_fast
 from refkan.kernels.launch import launch
-from refkan.memory import recycled
+from refkan.kernels.recycled_memory import recycled
 from refkan.splines.spaces import SplineSpace
 
 OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
@@ -136,7 +136,7 @@ class KnotTables(ShortRepr):
         (P, n), r = (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1), self.order
         places, values, slopes = np.empty((P, n + 2, 4)), np.empty((P, n + 2, r, r)), np.empty((P, n + 2, r - 1, r))
         launch(
-            pieces.fill_pieces, P, 4 * values.size * r,
+            polynomials_of_intervals.fill_pieces, P, 4 * values.size * r,
             self.knots, self.inverse_spans, self.windows, places, values, slopes,
         )  # fmt: skip
         return Pieces(places.reshape(-1), values.reshape(-1), slopes.reshape(-1), self.windows, *self.cells)

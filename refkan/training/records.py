@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from refkan.base.short_reprs import ShortRepr
-from refkan.engine_choice import current_engine
 from refkan.hierarchy.levels import on_network
+from refkan.kernels.engine_choice import current_engine
 from refkan.training.setups import Setup
 from refkan.training.starts import StartsResult, TrainedNetwork
 

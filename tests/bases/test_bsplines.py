@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan.engine_choice import use_engine
+from refkan.kernels.engine_choice import use_engine
 from refkan.splines import bsplines, local_basis
 from tests.shared.drawn_spaces import any_space
 from tests.shared.factories import (

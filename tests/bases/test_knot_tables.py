@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refkan.kernels import knot_tables
+from refkan.kernels import tables_of_new_knots
 from refkan.splines import local_basis
 from refkan.splines.knot_tables import extended_tables
 from refkan.splines.knots import extend_uniformly
@@ -66,7 +66,7 @@ def test_breakpoints_that_are_no_numbers_lead_to_no_place_outside(rng):
 @pytest.mark.parametrize("number", range(10))
 def test_sabotage_of_a_table_is_noticed(monkeypatch, number):
     """Of each array that the kernel fills, one entry is off by the smallest amount."""
-    breakpoints, right = np.array(BREAKPOINTS["one of two uniform"]), knot_tables.fill_tables
+    breakpoints, right = np.array(BREAKPOINTS["one of two uniform"]), tables_of_new_knots.fill_tables
 
     def faulty(first, last, breakpoints, *tables):
         right(first, last, breakpoints, *tables)
@@ -74,5 +74,5 @@ def test_sabotage_of_a_table_is_noticed(monkeypatch, number):
         spoiled[:] = np.nextafter(spoiled, np.inf) if spoiled.dtype.kind == "f" else 2 * spoiled + 1
 
     assert agree(breakpoints, 4)
-    monkeypatch.setattr(knot_tables, "fill_tables", faulty)
+    monkeypatch.setattr(tables_of_new_knots, "fill_tables", faulty)
     assert not agree(breakpoints, 4)

@@ -13,18 +13,17 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import engine_choice
 from refkan.cli import main
 from refkan.conditioning import grid, study
-from refkan.engine_choice import current_engine
-from refkan.engine_option import chosen_engine
 from refkan.engines import Channels, spline_sums
 from refkan.engines.fast import FastSums
 from refkan.engines.plain import PlainSums
 from refkan.engines.window_jets import WindowJets
 from refkan.hessians import sparse_accumulation
 from refkan.hessians.points import Points
-from refkan.kernels import launch
+from refkan.kernels import engine_choice, launch
+from refkan.kernels.engine_choice import current_engine
+from refkan.kernels.engine_option import chosen_engine
 from refkan.splines.local_basis import KnotTables
 
 ROOT = Path(rk.__file__).parents[1]

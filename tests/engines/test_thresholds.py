@@ -148,7 +148,10 @@ def test_the_last_layer_is_eliminated_on_both_sides(side):
 
 def test_results_are_the_same_bits_wherever_sizes_are_lowered_that_only_share_work():
     """Threads and memory that is used again decide on no number."""
-    alone = {("refkan.kernels.launch", "SERIAL_BELOW"), *(("refkan.memory", size) for size in LOWERED["refkan.memory"])}
+    alone = {
+        ("refkan.kernels.launch", "SERIAL_BELOW"),
+        *(("refkan.kernels.recycled_memory", size) for size in LOWERED["refkan.kernels.recycled_memory"]),
+    }
     with rk.use_engine("fast"), lowered(*alone):
         kept = list(operations("few outputs"))
     with rk.use_engine("fast"), lowered():

@@ -7,7 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.hessians import window_products
-from refkan.kernels import gauss_newton as kernels
+from refkan.kernels import gauss_newton_sums as kernels
 from refkan.layers.functions import Features
 from tests.shared.factories import EPS, EVERY_LAYER, LayerCase
 

@@ -20,8 +20,7 @@ import types
 import numpy as np
 
 import refkan as rk
-from refkan import memory
-from refkan.kernels import launch, workers
+from refkan.kernels import launch, recycled_memory, workers
 
 LONGEST = 120
 """Seconds until a hang is taken to be one."""
@@ -85,7 +84,7 @@ def timer(run, expected, seconds=1.0):
 
 def every_step(run, expected):
     """A call between any two steps of the interpreter in the modules that have something to hold."""
-    files = {module.__file__ for module in (launch, workers, memory)}
+    files = {module.__file__ for module in (launch, workers, recycled_memory)}
     wrong, seen = [], set()
 
     def step(frame, event, argument):

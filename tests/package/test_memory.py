@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import memory
-from refkan.memory import recycled
+from refkan.kernels import recycled_memory
+from refkan.kernels.recycled_memory import recycled
 
-counted = pytest.mark.skipif(not memory._references_are_counted(), reason="counts of references are not exact")
+counted = pytest.mark.skipif(not recycled_memory._references_are_counted(), reason="counts of references are not exact")
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch):
     """With arrays used again that are small enough for tests to make many."""
-    monkeypatch.setattr(memory, "SMALLEST", 2**12)
-    memory._blocks.clear()
+    monkeypatch.setattr(recycled_memory, "SMALLEST", 2**12)
+    recycled_memory._blocks.clear()
     yield
-    memory._blocks.clear()
+    recycled_memory._blocks.clear()
 
 
 def address(array):
@@ -38,7 +38,7 @@ def test_arrays_are_what_was_asked_for_and_all_but_small_ones_begin_with_a_line(
         assert array.dtype == dtype
         assert array.flags.c_contiguous
         assert array.flags.writeable
-        assert array.nbytes < memory.SMALLEST or address(array) % memory.LINE == 0
+        assert array.nbytes < recycled_memory.SMALLEST or address(array) % recycled_memory.LINE == 0
         array[...] = 1
 
 
@@ -63,36 +63,36 @@ def test_memory_that_a_view_refers_to_is_not(view):
 
 @counted
 def test_when_too_many_are_in_use_the_newest_are_used_again():
-    many = [recycled((1000,)) for _ in range(3 * memory.OF_ONE_SIZE)]
-    assert len(memory._blocks[8000]) == memory.OF_ONE_SIZE
-    newest = {address(array) for array in many[-memory.OF_ONE_SIZE :]}
+    many = [recycled((1000,)) for _ in range(3 * recycled_memory.OF_ONE_SIZE)]
+    assert len(recycled_memory._blocks[8000]) == recycled_memory.OF_ONE_SIZE
+    newest = {address(array) for array in many[-recycled_memory.OF_ONE_SIZE :]}
     del many
     assert address(recycled((1000,))) in newest
 
 
 @counted
 def test_no_more_is_kept_than_said(monkeypatch):
-    monkeypatch.setattr(memory, "KEPT", 100_000)
+    monkeypatch.setattr(recycled_memory, "KEPT", 100_000)
     for size in range(1000, 3000, 100):
         recycled((size,))
-        assert sum(each * len(blocks) for each, blocks in memory._blocks.items()) <= 100_000
-    assert list(memory._blocks)[-1] == 8 * 2900  # the latest
+        assert sum(each * len(blocks) for each, blocks in recycled_memory._blocks.items()) <= 100_000
+    assert list(recycled_memory._blocks)[-1] == 8 * 2900  # the latest
     held = [recycled((6000,)), recycled((6001,)), recycled((6002,))]
-    assert sum(each * len(blocks) for each, blocks in memory._blocks.items()) <= 100_000
+    assert sum(each * len(blocks) for each, blocks in recycled_memory._blocks.items()) <= 100_000
     assert all(not np.shares_memory(held[i], held[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
 
 
 def test_small_and_very_large_arrays_are_not_kept(monkeypatch):
-    monkeypatch.setattr(memory, "LARGEST", 10_000)
-    for size in (memory.SMALLEST // 8 - 1, 10_000 // 8 + 1):
+    monkeypatch.setattr(recycled_memory, "LARGEST", 10_000)
+    for size in (recycled_memory.SMALLEST // 8 - 1, 10_000 // 8 + 1):
         recycled((size,))
-    assert not memory._blocks
+    assert not recycled_memory._blocks
 
 
 def test_without_exact_counts_nothing_is_used_again(monkeypatch):
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
     recycled((1000,))
-    assert not memory._blocks
+    assert not recycled_memory._blocks
 
 
 def test_threads_never_get_the_same_memory():
@@ -119,17 +119,17 @@ def test_whoever_interrupts_the_holder_of_the_lock_gets_new_memory():
     """A signal handler cannot wait for it: the code that holds it goes on when the handler returns."""
     found = []
     thread = threading.Thread(target=lambda: found.append(recycled((1000,))), daemon=True)
-    with memory._lock:
+    with recycled_memory._lock:
         thread.start()
         thread.join(20)
     assert [array.shape for array in found] == [(1000,)]
-    assert not memory._blocks
+    assert not recycled_memory._blocks
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_process_that_forks_while_the_lock_is_held_goes_on():
-    with memory._lock:
+    with recycled_memory._lock:
         child = os.fork()
         if child == 0:
             recycled((1000,))
@@ -154,7 +154,7 @@ def test_results_stay_what_they_are_while_others_are_computed(n_outputs):
 
 
 def test_a_small_array_begins_with_a_line_where_that_is_asked_for(monkeypatch):
-    monkeypatch.setattr(memory, "SMALLEST", 2**12)
+    monkeypatch.setattr(recycled_memory, "SMALLEST", 2**12)
     several = [recycled((size,), aligned=True) for size in range(1, 40)]
-    assert all(address(array) % memory.LINE == 0 for array in several)
-    assert not memory._blocks
+    assert all(address(array) % recycled_memory.LINE == 0 for array in several)
+    assert not recycled_memory._blocks

@@ -260,7 +260,7 @@ CALLS = {
     "conformance.specs.LayerSpec.part": dict(name="base"),
     "conformance.catalogue": dict(dtypes=["float64"], select=["degree-3/uniform/interior"]),
     "conformance.pytest_suite": dict(adapter=Refkan(), dtypes=["float64"], select=["degree-3/uniform/interior"]),
-    "engine_choice.use_engine": dict(name="plain"), "conformance.cases.Case.allowed": dict(form="local"),
+    "kernels.engine_choice.use_engine": dict(name="plain"), "conformance.cases.Case.allowed": dict(form="local"),
     "conditioning.descent_rates.ModeRecorder.__call__": dict(state=AT_STEP),
     "layers.edge_conversion.SplineEdges.inserted": dict(new_knots=[[0.3], [0.3]]),
     "layers.silu.SiluLayer.inserted": dict(new_knots=[[0.3], [0.3]]),

@@ -26,11 +26,11 @@ FOLDERS = (
 """Where no size may be missing."""
 
 LOWERED = {
-    "refkan.engine_choice": {"COMPILING": 0.0},
-    "refkan.memory": {"SMALLEST": 64, "LARGEST": 2**13, "KEPT": 2**14, "OF_ONE_SIZE": 2},
+    "refkan.kernels.engine_choice": {"COMPILING": 0.0},
+    "refkan.kernels.recycled_memory": {"SMALLEST": 64, "LARGEST": 2**13, "KEPT": 2**14, "OF_ONE_SIZE": 2},
     "refkan.kernels.launch": {"SERIAL_BELOW": 0},
     "refkan.kernels.bspline_basis": {"BLOCK": 4, "TOGETHER": 2},
-    "refkan.kernels.gauss_newton": {"LANES": 16, "ENTRIES": 256},
+    "refkan.kernels.gauss_newton_sums": {"LANES": 16, "ENTRIES": 256},
     "refkan.kernels.local_jets": {"TILE": 8, "CHUNK": 3},
     "refkan.kernels.local_layer": {"BLOCK": 4},
     "refkan.kernels.polynomial_layer": {"PAIRS": 6},
@@ -62,12 +62,12 @@ LOWERED = {
 """By module: each size and what it is lowered to. Blocks leave a rest of the samples of a test, chunks a single one."""
 
 NO_SIZES = {
-    "refkan.memory": {"LINE", "_UNUSED"},
+    "refkan.kernels.recycled_memory": {"LINE", "_UNUSED"},
     "refkan.kernels.bspline_basis": {"LINEAR", "POLYNOMIAL", "NATURAL"},
     "refkan.kernels.knot_derivatives": {"LINEAR"},
     "refkan.kernels.plain_basis": {"LINEAR", "NATURAL"},
     "refkan.kernels.relu_power_basis": {"LINEAR", "POLYNOMIAL"},
-    "refkan.kernels.gauss_newton": {"VECTOR"},  # lengths of vectors, which loops are written for
+    "refkan.kernels.gauss_newton_sums": {"VECTOR"},  # lengths of vectors, which loops are written for
     "refkan.kernels.local_jets": {"LANES"},
     "refkan.kernels.sorted_layer": {"RUN"},
     "refkan.networks.archives": {"FORMAT"},
@@ -81,7 +81,7 @@ NO_SIZES = {
     "refkan.hierarchy.unchanged": {"DRAWS"},
     "refkan.hierarchy.work": {"REPEATS"},
     "refkan.conditioning.driver": {"ENDS"},
-    "refkan.engine_choice": {"CALLS", "MATRICES"},  # `COMPILING` is what they are compared with
+    "refkan.kernels.engine_choice": {"CALLS", "MATRICES"},  # `COMPILING` is what they are compared with
 }
 """Whole numbers that decide on no way by sizes."""
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from refkan.engine_choice import VARIABLE, check_engine, current_engine, use_engine
 from refkan.kernels.compilation import COMPILING, when_compiling
+from refkan.kernels.engine_choice import VARIABLE, check_engine, current_engine, use_engine
 
 
 class EngineError(ValueError):
