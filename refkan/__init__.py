@@ -24,7 +24,7 @@ from refkan.optimizers import minimize
 from refkan.splines import bsplines, relu_powers
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
-from refkan.transfer import prolongation_matrix
+from refkan.splines.transfer import prolongation_matrix
 
 if TYPE_CHECKING:
     from refkan import exact, plots, problems, truth

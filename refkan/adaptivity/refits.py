@@ -11,7 +11,7 @@ from refkan.base.array_types import FloatArray
 from refkan.layers import Layer
 from refkan.splines.knots import uniform_breakpoints
 from refkan.splines.spaces import SplineSpace
-from refkan.transfer import least_squares_transfer
+from refkan.splines.transfer import least_squares_transfer
 
 UNIFORM_SHARE = 0.02
 """Share of uniform breakpoints that is mixed into quantiles: the default `grid_eps` of pykan 0.2.8."""

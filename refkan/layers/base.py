@@ -13,11 +13,11 @@ from refkan.base.arguments import as_array, as_samples, as_vector, check_choice
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr
-from refkan.engines.channels import Channels
 from refkan.layers.functions import Declared
 from refkan.layers.linearization import Linearization
 from refkan.layers.parameters import ParameterBlocks
 from refkan.splines.spaces import SplineSpace
+from refkan.splines.sums.channels import Channels
 
 SCHEMES = ("linear", "normal", "gaussian")
 """How coefficients start: a random linear function plus noise on each edge, or Gaussian coefficients."""

@@ -12,12 +12,12 @@ import scipy.sparse as sp
 from refkan.base.arguments import check_annotated, check_choice, check_count
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.lazy import lazy
-from refkan.engines import SLACK
 from refkan.layers.base import Layer
 from refkan.layers.edges import NOISE
 from refkan.layers.functions import Declared, RowFunctions
 from refkan.splines.knots import check_domain
 from refkan.splines.local_basis import require_inside
+from refkan.splines.sums import SLACK
 
 OUTSIDE = ("linear", "polynomial", "error")
 

@@ -10,12 +10,12 @@ import numpy as np
 from refkan.base.arguments import check_choice, check_count, check_flag, check_sequence
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.lazy import lazy
-from refkan.engines import SLACK
 from refkan.layers.edge_conversion import SplineEdges
 from refkan.splines.knot_tables import extended_tables
 from refkan.splines.knots import FLOOR, free_breakpoints, free_parameters
 from refkan.splines.local_basis import OUTSIDE, KnotTables
 from refkan.splines.spaces import SplineSpace
+from refkan.splines.sums import SLACK
 
 NOISE = 0.1
 """Standard deviation of the noise on starting coefficients."""

@@ -14,13 +14,13 @@ import numpy as np
 from refkan.base.arguments import check_target
 from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.base.lazy import lazy
-from refkan.engines import SplineFunctions
-from refkan.engines.sums import packed
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.layers.functions import FunctionSums
 from refkan.splines.knots import FLOOR, free_breakpoints_jvp, free_breakpoints_vjp, softmax
 from refkan.splines.local_basis import KnotTables
+from refkan.splines.sums import SplineFunctions
+from refkan.splines.sums.sums import packed
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,9 +19,9 @@ import scipy.sparse as sp
 
 from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
-from refkan.engines import Channels
 from refkan.layers.activations import Activation
 from refkan.layers.row_sums import RowSums
+from refkan.splines.sums import Channels
 
 
 class FunctionSums(Protocol):

@@ -18,10 +18,10 @@ import numpy as np
 
 from refkan.base.arguments import as_array, as_shape, as_vector, check_target
 from refkan.base.array_types import Array, FloatArray
-from refkan.engines.channels import VALUES, Channels
-from refkan.engines.pointwise import PointwiseJet
 from refkan.layers.functions import Declared, Features, Functions, FunctionSums, LocalForm, Motion
 from refkan.layers.parameters import ParameterBlocks
+from refkan.splines.sums.channels import VALUES, Channels
+from refkan.splines.sums.pointwise import PointwiseJet
 
 
 class Linearization:

@@ -9,14 +9,14 @@ import numpy as np
 
 from refkan.base.arguments import check_annotated, check_flag
 from refkan.base.array_types import Array, FloatArray
-from refkan.engines import SLACK, KnotFunctions
-from refkan.engines.channels import Channels, channel_rows
 from refkan.layers.edges import EdgeLayer
 from refkan.layers.functions import Declared, FunctionSums
 from refkan.layers.row_sums import RowSums
 from refkan.splines import change_of_basis
 from refkan.splines.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.splines.relu_powers import inverse_scale, relu_rows
+from refkan.splines.sums import SLACK, KnotFunctions
+from refkan.splines.sums.channels import Channels, channel_rows
 
 RANGE = -1022, 1023
 """Binary exponents of numbers."""

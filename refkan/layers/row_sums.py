@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
-from refkan.engines.channels import Channels, channel_row_tangents, channel_rows, pull_back_rows
+from refkan.splines.sums.channels import Channels, channel_row_tangents, channel_rows, pull_back_rows
 
 
 class RowSums:

@@ -9,8 +9,8 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import KnotError
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.spaces import SplineSpace
-from refkan.transfer import prolongation_matrix, require_nested
-from refkan.transfer.insertion import apply_rows, prolongation_rows
+from refkan.splines.transfer import prolongation_matrix, require_nested
+from refkan.splines.transfer.insertion import apply_rows, prolongation_rows
 
 EPS = np.finfo(np.float64).eps
 

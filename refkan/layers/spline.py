@@ -8,10 +8,10 @@ import numpy as np
 
 from refkan.base.arguments import check_annotated
 from refkan.base.array_types import Array, FloatArray
-from refkan.engines import SplineFunctions
 from refkan.layers.edges import EdgeLayer
 from refkan.layers.free_knots import MovingSplines
 from refkan.layers.functions import Declared
+from refkan.splines.sums import SplineFunctions
 
 
 @dataclass(frozen=True)

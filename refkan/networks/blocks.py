@@ -14,11 +14,11 @@ import numpy as np
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import OutsideDomainError
 from refkan.base.short_reprs import ShortRepr
-from refkan.engines.channels import Channels
 from refkan.kernels.launch import run_blocks
 from refkan.networks.composition import Composition
 from refkan.networks.statistics import Statistics, add_constants
 from refkan.networks.sweep import Constants, Sweep
+from refkan.splines.sums.channels import Channels
 
 BLOCK = 1024
 """Samples in a block: some MB for layers of 20 inputs, and enough work for the interpreter's share to be small."""

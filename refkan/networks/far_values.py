@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.engines.channels import VALUES
-from refkan.engines.pointwise import AffineJet
 from refkan.networks.composition import Composition
 from refkan.networks.sweep import Constants
+from refkan.splines.sums.channels import VALUES
+from refkan.splines.sums.pointwise import AffineJet
 
 UNIT = 2.0**256
 """What activations are divided by: room for slopes of as much, and no digit is lost of numbers above 1e-230."""

@@ -14,13 +14,13 @@ import numpy as np
 
 from refkan.base.arguments import as_samples, as_shape, as_vector, check_flag, real
 from refkan.base.array_types import Array, FloatArray
-from refkan.engines.channels import VALUES
 from refkan.networks.composition import Composition
 from refkan.networks.far_values import far_values
 from refkan.networks.jets import Jet, jet_of
 from refkan.networks.start import Startable
 from refkan.networks.statistics import Statistics
 from refkan.networks.sweep import Constants, Sweep, Tangents
+from refkan.splines.sums.channels import VALUES
 
 Pullback = Callable[[Any], tuple[FloatArray, FloatArray | None]]
 

@@ -10,7 +10,7 @@ import numpy as np
 from refkan.base.arguments import as_array, check_count, is_sequence
 from refkan.base.array_types import Array, IntArray
 from refkan.base.short_reprs import ShortRepr
-from refkan.engines.channels import Channels
+from refkan.splines.sums.channels import Channels
 
 
 @dataclass(frozen=True, eq=False)

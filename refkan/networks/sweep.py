@@ -22,11 +22,11 @@ from refkan.base.arguments import check_target
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import OutsideDomainError
 from refkan.base.short_reprs import ShortRepr
-from refkan.engines.channels import VALUES, Channels
-from refkan.engines.pointwise import AffineJet, PointwiseJet
 from refkan.layers import Linearization
 from refkan.networks.composition import Composition
 from refkan.node_maps import AffineMap
+from refkan.splines.sums.channels import VALUES, Channels
+from refkan.splines.sums.pointwise import AffineJet, PointwiseJet
 
 Constants = tuple[Array, Array]
 """Scale and shift (Q,) of a node map, or their tangents or cotangents."""

@@ -13,11 +13,11 @@ from refkan.base.arguments import as_samples, real
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import DegenerateNodeError
 from refkan.base.short_reprs import ShortRepr
-from refkan.engines.channels import VALUES, Channels
-from refkan.engines.pointwise import AffineJet, PointwiseJet
 from refkan.kernels import node_maps as kernels
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
+from refkan.splines.sums.channels import VALUES, Channels
+from refkan.splines.sums.pointwise import AffineJet, PointwiseJet
 
 
 class NodeMap(ShortRepr, ABC):

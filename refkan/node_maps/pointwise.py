@@ -9,11 +9,11 @@ import numpy as np
 
 from refkan.base.arguments import as_array, as_vector
 from refkan.base.array_types import Array, FloatArray
-from refkan.engines.channels import Channels
-from refkan.engines.pointwise import AffineJet, PointwiseJet
 from refkan.layers.activations import sigmoid_derivatives
 from refkan.node_maps.base import NodeMap, checked_domains, nonempty
 from refkan.node_maps.statistics import MinMaxMap
+from refkan.splines.sums.channels import Channels
+from refkan.splines.sums.pointwise import AffineJet, PointwiseJet
 
 # Second derivatives jump at the ends of a domain under linear tails. Rounding decides on which side an activation there
 # is: engines disagree on Hessians, and no difference quotient converges. Steps of differences move activations by much

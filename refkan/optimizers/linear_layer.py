@@ -11,7 +11,6 @@ from scipy import linalg
 
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.errors import DegenerateNodeError
-from refkan.engines.channels import VALUES
 from refkan.hessians.cost_model import choose_path
 from refkan.hessians.sparse_accumulation import RawMatrix
 from refkan.layers import Linearization
@@ -19,6 +18,7 @@ from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.networks.statistics import Statistics
 from refkan.networks.sweep import Sweep
+from refkan.splines.sums.channels import VALUES
 
 LINEAR_BLOCKS = ("coefficients", "w_b", "weights", "bias")
 """Blocks that enter the value of a layer linearly, all with the output as their first axis; free knots s do not."""

@@ -10,12 +10,12 @@ import pytest
 import refkan as rk
 from refkan import hessians, truth
 from refkan.checks import dot_test, taylor_test
-from refkan.engines import SplineSums
-from refkan.engines.pointwise import PointwiseJet
 from refkan.hessians import gauss_newton, hessian, hessian_vector
 from refkan.layers import activations
 from refkan.layers.row_sums import RowSums
 from refkan.networks.network import ValueSweep
+from refkan.splines.sums import SplineSums
+from refkan.splines.sums.pointwise import PointwiseJet
 from tests.shared.factories import (
     EDGE_KINDS,
     EVERY_NETWORK,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refkan.checks import dot_test
-from refkan.engines.pointwise import PointwiseJet
+from refkan.splines.sums.pointwise import PointwiseJet
 from tests.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
 from tests.shared.factories import NetworkCase, samples
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from refkan import truth
-from refkan.engines import splines
 from refkan.networks.jets import input_hessian, mixed_derivative, polarisation_seeds
+from refkan.splines.sums import spline_functions
 from tests.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close
 from tests.shared.factories import POLICIES, NetworkCase, exact, exact_knots, samples
 
@@ -127,13 +127,13 @@ def test_the_checks_notice_a_missing_term(monkeypatch):
     """phi'' u^2 without phi' v is right for straight seeds through one layer, and wrong for everything else."""
     net, theta = NetworkCase("spline", order=4).start(samples(20))
 
-    def forgetful(tables, C, z, channels, *options, right=splines.spline_sums):
+    def forgetful(tables, C, z, channels, *options, right=spline_functions.spline_sums):
         z = z.copy()
         z[:, channels.second] = 0.0
         return right(tables, C, z, channels, *options)
 
     test_jets_equal_complex_steps((net, theta, samples(6)))
-    monkeypatch.setattr(splines, "spline_sums", forgetful)
+    monkeypatch.setattr(spline_functions, "spline_sums", forgetful)
     with pytest.raises(AssertionError):
         test_jets_equal_complex_steps((net, theta, samples(6)))
 

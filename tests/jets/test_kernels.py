@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.engines import Channels, window_jets
 from refkan.kernels import jets_of_functions, launch, local_jets, plain_sums, pointwise_jets
 from refkan.layers.activations import ACTIVATIONS
 from refkan.networks import blocks
+from refkan.splines.sums import Channels, window_jets
 from tests.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
 from tests.shared.factories import EPS, NetworkCase, samples
 from tests.shared.forms import JET, JET_ORDER

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 import refkan as rk
-from refkan.engines import fast
-from refkan.engines.polynomial import PolynomialSweep
-from refkan.engines.sorted import SortedSweep
 from refkan.kernels import bspline_basis
 from refkan.splines import bsplines, relu_powers
+from refkan.splines.sums import fast
+from refkan.splines.sums.polynomial import PolynomialSweep
+from refkan.splines.sums.sorted import SortedSweep
 from tests.shared.factories import POLICIES, LayerCase, space
 
 ROOT = Path(rk.__file__).parents[1]

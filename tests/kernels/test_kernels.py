@@ -7,12 +7,12 @@ import pytest
 import scipy.interpolate
 
 import refkan as rk
-from refkan.engines import spline_sums
-from refkan.engines.channels import VALUES
-from refkan.engines.fast import fastest_sweep
-from refkan.engines.polynomial import PolynomialSweep
-from refkan.engines.sorted import SortedSweep
 from refkan.kernels import launch
+from refkan.splines.sums import spline_sums
+from refkan.splines.sums.channels import VALUES
+from refkan.splines.sums.fast import fastest_sweep
+from refkan.splines.sums.polynomial import PolynomialSweep
+from refkan.splines.sums.sorted import SortedSweep
 from tests.kernels.kernel_results import (
     finish,
     large_results,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import truth
-from refkan.engines.polynomial import PolynomialSweep
 from refkan.kernels import polynomial_layer
+from refkan.splines.sums.polynomial import PolynomialSweep
 from tests.kernels.kernel_results import sweeps_of
 from tests.shared.drawn_spaces import any_space
 from tests.shared.factories import (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from refkan import node_maps
-from refkan.engines.channels import VALUES
 from refkan.layers import activations
+from refkan.splines.sums.channels import VALUES
 from tests.shared.factories import EPS
 
 # Stationary points and inflexions, where terms cancel; tiny arguments; far out, where exp underflows.

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.engines import Channels
-from refkan.engines.channels import VALUES
 from refkan.hessians.jacobians import fill_rows
 from refkan.hessians.points import Points
+from refkan.splines.sums import Channels
+from refkan.splines.sums.channels import VALUES
 from tests.layers.plain_layers import random_parameters
 from tests.shared.factories import EDGE_KINDS, LayerCase
 from tests.shared.refusals import check

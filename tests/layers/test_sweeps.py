@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import engines, layers
+from refkan import layers
 from refkan.checks import dot_test
-from refkan.splines import bsplines, local_basis
+from refkan.splines import bsplines, local_basis, sums
 from tests.layers.plain_layers import DENSE, name, random_parameters
 from tests.shared.factories import (
     EDGE_KINDS,
@@ -22,12 +22,12 @@ from tests.shared.factories import (
 # --- sweeps
 
 OUTPUTS = {1: 5, 2: 1, 3: 2, 4: 5}
-"""By order: the fast engine is compiled for each pair, and for these anyway (tests/engines/test_differential.py)."""
+"""By order: the fast engine is compiled for each pair, and for these anyway (tests/splines/sums/test_differential.py)."""
 
 
 @pytest.mark.parametrize("case", [case for case in EVERY_LAYER if case.kind == "spline"], ids=name)
 def test_every_sweep_in_turn_against_complex_steps(case, rng, monkeypatch):
-    monkeypatch.setattr(engines.fast, "fastest_sweep", lambda *sizes: None)
+    monkeypatch.setattr(sums.fast, "fastest_sweep", lambda *sizes: None)
     with rk.use_engine("fast"):
         sweeps_against_complex_steps(case.build(OUTPUTS[case.order]), case.samples(), rng)
 
@@ -189,7 +189,7 @@ def parts(kind):
     """What the derivatives of a layer are made of, and where it is looked up."""
     if "relu" in kind:
         return {"free_breakpoints_vjp": layers.relu, "relu_rows": layers.relu, "_rows": layers.relu.FreeKinks}
-    found = {"free_breakpoints_vjp": layers.free_knots, "local_basis": engines.sums, "pieces": local_basis.KnotTables}
+    found = {"free_breakpoints_vjp": layers.free_knots, "local_basis": sums.sums, "pieces": local_basis.KnotTables}
     return found | ({"pull_back": layers.silu.EdgeScales} if kind == "silu" else {})
 
 
@@ -205,11 +205,11 @@ def test_sabotage_of_derivatives_is_noticed(monkeypatch, kind, part, factor):
 @pytest.mark.parametrize("factor", [-1.0, 1 + 1e-6])
 def test_sabotage_of_the_fast_basis_is_noticed(monkeypatch, factor):
     """Samples in turn."""
-    monkeypatch.setattr(engines.fast, "fastest_sweep", lambda *sizes: None)
+    monkeypatch.setattr(sums.fast, "fastest_sweep", lambda *sizes: None)
     layer, x = LayerCase("spline", free_knots=True).build(), LayerCase("spline").samples()
     with rk.use_engine("fast"):
         theta = random_parameters(layer)
-        check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, engines.sums, "local_basis", factor)
+        check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, sums.sums, "local_basis", factor)
 
 
 def check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, factor):
@@ -237,7 +237,7 @@ def check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, fac
 @pytest.mark.parametrize(("N", "P"), [(1023, 1), (1024, 1), (1025, 1), (1599, 3), (4097, 2)])
 def test_no_sample_is_lost_where_samples_are_summed_in_parts(N, P, monkeypatch):
     """Numbers of samples that the parts do not divide: coefficients of the last sample alone are seen as well."""
-    monkeypatch.setattr(engines.fast, "fastest_sweep", lambda *sizes: None)
+    monkeypatch.setattr(sums.fast, "fastest_sweep", lambda *sizes: None)
     layer = rk.SplineLayer((rk.SplineSpace.uniform(3, 4),) * P, n_outputs=8)
     rng = np.random.default_rng(0)
     x, dy = rng.uniform(size=(N, P)), rng.standard_normal((N, 8))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.engines.polynomial import PolynomialSweep
 from refkan.layers.free_knots import FreeKnots
 from refkan.node_maps import MeanStdMap
+from refkan.splines.sums.polynomial import PolynomialSweep
 from tests.shared.factories import (
     EDGE_KINDS,
     EVERY_NETWORK,

@@ -229,7 +229,7 @@ def test_files_stay_short():
 @pytest.mark.parametrize(
     ("module", "line", "wrong"),
     [
-        ("splines/knots.py", "from refkan.transfer import dyadic", True),
+        ("splines/knots.py", "from refkan.splines.transfer import dyadic", True),
         ("splines/knots.py", "from refkan import networks", True),
         ("splines/bsplines.py", "def f():\n    import refkan.layers.spline", True),
         ("splines/bsplines.py", "from .. import transfer", True),

@@ -105,7 +105,7 @@ CALLS = {
     "splines.change_of_basis.ChangeOfBasis.apply": dict(v=np.ones(6)),
     "splines.change_of_basis.ChangeOfBasis.solve": dict(v=np.ones(6)),
     "splines.change_of_basis.ChangeOfBasis.uniform": dict(dim=6),
-    "transfer.least_squares_transfer": dict(x=np.linspace(0.0, 1.0, 30)),
+    "splines.transfer.least_squares_transfer": dict(x=np.linspace(0.0, 1.0, 30)),
     # layers and networks
     "layers.chebyshev.ChebyshevLayer": dict(ends=((0.0, 1.0),), degree=3),
     "layers.dense.DenseLayer": dict(n_inputs=2),

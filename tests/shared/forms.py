@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from refkan.engines import Channels
+from refkan.splines.sums import Channels
 
 POLYNOMIAL = ((1, 5), (2, 1), (3, 2), (4, 1), (4, 5), (6, 2))
 """Orders and outputs of sweeps by polynomials, which have branches for orders 1, 2, 3, 4 and more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refkan.engines.channels import VALUES
+from refkan.splines.sums.channels import VALUES
 
 
 def mapped(node_map, y, constants=None):

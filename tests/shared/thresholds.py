@@ -2,7 +2,7 @@
 
 `lowered()` sets them all so low that small cases pass them, with several blocks, chunks and parts, the last ones not
 full. Sizes that are compiled into kernels count where these run in Python, so that they do. A law that holds of a case
-as it is and with sizes lowered holds on both sides of each of them. `tests/engines/test_thresholds.py` says which size
+as it is and with sizes lowered holds on both sides of each of them. `tests/splines/sums/test_thresholds.py` says which size
 is missing here.
 """
 
@@ -35,11 +35,11 @@ LOWERED = {
     "refkan.kernels.local_layer": {"BLOCK": 4},
     "refkan.kernels.polynomial_layer": {"PAIRS": 6},
     "refkan.kernels.sorted_layer": {"TILE": 8, "TOGETHER": 2, "ROW": 44},
-    "refkan.engines.fast": {"MANY_SAMPLES": 4, "MUCH_WORK": 0, "MAKING": 0, "SHORT_RUNS": (5, 0)},
-    "refkan.engines.polynomial": {"KEPT": 20, "PART": 8, "PARTS": 4},
-    "refkan.engines.sorted": {"LARGEST_BLOCK": 5, "GROUP": 1, "TASKS": 5},
-    "refkan.engines.window": {"FEW_OUTPUTS": 3, "MANY_INPUTS": 3, "PARTS": 3, "LEAST_SAMPLES": 3},
-    "refkan.engines.window_jets": {"FEW_OUTPUTS": 1, "PARTS": 3, "LEAST_SAMPLES": 3, "GROUP_ENTRIES": 16},
+    "refkan.splines.sums.fast": {"MANY_SAMPLES": 4, "MUCH_WORK": 0, "MAKING": 0, "SHORT_RUNS": (5, 0)},
+    "refkan.splines.sums.polynomial": {"KEPT": 20, "PART": 8, "PARTS": 4},
+    "refkan.splines.sums.sorted": {"LARGEST_BLOCK": 5, "GROUP": 1, "TASKS": 5},
+    "refkan.splines.sums.window": {"FEW_OUTPUTS": 3, "MANY_INPUTS": 3, "PARTS": 3, "LEAST_SAMPLES": 3},
+    "refkan.splines.sums.window_jets": {"FEW_OUTPUTS": 1, "PARTS": 3, "LEAST_SAMPLES": 3, "GROUP_ENTRIES": 16},
     "refkan.splines.local_basis": {"CELLS_PER_INTERVAL": 1, "CELLS": 4},
     "refkan.splines.bsplines": {"SAVED": 1e9},
     "refkan.networks.blocks": {"BLOCK": 5},

@@ -11,12 +11,12 @@ import refkan as rk
 import validation
 from refkan.claims.discovery import discover
 from refkan.claims.verdicts import FAILING
-from refkan.engines import channels, plain
 from refkan.exact import orthogonal_certificates
 from refkan.kernels import jets_of_functions, knot_insertion, plain_sums
 from refkan.networks.sweep import Sweep
 from refkan.splines import change_of_basis
-from refkan.transfer import insertion, matrices
+from refkan.splines.sums import channels, plain
+from refkan.splines.transfer import insertion, matrices
 from tests.shared.breaking import broken, everywhere
 from tests.shared.pictures import unrendered  # noqa: F401
 from tests.shared.spoiling import spoilt
@@ -109,7 +109,7 @@ def test_a_row_is_not_judged_on_broken_ground(row, monkeypatch):
 
 def test_a_row_is_not_judged_with_a_broken_library(monkeypatch):
     """The whole way, for the injection of ReLU powers, with which the formula of P2 once held all the same."""
-    broken("refkan.transfer.relu.injection_matrix", monkeypatch)
+    broken("refkan.splines.transfer.relu_injection.injection_matrix", monkeypatch)
     with pytest.raises(GroundError, match=r"prolongation: .* departs .*refkan\.transfer\.relu\.injection_matrix"):
         claim_file("P2").run(True)
 

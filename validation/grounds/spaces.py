@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan import transfer, truth
+from refkan import truth
 from refkan.base.ratios import Ratio, ratio
+from refkan.splines import transfer
 from validation.rationals import Matrix, apply, breakpoints, multiply, relu_design, spline_design, transpose
 
 ORDER = 3

@@ -26,9 +26,8 @@ import numpy as np
 from scipy.linalg import cholesky, eigvalsh, solve_triangular
 
 import refkan as rk
-from refkan import transfer
 from refkan.claims.verdicts import Figure, Verdict, judge
-from refkan.splines import bsplines
+from refkan.splines import bsplines, transfer
 from validation.grounds import require
 
 CLAIMS = ("M2", "M3")

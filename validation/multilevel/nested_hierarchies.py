@@ -240,7 +240,7 @@ def refitted() -> dict[str, Any]:
         assert isinstance(finer, rk.SplineLayer)
         u = net.unpack(theta)[k]["coefficients"]
         columns = [
-            rk.transfer.least_squares_transfer(layer.spaces[p], finer.spaces[p], u[:, p], z[:, p])[0]
+            rk.splines.transfer.least_squares_transfer(layer.spaces[p], finer.spaces[p], u[:, p], z[:, p])[0]
             for p in range(layer.n_inputs)
         ]
         parts.append(np.stack(columns, axis=1).ravel())

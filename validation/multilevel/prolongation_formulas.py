@@ -10,9 +10,10 @@ from math import comb, log2
 import numpy as np
 
 import refkan as rk
-from refkan import transfer, truth
+from refkan import truth
 from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Status, Verdict, judge
+from refkan.splines import transfer
 from validation.grounds import require
 from validation.rationals import (
     Matrix,

@@ -26,9 +26,8 @@ import numpy as np
 from scipy.linalg import solveh_banded
 
 import refkan as rk
-from refkan import transfer
 from refkan.claims.verdicts import Verdict, judge
-from refkan.splines import bsplines
+from refkan.splines import bsplines, transfer
 from validation.grounds import require
 
 CLAIMS = ("G1",)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import refkan as rk
-from refkan.transfer import least_squares_transfer, prolong
+from refkan.splines.transfer import least_squares_transfer, prolong
 
 coarse = rk.SplineSpace.uniform(order=4, intervals=8)
 fine = coarse.refine(4)

@@ -18,7 +18,7 @@ from refkan.conformance.branches import silu
 from refkan.conformance.precision import LOW, round_to
 from refkan.conformance.specs import PARTS, RULES, LayerSpec
 from refkan.splines.spaces import SplineSpace
-from refkan.transfer import prolong
+from refkan.splines.transfer import prolong
 
 
 class NumpyLayer:

@@ -17,7 +17,7 @@ from refkan.networks import Network
 from refkan.node_maps import NODE_MAPS
 from refkan.splines import bsplines
 from refkan.splines.spaces import SplineSpace
-from refkan.transfer import prolong
+from refkan.splines.transfer import prolong
 
 
 @dataclass

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.engines import VALUES, Channels, spline_sums
-from refkan.engines.polynomial import PolynomialSweep
-from refkan.engines.sorted import SortedSweep
 from refkan.kernels import bspline_basis, launch, local_jets, local_layer, polynomial_layer, sorted_layer
 from refkan.splines.local_basis import KnotTables
-from tests.engines.literal_sums import Literal
+from refkan.splines.sums import VALUES, Channels, spline_sums
+from refkan.splines.sums.polynomial import PolynomialSweep
+from refkan.splines.sums.sorted import SortedSweep
 from tests.kernels.kernel_results import sweeps_of
 from tests.shared.forms import DEPTHS, JET, JET_ORDER, POLYNOMIAL, SORTED, in_python
 from tests.shared.thresholds import SIDES
+from tests.splines.sums.literal_sums import Literal
 
 BATCHES, CASES = 20, 50 * int(os.environ.get("REFKAN_CASES", "1"))
 
@@ -235,9 +235,9 @@ def test_two_threads_give_the_bits_of_one(batch, monkeypatch):
 
 
 def test_a_fault_is_noticed(monkeypatch):
-    right = rk.engines.plain.PlainSums._project
+    right = rk.splines.sums.plain.PlainSums._project
     monkeypatch.setattr(
-        rk.engines.plain.PlainSums, "_project", lambda self, d, C, G: right(self, d, C, G) * (1 + 1e-12)
+        rk.splines.sums.plain.PlainSums, "_project", lambda self, d, C, G: right(self, d, C, G) * (1 + 1e-12)
     )
     with pytest.raises(AssertionError, match=r"projection|product in x"):
         test_both_engines_are_the_literal_sums(0)

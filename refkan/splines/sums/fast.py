@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from refkan.base.array_types import Array, FloatArray
-from refkan.engines.polynomial import PolynomialSweep
-from refkan.engines.sorted import SortedSweep
-from refkan.engines.sums import packed
-from refkan.engines.window import FEW_OUTPUTS, WindowSums
+from refkan.splines.sums.polynomial import PolynomialSweep
+from refkan.splines.sums.sorted import SortedSweep
+from refkan.splines.sums.sums import packed
+from refkan.splines.sums.window import FEW_OUTPUTS, WindowSums
 
 MANY_SAMPLES, MUCH_WORK = 64, 40_000
 """Samples, and their number times P (Q + 10), from which on sorting by interval pays for the calls that it takes."""

@@ -25,7 +25,7 @@ def require_nested(coarse: SplineSpace, fine: SplineSpace) -> None:
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.transfer import require_nested
+    >>> from refkan.splines.transfer import require_nested
     >>> coarse = rk.SplineSpace.uniform(order=2, intervals=2)
     >>> require_nested(coarse, coarse.refine())
     >>> require_nested(coarse, rk.SplineSpace.uniform(order=2, intervals=3))

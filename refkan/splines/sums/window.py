@@ -10,13 +10,13 @@ import numpy as np
 
 from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.base.lazy import lazy
-from refkan.engines.channels import Channels
-from refkan.engines.plain import PlainSums
-from refkan.engines.sums import SplineSums, packed
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
 from refkan.splines.local_basis import KnotTables
+from refkan.splines.sums.channels import Channels
+from refkan.splines.sums.plain import PlainSums
+from refkan.splines.sums.sums import SplineSums, packed
 
 FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it, and

@@ -3,13 +3,13 @@
 Examples
 --------
 >>> import numpy as np
->>> from refkan.engines import SLACK, VALUES
+>>> from refkan.splines.sums import SLACK, VALUES
 >>> VALUES.count, float(SLACK / np.finfo(np.float64).eps)  # a value is a jet of one channel
 (1, 4.0)
 """
 
-from refkan.engines.channels import VALUES, Channels
-from refkan.engines.splines import SLACK, KnotFunctions, SplineFunctions, spline_sums
-from refkan.engines.sums import SplineSums
+from refkan.splines.sums.channels import VALUES, Channels
+from refkan.splines.sums.spline_functions import SLACK, KnotFunctions, SplineFunctions, spline_sums
+from refkan.splines.sums.sums import SplineSums
 
 __all__ = ["SLACK", "VALUES", "Channels", "KnotFunctions", "SplineFunctions", "SplineSums", "spline_sums"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
-from refkan.engines.channels import Channels
-from refkan.engines.sums import SplineSums, packed
 from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
 from refkan.splines.local_basis import KnotTables
+from refkan.splines.sums.channels import Channels
+from refkan.splines.sums.sums import SplineSums, packed
 
 
 class PlainSums(SplineSums):

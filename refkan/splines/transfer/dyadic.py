@@ -22,7 +22,7 @@ def dyadic_prolongation(order: int, intervals: int) -> sp.csr_array:
 
     Examples
     --------
-    >>> from refkan.transfer import dyadic_prolongation
+    >>> from refkan.splines.transfer import dyadic_prolongation
     >>> dyadic_prolongation(order=2, intervals=2).toarray()
     array([[1. , 0. , 0. ],
            [0.5, 0.5, 0. ],
@@ -46,7 +46,7 @@ def printed_dyadic_coefficients(order: int) -> FloatArray:
 
     Examples
     --------
-    >>> from refkan.transfer import printed_dyadic_coefficients
+    >>> from refkan.splines.transfer import printed_dyadic_coefficients
     >>> printed_dyadic_coefficients(2)  # but a hat is 1/2, 1 and 1/2 of three finer ones
     array([0.25, 0.5 , 0.25])
     """

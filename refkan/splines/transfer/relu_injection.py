@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from refkan.base.arguments import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.splines.spaces import SplineSpace
-from refkan.transfer.insertion import require_nested
+from refkan.splines.transfer.insertion import require_nested
 
 
 def injection_matrix(coarse: SplineSpace, fine: SplineSpace, scaled: bool = False) -> sp.csr_array:
@@ -42,7 +42,7 @@ def injection_matrix(coarse: SplineSpace, fine: SplineSpace, scaled: bool = Fals
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.transfer import injection_matrix
+    >>> from refkan.splines.transfer import injection_matrix
     >>> coarse = rk.SplineSpace.uniform(order=3, intervals=1)
     >>> injection_matrix(coarse, coarse.refine()).toarray()
     array([[ 6., -8.,  3.,  0.],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import transfer
+from refkan.splines import transfer
 from tests.shared.factories import EPS
 
 UNIT = rk.SplineSpace.uniform(3, 4)

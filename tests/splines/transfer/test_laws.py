@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import transfer
 from refkan.checks import dot_test
 from refkan.kernels import knot_insertion
+from refkan.splines import transfer
 from tests.shared.factories import EPS, KINDS, space
-from tests.transfer.nested_spaces import FINER, PAIRS, SPACES, contributions, finer
+from tests.splines.transfer.nested_spaces import FINER, PAIRS, SPACES, contributions, finer
 
 
 @SPACES

@@ -6,14 +6,14 @@ import numpy as np
 
 from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.base.lazy import lazy
-from refkan.engines.channels import Channels
-from refkan.engines.sums import SplineSums, packed
-from refkan.engines.window import in_order
 from refkan.kernels import local_jets, plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.local_jets import LANES, TILE
 from refkan.kernels.recycled_memory import recycled
 from refkan.splines.local_basis import KnotTables
+from refkan.splines.sums.channels import Channels
+from refkan.splines.sums.sums import SplineSums, packed
+from refkan.splines.sums.window import in_order
 
 FEW_OUTPUTS = 2
 """Outputs up to which a loop over them has less work than overhead."""

@@ -9,13 +9,13 @@ import numpy as np
 
 from refkan.base.array_types import Array
 from refkan.base.short_reprs import ShortRepr
-from refkan.engines.channels import Channels
-from refkan.engines.fast import FastSums
-from refkan.engines.plain import PlainSums
-from refkan.engines.sums import SplineSums
-from refkan.engines.window_jets import WindowJets
 from refkan.kernels.engine_choice import BASIS, SUM, takes_fast
 from refkan.splines.local_basis import KnotTables
+from refkan.splines.sums.channels import Channels
+from refkan.splines.sums.fast import FastSums
+from refkan.splines.sums.plain import PlainSums
+from refkan.splines.sums.sums import SplineSums
+from refkan.splines.sums.window_jets import WindowJets
 
 SLACK = 4 * np.finfo(np.float64).eps
 """How far activations may pass an end under outside="error", relative to b - a: a node map that takes the range of
@@ -29,7 +29,7 @@ class KnotFunctions(ShortRepr):
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.engines import KnotFunctions
+    >>> from refkan.splines.sums import KnotFunctions
     >>> layer = rk.ReluLayer((rk.SplineSpace.uniform(order=2, intervals=4),) * 3, n_outputs=1)
     >>> (functions,) = layer.declare([0.0] * layer.n_params).functions
     >>> isinstance(functions, KnotFunctions), functions.slots, functions.dim
@@ -68,7 +68,7 @@ class SplineFunctions(KnotFunctions):
     --------
     >>> import numpy as np
     >>> from refkan.splines.local_basis import KnotTables
-    >>> from refkan.engines import Channels, SplineFunctions
+    >>> from refkan.splines.sums import Channels, SplineFunctions
     >>> functions = SplineFunctions(KnotTables(np.arange(-1.0, 4.0)[None], 2), "linear")  # hats at 0, 1 and 2
     >>> functions.sums(np.array([[[0.0, 1.0, 4.0]]]), np.array([[[0.5]]]), Channels(0, 0), back=False).value
     array([[[0.5]]])
@@ -115,7 +115,7 @@ def spline_sums(
     --------
     >>> import numpy as np
     >>> from refkan.splines.local_basis import KnotTables
-    >>> from refkan.engines import Channels, spline_sums
+    >>> from refkan.splines.sums import Channels, spline_sums
     >>> tables = KnotTables(np.arange(-1.0, 4.0)[None], 2)  # hats at 0, 1 and 2
     >>> z = np.array([[[0.5], [1.0]]])  # x = 1/2, which moves with speed 1
     >>> spline_sums(tables, np.array([[[0.0, 1.0, 4.0]]]), z, Channels(1, 0), "linear").value

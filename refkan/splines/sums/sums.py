@@ -15,8 +15,8 @@ import numpy as np
 
 from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.base.lazy import lazy
-from refkan.engines.channels import Channels, channel_row_tangents, channel_rows
 from refkan.splines.local_basis import KnotTables, LocalBasis, local_basis
+from refkan.splines.sums.channels import Channels, channel_row_tangents, channel_rows
 
 
 class SplineSums(ABC):
@@ -31,7 +31,7 @@ class SplineSums(ABC):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.engines import VALUES, SplineSums, spline_sums
+    >>> from refkan.splines.sums import VALUES, SplineSums, spline_sums
     >>> from refkan.splines.local_basis import KnotTables
     >>> tables = KnotTables(np.arange(-1.0, 4.0)[None], 2)  # hats at 0, 1 and 2
     >>> sums = spline_sums(tables, np.array([[[0.0, 1.0, 4.0]]]), np.array([[[0.5]]]), VALUES, "linear")

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import transfer
-from refkan.splines import bsplines
+from refkan.splines import bsplines, transfer
 from tests.shared.factories import points, space
-from tests.transfer.nested_spaces import finer
+from tests.splines.transfer.nested_spaces import finer
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import transfer, truth
-from refkan.splines import relu_powers
+from refkan import truth
+from refkan.splines import relu_powers, transfer
 from tests.shared.factories import EPS, STRICT, exact_knots, exact_powers, points, space
-from tests.transfer.nested_spaces import exact_prolongation, finer
+from tests.splines.transfer.nested_spaces import exact_prolongation, finer
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import transfer, truth
+from refkan import truth
 from refkan.kernels import knot_insertion
-from refkan.splines import bsplines
-from refkan.transfer import matrices
+from refkan.splines import bsplines, transfer
+from refkan.splines.transfer import matrices
 from tests.shared.factories import EPS, points, points_outside, space
-from tests.transfer.nested_spaces import FINER, PAIRS, SPACES, contributions, exact_prolongation, finer
+from tests.splines.transfer.nested_spaces import FINER, PAIRS, SPACES, contributions, exact_prolongation, finer
 
 
 def insertion_only(how: str) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
-from refkan.engines.channels import Channels, channel_row_tangents
 from refkan.kernels import pointwise_jets
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
+from refkan.splines.sums.channels import Channels, channel_row_tangents
 
 
 class PointwiseJet:

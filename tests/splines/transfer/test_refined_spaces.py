@@ -7,7 +7,7 @@ import pytest
 
 import refkan as rk
 from tests.shared.factories import EPS, space
-from tests.transfer.nested_spaces import SPACES, finer
+from tests.splines.transfer.nested_spaces import SPACES, finer
 
 
 @SPACES

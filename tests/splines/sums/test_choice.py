@@ -15,16 +15,16 @@ import pytest
 import refkan as rk
 from refkan.cli import main
 from refkan.conditioning import grid, study
-from refkan.engines import Channels, spline_sums
-from refkan.engines.fast import FastSums
-from refkan.engines.plain import PlainSums
-from refkan.engines.window_jets import WindowJets
 from refkan.hessians import sparse_accumulation
 from refkan.hessians.points import Points
 from refkan.kernels import engine_choice, launch
 from refkan.kernels.engine_choice import current_engine
 from refkan.kernels.engine_option import chosen_engine
 from refkan.splines.local_basis import KnotTables
+from refkan.splines.sums import Channels, spline_sums
+from refkan.splines.sums.fast import FastSums
+from refkan.splines.sums.plain import PlainSums
+from refkan.splines.sums.window_jets import WindowJets
 
 ROOT = Path(rk.__file__).parents[1]
 LISTED = "must be one of 'auto', 'plain', 'fast'; got"

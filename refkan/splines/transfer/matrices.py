@@ -11,8 +11,8 @@ from refkan.base.arguments import as_array, check_choice
 from refkan.base.array_types import Array, FloatArray
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
-from refkan.transfer.insertion import apply_rows, prolongation_rows, require_nested
-from refkan.transfer.relu import injection_matrix
+from refkan.splines.transfer.insertion import apply_rows, prolongation_rows, require_nested
+from refkan.splines.transfer.relu_injection import injection_matrix
 
 BASES = ("spline", "relu", "scaled-relu")
 
@@ -68,7 +68,7 @@ def prolong(coarse: SplineSpace, fine: SplineSpace, u: Any) -> Array:
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.transfer import prolong
+    >>> from refkan.splines.transfer import prolong
     >>> coarse = rk.SplineSpace.uniform(order=2, intervals=2)
     >>> prolong(coarse, coarse.refine(), [0.0, 1.0, 4.0])
     array([0. , 0.5, 1. , 2.5, 4. ])
@@ -91,7 +91,7 @@ def prolongation_through_relu(coarse: SplineSpace, fine: SplineSpace) -> FloatAr
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.transfer import prolongation_through_relu
+    >>> from refkan.splines.transfer import prolongation_through_relu
     >>> coarse = rk.SplineSpace.uniform(order=3, intervals=4)
     >>> P = rk.prolongation_matrix(coarse, coarse.refine()).toarray()
     >>> bool(np.abs(prolongation_through_relu(coarse, coarse.refine()) - P).max() < 1e-12)

@@ -30,7 +30,7 @@ class TransferReport:
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.transfer import least_squares_transfer
+    >>> from refkan.splines.transfer import least_squares_transfer
     >>> coarse = rk.SplineSpace.uniform(order=2, intervals=2)
     >>> _, report = least_squares_transfer(coarse, coarse.refine(), [0.0, 1.0, 0.0], np.linspace(0.0, 0.4, 9))
     >>> report.rank < 5, report.on_samples < 1e-14, report.off_samples > 0.1  # no sample beyond 0.4
@@ -77,7 +77,7 @@ def least_squares_transfer(coarse: SplineSpace, fine: SplineSpace, u: Any, x: An
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.transfer import least_squares_transfer
+    >>> from refkan.splines.transfer import least_squares_transfer
     >>> coarse = rk.SplineSpace.uniform(order=2, intervals=2)
     >>> v, report = least_squares_transfer(coarse, coarse.refine(), [0.0, 1.0, 0.0], np.linspace(0, 1, 21))
     >>> v.round(12), report.rank, report.off_samples < 1e-14
