@@ -11,15 +11,15 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from refkan import checks, conditioning, hessians
+from refkan import checks, conditioning
 from refkan.adaptivity import minimize_adaptive
 from refkan.base.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
 from refkan.conditioning import spectrum
 from refkan.hierarchy import minimize_multilevel, multistart
 from refkan.kernels.engine_choice import use_engine
-from refkan.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
 from refkan.losses import Attention, Collocation, LeastSquares, Side, Term, flux_jump, periodicity, prescribed
-from refkan.networks import Network, chebyshev_kan, jets, kan, load, mlp, save
+from refkan.networks import Network, chebyshev_kan, hessians, jets, kan, load, mlp, save
+from refkan.networks.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
 from refkan.optimizers import minimize
 from refkan.splines import bsplines, relu_powers
 from refkan.splines.change_of_basis import ChangeOfBasis

@@ -10,10 +10,10 @@ import numpy as np
 from refkan.base.arguments import as_samples, as_vector, check_annotated, check_count
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
-from refkan.layers import Layer
 from refkan.networks import Network
-from refkan.networks.statistics import Statistics
-from refkan.networks.sweep import Sweep
+from refkan.networks.layers import Layer
+from refkan.networks.sweeps.statistics_sweep import Statistics
+from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines.spaces import SplineSpace
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from refkan.adaptivity.layer_states import check_layers
 from refkan.base.arguments import check_annotated, check_positive, check_type
-from refkan.layers import Layer
 from refkan.networks import Network
+from refkan.networks.layers import Layer
 from refkan.splines.knots import FLOOR
 from refkan.splines.spaces import SplineSpace
 

@@ -8,7 +8,7 @@ from refkan.adaptivity.indicators import jumps_of, mean_of_ends
 from refkan.adaptivity.layer_states import LayerState
 from refkan.base.arguments import as_array, check_annotated
 from refkan.base.array_types import FloatArray
-from refkan.layers import Layer
+from refkan.networks.layers import Layer
 from refkan.splines.knots import uniform_breakpoints
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import least_squares_transfer

@@ -18,8 +18,8 @@ from refkan.base.arguments import Checked, as_vector, check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.base.errors import KnotError
 from refkan.base.short_reprs import ShortRepr
-from refkan.layers import Layer
 from refkan.networks import Network
+from refkan.networks.layers import Layer
 
 
 @dataclass(frozen=True, eq=False)

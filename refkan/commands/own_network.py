@@ -18,9 +18,9 @@ from refkan.conditioning import Spectrum, spectrum
 from refkan.conditioning.study_report import plain
 from refkan.conditioning.study_rows import measured
 from refkan.interop import read
-from refkan.layers import BASES
 from refkan.losses import LeastSquares
 from refkan.networks import Network
+from refkan.networks.layers import BASES
 from refkan.plots import spectrum as draw
 from refkan.plots import to_png
 

@@ -28,7 +28,7 @@ from refkan.conditioning.studies import problem_of
 from refkan.conditioning.study_rows import MEANINGS
 from refkan.executors import check_address, dask_executor
 from refkan.kernels.engine_option import add_engine_option
-from refkan.node_maps import NODE_MAPS
+from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots import conditions, to_png
 from refkan.problems import regression_target
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER

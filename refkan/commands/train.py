@@ -21,9 +21,9 @@ from refkan.commands.progress import Progress
 from refkan.commands.remarks import effects, effects_line, remarks, undrawn
 from refkan.commands.threads import add_threads_option
 from refkan.kernels.engine_option import add_engine_option
-from refkan.layers import BASES
 from refkan.networks import save
-from refkan.node_maps import NODE_MAPS
+from refkan.networks.layers import BASES
+from refkan.networks.node_maps import NODE_MAPS
 from refkan.optimizers import METHODS, RESIDUAL_METHODS
 from refkan.training import PROBLEMS, train_starts
 from refkan.training.pictures import can_be_drawn, network_png, to_png

@@ -11,9 +11,9 @@ import numpy as np
 
 from refkan.base.arguments import check_annotated, check_choice, check_count
 from refkan.conditioning.driver import WHICH
-from refkan.layers import BASES
 from refkan.networks import Network, kan, mlp
-from refkan.node_maps import NODE_MAPS
+from refkan.networks.layers import BASES
+from refkan.networks.node_maps import NODE_MAPS
 
 DENSE_KINDS = ("mlp-relu", "mlp-relu3", "mlp-tanh")
 KINDS = (*BASES, "silu", *DENSE_KINDS)

@@ -14,8 +14,8 @@ import numpy as np
 from scipy import linalg
 
 from refkan.base.array_types import FloatArray
-from refkan.hessians.memory import require_memory
 from refkan.networks import Network
+from refkan.networks.hessians.memory import require_memory
 
 Map = Callable[[FloatArray], FloatArray]
 

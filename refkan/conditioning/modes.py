@@ -29,9 +29,9 @@ from scipy import linalg
 
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
+from refkan.base.singular_values import svd
 from refkan.conditioning.frames import IDENTITY, Frame
 from refkan.conditioning.null_space import graded_orthonormal, orthonormal_in_turn
-from refkan.singular_values import svd
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -22,10 +22,10 @@ from scipy import linalg
 
 from refkan.base.arguments import as_samples, as_vector, check_annotated
 from refkan.base.array_types import FloatArray
-from refkan.hessians.memory import require_memory
 from refkan.networks import Network
-from refkan.networks.statistics import Statistics
-from refkan.networks.sweep import Sweep
+from refkan.networks.hessians.memory import require_memory
+from refkan.networks.sweeps.statistics_sweep import Statistics
+from refkan.networks.sweeps.sweep import Sweep
 
 NEARLY_DEPENDENT = 1e-4
 """Sine of the angle to the span of the others below which a null vector is left out.

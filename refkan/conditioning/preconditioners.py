@@ -13,9 +13,9 @@ from scipy.sparse.linalg import LinearOperator
 from refkan.base.arguments import as_array, check_choice
 from refkan.base.array_types import FloatArray
 from refkan.conditioning.frames import IDENTITY, Frame, basis_frame
-from refkan.hessians.memory import require_memory
-from refkan.layers import BASES
 from refkan.networks import Network
+from refkan.networks.hessians.memory import require_memory
+from refkan.networks.layers import BASES
 
 ASYMMETRY = 1e-10
 """Largest |C - C^T| over the largest |C| taken for rounding."""

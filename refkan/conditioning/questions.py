@@ -17,9 +17,9 @@ from refkan.conditioning.frames import IDENTITY, Frame, basis_frame
 from refkan.conditioning.null_space import graded_orthonormal, null_directions
 from refkan.conditioning.preconditioners import ASYMMETRY
 from refkan.conditioning.triangles import require_finite
-from refkan.hessians.memory import require_memory
-from refkan.layers import BASES
 from refkan.networks import Network
+from refkan.networks.hessians.memory import require_memory
+from refkan.networks.layers import BASES
 
 
 @dataclass(frozen=True, eq=False)

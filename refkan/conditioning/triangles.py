@@ -8,7 +8,7 @@ import numpy as np
 from scipy import linalg
 
 from refkan.base.array_types import FloatArray
-from refkan.hessians.memory import require_memory
+from refkan.networks.hessians.memory import require_memory
 
 BLOCK_ENTRIES = 2**23
 """Entries of J formed at once, unless 2 M^2 is more: R is factorised again with every block."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.specs import LayerSpec
-from refkan.layers.activations import ACTIVATIONS, sigmoid_and_complement
+from refkan.networks.layers.activations import ACTIVATIONS, sigmoid_and_complement
 
 ROUNDINGS = 8
 """Of silu(x), in units of eps: an exponential, a sum, a quotient and a product, each by a library of a few ulps."""

@@ -15,8 +15,8 @@ from typing import Any
 from refkan import truth
 from refkan.base.arguments import check_choice
 from refkan.exact.extra import require
-from refkan.layers import BASES
 from refkan.networks import Network
+from refkan.networks.layers import BASES
 from refkan.truth.layers import BSplines, ReluPowers, SiluLayer, SumLayer
 
 

@@ -12,9 +12,9 @@ from refkan.base.arguments import as_array, as_vector, check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.base.errors import KnotError
 from refkan.base.short_reprs import ShortRepr
-from refkan.layers import DenseLayer, Layer, SiluLayer, SplineLayer
+from refkan.networks.layers import DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks.network import Network
-from refkan.node_maps import AffineMap, NodeMap, Unmapped
+from refkan.networks.node_maps import AffineMap, NodeMap, Unmapped
 from refkan.splines.spaces import SplineSpace
 
 

@@ -13,15 +13,15 @@ from refkan.base.arguments import as_vector, check_annotated, check_flag, check_
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import OutsideDomainError
 from refkan.base.short_reprs import ShortRepr
-from refkan.hessians.memory import chunk_size, mirror, require_memory
 from refkan.kernels.launch import run_blocks
 from refkan.losses.continuity import warn_of_activations, warn_of_ends
 from refkan.losses.pieces import Piece, Pulled
 from refkan.losses.terms import Term
 from refkan.networks import Network
-from refkan.networks.blocks import block_slices
-from refkan.networks.statistics import Statistics, add_constants
-from refkan.networks.sweep import Constants
+from refkan.networks.hessians.memory import chunk_size, mirror, require_memory
+from refkan.networks.sweeps.sample_blocks import block_slices
+from refkan.networks.sweeps.statistics_sweep import Statistics, add_constants
+from refkan.networks.sweeps.sweep import Constants
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,8 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import DiscontinuousLossWarning
 from refkan.losses.terms import Term
 from refkan.networks import Network
-from refkan.networks.statistics import Statistics
-from refkan.networks.sweep import Sweep
+from refkan.networks.sweeps.statistics_sweep import Statistics
+from refkan.networks.sweeps.sweep import Sweep
 
 ROUNDING = 1e-12
 """How far an activation may be from an end, relative to the domain, to count as on it: hits are off by some eps."""

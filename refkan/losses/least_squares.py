@@ -8,11 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from refkan import hessians
 from refkan.base.arguments import as_columns, as_vector, check_annotated, require_finite_rows
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.short_reprs import ShortRepr
-from refkan.networks import Network
+from refkan.networks import Network, hessians
 
 ENTRIES = 2**22
 """Entries of J in a block of residuals."""

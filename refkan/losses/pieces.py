@@ -11,8 +11,8 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import OutsideDomainError
 from refkan.losses.terms import Term
 from refkan.networks import Network
-from refkan.networks.statistics import Statistics
-from refkan.networks.sweep import Constants, Sweep
+from refkan.networks.sweeps.statistics_sweep import Statistics
+from refkan.networks.sweeps.sweep import Constants, Sweep
 
 Pulled = tuple[FloatArray, list[list[Constants | None]]]
 """A cotangent of theta with the constants of node maps held, and those of the constants, one list for each side."""

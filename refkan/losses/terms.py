@@ -22,7 +22,7 @@ from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr
 from refkan.checks import jacobian_check
 from refkan.losses.attention import Attention
-from refkan.networks.seeds import Seeds
+from refkan.networks.sweeps.seeds import Seeds
 
 SANE = 1e100
 """Where arguments are no larger than this in size, a NaN is a residual's own, not the overflow of a diverging run."""

@@ -14,9 +14,9 @@ from refkan.base.arguments import as_samples, as_vector, check_flag, check_seque
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr
-from refkan.layers import Layer
 from refkan.networks.domain_from_data import ranges
-from refkan.node_maps import NODE_MAPS, NodeMap
+from refkan.networks.layers import Layer
+from refkan.networks.node_maps import NODE_MAPS, NodeMap
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -170,6 +170,6 @@ def _tuple_of(name: str, items: Any, kind: type[Any]) -> tuple[Any, ...]:
 
 REMEDIES = {
     Layer: ": build layers with rk.SplineLayer, rk.DenseLayer and others, or the network with rk.kan",
-    NodeMap: f": take one of rk.node_maps.NODE_MAPS[name], name one of {', '.join(map(repr, NODE_MAPS))}",
+    NodeMap: f": take one of rk.networks.node_maps.NODE_MAPS[name], name one of {', '.join(map(repr, NODE_MAPS))}",
 }
 """What to pass where something else came."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from refkan.base.array_types import FloatArray
 from refkan.base.errors import NarrowInputWarning, OutsideDomainWarning
-from refkan.layers import Layer
+from refkan.networks.layers import Layer
 
 MANY = 0.1
 """Share of the values of an input outside the domain beyond which `Network.initialize` warns: more than a tail."""

@@ -23,9 +23,9 @@ from refkan.base.arguments import (
 )
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.short_reprs import ShortRepr
-from refkan.networks.blocks import BlockedSweep
 from refkan.networks.composition import Composition
-from refkan.networks.seeds import Seeds
+from refkan.networks.sweeps.sample_blocks import BlockedSweep
+from refkan.networks.sweeps.seeds import Seeds
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,11 +15,11 @@ import numpy as np
 from refkan.base.arguments import as_samples, as_shape, as_vector, check_flag, real
 from refkan.base.array_types import Array, FloatArray
 from refkan.networks.composition import Composition
-from refkan.networks.far_values import far_values
 from refkan.networks.jets import Jet, jet_of
 from refkan.networks.start import Startable
-from refkan.networks.statistics import Statistics
-from refkan.networks.sweep import Constants, Sweep, Tangents
+from refkan.networks.sweeps.far_values import far_values
+from refkan.networks.sweeps.statistics_sweep import Statistics
+from refkan.networks.sweeps.sweep import Constants, Sweep, Tangents
 from refkan.splines.sums.channels import VALUES
 
 Pullback = Callable[[Any], tuple[FloatArray, FloatArray | None]]
@@ -125,7 +125,7 @@ class Network(Startable):
     >>> import refkan as rk
     >>> space = rk.SplineSpace.uniform(order=2, intervals=2)
     >>> layers = rk.SplineLayer((space,), n_outputs=3), rk.SplineLayer((space,) * 3, n_outputs=1)
-    >>> rk.Network(layers, (rk.node_maps.NODE_MAPS["affine"],))
+    >>> rk.Network(layers, (rk.networks.node_maps.NODE_MAPS["affine"],))
     Network([1, 3, 1]: order 2 on 2 intervals (spline), order 2 on 2 intervals (spline), maps: affine; 18 parameters)
     """
 

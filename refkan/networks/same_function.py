@@ -14,9 +14,9 @@ from refkan.base.arguments import as_array, as_vector, check_annotated, check_ch
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import KnotError
 from refkan.base.short_reprs import ShortRepr
-from refkan.layers import BASES, Layer
 from refkan.networks.composition import Composition
-from refkan.node_maps import same_map
+from refkan.networks.layers import BASES, Layer
+from refkan.networks.node_maps import same_map
 
 
 @contextmanager

@@ -10,11 +10,11 @@ import numpy as np
 
 from refkan.base.arguments import as_samples, check_choice, real
 from refkan.base.array_types import FloatArray
-from refkan.layers import SCHEMES, Layer
 from refkan.networks.domain_from_data import warn_of_domain
+from refkan.networks.layers import SCHEMES, Layer
+from refkan.networks.node_maps import NodeMap
 from refkan.networks.same_function import SameFunction
-from refkan.networks.sweep import at_layer
-from refkan.node_maps import NodeMap
+from refkan.networks.sweeps.sweep import at_layer
 from refkan.splines.sums.channels import VALUES
 
 

@@ -17,9 +17,9 @@ import numpy as np
 from scipy import linalg
 
 from refkan.base.array_types import FloatArray
-from refkan.hessians.memory import require_memory
+from refkan.base.singular_values import svd
+from refkan.networks.hessians.memory import require_memory
 from refkan.optimizers.run import Halt, Iterate, ResidualProblem
-from refkan.singular_values import svd
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -11,13 +11,13 @@ from scipy import linalg
 
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.errors import DegenerateNodeError
-from refkan.hessians.cost_model import choose_path
-from refkan.hessians.sparse_accumulation import RawMatrix
-from refkan.layers import Linearization
 from refkan.losses import LeastSquares
 from refkan.networks import Network
-from refkan.networks.statistics import Statistics
-from refkan.networks.sweep import Sweep
+from refkan.networks.hessians.cost_model import choose_path
+from refkan.networks.hessians.sparse_accumulation import RawMatrix
+from refkan.networks.layers import Linearization
+from refkan.networks.sweeps.statistics_sweep import Statistics
+from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines.sums.channels import VALUES
 
 LINEAR_BLOCKS = ("coefficients", "w_b", "weights", "bias")

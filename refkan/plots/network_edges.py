@@ -9,8 +9,8 @@ import numpy as np
 
 from refkan.base.arguments import as_samples, as_vector, check_type, is_sequence
 from refkan.base.array_types import FloatArray
-from refkan.layers import Layer
 from refkan.networks import Network
+from refkan.networks.layers import Layer
 from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, place
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ class Shape(Checked):
     intervals : tuple of int
         Intervals of every knot vector on each level, coarsest first.
     node_map : str
-        Name of the node maps, one of `refkan.node_maps.NODE_MAPS`.
+        Name of the node maps, one of `refkan.networks.node_maps.NODE_MAPS`.
 
     Examples
     --------

@@ -125,6 +125,6 @@ def test_other_bases_are_refused_where_there_are_none():
 )
 def test_too_much_for_the_memory_is_said_before_it_is_tried(monkeypatch, which, what):
     problem, theta = small()
-    monkeypatch.setattr("refkan.hessians.memory.available_memory", lambda: 60_000)
+    monkeypatch.setattr("refkan.networks.hessians.memory.available_memory", lambda: 60_000)
     with pytest.raises(ValueError, match=what + r".* needs .* of memory; 60 kB are available: "):
         rk.spectrum(problem, theta, which=which)

@@ -7,8 +7,8 @@ import pytest
 
 import refkan as rk
 from refkan.conditioning import null_vectors
-from refkan.layers import DenseLayer, EdgeLayer, Layer, SiluLayer
-from refkan.node_maps import AffineMap, MeanStdMap, Unmapped
+from refkan.networks.layers import DenseLayer, EdgeLayer, Layer, SiluLayer
+from refkan.networks.node_maps import AffineMap, MeanStdMap, Unmapped
 from tests.shared.factories import EPS, EVERY_NETWORK, MLP_KINDS, NetworkCase, name, samples
 
 X = samples(60)
@@ -142,7 +142,7 @@ def test_no_samples_and_bad_arguments():
 
 
 def test_more_than_memory_allows_is_said_before_it_is_tried(monkeypatch):
-    monkeypatch.setattr("refkan.hessians.memory.available_memory", lambda: 10_000)
+    monkeypatch.setattr("refkan.networks.hessians.memory.available_memory", lambda: 10_000)
     net, theta = rk.kan([2, 5, 1], 3, 4).initialize(np.random.default_rng(0), X)
     with pytest.raises(ValueError, match=r"null space of 90 parameters needs .*; 10 kB are available"):
         null_vectors(net, theta, X)

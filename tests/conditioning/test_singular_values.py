@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from refkan import singular_values
-from refkan.singular_values import svd
+from refkan.base import singular_values
+from refkan.base.singular_values import svd
 
 
 def graded(rng, m, n):

@@ -15,7 +15,7 @@ import refkan as rk
 from refkan import truth
 from refkan.exact.float_intervals import Intervals
 from refkan.exact.network_intervals import interval_network
-from refkan.node_maps import SigmoidMap
+from refkan.networks.node_maps import SigmoidMap
 
 
 def largest_difference(net, theta, other, other_theta, points):

@@ -12,7 +12,7 @@ import refkan as rk
 from refkan.exact.boxes import checked_box
 from refkan.exact.layerwise_differences import layerwise_difference
 from refkan.exact.network_intervals import interval_network
-from refkan.node_maps import SigmoidMap
+from refkan.networks.node_maps import SigmoidMap
 
 SQUARE = [[0.0, 1.0], [0.0, 1.0]]
 

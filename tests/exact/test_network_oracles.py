@@ -12,8 +12,8 @@ from refkan.base.errors import ConvergenceError, DegenerateNodeError, OutsideDom
 from refkan.conditioning import null_vectors
 from refkan.exact.network_rows import checked
 from refkan.exact.null_directions import known_null_vectors
-from refkan.layers import ChebyshevLayer, DenseLayer
-from refkan.node_maps import Unmapped
+from refkan.networks.layers import ChebyshevLayer, DenseLayer
+from refkan.networks.node_maps import Unmapped
 from tests.exact import dual_networks
 from tests.exact.dual_numbers import EXAMPLES
 

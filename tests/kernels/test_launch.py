@@ -11,7 +11,7 @@ import pytest
 
 import refkan as rk
 from refkan.kernels import bspline_basis, launch, workers
-from refkan.layers import free_knots
+from refkan.networks.layers.knot_layers import free_knots
 from refkan.splines import bsplines, local_basis
 from refkan.splines.sums import polynomial, window, window_jets
 from tests.kernels.kernel_results import sweep_results, uniform_layer

@@ -9,7 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.kernels import knot_derivatives, moving_knots
-from refkan.layers.free_knots import FreeKnots
+from refkan.networks.layers.knot_layers.free_knots import FreeKnots
 from refkan.splines.local_basis import KnotTables, knot_rows, local_basis
 from tests.shared.factories import EPS
 from tests.shared.forms import in_python

@@ -10,7 +10,7 @@ import pytest
 from refkan.checks import gradient_check
 from refkan.kernels import launch
 from refkan.losses import Attention, Collocation, Side, Term, collocation
-from refkan.networks import blocks
+from refkan.networks.sweeps import sample_blocks
 from tests.losses.collocation_terms import AXES, burgers, close, one_of_each
 from tests.shared.factories import NetworkCase, complex_gradient, complex_slopes, name, samples
 
@@ -94,8 +94,8 @@ def test_the_jacobian_equals_complex_steps_and_the_gauss_newton_matrix_its_squar
     v = np.random.default_rng(0).standard_normal(theta.size)
     close(problem.gauss_newton_vector(theta, v), H @ v, 1e-12)
     close(problem.ntk(theta), J @ J.T, 1e-14)
-    blocks = list(problem.residual_blocks(theta))
-    np.testing.assert_array_equal(np.concatenate([block for _, block in blocks]), J)
+    sample_blocks = list(problem.residual_blocks(theta))
+    np.testing.assert_array_equal(np.concatenate([block for _, block in sample_blocks]), J)
     np.testing.assert_array_equal(problem.jacobian(theta), J)
 
 
@@ -116,7 +116,7 @@ def test_the_gauss_newton_matrix_is_the_quadratic_model_of_the_value(built):
 def test_points_in_chunks_give_the_same_numbers(built, monkeypatch):
     problem, theta = built
     whole = problem.value_and_gradient(theta), problem.jacobian(theta)
-    monkeypatch.setattr(blocks, "BLOCK", 2)
+    monkeypatch.setattr(sample_blocks, "BLOCK", 2)
     monkeypatch.setattr(collocation, "chunk_size", lambda size: 4)
     value, gradient = problem.value_and_gradient(theta)
     assert value == pytest.approx(whole[0][0], rel=1e-14)

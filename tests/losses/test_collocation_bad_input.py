@@ -11,7 +11,7 @@ import pytest
 import refkan as rk
 from refkan.kernels import launch
 from refkan.losses import Attention, Collocation, Side, Term, flux_jump, periodicity, prescribed
-from refkan.networks import blocks
+from refkan.networks.sweeps import sample_blocks
 from tests.losses.collocation_terms import AXES, NU, equation, one_of_each
 from tests.shared.factories import samples
 
@@ -89,7 +89,7 @@ def test_functions_that_do_not_tell_their_arguments_are_taken():
 
 def test_points_of_nan_are_named_beyond_the_first_chunk(monkeypatch):
     net, theta = network()
-    monkeypatch.setattr(blocks, "BLOCK", 2)
+    monkeypatch.setattr(sample_blocks, "BLOCK", 2)
     monkeypatch.setattr(launch, "thread_count", lambda: 2)
     points = samples(9)
     bad = points[7, 0]

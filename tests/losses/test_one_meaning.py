@@ -117,7 +117,7 @@ def test_the_misfit_of_collocation_is_by_term():
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_functions_of_hessians_divide_the_matrix_alone_by_the_number_of_samples(weighted):
-    """`refkan.hessians` takes J of the outputs: gauss_newton is J^T W J / N, jacobian and ntk have no 1/N."""
+    """`refkan.networks.hessians` takes J of the outputs: gauss_newton is J^T W J / N, jacobian and ntk have no 1/N."""
     problem, theta = least_squares(NetworkCase("spline", "sigmoid", widths=(2, 3, 2)), weighted)
     given, J, K = (problem.net, theta, problem.x, problem.weights), problem.jacobian(theta), problem.ntk(theta)
     np.testing.assert_array_equal(rk.hessians.gauss_newton(*given), problem.gauss_newton(theta))

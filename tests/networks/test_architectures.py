@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan.layers import DenseLayer, ReluLayer, SiluLayer, SplineLayer
+from refkan.networks.layers import DenseLayer, ReluLayer, SiluLayer, SplineLayer
 from tests.shared.factories import EDGE_KINDS, samples
 
 

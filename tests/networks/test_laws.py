@@ -186,19 +186,19 @@ def laws_of(net, theta, x):
 
 FAULTS = {
     "sign of a pullback": (
-        rk.layers.Linearization,
+        rk.networks.layers.Linearization,
         "pullback",
         lambda right: lambda self, dy, inputs=True: (-right(self, dy, inputs)[0], right(self, dy, inputs)[1]),
         {"taylor", "gradient", "dot"},
     ),
     "factor in a pullback": (
-        rk.layers.Linearization,
+        rk.networks.layers.Linearization,
         "pullback",
         lambda right: lambda self, dy, inputs=True: (right(self, dy, inputs)[0] * 1.001, right(self, dy, inputs)[1]),
         {"taylor", "gradient", "dot"},
     ),
     "index in a pullback": (
-        rk.layers.Linearization,
+        rk.networks.layers.Linearization,
         "pullback",
         lambda right: (
             lambda self, dy, inputs=True: (np.roll(right(self, dy, inputs)[0], 1), right(self, dy, inputs)[1])
@@ -206,7 +206,7 @@ FAULTS = {
         {"taylor", "gradient", "dot"},
     ),
     "sign of a pushforward": (
-        rk.layers.Linearization,
+        rk.networks.layers.Linearization,
         "pushforward",
         lambda right: lambda self, dtheta, dx: -right(self, dtheta, dx),
         {"dot"},

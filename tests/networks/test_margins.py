@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.hessians import hessian
+from refkan.networks.hessians import hessian
 from tests.shared.factories import EPS
 
 NETWORKS = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refkan.networks import network as networks
-from refkan.node_maps import AffineMap, MeanStdMap
+from refkan.networks.node_maps import AffineMap, MeanStdMap
 from tests.shared.factories import (
     SOME_NETWORKS,
     NetworkCase,

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import node_maps
 from refkan.base.errors import DegenerateNodeError
 from refkan.checks import dot_test
-from refkan.node_maps.base import affine
+from refkan.networks import node_maps
+from refkan.networks.node_maps.node_map import affine
 from tests.shared.factories import EPS, NODE_MAPS, complex_gradient
 from tests.shared.refusals import NAN, bad, check
 

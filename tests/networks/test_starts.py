@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.layers import SCHEMES, SplineLayer
-from refkan.node_maps import MARGIN
-from refkan.node_maps import NODE_MAPS as NODE_MAP_TEMPLATES
+from refkan.networks.layers import SCHEMES, SplineLayer
+from refkan.networks.node_maps import MARGIN
+from refkan.networks.node_maps import NODE_MAPS as NODE_MAP_TEMPLATES
 from tests.shared.factories import (
     EPS,
     NODE_MAPS,

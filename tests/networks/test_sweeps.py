@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.layers.free_knots import FreeKnots
-from refkan.node_maps import MeanStdMap
+from refkan.networks.layers.knot_layers.free_knots import FreeKnots
+from refkan.networks.node_maps import MeanStdMap
 from refkan.splines.sums.polynomial import PolynomialSweep
 from tests.shared.factories import (
     EDGE_KINDS,

@@ -118,7 +118,7 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch, kan):
         (16 * m * n, "qr", ["variable-projection"], f"the Jacobian of {m} residuals .* and its projection,"),
         (24 * n * n, "cholesky", RESIDUAL_METHODS, f"the Gauss-Newton matrix of {n} parameters"),
     ):
-        monkeypatch.setattr("refkan.hessians.memory.available_memory", lambda needed=needed: needed - 1)
+        monkeypatch.setattr("refkan.networks.hessians.memory.available_memory", lambda needed=needed: needed - 1)
         for method in methods:
             with pytest.raises(ValueError, match=f"{what} needs .* of memory; .* are available: use a smaller network"):
                 minimize(problem, theta, method=method, solver=solver)

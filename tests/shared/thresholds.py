@@ -42,15 +42,15 @@ LOWERED = {
     "refkan.splines.sums.window_jets": {"FEW_OUTPUTS": 1, "PARTS": 3, "LEAST_SAMPLES": 3, "GROUP_ENTRIES": 16},
     "refkan.splines.local_basis": {"CELLS_PER_INTERVAL": 1, "CELLS": 4},
     "refkan.splines.bsplines": {"SAVED": 1e9},
-    "refkan.networks.blocks": {"BLOCK": 5},
+    "refkan.networks.sweeps.sample_blocks": {"BLOCK": 5},
     "refkan.networks.network": {"CHUNK": 4},
     "refkan.losses.least_squares": {"ENTRIES": 64},
-    "refkan.hessians.gauss_newton": {"MOST_PARTS": 3, "LEAST_SAMPLES": 4},
-    "refkan.hessians.jacobians": {"LEAST_ROWS": 3},
-    "refkan.hessians.memory": {"CHUNK_BYTES": 2**20, "LARGEST_CHUNK": 5, "SMALLEST_CHUNK": 3, "TILE": 4},
-    "refkan.hessians.points": {"LEAST_ORDERED": 4},
-    "refkan.hessians.products": {"CHUNK": 4},
-    "refkan.hessians.window_products": {
+    "refkan.networks.hessians.gauss_newton": {"MOST_PARTS": 3, "LEAST_SAMPLES": 4},
+    "refkan.networks.hessians.jacobians": {"LEAST_ROWS": 3},
+    "refkan.networks.hessians.memory": {"CHUNK_BYTES": 2**20, "LARGEST_CHUNK": 5, "SMALLEST_CHUNK": 3, "TILE": 4},
+    "refkan.networks.hessians.points": {"LEAST_ORDERED": 4},
+    "refkan.networks.hessians.products": {"CHUNK": 4},
+    "refkan.networks.hessians.window_products": {
         "CACHE_ENTRIES": 64, "MOST_WIDTH": 8, "LEAST_WIDTH": 2, "TASKS": 3, "LONGEST_TUPLE": 2,
     },
     "refkan.optimizers.linear_layer": {"CHUNK": 6},
@@ -73,8 +73,8 @@ NO_SIZES = {
     "refkan.networks.archives": {"FORMAT"},
     "refkan.networks.architectures": {"MAX_PARAMETERS"},  # limits of arguments
     "refkan.networks.domain_from_data": {"FEW", "ROOM"},
-    "refkan.layers.chebyshev": {"MAX_DEGREE"},
-    "refkan.layers.relu": {"RANGE"},
+    "refkan.networks.layers.chebyshev": {"MAX_DEGREE"},
+    "refkan.networks.layers.knot_layers.relu": {"RANGE"},
     "refkan.splines.knots": {"MAX_ORDER", "MAX_INTERVALS", "MAX_DERIVATIVE"},
     "refkan.splines.relu_powers": {"FAR"},
     "refkan.losses.terms": {"SAMPLED"},  # how often something is measured

@@ -71,7 +71,7 @@ def test_what_is_no_network_is_refused(point):
         truth.of(silent, theta, x)
 
 
-class Unknown(rk.layers.Layer):
+class Unknown(rk.networks.layers.Layer):
     n_inputs, n_outputs = 2, 3
 
     def __init__(self, layer):

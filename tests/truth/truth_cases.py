@@ -54,7 +54,7 @@ class Case:
         x = rng.uniform(size=(7, self.widths[0]))
         net, theta = self.build().initialize(rng, x)
         if self.outside == "error":  # activations that stay in the middle of the domains
-            maps = [rk.node_maps.AffineMap(0.9 * m.scale, 0.9 * m.shift + 0.05) for m in net.node_maps]
+            maps = [rk.networks.node_maps.AffineMap(0.9 * m.scale, 0.9 * m.shift + 0.05) for m in net.node_maps]
             return replace(net, node_maps=tuple(maps)), theta, x[:3]
         moved = theta + 0.05 * rng.standard_normal(theta.size)
         return net, moved, rng.uniform(-0.25, 1.25, (3, self.widths[0]))

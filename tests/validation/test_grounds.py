@@ -13,7 +13,7 @@ from refkan.claims.discovery import discover
 from refkan.claims.verdicts import FAILING
 from refkan.exact import orthogonal_certificates
 from refkan.kernels import jets_of_functions, knot_insertion, plain_sums
-from refkan.networks.sweep import Sweep
+from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines import change_of_basis
 from refkan.splines.sums import channels, plain
 from refkan.splines.transfer import insertion, matrices

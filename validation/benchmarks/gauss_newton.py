@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import refkan as rk
-from refkan.hessians import gauss_newton
-from refkan.node_maps import AffineMap
+from refkan.networks.hessians import gauss_newton
+from refkan.networks.node_maps import AffineMap
 from validation.benchmarks.gauss_newton_case import DEGREE, GaussNewtonCase
 from validation.benchmarks.harness import Case, Contestant, Settings, Task, Timed, task
 from validation.benchmarks.program import PEERS, Program

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.layers import SplineLayer
+from refkan.networks.layers import SplineLayer
 from refkan.splines.spaces import SplineSpace
 from validation.benchmarks.harness import Arrays, Timed
 from validation.benchmarks.layer_case import DEGREE, DOMAIN, LayerCase

@@ -19,9 +19,9 @@ from itertools import pairwise
 import numpy as np
 
 import refkan as rk
-from refkan.layers import EdgeLayer
-from refkan.networks.statistics import Statistics
-from refkan.networks.sweep import Sweep
+from refkan.networks.layers import EdgeLayer
+from refkan.networks.sweeps.statistics_sweep import Statistics
+from refkan.networks.sweeps.sweep import Sweep
 from validation.descent.kernels_of_both_bases import delta, relu_jacobian
 
 ROUNDING = 1e-12

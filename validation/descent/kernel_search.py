@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import differential_evolution, minimize
 
 import refkan as rk
-from refkan.node_maps import AffineMap, SigmoidMap
+from refkan.networks.node_maps import AffineMap, SigmoidMap
 from validation.descent.kernels_of_both_bases import radius
 
 DECADES = (-2.0, 3.0)

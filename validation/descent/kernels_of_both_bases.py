@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.layers import EdgeLayer
+from refkan.networks.layers import EdgeLayer
 
 
 def relu_jacobian(net: rk.Network, J: np.ndarray, scaled: bool = True) -> np.ndarray:

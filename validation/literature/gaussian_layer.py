@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.layers import Layer
-from refkan.layers.functions import Declared, RowFunctions
+from refkan.networks.layers import Layer
+from refkan.networks.layers.functions import Declared, RowFunctions
 
 
 @dataclass(frozen=True)

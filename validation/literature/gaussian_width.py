@@ -146,7 +146,7 @@ def two_layers(target: str, centres: int, s: float, seed: int, size: Size) -> fl
         GaussianLayer(2, size.hidden, centres, s / (centres - 1)),
         GaussianLayer(size.hidden, 1, centres, s / (centres - 1)),
     )
-    net = rk.Network(layers, (rk.node_maps.NODE_MAPS["none"],))
+    net = rk.Network(layers, (rk.networks.node_maps.NODE_MAPS["none"],))
     net, theta = net.initialize(np.random.default_rng([seed, 31]), x)
     result = rk.minimize(rk.LeastSquares(net, x, y[:, None]), theta, "adam", size.steps, learning_rate=1e-2)
     return float(np.sqrt(np.mean((net(result.theta, fresh)[:, 0] - true) ** 2)) / true.std())

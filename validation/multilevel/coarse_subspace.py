@@ -31,7 +31,7 @@ import scipy.sparse as sp
 import refkan as rk
 from refkan.claims.verdicts import Status, Verdict, judge
 from refkan.networks import chebyshev_kan
-from refkan.node_maps import NODE_MAPS
+from refkan.networks.node_maps import NODE_MAPS
 from validation.grounds import require
 from validation.multilevel.coarse_subspace_exact import equal
 from validation.multilevel.nested_hierarchies import target

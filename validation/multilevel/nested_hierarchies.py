@@ -21,7 +21,7 @@ import numpy as np
 import refkan as rk
 from refkan.claims.verdicts import Status, Verdict, judge
 from refkan.networks import chebyshev_kan
-from refkan.node_maps import NODE_MAPS
+from refkan.networks.node_maps import NODE_MAPS
 from validation.grounds import require
 
 CLAIMS = ("D1", "L6")

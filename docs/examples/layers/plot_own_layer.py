@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import refkan as rk
-from refkan.layers import Layer
-from refkan.layers.functions import Declared, RowFunctions
+from refkan.networks.layers import Layer
+from refkan.networks.layers.functions import Declared, RowFunctions
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class GaussianLayer(Layer):
 centres = tuple(np.linspace(-0.2, 1.2, 8))
 layers = GaussianLayer(2, 3, centres), GaussianLayer(3, 1, centres)
 x = np.random.default_rng(0).uniform(size=(300, 2))
-net, theta = rk.Network(layers, (rk.node_maps.NODE_MAPS["affine"],)).initialize(np.random.default_rng(1), x)
+net, theta = rk.Network(layers, (rk.networks.node_maps.NODE_MAPS["affine"],)).initialize(np.random.default_rng(1), x)
 problem = rk.LeastSquares(net, x, rk.problems.regression_target(x))
 print("gradient by hand equals the complex step:", rk.checks.gradient_check(problem.value, problem.gradient, theta).ok)
 result = rk.minimize(problem, theta, method="levenberg-marquardt", steps=30)

@@ -11,10 +11,10 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters import Adapter, Capabilities
 from refkan.conformance.specs import LayerSpec
-from refkan.hessians import gauss_newton
-from refkan.layers import SplineLayer
 from refkan.networks import Network
-from refkan.node_maps import NODE_MAPS
+from refkan.networks.hessians import gauss_newton
+from refkan.networks.layers import SplineLayer
+from refkan.networks.node_maps import NODE_MAPS
 from refkan.splines import bsplines
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import prolong

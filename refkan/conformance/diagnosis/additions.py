@@ -17,7 +17,7 @@ from refkan.conformance.diagnosis.kept import of_case
 from refkan.conformance.findings import Evidence, Hint
 from refkan.conformance.quantities import FloatQuantities
 from refkan.conformance.specs import LayerSpec
-from refkan.layers.activations import ACTIVATIONS, sigmoid, sigmoid_and_complement
+from refkan.networks.layers.activations import ACTIVATIONS, sigmoid, sigmoid_and_complement
 
 Function = Callable[[FloatArray], FloatArray]
 

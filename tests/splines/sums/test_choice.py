@@ -15,11 +15,11 @@ import pytest
 import refkan as rk
 from refkan.cli import main
 from refkan.conditioning import grid, study
-from refkan.hessians import sparse_accumulation
-from refkan.hessians.points import Points
 from refkan.kernels import engine_choice, launch
 from refkan.kernels.engine_choice import current_engine
 from refkan.kernels.engine_option import chosen_engine
+from refkan.networks.hessians import sparse_accumulation
+from refkan.networks.hessians.points import Points
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums import Channels, spline_sums
 from refkan.splines.sums.fast import FastSums

@@ -14,7 +14,7 @@ import pytest
 
 import refkan as rk
 from refkan import truth
-from refkan.hessians import gauss_newton, gauss_newton_blocks, hessian, hessian_vector, jacobian, ntk
+from refkan.networks.hessians import gauss_newton, gauss_newton_blocks, hessian, hessian_vector, jacobian, ntk
 from refkan.optimizers import damped_systems
 from refkan.optimizers.linear_layer import LinearLayer
 from tests.shared.thresholds import LOWERED, NO_SIZES, SIDES, importers, lowered, sources

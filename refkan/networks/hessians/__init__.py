@@ -1,0 +1,20 @@
+"""Gauss-Newton matrices, Hessians, their products with vectors, and tangent kernels of networks."""
+
+from refkan.networks.hessians.cost_model import choose_path
+from refkan.networks.hessians.exact_hessian import hessian
+from refkan.networks.hessians.gauss_newton import gauss_newton, gauss_newton_blocks
+from refkan.networks.hessians.jacobians import jacobian
+from refkan.networks.hessians.ntk import ntk
+from refkan.networks.hessians.products import ProductsAtPoint, gauss_newton_vector, hessian_vector
+
+__all__ = [
+    "ProductsAtPoint",
+    "choose_path",
+    "gauss_newton",
+    "gauss_newton_blocks",
+    "gauss_newton_vector",
+    "hessian",
+    "hessian_vector",
+    "jacobian",
+    "ntk",
+]

@@ -1,0 +1,110 @@
+r"""The Jacobian of a network's outputs in its parameters, weighted, by chunks of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import check_annotated, check_target
+from refkan.base.array_types import FloatArray
+from refkan.networks import Network
+from refkan.networks.hessians.memory import chunk_size, require_memory
+from refkan.networks.hessians.points import Points
+from refkan.networks.sweeps.sweep import Sweep
+
+LEAST_ROWS = 512
+"""Rows of J in a chunk at least: products of fewer rows would wait for the matrix that they are added to."""
+
+
+def jacobian(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: float | None = None) -> FloatArray:
+    r"""Return the Jacobian sqrt(W) J of the outputs in theta, (N d_L, M).
+
+    Row s d_L + q is sqrt(w_s) dF[s, q]/dtheta.
+
+    Without weights it is what `Network.jacobian` returns, here by chunks of samples and with the memory checked.
+    Nothing is divided by N: `LeastSquares.jacobian`, that of the residual, is this matrix over sqrt(N); under mean-std
+    and min-max maps J = J_f + E S, see `points`.
+
+    Parameters
+    ----------
+    net, theta, x, weights, memory_limit
+        As for `gauss_newton`.
+
+    Returns
+    -------
+    array (N d_L, M)
+
+    Raises
+    ------
+    ValueError
+        As for `gauss_newton`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> net = rk.kan([1, 1], order=2, intervals=2)
+    >>> rk.hessians.jacobian(net, np.zeros(3), [[0.25], [1.0]], weights=[4.0, 1.0])
+    array([[1., 1., 0.],
+           [0., 0., 1.]])
+    """
+    check_annotated(jacobian, locals())
+    points = Points.check(net, theta, x, weights)
+    shape = points.n_samples * points.n_outputs, net.n_params
+    needed = 8 * shape[0] * shape[1] + chunk_bytes(points)
+    instead = "use products with vectors, or fewer samples"
+    require_memory(needed, f"the Jacobian of shape {shape}", memory_limit, instead)
+    J = np.zeros((points.n_samples, points.n_outputs, net.n_params))
+    for rows, sweep in points.sweeps(rows_in_chunk(points)):
+        fill_rows(points, sweep, rows, 1.0, [J[rows]])
+    return J.reshape(shape)
+
+
+def rows_in_chunk(points: Points) -> int:
+    """Samples in a chunk of rows of J."""
+    per_sample = 8 * points.n_outputs * points.net.n_params
+    return max(chunk_size(per_sample), -(-LEAST_ROWS // points.n_outputs))
+
+
+def chunk_bytes(points: Points) -> int:
+    """Bytes of a chunk of rows of J and of the sweep behind it."""
+    rows = 8 * points.n_outputs * points.net.n_params * (2 if points.n_constants else 1)
+    size = min(rows_in_chunk(points), points.n_samples)
+    return size * (rows + points.sweep_bytes) + 8 * points.n_constants * points.net.n_params
+
+
+def jacobian_chunks(points: Points, scale: float, by_layer: bool, constants: bool = True) -> Iterator[list[FloatArray]]:
+    """Rows of sqrt(W scale) J, chunk by chunk: one array (rows, M), or one (rows, m_k) for each layer.
+
+    The arrays are used again for the next chunk. Without `constants` those of node maps are held fixed: J_f.
+    """
+    size = min(rows_in_chunk(points), points.n_samples)
+    widths = [where.stop - where.start for where in points.net.slices] if by_layer else [points.net.n_params]
+    buffers = [np.empty((size, points.n_outputs, width)) for width in widths]
+    for rows, sweep in points.sweeps(size):
+        parts = [buffer[: rows.stop - rows.start] for buffer in buffers]
+        for part in parts:
+            part[...] = 0.0
+        fill_rows(points, sweep, rows, scale, parts, constants)
+        yield [part.reshape(part.shape[0] * part.shape[1], part.shape[2]) for part in parts]
+
+
+def fill_rows(
+    points: Points, sweep: Sweep, rows: slice, scale: float, out: Sequence[FloatArray], constants: bool = True
+) -> None:
+    """Write rows of sqrt(W scale) J into out, zero on entry: one array (n, d_L, M), or one (n, d_L, m_k) a layer."""
+    G, E = points.cotangents(sweep, rows, scale, constants)
+    slices = points.net.slices
+    widths = [where.stop - where.start for where in slices] if len(out) == len(slices) else [points.net.n_params]
+    for k, (part, width) in enumerate(zip(out, widths, strict=True)):
+        check_target(f"out[{k}]", part, (rows.stop - rows.start, points.n_outputs, width))
+    targets = out if len(out) == len(slices) else [out[0][:, :, where] for where in slices]
+    for layer, cotangents, target in zip(sweep.layers, G, targets, strict=True):
+        layer.fill_jacobian(cotangents[:, :, None], target)
+    if constants and points.n_constants:
+        if len(out) == 1:
+            out[0][...] += E @ points.constant_gradients
+        else:
+            for where, target in zip(slices, out, strict=True):
+                target += E @ points.constant_gradients[:, where]

@@ -1,0 +1,203 @@
+r"""A network at theta on weighted samples, chunk by chunk, with the constants of its node maps split off.
+
+Under mean-std and min-max maps the outputs depend on theta also through scale and shift. With these constants as
+variables c of their own, F = F(theta, c(theta)) and
+
+    J = J_f + E S,    J_f = dF/dtheta at fixed c,    E = dF/dc (N d_L, C),    S = dc/dtheta (C, M).
+
+J_f and E are those of sweeps that hold the constants. S needs the statistics batch alone, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import as_array, as_samples, as_vector, real
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
+from refkan.kernels import bspline_basis, gauss_newton_sums
+from refkan.networks import Network
+from refkan.networks.layers import LocalForm
+from refkan.networks.sweeps.statistics_sweep import Statistics
+from refkan.networks.sweeps.sweep import Sweep
+from refkan.splines.local_basis import KnotTables
+
+LEAST_ORDERED = 2048
+"""Samples from which on their rows are more than a cache holds, so that their order matters."""
+
+
+@dataclass(frozen=True, eq=False)
+class Points(ShortRepr):
+    """A network at theta (M,) on samples x (N, P) with weights (N,).
+
+    `order` (N,) are the numbers by which errors name the samples; None where they are those of x.
+
+    Raises
+    ------
+    ValueError
+        On wrong shapes, N = 0, NaN or infinity, a negative weight, or an unbound node map.
+    TypeError
+        If the net is not a `Network`, or numbers are not real.
+    """
+
+    net: Network
+    theta: FloatArray
+    x: FloatArray
+    weights: FloatArray
+    order: IntArray | None = None
+
+    @classmethod
+    def check(cls, net: Network, theta: Any, x: Any, weights: Any) -> Points:
+        """Check the arguments of a public function."""
+        if not isinstance(net, Network):
+            raise TypeError(f"second derivatives need a refkan Network; got {type(net).__name__}")
+        theta = real("theta", as_vector("theta", theta, net.n_params))
+        x = real("x", as_samples("x", x, net.widths[0]))
+        if x.shape[0] == 0:
+            raise ValueError("x must hold at least one sample; got N = 0")
+        w = np.ones(x.shape[0]) if weights is None else real("weights", as_vector("weights", weights, x.shape[0]))
+        if (w < 0).any():
+            first = int(np.argmax(w < 0))
+            raise ValueError(f"weights must not be negative; got weights[{first}] = {w[first]}")
+        return cls(net, theta, x, w)
+
+    def require_fixed_knots(self) -> None:
+        """Raise ValueError, naming the layer, where knots are free."""
+        for k, layer in enumerate(self.net.layers):
+            if layer.free_knots:
+                raise ValueError(
+                    f"second derivatives need fixed knots; got layer {k} with free_knots=True (its Jacobian, "
+                    "Gauss-Newton matrix and tangent kernel are available)"
+                )
+
+    def part(self, rows: slice) -> Points:
+        """Return some of the samples."""
+        return Points(self.net, self.theta, self.x[rows], self.weights[rows])
+
+    def in_order_of_cells(self, rows: slice) -> Points:
+        """Some of the samples, in an order in which sums over windows of the first layer read them one after another.
+
+        By the cells of the first two inputs, for sums that may come in any order. As they come where samples are few or
+        cells many, where functions have no windows, and where layers name samples outside their domain.
+        """
+        low, high, _ = rows.indices(self.n_samples)
+        order = np.arange(low, high)
+        first, named = self.net.layers[0], any(layer.outside == "error" for layer in self.net.layers)
+        spaces = () if named or first.basis != "spline" else first.spaces_at(self.theta[self.net.slices[0]])
+        if spaces and high - low >= max(LEAST_ORDERED, spaces[0].intervals ** 2):
+            tables = KnotTables(np.array([space.knots for space in spaces]), spaces[0].order)
+            x = np.require(self.x[low:high], requirements=["C", "W"])  # one type for the kernel, whatever came
+            cells = np.empty(x.shape[0], np.int64)
+            bspline_basis.number_cells(x, tables.breakpoints, *tables.search, cells)
+            gauss_newton_sums.sort_by_key(cells, np.empty(spaces[0].intervals ** 2, np.int64), order)
+            order += low
+        part = copy(self)  # with what has been found of the network
+        for name, value in (("x", self.x[order]), ("weights", self.weights[order]), ("order", order)):
+            object.__setattr__(part, name, value)
+        return part
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples N."""
+        return self.x.shape[0]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs d_L."""
+        return self.net.widths[-1]
+
+    @lazy
+    def batch(self) -> Statistics:
+        """The statistics batch at theta."""
+        self.net.require_bound()
+        return Statistics(self.net, self.theta)
+
+    @property
+    def n_constants(self) -> int:
+        """Number C of constants: scale and shift of each node under a map that takes statistics."""
+        return sum(2 * self.net.widths[k + 1] for k in self.net.statistics_maps)
+
+    @property
+    def constant_gradients(self) -> FloatArray:
+        """S (C, M): for each such map the gradients of its scales, then of its shifts."""
+        return self.batch.gradients
+
+    @lazy
+    def forms(self) -> list[LocalForm] | None:
+        """Local forms of the layers at no samples: their shapes and charts. None where knots are free."""
+        if any(layer.free_knots for layer in self.net.layers):
+            return None
+        return [layer.local_form() for layer in self._sweep(self.x[:0]).layers]
+
+    @property
+    def sweep_bytes(self) -> int:
+        """About the memory that a sweep takes for each sample: rows of two derivatives, and activations."""
+        total = 0
+        for layer in self.net.layers:
+            total += 8 * (layer.n_inputs * (3 * layer.window + 3) + layer.n_outputs * (2 * self.n_outputs + 4))
+        return total
+
+    def chunks(self, size: int, within: slice = slice(None)) -> list[slice]:
+        """Equal chunks, of at most `size`, of the samples `within`."""
+        low, high, _ = within.indices(self.n_samples)
+        count = max(-(-(high - low) // size), 1)
+        bounds = [low + (high - low) * k // count for k in range(count + 1)]
+        return [slice(*ends) for ends in pairwise(bounds)]
+
+    def _sweep(self, x: FloatArray) -> Sweep:
+        return Sweep.forward(self.net, self.theta, x[:, None], constants=self.batch.constants, inputs=False)
+
+    def sweep(self, rows: slice = slice(None)) -> Sweep:
+        """Sweep over some of the samples, the constants of node maps held."""
+        sweep = self._sweep(self.x[rows])
+        require_finite(sweep.value[:, 0], rows.start or 0, self.order)
+        return sweep
+
+    def sweeps(self, size: int) -> Iterator[tuple[slice, Sweep]]:
+        """Sweeps over all samples in order, in chunks of at most `size`."""
+        for rows in self.chunks(size):
+            yield rows, self.sweep(rows)
+
+    def cotangents(
+        self, sweep: Sweep, rows: slice, scale: float, constants: bool = True
+    ) -> tuple[list[FloatArray], FloatArray]:
+        """Pull the outputs, times sqrt(weight scale), back to the outputs of every layer and, if asked, the constants.
+
+        Returns
+        -------
+        G : list of arrays (n, d_L, Q)
+            d(output o of sample s)/d(output q of the layer).
+        E : array (n, d_L, C)
+            d(output o of sample s)/d(constant); of no constants unless asked for.
+        """
+        roots = np.sqrt(self.weights[rows] * scale)
+        cotangents: list[FloatArray] = []
+        through = [np.empty((roots.size, self.n_outputs, 0))]
+        for _, G, found in sweep.pull_back_apart(roots[:, None, None, None] * np.eye(self.n_outputs)[:, None]):
+            cotangents.append(G[:, :, 0])
+            if constants and found is not None:
+                through += [*found[::-1]]
+        return cotangents[::-1], np.concatenate(through[::-1], axis=2)
+
+
+def require_finite(outputs: FloatArray, first: int = 0, order: IntArray | None = None) -> None:
+    """Raise ValueError where outputs overflowed; the first sample is number `first`, or order[first]."""
+    if not np.isfinite(outputs).all():
+        s, q = map(int, np.argwhere(~np.isfinite(outputs))[0])
+        number = first + s if order is None else order[first + s]
+        raise ValueError(f"outputs must be finite to be differentiated; got y[{number}, {q}] = {outputs[s, q]}")
+
+
+def check_targets(points: Points, y: Any) -> FloatArray:
+    """Return targets y (N, d_L), checked."""
+    y = real("y", as_array("y", y, ndim=2))
+    if y.shape != (points.n_samples, points.n_outputs):
+        raise ValueError(f"y must have the shape of the outputs, {(points.n_samples, points.n_outputs)}; got {y.shape}")
+    return y

@@ -1,0 +1,174 @@
+r"""Products of Gauss-Newton matrix and Hessian with vectors, without assembly.
+
+    Gauss-Newton:  J^T (W (J v)) / N: tangents forward, cotangents back
+    Hessian:       the tangent of the gradient along v, forward over reverse (see `Sweep.pull_back_tangent`)
+
+Each costs a few gradients. Derivatives go through the statistics of mean-std and min-max maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import as_vector, check_annotated, real
+from refkan.base.array_types import FloatArray
+from refkan.networks import Network
+from refkan.networks.hessians.memory import require_memory
+from refkan.networks.hessians.points import Points, check_targets, require_finite
+from refkan.networks.network import ValueSweep
+from refkan.networks.sweeps.second_sweep import Cotangents, cotangents, pull_back_tangent
+
+CHUNK = 16384
+"""Samples that a product carries at once: bounds its memory."""
+
+
+class ProductsAtPoint:
+    """Multiplies many vectors by the Gauss-Newton matrix or the Hessian at one theta.
+
+    The sweep through the network and its cotangents are computed once and kept.
+
+    Parameters
+    ----------
+    points : Points
+    targets : array (N, d_L), optional
+        Needed for products with the Hessian.
+    n_samples : int, optional
+        The N of 1/N, if the points are a part of all samples.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.networks.hessians.points import Points
+    >>> x = np.random.default_rng(0).uniform(size=(50, 1))
+    >>> net, theta = rk.kan([1, 2, 1], order=3, intervals=2).initialize(np.random.default_rng(1), x)
+    >>> products = rk.hessians.ProductsAtPoint(Points.check(net, theta, x, weights=None))
+    >>> v = np.ones(net.n_params)
+    >>> bool(np.allclose(products.gauss_newton(v), rk.hessians.gauss_newton(net, theta, x) @ v, rtol=1e-12))
+    True
+    """
+
+    def __init__(self, points: Points, targets: FloatArray | None = None, n_samples: int | None = None) -> None:
+        self.net = points.net
+        self.weights = points.weights[:, None] / (points.n_samples if n_samples is None else n_samples)
+        self.sweep = ValueSweep(points.net, points.theta, points.x, share=True)
+        require_finite(self.sweep.value)
+        self.cotangents: tuple[Cotangents, Cotangents | None] | None = None
+        if targets is not None:
+            of_samples = cotangents(self.sweep.samples, self.weights * (self.sweep.value - targets))
+            batch = self.sweep.batch
+            self.cotangents = of_samples, None if batch is None else batch.cotangents(of_samples.constants)
+
+    def gauss_newton(self, v: FloatArray) -> FloatArray:
+        """Return J^T W J v / N."""
+        return self.sweep.pull_back(self.weights * self.sweep.push_forward(v), inputs=False)[0]
+
+    def hessian(self, v: FloatArray) -> FloatArray:
+        """Return H v, the tangent of J^T W (F - y) / N along v."""
+        assert self.cotangents is not None
+        of_samples, of_batch = self.sweep.tangents(v)
+        ddy = self.weights * of_samples.outputs[-1][:, 0]
+        result, moved = pull_back_tangent(self.sweep.samples, v, of_samples, self.cotangents[0], ddy)
+        if of_batch is not None:
+            batch, found = self.sweep.batch, self.cotangents[1]
+            assert batch is not None
+            assert batch.sweep is not None
+            assert found is not None
+            result += pull_back_tangent(batch.sweep, v, of_batch, found, None, moved)[0]
+        return result
+
+
+def gauss_newton_vector(
+    net: Network, theta: Any, x: Any, v: Any, weights: Any = None, *, memory_limit: float | None = None
+) -> FloatArray:
+    r"""Return the product J^T W J v / N of the Gauss-Newton matrix with v (M,), without forming the matrix.
+
+    Parameters
+    ----------
+    net, theta, x, weights, memory_limit
+        As for `gauss_newton`; knots may be free.
+    v : array (M,)
+
+    Returns
+    -------
+    array (M,)
+
+    Raises
+    ------
+    ValueError
+        As for `gauss_newton`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.networks.hessians import gauss_newton_vector
+    >>> net = rk.kan([1, 1], order=2, intervals=2)
+    >>> gauss_newton_vector(net, np.zeros(3), [[0.25]], [1.0, 3.0, 5.0])
+    array([1., 1., 0.])
+    """
+    check_annotated(gauss_newton_vector, locals())
+    points = Points.check(net, theta, x, weights)
+    v = real("v", as_vector("v", v, net.n_params))
+    result = np.zeros(net.n_params)
+    for rows in _chunks(points, memory_limit):
+        result += ProductsAtPoint(points.part(rows), None, points.n_samples).gauss_newton(v)
+    return result
+
+
+def hessian_vector(
+    net: Network, theta: Any, x: Any, y: Any, v: Any, weights: Any = None, *, memory_limit: float | None = None
+) -> FloatArray:
+    r"""Return the product H v of the Hessian with v (M,), without forming the matrix.
+
+    H is the Hessian of 1/(2N) sum_s w_s |F_s - y_s|^2.
+
+    Parameters
+    ----------
+    net, theta, x, y, weights, memory_limit
+        As for `hessian`.
+    v : array (M,)
+
+    Returns
+    -------
+    array (M,)
+
+    Raises
+    ------
+    ValueError
+        As for `hessian`.
+
+    Notes
+    -----
+    This is the derivative of the hand-derived gradient along v, forward over reverse: Pearlmutter, Neural Computation 6
+    (1994).
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.networks.hessians import hessian_vector
+    >>> net = rk.kan([1, 1], order=2, intervals=2)
+    >>> hessian_vector(net, np.zeros(3), [[0.25]], [[7.0]], [1.0, 3.0, 5.0])
+    array([1., 1., 0.])
+    """
+    check_annotated(hessian_vector, locals())
+    points = Points.check(net, theta, x, weights)
+    targets = check_targets(points, y)
+    points.require_fixed_knots()
+    v = real("v", as_vector("v", v, net.n_params))
+    result = np.zeros(net.n_params)
+    for rows in _chunks(points, memory_limit):
+        result += ProductsAtPoint(points.part(rows), targets[rows], points.n_samples).hessian(v)
+    return result
+
+
+def _chunks(points: Points, memory_limit: float | None) -> Iterator[slice]:
+    n_statistics = 0 if points.net.statistics is None else points.net.statistics.shape[0]
+    carried = min(CHUNK, points.n_samples) + n_statistics
+    # Rows of three derivatives, tangents and cotangents: twice what a sweep alone keeps.
+    needed = 2 * carried * points.sweep_bytes + 64 * points.net.n_params
+    what = f"a product with {carried} samples at once"
+    require_memory(needed, what, memory_limit, "use a smaller network, or a smaller statistics batch")
+    for first in range(0, points.n_samples, CHUNK):
+        yield slice(first, min(first + CHUNK, points.n_samples))

@@ -1,0 +1,174 @@
+r"""Gauss-Newton-like matrices from local functions: sums over samples that never write down a row of the Jacobian.
+
+Where u_q = sum_{p,i} W[q, p, i] phi_{p,i}(x_p) in a layer and in another one (or the same, '), any quadratic form
+in the tangents of u and u' with a matrix T_s for each sample gives the block
+
+    H[(q, p, i), (q', p', i')] = sum_s T_s[q, q'] phi_{p,i}(x_p) phi'_{p',i'}(x_p'),
+
+to which a sample adds r r' numbers for each pair of inputs and of outputs. For the Gauss-Newton matrix
+T_s = w_s/N sum_o G_s[o, q] G'_s[o, q'] with G = dF/du; for the exact Hessian T_s is a sum of more terms of this form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from math import prod
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from refkan.base.array_types import FloatArray
+from refkan.kernels.engine_choice import MATRICES, takes_fast
+from refkan.kernels.recycled_memory import recycled
+from refkan.networks.hessians.memory import mirror
+from refkan.networks.hessians.window_products import Sums, Window, all_pairs, unordered_pairs
+from refkan.networks.layers.functions import Chart, Features, LocalForm
+
+
+class LayerPair:
+    """Sums for two layers: the blocks H[(q, p, i), (q', p', i')] of all pairs of their functions.
+
+    Parameters
+    ----------
+    windows, windows_lower : lists of Window
+    n_outputs, n_outputs_lower : int
+    same : bool
+        Whether the two are one layer: T is symmetric, and half of it is carried.
+    """
+
+    def __init__(
+        self, windows: list[Window], windows_lower: list[Window], n_outputs: int, n_outputs_lower: int, same: bool
+    ) -> None:
+        self.same = same
+        q_pairs = unordered_pairs(n_outputs) if same else all_pairs(n_outputs, n_outputs_lower)
+        self.parts = [
+            (i, j, Sums((a, b), q_pairs, same and i == j))
+            for i, a in enumerate(windows)
+            for j, b in enumerate(windows_lower[: i + 1] if same else windows_lower)
+        ]
+
+    def add(self, blocks: Sequence[Features], lower: Sequence[Features], T: FloatArray) -> None:
+        """Add samples with matrices T (n, Q, Q')."""
+        for i, j, sums in self.parts:
+            sums.add(blocks[i].start, blocks[i].values, lower[j], sums.pack(T))
+
+    def add_product(self, blocks: Sequence[Features], lower: Sequence[Features], G: FloatArray, H: FloatArray) -> None:
+        """Add samples with T = sum_o G[s, o, q] H[s, o, q']."""
+        for i, j, sums in self.parts:
+            sums.add(blocks[i].start, blocks[i].values, lower[j], sums.couple(G, H))
+
+    def add_moved(self, blocks: Sequence[Features], lower: Sequence[Features], du: FloatArray, R: FloatArray) -> None:
+        """Add what cotangents du (n, Q) of u hold when inputs of the upper layer move, R (n, P, Q') = dx_p/du'_q'.
+
+        To H[(q, p, i), (q', p', i')]: sum_s du[s, q] phi_{p,i}'(x_p) R[s, p, q'] phi'_{p',i'}(x_p').
+        """
+        for i, j, sums in self.parts:
+            slopes = blocks[i].slopes
+            if slopes is not None:
+                for p in range(blocks[i].slots):
+                    sums.add(blocks[i].start, slopes, lower[j], sums.pack(du[:, :, None] * R[:, p, None, :]), p)
+
+    def split(self, count: int) -> list[LayerPair]:
+        """Sums over so many parts of the samples, as `Sums.split`."""
+        pairs = [copy(self) for _ in range(count)]
+        splits = [(i, j, sums.split(count)) for i, j, sums in self.parts]
+        for k, pair in enumerate(pairs):
+            pair.parts = [(i, j, sums[k]) for i, j, sums in splits]
+        return pairs
+
+    def write(self, H: FloatArray) -> None:
+        """Write all blocks into H."""
+        for _, _, sums in self.parts:
+            sums.write(H, other_order=self.same)
+
+
+class RawMatrix:
+    """A symmetric matrix in the raw coefficients of all layers, or its diagonal blocks, as sums over samples.
+
+    Parameters
+    ----------
+    forms : sequence of LocalForm
+        The layers; their shapes and charts matter, not their samples.
+    n_samples : int
+        How many samples there will be: with the engine in use, this decides which kernels sum.
+    by_layer : bool
+        Only the diagonal blocks, one for each layer.
+    """
+
+    def __init__(self, forms: Sequence[LocalForm], n_samples: float, by_layer: bool = False) -> None:
+        self.forms, self.by_layer = forms, by_layer
+        self.sizes = [sum(form.n_outputs * block.slots * block.dim for block in form.blocks) for form in forms]
+        windows = []
+        for k, form in enumerate(forms):
+            offset, mine = 0 if by_layer else sum(self.sizes[:k]), []
+            for block in form.blocks:
+                mine.append(Window(block.slots, block.dim, block.width, offset))
+                offset += form.n_outputs * block.slots * block.dim
+            windows.append(mine)
+        self.pairs = {
+            (k, l): LayerPair(windows[k], windows[l], forms[k].n_outputs, forms[l].n_outputs, k == l)
+            for k in range(len(forms))
+            for l in range(k + 1)
+            if k == l or not by_layer
+        }
+        self.fast = takes_fast(n_samples * sum(sums.saved for sums in self.all_sums), MATRICES)
+        for sums in self.all_sums:
+            sums.fast = self.fast
+
+    @property
+    def all_sums(self) -> list[Sums]:
+        """The sums of all pairs of layers and of their blocks."""
+        return [sums for pair in self.pairs.values() for _, _, sums in pair.parts]
+
+    def add_products(self, forms: Sequence[LocalForm], G: Sequence[FloatArray]) -> None:
+        """Add samples with T = sum_o G_k[s, o, q] G_l[s, o, q'] for all pairs of layers."""
+        for (k, l), pair in self.pairs.items():
+            pair.add_product(forms[k].blocks, forms[l].blocks, G[k], G[l])
+
+    def split(self, count: int) -> list[RawMatrix]:
+        """Sums over so many parts of the samples, which `matrices` adds in order; several threads may add samples."""
+        if count == 1:
+            return [self]
+        raws = [copy(self) for _ in range(count)]
+        splits = {key: pair.split(count) for key, pair in self.pairs.items()}
+        for k, raw in enumerate(raws):
+            raw.pairs = {key: pairs[k] for key, pairs in splits.items()}
+        return raws
+
+    def matrices(self) -> list[FloatArray]:
+        """The matrix in the parameters, D^T H D with D = dW/dtheta; or its diagonal blocks."""
+        groups = [[k] for k in range(len(self.forms))] if self.by_layer else [list(range(len(self.forms)))]
+        matrices = []
+        for group in groups:
+            size = sum(self.sizes[k] for k in group)
+            H: FloatArray = recycled((size, size))  # all of which is written
+            for (k, _), pair in self.pairs.items():
+                if k in group:
+                    pair.write(H)
+            charts = [self.forms[k].chart for k in group]
+            if any(chart is not None for chart in charts):
+                sizes = [self.sizes[k] for k in group]
+                H = in_parameters(H, charts, sizes)
+            matrices.append(H)
+        return matrices
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the sums."""
+        return sum(8 * prod(sums.shape) for sums in self.all_sums)
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """Bytes of a sample's matrix T, the largest of all pairs of layers."""
+        return 8 * max(sums.blocks * sums.width for sums in self.all_sums)
+
+
+def in_parameters(H: FloatArray, charts: Sequence[Chart | None], sizes: Sequence[int]) -> FloatArray:
+    """D^T H D, D the block diagonal matrix of the charts' Jacobians, the identity where there is no chart."""
+    parts: list[Any] = [
+        sp.eye_array(size) if chart is None else chart.jacobian for chart, size in zip(charts, sizes, strict=True)
+    ]
+    D = sp.block_diag(parts, format="csr")
+    return mirror(np.ascontiguousarray(D.T @ (D.T @ H).T))

@@ -1,0 +1,209 @@
+r"""Sums over samples of T[q, q'] phi_{p,i} phi'_{p',i'} for two blocks of functions and pairs (q, q') of outputs."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.lazy import lazy
+from refkan.kernels import gauss_newton_sums as kernels
+from refkan.kernels import plain_matrices
+from refkan.kernels.launch import launch
+from refkan.kernels.recycled_memory import recycled
+from refkan.networks.hessians.memory import aligned_zeros
+from refkan.networks.layers.functions import Features
+
+CACHE_ENTRIES = 2**17
+"""Entries that the sums of one pair of slots may have, to stay in the second cache (1 MB)."""
+
+MOST_WIDTH = 256
+"""Pairs (q, q') that a block has at most: the sums of a cell, r r' for each, stay in the first cache (32 kB)."""
+
+LEAST_WIDTH = 8
+"""Pairs (q, q') that a block has at least where there are so many."""
+
+TASKS = 6
+"""Pairs of slots times blocks that are wanted: what several threads can share evenly."""
+
+SAVED_PRODUCT, SAVED_SUM = 1.5, 0.3
+"""Nanoseconds that the fast kernels save for each product of two functions and for each sum that it goes to."""
+
+LONGEST_TUPLE = 10
+"""Windows up to the highest order of a spline tell the compiler their length; longer ones run long loops anyway."""
+
+
+def blocks_of_pairs(n_pairs: int, n_slot_pairs: int, cells: int, window: int) -> tuple[int, int]:
+    """Number and width of the blocks into which n_pairs pairs (q, q') are cut.
+
+    cells is the product of dimensions; window the functions in one on the right, which decides whether loops go over
+    the width alone: then it is a multiple of 8.
+    """
+    most = min(max(CACHE_ENTRIES // cells // LEAST_WIDTH, 1) * LEAST_WIDTH, MOST_WIDTH)
+    count = max(-(-n_pairs // most), 1)
+    count = max(count, min(-(-TASKS // n_slot_pairs), n_pairs // LEAST_WIDTH))
+    width = -(-n_pairs // count)
+    if width > 1 and width * window > kernels.LANES:
+        width = -(-width // kernels.VECTOR) * kernels.VECTOR
+    return -(-n_pairs // width), width
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Where the functions of a block of coefficients lie: slots, dimension and width, and their place in the matrix."""
+
+    slots: int
+    dim: int
+    width: int
+    offset: int
+
+    @property
+    def lengths(self) -> tuple[int, ...] | IntArray:
+        """A sequence of `width` items, as the kernel wants it."""
+        return (0,) * self.width if self.width <= LONGEST_TUPLE else np.zeros(self.width, np.int64)
+
+
+class Sums:
+    """Sums over samples of T phi phi' for two blocks of functions and pairs (q, q') of outputs.
+
+    Parameters
+    ----------
+    windows : pair of Window
+    q_pairs : pair of arrays (K,)
+    same : bool
+        Whether the two blocks are one: slots p <= p' suffice.
+
+    Attributes
+    ----------
+    fast : bool
+        Whether by kernels compiled for these windows; else by the plain one.
+    """
+
+    fast = True
+
+    def __init__(self, windows: tuple[Window, Window], q_pairs: tuple[IntArray, IntArray], same: bool) -> None:
+        self.windows, self.q_pairs, self.same = windows, q_pairs, same
+        a, b = windows
+        # In the order of the right slot, as `accumulate_windows` likes it.
+        right, left = ordered_pairs(a.slots) if same else all_pairs(b.slots, a.slots)
+        self.slot_pairs = left, right
+        self.blocks, self.width = blocks_of_pairs(q_pairs[0].size, left.size, a.dim * b.dim, b.width)
+        self.shape = left.size, self.blocks, a.dim, b.dim * self.width
+        self.parts: list[Sums] = []
+        self._store: FloatArray | None = None
+
+    @property
+    def few(self) -> bool:
+        """Whether there are few pairs (q, q') in a block: loops go over windows as well."""
+        return self.width == 1 or self.width * self.windows[1].width <= kernels.LANES
+
+    @property
+    def saved(self) -> float:
+        """Nanoseconds that the fast kernels save for each sample."""
+        a, b = self.windows
+        products = self.slot_pairs[0].size * self.blocks * a.width * b.width
+        return products * (SAVED_PRODUCT + SAVED_SUM * self.width)
+
+    @lazy
+    def sums(self) -> FloatArray:
+        """The sums (pairs of slots, blocks, dim, dim' width), allocated when the first sample comes."""
+        if self._store is None:
+            return aligned_zeros(self.shape)
+        self._store[...] = 0.0
+        return self._store
+
+    def split(self, count: int) -> list[Sums]:
+        """Sums over so many parts of the samples, which `write` adds in order."""
+        store: FloatArray = recycled((count, *self.shape), aligned=True)
+        self.parts = [copy(self) for _ in range(count)]
+        for part, memory in zip(self.parts, store, strict=True):
+            part._store = memory
+        self._store = store
+        return self.parts
+
+    def _total(self) -> FloatArray:
+        """The sums over all samples; those of the first part become it."""
+        if not self.parts:
+            return self.sums
+        _ = [part.sums for part in self.parts]  # zero where no sample came
+        assert self._store is not None
+        store, self.parts = self._store.reshape(len(self.parts), self.shape[0], -1), []
+        launch(kernels.add_parts, self.shape[0], store.size, store)
+        self._store = self._store[0]
+        self.sums = self._store
+        return self.sums
+
+    def pack(self, T: FloatArray) -> FloatArray:
+        """Cut T (n, Q, Q') into blocks (B, n, width)."""
+        packed = np.zeros((T.shape[0], self.blocks * self.width))
+        packed[:, : self.q_pairs[0].size] = T[:, self.q_pairs[0], self.q_pairs[1]]
+        return np.ascontiguousarray(np.moveaxis(packed.reshape(-1, self.blocks, self.width), 1, 0))
+
+    def couple(self, G: FloatArray, H: FloatArray) -> FloatArray:
+        """T = sum_o G[s, o, q] H[s, o, q'] in blocks (B, n, width)."""
+        out = np.empty((self.blocks, G.shape[0], self.width))
+        launch(kernels.couple, G.shape[0], 3 * out.size * G.shape[1], G, H, *self.q_pairs, out)
+        return out
+
+    def add(
+        self, start: IntArray, rows: FloatArray, right_functions: Features, T: FloatArray, slot: int | None = None
+    ) -> None:
+        """Add samples: windows start (n, P) and rows (n, P, width) on the left, functions on the right, T in blocks.
+
+        `slot` restricts the sums to one slot on the left; for blocks that are not the same.
+        """
+        a, b = self.windows
+        left, right = self.slot_pairs
+        numbers = np.arange(left.size) if slot is None else np.flatnonzero(left == slot)
+        operations = 2 * numbers.size * T.size * (a.width + 1) * b.width
+        arguments = numbers, left, right, self.same, start, rows, right_functions.start, right_functions.values
+        items = numbers.size * self.blocks
+        if not self.fast:
+            launch(plain_matrices.accumulate, items, operations, *arguments, T, self.sums)
+            return
+        run = kernels.accumulate_pairs
+        if self.width == 1:
+            run = kernels.accumulate_single
+        elif self.few:
+            run, items = kernels.accumulate_windows, numbers.size
+        launch(run, items, operations, *arguments, a.lengths, b.lengths, T, self.sums)
+
+    def write(self, H: FloatArray, other_order: bool) -> None:
+        """Write the sums into H, and at the transposed places; `other_order`: also for q' <= q, T being symmetric.
+
+        For one and the same block of functions also for slots p' < p.
+        """
+        a, b = self.windows
+        sums = self._total()
+        n_pairs, operations = self.slot_pairs[0].size, 8 * sums.size
+        if self.same:
+            launch(
+                kernels.unfold_symmetric, n_pairs, operations,
+                sums, *self.slot_pairs, *self.q_pairs, a.slots, a.dim, a.offset, H,
+            )  # fmt: skip
+            return
+        for q_left, q_right in (self.q_pairs, self.q_pairs[::-1])[: 1 + other_order]:
+            launch(
+                kernels.unfold, n_pairs, operations, sums, *self.slot_pairs, q_left, q_right,
+                a.slots, a.dim, b.slots, b.dim, a.offset, b.offset, H,
+            )  # fmt: skip
+
+
+def all_pairs(n: int, m: int) -> tuple[IntArray, IntArray]:
+    """Numbers (left, right) of all pairs of n and m things."""
+    left, right = np.divmod(np.arange(n * m), m)
+    return left, right
+
+
+def ordered_pairs(n: int) -> tuple[IntArray, IntArray]:
+    """Numbers (left, right) of all pairs of n things with left >= right."""
+    left = np.repeat(np.arange(n), np.arange(1, n + 1))
+    return left, np.arange(left.size) - left * (left + 1) // 2
+
+
+def unordered_pairs(n: int) -> tuple[IntArray, IntArray]:
+    """Numbers (left, right) of all pairs of n things with left <= right."""
+    left, right = ordered_pairs(n)
+    return n - 1 - left[::-1], n - 1 - right[::-1]

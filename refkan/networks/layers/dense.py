@@ -1,0 +1,127 @@
+r"""Dense layers: y = activation(W x + bias), the papers' multilayer perceptrons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import check_annotated, check_choice, check_count, check_flag
+from refkan.base.array_types import Array, FloatArray
+from refkan.networks.layers.activations import ACTIVATIONS
+from refkan.networks.layers.functions import Declared, coordinates, one
+from refkan.networks.layers.layer import Layer
+
+
+@dataclass(frozen=True)
+class DenseLayer(Layer):
+    r"""A layer of a multilayer perceptron: y_q = activation(sum_p W[q,p] x_p + bias_q).
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+    activation : {"relu", "relu3", "tanh", "silu", "identity"}
+    bias : bool
+        Whether the layer has biases; the papers' output layers have none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For counts that are not positive integers and an unknown activation.
+
+    Notes
+    -----
+    [S26] compares with networks of these layers. The blocks are weights (Q, P) and, with bias, bias (Q,).
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.DenseLayer(2, 1, activation="relu")
+    >>> layer.linearize(np.array([1.0, 2.0, -4.0]), np.array([[3.0, 1.0], [1.0, 1.0]])).value
+    array([[1.],
+           [0.]])
+    """
+
+    n_inputs: int
+    n_outputs: int
+    activation: str = "identity"
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        check_count("n_inputs", self.n_inputs, 1)
+        check_count("n_outputs", self.n_outputs, 1)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_flag("bias", self.bias)
+
+    @property
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        """Weights (Q, P), then bias (Q,) if there is one."""
+        blocks: dict[str, tuple[int, ...]] = {"weights": (self.n_outputs, self.n_inputs)}
+        if self.bias:
+            blocks["bias"] = (self.n_outputs,)
+        return blocks
+
+    @property
+    def linear(self) -> bool:  # type: ignore[override]
+        """Whether no activation follows."""
+        return self.activation == "identity"
+
+    def describe(self) -> str:
+        """Name the activation."""
+        return self.activation
+
+    def declare(self, theta: Array) -> Declared:
+        """Return the inputs themselves, and 1 for the bias; then the activation."""
+        functions = (coordinates(self.n_inputs), one()) if self.bias else (coordinates(self.n_inputs),)
+        activation = None if self.linear else ACTIVATIONS[self.activation]
+        return Declared(self.n_inputs, self.n_outputs, functions, theta, activation)
+
+    def truth_form(self) -> dict[str, Any]:
+        """Return n_inputs, n_outputs, activation and bias."""
+        return {"kind": "dense", **vars(self)}
+
+    def require_derivatives(self, order: int) -> str | None:
+        """Raise nothing: every derivative exists but at kinks, where the second one of ReLUs is zero on both sides."""
+        if self.activation != "relu" or order == 0:
+            return None
+        return f"the {('first', 'second')[order - 1]} derivative of ReLU networks {('jumps', 'is zero')[order - 1]}"
+
+    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
+        """Draw weights by He for ReLU kinds, by Glorot otherwise, and N(0, 1/P) without activation; biases are 0."""
+        check_annotated(DenseLayer.initialize, locals())
+        P, Q = self.n_inputs, self.n_outputs
+        variance = {"relu": 2.0 / P, "relu3": 2.0 / P, "identity": 1.0 / P}.get(self.activation, 2.0 / (P + Q))
+        blocks = {"weights": rng.normal(0.0, np.sqrt(variance), (Q, P)), "bias": np.zeros(Q)}
+        theta: FloatArray = self.pack(**blocks)
+        return theta
+
+    def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
+        """Return for each output the vector of its bias, where no activation follows."""
+        if not self.bias or not self.linear:
+            return super().constant_vectors(theta, x, translations)
+        vectors = np.zeros((self.n_outputs, 1, self.n_params))
+        vectors[:, 0, -self.n_outputs :] = np.eye(self.n_outputs)
+        return list(vectors)
+
+    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Return for each output q the row with its weights and bias over k.
+
+        k is the degree of an activation with f(c z) = c^k f(z) for c > 0.
+        """
+        degree = ACTIVATIONS[self.activation].homogeneity
+        if degree is None:
+            return super().scaling_vectors(theta)
+        vectors = np.zeros((self.n_outputs, self.n_params))
+        for q, row in enumerate(vectors):
+            for name, block in self.unpack(theta).items():
+                self.unpack(row)[name][q] = block[q] / degree
+        return vectors
+
+    def input_scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Return for each input p the row with its weights."""
+        W = self.unpack(theta)["weights"]
+        vectors = np.zeros((self.n_inputs, self.n_params))
+        for p, row in enumerate(vectors):
+            self.unpack(row)["weights"][:, p] = W[:, p]
+        return vectors

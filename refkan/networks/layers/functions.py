@@ -1,0 +1,292 @@
+r"""What a layer declares: functions of single inputs, their raw coefficients, a chart and an activation.
+
+    y = activation(u),    u_q = sum over blocks, slots p and functions i of  W[q, p, i] phi_{p,i}(x_p),
+
+W (Q, P, dim) the raw coefficients of a block. The parameters of a layer are the raw coefficients, or map to them: a
+`Chart`. Everything else, values and derivatives of every kind, follows from the functions and is written once, in
+`layers.linearization`. A new basis is a `Layer` that returns its functions as a `RowFunctions`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import scipy.sparse as sp
+
+from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base.short_reprs import ShortRepr
+from refkan.networks.layers.activations import Activation
+from refkan.networks.layers.row_sums import RowSums
+from refkan.splines.sums import Channels
+
+
+class FunctionSums(Protocol):
+    """Sums of a block of functions times coefficients C (Q, P, dim) at a jet z (N, channels, P), and their transposes.
+
+    W[s, c, p, i] are the jets of the functions. Where a method takes `apart`, the coefficients of each knot interval
+    are counted by themselves, (Q, P, n r): only splines offer that, for knots that move.
+    """
+
+    value: Array
+    """u[s, c, q] = sum_pi W[s, c, p, i] C[q, p, i]."""
+
+    def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> tuple[FloatArray, Array | None]:
+        """Cotangents of C and of the jet z, the latter if `inputs`, from dy (N, channels, Q)."""
+
+    def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
+        """Tangent (N, channels, Q) along dC and, unless None, dz."""
+
+    def pull_back_inputs(self, G: FloatArray) -> FloatArray:
+        """Cotangents (N, O, channels, P) of the jet z from G (N, O, channels, Q)."""
+
+    def pull_back_several(self, G: FloatArray, apart: bool = False) -> FloatArray:
+        """Cotangents (O, Q, P, dim) of C from several cotangents G (N, O, Q) of values."""
+
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """out[s, o, q, p, i] = sum_c G[s, o, c, q] W[s, c, p, i], zero on entry."""
+
+    def project(self, G: FloatArray, derivative: int) -> FloatArray:
+        """sum_q G[s, o, q] sum_i C[q, p, i] phi^(derivative)_{p,i}(x_p): (N, O, P), values only."""
+
+    def hessian_product(self, dC: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Hessian of sum dy . u in (C, x), times dC and dx (N, P): (Q, P, dim) and (N, P), values only."""
+
+    def jets(self) -> tuple[IntArray, FloatArray]:
+        """Start (N, P) of the windows and the jets W (N, channels, P, width) of the functions in them."""
+
+    def features(self, curved: bool) -> tuple[IntArray, FloatArray, FloatArray | None]:
+        """Start (N, P) of the windows, the functions (N, P, width) in them and, if `curved`, their slopes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features(ShortRepr):
+    """One block of functions: what they are at each sample.
+
+    Attributes
+    ----------
+    start : array (N, P)
+        Number of the first function of the window.
+    values : array (N, P, width)
+        values[s, p, i] = phi_{p, start + i}(x_p).
+    slopes : array (N, P, width) or None
+        Their derivatives in x_p; None for functions that are constant.
+    dim : int
+        Number of functions of a slot.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.SplineLayer((rk.SplineSpace.uniform(order=2, intervals=4),), n_outputs=1)
+    >>> (functions,) = layer.linearize(np.zeros(5), np.array([[0.3]])).local_form().blocks
+    >>> functions.start, functions.values.round(12), functions.dim  # functions 1 and 2 of 5 are not zero there
+    (array([[1]]), array([[[0.8, 0.2]]]), 5)
+    """
+
+    start: IntArray
+    values: FloatArray
+    slopes: FloatArray | None
+    dim: int
+
+    @property
+    def slots(self) -> int:
+        """Number of slots P."""
+        return self.values.shape[1]
+
+    @property
+    def width(self) -> int:
+        """Number of functions in a window."""
+        return self.values.shape[2]
+
+
+class Motion(Protocol):
+    """Functions that move with parameters of their own, the free knots s (P, n): sums and transposes with them."""
+
+    def pull_back(self, sums: FunctionSums, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
+        """Cotangents of C, of s and of the jet z."""
+
+    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
+        """Tangent along dC, ds and dz."""
+
+    def pull_back_several(self, sums: FunctionSums, G: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Cotangents (O, Q, P, dim) of C and (O, P, n) of s from G (N, O, Q)."""
+
+    def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
+        """Write the columns of s into out (N, O, P, n)."""
+
+
+class Functions(Protocol):
+    """Functions phi_{p,i} of single inputs: dim of them for each of the slots P, at some theta."""
+
+    @property
+    def slots(self) -> int:
+        """Number P of slots."""
+
+    @property
+    def dim(self) -> int:
+        """Number of functions of each slot."""
+
+    @property
+    def constant(self) -> bool:
+        """Whether the functions do not depend on the inputs: a bias."""
+
+    @property
+    def moving(self) -> tuple[int, ...]:
+        """Shape (P, n) of parameters that the functions themselves depend on; () for fixed functions."""
+
+    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> FunctionSums:
+        """Sums with coefficients C (Q, P, dim) at a jet z (N, channels, P); `back` says whether there is a way back."""
+
+    def motion(self, C: Array) -> Motion | None:
+        """How the sums move with the parameters of the functions; None where these are fixed."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowFunctions(ShortRepr):
+    """Functions given by their values and derivatives, all of them at every sample: any basis.
+
+    Attributes
+    ----------
+    rows : callable
+        (x (N, P), derivatives) -> array (derivatives + 1, N, slots, dim).
+    constant : bool
+        Whether they do not depend on x: a bias.
+    """
+
+    rows: Callable[[Array, int], Array]
+    slots: int
+    dim: int
+    constant: bool = False
+
+    @property
+    def moving(self) -> tuple[int, ...]:
+        """None of them moves."""
+        return ()
+
+    def motion(self, C: Array) -> Motion | None:
+        """None: the functions are fixed."""
+        return None
+
+    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> RowSums:
+        """Dense matrices and BLAS."""
+        return RowSums(self.rows, C, z, channels, back, constant=self.constant)
+
+
+def coordinates(n_inputs: int) -> RowFunctions:
+    """The inputs themselves: a linear map."""
+
+    def rows(x: Array, derivatives: int) -> Array:
+        out = np.zeros((derivatives + 1, *x.shape, 1), x.dtype)
+        out[0, :, :, 0] = x
+        out[1:2] = 1.0
+        return out
+
+    return RowFunctions(rows, n_inputs, 1)
+
+
+def one() -> RowFunctions:
+    """The function 1: a bias."""
+
+    def rows(x: Array, derivatives: int) -> Array:
+        out = np.zeros((derivatives + 1, x.shape[0], 1, 1))
+        out[0] = 1.0
+        return out
+
+    return RowFunctions(rows, 1, 1, constant=True)
+
+
+class Chart(ABC):
+    """How raw coefficients W depend on the parameters theta.
+
+    Attributes
+    ----------
+    raw : array (n_raw,)
+        W(theta).
+    jacobian : csr_array (n_raw, n_params)
+        dW/dtheta.
+    """
+
+    raw: Array
+
+    @property
+    @abstractmethod
+    def jacobian(self) -> sp.csr_array:
+        """dW/dtheta."""
+
+    @abstractmethod
+    def pull_back(self, dW: FloatArray) -> FloatArray:
+        """Cotangent of theta from that of W (n_raw,)."""
+
+    @abstractmethod
+    def push_forward(self, dtheta: FloatArray) -> FloatArray:
+        """Tangent of W along dtheta."""
+
+    @abstractmethod
+    def fill_columns(self, out: FloatArray) -> None:
+        """Turn the columns of W, the first n_raw of out (N, O, n_params), into those of theta, in place."""
+
+    @abstractmethod
+    def hessian(self, dW: FloatArray) -> sp.csr_array:
+        """Hessian of <dW, W(theta)>, csr_array (n_params, n_params)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Declared(ShortRepr):
+    """A layer at theta as it declares itself: functions, raw coefficients, activation and chart.
+
+    Attributes
+    ----------
+    n_inputs, n_outputs : int
+    functions : tuple of Functions
+        In the order of the raw coefficients, each (Q, P, dim) in C order, followed by its own parameters if it moves.
+    raw : array (n_raw,)
+    activation : Activation or None
+        None where y = u.
+    chart : Chart or None
+        None where the parameters are the raw coefficients.
+    """
+
+    n_inputs: int
+    n_outputs: int
+    functions: tuple[Functions, ...]
+    raw: Array
+    activation: Activation | None = None
+    chart: Chart | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LocalForm(ShortRepr):
+    """A layer at (theta, x) by its functions and coefficients, for matrices that are sums over samples.
+
+    Attributes
+    ----------
+    blocks : tuple of Features
+        In the order of the raw coefficients, each (Q, P, dim) in C order.
+    n_outputs : int
+    activation : pair of arrays (N, Q), or None
+        First and second derivative of the activation at u; None where y = u.
+    slopes : array (N, Q, P), or None
+        du_q/dx_p; None unless curved.
+    curvatures : callable, or None
+        Cotangent of u (N, Q) -> sum_q du_q d^2 u_q/dx_p^2, shape (N, P); mixed derivatives vanish, every function
+        being one of a single input. None unless curved.
+    chart : Chart, or None
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.SplineLayer((rk.SplineSpace.uniform(order=2, intervals=4),), n_outputs=3)
+    >>> form = layer.linearize(np.zeros(15), np.array([[0.3]])).local_form()
+    >>> form.n_outputs, len(form.blocks), form.activation
+    (3, 1, None)
+    """
+
+    blocks: tuple[Features, ...]
+    n_outputs: int
+    activation: tuple[FloatArray, FloatArray] | None = None
+    slopes: FloatArray | None = None
+    curvatures: Callable[[FloatArray], FloatArray] | None = None
+    chart: Chart | None = None

@@ -1,0 +1,1 @@
+"""Layers with knots: spline, ReLU-power and SiLU edges, free knots, and conversions between them."""

@@ -1,0 +1,302 @@
+r"""The same splines on the edges of another layer: in another basis, on finer knots, with knots fixed or free."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from refkan.base.arguments import check_annotated, check_choice
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.errors import KnotError
+from refkan.networks.layers.knot_layers.same_splines import (
+    SpacePair,
+    cut_alike,
+    nested_spaces,
+    prolong_coefficients,
+    prolongation_matrices,
+)
+from refkan.networks.layers.layer import BASES, Layer
+from refkan.splines import change_of_basis
+from refkan.splines.knots import check_domain
+from refkan.splines.local_basis import KnotTables
+from refkan.splines.spaces import SplineSpace
+
+
+@dataclass(frozen=True)
+class SplineEdges(Layer):
+    """A layer with a spline on each edge, as far as other layers of the same function ask it; see `EdgeLayer`."""
+
+    spaces: tuple[SplineSpace, ...]
+    n_outputs: int
+    outside: str = "linear"
+    free_knots: bool = False
+
+    kinds: ClassVar[dict[str, Callable[..., Layer]]] = {}
+    """What makes a layer of each basis from spaces, n_outputs, outside and free_knots."""
+
+    @property
+    @abstractmethod
+    def basis(self) -> str:  # type: ignore[override]
+        """Name of the basis that the coefficients refer to."""
+
+    @property
+    @abstractmethod
+    def order(self) -> int:
+        """Order r of the splines."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Number of coefficients on each edge."""
+
+    @property
+    @abstractmethod
+    def fixed_tables(self) -> KnotTables:
+        """Tables of the knots that `spaces` names."""
+
+    @abstractmethod
+    def tables(self, theta: Array) -> KnotTables:
+        """Tables of the knots at theta."""
+
+    @abstractmethod
+    def starting_s(self) -> FloatArray:
+        """Parameters s (P, n) whose free breakpoints are those of `spaces`."""
+
+    @property
+    def has_knots(self) -> bool:
+        """Whether the layer has knots to insert into: it has."""
+        return True
+
+    def refined(self, factor: int) -> Self:
+        """Return the layer with every interval cut into `factor` equal ones."""
+        return self.with_spaces([space.refine(factor) for space in self.spaces])
+
+    def inserted(self, new_knots: Sequence[Any]) -> Self:
+        """Return the layer with knots inserted into its spaces."""
+        check_annotated(SplineEdges.inserted, locals())
+        spaces = []
+        for p, (space, new) in enumerate(zip(self.spaces, new_knots, strict=True)):
+            try:
+                fine = space.insert(new)
+            except KnotError as error:
+                raise KnotError(f"input {p}: {error}") from None
+            # Free knots keep exterior knots that depend on a, b and n alone.
+            spaces.append(SplineSpace.from_breakpoints(fine.order, fine.breakpoints) if self.free_knots else fine)
+        return self.with_spaces(spaces)
+
+    @property
+    def starting_spaces(self) -> tuple[SplineSpace, ...]:
+        """The spline spaces on which the layer was built, one for each input."""
+        return self.spaces
+
+    def on_domains(self, domains: FloatArray) -> Self:
+        """Return the layer on uniform knots on other domains: inputs with one domain share one space."""
+        pairs = [(float(low), float(high)) for low, high in domains]
+        made: dict[tuple[float, float], SplineSpace] = {}
+        for p, (space, pair) in enumerate(zip(self.spaces, pairs, strict=True)):
+            if not space.is_uniform:
+                raise ValueError(f"domain_from_data needs uniform knots in the first layer; got others for input {p}")
+            if pair not in made:
+                domain = check_domain(pair, f"range of x[:, {p}]")
+                made[pair] = SplineSpace.uniform(space.order, space.intervals, domain)
+        return self.with_spaces([made[pair] for pair in pairs])
+
+    @property
+    def bends_at_ends(self) -> bool:
+        """Whether second derivatives jump at the ends of the domain, and not at knots as well.
+
+        They do under linear tails for orders beyond 3; those of order 3 jump at the knots too.
+        """
+        return self.outside == "linear" and self.order > 3
+
+    def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
+        """Return the layer on other spaces."""
+        check_annotated(SplineEdges.with_spaces, locals())
+        return replace(self, spaces=tuple(spaces))
+
+    def with_fixed_knots(self, theta: FloatArray) -> Self:
+        """Return the layer on its spaces at theta."""
+        return replace(self, spaces=self.spaces_at(theta), free_knots=False)
+
+    def with_free_knots(self) -> Self:
+        """Return the layer whose interior knots are parameters; exterior knots at the mean spacing."""
+        if self.free_knots:
+            return self
+        spaces = tuple(SplineSpace.from_breakpoints(space.order, space.breakpoints) for space in self.spaces)
+        return replace(self, spaces=spaces, free_knots=True)
+
+    def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
+        """Return the B-spline coefficients (Q, P, dim) of the edges."""
+        return self.between_bases(theta, self.unpack(theta)["coefficients"], self.basis, "spline")
+
+    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
+        """Return the layer on other spaces, where free knots start, and B-spline coefficients taken to its basis."""
+        new = self.with_spaces(spaces)
+        blocks = {"coefficients": c, "s": new.starting_s()} if self.free_knots else {"coefficients": c}
+        blocks["coefficients"] = new.between_bases(new.pack(**blocks), c, "spline", new.basis)
+        return new, new.pack(**blocks)
+
+    def in_basis(self, basis: str) -> Layer:
+        """Return the layer on the same spaces with its coefficients in `basis`."""
+        check_choice("basis", basis, BASES)
+        if basis == self.basis:
+            return self
+        return self.kinds[basis](self.spaces, self.n_outputs, self.outside, self.free_knots)
+
+    def _deltas(self, theta: Array, basis: str) -> list[Array]:
+        """Spans of the factorisation of A at theta, for coefficients in `basis` (a ReLU basis), (P, dim) each."""
+        knots = self.tables(theta).knots
+        if basis == "scaled-relu":
+            knots = knots / np.array([space.mean_spacing for space in self.spaces])[:, None]
+        return change_of_basis.spans(knots, self.order)
+
+    def between_bases(self, theta: Array, c: Array, source: str, target: str) -> Array:
+        """Return coefficients (Q, P, dim) in basis `target` of the functions with coefficients c in basis `source`.
+
+        The knots are those at theta.
+        """
+        if source == target:
+            return c.copy()
+        if source != "spline":
+            c = change_of_basis.solve_transposed(self._deltas(theta, source), c)
+        if target != "spline":
+            c = change_of_basis.apply_transposed(self._deltas(theta, target), c)
+        return c
+
+    def to_basis(self, vector: Array, basis: str) -> Array:
+        """Take coefficients of this layer to `basis`: w = A^T u from splines to a ReLU basis."""
+        return self._changed(vector, basis, lambda c: self.between_bases(np.empty(0), c, self.basis, basis))
+
+    def from_basis(self, vector: Array, basis: str) -> Array:
+        """Take coefficients in `basis` to those of this layer: u = A^-T w from a ReLU basis to splines."""
+        return self._changed(vector, basis, lambda c: self.between_bases(np.empty(0), c, basis, self.basis))
+
+    def gradient_to_basis(self, gradient: Array, basis: str) -> Array:
+        """Take a gradient to that in coefficients in `basis`: grad_u = A grad_w, grad_w = A^-1 grad_u."""
+
+        def change(g: Array) -> Array:
+            if self.basis != "spline":
+                g = change_of_basis.apply(self._deltas(np.empty(0), self.basis), g)
+            if basis != "spline":
+                g = change_of_basis.solve(self._deltas(np.empty(0), basis), g)
+            return g
+
+        return self._changed(gradient, basis, change)
+
+    def _changed(self, vector: Array, basis: str, change: Callable[[Array], Array]) -> Array:
+        """A copy of the vector, changed where it belongs to coefficients; A must not move with theta."""
+        check_choice("basis", basis, BASES)
+        if basis == self.basis:
+            return vector.copy()
+        if self.free_knots:
+            raise ValueError(
+                "free knots: the change of basis moves with theta; train net.to_basis(...) in its own coordinates "
+                "instead"
+            )
+        return change(vector.reshape(self.blocks["coefficients"])).reshape(-1)
+
+    def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
+        """Return parameters of `target` that make it the same function as this layer at theta.
+
+        Between bases they follow from w = A^T u and its inverse; where the knots of the target contain those here, from
+        u_f = P u.
+        """
+        check_annotated(SplineEdges.convert, locals())
+        if not isinstance(target, SplineEdges) or self == target:
+            return super().convert(theta, target)
+        self._require_alike(target)
+        if not allow_inexact:
+            self._require_exact(target)
+        c = self.unpack(theta)["coefficients"]
+        blocks = {"s": self._free_parameters(theta, target)} if target.free_knots else {}
+        empty: FloatArray = target.pack(coefficients=np.zeros(target.blocks["coefficients"]), **blocks)
+        coarse, fine = self.tables(theta), target.tables(empty)
+        if np.array_equal(coarse.knots, fine.knots):
+            c = self.between_bases(theta, c, self.basis, target.basis)
+        elif self.basis == target.basis != "spline" and not (self.free_knots or target.free_knots):
+            matrices = prolongation_matrices(nested_spaces(coarse, fine), self.basis)
+            c = np.stack([c[:, p] @ P.T for p, P in enumerate(matrices)], axis=1)
+        else:
+            u = self.between_bases(theta, c, self.basis, "spline")
+            c = prolong_coefficients(self._nested_spaces(coarse, fine), u)
+            c = target.between_bases(empty, c, "spline", target.basis)
+        result: FloatArray = target.pack(coefficients=c, **blocks)
+        return result
+
+    def _nested_spaces(self, coarse: KnotTables, fine: KnotTables) -> list[SpacePair]:
+        try:
+            return nested_spaces(coarse, fine)
+        except KnotError as error:
+            moved = self.free_knots and not np.array_equal(coarse.knots, self.fixed_tables.knots)
+            hint = "; free knots are not where they started: with_fixed_knots(theta) first" if moved else ""
+            raise KnotError(f"{error}{hint}") from None
+
+    def _free_parameters(self, theta: FloatArray, target: SplineEdges) -> Array:
+        """Parameters s of the target's free knots: those here, repeated where every interval was cut alike."""
+        ends = [[space.breakpoints for space in layer.spaces] for layer in (self, target)]
+        if self.free_knots and cut_alike(*ends):
+            # q = (1 - eps) softmax(s) + eps/n: repeating s halves every share, the floor included.
+            return np.repeat(self.unpack(theta)["s"], target.intervals // self.intervals, axis=1)
+        return target.starting_s()
+
+    def prolongation(self, target: Layer) -> sp.csr_array:
+        """Return the block diagonal matrix of the prolongations P of all edges."""
+        check_annotated(SplineEdges.prolongation, locals())
+        if not isinstance(target, SplineEdges) or self == target:
+            return super().prolongation(target)
+        self._require_alike(target)
+        self._require_exact(target)
+        if self.free_knots or target.free_knots:
+            raise ValueError("prolongation is a matrix for fixed knots only; use net.convert")
+        if self.basis != target.basis:
+            raise ValueError(f"other must have the basis {self.basis!r}; got {target.basis!r}")
+        pairs = nested_spaces(self.fixed_tables, target.fixed_tables)
+        return sp.block_diag(prolongation_matrices(pairs, self.basis) * self.n_outputs, format="csr")
+
+    def _require_alike(self, target: SplineEdges) -> None:
+        mine, theirs = (
+            (layer.n_inputs, layer.order, layer.n_outputs, layer.outside, layer.domains.tolist())
+            for layer in (self, target)
+        )
+        if mine != theirs:
+            raise ValueError(
+                f"other must have the same order, outputs, domains and outside rule as {self}; got {target}"
+            )
+
+    def _require_exact(self, target: SplineEdges) -> None:
+        """Under natural tails functions end with the outermost knots, so that these must stay and the basis too."""
+        if self.outside != "natural":
+            return
+        if (self.basis == "spline") != (target.basis == "spline"):
+            raise ValueError(
+                "under outside='natural' B-splines decay and ReLU powers grow outside the domain, so the two "
+                "bases are not the same function there; use 'linear' or 'polynomial', or allow_inexact=True"
+            )
+        if self.spaces == target.spaces:
+            return
+        r = self.order
+        for p, (mine, theirs) in enumerate(zip(self.spaces, target.spaces, strict=True)):
+            ends = [np.concatenate([space.knots[:r], space.knots[-r:]]) for space in (mine, theirs)]
+            if not np.array_equal(ends[0], ends[1]):
+                raise ValueError(
+                    "under outside='natural' the basis functions decay to zero at the exterior knots, which "
+                    f"differ for input {p}, so that the functions differ outside the domain; use 'linear' or "
+                    "'polynomial', insert knots instead of refining, or allow_inexact=True"
+                )
+
+    def jumps(self) -> FloatArray:
+        """Return the matrix from the coefficients of an output to w_j at the knots inside, in the scaled ReLU basis."""
+        if self.free_knots:
+            return super().jumps()
+        P, dim, inside = self.n_inputs, self.dim, self.intervals - 1
+        unit = np.broadcast_to(np.eye(dim)[:, None], (dim, P, dim))
+        w = self.between_bases(np.empty(0), unit, self.basis, "scaled-relu")
+        rows = np.zeros((P, inside, P, dim))
+        for p in range(P):
+            rows[p, :, p] = w[:, p, self.order :].T
+        return rows.reshape(P * inside, P * dim)

@@ -1,0 +1,231 @@
+r"""What spline and ReLU-power layers share: one function of a spline space on each edge from input p to output q."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import check_choice, check_count, check_flag, check_sequence
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.lazy import lazy
+from refkan.networks.layers.knot_layers.edge_conversion import SplineEdges
+from refkan.splines.knot_tables import extended_tables
+from refkan.splines.knots import FLOOR, free_breakpoints, free_parameters
+from refkan.splines.local_basis import OUTSIDE, KnotTables
+from refkan.splines.spaces import SplineSpace
+from refkan.splines.sums import SLACK
+
+NOISE = 0.1
+"""Standard deviation of the noise on starting coefficients."""
+
+
+@dataclass(frozen=True)
+class EdgeLayer(SplineEdges):
+    r"""A layer with a spline on every edge: y_q = sum_p f_{qp}(x_p), f_{qp} in the spline space of input p.
+
+    Parameters
+    ----------
+    spaces : tuple of SplineSpace
+        One for each input, all of one order and one number of intervals; knots and domains may differ.
+    n_outputs : int
+    outside : {"linear", "polynomial", "natural", "error"}
+        What happens to inputs outside the domain.
+    free_knots : bool
+        Whether the interior breakpoints are parameters: a block s (P, n) follows, see `knots.free_breakpoints`;
+        the breakpoints of `spaces` are where they start.
+
+    Raises
+    ------
+    ValueError
+        If spaces disagree in order or intervals, a count is not positive, or free knots are asked of order 1, of
+        outside="natural", or from an interval shorter than the floor of the parameterisation.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.networks.layers import EdgeLayer
+    >>> [isinstance(layer, EdgeLayer) for layer in rk.kan([2, 3, 1], 3, 4).layers + rk.mlp([2, 3, 1]).layers]
+    [True, True, False, False]
+    """
+
+    def __post_init__(self) -> None:
+        if isinstance(self.spaces, SplineSpace):
+            raise TypeError("spaces must hold one SplineSpace for each input; got a single SplineSpace")
+        object.__setattr__(self, "spaces", tuple(check_sequence("spaces", self.spaces, "SplineSpaces")))
+        check_count("n_outputs", self.n_outputs, 1)
+        check_choice("outside", self.outside, OUTSIDE)
+        check_flag("free_knots", self.free_knots)
+        if not self.spaces:
+            raise ValueError("spaces must hold one SplineSpace for each input; got none")
+        for p, space in enumerate(self.spaces):
+            if not isinstance(space, SplineSpace):
+                raise TypeError(f"spaces[{p}] must be a SplineSpace; got {type(space).__name__}")
+            if (space.order, space.intervals) != (self.order, self.intervals):
+                raise ValueError(
+                    "a layer has one order and one number of intervals; "
+                    f"got spaces[{p}] = {space} beside spaces[0] = {self.spaces[0]}"
+                )
+        if self.free_knots:
+            if self.order < 2:
+                raise ValueError("free knots need order >= 2; got order 1, whose splines jump at the knots")
+            if self.outside == "natural":
+                raise ValueError("free knots need outside='linear', 'polynomial' or 'error'; got 'natural'")
+            self.starting_s()  # raises where the knots cannot be reached
+
+    @property
+    def n_inputs(self) -> int:  # type: ignore[override]
+        """Number of inputs P."""
+        return len(self.spaces)
+
+    @property
+    def order(self) -> int:
+        """Order r of the splines."""
+        return self.spaces[0].order
+
+    @property
+    def intervals(self) -> int:
+        """Number n of intervals of each knot vector."""
+        return self.spaces[0].intervals
+
+    @property
+    def dim(self) -> int:
+        """Number of coefficients n + r - 1 on each edge."""
+        return self.spaces[0].dim
+
+    @property
+    def window(self) -> int:
+        """Number of functions that matter at an input."""
+        return self.order
+
+    def describe(self) -> str:
+        """Name order, intervals and basis."""
+        free, plural = "free " * self.free_knots, "s" * (self.intervals > 1)
+        return f"order {self.order} on {self.intervals} {free}interval{plural} ({self.basis})"
+
+    @property
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        """Coefficients (Q, P, dim) and, with free knots, s (P, n)."""
+        blocks: dict[str, tuple[int, ...]] = {"coefficients": (self.n_outputs, self.n_inputs, self.dim)}
+        if self.free_knots:
+            blocks["s"] = (self.n_inputs, self.intervals)
+        return blocks
+
+    @property
+    def shared_blocks(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Free knots serve all outputs."""
+        return ("s",) if self.free_knots else ()
+
+    @lazy
+    def domains(self) -> FloatArray:
+        """Ends (a, b) of the domain of each input, shape (P, 2)."""
+        return np.array([space.domain for space in self.spaces])
+
+    @lazy
+    def fixed_tables(self) -> KnotTables:
+        """Tables of the knots that `spaces` names."""
+        return KnotTables(np.array([space.knots for space in self.spaces]), self.order)
+
+    def require_derivatives(self, order: int) -> str | None:
+        """Raise ValueError unless r > order, with free knots r > order + 1, for derivatives of positive order.
+
+        The derivative of order r - 1 jumps at the knots; where it is asked for, return a remark that says so.
+        """
+        which = ("values", "first", "second")[order]
+        if self.order <= order and order > 0:
+            raise ValueError(
+                f"{which} derivatives in x need splines of order >= {order + 2} (order {order + 1}: they jump at the "
+                f"knots); got order {self.order}"
+            )
+        if self.order == order + 1 and order > 0:
+            if self.free_knots:
+                raise ValueError(
+                    f"{which} derivatives in x with free knots need order >= {order + 2}; got order {self.order}, of "
+                    "which they jump at the knots"
+                )
+            return f"the {which} derivative of splines of order {self.order} jumps at the knots"
+        return None
+
+    def tables(self, theta: Array) -> KnotTables:
+        """Return the tables of the knots at theta."""
+        if not self.free_knots:
+            return self.fixed_tables
+        return extended_tables(free_breakpoints(self.unpack(theta)["s"], self.domains), self.order)
+
+    def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
+        """Return the spline spaces at theta: `spaces` themselves unless the knots are free."""
+        if not self.free_knots:
+            return self.spaces
+        return tuple(SplineSpace(knots, self.order) for knots in self.tables(theta).knots)
+
+    def constant_coefficients(self, theta: FloatArray) -> FloatArray:
+        """Return coefficients (P, dim) of the function 1: those of B-splines are all 1."""
+        return np.ones((self.n_inputs, self.dim))
+
+    @property
+    def constants_move(self) -> bool:
+        """Whether the coefficients of the function 1 depend on theta."""
+        return False
+
+    def is_constant_at(self, x: FloatArray) -> bool:
+        """Whether the function 1 of the spline space is 1 at all inputs x: natural tails decay."""
+        a, b = self.domains.T
+        return self.outside != "natural" or bool(np.all((x >= a) & (x <= b)))
+
+    def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
+        """Return for each output P vectors: the function 1 on one edge."""
+        if not self.is_constant_at(x) or (translations and self.constants_move):
+            return super().constant_vectors(theta, x, translations)
+        P, size = self.n_inputs, self.n_inputs * self.dim
+        ones = np.zeros((P, P, self.dim))
+        ones[np.arange(P), np.arange(P)] = self.constant_coefficients(theta)
+        vectors = np.zeros((self.n_outputs, P, self.n_params))
+        for q in range(self.n_outputs):
+            vectors[q, :, q * size : (q + 1) * size] = ones.reshape(P, size)
+        return list(vectors)
+
+    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Return for each output q the row with its coefficients."""
+        size = self.n_inputs * self.dim
+        vectors = np.zeros((self.n_outputs, self.n_params))
+        for q in range(self.n_outputs):
+            vectors[q, q * size : (q + 1) * size] = theta[q * size : (q + 1) * size]
+        return vectors
+
+    def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
+        """Return the vectors that move constants between the edges into a node.
+
+        With free knots, those that add a constant to s, input by input, follow.
+        """
+        vectors = super().null_vectors(theta, x, translations)
+        if not self.free_knots:
+            return vectors
+        shifts = np.zeros((self.n_inputs, self.n_params))
+        shifts[:, -self.n_inputs * self.intervals :] = np.repeat(np.eye(self.n_inputs), self.intervals, axis=1)
+        return np.concatenate([vectors, shifts])
+
+    def truth_form(self) -> dict[str, Any]:
+        """Return order, outside, n_outputs, margin and knots (P, n + 2r - 1), with free knots also their floor."""
+        floor = FLOOR if self.free_knots else None
+        fixed = {"order": self.order, "outside": self.outside, "n_outputs": self.n_outputs, "margin": SLACK}
+        return {"kind": self.basis, **fixed, "knots": [space.knots.tolist() for space in self.spaces], "floor": floor}
+
+    def starting_s(self) -> FloatArray:
+        """Return parameters s (P, n) whose free breakpoints are those of `spaces`."""
+        return free_parameters(np.array([space.breakpoints for space in self.spaces]))
+
+    def draw_spline_coefficients(self, rng: np.random.Generator, scheme: str) -> FloatArray:
+        r"""Draw a random linear function on each edge plus noise, in B-spline coefficients (Q, P, dim).
+
+        c_i = g (xi_i - (a+b)/2)/(b-a) + N(0, 0.1^2), g ~ N(0, 1/P), xi the Greville points. Under the scheme "normal"
+        c_i ~ N(0, 1), independent.
+        """
+        if scheme == "normal":
+            return rng.normal(0.0, 1.0, (self.n_outputs, self.n_inputs, self.dim))
+        slope = rng.normal(0.0, 1.0 / np.sqrt(self.n_inputs), (self.n_outputs, self.n_inputs, 1))
+        noise = rng.normal(0.0, NOISE, (self.n_outputs, self.n_inputs, self.dim))
+        greville = np.array([space.greville for space in self.spaces])
+        middle = self.domains.mean(axis=1, keepdims=True)
+        length = self.domains[:, 1:] - self.domains[:, :1]
+        return slope * ((greville - middle) / length) + noise

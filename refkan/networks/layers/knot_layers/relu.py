@@ -1,0 +1,213 @@
+r"""ReLU-power layers: y_q = sum_p sum_j W[q, p, j] psi_j(x_p), a multichannel MLP with fixed biases -t_j."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from refkan.base.arguments import check_annotated, check_flag
+from refkan.base.array_types import Array, FloatArray
+from refkan.networks.layers.functions import Declared, FunctionSums
+from refkan.networks.layers.knot_layers.edges import EdgeLayer
+from refkan.networks.layers.row_sums import RowSums
+from refkan.splines import change_of_basis
+from refkan.splines.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
+from refkan.splines.relu_powers import inverse_scale, relu_rows
+from refkan.splines.sums import SLACK, KnotFunctions
+from refkan.splines.sums.channels import Channels, channel_rows
+
+RANGE = -1022, 1023
+"""Binary exponents of numbers."""
+
+
+@dataclass(frozen=True)
+class ReluLayer(EdgeLayer):
+    r"""A layer in the ReLU-power basis: y_q = sum_p sum_j W[q, p, j] ((x_p - t_j)_+ / h)^(r-1).
+
+    h is 1 unless the basis is scaled.
+
+    With W = A^T u it is the same function as a SplineLayer with coefficients u (Lemma 3 of [S26]).
+
+    Parameters
+    ----------
+    spaces, n_outputs, outside, free_knots
+        As for `EdgeLayer`; knots strictly increasing.
+    scaled : bool
+        Whether x - t_j is divided by the mean spacing h = (b-a)/n of its input.
+
+    Raises
+    ------
+    KnotError
+        For knots that repeat: they have no ReLU powers.
+    ValueError, TypeError
+        As for `EdgeLayer`; for the plain basis on a domain so long or short that powers leave the range of numbers.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.ReluLayer((rk.SplineSpace.uniform(order=2, intervals=2),), n_outputs=1)  # knots -0.5, 0, 0.5, 1, 1.5
+    >>> layer.linearize(np.array([0.0, 1.0, -3.0]), np.array([[0.25], [1.0]])).value
+    array([[ 0.25],
+           [-0.5 ]])
+    """
+
+    scaled: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_flag("scaled", self.scaled)
+        for space in self.spaces:
+            check_strictly_increasing(space.knots)
+            ends = np.log2(np.array([space.mean_spacing, space.knots[-1] - space.knots[0]])) * (self.order - 1)
+            if not self.scaled and not (RANGE[0] < ends[0] and ends[1] < RANGE[1]):
+                a, b = space.domain
+                raise ValueError(
+                    f"powers (x - t)^{self.order - 1} on a domain [{a:g}, {b:g}] are no numbers of float64: "
+                    "use basis='scaled-relu'"
+                )
+
+    @property
+    def basis(self) -> str:  # type: ignore[override]
+        """The ReLU-power basis, plain or scaled."""
+        return "scaled-relu" if self.scaled else "relu"
+
+    @property
+    def inverse_scale(self) -> FloatArray:
+        """1/h for each input, shape (P,); it is 1 for the plain basis."""
+        return np.array([inverse_scale(space, self.scaled) for space in self.spaces])
+
+    @property
+    def window(self) -> int:
+        """All powers matter to the right of their knots."""
+        return self.dim
+
+    def declare(self, theta: Array) -> Declared:
+        """Return the powers psi_j, on knots that move with s where they are free."""
+        tables, s = self.tables(theta), self.unpack(theta)["s"] if self.free_knots else None
+        powers = ReluPowers(tables, self.outside, self.order, self.inverse_scale, s, self.domains)
+        return Declared(self.n_inputs, self.n_outputs, (powers,), theta)
+
+    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
+        """Draw the function that a spline layer would draw, or Gaussian weights of the same output variance on x."""
+        check_annotated(ReluLayer.initialize, locals())
+        u = self.draw_spline_coefficients(rng, scheme)
+        blocks = {"s": self.starting_s()} if self.free_knots else {}
+        start = self.pack(coefficients=u, **blocks)
+        knots = self.tables(start).knots / self.spacing[:, None]
+        W = change_of_basis.apply_transposed(change_of_basis.spans(knots, self.order), u)
+        theta: FloatArray = self.pack(coefficients=W, **blocks)
+        if scheme == "gaussian":
+            theta = self.pack(coefficients=self.matched_gaussian(rng, theta, x), **blocks)
+        return theta
+
+    def constant_coefficients(self, theta: FloatArray) -> FloatArray:
+        """Return coefficients (P, dim) of the function 1: w = A^T 1."""
+        knots = self.tables(theta).knots / self.spacing[:, None]
+        ones = np.ones((self.n_inputs, self.dim))
+        w: FloatArray = change_of_basis.apply_transposed(change_of_basis.spans(knots, self.order), ones)
+        return w
+
+    @property
+    def constants_move(self) -> bool:
+        """Whether the coefficients of the function 1 depend on theta: with free knots A does."""
+        return self.free_knots
+
+    @property
+    def spacing(self) -> FloatArray:
+        """The length that x - t is divided by, for each input (P,): h or 1."""
+        return np.array([space.mean_spacing if self.scaled else 1.0 for space in self.spaces])
+
+
+EdgeLayer.kinds["relu"] = ReluLayer
+EdgeLayer.kinds["scaled-relu"] = partial(ReluLayer, scaled=True)
+
+
+@dataclass(frozen=True, eq=False)
+class ReluPowers(KnotFunctions):
+    """The powers ((x - t_j)_+ / h)^(r-1) of P knot vectors; with s (P, n) on knots that follow it."""
+
+    order: int
+    inverse_scale: FloatArray
+    s: Array | None
+    domains: FloatArray
+
+    @property
+    def moving(self) -> tuple[int, ...]:
+        """Shape of s."""
+        return () if self.s is None else self.s.shape
+
+    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> FunctionSums:
+        """Dense matrices and BLAS."""
+        if self.outside == "error":
+            self.tables.require_inside(z[:, 0], SLACK)
+        return RowSums(self.rows, C, z, channels, back)
+
+    def rows(self, x: Array, derivatives: int) -> Array:
+        """psi_j and derivatives at x (N, P), the rule outside applied."""
+        return relu_rows(self.tables.knots, self.order, self.inverse_scale, x, derivatives, self.outside)
+
+    def motion(self, C: Array) -> FreeKinks | None:
+        """How sums move with s."""
+        return None if self.s is None else FreeKinks(self)
+
+
+class FreeKinks:
+    """Powers that start at breakpoints which follow s; a `layers.functions.Motion`.
+
+    The power psi_j moves with its own breakpoint alone, by d psi_j/dt_j = -psi_j'.
+    """
+
+    def __init__(self, powers: ReluPowers) -> None:
+        self.powers = powers
+        assert powers.s is not None
+        self.s = powers.s
+        self._moving = slice(powers.order, powers.dim)
+
+    def pull_back(self, sums: FunctionSums, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
+        """dt_j = sum_sc h[s, c, p, j] dW[s, c, p, j]/dt_j, h the cotangents of the functions' jets."""
+        assert isinstance(sums, RowSums)
+        dC, dz = sums.pull_back(dy, inputs)
+        dt = np.einsum("scpj,scpj->pj", self._rows(sums), sums.cotangents_of_jets(dy)[..., self._moving])
+        return dC, free_breakpoints_vjp(self.s, self.powers.domains, dt), dz
+
+    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
+        """sum_pj C dW[p, j]/dt_j dt_j is added."""
+        assert isinstance(sums, RowSums)
+        dt = free_breakpoints_jvp(self.s, self.powers.domains, ds)
+        moving = np.einsum("scpj,pj,qpj->scq", self._rows(sums), dt, sums.C[..., self._moving], optimize=True)
+        return sums.push_forward(dC, dz) + moving
+
+    def pull_back_several(self, sums: FunctionSums, G: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """As `pull_back`, for several cotangents G (N, O, Q) of values."""
+        assert isinstance(sums, RowSums)
+        dt = np.einsum("spj,sopj->opj", self._rows(sums)[:, 0], sums.cotangents_of_jets(G)[..., self._moving])
+        return sums.pull_back_several(G), free_breakpoints_vjp(self.s, self.powers.domains, dt)
+
+    def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
+        """Columns of s."""
+        assert isinstance(sums, RowSums)
+        h = sums.cotangents_of_jets(G)[..., self._moving]
+        dt = np.einsum("scpj,socpj->sopj", self._rows(sums), h)
+        out[...] = free_breakpoints_vjp(self.s, self.powers.domains, dt)
+
+    def _rows(self, sums: RowSums) -> FloatArray:
+        """Derivatives of the jets of the moving functions in their own breakpoint, (N, channels, P, n-1).
+
+        d psi/dt = -psi' at a fixed point; the tangent at an end b, psi(b) + (x - b) psi'(b), moves with
+        -psi'(b) - (x - b) psi''(b), and its slope with -psi''(b).
+        """
+        powers, channels, x = self.powers, sums.channels, sums.z[:, 0]
+        low, high = powers.domains.T
+        linear = powers.outside == "linear"
+        at = np.where(x.real < low, low, np.where(x.real > high, high, x)) if linear else x
+        top = channels.order
+        rows = -relu_rows(powers.tables.knots, powers.order, powers.inverse_scale, at, top + 2, "polynomial")
+        rows = rows[1:, :, :, self._moving]
+        moved = rows[: top + 1].copy()
+        if linear:
+            beyond = (x - at)[None, :, :, None]
+            moved[:1] += beyond * rows[1:2]
+            moved[2:] *= beyond == 0
+        return channel_rows(moved, sums.z, channels)

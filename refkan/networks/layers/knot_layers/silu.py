@@ -1,0 +1,318 @@
+r"""The traditional KAN edge: w_b silu(x) + w_s sum_i c_i b_i(x)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from refkan.base.arguments import check_annotated, check_target, check_type
+from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.networks.layers.activations import ACTIVATIONS
+from refkan.networks.layers.functions import Chart, Declared, RowFunctions
+from refkan.networks.layers.knot_layers.spline import SplineLayer
+from refkan.networks.layers.layer import Layer
+from refkan.networks.layers.parameters import ParameterBlocks
+from refkan.splines.spaces import SplineSpace
+
+
+@dataclass(frozen=True)
+class SiluLayer(Layer):
+    r"""A layer whose edges add a SiLU to a spline, as in the original KAN.
+
+    ::
+
+        y_q = sum_p (w_b[q,p] silu(x_p) + w_s[q,p] sum_i C[q,p,i] b_i(x_p)),    silu(x) = x/(1 + exp(-x))
+
+    The edge is that of Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), eqs. (2.10) to (2.12).
+
+    Parameters
+    ----------
+    spline : SplineLayer
+        The spline part; its blocks come first, then w_b (Q, P) and w_s (Q, P).
+
+    Raises
+    ------
+    TypeError
+        If `spline` is no SplineLayer.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.SiluLayer(rk.SplineLayer((rk.SplineSpace.uniform(order=2, intervals=2),), n_outputs=1))
+    >>> layer.linearize(np.array([0.0, 1.0, 4.0, 0.0, 2.0]), np.array([[0.25]])).value  # w_b = 0, w_s = 2
+    array([[1.]])
+    """
+
+    spline: SplineLayer
+
+    def __post_init__(self) -> None:
+        check_type("spline", self.spline, SplineLayer)
+
+    @property
+    def n_inputs(self) -> int:  # type: ignore[override]
+        """Number of inputs P."""
+        return self.spline.n_inputs
+
+    @property
+    def n_outputs(self) -> int:  # type: ignore[override]
+        """Number of outputs Q."""
+        return self.spline.n_outputs
+
+    @property
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        """Blocks of the spline part, then w_b and w_s."""
+        edges = (self.n_outputs, self.n_inputs)
+        return {**self.spline.blocks, "w_b": edges, "w_s": edges}
+
+    @property
+    def shared_blocks(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The blocks that every output depends on: those of the spline part."""
+        return self.spline.shared_blocks
+
+    @property
+    def sums_to_one(self) -> bool:  # type: ignore[override]
+        """Whether the functions of the spline part sum to one everywhere."""
+        return self.spline.sums_to_one
+
+    @property
+    def free_knots(self) -> bool:  # type: ignore[override]
+        """Whether the knots of the spline part are parameters."""
+        return self.spline.free_knots
+
+    @property
+    def basis(self) -> str:  # type: ignore[override]
+        """The basis that the coefficients of the spline part refer to."""
+        return self.spline.basis
+
+    @property
+    def outside(self) -> str:  # type: ignore[override]
+        """What happens to inputs outside the domain of the spline part."""
+        return self.spline.outside
+
+    @property
+    def domains(self) -> FloatArray:
+        """Ends (a, b) of the domain of each input of the spline part, shape (P, 2)."""
+        return self.spline.domains
+
+    @property
+    def window(self) -> int:
+        """Number of functions of the spline part that matter at an input."""
+        return self.spline.window
+
+    def describe(self) -> str:
+        """Name SiLU and describe the spline part."""
+        return f"SiLU + {self.spline.describe()}"
+
+    def declare(self, theta: Array) -> Declared:
+        """Return the functions of the spline part with the raw coefficients w_s C, then silu with w_b."""
+        chart = EdgeScales(self.parameters, theta)
+        spline = self.spline.declare(chart.raw[: self.spline.n_params])
+        silu = RowFunctions(_silu_rows, self.n_inputs, 1)
+        return Declared(self.n_inputs, self.n_outputs, (*spline.functions, silu), chart.raw, chart=chart)
+
+    def truth_form(self) -> dict[str, Any]:
+        """Return the form of the spline part."""
+        return {"kind": "silu", "spline": self.spline.truth_form()}
+
+    def require_derivatives(self, order: int) -> str | None:
+        """Require of the spline part that derivatives of that order are of use."""
+        return self.spline.require_derivatives(order)
+
+    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
+        """Start with w_s = 1, the spline part as for SplineLayer, w_b uniform in +-1/sqrt(P)."""
+        check_annotated(SiluLayer.initialize, locals())
+        spline = self.spline.unpack(self.spline.initialize(rng, x, scheme))
+        edges = (self.n_outputs, self.n_inputs)
+        bound = 1.0 / np.sqrt(self.n_inputs)
+        theta: FloatArray = self.pack(**spline, w_b=rng.uniform(-bound, bound, edges), w_s=np.ones(edges))
+        return theta
+
+    def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
+        """Return for each output one vector an edge with w_s != 0: the spline part of w_s C = 1."""
+        if translations:  # 1/w_s depends on theta
+            return super().constant_vectors(theta, x, translations)
+        w_s = self.unpack(theta)["w_s"]
+        vectors = []
+        for q, rows in enumerate(self.spline.constant_vectors(theta[: self.spline.n_params], x)):
+            live = np.flatnonzero(w_s[q, : rows.shape[0]])
+            vectors.append(self._padded(rows[live] / w_s[q, live, None]))
+        return vectors
+
+    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Return for each output q the row with its coefficients C and its w_b."""
+        vectors = self._padded(self.spline.scaling_vectors(theta[: self.spline.n_params]))
+        w_b = self.unpack(theta)["w_b"]
+        for q in range(self.n_outputs):
+            self.unpack(vectors[q])["w_b"][q] = w_b[q]
+        return vectors
+
+    def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
+        """Return the null vectors of the spline part, and on each edge (C, -w_s), along which w_s C stays."""
+        part = self.spline.null_vectors(theta[: self.spline.n_params], x, translations=True)
+        shifts = self._padded(part[part.shape[0] - self.n_inputs :] if self.spline.free_knots else part[:0])
+        if translations:
+            return shifts
+        moved = super().null_vectors(theta, x)
+        blocks = self.unpack(theta)
+        products = np.zeros((self.n_outputs * self.n_inputs, self.n_params))
+        for row, edge in zip(products, np.ndindex(self.n_outputs, self.n_inputs), strict=True):
+            views = self.unpack(row)
+            views["coefficients"][edge] = blocks["coefficients"][edge]
+            views["w_s"][edge] = -blocks["w_s"][edge]
+        return np.concatenate([moved, shifts, products])
+
+    def _padded(self, rows: FloatArray) -> FloatArray:
+        """Vectors of the spline part, with w_b and w_s left as they are."""
+        return np.pad(rows, ((0, 0), (0, self.n_params - rows.shape[1])))
+
+    # ------------------------------------------------ the same function elsewhere
+
+    @property
+    def has_knots(self) -> bool:
+        """Whether the spline part has knots to insert into."""
+        return True
+
+    def refined(self, factor: int) -> Self:
+        """Return the layer with its spline part refined."""
+        return replace(self, spline=self.spline.refined(factor))
+
+    def inserted(self, new_knots: Sequence[Any]) -> Self:
+        """Return the layer with knots inserted into its spline part."""
+        check_annotated(SiluLayer.inserted, locals())
+        return replace(self, spline=self.spline.inserted(new_knots))
+
+    @property
+    def starting_spaces(self) -> tuple[SplineSpace, ...]:
+        """The spline spaces on which the spline part was built, one for each input."""
+        return self.spline.spaces
+
+    def on_domains(self, domains: FloatArray) -> Self:
+        """Return the layer with its spline part on other domains."""
+        return replace(self, spline=self.spline.on_domains(domains))
+
+    @property
+    def bends_at_ends(self) -> bool:
+        """Whether second derivatives of the spline part jump at the ends of the domain, and not at knots as well."""
+        return self.spline.bends_at_ends
+
+    def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
+        """Return the layer with its spline part on other spaces."""
+        check_annotated(SiluLayer.with_spaces, locals())
+        return replace(self, spline=self.spline.with_spaces(spaces))
+
+    def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
+        """Return the spline spaces of the spline part at theta, one for each input."""
+        return self.spline.spaces_at(theta[: self.spline.n_params])
+
+    def with_fixed_knots(self, theta: FloatArray) -> Self:
+        """Return the layer with the free knots of its spline part fixed where they are at theta."""
+        return replace(self, spline=self.spline.with_fixed_knots(theta[: self.spline.n_params]))
+
+    def with_free_knots(self) -> Self:
+        """Return the layer with free knots in its spline part."""
+        return replace(self, spline=self.spline.with_free_knots())
+
+    def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
+        """Return the B-spline coefficients w_s C (Q, P, dim) of the spline part; without `factors` C alone."""
+        c = self.spline.spline_coefficients(theta[: self.spline.n_params])
+        return c * self.unpack(theta)["w_s"][:, :, None] if factors else c
+
+    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
+        """Return the layer with its spline part on other spaces, refitted; w_b and w_s stay."""
+        size = self.spline.n_params
+        new = self.with_spaces(spaces)
+        return new, np.concatenate([self.spline.refitted(theta[:size], spaces, c)[1], theta[size:]])
+
+    @property
+    def intervals(self) -> int:
+        """Number of intervals of each knot vector of the spline part."""
+        return self.spline.intervals
+
+    def jumps(self) -> FloatArray:
+        """Return the matrix that takes coefficients C of one output to the jumps of the spline part on its edges."""
+        return self.spline.jumps()
+
+    _why_no_other_basis = "a SiLU edge is defined in the spline basis"
+
+    def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
+        """Convert the spline part; w_b and w_s stay."""
+        check_annotated(SiluLayer.convert, locals())
+        if not isinstance(target, SiluLayer) or self == target:
+            return super().convert(theta, target)
+        blocks = self.unpack(theta)
+        spline = self.spline.convert(theta[: self.spline.n_params], target.spline, allow_inexact)
+        silu: FloatArray = target.pack(**target.spline.unpack(spline), w_b=blocks["w_b"], w_s=blocks["w_s"])
+        return silu
+
+    def prolongation(self, target: Layer) -> sp.csr_array:
+        """Return the prolongation of the spline part, with the identity for w_b and w_s."""
+        check_annotated(SiluLayer.prolongation, locals())
+        if not isinstance(target, SiluLayer) or self == target:
+            return super().prolongation(target)
+        edges = 2 * self.n_inputs * self.n_outputs
+        return sp.block_diag([self.spline.prolongation(target.spline), sp.eye_array(edges)], format="csr")
+
+
+def _silu_rows(x: Array, derivatives: int) -> Array:
+    """silu(x_p) and derivatives (derivatives + 1, N, P, 1)."""
+    return ACTIVATIONS["silu"].derivatives(x, derivatives + 1)[..., None]
+
+
+class EdgeScales(Chart):
+    """(C, s, w_b, w_s) -> (w_s C, s, w_b): a product for each edge."""
+
+    def __init__(self, parameters: ParameterBlocks, theta: Array) -> None:
+        self.parameters, blocks = parameters, parameters.unpack(theta)
+        self.c, self.w_s = blocks["coefficients"], blocks["w_s"]
+        self.raw = theta[: theta.size - self.w_s.size].copy()
+        self.raw[: self.c.size] = (self.w_s[:, :, None] * self.c).reshape(-1)
+
+    def push_forward(self, dtheta: FloatArray) -> FloatArray:
+        """d(w_s C) = dw_s C + w_s dC in place of dC."""
+        blocks = self.parameters.unpack(dtheta)
+        dW = dtheta[: dtheta.size - self.w_s.size].copy()
+        product = blocks["w_s"][:, :, None] * self.c + self.w_s[:, :, None] * blocks["coefficients"]
+        dW[: self.c.size] = product.reshape(-1)
+        return dW
+
+    def pull_back(self, dW: FloatArray) -> FloatArray:
+        """dC = w_s D and dw_s = sum_i C D, D the cotangent of the product."""
+        D = dW[: self.c.size].reshape(self.c.shape)
+        C, w_s = self.w_s[:, :, None] * D, np.sum(self.c * D, axis=2)
+        return np.concatenate([C.reshape(-1), dW[self.c.size :], w_s.reshape(-1)])
+
+    def fill_columns(self, out: FloatArray) -> None:
+        """Columns of w_s C become those of C; those of w_s, the last ones, are written."""
+        check_target("out", out, (*np.shape(out)[:2], self.parameters.size), np.iscomplexobj(self.c))
+        columns = out[:, :, : self.c.size].reshape(*out.shape[:2], *self.c.shape)
+        w_s = out[:, :, -self.w_s.size :]
+        w_s[...] = np.einsum("soqpi,qpi->soqp", columns, self.c).reshape(w_s.shape)
+        columns *= self.w_s[:, :, None]
+
+    @property
+    def _factors(self) -> tuple[IntArray, IntArray]:
+        """Columns of the coefficients, and for each that of the w_s that multiplies it."""
+        n_params = self.parameters.size
+        factor = np.repeat(np.arange(self.w_s.size), self.c.shape[2]) + n_params - self.w_s.size
+        return np.arange(self.c.size), factor
+
+    @property
+    def jacobian(self) -> sp.csr_array:
+        """w_s at (w_s C, C), C at (w_s C, w_s), and 1 for the rest."""
+        coefficient, factor = self._factors
+        rest = np.arange(self.c.size, self.raw.size)
+        rows = np.concatenate([coefficient, coefficient, rest])
+        columns = np.concatenate([coefficient, factor, rest])
+        entries = np.concatenate([np.repeat(self.w_s.ravel(), self.c.shape[2]), self.c.ravel(), np.ones(rest.size)])
+        shape = self.raw.size, self.parameters.size
+        return sp.coo_array((entries, (rows, columns)), shape).tocsr()
+
+    def hessian(self, dW: FloatArray) -> sp.csr_array:
+        """D at (C, w_s) and at the transposed place."""
+        n_params = self.parameters.size
+        upper = sp.coo_array((dW[: self.c.size], self._factors), (n_params, n_params))
+        return (upper + upper.T).tocsr()

@@ -1,0 +1,349 @@
+r"""What a layer is: parameters in named blocks, the functions that it declares, and what may be asked of any layer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from refkan.base.arguments import as_array, as_samples, as_vector, check_choice
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
+from refkan.networks.layers.functions import Declared
+from refkan.networks.layers.linearization import Linearization
+from refkan.networks.layers.parameters import ParameterBlocks
+from refkan.splines.spaces import SplineSpace
+from refkan.splines.sums.channels import Channels
+
+SCHEMES = ("linear", "normal", "gaussian")
+"""How coefficients start: a random linear function plus noise on each edge, or Gaussian coefficients."""
+
+BASES = ("spline", "relu", "scaled-relu")
+"""The bases that coefficients of splines may refer to."""
+
+
+class Layer(ShortRepr, ABC):
+    """A map from P inputs to Q outputs, sample by sample, with its parameters as one flat vector.
+
+    A kind of layer says what its parameters are (`blocks`), which functions they multiply (`declare`) and how they
+    start (`initialize`). Values and derivatives of all kinds are derived from that, see `linearize`. The other methods
+    answer what networks ask of a layer, and have defaults for a layer without knots.
+
+    Attributes
+    ----------
+    n_inputs, n_outputs : int
+    blocks : dict
+        Name and shape of each parameter block, in the order in which they lie in the flat vector (C order).
+    shared_blocks : tuple of str
+        The blocks that every output depends on; all others have the outputs as their first axis.
+    sums_to_one : bool
+        Whether coefficients multiply functions that are not negative on the domain and sum to one everywhere.
+    linear : bool
+        Whether the outputs are linear in the coefficients: no activation follows.
+    free_knots : bool
+        Whether knots are parameters.
+    basis : str or None
+        The basis that coefficients of splines refer to; None without splines.
+    outside : str or None
+        What happens to inputs outside the domain; None for a layer without one.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> layer = rk.SplineLayer((rk.SplineSpace.uniform(order=2, intervals=4),) * 2, n_outputs=3)
+    >>> isinstance(layer, rk.networks.layers.Layer), layer.n_inputs, layer.blocks, layer.n_params
+    (True, 2, {'coefficients': (3, 2, 5)}, 30)
+    """
+
+    n_inputs: int
+    n_outputs: int
+    shared_blocks: tuple[str, ...] = ()
+    sums_to_one: bool = False
+    linear: bool = True
+    free_knots: bool = False
+    basis: str | None = None
+    outside: str | None = None
+
+    # ------------------------------------------------------------ what it is
+
+    @property
+    @abstractmethod
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the parameter blocks."""
+
+    @abstractmethod
+    def declare(self, theta: Array) -> Declared:
+        """Return the functions of single inputs, raw coefficients, activation and chart at theta (n_params,)."""
+
+    @abstractmethod
+    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
+        """Draw starting parameters; x (N, P) are the layer's inputs on the data, for schemes that match variances."""
+
+    @lazy
+    def parameters(self) -> ParameterBlocks:
+        """Where the blocks lie in the flat vector."""
+        return ParameterBlocks(self.blocks, self.shared_blocks)
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters."""
+        return self.parameters.size
+
+    def unpack(self, theta: Array) -> dict[str, Array]:
+        """Return views of the blocks of theta by name."""
+        return self.parameters.unpack(theta)
+
+    def pack(self, **blocks: Array) -> Array:
+        """Join blocks by name into a flat vector."""
+        return self.parameters.pack(blocks)
+
+    @property
+    def domains(self) -> FloatArray:
+        """Ends (a, b) of the domain of each input, (P, 2): the unit interval where a layer has none."""
+        return np.tile([0.0, 1.0], (self.n_inputs, 1))
+
+    @property
+    def window(self) -> int:
+        """Number of functions that matter at an input."""
+        return 1
+
+    def describe(self) -> str:
+        """Say in a few words what the layer is."""
+        return type(self).__name__
+
+    # ---------------------------------------------------------- at a point
+
+    def linearize(self, theta: Array, x: Array, slopes: bool = True, channels: Channels | None = None) -> Linearization:
+        """Evaluate at theta (n_params,) and x (N, P), or at a jet (N, channels, P) of the inputs.
+
+        Parameters
+        ----------
+        theta : array (n_params,)
+        x : array (N, P), or (N, channels.count, P) where `channels` are given
+        slopes : bool
+            Without them only the value of the result is valid, and cotangents of theta.
+        channels : Channels, optional
+
+        Raises
+        ------
+        ValueError, TypeError
+            For arrays of other shapes, or that do not hold numbers. They need not be finite.
+        OutsideDomainError
+            For an input outside its domain under outside="error".
+        """
+        # Copies: what is computed later is at this point, whatever becomes of the arguments.
+        theta = as_vector("theta", theta, self.n_params, finite=False).copy()
+        if channels is None:
+            return self.at(theta, as_samples("x", x, self.n_inputs, finite=False).copy(), None, slopes)
+        z = as_array("z", x, ndim=3, finite=False).copy()
+        if z.shape[1:] != (channels.count, self.n_inputs):
+            raise ValueError(f"z must have shape (N, {channels.count}, {self.n_inputs}); got {z.shape}")
+        return self.at(theta, z, channels, slopes)
+
+    def at(self, theta: Array, z: Array, channels: Channels | None, slopes: bool = True) -> Linearization:
+        """Evaluate as `linearize` does, without checks and copies.
+
+        theta and z must be arrays of the right shapes and types which do not change as long as the result is in use.
+        """
+        return Linearization(self.declare(theta), self.parameters, z, channels, slopes)
+
+    def matched_gaussian(self, rng: np.random.Generator, theta: FloatArray, x: FloatArray) -> FloatArray:
+        """Draw independent N(0, sigma^2) coefficients that have, on average, the variance of the outputs at theta."""
+        at = self.linearize(theta, x, slopes=False)
+        shape, functions = self.blocks["coefficients"], at.local_form().blocks[0].values
+        if not at.value.size:
+            return rng.normal(0.0, 1.0, shape)
+        per_unit = np.mean(np.sum(functions**2, axis=(1, 2)))
+        return rng.normal(0.0, np.sqrt(np.mean(at.value**2) / per_unit), shape)
+
+    def require_derivatives(self, order: int) -> str | None:
+        """Raise ValueError where derivatives of that order in x are of no use.
+
+        Where they can be used with care, return what is wrong with them; else None.
+        """
+        return None
+
+    def truth_form(self) -> dict[str, Any]:
+        """Describe the layer by plain data for `refkan.truth`, see `truth.reading`."""
+        raise TypeError(f"refkan.truth knows no layers of type {type(self).__name__}: give it a method truth_form()")
+
+    # ------------------------------------------------------------ null space
+
+    def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
+        """Return for each output the parameter vectors (count, n_params) that raise it by one at the inputs x.
+
+        They change no other output.
+
+        With `translations` those alone that do not depend on theta.
+        """
+        return [np.empty((0, self.n_params))] * self.n_outputs
+
+    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Return Q rows (or none): row q changes output q by its own value, and no other output."""
+        return np.empty((0, self.n_params))
+
+    def input_scaling_vectors(self, theta: FloatArray) -> FloatArray:
+        """Return P rows (or none): row p changes the outputs as a relative change of input p does."""
+        return np.empty((0, self.n_params))
+
+    def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
+        """Return parameter vectors (count, n_params), not normalised, along which the values at x do not change.
+
+        Where two vectors raise the same output by one, their difference changes nothing. A function on each of P edges
+        gives P - 1 such differences for each output.
+
+        Parameters
+        ----------
+        theta : array (n_params,)
+        x : array (N, P)
+        translations : bool
+            Only vectors that do not depend on theta: the value is constant along a line, so that these lie in the
+            null space of second derivatives too.
+        """
+        return np.concatenate([np.diff(rows, axis=0) for rows in self.constant_vectors(theta, x, translations)])
+
+    # ------------------------------------------------ the same function elsewhere
+
+    @property
+    def refinable(self) -> bool:
+        """Whether `refined` returns another layer."""
+        return self.has_knots
+
+    @property
+    def has_knots(self) -> bool:
+        """Whether the layer has knots to insert into."""
+        return False
+
+    def refined(self, factor: int) -> Self:
+        """Return the layer on spaces that contain its own: every interval is cut into `factor` equal ones.
+
+        A layer without knots returns itself.
+        """
+        return self
+
+    def inserted(self, new_knots: Sequence[Any]) -> Self:
+        """Return the layer with knots inserted, `new_knots[p]` for input p."""
+        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
+
+    def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
+        """Return the layer with its splines on other spaces, one for each input."""
+        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
+
+    @property
+    def starting_spaces(self) -> tuple[SplineSpace, ...]:
+        """The spline spaces on which the layer was built, one for each input: where free knots start."""
+        return ()
+
+    def on_domains(self, domains: FloatArray) -> Layer:
+        """Return the layer with other domains (P, 2) of its inputs.
+
+        Raises
+        ------
+        ValueError
+            For a layer without domains, and knots that are not uniform, which have no place in another domain.
+        """
+        raise ValueError(f"domain_from_data needs a first layer with a domain; got a {type(self).__name__}")
+
+    @property
+    def bends_at_ends(self) -> bool:
+        """Whether second derivatives jump at the ends of the domain, and not at knots as well."""
+        return self.outside == "linear"
+
+    def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
+        """Return the spline spaces at theta, one for each input; none without knots."""
+        return ()
+
+    def with_fixed_knots(self, theta: FloatArray) -> Self:
+        """Return the layer with its free knots fixed where they are at theta."""
+        return self
+
+    def with_free_knots(self) -> Self:
+        """Return the layer with free knots that start where its knots are."""
+        return self
+
+    def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
+        """Return the B-spline coefficients (Q, P, dim) of the edges.
+
+        Without `factors`, they are those before the factor of each edge multiplies them.
+        """
+        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
+
+    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
+        """Return the layer on other spaces, and theta with B-spline coefficients c there, before factors apply."""
+        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
+
+    @property
+    def intervals(self) -> int:
+        """Number n of intervals of each knot vector; 0 without knots."""
+        return 0
+
+    def jumps(self) -> FloatArray:
+        r"""Return the matrix that takes the coefficients of one output to the jumps on all its edges.
+
+        With w the coefficients in the scaled ReLU basis ((x - t_j)_+/h)^(r-1), the derivative of order r - 1 jumps by
+        ``(r-1)! w_j / h^(r-1)`` at the knot t_j. A row of the matrix yields w_j for one t_j in (a, b); for uniform
+        knots it is the r-th difference of B-spline coefficients, divided by (r-1)!. Polynomials have no jumps.
+
+        Returns
+        -------
+        ndarray (P (n-1), P dim)
+            For the coefficients C[q] (P, dim), flat, in the layer's own basis.
+
+        Raises
+        ------
+        ValueError
+            If the layer's edges are no splines of fixed knots.
+        """
+        raise ValueError(f"roughness needs a last layer of splines with fixed knots; got {self}")
+
+    def in_basis(self, basis: str) -> Layer:
+        """Return the layer of the same function space with its coefficients in `basis`, one of `BASES`.
+
+        Raises
+        ------
+        ValueError
+            Where the layer has no such basis.
+        """
+        check_choice("basis", basis, BASES)
+        if basis == self.basis:
+            return self
+        raise ValueError(f"basis {basis!r} is not available: {self._why_no_other_basis}")
+
+    _why_no_other_basis = "a dense layer has none"
+
+    def to_basis(self, vector: Array, basis: str) -> Array:
+        """Take parameters (n_params,) of this layer, or a step, to coefficients in `basis`; fixed knots."""
+        self.in_basis(basis)
+        return vector.copy()
+
+    def from_basis(self, vector: Array, basis: str) -> Array:
+        """Invert `to_basis`."""
+        self.in_basis(basis)
+        return vector.copy()
+
+    def gradient_to_basis(self, gradient: Array, basis: str) -> Array:
+        """Take a gradient in this layer's parameters to that in coefficients in `basis`; fixed knots."""
+        self.in_basis(basis)
+        return gradient.copy()
+
+    def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
+        """Return parameters of `target` that make it the same function as this layer at theta.
+
+        Raises
+        ------
+        KnotError, ValueError
+            Where there are none.
+        """
+        if self == target:
+            return theta.copy()
+        raise ValueError(f"cannot convert a {type(self).__name__} into a {type(target).__name__}")
+
+    def prolongation(self, target: Layer) -> sp.csr_array:
+        """Return the sparse matrix of `convert` for fixed knots and one basis, where it is linear."""
+        if self == target:
+            return sp.eye_array(self.n_params, format="csr")
+        raise ValueError(f"cannot prolong a {type(self).__name__} into a {type(target).__name__}")

@@ -1,0 +1,310 @@
+r"""A layer at a point: its value and every derivative of it, derived once from the functions that it declares.
+
+With W = W(theta) the raw coefficients and z a jet of the inputs (a value is a jet with no directions)
+
+    u = sum over blocks of functions of  sum_pi W[q, p, i] phi_{p,i}(z_p),        y = sigma(u),
+
+a cotangent dy goes back and tangents go forward by the chain rule:
+
+    du = sigma'(u)^T dy,    dW[q, p, i] = sum_s du[s, q] phi_{p,i},    dtheta = (dW/dtheta)^T dW,
+    dz_p = sum_q du_q sum_i W[q, p, i] phi'_{p,i}(z_p).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from refkan.base.arguments import as_array, as_shape, as_vector, check_target
+from refkan.base.array_types import Array, FloatArray
+from refkan.networks.layers.functions import Declared, Features, Functions, FunctionSums, LocalForm, Motion
+from refkan.networks.layers.parameters import ParameterBlocks
+from refkan.splines.sums.channels import VALUES, Channels
+from refkan.splines.sums.pointwise import PointwiseJet
+
+
+class Linearization:
+    """A layer at (theta, z): its value and its derivative as a linear map, forward, backward and explicitly.
+
+    Where z is a jet (N, channels, P) the value and all tangents and cotangents have the axis of channels too; where it
+    is an array of samples (N, P) they do not.
+
+    Attributes
+    ----------
+    value : array (N, Q) or (N, channels, Q)
+
+    Raises
+    ------
+    ValueError, TypeError
+        By methods: for tangents and cotangents of other shapes than stated, or that are not numbers. They need not be
+        finite.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> layer = rk.SplineLayer((rk.SplineSpace.uniform(order=2, intervals=2),), n_outputs=1)
+    >>> at = layer.linearize(np.array([0.0, 1.0, 4.0]), np.array([[0.25]]))
+    >>> at.value, at.pullback(np.array([[1.0]]))
+    (array([[0.5]]), (array([0.5, 0.5, 0. ]), array([[2.]])))
+    """
+
+    def __init__(
+        self, declared: Declared, parameters: ParameterBlocks, z: Array, channels: Channels | None, back: bool = True
+    ) -> None:
+        self.declared, self.parameters = declared, parameters
+        self.channels = VALUES if channels is None else channels
+        self._lead = z.shape[:1] if channels is None else z.shape[:2]
+        self.z = z = z.reshape(z.shape[0], self.channels.count, z.shape[-1])
+        Q, at = declared.n_outputs, 0
+        self._parts: list[_Part] = []
+        for functions in declared.functions:
+            slots, dim = functions.slots, functions.dim
+            C = declared.raw[at : at + Q * slots * dim].reshape(Q, slots, dim)
+            self._parts.append(_Part(functions, C, functions.sums(C, z, self.channels, back), at))
+            at = self._parts[-1].end
+        u = self._parts[0].sums.value
+        for part in self._parts[1:]:
+            u = u + part.sums.value
+        self._activation: PointwiseJet | None = None
+        if declared.activation is not None:
+            self._activation = PointwiseJet(declared.activation.derivatives, u, self.channels, back)
+            u = self._activation.value
+        self.value: Array = u.reshape(*self._lead, Q)
+
+    # Kernels do not look where an array ends: these checks stand in front of all of them.
+
+    def _cotangent(self, dy: FloatArray) -> FloatArray:
+        dy = as_shape("dy", dy, self.value.shape, finite=False)
+        return dy.reshape(self.z.shape[0], self.channels.count, dy.shape[-1])
+
+    def _cotangents(self, G: FloatArray) -> FloatArray:
+        N, *channels, Q = self.value.shape
+        G = as_array("G", G, ndim=self.value.ndim + 1, finite=False)
+        if (G.shape[0], *G.shape[2:]) != self.value.shape:
+            raise ValueError(f"G must have shape ({', '.join(map(str, (N, 'O', *channels, Q)))}); got {G.shape}")
+        return G.reshape(N, G.shape[1], self.channels.count, Q)
+
+    def _tangents(self, dtheta: FloatArray, dz: FloatArray | None) -> tuple[FloatArray, FloatArray | None]:
+        dtheta = as_vector("dtheta", dtheta, self.parameters.size, finite=False)
+        if dz is None:
+            return dtheta, None
+        dz = as_shape("dz" if len(self._lead) > 1 else "dx", dz, (*self._lead, self.z.shape[2]), finite=False)
+        return dtheta, dz.reshape(self.z.shape)
+
+    def _before_activation(self, G: FloatArray) -> FloatArray:
+        """Cotangents (N, O, channels, Q) of u."""
+        return G if self._activation is None else self._activation.pull_back(G)
+
+    # ------------------------------------------------------------------ sweeps
+
+    def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
+        """Cotangents (dtheta, dz) of a cotangent dy of the value; dz is None when `inputs` is false."""
+        dy = self._cotangent(dy)
+        if self._activation is not None:
+            dy = self._activation.pull_back(dy[:, None])[:, 0]
+        dW, dz = self._pull_back(dy, inputs)
+        chart = self.declared.chart
+        dtheta = dW if chart is None else chart.pull_back(dW)
+        return dtheta, None if dz is None else dz.reshape(*self._lead, dz.shape[2])
+
+    def _pull_back(self, du: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
+        """Cotangents of the raw coefficients and of the jet of the inputs, from du (N, channels, Q)."""
+        raw, dz = [], None
+        for part in self._parts:
+            if part.motion is None:
+                dC, moved = part.sums.pull_back(du, inputs)
+                raw.append(dC.reshape(-1))
+            else:
+                dC, ds, moved = part.motion.pull_back(part.sums, du, inputs)
+                raw += [dC.reshape(-1), ds.reshape(-1)]
+            if moved is not None:
+                dz = moved if dz is None else dz + moved
+        return raw[0] if len(raw) == 1 else np.concatenate(raw), dz
+
+    def pushforward(self, dtheta: FloatArray, dz: FloatArray | None) -> FloatArray:
+        """Tangent of the value along the tangents dtheta and dz of parameters and inputs; None for inputs that stay."""
+        dtheta, dz = self._tangents(dtheta, dz)
+        chart = self.declared.chart
+        du = self._push_forward(dtheta if chart is None else chart.push_forward(dtheta), dz)
+        if self._activation is not None:
+            du = self._activation.push_forward(du)
+        return du.reshape(self.value.shape)
+
+    def _push_forward(self, dW: FloatArray, dz: FloatArray | None) -> FloatArray:
+        """Tangent (N, channels, Q) of u."""
+        du: FloatArray | None = None
+        for part in self._parts:
+            dC = part.coefficients(dW)
+            if part.motion is None:
+                moved = part.sums.push_forward(dC, dz)
+            else:
+                moved = part.motion.push_forward(part.sums, dC, part.own(dW), dz)
+            du = moved if du is None else du + moved
+        assert du is not None
+        return du
+
+    def pullback_inputs(self, G: FloatArray) -> FloatArray:
+        """Pull several cotangents G (N, O, [channels,] Q) back to the inputs at once: (N, O, [channels,] P)."""
+        G = self._before_activation(self._cotangents(G))
+        dz = self._pull_back_inputs(G)
+        return dz.reshape(dz.shape[0], dz.shape[1], *self._lead[1:], dz.shape[3])
+
+    def _pull_back_inputs(self, G: FloatArray) -> FloatArray:
+        """Cotangents (N, O, channels, P) of the inputs from those of u."""
+        moved = [part.sums.pull_back_inputs(G) for part in self._parts if not part.constant]
+        dz = moved[0]
+        for more in moved[1:]:
+            dz = dz + more
+        return dz
+
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """Write sum_q G[s, o, q] dy[s, q]/dtheta, over channels too, into out (N, O, n_params), zero on entry.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before anything is written, unless out is a writable float64 array of that shape.
+        """
+        G = self._cotangents(G)
+        shape = (*G.shape[:2], self.parameters.size)
+        check_target("out", out, shape, np.iscomplexobj(self.value) or np.iscomplexobj(G))
+        G = self._before_activation(G)
+        Q = self.declared.n_outputs
+        for part in self._parts:
+            functions, behind = part.functions, part.begin + part.size
+            columns = out[:, :, part.begin : behind].reshape(*shape[:2], Q, functions.slots, functions.dim)
+            part.sums.fill_jacobian(G, columns)
+            if part.motion is not None:
+                own = out[:, :, behind : part.end].reshape(*shape[:2], *functions.moving)
+                part.motion.fill_jacobian(part.sums, G, own)
+        if self.declared.chart is not None:
+            self.declared.chart.fill_columns(out)
+
+    # ------------------------------------- several cotangents of values at once
+
+    def pullback_several(self, G: FloatArray) -> FloatArray:
+        """Cotangents of theta from several cotangents G (N, O, Q) of the value: (O, n_params)."""
+        G = self._before_activation(self._cotangents(G))[:, :, 0]
+        raw: list[FloatArray] = []
+        for part in self._parts:
+            if part.motion is None:
+                raw.append(part.sums.pull_back_several(G))
+            else:
+                raw += part.motion.pull_back_several(part.sums, G)
+        rows = np.concatenate([block.reshape(G.shape[1], -1) for block in raw], axis=1)
+        chart = self.declared.chart
+        if chart is None:
+            return rows
+        return np.array([chart.pull_back(row) for row in rows]).reshape(G.shape[1], self.parameters.size)
+
+    def pullback_apart(self, dy: FloatArray) -> FloatArray:
+        """Cotangents of theta from each output of dy, of the shape of the value, alone: (Q, n_params)."""
+        parameters, n_outputs = self.parameters, dy.shape[-1]
+        apart = np.zeros((n_outputs, parameters.size))
+        blocks = parameters.unpack(self.pullback(dy, inputs=False)[0])
+        for q, row in enumerate(apart):
+            mine = parameters.unpack(row)
+            for name, block in blocks.items():
+                if name not in parameters.shared:
+                    mine[name][q] = block[q]
+        if parameters.shared:
+            G = dy[:, None] * np.eye(n_outputs).reshape(n_outputs, *[1] * (dy.ndim - 2), n_outputs)
+            for row, whole in zip(apart, self.pullback_several(G), strict=True):
+                mine, found = parameters.unpack(row), parameters.unpack(whole)
+                for name in parameters.shared:
+                    mine[name][...] = found[name]
+        return apart
+
+    # ------------------------------------------------------ second derivatives
+
+    def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        r"""Hessian of sum dy . y in (theta, x), times the tangent (dtheta, dx): the derivative of `pullback`.
+
+        u is linear in W and a sum of functions of single inputs, so that the Hessian of <g, u>, g = sigma'(u) dy, is
+        that of each block (`FunctionSums.hessian_product`). Where y = sigma(u), dy sigma''(u) u' is pulled back as
+        well, u' the tangent of u; and where W is W(theta), the second derivative of the chart is added. Knots are
+        fixed. At a kink of a ReLU power the second derivative is that of the piece to the right, as for the first one.
+        """
+        (dtheta, tangent), g = self._tangents(dtheta, dx), self._cotangent(dy)
+        assert tangent is not None
+        dx = tangent
+        if any(part.motion is not None for part in self._parts):
+            raise ValueError(
+                "second derivatives need fixed knots; got a layer with free_knots=True (its Jacobian, Gauss-Newton "
+                "matrix and tangent kernel are available)"
+            )
+        chart, activation = self.declared.chart, self._activation
+        dW = dtheta if chart is None else chart.push_forward(dtheta)
+        raw_part = np.zeros(self.declared.raw.size)
+        x_part = np.zeros((self.z.shape[0], self.z.shape[2]))
+        if activation is not None:
+            bent = g * activation.curvature[:, None] * self._push_forward(dW, dx)
+            raw_part, dz = self._pull_back(bent, inputs=True)
+            assert dz is not None
+            x_part = dz[:, 0]
+            g = g * activation.slope[:, None]
+        pieces = []
+        for part in self._parts:
+            dC, moved = part.sums.hessian_product(part.coefficients(dW), dx[:, 0], g[:, 0])
+            pieces.append(dC.reshape(-1))
+            x_part = x_part + moved
+        raw_part = raw_part + np.concatenate(pieces)
+        if chart is None:
+            return raw_part, x_part
+        curved = chart.hessian(self._pull_back(g, inputs=False)[0]) @ dtheta
+        return chart.pull_back(raw_part) + curved, x_part
+
+    def local_form(self, curved: bool = False) -> LocalForm:
+        """Return the layer as fixed functions of single inputs times coefficients; `curved` with derivatives in x.
+
+        Free knots are held where they are.
+        """
+        blocks = tuple(Features(*part.sums.features(curved), part.functions.dim) for part in self._parts)
+        Q, activation, chart = self.declared.n_outputs, None, self.declared.chart
+        if self._activation is not None:
+            activation = self._activation.slope, self._activation.curvature
+        if not curved:
+            return LocalForm(blocks, Q, activation, chart=chart)
+        N = self.z.shape[0]
+        slopes = self._pull_back_inputs(np.broadcast_to(np.eye(Q)[:, None], (N, Q, 1, Q)))[:, :, 0]
+
+        def curvatures(du: FloatArray) -> FloatArray:
+            found = np.zeros((N, self.z.shape[2]))
+            for part in self._parts:
+                if not part.constant:
+                    found += part.sums.project(du[:, None], 2)[:, 0]
+            return found
+
+        return LocalForm(blocks, Q, activation, slopes, curvatures, chart)
+
+
+class _Part:
+    """A block of functions with its coefficients C (Q, P, dim), their sums, and where they begin in the raw ones."""
+
+    def __init__(self, functions: Functions, C: Array, sums: FunctionSums, begin: int) -> None:
+        self.functions, self.C, self.sums, self.begin = functions, C, sums, begin
+        self.size = C.size
+        self.own_size = math.prod(functions.moving) if functions.moving else 0
+        self.end = begin + self.size + self.own_size
+        self._motion: Motion | None = None
+
+    @property
+    def constant(self) -> bool:
+        """Whether the functions do not depend on the inputs."""
+        return self.functions.constant
+
+    @property
+    def motion(self) -> Motion | None:
+        """How the functions move with parameters of their own; None where they do not."""
+        if self._motion is None and self.functions.moving:
+            self._motion = self.functions.motion(self.C)
+        return self._motion
+
+    def coefficients(self, raw: Array) -> Array:
+        """The part of a raw vector that belongs to C."""
+        return raw[self.begin : self.begin + self.size].reshape(self.C.shape)
+
+    def own(self, raw: Array) -> Array:
+        """The part of a raw vector that belongs to the functions' own parameters."""
+        return raw[self.begin + self.size : self.end].reshape(self.functions.moving)

@@ -1,0 +1,63 @@
+r"""Node maps: what takes the outputs y of one layer into the domain [a, b] of the next.
+
+    affine     z = a' + (b'-a')(y - low)/(high - low), low and high of the initial activations, then fixed;
+               [a', b'] is the domain less a margin of (b-a)/1024 on each side
+    mean-std   z = mid + half (y - mean)/(kappa std), mean and std of the activations of the statistics batch
+    min-max    z = a + (b-a)(y - min)/(max - min), extremes of the activations of the statistics batch
+    sigmoid    z = a + (b-a)/(1 + exp(-y))
+    none       z = y
+
+All but the sigmoid are z = scale y + shift, node by node. Under mean-std and min-max scale and shift follow theta
+through the statistics batch, and every derivative in theta goes through them.
+
+Examples
+--------
+>>> from refkan.networks.node_maps import KAPPA, NODE_MAPS
+>>> list(NODE_MAPS), KAPPA
+(['affine', 'mean-std', 'min-max', 'sigmoid', 'none'], 2.5)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.base.arguments import check_annotated
+from refkan.networks.node_maps.node_map import NodeMap, StatisticsMap
+from refkan.networks.node_maps.pointwise_maps import MARGIN, AffineMap, SigmoidMap, Unmapped
+from refkan.networks.node_maps.statistics_maps import KAPPA, MeanStdMap, MinMaxMap
+
+NODE_MAPS: dict[str, NodeMap] = {
+    node_map.name: node_map for node_map in (AffineMap(), MeanStdMap(), MinMaxMap(), SigmoidMap(), Unmapped())
+}
+"""The node maps by name, not yet bound to data."""
+
+
+def same_map(mine: NodeMap, theirs: NodeMap) -> bool:
+    """Return whether two maps are of one kind with the same constants and domains, bit for bit.
+
+    Examples
+    --------
+    >>> from refkan.networks.node_maps import AffineMap, same_map
+    >>> ours = AffineMap([1.0], [0.0])
+    >>> same_map(ours, AffineMap([1.0], [0.0])), same_map(ours, AffineMap([2.0], [0.0]))
+    (True, False)
+    """
+    check_annotated(same_map, locals())
+    if type(mine) is not type(theirs):
+        return False
+    return all(np.array_equal(value, vars(theirs)[name]) for name, value in vars(mine).items())
+
+
+__all__ = [
+    "KAPPA",
+    "MARGIN",
+    "NODE_MAPS",
+    "AffineMap",
+    "MeanStdMap",
+    "MinMaxMap",
+    "NodeMap",
+    "SigmoidMap",
+    "StatisticsMap",
+    "Unmapped",
+    "same_map",
+]

@@ -1,0 +1,200 @@
+r"""Maps z = scale y + shift whose constants follow theta through the statistics batch: mean-std and min-max."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import Array, FloatArray
+from refkan.networks.node_maps.node_map import StatisticsMap, affine, require_spread
+
+KAPPA = 2.5
+"""How many standard deviations of the activations reach from the middle to an end of the domain."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeanStdMap(StatisticsMap):
+    """The map that normalises each node by mean and standard deviation over the statistics batch.
+
+    ::
+
+        z = scale y + shift,    scale = half/(kappa std),    shift = mid - scale mean
+
+    half is half the length of the domain, mid its middle, kappa = 2.5; std divides by S, the size of the batch.
+
+    Parameters
+    ----------
+    domains : array (Q, 2), optional
+        The domain of each node in the next layer; None until `bind` is given it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.networks.node_maps import MeanStdMap
+    >>> Y = np.array([[-1.0], [3.0]])  # mean 1, standard deviation 2
+    >>> node_map = MeanStdMap([[0.0, 1.0]])
+    >>> node_map.value(np.array([[1.0], [6.0]]), node_map.constants(Y, layer=0)).ravel()  # 6 lies 2.5 std above
+    array([0.5, 1. ])
+    """
+
+    name = "mean-std"
+
+    def truth_form(self) -> dict[str, Any]:
+        """Return what all maps return, and kappa."""
+        return {**super().truth_form(), "kappa": KAPPA}
+
+    def _parts(self, Y: Array) -> tuple[Array, Array, FloatArray, FloatArray]:
+        assert self.domains is not None
+        # Sums along rows vectorise, and in pairs lose less to rounding. A copy also of one node, whose row is Y itself.
+        columns = np.array(Y.T, order="C")
+        mean = columns.mean(axis=1)
+        columns -= mean[:, None]
+        std = np.sqrt(np.mean(columns * columns, axis=1))
+        a, b = self.domains.T
+        return mean, std, 0.5 * (b - a) / KAPPA, 0.5 * (a + b)
+
+    def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
+        """Return scale = half/(kappa std), shift = mid - scale mean."""
+        mean, std, reach, middle = self._parts(Y)
+        # A constant node has a std of rounding size, not exactly 0.
+        size = np.abs(np.ascontiguousarray(Y.T)).max(axis=1)
+        require_spread(std.real, size, layer, "standard deviation")
+        scale = reach / std
+        return scale, middle - scale * mean
+
+    def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Return the cotangent of Y (S, Q).
+
+        dmean = -scale dshift; dstd = -(scale/std)(dscale - mean dshift); dY = dmean/S + dstd (Y - mean)/(S std).
+        """
+        mean, std, reach, _ = self._parts(Y)
+        scale = reach / std
+        dmean = -scale * dshift
+        dstd = -(scale / std) * (dscale - mean * dshift)
+        return affine(Y, dstd / (std * Y.shape[0]), dmean / Y.shape[0], mean)
+
+    def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the tangents of scale and shift along dY (S, Q).
+
+        dstd = <Y - mean, dY>/(S std); dscale = -(scale/std) dstd; dshift = -dscale mean - scale dmean.
+        """
+        mean, std, reach, _ = self._parts(Y)
+        scale = reach / std
+        dstd = np.mean((Y - mean) * dY, axis=0) / std
+        dscale = -(scale / std) * dstd
+        return dscale, -dscale * mean - scale * dY.mean(axis=0)
+
+    def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Return the tangent along dY of the cotangent dmean/S + dstd u/S of Y, u = (Y - mean)/std.
+
+        m and v are the tangents of mean and log std.
+
+        scale moves by -scale v, scale/std by -2 v scale/std, and u by (dY - m)/std - v u.
+        """
+        mean, std, reach, _ = self._parts(Y)
+        scale, u = reach / std, (Y - mean) / std
+        m, v = dY.mean(axis=0), np.mean(u * dY, axis=0) / std
+        dstd = -(scale / std) * (dscale - mean * dshift)
+        moved_std = -2.0 * v * dstd + (scale / std) * m * dshift
+        return (scale * v * dshift + moved_std * u + dstd * ((dY - m) / std - v * u)) / Y.shape[0]
+
+    def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Return dstd/(S std), (Q,).
+
+        S std Hess(std) is the identity, less what derivatives of mean and std make.
+        """
+        mean, std, reach, _ = self._parts(Y)
+        return -(reach / std**2) * (dscale - mean * dshift) / (Y.shape[0] * std)
+
+
+@dataclass(frozen=True, eq=False)
+class MinMaxMap(StatisticsMap):
+    """The map that takes the extreme activations of the statistics batch to the ends a, b of the domain.
+
+    ::
+
+        z = scale y + shift,    scale = (b - a)/(max - min),    shift = a - scale min
+
+    Derivatives follow the extreme samples, the first ones where several are equal.
+
+    Parameters
+    ----------
+    domains : array (Q, 2), optional
+        The domain of each node in the next layer; None until `bind` is given it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.networks.node_maps import MinMaxMap
+    >>> Y = np.array([[-1.0], [3.0]])
+    >>> node_map = MinMaxMap([[0.0, 1.0]])
+    >>> node_map.value(np.array([[-1.0], [1.0], [3.0]]), node_map.constants(Y, layer=0)).ravel()
+    array([0. , 0.5, 1. ])
+    """
+
+    name = "min-max"
+    reaches_ends = True
+
+    def _parts(self, Y: Array) -> tuple[Array, Array, Array, Array, Array]:
+        nodes = np.arange(Y.shape[1])
+        low, high = Y.real.argmin(axis=0), Y.real.argmax(axis=0)
+        return nodes, low, high, Y[low, nodes], Y[high, nodes]
+
+    def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
+        """Return scale = (b-a)/(max - min), shift = a - scale min."""
+        assert self.domains is not None
+        _, _, _, lowest, highest = self._parts(Y)
+        require_spread((highest - lowest).real, np.abs(Y).max(axis=0), layer, "range")
+        a, b = self.domains.T
+        scale = (b - a) / (highest - lowest)
+        return scale, a - scale * lowest
+
+    def constants_vjp(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Return the cotangent of Y (S, Q).
+
+        With ds = dscale - min dshift: dmax = -scale^2 ds/(b-a), dmin = -dmax - scale dshift.
+        """
+        assert self.domains is not None
+        nodes, low, high, lowest, highest = self._parts(Y)
+        length = self.domains[:, 1] - self.domains[:, 0]
+        scale = length / (highest - lowest)
+        dmax = -(scale**2) / length * (dscale - lowest * dshift)
+        dY = np.zeros_like(Y)
+        dY[high, nodes] = dmax
+        dY[low, nodes] = -dmax - scale * dshift
+        return dY
+
+    def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the tangents of scale and shift along dY (S, Q).
+
+        dscale = -scale^2 (dmax - dmin)/(b-a); dshift = -dscale min - scale dmin.
+        """
+        assert self.domains is not None
+        nodes, low, high, lowest, highest = self._parts(Y)
+        length = self.domains[:, 1] - self.domains[:, 0]
+        scale = length / (highest - lowest)
+        dscale = -(scale**2) / length * (dY[high, nodes] - dY[low, nodes])
+        return dscale, -dscale * lowest - scale * dY[low, nodes]
+
+    def constants_hvp(self, Y: FloatArray, dY: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Return the tangent of `constants_vjp` along dY.
+
+        That is of dmax = -scale^2 (dscale - min dshift)/(b-a) and dmin = -dmax - scale dshift.
+        """
+        assert self.domains is not None
+        nodes, low, high, lowest, highest = self._parts(Y)
+        length = self.domains[:, 1] - self.domains[:, 0]
+        scale = length / (highest - lowest)
+        moved_scale, _ = self.constants_jvp(Y, dY)
+        moved = 2.0 * moved_scale * (dscale - lowest * dshift) - scale * dY[low, nodes] * dshift
+        moved_max = -scale / length * moved
+        out = np.zeros_like(Y)
+        out[high, nodes] = moved_max
+        out[low, nodes] = -moved_max - moved_scale * dshift
+        return out
+
+    def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
+        """Return 0: scale and shift are functions of the two extremes alone."""
+        return np.zeros(Y.shape[1])

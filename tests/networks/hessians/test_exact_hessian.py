@@ -1,0 +1,291 @@
+"""Exact Hessians: against complex steps of the gradient, exact rationals, Taylor remainders and laws."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import hessians, truth
+from refkan.checks import dot_test, taylor_test
+from refkan.networks.hessians import gauss_newton, hessian, hessian_vector
+from refkan.networks.layers import activations
+from refkan.networks.layers.row_sums import RowSums
+from refkan.networks.network import ValueSweep
+from refkan.splines.sums import SplineSums
+from refkan.splines.sums.pointwise import PointwiseJet
+from tests.shared.factories import (
+    EDGE_KINDS,
+    EVERY_NETWORK,
+    NODE_MAPS,
+    SOME_NETWORKS,
+    NetworkCase,
+    exact,
+    name,
+    samples,
+)
+
+N = 6
+FIXED = tuple(case for case in EVERY_NETWORK if not case.free_knots)
+SOME = tuple(case for case in SOME_NETWORKS if not case.free_knots)
+DEEP = tuple(
+    NetworkCase(kind, node_map, order=order, widths=(2, 2, 3, 2), intervals=(2, 3, 2))
+    for kind in EDGE_KINDS
+    for node_map in NODE_MAPS
+    for order in (1, 2, 4)
+)
+
+
+def start(case, batch="x", n=N):
+    """Problem with weights, and parameters off the start: there an extreme activation lies at the end of a domain."""
+    x = samples(n, reach=0.1)
+    net, theta = case.start(x, statistics=samples(9, seed=11) if batch == "separate" else None)
+    rng = np.random.default_rng(3)
+    y = rng.standard_normal((n, net.widths[-1]))
+    return rk.LeastSquares(net, x, y, rng.uniform(size=n)), theta
+
+
+def complex_gradient(problem, theta):
+    """The gradient by hand at complex theta: the sweeps themselves, in the pure-Python form of the kernels."""
+    sweep = ValueSweep(problem.net, theta, problem.x.astype(complex), share=True)
+    dy = problem.weights[:, None] * (sweep.value - problem.y) / len(problem.x)
+    return sweep.pull_back(dy, inputs=False)[0]
+
+
+def complex_hessian(problem, theta, step=1e-30):
+    """Rows of the Hessian by complex steps of the gradient."""
+    return np.stack([complex_gradient(problem, theta + 1j * step * e).imag / step for e in np.eye(theta.size)])
+
+
+def cases():
+    for case in (*FIXED, *DEEP):
+        for batch in ("x", "separate") if case.couples_samples and len(case.widths) == 3 else ("x",):
+            yield pytest.param(case, batch, id=f"{name(case)}-{len(case.widths)}-{batch}")
+
+
+@pytest.mark.parametrize(("case", "batch"), [*cases()])
+def test_hessian_is_the_complex_step_of_the_gradient(case, batch):
+    """1e-13 of the largest entry; with products, symmetry, and the Gauss-Newton matrix at zero residual."""
+    problem, theta = start(case, batch)
+    # A few directions: the complex steps go through kernels in Python.
+    directions = np.random.default_rng(2).standard_normal((3, theta.size))
+    reference = [complex_gradient(problem, theta + 1e-30j * v).imag / 1e-30 for v in directions]
+    H = problem.hessian(theta)
+    assert np.array_equal(H, H.T)
+    for v, expected in zip(directions, reference, strict=True):
+        scale = (np.abs(H) @ np.abs(v)).max()
+        assert np.abs(H @ v - expected).max() <= 1e-13 * scale
+        assert np.abs(problem.hessian_vector(theta, v) - expected).max() <= 1e-13 * scale
+
+    # Values of the sweep itself: residuals of rounding size would be multiplied by large second derivatives.
+    y, _ = problem.net.vjp(theta, problem.x, inputs=False)
+    exact_fit = rk.LeastSquares(problem.net, problem.x, y, problem.weights)
+    K = exact_fit.gauss_newton(theta)
+    # Both are sums of a matrix at fixed constants and of what the constants change: terms that cancel.
+    fixed = gauss_newton(problem.net.freeze(theta), theta, problem.x, problem.weights)
+    scale = max(np.abs(K).max(), np.abs(fixed).max())
+    assert np.abs(exact_fit.hessian(theta) - K).max() <= 1e-13 * scale
+
+
+@pytest.mark.parametrize("case", SOME, ids=name)
+def test_every_entry_against_complex_steps(case):
+    problem, theta = start(case)
+    H, reference = problem.hessian(theta), complex_hessian(problem, theta)
+    assert np.abs(H - reference).max() <= 1e-13 * np.abs(reference).max()
+
+
+@pytest.mark.parametrize("case", SOME, ids=name)
+def test_central_differences_of_the_gradient(case):
+    """D(h) central, extrapolated twice: error h^6 inside the pieces that the activations lie in."""
+    problem, theta = start(case)
+    v = theta * np.random.default_rng(0).standard_normal(theta.size)
+
+    def central(h):
+        return (problem.gradient(theta + h * v) - problem.gradient(theta - h * v)) / (2 * h)
+
+    h = 5e-4
+    once = [(4 * central(s * h) - central(2 * s * h)) / 3 for s in (1, 2)]
+    expected = problem.hessian_vector(theta, v)
+    # Rounding of the gradient over h, amplified: some 1e-16 / 1e-3 times ten.
+    assert np.abs((16 * once[0] - once[1]) / 15 - expected).max() <= 1e-10 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial", "natural"])
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_exact_rationals(order, outside):
+    """[1, 1, 1] without node map: F = sum_j v_j b_j(z), z = sum_i u_i b_i(x), from the definitions over rationals."""
+    net = rk.kan([1, 1, 1], order, 2, node_map="none", outside=outside)
+    rng = np.random.default_rng(order)
+    theta, x, y = rng.uniform(0.1, 0.9, net.n_params), rng.uniform(-0.2, 1.2, (5, 1)), rng.uniform(size=(5, 1))
+    m = net.layers[0].dim
+    u, v = exact(theta[:m]), exact(theta[m:])
+    first, second = ([*map(Fraction, layer.spaces[0].knots.tolist())] for layer in net.layers)
+    H = [[Fraction(0)] * (2 * m) for _ in range(2 * m)]
+
+    def basis(t, at, d):
+        return [truth.bspline_derivative(t, order, i, at, d, outside) for i in range(m)]
+
+    for x_s, y_s in zip(exact(x[:, 0]), exact(y[:, 0]), strict=True):
+        b = basis(first, x_s, 0)
+        z = sum(c * b_i for c, b_i in zip(u, b, strict=True))
+        B = [basis(second, z, d) for d in range(3)]
+        F, slope, bend = (sum(c * B_j for c, B_j in zip(v, row, strict=True)) for row in B)
+        g = [slope * b_i for b_i in b] + B[0]
+        for i in range(2 * m):
+            for j in range(2 * m):
+                if i < m and j < m:
+                    curved = bend * b[i] * b[j]
+                elif i >= m and j >= m:
+                    curved = Fraction(0)
+                else:
+                    curved = b[min(i, j)] * B[1][max(i, j) - m]
+                H[i][j] += (g[i] * g[j] + (F - y_s) * curved) / 5
+    expected = np.array([[float(entry) for entry in row] for row in H])
+    assert np.abs(hessian(net, theta, x, y) - expected).max() <= 1e-13 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("case", [c for c in SOME if c.order > 2 or c.kind == "mlp-tanh"], ids=name)
+def test_taylor_remainders_vanish_at_third_order(case):
+    problem, theta = start(case, n=12)
+    report = taylor_test(
+        problem.value, problem.gradient, theta, hessian_vector=problem.hessian_vector, largest=2.0**-6, halvings=12
+    )
+    assert report.ok, report.table
+    doubled = lambda theta, v: 2 * problem.hessian_vector(theta, v)  # noqa: E731
+    assert not taylor_test(problem.value, problem.gradient, theta, hessian_vector=doubled, largest=2.0**-6).ok
+
+
+@pytest.mark.parametrize("case", SOME, ids=name)
+def test_products_are_symmetric(case):
+    problem, theta = start(case)
+    product = lambda v: problem.hessian_vector(theta, v)  # noqa: E731
+    report = dot_test(product, product, theta.size, theta.size)
+    assert report.ok, report.table
+
+
+@pytest.mark.parametrize("node_map", ["affine", "mean-std", "sigmoid"])
+@pytest.mark.parametrize("basis", ["relu", "scaled-relu"])
+def test_change_of_basis(node_map, basis):
+    """H_u = A H_w A^T for the whole Hessian too: the change is linear."""
+    problem, u = start(NetworkCase("spline", node_map), n=40)
+    other = problem.net.to_basis(basis)
+    w = problem.net.convert(u, other)
+    coordinates = other.coordinates("spline")
+    A = np.stack([coordinates.gradient(column) for column in np.eye(w.size)], axis=1)
+    H_w = rk.LeastSquares(other, problem.x, problem.y, problem.weights).hessian(w)
+    scale = np.abs(A) @ np.abs(H_w) @ np.abs(A).T
+    assert np.abs(problem.hessian(u) - A @ H_w @ A.T).max() <= 1e-13 * scale.max()
+
+
+@pytest.mark.parametrize(
+    "case", [NetworkCase("spline", "sigmoid"), NetworkCase("silu"), NetworkCase("mlp-relu3", "none")], ids=str
+)
+def test_chunks_of_samples_add_up(monkeypatch, case):
+    problem, theta = start(case, n=100)
+    H, image = problem.hessian(theta), problem.hessian_vector(theta, theta)
+    monkeypatch.setattr(hessians.memory, "LARGEST_CHUNK", 17)
+    monkeypatch.setattr(hessians.products, "CHUNK", 17)
+    assert np.abs(problem.hessian(theta) - H).max() <= 1e-13 * np.abs(H).max()
+    assert np.abs(problem.hessian_vector(theta, theta) - image).max() <= 1e-13 * np.abs(image).max()
+
+
+def test_products_at_one_point_are_those_of_the_functions():
+    problem, theta = start(NetworkCase("spline", "mean-std"))
+    points = hessians.points.Points.check(problem.net, theta, problem.x, problem.weights)
+    at = hessians.ProductsAtPoint(points, problem.y)
+    for v in np.random.default_rng(0).standard_normal((3, theta.size)):
+        np.testing.assert_array_equal(at.hessian(v), problem.hessian_vector(theta, v))
+        np.testing.assert_array_equal(at.gauss_newton(v), problem.gauss_newton_vector(theta, v))
+
+
+def test_at_a_kink_the_second_derivative_is_the_right_one():
+    """A quadratic spline at its breakpoint, and max(z, 0)^3 at 0: as just to the right of it."""
+    net = rk.kan([1, 1, 1], 3, 2, node_map="none")
+    theta = np.concatenate([np.full(4, 0.5), [0.0, 1.0, 4.0, 0.0]])  # the first layer is 1/2, a breakpoint of the next
+    right = theta + np.concatenate([np.full(4, 1e-9), np.zeros(4)])
+    left = theta - np.concatenate([np.full(4, 1e-9), np.zeros(4)])
+    H, H_right, H_left = (hessian(net, t, [[0.3]], [[0.0]]) for t in (theta, right, left))
+    assert np.abs(H - H_right).max() <= 1e-6
+    assert np.abs(H - H_left).max() > 1e-2
+    relu = activations.ACTIVATIONS["relu3"]
+    assert relu.curvature(np.array([-1.0, 0.0, 2.0])).tolist() == [0.0, 0.0, 12.0]
+
+
+# --- bad input and sabotage
+
+
+def test_bad_input():
+    problem, theta = start(NetworkCase("spline"))
+    net, x, y = problem.net, problem.x, problem.y
+    free, s = NetworkCase("spline", free_knots=True).start(x)
+    for call in (lambda: hessian(free, s, x, y), lambda: hessian_vector(free, s, x, y, s)):
+        with pytest.raises(ValueError, match="second derivatives need fixed knots; got layer 0 with free_knots=True"):
+            call()
+    with pytest.raises(ValueError, match=r"y must have the shape of the outputs, \(6, 2\); got \(6, 1\)"):
+        hessian(net, theta, x, y[:, :1])
+    with pytest.raises(ValueError, match=r"y must be finite; got y\[0, 0\] = nan"):
+        hessian(net, theta, x, y * np.nan)
+    with pytest.raises(ValueError, match="outputs must be finite"), np.errstate(all="ignore"):
+        problem.hessian_vector(np.full_like(theta, 1e200), theta)
+    with pytest.raises(TypeError, match="v must be real"):
+        problem.hessian_vector(theta, theta + 0j)
+
+
+def test_a_loss_of_anything_but_a_network_has_no_matrices():
+    class Line:
+        def __call__(self, theta, x):
+            return x @ theta[:, None]
+
+    problem = rk.LeastSquares(Line(), [[1.0]], [[2.0]])
+    for call in (problem.gauss_newton, problem.hessian, problem.ntk, problem.jacobian):
+        with pytest.raises(TypeError, match="matrices of a loss need a refkan Network; got net of type Line"):
+            call(np.array([1.0]))
+
+
+@pytest.mark.parametrize(
+    ("case", "target", "part"),
+    [
+        (NetworkCase("spline"), SplineSums, "project"),
+        (NetworkCase("relu"), RowSums, "_rows"),
+        (NetworkCase("silu", "none"), activations.Silu, "derivatives"),
+        (NetworkCase("mlp-tanh", "none"), activations.Tanh, "derivatives"),
+        (NetworkCase("spline", "sigmoid"), rk.networks.node_maps.SigmoidMap, "derivatives"),
+        (NetworkCase("spline", "sigmoid"), PointwiseJet, "bend"),
+        (NetworkCase("spline", "mean-std"), rk.networks.node_maps.MeanStdMap, "constants_hvp"),
+        (NetworkCase("spline", "mean-std"), rk.networks.node_maps.MeanStdMap, "constants_curvature"),
+        (NetworkCase("spline", "min-max"), rk.networks.node_maps.MinMaxMap, "constants_hvp"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("factor", [-1.0, 1 + 1e-6])
+def test_sabotage_of_second_derivatives_is_noticed(monkeypatch, case, target, part, factor):
+    problem, theta = start(case, n=30)
+    v = np.random.default_rng(2).standard_normal(theta.size)
+    expected = complex_gradient(problem, theta + 1e-30j * v).imag / 1e-30
+    right = getattr(target, part)
+
+    def wrong(self, *arguments):
+        result = right(self, *arguments)
+        if part == "derivatives":  # all of them, of which the second is wrong
+            result[2:3] *= factor
+            return result
+        second = part not in ("project", "_rows") or arguments[-1] == 2
+        return factor * result if second else result
+
+    monkeypatch.setattr(target, part, wrong)
+    assert np.abs(problem.hessian(theta) @ v - expected).max() > 1e-13 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("fault", ["residual", "weights", "gauss-newton"])
+def test_sabotage_of_the_parts_is_noticed(fault):
+    problem, theta = start(NetworkCase("spline"))
+    H = problem.hessian(theta)
+    x, y, w = problem.x, problem.y, problem.weights
+    other = {
+        "residual": lambda: hessian(problem.net, theta, x, 2 * problem.net(theta, x) - y, w),  # the sign of F - y
+        "weights": lambda: hessian(problem.net, theta, x, y),
+        "gauss-newton": lambda: gauss_newton(problem.net, theta, x, w),
+    }[fault]()
+    assert np.abs(other - H).max() > 1e-3 * np.abs(H).max()

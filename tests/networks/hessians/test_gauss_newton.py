@@ -1,0 +1,336 @@
+"""Gauss-Newton matrices by both paths, their blocks and products, and tangent kernels, of every kind of network."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import hessians
+from refkan.checks import dot_test
+from refkan.kernels import launch
+from refkan.networks.hessians import cost_model, gauss_newton, gauss_newton_blocks, memory, window_products
+from refkan.networks.hessians.points import Points
+from refkan.networks.hessians.sparse_accumulation import RawMatrix
+from tests.shared.factories import EDGE_KINDS, EPS, EVERY_NETWORK, NODE_MAPS, SOME_NETWORKS, NetworkCase, name, samples
+
+N = 6
+DEEP = tuple(
+    NetworkCase(kind, node_map, order=order, widths=(2, 3, 4, 2), intervals=(3, 4, 2))
+    for kind in EDGE_KINDS
+    for node_map in NODE_MAPS
+    for order in (1, 2, 4)
+)
+
+
+def start(case, batch=None):
+    """Network, parameters, samples partly outside the domain, and weights of which one is zero."""
+    x = samples(N, reach=0.1)
+    net, theta = case.start(x, statistics=samples(9, seed=11) if batch == "separate" else None)
+    weights = np.random.default_rng(3).uniform(size=N)
+    weights[2] = 0.0
+    return net, theta, x, weights
+
+
+def contributions(net, theta, x):
+    """|J| with the two parts of J under maps with statistics, J_f and E S, and their sums taken absolutely."""
+    points = Points.check(net, theta, x, None)
+    size = np.abs(net.freeze(theta).jacobian(theta, x))
+    if points.n_constants:
+        _, sweep = next(points.sweeps(len(x)))
+        _, E = points.cotangents(sweep, slice(0, len(x)), 1.0)
+        size += np.abs(E).reshape(size.shape[0], -1) @ np.abs(points.constant_gradients)
+    return size
+
+
+def paths(case):
+    return ("dense",) if case.free_knots else ("dense", "sparse")
+
+
+def cases():
+    for case in (*EVERY_NETWORK, *DEEP):
+        for batch in ("x", "separate") if case.couples_samples else ("x",):
+            yield pytest.param(case, batch, id=f"{name(case)}-{len(case.widths)}-{batch}")
+
+
+@pytest.mark.parametrize(("case", "batch"), [*cases()])
+def test_both_paths_are_the_product_of_the_jacobian(case, batch):
+    net, theta, x, weights = start(case, batch)
+    w = np.repeat(weights, net.widths[-1])[:, None] / N
+    J, size = net.jacobian(theta, x), contributions(net, theta, x)
+    expected, scale = J.T @ (w * J), size.T @ (w * size)
+    # Entries of J may themselves be sums that cancel: their scale is that of their row and column.
+    diagonal = np.sqrt(scale.diagonal())
+    scale = np.outer(diagonal, diagonal)
+    assert np.abs(hessians.jacobian(net, theta, x, weights) - np.sqrt(N * w) * J).max() <= 1e-13 * size.max()
+    for path in paths(case):
+        H = gauss_newton(net, theta, x, weights, path=path)
+        assert np.array_equal(H, H.T), path
+        assert np.all(np.abs(H - expected) <= 1e-13 * scale), path
+        for block, where in zip(gauss_newton_blocks(net, theta, x, weights, path=path), net.slices, strict=True):
+            assert np.all(np.abs(block - expected[where, where]) <= 1e-13 * scale[where, where]), path
+            assert np.array_equal(block, block.T)
+
+
+@pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
+def test_products_and_kernel(case):
+    net, theta, x, weights = start(case)
+    H, K = gauss_newton(net, theta, x, weights), hessians.ntk(net, theta, x, weights)
+    J = hessians.jacobian(net, theta, x, weights)
+    v = np.random.default_rng(1).standard_normal(theta.size)
+    image = hessians.gauss_newton_vector(net, theta, x, v, weights)
+    assert np.abs(image - H @ v).max() <= 1e-13 * (np.abs(J).T @ (np.abs(J) @ np.abs(v))).max() / N
+    assert np.array_equal(K, K.T)
+    assert np.abs(K - J @ J.T).max() <= 1e-13 * (np.abs(J) @ np.abs(J).T).max()
+    report = dot_test(
+        lambda v: hessians.gauss_newton_vector(net, theta, x, v, weights),
+        lambda v: hessians.gauss_newton_vector(net, theta, x, v, weights),
+        theta.size,
+        theta.size,
+        rtol=1e-13,
+    )
+    assert report.ok, report.table
+
+
+@pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
+def test_gauss_newton_and_kernel_share_the_non_zero_spectrum(case):
+    net, theta, x, weights = start(case)
+    H, K = gauss_newton(net, theta, x, weights), hessians.ntk(net, theta, x, weights)
+    ours, theirs = np.linalg.eigvalsh(H)[::-1], np.linalg.eigvalsh(K)[::-1] / N
+    count = min(ours.size, theirs.size)
+    # Both are backward stable: n eps of the largest eigenvalue.
+    noise = 8 * max(ours.size, theirs.size) * EPS * ours[0]
+    assert np.abs(ours[:count] - theirs[:count]).max() <= noise
+    assert np.abs(ours[count:]).max(initial=0.0) <= noise
+    assert np.abs(theirs[count:]).max(initial=0.0) <= noise
+
+
+@pytest.mark.parametrize("path", ["dense", "sparse"])
+@pytest.mark.parametrize("node_map", ["affine", "mean-std"])
+@pytest.mark.parametrize("basis", ["relu", "scaled-relu"])
+def test_change_of_basis(path, node_map, basis):
+    """H_u = A H_w A^T, u the spline and w the ReLU coefficients."""
+    x = samples(60)
+    net, u = NetworkCase("spline", node_map, order=3).start(x)
+    other = net.to_basis(basis)
+    w = net.convert(u, other)
+    coordinates = other.coordinates("spline")
+    A = np.stack([coordinates.gradient(column) for column in np.eye(w.size)], axis=1)
+    H_u, H_w = gauss_newton(net, u, x, path=path), gauss_newton(other, w, x, path=path)
+    scale = np.abs(A) @ np.abs(H_w) @ np.abs(A).T
+    assert np.all(np.abs(H_u - A @ H_w @ A.T) <= 1e-13 * scale.max())
+    sabotaged = A.copy()
+    sabotaged[0, 0] *= 1 + 1e-6
+    assert np.any(np.abs(H_u - sabotaged @ H_w @ sabotaged.T) > 1e-13 * scale.max())
+
+
+SPLIT = [NetworkCase("spline"), NetworkCase("silu", "mean-std"), NetworkCase("mlp-tanh", "none")]
+
+
+@pytest.mark.parametrize("case", SPLIT, ids=str)
+@pytest.mark.parametrize("least", [10**6, 30])
+def test_chunks_and_parts_of_samples_add_up(monkeypatch, case, least):
+    x = samples(100)
+    net, theta = case.start(x)
+    whole = [gauss_newton(net, theta, x, path=path) for path in ("dense", "sparse")]
+    image = hessians.gauss_newton_vector(net, theta, x, theta)
+    monkeypatch.setattr(memory, "LARGEST_CHUNK", 17)
+    monkeypatch.setattr(sys.modules[gauss_newton.__module__], "LEAST_SAMPLES", least)
+    monkeypatch.setattr(hessians.jacobians, "LEAST_ROWS", 1)
+    monkeypatch.setattr(hessians.products, "CHUNK", 17)
+    for path, H in zip(("dense", "sparse"), whole, strict=True):
+        assert np.abs(gauss_newton(net, theta, x, path=path) - H).max() <= 1e-13 * np.abs(H).max()
+    assert np.abs(hessians.gauss_newton_vector(net, theta, x, theta) - image).max() <= 1e-13 * np.abs(image).max()
+
+
+def test_weights_count_samples_and_no_weights_are_ones():
+    x = samples(8)
+    net, theta = NetworkCase("spline").start(x)
+    weights = np.ones(8)
+    assert np.array_equal(gauss_newton(net, theta, x), gauss_newton(net, theta, x, weights))
+    weights[3] = 2.0
+    twice = np.concatenate([x, x[3:4]])
+    expected = 9 * gauss_newton(net, theta, twice)
+    assert np.abs(8 * gauss_newton(net, theta, x, weights) - expected).max() <= 1e-13 * np.abs(expected).max()
+
+
+def test_the_sparse_path_gives_the_same_bits_whatever_the_thread_count(monkeypatch):
+    x = np.random.default_rng(0).uniform(size=(3000, 2))
+    net, theta = rk.kan([2, 5, 5, 1], 4, 6).initialize(np.random.default_rng(1), x)
+
+    def bits(threads):
+        monkeypatch.setattr(launch, "thread_count", lambda: threads)
+        return gauss_newton(net, theta, x, path="sparse").tobytes()
+
+    one = [bits(threads) for threads in (1, 2, 3)]
+    monkeypatch.setattr(sys.modules[gauss_newton.__module__], "LEAST_SAMPLES", 900)  # three parts of the samples
+    several = [bits(threads) for threads in (1, 2, 3)]
+    assert len(set(one)) == len(set(several)) == 1
+    assert one != several  # parts were added
+
+
+# --- which path
+
+
+@pytest.mark.parametrize(
+    ("net", "path"),
+    [
+        (rk.kan([2, 5, 1], 4, 64), "sparse"),
+        (rk.kan([2, 20, 20, 1], 4, 5), "sparse"),
+        (rk.kan([2, 5, 1], 4, 64, basis="relu"), "dense"),  # no window is smaller than the whole
+        (rk.kan([2, 5, 1], 4, 16, free_knots=True), "dense"),
+        (rk.mlp([2, 20, 20, 1]), "dense"),
+        (rk.kan([2, 5, 1], 3, 1), "dense"),
+    ],
+)
+def test_the_cost_model_takes_windows_where_they_are_small(net, path):
+    x = samples(20)
+    net, theta = net.initialize(np.random.default_rng(0), x)
+    assert cost_model.choose_path(Points.check(net, theta, x, None).forms, net.n_params, 1) == path
+
+
+def test_the_cost_model_grows_with_its_parts():
+    """Dense rows cost the square of M and the outputs; sums over windows do not depend on the intervals."""
+    x = samples(20)
+    costs = {}
+    for n in (16, 64, 256):
+        net, theta = rk.kan([2, 5, 1], 4, n).initialize(np.random.default_rng(0), x)
+        raw = RawMatrix(Points.check(net, theta, x, None).forms, math.inf)
+        costs[n] = cost_model.sparse_nanoseconds(raw)
+    assert costs[256] <= 2 * costs[16]
+    assert cost_model.dense_nanoseconds(2000, 1) > 3 * cost_model.dense_nanoseconds(1000, 1)
+    assert cost_model.dense_nanoseconds(1000, 3) == pytest.approx(3 * cost_model.dense_nanoseconds(1000, 1))
+
+
+MANY = 17_000
+"""Samples in two parts, each of them in the order of cells."""
+
+
+def test_many_samples_in_the_order_of_cells_have_the_same_matrix():
+    """Sums of parts, over samples that are partly outside the domain and of unequal weights."""
+    rng = np.random.default_rng(4)
+    x, weights = rng.uniform(-0.1, 1.1, (MANY, 2)), rng.uniform(size=MANY)
+    net, theta = rk.kan([2, 5, 1], 4, 4).initialize(rng, rng.uniform(size=(50, 2)))
+    H, K = (gauss_newton(net, theta, x, weights, path=path) for path in ("dense", "sparse"))
+    assert np.abs(K - H).max() <= 1e-13 * np.abs(H).max()
+    assert np.array_equal(K, K.T)
+    for block, where in zip(gauss_newton_blocks(net, theta, x, weights, path="sparse"), net.slices, strict=True):
+        assert np.abs(block - H[where, where]).max() <= 1e-13 * np.abs(H).max()
+
+
+@pytest.mark.parametrize("n_inputs", [1, 3])
+def test_samples_are_ordered_by_the_intervals_of_two_inputs(n_inputs):
+    rng = np.random.default_rng(5)
+    x, weights = rng.uniform(-0.1, 1.1, (3000, n_inputs)), rng.uniform(size=3000)
+    net, theta = rk.kan([n_inputs, 2], 3, 7).initialize(rng, rng.uniform(size=(50, n_inputs)))
+    points = Points.check(net, theta, x, weights).in_order_of_cells(slice(500, 3000))
+    assert np.array_equal(np.sort(points.order), np.arange(500, 3000))
+    assert np.array_equal(points.x, x[points.order])
+    assert np.array_equal(points.weights, weights[points.order])
+    cells = np.clip(np.floor(7 * points.x[:, :2]), 0, 6) @ (7.0 ** np.arange(min(n_inputs, 2))[::-1])
+    # By cells, and in a cell as they came.
+    assert np.array_equal(np.lexsort((points.order, cells)), np.arange(2500))
+
+
+def test_few_samples_and_those_that_errors_name_stay_as_they_come():
+    rng = np.random.default_rng(6)
+    x = rng.uniform(size=(3000, 2))
+    for net, rows in ((rk.kan([2, 2], 3, 7), slice(0, 50)), (rk.kan([2, 2], 3, 7, outside="error"), slice(0, 3000))):
+        _, theta = net.initialize(rng, x[:50])
+        assert np.array_equal(Points.check(net, theta, x, None).in_order_of_cells(rows).x, x[rows])
+
+
+@pytest.mark.parametrize("path", ["dense", "sparse"])
+def test_the_sample_whose_output_overflows_is_named(path):
+    rng = np.random.default_rng(7)
+    x = rng.uniform(size=(MANY, 2))
+    net, theta = rk.kan([2, 1], 4, 4, outside="polynomial").initialize(rng, x[:50])
+    x[12_345] = 1e150
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"y\[12345, 0\] ="):
+        gauss_newton(net, theta, x, path=path)
+
+
+def test_auto_is_one_of_the_two():
+    x = samples(30)
+    net, theta = rk.kan([2, 5, 1], 4, 32).initialize(np.random.default_rng(0), x)
+    assert np.array_equal(gauss_newton(net, theta, x), gauss_newton(net, theta, x, path="sparse"))
+
+
+def test_auto_forms_rows_where_sums_would_cancel():
+    """Powers whose constants follow theta: J_f is some 30 times J, and products of it would lose the square of that."""
+    rng = np.random.default_rng(0)
+    batch, x = rng.uniform(size=(20, 1)), rng.uniform(size=(30, 1))
+    net, theta = rk.kan([1, 2, 2, 1], 5, 5, node_map="min-max", basis="relu", outside="polynomial").initialize(
+        rng, batch
+    )
+    theta = theta * (1 + 0.1 * rng.standard_normal(theta.size))
+    J = net.jacobian(theta, x).astype(np.longdouble)
+    H = J.T @ J / 30
+    assert np.abs(gauss_newton(net, theta, x) - H).max() <= 64 * EPS * np.abs(H).max()
+    for mine, where in zip(gauss_newton_blocks(net, theta, x), net.slices, strict=True):
+        assert np.abs(mine - H[where, where]).max() <= 64 * EPS * np.abs(H).max()
+
+
+# --- bad input
+
+
+def test_bad_input():
+    x = samples(5)
+    net, theta = NetworkCase("spline").start(x)
+    free, s = NetworkCase("spline", free_knots=True).start(x)
+    with pytest.raises(ValueError, match="path='sparse' needs fixed knots; got a network with free_knots=True"):
+        gauss_newton(free, s, x, path="sparse")
+    with pytest.raises(ValueError, match="path must be one of 'auto', 'dense', 'sparse'; got 'fast'"):
+        gauss_newton(net, theta, x, path="fast")
+    with pytest.raises(ValueError, match="x must hold at least one sample; got N = 0"):
+        gauss_newton(net, theta, x[:0])
+    with pytest.raises(ValueError, match=r"weights must not be negative; got weights\[1\] = -1.0"):
+        gauss_newton(net, theta, x, [1, -1, 1, 1, 1])
+    with pytest.raises(ValueError, match="weights must have length 5; got length 4"):
+        hessians.ntk(net, theta, x, [1, 1, 1, 1])
+    with pytest.raises(TypeError, match="theta must be real"):
+        gauss_newton(net, theta + 0j, x)
+    with pytest.raises(TypeError, match="need a refkan Network; got int"):
+        gauss_newton(7, theta, x)
+    with pytest.raises(ValueError, match="v must have length"):
+        hessians.gauss_newton_vector(net, theta, x, theta[1:])
+
+
+@pytest.mark.parametrize("path", ["dense", "sparse"])
+def test_overflow_is_refused(path):
+    x = samples(5)
+    net, theta = NetworkCase("spline", "none").start(x)
+    huge = theta * 1e200
+    with pytest.raises(ValueError, match=r"outputs must be finite to be differentiated; got y\[0, 0\]"):
+        gauss_newton(net, huge, x, path=path)
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match="is not finite"):
+        gauss_newton(net, theta * 1e100, x, np.full(5, 1e300), path=path)
+
+
+# --- sabotage
+
+
+@pytest.mark.parametrize("fault", ["factor", "window", "pair", "constants"])
+def test_sabotage_is_noticed(monkeypatch, fault):
+    x = samples(40)
+    net, theta = NetworkCase("spline", "mean-std").start(x)
+    expected = gauss_newton(net, theta, x, path="dense")
+    right = window_products.Sums.add
+
+    def faulty(self, start, rows, lower, T, slot=None):
+        if fault == "factor":
+            T = T * (1 + 1e-9)
+        if fault == "window":
+            start = np.where(start + rows.shape[2] < self.windows[0].dim, start + 1, start)
+        if fault == "pair":
+            T = T[:, :, ::-1].copy()
+        right(self, start, rows, lower, T, slot)
+
+    if fault == "constants":
+        monkeypatch.setattr(Points, "constant_gradients", property(lambda self: np.zeros((6, theta.size))))
+    else:
+        monkeypatch.setattr(window_products.Sums, "add", faulty)
+    assert np.abs(gauss_newton(net, theta, x, path="sparse") - expected).max() > 1e-13 * np.abs(expected).max()

@@ -1,0 +1,139 @@
+"""Memory of Gauss-Newton matrices and Hessians: said before it is taken, and bounded in the number of samples."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import hessians
+from refkan.networks.hessians import memory
+from refkan.networks.hessians.memory import amount, available_memory, chunk_size, mirror, require_memory
+from tests.shared.factories import NetworkCase, samples
+
+ROOT = Path(rk.__file__).parents[1]
+
+
+def test_the_message_says_how_much_is_needed_and_how_much_is_there():
+    message = "a matrix of 9 rows needs 3 GB of memory; 2 GB are allowed by memory_limit: use products"
+    with pytest.raises(ValueError, match=message):
+        require_memory(3_000_000_000, "a matrix of 9 rows", 2e9, "use products")
+    with pytest.raises(ValueError, match=r"needs 1e\+06 TB of memory; .* are available: use products"):
+        require_memory(10**18, "a matrix of 9 rows", None, "use products")
+    require_memory(10, "a matrix of 9 rows", 10, "use products")
+    with pytest.raises(ValueError, match="memory_limit must be finite and positive; got -1"):
+        require_memory(10, "a matrix of 9 rows", -1, "use products")
+
+
+def test_nothing_is_refused_where_the_memory_is_unknown(monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: None)
+    require_memory(10**18, "a matrix", None, "")
+
+
+def test_available_memory_is_below_that_of_the_machine():
+    assert 10**6 < available_memory() < 10**14
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of the address space are enforced on Linux")
+def test_the_limit_of_the_process_counts():
+    code = (
+        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (8 * 10**9, resource.RLIM_INFINITY))\n"
+        "from refkan.networks.hessians.memory import available_memory\nprint(available_memory())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(run.stdout) < 8 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        (lambda net, *a, **k: hessians.gauss_newton(net, *a, path="dense", **k), "Gauss-Newton matrix of"),
+        (lambda net, *a, **k: hessians.gauss_newton(net, *a, path="sparse", **k), "Gauss-Newton matrix of"),
+        (lambda net, *a, **k: hessians.gauss_newton_blocks(net, *a, **k), "Gauss-Newton matrix of"),
+        (lambda net, theta, x, **k: hessians.hessian(net, theta, x, x, **k), "Hessian of"),
+        (hessians.jacobian, r"Jacobian of shape \(60, "),
+        (hessians.ntk, "tangent kernel of 60 outputs"),
+        (lambda net, theta, x, **k: hessians.gauss_newton_vector(net, theta, x, theta, **k), "a product with"),
+        (lambda net, theta, x, **k: hessians.hessian_vector(net, theta, x, x, theta, **k), "a product with"),
+    ],
+)
+@pytest.mark.parametrize("case", [NetworkCase("silu"), NetworkCase("spline", "mean-std")], ids=str)
+def test_every_function_asks_first(case, call, what):
+    x = samples(30)
+    net, theta = case.start(x)
+    with pytest.raises(ValueError, match=f"{what}.* needs .* of memory; 1 kB are allowed by memory_limit: "):
+        call(net, theta, x, memory_limit=1e3)
+    call(net, theta, x, memory_limit=1e9)
+
+
+CALLS = (
+    "hessians.gauss_newton(net, theta, x, path='sparse')",
+    "hessians.gauss_newton(net, theta, x, path='dense')",
+    "hessians.hessian(net, theta, x, x[:, :1])",
+    "hessians.hessian_vector(net, theta, x, x[:, :1], theta)",
+)
+
+
+@pytest.fixture(scope="module")
+def peaks():
+    """Peak bytes of NumPy's allocations during each call, for few and many samples, in a process of their own."""
+    code = f"""
+import tracemalloc, numpy as np, refkan as rk
+from refkan import hessians
+def run(N, call):
+    x = np.random.default_rng(0).uniform(size=(N, 2))
+    net, theta = rk.kan([2, 8, 1], 4, 6).initialize(np.random.default_rng(0), x[:100])
+    if N < 60_000:
+        return eval(call)
+    tracemalloc.start()
+    eval(call)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+for call in {CALLS}:
+    run(300, call), run(20_000, call)  # kernels are compiled and loaded untraced, which takes a tenth of the time
+    print(run(60_000, call), run(480_000, call))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return {call: tuple(map(int, line.split())) for call, line in zip(CALLS, run.stdout.splitlines(), strict=True)}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_memory_does_not_grow_with_the_samples(peaks, call):
+    few, many = peaks[call]
+    # Weights, finiteness checks and products of chunks: some ten numbers a sample at most. What is kept for chunks of
+    # another size, some MB, weighs little against so many samples.
+    assert many - few <= 420_000 * 80, (few, many)
+
+
+def test_sizes_of_chunks():
+    assert chunk_size(1e9) == memory.SMALLEST_CHUNK
+    assert chunk_size(1.0) == memory.LARGEST_CHUNK
+    assert chunk_size(1000.0, budget=1e6) == 1000
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, memory.TILE, 2 * memory.TILE + 3])
+def test_mirror(n):
+    A = np.random.default_rng(n).standard_normal((n, n))
+    upper = np.triu(A)
+    assert np.array_equal(mirror(A.copy()), upper + np.triu(A, 1).T)
+    assert np.array_equal(mirror(A.T.copy().T), upper + np.triu(A, 1).T)
+
+
+@pytest.mark.parametrize(("size", "text"), [(12, "12 bytes"), (1500, "1.5 kB"), (2e9, "2 GB"), (3e12, "3 TB")])
+def test_amounts(size, text):
+    assert amount(size) == text
+
+
+def test_a_network_far_too_large_is_refused_at_once():
+    """2 million parameters: nothing of the size of the matrix may be touched before the message."""
+    x = samples(10)
+    net, theta = rk.kan([2, 1000, 2, 1], 4, 500).initialize(np.random.default_rng(0), x)
+    assert net.n_params > 10**6
+    for call in (hessians.gauss_newton, lambda net, theta, x: hessians.hessian(net, theta, x, x[:, :1])):
+        with pytest.raises(ValueError, match=r"needs \d+(\.\d+)? TB of memory; .* are available: use "):
+            call(net, theta, x)

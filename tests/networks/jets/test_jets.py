@@ -1,0 +1,156 @@
+"""Jets: exact rational derivatives, complex steps, seeds, both bases, mixed second derivatives."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from refkan import truth
+from refkan.networks.jets import input_hessian, mixed_derivative, polarisation_seeds
+from refkan.splines.sums import spline_functions
+from tests.networks.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close
+from tests.shared.factories import POLICIES, NetworkCase, exact, exact_knots, samples
+
+
+def exact_jet(net, theta, x, first, second):
+    """Value, then first and second derivatives along each direction in turn, by the definitions over rationals.
+
+    Networks of edge layers and affine or no node maps; of each output.
+    """
+    jet = [exact(x)] + [exact(seed) for pair in zip(first, second, strict=True) for seed in pair]
+    for k, layer in enumerate(net.layers):
+        coefficients = layer.unpack(theta[net.slices[k]])["coefficients"]
+        out = [[Fraction(0)] * layer.n_outputs for _ in jet]
+        for p, space in enumerate(layer.spaces):
+            rows = [exact_basis(layer, space, jet[0][p], d) for d in range(3)]
+            for q in range(layer.n_outputs):
+                c = exact(coefficients[q, p])
+                value, slope, bend = (sum(a * b for a, b in zip(c, row, strict=True)) for row in rows)
+                out[0][q] += value
+                for at in range(1, len(jet), 2):
+                    u, v = jet[at][p], jet[at + 1][p]
+                    out[at][q] += slope * u
+                    out[at + 1][q] += bend * u * u + slope * v
+        jet = out
+        if k < len(net.node_maps) and net.node_maps[k].name == "affine":
+            scale, shift = exact(net.node_maps[k].scale), exact(net.node_maps[k].shift)
+            jet = [[a * y for a, y in zip(scale, channel, strict=True)] for channel in jet]
+            jet[0] = [y + b for y, b in zip(jet[0], shift, strict=True)]
+    return jet
+
+
+def exact_basis(layer, space, x, derivative):
+    knots, outside = exact_knots(space), layer.outside
+    if layer.basis == "spline":
+        return [truth.bspline_derivative(knots, space.order, i, x, derivative, outside) for i in range(space.dim)]
+    h = Fraction(space.mean_spacing) if layer.scaled else Fraction(1)
+    return [
+        truth.truncated_power_derivative(knots, space.order, i, x, derivative, h, outside) for i in range(space.dim)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["spline", "relu", "scaled-relu"])
+@pytest.mark.parametrize("outside", POLICIES)
+@pytest.mark.parametrize("order", [3, 4, 5])
+def test_jets_equal_the_exact_derivatives_of_the_definitions(kind, outside, order):
+    case = NetworkCase(kind, "affine", outside, order=order, intervals=(3, 2))
+    net, theta = case.start(samples(20))
+    x = samples(4, reach=0.3, seed=6)
+    jet = net.jet(theta, x, FIRST, SECOND)
+    for s in range(x.shape[0]):
+        ours = [jet.value[s]] + [part[s, d] for d in range(3) for part in (jet.first, jet.second)]
+        for mine, theirs in zip(ours, exact_jet(net, theta, x[s], FIRST, SECOND), strict=True):
+            close(mine, np.array([float(f) for f in theirs]), 1e-12)
+
+
+def test_jets_equal_complex_steps(built):
+    net, theta, x = built
+    jet = net.jet(theta, x, FIRST, SECOND, ORDERS)
+    frozen = net.freeze(theta)  # derivatives in x hold the constants of node maps
+    # Statistics of activations are sums of another order in the two sweeps.
+    close(jet.value, net(theta, x), 1e-14)
+    for d in range(3):
+        close(jet.first[:, d], frozen(theta, x + 1j * STEP * FIRST[d]).imag / STEP, 1e-12)
+    for e, d in enumerate((1, 2)):
+        moved = frozen.jet(theta, x + 1j * STEP * FIRST[d], FIRST[d : d + 1] + 1j * STEP * SECOND[d : d + 1], orders=1)
+        close(jet.second[:, e], moved.first[:, 0].imag / STEP, 1e-12)
+
+
+def test_seeds_may_differ_from_sample_to_sample(built):
+    net, theta, x = built
+    rng = np.random.default_rng(0)
+    first, second = rng.standard_normal((2, x.shape[0], 2, 2))
+    jet = net.jet(theta, x, first, second)
+    for s in range(x.shape[0]):
+        alone = net.jet(theta, x[s : s + 1], first[s], second[s])
+        for part in ("value", "first", "second"):
+            close(getattr(jet, part)[s], getattr(alone, part)[0], 1e-13)
+
+
+@pytest.mark.parametrize("orders", [(1, 2), (2, 1), (1, 1), (2, 2)])
+def test_directions_keep_their_order_whatever_their_orders(orders):
+    net, theta = NetworkCase("spline", order=4).start(samples(20))
+    x = samples(5)
+    jet, full = net.jet(theta, x, FIRST[:2], orders=orders), net.jet(theta, x, FIRST[:2])
+    np.testing.assert_array_equal(jet.first, full.first)
+    np.testing.assert_array_equal(jet.second, full.second[:, [d for d in range(2) if orders[d] == 2]])
+
+
+def test_there_need_be_no_directions_and_no_samples():
+    net, theta = NetworkCase("spline", order=4).start(samples(20))
+    jet = net.jet(theta, samples(5), np.empty((0, 2)))
+    assert (jet.first.shape, jet.second.shape) == ((5, 0, 2), (5, 0, 2))
+    close(jet.value, net(theta, samples(5)), 1e-15)
+    _, pullback = net.vjp(theta, samples(5))
+    close(jet.pullback(value=np.ones((5, 2)))[0], pullback(np.ones((5, 2)))[0], 1e-14)
+    empty = net.jet(theta, np.empty((0, 2)), FIRST)
+    assert (empty.value.shape, empty.first.shape, empty.second.shape) == ((0, 2), (0, 3, 2), (0, 3, 2))
+    assert not empty.pullback()[0].any()
+    assert empty.jacobian().shape == (0, net.n_params)
+
+
+@pytest.mark.parametrize("node_map", ["affine", "mean-std", "sigmoid"])
+@pytest.mark.parametrize("basis", ["relu", "scaled-relu"])
+def test_both_bases_have_one_jet(node_map, basis):
+    net, theta = NetworkCase("spline", node_map, order=4).start(samples(30))
+    other = net.to_basis(basis)
+    x = samples(8, reach=0.2)
+    mine, theirs = net.jet(theta, x, FIRST, SECOND), other.jet(net.convert(theta, other), x, FIRST, SECOND)
+    for part in ("value", "first", "second"):
+        # Round trips through A lose some digits: its condition number times eps.
+        close(getattr(mine, part), getattr(theirs, part), 1e-11)
+
+
+def test_the_checks_notice_a_missing_term(monkeypatch):
+    """phi'' u^2 without phi' v is right for straight seeds through one layer, and wrong for everything else."""
+    net, theta = NetworkCase("spline", order=4).start(samples(20))
+
+    def forgetful(tables, C, z, channels, *options, right=spline_functions.spline_sums):
+        z = z.copy()
+        z[:, channels.second] = 0.0
+        return right(tables, C, z, channels, *options)
+
+    test_jets_equal_complex_steps((net, theta, samples(6)))
+    monkeypatch.setattr(spline_functions, "spline_sums", forgetful)
+    with pytest.raises(AssertionError):
+        test_jets_equal_complex_steps((net, theta, samples(6)))
+
+
+def test_mixed_derivatives_by_polarisation():
+    net, theta = NetworkCase("spline", "sigmoid", order=5).start(samples(20))
+    x, frozen = samples(6), net.freeze(theta)
+    H = input_hessian(net, theta, x)
+    for p in range(2):
+        e = np.eye(2)[p]
+        slopes = frozen.jet(theta, x + 1j * STEP * e, np.eye(2), orders=1).first.imag / STEP
+        close(H[:, :, p], np.swapaxes(slopes, 1, 2), 1e-12)
+    np.testing.assert_array_equal(H, np.swapaxes(H, 2, 3))
+
+
+def test_polarisation_of_a_quadratic_form():
+    A = np.array([[1.0, -2.0, 0.5], [-2.0, 3.0, 4.0], [0.5, 4.0, -1.0]])
+    pure = [d @ A @ d for d in polarisation_seeds(3)]
+    assert mixed_derivative(pure[0], pure[2], pure[4]) == 0.5
+    assert polarisation_seeds(1).tolist() == [[1.0]]

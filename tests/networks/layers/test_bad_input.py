@@ -1,0 +1,170 @@
+"""Layers taken alone: arrays of wrong shapes are refused by name, and a linearisation stays at its point."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.networks.hessians.jacobians import fill_rows
+from refkan.networks.hessians.points import Points
+from refkan.splines.sums import Channels
+from refkan.splines.sums.channels import VALUES
+from tests.networks.layers.plain_layers import random_parameters
+from tests.shared.factories import EDGE_KINDS, LayerCase
+from tests.shared.refusals import check
+
+LAYERS = {kind: LayerCase(kind).build() for kind in EDGE_KINDS} | {
+    "dense": rk.DenseLayer(3, 2, activation="tanh"),
+    "chebyshev": rk.ChebyshevLayer(((0.0, 1.0),) * 3, n_outputs=2, degree=4),
+}
+
+
+@pytest.fixture(params=LAYERS)
+def layer(request):
+    return LAYERS[request.param]
+
+
+def test_point_of_wrong_shape(layer):
+    theta, x = random_parameters(layer), np.full((4, 3), 0.5)
+    n = layer.n_params
+    for call, message in [
+        (lambda: layer.linearize(theta[:-1], x), rf"theta must have length {n}; got length {n - 1}"),
+        (lambda: layer.linearize(np.append(theta, 0.0), x), rf"theta must have length {n}; got length {n + 1}"),
+        (lambda: layer.linearize(theta, x[:, :2]), r"x must have shape \(N, 3\); got \(4, 2\)"),
+        (lambda: layer.linearize(theta, np.full((4, 5), 0.5)), r"x must have shape \(N, 3\); got \(4, 5\)"),
+        (lambda: layer.linearize(theta, x[0]), r"x must have 2 dimensions; got shape \(3,\)"),
+    ]:
+        check(call, ValueError, message)
+
+
+def test_tangents_and_cotangents_of_wrong_shape(layer):
+    theta, x = random_parameters(layer), np.full((4, 3), 0.5)
+    at, n = layer.linearize(theta, x), layer.n_params
+    dy, G = np.ones((4, 2)), np.ones((4, 6, 2))
+    for call, message in [
+        (lambda: at.pullback(dy[:, :1]), r"dy must have shape \(4, 2\); got \(4, 1\)"),
+        (lambda: at.pullback(np.ones((5, 2))), r"dy must have shape \(4, 2\); got \(5, 2\)"),
+        (lambda: at.pullback(dy[0]), r"dy must have shape \(4, 2\); got \(2,\)"),
+        (lambda: at.pushforward(theta[1:], x), rf"dtheta must have length {n}; got length {n - 1}"),
+        (lambda: at.pushforward(theta, x[:, 1:]), r"dx must have shape \(4, 3\); got \(4, 2\)"),
+        (lambda: at.pullback_inputs(G[:3]), r"G must have shape \(4, O, 2\); got \(3, 6, 2\)"),
+        (lambda: at.fill_jacobian(G[:, :, :1], np.zeros((4, 6, n))), r"G must have shape \(4, O, 2\); got \(4, 6, 1\)"),
+        (lambda: at.hessian_product(theta, x, dy[:2]), r"dy must have shape \(4, 2\); got \(2, 2\)"),
+    ]:
+        check(call, ValueError, message)
+
+
+def targets(N, O, n):
+    """Arrays that cannot take a Jacobian (N, O, n), each with the error and message that say so."""
+    read_only = np.zeros((N, O, n))
+    read_only.flags.writeable = False
+    return [
+        (np.zeros((N, O, n - 1)), ValueError, rf"must have shape \({N}, {O}, {n}\); got \({N}, {O}, {n - 1}\)"),
+        (np.zeros((N, O, n + 1)), ValueError, rf"must have shape .*got \({N}, {O}, {n + 1}\)"),
+        (np.zeros((N - 1, O, n)), ValueError, rf"must have shape .*got \({N - 1}, {O}, {n}\)"),
+        (np.zeros((N, 1, n)), ValueError, rf"must have shape .*got \({N}, 1, {n}\)"),
+        (np.zeros(N * O * n), ValueError, rf"must have shape .*got \({N * O * n},\)"),
+        (np.zeros((N, O, n), np.float32), TypeError, "must be an array of dtype float64.*got dtype float32"),
+        (np.zeros((N, O, n), ">f8"), TypeError, "must be an array of dtype float64.*got dtype >f8"),
+        (np.zeros((N, O, n), int), TypeError, "must be an array of dtype float64.*got dtype int64"),
+        (np.zeros((N, O, n)).tolist(), TypeError, "must be an array to write into; got list"),
+        (read_only, ValueError, "must be an array that can be written to"),
+    ]
+
+
+def refuse_targets(fill, n_samples, n_cotangents, n_params):
+    """Every such array is refused by `fill` before anything is written; one of strides of its own is taken."""
+    whole = np.zeros((n_samples, n_cotangents, n_params))
+    fill(whole)
+    assert whole.any()
+    for out, error, message in targets(n_samples, n_cotangents, n_params):
+        check(lambda out=out: fill(out), error, message)
+        assert not np.any(out)
+    apart = np.zeros((n_samples, n_cotangents, n_params + 7))[:, :, 3:-4]
+    fill(apart)
+    np.testing.assert_array_equal(apart, whole)
+
+
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize("kind", LAYERS)
+def test_targets_of_jacobians(kind, free):
+    if free and kind not in EDGE_KINDS:
+        pytest.skip("it has no knots")
+    layer = LayerCase(kind, 4, free_knots=True).build() if free else LAYERS[kind]
+    theta, x = random_parameters(layer), np.full((4, 3), 0.5)
+    at, channels = layer.linearize(theta, x), Channels(2, 1)
+    refuse_targets(lambda out: at.fill_jacobian(np.ones((4, 6, 2)), out), 4, 6, layer.n_params)
+    z = np.random.default_rng(0).uniform(0.1, 0.9, (4, channels.count, 3))
+    jet, G = layer.linearize(theta, z, channels=channels), np.ones((4, 6, channels.count, 2))
+    refuse_targets(lambda out: jet.fill_jacobian(G, out), 4, 6, layer.n_params)
+    out = np.zeros((4, 6, layer.n_params))
+    message = r"G must have shape \(4, O, 4, 2\); got \(4, 6, 4, 1\)"
+    check(lambda: jet.fill_jacobian(G[:, :, :, :1], out), ValueError, message)
+    assert not out.any()
+
+
+def test_targets_within_layers_and_networks():
+    layer = LayerCase("spline", 4, free_knots=True).build()
+    (splines,) = layer.declare(random_parameters(layer)).functions
+    C, G = np.zeros(layer.blocks["coefficients"]), np.ones((4, 6, 1, 2))
+    sums = splines.sums(C, np.full((4, 1, 3), 0.5), VALUES, back=True)
+    for out in (np.zeros((4, 6, 3, layer.intervals - 1)), np.zeros((4, 6, 2, layer.intervals))):
+        check(lambda out=out: splines.motion(C).fill_jacobian(sums, G, out), ValueError, "out must have shape")
+    silu = LAYERS["silu"]
+    chart = silu.declare(random_parameters(silu)).chart
+    check(lambda: chart.fill_columns(np.zeros((4, 6, 5))), ValueError, "out must have shape")
+    x = np.random.default_rng(0).uniform(size=(4, 2))
+    net, theta = rk.kan([2, 3, 2], 4, 2).initialize(np.random.default_rng(0), x)
+    (sweep,) = net.jet(theta, x, np.eye(2)).sweep.sweeps
+    refuse_targets(lambda J: sweep.fill_jacobian(np.ones((4, 6, 5, 2)), J), 4, 6, net.n_params)
+    points = Points.check(net, theta, x, None)
+    ((rows, values),) = points.sweeps(4)
+    refuse_targets(lambda out: fill_rows(points, values, rows, 1.0, [out]), 4, 2, net.n_params)
+
+
+def test_jets_of_wrong_shape(layer):
+    theta, z, channels = random_parameters(layer), np.full((4, 5, 3), 0.5), Channels(2, 2)
+    at, n = layer.linearize(theta, z, channels=channels), layer.n_params
+    for call, message in [
+        (lambda: layer.linearize(theta, z[:, 0], channels=channels), r"z must have 3 dimensions; got shape \(4, 3\)"),
+        (lambda: layer.linearize(theta, z[:, 1:], channels=channels), r"z must have shape \(N, 5, 3\); got \(4, 4"),
+        (lambda: layer.linearize(theta, z[..., :2], channels=channels), r"z must have shape \(N, 5, 3\); got \(4, 5"),
+        (lambda: at.pullback(np.ones((4, 2))), r"dy must have shape \(4, 5, 2\); got \(4, 2\)"),
+        (lambda: at.pushforward(theta, z[:, :1]), r"dz must have shape \(4, 5, 3\); got \(4, 1, 3\)"),
+        (lambda: at.pullback_inputs(np.ones((4, 6, 2))), r"G must have 4 dimensions; got shape \(4, 6, 2\)"),
+        (
+            lambda: at.fill_jacobian(np.ones((4, 6, 5, 1)), np.zeros((4, 6, n))),
+            r"G must have shape \(4, O, 5, 2\); got \(4, 6, 5, 1\)",
+        ),
+    ]:
+        check(call, ValueError, message)
+
+
+def test_silu_edges_need_a_spline_layer():
+    check(lambda: rk.SiluLayer(LAYERS["relu"]), TypeError, "spline must be a SplineLayer; got ReluLayer")
+
+
+def test_single_precision_and_lists_are_widened(layer):
+    theta, x = random_parameters(layer).astype(np.float32), np.full((2, 3), 0.5, np.float32)
+    at, wide = layer.linearize(theta, x.tolist()), layer.linearize(theta.astype(float), x.astype(float))
+    np.testing.assert_array_equal(at.value, wide.value)
+    dy = np.array([[1, 2], [3, 4]])
+    for mine, theirs in zip(at.pullback(dy), wide.pullback(dy.astype(float)), strict=True):
+        assert mine.dtype == np.float64
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("n", [3, 1500])  # 1500 samples are sorted by interval
+def test_linearisation_stays_at_its_point(layer, n):
+    x = np.random.default_rng(0).uniform(0.1, 0.9, (n, 3))
+    theta = random_parameters(layer)
+    dtheta, dx, dy = np.ones(layer.n_params), np.ones((n, 3)), np.ones((n, 2))
+    kept, at = layer.linearize(theta.copy(), x.copy()), layer.linearize(theta, x)
+    theta *= 3.0
+    x += 0.25
+    for mine, theirs in zip(at.pullback(dy), kept.pullback(dy), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(at.pushforward(dtheta, dx), kept.pushforward(dtheta, dx))
+    for mine, theirs in zip(at.hessian_product(dtheta, dx, dy), kept.hessian_product(dtheta, dx, dy), strict=True):
+        np.testing.assert_array_equal(mine, theirs)

@@ -1,0 +1,263 @@
+"""Chebyshev layers: values and tails in closed form, every sweep by complex steps, parameters, faults noticed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.polynomial import chebyshev
+
+import refkan as rk
+from refkan.checks import dot_test
+from refkan.networks.layers import ChebyshevLayer, functions, row_sums
+from refkan.networks.layers import chebyshev as module
+from tests.shared.factories import EPS, complex_jacobians
+from tests.shared.spoiling import spoilt
+
+POLICIES = ("linear", "polynomial")
+ENDS = ((0.0, 1.0), (-2.0, 2.0), (5.0, 5.6))
+
+
+def layer_and_point(outside="linear", degree=5, n_outputs=2, n=5):
+    """Return a layer of three inputs, parameters, and samples of which about a third lie outside."""
+    layer = ChebyshevLayer(ENDS, n_outputs, degree, outside)
+    rng = np.random.default_rng(1)
+    a, b = layer.domains.T
+    reach = (-0.2, 1.2) if outside != "error" else (0.0, 1.0)
+    return layer, rng.standard_normal(layer.n_params), a + (b - a) * rng.uniform(*reach, (n, 3))
+
+
+CASES = pytest.mark.parametrize(
+    ("outside", "degree"), [(o, d) for o in (*POLICIES, "error") for d in (1, 2, 5)], ids=str
+)
+
+
+# --- values
+
+
+@pytest.mark.parametrize("degree", [1, 2, 7, 30])
+def test_values_and_derivatives_on_the_domain(degree):
+    """T_k(cos s) = cos(k s); derivatives against NumPy's series, relative to the largest, k^2m at the ends."""
+    t = np.concatenate([np.cos(np.linspace(0, np.pi, 23)), [-1.0, 0.0, 1.0]])
+    a, b = -2.0, 6.0
+    x = a + (b - a) * (t + 1) / 2
+    rows = module.chebyshev_rows(x[:, None], [(a, b)], degree, 3, linear=True)[:, :, 0]
+    exact = np.cos(np.arange(degree + 1) * np.arccos(np.clip((2 * x - a - b) / (b - a), -1, 1))[:, None])
+    # arccos itself is off by the root of eps near the ends, where cos(k s) is flat: k^2 eps remains.
+    assert np.abs(rows[0] - exact).max() <= 8 * degree**2 * EPS
+    for m in range(1, 4):
+        for k in range(degree + 1):
+            series = chebyshev.chebder(np.eye(degree + 1)[k], m) * (2 / (b - a)) ** m
+            expected = chebyshev.chebval((2 * x - a - b) / (b - a), series)
+            assert np.abs(rows[m, :, k] - expected).max() <= 30 * degree * EPS * max(1, np.abs(series).sum())
+
+
+@pytest.mark.parametrize("outside", POLICIES)
+def test_values_outside(outside):
+    layer, theta, _ = layer_and_point(outside)
+    C = layer.unpack(theta)["coefficients"]
+    x = np.array([[-0.5, -3.0, 5.7], [1.25, 2.5, 4.9]])
+    t = (2 * x - layer.domains.sum(axis=1)) / np.diff(layer.domains, axis=1)[:, 0]
+    expected = np.zeros((2, 2))
+    for q, p in np.ndindex(2, 3):
+        if outside == "polynomial":
+            expected[:, q] += chebyshev.chebval(t[:, p], C[q, p])
+        else:
+            end = np.sign(t[:, p])
+            slope = chebyshev.chebval(end, chebyshev.chebder(C[q, p]))
+            expected[:, q] += chebyshev.chebval(end, C[q, p]) + slope * (t[:, p] - end)
+    np.testing.assert_allclose(layer.linearize(theta, x).value, expected, rtol=1e-12)
+
+
+def test_tails_are_tangents():
+    """Value and slope are continuous at the ends; beyond them the slope is constant."""
+    layer, theta, _ = layer_and_point()
+    for p, end in np.ndindex(3, 2):
+        at = layer.domains[p, end]
+        x = np.tile(layer.domains.mean(axis=1), (4, 1))
+        x[:, p] = at + np.array([-1e-7, 1e-7, 0.3 * (2 * end - 1), 0.7 * (2 * end - 1)])
+        here = layer.linearize(theta, x)
+        slopes = here.pullback_inputs(np.tile(np.eye(2), (4, 1, 1)))[:, :, p]
+        np.testing.assert_allclose(here.value[0], here.value[1], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(slopes[0], slopes[1], rtol=0, atol=1e-2)
+        np.testing.assert_array_equal(slopes[2], slopes[3])
+        np.testing.assert_array_equal(slopes[2], slopes[end])
+
+
+def test_outside_under_error():
+    layer, theta, x = layer_and_point("error")
+    assert np.isfinite(layer.linearize(theta, x).value).all()
+    with pytest.raises(rk.OutsideDomainError, match=r"got x\[1, 2\] = 5.7 outside \[5.0, 5.6\]"):
+        layer.linearize(theta, np.array([[0.5, 0.0, 5.2], [0.5, 0.0, 5.7]]))
+
+
+def test_without_slopes_the_value_is_the_same():
+    layer, theta, x = layer_and_point()
+    np.testing.assert_array_equal(layer.linearize(theta, x, slopes=False).value, layer.linearize(theta, x).value)
+
+
+# --- sweeps
+
+
+def check_sweeps(layer, theta, x):
+    rng = np.random.default_rng(3)
+    at = layer.linearize(theta, x)
+    y, J, J_x = complex_jacobians(layer, theta, x)
+    assert np.abs(at.value - y).max() <= 4e-15 * max(1, np.abs(y).max())
+    size, size_x = np.abs(J).max(), np.abs(J_x).max()
+    dtheta, dx, dy = rng.standard_normal(theta.size), rng.standard_normal(x.shape), rng.standard_normal(y.shape)
+    expected = J @ dtheta + np.einsum("sqp,sp->sq", J_x, dx)
+    scale = size * np.abs(dtheta).sum() + size_x * np.abs(dx).sum()
+    assert np.abs(at.pushforward(dtheta, dx) - expected).max() <= 1e-14 * scale
+    g, g_x = at.pullback(dy)
+    assert np.abs(g - np.einsum("sq,sqm->m", dy, J)).max() <= 1e-14 * size * np.abs(dy).sum()
+    assert np.abs(g_x - np.einsum("sq,sqp->sp", dy, J_x)).max() <= 1e-14 * size_x * np.abs(dy).sum()
+    g_alone, nothing = at.pullback(dy, inputs=False)
+    assert nothing is None
+    np.testing.assert_array_equal(g_alone, g)
+    G = rng.standard_normal((x.shape[0], 4, y.shape[1]))
+    out = np.zeros((x.shape[0], 4, theta.size))
+    at.fill_jacobian(G, out)
+    assert np.abs(out - np.einsum("soq,sqm->som", G, J)).max() <= 1e-14 * size * np.abs(G).sum()
+    assert np.abs(at.pullback_inputs(G) - np.einsum("soq,sqp->sop", G, J_x)).max() <= 1e-14 * size_x * np.abs(G).sum()
+
+
+def check_hessian_product(layer, theta, x):
+    rng = np.random.default_rng(4)
+    dtheta, dx, dy = (rng.standard_normal(shape) for shape in (theta.shape, x.shape, (x.shape[0], layer.n_outputs)))
+    ours = layer.linearize(theta, x).hessian_product(dtheta, dx, dy)
+    moved = layer.linearize(theta + 1e-30j * dtheta, x + 1e-30j * dx).pullback(dy.astype(complex))
+    for mine, theirs in zip(ours, moved, strict=True):
+        expected = theirs.imag / 1e-30
+        assert mine.shape == expected.shape
+        assert np.abs(mine - expected).max() <= 1e-13 * np.abs(expected).max()
+
+
+@CASES
+def test_every_sweep_against_complex_steps(outside, degree):
+    check_sweeps(*layer_and_point(outside, degree))
+
+
+@CASES
+def test_hessian_product_is_the_complex_step_of_the_pullback(outside, degree):
+    check_hessian_product(*layer_and_point(outside, degree))
+
+
+@CASES
+def test_adjoint(outside, degree):
+    layer, theta, x = layer_and_point(outside, degree, n=6)
+    at, M = layer.linearize(theta, x), layer.n_params
+
+    def adjoint(dy):
+        g, g_x = at.pullback(dy)
+        return np.concatenate([g, g_x.ravel()])
+
+    report = dot_test(lambda v: at.pushforward(v[:M], v[M:].reshape(6, 3)), adjoint, M + 18, (6, 2), rtol=1e-13)
+    assert report.ok, report.table
+
+
+@CASES
+def test_the_local_form_says_what_the_layer_is(outside, degree):
+    layer, theta, x = layer_and_point(outside, degree)
+    at = layer.linearize(theta, x)
+    form = at.local_form(curved=True)
+    (block,) = form.blocks
+    assert (block.slots, block.width, block.dim, form.n_outputs) == (3, degree + 1, degree + 1, 2)
+    assert not block.start.any()
+    C = theta.reshape(2, 3, degree + 1)
+    value = np.einsum("spk,qpk->sq", block.values, C)
+    np.testing.assert_allclose(value, at.value, rtol=0, atol=1e-14 * np.abs(C).sum())
+    np.testing.assert_allclose(np.einsum("spk,qpk->sqp", block.slopes, C), form.slopes, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(at.pullback_inputs(np.tile(np.eye(2), (5, 1, 1))), form.slopes, rtol=1e-13, atol=1e-13)
+    dy = np.random.default_rng(0).standard_normal((5, 2))
+    bent = at.hessian_product(np.zeros_like(theta), np.ones_like(x), dy)[1]
+    np.testing.assert_allclose(form.curvatures(dy), bent, rtol=0, atol=1e-13 * max(1.0, np.abs(bent).max()))
+    assert at.local_form().slopes is None
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_samples_and_one_sample(n):
+    layer, theta, x = layer_and_point(n=1)
+    at = layer.linearize(theta, x[:n])
+    g, g_x = at.pullback(np.ones((n, 2)))
+    assert (at.value.shape, g.shape, g_x.shape) == ((n, 2), theta.shape, (n, 3))
+    assert n or not g.any()
+    assert at.pushforward(theta, x[:n]).shape == (n, 2)
+    assert at.pullback_inputs(np.ones((n, 4, 2))).shape == (n, 4, 3)
+    assert at.hessian_product(theta, x[:n], np.ones((n, 2)))[1].shape == (n, 3)
+
+
+def test_sweeps_leave_their_arguments_alone():
+    layer, theta, x = layer_and_point()
+    before, value = (theta.copy(), x.copy()), layer.linearize(theta, x).value
+    check_sweeps(layer, theta, x)
+    check_hessian_product(layer, theta, x)
+    for array, copy in zip((theta, x), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+    np.testing.assert_array_equal(layer.linearize(theta, x).value, value)
+
+
+# --- parameters
+
+
+def test_blocks_and_counts():
+    layer = ChebyshevLayer(ENDS, 2, 4)
+    assert layer.blocks == {"coefficients": (2, 3, 5)}
+    assert (layer.n_params, layer.n_inputs, layer.dim) == (30, 3, 5)
+    np.testing.assert_array_equal(layer.domains, ENDS)
+    assert ChebyshevLayer([list(pair) for pair in ENDS], np.int64(2), 4) == layer
+    assert hash(ChebyshevLayer(np.array(ENDS), 2, 4)) == hash(layer)
+    assert ChebyshevLayer(ENDS, 2, 4, "polynomial") != layer
+    assert [x.shape for x in layer.scaling_vectors(np.arange(30.0))] == [(30,)] * 2
+
+
+@pytest.mark.parametrize("degree", [1, 4, 40])
+def test_starting_functions_are_lines_and_noise_of_one_size(degree):
+    layer = ChebyshevLayer(ENDS, 2000, degree)
+    C = layer.unpack(layer.initialize(np.random.default_rng(0), np.zeros((0, 3))))["coefficients"]
+    # 6000 samples: five standard errors of a variance are 5 sqrt(2/6000) = 9 %.
+    variances = 0.01 / np.arange(1, degree + 2) ** 2 + np.where(np.arange(degree + 1) == 1, 0.25 / 3, 0.0)
+    np.testing.assert_allclose(C.var(axis=(0, 1)), variances, rtol=0.1)
+
+
+def test_gaussian_start_has_the_same_output_variance():
+    layer = ChebyshevLayer(ENDS, 500, 6)
+    x = layer.domains[:, 0] + np.random.default_rng(0).uniform(size=(200, 3)) * np.diff(layer.domains, axis=1)[:, 0]
+    first, second = (
+        layer.linearize(layer.initialize(np.random.default_rng(1), x, scheme), x).value.var()
+        for scheme in ("linear", "gaussian")
+    )
+    assert second == pytest.approx(first, rel=0.2)
+
+
+# --- sabotage
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new"),
+    [
+        (module, "+ m * rows[m - 1, ..., k])", "+ rows[m - 1, ..., k])"),
+        (module, "- rows[m, ..., k - 1]", "+ rows[m, ..., k - 1]"),
+        (module, "rows[2:] *= beyond == 0", "pass"),
+        (row_sums, "self.W[:, :, None], out=out)", "self.rows[1][:, None, None], out=out)"),
+        (row_sums, "self.project(G[:, :, 0], 1)", "self.project(G[:, :, 0], 0)"),
+        (row_sums, "tangent += self._contract(", "tangent -= self._contract("),
+        (row_sums, "moved = dy.T @ (slopes * dx", "moved = dy.T @ (2 * slopes * dx"),
+        (row_sums, "G)[:, 0] + bent", "G)[:, 0] - bent"),
+        (row_sums, "self._project(self._rows(2)", "self._project(self._rows(1)"),
+    ],
+)
+def test_sabotage_of_the_sweeps_is_noticed(monkeypatch, part, old, new):
+    wrong = spoilt(part, old, new)
+    layer, theta, x = layer_and_point(degree=4)
+    check_both(layer, theta, x)
+    if part is module:
+        layer = wrong.ChebyshevLayer(layer.ends, 2, 4)
+    else:
+        monkeypatch.setattr(functions, "RowSums", wrong.RowSums)
+    with pytest.raises(AssertionError):
+        check_both(layer, theta, x)
+
+
+def check_both(layer, theta, x):
+    check_sweeps(layer, theta, x)
+    check_hessian_product(layer, theta, x)

@@ -1,0 +1,175 @@
+"""Networks of Chebyshev layers: derivatives of every kind, null vectors, training, refinement by degree."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.checks import gradient_check
+from refkan.conditioning import null_vectors
+from refkan.hierarchy import minimize_multilevel
+from refkan.networks import chebyshev_kan
+from refkan.networks.hessians import gauss_newton, hessian
+from tests.shared.factories import NODE_MAPS, complex_gradient, samples
+
+POLICIES = ("linear", "polynomial")
+
+
+X = samples(40)
+Y = np.cos(6 * X[:, :1]) + X[:, 1:] ** 2
+
+
+@cache
+def trained(node_map="affine", outside="linear", degree=(4, 3)):
+    """Return a problem and parameters after some large steps of Adam."""
+    net, theta = chebyshev_kan([2, 3, 1], degree, node_map=node_map, outside=outside).initialize(
+        np.random.default_rng(7), X
+    )
+    problem = rk.LeastSquares(net, X, Y)
+    theta = rk.minimize(problem, theta, "adam", steps=40, learning_rate=0.02).theta
+    theta.flags.writeable = False
+    return problem, theta
+
+
+@pytest.mark.parametrize("outside", POLICIES)
+@pytest.mark.parametrize("node_map", NODE_MAPS)
+def test_gradients_of_networks(node_map, outside):
+    problem, theta = trained(node_map, outside)
+    report = gradient_check(problem.value, problem.gradient, theta)
+    assert report.ok, report.table
+    g = problem.gradient(theta)
+
+    def loss(v):  # without the absolute values of problem.value, which no complex step passes
+        return np.sum((problem.net(v, X) - Y) ** 2) / (2 * X.shape[0])
+
+    reference = complex_gradient(loss, theta)
+    J, e = problem.net.jacobian(theta, X), problem.misfit(theta)
+    scale = np.abs(J).T @ np.abs(e).ravel() / X.shape[0]
+    assert np.all(np.abs(g - reference) <= 1e-13 * np.maximum(scale, scale.max()))
+
+
+@pytest.mark.parametrize("node_map", ["affine", "mean-std", "sigmoid"])
+def test_second_derivatives_of_networks(node_map):
+    problem, theta = trained(node_map)
+    net = problem.net
+    H = hessian(net, theta, X, Y)
+    h = 1e-5
+    ends = [[problem.gradient(theta + sign * h * e) for e in np.eye(theta.size)] for sign in (1, -1)]
+    np.testing.assert_allclose(H, (np.array(ends[0]) - ends[1]) / (2 * h), rtol=0, atol=1e-7 * np.abs(H).max())
+    v = np.random.default_rng(0).standard_normal(theta.size)
+    np.testing.assert_allclose(problem.hessian_vector(theta, v), H @ v, rtol=0, atol=1e-12 * np.abs(H).max() * 10)
+    J = net.jacobian(theta, X)
+    for path in ("dense", "sparse"):
+        G = gauss_newton(net, theta, X, path=path)
+        np.testing.assert_allclose(G, J.T @ J / 40, rtol=0, atol=1e-13 * np.abs(G).max())
+
+
+@pytest.mark.parametrize("node_map", NODE_MAPS)
+def test_null_vectors(node_map):
+    """(P - 1) Q in each layer, two more for each hidden node where statistics undo shift and scale."""
+    problem, theta = trained(node_map)
+    Z = null_vectors(problem.net, theta, X)
+    assert np.abs(problem.net.jacobian(theta, X) @ Z).max() < 1e-12
+    assert Z.shape[1] == 3 + 2 + 6 * (node_map in ("mean-std", "min-max"))
+    spectrum = rk.spectrum(problem, theta)
+    assert spectrum.analytic_nullity == Z.shape[1] <= spectrum.nullity
+    moved = null_vectors(problem.net, theta, X, translations=True)
+    y = problem.net(theta, X)
+    np.testing.assert_allclose(problem.net(theta + 3 * moved[:, 0], X), y, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("outside", POLICIES)
+def test_jets_against_complex_steps(outside):
+    problem, theta = trained("sigmoid", outside)
+    net, x = problem.net, samples(7, seed=2, reach=0.2)
+    first = np.array([[1.0, 0.0], [0.3, -2.0]])
+    jet = net.jet(theta, x, first)
+    for d, direction in enumerate(first):
+        slope = net(theta, x + 1e-30j * direction).imag / 1e-30
+        np.testing.assert_allclose(jet.first[:, d], slope, rtol=0, atol=1e-12 * np.abs(slope).max())
+        bend = net.jet(theta, x + 1e-30j * direction, direction[None] + 0j, orders=1).first[:, 0].imag / 1e-30
+        np.testing.assert_allclose(jet.second[:, d], bend, rtol=0, atol=1e-11 * np.abs(bend).max())
+    rng = np.random.default_rng(0)
+    cotangents = [rng.standard_normal(part.shape) for part in (jet.value, jet.first, jet.second)]
+    g = jet.pullback(*cotangents)[0]
+
+    def scalar(v):
+        moved = net.jet(v, x, first)
+        parts = (moved.value, moved.first, moved.second)
+        return sum(np.sum(c * part) for c, part in zip(cotangents, parts, strict=True))
+
+    reference = complex_gradient(scalar, theta)
+    np.testing.assert_allclose(g, reference, rtol=0, atol=1e-12 * np.abs(reference).max())
+
+
+@pytest.mark.parametrize("method", ["gd", "lbfgs", "levenberg-marquardt"])
+def test_training(method):
+    problem, theta = trained("mean-std")
+    options = {"learning_rate": 0.02} if method == "gd" else {}
+    result = rk.minimize(problem, theta, method, steps=15, **options)
+    assert result.value < problem.value(theta)
+
+
+@pytest.mark.parametrize("outside", POLICIES)
+@pytest.mark.parametrize("node_map", NODE_MAPS)
+def test_refinement_leaves_trained_networks_unchanged(node_map, outside):
+    problem, theta = trained(node_map, outside)
+    net = problem.net
+    x = np.concatenate([X, samples(40, seed=8, reach=0.3)])
+    y = net(theta, x)
+    for factor in (2, (1, 3)):
+        fine = net.refine(factor)
+        theta_fine = net.convert(theta, fine)
+        assert np.abs(fine(theta_fine, x) - y).max() <= 1e-14 * np.abs(y).max()
+        P = net.prolongation(fine)
+        np.testing.assert_array_equal(P @ theta, theta_fine)
+        assert P.shape == (fine.n_params, net.n_params)
+        np.testing.assert_array_equal((P.T @ P).toarray(), np.eye(net.n_params))
+        fine_problem = rk.LeastSquares(fine, X, Y)
+        g, g_fine = problem.gradient(theta), fine_problem.gradient(theta_fine)
+        np.testing.assert_allclose(P.T @ g_fine, g, rtol=0, atol=1e-13 * np.abs(g).max())
+        H, H_fine = problem.gauss_newton(theta), fine_problem.gauss_newton(theta_fine)
+        np.testing.assert_allclose(P.T @ H_fine @ P, H, rtol=0, atol=1e-12 * np.abs(H).max())
+
+
+def test_refinement_multiplies_the_degree():
+    net, theta = trained()[0].net, trained()[1]
+    fine = net.refine((2, 3))
+    assert [layer.degree for layer in fine.layers] == [8, 9]
+    assert net.refine().refine().layers == net.refine(4).layers
+    assert net.refine(1).layers == net.layers
+    C = fine.unpack(net.convert(theta, fine))[0]["coefficients"]
+    np.testing.assert_array_equal(C[:, :, :5], net.unpack(theta)[0]["coefficients"])
+    assert not C[:, :, 5:].any()
+    assert "Chebyshev of degree 8, Chebyshev of degree 9, maps: affine" in repr(fine)
+
+
+def test_any_higher_degree_is_a_target():
+    """Refinement multiplies; `convert` serves increments as well."""
+    problem, theta = trained("none")
+    other = chebyshev_kan([2, 3, 1], [5, 3], node_map="none")
+    np.testing.assert_allclose(other(problem.net.convert(theta, other), X), problem.net(theta, X), rtol=0, atol=1e-14)
+
+
+def test_multilevel_training_does_not_depend_on_splines():
+    problem, theta = trained("mean-std")
+    result = minimize_multilevel(problem, theta, schedule=[20, 20], method="lbfgs")
+    assert [layer.degree for layer in result.network.layers] == [8, 6]
+    assert result.theta.size == result.network.n_params
+    coarse = rk.minimize(problem, theta, "lbfgs", steps=20)
+    assert result.value < coarse.value
+
+
+def test_sabotage_of_the_padding_is_noticed():
+    """Zeros in front instead of behind: the rows of the matrix reversed edge by edge."""
+    problem, theta = trained()
+    net = problem.net
+    fine = net.refine()
+    theta_fine = net.convert(theta, fine)
+    wrong = np.concatenate([fine.unpack(theta_fine)[k]["coefficients"][:, :, ::-1].ravel() for k in range(2)])
+    y = net(theta, X)
+    assert np.abs(fine(theta_fine, X) - y).max() <= 1e-14 * np.abs(y).max()
+    assert np.abs(fine(wrong, X) - y).max() > 1e-3

@@ -1,0 +1,176 @@
+"""Values, parameters and free knots of layers, against exact sums and the sums of the papers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import truth
+from refkan.networks.layers import activations
+from refkan.splines import knots, relu_powers
+from tests.networks.layers.plain_layers import DENSE, name, random_parameters
+from tests.shared.factories import (
+    EDGE_KINDS,
+    EPS,
+    EVERY_LAYER,
+    LayerCase,
+    exact_bsplines,
+    exact_powers,
+)
+
+
+def edge_layer(layer):
+    return layer.spline if isinstance(layer, rk.SiluLayer) else layer
+
+
+# --- values
+
+
+@pytest.mark.parametrize("case", [c for c in EVERY_LAYER if not c.free_knots], ids=str)
+def test_values_against_exact_sums(case):
+    layer, x = case.build(), case.samples()
+    theta = random_parameters(layer)
+    blocks, spaces = layer.unpack(theta), edge_layer(layer).spaces
+    y = layer.linearize(theta, x).value
+    for s, q in np.ndindex(y.shape):
+        total, scale = Fraction(0), 0.0
+        for p, S in enumerate(spaces):
+            if "relu" in case.kind:
+                values = exact_powers(S, x[s, p], 0, case.outside, case.kind == "scaled-relu")
+            else:
+                values = exact_bsplines(S, x[s, p], 0, case.outside)
+            w_s = Fraction(blocks["w_s"][q, p]) if case.kind == "silu" else 1
+            terms = [w_s * Fraction(c) * v for c, v in zip(blocks["coefficients"][q, p], values, strict=True)]
+            if case.kind == "silu":
+                terms.append(Fraction(blocks["w_b"][q, p] * x[s, p] / (1 + np.exp(-x[s, p]))))
+            total += sum(terms)
+            scale += float(sum(map(abs, terms)))
+        # Tails of polynomials cancel inside a basis function: up to 2^r times its value at 0.2 domains from the end.
+        bound = 4 * (case.order + 4) * EPS * scale * (2**case.order if case.outside != "natural" else 1)
+        assert abs(float(Fraction(float(y[s, q])) - total)) <= bound
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial", "natural"])
+def test_spline_and_relu_layers_against_the_papers_sums(outside):
+    for kind in ("spline", "relu"):
+        case = LayerCase(kind, 3, outside)
+        layer, x = case.build(), case.samples()
+        theta = random_parameters(layer)
+        literal, y = truth.reading.layer_of(layer.truth_form(), float), layer.linearize(theta, x).value
+        for s in range(x.shape[0]):
+            np.testing.assert_allclose(y[s], literal.value(theta.tolist(), x[s].tolist()), rtol=1e-12)
+
+
+@pytest.mark.parametrize("case", [LayerCase(kind, order) for kind in EDGE_KINDS for order in (1, 3)], ids=str)
+def test_without_slopes_the_value_is_the_same(case):
+    layer, x = case.build(), case.samples(9)
+    theta = random_parameters(layer)
+    np.testing.assert_array_equal(layer.linearize(theta, x, slopes=False).value, layer.linearize(theta, x).value)
+
+
+@pytest.mark.parametrize("layer", DENSE, ids=name)
+def test_dense_values(layer):
+    x, theta = np.random.default_rng(0).standard_normal((6, 3)), random_parameters(layer)
+    W = theta[:6].reshape(2, 3)
+    z = np.array([[sum(W[q, p] * x[s, p] for p in range(3)) for q in range(2)] for s in range(6)])
+    z = z + (theta[6:] if layer.bias else 0.0)
+    expected = {
+        "relu": np.maximum(z, 0),
+        "relu3": np.maximum(z, 0) ** 3,
+        "tanh": np.tanh(z),
+        "silu": z / (1 + np.exp(-z)),
+        "identity": z,
+    }[layer.activation]
+    np.testing.assert_allclose(layer.linearize(theta, x).value, expected, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("activation", sorted(activations.ACTIVATIONS))
+def test_activations(activation):
+    f = activations.ACTIVATIONS[activation]
+    z = np.array([-800.0, -30.0, -1.0, -1e-3, 1e-3, 0.7, 30.0, 800.0])
+    np.testing.assert_allclose(f.value(z + 1e-30j).imag / 1e-30, f.slope(z), rtol=1e-14, atol=0.0)
+    np.testing.assert_allclose(f.value(z + 0j).real, f.value(z), rtol=4 * EPS)
+    assert np.all(np.isfinite(f.value(z)))
+
+
+def test_sigmoid_of_large_numbers():
+    np.testing.assert_array_equal(activations.sigmoid(np.array([-1e5, 0.0, 1e5])), [0, 0.5, 1])
+    z = np.array([-700.0, -5.0, 3.0])
+    np.testing.assert_allclose(activations.sigmoid(z) + activations.sigmoid(-z), 1, rtol=2 * EPS)
+
+
+# --- parameters
+
+
+@pytest.mark.parametrize(
+    "case", [LayerCase(kind, free_knots=free) for kind in EDGE_KINDS for free in (False, True)], ids=str
+)
+def test_blocks_lie_in_order_as_views(case):
+    layer = case.build()
+    dim = 5
+    shapes = {"coefficients": (2, 3, dim)}
+    if case.free_knots:
+        shapes["s"] = (3, 3)
+    if case.kind == "silu":
+        shapes |= {"w_b": (2, 3), "w_s": (2, 3)}
+    assert layer.blocks == shapes
+    assert list(layer.blocks) == list(shapes)
+    theta = np.arange(float(layer.n_params))
+    views = layer.unpack(theta)
+    assert views["coefficients"][1, 2, 3] == (1 * 3 + 2) * dim + 3
+    np.testing.assert_array_equal(np.concatenate([v.ravel() for v in views.values()]), theta)
+    np.testing.assert_array_equal(layer.pack(**views), theta)
+    views["coefficients"][0, 0, 0] = -1
+    assert theta[0] == -1
+
+
+def test_pack_refuses_a_wrong_shape():
+    layer = LayerCase("spline").build()
+    with pytest.raises(ValueError, match=r"coefficients must have shape \(2, 3, 5\); got \(2, 3, 4\)"):
+        layer.pack(coefficients=np.zeros((2, 3, 4)))
+
+
+# --- free knots
+
+
+@pytest.mark.parametrize("kind", EDGE_KINDS)
+def test_a_layer_with_free_knots_is_the_layer_on_those_knots(kind):
+    layer, x = LayerCase(kind, free_knots=True).build(), LayerCase(kind).samples(20)
+    theta = random_parameters(layer)
+    edge = edge_layer(layer)
+    spaces = edge.spaces_at(theta[: edge.n_params])
+    for p, S in enumerate(spaces):
+        t = knots.free_breakpoints(layer.unpack(theta)["s"][p], np.array(edge.spaces[p].domain))
+        np.testing.assert_array_equal(S.breakpoints, t)
+        np.testing.assert_array_equal(S.knots[:2], edge.spaces[p].knots[:2])
+        assert S.domain == edge.spaces[p].domain
+    fixed = (
+        rk.SplineLayer(spaces, 2) if kind in ("spline", "silu") else rk.ReluLayer(spaces, 2, scaled="scaled" in kind)
+    )
+    fixed = rk.SiluLayer(fixed) if kind == "silu" else fixed
+    blocks = layer.unpack(theta)
+    theta_fixed = fixed.pack(**{key: blocks[key] for key in fixed.blocks})
+    np.testing.assert_array_equal(layer.linearize(theta, x).value, fixed.linearize(theta_fixed, x).value)
+
+
+@pytest.mark.parametrize("kind", EDGE_KINDS)
+def test_free_knots_start_at_the_knots_of_the_spaces(kind):
+    layer = LayerCase(kind, free_knots=True).build()
+    edge = edge_layer(layer)
+    s = edge.starting_s()
+    np.testing.assert_allclose(s.mean(axis=1), 0, atol=4 * EPS)
+    for p, S in enumerate(edge.spaces):
+        t = knots.free_breakpoints(s[p], np.array(S.domain))
+        np.testing.assert_allclose(t, S.breakpoints, rtol=0, atol=8 * EPS * max(1, np.abs(S.breakpoints).max()))
+    theta = layer.initialize(np.random.default_rng(0), LayerCase(kind).samples())
+    np.testing.assert_array_equal(layer.unpack(theta)["s"], s)
+
+
+def test_relu_rows_and_design_matrix_agree():
+    S = rk.SplineSpace.uniform(3, 4)
+    x = np.array([0.1, 0.5, 0.9])
+    rows = relu_powers.relu_rows(S.knots[None], 3, np.ones(1), x[:, None], 1, "linear")
+    np.testing.assert_array_equal(rows[1, :, 0], relu_powers.design_matrix(S, x, 1))
