@@ -12,22 +12,23 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from refkan import checks, conditioning
-from refkan.adaptivity import minimize_adaptive
 from refkan.base.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
 from refkan.conditioning import spectrum
-from refkan.hierarchy import minimize_multilevel, multistart
 from refkan.kernels.engine_choice import use_engine
-from refkan.losses import Attention, Collocation, LeastSquares, Side, Term, flux_jump, periodicity, prescribed
 from refkan.networks import Network, chebyshev_kan, hessians, jets, kan, load, mlp, save
 from refkan.networks.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
-from refkan.optimizers import minimize
 from refkan.splines import bsplines, relu_powers
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import prolongation_matrix
+from refkan.training.adaptivity import minimize_adaptive
+from refkan.training.losses import Attention, Collocation, LeastSquares, Side, Term, flux_jump, periodicity, prescribed
+from refkan.training.multilevel import minimize_multilevel, multistart
+from refkan.training.optimizers import minimize
 
 if TYPE_CHECKING:
-    from refkan import exact, plots, problems, truth
+    from refkan import exact, plots, truth
+    from refkan.training import problems
 
 __version__ = "0.1.0"
 
@@ -85,5 +86,5 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> ModuleType:
         """Import when it is first asked for what many programs do not need, with libraries that nothing else uses."""
         if name in ("exact", "plots", "problems", "truth"):
-            return import_module(f"refkan.{name}")
+            return import_module("refkan." + {"problems": "training.problems"}.get(name, name))
         raise AttributeError(f"module 'refkan' has no attribute {name!r}")

@@ -12,7 +12,7 @@ from refkan.commands.number_files import read_numbers
 from refkan.commands.options import MOST, WIDEST, check_counts
 from refkan.networks import Network
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
-from refkan.training import PROBLEMS, Attended, Decaying, Ramped, Redrawn, Setup, own_data, setup_named
+from refkan.training.recipes import PROBLEMS, Attended, Decaying, Ramped, Redrawn, Setup, own_data, setup_named
 
 RATED = ("adam", "gd")
 """Methods with a learning rate."""

@@ -21,9 +21,9 @@ from refkan.conditioning import spectrum
 from refkan.interop import ConversionError, disassemble, from_state, read, refined, to_state
 from refkan.interop.files import is_network, state_in
 from refkan.kernels.engine_option import add_engine_option
-from refkan.losses import LeastSquares
 from refkan.networks.archives import load, save
 from refkan.networks.network import Network
+from refkan.training.losses import LeastSquares
 
 Model = tuple[Network, FloatArray]
 

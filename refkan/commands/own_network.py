@@ -18,11 +18,11 @@ from refkan.conditioning import Spectrum, spectrum
 from refkan.conditioning.study_report import plain
 from refkan.conditioning.study_rows import measured
 from refkan.interop import read
-from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.networks.layers import BASES
 from refkan.plots import spectrum as draw
 from refkan.plots import to_png
+from refkan.training.losses import LeastSquares
 
 Found = list[tuple[str | None, Spectrum, float]]
 """Basis, spectrum and seconds."""

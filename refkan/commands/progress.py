@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any, Self
 
 from refkan.commands.configuration import Configuration
-from refkan.hierarchy import Level
-from refkan.optimizers import State
+from refkan.training.multilevel import Level
+from refkan.training.optimizers import State
 
 PAUSE = 2.0
 """Seconds between plain lines, and between evaluations of the true error."""

@@ -30,8 +30,8 @@ from refkan.executors import check_address, dask_executor
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots import conditions, to_png
-from refkan.problems import regression_target
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
+from refkan.training.problems import regression_target
 
 MOST_WORKERS = 1000
 

@@ -24,10 +24,10 @@ from refkan.kernels.engine_option import add_engine_option
 from refkan.networks import save
 from refkan.networks.layers import BASES
 from refkan.networks.node_maps import NODE_MAPS
-from refkan.optimizers import METHODS, RESIDUAL_METHODS
-from refkan.training import PROBLEMS, train_starts
-from refkan.training.pictures import can_be_drawn, network_png, to_png
-from refkan.training.records import chosen_level, record, to_json
+from refkan.plots.training_pictures import can_be_drawn, network_png, to_png
+from refkan.training.optimizers import METHODS, RESIDUAL_METHODS
+from refkan.training.recipes import PROBLEMS, train_starts
+from refkan.training.recipes.records import chosen_level, record, to_json
 
 NOT_ASKED = ("run", "output", "engine_otherwise")
 """What the parser adds, and where results go."""

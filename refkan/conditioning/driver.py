@@ -18,8 +18,8 @@ from refkan.conditioning.products import images, product_of
 from refkan.conditioning.questions import Question, question_of_matrix, question_of_problem
 from refkan.conditioning.spectra import Spectrum, doubts
 from refkan.conditioning.triangles import jacobian, triangle
-from refkan.losses import Collocation
-from refkan.losses.mistaken import refuse_what_is_no_loss
+from refkan.training.losses import Collocation
+from refkan.training.losses.mistaken import refuse_what_is_no_loss
 
 WHICH = ("gauss-newton", "hessian", "ntk")
 METHODS = ("auto", "svd", "eigh", "lobpcg", "eigsh")

@@ -8,10 +8,10 @@ from refkan.base.array_types import FloatArray
 from refkan.conditioning.frames import Frame
 from refkan.conditioning.iterative import Product
 from refkan.conditioning.questions import Question
-from refkan.losses import LeastSquares
 from refkan.networks import Network
 from refkan.networks.hessians import ProductsAtPoint
 from refkan.networks.hessians.points import Points
+from refkan.training.losses import LeastSquares
 
 
 def product_of(question: Question, frame: Frame) -> Product:

@@ -19,7 +19,7 @@ from refkan.conditioning.configurations import Configuration
 from refkan.conditioning.driver import spectrum
 from refkan.conditioning.study_rows import MEASURED, Row, Study, measured
 from refkan.kernels.engine_choice import current_engine, use_engine
-from refkan.losses import LeastSquares
+from refkan.training.losses import LeastSquares
 
 Target = Callable[[FloatArray], Any]
 Sampler = Callable[[np.random.Generator, int, int], Any]

@@ -10,8 +10,8 @@ from refkan.base.short_reprs import short
 from refkan.exact.certificates import extreme_eigenvalues
 from refkan.exact.certified_spectra import certified_spectrum
 from refkan.exact.enclosures import Enclosure
-from refkan.losses import LeastSquares
 from refkan.splines.spaces import SplineSpace
+from refkan.training.losses import LeastSquares
 
 
 def certified_condition_number(

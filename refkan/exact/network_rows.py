@@ -16,9 +16,9 @@ from refkan.base.arguments import as_vector, real
 from refkan.base.ratios import Ratio
 from refkan.exact.extra import require
 from refkan.exact.perron import UndecidedError
-from refkan.losses import LeastSquares
-from refkan.losses.mistaken import refuse_what_is_no_loss
 from refkan.networks import Network
+from refkan.training.losses import LeastSquares
+from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.truth import UndecidedError as UndecidedComparison
 
 IRRATIONAL = {

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.adaptivity.results import AdaptiveResult
 from refkan.base.arguments import check_annotated
-from refkan.hierarchy.results import MultilevelResult
-from refkan.optimizers import Result
 from refkan.plots.style import GREY, LINE, THIN, finish, place
+from refkan.training.adaptivity.adaptive_results import AdaptiveResult
+from refkan.training.multilevel.multilevel_results import MultilevelResult
+from refkan.training.optimizers import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

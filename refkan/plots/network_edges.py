@@ -81,7 +81,7 @@ def network(
     Lines are as thick as the edge's share of the variation of its output on x. In the box of an edge stand the function
     over the domain of the input, the breakpoints below it, and a histogram of the inputs that x leads to. Thick lines
     from an input do not say that it matters, as edges may cancel each other later:
-    :func:`refkan.training.input_effects` measures that.
+    :func:`refkan.training.recipes.input_effects` measures that.
 
     Parameters
     ----------

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refkan.base.arguments import check_annotated
-from refkan.losses import LeastSquares
 from refkan.plots.style import BLUE, GREY, THIN, finish, place
+from refkan.training.losses import LeastSquares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 
 from refkan.claims.outcomes import plain
 from refkan.claims.verdicts import FAILING
-from refkan.problems import allen_cahn
+from refkan.training.problems import allen_cahn
 from tests.shared.spoiling import spoilt
 from validation.equations import allen_cahn_as_printed as claim
 from validation.ledger import row
@@ -38,7 +38,7 @@ def test_the_claim_holds_and_its_mutations_do_not(verdict):
 
 
 def test_printed_and_corrected_have_the_signs_of_the_paper_and_of_this_project():
-    """As printed, u_t = -eps u_xx + 5 u^3 - 5 u; as taken here, every sign reversed, like refkan.problems."""
+    """As printed, u_t = -eps u_xx + 5 u^3 - 5 u; as taken here, every sign reversed, like refkan.training.problems."""
     printed, corrected = claim.printed(), claim.corrected()
     assert (printed.diffusion, printed.reaction) == (-1e-4, -5.0)
     assert (corrected.diffusion, corrected.reaction) == (allen_cahn.DIFFUSION, allen_cahn.REACTION)
@@ -79,7 +79,7 @@ def test_transforms_are_inverse(rng):
 
 
 def test_the_corrected_system_is_the_reference():
-    """The claim's own Galerkin system, with both signs reversed, follows refkan.problems.allen_cahn."""
+    """The claim's own Galerkin system, with both signs reversed, follows refkan.training.problems.allen_cahn."""
     modes = 192
     fine = np.arange(4096) / 2048
     x = np.where(fine > 1, fine - 2, fine)

@@ -12,7 +12,7 @@ from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.outcomes import plain
 from refkan.claims.parts import Parts
 from refkan.claims.verdicts import FAILING
-from refkan.training import burgers
+from refkan.training.recipes import burgers
 from tests.shared.pictures import NO_PICTURE
 from validation.equations import (
     allen_cahn_cells,

@@ -10,7 +10,7 @@ import pytest
 import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.parts import Parts
-from refkan.hierarchy.unchanged import RTOL
+from refkan.training.multilevel.unchanged import RTOL
 from tests.shared.pictures import NO_PICTURE
 from validation.multilevel import multilevel_training, table_two
 from validation.multilevel.multilevel_training import BASE, LIST, SEVEN, full_cells, quick_cells, verdicts

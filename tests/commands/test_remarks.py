@@ -14,9 +14,9 @@ from refkan.commands import add_train_parser
 from refkan.commands.configuration import configuration
 from refkan.commands.number_files import read_numbers
 from refkan.commands.remarks import remarks
-from refkan.training import own_data
-from refkan.training.pictures import can_be_drawn
-from refkan.training.records import Record, kept_level
+from refkan.plots.training_pictures import can_be_drawn
+from refkan.training.recipes import own_data
+from refkan.training.recipes.records import Record, kept_level
 
 ONE = ("poisson-1d-peak", "--points", "30", "--intervals", "4", "--schedule", "3", "2")
 

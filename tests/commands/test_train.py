@@ -16,10 +16,10 @@ from refkan.base.long_runs import checkpoints
 from refkan.commands import add_train_parser, train
 from refkan.commands import progress as progress_module
 from refkan.commands.configuration import configuration
-from refkan.hierarchy import Level
-from refkan.optimizers import State
-from refkan.training import Attended, Redrawn, setup_named, train_starts
-from refkan.training.pictures import shown_errors, to_png
+from refkan.plots.training_pictures import shown_errors, to_png
+from refkan.training.multilevel import Level
+from refkan.training.optimizers import State
+from refkan.training.recipes import Attended, Redrawn, setup_named, train_starts
 
 TINY = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "2", "1")
 ONE = ("poisson-1d-peak", "--points", "30", "--intervals", "4", "--schedule", "3", "2")
@@ -138,7 +138,7 @@ def test_an_interruption_before_the_training(monkeypatch, capsys):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("refkan.training.allen_cahn_setup.on_space_time", interrupt)
+    monkeypatch.setattr("refkan.training.recipes.setups.allen_cahn_setup.on_space_time", interrupt)
     assert run("allen-cahn", *TINY) == 130
     assert capsys.readouterr().err == "refkan train: interrupted\n"
 
@@ -273,7 +273,7 @@ def test_references_that_do_not_converge_and_failing_trainings_have_code_1(capsy
         raise ConvergenceError("u must agree to 1e-8")
 
     with monkeypatch.context() as patch:
-        patch.setattr("refkan.training.allen_cahn_setup.on_space_time", fail)
+        patch.setattr("refkan.training.recipes.setups.allen_cahn_setup.on_space_time", fail)
         assert run("allen-cahn", *TINY) == 1
     assert "u must agree" in capsys.readouterr().err
     monkeypatch.setattr(train, "train_starts", fail)

@@ -9,7 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.base.errors import NarrowInputWarning, OutsideDomainWarning
-from refkan.hierarchy import multistart
+from refkan.training.multilevel import multistart
 from tests.shared.factories import EDGE_KINDS
 
 X = np.random.default_rng(0).uniform([-3.0, 100.0], [5.0, 200.0], (80, 2))

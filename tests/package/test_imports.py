@@ -245,7 +245,7 @@ def test_files_stay_short():
         ("checks/taylor.py", "from refkan import truth", False),
         ("layers/base.py", "if TYPE_CHECKING:\n    from refkan.networks import Network", True),
         ("losses/terms.py", "from refkan.networks import Network", False),
-        ("losses/terms.py", "from refkan.optimizers import minimize", True),
+        ("losses/terms.py", "from refkan.training.optimizers import minimize", True),
     ],
 )
 def test_sabotage_of_an_import_is_noticed(module, line, wrong):
@@ -255,7 +255,14 @@ def test_sabotage_of_an_import_is_noticed(module, line, wrong):
 def test_importing_refkan_is_light():
     """No backend, no plots, no terminal output, and no kernel compiled, until something asks for them."""
     heavy = ["torch", "jax", "matplotlib", "rich", "flint", "mpmath", "pandas", "dask", "hypothesis", "refkan.truth"]
-    heavy += ["refkan.exact", "refkan.plots", "refkan.problems", "scipy.optimize", "scipy.special", "scipy.fft"]
+    heavy += [
+        "refkan.exact",
+        "refkan.plots",
+        "refkan.training.problems",
+        "scipy.optimize",
+        "scipy.special",
+        "scipy.fft",
+    ]
     code = (
         "import sys, warnings\n"
         "warnings.simplefilter('error')\n"

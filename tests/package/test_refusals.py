@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.losses import Collocation, Side, Term
+from refkan.training.losses import Collocation, Side, Term
 from tests.shared.refusals import INF, NAN, bad, check
 
 X = np.linspace(0.0, 1.0, 12).reshape(6, 2)

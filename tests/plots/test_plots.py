@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 import refkan as rk
 from refkan import conditioning
 from refkan.plots.network_edges import edge_values, layer_inputs, shares
-from refkan.problems import regression_target
+from refkan.training.problems import regression_target
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ LOWERED = {
     "refkan.splines.bsplines": {"SAVED": 1e9},
     "refkan.networks.sweeps.sample_blocks": {"BLOCK": 5},
     "refkan.networks.network": {"CHUNK": 4},
-    "refkan.losses.least_squares": {"ENTRIES": 64},
+    "refkan.training.losses.least_squares": {"ENTRIES": 64},
     "refkan.networks.hessians.gauss_newton": {"MOST_PARTS": 3, "LEAST_SAMPLES": 4},
     "refkan.networks.hessians.jacobians": {"LEAST_ROWS": 3},
     "refkan.networks.hessians.memory": {"CHUNK_BYTES": 2**20, "LARGEST_CHUNK": 5, "SMALLEST_CHUNK": 3, "TILE": 4},
@@ -53,9 +53,9 @@ LOWERED = {
     "refkan.networks.hessians.window_products": {
         "CACHE_ENTRIES": 64, "MOST_WIDTH": 8, "LEAST_WIDTH": 2, "TASKS": 3, "LONGEST_TUPLE": 2,
     },
-    "refkan.optimizers.linear_layer": {"CHUNK": 6},
-    "refkan.optimizers.damped_systems": {"QR_WORK": 0.0},
-    "refkan.hierarchy.unchanged": {"MEASURED": 4, "ELSEWHERE": 5},
+    "refkan.training.optimizers.second_order.linear_layer": {"CHUNK": 6},
+    "refkan.training.optimizers.second_order.damped_systems": {"QR_WORK": 0.0},
+    "refkan.training.multilevel.unchanged": {"MEASURED": 4, "ELSEWHERE": 5},
     "refkan.conditioning.driver": {"DENSE": 10},
     "refkan.conditioning.triangles": {"BLOCK_ENTRIES": 1},
 }  # fmt: skip
@@ -77,9 +77,9 @@ NO_SIZES = {
     "refkan.networks.layers.knot_layers.relu": {"RANGE"},
     "refkan.splines.knots": {"MAX_ORDER", "MAX_INTERVALS", "MAX_DERIVATIVE"},
     "refkan.splines.relu_powers": {"FAR"},
-    "refkan.losses.terms": {"SAMPLED"},  # how often something is measured
-    "refkan.hierarchy.unchanged": {"DRAWS"},
-    "refkan.hierarchy.work": {"REPEATS"},
+    "refkan.training.losses.terms": {"SAMPLED"},  # how often something is measured
+    "refkan.training.multilevel.unchanged": {"DRAWS"},
+    "refkan.training.multilevel.work": {"REPEATS"},
     "refkan.conditioning.driver": {"ENDS"},
     "refkan.kernels.engine_choice": {"CALLS", "MATRICES"},  # `COMPILING` is what they are compared with
 }

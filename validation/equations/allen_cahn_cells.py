@@ -21,8 +21,8 @@ import numpy as np
 
 from refkan.claims.cells import Cell, Grid
 from refkan.claims.readings import Factor
-from refkan.training import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn
-from refkan.training.setups import tensor_grid
+from refkan.training.recipes import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn
+from refkan.training.recipes.setups.setups import tensor_grid
 from validation.equations.allen_cahn_observed import observed
 from validation.equations.pde_runs import Model, train
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from refkan.claims.parts import Parts
-from refkan.training import Redrawn, allen_cahn
+from refkan.training.recipes import Redrawn, allen_cahn
 from validation.equations.pde_runs import Model, run_models
 
 OURS = "splines, Levenberg-Marquardt"

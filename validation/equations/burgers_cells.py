@@ -25,7 +25,7 @@ import numpy as np
 
 from refkan.claims.cells import Cell, Grid
 from refkan.claims.readings import Factor
-from refkan.training import Cyclic, Setup, burgers
+from refkan.training.recipes import Cyclic, Setup, burgers
 from validation.equations.pde_runs import Model, train
 
 PUBLISHED_SEEDS = tuple(range(1234, 1284, 10))

@@ -12,9 +12,9 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims.parts import Parts
-from refkan.hierarchy.fingerprints import fingerprint
-from refkan.hierarchy.levels import on_network
-from refkan.training import Setup, train_starts
+from refkan.training.multilevel.fingerprints import fingerprint
+from refkan.training.multilevel.levels import on_network
+from refkan.training.recipes import Setup, train_starts
 
 Observer = Callable[[Any, np.ndarray], Mapping[str, Any]]
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from refkan.claims.cells import Cell, Grid
 from refkan.claims.readings import Factor
-from refkan.training import Attended, Decaying, Ramped, Setup, poisson
+from refkan.training.recipes import Attended, Decaying, Ramped, Setup, poisson
 from validation.equations.pde_runs import Model, train
 
 SPLINE, RELU, DENSE = "spline", "ReLU", "MLP"

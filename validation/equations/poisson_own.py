@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from refkan.claims.parts import Parts
-from refkan.training import poisson
+from refkan.training.recipes import poisson
 from validation.equations.pde_runs import Model, run_models
 
 PUBLISHED_POINTS, MORE_POINTS = "Levenberg-Marquardt, published points", "Levenberg-Marquardt, 97 x 97 points"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 import refkan as rk
-from refkan import adaptivity, truth
-from refkan.adaptivity import Mark, Stage, bisect, layer_states, minimize_adaptive, refit_layer, tournament
-from refkan.training import ordinary
+from refkan import truth
+from refkan.training import adaptivity
+from refkan.training.adaptivity import Mark, Stage, bisect, layer_states, minimize_adaptive, refit_layer, tournament
+from refkan.training.recipes import ordinary
 from validation.grounds.descent import SAMPLES
 from validation.grounds.networks import posed
 from validation.grounds.spaces import Departures, departure

@@ -22,13 +22,13 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.adaptivity import Refinement, Situation, Strategy
-from refkan.adaptivity.bisection import bisect, may_be_cut
-from refkan.adaptivity.indicators import residual_shares
-from refkan.adaptivity.marking import mark_layer
-from refkan.adaptivity.residual_points import squared_residuals
 from refkan.claims.parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Figure, Verdict, judge
+from refkan.training.adaptivity import Refinement, Situation, Strategy
+from refkan.training.adaptivity.bisection import bisect, may_be_cut
+from refkan.training.adaptivity.error_indicators.indicators import residual_shares
+from refkan.training.adaptivity.error_indicators.marking import mark_layer
+from refkan.training.adaptivity.error_indicators.residual_points import squared_residuals
 from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, PLANE, Setting, cached, final, refine
 from validation.knots.log_axes import Curve, draw_costs

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.stats import binomtest
 
 import refkan as rk
-from refkan.adaptivity import AdaptiveResult, Strategy, minimize_adaptive, sampled
 from refkan.claims.parts import Resume
+from refkan.training.adaptivity import AdaptiveResult, Strategy, minimize_adaptive, sampled
 
 TEST_SEED = 20_000
 """Of the fresh test points, the same for all."""

@@ -22,10 +22,10 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.adaptivity import sampled, with_random_knots
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.splines.knots import uniform_breakpoints
+from refkan.training.adaptivity import sampled, with_random_knots
 from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, VP, Setting, final, refine, spaced
 from validation.knots.log_axes import Curve, draw_costs

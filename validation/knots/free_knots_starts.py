@@ -25,9 +25,9 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.adaptivity import Fixed, sampled, with_random_knots
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Verdict, judge
+from refkan.training.adaptivity import Fixed, sampled, with_random_knots
 from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, VP, spaced
 from validation.knots.log_axes import label

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.adaptivity import Change, Cut, Freed, Refined, Stage, tournament
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.optimizers import ProgressLines
+from refkan.training.adaptivity import Change, Cut, Freed, Refined, Stage, tournament
+from refkan.training.optimizers import ProgressLines
 
 TEST_SEED = 20_000
 """Of the fresh test points, the same for all."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.adaptivity import LayerState, layer_states, refit_layer
 from refkan.claims.readings import Choice, Reading, Readings, written
 from refkan.claims.verdicts import Status, Table, Verdict
 from refkan.networks import Network
+from refkan.training.adaptivity import LayerState, layer_states, refit_layer
 
 
 def answer(

@@ -39,10 +39,10 @@ import numpy as np
 from scipy.stats import wilcoxon
 
 import refkan as rk
-from refkan.adaptivity import Freed, LayerState, minimize_adaptive
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
 from refkan.claims.verdicts import Table, Verdict, judge
+from refkan.training.adaptivity import Freed, LayerState, minimize_adaptive
 from validation.grounds import require
 from validation.literature.answers import answer, median, refitted
 from validation.literature.curvature_targets import GRIDS, GROUPS, Target

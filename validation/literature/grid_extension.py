@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 
 import refkan as rk
 from refkan.claims.readings import Choice, Experiment, Factor
-from refkan.hierarchy import minimize_multilevel
+from refkan.training.multilevel import minimize_multilevel
 
 NETWORKS = {"one-layer": (1, 1), "hidden-5": (1, 5, 1)}
 

@@ -10,8 +10,8 @@ The smallest of these numbers, ten, is the published one here. Their problems an
     method   "natural-gradient" or "self-scaled-broyden" of `rk.minimize`, default options
     network  kan: [1, 5, 1], order 4, 8 intervals, sigmoid map; mlp: [1, 30, 1], tanh
 
-Problems: Poisson's and Helmholtz's equations of `refkan.problems.manufactured` by collocation, with the weights of
-`refkan.training`. Errors are relative L2 errors of the solution at 1000 fresh points, after a number of steps of each
+Problems: Poisson's and Helmholtz's equations of `refkan.training.problems.manufactured` by collocation, with the weights of
+`refkan.training.recipes`. Errors are relative L2 errors of the solution at 1000 fresh points, after a number of steps of each
 method (see `Size`) such that Adam and L-BFGS take no less processor time than the method that they are compared with;
 times are reported.
 
@@ -35,7 +35,7 @@ import refkan as rk
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Experiment, Factor, Reading
 from refkan.claims.verdicts import Table, Verdict, judge
-from refkan.training.ordinary_setup import ORDINARY, ordinary
+from refkan.training.recipes.setups.ordinary_setup import ORDINARY, ordinary
 from validation.grounds import require
 from validation.literature.answers import answer, median
 

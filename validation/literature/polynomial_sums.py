@@ -58,7 +58,7 @@ OURS, RIVALS = "polynomials", ("kan", "mlp")
 
 PLACE = (
     Factor("network", (OURS, *RIVALS), "which network"),
-    Factor("target", ("product-2",), "name of a target of refkan.problems"),
+    Factor("target", ("product-2",), "name of a target of refkan.training.problems"),
     Factor("budget", ("60",), "parameters at most", number=True),
     Factor("fresh", ("2000",), "test points", number=True),
 )

@@ -37,7 +37,7 @@ import refkan as rk
 from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Experiment, Factor, Reading, written
 from refkan.claims.verdicts import Table, Verdict, judge
-from refkan.optimizers import State
+from refkan.training.optimizers import State
 from validation.grounds import require
 from validation.literature.answers import answer, median
 

@@ -40,11 +40,11 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.adaptivity import LayerState
 from refkan.claims.parts import Parts, Resume, resume_from
 from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.splines.knots import uniform_breakpoints
+from refkan.training.adaptivity import LayerState
 from validation.grounds import require
 from validation.literature.answers import answer, median, refitted
 

@@ -28,7 +28,7 @@ import refkan as rk
 from refkan.claims.parts import Parts, Resume, resume_from, run_task
 from refkan.claims.readings import Choice, Experiment, Factor, Reading, Readings
 from refkan.claims.verdicts import Table, Verdict, judge
-from refkan.training import ordinary
+from refkan.training.recipes import ordinary
 from validation.grounds import require
 
 CLAIMS = ("O9",)

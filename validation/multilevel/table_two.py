@@ -32,7 +32,7 @@ import refkan as rk
 from refkan.claims.cells import Cell as Chosen
 from refkan.claims.cells import Grid
 from refkan.claims.readings import Factor
-from refkan.hierarchy import MultilevelResult, minimize_multilevel
+from refkan.training.multilevel import MultilevelResult, minimize_multilevel
 
 PUBLISHED_SEEDS = tuple(range(1234, 1239))
 SEEDS = tuple(range(1234, 1259))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.hierarchy import MultistartResult, multistart
-from refkan.hierarchy.work import gradient_seconds, interval_weight
+from refkan.training.multilevel import MultistartResult, multistart
+from refkan.training.multilevel.work import gradient_seconds, interval_weight
 from validation.multilevel.table_two import TEST_POINTS, TEST_SEED
 
 ORDER = 3

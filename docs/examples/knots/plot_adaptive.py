@@ -8,7 +8,7 @@ A step is fitted on uniform knots and on knots refined where the residual is lar
 import numpy as np
 
 import refkan as rk
-from refkan.adaptivity import sampled
+from refkan.training.adaptivity import sampled
 
 t = (np.arange(4000)[:, None] + 0.5) / 4000
 net, theta = rk.kan([1, 1], order=2, intervals=4).initialize(np.random.default_rng(0), t)

@@ -10,9 +10,9 @@ import pytest
 import refkan as rk
 from refkan.checks import gradient_check
 from refkan.conditioning import null_vectors
-from refkan.hierarchy import minimize_multilevel
 from refkan.networks import chebyshev_kan
 from refkan.networks.hessians import gauss_newton, hessian
+from refkan.training.multilevel import minimize_multilevel
 from tests.shared.factories import NODE_MAPS, complex_gradient, samples
 
 POLICIES = ("linear", "polynomial")

@@ -15,8 +15,8 @@ import pytest
 import refkan as rk
 from refkan import truth
 from refkan.networks.hessians import gauss_newton, gauss_newton_blocks, hessian, hessian_vector, jacobian, ntk
-from refkan.optimizers import damped_systems
-from refkan.optimizers.linear_layer import LinearLayer
+from refkan.training.optimizers.second_order import damped_systems
+from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 from tests.shared.thresholds import LOWERED, NO_SIZES, SIDES, importers, lowered, sources
 
 N = 13

@@ -1,0 +1,202 @@
+r"""What adaptive training returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
+from refkan.networks import Network
+from refkan.training.optimizers import Result
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Round(ShortRepr):
+    """A refinement and the training after it; round 0 is the training of the network as it was given.
+
+    Attributes
+    ----------
+    index : int
+    network, theta : Network, ndarray
+        As trained.
+    value : float
+        The least value of the training.
+    start_value : float
+        The value before it: after an exact refinement that of the round before, up to rounding.
+    change : float
+        How much the refinement changed the function: after an exact one relative to the contributions to its values, on
+        the samples and off them (rounding); after a refit the largest difference on the samples relative to the largest
+        value there. 0 in round 0.
+    seconds : float
+        For refinements and trainings so far, without comparisons and measurements.
+    refining : float
+        Of these, for the refinement of this round.
+    evaluations : int
+        Of value and gradient so far.
+    work : float
+        Nominal: evaluations so far, each times the intervals of all edges of its network.
+    error : float or None
+        What `measure` said of the trained network.
+    training : Result
+        What `minimize` returned.
+    resumed : bool
+        Whether it comes from a checkpoint.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity import sampled
+    >>> x = np.linspace(0.0, 1.0, 400)[:, None]
+    >>> problem = sampled(rk.kan([1, 1], order=2, intervals=2), lambda x: x > 0.3, x)
+    >>> result = rk.minimize_adaptive(problem, [0.0] * 3, "residual", "variable-projection", steps=1, max_params=6)
+    >>> first, second, *_ = result.rounds
+    >>> first.breakpoints[0], second.change < 1e-14, bool(np.isclose(second.start_value, first.value))
+    (array([[0. , 0.5, 1. ]]), True, True)
+    """
+
+    index: int
+    network: Network
+    theta: FloatArray
+    value: float
+    start_value: float
+    change: float
+    seconds: float
+    refining: float
+    evaluations: int
+    work: float
+    error: float | None
+    training: Result
+    resumed: bool = False
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters of the network."""
+        return self.network.n_params
+
+    @lazy
+    def breakpoints(self) -> tuple[FloatArray | None, ...]:
+        """Where the knots of each layer are: breakpoints (P, n + 1), None for a dense layer."""
+        found: list[FloatArray | None] = []
+        for layer, where in zip(self.network.layers, self.network.slices, strict=True):
+            if not layer.has_knots:
+                found.append(None)
+                continue
+            found.append(np.array([space.breakpoints for space in layer.spaces_at(self.theta[where])]))
+        return tuple(found)
+
+    def __repr__(self) -> str:
+        return f"Round({self.index}, n_params={self.n_params}, value={self.value:.6g}, seconds={self.seconds:.3g})"
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptiveHistory(ShortRepr):
+    """The course of an adaptive training: arrays, one entry a round.
+
+    Attributes
+    ----------
+    n_params : ndarray of int
+        Numbers of parameters.
+    value : ndarray
+        The least value of each training.
+    change : ndarray
+        How much each refinement changed the function, see `Round`.
+    seconds : ndarray
+        For refinements and trainings so far.
+    evaluations : ndarray of int
+        Of value and gradient so far.
+    work : ndarray
+        Evaluations so far, each times the intervals of all edges of its network.
+    error : ndarray or None
+        What `measure` said of each trained network, without NaN; None without a `measure`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity import sampled
+    >>> x = np.linspace(0.0, 1.0, 400)[:, None]
+    >>> problem = sampled(rk.kan([1, 1], order=2, intervals=2), lambda x: x > 0.3, x)
+    >>> result = rk.minimize_adaptive(problem, [0.0] * 3, "residual", "variable-projection", steps=1, max_params=6)
+    >>> result.history.n_params, bool(np.all(np.diff(result.history.value) <= 0))
+    (array([3, 4, 5, 6]), True)
+    """
+
+    n_params: IntArray
+    value: FloatArray
+    change: FloatArray
+    seconds: FloatArray
+    evaluations: IntArray
+    work: FloatArray
+    error: FloatArray | None
+
+    @classmethod
+    def of(cls, rounds: tuple[Round, ...]) -> AdaptiveHistory:
+        """Gather what the rounds say."""
+        errors = [r.error for r in rounds if r.error is not None]
+        return cls(
+            n_params=np.array([r.n_params for r in rounds], dtype=np.int64),
+            value=np.array([r.value for r in rounds]),
+            change=np.array([r.change for r in rounds]),
+            seconds=np.array([r.seconds for r in rounds]),
+            evaluations=np.array([r.evaluations for r in rounds], dtype=np.int64),
+            work=np.array([r.work for r in rounds]),
+            error=np.array(errors) if len(errors) == len(rounds) else None,
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AdaptiveResult(ShortRepr):
+    """The outcome of `minimize_adaptive`.
+
+    Attributes
+    ----------
+    network, theta : Network, ndarray
+        Of the round with the least value.
+    value : float
+        The value there.
+    problem
+        The problem on this network.
+    rounds : tuple of Round
+        All of them, the training of the given network first.
+    converged : bool
+        Whether the value fell to the tolerance.
+    message : str
+        Why it ended.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity import sampled
+    >>> x = np.linspace(0.0, 1.0, 400)[:, None]
+    >>> problem = sampled(rk.kan([1, 1], order=2, intervals=2), lambda x: x > 0.3, x)
+    >>> result = rk.minimize_adaptive(problem, [0.0] * 3, "residual", "variable-projection", steps=1, max_params=6)
+    >>> result.network.n_params, len(result.rounds), result.converged
+    (6, 4, False)
+    """
+
+    network: Network
+    theta: FloatArray
+    value: float
+    problem: object
+    rounds: tuple[Round, ...]
+    converged: bool
+    message: str
+
+    @lazy
+    def history(self) -> AdaptiveHistory:
+        """Parameters, values, seconds and work, round by round."""
+        return AdaptiveHistory.of(self.rounds)
+
+    @property
+    def n_evaluations(self) -> int:
+        """Evaluations of value and gradient."""
+        return self.rounds[-1].evaluations
+
+    def __repr__(self) -> str:
+        counts = [r.n_params for r in self.rounds]
+        return (
+            f"AdaptiveResult(value={self.value:.6g}, n_params={counts}, converged={self.converged}, "
+            f"message={self.message!r})"
+        )

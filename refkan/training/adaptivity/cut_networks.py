@@ -1,0 +1,162 @@
+r"""Single changes of a network that leave its function as it is: refined, cut where the error is, knots set free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import Checked, check_annotated, check_choice, check_count
+from refkan.base.array_types import FloatArray
+from refkan.networks import Network
+from refkan.training.adaptivity.error_indicators.layer_states import check_layers
+from refkan.training.adaptivity.error_indicators.marking import check_fraction
+from refkan.training.adaptivity.limits import Limits
+from refkan.training.adaptivity.strategies import STRATEGIES, Situation
+from refkan.training.losses.mistaken import refuse_what_is_no_loss
+from refkan.training.multilevel.levels import on_network
+from refkan.training.multilevel.refined_networks import Change
+
+EXACT = tuple(name for name, strategy in STRATEGIES.items() if strategy.exact)
+
+
+@dataclass(frozen=True)
+class Freed(Checked):
+    """A change that makes the interior knots of some layers parameters, by default of all that have splines.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity import Freed
+    >>> x = np.linspace(0.0, 1.0, 9)[:, None]
+    >>> net, theta = rk.kan([1, 1], order=2, intervals=2).initialize(np.random.default_rng(0), x)
+    >>> free, with_knots = Freed()(rk.LeastSquares(net, x, x), theta)
+    >>> net.n_params, free.n_params, bool(np.allclose(free(with_knots, x), net(theta, x), rtol=1e-14))
+    (3, 5, True)
+    """
+
+    layers: tuple[int, ...] | None = None
+
+    def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
+        """Apply it to the network of a problem."""
+        refuse_what_is_no_loss("problem", problem, "value")
+        net: Network = problem.net
+        chosen = check_layers(net, self.layers)
+        layers = tuple(layer.with_free_knots() if k in chosen else layer for k, layer in enumerate(net.layers))
+        free = replace(net, layers=layers)
+        return free, net.convert(theta, free)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A change that fixes free knots where they are.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity import Fixed
+    >>> x = np.linspace(0.0, 1.0, 9)[:, None]
+    >>> net, theta = rk.kan([1, 1], order=2, intervals=2, free_knots=True).initialize(np.random.default_rng(0), x)
+    >>> fixed, coefficients = Fixed()(rk.LeastSquares(net, x, x), theta)
+    >>> net.n_params, fixed.n_params, bool(np.allclose(fixed(coefficients, x), net(theta, x), rtol=1e-14))
+    (5, 3, True)
+    """
+
+    def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
+        """Apply it to the network of a problem."""
+        refuse_what_is_no_loss("problem", problem, "value")
+        fixed = problem.net.with_fixed_knots(theta)
+        return fixed, problem.net.convert(theta, fixed)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A change that halves intervals where an indicator is large: one refinement of `minimize_adaptive`.
+
+    Parameters
+    ----------
+    strategy : {"residual", "jumps", "uniform"}
+        The indicator; "uniform" halves every interval.
+    layers : tuple of int, optional
+        Numbers of the layers to refine; by default all that have splines.
+    fraction : float
+        Of Doerfler's rule, in (0, 1]: the share of the indicators that the halved intervals carry.
+    per_input : bool
+        Whether each input of a layer is marked by itself.
+    least_samples : int
+        An interval that holds fewer different inputs is not cut.
+    max_params : int, optional
+        The number of parameters that the network may have afterwards.
+
+    Raises
+    ------
+    ValueError
+        If `max_params` allows none, or no interval may be cut.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity import Cut
+    >>> x = np.linspace(0.0, 1.0, 100)[:, None]
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), x, x < 0.3)
+    >>> net, theta = Cut()(problem, np.zeros(3))  # halves where the residual is
+    >>> net.layers[0].spaces[0].breakpoints
+    array([0.  , 0.25, 0.5 , 1.  ])
+    """
+
+    strategy: str = "residual"
+    layers: tuple[int, ...] | None = None
+    fraction: float = 0.5
+    per_input: bool = True
+    least_samples: int = 4
+    max_params: int | None = None
+
+    def __post_init__(self) -> None:
+        check_annotated(Cut, vars(self))
+        check_choice("strategy", self.strategy, EXACT)
+        check_fraction(self.fraction)
+        check_count("least_samples", self.least_samples, 1)
+
+    def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
+        """Apply it to the network of a problem."""
+        refuse_what_is_no_loss("problem", problem, "value")
+        net: Network = problem.net
+        chosen = check_layers(net, self.layers)
+        limits = Limits.checked(0.0, self.max_params, 1, 1, 0.5)
+        limits.require_room(net, chosen, doubling=self.strategy == "uniform")
+        room = limits.room(net)
+        situation = Situation(problem, theta, chosen, self.fraction, self.per_input, self.least_samples, room)
+        refinement = STRATEGIES[self.strategy].refine(situation)
+        if refinement.reason:
+            raise ValueError(refinement.reason)
+        return refinement.network, refinement.theta
+
+
+def in_turn(changes: Sequence[Change]) -> Change:
+    """Return the change that makes all of these, the first one first.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity import Change, Freed, Refined, in_turn
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
+    >>> both: Change = in_turn([Refined(), Freed()])
+    >>> finer, theta = both(problem, np.zeros(3))
+    >>> finer.layers[0].intervals, finer.layers[0].free_knots
+    (4, True)
+    """
+    check_annotated(in_turn, locals())
+    return _Chain(tuple(changes))
+
+
+@dataclass(frozen=True)
+class _Chain:
+    changes: tuple[Change, ...]
+
+    def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
+        net = problem.net
+        for change in self.changes:
+            net, theta = change(on_network(problem, net), theta)
+        return net, np.asarray(theta)

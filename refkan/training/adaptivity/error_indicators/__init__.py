@@ -1,0 +1,1 @@
+"""Error indicators for knot intervals, and the marking of those to refine."""

@@ -1,0 +1,243 @@
+r"""Ways to refine a network: by the residual, by derivative jumps, uniformly; and the refits that they compete with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import Checked, as_vector, check_annotated
+from refkan.base.array_types import FloatArray
+from refkan.base.errors import KnotError
+from refkan.base.short_reprs import ShortRepr
+from refkan.networks import Network
+from refkan.networks.layers import Layer
+from refkan.training.adaptivity.bisection import bisect, may_be_cut
+from refkan.training.adaptivity.error_indicators.indicators import derivative_jumps, residual_shares
+from refkan.training.adaptivity.error_indicators.layer_states import LayerState, layer_states
+from refkan.training.adaptivity.error_indicators.marking import Mark, mark_layer
+from refkan.training.adaptivity.error_indicators.residual_points import points_of, squared_residuals
+from refkan.training.adaptivity.refits import curvature_breakpoints, quantile_breakpoints, refit_layer, uniform_rows
+
+
+@dataclass(frozen=True, eq=False)
+class Situation(ShortRepr):
+    """A trained network, and what a refinement may do with it.
+
+    Attributes
+    ----------
+    problem : LeastSquares or Collocation
+    theta : array
+    layers : tuple of int
+        The layers that may be refined.
+    fraction : float
+        Of Doerfler's rule.
+    per_input : bool
+        Whether each input of a layer is marked on its own.
+    least_samples : int
+        Different inputs that an interval must hold to be cut.
+    room : int or None
+        How many parameters may be added; None for any number.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity import Situation
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.9]], [[1.0], [0.0]])
+    >>> situation = Situation(problem, np.zeros(3), (0,), fraction=0.5, per_input=True, least_samples=1, room=None)
+    >>> situation.net.n_params, list(situation.states())
+    (3, [0])
+    """
+
+    problem: Any
+    theta: FloatArray
+    layers: tuple[int, ...]
+    fraction: float
+    per_input: bool
+    least_samples: int
+    room: int | None
+
+    @property
+    def net(self) -> Network:
+        """The network of the problem."""
+        return self.problem.net
+
+    def states(self) -> dict[int, LayerState]:
+        """Return the states of the layers that may be refined, at the points of the problem."""
+        found = layer_states(self.net, self.theta, points_of(self.problem))
+        return {k: found[k] for k in self.layers}
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement(ShortRepr):
+    """A network to go on with, or the reason why there is none.
+
+    Attributes
+    ----------
+    network, theta : Network, array
+        The old ones if there is a reason.
+    reason : str
+        Empty where the network was refined.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity import STRATEGIES, Refinement, Situation
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.9]], [[1.0], [0.0]])
+    >>> found = STRATEGIES["uniform"].refine(Situation(problem, np.zeros(3), (0,), 0.5, True, 1, room=None))
+    >>> isinstance(found, Refinement), found.network.n_params, found.reason
+    (True, 5, '')
+    """
+
+    network: Network
+    theta: FloatArray
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        check_annotated(Refinement, vars(self))
+        object.__setattr__(self, "theta", as_vector("theta", self.theta, self.network.n_params))
+
+
+def cost_of_interval(layer: Layer) -> int:
+    """Parameters that one more interval of every input of a layer adds."""
+    return layer.n_inputs * (layer.n_outputs + layer.free_knots)
+
+
+# ------------------------------------------------------------------------------------------------ exact
+
+
+def by_residual(situation: Situation) -> Refinement:
+    """Halve the intervals into which most of the squared residual falls."""
+    squares = squared_residuals(situation.problem, situation.theta)
+    return _cut_marked(situation, lambda state: residual_shares(state, squares))
+
+
+def by_jumps(situation: Situation) -> Refinement:
+    """Halve the intervals at whose ends the (r-1)-th derivative jumps most."""
+    return _cut_marked(situation, derivative_jumps)
+
+
+def uniformly(situation: Situation) -> Refinement:
+    """Halve every interval."""
+    net = situation.net
+    fine = net.refine([2 if k in situation.layers else 1 for k in range(len(net.layers))])
+    if situation.room is not None and fine.n_params - net.n_params > situation.room:
+        return _none(situation, _full(situation))
+    return Refinement(fine, net.convert(situation.theta, fine))
+
+
+def _cut_marked(situation: Situation, indicators: Callable[[LayerState], FloatArray]) -> Refinement:
+    marks: list[Mark] = []
+    allowed = 0
+    for k, state in situation.states().items():
+        worth, possible = may_be_cut(state, situation.least_samples)
+        allowed += int(worth.sum())
+        marks += mark_layer(k, indicators(state), worth, possible, situation.fraction, situation.per_input)
+    if not marks:
+        why = "no indicator is positive there" if allowed else "none holds enough samples or is long enough"
+        return _none(situation, f"no interval to cut: {why}")
+    marks = within(marks, situation)
+    if not marks:
+        return _none(situation, _full(situation))
+    return Refinement(*bisect(situation.net, situation.theta, marks))
+
+
+def within(marks: Sequence[Mark], situation: Situation) -> list[Mark]:
+    """Return the marks that there is room for, those of the largest share of their layer first."""
+    if situation.room is None:
+        return list(marks)
+    kept, left = [], situation.room
+    for mark in sorted(marks, key=lambda mark: -mark.share):
+        cost = cost_of_interval(situation.net.layers[mark.layer])
+        if cost <= left:
+            kept.append(mark)
+            left -= cost
+    return kept
+
+
+# ------------------------------------------------------------------------------------------------ refits
+
+
+def by_extension(situation: Situation) -> Refinement:
+    """Twice as many intervals, uniform, refitted by least squares."""
+    return _refit(situation, uniform_rows)
+
+
+def at_quantiles(situation: Situation) -> Refinement:
+    """Twice as many intervals at quantiles of the layer's inputs, refitted by least squares."""
+    return _refit(situation, quantile_breakpoints)
+
+
+def by_curvature(situation: Situation) -> Refinement:
+    """Twice as many intervals, shared out evenly by the r-th derivative, refitted by least squares."""
+    return _refit(situation, curvature_breakpoints)
+
+
+def _refit(situation: Situation, place: Callable[[LayerState, int], FloatArray]) -> Refinement:
+    counts = doubled_within(situation)
+    if not any(counts.values()):
+        return _none(situation, _full(situation))
+    layers = list(situation.net.layers)
+    parts = [situation.theta[where] for where in situation.net.slices]
+    for k, state in situation.states().items():
+        try:
+            n = state.spaces[0].intervals + counts[k]
+            layers[k], parts[k] = refit_layer(state, place(state, n))
+        except KnotError as error:
+            return _none(situation, f"layer {k} cannot have {n} intervals there: {error}")
+    return Refinement(replace(situation.net, layers=tuple(layers)), np.concatenate(parts))
+
+
+def doubled_within(situation: Situation) -> dict[int, int]:
+    """Return how many intervals each layer gains: as many as it has, or the same share of them as there is room for."""
+    present, costs = {}, {}
+    for k in situation.layers:
+        layer = situation.net.layers[k]
+        present[k], costs[k] = layer.intervals, cost_of_interval(layer)
+    wanted = sum(present[k] * costs[k] for k in present)
+    if situation.room is None or wanted <= situation.room:
+        return present
+    return {k: n * situation.room // wanted for k, n in present.items()}
+
+
+def _none(situation: Situation, reason: str) -> Refinement:
+    return Refinement(situation.net, situation.theta, reason)
+
+
+def _full(situation: Situation) -> str:
+    return f"max_params leaves room for {situation.room} more parameters, fewer than the next refinement needs"
+
+
+@dataclass(frozen=True)
+class Strategy(Checked):
+    """A way for `minimize_adaptive` to refine a trained network.
+
+    Attributes
+    ----------
+    refine : callable
+        Takes a `Situation` and returns a `Refinement`.
+    exact : bool
+        Whether a refinement leaves the function as it is.
+
+    Examples
+    --------
+    >>> from refkan.training.adaptivity import STRATEGIES, Strategy
+    >>> {name: strategy.exact for name, strategy in STRATEGIES.items()}
+    {'residual': True, 'jumps': True, 'uniform': True, 'extension': False, 'quantile': False, 'curvature': False}
+    """
+
+    refine: Callable[[Situation], Refinement]
+    exact: bool
+
+
+STRATEGIES = {
+    "residual": Strategy(by_residual, exact=True),
+    "jumps": Strategy(by_jumps, exact=True),
+    "uniform": Strategy(uniformly, exact=True),
+    "extension": Strategy(by_extension, exact=False),
+    "quantile": Strategy(at_quantiles, exact=False),
+    "curvature": Strategy(by_curvature, exact=False),
+}
+"""Refinements by name."""

@@ -1,0 +1,151 @@
+r"""Terms that many problems share: prescribed values, periodicity, and fluxes across an interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import as_array, as_columns, as_vector, check_annotated, numbers, real
+from refkan.base.array_types import Array
+from refkan.training.losses.terms import Side, Term
+
+
+def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, weight: float = 1.0) -> Term:
+    """Return the term of u = target at points: boundary and initial values of a network with one output.
+
+    Parameters
+    ----------
+    name : str
+    points : array (N, P)
+    target : callable, number or array (N,) or (N, 1)
+        A function of points (n, P), or its values.
+    weight : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a target that is neither one number nor one a point, or not finite; without points; as `Term` and `Side`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> term = rk.prescribed("initial", [[0.0], [0.5]], lambda x: np.sin(x[:, 0]))
+    >>> term.n_residuals
+    2
+    """
+    side = Side(_some(name, points))
+    if callable(target):
+
+        def residual(x: Array, u: Array) -> Array:
+            values = np.asarray(target(x))
+            values = values[:, 0] if values.shape == (len(x), 1) else values
+            if values.shape not in ((), x.shape[:1]):
+                raise ValueError(f"target of term {name!r} must return shape {x.shape[:1]}; got {values.shape}")
+            difference: Array = u - values
+            return difference
+
+        return Term(name, (side,), residual, lambda x, u: (1.0,), weight)
+    values, count = as_array("target", target), side.points.shape[0]
+    if values.shape not in ((), (count,), (count, 1)):
+        raise ValueError(f"target of term {name!r} must be a number or have shape ({count},); got {values.shape}")
+    values = np.broadcast_to(values.reshape(-1), (count,))
+    return Term(name, (side,), lambda x, u, data: u - data, lambda x, u, data: (1.0,), weight, data=values)
+
+
+def periodicity(name: str, left: Any, right: Any, direction: Any, weight: float = 1.0) -> Term:
+    """Return the term of u = v and du/dd = dv/dd, u at points on the left, v at their partners on the right.
+
+    Parameters
+    ----------
+    name : str
+    left, right : array (N, P)
+    direction : array (P,)
+        d, the same at all points.
+    weight : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        For different numbers of points, none, or a direction of another length.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> term = rk.periodicity("ends", [[0.0]], [[1.0]], direction=[1.0])
+    >>> net = rk.kan([1, 1], order=3, intervals=2)
+    >>> problem = rk.Collocation(net, [term])
+    >>> problem.value([1.0, 0.0, 0.0, 1.0]) > 0, problem.value([1.0, 2.0, 1.0, 2.0])
+    (True, 0.0)
+    """
+    first, P = np.atleast_2d(numbers("direction", direction)), _some(name, left, "left").shape[-1:]
+    if first.shape != (1, *P):
+        raise ValueError(f"direction of term {name!r} must have length {', '.join(map(str, P))}; got {first.shape[1:]}")
+    sides = Side(_some(name, left, "left"), first, orders=1), Side(_some(name, right, "right"), first, orders=1)
+
+    def residual(x: Array, u: Array, u_d: Array, v: Array, v_d: Array) -> Array:
+        return np.stack([u - v, u_d - v_d], axis=1)
+
+    value, slope = np.array([1.0, 0.0])[:, None], np.array([0.0, 1.0])[:, None]
+
+    def partials(x: Array, u: Array, u_d: Array, v: Array, v_d: Array) -> tuple[Array, ...]:
+        return value, slope, -value, -slope
+
+    return Term(name, sides, residual, partials, weight, components=2)
+
+
+def flux_jump(
+    name: str,
+    left: Side,
+    right: Side,
+    coefficients: tuple[float, float],
+    weight: float = 1.0,
+) -> Term:
+    """Return the term of a continuous flux a du/dn = b dv/dn across an interface, u from the left and v from the right.
+
+    Parameters
+    ----------
+    name : str
+    left, right : Side
+        The same points of the interface, each with its own derivative of the inputs along the one direction, the
+        normal, of order 1: a level set |x| has -1 on the left and +1 on the right.
+    coefficients : pair of float
+        a and b.
+    weight : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        For coefficients that are not two finite numbers, sides of other derivatives or numbers of points.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> interface = [[0.0, 0.25], [0.0, 0.75]]  # x = 0, with the level set |x| as the first input
+    >>> left, right = (rk.Side(interface, first=[[normal, 0.0]], orders=1) for normal in (-1.0, 1.0))
+    >>> term = rk.flux_jump("flux", left, right, coefficients=(1.0, 0.5))
+    >>> net, theta = rk.kan([2, 1], order=3, intervals=2).initialize(np.random.default_rng(0), np.eye(2))
+    >>> problem = rk.Collocation(net, [term])
+    >>> du = net.jet(theta, interface, first=[[1.0, 0.0]], orders=1).first[:, 0, 0]
+    >>> bool(np.allclose(problem.misfit(theta)["flux"], -du - 0.5 * du))
+    True
+    """
+    check_annotated(flux_jump, {"left": left, "right": right})
+    a, b = map(float, real("coefficients", as_vector("coefficients", coefficients, 2)))
+    for side in (left, right):
+        if side.seeds.orders != (1,):
+            raise ValueError(f"the sides of an interface must have one direction of order 1; got {side.seeds.orders}")
+
+    def residual(x: Array, u: Array, u_n: Array, v: Array, v_n: Array) -> Array:
+        return a * u_n - b * v_n
+
+    return Term(name, (left, right), residual, lambda *_: (0.0, a, 0.0, -b), weight)
+
+
+def _some(name: str, points: Any, argument: str = "points") -> Any:
+    """Points as an array, if there are any."""
+    points = as_columns(argument, points)
+    if points.shape[0] == 0:
+        raise ValueError(f"points of term {name!r} must hold at least one point; got none")
+    return points

@@ -1,0 +1,341 @@
+r"""Terms of a collocation loss: residuals at points as functions of a network's values and derivatives there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import (
+    as_array,
+    check_annotated,
+    check_count,
+    check_function,
+    check_positive,
+    check_type,
+    real,
+)
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
+from refkan.checks import jacobian_check
+from refkan.networks.sweeps.seeds import Seeds
+from refkan.training.losses.attention import Attention
+
+SANE = 1e100
+"""Where arguments are no larger than this in size, a NaN is a residual's own, not the overflow of a diverging run."""
+
+SAMPLED = 5
+"""Points at which partial derivatives are checked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Side(ShortRepr):
+    """Points, and the derivatives of the network that are wanted there.
+
+    Parameters
+    ----------
+    points : array (N, P)
+        Inputs of the network, N >= 1.
+    first, second : array (K, P) or (N, K, P), or callable, optional
+        Seeds as for `Network.jet`: the derivatives of the inputs along each direction, and their second derivatives
+        where an input map is curved. A callable makes them from the points, so that these can be redrawn.
+    orders : int or sequence of int
+        The highest derivative along each direction, 1 or 2.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Without points, for entries that are not finite real numbers, and for seeds or orders that do not fit.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> side = rk.Side([[0.25, 0.5]], first=[[1.0, 0.0], [0.0, 1.0]], orders=[2, 1])  # u_x and u_xx, u_y
+    >>> side.inputs  # the point, and how it moves along each direction
+    array([[[0.25, 0.5 ],
+            [1.  , 0.  ],
+            [0.  , 1.  ],
+            [0.  , 0.  ]]])
+    """
+
+    points: FloatArray
+    first: Any = None
+    second: Any = None
+    orders: Any = 2
+
+    def __post_init__(self) -> None:
+        points = np.array(real("points", as_array("points", self.points, ndim=2)), order="C")
+        if points.shape[0] == 0:
+            raise ValueError("points must hold at least one point; got none")
+        points.flags.writeable = False
+        object.__setattr__(self, "points", points)
+        _ = self.inputs  # raises where seeds do not fit
+
+    @lazy
+    def seeds(self) -> Seeds:
+        """The seeds at the points."""
+        made = [given(self.points) if callable(given) else given for given in (self.first, self.second)]
+        seeds = Seeds.check(made[0], made[1], self.orders, self.points.shape)
+        real("first", seeds.first)
+        return seeds
+
+    @lazy
+    def inputs(self) -> FloatArray:
+        """The jet (N, channels, P) of the inputs."""
+        return real("seeds", self.seeds.inputs(self.points))
+
+    def at(self, points: Any) -> Side:
+        """Return the same at other points."""
+        return replace(self, points=points)
+
+    def quantities(self, jet: Array) -> list[Array]:
+        """Return value, first and second derivatives from a jet (n, channels, Q).
+
+        They are arrays (n,) for Q = 1, else (n, Q).
+        """
+        channels = self.seeds.channels
+        numbers = [0, *(1 + self.seeds.places), *range(1 + channels.n_first, channels.count)]
+        return [jet[:, c, 0] if jet.shape[2] == 1 else jet[:, c] for c in numbers]
+
+    def arrange(self, partials: Sequence[FloatArray]) -> FloatArray:
+        """Put derivatives by quantities, arrays (n, R, Q), into channels (n, R, channels, Q)."""
+        K = self.seeds.channels.n_first
+        numbers = [0, *(1 + self.seeds.arrangement), *range(1 + K, len(partials))]
+        return np.stack([partials[c] for c in numbers], axis=2)
+
+
+@dataclass(frozen=True, eq=False)
+class Term(ShortRepr):
+    r"""Weight times the mean square of a residual at points.
+
+    ``residual(x, u, u_1, ..., u_K, u_11, ...)`` is a function of the points x (n, P) of the (first) side and of the
+    network's value, its first derivatives along the K directions, and its second derivatives along those of order 2;
+    with two sides the same quantities of the second one follow. Each quantity is an array (n,), or (n, Q) for a network
+    of Q > 1 outputs. It acts point by point and is called with any part of the points, in several threads.
+
+    Parameters
+    ----------
+    name : str
+    sides : Side, or pair of Side
+        Two of them for residuals that compare the network at two points, or from two sides.
+    residual : callable
+        Returns (n,) or (n, R).
+    partials : callable
+        With the same arguments, a sequence of the derivatives of the residual by each quantity, in their order: each
+        broadcastable to (n,), or to (n, R, Q) where R or Q is not 1. Zeros may be given as the number 0.
+    weight : float
+    components : int
+        R: what a residual counts at a point is the sum of squares of its components.
+    data : array (N, ...), optional
+        Given for each point, and passed on as the keyword ``data``.
+    attention : Attention, optional
+        Weights lambda_i with which the residuals are multiplied.
+
+    Raises
+    ------
+    ValueError, TypeError
+        On sides with different numbers of points, data or attention for another number of points, and functions that
+        cannot be called with the points, the quantities of all sides and, where there are data, ``data``.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> side = rk.Side([[0.25], [0.5]], first=[[1.0]])
+    >>> term = rk.Term(  # u'' = 6 x
+    ...     "equation", side, lambda x, u, ux, uxx: uxx - 6 * x[:, 0], lambda x, u, ux, uxx: (0.0, 0.0, 1.0))
+    >>> problem = rk.Collocation(rk.kan([1, 1], order=4, intervals=1), [term])
+    >>> problem.value([0.0, 0.0, 0.0, 6.0]) < 1e-28  # the coefficients of x^3
+    True
+    """
+
+    name: str
+    sides: tuple[Side, ...]
+    residual: Callable[..., Any]
+    partials: Callable[..., Sequence[Any]]
+    weight: float = 1.0
+    components: int = 1
+    data: Array | None = None
+    attention: Attention | None = None
+
+    def __post_init__(self) -> None:
+        check_annotated(Term, {"attention": self.attention})
+        check_type("name", self.name, str)
+        if not isinstance(self.sides, Side | Iterable):
+            raise TypeError(f"sides of term {self.name!r} must be a Side or a pair of them; got {self.sides!r}")
+        sides = (self.sides,) if isinstance(self.sides, Side) else tuple(self.sides)
+        if not sides:
+            raise ValueError(f"term {self.name!r} must have a side; got none")
+        for side in sides:
+            check_type("sides", side, Side)
+        object.__setattr__(self, "sides", sides)
+        object.__setattr__(self, "weight", check_positive("weight", self.weight))
+        check_count("components", self.components, 1)
+        counts = {side.points.shape[0] for side in sides}
+        if len(counts) > 1:
+            raise ValueError(
+                f"the sides of term {self.name!r} must have as many points as each other; got {sorted(counts)}"
+            )
+        if self.data is not None:
+            data = real("data", as_array("data", self.data)).copy()
+            if data.ndim == 0 or data.shape[0] != self.n_points:
+                raise ValueError(
+                    f"data of term {self.name!r} must have {self.n_points} entries, one for each point; "
+                    f"got shape {data.shape}"
+                )
+            object.__setattr__(self, "data", data)
+        count, keywords = 1 + sum(side.seeds.channels.count for side in sides), () if self.data is None else ("data",)
+        for what in ("residual", "partials"):  # of x and all quantities
+            check_function(f"{what} of term {self.name!r}", getattr(self, what), count, *keywords)
+        if self.attention is not None and self.attention.n_points != self.n_points:
+            raise ValueError(
+                f"attention of term {self.name!r} must be for {self.n_points} points; got {self.attention.n_points}"
+            )
+
+    @property
+    def n_points(self) -> int:
+        """Number of points N."""
+        return self.sides[0].points.shape[0]
+
+    @property
+    def n_residuals(self) -> int:
+        """Number of residuals N R."""
+        return self.n_points * self.components
+
+    @property
+    def derivative_order(self) -> int:
+        """The highest derivative in x that the residual takes."""
+        return max(side.seeds.channels.order for side in self.sides)
+
+    @property
+    def factors(self) -> FloatArray:
+        """What each point's residual is multiplied with, sqrt(weight/N) lambda_i (N,): the squares add up to value."""
+        root = np.sqrt(self.weight / self.n_points)
+        return np.full(self.n_points, root) if self.attention is None else root * self.attention.weights
+
+    def at(self, *points: Any, data: Any = None) -> Term:
+        """Return the same term at other points, one array for each side, with its attention started anew."""
+        if len(points) != len(self.sides):
+            raise ValueError(f"term {self.name!r} has {len(self.sides)} sides; got points for {len(points)}")
+        if (data is None) != (self.data is None):
+            raise ValueError(f"term {self.name!r} {'needs' if data is None else 'takes no'} data with new points")
+        sides = tuple(side.at(new) for side, new in zip(self.sides, points, strict=True))
+        attention = None if self.attention is None else self.attention.restart(sides[0].points.shape[0])
+        return replace(self, sides=sides, data=data, attention=attention)
+
+    def quantities(self, jets: Sequence[Array]) -> list[Array]:
+        """Return all arguments of the residual but x and data, from the jets of the sides."""
+        return [part for side, jet in zip(self.sides, jets, strict=True) for part in side.quantities(jet)]
+
+    def evaluate(self, rows: slice, quantities: Sequence[Array]) -> Array:
+        """Return the residuals (n, R) at some of the points.
+
+        Raises
+        ------
+        ValueError
+            If the residual has another shape, or is NaN where its arguments are finite: the first points are named.
+        """
+        x = self.sides[0].points[rows]
+        with np.errstate(all="ignore"):
+            given = self.residual(x, *quantities, **self._keywords(rows))
+            r = np.asarray(given)
+        n, R = x.shape[0], self.components
+        if r.dtype.kind not in "biufc":
+            raise TypeError(f"the residual of term {self.name!r} must be an array of numbers; got {given!r:.80}")
+        if r.shape != (n, R) and not (R == 1 and r.shape == (n,)):
+            expected = f"({n},)" if R == 1 else f"({n}, {R})"
+            raise ValueError(
+                f"the residual of term {self.name!r} must have shape {expected} at {n} points; got {r.shape}"
+            )
+        r = r.reshape(n, R)
+        self._require_numbers("residual", r, rows, quantities)
+        return r
+
+    def differentiate(self, rows: slice, quantities: Sequence[Array], n_outputs: int) -> list[FloatArray]:
+        """Return the derivatives of the residuals by the channels of each side's jet, arrays (n, R, channels, Q)."""
+        arrays = self.derivatives(rows, quantities, n_outputs)
+        parts, start = [], 0
+        for side in self.sides:
+            count = side.seeds.channels.count
+            parts.append(side.arrange(arrays[start : start + count]))
+            start += count
+        return parts
+
+    def derivatives(self, rows: slice, quantities: Sequence[Array], n_outputs: int) -> list[FloatArray]:
+        """Return the derivatives (n, R, Q) of the residuals by each quantity.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many as quantities, or one has another shape or is NaN.
+        """
+        x = self.sides[0].points[rows]
+        with np.errstate(all="ignore"):
+            given = self.partials(x, *quantities, **self._keywords(rows))
+        if not isinstance(given, Sequence) or len(given) != len(quantities):
+            came = len(given) if isinstance(given, Sequence) else type(given).__name__
+            raise ValueError(
+                f"partials of term {self.name!r} must return a sequence, one derivative for each of {len(quantities)} "
+                f"quantities; got {came}"
+            )
+        n, R, Q = x.shape[0], self.components, n_outputs
+        shape = (n,) if R * Q == 1 else (n, R, Q)
+        arrays = []
+        for number, part in enumerate(given):
+            if np.iscomplexobj(part):
+                raise TypeError(f"partials of term {self.name!r} must be real; got complex ones for quantity {number}")
+            try:
+                array = np.broadcast_to(np.asarray(part, dtype=float), shape).reshape(n, R, Q)
+            except (ValueError, TypeError):
+                raise ValueError(
+                    f"partials of term {self.name!r} must be broadcastable to {shape}; "
+                    f"got shape {np.shape(part)} for quantity {number}"
+                ) from None
+            self._require_numbers(f"derivative by quantity {number}", array, rows, quantities)
+            arrays.append(array)
+        return arrays
+
+    def check_partials(self, n_outputs: int = 1) -> None:
+        """Compare `partials` with derivatives of `residual` by complex steps or differences, at random quantities.
+
+        Raises
+        ------
+        ValueError
+            With the table of the entries that differ.
+        """
+        check_annotated(Term.check_partials, locals())
+        rows = slice(0, min(SAMPLED, self.n_points))
+        n, count = rows.stop, sum(side.seeds.channels.count for side in self.sides)
+        shape = (count, n) if n_outputs == 1 else (count, n, n_outputs)
+
+        def jacobian(q: Array) -> Array:
+            J = np.zeros((n, self.components, count, n, n_outputs))
+            for c, array in enumerate(self.derivatives(rows, list(q), n_outputs)):
+                J[np.arange(n), :, c, np.arange(n)] = array
+            return J.reshape(n, self.components, *shape)
+
+        start = np.random.default_rng(0).standard_normal(shape)
+        report = jacobian_check(lambda q: self.evaluate(rows, list(q)), jacobian, start)
+        if not report.ok:
+            raise ValueError(f"partials of term {self.name!r} are not the derivatives of its residual:\n{report.table}")
+
+    def _keywords(self, rows: slice) -> dict[str, Array]:
+        return {} if self.data is None else {"data": self.data[rows]}
+
+    def _require_numbers(self, what: str, array: Array, rows: slice, quantities: Sequence[Array]) -> None:
+        """Raise ValueError at NaN that does not come from overflow."""
+        bad = np.isnan(array).reshape(array.shape[0], -1).any(axis=1)
+        if not bad.any():
+            return
+        size = np.max([np.abs(q).reshape(bad.size, -1).max(axis=1) for q in quantities], axis=0)
+        own = np.flatnonzero(bad & (size <= SANE))
+        if own.size:
+            x = self.sides[0].points[rows]
+            first = (rows.start or 0) + own[:3]
+            where = ", ".join(f"{i} at {x[s].tolist()}" for i, s in zip(first, own, strict=False))
+            raise ValueError(
+                f"the {what} of term {self.name!r} must be a number at finite arguments; got NaN at {own.size} of "
+                f"{bad.size} points, the first of them {where}"
+            )

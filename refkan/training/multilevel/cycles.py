@@ -1,0 +1,176 @@
+r"""V-cycles: damped Gauss-Newton steps at the fine point, in the spaces of all levels in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import as_array, as_vector, check_annotated, check_count, check_positive, real
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.short_reprs import ShortRepr
+from refkan.training.multilevel.levels import Hierarchy
+from refkan.training.multilevel.subspaces import Subspace
+from refkan.training.optimizers import Result, minimize
+
+EASED = 3.0
+"""By how much a damping falls from visit to visit: as fast as Nielsen's rule allows in one step."""
+
+LEAST_DAMPING = 1e-12
+"""Relative to the largest diagonal entry: less than this is lost in the rounding of the matrix."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CycleResult(ShortRepr):
+    """The outcome of `vcycle`.
+
+    Attributes
+    ----------
+    theta : ndarray
+        On the finest network.
+    value : float
+    visits : ndarray of int
+        The levels in the order of their corrections.
+    values : ndarray
+        Values: before the first, and after each correction.
+    n_evaluations : int
+        Values with gradients, all on the finest level.
+    n_matrices : int
+        Gauss-Newton matrices or Jacobians, all on the finest level.
+    damping : ndarray
+        Relative damping with which each level would go on, coarsest first.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.multilevel import Hierarchy, vcycle
+    >>> x = np.random.default_rng(0).uniform(size=(200, 1))
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=3, intervals=2), x, np.sin(7 * x))
+    >>> hierarchy = Hierarchy.refined(problem, [2])
+    >>> result = vcycle(hierarchy, np.zeros(hierarchy.finest.network.n_params))
+    >>> result.values.size == result.visits.size + 1, bool(result.value == result.values.min())
+    (True, True)
+    """
+
+    theta: FloatArray
+    value: float
+    visits: IntArray
+    values: FloatArray
+    n_evaluations: int
+    n_matrices: int
+    damping: FloatArray
+
+    def __repr__(self) -> str:
+        return f"CycleResult(value={self.value:.6g}, visits={self.visits.size}, n_evaluations={self.n_evaluations})"
+
+
+def vcycle(
+    hierarchy: Hierarchy,
+    theta: Any,
+    cycles: int = 1,
+    steps: int = 1,
+    damping: Any = 1e-3,
+    callback: Callable[[int, Result], Any] | None = None,
+    **options: Any,
+) -> CycleResult:
+    r"""Go down through all levels and up again, with damped Gauss-Newton steps in the space of each.
+
+    The correction of level l, P the product of the prolongations from there to the finest level, is ::
+
+        (P^T H P + lambda I) d = -P^T g,    theta <- theta + P d    if that decreases the value
+
+    with g and H the gradient and Gauss-Newton matrix of the fine problem at the present theta: steps of
+    "levenberg-marquardt" on a `Subspace`. The value never increases. A cycle visits levels L, L-1, ..., 0, ..., L-1, L.
+
+    Parameters
+    ----------
+    hierarchy : Hierarchy
+        With fixed knots.
+    theta : array_like (n_params,)
+        On the finest network.
+    cycles : int
+    steps : int
+        Damped steps of each visit.
+    damping : float or array (levels,)
+        The first damping of each level, relative as for "levenberg-marquardt". Later visits go on from a third of the
+        last one.
+    callback : callable, optional
+        ``callback(level, result)`` after every correction, with the `Result` in coarse coefficients.
+    **options
+        Of "levenberg-marquardt": scaling, solver, max_rejections, tolerances.
+
+    Raises
+    ------
+    ValueError
+        For free knots, where a prolongation is no matrix, and sizes that do not fit.
+
+    Notes
+    -----
+    All work is on the finest level, whose Jacobian every correction needs: a coarse correction is cheap only where
+    solving with the fine matrix is what costs.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.multilevel import Hierarchy, vcycle
+    >>> x = np.random.default_rng(0).uniform(size=(100, 2))
+    >>> net, theta = rk.kan([2, 2, 1], order=3, intervals=2).initialize(np.random.default_rng(1), x)
+    >>> hierarchy = Hierarchy.refined(rk.LeastSquares(net, x, x[:, :1] * x[:, 1:]), [2])
+    >>> result = vcycle(hierarchy, hierarchy.prolong(theta, 0), cycles=2)
+    >>> result.visits
+    array([1, 0, 1, 1, 0, 1])
+    >>> bool((np.diff(result.values) <= 0).all())
+    True
+    """
+    check_annotated(vcycle, locals())
+    cycles, steps = check_count("cycles", cycles), check_count("steps", steps, 1)
+    finest = len(hierarchy) - 1
+    theta = real("theta", as_vector("theta", theta, hierarchy.finest.network.n_params)).copy()
+    matrices = [hierarchy.matrix(level) for level in range(len(hierarchy))]
+    relative = check_dampings(damping, len(hierarchy))
+    problem = hierarchy.finest.problem
+    visits, values, evaluations, jacobians = [], [float(problem.value_and_gradient(theta)[0])], 1, 0
+    for _ in range(cycles):
+        for level in (*range(finest, 0, -1), *range(finest + 1)):
+            phi = Subspace(problem, theta, matrices[level])
+            start = np.zeros(phi.size)
+            result = minimize(phi, start, "levenberg-marquardt", steps, damping=float(relative[level]), **options)
+            done = result.history.value.size - 1
+            relative[level] = max(relative[level] * _change_of_damping(result), LEAST_DAMPING)
+            if result.value < values[-1]:
+                theta = phi.at(result.theta)
+            visits.append(level)
+            values.append(min(result.value, values[-1]))
+            evaluations += result.n_evaluations
+            jacobians += min(done + 1, steps)
+            if callback is not None:
+                callback(level, result)
+    order = np.array(visits, dtype=int)
+    return CycleResult(theta, values[-1], order, np.array(values), evaluations, jacobians, relative)
+
+
+def check_dampings(damping: Any, levels: int) -> FloatArray:
+    """Return a damping for each level: one number for all, or one a level; all finite and positive."""
+    given = real("damping", as_array("damping", damping))
+    if given.shape not in ((), (levels,)):
+        raise ValueError(f"damping must be one number or one for each of {levels} levels; got shape {given.shape}")
+    return np.array([check_positive("damping", value) for value in np.broadcast_to(given, levels)])
+
+
+def _change_of_damping(result: Result) -> float:
+    """Factor from the damping that a visit began with to the one that the next begins with.
+
+    The k-th rejected trial of a step multiplies lambda by 2^k; between steps the history tells. A third of the last
+    damping is what Nielsen's rule makes of it after a good step.
+    """
+    history = result.history
+    if history.value.size == 1:  # no step: rejected trials alone, or a converged start
+        rejected = result.n_evaluations - 1
+        return float(2.0 ** min(rejected * (rejected + 1) / 2, 50.0))
+    rejected_first = int(history.evaluations[1] - history.evaluations[0]) - 1
+    raised = 2.0 ** (rejected_first * (rejected_first + 1) / 2)
+    assert history.damping is not None
+    later = float(history.damping[-1] / history.damping[1])
+    return raised * later / EASED

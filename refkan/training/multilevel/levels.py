@@ -1,0 +1,180 @@
+r"""Levels: one problem on networks whose spaces are nested, coarsest first, and the matrices between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Self
+
+import scipy.sparse as sp
+
+from refkan.base.arguments import Checked, as_vector, check_annotated, check_count, check_type, real
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
+from refkan.networks import Network
+from refkan.training.losses.mistaken import refuse_what_is_no_loss
+
+
+@dataclass(frozen=True, eq=False)
+class Level(ShortRepr):
+    """One level of a hierarchy.
+
+    Attributes
+    ----------
+    index : int
+        0 is the coarsest.
+    network : Network
+    problem : LeastSquares, Collocation or similar
+        On this network.
+    prolongation : csr_array (next finer n_params, n_params) or None
+        ``theta_fine = P theta``; None on the finest level, and where knots are free: P then depends on theta.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.multilevel import Hierarchy
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
+    >>> coarse, fine = Hierarchy.refined(problem, [2])
+    >>> coarse.index, fine.network.n_params, coarse.prolongation @ [0.0, 1.0, 4.0], fine.prolongation
+    (0, 5, array([0. , 0.5, 1. , 2.5, 4. ]), None)
+    """
+
+    index: int
+    network: Network
+    problem: Any
+    prolongation: sp.csr_array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Hierarchy(ShortRepr, Checked):
+    r"""Levels of properly nested networks, coarsest first: ``F_l(x; u) = F_{l+1}(x; P u)`` for every x and u.
+
+    Gradients go down by ``P^T``, and so do matrices: ``H_l = P^T H_{l+1} P``, Galerkin's product. Nothing here knows
+    of splines: a network takes part if it offers ``n_params``, ``convert(theta, finer)`` and ``prolongation(finer)``,
+    and, for `refined`, ``refine(factor)``.
+
+    Parameters
+    ----------
+    levels : tuple of Level
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.multilevel import Hierarchy
+    >>> x = np.linspace(0.0, 1.0, 30)[:, None]
+    >>> net, theta = rk.kan([1, 1], order=2, intervals=2).initialize(np.random.default_rng(0), x)
+    >>> hierarchy = Hierarchy.refined(rk.LeastSquares(net, x, x**2), [2, 2])
+    >>> [level.network.n_params for level in hierarchy]
+    [3, 5, 9]
+    >>> bool(np.abs(hierarchy[2].network(hierarchy.prolong(theta, 0, 2), x) - net(theta, x)).max() < 1e-15)
+    True
+    """
+
+    levels: tuple[Level, ...]
+
+    @classmethod
+    def of(cls, problem: Any, networks: Sequence[Network]) -> Self:
+        """Build the problem on each of the networks, coarsest first.
+
+        Raises
+        ------
+        KnotError, ValueError
+            If one network's functions are not all functions of the next.
+        TypeError
+            If the problem cannot be had on another network.
+        """
+        check_annotated(Hierarchy.of, locals())
+        if not networks:
+            raise ValueError("networks must hold at least one network; got none")
+        for k, net in enumerate(networks):
+            check_type(f"networks[{k}]", net, Network)
+        levels = []
+        for k, net in enumerate(networks):
+            finer = networks[k + 1] if k + 1 < len(networks) else None
+            matrix = None if finer is None or _has_free_knots(net) else net.prolongation(finer)
+            levels.append(Level(k, net, on_network(problem, net), matrix))
+        return cls(tuple(levels))
+
+    @classmethod
+    def refined(cls, problem: Any, factors: Sequence[Any]) -> Self:
+        """Refine the network of a problem by each of the factors in turn.
+
+        Parameters
+        ----------
+        problem : LeastSquares, Collocation or similar
+            On the coarsest network, bound to its data.
+        factors : sequence
+            One for each refinement: a number, or one number a layer, as for `Network.refine`.
+        """
+        check_annotated(Hierarchy.refined, locals())
+        refuse_what_is_no_loss("problem", problem)
+        if not hasattr(problem, "net"):
+            remedy = "rk.LeastSquares(net, x, y)" if isinstance(problem, Network) else "a LeastSquares or a Collocation"
+            raise TypeError(f"problem must offer net, its network; got {type(problem).__name__}: pass {remedy}")
+        networks = [problem.net]
+        check_type("problem.net", problem.net, Network)
+        for factor in factors:
+            networks.append(networks[-1].refine(factor))
+        return cls.of(problem, networks)
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    def __getitem__(self, index: int) -> Level:
+        return self.levels[index]
+
+    def __iter__(self) -> Iterator[Level]:
+        return iter(self.levels)
+
+    @property
+    def finest(self) -> Level:
+        """The last level."""
+        return self.levels[-1]
+
+    def prolong(self, theta: Any, level: int, to: int | None = None) -> FloatArray:
+        """Return parameters of the same function on the finer level `to`, the next one by default."""
+        level = check_count("level", level, 0, len(self) - 1)
+        to = check_count("to", level + 1 if to is None else to, level, len(self) - 1)
+        theta = real("theta", as_vector("theta", theta, self[level].network.n_params))
+        for k in range(level, to):
+            theta = self[k].network.convert(theta, self[k + 1].network)
+        return theta
+
+    def matrix(self, level: int, to: int | None = None) -> sp.csr_array:
+        """Return the product P of the prolongations from a level to a finer one, the finest by default."""
+        level = check_count("level", level, 0, len(self) - 1)
+        to = check_count("to", len(self) - 1 if to is None else to, level, len(self) - 1)
+        product = sp.eye_array(self[level].network.n_params, format="csr")
+        for k in range(level, to):
+            P = self[k].prolongation
+            if P is None:
+                raise ValueError(f"level {k} has free knots: its prolongation is a matrix for fixed knots only")
+            product = (P @ product).tocsr()
+        return product
+
+    def restrict(self, gradient: Any, level: int, start: int | None = None) -> FloatArray:
+        """Return the gradient on a level, ``P^T g``, from that on the finer level `start`, the finest by default."""
+        check_annotated(Hierarchy.restrict, locals())
+        P = self.matrix(level, start)
+        return P.T @ real("gradient", as_vector("gradient", gradient, P.shape[0]))
+
+
+def on_network(problem: Any, net: Network) -> Any:
+    """Return the same problem on another network: by its ``with_network(net)``, or as a dataclass with a field net.
+
+    Raises
+    ------
+    TypeError
+        If it has neither.
+    """
+    if hasattr(problem, "with_network"):
+        return problem.with_network(net)
+    if is_dataclass(problem) and not isinstance(problem, type) and any(f.name == "net" for f in fields(problem)):
+        return replace(problem, net=net)
+    raise TypeError(
+        f"problem must offer with_network(net), or be a dataclass with a field net; got {type(problem).__name__}"
+    )
+
+
+def _has_free_knots(net: Network) -> bool:
+    return any(layer.free_knots for layer in net.layers)

@@ -1,0 +1,119 @@
+"""Geometries of descent: in which coordinates the gradient is taken, and in which the step is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from refkan.base.arguments import check_choice
+from refkan.base.array_types import FloatArray
+
+_NAMES = ("spline", "relu", "scaled-relu")
+
+
+class Coordinates(Protocol):
+    """Linear coordinates v on the parameters theta."""
+
+    def back(self, v: FloatArray) -> FloatArray:
+        """Map v to theta; being linear, steps too."""
+
+    def gradient(self, g_theta: FloatArray) -> FloatArray:
+        """Map the gradient with respect to theta to that with respect to v: ``(d theta / d v)^T g``."""
+
+
+class OwnCoordinates:
+    """The network's own parameters: the identity."""
+
+    def back(self, v: FloatArray) -> FloatArray:
+        """Return `v`."""
+        return v
+
+    def gradient(self, g_theta: FloatArray) -> FloatArray:
+        """Return `g_theta`."""
+        return g_theta
+
+
+@dataclass(frozen=True)
+class Geometry:
+    r"""The coordinates in which a method computes its gradient and makes its step.
+
+    A method may see the gradient in one basis (B-splines, say) and step in another (ReLU powers); each combination is a
+    row of Table 1 of [S26].
+
+    With v the coordinates of the step and z those of the gradient, a method with preconditioner P does ::
+
+        v <- v - eta P grad_z,    that is    theta <- theta + back_v(-eta P gradient_z(grad_theta)).
+
+    If both are the same, this is descent in the inner product of v. If not, and a layer has more than one input, the
+    step with P = I follows the gradient of no function, and need not descend.
+
+    Attributes
+    ----------
+    step_coordinates, gradient_coordinates : Coordinates
+        v and z.
+    mixed : bool
+        Whether they differ.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.optimizers import Geometry
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
+    >>> Geometry.of(problem, "relu", "spline").mixed
+    True
+    >>> T = Geometry.of(problem, "relu", None).matrix(3)  # theta = T v, v the coefficients of ReLU powers
+    >>> bool(np.allclose(np.linalg.inv(T.T), rk.ChangeOfBasis(problem.net.layers[0].spaces[0]).dense()))
+    True
+    """
+
+    step_coordinates: Coordinates
+    gradient_coordinates: Coordinates
+    mixed: bool
+
+    @classmethod
+    def of(cls, problem: Any, geometry: str | None, gradient: str | None) -> Geometry:
+        """Look the coordinates up by name: "spline", "relu" or None.
+
+        None means the network's own parameters for `geometry`, and the same as the geometry for `gradient`.
+        """
+        for argument, name in (("geometry", geometry), ("gradient", gradient)):
+            if name is not None:
+                check_choice(argument, name, _NAMES)
+        step = _coordinates(problem, geometry)
+        if gradient is None or gradient == geometry:
+            return cls(step, step, mixed=False)
+        # "spline" on a spline network is what None is there.
+        own = problem.net.basis
+        return cls(step, _coordinates(problem, gradient), mixed=gradient != (own if geometry is None else geometry))
+
+    def gradient(self, g_theta: FloatArray) -> FloatArray:
+        """Return the gradient as the method sees it, with respect to z."""
+        return self.gradient_coordinates.gradient(g_theta)
+
+    def displacement(self, step: FloatArray) -> FloatArray:
+        """Return the change of theta that a step of v makes."""
+        return self.step_coordinates.back(step)
+
+    def matrix(self, size: int) -> FloatArray | None:
+        """Return ``T = dtheta/dv`` (size, size), so that ``J_v = J T``; None where v is theta itself."""
+        if isinstance(self.step_coordinates, OwnCoordinates):
+            return None
+        # The gradient map is T^T: from the unit vectors it makes the rows of T.
+        return np.array([self.step_coordinates.gradient(e) for e in np.eye(size)])
+
+    def refuse_mixed(self, method: str) -> None:
+        """Raise ValueError unless gradient and step have the same coordinates."""
+        if self.mixed:
+            raise ValueError(
+                f"gradient must be the same as geometry for method {method!r}, which needs the gradient "
+                "with respect to the coordinates it steps in; only 'gd' and 'adam' allow them to differ"
+            )
+
+
+def _coordinates(problem: Any, name: str | None) -> Coordinates:
+    if name is None:
+        return OwnCoordinates()
+    coordinates: Coordinates = problem.net.coordinates(name)
+    return coordinates

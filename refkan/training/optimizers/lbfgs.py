@@ -1,0 +1,95 @@
+"""L-BFGS with a line search: SciPy's L-BFGS-B, without bounds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refkan.base.arguments import check_count
+from refkan.base.array_types import FloatArray
+from refkan.training.optimizers.method_options import check_non_negative
+from refkan.training.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
+
+
+def lbfgs(
+    run: Run,
+    theta: FloatArray,
+    steps: int,
+    *,
+    history: int = 10,
+    max_line_search: int = 20,
+    tolerance_gradient: float = 1e-9,
+    tolerance_change: float = 0.0,
+) -> Ending:
+    """SciPy's L-BFGS-B on ``d -> value(theta_0 + back(d))``, d the displacement in the coordinates v.
+
+    The method only sees differences of points, so that this is the method on ``v = to(theta)`` itself; but the start is
+    met exactly, not up to the rounding of ``back(to(theta))``. A step is an iteration, with its line search.
+
+    Parameters
+    ----------
+    history : int
+        Correction pairs kept.
+    max_line_search : int
+        Evaluations in a line search at most.
+    tolerance_gradient : float
+        Ends when no entry of the gradient with respect to v is larger in size.
+    tolerance_change : float
+        Ends when ``value_k - value_{k+1} <= tolerance_change max(|value_k|, |value_{k+1}|, 1)``. The 1 makes it
+        absolute for small values, where SciPy's own default of 2e-9 ends too early; hence 0 here.
+
+    Notes
+    -----
+    Byrd, Lu, Nocedal, Zhu, "A limited memory algorithm for bound constrained optimization", SIAM J. Sci. Comput. 16
+    (1995). A non-finite value within a line search ends the run.
+    """
+    run.geometry.refuse_mixed("lbfgs")
+    history = check_count("history", history, minimum=1)
+    max_line_search = check_count("max_line_search", max_line_search, minimum=1)
+    tolerance = check_non_negative("tolerance_gradient", tolerance_gradient)
+    tolerance_change = check_non_negative("tolerance_change", tolerance_change)
+    start = run.start(theta)
+    if steps == 0:
+        return small_gradient(run.geometry.gradient(start.gradient), tolerance) or steps_done(0)
+    latest = (np.zeros_like(theta), start)
+
+    def iterate_at(d: FloatArray) -> Iterate:
+        # The start, and the end point of each line search, are asked for again and must not be evaluated again.
+        nonlocal latest
+        if not np.array_equal(d, latest[0]):
+            latest = (d.copy(), run.evaluate(start.theta + run.geometry.displacement(d)))
+        return latest[1]
+
+    def value_and_gradient(d: FloatArray) -> tuple[float, FloatArray]:
+        iterate = iterate_at(d)
+        return iterate.value, run.geometry.gradient(iterate.gradient)
+
+    def after_step(intermediate_result: OptimizeResult) -> None:
+        run.finish_step(iterate_at(intermediate_result.x))
+
+    from scipy import optimize  # takes a tenth of a second, which others need not wait for
+
+    found = optimize.minimize(
+        value_and_gradient,
+        np.zeros_like(theta),
+        jac=True,
+        method="L-BFGS-B",
+        callback=after_step,
+        options={
+            "maxcor": history,
+            "maxls": max_line_search,
+            "gtol": tolerance,
+            "ftol": tolerance_change,
+            "maxiter": steps,
+            "maxfun": np.iinfo(np.int32).max,  # steps are the only limit
+        },
+    )
+    # SciPy looks at the number of iterations first: the last one may have converged as well.
+    ending = small_gradient(run.geometry.gradient(iterate_at(found.x).gradient), tolerance)
+    if ending is not None:
+        return ending
+    return steps_done(steps) if found.status == 1 else Ending(bool(found.success), str(found.message))

@@ -1,0 +1,137 @@
+"""L-BFGS with a fixed step and no line search: the default of a widely used deep learning library."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg.lapack import dtrtrs
+
+from refkan.base.arguments import check_count
+from refkan.base.array_types import FloatArray
+from refkan.training.optimizers.method_options import check_non_negative
+from refkan.training.optimizers.run import Ending, Run, small_gradient, steps_done
+
+_LEAST_CURVATURE = 1e-10  # pairs of less would spoil the positive definite inverse Hessian
+
+
+def lbfgs_fixed_step(
+    run: Run,
+    theta: FloatArray,
+    steps: int,
+    *,
+    inner: int = 20,
+    history: int = 100,
+    tolerance_gradient: float = 1e-7,
+    tolerance_change: float = 1e-9,
+) -> Ending:
+    """L-BFGS with step 1: a step of the run is an epoch of up to `inner` iterations ``v <- v - H grad_v``.
+
+    H is the inverse BFGS matrix of the last `history` pairs (s, y) on the initial matrix ``(y.s / y.y) I`` of the
+    newest pair. The very first iteration steps by ``min(1, 1 / |grad_v|_1)``. A pair with y.s <= 1e-10 is
+    left out. An epoch ends early when the predicted slope ``grad_v . H grad_v`` is less than `tolerance_change` (before
+    the step), or (after it) when the gradient is small, no entry of the step exceeds `tolerance_change`, or the value
+    has changed by less. The pairs survive from epoch to epoch. Nothing forces the value to decrease.
+
+    Parameters
+    ----------
+    inner : int
+        Iterations in an epoch at most; one evaluation each.
+    history : int
+        Pairs kept.
+    tolerance_gradient : float
+        Ends the run when no entry of the gradient with respect to v is larger in size.
+    tolerance_change : float
+        See above. An epoch that ends before its first step ends the run.
+
+    Notes
+    -----
+    [A25] and [S26] train with "L-BFGS, step 1.0"; the constants are those of ``torch.optim.LBFGS`` with ``lr=1,
+    line_search_fn=None``, whose iterates these are. The two-loop recursion is that of Nocedal, "Updating quasi-Newton
+    matrices with limited storage", Math. Comp. 35 (1980).
+    """
+    run.geometry.refuse_mixed("lbfgs-fixed-step")
+    inner = check_count("inner", inner, minimum=1)
+    pairs = CorrectionPairs(check_count("history", history, minimum=1))
+    tolerance = check_non_negative("tolerance_gradient", tolerance_gradient)
+    tolerance_change = check_non_negative("tolerance_change", tolerance_change)
+    iterate = run.start(theta)
+    gradient = run.geometry.gradient(iterate.gradient)
+    length = 1.0 / max(1.0, float(np.abs(gradient).sum()))
+
+    for _ in range(steps):
+        if (ending := small_gradient(gradient, tolerance)) is not None:
+            return ending
+        for iteration in range(inner):
+            direction = -pairs.apply(gradient)
+            slope = float(gradient @ direction)
+            if slope > -tolerance_change:
+                if iteration == 0:  # and so would every other epoch be
+                    return Ending(True, f"converged: slope {slope:.3g} > -tolerance_change")
+                break
+            step = length * direction
+            after = run.evaluate(iterate.theta + run.geometry.displacement(step))
+            gradient_after = run.geometry.gradient(after.gradient)
+            pairs.add(step, gradient_after - gradient)
+            change = abs(after.value - iterate.value)
+            iterate, gradient, length = after, gradient_after, 1.0
+            if (
+                small_gradient(gradient, tolerance) is not None
+                or np.abs(step).max() <= tolerance_change
+                or change < tolerance_change
+            ):
+                break
+        run.finish_step(iterate)
+    return small_gradient(gradient, tolerance) or steps_done(steps)
+
+
+class CorrectionPairs:
+    r"""The last pairs s = v_{k+1} - v_k, y = grad_{k+1} - grad_k, and the inverse BFGS matrix H of them.
+
+    The two-loop recursion passes the pairs one by one, newest first and back. With the pairs as rows of S and Y, oldest
+    first, D = diag(s_i . y_i) and the start q_0 = g, its first loop is
+
+        alpha_i = s_i . q / D_i,   q <- q - alpha_i y_i,   so   D_i alpha_i + sum_{j > i} (s_i . y_j) alpha_j = s_i . g,
+
+    that is ``R alpha = S g`` with the upper triangle R of S Y^T, and q = g - Y^T alpha. After r = gamma q, its second
+    loop adds delta_i s_i with
+
+        delta_i = alpha_i - y_i . r / D_i,   r <- r + delta_i s_i,   so   R^T delta = D alpha - gamma Y q.
+
+    Two triangular systems and four products with S and Y do the same as 4 m products of vectors, one at a time.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._s = self._y = np.empty((capacity, 0))
+        self._upper = np.zeros((capacity, capacity))  # R
+        self._order = np.arange(0)  # rows of S and Y, the oldest pair first
+        self._scaling = 1.0
+
+    def add(self, s: FloatArray, y: FloatArray) -> None:
+        """Append a pair, the oldest going if there are too many; leave out one without positive curvature."""
+        curvature = float(y @ s)
+        if not curvature > _LEAST_CURVATURE:
+            return
+        count, capacity = self._order.size, self._upper.shape[0]
+        if not count:
+            self._s, self._y = np.empty((capacity, s.size)), np.empty((capacity, s.size))
+        if count < capacity:
+            row, self._order = count, np.arange(count + 1)
+        else:
+            row, self._order = self._order[0], np.roll(self._order, -1)
+            self._upper[:-1, :-1] = self._upper[1:, 1:]
+        self._s[row], self._y[row] = s, y
+        newest = self._order.size - 1
+        self._upper[: newest + 1, newest] = (self._s[: newest + 1] @ y)[self._order]
+        self._scaling = curvature / float(y @ y)
+
+    def apply(self, gradient: FloatArray) -> FloatArray:
+        """Return ``H gradient``."""
+        order = self._order
+        count = order.size
+        if not count:
+            return gradient.copy()
+        S, Y, R = self._s[:count], self._y[:count], self._upper[:count, :count]
+        alpha, delta = np.empty(count), np.empty(count)  # in the order of the rows
+        alpha[order] = dtrtrs(R, (S @ gradient)[order])[0]
+        r = self._scaling * (gradient - alpha @ Y)
+        delta[order] = dtrtrs(R, R.diagonal() * alpha[order] - (Y @ r)[order], trans=1)[0]
+        return r + delta @ S

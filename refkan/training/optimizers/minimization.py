@@ -1,0 +1,165 @@
+"""`minimize`: one entry for all methods."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from refkan.base.arguments import as_array, check_annotated, check_choice, check_count
+from refkan.base.array_types import FloatArray
+from refkan.training.losses.mistaken import refuse_what_is_no_loss
+from refkan.training.optimizers.first_order import adam, gradient_descent
+from refkan.training.optimizers.geometry import Geometry
+from refkan.training.optimizers.lbfgs import lbfgs
+from refkan.training.optimizers.lbfgs_fixed_step import lbfgs_fixed_step
+from refkan.training.optimizers.progress import Report, note, report_of
+from refkan.training.optimizers.results import Result
+from refkan.training.optimizers.run import Callback, Ending, Halt, Problem, Run
+from refkan.training.optimizers.second_order.damped_gauss_newton import gauss_newton
+from refkan.training.optimizers.second_order.levenberg_marquardt import levenberg_marquardt
+from refkan.training.optimizers.second_order.natural_gradient import natural_gradient
+from refkan.training.optimizers.second_order.variable_projection import variable_projection
+from refkan.training.optimizers.self_scaled import self_scaled_broyden
+
+METHODS: dict[str, Callable[..., Ending]] = {
+    "gd": gradient_descent,
+    "adam": adam,
+    "lbfgs": lbfgs,
+    "lbfgs-fixed-step": lbfgs_fixed_step,
+    "self-scaled-broyden": self_scaled_broyden,
+}
+"""Methods of value and gradient: name -> function of (run, theta, steps, *, options)."""
+
+RESIDUAL_METHODS: dict[str, Callable[..., Ending]] = {
+    "gauss-newton": gauss_newton,
+    "natural-gradient": natural_gradient,
+    "levenberg-marquardt": levenberg_marquardt,
+    "variable-projection": variable_projection,
+}
+"""Methods that need residuals and their Jacobian as well (see `ResidualProblem`), likewise."""
+
+
+def minimize(
+    problem: Problem,
+    theta: npt.ArrayLike,
+    method: str = "lbfgs",
+    steps: int = 100,
+    geometry: str | None = None,
+    gradient: str | None = None,
+    callback: Callback | None = None,
+    progress: bool | Report = False,
+    **options: Any,
+) -> Result:
+    r"""Minimise a problem over the flat parameters of its network.
+
+    Parameters
+    ----------
+    problem : LeastSquares or similar
+        Offers ``value_and_gradient(theta)``; for the methods of least squares ``residual_and_jacobian(theta)`` too;
+        and ``net.coordinates(name)``, ``net.basis`` if a geometry is named.
+    theta : array_like, shape (n_params,)
+        The start.
+    method : str
+        "lbfgs" is SciPy's L-BFGS-B; "lbfgs-fixed-step" has step 1, no line search, and epochs of 20 iterations; "gd";
+        "adam"; "self-scaled-broyden", quasi-Newton with a dense inverse Hessian. For least squares: "gauss-newton",
+        minimum-norm steps with a line search; "natural-gradient", damped ones; "levenberg-marquardt";
+        "variable-projection", the same with the last layer's coefficients eliminated.
+    steps : int
+        Steps at most (iterations; epochs for "lbfgs-fixed-step"; Jacobians for least squares); 0 only evaluates the
+        start.
+    geometry : {"spline", "relu"}, optional
+        The coordinates of the steps; by default the network's own parameters.
+    gradient : {"spline", "relu"}, optional
+        The coordinates of the gradient; by default those of `geometry`. They may differ for "gd" and "adam" only (Table
+        1 of [S26]): ``theta += back_geometry(-eta P gradient_gradient(grad_theta))``.
+    callback : callable, optional
+        Called with a `State` after every step; may raise StopIteration.
+    progress : bool or callable
+        True: a line on the standard error stream every two seconds and at the end. Or a function called with a `State`
+        after every step, such as `ProgressLines`. It changes nothing, unless it raises StopIteration as a callback may.
+    **options
+        gd: learning_rate (required), tolerance_gradient. adam: learning_rate, beta1, beta2, epsilon, weight_decay,
+        schedule, tolerance_gradient. lbfgs: history, max_line_search, tolerance_gradient, tolerance_change.
+        lbfgs-fixed-step: inner, history, tolerance_gradient, tolerance_change. self-scaled-broyden: update,
+        max_line_search, tolerance_gradient, tolerance_change. gauss-newton: truncation, solver, max_line_search,
+        tolerance_gradient, tolerance_change. natural-gradient: damping, solver, halvings, tolerance_gradient,
+        tolerance_change. levenberg-marquardt: damping, scaling, solver,
+        max_rejections, tolerance_gradient, tolerance_change; variable-projection: those, ridge, ridge_about and
+        roughness.
+
+    Returns
+    -------
+    Result
+        With the best point seen. A value or gradient that becomes non-finite ends the run with a message; the methods
+        for least squares reject that trial and go on with a shorter one.
+
+    Raises
+    ------
+    ValueError
+        For unknown names, negative steps, options out of range, ``gradient != geometry`` where that is not possible,
+        a value or gradient that is not finite at the start, residuals that do not belong to the value, and matrices
+        that exceed the memory there is (nothing is allocated then).
+    TypeError
+        For options that the method does not know or misses, for a network in place of a problem, and for a problem that
+        does not offer what the method needs.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> class Bowl:
+    ...     def value_and_gradient(self, theta):
+    ...         return 0.5 * theta @ theta, theta
+    >>> result = rk.minimize(Bowl(), [3.0, -4.0], method="gd", steps=2, learning_rate=0.5)
+    >>> result.theta, result.history.value
+    (array([ 0.75, -1.  ]), array([12.5    ,  3.125  ,  0.78125]))
+    >>> rk.minimize(Bowl(), [3.0, -4.0]).converged
+    True
+    """
+    check_annotated(minimize, locals())
+    refuse_what_is_no_loss("problem", problem, "value_and_gradient")
+    methods = METHODS | RESIDUAL_METHODS
+    check_choice("method", method, methods)
+    steps = check_count("steps", steps)
+    _check_problem(problem)
+    start = _as_start(theta)
+    solve = methods[method]
+    _check_options(method, solve, options)
+    report = report_of(progress)
+    run = Run(problem, Geometry.of(problem, geometry, gradient), callback, report, steps)
+    try:
+        # A method that diverges overflows on its way; the run looks at every value itself.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            ending = solve(run, start, steps, **options)
+    except Halt as halt:
+        ending = Ending(False, str(halt))
+    result = run.result(ending)
+    note(report, f"{method}: {result.message}, value {result.value:.4g}")
+    return result
+
+
+def _check_problem(problem: Any) -> None:
+    if not callable(getattr(problem, "value_and_gradient", None)):
+        remedy = "rk.LeastSquares(net, x, y)" if hasattr(problem, "vjp") else "a LeastSquares or a Collocation"
+        raise TypeError(f"problem must offer value_and_gradient(theta); got {type(problem).__name__}: pass {remedy}")
+
+
+def _as_start(theta: npt.ArrayLike) -> FloatArray:
+    start = as_array("theta", theta, ndim=1)
+    if start.dtype.kind == "c":
+        raise TypeError(f"theta must be real; got dtype {start.dtype}")
+    return start.copy()
+
+
+def _check_options(method: str, solve: Callable[..., Ending], options: dict[str, Any]) -> None:
+    parameters = inspect.signature(solve).parameters.values()
+    known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for name in options:
+        if name not in known:
+            raise TypeError(f"method {method!r} has no option {name!r}; it takes {', '.join(known)}")
+    for name, default in known.items():
+        if default is inspect.Parameter.empty and name not in options:
+            raise TypeError(f"method {method!r} needs the option {name!r}")

@@ -1,0 +1,1 @@
+"""Methods for least squares: Gauss-Newton, natural gradient, Levenberg-Marquardt, variable projection."""

@@ -1,0 +1,236 @@
+r"""The linear systems of Gauss-Newton methods: damped steps and minimum-norm steps, from J by three routes.
+
+With residuals r (m,) and Jacobian J (m, n), value = |r|^2 / 2, the steps are ::
+
+    damped        (J^T J + lambda D) d = -J^T r,       D diagonal, positive
+    minimum norm  d = -J^+ r, singular values of J below `truncation` times the largest taken as 0
+
+J is singular for every network of this library (constants move between the edges into a node, to name one reason), so
+that no route ever solves with J^T J alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from scipy import linalg
+
+from refkan.base.array_types import FloatArray
+from refkan.base.singular_values import svd
+from refkan.networks.hessians.memory import require_memory
+from refkan.training.optimizers.run import Halt, Iterate, ResidualProblem
+
+EPS = float(np.finfo(np.float64).eps)
+
+SOLVERS = ("auto", "qr", "cholesky", "dual")
+
+QR_WORK = 2e7
+"""m n^2 up to which "auto" takes QR: it costs 3 to 5 times the product J^T J, here no more than evaluating J."""
+
+
+class DampedSystem(ABC):
+    """J and r at one point, in a form that serves many dampings.
+
+    Attributes
+    ----------
+    gradient : ndarray (n,)
+        ``J^T r``.
+    diagonal : ndarray (n,)
+        Of ``J^T J``.
+    noise : float
+        Relative size of the rounding in J^T J as this route sees it: damping below it changes nothing.
+    """
+
+    gradient: FloatArray
+    diagonal: FloatArray
+    noise: float
+
+    @abstractmethod
+    def step(self, damping: float, scale: FloatArray) -> FloatArray | None:
+        """Solve ``(J^T J + damping diag(scale)) d = -J^T r``; None where it is singular to working precision."""
+
+    @abstractmethod
+    def minimum_norm_step(self, truncation: float) -> FloatArray:
+        """Return ``-J^+ r`` without the singular values below `truncation` times the largest."""
+
+
+class OrthogonalSystem(DampedSystem):
+    """By orthogonal transformations of J: sees singular values down to eps, not its root."""
+
+    def __init__(self, r: FloatArray, J: FloatArray) -> None:
+        m, n = J.shape
+        stacked = np.zeros((max(m, n), n + 1))
+        stacked[:m, :n], stacked[:m, n] = J, r
+        # The triangle of [J, r] holds R and Q^T r: Q itself is not needed.
+        triangle = triangle_of(stacked)
+        self._R, self._q = triangle[:n, :n], triangle[:n, n]
+        self.gradient = self._R.T @ self._q
+        self.diagonal = np.sum(self._R * self._R, axis=0)
+        self.noise = (n * EPS) ** 2
+
+    def step(self, damping: float, scale: FloatArray) -> FloatArray | None:
+        """Least squares of ``[R; sqrt(damping scale)] d = -[q; 0]``, by QR again."""
+        n = self.diagonal.size
+        stacked = np.zeros((2 * n, n + 1))
+        stacked[:n, :n], stacked[:n, n] = self._R, self._q
+        stacked[n + np.arange(n), np.arange(n)] = np.sqrt(damping * scale)
+        triangle = triangle_of(stacked)
+        if not np.diag(triangle)[:n].all():
+            return None
+        return _finite(-linalg.solve_triangular(triangle[:n, :n], triangle[:n, n], check_finite=False))
+
+    def minimum_norm_step(self, truncation: float) -> FloatArray:
+        """By the singular values of R, which are those of J."""
+        return _truncated(self._R, self._q, truncation)
+
+
+class NormalSystem(DampedSystem):
+    """By Cholesky's method on J^T J + damping D: the cheapest, J^T J being all that is needed."""
+
+    def __init__(self, gradient: FloatArray, H: FloatArray) -> None:
+        self.gradient, self._H = gradient, H
+        self.diagonal = np.diag(H).copy()
+        self.noise = gradient.size * EPS
+
+    def step(self, damping: float, scale: FloatArray) -> FloatArray | None:
+        """Factorise and solve."""
+        damped = self._H.copy()
+        damped[np.diag_indices_from(damped)] += damping * scale
+        try:
+            factor = linalg.cho_factor(damped, lower=True, overwrite_a=True, check_finite=False)
+        except linalg.LinAlgError:
+            return None
+        return _finite(-linalg.cho_solve(factor, self.gradient, check_finite=False))
+
+    def minimum_norm_step(self, truncation: float) -> FloatArray:
+        """By eigenvalues; their rounding hides singular values below ``sqrt(n eps)`` times the largest."""
+        eigenvalues, V = np.linalg.eigh(self._H)
+        least = max(truncation**2, self.noise) * eigenvalues[-1]
+        kept = eigenvalues > max(least, 0.0)
+        V = V[:, kept]
+        d: FloatArray = -V @ ((V.T @ self.gradient) / eigenvalues[kept])
+        return d
+
+
+class DualSystem(DampedSystem):
+    r"""By the m x m matrix of residuals: ``d = -D^-1 J^T (J D^-1 J^T + damping I)^-1 r``. For m < n."""
+
+    def __init__(self, r: FloatArray, J: FloatArray) -> None:
+        self._r, self._J = r, J
+        self.gradient = J.T @ r
+        self.diagonal = np.sum(J * J, axis=0)
+        self.noise = r.size * EPS
+
+    def step(self, damping: float, scale: FloatArray) -> FloatArray | None:
+        """Factorise and solve."""
+        scaled = self._J / scale
+        K = scaled @ self._J.T
+        K[np.diag_indices_from(K)] += damping
+        try:
+            factor = linalg.cho_factor(K, lower=True, overwrite_a=True, check_finite=False)
+        except linalg.LinAlgError:
+            return None
+        return _finite(-scaled.T @ linalg.cho_solve(factor, self._r, check_finite=False))
+
+    def minimum_norm_step(self, truncation: float) -> FloatArray:
+        """By the singular values of J itself, which is short."""
+        return _truncated(self._J, self._r, truncation)
+
+
+def system_at(problem: ResidualProblem, iterate: Iterate, T: FloatArray | None, solver: str) -> DampedSystem:
+    """Return the system at a point in coordinates v with ``dtheta/dv = T`` (None: theta itself).
+
+    "auto" takes the dual form when there are fewer residuals than parameters, QR for small problems, and Cholesky else.
+
+    Raises
+    ------
+    ValueError
+        Before anything is allocated, if the matrices of the route exceed the memory there is.
+    Halt
+        If J is not finite, or its squares overflow.
+    """
+    system = _system_at(problem, iterate, T, solver)
+    require_finite(system)
+    return system
+
+
+def require_finite(system: DampedSystem) -> None:
+    """Halt the run if J is not finite or its squares overflow, which value and gradient need not show."""
+    if not np.isfinite(system.diagonal).all():
+        raise Halt("the Jacobian, or its squares, became non-finite")
+
+
+def require_consistent(system: DampedSystem, gradient: FloatArray, value: float) -> None:
+    """Raise ValueError unless ``J^T r`` is the gradient: the mistake of a factor or sign in a problem of one's own."""
+    difference = float(np.abs(system.gradient - gradient).max(initial=0.0))
+    # |J^T r| <= |J||r|; the two are sums in different order, in coordinates of any condition: far above rounding.
+    if difference > 1e-6 * np.sqrt(2.0 * value * system.diagonal.max(initial=0.0)):
+        raise ValueError(
+            "residual_and_jacobian must return r and J with value = |r|^2 / 2 and gradient = J^T r; "
+            f"got J^T r off the gradient by {difference:.3g}"
+        )
+
+
+def _system_at(problem: ResidualProblem, iterate: Iterate, T: FloatArray | None, solver: str) -> DampedSystem:
+    theta = iterate.theta
+    m, n = getattr(problem, "n_residuals", None), theta.size
+    if solver != "cholesky" and (m is None or choose(solver, m, n) != "cholesky"):
+        if m is not None:
+            require_room(m * n, f"the Jacobian of {m} residuals in {n} parameters")
+        r, J = problem.residual_and_jacobian(theta)
+        J = J if T is None else J @ T
+        route = choose(solver, *J.shape)
+        if route == "cholesky":
+            return NormalSystem(J.T @ r, J.T @ J)
+        return DualSystem(r, J) if route == "dual" else OrthogonalSystem(r, J)
+    gradient, H = iterate.gradient, normal_matrix(problem, theta)
+    return NormalSystem(gradient if T is None else T.T @ gradient, H if T is None else T.T @ H @ T)
+
+
+def choose(solver: str, m: int, n: int) -> str:
+    """Return the route for m residuals and n parameters: "qr", "cholesky" or "dual"."""
+    if solver != "auto":
+        return solver
+    if m < n:
+        return "dual"
+    return "qr" if m * n * n <= QR_WORK else "cholesky"
+
+
+def normal_matrix(problem: ResidualProblem, theta: FloatArray) -> FloatArray:
+    """Return J^T J: from the problem's own ``gauss_newton`` where it has one, else from blocks of J, or the whole."""
+    n = theta.size
+    # The matrix, its factor, and a copy in other coordinates.
+    require_room(3 * n * n, f"the Gauss-Newton matrix of {n} parameters")
+    own = getattr(problem, "gauss_newton", None)
+    if own is not None:
+        H: FloatArray = own(theta)
+        return H
+    blocks = getattr(problem, "residual_blocks", None)
+    total = np.zeros((n, n))
+    for _, J in [problem.residual_and_jacobian(theta)] if blocks is None else blocks(theta):
+        total += J.T @ J
+    return total
+
+
+def require_room(entries: int, what: str) -> None:
+    """Raise ValueError, saying how much is needed, if there is no memory for so many float64."""
+    require_memory(8 * entries, what, None, "use a smaller network or fewer samples, or a first-order method")
+
+
+def triangle_of(A: FloatArray) -> FloatArray:
+    """Return the R of a QR factorisation of A: ``R^T R = A^T A``."""
+    R: FloatArray = np.linalg.qr(A, mode="r")  # type: ignore[assignment]  # a pair in other modes alone
+    return R
+
+
+def _truncated(A: FloatArray, b: FloatArray, truncation: float) -> FloatArray:
+    """``-A^+ b`` without the singular values below `truncation` times the largest."""
+    U, sigma, V = svd(A)
+    kept = sigma > truncation * sigma[0]
+    d: FloatArray = -V[kept].T @ ((U[:, kept].T @ b) / sigma[kept])
+    return d
+
+
+def _finite(d: FloatArray) -> FloatArray | None:
+    return d if bool(np.isfinite(d).all()) else None

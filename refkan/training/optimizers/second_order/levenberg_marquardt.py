@@ -1,0 +1,190 @@
+"""Levenberg-Marquardt: Gauss-Newton steps, damped as much as the last ones deserved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from refkan.base.arguments import check_choice, check_count, check_positive
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
+from refkan.training.optimizers.method_options import check_non_negative
+from refkan.training.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
+from refkan.training.optimizers.second_order.damped_systems import (
+    EPS,
+    SOLVERS,
+    DampedSystem,
+    require_consistent,
+    system_at,
+)
+
+SCALINGS = ("identity", "diagonal")
+
+LEAST_SCALE = 1e-6
+"""Least entry of the diagonal scaling, relative to the largest: parameters without data must be damped as well."""
+
+LEAST_GAIN = 1e-4
+"""Least share of the predicted decrease that a step must bring; as in the Armijo rule, no more than a safeguard."""
+
+
+def levenberg_marquardt(
+    run: Run,
+    theta: FloatArray,
+    steps: int,
+    *,
+    damping: float = 1e-3,
+    scaling: str = "identity",
+    solver: str = "auto",
+    max_rejections: int = 30,
+    tolerance_gradient: float = 1e-12,
+    tolerance_change: float = 0.0,
+) -> Ending:
+    r"""Levenberg-Marquardt in the coordinates v of the geometry.
+
+    ::
+
+        (J^T J + lambda D) d = -J^T r,    v <- v + d    if that decreases the value |r|^2 / 2
+
+    A step is one Jacobian with as many trials of lambda as it takes; each trial is one evaluation. With the gain
+    ``rho = (decrease) / (decrease of the linear model)`` Nielsen's rule sets, growth being 2 when a step begins, ::
+
+        rho > 1e-4:  accept, lambda <- lambda max(1/3, 1 - (2 rho - 1)^3)
+        else:        lambda <- lambda growth, growth <- 2 growth
+
+    A trial that is not finite, or whose matrix is singular to working precision, counts as rejected. Damping keeps the
+    null space of J out of the steps; those of D = I have no component in it at all.
+
+    Parameters
+    ----------
+    damping : float
+        The first lambda, relative to the largest entry of ``D^-1 diag(J^T J)``.
+    scaling : {"identity", "diagonal"}
+        D: the identity (Levenberg), or diag(J^T J) at the current point (Marquardt), entries at least 1e-6 of the
+        largest.
+    solver : {"auto", "qr", "cholesky", "dual"}
+        From J by QR, from J^T J by Cholesky, or from J D^-1 J^T. "auto" is dual for fewer residuals than parameters,
+        QR for small problems (``m n^2 <= 2e7``), Cholesky for others.
+    max_rejections : int
+        Rejected trials in one step after which the run ends.
+    tolerance_gradient : float
+        Ends when no entry of the gradient with respect to v is larger in size.
+    tolerance_change : float
+        Ends when decrease and predicted decrease are both at most this times the value.
+
+    Notes
+    -----
+    Levenberg, Quart. Appl. Math. 2 (1944); Marquardt, SIAM J. Appl. Math. 11 (1963). The update is that of Nielsen,
+    "Damping parameter in Marquardt's method", IMM-REP-1999-05, TU Denmark. The history holds lambda of each step.
+    """
+    run.geometry.refuse_mixed("levenberg-marquardt")
+    check_choice("solver", solver, SOLVERS)
+    rules = DampingRules.checked(damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
+    problem = run.residual_problem("levenberg-marquardt")
+    T = run.geometry.matrix(theta.size)
+    model = LinearModel(
+        system=lambda iterate: system_at(problem, iterate, T, solver),
+        gradient=lambda iterate: run.geometry.gradient(iterate.gradient),
+        move=lambda iterate, d: run.attempt(iterate.theta + run.geometry.displacement(d)),
+        objective=lambda iterate: iterate.value,
+    )
+    return descend(run, run.start(theta), steps, model, rules)
+
+
+@dataclass(frozen=True)
+class LinearModel(ShortRepr):
+    """What the damped descent knows of its problem.
+
+    Attributes
+    ----------
+    system : callable
+        Iterate -> the linearised least squares problem there.
+    gradient : callable
+        Iterate -> the gradient of the objective in the coordinates of the steps.
+    move : callable
+        (iterate, step) -> the iterate there, None if it is not finite.
+    objective : callable
+        Iterate -> what decreases.
+    """
+
+    system: Callable[[Iterate], DampedSystem]
+    gradient: Callable[[Iterate], FloatArray]
+    move: Callable[[Iterate, FloatArray], Iterate | None]
+    objective: Callable[[Iterate], float]
+
+
+@dataclass(frozen=True)
+class DampingRules:
+    """The options of `levenberg_marquardt` that steer the descent."""
+
+    damping: float
+    scaling: str
+    max_rejections: int
+    tolerance_gradient: float
+    tolerance_change: float
+
+    @classmethod
+    def checked(
+        cls, damping: float, scaling: str, max_rejections: int, tolerance_gradient: float, tolerance_change: float
+    ) -> DampingRules:
+        """Check each option."""
+        return cls(
+            check_positive("damping", damping),
+            check_choice("scaling", scaling, SCALINGS),
+            check_count("max_rejections", max_rejections, minimum=1),
+            check_non_negative("tolerance_gradient", tolerance_gradient),
+            check_non_negative("tolerance_change", tolerance_change),
+        )
+
+    def scale(self, diagonal: FloatArray) -> FloatArray:
+        """Return the diagonal of D."""
+        if self.scaling == "identity":
+            return np.ones_like(diagonal)
+        scale: FloatArray = np.maximum(diagonal, LEAST_SCALE * diagonal.max())
+        return scale
+
+
+def descend(run: Run, iterate: Iterate, steps: int, model: LinearModel, rules: DampingRules) -> Ending:
+    """Damped steps from `iterate`: see `levenberg_marquardt`."""
+    damping = 0.0
+    for step in range(1, steps + 1):
+        gradient = model.gradient(iterate)
+        if (ending := small_gradient(gradient, rules.tolerance_gradient)) is not None:
+            return ending
+        system, value = model.system(iterate), model.objective(iterate)
+        if step == 1:
+            require_consistent(system, gradient, value)
+        scale = rules.scale(system.diagonal)
+        largest = float((system.diagonal / scale).max())
+        damping = max(damping, system.noise * largest) if step > 1 else rules.damping * largest
+        growth = 2.0
+        for rejections in range(rules.max_rejections + 1):
+            d = system.step(damping, scale)
+            if d is not None:
+                predicted = 0.5 * float(d @ (damping * scale * d - gradient))
+                if abs(predicted) <= EPS * value:
+                    return _exhausted(predicted, rejections)
+                # The model never increases: what predicts an increase solved a matrix of nothing but rounding.
+                after = model.move(iterate, d) if predicted > 0.0 else None
+                if after is not None:
+                    decrease = value - model.objective(after)
+                    if decrease > LEAST_GAIN * predicted:
+                        break
+            damping *= growth
+            growth *= 2.0
+        else:
+            return Ending(False, f"no trial decreased the value: {rejections + 1} rejected in step {step}")
+        iterate = after
+        run.finish_step(iterate, damping=damping)
+        if max(decrease, predicted) <= rules.tolerance_change * value:
+            return Ending(True, f"converged: decrease {decrease:.3g} <= tolerance_change times the value")
+        damping *= max(1.0 / 3.0, 1.0 - (2.0 * decrease / predicted - 1.0) ** 3)
+    return small_gradient(model.gradient(iterate), rules.tolerance_gradient) or steps_done(steps)
+
+
+def _exhausted(predicted: float, rejections: int) -> Ending:
+    """Return the ending of a run whose next step would change the value by less than its rounding."""
+    if rejections == 0:
+        return Ending(True, f"converged: the next step would decrease the value by {predicted:.3g}, below its rounding")
+    return Ending(False, f"no trial decreased the value: {rejections} rejected, the last of a step lost in rounding")

@@ -1,0 +1,237 @@
+r"""The last layer as a linear least squares problem: its coefficients eliminated, given all other parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+from scipy import linalg
+
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.errors import DegenerateNodeError
+from refkan.networks import Network
+from refkan.networks.hessians.cost_model import choose_path
+from refkan.networks.hessians.sparse_accumulation import RawMatrix
+from refkan.networks.layers import Linearization
+from refkan.networks.sweeps.statistics_sweep import Statistics
+from refkan.networks.sweeps.sweep import Sweep
+from refkan.splines.sums.channels import VALUES
+from refkan.training.losses import LeastSquares
+
+LINEAR_BLOCKS = ("coefficients", "w_b", "weights", "bias")
+"""Blocks that enter the value of a layer linearly, all with the output as their first axis; free knots s do not."""
+
+HELD_BLOCKS = ("w_s",)
+"""Blocks that stay: any change of the factors w_s of SiLU edges is undone by the coefficients that they multiply."""
+
+CHUNK = 8192
+"""Samples whose basis values are held at once."""
+
+
+class LinearLayer:
+    r"""The linear parameters c of a network's last layer, and their best values given the rest.
+
+    The outputs are ``F_q(x_s) = Phi_q[s] . c_q`` with Phi_q (N, K) a function of the nonlinear parameters alone. In
+    coordinates ``c_q = T_q g_q``, g the solution of ::
+
+        min over g_q of 1/(2N) sum_s w_s (Phi_q[s] . T_q g_q - y_sq)^2
+                        + ridge/2 |g_q - centre_q|^2 + rough/2 |D T_q g_q|^2
+
+    D yields the jumps of the splines' highest derivative, see `Layer.jumps`.
+
+    Parameters
+    ----------
+    problem : LeastSquares
+        Of a `Network`.
+    T : ndarray (n_params, n_params), optional
+        ``dtheta/dv`` of the coordinates in which c and its ridge are taken; the network's own by default.
+    relative_ridge : float
+        The ridge, relative to the largest diagonal entry of ``Phi^T W Phi / N`` where `eliminate` is called first;
+        then it stays, so that the reduced problem is one function.
+    about_start : bool
+        Whether the centre of the ridge is the g of that first call, or zero.
+    relative_roughness : float
+        The factor `rough`, relative to the same entry.
+
+    Attributes
+    ----------
+    problem : LeastSquares
+    linear : ndarray of int (Q, K)
+        Where the linear parameters of each output lie in theta.
+    nonlinear : ndarray of int
+        Where all others lie, but for the factors w_s of SiLU edges of this layer, which stay as they are.
+    ridge : float
+        The ridge itself; 0 before the first elimination.
+
+    Raises
+    ------
+    TypeError
+        If the problem is not least squares of a `Network`.
+    ValueError
+        If the last layer ends in an activation, so that it is linear in nothing; for a roughness of other edges than
+        splines of fixed knots.
+    """
+
+    def __init__(
+        self,
+        problem: object,
+        T: FloatArray | None,
+        relative_ridge: float,
+        about_start: bool = False,
+        relative_roughness: float = 0.0,
+    ) -> None:
+        if not isinstance(problem, LeastSquares) or not isinstance(problem.net, Network):
+            raise TypeError(
+                "method 'variable-projection' eliminates the last layer of a network by linear least squares: "
+                f"it needs LeastSquares of a Network; got {type(problem).__name__}"
+            )
+        net = problem.net
+        self._layer, self._where = net.layers[-1], net.slices[-1]
+        if not self._layer.linear:
+            raise ValueError(
+                f"method 'variable-projection' needs a last layer that is linear in its coefficients; got {self._layer}"
+            )
+        self.problem, self._T, self._relative = problem, T, relative_ridge
+        self.ridge = 0.0
+        self._about_start = about_start
+        self._centre: FloatArray | float = 0.0
+        Q = self._layer.n_outputs
+        self._columns = np.concatenate([at.reshape(Q, -1) for at in self._positions(LINEAR_BLOCKS)], axis=1)
+        self.linear: IntArray = self._where.start + self._columns
+        held = [self._where.start + at for at in self._positions(HELD_BLOCKS)]
+        rest = np.setdiff1d(np.arange(net.n_params), self.linear)
+        self.nonlinear: IntArray = np.setdiff1d(rest, np.concatenate(held)) if held else rest
+        K = self._columns.shape[1]
+        self._relative_jumps = np.zeros((0, K))
+        if relative_roughness > 0.0:
+            D = self._layer.jumps()
+            # The coefficients are the first block; what comes after them is no spline.
+            self._relative_jumps = np.sqrt(relative_roughness) * np.pad(D, ((0, 0), (0, K - D.shape[1])))
+        self._penalties = np.zeros((Q, K + self._relative_jumps.shape[0], K))
+        self._penalty_grams = np.zeros((Q, K, K))
+
+    def eliminate(self, theta: FloatArray) -> FloatArray | None:
+        """Return theta with the linear parameters at their best; None where there is nothing finite to solve."""
+        try:
+            gram, right = self._normal_equations(theta)
+        except DegenerateNodeError:
+            return None
+        if not (np.isfinite(gram).all() and np.isfinite(right).all()):
+            return None
+        if self.ridge == 0.0:
+            largest = float(np.diagonal(gram, axis1=1, axis2=2).max())
+            self._fix_penalties(largest or 1.0)
+            if self._about_start:
+                self._centre = self.coordinates(theta)
+        right += self.ridge * self._centre
+        moved = theta.copy()
+        for q, columns in enumerate(self.linear):
+            gram[q] += self._penalty_grams[q]
+            try:
+                g = linalg.cho_solve(linalg.cho_factor(gram[q], lower=True, check_finite=False), right[q])
+            except linalg.LinAlgError:
+                return None
+            moved[columns] = g if self._T is None else self._T[np.ix_(columns, columns)] @ g
+        return moved
+
+    def _fix_penalties(self, unit: float) -> None:
+        """Set ridge and roughness once and for all, relative to `unit`."""
+        self.ridge = self._relative * unit
+        K = self.linear.shape[1]
+        for penalty, w in zip(self._penalties, self.linear, strict=True):
+            penalty[:K] = np.sqrt(self.ridge) * np.eye(K)
+            penalty[K:] = np.sqrt(unit) * self._relative_jumps
+            if self._T is not None:
+                penalty[K:] = penalty[K:] @ self._T[np.ix_(w, w)]
+        self._penalty_grams = np.array([penalty.T @ penalty for penalty in self._penalties])
+
+    def penalty(self, theta: FloatArray) -> float:
+        """Return ``ridge/2 |g - centre|^2 + rough/2 |D T g|^2`` of the linear parameters of theta."""
+        return 0.5 * float(np.sum(self.penalty_residuals(theta) ** 2))
+
+    def penalty_residuals(self, theta: FloatArray) -> FloatArray:
+        """Return the residuals whose halved sum of squares is the penalty, output by output, flat."""
+        g = self.coordinates(theta)
+        residuals = np.einsum("qrk,qk->qr", self._penalties, g)
+        residuals[:, : g.shape[1]] -= np.sqrt(self.ridge) * self._centre
+        return residuals.ravel()
+
+    def penalty_rows(self) -> FloatArray:
+        """Return the Jacobian of these residuals with respect to g, flat."""
+        rows: FloatArray = linalg.block_diag(*self._penalties)
+        return rows
+
+    def penalty_matrix(self) -> FloatArray:
+        """Return the Hessian of the penalty with respect to g, flat."""
+        matrix: FloatArray = linalg.block_diag(*self._penalty_grams)
+        return matrix
+
+    def coordinates(self, theta: FloatArray) -> FloatArray:
+        """Return g (Q, K) of the linear parameters of theta."""
+        c = theta[self.linear]
+        if self._T is None:
+            return c
+        return np.array([linalg.solve(self._T[np.ix_(w, w)], c_q) for w, c_q in zip(self.linear, c, strict=True)])
+
+    def _normal_equations(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Phi_q^T W Phi_q / N (Q, K, K) and Phi_q^T W y_q / N (Q, K), in the coordinates g."""
+        problem, layer = self.problem, self._layer
+        n_samples = problem.x.shape[0]
+        weights = (np.ones(n_samples) if problem.weights is None else problem.weights) / n_samples
+        z, part = self._inputs(theta), theta[self._where]
+        (Q, K), raw = self.linear.shape, None
+        gram, right = np.zeros((Q, K, K)), np.zeros((Q, K))
+        for first in range(0, n_samples, CHUNK):
+            rows = slice(first, min(first + CHUNK, n_samples))
+            at, w = layer.linearize(part, z[rows], slopes=False), weights[rows, None]
+            # The functions do not depend on the output; what is made of them may (a chart), sample by sample alike.
+            form = at.local_form()
+            one = replace(form, n_outputs=1, chart=None)
+            if self._T is None and choose_path([one], K, 1, n_samples) == "sparse":
+                raw = RawMatrix([one], n_samples) if raw is None else raw
+                raw.add_products([one], [np.sqrt(w)[:, :, None]])
+                right += at.pullback(w * problem.y[rows], inputs=False)[0][self._columns]
+                continue
+            for q, Phi in enumerate(self._designs(at, np.sqrt(w))):
+                gram[q] += Phi.T @ Phi
+                right[q] += Phi.T @ (np.sqrt(w[:, 0]) * problem.y[rows, q])
+        if raw is not None:
+            (G,) = raw.matrices()
+            for q, columns in enumerate(self._columns):
+                if form.chart is None:
+                    gram[q] = G
+                else:
+                    D = form.chart.jacobian[:, columns][self._columns[q]]
+                    gram[q] = D.T @ (D.T @ G).T
+        return gram, right
+
+    def _inputs(self, theta: FloatArray) -> FloatArray:
+        """The inputs z (N, P) of the last layer."""
+        net, x = self.problem.net, self.problem.x
+        assert isinstance(net, Network)
+        if len(net.layers) == 1:
+            return x
+        constants, depth = Statistics(net, theta, slopes=False).constants, len(net.layers) - 1
+        head = Sweep.forward(net, theta, x[:, None], VALUES, constants, slopes=False, depth=depth)
+        return head.maps[-1].value[:, 0]
+
+    def _designs(self, at: Linearization, roots: FloatArray) -> Iterator[FloatArray]:
+        """Rows of sqrt(w_s/N) Phi_q T_q at some samples, output by output; roots (n, 1)."""
+        n_outputs = self._layer.n_outputs
+        # Each linear parameter belongs to one output, so that one cotangent of ones fetches Phi_q for all q.
+        J = np.zeros((roots.shape[0], 1, self._layer.n_params))
+        at.fill_jacobian(np.ones((roots.shape[0], 1, n_outputs)), J)
+        for q, columns in enumerate(self._columns):
+            Phi = roots * J[:, 0, columns]
+            yield Phi if self._T is None else Phi @ self._T[np.ix_(self.linear[q], self.linear[q])]
+
+    def _positions(self, names: tuple[str, ...]) -> list[IntArray]:
+        """Positions within the layer of the blocks of these names, flat."""
+        parts, start = [], 0
+        for name, shape in self._layer.blocks.items():
+            if name in names:
+                parts.append(start + np.arange(prod(shape)))
+            start += prod(shape)
+        return parts

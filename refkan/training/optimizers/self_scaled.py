@@ -1,0 +1,156 @@
+"""Self-scaled quasi-Newton methods: Broyden's class and BFGS, with an inverse Hessian that is scaled each step."""
+
+from __future__ import annotations
+
+import warnings
+from math import sqrt
+
+import numpy as np
+
+from refkan.base.arguments import check_choice, check_count
+from refkan.base.array_types import FloatArray
+from refkan.training.optimizers.method_options import check_non_negative
+from refkan.training.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
+from refkan.training.optimizers.second_order.damped_systems import require_room
+
+UPDATES = ("broyden", "bfgs")
+
+SUFFICIENT, CURVATURE = 1e-4, 0.9
+"""Of Wolfe's conditions: the customary values."""
+
+
+def self_scaled_broyden(
+    run: Run,
+    theta: FloatArray,
+    steps: int,
+    *,
+    update: str = "broyden",
+    max_line_search: int = 30,
+    tolerance_gradient: float = 1e-9,
+    tolerance_change: float = 0.0,
+) -> Ending:
+    r"""Quasi-Newton steps with a dense inverse Hessian H, scaled before each update, and Wolfe's line search.
+
+    ::
+
+        v <- v + alpha d,  d = -H g;       s = alpha d,  y = g_new - g,  w = s/(y^T s) - H y/(y^T H y)
+        H <- (H - H y y^T H/(y^T H y) + phi (y^T H y) w w^T)/tau + s s^T/(y^T s)
+
+    so that ``H y = s`` whatever tau and phi; see `updated` for these. A step is an iteration with its line search. The
+    first H is the identity, scaled by ``y^T s/|y|^2`` once y is known. Where no step satisfies Wolfe's conditions H
+    starts anew; if there is none along the gradient either the run ends.
+
+    Parameters
+    ----------
+    update : {"broyden", "bfgs"}
+        phi and tau by Al-Baali's rule, or phi = 1 and tau = min(1, y^T s/(s^T H^-1 s)).
+    max_line_search : int
+        Trials of a line search at most.
+    tolerance_gradient : float
+        Ends when no entry of the gradient with respect to v is larger in size.
+    tolerance_change : float
+        Ends when ``value_k - value_{k+1} <= tolerance_change max(|value_k|, |value_{k+1}|)``.
+
+    Notes
+    -----
+    Al-Baali, "Numerical experience with a class of self-scaling quasi-Newton algorithms", J. Optim. Theory Appl. 96
+    (1998); Urbán, Stefanou, Pons, "Unveiling the optimization process of physics informed neural networks", J. Comput.
+    Phys. 523 (2025), equations (13) to (23); Kiyani et al., arXiv 2501.16371. The line search is SciPy's. A
+    value that is not finite within it ends the run. H takes n^2 numbers.
+    """
+    run.geometry.refuse_mixed("self-scaled-broyden")
+    check_choice("update", update, UPDATES)
+    max_line_search = check_count("max_line_search", max_line_search, minimum=1)
+    tolerance = check_non_negative("tolerance_gradient", tolerance_gradient)
+    tolerance_change = check_non_negative("tolerance_change", tolerance_change)
+    require_room(3 * theta.size**2, f"the inverse Hessian of {theta.size} parameters")
+    iterate = run.start(theta)
+    H: FloatArray | None = None
+    for step in range(1, steps + 1):
+        g = run.geometry.gradient(iterate.gradient)
+        if (ending := small_gradient(g, tolerance)) is not None:
+            return ending
+        d = -g / np.linalg.norm(g) if H is None else -H @ g
+        found = _search(run, iterate, d, g, max_line_search)
+        if found is None and H is not None:
+            H, d = None, -g / np.linalg.norm(g)
+            found = _search(run, iterate, d, g, max_line_search)
+        if found is None:
+            return Ending(False, f"the line search found no point that satisfies Wolfe's conditions in step {step}")
+        after, length = found
+        s, y = length * d, run.geometry.gradient(after.gradient) - g
+        curvature = float(y @ s)
+        if curvature > 0.0:
+            if H is None:
+                H, b = curvature / float(y @ y) * np.eye(theta.size), None
+            else:
+                b = -length * float(s @ g) / curvature
+            H = updated(H, s, y, b, update)
+        decrease, scale = iterate.value - after.value, max(abs(iterate.value), abs(after.value))
+        iterate = after
+        run.finish_step(iterate, step_length=length)
+        if decrease <= tolerance_change * scale:
+            return Ending(True, f"converged: decrease {decrease:.3g} <= tolerance_change times the value")
+    return small_gradient(run.geometry.gradient(iterate.gradient), tolerance) or steps_done(steps)
+
+
+def updated(H: FloatArray, s: FloatArray, y: FloatArray, b: float | None, update: str) -> FloatArray:
+    r"""Return the inverse Hessian (n, n) after the step s (n,) with the change of gradients y (n,), ``y^T s > 0``.
+
+    b is ``s^T H^-1 s/(y^T s)``, which a quasi-Newton step knows without solving; None solves. With ``h = y^T H y/(y^T
+    s)``, ``a = b h - 1 >= 0`` and ``c = sqrt(a/(1 + a))`` Al-Baali's rule is ::
+
+        rho = min(1, h (1 - c)),    theta = max((rho - 1)/a, min(1/rho, (1 - b)/b)),    sigma = 1 + a theta
+        phi = (1 - theta)/sigma
+        tau = min(1, 1/b) min(sigma^(-1/(n-1)), 1/theta)               if theta > 0
+        tau = min(min(1, 1/b) sigma^(-1/(n-1)), sigma)                 else
+
+    and BFGS is theta = 0, tau = min(1, 1/b). All commute with linear changes of the variables.
+    """
+    z, ys = H @ y, float(y @ s)
+    yz = float(y @ z)
+    h = yz / ys
+    b = float(s @ np.linalg.solve(H, s)) / ys if b is None else b
+    phi, tau = 1.0, min(1.0, 1.0 / b)
+    a = b * h - 1.0
+    # a = 0 where H y and s are parallel: then w = 0, and phi does not matter.
+    if update == "broyden" and a > 1e-14 and s.size > 1:
+        rho = min(1.0, h * (1.0 - sqrt(a / (1.0 + a))))
+        theta = max((rho - 1.0) / a, min(1.0 / rho, (1.0 - b) / b))
+        sigma = 1.0 + a * theta
+        phi = (1.0 - theta) / sigma
+        root = sigma ** (-1.0 / (s.size - 1))
+        tau = tau * min(root, 1.0 / theta) if theta > 0.0 else min(tau * root, sigma)
+    w = s / ys - z / yz
+    result: FloatArray = (H - np.outer(z, z) / yz + phi * yz * np.outer(w, w)) / tau + np.outer(s, s) / ys
+    return result
+
+
+def _search(run: Run, start: Iterate, d: FloatArray, g: FloatArray, trials: int) -> tuple[Iterate, float] | None:
+    """Return a point along the step d of v that satisfies the strong conditions of Wolfe, and alpha; None if none."""
+    zero = np.zeros_like(d)
+    seen = {zero.tobytes(): start}
+
+    def at(step: FloatArray) -> Iterate:
+        # Value and gradient are asked for one after the other and must be evaluated once.
+        key = step.tobytes()
+        if key not in seen:
+            seen[key] = run.evaluate(start.theta + run.geometry.displacement(step))
+        return seen[key]
+
+    from scipy import optimize  # takes a tenth of a second, which others need not wait for
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a search that fails: its alpha is None
+        alpha = optimize.line_search(
+            lambda step: at(step).value,
+            lambda step: run.geometry.gradient(at(step).gradient),
+            zero,
+            d,
+            gfk=g,
+            old_fval=start.value,
+            c1=SUFFICIENT,
+            c2=CURVATURE,
+            maxiter=trials,
+        )[0]
+    return None if alpha is None else (at(zero + alpha * d), float(alpha))

@@ -1,0 +1,49 @@
+r"""Targets and problems of the papers, with their reference solutions.
+
+Regression targets are functions from points (N, d) to values (N, 1): `regression_target`, that of [S26], and
+`TARGETS`, the wider list by name. The differential equations are one module each:
+
+    poisson        a coefficient that jumps, with the level set as an input: closed forms
+    burgers        Cole and Hopf's solution by Gauss-Hermite quadrature, to 1e-10 or an error
+    allen_cahn     a spectral solution at two resolutions, whose difference it carries
+    manufactured   Poisson and Helmholtz in one dimension: closed forms
+
+Examples
+--------
+>>> import refkan as rk
+>>> groups = "REGRESSION", "VARYING", "SUPERPOSITIONS", "FORMULAS", "SPECIAL_FUNCTIONS"
+>>> {group: len(getattr(rk.problems, group)) for group in groups}
+{'REGRESSION': 3, 'VARYING': 12, 'SUPERPOSITIONS': 16, 'FORMULAS': 8, 'SPECIAL_FUNCTIONS': 5}
+>>> sorted(rk.problems.TARGETS)[:3]
+['I.12.11', 'I.15.3x', 'I.16.6']
+>>> x = [[0.25, 0.5]]
+>>> rk.problems.regression_target(x) == rk.problems.regression_target(x, angle=rk.problems.ROTATION)
+array([[ True]])
+"""
+
+from refkan.training.problems import allen_cahn, burgers, manufactured, poisson
+from refkan.training.problems.formulas import FORMULAS
+from refkan.training.problems.regression import REGRESSION, ROTATION, regression_target
+from refkan.training.problems.special_functions import SPECIAL_FUNCTIONS
+from refkan.training.problems.superpositions import SUPERPOSITIONS
+from refkan.training.problems.targets import Target, by_id
+from refkan.training.problems.varying import VARYING
+
+TARGETS = by_id(REGRESSION, VARYING, SUPERPOSITIONS, FORMULAS, SPECIAL_FUNCTIONS)
+"""All targets by name."""
+
+__all__ = [
+    "FORMULAS",
+    "REGRESSION",
+    "ROTATION",
+    "SPECIAL_FUNCTIONS",
+    "SUPERPOSITIONS",
+    "TARGETS",
+    "VARYING",
+    "Target",
+    "allen_cahn",
+    "burgers",
+    "manufactured",
+    "poisson",
+    "regression_target",
+]

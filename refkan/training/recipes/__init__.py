@@ -1,0 +1,52 @@
+r"""Training of networks on the papers' problems, level by level.
+
+A set-up is a problem with everything but the network: `poisson`, `burgers`, `allen_cahn`, `ordinary`, `regression`
+and `own_data` make one each, `setup_named` any but the last. `train_starts` trains networks on it, by the methods of
+`minimize` or by `Attended` and `Redrawn`; `Cyclic`, `Decaying` and `Ramped` are learning rates.
+
+Examples
+--------
+>>> from refkan.training.recipes import ORDINARY, PROBLEMS, setup_named
+>>> PROBLEMS[:4], len(ORDINARY)
+(('poisson', 'burgers', 'allen-cahn', 'poisson-1d-two-scales'), 4)
+>>> setup_named("burgers").shape.widths
+(2, 20, 20, 1)
+"""
+
+from refkan.training.recipes.input_effects import input_effects
+from refkan.training.recipes.minibatches import Minibatches
+from refkan.training.recipes.schedules import Cyclic, Decaying, Ramped
+from refkan.training.recipes.setups.allen_cahn_setup import allen_cahn
+from refkan.training.recipes.setups.burgers_setup import burgers
+from refkan.training.recipes.setups.named import PROBLEMS, setup_named
+from refkan.training.recipes.setups.ordinary_setup import ORDINARY, ordinary
+from refkan.training.recipes.setups.own_data import own_data
+from refkan.training.recipes.setups.poisson_setup import poisson
+from refkan.training.recipes.setups.regression_setup import regression
+from refkan.training.recipes.setups.setups import Setup, Shape
+from refkan.training.recipes.starts import StartsResult, TrainedNetwork, train_starts
+from refkan.training.recipes.trainers import Attended, Redrawn
+
+__all__ = [
+    "ORDINARY",
+    "PROBLEMS",
+    "Attended",
+    "Cyclic",
+    "Decaying",
+    "Minibatches",
+    "Ramped",
+    "Redrawn",
+    "Setup",
+    "Shape",
+    "StartsResult",
+    "TrainedNetwork",
+    "allen_cahn",
+    "burgers",
+    "input_effects",
+    "ordinary",
+    "own_data",
+    "poisson",
+    "regression",
+    "setup_named",
+    "train_starts",
+]

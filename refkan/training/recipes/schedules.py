@@ -1,0 +1,108 @@
+r"""Learning rates as functions of the step: cyclic with shrinking amplitude, decaying, and with a ramp."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from refkan.base.arguments import check_count, check_positive
+from refkan.training.optimizers.method_options import check_non_negative
+
+
+@dataclass(frozen=True)
+class Cyclic:
+    r"""A learning rate that follows a triangle wave between two rates, whose amplitude shrinks.
+
+    ::
+
+        rate_k = low + (high - low) factor^k (1 - |2 (k mod cycle)/cycle - 1|)
+
+    Notes
+    -----
+    [S26] section 5.2.2 trains between 1e-4 and 1e-3, with cycle 100 and factor 0.9995.
+
+    Examples
+    --------
+    >>> from refkan.training.recipes import Cyclic
+    >>> rate = Cyclic(factor=1.0)
+    >>> [round(rate(k), 6) for k in (0, 25, 50, 100)]
+    [0.0001, 0.00055, 0.001, 0.0001]
+    """
+
+    low: float = 1e-4
+    high: float = 1e-3
+    cycle: int = 100
+    factor: float = 0.9995
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high", "factor"):
+            check_positive(name, getattr(self, name))
+        check_count("cycle", self.cycle, 1)
+
+    def __call__(self, step: int) -> float:
+        """Return the rate of the step."""
+        height = 1.0 - abs(2.0 * (step % self.cycle) / self.cycle - 1.0)
+        return self.low + (self.high - self.low) * self.factor**step * height
+
+
+@dataclass(frozen=True)
+class Decaying:
+    r"""A learning rate that falls geometrically from `first` to `last` over a number of steps, and stays there.
+
+    Examples
+    --------
+    >>> from refkan.training.recipes import Decaying
+    >>> rate = Decaying(1e-2, 1e-4, 100)
+    >>> [round(rate(k), 6) for k in (0, 50, 100, 200)]
+    [0.01, 0.001, 0.0001, 0.0001]
+    """
+
+    first: float
+    last: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        check_positive("first", self.first)
+        check_positive("last", self.last)
+        check_count("steps", self.steps)
+
+    def __call__(self, step: int) -> float:
+        """Return the rate of the step."""
+        share = min(1.0, step / max(self.steps, 1))
+        return float(self.first * (self.last / self.first) ** share)
+
+
+@dataclass(frozen=True)
+class Ramped:
+    r"""A learning rate that rises linearly from `first` in the first steps, and is that of another schedule afterwards.
+
+    ::
+
+        rate_k = first + (rate - first) k / steps    for k < steps
+
+    Notes
+    -----
+    In [S26] sections 5.2.1 and 5.2.3 the rate rises from 1e-4 to 1e-2 in ten steps.
+
+    Examples
+    --------
+    >>> from refkan.training.recipes import Ramped
+    >>> rate = Ramped(1e-2)
+    >>> [round(rate(k), 6) for k in (0, 5, 10, 1000)]
+    [0.0001, 0.00505, 0.01, 0.01]
+    """
+
+    rate: float | Callable[[int], float]
+    first: float = 1e-4
+    steps: int = 10
+
+    def __post_init__(self) -> None:
+        if not callable(self.rate):
+            check_positive("rate", self.rate)
+        check_non_negative("first", self.first)
+        check_count("steps", self.steps)
+
+    def __call__(self, step: int) -> float:
+        """Return the rate of the step."""
+        full = self.rate(step) if callable(self.rate) else self.rate
+        return full if step >= self.steps else self.first + (full - self.first) * step / self.steps

@@ -1,0 +1,85 @@
+r"""Poisson's equation with a jump as a set-up: residual and partial derivatives, points and weights as published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import check_annotated, check_count
+from refkan.base.array_types import Array, FloatArray
+from refkan.training.losses import Side, Term, flux_jump, prescribed
+from refkan.training.problems import poisson as poisson_equation
+from refkan.training.recipes.setups.setups import AXES, Setup, Shape, check_weights, midpoints, tensor_grid
+
+
+def poisson_residual(x: Array, u: Array, u_x: Array, u_y: Array, u_xx: Array, u_yy: Array) -> Array:
+    """``eps (u_xx + u_yy) - f`` at inputs (x, y, |x|), eps constant on either side."""
+    return poisson_equation.coefficient(x[:, :2])[:, 0] * (u_xx + u_yy) - poisson_equation.source(x[:, :2])[:, 0]
+
+
+def poisson_partials(x: Array, *quantities: Array) -> tuple[Any, ...]:
+    """Derivatives of `poisson_residual`."""
+    eps = poisson_equation.coefficient(x[:, :2])[:, 0]
+    return 0.0, 0.0, 0.0, eps, eps
+
+
+def poisson_seeds(inputs: FloatArray) -> FloatArray:
+    """Derivatives of (x, y, |x|) along x and y (N, 2, 3)."""
+    return poisson_equation.level_set_seeds(inputs[:, :2])
+
+
+def without_level_set(points: FloatArray) -> FloatArray:
+    """The points themselves as inputs."""
+    return points
+
+
+def poisson(points: int = 49, weights: tuple[float, float, float] = (1e-2, 1e-1, 1.0), level_set: bool = True) -> Setup:
+    """Return Poisson's equation with a jump in the coefficient, [S26] section 5.2.1.
+
+    Parameters
+    ----------
+    points : int
+        points x points interior points, and as many on the interface; 49 as published. 200 on the boundary.
+    weights : tuple
+        Of equation, interface and boundary.
+    level_set : bool
+        Whether |x| is a third input. Without it a smooth network cannot have the kink of the solution.
+
+    Examples
+    --------
+    >>> from refkan.training.recipes import poisson
+    >>> setup = poisson()
+    >>> setup.kan().n_params, [term.n_points for term in setup.terms]
+    (140, [2401, 49, 200])
+    """
+    check_annotated(poisson, locals())
+    weighted = check_weights(weights, "equation", "interface", "boundary")
+    inner = np.linspace(-1.0, 1.0, check_count("points", points, 1) + 2)[1:-1]
+    inputs = poisson_equation.level_set_input if level_set else without_level_set
+    seeds: Any = poisson_seeds if level_set else AXES
+    along = np.linspace(-1.0, 1.0, 50, endpoint=False)
+    one = np.ones_like(along)
+    edges = ((along, -one), (one, along), (-along, one), (-one, -along))
+    edge = np.concatenate([np.column_stack(side) for side in edges])
+    inside = Side(inputs(tensor_grid(inner, inner)), seeds)
+    interface = inputs(np.column_stack([0 * inner, inner]))
+    normals = [poisson_equation.level_set_seeds([[0.0, 0.0]], side)[0, :1] for side in poisson_equation.SIDES]
+    left, right = (Side(interface, normal[:, : interface.shape[1]], orders=1) for normal in normals)
+    jump = (poisson_equation.LEFT_COEFFICIENT, poisson_equation.RIGHT_COEFFICIENT)
+    cells = midpoints(-1.0, 1.0, 200)
+    return Setup(
+        name="poisson",
+        equation="div(eps grad u) = f on [-1, 1]^2, eps = 1 | 1/2",
+        ranges=poisson_equation.DOMAIN,
+        shape=Shape((3 if level_set else 2, 5, 1), 4, (4, 8, 16, 32), "mean-std"),
+        terms=(
+            Term("equation", (inside,), poisson_residual, poisson_partials, weighted[0]),
+            flux_jump("interface", left, right, jump, weighted[1]),
+            prescribed("boundary", inputs(edge), 0.0, weighted[2]),
+        ),
+        reference=poisson_equation.solution,
+        grid=tensor_grid(cells, cells),
+        inputs=inputs,
+        domain=(*poisson_equation.DOMAIN, (0.0, 1.0)) if level_set else None,
+    )

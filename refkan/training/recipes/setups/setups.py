@@ -1,0 +1,231 @@
+"""A set-up: an equation with its conditions and points, the network proposed for it, and the solution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import Checked, check_annotated, check_count, check_positive, check_type
+from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
+from refkan.networks import Network, kan, mlp
+from refkan.training.losses import Collocation, LeastSquares, Term
+
+Range = tuple[float, float]
+
+AXES = ((1.0, 0.0), (0.0, 1.0))
+"""Directions of derivatives of functions of two variables."""
+
+BATCH = 256
+"""Points of the statistics batch: node maps that take statistics cost one more sweep over them in each evaluation."""
+
+
+@dataclass(frozen=True)
+class Shape(Checked):
+    """The network that a set-up proposes, on its coarsest level.
+
+    Attributes
+    ----------
+    widths : tuple of int
+        Numbers of nodes: of inputs, of each hidden layer, of outputs.
+    order : int
+        Order r of the splines.
+    intervals : tuple of int
+        Intervals of every knot vector on each level, coarsest first.
+    node_map : str
+        Name of the node maps, one of `refkan.networks.node_maps.NODE_MAPS`.
+
+    Examples
+    --------
+    >>> from refkan.training.recipes import burgers
+    >>> burgers().shape
+    Shape(widths=(2, 20, 20, 1), order=4, intervals=(5, 10, 20), node_map='sigmoid')
+    """
+
+    widths: tuple[int, ...]
+    order: int
+    intervals: tuple[int, ...]
+    node_map: str
+
+
+@dataclass(frozen=True, eq=False)
+class Setup(ShortRepr):
+    """An equation as it is to be trained: everything but the network.
+
+    Attributes
+    ----------
+    name : str
+    equation : str
+        In one line.
+    ranges : tuple of pairs
+        Of the variables.
+    shape : Shape
+        The network as published, or proposed.
+    terms : tuple of Term
+        The first one is the equation. Empty for regression.
+    reference : callable
+        Points (N, d) -> the solution there (N, 1).
+    grid : array (N, d)
+        Where errors are measured.
+    inputs : callable, optional
+        Points (N, d) -> inputs of the network (N, P); the points themselves by default.
+    domain : tuple of pairs, optional
+        Ranges of the inputs of the network, those of the variables by default.
+    samples : array (N, d), optional
+        Regression: where the values of `reference` are given.
+    values : pair of arrays (N, 1), optional
+        Regression on data: their values at `samples` and on `grid`. `reference` is not asked then, and a statistics
+        batch is drawn from the samples.
+    variables : tuple of str
+        Names of the first variables, for figures.
+    output : str
+        Name of what is learnt, for figures.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.training.recipes import burgers
+    >>> setup = burgers(points=(16, 16))
+    >>> problem, theta = setup.start(setup.kan(widths=[2, 4, 1]), np.random.default_rng(0))
+    >>> sorted(problem.mean_squares(theta))
+    ['boundary', 'equation', 'initial']
+    >>> 0.3 < setup.error(problem.net, theta) < 30
+    True
+    """
+
+    name: str
+    equation: str
+    ranges: tuple[Range, ...]
+    shape: Shape
+    terms: tuple[Term, ...]
+    reference: Callable[[FloatArray], Any]
+    grid: FloatArray
+    inputs: Callable[[FloatArray], FloatArray] = lambda points: points
+    domain: tuple[Range, ...] | None = None
+    samples: FloatArray | None = None
+    values: tuple[FloatArray, FloatArray] | None = None
+    variables: tuple[str, ...] = ("x", "y")
+    output: str = "u"
+
+    def kan(self, widths: Any = None, intervals: Any = None, order: int | None = None, **options: Any) -> Network:
+        """Return the coarsest spline network, with the set-up's own choice for what is not given.
+
+        Parameters
+        ----------
+        widths, intervals, order, **options
+            As for :func:`refkan.kan`.
+        """
+        chosen = {"node_map": self.shape.node_map, "domain": self.domain or self.ranges} | options
+        return kan(
+            list(self.shape.widths) if widths is None else widths,
+            self.shape.order if order is None else order,
+            self.shape.intervals[0] if intervals is None else intervals,
+            **chosen,
+        )
+
+    def mlp(self, widths: Any, activation: str = "tanh") -> Network:
+        """Return a dense network for the same inputs."""
+        return mlp(widths, activation)
+
+    def draw(self, rng: np.random.Generator, n: int) -> FloatArray:
+        """Return inputs of the network at n points drawn uniformly, or of data among the samples, shape (n, P)."""
+        check_type("rng", rng, np.random.Generator)
+        count = check_count("n", n)
+        if self.values is not None and self.samples is not None:
+            return self.inputs(rng.choice(self.samples, count))
+        low, high = np.array(self.ranges).T
+        return self.inputs(rng.uniform(low, high, (count, low.size)))
+
+    def start(
+        self, net: Network, rng: np.random.Generator, scheme: str = "linear", check: bool = False
+    ) -> tuple[Any, FloatArray]:
+        """Draw parameters, bind the network to points of the domain, and return the problem with the parameters.
+
+        Parameters
+        ----------
+        net : Network
+        rng : numpy.random.Generator
+            Draws 256 points, the statistics batch, and then the parameters.
+        scheme : str
+            As for `Network.initialize`.
+        check : bool
+            Whether to check the partial derivatives of all terms now.
+        """
+        check_annotated(Setup.start, locals())
+        batch = self.draw(rng, BATCH)
+        bound, theta = net.initialize(rng, batch, scheme)
+        if self.samples is not None:
+            y = self.reference(self.samples) if self.values is None else self.values[0]
+            return LeastSquares(bound, self.inputs(self.samples), y), theta
+        return Collocation(bound, self.terms, self.domain or self.ranges, check), theta
+
+    @lazy
+    def exact(self) -> FloatArray:
+        """The solution on the grid (N,)."""
+        on_grid = self.reference(self.grid) if self.values is None else self.values[1]
+        values: FloatArray = np.asarray(on_grid, dtype=float)[:, 0]
+        return values
+
+    def error(self, net: Network, theta: FloatArray) -> float:
+        """Return the relative error ``|F - u| / |u|`` in the 2-norm over the grid; NaN if F overflows there."""
+        check_annotated(Setup.error, locals())
+        with np.errstate(over="ignore", invalid="ignore"):
+            wrong = net(theta, self.inputs(self.grid))[:, 0] - self.exact
+            return float(np.linalg.norm(wrong) / np.linalg.norm(self.exact))
+
+    def weighted(self, **weights: float) -> Setup:
+        """Return the set-up with other weights of the terms that are named.
+
+        Raises
+        ------
+        ValueError
+            For a name that no term has, or a weight that is not positive.
+        """
+        names = [term.name for term in self.terms]
+        for name in weights:
+            if name not in names:
+                raise ValueError(f"weights must be for terms {', '.join(names) or '(none)'}; got {name!r}")
+        terms = tuple(replace(term, weight=weights.get(term.name, term.weight)) for term in self.terms)
+        return replace(self, terms=terms)
+
+
+def check_weights(weights: Any, *names: str) -> tuple[float, ...]:
+    """Return weights as a tuple of as many positive numbers as there are names of terms."""
+    if not isinstance(weights, Sequence | np.ndarray) or len(weights) != len(names):
+        raise ValueError(f"weights must be one for each of {', '.join(names)}; got {weights!r}")
+    return tuple(check_positive(f"weights[{k}]", weight) for k, weight in enumerate(weights))
+
+
+def tensor_grid(*axes: Any) -> FloatArray:
+    """Points (N, d) of a tensor grid, the last variable running fastest.
+
+    Examples
+    --------
+    >>> tensor_grid([0.0, 1.0], [2.0, 3.0]).tolist()
+    [[0.0, 2.0], [0.0, 3.0], [1.0, 2.0], [1.0, 3.0]]
+    """
+    points: FloatArray = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+    return points
+
+
+def midpoints(low: float, high: float, n: int) -> FloatArray:
+    """Midpoints of n equal cells of an interval."""
+    points: FloatArray = low + (high - low) * (np.arange(n) + 0.5) / n
+    return points
+
+
+SPACE_TIME = tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101))
+"""Points (x, t) at which errors on [-1, 1] x [0, 1] are measured."""
+
+
+@lru_cache(maxsize=4)
+def on_space_time(solution: Callable[[FloatArray], Any]) -> FloatArray:
+    """Return a solution on `SPACE_TIME`, shape (N, 1), computed once for all set-ups that ask for it."""
+    values: FloatArray = np.array(solution(SPACE_TIME))
+    values.flags.writeable = False
+    return values

@@ -1,0 +1,260 @@
+r"""Trainings of one level, for `minimize_multilevel`: attention that starts anew, and points that are drawn again.
+
+Both are plain data, so that levels trained by them can be stored and resumed: what a training needs besides its problem
+is made anew on each level, attention from ones, random points and batches from a seed and the number of parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import check_annotated, check_count
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
+from refkan.training.losses import Attention, Collocation
+from refkan.training.optimizers import STOPPED, History, Result, State, minimize
+from refkan.training.recipes.minibatches import Minibatches
+
+CANDIDATES = 10
+"""Candidates for each point that is drawn in proportion to a slope."""
+
+LEAST_DAMPING, MOST_DAMPING = 1e-14, 1.0
+"""Limits, relative to the largest entry of diag(J^T J), of the damping with which a run on new points begins."""
+
+
+@dataclass(frozen=True)
+class Attended:
+    """A method of `minimize` with residual-based attention on the first term, updated after every step.
+
+    Attributes
+    ----------
+    rate : float
+        mu of `Attention`, whose weights are 1 at the start of each level.
+    method : str
+    batch : int, optional
+        Points of the first term that each step sees (see `Minibatches`), all by default. What is returned is then the
+        last point, since values on different batches do not compare; its value is on all points.
+    seed : int
+        Of the order of the points in batches.
+
+    Notes
+    -----
+    [S26] section 5.2 does not say whether attention outlives a refinement; here it does not. With mu = 1e-4 a level of
+    1250 steps takes the weight of a point without residual to 0.88. In batches the largest residual e_j is that of the
+    batch, and the weights of its points alone are updated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.training.recipes import Attended, burgers
+    >>> setup = burgers(points=(8, 8))
+    >>> problem, theta = setup.start(setup.kan(widths=[2, 2, 1]), np.random.default_rng(0))
+    >>> result = Attended(rate=1e-2)(problem, theta, steps=3)
+    >>> result.history.value.size, result.message
+    (4, '3 steps done')
+    """
+
+    rate: float = 1e-4
+    method: str = "adam"
+    batch: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_annotated(Attended, vars(self))
+        Attention(1, self.rate)  # raises where the rate is none
+        if self.batch is not None:
+            check_count("batch", self.batch, 1)
+
+    def __call__(
+        self,
+        problem: Collocation,
+        theta: FloatArray,
+        *,
+        steps: int,
+        callback: Callable[[State], Any] | None = None,
+        **options: Any,
+    ) -> Result:
+        """Minimise; the value that is returned is with the weights as they were at its point."""
+        check_annotated(Attended.__call__, locals())
+        first, *others = problem.terms
+        attended = replace(first, attention=Attention(first.n_points, self.rate))
+        problem = replace(problem, terms=(attended, *others), check=False, quiet=True)
+        seen: Any = problem
+        if self.batch is not None:
+            check_count("batch", self.batch, 1, first.n_points)
+            seen = Minibatches(problem, self.batch, np.random.default_rng([self.seed, problem.net.n_params]))
+        last = theta
+
+        def attend(state: State) -> None:
+            nonlocal last
+            last = state.theta
+            seen.attend(last)
+            if callback is not None:
+                callback(state)
+
+        result = minimize(seen, theta, method=self.method, steps=steps, callback=attend, **options)
+        value = result.value if self.batch is None else problem.value(last)
+        if self.batch is None or not np.isfinite(value):
+            return result
+        return replace(result, theta=last, value=value, n_evaluations=result.n_evaluations + 1)
+
+
+@dataclass(frozen=True)
+class Redrawn(ShortRepr):
+    """Levenberg-Marquardt on points of the first term that are drawn anew every few steps.
+
+    A fixed set of points leaves gaps in which a rich network does as it likes. The damping is carried over from one set
+    to the next. What is returned is the last point, which is the best one on the last set alone.
+
+    Attributes
+    ----------
+    ranges : tuple of pairs
+        The box to draw from uniformly.
+    seed : int
+    every : int
+        Steps on each set.
+    steep : float
+        Share of the points that are drawn in proportion to the size of the derivative along the first direction.
+    inputs : callable, optional
+        Drawn points -> inputs of the network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.training.recipes import Redrawn, burgers
+    >>> setup = burgers(points=(8, 8))
+    >>> problem, theta = setup.start(setup.kan(widths=[2, 2, 1]), np.random.default_rng(0))
+    >>> result = Redrawn(setup.ranges, seed=0, every=2)(problem, theta, steps=4)
+    >>> result.history.value.size, bool(problem.value(result.theta) < problem.value(theta))
+    (5, True)
+    """
+
+    ranges: tuple[tuple[float, float], ...]
+    seed: int
+    every: int = 10
+    steep: float = 0.0
+    inputs: Callable[[FloatArray], FloatArray] | None = None
+
+    def __post_init__(self) -> None:
+        check_annotated(Redrawn, vars(self))
+        for k, (low, high) in enumerate(self.ranges):
+            if not low < high:
+                raise ValueError(f"ranges must be pairs (a, b) with a < b; got ranges[{k}] = ({low}, {high})")
+        check_count("every", self.every, 1)
+        if not 0.0 <= self.steep <= 1.0:
+            raise ValueError(f"steep must be a share between 0 and 1; got {self.steep}")
+
+    def __call__(
+        self,
+        problem: Collocation,
+        theta: FloatArray,
+        *,
+        steps: int,
+        callback: Callable[[State], Any] | None = None,
+        damping: float = 1e-3,
+        steep: float | None = None,
+        **options: Any,
+    ) -> Result:
+        """Minimise; `steep` in place of the attribute, for a single level."""
+        check_annotated(Redrawn.__call__, locals())
+        rng = np.random.default_rng([self.seed, problem.net.n_params])
+        share = self.steep if steep is None else steep
+        parts: list[Result] = []
+        done, stopped = 0, False
+        while not parts or (done < steps and not stopped):
+            points = self.points(rng, problem, theta, share)
+            part = minimize(
+                problem.redrawn({problem.terms[0].name: points}),
+                theta,
+                method="levenberg-marquardt",
+                steps=min(self.every, steps - done),
+                callback=_shifted(callback, done, parts),
+                damping=damping,
+                **options,
+            )
+            parts.append(part)
+            theta = part.theta
+            count = part.history.value.size - 1
+            done += max(count, 1)  # a run that finds no step at all is over, but a new set of points may have one
+            damping = carried(damping, part.history)
+            stopped = part.message.startswith(STOPPED)
+        return joined(parts, f"{parts[-1].message}; {len(parts)} sets of points")
+
+    def points(self, rng: np.random.Generator, problem: Collocation, theta: FloatArray, share: float) -> FloatArray:
+        """Draw as many points as the first term has."""
+        check_annotated(Redrawn.points, locals())
+        n = problem.terms[0].n_points
+        steep = round(share * n)
+        uniform = self._uniform(rng, n - steep)
+        if steep == 0:
+            return uniform
+        candidates = self._uniform(rng, CANDIDATES * steep)
+        side = problem.terms[0].sides[0].at(candidates)
+        size = np.abs(problem.net.jet(theta, candidates, side.seeds.first, orders=side.seeds.orders).first[:, 0, 0])
+        if np.count_nonzero(size) < steep:  # a function that is constant in most places has no steep ones to offer
+            return np.concatenate([uniform, candidates[:steep]])
+        chosen = rng.choice(len(candidates), steep, replace=False, p=size / size.sum())
+        return np.concatenate([uniform, candidates[chosen]])
+
+    def _uniform(self, rng: np.random.Generator, n: int) -> FloatArray:
+        low, high = np.array(self.ranges).T
+        points: FloatArray = rng.uniform(low, high, (n, low.size))
+        return points if self.inputs is None else self.inputs(points)
+
+
+def carried(damping: float, history: History) -> float:
+    """Return the relative damping to begin with on new points: as much lower or higher as it became in the last run.
+
+    `history.damping` is absolute. Its first entry is the given relative one times the scale of the matrix, which
+    changes little, and times what rejections in the first step added, 2, 4, 8, ... each.
+    """
+    if history.damping is None or history.damping.size < 2:
+        return min(10.0 * damping, MOST_DAMPING)
+    rejections = int(history.evaluations[1] - history.evaluations[0]) - 1
+    first = damping * 2.0 ** (rejections * (rejections + 1) / 2)
+    change = float(history.damping[-1] / history.damping[1])
+    return float(np.clip(first * change, LEAST_DAMPING, MOST_DAMPING))
+
+
+def joined(parts: Sequence[Result], message: str) -> Result:
+    """One result out of consecutive runs: the last point, and the history of all steps."""
+    seconds, evaluations = 0.0, 0
+    columns: list[list[Any]] = [[], [], [], [], []]
+    for k, part in enumerate(parts):
+        h = part.history
+        damping = np.full(h.value.size, np.nan) if h.damping is None else h.damping
+        # The start of a later run is the last point of the one before, on other points: no step.
+        rows = slice(1 if k else 0, None)
+        for column, values in zip(
+            columns, (h.value, h.gradient_norm, seconds + h.seconds, evaluations + h.evaluations, damping), strict=True
+        ):
+            column.append(values[rows])
+        seconds, evaluations = seconds + float(h.seconds[-1]), evaluations + part.n_evaluations
+    value, norm, time, counts, dampings = (np.concatenate(column) for column in columns)
+    history = History(value, norm, time, counts, dampings)
+    last = parts[-1]
+    return Result(last.theta, last.value, history, evaluations, False, message)
+
+
+def _shifted(callback: Any, done: int, parts: Sequence[Result]) -> Callable[[State], None] | None:
+    """A callback that is told steps, evaluations and seconds since the start of the level."""
+    if callback is None:
+        return None
+    evaluations = sum(part.n_evaluations for part in parts)
+    seconds = sum(float(part.history.seconds[-1]) for part in parts)
+
+    def told(state: State) -> None:
+        callback(
+            replace(
+                state,
+                step=done + state.step,
+                n_evaluations=evaluations + state.n_evaluations,
+                seconds=seconds + state.seconds,
+            )
+        )
+
+    return told

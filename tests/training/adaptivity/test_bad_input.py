@@ -1,0 +1,142 @@
+"""What the driver, tournaments and samples of targets refuse, and what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.training.adaptivity import minimize_adaptive, sampled
+from tests.shared.factories import samples
+
+
+def problem_of(intervals=2, n=60, columns=2, order=3):
+    x = samples(n, columns)
+    net, theta = rk.kan([columns, 2, 1], order, intervals).initialize(np.random.default_rng(0), x)
+    return rk.LeastSquares(net, x, np.sin(5 * x[:, :1])), theta
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"fraction": 0.0}, "fraction must be finite and positive; got 0.0"),
+        ({"fraction": -0.5}, "fraction must be finite and positive; got -0.5"),
+        ({"fraction": 1.5}, r"fraction must lie in \(0, 1\]; got 1.5"),
+        ({"fraction": np.nan}, "fraction must be finite and positive; got nan"),
+        ({"strategy": "greedy"}, "strategy must be one of 'residual', 'jumps', 'uniform', 'extension'"),
+        ({"max_rounds": 0}, "max_rounds must be at least 1; got 0"),
+        ({"max_params": 25}, "max_params must allow a refinement: at least 26 .* adds 2; got 25"),
+        ({"max_params": 24}, "max_params must allow a refinement: at least 26 for a network of 24"),
+        ({"max_params": 30, "strategy": "uniform"}, "max_params must allow a refinement: at least 36"),
+        ({"max_params": 27, "layers": [0]}, "max_params must allow a refinement: at least 28"),
+        ({"patience": 0}, "patience must be at least 1; got 0"),
+        ({"tolerance": -1.0}, "tolerance must be finite and not negative; got -1.0"),
+        ({"least_gain": 1.0}, "least_gain must be less than 1; got 1.0"),
+        ({"least_samples": 0}, "least_samples must be at least 1; got 0"),
+        ({"steps": -1}, "steps must be at least 0; got -1"),
+        ({"layers": []}, "layers must name at least one layer; got none"),
+        ({"layers": [2]}, r"layers\[0\] must be at most 1; got 2"),
+        ({"method": "newton"}, "method must be one of"),
+    ],
+    ids=str,
+)
+def test_arguments_of_the_driver(arguments, message):
+    problem, theta = problem_of()
+    with pytest.raises(ValueError, match=message):
+        minimize_adaptive(problem, theta, **arguments)
+
+
+def test_the_least_max_params_that_allows_a_refinement_is_enough():
+    problem, theta = problem_of()
+    assert problem.net.n_params == 24
+    result = minimize_adaptive(problem, theta, steps=2, max_params=26)
+    assert result.rounds[-1].n_params == 26
+
+
+def test_types():
+    problem, theta = problem_of()
+    with pytest.raises(TypeError, match="fraction must be a number; got True"):
+        minimize_adaptive(problem, theta, fraction=True)
+    with pytest.raises(TypeError, match=r"max_params must be an integer; got 30\.5"):
+        minimize_adaptive(problem, theta, max_params=30.5)
+    with pytest.raises(TypeError, match="method 'lbfgs' has no option 'rate'"):
+        minimize_adaptive(problem, theta, rate=0.1)
+    with pytest.raises(ValueError, match="theta must have length 24; got length 23"):
+        minimize_adaptive(problem, theta[:-1])
+    with pytest.raises(ValueError, match=r"theta must be finite; got theta\[3\] = nan"):
+        minimize_adaptive(problem, np.where(np.arange(24) == 3, np.nan, theta))
+
+    class Bowl:
+        def value_and_gradient(self, theta):
+            return theta @ theta, 2 * theta
+
+    with pytest.raises(TypeError, match=r"problem\.net must be a Network; got NoneType"):
+        minimize_adaptive(Bowl(), theta)
+    Bowl.net = problem.net
+    with pytest.raises(TypeError, match="problem must be LeastSquares or Collocation; got Bowl"):
+        minimize_adaptive(Bowl(), theta)
+
+
+def test_networks_without_knots():
+    x = samples(20)
+    net, theta = rk.mlp([2, 3, 1]).initialize(np.random.default_rng(0), x)
+    with pytest.raises(ValueError, match="net must have a layer with knots; got dense layers only"):
+        minimize_adaptive(rk.LeastSquares(net, x, x[:, :1]), theta)
+
+
+def test_a_dense_layer_cannot_be_refined():
+    from dataclasses import replace
+
+    x = samples(20)
+    net, theta = rk.kan([2, 3, 1], 3, 2).initialize(np.random.default_rng(0), x)
+    mixed = replace(net, layers=(net.layers[0], rk.DenseLayer(3, 1, "tanh")))
+    theta = np.concatenate([theta[net.slices[0]], np.ones(4)])
+    with pytest.raises(ValueError, match="layers must name layers with knots; got layer 1, a DenseLayer"):
+        minimize_adaptive(rk.LeastSquares(mixed, x, x[:, :1]), theta, layers=[1])
+    result = minimize_adaptive(rk.LeastSquares(mixed, x, x[:, :1]), theta, steps=3, max_rounds=1)
+    assert result.rounds[1].breakpoints[1] is None
+    assert result.rounds[1].network.layers[0].intervals > 2
+
+
+def test_more_knots_than_distinct_data():
+    x = np.random.default_rng(0).integers(0, 5, (200, 2)) / 4
+    net, theta = rk.kan([2, 2, 1], 3, [4, 2]).initialize(np.random.default_rng(0), x)
+    problem = rk.LeastSquares(net, x, x[:, :1])
+    with pytest.raises(ValueError, match=r"got 5 of input 0 for 6 coefficients \(4 intervals, order 3\)"):
+        minimize_adaptive(problem, theta)
+    # and where refinement would get there it stops
+    net, theta = rk.kan([1, 1], 2, 2).initialize(np.random.default_rng(0), x[:, :1])
+    result = minimize_adaptive(
+        rk.LeastSquares(net, x[:, :1], np.sin(9 * x[:, :1])), theta, "residual", "gauss-newton", 1, fraction=1.0
+    )
+    assert "none holds enough samples" in result.message
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_targets_that_are_not_finite_say_where(bad):
+    x = samples(30)
+    net = rk.kan([2, 1], 3, 2)
+
+    def target(x):
+        return np.where(np.arange(len(x)) % 11 == 7, bad, x[:, 0])
+
+    at = f"{x[7, 0]:.17g}, {x[7, 1]:.17g}"
+    with pytest.raises(ValueError) as error:
+        sampled(net, target, x)
+    assert f"target must be finite; got {bad} for output 0 at x[7] = ({at})" in str(error.value)
+    assert "(3 of 30 values are not finite)" in str(error.value)
+
+
+def test_samples_of_targets():
+    x = samples(5)
+    net = rk.kan([2, 1], 3, 2)
+    problem = sampled(net, lambda x: x[:, 0], x, weights=np.ones(5))
+    np.testing.assert_array_equal(problem.y, x[:, :1])
+    assert problem.weights is not None
+    np.testing.assert_array_equal(sampled(net, rk.problems.regression_target, x).y, rk.problems.regression_target(x))
+    with pytest.raises(ValueError, match=r"target must return values of shape \(5, 1\); got \(5, 2\)"):
+        sampled(net, lambda x: x, x)
+    with pytest.raises(ValueError, match=r"x must have shape \(N, 2\); got \(5, 1\)"):
+        sampled(net, lambda x: x, x[:, :1])
+    with pytest.raises(TypeError, match="target must hold numbers"):
+        sampled(net, lambda x: ["a"] * 5, x)

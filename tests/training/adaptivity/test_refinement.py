@@ -1,0 +1,249 @@
+"""Cuts leave every network the function that it was; refits do not, and place knots as they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import refkan as rk
+from refkan.splines.knots import FLOOR
+from refkan.training.adaptivity import (
+    Cut,
+    Fixed,
+    Freed,
+    Mark,
+    Refined,
+    bisect,
+    curvature_breakpoints,
+    in_turn,
+    layer_states,
+    quantile_breakpoints,
+    refit_layer,
+    with_random_knots,
+)
+from refkan.training.adaptivity.refits import UNIFORM_SHARE
+from refkan.training.multilevel.unchanged import require_unchanged
+from tests.shared.factories import EPS, SOME_NETWORKS, NetworkCase, name, running_error, samples
+
+C = 40
+"""Roundings in a term, as in the tests of conversions."""
+
+CASES = [case for case in SOME_NETWORKS if case.kind != "mlp-tanh" and case.outside != "natural"]
+
+
+def assert_same_function(net, theta, other, theta_other):
+    for x in (samples(9), samples(40, seed=8, reach=0.6)):
+        scale = np.maximum(running_error(net, theta, x), running_error(other, theta_other, x))
+        error = np.abs(net(theta, x) - other(theta_other, x))
+        assert np.all(error <= C * EPS * scale), (error / scale / EPS).max()
+
+
+def start(case, n=30):
+    x = samples(n)
+    net, theta = case.start(x)
+    return rk.LeastSquares(net, x, np.random.default_rng(3).standard_normal((n, net.widths[-1]))), theta
+
+
+def breakpoints(net, theta, k):
+    layer = net.layers[k]
+    layer, part = getattr(layer, "spline", layer), theta[net.slices[k]]
+    return [space.breakpoints for space in layer.spaces_at(part[: layer.n_params])]
+
+
+# --- cuts
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_a_cut_is_the_same_function_with_knots_in_the_middle(case):
+    problem, theta = start(case)
+    net = problem.net
+    marks = [Mark(0, (2, 0), 0.5), Mark(0, (0, 1), 0.2), Mark(1, (1,) * 3, 0.1)]
+    fine, theta_fine = bisect(net, theta, marks)
+    assert_same_function(net, theta, fine, theta_fine)
+    relative = require_unchanged(net, theta, fine, theta_fine, problem.x)
+    assert relative <= (1e-14 if case.kind in ("spline", "silu") else 1e-13)
+    assert [fine.layers[k].n_params > net.layers[k].n_params for k in (0, 1)] == [True, True]
+    t, s = breakpoints(net, theta, 0), breakpoints(fine, theta_fine, 0)
+    middles = [[0.5 * (row[m] + row[m + 1]) for m in cut] for row, cut in zip(t, ((2, 0), (0, 1)), strict=True)]
+    for p in range(2):
+        assert_allclose(s[p], np.sort(np.concatenate([t[p], middles[p]])), rtol=1e-14, atol=1e-15)
+    if not case.free_knots:
+        for p in range(2):
+            assert set(t[p]) <= set(s[p])
+
+
+def test_free_knots_stay_free_and_the_others_fixed():
+    x = samples(60)
+    net, theta = rk.kan([2, 3, 1], 3, [3, 4], free_knots=[False, True], node_map="mean-std").initialize(
+        np.random.default_rng(0), x
+    )
+    theta += 0.3 * np.random.default_rng(1).standard_normal(theta.size)
+    fine, theta_fine = bisect(net, theta, [Mark(1, (0, 1, 3), 1.0)])
+    assert [layer.free_knots for layer in fine.layers] == [False, True]
+    assert fine.layers[0] == net.layers[0]
+    assert_array_equal(theta_fine[fine.slices[0]], theta[net.slices[0]])
+    assert fine.unpack(theta_fine)[1]["s"].shape == (3, 5)
+    assert_same_function(net, theta, fine, theta_fine)
+
+
+def test_an_interval_cannot_be_cut_twice_at_once():
+    problem, theta = start(NetworkCase("spline"))
+    with pytest.raises(ValueError, match=r"marks must name each interval once; got \[1, 1\] for input 0"):
+        bisect(problem.net, theta, [Mark(0, (1, 0), 0.5), Mark(0, (1, 2), 0.5)])
+
+
+def test_sabotage_of_a_cut_is_noticed():
+    """A knot moved after the insertion, or a coefficient shifted by one place."""
+    problem, theta = start(NetworkCase("spline"))
+    fine, theta_fine = bisect(problem.net, theta, [Mark(0, (2, 0), 0.5)])
+    shifted = theta_fine.copy()
+    coefficients = fine.unpack(shifted)[0]["coefficients"]
+    coefficients[:] = np.roll(coefficients, 1, axis=2)
+    moved, _ = bisect(problem.net, theta, [Mark(0, (1, 0), 0.5)])
+    for net, parameters in ((fine, shifted), (moved, theta_fine), (fine, theta_fine * (1 + 1e-11))):
+        with pytest.raises(RuntimeError, match="changed the function"):
+            require_unchanged(problem.net, theta, net, parameters, problem.x)
+
+
+# --- changes
+
+
+@pytest.mark.parametrize("node_map", ["affine", "mean-std", "sigmoid"])
+def test_every_change_and_any_chain_of_them_is_the_same_function(node_map):
+    problem, theta = start(NetworkCase("spline", node_map, widths=(2, 3, 1)), n=200)
+    for change in (
+        Refined(),
+        Refined((1, 2)),
+        Freed(),
+        Freed((1,)),
+        Cut("residual"),
+        Cut("jumps", layers=(0,), per_input=False),
+        Cut("uniform"),
+        in_turn([Freed(), Cut("residual"), Fixed(), Refined(), Cut("jumps", fraction=1.0), Freed((1,))]),
+    ):
+        net, theta_new = change(problem, theta)
+        assert_same_function(problem.net, theta, net, theta_new)
+        assert require_unchanged(problem.net, theta, net, theta_new, problem.x) <= 1e-14
+
+
+def test_a_cut_keeps_to_its_limits():
+    problem, theta = start(NetworkCase("spline", widths=(2, 3, 1)), n=200)
+    before = problem.net.n_params
+    net, _ = Cut("residual", fraction=1.0, max_params=before + 9)(problem, theta)
+    assert net.n_params == before + 9  # six for one interval in the first layer, three in the second
+    with pytest.raises(ValueError, match=rf"max_params must allow a refinement: at least {before + 3} "):
+        Cut("residual", max_params=before + 2)(problem, theta)
+    with pytest.raises(ValueError, match="no interval to cut: none holds enough samples"):
+        Cut("residual", least_samples=201)(problem, theta)
+    with pytest.raises(ValueError, match="strategy must be one of 'residual', 'jumps', 'uniform'; got 'quantile'"):
+        Cut("quantile")
+    with pytest.raises(ValueError, match=r"fraction must lie in \(0, 1\]; got 2"):
+        Cut(fraction=2)
+
+
+# --- refits
+
+
+def states(y, x, intervals=8, order=3, domain=(0.0, 1.0), **kwargs):
+    net = rk.kan([1, 1], order, intervals, domain, **kwargs)
+    net, theta = net.initialize(np.random.default_rng(0), x)
+    problem = rk.LeastSquares(net, x, y)
+    return layer_states(net, rk.minimize(problem, theta, "gauss-newton", steps=1).theta, x)[0]
+
+
+def test_quantiles_of_the_inputs_with_a_share_of_uniform_breakpoints():
+    x = np.random.default_rng(0).beta(2, 5, (500, 1))
+    state = states(x**2, x)
+    t = quantile_breakpoints(state, 5)
+    expected = (1 - UNIFORM_SHARE) * np.quantile(x, np.arange(1, 5) / 5) + UNIFORM_SHARE * np.arange(1, 5) / 5
+    assert_allclose(t[0, 1:-1], expected, rtol=1e-13)
+    assert_array_equal(t[0, [0, -1]], [0.0, 1.0])
+
+
+@pytest.mark.filterwarnings("ignore::refkan.base.errors.OutsideDomainWarning")  # they are meant to lie there
+def test_inputs_outside_count_at_the_ends():
+    x = np.linspace(-1, 2, 301)[:, None]
+    t = quantile_breakpoints(states(x**2, x), 3)
+    assert t[0, 1] < 0.02 < 0.98 < t[0, 2]
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_curvature_shares_out_the_root_of_the_derivative(order):
+    """For f^(r) = exp(10 x) up to a factor the breakpoints are at equal steps of exp(10 x / (r + 1/2))."""
+    x = (np.arange(20000)[:, None] + 0.5) / 20000
+    state = states(np.exp(10 * x), x, intervals=64, order=order)
+    t = curvature_breakpoints(state, 6)[0]
+    rate = 10 / (order + 0.5)
+    steps = np.diff(np.exp(rate * t))
+    assert np.all(np.abs(steps / steps.mean() - 1) < 0.06)
+    wrong = np.diff(np.exp(10 / order * t))  # the power for the largest error instead
+    assert np.abs(wrong / wrong.mean() - 1).max() > 0.15
+
+
+def test_curvature_of_a_line_and_of_one_interval_give_even_breakpoints():
+    x = np.linspace(0, 1, 50)[:, None]
+    for state in (states(2 * x - 5, x), states(x**2, x, intervals=1)):
+        assert_allclose(curvature_breakpoints(state, 4), [[0, 0.25, 0.5, 0.75, 1.0]], atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["spline", "relu", "silu"])
+@pytest.mark.parametrize("free", [False, True])
+def test_a_refit_to_nested_knots_is_exact_and_to_others_the_best_at_the_data(kind, free):
+    problem, theta = start(NetworkCase(kind, "sigmoid", free_knots=free), n=300)
+    state = layer_states(problem.net, theta, problem.x)[0]
+    z = state.z
+    old = state.layer.linearize(state.theta, z).value
+    t = np.array([space.breakpoints for space in state.spaces])
+    nested = np.sort(np.concatenate([t, 0.5 * (t[:, :1] + t[:, 1:2])], axis=1), axis=1)
+    if not free:  # free knots take a share of uniform ones, to stay above their floor
+        layer, part = refit_layer(state, nested)
+        assert_allclose(layer.linearize(part, z).value, old, atol=1e-10 * np.abs(old).max())
+    layer, part = refit_layer(state, np.tile([0.0, 0.2, 0.55, 0.6, 0.8, 1.0], (2, 1)))
+    residual = layer.linearize(part, z).value - old
+    assert np.abs(residual).max() > 1e-6
+    # edge by edge the residual is orthogonal to the new splines
+    unchanged = {name for name in state.layer.blocks if name in ("w_b", "w_s")}
+    for name_ in unchanged:
+        assert_array_equal(layer.unpack(part)[name_], state.layer.unpack(state.theta)[name_])
+
+
+def test_a_refit_is_orthogonal_to_the_new_splines():
+    x = np.random.default_rng(1).uniform(size=(200, 1))
+    state = states(np.sin(7 * x), x)
+    layer, part = refit_layer(state, np.array([[0.0, 0.1, 0.35, 0.7, 1.0]]))
+    B = rk.bsplines.design_matrix(layer.spaces[0], x[:, 0])
+    residual = layer.linearize(part, x).value - state.layer.linearize(state.theta, x).value
+    assert np.abs(B.T @ residual).max() < 1e-11
+    assert np.abs(residual).max() > 1e-3
+
+
+# --- random knots
+
+
+def test_random_knots_are_those_of_uniform_points_but_for_the_floor():
+    net = rk.kan([3, 2, 1], 3, [5, 2], free_knots=[True, False])
+    rng = np.random.default_rng(0)
+    drawn = np.array([[s.breakpoints for s in with_random_knots(net, rng).layers[0].spaces] for _ in range(300)])
+    assert drawn.shape == (300, 3, 6)
+    assert np.diff(drawn).min() >= 2 * FLOOR / 5 * (1 - 1e-12)
+    # order statistics of four uniform points: mean k/5, variance k (5 - k)/150
+    k = np.arange(1, 5)
+    assert_allclose(drawn[:, :, 1:-1].mean(axis=(0, 1)), k / 5, atol=0.02)
+    assert_allclose(drawn[:, :, 1:-1].var(axis=(0, 1)), 0.98**2 * k * (5 - k) / 150, rtol=0.2)
+    even = with_random_knots(net, rng, concentration=1e8).layers[0].spaces[1].breakpoints
+    assert_allclose(even, np.linspace(0, 1, 6), atol=1e-3)
+
+
+def test_random_knots_of_some_layers_and_of_silu_edges():
+    net = rk.kan([2, 3, 1], 3, [4, 4], edge="silu")
+    moved = with_random_knots(net, np.random.default_rng(0), layers=[1])
+    assert moved.layers[0] == net.layers[0]
+    assert not moved.layers[1].spline.spaces[0].is_uniform
+    assert isinstance(moved.layers[1], rk.SiluLayer)
+    with pytest.raises(ValueError, match="concentration must be finite and positive; got 0"):
+        with_random_knots(net, np.random.default_rng(0), concentration=0)
+    with pytest.raises(TypeError, match="rng must be a Generator"):
+        with_random_knots(net, 0)
+    with pytest.raises(ValueError, match="net must have a layer with knots"):
+        with_random_knots(rk.mlp([2, 3, 1]), np.random.default_rng(0))

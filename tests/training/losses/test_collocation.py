@@ -1,0 +1,180 @@
+"""Collocation: value, gradient and matrices of every term, in chunks and on threads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from refkan.checks import gradient_check
+from refkan.kernels import launch
+from refkan.networks.sweeps import sample_blocks
+from refkan.training.losses import Attention, Collocation, Side, Term, collocation
+from tests.shared.factories import NetworkCase, complex_gradient, complex_slopes, name, samples
+from tests.training.losses.collocation_terms import AXES, burgers, close, one_of_each
+
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # see test_continuity.py
+
+NETWORKS = (
+    NetworkCase("spline", "affine", order=4, widths=(2, 3, 1)),
+    NetworkCase("spline", "mean-std", order=4, widths=(2, 3, 2, 1), intervals=(3, 2, 1)),
+    NetworkCase("spline", "sigmoid", free_knots=True, order=4, widths=(2, 3, 1)),
+    NetworkCase("relu", "min-max", order=4, widths=(2, 3, 1)),
+    NetworkCase("silu", "mean-std", order=4, widths=(2, 3, 1)),
+    NetworkCase("mlp-tanh", "none", widths=(2, 3, 4, 1)),
+)
+
+
+@pytest.fixture(params=NETWORKS, ids=name, scope="module")
+def built(request):
+    net, theta = request.param.start(samples(15))
+    attention = Attention(9, rate=0.5)
+    attention.update(np.linspace(0.2, 1.0, 9))
+    return Collocation(net, one_of_each(samples(9), attention=attention), check=True), theta
+
+
+def test_the_gradient_equals_complex_steps_of_the_value(built):
+    problem, theta = built
+    value, gradient = problem.value_and_gradient(theta)
+    assert value == pytest.approx(problem.value(theta), rel=1e-14)
+    V, slopes = complex_slopes(problem.value, problem.net, theta)
+    assert np.all(np.abs(V @ gradient - slopes) <= 1e-11 * np.abs(gradient).max() * np.abs(V).sum(axis=1))
+
+    def along(derivative):
+        return lambda s: derivative(theta + s @ V[:-1])
+
+    # A short step: third derivatives of ReLU powers are large, and differences are off by h^2 times them.
+    value, gradient = along(problem.value), lambda s: V[:-1] @ along(problem.gradient)(s)
+    assert gradient_check(value, gradient, np.zeros(len(V) - 1), method="central", step=1e-6).ok
+
+
+def test_the_value_is_half_the_weighted_sum_of_mean_squares(built):
+    problem, theta = built
+    found = problem.misfit(theta)
+    total = 0.0
+    for term in problem.terms:
+        weights = np.ones(term.n_points) if term.attention is None else term.attention.weights
+        r = weights[:, None] * found[term.name]
+        total += term.weight * np.sum(r**2) / term.n_points
+        assert problem.mean_squares(theta)[term.name] == pytest.approx(np.sum(found[term.name] ** 2) / term.n_points)
+    assert problem.value(theta) == pytest.approx(total / 2, rel=1e-14)
+    assert problem.loss(theta) == 2 * problem.value(theta)
+    r = problem.residual(theta)
+    assert r.shape == (problem.n_residuals,)
+    assert problem.value(theta) == pytest.approx(r @ r / 2, rel=1e-14)
+
+
+def test_residuals_are_those_of_the_network(built):
+    problem, theta = built
+    net, found = problem.net, problem.misfit(theta)
+    side = problem.terms[0].sides[0]
+    jet = net.jet(theta, side.points, AXES, orders=(2, 1))
+    quantities = jet.value[:, 0], jet.first[:, 0, 0], jet.first[:, 1, 0], jet.second[:, 0, 0]
+    close(found["equation"][:, 0], burgers(side.points, *quantities), 1e-13)
+    left, right = (net.jet(theta, side.points, AXES[:1], orders=1) for side in problem.terms[4].sides)
+    jumps = left.value - right.value, left.first[:, 0] - right.first[:, 0]
+    close(found["periodic"], np.concatenate(jumps, axis=1), 1e-13)
+    sides = problem.terms[5].sides
+    slopes = [net.jet(theta, side.points, side.first, orders=1).first[:, 0] for side in sides]
+    close(found["interface"], slopes[0] - 0.5 * slopes[1], 1e-13)
+    close(found["data"][:, 0], net(theta, side.points[:4])[:, 0] - [0.3, -0.2, 0.1, 0.5], 1e-13)
+
+
+def test_the_jacobian_equals_complex_steps_and_the_gauss_newton_matrix_its_square(built):
+    problem, theta = built
+    r, J = problem.residual_and_jacobian(theta)
+    close(r, problem.residual(theta), 1e-14)
+    V, slopes = complex_slopes(problem.residual, problem.net, theta)
+    assert np.all(np.abs(V @ J.T - slopes) <= 1e-12 * np.abs(J).max() * np.abs(V).sum(axis=1)[:, None])
+    close(J.T @ r, problem.gradient(theta), 1e-13)
+    H = problem.gauss_newton(theta)
+    close(H, J.T @ J, 1e-14)
+    np.testing.assert_array_equal(H, H.T)
+    v = np.random.default_rng(0).standard_normal(theta.size)
+    close(problem.gauss_newton_vector(theta, v), H @ v, 1e-12)
+    close(problem.ntk(theta), J @ J.T, 1e-14)
+    sample_blocks = list(problem.residual_blocks(theta))
+    np.testing.assert_array_equal(np.concatenate([block for _, block in sample_blocks]), J)
+    np.testing.assert_array_equal(problem.jacobian(theta), J)
+
+
+def test_the_gauss_newton_matrix_is_the_quadratic_model_of_the_value(built):
+    """Along a line the second derivative of the value is v^T H v plus residuals times curvatures of the network."""
+    problem, theta = built
+    v = np.random.default_rng(1).standard_normal(theta.size)
+    r, along = problem.residual(theta), problem.jacobian(theta) @ v
+    h = 1e-4
+
+    def model(s):
+        return 0.5 * np.sum((r + s * h * along) ** 2)
+
+    quotient = (model(1) - 2 * model(0) + model(-1)) / h**2
+    assert quotient == pytest.approx(v @ problem.gauss_newton(theta) @ v, rel=1e-5)
+
+
+def test_points_in_chunks_give_the_same_numbers(built, monkeypatch):
+    problem, theta = built
+    whole = problem.value_and_gradient(theta), problem.jacobian(theta)
+    monkeypatch.setattr(sample_blocks, "BLOCK", 2)
+    monkeypatch.setattr(collocation, "chunk_size", lambda size: 4)
+    value, gradient = problem.value_and_gradient(theta)
+    assert value == pytest.approx(whole[0][0], rel=1e-14)
+    close(gradient, whole[0][1], 1e-13)
+    close(problem.jacobian(theta), whole[1], 1e-14)
+    v = np.random.default_rng(0).standard_normal(theta.size)
+    close(problem.gauss_newton_vector(theta, v), whole[1].T @ (whole[1] @ v), 1e-12)
+    close(problem.residual(theta), problem.residual_and_jacobian(theta)[0], 1e-14)
+
+
+def test_bits_do_not_depend_on_threads(built, monkeypatch):
+    problem, theta = built
+    problem = problem.redrawn({"equation": samples(3000)})
+    results = []
+    for threads in (1, 2, 3):
+        monkeypatch.setattr(launch, "thread_count", lambda threads=threads: threads)
+        results.append([*problem.value_and_gradient(theta), problem.residual_and_jacobian(theta)[1]])
+    for other in results[1:]:
+        for ours, theirs in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_systems_of_equations():
+    """Two outputs, two residuals that couple them: Cauchy-Riemann equations, with data at each point."""
+    net, theta = NetworkCase("spline", order=4, widths=(2, 3, 2)).start(samples(15))
+
+    def residual(x, w, w_x, w_y, data):
+        return np.stack([w_x[:, 0] - w_y[:, 1], w_y[:, 0] + w_x[:, 1] - data * w[:, 0]], axis=1)
+
+    def partials(x, w, w_x, w_y, data):
+        by_value = np.zeros((len(x), 2, 2))
+        by_value[:, 1, 0] = -data
+        return by_value, np.eye(2), np.array([[0.0, -1.0], [1.0, 0.0]])
+
+    data = np.random.default_rng(0).standard_normal(9)
+    term = Term("system", Side(samples(9), AXES, orders=1), residual, partials, components=2, data=data)
+    problem = Collocation(net, [term], check=True)
+    close(problem.gradient(theta), complex_gradient(problem.value, theta), 1e-11)
+    assert problem.misfit(theta)["system"].shape == (9, 2)
+    wrong = replace(term, partials=lambda *q, data: (*partials(*q, data)[:2], np.array([[0.0, 1.0], [1.0, 0.0]])))
+    with pytest.raises(ValueError, match="partials of term 'system' are not the derivatives"):
+        Collocation(net, [wrong], check=True)
+
+
+def test_curved_inputs_and_seeds_from_points():
+    """Inputs (x, x^2) of u(x, x^2): the chain rule through seeds, against the same function written out."""
+    net, theta = NetworkCase("spline", "sigmoid", order=4, widths=(2, 3, 1)).start(samples(15))
+    x = np.linspace(0.1, 0.9, 7)
+    points = np.stack([x, x**2], axis=1)
+    side = Side(
+        points,
+        lambda p: np.stack([np.ones(len(p)), 2 * p[:, 0]], axis=1)[:, None],
+        lambda p: np.tile([0.0, 2.0], (len(p), 1, 1)),
+    )
+    term = Term("second", side, lambda p, u, u_x, u_xx: u_xx, lambda *_: (0.0, 0.0, 1.0))
+    problem = Collocation(net, [term])
+    step = 1e-4
+    u = [net(theta, np.stack([x + h, (x + h) ** 2], axis=1))[:, 0] for h in (-step, 0.0, step)]
+    np.testing.assert_allclose(problem.misfit(theta)["second"][:, 0], (u[0] - 2 * u[1] + u[2]) / step**2, rtol=1e-5)
+    other = problem.redrawn({"second": points[2:4]})
+    np.testing.assert_array_equal(other.misfit(theta)["second"], problem.misfit(theta)["second"][2:4])

@@ -1,0 +1,289 @@
+"""Collocation: wrong residuals and partials, points outside and missing, bad terms, low orders."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.kernels import launch
+from refkan.networks.sweeps import sample_blocks
+from refkan.training.losses import Attention, Collocation, Side, Term, flux_jump, periodicity, prescribed
+from tests.shared.factories import samples
+from tests.training.losses.collocation_terms import AXES, NU, equation, one_of_each
+
+pytestmark = pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # see test_continuity.py
+
+
+def network(**options):
+    return rk.kan([2, 3, 1], order=4, intervals=2, **options).initialize(np.random.default_rng(0), samples(9))
+
+
+def test_wrong_partials_are_found_at_construction():
+    net, _ = network()
+    wrong = replace(equation(samples(9)), partials=lambda x, u, u_x, u_t, u_xx: (u_x, u, 1.0, NU))
+    with pytest.raises(ValueError, match=r"partials of term 'equation' are not the derivatives of its residual"):
+        Collocation(net, [wrong], check=True)
+    Collocation(net, [wrong])  # not asked
+
+
+def test_partials_of_residuals_that_take_no_complex_numbers_are_checked_by_differences():
+    net, _ = network()
+    term = Term("kink", Side(samples(9)), lambda x, u: np.abs(u).astype(float), lambda x, u: (np.sign(u.real),))
+    Collocation(net, [term], check=True)
+    with pytest.raises(ValueError, match="partials of term 'kink'"):
+        Collocation(net, [replace(term, partials=lambda x, u: (-np.sign(u.real),))], check=True)
+
+
+@pytest.mark.parametrize(
+    ("residual", "message"),
+    [
+        (
+            lambda x, u, *_: u[:, None, None],
+            r"the residual of term 'equation' must have shape \(9,\) at 9 points; got \(9, 1, 1\)",
+        ),
+        (lambda x, u, *_: u[:-1], r"must have shape \(9,\) at 9 points; got \(8,\)"),
+        (lambda x, u, *_: 1.0, r"must have shape \(9,\) at 9 points; got \(\)"),
+        (
+            lambda x, u, *_: np.where(np.arange(len(x)) > 6, np.nan, u),
+            r"the residual of term 'equation' must be a number at finite arguments; got NaN at 2 of 9 points, "
+            r"the first of them 7 at \[0\.\d+, 0\.\d+\], 8 at",
+        ),
+    ],
+)
+def test_wrong_residuals_are_refused(residual, message):
+    net, theta = network()
+    problem = Collocation(net, [replace(equation(samples(9)), residual=residual)])
+    with pytest.raises(ValueError, match=message):
+        problem.value_and_gradient(theta)
+
+
+@pytest.mark.parametrize("came", [None, "u_xx"])
+def test_residuals_that_are_no_numbers_are_refused(came):
+    net, theta = network()
+    problem = Collocation(net, [replace(equation(samples(9)), residual=lambda *_: came)])
+    with pytest.raises(TypeError, match=f"residual of term 'equation' must be an array of numbers; got .*{came}"):
+        problem.value(theta)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"residual": 3.0}, "residual of term 'equation' must be a function; got 3.0"),
+        ({"residual": lambda x, u: u}, r"residual of term 'equation' must take 5 arguments; it takes \(x, u\)"),
+        ({"partials": lambda x, u, u_x: 1.0}, r"partials of term 'equation' must take 5 arguments; it takes"),
+        ({"data": np.ones(9)}, "residual of term 'equation' must take 5 arguments and the keyword 'data'; it takes"),
+    ],
+)
+def test_functions_of_other_arguments_are_refused_at_construction(change, message):
+    with pytest.raises(TypeError, match=message):
+        replace(equation(samples(9)), **change)
+
+
+def test_functions_that_do_not_tell_their_arguments_are_taken():
+    assert Term("value", Side(samples(9)), max, lambda x, u: (-1.0,)).residual is max
+
+
+def test_points_of_nan_are_named_beyond_the_first_chunk(monkeypatch):
+    net, theta = network()
+    monkeypatch.setattr(sample_blocks, "BLOCK", 2)
+    monkeypatch.setattr(launch, "thread_count", lambda: 2)
+    points = samples(9)
+    bad = points[7, 0]
+    term = replace(equation(points), residual=lambda x, u, *_: np.where(x[:, 0] == bad, np.nan, u))
+    with pytest.raises(ValueError, match=r"the first of them 7 at"):
+        Collocation(net, [term]).value(theta)
+
+
+@pytest.mark.parametrize(
+    ("partials", "message"),
+    [
+        (lambda *_: (1.0, 1.0, 1.0), "one derivative for each of 4 quantities; got 3"),
+        (lambda *_: 1.0, "one derivative for each of 4 quantities; got float"),
+        (lambda *_: np.ones(4), "must return a sequence, one derivative for each of 4 quantities; got ndarray"),
+        (lambda x, u, *_: (u[:-1], u, u, u), r"must be broadcastable to \(9,\); got shape \(8,\) for quantity 0"),
+        (lambda x, u, *_: (u, np.nan, u, u), "the derivative by quantity 1 of term 'equation' must be a number"),
+    ],
+)
+def test_partials_of_wrong_shape_are_refused(partials, message):
+    net, theta = network()
+    problem = Collocation(net, [replace(equation(samples(9)), partials=partials)])
+    with pytest.raises(ValueError, match=message):
+        problem.gradient(theta)
+
+
+def test_complex_partials_are_refused():
+    net, theta = network()
+    problem = Collocation(net, [replace(equation(samples(9)), partials=lambda *_: (0.0, 0.0, 1j, 0.0))])
+    with pytest.raises(TypeError, match="partials of term 'equation' must be real; got complex ones for quantity 2"):
+        problem.gradient(theta)
+
+
+def test_networks_that_are_not_bound_are_refused_at_construction():
+    with pytest.raises(ValueError, match="node map 'affine' after layer 0 is not bound to data"):
+        Collocation(rk.kan([2, 3, 1], order=4, intervals=2), [equation(samples(9))])
+
+
+def test_targets_may_be_columns():
+    net, theta = network()
+    targets = [1.0, 2.0], [[1.0], [2.0]], lambda x: np.array([[1.0], [2.0]])
+    values = {Collocation(net, [prescribed("ends", samples(2), target)]).value(theta) for target in targets}
+    assert len(values) == 1
+
+
+@pytest.mark.parametrize("target", [lambda x: x, lambda x: np.ones(3)], ids=["(N, P)", "(3,)"])
+def test_targets_that_return_another_shape_are_named(target):
+    net, theta = network()
+    with pytest.raises(ValueError, match=r"target of term 'ends' must return shape \(2,\); got"):
+        Collocation(net, [prescribed("ends", samples(2), target)]).value(theta)
+    assert Collocation(net, [prescribed("ends", samples(2), lambda x: 0.5)]).value(theta) > 0
+
+
+def test_overflow_is_a_value_not_an_error():
+    """A diverging run must be told of its value; only NaN at arguments of sane size is a mistake of the residual."""
+    net, theta = network()
+    problem = Collocation(net, [equation(samples(9))])
+    with np.errstate(all="ignore"):
+        value, gradient = problem.value_and_gradient(1e180 * theta)
+    assert not np.isfinite(value)
+    assert np.isnan(gradient).all()
+
+
+def test_points_outside_a_declared_domain_are_refused():
+    net, _ = network()
+    with pytest.raises(
+        rk.OutsideDomainError, match=r"points of term 'equation' must lie in the domain; got points\[2, 1\]"
+    ):
+        Collocation(net, [equation([[0.1, 0.2], [0.5, 1.0], [0.3, 1.1]])], domain=[(0, 1), (0, 1)])
+    with pytest.raises(ValueError, match=r"domain must have shape \(2, 2\)"):
+        Collocation(net, [equation(samples(9))], domain=(0, 1))
+    for ends in ((1, 0), (0, np.nan)):
+        with pytest.raises(ValueError, match=r"domain must have a < b for each input; got \(.*\) for input 1"):
+            Collocation(net, [equation(samples(9))], domain=[(0, 1), ends])
+    Collocation(net, [equation(samples(9))], domain=[(0, np.inf)] * 2)
+
+
+def test_points_outside_the_first_layer_are_refused_where_its_policy_is():
+    net, _ = network(outside="error")
+    with pytest.raises(rk.OutsideDomainError, match=r"points\[0, 1\] = 1.5 outside \[0.0, 1.0\]"):
+        Collocation(net, [equation([[0.1, 1.5]])])
+
+
+def test_activations_that_leave_the_domain_name_the_term():
+    net, theta = network(outside="error")
+    with pytest.raises(rk.OutsideDomainError, match=r"term 'equation', points from number 0 on: layer 1: x must lie"):
+        Collocation(net, [equation(samples(9))]).value(3.0 * theta)
+
+
+NOWHERE = np.empty((0, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda: Side(NOWHERE), "points"),
+        (lambda: prescribed("ends", NOWHERE, 0.0), "points of term 'ends'"),
+        (lambda: periodicity("periodic", NOWHERE, NOWHERE, [1.0, 0.0]), "points of term 'periodic'"),
+        (lambda: flux_jump("jump", Side(NOWHERE, AXES[:1], orders=1), None, (1.0, 2.0)), "points"),
+    ],
+)
+def test_interfaces_without_points_are_refused(make, what):
+    with pytest.raises(ValueError, match=f"{what} must hold at least one point; got none"):
+        make()
+
+
+def test_sides_must_match():
+    left, right = Side(samples(3), AXES[:1], orders=1), Side(samples(4), AXES[:1], orders=1)
+    with pytest.raises(ValueError, match=r"the sides of term 'interface' must have as many points.*\[3, 4\]"):
+        flux_jump("interface", left, right, (1.0, 2.0))
+    with pytest.raises(ValueError, match="one direction of order 1"):
+        flux_jump("interface", left, Side(samples(3), AXES), (1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: prescribed("ends", samples(2), [1, 2, 3]), r"target of term 'ends' .* shape \(2,\); got \(3,\)"),
+        (lambda: prescribed("ends", samples(2), [[1, 2]]), r"target of term 'ends' .* shape \(2,\); got \(1, 2\)"),
+        (lambda: periodicity("wrap", samples(2), samples(2), [1]), r"direction of term 'wrap' .* length 2; got \(1,\)"),
+        (lambda: interface((1.0,)), "coefficients must have length 2; got length 1"),
+        (lambda: interface((1.0, np.nan)), r"coefficients must be finite; got coefficients\[1\] = nan"),
+    ],
+)
+def test_arguments_of_common_terms_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def interface(coefficients):
+    left, right = (Side(samples(3), AXES[:1], orders=1) for _ in range(2))
+    return flux_jump("interface", left, right, coefficients)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"weight": -1.0}, ValueError, "weight must be finite and positive"),
+        ({"components": 0}, ValueError, "components must be at least 1"),
+        ({"sides": ()}, ValueError, "must have a side"),
+        ({"sides": (samples(3),)}, TypeError, "sides must be a Side"),
+        ({"data": np.ones(4)}, ValueError, "data of term 'equation' must have 9 entries"),
+        ({"attention": Attention(4)}, ValueError, "attention of term 'equation' must be for 9 points; got 4"),
+    ],
+)
+def test_bad_terms_are_refused(change, error, message):
+    with pytest.raises(error, match=message):
+        replace(equation(samples(9)), **change)
+
+
+def test_bad_problems_are_refused():
+    net, theta = network()
+    term = equation(samples(9))
+    with pytest.raises(ValueError, match="of different names; got"):
+        Collocation(net, [term, term])
+    with pytest.raises(ValueError, match="at least one"):
+        Collocation(net, [])
+    with pytest.raises(ValueError, match="must have 2 columns, the network's inputs; got 3"):
+        Collocation(net, [prescribed("ends", np.ones((1, 3)), 0.0)])
+    with pytest.raises(TypeError, match="net must be a Network"):
+        Collocation(None, [term])
+    problem = Collocation(net, [term])
+    with pytest.raises(ValueError, match="points must be for terms equation; got 'other'"):
+        problem.redrawn({"other": samples(3)})
+    with pytest.raises(ValueError, match="takes no data"):
+        problem.redrawn({"equation": samples(3)}, data={"equation": np.ones(3)})
+    with pytest.raises(ValueError, match="has 1 sides; got points for 2"):
+        problem.redrawn({"equation": (samples(3), samples(3))})
+    with pytest.raises(TypeError, match="theta must be real"):
+        problem.gradient(theta + 0j)
+    with pytest.raises(ValueError, match="theta must have length"):
+        problem.value(theta[1:])
+
+
+def test_second_derivatives_of_low_orders():
+    """Order 2 is refused, order 3 allowed with one warning for the whole problem, at its construction."""
+
+    def problem(order):
+        net = rk.kan([2, 2, 1], order=order, intervals=2, node_map="sigmoid")
+        net, theta = net.initialize(np.random.default_rng(0), samples(9))
+        return Collocation(net, one_of_each(samples(9))), theta
+
+    with pytest.raises(ValueError, match="second derivatives in x need splines of order >= 4"):
+        problem(2)
+    with pytest.warns(UserWarning, match="the second derivative of splines of order 3 jumps at the knots") as caught:
+        cubic, theta = problem(3)
+    assert len(caught) == 1
+    assert (caught[0].filename, caught[0].lineno) == (__file__, problem.__code__.co_firstlineno + 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cubic.value_and_gradient(theta)
+        problem(4)
+
+
+@pytest.mark.parametrize(("rate", "n_points"), [(0.0, 3), (1.5, 3), (0.1, 0)])
+def test_bad_attention_is_refused(rate, n_points):
+    with pytest.raises(ValueError, match="must be"):
+        Attention(n_points, rate)

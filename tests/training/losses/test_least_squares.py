@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.checks import gradient_check, jacobian_check
+from refkan.training.losses import LeastSquares
+
+EPS = np.finfo(float).eps
+
+
+class TwoLayers:
+    """F(x) = tanh(x V) W, P inputs, H hidden units, Q outputs: small, smooth, differentiated by hand."""
+
+    def __init__(self, P=2, H=3, Q=2):
+        self.P, self.H, self.Q = P, H, Q
+        self.n_params = P * H + H * Q
+        self.calls = 0
+
+    def unpack(self, theta):
+        V, W = np.split(theta, [self.P * self.H])
+        return V.reshape(self.P, self.H), W.reshape(self.H, self.Q)
+
+    def __call__(self, theta, x):
+        V, W = self.unpack(theta)
+        return np.tanh(x @ V) @ W
+
+    def vjp(self, theta, x, inputs=True):
+        self.calls += 1
+        assert not inputs, "the loss has no use for the cotangent of x"
+        V, W = self.unpack(theta)
+        z = np.tanh(x @ V)
+
+        def pullback(dy):
+            dz = (dy @ W.T) * (1 - z * z)
+            return np.concatenate([(x.T @ dz).ravel(), (z.T @ dy).ravel()]), None
+
+        return z @ W, pullback
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+def random_problem(rng, N=7, weights=None):
+    net = TwoLayers()
+    x, y = rng.standard_normal((N, net.P)), rng.standard_normal((N, net.Q))
+    return LeastSquares(net, x, y, weights), rng.standard_normal(net.n_params)
+
+
+def by_hand(problem, theta, weights):
+    """The value as a plain loop over samples and outputs."""
+    total = 0.0
+    for s, (x, y) in enumerate(zip(problem.x, problem.y, strict=True)):
+        output = problem.net(theta, x[None])[0]
+        total += weights[s] * sum((output[q] - y[q]) ** 2 for q in range(len(y)))
+    return total / (2 * len(problem.x))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("N", [1, 7])
+def test_value_is_the_formula(rng, N, weighted):
+    weights = rng.uniform(size=N) if weighted else None
+    problem, theta = random_problem(rng, N, weights)
+    expected = by_hand(problem, theta, weights if weighted else np.ones(N))
+    # Sums of 2N products, both orders of summation: 16 eps.
+    assert problem.value(theta) == pytest.approx(expected, rel=16 * EPS, abs=0)
+    assert isinstance(problem.value(theta), float)
+
+
+def test_mse_is_the_mean_over_samples_and_outputs_and_knows_no_weights(rng):
+    problem, theta = random_problem(rng, weights=rng.uniform(size=7))
+    e = problem.net(theta, problem.x) - problem.y
+    assert problem.mse(theta) == pytest.approx(np.mean(e**2), rel=16 * EPS)
+    plain = LeastSquares(problem.net, problem.x, problem.y)
+    assert plain.mse(theta) == pytest.approx(2 * plain.value(theta) / plain.y.shape[1], rel=16 * EPS)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradient_is_the_complex_step(rng, weighted):
+    problem, theta = random_problem(rng, weights=rng.uniform(size=7) if weighted else None)
+    # 14 terms an entry: 64 eps of the largest entry leaves room for their cancelling.
+    report = gradient_check(problem.value, problem.gradient, theta, method="complex", rtol=64 * EPS)
+    assert report.ok, report.table
+
+
+def test_gradient_is_jacobian_transpose_times_weighted_residual(rng):
+    weights = rng.uniform(size=7)
+    problem, theta = random_problem(rng, weights=weights)
+    h = 1e-30
+    J = np.stack([problem.misfit(theta + 1j * h * row).imag / h for row in np.eye(theta.size)], axis=-1)
+    assert jacobian_check(problem.misfit, lambda _: J, theta).ok
+    expected = np.einsum("sqk,s,sq->k", J, weights, problem.misfit(theta)) / 7
+    scale = np.einsum("sqk,s,sq->k", np.abs(J), weights, np.abs(problem.misfit(theta))) / 7
+    # 14 terms: 32 eps of the sum of absolute contributions.
+    assert (np.abs(problem.gradient(theta) - expected) <= 32 * EPS * scale).all()
+
+
+def test_value_and_gradient_take_one_pass_and_agree_with_each_alone(rng):
+    problem, theta = random_problem(rng)
+    value, gradient = problem.value_and_gradient(theta)
+    assert problem.net.calls == 1
+    assert value == problem.value(theta)
+    np.testing.assert_array_equal(gradient, problem.gradient(theta))
+
+
+def test_an_overflowing_value_has_no_gradient_and_asks_for_none():
+    class Far:
+        def vjp(self, theta, x, inputs=True):
+            return x * theta, lambda dy: pytest.fail("the network must not be given infinite cotangents")
+
+    with np.errstate(over="ignore"):
+        value, gradient = LeastSquares(Far(), [[1.0]], [[0.0]]).value_and_gradient(np.array([1e200]))
+    assert value == np.inf
+    assert np.isnan(gradient).all()
+
+
+def test_unit_weights_and_repeated_samples(rng):
+    problem, theta = random_problem(rng)
+    ones = LeastSquares(problem.net, problem.x, problem.y, np.ones(7))
+    assert ones.value(theta) == problem.value(theta)
+    # A sample of weight 2 counts twice; N stays what it was.
+    weights = np.ones(7)
+    weights[2] = 2
+    weighted = LeastSquares(problem.net, problem.x, problem.y, weights)
+    order = [0, 1, 2, 2, 3, 4, 5, 6]
+    repeated = LeastSquares(problem.net, problem.x[order], problem.y[order])
+    assert 7 * weighted.value(theta) == pytest.approx(8 * repeated.value(theta), rel=16 * EPS)
+
+
+@pytest.mark.parametrize("basis", ["spline", "relu"])
+def test_gradient_of_a_network(rng, basis):
+    x, y = rng.uniform(size=(40, 2)), rng.standard_normal((40, 2))
+    net, theta = rk.kan([2, 3, 2], order=3, intervals=2, basis=basis).initialize(rng, x)
+    problem = LeastSquares(net, x, y, rng.uniform(size=40))
+    # 80 terms an entry: 64 eps of the largest entry.
+    report = gradient_check(problem.value, problem.gradient, theta, method="complex", rtol=64 * EPS)
+    assert report.ok, report.table
+
+
+@pytest.mark.parametrize("factor", [2.0, -1.0, 1.0 + 1e-10])
+def test_sabotage_wrong_factor_in_the_gradient_is_noticed(rng, factor):
+    problem, theta = random_problem(rng)
+    assert not gradient_check(problem.value, lambda t: factor * problem.gradient(t), theta).ok
+
+
+def test_sabotage_gradient_without_weights_is_noticed(rng):
+    problem, theta = random_problem(rng, weights=rng.uniform(size=7))
+    plain = LeastSquares(problem.net, problem.x, problem.y)
+    assert not gradient_check(problem.value, plain.gradient, theta).ok
+
+
+def test_data_are_widened_and_owned(rng):
+    x, y = np.array([[1, 2], [3, 4]]), np.array([[1.5, 0], [0, 1]], dtype=np.float32)
+    problem = LeastSquares(TwoLayers(), x, y)
+    assert problem.x.dtype == problem.y.dtype == np.float64
+    y = np.zeros((2, 2))
+    problem = LeastSquares(TwoLayers(), x, y)
+    before = problem.value(np.ones(12))
+    y[:] = 9
+    assert problem.value(np.ones(12)) == before
+
+
+X, Y = np.zeros((3, 2)), np.zeros((3, 2))
+NAN = np.array([[0.0, 0.0], [0.0, np.nan], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "weights", "message"),
+    [
+        (X[:0], Y[:0], None, "x must hold at least one sample; got N = 0"),
+        (X, Y[:2], None, r"y must have shape \(N, Q\), N = 3 as x has"),
+        (X, Y[:, :0], None, r"Q >= 1; got \(3, 0\)"),
+        (X, Y[:, 0], None, r"y must have 2 dimensions; got shape \(3,\)"),
+        (X[:, 0], Y, None, "x must have 2 dimensions"),
+        (NAN, Y, None, r"x must be finite; got x\[1, 1\] = nan"),
+        (X, NAN, None, r"y must be finite; got y\[1, 1\] = nan"),
+        (X, Y, [1, 1], "weights must have length 3; got length 2"),
+        (X, Y, [1, -0.5, 1], r"weights must not be negative; got weights\[1\] = -0.5"),
+        (X, Y, [1, np.inf, 1], r"weights must be finite; got weights\[1\] = inf"),
+    ],
+)
+def test_bad_data(x, y, weights, message):
+    with pytest.raises(ValueError, match=message):
+        LeastSquares(TwoLayers(), x, y, weights)
+
+
+@pytest.mark.parametrize("which", ["x", "y", "weights"])
+def test_complex_data_are_refused(which):
+    data = {"x": X, "y": Y, "weights": np.ones(3)}
+    data[which] = data[which] * 1j
+    with pytest.raises(TypeError, match=f"{which} must be real"):
+        LeastSquares(TwoLayers(), **data)
+
+
+def test_targets_never_broadcast():
+    problem = LeastSquares(TwoLayers(Q=2), X, Y[:, :1])
+    with pytest.raises(ValueError, match=r"y must have the shape of the outputs, \(3, 2\); got \(3, 1\)"):
+        problem.value(np.ones(12))

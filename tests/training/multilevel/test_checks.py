@@ -1,0 +1,120 @@
+"""The function is checked again after every prolongation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.training.multilevel import minimize_multilevel
+from refkan.training.multilevel.unchanged import contributions, points_elsewhere, require_unchanged
+from tests.shared.factories import EDGE_KINDS, EVERY_NETWORK, NetworkCase, samples
+from tests.training.multilevel.small_regressions import small_problem
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in EVERY_NETWORK if case.outside != "natural" and case.kind in EDGE_KINDS],
+    ids=str,
+)
+def test_prolongation_is_checked_and_passes_on_every_network(case):
+    x = samples(60)
+    net, theta = case.start(x)
+    fine = net.refine()
+    assert require_unchanged(net, theta, fine, net.convert(theta, fine), x) <= 1e-14
+
+
+@pytest.mark.parametrize("basis", ["spline", "relu"])
+@pytest.mark.parametrize("node_map", ["affine", "mean-std"])
+def test_prolongation_is_checked_at_trained_networks_that_leave_the_domain(basis, node_map):
+    problem, theta = small_problem(basis, node_map)
+    result = minimize_multilevel(problem, theta, [20, 10, 5], "levenberg-marquardt", solver="cholesky")
+    assert max(result.changes) <= 1e-14
+    for coarse, fine, level in zip(result.hierarchy, result.hierarchy.levels[1:], result.levels, strict=False):
+        x = np.concatenate([problem.x, points_elsewhere(coarse.network, problem.x)])
+        z = coarse.network.freeze(level.theta)
+        hidden = replace(z, layers=z.layers[:1], node_maps=())(level.theta[z.slices[0]], x)
+        activations = z.node_maps[0].value(hidden)
+        assert (activations < 0).any() or (activations > 1).any()
+        start = coarse.network.convert(level.theta, fine.network)
+        before, after = coarse.network(level.theta, x), fine.network(start, x)
+        scale = np.abs(before).max() + contributions(coarse.network, level.theta, x, before).max()
+        assert np.abs(after - before).max() <= 1e-14 * scale
+
+
+@pytest.mark.parametrize("where", ["samples", "off"])
+def test_sabotage_of_a_prolongation_is_noticed(where):
+    """One coefficient off by 1e-9 relative; with one sample, only the points elsewhere see the coefficient."""
+    problem, theta = small_problem("relu")
+    fine = problem.net.refine()
+    moved = problem.net.convert(theta, fine)
+    at = fine.n_params - 1  # of the last ReLU power: it acts at the right end alone
+    moved[at] += 1e-9 * np.abs(moved).max()
+    x = problem.x if where == "samples" else problem.x[:1]
+    with pytest.raises(RuntimeError, match=r"prolongation changed the function by .* on (the samples|points off)"):
+        require_unchanged(problem.net, theta, fine, moved, x)
+
+
+def test_a_wrong_prolongation_stops_the_training(monkeypatch):
+    problem, theta = small_problem()
+    convert = rk.Network.convert
+    monkeypatch.setattr(rk.Network, "convert", lambda net, theta, other: convert(net, theta, other) * (1 + 1e-11))
+    with pytest.raises(RuntimeError, match=r"prolongation changed the function by .* on the samples"):
+        minimize_multilevel(problem, theta, [2, 2])
+    monkeypatch.setattr(rk.Network, "convert", lambda net, theta, other: np.full(other.n_params, np.nan))
+    with pytest.raises((RuntimeError, ValueError)):
+        minimize_multilevel(problem, theta, [2, 2])
+
+
+def test_natural_tails_are_refused_before_training():
+    problem, theta = small_problem(outside="natural")
+    called = []
+    with pytest.raises(ValueError, match="natural"):
+        minimize_multilevel(problem, theta, [5, 5], callback=lambda *_: called.append(1))
+    assert not called
+
+
+def test_natural_tails_that_get_through_are_noticed():
+    net, theta = NetworkCase("spline", "affine", "natural").start(samples(60))
+    fine = net.refine()
+    with pytest.raises(RuntimeError, match="points off the samples"):
+        require_unchanged(net, theta, fine, net.convert(theta, fine, allow_inexact=True), None)
+
+
+def test_outside_error_is_compared_within_the_domain():
+    x = np.linspace(0.0, 1.0, 50)[:, None]
+    net, theta = rk.kan([1, 1], 3, 4, outside="error").initialize(np.random.default_rng(0), x)
+    fine = net.refine()
+    moved = net.convert(theta, fine)
+    assert require_unchanged(net, theta, fine, moved, x) <= 1e-15
+    elsewhere = points_elsewhere(net, x)
+    assert elsewhere.min() >= 0
+    assert elsewhere.max() <= 1
+    with pytest.raises(RuntimeError):
+        require_unchanged(net, theta, fine, moved + 1e-9, x)
+
+
+def test_contributions_exceed_the_value_where_terms_cancel():
+    """In the ReLU basis a spline of size 1 is a sum of terms of size n^(r-1), whose rounding is no error."""
+    x = np.linspace(0.0, 1.0, 200)[:, None]
+    spline, u = rk.kan([1, 1], 4, 64).initialize(np.random.default_rng(0), x)
+    relu = spline.to_basis("relu")
+    w = spline.convert(u, relu)
+    large, small = (contributions(net, c, x, net(c, x))[0] for net, c in ((relu, w), (spline, u)))
+    assert large > 100 * small
+    terms = np.abs(rk.relu_powers.design_matrix(relu.layers[0].spaces[0], x[:, 0])) @ np.abs(w.ravel())
+    # Eight normal numbers times the root of the sum of squares: between that of the sum and thrice the sum.
+    assert terms.max() / np.sqrt(w.size) < large < 4 * terms.max()
+
+
+def test_contributions_are_not_small_by_accident():
+    """A ReLU network of large opposite coefficients: over its levels the size follows the sums of absolute terms."""
+    problem, theta = small_problem("relu", "affine")
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        at = theta * rng.normal(1.0, 0.3, theta.size)
+        size = contributions(problem.net, at, problem.x, problem.net(at, problem.x))[0]
+        terms = np.abs(problem.net.jacobian(at, problem.x)) @ np.abs(at)
+        assert terms.max() / np.sqrt(theta.size) < size < 4 * terms.max()

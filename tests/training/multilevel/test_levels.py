@@ -1,0 +1,215 @@
+"""Levels, work, collocation and results of multilevel training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.base.errors import KnotError
+from refkan.training.losses import Attention, Collocation
+from refkan.training.multilevel import Hierarchy, minimize_multilevel
+from refkan.training.multilevel import unchanged as recheck
+from refkan.training.multilevel.unchanged import samples_of
+from refkan.training.multilevel.work import Work, gradient_seconds, interval_weight, nominal_work
+from refkan.training.optimizers import History, Result
+from tests.shared.factories import samples
+from tests.training.multilevel.small_regressions import Line, poisson, small_problem
+
+EPS = np.finfo(float).eps
+
+
+def test_levels_are_the_problem_on_refined_networks():
+    problem, theta = small_problem()
+    hierarchy = Hierarchy.refined(problem, [2, [1, 3]])
+    assert [level.index for level in hierarchy] == [0, 1, 2]
+    assert [[layer.intervals for layer in level.network.layers] for level in hierarchy] == [[1, 3], [2, 6], [2, 18]]
+    for level in hierarchy:
+        assert level.problem.net is level.network
+        assert np.array_equal(level.problem.x, problem.x)
+    assert hierarchy.finest is hierarchy[2]
+    assert hierarchy[2].prolongation is None
+    fine = hierarchy.prolong(theta, 0, 2)
+    np.testing.assert_allclose(fine, hierarchy.matrix(0) @ theta, rtol=0, atol=8 * EPS * np.abs(theta).max())
+    np.testing.assert_allclose(hierarchy.finest.network(fine, problem.x), problem.net(theta, problem.x), atol=1e-14)
+    np.testing.assert_array_equal(hierarchy.prolong(theta, 0, 0), theta)
+    np.testing.assert_array_equal(hierarchy.matrix(1, 1).toarray(), np.eye(hierarchy[1].network.n_params))
+
+
+@pytest.mark.parametrize("basis", ["spline", "relu"])
+def test_restriction_is_the_transpose_and_gives_the_coarse_gradient(basis):
+    """Proposition 1: the coarse gradient is P^T times the fine one."""
+    problem, theta = small_problem(basis)
+    hierarchy = Hierarchy.refined(problem, [2, 2])
+    rng = np.random.default_rng(0)
+    u, g = rng.standard_normal(theta.size), rng.standard_normal(hierarchy.finest.network.n_params)
+    P = hierarchy.matrix(0)
+    assert abs(u @ hierarchy.restrict(g, 0) - (P @ u) @ g) <= 1e-13 * (abs(P) @ abs(u)) @ abs(g)
+    fine = hierarchy.finest.problem.gradient(hierarchy.prolong(theta, 0, 2))
+    restricted = hierarchy.restrict(fine, 0)
+    scale = (abs(P).T @ np.abs(fine)).max()
+    assert np.abs(restricted - problem.gradient(theta)).max() <= 1e-12 * scale
+    between = hierarchy.restrict(hierarchy.restrict(fine, 1), 0, start=1)
+    np.testing.assert_allclose(between, restricted, rtol=0, atol=1e-13 * scale)
+    # Sabotage: shifted by one; or averaged, with rows that sum to one, as functions and not gradients are.
+    shifted = P.T @ np.roll(fine, 1)
+    assert np.abs(shifted - problem.gradient(theta)).max() > 1e-3 * np.abs(restricted).max()
+    if basis == "spline":
+        averaged = (P / P.sum(axis=0)).T @ fine
+        assert np.abs(averaged - problem.gradient(theta)).max() > 1e-3 * np.abs(restricted).max()
+
+
+def test_bad_hierarchies():
+    problem, theta = small_problem()
+    with pytest.raises(ValueError, match="networks must hold at least one"):
+        Hierarchy.of(problem, [])
+    with pytest.raises(TypeError, match=r"networks\[1\] must be a Network; got int"):
+        Hierarchy.of(problem, [problem.net, 3])
+    with pytest.raises(TypeError, match="problem must offer net, its network; got int"):
+        Hierarchy.refined(3, [2])
+    with pytest.raises(KnotError, match=r"layer 0, input 0: .*0\.5"):
+        Hierarchy.of(problem, [problem.net.refine(2), problem.net.refine(3)])
+    with pytest.raises(TypeError, match="problem must offer with_network"):
+        Hierarchy.of(object(), [problem.net])
+    with pytest.raises(TypeError, match=r"problem\.net must be a Network; got Line"):
+        Hierarchy.refined(replace(problem, net=Line()), [2])
+    hierarchy = Hierarchy.refined(problem, [2])
+    with pytest.raises(ValueError, match="level must be at most 1"):
+        hierarchy.prolong(theta, 2)
+    with pytest.raises(ValueError, match="to must be at least 1; got 0"):
+        hierarchy.matrix(1, 0)
+    with pytest.raises(ValueError, match="to must be at most 1; got 2"):
+        hierarchy.prolong(theta, 1)
+    with pytest.raises(ValueError, match="theta must have length"):
+        hierarchy.prolong(theta[1:], 0)
+    with pytest.raises(ValueError, match="gradient must have length"):
+        hierarchy.restrict(theta, 0)
+    free = small_problem(free_knots=True)[0]
+    with pytest.raises(ValueError, match="level 0 has free knots"):
+        Hierarchy.refined(free, [2]).matrix(0)
+
+
+def test_a_problem_may_bring_its_own_rebuild():
+    @dataclass
+    class Wrapped:
+        inner: rk.LeastSquares
+
+        @property
+        def net(self):
+            return self.inner.net
+
+        def with_network(self, net):
+            return Wrapped(replace(self.inner, net=net))
+
+        def value_and_gradient(self, theta):
+            return self.inner.value_and_gradient(theta)
+
+    problem, theta = small_problem()
+    wrapped = minimize_multilevel(Wrapped(problem), theta, [2, 1])
+    plain = minimize_multilevel(problem, theta, [2, 1])
+    np.testing.assert_array_equal(wrapped.theta, plain.theta)
+    assert isinstance(wrapped.problem, Wrapped)
+
+
+def test_nominal_work_is_the_count_of_the_papers():
+    """Coarse {128,0,0,0}, fine {0,0,0,16}, multilevel {32,16,8,4} are equal: 16 fine evaluations."""
+    problem, theta = small_problem(widths=(2, 5, 1), n=40)
+    networks = [problem.net]
+    for _ in range(3):
+        networks.append(networks[-1].refine())
+    assert [interval_weight(net) for net in networks] == [25.0, 50.0, 100.0, 200.0]
+    for counts in ([128, 0, 0, 0], [0, 0, 0, 16], [32, 16, 8, 4]):
+        assert nominal_work(networks, counts) == 16.0
+    # The run counts what it evaluates: a start on each level comes on top.
+    for schedule in ([128, 0, 0, 0], [0, 0, 0, 16], [32, 16, 8, 4]):
+        settings = {"inner": 1, "tolerance_change": 0.0, "tolerance_gradient": 0.0}
+        work = minimize_multilevel(problem, theta, schedule, "lbfgs-fixed-step", **settings).work
+        assert work.evaluations == tuple(steps + 1 for steps in schedule)
+        assert work.nominal == 16.0 + 1.875
+        assert work.steps == tuple(schedule)
+    # By hand with factors a layer: (1, 3) -> (1, 9), weights 10 + 15 and 10 + 45.
+    work = minimize_multilevel(problem, theta, [2, 1], "gd", factors=[[1, 3]], learning_rate=1e-3).work
+    assert work.nominal == pytest.approx(3 * 25 / 55 + 2, rel=1e-15)
+    # Layers without intervals count their parameters.
+    assert interval_weight(rk.mlp([2, 3, 1])) == 12.0
+
+
+def test_measured_work_is_time_in_fine_gradients(monkeypatch):
+    from refkan.training.multilevel import multilevel
+
+    problem, theta = small_problem()
+    calls = []
+
+    def fixed(fine, at):
+        calls.append(fine.net.n_params)
+        assert at.size == fine.net.n_params
+        return 0.25
+
+    monkeypatch.setattr(multilevel, "gradient_seconds", fixed)
+    work = minimize_multilevel(problem, theta, [2, 1, 1]).work
+    assert calls == [problem.net.refine().refine().n_params]  # once, and on the finest level
+    assert work.unit == 0.25
+    assert work.measured == pytest.approx(sum(work.seconds) / 0.25)
+    assert len(work.seconds) == 3
+    assert work.overhead > 0
+    assert isinstance(work, Work)
+
+
+def test_the_unit_is_a_median(monkeypatch):
+    from refkan.training.multilevel import work
+
+    # Six evaluations: the first is not timed, five are, of 1, 2, 3, 9, 4 seconds.
+    clock = iter(np.cumsum([0, 1, 0, 2, 0, 3, 0, 9, 0, 4]).tolist())
+    monkeypatch.setattr(work, "process_time", lambda: next(clock))
+    calls = []
+
+    class Counted:
+        def value_and_gradient(self, theta):
+            calls.append(1)
+
+    assert gradient_seconds(Counted(), np.zeros(1)) == 3
+    assert len(calls) == 6
+
+
+def test_collocation_goes_through_the_levels():
+    net = rk.kan([2, 3, 1], 4, 2, node_map="mean-std")
+    net, theta = net.initialize(np.random.default_rng(3), samples(30))
+    problem = poisson(net)
+    assert samples_of(problem).shape == (44, 2)
+    result = minimize_multilevel(problem, theta, [20, 10], "levenberg-marquardt")
+    assert isinstance(result.problem, Collocation)
+    assert result.problem.net is result.network
+    assert result.value < 1e-2 * problem.value(theta)
+    assert result.levels[1].value < result.levels[0].value
+
+
+def test_attention_follows_the_levels_and_is_refused_by_checkpoints(tmp_path):
+    net = rk.kan([2, 3, 1], 4, 2, node_map="mean-std")
+    net, theta = net.initialize(np.random.default_rng(3), samples(30))
+    attention = Attention(40, rate=0.1)
+    problem = poisson(net, attention)
+
+    def attend(level, state):
+        level.problem.attend(state.theta)
+
+    minimize_multilevel(problem, theta, [3, 3], "adam", learning_rate=1e-3, ramp=(2, 1e-4), callback=attend)
+    assert attention.weights.min() < 0.9**3
+    with pytest.raises(TypeError, match=r"problem\.terms\[0\]\.attention must be data that does not change in place"):
+        minimize_multilevel(problem, theta, [1, 1], "adam", checkpoints=tmp_path)
+
+
+def test_the_result_prints_without_its_arrays():
+    problem, theta = small_problem()
+    result = minimize_multilevel(problem, theta, [2, 1])
+    text = repr(result)
+    assert text.startswith("MultilevelResult(value=")
+    assert "array" not in text
+    assert "steps=[2, 1]" in text
+    assert isinstance(result.levels[0], Result)
+    assert isinstance(result.levels[0].history, History)
+
+
+def test_tolerance_of_the_check_is_that_of_the_contract():
+    assert recheck.RTOL == 1e-13

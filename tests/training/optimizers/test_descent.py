@@ -1,0 +1,212 @@
+"""What all methods of descent share: counts, histories, callbacks, and how a run ends."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.training.losses import LeastSquares
+from refkan.training.optimizers import METHODS, minimize
+from tests.shared.factories import EPS
+from tests.training.optimizers.descent_problems import OPTIONS, START, Chain, trajectory
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("geometry", [None, "relu"])
+def test_no_point_is_evaluated_twice(method, geometry):
+    problem = Chain()
+    result = minimize(problem, START, method=method, geometry=geometry, steps=9, **OPTIONS[method])
+    assert result.n_evaluations == len(problem.points)
+    assert len({point.tobytes() for point in problem.points}) == len(problem.points)
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_history_starts_at_the_start_and_includes_the_end(method):
+    problem, states = Chain(), []
+    result = minimize(problem, START, method=method, steps=5, callback=states.append, **OPTIONS[method])
+    value, g = problem.function(START)
+    history = result.history
+    assert history.value[0] == value
+    assert history.gradient_norm[0] == pytest.approx(np.linalg.norm(g), rel=4 * EPS)
+    assert history.evaluations[0] == 1
+    assert (np.diff(history.evaluations) > 0).all()
+    assert history.evaluations[-1] == result.n_evaluations
+    assert (np.diff(history.seconds) >= 0).all()
+    assert len(history.value) == len(history.gradient_norm) == len(history.seconds) == len(states) + 1
+    assert [state.step for state in states] == list(range(1, len(states) + 1))
+    for k, state in enumerate(states, start=1):
+        value, g = problem.function(state.theta)
+        assert state.value == history.value[k] == value
+        assert state.gradient_norm == history.gradient_norm[k] == pytest.approx(np.linalg.norm(g), rel=4 * EPS)
+        assert (state.n_evaluations, state.seconds) == (history.evaluations[k], history.seconds[k])
+        assert state.best_value <= history.value[: k + 1].min()
+    assert result.value <= history.value.min()
+    assert problem.function(result.theta)[0] == result.value
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_no_steps(method):
+    called = []
+    result = minimize(Chain(), START, method=method, steps=0, callback=called.append, **OPTIONS[method])
+    np.testing.assert_array_equal(result.theta, START)
+    assert not called
+    assert (result.n_evaluations, len(result.history.value), result.converged) == (1, 1, False)
+    assert result.message == "0 steps done"
+
+
+def test_the_start_is_left_alone_and_widened():
+    start = START.copy()
+    minimize(Chain(), start, method="gd", learning_rate=0.01)
+    np.testing.assert_array_equal(start, START)
+    assert not np.shares_memory(minimize(Chain(), start, steps=0).theta, start)
+    assert minimize(Chain(), [0, 0, 0, 0, 0], steps=1).theta.dtype == np.float64
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_the_callback_may_stop_and_may_not_interfere(method):
+    def stop(state):
+        theta = state.theta.copy()
+        state.theta[:] = 99.0
+        if state.step == 2:
+            seen.append(theta)
+            raise StopIteration
+
+    seen = []
+    result = minimize(Chain(), START, method=method, callback=stop, steps=9, **OPTIONS[method])
+    assert result.message == "stopped by the callback after step 2"
+    assert not result.converged
+    assert len(result.history.value) == 3
+    np.testing.assert_array_equal(seen[0], trajectory(Chain(), START, 2, method=method, **OPTIONS[method])[2])
+
+    def fail(state):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        minimize(Chain(), START, method=method, callback=fail, **OPTIONS[method])
+
+
+def test_warnings_of_a_callback_stay_its_own():
+    def careless(state):
+        np.float64(1.0) / np.float64(0.0)
+
+    with pytest.raises(RuntimeWarning, match="divide by zero"):
+        minimize(Chain(), START, steps=1, callback=careless)
+
+
+def test_least_squares_of_a_linear_model_is_lstsq():
+    class Linear:
+        def __call__(self, theta, x):
+            return x @ theta[:, None]
+
+        def vjp(self, theta, x, inputs=True):
+            return self(theta, x), lambda dy: ((x.T @ dy)[:, 0], None)
+
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((30, 4)), rng.standard_normal((30, 1))
+    expected = np.linalg.lstsq(x, y, rcond=None)[0][:, 0]
+    problem = LeastSquares(Linear(), x, y)
+    for method, options in (
+        ("lbfgs", {}),
+        ("lbfgs-fixed-step", {"tolerance_change": 0.0}),
+        ("gd", {"learning_rate": 0.5, "steps": 400}),
+    ):
+        result = minimize(problem, np.zeros(4), method=method, **options)
+        np.testing.assert_allclose(result.theta, expected, rtol=0, atol=1e-6)
+
+
+# --- how a run ends
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_a_stationary_start_has_converged(method):
+    for steps in (0, 5):
+        result = minimize(Chain(), np.ones(5), method=method, steps=steps, **OPTIONS[method])
+        assert result.converged
+        assert result.n_evaluations == 1
+        np.testing.assert_array_equal(result.theta, 1.0)
+
+
+def test_the_best_is_returned_not_the_last():
+    # On theta^2/2 a rate of 2.5 multiplies theta by -1.5 in each step.
+    class Bowl:
+        def value_and_gradient(self, theta):
+            return 0.5 * float(theta @ theta), theta
+
+    result = minimize(Bowl(), [1.0], method="gd", learning_rate=2.5, steps=4)
+    assert result.theta == [1.0]
+    assert result.value == 0.5
+    np.testing.assert_allclose(result.history.value, 0.5 * 2.25 ** np.arange(5))
+
+
+def test_a_plateau_above_the_best_is_no_convergence():
+    # Too long a step leads out of the well onto a plateau, where the gradient vanishes.
+    class Well:
+        def value_and_gradient(self, theta):
+            inside = abs(theta[0]) < 2
+            return (theta[0] ** 2, 2 * theta) if inside else (5.0, np.zeros(1))
+
+    result = minimize(Well(), [1.0], method="gd", learning_rate=10.0)
+    assert not result.converged
+    assert "the value there, 5, is above the best, 1" in result.message
+    assert result.theta == [1.0]
+    assert minimize(Well(), [1.0], method="gd", learning_rate=0.5).converged
+
+
+class Cliff:
+    """A slope, beyond whose end the value or the gradient is not finite."""
+
+    def __init__(self, value, gradient):
+        self.beyond = value, np.array([gradient])
+
+    def value_and_gradient(self, theta):
+        return self.beyond if theta[0] < 0 else (theta[0], np.array([1.0]))
+
+
+@pytest.mark.parametrize(
+    ("value", "gradient", "message"),
+    [
+        (np.nan, 1.0, r"the value \(nan\) became non-finite in step"),
+        (-np.inf, 1.0, r"the value \(-inf\) became non-finite in step"),
+        (-1.0, np.inf, "the gradient became non-finite in step"),
+    ],
+)
+@pytest.mark.parametrize("method", list(METHODS))
+def test_a_non_finite_value_ends_the_run_with_the_best(method, value, gradient, message):
+    options = OPTIONS[method] | ({"learning_rate": 0.4} if method in ("gd", "adam") else {})
+    result = minimize(Cliff(value, gradient), [1.0], method=method, steps=50, **options)
+    assert not result.converged
+    assert re.search(message, result.message)
+    assert np.isfinite(result.theta).all()
+    assert 0 <= result.value <= 1
+    assert np.isfinite(result.history.value).all()
+    with pytest.raises(ValueError, match="theta must be a point of finite value and gradient"):
+        minimize(Cliff(value, gradient), [-1.0], method=method, **options)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_divergence_is_an_ending_not_an_error(seed):
+    class Quartic:
+        def value_and_gradient(self, theta):
+            assert np.isfinite(theta).all(), "networks refuse such parameters"
+            return float(np.sum(theta**4)), 4 * theta**3
+
+    start = np.random.default_rng(seed).uniform(1, 2, 3)
+    result = minimize(Quartic(), start, method="gd", learning_rate=10.0, steps=100)
+    assert "non-finite" in result.message
+    np.testing.assert_array_equal(result.theta, start)
+    assert len(result.history.value) < 20
+    faster = minimize(Quartic(), start, method="gd", learning_rate=1e308)
+    assert faster.message == "the parameters became non-finite in step 1"
+
+
+def test_a_node_that_becomes_constant_ends_the_run_with_its_best():
+    x = np.random.default_rng(0).uniform(size=(30, 2))
+    net, theta = rk.kan([2, 3, 1], order=3, intervals=2, node_map="mean-std").initialize(np.random.default_rng(1), x)
+    problem = LeastSquares(net, x, x[:, :1])
+    result = minimize(problem, theta, method="adam", steps=50, learning_rate=1e80)
+    assert not result.converged
+    assert result.value <= problem.value(theta)
+    assert problem.value(result.theta) == pytest.approx(result.value, rel=1e-12)

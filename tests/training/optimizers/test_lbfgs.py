@@ -1,0 +1,182 @@
+"""L-BFGS with a line search against SciPy, with a fixed step against torch and dense matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from refkan.training.optimizers import minimize
+from refkan.training.optimizers.lbfgs_fixed_step import CorrectionPairs
+from tests.shared.factories import EPS
+from tests.training.optimizers.descent_problems import START, Chain, LogCosh, ToyNet, trajectory
+
+
+@pytest.mark.parametrize("geometry", [None, "spline", "relu"])
+def test_lbfgs_is_scipy_on_the_coordinates(geometry):
+    coordinates = ToyNet().coordinates(geometry or "spline")
+    expected = []
+
+    def function(v):
+        value, g = Chain().function(coordinates.back(v))
+        return value, coordinates.gradient(g)
+
+    optimize.minimize(
+        function,
+        coordinates.to(START),
+        jac=True,
+        method="L-BFGS-B",
+        callback=lambda v: expected.append(coordinates.back(v)),
+        options={"maxiter": 8, "ftol": 0, "gtol": 1e-9},
+    )
+    ours = trajectory(Chain(), START, steps=8, method="lbfgs", geometry=geometry)
+    assert len(expected) == 8
+    # The origin is shifted, so that roundings differ; eight steps amplify them a little.
+    np.testing.assert_allclose(ours[1:], expected, rtol=0, atol=1e-10)
+
+
+def test_lbfgs_converges_and_takes_its_options():
+    result = minimize(Chain(a=10.0), START)
+    assert result.converged, result.message
+    np.testing.assert_allclose(result.theta, 1.0, atol=1e-8)
+    assert "tolerance_gradient" in result.message
+    loose = minimize(Chain(a=10.0), START, tolerance_gradient=1e-2)
+    assert loose.converged
+    assert len(loose.history.value) < len(result.history.value)
+    assert minimize(Chain(a=10.0), START, tolerance_change=1e-3).value > result.value
+    thin = minimize(Chain(a=10.0), START, history=1, steps=20)
+    assert thin.value != minimize(Chain(a=10.0), START, history=10, steps=20).value
+    hasty = minimize(Chain(a=10.0), START, max_line_search=1)
+    assert not hasty.converged
+    assert "ABNORMAL" in hasty.message
+    short = minimize(Chain(a=10.0), START, steps=3)
+    assert not short.converged
+    assert short.message == "3 steps done"
+    assert len(short.history.value) == 4
+
+
+# --- the fixed step
+
+
+def dense_lbfgs(problem, theta, epochs, inner, history):
+    """The fixed-step method with the inverse BFGS matrix written out, and no tolerance."""
+    g = problem.function(theta)[1]
+    pairs, gamma, first, thetas = [], 1.0, True, [theta]
+    for _ in range(epochs):
+        for _ in range(inner):
+            H = gamma * np.eye(theta.size)
+            for s, y in pairs[-history:]:
+                V = np.eye(theta.size) - np.outer(y, s) / (y @ s)
+                H = V.T @ H @ V + np.outer(s, s) / (y @ s)
+            s = -(min(1.0, 1.0 / np.sum(np.abs(g))) if first else 1.0) * (H @ g)
+            theta, first, before = theta + s, False, g
+            g = problem.function(theta)[1]
+            y = g - before
+            if y @ s > 1e-10:
+                pairs.append((s, y))
+                gamma = (y @ s) / (y @ y)
+        thetas.append(theta)
+    return np.array(thetas)
+
+
+@pytest.mark.parametrize("history", [1, 3, 100])
+@pytest.mark.parametrize("a", [1.0, 3.0])
+def test_fixed_step_is_dense_bfgs(a, history):
+    ours = trajectory(
+        Chain(a), START, steps=4, method="lbfgs-fixed-step", inner=4, history=history, tolerance_change=0.0
+    )
+    expected = dense_lbfgs(Chain(a), START, 4, 4, history)
+    # Without a line search rounding grows by orders in 16 steps; a wrong pair shows in the first digits.
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("wrong", [{"inner": 5}, {"history": 2}])
+def test_sabotage_dense_bfgs_with_other_options(wrong):
+    ours = trajectory(Chain(), START, steps=4, method="lbfgs-fixed-step", **{"inner": 4, "history": 3} | wrong)
+    assert np.abs(ours - dense_lbfgs(Chain(), START, 4, 4, 3)).max() > 1e-2
+
+
+# torch 2.13.0, float64, x the start, f the chain:
+#   opt = torch.optim.LBFGS([x], lr=1, max_iter=inner, history_size=history)
+#   def closure(): opt.zero_grad(); v = f(); v.backward(); return v
+#   for epoch in range(8): opt.step(closure); print(f().item())
+# In the first and third, torch's later epochs repeat the last value; there the run has converged.
+TORCH = [
+    (1.0, 100, 5, [1.5035989427170253, 0.11259527860802238, 0.008365954783131053, 4.733253883980859e-12]),
+    (
+        1.0,
+        3,
+        4,
+        [
+            1.6481857035228429,
+            1.4221998720213531,
+            0.4916319619717762,
+            0.03202826183820397,
+            0.003576717884948681,
+            7.406590850932847e-06,
+            9.86102771734211e-08,
+            1.8934528228859163e-08,
+        ],
+    ),
+    (10.0, 100, 20, [3.8090113930095866, 3.804567785536641]),
+    (10.0, 3, 4, [4.268784986837451, 5845.256298285007, 4.250850268097967, 4.205986354632642]),
+]
+
+
+@pytest.mark.parametrize(("a", "history", "inner", "expected"), TORCH)
+def test_fixed_step_against_torch(a, history, inner, expected):
+    steps = 4 if len(expected) == 4 and expected[-1] > 1 else 8  # the last one is a prefix
+    result = minimize(Chain(a), START, method="lbfgs-fixed-step", steps=steps, inner=inner, history=history)
+    # Rounding in up to 32 steps, some of them to values of 6000.
+    np.testing.assert_allclose(result.history.value[1:], expected, rtol=1e-7)
+    assert result.converged == (len(expected) < steps)
+    if not result.converged:
+        assert result.n_evaluations == 1 + steps * inner
+        np.testing.assert_array_equal(result.history.evaluations, 1 + inner * np.arange(steps + 1))
+
+
+def test_fixed_step_first_step_is_scaled():
+    g = Chain().function(START)[1]
+    assert np.abs(g).sum() > 1
+    first = trajectory(Chain(), START, steps=1, method="lbfgs-fixed-step", inner=1)[1]
+    np.testing.assert_allclose(first, START - g / np.abs(g).sum(), rtol=0, atol=4 * EPS)
+    # Where the gradient is small, the scale is 1, not more.
+    flat = trajectory(LogCosh(), [0.1, 0.0], steps=1, method="lbfgs-fixed-step", inner=1)[1]
+    np.testing.assert_allclose(flat, [0.1 - np.tanh(0.1), 0.0], rtol=0, atol=4 * EPS)
+
+
+def test_fixed_step_tolerances_end_epoch_and_run():
+    run = {"method": "lbfgs-fixed-step", "steps": 50}
+    assert minimize(LogCosh(), [0.3, 0.2], **run).n_evaluations < 12
+    coarse = minimize(LogCosh(), [0.3, 0.2], tolerance_gradient=1e-1, **run)
+    assert coarse.converged
+    assert coarse.n_evaluations < minimize(LogCosh(), [0.3, 0.2], **run).n_evaluations
+    # The tolerance of change ends an epoch, and not the run: one iteration an epoch from then on.
+    steps = minimize(Chain(10.0), START, tolerance_change=0.5, tolerance_gradient=0.0, **run | {"steps": 6})
+    assert len(steps.history.value) > 2
+    assert steps.n_evaluations < 1 + 20 * (len(steps.history.value) - 1)
+
+    # theta^2 - theta: the first step leads from 1 to 0, where the value is the same though the slope is not small.
+    class Mirror:
+        def value_and_gradient(self, theta):
+            return float(theta[0] ** 2 - theta[0]), 2 * theta - 1
+
+    assert minimize(Mirror(), [1.0], **run | {"steps": 1}).n_evaluations == 2
+    assert minimize(Mirror(), [1.0], tolerance_change=0.0, **run | {"steps": 1}).n_evaluations > 2
+    done = minimize(LogCosh(), [0.0, 0.0], **run)
+    assert done.converged
+    assert done.n_evaluations == len(done.history.value) == 1
+
+
+def test_pairs_without_curvature_are_left_out():
+    pairs = CorrectionPairs(2)
+    g = np.array([1.0, 2.0])
+    pairs.add(np.array([1.0, 0.0]), np.array([-1.0, 0.0]))
+    pairs.add(np.array([1.0, 0.0]), np.array([1e-10, 0.0]))  # not above the least curvature
+    np.testing.assert_array_equal(pairs.apply(g), g)
+    pairs.add(np.array([1.0, 0.0]), np.array([2.0, 0.0]))
+    np.testing.assert_allclose(pairs.apply(g), g / 2, rtol=4 * EPS)
+    for curvature in (4.0, 8.0):
+        pairs.add(np.array([0.0, 1.0]), np.array([0.0, curvature]))
+    # The oldest of three has gone: both entries now see the newest scaling.
+    np.testing.assert_allclose(pairs.apply(g), g / 8, rtol=4 * EPS)

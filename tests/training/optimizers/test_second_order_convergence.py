@@ -1,0 +1,262 @@
+"""Where the steps of Gauss-Newton and Levenberg-Marquardt lead: linear, nearly linear and nonlinear problems."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+import refkan as rk
+from refkan.training.losses import LeastSquares
+from refkan.training.optimizers import minimize
+from tests.shared.factories import EPS
+from tests.training.optimizers.residual_problems import (
+    EXPONENTIALS,
+    GN,
+    LM,
+    METHODS,
+    NG,
+    SOLVERS,
+    Residuals,
+    dense_step,
+    exponentials,
+    linear,
+    matrix,
+    regression,
+    rosenbrock,
+)
+
+
+@pytest.fixture(scope="module")
+def kan():
+    return regression()
+
+
+# --- linear and nearly linear problems
+
+
+@pytest.mark.parametrize("solver", ["auto", "qr", "cholesky"])
+def test_linear_least_squares_takes_one_gauss_newton_step(solver):
+    A, b = matrix(40, 7), np.random.default_rng(0).standard_normal(40)
+    start = np.arange(7.0)
+    result = minimize(linear(A, b), start, method=GN, solver=solver)
+    expected = np.linalg.lstsq(A, b, rcond=None)[0]
+    assert result.converged, result.message
+    assert len(result.history.value) == 2
+    assert result.history.step_length[1] == 1.0
+    assert result.n_evaluations == 2
+    # A condition of 5, squared by the normal equations.
+    np.testing.assert_allclose(result.theta, expected, rtol=0, atol=1e-12)
+    # Sabotage: with a matrix of a quarter of the size a step goes too far, and the search shortens it.
+    wrong = linear(A, b)
+    wrong.gauss_newton = lambda theta: 0.25 * A.T @ A
+    assert minimize(wrong, start, method=GN, solver="cholesky", steps=1).history.step_length[1] < 1.0
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("shape", [(30, 8), (5, 8)])
+def test_rank_deficient_least_squares(shape, solver):
+    A, b = matrix(*shape, 3), np.random.default_rng(0).standard_normal(shape[0])
+    start = np.random.default_rng(1).standard_normal(8)
+    result = minimize(linear(A, b), start, method=GN, steps=1, solver=solver)
+    # The minimiser nearest to the start: only Gauss-Newton goes all the way at once.
+    expected = start - np.linalg.pinv(A, rcond=1e-10) @ (A @ start - b)
+    np.testing.assert_allclose(result.theta, expected, rtol=0, atol=1e-11)
+    damped = minimize(linear(A, b), start, method=LM, steps=100, solver=solver)
+    np.testing.assert_allclose(damped.theta, expected, rtol=0, atol=1e-7)
+    # Steps of D = I have no component in the null space.
+    Z = np.linalg.svd(A)[2][3:]
+    assert np.abs(Z @ (damped.theta - start)).max() < 1e-9
+    # Sabotage: those of D = diag(J^T J) do.
+    scaled = minimize(linear(A, b), start, method=LM, steps=100, solver=solver, scaling="diagonal")
+    assert np.abs(Z @ (scaled.theta - start)).max() > 1e-3
+    assert scaled.value == pytest.approx(result.value, abs=1e-10)
+
+
+def test_zero_columns_are_damped_too():
+    A = matrix(20, 4)
+    A[:, 2] = 0.0
+    start = np.array([1.0, 2.0, 3.0, 4.0])
+    for method, options in ((GN, {}), (LM, {}), (LM, {"scaling": "diagonal"})):
+        result = minimize(linear(A, np.ones(20)), start, method=method, **options)
+        assert result.converged, result.message
+        assert result.theta[2] == pytest.approx(3.0, abs=1e-12)
+
+
+def test_nielsens_rule_on_a_linear_problem():
+    # With a linear model the gain is 1, hence lambda / 3 in every step.
+    A, b = matrix(40, 7), np.ones(40)
+    result = minimize(linear(A, b), np.zeros(7), method=LM, steps=5, damping=1e3)
+    first = 1e3 * np.sum(A * A, axis=0).max()
+    assert np.isnan(result.history.damping[0])
+    np.testing.assert_allclose(result.history.damping[1:], first / 3.0 ** np.arange(5), rtol=1e-9)
+    scaled = minimize(linear(A, b), np.zeros(7), method=LM, steps=5, damping=1e3, scaling="diagonal")
+    np.testing.assert_allclose(scaled.history.damping[1:], 1e3 / 3.0 ** np.arange(5), rtol=1e-9)
+    # And the step is that of the formula.
+    one = minimize(linear(A, b), np.zeros(7), method=LM, steps=1, damping=1e3)
+    np.testing.assert_allclose(one.theta, dense_step(A, -b, first, np.ones(7)), rtol=1e-11)
+
+
+def test_nielsens_rule_on_a_curved_problem():
+    # Replay the run: from the accepted points alone follow the dampings of all accepted steps.
+    problem, thetas = rosenbrock(), [np.array([-1.2, 1.0])]
+    result = minimize(problem, thetas[0], method=LM, steps=8, callback=lambda s: thetas.append(s.theta))
+    damping, rejected = 1e-3 * np.max(np.sum(problem._J(thetas[0]) ** 2, axis=0)), 0
+    for k in range(len(thetas) - 1):
+        r, J = problem._r(thetas[k]), problem._J(thetas[k])
+        growth = 2.0
+        while True:
+            d = dense_step(J, r, damping, np.ones(2))
+            after = problem._r(thetas[k] + d)
+            gain = (r @ r - after @ after) / (r @ r - np.sum((r + J @ d) ** 2) - damping * d @ d * 0)
+            # The model's decrease, |r|^2 - |r + J d|^2 = d.(2 lambda d + J^T J d), against d.(lambda d - g).
+            gain *= (r @ r - np.sum((r + J @ d) ** 2)) / (d @ (damping * d - J.T @ r))
+            if gain > 1e-4:
+                break
+            damping, growth, rejected = damping * growth, growth * 2, rejected + 1
+        np.testing.assert_allclose(thetas[k] + d, thetas[k + 1], rtol=1e-9)
+        assert result.history.damping[k + 1] == pytest.approx(damping, rel=1e-9)
+        damping *= max(1 / 3, 1 - (2 * gain - 1) ** 3)
+    assert rejected > 0
+    assert result.n_evaluations == 1 + (len(thetas) - 1) + rejected
+
+
+class Tampered(Residuals):
+    """r = theta, but values other than that of the start are what `value` says."""
+
+    def __init__(self, value):
+        super().__init__(lambda theta: theta, lambda theta: np.eye(1))
+        self._value = value
+
+    def value_and_gradient(self, theta):
+        value, gradient = super().value_and_gradient(theta)
+        return (self._value if len(self.points) > 1 else value), gradient
+
+
+def test_rejected_trials_raise_the_damping_ever_faster():
+    problem = Tampered(1.0)
+    minimize(problem, [1.0], method=LM, max_rejections=4)
+    # theta - theta / (1 + lambda): the dampings can be read off the trials.
+    trials = np.concatenate(problem.points[1:])
+    np.testing.assert_allclose(trials / (1 - trials), 1e-3 * np.array([1, 2, 8, 64, 1024]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_decrease_that_falls_short_of_its_prediction_is_no_convergence(method):
+    result = minimize(Tampered(0.5 - 1e-3), [1.0], method=method, tolerance_change=1e-2)
+    # 1e-3 was gained, but 0.5 expected.
+    assert "tolerance_change" not in result.message
+
+
+@pytest.mark.parametrize("damping", [1e-15, 1e-16, 1e-17])
+@pytest.mark.parametrize("seed", [1, 2, 5, 6])
+def test_dampings_lost_in_rounding_are_no_convergence(seed, damping):
+    # The dual matrix of a short J of lower rank is singular up to rounding; its "solutions" predict an increase.
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(5, 40))
+    A, b = matrix(n // 2, n, n // 4 + 1, seed), rng.standard_normal(n // 2)
+    least = 0.5 * np.sum((b - A @ np.linalg.lstsq(A, b)[0]) ** 2)
+    result = minimize(linear(A, b), np.zeros(n), method=LM, damping=damping, steps=60)
+    assert not result.converged or result.value <= least * (1 + 1e-6) + 1e-20
+
+
+# --- nonlinear problems
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("method", METHODS)
+def test_rosenbrock(method, solver):
+    result = minimize(rosenbrock(), [-1.2, 1.0], method=method, solver=solver)
+    assert result.converged, result.message
+    np.testing.assert_allclose(result.theta, 1.0, rtol=0, atol=1e-8)
+    assert len(result.history.value) <= 40
+    assert (np.diff(result.history.value) < 0).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_zero_residuals_give_quadratic_convergence(method):
+    problem = exponentials(noise=0.0)
+    result = (
+        minimize(problem, [2.2, 1.4, 0.9, 0.35], method=method, damping=1e-12)
+        if method == LM
+        else minimize(problem, [2.2, 1.4, 0.9, 0.35], method=method)
+    )
+    assert result.converged, result.message
+    errors = result.history.value[result.history.value > 1e-26] ** 0.5
+    rates = np.log(errors[2:] / errors[1:-1]) / np.log(errors[1:-1] / errors[:-2])
+    assert rates[-1] > 1.7, rates
+    np.testing.assert_allclose(result.theta, [2, 1.5, 1, 0.3], rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("options", [{}, {"scaling": "diagonal"}, {"solver": "cholesky"}, {"damping": 10.0}])
+def test_the_minimum_is_that_of_minpack(options):
+    problem = exponentials()
+    expected = optimize.least_squares(problem._r, EXPONENTIALS, problem._J, method="lm", xtol=1e-15, ftol=1e-15)
+    for method in METHODS:
+        chosen = {k: v for k, v in options.items() if method == LM or k == "solver"}
+        result = minimize(problem, EXPONENTIALS, method=method, steps=200, **chosen)
+        assert result.value == pytest.approx(expected.cost, rel=1e-12)
+        np.testing.assert_allclose(result.theta, expected.x, rtol=0, atol=1e-6)
+
+
+def test_a_kan_is_trained_further_than_by_lbfgs(kan):
+    problem, theta = kan
+    damped = minimize(problem, theta, method=LM, steps=30)
+    lbfgs = minimize(problem, theta, method="lbfgs", steps=damped.n_evaluations)
+    assert lbfgs.n_evaluations >= damped.n_evaluations
+    assert damped.value < 0.8 * lbfgs.value
+    newton = minimize(problem, theta, method=GN, steps=30)
+    assert newton.value < 0.2 * newton.history.value[0]
+    # The value is that of the problem, the gradient of each step that of the reverse sweep.
+    assert problem.value(damped.theta) == damped.value
+    assert damped.history.gradient_norm[0] == pytest.approx(np.linalg.norm(problem.gradient(theta)), rel=4 * EPS)
+
+
+def test_steps_of_levenberg_marquardt_avoid_the_null_space(kan):
+    problem, theta = kan
+    _, J = problem.residual_and_jacobian(theta)
+    _, sigma, V = np.linalg.svd(J)
+    # The analytic bound: 5 constants between the edges into hidden nodes, 4 into the output, 2 for each hidden node.
+    Z = V[-19:]
+    assert sigma[-19] < 1e-12 * sigma[0]
+    for solver in ("qr", "cholesky"):
+        step = minimize(problem, theta, method=LM, steps=1, solver=solver).theta - theta
+        assert np.linalg.norm(Z @ step) < 1e-9 * np.linalg.norm(step)
+    step = minimize(problem, theta, method=GN, steps=1).theta - theta
+    assert np.linalg.norm(Z @ step) < 1e-7 * np.linalg.norm(step)
+
+
+# --- geometries
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_geometry_is_the_plain_method_in_the_other_basis(kan, method, solver):
+    problem, theta = kan
+    if solver == "dual":
+        x = problem.x[:30]
+        problem = LeastSquares(problem.net, x, rk.problems.regression_target(x))
+    relu = problem.net.to_basis("relu")
+    other = LeastSquares(relu, problem.x, problem.y)
+    w = problem.net.convert(theta, relu)
+    options = {"method": method, "steps": 1, "solver": solver}
+    if method == GN:
+        options["truncation"] = 1e-3  # singular values of both sides must fall on the same side of it
+    if method == NG:
+        options["damping"] = 1e-6  # or rounding decides along the null space
+    here, there = minimize(problem, theta, geometry="relu", **options), minimize(other, w, **options)
+    mapped = problem.net.convert(here.theta, relu)
+    # The ReLU basis has a condition of 1e3 here, its normal equations of 1e6.
+    np.testing.assert_allclose(mapped, there.theta, rtol=0, atol=1e-8 * np.abs(there.theta).max())
+    assert here.history.value[1] == pytest.approx(there.history.value[1], rel=1e-7)
+    # Sabotage: the geometry matters.
+    assert minimize(problem, theta, **options).value != pytest.approx(here.value, rel=1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_own_basis_by_name_changes_nothing(kan, method):
+    problem, theta = kan
+    plain, named = (minimize(problem, theta, method=method, steps=4, geometry=name) for name in (None, "spline"))
+    np.testing.assert_array_equal(plain.theta, named.theta)
+    with pytest.raises(ValueError, match=f"gradient must be the same as geometry for method '{method}'"):
+        minimize(problem, theta, method=method, geometry="spline", gradient="relu")

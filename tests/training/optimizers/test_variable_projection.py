@@ -1,0 +1,187 @@
+"""Training by variable projection: every kind of last layer, histories, and trials that do not serve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.training.losses import LeastSquares
+from refkan.training.optimizers import minimize
+from refkan.training.optimizers.second_order.linear_layer import LinearLayer
+from tests.training.optimizers.separable_problems import KINDS, data, problem_of
+
+VP, LM = "variable-projection", "levenberg-marquardt"
+RIDGE = 1e-9
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_trains_every_kind_of_last_layer(kind, n_outputs):
+    problem, theta = problem_of(kind, n_outputs)
+    result = minimize(problem, theta, method=VP, steps=6)
+    values = result.history.value
+    assert len(values) == 7
+    # psi decreases, and the value but for the ridge's share in it.
+    assert (np.diff(values) < 1e-6 * values[0]).all()
+    first = problem.value(LinearLayer(problem, None, RIDGE).eliminate(theta))
+    assert values[1] < first < values[0]
+    assert result.value == problem.value(result.theta)
+    # c of the result is at its best.
+    again = LinearLayer(problem, None, RIDGE)
+    again.eliminate(theta)
+    np.testing.assert_allclose(
+        problem.value(again.eliminate(result.theta)), result.value, rtol=1e-9, atol=1e-12 * values[0]
+    )
+
+
+def test_it_reaches_the_minimum_of_levenberg_marquardt():
+    # A smooth target and few parameters: both run to the end of their valleys, from the same starts.
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(200, 2))
+    y = np.exp(-x[:, :1]) * np.sin(3 * x[:, 1:]) + 0.02 * rng.standard_normal((200, 1))
+    ends = {LM: [], VP: []}
+    for seed in range(4):
+        net, theta = rk.kan([2, 2, 1], 3, 1, node_map="mean-std").initialize(np.random.default_rng(seed), x)
+        problem = LeastSquares(net, x, y)
+        for method, values in ends.items():
+            states = []
+            result = minimize(problem, theta, method=method, steps=100, callback=states.append)
+            values.append(result.value)
+        # The last point (not the best, which has less of the ridge) is stationary in all parameters, but for the ridge.
+        assert states[-1].gradient_norm < 1e-5
+    # Starts may lead to different minima; the best of both is one.
+    assert min(ends[VP]) == pytest.approx(min(ends[LM]), rel=1e-4)
+
+
+def test_it_trains_further_than_levenberg_marquardt():
+    x, y = data(300)
+    ratios = []
+    for seed in range(5):
+        net, theta = rk.kan([2, 5, 1], 3, [4, 12], node_map="mean-std").initialize(np.random.default_rng(seed), x)
+        problem = LeastSquares(net, x, y)
+        projected = minimize(problem, theta, method=VP, steps=30)
+        ratios.append(projected.value / minimize(problem, theta, method=LM, steps=30).value)
+    assert np.median(ratios) < 0.7, ratios
+
+
+def test_a_network_of_one_layer_is_solved_at_once():
+    x, y = data(n_outputs=2)
+    net, theta = rk.kan([2, 2], 3, 4).initialize(np.random.default_rng(0), x)
+    problem = LeastSquares(net, x, y)
+    result = minimize(problem, theta, method=VP)
+    J = net.jacobian(theta, x)
+    best = np.linalg.lstsq(J, y.ravel(), rcond=None)[0]
+    assert result.converged
+    assert "linear in all its parameters" in result.message
+    assert len(result.history.value) == 2
+    assert result.value == pytest.approx(problem.value(best), rel=1e-7)
+    assert result.value >= problem.value(best) * (1 - 1e-12)
+
+
+def test_factors_of_silu_edges_stay():
+    problem, theta = problem_of("silu")
+    result = minimize(problem, theta, method=VP, steps=10)
+    before, after = (problem.net.unpack(t) for t in (theta, result.theta))
+    np.testing.assert_array_equal(after[-1]["w_s"], before[-1]["w_s"])
+    assert np.abs(after[0]["w_s"] - before[0]["w_s"]).max() > 1e-3
+    assert np.abs(after[-1]["w_b"] - before[-1]["w_b"]).max() > 1e-3
+
+
+def test_free_knots_of_the_last_layer_are_trained():
+    problem, theta = problem_of("free")
+    result = minimize(problem, theta, method=VP, steps=10)
+    before, after = (problem.net.unpack(t)[-1]["s"] for t in (theta, result.theta))
+    assert np.abs(after - before).max() > 1e-2
+
+
+@pytest.mark.parametrize("roughness", [0.0, 1e-4])
+@pytest.mark.parametrize("solver", ["qr", "cholesky"])
+def test_a_geometry_is_the_plain_method_in_the_other_basis(solver, roughness):
+    # The ridge acts in the coordinates of the geometry: spline coordinates on a ReLU network are the spline network.
+    problem, theta = problem_of("spline")
+    relu = problem.net.to_basis("relu")
+    other, w = LeastSquares(relu, problem.x, problem.y), problem.net.convert(theta, relu)
+    options = {"method": VP, "steps": 2, "solver": solver, "ridge": 1e-7, "roughness": roughness}
+    plain = minimize(problem, theta, **options)
+    mapped = minimize(other, w, geometry="spline", **options)
+    np.testing.assert_allclose(mapped.history.value, plain.history.value, rtol=1e-5)
+    # Sabotage: in its own coordinates the ReLU network takes other steps.
+    assert minimize(other, w, **options).value != pytest.approx(plain.value, rel=1e-3)
+    with pytest.raises(ValueError, match="gradient must be the same as geometry for method 'variable-projection'"):
+        minimize(problem, theta, method=VP, geometry="spline", gradient="relu")
+
+
+def test_history_and_counts():
+    problem, theta = problem_of("spline")
+    states = []
+    result = minimize(problem, theta, method=VP, steps=5, callback=states.append)
+    history = result.history
+    assert history.value[0] == problem.value(theta)
+    assert np.isnan(history.damping[0])
+    assert (history.damping[1:] > 0).all()
+    assert history.step_length is None
+    # The start, its elimination, and the trials.
+    assert history.evaluations[0] == 1
+    assert history.evaluations[1] >= 3
+    assert history.evaluations[-1] == result.n_evaluations
+    for k, state in enumerate(states, start=1):
+        assert (state.value, state.damping) == (history.value[k], history.damping[k])
+        assert problem.value(state.theta) == state.value
+    assert result.message == "5 steps done"
+
+
+# --- trials and problems that do not serve
+
+
+def test_degenerate_and_non_finite_trials_are_rejected(monkeypatch):
+    problem, theta = problem_of("spline")
+    calls = []
+    eliminate = LinearLayer.eliminate
+
+    def failing(self, theta):
+        calls.append(theta)
+        return None if len(calls) in (3, 4) else eliminate(self, theta)
+
+    monkeypatch.setattr(LinearLayer, "eliminate", failing)
+    result = minimize(problem, theta, method=VP, steps=3)
+    # Twice rejected: lambda has grown by 2 and then 4.
+    plain = result.history.damping
+    assert len(plain) == 4
+    assert plain[2] > plain[1]
+    assert (np.diff(result.history.value) < 0).all()
+
+
+def test_problems_that_are_not_separable_are_refused():
+    x, y = data()
+    tanh = rk.Network((rk.DenseLayer(2, 3, "tanh"), rk.DenseLayer(3, 1, "tanh")), rk.mlp([2, 3, 1]).node_maps)
+    with pytest.raises(ValueError, match="needs a last layer that is linear in its coefficients; got DenseLayer"):
+        minimize(LeastSquares(tanh, x, y), np.zeros(tanh.n_params), method=VP)
+
+    class Other:
+        def value_and_gradient(self, theta):
+            return 0.5 * theta @ theta, theta
+
+        def residual_and_jacobian(self, theta):
+            return theta, np.eye(theta.size)
+
+    with pytest.raises(TypeError, match="it needs LeastSquares of a Network; got Other"):
+        minimize(Other(), [1.0], method=VP)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ridge": 0.0}, "ridge must be finite and positive; got 0.0"),
+        ({"roughness": -1.0}, "roughness must be finite and not negative; got -1.0"),
+        ({"ridge_about": "mean"}, "ridge_about must be one of 'zero', 'start'; got 'mean'"),
+        ({"solver": "dual"}, "solver must be one of 'auto', 'qr', 'cholesky'; got 'dual'"),
+        ({"scaling": "none"}, "scaling must be one of"),
+        ({"ridge": 1e-25}, "ridge must exceed the rounding of the matrix of these values; got ridge=1e-25"),
+        ({"damping": -1.0}, "damping must be finite and positive"),
+    ],
+)
+def test_bad_options(options, message):
+    problem, theta = problem_of("spline")
+    with pytest.raises(ValueError, match=message):
+        minimize(problem, theta, method=VP, **options)

@@ -1,0 +1,209 @@
+"""The Allen-Cahn reference: against finite differences, against the equation, and its order of convergence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from refkan import ConvergenceError
+from refkan.training.problems import allen_cahn
+from refkan.training.problems.heat_kink import spread_square, square_coefficients
+from tests.shared.spoiling import spoilt
+
+TIMES = np.array([0.003, 0.03, 0.2, 0.6, 1.0])
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return allen_cahn.reference()
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    """u at 301 places in [0, 1] and at TIMES, by second-order differences on two grids, extrapolated.
+
+    The even periodic extension is the reflection at both ends, which treats the kink as well.
+    """
+
+    def solve(cells):
+        x = np.arange(cells + 1) / cells
+
+        def rate(t, u):
+            padded = np.concatenate([u[1:2], u, u[-2:-1]])
+            return 1e-4 * (padded[2:] - 2 * u + padded[:-2]) * cells**2 - 5 * u**3 + 5 * u
+
+        start = x**2 * np.cos(np.pi * x)
+        run = solve_ivp(rate, (0, 1), start, method="DOP853", rtol=1e-10, atol=1e-12, t_eval=TIMES)
+        return run.y[:: cells // 300]
+
+    coarse, fine = solve(1200), solve(2400)
+    return fine + (fine - coarse) / 3
+
+
+def on_grid(x, t):
+    return np.stack(np.meshgrid(x, t, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def error(solution, oracle):
+    return np.abs(solution(on_grid(np.linspace(0, 1, 301), TIMES)).reshape(301, -1) - oracle).max(axis=0)
+
+
+def largest_error(module, oracle):
+    """With 256 modes and long steps, which are enough for 1e-5 here."""
+    return error(lambda x: module._evaluate(module._solve(256, 1e-4, coarsening=3), x, 1e-4), oracle).max()
+
+
+@pytest.fixture(scope="module")
+def right_error(oracle):
+    """Of the solver as it is."""
+    return largest_error(allen_cahn, oracle)
+
+
+def test_the_reference_agrees_with_finite_differences(reference, oracle):
+    """The bounds are the oracle's errors: extrapolation does not help at t = 0.003, where the rounded kink is steep."""
+    assert (error(reference, oracle) < [3e-5, 1e-6, 1e-7, 1e-7, 1e-7]).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("REACTION = 5.0", "REACTION = 5.01"),
+        ("(u - u**3)", "(u + u**3)"),
+        ("decay = -nu *", "decay = -1.01 * nu *"),
+        ("decay = -nu * (np.pi *", "decay = -nu * (1.0 *"),
+        ("- KINK_RATE * w, type", "+ KINK_RATE * w, type"),
+        ("- KINK_RATE * w, type", ", type"),
+        ("KINK_RATE * np.asarray(t)) * spread", "0 * np.asarray(t)) * spread"),
+        ("v[1] += square[2] / 2 + square[0]", "v[1] += square[2] / 2"),
+        ("v[0] += square[1] / 2", "v[0] += square[1]"),
+        ("forcing[0] /= 2", "pass"),
+        ("np.cos(np.pi * places[:, None]", "np.cos(places[:, None]"),
+    ],
+)
+def test_sabotage_of_the_solver_is_noticed(oracle, right_error, old, new):
+    """Each mistake is far above the error without it."""
+    assert right_error < 3e-5
+    try:
+        wrong = largest_error(spoilt(allen_cahn, old, new), oracle)
+    except ConvergenceError:  # the solution blows up
+        return
+    assert wrong > 3e-4
+
+
+def test_the_equation_holds(reference, rng):
+    """u_t = 1e-4 u_xx - 5 u^3 + 5 u by differences of sixth order in both variables, from t = 0.05 on."""
+    x = np.column_stack([rng.uniform(-1, 1, 300), rng.uniform(0.05, 0.95, 300)])
+    x[:100, 0] = rng.choice([-0.5, 0.5], 100) + rng.uniform(-0.05, 0.05, 100)  # the fronts
+    first = np.array([-1, 9, -45, 0, 45, -9, 1]) / 60
+    second = np.array([2, -27, 270, -490, 270, -27, 2]) / 180
+    h, k = 1e-3, 1e-3
+    u_t = sum(c * reference(x + np.array([0, j * k])) for c, j in zip(first, range(-3, 4), strict=True)) / k
+    u_xx = sum(c * reference(x + np.array([j * h, 0])) for c, j in zip(second, range(-3, 4), strict=True)) / h**2
+    u = reference(x)
+    np.testing.assert_allclose(u_t, 1e-4 * u_xx - 5 * u**3 + 5 * u, atol=2e-6)
+    assert np.abs(1e-4 * u_xx).max() > 0.3  # diffusion matters at some of the points
+
+
+def test_initial_values_and_symmetries(reference, rng):
+    x, t = rng.uniform(-1, 1, 200), rng.uniform(0, 1, 200)
+    start = reference(np.column_stack([x, np.zeros(200)]))
+    np.testing.assert_allclose(start, allen_cahn.initial(x[:, None]), atol=1e-9)
+    np.testing.assert_allclose(allen_cahn.initial(x[:, None])[:, 0], x**2 * np.cos(np.pi * x), atol=1e-15)
+    here = reference(np.column_stack([x, t]))
+    for other in (-x, x + 2, x - 4):
+        np.testing.assert_allclose(reference(np.column_stack([other, t])), here, atol=1e-12)
+    h = 1e-5  # values and slopes match across x = 1: the slope is zero there once the kink is rounded
+    at_end = [reference(np.column_stack([np.full(9, 1 + s), np.linspace(0.1, 1, 9)])) for s in (-h, h)]
+    np.testing.assert_allclose(at_end[1], at_end[0], atol=1e-12)
+
+
+def test_what_the_reference_says_of_itself(reference):
+    assert reference.modes == allen_cahn.MODES
+    assert reference.diffusion == 1e-4
+    assert 1e-11 < reference.difference < 1e-8
+
+
+def test_orders_of_convergence():
+    """Third order at t = 0, where coefficients fall like k^-4; faster than any power once the kink is gone."""
+    modes = [64, 128, 256, 512]
+    differences = allen_cahn.convergence(modes, [0.0, 0.5, 1.0])
+    orders = np.log2(differences[:-1] / differences[1:])
+    np.testing.assert_allclose(orders[:, 0], 3.0, atol=0.05)
+    assert orders[0, 1] > 5
+    assert orders[1, 2] - orders[0, 2] > 3  # at t = 1 the fronts are resolved from 256 modes on
+    assert differences[2, 2] < 1e-5
+
+
+def test_without_the_kink_function_the_order_is_one():
+    """The coefficients of the initial values themselves fall like k^-2: why the kink is taken out."""
+    m = square_coefficients(1025)
+    u = np.concatenate([[m[1] / 2, m[2] / 2 + m[0]], (m[3:] + m[1:-2]) / 2])  # of x^2 cos(pi x)
+    x = np.linspace(0, 1, 401)
+    exact = x**2 * np.cos(np.pi * x)
+    errors = [np.abs(np.cos(np.pi * np.outer(x, np.arange(K))) @ u[:K] - exact).max() for K in (128, 256, 512)]
+    np.testing.assert_allclose(np.log2(errors[:-1]) - np.log2(errors[1:]), 1.0, atol=0.05)
+    assert errors[2] > 5e-4
+
+
+def test_the_rate_of_the_kink_is_free(oracle):
+    """u = v + w whatever the rate of w; the one chosen makes v smooth. Another gives the same u, less accurately."""
+    other = spoilt(allen_cahn, "KINK_RATE = -2 * REACTION", "KINK_RATE = -3.0")
+    x = on_grid(np.linspace(0, 1, 101), TIMES)
+    u, same = (module._evaluate(module._solve(512, 1e-4), x, 1e-4) for module in (allen_cahn, other))
+    assert np.abs(u - same).max() < 5e-6
+
+
+def test_too_few_modes_are_refused():
+    with pytest.raises(ConvergenceError, match=r"u must agree to 1\.0e-08 with 64 and with 32 modes; it differs by .*"):
+        allen_cahn.reference(modes=64)
+    with pytest.raises(ConvergenceError, match="take more modes"):
+        allen_cahn.reference(modes=256, diffusion=1e-6, tolerance=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"diffusion": -1e-4}, ValueError, "diffusion must be finite and positive; got -0.0001"),
+        ({"diffusion": 0.1}, ValueError, "diffusion must be at most 0.05; got 0.1"),
+        ({"modes": 8}, ValueError, "modes must be at least 16; got 8"),
+        ({"tolerance": 0.0}, ValueError, "tolerance must be finite and positive"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        allen_cahn.reference(**arguments)
+
+
+def test_bad_points_are_refused(reference):
+    with pytest.raises(ValueError, match=r"x\[:, 1\] must hold times within \[0, 1\]; got 1.5 at position 1"):
+        reference([[0.0, 0.5], [0.0, 1.5]])
+    with pytest.raises(ValueError, match=r"x must have shape \(N, 2\); got \(1, 1\)"):
+        reference([[0.0]])
+    with pytest.raises(TypeError, match="x must be real"):
+        reference([[0.0, 0.5j]])
+    with pytest.raises(ValueError, match=r"times must hold times within \[0, 1\]; got -0.1"):
+        allen_cahn.convergence([16, 32], [-0.1])
+    with pytest.raises(ValueError, match=r"modes\[1\] must be at least 8; got 4"):
+        allen_cahn.convergence([16, 4], [0.0])
+    assert reference(np.empty((0, 2))).shape == (0, 1)
+
+
+# --- the kink under the heat equation
+
+
+def test_the_spread_square_is_its_fourier_series():
+    x, k = np.linspace(-1, 1, 101), np.arange(3001)
+    for s in (1e-4, 1e-3, 0.01, 0.05):
+        series = np.cos(np.pi * np.outer(x, k)) @ (square_coefficients(3000) * np.exp(-s * (np.pi * k) ** 2))
+        np.testing.assert_allclose(spread_square(x, s), series, atol=1e-13)
+    np.testing.assert_array_equal(spread_square(x, 0.0), x**2)
+    mixed = spread_square(x, np.where(x > 0, 0.01, 0.0))
+    np.testing.assert_array_equal(mixed[x <= 0], x[x <= 0] ** 2)
+
+
+def test_coefficients_of_the_square():
+    x, weights = np.polynomial.legendre.leggauss(60)
+    for k, coefficient in enumerate(square_coefficients(20)):
+        integral = np.sum(weights * x**2 * np.cos(np.pi * k * x)) / (2 if k == 0 else 1)
+        assert abs(integral - coefficient) < 4e-14  # the arguments, up to 20 pi, are rounded

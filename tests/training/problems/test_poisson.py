@@ -1,0 +1,171 @@
+"""Poisson's equation with a jump, and the manufactured problems: closed forms against complex steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from refkan.training.problems import manufactured, poisson
+from tests.shared.spoiling import spoilt
+
+STEP = 1e-30
+TOLERANCE = 1e-13
+"""Relative to the largest value: a few eps times arguments of sines up to 16 pi."""
+
+
+def derivative(function, x, direction):
+    """Complex step along a direction; exact up to rounding."""
+    return function(x + 1j * STEP * np.asarray(direction)).imag / STEP
+
+
+def points(rng, n=200):
+    x = rng.uniform(-1.0, 1.0, (n, 2))
+    x[:20, 0] = rng.uniform(0.0, 1e-3, 20) * np.where(np.arange(20) % 2, 1, -1)
+    return x
+
+
+def close(a, b):
+    return bool(np.abs(a - b).max() <= TOLERANCE * max(1.0, np.abs(b).max()))
+
+
+def is_consistent(module):
+    """Whether gradient, source, flux and boundary values of a Poisson module belong to the printed problem."""
+    rng = np.random.default_rng(5)
+    x = points(rng)
+    left = x[:, :1] < 0
+    u = np.where(left, np.sin(np.pi * x[:, :1]), np.sin(2 * np.pi * x[:, :1])) * np.sin(3 * np.pi * x[:, 1:])
+    first = np.hstack([derivative(module.solution, x, d) for d in np.eye(2)])
+    laplacian = sum(derivative(module.gradient, x, d)[:, [i]] for i, d in enumerate(np.eye(2)))
+    edge = np.column_stack([np.linspace(-1, 1, 41), np.ones(41)])
+    boundary = np.vstack([edge, -edge, edge[:, ::-1], -edge[:, ::-1]])
+    interface = np.column_stack([np.zeros(30), rng.uniform(-1, 1, 30)])
+    steeper = module.gradient(interface, "right")[:, 0]
+    flux = [(module.coefficient(interface, side) * module.gradient(interface, side))[:, 0] for side in poisson.SIDES]
+    return (
+        close(module.solution(x), u)
+        and close(module.coefficient(x), np.where(left, 1.0, 0.5))
+        and close(module.gradient(x), first)
+        and close(module.source(x), module.coefficient(x) * laplacian)
+        and close(module.source(x), np.where(left, -10.0, -6.5) * np.pi**2 * u)
+        and close(flux[0], flux[1])
+        and close(flux[0], np.pi * np.sin(3 * np.pi * interface[:, 1]))
+        and close(steeper, 2 * np.pi * np.sin(3 * np.pi * interface[:, 1]))
+        and close(module.solution(boundary), 0.0 * boundary[:, :1])
+    )
+
+
+def test_poisson_is_what_is_printed():
+    assert is_consistent(poisson)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LEFT_COEFFICIENT, RIGHT_COEFFICIENT = 1.0, 0.5", "LEFT_COEFFICIENT, RIGHT_COEFFICIENT = 0.5, 1.0"),
+        ("= np.pi, 2 * np.pi", "= np.pi, np.pi"),
+        ("= np.pi, 2 * np.pi", "= 1.0, 2.0"),
+        ("FREQUENCY_Y = 3 * np.pi", "FREQUENCY_Y = 3.0"),
+        ("return -coefficient(points)", "return coefficient(points)"),
+        ("(k**2 + FREQUENCY_Y**2)", "(k**2 - FREQUENCY_Y**2)"),
+        ("[k * np.cos(kx)", "[np.cos(kx)"),
+        ("first < 0.0)", "first > 0.0)"),
+        ('SIDES) == "left"', 'SIDES) == "right"'),
+    ],
+)
+def test_sabotage_of_poisson_is_noticed(old, new):
+    assert not is_consistent(spoilt(poisson, old, new))
+
+
+def test_the_gradient_jumps_where_the_coefficient_does():
+    x = np.array([[0.0, 0.1], [0.0, -0.7]])
+    left, right = poisson.gradient(x, "left"), poisson.gradient(x, "right")
+    np.testing.assert_allclose(right[:, 0], 2 * left[:, 0], rtol=1e-15)
+    np.testing.assert_allclose(left[:, 1], right[:, 1], atol=1e-15)
+    near = np.array([[1e-9, 0.0]])
+    np.testing.assert_allclose(poisson.gradient(x - near), left, atol=1e-6)
+    np.testing.assert_allclose(poisson.gradient(x + near), right, atol=1e-6)
+
+
+def test_the_level_set_and_its_seeds(rng):
+    x = points(rng, 50)
+    inputs, seeds = poisson.level_set_input(x), poisson.level_set_seeds(x)
+    np.testing.assert_array_equal(inputs, np.column_stack([x, np.abs(x[:, 0])]))
+    for k, direction in enumerate(np.eye(2)):
+        np.testing.assert_allclose(derivative(poisson.level_set_input, x, direction), seeds[:, k], rtol=1e-15)
+    for side, sign in (("left", -1.0), ("right", 1.0)):
+        at = poisson.level_set_seeds([[0.0, 0.3], [-0.2, 0.3], [-0.0, 0.3]], side)
+        np.testing.assert_array_equal(at[:, 0, 2], [sign, -1.0, sign])
+    wrong = spoilt(poisson, "-1.0, 1.0)\n    return seeds", "1.0, -1.0)\n    return seeds")
+    assert not np.allclose(wrong.level_set_seeds(x), seeds)
+
+
+@pytest.mark.parametrize("function", ["coefficient", "gradient", "level_set_seeds"])
+def test_bad_sides_and_shapes_are_refused(function):
+    with pytest.raises(ValueError, match="side must be one of 'left', 'right'; got 'top'"):
+        getattr(poisson, function)([[0.0, 0.0]], "top")
+    with pytest.raises(ValueError, match=r"x must have shape \(N, 2\); got \(1, 3\)"):
+        getattr(poisson, function)([[0.0, 0.0, 0.0]])
+    assert len(getattr(poisson, function)(np.empty((0, 2)))) == 0
+
+
+# --- manufactured problems
+
+
+def solves_its_equation(problem):
+    x = np.linspace(*problem.domain, 301)[:, None]
+    second = derivative(problem.derivative, x, 1.0)
+    return (
+        close(problem.derivative(x), derivative(problem.solution, x, 1.0))
+        and close(problem.second_derivative(x), second)
+        and close(problem.source(x), second + problem.wavenumber**2 * problem.solution(x))
+    )
+
+
+PROBLEMS = [("POISSON_1D", name) for name in manufactured.POISSON_1D]
+PROBLEMS += [("HELMHOLTZ_1D", name) for name in manufactured.HELMHOLTZ_1D]
+
+
+@pytest.mark.parametrize(("group", "name"), PROBLEMS)
+def test_manufactured_solutions_solve_their_equations(group, name):
+    problem = getattr(manufactured, group)[name]
+    assert solves_its_equation(problem)
+    assert (problem.wavenumber == 0) == (group == "POISSON_1D")
+    # the formula that is shown, evaluated: products are written with spaces
+    text = problem.profile.formula.replace("^", "**").replace(") sin", ") * sin")
+    for spelt in ("2 pi x", "16 pi x", "4 pi x", "200 ("):
+        text = text.replace(spelt, spelt.replace(" ", " * "))
+    x = np.linspace(*problem.domain, 7)
+    shown = eval(text, {"sin": np.sin, "exp": np.exp, "pi": np.pi, "x": x})
+    np.testing.assert_allclose(problem.solution(x[:, None])[:, 0], shown, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "old", "new"),
+    [
+        ("POISSON_1D", "two-scales", "1.6 * np.pi * np.cos", "1.6 * np.cos"),
+        ("POISSON_1D", "two-scales", "25.6 *", "2.56 *"),
+        ("POISSON_1D", "peak", "1 - 400", "1 + 400"),
+        ("POISSON_1D", "peak", "160000", "40000"),
+        ("HELMHOLTZ_1D", "wave", "- 16 * np.pi**2", "+ 16 * np.pi**2"),
+        ("HELMHOLTZ_1D", "wave", "+ self.wavenumber**2 *", "- self.wavenumber**2 *"),
+        ("HELMHOLTZ_1D", "resonant", "self.wavenumber**2 *", "self.wavenumber *"),
+    ],
+)
+def test_sabotage_of_manufactured_problems_is_noticed(group, name, old, new):
+    assert not solves_its_equation(getattr(spoilt(manufactured, old, new), group)[name])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"wavenumber": -1.0}, "wavenumber must be at least 0; got -1.0"),
+        ({"wavenumber": 4 * np.pi}, "wavenumber must not be an eigenvalue's"),
+        ({"wavenumber": np.pi, "domain": (0.0, 1.0)}, "wavenumber must not be an eigenvalue's"),
+        ({"wavenumber": np.nan}, "wavenumber must be finite"),
+        ({"domain": (1.0, 0.0)}, r"domain must be a pair a < b; got \(1.0, 0.0\)"),
+        ({"domain": (1.0, 2.0, 3.0)}, "domain must have length 2; got length 3"),
+    ],
+)
+def test_bad_manufactured_problems_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        manufactured.ManufacturedProblem(manufactured.PEAK, **arguments)

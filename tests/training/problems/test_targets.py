@@ -1,0 +1,229 @@
+"""The targets by name: values against scalar formulas, where they are not smooth, and what their docstrings state."""
+
+from __future__ import annotations
+
+from math import atan2, cos, e, exp, log, pi, sin, sqrt, tanh
+
+import numpy as np
+import pytest
+from scipy import integrate
+
+import refkan as rk
+from refkan.training.problems import TARGETS, formulas, special_functions, superpositions, targets, varying
+from tests.shared.spoiling import spoilt
+
+SCALAR = {
+    "smooth": lambda x: exp(sin(2 * pi * x)),
+    "kink": lambda x: abs(x - 1 / pi),
+    "step": lambda x: float(x * x >= 0.5),
+    "steep": lambda x: tanh(50 * x),
+    "cusp": lambda x: sqrt(abs(x - 1 / e)),
+    "chirp": lambda x: sin(20 * pi * x**3),
+    "peak": lambda x: sin(2 * pi * x) / 2 + exp(-2000 * (x - 0.7) ** 2),
+    "front": lambda x, t: tanh(50 * (x - 0.25 - t / 2)),
+    "disc": lambda x, y: float(x * x + y * y < 0.5),
+    "crease": lambda x, y: abs(x + y / 2 - 2 / pi),
+    "peak-2d": lambda x, y: sin(2 * pi * x) * sin(2 * pi * y) / 2 + exp(-500 * ((x - 0.7) ** 2 + (y - 0.3) ** 2)),
+    "chirp-2d": lambda x, y: sin(10 * pi * x**3) * cos(6 * pi * y**2),
+    "I.6.20b": lambda s, q, m: exp(-((q - m) ** 2) / (2 * s * s)) / (s * sqrt(2 * pi)),
+    "I.16.6": lambda c, v, u: (u + v) * c * c / (c * c + u * v),
+    "I.15.3x": lambda x, u, c, t: c * (x - u * t) / sqrt((c - u) * (c + u)),
+    "I.29.16": lambda a, b, p, q: sqrt((a * cos(p) - b * cos(q)) ** 2 + (a * sin(p) - b * sin(q)) ** 2),
+    "I.12.11": lambda q, f, B, v, a: q * f + q * B * v * sin(a),
+    "I.44.4": lambda n, k, T, V, W: n * k * T * (log(W) - log(V)),
+    "II.6.15a": lambda e, p, r, x, y, z: 0.75 * p * z * sqrt(x * x + y * y) / (pi * e * r**5),
+    "I.40.1": lambda n, m, x, T, g, k: n / exp(m * g * x / (k * T)),
+}
+"""Each formula for one point, arranged otherwise where it can be."""
+
+PLACES = {"kink": 1 / pi, "step": sqrt(0.5), "cusp": exp(-1)}
+
+
+@pytest.mark.parametrize("id", SCALAR)
+def test_values_are_those_of_the_scalar_formula(rng, id):
+    x = TARGETS[id].sample(rng, 200)
+    if id in PLACES:
+        x = np.vstack([x, PLACES[id] + np.array([[-1e-6], [1e-6]])])
+    expected = np.array([[SCALAR[id](*map(float, point))] for point in x])
+    scale = max(1.0, np.abs(expected).max())
+    np.testing.assert_allclose(TARGETS[id](x), expected, rtol=0, atol=1e-13 * scale)
+
+
+@pytest.mark.parametrize("d", superpositions.DIMENSIONS)
+def test_superpositions_are_sums_and_products(rng, d):
+    x = TARGETS[f"sum-{d}"].sample(rng, 40)
+    expected = {"sum": [], "product": [], "folded-product": [], "nested-sums": []}
+    for point in x:
+        total, product, folded, square = 0.0, 1.0, 1.0, 0.0
+        for i, s in enumerate(map(float, point), start=1):
+            total += cos(2 * pi * s + i)
+            product *= 1 + sin(2 * pi * s + i) / sqrt(d)
+            folded *= (abs(4 * s - 2) + i) / (1 + i)
+            square += (s - i / (d + 1)) ** 2
+        expected["sum"].append(total / sqrt(d))
+        expected["product"].append(product)
+        expected["folded-product"].append(folded)
+        expected["nested-sums"].append(exp(-square) * sin(sum(map(float, point))))
+    for name, values in expected.items():
+        np.testing.assert_allclose(TARGETS[f"{name}-{d}"](x)[:, 0], values, atol=1e-14)
+
+
+def test_means_and_variances_are_as_stated():
+    """Tensor grids are exact for trigonometric polynomials; two dimensions."""
+    s = np.arange(16) / 16
+    grid = np.stack(np.meshgrid(s, s), axis=-1).reshape(-1, 2)
+    assert abs(TARGETS["sum-2"](grid).var() - 0.5) < 1e-14
+    product = TARGETS["product-2"](grid)
+    assert abs(product.mean() - 1) < 1e-14
+    assert abs(product.var() - (1.25**2 - 1)) < 1e-14
+    assert 0.56 < 1.25**2 - 1 < (1 + 1 / 20) ** 10 - 1 < 0.65
+
+
+def test_special_functions_are_their_integrals(rng):
+    def close(id, function, n=8, tolerance=1e-9):
+        for point in TARGETS[id].sample(rng, n):
+            assert abs(TARGETS[id](point[None])[0, 0] - function(*map(float, point))) < tolerance
+
+    def quad(f, a, b, limit=400):
+        return integrate.quad(f, a, b, limit=limit, epsabs=1e-12)[0]
+
+    def bessel(v, x):  # Schlaefli's integral
+        tail = quad(lambda s: exp(-x * np.sinh(s) - v * s), 0, 12) * sin(v * pi) / pi
+        return quad(lambda s: cos(v * s - x * sin(s)), 0, pi) / pi - tail
+
+    def airy(x):  # y'' = x y from the values at 0
+        start = [0.355028053887817239, -0.258819403792806798]
+        return integrate.solve_ivp(lambda s, y: [y[1], s * y[0]], (0, x), start, rtol=1e-12, atol=1e-14).y[0, -1]
+
+    def harmonic(p, q):  # the polynomial sqrt(105/(32 pi)) z (x^2 - y^2) on the sphere
+        x, y, z = sin(p) * cos(q), sin(p) * sin(q), cos(p)
+        return sqrt(105 / (32 * pi)) * z * (x * x - y * y)
+
+    close("fresnel", lambda x: quad(lambda s: sin(pi * s * s / 2), 0, x))
+    close("bessel", bessel)
+    close("elliptic", lambda p, m: quad(lambda s: 1 / sqrt(1 - m * sin(s) ** 2), 0, p))
+    close("spherical-harmonic", harmonic, tolerance=1e-14)
+    for x in (-12.0, -5.0, -0.3, 1.5):  # beyond, the second solution of the equation takes over
+        assert abs(TARGETS["airy"]([[x]])[0, 0] - airy(x)) < 1e-8
+
+
+def jump(target, place, derivative):
+    """Jump across a place of the value or of the slope, the latter by one-sided differences."""
+    h = 1e-7
+    left = target([[place - 2 * h], [place - h]]).ravel()
+    right = target([[place + h], [place + 2 * h]]).ravel()
+    if derivative == 0:
+        return abs(right[0] - left[1])
+    return abs((right[1] - right[0]) - (left[1] - left[0])) / h
+
+
+def test_functions_of_one_variable_break_where_they_say(rng):
+    broken = {"kink": 1, "step": 0, "cusp": 1}
+    for target in (t for t in TARGETS.values() if t.dimension == 1):
+        assert bool(target.breaks) == (target.id in broken)
+        for place in target.breaks:
+            assert target.domain[0][0] < place < target.domain[0][1]
+            assert jump(target, place, broken[target.id]) > 0.9
+        for (place,) in target.sample(rng, 50):
+            if all(abs(place - other) > 0.01 for other in target.breaks) and jump_is_inside(target, place):
+                assert jump(target, place, 0) < 1e-4
+                assert jump(target, place, 1) < 2e-2  # 3e-7 times the second derivative, at most 1e4
+
+
+def jump_is_inside(target, place):
+    low, high = target.domain[0]
+    return low + 1e-6 < place < high - 1e-6
+
+
+def test_breaks_are_at_irrational_places_that_no_dyadic_grid_meets():
+    for id in ("kink", "step", "cusp"):
+        (place,) = TARGETS[id].breaks
+        distances = [abs(place * 2**k - round(place * 2**k)) for k in range(20)]
+        assert min(distances) > 1e-4
+
+
+def test_the_front_moves_and_the_disc_and_the_crease_are_where_they_say():
+    t = np.linspace(0, 1, 11)
+    np.testing.assert_allclose(TARGETS["front"](np.column_stack([0.25 + t / 2, t])), 0.0, atol=1e-14)
+    assert (TARGETS["front"](np.column_stack([0.29 + t / 2, t])) > 0.95).all()
+    angle = np.linspace(0.1, 1.4, 9)
+    rim = np.column_stack([np.cos(angle), np.sin(angle)]) / sqrt(2)
+    np.testing.assert_array_equal(TARGETS["disc"](rim * 0.999), 1.0)
+    np.testing.assert_array_equal(TARGETS["disc"](rim * 1.001), 0.0)
+    y = np.linspace(0, 1, 9)
+    line = np.column_stack([2 / pi - y / 2, y])
+    h = np.array([1e-6, 0.0])
+    second = TARGETS["crease"](line + h) - 2 * TARGETS["crease"](line) + TARGETS["crease"](line - h)
+    np.testing.assert_allclose(second / 1e-6, 2.0, atol=1e-6)
+    assert all(atan2(*point) for point in rim)
+
+
+@pytest.mark.parametrize("id", [id for id in TARGETS if id not in ("step", "disc")])
+def test_targets_are_continuous_functions_of_their_points(rng, id):
+    """Small moves make small changes, except across a jump."""
+    target = TARGETS[id]
+    low, high = np.array(target.domain).T
+    x = np.clip(target.sample(rng, 100), low + 1e-6 * (high - low), high - 1e-6 * (high - low))
+    change = np.abs(target(x + 1e-8 * (high - low)) - target(x)).max()
+    assert change < (2e-4 if id == "cusp" else 1e-5) * max(1.0, np.abs(target(x)).max())
+
+
+@pytest.mark.parametrize("id", TARGETS)
+def test_every_target_keeps_the_rules(rng, id):
+    target = TARGETS[id]
+    assert target.id == id
+    assert target.formula.endswith(".")
+    assert len(target.formula) > 5
+    assert target.dimension == len(target.domain)
+    assert all(low < high for low, high in target.domain)
+    x = target.sample(rng, 30)
+    before = x.copy()
+    y = target(x)
+    assert y.shape == (30, 1)
+    assert y.dtype == np.float64
+    np.testing.assert_array_equal(x, before)  # pure
+    np.testing.assert_array_equal(target(x), y)
+    assert target(np.empty((0, target.dimension))).shape == (0, 1)
+    corners = np.array(target.domain).T
+    assert np.isfinite(target(corners)).all()
+    with pytest.raises(ValueError, match=rf"x must have shape \(N, {target.dimension}\)"):
+        target(np.zeros((3, target.dimension + 1)))
+    with pytest.raises(rk.OutsideDomainError, match=rf"domain of target '{id}'.* got x\[1, 0\]"):
+        target(np.vstack([corners[0], corners[1] + np.eye(target.dimension)[0]]))
+
+
+def test_the_lists_are_as_wide_as_asked():
+    dimensions = {target.dimension for target in TARGETS.values()}
+    assert dimensions >= {1, 2, 3, 4, 5, 6, 10}
+    assert {target.dimension for target in formulas.FORMULAS} == {3, 4, 5, 6}
+    assert {target.dimension for target in superpositions.SUPERPOSITIONS} == {2, 4, 6, 10}
+    assert len(special_functions.SPECIAL_FUNCTIONS) >= 5
+    assert {"smooth", "kink", "step", "steep", "front"} <= {target.id for target in varying.VARYING}
+    with pytest.raises(ValueError, match="id must be given once; got 'smooth' twice"):
+        targets.by_id(varying.VARYING, varying.VARYING)
+    with pytest.raises(TypeError, match="rng must be a Generator"):
+        TARGETS["kink"].sample(0, 3)
+
+
+@pytest.mark.parametrize(
+    ("module", "group", "id", "old", "new"),
+    [
+        (varying, "VARYING", "kink", "KINK = 1 / np.pi", "KINK = np.pi / 10"),
+        (varying, "VARYING", "step", "STEP = 1 / np.sqrt(2)", "STEP = 0.7"),
+        (varying, "VARYING", "step", ">= STEP, 1.0, 0.0", ">= STEP, 0.0, 1.0"),
+        (varying, "VARYING", "steep", "np.tanh(50 * x)", "np.tanh(5 * x)"),
+        (varying, "VARYING", "front", "- x[:, 1:] / 2", "+ x[:, 1:] / 2"),
+        (varying, "VARYING", "chirp-2d", "np.cos(6 * np.pi", "np.cos(6 * 1.0"),
+        (formulas, "FORMULAS", "I.6.20b", "np.sqrt(2 * np.pi)", "np.sqrt(2)"),
+        (formulas, "FORMULAS", "I.6.20b", "s, q, m = _columns", "q, m, s = _columns"),
+        (formulas, "FORMULAS", "I.15.3x", "1 - u**2", "1 + u**2"),
+        (formulas, "FORMULAS", "I.29.16", "- 2 * a * b", "+ 2 * a * b"),
+        (formulas, "FORMULAS", "II.6.15a", "(4 * np.pi * e", "(4 * e"),
+        (formulas, "FORMULAS", "I.40.1", "np.exp(-m", "np.exp(m"),
+    ],
+)
+def test_sabotage_of_a_target_is_noticed(rng, monkeypatch, module, group, id, old, new):
+    spoilt_group = getattr(spoilt(module, old, new), group)
+    monkeypatch.setitem(TARGETS, id, targets.by_id(spoilt_group)[id])
+    with pytest.raises(AssertionError):
+        test_values_are_those_of_the_scalar_formula(rng, id)

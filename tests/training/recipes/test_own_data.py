@@ -1,0 +1,256 @@
+"""Own data as a set-up, from arrays and from a file by `refkan train`."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.cli import main
+from refkan.plots import training_pictures
+from refkan.training.recipes import input_effects, own_data, train_starts
+from refkan.training.recipes.setups.setups import midpoints, tensor_grid
+
+RANGES = np.array([1e-3, 1e4])
+
+
+def data(n=200):
+    x = np.random.default_rng(0).uniform(size=(n, 2)) * RANGES
+    return x, np.sin(3e3 * x[:, 0]) + (x[:, 1] / 1e4) ** 2
+
+
+def written(folder, rows, header="width,force,answer"):
+    file = folder / "mine.csv"
+    file.write_text("\n".join([header, *(",".join(map(repr, row)) for row in rows.tolist())]))
+    return file
+
+
+def test_samples_are_split_and_nothing_is_lost():
+    x, y = data()
+    setup = own_data(x, y)
+    assert (len(setup.samples), len(setup.grid)) == (160, 40)
+    rows = np.concatenate([np.hstack([setup.samples, setup.values[0]]), np.hstack([setup.grid, setup.values[1]])])
+    assert {tuple(row) for row in rows} == {tuple(row) for row in np.column_stack([x, y])}
+
+
+def test_equal_inputs_keep_values_of_their_own():
+    x, y = data(50)
+    x, y = np.repeat(x, 2, axis=0), np.arange(100.0)
+    setup = own_data(x, y)
+    found = {tuple(row) for row in np.hstack([setup.samples, setup.values[0]])}
+    assert len(found) == 80
+    assert found <= {tuple(row) for row in np.column_stack([x, y])}
+
+
+def test_the_error_is_that_of_the_rows_kept_back():
+    setup = own_data(*data())
+    done = train_starts(setup, setup.kan(), np.random.default_rng(0), (20, 20))
+    net, theta = done.levels[-1].network, done.levels[-1].result.theta
+    wrong = net(theta, setup.grid) - setup.values[1]
+    assert np.isclose(setup.error(net, theta), np.linalg.norm(wrong) / np.linalg.norm(setup.values[1]), rtol=1e-12)
+    assert setup.error(net, theta) < 1e-2
+    start, _ = setup.start(setup.kan(), np.random.default_rng(0))
+    assert np.array_equal(start.y, setup.values[0])
+
+
+def test_a_file_is_trained_on_and_its_network_written(tmp_path, capsys):
+    x, y = data(60)
+    file, out = written(tmp_path, np.column_stack([x, y])), tmp_path / "out"
+    assert main(["train", str(file), "--widths", "2", "3", "1", "--schedule", "5", "5", "--output", str(out)]) == 0
+    assert "mine.csv: regression on 48 samples, error on 12 others" in capsys.readouterr().out
+    net, theta, *_ = rk.load(out / "network.npz")
+    setup = own_data(x, y, "mine.csv")
+    told = json.loads((out / "history.json").read_text())["levels"][-1]["error"]
+    assert np.isclose(setup.error(net, theta), told, rtol=1e-12)
+    assert (out / "figure.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (np.ones((20, 2)), np.ones(20), r"x must vary in every column; x\[:, 0\] is 1 throughout"),
+        (data(9)[0], data(9)[1], "x must have at least 10 rows"),
+        (data()[0], np.zeros(200), "y must not be zero at all samples kept back"),
+        (data()[0], data(100)[1], r"y must have one value for each of the 200 rows of x; got shape \(100,\)"),
+        (data()[0][:, 0], data()[1], r"x must have 2 dimensions; got shape \(200,\): one column is x\[:, None\]"),
+    ],
+)
+def test_data_that_cannot_be_used(x, y, words):
+    with pytest.raises(ValueError, match=words):
+        own_data(x, y)
+
+
+def test_rows_that_are_not_whole_are_left_out_when_asked_and_counted():
+    x, y = data(60)
+    x[3, 1], y[3], y[10] = np.nan, np.nan, np.inf
+    for bad, words in (
+        (x, r"x\[3, 1\] = nan: leave out the 1 of 60"),
+        (data(60)[0], r"y\[3, 0\] = nan: leave out the 2 of"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            own_data(bad, y)
+    setup = own_data(x, y, drop_bad_rows=True)
+    assert setup.equation == "regression on 47 samples, error on 11 others, 2 of 60 rows left out"
+    found = np.concatenate([np.hstack([setup.samples, setup.values[0]]), np.hstack([setup.grid, setup.values[1]])])
+    kept = np.delete(np.column_stack([x, y]), [3, 10], axis=0)
+    assert {tuple(row) for row in found} == {tuple(row) for row in kept}
+    assert own_data(*data(60), drop_bad_rows=True).equation == own_data(*data(60)).equation
+    x[5:] = np.nan
+    with pytest.raises(ValueError, match=r"at least 10 rows, .* got 4, 56 of 60 rows left out"):
+        own_data(x, y, drop_bad_rows=True)
+
+
+def test_columns_have_names():
+    x, y = data(60)
+    setup = own_data(x, y, names=["width", "force", "answer"])
+    assert (setup.variables, setup.output) == (("width", "force"), "answer")
+    assert (own_data(x, y).variables, own_data(x, y).output) == (("x1", "x2"), "y")
+    x[:, 1] = 7
+    with pytest.raises(ValueError, match=r"x must vary in every column; column 2 \(force\) is 7 throughout"):
+        own_data(x, y, names=["width", "force", "answer"])
+    for wrong in (["width", "force"], "abc"):
+        with pytest.raises(ValueError, match="names must be one for each of the 2 columns of x and one for y; got"):
+            own_data(*data(60), names=wrong)
+
+
+def test_bad_lines_of_a_file_are_left_out_when_asked(tmp_path, capsys):
+    x, y = data(60)
+    file = written(tmp_path, np.column_stack([x, y]))
+    lines = file.read_text().splitlines()
+    lines[4], lines[9], lines[20] = "1,sensor failure,3", "1,2", lines[20] + ",5"
+    file.write_text("\n".join(lines))
+    options = ("--widths", "2", "1", "--schedule", "2", "--quiet")
+    assert main(["train", str(file), *options]) == 2
+    err = capsys.readouterr().err
+    assert (
+        "3 of 60 lines do not: got 'sensor failure' in line 5, column 2 (force); got 2 in line 10; got 4 in line" in err
+    )
+    assert err.endswith("leave them out, or give --drop-bad-rows\n")
+    out = tmp_path / "out"
+    assert main(["train", str(file), *options, "--drop-bad-rows", "--output", str(out)]) == 0
+    told = "mine.csv: regression on 46 samples, error on 11 others, 3 of 60 rows left out"
+    assert capsys.readouterr().out.splitlines()[0] == told
+    assert json.loads((out / "history.json").read_text())["equation"] == told.removeprefix("mine.csv: ")
+    net, theta, *_ = rk.load(out / "network.npz")
+    whole = np.delete(np.column_stack([x, y]), [3, 8, 19], axis=0)
+    clean = own_data(whole[:, :2], whole[:, 2])
+    assert clean.error(net, theta) == json.loads((out / "history.json").read_text())["levels"][-1]["error"]
+    assert main(["train", "burgers", "--drop-bad-rows"]) == 2
+    assert "--drop-bad-rows is for files of data; burgers has none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [(), ("--drop-bad-rows",)])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda k, cells: [f"no. {k}", *cells],
+            "column 1 (name) has none in 60 lines, got 'no. 0' in line 2: leave that",
+        ),
+        (
+            lambda k, cells: ["", *cells],
+            "column 1 (name) has none in 60 lines, got '' in line 2: leave that column out",
+        ),
+        (
+            lambda k, cells: ['"1,5"', *cells],
+            "column 1 (name) has none in 60 lines, got '1,5' in line 2: write its numbers with a decimal point and",
+        ),
+        (
+            lambda k, cells: ['"1' if k == 30 else "1", *cells],
+            "must have closed quotes; got one that is open from line 32 to line 61: close it, or leave it out",
+        ),
+    ],
+)
+def test_what_would_leave_no_line_or_hide_some_is_told_with_its_remedy(tmp_path, capsys, option, change, told):
+    file = written(tmp_path, np.column_stack(data(60)))
+    rows = [line.split(",") for line in file.read_text().splitlines()[1:]]
+    lines = ["name,width,force,answer", *(",".join(change(k, cells)) for k, cells in enumerate(rows))]
+    file.write_text("\n".join(lines))
+    assert main(["train", str(file), *option]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_outputs_whose_squares_are_no_numbers_are_refused(size):
+    x, y = data(60)
+    with pytest.raises(ValueError, match="y must have a size between 1e-150 and 1e"):
+        own_data(x, size * y)
+    own_data(x, size**0.7 * y)
+
+
+def test_names_of_columns_and_what_each_is_worth_are_told(tmp_path, capsys, monkeypatch):
+    drawn = []
+    network = training_pictures.network
+    monkeypatch.setattr(
+        training_pictures, "network", lambda *args, **kw: drawn.append(network(*args, **kw)) or drawn[0]
+    )
+    x = np.random.default_rng(0).uniform(size=(80, 2)) * RANGES
+    file = written(tmp_path, np.column_stack([x, np.sin(3e3 * x[:, 0])]), "width,width,answer")  # names need not differ
+    out = tmp_path / "out"
+    assert main(["train", str(file), "--widths", "2", "1", "--schedule", "9", "--quiet", "--output", str(out)]) == 0
+    told = json.loads((out / "history.json").read_text())["effects"]
+    assert [name for name, _ in told] == ["width", "width"]
+    (_, width), (_, force) = told
+    assert width > 0.9
+    assert force < 1e-2
+    line = "share of the output's variance that is due to each input, alone or with others: width "
+    assert capsys.readouterr().out.splitlines()[-1] == f"{line}{width:.2g}, width {force:.2g}"
+    assert (out / "network.png").read_bytes().startswith(b"\x89PNG")
+    assert [text.get_text() for text in drawn[0].axes[0].texts] == ["width", "width", "answer"]
+
+
+def by_hand(widths, *edges):
+    """A network of polynomials of degree 2 and its parameters: for each layer rows of (c_1, c_2), c_1 t + c_2 t^2."""
+    net = rk.kan(widths, 3, 2, node_map="none", outside="polynomial")
+    theta = []
+    for layer, rows in zip(net.layers, edges, strict=True):
+        t = layer.spaces_at(np.zeros(layer.n_params))[0].knots
+        line, square = (t[1:-2] + t[2:-1]) / 2, t[1:-2] * t[2:-1]
+        theta += [c * line + d * square for row in rows for c, d in row]
+    return net, np.concatenate(theta)
+
+
+def test_effects_are_those_of_the_formula():
+    """Total effects of (x_1 + x_2)^2 on the unit square, integrated by hand; of an input that is not used, none."""
+    x = tensor_grid(midpoints(0, 1, 40), midpoints(0, 1, 40), midpoints(0, 1, 2))
+    net, theta = by_hand([3, 1, 1], [[(1, 0), (1, 0), (0, 0)]], [[(0, 1)]])
+    np.testing.assert_allclose(net(theta, x)[:, 0], (x[:, 0] + x[:, 1]) ** 2, rtol=0, atol=1e-13)
+    inside = 4 / 45 + 1 / 9 + 1 / 6  # the variance of x_1^2 + 2 x_1 x_2 in x_1, averaged over x_2
+    variance = 2 / 5 + 1 + 2 / 3 - (7 / 6) ** 2
+    found = input_effects(net, theta, x)
+    np.testing.assert_allclose(found, [[inside / variance, inside / variance, 0.0]], rtol=0, atol=0.02)
+    assert found[0, 2] == 0
+    assert np.array_equal(input_effects(net, np.zeros(net.n_params), x), [[0.0, 0.0, 0.0]])
+    with pytest.raises(ValueError, match="x must hold at least two samples, whose inputs are mixed; got 1"):
+        input_effects(net, theta, x[:1])
+
+
+def test_edges_that_cancel_have_no_effect():
+    x = tensor_grid(midpoints(0, 1, 40), midpoints(0, 1, 40), midpoints(0, 1, 2))
+    first = [[(1, 0), (1, 0), (5, 0)], [(0, 0), (0, 0), (5, 0)]]
+    net, theta = by_hand([3, 2, 2], first, [[(1, 0), (-1, 0)], [(0, 0), (1, 0)]])
+    found = input_effects(net, theta, x)
+    np.testing.assert_allclose(found, [[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]], rtol=0, atol=0.02)
+    assert found[0, 2] < 1e-25
+
+
+def test_files_and_names_that_cannot_be_used(tmp_path, capsys):
+    def refused(*arguments):
+        assert main(["train", *map(str, arguments)]) == 2
+        return capsys.readouterr().err
+
+    assert "did you mean burgers?" in refused("burger")
+    assert "PROBLEM must be a file of data, FILE.csv, or one of poisson" in refused("nothing-like-it")
+    assert "no such file" in refused(tmp_path / "none.csv").lower()
+    x, y = data(30)
+    rows = np.column_stack([x, y])
+    assert "--points is for named problems" in refused(written(tmp_path, rows), "--points", 5)
+    assert "must begin with 2 and end with 1" in refused(written(tmp_path, rows), "--widths", 3, 1)
+    assert "inputs x and last column y: x must have at least 10 rows" in refused(written(tmp_path, rows[:8]))
+    assert "two columns or more" in refused(written(tmp_path, rows[:, :1], "a"))
+    rows[3, 1] = np.nan
+    assert "got 'nan' in line 5, column 2 (force): leave it out, or give --drop-bad-rows" in refused(
+        written(tmp_path, rows)
+    )

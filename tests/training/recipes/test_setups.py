@@ -1,0 +1,222 @@
+"""Set-ups of differential equations: their residuals at the exact solution, their points, what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.training.problems import allen_cahn as allen_cahn_equation
+from refkan.training.problems import burgers as burgers_equation
+from refkan.training.problems import poisson as poisson_equation
+from refkan.training.recipes import ORDINARY, allen_cahn, burgers, ordinary, poisson, regression, setup_named
+from refkan.training.recipes.setups import setups
+from refkan.training.recipes.setups.allen_cahn_setup import allen_cahn_residual
+from refkan.training.recipes.setups.burgers_setup import burgers_residual
+from refkan.training.recipes.setups.poisson_setup import poisson_residual
+
+SMALL = {
+    "poisson": lambda: poisson(7),
+    "poisson without level set": lambda: poisson(7, level_set=False),
+    "burgers": lambda: burgers((8, 8), 8),
+    "allen-cahn": lambda: allen_cahn(60, 20, 10),
+    **{name: (lambda name=name: ordinary(name, 40)) for name in ORDINARY},
+}
+
+
+@pytest.fixture(params=SMALL, scope="module")
+def small(request):
+    return SMALL[request.param]()
+
+
+def test_partials_are_the_derivatives_of_the_residuals(small):
+    problem, theta = small.start(small.kan(intervals=2), np.random.default_rng(0), check=True)
+    assert np.isfinite(problem.loss(theta))
+    assert problem.net.n_params == theta.size
+
+
+def exact_quantities(name):
+    """Points and exact value and derivatives there, by other means than the residuals use."""
+    rng, h = np.random.default_rng(1), 1e-20
+    if name == "poisson":
+        points = rng.uniform(-1, 1, (50, 2))
+        k = np.where(points[:, 0] < 0, np.pi, 2 * np.pi)
+        u = poisson_equation.solution(points)[:, 0]
+        u_x, u_y = poisson_equation.gradient(points).T
+        return poisson_equation.level_set_input(points), (u, u_x, u_y, -(k**2) * u, -9 * np.pi**2 * u)
+    if name == "burgers":
+        points = np.column_stack([rng.uniform(-1, 1, 50), rng.uniform(0.05, 1, 50)])
+        u, u_x = burgers_equation.solution(points), burgers_equation.slope(points)
+        u_t = burgers_equation.solution(points + np.array([0, 1j * h])).imag / h
+        u_xx = burgers_equation.slope(points + np.array([1j * h, 0])).imag / h
+        return points, tuple(q[:, 0] for q in (u, u_x, u_t, u_xx))
+    reference, d = allen_cahn_equation.reference(512, 1e-5), 1e-3
+    points = np.column_stack([rng.uniform(-1, 1, 20), rng.uniform(0.2, 0.9, 20)])
+
+    def at(dx, dt):
+        return reference(points + np.array([dx, dt]))[:, 0]
+
+    u_t = (8 * (at(0, d) - at(0, -d)) - (at(0, 2 * d) - at(0, -2 * d))) / (12 * d)
+    u_xx = (at(d, 0) - 2 * at(0, 0) + at(-d, 0)) / d**2
+    return points, (at(0, 0), (at(d, 0) - at(-d, 0)) / (2 * d), u_t, u_xx)
+
+
+CASES = {
+    "poisson": (poisson_residual, 1e-10),
+    "burgers": (burgers_residual, 1e-7),
+    # Differences of a solution with fronts of width 1e-2 are off by (d/width)^2 of u_xx/10^4, and the solution by 8e-9.
+    "allen-cahn": (allen_cahn_residual, 5e-3),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_exact_solution_has_no_residual(name):
+    residual, tolerance = CASES[name]
+    points, quantities = exact_quantities(name)
+    scale = max(np.abs(q).max() for q in (quantities[2], quantities[3], np.ones(1)))
+    assert np.abs(residual(points, *quantities)).max() <= tolerance * scale
+    for k, quantity in enumerate(quantities):
+        spoilt = [-q if j == k else q for j, q in enumerate(quantities)]
+        used = {"poisson": (3, 4), "burgers": (1, 2, 3), "allen-cahn": (0, 2)}[name]
+        if k in used and np.abs(quantity).max() > 1e-3:
+            assert np.abs(residual(points, *spoilt)).max() > 2 * tolerance * scale, f"quantity {k} does not matter"
+
+
+def test_diffusion_enters_allen_cahn_with_its_sign():
+    zero = np.zeros(3)
+    x = np.zeros((3, 2))
+    np.testing.assert_array_equal(allen_cahn_residual(x, zero, zero, zero, zero + 1), -1e-4 * np.ones(3))
+    assert (allen_cahn_residual(x, zero + 0.5, zero, zero, zero) < 0).all()  # u grows from 1/2 to 1
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_manufactured_solutions_have_no_residual(name):
+    problem, term = ORDINARY[name], ordinary(name, 50).terms[0]
+    x = term.sides[0].points
+    r = term.residual(x, problem.solution(x)[:, 0], None, problem.second_derivative(x)[:, 0])
+    assert np.abs(r).max() <= 1e-12 * np.abs(problem.second_derivative(x)).max()
+
+
+def test_the_flux_across_the_interface_is_that_of_either_side():
+    term = poisson(9).terms[1]
+    points = term.sides[0].points
+    np.testing.assert_array_equal([side.first[0] for side in term.sides], [[1, 0, -1], [1, 0, 1]])
+    flux = [poisson_equation.gradient(points[:, :2], side)[:, 0] for side in poisson_equation.SIDES]
+    u = np.zeros(len(points))
+    assert np.abs(term.residual(points, u, flux[0], u, flux[1])).max() < 1e-13
+    assert np.abs(term.residual(points, u, flux[1], u, flux[0])).max() > 1
+
+
+def test_conditions_vanish_at_the_exact_solution():
+    for setup in (poisson(9), burgers((8, 8), 16), ordinary("helmholtz-1d-wave", 20)):
+        for term in setup.terms[1:]:
+            if len(term.sides) == 1:
+                points = term.sides[0].points
+                variables = points[:, : len(setup.ranges)]
+                keywords = {} if term.data is None else {"data": term.data}
+                u = np.asarray(setup.reference(variables))[:, 0]
+                assert np.abs(term.residual(points, u, **keywords)).max() < 1e-12, term.name
+
+
+# --- points and shapes
+
+
+def test_numbers_of_points_and_parameters_are_those_of_the_paper():
+    p, b, a = poisson(), burgers(), allen_cahn()
+    assert [term.n_points for term in p.terms] == [2401, 49, 200]
+    assert [p.kan(intervals=n).n_params for n in p.shape.intervals] == [140, 220, 380, 700]
+    assert [term.n_points for term in b.terms] == [4096, 64, 128]
+    assert [b.kan(intervals=n).n_params for n in b.shape.intervals] == [3680, 5980, 10580]
+    assert [term.n_points for term in a.terms] == [20000, 501, 101]
+    assert [term.weight for term in a.terms] == [0.1, 1.0, 1.0]
+    assert [term.weight for term in p.terms] == [0.01, 0.1, 1.0]
+    assert len(np.unique(p.terms[2].sides[0].points, axis=0)) == 200
+    assert (np.abs(p.terms[2].sides[0].points[:, :2]).max(axis=1) == 1).all()
+    assert poisson(97).terms[0].n_points == 97**2
+
+
+def test_points_lie_in_the_domain_and_end_points_where_they_belong(small):
+    for term in small.terms:
+        for side in term.sides:
+            for column, (low, high) in enumerate(small.domain or small.ranges):
+                assert side.points[:, column].min() >= low
+                assert side.points[:, column].max() <= high
+    if small.name in ("burgers", "allen-cahn"):
+        assert (small.terms[1].sides[0].points[:, 1] == 0).all()
+    drawn = small.draw(np.random.default_rng(0), 30)
+    assert drawn.shape == (30, small.kan().widths[0])
+
+
+def test_the_error_is_relative_in_the_2_norm():
+    setup = ordinary("poisson-1d-peak", 20)
+    net, theta = setup.kan().initialize(np.random.default_rng(0), setup.grid)
+    assert setup.error(net, 0 * theta) == 1.0
+    wrong = net(theta, setup.grid) - setup.reference(setup.grid)
+    expected = np.sqrt(np.sum(wrong**2) / np.sum(setup.reference(setup.grid) ** 2))
+    assert setup.error(net, theta) == pytest.approx(expected, rel=1e-14)
+
+
+def test_grids_hold_every_pair_once():
+    grid = setups.tensor_grid([0.0, 1.0, 2.0], [5.0, 6.0])
+    assert sorted(map(tuple, grid)) == [(x, y) for x in (0.0, 1.0, 2.0) for y in (5.0, 6.0)]
+    np.testing.assert_allclose(setups.midpoints(-1.0, 1.0, 4), [-0.75, -0.25, 0.25, 0.75])
+
+
+def test_weights_are_changed_by_name():
+    changed = poisson(5).weighted(boundary=100.0)
+    assert [term.weight for term in changed.terms] == [0.01, 0.1, 100.0]
+    with pytest.raises(ValueError, match="equation, interface, boundary; got 'initial'"):
+        poisson(5).weighted(initial=1.0)
+
+
+def test_regression_is_least_squares_on_the_target():
+    setup = regression("front", 50)
+    problem, theta = setup.start(setup.kan(), np.random.default_rng(0))
+    assert isinstance(problem, rk.LeastSquares)
+    np.testing.assert_array_equal(problem.y, rk.problems.TARGETS["front"](problem.x))
+    assert setup.error(problem.net, theta) > 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: poisson(0), "points must be"),
+        (lambda: burgers((1, 8)), r"points\[0\]"),
+        (lambda: allen_cahn(0), "points must be"),
+        (lambda: burgers(8), "points must be a pair of numbers, in x and in t; got 8"),
+        (lambda: burgers((8,)), "points must be a pair"),
+        (lambda: burgers(weights=(1.0, 1.0)), r"weights must be one for each of equation, initial, boundary; got \("),
+        (lambda: allen_cahn(weights=1.0), "weights must be one for each of equation, initial, periodic; got 1.0"),
+        (lambda: poisson(weights=(1.0, 0.0, 1.0)), r"weights\[1\] must be finite and positive"),
+        (lambda: ordinary("helmholtz-1d-wave", weights=()), "weights must be one for each of equation, boundary"),
+        (lambda: ordinary("wave"), "name must be one of"),
+        (lambda: setup_named("heat"), "problem must be one of"),
+        (lambda: burgers().start(burgers().kan(order=2), np.random.default_rng(0)), "order"),
+        (lambda: poisson().start(rk.kan([2, 1], 4, 2), np.random.default_rng(0)), "2"),
+    ],
+)
+def test_bad_set_ups_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_order_3_is_allowed_with_one_warning():
+    setup = burgers((8, 8), 8)
+    with pytest.warns(UserWarning, match="jump") as caught:
+        setup.start(setup.kan(widths=[2, 2, 1], order=3), np.random.default_rng(0))
+    assert len(caught) == 1
+
+
+def test_without_the_level_set_the_slope_itself_is_asked_to_vanish_on_the_interface():
+    """A smooth network has one slope at x = 0, so that eps u_x is continuous for u_x = 0 alone."""
+    setup = poisson(9, level_set=False)
+    problem, theta = setup.start(setup.kan(), np.random.default_rng(0))
+    points = setup.terms[1].sides[0].points
+    slope = problem.net.jet(theta, points, [[1.0, 0.0]], orders=1).first[:, 0, 0]
+    np.testing.assert_allclose(problem.misfit(theta)["interface"][:, 0], 0.5 * slope, rtol=1e-12)
+    setup = poisson(9)
+    problem, theta = setup.start(setup.kan(), np.random.default_rng(0))
+    points = setup.terms[1].sides[0].points
+    jet = problem.net.jet(theta, points, [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], orders=1)
+    jump = 0.5 * jet.first[:, 0, 0] - 1.5 * jet.first[:, 1, 0]
+    np.testing.assert_allclose(problem.misfit(theta)["interface"][:, 0], jump, rtol=1e-10, atol=1e-12)

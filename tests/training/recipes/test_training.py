@@ -1,0 +1,225 @@
+"""How networks are trained on differential equations: starts, levels, attention, batches, learning rates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.training.losses import Attention, Collocation, Side, Term
+from refkan.training.multilevel import minimize_multilevel
+from refkan.training.recipes import (
+    Attended,
+    Cyclic,
+    Decaying,
+    Minibatches,
+    Ramped,
+    Redrawn,
+    burgers,
+    ordinary,
+    train_starts,
+)
+
+
+def test_splines_converge_to_the_manufactured_solution_at_their_order():
+    setup = ordinary("helmholtz-1d-wave", 400)
+    net = setup.kan()
+    done = train_starts(setup, net, np.random.default_rng(0), (20, 20, 20), damping=1e-10)
+    errors = [setup.error(level.network, level.result.theta) for level in done.levels]
+    # Collocation with cubic splines is of second order or better in the 2-norm.
+    assert all(coarse / fine > 3.5 for coarse, fine in pairwise(errors))
+    assert errors[-1] < 2e-3
+
+
+def test_the_start_with_the_least_value_after_a_refinement_goes_on():
+    setup = ordinary("poisson-1d-peak", 60)
+    net = setup.kan(widths=[1, 2, 1], intervals=3)
+    done = train_starts(setup, net, np.random.default_rng(3), (4, 3, 2), starts=3)
+    alone = []
+    for stream in np.random.default_rng(3).spawn(3):
+        problem, theta = setup.start(net, stream)
+        alone.append(minimize_multilevel(problem, theta, [4, 3], "levenberg-marquardt"))
+    np.testing.assert_array_equal(done.values, [result.value for result in alone])
+    assert done.chosen == int(np.argmin(done.values))
+    best = alone[done.chosen]
+    after = minimize_multilevel(best.problem, best.theta, [0, 2], "levenberg-marquardt")
+    np.testing.assert_array_equal(done.result.theta, after.theta)
+    assert [level.network.n_params for level in done.levels] == [net.refine(k).n_params for k in (1, 2, 4)]
+
+
+@pytest.mark.parametrize("starts", [1, 3])
+def test_levels_after_the_choice_may_have_other_points(starts):
+    few, many = burgers((4, 4), 4), burgers((7, 7), 7)
+    net = few.kan(widths=[2, 2, 1], intervals=2)
+    done = train_starts(few, net, np.random.default_rng(3), (4, 3, 2), starts=starts, common=2, later=many)
+    plain = train_starts(few, net, np.random.default_rng(3), (4, 3), starts=starts, common=2)
+    np.testing.assert_array_equal(done.first.theta, plain.result.theta)
+    assert done.chosen == plain.chosen
+    assert done.result.problem.terms[0].n_points == 49
+    problem = replace(done.first.problem, terms=many.terms)
+    expected = minimize_multilevel(problem, done.first.theta, [0, 2], "levenberg-marquardt")
+    np.testing.assert_array_equal(done.result.theta, expected.theta)
+    assert [level.result.history.value.size for level in done.levels] == [5, 4, 3]
+    with pytest.raises(ValueError, match="later needs levels after the 2 common ones; the schedule has 2"):
+        train_starts(few, net, np.random.default_rng(3), (4, 3), later=many)
+
+
+def test_one_start_is_plain_multilevel_training():
+    setup = ordinary("poisson-1d-peak", 60)
+    net = setup.kan(widths=[1, 2, 1], intervals=3)
+    done = train_starts(setup, net, np.random.default_rng(3), (4, 3))
+    problem, theta = setup.start(net, np.random.default_rng(3).spawn(1)[0])
+    np.testing.assert_array_equal(
+        done.result.theta, minimize_multilevel(problem, theta, [4, 3], "levenberg-marquardt").theta
+    )
+    assert [level.result.history.value.size for level in done.levels] == [5, 4]
+
+
+def test_attention_begins_anew_on_each_level_and_leaves_the_problem_alone():
+    setup = burgers((6, 6), 6)
+    problem, theta = setup.start(setup.kan(widths=[2, 2, 1], intervals=2), np.random.default_rng(0))
+    options = {"steps": 3, "learning_rate": 1e-2}
+    result = Attended(0.5)(problem, theta, **options)
+    attention = Attention(problem.terms[0].n_points, 0.5)
+    terms = (replace(problem.terms[0], attention=attention), *problem.terms[1:])
+    by_hand = Collocation(problem.net, terms)
+    expected = rk.minimize(by_hand, theta, "adam", callback=lambda s: by_hand.attend(s.theta), **options)
+    np.testing.assert_array_equal(result.theta, expected.theta)
+    assert problem.terms[0].attention is None
+    np.testing.assert_array_equal(Attended(0.5)(problem, theta, **options).theta, result.theta)
+    assert np.abs(rk.minimize(problem, theta, "adam", **options).theta - result.theta).max() > 1e-6
+
+
+def test_batches_see_every_point_once_before_any_a_second_time():
+    setup = burgers((5, 4), 4)
+    problem, theta = setup.start(setup.kan(widths=[2, 2, 1], intervals=2), np.random.default_rng(0))
+    batches = Minibatches(problem, 6, np.random.default_rng(1))
+    drawn = []
+    for _ in range(6):  # three batches of 6 out of 20 points; the 2 that are left wait for nothing
+        value, gradient = batches.value_and_gradient(theta)
+        drawn.append(batches._rows)
+        part = problem.redrawn({"equation": problem.terms[0].sides[0].points[drawn[-1]]})
+        # Kernels sum the samples of a block in the order of their intervals: the same up to rounding.
+        exact = part.gradient(theta)
+        assert value == pytest.approx(part.value(theta), rel=1e-14)
+        np.testing.assert_allclose(gradient, exact, rtol=1e-13, atol=1e-13 * np.abs(exact).max())
+    for epoch in (drawn[:3], drawn[3:]):
+        assert np.unique(np.concatenate(epoch)).size == 18
+    assert set(np.concatenate(drawn[:3])) != set(np.concatenate(drawn[3:]))
+
+
+def test_attention_in_batches_follows_the_points_of_each():
+    setup = burgers((3, 4), 4)
+    problem, theta = setup.start(setup.kan(widths=[2, 2, 1], intervals=2), np.random.default_rng(0))
+    attention = Attention(12, 0.5)
+    attended = replace(problem, terms=(replace(problem.terms[0], attention=attention), *problem.terms[1:]))
+    batches = Minibatches(attended, 5, np.random.default_rng(1))
+    expected = np.ones(12)
+    for _ in range(3):
+        value, _ = batches.value_and_gradient(theta)
+        e = np.abs(problem.misfit(theta)["equation"][batches._rows, 0])
+        others = sum(problem.mean_squares(theta)[name] for name in ("initial", "boundary"))
+        assert 2 * value == pytest.approx(np.mean((expected[batches._rows] * e) ** 2) + others, rel=1e-12)
+        batches.attend(theta)
+        expected[batches._rows] = 0.5 * expected[batches._rows] + 0.5 * e / e.max()
+        np.testing.assert_allclose(attention.weights, expected, rtol=1e-14)
+
+
+def test_data_go_with_the_points_of_a_batch():
+    x = np.linspace(0.0, 1.0, 9)[:, None]
+    net, theta = rk.kan([1, 1], order=3, intervals=2).initialize(np.random.default_rng(0), x)
+    term = Term("values", Side(x), lambda x, u, data: u - data, lambda *_, data: (1.0,), data=x[:, 0] ** 2)
+    batches = Minibatches(Collocation(net, term), 4, np.random.default_rng(0))
+    value, _ = batches.value_and_gradient(theta)
+    rows = batches._rows
+    assert value == pytest.approx(0.5 * np.mean((net(theta, x[rows])[:, 0] - x[rows, 0] ** 2) ** 2), rel=1e-12)
+
+
+def test_training_in_batches_returns_its_last_point_with_the_value_on_all_points():
+    setup = burgers((6, 6), 6)
+    problem, theta = setup.start(setup.kan(widths=[2, 2, 1], intervals=2), np.random.default_rng(0))
+    states, options = [], {"steps": 9, "learning_rate": 1e-2}
+    trainer = Attended(1e-4, batch=12, seed=3)
+    result = trainer(problem, theta, callback=states.append, **options)
+    np.testing.assert_array_equal(result.theta, states[-1].theta)
+    # With mu = 1e-4 and nine steps all weights are within 0.9991 and 1.
+    assert result.value == pytest.approx(problem.value(result.theta), rel=2e-3)
+    assert result.n_evaluations == 11
+    np.testing.assert_array_equal(trainer(problem, theta, **options).theta, result.theta)
+    assert np.abs(Attended(1e-4, batch=12, seed=4)(problem, theta, **options).theta - result.theta).max() > 0
+    whole = Attended(1e-4)(problem, theta, **options)
+    assert np.abs(whole.theta - result.theta).max() > 0
+
+
+@pytest.mark.parametrize("batch", [0, 37])
+def test_bad_batches_are_refused(batch):
+    setup = burgers((6, 6), 6)
+    problem, theta = setup.start(setup.kan(widths=[2, 1], intervals=2), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="batch must be at"):
+        Attended(batch=batch)(problem, theta, steps=1, learning_rate=1e-2)
+
+
+def test_trainings_on_redrawn_points_and_with_attention_resume(tmp_path):
+    setup = burgers((6, 6), 6)
+    net = setup.kan(widths=[2, 2, 1], intervals=2)
+    adam = {"learning_rate": 1e-2}
+    cases = ((Redrawn(setup.ranges, seed=4, every=2), {}), (Attended(0.1), adam), (Attended(0.1, batch=9), adam))
+    for method, options in cases:
+        runs = [
+            train_starts(setup, net, np.random.default_rng(0), (3, 2), method, checkpoints=tmp_path, **options)
+            for _ in range(2)
+        ]
+        np.testing.assert_array_equal(runs[0].result.theta, runs[1].result.theta)
+        assert [[level.resumed for level in run.levels] for run in runs] == [[False, False], [True, True]]
+
+
+def test_learning_rates():
+    rate = Cyclic()
+    assert rate(0) == 1e-4
+    assert rate(50) == pytest.approx(1e-4 + 9e-4 * 0.9995**50)
+    assert rate(75) == pytest.approx(1e-4 + 4.5e-4 * 0.9995**75)
+    assert rate(100) == 1e-4
+    assert Decaying(1.0, 1e-4, 4)(2) == pytest.approx(1e-2)
+    assert Ramped(Decaying(1.0, 1e-4, 4), 0.0, 2)(1) == pytest.approx(0.05)
+    assert Ramped(0.5, 0.0, 2)(2) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Cyclic(cycle=0), "cycle must be at least 1; got 0"),
+        (lambda: Cyclic(factor=0.0), "factor must be finite and positive; got 0.0"),
+        (lambda: Decaying(0.0, 1e-4, 4), "first must be finite and positive; got 0.0"),
+        (lambda: Decaying(1.0, -1e-4, 4), "last must be finite and positive; got -0.0001"),
+        (lambda: Decaying(1.0, 1e-4, -4), "steps must be at least 0; got -4"),
+        (lambda: Ramped(-0.5), "rate must be finite and positive; got -0.5"),
+        (lambda: Ramped(0.5, -1.0), "first must be finite and not negative; got -1.0"),
+    ],
+)
+def test_bad_learning_rates(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_size_of_batches_that_makes_none_is_named():
+    setup = burgers((3, 4), 4)
+    problem, _ = setup.start(setup.kan(widths=[2, 1], intervals=2), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="size must be at least 1; got 0"):
+        Minibatches(problem, 0, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="size must be at most 12; got 13"):
+        Minibatches(problem, 13, np.random.default_rng(0))
+
+
+def test_what_draws_is_a_generator_and_a_schedule_a_sequence():
+    setup = burgers((3, 4), 4)
+    net = setup.kan(widths=[2, 1], intervals=2)
+    problem, _ = setup.start(net, np.random.default_rng(0))
+    with pytest.raises(TypeError, match="rng must be a Generator; got int"):
+        Minibatches(problem, 3, 0)
+    with pytest.raises(TypeError, match="rng must be a Generator; got int"):
+        train_starts(setup, net, 0, [1])
+    with pytest.raises(TypeError, match="schedule must be a sequence of steps, one entry a level; got 3"):
+        train_starts(setup, net, np.random.default_rng(0), 3)
