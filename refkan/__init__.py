@@ -11,9 +11,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from refkan import checks, conditioning
+from refkan import checks
+from refkan.analysis import conditioning
+from refkan.analysis.conditioning import spectrum
 from refkan.base.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
-from refkan.conditioning import spectrum
 from refkan.kernels.engine_choice import use_engine
 from refkan.networks import Network, chebyshev_kan, hessians, jets, kan, load, mlp, save
 from refkan.networks.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
@@ -27,7 +28,8 @@ from refkan.training.multilevel import minimize_multilevel, multistart
 from refkan.training.optimizers import minimize
 
 if TYPE_CHECKING:
-    from refkan import exact, plots, truth
+    from refkan import plots, truth
+    from refkan.analysis import exact
     from refkan.training import problems
 
 __version__ = "0.1.0"
@@ -86,5 +88,7 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> ModuleType:
         """Import when it is first asked for what many programs do not need, with libraries that nothing else uses."""
         if name in ("exact", "plots", "problems", "truth"):
-            return import_module("refkan." + {"problems": "training.problems"}.get(name, name))
+            return import_module(
+                "refkan." + {"exact": "analysis.exact", "problems": "training.problems"}.get(name, name)
+            )
         raise AttributeError(f"module 'refkan' has no attribute {name!r}")

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from refkan import exact
+from refkan.analysis import exact
 from refkan.base.atomic_files import write_atomically
 
 

@@ -8,15 +8,15 @@ import sys
 import time
 from typing import Any
 
+from refkan.analysis.conditioning import Spectrum, spectrum
+from refkan.analysis.conditioning.studies.study_report import plain
+from refkan.analysis.conditioning.studies.study_rows import measured
 from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 from refkan.base.atomic_files import write_atomically
 from refkan.commands.certificates import certified, report
 from refkan.commands.number_files import read_samples, read_weights
 from refkan.commands.options import in_words
-from refkan.conditioning import Spectrum, spectrum
-from refkan.conditioning.study_report import plain
-from refkan.conditioning.study_rows import measured
 from refkan.interop import read
 from refkan.networks import Network
 from refkan.networks.layers import BASES

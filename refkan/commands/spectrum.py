@@ -11,6 +11,12 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
+from refkan.analysis.conditioning import Configuration, grid, study, to_json
+from refkan.analysis.conditioning.spectra import FLAGS
+from refkan.analysis.conditioning.spectrum_of_problem import WHICH
+from refkan.analysis.conditioning.studies.configurations import KINDS, PRECONDITIONERS
+from refkan.analysis.conditioning.studies.studies import problem_of
+from refkan.analysis.conditioning.studies.study_rows import MEANINGS
 from refkan.base.arguments import check_count
 from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed
@@ -20,12 +26,6 @@ from refkan.commands.certificates import certified, report
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, kept_in, out_of_memory, path, text
 from refkan.commands.own_network import only_with_networks, problem_in_files, show
-from refkan.conditioning import Configuration, grid, study, to_json
-from refkan.conditioning.configurations import KINDS, PRECONDITIONERS
-from refkan.conditioning.driver import WHICH
-from refkan.conditioning.spectra import FLAGS
-from refkan.conditioning.studies import problem_of
-from refkan.conditioning.study_rows import MEANINGS
 from refkan.executors import check_address, dask_executor
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.node_maps import NODE_MAPS

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from refkan.analysis.exact.ranks import ranks
 from refkan.claims.outcomes import plain
 from refkan.claims.verdicts import FAILING
-from refkan.exact import ranks
 from validation.conditioning import exact_ranks
 from validation.conditioning.exact_ranks import Case, accidents
 from validation.ledger import row

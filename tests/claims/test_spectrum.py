@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("flint")
 
 from refkan import exact
+from refkan.analysis.exact import Eigenpairs, Enclosure
 from refkan.claims.verdicts import FAILING
-from refkan.exact import Eigenpairs, Enclosure
 from tests.shared.factories import EPS
 from validation.bases import change_of_basis_spectrum as spectrum
 from validation.bases.change_of_basis_spectrum import (

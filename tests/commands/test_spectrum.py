@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from refkan import executors
+from refkan.analysis.conditioning.spectra import FLAGS
 from refkan.base.long_runs import checkpoints
 from refkan.cli import main
 from refkan.commands import spectrum
-from refkan.conditioning.spectra import FLAGS
 
 ROOT = Path(checkpoints.__file__).parent.parent
 
@@ -166,7 +166,7 @@ def test_a_dead_executor_and_an_interruption_have_codes_of_their_own(tmp_path, m
 
 
 def test_a_failed_point_is_shown_and_makes_the_code_1(monkeypatch, capsys):
-    studies = importlib.import_module("refkan.conditioning.studies")
+    studies = importlib.import_module("refkan.analysis.conditioning.studies.studies")
     original = studies.measure
 
     def measure(point, *rest):

@@ -256,7 +256,7 @@ def test_importing_refkan_is_light():
     """No backend, no plots, no terminal output, and no kernel compiled, until something asks for them."""
     heavy = ["torch", "jax", "matplotlib", "rich", "flint", "mpmath", "pandas", "dask", "hypothesis", "refkan.truth"]
     heavy += [
-        "refkan.exact",
+        "refkan.analysis.exact",
         "refkan.plots",
         "refkan.training.problems",
         "scipy.optimize",

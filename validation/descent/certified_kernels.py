@@ -13,8 +13,8 @@ import numpy as np
 
 import refkan as rk
 from refkan import exact, truth
-from refkan.exact.coordinates import matrix_of_basis
-from refkan.exact.extra import precision
+from refkan.analysis.exact.extra import precision
+from refkan.analysis.exact.spectra.coordinates import matrix_of_basis
 from validation.descent.kernel_search import wide_network
 from validation.descent.kernels_of_both_bases import kernel_ratio
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.conditioning import Spectrum
+from refkan.analysis.conditioning import Spectrum
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -8,9 +8,9 @@ import numpy as np
 
 import refkan as rk
 from refkan import exact, truth
-from refkan.exact.certified_spectra import certified_spectrum
-from refkan.exact.extra import precision
-from refkan.exact.orthogonal_certificates import certified, enclosed_eigenvalues
+from refkan.analysis.exact.extra import precision
+from refkan.analysis.exact.spectra.certified_spectra import certified_spectrum
+from refkan.analysis.exact.spectra.orthogonal_certificates import certified, enclosed_eigenvalues
 from validation.grounds.networks import posed
 from validation.grounds.spaces import FINER, ORDER, Departures, departure, fractions
 

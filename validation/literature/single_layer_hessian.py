@@ -29,13 +29,13 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
+from refkan.analysis.exact.ranks.ranks import rank_of_matrix
+from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
+from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
+from refkan.analysis.exact.spectra.rational import rational_gram
 from refkan.claims.readings import Reading, Readings, written
 from refkan.claims.verdicts import Table, Verdict, judge
-from refkan.exact.certificates import at_precision
-from refkan.exact.enclosures import Enclosure
-from refkan.exact.orthogonal_certificates import enclosed_eigenvalues
-from refkan.exact.ranks import rank_of_matrix
-from refkan.exact.rational import rational_gram
 from validation.grounds import require
 from validation.literature import grid_extension
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.conditioning import null_vectors
 from refkan.checks import gradient_check
-from refkan.conditioning import null_vectors
 from refkan.networks import chebyshev_kan
 from refkan.networks.hessians import gauss_newton, hessian
 from refkan.training.multilevel import minimize_multilevel

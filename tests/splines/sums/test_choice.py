@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.conditioning import grid, study
 from refkan.cli import main
-from refkan.conditioning import grid, study
 from refkan.kernels import engine_choice, launch
 from refkan.kernels.engine_choice import current_engine
 from refkan.kernels.engine_option import chosen_engine

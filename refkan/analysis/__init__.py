@@ -1,0 +1,1 @@
+"""Analysis of networks: spectra and conditioning in float64, and certificates in exact arithmetic."""

@@ -1,0 +1,289 @@
+"""`spectrum`: one entry for all matrices, bases, preconditioners and methods."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame
+from refkan.analysis.conditioning.iterative import Ends, ends
+from refkan.analysis.conditioning.matrix_products import images, product_of
+from refkan.analysis.conditioning.modes import Modes, factor_modes, kernel_modes, symmetric_modes
+from refkan.analysis.conditioning.null_space import graded_orthonormal
+from refkan.analysis.conditioning.preconditioners import Preconditioned, as_product, is_operator, kind_of, precondition
+from refkan.analysis.conditioning.questions import Question, question_of_matrix, question_of_problem
+from refkan.analysis.conditioning.spectra import Spectrum, doubts
+from refkan.analysis.conditioning.triangles import jacobian, triangle
+from refkan.base.arguments import check_choice, check_count
+from refkan.base.array_types import FloatArray
+from refkan.training.losses import Collocation
+from refkan.training.losses.mistaken import refuse_what_is_no_loss
+
+WHICH = ("gauss-newton", "hessian", "ntk")
+METHODS = ("auto", "svd", "eigh", "lobpcg", "eigsh")
+ITERATIVE = ("lobpcg", "eigsh")
+
+DENSE = 5000
+"""Rows up to which "auto" computes all eigenvalues: some minutes."""
+
+ENDS = 6
+"""How many eigenvalues iterative methods compute at each end by default."""
+
+
+def spectrum(
+    problem_or_matrix: Any,
+    theta: Any = None,
+    *,
+    which: str = "gauss-newton",
+    basis: str | None = None,
+    weights: Any = None,
+    preconditioner: Any = None,
+    method: str = "auto",
+    k: int | None = None,
+) -> Spectrum:
+    r"""Compute the eigenvalues of a curvature matrix of a least-squares problem, or of a symmetric matrix given.
+
+    ::
+
+        "gauss-newton"   J^T J                       (M, M)
+        "hessian"        J^T J + sum_k r_k Hess r_k  (M, M)
+        "ntk"            J J^T                       (N Q, N Q), the non-zero spectrum of Gauss-Newton
+
+    with r the residual of the problem, value = |r|^2 / 2, weights and 1/N included, and J its Jacobian.
+    In another basis, w = A^T u, J_w = J_u A^-T by structure: nothing is evaluated in the ReLU-power basis. Large
+    eigenvalues come from that product and small ones from its inverse on the complement of the null space, so that
+    condition numbers far beyond 1/eps are right to many digits. Two flags say where this ends: "resolution" where
+    null vectors are known from singular values alone and the basis scales parameters too differently, "middle" where
+    eigenvalues are too far from both ends.
+
+    Parameters
+    ----------
+    problem_or_matrix : LeastSquares, or array, sparse array or LinearOperator (n, n)
+        The samples and their distribution are those of the problem.
+    theta : array (M,), optional
+        In the network's own parameters; for problems only, and then required.
+    which : {"gauss-newton", "hessian", "ntk"}
+    basis : {"spline", "relu", "scaled-relu"}, optional
+        The coefficients that the matrix refers to; by default the network's own.
+    weights : array (N,), optional
+        Weights of the samples in place of the problem's.
+    preconditioner : optional
+        C, the symmetric positive definite map that a step applies to the gradient, theta <- theta - eta C grad; the
+        spectrum is that of C H. The name of a basis: descent in its coordinates (for "relu" on a spline network C is
+        (A A^T)^-1). "jacobi": the inverse of the diagonal of H. An array (M,): a diagonal. A matrix (M, M), dense or
+        sparse, a LinearOperator or a function v -> C v. All but names of bases refer to coefficients in `basis`.
+    method : {"auto", "svd", "eigh", "lobpcg", "eigsh"}
+        "svd": singular values of J, never forming J^T J, which would square the condition number. "eigh": the matrix
+        itself; eigenvalues below about eps times the largest are noise. "eigsh" (Lanczos) and "lobpcg": k eigenvalues
+        at each end by products alone. "auto": "svd", or "eigh" where there is no J; beyond 5000 rows, or if k is given,
+        "eigsh" ("lobpcg" for preconditioners of which only products are known).
+    k : int, optional
+        Eigenvalues at each end, iterative methods only; 6 by default.
+
+    Returns
+    -------
+    Spectrum
+
+    Raises
+    ------
+    ValueError
+        For unknown names, combinations that do not exist, wrong shapes, residuals or Jacobians that are not finite,
+        matrices that are not symmetric, preconditioners that are not positive definite, and sizes that exceed the
+        memory available (before allocating, with what is needed).
+    TypeError
+        For a network in place of a problem, and for a collocation problem: its matrix can be given.
+    ConvergenceError
+        If an iterative method does not find the upper end. If the lower one is out of its reach, a flag says so.
+
+    Notes
+    -----
+    A zero matrix gives rank 0, condition nan and the flag "zero". The analytic nullity of the Hessian counts directions
+    that do not depend on theta alone: the others are null vectors of H at stationary points only.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.linspace(0.0, 1.0, 101)[:, None]
+    >>> net, theta = rk.kan([1, 1], order=2, intervals=4).initialize(np.random.default_rng(0), x)
+    >>> problem = rk.LeastSquares(net, x, np.sin(x))
+    >>> spectrum = rk.spectrum(problem, theta)
+    >>> spectrum.rank, spectrum.analytic_nullity, round(spectrum.condition, 1)
+    (5, 0, 3.6)
+    >>> round(rk.spectrum(problem, theta, basis="relu").condition)
+    3342
+    >>> rk.spectrum(np.diag([4.0, 1.0, 0.0])).condition
+    4.0
+    """
+    check_choice("which", which, WHICH)
+    check_choice("method", method, METHODS)
+    if k is not None:
+        check_count("k", k, 1)
+    refuse_what_is_no_loss("problem_or_matrix", problem_or_matrix)
+    if isinstance(problem_or_matrix, Collocation):
+        raise TypeError(
+            "problem_or_matrix must be a LeastSquares or a matrix; got Collocation: pass the matrix, "
+            "rk.spectrum(problem.gauss_newton(theta))"
+        )
+    pose = question_of_problem if hasattr(problem_or_matrix, "net") else question_of_matrix
+    question = pose(problem_or_matrix, theta, which, basis, weights)
+    method = _method(question, preconditioner, method, k)
+    if method not in ITERATIVE:
+        return _complete(question, preconditioner, method)
+    if question.which == "ntk":
+        return _kernel_ends(question, preconditioner, method, k or ENDS)
+    return _ends(question, preconditioner, method, k or ENDS)
+
+
+def _method(question: Question, preconditioner: Any, method: str, k: int | None) -> str:
+    """Resolve "auto" and refuse what does not go together."""
+    has_factor = question.which in ("gauss-newton", "ntk")
+    if method == "auto":
+        if k is None and max(question.size, question.n_params) <= DENSE:
+            return "svd" if has_factor else "eigh"
+        return "lobpcg" if is_operator(preconditioner) else "eigsh"
+    if method == "svd" and not has_factor:
+        raise ValueError(f"method 'svd' needs a Jacobian, which {question.which!r} has not; use 'eigh'")
+    if method == "eigsh" and is_operator(preconditioner):
+        raise ValueError("method 'eigsh' needs a preconditioner with a factor; for an operator use 'lobpcg'")
+    if method not in ITERATIVE and k is not None:
+        raise ValueError(f"k must be left out for method {method!r}, which computes all eigenvalues")
+    return method
+
+
+def _complete(question: Question, preconditioner: Any, method: str) -> Spectrum:
+    J, H = _factor(question), None
+    if J is None:
+        H = question.assembled()
+    chosen, known = _preconditioned(question, preconditioner, J, H), question.directions
+    if J is None:
+        assert H is not None
+        modes = symmetric_modes(H, chosen.frame, known)
+    elif method == "svd":
+        modes = (kernel_modes if question.which == "ntk" else factor_modes)(J, chosen.frame, known)
+    elif question.which == "ntk":
+        modes = symmetric_modes(_kernel(J, chosen.frame))
+    else:
+        modes = symmetric_modes(J.T @ J, chosen.frame, known)
+    rows = None if J is None else question.problem.n_residuals
+    notes = doubts(modes.values, question.size, modes.rank, question.analytic_nullity, modes.gap, modes.noise, rows)
+    notes |= modes.notes
+    vectors, duals = modes.vectors, modes.vectors
+    if question.which != "ntk":  # eigenvectors of kernels are functions on the samples
+        vectors, duals = _in_coordinates(modes.vectors, chosen)
+    return _answer(question, modes, vectors, duals, chosen.name, method, notes)
+
+
+def _factor(question: Question) -> FloatArray | None:
+    """J with J^T J the Gauss-Newton matrix, or J J^T the kernel asked for; None if there is none."""
+    if question.which == "gauss-newton":
+        return triangle(question.problem, question.theta)
+    if question.which == "ntk":
+        return jacobian(question.problem, question.theta)
+    return None
+
+
+def _kernel(J: FloatArray, frame: Frame) -> FloatArray:
+    F = frame.gradient(J.T)
+    K: FloatArray = F.T @ F
+    return K
+
+
+def _preconditioned(
+    question: Question, preconditioner: Any, J: FloatArray | None = None, H: FloatArray | None = None
+) -> Preconditioned:
+    def diagonal(frame: Frame) -> FloatArray:
+        """Diagonal of B^T J^T J B or B^T H B, J and H formed only now if there is neither."""
+        factor = J if J is not None or H is not None else _factor(question)
+        if factor is not None:
+            return np.asarray(np.sum(frame.gradient(factor.T) ** 2, axis=1))
+        half = frame.gradient(question.assembled() if H is None else H)
+        return np.diag(frame.gradient(half.T)).copy()
+
+    return precondition(preconditioner, question.target, question.n_params, diagonal, question.network, question.theta)
+
+
+def _ends(question: Question, preconditioner: Any, method: str, k: int) -> Spectrum:
+    n, null = question.size, question.null_vectors
+    if 2 * k + null.shape[1] > n:
+        raise ValueError(
+            f"k must be at most {(n - null.shape[1]) // 2}, so that the two ends do not meet; got {k}: "
+            "use method='svd' or 'eigh' for all eigenvalues"
+        )
+    if method == "lobpcg" and null.shape[1] and 5 * k > n - null.shape[1]:  # SciPy has no constraints there
+        raise ValueError(
+            f"k must be at most {(n - null.shape[1]) // 5} for method 'lobpcg' beside {null.shape[1]} known null "
+            f"vectors in {n} rows; got {k}: use method='svd' or 'eigh' for all eigenvalues"
+        )
+    if is_operator(preconditioner):
+        C, product = as_product(preconditioner, n), product_of(question, question.target)
+        # C H (C y) = lambda (C y) is the pencil (C H C) y = lambda C y: products with C alone.
+        found = ends(lambda y: C(product(C(y))), n, k, np.empty((n, 0)), method, mass=C)
+        vectors = np.stack([C(y) for y in found.vectors.T], axis=1)
+        return _answer(question, _modes(question, found), vectors, found.vectors, kind_of(preconditioner), method)
+    chosen = _preconditioned(question, preconditioner)
+    if chosen.relative is not IDENTITY and null.size:
+        assert question.directions is not None
+        null = graded_orthonormal(chosen.frame.to(question.directions))
+    found = ends(product_of(question, chosen.frame), n, k, null, method)
+    vectors, duals = _in_coordinates(found.vectors, chosen)
+    return _answer(question, _modes(question, found), vectors, duals, chosen.name, method)
+
+
+def _kernel_ends(question: Question, preconditioner: Any, method: str, k: int) -> Spectrum:
+    """The kernel has the eigenvalues of the Gauss-Newton matrix in the same frame, and eigenvectors J v."""
+    inner = replace(question, which="gauss-newton", size=question.n_params)
+    found = _ends(inner, preconditioner, method, k)
+    functions = images(question, question.target.back(found.vectors))
+    return replace(
+        found,
+        vectors=functions,
+        dual_vectors=functions,
+        size=question.size,
+        which="ntk",
+        rank=min(found.rank, question.size),
+        analytic_nullity=question.analytic_nullity,
+        null_vectors=question.null_vectors,
+    )
+
+
+def _modes(question: Question, found: Ends) -> Modes:
+    known = question.null_vectors.shape[1]
+    rank, notes = question.size - known - found.n_zero, dict(found.notes)
+    if found.n_zero and "zero" not in notes:
+        notes["nullity"] = f"{found.n_zero} eigenvalues or more are zero beside the {known} known analytically"
+    return Modes(found.values, found.vectors, rank, np.nan, 0.0, notes)
+
+
+def _in_coordinates(Z: FloatArray, chosen: Preconditioned) -> tuple[FloatArray, FloatArray]:
+    """Vectors and dual vectors of modes Z of S^T H S: S Z and S^-T Z."""
+    if chosen.relative is IDENTITY:
+        return Z, Z
+    return chosen.relative.back(Z), chosen.relative.cogradient(Z)
+
+
+def _answer(
+    question: Question,
+    modes: Modes,
+    vectors: FloatArray,
+    duals: FloatArray,
+    name: str | None,
+    method: str,
+    notes: dict[str, str] | None = None,
+) -> Spectrum:
+    return Spectrum(
+        values=modes.values,
+        vectors=vectors,
+        dual_vectors=duals,
+        size=question.size,
+        which=question.which,
+        basis=question.basis,
+        preconditioner=name,
+        method=method,
+        rank=modes.rank,
+        analytic_nullity=question.analytic_nullity,
+        gap=modes.gap,
+        null_vectors=question.null_vectors,
+        notes={**question.notes, **(modes.notes if notes is None else notes)},
+    )

@@ -1,0 +1,1 @@
+"""Conditioning studies: the spectra of many networks in one table."""

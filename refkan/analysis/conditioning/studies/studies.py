@@ -1,0 +1,233 @@
+"""Conditioning studies: the spectra of many networks, on any executor, resumed where they stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from refkan.analysis.conditioning.spectrum_of_problem import spectrum
+from refkan.analysis.conditioning.studies.configurations import Configuration
+from refkan.analysis.conditioning.studies.study_rows import MEASURED, Row, Study, measured
+from refkan.base.arguments import as_samples, check_annotated
+from refkan.base.array_types import Array, FloatArray
+from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.kernels.engine_choice import current_engine, use_engine
+from refkan.training.losses import LeastSquares
+
+Target = Callable[[FloatArray], Any]
+Sampler = Callable[[np.random.Generator, int, int], Any]
+Progress = Callable[[str], None]
+
+FORMAT = 1
+"""Raised when what a row holds, or how it is computed, changes: stored rows of another format are not used."""
+
+KERNEL_FORMAT = 2
+"""The same for tangent kernels, which had no 1/N in format 1."""
+
+
+def uniform_samples(rng: np.random.Generator, count: int, inputs: int) -> FloatArray:
+    """Points uniform in the unit cube: the default distribution."""
+    return rng.uniform(size=(count, inputs))
+
+
+def measure(configuration: Configuration, target: Target | None = None, sampler: Sampler = uniform_samples) -> Row:
+    """Compute the row of one point: parameters drawn with its seed, by the scheme "linear", and samples likewise.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    target : callable, optional
+        x (N, P) -> y (N, Q). Gauss-Newton matrices and kernels do not depend on it; the Hessian needs it.
+    sampler : callable
+        (generator, N, P) -> x (N, P), in the unit cube.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> (point,) = rk.conditioning.grid(["spline"], [[2, 3, 1]], [3], [4], samples=100)
+    >>> row = rk.conditioning.measure(point)
+    >>> row.n_params, row.rank, row.analytic_nullity
+    (54, 49, 5)
+    """
+    check_annotated(measure, locals())
+    began = time.perf_counter()
+    problem, theta = problem_of(configuration, target, sampler)
+    found = spectrum(
+        problem,
+        theta,
+        which=configuration.which,
+        basis=configuration.basis,
+        preconditioner=configuration.preconditioner,
+    )
+    numbers = measured(found) | {"n_params": theta.size}
+    return Row(configuration, **numbers, seconds=time.perf_counter() - began)
+
+
+def problem_of(
+    configuration: Configuration, target: Target | None = None, sampler: Sampler = uniform_samples
+) -> tuple[LeastSquares, FloatArray]:
+    """Return the problem of one point, and its parameters; arguments as for `measure`."""
+    if configuration.which == "hessian" and target is None:
+        raise ValueError("target must be given for which='hessian', which depends on the residuals")
+    unbound = configuration.network()
+    parameters, points = (np.random.default_rng([configuration.seed, stream]) for stream in (0, 1))
+    x: Array = as_samples("samples", sampler(points, configuration.samples, unbound.widths[0]), unbound.widths[0])
+    net, theta = unbound.initialize(parameters, x)
+    y = np.zeros((x.shape[0], net.widths[-1])) if target is None else target(x)
+    return LeastSquares(net, x, y), theta
+
+
+def study(
+    configurations: Iterable[Configuration | Mapping[str, Any]],
+    executor: Executor | None = None,
+    checkpoints: Checkpoints | str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    *,
+    target: Target | None = None,
+    sampler: Sampler = uniform_samples,
+) -> Study:
+    """Compute the spectra of many networks.
+
+    Parameters
+    ----------
+    configurations : iterable of Configuration
+        Or mappings of their fields; see `grid`.
+    executor : concurrent.futures.Executor, optional
+        Threads, processes, a ``distributed.Client(...).get_executor()``; by default one after the other, here.
+    checkpoints : Checkpoints or folder, optional
+        Where each row is kept as soon as it is there; what is there already is not computed again.
+    progress : callable, optional
+        Called with one line of text for each row.
+    target, sampler : callable, optional
+        As for `measure`. With an executor or checkpoints they must be functions of a module: they are sent, and
+        stored, by their names.
+
+    Returns
+    -------
+    Study
+        A point that raises an error has it in its row, is not kept, and does not stop the others.
+
+    Raises
+    ------
+    RuntimeError
+        If the executor fails (a worker was killed, a cluster went away): it says how many rows are done and kept. The
+        same call resumes.
+    ValueError, TypeError
+        For bad configurations, before anything is computed.
+
+    Notes
+    -----
+    An interruption (KeyboardInterrupt) keeps the rows that are done, cancels the others and is passed on.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> points = rk.conditioning.grid(["spline", "relu"], [[2, 1]], orders=[3], intervals=[8], samples=200)
+    >>> spline, relu = rk.conditioning.study(points).rows
+    >>> spline.nullity, relu.nullity, relu.condition > 1e4 * spline.condition
+    (1, 1, True)
+    """
+    check_annotated(study, locals())
+    points = [c if isinstance(c, Configuration) else Configuration(**c) for c in configurations]
+    store = checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
+    if executor is not None or store is not None:
+        names = {name: _importable(name, function) for name, function in (("target", target), ("sampler", sampler))}
+    else:
+        names = {}
+    tell = progress or (lambda line: None)
+    keys = {
+        point: {
+            "task": "spectrum",
+            "engine": current_engine(),
+            "format": KERNEL_FORMAT if point.which == "ntk" else FORMAT,
+            **point.as_dict(),
+            **names,
+        }
+        for point in points
+    }
+    done: dict[Configuration, Row] = {}
+    for point in keys:
+        kept = None if store is None else store.get(keys[point])
+        if kept is not None:
+            done[point] = Row(point, **kept)
+    if done:
+        tell(f"{len(done)} of {len(keys)} points are there already")
+    attempt = partial(_attempt, target=target, sampler=sampler, engine=current_engine())
+    pending = [point for point in keys if point not in done]
+    with closing(_computed(pending, attempt, executor, len(keys), store)) as rows:
+        for row in rows:
+            done[row.configuration] = row
+            if store is not None and row.error is None:
+                store.put(keys[row.configuration], {name: getattr(row, name) for name in MEASURED})
+            tell(f"{len(done)}/{len(keys)} {row.configuration}: {row.error or f'condition {row.condition:.3e}'}")
+    return Study(tuple(done[point] for point in points))
+
+
+def _attempt(configuration: Configuration, target: Target | None, sampler: Sampler, engine: str) -> Row:
+    """A row in any case, so that what a future raises is the executor's fault; by the engine of whoever asked."""
+    try:
+        with use_engine(engine):
+            return measure(configuration, target, sampler)
+    except Exception as error:
+        return Row(configuration, error=f"{type(error).__name__}: {error}")
+
+
+def _computed(
+    pending: list[Configuration],
+    attempt: Callable[[Configuration], Row],
+    executor: Executor | None,
+    total: int,
+    store: Checkpoints | None,
+) -> Generator[Row, None, None]:
+    """Rows as they come in."""
+    if executor is None:
+        yield from map(attempt, pending)
+        return
+    futures: list[Future[Row]] = []
+    finished = total - len(pending)
+    try:
+        try:
+            futures.extend(executor.submit(attempt, point) for point in pending)
+            for future in as_completed(list(futures)):
+                row = future.result()
+                finished += 1
+                futures.remove(future)
+                yield row
+        except (Exception, KeyboardInterrupt) as error:
+            # What came in beside the failure is as good as the rest.
+            rescued = [f.result() for f in futures if f.done() and not f.cancelled() and f.exception() is None]
+            yield from rescued
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            raise _executor_failed(error, finished + len(rescued), total, store) from error
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _executor_failed(error: Exception, done: int, total: int, store: Checkpoints | None) -> RuntimeError:
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if store is None:
+        fate = "none are kept: give checkpoints= to keep them"
+    else:
+        fate = f"they are kept in {store.folder}: the same call computes the other {total - done}"
+    return RuntimeError(f"the executor failed ({what}) when {done} of {total} points were done; {fate}")
+
+
+def _importable(name: str, function: Any) -> str | None:
+    """Return the name under which a function can be imported; ValueError if there is none."""
+    if function is None:
+        return None
+    where, called = getattr(function, "__module__", None), getattr(function, "__qualname__", "<no name>")
+    if where is None or "<" in called:
+        raise ValueError(
+            f"{name} must be a function of a module to be sent to an executor or stored with a checkpoint; got {called}"
+        )
+    return f"{where}:{called}"

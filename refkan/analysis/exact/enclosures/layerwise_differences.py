@@ -1,0 +1,88 @@
+r"""Two networks of the same shape, layer by layer: how far apart their values can be over a box.
+
+Let z and w be the inputs of a layer of both networks, |z_p - w_p| <= d_p, all of them in R_p. Then
+
+    |s_qp(z_p) - t_qp(w_p)|  <=  sup over R_p of |s_qp - t_qp|  +  d_p sup over R_p of |t_qp'|,
+
+and the sums over p bound the inputs of the next layer. The differences s_qp - t_qp are piecewise polynomials, made over
+Fractions on the knots of both: of a network and a refined one they are zero but for the rounding of coefficients, and
+where those are not rounded, exactly zero. Subdivision sees that only up to the width of its boxes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, quiet
+from refkan.analysis.exact.enclosures.network_intervals import AffineStep, EdgeStep, IntervalNetwork, SigmoidStep
+from refkan.analysis.exact.enclosures.polynomial_pieces import Pieces, pieces_of_difference
+from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals
+from refkan.base.array_types import FloatArray
+
+
+@quiet()
+def layerwise_difference(left: IntervalNetwork, right: IntervalNetwork, ends: FloatArray) -> float:
+    """Bound |F_q - G_q| over a box (P, 2); infinite for networks of different shapes or maps, and where they jump."""
+    if [type(step) for step in left.steps] != [type(step) for step in right.steps]:
+        return np.inf
+    x, y = (TaylorIntervals({(0,): Intervals(ends[None, :, 0], ends[None, :, 1])}, 0) for _ in range(2))
+    apart = Intervals.of(np.zeros(len(ends)))
+    for one, other in zip(left.steps, right.steps, strict=True):
+        if isinstance(one, EdgeStep) and isinstance(other, EdgeStep):
+            hull = Intervals(np.minimum(x.value.lo, y.value.lo), np.maximum(x.value.hi, y.value.hi))
+            next_apart = _of_layers(one, other, hull[0], apart)
+        elif isinstance(one, AffineStep):
+            next_apart = _of_affine_maps(one, other, x.value[0], apart)
+        else:
+            next_apart = _of_sigmoids(one, other, apart)
+        if next_apart is None:
+            return np.inf
+        apart = next_apart
+        x, y = one.apply(x), other.apply(y)
+    return float(apart.hi.max())
+
+
+def _of_layers(one: EdgeStep, other: EdgeStep, inputs: Intervals, apart: Intervals) -> Intervals | None:
+    """How far the outputs of two layers are apart."""
+    if (one.layer.n_inputs, one.layer.n_outputs) != (other.layer.n_inputs, other.layer.n_outputs):
+        return None
+    total = Intervals.of(np.zeros(one.layer.n_outputs))
+    for p in range(one.layer.n_inputs):
+        at = inputs[p : p + 1]
+        difference = pieces_of_difference(*(family for step in (one, other) for family in step.functions(p)))
+        if difference.end is None and min(step.edges[p].enclose(at, 0, "both")[1][0] for step in (one, other)) < 0:
+            return None
+        if not _is_zero(difference):
+            total = total + Intervals.of(difference.enclose(at, 0)[0][0].magnitude[0])
+        if apart.hi[p] > 0:
+            (_, slopes), smoothness = other.edges[p].enclose(at, 1)
+            if smoothness[0] < 0:
+                return None
+            total = total + Intervals.of(slopes.magnitude[0]) * apart[p]
+    return total
+
+
+def _is_zero(pieces: Pieces) -> bool:
+    return not any(np.any(array) for array in (*pieces.middles, *pieces.radii))
+
+
+def _of_affine_maps(one: AffineStep, other: AffineStep, outputs: Intervals, apart: Intervals) -> Intervals:
+    """a z + b - (a' w + b') = a' (z - w) + (a - a') z + (b - b')."""
+    scale, shift = _distance(one.scale, other.scale), _distance(one.shift, other.shift)
+    result = Intervals.of(np.abs(other.scale)) * apart
+    for factor, size in ((scale, outputs.magnitude), (shift, np.ones(1))):
+        if np.any(factor):
+            result = result + Intervals.of(factor) * Intervals.of(size)
+    return result
+
+
+def _of_sigmoids(one: SigmoidStep, other: SigmoidStep, apart: Intervals) -> Intervals:
+    """(a - a') (1 - g) + (b - b') g + (b' - a') (g - g'); the slope of a sigmoid is at most 1/4."""
+    ends = np.maximum(_distance(one.low, other.low), _distance(one.high, other.high))
+    through = other.length * Intervals.of(0.25) * apart
+    return through + Intervals.of(ends) if np.any(ends) else through
+
+
+def _distance(mine: FloatArray, theirs: FloatArray) -> FloatArray:
+    """|x - y| of floats, rounded up, and zero where they are equal."""
+    return np.where(mine == theirs, 0.0, (Intervals.of(mine) - Intervals.of(theirs)).magnitude)

@@ -1,0 +1,1 @@
+"""Proven ranks and null spaces of Jacobians."""

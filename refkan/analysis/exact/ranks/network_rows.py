@@ -1,0 +1,179 @@
+"""The Jacobian of a least-squares problem over the rationals, or over balls where its numbers are not rational.
+
+Floats are rational numbers. Networks of piecewise polynomials with node maps none, affine and min-max are made of sums,
+products and quotients of them, so that every entry of dF/dtheta is rational: `truth` computes it without rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from refkan import truth
+from refkan.analysis.exact.extra import require
+from refkan.analysis.exact.spectra.perron import UndecidedError
+from refkan.base.arguments import as_vector, real
+from refkan.base.ratios import Ratio
+from refkan.networks import Network
+from refkan.training.losses import LeastSquares
+from refkan.training.losses.mistaken import refuse_what_is_no_loss
+from refkan.truth import UndecidedError as UndecidedComparison
+
+IRRATIONAL = {
+    "mean-std": "mean-std maps take a square root",
+    "sigmoid": "sigmoid maps take an exponential function",
+    "silu": "SiLU edges take an exponential function",
+    "tanh": "tanh takes an exponential function",
+    "free knots": "free knots take an exponential function",
+}
+"""Parts of networks that have no rational values, by name, and why."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A least-squares problem of a network at theta, checked.
+
+    Attributes
+    ----------
+    net : Network
+    theta, x, y : as in the problem
+    shares : tuple of Fraction
+        w_s/N of those samples whose weight is not zero; `x` and `y` hold these alone.
+    """
+
+    net: Network
+    theta: Any
+    x: Any
+    y: Any
+    shares: tuple[Fraction, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of J, samples of weight zero left out."""
+        return len(self.shares) * self.net.widths[-1]
+
+    @property
+    def irrational(self) -> list[str]:
+        """Names of the parts that have no rational values, keys of `IRRATIONAL`."""
+        return irrational_parts(self.net)
+
+    def rows(self, number: Any) -> Sequence[dict[int, Any]]:
+        """The rows of dF/dtheta, sample-major, as dicts by column."""
+        return truth.of(self.net, self.theta, self.x, number).jacobian_rows
+
+    def hessian(self, number: Any) -> list[list[Any]]:
+        """The Hessian of the loss 1/(2N) sum_s w_s |F(x_s) - y_s|^2, (M, M)."""
+        weights = [share * len(self.shares) for share in self.shares]
+        return truth.of(self.net, self.theta, self.x, number).least_squares(self.y, weights).hessian()
+
+    def row_weights(self) -> list[Fraction]:
+        """The weights w_s/N of the rows: H = sum of weight times row row^T."""
+        return [share for share in self.shares for _ in range(self.net.widths[-1])]
+
+
+def checked(problem: Any, theta: Any) -> Problem:
+    """Check a problem and theta.
+
+    Raises
+    ------
+    TypeError
+        If `problem` is no LeastSquares of a network of refkan.
+    ValueError
+        If theta does not fit, is not given, or no sample has a weight.
+    """
+    refuse_what_is_no_loss("problem", problem)
+    if not isinstance(problem, LeastSquares) or not isinstance(problem.net, Network):
+        raise TypeError(
+            f"problem must be a LeastSquares of a network of refkan; got {type(problem).__name__}: certificates are "
+            "made from the formulas of the network, rk.LeastSquares(net, x, y)"
+        )
+    if theta is None:
+        raise ValueError("theta must be given with a problem")
+    problem.net.require_bound()
+    vector = real("theta", as_vector("theta", theta, problem.net.n_params))
+    n = problem.x.shape[0]
+    weights = [1.0] * n if problem.weights is None else problem.weights.tolist()
+    kept = [s for s, w in enumerate(weights) if w > 0]
+    if not kept:
+        raise ValueError("problem must have a sample of positive weight; all weights are zero")
+    return Problem(problem.net, vector, problem.x[kept], problem.y[kept], tuple(Fraction(weights[s]) / n for s in kept))
+
+
+def irrational_parts(net: Network) -> list[str]:
+    """Name the parts of a network without rational values, as the keys of `IRRATIONAL`."""
+    forms = [*(layer.truth_form() for layer in net.layers), *(node_map.truth_form() for node_map in net.node_maps)]
+    found = {form["kind"] for form in forms}
+    found |= {form["activation"] for form in forms if form["kind"] == "dense"}
+    if any((form.get("spline") or form).get("floor") is not None for form in forms):
+        found.add("free knots")
+    return sorted(found & set(IRRATIONAL))
+
+
+def rational_rows(problem: Problem) -> tuple[Any, list[Any]]:
+    """Return J as an integer matrix (fmpz_mat), and for each row the rational number that it has to be multiplied by.
+
+    Raises
+    ------
+    ValueError
+        If the network has parts without rational values.
+    """
+    flint = require("flint")
+    if problem.irrational:
+        reasons = "; ".join(IRRATIONAL[name] for name in problem.irrational)
+        raise ValueError(
+            f"net must have rational values for an exact Jacobian; {reasons}. Freeze statistics, net.freeze(theta), "
+            "fix free knots, net.with_fixed_knots(theta), or ask for certified_spectrum, which takes balls"
+        )
+    columns, integers, factors = range(problem.net.n_params), [], []
+    for row in problem.rows(Ratio):
+        entries = [flint.fmpq(value.numerator, value.denominator) if value else 0 for value in row.values()]
+        scale, numbers = cleared(entries)
+        placed = dict(zip(row, numbers, strict=True))
+        integers.append([placed.get(m, 0) for m in columns])
+        factors.append(scale)
+    return flint.fmpz_mat(integers), factors
+
+
+def rows_in_balls(flint: Any, problem: Problem) -> Any:
+    """Return the rows of dF/dtheta as an arb_mat at the present precision.
+
+    Raises
+    ------
+    UndecidedError
+        If the precision does not tell a sample from a knot.
+    """
+    found = decided(lambda: problem.rows(flint.arb))
+    return flint.arb_mat([[row.get(m, 0) for m in range(problem.net.n_params)] for row in found])
+
+
+def decided(compute: Callable[[], Any]) -> Any:
+    """Return what `compute` does; a sample that is not told from a knot is a failure of the precision."""
+    try:
+        return compute()
+    except UndecidedComparison as error:
+        raise UndecidedError(str(error)) from error
+
+
+def cleared(entries: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """Return c and integers without common divisor such that entries = c times the integers; c = 1 for zeros.
+
+    Examples
+    --------
+    >>> from flint import fmpq
+    >>> cleared([fmpq(1, 2), fmpq(5, 3)])
+    (1/6, [3, 10])
+    """
+    flint = require("flint")
+    denominator = flint.fmpz(1)
+    for entry in entries:
+        if entry:
+            denominator = denominator.lcm(flint.fmpq(entry).q)
+    numbers = [(flint.fmpq(entry) * denominator).p for entry in entries]
+    divisor = flint.fmpz(0)
+    for number in numbers:
+        divisor = divisor.gcd(number)
+    if divisor == 0:
+        return flint.fmpq(1), numbers
+    return flint.fmpq(divisor, denominator), [number // divisor for number in numbers]

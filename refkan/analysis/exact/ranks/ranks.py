@@ -1,0 +1,235 @@
+r"""Exact ranks of Jacobians, each with a proof that is checked apart from how it was found.
+
+    rank >= k    a k x k minor of the integer matrix J is not zero modulo a prime p, hence not zero
+    rank <= k    M - k independent rational vectors Z satisfy J Z = 0, multiplied out exactly
+
+The minor comes from Gaussian elimination modulo p. For Z the k pivot rows are solved for the other columns,
+J_pivot X = J_free, by p-adic lifting (Dixon, Numer. Math. 40, 1982), whose cost is that of the digits of X: null
+vectors of networks are small numbers, whatever J is. If the prime was unlucky and the rank modulo p too small, J Z = 0
+fails, and another prime is taken. Networks without rational values: `ranks_in_balls`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from refkan.analysis.exact.extra import require
+from refkan.analysis.exact.ranks.expected_cost import require_cost
+from refkan.analysis.exact.ranks.network_rows import Problem, checked, rational_rows
+from refkan.analysis.exact.ranks.null_directions import known_null_vectors
+from refkan.analysis.exact.ranks.ranks_in_balls import minor_in_balls
+from refkan.analysis.exact.spectra.rational import as_fractions
+from refkan.base.errors import ConvergenceError
+from refkan.base.short_reprs import ShortRepr
+
+PRIMES = (2**61 - 1, 2**62 - 57, 2**62 - 87)
+"""Moduli: an unlucky one divides one of the minors of full size, which about one in 2^61 numbers does."""
+
+
+@dataclass(frozen=True)
+class RankCertificate(ShortRepr):
+    """The rank of an integer matrix J (rows, M) and its proof; `verify` checks it.
+
+    Attributes
+    ----------
+    rank : int
+    size : int
+        M.
+    analytic_nullity : int or None
+        Lower bound of the nullity known from the structure of the network.
+    prime : int
+        0 where J is known in balls only.
+    rows, columns : tuple of int
+        A minor of J that is not zero modulo the prime; in balls, for the prime 0.
+    null : fmpq_mat (M, M - rank)
+        Independent columns Z with J Z = 0; the unit matrix in the rows that are not in `columns`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.array([[0.1], [0.2], [0.3]])  # no sample in the second interval
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), x, x)
+    >>> certificate = rk.exact.certified_rank(problem, [0.0, 0.0, 0.0])
+    >>> certificate.rank, certificate.nullity, [[str(z) for z in row] for row in certificate.null_vectors]
+    (2, 1, [['0', '0', '1']])
+    """
+
+    rank: int
+    size: int
+    prime: int
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    null: Any = field(repr=False)
+    analytic_nullity: int | None = None
+
+    @property
+    def rank_by(self) -> str:
+        """What the upper bound is from: "exact", null vectors multiplied out, or "theory", those of the structure."""
+        return "exact" if self.prime else "theory"
+
+    @property
+    def nullity(self) -> int:
+        """The dimension M - rank of the null space."""
+        return self.size - self.rank
+
+    @property
+    def null_vectors(self) -> list[list[Fraction]]:
+        """A basis of the null space, one row a vector."""
+        return as_fractions(self.null.transpose()) if self.nullity else []
+
+    def verify(self, J: Any) -> None:
+        """Check the proof of a network with rational values against its integer matrix (fmpz_mat).
+
+        Raises
+        ------
+        ValueError
+            If it proves nothing: which half fails is said.
+        """
+        flint = require("flint")
+        if not (len(self.rows) == len(self.columns) == self.rank and self.size == J.ncols()):
+            raise ValueError(
+                f"the certificate is wrong: rank {self.rank} of {J.ncols()} columns needs as many rows and columns of "
+                f"a minor; got {len(self.rows)} and {len(self.columns)}, for {self.size} columns"
+            )
+        if self.rank:
+            if not flint.fmpz(self.prime).is_prime():
+                raise ValueError(
+                    f"the certificate is wrong: {self.prime} is no prime, and ranks modulo it prove nothing"
+                )
+            minor = flint.nmod_mat(_taken(J, self.rows, self.columns), self.prime)
+            if minor.rank() < self.rank:
+                raise ValueError(f"the certificate is wrong: the minor of size {self.rank} is zero modulo {self.prime}")
+        if (self.null.nrows(), self.null.ncols()) != (self.size, self.nullity):
+            raise ValueError(f"the certificate is wrong: rank {self.rank} needs {self.nullity} null vectors")
+        if self.nullity:
+            free = [m for m in range(self.size) if m not in set(self.columns)]
+            unit = flint.fmpq_mat(_taken(self.null, free, range(self.nullity)))
+            if unit.rank() < self.nullity:
+                raise ValueError("the certificate is wrong: the null vectors are dependent")
+            _require_null(J, self.null, "the certificate is wrong")
+
+
+def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> RankCertificate:
+    r"""Prove the rank of the Jacobian of a least-squares problem, all floats taken as the rational numbers they are.
+
+    Parameters
+    ----------
+    problem : LeastSquares
+        Networks of splines, ReLU powers, Chebyshev polynomials and dense ReLU layers, with node maps none, affine and
+        min-max, have rational values, and a proof by them alone. With mean-std and sigmoid maps, SiLU edges, tanh and
+        free knots the lower bound is proven in balls, the upper by the null vectors of theory (``rank_by``). Samples of
+        weight zero do not count.
+    theta : array (n_params,)
+    seconds : float, optional
+        Expected time beyond which the work is refused before it starts; 600 by default.
+
+    Returns
+    -------
+    RankCertificate
+        With ``rank``, ``nullity``, ``analytic_nullity`` and ``null_vectors``, a rational basis of the null space.
+
+    Raises
+    ------
+    ValueError
+        If the expected time exceeds `seconds`; for arguments that do not fit.
+    ConvergenceError
+        If a network without rational values has more null vectors than theory lists.
+    TypeError
+        If `problem` is no LeastSquares of a network of refkan.
+    ImportError
+        If python-flint is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.random.default_rng(0).uniform(size=(20, 1))
+    >>> net, theta = rk.kan([1, 2, 1], order=2, intervals=2).initialize(np.random.default_rng(1), x)
+    >>> certificate = rk.exact.certified_rank(rk.LeastSquares(net, x, x), theta)
+    >>> certificate.rank, certificate.nullity, certificate.analytic_nullity
+    (7, 5, 1)
+    """
+    posed = checked(problem, theta)
+    require("flint")
+    require_cost("an exact rank", posed, seconds, decompositions=0)
+    return rank_of_problem(posed)
+
+
+def rank_of_problem(problem: Problem) -> RankCertificate:
+    """`certified_rank` of a problem that is checked."""
+    if problem.irrational:
+        (rows, columns), Z = minor_in_balls(problem)
+        return RankCertificate(len(rows), problem.net.n_params, 0, rows, columns, Z, Z.ncols())
+    J, _ = rational_rows(problem)
+    known = known_null_vectors(problem)
+    _require_null(J, known, "the null vectors of theory are wrong for this network")
+    return rank_of_matrix(J, known.ncols())
+
+
+def rank_of_matrix(J: Any, analytic_nullity: int | None = None) -> RankCertificate:
+    """Find the rank of an integer matrix (fmpz_mat), and prove it.
+
+    Examples
+    --------
+    >>> from flint import fmpz_mat
+    >>> certificate = rank_of_matrix(fmpz_mat([[1, 2, 3], [2, 4, 6]]))
+    >>> certificate.rank, certificate.null_vectors
+    (1, [[Fraction(-2, 1), Fraction(1, 1), Fraction(0, 1)], [Fraction(-3, 1), Fraction(0, 1), Fraction(1, 1)]])
+    """
+    flint = require("flint")
+    for prime in PRIMES:
+        columns = pivots(flint.nmod_mat(J, prime))
+        rows = pivots(flint.nmod_mat(J.transpose(), prime))
+        free = [m for m in range(J.ncols()) if m not in set(columns)]
+        certificate = RankCertificate(
+            len(columns), J.ncols(), prime, rows, columns, _null_vectors(J, rows, columns, free), analytic_nullity
+        )
+        try:
+            certificate.verify(J)
+        except ValueError:
+            continue
+        return certificate
+    raise ConvergenceError(f"no certificate of the rank was found modulo {len(PRIMES)} primes: give more of them")
+
+
+def pivots(matrix: Any) -> tuple[int, ...]:
+    """Pivot columns of a matrix over a field.
+
+    Examples
+    --------
+    >>> from flint import nmod_mat
+    >>> pivots(nmod_mat(2, 3, [0, 2, 1, 0, 1, 3], 5))
+    (1,)
+    """
+    echelon, rank = matrix.rref()
+    found, column = [], 0
+    for i in range(rank):
+        while int(echelon[i, column]) == 0:
+            column += 1
+        found.append(column)
+    return tuple(found)
+
+
+def _null_vectors(J: Any, rows: tuple[int, ...], columns: tuple[int, ...], free: list[int]) -> Any:
+    """Z with the unit matrix in the rows `free` and -X in the rows `columns`, J_pivot X = J_free on the rows given."""
+    flint = require("flint")
+    Z = flint.fmpq_mat(J.ncols(), len(free))
+    for j, m in enumerate(free):
+        Z[m, j] = 1
+    if columns and free:
+        left = flint.fmpq_mat(_taken(J, rows, columns))
+        X = left.solve(flint.fmpq_mat(_taken(J, rows, free)), algorithm="dixon")
+        for i, m in enumerate(columns):
+            for j in range(len(free)):
+                Z[m, j] = -X[i, j]
+    return Z
+
+
+def _require_null(J: Any, Z: Any, what: str) -> None:
+    if any(entry != 0 for entry in (require("flint").fmpq_mat(J) * Z).entries()):
+        raise ValueError(f"{what}: J Z is not zero")
+
+
+def _taken(matrix: Any, rows: Any, columns: Any) -> Any:
+    return type(matrix)([[matrix[i, j] for j in columns] for i in rows])

@@ -1,0 +1,1 @@
+"""Proven errors of networks as solutions of boundary value problems."""

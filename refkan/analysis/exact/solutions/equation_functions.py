@@ -1,0 +1,173 @@
+"""What the functions of a boundary value problem are made of: expressions in the inputs that show no number.
+
+A bound over a box is one over all of its points only if the function is known at all of them. So f, g and c are called
+with `Expression`: sums, products, sin, cos and exp, and constants as the exact numbers that they are. A float made of a
+number of one box would make a constant of the function; there is no such number to be had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import reduce
+from numbers import Integral
+from operator import add, mul, neg, pos, sub, truediv
+from typing import Any
+
+import numpy as np
+
+from refkan.analysis.exact.enclosures.float_intervals import Intervals
+from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
+from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals, variables
+
+REMEDY = (
+    "make it of the arguments by + - * /, powers, .sin(), .cos(), .exp() and constants: what a float says about one "
+    "point is no proof about a box"
+)
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "add": add, "subtract": sub, "multiply": mul, "divide": truediv, "power": pow, "negative": neg, "positive": pos,
+}  # fmt: skip
+"""Arithmetic by the names of NumPy's functions."""
+
+
+class Expression:
+    """A function of the inputs on boxes, as Taylor numbers; `name` is what errors call it by."""
+
+    __slots__ = ("_name", "_taylor")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, name: str, taylor: TaylorIntervals) -> None:
+        self._name, self._taylor = name, taylor
+
+    def _made(self, taylor: TaylorIntervals) -> Expression:
+        return Expression(self._name, taylor)
+
+    def _other(self, value: Any) -> TaylorIntervals:
+        return value._taylor if isinstance(value, Expression) else _constant(self._name, value, self._taylor)
+
+    def __add__(self, other: Any) -> Expression:
+        return self._made(self._taylor + self._other(other))
+
+    def __sub__(self, other: Any) -> Expression:
+        return self._made(self._taylor - self._other(other))
+
+    def __rsub__(self, other: Any) -> Expression:
+        return self._made(self._other(other) - self._taylor)
+
+    def __mul__(self, other: Any) -> Expression:
+        return self._made(self._taylor * self._other(other))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __truediv__(self, other: Any) -> Expression:
+        if isinstance(other, Expression):
+            raise TypeError(f"{self._name} must not divide by a function of its arguments: {REMEDY}")
+        return self * (1 / exact(self._name, other))
+
+    def __pow__(self, power: Any) -> Expression:
+        if not isinstance(power, Integral) or power < 0:
+            raise TypeError(f"{self._name} must take powers 0, 1, 2, ...; got {power!r}: {REMEDY}")
+        return reduce(mul, [self] * int(power), self * 0 + 1)
+
+    def __neg__(self) -> Expression:
+        return self._made(-self._taylor)
+
+    def __pos__(self) -> Expression:
+        return self
+
+    def sin(self) -> Expression:
+        """The sine."""
+        return self._made(self._taylor.sin())
+
+    def cos(self) -> Expression:
+        """The cosine."""
+        return self._made(self._taylor.cos())
+
+    def exp(self) -> Expression:
+        """The exponential function."""
+        return self._made(self._taylor.exp())
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Any:
+        """NumPy's functions of one argument, and its numbers on the left hand."""
+        if ufunc.__name__ in ("sin", "cos", "exp") and not options:
+            return getattr(self, ufunc.__name__)()
+        operation = OPERATIONS.get(ufunc.__name__)
+        if operation is None or method != "__call__" or options:
+            return self._refused()
+        first, *rest = operands
+        return operation(first if isinstance(first, Expression) else self._made(self._other(first)), *rest)
+
+    def _refused(self, *_: Any) -> Any:
+        raise TypeError(f"{self._name} must take no numbers from its arguments, nor compare them: {REMEDY}")
+
+    __bool__ = __float__ = __int__ = __complex__ = __index__ = __abs__ = __len__ = __iter__ = __getitem__ = _refused
+    __lt__ = __le__ = __gt__ = __ge__ = __array__ = _refused
+    __eq__ = __ne__ = _refused
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("_"):  # what other packages ask whether there is
+            raise AttributeError(attribute)
+        return self._refused()
+
+
+def evaluated(name: str, function: Callable[..., Any], points: Intervals, order: int) -> TaylorIntervals:
+    """Return a function of the user at points or boxes (B, P), as Taylor numbers of shape (B,).
+
+    Raises
+    ------
+    TypeError
+        If it makes anything but expressions and constants of its arguments.
+    ValueError
+        For constants that are not finite.
+    """
+    arguments = variables(points, order)
+    value = function(*(Expression(name, x) for x in arguments))
+    return value._taylor if isinstance(value, Expression) else _constant(name, value, arguments[0])
+
+
+def exact(name: str, value: Any) -> Fraction:
+    """Return a constant as the number that it is: integers, fractions, decimals and floats of any length.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no real number; if it is not finite.
+
+    Examples
+    --------
+    >>> import mpmath
+    >>> exact("source", 2**53 + 1), exact("source", mpmath.mpf("0.5"))
+    (Fraction(9007199254740993, 1), Fraction(1, 2))
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return Fraction(int(value))
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    try:
+        if type(value).__name__ == "mpf":  # of mpmath: sign, mantissa, exponent
+            if value - value != 0:
+                raise OverflowError
+            sign, mantissa, exponent, _ = value._mpf_
+            return Fraction((-1) ** sign * int(mantissa)) * Fraction(2) ** exponent
+        exact_ratio = hasattr(value, "as_integer_ratio") and not hasattr(value, "_mpf_")  # pi of mpmath has no end
+        if exact_ratio and not isinstance(value, bool | np.bool_):
+            return Fraction(*value.as_integer_ratio())
+    except (OverflowError, ValueError):
+        raise ValueError(f"{name} must have finite constants; got {value}") from None
+    raise TypeError(f"{name} must have real numbers as constants; got {type(value).__name__}: {REMEDY}")
+
+
+def require_floats(name: str, given: Any, taken: Any) -> None:
+    """Raise ValueError where numbers were rounded to float64: the proof would be one of another problem."""
+    for value, number in zip(np.asarray(given, dtype=object).ravel(), np.ravel(taken).tolist(), strict=True):
+        if exact(name, value) != number:
+            raise ValueError(f"{name} must hold floats as they are; got {value}, and the nearest float is {number!r}")
+
+
+def _constant(name: str, value: Any, like: TaylorIntervals) -> TaylorIntervals:
+    """A constant, enclosed, of the shape of Taylor numbers."""
+    number = exact(name, value)
+    low, high = Enclosure(number, number).floats()
+    shape = like.value.lo.shape
+    return TaylorIntervals({like.zero: Intervals(np.full(shape, low), np.full(shape, high))}, like.order)

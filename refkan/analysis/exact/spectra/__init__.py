@@ -1,0 +1,1 @@
+"""Certified eigenvalues and condition numbers of spline spaces and of networks."""

@@ -1,0 +1,258 @@
+r"""Spectra of Gauss-Newton matrices and Hessians of networks, every eigenvalue in an interval proven to hold it.
+
+    H = J^T J = sum over samples of w_s/N (dF_s/dtheta)^T (dF_s/dtheta),  or that and sum_k r_k Hess r_k
+
+and B^T H B on z with theta = B z, the null space proven first (`curvatures`): Z spans it. With Q an orthonormal basis
+of the span of B^-1 Z and numbers tau_j above the norm of H,
+
+    H + Q diag(tau) Q^T
+
+has the eigenvalues of H on its range and, above them all, the tau_j: it is regular, and `orthogonal_certificates`
+encloses its eigenvalues to the same relative width, the smallest like the largest, with their signs. The precision is
+doubled until that width is small enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
+from refkan.analysis.exact.extra import require
+from refkan.analysis.exact.ranks.expected_cost import require_cost
+from refkan.analysis.exact.ranks.network_rows import Problem, checked
+from refkan.analysis.exact.spectra.coordinates import matrix_of_basis
+from refkan.analysis.exact.spectra.curvatures import WHICH, Curvature, curvature
+from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
+from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
+from refkan.analysis.exact.spectra.perron import UndecidedError
+from refkan.base.arguments import check_choice, check_positive
+from refkan.base.short_reprs import ShortRepr
+
+RELATIVE_WIDTH = 1e-10
+"""Relative width that enclosures reach by default."""
+
+FIRST_BITS = 256
+"""Where the search for a precision begins. Condition numbers up to 2^200 need no more."""
+
+MAXIMUM_BITS = 4096
+"""Where it ends: condition numbers up to 2^4000."""
+
+MAXIMUM_BITS_OF_BALLS = 1024
+"""Where it ends for networks whose matrix is known in balls only: eigenvalues that are zero, and not known to be,
+never end it."""
+
+
+@dataclass(frozen=True)
+class CertifiedSpectrum(ShortRepr):
+    """The eigenvalues of a Gauss-Newton matrix J^T J, or of a Hessian, that are not zero, enclosed.
+
+    Attributes
+    ----------
+    values : tuple of Enclosure
+        Falling, with multiplicity, as many as the rank. All other eigenvalues are exactly zero.
+    size : int
+        Number of parameters.
+    basis : str or None
+        The coefficients that the matrix refers to.
+    rank_by : str
+        "exact": the null space is proven over the rationals. "theory": the matrix is known in balls, the null vectors
+        are those that the structure of the network gives, and the signs of the others prove that there are no more.
+    bits : int
+        The precision that sufficed.
+    which : str
+        "gauss-newton" or "hessian".
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.linspace(0.0, 1.0, 9)[:, None]
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), x, x)
+    >>> found = rk.exact.certified_spectrum(problem, [0.0, 0.0, 0.0])
+    >>> found.rank, found.nullity, found.relative_width < 1e-9, found.rank_by
+    (3, 0, True, 'exact')
+    """
+
+    values: tuple[Enclosure, ...]
+    size: int
+    basis: str | None
+    rank_by: str
+    bits: int
+    which: str = "gauss-newton"
+
+    @property
+    def rank(self) -> int:
+        """Rank of the matrix; of the Gauss-Newton matrix it is that of J."""
+        return len(self.values)
+
+    @property
+    def nullity(self) -> int:
+        """Number of eigenvalues that are zero."""
+        return self.size - self.rank
+
+    @property
+    def negative(self) -> int:
+        """Number of negative eigenvalues."""
+        return sum(value.sign < 0 for value in self.values)
+
+    @property
+    def condition(self) -> Enclosure:
+        """The condition number of the range, largest by smallest magnitude of an eigenvalue that is not zero.
+
+        Raises
+        ------
+        ValueError
+            If the matrix is zero.
+        """
+        if not self.values:
+            raise ValueError("the matrix is zero: there is no condition number")
+        sizes = [value if value.sign > 0 else Enclosure(-value.high, -value.low) for value in self.values]
+        largest = Enclosure(max(size.low for size in sizes), max(size.high for size in sizes))
+        smallest = Enclosure(min(size.low for size in sizes), min(size.high for size in sizes))
+        quotient = largest.quotient(smallest)
+        return Enclosure(max(quotient.low, Fraction(1)), quotient.high)
+
+    @property
+    def relative_width(self) -> float:
+        """The largest of the relative widths of the enclosures."""
+        return max((value.relative_width for value in self.values), default=0.0)
+
+
+def certified_spectrum(
+    problem: Any,
+    theta: Any,
+    basis: str | None = None,
+    relative_width: float = RELATIVE_WIDTH,
+    bits: int | None = None,
+    seconds: float | None = None,
+    which: str = "gauss-newton",
+) -> CertifiedSpectrum:
+    r"""Enclose every eigenvalue of the Gauss-Newton matrix J^T J, or of the Hessian, of a least-squares problem.
+
+    J is the Jacobian of the residual, rows sqrt(w_s/N) dF_s/dtheta, as ``problem.gauss_newton(theta)`` has it; the
+    Hessian is ``problem.hessian(theta)``, in general indefinite. All floats are taken as the numbers that they are.
+
+    Parameters
+    ----------
+    problem : LeastSquares
+    theta : array (n_params,)
+        In the network's own parameters.
+    basis : {"spline", "relu", "scaled-relu"}, optional
+        The coefficients that the matrix refers to, by default the network's own: J_w = J_u A^-T, exactly. The
+        Hessian transforms likewise, A^-1 H A^-T, as the change of basis is linear.
+    relative_width : float
+        Of each enclosure, at most.
+    bits : int, optional
+        Precision of the ball arithmetic; by default it is doubled from 256 until it suffices.
+    seconds : float, optional
+        Expected time beyond which the work is refused before it starts; 600 by default.
+    which : {"gauss-newton", "hessian"}
+
+    Returns
+    -------
+    CertifiedSpectrum
+
+    Raises
+    ------
+    ConvergenceError
+        If `bits` does not suffice, or no precision up to 4096 bits does (1024 for networks known in balls only): then
+        there are null vectors that theory does not list, or a sample that lies on a knot.
+    ValueError
+        If the expected time exceeds `seconds`; for arguments that do not fit, bases that a layer has not.
+    TypeError
+        If `problem` is no LeastSquares of a network of refkan.
+    ImportError
+        If python-flint is not installed.
+
+    Notes
+    -----
+    Ostrowski's theorem bounds all eigenvalues by relative errors; see `refkan.analysis.exact.spectra.orthogonal_certificates`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> x = np.linspace(0.0, 1.0, 21)[:, None]
+    >>> net, theta = rk.kan([1, 1], order=2, intervals=4).initialize(np.random.default_rng(0), x)
+    >>> spectrum = rk.exact.certified_spectrum(rk.LeastSquares(net, x, x), theta)
+    >>> spectrum.rank, spectrum.nullity, spectrum.relative_width < 1e-10
+    (5, 0, True)
+    >>> [f"{value.midpoint:.6f}" for value in spectrum.values]
+    ['0.222305', '0.180952', '0.129744', '0.085714', '0.076522']
+    """
+    check_positive("relative_width", relative_width)
+    check_choice("which", which, WHICH)
+    posed = checked(problem, theta)
+    require("flint")
+    require_cost("a certified spectrum", posed, seconds, decompositions=1, hessian=which == "hessian")
+    if basis is not None:
+        posed.net.to_basis(basis)  # refuses bases that a layer has not, before the work begins
+    return enclosed(posed, curvature(posed, which), basis, relative_width, bits)
+
+
+def enclosed(
+    posed: Problem,
+    matrix: Curvature,
+    basis: str | None = None,
+    relative_width: float = RELATIVE_WIDTH,
+    bits: int | None = None,
+) -> CertifiedSpectrum:
+    """`certified_spectrum` of a curvature that is there: it serves all bases."""
+    basis = posed.net.basis if basis is None else basis
+    B, inverse = None, None
+    if basis is not None and basis != posed.net.basis:
+        B, inverse = matrix_of_basis(posed.net, posed.theta, basis)
+    Z = matrix.null if inverse is None else inverse * matrix.null
+    rank_by = "exact" if matrix.exact else "theory"
+
+    def attempt(flint: Any) -> CertifiedSpectrum:
+        deflated, count = _deflated(flint, matrix.in_balls(flint, B), Z)
+        values = enclosed_eigenvalues(flint, deflated)
+        found = CertifiedSpectrum(
+            tuple(reversed(values[: len(values) - count])),
+            posed.net.n_params,
+            basis,
+            rank_by,
+            flint.ctx.prec,
+            matrix.which,
+        )
+        if not found.relative_width <= relative_width:
+            raise UndecidedError
+        return found
+
+    maximum, purpose = MAXIMUM_BITS, "enclose the spectrum"
+    if not matrix.exact:
+        maximum = MAXIMUM_BITS_OF_BALLS
+        purpose += (
+            f" and to prove that the rank is {posed.net.n_params - Z.ncols()}, the {Z.ncols()} null vectors of theory "
+            "left out: there are more, or a sample lies on a knot. A network with rational values, "
+            "net.freeze(theta), has its rank proven without theory"
+        )
+    return at_precision(bits, FIRST_BITS, maximum, purpose, attempt)
+
+
+def _deflated(flint: Any, H: Any, Z: Any) -> tuple[Any, int]:
+    """Return H + Q diag(tau) Q^T, Q an orthonormal basis of the columns of Z, tau above all eigenvalues of H."""
+    count = Z.ncols()
+    # No eigenvalue exceeds the Frobenius norm.
+    norm = sum((entry.abs_upper() ** 2 for entry in H.entries()), flint.arb(0)).sqrt()
+    largest = flint.arb(norm.upper()) + flint.arb(2) ** -flint.ctx.prec
+    Q = _orthonormal(flint, flint.arb_mat(Z).transpose().tolist()) if count else []
+    if not Q:
+        return H, 0
+    scaled = [[2 * largest * (1 + flint.arb(j) / count) * x for x in q] for j, q in enumerate(Q)]
+    return H + flint.arb_mat(Q).transpose() * flint.arb_mat(scaled), count
+
+
+def _orthonormal(flint: Any, vectors: list[list[Any]]) -> list[list[Any]]:
+    """Gram-Schmidt in balls, which hold the orthonormal vectors that exact numbers give."""
+    done: list[list[Any]] = []
+    for vector in vectors:
+        for other in done:
+            share = sum((a * b for a, b in zip(vector, other, strict=True)), flint.arb(0))
+            vector = [a - share * b for a, b in zip(vector, other, strict=True)]
+        norm = sum((a * a for a in vector), flint.arb(0)).sqrt()
+        if not norm > 0:
+            raise UndecidedError
+        done.append([a / norm for a in vector])
+    return done

@@ -1,0 +1,232 @@
+r"""The change of basis and the Gram matrices as exact rational matrices.
+
+A float64 knot is a rational number, and so are all entries of A and of both Gram matrices on such knots: nothing is
+rounded here. Bands are lists of diagonals, band[k][i] = X_{i,i+k}, as in `ChangeOfBasis.banded`.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refkan.analysis.exact.extra import require
+from refkan.base.arguments import check_annotated, check_choice, check_type
+from refkan.base.array_types import Array
+from refkan.base.errors import KnotError
+from refkan.splines import change_of_basis
+from refkan.splines.spaces import SplineSpace
+
+if TYPE_CHECKING:
+    from flint import fmpq_mat
+
+Band = list[list[Any]]
+"""Diagonals of a banded matrix, the main one first; diagonal k has dim - k entries."""
+
+
+def knots(space: SplineSpace) -> list[Any]:
+    """The exact values of the knots, as fmpq."""
+    fmpq = require("flint").fmpq
+    return [fmpq(*t.as_integer_ratio()) for t in space.knots.tolist()]
+
+
+def spacing(space: SplineSpace) -> Any:
+    """The mean spacing h = (t_n - t_0)/n of the scaled ReLU powers, not rounded."""
+    t = knots(space)
+    return (t[-space.order] - t[space.order - 1]) / space.intervals
+
+
+def spans(space: SplineSpace, scaled: bool = False) -> list[Array]:
+    """Delta_2, ..., Delta_r of `change_of_basis`, which then computes exactly; divided by h if scaled."""
+    t = np.array(knots(space), dtype=object)
+    return change_of_basis.spans(t / spacing(space) if scaled else t, space.order)
+
+
+def change_of_basis_band(space: SplineSpace, scaled: bool = False) -> Band:
+    """The r + 1 diagonals of A, by the recursion of Lemma 2 of [S26]."""
+    check_type("space", space, SplineSpace)
+    space.require_strictly_increasing()
+    one = require("flint").fmpq(1)
+    dim = space.dim
+    rows = [[one, -one] for _ in range(dim)]  # row i holds A_ii, ..., A_{i,i+r}; what sticks out is cut at the end
+    for delta in spans(space, scaled):
+        quotients = [[entry / d for entry in row] for row, d in zip(rows, delta.tolist(), strict=True)]
+        below = [*quotients[1:], [0 * one] * len(quotients[0])]
+        rows = [
+            [first, *(a - b for a, b in zip(rest, next_row, strict=False)), -next_row[-1]]
+            for (first, *rest), next_row in zip(quotients, below, strict=True)
+        ]
+    return [[rows[i][k] for i in range(dim - k)] for k in range(min(space.order, dim - 1) + 1)]
+
+
+def gram_band(space: SplineSpace) -> Band:
+    r"""The r diagonals of G_ij = int_a^b b_i b_j dx.
+
+    On an interval of length h the r local B-splines are polynomials in s = (x - t_m)/h by the Cox-de Boor recursion,
+    and h int_0^1 of their products is exact.
+
+    Raises
+    ------
+    KnotError
+        If a B-spline vanishes on the domain, because a knot beyond its end is repeated there: G is singular.
+    """
+    flint = require("flint")
+    t, r, dim = knots(space), space.order, space.dim
+    band: Band = [[flint.fmpq(0)] * (dim - k) for k in range(min(r, dim))]
+    for m in range(r - 1, r - 1 + space.intervals):
+        h = t[m + 1] - t[m]
+        if h == 0:
+            continue
+        pieces = _local_pieces(t, r, m, flint.fmpq_poly)
+        for i, p in enumerate(pieces):
+            for j in range(i, r):
+                band[j - i][m - r + 1 + i] += h * (p * pieces[j]).integral()(1)
+    for i, square in enumerate(band[0]):
+        if square == 0:
+            raise KnotError(
+                f"B-spline {i} vanishes on the domain [{float(t[r - 1])}, {float(t[-r])}], which makes the Gram matrix "
+                f"singular: its support is knots[{i}]={float(t[i])} to knots[{i + r}]={float(t[i + r])}"
+            )
+    return band
+
+
+def _local_pieces(t: list[Any], order: int, m: int, poly: Any) -> list[Any]:
+    """The polynomials in s that b_{m-r+1}, ..., b_m are on [t_m, t_{m+1}], m a position in the knots."""
+    h = t[m + 1] - t[m]
+    pieces = [poly([1])]
+    for k in range(2, order + 1):
+        raised = [poly([0]) for _ in range(k)]
+        for j, piece in enumerate(pieces):
+            i = m - k + 2 + j  # the piece is of b_i of order k - 1, and enters b_{i-1} and b_i of order k
+            span = t[i + k - 1] - t[i]
+            raised[j] += poly([(t[i + k - 1] - t[m]) / span, -h / span]) * piece
+            raised[j + 1] += poly([(t[m] - t[i]) / span, h / span]) * piece
+        pieces = raised
+    return pieces
+
+
+def normal_band(band: Band, transposed: bool = False) -> Band:
+    """The diagonals of A^T A, or of A A^T, from those of A upper triangular."""
+    dim, width = len(band[0]), len(band) - 1
+
+    def entry(i: int, k: int) -> Any:
+        if transposed:  # (A A^T)_{i,i+k} = sum_l A_{i,l} A_{i+k,l} over l = i + k + m
+            return sum(band[k + m][i] * band[m][i + k] for m in range(min(width - k, dim - 1 - i - k) + 1))
+        # (A^T A)_{i,i+k} = sum_l A_{l,i} A_{l,i+k} over l = i - m
+        return sum(band[m][i - m] * band[k + m][i - m] for m in range(min(width - k, i) + 1))
+
+    return [[entry(i, k) for i in range(dim - k)] for k in range(width + 1)]
+
+
+def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> fmpq_mat:
+    r"""Return the change of basis A in b = A psi, exactly, for the float64 knots as they are.
+
+    Parameters
+    ----------
+    space : SplineSpace
+        With strictly increasing knots.
+    scaled : bool
+        Whether psi is the scaled basis; then A is multiplied by h^(r-1), h = (t_n - t_0)/n not rounded.
+
+    Returns
+    -------
+    flint.fmpq_mat (dim, dim)
+        `as_fractions` turns it into lists of Fractions.
+
+    Raises
+    ------
+    KnotError
+        If knots repeat.
+    ImportError
+        If python-flint is not installed.
+
+    Notes
+    -----
+    [S26] Lemmas 1 and 2.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.analysis.exact import rational_change_of_basis
+    >>> rational_change_of_basis(rk.SplineSpace([-1, 0, 1, 3, 5], order=2))
+    [1, -2,    1]
+    [0,  1, -3/2]
+    [0,  0,  1/2]
+    """
+    check_annotated(rational_change_of_basis, locals())
+    flint = require("flint")
+    A = flint.fmpq_mat(space.dim, space.dim)
+    for k, diagonal in enumerate(change_of_basis_band(space, scaled)):
+        for i, entry in enumerate(diagonal):
+            A[i, i + k] = entry
+    return A
+
+
+def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = False) -> fmpq_mat:
+    r"""Return the Gram matrix int_a^b phi_i phi_j dx of the B-splines or the ReLU powers, exactly.
+
+    The second follows from the first by b = A psi: G_relu = A^-1 G A^-T, 2 r cumulative sums without a subtraction.
+
+    Parameters
+    ----------
+    space : SplineSpace
+        With strictly increasing knots for the ReLU powers.
+    basis : {"spline", "relu"}
+    scaled : bool
+        Whether the ReLU powers are the scaled ones, ((x - t_i)_+/h)^(r-1).
+
+    Returns
+    -------
+    flint.fmpq_mat (dim, dim)
+
+    Raises
+    ------
+    KnotError
+        If knots repeat (ReLU powers), or a B-spline vanishes on the domain.
+    ValueError
+        For an unknown basis.
+    ImportError
+        If python-flint is not installed.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.analysis.exact import rational_gram
+    >>> space = rk.SplineSpace.uniform(order=2, intervals=1)
+    >>> rational_gram(space)
+    [1/3, 1/6]
+    [1/6, 1/3]
+    >>> rational_gram(space, "relu")
+    [7/3, 5/6]
+    [5/6, 1/3]
+    """
+    check_annotated(rational_gram, locals())
+    check_type("space", space, SplineSpace)
+    check_choice("basis", basis, ("spline", "relu"))
+    flint = require("flint")
+    if basis == "relu":
+        space.require_strictly_increasing()
+    G = np.full((space.dim, space.dim), flint.fmpq(0), dtype=object)
+    for k, diagonal in enumerate(gram_band(space)):
+        for i, entry in enumerate(diagonal):
+            G[i, i + k] = G[i + k, i] = entry
+    if basis == "relu":
+        deltas = spans(space, scaled)
+        G = change_of_basis.solve(deltas, change_of_basis.solve(deltas, G).T)
+    return flint.fmpq_mat(G.tolist())
+
+
+def as_fractions(matrix: fmpq_mat) -> list[list[Fraction]]:
+    """Return the entries of a rational matrix as a list of rows of Fractions.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.analysis.exact import as_fractions, rational_change_of_basis
+    >>> as_fractions(rational_change_of_basis(rk.SplineSpace.uniform(order=1, intervals=2)))
+    [[Fraction(1, 1), Fraction(-1, 1)], [Fraction(0, 1), Fraction(1, 1)]]
+    """
+    if not hasattr(matrix, "tolist"):
+        raise TypeError(f"matrix must be a flint.fmpq_mat; got {type(matrix).__name__}")
+    return [[Fraction(int(entry.p), int(entry.q)) for entry in row] for row in matrix.tolist()]

@@ -1,0 +1,196 @@
+"""Both ends of a spectrum by products alone, against the complete one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.linalg import eigh_tridiagonal
+from scipy.sparse.linalg import ArpackNoConvergence
+
+import refkan as rk
+from refkan.analysis.conditioning import iterative
+from tests.shared.factories import NetworkCase, samples
+
+X = samples(80)
+W = np.random.default_rng(2).uniform(0.5, 1.5, 80)
+
+
+def problem_of(case):
+    net, theta = case.start(X)
+    return rk.LeastSquares(net, X, np.sin(X), W), theta
+
+
+WELL = NetworkCase("spline", "mean-std", order=2, intervals=(3, 3))
+
+
+def check_ends(found, complete, k, rtol_low=1e-5):
+    """The k largest, and as many of the smallest as are not zero."""
+    n = complete.n_range
+    np.testing.assert_allclose(found.values[:k], complete.values[:k], rtol=1e-9)
+    np.testing.assert_allclose(found.values[k:], complete.values[:n][-(found.values.size - k) :], rtol=rtol_low)
+    assert found.condition == pytest.approx(complete.condition, rel=rtol_low)
+    assert "partial" in found.flags
+
+
+@pytest.mark.parametrize("method", ["eigsh", "lobpcg"])
+@pytest.mark.parametrize("which", ["gauss-newton", "ntk"])
+@pytest.mark.parametrize("preconditioner", [None, "jacobi"])
+def test_ends_of_gauss_newton_matrices_and_kernels(method, which, preconditioner):
+    problem, theta = problem_of(WELL)
+    complete = rk.spectrum(problem, theta, which=which, preconditioner=preconditioner)
+    found = rk.spectrum(problem, theta, which=which, preconditioner=preconditioner, method=method, k=3)
+    assert (found.method, found.size) == (method, complete.size)
+    check_ends(found, complete, 3, 1e-3 if method == "lobpcg" else 1e-5)
+    assert found.analytic_nullity == complete.analytic_nullity
+    # Modes are the same up to sign.
+    overlaps = np.abs(np.sum(found.dual_vectors[:, :3] * complete.vectors[:, :3], axis=0))
+    np.testing.assert_allclose(overlaps, 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-30])
+def test_lobpcg_does_not_mind_how_small_a_matrix_is(size):
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((40, 40)))[0]
+    found = rk.spectrum(size * (Q * np.linspace(1.0, 3.0, 40)) @ Q.T, method="lobpcg", k=2)
+    assert found.condition == pytest.approx(3.0, rel=1e-8)
+    np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(4), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["eigsh", "lobpcg"])
+def test_the_smallest_magnitude_between_ends_of_both_signs_is_not_known(method):
+    values = np.linspace(-1.0, 3.01, 40)
+    found = rk.spectrum(np.diag(values), method=method, k=2)
+    assert "indefinite" in found.flags
+    assert np.isnan(found.condition)
+    assert rk.spectrum(np.diag(values)).condition == pytest.approx(3.01 / np.abs(values).min())
+    negative = rk.spectrum(np.diag(values - 4.0), method=method, k=2)
+    assert negative.condition == pytest.approx(5.0 / 0.99)
+
+
+def test_lobpcg_beside_null_vectors_that_leave_too_little_is_refused():
+    net, theta = rk.kan([2, 1], 2, 2).initialize(np.random.default_rng(1), X)
+    problem = rk.LeastSquares(net, X, X[:, :1])
+    with pytest.raises(
+        ValueError, match="k must be at most 1 for method 'lobpcg' beside 1 known null vectors in 6 rows"
+    ):
+        rk.spectrum(problem, theta, method="lobpcg", k=2)
+
+
+def test_the_number_that_is_zero_to_rounding_is_counted():
+    net, theta = rk.kan([2, 5, 1], 3, (1, 3)).initialize(np.random.default_rng(1), X)
+    problem = rk.LeastSquares(net, X, X[:, :1])
+    found = rk.spectrum(problem, theta, method="eigsh", k=3)
+    assert (found.rank, found.nullity, found.analytic_nullity) == (45, 10, 9)
+    assert "nullity" in found.flags
+    assert found.condition == pytest.approx(rk.spectrum(problem, theta).condition, rel=1e-2)
+
+
+def test_without_the_deflation_only_zeros_would_be_seen(monkeypatch):
+    """Sabotage: the analytic null space not taken out."""
+    problem, theta = problem_of(WELL)
+    original = iterative.ends
+    monkeypatch.setattr(
+        "refkan.analysis.conditioning.spectrum_of_problem.ends",
+        lambda product, size, k, null, method, **options: original(product, size, k, null[:, :0], method, **options),
+    )
+    found = rk.spectrum(problem, theta, method="eigsh", k=3)
+    assert "all zero to rounding" in found.message
+
+
+def test_ends_of_a_hessian():
+    """Of an indefinite matrix the lower end is the most negative one."""
+    problem, theta = problem_of(WELL)
+    H = np.linalg.eigvalsh(problem.hessian(theta))
+    found = rk.spectrum(problem, theta, which="hessian", method="eigsh", k=2)
+    expected = np.concatenate([H[:2], H[-2:]])
+    np.testing.assert_allclose(np.sort(found.values), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("basis", ["relu", "scaled-relu"])
+def test_the_upper_end_in_another_basis(basis):
+    problem, theta = problem_of(WELL)
+    found = rk.spectrum(problem, theta, basis=basis, method="eigsh", k=2)
+    np.testing.assert_allclose(found.values[:2], rk.spectrum(problem, theta, basis=basis).values[:2], rtol=1e-10)
+
+
+@pytest.mark.parametrize("form", ["function", "matrix"])
+@pytest.mark.parametrize("which", ["gauss-newton", "ntk"])
+def test_preconditioners_of_ones_own(form, which):
+    """With a function there is a pencil, and the upper end alone; with a matrix a factor, and both ends."""
+    problem, theta = problem_of(WELL)
+    factor = np.random.default_rng(3).standard_normal((theta.size, theta.size))
+    C = np.eye(theta.size) + 0.01 * factor @ factor.T
+    given = C if form == "matrix" else lambda v: C @ v
+    found = rk.spectrum(problem, theta, which=which, preconditioner=given, method="lobpcg", k=2)
+    complete = rk.spectrum(problem, theta, which=which, preconditioner=C)
+    np.testing.assert_allclose(found.values[:2], complete.values[:2], rtol=1e-8)
+    assert np.isnan(found.condition) == ("one-sided" in found.flags) == (form == "function")
+    matrix = problem.ntk(theta) if which == "ntk" else problem.gauss_newton(theta)
+    if which == "gauss-newton":
+        V = found.vectors[:, :2]
+        np.testing.assert_allclose(C @ matrix @ V, V * found.values[:2], atol=1e-5 * found.largest * np.abs(V).max())
+        np.testing.assert_allclose(found.dual_vectors[:, :2].T @ V, np.eye(2), rtol=0, atol=1e-6)
+
+
+def test_large_sparse_matrices():
+    n = 2000
+    diagonal, beside = np.concatenate([[4.0, 3.0], np.linspace(2.0, 1.0, n - 4), [0.2, 0.1]]), np.full(n - 1, 1e-3)
+    H = sparse.diags_array([beside, diagonal, beside], offsets=[-1, 0, 1])
+    found = rk.spectrum(H, method="eigsh", k=2)
+    exact = eigh_tridiagonal(diagonal, beside, eigvals_only=True)
+    np.testing.assert_allclose(found.values, exact[[-1, -2, 1, 0]], rtol=1e-7)
+    assert found.rank == n
+    assert rk.spectrum(H, k=1).method == "eigsh"
+
+
+def test_auto_takes_products_where_all_would_be_too_many(monkeypatch):
+    monkeypatch.setattr("refkan.analysis.conditioning.spectrum_of_problem.DENSE", 20)
+    problem, theta = problem_of(WELL)
+    assert rk.spectrum(problem, theta).method == "eigsh"
+    assert rk.spectrum(problem, theta, preconditioner=lambda v: v).method == "lobpcg"
+
+
+def test_a_zero_matrix_and_failures():
+    assert rk.spectrum(np.zeros((9, 9)), method="eigsh", k=2).flags == ("zero",)
+    assert rk.spectrum(np.zeros((20, 20)), method="lobpcg", k=2).rank == 0
+
+    class Foreign:
+        def __call__(self, theta, x):
+            return x @ theta[:, None]
+
+    with pytest.raises(TypeError, match="need least squares of a refkan Network"):
+        rk.spectrum(rk.LeastSquares(Foreign(), X, X[:, :1]), np.zeros(2), method="eigsh", k=1)
+
+
+def test_a_method_that_finds_nothing_says_so(monkeypatch):
+    def fail(*_, **__):
+        raise ArpackNoConvergence("no", np.empty(0), np.empty((9, 0)))
+
+    monkeypatch.setattr(iterative, "eigsh", fail)
+    with pytest.raises(rk.ConvergenceError, match="did not find the largest eigenvalues"):
+        rk.spectrum(np.eye(9), method="eigsh", k=1)
+
+
+def test_a_lower_end_out_of_reach_leaves_the_upper_one(monkeypatch):
+    problem, theta = problem_of(WELL)
+    original = iterative.eigsh
+
+    def upper_alone(H, k, which, **options):
+        if which == "SA":
+            raise ArpackNoConvergence("no", np.empty(0), np.empty((theta.size, 0)))
+        return original(H, k, which=which, **{**options, "maxiter": 100})
+
+    monkeypatch.setattr(iterative, "eigsh", upper_alone)
+    found = rk.spectrum(problem, theta, method="eigsh", k=2)
+    np.testing.assert_allclose(found.values, rk.spectrum(problem, theta).values[:2], rtol=1e-9)
+    assert "did not find the smallest" in found.message
+    assert np.isnan(found.condition)
+    assert np.isnan(found.smallest)
+
+
+def test_an_unconverged_end_is_flagged_as_a_bound(monkeypatch):
+    problem, theta = problem_of(WELL)
+    monkeypatch.setattr(iterative, "LOBPCG_STEPS", 30)
+    found = rk.spectrum(problem, theta, method="lobpcg", k=2)
+    assert "is not converged" in found.message
+    assert found.condition < rk.spectrum(problem, theta).condition

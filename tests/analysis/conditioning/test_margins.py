@@ -1,0 +1,143 @@
+"""Flags, numerical ranks and the automatic method exactly where they change."""
+
+import numpy as np
+import pytest
+from scipy.sparse.linalg import LinearOperator
+
+import refkan as rk
+from refkan.analysis.conditioning import iterative, modes, spectrum_of_problem
+from refkan.analysis.conditioning.coordinate_frames import IDENTITY
+from refkan.analysis.conditioning.modes import factor_modes, numerical_rank, rounding_level
+from refkan.analysis.conditioning.spectra import CLEAR_GAP, doubts
+
+ABOVE, BELOW = 1 + 1e-9, 1 - 1e-9
+CLEAR = {"size": 4, "rank": 3, "analytic": 1, "gap": 1e12, "noise": 1e-15, "rows": 9}
+VALUES = np.array([4.0, 2.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("values", "changes", "flags"),
+    [
+        (VALUES, {}, ()),
+        (VALUES, {"gap": CLEAR_GAP}, ()),
+        (VALUES, {"gap": CLEAR_GAP * BELOW}, ("gap",)),
+        (VALUES, {"noise": 1 / CLEAR_GAP * BELOW}, ()),
+        (VALUES, {"noise": 1 / CLEAR_GAP * ABOVE}, ("resolution",)),
+        (VALUES, {"noise": 0.0}, ()),
+        (VALUES, {"analytic": 0}, ("nullity",)),
+        (VALUES, {"analytic": None}, ()),
+        (VALUES, {"analytic": None, "rank": 4, "noise": 1e-300}, ("resolution",)),
+        # one value less than the rank: the known null space takes it out, whatever it is
+        (np.array([4.0, 2.0, 1.0, 1e-14]), {"rank": 4}, ("nullity",)),
+        (np.array([4.0, 2.0, 1.0, -1e-14]), {"rank": 4}, ("nullity",)),
+        (np.array([4.0, 2.0, -1.0, 0.0]), {}, ("indefinite",)),
+        (np.array([4.0, 2.0, -1.0, 0.0]), {"noise": 1e-2}, ("resolution", "indefinite")),
+        (VALUES, {"rank": 0, "gap": 1.0}, ("zero",)),
+    ],
+)
+def test_each_flag_alone(values, changes, flags):
+    assert tuple(doubts(values, **{**CLEAR, **changes})) == flags
+
+
+def test_the_flag_of_the_nullity_says_why():
+    more = doubts(VALUES, **{**CLEAR, "analytic": 0})["nullity"]
+    assert "on top of it 1 from the data" in more
+    assert "rows only" not in more
+    assert "4 of them" not in doubts(VALUES, **{**CLEAR, "analytic": 0, "rows": 4})["nullity"]
+    assert "1 of them because J has 3 rows only" in doubts(VALUES, **{**CLEAR, "analytic": 0, "rows": 3})["nullity"]
+    assert "rounding hides 1" in doubts(VALUES, **{**CLEAR, "analytic": 2})["nullity"]
+
+
+@pytest.mark.parametrize("size", [1, 40, 5000])
+def test_the_numerical_rank_at_its_margin(size):
+    level = rounding_level(size)
+    assert level == 8 * (size + 10) * np.finfo(float).eps
+    for factor, rank in ((ABOVE, 2), (1.0, 1), (BELOW, 1)):
+        found, gap = numerical_rank(np.array([3.0, 3.0 * level * factor, 0.0]), size)
+        assert found == rank
+        assert gap == pytest.approx(np.inf if rank == 2 else 1 / (level * factor))
+    assert np.isnan(numerical_rank(np.zeros(2), size)[1])
+
+
+def test_two_lists_of_eigenvalues_meet_where_both_are_resolved():
+    level = rounding_level(4)
+    direct = np.array([1.0, 1e-3, 1e-5, 1e-9])
+    assert modes._cut(direct, np.array([1.0, 1e-3, 1e-5, 1e-9])) == 2  # above 1e-4.5, the geometric mean
+    assert modes._cut(np.array([1.0, 1e-4, 1e-4, 1e-8]), np.array([1.0, 1e-4, 1e-4, 1e-8])) == 3  # at the mean too
+    # the mean lies below what rounding leaves of the first list: the second one takes over
+    small = np.array([1.0, level * ABOVE, level * BELOW, 1e-16])
+    assert modes._cut(small, np.array([1.0, 1e-12, 1e-14, 1e-40])) == 2
+    assert modes._cut(small, np.array([1.0, 1e-12, 1e-14, 1e-14])) == 1
+
+
+def test_values_far_from_both_ends_are_flagged_at_the_margin():
+    level = modes.EPS * 10.0 / modes.UNRESOLVED
+    assert modes._middle(np.array([1.0, level]), 1, 10.0) == {}  # low = 1
+    for factor, flagged in ((ABOVE, True), (BELOW, False)):
+        least = level**2 / 1.5 * BELOW  # low = 2/3 level, high = level
+        text = modes._middle(np.array([1.0, level * factor / 1.5, least]), 2, 10.0)
+        assert bool(text) == flagged
+    text = modes._middle(np.array([1.0, 1e-6, 1e-12]), 2, 1e9)["middle"]
+    low, high = 1e-12 / (modes.EPS * 1e12), modes.EPS * 1e12
+    assert text.startswith(f"1 eigenvalues between {low**2:.2g} and {high**2:.2g} ")
+
+
+@pytest.mark.parametrize(("factor", "flagged"), [(0.9, False), (1.1, True)])
+def test_null_directions_from_singular_values_are_flagged_at_the_margin(factor, flagged):
+    """J = (e_1, e_2)^T in z = theta/s: the error of e_3 is eps sqrt(2) s_3."""
+    scale = np.array([1.0, 1.0, factor * modes.UNRESOLVED / (modes.EPS * np.sqrt(2.0))])
+    found = factor_modes(np.eye(3)[:2], IDENTITY.scaled(scale))
+    assert ("resolution" in found.notes) == flagged
+    known = factor_modes(np.eye(3)[:2], IDENTITY.scaled(scale), np.eye(3)[:, 2:])
+    assert "resolution" not in known.notes
+
+
+def problem(n_params, samples):
+    """A layer of so many parameters on so many samples."""
+    x = np.linspace(0.0, 1.0, samples)[:, None]
+    return rk.LeastSquares(rk.kan([1, 1], order=1, intervals=n_params), x, x), np.zeros(n_params)
+
+
+@pytest.mark.parametrize(
+    ("which", "n_params", "samples", "options", "method"),
+    [
+        ("gauss-newton", 20, 50, {}, "svd"),
+        ("gauss-newton", 21, 50, {}, "eigsh"),
+        ("gauss-newton", 20, 50, {"k": 2}, "eigsh"),
+        ("gauss-newton", 20, 50, {"preconditioner": "diagonal"}, "svd"),
+        ("gauss-newton", 21, 50, {"preconditioner": "diagonal"}, "eigsh"),
+        ("gauss-newton", 21, 50, {"preconditioner": "operator"}, "lobpcg"),
+        ("gauss-newton", 20, 50, {"k": 2, "preconditioner": "operator"}, "lobpcg"),
+        ("hessian", 20, 50, {}, "eigh"),
+        ("hessian", 21, 50, {}, "eigsh"),
+        ("ntk", 20, 20, {}, "svd"),
+        ("ntk", 20, 21, {}, "eigsh"),
+        ("ntk", 21, 18, {}, "eigsh"),
+    ],
+)
+def test_the_automatic_method_at_its_margin(monkeypatch, which, n_params, samples, options, method):
+    monkeypatch.setattr(spectrum_of_problem, "DENSE", 20)
+    operator = LinearOperator((n_params, n_params), matvec=lambda v: 2.0 * v, dtype=float)
+    given = {"diagonal": np.full(n_params, 2.0), "operator": operator}
+    options = {name: given.get(value, value) if name == "preconditioner" else value for name, value in options.items()}
+    options.setdefault(
+        "k", 2 if method in spectrum_of_problem.ITERATIVE and n_params == 20 and "preconditioner" in options else None
+    )
+    posed, theta = problem(n_params, samples)
+    assert rk.spectrum(posed, theta, which=which, **options).method == method
+
+
+def test_matrices_are_complete_up_to_the_same_size(monkeypatch):
+    monkeypatch.setattr(spectrum_of_problem, "DENSE", 20)
+    assert rk.spectrum(np.diag(np.arange(1.0, 21.0))).method == "eigh"
+    assert rk.spectrum(np.diag(np.arange(1.0, 22.0))).method == "eigsh"
+
+
+def test_an_end_that_is_not_converged_is_said(monkeypatch):
+    def note(least):
+        d = np.geomspace(1.0, least, 40)
+        return iterative.ends(lambda v: d * v, 40, 2, np.empty((40, 0)), "lobpcg").notes["partial"]
+
+    assert "not converged" not in note(0.1)
+    monkeypatch.setattr(iterative, "LOBPCG_STEPS", 3)
+    assert "not converged" in note(1e-6)

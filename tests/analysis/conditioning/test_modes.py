@@ -1,0 +1,205 @@
+"""Spectra in ill-conditioned coordinates against exact arithmetic, and the frames that they are computed through."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.conditioning import modes
+from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, basis_frame
+from refkan.analysis.conditioning.modes import factor_modes, kernel_modes, symmetric_modes
+from tests.shared.factories import EPS, samples
+
+
+def layer(order, intervals, n_samples=150, inputs=2):
+    x = samples(n_samples, inputs)
+    net, theta = rk.kan([inputs, 1], order, intervals).initialize(np.random.default_rng(1), x)
+    return net, theta, np.linalg.qr(net.jacobian(theta, x), mode="r")
+
+
+def exact_eigenvalues(R, space, inputs):
+    """Eigenvalues of (R A^-T)^T (R A^-T), falling: R as it is, A of the float64 knots, 60 digits."""
+    with mpmath.workdps(60):
+        t = [Fraction(v) for v in space.knots.tolist()]
+        dim, r = space.dim, space.order
+        A = mpmath.zeros(dim)
+        for i in range(dim):
+            for j in range(i, min(i + r, dim - 1) + 1):
+                entry = (-1) ** r * (t[i + r] - t[i])
+                for m in range(i, i + r + 1):
+                    entry /= t[j] - t[m] if m != j else 1
+                A[i, j] = mpmath.mpf(entry.numerator) / entry.denominator
+        inverse = (A**-1).T
+        F = mpmath.matrix(R.shape[0], R.shape[1])
+        for p in range(inputs):
+            block = mpmath.matrix(R[:, p * dim : (p + 1) * dim].tolist()) * inverse
+            for i in range(R.shape[0]):
+                for j in range(dim):
+                    F[i, p * dim + j] = block[i, j]
+        values = mpmath.eigsy(F.T * F, eigvals_only=True)
+        return np.array([float(v) for v in values])[::-1]
+
+
+@pytest.mark.parametrize(("order", "intervals", "condition"), [(2, 8, 1e3), (4, 8, 1e10), (6, 10, 1e17)])
+def test_relu_eigenvalues_against_sixty_digits(order, intervals, condition):
+    """Condition numbers beyond 1/eps, right to 10 digits: float64 alone."""
+    net, theta, R = layer(order, intervals)
+    found = factor_modes(R, basis_frame(net, theta, "relu"))
+    exact = exact_eigenvalues(R, net.layers[0].spaces[0], 2)
+    n = found.rank
+    assert n == R.shape[1] - 1
+    assert exact[0] / exact[n - 1] > condition
+    # eps times the condition of J in the spline basis (1e1 to 1e4 here), squares included; C = 100 sums of dim terms.
+    singular = np.linalg.svd(R, compute_uv=False)
+    tolerance = 100 * EPS * singular[0] / singular[n - 1]
+    np.testing.assert_allclose(found.values[[0, n - 1]], exact[[0, n - 1]], rtol=tolerance)
+    # In the middle eps sqrt(cond) on top.
+    np.testing.assert_allclose(found.values[:n], exact[:n], rtol=tolerance * (1 + (exact[0] / exact[n - 1]) ** 0.25))
+
+
+def test_neither_the_matrix_nor_the_product_alone_would_do():
+    """What the two-sided way is for: backward stable methods promise eps of the largest, of H_w or of sigma(J_w)."""
+    net, theta, R = layer(6, 10)
+    frame = basis_frame(net, theta, "relu")
+    exact = exact_eigenvalues(R, net.layers[0].spaces[0], 2)
+    n = R.shape[1] - 1
+    assert EPS * exact[0] > exact[n - 1]  # of the eigenvalues of H_w: nothing is left of the small end
+    promised = 2 * EPS * np.sqrt(exact[0] / exact[n - 1])  # of the squares of the singular values of J_w
+    assert promised > 1e-8
+    assert abs(factor_modes(R, frame).values[n - 1] / exact[n - 1] - 1) < promised / 100
+
+
+def test_eigenvalues_above_the_geometric_mean_of_the_extremes_come_from_the_matrix_itself():
+    falling = np.array([1e8, 1e3, 1e2, 1e-3])
+    assert modes._cut(falling, falling) == 2
+    assert modes._cut(falling, 1e-6 * falling) == 3
+
+
+def test_symmetric_matrices_by_congruence_agree():
+    net, theta, R = layer(4, 8)
+    frame = basis_frame(net, theta, "relu")
+    by_factor, by_matrix = factor_modes(R, frame), symmetric_modes(R.T @ R, frame)
+    assert by_factor.rank == by_matrix.rank
+    np.testing.assert_allclose(by_factor.values, by_matrix.values, rtol=1e-9, atol=0)
+
+
+def test_indefinite_matrices_keep_their_inertia():
+    rng = np.random.default_rng(2)
+    net, theta, R = layer(3, 6)
+    Q = np.linalg.qr(rng.standard_normal((R.shape[1], R.shape[1])))[0]
+    spectrum = np.concatenate([[3.0, -2.0, 1.0, -0.5], rng.uniform(0.1, 1.0, R.shape[1] - 6), [0.0, 0.0]])
+    H = (Q * spectrum) @ Q.T
+    H = 0.5 * (H + H.T)
+    frame = basis_frame(net, theta, "relu")
+    found = symmetric_modes(H, frame)
+    assert found.rank == R.shape[1] - 2
+    assert np.sum(found.values < 0) == 2
+    H_w = frame.gradient(frame.gradient(H).T)
+    top = np.argsort(-np.abs(np.linalg.eigvalsh(H_w)))[:10]
+    np.testing.assert_allclose(found.values[:10], np.linalg.eigvalsh(H_w)[top], rtol=1e-11)
+    np.testing.assert_allclose(H_w @ found.vectors, found.vectors * found.values, atol=1e-12 * abs(found.values[0]))
+
+
+@pytest.mark.parametrize("compute", ["factor", "kernel", "matrix"])
+@pytest.mark.parametrize("basis", [None, "relu"])
+def test_vectors_are_orthonormal_eigenvectors(compute, basis):
+    net, theta, R = layer(3, 6)
+    frame = IDENTITY if basis is None else basis_frame(net, theta, basis)
+    F = frame.gradient(R.T).T
+    if compute == "factor":
+        found, H = factor_modes(R, frame), F.T @ F
+    elif compute == "kernel":
+        found, H = kernel_modes(R, frame), F @ F.T
+    else:
+        found, H = symmetric_modes(R.T @ R, frame), F.T @ F
+    V = found.vectors
+    np.testing.assert_allclose(V.T @ V, np.eye(V.shape[1]), rtol=0, atol=1e-11)  # eps sqrt(cond) at the seam
+    np.testing.assert_allclose(H @ V, V * found.values, rtol=0, atol=1e-12 * found.values[0])
+    assert (np.diff(np.abs(found.values)) <= 0).all()
+
+
+def test_fewer_rows_than_columns_and_zero_matrices():
+    rng = np.random.default_rng(0)
+    found = factor_modes(rng.standard_normal((3, 5)))
+    assert (found.rank, found.values.size, found.vectors.shape) == (3, 5, (5, 5))
+    assert found.gap == np.inf
+    for J in (np.zeros((4, 3)), np.zeros((0, 3))):
+        zero = factor_modes(J, IDENTITY.scaled(np.ones(3)))
+        assert (zero.rank, list(zero.values)) == (0, [0.0] * 3)
+        assert np.isnan(zero.gap)
+        assert kernel_modes(J).rank == 0
+    assert symmetric_modes(np.zeros((3, 3)), IDENTITY.scaled(np.ones(3))).rank == 0
+
+
+def test_gap_and_rank_of_a_known_matrix():
+    found = factor_modes(np.diag([1.0, 1e-3, 1e-9, 1e-16, 0.0]))
+    assert (found.rank, found.gap) == (3, pytest.approx(1e7))
+
+
+# --- frames
+
+
+@pytest.mark.parametrize("basis", ["relu", "scaled-relu"])
+@pytest.mark.parametrize("free", [False, True])
+def test_frames_are_the_derivative_of_the_conversion(basis, free):
+    """J in the other basis, evaluated there, is the Jacobian here times B: with free knots too, where A moves."""
+    x = samples(40)
+    net, theta = rk.kan([2, 3, 1], 3, [4, 3], free_knots=free).initialize(np.random.default_rng(1), x)
+    theta = theta + 0.2 * np.random.default_rng(2).standard_normal(theta.size) * (0.1 if free else 1.0)
+    other = net.to_basis(basis)
+    frame = basis_frame(net, theta, basis)
+    J = other.jacobian(net.convert(theta, other), x)
+    np.testing.assert_allclose(frame.gradient(net.jacobian(theta, x).T).T, J, rtol=0, atol=1e-12 * np.abs(J).max())
+    identity = np.eye(theta.size)
+    for there, back in ((frame.to, frame.back), (frame.gradient, frame.cogradient)):
+        np.testing.assert_allclose(back(there(identity)), identity, rtol=0, atol=1e-11)
+
+
+def test_without_the_motion_of_the_basis_free_knots_would_be_wrong():
+    """Sabotage: the change of basis held at theta, as for fixed knots."""
+    x = samples(40)
+    net, theta = rk.kan([2, 1], 3, 4, free_knots=True).initialize(np.random.default_rng(1), x)
+    other = net.to_basis("relu")
+    J = other.jacobian(net.convert(theta, other), x)
+    still = basis_frame(net, theta, "relu")
+    size = net.layers[0].blocks["coefficients"]
+    n = int(np.prod(size))
+    B = still.back(np.eye(theta.size))
+    B[:n, n:] = 0.0
+    assert np.abs(net.jacobian(theta, x) @ B - J).max() > 1e-3 * np.abs(J).max()
+
+
+def test_the_four_maps_of_scaled_and_triangular_frames_fit_together():
+    rng = np.random.default_rng(0)
+    L = np.tril(rng.uniform(0.5, 1.5, (4, 4)))
+    s = rng.uniform(0.5, 2.0, 4)
+    B = L * s
+    frame = IDENTITY.through(L).scaled(s)
+    X = rng.standard_normal((4, 3))
+    np.testing.assert_allclose(frame.back(X), B @ X, rtol=1e-13)
+    np.testing.assert_allclose(frame.to(X), np.linalg.solve(B, X), rtol=1e-11)
+    np.testing.assert_allclose(frame.gradient(X), B.T @ X, rtol=1e-13)
+    np.testing.assert_allclose(frame.cogradient(X), np.linalg.solve(B.T, X), rtol=1e-11)
+
+
+# --- sabotage
+
+
+@pytest.mark.parametrize("wrong", ["transposed", "unprojected", "rank"])
+def test_sabotage_of_the_two_sided_spectrum_is_noticed(monkeypatch, wrong):
+    net, theta, R = layer(6, 10)
+    frame = basis_frame(net, theta, "relu")
+    good = factor_modes(R, frame)
+    if wrong == "transposed":
+        frame = Frame(frame.to, frame.back, frame.to, frame.cogradient)
+    elif wrong == "unprojected":
+        monkeypatch.setattr(modes, "_projected", lambda vectors, null: vectors)
+    else:
+        monkeypatch.setattr(modes, "rounding_level", lambda size: 1e-2)
+    bad = factor_modes(R, frame)
+    ends = [0, good.rank - 1]
+    assert np.abs(bad.values[ends] / good.values[ends] - 1).max() > 1e-10

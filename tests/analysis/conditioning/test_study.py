@@ -1,0 +1,308 @@
+"""Conditioning studies: points, executors that work and executors that die, resuming."""
+
+from __future__ import annotations
+
+import math
+import os
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.conditioning import Configuration, grid, measure, study
+from refkan.base.long_runs.checkpoints import Checkpoints
+
+POINTS = grid(["spline", "relu", "mlp-tanh"], [[2, 3, 1]], orders=[2], intervals=[2, 3], seeds=[0, 1], samples=60)
+
+
+def clustered(rng, count, inputs):
+    """Samples crowded near the origin."""
+    return rng.uniform(size=(count, inputs)) ** 2
+
+
+def wave(x):
+    return np.sin(5 * x[:, :1]) * x[:, 1:]
+
+
+def dies_at_seed_one(rng, count, inputs):
+    """Kill the worker process in one point of the study: the second seed draws another first number."""
+    x = rng.uniform(size=(count, inputs))
+    if os.environ.get("REFKAN_TEST_DIE") and x[0, 0] != np.random.default_rng([0, 1]).uniform():
+        os._exit(1)
+    return x
+
+
+def refuses(rng, count, inputs):
+    raise ArithmeticError("no samples today")
+
+
+def as_numbers(result):
+    """Rows without their times, comparable."""
+    return [{k: v for k, v in row.as_dict().items() if k != "seconds"} for row in result.rows]
+
+
+@pytest.fixture(scope="module")
+def serial():
+    return study(POINTS)
+
+
+# --- points
+
+
+def test_a_grid_has_every_combination_and_dense_networks_once():
+    assert len(POINTS) == 2 * 2 * 2 + 2
+    assert len(set(POINTS)) == len(POINTS)
+    dense = [p for p in POINTS if p.is_dense]
+    assert {(p.order, p.intervals, p.seed) for p in dense} == {(None, None, 0), (None, None, 1)}
+    assert str(POINTS[0]) == "spline [2, 3, 1] r=2 n=2 seed 0"
+    assert "preconditioned by jacobi" in str(Configuration("relu", [1, 1], 2, 2, preconditioner="jacobi", which="ntk"))
+
+
+def test_equal_points_are_equal_however_they_were_written():
+    a = Configuration("spline", [2, 3, 1], 2, [2, 3], seed=np.int64(1))
+    b = Configuration("spline", np.array([2, 3, 1]), 2, (2, 3), seed=1)
+    assert a == b
+    assert hash(a) == hash(b)
+    assert Checkpoints.key(a.as_dict()) == Checkpoints.key(b.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "mlp"}, "kind must be one of"),
+        ({"which": "fisher"}, "which must be one of"),
+        ({"node_map": "tanh"}, "node_map must be one of"),
+        ({"preconditioner": "ilu"}, "preconditioner must be one of"),
+        ({"widths": [2]}, "widths must hold at least two"),
+        ({"order": 0}, "order must be at least 1"),
+        ({"order": None}, "kind 'spline' has order and intervals"),
+        ({"intervals": [2, 2, 2]}, "intervals must be one value or one a layer"),
+        ({"kind": "mlp-tanh"}, "kind 'mlp-tanh' has neither order nor intervals"),
+        ({"kind": "mlp-relu", "order": None, "intervals": None, "node_map": "none"}, "node_map must be left out"),
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"samples": 0}, "samples must be at least 1"),
+    ],
+)
+def test_bad_points_are_refused_before_anything_runs(options, message):
+    good = {"kind": "spline", "widths": [2, 3, 1], "order": 2, "intervals": 2}
+    with pytest.raises(ValueError, match=message):
+        study([{**good, **options}], progress=lambda line: pytest.fail("ran"))
+
+
+def test_a_grid_without_orders_is_refused():
+    with pytest.raises(ValueError, match="orders and intervals must hold at least one number each for kind 'relu'"):
+        grid(["relu"], [[2, 1]])
+    with pytest.raises(ValueError, match="kinds must be one of"):
+        grid(["fourier"], [[2, 1]], [2], [2])
+    assert len(grid(["mlp-relu"], [[2, 3, 1]])) == 1
+
+
+# --- rows
+
+
+def test_rows_are_spectra(serial):
+    """The same numbers as by hand, and both bases of one seed one function."""
+    for row in serial.rows[:1] + serial.rows[4:5]:
+        point = row.configuration
+        x = np.random.default_rng([point.seed, 1]).uniform(size=(60, 2))
+        net, theta = rk.kan([2, 3, 1], 2, point.intervals).initialize(np.random.default_rng([point.seed, 0]), x)
+        found = rk.spectrum(rk.LeastSquares(net, x, np.zeros((60, 1))), theta, basis=point.kind)
+        assert (row.condition, row.rank, row.gap, row.flags) == (found.condition, found.rank, found.gap, found.flags)
+        assert row.largest_step == 2 / found.largest
+    by_point = {(r.configuration.kind, r.configuration.intervals, r.configuration.seed): r for r in serial.rows}
+    for n in (2, 3):
+        assert by_point["relu", n, 0].rank == by_point["spline", n, 0].rank
+        assert by_point["relu", n, 0].condition > by_point["spline", n, 0].condition
+
+
+def test_every_kind_and_matrix_can_be_studied():
+    points = grid(
+        ["silu", "scaled-relu", "mlp-relu", "mlp-relu3"], [[2, 3, 1]], [3], [2], samples=60, node_map="mean-std"
+    )
+    points += grid(["spline"], [[2, 3, 1]], [3], [[2, 3]], which="hessian", samples=60)
+    points += grid(["spline"], [[2, 3, 1]], [3], [2], which="ntk", preconditioner="jacobi", samples=60)
+    result = study(points, target=wave)
+    assert not result.failed
+    assert all(row.condition > 1 for row in result.rows)
+    assert result.rows[0].analytic_nullity == 3 + 2 + 6 + 3 + 6
+
+
+def test_samples_are_the_users():
+    point = POINTS[0]
+    assert measure(point, sampler=clustered).condition != measure(point).condition
+
+
+def test_a_point_that_fails_does_not_stop_the_others(tmp_path):
+    points = [*POINTS[:1], Configuration("spline", [2, 3, 1], 2, 2, which="hessian", samples=60)]
+    result = study(points, checkpoints=tmp_path)
+    assert [row.error is None for row in result.rows] == [True, False]
+    assert "ValueError: target must be given for which='hessian'" in result.failed[0].error
+    assert math.isnan(result.failed[0].condition)
+    assert "ValueError" in result.table
+    assert len(list(tmp_path.glob("*.json"))) == 1  # failures are not kept
+    assert len(study(points, target=wave).failed) == 0
+    assert "ArithmeticError: no samples today" in study(POINTS[:1], sampler=refuses).failed[0].error
+
+
+# --- executors
+
+
+def test_threads_give_the_same_rows(serial):
+    lines = []
+    with ThreadPoolExecutor(2) as pool:
+        result = study(POINTS, pool, progress=lines.append)
+    np.testing.assert_equal(as_numbers(result), as_numbers(serial))
+    assert len(lines) == len(POINTS)
+    assert any(line.startswith(f"{len(POINTS)}/{len(POINTS)} ") for line in lines)
+
+
+def test_results_resume(tmp_path, serial, monkeypatch):
+    study(POINTS[:4], checkpoints=tmp_path)
+    ran = []
+    monkeypatch.setattr(
+        "refkan.analysis.conditioning.studies.studies.measure", lambda c, *rest: ran.append(c) or measure(c, *rest)
+    )
+    lines = []
+    result = study(POINTS, checkpoints=Checkpoints(tmp_path), progress=lines.append)
+    assert ran == POINTS[4:]
+    assert lines[0] == "4 of 10 points are there already"
+    np.testing.assert_equal(as_numbers(result), as_numbers(serial))
+    # Other samples are other points.
+    study(POINTS[:1], checkpoints=tmp_path, sampler=clustered)
+    assert ran[-1] == POINTS[0]
+
+
+def test_stored_kernels_without_the_factor_of_the_samples_are_not_used(tmp_path, monkeypatch):
+    """Rows of "ntk" in format 1 have eigenvalues N times as large; those of other matrices stay."""
+    points = [Configuration("spline", [2, 1], 2, 2, samples=60, which=which) for which in ("ntk", "gauss-newton")]
+    monkeypatch.setattr("refkan.analysis.conditioning.studies.studies.KERNEL_FORMAT", 1)
+    study(points, checkpoints=tmp_path)
+    monkeypatch.undo()
+    ran = []
+    monkeypatch.setattr(
+        "refkan.analysis.conditioning.studies.studies.measure", lambda c, *rest: ran.append(c) or measure(c, *rest)
+    )
+    study(points, checkpoints=tmp_path)
+    assert ran == points[:1]
+
+
+def test_the_same_point_twice_is_computed_once(tmp_path):
+    result = study([POINTS[0], POINTS[0]], checkpoints=tmp_path)
+    assert result.rows[0] is result.rows[1]
+    assert len(list(tmp_path.glob("*.json"))) == 1
+
+
+class Dying(Executor):
+    """Runs the first `alive` tasks; all further ones, or submitting them, fail as a broken pool does."""
+
+    def __init__(self, alive, on_submit=False, error=None):
+        self.alive, self.on_submit = alive, on_submit
+        self.error = BrokenProcessPool("a worker died") if error is None else error
+        self.submitted = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        if self.on_submit and len(self.submitted) >= self.alive:
+            raise self.error
+        future = Future()
+        self.submitted.append(future)
+        if len(self.submitted) <= self.alive:
+            future.set_result(fn(*args, **kwargs))
+        elif len(self.submitted) == self.alive + 1:
+            future.set_exception(self.error)
+        return future
+
+
+@pytest.mark.parametrize("on_submit", [False, True])
+def test_a_dead_executor_is_told_with_what_is_kept(tmp_path, on_submit, serial):
+    executor = Dying(3, on_submit)
+    message = (
+        rf"the executor failed \(BrokenProcessPool: a worker died\) when 3 of 10 points were done; "
+        rf"they are kept in {tmp_path}: the same call computes the other 7"
+    )
+    with pytest.raises(RuntimeError, match=message):
+        study(POINTS, executor, tmp_path)
+    assert len(list(tmp_path.glob("*.json"))) == 3
+    assert all(future.done() for future in executor.submitted)  # what was waiting is cancelled
+    np.testing.assert_equal(as_numbers(study(POINTS, checkpoints=tmp_path)), as_numbers(serial))
+
+
+def test_without_checkpoints_nothing_is_kept_and_that_is_said():
+    with pytest.raises(RuntimeError, match="2 of 10 points were done; none are kept: give checkpoints="):
+        study(POINTS, Dying(2))
+
+
+def test_an_interruption_keeps_what_is_done(tmp_path):
+    executor = Dying(4, error=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        study(POINTS, executor, tmp_path)
+    assert len(list(tmp_path.glob("*.json"))) == 4
+    assert all(future.done() for future in executor.submitted)
+
+    def interrupt(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study(POINTS, checkpoints=tmp_path, progress=interrupt)
+    fresh = tmp_path / "fresh"
+    with pytest.raises(KeyboardInterrupt):
+        study(POINTS, checkpoints=fresh, progress=interrupt)
+    assert len(list(fresh.glob("*.json"))) == 1
+
+
+def test_functions_without_a_name_cannot_be_sent_or_stored(tmp_path):
+    with pytest.raises(ValueError, match="target must be a function of a module"):
+        study(POINTS[:1], checkpoints=tmp_path, target=lambda x: x)
+    assert not study(POINTS[:1], target=lambda x: x[:, :1]).failed
+
+
+def test_a_killed_process_and_the_run_after_it(tmp_path, monkeypatch):
+    """A real pool of fresh processes: one point kills its worker; the next run does the rest."""
+    points = grid(["spline"], [[2, 1]], orders=[2], intervals=[2], seeds=[0, 1], samples=20)
+    monkeypatch.setenv("REFKAN_TEST_DIE", "1")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    context = get_context("spawn")
+    with (
+        ProcessPoolExecutor(1, mp_context=context) as pool,
+        pytest.raises(RuntimeError, match=r"BrokenProcessPool.* when 1 of 2 points were done; they are kept"),
+    ):
+        study(points, pool, tmp_path, sampler=dies_at_seed_one)
+    monkeypatch.delenv("REFKAN_TEST_DIE")
+    lines = []
+    assert not study(points, checkpoints=tmp_path, sampler=dies_at_seed_one, progress=lines.append).failed
+    assert lines[0] == "1 of 2 points are there already"
+
+
+@pytest.fixture
+def cluster():
+    """A small cluster in this process, gone afterwards."""
+    distributed = pytest.importorskip("distributed")
+    made = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, silence_logs=50
+    )
+    yield made
+    made.close()
+
+
+def test_a_dask_cluster_computes_the_same(tmp_path, cluster, serial):
+    import distributed
+
+    with distributed.Client(cluster, set_as_default=False) as client, client.get_executor(pure=False) as executor:
+        result = study(POINTS, executor, tmp_path)
+    np.testing.assert_equal(as_numbers(result), as_numbers(serial))
+
+
+def test_a_cluster_that_goes_away(tmp_path, cluster):
+    import distributed
+
+    points = grid(["spline"], [[2, 5, 1]], orders=[3], intervals=[6], seeds=range(40), samples=3000)
+    client = distributed.Client(cluster, set_as_default=False)
+    executor = client.get_executor(pure=False)
+    with pytest.raises(
+        RuntimeError, match=r"the executor failed \(.*\) when \d+ of 40 points were done; they are kept"
+    ):
+        study(points, executor, tmp_path, progress=lambda line: cluster.close())
+    kept = len(list(tmp_path.glob("*.json")))
+    assert 1 <= kept < 40

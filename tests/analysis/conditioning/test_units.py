@@ -1,0 +1,136 @@
+"""Spectra in the ReLU-power basis of inputs in units of their own, whose coefficients differ by more than 1/eps."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.conditioning import modes, spectrum_of_problem
+from refkan.analysis.conditioning.null_space import (
+    NEARLY_DEPENDENT,
+    graded_orthonormal,
+    independent,
+    null_directions,
+    null_vectors,
+    orthonormal,
+)
+
+UNITS = {
+    "one": (np.zeros(3), np.ones(3)),
+    "temperature, pressure, strain": (np.array([250.0, 1e4, 0.0]), np.array([80.0, 1.9e5, 1e-3])),
+    "lengths": (np.zeros(3), np.array([1e-8, 1e8, 1.0])),
+    "the smallest between the others": (np.zeros(3), np.array([1e8, 1e-8, 1e2])),
+    "two large, one small": (np.zeros(3), np.array([1e8, 1e8, 1e-8])),
+}
+
+
+def problem(units, samples=40, widths=(3, 1), order=4, intervals=3):
+    U = np.random.default_rng(0).uniform(size=(samples, 3))
+    low, length = UNITS[units]
+    x = low + U * length
+    net, theta = rk.kan(list(widths), order, intervals, domain="data").initialize(np.random.default_rng(1), x)
+    return rk.LeastSquares(net, x, np.sin(U.sum(axis=1, keepdims=True))), theta
+
+
+def exact_eigenvalues(layer):
+    """Of a problem with one layer, falling: J is rational, and its square is decomposed with 250 digits."""
+    net = layer.net.to_basis("relu")
+    J = rk.truth.of(net, [0] * net.n_params, layer.x, Fraction).jacobian()
+    H = [[sum(row[i] * row[j] for row in J) / len(J) for j in range(net.n_params)] for i in range(net.n_params)]
+    with mpmath.workdps(250):
+        matrix = mpmath.matrix([[mpmath.mpf(h.numerator) / h.denominator for h in row] for row in H])
+        return np.array([float(value) for value in mpmath.eigsy(matrix, eigvals_only=True)])[::-1]
+
+
+@pytest.mark.parametrize("which", ["gauss-newton", "ntk"])
+@pytest.mark.parametrize("units", UNITS)
+def test_both_ends_are_right_and_what_is_not_is_flagged(units, which):
+    layer, theta = problem(units)
+    found, exact = rk.spectrum(layer, theta, which=which, basis="relu"), exact_eigenvalues(layer)
+    rank = layer.net.n_params - 2  # a constant moved between three edges
+    assert found.rank == rank
+    assert found.condition == pytest.approx(exact[0] / exact[rank - 1], rel=1e-12)
+    off = np.abs(found.values[:rank] / exact[:rank] - 1)
+    assert (found.flags == ("middle",)) == (units not in ("one", "two large, one small"))
+    if units == "one":
+        assert off.max() < 1e-12
+    if not found.flags:
+        np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(found.values.size), rtol=0, atol=1e-13)
+    # The sentence names the range of those that may be wrong; the others are right.
+    words = found.notes.get("middle", "0 eigenvalues between 1 and 1 may").split()
+    count, low, high = int(words[0]), float(words[3]), float(words[5])
+    doubtful = (found.values[:rank] > low) & (found.values[:rank] < high)
+    assert np.sum(doubtful) == count
+    assert off[~doubtful].max() < 2 * modes.UNRESOLVED
+    if units == "lengths":
+        assert off.max() > 0.9
+
+
+def test_other_ways_to_the_same_matrix_agree_at_the_ends():
+    layer, theta = problem("temperature, pressure, strain")
+    by_factor = rk.spectrum(layer, theta, basis="relu")
+    by_matrix = rk.spectrum(layer, theta, basis="relu", method="eigh")
+    assert by_matrix.condition == pytest.approx(by_factor.condition, rel=1e-10)
+    of_scaled = rk.spectrum(layer, theta, basis="scaled-relu")
+    assert of_scaled.flags == ()
+    assert of_scaled.condition < 1e12
+
+
+def test_two_layers_against_balls():
+    pytest.importorskip("flint")
+    network, theta = problem("temperature, pressure, strain", 60, (3, 2, 1))
+    low, high = rk.exact.certified_condition_number(network, theta, basis="relu")
+    found = rk.spectrum(network, theta, basis="relu").condition
+    assert low * (1 - 1e-10) <= found <= high * (1 + 1e-10)
+
+
+def test_null_vectors_that_the_samples_alone_make_are_doubted():
+    """With fewer samples than functions nothing but singular values tells where the null space is."""
+    few, theta = problem("lengths", samples=9)
+    assert "resolution" in rk.spectrum(few, theta, basis="relu").flags
+    few, theta = problem("one", samples=9)
+    assert "resolution" not in rk.spectrum(few, theta, basis="relu").flags
+
+
+def test_directions_are_zero_where_their_symmetry_moves_nothing():
+    network, theta = problem("one", widths=(3, 2, 1))
+    Z = null_directions(network.net, theta, network.x)
+    assert (np.count_nonzero(Z, axis=0) < network.net.n_params / 2).all()
+    V = null_vectors(network.net, theta, network.x)
+    np.testing.assert_allclose(V.T @ V, np.eye(V.shape[1]), rtol=0, atol=1e-14)
+    assert np.linalg.norm(Z - V @ (V.T @ Z)) < 1e-13
+
+
+def test_directions_that_share_large_entries_keep_their_small_ones():
+    """(a, -b, 0) and (0, b, -c) with c far below eps b: the sum (a, 0, -c) is in their span."""
+    a, b, c = 1e-22, 1e26, 1e-4
+    Z = graded_orthonormal(np.array([[a, 0.0], [-b, b * (1 + 2**-52)], [0.0, -c]]))
+    np.testing.assert_allclose(np.abs(Z), [[0.0, a / c], [1.0, c / b], [c / b, 1.0]], rtol=1e-14)
+    np.testing.assert_allclose(Z.T @ Z, np.eye(2), rtol=0, atol=1e-15)
+
+
+def test_columns_nearly_dependent_on_others_are_left_out(rng):
+    vectors = rng.normal(size=(7, 3))
+    nearly = vectors @ [1.0, 2.0, -1.0] + NEARLY_DEPENDENT / 100 * rng.normal(size=7)
+    given = np.column_stack([vectors, nearly, np.zeros(7)])
+    assert independent(given).shape == orthonormal(given).shape == (7, 3)
+    lengths = np.linalg.norm(given[:, :4], axis=0)
+    for column in independent(given).T:
+        assert (np.abs(given[:, :4] / lengths - column[:, None]).max(axis=0) == 0).any()
+
+
+def test_sabotage_singular_values_alone_do_not_find_the_null_space_and_say_so(monkeypatch):
+    layer, theta = problem("temperature, pressure, strain")
+    right = rk.spectrum(layer, theta, basis="relu").condition
+    monkeypatch.setattr(
+        spectrum_of_problem,
+        "factor_modes",
+        lambda J, frame, known, forget=spectrum_of_problem.factor_modes: forget(J, frame),
+    )
+    wrong = rk.spectrum(layer, theta, basis="relu")
+    assert abs(wrong.condition / right - 1) > 1e-3
+    assert "resolution" in wrong.flags

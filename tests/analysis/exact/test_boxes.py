@@ -1,0 +1,206 @@
+"""Enclosures over boxes: nothing escapes, they are sharp where they should be, and a narrowed one is caught."""
+
+import os
+import time
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.base.errors import DegenerateNodeError
+
+CASES = 40 * int(os.environ.get("REFKAN_CASES", "1"))
+"""Random networks; REFKAN_CASES=25 makes them the 1,000 of the record."""
+
+POINTS = 100
+MAPS = ("affine", "none", "sigmoid", "min-max", "mean-std")
+POLICIES = ("linear", "polynomial", "natural")
+
+
+def random_case(seed):
+    rng = np.random.default_rng([18, seed])
+    order, P = int(rng.integers(1, 6)), int(rng.integers(1, 3))
+    widths = [P, *rng.integers(1, 4, rng.integers(0, 3)).tolist(), int(rng.integers(1, 3))]
+    intervals = rng.integers(1, 6, len(widths) - 1).tolist()
+    options = {"node_map": MAPS[seed % 5], "outside": POLICIES[seed % 3]}
+    if seed % 7 == 0:
+        options["outside"] = POLICIES[seed % 2]
+        net = rk.chebyshev_kan(widths, order, **options)
+    else:
+        basis = "relu" if seed % 4 == 1 else "spline"
+        net = rk.kan(widths, order, intervals, basis=basis, **options)
+    try:
+        net, theta = net.initialize(rng, rng.uniform(size=(30, P)))
+        theta = theta + 0.1 * rng.standard_normal(theta.size) * (order < 4)
+        net = net.freeze(theta)
+    except DegenerateNodeError:  # a node whose outputs are constant has no map
+        return random_case(seed + 10**6)
+    low = rng.uniform(-0.3, 1.1, P)
+    box = np.stack([low, low + 10.0 ** rng.uniform(-6, 0) * rng.uniform(0, 1, P)], axis=1)
+    return net, theta, box, rng
+
+
+def escaped(net, theta, box, bounds, rng, derivatives=2):
+    """Points whose exact value or derivatives lie outside the bounds: those that float64 puts outside are decided."""
+    x = box[:, 0] + rng.uniform(size=(POINTS, box.shape[0])) * (box[:, 1] - box[:, 0])
+    x[0], x[1] = box[:, 0], box[:, 1]
+    x = np.clip(x, box[:, 0], box[:, 1])
+    y = net(theta, x)
+    outside = ((y < bounds.value[:, 0]) | (y > bounds.value[:, 1])).any(axis=1)
+    decided = [*np.flatnonzero(outside)[:20], 0, 1, 2]  # the corners of least and greatest x among them
+    number = Fraction if all(m.name != "sigmoid" for m in net.node_maps) else float
+    t = rk.truth.of(net, theta, x[decided], number)
+    first, second = t.input_derivatives()
+    tables = [(t.value, bounds.value), (first, bounds.first), (second, bounds.second)][: derivatives + 1]
+    slack = 0 if number is Fraction else 1e-10
+    return [
+        (value, low, high)
+        for found, table in tables
+        for sample in found
+        for value, (low, high) in zip(np.ravel(np.array(sample, dtype=object)), table.reshape(-1, 2), strict=True)
+        if not Fraction(low) - slack * (1 + abs(value)) <= value <= Fraction(high) + slack * (1 + abs(value))
+    ]
+
+
+@pytest.mark.parametrize("seed", range(CASES))
+def test_nothing_escapes(seed):
+    net, theta, box, rng = random_case(seed)
+    assert not escaped(net, theta, box, rk.exact.enclose(net, theta, box), rng)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("outside", POLICIES)
+def test_ends_of_boxes_on_knots_and_on_ends_of_the_domain(order, outside):
+    rng = np.random.default_rng(order)
+    net = rk.kan([2, 1], order, 4, outside=outside)
+    theta = rng.standard_normal(net.n_params)
+    for box in ([[0.25, 0.5], [0.5, 0.5]], [[0.0, 0.25], [0.75, 1.0]], [[-0.5, 0.0], [1.0, 1.5]], [[1.0, 1.0], [0, 1]]):
+        ends = np.array(box, dtype=float)
+        assert not escaped(net, theta, ends, rk.exact.enclose(net, theta, ends), rng)
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_far_outside_the_domain_rounding_is_that_of_the_absolute_terms(order):
+    """Splines that are 1: weights of both signs add up to it, and what they round is the sum of their sizes."""
+    net = rk.kan([1, 1], order, 3, outside="polynomial")
+    bounds = [rk.exact.enclose(net, np.ones(net.n_params), [[x, x]]).value[0] for x in (-40.0, 0.5, 40.0)]
+    assert all(low <= 1.0 <= high for low, high in bounds)
+    left, inside, right = (high - low for low, high in bounds)
+    assert min(left, right) > 10 * inside
+
+
+def regression(intervals=(4, 4), **options):
+    rng = np.random.default_rng(1)
+    x = rng.uniform(size=(300, 2))
+    return rk.kan([2, 5, 1], 3, list(intervals), **options).initialize(rng, x)
+
+
+def test_range_of_a_network_over_the_unit_square_to_1e6_within_ten_seconds():
+    net, theta = regression()
+    start = time.perf_counter()
+    minima, maxima = rk.exact.extrema(net, theta, [[0, 1], [0, 1]], tolerance=1e-6)
+    assert time.perf_counter() - start < 10
+    assert np.all(minima[:, 1] - minima[:, 0] <= 1e-6)
+    assert np.all(maxima[:, 1] - maxima[:, 0] <= 1e-6)
+    y = net(theta, np.random.default_rng(0).uniform(size=(10_000, 2)))
+    assert minima[0, 0] <= y.min() <= minima[0, 1] + 0.05
+    assert maxima[0, 1] >= y.max() >= maxima[0, 0] - 0.05
+
+
+@pytest.mark.parametrize("node_map", ["affine", "sigmoid"])
+def test_the_excess_falls_at_least_quadratically(node_map):
+    net, theta = rk.kan([2, 5, 1], 4, [3, 3], node_map=node_map).initialize(
+        np.random.default_rng(1), np.random.default_rng(2).uniform(size=(50, 2))
+    )
+    excess, slopes = [], []
+    for side in (0.04, 0.02, 0.01, 0.005):
+        box = np.array([[0.41, 0.41 + side], [0.57, 0.57 + side]])  # no knot of the first layer inside
+        bounds = rk.exact.enclose(net, theta, box)
+        minima, maxima = rk.exact.extrema(net, theta, box, tolerance=1e-9)
+        excess.append((bounds.value[0, 1] - bounds.value[0, 0]) - (maxima[0, 1] - minima[0, 0]))
+        if side in (0.04, 0.005):  # sharp slopes take long: of the largest and the smallest box
+            sharp = rk.exact.enclose(net, theta, box, derivatives=1, tolerance=1e-5).first
+            slopes.append(np.max(np.diff(bounds.first)) - np.max(np.diff(sharp)))
+    rates = np.diff(np.log(np.array(excess))) / np.log(0.5)
+    assert rates.min() > 1.9, (excess, rates)
+    assert slopes[-1] < slopes[0] / 16
+
+
+def test_a_narrowed_enclosure_is_caught():
+    """The greatest value of a quadratic spline over its domain is attained at a knot, and known exactly."""
+    net = rk.kan([1, 1], order=2, intervals=4)
+    theta = np.array([0.1, 0.3, 0.7, 0.2, 0.6])
+    box = np.array([[0.0, 1.0]])
+    bounds = rk.exact.enclose(net, theta, box, derivatives=0)
+    attained = rk.truth.of(net, theta, [[0.5], [0.0]]).value
+    assert bounds.value[0, 0] <= attained[1][0]
+    assert attained[0][0] <= bounds.value[0, 1]
+    narrow = 1e-12
+    assert not bounds.value[0, 0] * (1 + narrow) <= attained[1][0]
+    assert not attained[0][0] <= bounds.value[0, 1] * (1 - narrow)
+
+
+def test_a_wrong_sign_is_caught(monkeypatch):
+    from refkan.analysis.exact.enclosures.float_intervals import Intervals
+
+    monkeypatch.setattr(Intervals, "__neg__", lambda self: self)
+    net, theta, _, rng = random_case(0)
+    caught = False
+    for seed in range(12):
+        net, theta, box, rng = random_case(seed)
+        try:
+            caught = caught or bool(escaped(net, theta, box, rk.exact.enclose(net, theta, box), rng))
+        except ArithmeticError:  # two enclosures of the same number exclude each other
+            caught = True
+    assert caught
+
+
+def test_error_policy():
+    net, theta = regression(outside="error")
+    inside = rk.exact.enclose(net, theta, [[0.2, 0.3], [0.4, 0.5]], derivatives=0)
+    assert inside.value[0, 0] <= net(theta, [[0.25, 0.45]])[0, 0] <= inside.value[0, 1]
+    with pytest.raises(ValueError, match=r"box must lie in the domain under outside='error'; got box\[1\]"):
+        rk.exact.enclose(net, theta, [[0.2, 0.3], [0.4, 1.5]])
+
+
+def test_lipschitz_constants_and_differences():
+    net, theta = regression()
+    low, high = rk.exact.lipschitz_constant(net, theta, [[0, 1], [0, 1]], tolerance=1e-3)
+    assert low <= high <= low + 1e-2
+    x = np.random.default_rng(0).uniform(size=(2000, 2))
+    _, pullback = net.vjp(theta, x)
+    assert np.linalg.norm(pullback(np.ones((2000, 1)))[1], axis=1).max() <= high
+    moved = theta.copy()
+    moved[-3] += 0.25
+    low, high = rk.exact.sup_difference(net, theta, net, moved, [[0, 1], [0, 1]], tolerance=1e-3)
+    assert np.abs(net(theta, x) - net(moved, x)).max() <= high
+    assert low <= high <= low + 2e-3
+    fine = net.refine()
+    prolonged = net.convert(theta, fine)
+    assert rk.exact.sup_difference(net, theta, fine, prolonged, [[0, 1], [0, 1]], tolerance=1e-2)[1] <= 2e-2
+
+
+def test_a_point_is_a_box():
+    net, theta = regression()
+    bounds = rk.exact.enclose(net, theta, [[0.3, 0.3], [0.7, 0.7]])
+    value = rk.truth.of(net, theta, [[0.3, 0.7]]).value[0][0]
+    assert bounds.value[0, 0] <= value <= bounds.value[0, 1]
+    assert bounds.value[0, 1] - bounds.value[0, 0] < 1e-12
+
+
+def test_bad_arguments():
+    net, theta = regression()
+    with pytest.raises(ValueError, match=r"box must not be empty; got box\[0\]"):
+        rk.exact.enclose(net, theta, [[1, 0], [0, 1]])
+    with pytest.raises(ValueError, match=r"box must have shape \(2, 2\)"):
+        rk.exact.enclose(net, theta, [[0, 1]])
+    coarse = rk.exact.extrema(net, theta, [[0, 1], [0, 1]], budget=5)
+    assert not coarse.reached
+    assert "budget = 5 boxes do not suffice" in coarse.remedy
+    with pytest.raises(ValueError, match="SiLU edges and dense layers are not supported"):
+        rk.exact.enclose(rk.mlp([2, 3, 1], "tanh"), np.zeros(rk.mlp([2, 3, 1], "tanh").n_params), [[0, 1], [0, 1]])
+    with pytest.raises(ValueError, match="must be continuous"):
+        rk.exact.lipschitz_constant(rk.kan([1, 1], 1, 2), [0.0, 1.0], [[0, 1]])
+    with pytest.raises(ValueError, match="other must have 2 inputs"):
+        rk.exact.sup_difference(net, theta, rk.kan([1, 1], 2, 2), np.zeros(3), [[0, 1], [0, 1]])

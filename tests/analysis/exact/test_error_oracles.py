@@ -1,0 +1,272 @@
+"""Certified errors of problems with known solutions, against mpmath; and constants that are no floats."""
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.exact.enclosures.float_intervals import Intervals
+from refkan.analysis.exact.solutions.equation_functions import evaluated, exact
+from tests.analysis.exact import dual_networks
+from tests.analysis.exact.dual_numbers import EXAMPLES
+
+CUBIC = rk.kan([1, 1], order=4, intervals=1)
+ZERO = [0.0] * 4
+QUICK = {"budget": 8, "points": 4}
+
+
+def error_of_zero(source, boundary=lambda *x: 0.0, box=((0.0, 1.0),), **options):
+    """The certified error of the network 0."""
+    return rk.exact.certified_error(CUBIC, ZERO, source, boundary, box, **options)
+
+
+class Solution:
+    """u = a x^2 y^2 + b sin(w x) exp(v y) + c x + 1, y = 0 in one dimension but for exp(0), with its derivatives."""
+
+    def __init__(self, rng, P):
+        self.P = P
+        self.a, self.b, self.c, self.w, self.v = (float(z) for z in rng.uniform(-2, 2, 5))
+
+    def u(self, x, y=None):
+        wave = (x * self.w).sin() * self.b
+        if y is None:
+            return x * x * self.a + wave + x * self.c + 1
+        return x * x * self.a * (y * y) + wave * (y * self.v).exp() + x * self.c + 1
+
+    def slopes(self, x, y=None):
+        """u_x, u_xx, u_y, u_yy."""
+        wave, slope = (x * self.w).sin() * self.b, (x * self.w).cos() * self.b * self.w
+        if y is None:
+            return x * 2 * self.a + slope + self.c, 2 * self.a - wave * self.w * self.w
+        e = (y * self.v).exp()
+        return (
+            x * (y * y) * 2 * self.a + slope * e + self.c,
+            y * y * (2 * self.a) - wave * self.w * self.w * e,
+            x * x * y * 2 * self.a + wave * e * self.v,
+            x * x * (2 * self.a) + wave * e * self.v * self.v,
+        )
+
+
+class Mp:
+    """An mpmath number with the methods that solutions use."""
+
+    def __init__(self, v):
+        self.v = v.v if isinstance(v, Mp) else exact("", v) if not isinstance(v, mpmath.mpf) else v
+        if isinstance(self.v, Fraction):
+            self.v = mpmath.mpf(self.v.numerator) / self.v.denominator
+
+    def __add__(self, other):
+        return Mp(self.v + Mp(other).v)
+
+    def __mul__(self, other):
+        return Mp(self.v * Mp(other).v)
+
+    def __sub__(self, other):
+        return Mp(self.v - Mp(other).v)
+
+    def __rsub__(self, other):
+        return Mp(Mp(other).v - self.v)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def sin(self):
+        return Mp(mpmath.sin(self.v))
+
+    def cos(self):
+        return Mp(mpmath.cos(self.v))
+
+    def exp(self):
+        return Mp(mpmath.exp(self.v))
+
+
+@pytest.mark.parametrize("seed", range(8 * EXAMPLES))
+def test_no_error_exceeds_its_bound(seed):
+    rng = np.random.default_rng([5, seed])
+    P = 1 + seed % 2
+    order, intervals = int(rng.integers(3, 7 if P == 1 else 5)), int(rng.integers(1, 4))
+    widths = [P, 1] if rng.integers(3) else [P, 2, 1]
+    outside = str(rng.choice(["linear", "polynomial"]))
+    ends = [0.0, 0.25, 0.5, 1.0, 0.1]
+    if len(widths) == 2 and order > 3 and outside == "polynomial":  # else first derivatives jump beyond the ends
+        ends += [-0.2, 1.3]
+    box = np.sort(rng.choice(ends, (P, 2), replace=False), axis=1)
+    k = float(rng.choice([0.0, 1.5])) if P == 1 else 0.0
+    varying = not k and rng.integers(2)
+    samples = rng.uniform(size=(30, P))
+    net = rk.kan(widths, order, intervals, node_map="sigmoid", outside=outside)
+    net, theta = net.initialize(rng, samples)
+    known = Solution(rng, P)
+
+    def c(x, y=None):
+        return x * 0.3 + 2 if y is None else x * y * 0.2 + 2
+
+    def source(*x):
+        u_x, u_xx, u_y, u_yy = (*known.slopes(*x), 0, 0)[:4]
+        laplacian = u_xx + u_yy
+        if varying:
+            c_x, c_y = (0.3, 0) if P == 1 else (x[1] * 0.2, x[0] * 0.2)
+            return c(*x) * laplacian + u_x * c_x + u_y * c_y
+        return laplacian + known.u(*x) * (k * k)
+
+    found = rk.exact.certified_error(
+        net, theta, source, known.u, box, k, 1e-2, 3 if P == 2 else max(3, order), points=50, budget=100,
+        coefficient=c if varying else None,
+    )  # fmt: skip
+    assert np.isfinite(found.error)
+    mpmath.mp.dps = 50
+    points = [*rng.uniform(box[:, 0], box[:, 1], (25, P)), box[:, 0], box[:, 1]]
+    values = dual_networks.outputs(net, theta, points, mpmath.mpf)
+    errors = [abs(y.v - known.u(*map(Mp, x)).v) for (y,), x in zip(values, points, strict=True)]
+    assert max(errors[:25]) > 0
+    assert max(errors) <= min(found.by_maximum_principle, found.by_integration)
+    assert max(errors) <= found.by_maximum_principle
+    assert max(errors[25:]) <= found.boundary
+
+
+@pytest.mark.parametrize("points", [1, 2, 3, 8])
+@pytest.mark.parametrize(("a", "b"), [(0.0, 1.0), (-3.0, 5.0), (1e-3, 1.5e-3)])
+def test_bounds_that_are_attained(a, b, points):
+    """v = 0, u = (x - a)(x - b): the error (b - a)^2/4 is attained, by the maximum principle with equality."""
+    net = rk.kan([1, 1], order=4, intervals=1, domain=(a, b))
+    exactly = lambda x: (x - a) * (x - b)  # noqa: E731
+    found = rk.exact.certified_error(net, ZERO, lambda x: 2, exactly, [[a, b]], points=points)
+    error = float((Fraction(b) - Fraction(a)) ** 2 / 4)
+    assert error <= found.by_maximum_principle <= error * (1 + 1e-12)
+    assert error <= found.by_integration <= error * 2.1
+    assert 2 <= found.residual <= 2 + 1e-12
+    c = 3.0
+    scaled = rk.exact.certified_error(net, ZERO, lambda x: 2 * c, exactly, [[a, b]], coefficient=lambda x: c)
+    assert error <= scaled.by_maximum_principle <= error * (1 + 1e-12)
+
+
+def test_residuals_of_higher_degree_are_integrated_exactly():
+    """u'' = 20 x^3, u = x^5 - x: |u(1/2)| = 15/32, and between points at most w^2/8 20 = 5/8 more."""
+    found = error_of_zero(lambda x: 20 * x**3, points=2, budget=8, order=6)
+    assert 1.09375 <= found.by_integration <= 1.09375 * (1 + 1e-9)
+
+
+def test_between_points_a_wave_is_taller():
+    """v = 0, u = sin(k x), with as few points as resolve it; and a coefficient that grows."""
+    for k, points in ((1.0, 2), (2.0, 3), (3.0, 2)):
+        u = lambda x, k=k: (x * k).sin()  # noqa: E731
+        found = error_of_zero(lambda x: 0.0, u, wavenumber=k, points=points)
+        assert found.by_integration >= math.sin(min(k, math.pi / 2))
+        assert found.by_integration < 4
+    # u = x (1 - x): (e^x u')' = -e^x (1 + 2 x), at most 3 e; m = min e^x (1/2 + x) = 1/2
+    found = error_of_zero(lambda x: x.exp() * (-1 - 2 * x), coefficient=lambda x: x.exp())
+    assert 0.75 * math.e <= found.by_maximum_principle <= 0.75 * math.e * 1.03
+
+
+@pytest.mark.parametrize("box", [[[0.0, 1.0], [0.0, 8.0]], [[0.0, 8.0], [0.0, 1.0]]])
+def test_in_two_dimensions_the_shorter_side_counts_and_every_face(box):
+    net = rk.kan([2, 1], order=3, intervals=1, domain=box)
+    zero, far = np.zeros(net.n_params), box[0][1]
+    found = rk.exact.certified_error(net, zero, lambda x, y: 2, lambda x, y: 0, box, **QUICK)
+    assert 0.25 <= found.by_maximum_principle <= 0.25 * (1 + 1e-12)
+    for g in (lambda x, y: x, lambda x, y: x - far, lambda x, y: y - box[1][1]):
+        found = rk.exact.certified_error(net, zero, lambda x, y: 0, g, box, **QUICK)
+        assert found.by_maximum_principle >= found.boundary >= 1
+
+
+@pytest.mark.parametrize(
+    "constant",
+    [
+        Fraction(1, 3), 2**53 + 1, np.int64(2**53 + 1), Decimal("0.1"), np.longdouble(1) / 3, np.float32(0.1), 0.1, 1,
+        mpmath.mpf(2) ** -1074, np.array(0.3),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_constants_are_the_numbers_that_they_are(constant):
+    """f = constant - its nearest float: with v = 0 the residual bounds the difference, and is not zero."""
+    nearest = float(constant)
+    difference = abs(Fraction(exact("", constant)) - Fraction(nearest))
+    for source in (
+        lambda x: x * 0 + constant - nearest,
+        lambda x: constant - (x * 0 + nearest),
+        lambda x: -nearest + (constant + 0 * x),
+    ):
+        found = error_of_zero(source, **QUICK)
+        assert difference <= Fraction(found.residual) <= difference + Fraction(abs(nearest) * 1e-15 + 1e-290)
+    found = error_of_zero(lambda x: (x * constant - x * nearest) ** 1 + x * 0, **QUICK)
+    assert difference <= Fraction(found.residual)
+    value = evaluated("", lambda x: constant, Intervals.of(np.zeros((1, 1))), 1).value  # no operation widens it
+    assert Fraction(value.lo[0]) <= exact("", constant) <= Fraction(value.hi[0])
+    assert Fraction(error_of_zero(lambda x: constant, **QUICK).residual) >= abs(exact("", constant))
+
+
+def test_mpmath_numbers_beyond_doubles():
+    with mpmath.workdps(60):
+        third = mpmath.mpf(1) / 3
+        assert abs(exact("", third) - Fraction(1, 3)) < Fraction(1, 10**59)
+        assert exact("", -third) == -exact("", third)
+
+
+def test_numpy_functions_of_expressions_are_those_of_expressions():
+    pi = np.float64(np.pi)
+    one = error_of_zero(lambda x: pi * np.sin(pi * x) + np.exp(x) * np.float64(2) - np.cos(x) / 2 + x**3, **QUICK)
+    other = error_of_zero(lambda x: float(pi) * (x * pi).sin() + x.exp() * 2 - x.cos() / 2 + x * x * x, **QUICK)
+    assert one.residual == pytest.approx(other.residual, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        lambda x: math.sin(float(x)),
+        lambda x: math.sin(50 * float(x.value.lo[0])),
+        lambda x: 1.0 if x > 0.3 else 0.0,
+        lambda x: 1.0 if x == 0.3 else 0.0,
+        lambda x: 1.0 if x else 0.0,
+        lambda x: np.tanh(x),
+        lambda x: 1 / (1 + x),
+        lambda x: x**0.5,
+        lambda x: x[0],
+        lambda x: abs(x),
+        lambda x: np.asarray(x),
+        lambda x: max(x, 0.2),
+        lambda x: None,
+        lambda x: "1",
+        lambda x: 1j,
+        lambda x: True,
+        lambda x: np.zeros(3),
+        lambda x: x * mpmath.pi,
+    ],
+)
+def test_numbers_taken_from_the_arguments_are_refused(source):
+    with pytest.raises(TypeError, match=r"source|unsupported operand") as raised:
+        error_of_zero(source)
+    assert "unsupported" in str(raised.value) or ".sin(), .cos(), .exp()" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["source", "boundary", "coefficient"])
+def test_each_function_is_named(name):
+    functions = {"source": lambda x: 0, "boundary": lambda x: 0, "coefficient": lambda x: 1}
+    bad_functions = (
+        (lambda x: math.exp(x), TypeError),
+        (lambda x: math.nan, ValueError),
+        (lambda x: x + math.inf, ValueError),
+    )
+    for bad, error in bad_functions:
+        with pytest.raises(error, match=f"^{name} must"):
+            rk.exact.certified_error(CUBIC, ZERO, box=[[0, 1]], **{**functions, name: bad})
+
+
+def test_boxes_and_wavenumbers_that_float64_rounds_are_refused():
+    with pytest.raises(ValueError, match="box must hold floats as they are"):
+        error_of_zero(lambda x: 0, box=[[0, 2**53 + 1]])
+    with pytest.raises(ValueError, match="box must hold floats as they are"):
+        error_of_zero(lambda x: 0, box=np.array([[0, np.longdouble(1) / 3]]))
+    with pytest.raises(ValueError, match="wavenumber must hold floats as they are"):
+        error_of_zero(lambda x: 0, wavenumber=2**53 + 1)
+
+
+def test_what_overflows_bounds_nothing():
+    for k in (1e160, 1e300):
+        with pytest.raises(ValueError, match=r"resonance|points"):
+            error_of_zero(lambda x: 0.0, wavenumber=k, **QUICK)
+    for source in (lambda x: (x * 1e300).exp(), lambda x: x * 1e308 * 1e308 - x * 1e308 * 1e308):
+        with np.errstate(all="ignore"):
+            assert error_of_zero(source, **QUICK).error == np.inf

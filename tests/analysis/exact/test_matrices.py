@@ -1,0 +1,151 @@
+"""Exact matrices against the definitions, and floats against them; outward rounding of enclosures."""
+
+from __future__ import annotations
+
+import math
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import exact, truth
+from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
+from refkan.analysis.exact.spectra import rational
+from tests.analysis.exact.certified_matrices import dense, uniform_random
+from tests.shared.factories import EPS
+from tests.shared.factories import exact as fractions
+from tests.shared.factories import space as make
+
+# Exact matrices
+
+
+@pytest.mark.parametrize("order", range(1, 8))
+@pytest.mark.parametrize("kind", ["random", "graded", "offset"])
+def test_change_of_basis_is_the_definition(kind, order):
+    for intervals in (1, 2, 4):
+        space = make(kind, order, intervals)
+        t = fractions(space.knots)
+        A = exact.as_fractions(exact.rational_change_of_basis(space))
+        assert truth.change_of_basis(t, order) == A
+        assert truth.change_of_basis_divided_differences(t, order) == A
+        h = (t[-order] - t[order - 1]) / intervals
+        scaled = exact.as_fractions(exact.rational_change_of_basis(space, scaled=True))
+        assert scaled == [[a * h ** (order - 1) for a in row] for row in A]
+
+
+def newton_cotes(count):
+    """Weights on [0, 1] of the points (k + 1/2)/count, exact for degree below count."""
+    nodes = [Fraction(2 * k + 1, 2 * count) for k in range(count)]
+    weights = []
+    for j, node in enumerate(nodes):
+        poly = [Fraction(1)]  # coefficients of the Lagrange polynomial, constant first
+        for other in nodes[:j] + nodes[j + 1 :]:
+            poly = [(a - other * b) / (node - other) for a, b in zip([0, *poly], [*poly, 0], strict=True)]
+        weights.append(sum(c / (k + 1) for k, c in enumerate(poly)))
+    return nodes, weights
+
+
+def gram_by_definition(space, function):
+    t, order = fractions(space.knots), space.order
+    nodes, weights = newton_cotes(2 * order - 1)
+    G = [[Fraction(0)] * space.dim for _ in range(space.dim)]
+    for m in range(order - 1, order - 1 + space.intervals):
+        for node, weight in zip(nodes, weights, strict=True):
+            h = t[m + 1] - t[m]
+            values = [function(t, order, i, t[m] + h * node) for i in range(space.dim)] if h else [0] * space.dim
+            for i, a in enumerate(values):
+                for j, b in enumerate(values):
+                    G[i][j] += h * weight * a * b
+    return G
+
+
+@pytest.mark.parametrize("order", range(1, 5))
+@pytest.mark.parametrize("kind", ["random", "graded", "clamped", "repeated"])
+def test_gram_matrices_are_integrals_of_the_definitions(kind, order):
+    space = make(kind, order, 3)
+    assert exact.as_fractions(exact.rational_gram(space)) == gram_by_definition(space, truth.bspline)
+    if kind in ("random", "graded"):
+        G = gram_by_definition(space, truth.truncated_power)
+        assert exact.as_fractions(exact.rational_gram(space, "relu")) == G
+        h = rational.spacing(space)
+        scaled = exact.rational_gram(space, "relu", scaled=True)
+        assert scaled * h ** (2 * order - 2) == exact.rational_gram(space, "relu")
+
+
+@pytest.mark.parametrize("order", [1, 3, 6])
+def test_float_matrices_agree(order):
+    space = make("random", order, 6)
+    A = np.array([[float(a) for a in row] for row in exact.as_fractions(exact.rational_change_of_basis(space))])
+    # r divisions and subtractions of numbers no larger than the result's own row
+    np.testing.assert_allclose(rk.ChangeOfBasis(space).dense(), A, rtol=4 * order * EPS, atol=0)
+    G = np.array([[float(a) for a in row] for row in exact.as_fractions(exact.rational_gram(space))])
+    np.testing.assert_allclose(rk.bsplines.gram_matrix(space).toarray(), G, rtol=0, atol=8 * order * EPS * G.max())
+
+
+@pytest.mark.parametrize("order", [1, 2, 5])
+@pytest.mark.parametrize("dim", [5, 9])
+def test_bands_of_products(order, dim):
+    space = uniform_random(order, dim)
+    for which in ("AtA", "AAt"):
+        band = rational.normal_band(rational.change_of_basis_band(space), transposed=which == "AAt")
+        X = dense(space, which)
+        for k in range(dim):
+            diagonal = band[k] if k < len(band) else [0] * (dim - k)
+            assert all(X[i, i + k] == entry for i, entry in enumerate(diagonal))
+
+
+def test_sabotage_of_the_recursion_is_noticed():
+    space = make("random", 3, 3)
+    moved = rk.SplineSpace(np.append(space.knots[1:], space.knots[-1] + 1.0), 3)
+    t = fractions(space.knots)
+    assert exact.as_fractions(exact.rational_change_of_basis(moved)) != truth.change_of_basis(t, 3)
+    assert exact.as_fractions(exact.rational_gram(moved)) != gram_by_definition(space, truth.bspline)
+
+
+# Enclosures and their rounding
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Fraction(1, 3), (1 / 3, math.nextafter(1 / 3, 1.0))),
+        (Fraction(1, 10), (math.nextafter(0.1, 0.0), 0.1)),
+        (Fraction(-1, 3), (-math.nextafter(1 / 3, 1.0), -1 / 3)),
+        (Fraction(5, 4), (1.25, 1.25)),
+        (Fraction(0), (0.0, 0.0)),
+        (Fraction(1, 10**400), (0.0, 5e-324)),
+        (Fraction(-1, 10**400), (-5e-324, -0.0)),
+        (Fraction(10**400), (sys.float_info.max, math.inf)),
+        (Fraction(-(10**400)), (-math.inf, -sys.float_info.max)),
+        (Fraction(sys.float_info.max) + 1, (sys.float_info.max, math.inf)),
+        (Fraction(sys.float_info.max), (sys.float_info.max, sys.float_info.max)),
+    ],
+)
+def test_outward_rounding(value, expected):
+    assert Enclosure(value, value).floats() == expected
+
+
+def test_outward_rounding_of_random_rationals(rng):
+    for p, q in rng.integers(1, 2**62, (200, 2)).tolist():
+        low, high = Enclosure(Fraction(p, q), Fraction(p, q)).floats()
+        assert Fraction(low) <= Fraction(p, q) <= Fraction(high) <= Fraction(math.nextafter(low, math.inf))
+
+
+def test_enclosures_refuse_nonsense():
+    with pytest.raises(ValueError, match="low must not exceed high"):
+        Enclosure(Fraction(2), Fraction(1))
+    one, zero = Enclosure(Fraction(1), Fraction(1)), Enclosure(Fraction(-1), Fraction(1))
+    with pytest.raises(ValueError, match="two positive numbers"):
+        one.quotient(zero)
+    assert (one.sign, zero.sign, zero.relative_width, one.relative_width) == (1, 0, math.inf, 0.0)
+    assert Enclosure(Fraction(10**400), Fraction(10**400)).midpoint == math.inf
+
+
+def test_quotients_hold_all_quotients_and_no_more():
+    """Both ends of both intervals matter: the quotient of the low end is by the high one."""
+    numerator, denominator = Enclosure(Fraction(2), Fraction(3)), Enclosure(Fraction(5), Fraction(7))
+    quotient = numerator.quotient(denominator)
+    corners = [a / b for a in (Fraction(2), Fraction(3)) for b in (Fraction(5), Fraction(7))]
+    assert (quotient.low, quotient.high) == (min(corners), max(corners))

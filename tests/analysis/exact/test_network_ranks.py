@@ -1,0 +1,213 @@
+"""Exact ranks: the nullities of theory, case by case, and certificates that prove nothing."""
+
+from dataclasses import replace
+
+import flint
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.exact.ranks import ranks_in_balls
+from refkan.analysis.exact.ranks.network_rows import checked, rational_rows
+from refkan.analysis.exact.ranks.null_directions import _lie_in
+from refkan.analysis.exact.ranks.ranks import PRIMES, rank_of_matrix
+from refkan.base.errors import ConvergenceError
+
+
+def problem(intervals=(4, 4), node_map="affine", samples=90, widths=(2, 5, 1), order=3, **options):
+    rng = np.random.default_rng(3)
+    x = rng.uniform(size=(samples, widths[0]))
+    net = rk.kan(list(widths), order, list(intervals), node_map=node_map, **options)
+    net, theta = net.initialize(rng, x)
+    return rk.LeastSquares(net, x, np.sin(x.sum(axis=1, keepdims=True))), theta
+
+
+@pytest.mark.parametrize(
+    ("intervals", "node_map", "nullity"),
+    [((4, 4), "affine", 9), ((1, 3), "affine", 10), ((2, 1), "affine", 31), ((4, 4), "min-max", 19)],
+)
+def test_nullities_of_theory_are_theorems(intervals, node_map, nullity):
+    found = rk.exact.certified_rank(*problem(intervals, node_map, 100))
+    assert found.nullity == nullity
+    assert found.nullity >= found.analytic_nullity
+    assert len(found.null_vectors) == nullity
+
+
+def test_exact_ranks_see_samples_that_rounding_puts_on_a_tail():
+    posed, theta = problem((2, 1), "min-max")
+    posed = rk.LeastSquares(posed.net.freeze(theta), posed.x, posed.y)  # extreme activations on the ends, by rounding
+    assert rk.spectrum(posed, theta).nullity == 31  # what float64 can see
+    assert rk.exact.certified_rank(posed, theta).nullity < 31
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_affine_maps_leave_extreme_activations_outside_by_rounding(seed):
+    """B-splines do not sum to one an ulp outside under natural tails: neither count says that they do."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(size=(40, 2))
+    net, theta = rk.kan([2, 2, 1], order=2, intervals=3, outside="natural").initialize(rng, x)
+    posed = rk.LeastSquares(net, x, x[:, :1])
+    found = rk.exact.certified_rank(posed, theta)
+    assert rk.spectrum(posed, theta).analytic_nullity <= found.analytic_nullity <= found.nullity < 4
+    evaluation = rk.truth.of(net, theta, x, float)
+    z = np.array(evaluation.network.sweep(evaluation.theta, evaluation.x).inputs[1])
+    well = ((z > 0.01) & (z < 0.99)).all(axis=1)
+    assert not well.all()
+    inside = rk.LeastSquares(net, x[well], x[well, :1])
+    assert rk.spectrum(inside, theta).analytic_nullity == 3 == rk.exact.certified_rank(inside, theta).analytic_nullity
+
+
+@pytest.mark.parametrize("kind", ["relu", "relu3"])
+def test_hidden_neurons_are_scaled_exactly(kind):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(20, 2))
+    net, theta = rk.mlp([2, 3, 1], kind).initialize(rng, x)
+    assert rk.exact.certified_rank(rk.LeastSquares(net, x, x[:, :1]), theta).analytic_nullity == 3
+
+
+def test_what_balls_or_rounding_leave_open_counts_as_outside():
+    ends = flint.arb(0), flint.arb(1)
+    assert _lie_in(ends, [flint.arb(0), flint.arb(0.5, 0.4)])
+    assert not _lie_in(ends, [flint.arb(1, 1e-30)])
+    net = rk.kan([2, 2, 1], order=2, intervals=1, node_map="none", outside="natural")
+    x = np.array([[0.2, 0.4], [0.6, 0.7]])
+    for size, count in ((0.0, 3), (1e10, 2)):  # activations 1/2, of terms that cancel
+        theta = np.concatenate([np.tile([size, size, 0.5 - size, 0.5 - size], 2), np.ones(4)])
+        assert rk.conditioning.null_vectors(net, theta, x).shape[1] == count
+
+
+def test_nodes_beyond_all_knots_are_numbers_in_balls_too():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(8, 1))
+    for node_map, edge in (("sigmoid", "spline"), ("none", "silu")):
+        net, theta = rk.kan([1, 1, 1], 2, 2, node_map=node_map, outside="natural", edge=edge).initialize(rng, x)
+        if edge == "silu":
+            net = rk.Network((rk.kan([1, 1], 2, 2, outside="natural").layers[0], net.layers[1]), net.node_maps)
+            theta = rng.normal(size=net.n_params)
+        X = np.vstack([x, [[50.0]]])
+        value = rk.truth.of(net, theta, X, number=flint.arb).value
+        np.testing.assert_allclose([float(v.mid()) for (v,) in value], net(theta, X)[:, 0], rtol=1e-12)
+
+
+def test_relu_basis_has_the_same_rank():
+    posed, theta = problem(widths=(2, 2, 1), intervals=(2, 2), samples=40)
+    twin = posed.net.to_basis("relu")
+    other = rk.LeastSquares(twin, posed.x, posed.y)
+    assert (
+        rk.exact.certified_rank(other, posed.net.convert(theta, twin)).rank
+        == rk.exact.certified_rank(posed, theta).rank
+    )
+
+
+def test_samples_of_weight_zero_do_not_count():
+    posed, theta = problem(widths=(2, 2, 1), intervals=(1, 1), samples=30)
+    weights = np.zeros(30)
+    weights[:4] = 1.0
+    weighted = rk.LeastSquares(posed.net, posed.x, posed.y, weights)
+    assert rk.exact.certified_rank(weighted, theta).rank == 4
+
+
+def test_wrong_ranks_are_noticed():
+    posed, theta = problem(widths=(2, 2, 1), intervals=(1, 2), samples=40)
+    J, _ = rational_rows(checked(posed, theta))
+    right = rank_of_matrix(J)
+    right.verify(J)
+    for number in (0, 1, 4, 2**61 - 3):
+        with pytest.raises(ValueError, match="is no prime"):
+            replace(right, prime=number).verify(J)
+    too_large = replace(right, rank=right.rank + 1)
+    with pytest.raises(ValueError, match="certificate is wrong"):
+        too_large.verify(J)
+    free = next(m for m in range(right.size) if m not in right.columns)
+    minor = replace(right, columns=(*right.columns[1:], free), rows=right.rows)
+    dependent = J.tolist()
+    for row in dependent:  # a column that is dependent on others takes the place of a pivot
+        row[free] = row[right.columns[1]]
+    with pytest.raises(ValueError, match=r"is zero modulo|J Z is not zero"):
+        minor.verify(flint.fmpz_mat(dependent))
+    null = flint.fmpq_mat(right.null)
+    null[right.columns[0], 0] += flint.fmpq(1, 2**200)
+    with pytest.raises(ValueError, match="J Z is not zero"):
+        replace(right, null=null).verify(J)
+    smaller = replace(
+        right,
+        rank=right.rank - 1,
+        rows=right.rows[1:],
+        columns=right.columns[1:],
+        null=flint.fmpq_mat([[*row, int(m == right.columns[0])] for m, row in enumerate(right.null.tolist())]),
+    )
+    with pytest.raises(ValueError, match="J Z is not zero"):
+        smaller.verify(J)
+
+
+def test_moduli_are_primes():
+    assert all(flint.fmpz(prime).is_prime() for prime in PRIMES)
+
+
+def test_an_unlucky_prime_is_given_up(monkeypatch):
+    monkeypatch.setattr("refkan.analysis.exact.ranks.ranks.PRIMES", (5, 2**61 - 1))
+    found = rank_of_matrix(flint.fmpz_mat([[1, 2], [3, 11]]))  # determinant 5
+    assert (found.rank, found.prime) == (2, 2**61 - 1)
+
+
+def test_matrices_without_rows_entries_or_null_vectors():
+    assert rank_of_matrix(flint.fmpz_mat([[0, 0]])).nullity == 2
+    assert rank_of_matrix(flint.fmpz_mat([[1, 0], [0, 1]])).null_vectors == []
+
+
+def test_rows_of_irrational_networks_say_what_to_do():
+    with pytest.raises(ValueError, match=r"net must have rational values.*net\.freeze\(theta\)"):
+        rational_rows(checked(*problem(node_map="mean-std")))
+
+
+@pytest.mark.parametrize(
+    ("widths", "intervals", "options", "nullity"),
+    [
+        ((2, 5, 1), (4, 4), {"node_map": "mean-std"}, 19),
+        ((2, 3, 1), (2, 3), {"edge": "silu"}, 14),
+        ((2, 2, 1), (2, 3), {"edge": "silu", "node_map": "mean-std"}, 13),
+        ((2, 1), (3,), {"free_knots": True}, 3),
+    ],
+)
+def test_nullities_in_balls_are_those_of_theory(widths, intervals, options, nullity):
+    posed, theta = problem(intervals, widths=widths, samples=100, **{"node_map": "affine", **options})
+    found = rk.exact.certified_rank(posed, theta)
+    assert (found.nullity, found.analytic_nullity, found.rank_by) == (nullity, nullity, "theory")
+    assert found.nullity == rk.spectrum(posed, theta).nullity
+    Z = np.array(found.null_vectors, float).T
+    J = posed.net.jacobian(theta, posed.x).reshape(-1, posed.net.n_params)
+    assert np.abs(J @ Z).max() < 1e-10 * np.abs(J).max() * np.abs(Z).max()
+
+
+def test_in_balls_a_wrong_list_of_null_vectors_is_noticed(monkeypatch):
+    posed, theta = problem((2, 3), "mean-std", widths=(2, 2, 1), samples=60)
+    right = ranks_in_balls.known_null_vectors(checked(posed, theta))
+    short = flint.fmpq_mat([row[1:] for row in right.tolist()])
+    monkeypatch.setattr(ranks_in_balls, "known_null_vectors", lambda posed: short)
+    with pytest.raises(ConvergenceError, match="no precision up to 1024 bits suffices to prove that the rank is"):
+        rk.exact.certified_rank(posed, theta)
+    right[0, 0] += flint.fmpq(1, 2**60)
+    monkeypatch.setattr(ranks_in_balls, "known_null_vectors", lambda posed: right)
+    with pytest.raises(ConvergenceError, match="J Z is proven not to be zero"):
+        rk.exact.certified_rank(posed, theta)
+
+
+def test_in_balls_too_few_rows_are_said():
+    with pytest.raises(ConvergenceError, match=r"10 rows of J do not suffice to prove that the rank is"):
+        rk.exact.certified_rank(*problem((2, 3), "mean-std", widths=(2, 2, 1), samples=10))
+
+
+def test_too_large_problems_say_what_fits_before_they_start():
+    posed, theta = problem(intervals=(64, 64), samples=4000)
+    with pytest.raises(ValueError, match=r"expected to take .* more than the 600 s .* on \d+ rows fit"):
+        rk.exact.certified_rank(posed, theta)
+
+
+def test_bad_arguments():
+    posed, theta = problem()
+    with pytest.raises(TypeError, match="problem must be a LeastSquares"):
+        rk.exact.certified_rank(np.eye(3), theta)
+    with pytest.raises(ValueError, match="theta must"):
+        rk.exact.certified_rank(posed, theta[1:])
+    with pytest.raises(ValueError, match="positive weight"):
+        rk.exact.certified_rank(rk.LeastSquares(posed.net, posed.x, posed.y, np.zeros(90)), theta)

@@ -1,0 +1,150 @@
+"""Enclosed spectra of networks against mpmath, float64 and known matrices, and what certificates must refuse."""
+
+import time
+
+import flint
+import mpmath
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.exact.spectra.orthogonal_certificates import certified, enclosed_eigenvalues
+from refkan.analysis.exact.spectra.perron import UndecidedError
+from refkan.base.errors import ConvergenceError
+from tests.analysis.exact.test_network_ranks import problem
+
+BASES = ("spline", "relu", "scaled-relu")
+
+
+def reference(posed, theta, basis, rank):
+    """Eigenvalues on the range by mpmath at 200 bits, from the Jacobian in the basis asked for."""
+    twin = posed.net.to_basis(basis)
+    with mpmath.workprec(200):
+        J = mpmath.matrix(rk.truth.of(posed.net, theta, posed.x, mpmath.mpf).jacobian())
+        change = rk.exact.coordinates.matrix_of_basis(posed.net, theta, basis)[0]
+        B = mpmath.matrix([[mpmath.mpf(int(e.p)) / int(e.q) for e in row] for row in change.tolist()])
+        assert twin.n_params == B.rows
+        H = (J * B).T * (J * B) / posed.x.shape[0]
+        values = sorted(mpmath.eigsy(H, eigvals_only=True), reverse=True)
+    return values[:rank]
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_agrees_with_mpmath_at_200_bits(basis):
+    posed, theta = problem((1, 3), samples=24, widths=(2, 2, 1))
+    found = rk.exact.certified_spectrum(posed, theta, basis)
+    assert found.relative_width <= 1e-10
+    assert found.rank_by == "exact"
+    values = reference(posed, theta, basis, found.rank)
+    for enclosure, value in zip(found.values, values, strict=True):
+        # mpmath has rounding of its own, 2^-200 of the largest eigenvalue; beyond it the ends must agree.
+        slack = float(mpmath.mpf(2) ** -190 * values[0])
+        middle = (enclosure.low + enclosure.high) / 2
+        with mpmath.workprec(400):
+            distance = abs(mpmath.mpf(middle.numerator) / middle.denominator - value)
+        assert distance <= slack + float(enclosure.high - enclosure.low)
+
+
+@pytest.mark.parametrize("node_map", ["affine", "mean-std", "sigmoid"])
+def test_agrees_with_float64_where_that_is_good(node_map):
+    posed, theta = problem((2, 2), node_map, samples=40, widths=(2, 3, 1))
+    found = rk.exact.certified_spectrum(posed, theta)
+    other = rk.spectrum(posed, theta)
+    assert found.rank == other.rank
+    assert found.rank_by == ("exact" if node_map == "affine" else "theory")
+    np.testing.assert_allclose([value.midpoint for value in found.values], other.values[: found.rank], rtol=1e-9)
+    low, high = rk.exact.certified_condition_number(posed, theta)
+    assert low <= found.condition.midpoint <= high
+    assert high / low - 1 < 3e-10
+
+
+def test_a_network_in_the_relu_basis_and_its_twin_have_one_spectrum():
+    posed, theta = problem((2, 2), samples=30, widths=(1, 2, 1))
+    relu = posed.net.to_basis("relu")
+    w = posed.net.convert(theta, relu)
+    there = rk.exact.certified_spectrum(rk.LeastSquares(relu, posed.x, posed.y), w)
+    here = rk.exact.certified_spectrum(posed, theta, basis="relu")
+    # w is rounded to float64, so that the two thetas differ in the last place.
+    assert there.condition.midpoint == pytest.approx(here.condition.midpoint, rel=1e-8)
+
+
+def test_float64_is_wrong_where_the_condition_number_exceeds_1e22():
+    posed, theta = problem((6, 6), samples=60, widths=(1, 2, 1), order=5)
+    found = rk.exact.certified_spectrum(posed, theta, basis="relu")
+    condition = found.condition
+    assert condition.relative_width <= 1e-10
+    assert condition.low > 1e22
+    relu = posed.net.to_basis("relu")
+    J = relu.jacobian(posed.net.convert(theta, relu), posed.x) / np.sqrt(60)
+    values = np.linalg.eigvalsh(J.T @ J)
+    float64 = values[-1] / abs(values[-found.rank])
+    assert max(float64 / condition.midpoint, condition.midpoint / float64) > 2
+
+
+@pytest.mark.parametrize(("basis", "samples"), [("spline", 400), ("relu", 100), ("scaled-relu", 100)])
+def test_the_case_of_the_record(basis, samples):
+    """[2,5,1], r = 3, intervals (1,3), as networks are built by default; 400 samples in the record."""
+    posed, theta = problem((1, 3), samples=samples, outside="linear")
+    start = time.perf_counter()
+    found = rk.exact.certified_spectrum(posed, theta, basis)
+    assert time.perf_counter() - start < 60
+    assert (found.rank, found.nullity, found.rank_by) == (45, 10, "exact")
+    assert found.condition.relative_width <= 1e-10
+    assert rk.spectrum(posed, theta, basis=basis).condition == pytest.approx(found.condition.midpoint, rel=1e-3)
+
+
+def test_weights_and_repeated_eigenvalues():
+    net = rk.kan([1, 1], order=1, intervals=3)
+    x = np.array([[0.1], [0.5], [0.9], [0.95]])
+    spectrum = rk.exact.certified_spectrum(rk.LeastSquares(net, x, x, [2.0, 2.0, 1.0, 1.0]), np.zeros(3))
+    assert [value.midpoint for value in spectrum.values] == [0.5, 0.5, 0.5]
+
+
+def test_an_undecided_rank_says_what_theory_lacks():
+    posed, theta = problem((1, 3), "mean-std", samples=30)  # five outputs of a space of four: one null vector more
+    with pytest.raises(ConvergenceError, match=r"null vectors of theory left out.*net\.freeze\(theta\)"):
+        rk.exact.certified_spectrum(posed, theta, bits=256)
+
+
+def test_enclosures_hold_known_eigenvalues_and_no_approximation_is_trusted():
+    with flint.ctx.workprec(200):
+        H = flint.arb_mat([[2, 1, 0], [1, 2, 0], [0, 0, 3]])  # 1, 3, 3
+        found = enclosed_eigenvalues(flint, H)
+        assert all(value.low <= k <= value.high for value, k in zip(found, (1, 3, 3), strict=True))
+        assert all(value.relative_width < 1e-40 for value in found)
+        wrong = flint.arb_mat([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+        wide = certified(flint, 4 * H + flint.arb_mat([[0, -3, 0], [-3, 0, 0], [0, 0, 0]]), wrong)
+        assert all(value.low <= k <= value.high for value, k in zip(wide, (7, 9, 12), strict=True))
+        assert wide[0].relative_width > 0.2
+        with pytest.raises(UndecidedError):  # an eigenvalue 0
+            enclosed_eigenvalues(flint, flint.arb_mat([[1, 1], [1, 1]]))
+        shifted = flint.arb_mat([[1, 0, 0], [0, 1, 0], [0, flint.arb("0.6"), 1]])
+        with pytest.raises(UndecidedError):  # far from orthogonal
+            certified(flint, H, shifted)
+
+
+def test_too_few_bits_are_said():
+    posed, theta = problem((2, 2), samples=30, widths=(1, 1, 1))
+    with pytest.raises(ConvergenceError, match=r"bits = 32 is too low.*bits would do"):
+        rk.exact.certified_spectrum(posed, theta, basis="relu", bits=32)
+
+
+def test_bad_arguments():
+    posed, theta = problem((1, 1), samples=10, widths=(1, 1, 1))
+    with pytest.raises(ValueError, match="basis must be"):
+        rk.exact.certified_spectrum(posed, theta, basis="fourier")
+    with pytest.raises(ValueError, match="must be left out for a problem"):
+        rk.exact.certified_condition_number(posed, theta, which="gram")
+    with pytest.raises(ValueError, match="must be left out for a spline space"):
+        rk.exact.certified_condition_number(rk.SplineSpace.uniform(2, 2), basis="relu")
+    free, s = problem((2, 2), samples=20, widths=(1, 1, 1), free_knots=True)
+    with pytest.raises(ValueError, match="needs fixed knots"):
+        rk.exact.certified_spectrum(free, s, basis="relu")
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    posed, theta = problem((1, 1), samples=10, widths=(1, 1, 1))
+    monkeypatch.setitem(__import__("sys").modules, "flint", None)
+    for function in (rk.exact.certified_rank, rk.exact.certified_spectrum, rk.exact.certified_condition_number):
+        with pytest.raises(ImportError, match=r"refkan\[exact\]"):
+            function(posed, theta)

@@ -1,0 +1,83 @@
+"""Ostrowski's bounds where they are attained, and random matrices whose eigenvalues are known."""
+
+from fractions import Fraction
+
+import flint
+import numpy as np
+import pytest
+
+from refkan.analysis.exact.extra import precision
+from refkan.analysis.exact.spectra.orthogonal_certificates import certified
+from refkan.analysis.exact.spectra.perron import UndecidedError
+
+SMALL = Fraction(1, 2**200)
+
+
+def enclosed(H, V):
+    with precision(256):
+        return certified(flint, *(flint.arb_mat([[flint.arb(x) for x in row] for row in A]) for A in (H, V)))
+
+
+@pytest.mark.parametrize("value", [3.0, -3.0, 2.0**-900, -(2.0**900)])
+@pytest.mark.parametrize("stretch", [0.125, -0.125, 0.2])
+def test_vectors_that_are_too_long_or_too_short_attain_the_bound(value, stretch):
+    """V = 1 + s makes d = (1 + s)^2 lambda, and one of the ends d/(1 -+ e) is lambda itself."""
+    (found,) = enclosed([[value]], [[1 + stretch]])
+    exact, v = Fraction(value), Fraction(1 + stretch)
+    assert found.low <= exact <= found.high
+    low, high = sorted([exact, exact * v**2 / (2 - v**2)])
+    assert abs(found.low - low) <= SMALL * abs(exact)
+    assert abs(found.high - high) <= SMALL * abs(exact)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("off", [0.25, -0.25, 1e-9])
+def test_off_diagonal_entries_widen_by_their_norm(sign, off):
+    """The eigenvalues of [[1, c], [c, 1]] are 1 -+ c, the bound is 1 -+ sqrt(2) c."""
+    found = enclosed([[sign * 1.0, off], [off, sign * 1.0]], [[1.0, 0.0], [0.0, 1.0]])
+    values = sorted([sign - abs(Fraction(off)), sign + abs(Fraction(off))])
+    for value, each in zip(values, found, strict=True):
+        assert each.low <= value <= each.high
+        assert float(each.high - each.low) == pytest.approx(2 * np.sqrt(2) * abs(off), rel=1e-9)
+
+
+def test_what_the_bounds_do_not_cover_is_undecided():
+    one = [[1.0, 0.0], [0.0, 1.0]]
+    for H, V in (
+        ([[1.0, 0.4], [0.4, 1.0]], one),  # f = 0.57
+        (one, [[1.2, 0.0], [0.0, 1.2]]),  # e = 0.62
+        ([[0.0, 0.0], [0.0, 1.0]], one),
+    ):
+        with pytest.raises(UndecidedError):
+            enclosed(H, V)
+    assert len(enclosed([[1.0, 0.35], [0.35, 1.0]], one)) == 2  # f = 0.495
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_vectors_of_any_origin(seed):
+    """H = Q diag Q^T with a rational Q by Cayley; V is Q but for a perturbation of every size."""
+    rng = np.random.default_rng(seed)
+    n = 4
+    S = [[Fraction(int(i < k) * int(rng.integers(-9, 9)), 7) for k in range(n)] for i in range(n)]
+    skew = flint.fmpq_mat([[flint.fmpq(x.numerator, x.denominator) for x in row] for row in S])
+    skew = skew - skew.transpose()
+    unit = flint.fmpq_mat([[int(i == k) for k in range(n)] for i in range(n)])
+    Q = (unit - skew) * (unit + skew).inv()
+    values = sorted(
+        Fraction(int(v), 2 ** int(s)) for v, s in zip(rng.choice([-3, 1, 2, 5], n), rng.integers(0, 80, n), strict=True)
+    )
+    D = flint.fmpq_mat(
+        [[flint.fmpq(v.numerator, v.denominator) if i == k else 0 for k in range(n)] for i, v in enumerate(values)]
+    )
+    H = Q * D * Q.transpose()
+    for size in (1e-2, 1e-30, 1e-60):
+        noise = flint.fmpq_mat(
+            [[flint.fmpq(*(size * x).as_integer_ratio()) for x in row] for row in rng.normal(size=(n, n)).tolist()]
+        )
+        with precision(512):
+            try:
+                found = certified(flint, flint.arb_mat(H), flint.arb_mat(Q + noise))
+            except UndecidedError:
+                assert size > 1e-60
+                continue
+        assert all(each.low <= value <= each.high for each, value in zip(found, values, strict=True))

@@ -1,0 +1,83 @@
+"""Bits, names and knots that certificates take, and what they say where python-flint is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import refkan as rk
+from refkan import exact
+from refkan.base.errors import ConvergenceError, KnotError
+from tests.analysis.exact.certified_matrices import MATRICES
+
+flint = pytest.importorskip("flint")
+
+
+# Precision
+
+
+@pytest.mark.parametrize("which", MATRICES)
+def test_too_few_bits_say_how_many_would_do(which):
+    space = rk.SplineSpace.uniform(6, 40)
+    with pytest.raises(ConvergenceError, match=r"bits = 48 is too low a precision .*; \d+ bits would do") as caught:
+        exact.certified_condition_number(space, which, bits=48)
+    enough = int(str(caught.value).split(";")[1].split()[0])
+    assert exact.certified_condition_number(space, which, bits=enough) == exact.certified_condition_number(space, which)
+
+
+def test_bits_and_names_are_checked():
+    space = rk.SplineSpace.uniform(2, 3)
+    for function in (exact.certified_condition_number, exact.extreme_eigenvalues, exact.eigenpairs):
+        with pytest.raises(ValueError, match="bits must be at least 32; got 8"):
+            function(space, bits=8)
+        with pytest.raises(TypeError, match="bits must be an integer"):
+            function(space, bits=128.0)
+        with pytest.raises(ValueError, match="which must be one of 'AtA'"):
+            function(space, "A")
+    with pytest.raises(ValueError, match="basis must be one of"):
+        exact.rational_gram(space, "hat")
+
+
+def test_precision_of_flint_is_put_back():
+    before = flint.ctx.prec
+    exact.certified_condition_number(rk.SplineSpace.uniform(2, 5), bits=200)
+    with pytest.raises(ConvergenceError):
+        exact.certified_condition_number(rk.SplineSpace.uniform(6, 40), bits=48)
+    assert flint.ctx.prec == before
+
+
+def test_knots_are_checked():
+    clamped = rk.SplineSpace.clamped(3, [0, 1, 2])
+    for which in ("AtA", "relu_gram"):
+        with pytest.raises(KnotError, match="strictly increasing"):
+            exact.certified_condition_number(clamped, which)
+    with pytest.raises(KnotError, match="strictly increasing"):
+        exact.rational_gram(clamped, "relu")
+    outside = rk.SplineSpace([-1.0, 0.0, 0.0, 1.0, 2.0, 3.0], 2)
+    with pytest.raises(KnotError, match=r"B-spline 0 vanishes on the domain \[0.0, 2.0\]"):
+        exact.certified_condition_number(outside, "gram")
+
+
+# The extra
+
+
+def test_missing_extra_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "flint", None)
+    space = rk.SplineSpace.uniform(2, 3)
+    for call in (
+        lambda: exact.certified_condition_number(space),
+        lambda: exact.certified_condition_number(space, "gram"),
+        lambda: exact.extreme_eigenvalues(space),
+        lambda: exact.eigenpairs(space, "relu_gram"),
+        lambda: exact.rational_change_of_basis(space),
+        lambda: exact.rational_gram(space),
+    ):
+        with pytest.raises(ImportError, match=r"needs flint: pip install 'refkan\[exact\]'"):
+            call()
+
+
+def test_importing_does_not_need_the_extra():
+    code = "import sys; sys.modules['flint'] = sys.modules['mpmath'] = None; import refkan.analysis.exact"
+    subprocess.run([sys.executable, "-c", code], check=True)
