@@ -19,7 +19,7 @@ from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.options import MOST, check_file, in_words, out_of_memory, path
 from refkan.interop import ConversionError, disassemble, from_state, read, refined, to_state
-from refkan.interop.files import is_network, state_in
+from refkan.interop.model_files import is_network, state_in
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.archives import load, save
 from refkan.networks.network import Network

@@ -6,8 +6,9 @@ r"""Trained models of other libraries as refkan networks of the same function, a
 of it is handed in; files in `.npz` need none.
 """
 
-from refkan.interop.edges import ConversionError, Edges, assemble, disassemble
-from refkan.interop.files import read
+from refkan.interop.finer_grids import refined
+from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble
+from refkan.interop.model_files import read
 from refkan.interop.models import (
     from_efficient_kan,
     from_jaxkan,
@@ -17,7 +18,6 @@ from refkan.interop.models import (
     to_jaxkan,
     to_pykan,
 )
-from refkan.interop.refinement import refined
 from refkan.interop.states import from_state, to_state
 
 __all__ = [

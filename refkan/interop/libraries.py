@@ -10,7 +10,7 @@ import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.extras import needed
-from refkan.interop.edges import ConversionError, disassemble
+from refkan.interop.kan_edges import ConversionError, disassemble
 from refkan.interop.states import as_numpy, from_state, to_state
 from refkan.networks.network import Network
 

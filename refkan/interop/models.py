@@ -19,7 +19,7 @@ def state_of(model: Any) -> dict[str, Any]:
     >>> from refkan.interop import state_of
     >>> state_of([1.0, 2.0])
     Traceback (most recent call last):
-    refkan.interop.edges.ConversionError: not a model of spline layers: list
+    refkan.interop.kan_edges.ConversionError: not a model of spline layers: list
     """
     return (PYKAN if hasattr(model, "state_dict") else JAXKAN).arrays(model)
 
@@ -43,7 +43,7 @@ def from_pykan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
     >>> from refkan.interop import from_pykan
     >>> from_pykan("model.pt")  # a file is read by `read`
     Traceback (most recent call last):
-    refkan.interop.edges.ConversionError: not a model of pykan: str has no act_fun
+    refkan.interop.kan_edges.ConversionError: not a model of pykan: str has no act_fun
     """
     return PYKAN.taken(model, check)
 
@@ -65,7 +65,7 @@ def to_pykan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
     >>> from refkan.interop import to_pykan
     >>> to_pykan(rk.kan([1, 1], 4, 5), [0.0] * 8, model="model.pt")  # `to_state` serves files
     Traceback (most recent call last):
-    refkan.interop.edges.ConversionError: not a model of pykan: str has no act_fun
+    refkan.interop.kan_edges.ConversionError: not a model of pykan: str has no act_fun
     """
     PYKAN.written(net, theta, model, check)
 
@@ -84,7 +84,7 @@ def from_efficient_kan(model: Any, check: bool = True) -> tuple[Network, FloatAr
     >>> from refkan.interop import from_efficient_kan
     >>> from_efficient_kan("model.pt")  # a file is read by `read`
     Traceback (most recent call last):
-    refkan.interop.edges.ConversionError: not a model of efficient-kan: str has no layers with spline_weight
+    refkan.interop.kan_edges.ConversionError: not a model of efficient-kan: str has no layers with spline_weight
     """
     return EFFICIENT_KAN.taken(model, check)
 
@@ -106,7 +106,7 @@ def to_efficient_kan(net: Network, theta: Any, model: Any, check: bool = True) -
     >>> from refkan.interop import to_efficient_kan
     >>> to_efficient_kan(rk.kan([1, 1], 4, 5), [0.0] * 8, model="model.pt")  # `to_state` serves files
     Traceback (most recent call last):
-    refkan.interop.edges.ConversionError: not a model of efficient-kan: str has no layers with spline_weight
+    refkan.interop.kan_edges.ConversionError: not a model of efficient-kan: str has no layers with spline_weight
     """
     EFFICIENT_KAN.written(net, theta, model, check)
 
@@ -125,7 +125,7 @@ def from_jaxkan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
     >>> from refkan.interop import from_jaxkan
     >>> from_jaxkan("model.npz")  # a file is read by `read`
     Traceback (most recent call last):
-    refkan.interop.edges.ConversionError: not a model of spline layers: str
+    refkan.interop.kan_edges.ConversionError: not a model of spline layers: str
     """
     return JAXKAN.taken(model, check)
 
@@ -147,6 +147,6 @@ def to_jaxkan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
     >>> from refkan.interop import to_jaxkan
     >>> to_jaxkan(rk.kan([1, 1], 4, 5), [0.0] * 8, model="model.npz")  # `to_state` serves files
     Traceback (most recent call last):
-    refkan.interop.edges.ConversionError: not a model of spline layers: str
+    refkan.interop.kan_edges.ConversionError: not a model of spline layers: str
     """
     JAXKAN.written(net, theta, model, check)

@@ -12,7 +12,7 @@ import numpy as np
 
 from refkan.base.arguments import check_annotated
 from refkan.base.array_types import Array, FloatArray
-from refkan.interop.edges import ConversionError, Edges, assemble, disassemble
+from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network
 
 State = Mapping[str, Any]

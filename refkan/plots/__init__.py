@@ -4,11 +4,11 @@ Every function takes `axes=` to draw into axes that exist, and otherwise makes a
 anything. Matplotlib is imported by the first call. `to_png` makes bytes of a figure.
 """
 
+from refkan.plots.eigenvalues import conditions, spectrum
 from refkan.plots.histories import convergence, history
 from refkan.plots.knot_vectors import knots, refinement
 from refkan.plots.network_edges import network
 from refkan.plots.residual_maps import residuals
-from refkan.plots.spectra import conditions, spectrum
 from refkan.plots.style import to_png
 
 __all__ = [

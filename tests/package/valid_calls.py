@@ -194,8 +194,8 @@ CALLS = {
     "analysis.exact.as_fractions": dict(matrix=rk.exact.rational_gram(SPACE)),
     "analysis.exact.enclosures.rational_intervals.Enclosure.quotient": dict(other=rk.exact.Enclosure(1, 2)),
     # interop
-    "interop.edges.Edges": {name: getattr(EDGES, name) for name in vars(EDGES) if name in EDGES.__dataclass_fields__},
-    "interop.edges.Edges.layer": dict(k=0),
+    "interop.kan_edges.Edges": {name: getattr(EDGES, name) for name in vars(EDGES) if name in EDGES.__dataclass_fields__},
+    "interop.kan_edges.Edges.layer": dict(k=0),
     "interop.disassemble": dict(net=ONE, theta=ONE_THETA),
     "interop.refined": dict(net=ONE, theta=ONE_THETA),
     "interop.from_state": dict(state=SAVED),

@@ -14,7 +14,7 @@ import numpy as np
 
 from refkan.base.arguments import check_annotated, check_count
 from refkan.base.array_types import FloatArray
-from refkan.interop.edges import ConversionError, Edges, assemble, disassemble
+from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network
 
 

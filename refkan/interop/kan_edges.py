@@ -26,7 +26,7 @@ class ConversionError(ValueError):
     >>> from refkan import interop
     >>> interop.from_state({"weight": [1.0]})
     Traceback (most recent call last):
-    refkan.interop.edges.ConversionError: not the state of a model of pykan, efficient-kan or jaxkan: it has
+    refkan.interop.kan_edges.ConversionError: not the state of a model of pykan, efficient-kan or jaxkan: it has
         'weight'
     """
 

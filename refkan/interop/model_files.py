@@ -14,7 +14,7 @@ import numpy as np
 from refkan.base.arguments import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.base.extras import needed
-from refkan.interop.edges import ConversionError
+from refkan.interop.kan_edges import ConversionError
 from refkan.interop.states import as_numpy, from_state
 from refkan.networks.archives import MANIFEST, load
 from refkan.networks.network import Network
