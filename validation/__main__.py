@@ -1,4 +1,4 @@
-"""``python -m validation``: the papers' claims, by :mod:`refkan.claims.runner`."""
+"""``python -m validation``: the papers' claims, by :mod:`refkan.claims.running.runner`."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 from refkan.base.errors import DiscontinuousLossWarning
-from refkan.claims.runner import main
+from refkan.claims.running.runner import main
 from validation.ledger import LEDGER, PAPERS
 
 # The set-ups of the papers are measured as they are; that their losses jump is a finding, not news of a run. This holds

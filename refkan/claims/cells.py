@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from refkan.base.arguments import Checked, check_annotated
 from refkan.base.lazy import lazy
-from refkan.claims.discovery import ClaimFile
-from refkan.claims.ledgers import Ledger
-from refkan.claims.parts import NotKept, Resume, run_task
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, written
+from refkan.claims.running.discovery import ClaimFile
+from refkan.claims.running.kept_parts import NotKept, Resume, run_task
+from refkan.claims.running.ledgers import Ledger
 
 
 @dataclass(frozen=True, order=True)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from refkan.claims.options import EPILOG, add_options
+from refkan.claims.running.run_options import EPILOG, add_options
 from refkan.commands.exit_codes import USAGE
 
 
@@ -28,8 +28,8 @@ def add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def verify(chosen: argparse.Namespace) -> int:
     """Run the claim files and return the exit code."""
     # Running imports plots and the rest, which no other command needs.
-    from refkan.claims.own_rows import ledger_of
-    from refkan.claims.runner import answer
+    from refkan.claims.running.own_rows import ledger_of
+    from refkan.claims.running.runner import answer
 
     missing = [str(path) for path in chosen.files if not path.is_file()]
     if missing:

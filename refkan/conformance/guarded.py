@@ -14,6 +14,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TextIO
 
+from refkan.claims.running.executors import Event, OwnProcess, send, without_copies
 from refkan.conformance import findings as f
 from refkan.conformance.adapters import Adapter
 from refkan.conformance.catalogue import catalogue
@@ -24,7 +25,6 @@ from refkan.conformance.loading import BackendError, load
 from refkan.conformance.observations import observations
 from refkan.conformance.precision import DTYPES
 from refkan.conformance.torch_base import TorchAdapter
-from refkan.executors import Event, OwnProcess, send, without_copies
 from refkan.kernels.compilation import COMPILING
 
 LIVES = 2

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from refkan import executors
 from refkan.analysis.conditioning.spectra import FLAGS
 from refkan.base.long_runs import checkpoints
+from refkan.claims.running import executors
 from refkan.cli import main
 from refkan.commands import spectrum
 

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure as Drawing
 from scipy.stats import binomtest
 
 from refkan.claims.cells import Cell, Found, beside, records, seeds_of
-from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Choice, Reading, Readings
+from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.architectures.first_experiment_cells import GRID, KANS, MLPS, OPEN, OURS, cells_of, place
 from validation.grounds import require

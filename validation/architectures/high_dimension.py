@@ -29,7 +29,7 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.claims.parts import Parts, Resume, resume_from, run_task
+from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.architectures.equal_work import Comparison, Contestant, Samples, marks, train
 from validation.grounds import require

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims.parts import Parts, Resume, resume_from, run_task
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, Reading, Readings, written
+from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.architectures.equal_work import FACTOR, Comparison, marks
 from validation.architectures.splines_against_relu_pairs import (

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 import refkan as rk
-from refkan.claims.parts import Resume
+from refkan.claims.running.kept_parts import Resume
 from validation.architectures.equal_work import Comparison, Contestant, Samples, train
 
 OURS = "spline"

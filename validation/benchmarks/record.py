@@ -11,8 +11,8 @@ from typing import Any
 import refkan
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.claims.capsule import capsule, cpu_model, git_hash, now, versions
-from refkan.claims.sources import digest_of, imported
+from refkan.claims.running.capsule import capsule, cpu_model, git_hash, now, versions
+from refkan.claims.running.sources import digest_of, imported
 from validation.benchmarks.harness import CaseResult, Entry, Settings
 from validation.benchmarks.rows import PEERS, ROWS
 from validation.benchmarks.timing import Spread

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from refkan.claims.parts import Parts
+from refkan.claims.running.kept_parts import Parts
 from refkan.claims.verdicts import Verdict
 from validation.equations import allen_cahn_success, residual_bandwidth
 from validation.equations.allen_cahn_cells import GRID

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from refkan.claims.parts import Parts
+from refkan.claims.running.kept_parts import Parts
 from refkan.training.recipes import Redrawn, allen_cahn
 from validation.equations.pde_runs import Model, run_models
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from refkan.claims.cells import Cell, Found, beside, records
-from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Choice
+from refkan.claims.running.kept_parts import Parts, resume_from
 from validation.equations.allen_cahn_cells import DENSE, GRID, OURS, RELU, SPLINE, cells_of, place
 from validation.equations.sizes import each_once
 

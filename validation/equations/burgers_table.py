@@ -14,8 +14,8 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from refkan.claims.cells import Cell, Found, beside, numbers, records, seeds_of
-from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Choice, Reading, Readings
+from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Table, Verdict, judge
 from refkan.training.recipes import burgers
 from validation.equations.burgers_cells import (

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims.parts import Parts
 from refkan.claims.readings import counted
+from refkan.claims.running.kept_parts import Parts
 from refkan.claims.verdicts import Verdict, judge
 from validation.equations import allen_cahn_own, burgers_own, poisson_own
 from validation.equations.burgers_cells import PUBLISHED

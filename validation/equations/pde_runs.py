@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.parts import Parts
+from refkan.claims.running.kept_parts import Parts
 from refkan.training.multilevel.fingerprints import fingerprint
 from refkan.training.multilevel.levels import on_network
 from refkan.training.recipes import Setup, train_starts

@@ -16,8 +16,8 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from refkan.claims.cells import Cell, Found, beside, records, seeds_of
-from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Choice, Reading, Readings
+from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.equations.poisson_cells import DENSE, GRID, RELU, SPLINE, STEPS, cells_of, place
 from validation.equations.sizes import each_once

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 
-from refkan.claims.parts import Parts, Resume, resume_from, run_task
+from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Verdict, judge
 from refkan.conformance import Judge, catalogue
 from refkan.conformance import findings as f

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 import refkan as rk
-from refkan.claims.parts import Resume
+from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import AdaptiveResult, Strategy, minimize_adaptive, sampled
 
 TEST_SEED = 20_000

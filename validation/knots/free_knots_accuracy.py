@@ -28,7 +28,7 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.claims.parts import Parts, resume_from
+from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.grounds import require
 from validation.knots import rotated_target

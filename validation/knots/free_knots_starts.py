@@ -25,7 +25,7 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.claims.parts import Parts, resume_from
+from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.training.adaptivity import Fixed, sampled, with_random_knots
 from validation.grounds import require

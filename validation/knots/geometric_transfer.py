@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims.parts import Parts, resume_from
+from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.grounds import require
 from validation.knots.adaptive_runs import LBFGS, Setting, cached, final, sign_test, wins

@@ -39,8 +39,8 @@ import numpy as np
 from scipy.stats import wilcoxon
 
 import refkan as rk
-from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
+from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.training.adaptivity import Freed, LayerState, minimize_adaptive
 from validation.grounds import require

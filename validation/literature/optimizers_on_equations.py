@@ -32,8 +32,8 @@ import numpy as np
 from scipy.stats import binomtest
 
 import refkan as rk
-from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Experiment, Factor, Reading
+from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.training.recipes.setups.ordinary_setup import ORDINARY, ordinary
 from validation.grounds import require

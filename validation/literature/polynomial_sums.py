@@ -35,8 +35,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
+from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.claims.verdicts import Table, Verdict, judge
 from validation.grounds import require
 from validation.literature.answers import answer, median

@@ -29,8 +29,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.parts import Parts, Resume, resume_from, run_task
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, Reading, Readings, written
+from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Table, Verdict, judge
 from validation.grounds import require
 

@@ -34,8 +34,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Experiment, Factor, Reading, written
+from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.training.optimizers import State
 from validation.grounds import require

@@ -40,8 +40,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.parts import Parts, Resume, resume_from
 from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
+from refkan.claims.running.kept_parts import Parts, Resume, resume_from
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.splines.knots import uniform_breakpoints
 from refkan.training.adaptivity import LayerState

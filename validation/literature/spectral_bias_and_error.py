@@ -25,8 +25,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import refkan as rk
-from refkan.claims.parts import Parts, Resume, resume_from, run_task
 from refkan.claims.readings import Choice, Experiment, Factor, Reading, Readings
+from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.training.recipes import ordinary
 from validation.grounds import require

@@ -45,8 +45,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims.parts import Parts
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, Reading, Readings, written
+from refkan.claims.running.kept_parts import Parts
 from refkan.claims.verdicts import Figure, Table, Verdict, judge
 from validation.grounds import require
 from validation.multilevel.table_two import PUBLISHED, UNIT

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims.parts import Parts, resume_from
 from refkan.claims.readings import Choice, Reading, Readings, written
+from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.claims.verdicts import Status, Verdict, judge
 from validation.grounds import require
 from validation.multilevel import table_two

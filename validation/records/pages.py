@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from refkan.claims.reading_tables import by_unit
+from refkan.claims.reporting.reading_tables import by_unit
 from refkan.claims.rows import Row
 from validation.ledger import LEDGER, PAPERS, SOURCES
 from validation.records.store import Kept

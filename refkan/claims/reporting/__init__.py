@@ -1,0 +1,1 @@
+"""Reports of claims: the HTML page and the JSON record."""

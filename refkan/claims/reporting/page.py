@@ -1,0 +1,234 @@
+"""The report as one HTML page that refers to nothing outside itself."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from refkan.claims.reporting.mathml import with_formulas
+from refkan.claims.reporting.reading_tables import header_and_rows, readings_html
+from refkan.claims.running.discovery import ClaimFile
+from refkan.claims.running.outcomes import Outcome
+from refkan.claims.verdicts import FAILING, Figure, Table, Verdict
+
+# Raw data longer than this is left to the JSON record: a phone must be able to open the page.
+LONGEST_DATA = 20_000
+
+UNANSWERED = ("pending", "not run")
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 0 auto; padding: 1rem;
+       max-width: 75rem; overflow-wrap: break-word; }
+h1 { font-size: 1.5rem; }
+h2 { font-size: 1.2rem; margin-top: 2.5rem; border-top: 1px solid #ccc; padding-top: 1rem; }
+h3 { font-size: 1rem; margin-bottom: .2rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+.numbers table { width: auto; } .numbers td, .numbers th, .prose th { white-space: nowrap; }
+.prose td:last-child { min-width: 24rem; }
+.numbers td.long { white-space: normal; min-width: 20rem; }
+caption { text-align: left; max-width: calc(100vw - 3rem); }
+th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #ddd; }
+dt { font-weight: 600; } dd { margin: 0 0 .5rem 0; }
+img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }
+figcaption, caption, .small { font-size: .85rem; color: #555; }
+pre { overflow-x: auto; background: #f6f6f6; padding: .6rem; font-size: .8rem; white-space: pre-wrap; }
+summary { cursor: pointer; } code { font-size: .8rem; }
+.status { white-space: nowrap; border-radius: .3rem; padding: .1rem .4rem; border: 1px solid; }
+.holds { color: #14602b; background: #e7f6ec; }
+.holds-as-corrected, .holds-under-some-readings { color: #0b5563; background: #e3f4f7; }
+.refuted { color: #8a3a00; background: #fdf0e4; } .not-reproduced { color: #7a5a00; background: #fbf5dc; }
+.pending, .not-run, .undecided { color: #555; background: #f3f3f3; }
+.error, .void { color: #fff; background: #a40000; }
+@media (max-width: 40rem) {
+  .rows thead { display: none; }
+  .rows table, .rows tbody, .rows tr, .rows td { display: block; width: auto; }
+  .rows tr { border-bottom: 1px solid #bbb; padding: .4rem 0; } .rows td { border: 0; padding: .1rem 0; }
+  .rows td[title]::before { content: attr(title) ": "; color: #555; }
+}
+"""
+
+
+def page(
+    outcomes: Sequence[Outcome],
+    summary: Mapping[str, int],
+    capsule: Mapping[str, Any],
+    command: Callable[[ClaimFile, str], str],
+    papers: Mapping[str, str],
+) -> str:
+    """Return the HTML page: the rows that ran, each with its size, its seeds and its readings."""
+    counts = ", ".join(f"{number} {status}" for status, number in summary.items() if status not in UNANSWERED)
+    missing = sum(summary.get(status, 0) for status in UNANSWERED)
+    survivors = [f"{o.row.id}: {name}" for o in outcomes for name in o.surviving_mutations]
+    warning = ""
+    if survivors:
+        listed = escape("; ".join(survivors))
+        warning = f"<p><strong>Mutated claims that were not refuted: {listed}.</strong></p>"
+    size = str(capsule["configuration"]["size"])
+    ran = [outcome for outcome in outcomes if outcome.status not in UNANSWERED]
+    rows = "\n".join(_table_row(outcome, size) for outcome in ran)
+    sections = "\n".join(_section(outcome, size, command) for outcome in ran)
+    names = "".join(f"<dt>{escape(short)}</dt><dd>{escape(name)}</dd>" for short, name in papers.items())
+    capsule_text = escape(json.dumps(capsule, indent=1, ensure_ascii=False))
+    text = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>refkan: validation of the claims</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<h1>Validation of the claims</h1>
+<p>{escape(counts) or "No row ran"}{f"; {missing} rows did not run and are not shown" if missing else ""}. Every verdict
+is computed from its measurement by a criterion fixed before the run; "refuted" and "not reproduced" are results, not
+failures of the run. "Holds as corrected": the claim as printed fails, and a corrected statement, given with it, holds.
+A claim about an experiment is judged under several readings of what its description leaves open; it is "undecided"
+where it does not hold and readings are left.</p>
+{f"<dl>{names}</dl>" if names else ""}
+{warning}
+<div class="scroll rows"><table>
+<thead><tr><th>id</th><th>source</th><th>claim</th><th>verdict</th><th>size</th><th>seeds</th><th>readings</th>
+<th>measured</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table></div>
+{sections}
+<h2 id="capsule">Circumstances</h2>
+<pre>{capsule_text}</pre>
+</body>
+</html>
+"""
+    return _with_abbreviations(text, papers)
+
+
+def _with_abbreviations(text: str, papers: Mapping[str, str]) -> str:
+    """Give every mention of a paper its full name as a title."""
+    for short, name in papers.items():
+        mention = f'<abbr title="{escape(name)}">{escape(short)}</abbr>'
+        text = re.sub(rf"(?<=>)([^<]*){re.escape(short)}(?!</dt>)", rf"\g<1>{mention}", text)
+    return text
+
+
+def seeds_of(verdict: Verdict | None) -> str:
+    """Write the seeds of a verdict's data, runs of them shortened.
+
+    Examples
+    --------
+    >>> seeds_of(Verdict("A", "holds", "", data={"seeds": {"a": [1, 2, 3], "b": [3, 7]}}))
+    '1 to 3, 7 (4)'
+    """
+    if verdict is None:
+        return ""
+    numbers = sorted({seed for key in ("seeds", "seed") for seed in _integers(verdict.data.get(key))})
+    if not numbers:
+        return "none"
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    text = ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs[:4])
+    return f"{text}{', ...' if len(runs) > 4 else ''} ({len(numbers)})"
+
+
+def _integers(value: Any) -> Iterable[int]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _integers(item)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield value
+
+
+def _readings_of(verdict: Verdict | None) -> str:
+    if verdict is None or not verdict.readings:
+        return "one"
+    decided = [reading["holds"] for reading in verdict.readings if reading["holds"] is not None]
+    return f"holds under {sum(decided)} of {len(decided)}"
+
+
+def _badge(status: str) -> str:
+    return f'<span class="status {status.replace(" ", "-")}">{escape(status)}</span>'
+
+
+def _table_row(outcome: Outcome, size: str) -> str:
+    row, verdict = outcome.row, outcome.verdict
+    measured = outcome.measured
+    if verdict is not None and verdict.readings:  # over how many it holds stands beside it
+        measured = f"under the first reading: {verdict.readings[0]['measured']}"
+    return (
+        f'<tr><td><a href="#{escape(row.id)}">{escape(row.id)}</a></td><td>{escape(row.source)}</td>'
+        f"<td>{with_formulas(row.claim)}</td><td>{_badge(outcome.status)}</td>"
+        f'<td title="size">{escape(size)}</td><td title="seeds">{escape(seeds_of(verdict))}</td>'
+        f'<td title="readings">{escape(_readings_of(verdict))}</td><td>{escape(measured)}</td></tr>'
+    )
+
+
+def _section(outcome: Outcome, size: str, command: Callable[[ClaimFile, str], str]) -> str:
+    row, verdict, result = outcome.row, outcome.verdict, outcome.result
+    terms = [("Claim as printed", with_formulas(row.claim)), ("Source", escape(row.source))]
+    if verdict is not None and verdict.corrected:
+        terms.append(("Claim as corrected", with_formulas(verdict.corrected)))
+    terms += [("Measured quantity", with_formulas(row.measured)), ("Holds if", with_formulas(row.criterion))]
+    if verdict is not None:
+        terms.append(("Measured", escape(verdict.measured)))
+        terms.append(("Seeds", escape(seeds_of(verdict))))
+    if outcome.file is not None:
+        terms.append(("File", escape(f"{outcome.file.place}.py")))
+    if result is not None:
+        resumed = ", from a checkpoint" if result.resumed else ""
+        run = f"{size} size, {result.seconds:.1f} s for the file, finished {result.finished}{resumed}"
+        terms.append(("Run", escape(run)))
+    parts = [f'<h2 id="{escape(row.id)}">{escape(row.id)} {_badge(outcome.status)}</h2>', "<dl>"]
+    parts += [f"<dt>{escape(term)}</dt><dd>{html}</dd>" for term, html in terms]
+    parts.append("</dl>")
+    if outcome.status == "error" and result is not None:
+        parts.append(f"<pre>{escape(result.error)}</pre>")
+    if verdict is not None:
+        line = "" if outcome.file is None else command(outcome.file, row.id)
+        parts += [readings_html(verdict.readings, line), *map(_table, verdict.tables)]
+        parts += [_details(verdict), _mutations(verdict), *map(_figure, verdict.figures), _data(verdict)]
+    return "\n".join(part for part in parts if part)
+
+
+def _table(table: Table) -> str:
+    return header_and_rows(table.caption, table.columns, [[escape(cell) for cell in row] for row in table.rows])
+
+
+def _details(verdict: Verdict) -> str:
+    paragraphs = [" ".join(paragraph.split()) for paragraph in verdict.details.split("\n\n")]
+    return "\n".join(f"<p>{with_formulas(paragraph)}</p>" for paragraph in paragraphs if paragraph)
+
+
+def _mutations(verdict: Verdict) -> str:
+    if not verdict.mutations:
+        return ""
+    items = ""
+    for name, status in verdict.mutations.items():
+        remark = "" if status in FAILING else " (should have been refuted)"
+        items += f"<li>{escape(name)}: {escape(status)}{remark}</li>"
+    return f"<h3>The claim mutated</h3>\n<ul>{items}</ul>"
+
+
+def _figure(figure: Figure) -> str:
+    content = base64.b64encode(figure.png).decode("ascii")
+    image = f'<img alt="{escape(figure.name)}" src="data:image/png;base64,{content}">'
+    return f"<figure>{image}<figcaption>{escape(figure.caption)}</figcaption></figure>"
+
+
+def _data(verdict: Verdict) -> str:
+    if not verdict.data:
+        return ""
+    text = json.dumps(verdict.data, indent=1, ensure_ascii=False)
+    if len(text) > LONGEST_DATA:
+        return f'<p class="small">Raw data: {len(text)} characters, in record.json.</p>'
+    return f"<details><summary>Raw data</summary><pre>{escape(text)}</pre></details>"

@@ -1,0 +1,83 @@
+"""The report: one self-contained HTML page (`page`) and one JSON record of what became of every row."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from refkan.base.atomic_files import write_atomically
+from refkan.claims.reporting.page import page
+from refkan.claims.running.discovery import ClaimFile
+from refkan.claims.running.outcomes import VOID, Outcome
+from refkan.claims.verdicts import STATUSES
+
+HTML_NAME = "report.html"
+JSON_NAME = "record.json"
+
+ORDER = (*STATUSES, VOID, "not run", "error")
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """Return the number of rows of each status that occurs, in a fixed order."""
+    count = Counter(outcome.status for outcome in outcomes)
+    return {status: count[status] for status in ORDER if count[status]}
+
+
+def record(outcomes: Sequence[Outcome], capsule: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything that was measured, as JSON data; pictures are left to the page."""
+    return {
+        "capsule": capsule,
+        "summary": summary(outcomes),
+        "surviving_mutations": [f"{o.row.id}: {name}" for o in outcomes for name in o.surviving_mutations],
+        "rows": [_row_record(outcome) for outcome in outcomes],
+    }
+
+
+def _row_record(outcome: Outcome) -> dict[str, Any]:
+    row, verdict, result = outcome.row, outcome.verdict, outcome.result
+    fields: dict[str, Any] = {
+        "id": row.id,
+        "source": row.source,
+        "claim": row.claim,
+        "what_is_measured": row.measured,
+        "criterion": row.criterion,
+        "status": outcome.status,
+        "file": "" if outcome.file is None else outcome.file.name,
+    }
+    if result is not None:
+        fields |= {"seconds_of_file": result.seconds, "finished": result.finished, "resumed": result.resumed}
+        if result.error:
+            fields["error"] = result.error
+    if verdict is not None:
+        fields |= {
+            "measured": verdict.measured,
+            "corrected": verdict.corrected,
+            "details": verdict.details,
+            "data": verdict.data,
+            "mutations": dict(verdict.mutations),
+            "readings": list(verdict.readings),
+            "tables": [{"caption": t.caption, "columns": t.columns, "rows": t.rows} for t in verdict.tables],
+            "figures": [{"name": figure.name, "caption": figure.caption} for figure in verdict.figures],
+        }
+    return fields
+
+
+def write_report(
+    folder: Path,
+    outcomes: Sequence[Outcome],
+    capsule: Mapping[str, Any],
+    command: Callable[[ClaimFile, str], str],
+    papers: Mapping[str, str],
+) -> list[Path]:
+    """Write the page and the record into `folder`, each atomically, and return where they are.
+
+    `command` gives the command line that runs a row again, `papers` are the full names of what sources abbreviate.
+    """
+    text = json.dumps(record(outcomes, capsule), indent=1, allow_nan=False, ensure_ascii=False)
+    paths = [folder / HTML_NAME, folder / JSON_NAME]
+    for path, content in zip(paths, (page(outcomes, summary(outcomes), capsule, command, papers), text), strict=True):
+        write_atomically(path, content.encode())
+    return paths

@@ -1,0 +1,183 @@
+"""What became of each row of the ledger, and the plain data that records hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refkan.base.plain_text import printable
+from refkan.claims.rows import Row
+from refkan.claims.running.discovery import ClaimFile
+from refkan.claims.verdicts import Figure, Table, Verdict
+
+TEXTS = ("id", "status", "measured", "corrected", "details", "data", "mutations")
+"""Fields of a verdict that are text, or hold it."""
+
+VOID = "void"
+"""Status of a row whose verdict is worth nothing."""
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one claim file: its verdicts or the error that stopped it."""
+
+    file: ClaimFile
+    verdicts: tuple[Verdict, ...] = ()
+    error: str = ""
+    seconds: float = 0.0
+    finished: str = ""
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one row: `status` is that of its verdict, "pending", "not run", "error" or "void".
+
+    A verdict is void if one of its mutated claims was not refuted: what cannot tell right from wrong decides nothing.
+    """
+
+    row: Row
+    status: str
+    verdict: Verdict | None = None
+    result: FileResult | None = None
+    file: ClaimFile | None = None
+
+    @property
+    def measured(self) -> str:
+        """The line of numbers of the table; of an error its last line, which names it."""
+        if self.verdict is not None:
+            return self.verdict.measured
+        if self.status == "error" and self.result is not None:
+            return self.result.error.splitlines()[-1]
+        return ""
+
+    @property
+    def surviving_mutations(self) -> tuple[str, ...]:
+        """Names of mutations that came out as holding, which makes the verdict worthless."""
+        return () if self.verdict is None else self.verdict.surviving_mutations
+
+
+def gather(ledger: Iterable[Row], files: Sequence[ClaimFile], results: Sequence[FileResult]) -> list[Outcome]:
+    """Return one outcome a row: pending without a file, not run without a result, error after a crash."""
+    file_of = {id: file for file in files for id in file.ids}
+    result_of = {result.file.place: result for result in results}
+    outcomes = []
+    for row in ledger:
+        file = file_of.get(row.id)
+        if file is None:
+            outcomes.append(Outcome(row, "pending"))
+            continue
+        result = result_of.get(file.place)
+        if result is None:
+            outcomes.append(Outcome(row, "not run", file=file))
+            continue
+        verdict = next((verdict for verdict in result.verdicts if verdict.id == row.id), None)
+        status = "error" if verdict is None else status_of(verdict)
+        outcomes.append(Outcome(row, status, verdict, result, file))
+    return outcomes
+
+
+def status_of(verdict: Verdict) -> str:
+    """Return the status of a row with this verdict: void where a mutated claim was not refuted."""
+    return VOID if verdict.surviving_mutations else verdict.status
+
+
+def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:
+    """Return the verdicts of a file if they are one for each of its CLAIMS.
+
+    Raises
+    ------
+    TypeError
+        If `verdicts` is not a sequence of Verdict.
+    ValueError
+        If a row is missing, answered twice or not among the CLAIMS.
+    """
+    if not isinstance(verdicts, list | tuple) or not all(isinstance(item, Verdict) for item in verdicts):
+        raise TypeError(f"run must return a list of Verdict; got {type(verdicts).__name__}")
+    answered = [verdict.id for verdict in verdicts]
+    if sorted(answered) != sorted(file.ids):
+        raise ValueError(f"run must return one verdict for each row, {', '.join(file.ids)}; got {', '.join(answered)}")
+    return tuple(
+        Verdict(
+            **{name: plain(getattr(verdict, name)) for name in TEXTS},
+            readings=tuple(map(plain, verdict.readings)),
+            figures=tuple(Figure(plain(f.name), plain(f.caption), f.png) for f in verdict.figures),
+            tables=tuple(
+                Table(plain(t.caption), tuple(plain(t.columns)), tuple(map(tuple, plain(t.rows))))
+                for t in verdict.tables
+            ),
+        )
+        for verdict in verdicts
+    )
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as strict JSON data, for raw data that only has to be read.
+
+    Arrays and tuples become lists, keys strings, fractions "p/q", NaN and infinities strings, since JSON has
+    no notation for them. Text becomes printable.
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str | Fraction):
+        return printable(value)
+    if isinstance(value, complex):
+        return {"re": plain(value.real), "im": plain(value.imag)}
+    if isinstance(value, Mapping):
+        return {printable(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    raise TypeError(f"data must be something that JSON can hold; got {type(value).__name__}")
+
+
+def pack(result: FileResult) -> dict[str, Any]:
+    """Return what a checkpoint keeps of a finished file."""
+    return {
+        "verdicts": [dataclasses.asdict(verdict) for verdict in result.verdicts],
+        "seconds": result.seconds,
+        "finished": result.finished,
+    }
+
+
+def unpack(file: ClaimFile, packed: Mapping[str, Any]) -> FileResult:
+    """Return the result that :func:`pack` made plain."""
+    verdicts = []
+    for fields in packed["verdicts"]:
+        figures = tuple(Figure(**figure) for figure in fields["figures"])
+        tables = tuple(Table(t["caption"], tuple(t["columns"]), tuple(map(tuple, t["rows"]))) for t in fields["tables"])
+        kept = {"figures": figures, "tables": tables, "readings": tuple(fields["readings"])}
+        verdicts.append(Verdict(**(fields | kept)))
+    seconds, finished = packed["seconds"], packed["finished"]
+    return FileResult(file, tuple(verdicts), seconds=seconds, finished=finished, resumed=True)
+
+
+def describe_error(error: BaseException, root: Path) -> str:
+    """Return the traceback of an error with files relative to `root`, so that reports name no folder of ours.
+
+    The last line is the error itself.
+    """
+    lines = []
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        lines.append(f"{name}, line {frame.lineno}, in {frame.name}: {frame.line or ''}".rstrip(": "))
+    message = " ".join("".join(traceback.format_exception_only(error)).split())
+    return printable("\n".join([*lines, without_folders(message)]))
+
+
+def without_folders(text: str) -> str:
+    """Replace absolute paths in a message by the last part of their names."""
+    return re.sub(r"(?<![\w./])(?:/[\w.+@-]+)+/([\w.+@-]+)", r"\1", text)

@@ -1,0 +1,76 @@
+"""Cells: choices of factors that are run, kept, found again, and put beside published numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.claims.cells import Grid, beside, numbers, records, seeds_of
+from refkan.claims.readings import Factor
+from refkan.claims.running.kept_parts import Parts
+
+CALLS = []
+
+
+def measure(cell):
+    CALLS.append(cell)
+    return {"loss": len(cell["start"]) * int(cell["points"]) + cell.seed, "curve": [1.0]}
+
+
+GRID = Grid(
+    "toy",
+    (Factor("start", ("normal", "linear")), Factor("map", ("affine", "tanh", "min-max"))),
+    (Factor("points", ("10",), number=True),),
+    measure,
+    apart=("curve",),
+)
+
+
+def test_readings_around_the_defaults_differ_in_one_factor():
+    assert GRID.around() == [
+        {"start": "normal", "map": "affine"},
+        {"start": "linear", "map": "affine"},
+        {"start": "normal", "map": "tanh"},
+        {"start": "normal", "map": "min-max"},
+    ]
+    with pytest.raises(ValueError, match="map must be one of affine, tanh, min-max; got 'cubic'"):
+        GRID.reading(map="cubic")
+
+
+def test_a_cell_has_a_value_for_every_factor():
+    cell = GRID.cell(3, start="linear")
+    assert [cell[name] for name in ("start", "map", "points")] == ["linear", "affine", "10"]
+    with pytest.raises(ValueError, match=r"no factor is called colour. Factors: start=normal\|linear"):
+        GRID.cell(3, colour="red")
+
+
+def test_cells_are_found_by_their_factors_and_stand_beside_published_numbers():
+    found = GRID.run([GRID.cell(seed, start=start) for seed in (4, 2) for start in ("linear", "normal")])
+    assert records(found, start="linear", map="affine").keys() == {2, 4}
+    assert numbers(found, "loss", start="linear") == {4: 64.0, 2: 62.0}
+    assert seeds_of(found) == [2, 4]
+    with pytest.raises(ValueError, match="names several cells of seed"):
+        records(found, map="affine")
+    with pytest.raises(ValueError, match="no factor is called mapp"):
+        records(found, mapp="affine")
+    (cell,) = beside(found, "toy, linear", "mm", "loss", {"start": "linear"}, (60.0, 1.0))
+    assert (cell.median, cell.published, cell.near, cell.again) == (63.0, 60.0, True, "start=linear")
+    assert beside(found, "toy, tanh", "mm", "loss", {"map": "tanh"}) == []
+
+
+def test_cells_are_run_once_kept_and_left_out_where_nothing_may_run(tmp_path):
+    cells = [GRID.cell(seed) for seed in (1, 2)]
+    store = Checkpoints(tmp_path)
+    CALLS.clear()
+    told = []
+    first = GRID.run([cells[0], cells[0]], Parts(store).run, told.append)
+    assert cells[:1] == CALLS
+    assert told == ["1/1: normal, affine, 10, seed 1"]
+    again = GRID.run(cells, Parts(store, only=True).run)
+    assert again == {cells[0]: first[cells[0]]}
+    assert len(CALLS) == 1
+
+
+def test_a_line_runs_a_cell_again_without_what_is_too_large_to_print():
+    experiment = GRID.experiment
+    assert experiment.run(experiment.choose("start=linear,points=20"), 7) == {"loss": 127}

@@ -1,0 +1,138 @@
+"""Readings: over which set-ups a statement holds, and when "not reproduced" may be said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from refkan.claims.readings import Beside, Experiment, Factor, Reading, Readings, written
+from refkan.claims.reporting.reading_tables import readings_html
+
+
+def cell(median, published=1.0, name="c"):
+    return Beside(name, "mm", {1: median, 2: median * 0.9, 3: median * 1.1}, published, 0.5)
+
+
+ONE = (cell(1.0),)
+
+
+def reading(holds, start="normal", inner="20", cells=ONE, calibration=(), corrected=False, reduced=False):
+    choice = {"start": start, "inner": inner, "target": "raw"}
+    return Reading(choice, holds, "x", corrected, tuple(cells), tuple(calibration), "9 points", reduced)
+
+
+FOUR = [("normal", "20"), ("normal", "1"), ("linear", "20"), ("linear", "1")]
+
+
+def made(*holds, left=(), general=False, **more):
+    return Readings([reading(h, *which, **more) for h, which in zip(holds, FOUR, strict=False)], left, not general)
+
+
+@pytest.mark.parametrize(
+    ("readings", "status", "text"),
+    [
+        (made(True, True, True, True), "holds", "holds under 4 of 4 readings"),
+        (made(True, True, False, False), "holds under some readings", "holds under 2 of 4 readings: start=normal"),
+        (
+            made(True, False, False, False),
+            "holds under some readings",
+            "holds under 1 of 4 readings: start=normal, inner=20",
+        ),
+        (
+            made(True, True, True, False),
+            "holds under some readings",
+            "holds under 3 of 4 readings",
+        ),
+        (made(False, False), "not reproduced", "holds under 0 of 2 readings"),
+        (made(False, False, corrected=True), "holds as corrected", "as corrected under 2 more"),
+        (made(False, False, left=[{}]), "undecided", "1 reading not run"),
+        (made(True, True, left=[{}]), "holds under some readings", "holds under 2 of 2 readings; 1 reading not run"),
+        (made(True, None), "holds under some readings", "holds under 1 of 1 reading; 1 reading too small to decide"),
+        (made(False, None, corrected=True), "undecided", "as corrected under 1 more"),
+        (made(False, None), "undecided", "holds under 0 of 1 reading; 1 reading too small to decide"),
+        (made(False, False, cells=()), "undecided", "holds under 0 of 2 readings"),
+        (made(False, False, cells=[cell(1.0, None)]), "undecided", "holds under 0 of 2 readings"),
+        (made(), "undecided", "holds under 0 of 0 readings"),
+        (made(False, False, reduced=True), "undecided", "2 readings at less than the published size"),
+        (made(False, False, cells=(), general=True), "refuted", "holds under 0 of 2 readings"),
+        (made(False, None, general=True), "undecided", "holds under 0 of 1 reading"),
+        (made(True, False, general=True), "holds under some readings", "holds under 1 of 2 readings"),
+    ],
+)
+def test_the_status_over_readings(readings, status, text):
+    assert readings.status == status
+    assert text in readings.over()
+
+
+def test_a_description_that_also_fits_readings_that_fail_says_so():
+    results = [reading(True, "normal", "20"), reading(False, "normal", "20"), reading(False, "linear", "20")]
+    assert "holds under 1 of 3 readings: start=normal (of 2 so)" in Readings(results).over()
+
+
+def test_calibration_is_by_cells_within_a_factor_four():
+    assert reading(True, calibration=[cell(3.9), cell(0.26)]).calibrated is True
+    assert reading(True, calibration=[cell(3.9), cell(0.24)]).calibrated is False
+    assert reading(True, calibration=[cell(4.1)]).calibrated is False
+    assert reading(True).calibrated is None
+    results = [reading(True, calibration=[cell(1.0)]), reading(False, calibration=[cell(1.0)])]
+    text = Readings([*results, reading(True, calibration=[cell(9.0)])]).over()
+    assert "of the 2 that meet the calibration cells, under 1" in text
+
+
+def test_numbers_stand_beside_the_published_with_every_seed():
+    plain = Beside("spline, fine", "mm", {4: 1.0, 7: 3.0, 5: 20.0}, 2.5, 0.1, "a=b").plain()
+    assert (plain["median"], plain["mean"], plain["near"]) == (3.0, 8.0, True)
+    assert plain["seeds"] == [4, 7, 5]
+    assert plain["values"] == [1.0, 3.0, 20.0]
+    assert plain["deviation"] == pytest.approx(10.44, abs=0.01)
+    assert Beside("c", "mm", {1: 2.0}).near is None
+    assert Beside("c", "mm", {1: 2.0}).spread == 0.0
+    json.dumps(made(True, False).plain(), allow_nan=False)
+
+
+FACTORS = (Factor("start", ("normal", "linear")), Factor("points", ("100",), number=True))
+
+
+def test_a_choice_is_read_and_written():
+    experiment = Experiment(FACTORS, lambda choice, seed: {"error": seed * int(choice["points"])})
+    assert experiment.choose() == {"start": "normal", "points": "100"}
+    chosen = experiment.choose(" points=007, start=linear")
+    assert chosen == {"start": "linear", "points": "7"}
+    assert experiment.choose(written(chosen)) == chosen
+    assert experiment.run(chosen, 3) == {"error": 21}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stat=normal", r"no factor is called 'stat'. Factors: start=normal\|linear, points=any number, default 100"),
+        ("start=he", "start must be one of normal, linear; got 'he'"),
+        ("points=-3", "points must be a positive whole number; got '-3'"),
+        ("points=0", "positive whole number"),
+        ("start", "name=value,name=value; got 'start'. Factors: start"),
+        ("start=normal,start=linear", "start is given twice"),
+    ],
+)
+def test_choices_that_do_not_exist_list_those_that_do(text, message):
+    with pytest.raises(ValueError, match=message):
+        Experiment(FACTORS, lambda choice, seed: {}).choose(text)
+
+
+def test_the_first_reading_is_told_in_full():
+    text = made(True, False).told()
+    assert text == "holds under 1 of 2 readings: inner=20. Under start=normal,inner=20,target=raw (9 points): x"
+
+
+def test_cells_of_different_units_stand_in_tables_of_their_own():
+    cells = [cell(1.0), Beside("d", "kg", {1: 5.0})]
+    html = readings_html(Readings([reading(True, cells=cells)]).plain(), "run")
+    assert "Cells of the claim: mm" in html
+    assert "Cells of the claim: kg" in html
+    first, second = html.split("Cells of the claim: kg")
+    assert "published mean (deviation)" in first
+    assert "published mean (deviation)" not in second
+    assert "Size: 9 points" in html
+    sizes = [reading(True), replace(reading(False), size="4 points")]
+    assert "<td>4 points</td>" in readings_html(Readings(sizes).plain(), "run")

@@ -1,0 +1,107 @@
+"""The page and the record of a run of the validation: self-contained, escaped, with a capsule of its origin."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.claims.claim_packages import GOOD, Claims, new_claims
+
+
+@pytest.fixture
+def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claims:
+    return new_claims(tmp_path, monkeypatch)
+
+
+def test_page_is_self_contained_and_escaped(claims):
+    claims.write("good", GOOD)
+    claims.run()
+    page = claims.html()
+    assert not re.search(r"https?:|//\w|<link|<script|@import|url\(", page)
+    assert set(re.findall(r'src="([^":]*:[^;]*);', page)) == {"data:image/png"}
+    assert all(target.startswith("#") for target in re.findall(r'href="([^"]*)"', page))
+    assert "claim A1 &lt;b&gt;" in page
+    assert "Two &lt;script&gt;" in page
+    assert "A2 the other way" in page
+    assert "A &amp; B" in page
+    assert 'name="viewport"' in page
+    for text in (page, (claims.output / "record.json").read_text()):
+        assert str(claims.folder.parent) not in text
+        assert str(Path.cwd()) not in text
+
+
+def test_only_rows_that_ran_are_shown_each_with_its_size_and_seeds(claims):
+    claims.write("good", GOOD)
+    claims.write("bad", "CLAIMS = ('C1',)\ndef run(q, p):\n    return 1 / 0")
+    claims.run("--full")
+    page = claims.html()
+    assert re.findall(r'<h2 id="(\w+)">', page) == ["A1", "A2", "C1", "capsule"]
+    assert "1 rows did not run and are not shown" in page
+    assert '<td title="size">full</td><td title="seeds">1 to 2 (2)</td><td title="readings">one</td>' in page
+    assert claims.status()["B1"] == "pending"
+
+
+READINGS = """
+from refkan.claims.readings import Beside, Reading, Readings
+from refkan.claims.verdicts import Table
+CLAIMS = ("B1",)
+def run(quick, progress):
+    cell = Beside("spline, fine", "mm", {3: 1.25, 4: 5.0, 5: 2.0}, 1.5, 0.5, "start=normal,model=spline")
+    made = Readings([Reading({"start": "normal", "n": "9"}, True, "ratio 3", cells=(cell,), calibration=(cell,)),
+                     Reading({"start": "linear", "n": "9"}, False, "ratio 1", cells=(cell,))])
+    return [Verdict("B1", made.status, made.over(), readings=tuple(made.plain()), mutations={"m": "refuted"},
+                    tables=(Table("Sizes <in mm>", ("a", "b"), (("1", "2 & 3"),)),))]
+"""
+
+
+def test_readings_are_tables_with_published_numbers_beside_ours(claims):
+    claims.write("file", READINGS)
+    claims.run()
+    for page in (claims.html(), claims.run() or claims.html()):  # and as it is kept
+        assert "holds under 1 of 2" in page
+        assert "<td>under the first reading: ratio 3</td>" in page
+        assert "holds under 1 of 2" in page
+        assert "<td>under the first reading: ratio 3</td>" in page
+        assert "<td>yes</td><td>normal</td><td>yes</td><td>ratio 3</td>" in page
+        assert "<td>no</td><td>linear</td><td></td><td>ratio 1</td>" in page
+        assert "In all of them n=9" in page
+        numbers = "<td>1.50e+00 (5.0e-01)</td><td>2.00e+00</td><td>2.75e+00 (2.0e+00)</td><td>1.3</td>"
+        assert f"<td>spline, fine</td>{numbers}<td>near</td><td>3: 3 to 5</td>" in page
+        assert "<td>1.25e+00, 5.00e+00, 2.00e+00</td>" in page
+        line = f"python -m {claims.package} B1 --cell &quot;start=normal,model=spline&quot; --seed 3"
+        assert f"<code>{line}</code>" in page
+        assert "<caption>Sizes &lt;in mm&gt;</caption>" in page
+        assert "<td>2 &amp; 3</td>" in page
+    (row,) = [row for row in claims.record()["rows"] if row["id"] == "B1"]
+    assert row["status"] == "holds under some readings"
+    assert row["readings"][0]["cells"][0]["values"] == [1.25, 5.0, 2.0]
+
+
+def test_formulas_are_formulas_and_papers_have_their_names(claims):
+    claims.write("good", GOOD.replace("error 1e-16", "n^(2r) &").replace("Two <script>", "A^T by [S26]"))
+    claims.run()
+    page = claims.html()
+    assert "<math><msup><mi>A</mi><mi>T</mi></msup></math>" in page
+    assert '<abbr title="A paper">[S26]</abbr>' in page
+    assert "<dt>[S26]</dt><dd>A paper</dd>" in page
+
+
+def test_long_data_is_left_to_the_record(claims):
+    claims.write(
+        "file",
+        "CLAIMS = ('B1',)\ndef run(q, p):\n    return [Verdict('B1', 'holds', '', data={'x': [7] * 9999})]",
+    )
+    claims.run()
+    assert len(claims.html()) < 20_000
+    assert len(claims.record()["rows"][2]["data"]["x"]) == 9999
+
+
+def test_capsule(claims):
+    claims.run()
+    capsule = claims.record()["capsule"]
+    assert {"versions", "engine", "cpu", "threads", "seeds", "git", "configuration", "time"} <= capsule.keys()
+    assert {"python", "refkan", "numpy", "scipy", "numba"} <= capsule["versions"].keys()
+    assert capsule["threads"]["numba"] >= 1
+    assert capsule["cpu"]

@@ -1,0 +1,249 @@
+"""What a later run of the validation keeps: finished files, parts of full runs, until a source changes."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from refkan.claims.running import discovery, sources
+from tests.claims.claim_packages import GOOD, ROWS, Claims, new_claims
+
+
+@pytest.fixture
+def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claims:
+    return new_claims(tmp_path, monkeypatch)
+
+
+def test_finished_files_are_resumed(claims):
+    claims.write("good", GOOD)
+    claims.run()
+    first = claims.record()["rows"]
+    assert claims.run() == 0
+    assert claims.runs("good") == 1
+    second = claims.record()["rows"]
+    assert [row.pop("resumed", None) for row in first] == [False, False, None, None]
+    assert [row.pop("resumed", None) for row in second] == [True, True, None, None]
+    assert first == second
+    picture = base64.b64encode(b"\x89PNG fake").decode()  # bytes survive the checkpoint
+    assert f"data:image/png;base64,{picture}" in claims.html()
+
+
+def test_fresh_runs_again(claims):
+    claims.write("good", GOOD)
+    claims.run()
+    claims.run("--fresh")
+    assert claims.runs("good") == 2
+
+
+def test_a_changed_source_is_run_again_and_no_other(claims):
+    claims.write("good", GOOD)
+    claims.write(
+        "other",
+        "CLAIMS = ('B1',)\nfrom . import helper\ndef run(q, p):\n    log.open('a').write('x ')\n"
+        "    return [Verdict('B1', 'holds', helper.TEXT)]",
+    )
+    claims.write("helper", "TEXT = 'one'")
+    claims.run()
+    claims.write("helper", "TEXT = 'two'")
+    claims.run()
+    assert claims.runs("good") == 1
+    assert claims.runs("other") == 2
+    assert claims.record()["rows"][2]["measured"] == "two"
+
+
+def test_the_digest_sees_the_library_and_what_is_imported(claims, tmp_path):
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "code.py").write_text("a = 1")
+    package = claims.package
+    claims.write("good", GOOD + f"import {package}.one\nfrom {package} import sub\nfrom {package}.sub.two import x\n")
+    claims.write("one", "")
+    (claims.folder / "sub").mkdir()
+    for name in ("__init__", "two", "three"):
+        (claims.folder / "sub" / f"{name}.py").write_text("from . import three" if name == "two" else "")
+    claims.write("unrelated", "")
+    path = discovery.discover(claims.folder, ROWS)[0].path
+
+    def changes(source: Path) -> bool:
+        before, text = sources.sources_digest(path, library), source.read_text()
+        source.write_text(text + "# changed\n")
+        after = sources.sources_digest(path, library)
+        source.write_text(text)
+        return before != after
+
+    seen = ["good.py", "__init__.py", "one.py", "sub/__init__.py", "sub/two.py", "sub/three.py"]
+    assert all(changes(claims.folder / name) for name in seen)
+    assert changes(library / "code.py")
+    assert not changes(claims.folder / "unrelated.py")
+
+
+def test_interrupt_keeps_what_is_done(claims, capsys):
+    claims.write("good", GOOD)
+    claims.write("slow", "CLAIMS = ('B1',)\ndef run(q, p):\n    raise KeyboardInterrupt")
+    assert claims.run() == 130
+    assert claims.status() == {"A1": "holds", "A2": "refuted", "B1": "not run", "C1": "pending"}
+    assert claims.record()["capsule"]["configuration"]["interrupted"] is True
+    claims.write("slow", "CLAIMS = ('B1',)\ndef run(q, p):\n    return [Verdict('B1', 'holds', '')]")
+    assert claims.run() == 0
+    assert claims.runs("good") == 1
+    assert claims.status()["B1"] == "holds"
+
+
+def test_a_claim_that_fails_because_of_an_interruption_did_not_crash(claims, default_handler, capsys):
+    claims.write(
+        "compiling",
+        """
+    CLAIMS = ("B1",)
+    def run(quick, progress):
+        import contextlib, signal
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("no compiled object yet")
+    """,
+    )
+    assert claims.run() == 130
+    assert claims.status()["B1"] == "not run"
+    assert "interrupted: finished files are kept" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="needs signals")
+def test_a_real_interrupt(claims):
+    claims.write("good", GOOD)
+    claims.write(
+        "slow",
+        """
+    CLAIMS = ("B1",)
+    def run(quick, progress):
+        import os, signal, time
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for background jobs
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    """,
+    )
+    code = f"""
+import sys
+from pathlib import Path
+from validation.ledger import Row
+from refkan.claims.running.runner import main
+sys.path.insert(0, {str(claims.folder.parent)!r})
+rows = [Row(id, "", "", "", "") for id in ("A1", "A2", "B1")]
+argv = ["--output", {str(claims.output)!r}, "--workers", "0"]
+sys.exit(main(argv, Path({str(claims.folder)!r}), {claims.package!r}, rows))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 130, done.stderr
+    assert claims.status() == {"A1": "holds", "A2": "refuted", "B1": "not run"}
+
+
+PARTS = """
+CLAIMS = ("B1",)
+def part(k):
+    with log.open("a") as stream:
+        stream.write(f"{k} ")
+    return k / 3
+def run(quick, progress, checkpoints=None):
+    values = []
+    for k in range(3):
+        if k == 2 and Path(__file__).with_name("stop").exists():
+            raise KeyboardInterrupt
+        values.append(part(k) if checkpoints is None else checkpoints.run({"part": k}, lambda: part(k)))
+    return [Verdict("B1", judge(True), str(values), mutations={"sign": judge(False)})]
+"""
+
+
+def test_parts_of_an_interrupted_full_run_are_not_run_again(claims):
+    claims.write("long", PARTS)
+    log, stop = claims.folder / "long.log", claims.folder / "stop"
+    stop.touch()
+    assert claims.run("--full") == 130
+    assert log.read_text() == "0 1 "
+    stop.unlink()
+    assert claims.run("--full") == 0
+    assert log.read_text() == "0 1 2 "
+    assert claims.record()["rows"][2]["measured"] == str([0.0, 1 / 3, 2 / 3])
+    assert claims.run("--full", "--fresh") == 0
+    assert log.read_text() == "0 1 2 0 1 2 "
+
+
+def test_a_quick_run_keeps_no_parts(claims):
+    claims.write("long", PARTS)
+    assert claims.run() == 0
+    assert not (claims.output / "parts").exists()
+
+
+JUDGED = """
+CLAIMS = ("B1",)
+def run(quick, progress, checkpoints=None):
+    from {package}.measure import task
+    values = [checkpoints.run({{"part": 0}}, task(0))]
+    return [Verdict("B1", judge(True), "{word}", mutations={{"sign": judge(False)}})]
+"""
+
+MEASURE = PARTS.split("def run")[0].replace('CLAIMS = ("B1",)', "") + "def task(k):\n    return lambda: part(k)\n"
+
+
+def test_parts_are_void_once_the_sources_of_their_task_change(claims):
+    log = claims.folder / "measure.log"
+    claims.write("measure", MEASURE)
+    for word in ("one", "two"):  # how the part is judged changes: the part is kept
+        claims.write("judged", JUDGED.format(package=claims.package, word=word))
+        assert claims.run("--full") == 0
+        assert log.read_text() == "0 "
+    claims.write("measure", MEASURE.replace("k / 3", "k / 4"))
+    assert claims.run("--full") == 0
+    assert log.read_text() == "0 0 "
+
+
+def test_parts_and_files_of_another_engine_are_run_again(claims):
+    claims.write("long", PARTS)
+    log = claims.folder / "long.log"
+    for count, engine in enumerate(("plain", "fast", "plain", "fast"), start=1):
+        assert claims.run("--full", "--engine", engine) == 0
+        assert log.read_text() == "0 1 2 " * min(count, 2)
+    shutil.rmtree(claims.output / "checkpoints")  # parts alone
+    assert claims.run("--full", "--engine", "fast") == 0
+    assert log.read_text() == "0 1 2 " * 2
+
+
+def test_an_interrupted_run_is_judged_on_what_is_kept(claims, capsys):
+    claims.write(
+        "long",
+        """
+        from refkan.claims.running.kept_parts import NotKept, run_task
+        CLAIMS = ("B1",)
+        def part(k):
+            if k == 2:
+                raise KeyboardInterrupt
+            return k / 8
+        def run(quick, progress, checkpoints=None):
+            found = []
+            for k in range(3):
+                try:
+                    found.append(checkpoints.run({"k": k}, __import__("functools").partial(part, k)))
+                except NotKept:
+                    found.append("missing")
+            return [Verdict("B1", "holds", str(found))]
+        """,
+    )
+    claims.write("good", GOOD)
+    assert claims.run("B1", "--full") == 130
+    assert claims.run("--full", "--kept") == 1  # good keeps no parts
+    assert claims.record()["rows"][2]["measured"] == "[0.0, 0.125, 'missing']"
+    assert claims.status()["A1"] == "error"
+    assert "keeps no parts: run it without --kept" in claims.record()["rows"][0]["error"]
+    assert claims.run("B1", "--full") == 130  # what was judged is not taken for finished
+    for wrong in (("--kept",), ("--kept", "--full", "--fresh")):
+        assert claims.run(*wrong) == 2
+        assert "--kept goes with --full and without --fresh" in capsys.readouterr().err

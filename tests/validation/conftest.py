@@ -1,0 +1,15 @@
+"""What all tests of claims share: the plain engine, pictures that are not rendered, grounds that are not compared."""
+
+import pytest
+
+from tests.shared.pictures import unrendered  # noqa: F401
+from tests.shared.plain_engine import plain_engine  # noqa: F401
+from validation import grounds
+
+
+@pytest.fixture(scope="package", autouse=True)
+def by_what_they_measure():
+    """Claims notice what is broken here by what they measure; tests/claims/test_grounds.py has their grounds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grounds, "HELD", set(grounds.GROUNDS.values()))
+        yield

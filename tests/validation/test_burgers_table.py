@@ -1,0 +1,134 @@
+"""Q2: Table 3 under readings, on made-up losses, and the equation and the networks of its cells."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from refkan.claims.running.outcomes import plain
+from refkan.claims.verdicts import FAILING
+from tests.shared.pictures import NO_PICTURE
+from validation.equations import burgers_cells, burgers_table
+from validation.ledger import row
+
+draw = burgers_table.draw
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    monkeypatch.setattr(burgers_table, "draw", lambda *arguments: NO_PICTURE)
+
+
+def table_runs(multilevel, coarse=1.0, fine=1.0, readings=burgers_table.LIST, size=burgers_table.PAPER, seeds=range(3)):
+    """Runs under readings whose losses are given; the MLPs have the published ones."""
+    losses = {"multilevel": multilevel, "coarse": coarse, "fine": fine}
+    found = {}
+    for reading in readings:
+        for cell in burgers_cells.cells_of(seeds, reading, **size):
+            if cell["model"] == burgers_cells.SPLINE:
+                loss = losses[cell["fidelity"]]
+            else:
+                loss = burgers_cells.PUBLISHED[cell["model"], "coarse"][0]
+            found[cell] = {"loss": loss * (1 + 0.01 * cell.seed), "error": 0.1, "lines": np.zeros((3, 201))}
+    return found
+
+
+def table_of(*losses, **others):
+    return burgers_table.verdict(table_runs(*losses, **others))
+
+
+def test_multilevel_must_be_a_hundred_times_ahead_of_both():
+    held = table_of(0.009)
+    assert held.status == "holds"
+    assert not held.surviving_mutations
+    assert "of the 13 that meet the calibration cells, under 13" in held.measured
+    for failing in (table_of(0.011), table_of(0.009, coarse=0.5), table_of(0.009, fine=0.5)):
+        assert failing.status == "not reproduced"  # all readings at the published size, published numbers beside
+    assert table_of(0.009, seeds=range(2)).status == "undecided"
+
+
+def test_smaller_runs_do_not_show_that_a_table_is_not_reproduced():
+    assert table_of(0.5, size=burgers_table.SCREENING).status == "undecided"
+    base = table_runs(0.009, readings=burgers_table.LIST[:1], size=burgers_table.SCREENING)
+    other = table_runs(0.5, readings=burgers_table.LIST[3:4], size=burgers_table.SCREENING)
+    made = burgers_table.verdict(base | other)
+    assert made.status == "holds under some readings"
+    assert "start=normal changes the lead of multilevel over fine training most" in made.details
+    assert made.measured.startswith("holds under 1 of 2 readings: start=linear; ")
+
+
+def test_ratios_are_paired_by_the_seeds_that_both_have():
+    reading, size = burgers_table.BASE, burgers_table.PAPER
+
+    def cell(seed, fidelity):
+        return burgers_cells.GRID.cell(seed, **burgers_cells.place(reading, burgers_cells.SPLINE, fidelity), **size)
+
+    losses = {(2, "coarse"): 8.0, (0, "coarse"): 6.0, (0, "multilevel"): 2.0, (1, "multilevel"): 0.1}
+    losses[2, "multilevel"] = 1.0
+    found = {cell(*key): {"loss": loss} for key, loss in losses.items()}
+    assert burgers_table.ratios(found, reading, size) == {"coarse": (np.median([8.0, 3.0]), 2)}
+
+
+def test_published_losses_stand_beside_those_of_every_seed():
+    verdict = table_of(2.402e-5, 6.635e-3, 4.072e-3, readings=burgers_table.LIST[:1])
+    cells = verdict.readings[0]["cells"]
+    assert [cell["cell"] for cell in cells] == ["KAN, coarse", "KAN, fine", "KAN, multilevel"] * 2
+    assert {cell["unit"] for cell in cells} == {burgers_table.LOSS, burgers_table.ERROR}
+    assert all(cell["near"] for cell in cells[:3])
+    assert all(cell["published"] is None for cell in cells[3:])
+    assert cells[0]["values"] == pytest.approx([6.635e-3, 6.701e-3, 6.768e-3], rel=1e-3)
+    (table,) = verdict.tables
+    assert table.rows[0][3:6] == ("6.64e-03", "4.07e-03", "2.40e-05")
+
+
+def test_losses_of_sums_are_the_sums_of_squares():
+    cells = [burgers_cells.GRID.cell(0, loss=loss, points="6") for loss in ("means", "sums")]
+    means, sums = map(burgers_cells.setup_of, cells)
+    problem, theta = means.start(means.kan([2, 1], 2), np.random.default_rng(0))
+    summed, same = sums.start(sums.kan([2, 1], 2), np.random.default_rng(0))
+    squares = problem.mean_squares(theta)
+    np.testing.assert_array_equal(same, theta)
+    assert problem.loss(theta) == pytest.approx(sum(squares.values()))
+    expected = sum(squares[term.name] * term.n_points for term in means.terms)
+    assert summed.loss(theta) == pytest.approx(expected)
+    bare = burgers_cells.setup_of(burgers_cells.GRID.cell(0, boundary="without", points="6"))
+    assert [term.name for term in bare.terms] == ["equation", "initial"]
+
+
+def test_the_finest_level_has_the_printed_parameters():
+    """9700 with intervals 4, 20, 8; printed for the coarse level 3400, which has 3460."""
+
+    def parameters(**choice):
+        cell = burgers_cells.GRID.cell(0, **choice)
+        model = burgers_cells.model_of(cell, burgers_cells.setup_of(cell))
+        return model.net.n_params, model.schedule
+
+    assert parameters(intervals="1-5-2", fidelity="coarse") == (3460, (3200,))
+    assert parameters(intervals="1-5-2", fidelity="fine", fine="own") == (9700, (800,))
+    assert parameters(fidelity="fine") == (3680, (0, 0, 800))
+    assert parameters(fidelity="fine", fine="own") == (10580, (800,))
+    assert parameters(divisor="16") == (3680, (50, 25, 13))
+
+
+def test_readings_share_the_runs_of_what_a_model_does_not_have():
+    other = burgers_table.BASE | {"map": "sigmoid", "fine": "own", "start": "normal"}
+    place = burgers_cells.place
+    assert place(other, "MLP-20-20", "coarse") == place(burgers_table.BASE, "MLP-20-20", "coarse")
+    assert place(other, burgers_cells.SPLINE, "coarse")["fine"] == "prolonged"
+    assert len(set(burgers_table.full_cells(1))) < 12 * 5
+
+
+def test_the_claim_is_a_row_and_its_verdict_can_be_stored():
+    verdict = table_of(0.1)
+    assert row(verdict.id).id == "Q2"
+    json.dumps(plain(verdict.data))
+    json.dumps(verdict.readings, allow_nan=False)
+    assert all(status in FAILING for status in verdict.mutations.values())
+
+
+def test_the_figure_says_what_it_shows():
+    figure = draw(table_runs(0.1, readings=burgers_table.LIST[:1]), burgers_table.BASE, burgers_table.PAPER)
+    assert figure.png.startswith(b"\x89PNG")
+    assert figure.caption.endswith("base reading, 64 x 64 points, all steps, width 20.")

@@ -1,0 +1,208 @@
+"""H1: condition numbers of layers and networks by other formulas, and what the criterion asks of whom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.claims.verdicts import FAILING
+from tests.shared.factories import EPS
+from tests.shared.pictures import NO_PICTURE
+from tests.validation import conditioning_answers
+from tests.validation.conditioning_answers import SMALL, gram
+from validation.conditioning import hessian_conditioning
+from validation.conditioning.condition_ratios import (
+    LAYER,
+    START,
+    TRAINED,
+    TRAINED_ELSEWHERE,
+    Series,
+    exponents,
+    medians,
+    ratios,
+)
+from validation.conditioning.network_spectra import MATRICES, layer_condition, network_cases, started
+
+
+@pytest.fixture(scope="module")
+def spectra():
+    return conditioning_answers.spectra()
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Verdicts without pictures, which take longer than the measurements."""
+    for name in ("condition_figure", "ratio_figure"):
+        monkeypatch.setattr(hessian_conditioning, name, lambda *args: NO_PICTURE)
+
+
+# ---------------------------------------------------------------------------------------------- H1: what is measured
+
+
+@pytest.mark.parametrize(("order", "intervals"), [(1, 24), (2, 16), (3, 32), (4, 64), (6, 32)])
+def test_condition_numbers_of_a_layer_are_the_certified_ones(order, intervals):
+    pytest.importorskip("flint")
+    space = rk.SplineSpace.uniform(order, intervals)
+    found = layer_condition(order, intervals)
+    for basis, which in (("spline", "gram"), ("relu", "relu_gram"), ("scaled-relu", "relu_gram")):
+        low, _ = rk.exact.certified_condition_number(space, which)
+        # sigma_min of the B-splines is good to eps cond(J), 2e3 eps for r = 6; the rest adds a few hundred eps.
+        assert found[basis] == pytest.approx(low, rel=1e-11), basis
+
+
+def test_condition_numbers_of_steps_and_hats_in_closed_form():
+    for n in (8, 32):
+        angle = np.pi / (4 * n + 2)
+        steps = layer_condition(1, n)
+        assert steps["spline"] == pytest.approx(1.0, rel=1e-13)
+        assert steps["relu"] == pytest.approx((np.sin((2 * n - 1) * angle) / np.sin(angle)) ** 2, rel=1e-12)
+        H = 4 * np.eye(n + 1) + np.eye(n + 1, k=1) + np.eye(n + 1, k=-1)
+        H[0, 0] = H[-1, -1] = 2
+        assert layer_condition(2, n)["spline"] == pytest.approx(np.linalg.cond(H), rel=1e-12)
+
+
+def test_condition_numbers_are_certified_where_no_matrix_of_floats_has_them():
+    """r = 4, n = 128: condition number 5.9e18. To round the largest entry moves eigenvalues by more than the least."""
+    pytest.importorskip("flint")
+    space = rk.SplineSpace.uniform(4, 128)
+    least, largest = rk.exact.extreme_eigenvalues(space, "relu_gram")
+    rounding = np.spacing(gram(space, "relu").max()) / 2
+    assert least.high < rounding / 10
+    assert layer_condition(4, 128)["relu"] == pytest.approx(float(largest.low / least.low), rel=1e-11)
+
+
+def range_condition(values, rank):
+    magnitudes = np.sort(np.abs(values))[::-1]
+    return magnitudes[0] / magnitudes[rank - 1]
+
+
+@pytest.mark.parametrize("node_map", ["affine", "mean-std"])
+def test_condition_numbers_of_networks_are_those_of_their_matrices(node_map):
+    """In the ReLU basis the converted network is evaluated, which is accurate enough at r = 2 on few intervals."""
+    level, seed = (1, 3), 4
+    size = replace(SMALL, states=(START,), samples=300)
+    (case,) = network_cases(2, level, node_map, seed, size)
+    problem, theta = started(rk.kan([2, 5, 1], 2, level, node_map=node_map), seed, size.samples)
+    for basis in ("spline", "relu", "scaled-relu"):
+        net = problem.net if basis == "spline" else problem.net.to_basis(basis)
+        at = theta if basis == "spline" else problem.net.convert(theta, net)
+        there = rk.LeastSquares(net, problem.x, problem.y)
+        singular = np.linalg.svd(net.jacobian(at, problem.x), compute_uv=False)
+        values = {"gauss-newton": singular**2, "hessian": np.linalg.eigvalsh(there.hessian(at))}
+        for matrix in MATRICES:
+            found = case[matrix][basis]
+            # Rounding, relative to the largest: of singular values, and of eigenvalues.
+            error = 1e3 * EPS * (np.sqrt(found) if matrix == "gauss-newton" else found)
+            assert error < 1e-2
+            expected = range_condition(values[matrix], theta.size - case[matrix]["nullity"])
+            assert found == pytest.approx(expected, rel=error)
+
+
+def test_states_are_starts_and_ends_of_training_in_both_bases(monkeypatch):
+    true, calls = rk.minimize, []
+
+    def recorded(problem, theta, **options):
+        calls.append((options["geometry"], options["method"], options["steps"]))
+        return true(problem, theta, **options)
+
+    monkeypatch.setattr(rk, "minimize", recorded)
+    cases = list(network_cases(2, (1, 3), "mean-std", 0, SMALL))
+    assert [case["state"] for case in cases] == [START, TRAINED, TRAINED_ELSEWHERE]
+    assert calls == [("spline", "lbfgs", SMALL.steps), ("relu", "lbfgs", SMALL.steps)]
+    assert cases[0]["mse"] > max(case["mse"] for case in cases[1:])
+
+
+def test_silu_is_nearly_a_spline_until_float64_takes_it_for_one():
+    """sigma_min = O(h^r n^(-1/2)): the exponent of the condition number tends to 2r + 1 from below."""
+    for order, least in ((2, 4.6), (3, 6.5)):
+        small, large = layer_condition(order, 32)["SiLU edge"], layer_condition(order, 64)["SiLU edge"]
+        assert least < np.log2(large / small) < 2 * order + 1
+    assert np.isnan(layer_condition(8, 64)["SiLU edge"])
+
+
+# ------------------------------------------------------------------------------------------------- H1: the criterion
+
+
+def made(change=lambda state, n, seed, ratio: ratio, seeds=3):
+    """Ratios n^1.5 (1 + seed), changed, of one layer and of a network at every state."""
+    found = {}
+    for place, state in ((LAYER, START), *(("affine", state) for state in (START, TRAINED, TRAINED_ELSEWHERE))):
+        found[Series(place, state, "hessian", "relu", 3)] = {
+            n: [change(state, n, seed, n**1.5 * (1 + seed)) for seed in range(seeds)] for n in (3, 6, 12)
+        }
+    return found
+
+
+NETWORK = "[2, 5, 1] with affine maps"
+
+PLACES = ("one layer, start", *(f"{NETWORK}, {state}" for state in (START, TRAINED, TRAINED_ELSEWHERE)))
+
+
+@pytest.mark.parametrize(
+    ("change", "failing", "corrected"),
+    [
+        (lambda state, n, seed, ratio: ratio, "", True),
+        # One run.
+        (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (START, 6, 0) else ratio, "start", True),
+        (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (TRAINED, 6, 0) else ratio, "trained", True),
+        (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (TRAINED_ELSEWHERE, 6, 0) else ratio, "basis", True),
+        (lambda state, n, seed, ratio: np.nan if (state, n, seed) == (START, 6, 0) else ratio, "start", True),
+        # The median over the seeds.
+        (lambda state, n, seed, ratio: 0.9 if (state, n) == (TRAINED, 6) and seed < 2 else ratio, "trained", False),
+        (lambda state, n, seed, ratio: 0.9 if state == TRAINED_ELSEWHERE else ratio, "basis", True),
+        # Growth.
+        (lambda state, n, seed, ratio: 50 / ratio + 1 if state == START else ratio, "start", True),
+        (lambda state, n, seed, ratio: 50 / ratio + 1 if state == TRAINED else ratio, "trained", True),
+    ],
+)
+def test_what_the_criterion_asks_under_which_reading(change, failing, corrected):
+    with np.errstate(invalid="ignore"):
+        results = hessian_conditioning.readings(made(change)).results
+    assert tuple(f"{r.choice['model']}, {r.choice['parameters']}" for r in results) == PLACES
+    fails = tuple(place for place, result in zip(PLACES, results, strict=True) if not result.holds)
+    assert fails == tuple(place for place in PLACES if failing and place.endswith(failing))
+    assert [result.corrected for result in results] == [False, False, corrected, False]
+
+
+def test_mutations_of_a_claim_that_holds_fail():
+    found = made()
+    assert hessian_conditioning.status(found) == "holds"
+    assert hessian_conditioning.status(hessian_conditioning.backwards(found)) in FAILING
+    assert hessian_conditioning.status(hessian_conditioning.of_itself(found)) in FAILING
+
+
+def test_medians_and_exponents():
+    found = made()
+    assert all(exponent == pytest.approx(1.5, rel=1e-12) for exponent in exponents(found).values())
+    assert all(ratio == pytest.approx(2 * n**1.5, rel=1e-12) for (_, n), ratio in medians(found).items())
+    constant = made(lambda state, n, seed, ratio: ratio / n**1.5)
+    assert all(abs(exponent) < 1e-12 for exponent in exponents(constant).values())
+
+
+def test_ratios_keep_every_run_and_exceptions_name_those_below_one(spectra):
+    data = spectra.data
+    cases = [dict(case) for case in data["networks"]]
+    found = ratios(data["layers"], cases)
+    of_networks = [sizes for series, sizes in found.items() if series.place != LAYER]
+    single = [ratio for sizes in of_networks for values in sizes.values() for ratio in values]
+    assert len(single) == len(cases) * len(MATRICES) * 2
+    assert sum(ratio <= 1 for ratio in single) == len(data["exceptions"])
+    case = cases[5]
+    case["hessian"] = case["hessian"] | {"relu": 3.0, "spline": 12.0}
+    series = Series(case["node map"], case["state"], "hessian", "relu", case["order"])
+    assert ratios([], cases)[series][case["level"][1]] == [0.25]
+    assert ratios([], cases, "relu")[series._replace(other="spline")][case["level"][1]] == [4.0]
+    mine = [c for c in hessian_conditioning.exceptions(cases) if c["basis"] == "relu" and c["ratio"] == 0.25]
+    assert [(c["node map"], c["state"], c["order"], c["level"]) for c in mine] == [
+        (case["node map"], case["state"], case["order"], case["level"])
+    ]
+
+
+def test_a_spectrum_that_ignores_the_basis_is_seen(monkeypatch, no_pictures):
+    true = rk.spectrum
+    monkeypatch.setattr(rk, "spectrum", lambda *args, basis=None, **options: true(*args, **options))
+    size = replace(SMALL, orders=(3,), layers=(4, 8), states=(START,), node_maps=("affine",), samples=50)
+    assert hessian_conditioning.answer(size)[0].status == "undecided"

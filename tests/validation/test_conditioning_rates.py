@@ -1,0 +1,149 @@
+"""H2: rates of descent by other formulas, and the claim spoilt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from tests.shared.factories import EPS
+from tests.shared.pictures import NO_PICTURE
+from tests.validation import conditioning_answers
+from validation.descent import descent_rates
+from validation.descent.descent_modes import Descent, measured_rates, predicted_rates
+from validation.descent.descent_rates import BASES, STEP, layer_rates, network_rates
+
+
+@pytest.fixture(scope="module")
+def layers():
+    return conditioning_answers.layers()
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return conditioning_answers.networks()
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Verdicts without pictures, which take longer than the measurements."""
+    monkeypatch.setattr(descent_rates, "rate_figure", lambda *args: NO_PICTURE)
+
+
+def test_rates_of_steps_are_known_in_closed_form(layers):
+    """For r = 1 modes are intervals: factors 1 - c/(2 c_max), c the number of samples in one; powers by hand."""
+    rng = np.random.default_rng([0, 1, 8])
+    x = rng.uniform(0.0, 1.0, (1000, 1))[:, 0]
+    counts = np.sort(np.histogram(x, np.linspace(0, 1, 9))[0])[::-1]
+    found = layers[0]["spline"]["rates"]
+    np.testing.assert_allclose(found.predicted, -np.log(1 - 0.5 * counts / counts[0]), rtol=1e-12)
+    np.testing.assert_allclose(found.measured, found.predicted, rtol=1e-10)
+    assert layers[0]["spline"]["condition"] == pytest.approx(counts[0] / counts[-1], rel=1e-12)
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_amplitudes_are_those_of_descent_written_out(basis):
+    x = np.random.default_rng(0).uniform(size=(200, 1))
+    y = np.sin(6 * x)
+    net, start = rk.kan([1, 1], 2, 6).initialize(np.random.default_rng(1), x)
+    problem = rk.LeastSquares(net, x, y)
+    minimum = np.linalg.lstsq(net.jacobian(start, x), y[:, 0])[0]
+    descent = Descent.about(problem, minimum, basis)
+    rows, losses = descent.run(start, STEP, 20)
+    other = net if basis == "spline" else net.to_basis(basis)
+    J, z = other.jacobian(start, x), net.coordinates(basis).to(start)
+    H = J.T @ J / 200
+    values, V = np.linalg.eigh(H)
+    z_min, size = net.coordinates(basis).to(minimum), np.abs(rows[0]).max()
+    for k in range(21):
+        expected = (V.T @ (z - z_min))[::-1]
+        # Signs of eigenvectors are arbitrary.
+        np.testing.assert_allclose(np.abs(rows[k]), np.abs(expected), rtol=0, atol=1e-9 * size)
+        assert losses[k] == pytest.approx(0.5 * np.mean((J @ z - y[:, 0]) ** 2), rel=1e-9)
+        z = z - STEP / values[-1] * J.T @ (J @ z - y[:, 0]) / 200
+
+
+def test_predictions_that_are_a_tenth_off_are_refuted_for_a_layer(layers, networks, no_pictures):
+    def spoilt(case, factor):
+        return case | {
+            basis: case[basis] | {"rates": replace(rates, predicted=factor * rates.predicted)}
+            for basis in BASES
+            for rates in [case[basis]["rates"]]
+        }
+
+    def status(on_layers, on_networks):
+        return descent_rates.verdict(
+            [spoilt(case, on_layers) for case in layers], [spoilt(case, on_networks) for case in networks]
+        ).status
+
+    assert status(1.04, 1.15) == "holds"
+    assert status(1.1, 1.0) == "refuted"
+    assert status(1.0, 1.3) == "refuted"
+
+
+def test_where_no_mode_is_resolved_nothing_agrees(layers, networks, no_pictures):
+    case = layers[0]
+    rates = case["relu"]["rates"]
+    blind = case | {"relu": case["relu"] | {"rates": replace(rates, resolved=np.zeros_like(rates.resolved))}}
+    assert descent_rates.verdict([blind], networks).status == "refuted"
+
+
+def test_descent_in_the_other_geometry_is_refuted(monkeypatch, networks, no_pictures):
+    true = rk.minimize
+    other = {"spline": "relu", "relu": "spline"}
+
+    def exchanged(*args, geometry, **options):
+        return true(*args, geometry=other[geometry], **options)
+
+    monkeypatch.setattr(rk, "minimize", exchanged)
+    with np.errstate(all="ignore"):
+        spoilt = [layer_rates(3, 8, 0, 50)]
+    assert descent_rates.verdict(spoilt, networks).status == "refuted"
+
+
+def test_networks_that_reached_no_minimum_do_not_count(monkeypatch, layers, no_pictures):
+    verdict = descent_rates.verdict(layers, [{"skipped": "2 negative eigenvalues"}])
+    assert verdict.status == "refuted"
+    assert "1 more arrived at none" in verdict.measured
+    monkeypatch.setattr(descent_rates, "STATIONARY", 0.0)
+    assert "stationary" in network_rates("mean-std", 3, 0, 10)["skipped"]
+
+
+def test_minima_are_minima_and_not_of_the_gauss_newton_matrix():
+    problem, minimum = descent_rates.network_minimum("mean-std", 3, 0)
+    assert np.abs(problem.gradient(minimum)).max() < 1e-14
+    H, K = problem.hessian(minimum), problem.gauss_newton(minimum)
+    values = np.linalg.eigvalsh(H)
+    # The analytic null space apart: rounding of H.
+    assert values[0] > -1e3 * EPS * values[-1]
+    assert np.abs(H - K).max() > 1e-4 * np.abs(H).max()
+
+
+def test_rates_are_measured_where_rounding_allows():
+    predicted = np.array([0.5, 1e-3, 1e-9])
+    steps = np.arange(201)[:, None]
+    rows = np.exp(-predicted * steps)
+    rates = measured_rates(rows, predicted, noise=np.array([1e-12, 1e-12, 1e-9]))
+    assert rates.resolved.tolist() == [True, True, False]
+    assert rates.worst() < 1e-12
+    assert rates.worst(2 * predicted) == pytest.approx(0.5)
+
+
+def test_modes_in_both_bases_carry_the_same_loss():
+    """Sum of values times amplitudes squared is twice the loss above its minimum, whatever the basis."""
+    x = np.random.default_rng(0).uniform(size=(200, 1))
+    net, start = rk.kan([1, 1], 4, 12).initialize(np.random.default_rng(1), x)
+    problem = rk.LeastSquares(net, x, np.sin(6 * x))
+    minimum = np.linalg.lstsq(net.jacobian(start, x), np.sin(6 * x[:, 0]))[0]
+    excess = problem.value(start) - problem.value(minimum)
+    for basis in BASES:
+        descent = Descent.about(problem, minimum, basis)
+        assert np.sum(descent.values * descent.amplitudes(start) ** 2) / 2 == pytest.approx(excess, rel=1e-10)
+        along = descent.amplitudes(descent.along(2, 1e-3))
+        assert np.abs(np.delete(along, 2)).max() < 1e-9 * abs(along[2])
+
+
+def test_predicted_rates_are_those_of_small_factors_too():
+    assert predicted_rates(np.array([1.0, 1e-20]), 0.5) == pytest.approx([np.log(2), 5e-21], rel=1e-14)

@@ -1,0 +1,278 @@
+"""Criteria of claims, each condition alone: made-up measurements that meet one, and each of the changes that do not.
+
+A criterion is met at its bound, where the ledger says "at least" or "at most"; so what meets it lies on its bounds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.validation.made_up import (
+    both_scale,
+    comparison,
+    descents,
+    exactly,
+    grids,
+    h1,
+    ill_posed,
+    kernels,
+    knots_hold,
+    layers,
+    levels,
+    line,
+    measured,
+    norms,
+    plane,
+    powers,
+    proven,
+    slopes,
+    spectra,
+    transfers,
+)
+from validation.architectures.equal_work import Comparison
+from validation.architectures.high_dimension import holds as clear_everywhere
+from validation.architectures.splines_against_relu import holds as ten_times_everywhere
+from validation.bases import change_of_basis_spectrum, cost_of_bases, relu_form_accuracy
+from validation.conditioning import certified_conditions, hessian_conditioning
+from validation.conditioning.condition_ratios import TRAINED
+from validation.descent import certified_kernels, descent_trajectories, learning_rates, tangent_kernels
+from validation.equations import (
+    allen_cahn_as_printed,
+    allen_cahn_success,
+    pde_accuracy,
+    poisson_staircases,
+    residual_bandwidth,
+)
+from validation.knots import coarse_grids, free_knots_conditioning, geometric_transfer
+from validation.literature import (
+    autocorrelated_inputs,
+    clamped_truncated_powers,
+    gaussian_width,
+    grid_extension,
+    single_layer_hessian,
+)
+from validation.multilevel import coarse_subspace, multilevel_preconditioners, nested_hierarchies, transfer_cost
+
+CASES = {
+    "F1": (cost_of_bases.faster, {(2, 8): 0.7, (3, 8): 1.4, (3, 32): 9.0}, {
+        "slower at one size": {(2, 8): 0.7, (3, 8): 1.39, (3, 32): 9.0},
+        "slower at the last": {(2, 8): 0.7, (3, 8): 1.4, (3, 32): 1.3},
+    }),
+    "F2": (lambda fitted: relu_form_accuracy.grows_like(fitted, lambda r: r - 1), {2: 1.29, 3: 1.71, 4: 3.0}, {
+        "too fast": {2: 1.31, 3: 2.0, 4: 3.0},
+        "too slow": {2: 1.0, 3: 1.69, 4: 3.0},
+        "falling": {2: -1.0, 3: 2.0, 4: 3.0},
+        "all too slow": {2: 0.0, 3: 1.0, 4: 2.0},
+    }),
+    "S1": (lambda found: change_of_basis_spectrum.grows_like(found, lambda r: 2 * r),
+           [{"order": 2, "exponent": 4.019}, {"order": 3, "exponent": 5.981}], {
+        "too fast": [{"order": 2, "exponent": 4.021}, {"order": 3, "exponent": 6.0}],
+        "too slow": [{"order": 2, "exponent": 4.0}, {"order": 3, "exponent": 5.979}],
+        "of the other sign": [{"order": 2, "exponent": -4.0}, {"order": 3, "exponent": 6.0}],
+    }),
+    "A3": (coarse_grids.holds, {2: 0.5, 3: -1.0, 4: 0.0}, {
+        "too weak": {2: 0.49, 3: 1.0, 4: 1.0},
+        "of the other sign": {2: -0.9, 3: 1.0, 4: 1.0},
+    }),
+    "A2": (lambda rows: geometric_transfer.holds(rows, "ours", ["rival"]), transfers(), {
+        "errors no lower": transfers(errors=(2.0, 2.0)),
+        "errors higher": transfers(errors=(2.0, 1.0)),
+        "times no lower": transfers(seconds=(2.0, 2.0)),
+        "times higher": transfers(seconds=(2.0, 1.0)),
+        "too few pairs": transfers()[:6],
+    }),
+    "K1": (lambda pairs: knots_hold(*pairs), (line([1.0] * 7, [2.0] * 7), plane([1.0] * 3, [4.0] * 3)), {
+        "one variable behind": (line([1.0] * 7, [1.9] * 7), plane([1.0] * 3, [100.0] * 3)),
+        "the plane behind": (line([1.0] * 7, [100.0] * 7), plane([1.0] * 3, [3.9] * 3)),
+        "too few pairs": (line([1.0] * 3, [9.0] * 3), plane([1.0] * 3, [99.0] * 3)),
+        "ahead in medians alone": (line([1.0] * 7, [9.0] * 4 + [0.5] * 3), plane([1.0] * 3, [99.0] * 3)),
+        "fixed ahead": (line([2.0] * 7, [1.0] * 7), plane([4.0] * 3, [1.0] * 3)),
+    }),
+    "K3": (free_knots_conditioning.keeps,
+           [{"moved": {"spline": 20.0, "relu": 2000.0}, "uniform": {"spline": 2.0, "relu": 1.0}}], {
+        "worse than uniform knots": [
+            {"moved": {"spline": 20.1, "relu": 9000.0}, "uniform": {"spline": 2.0, "relu": 1.0}}],
+        "ReLU near": [{"moved": {"spline": 20.0, "relu": 1999.0}, "uniform": {"spline": 2.0, "relu": 1.0}}],
+        "one of two": [
+            {"moved": {"spline": 20.0, "relu": 2000.0}, "uniform": {"spline": 2.0, "relu": 1.0}},
+            {"moved": {"spline": 21.0, "relu": 9000.0}, "uniform": {"spline": 2.0, "relu": 1.0}}],
+    }),
+    "H1": (hessian_conditioning.as_printed, spectra() | spectra((3.0, 9.0), "affine"), {
+        "not lower": spectra((1.0, 4.0)),
+        "hardly falling": spectra((4.0, 3.99)),
+        "one series alone": spectra() | spectra((0.5, 9.0), "affine"),
+    }),
+    "H1, trained": (hessian_conditioning.lower_in_the_median, spectra((1.1, 1.1), "affine", TRAINED), {
+        "not lower": spectra((1.0, 1.1), "affine", TRAINED),
+        "not lower at the last": spectra((1.1, 0.9), "affine", TRAINED),
+    }),
+    "H3": (descent_trajectories.claim, [descents(), descents(relu=2)], {
+        "none slow in the ReLU basis": [descents(), descents(relu=0)],
+        "one slow in the spline basis": [descents(spline=1), descents()],
+        "exchanged": [descents(1, 0)],
+    }),
+    "H4": (certified_conditions.holds, [proven(), proven(state=TRAINED, spline=(5e21, 6e21), float64=5.5e21)], {
+        "not proven against ReLU powers": [proven(relu=(10.5, 2e21)), proven(state=TRAINED)],
+        "not proven against scaled ones": [proven(spline=(10.0, 105.0)), proven(state=TRAINED)],
+        "touching": [proven(spline=(10.0, 100.0))],
+        "none beyond 1e20": [proven(relu=(9e19, 1e20)) | {"float64 rank": 4}],
+        "only an upper bound beyond 1e20": [proven(relu=(9e19, 2e20)) | {"float64 rank": 4}],
+        "float64 above": [proven(float64=11.0 * (1 + 2e-6))],
+        "float64 below": [proven(float64=10.0 * (1 - 2e-6))],
+    }),
+    "N1, proven": (lambda found: certified_kernels.proven(found, 4.0), kernels(), {
+        "order 1 beyond": kernels(norms=(4.1, 16.0, 15.0, 7.0, 1.8)),
+        "order 4 within": kernels(norms=(3.9, 16.0, 15.0, 3.9, 1.8)),
+        "neither": kernels(norms=(4.0, 16.0, 15.0, 7.0, 1.8)),
+        "no counterexample": kernels(coupled=4.0),
+        "one layer beyond one": kernels(inside=1.0001),
+        "float64 above": kernels(float64=1.1),
+        "float64 below": kernels(float64=-0.1),
+    }),
+    "N1, norms": (lambda item: tangent_kernels.norm_is(item, 4.0), norms(), {
+        "not rising": norms((2.0, 3.97, 3.95)),
+        "at rest": norms((3.95, 3.95, 3.95)),
+        "above": norms((2.0, 3.0, 4.0)),
+        "far below": norms((2.0, 3.0, 3.91)),
+        "not attained": norms(attained=(2.0, 3.0, 3.9)),
+    }),
+    "N2, share": (lambda ratios: learning_rates.share(ratios) >= learning_rates.SHARE, [0.25, 4.0, *[1.0] * 7, 9.0], {
+        "one more above": [0.25, 4.1, *[1.0] * 7, 9.0],
+        "one more below": [0.24, 4.0, *[1.0] * 7, 9.0],
+        "all far below": [0.01] * 10,
+    }),
+    "N2, runs": (
+        lambda turns: learning_rates.runs_confirm([{"over_predicted": {"linearised": dict(enumerate(turns))}}]),
+        [1.0, 0.78, 1.29], {
+            "too early": [1.0, 0.76, 1.0],
+            "too late": [1.0, 1.31, 1.0],
+        }),
+    "O1, bound": (single_layer_hessian.bounded, layers(), {
+        "beyond C d": layers(condition=(7.0, 8.1)),
+        "in the first case": layers(condition=(7.0, 8.1))[::-1],
+        "C too small": [case | {"of one input": (3.8, 3.9)} for case in layers()],
+    }),
+    "O1, constant": (single_layer_hessian.settles, [1.0, 4.0, 4.19], {
+        "still growing": [1.0, 4.0, 4.21],
+        "falling": [9.0, 4.0, 3.79],
+    }),
+    "O1, extension": (
+        lambda errors: grid_extension.Gain(*errors).holds, ((1.0,) * 7, (2.0,) * 7), {
+            "more than half": ((1.1,) * 7, (2.0,) * 7),
+            "too few": ((1.0,) * 6, (2.0,) * 6),
+            "behind": ((2.0,) * 7, (1.0,) * 7),
+            "ties": ((1.0,) * 4 + (2.0,) * 3, (2.0,) * 7),
+        }),
+    "O3, stable": (gaussian_width.stable, {(8, 1.0): (1.0, 2.0**45.9), (8, 0.5): (1.0, 2.0**60)}, {
+        "beyond single precision": {(8, 1.0): (1.0, 2.0**46.1)},
+        "at the other end": {(8, 2.0): (1.0, 2.0**46.1), (8, 1.0): (1.0, 4.0)},
+        "by the upper bound": {(8, 1.5): (1.0, 2.0**47)},
+    }),
+    "O4, growth": (autocorrelated_inputs.grows, [1.0, 2.0, 3.0, 10.0], {
+        "not tenfold": [1.0, 2.0, 3.0, 9.9],
+        "not rising": [1.0, 3.0, 3.0, 10.0],
+        "falling on the way": [1.0, 3.0, 2.0, 10.0],
+    }),
+    "O4, transform": (lambda pair: autocorrelated_inputs.removes(*pair), ([1.0, 4.0, 2.0], 1.0), {
+        "one above": ([1.0, 4.1, 2.0], 1.0),
+        "the last above": ([1.0, 1.0, 4.1], 1.0),
+    }),
+    "O5": (lambda found: clamped_truncated_powers.held(found, "relative"), grids(), {
+        "too large": grids(inside={"absolute": 1.0, "relative": 100.1}),
+        "something beyond": grids(beyond={"absolute": 1e-300, "relative": 0.0}),
+    }),
+    "O8": (both_scale, slopes(), {
+        "descent too steep": slopes(gd=(1.3, 1.3, 1.0)),
+        "Adam too flat": slopes(adam=(0.7, 0.7, 1.0)),
+        "of the other sign": slopes(gd=(-1.0, -1.0, -1.0)),
+    }),
+    "M2": (lambda found: multilevel_preconditioners.grows(found, "Jacobi"), powers(4.29, 5.71), {
+        "too fast": powers(4.31, 6.0),
+        "too slow": powers(4.0, 5.69),
+        "falling": powers(-4.0, 6.0),
+    }),
+    "M3, Jacobi": (lambda result: multilevel_preconditioners.bounded(result, "Jacobi"),
+                   {"intervals": [16, 64, 256], "conditions": {"Jacobi": [10.0, 99.0, 11.0]}}, {
+        "grown": {"intervals": [16, 64, 256], "conditions": {"Jacobi": [10.0, 99.0, 11.1]}},
+    }),
+    "M3, sum": (lambda result: multilevel_preconditioners.worse_at_each_level(result, "sum"), levels(), {
+        "not above Jacobi": levels((1.0, 2.0, 5.0)),
+        "not growing": levels((1.0, 4.0, 4.0)),
+        "falling first": levels((5.0, 4.0, 5.0)),
+    }),
+    "M3, control": (multilevel_preconditioners.needs_levels, h1(), {
+        "Jacobi bounded": h1(jacobi=(4.0, 11.9)),
+        "the sum growing": h1(total=(10.0, 12.1)),
+    }),
+    "D1": (nested_hierarchies.nested,
+           [{"on samples": (1e-14, 1.0), "off samples": (0.0, 1.0)},
+            {"on samples": (0.0, 1.0), "off samples": (1e-14, 1.0)}], {
+        "on the samples": [{"on samples": (1.1e-14, 0.0), "off samples": (0.0, 0.0)}],
+        "off the samples": [{"on samples": (0.0, 0.0), "off samples": (1.1e-14, 0.0)}],
+        "in one case": [{"on samples": (0.0, 0.0), "off samples": (0.0, 0.0)},
+                        {"on samples": (0.0, 0.0), "off samples": (np.inf, 0.0)}],
+    }),
+    "P1": (lambda found: coarse_subspace.holds(found, "gradient"), [{"gradient": 1e-12}, {"gradient": 0.0}], {
+        "one above": [{"gradient": 0.0}, {"gradient": 1.1e-12}],
+        "not a number": [{"gradient": np.nan}],
+    }),
+    "P1, exactly": (coarse_subspace.exactly, exactly(), {
+        "gradients differ": exactly(gradient=False),
+        "matrices differ": exactly(**{"Gauss-Newton": False}),
+        "no activation outside": exactly()[1:],
+    }),
+    "G1": (transfer_cost.cheaper, [100.0, 1e4], {"once below": [1e4, 99.0], "first below": [99.0, 1e4]}),
+    "Q0": (allen_cahn_as_printed.ill_posed, ill_posed(), {
+        "rates off": ill_posed(rates=measured(lambda rate: rate["measured"] * (1.002 if rate["mode"] == 8 else 1.0))),
+        "rates off below": ill_posed(
+            rates=measured(lambda rate: rate["measured"] * (0.998 if rate["mode"] == 8 else 1.0))),
+        "like K": ill_posed(rates=lambda rates: [
+            rate | dict.fromkeys(("predicted", "measured"), rate["mode"] - 5.0) for rate in rates]),
+        "the largest does not grow": ill_posed(rates=lambda rates: [
+            rate | dict.fromkeys(("predicted", "measured"), rate["measured"] - 512.0**2) for rate in rates]),
+        "times do not halve": ill_posed(escape=lambda times: times | {512: 0.11}),
+        "no escape": ill_posed(escape=lambda times: times | {512: None}),
+    }),
+    "Q1": (lambda pair: poisson_staircases.holds(*pair), ([3.0, 2.0, 1.0], [0.4, 0.31]), {
+        "a step that does not fall": ([3.0, 3.0, 1.0], [0.4, 0.31]),
+        "a step that rises": ([3.0, 2.0, 2.5], [0.4, 0.31]),
+        "ReLU falls once": ([3.0, 2.0, 1.0], [0.3, 0.4]),
+    }),
+    "Q3": (lambda pair: allen_cahn_success.holds(*pair), (0.09, [0.31, 0.9]), {
+        "no success": (0.1, [0.31, 0.9]),
+        "one of two succeeds": (0.09, [0.3, 0.9]),
+        "the other": (0.09, [0.9, 0.3]),
+    }),
+    "Q4": (lambda pair: residual_bandwidth.holds(*pair), ([1.0, 1.1, 1.2], [1.0, 9.0, 1.19]), {
+        "once at rest": ([1.0, 1.1, 1.1], [1.0, 9.0, 1.19]),
+        "grows in the ReLU basis": ([1.0, 1.1, 1.2], [1.0, 1.0, 1.2]),
+    }),
+    "Q5": (pde_accuracy.solved, {name: target.error for name, target in pde_accuracy.TARGETS.items()}, {
+        f"{name} above": {other: target.error * (1 + 1e-9 * (other == name))
+                          for other, target in pde_accuracy.TARGETS.items()}
+        for name in pde_accuracy.TARGETS
+    }),
+    "W1": (clear_everywhere, {2: {"arm": comparison(10.0)}, 4: {"arm": comparison(11.0)}}, {
+        "one arm near": {2: {"arm": comparison(10.0), "other": comparison(9.9)}},
+        "one dimension near": {2: {"arm": comparison(10.0)}, 4: {"arm": comparison(9.9)}},
+        "not significant": {2: {"arm": comparison(50.0, 50.0, 0.9)}, 4: {"arm": Comparison((50.0,) * 3)}},
+    }),
+    "X1": (ten_times_everywhere, [comparison(10.0), comparison(0.1, 10.0, 11.0)], {
+        "one near": [comparison(10.0), comparison(9.9)],
+        "a median below": [comparison(0.1, 9.9, 1e6)],
+    }),
+}  # fmt: skip
+"""Row -> criterion, what meets it, and by name what fails in one condition."""
+
+
+@pytest.mark.parametrize("row", CASES)
+def test_what_meets_a_criterion_on_its_bounds_meets_it(row):
+    criterion, meets, _ = CASES[row]
+    assert criterion(meets) is True or criterion(meets) is np.True_
+
+
+@pytest.mark.parametrize(("row", "change"), [(row, change) for row, (*_, fails) in CASES.items() for change in fails])
+def test_a_criterion_fails_in_each_condition_alone(row, change):
+    criterion, _, fails = CASES[row]
+    assert not criterion(fails[change])

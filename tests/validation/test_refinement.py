@@ -1,0 +1,267 @@
+"""The claims about refinement: verdicts at a small size, mutations that fail, and spoilt measurements that refute."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import truth
+from refkan.claims.running.console import shorten
+from refkan.claims.running.outcomes import plain
+from refkan.claims.verdicts import FAILING
+from tests.shared.pictures import NO_PICTURE
+from validation.ledger import row
+from validation.multilevel import (
+    coarse_subspace,
+    complementary_descent,
+    complementary_shares,
+    multilevel_preconditioners,
+    nested_hierarchies,
+    prolongation_formulas,
+    transfer_cost,
+)
+
+
+def check(verdict, status):
+    assert verdict.status == status, verdict.measured
+    assert row(verdict.id).criterion
+    assert verdict.measured
+    assert shorten(verdict.measured, 60)
+    assert len(verdict.mutations) >= 2
+    assert all(outcome in FAILING for outcome in verdict.mutations.values()), verdict.mutations
+    json.dumps(plain(dict(verdict.data)))
+    assert all(figure.png.startswith(b"\x89PNG") for figure in verdict.figures)
+
+
+# --- E24, E25, P2
+
+
+PAIRS = [prolongation_formulas.nested_pair(order, 2, 0) for order in (1, 2, 3, 4)]
+
+
+@pytest.fixture(scope="module")
+def errors():
+    return prolongation_formulas.float64_errors((2, 3, 4, 5), (64, 128))
+
+
+def test_inclusions():
+    check(prolongation_formulas.inclusion_verdict(PAIRS), "holds as corrected")
+
+
+def test_inclusions_of_equal_knots_would_hold_both_ways():
+    same = [(order, coarse, coarse) for order, coarse, _ in PAIRS]
+    assert prolongation_formulas.inclusion_verdict(same).status == "holds"
+
+
+def test_dyadic_coefficients():
+    check(prolongation_formulas.dyadic_verdict(2), "holds as corrected")
+
+
+def test_a_wrong_oracle_would_be_noticed(monkeypatch):
+    right = truth.uniform_prolongation
+    monkeypatch.setattr(truth, "uniform_prolongation", lambda r, n: [[p / 2 for p in line] for line in right(r, n)])
+    assert prolongation_formulas.dyadic_verdict(1).status == "refuted"
+
+
+def test_the_formula_through_the_relu_basis(errors):
+    verdict = prolongation_formulas.formula_verdict(PAIRS, errors)
+    check(verdict, "holds")
+    assert "(of orders [1])" in verdict.measured
+
+
+def test_a_wrong_change_of_basis_refutes_the_formula(monkeypatch, errors):
+    A = truth.change_of_basis
+    monkeypatch.setattr(truth, "change_of_basis", lambda *given: [[-a for a in line] for line in A(*given)])
+    assert prolongation_formulas.formula_verdict(PAIRS, errors).status == "refuted"
+
+
+def test_injections_hold_the_printed_rows():
+    for order, rows in ((2, [[2, -1]]), (3, [[6, -8, 3], [1, 0, 0]])):
+        _, coarse, fine = prolongation_formulas.re_extended(order, 2)
+        found = prolongation_formulas.injection(coarse, fine, order, True)
+        assert [line[:order] for line in found[: order - 1]] == rows
+
+
+# --- D1, L6
+
+
+@pytest.fixture(scope="module")
+def hierarchies():
+    return nested_hierarchies.run(quick=True)
+
+
+def test_nested_hierarchies(hierarchies):
+    splines, chebyshev = hierarchies
+    check(splines, "holds as corrected")
+    check(chebyshev, "holds")
+    cases = splines.data["invariant tails"]
+    assert {case["node_map"] for case in cases} == {"affine", "mean-std", "min-max", "sigmoid", "none"}
+    assert {case["outside"] for case in cases} == {"linear", "polynomial"}
+    assert any(case["activations outside"] > 0.05 for case in cases)
+
+
+def test_a_wrong_prolongation_refutes_it(monkeypatch, hierarchies):
+    right = rk.Network.convert
+    monkeypatch.setattr(rk.Network, "convert", lambda self, *args, **kw: right(self, *args, **kw) * (1 + 1e-12))
+    case = nested_hierarchies.Case("spline", "mean-std", "linear")
+    assert not nested_hierarchies.nested([nested_hierarchies.measure(case, 50, 2)])
+    monkeypatch.undo()
+    assert nested_hierarchies.nested([nested_hierarchies.measure(case, 50, 2)])
+
+
+# --- P1
+
+
+def test_coarse_optimisation_is_fine_optimisation_on_a_subspace():
+    (verdict,) = coarse_subspace.run(quick=True)
+    check(verdict, "holds")
+    assert {case["edge"] for case in verdict.data["cases"]} == {"spline", "relu", "scaled-relu", "silu", "chebyshev"}
+
+
+def test_blocks_without_data_do_not_divide_by_zero():
+    pair = coarse_subspace.Pair.of(coarse_subspace.Case("spline", "none", "linear", intervals=(12, 12)), 20)
+    found = pair.differences()
+    assert max(found["gradient"], found["Gauss-Newton"]) <= coarse_subspace.TOLERANCE
+
+
+# --- G1
+
+
+def test_ways_to_transfer_agree():
+    result = transfer_cost.measure(4, (5, 5), 3000, 1)
+    assert max(result["changes"].values()) < 1e-12
+    assert set(result["ratios"]) == {"least squares", "banded normal equations"}
+    assert transfer_cost.few_samples() > 1e-3
+
+
+def fabricated(slow, change=1e-16):
+    seconds = {"knot insertion": [1e-5], "least squares": [slow], "banded normal equations": [slow]}
+    ratios = {name: transfer_cost.ratio(seconds, name) for name in transfer_cost.WAYS[1:]}
+    return {"samples": 1, "seconds": seconds, "changes": dict.fromkeys(transfer_cost.WAYS, change), "ratios": ratios}
+
+
+@pytest.mark.parametrize(
+    ("slow", "change", "status"), [(2e-3, 1e-16, "holds"), (0.9e-3, 1e-16, "refuted"), (2e-3, 2e-14, "refuted")]
+)
+def test_the_criterion_of_cost(slow, change, status):
+    verdict = transfer_cost.verdict([fabricated(2e-3), fabricated(slow, change)], [fabricated(1e-4)], 0.1)
+    assert verdict.status == status
+    assert all(outcome in FAILING for outcome in verdict.mutations.values())
+
+
+# --- M1
+
+
+@pytest.fixture(scope="module")
+def shares():
+    sets = complementary_descent.SETS
+    return [
+        result for case in sets for seed in range(2) for result in complementary_shares.measure(seed, 150, 5, *case)
+    ]
+
+
+def test_shares_are_shares(shares):
+    for result in shares:
+        for basis in complementary_shares.BASES:
+            assert all(0 <= result[basis][key] <= 1 + 1e-12 for key in result[basis])
+
+
+def test_stationary_targets_leave_no_coarse_gradient(shares):
+    for result in shares:
+        if result["coarse"] == "stationary":
+            assert result["|P^T g|/|g|"] < 1e-5
+            assert result["|Q e|/|e|"] < 1e-9
+            assert result["spline"]["share, as coefficients"] == pytest.approx(1, abs=1e-9)
+
+
+def test_verdicts_follow_the_shares(shares, monkeypatch):
+    monkeypatch.setattr(complementary_descent, "figure", lambda results: NO_PICTURE)
+
+    def altered(spline, relu, measure="edges", coarse="stationary", node_map="affine"):
+        """All shares 0.3, which settles nothing, but those of one measure."""
+        out = deepcopy(shares)
+        for result in out:
+            for basis in complementary_shares.BASES:
+                result[basis] = dict.fromkeys(result[basis], 0.3)
+            if (result["coarse"], result["map"]) == (coarse, node_map):
+                key = complementary_shares.MEASURES[measure]
+                result["spline"][key], result["relu"][key] = spline, relu
+        return complementary_descent.verdict(out, SIZE)
+
+    for choice in ({}, {"measure": "values", "coarse": "trained"}, {"node_map": "min-max"}):
+        held = altered(0.9, 0.01, **choice)
+        assert held.status == "holds under some readings"
+        assert len(held.readings) == 3 * 2 * 2 * 2
+        assert "holds under 1 of 24 readings" in held.measured
+        assert not held.surviving_mutations
+    assert altered(0.4, 0.01).status == altered(0.9, 0.2).status == "undecided"  # at less than the full size
+    full = SIZE | {"samples": "1000"}
+    low = [r | {basis: dict.fromkeys(r[basis], 0.3) for basis in complementary_shares.BASES} for r in shares]
+    assert complementary_descent.verdict(low, full).status == "refuted"
+    assert altered(0.01, 0.9).surviving_mutations == ("with the bases exchanged",)
+
+
+SIZE = {"samples": "150", "steps": "5"}
+
+
+def test_a_share_is_measured_again_by_its_line(shares):
+    readings = complementary_descent.readings(shares, SIZE)
+    experiment = complementary_shares.EXPERIMENT
+    for reading in (readings.results[3], readings.results[-1]):
+        again = experiment.run(experiment.choose(reading.cells[1].again), 1)
+        assert again["spline basis"] == pytest.approx(reading.cells[1].values[1], rel=1e-12)
+        assert again["ReLU basis"] == pytest.approx(reading.cells[4].values[1], rel=1e-12)
+
+
+def test_a_share_counts_what_is_orthogonal():
+    basis = complementary_shares.tangent_basis(np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]]))
+    assert basis.shape == (3, 1)
+    assert complementary_shares.share_outside(basis, np.array([[3.0], [0.0], [4.0]])) == pytest.approx(0.64)
+
+
+def test_squares_on_edges():
+    """A prolonged step has nothing new; a step L2-orthogonal to the coarse space is all new."""
+    net = rk.kan([2, 1], 3, 4)
+    fine = net.refine()
+    metrics = complementary_shares.edge_metrics(net, fine)
+    rng = np.random.default_rng(0)
+    new, whole = complementary_shares.edge_squares(metrics, fine, net.convert(rng.standard_normal(12), fine))
+    assert new < 1e-25 * whole
+    S, T = net.layers[0].spaces[0], fine.layers[0].spaces[0]
+    P, G = rk.prolongation_matrix(S, T).toarray(), rk.bsplines.gram_matrix(T).toarray()
+    d = rng.standard_normal(T.dim)
+    d -= P @ np.linalg.solve(P.T @ G @ P, P.T @ G @ d)
+    new, whole = complementary_shares.edge_squares(metrics, fine, np.concatenate([d, np.zeros(T.dim)]))
+    assert new == pytest.approx(whole, rel=1e-12)
+    x, weights = rk.bsplines.gauss_points(T)
+    assert whole == pytest.approx(weights @ rk.bsplines.evaluate(T, d, x) ** 2, rel=1e-12)
+
+
+# --- M2, M3
+
+
+def test_sums_over_levels():
+    for verdict in multilevel_preconditioners.run(quick=True):
+        check(verdict, "holds")
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_scaled_condition_numbers_against_eigenvalues(order):
+    _, space = multilevel_preconditioners.level_counts(order, 8)
+    A, G = rk.ChangeOfBasis(space).dense(), rk.bsplines.gram_matrix(space).toarray()
+    W = rk.relu_powers.gram_matrix(space)
+    d = np.random.default_rng(0).uniform(0.5, 2.0, space.dim)
+    values = np.linalg.eigvalsh(np.sqrt(d)[:, None] * W * np.sqrt(d))
+    found = multilevel_preconditioners.scaled_condition(A, G, d)
+    assert found == pytest.approx(values[-1] / values[0], rel=1e-6)
+
+
+def test_levels_share_their_powers():
+    positions, fine = multilevel_preconditioners.level_counts(3, 16)
+    levels = [rk.SplineSpace.uniform(3, 4)]
+    assert [p.size for p in positions] == [6, 10, 18]
+    np.testing.assert_array_equal(fine.knots[positions[0]], levels[0].knots[:6])
