@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import refkan
 from refkan.commands import add_info, add_model, add_spectrum, add_train_parser, add_verify
+from refkan.commands.conform import add_parsers
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, USAGE
 from refkan.commands.threads import restart_with_threads
-from refkan.conformance.command import add_parsers
 from refkan.kernels.engine_option import EngineError, chosen_engine
 
 

@@ -12,17 +12,17 @@ Examples
 '(Q, P, dim), C order, dim = n + r - 1 = n + degree; index i counts basis functions from the left'
 """
 
-from refkan.conformance.adapters import Adapter, Capabilities
-from refkan.conformance.cases import Case, Change, Setting
-from refkan.conformance.catalogue import catalogue
-from refkan.conformance.findings import Evidence, Finding, Hint
-from refkan.conformance.frames import Frame
-from refkan.conformance.jax_base import JaxAdapter, JaxModel
-from refkan.conformance.judge import Judge
-from refkan.conformance.specs import CONVENTIONS, LayerSpec
-from refkan.conformance.spline_base import SplineAdapter
-from refkan.conformance.suite import pytest_suite
-from refkan.conformance.torch_base import TorchAdapter
+from refkan.conformance.adapters.adapter import Adapter, Capabilities
+from refkan.conformance.adapters.jax_base import JaxAdapter, JaxModel
+from refkan.conformance.adapters.spline_base import SplineAdapter
+from refkan.conformance.adapters.torch_base import TorchAdapter
+from refkan.conformance.cases.backend_frames import Frame
+from refkan.conformance.cases.cases import Case, Change, Setting
+from refkan.conformance.cases.catalogue import catalogue
+from refkan.conformance.cases.specs import CONVENTIONS, LayerSpec
+from refkan.conformance.judging.findings import Evidence, Finding, Hint
+from refkan.conformance.judging.judge import Judge
+from refkan.conformance.judging.suite import pytest_suite
 
 __all__ = [
     "CONVENTIONS",

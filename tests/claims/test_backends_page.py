@@ -7,8 +7,8 @@ import json
 import pytest
 
 from refkan.conformance import Capabilities
-from refkan.conformance.backends import PlainNumpy
-from refkan.conformance.cases import VERSION
+from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.cases.cases import VERSION
 from validation.records.backends_matrix import cell, read, row, table
 from validation.records.backends_matrix import main as measure
 from validation.records.backends_page import PAGE, RECORD, escaped, main, numbers, page, trimmed

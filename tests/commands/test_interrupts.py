@@ -6,8 +6,8 @@ import pytest
 
 from refkan.base.long_runs import interrupts
 from refkan.cli import main
-from refkan.commands import spectrum, train
-from refkan.conformance import command, guarded
+from refkan.commands import conform, spectrum, train
+from refkan.conformance.judging import guarded
 from tests.shared.interruptions import busy, drop, dropping
 
 pytestmark = pytest.mark.usefixtures("default_handler")
@@ -19,7 +19,7 @@ def soon(monkeypatch):
 
 
 SMALL = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "9", "--quiet")
-BACKEND = "refkan.conformance.backends:PlainNumpy"
+BACKEND = "refkan.conformance.adapters.backends:PlainNumpy"
 NUMPY = ("--backend", BACKEND, "--call-timeout", "0", "--select", "degree-3/uniform/3x2/values")
 
 
@@ -30,8 +30,8 @@ NUMPY = ("--backend", BACKEND, "--call-timeout", "0", "--select", "degree-3/unif
         (train, "configuration", ("train", "burgers", *SMALL), "train"),
         (spectrum, "study", ("spectrum", "--orders", "2"), "spectrum"),
         (guarded, "observations", ("conform", *NUMPY), "conform"),
-        (command, "export", ("cases", "export", "cases", "--select", "degree-3/uniform/3x2"), "cases export"),
-        (command, "check", ("cases", "check", "cases", "results.npz"), "cases check"),
+        (conform, "export", ("cases", "export", "cases", "--select", "degree-3/uniform/3x2"), "cases export"),
+        (conform, "check", ("cases", "check", "cases", "results.npz"), "cases check"),
     ],
 )
 @pytest.mark.parametrize("fails", [False, True])
@@ -56,7 +56,7 @@ def test_an_adapter_that_fails_because_of_an_interruption_is_not_judged(monkeypa
         drop()
         raise RuntimeError("no compiled object yet")
 
-    monkeypatch.setattr("refkan.conformance.backends.PlainNumpy.forward", fails)
+    monkeypatch.setattr("refkan.conformance.adapters.backends.PlainNumpy.forward", fails)
     assert main(("conform", *NUMPY)) == 130
     assert capsys.readouterr().out == ""
 

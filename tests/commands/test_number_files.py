@@ -10,7 +10,7 @@ import pytest
 import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.commands.number_files import read_numbers, read_weights
-from refkan.conformance.expectations import Expectations
+from refkan.conformance.judging.expectations import Expectations
 
 READERS = {
     "numbers": lambda path: read_numbers("--data", path),

@@ -10,7 +10,7 @@ import pytest
 from refkan.cli import main
 from refkan.commands import spectrum, train
 
-NUMPY = "refkan.conformance.backends:PlainNumpy"
+NUMPY = "refkan.conformance.adapters.backends:PlainNumpy"
 TRAIN = ("train", "burgers")
 CONFORM = ("conform", "--backend", NUMPY, "--call-timeout", "0", "--select", "degree-3/uniform/3x2")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from refkan.conformance.backends import PlainNumpy
+from refkan.conformance.adapters.backends import PlainNumpy
 
 
 class OfADict(PlainNumpy):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.conformance.backends.plain_numpy import NumpyLayer
+from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
 
 
 class SlopeWithoutSpacing(NumpyLayer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from refkan.conformance import hint_time
+from refkan.conformance.judging import hint_time
 from tests.shared.plain_engine import plain_engine  # noqa: F401
 
 

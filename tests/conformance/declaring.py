@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from refkan.conformance import Judge
-from refkan.conformance import findings as f
-from refkan.conformance.backends import PlainNumpy
+from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.judging import findings as f
 from tests.conformance.judged_cases import chosen
 
 

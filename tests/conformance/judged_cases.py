@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from refkan.conformance import catalogue
-from refkan.conformance.cases import VERSION
-from refkan.conformance.frames import ANY
-from refkan.conformance.precision import DTYPES
+from refkan.conformance.cases.backend_frames import ANY
+from refkan.conformance.cases.cases import VERSION
+from refkan.conformance.cases.truths.precision import DTYPES
 
 
 @cache

@@ -6,7 +6,7 @@ from math import comb
 
 import numpy as np
 
-from refkan.conformance.bank.correct import Piecewise
+from tests.broken_layers.correct import Piecewise
 
 
 class FromTheLeft(Piecewise):

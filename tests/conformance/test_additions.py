@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refkan.conformance.diagnosis.additions import BRANCHES, MAPS
+from refkan.conformance.judging.diagnosis.additions import BRANCHES, MAPS
 
 PAIRS = [
     *BRANCHES.values(),

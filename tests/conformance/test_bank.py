@@ -9,10 +9,10 @@ from __future__ import annotations
 import pytest
 
 from refkan.conformance import Judge
-from refkan.conformance import findings as f
-from refkan.conformance.backends import PlainNumpy
-from refkan.conformance.bank import DEFECTS, Broken
-from refkan.conformance.report import leading_hint
+from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.judging import findings as f
+from refkan.conformance.reports.text_and_junit import leading_hint
+from tests.broken_layers import DEFECTS, Broken
 from tests.conformance.judged_cases import chosen, few
 
 

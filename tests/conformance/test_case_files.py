@@ -14,20 +14,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refkan.conformance import catalogue, command, files, hint_search, hint_time
-from refkan.conformance.backends import PlainNumpy
-from refkan.conformance.command import add_parsers
-from refkan.conformance.files import CaseFileError, check, export, portable
+from refkan.commands import conform
+from refkan.commands.conform import add_parsers
+from refkan.conformance import catalogue
+from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.judging import hint_search, hint_time
+from refkan.conformance.reports import case_files
+from refkan.conformance.reports.case_files import CaseFileError, check, export, portable
 from tests.conformance.judged_cases import chosen, shared
 
 SELECT = ["layer/degree-3/uniform/3x2/"]
-PLAIN = "refkan.conformance.backends:PlainNumpy"
-BROKEN = "refkan.conformance.bank:Broken"
+PLAIN = "refkan.conformance.adapters.backends:PlainNumpy"
+BROKEN = "tests.broken_layers:Broken"
 
 
 @pytest.fixture(autouse=True)
 def shared_cases(monkeypatch):
-    monkeypatch.setattr(files, "catalogue", shared)
+    monkeypatch.setattr(case_files, "catalogue", shared)
 
 
 def run(*arguments):
@@ -198,7 +201,7 @@ def test_an_interrupted_export_leaves_nothing_half_written(tmp_path, monkeypatch
     def interrupted(path, content):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "write_atomically", interrupted)
+    monkeypatch.setattr(case_files, "write_atomically", interrupted)
     with pytest.raises(KeyboardInterrupt):
         export(tmp_path / "cases", CASES)
     assert not list((tmp_path / "cases").iterdir())
@@ -208,8 +211,8 @@ def test_interruptions_have_their_code(exported, tmp_path, monkeypatch, capsys):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "export", interrupted)
-    monkeypatch.setattr(command, "check", interrupted)
+    monkeypatch.setattr(conform, "export", interrupted)
+    monkeypatch.setattr(conform, "check", interrupted)
     assert run("cases", "export", tmp_path, "--select", *SELECT) == 130
     assert run("cases", "check", exported, tmp_path) == 130
     assert capsys.readouterr().err.splitlines() == [f"refkan cases {what}: interrupted" for what in ("export", "check")]
@@ -295,7 +298,7 @@ def test_pipes_are_refused_instead_of_waited_for(exported, tmp_path, capsys):
 def test_files_of_an_earlier_version_are_judged(tmp_path):
     cases = catalogue(["float64"], SELECT, version=1)[:2]
     export(tmp_path / "cases", cases, 1)
-    assert files.version_in(tmp_path / "cases") == 1
+    assert case_files.version_in(tmp_path / "cases") == 1
     np.savez(tmp_path / "results.npz", **{case.key: case.expected for case in cases})
     assert {finding.status for finding in check(tmp_path / "cases", tmp_path / "results.npz")} == {"passed"}
 

@@ -10,15 +10,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from refkan.conformance import catalogue, guarded
-from refkan.conformance.command import add_parsers
-from refkan.conformance.loading import BackendError, load
-from refkan.conformance.summaries import FAMILIES, family
+from refkan.commands.conform import add_parsers
+from refkan.conformance import catalogue
+from refkan.conformance.adapters.loading import BackendError, load
+from refkan.conformance.judging import guarded
+from refkan.conformance.reports.summaries import FAMILIES, family
 from tests.conformance.judged_cases import shared
 
 SELECT = ["layer/degree-3/uniform/3x2/"]
-PLAIN = "refkan.conformance.backends:PlainNumpy"
-BROKEN = "refkan.conformance.bank:Broken"
+PLAIN = "refkan.conformance.adapters.backends:PlainNumpy"
+BROKEN = "tests.broken_layers:Broken"
 WITHOUT_HINTS = "--hint-seconds", 0  # which take longest, and change no status
 
 
@@ -96,7 +97,7 @@ def test_unknown_formats_alone_are_named(capsys):
 
 
 def test_a_run_that_judges_nothing_does_not_pass(capsys):
-    arguments = ("--backend", "refkan.conformance.backends:Refkan", "--dtype", "float32", "--select", *SELECT)
+    arguments = ("--backend", "refkan.conformance.adapters.backends:Refkan", "--dtype", "float32", "--select", *SELECT)
     assert run("conform", "--call-timeout", 0, *arguments) == 1
     assert "nothing was judged" in capsys.readouterr().err
 
@@ -107,19 +108,19 @@ def test_a_run_that_judges_nothing_does_not_pass(capsys):
         ("PlainNumpy", (), "must be named package.module:Adapter"),
         ("no_such_module:Adapter", (), "no module 'no_such_module': run in the folder that holds it"),
         (
-            "refkan.conformance.backends:Nothing",
+            "refkan.conformance.adapters.backends:Nothing",
             (),
             "has no 'Nothing'; adapters in it: EfficientKan, Flashkan, Inkan",
         ),
-        ("refkan.conformance.backends:PlainNumpy", ("a",), "raised TypeError"),
-        ("refkan.conformance.specs:LayerSpec", ("a", "b", "c"), "raised"),
-        ("refkan.conformance.specs:KNOTS", (), "must be a subclass of refkan.conformance.Adapter; got tuple"),
+        ("refkan.conformance.adapters.backends:PlainNumpy", ("a",), "raised TypeError"),
+        ("refkan.conformance.cases.specs:LayerSpec", ("a", "b", "c"), "raised"),
+        ("refkan.conformance.cases.specs:KNOTS", (), "must be a subclass of refkan.conformance.Adapter; got tuple"),
         (
             "tests.conformance.broken_adapters:OfADict",
             (),
             "capabilities of tests.conformance.broken_adapters:OfADict must be a refkan.conformance.Capabilities; got",
         ),
-        ("refkan.conformance.bank:Broken", ("nothing",), "name must be one of"),
+        ("tests.broken_layers:Broken", ("nothing",), "name must be one of"),
         ("tests.conformance.broken_adapters:OfNoName", (), "OfNoName raised ZeroDivisionError: no name"),
     ],
 )
@@ -193,7 +194,7 @@ def test_devices_and_variants_are_for_layers_in_pytorch(capsys):
     assert "--device and --variant are for a TorchAdapter" in capsys.readouterr().err
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
-        assert conform("--backend", "refkan.conformance.backends:PlainTorch", "--device", "cuda") == 2
+        assert conform("--backend", "refkan.conformance.adapters.backends:PlainTorch", "--device", "cuda") == 2
         assert "no device 'cuda' here" in capsys.readouterr().err
 
 
@@ -208,7 +209,7 @@ def test_an_adapter_in_a_file(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.path", list(sys.path))
     monkeypatch.setattr("sys.modules", dict(sys.modules))
     file = tmp_path / "layer-and-adapter.py"
-    (tmp_path / "beside_the_adapter.py").write_text("from refkan.conformance.backends import PlainNumpy\n")
+    (tmp_path / "beside_the_adapter.py").write_text("from refkan.conformance.adapters.backends import PlainNumpy\n")
     file.write_text("from beside_the_adapter import PlainNumpy\n\nclass Mine(PlainNumpy):\n    name = 'mine'\n")
     assert load(f"{file}:Mine").title == load(f"{file}:Mine").title == "mine"
     assert run("conform", "--call-timeout", 0, "--backend", f"{file}:Mine", "--list", "--select", *SELECT) == 0

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from refkan.conformance import Capabilities, Judge, LayerSpec, SplineAdapter
-from refkan.conformance import findings as f
-from refkan.conformance.backends import PlainNumpy, ScipyBSpline
-from refkan.conformance.backends.plain_numpy import NumpyLayer
-from refkan.conformance.cases import Case
-from refkan.conformance.frames import Frame
-from refkan.conformance.observations import observations
-from refkan.conformance.quantities import ExactQuantities, FloatQuantities
-from refkan.conformance.report import text
+from refkan.conformance.adapters.backends import PlainNumpy, ScipyBSpline
+from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
+from refkan.conformance.cases.backend_frames import Frame
+from refkan.conformance.cases.cases import Case
+from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.observations import observations
+from refkan.conformance.reports.text_and_junit import text
 from tests.conformance.declaring import bad, judged, of
 from tests.conformance.judged_cases import chosen, few
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from refkan import cli
-from refkan.conformance import Judge, catalogue, guarded
-from refkan.conformance import findings as f
-from refkan.conformance.backends import PlainNumpy
-from refkan.conformance.diagnosis import parts
-from refkan.conformance.hint_search import HintSearch
+from refkan.conformance import Judge, catalogue
+from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging import guarded
+from refkan.conformance.judging.diagnosis.of_results import parts_of_results
+from refkan.conformance.judging.hint_search import HintSearch
 
 ALL = "float64/layer/degree-3/uniform/3x2/"
 SELECT = f"{ALL}one-sample/"
@@ -23,7 +24,7 @@ QUANTITIES = ["values", "input-gradients", "coefficient-gradients"]
 
 ADAPTER = """
 import os, time
-from refkan.conformance.backends import PlainNumpy
+from refkan.conformance.adapters.backends import PlainNumpy
 class Mine(PlainNumpy):
     name = "mine" + chr(27) + chr(0xD800)
     def vjp(self, model, x, dy):
@@ -113,7 +114,7 @@ def test_an_error_of_the_judge_is_none_of_the_layer(monkeypatch):
     def fails(*arguments):
         raise ArithmeticError("own")
 
-    monkeypatch.setattr("refkan.conformance.hint_search.diagnose", fails)
+    monkeypatch.setattr("refkan.conformance.judging.hint_search.diagnose", fails)
     (case,) = catalogue(["float64"], [f"{SELECT}values"])
     finding = Judge(Twice())(case)
     assert (finding.status, finding.hint) == (f.FAILED, "no diagnosis")
@@ -124,7 +125,7 @@ def test_an_error_of_the_judge_is_none_of_the_layer(monkeypatch):
 def test_coefficients_of_networks_have_no_axes_to_search_along():
     case = next(c for c in catalogue(["float64"], ["coefficient-gradients"]) if len(c.setting.specs) > 1)
     wrong = case.expected * np.linspace(1, 2, case.expected.size)
-    assert list(parts.along(f.Evidence(case, wrong))) == []
+    assert list(parts_of_results.along(f.Evidence(case, wrong))) == []
     assert HintSearch().add(f.compare(case, wrong), f.Evidence(case, wrong)).hint != "no diagnosis"
 
 
@@ -134,7 +135,7 @@ def test_coefficients_of_networks_have_no_axes_to_search_along():
 def test_no_factor_is_told_as_one(factor, told):
     (case,) = catalogue(["float64"], [f"{ALL}values"])[:1]
     slices = case.expected * np.array([factor, 1.0, 1.0])
-    hints = [hint.text for hint in parts.along(f.Evidence(case, slices))]
+    hints = [hint.text for hint in parts_of_results.along(f.Evidence(case, slices))]
     assert f"what belongs to output 0 of 3 is multiplied by {told}; the rest is right" in hints
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from refkan.conformance import Judge
-from refkan.conformance import findings as f
-from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
-from refkan.conformance.bank import DEFECTS
-from refkan.conformance.observations import observations
-from refkan.conformance.report import leading_hint, text
+from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer, PlainNumpy
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.observations import observations
+from refkan.conformance.reports.text_and_junit import leading_hint, text
+from tests.broken_layers import DEFECTS
 from tests.conformance.broken_layers import ZeroAtB
 from tests.conformance.judged_cases import chosen
 

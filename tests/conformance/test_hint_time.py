@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refkan.conformance import Judge, catalogue, hint_time
-from refkan.conformance import findings as f
-from refkan.conformance.backends.plain_numpy import NumpyLayer
-from refkan.conformance.bank import layers as l
-from refkan.conformance.bank.defects import of_layer
-from refkan.conformance.diagnosis import pairs
-from refkan.conformance.hint_time import HintTime
+from refkan.conformance import Judge, catalogue
+from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging import hint_time
+from refkan.conformance.judging.diagnosis import pairs
+from refkan.conformance.judging.hint_time import HintTime
+from tests.broken_layers import layers as l
+from tests.broken_layers.defects import of_layer
 
 
 class Noise(NumpyLayer):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from refkan.conformance import Capabilities, Judge, catalogue
-from refkan.conformance import findings as f
-from refkan.conformance.backends import PlainJax
+from refkan.conformance.adapters.backends import PlainJax
+from refkan.conformance.judging import findings as f
 
 jax = pytest.importorskip("jax")
 

@@ -15,12 +15,12 @@ import pytest
 
 import refkan.conformance
 from refkan.conformance import Adapter, Capabilities, Judge, pytest_suite
-from refkan.conformance import findings as f
-from refkan.conformance.backends import EfficientKan, Jaxkan, PlainJax, PlainNumpy, PlainTorch, Pykan
-from refkan.conformance.expectations import Expectations
-from refkan.conformance.findings import Finding
-from refkan.conformance.observations import observations
-from refkan.conformance.report import leading_hint, line, text, to_json, to_junit
+from refkan.conformance.adapters.backends import EfficientKan, Jaxkan, PlainJax, PlainNumpy, PlainTorch, Pykan
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.expectations import Expectations
+from refkan.conformance.judging.findings import Finding
+from refkan.conformance.judging.observations import observations
+from refkan.conformance.reports.text_and_junit import leading_hint, line, text, to_json, to_junit
 from tests.conformance.judged_cases import chosen
 
 KEY = "float64/layer/degree-3/uniform/3x2/"
@@ -288,7 +288,7 @@ def test_the_line_in_a_users_suite(tmp_path):
     (tmp_path / "test_mine.py").write_text(
         "import numpy as np\n"
         "from refkan.conformance import Capabilities, pytest_suite\n"
-        "from refkan.conformance.backends import PlainNumpy\n"
+        "from refkan.conformance.adapters.backends import PlainNumpy\n"
         "class Mine(PlainNumpy):\n"
         "    def forward(self, model, x):\n"
         "        return -super().forward(model, x)\n"

@@ -11,15 +11,16 @@ import pytest
 
 from refkan import truth
 from refkan.conformance import Judge, catalogue
-from refkan.conformance.bank import DEFECTS
-from refkan.conformance.cases import Case
-from refkan.conformance.diagnosis import hypotheses, kept
-from refkan.conformance.diagnosis.hypotheses import Hypothesis
-from refkan.conformance.findings import Evidence
-from refkan.conformance.kept_rows import KeptRows
-from refkan.conformance.quantities import FloatQuantities
+from refkan.conformance.cases.cases import Case
+from refkan.conformance.cases.truths.kept_rows import KeptRows
+from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.conformance.judging.diagnosis import hypotheses
+from refkan.conformance.judging.diagnosis.hypotheses import Hypothesis
+from refkan.conformance.judging.diagnosis.of_results import kept
+from refkan.conformance.judging.findings import Evidence
 from refkan.truth.arithmetic import taylor
 from refkan.truth.layers import BSplines
+from tests.broken_layers import DEFECTS
 
 SELECT = ["layer/degree-3/arbitrary/3x2/", "values"]
 

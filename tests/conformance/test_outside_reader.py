@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refkan.conformance import Judge, report
-from refkan.conformance import findings as f
-from refkan.conformance.backends.plain_numpy import NumpyLayer, PlainNumpy
-from refkan.conformance.causes import causes, leading_hint, verdict
-from refkan.conformance.findings import Finding
+from refkan.conformance import Judge
+from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer, PlainNumpy
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.causes import causes, leading_hint, verdict
+from refkan.conformance.judging.findings import Finding
+from refkan.conformance.reports import text_and_junit
 from tests.conformance.broken_layers import PreviousBlock, SlopeWithoutSpacing
 from tests.conformance.declaring import judged, of
 from tests.conformance.judged_cases import chosen
@@ -118,11 +119,11 @@ def test_the_report_says_whose_numbers_it_shows_and_keeps_keys_whole(capsys, mon
     monkeypatch.setenv("COLUMNS", "60")
     key = "float64/layer/degree-3/arbitrary/3x2/constant-data/coefficient-gradients"
     found = [Finding(key, "coefficient-gradients", f.FAILED, index=(0, 0, 0), ours=1.0, theirs=2.0)]
-    report.show(report.text("x", found), found)
+    text_and_junit.show(text_and_junit.text("x", found), found)
     shown, _, table = capsys.readouterr().out.partition("┏")
     assert shown.count("ours: refkan's exact value; theirs: that of the layer judged") == 1
     assert key in table
-    assert "ours: refkan's" not in report.text("x", [Finding(key, "values", f.PASSED)])
+    assert "ours: refkan's" not in text_and_junit.text("x", [Finding(key, "values", f.PASSED)])
 
 
 class OwnLayout(PlainNumpy):

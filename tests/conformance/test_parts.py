@@ -9,10 +9,10 @@ import pytest
 
 from refkan import truth
 from refkan.conformance import LayerSpec
-from refkan.conformance.backends import PlainNumpy
-from refkan.conformance.backends.plain_numpy import NumpyLayer
-from refkan.conformance.quantities import FloatQuantities
-from refkan.conformance.specs import PARTS
+from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
+from refkan.conformance.cases.specs import PARTS
+from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.truth.layers import BSplines, SiluLayer, SumLayer
 from refkan.truth.networks import Network
 from tests.conformance.declaring import bad, judged, of

@@ -10,11 +10,11 @@ import pytest
 import refkan as rk
 from refkan import truth
 from refkan.conformance import LayerSpec
-from refkan.conformance.cases import Case, Setting, quantity
-from refkan.conformance.precision import EPS, is_exact, round_to, spacing
-from refkan.conformance.quantities import ExactQuantities, FloatQuantities, exact, rounded
-from refkan.conformance.refinement import fine_knots, prolonged
-from refkan.conformance.tolerances import Tolerances, basis_errors
+from refkan.conformance.cases.cases import Case, Setting, quantity
+from refkan.conformance.cases.truths.precision import EPS, is_exact, round_to, spacing
+from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
+from refkan.conformance.cases.truths.refined_layers import fine_knots, prolonged
+from refkan.conformance.cases.truths.tolerances import Tolerances, basis_errors
 
 
 def make_spec(order, kind, outside, rng, Q=2):

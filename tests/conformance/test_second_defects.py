@@ -7,13 +7,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from refkan.conformance.backend import Backend
-from refkan.conformance.bank import layers as l
-from refkan.conformance.bank import trial_defects as t
-from refkan.conformance.bank.defects import of_layer
-from refkan.conformance.diagnosis import diagnose, pairs
-from refkan.conformance.diagnosis.hypotheses import Hypothesis, Supposed, supposed, through, with_layers
-from refkan.conformance.findings import Evidence
+from refkan.conformance.adapters.backend import Backend
+from refkan.conformance.judging.diagnosis import diagnose, pairs
+from refkan.conformance.judging.diagnosis.hypotheses import Hypothesis, Supposed, supposed, through, with_layers
+from refkan.conformance.judging.findings import Evidence
+from tests.broken_layers import layers as l
+from tests.broken_layers import trial_defects as t
+from tests.broken_layers.defects import of_layer
 from tests.conformance.broken_layers import SlopeInPositions, SlopeWithoutSpacing, ZeroAtB
 from tests.conformance.judged_cases import chosen
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from refkan.conformance import Judge, catalogue, pytest_suite
-from refkan.conformance import findings as f
-from refkan.conformance.backends import PlainTorch
+from refkan.conformance.adapters.backends import PlainTorch
+from refkan.conformance.judging import findings as f
 
 torch = pytest.importorskip("torch")
 
@@ -171,7 +171,7 @@ def test_gradients_take_no_package_of_symbols():
     """A cotangent handed to autograd loads one, which takes longer than a hundred cases."""
     code = (
         "import sys; from refkan.conformance import Judge, catalogue;"
-        "from refkan.conformance.backends import PlainTorch;"
+        "from refkan.conformance.adapters.backends import PlainTorch;"
         "found = Judge(PlainTorch()).run(catalogue(['float64'], ['layer/degree-3/uniform/3x2/']));"
         "print({x.status for x in found}, 'sympy' in sys.modules)"
     )

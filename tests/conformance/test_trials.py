@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from refkan.conformance import Judge
-from refkan.conformance import findings as f
-from refkan.conformance.backends import PlainNumpy
-from refkan.conformance.bank.defects import of_layer
-from refkan.conformance.bank.trial_defects import (
+from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.causes import causes
+from refkan.conformance.reports.text_and_junit import leading_hint
+from tests.broken_layers.defects import of_layer
+from tests.broken_layers.trial_defects import (
     TRIALS,
     FirstOutputScaled,
     GradientAveraged,
@@ -17,8 +19,6 @@ from refkan.conformance.bank.trial_defects import (
     SlopePlus,
     TanhBehind,
 )
-from refkan.conformance.causes import causes
-from refkan.conformance.report import leading_hint
 from tests.conformance.judged_cases import chosen, few
 
 

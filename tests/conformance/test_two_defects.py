@@ -8,16 +8,17 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from refkan.conformance import Judge, report
-from refkan.conformance import findings as f
-from refkan.conformance.backend import Backend
-from refkan.conformance.backends.plain_numpy import NumpyLayer
-from refkan.conformance.bank import layers as l
-from refkan.conformance.bank import trial_defects as t
-from refkan.conformance.bank.defects import of_layer
-from refkan.conformance.causes import causes, leading_hint, verdict
-from refkan.conformance.diagnosis import diagnose
-from refkan.conformance.findings import Evidence, Finding, Hint
+from refkan.conformance import Judge
+from refkan.conformance.adapters.backend import Backend
+from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.causes import causes, leading_hint, verdict
+from refkan.conformance.judging.diagnosis import diagnose
+from refkan.conformance.judging.findings import Evidence, Finding, Hint
+from refkan.conformance.reports import text_and_junit
+from tests.broken_layers import layers as l
+from tests.broken_layers import trial_defects as t
+from tests.broken_layers.defects import of_layer
 from tests.conformance.broken_layers import PreviousBlock, SlopeInPositions, SlopeWithoutSpacing, ZeroAtB
 from tests.conformance.judged_cases import chosen
 
@@ -123,7 +124,7 @@ def test_both_names_stand_beside_one_result(first, second, select, told):
     for finding in findings:
         assert {hint.name for hint in finding.hints} == told
         assert [hint.also for hint in finding.hints] == [False, True]
-        assert "; and " in report.hint_line(finding)
+        assert "; and " in text_and_junit.hint_line(finding)
     assert {cause.name for cause in causes(findings)} == told
     assert leading_hint(findings) in told
     (other,) = told - {leading_hint(findings)}

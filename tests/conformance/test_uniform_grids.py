@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from refkan.conformance import Adapter, Capabilities, Judge
-from refkan.conformance.report import leading_hint
+from refkan.conformance.reports.text_and_junit import leading_hint
 from tests.conformance.judged_cases import chosen
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from refkan.base.extras import EXTRAS, how_to_install, needed
-from refkan.conformance.answers import describe
-from refkan.conformance.loading import BackendError, load
+from refkan.conformance.adapters.answers import describe
+from refkan.conformance.adapters.loading import BackendError, load
 
 IMPORTED_AS = {"flint": "python-flint", "kan": "pykan", "flax": "jaxkan"}
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import refkan as rk
 from refkan import claims, conditioning, conformance, interop
-from refkan.conformance.backends import Refkan
+from refkan.conformance.adapters.backends import Refkan
 from refkan.training import adaptivity, multilevel, optimizers, recipes
 from refkan.training.problems import TARGETS, manufactured
 
@@ -243,16 +243,16 @@ CALLS = {
     "claims.verdicts.Table": dict(caption="a", columns=("a",), rows=(("1",),)),
     "claims.verdicts.Verdict": dict(id="A1", status="holds", measured="1", mutations={"a": "refuted"}),
     "claims.judge": dict(as_printed=True),
-    "conformance.adapters.Capabilities.missing": dict(needs={}),
-    "conformance.cases.Case": dict(setting=CASE.setting, quantity="values"),
-    "conformance.cases.Change": dict(kind="refine", intervals=8),
-    "conformance.judge.Judge": dict(adapter=Refkan()), "conformance.judge.Judge.__call__": dict(case=CASE),
-    "conformance.judge.Judge.run": dict(cases=[]), "conformance.findings.Hint": dict(text="a"),
-    "conformance.specs.LayerSpec": dict(knots=[[-1, 0, 1, 2]], coefficients=[[[3, 4]]], order=2),
-    "conformance.specs.LayerSpec.part": dict(name="base"),
+    "conformance.adapters.adapter.Capabilities.missing": dict(needs={}),
+    "conformance.cases.cases.Case": dict(setting=CASE.setting, quantity="values"),
+    "conformance.cases.cases.Change": dict(kind="refine", intervals=8),
+    "conformance.judging.judge.Judge": dict(adapter=Refkan()), "conformance.judging.judge.Judge.__call__": dict(case=CASE),
+    "conformance.judging.judge.Judge.run": dict(cases=[]), "conformance.judging.findings.Hint": dict(text="a"),
+    "conformance.cases.specs.LayerSpec": dict(knots=[[-1, 0, 1, 2]], coefficients=[[[3, 4]]], order=2),
+    "conformance.cases.specs.LayerSpec.part": dict(name="base"),
     "conformance.catalogue": dict(dtypes=["float64"], select=["degree-3/uniform/interior"]),
     "conformance.pytest_suite": dict(adapter=Refkan(), dtypes=["float64"], select=["degree-3/uniform/interior"]),
-    "kernels.engine_choice.use_engine": dict(name="plain"), "conformance.cases.Case.allowed": dict(form="local"),
+    "kernels.engine_choice.use_engine": dict(name="plain"), "conformance.cases.cases.Case.allowed": dict(form="local"),
     "analysis.conditioning.descent_rates.ModeRecorder.__call__": dict(state=AT_STEP),
     "networks.layers.knot_layers.edge_conversion.SplineEdges.inserted": dict(new_knots=[[0.3], [0.3]]),
     "networks.layers.knot_layers.silu.SiluLayer.inserted": dict(new_knots=[[0.3], [0.3]]),

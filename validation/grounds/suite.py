@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance import Judge, catalogue
-from refkan.conformance import findings as f
-from refkan.conformance.backends import PlainNumpy
+from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.judging import findings as f
 from validation.grounds.spaces import Departures
 
 

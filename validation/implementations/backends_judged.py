@@ -18,8 +18,7 @@ from typing import Any
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Verdict, judge
 from refkan.conformance import Adapter, Finding, Judge, catalogue
-from refkan.conformance import findings as f
-from refkan.conformance.backends import (
+from refkan.conformance.adapters.backends import (
     EfficientKan,
     Flashkan,
     Inkan,
@@ -33,8 +32,9 @@ from refkan.conformance.backends import (
     Refkan,
     RefkanRelu,
 )
-from refkan.conformance.observations import observations
-from refkan.conformance.report import counts, groups, hint_line, line
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.observations import observations
+from refkan.conformance.reports.text_and_junit import counts, groups, hint_line, line
 from validation.grounds import require
 
 CLAIMS = ("B1",)
@@ -177,7 +177,7 @@ def call(adapter: Adapter, *select: str) -> str:
     """The command that judges an adapter."""
     extra = " --argument FOLDER" if isinstance(adapter, EfficientKan) else ""
     chosen = f" --select {' '.join(select)}" if select else ""
-    return f"refkan conform --backend refkan.conformance.backends:{type(adapter).__name__}{extra}{chosen}"
+    return f"refkan conform --backend refkan.conformance.adapters.backends:{type(adapter).__name__}{extra}{chosen}"
 
 
 def told(adapter: Adapter, trap: Trap, finding: Finding) -> dict[str, str]:

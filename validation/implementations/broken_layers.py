@@ -1,7 +1,7 @@
 """B2 (ours): whether the conformance suite names what is wrong with a broken layer, and is silent on correct ones.
 
 Two groups of broken layers are counted apart: those written together with the diagnosis, and those of
-`refkan.conformance.bank.local_defects`, written without knowledge of it, of which its first run detected 22 of 23 and
+`tests.broken_layers.local_defects`, written without knowledge of it, of which its first run detected 22 of 23 and
 named 13. Random correct configurations became part of the criterion with random rules outside the domain: the first
 such run raised an alarm that was false, and the tolerance of the rule "linear" was derived anew.
 """
@@ -14,12 +14,12 @@ from functools import cache, partial
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Verdict, judge
 from refkan.conformance import Judge, catalogue
-from refkan.conformance import findings as f
-from refkan.conformance.bank import DEFECTS
-from refkan.conformance.bank.correct import random_cases
-from refkan.conformance.cases import Case
-from refkan.conformance.precision import DTYPES
-from refkan.conformance.report import leading_hint
+from refkan.conformance.cases.cases import Case
+from refkan.conformance.cases.truths.precision import DTYPES
+from refkan.conformance.judging import findings as f
+from refkan.conformance.reports.text_and_junit import leading_hint
+from tests.broken_layers import DEFECTS
+from tests.broken_layers.correct import random_cases
 from validation.grounds import require
 
 CLAIMS = ("B2",)

@@ -15,9 +15,9 @@ from typing import Any
 
 from refkan.base.atomic_files import write_atomically
 from refkan.conformance import Judge, catalogue
-from refkan.conformance import findings as f
-from refkan.conformance.cases import VERSION
-from refkan.conformance.summaries import FAMILIES, by_family
+from refkan.conformance.cases.cases import VERSION
+from refkan.conformance.judging import findings as f
+from refkan.conformance.reports.summaries import FAMILIES, by_family
 from validation.implementations.backends_judged import COMMIT, PAGES, PINNED
 
 MATRIX = Path(__file__).parent / "matrix.json"

@@ -22,7 +22,7 @@ PAGE = FOLDER.parents[1] / "docs" / "backends.md"
 
 INTRODUCTION = """# What the conformance suite finds in published backends
 
-refkan's cases were run on layers of other libraries, through the adapters in `refkan/conformance/backends/`. Each case
+refkan's cases were run on layers of other libraries, through the adapters in `refkan/conformance/adapters/backends/`. Each case
 compares with exact rational results rounded once, or float64 results with a bound; a failure is a difference from the
 conventions in `refkan.conformance.CONVENTIONS` that exceeds a bound on rounding. Some differences are choices that a
 backend makes knowingly, and most do not matter for training in float32. Names of findings are the hints that the suite

@@ -1,0 +1,261 @@
+"""The commands `refkan conform` and `refkan cases`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from refkan.base.atomic_files import write_atomically
+from refkan.base.long_runs.interrupts import kept_interrupts
+from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
+from refkan.commands.options import check_file, in_words, path, seconds, text
+from refkan.conformance.adapters.loading import BackendError
+from refkan.conformance.adapters.torch_variants import VARIANTS
+from refkan.conformance.cases.cases import VERSION
+from refkan.conformance.cases.catalogue import catalogue
+from refkan.conformance.cases.truths.precision import DTYPES
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.expectations import Expectations
+from refkan.conformance.judging.findings import Finding
+from refkan.conformance.judging.guarded import Order, judged
+from refkan.conformance.judging.hint_time import HINT_SECONDS
+from refkan.conformance.reports import summaries, text_and_junit
+from refkan.conformance.reports.case_files import CaseFileError, check, export, portable, version_in
+from refkan.kernels.engine_option import add_engine_option
+
+EXIT_CODES = (
+    "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly; "
+    "2 for wrong usage, a backend that cannot be loaded or files that cannot be used; 130 if interrupted."
+)
+
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands `conform` and `cases`."""
+    _add_conform(commands)
+    _add_cases(commands)
+
+
+def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = commands.add_parser(
+        "conform",
+        help="judge the layers of another backend against exact values",
+        description="Run the cases that an adapter declares it can do, and say what is wrong and why. Adapters "
+        "that come with refkan are in refkan.conformance.adapters.backends: PlainTorch, PlainJax, Pykan, Jaxkan, ...",
+        epilog=EXIT_CODES,
+    )
+    p.add_argument(
+        "--backend", required=True, metavar="MODULE:ADAPTER",
+        help="package.module:Adapter, or the path of a file: folder/my_adapter.py:Adapter",
+    )  # fmt: skip
+    p.add_argument("--argument", action="append", default=[], metavar="VALUE", help="for the adapter; may be repeated")
+    p.add_argument("--dtype", choices=DTYPES, nargs="+", help="default: all that are declared")
+    _add_select(p)
+    _add_cases_version(p)
+    p.add_argument("--device", type=text, metavar="DEVICE", help="for layers in PyTorch: cuda, for example")
+    p.add_argument("--variant", choices=VARIANTS[1:], help="for layers in PyTorch: how they are called")
+    p.add_argument("--expected-failures", type=path, metavar="FILE", help="patterns of keys, one a line")
+    _add_reports(p)
+    p.add_argument(
+        "--hint-seconds", type=seconds, default=HINT_SECONDS, metavar="SECONDS",
+        help="processor time for hints on failures; 0: no hints; default: %(default)g",
+    )  # fmt: skip
+    p.add_argument("--list", action="store_true", help="show the keys of the cases that would be judged")
+    p.add_argument(
+        "--import-timeout", type=seconds, default=120.0, metavar="SECONDS",
+        help="how long importing the adapter may take; 0: any time; default: %(default)g",
+    )  # fmt: skip
+    p.add_argument(
+        "--call-timeout", type=seconds, default=120.0, metavar="SECONDS",
+        help="how long one call of the adapter may take, in a process that it may end; 0: any time, in this process, "
+        "which a debugger sees; default: %(default)g",
+    )  # fmt: skip
+    add_engine_option(p)
+    p.set_defaults(run=run_conform)
+
+
+def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = commands.add_parser("cases", help="the cases as files, for code in any language")
+    parts = p.add_subparsers(title="commands", required=True)
+    to = parts.add_parser(
+        "export",
+        help="write cases.npz and manifest.json",
+        description="Write cases with inputs, answers and tolerances.",
+    )
+    to.add_argument("folder", type=path, metavar="DIR")
+    to.add_argument(
+        "--dtype", choices=DTYPES, nargs="+", default=["float64", "float32"], help="default: float64 float32"
+    )
+    _add_select(to)
+    _add_cases_version(to)
+    add_engine_option(to)
+    to.set_defaults(run=run_export)
+    back = parts.add_parser(
+        "check",
+        help="judge results",
+        description="Judge results, named by the keys of cases: an .npz, or a folder of KEY.npy files.",
+        epilog=EXIT_CODES,
+    )
+    back.add_argument("folder", type=path, metavar="DIR")
+    back.add_argument("results", type=path, metavar="RESULTS")
+    _add_reports(back)
+    add_engine_option(back)
+    back.set_defaults(run=run_check)
+
+
+def _add_select(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--select", type=text, nargs="+", default=[], metavar="PART", help="only cases whose key has all of these"
+    )
+
+
+def _add_cases_version(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--cases", type=int, choices=range(1, VERSION + 1), default=VERSION, metavar="VERSION",
+        help="version of the cases: later ones hold those of earlier ones, unchanged, and more; default: %(default)s",
+    )  # fmt: skip
+
+
+def _add_reports(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--json", type=path, metavar="FILE", help="all findings as JSON; - for the standard output alone")
+    p.add_argument("--junit", type=path, metavar="FILE", help="all findings as JUnit XML")
+    p.add_argument("--summary", type=path, metavar="FILE", help="counts, families of cases and causes as JSON")
+    p.add_argument("--badge", type=path, metavar="FILE.svg", help="how many cases passed, as a picture")
+    p.add_argument("--traceback", action="store_true", help="show where exceptions of the adapter were raised")
+    p.add_argument("--all", action="store_true", help="show every failure, not three of each kind")
+
+
+def run_conform(chosen: argparse.Namespace) -> int:
+    """Judge a backend; progress goes to the standard error stream."""
+    findings: list[Finding] = []
+    try:
+        return _conform(chosen, findings)
+    except KeyboardInterrupt:
+        print(f"\nrefkan conform: interrupted after {len(findings)} cases", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
+    try:
+        _check_files(chosen)
+        known = _expectations(chosen.expected_failures)
+    except (ValueError, OSError) as error:
+        return _refuse("conform", error)
+    order = Order(
+        chosen.backend, chosen.argument, chosen.dtype or (), chosen.select, chosen.cases, chosen.device, chosen.variant,
+        chosen.hint_seconds, chosen.import_timeout, chosen.call_timeout,
+    )  # fmt: skip
+    start, observed = time.perf_counter(), tuple[str, ...]()
+    try:
+        with closing(judged(order)) as told, kept_interrupts():
+            opening: Any = next(told)
+            if chosen.list:
+                print("\n".join(key for key, _, declared in opening.cases if declared))
+                return OK
+            findings += map(known.apply, opening.problems)
+            for item in told:
+                if isinstance(item, Finding):
+                    findings.append(known.apply(item))
+                    _progress(len(findings), len(opening.problems) + len(opening.cases), findings)
+                elif isinstance(item, tuple):
+                    observed = item
+    except BackendError as error:
+        return _refuse("conform", error)
+    findings += [
+        Finding(f"expected-failures/{pattern}", "expected failures", f.ERROR, "this pattern matches no case")
+        for pattern in known.unused([finding.key for finding in findings])
+        if not chosen.select
+    ]
+    code = _deliver(chosen, opening.title, findings, observed, time.perf_counter() - start, chosen.cases)
+    if all(finding.status in f.UNJUDGED for finding in findings):
+        told_all = "none of these cases is declared, or all are declined: see 'not applicable' and 'declined'"
+        return _refuse("conform", f"nothing was judged: {told_all}", FAILED)
+    return code
+
+
+def run_export(chosen: argparse.Namespace) -> int:
+    """Write cases."""
+    try:
+        with kept_interrupts():
+            cases = portable(catalogue(chosen.dtype, chosen.select, chosen.cases))
+            if not cases:
+                return _refuse("cases export", f"--select: no case has all of {chosen.select} in its key")
+            count = export(chosen.folder, cases, chosen.cases)
+    except OSError as error:
+        return _refuse("cases export", in_words("DIR", error))
+    except KeyboardInterrupt:
+        return _refuse("cases export", "interrupted", INTERRUPTED)
+    print(f"{count} cases in {chosen.folder / 'cases.npz'}, explained in {chosen.folder / 'manifest.json'}")
+    return OK
+
+
+def run_check(chosen: argparse.Namespace) -> int:
+    """Judge results."""
+    start = time.perf_counter()
+    try:
+        _check_files(chosen)
+        with kept_interrupts():
+            findings = check(chosen.folder, chosen.results)
+    except (CaseFileError, ValueError, OSError) as error:
+        return _refuse("cases check", error)
+    except KeyboardInterrupt:
+        return _refuse("cases check", "interrupted", INTERRUPTED)
+    version = version_in(chosen.folder)
+    code = _deliver(chosen, str(chosen.results), findings, (), time.perf_counter() - start, version)
+    if all(finding.status in (f.NOT_APPLICABLE, f.ERROR) for finding in findings):
+        return _refuse("cases check", f"{chosen.results} holds no result under the key of a case", FAILED)
+    return code
+
+
+def _deliver(
+    chosen: argparse.Namespace, title: str, findings: list[Finding], observed: tuple[str, ...], seconds: float,
+    version: int,
+) -> int:  # fmt: skip
+    if chosen.summary is not None:
+        told = summaries.summary(title, findings, version, text_and_junit.versions())
+        write_atomically(chosen.summary, summaries.to_json(told))
+    if chosen.badge is not None:
+        write_atomically(chosen.badge, summaries.badge(findings, version))
+    if chosen.junit is not None:
+        write_atomically(chosen.junit, text_and_junit.to_junit(title, findings))
+    if chosen.json is not None and str(chosen.json) != "-":
+        write_atomically(chosen.json, text_and_junit.to_json(title, findings, observed, version))
+    if chosen.json is not None and str(chosen.json) == "-":
+        print(text_and_junit.to_json(title, findings, observed, version).decode("ascii"), end="")
+    else:
+        shown = text_and_junit.text(title, findings, observed, chosen.all, seconds, chosen.traceback, version)
+        text_and_junit.show(shown, findings)
+    return FAILED if any(finding.status in f.BAD for finding in findings) else OK
+
+
+def _check_files(chosen: argparse.Namespace) -> None:
+    """Raise ValueError unless the files that were asked for can be written."""
+    for option in ("--json", "--junit", "--summary", "--badge"):
+        file = getattr(chosen, option.removeprefix("--"))
+        if file is not None and str(file) != "-":
+            check_file(option, file)
+
+
+def _expectations(file: Path | None) -> Expectations:
+    """Patterns of the file; ValueError unless it can be read as text."""
+    try:
+        return Expectations() if file is None else Expectations.read(file)
+    except OSError as error:
+        raise ValueError(in_words("--expected-failures", error)) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--expected-failures: must be text in UTF-8; got {str(file)!r} ({error})") from error
+
+
+def _progress(done: int, total: int, findings: list[Finding]) -> None:
+    """Show how far it is, on a terminal."""
+    if sys.stderr.isatty() and (done % 20 == 0 or done == total):
+        bad = sum(finding.status in f.BAD for finding in findings)
+        print(f"\r{done}/{total} cases, {bad} failed", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
+def _refuse(command: str, error: object, code: int = USAGE) -> int:
+    print(f"refkan {command}: {error}", file=sys.stderr)
+    return code

@@ -1,0 +1,1 @@
+"""Adapters: how a backend is built and asked, and the backends that refkan knows."""

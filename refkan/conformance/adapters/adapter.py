@@ -1,0 +1,241 @@
+r"""What a backend declares and implements to be judged.
+
+An adapter builds a model from a `LayerSpec` and evaluates it; models are whatever the backend wants them to be. It
+implements what it has and declares it: a capability that is not declared is not applicable, never a failure.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from refkan.base.arguments import check_annotated
+from refkan.base.plain_text import printable
+from refkan.conformance.cases.backend_frames import Frame
+from refkan.conformance.cases.right_ends import RIGHT_ENDS
+from refkan.conformance.cases.specs import KNOTS, PARTS, RULES, LayerSpec
+from refkan.conformance.cases.truths.precision import DTYPES
+from refkan.conformance.cases.truths.tolerances import FORMS
+
+if TYPE_CHECKING:
+    from refkan.conformance.cases.cases import Case
+
+DEGREES = (0, 1, 2, 3, 4, 5)
+DERIVATIVES = ("inputs", "coefficients", "knots", "second", "gauss-newton")
+REFINE = ("nested", "any")
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend claims to do, and so is asked for.
+
+    Attributes
+    ----------
+    degrees : sequence of int
+        Of the splines, 0 to 5.
+    knots : sequence of {"uniform", "arbitrary", "clamped", "repeated"}
+        Kinds of knot vectors that `build` accepts.
+    outside : sequence of {"natural", "linear", "polynomial"}
+        Rules outside the domain that `build` follows; empty if none is claimed.
+    dtypes : sequence of {"float64", "float32", "bfloat16", "float16"}
+    derivatives : sequence of {"inputs", "coefficients", "knots", "second", "gauss-newton"}
+    refine : sequence of {"nested", "any"}
+        "nested": to a multiple of the number of intervals; "any": to any number.
+    update : bool
+        Whether `update` moves knots to fit samples.
+    network : bool
+        Whether `build` accepts a sequence of layers, applied one after another.
+    state : bool
+        Whether `state` returns the knots and coefficients that a model has.
+    form : {"local", "truncated powers"}
+        How splines are summed: truncated powers cancel, and their results are allowed the error that follows.
+    right_end : {"closed", "half-open", "zero"}
+        What holds at x = b under the rule "natural": the basis sums to one; b counts to the interval beyond, as every
+        knot does; all basis functions are zero.
+    intervals : int, optional
+        The number of intervals, if there can be no other: cases are made with it.
+    domain : (float, float), optional
+        The domain [a, b], if there can be no other: cases are made on it.
+    parts : sequence of {"base", "scale", "node-scale", "bias"}
+        What layers have beside their splines and `build` takes from the spec: weights of SiLU, factors of splines,
+        an affine map of each output. Their gradients are asked for with those in the coefficients; networks of them
+        are networks with affine maps.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Capabilities
+    >>> Capabilities(degrees=(3,), knots=("unifrom",)).problems()
+    ["capability knots has the unknown name 'unifrom'; known: 'uniform', 'arbitrary', 'clamped', 'repeated'"]
+    """
+
+    degrees: Sequence[int] = (1, 2, 3, 4, 5)
+    knots: Sequence[str] = ("uniform",)
+    outside: Sequence[str] = ()
+    dtypes: Sequence[str] = ("float64",)
+    derivatives: Sequence[str] = ("inputs", "coefficients")
+    refine: Sequence[str] = ()
+    update: bool = False
+    network: bool = False
+    state: bool = False
+    form: str = "local"
+    right_end: str = "closed"
+    intervals: int | None = None
+    domain: tuple[float, float] | None = None
+    parts: Sequence[str] = ()
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each name that no case asks for, and that would otherwise silently never be judged."""
+        known: Mapping[str, Sequence[Any]] = {
+            "degrees": DEGREES, "knots": KNOTS, "outside": RULES, "dtypes": DTYPES, "derivatives": DERIVATIVES,
+            "refine": REFINE, "parts": PARTS,
+        }  # fmt: skip
+        lines = self.frame.problems()
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("intervals", "domain"):
+                continue
+            if field.name in ("form", "right_end"):
+                names = FORMS if field.name == "form" else RIGHT_ENDS
+                if value not in names:
+                    lines.append(f"capability {field.name} must be one of {', '.join(map(repr, names))}; got {value!r}")
+                continue
+            if field.name not in known:
+                if not isinstance(value, bool):
+                    lines.append(f"capability {field.name} must be True or False; got {value!r}")
+                continue
+            if isinstance(value, str) or not isinstance(value, Iterable):
+                lines.append(f"capability {field.name} must be a sequence of names; got {value!r}")
+                continue
+            choices = ", ".join(map(repr, known[field.name]))
+            lines += [
+                f"capability {field.name} has the unknown name {item!r}; known: {choices}"
+                for item in value
+                if item not in known[field.name]
+            ]
+        return lines
+
+    @property
+    def frame(self) -> Frame:
+        """What cases are made for: `catalogue(frame=capabilities.frame)`."""
+        return Frame(self.intervals, self.domain)
+
+    def missing(self, needs: Mapping[str, Any]) -> str:
+        """Return what of `needs` (capability and value) is not declared, "" if nothing is missing."""
+        check_annotated(Capabilities.missing, locals())
+        for name, value in needs.items():
+            declared = getattr(self, name)
+            if name in ("intervals", "domain"):
+                if not self.frame.fits(name, value):
+                    return f"other {name} than {declared}"
+                continue
+            if name == "parts":
+                lacking = [part for part in value if part not in declared]
+                if lacking:
+                    return f"parts {lacking[0]}"
+                continue
+            if isinstance(declared, bool):
+                if not declared:
+                    return name
+            elif isinstance(declared, str) or not isinstance(declared, Iterable) or value not in declared:
+                return f"{name} {value}"
+        return ""
+
+
+class InputsOverwrittenError(Exception):
+    """A backend changed an array that it was given."""
+
+
+class Adapter(ABC):
+    """A backend under judgement: capabilities, and a method for each of them.
+
+    Arrays go in as float64 whose entries are numbers of `spec.dtype`; results may be anything that `numpy.asarray`
+    reads, and must have been computed in that format.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.conformance import Adapter, Capabilities, Judge, catalogue
+    >>> class Mine(Adapter):
+    ...     capabilities = Capabilities(degrees=(1, 2, 3), derivatives=())
+    ...     def build(self, spec):
+    ...         spaces = tuple(rk.SplineSpace(row, spec.order) for row in spec.knots)
+    ...         return rk.SplineLayer(spaces, spec.n_outputs, outside="natural"), spec.coefficients.ravel()
+    ...     def forward(self, model, x):
+    ...         layer, theta = model
+    ...         return layer.linearize(theta, x).value
+    >>> (case,) = catalogue(["float64"], select=["basis/degree-2/uniform/interior/values"])
+    >>> Judge(Mine())(case).status
+    'passed'
+    """
+
+    name: str = ""
+    capabilities: Capabilities = Capabilities()
+
+    @abstractmethod
+    def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
+        """Return a model of a layer, or of a network if the capability is declared and a tuple comes."""
+
+    def built(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
+        """Build a model, after `remember`; the judge calls this."""
+        self.remember(spec)
+        return self.build(spec)
+
+    def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
+        """Keep what later calls need of a spec, such as its format; return the (first) layer.
+
+        The judge calls this before `build`. The method given here keeps nothing; override it if your adapter needs to.
+        """
+        return spec[0] if isinstance(spec, tuple) else spec
+
+    @abstractmethod
+    def forward(self, model: Any, x: Any) -> Any:
+        """Return the outputs (N, Q) at x (N, P)."""
+
+    def declines(self, case: Case) -> str:
+        """Return why a case is not to be judged, "" if it is: for limits that no capability names.
+
+        `case.key`, `case.quantity` and `case.setting.specs` say what would be asked. Declined cases are listed with
+        their reasons and do not count as passed.
+        """
+        return ""
+
+    def declined(self, case: Case) -> str:
+        """Return why a case is not judged: what the judge asks."""
+        return self.declines(case)
+
+    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
+        """Return the gradients of sum dy * y that are declared, by name.
+
+        They are "inputs" (N, P), "coefficients" (Q, P, dim) and "knots" (P, n-1).
+
+        With "coefficients" come those in declared parts that the spec has, "base" and "scale" (Q, P), "node-scale" and
+        "bias" (Q,). For a network "coefficients" and parts are sequences, one array for each layer that has them.
+        """
+        raise NotImplementedError("derivatives are declared but vjp is not implemented")
+
+    def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
+        """Return the derivative (N, P) of the input gradient of sum dy * y along a direction (N, P)."""
+        raise NotImplementedError("second derivatives are declared but second is not implemented")
+
+    def gauss_newton(self, model: Any, x: Any) -> Any:
+        """Return J^T J / N in all coefficients, shape (M, M)."""
+        raise NotImplementedError("gauss-newton is declared but gauss_newton is not implemented")
+
+    def refine(self, model: Any, intervals: int, x: Any) -> Any:
+        """Return the model with that many intervals; samples x (N, P) may be used."""
+        raise NotImplementedError("refine is declared but not implemented")
+
+    def update(self, model: Any, x: Any) -> Any:
+        """Return the model with knots fitted to samples x (N, P)."""
+        raise NotImplementedError("update is declared but not implemented")
+
+    def state(self, model: Any) -> tuple[Any, Any]:
+        """Return the knots (P, K) and coefficients (Q, P, dim) of a layer as they are now."""
+        raise NotImplementedError("state is declared but not implemented")
+
+    @property
+    def title(self) -> str:
+        """The name in reports."""
+        return printable(self.name or type(self).__name__)

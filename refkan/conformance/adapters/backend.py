@@ -1,0 +1,148 @@
+"""The backend that is judged, as the judge asks it: with arrays of its own, and what several cases share once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
+from refkan.conformance.adapters.answers import BadResultError, as_real, checked, entry, own_copy
+from refkan.conformance.cases.cases import PART_GRADIENTS, Case, Setting
+
+Place = tuple[Any, ...]
+
+EARLIER = 8
+"""Arrays of samples remembered for each layer, to tell results that were kept from an earlier call."""
+
+KEPT = 8
+"""Models and results kept at a time: cases that share them follow one another."""
+
+
+class Backend:
+    """An adapter that is asked for models and results, and what was handed to it.
+
+    Parameters
+    ----------
+    adapter : Adapter
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
+        self._kept: dict[Any, tuple[Any, Any, BaseException | None]] = {}
+        self._handed: dict[Place, list[FloatArray]] = {}
+
+    def model(self, setting: Setting) -> Any:
+        """Build the model of a setting, with its state change; models are kept for the cases that follow."""
+        change = setting.change
+        if change is None:
+            return self._once(("model", id(setting)), setting, lambda: self._used(setting))
+
+        def changed() -> Any:
+            model = self.build(setting)
+            # Many backends fill buffers when they are first evaluated: a change must not leave those behind.
+            self.adapter.forward(model, setting.laid_out())
+            if change.kind == "refine":
+                found = self.adapter.refine(model, change.intervals, change.x)
+            else:
+                found = self.adapter.update(model, change.x)
+            if found is None:
+                raise BadResultError(f"{change.kind} returned None: return the model")
+            return found
+
+        return self._once(("changed", id(change), setting.spec.outside), change, changed)
+
+    def build(self, setting: Setting) -> Any:
+        """Build a model that nobody has used."""
+        return self.adapter.built(setting.specs if len(setting.specs) > 1 else setting.spec)
+
+    def _used(self, setting: Setting) -> Any:
+        """Build a model and evaluate it at other samples of the same shape: nothing kept from that may show later."""
+        model = self.build(setting)
+        other = (setting.x + np.roll(setting.x, 1, axis=0)) / 2
+        with suppress(Exception, SystemExit):  # what is raised will be raised again, in a case
+            self.adapter.forward(model, setting.laid_out(other))
+        for x in (other, setting.x):
+            self._remember(_place(setting), x)
+        for p, place in enumerate(_columns(setting)):
+            self._remember(place, other[:, p])
+        return model
+
+    def _remember(self, place: Place, x: FloatArray) -> None:
+        handed = self._handed.setdefault(place, [])
+        if len(handed) < EARLIER:
+            handed.append(x)
+
+    def earlier(self, setting: Setting) -> list[FloatArray]:
+        """Samples handed to layers on the same knots, and those made of the first column that each knot vector saw."""
+        kept = self._handed
+        columns = [kept[place][0] for place in _columns(setting) if place in kept]
+        whole = kept.get(_place(setting), [])
+        return whole + ([np.stack(columns, axis=1)] if len(columns) == setting.x.shape[1] else [])
+
+    def _once(self, key: Any, owner: Any, compute: Callable[[], Any]) -> Any:
+        """Return the result kept under a key, or compute it; an exception is kept too. Few are kept at a time."""
+        kept = self._kept
+        if key not in kept:
+            while len(kept) >= KEPT:
+                kept.pop(next(iter(kept)))
+            try:
+                kept[key] = (owner, compute(), None)
+            except (Exception, SystemExit) as error:
+                kept[key] = (owner, None, error)
+        _, value, raised = kept[key]
+        if raised is not None:
+            raise raised
+        return value
+
+    def result(self, case: Case, model: Any, run: int = 0) -> FloatArray:
+        """Ask the backend for the quantity of a case and check its shape."""
+        s, adapter, shape = case.setting, self.adapter, case.expected.shape
+        if case.quantity == "values":
+            return checked("forward", self._asked(adapter.forward, model, s), shape, s.dtype)
+        if case.quantity == "second-derivatives":
+            return checked("second", self._asked(adapter.second, model, s, s.dy, s.direction), shape, s.dtype)
+        if case.quantity == "gauss-newton":
+            return checked("gauss_newton", self._asked(adapter.gauss_newton, model, s), shape, s.dtype)
+        name = {"input-gradients": "inputs", "coefficient-gradients": "coefficients", "knot-gradients": "knots"}
+        name |= PART_GRADIENTS
+        found = self._once(("vjp", id(s), run), s, lambda: own_copy(self._asked(adapter.vjp, model, s, s.dy)))
+        return entry(found, name[case.quantity], shape, s.dtype, self._advice(name[case.quantity]))
+
+    def _advice(self, name: str) -> str:
+        """What to do about a gradient in another layout: layers have their own, which adapters turn."""
+        if name != "coefficients":
+            return ""
+        what = "to_papers must turn the layout into" if hasattr(self.adapter, "to_papers") else "its layout must be"
+        return f"{what} (Q, P, dim); this is an error of the adapter, not of the layer"
+
+    def _asked(self, method: Callable[..., Any], model: Any, setting: Setting, *vectors: FloatArray) -> Any:
+        """Call a method of the adapter with arrays of its own, which must be the same afterwards."""
+        given = [setting.laid_out(), *(vector.copy() for vector in vectors)]
+        found = method(model, *given)
+        for name, array, kept in zip(("x", "dy", "direction"), given, (setting.x, *vectors), strict=False):
+            if not np.array_equal(array, kept):
+                called = getattr(method, "__name__", "the method")
+                raise InputsOverwrittenError(f"{called} changed its argument {name}")
+        return found
+
+    def state(self, model: Any) -> tuple[FloatArray, FloatArray]:
+        """Ask for the knots and coefficients that a model has now."""
+        found = self.adapter.state(model)
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise BadResultError(f"state returned {type(found).__name__}: return a pair of knots and coefficients")
+        knots, coefficients = found
+        return as_real("state (knots)", knots), as_real("state (coefficients)", coefficients)
+
+
+def _place(setting: Setting) -> Place:
+    """What a table of kept results might be looked up by: shape, order and knots."""
+    return (setting.x.shape, setting.dtype, *((spec.order, spec.knots.tobytes()) for spec in setting.specs))
+
+
+def _columns(setting: Setting) -> list[Place]:
+    """The same for each input of the first layer."""
+    return [((len(setting.x),), setting.dtype, (setting.spec.order, row.tobytes())) for row in setting.spec.knots]

@@ -1,0 +1,147 @@
+"""refkan itself, in the spline and in the ReLU-power basis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.adapters.adapter import Adapter, Capabilities
+from refkan.conformance.cases.specs import LayerSpec
+from refkan.networks import Network
+from refkan.networks.hessians import gauss_newton
+from refkan.networks.layers import SplineLayer
+from refkan.networks.node_maps import NODE_MAPS
+from refkan.splines import bsplines
+from refkan.splines.spaces import SplineSpace
+from refkan.splines.transfer import prolong
+
+
+@dataclass
+class Model:
+    """A network in the spline basis with its coefficients, and the same in the basis under judgement."""
+
+    spline: Network
+    u: FloatArray
+    net: Network
+    theta: FloatArray
+
+
+class Refkan(Adapter):
+    """refkan in the spline basis."""
+
+    name = "refkan"
+    basis = "spline"
+    capabilities = Capabilities(
+        degrees=(0, 1, 2, 3, 4, 5),
+        knots=("uniform", "arbitrary", "clamped", "repeated"),
+        outside=("natural", "linear", "polynomial"),
+        derivatives=("inputs", "coefficients", "knots", "second", "gauss-newton"),
+        refine=("nested",),
+        network=True,
+        state=True,
+    )
+
+    def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Model:
+        """Build a network without node maps."""
+        specs = spec if isinstance(spec, tuple) else (spec,)
+        layers = []
+        for one in specs:
+            spaces = tuple(SplineSpace(row, one.order) for row in one.knots)
+            layers.append(SplineLayer(spaces, one.n_outputs, one.outside))
+        return self._model(Network(tuple(layers), (NODE_MAPS["none"],) * (len(layers) - 1)),
+                           np.concatenate([one.coefficients.ravel() for one in specs]))  # fmt: skip
+
+    def _model(self, spline: Network, u: FloatArray) -> Model:
+        net = spline.to_basis(self.basis)
+        return Model(spline, u, net, spline.convert(u, net, allow_inexact=True))
+
+    def forward(self, model: Model, x: Any) -> Any:
+        """Values."""
+        return model.net(model.theta, x)
+
+    def vjp(self, model: Model, x: Any, dy: Any) -> Mapping[str, Any]:
+        """The library's pullback; gradients in the coefficients of the spline basis."""
+        _, pullback = model.net.vjp(model.theta, x)
+        dtheta, dx = pullback(dy)
+        du = model.net.coordinates("spline").gradient(dtheta) if self.basis != "spline" else dtheta
+        blocks = [block["coefficients"] for block in model.spline.unpack(du)]
+        out = {"inputs": dx, "coefficients": blocks if len(blocks) > 1 else blocks[0]}
+        if "knots" in self.capabilities.derivatives and len(blocks) == 1:
+            spaces = model.spline.layers[0].starting_spaces
+            if spaces[0].order > 1 and all((np.diff(space.breakpoints) > 0).all() for space in spaces):
+                out["knots"] = self._knots(spaces, model, x, dy)
+        return out
+
+    def _knots(self, spaces: tuple[SplineSpace, ...], model: Model, x: Any, dy: Any) -> Any:
+        (blocks,) = model.spline.unpack(model.u)
+        rows = []
+        for p, space in enumerate(spaces):
+            moved = (
+                dy[:, q] @ bsplines.knot_derivative_matrix(space, C[p], x[:, p], "polynomial")
+                for q, C in enumerate(blocks["coefficients"])
+            )
+            rows.append(sum(moved))
+        return np.array(rows)
+
+    def second(self, model: Model, x: Any, dy: Any, direction: Any) -> Any:
+        """Sweep tangents forward and cotangents with their tangents back."""
+        z, tangent, points, tangents = x, direction, [], []
+        net, theta = model.net, model.theta
+        for layer, where in zip(net.layers, net.slices, strict=True):
+            points.append(layer.linearize(theta[where], np.ascontiguousarray(z)))
+            tangents.append(np.ascontiguousarray(tangent))
+            tangent = points[-1].pushforward(np.zeros(layer.n_params), tangents[-1])
+            z = points[-1].value
+        g, moved = np.asarray(dy), np.zeros_like(dy)
+        for layer, at, v in zip(reversed(net.layers), reversed(points), reversed(tangents), strict=True):
+            curved = at.hessian_product(np.zeros(layer.n_params), v, g)[1]
+            below, inner = at.pullback(moved)[1], at.pullback(g)[1]
+            assert below is not None
+            assert inner is not None
+            moved, g = curved + below, inner
+        return moved
+
+    def gauss_newton(self, model: Model, x: Any) -> Any:
+        """The library's matrix."""
+        H = gauss_newton(model.net, model.theta, x)
+        if self.basis == "spline":
+            return H
+        to = model.net.coordinates("spline").gradient
+        return np.array([to(row) for row in np.array([to(column) for column in H.T]).T])
+
+    def refine(self, model: Model, intervals: int, x: Any) -> Model:
+        """Refine exactly, without the samples."""
+        (layer,), (blocks,) = model.spline.layers, model.spline.unpack(model.u)
+        coarse = layer.starting_spaces
+        fine = tuple(space.refine(intervals // space.intervals) for space in coarse)
+        pairs = enumerate(zip(coarse, fine, strict=True))
+        C = np.stack([prolong(old, new, blocks["coefficients"][:, p]) for p, (old, new) in pairs], axis=1)
+        return self._model(Network((layer.with_spaces(fine),), ()), C.ravel())
+
+    def state(self, model: Model) -> tuple[Any, Any]:
+        """Knots and spline coefficients."""
+        (layer,) = model.spline.layers
+        u = model.net.convert(model.theta, model.spline, allow_inexact=True)
+        (blocks,) = model.spline.unpack(u)
+        return np.array([space.knots for space in layer.starting_spaces]), blocks["coefficients"]
+
+
+class RefkanRelu(Refkan):
+    """refkan in the ReLU-power basis, judged by the sums of absolute terms in that basis."""
+
+    name = "refkan, ReLU basis"
+    basis = "relu"
+    capabilities = Capabilities(
+        form="truncated powers",
+        degrees=(1, 2, 3, 4, 5),
+        knots=("uniform", "arbitrary"),
+        outside=("linear", "polynomial"),
+        derivatives=("inputs", "coefficients", "second", "gauss-newton"),
+        refine=("nested",),
+        network=True,
+        state=True,
+    )

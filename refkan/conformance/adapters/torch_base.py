@@ -1,0 +1,234 @@
+"""A base for layers in PyTorch: autograd gives all derivatives, so that an adapter only builds the layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+
+from refkan.base.arguments import check_choice
+from refkan.base.extras import needed
+from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
+from refkan.conformance.adapters.answers import BadResultError
+from refkan.conformance.adapters.torch_variants import AUTOCAST, VARIANTS, Variant
+from refkan.conformance.cases.cases import Case
+from refkan.conformance.cases.specs import PARTS, LayerSpec, as_specs
+from refkan.conformance.cases.truths.precision import LOW
+
+
+class TorchAdapter(Adapter):
+    """An adapter whose models are callables of tensors; implement `build` and `coefficients`.
+
+    The format of the spec at hand is kept before `build` is called: `self.tensor` and `self.number` follow it.
+
+    Tensors are made on `device`: set `device = "cuda"` in the class for layers that run there alone, or call
+    `on("cuda")`. `as_variant("compile")`, "vmap" or "autocast" judges the layer as it is called in these ways.
+
+    `build(spec)` returns a module (or any callable x (N, P) -> y (N, Q)) with the knots and coefficients of the spec;
+    `self.tensor(array, spec.dtype)` makes tensors. `coefficients(model)` returns the tensor to differentiate, and
+    `to_papers` turns its layout into (Q, P, dim). `parts(model)` returns tensors of declared parts, by name, and
+    `part_to_papers` turns their layouts into (Q, P) or (Q,). Override `call` if the model is not called as `model(x)`,
+    and `knots(model)` if the knots (P, K) are a tensor to differentiate.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed, or has no such device here.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Capabilities, TorchAdapter
+    >>> class MyAdapter(TorchAdapter):  # making one, MyAdapter(), needs PyTorch
+    ...     capabilities = Capabilities(degrees=(3,), derivatives=("inputs", "coefficients"))
+    ...     def build(self, spec):
+    ...         from my_package import MyLayer  # the layer to be judged
+    ...         layer = MyLayer(spec.n_inputs, spec.n_outputs, spec.intervals, spec.domain)
+    ...         layer.coefficients.data = self.tensor(spec.coefficients)
+    ...         return layer
+    >>> MyAdapter.capabilities.degrees
+    (3,)
+    """
+
+    device: Any = "cpu"
+    compile_options: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self) -> None:
+        self.torch: Any = needed(type(self).__name__, "torch", "torch")
+        self.dtype = "float64"
+        self.variant = Variant("eager", self.torch, {})
+        self.on(self.device)
+
+    def on(self, device: Any) -> Self:
+        """Judge the layer on a device; return the adapter.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch finds no such device: a suite is skipped then.
+        """
+        kind = str(device).partition(":")[0]
+        if kind == "cuda" and not self.torch.cuda.is_available():
+            raise ImportError(
+                f"no device {device!r} here: torch {self.torch.__version__} finds no CUDA; nothing is judged there"
+            )
+        self.device = device
+        return self
+
+    def as_variant(self, name: str) -> Self:
+        """Judge the layer as it is called in another way: "compile", "vmap" or "autocast"; return the adapter."""
+        check_choice("variant", name, VARIANTS)
+        self.variant = Variant(name, self.torch, dict(self.compile_options))
+        if name != "eager":
+            self.name = f"{self.title}, {name}"
+        if name == "autocast":
+            self.capabilities = replace(self.capabilities, dtypes=(AUTOCAST,))
+        return self
+
+    def declined(self, case: Case) -> str:
+        """Return why a case is not judged: what the adapter declines, and what its way of calling leaves out."""
+        return self.declines(case) or self.variant.declines(case)
+
+    def _outputs(self, model: Any, x: Any) -> Any:
+        return self.variant(self.call, model, x)
+
+    def tensor(self, array: Any, dtype: str | None = None, grad: bool = False) -> Any:
+        """Return a tensor that owns its memory, in the format of the spec that was built last unless named."""
+        made = self.torch.tensor(np.asarray(array, np.float64), dtype=self.torch.float64)
+        made = made.to(self.device, self.number if dtype is None else getattr(self.torch, dtype))
+        return made.requires_grad_() if grad else made
+
+    @property
+    def number(self) -> Any:
+        """The dtype of PyTorch that the spec asks for: `module.to(self.number)`."""
+        return getattr(self.torch, "float32" if self.variant.name == "autocast" else self.dtype)
+
+    def samples(self, x: Any) -> Any:
+        """Return samples as a tensor with the strides that x has, where they are positive."""
+        strides = [step // x.itemsize for step in x.strides]
+        made = self.tensor(x)
+        if x.flags.c_contiguous or any(step <= 0 for step in strides):
+            return made
+        size = 1 + sum((n - 1) * step for n, step in zip(x.shape, strides, strict=True))
+        view = self.torch.zeros(size, dtype=made.dtype, device=made.device).as_strided(x.shape, strides)
+        return view.copy_(made)
+
+    def call(self, model: Any, x: Any) -> Any:
+        """Return the outputs (N, Q) of a model at a tensor x (N, P)."""
+        return model(x)
+
+    def coefficients(self, model: Any) -> Any:
+        """Return the tensor of the coefficients (for a network, a list of them), as the model keeps it."""
+        raise NotImplementedError("implement coefficients(model): the tensor of spline coefficients")
+
+    def to_papers(self, array: Any) -> Any:
+        """Turn coefficients in the layout of the model, as a NumPy array, into (Q, P, dim)."""
+        return array
+
+    def parts(self, model: Any) -> Mapping[str, Any]:
+        """Return the tensor of each declared part that the model has, by name; for a network, a list of them."""
+        raise NotImplementedError("parts are declared: implement parts(model), which returns tensors by name")
+
+    def part_to_papers(self, name: str, array: Any) -> Any:
+        """Turn a part in the layout of the model, as a NumPy array, into (Q, P), or (Q,) for one number an output."""
+        return array
+
+    def knots(self, model: Any) -> Any:
+        """Return the tensor of the knots (P, K)."""
+        raise NotImplementedError("implement knots(model): the tensor of knots (P, K)")
+
+    def array(self, tensor: Any) -> Any:
+        """Return a tensor as a NumPy array; lower formats are widened to float64."""
+        tensor = tensor.detach().cpu()
+        return (tensor.double() if str(tensor.dtype).removeprefix("torch.") in LOW else tensor).numpy()
+
+    def forward(self, model: Any, x: Any) -> Any:
+        """Return the outputs without recording a graph."""
+        at = self.samples(x)
+        kept = at.clone()
+        with self.torch.no_grad():
+            y = self._outputs(model, at)
+        if not self.torch.equal(at, kept):
+            raise InputsOverwrittenError("the model changed the tensor that it was called with")
+        return self.array(y)
+
+    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
+        """Return gradients by autograd; None where the outputs do not depend on a tensor."""
+        declared = self.capabilities.derivatives
+        leaf = self.samples(x).requires_grad_()
+        wanted: dict[str, list[Any]] = {"inputs": [leaf]}
+        if "coefficients" in declared:
+            found = self.coefficients(model)
+            wanted["coefficients"] = list(found) if isinstance(found, list | tuple) else [found]
+            for part, found in (self.parts(model) if self.used_parts else {}).items():
+                wanted[part] = list(found) if isinstance(found, list | tuple) else [found]
+        if "knots" in declared:
+            wanted["knots"] = [self.knots(model)]
+        tensors = [tensor for group in wanted.values() for tensor in group]
+        for tensor in tensors:
+            tensor.requires_grad_()
+        y = self._outputs(model, leaf)
+        gradients = list(self.torch.autograd.grad(self._against(y, dy), tensors, allow_unused=True))
+        out: dict[str, Any] = {}
+        for name, group in wanted.items():
+            parts = [None if g is None else self.array(g) for g in gradients[: len(group)]]
+            del gradients[: len(group)]
+            if name == "coefficients":
+                parts = [None if part is None else self.to_papers(part) for part in parts]
+            elif name in PARTS:
+                parts = [None if part is None else self.part_to_papers(name, part) for part in parts]
+            out[name] = parts if len(parts) > 1 else parts[0]
+        if out.get("knots") is not None:
+            out["knots"] = self.interior(out["knots"])
+        return out
+
+    def _against(self, y: Any, dy: Any) -> Any:
+        """Sum dy * y, of which autograd finds what it finds of y with the cotangent dy.
+
+        A cotangent of its own makes it load a package for symbolic sizes first, which takes a second.
+        """
+        if tuple(y.shape) != dy.shape:
+            raise BadResultError(f"the model returned shape {tuple(y.shape)}; expected {dy.shape}")
+        return (y * self.tensor(dy).to(y.dtype)).sum()
+
+    def interior(self, gradient: Any) -> Any:
+        """Return the columns of interior breakpoints of a gradient in all knots (P, K)."""
+        return gradient[:, self.order : gradient.shape[1] - self.order]
+
+    order = 1
+    used_parts: tuple[str, ...] = ()
+
+    def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
+        """Take format, order and parts of a spec; return the (first) layer."""
+        first = super().remember(spec)
+        self.dtype, self.order = first.dtype, first.order
+        self.used_parts = tuple(part for part in PARTS if any(part in one.parts for one in as_specs(spec)))
+        return first
+
+    def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
+        """Differentiate the input gradient once more."""
+        leaf = self.samples(x).requires_grad_()
+        y = self._outputs(model, leaf)
+        (dx,) = self.torch.autograd.grad(self._against(y, dy), leaf, create_graph=True)
+        if not dx.requires_grad:
+            if self.order <= 2:  # pieces of degree 1: the gradient does not depend on x
+                return np.zeros(x.shape)
+            raise RuntimeError("no graph through the input gradient: no double backward")
+        (ddx,) = self.torch.autograd.grad(self._against(dx, direction), leaf, allow_unused=True)
+        return np.zeros(x.shape) if ddx is None else self.array(ddx)
+
+    def gauss_newton(self, model: Any, x: Any) -> Any:
+        """Return J^T J / N from one backward sweep for each sample and output."""
+        found = self.coefficients(model)
+        tensors = list(found) if isinstance(found, list | tuple) else [found]
+        for tensor in tensors:
+            tensor.requires_grad_()
+        y = self._outputs(model, self.samples(x))
+        rows = []
+        for entry in y.reshape(-1):
+            parts = self.torch.autograd.grad(entry, tensors, retain_graph=True)
+            rows.append(np.concatenate([np.asarray(self.to_papers(self.array(part))).ravel() for part in parts]))
+        J = np.stack(rows)
+        return J.T @ J / x.shape[0]

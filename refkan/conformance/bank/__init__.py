@@ -1,5 +1,0 @@
-"""Deliberately broken layers, one defect each, and the hint that must name it: what the diagnosis is tested with."""
-
-from refkan.conformance.bank.defects import DEFECTS, Broken, Defect
-
-__all__ = ["DEFECTS", "Broken", "Defect"]

@@ -1,0 +1,1 @@
+"""Cases: layers, samples and quantities with their exact answers."""

@@ -1,0 +1,282 @@
+r"""Cases: a setting (layer or network, samples, cotangent) and a quantity, with the truth and what errors are allowed.
+
+Everything follows from `SEED` and the name of the setting. Truths are computed when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from refkan.base.arguments import Checked
+from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
+from refkan.conformance.cases.right_ends import judged_as
+from refkan.conformance.cases.specs import PARTS, LayerSpec
+from refkan.conformance.cases.truths.precision import EPS
+from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
+from refkan.conformance.cases.truths.refined_layers import fine_knots, prolonged
+from refkan.conformance.cases.truths.tolerances import Tolerances, amplification
+
+VERSION = 2
+"""Of the catalogue. A version holds all cases of those before it, unchanged."""
+
+SEED = (20250518, 1)
+
+PART_GRADIENTS = {f"{part}-gradients": part for part in PARTS}
+"""Quantities that are gradients in parts of layers, with the part of each."""
+
+QUANTITIES = (
+    "values", "input-gradients", "coefficient-gradients", "second-derivatives", "gauss-newton", "knot-gradients",
+    *PART_GRADIENTS, "repeatability", "refinement",
+)  # fmt: skip
+
+DERIVATIVE_OF = {
+    "input-gradients": "inputs", "coefficient-gradients": "coefficients", "second-derivatives": "second",
+    "gauss-newton": "gauss-newton", "knot-gradients": "knots",
+    **dict.fromkeys(PART_GRADIENTS, "coefficients"),  # whoever has those has these
+}  # fmt: skip
+
+LAYOUTS = ("contiguous", "strided", "transposed")
+
+CHANGE_ROOM = 1000
+"""How much more error the same function may show after a state change: room for a least-squares solve of condition
+number about 100, which many backends make where a product with a sparse matrix would do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Change(Checked):
+    """A state change between building a model and judging it: "refine" to `intervals`, or "update"; with samples x.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refkan.conformance import Change
+    >>> change = Change("refine", x=np.linspace(0.0, 1.0, 50)[:, None], intervals=8, nested=True)
+    >>> change.kind, change.intervals
+    ('refine', 8)
+    """
+
+    kind: str
+    x: FloatArray
+    intervals: int = 0
+    nested: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What is built and where it is evaluated; several cases share one.
+
+    Attributes
+    ----------
+    name : str
+        Unique; begins with the dtype.
+    specs : tuple of LayerSpec
+        One for a layer, several for a network.
+    x : array (N, P)
+    dy : array (N, Q)
+    direction : array (N, P)
+        For second derivatives.
+    region : str
+        Where x lies: "interior", "knots", "ends", "outside", "far", or "mixed".
+    layout : str
+        How x lies in memory when it is handed to a backend.
+    oracle : {"exact", "float64"}
+    change : Change, optional
+    right_end : {"closed", "half-open", "zero"}
+        The convention at x = b: see `refkan.conformance.cases.right_ends`.
+
+    Examples
+    --------
+    >>> from refkan.conformance import catalogue
+    >>> case = catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])[0]
+    >>> setting = case.setting
+    >>> setting.region, setting.dtype, setting.spec.order, setting.x.shape
+    ('ends', 'float64', 2, (12, 1))
+    """
+
+    name: str
+    specs: tuple[LayerSpec, ...]
+    x: FloatArray
+    dy: FloatArray
+    direction: FloatArray
+    region: str = "interior"
+    layout: str = "contiguous"
+    oracle: str = "exact"
+    change: Change | None = None
+    right_end: str = "closed"
+
+    @property
+    def spec(self) -> LayerSpec:
+        """The (first) layer."""
+        return self.specs[0]
+
+    @property
+    def dtype(self) -> str:
+        """The format of the case."""
+        return self.spec.dtype
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether samples lie beyond the domain."""
+        return self.region in ("outside", "far")
+
+    @property
+    def eps(self) -> float:
+        """Spacing of the format at 1."""
+        return EPS[self.dtype]
+
+    @lazy
+    def truth(self) -> ExactQuantities | FloatQuantities:
+        """All quantities, as Fractions or float64 according to `oracle`."""
+        return (ExactQuantities if self.oracle == "exact" else FloatQuantities)(*self.judged_as)
+
+    @property
+    def judged_as(self) -> tuple[tuple[LayerSpec, ...], FloatArray]:
+        """Layers and samples whose results are those of the case, where the last interval of all is closed."""
+        return judged_as(self.specs, self.x, self.right_end)
+
+    def tolerances(self, form: str = "local") -> Tolerances:
+        """Return what errors are allowed to a form of evaluation."""
+        kept = self.__dict__.setdefault("_tolerances", {})
+        if form not in kept:
+            kept[form] = Tolerances(*self.judged_as, form)
+        found: Tolerances = kept[form]
+        return found
+
+    def laid_out(self, x: FloatArray | None = None) -> FloatArray:
+        """Return a copy of x (by default of the samples) with the strides of the layout."""
+        x = self.x if x is None else x
+        if self.layout == "strided":
+            wide = np.zeros((2 * x.shape[0], x.shape[1] + 1))
+            wide[1::2, :-1] = -x  # what lies between the samples must not be read
+            wide[::2, :-1] = x
+            return wide[::2, :-1]
+        return np.array(x.T, order="C").T if self.layout == "transposed" else np.array(x, order="C")
+
+    def needs(self) -> dict[str, Any]:
+        """Return the capabilities, name and value, that building and evaluating takes."""
+        needs: dict[str, Any] = {"dtypes": self.dtype, "knots": self.spec.kind, "intervals": self.spec.intervals}
+        needs["domain"] = [tuple(ends) for spec in self.specs for ends in spec.domains.tolist()]
+        needs["parts"] = tuple(part for part in PARTS if any(part in spec.parts for spec in self.specs))
+        for spec in self.specs:
+            needs["degrees"] = spec.degree
+        if self.is_outside:
+            needs["outside"] = self.spec.outside
+        if len(self.specs) > 1:
+            needs["network"] = True
+        if self.change is not None and self.change.kind == "refine":
+            needs["refine"] = "nested" if self.change.nested else "any"
+        elif self.change is not None:
+            needs["update"] = True
+        return needs
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One quantity of one setting.
+
+    Attributes
+    ----------
+    setting : Setting
+    quantity : str
+        One of `QUANTITIES`; with a state change, one of `refkan.conformance.cases.state_changes.ASPECTS`.
+
+    Examples
+    --------
+    >>> from refkan.conformance import catalogue
+    >>> (case,) = catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
+    >>> case.quantity, case.needs()["degrees"], case.expected.shape
+    ('values', 1, (12, 7))
+    """
+
+    setting: Setting
+    quantity: str
+    extra_needs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Unique name: name of the setting, quantity."""
+        return f"{self.setting.name}/{self.quantity}"
+
+    def needs(self) -> dict[str, Any]:
+        """Return the capabilities that the case takes."""
+        needs = self.setting.needs() | dict(self.extra_needs)
+        if self.quantity in DERIVATIVE_OF:
+            needs["derivatives"] = DERIVATIVE_OF[self.quantity]
+        return needs
+
+    @lazy
+    def expected(self) -> FloatArray:
+        """The truth, in float64: exact rationals rounded once, or float64 arithmetic.
+
+        Coefficient gradients of a network are one flat vector, layer by layer.
+        """
+        s = self.setting
+        if self.quantity == "refinement":
+            assert s.change is not None
+            return prolonged(s.spec, fine_knots(s.spec, s.change.intervals))
+        if s.oracle == "exact":
+            found = rounded(quantity(self.quantity, s.truth, exact(s.dy), exact(s.direction)))
+        else:
+            found = np.asarray(quantity(self.quantity, s.truth, s.dy, s.direction), np.float64)
+        return without_added(found, self.quantity, s)
+
+    @lazy
+    def tolerance(self) -> FloatArray:
+        """Allowed absolute errors, of the shape of `expected`."""
+        return self.allowed("local")
+
+    def allowed(self, form: str) -> FloatArray:
+        """Return the absolute errors allowed to a form of evaluation: "local" or "truncated powers"."""
+        s = self.setting
+        if self.quantity == "refinement":
+            size = np.abs(s.spec.coefficients).max(axis=2, keepdims=True)
+            size = size * amplification(s.spec, form)
+            return np.asarray(CHANGE_ROOM * s.eps * np.broadcast_to(size, self.expected.shape))
+        allowed = without_added(quantity(self.quantity, s.tolerances(form), s.dy, s.direction), self.quantity, s)
+        if s.change is not None:
+            allowed = CHANGE_ROOM * allowed
+        # Results below the normal range are rounded absolutely.
+        return np.asarray(allowed + 8 * 2.0 ** (-1022 if s.dtype == "float64" else -126))
+
+
+def quantity(name: str, source: ExactQuantities | FloatQuantities | Tolerances, dy: Any, direction: Any) -> Any:
+    """Return a quantity of a truth, or what errors are allowed in it."""
+    if name == "values":
+        return source.values() if isinstance(source, Tolerances) else source.values
+    if name == "input-gradients":
+        return source.input_gradients(dy)
+    if name == "coefficient-gradients":
+        parts = source.coefficient_gradients(dy)
+        return parts[0] if len(parts) == 1 else np.concatenate([part.ravel() for part in parts])
+    if name in PART_GRADIENTS:
+        assert not isinstance(source, ExactQuantities)  # SiLU is not rational: settings with parts have floats
+        parts = source.part_gradients(PART_GRADIENTS[name], dy)
+        return parts[0] if len(parts) == 1 else np.concatenate([part.ravel() for part in parts])
+    if name == "second-derivatives":
+        return source.second_derivatives(dy, direction)
+    if name == "gauss-newton":
+        return source.gauss_newton()
+    if name == "knot-gradients":
+        return source.knot_gradients(dy)
+    raise ValueError(f"quantity must be one of {QUANTITIES}; got {name!r}")
+
+
+def without_added(found: FloatArray, name: str, s: Setting) -> FloatArray:
+    """Coefficient gradients without those of functions that were added for the convention at the right end."""
+    return found[..., : s.spec.dim] if name == "coefficient-gradients" and len(s.specs) == 1 else found
+
+
+def generator(name: str) -> np.random.Generator:
+    """Return the random numbers of the setting with this name."""
+    return np.random.default_rng([*SEED, crc32(name.encode())])
+
+
+def of_settings(settings: Sequence[tuple[Setting, Sequence[str]]]) -> list[Case]:
+    """Cases of settings, each with the quantities named beside it."""
+    return [Case(setting, name) for setting, quantities in settings for name in quantities]

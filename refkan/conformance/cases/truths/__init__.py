@@ -1,0 +1,1 @@
+"""Exact answers of cases, and the errors that rounding may cause."""

@@ -1,0 +1,302 @@
+r"""How far a correct backend may be from the truth: eps times sums of absolute contributions.
+
+A basis function or derivative of it (d = 0, 1, 2) is allowed the error
+
+    eps (C_d M_d + 4 L M_{d+1} + T_d + K_d),    C_d = 5 r (1 + d),
+    T_d = sum_k (3+k)/2 M_{d+k} (2w)^k / k!,    K_d = (r-1)!/(r-1-d)! (2/w)^d sum_k M_k w^k / k!,
+
+M_d the sum of absolute values of the terms in its formula (no cancellation between terms), r levels of recursion with
+five roundings each, once for each differentiation; L the size of the domain: codes for equal spacing compute (x - a)/h,
+which carries four roundings relative to L, and a shift of x changes d by M_{d+1}; w the length of the knot interval,
+and of the way to it outside. Codes that keep a polynomial for each interval add the terms a_k (x - t_m)^k of it, in the
+k-th of which k + 3/2 roundings show: with |x - t_m| <= w, k! |a_k| is at most sum_j M_{k+j} w^j / j!, and sum_{k <= n}
+(k + 3/2) n!/(k! (n-k)!) = 2^n (n+3)/2 gives T_d. Codes that keep its r ordinates in the Bernstein basis, each at most
+sum_k M_k w^k / k! and rounded, differentiate by d differences, which double errors, with the factors (r-1)/w, (r-2)/w:
+K_d. At a knot both intervals count, since either piece gives the value there. A sum of T terms adds T eps times the sum
+of absolute terms. Beyond the domain the rule "linear" adds the slope's error times the way to the end point. In
+networks the error of activations is carried along through the absolute values of the next derivatives. The bound is a
+worst case to first order in eps; correct layers stay well below it.
+
+A backend may declare that it sums truncated powers instead of local functions: b_i = sum_j A_ij psi_j. Its terms are
+larger, and M_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import factorial, perm
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.conformance.cases import branches
+from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.precision import EPS
+from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.splines.change_of_basis import ChangeOfBasis
+from refkan.splines.spaces import SplineSpace
+
+ROUNDINGS = 5
+SHIFTS = 4
+
+
+FORMS = ("local", "truncated powers")
+
+
+def magnitudes(spec: LayerSpec, p: int, x: FloatArray, form: str = "local") -> FloatArray:
+    """Sums of absolute terms M_0, M_1, ... of all basis functions of input p at x (N,), shape (max(4, r), N, dim).
+
+    Under the rule "linear" those at the end point: what follows from them is for `basis_errors` to add.
+    """
+    at = np.clip(x, *spec.domains[p]) if spec.outside == "linear" else x
+    return (_local if form == "local" else _truncated)(spec, p, at)
+
+
+def _truncated(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:
+    """Sum_j |A_ij| times derivatives of max(x - t_j, 0)^(r-1)."""
+    t, d = spec.knots[p], spec.order - 1
+    A = np.abs(ChangeOfBasis(SplineSpace(t, spec.order)).dense())
+    a, b = spec.domains[p]
+    active = t[: spec.dim] <= (np.clip(x, a, b) if spec.outside != "natural" else x)[:, None]  # those of the end piece
+    rise = np.abs(x[:, None] - t[: spec.dim])
+    powers = [perm(d, k) * rise ** (d - k) * active if k <= d else 0.0 * rise for k in range(max(4, d + 1))]
+    return np.stack([power @ A.T for power in powers])
+
+
+def _local(spec: LayerSpec, p: int, at: FloatArray) -> FloatArray:
+    """Terms of the recursion and of the difference formulas, with absolute values; at knots the larger of both sides.
+
+    Where a spline is smooth, either piece gives its value there, and zero of one is rounded terms of the other.
+    """
+    t, r = spec.knots[p], spec.order
+    a, b = t[r - 1], t[-r]
+    first, last = np.searchsorted(t, a, side="right") - 1, np.searchsorted(t, b, side="left") - 1
+    right = np.searchsorted(t, at, side="right") - 1
+    left = np.where(at > a, np.searchsorted(t, at, side="left") - 1, right)
+    if spec.outside == "natural":
+        right = np.where(at == b, last, right)
+    else:
+        left, right = np.clip(left, first, last), np.clip(right, first, last)
+    of_right = _of_piece(t, r, right, at)
+    differ = left != right
+    if differ.any():
+        of_right[:, differ] = np.maximum(of_right[:, differ], _of_piece(t, r, left[differ], at[differ]))
+    return of_right
+
+
+def _of_piece(t: FloatArray, r: int, m: IntArray, at: FloatArray) -> FloatArray:
+    """The same of the polynomials of intervals m."""
+    levels = [(np.arange(t.size - 1) == m[:, None]).astype(float)]
+    for k in range(2, r + 1):
+        levels.append(_weighted(levels[-1], t, k, at))
+    out = np.zeros((max(4, r), at.size, t.size - r))
+    for d in range(r):
+        level = levels[r - d - 1]
+        for k in range(r - d + 1, r + 1):
+            share = level * _inverse(t, k - 1)[: level.shape[1]]
+            level = (k - 1) * (share[:, :-1] + share[:, 1:])
+        out[d] = level
+    return out
+
+
+def _inverse(t: FloatArray, width: int) -> FloatArray:
+    span = t[width:] - t[:-width]
+    return np.divide(1.0, span, out=np.zeros_like(span), where=span != 0)
+
+
+def _weighted(level: FloatArray, t: FloatArray, k: int, x: FloatArray) -> FloatArray:
+    share = level * _inverse(t, k - 1)[: level.shape[1]]
+    count = level.shape[1] - 1
+    left = np.abs(x[:, None] - t[:count]) * share[:, :-1]
+    return left + np.abs(t[k : k + count] - x[:, None]) * share[:, 1:]
+
+
+def amplification(spec: LayerSpec, form: str) -> float:
+    """Largest row sum of |A^-1| |A|: how much coefficients lose on the way through the ReLU-power basis; 1 if local."""
+    if form == "local":
+        return 1.0
+    matrices = [ChangeOfBasis(SplineSpace(row, spec.order)).dense() for row in spec.knots]
+    return max(float((np.abs(np.linalg.inv(A)) @ np.abs(A)).sum(axis=1).max()) for A in matrices)
+
+
+def basis_errors(spec: LayerSpec, x: FloatArray, form: str = "local") -> tuple[FloatArray, FloatArray]:
+    """Sums M and allowed errors, both in units of eps, of all basis functions: (3, N, P, dim) each."""
+    stacked = [magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)]
+    M = np.stack(stacked, axis=2)
+    a, b = spec.domains.T
+    size = np.maximum(np.maximum(np.abs(a), np.abs(b)), b - a)[:, None]
+    factors = ROUNDINGS * spec.order * (1 + np.arange(3))[:, None, None, None]
+    at = np.clip(x, a, b) if spec.outside == "linear" else x
+    width = np.stack([_widths(spec, p, at[:, p]) for p in range(spec.n_inputs)], axis=1)[:, :, None]
+    powers = [width**k / factorial(k) for k in range(len(M))]
+    ordinates = sum(M[k] * powers[k] for k in range(len(M)))
+    E = factors * M[:3] + SHIFTS * size * M[1:4]
+    for d in range(3):
+        E[d] += sum((3 + k) / 2 * 2**k * M[d + k] * powers[k] for k in range(len(M) - d))
+        E[d] += perm(spec.order - 1, d) * (2 / width) ** d * ordinates
+    if spec.outside == "linear":  # the value and, times the way, the slope at the end; the second derivative is zero
+        far = np.abs(x - at)[:, :, None]
+        E[0] += far * (E[1] + factors[0] * M[1])
+        M[0] += far * M[1]
+        for part in (M, E):
+            part[2] = np.where(far > 0, part[1], part[2])  # room for a slope's rounding
+    return M[:3], E
+
+
+def _widths(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:
+    """Length of the interval at each point, at knots the longer of two, and of the way to the nearest outside."""
+    points = np.unique(spec.knots[p])
+    if spec.outside != "natural":
+        a, b = spec.domains[p]
+        points = points[(points >= a) & (points <= b)]
+    beside = [np.clip(np.searchsorted(points, x, side=s) - 1, 0, points.size - 2) for s in ("left", "right")]
+    away = np.maximum(np.maximum(points[0] - x, x - points[-1]), 0.0)
+    return np.asarray(np.diff(points)[np.stack(beside)].max(axis=0) + away)
+
+
+class Tolerances:
+    """Allowed errors of the quantities of a layer or network, as arrays of their shapes.
+
+    Parameters
+    ----------
+    specs : sequence of LayerSpec
+    x : array (N, P)
+    form : {"local", "truncated powers"}
+    """
+
+    def __init__(self, specs: Sequence[LayerSpec], x: FloatArray, form: str = "local") -> None:
+        self.specs = tuple(specs)
+        self.eps = EPS[self.specs[0].dtype]
+        self.quantities = FloatQuantities(self.specs, x)
+        self.error, self.M, self.E = [np.zeros_like(x)], [], []
+        self.size: list[FloatArray] = []  # sums of absolute terms of f_qp, f'_qp, f''_qp
+        self.allowed: list[FloatArray] = []  # their errors in units of eps, at exact activations
+        self.splines: list[tuple[FloatArray, FloatArray]] = []  # both of the splines alone
+        for k, spec in enumerate(self.specs):
+            M, E = basis_errors(spec, self.quantities.z[k], form)
+            C = np.abs(spec.coefficients)
+            self.M.append(M)
+            self.E.append(E)
+            size = np.einsum("dspi,qpi->dsqp", M, C)
+            error = np.einsum("dspi,qpi->dsqp", E, C) + spec.n_inputs * spec.order * size
+            self.splines.append((size, error))
+            size, error = branches.allowed(spec, size, error, self.quantities.z[k])
+            self.size.append(size)
+            self.allowed.append(error)
+            moved = np.abs(self.quantities.edges[k][1]) * self.error[-1][:, None, :]
+            self.error.append((error[0] + moved).sum(axis=2) + self._added(spec, size))
+
+    @staticmethod
+    def _added(spec: LayerSpec, size: FloatArray) -> FloatArray:
+        """What adding a bias rounds: the last sum."""
+        if "bias" not in spec.parts:
+            return np.zeros(size.shape[1:3])
+        return np.asarray(np.abs(spec.part("bias")) + size[0].sum(axis=2))
+
+    def values(self) -> FloatArray:
+        """Allowed errors of the outputs (N, Q)."""
+        return self.eps * self.error[-1]
+
+    def _cotangents(self, dy: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Absolute sums of the cotangents of each layer's inputs and, last, of the outputs; and their errors."""
+        sizes, errors = [np.abs(dy)], [np.zeros_like(dy)]
+        for k in reversed(range(len(self.specs))):
+            size, allowed = self.size[k], self.allowed[k]
+            slope_error = allowed[1] + size[2] * self.error[k][:, None, :]
+            terms = self.specs[k].n_outputs
+            error = (sizes[0][:, :, None] * (slope_error + terms * size[1])).sum(axis=1)
+            error += (errors[0][:, :, None] * size[1]).sum(axis=1)
+            sizes.insert(0, (sizes[0][:, :, None] * size[1]).sum(axis=1))
+            errors.insert(0, error)
+        return sizes, errors
+
+    def input_gradients(self, dy: FloatArray) -> FloatArray:
+        """Allowed errors (N, P)."""
+        return self.eps * self._cotangents(dy)[1][0]
+
+    def coefficient_gradients(self, dy: FloatArray) -> list[FloatArray]:
+        """Allowed errors (Q, P, dim) of each layer."""
+        sizes, errors = self._cotangents(dy)
+        out = []
+        for k in range(len(self.specs)):
+            value_error = self.E[k][0] + self.M[k][1] * self.error[k][:, :, None] + dy.shape[0] * self.M[k][0]
+            allowed = np.einsum("sq,spi->qpi", sizes[k + 1], value_error)
+            found = allowed + np.einsum("sq,spi->qpi", errors[k + 1], self.M[k][0])
+            if self.specs[k].parts:  # two products more
+                found += 2 * np.einsum("sq,spi->qpi", sizes[k + 1], self.M[k][0])
+                found *= np.abs(self.specs[k].gain)[:, :, None]
+            out.append(self.eps * found)
+        return out
+
+    def part_gradients(self, name: str, dy: FloatArray) -> list[FloatArray]:
+        """Allowed errors of the gradients in a part of each layer that has it."""
+        sizes, errors = self._cotangents(dy)
+        out = []
+        for k, spec in enumerate(self.specs):
+            if name in spec.parts:
+                size, error = self.splines[k]
+                of_cotangents = sizes[k + 1], errors[k + 1]
+                z, moved = self.quantities.z[k], self.error[k]
+                found = branches.part_allowed(spec, name, size[:2], error[:2], z, moved, *of_cotangents)
+                out.append(self.eps * found)
+        return out
+
+    def second_derivatives(self, dy: FloatArray, direction: FloatArray) -> FloatArray:
+        """Allowed errors (N, P); for networks to leading order."""
+        tangents = [np.abs(direction)]
+        for size in self.size:
+            tangents.append((size[1] * tangents[-1][:, None, :]).sum(axis=2))
+        sizes, errors = self._cotangents(dy)
+        total, error = np.zeros_like(dy), np.zeros_like(dy)
+        for k in reversed(range(len(self.specs))):
+            size, allowed = self.size[k], self.allowed[k]
+            terms = self.specs[k].n_outputs + self.specs[k].n_inputs
+            curved = sizes[k + 1][:, :, None] * tangents[k][:, None, :]
+            own = curved * (allowed[2] + terms * size[2])
+            own += errors[k + 1][:, :, None] * size[2] * tangents[k][:, None, :]
+            passed = error[:, :, None] * size[1] + total[:, :, None] * (allowed[1] + terms * size[1])
+            error = (own + passed).sum(axis=1)
+            total = (total[:, :, None] * size[1] + curved * size[2]).sum(axis=1)
+        return self.eps * error
+
+    def gauss_newton(self) -> FloatArray:
+        """Allowed errors (M, M)."""
+        n_samples, n_outputs = self.quantities.values.shape
+        sizes: list[FloatArray] = []
+        errors: list[FloatArray] = []
+        for q in range(n_outputs):
+            dy = np.zeros((n_samples, n_outputs))
+            dy[:, q] = 1.0
+            g, g_error = self._cotangents(dy)
+            for k in range(len(self.specs)):
+                value_error = self.E[k][0] + self.M[k][1] * self.error[k][:, :, None]
+                gain = np.abs(self.specs[k].gain)[:, :, None]
+                size = gain * np.einsum("sq,spi->sqpi", g[k + 1], self.M[k][0])
+                error = gain * np.einsum("sq,spi->sqpi", g[k + 1], value_error)
+                error += gain * np.einsum("sq,spi->sqpi", g_error[k + 1], self.M[k][0])
+                sizes.append(size.reshape(n_samples, -1))
+                errors.append(error.reshape(n_samples, -1))
+        depth = len(self.specs)
+        J = np.stack([np.concatenate(sizes[q * depth : (q + 1) * depth], axis=1) for q in range(n_outputs)], axis=1)
+        dJ = np.stack([np.concatenate(errors[q * depth : (q + 1) * depth], axis=1) for q in range(n_outputs)], axis=1)
+        flat, off = J.reshape(n_samples * n_outputs, -1), dJ.reshape(n_samples * n_outputs, -1)
+        return self.eps * (flat.T @ off + off.T @ flat + (len(flat) + 2) * (flat.T @ flat)) / n_samples
+
+    def knot_gradients(self, dy: FloatArray) -> FloatArray:
+        """Allowed errors (P, n-1)."""
+        (spec,) = self.specs
+        r, t = spec.order, spec.knots
+        out = np.zeros((spec.n_inputs, spec.intervals - 1))
+        terms = dy.shape[0] * (2 * r + spec.n_outputs)
+        for p in range(spec.n_inputs):
+            for j in range(1, spec.intervals):
+                at = j + r - 1
+                doubled = np.insert(t[p], at, t[p, at])[None]
+                bhat = LayerSpec(doubled, np.zeros((1, 1, doubled.size - r)), r, spec.outside)
+                M, E = basis_errors(bhat, self.quantities.z[0][:, p : p + 1])
+                i = np.arange(at - r + 1, at + 1)
+                C = np.abs(spec.coefficients[:, p])
+                weight = (C[:, i] + C[:, i - 1]) / (t[p, i + r - 1] - t[p, i])
+                allowed = 2 * E[0][:, 0, i] + terms * M[0][:, 0, i]
+                out[p, j - 1] = np.einsum("sq,si,qi->", np.abs(dy), allowed, weight)
+        return self.eps * out

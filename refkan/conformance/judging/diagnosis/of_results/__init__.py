@@ -1,0 +1,1 @@
+"""Hypotheses on results: a right computation with a wrong last step."""

@@ -1,0 +1,221 @@
+"""What comes out of judging one case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.base.plain_text import printable
+from refkan.conformance.cases.cases import Case
+from refkan.conformance.cases.truths.precision import spacing
+
+PASSED, FAILED, ERROR, NOT_APPLICABLE = "passed", "failed", "error", "not applicable"
+EXPECTED_FAILURE, UNEXPECTED_PASS = "expected failure", "unexpected pass"
+DECLINED = "declined"
+"""By the adapter, with a reason."""
+
+STATUSES = (PASSED, FAILED, ERROR, DECLINED, NOT_APPLICABLE, EXPECTED_FAILURE, UNEXPECTED_PASS)
+
+UNJUDGED = (NOT_APPLICABLE, DECLINED)
+
+BAD = (FAILED, ERROR, UNEXPECTED_PASS)
+"""Statuses that make a run fail."""
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What reproduces a backend's wrong results: a stable name, and a sentence with the numbers.
+
+    Attributes
+    ----------
+    name, text : str
+    may_be : tuple of str
+        For a constant factor, the sizes that equal it in this case ("the spacing h", say, or "the number of
+        coefficients N Q"): one case cannot tell them apart, several can. Empty for other hints.
+    also : bool
+        Whether it takes the hint before it, too, to reproduce the results: a second defect. Other hints beside one
+        another are alternatives.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Hint
+    >>> Hint("constant factor", "theirs are ours times 0.5").name
+    'constant factor'
+    """
+
+    name: str
+    text: str
+    may_be: tuple[str, ...] = ()
+    also: bool = False
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A failed case and what the backend returned, in float64 and of the right shape.
+
+    Attributes
+    ----------
+    case : Case
+    theirs : array
+        Of the shape of `case.expected`; NaN and infinity are kept.
+    again : array, optional
+        The result of a second run, where there was one.
+    before : Case, optional
+        For results judged against the state that a model reports after a change: the case with the change.
+    right_inside : bool
+        Whether no case of the same quantity, degree, kind of knots and format failed inside the domain.
+    values_right : bool
+        Whether the values of the same setting were found right.
+    earlier : sequence of arrays
+        Samples of the same shape that were handed to the backend before.
+    forward : callable, optional
+        Asks the backend for values of the same model at other samples.
+    named : mapping of str to int
+        Names of hints that other results of the same backend were given, and to how many.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Evidence, catalogue
+    >>> from refkan.conformance.judging.diagnosis import diagnose
+    >>> (case,) = catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
+    >>> [hint.name for hint in diagnose(Evidence(case, 2 * case.expected))][:1]
+    ['constant factor']
+    """
+
+    case: Case
+    theirs: FloatArray
+    again: FloatArray | None = None
+    before: Case | None = None
+    right_inside: bool = True
+    values_right: bool = False
+    earlier: Sequence[FloatArray] = ()
+    forward: Callable[[FloatArray], Any] | None = None
+    named: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one case.
+
+    Attributes
+    ----------
+    key, quantity, status : str
+    message : str
+        What is missing, what was raised, or what is wrong with the shape.
+    index : tuple of int
+        Where theirs is worst, relative to what is allowed.
+    ours, theirs, relative_error, ulps : float
+        There; NaN where they mean nothing.
+    wrong, total : int
+        Entries beyond the tolerance, and all.
+    x : tuple of float
+        The sample with that index, for quantities by sample.
+    span : tuple of pairs
+        For each input the knots that x lies between (infinite beyond all knots).
+    hints : tuple of Hint
+        The leading one first.
+    seconds : float
+        How long the case took, its hints included.
+    traceback : str
+        Where in the adapter, or below, an exception was raised.
+    proven : float
+        A proven lower bound of |theirs - exact|; NaN where nothing is proven. See `refkan.conformance.cases.truths.proofs`.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Judge, catalogue
+    >>> from refkan.conformance.adapters.backends import PlainNumpy
+    >>> (case,) = catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
+    >>> finding = Judge(PlainNumpy())(case)
+    >>> finding.status, finding.wrong, finding.total, finding.hint
+    ('passed', 0, 84, '')
+    """
+
+    key: str
+    quantity: str
+    status: str
+    message: str = ""
+    index: tuple[int, ...] = ()
+    ours: float = float("nan")
+    theirs: float = float("nan")
+    relative_error: float = float("nan")
+    ulps: float = float("nan")
+    wrong: int = 0
+    total: int = 0
+    x: tuple[float, ...] = ()
+    span: tuple[tuple[float, float], ...] = ()
+    hints: tuple[Hint, ...] = ()
+    seconds: float = 0.0
+    traceback: str = ""
+    proven: float = float("nan")
+
+    def __post_init__(self) -> None:
+        for name in ("message", "traceback"):  # in the words of the backend
+            object.__setattr__(self, name, printable(getattr(self, name)))
+
+    @property
+    def hint(self) -> str:
+        """Name of the leading hint, "" if there is none."""
+        return self.hints[0].name if self.hints else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON: numbers that are not finite become strings."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, float) and not np.isfinite(value):
+                return str(value)
+            if isinstance(value, dict):
+                return {key: plain(item) for key, item in value.items()}
+            return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+        return dict(plain(asdict(self)))
+
+
+BY_SAMPLE = ("values", "input-gradients", "second-derivatives")
+
+
+def compare(case: Case, theirs: FloatArray, form: str = "local") -> Finding:
+    """Compare results with the truth, entry by entry."""
+    with np.errstate(all="ignore"):  # of numbers beyond any range
+        return _compared(case, theirs, case.tolerance if form == "local" else case.allowed(form))
+
+
+def _compared(case: Case, theirs: FloatArray, tolerance: FloatArray) -> Finding:
+    expected = case.expected
+    error = np.abs(theirs - expected)
+    wrong = ~(error <= tolerance)  # NaN is wrong
+    if not wrong.any():
+        return Finding(case.key, case.quantity, PASSED, total=expected.size)
+    excess = np.where(np.isfinite(error), error / tolerance, np.inf)
+    index = tuple(int(k) for k in np.unravel_index(int(np.argmax(excess)), expected.shape))
+    ours, other = float(expected[index]), float(theirs[index])
+    relative = float("inf") if ours == 0 else abs(other - ours) / abs(ours)
+    x: tuple[float, ...] = ()
+    span: tuple[tuple[float, float], ...] = ()
+    if case.quantity in BY_SAMPLE:
+        x = tuple(float(value) for value in case.setting.x[index[0]])
+        span = tuple(_span(row, value) for row, value in zip(case.setting.spec.knots, x, strict=True))
+    return Finding(
+        case.key, case.quantity, FAILED, index=index, ours=ours, theirs=other, relative_error=relative,
+        ulps=_ulps(case, ours, other),
+        wrong=int(wrong.sum()), total=expected.size, x=x, span=span,
+    )  # fmt: skip
+
+
+def _ulps(case: Case, ours: float, theirs: float) -> float:
+    """Units in the last place: of ours, or of the largest result where ours is zero but for rounding."""
+    largest = float(np.abs(case.expected).max())
+    size = abs(ours) if abs(ours) > case.setting.eps * largest else largest
+    return float(abs(theirs - ours) / spacing(case.setting.dtype, size)) if size > 0 else float("nan")
+
+
+def _span(knots: FloatArray, x: float) -> tuple[float, float]:
+    m = int(np.searchsorted(knots, x, side="right"))
+    if x == knots[-1]:  # the closed right end of clamped knots
+        m = int(np.searchsorted(knots, x, side="left"))
+    padded = np.concatenate([[-np.inf], knots, [np.inf]])
+    return float(padded[m]), float(padded[m + 1])

@@ -1,0 +1,244 @@
+"""A run of the judge on one backend, in a process of its own: what ends that process, or hangs, is a finding."""
+
+from __future__ import annotations
+
+import faulthandler
+import sys
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, TextIO
+
+from refkan.claims.running.executors import Event, OwnProcess, send, without_copies
+from refkan.conformance.adapters.adapter import Adapter
+from refkan.conformance.adapters.loading import BackendError, load
+from refkan.conformance.adapters.torch_base import TorchAdapter
+from refkan.conformance.cases.catalogue import catalogue
+from refkan.conformance.cases.truths.precision import DTYPES
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.findings import Finding
+from refkan.conformance.judging.hint_time import HINT_SECONDS
+from refkan.conformance.judging.judge import Judge
+from refkan.conformance.judging.observations import observations
+from refkan.kernels.compilation import COMPILING
+
+LIVES = 2
+"""Processes of a run: with the end of the last one the run ends, too."""
+
+PAUSE = 0.05
+"""Seconds after which it is looked for a process that has ended."""
+
+TRACE = 30
+"""Lines of what was running when a process ended."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be judged: a backend by its name, the cases, and how long it may take.
+
+    Attributes
+    ----------
+    call_timeout : float
+        Seconds for each call of the adapter; 0: all is judged in this process, which ends if the adapter ends it.
+    import_timeout : float
+        Seconds for importing the adapter; 0 for any time.
+    """
+
+    backend: str
+    arguments: Sequence[str] = ()
+    dtypes: Sequence[str] = ()
+    select: Sequence[str] = ()
+    version: int = 1
+    device: str | None = None
+    variant: str | None = None
+    hint_seconds: float = HINT_SECONDS
+    import_timeout: float = 0.0
+    call_timeout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What comes first: the backend's name, what is wrong with its declaration, and the cases.
+
+    Attributes
+    ----------
+    cases : sequence of (str, str, bool)
+        Key and quantity of each, and whether it is declared.
+    """
+
+    title: str
+    problems: Sequence[Finding]
+    cases: Sequence[tuple[str, str, bool]]
+
+
+Told = Opening | Finding | tuple[str, ...]
+"""An opening, then a finding for each case, then what was observed."""
+
+
+def judged(order: Order) -> Generator[Told, None, None]:
+    """Judge a backend, and go on in another process where the first one ends.
+
+    Raises
+    ------
+    BackendError
+        If it cannot be loaded, or no case is left to judge.
+    """
+    if order.call_timeout == 0:
+        yield from _told(order, 0, None)
+        return
+    opening: Opening | None = None
+    done = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for life in range(1, LIVES + 1):
+            log = Path(folder) / f"{life}.txt"
+            process = OwnProcess()
+            try:
+                future = process.submit(_send_all, order, done, str(log))
+                for item in _messages(process, future):
+                    if isinstance(item, Opening):
+                        if opening is None:
+                            opening = item
+                            yield opening
+                        continue
+                    done += isinstance(item, Finding)
+                    yield item
+                error = future.exception()
+                end = process.stop()
+            finally:
+                process.stop()
+            if error is None:
+                return
+            if not isinstance(error, BrokenProcessPool | KeyboardInterrupt):
+                raise error
+            trace = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+            text = f"the adapter raised {type(error).__name__}"
+            if isinstance(error, BrokenProcessPool):
+                text = _cause(order, opening is None, trace, end)
+            if opening is None:
+                raise BackendError(f"importing {order.backend}: {text}")
+            if done == len(opening.cases):
+                yield (f"where nothing is promised: {text}",)
+                return
+            key, quantity, _ = opening.cases[done]
+            yield Finding(key, quantity, f.ERROR, text, traceback="\n".join(trace.splitlines()[:TRACE]))
+            done += 1
+        assert opening is not None
+        left = len(opening.cases) - done
+        if left:
+            text = f"{left} cases after this one were not judged: {LIVES} processes ended; --select judges them"
+            yield Finding("process", "process", f.ERROR, text)
+        yield ()
+
+
+def _cause(order: Order, importing: bool, trace: str, end: str) -> str:
+    if not trace.startswith("Timeout"):
+        return f"the process ended, {end}"
+    seconds, option = (
+        (order.import_timeout, "--import-timeout") if importing else (order.call_timeout, "--call-timeout")
+    )
+    return f"took more than {seconds:g} s and was ended: {option} allows more"
+
+
+def _messages(process: OwnProcess, future: Any) -> Iterator[Told]:
+    """What comes from a process until its function has returned."""
+    compiled = False
+    while True:
+        ended = future.done()
+        for message in process.messages():
+            if message is Event.COMPILES and not compiled:
+                compiled = True
+                print(f"refkan: {COMPILING}", file=sys.stderr, flush=True)
+            if not isinstance(message, Event):
+                yield message
+        if ended:
+            return
+        if not process.is_alive():
+            process.stop()
+        wait([future], PAUSE)
+
+
+def _send_all(order: Order, start: int, log: str) -> None:
+    with Path(log).open("w", encoding="utf-8") as stream:
+        faulthandler.enable(stream)
+        for item in _told(order, start, stream):
+            send(item)
+
+
+def _told(order: Order, start: int, log: TextIO | None) -> Generator[Told, None, None]:
+    """Judge the cases from number `start` on; calls that take too long end the process if there is a log."""
+    with _limit(order.import_timeout, log):
+        adapter = _placed(load(order.backend, order.arguments), order)
+    declared = adapter.capabilities
+    dtypes = order.dtypes or [name for name in DTYPES if name in declared.dtypes]
+    if not dtypes:
+        raise BackendError(f"the adapter declares no format that is known; {'; '.join(declared.problems())}")
+    cases = catalogue(dtypes, order.select, order.version, declared.frame)
+    if not cases:
+        raise BackendError(f"--select: no case has all of {list(order.select)} in its key; --list shows the keys")
+    limited: Any = Limited(adapter, order.call_timeout, log)
+    judge = Judge(limited, hints=order.hint_seconds > 0, hint_seconds=order.hint_seconds)
+    told = tuple((case.key, case.quantity, not declared.missing(case.needs())) for case in cases)
+    yield Opening(adapter.title, tuple(judge.declaration()), told)
+    yield from map(judge, cases[start:])
+    yield observations(limited)
+
+
+def _placed(adapter: Adapter, order: Order) -> Adapter:
+    """The adapter on the device and in the variant that were asked for."""
+    if order.device is None and order.variant is None:
+        return adapter
+    if not isinstance(adapter, TorchAdapter):
+        raise BackendError(f"--device and --variant are for a TorchAdapter; {order.backend} is none")
+    try:
+        adapter = adapter if order.device is None else adapter.on(order.device)
+    except ImportError as error:
+        raise BackendError(str(error)) from error
+    return adapter if order.variant is None else adapter.as_variant(order.variant)
+
+
+class Limited:
+    """An adapter whose calls end the process where they take too long, and copies of it where they return.
+
+    Parameters
+    ----------
+    adapter : Adapter
+    seconds : float
+        For each call.
+    log : file, optional
+        Where it is written what was running; without it there is no limit.
+    """
+
+    def __init__(self, adapter: Adapter, seconds: float, log: TextIO | None) -> None:
+        self._adapter, self._seconds, self._log = adapter, seconds, log
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the adapter has under a name; of a method one that is limited."""
+        method = getattr(self._adapter, name)
+        if not callable(method):
+            return method
+
+        def limited(*arguments: Any) -> Any:
+            with without_copies(), _limit(self._seconds, self._log):
+                return method(*arguments)
+
+        with suppress(AttributeError):
+            return wraps(method)(limited)
+        return limited
+
+
+@contextmanager
+def _limit(seconds: float, log: TextIO | None) -> Iterator[None]:
+    """End the process if the block takes longer, also where no Python code is run in it."""
+    if log is None or seconds == 0:
+        yield
+        return
+    faulthandler.dump_traceback_later(seconds, exit=True, file=log)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()

@@ -1,0 +1,252 @@
+"""Judging a backend: asks for results and compares them; what a backend raises is a finding, not a crash."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from refkan.base.arguments import check_annotated
+from refkan.base.array_types import FloatArray
+from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
+from refkan.conformance.adapters.answers import as_mapping, as_real, checked, describe, where_raised
+from refkan.conformance.adapters.backend import Backend
+from refkan.conformance.cases.cases import Case, Setting
+from refkan.conformance.cases.right_ends import RIGHT_ENDS, matters
+from refkan.conformance.cases.state_changes import AFTER, recheck
+from refkan.conformance.cases.truths.proofs import proven
+from refkan.conformance.cases.truths.refined_layers import fine_knots
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.diagnosis import Changed, diagnose_change, invalid_state
+from refkan.conformance.judging.findings import Evidence, Finding, Hint
+from refkan.conformance.judging.hint_search import HintSearch, explained
+from refkan.conformance.judging.hint_time import HINT_SECONDS
+
+QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
+"""By what is compared in two runs."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges cases on one adapter; results that several cases share are computed once.
+
+    All is done in this process, which ends if the adapter ends it and waits where it hangs. `refkan conform` judges in
+    a process of its own, with a limit for each call.
+
+    Parameters
+    ----------
+    adapter : Adapter
+    hints : bool
+        Whether failures are diagnosed.
+    hint_seconds : float
+        Processor time for the search for hints in all; later failures say that they were not diagnosed.
+    proofs : bool
+        Whether the worst entry of a failure is computed once more over the rationals, for `Finding.proven`.
+    pairs : bool
+        Whether two defects at once are searched for where none alone explains a result.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Judge, catalogue
+    >>> from refkan.conformance.adapters.backends import Refkan
+    >>> judge = Judge(Refkan())
+    >>> findings = [judge(case) for case in catalogue(["float64"], select=["degree-3/uniform/interior"])]
+    >>> sorted({finding.status for finding in findings})
+    ['passed']
+    """
+
+    adapter: Adapter
+    hints: bool = True
+    hint_seconds: float = HINT_SECONDS
+    proofs: bool = True
+    pairs: bool = True
+    _search: HintSearch = field(init=False, repr=False, compare=False)
+    _backend: Backend = field(init=False, repr=False, compare=False)
+    _settings: dict[int, tuple[Setting, Setting]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _values_right: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        check_annotated(Judge, vars(self))
+        object.__setattr__(self, "_backend", Backend(self.adapter))
+        object.__setattr__(self, "_search", HintSearch(self.hint_seconds, self.pairs))
+
+    def run(self, cases: Iterable[Case], progress: Callable[[Finding], None] = lambda finding: None) -> list[Finding]:
+        """Judge cases one after another; unknown capability names come first, as errors."""
+        check_annotated(Judge.run, locals())
+        out = self.declaration()
+        for case in cases:
+            out.append(self(case))
+            progress(out[-1])
+        return out
+
+    def declaration(self) -> list[Finding]:
+        """Return findings on the capabilities themselves."""
+        return [
+            Finding(f"capabilities/{k}", "capabilities", f.ERROR, f"{line}; the name is ignored")
+            for k, line in enumerate(self.adapter.capabilities.problems())
+        ]
+
+    def __call__(self, case: Case) -> Finding:
+        """Judge one case."""
+        missing = self.adapter.capabilities.missing(case.needs())
+        if missing:
+            return Finding(case.key, case.quantity, f.NOT_APPLICABLE, f"not declared: {missing}")
+        hints = self._search.time
+        start, began, spent = time.perf_counter(), time.thread_time(), hints.spent
+        case = self._by_convention(case)
+        try:
+            if reason := self.adapter.declined(case):
+                return Finding(case.key, case.quantity, f.DECLINED, reason)
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # of the backend: what matters is what it returns
+                finding = self._judge(case)
+        except InputsOverwrittenError as error:
+            hint = Hint("inputs overwritten", "arrays of the caller are changed: work on a copy")
+            finding = Finding(case.key, case.quantity, f.FAILED, str(error), hints=(hint,))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # of the backend, or of what it returned
+            finding = Finding(case.key, case.quantity, f.ERROR, describe(error), traceback=where_raised(error))
+        hints.shares[case.quantity].cases += time.thread_time() - began - (hints.spent - spent)
+        return replace(finding, seconds=time.perf_counter() - start)
+
+    def _by_convention(self, case: Case) -> Case:
+        """The case with the right end that the adapter declares; cases of one setting go on sharing it."""
+        s, declared = case.setting, self.adapter.capabilities.right_end
+        if declared == s.right_end or declared not in RIGHT_ENDS or not matters(s.specs, s.x):
+            return case
+        if id(s) not in self._settings:
+            self._settings[id(s)] = (s, replace(s, right_end=declared))
+        return replace(case, setting=self._settings[id(s)][1])
+
+    def _judge(self, case: Case) -> Finding:
+        if case.quantity == "repeatability":
+            return self._repeat(case)
+        if case.quantity == "refinement":
+            return self._refinement(case)
+        model = self._backend.model(case.setting)
+        if case.quantity in AFTER:
+            return self._after(case, model)
+        theirs = self._backend.result(case, model)
+        finding = self._compare(case, theirs)
+        if finding.status == f.PASSED and case.quantity == "values":
+            self._values_right.add(case.setting.name)
+        if finding.status == f.PASSED or not self.hints:
+            return finding
+        if case.setting.change is not None:
+            return self._changed(finding, case, theirs)
+        again = self._backend.result(case, model, run=1)
+        evidence = Evidence(
+            case, theirs, again,
+            values_right=case.setting.name in self._values_right,
+            earlier=self._backend.earlier(case.setting),
+            forward=lambda x: self.adapter.forward(model, x),
+        )  # fmt: skip
+        return self._search.add(finding, evidence)
+
+    def _compare(self, case: Case, theirs: FloatArray) -> Finding:
+        finding = f.compare(case, theirs, self.adapter.capabilities.form)
+        return proven(case, finding) if self.proofs else finding
+
+    def _repeat(self, case: Case) -> Finding:
+        """Compare two runs bit by bit, and the first with the truth."""
+        s, model = case.setting, self._backend.model(case.setting)
+        runs = []
+        for _ in range(2):
+            parts = {"values": _array("forward", self.adapter.forward(model, s.laid_out()))}
+            derivatives = [d for d in ("inputs", "coefficients") if d in self.adapter.capabilities.derivatives]
+            if derivatives:
+                found = as_mapping(self.adapter.vjp(model, s.laid_out(), s.dy), derivatives[0])
+                parts |= {d: _array(f"vjp ({d})", found[d]) for d in derivatives if found.get(d) is not None}
+            runs.append(parts)
+        for name, first in runs[0].items():
+            second = runs[1][name]
+            differs = np.argwhere(np.asarray(first != second))
+            if differs.size:
+                index = tuple(int(k) for k in differs[0])
+                ours, theirs = float(first[index]), float(second[index])
+                ratio = np.median(np.asarray(second)[first != second] / np.asarray(first)[first != second])
+                grows = name != "values" and np.allclose(np.asarray(second), ratio * np.asarray(first), rtol=1e-3)
+                hint = Hint(
+                    "not deterministic", f"{len(differs)} of {first.size} entries of {name} differ between runs"
+                )
+                if grows and abs(ratio - 1) > 1e-3:
+                    hint = Hint(
+                        "gradients accumulate", f"{name} of the second run are those of the first times {ratio:.4g}"
+                    )
+                return Finding(
+                    case.key, case.quantity, f.FAILED, f"{name} of two runs differ", index, ours, theirs,
+                    abs(theirs - ours) / abs(ours) if ours else float("inf"), wrong=len(differs), total=first.size,
+                    hints=(hint,),
+                )  # fmt: skip
+        return self._true(case, runs[0])
+
+    def _true(self, case: Case, parts: Mapping[str, Any]) -> Finding:
+        """Compare the results of a run of many samples with the truth."""
+        for name, found in parts.items():
+            one = Case(case.setting, QUANTITY_OF[name])
+            theirs = checked(name, found, one.expected.shape, case.setting.dtype)
+            finding = self._compare(one, theirs)
+            if finding.status != f.PASSED:
+                text = f"{name} of {len(case.setting.x)} samples, the same in two runs"
+                finding = replace(finding, key=case.key, quantity=case.quantity, message=text)
+                return self._search.add(finding, Evidence(one, theirs)) if self.hints else finding
+        return Finding(case.key, case.quantity, f.PASSED)
+
+    def _refinement(self, case: Case) -> Finding:
+        """Compare coefficients where the refined knots are those of the case."""
+        knots, coefficients = self._backend.state(self._backend.model(case.setting))
+        assert case.setting.change is not None
+        ours = fine_knots(case.setting.spec, case.setting.change.intervals)
+        size = np.abs(ours).max()
+        if knots.shape != ours.shape or not np.abs(knots - ours).max() <= 64 * case.setting.eps * size:
+            return Finding(
+                case.key, case.quantity, f.NOT_APPLICABLE, "the refined knots are others than equally spaced"
+            )
+        theirs = checked("state (coefficients)", coefficients, case.expected.shape, case.setting.dtype)
+        finding = self._compare(case, theirs)
+        if finding.status == f.PASSED or not self.hints:
+            return finding
+        return replace(
+            finding, hints=(Hint("function changed by refine", "the refined coefficients are not the exact ones"),)
+        )
+
+    def _after(self, case: Case, model: Any) -> Finding:
+        """Judge a changed model by the knots and coefficients that it reports."""
+        knots, coefficients = self._backend.state(model)
+        try:
+            now = recheck(case, knots, coefficients)
+        except ValueError as error:
+            hints = invalid_state(case, knots, coefficients)
+            return Finding(case.key, case.quantity, f.FAILED, str(error), hints=hints)
+        theirs = self._backend.result(now, model)
+        finding = replace(self._compare(now, theirs), key=case.key, quantity=case.quantity)
+        if finding.status == f.PASSED or not self.hints:
+            return finding
+        return self._search.add(finding, Evidence(now, theirs, before=case))
+
+    def _changed(self, finding: Finding, case: Case, theirs: FloatArray) -> Finding:
+        """Say whether the change is to blame, by the backend's own values before it."""
+        s, change = case.setting, case.setting.change
+        assert change is not None
+        plain = Case(replace(s, change=None), case.quantity)
+        fresh = self._backend.build(s)
+        before = self._backend.result(plain, fresh)
+        if self._compare(plain, before).status != f.PASSED:
+            return self._search.add(finding, Evidence(plain, before))
+        on_before = as_real("forward", self.adapter.forward(fresh, change.x))
+        model = self._backend.model(s)
+        on_after = as_real("forward", self.adapter.forward(model, change.x))
+        knots = self._backend.state(model)[0] if self.adapter.capabilities.state else None
+        changed = Changed(on_before, on_after, before, theirs, knots)
+        return explained(finding, lambda: diagnose_change(case, changed))
+
+
+def _array(name: str, value: Any) -> FloatArray:
+    """A copy of an array, in its own format; `as_real` refuses what is none."""
+    as_real(name, value)
+    return np.array(value)

@@ -1,0 +1,1 @@
+"""Findings as text, JSON and JUnit XML, and cases as files."""

@@ -1,0 +1,203 @@
+"""Findings as text, JSON and JUnit XML."""
+
+from __future__ import annotations
+
+import json
+import platform
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from xml.etree import ElementTree
+
+from refkan.base.plain_text import printable
+from refkan.conformance.cases.cases import VERSION
+from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.agreement import agreed
+from refkan.conformance.judging.causes import causes, groups, leading_hint, verdict
+from refkan.conformance.judging.findings import Finding
+
+PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
+
+LINES = 3
+"""Failures shown of each kind, unless all are asked for."""
+
+
+WIDTH = 120
+"""Columns of the list of what is not applicable."""
+
+WIDEST = 10000
+"""Columns of a table that no terminal cuts off."""
+
+
+def line(finding: Finding) -> str:
+    """Return one line: key, index, both numbers, errors, what is proven, x and its span, or the message; then the hint.
+
+    Examples
+    --------
+    >>> print(line(Finding("a/values", "values", "failed", index=(0, 1), ours=1.0, theirs=1.5, relative_error=0.5,
+    ...                    ulps=2.0**51, wrong=1, total=8, x=(0.25,), span=((0.0, 0.5),))))
+    a/values [0, 1]: ours 1, theirs 1.5, relative error 5.0e-01, 2.3e+15 ulps, 1 of 8 wrong; x = 0.25 in [0, 0.5)
+    """
+    parts = [finding.key]
+    if finding.index:
+        parts.append(f" [{', '.join(map(str, finding.index))}]: ours {finding.ours:.17g}, theirs {finding.theirs:.17g}")
+        parts.append(f", relative error {finding.relative_error:.1e}")
+        if finding.ulps == finding.ulps:
+            parts.append(f", {finding.ulps:.1e} ulps")
+        if finding.proven == finding.proven:
+            parts.append(f", proven to differ from the exact value by at least {finding.proven:.3g}")
+        parts.append(f", {finding.wrong} of {finding.total} wrong")
+        if finding.x:
+            pairs = zip(finding.x, finding.span, strict=True)
+            parts.append("; x = " + ", ".join(f"{x:.10g} in [{low:.10g}, {high:.10g})" for x, (low, high) in pairs))
+        if finding.message:
+            parts.append(f"; {finding.message}")
+    elif finding.message:
+        parts.append(f": {finding.message}")
+    return "".join(parts)
+
+
+def hint_line(finding: Finding) -> str:
+    """Return the hints of a finding as one line; "and" joins two defects, other hints are alternatives."""
+    return "".join(
+        f"{('; and ' if hint.also else '; ') if k else ''}{hint.name}: {hint.text}"
+        for k, hint in enumerate(finding.hints)
+    )
+
+
+def counts(findings: Sequence[Finding]) -> dict[str, int]:
+    """Number of findings of each status that occurs."""
+    found = Counter(finding.status for finding in findings)
+    return {status: found[status] for status in f.STATUSES if found[status]}
+
+
+def text(
+    title: str,
+    findings: Sequence[Finding],
+    observed: Sequence[str] = (),
+    everything: bool = False,
+    seconds: float = 0.0,
+    tracebacks: bool = False,
+    version: int = VERSION,
+) -> str:
+    """Return the report as plain text: causes with their evidence and a few failures each, then what explains how much.
+
+    Parameters
+    ----------
+    title : str
+    findings : sequence of Finding
+    observed : sequence of str
+    everything : bool
+        Show every failure.
+    seconds : float
+    tracebacks : bool
+        Show where exceptions of the adapter were raised.
+    version : int
+        Of the cases.
+    """
+    lines = [f"{title}, cases of version {version}"]
+    if any(finding.index for finding in findings if finding.status in f.BAD):
+        lines.append("ours: refkan's exact value; theirs: that of the layer judged")
+    for cause in causes(findings):
+        members = cause.members
+        lines += ["", f"{cause.name} ({len(members)} case{'s' * (len(members) != 1)}: {cause.quantities})"]
+        for said, count in cause.evidence if everything else cause.evidence[:LINES]:
+            lines.append(f"  evidence: {said} ({count} case{'s' * (count != 1)})")
+        for finding in members if everything else cause.examples(LINES):
+            lines.append(f"  {line(finding)}")
+            if finding.hints:
+                lines.append(f"    {hint_line(finding)}")
+            if finding.traceback and tracebacks:
+                lines += [f"    {row}" for row in finding.traceback.splitlines()]
+        if not everything and len(members) > LINES:
+            lines.append(f"  ... and {len(members) - LINES} more: --all, --json or --junit shows them")
+        if not tracebacks and any(finding.traceback for finding in members):
+            lines.append("  where it was raised: --traceback shows it, --json holds it")
+    lines += [""] + [f"observed {sentence}" for sentence in observed]
+    skipped = Counter(x.message for x in findings if x.status == f.NOT_APPLICABLE)
+    if skipped:
+        told = ", ".join(f"{name.removeprefix('not declared: ')} ({count})" for name, count in skipped.most_common())
+        told = f"not applicable ({skipped.total()} case{'s' * (skipped.total() != 1)}): {told}"
+        lines += textwrap.wrap(told, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    declined = Counter(x.message for x in findings if x.status == f.DECLINED)
+    lines += [f"declined by the adapter ({count}): {reason}" for reason, count in declined.most_common()]
+    lines += verdict(findings)
+    total = ", ".join(f"{count} {status}" for status, count in counts(findings).items())
+    lines.append(f"{total or 'no cases'}; {seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def show(report: str, findings: Sequence[Finding]) -> None:
+    """Print a report, and a table of the kinds of failures by rich if it is installed."""
+    print(printable(report))
+    rows = [(name, str(len(members)), members[0].key) for name, members in groups(findings)]
+    if not rows:
+        return
+    try:
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.measure import Measurement
+        from rich.table import Table
+    except ImportError:
+        width = max(len(row[0]) for row in rows)
+        print("\n".join(f"{name:<{width}}  {count:>5}  {key}" for name, count, key in rows))
+        return
+    table = Table()
+    table.add_column("what was found", max_width=60)  # messages of exceptions may be long
+    table.add_column("cases", justify="right")
+    table.add_column("first of them", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    # As wide as it takes: a key that is cut off, or goes on in the next line of a cell, is no good for --select.
+    console = Console()
+    wide = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+    Console(width=wide).print(table, soft_wrap=True)
+
+
+def to_json(
+    title: str, findings: Sequence[Finding], observed: Sequence[str] = (), version: int = VERSION
+) -> bytes:  # fmt: skip
+    """Return everything as JSON."""
+    document = {
+        "backend": title,
+        "cases": version,
+        "versions": versions(),
+        "counts": counts(findings),
+        "observed": list(observed),
+        "leading hint": leading_hint(findings),
+        "findings": [finding.to_dict() for finding in agreed(findings)],
+    }
+    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def to_junit(title: str, findings: Sequence[Finding]) -> bytes:
+    """Return the findings as JUnit XML, one test case each."""
+    statuses = Counter(finding.status for finding in findings)
+    suite = ElementTree.Element(
+        "testsuite", name=f"refkan conform: {title}", tests=str(len(findings)),
+        failures=str(statuses[f.FAILED] + statuses[f.UNEXPECTED_PASS]), errors=str(statuses[f.ERROR]),
+        skipped=str(sum(statuses[s] for s in (*f.UNJUDGED, f.EXPECTED_FAILURE))),
+        time=f"{sum(finding.seconds for finding in findings):.3f}",
+    )  # fmt: skip
+    for finding in agreed(findings):
+        group, _, name = finding.key.rpartition("/")
+        case = ElementTree.SubElement(suite, "testcase", classname=group.replace("/", "."), name=name)
+        case.set("time", f"{finding.seconds:.3f}")
+        if finding.status == f.PASSED:
+            continue
+        kinds = {f.FAILED: "failure", f.UNEXPECTED_PASS: "failure", f.ERROR: "error"}
+        child = ElementTree.SubElement(case, kinds.get(finding.status, "skipped"), message=printable(line(finding)))
+        child.text = printable(hint_line(finding))
+    return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
