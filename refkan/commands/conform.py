@@ -12,7 +12,7 @@ from typing import Any
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from refkan.commands.options import check_file, in_words, path, seconds, text
+from refkan.commands.option_values import check_file, in_words, path, seconds, text
 from refkan.conformance.adapters.loading import BackendError
 from refkan.conformance.adapters.torch_variants import VARIANTS
 from refkan.conformance.cases.cases import VERSION

@@ -17,7 +17,7 @@ from refkan.base.array_types import FloatArray
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from refkan.commands.options import MOST, check_file, in_words, out_of_memory, path
+from refkan.commands.option_values import MOST, check_file, in_words, out_of_memory, path
 from refkan.interop import ConversionError, disassemble, from_state, read, refined, to_state
 from refkan.interop.model_files import is_network, state_in
 from refkan.kernels.engine_option import add_engine_option

@@ -15,7 +15,7 @@ from refkan.base.array_types import FloatArray
 from refkan.base.atomic_files import read_file
 from refkan.base.plain_text import printable
 from refkan.base.short_reprs import ShortRepr
-from refkan.commands.options import in_words
+from refkan.commands.option_values import in_words
 
 SHOWN = 3
 """Places of bad lines that a message names."""

@@ -6,7 +6,9 @@ import pytest
 
 from refkan.base.long_runs import interrupts
 from refkan.cli import main
-from refkan.commands import conform, spectrum, train
+from refkan.commands import conform
+from refkan.commands.spectra import spectrum
+from refkan.commands.training import train
 from refkan.conformance.judging import guarded
 from tests.shared.interruptions import busy, drop, dropping
 

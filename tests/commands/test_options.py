@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from refkan.cli import main
-from refkan.commands import spectrum, train
+from refkan.commands.spectra import spectrum
+from refkan.commands.training import train
 
 NUMPY = "refkan.conformance.adapters.backends:PlainNumpy"
 TRAIN = ("train", "burgers")
@@ -152,7 +153,7 @@ def test_what_does_not_fit_into_memory(monkeypatch, capsys):
     small = ("--points", "6", "--widths", "2", "2", "1", "--schedule", "9", "--quiet")
     monkeypatch.setattr(train, "train_starts", too_large)
     assert main([*TRAIN, *small]) == 1
-    monkeypatch.setattr("refkan.commands.configuration.setup_named", too_large)
+    monkeypatch.setattr("refkan.commands.training.configuration.setup_named", too_large)
     assert main([*TRAIN, *small]) == 2
     for line in capsys.readouterr().err.splitlines():
         assert re.match(r"refkan train: not enough memory \(.* 6\.94 EiB .*\): ask for less by --points", line)

@@ -16,7 +16,7 @@ from refkan.analysis.conditioning.spectra import FLAGS
 from refkan.base.long_runs import checkpoints
 from refkan.claims.running import executors
 from refkan.cli import main
-from refkan.commands import spectrum
+from refkan.commands.spectra import spectrum
 
 ROOT = Path(checkpoints.__file__).parent.parent
 

@@ -13,9 +13,10 @@ import pytest
 import refkan as rk
 from refkan.base.errors import ConvergenceError
 from refkan.base.long_runs import checkpoints
-from refkan.commands import add_train_parser, train
-from refkan.commands import progress as progress_module
-from refkan.commands.configuration import configuration
+from refkan.commands import add_train_parser
+from refkan.commands.training import progress_bar as progress_module
+from refkan.commands.training import train
+from refkan.commands.training.configuration import configuration
 from refkan.plots.training_pictures import shown_errors, to_png
 from refkan.training.multilevel import Level
 from refkan.training.optimizers import State

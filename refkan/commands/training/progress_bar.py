@@ -7,7 +7,7 @@ import time
 from importlib import import_module
 from typing import Any, Self
 
-from refkan.commands.configuration import Configuration
+from refkan.commands.training.configuration import Configuration
 from refkan.training.multilevel import Level
 from refkan.training.optimizers import State
 

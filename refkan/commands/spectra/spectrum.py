@@ -23,10 +23,10 @@ from refkan.base.extras import needed
 from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.executors import check_address, dask_executor
-from refkan.commands.certificates import certified, report
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from refkan.commands.options import MOST, WIDEST, check_counts, check_folder, kept_in, out_of_memory, path, text
-from refkan.commands.own_network import only_with_networks, problem_in_files, show
+from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, kept_in, out_of_memory, path, text
+from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
+from refkan.commands.spectra.study_certificates import certified, report
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots import conditions, to_png

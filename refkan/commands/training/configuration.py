@@ -9,7 +9,7 @@ from typing import Any
 
 from refkan.base.arguments import check_count, check_positive, nearest
 from refkan.commands.number_files import read_numbers
-from refkan.commands.options import MOST, WIDEST, check_counts
+from refkan.commands.option_values import MOST, WIDEST, check_counts
 from refkan.networks import Network
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.training.recipes import PROBLEMS, Attended, Decaying, Ramped, Redrawn, Setup, own_data, setup_named

@@ -14,9 +14,9 @@ from refkan.analysis.conditioning.studies.study_rows import measured
 from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 from refkan.base.atomic_files import write_atomically
-from refkan.commands.certificates import certified, report
 from refkan.commands.number_files import read_samples, read_weights
-from refkan.commands.options import in_words
+from refkan.commands.option_values import in_words
+from refkan.commands.spectra.study_certificates import certified, report
 from refkan.interop import read
 from refkan.networks import Network
 from refkan.networks.layers import BASES

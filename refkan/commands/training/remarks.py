@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from refkan.commands.configuration import Configuration
+from refkan.commands.training.configuration import Configuration
 from refkan.plots.training_pictures import MOST_EDGES, can_be_drawn
 from refkan.training.recipes import StartsResult, input_effects
 from refkan.training.recipes.records import Record, chosen_level, shown

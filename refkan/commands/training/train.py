@@ -14,12 +14,12 @@ import numpy as np
 
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.interrupts import kept_interrupts
-from refkan.commands.configuration import Configuration, configuration
 from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from refkan.commands.options import check_folder, kept_in, out_of_memory, path
-from refkan.commands.progress import Progress
-from refkan.commands.remarks import effects, effects_line, remarks, undrawn
+from refkan.commands.option_values import check_folder, kept_in, out_of_memory, path
 from refkan.commands.threads import add_threads_option
+from refkan.commands.training.configuration import Configuration, configuration
+from refkan.commands.training.progress_bar import Progress
+from refkan.commands.training.remarks import effects, effects_line, remarks, undrawn
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks import save
 from refkan.networks.layers import BASES

@@ -1,0 +1,1 @@
+"""`refkan spectrum`: studies, networks in files, and certificates."""

@@ -1,0 +1,1 @@
+"""`refkan train`: its options, progress and remarks."""
