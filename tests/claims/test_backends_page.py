@@ -9,9 +9,9 @@ import pytest
 from refkan.conformance import Capabilities
 from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.cases.cases import VERSION
-from validation.records.backends_matrix import cell, read, row, table
 from validation.records.backends_matrix import main as measure
-from validation.records.backends_page import PAGE, RECORD, escaped, main, numbers, page, trimmed
+from validation.records.backends_matrix import row
+from validation.records.backends_page import PAGE, RECORD, cell, escaped, main, numbers, page, read, table, trimmed
 
 
 @pytest.mark.skipif(not RECORD.exists(), reason="no record of B1 is committed")

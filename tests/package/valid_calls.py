@@ -1,6 +1,6 @@
 """A valid call of every public callable: values by the names of parameters, and what a callable wants otherwise."""
 
-# ruff: noqa: C408  parameters are named as in calls
+# ruff: noqa: C408, E501  parameters are named as in calls
 
 from __future__ import annotations
 

@@ -19,8 +19,12 @@ def names_of(module):
 def public_modules():
     """refkan, the modules that it and they offer by name, and every subpackage that says what it offers."""
     # What refkan.commands offers are parsers for refkan.cli; what they parse is told by --help.
-    folders = (name for _, name, is_folder in pkgutil.iter_modules(rk.__path__) if is_folder and name != "commands")
-    subpackages = [importlib.import_module(f"refkan.{name}") for name in folders]
+    folders = (
+        name
+        for _, name, is_folder in pkgutil.walk_packages(rk.__path__, "refkan.")
+        if is_folder and not {"commands", "backends"} & set(name.split("."))
+    )
+    subpackages = [importlib.import_module(name) for name in folders]
     waiting, found = [rk, *(module for module in subpackages if hasattr(module, "__all__"))], {}
     while waiting:
         module = waiting.pop()

@@ -2,8 +2,8 @@
 
 `lowered()` sets them all so low that small cases pass them, with several blocks, chunks and parts, the last ones not
 full. Sizes that are compiled into kernels count where these run in Python, so that they do. A law that holds of a case
-as it is and with sizes lowered holds on both sides of each of them. `tests/splines/sums/test_thresholds.py` says which size
-is missing here.
+as it is and with sizes lowered holds on both sides of each of them. `tests/splines/sums/test_thresholds.py`
+says which size is missing here.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ from tests.shared.forms import in_python
 
 ROOT = Path(rk.__file__).parents[1]
 
-FOLDERS = (
-    "kernels", "engines", "layers", "networks", "node_maps", "losses", "hessians", "optimizers", "hierarchy",
-    "transfer", "splines",
-)  # fmt: skip
+FOLDERS = ("kernels", "splines", "networks", "training/losses", "training/optimizers", "training/multilevel")
 """Where no size may be missing."""
 
 LOWERED = {

@@ -1,6 +1,6 @@
 r"""N3: the rank of J at generic theta is the number of parameters less the nullity that structure gives, exactly.
 
-Every case is a theorem: `refkan.analysis.exact.certified_rank` proves the rank, over the rationals and, with mean-std maps and
+Every case is a theorem: `rk.exact.certified_rank` proves the rank, over the rationals and, with mean-std maps and
 SiLU edges, in balls, where the null vectors are those of theory and a minor proves that there are no more. A rank at
 one theta is a lower bound of that at almost all theta of the same pieces, where minors of J are analytic, and the null
 vectors of the structure are an upper bound: where the two agree at one theta, they agree at almost all.

@@ -10,9 +10,10 @@ The smallest of these numbers, ten, is the published one here. Their problems an
     method   "natural-gradient" or "self-scaled-broyden" of `rk.minimize`, default options
     network  kan: [1, 5, 1], order 4, 8 intervals, sigmoid map; mlp: [1, 30, 1], tanh
 
-Problems: Poisson's and Helmholtz's equations of `refkan.training.problems.manufactured` by collocation, with the weights of
-`refkan.training.recipes`. Errors are relative L2 errors of the solution at 1000 fresh points, after a number of steps of each
-method (see `Size`) such that Adam and L-BFGS take no less processor time than the method that they are compared with;
+Problems: Poisson's and Helmholtz's equations of `rk.problems.manufactured` by collocation, with the weights of
+the recipes of `refkan.training`. Errors are relative L2 errors of the solution at 1000 fresh points, after a number of
+steps of each method (see `Size`) such that Adam and L-BFGS take no less processor time than the method that they are
+compared with;
 times are reported.
 
 Criterion, fixed before the runs: pairs are (problem, seed), with one start for all methods. A reading holds if against

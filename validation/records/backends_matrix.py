@@ -9,18 +9,16 @@ from __future__ import annotations
 import datetime
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
 from refkan.conformance import Judge, catalogue
 from refkan.conformance.cases.cases import VERSION
-from refkan.conformance.judging import findings as f
-from refkan.conformance.reports.summaries import FAMILIES, by_family
-from validation.implementations.backends_judged import COMMIT, PAGES, PINNED
-
-MATRIX = Path(__file__).parent / "matrix.json"
+from refkan.conformance.reports.summaries import by_family
+from validation.implementations.backends_judged import COMMIT, PAGES, PINNED, installed
+from validation.records import backends_page
+from validation.records.backends_page import MATRIX, read
 
 PACKAGE = {"pykan, default dtype set first": "pykan"}
 """Packages of backends whose names differ."""
@@ -39,36 +37,8 @@ def row(adapter: Any, versions: Sequence[str], day: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def table(matrix: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as Markdown: passed of judged, families in columns."""
-    used = [name for name in FAMILIES if any(name in one["families"] for one in matrix)]
-    lines = [f"| backend, version, day | {' | '.join(used)} |", f"|---|{'---|' * len(used)}"]
-    for one in matrix:
-        cells = [cell(one["families"].get(name, {})) for name in used]
-        lines.append(f"| {one['backend']} {one['version']}, {one['day']} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def cell(counts: Mapping[str, int]) -> str:
-    """Passed of judged, bold where some are not; nothing where nothing was judged."""
-    judged = sum(count for status, count in counts.items() if status not in f.UNJUDGED)
-    if not judged:
-        return ""
-    passed = counts.get(f.PASSED, 0)
-    return f"{passed}" if passed == judged else f"**{passed} of {judged}**"
-
-
-def read() -> list[dict[str, Any]]:
-    """The rows that are kept."""
-    found: list[dict[str, Any]] = json.loads(MATRIX.read_text(encoding="utf-8")) if MATRIX.exists() else []
-    return found
-
-
 def main(arguments: Sequence[str]) -> int:
     """Judge backends by the names of their adapters (all that are installed by default), keep rows, write the page."""
-    from validation.implementations.backends_judged import installed
-    from validation.records import backends_page
-
     known = {make.__name__: make for make in PAGES}
     unknown = [name for name in arguments if name not in known]
     if unknown:

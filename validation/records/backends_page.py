@@ -14,19 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
-from validation.records.backends_matrix import read, table
+from refkan.conformance.judging import findings as f
+from refkan.conformance.reports.summaries import FAMILIES
 
 FOLDER = Path(__file__).parent
 RECORD = FOLDER / "backends.json"
+MATRIX = FOLDER / "matrix.json"
 PAGE = FOLDER.parents[1] / "docs" / "backends.md"
 
 INTRODUCTION = """# What the conformance suite finds in published backends
 
-refkan's cases were run on layers of other libraries, through the adapters in `refkan/conformance/adapters/backends/`. Each case
-compares with exact rational results rounded once, or float64 results with a bound; a failure is a difference from the
-conventions in `refkan.conformance.CONVENTIONS` that exceeds a bound on rounding. Some differences are choices that a
-backend makes knowingly, and most do not matter for training in float32. Names of findings are the hints that the suite
-gives by itself. Each row ends with the call that reproduces it; FOLDER is the folder `src` of a clone of efficient-kan.
+refkan's cases were run on layers of other libraries, through the adapters in `refkan/conformance/adapters/backends/`.
+Each case compares with exact rational results rounded once, or with float64 results and a bound; a failure is a
+difference from the conventions in `refkan.conformance.CONVENTIONS` that exceeds a bound on rounding. Some differences
+are choices that a backend makes knowingly, and most do not matter for training in float32. Findings are named by the
+hints that the suite gives by itself. Each row ends with the call that reproduces it; FOLDER is the folder `src` of a
+clone of efficient-kan.
 
 """
 
@@ -89,6 +92,31 @@ def page(record: Mapping[str, Any], matrix: Sequence[Mapping[str, Any]] = ()) ->
             cells = (kind["name"], str(kind["count"]), kind["line"], kind["hints"], f"`{kind['call']}`")
             out.append(f"| {' | '.join(map(escaped, cells))} |\n")
     return "".join(out)
+
+
+def table(matrix: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as Markdown: passed of judged, families in columns."""
+    used = [name for name in FAMILIES if any(name in one["families"] for one in matrix)]
+    lines = [f"| backend, version, day | {' | '.join(used)} |", f"|---|{'---|' * len(used)}"]
+    for one in matrix:
+        cells = [cell(one["families"].get(name, {})) for name in used]
+        lines.append(f"| {one['backend']} {one['version']}, {one['day']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(counts: Mapping[str, int]) -> str:
+    """Passed of judged, bold where some are not; nothing where nothing was judged."""
+    judged = sum(count for status, count in counts.items() if status not in f.UNJUDGED)
+    if not judged:
+        return ""
+    passed = counts.get(f.PASSED, 0)
+    return f"{passed}" if passed == judged else f"**{passed} of {judged}**"
+
+
+def read() -> list[dict[str, Any]]:
+    """The rows that are kept."""
+    found: list[dict[str, Any]] = json.loads(MATRIX.read_text(encoding="utf-8")) if MATRIX.exists() else []
+    return found
 
 
 def numbers(line: str) -> str:

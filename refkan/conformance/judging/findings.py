@@ -123,7 +123,7 @@ class Finding:
     traceback : str
         Where in the adapter, or below, an exception was raised.
     proven : float
-        A proven lower bound of |theirs - exact|; NaN where nothing is proven. See `refkan.conformance.cases.truths.proofs`.
+        A proven lower bound of |theirs - exact|; NaN where nothing is proven.
 
     Examples
     --------

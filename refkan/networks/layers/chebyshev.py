@@ -54,7 +54,7 @@ class ChebyshevLayer(Layer):
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> layer = rk.networks.layers.ChebyshevLayer([(-1.0, 1.0)], n_outputs=1, degree=2)  # T_2 = 2 x^2 - 1, tangent 4 x - 3
+    >>> layer = rk.ChebyshevLayer([(-1.0, 1.0)], n_outputs=1, degree=2)  # T_2 = 2 x^2 - 1, tangent 4 x - 3
     >>> layer.linearize(np.array([0.0, 0.0, 1.0]), np.array([[0.5], [1.0], [2.0]])).value
     array([[-0.5],
            [ 1. ],

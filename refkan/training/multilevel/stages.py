@@ -35,8 +35,8 @@ class Stage(ShortRepr):
     samples : int or None
         On how many samples, None for all.
     change : callable or None
-        What happens to the network first: `Refined`, of `refkan.training.adaptivity` `Freed`, `Cut` or several `in_turn`, or a
-        function of one's own.
+        What happens to the network first: `Refined`, or `Freed`, `Cut` or several `in_turn` of
+        `refkan.training.adaptivity`, or a function of one's own.
 
     Examples
     --------

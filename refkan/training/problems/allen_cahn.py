@@ -14,7 +14,7 @@ diffusion has rounded the kink. Therefore u = v + w, where
 
     w(x, t) = -exp(-10 t) h(x, nu t)
 
-takes the kink along: h is x^2 under the heat equation (:mod:`refkan.training.problems.heat_kink`), and -10 = 5 (1 - 3 u^2) is
+takes the kink along: h is x^2 under the heat equation (`heat_kink`), and -10 = 5 (1 - 3 u^2) is
 the rate of the reaction linearised about u(1, 0) = -1. The rest solves v_t = nu v_xx + 5 (u - u^3) + 10 w, and its
 coefficients start like k^-4. Modes up to K are kept. The cubic term is formed at 2K + 1 points: products of three such
 series alias into mode K alone; w, which has all modes, aliases everywhere, within the errors stated below. The system

@@ -22,7 +22,7 @@ from tests.shared.factories import (
 # --- sweeps
 
 OUTPUTS = {1: 5, 2: 1, 3: 2, 4: 5}
-"""By order: the fast engine is compiled for each pair, and for these anyway (tests/splines/sums/test_differential.py)."""
+"""By order: the fast engine is compiled for each pair, and for these in test_differential anyway."""
 
 
 @pytest.mark.parametrize("case", [case for case in EVERY_LAYER if case.kind == "spline"], ids=name)

@@ -89,8 +89,8 @@ def enclose(
 
     Notes
     -----
-    Bernstein coefficients of the pieces, Taylor forms around the centre: see `refkan.analysis.exact.enclosures.polynomial_pieces` and
-    `refkan.analysis.exact.enclosures.taylor_intervals`. Everything is rounded outwards.
+    Bernstein coefficients of the pieces, Taylor forms around the centre: see `polynomial_pieces` and
+    `taylor_intervals` beside this file. Everything is rounded outwards.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def sup_difference(
 ) -> Proven:
     r"""Enclose the least upper bound of |F_q(x) - G_q(x)| of two networks over a box and all outputs.
 
-    Of networks of one shape it is bounded layer by layer first (`refkan.analysis.exact.enclosures.layerwise_differences`): of a network and
+    Of networks of one shape it is bounded layer by layer first (`layerwise_differences`): of a network and
     a refined one that is the rounding of coefficients, and zero where nothing was rounded. If that is within the
     tolerance, it is the answer, from 0 on; if not, boxes are subdivided. For outside="error" see `extrema`.
 

@@ -167,7 +167,7 @@ def certified_spectrum(
 
     Notes
     -----
-    Ostrowski's theorem bounds all eigenvalues by relative errors; see `refkan.analysis.exact.spectra.orthogonal_certificates`.
+    Ostrowski's theorem bounds all eigenvalues by relative errors; see `orthogonal_certificates`.
 
     Examples
     --------

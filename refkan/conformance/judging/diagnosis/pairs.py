@@ -24,7 +24,8 @@ from refkan.conformance.judging.diagnosis.of_results import factors, last_steps,
 from refkan.conformance.judging.findings import Evidence, Hint
 
 OF_RESULTS: tuple[Source, ...] = (
-    factors.factors, slopes.spacings, parts_of_results.along, last_steps.detached, last_steps.layouts, last_steps.sample_order,
+    factors.factors, slopes.spacings, parts_of_results.along, last_steps.detached, last_steps.layouts,
+    last_steps.sample_order,
     slopes.cuts, slopes.at_knots, additions.branches,
 )  # fmt: skip
 """Hypotheses on what happened to results, whatever these are."""
