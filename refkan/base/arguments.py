@@ -197,7 +197,7 @@ def check_sequence(name: str, value: Any, what: str) -> Any:
     return value
 
 
-def check_annotated(owner: Any, values: Mapping[str, Any]) -> None:
+def check_annotated(owner: Any, values: Mapping[str, Any], but: Sequence[str] = ()) -> None:
     """Raise TypeError unless values are what the annotations of a function or a dataclass say.
 
     Texts, flags, numbers, objects of classes, functions, and sequences and mappings of them are compared. An ``int``
@@ -209,14 +209,29 @@ def check_annotated(owner: Any, values: Mapping[str, Any]) -> None:
     owner : function or class
     values : mapping
         By the names of parameters or fields; other names are passed over, so that `locals()` serves.
+    but : sequence of str
+        Names of those whose own check says more.
     """
     for name, (text, hint) in _hints(owner).items():
-        if name in values and not _is_a(values[name], hint):
-            if hint in (int, int | None):
-                check_count(name, values[name])
-            if isinstance(hint, type) and hint not in (str, float, bool):
-                check_type(name, values[name], hint)
-            raise TypeError(f"{name} must be of type {text}; got {short(values[name])}")
+        if name in values and name not in but and not _is_a(values[name], hint):
+            _refuse(name, values[name], text, hint)
+
+
+def _refuse(name: str, value: Any, text: str, hint: Any) -> None:
+    """Raise the error that says most of a value which is not what an annotation says."""
+    item = get_args(hint)[0] if get_origin(hint) is Sequence else None
+    if isinstance(item, type) and is_sequence(value):
+        for k, entry in enumerate(value):
+            check_type(f"{name}[{k}]", entry, item)
+    if hint in (int, int | None):
+        check_count(name, value)
+    if hint is bool:
+        check_flag(name, value)
+    if hint is float and isinstance(value, float):
+        raise ValueError(f"{name} must be finite; got {value}")
+    if isinstance(hint, type) and hint not in (str, float):
+        check_type(name, value, hint)
+    raise TypeError(f"{name} must be of type {text}; got {short(value)}")
 
 
 class Checked:

@@ -178,7 +178,7 @@ class Verdict:
     tables: tuple[Table, ...] = ()
 
     def __post_init__(self) -> None:
-        check_annotated(Verdict, vars(self))
+        check_annotated(Verdict, vars(self), but=("status", "measured", "corrected", "details", "figures", "tables"))
         for name, given in (("measured", self.measured), ("corrected", self.corrected), ("details", self.details)):
             if not isinstance(given, str):
                 raise TypeError(f"{self.id}: {name} must be a string; got {given!r}")

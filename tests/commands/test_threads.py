@@ -14,7 +14,7 @@ from refkan.commands.threads import BLAS, THREAD_VARIABLES, thread_variables
 SHOW = """
 import os, sys
 from refkan.cli import main
-from refkan.commands import train
+from refkan.commands.training import train
 from refkan.kernels.launch import thread_count
 
 def show(chosen):

@@ -46,7 +46,7 @@ def test_they_are_the_values_where_nothing_overflows(reach, rng):
     for name in ("affine", "min-max", "chebyshev"):
         net, theta = NETWORKS[name].initialize(rng, rng.uniform(size=(20, 2)))
         x = rng.uniform(-reach, 1 + reach, (9, 2))
-        constants = rk.networks.statistics.Statistics(net, theta).constants
+        constants = Statistics(net, theta).constants
         y = net(theta, x)
         np.testing.assert_allclose(
             far_values.far_values(net, theta, x, constants), y, rtol=0, atol=1e-13 * np.abs(y).max()

@@ -14,7 +14,7 @@ from refkan.base import atomic_files as module
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.checkpoints import Checkpoints
 
-ROOT = Path(module.__file__).parent.parent
+ROOT = Path(module.__file__).parents[2]
 
 # --- files of writers that were killed
 

@@ -20,7 +20,7 @@ MODEL = {"basis": "spline", "widths": [2, 5, 1]}
 CONFIGURATION = {"task": "fit", "order": 3, "domain": (0.0, 1.0), "model": MODEL}
 
 
-ROOT = Path(module.__file__).parent.parent
+ROOT = Path(module.__file__).parents[3]
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def minimize_adaptive(
     >>> result.network.n_params, knots.size, bool(np.sum(np.abs(knots - 1 / np.pi) < 0.02) >= 7)
     (16, 16, True)
     """
-    check_annotated(minimize_adaptive, {name: value for name, value in locals().items() if name != "fraction"})
+    check_annotated(minimize_adaptive, locals(), but=("fraction", "progress"))
     if not isinstance(strategy, Strategy):
         check_choice("strategy", strategy, STRATEGIES)
     limits = Limits.checked(tolerance, max_params, max_rounds, patience, least_gain)

@@ -119,7 +119,7 @@ def minimize(
     >>> rk.minimize(Bowl(), [3.0, -4.0]).converged
     True
     """
-    check_annotated(minimize, locals())
+    check_annotated(minimize, locals(), but=("progress",))
     refuse_what_is_no_loss("problem", problem, "value_and_gradient")
     methods = METHODS | RESIDUAL_METHODS
     check_choice("method", method, methods)

@@ -141,7 +141,7 @@ def train_starts(
     >>> trained.result.network.layers[0].intervals, bool(trained.result.value <= trained.values.min())
     (4, True)
     """
-    check_annotated(train_starts, locals())
+    check_annotated(train_starts, locals(), but=("schedule", "progress"))
     check_type("rng", rng, np.random.Generator)
     starts, schedule = check_count("starts", starts, 1), check_schedule(schedule)
     common = check_count("common", common, 1, len(schedule)) if starts > 1 or later else len(schedule)

@@ -14,6 +14,7 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.conditioning import grid, study
+from refkan.analysis.conditioning.studies import studies
 from refkan.cli import main
 from refkan.kernels import engine_choice, launch
 from refkan.kernels.engine_choice import current_engine
@@ -170,13 +171,13 @@ def test_studies_on_executors_use_the_engine_of_their_caller(monkeypatch):
     from concurrent.futures import ThreadPoolExecutor
 
     found = set()
-    right = rk.conditioning.studies.measure
+    right = studies.measure
 
     def measure(*arguments):
         found.add(current_engine())
         return right(*arguments)
 
-    monkeypatch.setattr(rk.conditioning.studies, "measure", measure)
+    monkeypatch.setattr(studies, "measure", measure)
     with rk.use_engine("plain"), ThreadPoolExecutor(2) as pool:
         study(grid(["spline"], [[2, 1]], orders=[2], intervals=[2, 3], samples=20), pool)
     assert found == {"plain"}

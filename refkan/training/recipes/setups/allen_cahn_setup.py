@@ -79,7 +79,7 @@ def allen_cahn(
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (280, [500, 501, 101])
     """
-    check_annotated(allen_cahn, locals())
+    check_annotated(allen_cahn, locals(), but=("points", "weights"))
     weighted = check_weights(weights, "equation", "initial", "periodic")
     low, high = np.array(allen_cahn_equation.DOMAIN).T
     drawn = np.random.default_rng(seed).uniform(low, high, (check_count("points", points, 1), 2))

@@ -63,7 +63,7 @@ def burgers(
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (3680, [4096, 64, 128])
     """
-    check_annotated(burgers, locals())
+    check_annotated(burgers, locals(), but=("points", "weights"))
     weighted = check_weights(weights, "equation", "initial", "boundary")
     if not isinstance(points, Sequence | np.ndarray) or len(points) != 2:
         raise ValueError(f"points must be a pair of numbers, in x and in t; got {points!r}")

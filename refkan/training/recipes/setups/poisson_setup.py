@@ -53,7 +53,7 @@ def poisson(points: int = 49, weights: tuple[float, float, float] = (1e-2, 1e-1,
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (140, [2401, 49, 200])
     """
-    check_annotated(poisson, locals())
+    check_annotated(poisson, locals(), but=("points", "weights"))
     weighted = check_weights(weights, "equation", "interface", "boundary")
     inner = np.linspace(-1.0, 1.0, check_count("points", points, 1) + 2)[1:-1]
     inputs = poisson_equation.level_set_input if level_set else without_level_set
