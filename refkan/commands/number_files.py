@@ -143,21 +143,27 @@ def _require_commas(what: str, lines: Lines) -> None:
 def _require_no_header_of_numbers(what: str, lines: Lines) -> None:
     """Raise ValueError if the first line may be names that are numbers, such as years: then it is no sample.
 
-    That is so if all its cells are whole numbers, written without a point, that differ from each other, and each is
-    unlike the numbers below it: those are not all whole, or it is farther from them than they are from each other.
+    That is so if its cells are whole numbers, written without a point, that differ from each other, and each is farther
+    from the numbers below it than these are from each other. It is so, too, if two or more cells count from 0 or 1, as
+    the columns of a data frame do, and no column below is all whole.
     """
     (first, cells), *rest = lines
     below = list(zip(*(list(map(_number, others)) for _, others in rest if len(others) == len(cells)), strict=True))
     names = [cell.strip() for cell in cells]
     if len(set(names)) < len(names) or not all(map(str.isdecimal, names)) or not below:
         return
-    for name, column in zip(names, below, strict=True):
-        known = [number for number in column if math.isfinite(number)]
-        if not known or len(known) < 2:
-            return
-        low, high = min(known), max(known)
-        if all(map(float.is_integer, known)) and low - (high - low) <= float(name) <= high + (high - low):
-            return
+    columns = [[number for number in column if math.isfinite(number)] for column in below]
+    if min(map(len, columns)) < 2:
+        return
+    counted = len(names) > 1 and [int(name) for name in names] in (
+        list(range(len(names))),
+        list(range(1, len(names) + 1)),
+    )
+    if not (counted and not any(all(map(float.is_integer, column)) for column in columns)) and not all(
+        abs(2 * float(name) - max(column) - min(column)) > 3 * (max(column) - min(column))
+        for name, column in zip(names, columns, strict=True)
+    ):
+        return
     raise ValueError(
         f"{what} must say whether line {first} is a header; got {','.join(names)}, whole numbers unlike those below: "
         f"if they are names, begin the line with #; if they are data, write {names[0]}.0"

@@ -8,6 +8,7 @@ import pytest
 import refkan as rk
 from refkan import truth
 from refkan.networks.sweeps import far_values
+from refkan.networks.sweeps.statistics_sweep import Statistics
 
 LARGEST = np.finfo(np.float64).max
 POINTS = np.array([[1e308, 1e308], [-1e308, 1e308], [LARGEST, -LARGEST], [1e307, -3e306], [0.3, 1e306], [1e200, 0.5]])

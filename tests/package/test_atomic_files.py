@@ -22,7 +22,7 @@ ROOT = Path(module.__file__).parents[2]
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from refkan import atomic_files
+from refkan.base import atomic_files
 atomic_files.os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
 atomic_files.write_atomically(Path(sys.argv[1]) / "result.json", b"half")
 """

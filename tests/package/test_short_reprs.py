@@ -16,7 +16,7 @@ from refkan.base.short_reprs import LONGEST, ShortRepr, short
 
 X = np.random.default_rng(0).uniform(size=(40, 2))
 
-INTERNAL = re.compile(r"refkan\.(conformance|kernels|sweeps|jets\.(sweep|blocks)|layers\.local_forms|losses\.pieces)")
+INTERNAL = re.compile(r"refkan\.(conformance|kernels|networks\.sweeps|training\.losses\.pieces_of_terms)")
 """Modules whose classes nobody outside meets."""
 
 

@@ -256,7 +256,7 @@ CALLS = {
     "analysis.conditioning.descent_rates.ModeRecorder.__call__": dict(state=AT_STEP),
     "networks.layers.knot_layers.edge_conversion.SplineEdges.inserted": dict(new_knots=[[0.3], [0.3]]),
     "networks.layers.knot_layers.silu.SiluLayer.inserted": dict(new_knots=[[0.3], [0.3]]),
-    **{f"training.schedules.{key}.__call__": dict(step=3) for key in ("Cyclic", "Decaying", "Ramped")},
+    **{f"training.recipes.schedules.{key}.__call__": dict(step=3) for key in ("Cyclic", "Decaying", "Ramped")},
     "training.recipes.trainers.Redrawn.points": dict(problem=COLLOCATION, share=0.5),
     "training.recipes.trainers.Attended.__call__": dict(problem=COLLOCATION),
     "training.recipes.trainers.Redrawn.__call__": dict(problem=COLLOCATION),

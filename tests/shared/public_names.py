@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from types import FunctionType, ModuleType
 
 import refkan as rk
@@ -19,12 +20,9 @@ def names_of(module):
 def public_modules():
     """refkan, the modules that it and they offer by name, and every subpackage that says what it offers."""
     # What refkan.commands offers are parsers for refkan.cli; what they parse is told by --help.
-    folders = (
-        name
-        for _, name, is_folder in pkgutil.walk_packages(rk.__path__, "refkan.")
-        if is_folder and not {"commands", "backends"} & set(name.split("."))
-    )
-    subpackages = [importlib.import_module(name) for name in folders]
+    inner = r"refkan\.(commands|truth\..*|conformance\.(adapters\.backends|judging\.diagnosis))"
+    folders = (name for _, name, is_folder in pkgutil.walk_packages(rk.__path__, "refkan.") if is_folder)
+    subpackages = [importlib.import_module(name) for name in folders if not re.match(inner, name)]
     waiting, found = [rk, *(module for module in subpackages if hasattr(module, "__all__"))], {}
     while waiting:
         module = waiting.pop()

@@ -118,7 +118,7 @@ def tournament(
     >>> bool(np.sqrt(2 * result.value) < 1e-9), len(result.stages[0].starts)
     (True, 3)
     """
-    check_annotated(tournament, locals(), but=("progress",))
+    check_annotated(tournament, locals(), but=("progress", "stages"))
     check_type("problem", problem, LeastSquares)
     check_type("problem.net", problem.net, Network)
     check_type("rng", rng, np.random.Generator)

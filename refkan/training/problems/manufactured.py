@@ -107,7 +107,7 @@ class ManufacturedProblem(ShortRepr):
     domain: tuple[float, float] = (-1.0, 1.0)
 
     def __post_init__(self) -> None:
-        check_annotated(ManufacturedProblem, vars(self))
+        check_annotated(ManufacturedProblem, vars(self), but=("domain",))
         k = float(real("wavenumber", as_array("wavenumber", self.wavenumber, ndim=0)))
         a, b = map(float, real("domain", as_vector("domain", self.domain, 2)))
         if a >= b:

@@ -145,5 +145,5 @@ def test_types():
         run(stages=[3])
     with pytest.raises(TypeError, match="problem must be a LeastSquares"):
         tournament(None, np.random.default_rng(0), STAGES)
-    with pytest.raises(TypeError, match="random_knots must be a bool; got int"):
+    with pytest.raises(TypeError, match="random_knots must be True or False; got 1"):
         run(random_knots=1)
