@@ -1,3 +1,4 @@
+# ruff: noqa: E501  names of functions are long, and patterns of them longer
 """One law over all public callables: a wrong argument is refused by an error that names it and says what came."""
 
 from __future__ import annotations
@@ -18,39 +19,39 @@ from tests.package.wrong_values import WRONG, kind_of
 from tests.shared.public_names import public_callables
 
 NOT_CALLED_BY_USERS = {
-    r"engines\..*": "inner loops, on arrays that networks have checked",
-    r"layers\.(linearization|functions)\..*": "inner loops, on arrays that networks have checked",
-    r"layers\..*\.(at|declare|linearize|rows|tables|truth_form|describe|jumps|starting_s|constant_.*|.*scaling_vectors|"
+    r"splines\.sums\..*": "inner loops, on arrays that networks have checked",
+    r"networks\.layers\.(linearization|functions)\..*": "inner loops, on arrays that networks have checked",
+    r"networks\.layers\..*\.(at|declare|linearize|rows|tables|truth_form|describe|jumps|starting_s|constant_.*|.*scaling_vectors|"
     r"null_vectors|matched_gaussian|is_constant_at|refitted|require_derivatives|spline_coefficients|spaces_at|"
     r"draw_spline_coefficients|between_bases|unpack|convert|initialize|with_fixed_knots|(gradient_)?to_basis|from_basis|"
     r"on_domains)": "what networks ask of a layer, with arrays that they have checked",
-    r"layers\.(base\.Layer|edges\.EdgeLayer)(\.(in_basis|inserted|pack|prolongation|refined|with_spaces))?": "abstract",
-    r"node_maps\..*\.(NodeMap|StatisticsMap|at|bind|constants.*|null_vectors|require_nodes|slope|truth_form|value|"
+    r"networks\.layers\.(layer\.Layer|knot_layers\.edges\.EdgeLayer)(\.(in_basis|inserted|pack|prolongation|refined|with_spaces))?": "abstract",
+    r"networks\.node_maps\..*\.(NodeMap|StatisticsMap|at|bind|constants.*|null_vectors|require_nodes|slope|truth_form|value|"
     r"derivatives)": "what networks ask of a node map, with arrays that they have checked",
     r"networks\.composition\.Composition\.(require_derivatives|with_domain_of)": "what losses ask of a network",
-    r"losses\.(terms\..*\.(arrange|quantities|derivatives|differentiate|evaluate|at)|attention\..*\.(part|take_back))":
+    r"training\.losses\.(terms\..*\.(arrange|quantities|derivatives|differentiate|evaluate|at)|attention\..*\.(part|take_back))":
         "what losses ask of their terms at every evaluation",
-    r"losses\.least_squares\.DifferentiableModel.*": "a protocol",
-    r"(optimizers\.geometry|hessians\.products)\..*": "what optimizers ask at every step",
-    r"optimizers\.progress\..*\.(__call__|note)": "called by optimizers at every step",
-    r"training\.(schedules\..*\.__call__|minibatches\.Minibatches\..*)": "called by optimizers at every step",
-    r"conditioning\.descent_rates\.ModeRecorder\.(rates|__call__)": "called by optimizers at every step",
+    r"training\.losses\.least_squares\.DifferentiableModel.*": "a protocol",
+    r"(training\.optimizers\.geometry|networks\.hessians\.products)\..*": "what optimizers ask at every step",
+    r"training\.optimizers\.progress\..*\.(__call__|note)": "called by optimizers at every step",
+    r"training\.recipes\.(schedules\..*\.__call__|minibatches\.Minibatches\..*)": "called by optimizers at every step",
+    r"analysis\.conditioning\.descent_rates\.ModeRecorder\.(rates|__call__)": "called by optimizers at every step",
     r"splines\.relu_powers\.(relu_rows|inverse_scale)": "inner loops",
     r"truth\..*": "literal formulas over numbers of any kind, in as few lines as the papers take",
-    r"(transfer\.least_squares\.TransferReport|training\.starts\..*|training\.setups\.Setup|.*<lambda>|"
-    r"problems\.allen_cahn\.Reference(\..*)?|optimizers\.results\..*|hierarchy\.cycles\.CycleResult|"
-    r"hierarchy\.levels\.Level|hierarchy\.results\..*|hierarchy\.multistart\.MultistartResult|hierarchy\.work\.Work|"
-    r"hierarchy\.stages\.StageTable|exact\.boxes\.Bounds|exact\.certified_solutions\.CertifiedError|"
-    r"exact\.certified_spectra\.CertifiedSpectrum|exact\.spectrum\.Eigenpairs|exact\.ranks\.RankCertificate.*|"
-    r"exact\.enclosures\..*|conditioning\.descent_rates\.DescentRates|conditioning\.study_rows\.Row.*|"
-    r"conditioning\.spectra\.Spectrum|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
-    r"adaptivity\.(results|layer_states)\..*|adaptivity\.strategies\.Situation.*|conformance\.findings\..*|"
-    r"adaptivity\.tournaments\.TournamentResult|conformance\.cases\..*)": "results, which the library makes",
-    r"conformance\.(adapters\.Adapter|jax_base\.Jax|spline_base|torch_base).*": "written by users, called by the judge",
-    r"hierarchy\.stages\.Stage": "what is wrong with it is refused by the tournament",
-    r"conformance\.(adapters\.Capabilities|frames\.Frame(\..*)?)": "what is wrong with them becomes findings",
+    r"(splines\.transfer\.refit_at_samples\.TransferReport|training\.recipes\.starts\..*|training\.recipes\.setups\.setups\.Setup|.*<lambda>|"
+    r"training\.problems\.allen_cahn\.Reference(\..*)?|training\.optimizers\.results\..*|training\.multilevel\.cycles\.CycleResult|"
+    r"training\.multilevel\.levels\.Level|training\.multilevel\.multilevel_results\..*|training\.multilevel\.multistart\.MultistartResult|training\.multilevel\.work\.Work|"
+    r"training\.multilevel\.stages\.StageTable|analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\.certified_solutions\.CertifiedError|"
+    r"analysis\.exact\.spectra\.certified_spectra\.CertifiedSpectrum|analysis\.exact\.spectra\.eigenvectors_in_balls\.Eigenpairs|analysis\.exact\.ranks\.ranks\.RankCertificate.*|"
+    r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.descent_rates\.DescentRates|analysis\.conditioning\.studies\.study_rows\.Row.*|"
+    r"analysis\.conditioning\.spectra\.Spectrum|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
+    r"training\.adaptivity\.(adaptive_results|error_indicators\.layer_states)\..*|training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|"
+    r"training\.adaptivity\.tournaments\.TournamentResult|conformance\.cases\.cases\..*)": "results, which the library makes",
+    r"conformance\.adapters\.(adapter\.Adapter|jax_base\.Jax|spline_base|torch_base).*": "written by users, called by the judge",
+    r"training\.multilevel\.stages\.Stage": "what is wrong with it is refused by the tournament",
+    r"conformance\.(adapters\.adapter\.Capabilities|cases\.backend_frames\.Frame(\..*)?)": "what is wrong with them becomes findings",
     r"interop\.(from|to)_(efficient_kan|jaxkan|pykan)|interop\.state_of": "need other libraries; tested with them",
-    r"problems\.allen_cahn\.(reference|convergence)": "take seconds",
+    r"training\.problems\.allen_cahn\.(reference|convergence)": "take seconds",
     r"conformance\.pytest_suite": "takes seconds",
 }  # fmt: skip
 """Patterns of names after ``refkan.``, with the reason why their arguments are not looked at here."""

@@ -83,7 +83,7 @@ def test_problems(call, error, message):
         "map by name",
         lambda: rk.Network(NET.layers, ("affine",)),
         TypeError,
-        r"node_maps\[0\] must be a NodeMap; got 'affine': take one of rk\.networks\.node_maps\.NODE_MAPS\[name\].*'mean-std'",
+        r"node_maps\[0\] must be a NodeMap; got 'affine': take one of rk\.networks\.node_maps\.NODE_MAPS.*'mean-std'",
     ),
     ("maps by name", lambda: rk.Network(NET.layers, "affine"), TypeError, "node_maps must be a sequence of NodeMap"),
     (

@@ -146,7 +146,7 @@ CALLS = {
     "training.multilevel.multistart": dict(schedule=[1, 1], survivors=[2, 1], samples=[4, None]),
     "training.multilevel.subspaces.Subspace": dict(theta=np.ones(5), problem=HIERARCHY.levels[1].problem,
                                          prolongation=HIERARCHY.levels[0].prolongation),
-    **{f"hierarchy.subspaces.Subspace.{key}": dict(d=np.ones(3)) for key in (
+    **{f"training.multilevel.subspaces.Subspace.{key}": dict(d=np.ones(3)) for key in (
         "at", "gauss_newton", "gradient", "residual_and_jacobian", "residual_blocks", "value", "value_and_gradient")},
     "training.multilevel.vcycle": dict(theta=np.ones(5), steps=1),
     "networks.hessians.choose_path": dict(forms=None, n_params=3),
@@ -206,7 +206,7 @@ CALLS = {
     "training.problems.targets.Target.sample": dict(n=3),
     "training.problems.manufactured.Profile": dict(value=np.sin, first=np.cos, second=np.sin),
     "training.problems.manufactured.ManufacturedProblem": dict(profile=PROFILE),
-    **{f"problems.manufactured.ManufacturedProblem.{key}": dict(x=X[:, :1])
+    **{f"training.problems.manufactured.ManufacturedProblem.{key}": dict(x=X[:, :1])
        for key in ("derivative", "second_derivative", "solution", "source")},
     "training.problems.burgers.initial": dict(x=X[:, :1]), "training.problems.allen_cahn.initial": dict(x=X[:, :1]),
     "training.problems.allen_cahn.convergence": dict(modes=[32, 64], times=[0.1]),
@@ -260,17 +260,17 @@ CALLS = {
     "training.recipes.trainers.Redrawn.points": dict(problem=COLLOCATION, share=0.5),
     "training.recipes.trainers.Attended.__call__": dict(problem=COLLOCATION),
     "training.recipes.trainers.Redrawn.__call__": dict(problem=COLLOCATION),
-    **{f"layers.{key}": dict(domains=[[0.0, 1.0]] * 2) for key in (
-        "chebyshev.ChebyshevLayer.on_domains", "base.Layer.on_domains", "edge_conversion.SplineEdges.on_domains",
-        "silu.SiluLayer.on_domains")},
-    **{f"layers.{key}": dict(theta=LAYER_THETA, vector=LAYER_THETA, gradient=LAYER_THETA, target=LAYER.in_basis("relu"))
-       for key in ("edge_conversion.SplineEdges.convert", "edge_conversion.SplineEdges.from_basis",
-       "edge_conversion.SplineEdges.to_basis", "edge_conversion.SplineEdges.gradient_to_basis")},
+    **{f"networks.layers.{key}": dict(domains=[[0.0, 1.0]] * 2) for key in (
+        "chebyshev.ChebyshevLayer.on_domains", "layer.Layer.on_domains", "knot_layers.edge_conversion.SplineEdges.on_domains",
+        "knot_layers.silu.SiluLayer.on_domains")},
+    **{f"networks.layers.{key}": dict(theta=LAYER_THETA, vector=LAYER_THETA, gradient=LAYER_THETA, target=LAYER.in_basis("relu"))
+       for key in ("knot_layers.edge_conversion.SplineEdges.convert", "knot_layers.edge_conversion.SplineEdges.from_basis",
+       "knot_layers.edge_conversion.SplineEdges.to_basis", "knot_layers.edge_conversion.SplineEdges.gradient_to_basis")},
     "networks.layers.knot_layers.edge_conversion.SplineEdges.prolongation": dict(target=LAYER.refined(2)),
     "networks.layers.chebyshev.ChebyshevLayer.prolongation": dict(target=CHEBYSHEV.refined(2)),
     "networks.layers.knot_layers.silu.SiluLayer.prolongation": dict(target=rk.SiluLayer(LAYER).refined(2)),
     "networks.layers.knot_layers.silu.SiluLayer.convert": dict(theta=np.ones(rk.SiluLayer(LAYER).n_params), target=rk.SiluLayer(LAYER)),
-    **{f"layers.{key}": dict(theta=np.ones(16), target=CHEBYSHEV)
+    **{f"networks.layers.{key}": dict(theta=np.ones(16), target=CHEBYSHEV)
        for key in ("base.Layer.convert", "chebyshev.ChebyshevLayer.convert",
        "base.Layer.prolongation", "base.Layer.unpack", "base.Layer.with_fixed_knots")},
     "networks.layers.knot_layers.edge_conversion.SplineEdges.with_fixed_knots": dict(theta=LAYER_THETA),

@@ -53,61 +53,61 @@ GROUNDS: dict[str, Ground] = {
         "to_relu", "to_spline", "apply", "solve", "dense", "uniform",
     ),
     "prolongation": joined(
-        ground(spaces.prolongations, "transfer.matrices", "prolongation_matrix", "prolong"),
-        ground(spaces.prolongations, "transfer.matrices", "prolongation_through_relu"),
-        ground(spaces.prolongations, "transfer.relu", "injection_matrix"),
-        ground(spaces.prolongations, "transfer.dyadic", "dyadic_prolongation"),
-        ground(spaces.prolongations, "transfer.least_squares", "least_squares_transfer"),
+        ground(spaces.prolongations, "splines.transfer.matrices", "prolongation_matrix", "prolong"),
+        ground(spaces.prolongations, "splines.transfer.matrices", "prolongation_through_relu"),
+        ground(spaces.prolongations, "splines.transfer.relu_injection", "injection_matrix"),
+        ground(spaces.prolongations, "splines.transfer.dyadic", "dyadic_prolongation"),
+        ground(spaces.prolongations, "splines.transfer.refit_at_samples", "least_squares_transfer"),
     ),
     "networks": ground(
         networks.networks, "networks.network.Network", "__call__", "vjp", "jvp", "jacobian",
     ),
     "refinement": ground(networks.refinements, "networks.same_function.SameFunction", "convert", "prolongation"),
     "losses": ground(
-        networks.losses, "losses.least_squares.LeastSquares",
+        networks.losses, "training.losses.least_squares.LeastSquares",
         "value", "mse", "gradient", "value_and_gradient", "misfit", "residual_and_jacobian", "gauss_newton", "hessian",
         "ntk",
     ),
     "collocation": ground(
-        networks.collocation, "losses.collocation.Collocation",
+        networks.collocation, "training.losses.collocation.Collocation",
         "value", "gradient", "value_and_gradient", "residual_and_jacobian", "gauss_newton",
     ),
-    "spectra": ground(networks.spectra, "conditioning.driver", "spectrum"),
-    "null spaces": ground(training.null_spaces, "conditioning.null_space", "null_vectors"),
+    "spectra": ground(networks.spectra, "analysis.conditioning.spectrum_of_problem", "spectrum"),
+    "null spaces": ground(training.null_spaces, "analysis.conditioning.null_space", "null_vectors"),
     "descent": joined(
-        ground(descent.descent, "optimizers.driver", "minimize"),
-        ground(descent.descent, "optimizers.geometry.Geometry", "gradient", "displacement"),
+        ground(descent.descent, "training.optimizers.minimization", "minimize"),
+        ground(descent.descent, "training.optimizers.geometry.Geometry", "gradient", "displacement"),
     ),
-    "levels": ground(descent.levels, "hierarchy.multilevel", "minimize_multilevel"),
+    "levels": ground(descent.levels, "training.multilevel.multilevel", "minimize_multilevel"),
     "adaptivity": joined(
-        ground(training.refined, "adaptivity.bisection", "bisect"),
-        ground(training.refined, "adaptivity.refits", "refit_layer"),
-        ground(training.refined, "adaptivity.driver", "minimize_adaptive"),
-        ground(training.refined, "adaptivity.tournaments", "tournament"),
-        ground(training.refined, "hierarchy.multistart", "multistart"),
+        ground(training.refined, "training.adaptivity.bisection", "bisect"),
+        ground(training.refined, "training.adaptivity.refits", "refit_layer"),
+        ground(training.refined, "training.adaptivity.adaptive_minimization", "minimize_adaptive"),
+        ground(training.refined, "training.adaptivity.tournaments", "tournament"),
+        ground(training.refined, "training.multilevel.multistart", "multistart"),
     ),
     "certificates": joined(
-        ground(certificates.certificates, "exact.rational", "rational_change_of_basis", "rational_gram"),
-        ground(certificates.certificates, "exact.certificates", "extreme_eigenvalues"),
-        ground(certificates.certificates, "exact.spectrum", "eigenpairs"),
-        ground(certificates.certificates, "exact.condition_numbers", "certified_condition_number"),
-        ground(certificates.certificates, "exact.orthogonal_certificates", "enclosed_eigenvalues", "certified"),
-        ground(certificates.certificates, "exact.certified_spectra", "certified_spectrum"),
+        ground(certificates.certificates, "analysis.exact.spectra.rational", "rational_change_of_basis", "rational_gram"),
+        ground(certificates.certificates, "analysis.exact.spectra.extremes_of_spaces", "extreme_eigenvalues"),
+        ground(certificates.certificates, "analysis.exact.spectra.eigenvectors_in_balls", "eigenpairs"),
+        ground(certificates.certificates, "analysis.exact.spectra.condition_numbers", "certified_condition_number"),
+        ground(certificates.certificates, "analysis.exact.spectra.orthogonal_certificates", "enclosed_eigenvalues", "certified"),
+        ground(certificates.certificates, "analysis.exact.spectra.certified_spectra", "certified_spectrum"),
     ),
-    "Poisson": ground(equations.poisson, "problems.poisson", "solution", "gradient", "coefficient", "source"),
-    "Burgers": ground(equations.burgers, "problems.burgers", "solution", "slope", "initial"),
+    "Poisson": ground(equations.poisson, "training.problems.poisson", "solution", "gradient", "coefficient", "source"),
+    "Burgers": ground(equations.burgers, "training.problems.burgers", "solution", "slope", "initial"),
     "Allen-Cahn": joined(
-        ground(equations.allen_cahn, "problems.allen_cahn", "initial"),
-        ground(equations.allen_cahn, "problems.allen_cahn.Reference", "__call__"),
+        ground(equations.allen_cahn, "training.problems.allen_cahn", "initial"),
+        ground(equations.allen_cahn, "training.problems.allen_cahn.Reference", "__call__"),
     ),
     "ordinary equations": ground(
-        training.ordinary_equations, "problems.manufactured.ManufacturedProblem", "source", "solution"
+        training.ordinary_equations, "training.problems.manufactured.ManufacturedProblem", "source", "solution"
     ),
-    "conformance": ground(suite.suite, "conformance.quantities.ExactQuantities", "values", "input_gradients"),
+    "conformance": ground(suite.suite, "conformance.cases.truths.quantities.ExactQuantities", "values", "input_gradients"),
 }  # fmt: skip
 """Grounds by name."""
 
-TRAINED = ("networks", "losses", "descent")
+TRAINED = ("networks", "training.losses", "descent")
 """What every comparison of trained networks rests on."""
 
 NESTED = ("prolongation", "refinement")
@@ -130,14 +130,14 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     "M1": ("change of basis", *NESTED, *TRAINED),
     **dict.fromkeys(("M2", "M3"), ("bases", "change of basis", "prolongation")),
     **dict.fromkeys(("R1", "R2", "R3", "R4"), (*TRAINED, "refinement", "levels")),
-    "R5": (*TRAINED, "refinement", "adaptivity"),
+    "R5": (*TRAINED, "refinement", "training.adaptivity"),
     "Q0": ("Allen-Cahn",),
     "Q1": (*SOLVED, "Poisson"),
     "Q2": (*SOLVED, "Burgers"),
     **dict.fromkeys(("Q3", "Q4"), (*SOLVED, "Allen-Cahn")),
     "Q5": (*SOLVED, "Poisson", "Burgers", "Allen-Cahn"),
     "Q6": (*SOLVED, "Burgers"),
-    **dict.fromkeys(("K1", "K2", "K4", "W2", "A1", "A2", "A3", "W3", "O6"), (*TRAINED, *NESTED, "adaptivity")),
+    **dict.fromkeys(("K1", "K2", "K4", "W2", "A1", "A2", "A3", "W3", "O6"), (*TRAINED, *NESTED, "training.adaptivity")),
     **dict.fromkeys(("K3", "H1", "H2", "H3"), ("bases", "change of basis", *TRAINED, "spectra")),
     "H4": (*TRAINED, "spectra", "certificates"),
     "X1": TRAINED,
@@ -150,7 +150,7 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     "O3": ("bases", "certificates", *TRAINED),
     **dict.fromkeys(("O4", "O5"), ("bases",)),
     **dict.fromkeys(("O7", "O9"), ("networks", "collocation", "descent", "ordinary equations")),
-    "O11": (*TRAINED, *NESTED, "adaptivity"),
+    "O11": (*TRAINED, *NESTED, "training.adaptivity"),
 }
 """Row -> the grounds that it stands on."""
 
