@@ -87,11 +87,13 @@ GROUNDS: dict[str, Ground] = {
         ground(training.refined, "training.multilevel.multistart", "multistart"),
     ),
     "certificates": joined(
-        ground(certificates.certificates, "analysis.exact.spectra.rational", "rational_change_of_basis", "rational_gram"),
+        ground(certificates.certificates, "analysis.exact.spectra.rational",
+               "rational_change_of_basis", "rational_gram"),
         ground(certificates.certificates, "analysis.exact.spectra.extremes_of_spaces", "extreme_eigenvalues"),
         ground(certificates.certificates, "analysis.exact.spectra.eigenvectors_in_balls", "eigenpairs"),
         ground(certificates.certificates, "analysis.exact.spectra.condition_numbers", "certified_condition_number"),
-        ground(certificates.certificates, "analysis.exact.spectra.orthogonal_certificates", "enclosed_eigenvalues", "certified"),
+        ground(certificates.certificates, "analysis.exact.spectra.orthogonal_certificates",
+               "enclosed_eigenvalues", "certified"),
         ground(certificates.certificates, "analysis.exact.spectra.certified_spectra", "certified_spectrum"),
     ),
     "Poisson": ground(equations.poisson, "training.problems.poisson", "solution", "gradient", "coefficient", "source"),
@@ -103,7 +105,8 @@ GROUNDS: dict[str, Ground] = {
     "ordinary equations": ground(
         training.ordinary_equations, "training.problems.manufactured.ManufacturedProblem", "source", "solution"
     ),
-    "conformance": ground(suite.suite, "conformance.cases.truths.quantities.ExactQuantities", "values", "input_gradients"),
+    "conformance": ground(suite.suite, "conformance.cases.truths.quantities.ExactQuantities",
+                          "values", "input_gradients"),
 }  # fmt: skip
 """Grounds by name."""
 
