@@ -154,7 +154,6 @@ class HalfRight(NumpyLayer):
         return super().__call__(x) * (1 + 0.76 * np.sin(5 * x[:, :1]))
 
 
-@pytest.mark.usefixtures("short_searches")
 def test_large_errors_are_not_called_bfloat16():
     findings = Judge(of(HalfRight)).run(chosen(["float32"], ["layer/degree-3/uniform/3x2/", "values"]))
     assert not any("bfloat16" in x.hint for x in findings)
@@ -203,19 +202,6 @@ def test_no_warning_of_numbers_reaches_the_user():
         findings = judged(of(Huge), "basis/degree-3/uniform/", "values")
         observations(of(Huge))
         text("x", findings, ())
-
-
-class Strange(NumpyLayer):
-    def __call__(self, x):
-        return super().__call__(x) + np.sin(37 * x).sum(axis=1, keepdims=True) ** 3
-
-
-def test_hints_end_when_their_time_is_over():
-    judge = Judge(of(Strange), hint_seconds=0.05)
-    findings = judge.run(chosen(["float64"], ["layer/degree-3", "values"]))
-    late = [x for x in findings if "not diagnosed" in x.message]
-    assert late
-    assert not any(x.hints for x in late)
 
 
 def test_reversed_coefficients_are_not_called_reversed_outputs():
