@@ -17,7 +17,7 @@ from refkan.conformance.judging.diagnosis.hypotheses import (
     through,
     with_layers,
 )
-from refkan.conformance.judging.findings import Evidence, Tries
+from refkan.conformance.judging.findings import Evidence, Hint, Tries
 from tests.broken_layers import layers as l
 from tests.broken_layers import trial_defects as t
 from tests.broken_layers.defects import of_layer
@@ -121,6 +121,25 @@ def test_what_a_hypothesis_predicts_says_of_what():
     assert Hypothesis("", "", moved.outcome).supposed() is None
     fixed = Supposed(case.setting, "values", fixed=True)
     assert Hypothesis("", "", lambda: supposed(fixed, x=x)).outcome() is None
+
+
+def test_what_undoes_the_first_is_no_second_defect():
+    """Theirs are ours times 5; -2 and then -2.5 give that, which nobody programs."""
+    case = case_of("layer/degree-3/uniform/3x2/input-gradients")
+
+    def times(factor, *names):
+        also = tuple(Hint(name, "", also=True) for name in names[1:])
+        return lambda evidence: iter([Hypothesis(names[0], "", lambda: factor * evidence.case.expected, also=also)])
+
+    first = Hypothesis("sign", "", lambda: -2 * case.expected, also=(Hint("constant factor", "", also=True),))
+    given = [(first, first.outcome())]
+    evidence = Evidence(case, 5 * case.expected)
+    for names, told in ((("sign", "constant factor"), ()), (("wrong derivative",), ("sign", "constant factor"))):
+        later = times(-2.5, *names)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pairs, "OF_RESULTS", (later,))
+            hints = pairs._of_results(evidence, given)
+        assert tuple(hint.name for hint in hints)[:2] == told
 
 
 @pytest.mark.parametrize("named", [(), ("one",)])

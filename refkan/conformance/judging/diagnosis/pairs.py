@@ -79,7 +79,7 @@ def _of_results(
         if evidence.tries.is_over:
             break
         later = matching(replace(evidence, case=_fixed(evidence.case, predicted)), OF_RESULTS, names)
-        after = next((one for one in later if _plain(evidence.case, one)), None)
+        after = next((h for h in later if _plain(evidence.case, h) and not _cancel(hypothesis, h)), None)
         if after is not None:
             hints = _told(hypothesis, after)
             both = {hint.name for hint in hints}
@@ -99,7 +99,8 @@ def _followed(
         if supposed is None:
             continue
         case = _with(replace(supposed, truth=evidence.case.expected), evidence.case, predicted)
-        after = next(matching(replace(evidence, case=case), sources, names), None)
+        later = matching(replace(evidence, case=case), sources, names)
+        after = next((h for h in later if not _cancel(hypothesis, h)), None)
         if after is not None:
             return _told(hypothesis, after)
     return ()
@@ -120,6 +121,16 @@ def _behind(evidence: Evidence) -> tuple[Hint, ...]:
             if _plain(case, first):
                 return (*first.hints, Hint("extra map", f"outputs pass through {name}", also=True))
     return ()
+
+
+def _cancel(first: Hypothesis, after: Hypothesis) -> bool:
+    """Whether the second undoes the first, or a part of it."""
+    names = [{hint.name for hint in hypothesis.hints} for hypothesis in (first, after)]
+    return bool(OF_THEIR_OWN_INVERSE & names[0] & names[1])
+
+
+OF_THEIR_OWN_INVERSE = {"sign", "reversed coefficients", "reversed outputs", "inputs reordered"}
+"""Names of defects that are none when they occur twice."""
 
 
 def _plain(case: Case, hypothesis: Hypothesis) -> bool:

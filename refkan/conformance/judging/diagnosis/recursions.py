@@ -149,7 +149,7 @@ def _after(t: Any, m: Any, k: int) -> Any:
 
 
 def nan_hints(evidence: Evidence) -> tuple[Hint, ...]:
-    """Name NaN: from repeated knots, if there are any and what is finite is right or zero."""
+    """Name NaN: from repeated knots where 0/0 in the recursion gives it, too."""
     case, theirs = evidence.case, evidence.theirs
     bad = ~np.isfinite(theirs)
     if not bad.any():
@@ -157,11 +157,12 @@ def nan_hints(evidence: Evidence) -> tuple[Hint, ...]:
     text = f"{int(bad.sum())} of {theirs.size} results are not finite"
     if any((np.diff(spec.knots, axis=1) == 0).any() for spec in case.setting.specs):
         raw = Hypothesis("", "", partial(through, case, Raw)).outcome()
-        where = "; 0/0 in the recursion gives NaN there too" if raw is not None and np.isnan(raw).any() else ""
-        return (Hint("NaN from repeated knots", f"{text}, and knots repeat{where}"),)
+        if raw is not None and (np.isnan(raw) & np.isnan(theirs)).any():
+            text = f"{text}, and knots repeat; 0/0 in the recursion gives NaN there too"
+            return (Hint("NaN from repeated knots", text),)
     if case.setting.is_outside and evidence.right_inside:
         return (Hint("only outside the domain", f"{text}, outside the domain"),)
-    return (Hint("NaN", text),)
+    return (Hint("NaN" if np.isnan(theirs).any() else "infinite results", text),)
 
 
 @of_case
@@ -256,10 +257,24 @@ def cancellation(evidence: Evidence) -> Iterator[Hypothesis]:
         allowed = case.allowed("truncated powers")
     except KnotError:  # repeated knots have no such basis
         return
-    theirs_off, ours_off = (error_ratio(case, case.expected, found) for found in (theirs, predicted))
-    if (np.abs(theirs - case.expected) <= allowed).all() and 1 / 100 <= theirs_off / max(ours_off, 1e-300) <= 100:
+    theirs_off, ours_off = (error_ratio(case, case.expected, results) for results in (theirs, predicted))
+    if (
+        not (np.abs(theirs - case.expected) <= allowed).all()
+        or not 1 / 100 <= theirs_off / max(ours_off, 1e-300) <= 100
+    ):
+        return
+    wrong = np.abs(theirs - case.expected) > case.tolerance
+    lost = np.abs(predicted - case.expected) > case.tolerance / ROOM_OF_LOST
+    if (wrong & lost).sum() >= WRONG_AND_LOST * wrong.sum():  # the sum errs in the same places, those to the right
         text = f"digits are lost as in a sum of truncated powers, which here loses {ours_off:.1e} times what is allowed"
         yield Hypothesis("cancellation of truncated powers", text, lambda: theirs)
+
+
+WRONG_AND_LOST = 0.9
+"""Of the wrong results, the part where the sum of truncated powers must err too."""
+
+ROOM_OF_LOST = 4
+"""By which its error may be below what is allowed there: the same sum rounds otherwise in another order."""
 
 
 def _truncated(case: Case) -> FloatArray:
