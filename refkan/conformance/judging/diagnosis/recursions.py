@@ -27,12 +27,13 @@ class ByRecursion(NumpyLayer):
     def basis(self, p: int, x: Any, derivative: int = 0) -> Any:
         """Basis functions, or a derivative of them; the rule outside is "natural" or "polynomial"."""
         t, r = self.t[p], self.order
-        levels = [self.pieces(x, t)]
-        levels += [np.zeros_like(levels[0])] * derivative
+        pieces = self.pieces(x, t)
+        levels = [pieces]
+        levels += [np.zeros_like(pieces)] * derivative
         for k in range(2, r + 1):
-            shares = t[k - 1 : -1] - t[:-k], t[k:] - t[1 : t.size - k + 1]
-            left, right = self.ratio(x[:, None] - t[:-k], shares[0]), self.ratio(t[k:] - x[:, None], shares[1])
-            slopes = self.ratio(np.ones(1), shares[0]), self.ratio(np.ones(1), shares[1])
+            low, high = self.widths(t, k, pieces)
+            left, right = self.ratio(x[:, None] - t[:-k], low), self.ratio(t[k:] - x[:, None], high)
+            slopes = self.ratio(np.ones(1), low), self.ratio(np.ones(1), high)
             lifted = []
             for d, b in enumerate(levels):
                 value = left * b[:, :-1] + right * b[:, 1:]
@@ -41,6 +42,10 @@ class ByRecursion(NumpyLayer):
                 lifted.append(self.settled(value))
             levels = lifted
         return levels[derivative]
+
+    def widths(self, t: Any, k: int, pieces: Any) -> tuple[Any, Any]:
+        """Denominators of the two terms of order k, (dim,) or (N, dim)."""
+        return t[k - 1 : -1] - t[:-k], t[k:] - t[1 : t.size - k + 1]
 
     def settled(self, value: Any) -> Any:
         """What becomes of the values of a step."""
@@ -116,36 +121,18 @@ class NanToZeroAtLast(Raw):
 class OtherWidths(ByRecursion):
     """Denominators of another function in the recursion."""
 
-    left, right = "own", "own"
+    left, right = "left", "right"
 
-    def ratio_widths(self, t: Any, k: int, m: Any) -> tuple[Any, Any]:
+    def widths(self, t: Any, k: int, pieces: Any) -> tuple[Any, Any]:
         """Denominators of the two terms, (dim,) or (N, dim)."""
-        own = t[k - 1 : -1] - t[:-k], t[k:] - t[1 : t.size - k + 1]
-        wide, over = t[k:] - t[:-k], np.broadcast_to((_after(t, m, k - 1) - t[m])[:, None], (m.size, t.size - k))
-        named = {"own": None, "left": own[0], "right": own[1], "wide": wide, "interval": over}
-        left, right = named[self.left], named[self.right]
-        return own[0] if left is None else left, own[1] if right is None else right
-
-    def basis(self, p: int, x: Any, derivative: int = 0) -> Any:
-        """Basis functions, or a derivative of them."""
-        t, r = self.t[p], self.order
-        levels = [self.pieces(x, t)]
-        m = levels[0].argmax(axis=1)
-        levels += [np.zeros_like(levels[0])] * derivative
-        for k in range(2, r + 1):
-            low, high = self.ratio_widths(t, k, m)
-            left, right = self.ratio(x[:, None] - t[:-k], low), self.ratio(t[k:] - x[:, None], high)
-            slopes = self.ratio(np.ones(1), low), self.ratio(np.ones(1), high)
-            levels = [
-                left * b[:, :-1] + right * b[:, 1:]
-                + (d * (slopes[0] * levels[d - 1][:, :-1] - slopes[1] * levels[d - 1][:, 1:]) if d else 0)
-                for d, b in enumerate(levels)
-            ]  # fmt: skip
-        return levels[derivative]
-
-
-def _after(t: Any, m: Any, k: int) -> Any:
-    return t[np.minimum(m + k, t.size - 1)]
+        m = pieces.argmax(axis=1)
+        left, right = super().widths(t, k, pieces)
+        interval = t[np.minimum(m + k - 1, t.size - 1)] - t[m]
+        named = {
+            "left": left, "right": right, "wide": t[k:] - t[:-k],
+            "interval": np.broadcast_to(interval[:, None], (m.size, t.size - k)),
+        }  # fmt: skip
+        return named[self.left], named[self.right]
 
 
 def nan_hints(evidence: Evidence) -> tuple[Hint, ...]:
@@ -228,7 +215,7 @@ def denominators(case: Case) -> Iterator[Hypothesis]:
         return
     for left, right in DENOMINATORS:
         names = {"left": left, "right": right}
-        told = " and ".join(f"the {side} term has {WIDTHS[name]}" for side, name in names.items() if name != "own")
+        told = " and ".join(f"the {side} term has {WIDTHS[name]}" for side, name in names.items() if name != side)
         layer = type("OtherWidths", (OtherWidths,), names)
         yield Hypothesis("wrong denominators", f"in the recursion {told}", partial(through, case, layer))
 
@@ -241,8 +228,8 @@ WIDTHS = {
 }
 
 DENOMINATORS = (
-    ("own", "left"), ("right", "own"), ("right", "left"), ("own", "wide"), ("wide", "own"), ("wide", "wide"),
-    ("interval", "interval"), ("own", "interval"), ("interval", "own"),
+    ("left", "left"), ("right", "right"), ("right", "left"), ("left", "wide"), ("wide", "right"), ("wide", "wide"),
+    ("interval", "interval"), ("left", "interval"), ("interval", "right"),
 )  # fmt: skip
 
 
