@@ -22,7 +22,6 @@ from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.expectations import Expectations
 from refkan.conformance.judging.findings import Finding
 from refkan.conformance.judging.guarded import Order, judged
-from refkan.conformance.judging.hint_time import HINT_SECONDS
 from refkan.conformance.reports import summaries, text_and_junit
 from refkan.conformance.reports.case_files import CaseFileError, check, export, portable, version_in
 from refkan.kernels.engine_option import add_engine_option
@@ -59,10 +58,7 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument("--variant", choices=VARIANTS[1:], help="for layers in PyTorch: how they are called")
     p.add_argument("--expected-failures", type=path, metavar="FILE", help="patterns of keys, one a line")
     _add_reports(p)
-    p.add_argument(
-        "--hint-seconds", type=seconds, default=HINT_SECONDS, metavar="SECONDS",
-        help="processor time for hints on failures; 0: no hints; default: %(default)g",
-    )  # fmt: skip
+    p.add_argument("--no-hints", dest="hints", action="store_false", help="do not search for what explains failures")
     p.add_argument("--list", action="store_true", help="show the keys of the cases that would be judged")
     p.add_argument(
         "--import-timeout", type=seconds, default=120.0, metavar="SECONDS",
@@ -146,7 +142,7 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
         return _refuse("conform", error)
     order = Order(
         chosen.backend, chosen.argument, chosen.dtype or (), chosen.select, chosen.cases, chosen.device, chosen.variant,
-        chosen.hint_seconds, chosen.import_timeout, chosen.call_timeout,
+        chosen.hints, chosen.import_timeout, chosen.call_timeout,
     )  # fmt: skip
     start, observed = time.perf_counter(), tuple[str, ...]()
     try:

@@ -2,13 +2,4 @@
 
 from __future__ import annotations
 
-import pytest
-
-from refkan.conformance.judging import hint_time
 from tests.shared.plain_engine import plain_engine  # noqa: F401
-
-
-@pytest.fixture
-def short_searches(monkeypatch):
-    """Half a second for two defects that are not found; those that are found take a tenth of one."""
-    monkeypatch.setattr(hint_time, "FREE_SECONDS", 0.5)

@@ -20,7 +20,7 @@ from tests.conformance.judged_cases import shared
 SELECT = ["layer/degree-3/uniform/3x2/"]
 PLAIN = "refkan.conformance.adapters.backends:PlainNumpy"
 BROKEN = "tests.broken_layers:Broken"
-WITHOUT_HINTS = "--hint-seconds", 0  # which take longest, and change no status
+WITHOUT_HINTS = ("--no-hints",)  # which take longest, and change no status
 
 
 @pytest.fixture(autouse=True)

@@ -244,7 +244,7 @@ def test_json_and_junit_hold_every_finding():
     document = json.loads(to_json("mine", findings))
     assert document["counts"] == {"passed": 1, "failed": 1, "error": 2}
     assert document["findings"][0]["theirs"] == "inf"
-    assert document["findings"][0]["hints"][0]["name"] == "NaN"
+    assert document["findings"][0]["hints"][0]["name"] == "infinite results"
     suite = ElementTree.fromstring(to_junit("mine", findings))
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "1", "2")
     assert [child.tag for case in suite for child in case] == ["failure", "error", "error"]

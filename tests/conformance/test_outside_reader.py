@@ -60,7 +60,6 @@ def test_values_that_are_zero_are_called_that_alone(select):
     assert all(x.hints for x in found)
 
 
-@pytest.mark.usefixtures("short_searches")
 def test_a_factor_for_each_output_takes_samples_that_differ():
     found = failures(Shifted, "constant-data/values")
     assert len(found) == 2
@@ -221,11 +220,10 @@ def test_exchanged_inputs_are_not_called_mixed_up_blocks():
 def test_what_failing_cases_have_in_common(layer, told):
     cases = [*chosen(["float64"], ["basis/", "interior/values"]), *chosen(["float64"], ["layer/", "3x2/values"])]
     adapter = of(layer, derivatives=(), **WITHOUT_RULES)
-    said = [line for line in verdict(Judge(adapter, hint_seconds=5.0, pairs=False).run(cases)) if "only cases" in line]
+    said = [line for line in verdict(Judge(adapter, pairs=False).run(cases)) if "only cases" in line]
     assert [line.startswith(told) for line in said] == ([True] if told else [])
 
 
-@pytest.mark.usefixtures("short_searches")
 def test_a_second_mistake_is_announced():
     adapter = of(TwiceAndStrange, derivatives=("inputs", "coefficients"), **WITHOUT_RULES)
     said = verdict(judged(adapter, "layer/degree-3/uniform/3x"))

@@ -9,8 +9,15 @@ import pytest
 
 from refkan.conformance.adapters.backend import Backend
 from refkan.conformance.judging.diagnosis import diagnose, pairs
-from refkan.conformance.judging.diagnosis.hypotheses import Hypothesis, Supposed, supposed, through, with_layers
-from refkan.conformance.judging.findings import Evidence
+from refkan.conformance.judging.diagnosis.hypotheses import (
+    Hypothesis,
+    Supposed,
+    evaluate,
+    supposed,
+    through,
+    with_layers,
+)
+from refkan.conformance.judging.findings import Evidence, Hint, Tries
 from tests.broken_layers import layers as l
 from tests.broken_layers import trial_defects as t
 from tests.broken_layers.defects import of_layer
@@ -80,7 +87,7 @@ def test_positions_within_intervals_are_those_of_the_changed_knots():
     """Outside the domain, too, where the interval in force is one beyond."""
     key = "layer/degree-3/arbitrary/3x2/input-gradients"
     evidence = evidence_of(t.FixedDomain, SlopeInPositions, key, ("fixed domain",))
-    assert [hint.name for hint in diagnose(evidence, 5.0, 3.0)] == ["fixed domain", "wrong derivative"]
+    assert [hint.name for hint in diagnose(evidence)] == ["fixed domain", "wrong derivative"]
 
 
 def test_of_pairs_that_fit_those_are_told_that_other_results_show_more_often():
@@ -116,27 +123,47 @@ def test_what_a_hypothesis_predicts_says_of_what():
     assert Hypothesis("", "", lambda: supposed(fixed, x=x)).outcome() is None
 
 
+def test_what_undoes_the_first_is_no_second_defect():
+    """Theirs are ours times 5; -2 and then -2.5 give that, which nobody programs."""
+    case = case_of("layer/degree-3/uniform/3x2/input-gradients")
+
+    def times(factor, *names):
+        also = tuple(Hint(name, "", also=True) for name in names[1:])
+        return lambda evidence: iter([Hypothesis(names[0], "", lambda: factor * evidence.case.expected, also=also)])
+
+    first = Hypothesis("sign", "", lambda: -2 * case.expected, also=(Hint("constant factor", "", also=True),))
+    given = [(first, first.outcome())]
+    evidence = Evidence(case, 5 * case.expected)
+    for names, told in ((("sign", "constant factor"), ()), (("wrong derivative",), ("sign", "constant factor"))):
+        later = times(-2.5, *names)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pairs, "OF_RESULTS", (later,))
+            hints = pairs._of_results(evidence, given)
+        assert tuple(hint.name for hint in hints)[:2] == told
+
+
 @pytest.mark.parametrize("named", [(), ("one",)])
-def test_the_search_for_pairs_ends_in_time(monkeypatch, named):
-    """By a clock that goes on with each first defect, and stands beyond the end when the second ones come."""
+@pytest.mark.parametrize(("most", "seconds"), [(50, 0), (150, 50)])
+def test_a_count_ends_the_search_for_pairs(monkeypatch, named, most, seconds):
+    """Of 100 first defects, or of those and second ones."""
     case = case_of("layer/degree-3/uniform/3x2/values")
-    clock, seconds = [0.0], []
-    monkeypatch.setattr(pairs.time, "thread_time", lambda: clock[0])
+    tried = Counter()
+
+    def counted(name, result):
+        tried[name] += 1
+        return result
 
     def firsts(evidence):
         for k in range(100):
-            yield Hypothesis("one", "", lambda k=k: advanced(supposed(case, x=case.setting.x * (1 - 0.001 * (k + 1)))))
-
-    def advanced(found):
-        clock[0] += 1.0
-        return found
+            x = case.setting.x * (1 - 0.001 * (k + 1))
+            yield Hypothesis("one", "", lambda x=x: counted("first", evaluate(case, x=x)))
 
     def second(evidence):
-        seconds.append(1)
-        yield Hypothesis("two", "", lambda: np.zeros_like(case.expected))
+        yield Hypothesis("two", "", lambda: counted("second", np.zeros_like(case.expected)))
 
     monkeypatch.setattr(pairs, "OF_RESULTS", (second,))
-    evidence = Evidence(case, case.expected + 1, named=Counter(named))
-    assert pairs.pair(evidence, (firsts,), until=50.5) == ()
-    assert clock[0] == 51.0
-    assert len(seconds) <= 1
+    tries = Tries(most)
+    evidence = Evidence(case, case.expected + 1, named=Counter(named), tries=tries)
+    assert pairs.pair(evidence, (firsts,)) == ()
+    assert tried["second"] == seconds
+    assert tries.done == most

@@ -24,7 +24,7 @@ from tests.conformance.judged_cases import chosen, few
 
 def judged(adapter, select, pairs=False):
     tried = [case for case in few(chosen()) if not case.setting.spec.parts and any(part in case.key for part in select)]
-    return Judge(adapter, hint_seconds=20.0, proofs=False, pairs=pairs).run(tried)
+    return Judge(adapter, proofs=False, pairs=pairs).run(tried)
 
 
 @pytest.mark.parametrize("name", TRIALS)
@@ -50,7 +50,6 @@ def test_the_layer_without_a_defect_passes_the_same_cases():
         (GradientAveraged, ReversedGradient, {"constant factor", "reversed coefficients"}),
     ],
 )
-@pytest.mark.usefixtures("short_searches")
 def test_two_defects_at_once_are_both_named(first, second, names):
     both = type("Both", (first, second), {})
     findings = judged(of_layer(both)(), ("layer/degree-3/uniform/3x2",), pairs=True)

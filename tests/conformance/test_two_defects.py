@@ -14,7 +14,7 @@ from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.causes import causes, leading_hint, verdict
 from refkan.conformance.judging.diagnosis import diagnose
-from refkan.conformance.judging.findings import Evidence, Finding, Hint
+from refkan.conformance.judging.findings import Evidence, Finding, Hint, Tries
 from refkan.conformance.reports import text_and_junit
 from tests.broken_layers import layers as l
 from tests.broken_layers import trial_defects as t
@@ -78,14 +78,14 @@ def differ(case, ours, theirs):
     return bool((~(np.abs(ours - theirs) <= case.tolerance)).any())
 
 
-def hidden(first, second, alone, seconds=1.0, cases=CASES):
+def hidden(first, second, alone, tries=8000, cases=CASES):
     """Cases whose result is neither the truth nor that of one of the two layers, with names that are given to it."""
     together, named = results(both(first, second)), Counter()
     for case in cases:
         found = together[case.key]
         if not differ(case, case.expected, found):
             continue
-        hints = diagnose(Evidence(case, found, named=named), 10.0, seconds)
+        hints = diagnose(Evidence(case, found, named=named), Tries(tries))
         named.update({hint.name for hint in hints})
         if all(differ(case, alone[layer][case.key], found) for layer in (first, second)):
             yield case, hints
@@ -161,7 +161,7 @@ def test_beside_something_that_has_no_name_nothing_is_named():
         (t.HalfBias, {"values"}),
     ):
         shown = [case for case in CASES[4:8] if case.quantity in quantities]  # the others show the wave alone
-        found = list(hidden(Wave, other, alone, seconds=0.5, cases=shown))
+        found = list(hidden(Wave, other, alone, tries=4000, cases=shown))
         assert len(found) == len(shown)
         assert [(case.key, hints) for case, hints in found if hints] == []
 

@@ -51,7 +51,8 @@ def leading_hint(findings: Sequence[Finding]) -> str:
     """Return the hint to look at first, "" if none explains more than a few failures.
 
     Where values are wrong, gradients are wrong for the same reason, and say less about it: a hint on failures of the
-    most basic quantity leads, of several that which explains most failures of all quantities.
+    most basic quantity leads, of several that which explains most failures of all quantities. It gives way to one that
+    explains many times as many.
     """
     return _leading_hint(agreed(findings))
 
@@ -64,9 +65,12 @@ def _leading_hint(findings: Sequence[Finding]) -> str:
         if sum(bool(finding.hints) for finding in of_it) >= ENOUGH:
             basic = of_it
             break
+    explained = Counter(name for finding in failed for name in {hint.name: None for hint in finding.hints})
     here = Counter(hint.name for finding in basic for hint in finding.hints)
     names = [name for name, count in here.most_common() if count >= SHARE * len(basic)]
-    return max(names, key=lambda name: len(_having(failed, name)), default="")
+    lead = max(names, key=explained.__getitem__, default="")
+    most = max(explained, key=explained.__getitem__, default="")
+    return most if lead and explained[lead] < WORTH * explained[most] else lead
 
 
 def _having(findings: Sequence[Finding], name: str) -> list[Finding]:

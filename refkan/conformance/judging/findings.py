@@ -53,6 +53,34 @@ class Hint:
     also: bool = False
 
 
+@dataclass
+class Tries:
+    """Hypotheses that a search may try, and those that it tried; one on many samples counts as several.
+
+    Examples
+    --------
+    >>> tries = Tries(2)
+    >>> [tries.is_over, tries.add(24), tries.add(24), tries.is_over]
+    [False, None, None, True]
+    """
+
+    most: float = float("inf")
+    done: int = 0
+
+    def add(self, size: int) -> None:
+        """Count one with `size` numbers in x."""
+        self.done += 1 + size // SIZE_OF_ONE
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no other may be tried."""
+        return self.done >= self.most
+
+
+SIZE_OF_ONE = 128
+"""Numbers in x with which a hypothesis counts as two: with fewer, it takes hardly longer."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A failed case and what the backend returned, in float64 and of the right shape.
@@ -76,6 +104,8 @@ class Evidence:
         Asks the backend for values of the same model at other samples.
     named : mapping of str to int
         Names of hints that other results of the same backend were given, and to how many.
+    tries : Tries
+        What bounds the search.
 
     Examples
     --------
@@ -95,6 +125,7 @@ class Evidence:
     earlier: Sequence[FloatArray] = ()
     forward: Callable[[FloatArray], Any] | None = None
     named: Mapping[str, int] = field(default_factory=dict)
+    tries: Tries = field(default_factory=Tries)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding
-from refkan.conformance.judging.hint_time import HINT_SECONDS
 from refkan.conformance.judging.judge import Judge
 from refkan.conformance.judging.observations import observations
 from refkan.kernels.compilation import COMPILING
@@ -56,7 +55,7 @@ class Order:
     version: int = 1
     device: str | None = None
     variant: str | None = None
-    hint_seconds: float = HINT_SECONDS
+    hints: bool = True
     import_timeout: float = 0.0
     call_timeout: float = 0.0
 
@@ -181,7 +180,7 @@ def _told(order: Order, start: int, log: TextIO | None) -> Generator[Told, None,
     if not cases:
         raise BackendError(f"--select: no case has all of {list(order.select)} in its key; --list shows the keys")
     limited: Any = Limited(adapter, order.call_timeout, log)
-    judge = Judge(limited, hints=order.hint_seconds > 0, hint_seconds=order.hint_seconds)
+    judge = Judge(limited, hints=order.hints)
     told = tuple((case.key, case.quantity, not declared.missing(case.needs())) for case in cases)
     yield Opening(adapter.title, tuple(judge.declaration()), told)
     yield from map(judge, cases[start:])
@@ -201,6 +200,7 @@ def _placed(adapter: Adapter, order: Order) -> Adapter:
     return adapter if order.variant is None else adapter.as_variant(order.variant)
 
 
+@Adapter.register
 class Limited:
     """An adapter whose calls end the process where they take too long, and copies of it where they return.
 

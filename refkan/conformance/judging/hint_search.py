@@ -1,8 +1,7 @@
-"""The search for hints on the failures of a run: what earlier ones showed comes first, and its time is bounded."""
+"""The search for hints on the failures of a run: what earlier ones showed comes first, and counts bound it."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,11 +9,19 @@ from typing import Any
 
 from refkan.conformance.adapters.answers import describe, where_raised
 from refkan.conformance.judging.diagnosis import diagnose
-from refkan.conformance.judging.findings import Evidence, Finding, Hint
-from refkan.conformance.judging.hint_time import HINT_SECONDS, HintTime
+from refkan.conformance.judging.findings import Evidence, Finding, Hint, Tries
 
 NO_DIAGNOSIS = "no diagnosis"
 """Where the judge itself fails."""
+
+IN_VAIN = 40
+"""Searches that may find nothing, for each quantity, beside as many as found something."""
+
+FOR_TWO = 20_000
+"""Hypotheses that may be tried in vain in search of two defects, in all."""
+
+LEAST_FOR_TWO = 400
+"""Of them in each case, where other results have shown two defects."""
 
 
 def explained(finding: Finding, explain: Callable[[], tuple[Hint, ...]]) -> Finding:
@@ -29,16 +36,13 @@ def explained(finding: Finding, explain: Callable[[], tuple[Hint, ...]]) -> Find
 class HintSearch:
     """Diagnoses the failures of a run one after another.
 
+    What has no name is searched for in vain, case after case. Such searches end, those for one quantity apart from
+    those for another, and go on as its cases get names. Counts decide, so a slow machine reports what a fast one does.
+
     Parameters
     ----------
-    seconds : float
-        Processor time in all; later failures say that they were not diagnosed.
     pairs : bool
         Whether two defects at once are searched for where none alone explains a result.
-
-    Attributes
-    ----------
-    time : HintTime
 
     Examples
     --------
@@ -51,25 +55,32 @@ class HintSearch:
     'constant factor'
     """
 
-    def __init__(self, seconds: float = HINT_SECONDS, pairs: bool = True) -> None:
-        self.time = HintTime(seconds)
+    def __init__(self, pairs: bool = True) -> None:
         self.pairs = pairs
         self._named: Counter[str] = Counter()
         self._failed_inside: set[tuple[Any, ...]] = set()
+        self._successes: Counter[str] = Counter()
+        self._in_vain: Counter[str] = Counter()
+        self._left_for_two = FOR_TWO
+        self._two_seen = False
 
     def add(self, finding: Finding, evidence: Evidence) -> Finding:
-        """Return the finding with hints, or with a word on why there was no time for them."""
+        """Return the finding with hints, or with a word on why none were searched for."""
         s, quantity = evidence.case.setting, finding.quantity
         kind = (s.dtype, s.spec.degree, s.spec.kind, quantity)
         if not s.is_outside:
             self._failed_inside.add(kind)
-        if refusal := self.time.refusal(quantity):
+        if self._in_vain[quantity] >= IN_VAIN + self._successes[quantity]:
+            refusal = f"not diagnosed: {self._in_vain[quantity]} searches for hints on {quantity} found nothing"
             return replace(finding, message="; ".join(filter(None, [finding.message, refusal])))
-        start, spent = time.thread_time(), self.time.for_two.seconds
-        for_two = self.time.for_two_of_case if self.pairs else 0.0
+        least = LEAST_FOR_TWO if self._two_seen else 0
+        two = Tries(max(self._left_for_two, least) if self.pairs else 0)
         known = replace(evidence, named=self._named, right_inside=kind not in self._failed_inside)
-        finding = explained(finding, lambda: diagnose(known, self.time.for_case, for_two, self.time.for_two))
-        seconds = time.thread_time() - start - (self.time.for_two.seconds - spent)
-        self.time.searched(quantity, seconds, found=bool(finding.hints))
+        finding = explained(finding, lambda: diagnose(known, two))
+        if any(hint.also for hint in finding.hints):
+            self._two_seen = True
+        else:
+            self._left_for_two -= two.done
+        (self._successes if finding.hints else self._in_vain)[quantity] += 1
         self._named.update({hint.name for hint in finding.hints})
         return finding

@@ -24,7 +24,6 @@ from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.diagnosis import Changed, diagnose_change, invalid_state
 from refkan.conformance.judging.findings import Evidence, Finding, Hint
 from refkan.conformance.judging.hint_search import HintSearch, explained
-from refkan.conformance.judging.hint_time import HINT_SECONDS
 
 QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
 """By what is compared in two runs."""
@@ -42,8 +41,6 @@ class Judge:
     adapter : Adapter
     hints : bool
         Whether failures are diagnosed.
-    hint_seconds : float
-        Processor time for the search for hints in all; later failures say that they were not diagnosed.
     proofs : bool
         Whether the worst entry of a failure is computed once more over the rationals, for `Finding.proven`.
     pairs : bool
@@ -61,7 +58,6 @@ class Judge:
 
     adapter: Adapter
     hints: bool = True
-    hint_seconds: float = HINT_SECONDS
     proofs: bool = True
     pairs: bool = True
     _search: HintSearch = field(init=False, repr=False, compare=False)
@@ -74,7 +70,7 @@ class Judge:
         if isinstance(self.adapter, type) or not hasattr(self.adapter, "capabilities"):
             check_type("adapter", self.adapter, Adapter)
         object.__setattr__(self, "_backend", Backend(self.adapter))
-        object.__setattr__(self, "_search", HintSearch(self.hint_seconds, self.pairs))
+        object.__setattr__(self, "_search", HintSearch(self.pairs))
 
     def run(self, cases: Iterable[Case], progress: Callable[[Finding], None] = lambda finding: None) -> list[Finding]:
         """Judge cases one after another; unknown capability names come first, as errors."""
@@ -97,8 +93,7 @@ class Judge:
         missing = self.adapter.capabilities.missing(case.needs())
         if missing:
             return Finding(case.key, case.quantity, f.NOT_APPLICABLE, f"not declared: {missing}")
-        hints = self._search.time
-        start, began, spent = time.perf_counter(), time.thread_time(), hints.spent
+        start = time.perf_counter()
         case = self._by_convention(case)
         try:
             if reason := self.adapter.declined(case):
@@ -113,7 +108,6 @@ class Judge:
             raise
         except BaseException as error:  # of the backend, or of what it returned
             finding = Finding(case.key, case.quantity, f.ERROR, describe(error), traceback=where_raised(error))
-        hints.shares[case.quantity].cases += time.thread_time() - began - (hints.spent - spent)
         return replace(finding, seconds=time.perf_counter() - start)
 
     def _by_convention(self, case: Case) -> Case:

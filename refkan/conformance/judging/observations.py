@@ -33,12 +33,11 @@ def observations(adapter: Adapter) -> tuple[str, ...]:
     degree = next((d for d in (3, 2, 1) if d in declared.degrees), None)
     if dtype is None or degree is None or "uniform" not in declared.knots:
         return ()
-    prefix = f"{dtype}/basis/degree-{degree}/uniform"
-    chosen = catalogue([dtype], [f"basis/degree-{degree}/uniform/"], frame=declared.frame)
-    cases = {case.key: case for case in chosen}
+    chosen = catalogue([dtype], [f"basis/degree-{degree}/uniform/", "/values"], frame=declared.frame)
+    cases = {(case.setting.region, case.setting.spec.outside): case for case in chosen}
     return (
-        f"outside the domain: {_outside(adapter, cases, prefix)}",
-        f"at the right end x = b: {_right_end(adapter, cases[f'{prefix}/ends/values'])}",
+        f"outside the domain: {_outside(adapter, cases)}",
+        f"at the right end x = b: {_right_end(adapter, cases['ends', 'natural'])}",
     )
 
 
@@ -62,13 +61,12 @@ def _quoting(observe: Callable[..., str]) -> Callable[..., str]:
 
 
 @_quoting
-def _outside(adapter: Adapter, cases: dict[str, Case], prefix: str) -> str:
-    beside, far = (f"{prefix}/{region}-{{}}/values" for region in ("outside", "far"))
+def _outside(adapter: Adapter, cases: dict[tuple[str, str], Case]) -> str:
     for rule, text in DECAYS.items():
-        pair = cases.get(beside.format(rule)), cases.get(far.format(rule))
-        if all(case is not None and _agrees(adapter, case) for case in pair):
+        beside, far = cases.get(("outside", rule)), cases.get(("far", rule))
+        if beside and far and _agrees(adapter, beside) and _agrees(adapter, far):
             return f"rule {rule!r}: {text}"
-    plain = cases[beside.format("natural")]
+    plain = cases["outside", "natural"]
     theirs = _evaluated(adapter, plain)
     if not np.isfinite(theirs).all():
         return "values that are not finite"

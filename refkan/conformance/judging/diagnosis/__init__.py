@@ -6,7 +6,7 @@ no hypothesis reproduces gets no hint.
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from refkan.conformance.judging.diagnosis.of_results import (
     remainders,
 )
 from refkan.conformance.judging.diagnosis.of_results.changed_functions import Changed, diagnose_change, invalid_state
-from refkan.conformance.judging.findings import Evidence, Hint
+from refkan.conformance.judging.findings import Evidence, Hint, Tries
 
 __all__ = ["Changed", "diagnose", "diagnose_change", "invalid_state"]
 
@@ -92,15 +92,11 @@ TOGETHER: tuple[Source, ...] = (
 """Of the later ones those that reproduce results exactly, and may do so beside another."""
 
 
-def diagnose(
-    evidence: Evidence, seconds: float = float("inf"), for_two: float = 1.0, spent: pairs.Spent | None = None
-) -> tuple[Hint, ...]:  # fmt: skip
+def diagnose(evidence: Evidence, for_two: Tries | None = None) -> tuple[Hint, ...]:
     """Return hints on a failed case, the leading one first; () if no hypothesis reproduces the results, nor two do.
 
-    The search ends after that many seconds of the processor; for two defects at once it takes at most `for_two`, which
-    are added to what was `spent` on that before.
+    `for_two` bounds the search for two defects at once, and counts it; by default, nothing does.
     """
-    until = time.thread_time() + seconds
     if evidence.again is not None and not np.array_equal(evidence.again, evidence.theirs, equal_nan=True):
         differ = int((evidence.again != evidence.theirs).sum())
         text = f"{differ} of {evidence.theirs.size} results differ in a second run on the same model"
@@ -108,10 +104,10 @@ def diagnose(
     with np.errstate(all="ignore"):
         found = (
             recursions.nan_hints(evidence)
-            or first_match(evidence, ORDER, until)
+            or first_match(evidence, ORDER)
             or mixed_samples.mixed(evidence)  # asks the backend, so not before what the results tell by themselves
-            or first_match(evidence, LATER, until)
-            or _of_two(evidence, until, for_two, spent)
+            or first_match(evidence, LATER)
+            or pairs.pair(replace(evidence, tries=for_two or Tries()), (*ORDER, *TOGETHER))
             or recursions.outside_at_all(evidence)
         )
         if found and found[0].name == "reversed outputs" and evidence.case.setting.spec.n_inputs == 1:
@@ -125,16 +121,4 @@ def diagnose(
         if found and found[0].name == "constant factor":
             # On equally spaced knots another normalisation is a factor: both are told, other cases decide.
             found += first_match(evidence, (other_knots.normalisation,))
-    return found
-
-
-def _of_two(evidence: Evidence, until: float, most: float, spent: pairs.Spent | None) -> tuple[Hint, ...]:
-    if most <= 0:
-        return ()
-    start = time.thread_time()
-    found = pairs.pair(evidence, (*ORDER, *TOGETHER), min(until, start + most))
-    if spent is not None:
-        seconds = time.thread_time() - start
-        spent.seconds += seconds
-        spent.found += seconds if found else 0.0
     return found

@@ -8,7 +8,6 @@ beside the truth, as those times a small factor are, lie within a thousandth of 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -258,24 +257,25 @@ def with_knots(change: Callable[[LayerSpec], FloatArray], spec: LayerSpec) -> La
 
 
 def matching(
-    evidence: Evidence, sources: tuple[Source, ...], until: float = float("inf"), names: Container[str] | None = None
-) -> Iterator[Hypothesis]:
-    """Hypotheses (of these names) that reproduce theirs; none is tried after `until`, of `thread_time`."""
+    evidence: Evidence, sources: tuple[Source, ...], names: Container[str] | None = None
+) -> Iterator[Hypothesis]:  # fmt: skip
+    """Hypotheses (of these names) that reproduce theirs, while others may be tried."""
     error = np.abs(evidence.theirs - evidence.case.expected)
     room = np.maximum(evidence.case.tolerance, EXPLAINED * error)
     worst = int(np.argmax(error / room))
     for source in sources:
         for hypothesis in source(evidence):
-            if time.thread_time() > until:
+            if evidence.tries.is_over:
                 return
             if names is not None and hypothesis.name not in names:
                 continue
+            evidence.tries.add(evidence.case.setting.x.size)
             predicted = hypothesis.outcome()
             if predicted is not None and _near(evidence, predicted, room, worst) and reproduces(evidence, predicted):
                 yield hypothesis
 
 
-def first_match(evidence: Evidence, sources: tuple[Source, ...], until: float = float("inf")) -> tuple[Hint, ...]:
+def first_match(evidence: Evidence, sources: tuple[Source, ...]) -> tuple[Hint, ...]:
     """Return the first hypothesis that reproduces theirs, as hints."""
-    found = next(matching(evidence, sources, until), None)
-    return () if found is None else found.hints
+    first = next(matching(evidence, sources), None)
+    return () if first is None else first.hints

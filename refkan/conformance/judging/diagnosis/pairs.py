@@ -10,9 +10,8 @@ results as it is.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -46,40 +45,30 @@ First = tuple[Hypothesis, FloatArray]
 """A first defect and what it predicts."""
 
 
-@dataclass
-class Spent:
-    """Processor time for searches for two defects: for all, and for those that found them."""
-
-    seconds: float = 0.0
-    found: float = 0.0
-
-
-def pair(evidence: Evidence, sources: tuple[Source, ...], until: float = float("inf")) -> tuple[Hint, ...]:
-    """Return two hints that together reproduce theirs, () if no two do; none is tried after `until`."""
-    if not np.isfinite(evidence.theirs).all():
+def pair(evidence: Evidence, sources: tuple[Source, ...]) -> tuple[Hint, ...]:
+    """Return two hints that together reproduce theirs, () if no two do, or as many as may be were tried."""
+    if evidence.tries.is_over or not np.isfinite(evidence.theirs).all():
         return ()
-    firsts = list(_firsts(evidence, sources, until))
+    firsts = list(_firsts(evidence, sources))
     anew = tuple(source for source in sources if source not in TRIED)
     named = evidence.named
     known = sorted((one for one in firsts if one[0].name in named), key=lambda one: -named[one[0].name])
     if found := (
-        _of_results(evidence, known, until, named)
-        or _followed(evidence, known, anew, until, named)
-        or _of_results(evidence, known, until)
+        _of_results(evidence, known, named) or _followed(evidence, known, anew, named) or _of_results(evidence, known)
     ):
         return found
-    if found := _of_results(evidence, firsts, until) or _behind(evidence, until):
+    if found := _of_results(evidence, firsts) or _behind(evidence):
         strange = known and not any(hint.name in named for hint in found)
-        return (_followed(evidence, known, anew, until) if strange else ()) or found
-    if found := first_match(evidence, (additions.scaled,), until):
+        return (_followed(evidence, known, anew) if strange else ()) or found
+    if found := first_match(evidence, (additions.scaled,)):
         return found
     promising = _promising(evidence, firsts)
     rest = [one for one in firsts if all(one is not other for other in promising)]
-    return _followed(evidence, promising + rest, anew, until)
+    return _followed(evidence, promising + rest, anew)
 
 
 def _of_results(
-    evidence: Evidence, firsts: list[First], until: float, names: Container[str] | None = None
+    evidence: Evidence, firsts: list[First], names: Container[str] | None = None
 ) -> tuple[Hint, ...]:  # fmt: skip
     """Of these, the one after which something that happened to results (of these names) gives theirs.
 
@@ -87,10 +76,10 @@ def _of_results(
     """
     told = []
     for hypothesis, predicted in firsts:
-        if time.thread_time() > until:
+        if evidence.tries.is_over:
             break
-        later = matching(replace(evidence, case=_fixed(evidence.case, predicted)), OF_RESULTS, until, names)
-        after = next((one for one in later if _plain(evidence.case, one)), None)
+        later = matching(replace(evidence, case=_fixed(evidence.case, predicted)), OF_RESULTS, names)
+        after = next((h for h in later if _plain(evidence.case, h) and not _cancel(hypothesis, h)), None)
         if after is not None:
             hints = _told(hypothesis, after)
             both = {hint.name for hint in hints}
@@ -100,24 +89,24 @@ def _of_results(
 
 
 def _followed(
-    evidence: Evidence, firsts: list[First], sources: tuple[Source, ...], until: float,
-    names: Container[str] | None = None,
+    evidence: Evidence, firsts: list[First], sources: tuple[Source, ...], names: Container[str] | None = None
 ) -> tuple[Hint, ...]:  # fmt: skip
     """The first of these with which another (of these names) reproduces theirs."""
     for hypothesis, predicted in firsts:
-        if time.thread_time() > until:
+        if evidence.tries.is_over:
             break
         supposed = hypothesis.supposed()
         if supposed is None:
             continue
         case = _with(replace(supposed, truth=evidence.case.expected), evidence.case, predicted)
-        after = next(matching(replace(evidence, case=case), sources, until, names), None)
+        later = matching(replace(evidence, case=case), sources, names)
+        after = next((h for h in later if not _cancel(hypothesis, h)), None)
         if after is not None:
             return _told(hypothesis, after)
     return ()
 
 
-def _behind(evidence: Evidence, until: float) -> tuple[Hint, ...]:
+def _behind(evidence: Evidence) -> tuple[Hint, ...]:
     """What happened to values before they passed through a map, which is undone."""
     case = evidence.case
     for name, inverse, slope in additions.INVERSES if case.quantity == "values" else ():
@@ -128,10 +117,20 @@ def _behind(evidence: Evidence, until: float) -> tuple[Hint, ...]:
         undone = Supposed(replace(case.setting), case.quantity, fixed=True)
         vars(undone).update(expected=case.expected, tolerance=case.tolerance + case.tolerance / slope(theirs))
         before = replace(evidence, case=undone, theirs=theirs)
-        for first in matching(before, OF_RESULTS, until):
+        for first in matching(before, OF_RESULTS):
             if _plain(case, first):
                 return (*first.hints, Hint("extra map", f"outputs pass through {name}", also=True))
     return ()
+
+
+def _cancel(first: Hypothesis, after: Hypothesis) -> bool:
+    """Whether the second undoes the first, or a part of it."""
+    names = [{hint.name for hint in hypothesis.hints} for hypothesis in (first, after)]
+    return bool(OF_THEIR_OWN_INVERSE & names[0] & names[1])
+
+
+OF_THEIR_OWN_INVERSE = {"sign", "reversed coefficients", "reversed outputs", "inputs reordered"}
+"""Names of defects that are none when they occur twice."""
 
 
 def _plain(case: Case, hypothesis: Hypothesis) -> bool:
@@ -143,15 +142,14 @@ FEW = 3
 """Samples that differ, from which on a number may be taken from results beside another defect."""
 
 
-def _firsts(
-    evidence: Evidence, sources: tuple[Source, ...], until: float
-) -> Iterator[First]:  # fmt: skip
+def _firsts(evidence: Evidence, sources: tuple[Source, ...]) -> Iterator[First]:
     """Hypotheses with results that differ from ours, and from zero."""
     case = evidence.case
     for source in sources:
         for hypothesis in source(evidence):
-            if time.thread_time() > until:
+            if evidence.tries.is_over:
                 return
+            evidence.tries.add(case.setting.x.size)
             predicted = hypothesis.outcome()
             if predicted is None or predicted.shape != case.expected.shape or not np.isfinite(predicted).all():
                 continue

@@ -26,13 +26,14 @@ def invalid_state(case: Case, knots: FloatArray, coefficients: FloatArray) -> tu
     """Name what is wrong with the knots and coefficients that a model reports after a change."""
     assert case.setting.change is not None
     kind = case.setting.change.kind
-    if np.isfinite(knots).all() and (np.diff(np.sort(knots, axis=1), axis=1) == 0).any():
-        count = int((np.diff(np.sort(knots, axis=1), axis=1) == 0).sum())
-        return (Hint("NaN from repeated knots", f"{count} knots coincide with their neighbours after {kind}"),)
+    together = int((np.diff(np.sort(knots, axis=1), axis=1) == 0).sum()) if np.isfinite(knots).all() else 0
+    text = f"{together} knots coincide with their neighbours after {kind}"
     bad = int((~np.isfinite(coefficients)).sum())
     if bad:
-        return (Hint(f"NaN after {kind}", f"{bad} of {coefficients.size} coefficients are not finite after {kind}"),)
-    return (Hint(f"invalid knots after {kind}", "the knots are not those of a spline"),)
+        name = "NaN from repeated knots" if together else f"NaN after {kind}"
+        lost = f"{bad} of {coefficients.size} coefficients are not finite after {kind}"
+        return (Hint(name, f"{lost}, and {text}" if together else lost),)
+    return (Hint(f"invalid knots after {kind}", text if together else "the knots are not those of a spline"),)
 
 
 def diagnose_change(case: Case, changed: Changed) -> tuple[Hint, ...]:
