@@ -7,7 +7,7 @@ samples, and is lower than each of the others by a one-sided sign test over seed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -17,10 +17,11 @@ from scipy.stats import binomtest
 
 from refkan.claims.cells import Cell, Found, beside, records, seeds_of
 from refkan.claims.readings import Choice, Reading, Readings
-from refkan.claims.running.kept_parts import Parts, resume_from
+from refkan.claims.running.kept_parts import Parts
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.architectures.first_experiment_cells import GRID, KANS, MLPS, OPEN, OURS, cells_of, place
 from validation.grounds import require
+from validation.statements import Size, Statement
 
 CLAIMS = ("X2",)
 
@@ -50,8 +51,6 @@ PAPER = {"samples": "3000", "evaluations": "600"}
 
 LIST = [dict(zip((f.name for f in OPEN), choice, strict=True)) for choice in product(*(f.values for f in OPEN))]
 
-Size = Mapping[str, str]
-
 
 def run(
     quick: bool,
@@ -61,8 +60,7 @@ def run(
 ) -> list[Verdict]:
     """Train every contestant; at full size with at most `seeds` seeds a reading."""
     require(CLAIMS)
-    cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
-    return [verdict(GRID.run(cells, resume_from(checkpoints), progress))]
+    return [verdict(STATEMENT.run(quick, progress, checkpoints, seeds))]
 
 
 def quick_cells() -> list[Cell]:
@@ -70,16 +68,18 @@ def quick_cells() -> list[Cell]:
     return cells_of(SEEDS[:FEW], [reading for reading in LIST if reading["map"] == "affine"], **QUICK)
 
 
-def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
+def full_cells(seeds: Sequence[int]) -> list[Cell]:
     """All readings on fewer samples and evaluations, then those of the linear start at full size."""
-    cells = cells_of(SEEDS[: min(FEW, seeds)], LIST, **SCREENING)
-    return cells + cells_of(SEEDS[:seeds], [reading for reading in LIST if reading["start"] == "linear"], **PAPER)
+    cells = cells_of(seeds[:FEW], LIST, **SCREENING)
+    return cells + cells_of(seeds, [reading for reading in LIST if reading["start"] == "linear"], **PAPER)
 
 
-def under(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run, each with its size, the largest first."""
-    every = [(reading, size) for size in (PAPER, SCREENING, QUICK) for reading in LIST]
-    return [(r, s) for r, s in every if all(records(found, **place(r, model), **s) for model in NAMES)]
+def was_run(found: Found, reading: Choice, size: Size) -> bool:
+    """Whether every contestant was trained."""
+    return all(records(found, **place(reading, model), **size) for model in NAMES)
+
+
+STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), SEEDS, quick_cells, full_cells, was_run)
 
 
 def losses(found: Found, reading: Choice, size: Size) -> dict[str, dict[int, float]]:
@@ -119,7 +119,7 @@ def comes_first(name: str, medians: Mapping[str, float], p: Mapping[str, float])
 def readings(found: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in under(found):
+    for reading, size in STATEMENT.at_all_sizes(found):
         reached = losses(found, reading, size)
         seeds = min(map(len, reached.values()))
         medians, p = compare(reached, OURS)
@@ -135,8 +135,7 @@ def readings(found: Found) -> Readings:
         holds = comes_first(OURS, medians, p) if seeds >= FEW else None
         choice = {**reading, "samples": size["samples"]}
         results.append(Reading(choice, holds, text, cells=tuple(cells), size=written_size(size)))
-    run_at_all = [reading for reading, _ in under(found)]
-    return Readings(results, [reading for reading in LIST if reading not in run_at_all])
+    return STATEMENT.judged(found, results)
 
 
 UNIT = "mean squared error on the samples after all evaluations"
@@ -157,8 +156,12 @@ about three times as many parameters as the KANs."""
 def verdict(found: Found) -> Verdict:
     """Judge the order of the contestants under every reading."""
     made = readings(found)
-    every = [losses(found, *each) for each in under(found)]
-    sizes = {(reading["map"], reading["start"], *size.values()): (reading, size) for reading, size in under(found)}
+    pairs = STATEMENT.at_all_sizes(found)
+    every = [losses(found, *each) for each in pairs]
+    sizes = {
+        (reading["map"], reading["start"], *size.values()): (reading, size)
+        for reading, size in STATEMENT.at_all_sizes(found)
+    }
     return Verdict(
         "X2",
         made.status,

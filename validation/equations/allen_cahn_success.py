@@ -24,15 +24,14 @@ from validation.equations.allen_cahn_runs import (
     FEW,
     PAPER,
     SETUP,
-    Size,
+    STATEMENT,
     after_levels,
     cells,
-    left,
     of,
-    under,
     written_curve,
     written_size,
 )
+from validation.statements import Size
 
 SUCCESS, FAILURE = 0.1, 0.3
 """Relative errors that count as success and as failure."""
@@ -49,7 +48,7 @@ def errors_of(found: Found, reading: Choice, size: Size) -> dict[str, float]:
 def readings(found: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in under(found):
+    for reading, size in STATEMENT.at_largest_size(found):
         error = errors_of(found, reading, size)
         failing = [error[RELU], error[DENSE]]
         seeds = len(of(found, reading, size, CURVES[0]))
@@ -65,13 +64,13 @@ def readings(found: Found) -> Readings:
                 reduced=size != PAPER,
             )
         )
-    return Readings(results, left(found))
+    return STATEMENT.judged(found, results)
 
 
 def verdict(found: Found) -> Verdict:
     """Judge median errors; the corrected claim is about Levenberg-Marquardt in place of Adam."""
     made = readings(found)
-    every = [errors_of(found, *each) for each in under(found)]
+    every = [errors_of(found, *each) for each in STATEMENT.at_largest_size(found)]
     return Verdict(
         "Q3",
         made.status,
@@ -79,7 +78,7 @@ def verdict(found: Found) -> Verdict:
         corrected=CORRECTED if any(result.corrected for result in made.results) else "",
         details=SETUP + " The corrected claim compares splines under Levenberg-Marquardt with the others under Adam.",
         data={"seeds": seeds_of(found)},
-        figures=tuple(draw(found, *each) for each in under(found)[:1]),
+        figures=tuple(draw(found, *each) for each in STATEMENT.at_largest_size(found)[:1]),
         mutations={
             "ReLU basis succeeds, splines fail": judge(
                 any(holds(e[RELU], [e[SPLINE], e[DENSE]]) for e in every), experiment=True

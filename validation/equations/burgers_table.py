@@ -7,7 +7,7 @@ have 276 and 170. Readings are calibrated on the MLPs, which the statement is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure as Drawing
 
 from refkan.claims.cells import Cell, Found, beside, numbers, records, seeds_of
 from refkan.claims.readings import Beside, Choice, Reading, Readings
-from refkan.claims.running.kept_parts import Parts, resume_from
+from refkan.claims.running.kept_parts import Parts
 from refkan.claims.verdicts import Figure, Table, Verdict, judge
 from refkan.training.recipes import burgers
 from validation.equations.burgers_cells import (
@@ -30,8 +30,8 @@ from validation.equations.burgers_cells import (
     cells_of,
     place,
 )
-from validation.equations.sizes import each_once
 from validation.grounds import require
+from validation.statements import Size, Statement
 
 CLAIMS = ("Q2",)
 
@@ -64,8 +64,7 @@ def run(
 ) -> list[Verdict]:
     """Train all cells; at full size with at most `seeds` seeds a reading."""
     require(CLAIMS)
-    cells = quick_cells() if quick else full_cells(len(PUBLISHED_SEEDS) if seeds is None else seeds)
-    return [verdict(GRID.run(cells, resume_from(checkpoints), progress))]
+    return [verdict(STATEMENT.run(quick, progress, checkpoints, seeds))]
 
 
 def quick_cells() -> list[Cell]:
@@ -74,33 +73,20 @@ def quick_cells() -> list[Cell]:
     return [cell for reading in (BASE, LIKELY) for cell in cells_of(seeds, reading, [SPLINE], **QUICK)]
 
 
-def full_cells(seeds: int = len(PUBLISHED_SEEDS)) -> list[Cell]:
+def full_cells(seeds: Sequence[int]) -> list[Cell]:
     """All readings on fewer points and steps, then the base reading at the size of the paper."""
-    few = PUBLISHED_SEEDS[: min(FEW, seeds)]
+    few = seeds[:FEW]
     cells = [cell for seed in few for reading in LIST for cell in cells_of([seed], reading, **SCREENING)]
-    return cells + cells_of(PUBLISHED_SEEDS[:seeds], BASE, **PAPER)
+    return cells + cells_of(seeds, BASE, **PAPER)
 
 
-Size = Mapping[str, str]
+def was_run(found: Found, reading: Choice, size: Size) -> bool:
+    """Whether the splines were trained; for a reading that changes the MLPs alone, whether an MLP was."""
+    kans = len(ratios(found, reading, size)) == 2
+    return kans and (reading["activation"] == BASE["activation"] or bool(losses(found, reading, size, *MLP)))
 
 
-def under(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run, each with its largest size, those of the size of the paper first."""
-    return each_once(at_all_sizes(found))
-
-
-def at_all_sizes(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run with each of their sizes, those of the size of the paper first.
-
-    One that differs from the base reading in the MLPs alone was run if an MLP was.
-    """
-
-    def was_run(reading: Choice, size: Size) -> bool:
-        kans = len(ratios(found, reading, size)) == 2
-        return kans and (reading["activation"] == BASE["activation"] or bool(losses(found, reading, size, *MLP)))
-
-    every = [(reading, size) for size in (PAPER, SCREENING, QUICK) for reading in LIST]
-    return [each for each in every if was_run(*each)]
+STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), PUBLISHED_SEEDS, quick_cells, full_cells, was_run)
 
 
 MLP = ("MLP-20-20", "coarse")
@@ -156,7 +142,7 @@ def written_size(size: Size) -> str:
 def readings(found: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in under(found):
+    for reading, size in STATEMENT.at_largest_size(found):
         compared = ratios(found, reading, size)
         text = "median loss over that of multilevel, paired: "
         text += ", ".join(f"{fidelity} {ratio:.3g}" for fidelity, (ratio, _) in compared.items())
@@ -177,15 +163,14 @@ def readings(found: Found) -> Readings:
                 reduced=size != PAPER,
             )
         )
-    run_at_all = [reading for reading, _ in under(found)]
-    return Readings(results, [reading for reading in LIST if reading not in run_at_all])
+    return STATEMENT.judged(found, results)
 
 
 def screening(found: Found) -> Table:
     """Return the medians of losses and errors under every reading, below the published means."""
     keys = [(key, fidelity) for key in ("loss", "error") for fidelity in FIDELITIES]
     rows = [("published means", "64", "5", *(f"{PUBLISHED[SPLINE, f][0]:.2e}" for f in FIDELITIES), "", "", "")]
-    for reading, size in at_all_sizes(found):
+    for reading, size in STATEMENT.at_all_sizes(found):
         parts = [losses(found, reading, size, SPLINE, fidelity, key) for key, fidelity in keys]
         medians = (f"{np.median(list(part.values())):.2e}" for part in parts)
         rows.append((differences(reading), size["points"], str(min(map(len, parts))), *medians))
@@ -203,7 +188,9 @@ def what_decides(found: Found) -> str:
     """Say which single factor changes the lead of multilevel training over fine training most, at each size."""
     parts = []
     for size in (PAPER, SCREENING, QUICK):
-        lead = {differences(r): ratios(found, r, size)["fine"][0] for r, s in at_all_sizes(found) if s == size}
+        lead = {
+            differences(r): ratios(found, r, size)["fine"][0] for r, s in STATEMENT.at_all_sizes(found) if s == size
+        }
         base = lead.get(differences(BASE))
         others = {name: value for name, value in lead.items() if name != differences(BASE)}
         if base is None or not others:
@@ -231,7 +218,7 @@ stand in every table."""
 def verdict(found: Found) -> Verdict:
     """Judge ratios of losses under every reading."""
     made = readings(found)
-    every = under(found)
+    every = STATEMENT.at_largest_size(found)
     swapped = [ratios(found, *each, ours=COARSE) for each in every]
     turned = [{name: (1 / ratio, n) for name, (ratio, n) in ratios(found, *each).items()} for each in every]
     return Verdict(

@@ -8,7 +8,7 @@ is no reading, since the paper names a constant one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -17,11 +17,11 @@ from matplotlib.figure import Figure as Drawing
 
 from refkan.claims.cells import Cell, Found, beside, records, seeds_of
 from refkan.claims.readings import Beside, Choice, Reading, Readings
-from refkan.claims.running.kept_parts import Parts, resume_from
+from refkan.claims.running.kept_parts import Parts
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.equations.poisson_cells import DENSE, GRID, RELU, SPLINE, STEPS, cells_of, place
-from validation.equations.sizes import each_once
 from validation.grounds import require
+from validation.statements import Size, Statement
 
 CLAIMS = ("Q1",)
 
@@ -45,8 +45,6 @@ LIST = GRID.around()
 CURVES = ((SPLINE, "constant"), (RELU, "constant"), (DENSE, "constant"))
 DECAYED = (SPLINE, "decaying")
 
-Size = Mapping[str, str]
-
 
 def run(
     quick: bool,
@@ -56,8 +54,7 @@ def run(
 ) -> list[Verdict]:
     """Train all curves; at full size with at most `seeds` seeds a reading."""
     require(CLAIMS)
-    cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
-    return [verdict(GRID.run(cells, resume_from(checkpoints), progress))]
+    return [verdict(STATEMENT.run(quick, progress, checkpoints, seeds))]
 
 
 def quick_cells() -> list[Cell]:
@@ -66,31 +63,21 @@ def quick_cells() -> list[Cell]:
     return both + cells_of(SEEDS[:1], BASE, CURVES[2:], **QUICK)
 
 
-def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
+def full_cells(seeds: Sequence[int]) -> list[Cell]:
     """All readings on fewer points and steps, then the base reading at the size of the paper."""
-    few = SEEDS[: min(FEW, seeds)]
+    few = seeds[:FEW]
     cells = [cell for seed in few for reading in LIST for cell in cells_of([seed], reading, CURVES, **SCREENING)]
     cells += cells_of(few, BASE, [DECAYED], **SCREENING)
-    return cells + cells_of(SEEDS[:seeds], BASE, [*CURVES, DECAYED], **PAPER)
+    return cells + cells_of(seeds, BASE, [*CURVES, DECAYED], **PAPER)
 
 
-def under(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run, each with its largest size, those of the size of the paper first."""
-    return each_once(at_all_sizes(found))
+def was_run(found: Found, reading: Choice, size: Size) -> bool:
+    """Whether the curves were run, that of the dense network where the reading differs from the base in it."""
+    curves = CURVES[: 2 if reading["mlp"] == BASE["mlp"] else 3]
+    return all(records(found, **place(reading, *curve), **size) for curve in curves)
 
 
-def at_all_sizes(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run with each of their sizes, those of the size of the paper first.
-
-    One that differs from the base reading in the dense network alone was run if that network was.
-    """
-
-    def was_run(reading: Choice, size: Size) -> bool:
-        curves = CURVES[: 2 if reading["mlp"] == BASE["mlp"] else 3]
-        return all(records(found, **place(reading, *curve), **size) for curve in curves)
-
-    every = [(reading, size) for size in (PAPER, SCREENING, QUICK) for reading in LIST]
-    return [each for each in every if was_run(*each)]
+STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), SEEDS, quick_cells, full_cells, was_run)
 
 
 def after_levels(found: Found, reading: Choice, size: Size, curve: tuple[str, str], key: str = "errors") -> list[float]:
@@ -124,7 +111,7 @@ def written_size(size: Size) -> str:
 def readings(found: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in under(found):
+    for reading, size in STATEMENT.at_largest_size(found):
         stairs = {curve: after_levels(found, reading, size, curve) for curve in (*CURVES, DECAYED)}
         seeds = len(records(found, **place(reading, *CURVES[0]), **size))
         text = "; ".join(
@@ -145,8 +132,7 @@ def readings(found: Found) -> Readings:
                 reduced=size != PAPER,
             )
         )
-    run_at_all = [reading for reading, _ in under(found)]
-    return Readings(results, [reading for reading in LIST if reading not in run_at_all])
+    return STATEMENT.judged(found, results)
 
 
 DETAILS = """\
@@ -164,7 +150,7 @@ do as it likes between them."""
 def verdict(found: Found) -> Verdict:
     """Judge the staircases under every reading."""
     made = readings(found)
-    every = under(found)
+    every = STATEMENT.at_largest_size(found)
     turned, fallen = [], []
     for each in every:
         spline, relu = (after_levels(found, *each, curve) for curve in CURVES[:2])
@@ -203,7 +189,7 @@ def falls(errors: Sequence[float]) -> bool:
 def what_decides(found: Found) -> str:
     """Say what the readings change at the end of spline training, and on which level the staircase breaks."""
     parts = []
-    for reading, size in at_all_sizes(found):
+    for reading, size in STATEMENT.at_all_sizes(found):
         errors = after_levels(found, reading, size, CURVES[0])
         rises = [str(k + 2) for k, (coarse, fine) in enumerate(pairwise(errors)) if fine >= coarse]
         where = f"rises on level {', '.join(rises)}" if rises else "falls on every level"

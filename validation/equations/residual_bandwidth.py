@@ -25,15 +25,14 @@ from validation.equations.allen_cahn_runs import (
     FEW,
     PAPER,
     SETUP,
-    Size,
+    STATEMENT,
     after_levels,
     cells,
-    left,
     of,
-    under,
     written_curve,
     written_size,
 )
+from validation.statements import Size
 
 RELU_GROWTH = 1.2
 
@@ -54,7 +53,7 @@ modes first, so that a wider band of removed modes shows as a larger bandwidth o
 def readings(found: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in under(found):
+    for reading, size in STATEMENT.at_largest_size(found):
         widths = {curve: after_levels(found, reading, size, curve, "bandwidths") for curve in SHOWN}
         spline, relu, ours = widths.values()
         seeds = len(of(found, reading, size, CURVES[0]))
@@ -75,14 +74,14 @@ def readings(found: Found) -> Readings:
                 reduced=size != PAPER,
             )
         )
-    return Readings(results, left(found))
+    return STATEMENT.judged(found, results)
 
 
 def verdict(found: Found) -> Verdict:
     """Judge median bandwidths after each level, under every reading."""
     made = readings(found)
     turned, constant = [], []
-    for each in under(found):
+    for each in STATEMENT.at_largest_size(found):
         spline, relu = (after_levels(found, *each, curve, "bandwidths") for curve in SHOWN[:2])
         turned.append(falls(spline) if holds(spline, relu) else False)
         constant.append(holds([spline[0]] * len(spline), relu))
@@ -93,7 +92,9 @@ def verdict(found: Found) -> Verdict:
         corrected="for splines under Levenberg-Marquardt" if any(r.corrected for r in made.results) else "",
         details=SETUP + DETAILS,
         data={"seeds": seeds_of(found)},
-        figures=tuple(drawing(found, *each) for each in under(found)[:1] for drawing in (draw, draw_sections)),
+        figures=tuple(
+            drawing(found, *each) for each in STATEMENT.at_largest_size(found)[:1] for drawing in (draw, draw_sections)
+        ),
         mutations={
             "levels in reverse order": judge(any(turned), experiment=True),
             "bandwidth of the first level throughout": judge(any(constant), experiment=True),
