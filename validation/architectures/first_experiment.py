@@ -158,10 +158,7 @@ def verdict(found: Found) -> Verdict:
     made = readings(found)
     pairs = STATEMENT.at_all_sizes(found)
     every = [losses(found, *each) for each in pairs]
-    sizes = {
-        (reading["map"], reading["start"], *size.values()): (reading, size)
-        for reading, size in STATEMENT.at_all_sizes(found)
-    }
+    sizes = {(reading["map"], reading["start"], *size.values()): (reading, size) for reading, size in pairs}
     return Verdict(
         "X2",
         made.status,

@@ -186,11 +186,9 @@ def differences(reading: Choice) -> str:
 
 def what_decides(found: Found) -> str:
     """Say which single factor changes the lead of multilevel training over fine training most, at each size."""
-    parts = []
+    parts, pairs = [], STATEMENT.at_all_sizes(found)
     for size in (PAPER, SCREENING, QUICK):
-        lead = {
-            differences(r): ratios(found, r, size)["fine"][0] for r, s in STATEMENT.at_all_sizes(found) if s == size
-        }
+        lead = {differences(r): ratios(found, r, size)["fine"][0] for r, s in pairs if s == size}
         base = lead.get(differences(BASE))
         others = {name: value for name, value in lead.items() if name != differences(BASE)}
         if base is None or not others:
