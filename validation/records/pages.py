@@ -8,7 +8,7 @@ from typing import Any
 
 from refkan.claims.reporting.reading_tables import by_unit
 from refkan.claims.rows import Row
-from validation.ledger import LEDGER, PAPERS, SOURCES
+from validation.ledger import LEDGER, SOURCES
 from validation.records.markdown import markdown_table
 from validation.records.store import Kept
 
@@ -54,8 +54,6 @@ def page(quick: Kept, full: Kept) -> str:
 Written by `python -m validation.records` from the rows kept in `validation/records/`; `python -m validation` measures
 them anew, `python -m validation --full` at the sizes of the papers, and its report adds set-ups, figures and raw data.
 Quick: {counts(quick.values())}. At full size: {counts(full.values())}.
-
-Sources without the name of a paper are places in [S26]: {PAPERS["[S26]"]}. [A25]: {PAPERS["[A25]"]}.
 
 "Holds as corrected" means that the claim as printed fails and a corrected statement, given with it, holds. What the
 description of an experiment leaves open is a factor, and a reading is one choice of each: a claim holds under so many
