@@ -41,16 +41,16 @@ class Statement:
         cells = self.quick() if quick else self.full(self.seeds[:seeds])
         return self.grid.run(cells, resume_from(checkpoints), progress)
 
-    def at_all_sizes(self, runs: Found) -> list[tuple[Choice, Size]]:
+    def at_all_sizes(self, measured: Found) -> list[tuple[Choice, Size]]:
         """Return the readings that were run with each of their sizes, the largest first."""
-        return [(r, size) for size in self.sizes for r in self.readings if self.was_run(runs, r, size)]
+        return [(r, size) for size in self.sizes for r in self.readings if self.was_run(measured, r, size)]
 
-    def at_largest_size(self, runs: Found) -> list[tuple[Choice, Size]]:
+    def at_largest_size(self, measured: Found) -> list[tuple[Choice, Size]]:
         """Return each reading that was run with its largest size: fewer points and steps are no other reading."""
-        pairs = self.at_all_sizes(runs)
+        pairs = self.at_all_sizes(measured)
         return [pair for k, pair in enumerate(pairs) if pair[0] not in [reading for reading, _ in pairs[:k]]]
 
-    def judged(self, runs: Found, results: Sequence[Reading]) -> Readings:
+    def judged(self, measured: Found, results: Sequence[Reading]) -> Readings:
         """Return the statement over its readings, those that were not run among them."""
-        judged = [reading for reading, _ in self.at_all_sizes(runs)]
+        judged = [reading for reading, _ in self.at_all_sizes(measured)]
         return Readings(results, [reading for reading in self.readings if reading not in judged])

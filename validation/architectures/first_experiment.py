@@ -74,20 +74,20 @@ def full_cells(seeds: Sequence[int]) -> list[Cell]:
     return cells + cells_of(seeds, [reading for reading in LIST if reading["start"] == "linear"], **PAPER)
 
 
-def was_run(found: Found, reading: Choice, size: Size) -> bool:
+def was_run(measured: Found, reading: Choice, size: Size) -> bool:
     """Whether every contestant was trained."""
-    return all(records(found, **place(reading, model), **size) for model in NAMES)
+    return all(records(measured, **place(reading, model), **size) for model in NAMES)
 
 
 STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), SEEDS, quick_cells, full_cells, was_run)
 
 
-def losses(found: Found, reading: Choice, size: Size) -> dict[str, dict[int, float]]:
+def losses(measured: Found, reading: Choice, size: Size) -> dict[str, dict[int, float]]:
     """Return what each contestant reached with equal work, by seed.
 
     Equal seconds are the median time of the spline KAN for its evaluations.
     """
-    runs = {model: records(found, **place(reading, model), **size) for model in NAMES}
+    runs = {model: records(measured, **place(reading, model), **size) for model in NAMES}
     if reading["work"] == "evaluations":
         return {model: {seed: run["mse"] for seed, run in group.items()} for model, group in runs.items()}
     limit = float(np.median([run["seconds"] for run in runs[OURS].values()]))
@@ -116,11 +116,11 @@ def comes_first(name: str, medians: Mapping[str, float], p: Mapping[str, float])
     return min(medians, key=lambda other: medians[other]) == name and all(value < LEVEL for value in p.values())
 
 
-def readings(found: Found) -> Readings:
+def readings(measured: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in STATEMENT.at_all_sizes(found):
-        reached = losses(found, reading, size)
+    for reading, size in STATEMENT.at_all_sizes(measured):
+        reached = losses(measured, reading, size)
         seeds = min(map(len, reached.values()))
         medians, p = compare(reached, OURS)
         order = sorted(medians.items(), key=lambda item: item[1])
@@ -130,12 +130,12 @@ def readings(found: Found) -> Readings:
         cells = [
             cell
             for model, name in NAMES.items()
-            for cell in beside(found, name, UNIT, "mse", place(reading, model) | dict(size))
+            for cell in beside(measured, name, UNIT, "mse", place(reading, model) | dict(size))
         ]
         holds = comes_first(OURS, medians, p) if seeds >= FEW else None
         choice = {**reading, "samples": size["samples"]}
         results.append(Reading(choice, holds, text, cells=tuple(cells), size=written_size(size)))
-    return STATEMENT.judged(found, results)
+    return STATEMENT.judged(measured, results)
 
 
 UNIT = "mean squared error on the samples after all evaluations"
@@ -153,19 +153,19 @@ of the spline KAN for its evaluations. Sign tests are paired over seeds and one-
 about three times as many parameters as the KANs."""
 
 
-def verdict(found: Found) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """Judge the order of the contestants under every reading."""
-    made = readings(found)
-    pairs = STATEMENT.at_all_sizes(found)
-    every = [losses(found, *each) for each in pairs]
+    made = readings(measured)
+    pairs = STATEMENT.at_all_sizes(measured)
+    every = [losses(measured, *each) for each in pairs]
     sizes = {(reading["map"], reading["start"], *size.values()): (reading, size) for reading, size in pairs}
     return Verdict(
         "X2",
         made.status,
         made.told(),
         details=DETAILS,
-        data={"seeds": seeds_of(found)},
-        figures=tuple(draw(found, *each) for each in list(sizes.values())[:2]),
+        data={"seeds": seeds_of(measured)},
+        figures=tuple(draw(measured, *each) for each in list(sizes.values())[:2]),
         mutations={
             f"{NAMES[name]} first": judge(any(comes_first(name, *compare(r, name)) for r in every), experiment=True)
             for name in ("ReLU", "MLP-30")
@@ -174,12 +174,12 @@ def verdict(found: Found) -> Verdict:
     )
 
 
-def draw(found: Found, reading: Choice, size: Size) -> Figure:
+def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     """Median loss against evaluations and against seconds, quartiles shaded."""
     drawing = Drawing(figsize=(10, 4), layout="constrained")
     left, right = drawing.subplots(1, 2, sharey=True)
     for model in (*KANS, *MLPS):
-        courses = [run["course"] for run in records(found, **place(reading, model), **size).values()]
+        courses = [run["course"] for run in records(measured, **place(reading, model), **size).values()]
         loss = np.array([course["loss"] for course in courses])
         low, middle, high = np.quantile(loss, [0.25, 0.5, 0.75], axis=0)
         (line,) = left.semilogy(1 + np.arange(middle.size), middle, label=NAMES[model])

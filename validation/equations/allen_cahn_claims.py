@@ -25,5 +25,5 @@ def run(
 ) -> list[Verdict]:
     """Train all models: 3 seeds quickly, 6 at full size, or at most `seeds`."""
     require(CLAIMS)
-    found = STATEMENT.run(quick, progress, checkpoints, seeds)
-    return [allen_cahn_success.verdict(found), residual_bandwidth.verdict(found)]
+    measured = STATEMENT.run(quick, progress, checkpoints, seeds)
+    return [allen_cahn_success.verdict(measured), residual_bandwidth.verdict(measured)]

@@ -53,32 +53,32 @@ def full_cells(seeds: Sequence[int]) -> list[Cell]:
     return cells + cells_of(seeds, BASE, [*CURVES, DECAYED], **PAPER)
 
 
-def was_run(found: Found, reading: Choice, size: Size) -> bool:
+def was_run(measured: Found, reading: Choice, size: Size) -> bool:
     """Whether the three curves of the paper were run."""
-    return all(of(found, reading, size, curve) for curve in CURVES[:3])
+    return all(of(measured, reading, size, curve) for curve in CURVES[:3])
 
 
 STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), SEEDS, quick_cells, full_cells, was_run)
 
 
-def of(found: Found, reading: Choice, size: Size, curve: tuple[str, str]) -> dict[int, Mapping[str, Any]]:
+def of(measured: Found, reading: Choice, size: Size, curve: tuple[str, str]) -> dict[int, Mapping[str, Any]]:
     """Return the runs of a curve under a reading, by seed."""
-    return records(found, **place(reading, *curve), **size)
+    return records(measured, **place(reading, *curve), **size)
 
 
-def after_levels(found: Found, reading: Choice, size: Size, curve: tuple[str, str], key: str) -> list[float]:
+def after_levels(measured: Found, reading: Choice, size: Size, curve: tuple[str, str], key: str) -> list[float]:
     """Return the medians over seeds of a number after each level; nothing for a curve that was not run."""
-    runs = of(found, reading, size, curve).values()
+    runs = of(measured, reading, size, curve).values()
     return [float(np.median(values)) for values in zip(*(run[key] for run in runs), strict=True)]
 
 
-def cells(found: Found, reading: Choice, size: Size, units: Mapping[str, str]) -> tuple[Beside, ...]:
+def cells(measured: Found, reading: Choice, size: Size, units: Mapping[str, str]) -> tuple[Beside, ...]:
     """Return numbers at the end, each in its unit, with every seed."""
     return tuple(
         cell
         for key, unit in units.items()
         for curve in (*CURVES, DECAYED)
-        for cell in beside(found, written_curve(curve), unit, key, place(reading, *curve) | dict(size))
+        for cell in beside(measured, written_curve(curve), unit, key, place(reading, *curve) | dict(size))
     )
 
 

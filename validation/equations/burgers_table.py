@@ -80,10 +80,10 @@ def full_cells(seeds: Sequence[int]) -> list[Cell]:
     return cells + cells_of(seeds, BASE, **PAPER)
 
 
-def was_run(found: Found, reading: Choice, size: Size) -> bool:
+def was_run(measured: Found, reading: Choice, size: Size) -> bool:
     """Whether the splines were trained; for a reading that changes the MLPs alone, whether an MLP was."""
-    kans = len(ratios(found, reading, size)) == 2
-    return kans and (reading["activation"] == BASE["activation"] or bool(losses(found, reading, size, *MLP)))
+    kans = len(ratios(measured, reading, size)) == 2
+    return kans and (reading["activation"] == BASE["activation"] or bool(losses(measured, reading, size, *MLP)))
 
 
 STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), PUBLISHED_SEEDS, quick_cells, full_cells, was_run)
@@ -92,19 +92,21 @@ STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), PUBLISHED_SEEDS, qu
 MLP = ("MLP-20-20", "coarse")
 
 
-def losses(found: Found, reading: Choice, size: Size, model: str, fidelity: str, key: str = "loss") -> dict[int, float]:
+def losses(
+    measured: Found, reading: Choice, size: Size, model: str, fidelity: str, key: str = "loss"
+) -> dict[int, float]:
     """Return a number of a cell of the table, by seed."""
-    return numbers(found, key, **place(reading, model, fidelity), **size)
+    return numbers(measured, key, **place(reading, model, fidelity), **size)
 
 
-def ratios(found: Found, reading: Choice, size: Size, ours: str = MULTILEVEL) -> dict[str, tuple[float, int]]:
+def ratios(measured: Found, reading: Choice, size: Size, ours: str = MULTILEVEL) -> dict[str, tuple[float, int]]:
     """Return by how much the losses of the other fidelities are larger: median over the common seeds, and their number.
 
     What was not run is left out.
     """
-    mine, made = losses(found, reading, size, SPLINE, ours), {}
+    mine, made = losses(measured, reading, size, SPLINE, ours), {}
     for fidelity in FIDELITIES:
-        theirs = losses(found, reading, size, SPLINE, fidelity)
+        theirs = losses(measured, reading, size, SPLINE, fidelity)
         common = sorted(mine.keys() & theirs.keys())
         if fidelity != ours and common:
             made[fidelity] = (float(np.median([theirs[seed] / mine[seed] for seed in common])), len(common))
@@ -118,7 +120,7 @@ def holds(compared: Mapping[str, tuple[float, int]]) -> bool | None:
     return min(ratio for ratio, _ in compared.values()) >= RATIO
 
 
-def cells(found: Found, reading: Choice, size: Size, mlps: bool) -> tuple[Beside, ...]:
+def cells(measured: Found, reading: Choice, size: Size, mlps: bool) -> tuple[Beside, ...]:
     """Return losses beside the published ones, and true errors, of the MLPs or of the KANs."""
     made = []
     for key, unit in (("loss", LOSS), ("error", ERROR)):
@@ -126,7 +128,7 @@ def cells(found: Found, reading: Choice, size: Size, mlps: bool) -> tuple[Beside
             if (model in MLPS) == mlps:
                 name = model if mlps else f"{model}, {fidelity}"
                 where = place(reading, model, fidelity) | dict(size)
-                made += beside(found, name, unit, key, where, PUBLISHED[model, fidelity] if key == "loss" else None)
+                made += beside(measured, name, unit, key, where, PUBLISHED[model, fidelity] if key == "loss" else None)
     return tuple(made)
 
 
@@ -139,18 +141,18 @@ def written_size(size: Size) -> str:
     return f"{size['points']} x {size['points']} points, {steps}, width {size['width']}"
 
 
-def readings(found: Found) -> Readings:
+def readings(measured: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in STATEMENT.at_largest_size(found):
-        compared = ratios(found, reading, size)
+    for reading, size in STATEMENT.at_largest_size(measured):
+        compared = ratios(measured, reading, size)
         text = "median loss over that of multilevel, paired: "
         text += ", ".join(f"{fidelity} {ratio:.3g}" for fidelity, (ratio, _) in compared.items())
         for key, name in (("loss", "loss"), ("error", "true error")):
-            value = np.median(list(losses(found, reading, size, SPLINE, MULTILEVEL, key).values()))
+            value = np.median(list(losses(measured, reading, size, SPLINE, MULTILEVEL, key).values()))
             text += f"; multilevel {name} {value:.2g}"
         text += f" ({min(count for _, count in compared.values())} seeds)"
-        about, calibration = (cells(found, reading, size, mlps) for mlps in (False, True))
+        about, calibration = (cells(measured, reading, size, mlps) for mlps in (False, True))
         choice = {**reading, "points": size["points"]}
         results.append(
             Reading(
@@ -163,15 +165,15 @@ def readings(found: Found) -> Readings:
                 reduced=size != PAPER,
             )
         )
-    return STATEMENT.judged(found, results)
+    return STATEMENT.judged(measured, results)
 
 
-def screening(found: Found) -> Table:
+def screening(measured: Found) -> Table:
     """Return the medians of losses and errors under every reading, below the published means."""
     keys = [(key, fidelity) for key in ("loss", "error") for fidelity in FIDELITIES]
     rows = [("published means", "64", "5", *(f"{PUBLISHED[SPLINE, f][0]:.2e}" for f in FIDELITIES), "", "", "")]
-    for reading, size in STATEMENT.at_all_sizes(found):
-        parts = [losses(found, reading, size, SPLINE, fidelity, key) for key, fidelity in keys]
+    for reading, size in STATEMENT.at_all_sizes(measured):
+        parts = [losses(measured, reading, size, SPLINE, fidelity, key) for key, fidelity in keys]
         medians = (f"{np.median(list(part.values())):.2e}" for part in parts)
         rows.append((differences(reading), size["points"], str(min(map(len, parts))), *medians))
     base = ", ".join(f"{name}={value}" for name, value in BASE.items())
@@ -184,11 +186,11 @@ def differences(reading: Choice) -> str:
     return ", ".join(f"{name}={value}" for name, value in reading.items() if value != BASE[name]) or "base reading"
 
 
-def what_decides(found: Found) -> str:
+def what_decides(measured: Found) -> str:
     """Say which single factor changes the lead of multilevel training over fine training most, at each size."""
-    parts, pairs = [], STATEMENT.at_all_sizes(found)
+    parts, pairs = [], STATEMENT.at_all_sizes(measured)
     for size in (PAPER, SCREENING, QUICK):
-        lead = {differences(r): ratios(found, r, size)["fine"][0] for r, s in pairs if s == size}
+        lead = {differences(r): ratios(measured, r, size)["fine"][0] for r, s in pairs if s == size}
         base = lead.get(differences(BASE))
         others = {name: value for name, value in lead.items() if name != differences(BASE)}
         if base is None or not others:
@@ -213,20 +215,20 @@ A small loss on a fixed grid of points is not a small error: the spacing of 64 p
 stand in every table."""
 
 
-def verdict(found: Found) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """Judge ratios of losses under every reading."""
-    made = readings(found)
-    every = STATEMENT.at_largest_size(found)
-    swapped = [ratios(found, *each, ours=COARSE) for each in every]
-    turned = [{name: (1 / ratio, n) for name, (ratio, n) in ratios(found, *each).items()} for each in every]
+    made = readings(measured)
+    every = STATEMENT.at_largest_size(measured)
+    swapped = [ratios(measured, *each, ours=COARSE) for each in every]
+    turned = [{name: (1 / ratio, n) for name, (ratio, n) in ratios(measured, *each).items()} for each in every]
     return Verdict(
         "Q2",
         made.status,
         made.told(),
-        details=f"{DETAILS}\n\n{what_decides(found)}",
-        data={"seeds": seeds_of(found)},
-        figures=(draw(found, *every[0]),) if every else (),
-        tables=(screening(found),),
+        details=f"{DETAILS}\n\n{what_decides(measured)}",
+        data={"seeds": seeds_of(measured)},
+        figures=(draw(measured, *every[0]),) if every else (),
+        tables=(screening(measured),),
         mutations={
             "coarse in place of multilevel": judge(any(holds(each) for each in swapped), experiment=True),
             "ratios turned over": judge(any(holds(each) for each in turned), experiment=True),
@@ -235,11 +237,11 @@ def verdict(found: Found) -> Verdict:
     )
 
 
-def draw(found: Found, reading: Choice, size: Size) -> Figure:
+def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     """Draw loss against true error, and the solution of the first seed on lines of constant time."""
     canvas = Drawing(figsize=(9.5, 3.6), layout="constrained")
     scatter, lines = canvas.subplots(1, 2)
-    places = {(model, f): records(found, **place(reading, model, f), **size) for model, f in PUBLISHED}
+    places = {(model, f): records(measured, **place(reading, model, f), **size) for model, f in PUBLISHED}
     for (model, fidelity), group in places.items():
         if group:
             values = [[record[key] for record in group.values()] for key in ("loss", "error")]
