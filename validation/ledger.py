@@ -10,23 +10,6 @@ from __future__ import annotations
 
 from refkan.claims.rows import Row
 
-SOURCES = """\
-Lemmas, equations, tables and sections are those of [S26], which is Southworth, Actor, Harper, Cyr, "Multilevel Training
-for Kolmogorov Arnold Networks", arXiv 2603.04827. [A25] is Actor, Harper, Southworth, Cyr, "Leveraging KANs for
-Expedient Training of Multichannel MLPs via Preconditioning and Geometric Refinement", arXiv 2505.18131. Rows marked
-"summary" and "next checks" are statements that are made about the two papers, and rows marked "ours" are our own.
-Rows whose ids begin with O are statements of other papers: [W24] is Wang, Siegel, Liu, Hou, "On the expressiveness and
-spectral bias of KANs", arXiv 2410.01803; [F24] Farea, Celebi, "Learnable Activation Functions in Physics-Informed
-Neural Networks for Solving Partial Differential Equations", arXiv 2411.15111; [M26] Mysore, "FlashKAN: B-Spline KANs
-via Truncated Power Form", arXiv 2609.01956; [N26] Noorizadegan, Wang, "Scale-Parameter Selection in Gaussian
-Kolmogorov-Arnold Networks", arXiv 2604.21174; [R25] Rigas, Verma, Alexandridis, Wang, "Initialization Schemes for
-Kolmogorov-Arnold Networks: An Empirical Study", arXiv 2509.03417; [Z26] Zeng, Wang, Wang, "Autocorrelation Reintroduces
-Spectral Bias in KANs for Time Series Forecasting", arXiv 2604.23518; [L24] is Liu et al., arXiv 2404.19756; [RP26]
-Rigas et al., arXiv 2601.18672; [MZ23] Müller, Zeinhofer, arXiv 2302.13163; [JV25] Jnini, Vella, arXiv 2505.21404;
-[KS25] Kiyani et al., arXiv 2501.16371; [JK26] Jnini et al., arXiv 2604.05230; [KO26] Khodakarami et al., arXiv
-2602.19265; [MP25] Morrow et al., arXiv 2511.21414."""
-"""What the sources of rows are, for readers of every table of rows."""
-
 PAPERS = {
     "[S26]": 'Southworth, Actor, Harper, Cyr, "Multilevel Training for Kolmogorov Arnold Networks", arXiv 2603.04827',
     "[A25]": 'Actor, Harper, Southworth, Cyr, "Leveraging KANs for Expedient Training of Multichannel MLPs via '
@@ -58,6 +41,14 @@ PAPERS = {
     "arXiv 2604.23518",
 }
 """What sources are short for; a lemma, equation, table or section without one is that of [S26]."""
+
+SOURCES = """\
+Lemmas, equations, tables and sections are those of [S26]. Rows marked "summary" and "next checks" are statements that
+are made about [S26] and [A25], rows marked "ours" are our own, and rows whose ids begin with O are statements of other
+papers.
+
+""" + "\n".join(f"* {short} {paper}." for short, paper in PAPERS.items())
+"""What the sources of rows are, for readers of every table of rows."""
 
 # fmt: off
 LEDGER: tuple[Row, ...] = (

@@ -69,8 +69,8 @@ class Grid(Checked):
     >>> grid = Grid("toy", (start,), (points,), lambda cell: {"loss": cell.seed / int(cell["points"])})
     >>> grid.around()
     [{'start': 'linear'}, {'start': 'normal'}]
-    >>> found = grid.run([grid.cell(3, start="normal")])
-    >>> [record["loss"] for record in found.values()]
+    >>> measured = grid.run([grid.cell(3, start="normal")])
+    >>> [record["loss"] for record in measured.values()]
     [0.3]
     """
 
@@ -103,8 +103,8 @@ class Grid(Checked):
         """What runs one cell from the command line."""
 
         def run(choice: Choice, seed: int) -> dict[str, Any]:
-            found = self.measure(self.cell(seed, **choice))
-            return {name: value for name, value in found.items() if name not in self.apart}
+            measured = self.measure(self.cell(seed, **choice))
+            return {name: value for name, value in measured.items() if name not in self.apart}
 
         return Experiment((*self.open, *self.place), run)
 
@@ -114,15 +114,15 @@ class Grid(Checked):
         """Run or resume cells, each once, in their order; those that may not be run and are not kept are left out."""
         check_annotated(Grid.run, locals())
         cells = list(dict.fromkeys(cells))
-        found: dict[C, Mapping[str, Any]] = {}
+        measured: dict[C, Mapping[str, Any]] = {}
         for number, cell in enumerate(cells, 1):
             progress(f"{number}/{len(cells)}: {', '.join(value for _, value in cell.choice)}, seed {cell.seed}")
             with suppress(NotKept):
-                found[cell] = resume({"task": self.task, **asdict(cell)}, partial(self.measure, cell))
-        return found
+                measured[cell] = resume({"task": self.task, **asdict(cell)}, partial(self.measure, cell))
+        return measured
 
 
-def records(found: Mapping[C, Mapping[str, Any]], **where: str) -> dict[int, Mapping[str, Any]]:
+def records(measured: Mapping[C, Mapping[str, Any]], **where: str) -> dict[int, Mapping[str, Any]]:
     """Return what the cells with these factors returned, by seed.
 
     Raises
@@ -132,9 +132,9 @@ def records(found: Mapping[C, Mapping[str, Any]], **where: str) -> dict[int, Map
     """
     made: dict[int, Mapping[str, Any]] = {}
     wanted = set(where.items())
-    if found and (unknown := where.keys() - dict(next(iter(found)).choice).keys()):
+    if measured and (unknown := where.keys() - dict(next(iter(measured)).choice).keys()):
         raise ValueError(f"no factor is called {', '.join(sorted(unknown))}")
-    for cell, record in found.items():
+    for cell, record in measured.items():
         if wanted <= cell.pairs:
             if cell.seed in made:
                 raise ValueError(f"{where} names several cells of seed {cell.seed}")
@@ -142,13 +142,13 @@ def records(found: Mapping[C, Mapping[str, Any]], **where: str) -> dict[int, Map
     return made
 
 
-def numbers(found: Mapping[C, Mapping[str, Any]], key: str, **where: str) -> dict[int, float]:
+def numbers(measured: Mapping[C, Mapping[str, Any]], key: str, **where: str) -> dict[int, float]:
     """Return a number of the cells with these factors, by seed."""
-    return {seed: float(record[key]) for seed, record in records(found, **where).items()}
+    return {seed: float(record[key]) for seed, record in records(measured, **where).items()}
 
 
 def beside(
-    found: Found,
+    measured: Found,
     name: str,
     unit: str,
     key: str,
@@ -156,19 +156,19 @@ def beside(
     published: tuple[float, float | None] | None = None,
 ) -> list[Beside]:
     """Return a number of the cells with these factors beside the published mean and deviation; nothing if none ran."""
-    values = numbers(found, key, **where)
+    values = numbers(measured, key, **where)
     mean, deviation = published or (None, None)
     return [Beside(name, unit, values, mean, deviation, written(where))] if values else []
 
 
-def seeds_of(found: Found) -> list[int]:
+def seeds_of(measured: Found) -> list[int]:
     """Return the seeds of all cells, each once."""
-    return sorted({cell.seed for cell in found})
+    return sorted({cell.seed for cell in measured})
 
 
-def sizes(found: Found, names: Sequence[str]) -> list[dict[str, str]]:
+def sizes(measured: Found, names: Sequence[str]) -> list[dict[str, str]]:
     """Return the different values of some factors among the cells, in the order of the runs."""
-    return [dict(item) for item in dict.fromkeys(tuple((name, cell[name]) for name in names) for cell in found)]
+    return [dict(item) for item in dict.fromkeys(tuple((name, cell[name]) for name in names) for cell in measured)]
 
 
 def run_one_cell(files: Sequence[ClaimFile], ledger: Ledger, text: str, seed: int) -> None:

@@ -7,7 +7,7 @@ samples, and is lower than each of the others by a one-sided sign test over seed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -17,10 +17,11 @@ from scipy.stats import binomtest
 
 from refkan.claims.cells import Cell, Found, beside, records, seeds_of
 from refkan.claims.readings import Choice, Reading, Readings
-from refkan.claims.running.kept_parts import Parts, resume_from
+from refkan.claims.running.kept_parts import Parts
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.architectures.first_experiment_cells import GRID, KANS, MLPS, OPEN, OURS, cells_of, place
 from validation.grounds import require
+from validation.statements import Size, Statement
 
 CLAIMS = ("X2",)
 
@@ -50,8 +51,6 @@ PAPER = {"samples": "3000", "evaluations": "600"}
 
 LIST = [dict(zip((f.name for f in OPEN), choice, strict=True)) for choice in product(*(f.values for f in OPEN))]
 
-Size = Mapping[str, str]
-
 
 def run(
     quick: bool,
@@ -61,8 +60,7 @@ def run(
 ) -> list[Verdict]:
     """Train every contestant; at full size with at most `seeds` seeds a reading."""
     require(CLAIMS)
-    cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
-    return [verdict(GRID.run(cells, resume_from(checkpoints), progress))]
+    return [verdict(STATEMENT.run(quick, progress, checkpoints, seeds))]
 
 
 def quick_cells() -> list[Cell]:
@@ -70,24 +68,26 @@ def quick_cells() -> list[Cell]:
     return cells_of(SEEDS[:FEW], [reading for reading in LIST if reading["map"] == "affine"], **QUICK)
 
 
-def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
+def full_cells(seeds: Sequence[int]) -> list[Cell]:
     """All readings on fewer samples and evaluations, then those of the linear start at full size."""
-    cells = cells_of(SEEDS[: min(FEW, seeds)], LIST, **SCREENING)
-    return cells + cells_of(SEEDS[:seeds], [reading for reading in LIST if reading["start"] == "linear"], **PAPER)
+    cells = cells_of(seeds[:FEW], LIST, **SCREENING)
+    return cells + cells_of(seeds, [reading for reading in LIST if reading["start"] == "linear"], **PAPER)
 
 
-def under(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run, each with its size, the largest first."""
-    every = [(reading, size) for size in (PAPER, SCREENING, QUICK) for reading in LIST]
-    return [(r, s) for r, s in every if all(records(found, **place(r, model), **s) for model in NAMES)]
+def was_run(measured: Found, reading: Choice, size: Size) -> bool:
+    """Whether every contestant was trained."""
+    return all(records(measured, **place(reading, model), **size) for model in NAMES)
 
 
-def losses(found: Found, reading: Choice, size: Size) -> dict[str, dict[int, float]]:
+STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), SEEDS, quick_cells, full_cells, was_run)
+
+
+def losses(measured: Found, reading: Choice, size: Size) -> dict[str, dict[int, float]]:
     """Return what each contestant reached with equal work, by seed.
 
     Equal seconds are the median time of the spline KAN for its evaluations.
     """
-    runs = {model: records(found, **place(reading, model), **size) for model in NAMES}
+    runs = {model: records(measured, **place(reading, model), **size) for model in NAMES}
     if reading["work"] == "evaluations":
         return {model: {seed: run["mse"] for seed, run in group.items()} for model, group in runs.items()}
     limit = float(np.median([run["seconds"] for run in runs[OURS].values()]))
@@ -116,11 +116,11 @@ def comes_first(name: str, medians: Mapping[str, float], p: Mapping[str, float])
     return min(medians, key=lambda other: medians[other]) == name and all(value < LEVEL for value in p.values())
 
 
-def readings(found: Found) -> Readings:
+def readings(measured: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in under(found):
-        reached = losses(found, reading, size)
+    for reading, size in STATEMENT.at_all_sizes(measured):
+        reached = losses(measured, reading, size)
         seeds = min(map(len, reached.values()))
         medians, p = compare(reached, OURS)
         order = sorted(medians.items(), key=lambda item: item[1])
@@ -130,13 +130,12 @@ def readings(found: Found) -> Readings:
         cells = [
             cell
             for model, name in NAMES.items()
-            for cell in beside(found, name, UNIT, "mse", place(reading, model) | dict(size))
+            for cell in beside(measured, name, UNIT, "mse", place(reading, model) | dict(size))
         ]
         holds = comes_first(OURS, medians, p) if seeds >= FEW else None
         choice = {**reading, "samples": size["samples"]}
         results.append(Reading(choice, holds, text, cells=tuple(cells), size=written_size(size)))
-    run_at_all = [reading for reading, _ in under(found)]
-    return Readings(results, [reading for reading in LIST if reading not in run_at_all])
+    return STATEMENT.judged(measured, results)
 
 
 UNIT = "mean squared error on the samples after all evaluations"
@@ -154,18 +153,19 @@ of the spline KAN for its evaluations. Sign tests are paired over seeds and one-
 about three times as many parameters as the KANs."""
 
 
-def verdict(found: Found) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """Judge the order of the contestants under every reading."""
-    made = readings(found)
-    every = [losses(found, *each) for each in under(found)]
-    sizes = {(reading["map"], reading["start"], *size.values()): (reading, size) for reading, size in under(found)}
+    made = readings(measured)
+    pairs = STATEMENT.at_all_sizes(measured)
+    every = [losses(measured, *each) for each in pairs]
+    sizes = {(reading["map"], reading["start"], *size.values()): (reading, size) for reading, size in pairs}
     return Verdict(
         "X2",
         made.status,
         made.told(),
         details=DETAILS,
-        data={"seeds": seeds_of(found)},
-        figures=tuple(draw(found, *each) for each in list(sizes.values())[:2]),
+        data={"seeds": seeds_of(measured)},
+        figures=tuple(draw(measured, *each) for each in list(sizes.values())[:2]),
         mutations={
             f"{NAMES[name]} first": judge(any(comes_first(name, *compare(r, name)) for r in every), experiment=True)
             for name in ("ReLU", "MLP-30")
@@ -174,12 +174,12 @@ def verdict(found: Found) -> Verdict:
     )
 
 
-def draw(found: Found, reading: Choice, size: Size) -> Figure:
+def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     """Median loss against evaluations and against seconds, quartiles shaded."""
     drawing = Drawing(figsize=(10, 4), layout="constrained")
     left, right = drawing.subplots(1, 2, sharey=True)
     for model in (*KANS, *MLPS):
-        courses = [run["course"] for run in records(found, **place(reading, model), **size).values()]
+        courses = [run["course"] for run in records(measured, **place(reading, model), **size).values()]
         loss = np.array([course["loss"] for course in courses])
         low, middle, high = np.quantile(loss, [0.25, 0.5, 0.75], axis=0)
         (line,) = left.semilogy(1 + np.arange(middle.size), middle, label=NAMES[model])

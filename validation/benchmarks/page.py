@@ -18,6 +18,7 @@ from validation.benchmarks.figures import captions, figures
 from validation.benchmarks.record import cases, trimmed
 from validation.benchmarks.table import CaseData, duration, notes
 from validation.benchmarks.targets import Outcome, judge
+from validation.records.markdown import markdown_table
 
 ROOT = Path(__file__).parent.parent.parent
 RECORD, PAGE = Path("validation/records/benchmarks.json"), Path("docs/speed.md")
@@ -181,7 +182,7 @@ def _chunks(found: Sequence[CaseData]) -> str:
         if entry["status"] == "timed"
     ]
     text = "Forward and backward of a layer (2, 5), n = 16, in chunks of 1e5, each size in a process of its own:\n\n"
-    return text + markdown.markdown_table(["points", "median", "largest memory of the process"], rows)
+    return text + markdown_table(["points", "median", "largest memory of the process"], rows)
 
 
 def _peers(document: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from refkan.claims.running.kept_parts import Parts
 from refkan.claims.verdicts import Verdict
 from validation.equations import allen_cahn_success, residual_bandwidth
 from validation.equations.allen_cahn_cells import GRID
-from validation.equations.allen_cahn_runs import runs
+from validation.equations.allen_cahn_runs import STATEMENT
 from validation.grounds import require
 
 CLAIMS = ("Q3", "Q4")
@@ -25,5 +25,5 @@ def run(
 ) -> list[Verdict]:
     """Train all models: 3 seeds quickly, 6 at full size, or at most `seeds`."""
     require(CLAIMS)
-    found = runs(quick, progress, checkpoints, seeds)
-    return [allen_cahn_success.verdict(found), residual_bandwidth.verdict(found)]
+    measured = STATEMENT.run(quick, progress, checkpoints, seeds)
+    return [allen_cahn_success.verdict(measured), residual_bandwidth.verdict(measured)]

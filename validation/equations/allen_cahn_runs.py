@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from refkan.claims.cells import Cell, Found, beside, records
 from refkan.claims.readings import Beside, Choice
-from refkan.claims.running.kept_parts import Parts, resume_from
 from validation.equations.allen_cahn_cells import DENSE, GRID, OURS, RELU, SPLINE, cells_of, place
-from validation.equations.sizes import each_once
+from validation.statements import Size, Statement
 
 FEW = 3
 """Fewer seeds decide nothing about a median."""
@@ -30,8 +29,6 @@ LIST = (*GRID.around(), BASE | {"periodic": "without", "layout": "grid"})
 CURVES = ((SPLINE, "constant"), (RELU, "constant"), (DENSE, "constant"), (OURS, "constant"))
 DECAYED = (SPLINE, "decaying")
 
-Size = Mapping[str, str]
-
 SETUP = """\
 Network [2, 5, 5, 1], cubic on 4, 8, 16 and 32 intervals of [-1, 1] in every input, sigmoid maps; points in minibatches
 of 1,000 where there are more; 501 initial points (101 where there are few points), periodicity of values and slopes at
@@ -49,50 +46,39 @@ def quick_cells() -> list[Cell]:
     return cells + cells_of(SEEDS[:1], BASE, CURVES[2:3], **QUICK)
 
 
-def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
+def full_cells(seeds: Sequence[int]) -> list[Cell]:
     """All readings on fewer points and steps, then the base reading at the size of the paper."""
-    few = SEEDS[: min(FEW, seeds)]
+    few = seeds[:FEW]
     cells = [cell for seed in few for reading in LIST for cell in cells_of([seed], reading, CURVES, **SCREENING)]
-    return cells + cells_of(SEEDS[:seeds], BASE, [*CURVES, DECAYED], **PAPER)
+    return cells + cells_of(seeds, BASE, [*CURVES, DECAYED], **PAPER)
 
 
-def runs(
-    quick: bool, progress: Callable[[str], Any], checkpoints: Parts | None, seeds: int | None = None
-) -> dict[Cell, Mapping[str, Any]]:
-    """Run all cells."""
-    cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
-    return GRID.run(cells, resume_from(checkpoints), progress)
+def was_run(measured: Found, reading: Choice, size: Size) -> bool:
+    """Whether the three curves of the paper were run."""
+    return all(of(measured, reading, size, curve) for curve in CURVES[:3])
 
 
-def under(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run, each with its largest size, those of the size of the paper first."""
-    every = [(reading, size) for size in (PAPER, SCREENING, QUICK) for reading in LIST]
-    return each_once((r, s) for r, s in every if all(of(found, r, s, curve) for curve in CURVES[:3]))
+STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), SEEDS, quick_cells, full_cells, was_run)
 
 
-def of(found: Found, reading: Choice, size: Size, curve: tuple[str, str]) -> dict[int, Mapping[str, Any]]:
+def of(measured: Found, reading: Choice, size: Size, curve: tuple[str, str]) -> dict[int, Mapping[str, Any]]:
     """Return the runs of a curve under a reading, by seed."""
-    return records(found, **place(reading, *curve), **size)
+    return records(measured, **place(reading, *curve), **size)
 
 
-def after_levels(found: Found, reading: Choice, size: Size, curve: tuple[str, str], key: str) -> list[float]:
+def after_levels(measured: Found, reading: Choice, size: Size, curve: tuple[str, str], key: str) -> list[float]:
     """Return the medians over seeds of a number after each level; nothing for a curve that was not run."""
-    runs = of(found, reading, size, curve).values()
+    runs = of(measured, reading, size, curve).values()
     return [float(np.median(values)) for values in zip(*(run[key] for run in runs), strict=True)]
 
 
-def left(found: Found) -> list[Choice]:
-    """Return the readings that were not run at any size."""
-    return [reading for reading in LIST if reading not in [other for other, _ in under(found)]]
-
-
-def cells(found: Found, reading: Choice, size: Size, units: Mapping[str, str]) -> tuple[Beside, ...]:
+def cells(measured: Found, reading: Choice, size: Size, units: Mapping[str, str]) -> tuple[Beside, ...]:
     """Return numbers at the end, each in its unit, with every seed."""
     return tuple(
         cell
         for key, unit in units.items()
         for curve in (*CURVES, DECAYED)
-        for cell in beside(found, written_curve(curve), unit, key, place(reading, *curve) | dict(size))
+        for cell in beside(measured, written_curve(curve), unit, key, place(reading, *curve) | dict(size))
     )
 
 

@@ -24,15 +24,14 @@ from validation.equations.allen_cahn_runs import (
     FEW,
     PAPER,
     SETUP,
-    Size,
+    STATEMENT,
     after_levels,
     cells,
-    left,
     of,
-    under,
     written_curve,
     written_size,
 )
+from validation.statements import Size
 
 SUCCESS, FAILURE = 0.1, 0.3
 """Relative errors that count as success and as failure."""
@@ -40,19 +39,19 @@ SUCCESS, FAILURE = 0.1, 0.3
 UNITS = {"error": "true error, relative, in the 2-norm", "loss": "loss on the points"}
 
 
-def errors_of(found: Found, reading: Choice, size: Size) -> dict[str, float]:
+def errors_of(measured: Found, reading: Choice, size: Size) -> dict[str, float]:
     """Return the median error of each model that was run at the end, by its name."""
-    every = {curve: after_levels(found, reading, size, curve, "errors") for curve in (*CURVES, DECAYED)}
+    every = {curve: after_levels(measured, reading, size, curve, "errors") for curve in (*CURVES, DECAYED)}
     return {written_curve(curve): errors[-1] for curve, errors in every.items() if errors}
 
 
-def readings(found: Found) -> Readings:
+def readings(measured: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in under(found):
-        error = errors_of(found, reading, size)
+    for reading, size in STATEMENT.at_largest_size(measured):
+        error = errors_of(measured, reading, size)
         failing = [error[RELU], error[DENSE]]
-        seeds = len(of(found, reading, size, CURVES[0]))
+        seeds = len(of(measured, reading, size, CURVES[0]))
         enough = seeds >= FEW
         results.append(
             Reading(
@@ -60,26 +59,26 @@ def readings(found: Found) -> Readings:
                 holds(error[SPLINE], failing) if enough else None,
                 f"median true errors, {seeds} seeds: " + ", ".join(f"{name} {e:.2g}" for name, e in error.items()),
                 corrected=bool(enough and OURS in error and holds(error[OURS], failing)),
-                cells=cells(found, reading, size, UNITS),
+                cells=cells(measured, reading, size, UNITS),
                 size=written_size(size),
                 reduced=size != PAPER,
             )
         )
-    return Readings(results, left(found))
+    return STATEMENT.judged(measured, results)
 
 
-def verdict(found: Found) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """Judge median errors; the corrected claim is about Levenberg-Marquardt in place of Adam."""
-    made = readings(found)
-    every = [errors_of(found, *each) for each in under(found)]
+    made = readings(measured)
+    every = [errors_of(measured, *each) for each in STATEMENT.at_largest_size(measured)]
     return Verdict(
         "Q3",
         made.status,
         made.told(),
         corrected=CORRECTED if any(result.corrected for result in made.results) else "",
         details=SETUP + " The corrected claim compares splines under Levenberg-Marquardt with the others under Adam.",
-        data={"seeds": seeds_of(found)},
-        figures=tuple(draw(found, *each) for each in under(found)[:1]),
+        data={"seeds": seeds_of(measured)},
+        figures=tuple(draw(measured, *each) for each in STATEMENT.at_largest_size(measured)[:1]),
         mutations={
             "ReLU basis succeeds, splines fail": judge(
                 any(holds(e[RELU], [e[SPLINE], e[DENSE]]) for e in every), experiment=True
@@ -98,16 +97,16 @@ def holds(succeeding: float, failing: Sequence[float]) -> bool:
     return succeeding < SUCCESS and min(failing) > FAILURE
 
 
-def draw(found: Found, reading: Choice, size: Size) -> Figure:
+def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     """Draw errors after each level, and the solution of the first seed at the last time."""
     canvas = Drawing(figsize=(9.5, 3.4), layout="constrained")
     errors, ends = canvas.subplots(1, 2)
     for k, curve in enumerate((*CURVES, DECAYED)):
-        group = of(found, reading, size, curve)
+        group = of(measured, reading, size, curve)
         if not group:
             continue
         first = group[min(group)]
-        middle = after_levels(found, reading, size, curve, "errors")
+        middle = after_levels(measured, reading, size, curve, "errors")
         errors.loglog(first["parameters"], middle, "o-", ms=4, color=f"C{k}", label=written_curve(curve))
         for each in group.values():
             errors.loglog(each["parameters"], each["errors"], lw=0.5, alpha=0.4, color=f"C{k}")

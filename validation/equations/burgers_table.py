@@ -7,7 +7,7 @@ have 276 and 170. Readings are calibrated on the MLPs, which the statement is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure as Drawing
 
 from refkan.claims.cells import Cell, Found, beside, numbers, records, seeds_of
 from refkan.claims.readings import Beside, Choice, Reading, Readings
-from refkan.claims.running.kept_parts import Parts, resume_from
+from refkan.claims.running.kept_parts import Parts
 from refkan.claims.verdicts import Figure, Table, Verdict, judge
 from refkan.training.recipes import burgers
 from validation.equations.burgers_cells import (
@@ -30,8 +30,8 @@ from validation.equations.burgers_cells import (
     cells_of,
     place,
 )
-from validation.equations.sizes import each_once
 from validation.grounds import require
+from validation.statements import Size, Statement
 
 CLAIMS = ("Q2",)
 
@@ -64,8 +64,7 @@ def run(
 ) -> list[Verdict]:
     """Train all cells; at full size with at most `seeds` seeds a reading."""
     require(CLAIMS)
-    cells = quick_cells() if quick else full_cells(len(PUBLISHED_SEEDS) if seeds is None else seeds)
-    return [verdict(GRID.run(cells, resume_from(checkpoints), progress))]
+    return [verdict(STATEMENT.run(quick, progress, checkpoints, seeds))]
 
 
 def quick_cells() -> list[Cell]:
@@ -74,51 +73,40 @@ def quick_cells() -> list[Cell]:
     return [cell for reading in (BASE, LIKELY) for cell in cells_of(seeds, reading, [SPLINE], **QUICK)]
 
 
-def full_cells(seeds: int = len(PUBLISHED_SEEDS)) -> list[Cell]:
+def full_cells(seeds: Sequence[int]) -> list[Cell]:
     """All readings on fewer points and steps, then the base reading at the size of the paper."""
-    few = PUBLISHED_SEEDS[: min(FEW, seeds)]
+    few = seeds[:FEW]
     cells = [cell for seed in few for reading in LIST for cell in cells_of([seed], reading, **SCREENING)]
-    return cells + cells_of(PUBLISHED_SEEDS[:seeds], BASE, **PAPER)
+    return cells + cells_of(seeds, BASE, **PAPER)
 
 
-Size = Mapping[str, str]
+def was_run(measured: Found, reading: Choice, size: Size) -> bool:
+    """Whether the splines were trained; for a reading that changes the MLPs alone, whether an MLP was."""
+    kans = len(ratios(measured, reading, size)) == 2
+    return kans and (reading["activation"] == BASE["activation"] or bool(losses(measured, reading, size, *MLP)))
 
 
-def under(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run, each with its largest size, those of the size of the paper first."""
-    return each_once(at_all_sizes(found))
-
-
-def at_all_sizes(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run with each of their sizes, those of the size of the paper first.
-
-    One that differs from the base reading in the MLPs alone was run if an MLP was.
-    """
-
-    def was_run(reading: Choice, size: Size) -> bool:
-        kans = len(ratios(found, reading, size)) == 2
-        return kans and (reading["activation"] == BASE["activation"] or bool(losses(found, reading, size, *MLP)))
-
-    every = [(reading, size) for size in (PAPER, SCREENING, QUICK) for reading in LIST]
-    return [each for each in every if was_run(*each)]
+STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), PUBLISHED_SEEDS, quick_cells, full_cells, was_run)
 
 
 MLP = ("MLP-20-20", "coarse")
 
 
-def losses(found: Found, reading: Choice, size: Size, model: str, fidelity: str, key: str = "loss") -> dict[int, float]:
+def losses(
+    measured: Found, reading: Choice, size: Size, model: str, fidelity: str, key: str = "loss"
+) -> dict[int, float]:
     """Return a number of a cell of the table, by seed."""
-    return numbers(found, key, **place(reading, model, fidelity), **size)
+    return numbers(measured, key, **place(reading, model, fidelity), **size)
 
 
-def ratios(found: Found, reading: Choice, size: Size, ours: str = MULTILEVEL) -> dict[str, tuple[float, int]]:
+def ratios(measured: Found, reading: Choice, size: Size, ours: str = MULTILEVEL) -> dict[str, tuple[float, int]]:
     """Return by how much the losses of the other fidelities are larger: median over the common seeds, and their number.
 
     What was not run is left out.
     """
-    mine, made = losses(found, reading, size, SPLINE, ours), {}
+    mine, made = losses(measured, reading, size, SPLINE, ours), {}
     for fidelity in FIDELITIES:
-        theirs = losses(found, reading, size, SPLINE, fidelity)
+        theirs = losses(measured, reading, size, SPLINE, fidelity)
         common = sorted(mine.keys() & theirs.keys())
         if fidelity != ours and common:
             made[fidelity] = (float(np.median([theirs[seed] / mine[seed] for seed in common])), len(common))
@@ -132,7 +120,7 @@ def holds(compared: Mapping[str, tuple[float, int]]) -> bool | None:
     return min(ratio for ratio, _ in compared.values()) >= RATIO
 
 
-def cells(found: Found, reading: Choice, size: Size, mlps: bool) -> tuple[Beside, ...]:
+def cells(measured: Found, reading: Choice, size: Size, mlps: bool) -> tuple[Beside, ...]:
     """Return losses beside the published ones, and true errors, of the MLPs or of the KANs."""
     made = []
     for key, unit in (("loss", LOSS), ("error", ERROR)):
@@ -140,7 +128,7 @@ def cells(found: Found, reading: Choice, size: Size, mlps: bool) -> tuple[Beside
             if (model in MLPS) == mlps:
                 name = model if mlps else f"{model}, {fidelity}"
                 where = place(reading, model, fidelity) | dict(size)
-                made += beside(found, name, unit, key, where, PUBLISHED[model, fidelity] if key == "loss" else None)
+                made += beside(measured, name, unit, key, where, PUBLISHED[model, fidelity] if key == "loss" else None)
     return tuple(made)
 
 
@@ -153,18 +141,18 @@ def written_size(size: Size) -> str:
     return f"{size['points']} x {size['points']} points, {steps}, width {size['width']}"
 
 
-def readings(found: Found) -> Readings:
+def readings(measured: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in under(found):
-        compared = ratios(found, reading, size)
+    for reading, size in STATEMENT.at_largest_size(measured):
+        compared = ratios(measured, reading, size)
         text = "median loss over that of multilevel, paired: "
         text += ", ".join(f"{fidelity} {ratio:.3g}" for fidelity, (ratio, _) in compared.items())
         for key, name in (("loss", "loss"), ("error", "true error")):
-            value = np.median(list(losses(found, reading, size, SPLINE, MULTILEVEL, key).values()))
+            value = np.median(list(losses(measured, reading, size, SPLINE, MULTILEVEL, key).values()))
             text += f"; multilevel {name} {value:.2g}"
         text += f" ({min(count for _, count in compared.values())} seeds)"
-        about, calibration = (cells(found, reading, size, mlps) for mlps in (False, True))
+        about, calibration = (cells(measured, reading, size, mlps) for mlps in (False, True))
         choice = {**reading, "points": size["points"]}
         results.append(
             Reading(
@@ -177,16 +165,15 @@ def readings(found: Found) -> Readings:
                 reduced=size != PAPER,
             )
         )
-    run_at_all = [reading for reading, _ in under(found)]
-    return Readings(results, [reading for reading in LIST if reading not in run_at_all])
+    return STATEMENT.judged(measured, results)
 
 
-def screening(found: Found) -> Table:
+def screening(measured: Found) -> Table:
     """Return the medians of losses and errors under every reading, below the published means."""
     keys = [(key, fidelity) for key in ("loss", "error") for fidelity in FIDELITIES]
     rows = [("published means", "64", "5", *(f"{PUBLISHED[SPLINE, f][0]:.2e}" for f in FIDELITIES), "", "", "")]
-    for reading, size in at_all_sizes(found):
-        parts = [losses(found, reading, size, SPLINE, fidelity, key) for key, fidelity in keys]
+    for reading, size in STATEMENT.at_all_sizes(measured):
+        parts = [losses(measured, reading, size, SPLINE, fidelity, key) for key, fidelity in keys]
         medians = (f"{np.median(list(part.values())):.2e}" for part in parts)
         rows.append((differences(reading), size["points"], str(min(map(len, parts))), *medians))
     base = ", ".join(f"{name}={value}" for name, value in BASE.items())
@@ -199,11 +186,11 @@ def differences(reading: Choice) -> str:
     return ", ".join(f"{name}={value}" for name, value in reading.items() if value != BASE[name]) or "base reading"
 
 
-def what_decides(found: Found) -> str:
+def what_decides(measured: Found) -> str:
     """Say which single factor changes the lead of multilevel training over fine training most, at each size."""
-    parts = []
+    parts, pairs = [], STATEMENT.at_all_sizes(measured)
     for size in (PAPER, SCREENING, QUICK):
-        lead = {differences(r): ratios(found, r, size)["fine"][0] for r, s in at_all_sizes(found) if s == size}
+        lead = {differences(r): ratios(measured, r, size)["fine"][0] for r, s in pairs if s == size}
         base = lead.get(differences(BASE))
         others = {name: value for name, value in lead.items() if name != differences(BASE)}
         if base is None or not others:
@@ -228,20 +215,20 @@ A small loss on a fixed grid of points is not a small error: the spacing of 64 p
 stand in every table."""
 
 
-def verdict(found: Found) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """Judge ratios of losses under every reading."""
-    made = readings(found)
-    every = under(found)
-    swapped = [ratios(found, *each, ours=COARSE) for each in every]
-    turned = [{name: (1 / ratio, n) for name, (ratio, n) in ratios(found, *each).items()} for each in every]
+    made = readings(measured)
+    every = STATEMENT.at_largest_size(measured)
+    swapped = [ratios(measured, *each, ours=COARSE) for each in every]
+    turned = [{name: (1 / ratio, n) for name, (ratio, n) in ratios(measured, *each).items()} for each in every]
     return Verdict(
         "Q2",
         made.status,
         made.told(),
-        details=f"{DETAILS}\n\n{what_decides(found)}",
-        data={"seeds": seeds_of(found)},
-        figures=(draw(found, *every[0]),) if every else (),
-        tables=(screening(found),),
+        details=f"{DETAILS}\n\n{what_decides(measured)}",
+        data={"seeds": seeds_of(measured)},
+        figures=(draw(measured, *every[0]),) if every else (),
+        tables=(screening(measured),),
         mutations={
             "coarse in place of multilevel": judge(any(holds(each) for each in swapped), experiment=True),
             "ratios turned over": judge(any(holds(each) for each in turned), experiment=True),
@@ -250,11 +237,11 @@ def verdict(found: Found) -> Verdict:
     )
 
 
-def draw(found: Found, reading: Choice, size: Size) -> Figure:
+def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     """Draw loss against true error, and the solution of the first seed on lines of constant time."""
     canvas = Drawing(figsize=(9.5, 3.6), layout="constrained")
     scatter, lines = canvas.subplots(1, 2)
-    places = {(model, f): records(found, **place(reading, model, f), **size) for model, f in PUBLISHED}
+    places = {(model, f): records(measured, **place(reading, model, f), **size) for model, f in PUBLISHED}
     for (model, fidelity), group in places.items():
         if group:
             values = [[record[key] for record in group.values()] for key in ("loss", "error")]

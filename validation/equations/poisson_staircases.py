@@ -8,7 +8,7 @@ is no reading, since the paper names a constant one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -17,11 +17,11 @@ from matplotlib.figure import Figure as Drawing
 
 from refkan.claims.cells import Cell, Found, beside, records, seeds_of
 from refkan.claims.readings import Beside, Choice, Reading, Readings
-from refkan.claims.running.kept_parts import Parts, resume_from
+from refkan.claims.running.kept_parts import Parts
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.equations.poisson_cells import DENSE, GRID, RELU, SPLINE, STEPS, cells_of, place
-from validation.equations.sizes import each_once
 from validation.grounds import require
+from validation.statements import Size, Statement
 
 CLAIMS = ("Q1",)
 
@@ -45,8 +45,6 @@ LIST = GRID.around()
 CURVES = ((SPLINE, "constant"), (RELU, "constant"), (DENSE, "constant"))
 DECAYED = (SPLINE, "decaying")
 
-Size = Mapping[str, str]
-
 
 def run(
     quick: bool,
@@ -56,8 +54,7 @@ def run(
 ) -> list[Verdict]:
     """Train all curves; at full size with at most `seeds` seeds a reading."""
     require(CLAIMS)
-    cells = quick_cells() if quick else full_cells(len(SEEDS) if seeds is None else seeds)
-    return [verdict(GRID.run(cells, resume_from(checkpoints), progress))]
+    return [verdict(STATEMENT.run(quick, progress, checkpoints, seeds))]
 
 
 def quick_cells() -> list[Cell]:
@@ -66,45 +63,37 @@ def quick_cells() -> list[Cell]:
     return both + cells_of(SEEDS[:1], BASE, CURVES[2:], **QUICK)
 
 
-def full_cells(seeds: int = len(SEEDS)) -> list[Cell]:
+def full_cells(seeds: Sequence[int]) -> list[Cell]:
     """All readings on fewer points and steps, then the base reading at the size of the paper."""
-    few = SEEDS[: min(FEW, seeds)]
+    few = seeds[:FEW]
     cells = [cell for seed in few for reading in LIST for cell in cells_of([seed], reading, CURVES, **SCREENING)]
     cells += cells_of(few, BASE, [DECAYED], **SCREENING)
-    return cells + cells_of(SEEDS[:seeds], BASE, [*CURVES, DECAYED], **PAPER)
+    return cells + cells_of(seeds, BASE, [*CURVES, DECAYED], **PAPER)
 
 
-def under(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run, each with its largest size, those of the size of the paper first."""
-    return each_once(at_all_sizes(found))
+def was_run(measured: Found, reading: Choice, size: Size) -> bool:
+    """Whether the curves were run, that of the dense network where the reading differs from the base in it."""
+    curves = CURVES[: 2 if reading["mlp"] == BASE["mlp"] else 3]
+    return all(records(measured, **place(reading, *curve), **size) for curve in curves)
 
 
-def at_all_sizes(found: Found) -> list[tuple[Choice, Size]]:
-    """Return the readings that were run with each of their sizes, those of the size of the paper first.
-
-    One that differs from the base reading in the dense network alone was run if that network was.
-    """
-
-    def was_run(reading: Choice, size: Size) -> bool:
-        curves = CURVES[: 2 if reading["mlp"] == BASE["mlp"] else 3]
-        return all(records(found, **place(reading, *curve), **size) for curve in curves)
-
-    every = [(reading, size) for size in (PAPER, SCREENING, QUICK) for reading in LIST]
-    return [each for each in every if was_run(*each)]
+STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), SEEDS, quick_cells, full_cells, was_run)
 
 
-def after_levels(found: Found, reading: Choice, size: Size, curve: tuple[str, str], key: str = "errors") -> list[float]:
+def after_levels(
+    measured: Found, reading: Choice, size: Size, curve: tuple[str, str], key: str = "errors"
+) -> list[float]:
     """Return the medians over seeds of a number after each level; nothing for a curve that was not run."""
-    runs = records(found, **place(reading, *curve), **size).values()
+    runs = records(measured, **place(reading, *curve), **size).values()
     return [float(np.median(values)) for values in zip(*(run[key] for run in runs), strict=True)]
 
 
-def cells(found: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
+def cells(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
     """Return true errors and losses at the end, with every seed."""
     made = []
     for key, unit in (("error", "true error, relative, in the 2-norm"), ("loss", "loss on the points")):
         for curve in (*CURVES, DECAYED):
-            made += beside(found, written_curve(curve), unit, key, place(reading, *curve) | dict(size))
+            made += beside(measured, written_curve(curve), unit, key, place(reading, *curve) | dict(size))
     return tuple(made)
 
 
@@ -121,12 +110,12 @@ def written_size(size: Size) -> str:
     )
 
 
-def readings(found: Found) -> Readings:
+def readings(measured: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in under(found):
-        stairs = {curve: after_levels(found, reading, size, curve) for curve in (*CURVES, DECAYED)}
-        seeds = len(records(found, **place(reading, *CURVES[0]), **size))
+    for reading, size in STATEMENT.at_largest_size(measured):
+        stairs = {curve: after_levels(measured, reading, size, curve) for curve in (*CURVES, DECAYED)}
+        seeds = len(records(measured, **place(reading, *CURVES[0]), **size))
         text = "; ".join(
             f"{written_curve(curve)} {' -> '.join(f'{error:.2g}' for error in errors)}"
             for curve, errors in stairs.items()
@@ -140,13 +129,12 @@ def readings(found: Found) -> Readings:
                 holds(stairs[CURVES[0]], relu) if enough else None,
                 f"median true error after each level, {seeds} seeds: {text}",
                 corrected=bool(enough and decayed and holds(decayed, relu)),
-                cells=cells(found, reading, size),
+                cells=cells(measured, reading, size),
                 size=written_size(size),
                 reduced=size != PAPER,
             )
         )
-    run_at_all = [reading for reading, _ in under(found)]
-    return Readings(results, [reading for reading in LIST if reading not in run_at_all])
+    return STATEMENT.judged(measured, results)
 
 
 DETAILS = """\
@@ -161,14 +149,14 @@ The quick size has 2, 4 and 8 intervals, 100 to 220 parameters: with 380 paramet
 do as it likes between them."""
 
 
-def verdict(found: Found) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """Judge the staircases under every reading."""
-    made = readings(found)
-    every = under(found)
+    made = readings(measured)
+    every = STATEMENT.at_largest_size(measured)
     turned, fallen = [], []
     for each in every:
-        spline, relu = (after_levels(found, *each, curve) for curve in CURVES[:2])
-        decided = spline if holds(spline, relu) else after_levels(found, *each, DECAYED) or spline
+        spline, relu = (after_levels(measured, *each, curve) for curve in CURVES[:2])
+        decided = spline if holds(spline, relu) else after_levels(measured, *each, DECAYED) or spline
         turned.append(holds(decided[::-1], relu) if falls(decided) else False)
         fallen.append(falls(relu) and min(relu) < RELU_FLOOR)
     return Verdict(
@@ -176,9 +164,9 @@ def verdict(found: Found) -> Verdict:
         made.status,
         made.told(),
         corrected=CORRECTED if any(result.corrected for result in made.results) else "",
-        details=f"{DETAILS}\n\n{what_decides(found)}",
-        data={"seeds": seeds_of(found)},
-        figures=tuple(draw(found, *each) for each in every[:1]),
+        details=f"{DETAILS}\n\n{what_decides(measured)}",
+        data={"seeds": seeds_of(measured)},
+        figures=tuple(draw(measured, *each) for each in every[:1]),
         mutations={
             "levels in reverse order": judge(any(turned), experiment=True),
             "the ReLU basis falls below 0.3": judge(any(fallen), experiment=True),
@@ -200,11 +188,11 @@ def falls(errors: Sequence[float]) -> bool:
     return all(fine < coarse for coarse, fine in pairwise(errors))
 
 
-def what_decides(found: Found) -> str:
+def what_decides(measured: Found) -> str:
     """Say what the readings change at the end of spline training, and on which level the staircase breaks."""
     parts = []
-    for reading, size in at_all_sizes(found):
-        errors = after_levels(found, reading, size, CURVES[0])
+    for reading, size in STATEMENT.at_all_sizes(measured):
+        errors = after_levels(measured, reading, size, CURVES[0])
         rises = [str(k + 2) for k, (coarse, fine) in enumerate(pairwise(errors)) if fine >= coarse]
         where = f"rises on level {', '.join(rises)}" if rises else "falls on every level"
         changed = ", ".join(f"{name}={value}" for name, value in reading.items() if value != BASE[name])
@@ -212,10 +200,10 @@ def what_decides(found: Found) -> str:
     return "The median error of the splines: " + "; ".join(parts) + "." if parts else ""
 
 
-def draw(found: Found, reading: Choice, size: Size) -> Figure:
+def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     """Draw true errors and losses of every seed against steps, and their medians, like figure 6."""
     canvas = Drawing(figsize=(9.5, 3.6), layout="constrained")
-    places = {curve: records(found, **place(reading, *curve), **size) for curve in (*CURVES, DECAYED)}
+    places = {curve: records(measured, **place(reading, *curve), **size) for curve in (*CURVES, DECAYED)}
     pairs = (("steps of errors", "errors", "relative error"), ("steps", "losses", "loss"))
     for axes, (steps, key, label) in zip(canvas.subplots(1, 2), pairs, strict=True):
         for k, (curve, runs) in enumerate(places.items()):

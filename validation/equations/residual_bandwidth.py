@@ -25,15 +25,14 @@ from validation.equations.allen_cahn_runs import (
     FEW,
     PAPER,
     SETUP,
-    Size,
+    STATEMENT,
     after_levels,
     cells,
-    left,
     of,
-    under,
     written_curve,
     written_size,
 )
+from validation.statements import Size
 
 RELU_GROWTH = 1.2
 
@@ -51,13 +50,13 @@ averaged over the times; the half-energy bandwidth is the mode below which half 
 modes first, so that a wider band of removed modes shows as a larger bandwidth of what is left."""
 
 
-def readings(found: Found) -> Readings:
+def readings(measured: Found) -> Readings:
     """Return the statement under every reading that was run."""
     results = []
-    for reading, size in under(found):
-        widths = {curve: after_levels(found, reading, size, curve, "bandwidths") for curve in SHOWN}
+    for reading, size in STATEMENT.at_largest_size(measured):
+        widths = {curve: after_levels(measured, reading, size, curve, "bandwidths") for curve in SHOWN}
         spline, relu, ours = widths.values()
-        seeds = len(of(found, reading, size, CURVES[0]))
+        seeds = len(of(measured, reading, size, CURVES[0]))
         enough = seeds >= FEW
         text = "; ".join(
             f"{written_curve(curve)} {' -> '.join(f'{w:.2f}' for w in values)}"
@@ -70,20 +69,20 @@ def readings(found: Found) -> Readings:
                 holds(spline, relu) if enough else None,
                 f"median half-energy bandwidth of the residual after each level, {seeds} seeds: {text}",
                 corrected=bool(enough and ours and holds(ours, relu)),
-                cells=cells(found, reading, size, UNITS),
+                cells=cells(measured, reading, size, UNITS),
                 size=written_size(size),
                 reduced=size != PAPER,
             )
         )
-    return Readings(results, left(found))
+    return STATEMENT.judged(measured, results)
 
 
-def verdict(found: Found) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """Judge median bandwidths after each level, under every reading."""
-    made = readings(found)
+    made, every = readings(measured), STATEMENT.at_largest_size(measured)
     turned, constant = [], []
-    for each in under(found):
-        spline, relu = (after_levels(found, *each, curve, "bandwidths") for curve in SHOWN[:2])
+    for each in every:
+        spline, relu = (after_levels(measured, *each, curve, "bandwidths") for curve in SHOWN[:2])
         turned.append(falls(spline) if holds(spline, relu) else False)
         constant.append(holds([spline[0]] * len(spline), relu))
     return Verdict(
@@ -92,8 +91,8 @@ def verdict(found: Found) -> Verdict:
         made.told(),
         corrected="for splines under Levenberg-Marquardt" if any(r.corrected for r in made.results) else "",
         details=SETUP + DETAILS,
-        data={"seeds": seeds_of(found)},
-        figures=tuple(drawing(found, *each) for each in under(found)[:1] for drawing in (draw, draw_sections)),
+        data={"seeds": seeds_of(measured)},
+        figures=tuple(drawing(measured, *each) for each in every[:1] for drawing in (draw, draw_sections)),
         mutations={
             "levels in reverse order": judge(any(turned), experiment=True),
             "bandwidth of the first level throughout": judge(any(constant), experiment=True),
@@ -112,9 +111,9 @@ def holds(spline: Sequence[float], relu: Sequence[float]) -> bool:
     return all(later > earlier for earlier, later in pairwise(spline)) and relu[-1] < RELU_GROWTH * relu[0]
 
 
-def draw(found: Found, reading: Choice, size: Size) -> Figure:
+def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     """Draw, for the first seed of each basis: solution, log residual, and its transform in x and t, by level."""
-    first = first_runs(found, reading, size)
+    first = first_runs(measured, reading, size)
     levels = int(size["levels"])
     canvas = Drawing(figsize=(3.0 * levels, 2.0 * 3 * len(first)), layout="constrained")
     axes = canvas.subplots(3 * len(first), levels, sharex="row", sharey="row", squeeze=False)
@@ -142,9 +141,9 @@ def draw(found: Found, reading: Choice, size: Size) -> Figure:
     )
 
 
-def first_runs(found: Found, reading: Choice, size: Size) -> dict[str, Any]:
+def first_runs(measured: Found, reading: Choice, size: Size) -> dict[str, Any]:
     """Return the run of the first seed of each curve that was run, by its name."""
-    groups = {curve: of(found, reading, size, curve) for curve in SHOWN}
+    groups = {curve: of(measured, reading, size, curve) for curve in SHOWN}
     return {written_curve(curve): group[min(group)] for curve, group in groups.items() if group}
 
 
@@ -153,9 +152,9 @@ def told(reading: Choice, size: Size) -> str:
     return ", ".join([*(f"{name}={value}" for name, value in reading.items()), f"{written_size(size)}."])
 
 
-def draw_sections(found: Found, reading: Choice, size: Size) -> Figure:
+def draw_sections(measured: Found, reading: Choice, size: Size) -> Figure:
     """Draw cross-sections, level by level: the solution at two times, and the energy of the residual by mode."""
-    first = first_runs(found, reading, size)
+    first = first_runs(measured, reading, size)
     canvas = Drawing(figsize=(10, 7.2), layout="constrained")
     rows = canvas.subplots(len(SECTIONS) + 1, len(first), sharex="row", sharey="row", squeeze=False)
     for column, (name, run) in enumerate(first.items()):

@@ -16,6 +16,7 @@ from typing import Any
 from refkan.base.atomic_files import write_atomically
 from refkan.conformance.judging import findings as f
 from refkan.conformance.reports.summaries import FAMILIES
+from validation.records.markdown import markdown_table
 
 FOLDER = Path(__file__).parent
 RECORD = FOLDER / "backends.json"
@@ -67,13 +68,9 @@ def page(record: Mapping[str, Any], matrix: Sequence[Mapping[str, Any]] = ()) ->
     if matrix:
         out.append(f"## By families of cases\n\n{MATRIX_TOLD}\n{table(matrix)}\n")
     out.append(f"Measured with {', '.join(record['versions'])}. {record['measured'].partition(';')[0]}.\n\n")
-    out.append(
-        "## Findings known beforehand\n\n| backend | finding | measured | hint | reproduced by "
-        "|\n|---|---|---|---|---|\n"
-    )
-    for trap in record["traps"]:
-        cells = (trap["backend"], trap["what"], numbers(trap["line"]), trap["hints"], f"`{trap['call']}`")
-        out.append(f"| {' | '.join(map(escaped, cells))} |\n")
+    rows = [(t["backend"], t["what"], numbers(t["line"]), t["hints"], f"`{t['call']}`") for t in record["traps"]]
+    columns = ["backend", "finding", "measured", "hint", "reproduced by"]
+    out.append(f"## Findings known beforehand\n\n{markdown_table(columns, (map(escaped, row) for row in rows))}")
     for backend in record["backends"]:
         out.append(f"\n## {backend['backend']}\n\n{backend['adapter']}\n\n")
         out.append(
@@ -84,24 +81,20 @@ def page(record: Mapping[str, Any], matrix: Sequence[Mapping[str, Any]] = ()) ->
         told = ", ".join(f"{count} {status}" for status, count in backend["counts"].items())
         out.append(f"\nIn {' and '.join(backend['dtypes'])}: {told}.\n\n")
         if backend["kinds"]:
-            out.append(
-                "| finding | cases | first case, and what was measured | hint | reproduced by "
-                "|\n|---|---|---|---|---|\n"
-            )
-        for kind in backend["kinds"]:
-            cells = (kind["name"], str(kind["count"]), kind["line"], kind["hints"], f"`{kind['call']}`")
-            out.append(f"| {' | '.join(map(escaped, cells))} |\n")
+            columns = ["finding", "cases", "first case, and what was measured", "hint", "reproduced by"]
+            rows = [(k["name"], str(k["count"]), k["line"], k["hints"], f"`{k['call']}`") for k in backend["kinds"]]
+            out.append(markdown_table(columns, (map(escaped, row) for row in rows)))
     return "".join(out)
 
 
 def table(matrix: Sequence[Mapping[str, Any]]) -> str:
     """The rows as Markdown: passed of judged, families in columns."""
-    used = [name for name in FAMILIES if any(name in one["families"] for one in matrix)]
-    lines = [f"| backend, version, day | {' | '.join(used)} |", f"|---|{'---|' * len(used)}"]
-    for one in matrix:
-        cells = [cell(one["families"].get(name, {})) for name in used]
-        lines.append(f"| {one['backend']} {one['version']}, {one['day']} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    used = [name for name in FAMILIES if any(name in row["families"] for row in matrix)]
+    rows = [
+        [f"{row['backend']} {row['version']}, {row['day']}", *(cell(row["families"].get(name, {})) for name in used)]
+        for row in matrix
+    ]
+    return markdown_table(["backend, version, day", *used], rows)
 
 
 def cell(counts: Mapping[str, int]) -> str:
@@ -115,8 +108,8 @@ def cell(counts: Mapping[str, int]) -> str:
 
 def read() -> list[dict[str, Any]]:
     """The rows that are kept."""
-    found: list[dict[str, Any]] = json.loads(MATRIX.read_text(encoding="utf-8")) if MATRIX.exists() else []
-    return found
+    rows: list[dict[str, Any]] = json.loads(MATRIX.read_text(encoding="utf-8")) if MATRIX.exists() else []
+    return rows
 
 
 def numbers(line: str) -> str:

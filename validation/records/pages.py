@@ -8,10 +8,9 @@ from typing import Any
 
 from refkan.claims.reporting.reading_tables import by_unit
 from refkan.claims.rows import Row
-from validation.ledger import LEDGER, PAPERS, SOURCES
+from validation.ledger import LEDGER, SOURCES
+from validation.records.markdown import markdown_table
 from validation.records.store import Kept
-
-HEADER = "| id | source | claim | quick | full size |\n|---|---|---|---|---|\n"
 
 NONE = "-"
 
@@ -30,8 +29,8 @@ def table(quick: Kept, full: Kept) -> str:
         return in_short(kept[row.id]) if row.id in kept else NONE
 
     rows = [row for row in LEDGER if row.id in quick or row.id in full]
-    lines = [f"| {r.id} | {r.source} | {r.claim} | {status(quick, r)} | {status(full, r)} |\n" for r in rows]
-    return HEADER + "".join(lines)
+    cells = ([r.id, r.source, r.claim, status(quick, r), status(full, r)] for r in rows)
+    return markdown_table(["id", "source", "claim", "quick", "full size"], cells)
 
 
 def in_short(kept: dict[str, Any]) -> str:
@@ -55,8 +54,6 @@ def page(quick: Kept, full: Kept) -> str:
 Written by `python -m validation.records` from the rows kept in `validation/records/`; `python -m validation` measures
 them anew, `python -m validation --full` at the sizes of the papers, and its report adds set-ups, figures and raw data.
 Quick: {counts(quick.values())}. At full size: {counts(full.values())}.
-
-Sources without the name of a paper are places in [S26]: {PAPERS["[S26]"]}. [A25]: {PAPERS["[A25]"]}.
 
 "Holds as corrected" means that the claim as printed fails and a corrected statement, given with it, holds. What the
 description of an experiment leaves open is a factor, and a reading is one choice of each: a claim holds under so many
@@ -99,22 +96,18 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
     fixed = ", ".join(f"{name}={readings[0]['choice'][name]}" for name in names if name not in varied)
     answers = {True: "yes", False: "no", None: "too few seeds"}
     lines = [f"Readings ({fixed}):\n"] if fixed else ["Readings:\n"]
-    columns = [*varied, "holds", "calibrated", "measured"]
-    table = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    rows = []
     for r in readings:
         calibrated = "" if r["calibrated"] is None else answers[r["calibrated"]]
-        cells = [*(r["choice"][name] for name in varied), answers[r["holds"]], calibrated, _text(r["measured"])]
-        table.append(f"| {' | '.join(cells)} |")
-    lines.append("\n".join(table) + "\n")
+        rows.append([*(r["choice"][name] for name in varied), answers[r["holds"]], calibrated, _text(r["measured"])])
+    lines.append(markdown_table([*varied, "holds", "calibrated", "measured"], rows))
     first = readings[0]
     for cells in by_unit([*first["cells"], *first["calibration"]]):
         printed = any(cell["published"] is not None for cell in cells)
         what = "Published beside measured" if printed else "Measured"
         lines.append(f"{what} under the first reading, {cells[0]['unit']}:\n")
         columns = ["cell", "published mean (deviation)", "median", "mean (deviation)", "seeds", "one cell again"]
-        table = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-        table += [f"| {' | '.join(_beside(row, cell))} |" for cell in cells]
-        lines.append("\n".join(table) + "\n")
+        lines.append(markdown_table(columns, (_beside(row, cell) for cell in cells)))
     return lines
 
 
