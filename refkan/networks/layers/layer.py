@@ -3,7 +3,6 @@ r"""What a layer is: parameters in named blocks, the functions that it declares,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -44,6 +43,10 @@ class Layer(ShortRepr, ABC):
         Whether coefficients multiply functions that are not negative on the domain and sum to one everywhere.
     linear : bool
         Whether the outputs are linear in the coefficients: no activation follows.
+    has_knots : bool
+        Whether the layer is a `KnotLayer`, whose knots can be inserted, fixed and freed.
+    intervals : int
+        Number n of intervals of each knot vector; 0 without knots.
     free_knots : bool
         Whether knots are parameters.
     basis : str or None
@@ -64,6 +67,8 @@ class Layer(ShortRepr, ABC):
     shared_blocks: tuple[str, ...] = ()
     sums_to_one: bool = False
     linear: bool = True
+    has_knots: bool = False
+    intervals: int = 0
     free_knots: bool = False
     basis: str | None = None
     outside: str | None = None
@@ -213,30 +218,12 @@ class Layer(ShortRepr, ABC):
         """Whether `refined` returns another layer."""
         return self.has_knots
 
-    @property
-    def has_knots(self) -> bool:
-        """Whether the layer has knots to insert into."""
-        return False
-
     def refined(self, factor: int) -> Self:
         """Return the layer on spaces that contain its own: every interval is cut into `factor` equal ones.
 
         A layer without knots returns itself.
         """
         return self
-
-    def inserted(self, new_knots: Sequence[Any]) -> Self:
-        """Return the layer with knots inserted, `new_knots[p]` for input p."""
-        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
-
-    def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
-        """Return the layer with its splines on other spaces, one for each input."""
-        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
-
-    @property
-    def starting_spaces(self) -> tuple[SplineSpace, ...]:
-        """The spline spaces on which the layer was built, one for each input: where free knots start."""
-        return ()
 
     def on_domains(self, domains: FloatArray) -> Layer:
         """Return the layer with other domains (P, 2) of its inputs.
@@ -264,22 +251,6 @@ class Layer(ShortRepr, ABC):
     def with_free_knots(self) -> Self:
         """Return the layer with free knots that start where its knots are."""
         return self
-
-    def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
-        """Return the B-spline coefficients (Q, P, dim) of the edges.
-
-        Without `factors`, they are those before the factor of each edge multiplies them.
-        """
-        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
-
-    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
-        """Return the layer on other spaces, and theta with B-spline coefficients c there, before factors apply."""
-        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
-
-    @property
-    def intervals(self) -> int:
-        """Number n of intervals of each knot vector; 0 without knots."""
-        return 0
 
     def jumps(self) -> FloatArray:
         r"""Return the matrix that takes the coefficients of one output to the jumps on all its edges.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from refkan.base.arguments import check_annotated, check_choice
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import KnotError
+from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
 from refkan.networks.layers.knot_layers.same_splines import (
     SpacePair,
     cut_alike,
@@ -22,13 +23,12 @@ from refkan.networks.layers.knot_layers.same_splines import (
 )
 from refkan.networks.layers.layer import BASES, Layer
 from refkan.splines import change_of_basis
-from refkan.splines.knots import check_domain
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.spaces import SplineSpace
 
 
 @dataclass(frozen=True)
-class SplineEdges(Layer):
+class SplineEdges(KnotLayer):
     """A layer with a spline on each edge, as far as other layers of the same function ask it; see `EdgeLayer`."""
 
     spaces: tuple[SplineSpace, ...]
@@ -68,45 +68,6 @@ class SplineEdges(Layer):
         """Parameters s (P, n) whose free breakpoints are those of `spaces`."""
 
     @property
-    def has_knots(self) -> bool:
-        """Whether the layer has knots to insert into: it has."""
-        return True
-
-    def refined(self, factor: int) -> Self:
-        """Return the layer with every interval cut into `factor` equal ones."""
-        return self.with_spaces([space.refine(factor) for space in self.spaces])
-
-    def inserted(self, new_knots: Sequence[Any]) -> Self:
-        """Return the layer with knots inserted into its spaces."""
-        check_annotated(SplineEdges.inserted, locals())
-        spaces = []
-        for p, (space, new) in enumerate(zip(self.spaces, new_knots, strict=True)):
-            try:
-                fine = space.insert(new)
-            except KnotError as error:
-                raise KnotError(f"input {p}: {error}") from None
-            # Free knots keep exterior knots that depend on a, b and n alone.
-            spaces.append(SplineSpace.from_breakpoints(fine.order, fine.breakpoints) if self.free_knots else fine)
-        return self.with_spaces(spaces)
-
-    @property
-    def starting_spaces(self) -> tuple[SplineSpace, ...]:
-        """The spline spaces on which the layer was built, one for each input."""
-        return self.spaces
-
-    def on_domains(self, domains: FloatArray) -> Self:
-        """Return the layer on uniform knots on other domains: inputs with one domain share one space."""
-        pairs = [(float(low), float(high)) for low, high in domains]
-        made: dict[tuple[float, float], SplineSpace] = {}
-        for p, (space, pair) in enumerate(zip(self.spaces, pairs, strict=True)):
-            if not space.is_uniform:
-                raise ValueError(f"domain_from_data needs uniform knots in the first layer; got others for input {p}")
-            if pair not in made:
-                domain = check_domain(pair, f"range of x[:, {p}]")
-                made[pair] = SplineSpace.uniform(space.order, space.intervals, domain)
-        return self.with_spaces([made[pair] for pair in pairs])
-
-    @property
     def bends_at_ends(self) -> bool:
         """Whether second derivatives jump at the ends of the domain, and not at knots as well.
 
@@ -114,27 +75,17 @@ class SplineEdges(Layer):
         """
         return self.outside == "linear" and self.order > 3
 
-    def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
+    def with_spaces(self, spaces: Sequence[SplineSpace], free_knots: bool | None = None) -> Self:
         """Return the layer on other spaces."""
         check_annotated(SplineEdges.with_spaces, locals())
-        return replace(self, spaces=tuple(spaces))
-
-    def with_fixed_knots(self, theta: FloatArray) -> Self:
-        """Return the layer on its spaces at theta."""
-        return replace(self, spaces=self.spaces_at(theta), free_knots=False)
-
-    def with_free_knots(self) -> Self:
-        """Return the layer whose interior knots are parameters; exterior knots at the mean spacing."""
-        if self.free_knots:
-            return self
-        spaces = tuple(SplineSpace.from_breakpoints(space.order, space.breakpoints) for space in self.spaces)
-        return replace(self, spaces=spaces, free_knots=True)
+        free = self.free_knots if free_knots is None else free_knots
+        return replace(self, spaces=tuple(spaces), free_knots=free)
 
     def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
         """Return the B-spline coefficients (Q, P, dim) of the edges."""
         return self.between_bases(theta, self.unpack(theta)["coefficients"], self.basis, "spline")
 
-    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
+    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Self, FloatArray]:
         """Return the layer on other spaces, where free knots start, and B-spline coefficients taken to its basis."""
         new = self.with_spaces(spaces)
         blocks = {"coefficients": c, "s": new.starting_s()} if self.free_knots else {"coefficients": c}

@@ -85,7 +85,7 @@ class EdgeLayer(SplineEdges):
         return self.spaces[0].order
 
     @property
-    def intervals(self) -> int:
+    def intervals(self) -> int:  # type: ignore[override]
         """Number n of intervals of each knot vector."""
         return self.spaces[0].intervals
 
