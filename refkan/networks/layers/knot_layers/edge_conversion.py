@@ -14,17 +14,12 @@ from refkan.base.arguments import check_annotated, check_choice
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import KnotError
 from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
-from refkan.networks.layers.knot_layers.same_splines import (
-    SpacePair,
-    cut_alike,
-    nested_spaces,
-    prolong_coefficients,
-    prolongation_matrices,
-)
+from refkan.networks.layers.knot_layers.same_splines import NestedSpaces, cut_alike, nested_spaces
 from refkan.networks.layers.layer import BASES, Layer
 from refkan.splines import change_of_basis
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.spaces import SplineSpace
+from refkan.splines.transfer import prolong, prolongation_matrix
 
 
 @dataclass(frozen=True)
@@ -170,16 +165,17 @@ class SplineEdges(KnotLayer):
         if np.array_equal(coarse.knots, fine.knots):
             c = self.between_bases(theta, c, self.basis, target.basis)
         elif self.basis == target.basis != "spline" and not (self.free_knots or target.free_knots):
-            matrices = prolongation_matrices(nested_spaces(coarse, fine), self.basis)
-            c = np.stack([c[:, p] @ P.T for p, P in enumerate(matrices)], axis=1)
+            c = (self._prolongation(target) @ c.reshape(-1)).reshape(target.blocks["coefficients"])
         else:
             u = self.between_bases(theta, c, self.basis, "spline")
-            c = prolong_coefficients(self._nested_spaces(coarse, fine), u)
+            c = np.empty(target.blocks["coefficients"], u.dtype)
+            for pair in self._nested_spaces(coarse, fine):
+                c[:, pair.inputs] = prolong(pair.coarse, pair.fine, u[:, pair.inputs])
             c = target.between_bases(empty, c, "spline", target.basis)
         result: FloatArray = target.pack(coefficients=c, **blocks)
         return result
 
-    def _nested_spaces(self, coarse: KnotTables, fine: KnotTables) -> list[SpacePair]:
+    def _nested_spaces(self, coarse: KnotTables, fine: KnotTables) -> list[NestedSpaces]:
         try:
             return nested_spaces(coarse, fine)
         except KnotError as error:
@@ -206,8 +202,13 @@ class SplineEdges(KnotLayer):
             raise ValueError("prolongation is a matrix for fixed knots only; use net.convert")
         if self.basis != target.basis:
             raise ValueError(f"other must have the basis {self.basis!r}; got {target.basis!r}")
-        pairs = nested_spaces(self.fixed_tables, target.fixed_tables)
-        return sp.block_diag(prolongation_matrices(pairs, self.basis) * self.n_outputs, format="csr")
+        return self._prolongation(target)
+
+    def _prolongation(self, target: SplineEdges) -> sp.csr_array:
+        matrices: dict[int, sp.csr_array] = {}
+        for pair in nested_spaces(self.fixed_tables, target.fixed_tables):
+            matrices |= dict.fromkeys(pair.inputs, prolongation_matrix(pair.coarse, pair.fine, self.basis))
+        return sp.block_diag([matrices[p] for p in range(self.n_inputs)] * self.n_outputs, format="csr")
 
     def _require_alike(self, target: SplineEdges) -> None:
         mine, theirs = (
