@@ -11,7 +11,7 @@ import refkan as rk
 from refkan import truth
 from refkan.networks.layers import activations
 from refkan.splines import knots, relu_powers
-from tests.networks.layers.plain_layers import DENSE, name, random_parameters
+from tests.networks.layers.layer_laws import DENSE, name, random_parameters
 from tests.shared.factories import (
     EDGE_KINDS,
     EPS,
@@ -62,13 +62,6 @@ def test_spline_and_relu_layers_against_the_papers_sums(outside):
         literal, y = truth.reading.layer_of(layer.truth_form(), float), layer.linearize(theta, x).value
         for s in range(x.shape[0]):
             np.testing.assert_allclose(y[s], literal.value(theta.tolist(), x[s].tolist()), rtol=1e-12)
-
-
-@pytest.mark.parametrize("case", [LayerCase(kind, order) for kind in EDGE_KINDS for order in (1, 3)], ids=str)
-def test_without_slopes_the_value_is_the_same(case):
-    layer, x = case.build(), case.samples(9)
-    theta = random_parameters(layer)
-    np.testing.assert_array_equal(layer.linearize(theta, x, slopes=False).value, layer.linearize(theta, x).value)
 
 
 @pytest.mark.parametrize("layer", DENSE, ids=name)
