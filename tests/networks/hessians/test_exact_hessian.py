@@ -17,6 +17,7 @@ from refkan.networks.network import ValueSweep
 from refkan.splines.sums import SplineSums
 from refkan.splines.sums.pointwise import PointwiseJet
 from tests.shared.factories import (
+    CHEBYSHEV_NETWORKS,
     EDGE_KINDS,
     EVERY_NETWORK,
     NODE_MAPS,
@@ -28,7 +29,7 @@ from tests.shared.factories import (
 )
 
 N = 6
-FIXED = tuple(case for case in EVERY_NETWORK if not case.free_knots)
+FIXED = tuple(case for case in EVERY_NETWORK if not case.free_knots) + CHEBYSHEV_NETWORKS
 SOME = tuple(case for case in SOME_NETWORKS if not case.free_knots)
 DEEP = tuple(
     NetworkCase(kind, node_map, order=order, widths=(2, 2, 3, 2), intervals=(2, 3, 2))

@@ -15,7 +15,17 @@ from refkan.kernels import launch
 from refkan.networks.hessians import cost_model, gauss_newton, gauss_newton_blocks, memory, window_products
 from refkan.networks.hessians.points import Points
 from refkan.networks.hessians.sparse_accumulation import RawMatrix
-from tests.shared.factories import EDGE_KINDS, EPS, EVERY_NETWORK, NODE_MAPS, SOME_NETWORKS, NetworkCase, name, samples
+from tests.shared.factories import (
+    CHEBYSHEV_NETWORKS,
+    EDGE_KINDS,
+    EPS,
+    EVERY_NETWORK,
+    NODE_MAPS,
+    SOME_NETWORKS,
+    NetworkCase,
+    name,
+    samples,
+)
 
 N = 6
 DEEP = tuple(
@@ -51,7 +61,7 @@ def paths(case):
 
 
 def cases():
-    for case in (*EVERY_NETWORK, *DEEP):
+    for case in (*EVERY_NETWORK, *CHEBYSHEV_NETWORKS, *DEEP):
         for batch in ("x", "separate") if case.couples_samples else ("x",):
             yield pytest.param(case, batch, id=f"{name(case)}-{len(case.widths)}-{batch}")
 
