@@ -43,6 +43,10 @@ class Layer(ShortRepr, ABC):
         Whether coefficients multiply functions that are not negative on the domain and sum to one everywhere.
     linear : bool
         Whether the outputs are linear in the coefficients: no activation follows.
+    homogeneous : tuple of str
+        Blocks whose multiples multiply outputs: by c^k where the blocks are multiplied by c > 0.
+    degree_of_homogeneity : int or None
+        That k; None where there is none.
     has_knots : bool
         Whether the layer is a `KnotLayer`, whose knots can be inserted, fixed and freed.
     intervals : int
@@ -67,6 +71,8 @@ class Layer(ShortRepr, ABC):
     shared_blocks: tuple[str, ...] = ()
     sums_to_one: bool = False
     linear: bool = True
+    homogeneous: tuple[str, ...] = ("coefficients",)
+    degree_of_homogeneity: int | None = 1
     has_knots: bool = False
     intervals: int = 0
     free_knots: bool = False
@@ -188,8 +194,18 @@ class Layer(ShortRepr, ABC):
         return [np.empty((0, self.n_params))] * self.n_outputs
 
     def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Return Q rows (or none): row q changes output q by its own value, and no other output."""
-        return np.empty((0, self.n_params))
+        """Return Q rows (or none): row q changes output q by its own value, and no other output.
+
+        Where outputs are homogeneous in the blocks `homogeneous`, of degree k, these are theta's blocks over k.
+        """
+        if self.degree_of_homogeneity is None:
+            return np.empty((0, self.n_params))
+        vectors = np.zeros((self.n_outputs, self.n_params))
+        for q, row in enumerate(vectors):
+            blocks = self.unpack(row)
+            for name in self.homogeneous:
+                blocks[name][q] = self.unpack(theta)[name][q] / self.degree_of_homogeneity
+        return vectors
 
     def input_scaling_vectors(self, theta: FloatArray) -> FloatArray:
         """Return P rows (or none): row p changes the outputs as a relative change of input p does."""

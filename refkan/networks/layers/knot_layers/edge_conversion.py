@@ -13,10 +13,13 @@ import scipy.sparse as sp
 from refkan.base.arguments import check_annotated, check_choice
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import KnotError
+from refkan.base.lazy import lazy
 from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
 from refkan.networks.layers.knot_layers.same_splines import NestedSpaces, cut_alike, nested_spaces
 from refkan.networks.layers.layer import BASES, Layer
 from refkan.splines import change_of_basis
+from refkan.splines.knot_tables import extended_tables
+from refkan.splines.knots import free_breakpoints, free_parameters
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import prolong, prolongation_matrix
@@ -40,27 +43,50 @@ class SplineEdges(KnotLayer):
         """Name of the basis that the coefficients refer to."""
 
     @property
-    @abstractmethod
+    def n_inputs(self) -> int:  # type: ignore[override]
+        """Number of inputs P."""
+        return len(self.spaces)
+
+    @property
     def order(self) -> int:
         """Order r of the splines."""
+        return self.spaces[0].order
 
     @property
-    @abstractmethod
+    def intervals(self) -> int:  # type: ignore[override]
+        """Number n of intervals of each knot vector."""
+        return self.spaces[0].intervals
+
+    @property
     def dim(self) -> int:
-        """Number of coefficients on each edge."""
+        """Number of coefficients n + r - 1 on each edge."""
+        return self.spaces[0].dim
 
-    @property
-    @abstractmethod
+    @lazy
+    def domains(self) -> FloatArray:
+        """Ends (a, b) of the domain of each input, shape (P, 2)."""
+        return np.array([space.domain for space in self.spaces])
+
+    @lazy
     def fixed_tables(self) -> KnotTables:
         """Tables of the knots that `spaces` names."""
+        return KnotTables(np.array([space.knots for space in self.spaces]), self.order)
 
-    @abstractmethod
     def tables(self, theta: Array) -> KnotTables:
-        """Tables of the knots at theta."""
+        """Return the tables of the knots at theta."""
+        if not self.free_knots:
+            return self.fixed_tables
+        return extended_tables(free_breakpoints(self.unpack(theta)["s"], self.domains), self.order)
 
-    @abstractmethod
+    def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
+        """Return the spline spaces at theta: `spaces` themselves unless the knots are free."""
+        if not self.free_knots:
+            return self.spaces
+        return tuple(SplineSpace(knots, self.order) for knots in self.tables(theta).knots)
+
     def starting_s(self) -> FloatArray:
-        """Parameters s (P, n) whose free breakpoints are those of `spaces`."""
+        """Return parameters s (P, n) whose free breakpoints are those of `spaces`."""
+        return free_parameters(np.array([space.breakpoints for space in self.spaces]))
 
     @property
     def bends_at_ends(self) -> bool:

@@ -14,6 +14,7 @@ from refkan.splines.transfer import require_nested
 
 EPS = np.finfo(np.float64).eps
 
+
 @dataclass
 class NestedSpaces:
     """A coarse space, a fine one that contains it, and the inputs whose splines are taken from one to the other."""

@@ -55,6 +55,7 @@ class SiluLayer(KnotLayer):
     """
 
     spline: SplineLayer
+    homogeneous = "coefficients", "w_b"
 
     def __post_init__(self) -> None:
         check_type("spline", self.spline, SplineLayer)
@@ -105,14 +106,6 @@ class SiluLayer(KnotLayer):
         for q, rows in enumerate(self.spline.constant_vectors(theta[: self.spline.n_params], x)):
             live = np.flatnonzero(w_s[q, : rows.shape[0]])
             vectors.append(self._padded(rows[live] / w_s[q, live, None]))
-        return vectors
-
-    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Return for each output q the row with its coefficients C and its w_b."""
-        vectors = self._padded(self.spline.scaling_vectors(theta[: self.spline.n_params]))
-        w_b = self.unpack(theta)["w_b"]
-        for q in range(self.n_outputs):
-            self.unpack(vectors[q])["w_b"][q] = w_b[q]
         return vectors
 
     def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
