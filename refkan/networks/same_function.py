@@ -15,7 +15,7 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import KnotError
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks.composition import Composition
-from refkan.networks.layers import BASES, Layer
+from refkan.networks.layers import BASES, Layer, require_knots
 from refkan.networks.node_maps import same_map
 
 
@@ -112,16 +112,14 @@ class SameFunction(Composition):
             If the layer has no knots.
         """
         k = check_count("layer", layer, 0, len(self.layers) - 1)
-        if not self.layers[k].has_knots:
-            raise ValueError(f"layer must be one with knots; got layer {k}, a {type(self.layers[k]).__name__}")
+        coarse = require_knots(self.layers[k], f"layer {k}")
         if k == 0:
             self.require_domain()  # where new knots lie in it is not known
         new = as_array("new_knots", new_knots)
-        n_inputs = self.layers[k].n_inputs
-        if new.ndim not in (1, 2) or (new.ndim == 2 and new.shape[0] != n_inputs):
-            raise ValueError(f"new_knots must have shape (m,) or ({n_inputs}, m); got {new.shape}")
-        rows = list(new) if new.ndim == 2 else [new] * n_inputs
-        return self._with(other.inserted(rows) if i == k else other for i, other in enumerate(self.layers))
+        if new.ndim not in (1, 2) or (new.ndim == 2 and new.shape[0] != coarse.n_inputs):
+            raise ValueError(f"new_knots must have shape (m,) or ({coarse.n_inputs}, m); got {new.shape}")
+        fine = coarse.inserted(list(new) if new.ndim == 2 else [new] * coarse.n_inputs)
+        return self._with(fine if i == k else other for i, other in enumerate(self.layers))
 
     def with_fixed_knots(self, theta: Any) -> Self:
         """Return the network with free knots fixed where they are at theta, ready for `refine` and `insert`."""

@@ -13,7 +13,6 @@ from refkan.splines import change_of_basis
 from tests.shared.factories import (
     EDGE_KINDS,
     EPS,
-    EVERY_NETWORK,
     NODE_MAPS,
     POLICIES,
     SOME_NETWORKS,
@@ -22,23 +21,6 @@ from tests.shared.factories import (
     running_error,
     samples,
 )
-
-
-@pytest.mark.parametrize("case", EVERY_NETWORK[::2], ids=str)
-def test_every_jvp_is_adjoint_to_its_vjp(case):
-    x = samples(5)
-    net, theta = case.start(x)
-    pullback = net.vjp(theta, x)[1]
-    M = theta.size
-
-    def adjoint(dy):
-        dtheta, dx = pullback(dy)
-        return np.concatenate([dtheta, dx.ravel()])
-
-    report = dot_test(
-        lambda v: net.jvp(theta, x, v[:M], v[M:].reshape(x.shape)), adjoint, M + x.size, (5, 2), rtol=1e-13, trials=2
-    )
-    assert report.ok, report.table
 
 
 def least_squares(net, x):

@@ -10,6 +10,7 @@ from refkan.networks.layers.knot_layers.free_knots import FreeKnots
 from refkan.networks.node_maps import MeanStdMap
 from refkan.splines.sums.polynomial import PolynomialSweep
 from tests.shared.factories import (
+    CHEBYSHEV_NETWORKS,
     EDGE_KINDS,
     EVERY_NETWORK,
     SOME_NETWORKS,
@@ -22,12 +23,18 @@ from tests.shared.factories import (
 
 N = 6
 BATCHES = ("x", "separate")
+OTHER_ORDERS = [
+    NetworkCase(kind, node_map, order=order, intervals=(2, 3))
+    for kind in EDGE_KINDS
+    for node_map in ("affine", "mean-std")
+    for order in (1, 2, 4, 6)
+]
 
 
 def networks_and_batches():
-    for case in EVERY_NETWORK:
+    for case in (*EVERY_NETWORK, *CHEBYSHEV_NETWORKS, *OTHER_ORDERS):
         for batch in BATCHES if case.couples_samples else BATCHES[:1]:
-            yield pytest.param(case, batch, id=f"{case}-{batch}" if case.couples_samples else str(case))
+            yield pytest.param(case, batch, id=f"{name(case)}-{batch}" if case.couples_samples else name(case))
 
 
 def start(case, x, batch="x"):
@@ -55,7 +62,9 @@ def test_gradients_against_complex_steps(case, batch):
     V, reference = complex_slopes(lambda theta: np.sum(dy * net(theta, x)), net, theta)
     scales = [np.full(block.size, block.max()) for layer in net.unpack(size) for block in layer.values()]
     errors = np.abs(V @ g - reference)
-    assert np.all(errors <= 1e-14 * np.abs(V) @ np.concatenate(scales)), errors
+    # The powers of order 6 of the ReLU basis cancel by two orders inside a hidden activation.
+    cancel = 100 if "relu" in case.kind and case.order > 4 else 1
+    assert np.all(errors <= 1e-14 * cancel * np.abs(V) @ np.concatenate(scales)), errors
     assert np.all(np.abs(J.T @ dy.ravel() - g) <= 1e-13 * size.max())
 
     frozen = net.freeze(theta)  # a function of each sample alone: one step moves an input of all of them
@@ -76,22 +85,6 @@ def test_gradients_against_complex_steps(case, batch):
     assert np.all(np.abs(alone - g) <= 1e-13 * size.max())
 
 
-@pytest.mark.parametrize("order", [1, 2, 4, 6])
-@pytest.mark.parametrize("kind", EDGE_KINDS)
-@pytest.mark.parametrize("node_map", ["affine", "mean-std"])
-def test_gradients_of_other_orders(kind, order, node_map):
-    x = samples(N)
-    net, theta = NetworkCase(kind, node_map, order=order, intervals=(2, 3)).start(x)
-    dy = np.random.default_rng(0).standard_normal((N, 2))
-    g, _ = net.vjp(theta, x)[1](dy)
-    J = net.jacobian(theta, x)
-    V, reference = complex_slopes(lambda theta: np.sum(dy * net(theta, x)), net, theta)
-    # The powers of order 6 of the ReLU basis cancel by two orders inside a hidden activation.
-    cancel = 100 if "relu" in kind and order > 4 else 1
-    size = (np.abs(J).T @ np.abs(dy.ravel())).max()
-    assert np.all(np.abs(V @ g - reference) <= 1e-14 * cancel * size * np.abs(V).sum(axis=1))
-
-
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("node_map", ["mean-std", "min-max"])
 @pytest.mark.parametrize("widths", [(2, 3, 2, 2), (1, 2, 3, 2, 1)], ids=["three layers", "four layers"])
@@ -106,18 +99,6 @@ def test_jacobians_through_chains_of_statistics(widths, node_map, batch):
         reference[:, m] = net(moved, x).imag.ravel() / 1e-30
     # The constants of earlier maps matter: without them entries would be off by a share of the largest.
     np.testing.assert_allclose(J, reference, rtol=0, atol=1e-13 * np.abs(reference).max())
-
-
-@pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
-def test_jacobian_rows_are_sample_major(case):
-    x = samples(4)
-    net, theta = case.start(x)
-    Q = net.widths[-1]
-    J, pullback = net.jacobian(theta, x), net.vjp(theta, x)[1]
-    for s, q in np.ndindex(4, Q):
-        dy = np.zeros((4, Q))
-        dy[s, q] = 1.0
-        np.testing.assert_allclose(J[s * Q + q], pullback(dy)[0], rtol=0, atol=1e-13 * np.abs(J).max())
 
 
 @pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
@@ -150,17 +131,6 @@ def test_no_samples_and_one_sample(case, n):
         assert not g.any()
     else:
         np.testing.assert_allclose(y, net(theta, samples(N))[:1], rtol=0, atol=1e-14)
-
-
-@pytest.mark.parametrize("free", [False, True], ids=["fixed", "free"])
-@pytest.mark.parametrize("kind", EDGE_KINDS)
-def test_no_samples_for_any_layer_kind(kind, free):
-    net, theta = NetworkCase(kind, free_knots=free).start(samples(N))
-    x = np.zeros((0, 2))
-    assert net(theta, x).shape == (0, 2)
-    assert not net.vjp(theta, x)[1](np.zeros((0, 2)))[0].any()
-    assert net.jacobian(theta, x).shape == (0, theta.size)
-    assert net.jvp(theta, x, theta).shape == (0, 2)
 
 
 # --- sabotage: the comparison with complex steps notices faults in each part of the sweeps

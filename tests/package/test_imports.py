@@ -42,7 +42,8 @@ ROWS = [
 ROW = {module: k for k, row in enumerate(ROWS) for module in row}
 APART = {"truth", "checks", "__init__.py", "__main__.py"}
 TRUTH_READERS = {"truth", "__init__.py", "analysis", "conformance", "claims", "checks"}
-LAYER_KINDS = {"EdgeLayer", "SplineEdges", "SplineLayer", "ReluLayer", "SiluLayer", "DenseLayer", "ChebyshevLayer"}
+LAYER_KINDS = {"KnotLayer", "EdgeLayer", "SplineEdges", "SplineLayer", "ReluLayer", "SiluLayer"}
+LAYER_KINDS |= {"DenseLayer", "ChebyshevLayer"}
 
 
 @cache

@@ -73,7 +73,7 @@ OBJECTS = {
     "SameFunction": NET, "Startable": NET, "Composition": NET,
     "ChebyshevLayer": CHEBYSHEV, "DenseLayer": rk.DenseLayer(2, 2), "SiluLayer": rk.SiluLayer(LAYER),
     "Layer": CHEBYSHEV,
-    "SplineEdges": LAYER, "SplineLayer": LAYER, "ReluLayer": LAYER.in_basis("relu"),
+    "KnotLayer": LAYER, "SplineEdges": LAYER, "SplineLayer": LAYER, "ReluLayer": LAYER.in_basis("relu"),
     "Evaluation": rk.truth.of(LINE.net, [0, 1, 0], [[0.25]]), "LayerSpec": CASE.setting.spec, "Case": CASE,
     "Attended": recipes.Attended(), "Cyclic": recipes.Cyclic(), "Decaying": recipes.Decaying(1.0, 0.1, 10),
     "Ramped": recipes.Ramped(1.0), "Redrawn": recipes.Redrawn(((0.0, 1.0),) * 2, 0),
@@ -254,15 +254,13 @@ CALLS = {
     "conformance.pytest_suite": dict(adapter=Refkan(), dtypes=["float64"], select=["degree-3/uniform/interior"]),
     "kernels.engine_choice.use_engine": dict(name="plain"), "conformance.cases.cases.Case.allowed": dict(form="local"),
     "analysis.conditioning.descent_rates.ModeRecorder.__call__": dict(state=AT_STEP),
-    "networks.layers.knot_layers.edge_conversion.SplineEdges.inserted": dict(new_knots=[[0.3], [0.3]]),
-    "networks.layers.knot_layers.silu.SiluLayer.inserted": dict(new_knots=[[0.3], [0.3]]),
+    "networks.layers.knot_layers.knot_layer.KnotLayer.inserted": dict(new_knots=[[0.3], [0.3]]),
     **{f"training.recipes.schedules.{key}.__call__": dict(step=3) for key in ("Cyclic", "Decaying", "Ramped")},
     "training.recipes.trainers.Redrawn.points": dict(problem=COLLOCATION, share=0.5),
     "training.recipes.trainers.Attended.__call__": dict(problem=COLLOCATION),
     "training.recipes.trainers.Redrawn.__call__": dict(problem=COLLOCATION),
     **{f"networks.layers.{key}": dict(domains=[[0.0, 1.0]] * 2) for key in (
-        "chebyshev.ChebyshevLayer.on_domains", "layer.Layer.on_domains", "knot_layers.edge_conversion.SplineEdges.on_domains",
-        "knot_layers.silu.SiluLayer.on_domains")},
+        "chebyshev.ChebyshevLayer.on_domains", "layer.Layer.on_domains", "knot_layers.knot_layer.KnotLayer.on_domains")},
     **{f"networks.layers.{key}": dict(theta=LAYER_THETA, vector=LAYER_THETA, gradient=LAYER_THETA, target=LAYER.in_basis("relu"))
        for key in ("knot_layers.edge_conversion.SplineEdges.convert", "knot_layers.edge_conversion.SplineEdges.from_basis",
        "knot_layers.edge_conversion.SplineEdges.to_basis", "knot_layers.edge_conversion.SplineEdges.gradient_to_basis")},
@@ -271,9 +269,8 @@ CALLS = {
     "networks.layers.knot_layers.silu.SiluLayer.prolongation": dict(target=rk.SiluLayer(LAYER).refined(2)),
     "networks.layers.knot_layers.silu.SiluLayer.convert": dict(theta=np.ones(rk.SiluLayer(LAYER).n_params), target=rk.SiluLayer(LAYER)),
     **{f"networks.layers.{key}": dict(theta=np.ones(16), target=CHEBYSHEV)
-       for key in ("base.Layer.convert", "chebyshev.ChebyshevLayer.convert",
-       "base.Layer.prolongation", "base.Layer.unpack", "base.Layer.with_fixed_knots")},
-    "networks.layers.knot_layers.edge_conversion.SplineEdges.with_fixed_knots": dict(theta=LAYER_THETA),
-    "networks.layers.knot_layers.silu.SiluLayer.with_fixed_knots": dict(theta=np.ones(rk.SiluLayer(LAYER).n_params)),
+       for key in ("layer.Layer.convert", "chebyshev.ChebyshevLayer.convert",
+       "layer.Layer.prolongation", "layer.Layer.unpack", "layer.Layer.with_fixed_knots")},
+    "networks.layers.knot_layers.knot_layer.KnotLayer.with_fixed_knots": dict(theta=LAYER_THETA),
 }  # fmt: skip
 """By callable, what it wants otherwise than `VALUES`."""

@@ -180,6 +180,9 @@ class NetworkCase:
         """Build the network, node maps not yet bound."""
         if self.kind in ("mlp-relu", "mlp-relu3", "mlp-tanh"):
             return rk.mlp(list(self.widths), self.kind.removeprefix("mlp-"))
+        if self.kind == "chebyshev":  # of as many functions as splines of this order on one interval
+            options = {"node_map": self.node_map, "outside": self.outside}
+            return rk.chebyshev_kan(list(self.widths), max(self.order - 1, 1), **options)
         return rk.kan(
             list(self.widths),
             self.order,
@@ -212,6 +215,10 @@ EVERY_NETWORK = tuple(
     for free in (False, True)
     if not (free and outside == "natural")
 ) + tuple(NetworkCase(kind, "none", widths=(2, 3, 4, 2)) for kind in MLP_KINDS)
+
+CHEBYSHEV_NETWORKS = tuple(
+    NetworkCase("chebyshev", node_map, outside, order=5) for node_map in NODE_MAPS for outside in POLICIES[:2]
+)
 
 SOME_NETWORKS = (
     NetworkCase("spline"),

@@ -146,18 +146,6 @@ def test_evaluate_is_the_design_matrix_times_coefficients(outside, rng, engine):
             assert np.all(error <= atol)
 
 
-@pytest.mark.parametrize("order", [2, 3, 6])
-def test_complex_step_through_x_gives_the_derivative(order, rng):
-    S = space("random", order)
-    c = rng.standard_normal(S.dim)
-    x = np.concatenate([points(S, 2, neighbours=False), points_outside(S)[2:6]])
-    for outside in POLICIES:
-        step = (bsplines.design_matrix(S, x + 1e-30j, 0, outside) @ c).imag / 1e-30
-        slope = bsplines.design_matrix(S, x, 1, outside) @ c
-        scale = np.array([contributions(S, at, 1, outside) @ np.abs(c) for at in x])
-        assert np.all(np.abs(step - slope) <= 1e-14 * scale)
-
-
 def test_a_large_block_is_what_its_points_are_one_by_one():
     S = space("random", 4, 9)
     x = np.random.default_rng(0).uniform(*S.domain, 2 * bspline_basis.BLOCK + 5)

@@ -8,28 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan.checks import dot_test
 from refkan.splines import bsplines, relu_powers
 from tests.shared.factories import (
     EPS,
     KINDS,
     ORDERS,
-    STRICT,
     contributions,
     points,
     space,
 )
 
 SPACES = pytest.mark.parametrize(("kind", "order"), [(kind, order) for kind in KINDS for order in ORDERS])
-STRICT_SPACES = pytest.mark.parametrize(("kind", "order"), [(kind, order) for kind in STRICT for order in ORDERS])
-
-
-@SPACES
-def test_partition_of_unity(kind, order):
-    S = space(kind, order)
-    B = bsplines.design_matrix(S, points(S))
-    assert np.all(B.data >= 0)
-    assert np.abs(B.sum(axis=1) - 1).max() <= 1e-15 * order
 
 
 @SPACES
@@ -82,28 +71,6 @@ def test_reflection(kind, order):
     x = x[~np.isin(x, S.breakpoints)]
     B, R = bsplines.design_matrix(S, x).toarray(), bsplines.design_matrix(mirrored, -x).toarray()
     np.testing.assert_allclose(B, R[:, ::-1], rtol=0, atol=2e-15 * order)
-
-
-@STRICT_SPACES
-def test_both_bases_are_the_same_functions(kind, order):
-    S = space(kind, order)
-    A = rk.ChangeOfBasis(S)
-    x = points(S)
-    B, Psi = bsplines.design_matrix(S, x).toarray(), relu_powers.design_matrix(S, x)
-    M = A.dense()
-    assert np.all(np.abs(Psi @ M.T - B) <= 8 * order * EPS * (Psi @ np.abs(M).T))
-    # and as values mapped by the operator
-    assert np.all(np.abs(A.apply(Psi) - B) <= 8 * order * EPS * (Psi @ np.abs(M).T))
-
-
-@STRICT_SPACES
-@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
-def test_change_of_basis_passes_the_dot_test(kind, order, scaled):
-    S = space(kind, order)
-    A = rk.ChangeOfBasis(S, scaled)
-    for forward, adjoint in ((A.apply, A.to_relu), (A.solve, A.to_spline)):
-        report = dot_test(forward, adjoint, S.dim, S.dim, np.random.default_rng(order), rtol=1e-13)
-        assert report.ok, report.table
 
 
 @given(

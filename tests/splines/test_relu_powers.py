@@ -90,16 +90,6 @@ def test_hypothesis_evaluate_against_definitions(order, intervals, seed, outside
         assert abs(float(Fraction(float(y[s])) - reference)) <= (2 * order + S.dim) * EPS * scale
 
 
-@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
-def test_scaled_functions_are_plain_ones_over_h(scaled):
-    S = space("graded", 4)
-    x = points(S)
-    plain = relu_powers.design_matrix(S, x)
-    np.testing.assert_allclose(
-        relu_powers.design_matrix(S, x, scaled=True), plain / S.mean_spacing ** (S.order - 1), rtol=8 * EPS
-    )
-
-
 def exact_gram(S):
     """Integrals over the domain, exact: Taylor coefficients at the left end of each interval, multiplied out."""
     t = exact_knots(S)
@@ -144,17 +134,6 @@ def test_gram_matrix_of_derivatives():
     lower = rk.SplineSpace(S.knots[1:-1], 2)
     G = relu_powers.gram_matrix(S, 1)
     np.testing.assert_allclose(G[1:, 1:], 4 * relu_powers.gram_matrix(lower), rtol=32 * EPS)
-
-
-@pytest.mark.parametrize("order", [2, 3, 4])
-@pytest.mark.parametrize("outside", POLICIES)
-def test_complex_step_through_x_gives_the_derivative(order, outside):
-    S = space("random", order)
-    x = np.concatenate([points(S, 2, neighbours=False), points_outside(S)[2:6]])
-    step = relu_powers.design_matrix(S, x + 1e-30j, 0, outside).imag / 1e-30
-    np.testing.assert_allclose(
-        step, relu_powers.design_matrix(S, x, 1, outside), rtol=1e-14, atol=1e-50 if outside != "linear" else 1e-14
-    )
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -11,6 +11,7 @@ from refkan.networks.layers.chebyshev import ChebyshevLayer
 from refkan.networks.layers.dense import DenseLayer
 from refkan.networks.layers.functions import Features, LocalForm
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
+from refkan.networks.layers.knot_layers.knot_layer import KnotLayer, require_knots
 from refkan.networks.layers.knot_layers.relu import ReluLayer
 from refkan.networks.layers.knot_layers.silu import SiluLayer
 from refkan.networks.layers.knot_layers.spline import SplineLayer
@@ -24,10 +25,12 @@ __all__ = [
     "DenseLayer",
     "EdgeLayer",
     "Features",
+    "KnotLayer",
     "Layer",
     "Linearization",
     "LocalForm",
     "ReluLayer",
     "SiluLayer",
     "SplineLayer",
+    "require_knots",
 ]

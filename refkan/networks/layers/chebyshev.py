@@ -149,12 +149,6 @@ class ChebyshevLayer(Layer):
                 self.unpack(vectors[q, p])["coefficients"][q, p, 0] = 1.0
         return list(vectors)
 
-    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Return for each output q the row with its coefficients."""
-        rows = theta.reshape(self.n_outputs, -1)
-        vectors: FloatArray = (np.eye(self.n_outputs)[:, :, None] * rows).reshape(self.n_outputs, self.n_params)
-        return vectors
-
     def on_domains(self, domains: FloatArray) -> Self:
         """Return the layer of polynomials on other domains."""
         return replace(self, ends=tuple((float(low), float(high)) for low, high in domains))

@@ -63,6 +63,16 @@ class DenseLayer(Layer):
         return blocks
 
     @property
+    def homogeneous(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Weights and bias."""
+        return tuple(self.blocks)
+
+    @property
+    def degree_of_homogeneity(self) -> int | None:  # type: ignore[override]
+        """The degree k of an activation with f(c z) = c^k f(z) for c > 0."""
+        return ACTIVATIONS[self.activation].homogeneity
+
+    @property
     def linear(self) -> bool:  # type: ignore[override]
         """Whether no activation follows."""
         return self.activation == "identity"
@@ -103,20 +113,6 @@ class DenseLayer(Layer):
         vectors = np.zeros((self.n_outputs, 1, self.n_params))
         vectors[:, 0, -self.n_outputs :] = np.eye(self.n_outputs)
         return list(vectors)
-
-    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Return for each output q the row with its weights and bias over k.
-
-        k is the degree of an activation with f(c z) = c^k f(z) for c > 0.
-        """
-        degree = ACTIVATIONS[self.activation].homogeneity
-        if degree is None:
-            return super().scaling_vectors(theta)
-        vectors = np.zeros((self.n_outputs, self.n_params))
-        for q, row in enumerate(vectors):
-            for name, block in self.unpack(theta).items():
-                self.unpack(row)[name][q] = block[q] / degree
-        return vectors
 
     def input_scaling_vectors(self, theta: FloatArray) -> FloatArray:
         """Return for each input p the row with its weights."""

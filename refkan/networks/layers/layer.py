@@ -3,7 +3,6 @@ r"""What a layer is: parameters in named blocks, the functions that it declares,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -44,6 +43,14 @@ class Layer(ShortRepr, ABC):
         Whether coefficients multiply functions that are not negative on the domain and sum to one everywhere.
     linear : bool
         Whether the outputs are linear in the coefficients: no activation follows.
+    homogeneous : tuple of str
+        Blocks whose multiples multiply outputs: by c^k where the blocks are multiplied by c > 0.
+    degree_of_homogeneity : int or None
+        That k; None where there is none.
+    has_knots : bool
+        Whether the layer is a `KnotLayer`, whose knots can be inserted, fixed and freed.
+    intervals : int
+        Number n of intervals of each knot vector; 0 without knots.
     free_knots : bool
         Whether knots are parameters.
     basis : str or None
@@ -64,6 +71,10 @@ class Layer(ShortRepr, ABC):
     shared_blocks: tuple[str, ...] = ()
     sums_to_one: bool = False
     linear: bool = True
+    homogeneous: tuple[str, ...] = ("coefficients",)
+    degree_of_homogeneity: int | None = 1
+    has_knots: bool = False
+    intervals: int = 0
     free_knots: bool = False
     basis: str | None = None
     outside: str | None = None
@@ -183,8 +194,18 @@ class Layer(ShortRepr, ABC):
         return [np.empty((0, self.n_params))] * self.n_outputs
 
     def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Return Q rows (or none): row q changes output q by its own value, and no other output."""
-        return np.empty((0, self.n_params))
+        """Return Q rows (or none): row q changes output q by its own value, and no other output.
+
+        Where outputs are homogeneous in the blocks `homogeneous`, of degree k, these are theta's blocks over k.
+        """
+        if self.degree_of_homogeneity is None:
+            return np.empty((0, self.n_params))
+        vectors = np.zeros((self.n_outputs, self.n_params))
+        for q, row in enumerate(vectors):
+            blocks = self.unpack(row)
+            for name in self.homogeneous:
+                blocks[name][q] = self.unpack(theta)[name][q] / self.degree_of_homogeneity
+        return vectors
 
     def input_scaling_vectors(self, theta: FloatArray) -> FloatArray:
         """Return P rows (or none): row p changes the outputs as a relative change of input p does."""
@@ -213,30 +234,12 @@ class Layer(ShortRepr, ABC):
         """Whether `refined` returns another layer."""
         return self.has_knots
 
-    @property
-    def has_knots(self) -> bool:
-        """Whether the layer has knots to insert into."""
-        return False
-
     def refined(self, factor: int) -> Self:
         """Return the layer on spaces that contain its own: every interval is cut into `factor` equal ones.
 
         A layer without knots returns itself.
         """
         return self
-
-    def inserted(self, new_knots: Sequence[Any]) -> Self:
-        """Return the layer with knots inserted, `new_knots[p]` for input p."""
-        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
-
-    def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
-        """Return the layer with its splines on other spaces, one for each input."""
-        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
-
-    @property
-    def starting_spaces(self) -> tuple[SplineSpace, ...]:
-        """The spline spaces on which the layer was built, one for each input: where free knots start."""
-        return ()
 
     def on_domains(self, domains: FloatArray) -> Layer:
         """Return the layer with other domains (P, 2) of its inputs.
@@ -264,22 +267,6 @@ class Layer(ShortRepr, ABC):
     def with_free_knots(self) -> Self:
         """Return the layer with free knots that start where its knots are."""
         return self
-
-    def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
-        """Return the B-spline coefficients (Q, P, dim) of the edges.
-
-        Without `factors`, they are those before the factor of each edge multiplies them.
-        """
-        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
-
-    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
-        """Return the layer on other spaces, and theta with B-spline coefficients c there, before factors apply."""
-        raise ValueError(f"layer must be one with knots; got a {type(self).__name__}")
-
-    @property
-    def intervals(self) -> int:
-        """Number n of intervals of each knot vector; 0 without knots."""
-        return 0
 
     def jumps(self) -> FloatArray:
         r"""Return the matrix that takes the coefficients of one output to the jumps on all its edges.

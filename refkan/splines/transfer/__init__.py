@@ -4,7 +4,7 @@ A function of the coarse space is one of the fine space; P takes its coefficient
 back by the restriction P^T.
 """
 
-from refkan.splines.transfer.dyadic import dyadic_prolongation, printed_dyadic_coefficients
+from refkan.splines.transfer.dyadic import dyadic_prolongation
 from refkan.splines.transfer.insertion import require_nested
 from refkan.splines.transfer.matrices import prolong, prolongation_matrix, prolongation_through_relu
 from refkan.splines.transfer.refit_at_samples import TransferReport, least_squares_transfer
@@ -15,7 +15,6 @@ __all__ = [
     "dyadic_prolongation",
     "injection_matrix",
     "least_squares_transfer",
-    "printed_dyadic_coefficients",
     "prolong",
     "prolongation_matrix",
     "prolongation_through_relu",

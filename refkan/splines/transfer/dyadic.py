@@ -8,7 +8,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from refkan.base.arguments import check_count
-from refkan.base.array_types import FloatArray
 from refkan.splines.knots import MAX_INTERVALS, check_order
 
 
@@ -39,16 +38,3 @@ def dyadic_prolongation(order: int, intervals: int) -> sp.csr_array:
     entries = np.broadcast_to(weights, rows.shape)
     at = (rows[keep] + r - 1, columns[keep] + r - 1)
     return sp.coo_array((entries[keep], at), (2 * n + r - 1, n + r - 1)).tocsr()
-
-
-def printed_dyadic_coefficients(order: int) -> FloatArray:
-    """Return the coefficients 2^-r C(r, s), s = 0..r, as eq. (25) of [S26] prints them: half of the true ones.
-
-    Examples
-    --------
-    >>> from refkan.splines.transfer import printed_dyadic_coefficients
-    >>> printed_dyadic_coefficients(2)  # but a hat is 1/2, 1 and 1/2 of three finer ones
-    array([0.25, 0.5 , 0.25])
-    """
-    r = check_order(order)
-    return np.array([comb(r, s) for s in range(r + 1)]) * 2.0**-r

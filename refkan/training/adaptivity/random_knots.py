@@ -9,7 +9,7 @@ import numpy as np
 
 from refkan.base.arguments import check_annotated, check_positive, check_type
 from refkan.networks import Network
-from refkan.networks.layers import Layer
+from refkan.networks.layers import KnotLayer, require_knots
 from refkan.splines.knots import FLOOR
 from refkan.splines.spaces import SplineSpace
 from refkan.training.adaptivity.error_indicators.layer_states import check_layers
@@ -49,15 +49,16 @@ def with_random_knots(
     check_type("net", net, Network)
     check_type("rng", rng, np.random.Generator)
     alpha = check_positive("concentration", concentration)
-    chosen = check_layers(net, layers)
-    made = [_scattered(layer, rng, alpha) if k in chosen else layer for k, layer in enumerate(net.layers)]
-    return replace(net, layers=tuple(made))
+    scattered = list(net.layers)
+    for k in check_layers(net, layers):
+        scattered[k] = _scattered(require_knots(net.layers[k]), rng, alpha)
+    return replace(net, layers=tuple(scattered))
 
 
-def _scattered(layer: Layer, rng: np.random.Generator, alpha: float) -> Layer:
+def _scattered(layer: KnotLayer, rng: np.random.Generator, alpha: float) -> KnotLayer:
     n = layer.intervals
     spaces = []
-    for space in layer.starting_spaces:
+    for space in layer.spaces:
         a, b = space.domain
         q = (1 - LEAST_SPACING) * rng.dirichlet(np.full(n, alpha)) + LEAST_SPACING / n
         breakpoints = np.concatenate([[a], a + (b - a) * np.cumsum(q[:-1]), [b]])

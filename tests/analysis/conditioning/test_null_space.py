@@ -176,6 +176,10 @@ def one_coefficient_short(self, theta):
     return ones
 
 
+def ones_of_splines(self, theta):
+    return np.ones((self.n_inputs, self.dim))
+
+
 def sigmoid_as_statistics(self, constants, scalings, next_scalings):
     return MeanStdMap.null_vectors(self, constants, scalings, next_scalings)
 
@@ -196,7 +200,7 @@ original_edges = EdgeLayer.null_vectors
         ((SiluLayer, "null_vectors"), sabotaged_silu, NetworkCase("silu")),
         ((DenseLayer, "scaling_vectors"), degree_forgotten, NetworkCase("mlp-relu3", "none")),
         ((EdgeLayer, "constant_coefficients"), one_coefficient_short, NetworkCase("spline")),
-        ((rk.ReluLayer, "constant_coefficients"), EdgeLayer.constant_coefficients, NetworkCase("relu")),
+        ((EdgeLayer, "constant_coefficients"), ones_of_splines, NetworkCase("relu")),
         ((AffineMap, "null_vectors"), sigmoid_as_statistics, NetworkCase("spline")),
         ((EdgeLayer, "null_vectors"), shifted_s, NetworkCase("spline", free_knots=True)),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.shared.factories import EDGE_KINDS, MLP_KINDS, NODE_MAPS, NetworkCase, samples
+from tests.shared.factories import CHEBYSHEV_NETWORKS, EDGE_KINDS, MLP_KINDS, NODE_MAPS, NetworkCase, samples
 
 STEP = 1e-30
 
@@ -21,6 +21,7 @@ CASES = (
     NetworkCase("relu", "none", free_knots=True, order=5, widths=(2, 3, 2, 1), intervals=(2, 1, 3)),
     NetworkCase("spline", "sigmoid", free_knots=True, order=5, widths=(2, 3, 2, 1), intervals=(2, 1, 3)),
     *(NetworkCase(kind, "none", widths=(2, 3, 4, 2)) for kind in MLP_KINDS),
+    *CHEBYSHEV_NETWORKS,
 )
 
 FIRST = np.array([[0.3, -1.1], [1.0, 0.4], [-0.7, 0.9]])

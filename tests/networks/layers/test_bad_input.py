@@ -10,7 +10,7 @@ from refkan.networks.hessians.jacobians import fill_rows
 from refkan.networks.hessians.points import Points
 from refkan.splines.sums import Channels
 from refkan.splines.sums.channels import VALUES
-from tests.networks.layers.plain_layers import random_parameters
+from tests.networks.layers.layer_laws import random_parameters
 from tests.shared.factories import EDGE_KINDS, LayerCase
 from tests.shared.refusals import check
 

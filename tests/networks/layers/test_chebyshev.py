@@ -1,4 +1,4 @@
-"""Chebyshev layers: values and tails in closed form, every sweep by complex steps, parameters, faults noticed."""
+"""Chebyshev layers: values and tails in closed form, parameters, faults noticed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 from numpy.polynomial import chebyshev
 
 import refkan as rk
-from refkan.checks import dot_test
 from refkan.networks.layers import ChebyshevLayer, functions, row_sums
 from refkan.networks.layers import chebyshev as module
-from tests.shared.factories import EPS, complex_jacobians
+from tests.networks.layers.layer_laws import check_sweeps
+from tests.shared.factories import EPS
 from tests.shared.spoiling import spoilt
 
 POLICIES = ("linear", "polynomial")
@@ -90,69 +90,7 @@ def test_outside_under_error():
         layer.linearize(theta, np.array([[0.5, 0.0, 5.2], [0.5, 0.0, 5.7]]))
 
 
-def test_without_slopes_the_value_is_the_same():
-    layer, theta, x = layer_and_point()
-    np.testing.assert_array_equal(layer.linearize(theta, x, slopes=False).value, layer.linearize(theta, x).value)
-
-
-# --- sweeps
-
-
-def check_sweeps(layer, theta, x):
-    rng = np.random.default_rng(3)
-    at = layer.linearize(theta, x)
-    y, J, J_x = complex_jacobians(layer, theta, x)
-    assert np.abs(at.value - y).max() <= 4e-15 * max(1, np.abs(y).max())
-    size, size_x = np.abs(J).max(), np.abs(J_x).max()
-    dtheta, dx, dy = rng.standard_normal(theta.size), rng.standard_normal(x.shape), rng.standard_normal(y.shape)
-    expected = J @ dtheta + np.einsum("sqp,sp->sq", J_x, dx)
-    scale = size * np.abs(dtheta).sum() + size_x * np.abs(dx).sum()
-    assert np.abs(at.pushforward(dtheta, dx) - expected).max() <= 1e-14 * scale
-    g, g_x = at.pullback(dy)
-    assert np.abs(g - np.einsum("sq,sqm->m", dy, J)).max() <= 1e-14 * size * np.abs(dy).sum()
-    assert np.abs(g_x - np.einsum("sq,sqp->sp", dy, J_x)).max() <= 1e-14 * size_x * np.abs(dy).sum()
-    g_alone, nothing = at.pullback(dy, inputs=False)
-    assert nothing is None
-    np.testing.assert_array_equal(g_alone, g)
-    G = rng.standard_normal((x.shape[0], 4, y.shape[1]))
-    out = np.zeros((x.shape[0], 4, theta.size))
-    at.fill_jacobian(G, out)
-    assert np.abs(out - np.einsum("soq,sqm->som", G, J)).max() <= 1e-14 * size * np.abs(G).sum()
-    assert np.abs(at.pullback_inputs(G) - np.einsum("soq,sqp->sop", G, J_x)).max() <= 1e-14 * size_x * np.abs(G).sum()
-
-
-def check_hessian_product(layer, theta, x):
-    rng = np.random.default_rng(4)
-    dtheta, dx, dy = (rng.standard_normal(shape) for shape in (theta.shape, x.shape, (x.shape[0], layer.n_outputs)))
-    ours = layer.linearize(theta, x).hessian_product(dtheta, dx, dy)
-    moved = layer.linearize(theta + 1e-30j * dtheta, x + 1e-30j * dx).pullback(dy.astype(complex))
-    for mine, theirs in zip(ours, moved, strict=True):
-        expected = theirs.imag / 1e-30
-        assert mine.shape == expected.shape
-        assert np.abs(mine - expected).max() <= 1e-13 * np.abs(expected).max()
-
-
-@CASES
-def test_every_sweep_against_complex_steps(outside, degree):
-    check_sweeps(*layer_and_point(outside, degree))
-
-
-@CASES
-def test_hessian_product_is_the_complex_step_of_the_pullback(outside, degree):
-    check_hessian_product(*layer_and_point(outside, degree))
-
-
-@CASES
-def test_adjoint(outside, degree):
-    layer, theta, x = layer_and_point(outside, degree, n=6)
-    at, M = layer.linearize(theta, x), layer.n_params
-
-    def adjoint(dy):
-        g, g_x = at.pullback(dy)
-        return np.concatenate([g, g_x.ravel()])
-
-    report = dot_test(lambda v: at.pushforward(v[:M], v[M:].reshape(6, 3)), adjoint, M + 18, (6, 2), rtol=1e-13)
-    assert report.ok, report.table
+# --- the local form
 
 
 @CASES
@@ -172,28 +110,6 @@ def test_the_local_form_says_what_the_layer_is(outside, degree):
     bent = at.hessian_product(np.zeros_like(theta), np.ones_like(x), dy)[1]
     np.testing.assert_allclose(form.curvatures(dy), bent, rtol=0, atol=1e-13 * max(1.0, np.abs(bent).max()))
     assert at.local_form().slopes is None
-
-
-@pytest.mark.parametrize("n", [0, 1])
-def test_no_samples_and_one_sample(n):
-    layer, theta, x = layer_and_point(n=1)
-    at = layer.linearize(theta, x[:n])
-    g, g_x = at.pullback(np.ones((n, 2)))
-    assert (at.value.shape, g.shape, g_x.shape) == ((n, 2), theta.shape, (n, 3))
-    assert n or not g.any()
-    assert at.pushforward(theta, x[:n]).shape == (n, 2)
-    assert at.pullback_inputs(np.ones((n, 4, 2))).shape == (n, 4, 3)
-    assert at.hessian_product(theta, x[:n], np.ones((n, 2)))[1].shape == (n, 3)
-
-
-def test_sweeps_leave_their_arguments_alone():
-    layer, theta, x = layer_and_point()
-    before, value = (theta.copy(), x.copy()), layer.linearize(theta, x).value
-    check_sweeps(layer, theta, x)
-    check_hessian_product(layer, theta, x)
-    for array, copy in zip((theta, x), before, strict=True):
-        np.testing.assert_array_equal(array, copy)
-    np.testing.assert_array_equal(layer.linearize(theta, x).value, value)
 
 
 # --- parameters
@@ -249,15 +165,10 @@ def test_gaussian_start_has_the_same_output_variance():
 def test_sabotage_of_the_sweeps_is_noticed(monkeypatch, part, old, new):
     wrong = spoilt(part, old, new)
     layer, theta, x = layer_and_point(degree=4)
-    check_both(layer, theta, x)
+    check_sweeps(layer, theta, x)
     if part is module:
         layer = wrong.ChebyshevLayer(layer.ends, 2, 4)
     else:
         monkeypatch.setattr(functions, "RowSums", wrong.RowSums)
     with pytest.raises(AssertionError):
-        check_both(layer, theta, x)
-
-
-def check_both(layer, theta, x):
-    check_sweeps(layer, theta, x)
-    check_hessian_product(layer, theta, x)
+        check_sweeps(layer, theta, x)

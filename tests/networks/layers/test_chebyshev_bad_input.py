@@ -32,7 +32,11 @@ ENDS = ((0.0, 1.0), (-2.0, 2.0), (5.0, 5.6))
         (lambda: chebyshev_kan([2, 1], 3, domain=[(0, 1)]), ValueError, "one for each of the 2 inputs; got 1 pairs"),
         (lambda: chebyshev_kan([2, 1], 3).refine(0), ValueError, "factor must be at least 1; got 0"),
         (lambda: chebyshev_kan([2, 1], 300).refine(4), ValueError, "degree must be at most 1000; got 1200"),
-        (lambda: chebyshev_kan([2, 1], 3).insert(0, [0.5]), ValueError, "got layer 0, a ChebyshevLayer"),
+        (
+            lambda: chebyshev_kan([2, 1], 3).insert(0, [0.5]),
+            ValueError,
+            "layer 0 must be one with knots; got a ChebyshevLayer",
+        ),
         (lambda: chebyshev_kan([2, 1], 3).with_free_knots(), ValueError, "needs a network with knots; got none"),
         (
             lambda: chebyshev_kan([2, 1], 3).convert(np.zeros(8), chebyshev_kan([2, 1], 2)),

@@ -1,4 +1,4 @@
-"""Networks of Chebyshev layers: derivatives of every kind, null vectors, training, refinement by degree."""
+"""Networks of Chebyshev layers: null vectors, training, refinement by degree."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.conditioning import null_vectors
-from refkan.checks import gradient_check
 from refkan.networks import chebyshev_kan
-from refkan.networks.hessians import gauss_newton, hessian
 from refkan.training.multilevel import minimize_multilevel
-from tests.shared.factories import NODE_MAPS, complex_gradient, samples
+from tests.shared.factories import NODE_MAPS, samples
 
 POLICIES = ("linear", "polynomial")
 
@@ -34,39 +32,6 @@ def trained(node_map="affine", outside="linear", degree=(4, 3)):
     return problem, theta
 
 
-@pytest.mark.parametrize("outside", POLICIES)
-@pytest.mark.parametrize("node_map", NODE_MAPS)
-def test_gradients_of_networks(node_map, outside):
-    problem, theta = trained(node_map, outside)
-    report = gradient_check(problem.value, problem.gradient, theta)
-    assert report.ok, report.table
-    g = problem.gradient(theta)
-
-    def loss(v):  # without the absolute values of problem.value, which no complex step passes
-        return np.sum((problem.net(v, X) - Y) ** 2) / (2 * X.shape[0])
-
-    reference = complex_gradient(loss, theta)
-    J, e = problem.net.jacobian(theta, X), problem.misfit(theta)
-    scale = np.abs(J).T @ np.abs(e).ravel() / X.shape[0]
-    assert np.all(np.abs(g - reference) <= 1e-13 * np.maximum(scale, scale.max()))
-
-
-@pytest.mark.parametrize("node_map", ["affine", "mean-std", "sigmoid"])
-def test_second_derivatives_of_networks(node_map):
-    problem, theta = trained(node_map)
-    net = problem.net
-    H = hessian(net, theta, X, Y)
-    h = 1e-5
-    ends = [[problem.gradient(theta + sign * h * e) for e in np.eye(theta.size)] for sign in (1, -1)]
-    np.testing.assert_allclose(H, (np.array(ends[0]) - ends[1]) / (2 * h), rtol=0, atol=1e-7 * np.abs(H).max())
-    v = np.random.default_rng(0).standard_normal(theta.size)
-    np.testing.assert_allclose(problem.hessian_vector(theta, v), H @ v, rtol=0, atol=1e-12 * np.abs(H).max() * 10)
-    J = net.jacobian(theta, X)
-    for path in ("dense", "sparse"):
-        G = gauss_newton(net, theta, X, path=path)
-        np.testing.assert_allclose(G, J.T @ J / 40, rtol=0, atol=1e-13 * np.abs(G).max())
-
-
 @pytest.mark.parametrize("node_map", NODE_MAPS)
 def test_null_vectors(node_map):
     """(P - 1) Q in each layer, two more for each hidden node where statistics undo shift and scale."""
@@ -79,30 +44,6 @@ def test_null_vectors(node_map):
     moved = null_vectors(problem.net, theta, X, translations=True)
     y = problem.net(theta, X)
     np.testing.assert_allclose(problem.net(theta + 3 * moved[:, 0], X), y, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("outside", POLICIES)
-def test_jets_against_complex_steps(outside):
-    problem, theta = trained("sigmoid", outside)
-    net, x = problem.net, samples(7, seed=2, reach=0.2)
-    first = np.array([[1.0, 0.0], [0.3, -2.0]])
-    jet = net.jet(theta, x, first)
-    for d, direction in enumerate(first):
-        slope = net(theta, x + 1e-30j * direction).imag / 1e-30
-        np.testing.assert_allclose(jet.first[:, d], slope, rtol=0, atol=1e-12 * np.abs(slope).max())
-        bend = net.jet(theta, x + 1e-30j * direction, direction[None] + 0j, orders=1).first[:, 0].imag / 1e-30
-        np.testing.assert_allclose(jet.second[:, d], bend, rtol=0, atol=1e-11 * np.abs(bend).max())
-    rng = np.random.default_rng(0)
-    cotangents = [rng.standard_normal(part.shape) for part in (jet.value, jet.first, jet.second)]
-    g = jet.pullback(*cotangents)[0]
-
-    def scalar(v):
-        moved = net.jet(v, x, first)
-        parts = (moved.value, moved.first, moved.second)
-        return sum(np.sum(c * part) for c, part in zip(cotangents, parts, strict=True))
-
-    reference = complex_gradient(scalar, theta)
-    np.testing.assert_allclose(g, reference, rtol=0, atol=1e-12 * np.abs(reference).max())
 
 
 @pytest.mark.parametrize("method", ["gd", "lbfgs", "levenberg-marquardt"])

@@ -11,7 +11,7 @@ import refkan as rk
 from refkan import truth
 from refkan.networks.layers import activations
 from refkan.splines import knots, relu_powers
-from tests.networks.layers.plain_layers import DENSE, name, random_parameters
+from tests.networks.layers.layer_laws import DENSE, name, random_parameters
 from tests.shared.factories import (
     EDGE_KINDS,
     EPS,
@@ -64,13 +64,6 @@ def test_spline_and_relu_layers_against_the_papers_sums(outside):
             np.testing.assert_allclose(y[s], literal.value(theta.tolist(), x[s].tolist()), rtol=1e-12)
 
 
-@pytest.mark.parametrize("case", [LayerCase(kind, order) for kind in EDGE_KINDS for order in (1, 3)], ids=str)
-def test_without_slopes_the_value_is_the_same(case):
-    layer, x = case.build(), case.samples(9)
-    theta = random_parameters(layer)
-    np.testing.assert_array_equal(layer.linearize(theta, x, slopes=False).value, layer.linearize(theta, x).value)
-
-
 @pytest.mark.parametrize("layer", DENSE, ids=name)
 def test_dense_values(layer):
     x, theta = np.random.default_rng(0).standard_normal((6, 3)), random_parameters(layer)
@@ -85,15 +78,6 @@ def test_dense_values(layer):
         "identity": z,
     }[layer.activation]
     np.testing.assert_allclose(layer.linearize(theta, x).value, expected, rtol=1e-13, atol=1e-15)
-
-
-@pytest.mark.parametrize("activation", sorted(activations.ACTIVATIONS))
-def test_activations(activation):
-    f = activations.ACTIVATIONS[activation]
-    z = np.array([-800.0, -30.0, -1.0, -1e-3, 1e-3, 0.7, 30.0, 800.0])
-    np.testing.assert_allclose(f.value(z + 1e-30j).imag / 1e-30, f.slope(z), rtol=1e-14, atol=0.0)
-    np.testing.assert_allclose(f.value(z + 0j).real, f.value(z), rtol=4 * EPS)
-    assert np.all(np.isfinite(f.value(z)))
 
 
 def test_sigmoid_of_large_numbers():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from tests.shared.factories import complex_jacobians
+from tests.networks.layers.layer_laws import check_sweeps
 
 TEXT = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text()
 (CODE,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -55,11 +55,7 @@ def test_values_are_what_the_formula_says(layer_class):
 def test_sweeps_of_the_layer_against_complex_steps(layer_class):
     layer, rng = layer_class(2, 3, CENTRES), np.random.default_rng(3)
     theta, x = rng.standard_normal(layer.n_params), rng.uniform(-1.0, 1.0, (6, 2))
-    y, J, J_x = complex_jacobians(layer, theta, x)
-    at, dy = layer.linearize(theta, x), rng.standard_normal(y.shape)
-    dtheta, dx = at.pullback(dy)
-    np.testing.assert_allclose(dtheta, np.einsum("sq,sqm->m", dy, J), rtol=0, atol=1e-13)
-    np.testing.assert_allclose(dx, np.einsum("sq,sqp->sp", dy, J_x), rtol=0, atol=1e-13)
+    check_sweeps(layer, theta, x)
 
 
 def test_gradients_and_jacobians_of_a_network(built):

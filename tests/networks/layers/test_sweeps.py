@@ -8,16 +8,10 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.checks import dot_test
 from refkan.networks import layers
 from refkan.splines import bsplines, local_basis, sums
-from tests.networks.layers.plain_layers import DENSE, name, random_parameters
-from tests.shared.factories import (
-    EDGE_KINDS,
-    EVERY_LAYER,
-    LayerCase,
-    complex_jacobians,
-)
+from tests.networks.layers.layer_laws import ALL_LAYERS, check_sweeps, layer_and_point, name, random_parameters
+from tests.shared.factories import EDGE_KINDS, LayerCase
 
 # --- sweeps
 
@@ -25,96 +19,25 @@ OUTPUTS = {1: 5, 2: 1, 3: 2, 4: 5}
 """By order: the fast engine is compiled for each pair, and for these in test_differential anyway."""
 
 
-@pytest.mark.parametrize("case", [case for case in EVERY_LAYER if case.kind == "spline"], ids=name)
-def test_every_sweep_in_turn_against_complex_steps(case, rng, monkeypatch):
+SPLINES = [case for case in ALL_LAYERS if getattr(case, "kind", "") == "spline"]
+
+
+@pytest.mark.parametrize("case", SPLINES, ids=name)
+def test_every_sweep_in_turn_against_complex_steps(case, monkeypatch):
     monkeypatch.setattr(sums.fast, "fastest_sweep", lambda *sizes: None)
     with rk.use_engine("fast"):
-        sweeps_against_complex_steps(case.build(OUTPUTS[case.order]), case.samples(), rng)
+        check_sweeps(*layer_and_point(case, OUTPUTS[case.order]))
 
 
-@pytest.mark.parametrize("case", [case for case in EVERY_LAYER if case.kind == "spline"], ids=name)
-def test_every_fast_sweep_against_complex_steps(case, rng):
+@pytest.mark.parametrize("case", SPLINES, ids=name)
+def test_every_fast_sweep_against_complex_steps(case):
     with rk.use_engine("fast"):
-        sweeps_against_complex_steps(case.build(OUTPUTS[case.order]), case.samples(), rng)
+        check_sweeps(*layer_and_point(case, OUTPUTS[case.order]))
 
 
-@pytest.mark.parametrize("case", [*EVERY_LAYER, *DENSE], ids=name)
-def test_every_sweep_against_complex_steps(case, rng):
-    layer = case if isinstance(case, rk.DenseLayer) else case.build()
-    x = rng.standard_normal((5, 3)) if isinstance(case, rk.DenseLayer) else case.samples()
-    sweeps_against_complex_steps(layer, x, rng)
-
-
-def sweeps_against_complex_steps(layer, x, rng):
-    theta = random_parameters(layer)
-    at = layer.linearize(theta, x)
-    y, J, J_x = complex_jacobians(layer, theta, x)
-    scale = max(1.0, np.abs(y).max())
-    np.testing.assert_allclose(at.value, y, rtol=0, atol=4e-15 * scale)
-    # Jacobians are themselves sums of some ten contributions of both signs: relative to the largest entries.
-    size = np.abs(J).max(axis=(0, 1)) + np.abs(J).max(), np.abs(J_x).max()
-    N, Q, M = J.shape
-
-    dtheta, dx = rng.standard_normal(M), rng.standard_normal(x.shape)
-    pushed = at.pushforward(dtheta, dx)
-    scale = np.abs(dtheta) @ size[0] + size[1] * np.abs(dx).sum()
-    np.testing.assert_allclose(pushed, J @ dtheta + np.einsum("sqp,sp->sq", J_x, dx), rtol=0, atol=1e-14 * scale)
-
-    dy = rng.standard_normal((N, Q))
-    g, g_x = at.pullback(dy)
-    assert np.all(np.abs(g - np.einsum("sq,sqm->m", dy, J)) <= 1e-14 * size[0] * np.abs(dy).sum())
-    np.testing.assert_allclose(g_x, np.einsum("sq,sqp->sp", dy, J_x), rtol=0, atol=1e-14 * size[1] * np.abs(dy).sum())
-    g_alone, nothing = at.pullback(dy, inputs=False)
-    assert nothing is None
-    np.testing.assert_array_equal(g_alone, g)
-
-    G = rng.standard_normal((N, 4, Q))
-    scale = 1e-14 * size[1] * np.abs(G).max() * Q
-    np.testing.assert_allclose(at.pullback_inputs(G), np.einsum("soq,sqp->sop", G, J_x), rtol=0, atol=scale)
-    out = np.zeros((N, 4, M))
-    at.fill_jacobian(G, out)
-    error = np.abs(out - np.einsum("soq,sqm->som", G, J)).max(axis=(0, 1))
-    assert np.all(error <= 1e-14 * size[0] * np.abs(G).max() * Q)
-
-
-@pytest.mark.parametrize(
-    "case", [LayerCase(kind, free_knots=free) for kind in EDGE_KINDS for free in (False, True)], ids=str
-)
-def test_sweeps_leave_their_arguments_alone(case, rng):
-    layer, x = case.build(), case.samples()
-    theta = random_parameters(layer)
-    dy, dtheta, dx = rng.standard_normal((5, 2)), rng.standard_normal(theta.size), rng.standard_normal(x.shape)
-    G = rng.standard_normal((5, 3, 2))
-    arrays = (theta, x, dy, dtheta, dx, G)
-    before = [a.copy() for a in arrays]
-    at = layer.linearize(theta, x)
-    value = at.value.copy()
-    at.pullback(dy)
-    at.pushforward(dtheta, dx)
-    at.pullback_inputs(G)
-    at.fill_jacobian(G, np.zeros((5, 3, theta.size)))
-    for array, copy in zip(arrays, before, strict=True):
-        np.testing.assert_array_equal(array, copy)
-    np.testing.assert_array_equal(at.value, value)
-    # and a second pull-back gives the same again
-    np.testing.assert_array_equal(at.pullback(dy)[0], at.pullback(dy)[0])
-
-
-@pytest.mark.parametrize("case", EVERY_LAYER[::3], ids=str)
-def test_adjoints(case):
-    layer, x = case.build(), case.samples(6)
-    at = layer.linearize(random_parameters(layer), x)
-    M = layer.n_params
-
-    def forward(v):
-        return at.pushforward(v[:M], v[M:].reshape(x.shape))
-
-    def adjoint(dy):
-        g, g_x = at.pullback(dy)
-        return np.concatenate([g, g_x.ravel()])
-
-    report = dot_test(forward, adjoint, M + x.size, (6, 2), rtol=1e-13)
-    assert report.ok, report.table
+@pytest.mark.parametrize("case", ALL_LAYERS, ids=name)
+def test_every_sweep_against_complex_steps(case):
+    check_sweeps(*layer_and_point(case))
 
 
 @pytest.mark.parametrize(
@@ -142,23 +65,6 @@ def test_layers_of_many_samples_inputs_and_outputs_against_matrices(P, Q, N, rng
     np.testing.assert_allclose(at.value, y, rtol=0, atol=1e-14 * P * 10)
 
 
-@pytest.mark.parametrize(
-    "case", [LayerCase(kind, free_knots=free) for kind in EDGE_KINDS for free in (False, True)], ids=str
-)
-@pytest.mark.parametrize("n", [0, 1])
-def test_no_samples_and_one_sample(case, n):
-    layer, x = case.build(), case.samples()[:n]
-    theta = random_parameters(layer)
-    at = layer.linearize(theta, x)
-    assert at.value.shape == (n, 2)
-    g, g_x = at.pullback(np.ones((n, 2)))
-    assert (g.shape, g_x.shape) == ((layer.n_params,), (n, 3))
-    assert n or not g.any()
-    assert at.pushforward(theta, x).shape == (n, 2)
-    assert at.pullback_inputs(np.ones((n, 4, 2))).shape == (n, 4, 3)
-    layer.linearize(theta, x).fill_jacobian(np.ones((n, 4, 2)), np.zeros((n, 4, layer.n_params)))
-
-
 @pytest.mark.parametrize("kind", EDGE_KINDS)
 def test_one_interval_has_no_free_knot_to_move(kind):
     layer = LayerCase(kind, free_knots=True, intervals=1).build()
@@ -174,15 +80,6 @@ def test_one_interval_has_no_free_knot_to_move(kind):
 
 
 # --- sabotage: the comparison with complex steps notices faults in each part
-
-
-def sweep_is_right(layer, theta, x):
-    dy = np.random.default_rng(9).standard_normal((x.shape[0], 2))
-    g, g_x = layer.linearize(theta, x).pullback(dy)
-    _, J, J_x = complex_jacobians(layer, theta, x)
-    return np.allclose(g, np.einsum("sq,sqm->m", dy, J), rtol=1e-12, atol=1e-12) and np.allclose(
-        g_x, np.einsum("sq,sqp->sp", dy, J_x), rtol=1e-12, atol=1e-12
-    )
 
 
 def parts(kind):
@@ -221,7 +118,7 @@ def test_sabotage_of_the_fast_basis_is_noticed(monkeypatch, factor):
 
 
 def check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, factor):
-    assert sweep_is_right(layer, theta, x)
+    check_sweeps(layer, theta, x)
     right = owner.pieces.__get__ if part == "pieces" else getattr(owner, part)
 
     def faulty(*args, **options):
@@ -239,7 +136,8 @@ def check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, fac
         return factor * result
 
     monkeypatch.setattr(owner, part, property(faulty) if part == "pieces" else faulty)
-    assert not sweep_is_right(layer, theta, x)
+    with pytest.raises(AssertionError):
+        check_sweeps(layer, theta, x)
 
 
 @pytest.mark.parametrize(("N", "P"), [(1023, 1), (1024, 1), (1025, 1), (1599, 3), (4097, 2)])

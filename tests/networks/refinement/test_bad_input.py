@@ -108,7 +108,7 @@ def test_dense_networks_have_no_knots(kind):
     for call, message in (
         (net.refine, "refine needs a network with knots or Chebyshev layers; got dense layers only"),
         (net.with_free_knots, "with_free_knots needs a network with knots; got none"),
-        (lambda: net.insert(0, [0.5]), r"layer must be one with knots; got layer 0, a DenseLayer"),
+        (lambda: net.insert(0, [0.5]), r"layer 0 must be one with knots; got a DenseLayer"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refkan.checks import dot_test
-from refkan.networks.layers.knot_layers import same_splines
+from refkan.networks.layers.knot_layers import edge_conversion
 from tests.networks.refinement.trained_networks import FIXED, FREE, X, edges, trained
 from tests.shared.factories import EPS, NetworkCase
 
@@ -44,7 +44,7 @@ def test_onto_itself_the_matrix_is_the_identity(case):
 def test_sabotage_of_the_matrix_is_noticed(monkeypatch):
     case = NetworkCase("spline")
     test_the_prolongation_matrix_is_what_convert_does(case)
-    right = same_splines.prolongation_matrix
+    right = edge_conversion.prolongation_matrix
 
     def flipped(*arguments):
         P = right(*arguments).copy()
@@ -52,6 +52,6 @@ def test_sabotage_of_the_matrix_is_noticed(monkeypatch):
         return P
 
     for wrong in (flipped, lambda *arguments: right(*arguments) * 0.5, lambda *a: right(*a)[::-1]):
-        monkeypatch.setattr(same_splines, "prolongation_matrix", wrong)
+        monkeypatch.setattr(edge_conversion, "prolongation_matrix", wrong)
         with pytest.raises(AssertionError):
             test_the_prolongation_matrix_is_what_convert_does(case)

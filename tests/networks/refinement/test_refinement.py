@@ -7,7 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.networks.layers import DenseLayer, EdgeLayer
-from refkan.networks.layers.knot_layers import same_splines
+from refkan.networks.layers.knot_layers import edge_conversion
 from tests.networks.refinement.trained_networks import FIXED, NATURAL, TAILS, X, assert_same_function, edges, trained
 from tests.shared.factories import EDGE_KINDS, EPS, NetworkCase, samples
 from tests.shared.mapped import mapped
@@ -210,11 +210,6 @@ def test_prolongation_in_the_relu_basis_takes_no_way_through_the_splines(basis):
 # --- sabotage
 
 
-def wrong_rows(change):
-    right = same_splines.apply_rows
-    return lambda start, values, c: change(right(start, values, c))
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -231,6 +226,7 @@ def test_sabotage_of_the_coefficients_is_noticed(monkeypatch, case, change):
     net, theta = trained(case)
     fine = net.refine()
     assert_same_function(net, theta, fine, net.convert(theta, fine))
-    monkeypatch.setattr(same_splines, "apply_rows", wrong_rows(change))
+    right = edge_conversion.prolong
+    monkeypatch.setattr(edge_conversion, "prolong", lambda *arguments: change(right(*arguments)))
     with pytest.raises(AssertionError):
         assert_same_function(net, theta, fine, net.convert(theta, fine))

@@ -53,7 +53,6 @@ def test_spaces_that_are_not_nested(coarse, fine, message):
         (lambda S, F: transfer.dyadic_prolongation(0, 3), ValueError, r"order must be"),
         (lambda S, F: transfer.dyadic_prolongation(3, 0), ValueError, r"intervals must be"),
         (lambda S, F: transfer.dyadic_prolongation(3, 2.5), TypeError, r"intervals must be"),
-        (lambda S, F: transfer.printed_dyadic_coefficients(11), ValueError, r"order must be"),
         (lambda S, F: transfer.least_squares_transfer(S, F, np.zeros(6), []), ValueError, r"x must hold at least one"),
         (lambda S, F: transfer.least_squares_transfer(S, F, np.zeros(4), [0.5]), ValueError, r"coarse.dim = 6"),
         (lambda S, F: transfer.least_squares_transfer(S, F, np.zeros(6), [1.5]), rk.OutsideDomainError, r"x"),

@@ -73,16 +73,6 @@ def test_dyadic_prolongation_is_exact(order, n):
     )
 
 
-@pytest.mark.parametrize("order", range(1, 7))
-def test_the_printed_coefficients_are_half_of_the_true_ones(order):
-    printed = transfer.printed_dyadic_coefficients(order)
-    n = order + 2
-    P = transfer.dyadic_prolongation(order, n).toarray()
-    interior = P[:, order]  # the paper's i = 1: no term left out
-    np.testing.assert_array_equal(2 * printed, interior[interior > 0])
-    assert printed.sum() == 1  # as a weight each column would do; but rows must sum to one, and sum to a half
-
-
 @SPACES
 @pytest.mark.parametrize("how", FINER[:3])
 def test_rows_are_convex_weights(kind, order, how):

@@ -13,7 +13,7 @@ from refkan.conformance.adapters.adapter import Adapter, Capabilities
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.networks import Network
 from refkan.networks.hessians import gauss_newton
-from refkan.networks.layers import SplineLayer
+from refkan.networks.layers import SplineLayer, require_knots
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.splines import bsplines
 from refkan.splines.spaces import SplineSpace
@@ -71,7 +71,7 @@ class Refkan(Adapter):
         blocks = [block["coefficients"] for block in model.spline.unpack(du)]
         out = {"inputs": dx, "coefficients": blocks if len(blocks) > 1 else blocks[0]}
         if "knots" in self.capabilities.derivatives and len(blocks) == 1:
-            spaces = model.spline.layers[0].starting_spaces
+            spaces = require_knots(model.spline.layers[0]).spaces
             if spaces[0].order > 1 and all((np.diff(space.breakpoints) > 0).all() for space in spaces):
                 out["knots"] = self._knots(spaces, model, x, dy)
         return out
@@ -116,18 +116,18 @@ class Refkan(Adapter):
     def refine(self, model: Model, intervals: int, x: Any) -> Model:
         """Refine exactly, without the samples."""
         (layer,), (blocks,) = model.spline.layers, model.spline.unpack(model.u)
-        coarse = layer.starting_spaces
-        fine = tuple(space.refine(intervals // space.intervals) for space in coarse)
-        pairs = enumerate(zip(coarse, fine, strict=True))
+        coarse = require_knots(layer)
+        fine = coarse.refined(intervals // coarse.intervals)
+        pairs = enumerate(zip(coarse.spaces, fine.spaces, strict=True))
         C = np.stack([prolong(old, new, blocks["coefficients"][:, p]) for p, (old, new) in pairs], axis=1)
-        return self._model(Network((layer.with_spaces(fine),), ()), C.ravel())
+        return self._model(Network((fine,), ()), C.ravel())
 
     def state(self, model: Model) -> tuple[Any, Any]:
         """Knots and spline coefficients."""
         (layer,) = model.spline.layers
         u = model.net.convert(model.theta, model.spline, allow_inexact=True)
         (blocks,) = model.spline.unpack(u)
-        return np.array([space.knots for space in layer.starting_spaces]), blocks["coefficients"]
+        return np.array([space.knots for space in require_knots(layer).spaces]), blocks["coefficients"]
 
 
 class RefkanRelu(Refkan):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,22 +13,20 @@ import scipy.sparse as sp
 from refkan.base.arguments import check_annotated, check_choice
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import KnotError
-from refkan.networks.layers.knot_layers.same_splines import (
-    SpacePair,
-    cut_alike,
-    nested_spaces,
-    prolong_coefficients,
-    prolongation_matrices,
-)
+from refkan.base.lazy import lazy
+from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
+from refkan.networks.layers.knot_layers.same_splines import NestedSpaces, cut_alike, nested_spaces
 from refkan.networks.layers.layer import BASES, Layer
 from refkan.splines import change_of_basis
-from refkan.splines.knots import check_domain
+from refkan.splines.knot_tables import extended_tables
+from refkan.splines.knots import free_breakpoints, free_parameters
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.spaces import SplineSpace
+from refkan.splines.transfer import prolong, prolongation_matrix
 
 
 @dataclass(frozen=True)
-class SplineEdges(Layer):
+class SplineEdges(KnotLayer):
     """A layer with a spline on each edge, as far as other layers of the same function ask it; see `EdgeLayer`."""
 
     spaces: tuple[SplineSpace, ...]
@@ -45,66 +43,50 @@ class SplineEdges(Layer):
         """Name of the basis that the coefficients refer to."""
 
     @property
-    @abstractmethod
+    def n_inputs(self) -> int:  # type: ignore[override]
+        """Number of inputs P."""
+        return len(self.spaces)
+
+    @property
     def order(self) -> int:
         """Order r of the splines."""
+        return self.spaces[0].order
 
     @property
-    @abstractmethod
+    def intervals(self) -> int:  # type: ignore[override]
+        """Number n of intervals of each knot vector."""
+        return self.spaces[0].intervals
+
+    @property
     def dim(self) -> int:
-        """Number of coefficients on each edge."""
+        """Number of coefficients n + r - 1 on each edge."""
+        return self.spaces[0].dim
 
-    @property
-    @abstractmethod
+    @lazy
+    def domains(self) -> FloatArray:
+        """Ends (a, b) of the domain of each input, shape (P, 2)."""
+        return np.array([space.domain for space in self.spaces])
+
+    @lazy
     def fixed_tables(self) -> KnotTables:
         """Tables of the knots that `spaces` names."""
+        return KnotTables(np.array([space.knots for space in self.spaces]), self.order)
 
-    @abstractmethod
     def tables(self, theta: Array) -> KnotTables:
-        """Tables of the knots at theta."""
+        """Return the tables of the knots at theta."""
+        if not self.free_knots:
+            return self.fixed_tables
+        return extended_tables(free_breakpoints(self.unpack(theta)["s"], self.domains), self.order)
 
-    @abstractmethod
+    def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
+        """Return the spline spaces at theta: `spaces` themselves unless the knots are free."""
+        if not self.free_knots:
+            return self.spaces
+        return tuple(SplineSpace(knots, self.order) for knots in self.tables(theta).knots)
+
     def starting_s(self) -> FloatArray:
-        """Parameters s (P, n) whose free breakpoints are those of `spaces`."""
-
-    @property
-    def has_knots(self) -> bool:
-        """Whether the layer has knots to insert into: it has."""
-        return True
-
-    def refined(self, factor: int) -> Self:
-        """Return the layer with every interval cut into `factor` equal ones."""
-        return self.with_spaces([space.refine(factor) for space in self.spaces])
-
-    def inserted(self, new_knots: Sequence[Any]) -> Self:
-        """Return the layer with knots inserted into its spaces."""
-        check_annotated(SplineEdges.inserted, locals())
-        spaces = []
-        for p, (space, new) in enumerate(zip(self.spaces, new_knots, strict=True)):
-            try:
-                fine = space.insert(new)
-            except KnotError as error:
-                raise KnotError(f"input {p}: {error}") from None
-            # Free knots keep exterior knots that depend on a, b and n alone.
-            spaces.append(SplineSpace.from_breakpoints(fine.order, fine.breakpoints) if self.free_knots else fine)
-        return self.with_spaces(spaces)
-
-    @property
-    def starting_spaces(self) -> tuple[SplineSpace, ...]:
-        """The spline spaces on which the layer was built, one for each input."""
-        return self.spaces
-
-    def on_domains(self, domains: FloatArray) -> Self:
-        """Return the layer on uniform knots on other domains: inputs with one domain share one space."""
-        pairs = [(float(low), float(high)) for low, high in domains]
-        made: dict[tuple[float, float], SplineSpace] = {}
-        for p, (space, pair) in enumerate(zip(self.spaces, pairs, strict=True)):
-            if not space.is_uniform:
-                raise ValueError(f"domain_from_data needs uniform knots in the first layer; got others for input {p}")
-            if pair not in made:
-                domain = check_domain(pair, f"range of x[:, {p}]")
-                made[pair] = SplineSpace.uniform(space.order, space.intervals, domain)
-        return self.with_spaces([made[pair] for pair in pairs])
+        """Return parameters s (P, n) whose free breakpoints are those of `spaces`."""
+        return free_parameters(np.array([space.breakpoints for space in self.spaces]))
 
     @property
     def bends_at_ends(self) -> bool:
@@ -114,27 +96,17 @@ class SplineEdges(Layer):
         """
         return self.outside == "linear" and self.order > 3
 
-    def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
+    def with_spaces(self, spaces: Sequence[SplineSpace], free_knots: bool | None = None) -> Self:
         """Return the layer on other spaces."""
         check_annotated(SplineEdges.with_spaces, locals())
-        return replace(self, spaces=tuple(spaces))
-
-    def with_fixed_knots(self, theta: FloatArray) -> Self:
-        """Return the layer on its spaces at theta."""
-        return replace(self, spaces=self.spaces_at(theta), free_knots=False)
-
-    def with_free_knots(self) -> Self:
-        """Return the layer whose interior knots are parameters; exterior knots at the mean spacing."""
-        if self.free_knots:
-            return self
-        spaces = tuple(SplineSpace.from_breakpoints(space.order, space.breakpoints) for space in self.spaces)
-        return replace(self, spaces=spaces, free_knots=True)
+        free = self.free_knots if free_knots is None else free_knots
+        return replace(self, spaces=tuple(spaces), free_knots=free)
 
     def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
         """Return the B-spline coefficients (Q, P, dim) of the edges."""
         return self.between_bases(theta, self.unpack(theta)["coefficients"], self.basis, "spline")
 
-    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
+    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Self, FloatArray]:
         """Return the layer on other spaces, where free knots start, and B-spline coefficients taken to its basis."""
         new = self.with_spaces(spaces)
         blocks = {"coefficients": c, "s": new.starting_s()} if self.free_knots else {"coefficients": c}
@@ -219,16 +191,17 @@ class SplineEdges(Layer):
         if np.array_equal(coarse.knots, fine.knots):
             c = self.between_bases(theta, c, self.basis, target.basis)
         elif self.basis == target.basis != "spline" and not (self.free_knots or target.free_knots):
-            matrices = prolongation_matrices(nested_spaces(coarse, fine), self.basis)
-            c = np.stack([c[:, p] @ P.T for p, P in enumerate(matrices)], axis=1)
+            c = (self._prolongation(target) @ c.reshape(-1)).reshape(target.blocks["coefficients"])
         else:
             u = self.between_bases(theta, c, self.basis, "spline")
-            c = prolong_coefficients(self._nested_spaces(coarse, fine), u)
+            c = np.empty(target.blocks["coefficients"], u.dtype)
+            for pair in self._nested_spaces(coarse, fine):
+                c[:, pair.inputs] = prolong(pair.coarse, pair.fine, u[:, pair.inputs])
             c = target.between_bases(empty, c, "spline", target.basis)
         result: FloatArray = target.pack(coefficients=c, **blocks)
         return result
 
-    def _nested_spaces(self, coarse: KnotTables, fine: KnotTables) -> list[SpacePair]:
+    def _nested_spaces(self, coarse: KnotTables, fine: KnotTables) -> list[NestedSpaces]:
         try:
             return nested_spaces(coarse, fine)
         except KnotError as error:
@@ -255,8 +228,13 @@ class SplineEdges(Layer):
             raise ValueError("prolongation is a matrix for fixed knots only; use net.convert")
         if self.basis != target.basis:
             raise ValueError(f"other must have the basis {self.basis!r}; got {target.basis!r}")
-        pairs = nested_spaces(self.fixed_tables, target.fixed_tables)
-        return sp.block_diag(prolongation_matrices(pairs, self.basis) * self.n_outputs, format="csr")
+        return self._prolongation(target)
+
+    def _prolongation(self, target: SplineEdges) -> sp.csr_array:
+        matrices: dict[int, sp.csr_array] = {}
+        for pair in nested_spaces(self.fixed_tables, target.fixed_tables):
+            matrices |= dict.fromkeys(pair.inputs, prolongation_matrix(pair.coarse, pair.fine, self.basis))
+        return sp.block_diag([matrices[p] for p in range(self.n_inputs)] * self.n_outputs, format="csr")
 
     def _require_alike(self, target: SplineEdges) -> None:
         mine, theirs = (

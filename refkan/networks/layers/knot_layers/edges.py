@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_choice, check_count, check_flag, check_sequence
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.lazy import lazy
+from refkan.base.arguments import check_annotated, check_choice, check_count, check_flag, check_sequence
+from refkan.base.array_types import FloatArray
 from refkan.networks.layers.knot_layers.edge_conversion import SplineEdges
-from refkan.splines.knot_tables import extended_tables
-from refkan.splines.knots import FLOOR, free_breakpoints, free_parameters
-from refkan.splines.local_basis import OUTSIDE, KnotTables
+from refkan.splines.knots import FLOOR
+from refkan.splines.local_basis import OUTSIDE
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.sums import SLACK
 
@@ -75,26 +73,6 @@ class EdgeLayer(SplineEdges):
             self.starting_s()  # raises where the knots cannot be reached
 
     @property
-    def n_inputs(self) -> int:  # type: ignore[override]
-        """Number of inputs P."""
-        return len(self.spaces)
-
-    @property
-    def order(self) -> int:
-        """Order r of the splines."""
-        return self.spaces[0].order
-
-    @property
-    def intervals(self) -> int:
-        """Number n of intervals of each knot vector."""
-        return self.spaces[0].intervals
-
-    @property
-    def dim(self) -> int:
-        """Number of coefficients n + r - 1 on each edge."""
-        return self.spaces[0].dim
-
-    @property
     def window(self) -> int:
         """Number of functions that matter at an input."""
         return self.order
@@ -117,16 +95,6 @@ class EdgeLayer(SplineEdges):
         """Free knots serve all outputs."""
         return ("s",) if self.free_knots else ()
 
-    @lazy
-    def domains(self) -> FloatArray:
-        """Ends (a, b) of the domain of each input, shape (P, 2)."""
-        return np.array([space.domain for space in self.spaces])
-
-    @lazy
-    def fixed_tables(self) -> KnotTables:
-        """Tables of the knots that `spaces` names."""
-        return KnotTables(np.array([space.knots for space in self.spaces]), self.order)
-
     def require_derivatives(self, order: int) -> str | None:
         """Raise ValueError unless r > order, with free knots r > order + 1, for derivatives of positive order.
 
@@ -147,26 +115,9 @@ class EdgeLayer(SplineEdges):
             return f"the {which} derivative of splines of order {self.order} jumps at the knots"
         return None
 
-    def tables(self, theta: Array) -> KnotTables:
-        """Return the tables of the knots at theta."""
-        if not self.free_knots:
-            return self.fixed_tables
-        return extended_tables(free_breakpoints(self.unpack(theta)["s"], self.domains), self.order)
-
-    def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
-        """Return the spline spaces at theta: `spaces` themselves unless the knots are free."""
-        if not self.free_knots:
-            return self.spaces
-        return tuple(SplineSpace(knots, self.order) for knots in self.tables(theta).knots)
-
     def constant_coefficients(self, theta: FloatArray) -> FloatArray:
         """Return coefficients (P, dim) of the function 1: those of B-splines are all 1."""
-        return np.ones((self.n_inputs, self.dim))
-
-    @property
-    def constants_move(self) -> bool:
-        """Whether the coefficients of the function 1 depend on theta."""
-        return False
+        return self.between_bases(theta, np.ones((self.n_inputs, self.dim)), "spline", self.basis)
 
     def is_constant_at(self, x: FloatArray) -> bool:
         """Whether the function 1 of the spline space is 1 at all inputs x: natural tails decay."""
@@ -175,7 +126,8 @@ class EdgeLayer(SplineEdges):
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
         """Return for each output P vectors: the function 1 on one edge."""
-        if not self.is_constant_at(x) or (translations and self.constants_move):
+        moving = self.free_knots and self.basis != "spline"  # then A moves with theta
+        if not self.is_constant_at(x) or (translations and moving):
             return super().constant_vectors(theta, x, translations)
         P, size = self.n_inputs, self.n_inputs * self.dim
         ones = np.zeros((P, P, self.dim))
@@ -184,14 +136,6 @@ class EdgeLayer(SplineEdges):
         for q in range(self.n_outputs):
             vectors[q, :, q * size : (q + 1) * size] = ones.reshape(P, size)
         return list(vectors)
-
-    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Return for each output q the row with its coefficients."""
-        size = self.n_inputs * self.dim
-        vectors = np.zeros((self.n_outputs, self.n_params))
-        for q in range(self.n_outputs):
-            vectors[q, q * size : (q + 1) * size] = theta[q * size : (q + 1) * size]
-        return vectors
 
     def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
         """Return the vectors that move constants between the edges into a node.
@@ -211,9 +155,17 @@ class EdgeLayer(SplineEdges):
         fixed = {"order": self.order, "outside": self.outside, "n_outputs": self.n_outputs, "margin": SLACK}
         return {"kind": self.basis, **fixed, "knots": [space.knots.tolist() for space in self.spaces], "floor": floor}
 
-    def starting_s(self) -> FloatArray:
-        """Return parameters s (P, n) whose free breakpoints are those of `spaces`."""
-        return free_parameters(np.array([space.breakpoints for space in self.spaces]))
+    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
+        """Draw the same function in every basis, or Gaussian coefficients of its output variance on x."""
+        check_annotated(EdgeLayer.initialize, locals())
+        u = self.draw_spline_coefficients(rng, scheme)
+        blocks = {"coefficients": u, "s": self.starting_s()} if self.free_knots else {"coefficients": u}
+        blocks["coefficients"] = self.between_bases(self.pack(**blocks), u, "spline", self.basis)
+        theta: FloatArray = self.pack(**blocks)
+        if scheme == "gaussian":
+            blocks["coefficients"] = self.matched_gaussian(rng, theta, x)
+            theta = self.pack(**blocks)
+        return theta
 
     def draw_spline_coefficients(self, rng: np.random.Generator, scheme: str) -> FloatArray:
         r"""Draw a random linear function on each edge plus noise, in B-spline coefficients (Q, P, dim).

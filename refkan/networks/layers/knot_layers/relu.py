@@ -7,12 +7,11 @@ from functools import partial
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated, check_flag
+from refkan.base.arguments import check_flag
 from refkan.base.array_types import Array, FloatArray
 from refkan.networks.layers.functions import Declared, FunctionSums
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
 from refkan.networks.layers.row_sums import RowSums
-from refkan.splines import change_of_basis
 from refkan.splines.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.splines.relu_powers import inverse_scale, relu_rows
 from refkan.splines.sums import SLACK, KnotFunctions
@@ -88,36 +87,6 @@ class ReluLayer(EdgeLayer):
         tables, s = self.tables(theta), self.unpack(theta)["s"] if self.free_knots else None
         powers = ReluPowers(tables, self.outside, self.order, self.inverse_scale, s, self.domains)
         return Declared(self.n_inputs, self.n_outputs, (powers,), theta)
-
-    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
-        """Draw the function that a spline layer would draw, or Gaussian weights of the same output variance on x."""
-        check_annotated(ReluLayer.initialize, locals())
-        u = self.draw_spline_coefficients(rng, scheme)
-        blocks = {"s": self.starting_s()} if self.free_knots else {}
-        start = self.pack(coefficients=u, **blocks)
-        knots = self.tables(start).knots / self.spacing[:, None]
-        W = change_of_basis.apply_transposed(change_of_basis.spans(knots, self.order), u)
-        theta: FloatArray = self.pack(coefficients=W, **blocks)
-        if scheme == "gaussian":
-            theta = self.pack(coefficients=self.matched_gaussian(rng, theta, x), **blocks)
-        return theta
-
-    def constant_coefficients(self, theta: FloatArray) -> FloatArray:
-        """Return coefficients (P, dim) of the function 1: w = A^T 1."""
-        knots = self.tables(theta).knots / self.spacing[:, None]
-        ones = np.ones((self.n_inputs, self.dim))
-        w: FloatArray = change_of_basis.apply_transposed(change_of_basis.spans(knots, self.order), ones)
-        return w
-
-    @property
-    def constants_move(self) -> bool:
-        """Whether the coefficients of the function 1 depend on theta: with free knots A does."""
-        return self.free_knots
-
-    @property
-    def spacing(self) -> FloatArray:
-        """The length that x - t is divided by, for each input (P,): h or 1."""
-        return np.array([space.mean_spacing if self.scaled else 1.0 for space in self.spaces])
 
 
 EdgeLayer.kinds["relu"] = ReluLayer

@@ -1,40 +1,45 @@
-r"""Splines on finer knots: which spaces contain which, and the coefficients and matrices that take one to the other."""
+r"""Splines on finer knots: which spaces contain which, up to rounding."""
 
 from __future__ import annotations
 
-import numpy as np
-import scipy.sparse as sp
+from dataclasses import dataclass
 
-from refkan.base.array_types import Array, FloatArray
+import numpy as np
+
+from refkan.base.array_types import FloatArray
 from refkan.base.errors import KnotError
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.spaces import SplineSpace
-from refkan.splines.transfer import prolongation_matrix, require_nested
-from refkan.splines.transfer.insertion import apply_rows, prolongation_rows
+from refkan.splines.transfer import require_nested
 
 EPS = np.finfo(np.float64).eps
 
-SpacePair = tuple[SplineSpace, SplineSpace]
-"""A coarse space and a fine one that contains it."""
+
+@dataclass
+class NestedSpaces:
+    """A coarse space, a fine one that contains it, and the inputs whose splines are taken from one to the other."""
+
+    coarse: SplineSpace
+    fine: SplineSpace
+    inputs: list[int]
 
 
-def nested_spaces(coarse: KnotTables, fine: KnotTables) -> list[SpacePair]:
-    """Coarse and fine space of each input, fine breakpoints that are coarse ones up to rounding set to them.
+def nested_spaces(coarse: KnotTables, fine: KnotTables) -> list[NestedSpaces]:
+    """Coarse and fine spaces, fine breakpoints that are coarse ones up to rounding set to them.
 
-    Inputs with the same knots get one and the same pair.
+    Inputs with the same knots share one entry: one computation serves them all.
 
     Raises
     ------
     KnotError
         Naming the first input whose fine knots lack a coarse one.
     """
-    pairs: list[SpacePair] = []
-    found: dict[tuple[bytes, bytes], SpacePair] = {}
+    nested: dict[tuple[bytes, bytes], NestedSpaces] = {}
     r = coarse.order
     for p, (t, s) in enumerate(zip(coarse.knots, fine.knots.copy(), strict=True)):
         key = t.tobytes(), s.tobytes()
-        if key in found:
-            pairs.append(found[key])
+        if key in nested:
+            nested[key].inputs.append(p)
             continue
         breakpoints, interior = coarse.breakpoints[p], s[r - 1 : s.size - r + 1]
         at = np.searchsorted(breakpoints, interior).clip(1, breakpoints.size - 1)
@@ -44,38 +49,12 @@ def nested_spaces(coarse: KnotTables, fine: KnotTables) -> list[SpacePair]:
         rounding = EPS * ((16 + interior.size) * (breakpoints[-1] - breakpoints[0]) + 2 * np.abs(breakpoints).max())
         close = np.abs(interior - nearest) <= rounding
         interior[close] = nearest[close]
-        pair = SplineSpace(t, r), SplineSpace(s, r)
+        nested[key] = NestedSpaces(SplineSpace(t, r), SplineSpace(s, r), [p])
         try:
-            require_nested(*pair)
+            require_nested(nested[key].coarse, nested[key].fine)
         except KnotError as error:
             raise KnotError(f"input {p}: {error}") from None
-        found[key] = pair
-        pairs.append(pair)
-    return pairs
-
-
-def prolong_coefficients(pairs: list[SpacePair], u: Array) -> Array:
-    """B-spline coefficients (Q, P, fine dim) of the splines with coefficients u (Q, P, coarse dim)."""
-    fine = np.empty((*u.shape[:2], pairs[0][1].dim), u.dtype)
-    for (space, finer), inputs in _alike(pairs):
-        fine[:, inputs] = apply_rows(*prolongation_rows(space.knots, finer.knots, space.order), u[:, inputs])
-    return fine
-
-
-def prolongation_matrices(pairs: list[SpacePair], basis: str) -> list[sp.csr_array]:
-    """P of each input in a basis."""
-    matrices: dict[int, sp.csr_array] = {}
-    for (coarse, fine), inputs in _alike(pairs):
-        matrices |= dict.fromkeys(inputs, prolongation_matrix(coarse, fine, basis))
-    return [matrices[p] for p in range(len(pairs))]
-
-
-def _alike(pairs: list[SpacePair]) -> list[tuple[SpacePair, list[int]]]:
-    """Different pairs, each with the inputs that have it: knots that all inputs share need one computation."""
-    inputs: dict[int, list[int]] = {}
-    for p, pair in enumerate(pairs):
-        inputs.setdefault(id(pair), []).append(p)
-    return [(pairs[members[0]], members) for members in inputs.values()]
+    return list(nested.values())
 
 
 def cut_alike(coarse: list[FloatArray], fine: list[FloatArray]) -> bool:

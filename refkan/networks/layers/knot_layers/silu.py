@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, Self
 
 import numpy as np
@@ -13,14 +14,20 @@ from refkan.base.arguments import check_annotated, check_target, check_type
 from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.networks.layers.functions import Chart, Declared, RowFunctions
+from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
 from refkan.networks.layers.knot_layers.spline import SplineLayer
 from refkan.networks.layers.layer import Layer
 from refkan.networks.layers.parameters import ParameterBlocks
 from refkan.splines.spaces import SplineSpace
 
 
+def _of_spline(name: str) -> Any:
+    """The attribute of that name of the spline part."""
+    return property(attrgetter(f"spline.{name}"), doc=f"`{name}` of the spline part.")
+
+
 @dataclass(frozen=True)
-class SiluLayer(Layer):
+class SiluLayer(KnotLayer):
     r"""A layer whose edges add a SiLU to a spline, as in the original KAN.
 
     ::
@@ -48,60 +55,23 @@ class SiluLayer(Layer):
     """
 
     spline: SplineLayer
+    homogeneous = "coefficients", "w_b"
 
     def __post_init__(self) -> None:
         check_type("spline", self.spline, SplineLayer)
 
-    @property
-    def n_inputs(self) -> int:  # type: ignore[override]
-        """Number of inputs P."""
-        return self.spline.n_inputs
-
-    @property
-    def n_outputs(self) -> int:  # type: ignore[override]
-        """Number of outputs Q."""
-        return self.spline.n_outputs
+    n_inputs, n_outputs, domains, window = map(_of_spline, ("n_inputs", "n_outputs", "domains", "window"))
+    spaces, intervals, free_knots, shared_blocks = map(
+        _of_spline, ("spaces", "intervals", "free_knots", "shared_blocks")
+    )
+    basis, outside, sums_to_one, bends_at_ends = map(_of_spline, ("basis", "outside", "sums_to_one", "bends_at_ends"))
+    require_derivatives, jumps = map(_of_spline, ("require_derivatives", "jumps"))
 
     @property
     def blocks(self) -> dict[str, tuple[int, ...]]:
         """Blocks of the spline part, then w_b and w_s."""
         edges = (self.n_outputs, self.n_inputs)
         return {**self.spline.blocks, "w_b": edges, "w_s": edges}
-
-    @property
-    def shared_blocks(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The blocks that every output depends on: those of the spline part."""
-        return self.spline.shared_blocks
-
-    @property
-    def sums_to_one(self) -> bool:  # type: ignore[override]
-        """Whether the functions of the spline part sum to one everywhere."""
-        return self.spline.sums_to_one
-
-    @property
-    def free_knots(self) -> bool:  # type: ignore[override]
-        """Whether the knots of the spline part are parameters."""
-        return self.spline.free_knots
-
-    @property
-    def basis(self) -> str:  # type: ignore[override]
-        """The basis that the coefficients of the spline part refer to."""
-        return self.spline.basis
-
-    @property
-    def outside(self) -> str:  # type: ignore[override]
-        """What happens to inputs outside the domain of the spline part."""
-        return self.spline.outside
-
-    @property
-    def domains(self) -> FloatArray:
-        """Ends (a, b) of the domain of each input of the spline part, shape (P, 2)."""
-        return self.spline.domains
-
-    @property
-    def window(self) -> int:
-        """Number of functions of the spline part that matter at an input."""
-        return self.spline.window
 
     def describe(self) -> str:
         """Name SiLU and describe the spline part."""
@@ -117,10 +87,6 @@ class SiluLayer(Layer):
     def truth_form(self) -> dict[str, Any]:
         """Return the form of the spline part."""
         return {"kind": "silu", "spline": self.spline.truth_form()}
-
-    def require_derivatives(self, order: int) -> str | None:
-        """Require of the spline part that derivatives of that order are of use."""
-        return self.spline.require_derivatives(order)
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Start with w_s = 1, the spline part as for SplineLayer, w_b uniform in +-1/sqrt(P)."""
@@ -140,14 +106,6 @@ class SiluLayer(Layer):
         for q, rows in enumerate(self.spline.constant_vectors(theta[: self.spline.n_params], x)):
             live = np.flatnonzero(w_s[q, : rows.shape[0]])
             vectors.append(self._padded(rows[live] / w_s[q, live, None]))
-        return vectors
-
-    def scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Return for each output q the row with its coefficients C and its w_b."""
-        vectors = self._padded(self.spline.scaling_vectors(theta[: self.spline.n_params]))
-        w_b = self.unpack(theta)["w_b"]
-        for q in range(self.n_outputs):
-            self.unpack(vectors[q])["w_b"][q] = w_b[q]
         return vectors
 
     def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
@@ -171,70 +129,25 @@ class SiluLayer(Layer):
 
     # ------------------------------------------------ the same function elsewhere
 
-    @property
-    def has_knots(self) -> bool:
-        """Whether the spline part has knots to insert into."""
-        return True
-
-    def refined(self, factor: int) -> Self:
-        """Return the layer with its spline part refined."""
-        return replace(self, spline=self.spline.refined(factor))
-
-    def inserted(self, new_knots: Sequence[Any]) -> Self:
-        """Return the layer with knots inserted into its spline part."""
-        check_annotated(SiluLayer.inserted, locals())
-        return replace(self, spline=self.spline.inserted(new_knots))
-
-    @property
-    def starting_spaces(self) -> tuple[SplineSpace, ...]:
-        """The spline spaces on which the spline part was built, one for each input."""
-        return self.spline.spaces
-
-    def on_domains(self, domains: FloatArray) -> Self:
-        """Return the layer with its spline part on other domains."""
-        return replace(self, spline=self.spline.on_domains(domains))
-
-    @property
-    def bends_at_ends(self) -> bool:
-        """Whether second derivatives of the spline part jump at the ends of the domain, and not at knots as well."""
-        return self.spline.bends_at_ends
-
-    def with_spaces(self, spaces: Sequence[SplineSpace]) -> Self:
+    def with_spaces(self, spaces: Sequence[SplineSpace], free_knots: bool | None = None) -> Self:
         """Return the layer with its spline part on other spaces."""
         check_annotated(SiluLayer.with_spaces, locals())
-        return replace(self, spline=self.spline.with_spaces(spaces))
+        return replace(self, spline=self.spline.with_spaces(spaces, free_knots))
 
     def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
         """Return the spline spaces of the spline part at theta, one for each input."""
         return self.spline.spaces_at(theta[: self.spline.n_params])
-
-    def with_fixed_knots(self, theta: FloatArray) -> Self:
-        """Return the layer with the free knots of its spline part fixed where they are at theta."""
-        return replace(self, spline=self.spline.with_fixed_knots(theta[: self.spline.n_params]))
-
-    def with_free_knots(self) -> Self:
-        """Return the layer with free knots in its spline part."""
-        return replace(self, spline=self.spline.with_free_knots())
 
     def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
         """Return the B-spline coefficients w_s C (Q, P, dim) of the spline part; without `factors` C alone."""
         c = self.spline.spline_coefficients(theta[: self.spline.n_params])
         return c * self.unpack(theta)["w_s"][:, :, None] if factors else c
 
-    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Layer, FloatArray]:
+    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Self, FloatArray]:
         """Return the layer with its spline part on other spaces, refitted; w_b and w_s stay."""
         size = self.spline.n_params
         new = self.with_spaces(spaces)
         return new, np.concatenate([self.spline.refitted(theta[:size], spaces, c)[1], theta[size:]])
-
-    @property
-    def intervals(self) -> int:
-        """Number of intervals of each knot vector of the spline part."""
-        return self.spline.intervals
-
-    def jumps(self) -> FloatArray:
-        """Return the matrix that takes coefficients C of one output to the jumps of the spline part on its edges."""
-        return self.spline.jumps()
 
     _why_no_other_basis = "a SiLU edge is defined in the spline basis"
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from refkan.base.arguments import check_annotated
-from refkan.base.array_types import Array, FloatArray
+from refkan.base.array_types import Array
 from refkan.networks.layers.functions import Declared
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
 from refkan.networks.layers.knot_layers.free_knots import MovingSplines
@@ -52,18 +49,6 @@ class SplineLayer(EdgeLayer):
                 (MovingSplines(tables, self.outside, self.unpack(theta)["s"], self.domains),), theta,
             )  # fmt: skip
         return Declared(self.n_inputs, self.n_outputs, (SplineFunctions(tables, self.outside),), theta)
-
-    def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
-        """Draw random linear functions plus noise, N(0, 1) coefficients, or Gaussian ones of matched variance on x."""
-        check_annotated(SplineLayer.initialize, locals())
-        blocks = {"coefficients": self.draw_spline_coefficients(rng, scheme)}
-        if self.free_knots:
-            blocks["s"] = self.starting_s()
-        theta: FloatArray = self.pack(**blocks)
-        if scheme == "gaussian":
-            blocks["coefficients"] = self.matched_gaussian(rng, theta, x)
-            theta = self.pack(**blocks)
-        return theta
 
 
 EdgeLayer.kinds["spline"] = SplineLayer

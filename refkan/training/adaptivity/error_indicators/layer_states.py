@@ -11,7 +11,7 @@ from refkan.base.arguments import as_samples, as_vector, check_annotated, check_
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
-from refkan.networks.layers import Layer
+from refkan.networks.layers import KnotLayer, require_knots
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines.spaces import SplineSpace
@@ -39,7 +39,7 @@ class LayerState(ShortRepr):
 
     Attributes
     ----------
-    layer : Layer
+    layer : KnotLayer
     theta : array
         Its own parameters.
     z : array (N, P)
@@ -58,7 +58,7 @@ class LayerState(ShortRepr):
     (array([0, 0, 3]), array([[2., 0., 0., 1.]]))
     """
 
-    layer: Layer
+    layer: KnotLayer
     theta: FloatArray
     z: FloatArray
     sensitivity: FloatArray
@@ -112,5 +112,5 @@ def layer_states(net: Network, theta: FloatArray, x: FloatArray) -> dict[int, La
     for k, cotangents, _ in sweep.pull_back_apart(G):
         if net.layers[k].has_knots:
             sensitivity = np.sum(cotangents[:, :, 0] ** 2, axis=1)
-            states[k] = LayerState(net.layers[k], theta[net.slices[k]], inputs[k], sensitivity)
+            states[k] = LayerState(require_knots(net.layers[k]), theta[net.slices[k]], inputs[k], sensitivity)
     return dict(sorted(states.items()))

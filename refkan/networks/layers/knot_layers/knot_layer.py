@@ -1,0 +1,99 @@
+"""What all layers with knots share: other knots follow from one method, which puts the splines on other spaces."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Self
+
+from refkan.base.arguments import check_annotated
+from refkan.base.array_types import FloatArray
+from refkan.base.errors import KnotError
+from refkan.networks.layers.layer import Layer
+from refkan.splines.knots import check_domain
+from refkan.splines.spaces import SplineSpace
+
+
+class KnotLayer(Layer):
+    """A layer with splines in known spaces on its edges.
+
+    A kind of layer says how its splines are put on other spaces (`with_spaces`); the methods that refine, insert, fix
+    and free knots are derived from that.
+
+    Attributes
+    ----------
+    spaces : tuple of SplineSpace
+        The spaces on which the layer was built, one for each input: where free knots start.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.networks.layers import KnotLayer
+    >>> [isinstance(layer, KnotLayer) for layer in rk.kan([2, 3, 1], 3, 4).layers + rk.mlp([2, 3, 1]).layers]
+    [True, True, False, False]
+    """
+
+    spaces: tuple[SplineSpace, ...]
+    has_knots = True
+
+    @abstractmethod
+    def with_spaces(self, spaces: Sequence[SplineSpace], free_knots: bool | None = None) -> Self:
+        """Return the layer with its splines on other spaces, one for each input; knots as free as here by default."""
+
+    @abstractmethod
+    def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
+        """Return the B-spline coefficients (Q, P, dim) of the edges.
+
+        Without `factors`, they are those before the factor of each edge multiplies them.
+        """
+
+    @abstractmethod
+    def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Self, FloatArray]:
+        """Return the layer on other spaces, and theta with B-spline coefficients c there, before factors apply."""
+
+    def refined(self, factor: int) -> Self:
+        """Return the layer with every interval cut into `factor` equal ones."""
+        return self.with_spaces([space.refine(factor) for space in self.spaces])
+
+    def inserted(self, new_knots: Sequence[Any]) -> Self:
+        """Return the layer with knots inserted, `new_knots[p]` for input p."""
+        check_annotated(KnotLayer.inserted, locals())
+        spaces = []
+        for p, (space, new) in enumerate(zip(self.spaces, new_knots, strict=True)):
+            try:
+                fine = space.insert(new)
+            except KnotError as error:
+                raise KnotError(f"input {p}: {error}") from None
+            # Free knots keep exterior knots that depend on a, b and n alone.
+            spaces.append(SplineSpace.from_breakpoints(fine.order, fine.breakpoints) if self.free_knots else fine)
+        return self.with_spaces(spaces)
+
+    def on_domains(self, domains: FloatArray) -> Self:
+        """Return the layer on uniform knots on other domains: inputs with one domain share one space."""
+        pairs = [(float(low), float(high)) for low, high in domains]
+        made: dict[tuple[float, float], SplineSpace] = {}
+        for p, (space, pair) in enumerate(zip(self.spaces, pairs, strict=True)):
+            if not space.is_uniform:
+                raise ValueError(f"domain_from_data needs uniform knots in the first layer; got others for input {p}")
+            if pair not in made:
+                domain = check_domain(pair, f"range of x[:, {p}]")
+                made[pair] = SplineSpace.uniform(space.order, space.intervals, domain)
+        return self.with_spaces([made[pair] for pair in pairs])
+
+    def with_fixed_knots(self, theta: FloatArray) -> Self:
+        """Return the layer on its spaces at theta."""
+        return self.with_spaces(self.spaces_at(theta), free_knots=False)
+
+    def with_free_knots(self) -> Self:
+        """Return the layer whose interior knots are parameters; exterior knots at the mean spacing."""
+        if self.free_knots:
+            return self
+        spaces = [SplineSpace.from_breakpoints(space.order, space.breakpoints) for space in self.spaces]
+        return self.with_spaces(spaces, free_knots=True)
+
+
+def require_knots(layer: Layer, name: str = "layer") -> KnotLayer:
+    """Return the layer, which must be one with knots; else raise ValueError."""
+    if not isinstance(layer, KnotLayer):
+        raise ValueError(f"{name} must be one with knots; got a {type(layer).__name__}")
+    return layer
