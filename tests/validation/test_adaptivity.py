@@ -189,6 +189,15 @@ def test_a2_needs_exactness_and_time(transfers, undrawn):
             r[arm]["error"][-1] = 2 * r["uniform"]["error"][-1]
             r[arm]["refining"] = 3 * r["uniform"]["refining"]
     assert geometric_transfer.verdict(rows * 2).status == "holds"
+    for r in rows:
+        r["uniform"]["change"][:] = 0.0
+        for arm in geometric_transfer.RIVALS:
+            r[arm]["error"][-1] = r["uniform"]["error"][-1]
+            r[arm]["change"][:] = 1e-3
+    assert geometric_transfer.verdict(rows * 2).status == "holds as corrected"
+    for r in rows:  # exact as well, which takes insertion's advantage away
+        r["quantile"]["change"][:] = 0.0
+    assert geometric_transfer.verdict(rows * 2).status == "refuted"
 
 
 def test_a3_correlations_are_those_of_the_intervals():
