@@ -32,9 +32,9 @@ def test_published_medians_lie_far_below_published_means():
     assert largest_published_median("spline", "coarse") > PUBLISHED["spline", "coarse"][0]
 
 
-@pytest.mark.parametrize(("ratio", "p", "ahead"), [(2.0, LEVEL / 2, True), (1.9, LEVEL / 2, False), (9.0, LEVEL, False)])
+@pytest.mark.parametrize(("ratio", "p", "ahead"), [(2.0, 0.5, True), (1.9, 0.5, False), (9.0, 1.0, False)])
 def test_ahead_is_a_ratio_and_a_sign_test(ratio, p, ahead):
-    assert Comparison("other", ratio, p, 9, 2.0).ahead == ahead
+    assert Comparison("other", ratio, p * LEVEL, 9, 2.0).ahead == ahead
 
 
 def test_one_comparison_that_is_behind_decides():
