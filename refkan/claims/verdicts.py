@@ -171,7 +171,7 @@ class Verdict:
     measured: str
     corrected: str = ""
     details: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[Any, Any] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     mutations: Mapping[str, Status] = field(default_factory=dict)
     readings: tuple[Mapping[str, Any], ...] = ()

@@ -8,6 +8,7 @@ import pytest
 import refkan as rk
 from refkan import truth
 from refkan.networks.sweeps import far_values
+from refkan.networks.sweeps.statistics_sweep import Statistics
 
 LARGEST = np.finfo(np.float64).max
 POINTS = np.array([[1e308, 1e308], [-1e308, 1e308], [LARGEST, -LARGEST], [1e307, -3e306], [0.3, 1e306], [1e200, 0.5]])
@@ -46,7 +47,7 @@ def test_they_are_the_values_where_nothing_overflows(reach, rng):
     for name in ("affine", "min-max", "chebyshev"):
         net, theta = NETWORKS[name].initialize(rng, rng.uniform(size=(20, 2)))
         x = rng.uniform(-reach, 1 + reach, (9, 2))
-        constants = rk.networks.statistics.Statistics(net, theta).constants
+        constants = Statistics(net, theta).constants
         y = net(theta, x)
         np.testing.assert_allclose(
             far_values.far_values(net, theta, x, constants), y, rtol=0, atol=1e-13 * np.abs(y).max()

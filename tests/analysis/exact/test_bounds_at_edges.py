@@ -193,13 +193,13 @@ def test_a_budget_that_ends_leaves_the_bounds_reached(function):
         np.random.default_rng(0), np.random.default_rng(1).uniform(size=(40, 2))
     )
     pairs = (net, theta) if function != "sup_difference" else (net, theta, net, theta + 0.1)
-    tolerance = 0.02
+    tolerance = 1e-4
     some, more = (
         getattr(rk.exact, function)(*pairs, [[0, 1], [0, 1]], tolerance=tolerance, budget=b) for b in (30, 10**5)
     )
     assert (some.reached, more.reached) == (False, True)
     assert some.boxes <= 30 < more.boxes
-    assert "budget = 30 boxes do not suffice for tolerance = 0.02" in some.remedy
+    assert "budget = 30 boxes do not suffice for tolerance = 0.0001" in some.remedy
     assert more.remedy == ""
     again = pickle.loads(pickle.dumps(some))
     assert again.remedy == some.remedy

@@ -293,7 +293,7 @@ def test_bad_input():
         hessians.ntk(net, theta, x, [1, 1, 1, 1])
     with pytest.raises(TypeError, match="theta must be real"):
         gauss_newton(net, theta + 0j, x)
-    with pytest.raises(TypeError, match="need a refkan Network; got int"):
+    with pytest.raises(TypeError, match="net must be a Network; got int"):
         gauss_newton(7, theta, x)
     with pytest.raises(ValueError, match="v must have length"):
         hessians.gauss_newton_vector(net, theta, x, theta[1:])
