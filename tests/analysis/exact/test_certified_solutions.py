@@ -51,6 +51,11 @@ def test_a_residual_of_1e8():
     assert found.residual < 5e-8
 
 
+def test_the_power_zero_is_one():
+    net, theta = rk.kan([1, 1], 4, 1), [2 / 3, -1 / 3, 2 / 3, 11 / 3]
+    assert rk.exact.certified_error(net, theta, lambda x: 2 * x**0, lambda x: x**2, [[0, 1]]).error < 1e-14
+
+
 def test_a_residual_that_jumps_beside_the_centres_of_integration():
     """v'' = 100 on [0.4, 0.5], zero elsewhere, where neither of the two intervals that meet it has its centre."""
     net, theta = rk.kan([1, 1], 3, 10), np.maximum(np.arange(12.0) - 5.0, 0.0)

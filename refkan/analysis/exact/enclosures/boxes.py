@@ -161,8 +161,8 @@ def extrema(net: Network, theta: Any, box: Any, tolerance: float = 1e-6, budget:
     >>> minima.round(5), maxima.round(5)
     (array([[0.5, 0.5]]), array([[1., 1.]]))
     """
-    check_annotated(extrema, locals())
     check_effort(tolerance, budget)
+    check_annotated(extrema, locals())
     steps = interval_network(net, theta)
     ends = checked_box(steps, box)
 
@@ -206,8 +206,8 @@ def lipschitz_constant(net: Network, theta: Any, box: Any, tolerance: float = 1e
     >>> low <= 2.0 <= high, high / low < 1.002
     (True, True)
     """
-    check_annotated(lipschitz_constant, locals())
     check_effort(tolerance, budget)
+    check_annotated(lipschitz_constant, locals())
     steps = interval_network(net, theta)
     ends = checked_box(steps, box)
     if smoothness_over(steps, ends) < 0:
@@ -258,8 +258,8 @@ def sup_difference(
     >>> rk.exact.sup_difference(net, [0, 1, 1, 0], net, [0, 1, 1, 0.5], [[0, 1]])[0] > 0.24999
     True
     """
-    check_annotated(sup_difference, locals())
     check_effort(tolerance, budget)
+    check_annotated(sup_difference, locals())
     left, right = interval_network(net, theta), interval_network(other, other_theta)
     if (left.n_inputs, left.n_outputs) != (right.n_inputs, right.n_outputs):
         raise ValueError(
