@@ -187,6 +187,14 @@ def test_slopes_from_the_right_of_hidden_knots_are_not_attained():
     assert high >= 0.0
 
 
+def test_a_difference_has_values_where_both_networks_have_some():
+    theta = [0.0, 1.0, 1.0, 0.0]
+    wide, narrow = (rk.kan([1, 1], 3, 2, domain=(0.0, b), outside="error") for b in (2.0, 1.0))
+    for pair in ((wide, narrow), (narrow, wide)):
+        with pytest.raises(ValueError, match=r"got box\[0\] = \[0.0, 1.5\], domain"):
+            rk.exact.sup_difference(pair[0], theta, pair[1], theta, [[0.0, 1.5]])
+
+
 @pytest.mark.parametrize("function", ["extrema", "lipschitz_constant", "sup_difference"])
 def test_a_budget_that_ends_leaves_the_bounds_reached(function):
     net, theta = rk.kan([2, 2, 1], 3, 2).initialize(
