@@ -179,6 +179,13 @@ def test_the_next_element_is_not_in_the_box():
     assert high < 1e-300
 
 
+def test_the_constant_zero_is_reached():
+    """Relative to zero there is no accuracy: the smallest normal number is what the bounds may keep."""
+    found = rk.exact.lipschitz_constant(rk.kan([1, 1], 3, 2), np.ones(4), [[0.0, 1.0]], budget=1000)
+    assert found.reached
+    assert found[0] == 0.0 <= found[1] < 1e-300
+
+
 def test_slopes_from_the_right_of_hidden_knots_are_not_attained():
     """max(-|x|, 0) is zero, but the slopes from the right at 0 have the product -1."""
     net = rk.kan([1, 1, 1], order=2, intervals=2, domain=(-1.0, 1.0), node_map="none")

@@ -137,6 +137,12 @@ def test_null_vectors_that_do_not_depend_on_theta_are_those_of_the_hessian():
             assert any(entry != 0 for entry in (H * at_theta).entries())
 
 
+def test_constants_of_silu_edges_depend_on_theta():
+    case = checked(*posed(edge="silu"))
+    assert known_null_vectors(case).ncols() > 0
+    assert known_null_vectors(case, translations=True).ncols() == 0
+
+
 def test_signs_are_those_of_the_inertia():
     with flint.ctx.workprec(200):
         low, high = enclosed_eigenvalues(flint, flint.arb_mat([[1, 2], [2, 1]]))

@@ -1,6 +1,7 @@
 """Enclosed spectra of networks against mpmath, float64 and known matrices, and what certificates must refuse."""
 
 import time
+from dataclasses import replace
 
 import flint
 import mpmath
@@ -92,6 +93,16 @@ def test_the_case_of_the_record(basis, samples):
     assert (found.rank, found.nullity, found.rank_by) == (45, 10, "exact")
     assert found.condition.relative_width <= 1e-10
     assert rk.spectrum(posed, theta, basis=basis).condition == pytest.approx(found.condition.midpoint, rel=1e-3)
+
+
+@pytest.mark.parametrize("which", ["gauss-newton", "hessian"])
+def test_samples_of_weight_zero_count_among_the_samples(which):
+    posed, theta = problem((1, 3), samples=24, widths=(2, 2, 1))
+    posed = replace(posed, weights=np.where(np.arange(24) % 4, 1.5, 0.0))
+    found = rk.exact.certified_spectrum(posed, theta, which=which)
+    values = rk.spectrum(posed, theta, which=which).values
+    largest = max(abs(value.midpoint) for value in found.values)
+    assert largest == pytest.approx(abs(values[0]), rel=1e-10)
 
 
 def test_weights_and_repeated_eigenvalues():
