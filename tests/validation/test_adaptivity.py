@@ -244,7 +244,7 @@ def test_w2_wants_every_cell_with_its_parameters(table):
     assert free_knots_pareto.complete(cells, size)
     for spoilt in ({"parameters": 12}, {"error": np.nan}, {"seconds": 0.0}):
         assert not free_knots_pareto.complete([cells[0] | spoilt, *cells[1:]], size)
-    assert free_knots_pareto.front({"a": (1.0, 1.0), "b": (0.5, 2.0), "c": (1.0, 2.0)}) == ["a", "b"]
+    assert free_knots_pareto.front({"a": (1.0, 1.0), "b": (0.5, 2.0), "c": (1.0, 1.5), "d": (2.0, 1.0)}) == ["a", "b"]
 
 
 def test_w3_judges_each_target(rough, undrawn):

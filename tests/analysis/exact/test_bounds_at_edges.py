@@ -15,6 +15,7 @@ import refkan as rk
 from refkan import truth
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
+from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_polynomials
 from refkan.networks.node_maps import SigmoidMap
 
 
@@ -248,3 +249,10 @@ def test_bad_arguments_are_named(function, options, error, message):
     pairs = (net, theta, net, theta) if function == "sup_difference" else (net, theta)
     with pytest.raises(error, match=message):
         getattr(rk.exact, function)(*pairs, **{"box": [[0.0, 1.0]], **options})
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_polynomials_beyond_the_largest_float_are_unbounded(sign):
+    pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[[sign * Fraction(10) ** 400]]])
+    ((found,), _) = pieces.enclose(Intervals.of([0.5]), 0)
+    assert (found.hi if sign > 0 else -found.lo).item() == math.inf

@@ -10,7 +10,7 @@ import refkan as rk
 from refkan.analysis.exact.ranks import ranks_in_balls
 from refkan.analysis.exact.ranks.network_rows import checked, rational_rows
 from refkan.analysis.exact.ranks.null_directions import _lie_in
-from refkan.analysis.exact.ranks.ranks import PRIMES, rank_of_matrix
+from refkan.analysis.exact.ranks.ranks import PRIMES, RankCertificate, rank_of_matrix
 from refkan.base.errors import ConvergenceError
 
 
@@ -127,6 +127,10 @@ def test_wrong_ranks_are_noticed():
         row[free] = row[right.columns[1]]
     with pytest.raises(ValueError, match=r"is zero modulo|J Z is not zero"):
         minor.verify(flint.fmpz_mat(dependent))
+    doubled = flint.fmpz_mat([[1, 2, 3], [2, 4, 6]])
+    two = RankCertificate(2, 3, right.prime, (0, 1), (0, 1), flint.fmpq_mat(3, 1))
+    with pytest.raises(ValueError, match="the minor of size 2 is zero modulo"):
+        two.verify(doubled)
     null = flint.fmpq_mat(right.null)
     null[right.columns[0], 0] += flint.fmpq(1, 2**200)
     with pytest.raises(ValueError, match="J Z is not zero"):
