@@ -45,6 +45,6 @@ def test_weights_of_zero_leave_samples_out(tmp_path):
     file = tmp_path / "weights.csv"
     file.write_text("0\n1\n-0.0\n")
     np.testing.assert_array_equal(read_weights("--weights", file, 3), [0.0, 1.0, 0.0])
-    file.write_text("0\n1\n-1e-300\n")
+    file.write_text("0.0\n1\n-1e-300\n")
     with pytest.raises(ValueError, match="must hold no negative weight; got -1e-300"):
         read_weights("--weights", file, 3)

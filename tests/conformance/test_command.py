@@ -10,10 +10,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from refkan.commands.conform import add_parsers
+from refkan.commands.conform import _deliver, add_parsers
 from refkan.conformance import catalogue
 from refkan.conformance.adapters.loading import BackendError, load
+from refkan.conformance.judging import findings as f
 from refkan.conformance.judging import guarded
+from refkan.conformance.judging.findings import Finding
 from refkan.conformance.reports.summaries import FAMILIES, family
 from tests.conformance.judged_cases import shared
 
@@ -196,6 +198,14 @@ def test_devices_and_variants_are_for_layers_in_pytorch(capsys):
     if not torch.cuda.is_available():
         assert conform("--backend", "refkan.conformance.adapters.backends:PlainTorch", "--device", "cuda") == 2
         assert "no device 'cuda' here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("statuses", [(f.FAILED, f.PASSED), (f.PASSED, f.FAILED), (f.ERROR,), (f.PASSED,)])
+def test_one_failure_anywhere_fails_the_run(statuses, capsys):
+    chosen = argparse.Namespace(summary=None, badge=None, junit=None, json="-")
+    findings = [Finding(f"case/{k}", "values", status, "") for k, status in enumerate(statuses)]
+    assert _deliver(chosen, "title", findings, (), 0.0, 1) == int(set(statuses) != {f.PASSED})
+    assert json.loads(capsys.readouterr().out)
 
 
 def test_a_backend_that_declines_everything_does_not_pass(capsys):

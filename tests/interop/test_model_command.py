@@ -7,6 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.cli import main
+from refkan.commands import model
 from refkan.interop import read
 from tests.interop.models import efficient_state, pykan_state, pykan_values
 
@@ -39,6 +40,13 @@ def test_refine(file, tmp_path, capsys):
         before, after = (pykan_values(dict(state), x) for state in (old, new))
     assert np.abs(after - before).max() <= 1e-13 * np.abs(before).max()
     assert read(out)[0].layers[0].intervals > read(file)[0].layers[0].intervals
+
+
+def test_a_finer_grid_of_another_function_is_noticed(file, tmp_path, monkeypatch, capsys):
+    finer = model._finer
+    monkeypatch.setattr(model, "_finer", lambda net, theta, factor: finer(net, theta * (1 + 1e-8), factor))
+    assert main(["model", "refine", str(file), "--output", str(tmp_path / "fine.npz")]) == 1
+    assert "values differ by more than 1e-12" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("outside", ["linear", "polynomial", "error"])

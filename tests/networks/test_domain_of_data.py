@@ -142,6 +142,7 @@ def test_the_repr_says_so():
         (X[:1], r"x to vary in each input; got x\[:, 0\]"),
         (X[:0], "x to hold at least two samples; got none"),
         (1e9 + 1e-6 * X, r"x to vary in each input; got x\[:, 0\] between 999999999.9"),
+        (-1e9 - 1e-6 * X, r"x to vary in each input; got x\[:, 0\] between -1000000000.0"),
     ],
 )
 def test_data_without_a_range_are_refused(x, message):

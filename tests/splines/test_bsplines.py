@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
+from refkan.kernels import plain_basis
 from refkan.kernels.engine_choice import use_engine
 from refkan.splines import bsplines, local_basis
+from refkan.splines.knot_tables import KnotTables
 from tests.shared.drawn_spaces import any_space
 from tests.shared.factories import (
     KINDS,
@@ -22,6 +26,7 @@ from tests.shared.factories import (
     points_outside,
     space,
 )
+from tests.shared.forms import in_python
 from tests.shared.rounding_of_bsplines import TINY, value_tolerance
 
 
@@ -33,6 +38,18 @@ def test_values_are_exact_up_to_1e_15_r(kind, order):
     B = rk.bsplines.design_matrix(S, x).toarray()
     for s, at in enumerate(x):
         assert errors(B[s], exact_bsplines(S, at)).max() <= value_tolerance(order), at
+
+
+@pytest.mark.parametrize("outside", ["linear", "natural", "polynomial"])
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_derivatives_from_the_order_on_are_zero_whatever_memory_held(order, outside, monkeypatch):
+    nan_filled = SimpleNamespace(empty=lambda shape, dtype=float: np.full(shape, np.nan, dtype))
+    tables = KnotTables(rk.SplineSpace.uniform(order, 3).knots[None], order)
+    with use_engine("plain"), in_python(plain_basis):
+        monkeypatch.setattr(plain_basis, "np", nan_filled)
+        rows = local_basis.local_basis(tables, np.array([[-0.1], [0.4], [1.2]]), order + 1, outside, fast=False).rows
+    assert (rows[order:] == 0).all()
+    assert np.isfinite(rows).all()
 
 
 @pytest.mark.parametrize("outside", POLICIES)

@@ -189,6 +189,15 @@ def test_a2_needs_exactness_and_time(transfers, undrawn):
             r[arm]["error"][-1] = 2 * r["uniform"]["error"][-1]
             r[arm]["refining"] = 3 * r["uniform"]["refining"]
     assert geometric_transfer.verdict(rows * 2).status == "holds"
+    for r in rows:
+        r["uniform"]["change"][:] = 0.0
+        for arm in geometric_transfer.RIVALS:
+            r[arm]["error"][-1] = r["uniform"]["error"][-1]
+            r[arm]["change"][:] = 1e-3
+    assert geometric_transfer.verdict(rows * 2).status == "holds as corrected"
+    for r in rows:  # exact as well, which takes insertion's advantage away
+        r["quantile"]["change"][:] = 0.0
+    assert geometric_transfer.verdict(rows * 2).status == "refuted"
 
 
 def test_a3_correlations_are_those_of_the_intervals():
@@ -235,7 +244,7 @@ def test_w2_wants_every_cell_with_its_parameters(table):
     assert free_knots_pareto.complete(cells, size)
     for spoilt in ({"parameters": 12}, {"error": np.nan}, {"seconds": 0.0}):
         assert not free_knots_pareto.complete([cells[0] | spoilt, *cells[1:]], size)
-    assert free_knots_pareto.front({"a": (1.0, 1.0), "b": (0.5, 2.0), "c": (1.0, 2.0)}) == ["a", "b"]
+    assert free_knots_pareto.front({"a": (1.0, 1.0), "b": (0.5, 2.0), "c": (1.0, 1.5), "d": (2.0, 1.0)}) == ["a", "b"]
 
 
 def test_w3_judges_each_target(rough, undrawn):

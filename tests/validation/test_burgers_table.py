@@ -47,6 +47,8 @@ def test_multilevel_must_be_a_hundred_times_ahead_of_both():
     for failing in (table_of(0.011), table_of(0.009, coarse=0.5), table_of(0.009, fine=0.5)):
         assert failing.status == "not reproduced"  # all readings at the published size, published numbers beside
     assert table_of(0.009, seeds=range(2)).status == "undecided"
+    assert burgers_table.holds({"coarse": (200.0, 3), "fine": (200.0, 2)}) is None
+    assert burgers_table.holds({"coarse": (200.0, 3), "fine": (200.0, 3)}) is True
 
 
 def test_smaller_runs_do_not_show_that_a_table_is_not_reproduced():

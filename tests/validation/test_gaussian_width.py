@@ -71,6 +71,10 @@ def test_criterion_and_spoilt_numbers():
     assert not found.surviving_mutations
     assert status((*GOOD[:4], 0.11, *GOOD[5:])).status == "holds as corrected"
     assert status(factor=2.0**43).status == "undecided"
+    ends = [k for k, s in enumerate(WIDTHS) if s in gaussian_width.INTERVAL]
+    assert len(ends) == 2
+    for k in ends:  # both ends belong to the interval
+        assert not gaussian_width.effective(np.where(np.arange(len(WIDTHS)) == k, 11.0, 1.0))
     untrained = status((1.0,) * 8)
     assert untrained.status == "undecided"
     assert untrained.readings[0]["holds"] is None

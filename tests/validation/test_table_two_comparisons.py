@@ -7,7 +7,7 @@ import pytest
 
 from validation.multilevel.multilevel_training import all_of
 from validation.multilevel.table_two import PUBLISHED
-from validation.multilevel.table_two_comparisons import Comparison
+from validation.multilevel.table_two_comparisons import LEVEL, Comparison
 from validation.multilevel.table_two_findings import largest_median, largest_published_median
 
 
@@ -30,6 +30,11 @@ def test_published_medians_lie_far_below_published_means():
     assert largest_published_median("spline", "fine") < PUBLISHED["spline", "fine"][0] / 20
     assert largest_published_median("spline", "multilevel") < PUBLISHED["spline", "multilevel"][0] / 3
     assert largest_published_median("spline", "coarse") > PUBLISHED["spline", "coarse"][0]
+
+
+@pytest.mark.parametrize(("ratio", "p", "ahead"), [(2.0, 0.5, True), (1.9, 0.5, False), (9.0, 1.0, False)])
+def test_ahead_is_a_ratio_and_a_sign_test(ratio, p, ahead):
+    assert Comparison("other", ratio, p * LEVEL, 9, 2.0).ahead == ahead
 
 
 def test_one_comparison_that_is_behind_decides():

@@ -65,6 +65,8 @@ def test_the_smallest_magnitude_between_ends_of_both_signs_is_not_known(method):
     assert rk.spectrum(np.diag(values)).condition == pytest.approx(3.01 / np.abs(values).min())
     negative = rk.spectrum(np.diag(values - 4.0), method=method, k=2)
     assert negative.condition == pytest.approx(5.0 / 0.99)
+    one_negative = rk.spectrum(np.diag([-1.0, *np.linspace(0.5, 3.0, 39)]), method=method, k=2)
+    assert one_negative.condition == pytest.approx(6.0)
 
 
 def test_lobpcg_beside_null_vectors_that_leave_too_little_is_refused():

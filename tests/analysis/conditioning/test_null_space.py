@@ -96,8 +96,19 @@ def test_natural_tails_offer_constants_inside_the_domain_alone():
     net, theta = rk.kan([3, 1], 3, 4, outside="natural").initialize(np.random.default_rng(0), samples(50, 3))
     inside, outside = samples(50, 3), samples(50, 3, reach=0.3)
     assert null_vectors(net, theta, inside).shape[1] == 2
+    assert null_vectors(net, theta, np.repeat([[0.0], [1.0]], 3, axis=1)).shape[1] == 2  # ends belong to the domain
     assert null_vectors(net, theta, outside).shape[1] == 0
     assert np.linalg.matrix_rank(net.jacobian(theta, outside)) == net.n_params
+
+
+def test_natural_tails_where_the_statistics_batch_alone_is_outside():
+    """A constant on the samples is none on the batch, whose statistics it changes."""
+    net = rk.kan([2, 3, 1], 3, 3, node_map="mean-std", outside="natural")
+    net, theta = net.initialize(np.random.default_rng(0), samples(50, reach=0.3))
+    inside = samples(50)
+    Z = null_vectors(net, theta, inside)
+    assert relative_error(net, theta, inside, Z) < 1e-12
+    assert Z.shape[1] == null_vectors(net, theta, net.statistics).shape[1]
 
 
 def test_mixed_networks_offer_what_their_parts_can():

@@ -106,11 +106,12 @@ def test_a_wrong_rate_or_a_wrong_mode_is_noticed():
     assert np.nanmax(mixed.rates(eta).relative_errors) > 1.0
 
 
-def test_modes_that_are_not_excited_are_not_reported():
+@pytest.mark.parametrize("rounding", [0.0, 1e-17])
+def test_modes_that_are_not_excited_are_not_reported(rounding):
     spectrum = rk.spectrum(np.diag([4.0, 2.0, 1.0]))
     recorder = ModeRecorder(spectrum, minimum=np.zeros(3))
     for t in range(6):
-        recorder.record([0.6**t, 0.0, 0.9**t])
+        recorder.record([0.6**t, (-1.0) ** t * rounding, 0.9**t])
     rates = recorder.rates(0.1)
     assert list(rates.resolved) == [True, False, True]
     assert np.isnan(rates.measured[1])

@@ -10,6 +10,7 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.conditioning import modes, spectrum_of_problem
+from refkan.analysis.conditioning.coordinate_frames import IDENTITY
 from refkan.analysis.conditioning.null_space import (
     NEARLY_DEPENDENT,
     graded_orthonormal,
@@ -120,7 +121,15 @@ def test_columns_nearly_dependent_on_others_are_left_out(rng):
     assert independent(given).shape == orthonormal(given).shape == (7, 3)
     lengths = np.linalg.norm(given[:, :4], axis=0)
     for column in independent(given).T:
-        assert (np.abs(given[:, :4] / lengths - column[:, None]).max(axis=0) == 0).any()
+        assert np.abs(given[:, :4] / lengths - column[:, None]).max(axis=0).min() <= 1e-15
+
+
+@pytest.mark.parametrize(("smallest", "doubtful"), [(1e-10, False), (1e-13, True)])
+def test_null_directions_beside_small_singular_values_are_doubtful(smallest, doubtful):
+    """Rounding turns them by eps s_1/s_n, here of unit vectors in their own coordinates."""
+    V = np.eye(3)
+    null = modes._null_space(np.array([1.0, smallest]), V[:, :2], V[:, 2:], IDENTITY, None)
+    assert ("resolution" in null.notes) == doubtful
 
 
 def test_sabotage_singular_values_alone_do_not_find_the_null_space_and_say_so(monkeypatch):

@@ -15,6 +15,7 @@ import refkan as rk
 from refkan import truth
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
+from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_polynomials
 from refkan.networks.node_maps import SigmoidMap
 
 
@@ -179,6 +180,13 @@ def test_the_next_element_is_not_in_the_box():
     assert high < 1e-300
 
 
+def test_the_constant_zero_is_reached():
+    """Relative to zero there is no accuracy: the smallest normal number is what the bounds may keep."""
+    found = rk.exact.lipschitz_constant(rk.kan([1, 1], 3, 2), np.ones(4), [[0.0, 1.0]], budget=1000)
+    assert found.reached
+    assert found[0] == 0.0 <= found[1] < 1e-300
+
+
 def test_slopes_from_the_right_of_hidden_knots_are_not_attained():
     """max(-|x|, 0) is zero, but the slopes from the right at 0 have the product -1."""
     net = rk.kan([1, 1, 1], order=2, intervals=2, domain=(-1.0, 1.0), node_map="none")
@@ -187,19 +195,27 @@ def test_slopes_from_the_right_of_hidden_knots_are_not_attained():
     assert high >= 0.0
 
 
+def test_a_difference_has_values_where_both_networks_have_some():
+    theta = [0.0, 1.0, 1.0, 0.0]
+    wide, narrow = (rk.kan([1, 1], 3, 2, domain=(0.0, b), outside="error") for b in (2.0, 1.0))
+    for pair in ((wide, narrow), (narrow, wide)):
+        with pytest.raises(ValueError, match=r"got box\[0\] = \[0.0, 1.5\], domain"):
+            rk.exact.sup_difference(pair[0], theta, pair[1], theta, [[0.0, 1.5]])
+
+
 @pytest.mark.parametrize("function", ["extrema", "lipschitz_constant", "sup_difference"])
 def test_a_budget_that_ends_leaves_the_bounds_reached(function):
     net, theta = rk.kan([2, 2, 1], 3, 2).initialize(
         np.random.default_rng(0), np.random.default_rng(1).uniform(size=(40, 2))
     )
     pairs = (net, theta) if function != "sup_difference" else (net, theta, net, theta + 0.1)
-    tolerance = 0.02
+    tolerance = 1e-4
     some, more = (
         getattr(rk.exact, function)(*pairs, [[0, 1], [0, 1]], tolerance=tolerance, budget=b) for b in (30, 10**5)
     )
     assert (some.reached, more.reached) == (False, True)
     assert some.boxes <= 30 < more.boxes
-    assert "budget = 30 boxes do not suffice for tolerance = 0.02" in some.remedy
+    assert "budget = 30 boxes do not suffice for tolerance = 0.0001" in some.remedy
     assert more.remedy == ""
     again = pickle.loads(pickle.dumps(some))
     assert again.remedy == some.remedy
@@ -233,3 +249,10 @@ def test_bad_arguments_are_named(function, options, error, message):
     pairs = (net, theta, net, theta) if function == "sup_difference" else (net, theta)
     with pytest.raises(error, match=message):
         getattr(rk.exact, function)(*pairs, **{"box": [[0.0, 1.0]], **options})
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_polynomials_beyond_the_largest_float_are_unbounded(sign):
+    pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[[sign * Fraction(10) ** 400]]])
+    ((found,), _) = pieces.enclose(Intervals.of([0.5]), 0)
+    assert (found.hi if sign > 0 else -found.lo).item() == math.inf

@@ -1,9 +1,14 @@
 """Proven error bounds against the true error, and what has no bound."""
 
+from fractions import Fraction
+from itertools import accumulate
+
 import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.exact.enclosures.float_intervals import EPS, Intervals
+from refkan.analysis.exact.solutions.integrated_errors import _cumulated
 
 PI = float(np.pi)
 
@@ -44,6 +49,36 @@ def test_a_residual_of_1e8():
         net, theta, lambda x: (PI * x).sin() * (-PI * PI), lambda x: 0.0, [[0, 1]], tolerance=1e-10
     )
     assert found.residual < 5e-8
+
+
+def test_the_power_zero_is_one():
+    net, theta = rk.kan([1, 1], 4, 1), [2 / 3, -1 / 3, 2 / 3, 11 / 3]
+    assert rk.exact.certified_error(net, theta, lambda x: 2 * x**0, lambda x: x**2, [[0, 1]]).error < 1e-14
+
+
+def test_a_residual_that_jumps_beside_the_centres_of_integration():
+    """v'' = 100 on [0.4, 0.5], zero elsewhere, where neither of the two intervals that meet it has its centre."""
+    net, theta = rk.kan([1, 1], 3, 10), np.maximum(np.arange(12.0) - 5.0, 0.0)
+    found = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 5.5 * x, [[0, 1]], tolerance=1e-3, points=7)
+    x = np.linspace(0.0, 1.0, 201)[:, None]
+    assert np.abs(net(theta, x) - 5.5 * x).max() <= found.by_integration
+
+
+def test_between_nodes_that_rounding_spaces_unevenly():
+    """v'' = 2/L^2 on a domain of three floats, v = 0 at both ends: 1/4 in the middle, 2/9 at the floats within."""
+    a = 1.0
+    b = a + 3 * EPS
+    net = rk.kan([1, 1], 3, 1, domain=(a, b))
+    found = rk.exact.certified_error(net, [0.5, -0.5, 0.5], lambda x: 0.0, lambda x: 0.0, [[a, b]], points=4)
+    assert 0.25 <= found.by_integration < 0.26
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_running_sums_hold_what_terms_below_rounding_add(sign):
+    terms = sign * np.array([1.0, *[EPS / 4] * 1000])
+    sums = _cumulated(Intervals.of(terms))
+    for low, exact, high in zip(sums.lo, accumulate(map(Fraction, terms)), sums.hi, strict=True):
+        assert Fraction(low) <= exact <= Fraction(high)
 
 
 def test_a_network_of_two_layers():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 import refkan as rk
@@ -129,6 +131,16 @@ def test_rough_vectors_still_give_true_enclosures(monkeypatch):
         assert 1e-20 < wide.relative_width < 1e-10
     for wide, narrow in zip(pairs.vectors, true.vectors, strict=True):
         assert all(a.low <= b.low <= b.high <= a.high for a, b in zip(wide, narrow, strict=True))
+
+
+def test_distances_to_other_eigenvalues_are_to_the_near_ends_of_their_intervals():
+    """The other eigenvalue may be 0.6, and the vector turned by the sine 0.1/0.6, the tangent 1/sqrt(35)."""
+    with precision(64):
+        found = eigenvectors_in_balls._enclose(flint, [
+            eigenvectors_in_balls._Pair(flint.arb(k), [flint.arb(k == 0), flint.arb(k == 1)], flint.arb(residual))
+            for k, residual in enumerate((0.1, 0.4))
+        ])  # fmt: skip
+    assert found.vectors[0][1].high ** 2 >= Fraction(1, 35)
 
 
 @pytest.mark.parametrize("which", range(8))

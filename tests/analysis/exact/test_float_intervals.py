@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan.analysis.exact.enclosures import float_intervals
-from refkan.analysis.exact.enclosures.float_intervals import MAX, SMALLEST, Intervals
+from refkan.analysis.exact.enclosures.float_intervals import MAX, SMALLEST, UNITS, Intervals
 
 EXAMPLES = int(os.environ.get("REFKAN_EXAMPLES", "1"))
 """Multiplies how many cases are drawn; REFKAN_EXAMPLES=50 makes them the 100,000 points of the record."""
@@ -292,3 +292,9 @@ def test_another_arithmetic_is_refused_with_the_remedy(mask, remedy):
         with pytest.raises(ArithmeticError, match=remedy):
             raise error or AssertionError
     float_intervals.require_rounding_to_nearest()
+
+
+def test_units_in_the_last_place_are_more_than_a_float_below_the_normal_numbers():
+    x = -740.0
+    found, units = Intervals.of(x).exp(), UNITS * SMALLEST
+    assert found.lo <= np.exp(x) - units < np.exp(x) + units <= found.hi

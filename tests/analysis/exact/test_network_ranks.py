@@ -10,7 +10,7 @@ import refkan as rk
 from refkan.analysis.exact.ranks import ranks_in_balls
 from refkan.analysis.exact.ranks.network_rows import checked, rational_rows
 from refkan.analysis.exact.ranks.null_directions import _lie_in
-from refkan.analysis.exact.ranks.ranks import PRIMES, rank_of_matrix
+from refkan.analysis.exact.ranks.ranks import PRIMES, RankCertificate, rank_of_matrix
 from refkan.base.errors import ConvergenceError
 
 
@@ -41,11 +41,13 @@ def test_exact_ranks_see_samples_that_rounding_puts_on_a_tail():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_affine_maps_leave_extreme_activations_outside_by_rounding(seed):
+def test_frozen_maps_leave_extreme_activations_outside_by_rounding(seed):
     """B-splines do not sum to one an ulp outside under natural tails: neither count says that they do."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(size=(40, 2))
-    net, theta = rk.kan([2, 2, 1], order=2, intervals=3, outside="natural").initialize(rng, x)
+    net = rk.kan([2, 2, 1], order=2, intervals=3, node_map="min-max", outside="natural")
+    net, theta = net.initialize(rng, x)
+    net = net.freeze(theta)
     posed = rk.LeastSquares(net, x, x[:, :1])
     found = rk.exact.certified_rank(posed, theta)
     assert rk.spectrum(posed, theta).analytic_nullity <= found.analytic_nullity <= found.nullity < 4
@@ -125,6 +127,10 @@ def test_wrong_ranks_are_noticed():
         row[free] = row[right.columns[1]]
     with pytest.raises(ValueError, match=r"is zero modulo|J Z is not zero"):
         minor.verify(flint.fmpz_mat(dependent))
+    doubled = flint.fmpz_mat([[1, 2, 3], [2, 4, 6]])
+    two = RankCertificate(2, 3, right.prime, (0, 1), (0, 1), flint.fmpq_mat(3, 1))
+    with pytest.raises(ValueError, match="the minor of size 2 is zero modulo"):
+        two.verify(doubled)
     null = flint.fmpq_mat(right.null)
     null[right.columns[0], 0] += flint.fmpq(1, 2**200)
     with pytest.raises(ValueError, match="J Z is not zero"):

@@ -41,6 +41,12 @@ def test_off_diagonal_entries_widen_by_their_norm(sign, off):
         assert float(each.high - each.low) == pytest.approx(2 * np.sqrt(2) * abs(off), rel=1e-9)
 
 
+def test_what_balls_around_zero_may_hold_counts():
+    """The matrix may be any [[1, c], [c, 1]] with |c| <= 1/4, whose eigenvalues are 1 -+ c."""
+    found = enclosed([[1.0, flint.arb(0, 0.25)], [flint.arb(0, 0.25), 1.0]], [[1.0, 0.0], [0.0, 1.0]])
+    assert found[0].low <= Fraction(3, 4) < Fraction(5, 4) <= found[1].high
+
+
 def test_what_the_bounds_do_not_cover_is_undecided():
     one = [[1.0, 0.0], [0.0, 1.0]]
     for H, V in (

@@ -331,3 +331,21 @@ def test_sabotage_is_noticed(monkeypatch, fault):
     else:
         monkeypatch.setattr(window_products.Sums, "add", faulty)
     assert np.abs(gauss_newton(net, theta, x, path="sparse") - expected).max() > 1e-13 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("basis", ["spline", "relu", "scaled-relu"])
+def test_in_relu_powers_statistics_take_the_dense_path(basis, monkeypatch):
+    """The Jacobian of frozen statistics is much larger there: products of it would lose twice the digits."""
+    monkeypatch.setattr(sys.modules[gauss_newton.__module__], "choose_path", lambda *_: "sparse")
+    x = samples(30)
+    net, theta = rk.kan([2, 2, 1], 3, 3, node_map="mean-std", basis=basis).initialize(np.random.default_rng(0), x)
+    dense, sparse, auto = (gauss_newton(net, theta, x, path=path) for path in ("dense", "sparse", "auto"))
+    assert not np.array_equal(dense, sparse)
+    np.testing.assert_array_equal(auto, sparse if basis == "spline" else dense)
+
+
+def test_entries_that_are_finite_may_have_a_sum_that_is_not():
+    net, theta = rk.mlp([3, 1]).initialize(np.random.default_rng(0), samples(5, 3))
+    H = gauss_newton(net, theta, np.full((1, 3), 1e154))
+    assert np.isfinite(H).all()
+    assert H[0, 1] == pytest.approx(1e308)

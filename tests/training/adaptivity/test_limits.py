@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 import refkan as rk
 from refkan.training.adaptivity import STRATEGIES, adaptive_training, minimize_adaptive
+from refkan.training.adaptivity.limits import Limits
 from tests.training.adaptivity.adaptive_problems import LM, VP, one_dimensional, step, two_layers
 
 
@@ -57,6 +60,13 @@ def test_stopping_rules():
     problem, theta = one_dimensional(step, 40)
     result = minimize_adaptive(problem, theta, "residual", VP, 1, fraction=1.0, max_rounds=60, patience=60)
     assert result.message == "no interval to cut: none holds enough samples or is long enough"
+
+
+def test_a_better_round_within_the_patience_counts():
+    limits = Limits.checked(0.0, None, 9, 2, 0.1)
+    for values, ends in (((1.0, 0.5, 0.95), False), ((1.0, 0.95, 0.95), True), ((0.5, 1.0, 0.95, 0.6), True)):
+        rounds = [SimpleNamespace(index=k, value=value) for k, value in enumerate(values)]
+        assert limits.ending(rounds).startswith("no improvement") == ends
 
 
 def test_a_callback_sees_every_round_and_may_stop():

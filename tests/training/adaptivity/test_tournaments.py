@@ -50,6 +50,13 @@ def test_stages_prune_by_value_and_change_the_network():
     assert "best of each stage" in repr(result)
 
 
+def test_equal_starts_stay_in_order():
+    problem = problem_of(40)
+    still = replace(problem, weights=np.zeros(40))  # all values are zero
+    result = run(stages=(Stage(4, 0), Stage(2, 0)), problem=still, method="gd", learning_rate=1.0)
+    assert [stage.starts for stage in result.stages] == [(0, 1, 2, 3), (0, 1)]
+
+
 def test_values_do_not_rise_on_the_same_samples():
     result = run()
     assert result.stages[1].values[0] <= result.stages[0].values[0]

@@ -154,10 +154,11 @@ def test_overflow_is_a_value_not_an_error():
 
 def test_points_outside_a_declared_domain_are_refused():
     net, _ = network()
-    with pytest.raises(
-        rk.OutsideDomainError, match=r"points of term 'equation' must lie in the domain; got points\[2, 1\]"
-    ):
-        Collocation(net, [equation([[0.1, 0.2], [0.5, 1.0], [0.3, 1.1]])], domain=[(0, 1), (0, 1)])
+    for beyond in (1.1, -0.1):
+        with pytest.raises(
+            rk.OutsideDomainError, match=r"points of term 'equation' must lie in the domain; got points\[2, 1\]"
+        ):
+            Collocation(net, [equation([[0.1, 0.0], [0.5, 1.0], [0.3, beyond]])], domain=[(0, 1), (0, 1)])
     with pytest.raises(ValueError, match=r"domain must have shape \(2, 2\)"):
         Collocation(net, [equation(samples(9))], domain=(0, 1))
     for ends in ((1, 0), (0, np.nan)):

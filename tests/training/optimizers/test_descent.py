@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import refkan as rk
 from refkan.training.losses import LeastSquares
 from refkan.training.optimizers import METHODS, minimize
+from refkan.training.optimizers.run import Ending, Run
 from tests.shared.factories import EPS
 from tests.training.optimizers.descent_problems import OPTIONS, START, Chain, trajectory
 
@@ -184,6 +186,12 @@ def test_a_non_finite_value_ends_the_run_with_the_best(method, value, gradient, 
     assert np.isfinite(result.history.value).all()
     with pytest.raises(ValueError, match="theta must be a point of finite value and gradient"):
         minimize(Cliff(value, gradient), [-1.0], method=method, **options)
+
+
+@pytest.mark.parametrize(("last", "converged"), [(1e-7, True), (1e-5, False), (0.05, False)])
+def test_a_value_above_the_best_by_more_than_a_millionth_of_the_decrease_is_no_convergence(last, converged):
+    run = SimpleNamespace(_rows=[(1.0,), (last,)], _best=SimpleNamespace(value=0.0))
+    assert Run._weigh(run, Ending(True, "converged")).converged == converged
 
 
 @pytest.mark.parametrize("seed", range(3))

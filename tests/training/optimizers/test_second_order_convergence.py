@@ -133,6 +133,15 @@ class Tampered(Residuals):
         return (self._value if len(self.points) > 1 else value), gradient
 
 
+@pytest.mark.parametrize(("solver", "least"), [("cholesky", 2 * EPS), ("dual", 2 * EPS), ("qr", (2 * EPS) ** 2)])
+def test_dampings_do_not_fall_below_rounding(solver, least):
+    """r = (x^2, y - 1): the Jacobian is singular at the minimum, each step halves x, and the largest entry stays 1."""
+    problem = Residuals(lambda t: np.array([t[0] ** 2, t[1] - 1.0]), lambda t: np.diag([2.0 * t[0], 1.0]))
+    result = minimize(problem, [1.0, 0.0], LM, 60, solver=solver, tolerance_gradient=0.0)
+    assert result.history.value.size == 61
+    assert np.nanmin(result.history.damping) >= least
+
+
 def test_rejected_trials_raise_the_damping_ever_faster():
     problem = Tampered(1.0)
     minimize(problem, [1.0], method=LM, max_rejections=4)
