@@ -156,8 +156,8 @@ def mutations() -> dict[str, Status]:
         return relu_design([*knots[1:], knots[-1] + 1], order, points)
 
     def next_power(knots: Vector, order: int, points: Vector) -> Matrix:
-        size = len(knots) - order
-        return [[truth.truncated_power(knots, order + 1, i, x) for i in range(size)] for x in points]
+        size, longer = len(knots) - order, [*knots, knots[-1] + 1]
+        return [[truth.truncated_power(longer, order + 1, i, x) for i in range(size)] for x in points]
 
     def without_signs(knots: Vector, order: int) -> Matrix:
         return [[abs(a) for a in row] for row in truth.change_of_basis(knots, order)]

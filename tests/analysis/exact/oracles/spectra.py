@@ -160,10 +160,6 @@ def attack_rank(problem, theta, counts):
 def attack_spectrum(problem, theta, which, basis, counts):
     """`certified_spectrum` and `certified_condition_number` against eigenvalues of 200 digits."""
     net = problem.net
-    arguments = {"basis": basis, "which": which}
-    certified, out = counts.certificate(which, rk.exact.certified_spectrum, problem, theta, **arguments)
-    if certified is None:
-        return out
     nullities = {"theory": known_null_vectors(checked(problem, theta), which == "hessian").ncols()}
     with np.errstate(all="ignore"):
         nullities["spectrum"] = rk.spectrum(problem, theta, which=which).analytic_nullity
@@ -172,13 +168,17 @@ def attack_spectrum(problem, theta, which, basis, counts):
         values = matrices.eigenvalues(curvature(problem, theta, which, basis).tolist())
         smallest = max(map(abs, values)) * mpmath.mpf(10) ** (70 - mpmath.mp.dps)
         exact = sorted((v for v in values if abs(v) > smallest), reverse=True)
+        for name, nullity in nullities.items():
+            if nullity > len(values) - len(exact):
+                return [f"{which}: nullity {nullity} by {name}, exact {len(values) - len(exact)} ({net})"]
+        arguments = {"basis": basis, "which": which}
+        certified, out = counts.certificate(which, rk.exact.certified_spectrum, problem, theta, **arguments)
+        if certified is None:
+            return out
         if len(exact) != certified.rank:
             return [f"{which}, {basis}: rank {certified.rank}, exact {len(exact)} ({net})"]
         if certified.negative != sum(v < 0 for v in exact):
             out.append(f"{which}, {basis}: {certified.negative} negative eigenvalues ({net})")
-        for name, nullity in nullities.items():
-            if nullity > len(values) - len(exact):
-                out.append(f"{which}: nullity {nullity} by {name}, exact {len(values) - len(exact)} ({net})")
         for v, bound in zip(exact, sorted(certified.values, key=lambda e: -e.low), strict=False):
             low, high, slack = to_mp(bound.low), to_mp(bound.high), abs(v) * mpmath.mpf(10) ** -60
             if not low - slack <= v <= high + slack:
