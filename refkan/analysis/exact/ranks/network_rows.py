@@ -15,7 +15,6 @@ from refkan import truth
 from refkan.analysis.exact.extra import require
 from refkan.analysis.exact.spectra.perron import UndecidedError
 from refkan.base.arguments import as_vector, real
-from refkan.base.ratios import Ratio
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
@@ -127,9 +126,8 @@ def rational_rows(problem: Problem) -> tuple[Any, list[Any]]:
             "fix free knots, net.with_fixed_knots(theta), or ask for certified_spectrum, which takes balls"
         )
     columns, integers, factors = range(problem.net.n_params), [], []
-    for row in problem.rows(Ratio):
-        entries = [flint.fmpq(value.numerator, value.denominator) if value else 0 for value in row.values()]
-        scale, numbers = cleared(entries)
+    for row in problem.rows(flint.fmpq):
+        scale, numbers = cleared(list(row.values()))
         placed = dict(zip(row, numbers, strict=True))
         integers.append([placed.get(m, 0) for m in columns])
         factors.append(scale)

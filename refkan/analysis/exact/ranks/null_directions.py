@@ -25,7 +25,6 @@ from typing import Any
 from refkan import truth
 from refkan.analysis.exact.extra import precision, require
 from refkan.analysis.exact.ranks.network_rows import Problem
-from refkan.base.ratios import Ratio
 from refkan.truth.bases.outside import is_inside
 from refkan.truth.layers import BSplines, Chebyshev, DenseLayer, FreeKnotLayer, ReluPowers, SiluLayer, SumLayer
 from refkan.truth.node_maps import Unmapped
@@ -78,7 +77,7 @@ def known_null_vectors(problem: Problem, translations: bool = False) -> Any:
 def _inside(problem: Problem) -> list[list[bool]]:
     """For each input of each layer, whether a constant on its edges is one at all samples."""
     with precision(BITS) as flint:
-        number = flint.arb if problem.irrational else Ratio
+        number = flint.arb if problem.irrational else flint.fmpq
         layers = truth.of(problem.net, problem.theta, problem.x[:0], number).network.layers
         families = [spline.families if (spline := _spline(layer)) else [] for layer in layers]
         always = [[family.outside != "natural" for family in each] for each in families]
