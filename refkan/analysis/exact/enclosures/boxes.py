@@ -12,7 +12,8 @@ from refkan.analysis.exact.enclosures.layerwise_differences import layerwise_dif
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network
 from refkan.analysis.exact.enclosures.subdivision import Proven, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, monomials, narrowed
-from refkan.base.arguments import as_shape, check_annotated, check_count, check_positive, real
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_shape, check_count, check_positive, real
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network

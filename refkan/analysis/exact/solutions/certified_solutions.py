@@ -32,7 +32,8 @@ from refkan.analysis.exact.enclosures.subdivision import range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed
 from refkan.analysis.exact.solutions.equation_functions import evaluated, require_floats
 from refkan.analysis.exact.solutions.integrated_errors import bound_by_integration
-from refkan.base.arguments import check_annotated, check_count, check_function, check_positive
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_count, check_function, check_positive
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network

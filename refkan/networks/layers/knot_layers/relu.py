@@ -7,7 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated, check_flag
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_flag
 from refkan.base.array_types import Array, FloatArray
 from refkan.networks.layers.functions import Declared, FunctionSums
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
