@@ -63,11 +63,11 @@ class EdgeStep(ShortRepr):
 
     def apply_smoothly(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:
         """As `apply`, and the number of continuous derivatives of the functions met over each box (B,)."""
-        found = [pieces.enclose(x.value[:, p], x.order, sides) for p, pieces in enumerate(self.edges)]
-        edges = [coefficients for coefficients, _ in found]
+        enclosed = [pieces.enclose(x.value[:, p], x.order, sides) for p, pieces in enumerate(self.edges)]
+        edges = [coefficients for coefficients, _ in enclosed]
         c = [joined([edge[k] for edge in edges], 2) for k in range(x.order + 1)]  # (B, Q, P)
         y = x[:, None, :].composed(c).map(lambda part: part.sum(2))
-        return y, np.minimum.reduce([smoothness for _, smoothness in found])
+        return y, np.minimum.reduce([smoothness for _, smoothness in enclosed])
 
 
 @dataclass(frozen=True, eq=False)

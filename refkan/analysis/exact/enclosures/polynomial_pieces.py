@@ -104,17 +104,17 @@ class Pieces(ShortRepr):
         sizes = powers  # within the reference interval, where no factor is negative
         if any((factor < 0).any() for pair in factors for factor in pair):
             sizes = [_powers(np.abs(mu), np.abs(lam), degree) for mu, lam in factors]
-        found = []
+        enclosures = []
         Q = self.middles[0].shape[1]
         for k in range(derivatives + 1):
             if k >= len(self.middles):
-                found.append(Intervals.of(np.zeros((counts.size, Q))))
+                enclosures.append(Intervals.of(np.zeros((counts.size, Q))))
                 continue
             hull = _hull(powers, sizes, self.middles[k][piece], self.radii[k][piece])
-            found.append(
+            enclosures.append(
                 Intervals(np.minimum.reduceat(hull.lo, starts, axis=0), np.maximum.reduceat(hull.hi, starts, axis=0))
             )
-        return found, np.minimum.reduceat(crossed, starts)
+        return enclosures, np.minimum.reduceat(crossed, starts)
 
 
 Powers = list[FloatArray]
@@ -285,14 +285,14 @@ def _derivative(beta: list[Fraction], k: int) -> list[Fraction]:
 def _smoothness(cuts: Any, regions: Any, polynomials: list[list[Polynomial]]) -> list[int]:
     """Number of continuous derivatives at each cut, checked exactly."""
     orders = range(len(polynomials[0][0]))
-    found = []
+    smoothness = []
     for j, cut in enumerate(cuts):
         left, right = (
             [[_slope(p, (cut - (low + high) / 2) / (high - low), high - low, k) for p in each] for k in orders]
             for (low, high), each in zip(regions[j : j + 2], polynomials[j : j + 2], strict=True)
         )
-        found.append(next((k - 1 for k in orders if left[k] != right[k]), POLYNOMIAL))
-    return found
+        smoothness.append(next((k - 1 for k in orders if left[k] != right[k]), POLYNOMIAL))
+    return smoothness
 
 
 def _slope(p: Polynomial, z: Fraction, h: Fraction, k: int) -> Fraction:

@@ -103,11 +103,11 @@ def checked(problem: Any, theta: Any) -> Problem:
 def irrational_parts(net: Network) -> list[str]:
     """Name the parts of a network without rational values, as the keys of `IRRATIONAL`."""
     forms = [*(layer.truth_form() for layer in net.layers), *(node_map.truth_form() for node_map in net.node_maps)]
-    found = {form["kind"] for form in forms}
-    found |= {form["activation"] for form in forms if form["kind"] == "dense"}
+    names = {form["kind"] for form in forms}
+    names |= {form["activation"] for form in forms if form["kind"] == "dense"}
     if any((form.get("spline") or form).get("floor") is not None for form in forms):
-        found.add("free knots")
-    return sorted(found & set(IRRATIONAL))
+        names.add("free knots")
+    return sorted(names & set(IRRATIONAL))
 
 
 def rational_rows(problem: Problem) -> tuple[Any, list[Any]]:
@@ -142,8 +142,8 @@ def rows_in_balls(flint: Any, problem: Problem) -> Any:
     UndecidedError
         If the precision does not tell a sample from a knot.
     """
-    found = decided(lambda: problem.rows(flint.arb))
-    return flint.arb_mat([[row.get(m, 0) for m in range(problem.net.n_params)] for row in found])
+    rows = decided(lambda: problem.rows(flint.arb))
+    return flint.arb_mat([[row.get(m, 0) for m in range(problem.net.n_params)] for row in rows])
 
 
 def decided(compute: Callable[[], Any]) -> Any:

@@ -112,20 +112,20 @@ def _spline(layer: Any) -> SumLayer | None:
 
 def _moved_constants(layer: Any, theta: Any, inside: list[bool], undone: bool, translations: bool) -> list[Vector]:
     """Vectors that change no output of a layer, or, if a map undoes constants, no output of the map."""
-    found: list[Vector] = []
+    vectors: list[Vector] = []
     for q in range(layer.n_outputs):
         constants = [] if translations and isinstance(layer, SiluLayer) else _constants(layer, theta, q, inside)
-        found += constants if undone else [_difference(other, constants[0]) for other in constants[1:]]
+        vectors += constants if undone else [_difference(other, constants[0]) for other in constants[1:]]
     spline = layer.spline if isinstance(layer, SiluLayer) else layer
     if isinstance(spline, FreeKnotLayer):
         first, n = spline.start.n_params, spline.breakpoints + 1
-        found += [{first + p * n + j: Fraction(1) for j in range(n)} for p in range(spline.n_inputs)]
+        vectors += [{first + p * n + j: Fraction(1) for j in range(n)} for p in range(spline.n_inputs)]
     if isinstance(layer, SiluLayer) and not translations:
         first = spline.n_params + layer.n_edges
         for edge in range(layer.n_edges):
             C = {m: theta[m] for m in range(edge * spline.dim, (edge + 1) * spline.dim)}
-            found.append(C | {first + edge: -theta[first + edge]})
-    return found
+            vectors.append(C | {first + edge: -theta[first + edge]})
+    return vectors
 
 
 def _constants(layer: Any, theta: Any, q: int, inside: list[bool]) -> list[Vector]:
@@ -138,13 +138,13 @@ def _constants(layer: Any, theta: Any, q: int, inside: list[bool]) -> list[Vecto
     edges = layer.spline if isinstance(layer, SiluLayer) else layer
     if isinstance(edges, FreeKnotLayer) and not isinstance(spline.families[0], BSplines):
         return []  # those of ReLU powers move with the knots
-    found = []
+    constants = []
     for p, family in enumerate(spline.families):
         edge = q * layer.n_inputs + p
         weight = theta[layer.spline.n_params + layer.n_edges + edge] if isinstance(layer, SiluLayer) else Fraction(1)
         if weight and inside[p]:
-            found.append({edge * spline.dim + i: value / weight for i, value in enumerate(_one(family))})
-    return found
+            constants.append({edge * spline.dim + i: value / weight for i, value in enumerate(_one(family))})
+    return constants
 
 
 def _one(family: Any) -> list[Fraction]:
