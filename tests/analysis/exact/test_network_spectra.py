@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.exact.spectra import coordinates
 from refkan.analysis.exact.spectra.orthogonal_certificates import certified, enclosed_eigenvalues
 from refkan.analysis.exact.spectra.perron import UndecidedError
 from refkan.base.errors import ConvergenceError
@@ -21,7 +22,7 @@ def reference(posed, theta, basis, rank):
     twin = posed.net.to_basis(basis)
     with mpmath.workprec(200):
         J = mpmath.matrix(rk.truth.of(posed.net, theta, posed.x, mpmath.mpf).jacobian())
-        change = rk.exact.coordinates.matrix_of_basis(posed.net, theta, basis)[0]
+        change = coordinates.matrix_of_basis(posed.net, theta, basis)[0]
         B = mpmath.matrix([[mpmath.mpf(int(e.p)) / int(e.q) for e in row] for row in change.tolist()])
         assert twin.n_params == B.rows
         H = (J * B).T * (J * B) / posed.x.shape[0]
