@@ -1,4 +1,4 @@
-"""Exact linear algebra and exact random data over quick Fractions, for claims that are equalities."""
+"""Exact linear algebra and exact random data over Fractions, for claims that are equalities; products by FLINT."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import reduce
 from itertools import pairwise
+from operator import mul
 
+import flint
 import numpy as np
 
 from refkan import truth
-from refkan.base.ratios import ZERO, Ratio, ratio
+from refkan.analysis.exact import as_fractions
 
 Vector = Sequence[Fraction]
 Matrix = list[list[Fraction]]
 
-ONE = Ratio(1)
+ZERO, ONE = Fraction(0), Fraction(1)
 
 
 def identity(size: int) -> Matrix:
@@ -25,7 +27,7 @@ def identity(size: int) -> Matrix:
 
 def diagonal(entries: Vector) -> Matrix:
     """Return the diagonal matrix with these entries."""
-    return [[ratio(entry) if i == j else ZERO for j in range(len(entries))] for i, entry in enumerate(entries)]
+    return [[entry if i == j else ZERO for j in range(len(entries))] for i, entry in enumerate(entries)]
 
 
 def block_diagonal(blocks: Sequence[Matrix]) -> Matrix:
@@ -50,7 +52,11 @@ def apply(matrix: Matrix, vector: Vector) -> list[Fraction]:
 
 def multiply(*factors: Matrix) -> Matrix:
     """Return the product of the matrices."""
-    return reduce(lambda left, right: transpose([apply(left, column) for column in transpose(right)]), factors)
+    return as_fractions(reduce(mul, map(_flint_matrix, factors)))
+
+
+def _flint_matrix(matrix: Matrix) -> flint.fmpq_mat:
+    return flint.fmpq_mat([[flint.fmpq(a.numerator, a.denominator) for a in row] for row in matrix])
 
 
 def scaled(factor: Fraction, matrix: Matrix) -> Matrix:
@@ -69,48 +75,38 @@ def dot(left: Vector, right: Vector) -> Fraction:
 
 
 def rank(matrix: Matrix) -> int:
-    """Return the rank, by elimination."""
-    rows, found = [list(row) for row in matrix], 0
-    for column in range(len(rows[0]) if rows else 0):
-        pivot = next((k for k in range(found, len(rows)) if rows[k][column]), None)
-        if pivot is None:
-            continue
-        rows[found], rows[pivot] = rows[pivot], rows[found]
-        for k in range(found + 1, len(rows)):
-            if rows[k][column]:
-                rows[k] = add(rows[k], rows[found], -rows[k][column] / rows[found][column])
-        found += 1
-    return found
+    """Return the rank."""
+    return int(_flint_matrix(matrix).rank()) if matrix else 0
 
 
 def spline_design(knots: Vector, order: int, points: Vector) -> Matrix:
     """Return the values of the B-splines, a row for each point."""
     rows = [truth.bsplines(knots, order, x) for x in points]
-    return [[ratio(row.get(i, 0)) for i in range(len(knots) - order)] for row in rows]
+    return [[Fraction(row.get(i, 0)) for i in range(len(knots) - order)] for row in rows]
 
 
 def relu_design(knots: Vector, order: int, points: Vector) -> Matrix:
     """Return the values of the ReLU powers, a row for each point."""
     size = len(knots) - order
-    return [[ratio(truth.truncated_power(knots, order, i, x)) for i in range(size)] for x in points]
+    return [[Fraction(truth.truncated_power(knots, order, i, x)) for i in range(size)] for x in points]
 
 
 def random_rationals(rng: np.random.Generator, count: int, low: int = -12, high: int = 12) -> list[Fraction]:
     """Return random multiples of 1/8 between low/8 and high/8."""
-    return [Ratio(int(k), 8) for k in rng.integers(low, high + 1, count)]
+    return [Fraction(int(k), 8) for k in rng.integers(low, high + 1, count)]
 
 
 def random_knots(rng: np.random.Generator, order: int, intervals: int) -> list[Fraction]:
     """Return a knot vector whose gaps are random multiples of 1/12, the widest 24 times the narrowest."""
     knots = random_rationals(rng, 1)
     for gap in rng.integers(1, 25, intervals + 2 * order - 2):
-        knots.append(knots[-1] + Ratio(int(gap), 12))
+        knots.append(knots[-1] + Fraction(int(gap), 12))
     return knots
 
 
 def uniform_knots(order: int, intervals: int, start: Fraction = ZERO, h: Fraction = ONE) -> list[Fraction]:
     """Return uniform knots of spacing h whose domain begins at `start`."""
-    start, h = ratio(start), ratio(h)
+    start, h = Fraction(start), Fraction(h)
     return [start + (k - order + 1) * h for k in range(intervals + 2 * order - 1)]
 
 
@@ -122,7 +118,7 @@ def breakpoints(knots: Vector, order: int) -> list[Fraction]:
 def sample_points(knots: Vector, order: int, per_interval: int) -> list[list[Fraction]]:
     """Return for each interval its left end and further points inside, `per_interval` in all, equally spaced."""
     return [
-        [left + (right - left) * Ratio(k, per_interval) for k in range(per_interval)]
+        [left + (right - left) * Fraction(k, per_interval) for k in range(per_interval)]
         for left, right in pairwise(breakpoints(knots, order))
     ]
 
@@ -130,4 +126,4 @@ def sample_points(knots: Vector, order: int, per_interval: int) -> list[list[Fra
 def random_points(rng: np.random.Generator, knots: Vector, order: int, count: int) -> list[Fraction]:
     """Return random points of the domain, multiples of 1/64 of its length."""
     a, b = knots[order - 1], knots[-order]
-    return [a + (b - a) * Ratio(int(k), 64) for k in rng.integers(0, 65, count)]
+    return [a + (b - a) * Fraction(int(k), 64) for k in rng.integers(0, 65, count)]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from refkan.base.arguments import Checked, check_annotated
+from refkan.base.annotations import Checked, check_annotated
 from refkan.base.lazy import lazy
 from refkan.claims.readings import Beside, Choice, Experiment, Factor, written
 from refkan.claims.running.discovery import ClaimFile

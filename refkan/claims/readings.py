@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import Checked, check_annotated
+from refkan.base.annotations import Checked, check_annotated
 from refkan.claims.verdicts import Status
 
 NEAR = 4.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from refkan.base.arguments import Checked
+from refkan.base.annotations import Checked
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from refkan.base.arguments import Checked, check_annotated, check_flag
+from refkan.base.annotations import Checked, check_annotated
+from refkan.base.arguments import check_flag
 from refkan.plots import to_png
 
 if TYPE_CHECKING:

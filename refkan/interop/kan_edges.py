@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, as_vector, check_annotated
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_array, as_vector
 from refkan.base.array_types import FloatArray
 from refkan.base.errors import KnotError
 from refkan.base.short_reprs import ShortRepr

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.base.extras import needed
 from refkan.interop.kan_edges import ConversionError

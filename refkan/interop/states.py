@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.base.array_types import Array, FloatArray
 from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network

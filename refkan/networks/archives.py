@@ -16,7 +16,8 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.lib import format as npy
 
-from refkan.base.arguments import as_array, as_vector, check_annotated, check_flag, check_type, real
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_array, as_vector, check_flag, check_type, real
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.atomic_files import read_file, sweep, write_atomically
 from refkan.networks import layers, node_maps

@@ -10,7 +10,8 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.arguments import as_array, as_vector, check_annotated, check_choice, check_count, check_type
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_array, as_vector, check_choice, check_count, check_type
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import KnotError
 from refkan.base.short_reprs import ShortRepr

@@ -10,7 +10,8 @@ import numpy as np
 from refkan.analysis.conditioning import Spectrum, Study
 from refkan.analysis.conditioning.spectra import AMID
 from refkan.analysis.conditioning.studies.study_rows import Row
-from refkan.base.arguments import check_annotated, check_type
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_type
 from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, finish, place
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.plots.style import GREY, LINE, THIN, finish, place
 from refkan.training.adaptivity.adaptive_results import AdaptiveResult
 from refkan.training.multilevel.multilevel_results import MultilevelResult

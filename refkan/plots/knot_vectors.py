@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.base.arguments import as_vector, check_annotated
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_vector
 from refkan.networks import Network
 from refkan.plots.network_edges import curves
 from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, finish, place

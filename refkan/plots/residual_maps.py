@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.plots.style import BLUE, GREY, THIN, finish, place
 from refkan.training.losses import LeastSquares
 

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, check_annotated, check_count, check_positive, check_type
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_array, check_count, check_positive, check_type
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.splines.knots import check_order

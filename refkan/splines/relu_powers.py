@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, as_vector, check_annotated, check_choice, check_type
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_array, as_vector, check_choice, check_type
 from refkan.base.array_types import Array, FloatArray
 from refkan.kernels import relu_power_basis
 from refkan.kernels.launch import launch

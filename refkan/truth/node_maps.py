@@ -18,7 +18,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from refkan.truth.arithmetic.functions import sigmoid, sqrt
-from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers, UndecidedError, at_most, less, rounding_unit
+from refkan.truth.arithmetic.number_types import (
+    Matrix,
+    Number,
+    Numbers,
+    UndecidedError,
+    at_most,
+    less,
+    real_part,
+    rounding_unit,
+)
 
 Mapped = tuple[Matrix, Callable[[Matrix], Matrix]]
 """z of all samples, and the pullback dz -> dy."""
@@ -193,6 +202,6 @@ def require_spread(spread: Number, Y: Numbers, power: int, what: str) -> None:
 
     Over exact numbers eps is 0.
     """
-    rounding = 8 * rounding_unit(Y[0]) * max(abs(v.real) for v in Y)
+    rounding = 8 * rounding_unit(Y[0]) * max(abs(real_part(v)) for v in Y)
     if at_most(spread, rounding**power):
         raise ValueError(f"{what} on the statistics batch: its outputs are constant, and no map takes them to a domain")

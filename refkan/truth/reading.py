@@ -41,8 +41,8 @@ def of(net: Any, theta: Any, x: Any, number: Any = Fraction) -> Evaluation:
     x : sequence (N, P)
         Numbers of any type that turns into `number` exactly, as float64 does.
     number : type
-        Fraction, float, complex, flint.arb, flint.acb or mpmath.mpf. Networks of piecewise polynomials, with node maps
-        none, affine and min-max, have rational values; others need balls or floats.
+        Fraction, flint.fmpq, float, complex, flint.arb, flint.acb or mpmath.mpf. Networks of piecewise
+        polynomials, with node maps none, affine and min-max, have rational values; others need balls or floats.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Rational knots, points, and both bases over quick Fractions, for exact tests of the truth."""
+"""Rational knots, points, and both bases over Fractions, for exact tests of the truth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from hypothesis import strategies as st
 
 from refkan import truth
-from refkan.base.ratios import Ratio, ratio
 
 
 @st.composite
@@ -28,7 +27,7 @@ def rational_knots(draw, min_order=1, max_order=6, min_intervals=1, repeats=Fals
     knots = [draw(st.fractions(-2, 2, max_denominator=20))]
     for g in gaps:
         knots.append(knots[-1] + g)
-    return order, list(map(ratio, knots))
+    return order, list(map(Fraction, knots))
 
 
 def dim(knots, order):
@@ -43,7 +42,7 @@ def points(knots, order, per_interval=2):
     """Return every breakpoint, both ends of the domain included, and points inside every interval."""
     t = breakpoints(knots, order)
     inside = [
-        left + (right - left) * Ratio(k, per_interval + 2)
+        left + (right - left) * Fraction(k, per_interval + 2)
         for left, right in pairwise(t)
         for k in range(1, per_interval + 1)
     ]
@@ -52,9 +51,9 @@ def points(knots, order, per_interval=2):
 
 def random_knots(order, intervals, seed=0):
     gaps = np.random.default_rng([seed, order, intervals]).integers(1, 40, intervals + 2 * order - 2)
-    knots = [Ratio(-1, 3)]
+    knots = [Fraction(-1, 3)]
     for g in gaps:
-        knots.append(knots[-1] + Ratio(int(g), 24))
+        knots.append(knots[-1] + Fraction(int(g), 24))
     return knots
 
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refkan import truth
-from refkan.base.ratios import Ratio
 from refkan.truth.bases import bsplines
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 from tests.truth.fraction_knots import (
@@ -31,7 +30,7 @@ ORDERS = range(1, 8)
 
 def polynomial_through(xs, ys):
     """Return the coefficients, constant first, of the polynomial through the points (Newton's form)."""
-    differences, coefficients, product = list(ys), [Ratio(0)] * len(xs), [Ratio(1)]
+    differences, coefficients, product = list(ys), [Fraction(0)] * len(xs), [Fraction(1)]
     for k, x in enumerate(xs):
         for n, c in enumerate(product):
             coefficients[n] += differences[0] * c
@@ -93,7 +92,7 @@ def test_derivatives_are_those_of_the_polynomial_pieces(order):
     knots = random_knots(order, 3)
     t = breakpoints(knots, order)
     for m, (left, right) in enumerate(pairwise(t)):
-        xs = [left + (right - left) * Ratio(k, order + 1) for k in range(order)]
+        xs = [left + (right - left) * Fraction(k, order + 1) for k in range(order)]
         checked = [*xs, right] if m == len(t) - 2 else xs
         for evaluate in (values, powers):
             through = [
@@ -139,7 +138,7 @@ def test_the_scaled_powers_are_the_powers_over_a_power_of_the_scale(order, scale
 def test_policies_outside_the_domain(drawn):
     order, knots = drawn
     a, b = knots[order - 1], knots[-order]
-    for end, x in ((a, a - Ratio(3, 4)), (b, b + Ratio(3, 4))):
+    for end, x in ((a, a - Fraction(3, 4)), (b, b + Fraction(3, 4))):
         for evaluate in (values, powers):
             value, slope = evaluate(knots, order, end), evaluate(knots, order, end, 1)
             tangent = [v + s * (x - end) for v, s in zip(value, slope, strict=True)]

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refkan import truth
-from refkan.base.ratios import ZERO, Ratio, ratio
 from tests.truth.fraction_knots import apply, breakpoints, dim, points, random_knots, rational_knots, values
 
 
@@ -19,7 +18,7 @@ class Dual:
     """a + b e with e^2 = 0: arithmetic carries the exact derivative b along."""
 
     a: Fraction
-    b: Fraction = ZERO
+    b: Fraction = Fraction(0)
 
     @property
     def real(self):
@@ -52,7 +51,7 @@ class Dual:
 
 
 def knot_derivative_by_dual_numbers(knots, order, coefficients, j, x, outside="natural"):
-    moving = [Dual(t, Ratio(p == j + order - 1)) for p, t in enumerate(knots)]
+    moving = [Dual(t, Fraction(p == j + order - 1)) for p, t in enumerate(knots)]
     b = values(moving, order, Dual(x), 0, outside)
     return apply([[Dual(c) for c in coefficients]], b)[0].b
 
@@ -63,10 +62,10 @@ def test_knot_derivative_is_the_exact_derivative(drawn, data):
     order, knots = drawn
     size = dim(knots, order)
     j = data.draw(st.integers(1, size - order))
-    c = list(map(ratio, data.draw(st.lists(st.fractions(-3, 3, max_denominator=9), min_size=size, max_size=size))))
+    c = list(map(Fraction, data.draw(st.lists(st.fractions(-3, 3, max_denominator=9), min_size=size, max_size=size))))
     a, b = knots[order - 1], knots[-order]
     for outside in ("linear", "polynomial", "natural"):
-        for x in [*points(knots, order, 1), a - Ratio(1, 5), b + Ratio(1, 5), b + 3]:
+        for x in [*points(knots, order, 1), a - Fraction(1, 5), b + Fraction(1, 5), b + 3]:
             if order == 2 and x == breakpoints(knots, order)[j]:
                 continue  # the kink: the derivative is one-sided there
             ours = truth.knot_derivative(knots, order, c, j, x, outside)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from refkan import truth
-from refkan.base.ratios import Ratio
 from refkan.truth.arithmetic import taylor
 from refkan.truth.arithmetic.number_types import converter
 from refkan.truth.layers import BSplines, DenseLayer, SiluLayer, SumLayer, sums
@@ -214,7 +213,7 @@ def test_free_knots_are_exact_at_equal_shares(kind):
     assert np.allclose(floats(t.knot_gradients(dy)[1]), floats(fixed.knot_gradients(dy)[1]), rtol=1e-11)
 
 
-RATIONAL = tuple(case for case in CASES if case.number is Ratio and case.node_map != "min-max")
+RATIONAL = tuple(case for case in CASES if case.number is Fraction and case.node_map != "min-max")
 
 
 @pytest.mark.parametrize("case", RATIONAL, ids=str)

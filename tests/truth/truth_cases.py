@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import flint
 import numpy as np
 
 import refkan as rk
 from refkan import truth
-from refkan.base.ratios import Ratio
 
 BITS = 300
 """Precision of balls: far beyond what any comparison of these cases needs."""
@@ -64,7 +64,7 @@ class Case:
         """Quick Fractions where values are rational; balls, but where an extreme sample lies on a knot exactly."""
         rational_maps = self.node_map not in ("sigmoid", "mean-std")
         if rational_maps and not self.free and self.kind not in ("silu", "dense-tanh"):
-            return Ratio
+            return Fraction
         return float if self.node_map == "min-max" else flint.arb
 
     def truth(self, number: type | None = None) -> truth.Evaluation:
@@ -104,4 +104,4 @@ def draw(*shape: int, seed: int = 1) -> list:
 
 
 def _quarters(rows):
-    return [_quarters(row) for row in rows] if isinstance(rows, list) else Ratio(rows, 4)
+    return [_quarters(row) for row in rows] if isinstance(rows, list) else Fraction(rows, 4)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
-from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Status, Verdict, judge
 from validation.grounds import require
 from validation.rationals import (
@@ -124,12 +123,12 @@ def pieces(values: Matrix, samples: list[list[Fraction]], order: int) -> list[li
 
 def interpolate(points: Vector, values: Vector) -> list[Fraction]:
     """Return the monomial coefficients of the polynomial through the points, constant first (Newton's form)."""
-    differences, product = list(values), [Ratio(1)]
-    result = [Ratio(0)] * len(points)
+    differences, product = list(values), [Fraction(1)]
+    result = [Fraction(0)] * len(points)
     for k, x in enumerate(points):
-        padded = product + [Ratio(0)] * (len(points) - len(product))
+        padded = product + [Fraction(0)] * (len(points) - len(product))
         result = add(result, padded, differences[0])
-        product = add([Ratio(0), *product], [*product, Ratio(0)], -x)
+        product = add([Fraction(0), *product], [*product, Fraction(0)], -x)
         steps = enumerate(pairwise(differences))
         differences = [(right - left) / (points[m + k + 1] - points[m]) for m, (left, right) in steps]
     return result
@@ -141,8 +140,8 @@ def continuity(t: Vector, order: int) -> Matrix:
     conditions = []
     for m in range(1, intervals):
         for k in range(order - 1):
-            taylor = [comb(n, k) * t[m] ** (n - k) if n >= k else Ratio(0) for n in range(order)]
-            row = [Ratio(0)] * (order * intervals)
+            taylor = [comb(n, k) * t[m] ** (n - k) if n >= k else Fraction(0) for n in range(order)]
+            row = [Fraction(0)] * (order * intervals)
             row[(m - 1) * order : m * order] = [-value for value in taylor]
             row[m * order : (m + 1) * order] = taylor
             conditions.append(row)
@@ -156,14 +155,14 @@ def mutations() -> dict[str, Status]:
         return relu_design([*knots[1:], knots[-1] + 1], order, points)
 
     def next_power(knots: Vector, order: int, points: Vector) -> Matrix:
-        size = len(knots) - order
-        return [[truth.truncated_power(knots, order + 1, i, x) for i in range(size)] for x in points]
+        size, longer = len(knots) - order, [*knots, knots[-1] + 1]
+        return [[truth.truncated_power(longer, order + 1, i, x) for i in range(size)] for x in points]
 
     def without_signs(knots: Vector, order: int) -> Matrix:
         return [[abs(a) for a in row] for row in truth.change_of_basis(knots, order)]
 
     def doubled(knots: Vector, order: int) -> Matrix:
-        return scaled(Ratio(2), truth.change_of_basis(knots, order))
+        return scaled(Fraction(2), truth.change_of_basis(knots, order))
 
     def verdict(**altered: Any) -> Status:
         cases = []

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
-from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Status, Verdict, judge
 from validation.grounds import require
 from validation.rationals import (
@@ -85,7 +84,7 @@ A^-1 is negative, and the entries of A are positive on the diagonal and alternat
 def formulas_agree(knots: Vector, order: int, recursion: Recursion) -> bool:
     """Compare A by a recursion with the divided differences, the product of its factors and the inverse."""
     A, size = recursion(knots, order), len(knots) - order
-    D = truth.uniform_change_of_basis(1, size, Ratio(1))
+    D = truth.uniform_change_of_basis(1, size, Fraction(1))
     product = D
     for k in range(2, order + 1):
         widths = [knots[i + k - 1] - knots[i] for i in range(size)]
@@ -105,10 +104,10 @@ def altered_recursion(sign: int = -1, below: int = 1, next_width: int = 1) -> Re
 
     def recursion(knots: Vector, order: int) -> Matrix:
         size = len(knots) - order
-        A = truth.uniform_change_of_basis(1, size, Ratio(1))
+        A = truth.uniform_change_of_basis(1, size, Fraction(1))
         for r in range(2, order + 1):
             width = [knots[i + r - 1] - knots[i] for i in range(size + 1)]
-            rows = [*A, [Ratio(0)] * size]
+            rows = [*A, [Fraction(0)] * size]
             A = [
                 [rows[i][j] / width[i] + sign * rows[i + below][j] / width[i + next_width] for j in range(size)]
                 for i in range(size)
@@ -163,6 +162,6 @@ def closed_forms_agree(
 ) -> bool:
     """Compare A with the Toeplitz formula and with a multiple of a power of A^[1], h the first gap."""
     A, size, h = truth.change_of_basis(knots, order), len(knots) - order, knots[1] - knots[0]
-    D = truth.uniform_change_of_basis(1, size, Ratio(1))
+    D = truth.uniform_change_of_basis(1, size, Fraction(1))
     powers = multiply(identity(size), *[D] * (order + power))
     return A == truth.uniform_change_of_basis(order, size, h) == scaled(scale(order, h), powers)

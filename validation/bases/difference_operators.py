@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
-from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Figure, Status, Verdict, judge
 from validation.grounds import require
 from validation.rationals import (
@@ -59,7 +58,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     require(CLAIMS)
     seeds = range(3) if quick else range(10)
     progress("L4: stencils and polynomials")
-    spacings = [Ratio(1), Ratio(1, 4), Ratio(7, 3)]
+    spacings = [Fraction(1), Fraction(1, 4), Fraction(7, 3)]
     cases = [{"order": order, "h": h} | examine(order, h) for order in ORDERS for h in spacings]
     random_rows = [
         {"order": order, "seed": seed} | random_knot_rows(order, np.random.default_rng([seed, order]))
@@ -110,7 +109,7 @@ def central_stencil(order: int, h: Fraction) -> list[Fraction]:
 
 def placed(stencil: Vector, start: int, size: int) -> list[Fraction]:
     """Return a row of `size` entries with the stencil from column `start` on, cut off at both ends."""
-    return [stencil[j - start] if 0 <= j - start < len(stencil) else Ratio(0) for j in range(size)]
+    return [stencil[j - start] if 0 <= j - start < len(stencil) else Fraction(0) for j in range(size)]
 
 
 def examine(
@@ -125,7 +124,7 @@ def examine(
     The rows of A^T A are compared from r + first_row on.
     """
     r = order
-    knots = uniform_knots(r, 2 * r + 3, Ratio(-1, 3), h)
+    knots = uniform_knots(r, 2 * r + 3, Fraction(-1, 3), h)
     A = truth.change_of_basis(knots, r)
     size = len(A)
     AtA = multiply(transpose(A), A)
@@ -146,10 +145,10 @@ def polynomials_come_out_right(A: Matrix, AtA: Matrix, t: Vector, r: int, forwar
     for k in range(2 * r + 1):
         samples = [x**k for x in t]
         if k <= r:
-            expected = forward * factorial(r) if k == r else Ratio(0)
+            expected = forward * factorial(r) if k == r else Fraction(0)
             if any(value != expected for value in apply(A, samples)[: size - r]):
                 return False
-        expected = central * factorial(2 * r) if k == 2 * r else Ratio(0)
+        expected = central * factorial(2 * r) if k == 2 * r else Fraction(0)
         if any(value != expected for value in apply(AtA, samples)[r : size - r]):
             return False
         free = apply(AtA, samples)[:r]  # the natural boundary conditions: degree r - 1 and no more
@@ -200,7 +199,7 @@ def shown_rows(order: int) -> dict[str, Any]:
 
 def mutations(random_rows: list[dict[str, Any]]) -> dict[str, Status]:
     """Return the verdicts on altered statements."""
-    h = Ratio(1, 4)
+    h = Fraction(1, 4)
 
     def verdict(key: str, **altered: Any) -> Status:
         return judge(all(examine(order, h, **altered)[key] for order in ORDERS))
@@ -221,7 +220,7 @@ def figure() -> Figure:
     """Draw the rows of A^T A at both ends and between, r = 3."""
     from matplotlib.figure import Figure as Canvas
 
-    order, h = 3, Ratio(1)
+    order, h = 3, Fraction(1)
     A = truth.change_of_basis(uniform_knots(order, 2 * order + 3), order)
     AtA = multiply(transpose(A), A)
     size = len(A)

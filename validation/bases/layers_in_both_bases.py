@@ -11,7 +11,6 @@ import numpy as np
 import refkan as rk
 from refkan import truth
 from refkan.base.errors import OutsideDomainWarning
-from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Verdict, judge
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 from validation.grounds import require
@@ -63,10 +62,10 @@ def exact_layer(order: int, rng: np.random.Generator, transpose: bool = False) -
     """Whether both layer sums agree exactly at rational points for random rational knots and weights."""
     P, Q, n = 2, 2, 3
     steps = rng.integers(1, 9, n + 2 * order - 1)
-    knots = [Ratio(int(t), 7) for t in np.cumsum(steps)]
+    knots = [Fraction(int(t), 7) for t in np.cumsum(steps)]
     A = truth.change_of_basis(knots, order)
     dim = len(A)
-    u = [[[Ratio(int(rng.integers(-9, 10)), 5) for _ in range(dim)] for _ in range(P)] for _ in range(Q)]
+    u = [[[Fraction(int(rng.integers(-9, 10)), 5) for _ in range(dim)] for _ in range(P)] for _ in range(Q)]
     if transpose:
         A = [list(row) for row in zip(*A, strict=True)]
     W = [[[sum(c[i] * A[i][j] for i in range(dim)) for j in range(dim)] for c in edges] for edges in u]
@@ -74,7 +73,7 @@ def exact_layer(order: int, rng: np.random.Generator, transpose: bool = False) -
     powers = SumLayer([ReluPowers(knots, order, "natural", 1)] * P, Q)
     a, b = knots[order - 1], knots[-order]
     for k in range(8):  # 0 <= x < b: at b itself A is the left limit
-        x = [a + (b - a) * Ratio(k, 8), a + (b - a) * Ratio((3 * k) % 8, 8)]
+        x = [a + (b - a) * Fraction(k, 8), a + (b - a) * Fraction((3 * k) % 8, 8)]
         if splines.value(flat(u), x) != powers.value(flat(W), x):
             return False
     return True

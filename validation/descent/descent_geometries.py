@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
-from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Status, Verdict, judge
 from validation.grounds import require
 from validation.rationals import (
@@ -146,7 +145,7 @@ w is grad_u (row 3)."""
 
 def quartic(values: Matrix, coefficients: Vector, y: Vector) -> Fraction:
     """Return F = 1/(4N) sum (values @ coefficients - y)^4."""
-    return sum((e**4 for e in add(apply(values, coefficients), y, -1)), Ratio(0)) / (4 * len(y))
+    return sum((e**4 for e in add(apply(values, coefficients), y, -1)), Fraction(0)) / (4 * len(y))
 
 
 def quartic_gradient(values: Matrix, coefficients: Vector, y: Vector) -> list[Fraction]:
@@ -161,7 +160,7 @@ def directional_derivative(values: Matrix, coefficients: Vector, y: Vector, dire
     return (
         sum(
             (weight * quartic(values, add(coefficients, direction, step), y) for step, weight in weights.items()),
-            Ratio(0),
+            Fraction(0),
         )
         / 12
     )
@@ -237,7 +236,7 @@ The same steps by substitution: dw = A^T du and grad_w = A^-1 grad_u. Row 1: dw 
 well, but no descent: see T2."""
 
 ROWS = (1, 2, 3, 4)
-STEP_SIZE = Ratio(1, 16)
+STEP_SIZE = Fraction(1, 16)
 
 
 def rules_in_w(layer: Layer, P: Matrix) -> dict[int, Matrix]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.descent.descent_geometries import Layer, random_layer, rules_in_u
 from validation.grounds import require
@@ -113,7 +112,7 @@ def count_unstable(order: int, inputs: int, intervals: int, seed: int) -> dict[s
     """Count the eigenvalues with negative real part of the four rows, with P = I and a random diagonal."""
     layer = random_layer(order, inputs, seed, intervals)
     rng = np.random.default_rng([11, seed, order, inputs, intervals])
-    H = scaled(Ratio(1, len(layer.y)), multiply(transpose(layer.b), layer.b))
+    H = scaled(Fraction(1, len(layer.y)), multiply(transpose(layer.b), layer.b))
     preconditioners = {
         "P = I": identity(len(H)),
         "diagonal": diagonal(random_rationals(rng, len(H), low=1, high=24)),
@@ -154,7 +153,7 @@ def characteristic_polynomial(matrix: Matrix) -> list[Fraction]:
         columns = list(zip(*shifted, strict=True))
         M = [[sum(a * b for a, b in zip(row, column, strict=True)) for column in columns] for row in K]
         coefficients.append(-sum(M[i][i] for i in range(size)) // k)
-    return [Ratio(c, d**k) for k, c in enumerate(coefficients)]
+    return [Fraction(c, d**k) for k, c in enumerate(coefficients)]
 
 
 def trailing_zeros(polynomial: Vector) -> int:
@@ -179,7 +178,7 @@ def in_left_half_plane(polynomial: Vector) -> int:
     first_column = [upper[0]]
     while lower:
         first_column.append(lower[0])
-        padded = [*lower, *[Ratio(0)] * (len(upper) - len(lower))]
+        padded = [*lower, *[Fraction(0)] * (len(upper) - len(lower))]
         ratio = upper[0] / lower[0]
         upper, lower = lower, [a - ratio * b for a, b in zip(upper[1:], padded[1:], strict=True)]
     return sum((left > 0) != (right > 0) for left, right in pairwise(first_column))

@@ -15,7 +15,6 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
-from refkan.base.ratios import Ratio, ratio
 from refkan.splines import transfer
 from validation.rationals import Matrix, apply, breakpoints, multiply, relu_design, spline_design, transpose
 
@@ -45,7 +44,7 @@ def departure(ours: Any, exact: Any, scale: float | None = None) -> float:
 
 def fractions(knots: Any) -> list[Fraction]:
     """The rational numbers that floats are."""
-    return [ratio(Fraction(float(t))) for t in knots]
+    return [Fraction(Fraction(float(t))) for t in knots]
 
 
 def bases() -> Departures:
@@ -61,9 +60,9 @@ def bases() -> Departures:
         for left, right in pairwise(ends):
             for k, weight in enumerate((7, 32, 12, 32, 7)):
                 # A point inside in the place of the right end, where a new piece begins: both are of one polynomial.
-                at = left + (right - left) * Ratio(k, 4)
+                at = left + (right - left) * Fraction(k, 4)
                 row = np.array(one_sided(exact, t, at, left, right), dtype=object)
-                gram = gram + (right - left) * Ratio(weight, 90) * np.outer(row, row)
+                gram = gram + (right - left) * Fraction(weight, 90) * np.outer(row, row)
         matrix = ours.gram_matrix(space)
         matrix = matrix.toarray() if hasattr(matrix, "toarray") else matrix
         yield f"the Gram matrix of {name}", departure(matrix, gram)
@@ -84,7 +83,7 @@ def change_of_basis() -> Departures:
     A = truth.change_of_basis(t, ORDER)
     v = np.array([0.5, -1.0, 2.0, 0.25, -3.0])[: space.dim]
     for scaled in (False, True):
-        h = Ratio(1, space.intervals if scaled else 1)
+        h = Fraction(1, space.intervals if scaled else 1)
         B = [[a * h ** (ORDER - 1) for a in row] for row in A]
         ours, given = rk.ChangeOfBasis(space, scaled), fractions(v)
         yield "A^T u", departure(ours.to_relu(v), apply(transpose(B), given))
@@ -94,7 +93,7 @@ def change_of_basis() -> Departures:
         yield "A", departure(ours.dense(), B)
     yield (
         "A on uniform knots",
-        departure(rk.ChangeOfBasis.uniform(ORDER, 5, 0.5), truth.uniform_change_of_basis(ORDER, 5, Ratio(1, 2))),
+        departure(rk.ChangeOfBasis.uniform(ORDER, 5, 0.5), truth.uniform_change_of_basis(ORDER, 5, Fraction(1, 2))),
     )
 
 
@@ -102,7 +101,7 @@ def in_relu(P: Matrix, coarse: Any, fine: Any, scaled: bool) -> Any:
     """The prolongation of ReLU coefficients, A_fine^T P A_coarse^-T, both bases scaled by their mean spacings."""
     back = transpose(truth.change_of_basis_inverse(coarse, ORDER))
     W = multiply(transpose(truth.change_of_basis(fine, ORDER)), P, back)
-    factor = Ratio(len(coarse) - 2 * ORDER + 1, len(fine) - 2 * ORDER + 1) ** (ORDER - 1) if scaled else 1
+    factor = Fraction(len(coarse) - 2 * ORDER + 1, len(fine) - 2 * ORDER + 1) ** (ORDER - 1) if scaled else 1
     return [[factor * w for w in row] for row in W]
 
 

@@ -14,7 +14,6 @@ from fractions import Fraction
 import numpy as np
 
 from refkan import truth
-from refkan.base.ratios import Ratio, ratio
 from validation.rationals import Matrix, Vector, apply, multiply, random_rationals, scaled, transpose, uniform_knots
 
 SAMPLES = 7
@@ -43,7 +42,7 @@ class ExactLevel:
         """Values, or slopes, of all basis functions of a layer at x."""
         function = truth.bspline_derivative if self.basis == "spline" else truth.truncated_power_derivative
         t, outside = self.knots[layer], self.outside
-        return [ratio(function(t, self.order, i, x, derivative, outside=outside)) for i in range(self.dims[layer])]
+        return [Fraction(function(t, self.order, i, x, derivative, outside=outside)) for i in range(self.dims[layer])]
 
     def residuals_and_jacobian(
         self, theta: Vector, maps: list[tuple[Fraction, Fraction]], x: Matrix, y: Vector
@@ -70,7 +69,7 @@ class ExactLevel:
 
 def inner(a: Vector, b: Vector) -> Fraction:
     """Sum of products."""
-    return sum((s * t for s, t in zip(a, b, strict=True)), Ratio(0))
+    return sum((s * t for s, t in zip(a, b, strict=True)), Fraction(0))
 
 
 def prolongation(coarse: ExactLevel, fine: ExactLevel) -> Matrix:
@@ -90,7 +89,7 @@ def rectangular_blocks(blocks: list[Matrix]) -> Matrix:
     width, start, rows = sum(len(block[0]) for block in blocks), 0, []
     for block in blocks:
         size = len(block[0])
-        rows += [[Ratio(0)] * start + list(row) + [Ratio(0)] * (width - start - size) for row in block]
+        rows += [[Fraction(0)] * start + list(row) + [Fraction(0)] * (width - start - size) for row in block]
         start += size
     return rows
 
@@ -100,19 +99,19 @@ def equal(
 ) -> tuple[bool, bool, int]:
     """Whether g_c = R^T g_f, and whether H_c = R^T H_f R, R = change(P); and how many activations lie outside."""
     rng = np.random.default_rng([seed, order])
-    knots = [uniform_knots(order, n, h=Ratio(1, n)) for n in INTERVALS]
-    finer = [uniform_knots(order, n * k, h=Ratio(1, n * k)) for n, k in zip(INTERVALS, FACTORS, strict=True)]
+    knots = [uniform_knots(order, n, h=Fraction(1, n)) for n in INTERVALS]
+    finer = [uniform_knots(order, n * k, h=Fraction(1, n * k)) for n, k in zip(INTERVALS, FACTORS, strict=True)]
     coarse = ExactLevel((knots[0], knots[1]), basis, order, outside)
     fine = ExactLevel((finer[0], finer[1]), basis, order, outside)
     theta = random_rationals(rng, 4 * coarse.dims[0] + 2 * coarse.dims[1])
-    maps = [(Ratio(1, 3), Ratio(1, 2)), (Ratio(-2, 5), Ratio(1, 3))]
-    x = [[Ratio(int(k), 64) for k in rng.integers(0, 65, 2)] for _ in range(SAMPLES)]
+    maps = [(Fraction(1, 3), Fraction(1, 2)), (Fraction(-2, 5), Fraction(1, 3))]
+    x = [[Fraction(int(k), 64) for k in rng.integers(0, 65, 2)] for _ in range(SAMPLES)]
     y = random_rationals(rng, SAMPLES)
     P = prolongation(coarse, fine)
     R = change(P)
     e, J = coarse.residuals_and_jacobian(theta, maps, x, y)
     e_fine, J_fine = fine.residuals_and_jacobian(apply(P, theta), maps, x, y)
-    N = Ratio(1, SAMPLES)
+    N = Fraction(1, SAMPLES)
     g, g_fine = (scaled(N, [apply(transpose(j), r)])[0] for j, r in ((J, e), (J_fine, e_fine)))
     H, H_fine = (scaled(N, multiply(transpose(j), j)) for j in (J, J_fine))
     first, outside_count = coarse.dims[0], 0

@@ -11,7 +11,6 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
-from refkan.base.ratios import Ratio
 from refkan.claims.verdicts import Status, Verdict, judge
 from refkan.splines import transfer
 from validation.grounds import require
@@ -60,7 +59,7 @@ def nested_pair(order: int, intervals: int, seed: int) -> Pair:
     rng = np.random.default_rng([seed, order, intervals])
     coarse = random_knots(rng, order, intervals)
     t = breakpoints(coarse, order)
-    places = [left + (right - left) * Ratio(k, 5) for left, right in pairwise(t) for k in range(1, 5)]
+    places = [left + (right - left) * Fraction(k, 5) for left, right in pairwise(t) for k in range(1, 5)]
     chosen = rng.choice(len(places), size=int(rng.integers(1, 4)), replace=False)
     return order, coarse, sorted([*coarse, *(places[k] for k in chosen)])
 
@@ -75,7 +74,9 @@ def contains(order: int, larger: Vector, smaller: Vector) -> bool:
     of rank with and without the functions in question is inclusion.
     """
     t = sorted({*breakpoints(larger, order), *breakpoints(smaller, order)})
-    points = [x for left, right in pairwise(t) for x in (left + (right - left) * Ratio(k, order) for k in range(order))]
+    points = [
+        x for left, right in pairwise(t) for x in (left + (right - left) * Fraction(k, order) for k in range(order))
+    ]
     large, small = spline_design(larger, order, points), spline_design(smaller, order, points)
     both = [[*row, *other] for row, other in zip(large, small, strict=True)]
     return rank(both) == rank(large)
@@ -127,7 +128,7 @@ Coefficient = Callable[[int, int, int], Fraction]
 
 def printed(r: int, i: int, j: int) -> Fraction:
     """2^-r C(r, s) at j = 2 i + s."""
-    return Ratio(comb(r, j - 2 * i), 2**r) if 0 <= j - 2 * i <= r else Ratio(0)
+    return Fraction(comb(r, j - 2 * i), 2**r) if 0 <= j - 2 * i <= r else Fraction(0)
 
 
 def corrected(r: int, i: int, j: int) -> Fraction:
@@ -139,7 +140,7 @@ def dyadic_identity(order: int, intervals: int, coefficient: Coefficient) -> boo
     """Whether b_i = sum_j coefficient b'_j for every i, at r points of every fine interval; uniform knots."""
     r, n = order, intervals
     coarse = uniform_knots(r, n)
-    fine = uniform_knots(r, 2 * n, h=Ratio(1, 2))
+    fine = uniform_knots(r, 2 * n, h=Fraction(1, 2))
     points = [x for interval in sample_points(fine, r, r) for x in interval]
     P = [[coefficient(r, i, j) for i in range(1 - r, n)] for j in range(1 - r, 2 * n)]
     return multiply(spline_design(fine, r, points), P) == spline_design(coarse, r, points)
@@ -157,7 +158,7 @@ def dyadic_verdict(most_intervals: int) -> Verdict:
     ]
     blossoms = [
         truth.uniform_prolongation(r, n)
-        == truth.prolongation(uniform_knots(r, n), uniform_knots(r, 2 * n, h=Ratio(1, 2)), r)
+        == truth.prolongation(uniform_knots(r, n), uniform_knots(r, 2 * n, h=Fraction(1, 2)), r)
         for r, n in cases
     ]
 
@@ -196,15 +197,15 @@ def injection(coarse: Vector, fine: Vector, order: int, polynomials: bool) -> Ma
     size, nodes = len(fine) - order, fine[:order]
 
     def lagrange(t: Fraction, j: int) -> Fraction:
-        value = Ratio(1)
+        value = Fraction(1)
         for m, s in enumerate(nodes):
             value *= (t - s) / (nodes[j] - s) if m != j else 1
         return value
 
     return [
-        [lagrange(t, j) if j < order else Ratio(0) for j in range(size)]
+        [lagrange(t, j) if j < order else Fraction(0) for j in range(size)]
         if polynomials and i < order
-        else [Ratio(int(s == t)) for s in fine[:size]]
+        else [Fraction(int(s == t)) for s in fine[:size]]
         for i, t in enumerate(coarse[: len(coarse) - order])
     ]
 
@@ -217,7 +218,7 @@ def formula(coarse: Vector, fine: Vector, order: int, polynomials: bool) -> Matr
 
 def re_extended(order: int, intervals: int) -> Pair:
     """Uniform knots and their refinement, whose exterior knots are h/2 apart: nested on the domain alone."""
-    return order, uniform_knots(order, intervals), uniform_knots(order, 2 * intervals, h=Ratio(1, 2))
+    return order, uniform_knots(order, intervals), uniform_knots(order, 2 * intervals, h=Fraction(1, 2))
 
 
 def float64_errors(orders: tuple[int, ...], sizes: tuple[int, ...]) -> dict[str, list[float]]:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from refkan.analysis.conditioning.spectra import Spectrum
-from refkan.base.arguments import as_vector, check_annotated, check_positive
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_vector, check_positive
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.base.plain_text import printable
 from refkan.conformance.cases.backend_frames import Frame
 from refkan.conformance.cases.right_ends import RIGHT_ENDS

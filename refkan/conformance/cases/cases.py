@@ -12,7 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
-from refkan.base.arguments import Checked
+from refkan.base.annotations import Checked
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
 from refkan.conformance.cases.right_ends import judged_as

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated, check_choice
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_choice
 from refkan.conformance.cases import branch_cases, state_changes
 from refkan.conformance.cases.backend_frames import ANY, Frame
 from refkan.conformance.cases.cases import VERSION, Case, Setting, generator, of_settings

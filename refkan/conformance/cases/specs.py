@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from refkan.base.arguments import as_array, check_annotated, check_choice, real
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_array, check_choice, real
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
 from refkan.conformance.cases.truths.precision import DTYPES, is_exact

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated, check_type
+from refkan.base.annotations import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
 from refkan.conformance.adapters.answers import as_mapping, as_real, checked, describe, where_raised
@@ -66,9 +66,7 @@ class Judge:
     _values_right: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        check_annotated(Judge, vars(self), but=("adapter",))  # which may be one whose calls are limited
-        if isinstance(self.adapter, type) or not hasattr(self.adapter, "capabilities"):
-            check_type("adapter", self.adapter, Adapter)
+        check_annotated(Judge, vars(self))
         object.__setattr__(self, "_backend", Backend(self.adapter))
         object.__setattr__(self, "_search", HintSearch(self.pairs))
 

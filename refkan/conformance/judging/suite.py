@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.cases.cases import VERSION, Case

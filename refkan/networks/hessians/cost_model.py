@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.networks.hessians.sparse_accumulation import RawMatrix
 from refkan.networks.layers import LocalForm
 

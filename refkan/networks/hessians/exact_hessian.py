@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.base.arguments import check_annotated, check_choice
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 from refkan.kernels.launch import run_blocks
 from refkan.networks import Network

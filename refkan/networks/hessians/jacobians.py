@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated, check_target
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_target
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.networks.hessians.memory import chunk_size, require_memory

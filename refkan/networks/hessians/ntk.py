@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.networks.hessians.jacobians import chunk_bytes, jacobian

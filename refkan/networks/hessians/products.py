@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_vector, check_annotated, real
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_vector, real
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory

@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.arguments import check_annotated, check_choice, check_count
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_choice, check_count
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.lazy import lazy
 from refkan.networks.layers.functions import Declared, RowFunctions

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated, check_choice, check_count, check_flag
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_choice, check_count, check_flag
 from refkan.base.array_types import Array, FloatArray
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.networks.layers.functions import Declared, coordinates, one

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer.insertion import require_nested

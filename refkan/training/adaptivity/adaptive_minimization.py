@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base.arguments import as_vector, check_annotated, check_choice, check_count, check_type, real
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_vector, check_choice, check_count, check_type, real
 from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network

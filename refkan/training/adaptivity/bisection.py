@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from refkan.base.arguments import as_vector, check_annotated
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_vector
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.splines.knots import FLOOR

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import Checked, check_annotated, check_choice, check_count
+from refkan.base.annotations import Checked, check_annotated
+from refkan.base.arguments import check_choice, check_count
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.training.adaptivity.error_indicators.layer_states import check_layers

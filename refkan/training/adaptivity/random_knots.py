@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated, check_positive, check_type
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_positive, check_type
 from refkan.networks import Network
 from refkan.networks.layers import KnotLayer, require_knots
 from refkan.splines.knots import FLOOR

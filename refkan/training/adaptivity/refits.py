@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.base.arguments import as_array, check_annotated
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_array
 from refkan.base.array_types import FloatArray
 from refkan.networks.layers import Layer
 from refkan.splines.knots import uniform_breakpoints

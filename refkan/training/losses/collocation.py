@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.base.arguments import as_vector, check_annotated, check_flag, check_sequence, check_type, numbers, real
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_vector, check_flag, check_sequence, check_type, numbers, real
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import OutsideDomainError
 from refkan.base.short_reprs import ShortRepr

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from refkan.base.arguments import as_columns, as_vector, check_annotated, require_finite_rows
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_columns, as_vector, require_finite_rows
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network, hessians

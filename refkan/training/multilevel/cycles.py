@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, as_vector, check_annotated, check_count, check_positive, real
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_array, as_vector, check_count, check_positive, real
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.training.multilevel.levels import Hierarchy

@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import scipy.sparse as sp
 
-from refkan.base.arguments import Checked, as_vector, check_annotated, check_count, check_type, real
+from refkan.base.annotations import Checked, check_annotated
+from refkan.base.arguments import as_vector, check_count, check_type, real
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network

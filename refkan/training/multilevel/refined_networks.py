@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from refkan.base.arguments import Checked
+from refkan.base.annotations import Checked
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.training.losses.mistaken import refuse_what_is_no_loss

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base.arguments import as_array, check_annotated, check_choice, check_count
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_array, check_choice, check_count
 from refkan.base.array_types import FloatArray
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.optimizers.first_order import adam, gradient_descent

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.training.optimizers.results import State
 
 Report = Callable[[State], Any]

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import Checked, as_array, as_samples, as_vector, check_annotated, real
+from refkan.base.annotations import Checked, check_annotated
+from refkan.base.arguments import as_array, as_samples, as_vector, real
 from refkan.base.array_types import Array
 from refkan.base.short_reprs import ShortRepr
 

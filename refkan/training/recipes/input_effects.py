@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_samples, as_vector, check_annotated
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_samples, as_vector
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated, check_count, check_type
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_count, check_type
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network

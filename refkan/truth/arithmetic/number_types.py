@@ -1,6 +1,7 @@
 """Numbers: the types that truth computes with, how input becomes one of them, and decisions between two numbers.
 
-    Fraction     exact; functions such as exp have few rational values, see `functions`; subclasses of it too
+    Fraction     exact; functions such as exp have few rational values, see `functions`
+    flint.fmpq   the same numbers, several times as quick; no functions such as exp
     float        what other codes compute with
     complex      for derivatives by complex steps: f(x + i h) = f(x) + i h f'(x) - h^2 f''(x)/2 - ...
     flint.arb    balls: midpoint and radius, which enclose the exact number; acb: the same with complex numbers
@@ -58,7 +59,7 @@ def at_most(x: Number, y: Number) -> bool:
         ...
     refkan.truth.arithmetic.number_types.UndecidedError: it is not decided whether nan <= 1.0: ...
     """
-    left, right = x.real, y.real
+    left, right = real_part(x), real_part(y)
     if x is y or left <= right:
         return True
     if left > right:
@@ -67,6 +68,11 @@ def at_most(x: Number, y: Number) -> bool:
         f"it is not decided whether {left} <= {right}: balls that overlap need a higher precision (flint.ctx.prec) or "
         "exact numbers; NaN compares with nothing"
     )
+
+
+def real_part(x: Number) -> Number:
+    """Return the real part; a Fraction, which would copy itself, and a flint.fmpq, which names none, are their own."""
+    return x if type(x) is Fraction else getattr(x, "real", x)
 
 
 def less(x: Number, y: Number) -> bool:
@@ -88,9 +94,10 @@ def rounding_unit(x: Number) -> Number:
     >>> rounding_unit(2.0), rounding_unit(Fraction(2))
     (2.220446049250313e-16, 0)
     """
-    if isinstance(x.real, float):
+    kind = type(real_part(x))
+    if issubclass(kind, float):
         return float_info.epsilon
-    return type(x.real).context.eps if hasattr(type(x.real), "context") else 0  # mpmath's floats have a context
+    return kind.context.eps if hasattr(kind, "context") else 0  # mpmath's floats have a context
 
 
 def converter(number: Any) -> Callable[[Any], Number]:
@@ -102,8 +109,7 @@ def converter(number: Any) -> Callable[[Any], Number]:
     Parameters
     ----------
     number : type
-        Fraction or a subclass of it (whose arithmetic may be quicker), float, complex, flint.arb, flint.acb or
-        mpmath.mpf.
+        Fraction, flint.fmpq, float, complex, flint.arb, flint.acb or mpmath.mpf.
 
     Raises
     ------
@@ -120,12 +126,14 @@ def converter(number: Any) -> Callable[[Any], Number]:
     >>> converter(int)
     Traceback (most recent call last):
         ...
-    TypeError: number must be Fraction, float, complex, flint.arb, flint.acb or mpmath.mpf; got <class 'int'>
+    TypeError: number must be Fraction, flint.fmpq, float, complex, flint.arb, flint.acb or mpmath.mpf; got
+        <class 'int'>
     """
-    rational = isinstance(number, type) and issubclass(number, Fraction)
-    of_rational = _OF_RATIONAL.get("Fraction" if rational else _name(number))
+    of_rational = _OF_RATIONAL.get(_name(number))
     if of_rational is None:
-        raise TypeError(f"number must be Fraction, float, complex, flint.arb, flint.acb or mpmath.mpf; got {number!r}")
+        known = "Fraction, flint.fmpq, float, complex, flint.arb, flint.acb or mpmath.mpf"
+        raise TypeError(f"number must be {known}; got {number!r}")
+    rational = _name(number) in ("Fraction", "flint.fmpq")
 
     def convert(value: Any) -> Number:
         if type(value) is number and number is not float:
@@ -133,7 +141,8 @@ def converter(number: Any) -> Callable[[Any], Number]:
         if isinstance(value, Real) and not isinstance(value, Rational):  # also NumPy's floats of all lengths
             if value - value != 0:
                 raise ValueError(f"numbers must be finite; got {value}")
-            return number(float(value))
+            nearest = float(value)
+            return number(*nearest.as_integer_ratio()) if rational else number(nearest)
         if isinstance(value, Rational):
             return of_rational(number, int(value.numerator), int(value.denominator))
         takes_complex = _name(number) in ("complex", "flint.acb")
@@ -179,6 +188,7 @@ def _name(number: Any) -> str:
 
 _OF_RATIONAL: dict[str, Callable[[Any, int, int], Number]] = {
     "Fraction": lambda number, n, d: number(n, d),
+    "flint.fmpq": lambda number, n, d: number(n, d),
     "float": lambda number, n, d: n / d,  # Python divides integers with one rounding
     "complex": lambda number, n, d: number(n / d),
     "flint.arb": lambda number, n, d: number(n) / d,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from refkan.truth.arithmetic.number_types import Number
+from refkan.truth.arithmetic.number_types import Number, real_part
 
 Monomial = tuple[int, ...]
 """The variables of a monomial in ascending order: () is 1, (0, 2) is e_0 e_2, (1, 1) is e_1^2."""
@@ -52,7 +52,7 @@ class Taylor:
     @property
     def real(self) -> Number:
         """The real part of the constant term, by which numbers are compared."""
-        return self.value.real
+        return real_part(self.value)
 
     @property
     def degree(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from refkan.truth.arithmetic.number_types import Number, Numbers, at_most, less
+from refkan.truth.arithmetic.number_types import Number, Numbers, at_most, less, real_part
 
 POLICIES = ("natural", "linear", "polynomial", "error")
 
@@ -38,7 +38,7 @@ def is_inside(domain: Numbers, x: Number, outside: str = "natural") -> bool:
     a, b = domain
     inside = at_most(a, x) and at_most(x, b)
     if outside == "error" and not inside:
-        low, high, at = (float(v.real) for v in (a, b, x))
+        low, high, at = (float(real_part(v)) for v in (a, b, x))
         raise ValueError(f"x must lie in the domain [{low!r}, {high!r}]; got {at!r}")
     return inside
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from refkan.analysis.conditioning.spectrum_of_problem import WHICH
-from refkan.base.arguments import check_annotated, check_choice, check_count
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_choice, check_count
 from refkan.networks import Network, kan, mlp
 from refkan.networks.layers import BASES
 from refkan.networks.node_maps import NODE_MAPS

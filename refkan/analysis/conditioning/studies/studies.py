@@ -15,7 +15,8 @@ import numpy as np
 from refkan.analysis.conditioning.spectrum_of_problem import spectrum
 from refkan.analysis.conditioning.studies.configurations import Configuration
 from refkan.analysis.conditioning.studies.study_rows import MEASURED, Row, Study, measured
-from refkan.base.arguments import as_samples, check_annotated
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_samples
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.kernels.engine_choice import current_engine, use_engine

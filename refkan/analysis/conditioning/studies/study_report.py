@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from refkan.analysis.conditioning.studies.study_rows import Study
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 
 
 def to_json(study: Study) -> bytes:

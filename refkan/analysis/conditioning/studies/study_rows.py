@@ -9,7 +9,7 @@ from typing import Any
 
 from refkan.analysis.conditioning.spectra import FLAGS, Spectrum
 from refkan.analysis.conditioning.studies.configurations import Configuration
-from refkan.base.arguments import Checked
+from refkan.base.annotations import Checked
 from refkan.base.short_reprs import ShortRepr
 
 

@@ -12,7 +12,8 @@ from refkan.analysis.exact.enclosures.layerwise_differences import layerwise_dif
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network
 from refkan.analysis.exact.enclosures.subdivision import Proven, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, monomials, narrowed
-from refkan.base.arguments import as_shape, check_annotated, check_count, check_positive, real
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_shape, check_count, check_positive, real
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
@@ -109,16 +110,16 @@ def enclose(
     order = max(2, derivatives)
 
     def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
-        found = steps.sweep(boxes, order)
+        expansion = steps.sweep(boxes, order)
         outer, inner = [], []
         for index in wanted:
             factor = Intervals.of(2.0 if max(index, default=0) == 2 else 1.0)
-            outer.append(narrowed(found, index) * factor)
-            inner.append(found.coefficient(index) * factor)
+            outer.append(narrowed(expansion, index) * factor)
+            inner.append(expansion.coefficient(index) * factor)
         return flat(joined(outer, 2)), flat(joined(inner, 2))
 
-    found = range_over(quantities, ends, tolerance, budget)
-    table = np.stack([found.outer.lo, found.outer.hi], axis=-1).reshape(Q, len(wanted), 2)
+    ranges = range_over(quantities, ends, tolerance, budget)
+    table = np.stack([ranges.outer.lo, ranges.outer.hi], axis=-1).reshape(Q, len(wanted), 2)
     position = {index: k for k, index in enumerate(wanted)}
 
     def at(*inputs: int) -> FloatArray:
@@ -129,7 +130,7 @@ def enclose(
     second = None
     if derivatives == 2:
         second = np.stack([np.stack([at(p, l) for l in range(P)], axis=1) for p in range(P)], axis=1)
-    return Bounds(at(), first, second, found.boxes, found.reached)
+    return Bounds(at(), first, second, ranges.boxes, ranges.reached)
 
 
 def extrema(net: Network, theta: Any, box: Any, tolerance: float = 1e-6, budget: int = BUDGET) -> Proven:

@@ -7,6 +7,7 @@ dependencies arise between layers, where Taylor forms around the centre of the b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from math import factorial
 from typing import Any
@@ -33,7 +34,6 @@ from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorI
 from refkan.analysis.exact.ranks.network_rows import irrational_parts
 from refkan.base.arguments import as_vector, check_type, real
 from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.ratios import ZERO, Ratio
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
 from refkan.truth.layers import SumLayer
@@ -63,11 +63,11 @@ class EdgeStep(ShortRepr):
 
     def apply_smoothly(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:
         """As `apply`, and the number of continuous derivatives of the functions met over each box (B,)."""
-        found = [pieces.enclose(x.value[:, p], x.order, sides) for p, pieces in enumerate(self.edges)]
-        edges = [coefficients for coefficients, _ in found]
+        enclosed = [pieces.enclose(x.value[:, p], x.order, sides) for p, pieces in enumerate(self.edges)]
+        edges = [coefficients for coefficients, _ in enclosed]
         c = [joined([edge[k] for edge in edges], 2) for k in range(x.order + 1)]  # (B, Q, P)
         y = x[:, None, :].composed(c).map(lambda part: part.sum(2))
-        return y, np.minimum.reduce([smoothness for _, smoothness in found])
+        return y, np.minimum.reduce([smoothness for _, smoothness in enclosed])
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,16 +109,16 @@ class SigmoidStep(ShortRepr):
 @cache
 def _sigmoid_derivatives(order: int) -> Pieces:
     """P_k/k! on [0, 1], in powers of g - 1/2: g (1 - g) = 1/4 - (g - 1/2)^2."""
-    P = [Ratio(1, 2), Ratio(1)]
+    P = [Fraction(1, 2), Fraction(1)]
     rows = []
     for k in range(order + 1):
-        rows.append([c / factorial(k) for c in P] + [ZERO] * (order + 2 - len(P)))
+        rows.append([c / factorial(k) for c in P] + [Fraction(0)] * (order + 2 - len(P)))
         slope = [i * c for i, c in enumerate(P)][1:]
-        P = [ZERO] * (len(slope) + 2)
+        P = [Fraction(0)] * (len(slope) + 2)
         for i, c in enumerate(slope):
             P[i] += c / 4
             P[i + 2] -= c
-    return pieces_of_polynomials([], [(ZERO, Ratio(1))], [rows])
+    return pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +189,7 @@ def interval_network(net: Network, theta: Any) -> IntervalNetwork:
     theta = real("theta", as_vector("theta", theta, net.n_params))
     net = net.freeze(theta)
     refused = sorted({"silu", "tanh", "free knots"} & set(irrational_parts(net)))
-    evaluation = truth.of(net, theta, [], Ratio)
+    evaluation = truth.of(net, theta, [])
     network = evaluation.network
     if refused or not all(isinstance(layer, SumLayer) for layer in network.layers):
         raise ValueError(

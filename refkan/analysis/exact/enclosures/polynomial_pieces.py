@@ -13,7 +13,7 @@ larger factors than the weights do: their sum is at least 1, as |mu| + |lambda| 
 O((y - x)^2); end coefficients are attained. (Farouki, Comput. Aided Geom. Design 29, 2012; Garloff, 1986, for
 enclosures.)
 
-The coefficients come from `refkan.truth` over Fractions (`refkan.base.ratios`) and are rounded once, the error kept.
+The coefficients come from `refkan.truth` over Fractions and are rounded once, the error kept.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 from math import comb, factorial
+from operator import mul
 from typing import Any, Literal
 
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import EPS, MAX, SMALLEST, Intervals, down, quiet, spread, up
 from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.ratios import ZERO, Ratio, ratio
 from refkan.base.short_reprs import ShortRepr
 
 POLYNOMIAL = 10**6
@@ -103,17 +104,17 @@ class Pieces(ShortRepr):
         sizes = powers  # within the reference interval, where no factor is negative
         if any((factor < 0).any() for pair in factors for factor in pair):
             sizes = [_powers(np.abs(mu), np.abs(lam), degree) for mu, lam in factors]
-        found = []
+        enclosures = []
         Q = self.middles[0].shape[1]
         for k in range(derivatives + 1):
             if k >= len(self.middles):
-                found.append(Intervals.of(np.zeros((counts.size, Q))))
+                enclosures.append(Intervals.of(np.zeros((counts.size, Q))))
                 continue
             hull = _hull(powers, sizes, self.middles[k][piece], self.radii[k][piece])
-            found.append(
+            enclosures.append(
                 Intervals(np.minimum.reduceat(hull.lo, starts, axis=0), np.maximum.reduceat(hull.hi, starts, axis=0))
             )
-        return found, np.minimum.reduceat(crossed, starts)
+        return enclosures, np.minimum.reduceat(crossed, starts)
 
 
 Powers = list[FloatArray]
@@ -200,7 +201,7 @@ def _regions(cuts: list[Fraction], domain: tuple[Fraction, Fraction]) -> list[tu
     reach = domain[1] - domain[0]
     before = min(_nearest(cuts[0] - reach), np.nextafter(float(cuts[0]), -np.inf))
     after = max(_nearest(cuts[-1] + reach), np.nextafter(float(cuts[-1]), np.inf))
-    return list(pairwise([ratio(float(before)), *cuts, ratio(float(after))]))
+    return list(pairwise([Fraction(float(before)), *cuts, Fraction(float(after))]))
 
 
 def _polynomials(family: Any, coefficients: Any, region: tuple[Fraction, Fraction], degree: int) -> list[Polynomial]:
@@ -209,7 +210,7 @@ def _polynomials(family: Any, coefficients: Any, region: tuple[Fraction, Fractio
     rows = [family.functions((low + high) / 2, k) for k in range(degree + 1)]
     return [
         [
-            sum((C[i] * f for i, f in rows[k].items()), ZERO) * (high - low) ** k / factorial(k)
+            sum((C[i] * f for i, f in rows[k].items()), Fraction(0)) * (high - low) ** k / factorial(k)
             for k in range(degree + 1)
         ]
         for C in coefficients
@@ -236,7 +237,7 @@ def pieces_of_polynomials(
             for (low, high), each in zip(regions, bernstein, strict=True)
         ]
         middle = np.array([[[_nearest(c) for c in beta] for beta in each] for each in exact])
-        rounded = [[[c == ratio(_nearest(c)) for c in beta] for beta in each] for each in exact]
+        rounded = [[[c == Fraction(_nearest(c)) for c in beta] for beta in each] for each in exact]
         size = np.abs(middle)
         middles.append(middle)
         radii.append(np.where(rounded, 0.0, up(size) - size))  # infinite from the largest float on
@@ -261,12 +262,18 @@ def _nearest(c: Fraction) -> float:
         return MAX if c > 0 else -MAX
 
 
+@cache
+def _to_bernstein(d: int) -> list[list[Fraction]]:
+    """The matrix from powers of z - 1/2 to Bernstein polynomials: z^i = sum_j (j choose i)/(d choose i) B_j."""
+    rows, half = range(d + 1), Fraction(-1, 2)
+    shifted = [[comb(k, i) * half ** max(k - i, 0) for k in rows] for i in rows]
+    shares = [[Fraction(comb(j, i), comb(d, i)) for i in rows] for j in rows]
+    return [[sum((shares[j][i] * shifted[i][k] for i in rows), Fraction(0)) for k in rows] for j in rows]
+
+
 def _bernstein(p: Polynomial) -> list[Fraction]:
     """Coefficients in Bernstein polynomials on [0, 1] of sum_k p_k (z - 1/2)^k."""
-    d = len(p) - 1
-    shift = Ratio(-1, 2)
-    power = [sum((p[k] * comb(k, i) * shift ** (k - i) for k in range(i, d + 1)), ZERO) for i in range(d + 1)]
-    return [sum((Ratio(comb(j, i), comb(d, i)) * power[i] for i in range(j + 1)), ZERO) for j in range(d + 1)]
+    return [sum(map(mul, row, p), Fraction(0)) for row in _to_bernstein(len(p) - 1)]
 
 
 def _derivative(beta: list[Fraction], k: int) -> list[Fraction]:
@@ -278,16 +285,16 @@ def _derivative(beta: list[Fraction], k: int) -> list[Fraction]:
 def _smoothness(cuts: Any, regions: Any, polynomials: list[list[Polynomial]]) -> list[int]:
     """Number of continuous derivatives at each cut, checked exactly."""
     orders = range(len(polynomials[0][0]))
-    found = []
+    smoothness = []
     for j, cut in enumerate(cuts):
         left, right = (
             [[_slope(p, (cut - (low + high) / 2) / (high - low), high - low, k) for p in each] for k in orders]
             for (low, high), each in zip(regions[j : j + 2], polynomials[j : j + 2], strict=True)
         )
-        found.append(next((k - 1 for k in orders if left[k] != right[k]), POLYNOMIAL))
-    return found
+        smoothness.append(next((k - 1 for k in orders if left[k] != right[k]), POLYNOMIAL))
+    return smoothness
 
 
 def _slope(p: Polynomial, z: Fraction, h: Fraction, k: int) -> Fraction:
     """sum_i p_i (i choose k) z^(i-k)/h^k: the k-th derivative over k!."""
-    return sum((p[i] * comb(i, k) * z ** (i - k) for i in range(k, len(p))), ZERO) / h**k
+    return sum((p[i] * comb(i, k) * z ** (i - k) for i in range(k, len(p))), Fraction(0)) / h**k

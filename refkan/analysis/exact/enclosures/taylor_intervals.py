@@ -31,8 +31,8 @@ Index = tuple[int, ...]
 @cache
 def monomials(variables: int, order: int) -> tuple[Index, ...]:
     """Exponents of all monomials up to a degree, by degree."""
-    found = [index for index in product(range(order + 1), repeat=variables) if sum(index) <= order]
-    return tuple(sorted(found, key=lambda index: (sum(index), tuple(-i for i in index))))
+    indices = [index for index in product(range(order + 1), repeat=variables) if sum(index) <= order]
+    return tuple(sorted(indices, key=lambda index: (sum(index), tuple(-i for i in index))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,12 +150,12 @@ def _reciprocal_factorial(k: int) -> Intervals:
 def variables(points: Intervals, order: int) -> list[TaylorIntervals]:
     """The variables x_p at points or boxes (B, P): Taylor numbers of shape (B,)."""
     P = points.lo.shape[1]
-    found = []
+    coordinates = []
     for p in range(P):
         unit = tuple(int(k == p) for k in range(P))
         x = points[:, p]
-        found.append(TaylorIntervals({(0,) * P: x, unit: Intervals.of(np.ones_like(x.lo))}, order))
-    return found
+        coordinates.append(TaylorIntervals({(0,) * P: x, unit: Intervals.of(np.ones_like(x.lo))}, order))
+    return coordinates
 
 
 @dataclass(frozen=True, eq=False)

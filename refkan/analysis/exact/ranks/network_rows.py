@@ -15,7 +15,6 @@ from refkan import truth
 from refkan.analysis.exact.extra import require
 from refkan.analysis.exact.spectra.perron import UndecidedError
 from refkan.base.arguments import as_vector, real
-from refkan.base.ratios import Ratio
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
@@ -104,11 +103,11 @@ def checked(problem: Any, theta: Any) -> Problem:
 def irrational_parts(net: Network) -> list[str]:
     """Name the parts of a network without rational values, as the keys of `IRRATIONAL`."""
     forms = [*(layer.truth_form() for layer in net.layers), *(node_map.truth_form() for node_map in net.node_maps)]
-    found = {form["kind"] for form in forms}
-    found |= {form["activation"] for form in forms if form["kind"] == "dense"}
+    names = {form["kind"] for form in forms}
+    names |= {form["activation"] for form in forms if form["kind"] == "dense"}
     if any((form.get("spline") or form).get("floor") is not None for form in forms):
-        found.add("free knots")
-    return sorted(found & set(IRRATIONAL))
+        names.add("free knots")
+    return sorted(names & set(IRRATIONAL))
 
 
 def rational_rows(problem: Problem) -> tuple[Any, list[Any]]:
@@ -127,9 +126,8 @@ def rational_rows(problem: Problem) -> tuple[Any, list[Any]]:
             "fix free knots, net.with_fixed_knots(theta), or ask for certified_spectrum, which takes balls"
         )
     columns, integers, factors = range(problem.net.n_params), [], []
-    for row in problem.rows(Ratio):
-        entries = [flint.fmpq(value.numerator, value.denominator) if value else 0 for value in row.values()]
-        scale, numbers = cleared(entries)
+    for row in problem.rows(flint.fmpq):
+        scale, numbers = cleared(list(row.values()))
         placed = dict(zip(row, numbers, strict=True))
         integers.append([placed.get(m, 0) for m in columns])
         factors.append(scale)
@@ -144,8 +142,8 @@ def rows_in_balls(flint: Any, problem: Problem) -> Any:
     UndecidedError
         If the precision does not tell a sample from a knot.
     """
-    found = decided(lambda: problem.rows(flint.arb))
-    return flint.arb_mat([[row.get(m, 0) for m in range(problem.net.n_params)] for row in found])
+    rows = decided(lambda: problem.rows(flint.arb))
+    return flint.arb_mat([[row.get(m, 0) for m in range(problem.net.n_params)] for row in rows])
 
 
 def decided(compute: Callable[[], Any]) -> Any:

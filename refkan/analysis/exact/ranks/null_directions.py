@@ -25,7 +25,6 @@ from typing import Any
 from refkan import truth
 from refkan.analysis.exact.extra import precision, require
 from refkan.analysis.exact.ranks.network_rows import Problem
-from refkan.base.ratios import Ratio
 from refkan.truth.bases.outside import is_inside
 from refkan.truth.layers import BSplines, Chebyshev, DenseLayer, FreeKnotLayer, ReluPowers, SiluLayer, SumLayer
 from refkan.truth.node_maps import Unmapped
@@ -78,7 +77,7 @@ def known_null_vectors(problem: Problem, translations: bool = False) -> Any:
 def _inside(problem: Problem) -> list[list[bool]]:
     """For each input of each layer, whether a constant on its edges is one at all samples."""
     with precision(BITS) as flint:
-        number = flint.arb if problem.irrational else Ratio
+        number = flint.arb if problem.irrational else flint.fmpq
         layers = truth.of(problem.net, problem.theta, problem.x[:0], number).network.layers
         families = [spline.families if (spline := _spline(layer)) else [] for layer in layers]
         always = [[family.outside != "natural" for family in each] for each in families]
@@ -113,20 +112,20 @@ def _spline(layer: Any) -> SumLayer | None:
 
 def _moved_constants(layer: Any, theta: Any, inside: list[bool], undone: bool, translations: bool) -> list[Vector]:
     """Vectors that change no output of a layer, or, if a map undoes constants, no output of the map."""
-    found: list[Vector] = []
+    vectors: list[Vector] = []
     for q in range(layer.n_outputs):
         constants = [] if translations and isinstance(layer, SiluLayer) else _constants(layer, theta, q, inside)
-        found += constants if undone else [_difference(other, constants[0]) for other in constants[1:]]
+        vectors += constants if undone else [_difference(other, constants[0]) for other in constants[1:]]
     spline = layer.spline if isinstance(layer, SiluLayer) else layer
     if isinstance(spline, FreeKnotLayer):
         first, n = spline.start.n_params, spline.breakpoints + 1
-        found += [{first + p * n + j: Fraction(1) for j in range(n)} for p in range(spline.n_inputs)]
+        vectors += [{first + p * n + j: Fraction(1) for j in range(n)} for p in range(spline.n_inputs)]
     if isinstance(layer, SiluLayer) and not translations:
         first = spline.n_params + layer.n_edges
         for edge in range(layer.n_edges):
             C = {m: theta[m] for m in range(edge * spline.dim, (edge + 1) * spline.dim)}
-            found.append(C | {first + edge: -theta[first + edge]})
-    return found
+            vectors.append(C | {first + edge: -theta[first + edge]})
+    return vectors
 
 
 def _constants(layer: Any, theta: Any, q: int, inside: list[bool]) -> list[Vector]:
@@ -139,13 +138,13 @@ def _constants(layer: Any, theta: Any, q: int, inside: list[bool]) -> list[Vecto
     edges = layer.spline if isinstance(layer, SiluLayer) else layer
     if isinstance(edges, FreeKnotLayer) and not isinstance(spline.families[0], BSplines):
         return []  # those of ReLU powers move with the knots
-    found = []
+    constants = []
     for p, family in enumerate(spline.families):
         edge = q * layer.n_inputs + p
         weight = theta[layer.spline.n_params + layer.n_edges + edge] if isinstance(layer, SiluLayer) else Fraction(1)
         if weight and inside[p]:
-            found.append({edge * spline.dim + i: value / weight for i, value in enumerate(_one(family))})
-    return found
+            constants.append({edge * spline.dim + i: value / weight for i, value in enumerate(_one(family))})
+    return constants
 
 
 def _one(family: Any) -> list[Fraction]:

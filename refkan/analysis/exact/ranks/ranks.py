@@ -203,12 +203,12 @@ def pivots(matrix: Any) -> tuple[int, ...]:
     (1,)
     """
     echelon, rank = matrix.rref()
-    found, column = [], 0
+    columns, column = [], 0
     for i in range(rank):
         while int(echelon[i, column]) == 0:
             column += 1
-        found.append(column)
-    return tuple(found)
+        columns.append(column)
+    return tuple(columns)
 
 
 def _null_vectors(J: Any, rows: tuple[int, ...], columns: tuple[int, ...], free: list[int]) -> Any:

@@ -32,7 +32,8 @@ from refkan.analysis.exact.enclosures.subdivision import range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed
 from refkan.analysis.exact.solutions.equation_functions import evaluated, require_floats
 from refkan.analysis.exact.solutions.integrated_errors import bound_by_integration
-from refkan.base.arguments import check_annotated, check_count, check_function, check_positive
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_count, check_function, check_positive
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
@@ -62,8 +63,8 @@ class CertifiedError(ShortRepr):
     --------
     >>> import refkan as rk
     >>> net, line = rk.kan([1, 1], order=3, intervals=1), [-0.5, 0.5, 1.5]  # the function x
-    >>> found = rk.exact.certified_error(net, line, lambda x: 0.0 * x, lambda x: x, [[0.0, 1.0]])
-    >>> found.error < 1e-14, found.reached
+    >>> bounds = rk.exact.certified_error(net, line, lambda x: 0.0 * x, lambda x: x, [[0.0, 1.0]])
+    >>> bounds.error < 1e-14, bounds.reached
     (True, True)
     """
 
@@ -143,8 +144,8 @@ def certified_error(
     >>> import refkan as rk
     >>> net = rk.kan([1, 1], order=4, intervals=1)  # coefficients of x^2 are (2, -1, 2, 11)/3
     >>> theta = [2 / 3, -1 / 3, 2 / 3, 11 / 3 + 6e-6]
-    >>> found = rk.exact.certified_error(net, theta, lambda x: 0 * x + 2.0, lambda x: x * x, [[0.0, 1.0]])
-    >>> round(found.residual / 6e-6, 6), 0.99 < found.error / 1e-6 < 1.01
+    >>> bounds = rk.exact.certified_error(net, theta, lambda x: 0 * x + 2.0, lambda x: x * x, [[0.0, 1.0]])
+    >>> round(bounds.residual / 6e-6, 6), 0.99 < bounds.error / 1e-6 < 1.01
     (1.0, True)
     """
     check_annotated(certified_error, locals())
@@ -176,8 +177,8 @@ def certified_error(
         rho = _residual(steps, source, k, boxes, order, coefficient)
         return narrowed(rho, rho.over.zero)[:, None], rho.centre.value[:, None]
 
-    found = range_over(quantities, ends, check_positive("tolerance", tolerance), budget)
-    residual = float(found.outer.magnitude[0])
+    ranges = range_over(quantities, ends, check_positive("tolerance", tolerance), budget)
+    residual = float(ranges.outer.magnitude[0])
     delta = _boundary_error(steps, boundary, ends, tolerance, order, budget)
     worst = float(delta.magnitude.max())
     principle = np.inf
@@ -193,7 +194,7 @@ def certified_error(
             return _residual(steps, source, k, boxes, order)
 
         integrated = bound_by_integration(residual_over, k, ends[0], delta, residual, points)
-    return CertifiedError(residual, float(worst), principle, integrated, found.reached)
+    return CertifiedError(residual, float(worst), principle, integrated, ranges.reached)
 
 
 def _residual(
@@ -208,7 +209,7 @@ def _residual(
     v_of = steps.sweep(boxes, order)
     P = steps.n_inputs
     points = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
-    found = []
+    residuals = []
     for v, at in ((v_of.centre[:, 0], points), (v_of.over[:, 0], boxes)):
         rho = -evaluated("source", source, at, order - 2)
         c = None if coefficient is None else evaluated("coefficient", coefficient, at, order - 1)
@@ -218,8 +219,8 @@ def _residual(
             rho = rho + flux.derivative(unit)
         if k:
             rho = rho + v * (Intervals.of(k) * Intervals.of(k))
-        found.append(TaylorIntervals({i: c for i, c in rho.parts.items() if sum(i) <= order - 2}, order - 2))
-    return Expansion(found[0], found[1], v_of.reach, v_of.smoothness - 2)
+        residuals.append(TaylorIntervals({i: c for i, c in rho.parts.items() if sum(i) <= order - 2}, order - 2))
+    return Expansion(residuals[0], residuals[1], v_of.reach, v_of.smoothness - 2)
 
 
 def _comparison(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None, budget: int) -> float:
@@ -252,13 +253,13 @@ def _boundary_error(
     """v - g on the faces of the box, one entry a face: x_0 = a_0, x_0 = b_0, x_1 = a_1, ..."""
 
     def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
-        found = steps.sweep(boxes, order)
+        expansion = steps.sweep(boxes, order)
         points = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
         c, o = (
             v[:, 0] - evaluated("boundary", boundary, at, order)
-            for v, at in ((found.centre, points), (found.over, boxes))
+            for v, at in ((expansion.centre, points), (expansion.over, boxes))
         )
-        return narrowed(Expansion(c, o, found.reach, found.smoothness), o.zero)[:, None], c.value[:, None]
+        return narrowed(Expansion(c, o, expansion.reach, expansion.smoothness), o.zero)[:, None], c.value[:, None]
 
     faces = []
     for p in range(steps.n_inputs):

@@ -69,8 +69,8 @@ class CertifiedSpectrum(ShortRepr):
     >>> import numpy as np, refkan as rk
     >>> x = np.linspace(0.0, 1.0, 9)[:, None]
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), x, x)
-    >>> found = rk.exact.certified_spectrum(problem, [0.0, 0.0, 0.0])
-    >>> found.rank, found.nullity, found.relative_width < 1e-9, found.rank_by
+    >>> spectrum = rk.exact.certified_spectrum(problem, [0.0, 0.0, 0.0])
+    >>> spectrum.rank, spectrum.nullity, spectrum.relative_width < 1e-9, spectrum.rank_by
     (3, 0, True, 'exact')
     """
 
@@ -208,7 +208,7 @@ def enclosed(
     def attempt(flint: Any) -> CertifiedSpectrum:
         deflated, count = _deflated(flint, matrix.in_balls(flint, B), Z)
         values = enclosed_eigenvalues(flint, deflated)
-        found = CertifiedSpectrum(
+        spectrum = CertifiedSpectrum(
             tuple(reversed(values[: len(values) - count])),
             posed.net.n_params,
             basis,
@@ -216,9 +216,9 @@ def enclosed(
             flint.ctx.prec,
             matrix.which,
         )
-        if not found.relative_width <= relative_width:
+        if not spectrum.relative_width <= relative_width:
             raise UndecidedError
-        return found
+        return spectrum
 
     maximum, purpose = MAXIMUM_BITS, "enclose the spectrum"
     if not matrix.exact:

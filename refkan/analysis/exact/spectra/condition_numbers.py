@@ -8,7 +8,7 @@ from typing import Any
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.spectra.certified_spectra import certified_spectrum
 from refkan.analysis.exact.spectra.extremes_of_spaces import extreme_eigenvalues
-from refkan.base.arguments import check_annotated
+from refkan.base.annotations import check_annotated
 from refkan.base.short_reprs import short
 from refkan.splines.spaces import SplineSpace
 from refkan.training.losses import LeastSquares

@@ -15,7 +15,6 @@ from refkan.analysis.exact.extra import require
 from refkan.analysis.exact.ranks.network_rows import Problem, cleared, decided, rational_rows, rows_in_balls
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.ranks.ranks import rank_of_matrix
-from refkan.base.ratios import Ratio
 from refkan.base.short_reprs import ShortRepr
 
 WHICH = ("gauss-newton", "hessian")
@@ -71,7 +70,7 @@ def _gauss_newton_in_balls(problem: Problem) -> Curvature:
 
 def _rational_hessian(problem: Problem) -> Curvature:
     flint = require("flint")
-    entries = [[flint.fmpq(v.numerator, v.denominator) for v in row] for row in problem.hessian(Ratio)]
+    entries = problem.hessian(flint.fmpq)
     H = flint.fmpq_mat(entries)
     null = rank_of_matrix(flint.fmpz_mat([cleared(row)[1] for row in entries])).null
     return Curvature("hessian", null, True, lambda flint, B: _congruent(flint, flint.arb_mat(H), B))

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.spectra.perron import Congruence, UndecidedError, extreme_eigenvalue
-from refkan.base.arguments import check_annotated, check_choice, check_count
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_choice, check_count
 from refkan.base.errors import ConvergenceError
 from refkan.splines.spaces import SplineSpace
 

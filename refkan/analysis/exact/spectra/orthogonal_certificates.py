@@ -53,8 +53,8 @@ def certified(flint: Any, H: Any, V: Any) -> list[Enclosure]:
         raise UndecidedError
     low, high = (1 - f) / (1 + e), (1 + f) / (1 - e)
     ends = [(entry * low, entry * high) if entry > 0 else (entry * high, entry * low) for entry in d]
-    found = [Enclosure.between(a, b) for a, b in ends]
-    lower, upper = sorted(value.low for value in found), sorted(value.high for value in found)
+    enclosures = [Enclosure.between(a, b) for a, b in ends]
+    lower, upper = sorted(value.low for value in enclosures), sorted(value.high for value in enclosures)
     return [Enclosure(a, b) for a, b in zip(lower, upper, strict=True)]
 
 

@@ -30,7 +30,7 @@ class KeptRows(BSplines):
     """
 
     @lazy
-    def _rows(self) -> dict[tuple[Fraction, int], Row]:
+    def _rows(self) -> dict[tuple[int, int, int], Row]:
         return {}
 
     @lazy
@@ -47,7 +47,7 @@ class KeptRows(BSplines):
         """b_i(x)."""
         if not isinstance(x, Fraction):
             return super().functions(x, derivative)
-        key = x, derivative
+        key = x.numerator, x.denominator, derivative  # whose hash is quicker than that of x
         if key not in self._rows:
             m = self.interval(x)
             self._rows[key] = with_tails(partial(self._piece, m), self.domain, x, derivative, self.outside)

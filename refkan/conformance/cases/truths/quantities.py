@@ -15,7 +15,6 @@ import numpy as np
 
 from refkan import truth
 from refkan.base.array_types import Array, FloatArray, IntArray
-from refkan.base.ratios import Ratio, ratio
 from refkan.conformance.cases import branches
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.kept_rows import KeptRows
@@ -30,10 +29,10 @@ DERIVATIVES = 2
 
 
 def exact(values: Any) -> Array:
-    """Return the numbers as an array of Ratios, which are Fractions: every finite float is a fraction."""
+    """Return the numbers as an array of Fractions: every finite float is one."""
     array = np.asarray(values)
     out = np.empty(array.shape, object)
-    out.ravel()[:] = [v if type(v) is Ratio else ratio(v) for v in array.ravel().tolist()]
+    out.ravel()[:] = [v if type(v) is Fraction else Fraction(v) for v in array.ravel().tolist()]
     return out
 
 
@@ -99,8 +98,7 @@ class ExactQuantities:
 
     def gauss_newton(self) -> Array:
         """J^T J / N, shape (M, M)."""
-        rows = self.at.jacobian_rows
-        return exact(square(rows, len(self.theta), [Ratio(1, len(self.x))] * len(rows)))
+        return exact(square(self.at.jacobian_rows, len(self.theta))) / len(self.x)
 
     def knot_gradients(self, dy: Array) -> Array:
         """Gradient (P, n-1) in the interior breakpoints of a layer."""

@@ -10,7 +10,8 @@ from typing import ClassVar, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.arguments import check_annotated, check_choice
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_choice
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.errors import KnotError
 from refkan.base.lazy import lazy

@@ -10,7 +10,8 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.arguments import check_annotated, check_target, check_type
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_target, check_type
 from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.networks.layers.functions import Chart, Declared, RowFunctions

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.base.arguments import as_vector, check_annotated
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_vector
 from refkan.base.array_types import FloatArray
 from refkan.splines import bsplines
 from refkan.training.adaptivity.error_indicators.layer_states import LayerState

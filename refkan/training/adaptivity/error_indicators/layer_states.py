@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base.arguments import as_samples, as_vector, check_annotated, check_count
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_samples, as_vector, check_count
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from refkan.base.arguments import Checked, as_array, as_shape, check_annotated, check_positive, real
+from refkan.base.annotations import Checked, check_annotated
+from refkan.base.arguments import as_array, as_shape, check_positive, real
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from refkan.base.arguments import check_annotated, check_choice
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_choice
 from refkan.training.problems import TARGETS
 from refkan.training.recipes.setups.allen_cahn_setup import allen_cahn
 from refkan.training.recipes.setups.burgers_setup import burgers

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated, check_count
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_count
 from refkan.base.array_types import Array, FloatArray
 from refkan.training.losses import Side, Term, flux_jump, prescribed
 from refkan.training.problems import poisson as poisson_equation

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.base.arguments import check_annotated, check_choice, check_count
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_choice, check_count
 from refkan.training.problems import TARGETS
 from refkan.training.recipes.setups.setups import Setup, Shape
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import Checked, check_annotated, check_count, check_positive, check_type
+from refkan.base.annotations import Checked, check_annotated
+from refkan.base.arguments import check_count, check_positive, check_type
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -122,6 +123,16 @@ def network(rng, widths, maps=("none", "affine", "affine", "sigmoid", "mean-std"
         ends = domains(layers[0])
         statistics = rng.uniform(ends[:, 0], ends[:, 1], (5, widths[0]))
     return rk.Network(tuple(layers), tuple(maps_), statistics), np.concatenate(parameters)
+
+
+def without_margin(net):
+    """The network whose affine maps of [0, 1] take the least and the greatest activation to its ends, but for rounding.
+
+    That `initialize` leaves 2^-10 free at both ends is undone.
+    """
+    c = (1 + 1e-15) / (1 - 2.0**-9)
+    maps = tuple(replace(m, scale=c * m.scale, shift=0.5 + c * (m.shift - 0.5)) for m in net.node_maps)
+    return replace(net, node_maps=maps)
 
 
 def breaks(first, p):

@@ -92,8 +92,15 @@ def transposed(A):
     return [list(column) for column in zip(*A, strict=False)]
 
 
+def eigenpairs(rows):
+    """All eigenvalues of a symmetric matrix, ascending, with the digits that mpmath works with, and eigenvectors."""
+    entries = [[to_mp(c) if isinstance(c, Fraction) else mpmath.mpf(c) for c in row] for row in rows]
+    values, vectors = mpmath.eigsy(mpmath.matrix(entries))
+    return list(values), vectors
+
+
 def eigenvalues(rows):
-    """All eigenvalues of a symmetric matrix, ascending, with the digits that mpmath works with."""
+    """The eigenvalues alone."""
     entries = [[to_mp(c) if isinstance(c, Fraction) else mpmath.mpf(c) for c in row] for row in rows]
     return sorted(mpmath.eigsy(mpmath.matrix(entries), eigvals_only=True))
 

@@ -8,7 +8,10 @@ import mpmath
 import numpy as np
 
 import refkan as rk
-from tests.analysis.exact.oracles import matrices
+from refkan.analysis.conditioning import null_vectors
+from refkan.analysis.exact.ranks.network_rows import checked
+from refkan.analysis.exact.ranks.null_directions import known_null_vectors
+from tests.analysis.exact.oracles import draws, matrices
 from tests.analysis.exact.oracles.networks import Digits, Exact, OracleNetwork, to_mp
 
 
@@ -30,14 +33,10 @@ def rational_jacobian(problem, theta):
 
 
 def curvature(problem, theta, which, basis=None):
-    """The matrix J^T J, the Hessian, or J J^T, over mpmath; in another basis of the coefficients of splines."""
+    """The matrix J^T J or the Hessian over mpmath, in another basis of the coefficients of splines if asked."""
     rows = misfit_and_derivatives(problem, theta, Digits, which == "hessian")
     weights = [to_mp(w) for *_, w in rows]
     J = np.array([g for _, g, _, _ in rows], object)
-    if which == "ntk":
-        root = np.array([mpmath.sqrt(w) for w in weights], object)
-        J = J * root[:, None]
-        return J @ J.T
     H = (J * np.array(weights, object)[:, None]).T @ J
     if which == "hessian":
         for (e, _, h, _), w in zip(rows, weights, strict=False):
@@ -60,13 +59,15 @@ def in_basis(net, H, basis):
     return H
 
 
-KINDS = ("splines", "splines", "natural", "relu", "chebyshev", "dense", "silu", "tanh", "free")
+KINDS = ("splines", "splines", "natural", "relu", "scaled-relu", "chebyshev", "dense", "silu", "tanh", "free")
+UNITS = (1.0, 1.0, 1.0, 1e-150, 1e150, 1e-12, 1e9)
 
 
 def problem(rng, kind=None, maps=None, size=40):
-    """A small least-squares problem with samples at adversarial places, and its parameters."""
+    """A small least-squares problem in any unit, with samples at adversarial places, and its parameters."""
     kind = kind or str(rng.choice(KINDS))
     node_map = str(rng.choice(maps or ("affine", "affine", "none", "mean-std", "min-max", "sigmoid")))
+    unit = float(rng.choice(UNITS)) if kind in ("splines", "natural", "scaled-relu") else 1.0
     while True:
         hidden = [] if rng.uniform() < 0.2 else [int(rng.integers(1, 4))]
         widths = [int(rng.integers(1, 3)), *hidden, int(rng.integers(1, 3))]
@@ -77,11 +78,12 @@ def problem(rng, kind=None, maps=None, size=40):
         elif kind == "chebyshev":
             net = rk.chebyshev_kan(widths, max(order - 1, 1), node_map=node_map)
         else:
-            options = {"silu": {"edge": "silu"}, "free": {"free_knots": True}, "relu": {"basis": "relu"}}.get(kind, {})
+            options = {"silu": {"edge": "silu"}, "free": {"free_knots": True}}.get(kind, {})
+            options |= {"basis": kind} if "relu" in kind else {}
             outside = "natural" if kind == "natural" else outside
             order, n = (max(order, 2), max(n, 2)) if kind == "free" else (order, n)
             outside = "linear" if kind == "free" else outside
-            net = rk.kan(widths, order, n, node_map=node_map, outside=outside, **options)
+            net = rk.kan(widths, order, n, (0.0, unit), node_map=node_map, outside=outside, **options)
         if net.n_params <= size:
             break
     count = int(rng.integers(max(net.n_params // 2, 1), net.n_params + 5))
@@ -99,10 +101,15 @@ def problem(rng, kind=None, maps=None, size=40):
         x = rng.integers(0, 9, x.shape) / 8
     elif places == "outside":
         x = x * 1.5 - 0.25
-    batch = x if len(np.unique(x[:, 0])) > 2 else rng.uniform(size=x.shape)
+    x = x * unit
+    batch = x if len(np.unique(x[:, 0])) > 2 else rng.uniform(size=x.shape) * unit
     net, theta = net.initialize(rng, batch)
+    if kind == "natural" and node_map == "affine" and unit == 1 and rng.uniform() < 0.5:
+        net = draws.without_margin(net)
     if rng.uniform() < 0.4:
         theta = rng.integers(-4, 5, theta.shape) / 4
+    elif rng.uniform() < 0.2 and is_rational(net):
+        theta = theta * 10.0 ** float(rng.choice([-100, 100]))
     weights = None if rng.uniform() < 0.6 else rng.choice([0.0, 0.5, 1.0, 3.0], count)
     if weights is not None and not weights.any():
         weights = None
@@ -143,30 +150,44 @@ def attack_rank(problem, theta, counts):
             rank = sum(v > max(values) * mpmath.mpf(10) ** -100 for v in values)
     if (certificate.rank, certificate.nullity) != (rank, M - rank):
         out.append(f"rank: {certificate.rank}, nullity {certificate.nullity}; exact rank {rank} of {M} ({net})")
-    if certificate.analytic_nullity is not None and certificate.analytic_nullity > M - rank:
-        out.append(f"rank: analytic nullity {certificate.analytic_nullity}, exact nullity {M - rank} ({net})")
+    in_floats = null_vectors(net, theta, problem.x).shape[1]
+    if not in_floats <= certificate.analytic_nullity <= M - rank:
+        analytic = f"analytic nullity {in_floats} in floats, {certificate.analytic_nullity} in fractions"
+        out.append(f"rank: {analytic}, exact nullity {M - rank} ({net})")
     return out
 
 
 def attack_spectrum(problem, theta, which, basis, counts):
     """`certified_spectrum` and `certified_condition_number` against eigenvalues of 200 digits."""
     net = problem.net
-    arguments = {"basis": basis, "which": which}
-    certified, out = counts.certificate(which, rk.exact.certified_spectrum, problem, theta, **arguments)
-    if certified is None:
-        return out
-    with mpmath.workdps(200):
+    nullities = {"theory": known_null_vectors(checked(problem, theta), which == "hessian").ncols()}
+    with np.errstate(all="ignore"):
+        nullities["spectrum"] = rk.spectrum(problem, theta, which=which).analytic_nullity
+    ordinary = all(1e-20 < size < 1e20 for size in (abs(problem.x).max(), abs(theta).max() or 1.0))
+    with mpmath.workdps(200 if ordinary else 1200):  # units of 1e150 make eigenvalues of 1e-700 of the largest
         values = matrices.eigenvalues(curvature(problem, theta, which, basis).tolist())
-        smallest = max(map(abs, values)) * mpmath.mpf(10) ** -130
+        smallest = max(map(abs, values)) * mpmath.mpf(10) ** (70 - mpmath.mp.dps)
         exact = sorted((v for v in values if abs(v) > smallest), reverse=True)
+        for name, nullity in nullities.items():
+            if nullity > len(values) - len(exact):
+                return [f"{which}: nullity {nullity} by {name}, exact {len(values) - len(exact)} ({net})"]
+        arguments = {"basis": basis, "which": which}
+        certified, out = counts.certificate(which, rk.exact.certified_spectrum, problem, theta, **arguments)
+        if certified is None:
+            return out
         if len(exact) != certified.rank:
             return [f"{which}, {basis}: rank {certified.rank}, exact {len(exact)} ({net})"]
+        if certified.negative != sum(v < 0 for v in exact):
+            out.append(f"{which}, {basis}: {certified.negative} negative eigenvalues ({net})")
         for v, bound in zip(exact, sorted(certified.values, key=lambda e: -e.low), strict=False):
             low, high, slack = to_mp(bound.low), to_mp(bound.high), abs(v) * mpmath.mpf(10) ** -60
             if not low - slack <= v <= high + slack:
                 out.append(f"{which}, {basis}: {mpmath.nstr(v, 25)} is not in {bound.floats()} ({net})")
             if high - low > abs(v) * mpmath.mpf(1.0001e-10):
                 out.append(f"{which}, {basis}: {bound.floats()} is wide ({net})")
+        sizes = [abs(v) for v in exact]
+        if sizes and not to_mp(certified.condition.low) <= max(sizes) / min(sizes) <= to_mp(certified.condition.high):
+            out.append(f"{which}, {basis}: condition {mpmath.nstr(max(sizes) / min(sizes), 20)} ({net})")
         if which == "gauss-newton" and exact:
             condition, more = counts.certificate(
                 "condition", rk.exact.certified_condition_number, problem, theta, basis=basis

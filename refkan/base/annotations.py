@@ -1,0 +1,111 @@
+"""Checks of arguments against the annotations of the function or dataclass that takes them."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import numpy as np
+
+from refkan.base.arguments import check_count, check_flag, check_type, is_sequence
+from refkan.base.short_reprs import short
+
+
+def check_annotated(owner: Any, values: Mapping[str, Any], but: Sequence[str] = ()) -> None:
+    """Raise TypeError unless values are what the annotations of a function or a dataclass say.
+
+    Texts, flags, numbers, objects of classes, functions, and sequences and mappings of them are compared. An ``int``
+    counts or numbers something and is not negative, a ``float`` is not NaN. `Any`, arrays and names that are imported
+    for type checkers only are left to whoever uses them.
+
+    Parameters
+    ----------
+    owner : function or class
+    values : mapping
+        By the names of parameters or fields; other names are passed over, so that `locals()` serves.
+    but : sequence of str
+        Names of those whose own check says more.
+    """
+    for name, (text, hint) in _hints(owner).items():
+        if name in values and name not in but and not _is_a(values[name], hint):
+            _refuse(name, values[name], text, hint)
+
+
+def _refuse(name: str, value: Any, text: str, hint: Any) -> None:
+    """Raise the error that says most of a value which is not what an annotation says."""
+    item = get_args(hint)[0] if get_origin(hint) is Sequence else None
+    if isinstance(item, type) and is_sequence(value):
+        for k, entry in enumerate(value):
+            check_type(f"{name}[{k}]", entry, item)
+    if hint in (int, int | None):
+        check_count(name, value)
+    if hint is bool:
+        check_flag(name, value)
+    if hint is float and isinstance(value, float):
+        raise ValueError(f"{name} must be finite; got {value}")
+    if isinstance(hint, type) and hint not in (str, float):
+        check_type(name, value, hint)
+    raise TypeError(f"{name} must be of type {text}; got {short(value)}")
+
+
+class Checked:
+    """What dataclasses derive from whose fields are to be what their annotations say, see `check_annotated`."""
+
+    def __post_init__(self) -> None:
+        check_annotated(type(self), vars(self))
+
+
+@cache
+def _hints(owner: Any) -> dict[str, tuple[str, Any]]:
+    """Annotations by name, as written and as objects; those that cannot be resolved are left out."""
+    code = getattr(owner, "__code__", None)  # what follows the named parameters are *arguments and **options
+    named = None if code is None else code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    hints = {}
+    for part in reversed(owner.__mro__) if isinstance(owner, type) else [owner]:
+        scope = vars(sys.modules[part.__module__]) | getattr(part, "__globals__", {})
+        for name, text in inspect.get_annotations(part).items():
+            with contextlib.suppress(NameError, TypeError, AttributeError):
+                if name != "return" and (named is None or name in named):
+                    hints[name] = (text, eval(text, scope))  # an annotation of the library, never text of a user
+    return hints
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    """Whether a value is what an annotation says, as far as it is looked at."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is bool:
+        return isinstance(value, bool | np.bool_)
+    if hint is int:
+        return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 0)
+    if hint is float:
+        number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+        return bool(number and value == value)
+    if hint is None:
+        return value is None
+    if origin in (Union, UnionType):
+        return any(_is_a(value, part) for part in arguments)
+    if origin is Literal:
+        return isinstance(value, Hashable) and value in arguments
+    if origin is Callable:
+        return callable(value)
+    if isinstance(value, str) and origin is not None:
+        return False
+    if origin is tuple and Ellipsis not in arguments:
+        return isinstance(value, tuple | list) and len(value) == len(arguments) and all(map(_is_a, value, arguments))
+    if origin in (tuple, Sequence):
+        return is_sequence(value) and all(_is_a(item, arguments[0]) for item in value)
+    if origin is Iterable:
+        known = is_sequence(value) or isinstance(value, Set)
+        if known:
+            return all(_is_a(item, arguments[0]) for item in value)
+        return isinstance(value, Iterable) and not isinstance(value, np.ndarray)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(_is_a(key, arguments[0]) for key in value)
+    kind = origin or hint
+    unchecked = kind in (Any, np.ndarray) or not isinstance(kind, type) or getattr(kind, "_is_protocol", False)
+    return unchecked or isinstance(value, kind)
