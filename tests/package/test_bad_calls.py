@@ -45,9 +45,9 @@ NOT_CALLED_BY_USERS = {
     r"exact\.enclosures\..*|conditioning\.descent_rates\.DescentRates|conditioning\.study_rows\.Row.*|"
     r"conditioning\.spectra\.Spectrum|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
     r"adaptivity\.(results|layer_states)\..*|adaptivity\.strategies\.Situation.*|conformance\.findings\..*|"
-    r"adaptivity\.tournaments\.TournamentResult|conformance\.cases\..*)": "results, which the library makes",
+    r"conformance\.cases\..*)": "results, which the library makes",
     r"conformance\.(adapters\.Adapter|jax_base\.Jax|spline_base|torch_base).*": "written by users, called by the judge",
-    r"hierarchy\.stages\.Stage": "what is wrong with it is refused by the tournament",
+    r"hierarchy\.stages\.Stage": "what is wrong with it is refused by multistart",
     r"conformance\.(adapters\.Capabilities|frames\.Frame(\..*)?)": "what is wrong with them becomes findings",
     r"interop\.(from|to)_(efficient_kan|jaxkan|pykan)|interop\.state_of": "need other libraries; tested with them",
     r"problems\.allen_cahn\.(reference|convergence)": "take seconds",

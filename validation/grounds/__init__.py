@@ -83,7 +83,6 @@ GROUNDS: dict[str, Ground] = {
         ground(training.refined, "adaptivity.bisection", "bisect"),
         ground(training.refined, "adaptivity.refits", "refit_layer"),
         ground(training.refined, "adaptivity.driver", "minimize_adaptive"),
-        ground(training.refined, "adaptivity.tournaments", "tournament"),
         ground(training.refined, "hierarchy.multistart", "multistart"),
     ),
     "certificates": joined(

@@ -30,7 +30,6 @@ class Progress:
         self._sizes = what.sizes
         self._quiet = quiet
         self._status: Any = None
-        self._starts_done = 0
         self._first = 0.0
         self._evaluated = -PAUSE
         self._error = ""
@@ -63,7 +62,7 @@ class Progress:
             self._evaluated = now
             self._error = f"{self._what.setup.error(level.network, state.theta):.2e}"
         left = (now - self._first) / max(state.step - 1, 1) * (steps - state.step)
-        start = f"start {self._starts_done}, " if self._starts_done < self._what.starts > 1 else ""
+        start = f"{state.stage}, " if state.stage else ""
         text = (
             f"{start}level {number + 1} of {len(self._sizes)}, {self._sizes[number]} parameters: "
             f"step {state.step} of {steps}, loss {2 * state.value:.3g}, error {self._error}"
@@ -72,11 +71,6 @@ class Progress:
             self.line(text)
         else:
             self._status.update(text)
-
-    def start_done(self, text: str) -> None:
-        """Show what came of a start."""
-        self._starts_done += 1
-        self.line(text)
 
     def line(self, text: str) -> None:
         """Show a line that stays."""

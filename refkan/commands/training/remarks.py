@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from refkan.commands.training.configuration import Configuration
 from refkan.plots.training_pictures import MOST_EDGES, can_be_drawn
-from refkan.training.recipes import StartsResult, input_effects
+from refkan.training.multilevel import MultistartResult
+from refkan.training.recipes import input_effects
 from refkan.training.recipes.records import Record, chosen_level, shown
 
 
@@ -40,7 +41,7 @@ def undrawn(what: Configuration) -> Iterator[str]:
         yield f"network.png is left out: it shows networks with at most {MOST_EDGES} edges in each layer"
 
 
-def effects(what: Configuration, trained: StartsResult) -> list[tuple[str, float]]:
+def effects(what: Configuration, trained: MultistartResult) -> list[tuple[str, float]]:
     """Return the name and the total effect of each column of data; nothing for problems without data."""
     if what.setup.values is None or what.setup.samples is None:
         return []

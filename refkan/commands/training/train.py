@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import warnings
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from refkan.networks import save
 from refkan.networks.layers import BASES
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots.training_pictures import can_be_drawn, network_png, to_png
-from refkan.training.optimizers import METHODS, RESIDUAL_METHODS
+from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, ProgressLines
 from refkan.training.recipes import PROBLEMS, train_starts
 from refkan.training.recipes.records import chosen_level, record, to_json
 
@@ -157,7 +158,7 @@ def _train(what: Configuration, chosen: argparse.Namespace) -> Any:
             what.method,
             starts=what.starts,
             per_level=what.per_level,
-            progress=progress.start_done if what.starts > 1 else None,
+            progress=ProgressLines(progress.line, pause=math.inf) if what.starts > 1 else False,
             callback=progress.step,
             **extra,
         )

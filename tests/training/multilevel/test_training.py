@@ -177,7 +177,7 @@ def test_ramps_begin_anew_on_every_level():
         ({"schedule": 5}, TypeError, "schedule must be a sequence of steps"),
         ({"schedule": "32"}, TypeError, "schedule must be a sequence of steps"),
         ({"factors": [2, 2]}, ValueError, "factors must be one number or one entry for each of 1 refinements; got 2"),
-        ({"factors": 0}, ValueError, "factor must be at least 1; got 0"),
+        ({"factors": 0}, ValueError, "factors must be at least 2; got 0"),
         ({"factors": [[2, 2, 2]]}, ValueError, "factor must be one number or one for each of 2 layers"),
         ({"per_level": [{}]}, ValueError, r"per_level must have one entry a level \(2\); got 1"),
         ({"per_level": [{}, 3]}, TypeError, r"per_level\[1\] must be a Mapping; got int"),
