@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from refkan.analysis.conditioning import spectrum
 from refkan.base.arguments import check_count
 from refkan.base.array_types import FloatArray
 from refkan.base.atomic_files import write_atomically
+from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, refuse, say
 from refkan.base.long_runs.interrupts import kept_interrupts
-from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.option_values import MOST, check_file, in_words, out_of_memory, path
 from refkan.interop import ConversionError, disassemble, from_state, read, refined, to_state
 from refkan.interop.model_files import is_network, state_in
@@ -66,7 +65,7 @@ def _add(parts: Any, name: str, run: Any, what: str, more: str = "") -> argparse
     p.add_argument("--samples", type=int, default=1000, metavar="N", help="uniform in the domain; default: %(default)s")
     p.add_argument("--seed", type=int, default=0, metavar="SEED", help="of the samples; default: %(default)s")
     add_engine_option(p)
-    p.set_defaults(run=lambda chosen: _guarded(f"model {name}", run, chosen))
+    p.set_defaults(run=lambda chosen: _guarded(f"refkan model {name}", run, chosen))
     return p
 
 
@@ -77,25 +76,20 @@ def _guarded(command: str, run: Any, chosen: argparse.Namespace) -> int:
         with kept_interrupts(), np.errstate(all="ignore"):  # what overflows is said with the results
             return int(run(chosen))
     except (ConversionError, ImportError, ValueError, TypeError) as error:
-        return _refuse(command, error)
+        return refuse(command, error)
     except MemoryError as error:
-        return _refuse(command, out_of_memory(error, "--samples"), FAILED)
+        return refuse(command, out_of_memory(error, "--samples"), FAILED)
     except OSError as error:
-        return _refuse(command, in_words("FILE", error) if error.filename else error)
+        return refuse(command, in_words("FILE", error) if error.filename else error)
     except KeyboardInterrupt:
-        return _refuse(command, "interrupted", INTERRUPTED)
-
-
-def _refuse(command: str, error: object, code: int = USAGE) -> int:
-    print(f"refkan {command}: {error}", file=sys.stderr)
-    return code
+        return refuse(command, "interrupted", INTERRUPTED)
 
 
 def _read(file: Path) -> Model:
     """Network and parameters of a file, with a word on what it does not say."""
     net, theta = read(file)
     if not is_network(file) and any((part.base != 0).any() for part in disassemble(net, theta)):
-        print("a state dict does not say what its base function is: SiLU is assumed", file=sys.stderr)
+        say("a state dict does not say what its base function is: SiLU is assumed")
     return net, theta
 
 
@@ -143,7 +137,7 @@ def run_refine(chosen: argparse.Namespace) -> int:
         shares.append(share)
     limit = ROOM if _double(chosen.output) else 1e-5
     if not all(share <= limit for share in shares):  # nan is not
-        return _refuse("model refine", f"values differ by more than {limit:g}: see {chosen.output}", FAILED)
+        return refuse("refkan model refine", f"values differ by more than {limit:g}: see {chosen.output}", FAILED)
     return OK
 
 

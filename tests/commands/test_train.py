@@ -12,7 +12,7 @@ import pytest
 
 import refkan as rk
 from refkan.base.errors import ConvergenceError
-from refkan.base.long_runs import checkpoints
+from refkan.base.long_runs import checkpoints, status_lines
 from refkan.commands import add_train_parser
 from refkan.commands.training import progress_bar as progress_module
 from refkan.commands.training import train
@@ -329,8 +329,8 @@ def test_progress_in_a_terminal_is_one_line_and_without_rich_plain(monkeypatch, 
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(progress_module.sys, "stderr", Terminal())
-    monkeypatch.setattr(progress_module, "import_module", missing)
+    monkeypatch.setattr(status_lines.sys, "stderr", Terminal())
+    monkeypatch.setattr(status_lines, "import_module", missing)
     with progress_module.Progress(configuration(parse(*ONE))) as shown:
         shown.line("plain")
     assert Terminal.written == "plain\n"

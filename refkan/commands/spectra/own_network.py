@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from typing import Any
 
 from refkan.analysis.conditioning import Spectrum, spectrum
-from refkan.analysis.conditioning.studies.study_report import plain
 from refkan.analysis.conditioning.studies.study_rows import measured
 from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 from refkan.base.atomic_files import write_atomically
+from refkan.base.json_data import to_bytes
+from refkan.base.long_runs.exit_codes import say
 from refkan.commands.number_files import read_samples, read_weights
 from refkan.commands.option_values import in_words
 from refkan.commands.spectra.study_certificates import certified, report
@@ -72,23 +71,19 @@ def show(net: Network, problem: LeastSquares, theta: FloatArray, chosen: argpars
         write_atomically(chosen.output / "spectrum.png", _figure(found))
     if chosen.certify:
         certificates = [
-            certified(basis or "own parameters", lambda: (problem, theta), _progress, basis, chosen.which)
+            certified(basis or "own parameters", lambda: (problem, theta), say, basis, chosen.which)
             for basis, _, _ in found
         ]
         return report(certificates, chosen.output)
     return True
 
 
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
 def _json(found: Found) -> bytes:
     rows: list[dict[str, Any]] = []
     for basis, one, seconds in found:
-        numbers = measured(one) | {"values": one.values.tolist(), "seconds": seconds}
-        rows.append({"basis": basis, "which": one.which} | {name: plain(value) for name, value in numbers.items()})
-    return (json.dumps(rows, indent=1, allow_nan=False) + "\n").encode("ascii")
+        numbers = measured(one) | {"values": one.values, "seconds": seconds}
+        rows.append({"basis": basis, "which": one.which, **numbers})
+    return to_bytes(rows)
 
 
 def _figure(found: Found) -> bytes:

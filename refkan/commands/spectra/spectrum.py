@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -20,10 +19,10 @@ from refkan.analysis.conditioning.studies.study_rows import MEANINGS
 from refkan.base.arguments import check_count
 from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed
+from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, USAGE, refuse, say
 from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.executors import check_address, dask_executor
-from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, kept_in, out_of_memory, path, text
 from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
 from refkan.commands.spectra.study_certificates import certified, report
@@ -100,7 +99,7 @@ def run_spectrum(chosen: argparse.Namespace) -> int:
     try:
         return _run(chosen)
     except KeyboardInterrupt:
-        return _refuse(f"interrupted{kept_in(chosen.output, 'points')}", INTERRUPTED)
+        return refuse("refkan spectrum", f"interrupted{kept_in(chosen.output, 'points')}", INTERRUPTED)
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -115,17 +114,17 @@ def _run(chosen: argparse.Namespace) -> int:
         if chosen.certify:
             needed("--certify", "flint")
     except (ValueError, ImportError) as error:
-        return _refuse(error, USAGE)
+        return refuse("refkan spectrum", error, USAGE)
     try:
         with kept_interrupts():
             good = _study(points, chosen) if of_files is None else show(*of_files, chosen)
     except (ImportError, ValueError) as error:
-        return _refuse(error, USAGE)
+        return refuse("refkan spectrum", error, USAGE)
     except MemoryError as error:
         options = "--samples, --widths, --intervals or --orders" if of_files is None else "a shorter --data"
-        return _refuse(out_of_memory(error, options), FAILED)
+        return refuse("refkan spectrum", out_of_memory(error, options), FAILED)
     except (RuntimeError, OSError) as error:
-        return _refuse(error, FAILED)
+        return refuse("refkan spectrum", error, FAILED)
     return OK if good else FAILED
 
 
@@ -145,7 +144,7 @@ def _study(points: list[Configuration], chosen: argparse.Namespace) -> bool:
     target = regression_target if chosen.which == "hessian" else None
     with _executor(chosen.workers, chosen.dask) as executor:
         kept = None if chosen.output is None else chosen.output / "points"
-        result = study(points, executor, kept, progress=_progress, target=target)
+        result = study(points, executor, kept, progress=say, target=target)
     print(f"{result.table}\n\n{result.legend}")
     good = not result.failed
     if chosen.output is not None:
@@ -153,15 +152,11 @@ def _study(points: list[Configuration], chosen: argparse.Namespace) -> bool:
         write_atomically(chosen.output / "spectrum.png", to_png(conditions(result), dpi=150))
     if chosen.certify:
         certificates = [
-            certified(str(point), partial(problem_of, point, target), _progress, point.basis, point.which)
+            certified(str(point), partial(problem_of, point, target), say, point.basis, point.which)
             for point in points
         ]
         good = report(certificates, chosen.output) and good
     return good
-
-
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 def _typed(values: Any) -> str:
@@ -181,11 +176,6 @@ def _check_numbers(chosen: argparse.Namespace) -> None:
         check_count("--workers", chosen.workers, 1, MOST_WORKERS)
     if chosen.dask is not None:
         check_address(chosen.dask)
-
-
-def _refuse(error: object, code: int) -> int:
-    print(f"refkan spectrum: {error}", file=sys.stderr)
-    return code
 
 
 @contextmanager

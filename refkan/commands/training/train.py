@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from refkan.base.atomic_files import write_atomically
+from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, USAGE, refuse, say
 from refkan.base.long_runs.interrupts import kept_interrupts
-from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.option_values import check_folder, kept_in, out_of_memory, path
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration
@@ -97,7 +96,7 @@ def run_train(chosen: argparse.Namespace) -> int:
         try:
             return _run(chosen)
         except KeyboardInterrupt:
-            return _refuse(f"interrupted{kept_in(chosen.output, 'levels')}", INTERRUPTED)
+            return refuse("refkan train", f"interrupted{kept_in(chosen.output, 'levels')}", INTERRUPTED)
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -108,20 +107,20 @@ def _run(chosen: argparse.Namespace) -> int:
                 check_folder("--output", chosen.output)
             _ = what.setup.exact  # a reference that does not converge ends the command before any training
     except (ValueError, TypeError) as error:
-        return _refuse(error, USAGE)
+        return refuse("refkan train", error, USAGE)
     except MemoryError as error:
-        return _refuse(out_of_memory(error, SIZES), USAGE)
+        return refuse("refkan train", out_of_memory(error, SIZES), USAGE)
     except RuntimeError as error:
-        return _refuse(error, FAILED)
+        return refuse("refkan train", error, FAILED)
     try:
         with kept_interrupts():
             trained = _train(what, chosen)
     except (ValueError, TypeError) as error:
-        return _refuse(error, USAGE)
+        return refuse("refkan train", error, USAGE)
     except MemoryError as error:
-        return _refuse(out_of_memory(error, SIZES), FAILED)
+        return refuse("refkan train", out_of_memory(error, SIZES), FAILED)
     except (RuntimeError, OSError) as error:
-        return _refuse(error, FAILED)
+        return refuse("refkan train", error, FAILED)
     found = record(what.setup, trained)
     print(found.table)
     shares, said = effects(what, trained), list(remarks(what, found))
@@ -130,7 +129,7 @@ def _run(chosen: argparse.Namespace) -> int:
     if shares:
         print(effects_line(shares))
     for sentence in said:
-        print(f"refkan train: remark: {sentence}", file=sys.stderr)
+        say(f"refkan train: remark: {sentence}")
     if chosen.output is not None:
         asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in NOT_ASKED}
         last = chosen_level(what.setup, trained)
@@ -141,7 +140,7 @@ def _run(chosen: argparse.Namespace) -> int:
             if what.setup.values is not None and can_be_drawn(what.net):
                 write_atomically(chosen.output / "network.png", network_png(what.setup, trained))
         except OSError as error:
-            return _refuse(error, FAILED)
+            return refuse("refkan train", error, FAILED)
     return OK
 
 
@@ -172,13 +171,8 @@ def _plain_warnings() -> Iterator[None]:
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if str(message) not in said:
             said.add(str(message))
-            print(f"refkan train: warning: {message}", file=sys.stderr)
+            say(f"refkan train: warning: {message}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
-
-
-def _refuse(error: object, code: int) -> int:
-    print(f"refkan train: {error}", file=sys.stderr)
-    return code

@@ -14,7 +14,6 @@ from refkan.base.arguments import as_vector, check_count, check_function, check_
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.training.multilevel.levels import Hierarchy, Level
 from refkan.training.multilevel.multilevel_results import MultilevelResult
-from refkan.training.multilevel.rates import with_ramp
 from refkan.training.multilevel.trainings import TrainedNetwork, Trainer, as_store, train
 from refkan.training.multilevel.unchanged import require_unchanged, samples_of
 from refkan.training.multilevel.work import gradient_seconds
@@ -33,7 +32,6 @@ def minimize_multilevel(
     *,
     factors: Any = 2,
     gradient: str | None = None,
-    ramp: tuple[int, float] | None = None,
     per_level: Sequence[Mapping[str, Any]] | None = None,
     callback: LevelCallback | None = None,
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
@@ -68,10 +66,9 @@ def minimize_multilevel(
     factors : int or sequence
         By how much intervals are cut: one number for all refinements, or one entry for each, a number or one a layer.
         Ignored for a `Hierarchy`, which has its networks.
-    ramp : pair (steps, rate), optional
-        Adam: on every level the learning rate rises linearly from this rate to its own in the first steps.
     per_level : sequence of mappings, optional
-        Options of each level, on top of those for all.
+        Options of each level, on top of those for all: Adam's ``{"schedule": Ramped(1e-2)}`` of
+        `refkan.training.recipes`, say.
     callback : callable, optional
         Called as ``callback(level, state)`` after every step, with a `Level` and a `State`; StopIteration ends the
         level, and the next one begins. Not called for levels that are resumed.
@@ -140,8 +137,8 @@ def minimize_multilevel(
     for level, steps, extra in zip(hierarchy, counts, extras, strict=True):
         stage = staged(report, f"level {level.index + 1} of {len(hierarchy)}, {level.network.n_params} parameters")
         told = None if callback is None else partial(callback, level)
-        own = with_ramp(method, named | options | extra, ramp)
-        trained.append(train(level.problem, start, method, steps, own, store, stage, told, unit))
+        extra = named | options | extra
+        trained.append(train(level.problem, start, method, steps, extra, store, stage, told, unit))
         if level is hierarchy.finest:
             break
         began = process_time()

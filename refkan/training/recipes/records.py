@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from refkan.base.json_data import to_bytes
 from refkan.base.short_reprs import ShortRepr
 from refkan.kernels.engine_choice import current_engine
 from refkan.training.multilevel.levels import on_network
@@ -107,18 +105,4 @@ def shown(error: float) -> float:
 
 def to_json(found: Record, asked: Mapping[str, Any], **more: Any) -> bytes:
     """The record with what was asked for, the engine in use and `more`, as JSON; NaN and infinity become null."""
-    content = {"asked": dict(asked), "engine": current_engine(), **vars(found), **more}
-    return json.dumps(_finite(content), indent=1, allow_nan=False).encode()
-
-
-def _finite(value: Any) -> Any:
-    match value:
-        case float():
-            return value if np.isfinite(value) else None
-        case Mapping():
-            return {key: _finite(item) for key, item in value.items()}
-        case str():
-            return value
-        case Sequence():
-            return [_finite(item) for item in value]
-    return value
+    return to_bytes({"asked": asked, "engine": current_engine(), **vars(found), **more})
