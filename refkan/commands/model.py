@@ -14,10 +14,10 @@ from refkan.analysis.conditioning import spectrum
 from refkan.base.arguments import check_count
 from refkan.base.array_types import FloatArray
 from refkan.base.atomic_files import write_atomically
-from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, refuse, say
-from refkan.base.long_runs.interrupts import kept_interrupts
-from refkan.commands.option_values import MOST, check_file, in_words, out_of_memory, path
-from refkan.interop import ConversionError, disassemble, from_state, read, refined, to_state
+from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
+from refkan.commands.guarded import guarded
+from refkan.commands.option_values import MOST, check_file, in_words, path
+from refkan.interop import disassemble, from_state, read, refined, to_state
 from refkan.interop.model_files import is_network, state_in
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.archives import load, save
@@ -70,19 +70,16 @@ def _add(parts: Any, name: str, run: Any, what: str, more: str = "") -> argparse
 
 
 def _guarded(command: str, run: Any, chosen: argparse.Namespace) -> int:
-    try:
+    def checked() -> int:
         check_count("--samples", chosen.samples, 1, MOST)
         check_count("--seed", chosen.seed)
-        with kept_interrupts(), np.errstate(all="ignore"):  # what overflows is said with the results
-            return int(run(chosen))
-    except (ConversionError, ImportError, ValueError, TypeError) as error:
-        return refuse(command, error)
-    except MemoryError as error:
-        return refuse(command, out_of_memory(error, "--samples"), FAILED)
-    except OSError as error:
-        return refuse(command, in_words("FILE", error) if error.filename else error)
-    except KeyboardInterrupt:
-        return refuse(command, "interrupted", INTERRUPTED)
+        try:
+            with np.errstate(all="ignore"):  # what overflows is said with the results
+                return int(run(chosen))
+        except OSError as error:
+            raise ValueError(in_words("FILE", error) if error.filename else str(error)) from error
+
+    return guarded(command, checked, "--samples")
 
 
 def _read(file: Path) -> Model:

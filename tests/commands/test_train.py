@@ -136,7 +136,7 @@ def test_an_interruption_before_the_training(monkeypatch, capsys):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("refkan.training.recipes.setups.allen_cahn_setup.on_space_time", interrupt)
+    monkeypatch.setattr("refkan.training.recipes.setups.setups._on_space_time", interrupt)
     assert run("allen-cahn", *TINY) == 130
     assert capsys.readouterr().err == "refkan train: interrupted\n"
 
@@ -271,7 +271,7 @@ def test_references_that_do_not_converge_and_failing_trainings_have_code_1(capsy
         raise ConvergenceError("u must agree to 1e-8")
 
     with monkeypatch.context() as patch:
-        patch.setattr("refkan.training.recipes.setups.allen_cahn_setup.on_space_time", fail)
+        patch.setattr("refkan.training.recipes.setups.setups._on_space_time", fail)
         assert run("allen-cahn", *TINY) == 1
     assert "u must agree" in capsys.readouterr().err
     monkeypatch.setattr(train, "train_starts", fail)

@@ -19,11 +19,11 @@ from refkan.analysis.conditioning.studies.study_rows import MEANINGS
 from refkan.base.arguments import check_count
 from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed
-from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, USAGE, refuse, say
-from refkan.base.long_runs.interrupts import kept_interrupts
+from refkan.base.long_runs.exit_codes import FAILED, OK, say
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.executors import check_address, dask_executor
-from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, kept_in, out_of_memory, path, text
+from refkan.commands.guarded import guarded
+from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, path, text
 from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
 from refkan.commands.spectra.study_certificates import certified, report
 from refkan.kernels.engine_option import add_engine_option
@@ -96,35 +96,21 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_spectrum(chosen: argparse.Namespace) -> int:
     """Run a conditioning study and print its table; progress goes to the standard error stream."""
-    try:
-        return _run(chosen)
-    except KeyboardInterrupt:
-        return refuse("refkan spectrum", f"interrupted{kept_in(chosen.output, 'points')}", INTERRUPTED)
+    sizes = "--samples, --widths, --intervals or --orders" if chosen.network is None else "a shorter --data"
+    return guarded("refkan spectrum", lambda: _run(chosen), sizes, chosen.output, "points")
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    try:
-        only_with_networks(chosen, STUDIED)
-        if chosen.certify and (chosen.which == "ntk" or chosen.preconditioner is not None):
-            raise ValueError("--certify takes Gauss-Newton matrices and Hessians without preconditioner alone")
-        of_files = None if chosen.network is None else problem_in_files(chosen)
-        points = _points(chosen) if of_files is None else []
-        if chosen.output is not None:
-            check_folder("--output", chosen.output)
-        if chosen.certify:
-            needed("--certify", "flint")
-    except (ValueError, ImportError) as error:
-        return refuse("refkan spectrum", error, USAGE)
-    try:
-        with kept_interrupts():
-            good = _study(points, chosen) if of_files is None else show(*of_files, chosen)
-    except (ImportError, ValueError) as error:
-        return refuse("refkan spectrum", error, USAGE)
-    except MemoryError as error:
-        options = "--samples, --widths, --intervals or --orders" if of_files is None else "a shorter --data"
-        return refuse("refkan spectrum", out_of_memory(error, options), FAILED)
-    except (RuntimeError, OSError) as error:
-        return refuse("refkan spectrum", error, FAILED)
+    only_with_networks(chosen, STUDIED)
+    if chosen.certify and (chosen.which == "ntk" or chosen.preconditioner is not None):
+        raise ValueError("--certify takes Gauss-Newton matrices and Hessians without preconditioner alone")
+    of_files = None if chosen.network is None else problem_in_files(chosen)
+    points = _points(chosen) if of_files is None else []
+    if chosen.output is not None:
+        check_folder("--output", chosen.output)
+    if chosen.certify:
+        needed("--certify", "flint")
+    good = _study(points, chosen) if of_files is None else show(*of_files, chosen)
     return OK if good else FAILED
 
 

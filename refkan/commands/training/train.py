@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from refkan.base.atomic_files import write_atomically
-from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, USAGE, refuse, say
-from refkan.base.long_runs.interrupts import kept_interrupts
-from refkan.commands.option_values import check_folder, kept_in, out_of_memory, path
+from refkan.base.long_runs.exit_codes import OK, say
+from refkan.commands.guarded import guarded
+from refkan.commands.option_values import check_folder, out_of_memory, path
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration
 from refkan.commands.training.progress_bar import Progress
@@ -93,34 +93,18 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
 def run_train(chosen: argparse.Namespace) -> int:
     """Train, print a line for each level, and write the files; progress goes to the standard error stream."""
     with _plain_warnings():
-        try:
-            return _run(chosen)
-        except KeyboardInterrupt:
-            return refuse("refkan train", f"interrupted{kept_in(chosen.output, 'levels')}", INTERRUPTED)
+        return guarded("refkan train", lambda: _run(chosen), SIZES, chosen.output, "levels")
 
 
 def _run(chosen: argparse.Namespace) -> int:
     try:
-        with kept_interrupts():
-            what = configuration(chosen)
-            if chosen.output is not None:
-                check_folder("--output", chosen.output)
-            _ = what.setup.exact  # a reference that does not converge ends the command before any training
-    except (ValueError, TypeError) as error:
-        return refuse("refkan train", error, USAGE)
+        what = configuration(chosen)
+        _ = what.setup.exact  # a reference that does not converge ends the command before any training
     except MemoryError as error:
-        return refuse("refkan train", out_of_memory(error, SIZES), USAGE)
-    except RuntimeError as error:
-        return refuse("refkan train", error, FAILED)
-    try:
-        with kept_interrupts():
-            trained = _train(what, chosen)
-    except (ValueError, TypeError) as error:
-        return refuse("refkan train", error, USAGE)
-    except MemoryError as error:
-        return refuse("refkan train", out_of_memory(error, SIZES), FAILED)
-    except (RuntimeError, OSError) as error:
-        return refuse("refkan train", error, FAILED)
+        raise ValueError(out_of_memory(error, SIZES)) from error
+    if chosen.output is not None:
+        check_folder("--output", chosen.output)
+    trained = _train(what, chosen)
     found = record(what.setup, trained)
     print(found.table)
     shares, said = effects(what, trained), list(remarks(what, found))
@@ -133,14 +117,11 @@ def _run(chosen: argparse.Namespace) -> int:
     if chosen.output is not None:
         asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in NOT_ASKED}
         last = chosen_level(what.setup, trained)
-        try:
-            save(chosen.output / "network.npz", last.network, last.result.theta, notes={"asked": asked})
-            write_atomically(chosen.output / "history.json", to_json(found, asked, remarks=said, effects=shares))
-            write_atomically(chosen.output / "figure.png", to_png(what.setup, trained))
-            if what.setup.values is not None and can_be_drawn(what.net):
-                write_atomically(chosen.output / "network.png", network_png(what.setup, trained))
-        except OSError as error:
-            return refuse("refkan train", error, FAILED)
+        save(chosen.output / "network.npz", last.network, last.result.theta, notes={"asked": asked})
+        write_atomically(chosen.output / "history.json", to_json(found, asked, remarks=said, effects=shares))
+        write_atomically(chosen.output / "figure.png", to_png(what.setup, trained))
+        if what.setup.values is not None and can_be_drawn(what.net):
+            write_atomically(chosen.output / "network.png", network_png(what.setup, trained))
     return OK
 
 

@@ -139,7 +139,7 @@ def minimize_adaptive(
     check_annotated(minimize_adaptive, {name: value for name, value in locals().items() if name != "fraction"})
     if not isinstance(strategy, Strategy):
         check_choice("strategy", strategy, STRATEGIES)
-    limits = Limits.checked(tolerance, max_params, max_rounds, patience, least_gain)
+    limits = Limits(tolerance, max_params, max_rounds, patience, least_gain)
     refuse_what_is_no_loss("problem", problem)
     net = getattr(problem, "net", None)
     check_type("problem.net", net, Network)
