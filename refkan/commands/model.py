@@ -55,9 +55,9 @@ def add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
 
 
-def _add(parts: Any, name: str, run: Any, what: str, more: str = "") -> argparse.ArgumentParser:
+def _add(parts: Any, name: str, run: Any, purpose: str, more: str = "") -> argparse.ArgumentParser:
     p: argparse.ArgumentParser = parts.add_parser(
-        name, help=what, description=f"{what[0].upper()}{what[1:]}. FILE is {FILE}.{more}",
+        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}. FILE is {FILE}.{more}",
         epilog="Exit code: 0; 1 if something is wrong with the model; 2 for wrong usage or a file that cannot be used; "
         "130 if interrupted.",
     )  # fmt: skip
@@ -101,13 +101,13 @@ def run_model_spectrum(chosen: argparse.Namespace) -> int:
     """Print the spectrum of the Gauss-Newton matrix."""
     net, theta = _read(chosen.file)
     x = _samples(net, chosen)
-    found = spectrum(LeastSquares(net, x, np.zeros((len(x), net.widths[-1]))), theta)
-    values = found.values[: found.rank]
+    eigenvalues = spectrum(LeastSquares(net, x, np.zeros((len(x), net.widths[-1]))), theta)
+    values = eigenvalues.values[: eigenvalues.rank]
     if not (values >= np.finfo(np.float64).tiny).all():
         raise ValueError(f"{chosen.file}: weights are so small that J^T J underflows; scale the outputs of the model")
     print(net)
-    print(f"J^T J / N on {len(x)} samples: {found.size} parameters, rank {found.rank}")
-    if found.rank:
+    print(f"J^T J / N on {len(x)} samples: {eigenvalues.size} parameters, rank {eigenvalues.rank}")
+    if eigenvalues.rank:
         print(f"eigenvalues from {values[-1]:.3e} to {values[0]:.3e}, condition number {values[0] / values[-1]:.3e}")
     return OK
 

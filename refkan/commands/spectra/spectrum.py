@@ -65,12 +65,12 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "Points that are done are kept in DIR/points and not computed again. Exit code: 0; 1 if a point or the "
         "executor failed; 2 for wrong usage; 130 if interrupted.",
     )
-    for name, type_, metavar, what in (
+    for name, type_, metavar, meaning in (
         ("orders", int, "R", "orders r of the splines"),
         ("intervals", int, "N", "in all layers"),
         ("seeds", int, "SEED", "of parameters and samples"),
     ):
-        told = f"{what}; default: {_typed(STUDIED[name])}"
+        told = f"{meaning}; default: {_typed(STUDIED[name])}"
         p.add_argument(f"--{name}", type=type_, nargs="+", metavar=metavar, help=told)
     p.add_argument("--bases", choices=KINDS, nargs="+", help=f"default: {_typed(STUDIED['bases'])}")
     p.add_argument(

@@ -56,14 +56,16 @@ def certified(
     began = time.perf_counter()
     try:
         problem, theta = pose()
-        found = exact.certified_spectrum(problem, theta, basis, which=which)
-        low, high = found.condition.floats()
+        certificate = exact.certified_spectrum(problem, theta, basis, which=which)
+        low, high = certificate.condition.floats()
     except (ValueError, RuntimeError, MemoryError) as error:
         progress(f"{point}: no certificate")
         return CertifiedRow(point, error=f"{type(error).__name__}: {error}")
     progress(f"{point}: certified")
     seconds = time.perf_counter() - began
-    return CertifiedRow(point, found.rank, found.nullity, low, high, found.rank_by, found.bits, seconds)
+    return CertifiedRow(
+        point, certificate.rank, certificate.nullity, low, high, certificate.rank_by, certificate.bits, seconds
+    )
 
 
 LEGEND = """\
@@ -87,6 +89,6 @@ def certificate_table(rows: list[CertifiedRow]) -> str:
     lines = [f"{'certified':<{width}}  rank  nullity  condition in                                 by"]
     for row in rows:
         ends = f"[{row.low:.15e}, {row.high:.15e}]"
-        found = f"{row.rank:>4}  {row.nullity:>7}  {ends}  {row.by}"
-        lines.append(f"{row.point:<{width}}  {row.error or found}")
+        numbers = f"{row.rank:>4}  {row.nullity:>7}  {ends}  {row.by}"
+        lines.append(f"{row.point:<{width}}  {row.error or numbers}")
     return "\n".join(lines)

@@ -98,47 +98,47 @@ def run_train(chosen: argparse.Namespace) -> int:
 
 def _run(chosen: argparse.Namespace) -> int:
     try:
-        what = configuration(chosen)
-        _ = what.setup.exact  # a reference that does not converge ends the command before any training
+        plan = configuration(chosen)
+        _ = plan.setup.exact  # a reference that does not converge ends the command before any training
     except MemoryError as error:
         raise ValueError(out_of_memory(error, SIZES)) from error
     if chosen.output is not None:
         check_folder("--output", chosen.output)
-    trained = _train(what, chosen)
-    found = record(what.setup, trained)
-    print(found.table)
-    shares, said = effects(what, trained), list(remarks(what, found))
+    trained = _train(plan, chosen)
+    results = record(plan.setup, trained)
+    print(results.table)
+    shares, said = effects(plan, trained), list(remarks(plan, results))
     if chosen.output is not None:
-        said += undrawn(what)
+        said += undrawn(plan)
     if shares:
         print(effects_line(shares))
     for sentence in said:
         say(f"refkan train: remark: {sentence}")
     if chosen.output is not None:
         asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in NOT_ASKED}
-        last = chosen_level(what.setup, trained)
+        last = chosen_level(plan.setup, trained)
         save(chosen.output / "network.npz", last.network, last.result.theta, notes={"asked": asked})
-        write_atomically(chosen.output / "history.json", to_json(found, asked, remarks=said, effects=shares))
-        write_atomically(chosen.output / "figure.png", to_png(what.setup, trained))
-        if what.setup.values is not None and can_be_drawn(what.net):
-            write_atomically(chosen.output / "network.png", network_png(what.setup, trained))
+        write_atomically(chosen.output / "history.json", to_json(results, asked, remarks=said, effects=shares))
+        write_atomically(chosen.output / "figure.png", to_png(plan.setup, trained))
+        if plan.setup.values is not None and can_be_drawn(plan.net):
+            write_atomically(chosen.output / "network.png", network_png(plan.setup, trained))
     return OK
 
 
-def _train(what: Configuration, chosen: argparse.Namespace) -> Any:
+def _train(plan: Configuration, chosen: argparse.Namespace) -> Any:
     extra: dict[str, Any] = {} if chosen.output is None else {"checkpoints": chosen.output / "levels"}
-    if what.geometry is not None:
-        extra["geometry"] = what.geometry
-    with Progress(what, quiet=chosen.quiet) as progress:
+    if plan.geometry is not None:
+        extra["geometry"] = plan.geometry
+    with Progress(plan, quiet=chosen.quiet) as progress:
         return train_starts(
-            what.setup,
-            what.net,
-            np.random.default_rng(what.seed),
-            what.schedule,
-            what.method,
-            starts=what.starts,
-            per_level=what.per_level,
-            progress=ProgressLines(progress.line, pause=math.inf) if what.starts > 1 else False,
+            plan.setup,
+            plan.net,
+            np.random.default_rng(plan.seed),
+            plan.schedule,
+            plan.method,
+            starts=plan.starts,
+            per_level=plan.per_level,
+            progress=ProgressLines(progress.line, pause=math.inf) if plan.starts > 1 else False,
             callback=progress.step,
             **extra,
         )

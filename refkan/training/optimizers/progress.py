@@ -46,9 +46,9 @@ class ProgressLines:
 
     def __call__(self, state: State) -> None:
         """Write a line about a step, if the last one is old enough."""
-        now = time.monotonic()
-        if now - self._latest >= self._pause:
-            self._latest = now
+        seconds = time.monotonic()
+        if seconds - self._latest >= self._pause:
+            self._latest = seconds
             self._write(str(state))
 
     def note(self, text: str) -> None:

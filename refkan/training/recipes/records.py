@@ -103,6 +103,6 @@ def shown(error: float) -> float:
     return float(f"{error:.2e}") if error == error else float("inf")
 
 
-def to_json(found: Record, asked: Mapping[str, Any], **more: Any) -> bytes:
+def to_json(results: Record, asked: Mapping[str, Any], **more: Any) -> bytes:
     """The record with what was asked for, the engine in use and `more`, as JSON; NaN and infinity become null."""
-    return to_bytes({"asked": asked, "engine": current_engine(), **vars(found), **more})
+    return to_bytes({"asked": asked, "engine": current_engine(), **vars(results), **more})

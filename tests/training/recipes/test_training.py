@@ -118,7 +118,10 @@ def test_attention_in_batches_follows_the_points_of_each():
     attention = Attention(12, 0.5)
     attended = replace(problem, terms=(replace(problem.terms[0], attention=attention), *problem.terms[1:]))
     batches = Minibatches(attended, 5, np.random.default_rng(1))
-    expected = np.ones(12)
+    batches.attend(theta)  # before any batch: of all points
+    e = np.abs(problem.misfit(theta)["equation"][:, 0])
+    expected = 0.5 + 0.5 * e / e.max()
+    np.testing.assert_allclose(attention.weights, expected, rtol=1e-14)
     for _ in range(3):
         value, _ = batches.value_and_gradient(theta)
         e = np.abs(problem.misfit(theta)["equation"][batches._rows, 0])
