@@ -15,7 +15,7 @@ from refkan.base.arguments import check_count
 from refkan.base.array_types import FloatArray
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
-from refkan.commands.guarded import guarded
+from refkan.commands.command_errors import guarded
 from refkan.commands.option_values import MOST, check_file, in_words, path
 from refkan.interop import disassemble, from_state, read, refined, to_state
 from refkan.interop.model_files import is_network, state_in

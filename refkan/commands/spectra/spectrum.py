@@ -22,7 +22,7 @@ from refkan.base.extras import needed
 from refkan.base.long_runs.exit_codes import FAILED, OK, say
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.executors import check_address, dask_executor
-from refkan.commands.guarded import guarded
+from refkan.commands.command_errors import guarded
 from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, path, text
 from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
 from refkan.commands.spectra.study_certificates import certified, report

@@ -14,7 +14,7 @@ import numpy as np
 
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
-from refkan.commands.guarded import guarded
+from refkan.commands.command_errors import guarded
 from refkan.commands.option_values import check_folder, out_of_memory, path
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration

@@ -46,7 +46,7 @@ class Subspace:
     """
 
     def __init__(self, problem: Any, theta: Any, prolongation: sp.csr_array) -> None:
-        refuse_what_is_no_loss("problem", problem, "value")
+        refuse_what_is_no_loss("problem", problem, "value_and_gradient")
         if not sp.issparse(prolongation):
             raise TypeError(f"prolongation must be a sparse matrix; got {type(prolongation).__name__}")
         self.problem, self.prolongation = problem, prolongation
