@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import refkan
+from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, refuse
 from refkan.commands import add_info, add_model, add_spectrum, add_train_parser, add_verify
 from refkan.commands.conform import add_parsers
-from refkan.commands.exit_codes import FAILED, INTERRUPTED, USAGE
 from refkan.commands.threads import restart_with_threads
 from refkan.kernels.engine_option import EngineError, chosen_engine
 
@@ -27,25 +27,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         restart_with_threads(chosen.threads)
     if chosen.run is None:
         parser.print_help()
-        return 0
+        return OK
     try:
         with chosen_engine(chosen.engine, "refkan", chosen.engine_otherwise(chosen)):
             code = int(chosen.run(chosen))
         sys.stdout.flush()
     except EngineError as error:  # of the environment; the parser has seen to the option
-        print(f"refkan: {error}", file=sys.stderr)
-        return USAGE
+        return refuse("refkan", error)
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return OK
     except OSError as error:  # of a full disk, on the standard output too, which would fail again at the exit
         with suppress(OSError):  # where the output has no file of the system
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"refkan: {error}", file=sys.stderr)
-        return FAILED
+        return refuse("refkan", error, FAILED)
     except KeyboardInterrupt:  # where no command says what is kept
-        print("refkan: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return refuse("refkan", "interrupted", INTERRUPTED)
     return code
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
+from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.base.long_runs.interrupts import kept_interrupts
-from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.commands.option_values import check_file, in_words, path, seconds, text
 from refkan.conformance.adapters.loading import BackendError
 from refkan.conformance.adapters.torch_variants import VARIANTS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from refkan.analysis.conditioning import spectrum
 from refkan.base.arguments import check_count
 from refkan.base.array_types import FloatArray
 from refkan.base.atomic_files import write_atomically
-from refkan.base.long_runs.interrupts import kept_interrupts
-from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from refkan.commands.option_values import MOST, check_file, in_words, out_of_memory, path
-from refkan.interop import ConversionError, disassemble, from_state, read, refined, to_state
+from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
+from refkan.commands.command_errors import guarded
+from refkan.commands.option_values import MOST, check_file, in_words, path
+from refkan.interop import disassemble, from_state, read, refined, to_state
 from refkan.interop.model_files import is_network, state_in
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.archives import load, save
@@ -56,9 +55,9 @@ def add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
 
 
-def _add(parts: Any, name: str, run: Any, what: str, more: str = "") -> argparse.ArgumentParser:
+def _add(parts: Any, name: str, run: Any, purpose: str, more: str = "") -> argparse.ArgumentParser:
     p: argparse.ArgumentParser = parts.add_parser(
-        name, help=what, description=f"{what[0].upper()}{what[1:]}. FILE is {FILE}.{more}",
+        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}. FILE is {FILE}.{more}",
         epilog="Exit code: 0; 1 if something is wrong with the model; 2 for wrong usage or a file that cannot be used; "
         "130 if interrupted.",
     )  # fmt: skip
@@ -66,36 +65,28 @@ def _add(parts: Any, name: str, run: Any, what: str, more: str = "") -> argparse
     p.add_argument("--samples", type=int, default=1000, metavar="N", help="uniform in the domain; default: %(default)s")
     p.add_argument("--seed", type=int, default=0, metavar="SEED", help="of the samples; default: %(default)s")
     add_engine_option(p)
-    p.set_defaults(run=lambda chosen: _guarded(f"model {name}", run, chosen))
+    p.set_defaults(run=lambda chosen: _guarded(f"refkan model {name}", run, chosen))
     return p
 
 
 def _guarded(command: str, run: Any, chosen: argparse.Namespace) -> int:
-    try:
+    def checked() -> int:
         check_count("--samples", chosen.samples, 1, MOST)
         check_count("--seed", chosen.seed)
-        with kept_interrupts(), np.errstate(all="ignore"):  # what overflows is said with the results
-            return int(run(chosen))
-    except (ConversionError, ImportError, ValueError, TypeError) as error:
-        return _refuse(command, error)
-    except MemoryError as error:
-        return _refuse(command, out_of_memory(error, "--samples"), FAILED)
-    except OSError as error:
-        return _refuse(command, in_words("FILE", error) if error.filename else error)
-    except KeyboardInterrupt:
-        return _refuse(command, "interrupted", INTERRUPTED)
+        try:
+            with np.errstate(all="ignore"):  # what overflows is said with the results
+                return int(run(chosen))
+        except OSError as error:
+            raise ValueError(in_words("FILE", error) if error.filename else str(error)) from error
 
-
-def _refuse(command: str, error: object, code: int = USAGE) -> int:
-    print(f"refkan {command}: {error}", file=sys.stderr)
-    return code
+    return guarded(command, checked, "--samples")
 
 
 def _read(file: Path) -> Model:
     """Network and parameters of a file, with a word on what it does not say."""
     net, theta = read(file)
     if not is_network(file) and any((part.base != 0).any() for part in disassemble(net, theta)):
-        print("a state dict does not say what its base function is: SiLU is assumed", file=sys.stderr)
+        say("a state dict does not say what its base function is: SiLU is assumed")
     return net, theta
 
 
@@ -110,13 +101,13 @@ def run_model_spectrum(chosen: argparse.Namespace) -> int:
     """Print the spectrum of the Gauss-Newton matrix."""
     net, theta = _read(chosen.file)
     x = _samples(net, chosen)
-    found = spectrum(LeastSquares(net, x, np.zeros((len(x), net.widths[-1]))), theta)
-    values = found.values[: found.rank]
+    eigenvalues = spectrum(LeastSquares(net, x, np.zeros((len(x), net.widths[-1]))), theta)
+    values = eigenvalues.values[: eigenvalues.rank]
     if not (values >= np.finfo(np.float64).tiny).all():
         raise ValueError(f"{chosen.file}: weights are so small that J^T J underflows; scale the outputs of the model")
     print(net)
-    print(f"J^T J / N on {len(x)} samples: {found.size} parameters, rank {found.rank}")
-    if found.rank:
+    print(f"J^T J / N on {len(x)} samples: {eigenvalues.size} parameters, rank {eigenvalues.rank}")
+    if eigenvalues.rank:
         print(f"eigenvalues from {values[-1]:.3e} to {values[0]:.3e}, condition number {values[0] / values[-1]:.3e}")
     return OK
 
@@ -143,7 +134,7 @@ def run_refine(chosen: argparse.Namespace) -> int:
         shares.append(share)
     limit = ROOM if _double(chosen.output) else 1e-5
     if not all(share <= limit for share in shares):  # nan is not
-        return _refuse("model refine", f"values differ by more than {limit:g}: see {chosen.output}", FAILED)
+        return refuse("refkan model refine", f"values differ by more than {limit:g}: see {chosen.output}", FAILED)
     return OK
 
 

@@ -124,7 +124,7 @@ def read_numbers(option: str, file: Path, gaps: str | None = None) -> Numbers:
     return Numbers(np.array(rows), names)
 
 
-def _require_commas(what: str, lines: Lines) -> None:
+def _require_commas(file: str, lines: Lines) -> None:
     """Raise ValueError if no line splits into numbers at commas, but half of them or more at something else."""
     if any(all(map(_is_number, cells)) for _, cells in lines):
         return
@@ -135,12 +135,12 @@ def _require_commas(what: str, lines: Lines) -> None:
             if 2 * sum(whole) >= len(lines) > 0:
                 first = "decimal commas by points, then " if mark == "," else ""
                 raise ValueError(
-                    f"{what} must be separated by commas; got {name} in line {lines[whole.index(True)][0]}: replace "
+                    f"{file} must be separated by commas; got {name} in line {lines[whole.index(True)][0]}: replace "
                     f"{first}{name} by commas"
                 )
 
 
-def _require_no_header_of_numbers(what: str, lines: Lines) -> None:
+def _require_no_header_of_numbers(file: str, lines: Lines) -> None:
     """Raise ValueError if the first line may be names that are numbers, such as years: then it is no sample.
 
     That is so if its cells are whole numbers, written without a point, that differ from each other, and each is farther
@@ -165,23 +165,23 @@ def _require_no_header_of_numbers(what: str, lines: Lines) -> None:
     ):
         return
     raise ValueError(
-        f"{what} must say whether line {first} is a header; got {','.join(names)}, whole numbers unlike those below: "
+        f"{file} must say whether line {first} is a header; got {','.join(names)}, whole numbers unlike those below: "
         f"if they are names, begin the line with #; if they are data, write {names[0]}.0"
     )
 
 
-def _require_closed_quotes(what: str, lines: Lines) -> None:
+def _require_closed_quotes(file: str, lines: Lines) -> None:
     """Raise ValueError if a cell spans lines: a quote that is not closed takes all that follows into one cell."""
     for line, cells in lines:
         breaks = sum(cell.count("\n") for cell in cells)
         if breaks:
             raise ValueError(
-                f"{what} must have closed quotes; got one that is open from line {line - breaks} to line {line}: close "
+                f"{file} must have closed quotes; got one that is open from line {line - breaks} to line {line}: close "
                 "it, or leave it out"
             )
 
 
-def _require_columns(what: str, lines: Lines, count: int, names: tuple[str, ...] | None) -> None:
+def _require_columns(file: str, lines: Lines, count: int, names: tuple[str, ...] | None) -> None:
     """Raise ValueError if a column has a number in no line: then no line is left without those that are not whole."""
     whole = [(k, cells) for k, cells in lines if len(cells) == count]
     for column in range(count if len(whole) > 1 else 0):
@@ -191,12 +191,12 @@ def _require_columns(what: str, lines: Lines, count: int, names: tuple[str, ...]
         plainly = "write its numbers with a decimal point and without commas or underscores"
         do = plainly if digits else "leave that column out"
         raise ValueError(
-            f"{what} must hold finite numbers in every column; {column_name(column, names)} has none in {len(whole)} "
+            f"{file} must hold finite numbers in every column; {column_name(column, names)} has none in {len(whole)} "
             f"lines, got {whole[0][1][column]!r} in line {whole[0][0]}: {do}"
         )
 
 
-def _require_whole(what: str, lines: Lines, count: int, names: tuple[str, ...] | None, otherwise: str) -> None:
+def _require_whole(file: str, lines: Lines, count: int, names: tuple[str, ...] | None, otherwise: str) -> None:
     """Raise ValueError with the number of lines that are not whole and the first of them, if there are any."""
     bad = [(k, cells) for k, cells in lines if len(cells) != count or not all(map(_is_finite, cells))]
     if not bad:
@@ -204,7 +204,7 @@ def _require_whole(what: str, lines: Lines, count: int, names: tuple[str, ...] |
     places = [_fault(k, cells, count, names) for k, cells in bad[:SHOWN]] + ["..."] * (len(bad) > SHOWN)
     do, them = ("does", "it") if len(bad) == 1 else ("do", "them")
     raise ValueError(
-        f"{what} must hold {count} finite numbers, separated by commas, in every line; {len(bad)} of {len(lines)} "
+        f"{file} must hold {count} finite numbers, separated by commas, in every line; {len(bad)} of {len(lines)} "
         f"lines {do} not: {'; '.join(places)}: leave {them} out{otherwise}"
     )
 

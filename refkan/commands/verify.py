@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from refkan.base.long_runs.exit_codes import refuse
 from refkan.claims.running.run_options import EPILOG, add_options
-from refkan.commands.exit_codes import USAGE
 
 
 def add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,7 +32,6 @@ def verify(chosen: argparse.Namespace) -> int:
 
     missing = [str(path) for path in chosen.files if not path.is_file()]
     if missing:
-        print(f"refkan verify: FILE must be a claim file; there is no {', '.join(missing)}", file=sys.stderr)
-        return USAGE
+        return refuse("refkan verify", f"FILE must be a claim file; there is no {', '.join(missing)}")
     ledger = ledger_of(chosen.files)
     return answer(chosen, ledger, ledger.files)

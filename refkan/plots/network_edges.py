@@ -28,19 +28,19 @@ BINS = 16
 
 def layer_inputs(net: Network, theta: FloatArray, x: FloatArray) -> list[FloatArray]:
     """Return the inputs (N, P) of each layer, node maps applied."""
-    frozen, z, found = net.freeze(theta), x, []
+    frozen, z, inputs = net.freeze(theta), x, []
     for k, (layer, where) in enumerate(zip(frozen.layers, frozen.slices, strict=True)):
-        found.append(z)
+        inputs.append(z)
         if k < len(frozen.node_maps):
             z = frozen.node_maps[k].value(layer.linearize(theta[where], z, slopes=False).value)
-    return found
+    return inputs
 
 
 def edge_values(layer: Layer, theta: FloatArray, z: FloatArray) -> FloatArray:
     """Return f_{q,p}(z_p), shape (N, Q, P): what each edge adds to the output before any activation, without biases."""
     declared = layer.declare(theta)
     form = layer.linearize(theta, z).local_form()
-    found, begin = np.zeros((z.shape[0], layer.n_outputs, layer.n_inputs)), 0
+    values, begin = np.zeros((z.shape[0], layer.n_outputs, layer.n_inputs)), 0
     for functions, at in zip(declared.functions, form.blocks, strict=True):
         shape = layer.n_outputs, functions.slots, functions.dim
         size = int(np.prod(shape))
@@ -48,9 +48,9 @@ def edge_values(layer: Layer, theta: FloatArray, z: FloatArray) -> FloatArray:
         if not functions.constant:
             where = at.start[:, :, None] + np.arange(at.width)  # (N, P, width)
             taken = C[:, np.arange(functions.slots)[:, None], where]  # (Q, N, P, width)
-            found += np.einsum("qspi,spi->sqp", taken, at.values)
+            values += np.einsum("qspi,spi->sqp", taken, at.values)
         begin += size + (int(np.prod(functions.moving)) if functions.moving else 0)
-    return found
+    return values
 
 
 def curves(layer: Layer, theta: FloatArray, count: int = 101) -> tuple[FloatArray, FloatArray]:

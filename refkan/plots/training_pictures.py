@@ -10,9 +10,9 @@ from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.plots import history, network
 from refkan.plots import to_png as png_of
+from refkan.training.multilevel import MultistartResult
 from refkan.training.recipes.records import chosen_level
 from refkan.training.recipes.setups.setups import Setup, midpoints, tensor_grid
-from refkan.training.recipes.starts import StartsResult
 
 SIDE = 120
 """Points each way of pictures over two variables; nine times as many for one."""
@@ -27,7 +27,7 @@ DECADES = 5.0
 """Errors are shown down to so many decades below the largest: along the lines where they vanish there is no end."""
 
 
-def to_png(setup: Setup, trained: StartsResult) -> bytes:
+def to_png(setup: Setup, trained: MultistartResult) -> bytes:
     """Draw losses by step, the network, and how far it is from the solution: over one or two variables as pictures.
 
     For more variables, and for data, the values of the network are drawn against those given.
@@ -52,7 +52,7 @@ def can_be_drawn(net: Network) -> bool:
     return all(layer.n_inputs * layer.n_outputs <= MOST_EDGES for layer in net.layers)
 
 
-def network_png(setup: Setup, trained: StartsResult) -> bytes:
+def network_png(setup: Setup, trained: MultistartResult) -> bytes:
     """Draw the network with the function of each edge, its nodes under the names of the data's columns."""
     last = chosen_level(setup, trained)
     x = setup.inputs(setup.grid if setup.samples is None else setup.samples)[:SHOWN]
@@ -60,17 +60,17 @@ def network_png(setup: Setup, trained: StartsResult) -> bytes:
     return png_of(network(last.network, last.result.theta, x, inputs=names, outputs=[setup.output]), dpi=110)
 
 
-def draw_losses(setup: Setup, trained: StartsResult, place: Any) -> None:
+def draw_losses(setup: Setup, trained: MultistartResult, place: Any) -> None:
     """Losses by step, level after level, with the true error that each ended with."""
     labels = [
         f"{level.network.n_params} parameters, error {setup.error(level.network, level.result.theta):.1e}"
-        for level in trained.levels
+        for level in trained.course
     ]
-    history([level.result for level in trained.levels], place, labels, factor=2.0)
+    history([level.result for level in trained.course], place, labels, factor=2.0)
     place.set_title(setup.name)
 
 
-def draw_values(setup: Setup, trained: StartsResult, place: Any) -> None:
+def draw_values(setup: Setup, trained: MultistartResult, place: Any) -> None:
     """Values of the network against those of the solution at points of the grid."""
     exact = setup.exact[:SHOWN]
     place.plot(exact, values_at(setup, trained, setup.grid[:SHOWN]), ".", ms=2, label="network")
@@ -81,7 +81,7 @@ def draw_values(setup: Setup, trained: StartsResult, place: Any) -> None:
     place.legend(frameon=False, fontsize=8)
 
 
-def draw_curves(setup: Setup, trained: StartsResult, left: Any, right: Any) -> None:
+def draw_curves(setup: Setup, trained: MultistartResult, left: Any, right: Any) -> None:
     """Functions of one variable, and the error."""
     ((low, high),) = setup.ranges
     x = midpoints(low, high, 9 * SIDE)
@@ -94,7 +94,7 @@ def draw_curves(setup: Setup, trained: StartsResult, left: Any, right: Any) -> N
     right.set(xlabel=setup.variables[0], title="|error|", ylim=shown_errors(values - exact))
 
 
-def draw_pictures(setup: Setup, trained: StartsResult, left: Any, right: Any) -> None:
+def draw_pictures(setup: Setup, trained: MultistartResult, left: Any, right: Any) -> None:
     """The network over two variables on the left, the logarithm of its error on the right."""
     from matplotlib.colors import LogNorm
 
@@ -113,7 +113,7 @@ def draw_pictures(setup: Setup, trained: StartsResult, left: Any, right: Any) ->
         place.set(title=title, xlabel=setup.variables[0], ylabel=setup.variables[1])
 
 
-def values_at(setup: Setup, trained: StartsResult, points: FloatArray) -> FloatArray:
+def values_at(setup: Setup, trained: MultistartResult, points: FloatArray) -> FloatArray:
     """Values of the trained network at points (N, d)."""
     last = chosen_level(setup, trained)
     values: FloatArray = last.network(last.result.theta, setup.inputs(points))[:, 0]

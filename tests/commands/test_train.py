@@ -12,7 +12,7 @@ import pytest
 
 import refkan as rk
 from refkan.base.errors import ConvergenceError
-from refkan.base.long_runs import checkpoints
+from refkan.base.long_runs import checkpoints, status_lines
 from refkan.commands import add_train_parser
 from refkan.commands.training import progress_bar as progress_module
 from refkan.commands.training import train
@@ -56,9 +56,8 @@ def test_the_start_that_went_on_is_named(tmp_path, capsys):
     out, err = capsys.readouterr()
     values = json.loads((tmp_path / "history.json").read_text())["values"]
     assert out.startswith(f"start {int(np.argmin(values))} of 2, poisson-1d-peak: ")
-    assert [line for line in err.splitlines() if ": loss" in line] == [
-        f"start {k}: loss {2 * value:.3g}" for k, value in enumerate(values)
-    ]
+    least = f"best value {min(values):.3g}, of start {int(np.argmin(values))}"
+    assert [line.endswith(least) for line in err.splitlines() if "2 starts" in line] == [False, True]
 
 
 def test_progress_tells_starts_levels_and_what_is_left(monkeypatch, capsys):
@@ -69,16 +68,14 @@ def test_progress_tells_starts_levels_and_what_is_left(monkeypatch, capsys):
     net, theta = what.net.initialize(np.random.default_rng(0), what.setup.grid)
     level = Level(0, net, None, None)
     for step in (1, 2, 3):  # at 100, 101 (too soon) and 103 s; the last one is always shown
-        shown.step(level, State(step, theta, 0.25 / step, 1.0, 0.1, step, 0.0))
-    shown.start_done("start 0: loss 0.16")
+        shown.step(level, State(step, theta, 0.25 / step, 1.0, 0.1, step, 0.0, stage="start 0"))
     shown.step(Level(1, net.refine(), None, None), State(1, net.convert(theta, net.refine()), 0.5, 1.0, 0.1, 4, 0.0))
     lines = capsys.readouterr().err.splitlines()
     error = f"{what.setup.error(net, theta):.2e}"
     assert lines == [
         f"start 0, level 1 of 2, 7 parameters: step 1 of 3, loss 0.5, error {error}",
         f"start 0, level 1 of 2, 7 parameters: step 3 of 3, loss 0.167, error {error}",
-        "start 0: loss 0.16",
-        f"start 1, level 2 of 2, 11 parameters: step 1 of 2, loss 1, error {error}",
+        f"level 2 of 2, 11 parameters: step 1 of 2, loss 1, error {error}",
     ]
     long = progress_module.Progress(configuration(parse(*ONE[:-3], "--schedule", "9")))
     for step in (1, 3):  # 108 and 110 s: two steps in two seconds, six to go
@@ -139,7 +136,7 @@ def test_an_interruption_before_the_training(monkeypatch, capsys):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("refkan.training.recipes.setups.allen_cahn_setup.on_space_time", interrupt)
+    monkeypatch.setattr("refkan.training.recipes.setups.setups._on_space_time", interrupt)
     assert run("allen-cahn", *TINY) == 130
     assert capsys.readouterr().err == "refkan train: interrupted\n"
 
@@ -274,7 +271,7 @@ def test_references_that_do_not_converge_and_failing_trainings_have_code_1(capsy
         raise ConvergenceError("u must agree to 1e-8")
 
     with monkeypatch.context() as patch:
-        patch.setattr("refkan.training.recipes.setups.allen_cahn_setup.on_space_time", fail)
+        patch.setattr("refkan.training.recipes.setups.setups._on_space_time", fail)
         assert run("allen-cahn", *TINY) == 1
     assert "u must agree" in capsys.readouterr().err
     monkeypatch.setattr(train, "train_starts", fail)
@@ -294,7 +291,7 @@ def test_figures_name_their_axes_and_state_the_error(problem, panels, monkeypatc
     to_png(what.setup, trained)
     loss, *rest = [axes for axes in drawn[0].axes if axes.get_label() != "<colorbar>"]
     assert [axes.get_xlabel() for axes in rest] == panels
-    last = trained.levels[-1]
+    last = trained.course[-1]
     error = what.setup.error(last.network, last.result.theta)
     assert loss.get_legend_handles_labels()[1][-1] == f"{last.network.n_params} parameters, error {error:.1e}"
     if problem == "burgers":
@@ -332,8 +329,8 @@ def test_progress_in_a_terminal_is_one_line_and_without_rich_plain(monkeypatch, 
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(progress_module.sys, "stderr", Terminal())
-    monkeypatch.setattr(progress_module, "import_module", missing)
+    monkeypatch.setattr(status_lines.sys, "stderr", Terminal())
+    monkeypatch.setattr(status_lines, "import_module", missing)
     with progress_module.Progress(configuration(parse(*ONE))) as shown:
         shown.line("plain")
     assert Terminal.written == "plain\n"

@@ -9,7 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.base.errors import NarrowInputWarning, OutsideDomainWarning
-from refkan.training.multilevel import multistart
+from refkan.training.multilevel import Stage, multistart
 from tests.shared.factories import EDGE_KINDS
 
 X = np.random.default_rng(0).uniform([-3.0, 100.0], [5.0, 200.0], (80, 2))
@@ -167,7 +167,7 @@ def test_knots_that_are_not_uniform_are_refused():
 
 def test_all_starts_of_a_multistart_have_the_domain_of_all_samples():
     problem = rk.LeastSquares(rk.kan([2, 2, 1], 3, 1, "data"), X, np.sin(X[:, :1]))
-    result = multistart(problem, np.random.default_rng(1), [2, 2], [2, 1], samples=[20, None])
+    result = multistart(problem, np.random.default_rng(1), Stage.refined([2, 2], [2, 1], [20, None]))
     np.testing.assert_array_equal(result.network.layers[0].domains, DOMAIN)
 
 

@@ -46,9 +46,9 @@ NOT_CALLED_BY_USERS = {
     r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.descent_rates\.DescentRates|analysis\.conditioning\.studies\.study_rows\.Row.*|"
     r"analysis\.conditioning\.spectra\.Spectrum|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
     r"training\.adaptivity\.(adaptive_results|error_indicators\.layer_states)\..*|training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|"
-    r"training\.adaptivity\.tournaments\.TournamentResult|conformance\.cases\.cases\..*)": "results, which the library makes",
+    r"conformance\.cases\.cases\..*)": "results, which the library makes",
     r"conformance\.adapters\.(adapter\.Adapter|jax_base\.Jax|spline_base|torch_base).*": "written by users, called by the judge",
-    r"training\.multilevel\.stages\.Stage": "what is wrong with it is refused by the tournament",
+    r"training\.multilevel\.stages\.Stage": "what is wrong with it is refused by multistart",
     r"conformance\.(adapters\.adapter\.Capabilities|cases\.backend_frames\.Frame(\..*)?)": "what is wrong with them becomes findings",
     r"interop\.(from|to)_(efficient_kan|jaxkan|pykan)|interop\.state_of": "need other libraries; tested with them",
     r"training\.problems\.allen_cahn\.(reference|convergence)": "take seconds",

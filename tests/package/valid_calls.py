@@ -143,7 +143,7 @@ CALLS = {
     "training.multilevel.levels.Hierarchy.of": dict(networks=[NET, NET.refine()]),
     "training.multilevel.levels.Hierarchy.refined": dict(factors=[2]),
     "training.multilevel.stages.Stage": dict(survivors=1),
-    "training.multilevel.multistart": dict(schedule=[1, 1], survivors=[2, 1], samples=[4, None]),
+    "training.multilevel.multistart": dict(stages=[multilevel.Stage(1, 1)]),
     "training.multilevel.subspaces.Subspace": dict(theta=np.ones(5), problem=HIERARCHY.levels[1].problem,
                                          prolongation=HIERARCHY.levels[0].prolongation),
     **{f"training.multilevel.subspaces.Subspace.{key}": dict(d=np.ones(3)) for key in (
@@ -163,7 +163,6 @@ CALLS = {
     "training.adaptivity.sampled": dict(target=lambda x: x[:, :1]),
     "training.adaptivity.strategies.Strategy": dict(refine=lambda situation: None, exact=True),
     "training.adaptivity.strategies.Refinement": dict(),
-    "training.adaptivity.tournament": dict(stages=[multilevel.Stage(1, 1)]),
     # checks
     "checks.dot_test": dict(forward=np.cumsum, adjoint=lambda w: np.cumsum(w[::-1])[::-1], n_in=3, n_out=3),
     "checks.gradient_check": CHECKED,

@@ -109,9 +109,9 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
         **({"callback": course} if places else {}),
     )
     levels = []
-    for trained in done.levels:
+    for trained in done.course:
         net, theta = trained.network, trained.result.theta
-        problem = on_network(done.result.problem, net)
+        problem = on_network(done.problem, net)
         seen = {} if observe is None else dict(observe(problem, theta))
         squares = problem.mean_squares(theta)
         level = {"parameters": net.n_params, "loss": problem.loss(theta), "error": setup.error(net, theta)}
@@ -122,7 +122,7 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
         "loss": levels[-1]["loss"],
         "error": levels[-1]["error"],
         "seconds": time.process_time() - began,
-        **({"course": course.with_losses([level.result for level in done.levels])} if places else {}),
+        **({"course": course.with_losses([level.result for level in done.course])} if places else {}),
     }
 
 

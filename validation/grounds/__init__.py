@@ -83,7 +83,6 @@ GROUNDS: dict[str, Ground] = {
         ground(training.refined, "training.adaptivity.bisection", "bisect"),
         ground(training.refined, "training.adaptivity.refits", "refit_layer"),
         ground(training.refined, "training.adaptivity.adaptive_minimization", "minimize_adaptive"),
-        ground(training.refined, "training.adaptivity.tournaments", "tournament"),
         ground(training.refined, "training.multilevel.multistart", "multistart"),
     ),
     "certificates": joined(

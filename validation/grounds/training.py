@@ -7,7 +7,8 @@ import numpy as np
 import refkan as rk
 from refkan import truth
 from refkan.training import adaptivity
-from refkan.training.adaptivity import Mark, Stage, bisect, layer_states, minimize_adaptive, refit_layer, tournament
+from refkan.training.adaptivity import Mark, bisect, layer_states, minimize_adaptive, refit_layer
+from refkan.training.multilevel import Stage
 from refkan.training.recipes import ordinary
 from validation.grounds.descent import SAMPLES
 from validation.grounds.networks import posed
@@ -33,10 +34,8 @@ def refined() -> Departures:
     adapted = minimize_adaptive(problem, theta, "residual", "levenberg-marquardt", 2, max_rounds=2)
     yield "adaptive training", departure([adapted.value], [loss(adapted.network, adapted.theta, problem)])
     stages = [Stage(2, 1), Stage(1, 1, change=adaptivity.Freed())]
-    best = tournament(problem, np.random.default_rng(1), stages)
-    yield "a tournament", departure([best.value], [loss(best.network, best.theta, problem)])
-    starts = rk.multistart(problem, np.random.default_rng(1), [1, 1], [2, 1])
-    yield "many starts", departure([starts.value], [loss(starts.network, starts.theta, problem)])
+    best = rk.multistart(problem, np.random.default_rng(1), stages)
+    yield "many starts", departure([best.value], [loss(best.network, best.theta, problem)])
 
 
 def ordinary_equations() -> Departures:

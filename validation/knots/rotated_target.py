@@ -12,7 +12,8 @@ import numpy as np
 
 import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.training.adaptivity import Change, Cut, Freed, Refined, Stage, tournament
+from refkan.training.adaptivity import Change, Cut, Freed, Refined
+from refkan.training.multilevel import Stage
 from refkan.training.optimizers import ProgressLines
 
 TEST_SEED = 20_000
@@ -83,7 +84,7 @@ def run_seed(
     store = None if folder is None else Checkpoints(folder)
     began = process_time()
     lines = ProgressLines(progress)
-    result = tournament(problem, rng, stages(size, free), ridge=1e-9, checkpoints=store, progress=lines)
+    result = rk.multistart(problem, rng, stages(size, free), ridge=1e-9, checkpoints=store, progress=lines)
     seconds = process_time() - began
     test = np.random.default_rng(TEST_SEED).uniform(1e-4, 0.9999, (size.test_points, 2))
     error = result.network(result.theta, test) - rk.problems.regression_target(test)

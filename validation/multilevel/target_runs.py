@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.training.multilevel import MultistartResult, multistart
+from refkan.training.multilevel import MultistartResult, Stage, multistart
 from refkan.training.multilevel.work import gradient_seconds, interval_weight
 from validation.multilevel.table_two import TEST_POINTS, TEST_SEED
 
@@ -110,17 +110,14 @@ def run_seed(setting: Setting, seed: int, samples: int) -> dict[str, Any]:
     trained = multistart(
         problem,
         rng,
-        setting.steps,
-        setting.survivors,
-        samples=setting.samples,
-        factors=[list(f) if isinstance(f, tuple) else f for f in setting.factors],
+        Stage.refined(setting.steps, setting.survivors, setting.samples, setting.factors),
         solver="cholesky",
         ridge=setting.ridge,
         ridge_about=setting.ridge_about,
         roughness=setting.roughness,
     )
     seconds = process_time() - began
-    levels = trained.levels[-setting.reported :]
+    levels = trained.stages[-setting.reported :]
     squares = [(level.network(level.theta, x_test) - y_test)[:, 0] ** 2 for level in levels]
     beyond = beyond_last_kink(x_test, setting)
     work = [work_up_to(problem, trained, len(setting.steps) - setting.reported + k) for k in range(setting.reported)]
@@ -132,7 +129,7 @@ def run_seed(setting: Setting, seed: int, samples: int) -> dict[str, Any]:
         "samples beyond the last kink": int(np.sum(beyond_last_kink(x, setting))),
         "training": [2 * float(level.values[0]) for level in levels],
         "parameters": [level.n_params for level in levels],
-        "of many starts": [2 * level.values for level in trained.levels],
+        "of many starts": [2 * level.values for level in trained.stages],
         "nominal": [nominal for nominal, _ in work],
         "measured": [measured for _, measured in work],
         "cpu seconds": seconds,
@@ -148,7 +145,7 @@ def beyond_last_kink(x: np.ndarray, setting: Setting) -> np.ndarray:
 
 def work_up_to(problem: rk.LeastSquares, trained: MultistartResult, last: int) -> tuple[float, float]:
     """Both measures of the work of all levels up to one, in evaluations of its network on all samples."""
-    until = trained.levels[: last + 1]
+    until = trained.stages[: last + 1]
     nets = [level.network for level in until]
     nominal = sum(
         level.evaluations * level.samples * interval_weight(net) for level, net in zip(until, nets, strict=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
+from refkan.base.long_runs.status_lines import StatusLine
 from refkan.claims.readings import counted
 from refkan.claims.reporting.report import summary
 from refkan.claims.running.outcomes import Outcome
@@ -75,10 +75,7 @@ class Progress:
 
     def __init__(self, total: int, stream: TextIO | None = None) -> None:
         self._total = total
-        self._stream = stream or sys.stderr
-        console = _rich_console(self._stream)
-        self._status = None if console is None else console.status("", spinner="line")
-        self._width = 0 if console is None else console.width
+        self._status = StatusLine(stream)
         self._told_of_compiling = False
         self._running: dict[int, tuple[str, str]] = {}
 
@@ -88,8 +85,7 @@ class Progress:
 
     def __exit__(self, *error: object) -> None:
         """Take the line of running files away."""
-        if self._status is not None:
-            self._status.stop()
+        self._status.__exit__(*error)
 
     def line(self, number: int, name: str, text: str) -> None:
         """Write one line about file `number`, counted from 1."""
@@ -97,7 +93,7 @@ class Progress:
 
     def starts(self, number: int, name: str) -> None:
         """Show that a file runs."""
-        if self._status is None:
+        if not self._status.width:
             self.line(number, name, "running")
         self._running[number] = name, ""
         self._show()
@@ -120,26 +116,12 @@ class Progress:
         self.line(number, name, text)
 
     def _write(self, text: str) -> None:
-        if self._status is not None:
-            self._status.stop()
-        print(text, file=self._stream, flush=True)
+        self._status.line(text)
         self._show()
 
     def _show(self) -> None:
-        if self._status is None or not self._running:
+        if not (self._status.width and self._running):
             return
-        room = (self._width - 2) // len(self._running) - 2  # on one line, after the spinner
+        room = (self._status.width - 2) // len(self._running) - 2  # on one line, after the spinner
         shown = [shorten(f"[{k}/{self._total}] {''.join(said)}", room) for k, said in self._running.items()]
-        self._status.update("  ".join(shown).replace("[", "\\["))
-        self._status.start()
-
-
-def _rich_console(stream: TextIO) -> Any:
-    """Return a rich console if rich is installed and `stream` is a terminal, else None."""
-    if not stream.isatty():
-        return None
-    try:
-        from rich.console import Console
-    except ImportError:
-        return None
-    return Console(file=stream)
+        self._status.update("  ".join(shown))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from refkan.base import json_data
 from refkan.base.plain_text import printable
 from refkan.claims.rows import Row
 from refkan.claims.running.discovery import ClaimFile
@@ -120,27 +118,8 @@ def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:
     )
 
 
-def plain(value: Any) -> Any:
-    """Return `value` as strict JSON data, for raw data that only has to be read.
-
-    Arrays and tuples become lists, keys strings, fractions "p/q", NaN and infinities strings, since JSON has
-    no notation for them. Text becomes printable.
-    """
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, str | Fraction):
-        return printable(value)
-    if isinstance(value, complex):
-        return {"re": plain(value.real), "im": plain(value.imag)}
-    if isinstance(value, Mapping):
-        return {printable(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    raise TypeError(f"data must be something that JSON can hold; got {type(value).__name__}")
+plain = partial(json_data.plain, not_finite=repr)
+"""A value as JSON data; NaN and infinities become strings, so that one tells them apart."""
 
 
 def pack(result: FileResult) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -16,6 +15,7 @@ from typing import Any
 import refkan
 from refkan.base.atomic_files import require_writable
 from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, refuse, say
 from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.base.plain_text import printable
 from refkan.claims.cells import run_one_cell
@@ -34,9 +34,6 @@ from refkan.claims.running.sources import library_digest, sources_digest
 from refkan.claims.verdicts import Verdict
 from refkan.kernels.engine_choice import current_engine, use_engine
 from refkan.kernels.engine_option import EngineError, chosen_engine
-
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-
 
 LIBRARY = Path(refkan.__file__).parent
 
@@ -226,8 +223,7 @@ def main(
     try:
         chosen = select(ledger.files, rows, arguments.names)
     except ValueError as error:
-        print(f"{ledger.program}: {error}", file=sys.stderr)
-        return USAGE
+        return refuse(ledger.program, error)
     return answer(arguments, ledger, chosen)
 
 
@@ -244,17 +240,12 @@ def answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Claim
     try:
         with chosen_engine(arguments.engine, ledger.program, arguments.engine_otherwise(arguments)):
             return _answer(arguments, ledger, chosen)
-    except EngineError as error:
-        print(f"{ledger.program}: {error}", file=sys.stderr)
-        return USAGE
-    except ImportError as error:  # of the extra that a cluster needs
-        print(f"{ledger.program}: {error}", file=sys.stderr)
-        return USAGE
+    except (EngineError, ImportError) as error:  # the latter of the extra that a cluster needs
+        return refuse(ledger.program, error)
     except OSError as error:  # of a full disk, or no cluster: nothing can be kept, or the report not be written
-        print(f"{ledger.program}: {error}; files that were kept before are not run again", file=sys.stderr)
-        return FAILED
+        return refuse(ledger.program, f"{error}; files that were kept before are not run again", FAILED)
     except KeyboardInterrupt:  # before the first file or after the last one
-        print(GO_ON, file=sys.stderr)
+        say(GO_ON)
         return INTERRUPTED
 
 
@@ -275,8 +266,7 @@ def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Clai
         require_writable(arguments.output)
         checkpoints = Checkpoints(arguments.output / "checkpoints")
     except (ValueError, OSError) as error:
-        print(f"{ledger.program}: {error}", file=sys.stderr)
-        return USAGE
+        return refuse(ledger.program, error)
 
     start = time.perf_counter()
     # A quick run is not worth keeping in parts.
@@ -309,7 +299,7 @@ def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Clai
         print(f"{result.file.place}: error: {result.error.splitlines()[-1]}")
     print(f"report: {', '.join(map(str, paths))}")
     if interrupted:
-        print(GO_ON, file=sys.stderr)
+        say(GO_ON)
         return INTERRUPTED
     failed = any(result.error for result in results) or any(outcome.surviving_mutations for outcome in outcomes)
     return FAILED if failed else OK

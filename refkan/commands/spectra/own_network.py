@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from typing import Any
 
 from refkan.analysis.conditioning import Spectrum, spectrum
-from refkan.analysis.conditioning.studies.study_report import plain
 from refkan.analysis.conditioning.studies.study_rows import measured
 from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 from refkan.base.atomic_files import write_atomically
+from refkan.base.json_data import to_bytes
+from refkan.base.long_runs.exit_codes import say
 from refkan.commands.number_files import read_samples, read_weights
 from refkan.commands.option_values import in_words
 from refkan.commands.spectra.study_certificates import certified, report
@@ -59,44 +58,40 @@ def show(net: Network, problem: LeastSquares, theta: FloatArray, chosen: argpars
     OSError
         If a file cannot be written.
     """
-    found: Found = []
+    spectra: Found = []
     for basis in chosen.bases or [net.basis]:
         began = time.perf_counter()
-        one = spectrum(problem, theta, which=chosen.which, basis=basis, preconditioner=chosen.preconditioner)
-        found.append((basis, one, time.perf_counter() - began))
+        result = spectrum(problem, theta, which=chosen.which, basis=basis, preconditioner=chosen.preconditioner)
+        spectra.append((basis, result, time.perf_counter() - began))
     print(net)
-    for _, one, _ in found:
-        print(f"\n{one.table}")
+    for _, result, _ in spectra:
+        print(f"\n{result.table}")
     if chosen.output is not None:
-        write_atomically(chosen.output / "spectrum.json", _json(found))
-        write_atomically(chosen.output / "spectrum.png", _figure(found))
+        write_atomically(chosen.output / "spectrum.json", _json(spectra))
+        write_atomically(chosen.output / "spectrum.png", _figure(spectra))
     if chosen.certify:
         certificates = [
-            certified(basis or "own parameters", lambda: (problem, theta), _progress, basis, chosen.which)
-            for basis, _, _ in found
+            certified(basis or "own parameters", lambda: (problem, theta), say, basis, chosen.which)
+            for basis, _, _ in spectra
         ]
         return report(certificates, chosen.output)
     return True
 
 
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _json(found: Found) -> bytes:
+def _json(spectra: Found) -> bytes:
     rows: list[dict[str, Any]] = []
-    for basis, one, seconds in found:
-        numbers = measured(one) | {"values": one.values.tolist(), "seconds": seconds}
-        rows.append({"basis": basis, "which": one.which} | {name: plain(value) for name, value in numbers.items()})
-    return (json.dumps(rows, indent=1, allow_nan=False) + "\n").encode("ascii")
+    for basis, result, seconds in spectra:
+        numbers = measured(result) | {"values": result.values, "seconds": seconds}
+        rows.append({"basis": basis, "which": result.which, **numbers})
+    return to_bytes(rows)
 
 
-def _figure(found: Found) -> bytes:
+def _figure(spectra: Found) -> bytes:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.0 * len(found), 3.8), layout="constrained")
-    for (basis, one, _), axes in zip(found, figure.subplots(1, len(found), squeeze=False)[0], strict=True):
-        draw(one, axes)
+    figure = Figure(figsize=(6.0 * len(spectra), 3.8), layout="constrained")
+    for (basis, result, _), axes in zip(spectra, figure.subplots(1, len(spectra), squeeze=False)[0], strict=True):
+        draw(result, axes)
         if basis is not None:
             axes.set_title(f"{basis}: {axes.get_title()}", fontsize=9)
     return to_png(figure)

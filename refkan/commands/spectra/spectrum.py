@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -20,11 +19,11 @@ from refkan.analysis.conditioning.studies.study_rows import MEANINGS
 from refkan.base.arguments import check_count
 from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed
-from refkan.base.long_runs.interrupts import kept_interrupts
+from refkan.base.long_runs.exit_codes import FAILED, OK, say
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.executors import check_address, dask_executor
-from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, kept_in, out_of_memory, path, text
+from refkan.commands.command_errors import guarded
+from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, path, text
 from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
 from refkan.commands.spectra.study_certificates import certified, report
 from refkan.kernels.engine_option import add_engine_option
@@ -66,12 +65,12 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "Points that are done are kept in DIR/points and not computed again. Exit code: 0; 1 if a point or the "
         "executor failed; 2 for wrong usage; 130 if interrupted.",
     )
-    for name, type_, metavar, what in (
+    for name, type_, metavar, meaning in (
         ("orders", int, "R", "orders r of the splines"),
         ("intervals", int, "N", "in all layers"),
         ("seeds", int, "SEED", "of parameters and samples"),
     ):
-        told = f"{what}; default: {_typed(STUDIED[name])}"
+        told = f"{meaning}; default: {_typed(STUDIED[name])}"
         p.add_argument(f"--{name}", type=type_, nargs="+", metavar=metavar, help=told)
     p.add_argument("--bases", choices=KINDS, nargs="+", help=f"default: {_typed(STUDIED['bases'])}")
     p.add_argument(
@@ -97,35 +96,21 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_spectrum(chosen: argparse.Namespace) -> int:
     """Run a conditioning study and print its table; progress goes to the standard error stream."""
-    try:
-        return _run(chosen)
-    except KeyboardInterrupt:
-        return _refuse(f"interrupted{kept_in(chosen.output, 'points')}", INTERRUPTED)
+    sizes = "--samples, --widths, --intervals or --orders" if chosen.network is None else "a shorter --data"
+    return guarded("refkan spectrum", lambda: _run(chosen), sizes, chosen.output, "points")
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    try:
-        only_with_networks(chosen, STUDIED)
-        if chosen.certify and (chosen.which == "ntk" or chosen.preconditioner is not None):
-            raise ValueError("--certify takes Gauss-Newton matrices and Hessians without preconditioner alone")
-        of_files = None if chosen.network is None else problem_in_files(chosen)
-        points = _points(chosen) if of_files is None else []
-        if chosen.output is not None:
-            check_folder("--output", chosen.output)
-        if chosen.certify:
-            needed("--certify", "flint")
-    except (ValueError, ImportError) as error:
-        return _refuse(error, USAGE)
-    try:
-        with kept_interrupts():
-            good = _study(points, chosen) if of_files is None else show(*of_files, chosen)
-    except (ImportError, ValueError) as error:
-        return _refuse(error, USAGE)
-    except MemoryError as error:
-        options = "--samples, --widths, --intervals or --orders" if of_files is None else "a shorter --data"
-        return _refuse(out_of_memory(error, options), FAILED)
-    except (RuntimeError, OSError) as error:
-        return _refuse(error, FAILED)
+    only_with_networks(chosen, STUDIED)
+    if chosen.certify and (chosen.which == "ntk" or chosen.preconditioner is not None):
+        raise ValueError("--certify takes Gauss-Newton matrices and Hessians without preconditioner alone")
+    of_files = None if chosen.network is None else problem_in_files(chosen)
+    points = _points(chosen) if of_files is None else []
+    if chosen.output is not None:
+        check_folder("--output", chosen.output)
+    if chosen.certify:
+        needed("--certify", "flint")
+    good = _study(points, chosen) if of_files is None else show(*of_files, chosen)
     return OK if good else FAILED
 
 
@@ -145,7 +130,7 @@ def _study(points: list[Configuration], chosen: argparse.Namespace) -> bool:
     target = regression_target if chosen.which == "hessian" else None
     with _executor(chosen.workers, chosen.dask) as executor:
         kept = None if chosen.output is None else chosen.output / "points"
-        result = study(points, executor, kept, progress=_progress, target=target)
+        result = study(points, executor, kept, progress=say, target=target)
     print(f"{result.table}\n\n{result.legend}")
     good = not result.failed
     if chosen.output is not None:
@@ -153,15 +138,10 @@ def _study(points: list[Configuration], chosen: argparse.Namespace) -> bool:
         write_atomically(chosen.output / "spectrum.png", to_png(conditions(result), dpi=150))
     if chosen.certify:
         certificates = [
-            certified(str(point), partial(problem_of, point, target), _progress, point.basis, point.which)
-            for point in points
+            certified(str(point), partial(problem_of, point, target), say, point.basis, point.which) for point in points
         ]
         good = report(certificates, chosen.output) and good
     return good
-
-
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 def _typed(values: Any) -> str:
@@ -181,11 +161,6 @@ def _check_numbers(chosen: argparse.Namespace) -> None:
         check_count("--workers", chosen.workers, 1, MOST_WORKERS)
     if chosen.dask is not None:
         check_address(chosen.dask)
-
-
-def _refuse(error: object, code: int) -> int:
-    print(f"refkan spectrum: {error}", file=sys.stderr)
-    return code
 
 
 @contextmanager

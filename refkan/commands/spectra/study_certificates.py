@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 from refkan.analysis import exact
 from refkan.base.atomic_files import write_atomically
+from refkan.base.json_data import to_bytes
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,16 @@ def certified(
     began = time.perf_counter()
     try:
         problem, theta = pose()
-        found = exact.certified_spectrum(problem, theta, basis, which=which)
-        low, high = found.condition.floats()
+        certificate = exact.certified_spectrum(problem, theta, basis, which=which)
+        low, high = certificate.condition.floats()
     except (ValueError, RuntimeError, MemoryError) as error:
         progress(f"{point}: no certificate")
         return CertifiedRow(point, error=f"{type(error).__name__}: {error}")
     progress(f"{point}: certified")
     seconds = time.perf_counter() - began
-    return CertifiedRow(point, found.rank, found.nullity, low, high, found.rank_by, found.bits, seconds)
+    return CertifiedRow(
+        point, certificate.rank, certificate.nullity, low, high, certificate.rank_by, certificate.bits, seconds
+    )
 
 
 LEGEND = """\
@@ -77,7 +79,7 @@ def report(rows: list[CertifiedRow], folder: Path | None) -> bool:
     """Print the rows and what their columns mean, and write them into a folder; False if one is an error."""
     print(f"\n{certificate_table(rows)}\n\n{LEGEND}")
     if folder is not None:
-        write_atomically(folder / "certificates.json", certificates_json(rows))
+        write_atomically(folder / "certificates.json", to_bytes([asdict(row) for row in rows]))
     return not any(row.error for row in rows)
 
 
@@ -87,15 +89,6 @@ def certificate_table(rows: list[CertifiedRow]) -> str:
     lines = [f"{'certified':<{width}}  rank  nullity  condition in                                 by"]
     for row in rows:
         ends = f"[{row.low:.15e}, {row.high:.15e}]"
-        found = f"{row.rank:>4}  {row.nullity:>7}  {ends}  {row.by}"
-        lines.append(f"{row.point:<{width}}  {row.error or found}")
+        numbers = f"{row.rank:>4}  {row.nullity:>7}  {ends}  {row.by}"
+        lines.append(f"{row.point:<{width}}  {row.error or numbers}")
     return "\n".join(lines)
-
-
-def certificates_json(rows: list[CertifiedRow]) -> bytes:
-    """The rows as a JSON list; numbers that JSON does not have as null."""
-    plain = [
-        {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in asdict(row).items()}
-        for row in rows
-    ]
-    return (json.dumps(plain, indent=1, allow_nan=False) + "\n").encode("ascii")

@@ -114,12 +114,12 @@ def data_in(chosen: argparse.Namespace) -> Setup:
         )
     if chosen.points is not None:
         raise ValueError("--points is for named problems; a file is used whole")
-    found = read_numbers("PROBLEM", file, "" if chosen.drop_bad_rows else "--drop-bad-rows")
-    rows = found.rows
+    numbers = read_numbers("PROBLEM", file, "" if chosen.drop_bad_rows else "--drop-bad-rows")
+    rows = numbers.rows
     if rows.shape[1] < 2:
         raise ValueError(f"PROBLEM: {file} must have two columns or more, the inputs and then the output; got one")
     usual = [*(f"x{k}" for k in range(1, rows.shape[1])), "y"]
-    names = [name or other for name, other in zip(found.names or usual, usual, strict=True)]
+    names = [name or other for name, other in zip(numbers.names or usual, usual, strict=True)]
     try:
         return own_data(rows[:, :-1], rows[:, -1], file.name, names, chosen.drop_bad_rows)
     except ValueError as error:  # x and y are the names of arrays

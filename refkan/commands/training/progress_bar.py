@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from importlib import import_module
-from typing import Any, Self
+from typing import Self
 
+from refkan.base.long_runs.status_lines import StatusLine
 from refkan.commands.training.configuration import Configuration
 from refkan.training.multilevel import Level
 from refkan.training.optimizers import State
@@ -20,69 +19,50 @@ class Progress:
 
     Parameters
     ----------
-    what : Configuration
+    asked : Configuration
     quiet : bool
         Whether to show nothing.
     """
 
-    def __init__(self, what: Configuration, quiet: bool = False) -> None:
-        self._what = what
-        self._sizes = what.sizes
-        self._quiet = quiet
-        self._status: Any = None
-        self._starts_done = 0
+    def __init__(self, asked: Configuration, quiet: bool = False) -> None:
+        self._asked, self._sizes = asked, asked.sizes
+        self._lines = None if quiet else StatusLine()
         self._first = 0.0
         self._evaluated = -PAUSE
         self._error = ""
 
     def __enter__(self) -> Self:
-        if not self._quiet and sys.stderr.isatty():
-            try:
-                console = import_module("rich.console").Console(stderr=True)
-            except ImportError:
-                return self
-            self._status = console.status("starting")
-            self._status.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._status is not None:
-            self._status.stop()
+        if self._lines is not None:
+            self._lines.__exit__(*error)
 
     def step(self, level: Level, state: State) -> None:
         """Show a step of a level, in place of the last one or, as a plain line, every two seconds and at the end."""
-        now = time.monotonic()
+        if self._lines is None:
+            return
+        seconds = time.monotonic()
         if state.step == 1:  # the time of the first step says little: kernels may be compiled in it
-            self._first = now
+            self._first = seconds
         number = self._sizes.index(level.network.n_params)
-        steps = self._what.schedule[number]
-        due = now - self._evaluated >= PAUSE or state.step == steps
-        if self._quiet or not (due or self._status):
+        steps = self._asked.schedule[number]
+        due = seconds - self._evaluated >= PAUSE or state.step == steps
+        if not (due or self._lines.width):
             return
         if due:
-            self._evaluated = now
-            self._error = f"{self._what.setup.error(level.network, state.theta):.2e}"
-        left = (now - self._first) / max(state.step - 1, 1) * (steps - state.step)
-        start = f"start {self._starts_done}, " if self._starts_done < self._what.starts > 1 else ""
+            self._evaluated = seconds
+            self._error = f"{self._asked.setup.error(level.network, state.theta):.2e}"
+        left = (seconds - self._first) / max(state.step - 1, 1) * (steps - state.step)
         text = (
-            f"{start}level {number + 1} of {len(self._sizes)}, {self._sizes[number]} parameters: "
-            f"step {state.step} of {steps}, loss {2 * state.value:.3g}, error {self._error}"
+            f"{state.stage}{', ' if state.stage else ''}level {number + 1} of {len(self._sizes)}, "
+            f"{self._sizes[number]} parameters: step {state.step} of {steps}, loss {2 * state.value:.3g}, "
+            f"error {self._error}"
         ) + (f", about {left:.0f} s to go on this level" if 1 < state.step < steps else "")
-        if self._status is None:
-            self.line(text)
-        else:
-            self._status.update(text)
-
-    def start_done(self, text: str) -> None:
-        """Show what came of a start."""
-        self._starts_done += 1
-        self.line(text)
+        if not self._lines.update(text):
+            self._lines.line(text)
 
     def line(self, text: str) -> None:
         """Show a line that stays."""
-        if self._quiet:
-            return
-        if self._status is not None:
-            self._status.console.print(text)
-        else:
-            print(text, file=sys.stderr)
+        if self._lines is not None:
+            self._lines.line(text)

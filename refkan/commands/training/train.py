@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from refkan.base.atomic_files import write_atomically
-from refkan.base.long_runs.interrupts import kept_interrupts
-from refkan.commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from refkan.commands.option_values import check_folder, kept_in, out_of_memory, path
+from refkan.base.long_runs.exit_codes import OK, say
+from refkan.commands.command_errors import guarded
+from refkan.commands.option_values import check_folder, out_of_memory, path
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration
 from refkan.commands.training.progress_bar import Progress
@@ -25,7 +25,7 @@ from refkan.networks import save
 from refkan.networks.layers import BASES
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots.training_pictures import can_be_drawn, network_png, to_png
-from refkan.training.optimizers import METHODS, RESIDUAL_METHODS
+from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, ProgressLines
 from refkan.training.recipes import PROBLEMS, train_starts
 from refkan.training.recipes.records import chosen_level, record, to_json
 
@@ -93,71 +93,52 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
 def run_train(chosen: argparse.Namespace) -> int:
     """Train, print a line for each level, and write the files; progress goes to the standard error stream."""
     with _plain_warnings():
-        try:
-            return _run(chosen)
-        except KeyboardInterrupt:
-            return _refuse(f"interrupted{kept_in(chosen.output, 'levels')}", INTERRUPTED)
+        return guarded("refkan train", lambda: _run(chosen), SIZES, chosen.output, "levels")
 
 
 def _run(chosen: argparse.Namespace) -> int:
     try:
-        with kept_interrupts():
-            what = configuration(chosen)
-            if chosen.output is not None:
-                check_folder("--output", chosen.output)
-            _ = what.setup.exact  # a reference that does not converge ends the command before any training
-    except (ValueError, TypeError) as error:
-        return _refuse(error, USAGE)
+        plan = configuration(chosen)
+        _ = plan.setup.exact  # a reference that does not converge ends the command before any training
     except MemoryError as error:
-        return _refuse(out_of_memory(error, SIZES), USAGE)
-    except RuntimeError as error:
-        return _refuse(error, FAILED)
-    try:
-        with kept_interrupts():
-            trained = _train(what, chosen)
-    except (ValueError, TypeError) as error:
-        return _refuse(error, USAGE)
-    except MemoryError as error:
-        return _refuse(out_of_memory(error, SIZES), FAILED)
-    except (RuntimeError, OSError) as error:
-        return _refuse(error, FAILED)
-    found = record(what.setup, trained)
-    print(found.table)
-    shares, said = effects(what, trained), list(remarks(what, found))
+        raise ValueError(out_of_memory(error, SIZES)) from error
     if chosen.output is not None:
-        said += undrawn(what)
+        check_folder("--output", chosen.output)
+    trained = _train(plan, chosen)
+    results = record(plan.setup, trained)
+    print(results.table)
+    shares, said = effects(plan, trained), list(remarks(plan, results))
+    if chosen.output is not None:
+        said += undrawn(plan)
     if shares:
         print(effects_line(shares))
     for sentence in said:
-        print(f"refkan train: remark: {sentence}", file=sys.stderr)
+        say(f"refkan train: remark: {sentence}")
     if chosen.output is not None:
         asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in NOT_ASKED}
-        last = chosen_level(what.setup, trained)
-        try:
-            save(chosen.output / "network.npz", last.network, last.result.theta, notes={"asked": asked})
-            write_atomically(chosen.output / "history.json", to_json(found, asked, remarks=said, effects=shares))
-            write_atomically(chosen.output / "figure.png", to_png(what.setup, trained))
-            if what.setup.values is not None and can_be_drawn(what.net):
-                write_atomically(chosen.output / "network.png", network_png(what.setup, trained))
-        except OSError as error:
-            return _refuse(error, FAILED)
+        last = chosen_level(plan.setup, trained)
+        save(chosen.output / "network.npz", last.network, last.result.theta, notes={"asked": asked})
+        write_atomically(chosen.output / "history.json", to_json(results, asked, remarks=said, effects=shares))
+        write_atomically(chosen.output / "figure.png", to_png(plan.setup, trained))
+        if plan.setup.values is not None and can_be_drawn(plan.net):
+            write_atomically(chosen.output / "network.png", network_png(plan.setup, trained))
     return OK
 
 
-def _train(what: Configuration, chosen: argparse.Namespace) -> Any:
+def _train(plan: Configuration, chosen: argparse.Namespace) -> Any:
     extra: dict[str, Any] = {} if chosen.output is None else {"checkpoints": chosen.output / "levels"}
-    if what.geometry is not None:
-        extra["geometry"] = what.geometry
-    with Progress(what, quiet=chosen.quiet) as progress:
+    if plan.geometry is not None:
+        extra["geometry"] = plan.geometry
+    with Progress(plan, quiet=chosen.quiet) as progress:
         return train_starts(
-            what.setup,
-            what.net,
-            np.random.default_rng(what.seed),
-            what.schedule,
-            what.method,
-            starts=what.starts,
-            per_level=what.per_level,
-            progress=progress.start_done if what.starts > 1 else None,
+            plan.setup,
+            plan.net,
+            np.random.default_rng(plan.seed),
+            plan.schedule,
+            plan.method,
+            starts=plan.starts,
+            per_level=plan.per_level,
+            progress=ProgressLines(progress.line, pause=math.inf) if plan.starts > 1 else False,
             callback=progress.step,
             **extra,
         )
@@ -171,13 +152,8 @@ def _plain_warnings() -> Iterator[None]:
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if str(message) not in said:
             said.add(str(message))
-            print(f"refkan train: warning: {message}", file=sys.stderr)
+            say(f"refkan train: warning: {message}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
-
-
-def _refuse(error: object, code: int) -> int:
-    print(f"refkan train: {error}", file=sys.stderr)
-    return code

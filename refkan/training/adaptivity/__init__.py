@@ -11,9 +11,7 @@ from refkan.training.adaptivity.error_indicators.residual_points import sampled,
 from refkan.training.adaptivity.random_knots import with_random_knots
 from refkan.training.adaptivity.refits import curvature_breakpoints, quantile_breakpoints, refit_layer
 from refkan.training.adaptivity.strategies import STRATEGIES, Refinement, Situation, Strategy
-from refkan.training.adaptivity.tournaments import TournamentResult, tournament
 from refkan.training.multilevel.refined_networks import Change, Refined
-from refkan.training.multilevel.stages import Stage, StageTable
 
 __all__ = [
     "STRATEGIES",
@@ -29,10 +27,7 @@ __all__ = [
     "Refinement",
     "Round",
     "Situation",
-    "Stage",
-    "StageTable",
     "Strategy",
-    "TournamentResult",
     "bisect",
     "curvature_breakpoints",
     "derivative_jumps",
@@ -47,6 +42,5 @@ __all__ = [
     "residual_shares",
     "sampled",
     "squared_residuals",
-    "tournament",
     "with_random_knots",
 ]

@@ -22,7 +22,7 @@ from refkan.training.adaptivity.error_indicators.residual_points import points_o
 from refkan.training.adaptivity.limits import Limits
 from refkan.training.adaptivity.strategies import STRATEGIES, Situation, Strategy
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
-from refkan.training.optimizers import Result
+from refkan.training.multilevel.trainings import Trainer, as_store
 from refkan.training.optimizers.progress import Report, report_of
 
 
@@ -30,7 +30,7 @@ def minimize_adaptive(
     problem: Any,
     theta: npt.ArrayLike,
     strategy: str | Strategy = "residual",
-    method: str | Callable[..., Result] = "lbfgs",
+    method: str | Trainer = "lbfgs",
     steps: int = 100,
     *,
     layers: Sequence[int] | None = None,
@@ -45,7 +45,7 @@ def minimize_adaptive(
     measure: Measure | None = None,
     callback: Callable[[Round], Any] | None = None,
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
-    progress: bool | Report = False,
+    progress: bool | Report | None = False,
     **options: Any,
 ) -> AdaptiveResult:
     r"""Alternate training and refinement of the knots where the error is.
@@ -73,8 +73,7 @@ def minimize_adaptive(
         the data, with twice as many intervals: "extension" (uniform: the grid extension of KAN codes), "quantile"
         (their grid update), "curvature" (breakpoints shared out by the r-th derivative). Or a `Strategy` of one's own.
     method : str or callable
-        As for `minimize`, or a function called as ``method(problem, theta, steps=..., **options)`` that returns a
-        `Result`.
+        As for `minimize_multilevel`.
     steps : int
         Of each training.
     layers : sequence of int, optional
@@ -99,9 +98,10 @@ def minimize_adaptive(
     callback : callable, optional
         Called with each `Round`; StopIteration ends the training.
     checkpoints : Checkpoints or path, optional
-        Each round is stored under its configuration (problem, start, all that came before it) and not computed again.
+        Each training is stored under what it depends on (problem, start, steps, method and options) and not computed
+        again.
     progress : bool or callable
-        As for `minimize`, in every round: ``state.stage`` says which. Of a method of one's own True shows the endings.
+        As for `minimize`, in every round: ``state.stage`` says which.
     **options
         Of the method.
 
@@ -136,10 +136,11 @@ def minimize_adaptive(
     >>> result.network.n_params, knots.size, bool(np.sum(np.abs(knots - 1 / np.pi) < 0.02) >= 7)
     (16, 16, True)
     """
-    check_annotated(minimize_adaptive, locals(), but=("fraction", "progress"))
+    report = report_of(progress)
+    check_annotated(minimize_adaptive, {name: value for name, value in locals().items() if name != "fraction"})
     if not isinstance(strategy, Strategy):
         check_choice("strategy", strategy, STRATEGIES)
-    limits = Limits.checked(tolerance, max_params, max_rounds, patience, least_gain)
+    limits = Limits(tolerance, max_params, max_rounds, patience, least_gain)
     refuse_what_is_no_loss("problem", problem)
     net = getattr(problem, "net", None)
     check_type("problem.net", net, Network)
@@ -159,12 +160,8 @@ def minimize_adaptive(
         None,
     )
     way = strategy if isinstance(strategy, Strategy) else STRATEGIES[strategy]
-    training = Training(
-        request, way, limits, method, check_count("steps", steps), options, measure, report_of(progress)
-    )
-    if checkpoints is not None:
-        training.store_in(checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints), strategy)
-    return training.run(callback)
+    steps, store = check_count("steps", steps), as_store(checkpoints)
+    return Training(request, way, limits, method, steps, options, measure, report, store).run(callback)
 
 
 def require_data(net: Network, theta: FloatArray, points: FloatArray) -> None:

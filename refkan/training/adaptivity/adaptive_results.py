@@ -79,13 +79,11 @@ class Round(ShortRepr):
     @lazy
     def breakpoints(self) -> tuple[FloatArray | None, ...]:
         """Where the knots of each layer are: breakpoints (P, n + 1), None for a dense layer."""
-        found: list[FloatArray | None] = []
-        for layer, where in zip(self.network.layers, self.network.slices, strict=True):
-            if not layer.has_knots:
-                found.append(None)
-                continue
-            found.append(np.array([space.breakpoints for space in layer.spaces_at(self.theta[where])]))
-        return tuple(found)
+        layers = zip(self.network.layers, self.network.slices, strict=True)
+        return tuple(
+            np.array([space.breakpoints for space in layer.spaces_at(self.theta[where])]) if layer.has_knots else None
+            for layer, where in layers
+        )
 
     def __repr__(self) -> str:
         return f"Round({self.index}, n_params={self.n_params}, value={self.value:.6g}, seconds={self.seconds:.3g})"
@@ -135,15 +133,11 @@ class AdaptiveHistory(ShortRepr):
     def of(cls, rounds: tuple[Round, ...]) -> AdaptiveHistory:
         """Gather what the rounds say."""
         errors = [r.error for r in rounds if r.error is not None]
-        return cls(
-            n_params=np.array([r.n_params for r in rounds], dtype=np.int64),
-            value=np.array([r.value for r in rounds]),
-            change=np.array([r.change for r in rounds]),
-            seconds=np.array([r.seconds for r in rounds]),
-            evaluations=np.array([r.evaluations for r in rounds], dtype=np.int64),
-            work=np.array([r.work for r in rounds]),
-            error=np.array(errors) if len(errors) == len(rounds) else None,
-        )
+        columns = {
+            name: np.array([getattr(r, name) for r in rounds])
+            for name in ("n_params", "value", "change", "seconds", "evaluations", "work")
+        }
+        return cls(**columns, error=np.array(errors) if len(errors) == len(rounds) else None)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

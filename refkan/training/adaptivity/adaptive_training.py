@@ -2,28 +2,25 @@ r"""An adaptive training as it goes: rounds of refinement and minimisation, stor
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
+from time import process_time
 from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_type
 from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.kernels.engine_choice import current_engine
 from refkan.networks import Network
 from refkan.training.adaptivity.adaptive_results import AdaptiveResult, Round
 from refkan.training.adaptivity.error_indicators.residual_points import points_of
 from refkan.training.adaptivity.limits import Limits
 from refkan.training.adaptivity.strategies import Refinement, Situation, Strategy
-from refkan.training.multilevel.fingerprints import fingerprint
 from refkan.training.multilevel.levels import on_network
+from refkan.training.multilevel.trainings import Trainer, train
 from refkan.training.multilevel.unchanged import require_unchanged
 from refkan.training.multilevel.work import interval_weight
-from refkan.training.optimizers import History, Result, minimize
-from refkan.training.optimizers.progress import Report, note, staged
+from refkan.training.optimizers.progress import Report, staged
 
 Measure = Callable[[Network, FloatArray], float]
 
@@ -35,32 +32,13 @@ class Training:
     request: Situation
     strategy: Strategy
     limits: Limits
-    method: str | Callable[..., Result]
+    method: str | Trainer
     steps: int
     options: Mapping[str, Any]
     measure: Measure | None
     report: Report | None = None
-    checkpoints: Checkpoints | None = None
-    configuration: dict[str, Any] = field(default_factory=dict)
+    store: Checkpoints | None = None
     rounds: list[Round] = field(default_factory=list)
-
-    def store_in(self, checkpoints: Checkpoints, strategy: str | Strategy) -> None:
-        """Keep the results of rounds, under all that they depend on: the rounds before follow from it too."""
-        request = self.request
-        self.checkpoints = checkpoints
-        self.configuration = {
-            "task": "round of an adaptive training",
-            "engine": current_engine(),
-            "problem": fingerprint(request.problem, "problem"),
-            "theta": fingerprint(request.theta),
-            "strategy": strategy if isinstance(strategy, str) else fingerprint(strategy, "strategy"),
-            "layers": request.layers,
-            "marking": [request.fraction, request.per_input, request.least_samples],
-            "max_params": self.limits.max_params,
-            "method": self.method if isinstance(self.method, str) else fingerprint(self.method, "method"),
-            "steps": self.steps,
-            "options": {name: fingerprint(value, f"option {name}") for name, value in self.options.items()},
-        }
 
     def run(self, callback: Callable[[Round], Any] | None) -> AdaptiveResult:
         """Go on until a rule ends it."""
@@ -83,18 +61,15 @@ class Training:
     def _refined(self) -> tuple[Refinement, float]:
         """Refine the network of the last round, on the clock."""
         last, request = self.rounds[-1], self.request
-        situation = Situation(
-            on_network(request.problem, last.network),
-            last.theta,
-            request.layers,
-            request.fraction,
-            request.per_input,
-            request.least_samples,
-            self.limits.room(last.network),
+        situation = replace(
+            request,
+            problem=on_network(request.problem, last.network),
+            theta=last.theta,
+            room=self.limits.room(last.network),
         )
-        began = time.perf_counter()
+        began = process_time()
         refinement = self.strategy.refine(situation)
-        return refinement, time.perf_counter() - began
+        return refinement, process_time() - began
 
     def _change(self, refinement: Refinement) -> float:
         """How much the function moved: rounding, or an error is raised, after an exact refinement."""
@@ -111,26 +86,17 @@ class Training:
         problem = on_network(self.request.problem, net)
         report = staged(self.report, f"round {index}, {net.n_params} parameters")
 
-        def task() -> dict[str, Any]:
-            began = time.perf_counter()
-            if callable(self.method):
-                result = self.method(problem, theta, steps=self.steps, **self.options)
-                check_type("what method returns", result, Result)
-                note(report, f"{result.message}, value {result.value:.4g}")
-            else:
-                options = {"progress": report or False, **self.options}
-                result = minimize(problem, theta, method=self.method, steps=self.steps, **options)
-            return {"result": asdict(result), "training": time.perf_counter() - began, "refining": seconds}
-
-        resumed = False
-        if self.checkpoints is None:
-            packed = task()
-        else:
-            configuration = {**self.configuration, "round": index}
-            resumed = self.checkpoints.get(configuration) is not None
-            packed = self.checkpoints.run(configuration, task)
-        fields = dict(packed["result"])
-        result = Result(history=History(**fields.pop("history")), **fields)
+        trained = train(
+            problem,
+            theta,
+            self.method,
+            self.steps,
+            self.options,
+            self.store,
+            report,
+            costs=lambda: {"refining": seconds},
+        )
+        result, refining = trained.result, trained.costs["refining"]
         before = self.rounds[-1] if self.rounds else None
         return Round(
             index=index,
@@ -139,13 +105,13 @@ class Training:
             value=result.value,
             start_value=float(result.history.value[0]),
             change=change,
-            seconds=packed["training"] + packed["refining"] + (before.seconds if before else 0.0),
-            refining=packed["refining"],
+            seconds=trained.seconds + refining + (before.seconds if before else 0.0),
+            refining=refining,
             evaluations=result.n_evaluations + (before.evaluations if before else 0),
             work=result.n_evaluations * interval_weight(net) + (before.work if before else 0.0),
             error=None if self.measure is None else float(self.measure(net, result.theta)),
             training=result,
-            resumed=resumed,
+            resumed=trained.resumed,
         )
 
     def _result(self, message: str) -> AdaptiveResult:

@@ -125,7 +125,7 @@ class Cut:
         refuse_what_is_no_loss("problem", problem, "value")
         net: Network = problem.net
         chosen = check_layers(net, self.layers)
-        limits = Limits.checked(0.0, self.max_params, 1, 1, 0.5)
+        limits = Limits(max_params=self.max_params)
         limits.require_room(net, chosen, doubling=self.strategy == "uniform")
         room = limits.room(net)
         situation = Situation(problem, theta, chosen, self.fraction, self.per_input, self.least_samples, room)
@@ -149,15 +149,12 @@ def in_turn(changes: Sequence[Change]) -> Change:
     (4, True)
     """
     check_annotated(in_turn, locals())
-    return _Chain(tuple(changes))
+    changes = tuple(changes)
 
-
-@dataclass(frozen=True)
-class _Chain:
-    changes: tuple[Change, ...]
-
-    def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
+    def chain(problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
         net = problem.net
-        for change in self.changes:
+        for change in changes:
             net, theta = change(on_network(problem, net), theta)
         return net, np.asarray(theta)
+
+    return chain

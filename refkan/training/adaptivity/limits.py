@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from refkan.base.arguments import check_count, check_positive
 from refkan.networks import Network
@@ -30,25 +29,20 @@ class Limits:
         Share by which the value must fall to count as improved.
     """
 
-    tolerance: float
-    max_params: int | None
-    max_rounds: int
-    patience: int
-    least_gain: float
+    tolerance: float = 0.0
+    max_params: int | None = None
+    max_rounds: int = 1
+    patience: int = 1
+    least_gain: float = 0.5
 
-    @classmethod
-    def checked(cls, tolerance: Any, max_params: Any, max_rounds: Any, patience: Any, least_gain: Any) -> Limits:
-        """Check each of them."""
-        limits = cls(
-            check_non_negative("tolerance", tolerance),
-            None if max_params is None else check_count("max_params", max_params, 1),
-            check_count("max_rounds", max_rounds, 1),
-            check_count("patience", patience, 1),
-            check_positive("least_gain", least_gain),
-        )
-        if limits.least_gain >= 1:
-            raise ValueError(f"least_gain must be less than 1; got {limits.least_gain}")
-        return limits
+    def __post_init__(self) -> None:
+        check_non_negative("tolerance", self.tolerance)
+        if self.max_params is not None:
+            check_count("max_params", self.max_params, 1)
+        check_count("max_rounds", self.max_rounds, 1)
+        check_count("patience", self.patience, 1)
+        if check_positive("least_gain", self.least_gain) >= 1:
+            raise ValueError(f"least_gain must be less than 1; got {self.least_gain}")
 
     def require_room(self, net: Network, layers: Sequence[int], doubling: bool) -> None:
         """Raise ValueError if max_params allows no refinement of the network at all.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,8 @@ class Situation(ShortRepr):
 
     def states(self) -> dict[int, LayerState]:
         """Return the states of the layers that may be refined, at the points of the problem."""
-        found = layer_states(self.net, self.theta, points_of(self.problem))
-        return {k: found[k] for k in self.layers}
+        states = layer_states(self.net, self.theta, points_of(self.problem))
+        return {k: states[k] for k in self.layers}
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +88,8 @@ class Refinement(ShortRepr):
     >>> import numpy as np, refkan as rk
     >>> from refkan.training.adaptivity import STRATEGIES, Refinement, Situation
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.9]], [[1.0], [0.0]])
-    >>> found = STRATEGIES["uniform"].refine(Situation(problem, np.zeros(3), (0,), 0.5, True, 1, room=None))
-    >>> isinstance(found, Refinement), found.network.n_params, found.reason
+    >>> refinement = STRATEGIES["uniform"].refine(Situation(problem, np.zeros(3), (0,), 0.5, True, 1, room=None))
+    >>> isinstance(refinement, Refinement), refinement.network.n_params, refinement.reason
     (True, 5, '')
     """
 
@@ -106,20 +107,6 @@ def cost_of_interval(layer: Layer) -> int:
     return layer.n_inputs * (layer.n_outputs + layer.free_knots)
 
 
-# ------------------------------------------------------------------------------------------------ exact
-
-
-def by_residual(situation: Situation) -> Refinement:
-    """Halve the intervals into which most of the squared residual falls."""
-    squares = squared_residuals(situation.problem, situation.theta)
-    return _cut_marked(situation, lambda state: residual_shares(state, squares))
-
-
-def by_jumps(situation: Situation) -> Refinement:
-    """Halve the intervals at whose ends the (r-1)-th derivative jumps most."""
-    return _cut_marked(situation, derivative_jumps)
-
-
 def uniformly(situation: Situation) -> Refinement:
     """Halve every interval."""
     net = situation.net
@@ -129,7 +116,8 @@ def uniformly(situation: Situation) -> Refinement:
     return Refinement(fine, net.convert(situation.theta, fine))
 
 
-def _cut_marked(situation: Situation, indicators: Callable[[LayerState], FloatArray]) -> Refinement:
+def cut_marked(situation: Situation, indicators: Callable[[LayerState], FloatArray]) -> Refinement:
+    """Halve the intervals where the indicators of each layer are largest."""
     marks: list[Mark] = []
     allowed = 0
     for k, state in situation.states().items():
@@ -158,25 +146,8 @@ def within(marks: Sequence[Mark], situation: Situation) -> list[Mark]:
     return kept
 
 
-# ------------------------------------------------------------------------------------------------ refits
-
-
-def by_extension(situation: Situation) -> Refinement:
-    """Twice as many intervals, uniform, refitted by least squares."""
-    return _refit(situation, uniform_rows)
-
-
-def at_quantiles(situation: Situation) -> Refinement:
-    """Twice as many intervals at quantiles of the layer's inputs, refitted by least squares."""
-    return _refit(situation, quantile_breakpoints)
-
-
-def by_curvature(situation: Situation) -> Refinement:
-    """Twice as many intervals, shared out evenly by the r-th derivative, refitted by least squares."""
-    return _refit(situation, curvature_breakpoints)
-
-
-def _refit(situation: Situation, place: Callable[[LayerState, int], FloatArray]) -> Refinement:
+def refit(situation: Situation, place: Callable[[LayerState, int], FloatArray]) -> Refinement:
+    """Take twice as many intervals, or as many as there is room for, refitted by least squares."""
     counts = doubled_within(situation)
     if not any(counts.values()):
         return _none(situation, _full(situation))
@@ -193,11 +164,9 @@ def _refit(situation: Situation, place: Callable[[LayerState, int], FloatArray])
 
 def doubled_within(situation: Situation) -> dict[int, int]:
     """Return how many intervals each layer gains: as many as it has, or the same share of them as there is room for."""
-    present, costs = {}, {}
-    for k in situation.layers:
-        layer = situation.net.layers[k]
-        present[k], costs[k] = layer.intervals, cost_of_interval(layer)
-    wanted = sum(present[k] * costs[k] for k in present)
+    layers = {k: situation.net.layers[k] for k in situation.layers}
+    present = {k: layer.intervals for k, layer in layers.items()}
+    wanted = sum(layer.intervals * cost_of_interval(layer) for layer in layers.values())
     if situation.room is None or wanted <= situation.room:
         return present
     return {k: n * situation.room // wanted for k, n in present.items()}
@@ -233,12 +202,18 @@ class Strategy(Checked):
     exact: bool
 
 
+def by_residual(situation: Situation) -> Refinement:
+    """Halve the intervals into which most of the squared residual falls."""
+    squares = squared_residuals(situation.problem, situation.theta)
+    return cut_marked(situation, lambda state: residual_shares(state, squares))
+
+
 STRATEGIES = {
     "residual": Strategy(by_residual, exact=True),
-    "jumps": Strategy(by_jumps, exact=True),
+    "jumps": Strategy(partial(cut_marked, indicators=derivative_jumps), exact=True),
     "uniform": Strategy(uniformly, exact=True),
-    "extension": Strategy(by_extension, exact=False),
-    "quantile": Strategy(at_quantiles, exact=False),
-    "curvature": Strategy(by_curvature, exact=False),
+    "extension": Strategy(partial(refit, place=uniform_rows), exact=False),
+    "quantile": Strategy(partial(refit, place=quantile_breakpoints), exact=False),
+    "curvature": Strategy(partial(refit, place=curvature_breakpoints), exact=False),
 }
 """Refinements by name."""

@@ -166,8 +166,8 @@ class Collocation(ShortRepr):
 
     def residual(self, theta: Any) -> Array:
         """Return the residual r (m,), term by term and point by point, weighted: ``value = |r|^2 / 2``."""
-        found = self.misfit(theta)
-        return np.concatenate([(term.factors[:, None] * found[term.name]).ravel() for term in self.terms])
+        misfits = self.misfit(theta)
+        return np.concatenate([(term.factors[:, None] * misfits[term.name]).ravel() for term in self.terms])
 
     def mean_squares(self, theta: Any) -> dict[str, float]:
         """Return the mean squares ``1/N sum_i |r_i|^2`` of each term by name, without weights and attention."""
@@ -327,12 +327,12 @@ class Collocation(ShortRepr):
 
     def _by_term(self, parts: list[Array]) -> dict[str, Array]:
         """Join what `_map` returned, arrays of one entry for each point."""
-        found, start = {}, 0
+        joined, start = {}, 0
         for term in self.terms:
             count = len(block_slices(term.n_points))
-            found[term.name] = np.concatenate(parts[start : start + count])
+            joined[term.name] = np.concatenate(parts[start : start + count])
             start += count
-        return found
+        return joined
 
     def _sum(self, value: float, parts: list[Pulled | None], statistics: Statistics) -> tuple[float, FloatArray]:
         """The value and the sum of what pieces pulled back; NaN where one of them overflowed."""

@@ -57,25 +57,25 @@ def activations_on_ends(net: Network, theta: Array, points: FloatArray) -> list[
     theta = theta.real
     constants = Statistics(net, theta, slopes=False).constants
     sweep = Sweep.forward(net, theta, points[:, None], constants=constants, slopes=False)
-    found: list[tuple[int, int, int]] = []
+    on_ends: list[tuple[int, int, int]] = []
     for k, jet in enumerate(sweep.maps):
         if net.layers[k + 1].bends_at_ends:
             z, (low, high) = jet.value[:, 0], net.layers[k + 1].domains.T
             near = np.minimum(np.abs(z - low), np.abs(z - high)) <= ROUNDING * (high - low)
-            found += [(k + 1, int(node), int(point)) for point, node in np.argwhere(near)]
-    return found
+            on_ends += [(k + 1, int(node), int(point)) for point, node in np.argwhere(near)]
+    return on_ends
 
 
 def warn_of_activations(net: Network, theta: Array, terms: Iterable[Term]) -> None:
     """Warn if activations at points where a term takes second derivatives lie on such ends, and name the first one."""
     for term in terms:
         for side in term.sides:
-            found = activations_on_ends(net, theta, side.points) if side.seeds.channels.order > 1 else []
-            if not found:
+            on_ends = activations_on_ends(net, theta, side.points) if side.seeds.channels.order > 1 else []
+            if not on_ends:
                 continue
-            layer, node, point = found[0]
+            layer, node, point = on_ends[0]
             warnings.warn(
-                f"value and gradient jump at this theta: {len(found)} activations of hidden layers at the points of "
+                f"value and gradient jump at this theta: {len(on_ends)} activations of hidden layers at the points of "
                 f"term {term.name!r} lie on an end of a domain, where second derivatives are those of either side by "
                 f"rounding (outside='linear'); the first is that of input {node} of layer {layer} at point {point}. "
                 f"Complex steps and differences do not agree here. Remedy: {REMEDY}",

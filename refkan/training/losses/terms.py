@@ -180,8 +180,8 @@ class Term(ShortRepr):
                 )
             object.__setattr__(self, "data", data)
         count, keywords = 1 + sum(side.seeds.channels.count for side in sides), () if self.data is None else ("data",)
-        for what in ("residual", "partials"):  # of x and all quantities
-            check_function(f"{what} of term {self.name!r}", getattr(self, what), count, *keywords)
+        for name in ("residual", "partials"):  # of x and all quantities
+            check_function(f"{name} of term {self.name!r}", getattr(self, name), count, *keywords)
         if self.attention is not None and self.attention.n_points != self.n_points:
             raise ValueError(
                 f"attention of term {self.name!r} must be for {self.n_points} points; got {self.attention.n_points}"

@@ -18,6 +18,7 @@ from refkan.training.multilevel.multistart import MultistartResult, multistart
 from refkan.training.multilevel.refined_networks import Change, Refined
 from refkan.training.multilevel.stages import Stage, StageTable
 from refkan.training.multilevel.subspaces import Subspace
+from refkan.training.multilevel.trainings import TrainedNetwork
 from refkan.training.multilevel.work import Work
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Stage",
     "StageTable",
     "Subspace",
+    "TrainedNetwork",
     "Work",
     "minimize_multilevel",
     "multistart",

@@ -87,8 +87,6 @@ class Hierarchy(ShortRepr, Checked):
         check_annotated(Hierarchy.of, locals())
         if not networks:
             raise ValueError("networks must hold at least one network; got none")
-        for k, net in enumerate(networks):
-            check_type(f"networks[{k}]", net, Network)
         levels = []
         for k, net in enumerate(networks):
             finer = networks[k + 1] if k + 1 < len(networks) else None

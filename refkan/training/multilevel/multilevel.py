@@ -3,7 +3,7 @@ r"""Algorithm 1 of [S26]: train on the coarsest level, prolong, train on the nex
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from functools import partial
 from os import PathLike
 from time import process_time
 from typing import Any
@@ -11,20 +11,16 @@ from typing import Any
 import numpy.typing as npt
 
 from refkan.base.arguments import as_vector, check_count, check_function, check_sequence, check_type, is_sequence, real
-from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.kernels.engine_choice import current_engine
-from refkan.training.multilevel.fingerprints import fingerprint
 from refkan.training.multilevel.levels import Hierarchy, Level
-from refkan.training.multilevel.multilevel_results import MultilevelHistory, MultilevelResult, TrainedLevel
-from refkan.training.multilevel.rates import with_ramp
+from refkan.training.multilevel.multilevel_results import MultilevelResult
+from refkan.training.multilevel.trainings import TrainedNetwork, Trainer, as_store, train
 from refkan.training.multilevel.unchanged import require_unchanged, samples_of
-from refkan.training.multilevel.work import Work, gradient_seconds, nominal_work
-from refkan.training.optimizers import STOPPED, Result, State, minimize
-from refkan.training.optimizers.progress import Report, note, report_of, staged
+from refkan.training.multilevel.work import gradient_seconds
+from refkan.training.optimizers import State
+from refkan.training.optimizers.progress import Report, report_of, staged
 
 LevelCallback = Callable[[Level, State], Any]
-Trainer = Callable[..., Result]
 
 
 def minimize_multilevel(
@@ -36,7 +32,6 @@ def minimize_multilevel(
     *,
     factors: Any = 2,
     gradient: str | None = None,
-    ramp: tuple[int, float] | None = None,
     per_level: Sequence[Mapping[str, Any]] | None = None,
     callback: LevelCallback | None = None,
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
@@ -71,17 +66,15 @@ def minimize_multilevel(
     factors : int or sequence
         By how much intervals are cut: one number for all refinements, or one entry for each, a number or one a layer.
         Ignored for a `Hierarchy`, which has its networks.
-    ramp : pair (steps, rate), optional
-        Adam: on every level the learning rate rises linearly from this rate to its own in the first steps.
     per_level : sequence of mappings, optional
-        Options of each level, on top of those for all.
+        Options of each level, on top of those for all: Adam's ``{"schedule": Ramped(1e-2)}`` of
+        `refkan.training.recipes`, say.
     callback : callable, optional
         Called as ``callback(level, state)`` after every step, with a `Level` and a `State`; StopIteration ends the
         level, and the next one begins. Not called for levels that are resumed.
     checkpoints : Checkpoints or path, optional
-        Each level's result is stored under its configuration (problem, start, networks, schedule, method and options
-        up to this level) and not computed again. A callback is no part of it: a level that it ended, and those after,
-        are not stored.
+        Each level's result is stored under what it depends on (problem and start on this level, steps, method and
+        options) and not computed again. A callback is no part of it: a level that it ended is not stored.
     progress : bool or callable
         As for `minimize`, on every level: ``state.stage`` says which. Levels that are resumed have no steps.
     **options
@@ -124,22 +117,36 @@ def minimize_multilevel(
     if len(counts) != len(hierarchy):
         raise ValueError(f"schedule must have one entry a level ({len(hierarchy)}); got {len(counts)}")
     start = real("theta", as_vector("theta", theta, hierarchy[0].network.n_params)).copy()
-    for k, entry in enumerate(() if per_level is None else check_sequence("per_level", per_level, "mappings")):
-        check_type(f"per_level[{k}]", entry, Mapping)
+    extras = check_per_level(per_level, len(counts))
     if callback is not None:
         check_function("callback", callback, 2)
-    extras = [{}] * len(counts) if per_level is None else [dict(entry) for entry in per_level]
-    if len(extras) != len(counts):
-        raise ValueError(f"per_level must have one entry a level ({len(counts)}); got {len(extras)}")
     named = {name: value for name, value in (("geometry", geometry), ("gradient", gradient)) if value is not None}
-    training = Training(hierarchy, method, callback, report_of(progress))
-    if checkpoints is not None:
-        training.store_in(checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints), start)
+    store, report = as_store(checkpoints), report_of(progress)
+    trained: list[TrainedNetwork] = []
+    changes: list[float] = []
+    units: list[float] = []
+    overhead = 0.0
+
+    def unit() -> dict[str, float]:
+        """Time a gradient on the finest level, before the first training that is not resumed."""
+        if not units:
+            last = hierarchy.finest
+            units.append(gradient_seconds(last.problem, hierarchy.prolong(start, len(trained), last.index)))
+        return {"unit": units[0]}
+
     for level, steps, extra in zip(hierarchy, counts, extras, strict=True):
-        training.run_level(level, start, steps, named | options | extra, ramp)
-        if level is not hierarchy.finest:
-            start = training.prolong(level)
-    return training.result()
+        stage = staged(report, f"level {level.index + 1} of {len(hierarchy)}, {level.network.n_params} parameters")
+        told = None if callback is None else partial(callback, level)
+        extra = named | options | extra
+        trained.append(train(level.problem, start, method, steps, extra, store, stage, told, unit))
+        if level is hierarchy.finest:
+            break
+        began = process_time()
+        finer, theta = hierarchy[level.index + 1], trained[-1].result.theta
+        start = level.network.convert(theta, finer.network)
+        changes.append(require_unchanged(level.network, theta, finer.network, start, samples_of(level.problem)))
+        overhead += process_time() - began
+    return MultilevelResult.of(hierarchy, trained, changes, overhead)
 
 
 def check_schedule(schedule: Any) -> list[int]:
@@ -150,6 +157,16 @@ def check_schedule(schedule: Any) -> list[int]:
     return [check_count(f"schedule[{k}]", steps) for k, steps in enumerate(schedule)]
 
 
+def check_per_level(per_level: Any, n_levels: int) -> list[dict[str, Any]]:
+    """Return the options of each level, none by default."""
+    entries = [{}] * n_levels if per_level is None else check_sequence("per_level", per_level, "mappings")
+    for k, entry in enumerate(entries):
+        check_type(f"per_level[{k}]", entry, Mapping)
+    if len(entries) != n_levels:
+        raise ValueError(f"per_level must have one entry a level ({n_levels}); got {len(entries)}")
+    return [dict(entry) for entry in entries]
+
+
 def as_factors(factors: Any, schedule: Sequence[int]) -> list[Any]:
     """Return one refinement factor for each step from level to level."""
     n = len(schedule) - 1
@@ -158,123 +175,3 @@ def as_factors(factors: Any, schedule: Sequence[int]) -> list[Any]:
     if len(factors) != n:
         raise ValueError(f"factors must be one number or one entry for each of {n} refinements; got {len(factors)}")
     return list(factors)
-
-
-@dataclass(eq=False)
-class Training:
-    """A multilevel training as it goes."""
-
-    hierarchy: Hierarchy
-    method: str | Trainer
-    callback: LevelCallback | None
-    report: Report | None = None
-    checkpoints: Checkpoints | None = None
-    configuration: dict[str, Any] = field(default_factory=dict)
-    trained: list[TrainedLevel] = field(default_factory=list)
-    changes: list[float] = field(default_factory=list)
-    overhead: float = 0.0
-    unit: float = 0.0
-
-    def store_in(self, checkpoints: Checkpoints, theta: FloatArray) -> None:
-        """Keep the results of levels, under all that they depend on."""
-        self.checkpoints = checkpoints
-        self.configuration = {
-            "task": "level of a multilevel training",
-            "engine": current_engine(),
-            "problem": fingerprint(self.hierarchy[0].problem, "problem"),
-            "theta": fingerprint(theta),
-            "method": self.method if isinstance(self.method, str) else fingerprint(self.method, "method"),
-            "levels": [],
-        }
-
-    def run_level(self, level: Level, theta: FloatArray, steps: int, options: dict[str, Any], ramp: Any) -> None:
-        """Minimise on a level, or take the stored result."""
-
-        def task() -> dict[str, Any]:
-            if self.unit == 0.0:
-                finest = self.hierarchy.finest
-                self.unit = gradient_seconds(finest.problem, self.hierarchy.prolong(theta, level.index, finest.index))
-            return self._minimize(level, theta, steps, with_ramp(self.method, options, ramp)).packed()
-
-        if self.checkpoints is None:
-            self.trained.append(TrainedLevel.unpacked(task()))
-            return
-        described = {"network": fingerprint(level.network, "network"), "steps": steps}
-        described |= {name: fingerprint(value, f"option {name}") for name, value in {**options, "ramp": ramp}.items()}
-        self.configuration = self.configuration | {"levels": [*self.configuration["levels"], described]}
-        packed = self.checkpoints.get(self.configuration)
-        resumed = packed is not None
-        if packed is None:
-            packed = task()
-            if packed["result"]["message"].startswith(STOPPED):
-                self.checkpoints = None  # its configuration, part of those of all finer levels, promises more steps
-            else:
-                packed = self.checkpoints.run(self.configuration, lambda: packed, fresh=True)
-        self.trained.append(TrainedLevel.unpacked(packed, resumed))
-        if resumed:
-            note(self._report_of(level), f"resumed, value {self.trained[-1].result.value:.4g}")
-
-    def _minimize(self, level: Level, theta: FloatArray, steps: int, options: dict[str, Any]) -> TrainedLevel:
-        callback, report = self.callback, self._report_of(level)
-        shown = report if callable(self.method) else None  # a method of one's own knows of callbacks alone
-        told = None
-        if callback is not None or shown is not None:
-
-            def told(state: State) -> None:
-                if shown is not None:
-                    shown(replace(state, theta=state.theta.copy()))
-                if callback is not None:
-                    callback(level, state)
-
-        began = process_time()
-        if callable(self.method):
-            result = self.method(level.problem, theta, steps=steps, callback=told, **options)
-            check_type("what method returns", result, Result)
-            note(report, f"{result.message}, value {result.value:.4g}")
-        else:
-            options = {"callback": told, "progress": report or False, **options}
-            result = minimize(level.problem, theta, method=self.method, steps=steps, **options)
-        return TrainedLevel(result, process_time() - began, self.unit)
-
-    def _report_of(self, level: Level) -> Report | None:
-        """What is told of the steps of a level."""
-        where = f"level {level.index + 1} of {len(self.hierarchy)}, {level.network.n_params} parameters"
-        return staged(self.report, where)
-
-    def prolong(self, level: Level) -> FloatArray:
-        """Take the last result to the next finer level and check that it is the same function there."""
-        began = process_time()
-        finer, theta = self.hierarchy[level.index + 1], self.trained[-1].result.theta
-        fine = level.network.convert(theta, finer.network)
-        samples = samples_of(level.problem)
-        self.changes.append(require_unchanged(level.network, theta, finer.network, fine, samples))
-        self.overhead += process_time() - began
-        return fine
-
-    def result(self) -> MultilevelResult:
-        """Return what came out."""
-        results = tuple(level.result for level in self.trained)
-        networks = [level.network for level in self.hierarchy]
-        evaluations = tuple(result.n_evaluations for result in results)
-        work = Work(
-            evaluations=evaluations,
-            steps=tuple(result.history.value.size - 1 for result in results),
-            seconds=tuple(level.seconds for level in self.trained),
-            overhead=self.overhead,
-            unit=self.trained[-1].unit,
-            nominal=nominal_work(networks, evaluations),
-            measured=sum(level.seconds / level.unit for level in self.trained),
-        )
-        finest = self.hierarchy.finest
-        return MultilevelResult(
-            theta=results[-1].theta,
-            network=finest.network,
-            value=results[-1].value,
-            problem=finest.problem,
-            hierarchy=self.hierarchy,
-            levels=results,
-            resumed=tuple(level.resumed for level in self.trained),
-            history=MultilevelHistory.joined(results, networks),
-            work=work,
-            changes=tuple(self.changes),
-        )

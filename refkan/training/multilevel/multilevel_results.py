@@ -1,9 +1,9 @@
-"""What multilevel training returns, and how one level's result is stored."""
+"""What multilevel training returns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
 from refkan.training.multilevel.levels import Hierarchy
-from refkan.training.multilevel.work import Work, interval_weight
-from refkan.training.optimizers import History, Result
+from refkan.training.multilevel.trainings import TrainedNetwork
+from refkan.training.multilevel.work import Work, interval_weight, nominal_work
+from refkan.training.optimizers import Result
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,29 +118,38 @@ class MultilevelResult(ShortRepr):
     work: Work
     changes: tuple[float, ...]
 
+    @classmethod
+    def of(
+        cls, hierarchy: Hierarchy, trained: Sequence[TrainedNetwork], changes: Sequence[float], overhead: float
+    ) -> MultilevelResult:
+        """Gather what came out of the levels."""
+        results = tuple(level.result for level in trained)
+        networks = [level.network for level in trained]
+        evaluations = tuple(result.n_evaluations for result in results)
+        work = Work(
+            evaluations=evaluations,
+            steps=tuple(result.history.value.size - 1 for result in results),
+            seconds=tuple(level.seconds for level in trained),
+            overhead=overhead,
+            unit=trained[-1].costs["unit"],
+            nominal=nominal_work(networks, evaluations),
+            measured=sum(level.seconds / level.costs["unit"] for level in trained),
+        )
+        return cls(
+            theta=results[-1].theta,
+            network=networks[-1],
+            value=results[-1].value,
+            problem=hierarchy.finest.problem,
+            hierarchy=hierarchy,
+            levels=results,
+            resumed=tuple(level.resumed for level in trained),
+            history=MultilevelHistory.joined(results, networks),
+            work=work,
+            changes=tuple(changes),
+        )
+
     def __repr__(self) -> str:
         return (
             f"MultilevelResult(value={self.value:.6g}, values={[float(f'{r.value:.4g}') for r in self.levels]}, "
             f"steps={list(self.work.steps)}, nominal={self.work.nominal:.4g}, measured={self.work.measured:.4g})"
         )
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedLevel(ShortRepr):
-    """The result of one level with the seconds that it took and the unit of work of the run that it comes from."""
-
-    result: Result
-    seconds: float
-    unit: float
-    resumed: bool = False
-
-    def packed(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
-        return {"result": asdict(self.result), "seconds": self.seconds, "unit": self.unit}
-
-    @classmethod
-    def unpacked(cls, packed: Mapping[str, Any], resumed: bool = False) -> TrainedLevel:
-        """Return what `packed` made plain."""
-        fields = dict(packed["result"])
-        history = History(**fields.pop("history"))
-        return cls(Result(history=history, **fields), packed["seconds"], packed["unit"], resumed)

@@ -2,29 +2,29 @@ r"""Many starts that lose to each other stage by stage, the network changing in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from time import process_time
 from typing import Any
 
 import numpy as np
 
+from refkan.base.arguments import check_count, check_sequence, check_type
 from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.base.short_reprs import ShortRepr
-from refkan.kernels.engine_choice import current_engine
 from refkan.networks import Network
-from refkan.training.losses import LeastSquares
-from refkan.training.multilevel.fingerprints import fingerprint
-from refkan.training.multilevel.refined_networks import Change
-from refkan.training.multilevel.unchanged import require_unchanged
-from refkan.training.optimizers import minimize
+from refkan.training.multilevel.levels import Level, on_network
+from refkan.training.multilevel.multilevel import LevelCallback, as_factors, check_schedule
+from refkan.training.multilevel.refined_networks import Change, Refined
+from refkan.training.multilevel.trainings import TrainedNetwork, Trainer, train
+from refkan.training.multilevel.unchanged import require_unchanged, samples_of
 from refkan.training.optimizers.progress import Report, note, staged
 
 
 @dataclass(frozen=True)
 class Stage(ShortRepr):
-    """One stage of a tournament.
+    """One stage of `multistart`.
 
     Attributes
     ----------
@@ -37,15 +37,17 @@ class Stage(ShortRepr):
     change : callable or None
         What happens to the network first: `Refined`, or `Freed`, `Cut` or several `in_turn` of
         `refkan.training.adaptivity`, or a function of one's own.
+    options : mapping
+        Of the method, on top of those for all stages.
 
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import Refined, Stage, tournament
+    >>> from refkan.training.multilevel import Refined, Stage
     >>> x = np.linspace(0.0, 1.0, 100)[:, None]
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), x, np.abs(x - 0.25))
     >>> stages = [Stage(survivors=2, steps=1), Stage(survivors=1, steps=1, change=Refined())]
-    >>> result = tournament(problem, np.random.default_rng(0), stages, random_knots=False)
+    >>> result = rk.multistart(problem, np.random.default_rng(0), stages)
     >>> len(result.stages), bool(result.value < 1e-12)  # a knot lies at 1/4 in the end
     (2, True)
     """
@@ -54,6 +56,41 @@ class Stage(ShortRepr):
     steps: int
     samples: int | None = None
     change: Change | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def refined(
+        schedule: Sequence[int],
+        survivors: Sequence[int],
+        samples: Sequence[int | None] | None = None,
+        factors: Any = 2,
+    ) -> list[Stage]:
+        """Return stages between which all intervals are cut: one entry of each sequence a stage.
+
+        Parameters
+        ----------
+        schedule, survivors, samples : sequence
+            Steps, starts and samples of each stage.
+        factors : int or sequence
+            As for `minimize_multilevel`.
+
+        Examples
+        --------
+        >>> from refkan.training.multilevel import Stage
+        >>> [(stage.survivors, stage.change) for stage in Stage.refined([9, 9], [4, 1])]
+        [(4, None), (1, Refined(factor=2))]
+        """
+        steps = check_schedule(schedule)
+        columns = {"survivors": survivors, "samples": [None] * len(steps) if samples is None else samples}
+        for name, column in columns.items():
+            check_sequence(name, column, "counts, one entry a stage")
+            if len(column) != len(steps):
+                raise ValueError(f"{name} must have one entry a stage ({len(steps)}); got {len(column)}")
+        changes = [None, *map(Refined, as_factors(factors, steps))]
+        return [
+            Stage(number, count, size, change)
+            for count, number, size, change in zip(steps, *columns.values(), changes, strict=True)
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +105,6 @@ class StageTable(ShortRepr):
         Their values afterwards, ascending.
     network, theta : Network, ndarray
         The best of them.
-    n_params : int
-        Of that network.
     samples : int
         How many samples they were trained on.
     evaluations : int
@@ -80,9 +115,10 @@ class StageTable(ShortRepr):
     Examples
     --------
     >>> import numpy as np, refkan as rk
+    >>> from refkan.training.multilevel import Stage
     >>> x = np.random.default_rng(0).uniform(size=(100, 2))
     >>> problem = rk.LeastSquares(rk.kan([2, 2, 1], order=3, intervals=1), x, np.sin(3 * x[:, :1]) * x[:, 1:])
-    >>> table = rk.multistart(problem, np.random.default_rng(1), [3], [4]).levels[0]
+    >>> (table,) = rk.multistart(problem, np.random.default_rng(1), [Stage(survivors=4, steps=3)]).stages
     >>> sorted(table.starts), bool(np.all(np.diff(table.values) >= 0)), table.samples
     ([0, 1, 2, 3], True, 100)
     """
@@ -91,67 +127,14 @@ class StageTable(ShortRepr):
     values: FloatArray
     network: Network
     theta: FloatArray
-    n_params: int
     samples: int
     evaluations: int
     seconds: float
 
-
-def compete(
-    problem: LeastSquares,
-    rng: np.random.Generator,
-    stages: Sequence[Stage],
-    sizes: Sequence[int],
-    method: str,
-    scheme: str,
-    store: Checkpoints | None,
-    report: Report | None,
-    options: dict[str, Any],
-    name: str = "stage",
-    draw: Callable[[int, Network, np.random.Generator], Network] = lambda number, net, rng: net,
-) -> tuple[Run, tuple[StageTable, ...]]:
-    """Run stages that have been checked, with so many samples each; return the best run and the tables.
-
-    draw(number, net, rng) is the network that a start begins with.
-    """
-    assert isinstance(problem.net, Network)
-    # One domain for all starts, that of all samples, whatever part of them a start sees first.
-    net = problem.net.with_domain_of(problem.x)
-    order = rng.permutation(problem.x.shape[0])
-    parts = [part_of(problem, order[:size]) if size < order.size else problem for size in sizes]
-    runs = []
-    for k, stream in enumerate(rng.spawn(stages[0].survivors)):
-        runs.append(Run(k, *draw(k, net, stream).initialize(stream, parts[0].x, scheme)))
-    tables = []
-    for number, (stage, part) in enumerate(zip(stages, parts, strict=True)):
-        since = process_time()
-        told = [
-            staged(report, f"{name} {number}, start {run.number}", endings=False) for run in runs[: stage.survivors]
-        ]
-        runs = [
-            run.trained(stage, part, method, options, store, tell)
-            for run, tell in zip(runs[: stage.survivors], told, strict=True)
-        ]
-        runs.sort(key=lambda run: (run.value, run.number))
-        table = StageTable(
-            starts=tuple(run.number for run in runs),
-            values=np.array([run.value for run in runs]),
-            network=runs[0].net,
-            theta=runs[0].theta,
-            n_params=runs[0].net.n_params,
-            samples=sizes[number],
-            evaluations=sum(run.evaluations for run in runs),
-            seconds=process_time() - since,
-        )
-        tables.append(table)
-        note(report, f"{name} {number}: {len(runs)} starts on {sizes[number]} samples, best value {runs[0].value:.3g}")
-    return runs[0], tuple(tables)
-
-
-def part_of(problem: LeastSquares, rows: Any) -> LeastSquares:
-    """Return least squares on some of the samples."""
-    weights = None if problem.weights is None else problem.weights[rows]
-    return replace(problem, x=problem.x[rows], y=problem.y[rows], weights=weights)
+    @property
+    def n_params(self) -> int:
+        """Parameters of the network."""
+        return self.network.n_params
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,38 +144,96 @@ class Run(ShortRepr):
     number: int
     net: Network
     theta: FloatArray
-    value: float = np.inf
-    evaluations: int = 0
+    course: tuple[TrainedNetwork, ...] = ()
 
-    def trained(
-        self,
-        stage: Stage,
-        problem: LeastSquares,
-        method: str,
-        options: dict[str, Any],
-        store: Checkpoints | None,
-        report: Report | None = None,
-    ) -> Run:
-        """Change the network and train it; what is stored is the parameters, for the network that the change makes."""
-        net, theta = self.net, self.theta
-        if stage.change is not None:
-            net, theta = stage.change(replace(problem, net=net), theta)
-            require_unchanged(self.net, self.theta, net, theta, problem.x)
-        here = replace(problem, net=net)
+    @property
+    def last(self) -> TrainedNetwork:
+        """The training of the last stage."""
+        return self.course[-1]
 
-        def task() -> dict[str, Any]:
-            result = minimize(here, theta, method, stage.steps, progress=report or False, **options)
-            return {"theta": result.theta, "value": result.value, "evaluations": result.n_evaluations}
+    def changed(self, change: Change | None, problem: Any) -> Run:
+        """Change the network, and check that it is the same function."""
+        if change is None:
+            return self
+        net, theta = change(on_network(problem, self.net), self.theta)
+        require_unchanged(self.net, self.theta, net, theta, samples_of(problem))
+        return replace(self, net=net, theta=theta)
 
-        if store is None:
-            return replace(self, net=net, **task())
-        key = {
-            "task": "stage of a tournament",
-            "engine": current_engine(),
-            "problem": fingerprint(here, "problem"),
-            "theta": fingerprint(theta),
-            "method": method,
-            "steps": stage.steps,
-            "options": fingerprint(options, "options"),
-        }
-        return replace(self, net=net, **store.run(key, task))
+
+def compete(
+    runs: Sequence[Run],
+    stages: Sequence[Stage],
+    problems: Sequence[Any],
+    method: str | Trainer,
+    options: Mapping[str, Any],
+    store: Checkpoints | None = None,
+    report: Report | None = None,
+    callback: LevelCallback | None = None,
+) -> tuple[Run, tuple[StageTable, ...]]:
+    """Run stages that have been checked, each on its problem; return the best run and the tables.
+
+    The callback is told ``state.stage``, the number of the start, where there are several.
+    """
+    tables = []
+    for index, (stage, problem) in enumerate(zip(stages, problems, strict=True)):
+        since, runs = process_time(), list(runs[: stage.survivors])
+        for k, run in enumerate(runs):
+            run = run.changed(stage.change, problem)
+            here = on_network(problem, run.net)
+            trained = train(
+                here,
+                run.theta,
+                method,
+                stage.steps,
+                {**options, **stage.options},
+                store,
+                staged(report, f"stage {index}, start {run.number}", endings=False),
+                _told(callback, Level(index, run.net, here, None), f"start {run.number}" if len(runs) > 1 else ""),
+            )
+            runs[k] = replace(run, theta=trained.result.theta, course=(*run.course, trained))
+        runs.sort(key=lambda run: (run.last.result.value, run.number))
+        best, points = runs[0], samples_of(problem)
+        table = StageTable(
+            starts=tuple(run.number for run in runs),
+            values=np.array([run.last.result.value for run in runs]),
+            network=best.net,
+            theta=best.theta,
+            samples=0 if points is None else points.shape[0],
+            evaluations=sum(run.last.result.n_evaluations for run in runs),
+            seconds=process_time() - since,
+        )
+        tables.append(table)
+        note(
+            report,
+            f"stage {index}: {len(runs)} starts on {table.samples} samples, best value {table.values[0]:.3g}, "
+            f"of start {best.number}",
+        )
+    return runs[0], tuple(tables)
+
+
+def _told(callback: LevelCallback | None, level: Level, start: str) -> Callable[[Any], Any] | None:
+    return None if callback is None else lambda state: callback(level, replace(state, stage=start))
+
+
+def check_stages(stages: Any, n_samples: int) -> list[int]:
+    """Return the number of samples of each stage; ValueError or TypeError for stages that make no `multistart`."""
+    check_sequence("stages", stages, "Stage")
+    if not stages:
+        raise ValueError("stages must hold at least one stage; got none")
+    sizes: list[int] = []
+    for k, stage in enumerate(stages):
+        check_type(f"stages[{k}]", stage, Stage)
+        check_count(f"stages[{k}].survivors", stage.survivors, 1)
+        check_count(f"stages[{k}].steps", stage.steps)
+        check_type(f"stages[{k}].options", stage.options, Mapping)
+        if not (stage.change is None or callable(stage.change)):
+            raise TypeError(f"stages[{k}].change must be callable or None; got {stage.change!r}")
+        every = stage.samples is None
+        sizes.append(n_samples if every else check_count(f"stages[{k}].samples", stage.samples, 1, n_samples))
+        if k > 0 and stage.survivors > stages[k - 1].survivors:
+            raise ValueError(
+                f"survivors must not increase; got {stage.survivors} in stage {k} after {stages[k - 1].survivors}"
+            )
+        if k > 0 and sizes[k] < sizes[k - 1]:
+            raise ValueError(f"samples must not decrease; got {sizes[k]} in stage {k} after {sizes[k - 1]}")
+    return sizes

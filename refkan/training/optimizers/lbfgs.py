@@ -73,7 +73,7 @@ def lbfgs(
 
     from scipy import optimize  # takes a tenth of a second, which others need not wait for
 
-    found = optimize.minimize(
+    minimum = optimize.minimize(
         value_and_gradient,
         np.zeros_like(theta),
         jac=True,
@@ -89,7 +89,7 @@ def lbfgs(
         },
     )
     # SciPy looks at the number of iterations first: the last one may have converged as well.
-    ending = small_gradient(run.geometry.gradient(iterate_at(found.x).gradient), tolerance)
+    ending = small_gradient(run.geometry.gradient(iterate_at(minimum.x).gradient), tolerance)
     if ending is not None:
         return ending
-    return steps_done(steps) if found.status == 1 else Ending(bool(found.success), str(found.message))
+    return steps_done(steps) if minimum.status == 1 else Ending(bool(minimum.success), str(minimum.message))

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_array, check_choice, check_count
-from refkan.base.array_types import FloatArray
+from refkan.base.arguments import as_array, check_choice, check_count, real
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.optimizers.first_order import adam, gradient_descent
 from refkan.training.optimizers.geometry import Geometry
@@ -52,7 +51,7 @@ def minimize(
     geometry: str | None = None,
     gradient: str | None = None,
     callback: Callback | None = None,
-    progress: bool | Report = False,
+    progress: bool | Report | None = False,
     **options: Any,
 ) -> Result:
     r"""Minimise a problem over the flat parameters of its network.
@@ -120,16 +119,15 @@ def minimize(
     >>> rk.minimize(Bowl(), [3.0, -4.0]).converged
     True
     """
-    check_annotated(minimize, locals(), but=("progress",))
+    report = report_of(progress)
+    check_annotated(minimize, locals())
     refuse_what_is_no_loss("problem", problem, "value_and_gradient")
     methods = METHODS | RESIDUAL_METHODS
     check_choice("method", method, methods)
     steps = check_count("steps", steps)
-    _check_problem(problem)
-    start = _as_start(theta)
+    start = real("theta", as_array("theta", theta, ndim=1)).copy()
     solve = methods[method]
     _check_options(method, solve, options)
-    report = report_of(progress)
     run = Run(problem, Geometry.of(problem, geometry, gradient), callback, report, steps)
     try:
         # A method that diverges overflows on its way; the run looks at every value itself.
@@ -140,19 +138,6 @@ def minimize(
     result = run.result(ending)
     note(report, f"{method}: {result.message}, value {result.value:.4g}")
     return result
-
-
-def _check_problem(problem: Any) -> None:
-    if not callable(getattr(problem, "value_and_gradient", None)):
-        remedy = "rk.LeastSquares(net, x, y)" if hasattr(problem, "vjp") else "a LeastSquares or a Collocation"
-        raise TypeError(f"problem must offer value_and_gradient(theta); got {type(problem).__name__}: pass {remedy}")
-
-
-def _as_start(theta: npt.ArrayLike) -> FloatArray:
-    start = as_array("theta", theta, ndim=1)
-    if start.dtype.kind == "c":
-        raise TypeError(f"theta must be real; got dtype {start.dtype}")
-    return start.copy()
 
 
 def _check_options(method: str, solve: Callable[..., Ending], options: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base.annotations import check_annotated
+from refkan.base.long_runs.exit_codes import say
 from refkan.training.optimizers.results import State
 
 Report = Callable[[State], Any]
@@ -40,15 +40,15 @@ class ProgressLines:
 
     def __init__(self, write: Callable[[str], Any] | None = None, pause: float = 2.0) -> None:
         check_annotated(ProgressLines.__init__, locals())
-        self._write = _to_standard_error if write is None else write
+        self._write = say if write is None else write
         self._pause = pause
         self._latest = time.monotonic()
 
     def __call__(self, state: State) -> None:
         """Write a line about a step, if the last one is old enough."""
-        now = time.monotonic()
-        if now - self._latest >= self._pause:
-            self._latest = now
+        seconds = time.monotonic()
+        if seconds - self._latest >= self._pause:
+            self._latest = seconds
             self._write(str(state))
 
     def note(self, text: str) -> None:
@@ -102,7 +102,3 @@ def note(report: Report | None, text: str) -> None:
     tell = getattr(report, "note", None)
     if tell is not None:
         tell(text)
-
-
-def _to_standard_error(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

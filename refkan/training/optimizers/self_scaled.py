@@ -71,13 +71,13 @@ def self_scaled_broyden(
         if (ending := small_gradient(g, tolerance)) is not None:
             return ending
         d = -g / np.linalg.norm(g) if H is None else -H @ g
-        found = _search(run, iterate, d, g, max_line_search)
-        if found is None and H is not None:
+        point = _search(run, iterate, d, g, max_line_search)
+        if point is None and H is not None:
             H, d = None, -g / np.linalg.norm(g)
-            found = _search(run, iterate, d, g, max_line_search)
-        if found is None:
+            point = _search(run, iterate, d, g, max_line_search)
+        if point is None:
             return Ending(False, f"the line search found no point that satisfies Wolfe's conditions in step {step}")
-        after, length = found
+        after, length = point
         s, y = length * d, run.geometry.gradient(after.gradient) - g
         curvature = float(y @ s)
         if curvature > 0.0:

@@ -24,7 +24,7 @@ from refkan.training.recipes.setups.own_data import own_data
 from refkan.training.recipes.setups.poisson_setup import poisson
 from refkan.training.recipes.setups.regression_setup import regression
 from refkan.training.recipes.setups.setups import Setup, Shape
-from refkan.training.recipes.starts import StartsResult, TrainedNetwork, train_starts
+from refkan.training.recipes.starts import train_starts
 from refkan.training.recipes.trainers import Attended, Redrawn
 
 __all__ = [
@@ -38,8 +38,6 @@ __all__ = [
     "Redrawn",
     "Setup",
     "Shape",
-    "StartsResult",
-    "TrainedNetwork",
     "allen_cahn",
     "burgers",
     "input_effects",

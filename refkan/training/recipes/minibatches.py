@@ -70,7 +70,13 @@ class Minibatches:
         return self._present.value_and_gradient(theta)
 
     def attend(self, theta: FloatArray) -> None:
-        """Update the attention of the present batch; the weights of other points of the first term stay as they are."""
+        """Update the attention of the present batch, of all points before the first.
+
+        The weights of other points of the first term stay as they are.
+        """
+        if self._present is self.problem:
+            self.problem.attend(theta)
+            return
         self._present.attend(theta)
         whole, part = self.problem.terms[0].attention, self._present.terms[0].attention
         if whole is not None and part is not None:

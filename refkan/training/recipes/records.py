@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from refkan.base.json_data import to_bytes
 from refkan.base.short_reprs import ShortRepr
 from refkan.kernels.engine_choice import current_engine
 from refkan.training.multilevel.levels import on_network
+from refkan.training.multilevel.multistart import MultistartResult
+from refkan.training.multilevel.trainings import TrainedNetwork
 from refkan.training.recipes.setups.setups import Setup
-from refkan.training.recipes.starts import StartsResult, TrainedNetwork
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,12 @@ class Record(ShortRepr):
         return "\n".join([f"{starts}{self.problem}: {self.equation}", head, *lines])
 
 
-def record(setup: Setup, trained: StartsResult) -> Record:
+def record(setup: Setup, trained: MultistartResult) -> Record:
     """Evaluate each level on the points of the set-up: loss, mean squares of terms, and true error."""
     levels = []
-    for level in trained.levels:
+    for level in trained.course:
         result, history = level.result, level.result.history
-        problem = on_network(trained.result.problem, level.network)
+        problem = on_network(trained.problem, level.network)
         theta = result.theta
         squares = {"values": problem.mse(theta)} if setup.samples is not None else problem.mean_squares(theta)
         columns = {
@@ -93,10 +92,10 @@ def kept_level(setup: Setup, errors: Sequence[float]) -> int:
     return min(range(len(errors)), key=lambda k: (shown(errors[k]), -k))
 
 
-def chosen_level(setup: Setup, trained: StartsResult) -> TrainedNetwork:
+def chosen_level(setup: Setup, trained: MultistartResult) -> TrainedNetwork:
     """The level that is kept, see `kept_level`."""
-    errors = [setup.error(level.network, level.result.theta) for level in trained.levels]
-    return trained.levels[kept_level(setup, errors)]
+    errors = [setup.error(level.network, level.result.theta) for level in trained.course]
+    return trained.course[kept_level(setup, errors)]
 
 
 def shown(error: float) -> float:
@@ -104,20 +103,6 @@ def shown(error: float) -> float:
     return float(f"{error:.2e}") if error == error else float("inf")
 
 
-def to_json(found: Record, asked: Mapping[str, Any], **more: Any) -> bytes:
+def to_json(results: Record, asked: Mapping[str, Any], **more: Any) -> bytes:
     """The record with what was asked for, the engine in use and `more`, as JSON; NaN and infinity become null."""
-    content = {"asked": dict(asked), "engine": current_engine(), **vars(found), **more}
-    return json.dumps(_finite(content), indent=1, allow_nan=False).encode()
-
-
-def _finite(value: Any) -> Any:
-    match value:
-        case float():
-            return value if np.isfinite(value) else None
-        case Mapping():
-            return {key: _finite(item) for key, item in value.items()}
-        case str():
-            return value
-        case Sequence():
-            return [_finite(item) for item in value]
-    return value
+    return to_bytes({"asked": asked, "engine": current_engine(), **vars(results), **more})

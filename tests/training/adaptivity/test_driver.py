@@ -234,7 +234,7 @@ def test_a_method_of_ones_own():
     problem, theta = one_dimensional(step)
     calls = []
 
-    def method(problem, theta, steps, note):
+    def method(problem, theta, steps, callback, note):
         calls.append((problem.net.n_params, steps, note))
         return rk.minimize(problem, theta, "gauss-newton", steps=1)
 

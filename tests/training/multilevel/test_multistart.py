@@ -7,7 +7,8 @@ import pytest
 
 import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.training.multilevel import multistart, stages
+from refkan.training.adaptivity import Cut, Freed, in_turn, with_random_knots
+from refkan.training.multilevel import Refined, Stage, multistart, trainings
 from refkan.training.multilevel.work import interval_weight
 from refkan.training.optimizers import ProgressLines
 from tests.training.multilevel.small_regressions import Line, data
@@ -15,14 +16,15 @@ from tests.training.multilevel.small_regressions import Line, data
 VP = "variable-projection"
 
 
-def problem_of(n=200, node_map="mean-std", **options):
+def problem_of(n=200, node_map="mean-std", intervals=(1, 3)):
     x, y = data(n)
-    return rk.LeastSquares(rk.kan([2, 3, 1], 3, [1, 3], node_map=node_map, **options), x, y)
+    return rk.LeastSquares(rk.kan([2, 3, 1], 3, intervals, node_map=node_map), x, y)
 
 
 def run(problem=None, seed=0, schedule=(4, 3, 2), survivors=(5, 3, 1), samples=(60, 100, None), **options):
     problem = problem_of() if problem is None else problem
-    return multistart(problem, np.random.default_rng(seed), list(schedule), list(survivors), samples=samples, **options)
+    stages = Stage.refined(schedule, survivors, samples, options.pop("factors", 2))
+    return multistart(problem, np.random.default_rng(seed), stages, **options)
 
 
 def by_hand(problem, seed, schedule, survivors, samples, method=VP):
@@ -54,20 +56,20 @@ def test_it_prunes_by_training_loss():
     value, number, net, theta = by_hand(problem, 0, (4, 3, 2), (5, 3, 1), (60, 100, None))
     np.testing.assert_array_equal(result.theta, theta)
     assert result.value == value
-    assert result.levels[-1].starts == (number,)
+    assert result.stages[-1].starts == (number,)
     assert result.network.n_params == net.n_params == 78
-    assert [len(level.starts) for level in result.levels] == [5, 3, 1]
-    assert [level.samples for level in result.levels] == [60, 100, 200]
-    for level in result.levels:
+    assert [len(level.starts) for level in result.stages] == [5, 3, 1]
+    assert [level.samples for level in result.stages] == [60, 100, 200]
+    for level in result.stages:
         assert (np.diff(level.values) >= 0).all()
     # The best of each level is kept: here they are of all samples on the last one.
-    assert [level.network.n_params for level in result.levels] == [level.n_params for level in result.levels]
-    np.testing.assert_array_equal(result.levels[-1].theta, theta)
-    coarse = replace(problem, net=result.levels[0].network).value(result.levels[0].theta)
+    assert [level.network.n_params for level in result.stages] == [level.n_params for level in result.stages]
+    np.testing.assert_array_equal(result.stages[-1].theta, theta)
+    coarse = replace(problem, net=result.stages[0].network).value(result.stages[0].theta)
     assert result.value < coarse < np.inf
     # Those that go on are the best: sabotage would keep the worst.
-    assert set(result.levels[1].starts) == set(result.levels[0].starts[:3])
-    assert result.levels[2].starts[0] == result.levels[1].starts[0]
+    assert set(result.stages[1].starts) == set(result.stages[0].starts[:3])
+    assert result.stages[2].starts[0] == result.stages[1].starts[0]
     assert replace(problem, net=result.network).value(result.theta) == pytest.approx(result.value, rel=1e-12)
     assert "array" not in repr(result)
 
@@ -76,7 +78,7 @@ def test_more_starts_contain_fewer():
     """The first starts are the same however many there are, so that a better value is due to the others."""
     few, many = (run(survivors=(k, k), schedule=(3, 3), samples=(60, None)) for k in (2, 6))
     assert many.value <= few.value
-    assert set(few.levels[0].values) <= set(many.levels[0].values)
+    assert set(few.stages[0].values) <= set(many.stages[0].values)
 
 
 @pytest.mark.parametrize("node_map", ["affine", "mean-std"])
@@ -94,17 +96,16 @@ def test_work_of_many_starts():
     result = run(problem, method="lbfgs-fixed-step", inner=1, tolerance_change=0.0)
     # Steps and the start of each run, on parts of the samples, weighted by intervals: 15, 30, 60 on [2, 3, 1].
     assert interval_weight(problem.net) == 15.0
-    assert [level.evaluations for level in result.levels] == [5 * 5, 3 * 4, 3]
+    assert [level.evaluations for level in result.stages] == [5 * 5, 3 * 4, 3]
     assert result.nominal == pytest.approx(25 * 60 / 200 / 4 + 12 * 100 / 200 / 2 + 3, rel=1e-14)
-    assert result.seconds >= sum(level.seconds for level in result.levels)
-    assert result.unit > 0
+    assert result.seconds >= sum(level.seconds for level in result.stages)
 
 
 def test_starts_resume(tmp_path, monkeypatch):
     first = run(checkpoints=tmp_path)
     files = len(list(tmp_path.glob("*.json")))
     assert files == 5 + 3 + 1
-    monkeypatch.setattr(stages, "minimize", None)
+    monkeypatch.setattr(trainings, "minimize", None)
     again = run(checkpoints=Checkpoints(tmp_path))
     np.testing.assert_array_equal(again.theta, first.theta)
     with pytest.raises(TypeError):
@@ -124,25 +125,25 @@ def test_weights_follow_their_samples():
 def test_progress_is_told():
     lines = []
     run(progress=ProgressLines(lines.append, pause=1e9))
-    assert [line.split(":")[0] for line in lines] == ["level 0", "level 1", "level 2"]
+    assert [line.split(":")[0] for line in lines] == ["stage 0", "stage 1", "stage 2"]
     assert "5 starts on 60 samples" in lines[0]
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"survivors": (5, 3)}, ValueError, r"survivors must have one entry a level \(3\); got 2"),
-        ({"survivors": (3, 5, 1)}, ValueError, r"survivors must not increase; got survivors\[1\] = 5 after 3"),
-        ({"survivors": (3, 1, 0)}, ValueError, r"survivors\[2\] must be at least 1; got 0"),
-        ({"samples": (60, None)}, ValueError, r"samples must have one entry a level \(3\); got 2"),
-        ({"samples": (60, 50, None)}, ValueError, r"samples must not decrease; got samples\[1\] = 50 after 60"),
-        ({"samples": (60, 100, 201)}, ValueError, r"samples\[2\] must be at most 200; got 201"),
-        ({"samples": (0, 100, None)}, ValueError, r"samples\[0\] must be at least 1; got 0"),
+        ({"survivors": (5, 3)}, ValueError, r"survivors must have one entry a stage \(3\); got 2"),
+        ({"survivors": (3, 5, 1)}, ValueError, r"survivors must not increase; got 5 in stage 1 after 3"),
+        ({"survivors": (3, 1, 0)}, ValueError, r"stages\[2\].survivors must be at least 1; got 0"),
+        ({"samples": (60, None)}, ValueError, r"samples must have one entry a stage \(3\); got 2"),
+        ({"samples": (60, 50, None)}, ValueError, r"samples must not decrease; got 50 in stage 1 after 60"),
+        ({"samples": (60, 100, 201)}, ValueError, r"stages\[2\].samples must be at most 200; got 201"),
+        ({"samples": (0, 100, None)}, ValueError, r"stages\[0\].samples must be at least 1; got 0"),
         ({"schedule": (4, -3, 2)}, ValueError, r"schedule\[1\] must be at least 0; got -3"),
         ({"method": "newton"}, ValueError, "method must be one of"),
         ({"scheme": "zeros"}, ValueError, "scheme must be one of"),
         ({"factors": [2]}, ValueError, "factors must be one number or one entry for each of 2 refinements"),
-        ({"samples": 60}, TypeError, "samples must be a sequence of counts or None, one entry a level; got 60"),
+        ({"samples": 60}, TypeError, "samples must be a sequence of counts, one entry a stage; got 60"),
         ({"problem": 3}, TypeError, "problem must be a LeastSquares; got int"),
     ],
 )
@@ -156,6 +157,94 @@ def test_bad_network_and_generator():
     with pytest.raises(TypeError, match=r"problem\.net must be a Network; got Line"):
         run(replace(problem, net=Line()))
     with pytest.raises(TypeError, match="rng must be a Generator; got int"):
-        multistart(problem, 3, [1], [1])
-    with pytest.raises(TypeError, match="survivors must be a sequence of counts, one entry a level; got 3"):
-        multistart(problem, np.random.default_rng(0), [1], 3)
+        multistart(problem, 3, [Stage(1, 1)])
+    with pytest.raises(TypeError, match="survivors must be a sequence of counts, one entry a stage; got 3"):
+        Stage.refined([1], 3)
+
+
+# --- stages of one's own
+
+STAGES = (
+    Stage(5, 3, samples=80),
+    Stage(3, 3, samples=80, change=Refined((1, 2))),
+    Stage(2, 4, samples=150, change=in_turn([Freed((1,)), Cut("residual", (1,), fraction=1.0, max_params=75)])),
+    Stage(1, 2),
+)
+
+
+def run_stages(stages=STAGES, problem=None, **options):
+    return multistart(problem or problem_of(intervals=[2, 3]), np.random.default_rng(0), stages, **options)
+
+
+def test_stages_change_the_network():
+    result = run_stages()
+    assert [len(stage.starts) for stage in result.stages] == [5, 3, 2, 1]
+    assert [stage.samples for stage in result.stages] == [80, 80, 150, 200]
+    assert [layer.free_knots for layer in result.network.layers] == [False, True]
+    assert result.network.n_params == 72  # one more interval costs three coefficients and three knots
+    assert [stage.n_params for stage in result.stages][:2] == [24 + 15, 24 + 24]
+    assert result.network.statistics.shape == (80, 2)
+    assert result.stages[1].values[0] <= result.stages[0].values[0]
+    assert result.value == result.stages[-1].values[0] == result.problem.value(result.theta)
+    assert [training.network.n_params for training in result.course] == [39, 48, 72, 72]
+
+
+def test_the_first_start_is_the_one_that_a_single_start_has():
+    single, many = (run_stages([Stage(count, 3, samples=80)]) for count in (1, 5))
+    assert single.value == many.values[0]
+
+
+def test_options_of_a_stage_come_on_top():
+    stages = [Stage(2, 1, options={"learning_rate": rate}) for rate in (1e-3, 1e-2)]
+    one, other = (run_stages([stage], method="gd", learning_rate=1e-3) for stage in stages)
+    same = run_stages([Stage(2, 1)], method="gd", learning_rate=1e-2)
+    assert one.value != other.value == same.value
+
+
+def test_random_knots_give_free_knots_other_places_to_end():
+    """A step: where knots start decides how close to it they end; from uniform ones all end alike."""
+    x = (np.arange(400)[:, None] + 0.5) / 400
+    net = rk.kan([1, 1], order=3, intervals=6, free_knots=True)
+    problem = rk.LeastSquares(net, x, 1.0 * (x > 1 / np.sqrt(2)))
+    alike, other = (run_stages([Stage(8, 0), Stage(8, 30)], problem, draw=draw) for draw in (None, with_random_knots))
+    assert np.ptp(alike.values) < 1e-6 * alike.value  # the knots are the same: so is where they end
+    assert other.values[0] == pytest.approx(alike.value, rel=1e-6)
+    assert other.values.max() > 100 * other.value
+    assert other.value < other.values[0]
+
+
+def test_stored_stages_are_not_trained_again(tmp_path, monkeypatch):
+    count = []
+    train = trainings.minimize
+    monkeypatch.setattr(trainings, "minimize", lambda *a, **k: (count.append(1), train(*a, **k))[1])
+    first, again = (run_stages(checkpoints=tmp_path) for _ in range(2))
+    assert len(count) == 5 + 3 + 2 + 1
+    np.testing.assert_array_equal(first.theta, again.theta)
+    run_stages(STAGES[:3], checkpoints=tmp_path)
+    assert len(count) == 11
+    run_stages(checkpoints=tmp_path, ridge=1e-7)
+    assert len(count) == 22
+
+
+def test_a_change_that_is_not_the_same_function_is_an_error():
+    def spoilt(problem, theta):
+        net, fine = Refined()(problem, theta)
+        return net, fine * (1 + 1e-10)
+
+    with pytest.raises(RuntimeError, match="changed the function"):
+        run_stages([Stage(1, 2), Stage(1, 2, change=spoilt)])
+
+
+@pytest.mark.parametrize(
+    ("stages", "error", "message"),
+    [
+        ([], ValueError, "stages must hold at least one stage; got none"),
+        (5, TypeError, "stages must be a sequence of Stage; got 5"),
+        ([3], TypeError, r"stages\[0\] must be a Stage; got int"),
+        ([Stage(1, 1), Stage(1, 1, change=2)], TypeError, r"stages\[1\].change must be callable or None; got 2"),
+        ([Stage(1, -1)], ValueError, r"stages\[0\].steps must be at least 0; got -1"),
+    ],
+)
+def test_bad_stages(stages, error, message):
+    with pytest.raises(error, match=message):
+        run_stages(stages)

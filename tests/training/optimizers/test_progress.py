@@ -7,8 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.training.adaptivity import Stage, tournament
-from refkan.training.multilevel import multistart
+from refkan.training.multilevel import Stage, multistart
 from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, ProgressLines, Result, State
 from tests.shared.factories import samples
 
@@ -37,14 +36,14 @@ def adaptive(progress=False, **options):
 
 
 def starts(progress=False, **options):
-    return multistart(small()[0], np.random.default_rng(0), [2, 2], [2, 1], progress=progress, **options)
+    return multistart(small()[0], np.random.default_rng(0), Stage.refined([2, 2], [2, 1]), progress=progress, **options)
 
 
 def stages(progress=False, **options):
-    return tournament(one_input()[0], np.random.default_rng(0), [Stage(2, 2)], progress=progress, **options)
+    return multistart(one_input()[0], np.random.default_rng(0), [Stage(2, 2)], progress=progress, **options)
 
 
-FORMS = {"multilevel": multilevel, "adaptive": adaptive, "multistart": starts, "tournament": stages}
+FORMS = {"multilevel": multilevel, "adaptive": adaptive, "multistart": starts, "one stage": stages}
 
 
 # --- minimize
@@ -143,12 +142,12 @@ def test_stages_are_named():
         seen[name] = list(dict.fromkeys(state.stage for state in told))
     assert seen["multilevel"] == ["level 1 of 2, 20 parameters", "level 2 of 2, 28 parameters"]
     assert [stage.split(",")[0] for stage in seen["adaptive"]] == ["round 0", "round 1"]
-    assert seen["multistart"][:2] == ["level 0, start 0", "level 0, start 1"]
+    assert seen["multistart"][:2] == ["stage 0, start 0", "stage 0, start 1"]
     assert len(seen["multistart"]) == 3
-    assert seen["tournament"] == ["stage 0, start 0", "stage 0, start 1"]
+    assert seen["one stage"] == ["stage 0, start 0", "stage 0, start 1"]
 
 
-@pytest.mark.parametrize(("name", "lines"), [("multilevel", 2), ("adaptive", 2), ("multistart", 2), ("tournament", 1)])
+@pytest.mark.parametrize(("name", "lines"), [("multilevel", 2), ("adaptive", 2), ("multistart", 2), ("one stage", 1)])
 def test_true_shows_the_endings(name, lines, capsys):
     FORMS[name](progress=True)
     out, err = capsys.readouterr()

@@ -47,7 +47,7 @@ def test_equal_inputs_keep_values_of_their_own():
 def test_the_error_is_that_of_the_rows_kept_back():
     setup = own_data(*data())
     done = train_starts(setup, setup.kan(), np.random.default_rng(0), (20, 20))
-    net, theta = done.levels[-1].network, done.levels[-1].result.theta
+    net, theta = done.course[-1].network, done.course[-1].result.theta
     wrong = net(theta, setup.grid) - setup.values[1]
     assert np.isclose(setup.error(net, theta), np.linalg.norm(wrong) / np.linalg.norm(setup.values[1]), rtol=1e-12)
     assert setup.error(net, theta) < 1e-2

@@ -28,7 +28,7 @@ def test_splines_converge_to_the_manufactured_solution_at_their_order():
     setup = ordinary("helmholtz-1d-wave", 400)
     net = setup.kan()
     done = train_starts(setup, net, np.random.default_rng(0), (20, 20, 20), damping=1e-10)
-    errors = [setup.error(level.network, level.result.theta) for level in done.levels]
+    errors = [setup.error(level.network, level.result.theta) for level in done.course]
     # Collocation with cubic splines is of second order or better in the 2-norm.
     assert all(coarse / fine > 3.5 for coarse, fine in pairwise(errors))
     assert errors[-1] < 2e-3
@@ -46,8 +46,8 @@ def test_the_start_with_the_least_value_after_a_refinement_goes_on():
     assert done.chosen == int(np.argmin(done.values))
     best = alone[done.chosen]
     after = minimize_multilevel(best.problem, best.theta, [0, 2], "levenberg-marquardt")
-    np.testing.assert_array_equal(done.result.theta, after.theta)
-    assert [level.network.n_params for level in done.levels] == [net.refine(k).n_params for k in (1, 2, 4)]
+    np.testing.assert_array_equal(done.theta, after.theta)
+    assert [level.network.n_params for level in done.course] == [net.refine(k).n_params for k in (1, 2, 4)]
 
 
 @pytest.mark.parametrize("starts", [1, 3])
@@ -56,13 +56,14 @@ def test_levels_after_the_choice_may_have_other_points(starts):
     net = few.kan(widths=[2, 2, 1], intervals=2)
     done = train_starts(few, net, np.random.default_rng(3), (4, 3, 2), starts=starts, common=2, later=many)
     plain = train_starts(few, net, np.random.default_rng(3), (4, 3), starts=starts, common=2)
-    np.testing.assert_array_equal(done.first.theta, plain.result.theta)
+    first = done.course[1].result
+    np.testing.assert_array_equal(first.theta, plain.theta)
     assert done.chosen == plain.chosen
-    assert done.result.problem.terms[0].n_points == 49
-    problem = replace(done.first.problem, terms=many.terms)
-    expected = minimize_multilevel(problem, done.first.theta, [0, 2], "levenberg-marquardt")
-    np.testing.assert_array_equal(done.result.theta, expected.theta)
-    assert [level.result.history.value.size for level in done.levels] == [5, 4, 3]
+    assert done.problem.terms[0].n_points == 49
+    problem = replace(plain.problem, terms=many.terms)
+    expected = minimize_multilevel(problem, first.theta, [0, 2], "levenberg-marquardt")
+    np.testing.assert_array_equal(done.theta, expected.theta)
+    assert [level.result.history.value.size for level in done.course] == [5, 4, 3]
     with pytest.raises(ValueError, match="later needs levels after the 2 common ones; the schedule has 2"):
         train_starts(few, net, np.random.default_rng(3), (4, 3), later=many)
 
@@ -72,10 +73,8 @@ def test_one_start_is_plain_multilevel_training():
     net = setup.kan(widths=[1, 2, 1], intervals=3)
     done = train_starts(setup, net, np.random.default_rng(3), (4, 3))
     problem, theta = setup.start(net, np.random.default_rng(3).spawn(1)[0])
-    np.testing.assert_array_equal(
-        done.result.theta, minimize_multilevel(problem, theta, [4, 3], "levenberg-marquardt").theta
-    )
-    assert [level.result.history.value.size for level in done.levels] == [5, 4]
+    np.testing.assert_array_equal(done.theta, minimize_multilevel(problem, theta, [4, 3], "levenberg-marquardt").theta)
+    assert [level.result.history.value.size for level in done.course] == [5, 4]
 
 
 def test_attention_begins_anew_on_each_level_and_leaves_the_problem_alone():
@@ -117,7 +116,10 @@ def test_attention_in_batches_follows_the_points_of_each():
     attention = Attention(12, 0.5)
     attended = replace(problem, terms=(replace(problem.terms[0], attention=attention), *problem.terms[1:]))
     batches = Minibatches(attended, 5, np.random.default_rng(1))
-    expected = np.ones(12)
+    batches.attend(theta)  # before any batch: of all points
+    e = np.abs(problem.misfit(theta)["equation"][:, 0])
+    expected = 0.5 + 0.5 * e / e.max()
+    np.testing.assert_allclose(attention.weights, expected, rtol=1e-14)
     for _ in range(3):
         value, _ = batches.value_and_gradient(theta)
         e = np.abs(problem.misfit(theta)["equation"][batches._rows, 0])
@@ -172,8 +174,8 @@ def test_trainings_on_redrawn_points_and_with_attention_resume(tmp_path):
             train_starts(setup, net, np.random.default_rng(0), (3, 2), method, checkpoints=tmp_path, **options)
             for _ in range(2)
         ]
-        np.testing.assert_array_equal(runs[0].result.theta, runs[1].result.theta)
-        assert [[level.resumed for level in run.levels] for run in runs] == [[False, False], [True, True]]
+        np.testing.assert_array_equal(runs[0].theta, runs[1].theta)
+        assert [[level.resumed for level in run.course] for run in runs] == [[False, False], [True, True]]
 
 
 def test_learning_rates():

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
-from typing import Any
-
 from refkan.analysis.conditioning.studies.study_rows import Study
 from refkan.base.annotations import check_annotated
+from refkan.base.json_data import to_bytes
 
 
 def to_json(study: Study) -> bytes:
@@ -22,12 +19,4 @@ def to_json(study: Study) -> bytes:
     ('spline', 5)
     """
     check_annotated(to_json, locals())
-    rows = [{name: plain(value) for name, value in row.as_dict().items()} for row in study.rows]
-    return (json.dumps(rows, indent=1, allow_nan=False) + "\n").encode("ascii")
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: null for nan and infinity, lists for tuples."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return list(value) if isinstance(value, tuple) else value
+    return to_bytes([row.as_dict() for row in study.rows])

@@ -123,10 +123,10 @@ def descend_along(
             return Ending(
                 True, f"converged: the next step would decrease the value by {-0.5 * slope:.3g}, within rounding"
             )
-        found = search(iterate, run.geometry.displacement(d), slope)
-        if found is None:
+        point = search(iterate, run.geometry.displacement(d), slope)
+        if point is None:
             return Ending(False, f"the line search found no decrease in {trials} trials in step {step}")
-        after, length = found
+        after, length = point
         decrease = iterate.value - after.value
         small = max(decrease, -0.5 * slope) <= tolerance_change * iterate.value
         iterate = after

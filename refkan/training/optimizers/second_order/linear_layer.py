@@ -188,10 +188,10 @@ class LinearLayer:
             at, w = layer.linearize(part, z[rows], slopes=False), weights[rows, None]
             # The functions do not depend on the output; what is made of them may (a chart), sample by sample alike.
             form = at.local_form()
-            one = replace(form, n_outputs=1, chart=None)
-            if self._T is None and choose_path([one], K, 1, n_samples) == "sparse":
-                raw = RawMatrix([one], n_samples) if raw is None else raw
-                raw.add_products([one], [np.sqrt(w)[:, :, None]])
+            single = replace(form, n_outputs=1, chart=None)
+            if self._T is None and choose_path([single], K, 1, n_samples) == "sparse":
+                raw = RawMatrix([single], n_samples) if raw is None else raw
+                raw.add_products([single], [np.sqrt(w)[:, :, None]])
                 right += at.pullback(w * problem.y[rows], inputs=False)[0][self._columns]
                 continue
             for q, Phi in enumerate(self._designs(at, np.sqrt(w))):

@@ -18,7 +18,8 @@ from refkan.training.recipes.setups.setups import (
     Setup,
     Shape,
     check_weights,
-    on_space_time,
+    on_initial_line,
+    once_on_space_time,
     tensor_grid,
 )
 
@@ -33,24 +34,15 @@ def allen_cahn_partials(x: Array, u: Array, u_x: Array, u_t: Array, u_xx: Array)
     return -allen_cahn_equation.REACTION * (1 - 3 * u**2), 0.0, 1.0, -allen_cahn_equation.DIFFUSION
 
 
-def allen_cahn_initial(inputs: Array) -> Array:
-    """Initial values at inputs (x, 0), shape (N,)."""
-    return allen_cahn_equation.initial(inputs[:, :1])[:, 0]
-
-
 @lru_cache(maxsize=1)
 def allen_cahn_reference() -> allen_cahn_equation.Reference:
     """The spectral solution, computed once: it takes about a second."""
     return allen_cahn_equation.reference()
 
 
-def _spectral(x: Any) -> FloatArray:
-    return allen_cahn_reference()(x)
-
-
 def allen_cahn_solution(x: Any) -> FloatArray:
-    """The spectral solution at points (x, t), shape (N, 1); on `SPACE_TIME` it is computed once."""
-    return on_space_time(_spectral) if x is SPACE_TIME else _spectral(x)
+    """The spectral solution at points (x, t), shape (N, 1)."""
+    return allen_cahn_reference()(x)
 
 
 def allen_cahn(
@@ -80,8 +72,8 @@ def allen_cahn(
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (280, [500, 501, 101])
     """
-    check_annotated(allen_cahn, locals(), but=("points", "weights"))
     weighted = check_weights(weights, "equation", "initial", "periodic")
+    check_annotated(allen_cahn, locals())
     low, high = np.array(allen_cahn_equation.DOMAIN).T
     drawn = np.random.default_rng(seed).uniform(low, high, (check_count("points", points, 1), 2))
     inside = Side(drawn, AXES, orders=(2, 1))
@@ -94,10 +86,10 @@ def allen_cahn(
         shape=Shape((2, 5, 5, 1), 4, (4, 8, 16, 32), "sigmoid"),
         terms=(
             Term("equation", (inside,), allen_cahn_residual, allen_cahn_partials, weighted[0]),
-            prescribed("initial", start, allen_cahn_initial, weighted[1]),
+            prescribed("initial", start, on_initial_line(allen_cahn_equation.initial), weighted[1]),
             periodicity("periodic", tensor_grid([-1.0], t), tensor_grid([1.0], t), AXES[0], weighted[2]),
         ),
-        reference=allen_cahn_solution,
+        reference=once_on_space_time(allen_cahn_solution),
         grid=SPACE_TIME,
         variables=("x", "t"),
     )

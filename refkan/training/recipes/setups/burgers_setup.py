@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
 from refkan.base.arguments import check_count
-from refkan.base.array_types import Array, FloatArray
+from refkan.base.array_types import Array
 from refkan.training.losses import Side, Term, prescribed
 from refkan.training.problems import burgers as burgers_equation
 from refkan.training.recipes.setups.setups import (
@@ -18,14 +17,10 @@ from refkan.training.recipes.setups.setups import (
     Setup,
     Shape,
     check_weights,
-    on_space_time,
+    on_initial_line,
+    once_on_space_time,
     tensor_grid,
 )
-
-
-def burgers_solution(x: FloatArray) -> Array:
-    """The solution at points (x, t), shape (N, 1); on `SPACE_TIME` it is computed once."""
-    return on_space_time(burgers_equation.solution) if x is SPACE_TIME else burgers_equation.solution(x)
 
 
 def burgers_residual(x: Array, u: Array, u_x: Array, u_t: Array, u_xx: Array) -> Array:
@@ -36,11 +31,6 @@ def burgers_residual(x: Array, u: Array, u_x: Array, u_t: Array, u_xx: Array) ->
 def burgers_partials(x: Array, u: Array, u_x: Array, u_t: Array, u_xx: Array) -> tuple[Any, ...]:
     """Derivatives of `burgers_residual`."""
     return u_x, u, 1.0, -burgers_equation.VISCOSITY
-
-
-def burgers_initial(inputs: Array) -> Array:
-    """Initial values at inputs (x, 0), shape (N,)."""
-    return burgers_equation.initial(inputs[:, :1])[:, 0]
 
 
 def burgers(
@@ -64,7 +54,6 @@ def burgers(
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (3680, [4096, 64, 128])
     """
-    check_annotated(burgers, locals(), but=("points", "weights"))
     weighted = check_weights(weights, "equation", "initial", "boundary")
     if not isinstance(points, Sequence | np.ndarray) or len(points) != 2:
         raise ValueError(f"points must be a pair of numbers, in x and in t; got {points!r}")
@@ -80,10 +69,10 @@ def burgers(
         shape=Shape((2, 20, 20, 1), 4, (5, 10, 20), "sigmoid"),
         terms=(
             Term("equation", (Side(inside, AXES, orders=(2, 1)),), burgers_residual, burgers_partials, weighted[0]),
-            prescribed("initial", start, burgers_initial, weighted[1]),
+            prescribed("initial", start, on_initial_line(burgers_equation.initial), weighted[1]),
             prescribed("boundary", ends, 0.0, weighted[2]),
         ),
-        reference=burgers_solution,
+        reference=once_on_space_time(burgers_equation.solution),
         grid=SPACE_TIME,
         variables=("x", "t"),
     )

@@ -60,8 +60,8 @@ def poisson(points: int = 49, weights: tuple[float, float, float] = (1e-2, 1e-1,
     inputs = poisson_equation.level_set_input if level_set else without_level_set
     seeds: Any = poisson_seeds if level_set else AXES
     along = np.linspace(-1.0, 1.0, 50, endpoint=False)
-    one = np.ones_like(along)
-    edges = ((along, -one), (one, along), (-along, one), (-one, -along))
+    ones = np.ones_like(along)
+    edges = ((along, -ones), (ones, along), (-along, ones), (-ones, -along))
     edge = np.concatenate([np.column_stack(side) for side in edges])
     inside = Side(inputs(tensor_grid(inner, inner)), seeds)
     interface = inputs(np.column_stack([0 * inner, inner]))

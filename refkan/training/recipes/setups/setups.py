@@ -225,8 +225,17 @@ SPACE_TIME = tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101))
 
 
 @lru_cache(maxsize=4)
-def on_space_time(solution: Callable[[FloatArray], Any]) -> FloatArray:
-    """Return a solution on `SPACE_TIME`, shape (N, 1), computed once for all set-ups that ask for it."""
+def _on_space_time(solution: Callable[[FloatArray], Any]) -> FloatArray:
     values: FloatArray = np.array(solution(SPACE_TIME))
     values.flags.writeable = False
     return values
+
+
+def once_on_space_time(solution: Callable[[FloatArray], Any]) -> Callable[[FloatArray], Any]:
+    """Return a solution that is computed on `SPACE_TIME` once for all set-ups that ask for it."""
+    return lambda x: _on_space_time(solution) if x is SPACE_TIME else solution(x)
+
+
+def on_initial_line(initial: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], FloatArray]:
+    """Return initial values (N,) at inputs (x, 0)."""
+    return lambda inputs: initial(inputs[:, :1])[:, 0]
