@@ -12,9 +12,9 @@ through the statistics batch, and every derivative in theta goes through them.
 
 Examples
 --------
->>> from refkan.networks.node_maps import KAPPA, NODE_MAPS
->>> list(NODE_MAPS), KAPPA
-(['affine', 'mean-std', 'min-max', 'sigmoid', 'none'], 2.5)
+>>> from refkan.networks.node_maps import KAPPA, MARGIN, NODE_MAPS
+>>> list(NODE_MAPS), KAPPA, 1 / MARGIN
+(['affine', 'mean-std', 'min-max', 'sigmoid', 'none'], 2.5, 1024.0)
 """
 
 from __future__ import annotations
