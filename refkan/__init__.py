@@ -28,9 +28,11 @@ from refkan.training.multilevel import minimize_multilevel, multistart
 from refkan.training.optimizers import minimize
 
 if TYPE_CHECKING:
-    from refkan import plots, truth
+    from refkan import conformance, interop, plots, truth
     from refkan.analysis import exact
     from refkan.training import problems
+
+    claims: ModuleType  # imports refkan for its version and its folder
 
 __version__ = "0.1.0"
 
@@ -55,10 +57,13 @@ __all__ = [
     "bsplines",
     "chebyshev_kan",
     "checks",
+    "claims",
     "conditioning",
+    "conformance",
     "exact",
     "flux_jump",
     "hessians",
+    "interop",
     "jets",
     "kan",
     "load",
@@ -80,15 +85,16 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
+    # Imported when first used: many programs do not need them, nor the libraries that they alone use.
+    _ON_FIRST_USE = {name: f"refkan.{name}" for name in ("claims", "conformance", "interop", "plots", "truth")}
+    _ON_FIRST_USE |= {"exact": "refkan.analysis.exact", "problems": "refkan.training.problems"}
 
     def __dir__() -> list[str]:
-        """All names, those of subpackages that are imported when first asked for among them."""
+        """All names, with those of subpackages that are imported on first use."""
         return sorted({*globals(), *__all__})
 
     def __getattr__(name: str) -> ModuleType:
-        """Import when it is first asked for what many programs do not need, with libraries that nothing else uses."""
-        if name in ("exact", "plots", "problems", "truth"):
-            return import_module(
-                "refkan." + {"exact": "analysis.exact", "problems": "training.problems"}.get(name, name)
-            )
+        """Import a subpackage on first use."""
+        if name in _ON_FIRST_USE:
+            return import_module(_ON_FIRST_USE[name])
         raise AttributeError(f"module 'refkan' has no attribute {name!r}")

@@ -193,7 +193,7 @@ def gram_matrix(space: SplineSpace, derivative: int = 0, scaled: bool = False) -
     -------
     array (dim, dim)
         Dense and symmetric. Its rounding errors, of size eps, exceed its smallest eigenvalues on many intervals:
-        `refkan.analysis.exact` has them to all digits.
+        `rk.exact` has them to all digits.
 
     Raises
     ------

@@ -6,11 +6,13 @@ import importlib
 import re
 import runpy
 import sys
+from operator import attrgetter
 from pathlib import Path
 from types import FunctionType, ModuleType
 
 import pytest
 
+import refkan
 from refkan.base.lazy import lazy
 from tests.shared.public_names import names_of, public_modules
 
@@ -73,6 +75,25 @@ def test_every_public_name_is_in_the_reference():
 
     missing = [f"{module}.{name}" for module, name in NAMES if not is_there(module, name)]
     assert not missing, "docs/reference.rst misses these"
+
+
+def test_stable_names_are_public_and_marked_in_the_reference():
+    """The reference marks sections with stable names, and names them where a section also has provisional ones."""
+    page = (DOCS / "stable.md").read_text().partition("## The policy")[0]
+    stable = re.findall(r"`rk\.([\w.]+)`", page)
+    assert len(stable) == len(set(stable)) > 60
+    pages = {(module, name): found_at((module, name)) for module, name in LISTED["page"]}
+    marked = dict(re.findall(r"^\.\. currentmodule:: (\S+)\n\nStable: (.*?)\.", REFERENCE, re.M | re.S))
+    names = {module: set(re.findall(r"\w+", text)) for module, text in marked.items()}
+    for dotted in stable:
+        value = attrgetter(dotted)(refkan)
+        entries = [entry for entry, other in pages.items() if other is value]
+        assert entries, f"{dotted} is not in the reference"
+        assert any(m == "refkan" or n in names.get(m, ()) for m, n in entries), f"{dotted} is not marked as stable"
+        assert not any(part.startswith("_") for part in dotted.split("."))
+    values = [attrgetter(dotted)(refkan) for dotted in stable]
+    for module, named in names.items():
+        assert all(any(getattr(importlib.import_module(module), n) is value for value in values) for n in named), module
 
 
 def test_the_reference_lists_public_names_alone_and_once():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-import re
 from types import FunctionType, ModuleType
 
 import refkan as rk
@@ -19,10 +18,14 @@ def names_of(module):
 
 def public_modules():
     """refkan, the modules that it and they offer by name, and every subpackage that says what it offers."""
-    # What refkan.commands offers are parsers for refkan.cli; what they parse is told by --help.
-    inner = r"refkan\.(commands|truth\..*|conformance\.(adapters\.backends|judging\.diagnosis))"
-    folders = (name for _, name, is_folder in pkgutil.walk_packages(rk.__path__, "refkan.") if is_folder)
-    subpackages = [importlib.import_module(name) for name in folders if not re.match(inner, name)]
+    # What refkan.commands offers are parsers for refkan.cli; what they parse is told by --help. The truth and the judge
+    # offer all that is public in their own name.
+    folders = (
+        name
+        for _, name, is_folder in pkgutil.walk_packages(rk.__path__, "refkan.")
+        if is_folder and not name.startswith(("refkan.commands", "refkan.truth.", "refkan.conformance."))
+    )
+    subpackages = [importlib.import_module(name) for name in folders]
     waiting, found = [rk, *(module for module in subpackages if hasattr(module, "__all__"))], {}
     while waiting:
         module = waiting.pop()

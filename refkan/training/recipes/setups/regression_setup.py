@@ -11,7 +11,7 @@ from refkan.training.recipes.setups.setups import Setup, Shape
 
 
 def regression(name: str = "regression", points: int = 20000, seed: int = 0) -> Setup:
-    """Return a target of `refkan.training.problems.TARGETS` at uniformly drawn samples; [S26] section 5.1 by default.
+    """Return a target of `rk.problems.TARGETS` at uniformly drawn samples; [S26] section 5.1 by default.
 
     Examples
     --------
