@@ -56,7 +56,7 @@ def multiply(*factors: Matrix) -> Matrix:
 
 
 def _flint_matrix(matrix: Matrix) -> flint.fmpq_mat:
-    return flint.fmpq_mat([[flint.fmpq(a.numerator, a.denominator) for a in row] for row in matrix])
+    return flint.fmpq_mat([[flint.fmpq(*a.as_integer_ratio()) for a in row] for row in matrix])
 
 
 def scaled(factor: Fraction, matrix: Matrix) -> Matrix:

@@ -144,7 +144,7 @@ def _require_no_header_of_numbers(file: str, lines: Lines) -> None:
     """Raise ValueError if the first line may be names that are numbers, such as years: then it is no sample.
 
     That is so if its cells are whole numbers, written without a point, that differ from each other, and each is farther
-    from the numbers below it than these are from each other. It is so, too, if two or more cells count from 0 or 1, as
+    from the numbers below it than these are from each other. It is so, too, if two or more cells count on, as years and
     the columns of a data frame do, and no column below is all whole.
     """
     (first, cells), *rest = lines
@@ -155,10 +155,7 @@ def _require_no_header_of_numbers(file: str, lines: Lines) -> None:
     columns = [[number for number in column if math.isfinite(number)] for column in below]
     if min(map(len, columns)) < 2:
         return
-    counted = len(names) > 1 and [int(name) for name in names] in (
-        list(range(len(names))),
-        list(range(1, len(names) + 1)),
-    )
+    counted = len(names) > 1 and len({int(name) - k for k, name in enumerate(names)}) == 1
     if not (counted and not any(all(map(float.is_integer, column)) for column in columns)) and not all(
         abs(2 * float(name) - max(column) - min(column)) > 3 * (max(column) - min(column))
         for name, column in zip(names, columns, strict=True)

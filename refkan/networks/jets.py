@@ -173,7 +173,7 @@ def mixed_derivative(along_a: Array, along_b: Array, along_sum: Array) -> Array:
     Examples
     --------
     >>> import refkan as rk
-    >>> rk.jets.mixed_derivative(2.0, 0.0, 8.0)  # u = x^2 + 3 x y
+    >>> float(rk.jets.mixed_derivative(2.0, 0.0, 8.0))  # u = x^2 + 3 x y
     3.0
     """
     a = as_array("along_a", along_a)

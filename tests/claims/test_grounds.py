@@ -18,7 +18,6 @@ from refkan.splines import change_of_basis
 from refkan.splines.sums import channels, plain
 from refkan.splines.transfer import insertion, matrices
 from tests.shared.breaking import broken, everywhere
-from tests.shared.pictures import unrendered  # noqa: F401
 from tests.shared.spoiling import spoilt
 from validation import grounds
 from validation.grounds import GROUNDS, STANDS_ON, Ground, GroundError, require, spaces
@@ -110,7 +109,9 @@ def test_a_row_is_not_judged_on_broken_ground(row, monkeypatch):
 def test_a_row_is_not_judged_with_a_broken_library(monkeypatch):
     """The whole way, for the injection of ReLU powers, with which the formula of P2 once held all the same."""
     broken("refkan.splines.transfer.relu_injection.injection_matrix", monkeypatch)
-    with pytest.raises(GroundError, match=r"prolongation: .* departs .*refkan\.transfer\.relu\.injection_matrix"):
+    with pytest.raises(
+        GroundError, match=r"prolongation: .* departs .*refkan\.splines\.transfer\.relu_injection\.injection_matrix"
+    ):
         claim_file("P2").run(True)
 
 

@@ -15,11 +15,13 @@ SUBJECTS = (
     *("bases", "descent", "conditioning", "multilevel", "equations", "knots", "architectures", "implementations"),
     "literature",
 )
-BENEATH = {"ledger", "rationals"}
+BENEATH = {"ledger", "rationals", "statements"}
 ARROWS = (
     {subject: {"rationals", "grounds.require"} for subject in SUBJECTS}
     | {"multilevel": {"rationals", "grounds.require", "descent.kernels_of_both_bases"}, "grounds": {"rationals"}}
-    | {"records": {"ledger", "implementations.backends_judged"}, "benchmarks": set()}  # the matrix is of what B1 judges
+    | {subject: {"rationals", "grounds.require", "statements"} for subject in ("architectures", "equations")}
+    | {"records": {"ledger", "implementations.backends_judged"}}  # the matrix is of what B1 judges
+    | {"benchmarks": {"records.markdown"}}
     | {module: set() for module in BENEATH}
     | {"__init__": set(), "__main__": {"ledger"}}
 )

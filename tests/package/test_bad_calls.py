@@ -26,6 +26,7 @@ NOT_CALLED_BY_USERS = {
     r"draw_spline_coefficients|between_bases|unpack|convert|initialize|with_fixed_knots|(gradient_)?to_basis|from_basis|"
     r"on_domains)": "what networks ask of a layer, with arrays that they have checked",
     r"networks\.layers\.(layer\.Layer|knot_layers\.edges\.EdgeLayer)(\.(in_basis|inserted|pack|prolongation|refined|with_spaces))?": "abstract",
+    r"networks\.layers\.knot_layers\.knot_layer\.KnotLayer\.with_spaces": "abstract",
     r"networks\.node_maps\..*\.(NodeMap|StatisticsMap|at|bind|constants.*|null_vectors|require_nodes|slope|truth_form|value|"
     r"derivatives)": "what networks ask of a node map, with arrays that they have checked",
     r"networks\.composition\.Composition\.(require_derivatives|with_domain_of)": "what losses ask of a network",
@@ -40,7 +41,7 @@ NOT_CALLED_BY_USERS = {
     r"truth\..*": "literal formulas over numbers of any kind, in as few lines as the papers take",
     r"(splines\.transfer\.refit_at_samples\.TransferReport|training\.recipes\.starts\..*|training\.recipes\.setups\.setups\.Setup|.*<lambda>|"
     r"training\.problems\.allen_cahn\.Reference(\..*)?|training\.optimizers\.results\..*|training\.multilevel\.cycles\.CycleResult|"
-    r"training\.multilevel\.levels\.Level|training\.multilevel\.multilevel_results\..*|training\.multilevel\.multistart\.MultistartResult|training\.multilevel\.work\.Work|"
+    r"training\.multilevel\.levels\.Level|training\.multilevel\.multilevel_results\..*|training\.multilevel\.multistart\.MultistartResult|training\.multilevel\.work\.Work|training\.multilevel\.trainings\.TrainedNetwork|"
     r"training\.multilevel\.stages\.StageTable|analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\.certified_solutions\.CertifiedError|"
     r"analysis\.exact\.spectra\.certified_spectra\.CertifiedSpectrum|analysis\.exact\.spectra\.eigenvectors_in_balls\.Eigenpairs|analysis\.exact\.ranks\.ranks\.RankCertificate.*|"
     r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.descent_rates\.DescentRates|analysis\.conditioning\.studies\.study_rows\.Row.*|"

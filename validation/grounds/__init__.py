@@ -109,7 +109,7 @@ GROUNDS: dict[str, Ground] = {
 }  # fmt: skip
 """Grounds by name."""
 
-TRAINED = ("networks", "training.losses", "descent")
+TRAINED = ("networks", "losses", "descent")
 """What every comparison of trained networks rests on."""
 
 NESTED = ("prolongation", "refinement")
@@ -132,14 +132,14 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     "M1": ("change of basis", *NESTED, *TRAINED),
     **dict.fromkeys(("M2", "M3"), ("bases", "change of basis", "prolongation")),
     **dict.fromkeys(("R1", "R2", "R3", "R4"), (*TRAINED, "refinement", "levels")),
-    "R5": (*TRAINED, "refinement", "training.adaptivity"),
+    "R5": (*TRAINED, "refinement", "adaptivity"),
     "Q0": ("Allen-Cahn",),
     "Q1": (*SOLVED, "Poisson"),
     "Q2": (*SOLVED, "Burgers"),
     **dict.fromkeys(("Q3", "Q4"), (*SOLVED, "Allen-Cahn")),
     "Q5": (*SOLVED, "Poisson", "Burgers", "Allen-Cahn"),
     "Q6": (*SOLVED, "Burgers"),
-    **dict.fromkeys(("K1", "K2", "K4", "W2", "A1", "A2", "A3", "W3", "O6"), (*TRAINED, *NESTED, "training.adaptivity")),
+    **dict.fromkeys(("K1", "K2", "K4", "W2", "A1", "A2", "A3", "W3", "O6"), (*TRAINED, *NESTED, "adaptivity")),
     **dict.fromkeys(("K3", "H1", "H2", "H3"), ("bases", "change of basis", *TRAINED, "spectra")),
     "H4": (*TRAINED, "spectra", "certificates"),
     "X1": TRAINED,
@@ -152,7 +152,7 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     "O3": ("bases", "certificates", *TRAINED),
     **dict.fromkeys(("O4", "O5"), ("bases",)),
     **dict.fromkeys(("O7", "O9"), ("networks", "collocation", "descent", "ordinary equations")),
-    "O11": (*TRAINED, *NESTED, "training.adaptivity"),
+    "O11": (*TRAINED, *NESTED, "adaptivity"),
 }
 """Row -> the grounds that it stands on."""
 

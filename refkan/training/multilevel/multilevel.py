@@ -171,7 +171,7 @@ def as_factors(factors: Any, schedule: Sequence[int]) -> list[Any]:
     """Return one refinement factor for each step from level to level."""
     n = len(schedule) - 1
     if not is_sequence(factors):
-        return [check_count("factors", factors, 1)] * n
+        return [check_count("factors", factors, 2)] * n
     if len(factors) != n:
         raise ValueError(f"factors must be one number or one entry for each of {n} refinements; got {len(factors)}")
     return list(factors)

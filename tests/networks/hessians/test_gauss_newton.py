@@ -346,6 +346,4 @@ def test_in_relu_powers_statistics_take_the_dense_path(basis, monkeypatch):
 
 def test_entries_that_are_finite_may_have_a_sum_that_is_not():
     net, theta = rk.mlp([3, 1]).initialize(np.random.default_rng(0), samples(5, 3))
-    H = gauss_newton(net, theta, np.full((1, 3), 1e154))
-    assert np.isfinite(H).all()
-    assert H[0, 1] == pytest.approx(1e308)
+    np.testing.assert_allclose(gauss_newton(net, theta, np.full((1, 3), 1e154))[0, :3], 1e308)

@@ -65,7 +65,7 @@ def test_bad_hierarchies():
     problem, theta = small_problem()
     with pytest.raises(ValueError, match="networks must hold at least one"):
         Hierarchy.of(problem, [])
-    with pytest.raises(TypeError, match=r"networks must be of type Sequence\[Network\]; got"):
+    with pytest.raises(TypeError, match=r"networks\[1\] must be a Network; got int"):
         Hierarchy.of(problem, [problem.net, 3])
     with pytest.raises(TypeError, match="problem must offer net, its network; got int"):
         Hierarchy.refined(3, [2])

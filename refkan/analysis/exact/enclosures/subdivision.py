@@ -65,7 +65,8 @@ class Proven(tuple[Any, Any]):
     Examples
     --------
     >>> import refkan as rk
-    >>> bounds = rk.exact.lipschitz_constant(rk.kan([1, 1], 3, 2), [0.0, 1.0, 1.0, 0.0], [[0.0, 1.0]], budget=1)
+    >>> net, theta = rk.kan([1, 1, 1], 4, 2, node_map="none"), [0, 1, -2, 1, 3, 0, 2, -1, 1, 0]
+    >>> bounds = rk.exact.lipschitz_constant(net, theta, [[0.0, 1.0]], budget=1)
     >>> bounds.reached, bounds.remedy
     (False, 'budget = 1 boxes do not suffice for tolerance = 0.001: raise one of them')
     """

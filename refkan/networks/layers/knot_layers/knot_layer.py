@@ -93,7 +93,15 @@ class KnotLayer(Layer):
 
 
 def require_knots(layer: Layer, name: str = "layer") -> KnotLayer:
-    """Return the layer, which must be one with knots; else raise ValueError."""
+    """Return the layer, which must be one with knots; else raise ValueError.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.networks.layers import require_knots
+    >>> require_knots(rk.kan([1, 1], 3, 2).layers[0]).spaces[0].intervals
+    2
+    """
     if not isinstance(layer, KnotLayer):
         raise ValueError(f"{name} must be one with knots; got a {type(layer).__name__}")
     return layer
