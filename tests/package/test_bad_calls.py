@@ -27,6 +27,7 @@ NOT_CALLED_BY_USERS = {
     r"on_domains)": "what networks ask of a layer, with arrays that they have checked",
     r"networks\.layers\.(layer\.Layer|knot_layers\.edges\.EdgeLayer)(\.(in_basis|inserted|pack|prolongation|refined|with_spaces))?": "abstract",
     r"networks\.layers\.knot_layers\.knot_layer\.KnotLayer\.with_spaces": "abstract",
+    r"networks\.layers\.require_knots": "called by the library, with the names of its arguments",
     r"networks\.node_maps\..*\.(NodeMap|StatisticsMap|at|bind|constants.*|null_vectors|require_nodes|slope|truth_form|value|"
     r"derivatives)": "what networks ask of a node map, with arrays that they have checked",
     r"networks\.composition\.Composition\.(require_derivatives|with_domain_of)": "what losses ask of a network",

@@ -254,7 +254,6 @@ CALLS = {
     "conformance.pytest_suite": dict(adapter=Refkan(), dtypes=["float64"], select=["degree-3/uniform/interior"]),
     "kernels.engine_choice.use_engine": dict(name="plain"), "conformance.cases.cases.Case.allowed": dict(form="local"),
     "analysis.conditioning.descent_rates.ModeRecorder.__call__": dict(state=AT_STEP),
-    "networks.layers.require_knots": dict(layer=LAYER),
     "networks.layers.knot_layers.knot_layer.KnotLayer.inserted": dict(new_knots=[[0.3], [0.3]]),
     **{f"training.recipes.schedules.{key}.__call__": dict(step=3) for key in ("Cyclic", "Decaying", "Ramped")},
     "training.recipes.trainers.Redrawn.points": dict(problem=COLLOCATION, share=0.5),
