@@ -1,14 +1,14 @@
 r"""Node maps: what takes the outputs y of one layer into the domain [a, b] of the next.
 
-    affine     z = a' + (b'-a')(y - low)/(high - low), low and high of the initial activations, then fixed;
-               [a', b'] is the domain less a margin of (b-a)/1024 on each side
+    affine     z = a' + (b'-a')(y - low)/(high - low), low and high of the initial activations, then fixed
     mean-std   z = mid + half (y - mean)/(kappa std), mean and std of the activations of the statistics batch
     min-max    z = a + (b-a)(y - min)/(max - min), extremes of the activations of the statistics batch
     sigmoid    z = a + (b-a)/(1 + exp(-y))
     none       z = y
 
-All but the sigmoid are z = scale y + shift, node by node. Under mean-std and min-max scale and shift follow theta
-through the statistics batch, and every derivative in theta goes through them.
+[a', b'] is the domain less a margin of (b-a)/1024 on each side. All but the sigmoid are z = scale y + shift, node by
+node. Under mean-std and min-max scale and shift follow theta through the statistics batch, and every derivative in
+theta goes through them.
 
 Examples
 --------
