@@ -17,7 +17,7 @@ from refkan.base.short_reprs import short
 
 
 def check_annotated(owner: Any, values: Mapping[str, Any], but: Sequence[str] = ()) -> None:
-    """Raise TypeError unless values are what the annotations of a function or a dataclass say.
+    """Raise TypeError or ValueError unless values are what the annotations of a function or a dataclass say.
 
     Texts, flags, numbers, objects of classes, functions, and sequences and mappings of them are compared. An ``int``
     counts or numbers something and is not negative, a ``float`` is not NaN. `Any`, arrays and names that are imported

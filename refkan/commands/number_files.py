@@ -155,11 +155,13 @@ def _require_no_header_of_numbers(file: str, lines: Lines) -> None:
     columns = [[number for number in column if math.isfinite(number)] for column in below]
     if min(map(len, columns)) < 2:
         return
-    counted = len(names) > 1 and len({int(name) - k for k, name in enumerate(names)}) == 1
-    if not (counted and not any(all(map(float.is_integer, column)) for column in columns)) and not all(
+    consecutive = len(names) > 1 and len({int(name) - k for k, name in enumerate(names)}) == 1
+    whole_below = any(all(map(float.is_integer, column)) for column in columns)
+    far_out = all(  # farther from the nearer end of the column than the column is long
         abs(2 * float(name) - max(column) - min(column)) > 3 * (max(column) - min(column))
         for name, column in zip(names, columns, strict=True)
-    ):
+    )
+    if not far_out and (whole_below or not consecutive):
         return
     raise ValueError(
         f"{file} must say whether line {first} is a header; got {','.join(names)}, whole numbers unlike those below: "
