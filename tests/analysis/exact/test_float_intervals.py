@@ -294,6 +294,19 @@ def test_another_arithmetic_is_refused_with_the_remedy(mask, remedy):
     float_intervals.require_rounding_to_nearest()
 
 
+@pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the layout of fenv_t is glibc's")
+def test_the_first_import_may_come_while_subnormal_numbers_are_flushed(monkeypatch):
+    source, module = inspect.getsource(float_intervals), types.ModuleType("late")
+    monkeypatch.setitem(sys.modules, "late", module)
+    restore = with_environment(bits_of_sse(0x8040))
+    try:
+        exec(source, module.__dict__)
+    finally:
+        restore()
+    module.require_rounding_to_nearest()
+    assert module.SMALLEST == 2.0**-1074
+
+
 def test_units_in_the_last_place_are_more_than_a_float_below_the_normal_numbers():
     x = -740.0
     found, units = Intervals.of(x).exp(), UNITS * SMALLEST

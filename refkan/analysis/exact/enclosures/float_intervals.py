@@ -11,7 +11,6 @@ An infinite end is no bound on that side. What is not a number, such as infinity
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +21,9 @@ from refkan.base.short_reprs import ShortRepr
 
 EPS = float(np.finfo(np.float64).eps)
 MAX = float(np.finfo(np.float64).max)
-SMALLEST = math.ulp(0.0)
-"""The smallest positive float: twice what one product or quotient may lose to underflow."""
+SMALLEST = float(np.array(1, np.uint64).view(np.float64))
+"""The smallest positive float: twice what one product or quotient may lose to underflow. Given by its bits: no arithmetic
+may make it zero when this module is first imported by a thread that flushes subnormal numbers."""
 
 UNITS = 4
 """Units in the last place by which exp, sin and cos may be off."""

@@ -119,7 +119,10 @@ def attack_samples(net, theta, box, points, counts, tolerance=1e-2, budget=100):
     with mpmath.workdps(260):
         found = [Points(fixed, theta)(x, second=False) for x in points]
         size = max(max(abs(y[0][0]) for y in at) for at in found)
-        steepest = max(sum(g * g for _, first, _ in at for g, _ in first) for at in found)
+        # At an end of the box the slope may be the one beyond it, which no quotient of the box sees.
+        within = [all(a < t < b or a == b for t, (a, b) in zip(x, box.tolist(), strict=True)) for x in points]
+        inner = [at for at, inside in zip(found, within, strict=True) if inside]
+        steepest = max((sum(g * g for _, first, _ in at for g, _ in first) for at in inner), default=0)
         out = []
         if 0 < size < 1e290:
             asked = max(float(size) * tolerance, 5e-324)

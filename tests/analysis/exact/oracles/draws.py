@@ -74,6 +74,8 @@ def layer(rng, inputs, outputs, unit_in, unit_out, outside=None, order=None, che
         found = rk.SplineLayer(spaces, outputs, outside)
     else:
         spaces = tuple(space(rng, order, n, unit_in, False) for _ in range(inputs))
+        if (order - 1) * abs(np.log10(unit_in)) > 280:  # powers of such lengths are no numbers of float64
+            kind = "scaled"
         found = rk.ReluLayer(spaces, outputs, outside, scaled=bool(kind == "scaled"))
         if kind == "relu":
             unit_out = unit_out / 10.0 ** np.clip((order - 1) * np.log10(unit_in), -200, 200)
