@@ -22,8 +22,8 @@ from refkan.base.short_reprs import ShortRepr
 EPS = float(np.finfo(np.float64).eps)
 MAX = float(np.finfo(np.float64).max)
 SMALLEST = float(np.array(1, np.uint64).view(np.float64))
-"""The smallest positive float: twice what one product or quotient may lose to underflow. Given by its bits: no arithmetic
-may make it zero when this module is first imported by a thread that flushes subnormal numbers."""
+"""The smallest positive float: twice what one product or quotient may lose to underflow. Given by its bits, so that it
+is not zero either when a thread that flushes subnormal numbers is the first to import this module."""
 
 UNITS = 4
 """Units in the last place by which exp, sin and cos may be off."""
