@@ -149,7 +149,7 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
         with closing(judged(order)) as told, kept_interrupts():
             opening: Any = next(told)
             if chosen.list:
-                print("\n".join(key for key, _, declared in opening.cases if declared))
+                print("\n".join(key for key, _, declared, _ in opening.cases if declared))
                 return OK
             findings += map(known.apply, opening.problems)
             for item in told:

@@ -13,10 +13,10 @@ import pytest
 from refkan.commands.conform import _deliver, add_parsers
 from refkan.conformance import catalogue
 from refkan.conformance.adapters.loading import BackendError, load
+from refkan.conformance.cases.traits import FAMILIES, family
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging import guarded
 from refkan.conformance.judging.findings import Finding
-from refkan.conformance.reports.summaries import FAMILIES, family
 from tests.conformance.judged_cases import shared
 
 SELECT = ["layer/degree-3/uniform/3x2/"]
@@ -177,7 +177,7 @@ def test_a_summary_and_a_badge(tmp_path, capsys):
 
 
 def test_every_case_has_a_family():
-    assert {family(case.key) for case in catalogue()} == set(FAMILIES)
+    assert {family(case) for case in catalogue()} == set(FAMILIES)
 
 
 def test_an_earlier_version_of_the_cases(capsys):

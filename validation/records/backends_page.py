@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
+from refkan.conformance.cases.traits import FAMILIES
 from refkan.conformance.judging import findings as f
-from refkan.conformance.reports.summaries import FAMILIES
 from validation.records.markdown import markdown_table
 
 FOLDER = Path(__file__).parent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.base.plain_text import printable
 from refkan.conformance.cases.cases import Case
+from refkan.conformance.cases.traits import family, properties
 from refkan.conformance.cases.truths.precision import spacing
 
 PASSED, FAILED, ERROR, NOT_APPLICABLE = "passed", "failed", "error", "not applicable"
@@ -155,6 +156,10 @@ class Finding:
         Where in the adapter, or below, an exception was raised.
     proven : float
         A proven lower bound of |theirs - exact|; NaN where nothing is proven.
+    family : str
+        Of the case in tables: see `refkan.conformance.cases.traits`.
+    properties : frozenset of str
+        What the case has, by the words of `traits.PROPERTIES`; left out of `to_dict`.
 
     Examples
     --------
@@ -183,6 +188,17 @@ class Finding:
     seconds: float = 0.0
     traceback: str = ""
     proven: float = float("nan")
+    family: str = ""
+    properties: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, case: Case, status: str, message: str = "", **more: Any) -> Finding:
+        """Return a finding on a case, with its key, quantity, family and properties."""
+        return cls("", "", status, message, **more).about(case)
+
+    def about(self, case: Case) -> Finding:
+        """Return the same found of another case."""
+        return replace(self, key=case.key, quantity=case.quantity, family=family(case), properties=properties(case))
 
     def __post_init__(self) -> None:
         for name in ("message", "traceback"):  # in the words of the backend
@@ -203,7 +219,9 @@ class Finding:
                 return {key: plain(item) for key, item in value.items()}
             return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
-        return dict(plain(asdict(self)))
+        found = asdict(self)
+        del found["properties"]
+        return dict(plain(found))
 
 
 BY_SAMPLE = ("values", "input-gradients", "second-derivatives")
@@ -220,7 +238,7 @@ def _compared(case: Case, theirs: FloatArray, tolerance: FloatArray) -> Finding:
     error = np.abs(theirs - expected)
     wrong = ~(error <= tolerance)  # NaN is wrong
     if not wrong.any():
-        return Finding(case.key, case.quantity, PASSED, total=expected.size)
+        return Finding.of(case, PASSED, total=expected.size)
     excess = np.where(np.isfinite(error), error / tolerance, np.inf)
     index = tuple(int(k) for k in np.unravel_index(int(np.argmax(excess)), expected.shape))
     ours, other = float(expected[index]), float(theirs[index])
@@ -230,8 +248,8 @@ def _compared(case: Case, theirs: FloatArray, tolerance: FloatArray) -> Finding:
     if case.quantity in BY_SAMPLE:
         x = tuple(float(value) for value in case.setting.x[index[0]])
         span = tuple(_span(row, value) for row, value in zip(case.setting.spec.knots, x, strict=True))
-    return Finding(
-        case.key, case.quantity, FAILED, index=index, ours=ours, theirs=other, relative_error=relative,
+    return Finding.of(
+        case, FAILED, index=index, ours=ours, theirs=other, relative_error=relative,
         ulps=_ulps(case, ours, other),
         wrong=int(wrong.sum()), total=expected.size, x=x, span=span,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.adapters.loading import BackendError, load
 from refkan.conformance.adapters.torch_base import TorchAdapter
 from refkan.conformance.cases.catalogue import catalogue
+from refkan.conformance.cases.traits import family
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding
@@ -66,13 +67,13 @@ class Opening:
 
     Attributes
     ----------
-    cases : sequence of (str, str, bool)
-        Key and quantity of each, and whether it is declared.
+    cases : sequence of (str, str, bool, str)
+        Key and quantity of each, whether it is declared, and its family.
     """
 
     title: str
     problems: Sequence[Finding]
-    cases: Sequence[tuple[str, str, bool]]
+    cases: Sequence[tuple[str, str, bool, str]]
 
 
 Told = Opening | Finding | tuple[str, ...]
@@ -123,8 +124,9 @@ def judged(order: Order) -> Generator[Told, None, None]:
             if done == len(opening.cases):
                 yield (f"where nothing is promised: {text}",)
                 return
-            key, quantity, _ = opening.cases[done]
-            yield Finding(key, quantity, f.ERROR, text, traceback="\n".join(trace.splitlines()[:TRACE]))
+            key, quantity, _, kind = opening.cases[done]
+            ended = "\n".join(trace.splitlines()[:TRACE])
+            yield Finding(key, quantity, f.ERROR, text, traceback=ended, family=kind)
             done += 1
         assert opening is not None
         left = len(opening.cases) - done
@@ -181,7 +183,7 @@ def _told(order: Order, start: int, log: TextIO | None) -> Generator[Told, None,
         raise BackendError(f"--select: no case has all of {list(order.select)} in its key; --list shows the keys")
     limited: Any = Limited(adapter, order.call_timeout, log)
     judge = Judge(limited, hints=order.hints)
-    told = tuple((case.key, case.quantity, not declared.missing(case.needs())) for case in cases)
+    told = tuple((case.key, case.quantity, not declared.missing(case.needs()), family(case)) for case in cases)
     yield Opening(adapter.title, tuple(judge.declaration()), told)
     yield from map(judge, cases[start:])
     yield observations(limited)

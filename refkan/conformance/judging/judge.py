@@ -90,22 +90,22 @@ class Judge:
         """Judge one case."""
         missing = self.adapter.capabilities.missing(case.needs())
         if missing:
-            return Finding(case.key, case.quantity, f.NOT_APPLICABLE, f"not declared: {missing}")
+            return Finding.of(case, f.NOT_APPLICABLE, f"not declared: {missing}")
         start = time.perf_counter()
         case = self._by_convention(case)
         try:
             if reason := self.adapter.declined(case):
-                return Finding(case.key, case.quantity, f.DECLINED, reason)
+                return Finding.of(case, f.DECLINED, reason)
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # of the backend: what matters is what it returns
                 finding = self._judge(case)
         except InputsOverwrittenError as error:
             hint = Hint("inputs overwritten", "arrays of the caller are changed: work on a copy")
-            finding = Finding(case.key, case.quantity, f.FAILED, str(error), hints=(hint,))
+            finding = Finding.of(case, f.FAILED, str(error), hints=(hint,))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # of the backend, or of what it returned
-            finding = Finding(case.key, case.quantity, f.ERROR, describe(error), traceback=where_raised(error))
+            finding = Finding.of(case, f.ERROR, describe(error), traceback=where_raised(error))
         return replace(finding, seconds=time.perf_counter() - start)
 
     def _by_convention(self, case: Case) -> Case:
@@ -172,10 +172,10 @@ class Judge:
                     hint = Hint(
                         "gradients accumulate", f"{name} of the second run are those of the first times {ratio:.4g}"
                     )
-                return Finding(
-                    case.key, case.quantity, f.FAILED, f"{name} of two runs differ", index, ours, theirs,
-                    abs(theirs - ours) / abs(ours) if ours else float("inf"), wrong=len(differs), total=first.size,
-                    hints=(hint,),
+                return Finding.of(
+                    case, f.FAILED, f"{name} of two runs differ", index=index, ours=ours, theirs=theirs,
+                    relative_error=abs(theirs - ours) / abs(ours) if ours else float("inf"),
+                    wrong=len(differs), total=first.size, hints=(hint,),
                 )  # fmt: skip
         return self._true(case, runs[0])
 
@@ -187,9 +187,9 @@ class Judge:
             finding = self._compare(one, theirs)
             if finding.status != f.PASSED:
                 text = f"{name} of {len(case.setting.x)} samples, the same in two runs"
-                finding = replace(finding, key=case.key, quantity=case.quantity, message=text)
+                finding = replace(finding.about(case), message=text)
                 return self._search.add(finding, Evidence(one, theirs)) if self.hints else finding
-        return Finding(case.key, case.quantity, f.PASSED)
+        return Finding.of(case, f.PASSED)
 
     def _refinement(self, case: Case) -> Finding:
         """Compare coefficients where the refined knots are those of the case."""
@@ -216,9 +216,9 @@ class Judge:
             now = recheck(case, knots, coefficients)
         except ValueError as error:
             hints = invalid_state(case, knots, coefficients)
-            return Finding(case.key, case.quantity, f.FAILED, str(error), hints=hints)
+            return Finding.of(case, f.FAILED, str(error), hints=hints)
         theirs = self._backend.result(now, model)
-        finding = replace(self._compare(now, theirs), key=case.key, quantity=case.quantity)
+        finding = self._compare(now, theirs).about(case)
         if finding.status == f.PASSED or not self.hints:
             return finding
         return self._search.add(finding, Evidence(now, theirs, before=case))

@@ -160,7 +160,7 @@ def check(folder: Path, results: Path) -> list[Finding]:
     for row in rows:
         key = row["key"]
         if key not in given:
-            out.append(Finding(key, row["quantity"], f.NOT_APPLICABLE, "not in the results"))
+            out.append(Finding.of(cases[key], f.NOT_APPLICABLE, "not in the results"))
             continue
         case = cases[key]
         case.__dict__["expected"], case.__dict__["tolerance"] = truth[row["expected"]], truth[row["tolerance"]]
@@ -170,11 +170,11 @@ def check(folder: Path, results: Path) -> list[Finding]:
 
 def _judge(case: Case, given: Any, search: HintSearch) -> Finding:
     if given.dtype.kind not in "biuf":
-        return Finding(case.key, case.quantity, f.ERROR, f"must hold real numbers; got dtype {given.dtype}")
+        return Finding.of(case, f.ERROR, f"must hold real numbers; got dtype {given.dtype}")
     theirs = given.astype(np.float64)
     if theirs.shape != case.expected.shape:
         text = f"must have shape {case.expected.shape}; got {theirs.shape}"
-        return Finding(case.key, case.quantity, f.ERROR, text)
+        return Finding.of(case, f.ERROR, text)
     with np.errstate(all="ignore"):  # of numbers beyond any range
         finding = compare(case, theirs)
         if finding.status == f.PASSED or case.quantity == "refinement":

@@ -7,56 +7,19 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from refkan.conformance.cases.traits import FAMILIES
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.causes import causes
 from refkan.conformance.judging.findings import Finding
-
-FAMILIES = (
-    "values", "gradients", "second derivatives", "knots and ends", "repeated knots", "outside", "spans and sizes",
-    "networks", "parts", "refine", "update", "float32", "bfloat16", "float16",
-)  # fmt: skip
-"""Families of cases, in the order of tables; the last three are of formats, the others of float64."""
-
-
-def family(key: str) -> str:
-    """The family of a case, by its key.
-
-    Examples
-    --------
-    >>> family("float64/basis/degree-3/clamped/ends/values"), family("float32/layer/degree-1/uniform/3x2/values")
-    ('repeated knots', 'float32')
-    """
-    dtype, _, rest = key.partition("/")
-    kind, quantity = rest.partition("/")[0], key.rpartition("/")[2]
-    if dtype != "float64":
-        return dtype
-    if "/with-" in key and kind in ("layer", "network"):
-        return "parts"
-    if kind in ("refine", "update", "network"):
-        return "networks" if kind == "network" else kind
-    if "/clamped/" in key or "/repeated/" in key:
-        return "repeated knots"
-    if "/outside-" in key or "/far-" in key:
-        return "outside"
-    if "/knots/" in key or "/ends/" in key:
-        return "knots and ends"
-    if any(f"/{word}" in key for word in ("tiny-", "huge-", "graded-", "64-", "repeated-runs")) or "-samples/" in key:
-        return "spans and sizes"
-    if quantity == "second-derivatives":
-        return "second derivatives"
-    return "values" if quantity == "values" else "gradients"
 
 
 def by_family(findings: Sequence[Finding]) -> dict[str, dict[str, int]]:
     """Number of findings of each status in each family that has any; what was not declared is left out."""
     found: dict[str, Counter[str]] = {}
     for finding in findings:
-        if finding.status != f.NOT_APPLICABLE and "/" in finding.key and finding.key.partition("/")[0] in FORMATS:
-            found.setdefault(family(finding.key), Counter())[finding.status] += 1
+        if finding.status != f.NOT_APPLICABLE:
+            found.setdefault(finding.family, Counter())[finding.status] += 1
     return {name: dict(found[name]) for name in FAMILIES if name in found}
-
-
-FORMATS = ("float64", *FAMILIES[-3:])
 
 
 def summary(title: str, findings: Sequence[Finding], version: int, versions: dict[str, str]) -> dict[str, Any]:

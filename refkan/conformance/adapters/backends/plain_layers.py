@@ -46,7 +46,8 @@ def _ratio(xp: Any, numerator: Any, denominator: Any) -> Any:
 
 
 def evaluated(
-    xp: Any, silu: Callable[[Any], Any], spec: LayerSpec, coefficients: Any, x: Any, knots: Any, parts: Mapping[str, Any]
+    xp: Any, silu: Callable[[Any], Any], spec: LayerSpec, coefficients: Any, x: Any, knots: Any,
+    parts: Mapping[str, Any],
 ) -> Any:  # fmt: skip
     """Outputs (N, Q) of a layer at x (N, P); `parts` are arrays by the names of attributes of the spec."""
     if "scale" in parts:

@@ -1,0 +1,88 @@
+"""What a case is an example of: its family in tables, and the properties that patterns of failures are told by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from refkan.conformance.cases.cases import Case, Setting
+
+FAMILIES = (
+    "values", "gradients", "second derivatives", "knots and ends", "repeated knots", "outside", "spans and sizes",
+    "networks", "parts", "refine", "update", "float32", "bfloat16", "float16",
+)  # fmt: skip
+"""Families of cases, in the order of tables; the last ones are of formats, the others of float64."""
+
+USUAL = (2.0**-6, 2.0**6)
+"""Lengths of spans between which nothing is tiny or huge."""
+
+MANY = 30
+"""Samples or intervals from which a case is one of sizes."""
+
+
+def family(case: Case) -> str:
+    """The family of a case.
+
+    Examples
+    --------
+    >>> from refkan.conformance import catalogue
+    >>> [family(case) for case in catalogue(["float64"], ["basis/degree-3/clamped/ends/values"])]
+    ['repeated knots']
+    """
+    s = case.setting
+    if s.dtype != "float64":
+        return s.dtype
+    if s.change is not None:
+        return s.change.kind
+    if any(spec.parts for spec in s.specs):
+        return "parts"
+    if len(s.specs) > 1:
+        return "networks"
+    if has_repeated_knots(s):
+        return "repeated knots"
+    if s.is_outside:
+        return "outside"
+    if s.region in ("knots", "ends"):
+        return "knots and ends"
+    if has_unusual_spans(s) or max(len(s.x), s.spec.intervals) >= MANY or not len(s.x):
+        return "spans and sizes"
+    if case.quantity == "second-derivatives":
+        return "second derivatives"
+    return "values" if case.quantity == "values" else "gradients"
+
+
+def has_repeated_knots(s: Setting) -> bool:
+    """Whether knots of a layer repeat."""
+    return s.spec.kind in ("clamped", "repeated")
+
+
+def has_unusual_spans(s: Setting) -> bool:
+    """Whether spans of a layer are very short, very long, or of very different lengths."""
+    spans = np.diff(s.spec.knots)
+    spans = spans[spans > 0]
+    return not (USUAL[0] <= spans.min() and spans.max() <= USUAL[1])
+
+
+PROPERTIES: dict[str, Callable[[Setting], bool]] = {
+    "more than one input": lambda s: max(spec.n_inputs for spec in s.specs) > 1,
+    "more than one output": lambda s: max(spec.n_outputs for spec in s.specs) > 1,
+    "order above 2": lambda s: s.spec.order > 2,
+    "order above 3": lambda s: s.spec.order > 3,
+    "samples outside the domain": lambda s: s.is_outside,
+    "samples at knots or ends of the domain": lambda s: s.region in ("knots", "ends"),
+    "knots that are not equally spaced": lambda s: s.spec.kind != "uniform",
+    "knots that repeat": has_repeated_knots,
+    "very short, long or unequal spans": has_unusual_spans,
+    "samples that are not contiguous in memory": lambda s: s.layout in ("strided", "transposed"),
+    "several layers": lambda s: len(s.specs) > 1,
+    "parts beside the splines": lambda s: any(spec.parts for spec in s.specs),
+    "a state change": lambda s: s.change is not None,
+    "formats below float64": lambda s: s.dtype != "float64",
+}
+"""By words that follow "cases with"."""
+
+
+def properties(case: Case) -> frozenset[str]:
+    """The words for the properties that a case has."""
+    return frozenset(words for words, has in PROPERTIES.items() if has(case.setting))
