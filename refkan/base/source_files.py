@@ -16,8 +16,7 @@ class _FromSource(SourceFileLoader):
     """
 
     def get_code(self, fullname: str) -> CodeType:
-        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
-        return code
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def new_module(name: str, file: Path) -> ModuleType:

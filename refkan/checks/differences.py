@@ -139,8 +139,7 @@ def _complex_derivative(
     result = as_array(name, result)
     if result.shape != shape:
         raise ValueError(f"{name} must have shape {shape}; got {result.shape}")
-    derivative: Array = result.imag / h
-    return derivative
+    return result.imag / h
 
 
 def _as_columns(columns: list[Array], shape: tuple[int, ...]) -> Array:

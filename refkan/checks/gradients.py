@@ -256,8 +256,7 @@ def _scales(method: str, ours: Array, theirs: Array, centre: Array, theta: Array
     scales = np.maximum(np.maximum(ours, theirs), ours.max(axis=1, initial=0.0, keepdims=True))
     if method == "central":
         scales = np.maximum(scales, np.abs(centre).reshape(rows, 1) / np.maximum(1.0, np.abs(theta)).reshape(1, n))
-    result: Array = scales.reshape(centre.shape + theta.shape)
-    return result
+    return scales.reshape(centre.shape + theta.shape)
 
 
 def _report(

@@ -178,8 +178,7 @@ def mixed_derivative(along_a: Array, along_b: Array, along_sum: Array) -> Array:
     """
     a = as_array("along_a", along_a)
     b, both = as_shape("along_b", along_b, a.shape), as_shape("along_sum", along_sum, a.shape)
-    mixed: Array = 0.5 * (both - a - b)
-    return mixed
+    return 0.5 * (both - a - b)
 
 
 def polarisation_seeds(n_inputs: int) -> FloatArray:

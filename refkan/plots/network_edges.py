@@ -143,8 +143,7 @@ def _names(argument: str, names: Sequence[str] | None, letter: str, count: int) 
 
 def _heights(count: int) -> FloatArray:
     """Return the middles of `count` equal parts of (0, 1), the first on top."""
-    heights: FloatArray = 1.0 - (np.arange(count) + 0.5) / count
-    return heights
+    return 1.0 - (np.arange(count) + 0.5) / count
 
 
 def _draw_layer(

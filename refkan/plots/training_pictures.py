@@ -116,14 +116,12 @@ def draw_pictures(setup: Setup, trained: MultistartResult, left: Any, right: Any
 def values_at(setup: Setup, trained: MultistartResult, points: FloatArray) -> FloatArray:
     """Values of the trained network at points (N, d)."""
     last = chosen_level(setup, trained)
-    values: FloatArray = last.network(last.result.theta, setup.inputs(points))[:, 0]
-    return values
+    return last.network(last.result.theta, setup.inputs(points))[:, 0]
 
 
 def solution_at(setup: Setup, points: FloatArray) -> FloatArray:
     """Values of the solution at points (N, d)."""
-    values: FloatArray = np.asarray(setup.reference(points), dtype=float)[:, 0]
-    return values
+    return np.asarray(setup.reference(points), dtype=float)[:, 0]
 
 
 def shown_errors(wrong: FloatArray) -> tuple[float, float]:

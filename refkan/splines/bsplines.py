@@ -93,8 +93,7 @@ def _by_local_basis(space: SplineSpace, c: Array, x: Array, derivative: int, out
     """Sum over the r B-splines at each point."""
     basis = local_basis(KnotTables.of(space), x[:, None], min(derivative, space.order), outside)
     local = c[basis.start + np.arange(space.order)]
-    values: Array = np.einsum("si,si->s", basis.rows[-1, :, 0], local)
-    return values
+    return np.einsum("si,si->s", basis.rows[-1, :, 0], local)
 
 
 def _by_pieces(space: SplineSpace, c: FloatArray, x: FloatArray, derivative: int) -> tuple[FloatArray, Array]:

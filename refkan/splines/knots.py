@@ -231,8 +231,7 @@ def free_parameters(breakpoints: FloatArray) -> FloatArray:
             f"got an interval of {q[i, m] * length[i, 0]:g} between breakpoints {m} and {m + 1} of input {i}"
         )
     s = np.log(np.maximum(p, eps / n))
-    centred: FloatArray = s - s.mean(axis=1, keepdims=True)
-    return centred
+    return s - s.mean(axis=1, keepdims=True)
 
 
 def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> FloatArray:

@@ -171,8 +171,7 @@ class ChebyshevLayer(Layer):
         check_annotated(ChebyshevLayer.convert, locals())
         if not isinstance(target, ChebyshevLayer):
             return super().convert(theta, target)
-        padded: FloatArray = self.prolongation(target) @ theta
-        return padded
+        return self.prolongation(target) @ theta
 
     def prolongation(self, target: Layer) -> sp.csr_array:
         """Return the sparse matrix P (target.n_params, n_params) of zeros and ones.

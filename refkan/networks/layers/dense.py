@@ -104,8 +104,7 @@ class DenseLayer(Layer):
         P, Q = self.n_inputs, self.n_outputs
         variance = {"relu": 2.0 / P, "relu3": 2.0 / P, "identity": 1.0 / P}.get(self.activation, 2.0 / (P + Q))
         blocks = {"weights": rng.normal(0.0, np.sqrt(variance), (Q, P)), "bias": np.zeros(Q)}
-        theta: FloatArray = self.pack(**blocks)
-        return theta
+        return self.pack(**blocks)
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
         """Return for each output the vector of its bias, where no activation follows."""

@@ -50,8 +50,7 @@ class RowSums:
 
     def cotangents_of_jets(self, G: FloatArray) -> FloatArray:
         """Cotangents of W: sum_q G[..., q] C[q, p, i]."""
-        out: FloatArray = np.tensordot(G, self.C, axes=(G.ndim - 1, 0))
-        return out
+        return np.tensordot(G, self.C, axes=(G.ndim - 1, 0))
 
     def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> tuple[FloatArray, Array | None]:
         """dC[q, p, i] = sum_sc dy[s, c, q] W[s, c, p, i], and the cotangent of z."""
@@ -95,8 +94,7 @@ class RowSums:
     def _project(self, rows: Array, C: FloatArray, G: FloatArray) -> FloatArray:
         """sum_q G[s, o, q] sum_i C[q, p, i] rows[s, p, i], summed first over q or over i, whichever leaves less."""
         if G.shape[1] * C.shape[2] <= C.shape[0] or G.shape[1] == 1:
-            out: FloatArray = np.einsum("sopi,spi->sop", np.tensordot(G, C, axes=(2, 0)), rows)
-            return out
+            return np.einsum("sopi,spi->sop", np.tensordot(G, C, axes=(2, 0)), rows)
         edges = np.einsum("spi,qpi->sqp", rows, C, optimize=True)
         return np.matmul(G, edges)
 
@@ -113,8 +111,7 @@ class RowSums:
         """The derivative of the functions at the samples, (N, P, dim)."""
         if derivative < self.rows.shape[0]:
             return self.rows[derivative]
-        rows: Array = self.make_rows(self.z[:, 0], derivative)[derivative]
-        return rows
+        return self.make_rows(self.z[:, 0], derivative)[derivative]
 
     def jets(self) -> tuple[Array, Array]:
         """All functions in every window: start and W."""

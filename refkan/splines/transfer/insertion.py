@@ -77,5 +77,4 @@ def prolongation_rows(coarse: FloatArray, fine: FloatArray, order: int) -> tuple
 def apply_rows(start: IntArray, values: FloatArray, c: Array) -> Array:
     """P c along the last axis of c (..., dim_coarse)."""
     window = start[:, None] + np.arange(values.shape[1])
-    product: Array = np.einsum("...jk,jk->...j", c[..., window], values)
-    return product
+    return np.einsum("...jk,jk->...j", c[..., window], values)

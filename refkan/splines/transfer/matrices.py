@@ -100,5 +100,4 @@ def prolongation_through_relu(coarse: SplineSpace, fine: SplineSpace) -> FloatAr
     injection = injection_matrix(coarse, fine).toarray()
     A, fine_A = ChangeOfBasis(coarse), ChangeOfBasis(fine)
     # (A I) A'^-1 = (A'^-T (A I)^T)^T, and A'^-T acts on the last axis of A I: to_spline.
-    product: FloatArray = fine_A.to_spline(A.dense() @ injection).T
-    return product
+    return fine_A.to_spline(A.dense() @ injection).T

@@ -44,8 +44,7 @@ def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, wei
             values = values[:, 0] if values.shape == (len(x), 1) else values
             if values.shape not in ((), x.shape[:1]):
                 raise ValueError(f"target of term {name!r} must return shape {x.shape[:1]}; got {values.shape}")
-            difference: Array = u - values
-            return difference
+            return u - values
 
         return Term(name, (side,), residual, lambda x, u: (1.0,), weight)
     values, count = as_array("target", target), side.points.shape[0]

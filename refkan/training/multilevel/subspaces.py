@@ -64,8 +64,7 @@ class Subspace:
 
     def at(self, d: Any) -> FloatArray:
         """Return the fine point ``theta + P d``."""
-        moved: FloatArray = self.theta + self.prolongation @ as_vector("d", d, self.size)
-        return moved
+        return self.theta + self.prolongation @ as_vector("d", d, self.size)
 
     def value(self, d: Any) -> float:
         """Return ``f(theta + P d)``."""
@@ -96,5 +95,4 @@ class Subspace:
         return self._coarsened(np.ascontiguousarray(P.T @ normal_matrix(self.problem, theta)))
 
     def _coarsened(self, J: FloatArray) -> FloatArray:
-        product: FloatArray = np.ascontiguousarray((self.prolongation.T @ J.T).T)
-        return product
+        return np.ascontiguousarray((self.prolongation.T @ J.T).T)

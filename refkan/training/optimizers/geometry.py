@@ -115,5 +115,4 @@ class Geometry:
 def _coordinates(problem: Any, name: str | None) -> Coordinates:
     if name is None:
         return OwnCoordinates()
-    coordinates: Coordinates = problem.net.coordinates(name)
-    return coordinates
+    return problem.net.coordinates(name)

@@ -88,8 +88,7 @@ def report_of(progress: Any) -> Report | None:
         return ProgressLines() if progress else None
     if not callable(progress):
         raise TypeError(f"progress must be True, False or a function of a State; got {progress!r}")
-    report: Report = progress
-    return report
+    return progress
 
 
 def staged(report: Report | None, stage: str, endings: bool = True) -> Report | None:

@@ -122,8 +122,7 @@ def updated(H: FloatArray, s: FloatArray, y: FloatArray, b: float | None, update
         root = sigma ** (-1.0 / (s.size - 1))
         tau = tau * min(root, 1.0 / theta) if theta > 0.0 else min(tau * root, sigma)
     w = s / ys - z / yz
-    result: FloatArray = (H - np.outer(z, z) / yz + phi * yz * np.outer(w, w)) / tau + np.outer(s, s) / ys
-    return result
+    return (H - np.outer(z, z) / yz + phi * yz * np.outer(w, w)) / tau + np.outer(s, s) / ys
 
 
 def _search(run: Run, start: Iterate, d: FloatArray, g: FloatArray, trials: int) -> tuple[Iterate, float] | None:

@@ -199,8 +199,7 @@ class SplineEdges(KnotLayer):
             for pair in self._nested_spaces(coarse, fine):
                 c[:, pair.inputs] = prolong(pair.coarse, pair.fine, u[:, pair.inputs])
             c = target.between_bases(empty, c, "spline", target.basis)
-        result: FloatArray = target.pack(coefficients=c, **blocks)
-        return result
+        return target.pack(coefficients=c, **blocks)
 
     def _nested_spaces(self, coarse: KnotTables, fine: KnotTables) -> list[NestedSpaces]:
         try:

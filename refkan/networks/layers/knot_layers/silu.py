@@ -95,8 +95,7 @@ class SiluLayer(KnotLayer):
         spline = self.spline.unpack(self.spline.initialize(rng, x, scheme))
         edges = (self.n_outputs, self.n_inputs)
         bound = 1.0 / np.sqrt(self.n_inputs)
-        theta: FloatArray = self.pack(**spline, w_b=rng.uniform(-bound, bound, edges), w_s=np.ones(edges))
-        return theta
+        return self.pack(**spline, w_b=rng.uniform(-bound, bound, edges), w_s=np.ones(edges))
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
         """Return for each output one vector an edge with w_s != 0: the spline part of w_s C = 1."""
@@ -159,8 +158,7 @@ class SiluLayer(KnotLayer):
             return super().convert(theta, target)
         blocks = self.unpack(theta)
         spline = self.spline.convert(theta[: self.spline.n_params], target.spline, allow_inexact)
-        silu: FloatArray = target.pack(**target.spline.unpack(spline), w_b=blocks["w_b"], w_s=blocks["w_s"])
-        return silu
+        return target.pack(**target.spline.unpack(spline), w_b=blocks["w_b"], w_s=blocks["w_s"])
 
     def prolongation(self, target: Layer) -> sp.csr_array:
         """Return the prolongation of the spline part, with the identity for w_b and w_s."""

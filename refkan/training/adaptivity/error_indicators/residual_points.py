@@ -89,5 +89,4 @@ def squared_residuals(problem: Any, theta: FloatArray) -> FloatArray:
         return np.concatenate(parts)
     e = problem.misfit(theta)
     weights = 1.0 if problem.weights is None else problem.weights
-    squares: FloatArray = weights * np.sum(e * e, axis=1) / e.shape[0]
-    return squares
+    return weights * np.sum(e * e, axis=1) / e.shape[0]

@@ -109,8 +109,7 @@ class NormalSystem(DampedSystem):
         least = max(truncation**2, self.noise) * eigenvalues[-1]
         kept = eigenvalues > max(least, 0.0)
         V = V[:, kept]
-        d: FloatArray = -V @ ((V.T @ self.gradient) / eigenvalues[kept])
-        return d
+        return -V @ ((V.T @ self.gradient) / eigenvalues[kept])
 
 
 class DualSystem(DampedSystem):
@@ -204,8 +203,7 @@ def normal_matrix(problem: ResidualProblem, theta: FloatArray) -> FloatArray:
     require_room(3 * n * n, f"the Gauss-Newton matrix of {n} parameters")
     own = getattr(problem, "gauss_newton", None)
     if own is not None:
-        H: FloatArray = own(theta)
-        return H
+        return own(theta)
     blocks = getattr(problem, "residual_blocks", None)
     total = np.zeros((n, n))
     for _, J in [problem.residual_and_jacobian(theta)] if blocks is None else blocks(theta):
@@ -228,8 +226,7 @@ def _truncated(A: FloatArray, b: FloatArray, truncation: float) -> FloatArray:
     """``-A^+ b`` without the singular values below `truncation` times the largest."""
     U, sigma, V = svd(A)
     kept = sigma > truncation * sigma[0]
-    d: FloatArray = -V[kept].T @ ((U[:, kept].T @ b) / sigma[kept])
-    return d
+    return -V[kept].T @ ((U[:, kept].T @ b) / sigma[kept])
 
 
 def _finite(d: FloatArray) -> FloatArray | None:

@@ -141,8 +141,7 @@ class DampingRules:
         """Return the diagonal of D."""
         if self.scaling == "identity":
             return np.ones_like(diagonal)
-        scale: FloatArray = np.maximum(diagonal, LEAST_SCALE * diagonal.max())
-        return scale
+        return np.maximum(diagonal, LEAST_SCALE * diagonal.max())
 
 
 def descend(run: Run, iterate: Iterate, steps: int, model: LinearModel, rules: DampingRules) -> Ending:

@@ -160,13 +160,11 @@ class LinearLayer:
 
     def penalty_rows(self) -> FloatArray:
         """Return the Jacobian of these residuals with respect to g, flat."""
-        rows: FloatArray = linalg.block_diag(*self._penalties)
-        return rows
+        return linalg.block_diag(*self._penalties)
 
     def penalty_matrix(self) -> FloatArray:
         """Return the Hessian of the penalty with respect to g, flat."""
-        matrix: FloatArray = linalg.block_diag(*self._penalty_grams)
-        return matrix
+        return linalg.block_diag(*self._penalty_grams)
 
     def coordinates(self, theta: FloatArray) -> FloatArray:
         """Return g (Q, K) of the linear parameters of theta."""

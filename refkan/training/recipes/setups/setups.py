@@ -169,8 +169,7 @@ class Setup(ShortRepr):
     def exact(self) -> FloatArray:
         """The solution on the grid (N,)."""
         on_grid = self.reference(self.grid) if self.values is None else self.values[1]
-        values: FloatArray = np.asarray(on_grid, dtype=float)[:, 0]
-        return values
+        return np.asarray(on_grid, dtype=float)[:, 0]
 
     def error(self, net: Network, theta: FloatArray) -> float:
         """Return the relative error ``|F - u| / |u|`` in the 2-norm over the grid; NaN if F overflows there."""
@@ -210,14 +209,12 @@ def tensor_grid(*axes: Any) -> FloatArray:
     >>> tensor_grid([0.0, 1.0], [2.0, 3.0]).tolist()
     [[0.0, 2.0], [0.0, 3.0], [1.0, 2.0], [1.0, 3.0]]
     """
-    points: FloatArray = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-    return points
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 
 
 def midpoints(low: float, high: float, n: int) -> FloatArray:
     """Midpoints of n equal cells of an interval."""
-    points: FloatArray = low + (high - low) * (np.arange(n) + 0.5) / n
-    return points
+    return low + (high - low) * (np.arange(n) + 0.5) / n
 
 
 SPACE_TIME = tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101))
