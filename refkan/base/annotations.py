@@ -6,22 +6,38 @@ import contextlib
 import inspect
 import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
-from functools import cache
+from functools import cache, partial
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 
-from refkan.base.arguments import check_count, check_flag, check_type, is_sequence
+from refkan.base.arguments import (
+    check_below_one,
+    check_count,
+    check_flag,
+    check_positive,
+    check_share,
+    check_tolerance,
+    check_type,
+    is_sequence,
+)
 from refkan.base.short_reprs import short
+
+Positive = Annotated[float, check_positive]
+NonNegative = Annotated[float, check_tolerance]
+Share = Annotated[float, check_share]  # in (0, 1]
+BelowOne = Annotated[float, check_below_one]  # and not negative
+Natural = Annotated[int, partial(check_count, minimum=1)]
 
 
 def check_annotated(owner: Any, values: Mapping[str, Any], but: Sequence[str] = ()) -> None:
     """Raise TypeError or ValueError unless values are what the annotations of a function or a dataclass say.
 
     Texts, flags, numbers, objects of classes, functions, and sequences and mappings of them are compared. An ``int``
-    counts or numbers something and is not negative, a ``float`` is not NaN. `Any`, arrays and names that are imported
-    for type checkers only are left to whoever uses them.
+    counts or numbers something and is not negative, a ``float`` is not NaN. What is ``Annotated[kind, check]``, such as
+    `Positive`, is left to ``check(name, value)``, which raises or returns the value. `Any`, arrays and names that are
+    imported for type checkers only are left to whoever uses them.
 
     Parameters
     ----------
@@ -36,8 +52,27 @@ def check_annotated(owner: Any, values: Mapping[str, Any], but: Sequence[str] = 
             _refuse(name, values[name], text, hint)
 
 
+def as_annotated(owner: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Check values as `check_annotated` does, and return them as the checks of their annotations return them."""
+    check_annotated(owner, values)
+    converted = dict(values)
+    for name, (_, hint) in _hints(owner).items():
+        for part in _with_checks(hint):
+            if name in values and _is_a(values[name], part):
+                converted[name] = part.__metadata__[0](name, values[name])
+    return converted
+
+
+def _with_checks(hint: Any) -> list[Any]:
+    """The parts of an annotation that bring checks with them."""
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return [part for part in parts if get_origin(part) is Annotated]
+
+
 def _refuse(name: str, value: Any, text: str, hint: Any) -> None:
     """Raise the error that says most of a value which is not what an annotation says."""
+    for part in _with_checks(hint):
+        part.__metadata__[0](name, value)
     item = get_args(hint)[0] if get_origin(hint) is Sequence else None
     if isinstance(item, type) and is_sequence(value):
         for k, entry in enumerate(value):
@@ -67,7 +102,7 @@ def _hints(owner: Any) -> dict[str, tuple[str, Any]]:
     named = None if code is None else code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     hints = {}
     for part in reversed(owner.__mro__) if isinstance(owner, type) else [owner]:
-        scope = vars(sys.modules[part.__module__]) | getattr(part, "__globals__", {})
+        scope = getattr(part, "__globals__", None) or vars(sys.modules[part.__module__])
         for name, text in inspect.get_annotations(part).items():
             with contextlib.suppress(NameError, TypeError, AttributeError):
                 if name != "return" and (named is None or name in named):
@@ -87,6 +122,11 @@ def _is_a(value: Any, hint: Any) -> bool:
         return bool(number and value == value)
     if hint is None:
         return value is None
+    if origin is Annotated:
+        with contextlib.suppress(TypeError, ValueError):
+            arguments[1]("", value)
+            return True
+        return False
     if origin in (Union, UnionType):
         return any(_is_a(value, part) for part in arguments)
     if origin is Literal:

@@ -104,6 +104,22 @@ def check_tolerance(name: str, value: object) -> float:
     return check_real(name, value, 0.0, "finite and not negative")
 
 
+def check_share(name: str, value: object) -> float:
+    """Return `value` as a float if it lies in (0, 1]."""
+    number = check_positive(name, value)
+    if number > 1:
+        raise ValueError(f"{name} must lie in (0, 1]; got {number}")
+    return number
+
+
+def check_below_one(name: str, value: object) -> float:
+    """Return `value` as a float if it lies in [0, 1)."""
+    number = check_tolerance(name, value)
+    if number >= 1:
+        raise ValueError(f"{name} must be less than 1; got {number}")
+    return number
+
+
 def numbers(name: str, value: Any) -> Array:
     """Return `value` as an array of numbers of whatever dtype, or raise TypeError; ValueError for ragged lists.
 

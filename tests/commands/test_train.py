@@ -229,7 +229,7 @@ def test_what_is_asked_for_is_what_is_trained():
         (("burgers", "--activation", "tanh"), "--activation needs --widths"),
         (("burgers", "--activation", "tanh", "--widths", "2", "2", "1"), "not refined"),
         (("burgers", "--activation", "tanh", "--widths", "2", "1", "--node-map", "none"), "--node-map is for splines"),
-        (("burgers", *TINY, "--optimizer", "adam", "--attention", "2"), "--attention must be at most 1; got 2.0"),
+        (("burgers", *TINY, "--optimizer", "adam", "--attention", "2"), "--attention must lie in (0, 1]; got 2.0"),
         (("burgers", *TINY, "--optimizer", "adam", "--attention", "0"), "--attention must be finite and positive"),
     ],
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from refkan.base.arguments import check_count, check_positive, nearest
+from refkan.base.arguments import check_count, check_positive, check_share, nearest
 from refkan.commands.number_files import read_numbers
 from refkan.commands.option_values import MOST, WIDEST, check_counts
 from refkan.networks import Network
@@ -177,8 +177,7 @@ def method_of(chosen: argparse.Namespace, setup: Setup) -> Any:
     if chosen.steep is not None and chosen.redraw is None:
         raise ValueError("--steep is the share of redrawn points; it needs --redraw")
     if chosen.attention is not None:
-        if check_positive("--attention", chosen.attention) > 1:
-            raise ValueError(f"--attention must be at most 1; got {chosen.attention}")
+        check_share("--attention", chosen.attention)
         if chosen.optimizer not in RATED:
             raise ValueError("--attention changes the loss after every step: it needs --optimizer adam or gd")
         return Attended(chosen.attention, chosen.optimizer)

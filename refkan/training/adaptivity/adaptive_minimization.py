@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base.annotations import check_annotated
+from refkan.base.annotations import Natural, Share, check_annotated
 from refkan.base.arguments import as_vector, check_choice, check_count, check_type, real
 from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
@@ -17,7 +17,6 @@ from refkan.networks import Network
 from refkan.training.adaptivity.adaptive_results import AdaptiveResult, Round
 from refkan.training.adaptivity.adaptive_training import Measure, Training
 from refkan.training.adaptivity.error_indicators.layer_states import check_layers, layer_states
-from refkan.training.adaptivity.error_indicators.marking import check_fraction
 from refkan.training.adaptivity.error_indicators.residual_points import points_of
 from refkan.training.adaptivity.limits import Limits
 from refkan.training.adaptivity.strategies import STRATEGIES, Situation, Strategy
@@ -34,9 +33,9 @@ def minimize_adaptive(
     steps: int = 100,
     *,
     layers: Sequence[int] | None = None,
-    fraction: float = 0.5,
+    fraction: Share = 0.5,
     per_input: bool = True,
-    least_samples: int = 4,
+    least_samples: Natural = 4,
     tolerance: float = 0.0,
     max_params: int | None = None,
     max_rounds: int = 10,
@@ -137,7 +136,7 @@ def minimize_adaptive(
     (16, 16, True)
     """
     report = report_of(progress)
-    check_annotated(minimize_adaptive, {name: value for name, value in locals().items() if name != "fraction"})
+    check_annotated(minimize_adaptive, locals())
     if not isinstance(strategy, Strategy):
         check_choice("strategy", strategy, STRATEGIES)
     limits = Limits(tolerance, max_params, max_rounds, patience, least_gain)
@@ -150,15 +149,7 @@ def minimize_adaptive(
     start = real("theta", as_vector("theta", theta, net.n_params)).copy()
     limits.require_room(net, chosen, doubling=strategy == "uniform")
     require_data(net, start, points)
-    request = Situation(
-        problem,
-        start,
-        chosen,
-        check_fraction(fraction),
-        bool(per_input),
-        check_count("least_samples", least_samples, 1),
-        None,
-    )
+    request = Situation(problem, start, chosen, fraction, bool(per_input), least_samples, None)
     way = strategy if isinstance(strategy, Strategy) else STRATEGIES[strategy]
     steps, store = check_count("steps", steps), as_store(checkpoints)
     return Training(request, way, limits, method, steps, options, measure, report, store).run(callback)

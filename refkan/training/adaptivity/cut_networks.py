@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
 import numpy as np
 
-from refkan.base.annotations import Checked, check_annotated
-from refkan.base.arguments import check_choice, check_count
+from refkan.base.annotations import Checked, Natural, Share, check_annotated
+from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.training.adaptivity.error_indicators.layer_states import check_layers
-from refkan.training.adaptivity.error_indicators.marking import check_fraction
 from refkan.training.adaptivity.limits import Limits
 from refkan.training.adaptivity.strategies import STRATEGIES, Situation
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
@@ -73,7 +73,7 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Cut:
+class Cut(Checked):
     """A change that halves intervals where an indicator is large: one refinement of `minimize_adaptive`.
 
     Parameters
@@ -107,18 +107,12 @@ class Cut:
     array([0.  , 0.25, 0.5 , 1.  ])
     """
 
-    strategy: str = "residual"
+    strategy: Annotated[str, partial(check_choice, choices=EXACT)] = "residual"
     layers: tuple[int, ...] | None = None
-    fraction: float = 0.5
+    fraction: Share = 0.5
     per_input: bool = True
-    least_samples: int = 4
-    max_params: int | None = None
-
-    def __post_init__(self) -> None:
-        check_annotated(Cut, vars(self))
-        check_choice("strategy", self.strategy, EXACT)
-        check_fraction(self.fraction)
-        check_count("least_samples", self.least_samples, 1)
+    least_samples: Natural = 4
+    max_params: Natural | None = None
 
     def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
         """Apply it to the network of a problem."""

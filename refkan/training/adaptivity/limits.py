@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from refkan.base.arguments import check_count, check_positive
+from refkan.base.annotations import Checked, Natural, NonNegative
+from refkan.base.arguments import check_below_one, check_positive
 from refkan.networks import Network
 from refkan.training.adaptivity.adaptive_results import Round
 from refkan.training.adaptivity.strategies import cost_of_interval
-from refkan.training.optimizers.method_options import check_non_negative
 
 
 @dataclass(frozen=True)
-class Limits:
+class Limits(Checked):
     """The stopping rules.
 
     Attributes
@@ -29,20 +29,15 @@ class Limits:
         Share by which the value must fall to count as improved.
     """
 
-    tolerance: float = 0.0
-    max_params: int | None = None
-    max_rounds: int = 1
-    patience: int = 1
+    tolerance: NonNegative = 0.0
+    max_params: Natural | None = None
+    max_rounds: Natural = 1
+    patience: Natural = 1
     least_gain: float = 0.5
 
     def __post_init__(self) -> None:
-        check_non_negative("tolerance", self.tolerance)
-        if self.max_params is not None:
-            check_count("max_params", self.max_params, 1)
-        check_count("max_rounds", self.max_rounds, 1)
-        check_count("patience", self.patience, 1)
-        if check_positive("least_gain", self.least_gain) >= 1:
-            raise ValueError(f"least_gain must be less than 1; got {self.least_gain}")
+        super().__post_init__()
+        check_below_one("least_gain", check_positive("least_gain", self.least_gain))
 
     def require_room(self, net: Network, layers: Sequence[int], doubling: bool) -> None:
         """Raise ValueError if max_params allows no refinement of the network at all.

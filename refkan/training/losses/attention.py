@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_vector, check_count, check_positive, real
+from refkan.base.arguments import as_vector, check_count, check_share, real
 from refkan.base.array_types import FloatArray
 
 
@@ -44,9 +44,7 @@ class Attention:
 
     def __init__(self, n_points: int, rate: float = 1e-4) -> None:
         self._weights: FloatArray = np.ones(check_count("n_points", n_points, 1))
-        self.rate = check_positive("rate", rate)
-        if self.rate > 1:
-            raise ValueError(f"rate must be at most 1; got {rate}")
+        self.rate = check_share("rate", rate)
 
     @property
     def weights(self) -> FloatArray:

@@ -54,6 +54,11 @@ class MultistartResult(ShortRepr):
     stages: tuple[StageTable, ...]
     seconds: float
 
+    @classmethod
+    def of(cls, best: Run, stages: tuple[StageTable, ...], problem: Any, began: float) -> MultistartResult:
+        """Gather what `compete` returned, `began` the processor time before."""
+        return cls(on_network(problem, best.net), best.course, stages, process_time() - began)
+
     @property
     def network(self) -> Network:
         """The network of the winner."""
@@ -176,20 +181,7 @@ def multistart(
     for k, stream in enumerate(rng.spawn(stages[0].survivors)):
         first = draw(net, stream) if draw is not None and k > 0 else net
         runs.append(Run(k, *first.initialize(stream, parts[0].x, scheme)))
-    return outcome(runs, stages, parts, method, options, store, report, began=began)
-
-
-def outcome(
-    runs: Sequence[Run], stages: Sequence[Stage], problems: Sequence[Any], *arguments: Any, began: float
-) -> MultistartResult:
-    """Let the runs compete, see `compete` for the arguments, and gather what came out."""
-    best, tables = compete(runs, stages, problems, *arguments)
-    return MultistartResult(
-        problem=on_network(problems[-1], best.net),
-        course=best.course,
-        stages=tables,
-        seconds=process_time() - began,
-    )
+    return MultistartResult.of(*compete(runs, stages, parts, method, options, store, report), began)
 
 
 def part_of(problem: LeastSquares, rows: Any) -> LeastSquares:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from refkan.base.annotations import Checked, Natural
 from refkan.base.arguments import check_count, check_sequence, check_type
 from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
@@ -23,7 +24,7 @@ from refkan.training.optimizers.progress import Report, note, staged
 
 
 @dataclass(frozen=True)
-class Stage(ShortRepr):
+class Stage(ShortRepr, Checked):
     """One stage of `multistart`.
 
     Attributes
@@ -52,9 +53,9 @@ class Stage(ShortRepr):
     (2, True)
     """
 
-    survivors: int
+    survivors: Natural
     steps: int
-    samples: int | None = None
+    samples: Natural | None = None
     change: Change | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -169,7 +170,7 @@ def compete(
     store: Checkpoints | None = None,
     report: Report | None = None,
     callback: LevelCallback | None = None,
-) -> tuple[Run, tuple[StageTable, ...]]:
+) -> tuple[Run, tuple[StageTable, ...], Any]:
     """Run stages that have been checked, each on its problem; return the best run and the tables.
 
     The callback is told ``state.stage``, the number of the start, where there are several.
@@ -208,7 +209,7 @@ def compete(
             f"stage {index}: {len(runs)} starts on {table.samples} samples, best value {table.values[0]:.3g}, "
             f"of start {best.number}",
         )
-    return runs[0], tuple(tables)
+    return runs[0], tuple(tables), problems[-1]
 
 
 def _told(callback: LevelCallback | None, level: Level, start: str) -> Callable[[Any], Any] | None:
@@ -223,11 +224,6 @@ def check_stages(stages: Any, n_samples: int) -> list[int]:
     sizes: list[int] = []
     for k, stage in enumerate(stages):
         check_type(f"stages[{k}]", stage, Stage)
-        check_count(f"stages[{k}].survivors", stage.survivors, 1)
-        check_count(f"stages[{k}].steps", stage.steps)
-        check_type(f"stages[{k}].options", stage.options, Mapping)
-        if not (stage.change is None or callable(stage.change)):
-            raise TypeError(f"stages[{k}].change must be callable or None; got {stage.change!r}")
         every = stage.samples is None
         sizes.append(n_samples if every else check_count(f"stages[{k}].samples", stage.samples, 1, n_samples))
         if k > 0 and stage.survivors > stages[k - 1].survivors:

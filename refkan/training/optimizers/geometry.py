@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
+from refkan.networks.same_function import Coordinates
 
 _NAMES = ("spline", "relu", "scaled-relu")
-
-
-class Coordinates(Protocol):
-    """Linear coordinates v on the parameters theta."""
-
-    def back(self, v: FloatArray) -> FloatArray:
-        """Map v to theta; being linear, steps too."""
-
-    def gradient(self, g_theta: FloatArray) -> FloatArray:
-        """Map the gradient with respect to theta to that with respect to v: ``(d theta / d v)^T g``."""
-
-
-class OwnCoordinates:
-    """The network's own parameters: the identity."""
-
-    def back(self, v: FloatArray) -> FloatArray:
-        """Return `v`."""
-        return v
-
-    def gradient(self, g_theta: FloatArray) -> FloatArray:
-        """Return `g_theta`."""
-        return g_theta
 
 
 @dataclass(frozen=True)
@@ -51,8 +30,8 @@ class Geometry:
 
     Attributes
     ----------
-    step_coordinates, gradient_coordinates : Coordinates
-        v and z.
+    step_coordinates, gradient_coordinates : Coordinates or None
+        v and z; None for the network's own parameters.
     mixed : bool
         Whether they differ.
 
@@ -68,8 +47,8 @@ class Geometry:
     True
     """
 
-    step_coordinates: Coordinates
-    gradient_coordinates: Coordinates
+    step_coordinates: Coordinates | None
+    gradient_coordinates: Coordinates | None
     mixed: bool
 
     @classmethod
@@ -81,24 +60,25 @@ class Geometry:
         for argument, name in (("geometry", geometry), ("gradient", gradient)):
             if name is not None:
                 check_choice(argument, name, _NAMES)
-        step = _coordinates(problem, geometry)
+        step = None if geometry is None else problem.net.coordinates(geometry)
         if gradient is None or gradient == geometry:
             return cls(step, step, mixed=False)
         # "spline" on a spline network is what None is there.
         own = problem.net.basis
-        return cls(step, _coordinates(problem, gradient), mixed=gradient != (own if geometry is None else geometry))
+        mixed = gradient != (own if geometry is None else geometry)
+        return cls(step, problem.net.coordinates(gradient), mixed)
 
     def gradient(self, g_theta: FloatArray) -> FloatArray:
         """Return the gradient as the method sees it, with respect to z."""
-        return self.gradient_coordinates.gradient(g_theta)
+        return g_theta if self.gradient_coordinates is None else self.gradient_coordinates.gradient(g_theta)
 
     def displacement(self, step: FloatArray) -> FloatArray:
         """Return the change of theta that a step of v makes."""
-        return self.step_coordinates.back(step)
+        return step if self.step_coordinates is None else self.step_coordinates.back(step)
 
     def matrix(self, size: int) -> FloatArray | None:
         """Return ``T = dtheta/dv`` (size, size), so that ``J_v = J T``; None where v is theta itself."""
-        if isinstance(self.step_coordinates, OwnCoordinates):
+        if self.step_coordinates is None:
             return None
         # The gradient map is T^T: from the unit vectors it makes the rows of T.
         return np.array([self.step_coordinates.gradient(e) for e in np.eye(size)])
@@ -110,9 +90,3 @@ class Geometry:
                 f"gradient must be the same as geometry for method {method!r}, which needs the gradient "
                 "with respect to the coordinates it steps in; only 'gd' and 'adam' allow them to differ"
             )
-
-
-def _coordinates(problem: Any, name: str | None) -> Coordinates:
-    if name is None:
-        return OwnCoordinates()
-    return problem.net.coordinates(name)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refkan.base.arguments import check_count
+from refkan.base.annotations import Natural, NonNegative
 from refkan.base.array_types import FloatArray
-from refkan.training.optimizers.method_options import check_non_negative
 from refkan.training.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
 
 if TYPE_CHECKING:
@@ -20,10 +19,10 @@ def lbfgs(
     theta: FloatArray,
     steps: int,
     *,
-    history: int = 10,
-    max_line_search: int = 20,
-    tolerance_gradient: float = 1e-9,
-    tolerance_change: float = 0.0,
+    history: Natural = 10,
+    max_line_search: Natural = 20,
+    tolerance_gradient: NonNegative = 1e-9,
+    tolerance_change: NonNegative = 0.0,
 ) -> Ending:
     """SciPy's L-BFGS-B on ``d -> value(theta_0 + back(d))``, d the displacement in the coordinates v.
 
@@ -47,14 +46,9 @@ def lbfgs(
     Byrd, Lu, Nocedal, Zhu, "A limited memory algorithm for bound constrained optimization", SIAM J. Sci. Comput. 16
     (1995). A non-finite value within a line search ends the run.
     """
-    run.geometry.refuse_mixed("lbfgs")
-    history = check_count("history", history, minimum=1)
-    max_line_search = check_count("max_line_search", max_line_search, minimum=1)
-    tolerance = check_non_negative("tolerance_gradient", tolerance_gradient)
-    tolerance_change = check_non_negative("tolerance_change", tolerance_change)
     start = run.start(theta)
     if steps == 0:
-        return small_gradient(run.geometry.gradient(start.gradient), tolerance) or steps_done(0)
+        return small_gradient(run.gradient(start), tolerance_gradient) or steps_done(0)
     latest = (np.zeros_like(theta), start)
 
     def iterate_at(d: FloatArray) -> Iterate:
@@ -66,7 +60,7 @@ def lbfgs(
 
     def value_and_gradient(d: FloatArray) -> tuple[float, FloatArray]:
         iterate = iterate_at(d)
-        return iterate.value, run.geometry.gradient(iterate.gradient)
+        return iterate.value, run.gradient(iterate)
 
     def after_step(intermediate_result: OptimizeResult) -> None:
         run.finish_step(iterate_at(intermediate_result.x))
@@ -82,14 +76,14 @@ def lbfgs(
         options={
             "maxcor": history,
             "maxls": max_line_search,
-            "gtol": tolerance,
+            "gtol": tolerance_gradient,
             "ftol": tolerance_change,
             "maxiter": steps,
             "maxfun": np.iinfo(np.int32).max,  # steps are the only limit
         },
     )
     # SciPy looks at the number of iterations first: the last one may have converged as well.
-    ending = small_gradient(run.geometry.gradient(iterate_at(minimum.x).gradient), tolerance)
+    ending = small_gradient(run.gradient(iterate_at(minimum.x)), tolerance_gradient)
     if ending is not None:
         return ending
     return steps_done(steps) if minimum.status == 1 else Ending(bool(minimum.success), str(minimum.message))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
-from refkan.base.arguments import check_count
+from refkan.base.annotations import Natural, NonNegative
 from refkan.base.array_types import FloatArray
-from refkan.training.optimizers.method_options import check_non_negative
-from refkan.training.optimizers.run import Ending, Run, small_gradient, steps_done
+from refkan.training.optimizers.run import Ending, Iterate, Run, Step, small_gradient
 
 _LEAST_CURVATURE = 1e-10  # pairs of less would spoil the positive definite inverse Hessian
 
@@ -18,10 +17,10 @@ def lbfgs_fixed_step(
     theta: FloatArray,
     steps: int,
     *,
-    inner: int = 20,
-    history: int = 100,
-    tolerance_gradient: float = 1e-7,
-    tolerance_change: float = 1e-9,
+    inner: Natural = 20,
+    history: Natural = 100,
+    tolerance_gradient: NonNegative = 1e-7,
+    tolerance_change: NonNegative = 1e-9,
 ) -> Ending:
     """L-BFGS with step 1: a step of the run is an epoch of up to `inner` iterations ``v <- v - H grad_v``.
 
@@ -48,18 +47,11 @@ def lbfgs_fixed_step(
     line_search_fn=None``, whose iterates these are. The two-loop recursion is that of Nocedal, "Updating quasi-Newton
     matrices with limited storage", Math. Comp. 35 (1980).
     """
-    run.geometry.refuse_mixed("lbfgs-fixed-step")
-    inner = check_count("inner", inner, minimum=1)
-    pairs = CorrectionPairs(check_count("history", history, minimum=1))
-    tolerance = check_non_negative("tolerance_gradient", tolerance_gradient)
-    tolerance_change = check_non_negative("tolerance_change", tolerance_change)
-    iterate = run.start(theta)
-    gradient = run.geometry.gradient(iterate.gradient)
-    length = 1.0 / max(1.0, float(np.abs(gradient).sum()))
+    pairs, start = CorrectionPairs(history), run.start(theta)
+    length = 1.0 / max(1.0, float(np.abs(run.gradient(start)).sum()))
 
-    for _ in range(steps):
-        if (ending := small_gradient(gradient, tolerance)) is not None:
-            return ending
+    def epoch(number: int, iterate: Iterate, gradient: FloatArray) -> Step | Ending:
+        nonlocal length
         for iteration in range(inner):
             direction = -pairs.apply(gradient)
             slope = float(gradient @ direction)
@@ -69,18 +61,19 @@ def lbfgs_fixed_step(
                 break
             step = length * direction
             after = run.evaluate(iterate.theta + run.geometry.displacement(step))
-            gradient_after = run.geometry.gradient(after.gradient)
+            gradient_after = run.gradient(after)
             pairs.add(step, gradient_after - gradient)
             change = abs(after.value - iterate.value)
             iterate, gradient, length = after, gradient_after, 1.0
             if (
-                small_gradient(gradient, tolerance) is not None
+                small_gradient(gradient, tolerance_gradient) is not None
                 or np.abs(step).max() <= tolerance_change
                 or change < tolerance_change
             ):
                 break
-        run.finish_step(iterate)
-    return small_gradient(gradient, tolerance) or steps_done(steps)
+        return Step(iterate)
+
+    return run.descend(start, steps, tolerance_gradient, epoch)
 
 
 class CorrectionPairs:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base.annotations import check_annotated
+from refkan.base.annotations import as_annotated, check_annotated
 from refkan.base.arguments import as_array, check_choice, check_count, real
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.optimizers.first_order import adam, gradient_descent
@@ -18,7 +18,7 @@ from refkan.training.optimizers.lbfgs import lbfgs
 from refkan.training.optimizers.lbfgs_fixed_step import lbfgs_fixed_step
 from refkan.training.optimizers.progress import Report, note, report_of
 from refkan.training.optimizers.results import Result
-from refkan.training.optimizers.run import Callback, Ending, Halt, Problem, Run
+from refkan.training.optimizers.run import Callback, Ending, Halt, Problem, ResidualProblem, Run
 from refkan.training.optimizers.second_order.damped_gauss_newton import gauss_newton
 from refkan.training.optimizers.second_order.levenberg_marquardt import levenberg_marquardt
 from refkan.training.optimizers.second_order.natural_gradient import natural_gradient
@@ -41,6 +41,9 @@ RESIDUAL_METHODS: dict[str, Callable[..., Ending]] = {
     "variable-projection": variable_projection,
 }
 """Methods that need residuals and their Jacobian as well (see `ResidualProblem`), likewise."""
+
+MIXED = ("gd", "adam")
+"""Methods that may take the gradient in other coordinates than those of their steps."""
 
 
 def minimize(
@@ -128,11 +131,18 @@ def minimize(
     start = real("theta", as_array("theta", theta, ndim=1)).copy()
     solve = methods[method]
     _check_options(method, solve, options)
-    run = Run(problem, Geometry.of(problem, geometry, gradient), callback, report, steps)
+    coordinates = Geometry.of(problem, geometry, gradient)
+    if method not in MIXED:
+        coordinates.refuse_mixed(method)
+    if method in RESIDUAL_METHODS and not isinstance(problem, ResidualProblem):
+        raise TypeError(
+            f"method {method!r} needs a problem that offers residual_and_jacobian(theta); got {type(problem).__name__}"
+        )
+    run = Run(problem, coordinates, callback, report, steps)
     try:
         # A method that diverges overflows on its way; the run looks at every value itself.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            ending = solve(run, start, steps, **options)
+            ending = solve(run, start, steps, **as_annotated(solve, options))
     except Halt as halt:
         ending = Ending(False, str(halt))
     result = run.result(ending)

@@ -11,6 +11,7 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.base.errors import DegenerateNodeError
+from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr
 from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.progress import Report
@@ -55,6 +56,16 @@ class Ending(NamedTuple):
     message: str
 
 
+class Step(NamedTuple):
+    """What a method makes of an iterate: the next one, and whether the decrease is as small as it is asked to be."""
+
+    iterate: Iterate
+    decrease: float = 0.0
+    small: bool = False
+    damping: float | None = None
+    length: float | None = None
+
+
 class Halt(Exception):  # noqa: N818  # a signal, as StopIteration is, not an error
     """Ends a minimisation from within an evaluation or a callback."""
 
@@ -67,22 +78,15 @@ class Run:
     """Evaluates for a method, counts, keeps the best point and the history, and calls the callback.
 
     A method calls `start` once, `evaluate` for every point it needs (or `attempt`, if it can do without the point), and
-    `finish_step` after every step.
+    `finish_step` after every step, which `descend` does for those that make one step after another.
     """
 
     def __init__(
-        self,
-        problem: Problem,
-        geometry: Geometry,
-        callback: Callback | None,
-        report: Report | None = None,
-        steps: int = 0,
+        self, problem: Any, geometry: Geometry, callback: Callback | None, report: Report | None = None, steps: int = 0
     ) -> None:
-        self.geometry = geometry
-        self.problem = problem
+        self.problem, self.geometry = problem, geometry
         self._callback, self._report, self._steps = callback, report, steps
-        self._rows: list[tuple[float, float, float, int]] = []
-        self._extras: list[tuple[float | None, float | None]] = []
+        self._rows: list[tuple[Any, ...]] = []  # the fields of `History`
         self._n_evaluations = 0
         self._began = process_time()
         self._caller_errstate = np.geterr()
@@ -113,25 +117,42 @@ class Run:
 
     def attempt(self, theta: FloatArray) -> Iterate | None:
         """Evaluate a point for a method that can reject it: None where `evaluate` halts."""
-        if not np.isfinite(theta).all():
-            return None
         try:
-            iterate, finite = self._evaluate(theta)
-        except DegenerateNodeError:
+            return self.evaluate(theta)
+        except Halt:
             return None
-        if not finite:
-            return None
-        self._keep_best(iterate)
-        return iterate
 
-    def residual_problem(self, method: str) -> ResidualProblem:
-        """Return the problem; TypeError unless it offers residuals and their Jacobian."""
-        if not isinstance(self.problem, ResidualProblem):
-            raise TypeError(
-                f"method {method!r} needs a problem that offers residual_and_jacobian(theta); "
-                f"got {type(self.problem).__name__}"
-            )
-        return self.problem
+    def gradient(self, iterate: Iterate) -> FloatArray:
+        """Return the gradient at an iterate in the coordinates of the gradient."""
+        return self.geometry.gradient(iterate.gradient)
+
+    @lazy
+    def T(self) -> FloatArray | None:
+        """The derivative dtheta/dv (n, n), v the coordinates of the steps; None where they are theta itself."""
+        return self.geometry.matrix(self._best.theta.size)
+
+    def descend(
+        self,
+        iterate: Iterate,
+        steps: int,
+        tolerance: float,
+        advance: Callable[[int, Iterate, FloatArray], Step | Ending],
+        gradient: Callable[[Iterate], FloatArray] | None = None,
+    ) -> Ending:
+        """Take steps until the gradient or a decrease is small; their numbers begin with 1."""
+        gradient_at = self.gradient if gradient is None else gradient
+        for number in range(1, steps + 1):
+            slopes = gradient_at(iterate)
+            if (ending := small_gradient(slopes, tolerance)) is not None:
+                return ending
+            step = advance(number, iterate, slopes)
+            if isinstance(step, Ending):
+                return step
+            iterate = step.iterate
+            self.finish_step(iterate, damping=step.damping, step_length=step.length)
+            if step.small:
+                return Ending(True, f"converged: decrease {step.decrease:.3g} <= tolerance_change times the value")
+        return small_gradient(gradient_at(iterate), tolerance) or steps_done(steps)
 
     def finish_step(self, iterate: Iterate, *, damping: float | None = None, step_length: float | None = None) -> None:
         """Enter the iterate into the history and tell progress and the callback; halt if the latter asks for it.
@@ -141,20 +162,9 @@ class Run:
         self._append(iterate, damping, step_length)
         if self._callback is None and self._report is None:
             return
-        value, norm, seconds, evaluations = self._rows[-1]
-        step = len(self._rows) - 1
-        state = State(
-            step,
-            iterate.theta.copy(),
-            value,
-            norm,
-            self._best.value,
-            evaluations,
-            seconds,
-            damping,
-            step_length,
-            self._steps,
-        )
+        value, norm, seconds, evaluations, *_ = self._rows[-1]
+        point = len(self._rows) - 1, iterate.theta.copy(), value, norm
+        state = State(*point, self._best.value, evaluations, seconds, damping, step_length, self._steps)
         try:
             with np.errstate(**self._caller_errstate):
                 if self._report is not None:
@@ -168,19 +178,10 @@ class Run:
     def result(self, ending: Ending) -> Result:
         """Return the best point with the history."""
         ending = self._weigh(ending)
-        value, norm, seconds, evaluations = zip(*self._rows, strict=True)
-        damping, step_length = (_column(column) for column in zip(*self._extras, strict=True))
-        history = History(
-            np.array(value), np.array(norm), np.array(seconds), np.array(evaluations), damping, step_length
-        )
-        return Result(
-            theta=self._best.theta,
-            value=self._best.value,
-            history=history,
-            n_evaluations=self._n_evaluations,
-            converged=ending.converged,
-            message=ending.message,
-        )
+        *columns, damping, step_length = zip(*self._rows, strict=True)
+        value, norm, seconds, evaluations = map(np.array, columns)
+        history = History(value, norm, seconds, evaluations, _column(damping), _column(step_length))
+        return Result(self._best.theta, self._best.value, history, self._n_evaluations, *ending)
 
     def _weigh(self, ending: Ending) -> Ending:
         """Withdraw a convergence to somewhere clearly worse than the best point: a plateau, say, after a long step."""
@@ -205,8 +206,8 @@ class Run:
 
     def _append(self, iterate: Iterate, damping: float | None = None, step_length: float | None = None) -> None:
         norm = float(np.linalg.norm(iterate.gradient))
-        self._extras.append((damping, step_length))
-        self._rows.append((iterate.value, norm, process_time() - self._began, self._n_evaluations))
+        seconds = process_time() - self._began
+        self._rows.append((iterate.value, norm, seconds, self._n_evaluations, damping, step_length))
 
 
 def _column(entries: tuple[float | None, ...]) -> FloatArray | None:

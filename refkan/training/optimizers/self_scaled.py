@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from math import sqrt
+from typing import Annotated
 
 import numpy as np
 
-from refkan.base.arguments import check_choice, check_count
+from refkan.base.annotations import Natural, NonNegative
+from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
-from refkan.training.optimizers.method_options import check_non_negative
-from refkan.training.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
+from refkan.training.optimizers.run import Ending, Iterate, Run, Step
 from refkan.training.optimizers.second_order.damped_systems import require_room
 
 UPDATES = ("broyden", "bfgs")
@@ -24,10 +26,10 @@ def self_scaled_broyden(
     theta: FloatArray,
     steps: int,
     *,
-    update: str = "broyden",
-    max_line_search: int = 30,
-    tolerance_gradient: float = 1e-9,
-    tolerance_change: float = 0.0,
+    update: Annotated[str, partial(check_choice, choices=UPDATES)] = "broyden",
+    max_line_search: Natural = 30,
+    tolerance_gradient: NonNegative = 1e-9,
+    tolerance_change: NonNegative = 0.0,
 ) -> Ending:
     r"""Quasi-Newton steps with a dense inverse Hessian H, scaled before each update, and Wolfe's line search.
 
@@ -58,18 +60,11 @@ def self_scaled_broyden(
     Phys. 523 (2025), equations (13) to (23); Kiyani et al., arXiv 2501.16371. The line search is SciPy's. A
     value that is not finite within it ends the run. H takes n^2 numbers.
     """
-    run.geometry.refuse_mixed("self-scaled-broyden")
-    check_choice("update", update, UPDATES)
-    max_line_search = check_count("max_line_search", max_line_search, minimum=1)
-    tolerance = check_non_negative("tolerance_gradient", tolerance_gradient)
-    tolerance_change = check_non_negative("tolerance_change", tolerance_change)
     require_room(3 * theta.size**2, f"the inverse Hessian of {theta.size} parameters")
-    iterate = run.start(theta)
     H: FloatArray | None = None
-    for step in range(1, steps + 1):
-        g = run.geometry.gradient(iterate.gradient)
-        if (ending := small_gradient(g, tolerance)) is not None:
-            return ending
+
+    def advance(step: int, iterate: Iterate, g: FloatArray) -> Step | Ending:
+        nonlocal H
         d = -g / np.linalg.norm(g) if H is None else -H @ g
         point = _search(run, iterate, d, g, max_line_search)
         if point is None and H is not None:
@@ -78,7 +73,7 @@ def self_scaled_broyden(
         if point is None:
             return Ending(False, f"the line search found no point that satisfies Wolfe's conditions in step {step}")
         after, length = point
-        s, y = length * d, run.geometry.gradient(after.gradient) - g
+        s, y = length * d, run.gradient(after) - g
         curvature = float(y @ s)
         if curvature > 0.0:
             if H is None:
@@ -87,11 +82,9 @@ def self_scaled_broyden(
                 b = -length * float(s @ g) / curvature
             H = updated(H, s, y, b, update)
         decrease, scale = iterate.value - after.value, max(abs(iterate.value), abs(after.value))
-        iterate = after
-        run.finish_step(iterate, step_length=length)
-        if decrease <= tolerance_change * scale:
-            return Ending(True, f"converged: decrease {decrease:.3g} <= tolerance_change times the value")
-    return small_gradient(run.geometry.gradient(iterate.gradient), tolerance) or steps_done(steps)
+        return Step(after, decrease, decrease <= tolerance_change * scale, length=length)
+
+    return run.descend(run.start(theta), steps, tolerance_gradient, advance)
 
 
 def updated(H: FloatArray, s: FloatArray, y: FloatArray, b: float | None, update: str) -> FloatArray:
@@ -143,7 +136,7 @@ def _search(run: Run, start: Iterate, d: FloatArray, g: FloatArray, trials: int)
         warnings.simplefilter("ignore", RuntimeWarning)  # of a search that fails: its alpha is None
         alpha = optimize.line_search(
             lambda step: at(step).value,
-            lambda step: run.geometry.gradient(at(step).gradient),
+            lambda step: run.gradient(at(step)),
             zero,
             d,
             gfk=g,

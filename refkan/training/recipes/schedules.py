@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from refkan.base.arguments import check_count, check_positive
-from refkan.training.optimizers.method_options import check_non_negative
+from refkan.base.annotations import Checked, Natural, NonNegative, Positive
 
 
 @dataclass(frozen=True)
-class Cyclic:
+class Cyclic(Checked):
     r"""A learning rate that follows a triangle wave between two rates, whose amplitude shrinks.
 
     ::
@@ -29,15 +28,10 @@ class Cyclic:
     [0.0001, 0.00055, 0.001, 0.0001]
     """
 
-    low: float = 1e-4
-    high: float = 1e-3
-    cycle: int = 100
-    factor: float = 0.9995
-
-    def __post_init__(self) -> None:
-        for name in ("low", "high", "factor"):
-            check_positive(name, getattr(self, name))
-        check_count("cycle", self.cycle, 1)
+    low: Positive = 1e-4
+    high: Positive = 1e-3
+    cycle: Natural = 100
+    factor: Positive = 0.9995
 
     def __call__(self, step: int) -> float:
         """Return the rate of the step."""
@@ -46,7 +40,7 @@ class Cyclic:
 
 
 @dataclass(frozen=True)
-class Decaying:
+class Decaying(Checked):
     r"""A learning rate that falls geometrically from `first` to `last` over a number of steps, and stays there.
 
     Examples
@@ -57,14 +51,9 @@ class Decaying:
     [0.01, 0.001, 0.0001, 0.0001]
     """
 
-    first: float
-    last: float
+    first: Positive
+    last: Positive
     steps: int
-
-    def __post_init__(self) -> None:
-        check_positive("first", self.first)
-        check_positive("last", self.last)
-        check_count("steps", self.steps)
 
     def __call__(self, step: int) -> float:
         """Return the rate of the step."""
@@ -73,7 +62,7 @@ class Decaying:
 
 
 @dataclass(frozen=True)
-class Ramped:
+class Ramped(Checked):
     r"""A learning rate that rises linearly from `first` in the first steps, and is that of another schedule afterwards.
 
     ::
@@ -92,15 +81,9 @@ class Ramped:
     [0.0001, 0.00505, 0.01, 0.01]
     """
 
-    rate: float | Callable[[int], float]
-    first: float = 1e-4
+    rate: Positive | Callable[[int], float]
+    first: NonNegative = 1e-4
     steps: int = 10
-
-    def __post_init__(self) -> None:
-        if not callable(self.rate):
-            check_positive("rate", self.rate)
-        check_non_negative("first", self.first)
-        check_count("steps", self.steps)
 
     def __call__(self, step: int) -> float:
         """Return the rate of the step."""

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_count, check_function, check_type
+from refkan.base.annotations import Natural, check_annotated
+from refkan.base.arguments import check_count, check_function
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.multilevel import MultistartResult, Refined, Stage
 from refkan.training.multilevel.multilevel import LevelCallback, as_factors, check_per_level, check_schedule
-from refkan.training.multilevel.multistart import outcome
-from refkan.training.multilevel.stages import Run
+from refkan.training.multilevel.stages import Run, compete
 from refkan.training.multilevel.trainings import as_store
 from refkan.training.optimizers.progress import Report, report_of
 from refkan.training.recipes.setups.setups import Setup
@@ -30,7 +29,7 @@ def train_starts(
     schedule: Sequence[int],
     method: Any = "levenberg-marquardt",
     *,
-    starts: int = 1,
+    starts: Natural = 1,
     common: int = 2,
     later: Setup | None = None,
     scheme: str = "linear",
@@ -84,10 +83,8 @@ def train_starts(
     """
     schedule, report = check_schedule(schedule), report_of(progress)
     check_annotated(train_starts, locals())
-    check_type("rng", rng, np.random.Generator)
     if callback is not None:
         check_function("callback", callback, 2)
-    starts = check_count("starts", starts, 1)
     common = check_count("common", common, 1, len(schedule)) if starts > 1 or later else len(schedule)
     if later is not None and common == len(schedule):
         raise ValueError(f"later needs levels after the {common} common ones; the schedule has {len(schedule)}")
@@ -105,7 +102,5 @@ def train_starts(
     problems = [problem] * len(schedule)
     if later is not None:
         problems[common:] = [replace(problem, terms=later.terms, quiet=True)] * (len(schedule) - common)
-    return outcome(
-        runs, stages, problems, method, options, as_store(checkpoints), report, callback,
-        began=began,
-    )  # fmt: skip
+    won = compete(runs, stages, problems, method, options, as_store(checkpoints), report, callback)
+    return MultistartResult.of(*won, began)

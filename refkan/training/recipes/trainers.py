@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
+from refkan.base.annotations import Checked, Natural, Share, check_annotated
 from refkan.base.arguments import check_count
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
@@ -28,7 +28,7 @@ LEAST_DAMPING, MOST_DAMPING = 1e-14, 1.0
 
 
 @dataclass(frozen=True)
-class Attended:
+class Attended(Checked):
     """A method of `minimize` with residual-based attention on the first term, updated after every step.
 
     Attributes
@@ -59,16 +59,10 @@ class Attended:
     (4, '3 steps done')
     """
 
-    rate: float = 1e-4
+    rate: Share = 1e-4
     method: str = "adam"
-    batch: int | None = None
+    batch: Natural | None = None
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_annotated(Attended, vars(self))
-        Attention(1, self.rate)  # raises where the rate is none
-        if self.batch is not None:
-            check_count("batch", self.batch, 1)
 
     def __call__(
         self,
@@ -136,7 +130,7 @@ class Redrawn(ShortRepr):
 
     ranges: tuple[tuple[float, float], ...]
     seed: int
-    every: int = 10
+    every: Natural = 10
     steep: float = 0.0
     inputs: Callable[[FloatArray], FloatArray] | None = None
 
@@ -145,7 +139,6 @@ class Redrawn(ShortRepr):
         for k, (low, high) in enumerate(self.ranges):
             if not low < high:
                 raise ValueError(f"ranges must be pairs (a, b) with a < b; got ranges[{k}] = ({low}, {high})")
-        check_count("every", self.every, 1)
         if not 0.0 <= self.steep <= 1.0:
             raise ValueError(f"steep must be a share between 0 and 1; got {self.steep}")
 

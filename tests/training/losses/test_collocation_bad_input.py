@@ -286,5 +286,5 @@ def test_second_derivatives_of_low_orders():
 
 @pytest.mark.parametrize(("rate", "n_points"), [(0.0, 3), (1.5, 3), (0.1, 0)])
 def test_bad_attention_is_refused(rate, n_points):
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(ValueError, match="must"):
         Attention(n_points, rate)

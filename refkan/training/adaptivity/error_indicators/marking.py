@@ -8,17 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refkan.base.annotations import Checked, check_annotated
-from refkan.base.arguments import as_array, as_shape, check_positive, real
+from refkan.base.arguments import as_array, as_shape, check_share, real
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
-
-
-def check_fraction(fraction: object) -> float:
-    """Return a marking fraction in (0, 1] as a float."""
-    number = check_positive("fraction", fraction)
-    if number > 1:
-        raise ValueError(f"fraction must lie in (0, 1]; got {number}")
-    return number
 
 
 def doerfler(indicators: FloatArray, fraction: float) -> IntArray:
@@ -49,7 +41,7 @@ def doerfler(indicators: FloatArray, fraction: float) -> IntArray:
     >>> doerfler(np.array([1.0, 5.0, 0.0, 4.0]), fraction=0.6)
     array([1, 3])
     """
-    fraction = check_fraction(fraction)
+    fraction = check_share("fraction", fraction)
     indicators = real("indicators", as_array("indicators", indicators, ndim=1))
     negative = np.flatnonzero(indicators < 0)
     if negative.size:

@@ -6,17 +6,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refkan.base.arguments import check_choice, check_count
+from refkan.base.annotations import BelowOne, Natural, NonNegative
 from refkan.base.array_types import FloatArray
-from refkan.training.optimizers.method_options import check_decay, check_non_negative
-from refkan.training.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
+from refkan.training.optimizers.run import Ending, Iterate, Run, Step
 from refkan.training.optimizers.second_order.damped_systems import (
     EPS,
-    SOLVERS,
     DampedSystem,
+    Solver,
     require_consistent,
     system_at,
 )
+
+Direction = Callable[[DampedSystem], FloatArray | None]
+Search = Callable[[Iterate, FloatArray, float], tuple[Iterate, float] | None]
 
 ARMIJO = 1e-4
 """Share of the decrease along the tangent that a step must bring: the customary value."""
@@ -27,11 +29,11 @@ def gauss_newton(
     theta: FloatArray,
     steps: int,
     *,
-    truncation: float = 1e-6,
-    solver: str = "auto",
-    max_line_search: int = 30,
-    tolerance_gradient: float = 1e-12,
-    tolerance_change: float = 0.0,
+    truncation: BelowOne = 1e-6,
+    solver: Solver = "auto",
+    max_line_search: Natural = 30,
+    tolerance_gradient: NonNegative = 1e-12,
+    tolerance_change: NonNegative = 0.0,
 ) -> Ending:
     r"""Gauss-Newton in the coordinates v of the geometry, with backtracking.
 
@@ -66,52 +68,30 @@ def gauss_newton(
     "levenberg-marquardt", which bends a step towards the gradient instead of shortening it, is the better choice. The
     history holds alpha of each step.
     """
-    truncation = check_decay("truncation", truncation)
-    max_line_search = check_count("max_line_search", max_line_search, minimum=1)
-    return descend_along(
-        run,
-        theta,
-        steps,
-        "gauss-newton",
-        lambda system: system.minimum_norm_step(truncation),
-        lambda start, displacement, slope: _backtrack(run, start, displacement, slope, max_line_search),
-        max_line_search,
-        solver,
-        tolerance_gradient,
-        tolerance_change,
-    )
+
+    def search(start: Iterate, displacement: FloatArray, slope: float) -> tuple[Iterate, float] | None:
+        return _backtrack(run, start, displacement, slope, max_line_search)
+
+    def direction(system: DampedSystem) -> FloatArray:
+        return system.minimum_norm_step(truncation)
+
+    advance = along(run, solver, direction, search, max_line_search, tolerance_change)
+    return run.descend(run.start(theta), steps, tolerance_gradient, advance)
 
 
-def descend_along(
-    run: Run,
-    theta: FloatArray,
-    steps: int,
-    method: str,
-    direction: Callable[[DampedSystem], FloatArray | None],
-    search: Callable[[Iterate, FloatArray, float], tuple[Iterate, float] | None],
-    trials: int,
-    solver: str,
-    tolerance_gradient: float,
-    tolerance_change: float,
-) -> Ending:
-    """Descend along a direction of each linearised system, as far as a line search says.
+def along(
+    run: Run, solver: str, direction: Direction, search: Search, trials: int, change: float
+) -> Callable[[int, Iterate, FloatArray], Step | Ending]:
+    """Return what takes steps along a direction of each linearised system, as far as a line search says.
 
     `direction` returns a step of v, None where the system is singular to working precision; `search` returns a point
     of a lower value and its step length from a point, the change of theta of the full step and the slope along it, None
-    if it finds none in as many trials.
+    if it finds none in as many trials. Decreases are small if they, and the predicted ones, are at most `change` times
+    the value.
     """
-    run.geometry.refuse_mixed(method)
-    check_choice("solver", solver, SOLVERS)
-    tolerance = check_non_negative("tolerance_gradient", tolerance_gradient)
-    tolerance_change = check_non_negative("tolerance_change", tolerance_change)
-    problem = run.residual_problem(method)
-    T = run.geometry.matrix(theta.size)
-    iterate = run.start(theta)
-    for step in range(1, steps + 1):
-        gradient = run.geometry.gradient(iterate.gradient)
-        if (ending := small_gradient(gradient, tolerance)) is not None:
-            return ending
-        system = system_at(problem, iterate, T, solver)
+
+    def advance(step: int, iterate: Iterate, gradient: FloatArray) -> Step | Ending:
+        system = system_at(run.problem, iterate, run.T, solver)
         if step == 1:
             require_consistent(system, gradient, iterate.value)
         d = direction(system)
@@ -128,12 +108,9 @@ def descend_along(
             return Ending(False, f"the line search found no decrease in {trials} trials in step {step}")
         after, length = point
         decrease = iterate.value - after.value
-        small = max(decrease, -0.5 * slope) <= tolerance_change * iterate.value
-        iterate = after
-        run.finish_step(iterate, step_length=length)
-        if small:
-            return Ending(True, f"converged: decrease {decrease:.3g} <= tolerance_change times the value")
-    return small_gradient(run.geometry.gradient(iterate.gradient), tolerance) or steps_done(steps)
+        return Step(after, decrease, max(decrease, -0.5 * slope) <= change * iterate.value, length=length)
+
+    return advance
 
 
 def _backtrack(

@@ -12,10 +12,13 @@ that no route ever solves with J^T J alone.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
+from typing import Annotated
 
 import numpy as np
 from scipy import linalg
 
+from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 from refkan.base.singular_values import svd
 from refkan.networks.hessians.memory import require_memory
@@ -24,6 +27,7 @@ from refkan.training.optimizers.run import Halt, Iterate, ResidualProblem
 EPS = float(np.finfo(np.float64).eps)
 
 SOLVERS = ("auto", "qr", "cholesky", "dual")
+Solver = Annotated[str, partial(check_choice, choices=SOLVERS)]
 
 QR_WORK = 2e7
 """m n^2 up to which "auto" takes QR: it costs 3 to 5 times the product J^T J, here no more than evaluating J."""
@@ -149,15 +153,26 @@ def system_at(problem: ResidualProblem, iterate: Iterate, T: FloatArray | None, 
     Halt
         If J is not finite, or its squares overflow.
     """
-    system = _system_at(problem, iterate, T, solver)
-    require_finite(system)
-    return system
+    theta = iterate.theta
+    m, n = getattr(problem, "n_residuals", None), theta.size
+    if solver != "cholesky" and (m is None or choose(solver, m, n) != "cholesky"):
+        if m is not None:
+            require_room(m * n, f"the Jacobian of {m} residuals in {n} parameters")
+        r, J = problem.residual_and_jacobian(theta)
+        J = J if T is None else J @ T
+        route = choose(solver, *J.shape)
+        if route == "cholesky":
+            return finite(NormalSystem(J.T @ r, J.T @ J))
+        return finite(DualSystem(r, J) if route == "dual" else OrthogonalSystem(r, J))
+    gradient, H = iterate.gradient, normal_matrix(problem, theta)
+    return finite(NormalSystem(gradient if T is None else T.T @ gradient, H if T is None else T.T @ H @ T))
 
 
-def require_finite(system: DampedSystem) -> None:
-    """Halt the run if J is not finite or its squares overflow, which value and gradient need not show."""
+def finite(system: DampedSystem) -> DampedSystem:
+    """Return the system; halt the run if J is not finite or its squares overflow, which values need not show."""
     if not np.isfinite(system.diagonal).all():
         raise Halt("the Jacobian, or its squares, became non-finite")
+    return system
 
 
 def require_consistent(system: DampedSystem, gradient: FloatArray, value: float) -> None:
@@ -169,22 +184,6 @@ def require_consistent(system: DampedSystem, gradient: FloatArray, value: float)
             "residual_and_jacobian must return r and J with value = |r|^2 / 2 and gradient = J^T r; "
             f"got J^T r off the gradient by {difference:.3g}"
         )
-
-
-def _system_at(problem: ResidualProblem, iterate: Iterate, T: FloatArray | None, solver: str) -> DampedSystem:
-    theta = iterate.theta
-    m, n = getattr(problem, "n_residuals", None), theta.size
-    if solver != "cholesky" and (m is None or choose(solver, m, n) != "cholesky"):
-        if m is not None:
-            require_room(m * n, f"the Jacobian of {m} residuals in {n} parameters")
-        r, J = problem.residual_and_jacobian(theta)
-        J = J if T is None else J @ T
-        route = choose(solver, *J.shape)
-        if route == "cholesky":
-            return NormalSystem(J.T @ r, J.T @ J)
-        return DualSystem(r, J) if route == "dual" else OrthogonalSystem(r, J)
-    gradient, H = iterate.gradient, normal_matrix(problem, theta)
-    return NormalSystem(gradient if T is None else T.T @ gradient, H if T is None else T.T @ H @ T)
 
 
 def choose(solver: str, m: int, n: int) -> str:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
 
 import numpy as np
 
-from refkan.base.arguments import check_choice, check_count, check_positive
+from refkan.base.annotations import Natural, NonNegative, Positive
+from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
-from refkan.training.optimizers.method_options import check_non_negative
-from refkan.training.optimizers.run import Ending, Iterate, Run, small_gradient, steps_done
+from refkan.training.optimizers.run import Ending, Iterate, Run, Step
 from refkan.training.optimizers.second_order.damped_systems import (
     EPS,
-    SOLVERS,
     DampedSystem,
+    Solver,
     require_consistent,
     system_at,
 )
 
-SCALINGS = ("identity", "diagonal")
+Scaling = Annotated[str, partial(check_choice, choices=("identity", "diagonal"))]
 
 LEAST_SCALE = 1e-6
 """Least entry of the diagonal scaling, relative to the largest: parameters without data must be damped as well."""
@@ -34,12 +36,12 @@ def levenberg_marquardt(
     theta: FloatArray,
     steps: int,
     *,
-    damping: float = 1e-3,
-    scaling: str = "identity",
-    solver: str = "auto",
-    max_rejections: int = 30,
-    tolerance_gradient: float = 1e-12,
-    tolerance_change: float = 0.0,
+    damping: Positive = 1e-3,
+    scaling: Scaling = "identity",
+    solver: Solver = "auto",
+    max_rejections: Natural = 30,
+    tolerance_gradient: NonNegative = 1e-12,
+    tolerance_change: NonNegative = 0.0,
 ) -> Ending:
     r"""Levenberg-Marquardt in the coordinates v of the geometry.
 
@@ -78,14 +80,10 @@ def levenberg_marquardt(
     Levenberg, Quart. Appl. Math. 2 (1944); Marquardt, SIAM J. Appl. Math. 11 (1963). The update is that of Nielsen,
     "Damping parameter in Marquardt's method", IMM-REP-1999-05, TU Denmark. The history holds lambda of each step.
     """
-    run.geometry.refuse_mixed("levenberg-marquardt")
-    check_choice("solver", solver, SOLVERS)
-    rules = DampingRules.checked(damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
-    problem = run.residual_problem("levenberg-marquardt")
-    T = run.geometry.matrix(theta.size)
+    rules = DampingRules(damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
     model = LinearModel(
-        system=lambda iterate: system_at(problem, iterate, T, solver),
-        gradient=lambda iterate: run.geometry.gradient(iterate.gradient),
+        system=lambda iterate: system_at(run.problem, iterate, run.T, solver),
+        gradient=run.gradient,
         move=lambda iterate, d: run.attempt(iterate.theta + run.geometry.displacement(d)),
         objective=lambda iterate: iterate.value,
     )
@@ -124,19 +122,6 @@ class DampingRules:
     tolerance_gradient: float
     tolerance_change: float
 
-    @classmethod
-    def checked(
-        cls, damping: float, scaling: str, max_rejections: int, tolerance_gradient: float, tolerance_change: float
-    ) -> DampingRules:
-        """Check each option."""
-        return cls(
-            check_positive("damping", damping),
-            check_choice("scaling", scaling, SCALINGS),
-            check_count("max_rejections", max_rejections, minimum=1),
-            check_non_negative("tolerance_gradient", tolerance_gradient),
-            check_non_negative("tolerance_change", tolerance_change),
-        )
-
     def scale(self, diagonal: FloatArray) -> FloatArray:
         """Return the diagonal of D."""
         if self.scaling == "identity":
@@ -147,10 +132,9 @@ class DampingRules:
 def descend(run: Run, iterate: Iterate, steps: int, model: LinearModel, rules: DampingRules) -> Ending:
     """Damped steps from `iterate`: see `levenberg_marquardt`."""
     damping = 0.0
-    for step in range(1, steps + 1):
-        gradient = model.gradient(iterate)
-        if (ending := small_gradient(gradient, rules.tolerance_gradient)) is not None:
-            return ending
+
+    def advance(step: int, iterate: Iterate, gradient: FloatArray) -> Step | Ending:
+        nonlocal damping
         system, value = model.system(iterate), model.objective(iterate)
         if step == 1:
             require_consistent(system, gradient, value)
@@ -174,12 +158,12 @@ def descend(run: Run, iterate: Iterate, steps: int, model: LinearModel, rules: D
             growth *= 2.0
         else:
             return Ending(False, f"no trial decreased the value: {rejections + 1} rejected in step {step}")
-        iterate = after
-        run.finish_step(iterate, damping=damping)
-        if max(decrease, predicted) <= rules.tolerance_change * value:
-            return Ending(True, f"converged: decrease {decrease:.3g} <= tolerance_change times the value")
+        small = max(decrease, predicted) <= rules.tolerance_change * value
+        taken = Step(after, decrease, small, damping=damping)
         damping *= max(1.0 / 3.0, 1.0 - (2.0 * decrease / predicted - 1.0) ** 3)
-    return small_gradient(model.gradient(iterate), rules.tolerance_gradient) or steps_done(steps)
+        return taken
+
+    return run.descend(iterate, steps, rules.tolerance_gradient, advance, model.gradient)
 
 
 def _exhausted(predicted: float, rejections: int) -> Ending:

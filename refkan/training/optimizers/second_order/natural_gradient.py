@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.base.arguments import check_count
+from refkan.base.annotations import NonNegative
 from refkan.base.array_types import FloatArray
-from refkan.training.optimizers.method_options import check_non_negative
 from refkan.training.optimizers.run import Ending, Iterate, Run
-from refkan.training.optimizers.second_order.damped_gauss_newton import descend_along
-from refkan.training.optimizers.second_order.damped_systems import DampedSystem
+from refkan.training.optimizers.second_order.damped_gauss_newton import along
+from refkan.training.optimizers.second_order.damped_systems import DampedSystem, Solver
 
 
 def natural_gradient(
@@ -17,11 +16,11 @@ def natural_gradient(
     theta: FloatArray,
     steps: int,
     *,
-    damping: float = 1e-12,
-    solver: str = "auto",
+    damping: NonNegative = 1e-12,
+    solver: Solver = "auto",
     halvings: int = 30,
-    tolerance_gradient: float = 1e-12,
-    tolerance_change: float = 0.0,
+    tolerance_gradient: NonNegative = 1e-12,
+    tolerance_change: NonNegative = 0.0,
 ) -> Ending:
     r"""Energy natural gradient descent in the coordinates v of the geometry, in primal or dual form.
 
@@ -55,25 +54,16 @@ def natural_gradient(
     correction along geodesics is left out. "gauss-newton" differs in how it treats small singular values and in that it
     takes the first length that decreases the value enough. The history holds alpha of each step.
     """
-    damping = check_non_negative("damping", damping)
-    halvings = check_count("halvings", halvings)
 
     def direction(system: DampedSystem) -> FloatArray | None:
         largest = float(system.diagonal.max())
         return system.step(max(damping, system.noise) * largest, np.ones_like(system.diagonal))
 
-    return descend_along(
-        run,
-        theta,
-        steps,
-        "natural-gradient",
-        direction,
-        lambda start, displacement, slope: _best_of_halvings(run, start, displacement, halvings),
-        halvings + 1,
-        solver,
-        tolerance_gradient,
-        tolerance_change,
-    )
+    def search(start: Iterate, displacement: FloatArray, slope: float) -> tuple[Iterate, float] | None:
+        return _best_of_halvings(run, start, displacement, halvings)
+
+    advance = along(run, solver, direction, search, halvings + 1, tolerance_change)
+    return run.descend(run.start(theta), steps, tolerance_gradient, advance)
 
 
 def _best_of_halvings(

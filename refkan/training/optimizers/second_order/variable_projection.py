@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Annotated
+
 import numpy as np
 from scipy import linalg
 
-from refkan.base.arguments import check_choice, check_positive
+from refkan.base.annotations import Natural, NonNegative, Positive
+from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
-from refkan.training.optimizers.method_options import check_non_negative
 from refkan.training.optimizers.run import Ending, Iterate, Run, steps_done
 from refkan.training.optimizers.second_order.damped_systems import (
     DampedSystem,
     NormalSystem,
     OrthogonalSystem,
     choose,
+    finite,
     normal_matrix,
-    require_finite,
     require_room,
     triangle_of,
 )
-from refkan.training.optimizers.second_order.levenberg_marquardt import DampingRules, LinearModel, descend
+from refkan.training.optimizers.second_order.levenberg_marquardt import DampingRules, LinearModel, Scaling, descend
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 
-SOLVERS = ("auto", "qr", "cholesky")
-
-CENTRES = ("zero", "start")
+Solver = Annotated[str, partial(check_choice, choices=("auto", "qr", "cholesky"))]
+Centre = Annotated[str, partial(check_choice, choices=("zero", "start"))]
 
 
 def variable_projection(
@@ -32,15 +34,15 @@ def variable_projection(
     theta: FloatArray,
     steps: int,
     *,
-    ridge: float = 1e-9,
-    ridge_about: str = "zero",
-    roughness: float = 0.0,
-    damping: float = 1e-3,
-    scaling: str = "identity",
-    solver: str = "auto",
-    max_rejections: int = 30,
-    tolerance_gradient: float = 1e-12,
-    tolerance_change: float = 0.0,
+    ridge: Positive = 1e-9,
+    ridge_about: Centre = "zero",
+    roughness: NonNegative = 0.0,
+    damping: Positive = 1e-3,
+    scaling: Scaling = "identity",
+    solver: Solver = "auto",
+    max_rejections: Natural = 30,
+    tolerance_gradient: NonNegative = 1e-12,
+    tolerance_change: NonNegative = 0.0,
 ) -> Ending:
     r"""Levenberg-Marquardt on the reduced problem: the linear parameters c of the last layer eliminated.
 
@@ -93,16 +95,11 @@ def variable_projection(
     nonlinear least squares problems", BIT 15 (1975). Roughness by differences of coefficients: Eilers and Marx,
     "Flexible smoothing with B-splines and penalties", Statist. Sci. 11 (1996).
     """
-    run.geometry.refuse_mixed("variable-projection")
-    check_choice("solver", solver, SOLVERS)
-    about_start = check_choice("ridge_about", ridge_about, CENTRES) == "start"
-    rules = DampingRules.checked(damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
-    T = run.geometry.matrix(theta.size)
-    problem, rough = run.residual_problem("variable-projection"), check_non_negative("roughness", roughness)
-    layer = LinearLayer(problem, T, check_positive("ridge", ridge), about_start, rough)
+    rules = DampingRules(damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
+    start, T = run.start(theta), run.T
+    layer = LinearLayer(run.problem, T, ridge, ridge_about == "start", roughness)
     b = layer.nonlinear
     within = None if T is None else T[np.ix_(b, b)]
-    start = run.start(theta)
     if steps == 0:
         return steps_done(0)
 
@@ -151,13 +148,11 @@ def _reduced_system(layer: LinearLayer, iterate: Iterate, T: FloatArray | None, 
         stacked[m:, : c.size] = penalty
         stacked[m:, -1] = layer.penalty_residuals(theta)
         triangle = triangle_of(stacked)[c.size :, c.size :]
-        system: DampedSystem = OrthogonalSystem(triangle[:, -1], triangle[:, :-1])
-        require_finite(system)
-        return system
+        return finite(OrthogonalSystem(triangle[:, -1], triangle[:, :-1]))
     gradient, H = iterate.gradient, normal_matrix(problem, theta)
     if T is not None:
         gradient, H = T.T @ gradient, T.T @ H @ T
-    require_finite(NormalSystem(gradient, H))
+    finite(NormalSystem(gradient, H))
     H_cc = H[np.ix_(c, c)] + layer.penalty_matrix()
     # H_cc = L L^T: the Schur complement as a difference of squares stays symmetric.
     L = linalg.cholesky(H_cc, lower=True, check_finite=False)
