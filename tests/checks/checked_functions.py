@@ -1,7 +1,5 @@
 """A function with its gradient and Hessian products by hand, and one entry of a vector spoilt."""
 
-from __future__ import annotations
-
 import numpy as np
 
 THETA = np.array([0.3, -1.2, 0.7, 2.0])

@@ -1,7 +1,5 @@
 """Gradients and Jacobians by complex steps and central differences: right ones pass, each wrong entry is named."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 
 from refkan.checks import gradient_check, jacobian_check
 from tests.checks.checked_functions import THETA, gradient, value
+from tests.shared.refusals import refused
 
 
 def changed(index, change):
@@ -104,8 +103,7 @@ def test_functions_that_lose_the_imaginary_part_fall_back(function, slope):
     assert report.method == "central"
     assert "complex step not possible" in report.table
     assert not gradient_check(function, lambda t: np.zeros_like(t), THETA).ok
-    with pytest.raises(ValueError, match="value does not allow the complex step"):
-        gradient_check(function, slope, THETA, method="complex")
+    refused(lambda: gradient_check(function, slope, THETA, method="complex"), "value does not allow the complex step")
 
 
 def test_the_probe_warns_of_nothing():
@@ -228,13 +226,11 @@ def test_functions_that_change_their_argument_do_no_harm():
     ],
 )
 def test_bad_input(f, g, theta, message):
-    with pytest.raises(ValueError, match=message):
-        gradient_check(f, g, theta, method="central")
+    refused(lambda: gradient_check(f, g, theta, method="central"), message)
 
 
 def test_bad_types_and_names():
-    with pytest.raises(TypeError, match="theta must be real"):
-        gradient_check(value, gradient, THETA + 1j)
+    refused(lambda: gradient_check(value, gradient, THETA + 1j), "TypeError: theta must be real")
     with pytest.raises(TypeError, match=r"value\(theta\) must be real for a real argument"):
         gradient_check(lambda t: value(t) + 1j, gradient, THETA)
     with pytest.raises(ValueError, match="method must be one of 'auto', 'complex', 'central'; got 'forward'"):

@@ -1,13 +1,12 @@
 """Invariance of a function, and the reports of every check."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 from refkan import checks
 from refkan.checks import dot_test, gradient_check, invariance_test, taylor_test
 from tests.checks.checked_functions import THETA, gradient, value
+from tests.shared.refusals import refused
 
 # --- invariance_test
 
@@ -63,12 +62,10 @@ def test_invariance_without_points_and_bad_input():
     assert invariance_test(np.sin, np.sin, np.zeros((0, 2))).index is None
     with pytest.raises(ValueError, match=r"g\(x\) must have shape \(3,\); got \(3, 1\)"):
         invariance_test(np.sin, lambda x: x[:, None], np.zeros(3))
-    with pytest.raises(ValueError, match=r"got g\(x\)\[2\] = nan"):
-        invariance_test(np.sin, lambda x: x * [1, 1, np.nan], np.ones(3))
+    refused(lambda: invariance_test(np.sin, lambda x: x * [1, 1, np.nan], np.ones(3)), r"got g\(x\)\[2\] = nan")
     with pytest.raises(ValueError, match=r"f\(x\) must have 3 samples"):
         invariance_test(lambda x: np.ones(2), lambda x: np.ones(2), np.zeros(3))
-    with pytest.raises(ValueError, match="x must have the samples as its first axis"):
-        invariance_test(np.sin, np.sin, 1.0)
+    refused(lambda: invariance_test(np.sin, np.sin, 1.0), "x must have the samples as its first axis")
 
 
 # --- reports

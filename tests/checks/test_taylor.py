@@ -1,12 +1,11 @@
 """Rates of Taylor remainders: those of right derivatives, and of wrong ones."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 from refkan.checks import taylor_test
 from tests.checks.checked_functions import THETA, gradient, value
+from tests.shared.refusals import refused
 
 
 def hessian_vector(t, v):
@@ -93,9 +92,7 @@ def test_stationary_points_and_given_directions():
 def test_taylor_bad_input():
     with pytest.raises(ValueError, match=r"direction must have theta's shape \(4,\); got \(3,\)"):
         taylor_test(value, gradient, THETA, np.ones(3))
-    with pytest.raises(ValueError, match="direction must not be zero"):
-        taylor_test(value, gradient, THETA, np.zeros(4))
+    refused(lambda: taylor_test(value, gradient, THETA, np.zeros(4)), "direction must not be zero")
     with pytest.raises(ValueError, match=r"value\(theta \+ 0.25 d\) must be finite"):
         taylor_test(lambda t: value(t) if t[0] < 0.5 else np.nan, gradient, THETA, [1.0, 0, 0, 0])
-    with pytest.raises(ValueError, match=r"gradient\(theta\) must have shape \(4,\)"):
-        taylor_test(value, lambda t: 1.0, THETA)
+    refused(lambda: taylor_test(value, lambda t: 1.0, THETA), r"gradient\(theta\) must have shape \(4,\)")

@@ -1,7 +1,5 @@
 """The command `refkan`."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tomllib

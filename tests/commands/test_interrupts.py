@@ -1,7 +1,5 @@
 """Ctrl-C that falls into a callback from C, where Python drops it, ends a command all the same."""
 
-from __future__ import annotations
-
 import pytest
 
 from refkan.base.long_runs import interrupts

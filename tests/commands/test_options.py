@@ -1,7 +1,5 @@
 """Bad values of options: commands name the option, what it must be and what came, end with 2 and write nothing."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

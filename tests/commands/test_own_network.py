@@ -1,7 +1,5 @@
 """`refkan spectrum --network`: the spectrum and the certificates of a network, samples and weights in files."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What `refkan train` remarks: a level on which the error rose, more parameters than rows."""
 
-from __future__ import annotations
-
 import argparse
 import json
 

@@ -1,7 +1,5 @@
 """`refkan spectrum`: tables, files, resuming, workers, clusters, and what it says when something is wrong."""
 
-from __future__ import annotations
-
 import errno
 import importlib
 import json

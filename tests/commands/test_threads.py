@@ -1,7 +1,5 @@
 """Threads of the command `refkan`: what a process is started with, and what is refused."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """States of models of other libraries, made without these, with random numbers everywhere."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Models of the libraries themselves, where they are installed."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

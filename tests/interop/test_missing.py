@@ -1,7 +1,5 @@
 """Without the libraries: importing is light, and what is missing is said with what to do."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

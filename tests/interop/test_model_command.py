@@ -1,7 +1,5 @@
 """`refkan model`: spectrum, refine and judge of models in files."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -8,8 +8,6 @@ values and 5e-6 in gradients from themselves in float64. So models in float32 ar
 arrays in a model of the library that computes in float64.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from contextlib import contextmanager

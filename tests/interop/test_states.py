@@ -1,7 +1,5 @@
 """State dicts of other libraries: the same function here, the same arrays back, finer grids, and what is refused."""
 
-from __future__ import annotations
-
 import os
 import re
 

@@ -1,7 +1,5 @@
 """Results of all kernels, small and large, and other processes that compute them in other ways."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

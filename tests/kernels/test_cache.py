@@ -1,7 +1,5 @@
 """The cache of compiled kernels on disk, and what happens where none can be written."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

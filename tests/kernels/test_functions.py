@@ -1,7 +1,5 @@
 """Kernels against definitions and SciPy: the search for intervals, powers, sweeps of a layer."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from math import perm
 

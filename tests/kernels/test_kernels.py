@@ -1,7 +1,5 @@
 """Kernels: compiled against pure Python, ways to sum over samples against each other; bits and bounds."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import scipy.interpolate

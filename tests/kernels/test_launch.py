@@ -1,7 +1,5 @@
 """How kernels are run: ranges, threads, forks, errors, and how many forms are compiled."""
 
-from __future__ import annotations
-
 import os
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """How splines move with their breakpoints: local coefficients against the formula with doubled knots."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

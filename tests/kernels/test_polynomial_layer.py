@@ -1,7 +1,5 @@
 """Layers by the polynomials of intervals: exact rationals, any knots, and the search for the interval."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from fractions import Fraction
 

@@ -1,7 +1,5 @@
 """Several Python threads that use the library at once get the results of one, and none waits for good."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Processes that need one kernel at the same time: one compiles it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

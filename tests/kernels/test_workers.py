@@ -1,7 +1,5 @@
 """The threads that kernels are handed to: who does the work, on which processors, and what an interruption leaves."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

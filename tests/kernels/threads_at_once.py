@@ -7,8 +7,6 @@ on: threads alone (mixed), with threads of their own (nested), and while others 
 threads.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import os
 import signal

@@ -6,8 +6,6 @@ Prints "the same bits" for each kind of call that got them: from the handler of 
 three ways. A hang ends with the stacks of all threads.
 """
 
-from __future__ import annotations
-
 import atexit
 import faulthandler
 import os

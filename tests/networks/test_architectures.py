@@ -1,7 +1,5 @@
 """The networks of the papers: sizes, names and options of `kan` and `mlp`."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

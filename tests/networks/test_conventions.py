@@ -1,7 +1,5 @@
 """Which derivative is meant where there are two: at kinks the right one, of equal extremes that of the first."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The same network in another basis: on and off the samples, and again after each change of state."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np
@@ -11,6 +9,7 @@ import refkan as rk
 from refkan.checks import dot_test
 from refkan.splines import change_of_basis
 from tests.shared.factories import EPS, NODE_MAPS, NetworkCase, running_error, samples
+from tests.shared.refusals import refused
 
 BASES = ("spline", "relu", "scaled-relu")
 CASES = [
@@ -69,30 +68,6 @@ def test_round_trip_within_the_componentwise_bound(order, target):
         assert np.all(np.abs(u["coefficients"] - v["coefficients"]) <= bound)
 
 
-def test_coefficients_change_edge_by_edge():
-    net, theta = NetworkCase("spline", free_knots=True).start(samples(12))
-    relu = net.to_basis("relu")
-    for layer, part, where, u, w in zip(
-        net.layers, net.slices, net.slices, net.unpack(theta), net.unpack(net.convert(theta, relu)), strict=True
-    ):
-        assert part == where
-        np.testing.assert_array_equal(u["s"], w["s"])
-        for p, S in enumerate(layer.spaces_at(theta[where])):
-            expected = u["coefficients"][:, p] @ rk.ChangeOfBasis(S).dense()
-            np.testing.assert_allclose(
-                w["coefficients"][:, p], expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max()
-            )
-
-
-def test_converting_to_itself_copies():
-    net, theta = NetworkCase("silu").start(samples(12))
-    again = net.convert(theta, net)
-    np.testing.assert_array_equal(again, theta)
-    again[0] += 1
-    assert theta[0] != again[0]
-    assert net.to_basis("spline").convert(theta, net) is not theta
-
-
 def test_to_basis_carries_maps_statistics_and_free_knots():
     net, theta = NetworkCase("spline", "mean-std", free_knots=True).start(samples(12))
     relu = net.to_basis("scaled-relu")
@@ -102,6 +77,14 @@ def test_to_basis_carries_maps_statistics_and_free_knots():
     assert relu.n_params == net.n_params
     assert relu.layers[0].spaces == net.layers[0].spaces
     assert theta.size == relu.n_params
+
+
+def test_converting_to_itself_copies():
+    net, theta = NetworkCase("silu").start(samples(12))
+    again = net.convert(theta, net)
+    np.testing.assert_array_equal(again, theta)
+    assert not np.shares_memory(again, theta)
+    assert not np.shares_memory(net.to_basis("spline").convert(theta, net), theta)
 
 
 # --- what cannot be converted
@@ -115,11 +98,9 @@ def start(*args, **kwargs):
 def test_under_natural_tails_conversion_is_refused_unless_allowed(target):
     net, theta = start("spline", outside="natural")
     relu = net.to_basis(target)
-    with pytest.raises(ValueError, match=r"layer 0: under outside='natural'.*allow_inexact"):
-        net.convert(theta, relu)
+    refused(lambda: net.convert(theta, relu), r"layer 0: under outside='natural'.*allow_inexact")
     w = net.convert(theta, relu, allow_inexact=True)
-    with pytest.raises(ValueError, match="natural"):
-        relu.convert(w, net)
+    refused(lambda: relu.convert(w, net), "natural")
     # The same function as long as no activation leaves its domain: here on the samples of the node maps, at the start.
     x = samples(12)
     net, theta = NetworkCase("spline", outside="natural").build().initialize(np.random.default_rng(0), x)
@@ -154,27 +135,7 @@ def test_under_error_conversion_is_the_same_function_where_there_is_one():
 )
 def test_networks_that_differ_are_refused(other, message):
     net, theta = start("spline")
-    with pytest.raises(ValueError, match=message):
-        net.convert(theta, other())
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"order": 4}, {"outside": "polynomial"}],
-    ids=str,
-)
-def test_layers_that_differ_are_refused(change):
-    net, theta = start("spline", node_map="none")
-    other = NetworkCase("relu", **({"node_map": "none"} | change)).build()
-    with pytest.raises(ValueError, match=r"layer [01]: other must have the same order"):
-        net.convert(theta, other)
-
-
-def test_knots_that_are_not_nested_are_refused():
-    net, theta = start("spline", node_map="none")
-    other = NetworkCase("relu", node_map="none", intervals=(4, 2)).build()
-    with pytest.raises(rk.KnotError, match=r"layer 0, input 0: fine must contain every knot of coarse; breakpoint 1"):
-        net.convert(theta, other)
+    refused(lambda: net.convert(theta, other()), message)
 
 
 @pytest.mark.parametrize("size", [9, 12])
@@ -182,15 +143,13 @@ def test_another_statistics_batch_is_refused(size):
     x = samples(12)
     net, theta = NetworkCase("spline", "mean-std").start(x)
     other, _ = NetworkCase("spline", "mean-std").start(x, statistics=samples(size, seed=11))
-    with pytest.raises(ValueError, match="statistics"):
-        net.convert(theta, other)
+    refused(lambda: net.convert(theta, other), "statistics")
 
 
 def test_other_constants_of_an_affine_map_are_refused():
     net, theta = start("spline")
     other, _ = NetworkCase("spline").start(samples(12), seed=8)
-    with pytest.raises(ValueError, match=r"node map after layer 0 .* got 'affine' of other constants or domains$"):
-        net.convert(theta, other)
+    refused(lambda: net.convert(theta, other), r"node map after layer 0 .* got 'affine' of other constants or domains$")
 
 
 @pytest.mark.parametrize("kind", ["spline", "relu", "silu"])
@@ -203,12 +162,6 @@ def test_complex_steps_go_through_refinement(kind):
         derivative = net.convert(theta + 1j * h * v, fine).imag / h
     exact = net.prolongation(fine) @ v
     np.testing.assert_allclose(derivative, exact, rtol=0, atol=1e-12 * np.abs(exact).max())
-
-
-def test_what_is_not_a_network_is_refused():
-    net, theta = start("spline")
-    with pytest.raises(TypeError, match="other must be a Network; got str"):
-        net.convert(theta, "relu")
 
 
 @pytest.mark.parametrize(("kind", "why"), [("silu", "SiLU edge"), ("mlp-tanh", "dense layer")])
@@ -270,8 +223,7 @@ def test_own_coordinates_are_the_identity_even_with_other_blocks(kind):
 
 def test_free_knots_have_no_constant_change_of_coordinates():
     net = NetworkCase("spline", free_knots=True).build()
-    with pytest.raises(ValueError, match="basis 'relu': layer 0 has free knots"):
-        net.coordinates("relu")
+    refused(lambda: net.coordinates("relu"), "basis 'relu': layer 0 has free knots")
 
 
 @pytest.mark.parametrize("call", ["to_basis", "coordinates"])

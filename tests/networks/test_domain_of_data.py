@@ -1,7 +1,5 @@
 """Domains taken from data, and the warning where data lie outside the domain."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np
@@ -11,6 +9,7 @@ import refkan as rk
 from refkan.base.errors import NarrowInputWarning, OutsideDomainWarning
 from refkan.training.multilevel import Stage, multistart
 from tests.shared.factories import EDGE_KINDS
+from tests.shared.refusals import refused
 
 X = np.random.default_rng(0).uniform([-3.0, 100.0], [5.0, 200.0], (80, 2))
 DOMAIN = np.stack([X.min(axis=0), X.max(axis=0)], axis=1)
@@ -112,8 +111,7 @@ def test_the_domain_is_that_of_the_samples_not_of_the_statistics_batch():
 @pytest.mark.parametrize("node_map", ["affine", "none"])
 def test_until_then_everything_asks_for_data(use, node_map):
     net = build("data", node_map=node_map)
-    with pytest.raises(ValueError, match=NOT_BOUND):
-        use(net, np.zeros(net.n_params))
+    refused(lambda: use(net, np.zeros(net.n_params)), NOT_BOUND)
     net.insert(1, [0.3])  # the domain of a hidden layer is known
 
 
@@ -146,21 +144,18 @@ def test_the_repr_says_so():
     ],
 )
 def test_data_without_a_range_are_refused(x, message):
-    with pytest.raises(ValueError, match=f"domain='data' needs {message}"):
-        start(build("data"), x)
+    refused(lambda: start(build("data"), x), f"domain='data' needs {message}")
 
 
 @pytest.mark.parametrize("domain", ["unit", "Data", ""])
 def test_other_words_are_no_domain(domain):
-    with pytest.raises(ValueError, match=f"domain must be one of 'data'; got '{domain}'"):
-        build(domain)
+    refused(lambda: build(domain), f"domain must be one of 'data'; got '{domain}'")
 
 
 def test_knots_that_are_not_uniform_are_refused():
     space = rk.SplineSpace.from_breakpoints(3, [0.0, 0.1, 1.0])
     net = rk.Network((rk.SplineLayer((space, space), 1),), (), domain_from_data=True)
-    with pytest.raises(ValueError, match="needs uniform knots in the first layer; got others for input 0"):
-        start(net)
+    refused(lambda: start(net), "needs uniform knots in the first layer; got others for input 0")
     with pytest.raises(ValueError, match="needs a first layer with a domain; got a DenseLayer"):
         start(rk.Network(rk.mlp([2, 1]).layers, (), domain_from_data=True))
 

@@ -1,7 +1,5 @@
 """Points so far outside that tails of single functions are no numbers any more, against the truth in rationals."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Laws of networks, over lists of factories; each with its sabotage."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings

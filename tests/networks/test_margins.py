@@ -1,7 +1,5 @@
 """Second derivatives near the ends of domains: engines and difference quotients agree at a fresh start."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

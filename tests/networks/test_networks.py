@@ -1,7 +1,5 @@
 """Networks as functions: of each sample alone or with the statistics of a batch, frozen, on any parameters."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

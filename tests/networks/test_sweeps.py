@@ -1,7 +1,5 @@
 """Every sweep of every network against complex steps; faults in each part of the sweeps are noticed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -5,8 +5,6 @@ refkan/, or the whole of validation/; an arrow leads from the room that imports 
 of a room is one above the highest room that it imports.
 """
 
-from __future__ import annotations
-
 import ast
 from collections import defaultdict
 from collections.abc import Iterator

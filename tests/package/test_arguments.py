@@ -1,12 +1,10 @@
 """The checks of arguments themselves: counts, choices, positive numbers, arrays."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 from refkan.base.arguments import as_array, as_samples, check_choice, check_count, check_positive
-from tests.shared.refusals import INF, NAN, bad, check
+from tests.shared.refusals import INF, NAN, refusals
 
 
 @pytest.mark.parametrize("value", [np.int8(3), np.uint64(3), 3], ids=repr)
@@ -15,20 +13,18 @@ def test_integers_of_any_kind_are_counts(value):
     assert type(check_count("n", value, 1)) is int
 
 
-@bad(
-    ("numpy bool", lambda: check_count("n", np.True_), TypeError, r"n must be an integer; got (np\.)?True"),
-    ("array", lambda: check_count("n", np.array([1, 2])), TypeError, r"n must be an integer"),
-    ("below", lambda: check_count("n", 1, 2), ValueError, r"n must be at least 2; got 1"),
-    ("above", lambda: check_count("n", 9, 2, 8), ValueError, r"n must be at most 8; got 9"),
-    ("choice", lambda: check_choice("name", ["a"], ["a"]), ValueError, r"name must be one of 'a'; got \['a'\]"),
-    ("positive bool", lambda: check_positive("h", True), TypeError, r"h must be a number; got True"),
-    ("positive complex", lambda: check_positive("h", 1j), TypeError, r"h must be a number; got 1j"),
-    ("positive infinite", lambda: check_positive("h", INF), ValueError, r"h must be finite and positive; got inf"),
-    ("number nan", lambda: as_array("a", NAN), ValueError, r"a must be finite; got a = nan"),
-    ("too large for float64", lambda: as_array("a", [10**400]), (TypeError, ValueError), r"a must"),
+test_argument_checks = refusals(
+    (lambda: check_count("n", np.True_), r"TypeError: n must be an integer; got (np\.)?True"),
+    (lambda: check_count("n", np.array([1, 2])), r"TypeError: n must be an integer"),
+    (lambda: check_count("n", 1, 2), r"n must be at least 2; got 1"),
+    (lambda: check_count("n", 9, 2, 8), r"n must be at most 8; got 9"),
+    (lambda: check_choice("name", ["a"], ["a"]), r"name must be one of 'a'; got \['a'\]"),
+    (lambda: check_positive("h", True), r"TypeError: h must be a number; got True"),
+    (lambda: check_positive("h", 1j), r"TypeError: h must be a number; got 1j"),
+    (lambda: check_positive("h", INF), r"h must be finite and positive; got inf"),
+    (lambda: as_array("a", NAN), r"a must be finite; got a = nan"),
+    (lambda: as_array("a", [10**400]), r"TypeError: a must"),
 )
-def test_argument_checks(call, error, message):
-    check(call, error, message)
 
 
 def test_long_doubles_that_overflow_are_refused():

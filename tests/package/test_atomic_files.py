@@ -1,7 +1,5 @@
 """Files are written whole or not at all, and what killed writers left is swept."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

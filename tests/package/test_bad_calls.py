@@ -1,8 +1,6 @@
 # ruff: noqa: E501  names of functions are long, and patterns of them longer
 """One law over all public callables: a wrong argument is refused by an error that names it and says what came."""
 
-from __future__ import annotations
-
 import inspect
 import os
 import re

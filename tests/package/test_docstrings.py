@@ -1,7 +1,5 @@
 """Docstrings of public names: examples stand by themselves, and the site shows formulas as they are written."""
 
-from __future__ import annotations
-
 import builtins
 import doctest
 import importlib

@@ -1,7 +1,5 @@
 """Packages that are missing: what is said names the extra that brings them, as pyproject.toml has it."""
 
-from __future__ import annotations
-
 import re
 import sys
 import tomllib

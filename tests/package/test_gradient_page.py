@@ -1,7 +1,5 @@
 """docs/gradient.md: the files that a gradient passes under the plain engine are those of its table; its examples."""
 
-from __future__ import annotations
-
 import doctest
 import re
 import traceback

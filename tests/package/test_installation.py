@@ -1,7 +1,5 @@
 """Editable installations: an entry of the path, which a folder of the same name does not hide."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Ctrl-C that falls into a callback from C, where Python drops it, ends a block all the same."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import signal

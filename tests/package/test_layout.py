@@ -1,7 +1,5 @@
 """The table of docs/layout.md names what there is, and nothing else; pages cite files and tests that exist."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

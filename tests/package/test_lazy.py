@@ -1,7 +1,5 @@
 """Members that are computed when they are first read: once kept, without a lock, and in every module."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 import pydoc

@@ -1,7 +1,5 @@
 """Memory that is used again: only when nobody refers to it."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

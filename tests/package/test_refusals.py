@@ -1,7 +1,5 @@
 """Calls that were accepted in silence, or refused in words that did not help: what each must say."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time
@@ -12,7 +10,7 @@ import pytest
 
 import refkan as rk
 from refkan.training.losses import Collocation, Side, Term
-from tests.shared.refusals import INF, NAN, bad, check
+from tests.shared.refusals import INF, NAN, refusals, refused
 
 X = np.linspace(0.0, 1.0, 12).reshape(6, 2)
 MASKED = np.ma.array(X, mask=X > 0.5)
@@ -21,15 +19,13 @@ NET, THETA = rk.kan([2, 3, 1], 3, 4).initialize(np.random.default_rng(0), X)
 LAYER = NET.layers[0]
 
 
-@bad(
-    ("samples", lambda: NET(THETA, MASKED), ValueError, r"x must hold no masked entries; got 6: .* x\.filled\(value\)"),
-    ("parameters", lambda: NET(np.ma.masked_less(THETA, 0), X), ValueError, "theta must hold no masked entries"),
-    ("targets", lambda: rk.LeastSquares(NET, X, MASKED[:, :1]), ValueError, "y must hold no masked entries"),
-    ("points", lambda: rk.bsplines.design_matrix(SPACE, MASKED[:, 0]), ValueError, "x must hold no masked entries"),
-    ("knots", lambda: SPACE.insert(np.ma.array([0.3, 0.4], mask=[0, 1])), ValueError, "new_knots must hold no masked"),
+test_masked_entries = refusals(
+    (lambda: NET(THETA, MASKED), r"x must hold no masked entries; got 6: .* x\.filled\(value\)"),
+    (lambda: NET(np.ma.masked_less(THETA, 0), X), "theta must hold no masked entries"),
+    (lambda: rk.LeastSquares(NET, X, MASKED[:, :1]), "y must hold no masked entries"),
+    (lambda: rk.bsplines.design_matrix(SPACE, MASKED[:, 0]), "x must hold no masked entries"),
+    (lambda: SPACE.insert(np.ma.array([0.3, 0.4], mask=[0, 1])), "new_knots must hold no masked"),
 )
-def test_masked_entries(call, error, message):
-    check(call, error, message)
 
 
 def test_masked_arrays_without_masked_entries_are_arrays():
@@ -41,60 +37,45 @@ def term(name="a", sides=None):
     return Term(name, sides, lambda x, u, *du: u, lambda x, u, *du: [1, 0, 0])
 
 
-@bad(
-    ("no network", lambda: rk.LeastSquares(None, X, X), TypeError, r"net must be a network, .*got NoneType"),
-    ("text", lambda: rk.LeastSquares("net", X, X), TypeError, r"net must be a network, .*got str"),
-    ("collocation", lambda: Collocation(None, term()), TypeError, "net must be a Network; got NoneType"),
-    ("name of a term", lambda: term(3), TypeError, "name must be a str; got int"),
-    ("no sides", lambda: term(sides=3), TypeError, "sides of term 'a' must be a Side or a pair of them; got 3"),
-    ("nothing", lambda: rk.minimize(None, THETA), TypeError, "a loss that offers value_and_gradient.*got NoneType"),
-    ("network", lambda: rk.minimize(NET, THETA), TypeError, r"not a network: pass a LeastSquares: rk.LeastSquares"),
+test_problems = refusals(
+    (lambda: rk.LeastSquares(None, X, X), r"TypeError: net must be a network, .*got NoneType"),
+    (lambda: rk.LeastSquares("net", X, X), r"TypeError: net must be a network, .*got str"),
+    (lambda: Collocation(None, term()), "TypeError: net must be a Network; got NoneType"),
+    (lambda: term(3), "TypeError: name must be a str; got int"),
+    (lambda: term(sides=3), "TypeError: sides of term 'a' must be a Side or a pair of them; got 3"),
+    (lambda: rk.minimize(None, THETA), "TypeError: a loss that offers value_and_gradient.*got NoneType"),
+    (lambda: rk.minimize(NET, THETA), r"TypeError: not a network: pass a LeastSquares: rk.LeastSquares"),
     (
-        "levels",
         lambda: rk.minimize_multilevel(NET, THETA, schedule=[1, 1]),
-        TypeError,
-        r"not a network: pass a LeastSquares: rk.LeastSquares",
+        r"TypeError: not a network: pass a LeastSquares: rk.LeastSquares",
     ),
     (
-        "spectrum of a network",
         lambda: rk.spectrum(NET, THETA),
-        TypeError,
-        r"problem_or_matrix must be a loss, not a network: pass a LeastSquares: rk\.LeastSquares\(net, x, y\)",
+        r"TypeError: problem_or_matrix must be a loss, not a network: pass a LeastSquares",
     ),
-    ("spectrum of nothing", lambda: rk.spectrum(None, THETA), TypeError, "got NoneType: pass a LeastSquares, or a"),
-    ("spectrum of text", lambda: rk.spectrum("AtA"), TypeError, "got str: pass a LeastSquares, or a matrix"),
+    (lambda: rk.spectrum(None, THETA), "TypeError: got NoneType: pass a LeastSquares, or a"),
+    (lambda: rk.spectrum("AtA"), "TypeError: got str: pass a LeastSquares, or a matrix"),
 )
-def test_problems(call, error, message):
-    check(call, error, message)
 
 
-@bad(
-    ("free knots", lambda: rk.SplineLayer((SPACE,), 1, "linear", "no"), TypeError, "free_knots must be True or False"),
-    ("scaled", lambda: rk.ReluLayer((SPACE,), 1, scaled="no"), TypeError, "scaled must be True or False; got 'no'"),
-    ("bias", lambda: rk.DenseLayer(2, 1, bias=None), TypeError, "bias must be True or False; got None"),
-    ("no blocks", lambda: LAYER.pack(), ValueError, "blocks must be 'coefficients', each by its name; got none"),
-    ("other blocks", lambda: LAYER.pack(c=X), ValueError, "blocks must be 'coefficients', each by its name; got 'c'"),
-    ("shape", lambda: LAYER.pack(coefficients=[1.0]), ValueError, r"coefficients must have shape \(3, 2, 6\)"),
-    ("none", lambda: LAYER.pack(coefficients=None), TypeError, "coefficients must hold numbers; got dtype object"),
-    ("names", lambda: rk.Network(("a",), ()), TypeError, r"layers\[0\] must be a Layer; got 'a': build layers with"),
-    ("layer", lambda: rk.Network(LAYER, ()), TypeError, "layers must be a sequence of Layer objects; got SplineLayer"),
-    ("no map", lambda: rk.Network(NET.layers, (None,)), TypeError, r"node_maps\[0\] must be a NodeMap; got None: take"),
+test_parts_of_networks = refusals(
+    (lambda: rk.SplineLayer((SPACE,), 1, "linear", "no"), "TypeError: free_knots must be True or False"),
+    (lambda: rk.ReluLayer((SPACE,), 1, scaled="no"), "TypeError: scaled must be True or False; got 'no'"),
+    (lambda: rk.DenseLayer(2, 1, bias=None), "TypeError: bias must be True or False; got None"),
+    (lambda: LAYER.pack(), "blocks must be 'coefficients', each by its name; got none"),
+    (lambda: LAYER.pack(c=X), "blocks must be 'coefficients', each by its name; got 'c'"),
+    (lambda: LAYER.pack(coefficients=[1.0]), r"coefficients must have shape \(3, 2, 6\)"),
+    (lambda: LAYER.pack(coefficients=None), "TypeError: coefficients must hold numbers; got dtype object"),
+    (lambda: rk.Network(("a",), ()), r"TypeError: layers\[0\] must be a Layer; got 'a': build layers with"),
+    (lambda: rk.Network(LAYER, ()), "TypeError: layers must be a sequence of Layer objects; got SplineLayer"),
+    (lambda: rk.Network(NET.layers, (None,)), r"TypeError: node_maps\[0\] must be a NodeMap; got None: take"),
     (
-        "map by name",
         lambda: rk.Network(NET.layers, ("affine",)),
-        TypeError,
-        r"node_maps\[0\] must be a NodeMap; got 'affine': take one of rk\.networks\.node_maps\.NODE_MAPS.*'mean-std'",
+        r"TypeError: node_maps\[0\] must be a NodeMap; got 'affine': take one of .*NODE_MAPS.*'mean-std'",
     ),
-    ("maps by name", lambda: rk.Network(NET.layers, "affine"), TypeError, "node_maps must be a sequence of NodeMap"),
-    (
-        "statistics",
-        lambda: rk.Network(NET.layers, NET.node_maps, X[:, :1]),
-        ValueError,
-        r"statistics must have shape \(N, 2\); got \(6, 1\)",
-    ),
+    (lambda: rk.Network(NET.layers, "affine"), "TypeError: node_maps must be a sequence of NodeMap"),
+    (lambda: rk.Network(NET.layers, NET.node_maps, X[:, :1]), r"statistics must have shape \(N, 2\); got \(6, 1\)"),
 )
-def test_parts_of_networks(call, error, message):
-    check(call, error, message)
 
 
 def test_lists_of_layers_and_maps_become_tuples():
@@ -106,8 +87,8 @@ def test_lists_of_layers_and_maps_become_tuples():
 @pytest.mark.parametrize("basis", [rk.bsplines, rk.relu_powers])
 def test_derivatives_of_any_order(basis, derivative):
     message = f"derivative must be at most 100; got {derivative}"
-    check(lambda: basis.design_matrix(SPACE, [0.5], derivative), ValueError, message)
-    check(lambda: basis.evaluate(SPACE, np.ones(SPACE.dim), [0.5], derivative), ValueError, message)
+    refused(lambda: basis.design_matrix(SPACE, [0.5], derivative), message)
+    refused(lambda: basis.evaluate(SPACE, np.ones(SPACE.dim), [0.5], derivative), message)
     assert not basis.evaluate(SPACE, np.ones(SPACE.dim), [0.5], 100).any()
 
 
@@ -115,28 +96,23 @@ def test_derivatives_of_any_order(basis, derivative):
 def test_exact_answers_need_a_space(space):
     pytest.importorskip("flint")
     for function in (rk.exact.extreme_eigenvalues, rk.exact.rational_gram):
-        check(lambda function=function: function(space), TypeError, "space must be a SplineSpace; got")
+        refused(lambda function=function: function(space), "TypeError: space must be a SplineSpace; got")
     message = "space_or_problem must be a SplineSpace or a LeastSquares problem; got"
-    check(lambda: rk.exact.certified_condition_number(space), TypeError, message)
+    refused(lambda: rk.exact.certified_condition_number(space), f"TypeError: {message}")
 
 
-@bad(
-    ("splines", lambda: rk.kan([10**7, 10**7], 3, 4), ValueError, "at most 10,000,000,000 parameters.*4,800,000 GB"),
-    ("Chebyshev", lambda: rk.chebyshev_kan([10**7] * 2, 3), ValueError, "at most 10,000,000,000 param"),
-    ("dense", lambda: rk.mlp([10**7] * 3), ValueError, r"got widths \[10000000, 10000000, 10000000\]"),
-)
-def test_networks_beyond_any_memory_are_refused_at_once(call, error, message):
+def test_networks_beyond_any_memory_are_refused_at_once():
     start = time.process_time()
-    check(call, error, message)
+    refused(lambda: rk.kan([10**7, 10**7], 3, 4), "at most 10,000,000,000 parameters.*4,800,000 GB")
+    refused(lambda: rk.chebyshev_kan([10**7] * 2, 3), "at most 10,000,000,000 param")
+    refused(lambda: rk.mlp([10**7] * 3), r"got widths \[10000000, 10000000, 10000000\]")
     assert time.process_time() - start < 1.0
 
 
-@bad(
-    ("row", lambda: NET(THETA, X[0]), ValueError, r"x must have 2 dimensions; got shape \(2,\): one row is x\[None\]"),
-    ("column", lambda: NET(THETA, X[:, 0]), ValueError, r"got shape \(6,\): one column is x\[:, None\]"),
+test_one_row_and_one_column_are_told_apart = refusals(
+    (lambda: NET(THETA, X[0]), r"x must have 2 dimensions; got shape \(2,\): one row is x\[None\]"),
+    (lambda: NET(THETA, X[:, 0]), r"got shape \(6,\): one column is x\[:, None\]"),
 )
-def test_one_row_and_one_column_are_told_apart(call, error, message):
-    check(call, error, message)
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -1e-9, "1e-9", True])
@@ -148,12 +124,11 @@ def test_tolerances_that_let_everything_pass_are_refused(name, value):
         rk.checks.jacobian_check: (lambda t: t * t, np.diag, theta),
         rk.checks.invariance_test: (np.sin, np.cos, theta),
     }
-    for function, arguments in calls.items():
-        call = partial(function, *arguments, **{name: value})
-        check(call, (ValueError, TypeError), f"{name} must be .*; got")
     if name == "rtol":
-        dot = (np.cumsum, np.cumsum, 3, 3)
-        check(lambda: rk.checks.dot_test(*dot, rtol=value), (ValueError, TypeError), "rtol must be .*; got")
+        calls[rk.checks.dot_test] = (np.cumsum, np.cumsum, 3, 3)
+    error = "TypeError: " if isinstance(value, str | bool) else ""
+    for function, arguments in calls.items():
+        refused(partial(function, *arguments, **{name: value}), f"{error}{name} must be .*; got")
 
 
 def test_subpackages_that_are_imported_late_are_listed():

@@ -1,7 +1,5 @@
 """Representations of what the library returns: one line, sizes in place of numbers, and one way to make them."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib
 import inspect

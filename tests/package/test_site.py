@@ -1,7 +1,5 @@
 """The site: every public name is in the reference, every page in the index, and formulas are MathML."""
 
-from __future__ import annotations
-
 import importlib
 import re
 import runpy

@@ -2,8 +2,6 @@
 
 # ruff: noqa: C408, E501  parameters are named as in calls
 
-from __future__ import annotations
-
 import flint
 import numpy as np
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """What is wrong for a parameter: by what a valid value of it is, or by its annotation where the default is None."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

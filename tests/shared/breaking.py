@@ -1,7 +1,5 @@
 """A broken library: a function of refkan whose results are off by a thousandth, wherever it was imported."""
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """Spline spaces that hypothesis draws."""
 
-from __future__ import annotations
-
 import numpy as np
 from hypothesis import strategies as st
 

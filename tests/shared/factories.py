@@ -1,7 +1,5 @@
 """What laws are tested over: spline spaces of every kind of knots, points, networks, and exact values."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass, replace
 from fractions import Fraction

@@ -4,8 +4,6 @@ Kernels are compiled for each order, number of outputs and jet, seconds for each
 or go `in_python`: what sums there are does not depend on a compiler, and how they are compiled is seen here.
 """
 
-from __future__ import annotations
-
 from contextlib import contextmanager
 
 from refkan.splines.sums import Channels

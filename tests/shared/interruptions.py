@@ -1,7 +1,5 @@
 """Ctrl-C as it is lost in a callback from C, where Python drops it."""
 
-from __future__ import annotations
-
 import signal
 import time
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Node maps applied to activations (N, Q): values and slopes, as arrays of that shape."""
 
-from __future__ import annotations
-
 from refkan.splines.sums.channels import VALUES
 
 

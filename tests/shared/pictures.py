@@ -1,7 +1,5 @@
 """Pictures of tests that are not about what pictures look like."""
 
-from __future__ import annotations
-
 import pytest
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine

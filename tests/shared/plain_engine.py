@@ -1,7 +1,5 @@
 """The plain engine for folders of tests that are about something else than engines: it has no forms to compile."""
 
-from __future__ import annotations
-
 import pytest
 
 import refkan as rk

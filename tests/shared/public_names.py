@@ -1,7 +1,5 @@
 """What refkan offers: its public modules, their names, and the functions, classes and methods that can be called."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import pkgutil

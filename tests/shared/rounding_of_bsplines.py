@@ -1,7 +1,5 @@
 """How far values of B-splines may be from exact ones."""
 
-from __future__ import annotations
-
 TINY = 1e-300  # underflow, next to a knot at 0
 
 

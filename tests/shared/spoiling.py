@@ -1,7 +1,5 @@
 """Sabotage by one replacement in the source of a module: the spoilt copy is compiled apart, the module stays."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from types import ModuleType

@@ -6,8 +6,6 @@ as it is and with sizes lowered holds on both sides of each of them. `tests/spli
 says which size is missing here.
 """
 
-from __future__ import annotations
-
 import ast
 import importlib
 from contextlib import contextmanager

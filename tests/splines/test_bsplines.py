@@ -1,7 +1,5 @@
 """Values and derivatives of local B-splines against exact rational ones; laws, tails; faults are noticed."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

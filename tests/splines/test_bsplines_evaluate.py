@@ -1,7 +1,5 @@
 """Splines and design matrices against SciPy, exact values and one another, by pieces and point by point."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from fractions import Fraction
 

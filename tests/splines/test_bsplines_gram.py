@@ -1,7 +1,5 @@
 """Gram matrices of B-splines and of their derivatives against exact integrals."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from math import factorial
 

@@ -1,7 +1,5 @@
 """Derivatives of splines in their knots against definitions, exact differences and laws; faults are noticed."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

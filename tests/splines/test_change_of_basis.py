@@ -1,7 +1,5 @@
 """A as an operator, banded and dense, against exact rational matrices."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from math import comb, factorial
 

@@ -1,7 +1,5 @@
 """Tables of new knots, made in one pass, against those made one by one; faults of the kernel are noticed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

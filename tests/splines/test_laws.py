@@ -1,7 +1,5 @@
 """Laws of spline spaces and changes of basis, over lists of factories."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """ReLU powers against exact rational values and exact integrals."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from math import factorial
 

@@ -1,7 +1,5 @@
 """Balls of many bits in all tests of this folder."""
 
-from __future__ import annotations
-
 import flint
 import pytest
 

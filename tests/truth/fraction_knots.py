@@ -1,7 +1,5 @@
 """Rational knots, points, and both bases over Fractions, for exact tests of the truth."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from itertools import pairwise
 

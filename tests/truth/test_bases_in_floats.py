@@ -1,7 +1,5 @@
 """The oracle in other numbers: SciPy as an independent oracle in floats, complex steps, mpmath."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import mpmath

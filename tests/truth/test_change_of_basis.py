@@ -1,7 +1,5 @@
 """The change of basis of the oracle: three formulas and the closed form are equal, wrong ones are noticed."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from math import factorial
 

@@ -1,7 +1,5 @@
 """Derivatives in the knots of the oracle, exactly, by dual numbers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 

@@ -1,7 +1,5 @@
 """Laws of networks over Fractions, as equalities: two bases, refined knots, null vectors."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """refkan against the truth: every kind of layer, node map and policy, within what rounding may do to each entry."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Derivatives of the truth: backward by hand and forward by Taylor numbers agree, exactly over exact numbers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fractions import Fraction
 

@@ -1,7 +1,5 @@
 """docs/truth.md: its examples run as doctests; here, that the code it quotes is code, and that it names every file."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Gauss-Newton matrices by both paths, their blocks and products, and tangent kernels, of every kind of network."""
 
-from __future__ import annotations
-
 import math
 import sys
 
@@ -26,6 +24,7 @@ from tests.shared.factories import (
     name,
     samples,
 )
+from tests.shared.refusals import refused
 
 N = 6
 DEEP = tuple(
@@ -282,18 +281,13 @@ def test_bad_input():
         gauss_newton(free, s, x, path="sparse")
     with pytest.raises(ValueError, match="path must be one of 'auto', 'dense', 'sparse'; got 'fast'"):
         gauss_newton(net, theta, x, path="fast")
-    with pytest.raises(ValueError, match="x must hold at least one sample; got N = 0"):
-        gauss_newton(net, theta, x[:0])
+    refused(lambda: gauss_newton(net, theta, x[:0]), "x must hold at least one sample; got N = 0")
     with pytest.raises(ValueError, match=r"weights must not be negative; got weights\[1\] = -1.0"):
         gauss_newton(net, theta, x, [1, -1, 1, 1, 1])
-    with pytest.raises(ValueError, match="weights must have length 5; got length 4"):
-        hessians.ntk(net, theta, x, [1, 1, 1, 1])
-    with pytest.raises(TypeError, match="theta must be real"):
-        gauss_newton(net, theta + 0j, x)
-    with pytest.raises(TypeError, match="net must be a Network; got int"):
-        gauss_newton(7, theta, x)
-    with pytest.raises(ValueError, match="v must have length"):
-        hessians.gauss_newton_vector(net, theta, x, theta[1:])
+    refused(lambda: hessians.ntk(net, theta, x, [1, 1, 1, 1]), "weights must have length 5; got length 4")
+    refused(lambda: gauss_newton(net, theta + 0j, x), "TypeError: theta must be real")
+    refused(lambda: gauss_newton(7, theta, x), "TypeError: net must be a Network; got int")
+    refused(lambda: hessians.gauss_newton_vector(net, theta, x, theta[1:]), "v must have length")
 
 
 @pytest.mark.parametrize("path", ["dense", "sparse"])

@@ -1,7 +1,5 @@
 """What second derivatives ask of layers and kernels: Hessian products, local forms, sums over windows."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """What all tests of jets share: the networks, and no warnings where they are not the subject."""
 
-from __future__ import annotations
-
 import warnings
 
 import pytest

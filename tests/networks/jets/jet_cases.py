@@ -1,7 +1,5 @@
 """Networks and directions that jets are tested on."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tests.shared.factories import CHEBYSHEV_NETWORKS, EDGE_KINDS, MLP_KINDS, NODE_MAPS, NetworkCase, samples

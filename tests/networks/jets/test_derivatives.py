@@ -1,7 +1,5 @@
 """Derivatives of jets in the parameters and the inputs: complex steps, adjoints, Jacobians, sabotage."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Jets: exact rational derivatives, complex steps, seeds, both bases, mixed second derivatives."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The law of layers: every sweep is the complex step of the value, and nothing else changes."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import refkan as rk

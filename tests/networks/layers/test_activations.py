@@ -1,7 +1,5 @@
 """Derivatives of saturating activations: to the last digits where the function has levelled off, against mpmath."""
 
-from __future__ import annotations
-
 import mpmath
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Layers taken alone: arrays of wrong shapes are refused by name, and a linearisation stays at its point."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,7 @@ from refkan.splines.sums import Channels
 from refkan.splines.sums.channels import VALUES
 from tests.networks.layers.layer_laws import random_parameters
 from tests.shared.factories import EDGE_KINDS, LayerCase
-from tests.shared.refusals import check
+from tests.shared.refusals import refused
 
 LAYERS = {kind: LayerCase(kind).build() for kind in EDGE_KINDS} | {
     "dense": rk.DenseLayer(3, 2, activation="tanh"),
@@ -26,50 +24,42 @@ def layer(request):
 
 
 def test_point_of_wrong_shape(layer):
-    theta, x = random_parameters(layer), np.full((4, 3), 0.5)
-    n = layer.n_params
-    for call, message in [
-        (lambda: layer.linearize(theta[:-1], x), rf"theta must have length {n}; got length {n - 1}"),
-        (lambda: layer.linearize(np.append(theta, 0.0), x), rf"theta must have length {n}; got length {n + 1}"),
-        (lambda: layer.linearize(theta, x[:, :2]), r"x must have shape \(N, 3\); got \(4, 2\)"),
-        (lambda: layer.linearize(theta, np.full((4, 5), 0.5)), r"x must have shape \(N, 3\); got \(4, 5\)"),
-        (lambda: layer.linearize(theta, x[0]), r"x must have 2 dimensions; got shape \(3,\)"),
-    ]:
-        check(call, ValueError, message)
+    theta, x, n = random_parameters(layer), np.full((4, 3), 0.5), layer.n_params
+    refused(lambda: layer.linearize(theta[:-1], x), rf"theta must have length {n}; got length {n - 1}")
+    refused(lambda: layer.linearize(np.append(theta, 0.0), x), rf"theta must have length {n}; got length {n + 1}")
+    refused(lambda: layer.linearize(theta, x[:, :2]), r"x must have shape \(N, 3\); got \(4, 2\)")
+    refused(lambda: layer.linearize(theta, np.full((4, 5), 0.5)), r"x must have shape \(N, 3\); got \(4, 5\)")
+    refused(lambda: layer.linearize(theta, x[0]), r"x must have 2 dimensions; got shape \(3,\)")
 
 
 def test_tangents_and_cotangents_of_wrong_shape(layer):
-    theta, x = random_parameters(layer), np.full((4, 3), 0.5)
-    at, n = layer.linearize(theta, x), layer.n_params
-    dy, G = np.ones((4, 2)), np.ones((4, 6, 2))
-    for call, message in [
-        (lambda: at.pullback(dy[:, :1]), r"dy must have shape \(4, 2\); got \(4, 1\)"),
-        (lambda: at.pullback(np.ones((5, 2))), r"dy must have shape \(4, 2\); got \(5, 2\)"),
-        (lambda: at.pullback(dy[0]), r"dy must have shape \(4, 2\); got \(2,\)"),
-        (lambda: at.pushforward(theta[1:], x), rf"dtheta must have length {n}; got length {n - 1}"),
-        (lambda: at.pushforward(theta, x[:, 1:]), r"dx must have shape \(4, 3\); got \(4, 2\)"),
-        (lambda: at.pullback_inputs(G[:3]), r"G must have shape \(4, O, 2\); got \(3, 6, 2\)"),
-        (lambda: at.fill_jacobian(G[:, :, :1], np.zeros((4, 6, n))), r"G must have shape \(4, O, 2\); got \(4, 6, 1\)"),
-        (lambda: at.hessian_product(theta, x, dy[:2]), r"dy must have shape \(4, 2\); got \(2, 2\)"),
-    ]:
-        check(call, ValueError, message)
+    theta, x, n = random_parameters(layer), np.full((4, 3), 0.5), layer.n_params
+    at, dy, G, out = layer.linearize(theta, x), np.ones((4, 2)), np.ones((4, 6, 2)), np.zeros((4, 6, n))
+    refused(lambda: at.pullback(dy[:, :1]), r"dy must have shape \(4, 2\); got \(4, 1\)")
+    refused(lambda: at.pullback(np.ones((5, 2))), r"dy must have shape \(4, 2\); got \(5, 2\)")
+    refused(lambda: at.pullback(dy[0]), r"dy must have shape \(4, 2\); got \(2,\)")
+    refused(lambda: at.pushforward(theta[1:], x), rf"dtheta must have length {n}; got length {n - 1}")
+    refused(lambda: at.pushforward(theta, x[:, 1:]), r"dx must have shape \(4, 3\); got \(4, 2\)")
+    refused(lambda: at.pullback_inputs(G[:3]), r"G must have shape \(4, O, 2\); got \(3, 6, 2\)")
+    refused(lambda: at.fill_jacobian(G[:, :, :1], out), r"G must have shape \(4, O, 2\); got \(4, 6, 1\)")
+    refused(lambda: at.hessian_product(theta, x, dy[:2]), r"dy must have shape \(4, 2\); got \(2, 2\)")
 
 
 def targets(N, O, n):
-    """Arrays that cannot take a Jacobian (N, O, n), each with the error and message that say so."""
+    """Arrays that cannot take a Jacobian (N, O, n), each with the answer."""
     read_only = np.zeros((N, O, n))
     read_only.flags.writeable = False
     return [
-        (np.zeros((N, O, n - 1)), ValueError, rf"must have shape \({N}, {O}, {n}\); got \({N}, {O}, {n - 1}\)"),
-        (np.zeros((N, O, n + 1)), ValueError, rf"must have shape .*got \({N}, {O}, {n + 1}\)"),
-        (np.zeros((N - 1, O, n)), ValueError, rf"must have shape .*got \({N - 1}, {O}, {n}\)"),
-        (np.zeros((N, 1, n)), ValueError, rf"must have shape .*got \({N}, 1, {n}\)"),
-        (np.zeros(N * O * n), ValueError, rf"must have shape .*got \({N * O * n},\)"),
-        (np.zeros((N, O, n), np.float32), TypeError, "must be an array of dtype float64.*got dtype float32"),
-        (np.zeros((N, O, n), ">f8"), TypeError, "must be an array of dtype float64.*got dtype >f8"),
-        (np.zeros((N, O, n), int), TypeError, "must be an array of dtype float64.*got dtype int64"),
-        (np.zeros((N, O, n)).tolist(), TypeError, "must be an array to write into; got list"),
-        (read_only, ValueError, "must be an array that can be written to"),
+        (np.zeros((N, O, n - 1)), rf"must have shape \({N}, {O}, {n}\); got \({N}, {O}, {n - 1}\)"),
+        (np.zeros((N, O, n + 1)), rf"must have shape .*got \({N}, {O}, {n + 1}\)"),
+        (np.zeros((N - 1, O, n)), rf"must have shape .*got \({N - 1}, {O}, {n}\)"),
+        (np.zeros((N, 1, n)), rf"must have shape .*got \({N}, 1, {n}\)"),
+        (np.zeros(N * O * n), rf"must have shape .*got \({N * O * n},\)"),
+        (np.zeros((N, O, n), np.float32), "TypeError: must be an array of dtype float64.*got dtype float32"),
+        (np.zeros((N, O, n), ">f8"), "TypeError: must be an array of dtype float64.*got dtype >f8"),
+        (np.zeros((N, O, n), int), "TypeError: must be an array of dtype float64.*got dtype int64"),
+        (np.zeros((N, O, n)).tolist(), "TypeError: must be an array to write into; got list"),
+        (read_only, "must be an array that can be written to"),
     ]
 
 
@@ -78,8 +68,8 @@ def refuse_targets(fill, n_samples, n_cotangents, n_params):
     whole = np.zeros((n_samples, n_cotangents, n_params))
     fill(whole)
     assert whole.any()
-    for out, error, message in targets(n_samples, n_cotangents, n_params):
-        check(lambda out=out: fill(out), error, message)
+    for out, answer in targets(n_samples, n_cotangents, n_params):
+        refused(lambda out=out: fill(out), answer)
         assert not np.any(out)
     apart = np.zeros((n_samples, n_cotangents, n_params + 7))[:, :, 3:-4]
     fill(apart)
@@ -100,7 +90,7 @@ def test_targets_of_jacobians(kind, free):
     refuse_targets(lambda out: jet.fill_jacobian(G, out), 4, 6, layer.n_params)
     out = np.zeros((4, 6, layer.n_params))
     message = r"G must have shape \(4, O, 4, 2\); got \(4, 6, 4, 1\)"
-    check(lambda: jet.fill_jacobian(G[:, :, :, :1], out), ValueError, message)
+    refused(lambda: jet.fill_jacobian(G[:, :, :, :1], out), message)
     assert not out.any()
 
 
@@ -110,10 +100,10 @@ def test_targets_within_layers_and_networks():
     C, G = np.zeros(layer.blocks["coefficients"]), np.ones((4, 6, 1, 2))
     sums = splines.sums(C, np.full((4, 1, 3), 0.5), VALUES, back=True)
     for out in (np.zeros((4, 6, 3, layer.intervals - 1)), np.zeros((4, 6, 2, layer.intervals))):
-        check(lambda out=out: splines.motion(C).fill_jacobian(sums, G, out), ValueError, "out must have shape")
+        refused(lambda out=out: splines.motion(C).fill_jacobian(sums, G, out), "out must have shape")
     silu = LAYERS["silu"]
     chart = silu.declare(random_parameters(silu)).chart
-    check(lambda: chart.fill_columns(np.zeros((4, 6, 5))), ValueError, "out must have shape")
+    refused(lambda: chart.fill_columns(np.zeros((4, 6, 5))), "out must have shape")
     x = np.random.default_rng(0).uniform(size=(4, 2))
     net, theta = rk.kan([2, 3, 2], 4, 2).initialize(np.random.default_rng(0), x)
     (sweep,) = net.jet(theta, x, np.eye(2)).sweep.sweeps
@@ -125,24 +115,18 @@ def test_targets_within_layers_and_networks():
 
 def test_jets_of_wrong_shape(layer):
     theta, z, channels = random_parameters(layer), np.full((4, 5, 3), 0.5), Channels(2, 2)
-    at, n = layer.linearize(theta, z, channels=channels), layer.n_params
-    for call, message in [
-        (lambda: layer.linearize(theta, z[:, 0], channels=channels), r"z must have 3 dimensions; got shape \(4, 3\)"),
-        (lambda: layer.linearize(theta, z[:, 1:], channels=channels), r"z must have shape \(N, 5, 3\); got \(4, 4"),
-        (lambda: layer.linearize(theta, z[..., :2], channels=channels), r"z must have shape \(N, 5, 3\); got \(4, 5"),
-        (lambda: at.pullback(np.ones((4, 2))), r"dy must have shape \(4, 5, 2\); got \(4, 2\)"),
-        (lambda: at.pushforward(theta, z[:, :1]), r"dz must have shape \(4, 5, 3\); got \(4, 1, 3\)"),
-        (lambda: at.pullback_inputs(np.ones((4, 6, 2))), r"G must have 4 dimensions; got shape \(4, 6, 2\)"),
-        (
-            lambda: at.fill_jacobian(np.ones((4, 6, 5, 1)), np.zeros((4, 6, n))),
-            r"G must have shape \(4, O, 5, 2\); got \(4, 6, 5, 1\)",
-        ),
-    ]:
-        check(call, ValueError, message)
+    at, G, out = layer.linearize(theta, z, channels=channels), np.ones((4, 6, 5, 1)), np.zeros((4, 6, layer.n_params))
 
+    def jet(z):
+        return lambda: layer.linearize(theta, z, channels=channels)
 
-def test_silu_edges_need_a_spline_layer():
-    check(lambda: rk.SiluLayer(LAYERS["relu"]), TypeError, "spline must be a SplineLayer; got ReluLayer")
+    refused(jet(z[:, 0]), r"z must have 3 dimensions; got shape \(4, 3\)")
+    refused(jet(z[:, 1:]), r"z must have shape \(N, 5, 3\); got \(4, 4")
+    refused(jet(z[..., :2]), r"z must have shape \(N, 5, 3\); got \(4, 5")
+    refused(lambda: at.pullback(np.ones((4, 2))), r"dy must have shape \(4, 5, 2\); got \(4, 2\)")
+    refused(lambda: at.pushforward(theta, z[:, :1]), r"dz must have shape \(4, 5, 3\); got \(4, 1, 3\)")
+    refused(lambda: at.pullback_inputs(G[..., 0]), r"G must have 4 dimensions; got shape \(4, 6, 5\)")
+    refused(lambda: at.fill_jacobian(G, out), r"G must have shape \(4, O, 5, 2\); got \(4, 6, 5, 1\)")
 
 
 def test_single_precision_and_lists_are_widened(layer):

@@ -1,7 +1,5 @@
 """Chebyshev layers: values and tails in closed form, parameters, faults noticed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from numpy.polynomial import chebyshev

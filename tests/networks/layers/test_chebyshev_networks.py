@@ -1,7 +1,5 @@
 """Networks of Chebyshev layers: null vectors, training, refinement by degree."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Values, parameters and free knots of layers, against exact sums and the sums of the papers."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

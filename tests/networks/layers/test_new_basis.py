@@ -1,7 +1,5 @@
 """CONTRIBUTING.md, "A layer": a new basis is one class, and all its derivatives follow from its functions."""
 
-from __future__ import annotations
-
 import re
 import sys
 import types

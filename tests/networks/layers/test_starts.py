@@ -1,7 +1,5 @@
 """Starting parameters of layers: reproducible, one function in every basis, of one variance."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Every sweep of every layer against complex steps; faults in each part of the derivatives are noticed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Knots inserted into one layer of a trained network, under every policy outside the domain."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

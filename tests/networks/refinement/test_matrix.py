@@ -1,7 +1,5 @@
 """The prolongation of a whole network as one sparse matrix."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

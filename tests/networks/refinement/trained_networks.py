@@ -1,7 +1,5 @@
 """Networks after some training, and how closely two of them must agree on and off the samples."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

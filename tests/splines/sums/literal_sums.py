@@ -1,7 +1,5 @@
 """The sums of both engines, written down with dense arrays of all B-splines; with each, the sum of absolute terms."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which engine is used: by call, block, environment and option; in threads; by sizes; and for how long."""
 
-from __future__ import annotations
-
 import contextvars
 import os
 import subprocess

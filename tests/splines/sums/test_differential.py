@@ -3,8 +3,6 @@
 REFKAN_CASES multiplies their number.
 """
 
-from __future__ import annotations
-
 import os
 from contextlib import nullcontext
 

@@ -1,7 +1,5 @@
 """What a fresh machine compiles for small networks: each kernel once, whatever the order and number of outputs."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

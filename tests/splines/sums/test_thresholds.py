@@ -3,8 +3,6 @@
 Which sizes there are, and that none is missing in the list of `tests.shared.thresholds`.
 """
 
-from __future__ import annotations
-
 import ast
 import importlib
 from functools import cache

@@ -1,7 +1,5 @@
 """Pairs of nested spline spaces, their exact prolongation, and the size of the terms of its recursion."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Laws of prolongation: products, the dot test, the identity; the compiled kernel against plain Python."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

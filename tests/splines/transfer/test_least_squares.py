@@ -1,7 +1,5 @@
 """Transfer by least squares at samples: where it finds the prolongation, and where it changes the function."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

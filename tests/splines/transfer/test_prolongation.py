@@ -1,7 +1,5 @@
 """Prolongation against exact blossoms: each weight, the function on and off the domain, faults noticed."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

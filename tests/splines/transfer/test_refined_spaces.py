@@ -1,7 +1,5 @@
 """Spline spaces refined and with knots inserted."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

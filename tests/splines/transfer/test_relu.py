@@ -1,7 +1,5 @@
 """Prolongation in the ReLU-power bases: injections, and the formula through them, which loses digits."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Regressions with a step or a kink, on which adaptive knots are tested."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import refkan as rk

@@ -1,7 +1,5 @@
 """The driver: every strategy, exact refinements re-checked, records, and what it finds."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal

@@ -1,7 +1,5 @@
 """Free knots in training: every optimiser moves them, a kink is found to rounding, and the way back to fixed knots."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +11,7 @@ from refkan.splines.knots import free_parameters
 from refkan.training.adaptivity import Fixed, Freed, Refined, minimize_adaptive, sampled, with_random_knots
 from refkan.training.multilevel.unchanged import require_unchanged
 from tests.shared.factories import EPS, running_error, samples
+from tests.shared.refusals import refused
 
 KINK = 1 / np.pi
 METHODS = {
@@ -198,8 +197,7 @@ def test_adaptive_training_of_free_knots_goes_on_from_where_they_are():
 
 
 def test_free_knots_with_order_1_are_refused():
-    with pytest.raises(ValueError, match="free knots need order >= 2; got order 1"):
-        rk.kan([1, 1], order=1, intervals=3, free_knots=True)
+    refused(lambda: rk.kan([1, 1], order=1, intervals=3, free_knots=True), "free knots need order >= 2; got order 1")
     net, theta = rk.kan([1, 1], order=1, intervals=3).initialize(np.random.default_rng(0), [[0.2], [0.7]])
     with pytest.raises(ValueError, match="free knots need order >= 2; got order 1"):
         Freed()(rk.LeastSquares(net, [[0.2], [0.7]], [[0.0], [1.0]]), theta)

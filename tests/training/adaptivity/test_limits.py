@@ -1,7 +1,5 @@
 """Budgets and stopping rules of adaptive training, and resuming from checkpoints."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Terms that collocation is tested on: a problem in two inputs with every kind of them."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.training.losses import Side, Term, flux_jump, periodicity, prescribed

@@ -1,7 +1,5 @@
 """Collocation problems under every method, a solved equation, one statistics batch, attention, redrawn points."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Collocation losses that jump in theta: warned of, found by the checks, and absent under sigmoid maps."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import replace
 

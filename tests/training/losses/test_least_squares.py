@@ -1,11 +1,10 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 import refkan as rk
 from refkan.checks import gradient_check, jacobian_check
 from refkan.training.losses import LeastSquares
+from tests.shared.refusals import refused
 
 EPS = np.finfo(float).eps
 
@@ -183,19 +182,16 @@ NAN = np.array([[0.0, 0.0], [0.0, np.nan], [0.0, 0.0]])
     ],
 )
 def test_bad_data(x, y, weights, message):
-    with pytest.raises(ValueError, match=message):
-        LeastSquares(TwoLayers(), x, y, weights)
+    refused(lambda: LeastSquares(TwoLayers(), x, y, weights), message)
 
 
 @pytest.mark.parametrize("which", ["x", "y", "weights"])
 def test_complex_data_are_refused(which):
     data = {"x": X, "y": Y, "weights": np.ones(3)}
     data[which] = data[which] * 1j
-    with pytest.raises(TypeError, match=f"{which} must be real"):
-        LeastSquares(TwoLayers(), **data)
+    refused(lambda: LeastSquares(TwoLayers(), **data), f"TypeError: {which} must be real")
 
 
 def test_targets_never_broadcast():
     problem = LeastSquares(TwoLayers(Q=2), X, Y[:, :1])
-    with pytest.raises(ValueError, match=r"y must have the shape of the outputs, \(3, 2\); got \(3, 1\)"):
-        problem.value(np.ones(12))
+    refused(lambda: problem.value(np.ones(12)), r"y must have the shape of the outputs, \(3, 2\); got \(3, 1\)")

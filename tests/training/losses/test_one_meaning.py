@@ -1,7 +1,5 @@
 """Decision of the design: residual, jacobian, gradient, gauss_newton, ntk, hessian mean the same on both losses."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

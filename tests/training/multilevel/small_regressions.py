@@ -1,7 +1,5 @@
 """Small problems and networks for them, for tests of multilevel training."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import refkan as rk

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +9,7 @@ from refkan.training.adaptivity import Cut, Freed, in_turn, with_random_knots
 from refkan.training.multilevel import Refined, Stage, multistart, trainings
 from refkan.training.multilevel.work import interval_weight
 from refkan.training.optimizers import ProgressLines
+from tests.shared.refusals import refused
 from tests.training.multilevel.small_regressions import Line, data
 
 VP = "variable-projection"
@@ -154,10 +153,8 @@ def test_bad_arguments(change, error, message):
 
 def test_bad_network_and_generator():
     problem = problem_of()
-    with pytest.raises(TypeError, match=r"problem\.net must be a Network; got Line"):
-        run(replace(problem, net=Line()))
-    with pytest.raises(TypeError, match="rng must be a Generator; got int"):
-        multistart(problem, 3, [Stage(1, 1)])
+    refused(lambda: run(replace(problem, net=Line())), r"TypeError: problem\.net must be a Network; got Line")
+    refused(lambda: multistart(problem, 3, [Stage(1, 1)]), "TypeError: rng must be a Generator; got int")
     with pytest.raises(TypeError, match="survivors must be a sequence of counts, one entry a stage; got 3"):
         Stage.refined([1], 3)
 

@@ -1,7 +1,5 @@
 """Training through the levels: methods, geometries, schedules, options, bad arguments."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A chain of Rosenbrock terms, with two bases to its parameters, on which the methods of descent are tested."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.training.optimizers import minimize

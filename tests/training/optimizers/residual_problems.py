@@ -1,7 +1,5 @@
 """Problems of residuals and Jacobians on which Gauss-Newton and Levenberg-Marquardt are tested."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import refkan as rk

@@ -1,7 +1,5 @@
 """Least squares problems whose last layer is linear in its coefficients, and their elimination the plain way."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Adam: its decay, its schedules, and a reference."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Steps of damped least squares by QR, Cholesky and the dual form, and what the systems are made of."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

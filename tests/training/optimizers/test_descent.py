@@ -1,7 +1,5 @@
 """What all methods of descent share: counts, histories, callbacks, and how a run ends."""
 
-from __future__ import annotations
-
 import re
 from types import SimpleNamespace
 

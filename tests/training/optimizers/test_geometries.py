@@ -1,7 +1,5 @@
 """Steps in the geometry of one basis from the gradient in either: the four rows of a table, on two networks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """L-BFGS with a line search against SciPy, with a fixed step against torch and dense matrices."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import optimize

@@ -1,7 +1,5 @@
 """Natural gradient: primal and dual form, invariance, lengths of steps, quadratics in one step."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

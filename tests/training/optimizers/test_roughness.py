@@ -1,7 +1,5 @@
 """The roughness of the last layer's splines as a penalty of variable projection."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the second-order methods share: counts, histories, tolerances, and trials that do not serve."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Where the steps of Gauss-Newton and Levenberg-Marquardt lead: linear, nearly linear and nonlinear problems."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import optimize

@@ -1,7 +1,5 @@
 """Training by variable projection: every kind of last layer, histories, and trials that do not serve."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -9,6 +7,7 @@ import refkan as rk
 from refkan.training.losses import LeastSquares
 from refkan.training.optimizers import minimize
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
+from tests.shared.refusals import refused
 from tests.training.optimizers.separable_problems import KINDS, data, problem_of
 
 VP, LM = "variable-projection", "levenberg-marquardt"
@@ -165,8 +164,7 @@ def test_problems_that_are_not_separable_are_refused():
         def residual_and_jacobian(self, theta):
             return theta, np.eye(theta.size)
 
-    with pytest.raises(TypeError, match="it needs LeastSquares of a Network; got Other"):
-        minimize(Other(), [1.0], method=VP)
+    refused(lambda: minimize(Other(), [1.0], method=VP), "TypeError: it needs LeastSquares of a Network; got Other")
 
 
 @pytest.mark.parametrize(
@@ -183,5 +181,4 @@ def test_problems_that_are_not_separable_are_refused():
 )
 def test_bad_options(options, message):
     problem, theta = problem_of("spline")
-    with pytest.raises(ValueError, match=message):
-        minimize(problem, theta, method=VP, **options)
+    refused(lambda: minimize(problem, theta, method=VP, **options), message)

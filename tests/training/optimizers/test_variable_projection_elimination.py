@@ -1,7 +1,5 @@
 """The linear parameters of the last layer by least squares, and the Jacobian of what is left."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

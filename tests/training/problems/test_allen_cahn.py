@@ -1,7 +1,5 @@
 """The Allen-Cahn reference: against finite differences, against the equation, and its order of convergence."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -9,6 +7,7 @@ from scipy.integrate import solve_ivp
 from refkan import ConvergenceError
 from refkan.training.problems import allen_cahn
 from refkan.training.problems.heat_kink import spread_square, square_coefficients
+from tests.shared.refusals import refused
 from tests.shared.spoiling import spoilt
 
 TIMES = np.array([0.003, 0.03, 0.2, 0.6, 1.0])
@@ -178,14 +177,10 @@ def test_bad_arguments_are_refused(arguments, error, message):
 def test_bad_points_are_refused(reference):
     with pytest.raises(ValueError, match=r"x\[:, 1\] must hold times within \[0, 1\]; got 1.5 at position 1"):
         reference([[0.0, 0.5], [0.0, 1.5]])
-    with pytest.raises(ValueError, match=r"x must have shape \(N, 2\); got \(1, 1\)"):
-        reference([[0.0]])
-    with pytest.raises(TypeError, match="x must be real"):
-        reference([[0.0, 0.5j]])
-    with pytest.raises(ValueError, match=r"times must hold times within \[0, 1\]; got -0.1"):
-        allen_cahn.convergence([16, 32], [-0.1])
-    with pytest.raises(ValueError, match=r"modes\[1\] must be at least 8; got 4"):
-        allen_cahn.convergence([16, 4], [0.0])
+    refused(lambda: reference([[0.0]]), r"x must have shape \(N, 2\); got \(1, 1\)")
+    refused(lambda: reference([[0.0, 0.5j]]), "TypeError: x must be real")
+    refused(lambda: allen_cahn.convergence([16, 32], [-0.1]), r"times must hold times within \[0, 1\]; got -0.1")
+    refused(lambda: allen_cahn.convergence([16, 4], [0.0]), r"modes\[1\] must be at least 8; got 4")
     assert reference(np.empty((0, 2))).shape == (0, 1)
 
 

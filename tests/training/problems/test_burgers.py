@@ -4,14 +4,13 @@ The series of Cole, an oracle that shares no step with the quadrature: phi(x, 0)
 has the Fourier coefficients (-1)^n I_n(a), each of which decays by exp(-n^2 pi^2 nu t).
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 
 from refkan import ConvergenceError
 from refkan.training.problems import burgers
+from tests.shared.refusals import refused
 from tests.shared.spoiling import spoilt
 
 DIGITS = 40
@@ -166,10 +165,8 @@ def test_small_viscosity_is_right_or_refused(rng):
 
 def test_the_tolerance_is_obeyed():
     points = [(0.01, 1.0), (0.4, 0.3)]
-    with pytest.raises(ConvergenceError, match=r"u must agree to 1\.0e-13"):
-        burgers.solution(points, tolerance=1e-13)
-    with pytest.raises(ConvergenceError, match="u_x must agree"):
-        burgers.slope(points, nodes=24)
+    refused(lambda: burgers.solution(points, tolerance=1e-13), r"ConvergenceError: u must agree to 1\.0e-13")
+    refused(lambda: burgers.slope(points, nodes=24), "ConvergenceError: u_x must agree")
     assert np.isfinite(burgers.solution(points, nodes=24, tolerance=0.1)).all()
 
 

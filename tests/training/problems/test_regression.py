@@ -1,7 +1,5 @@
 """The regression target of [S26]: literal values, rotations, and the target without its kinks."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

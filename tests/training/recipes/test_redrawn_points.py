@@ -1,7 +1,5 @@
 """Trainings on points that are drawn anew: where they lie, what is carried over, what is refused."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +9,7 @@ import refkan as rk
 from refkan.training.optimizers import State
 from refkan.training.recipes import Redrawn, burgers
 from refkan.training.recipes.trainers import carried, joined
+from tests.shared.refusals import refused
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +85,6 @@ def test_damping_is_carried_over(front):
 
 @pytest.mark.parametrize(("options", "message"), [({"every": 0}, "every"), ({"steep": 1.5}, "steep must be a share")])
 def test_bad_redrawing_is_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        Redrawn(((0.0, 1.0),), seed=0, **options)
+    refused(lambda: Redrawn(((0.0, 1.0),), seed=0, **options), message)
     with pytest.raises(ValueError, match=r"ranges must be pairs \(a, b\) with a < b; got ranges\[1\] = \(1.0, 1.0\)"):
         Redrawn(((0.0, 1.0), (1.0, 1.0)), seed=0)
