@@ -5,7 +5,6 @@ from math import perm
 
 import numpy as np
 import pytest
-import scipy.interpolate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +12,6 @@ import refkan as rk
 from refkan import truth
 from refkan.kernels import bspline_basis, plain_basis, relu_power_basis
 from refkan.splines import local_basis
-from tests.kernels.kernel_results import uniform_layer
 from tests.shared.factories import EPS, exact
 
 
@@ -66,28 +64,9 @@ def test_find_intervals_next_to_uniform_breakpoints(n, domain):
     assert m[-3:].max() < n
 
 
-def test_find_intervals_against_scipy(rng):
-    S = rk.SplineSpace.clamped(3, np.sort(rng.uniform(0, 1, 200) ** 4))
-    x = np.concatenate([rng.uniform(*S.domain, 500), S.breakpoints])
-    B = scipy.interpolate.BSpline.design_matrix(x, S.knots, 2)
-    np.testing.assert_array_equal(compiled_intervals(S, x), B.indices.reshape(-1, 3)[:, 0])
-
-
 @pytest.mark.parametrize("degree", range(6))
 @pytest.mark.parametrize("derivative", range(8))
 def test_falling_power(degree, derivative):
     y = -1.5
     expected = perm(degree, derivative) * y ** (degree - derivative) if derivative <= degree else 0.0
     assert relu_power_basis.falling_power(y, degree, derivative) == pytest.approx(expected, rel=8 * EPS)
-
-
-def test_layer_kernels_against_scipy(rng):
-    layer = uniform_layer(3, 4, order=4)
-    x = rng.uniform(-np.arange(3), 1, (20, 3))
-    theta = rng.standard_normal(layer.n_params)
-    C = layer.unpack(theta)["coefficients"]
-    curves = [scipy.interpolate.BSpline(S.knots, C[:, p].T, 3) for p, S in enumerate(layer.spaces)]
-    at = layer.linearize(theta, x)
-    np.testing.assert_allclose(at.value, sum(f(x[:, p]) for p, f in enumerate(curves)), rtol=0, atol=1e-13)
-    slopes = np.stack([f(x[:, p], 1) for p, f in enumerate(curves)], axis=2)
-    np.testing.assert_allclose(at.pullback_inputs(np.tile(np.eye(4), (20, 1, 1))), slopes, rtol=0, atol=1e-12)

@@ -1,7 +1,6 @@
 """Layers by the polynomials of intervals: exact rationals, any knots, and the search for the interval."""
 
 from contextlib import nullcontext
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import truth
 from refkan.kernels import polynomial_layer
 from refkan.splines.sums.polynomial import PolynomialSweep
 from tests.kernels.kernel_results import sweeps_of
@@ -19,7 +17,6 @@ from tests.shared.factories import (
     KINDS,
     contributions,
     errors,
-    exact,
     exact_bsplines,
     points,
     points_outside,
@@ -86,14 +83,6 @@ def test_points_next_to_uniform_breakpoints_are_in_their_intervals(n, domain):
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_array_equal(dC, np.bincount(expected, minlength=n))
     assert not dx.any()
-
-
-def test_points_of_other_knots_are_in_their_intervals(rng):
-    S = rk.SplineSpace.clamped(1, np.sort(rng.uniform(0, 1, 150) ** 4))
-    x = np.concatenate([rng.uniform(*S.domain, 200), S.breakpoints, np.nextafter(S.breakpoints, 0)])
-    knots = exact(S.knots)
-    expected = [truth.interval(knots, 1, Fraction(float(v)), "linear") for v in x]
-    np.testing.assert_array_equal(sweep(S, np.arange(float(S.dim)), x, x)[0], expected)
 
 
 def test_nan_and_infinity_stay_where_they_are():

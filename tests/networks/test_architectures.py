@@ -102,20 +102,3 @@ def test_an_mlp_needs_no_data_to_be_bound():
 def test_a_network_without_hidden_layers_needs_no_data_either():
     net = rk.kan([3, 2], 2, 4)
     assert net(np.ones(net.n_params), np.full((5, 3), 0.3)).shape == (5, 2)
-
-
-def test_public_names():
-    for public in (
-        "SplineSpace",
-        "ChangeOfBasis",
-        "KnotError",
-        "ConvergenceError",
-        "kan",
-        "mlp",
-        "bsplines",
-        "relu_powers",
-    ):
-        assert hasattr(rk, public)
-    assert issubclass(rk.KnotError, ValueError)
-    assert issubclass(rk.ConvergenceError, RuntimeError)
-    assert set(rk.__all__) <= set(dir(rk))

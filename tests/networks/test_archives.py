@@ -139,14 +139,6 @@ def test_a_file_whose_hash_is_right_but_not_its_content_is_refused(tmp_path, cha
     refused(lambda: rk.load(path), rf"net\.npz does not describe a network of refkan: .*{message}")
 
 
-def test_what_is_no_archive_is_told_without_talk_of_pickles(tmp_path):
-    path = tmp_path / "net.npz"
-    path.write_bytes(b"text")
-    refused(lambda: rk.load(path), r"damaged: it is no \.npz archive$")
-    np.savez(path, a=np.ones(3))
-    refused(lambda: rk.load(path), "it has no array 'manifest'")
-
-
 @pytest.mark.parametrize("name", ["theta", "map0_scale"])
 @pytest.mark.parametrize("dtype", [np.float32, bool, complex, int, "S8", "M8[s]", np.longdouble])
 def test_arrays_of_other_dtypes_are_refused(tmp_path, name, dtype):

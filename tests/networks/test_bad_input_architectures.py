@@ -46,6 +46,7 @@ test_architectures = refusals(
         r"KnotError: domain\[1\] must be a pair .*got \(2.0, 2.0\)",
     ),
     (lambda: rk.kan([2, 1], 2, 2, domain=[(0, 1), (0, 1, 2)]), "domain"),
+    (lambda: rk.kan([2, 1], 2, 2, domain="unit"), "domain must be one of 'data'; got 'unit'"),
     (lambda: rk.chebyshev_kan([2, 1], [3, 4]), r"degree must be one value or one a layer \(1\)"),
     (lambda: rk.chebyshev_kan([2, 3, 1], [3, 0]), r"degree\[1\] must be at least 1; got 0"),
     (lambda: rk.chebyshev_kan([2, 1], 3, node_map="tanh"), "node_map must be one of"),

@@ -8,7 +8,8 @@ import pytest
 import refkan as rk
 from refkan.checks import dot_test
 from refkan.splines import change_of_basis
-from tests.shared.factories import EPS, NODE_MAPS, NetworkCase, running_error, samples
+from tests.networks.refinement.trained_networks import assert_same_function
+from tests.shared.factories import EPS, NODE_MAPS, NetworkCase, samples
 from tests.shared.refusals import refused
 
 BASES = ("spline", "relu", "scaled-relu")
@@ -18,15 +19,6 @@ CASES = [
     for outside in ("linear", "polynomial")
     for free in (False, True)
 ]
-C = 40
-"""Roundings in a term: r for a basis function, 4 r for a change of basis there, and as many sums of dim terms."""
-
-
-def assert_same_function(net, theta, other, theta_other):
-    for x in (samples(7), samples(30, seed=8, reach=0.6)):
-        scale = np.maximum(running_error(net, theta, x), running_error(other, theta_other, x))
-        error = np.abs(net(theta, x) - other(theta_other, x))
-        assert np.all(error <= C * EPS * scale), (error / scale / EPS).max()
 
 
 @pytest.mark.parametrize("target", BASES[1:])

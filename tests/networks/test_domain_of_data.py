@@ -147,11 +147,6 @@ def test_data_without_a_range_are_refused(x, message):
     refused(lambda: start(build("data"), x), f"domain='data' needs {message}")
 
 
-@pytest.mark.parametrize("domain", ["unit", "Data", ""])
-def test_other_words_are_no_domain(domain):
-    refused(lambda: build(domain), f"domain must be one of 'data'; got '{domain}'")
-
-
 def test_knots_that_are_not_uniform_are_refused():
     space = rk.SplineSpace.from_breakpoints(3, [0.0, 0.1, 1.0])
     net = rk.Network((rk.SplineLayer((space, space), 1),), (), domain_from_data=True)
@@ -164,20 +159,6 @@ def test_all_starts_of_a_multistart_have_the_domain_of_all_samples():
     problem = rk.LeastSquares(rk.kan([2, 2, 1], 3, 1, "data"), X, np.sin(X[:, :1]))
     result = multistart(problem, np.random.default_rng(1), Stage.refined([2, 2], [2, 1], [20, None]))
     np.testing.assert_array_equal(result.network.layers[0].domains, DOMAIN)
-
-
-def test_training_off_the_unit_interval():
-    """A smooth function on [-3, 5]: with the domain of the data it is found, on (0, 1) it is not."""
-    x = np.linspace(-3.0, 5.0, 200)[:, None]
-    values = {}
-    for domain in ("data", (0.0, 1.0)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", OutsideDomainWarning)
-            net, theta = rk.kan([1, 1], 4, 16, domain).initialize(np.random.default_rng(0), x)
-        problem = rk.LeastSquares(net, x, np.sin(x))
-        values[domain] = rk.minimize(problem, theta, "variable-projection", steps=1).value
-    assert values["data"] < 1e-8
-    assert values[(0.0, 1.0)] > 1e-2
 
 
 # --- the warning

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from refkan.networks import network as networks
 from refkan.networks.node_maps import AffineMap, MeanStdMap
 from tests.shared.factories import (
     SOME_NETWORKS,
@@ -25,31 +24,6 @@ def test_a_network_is_a_function_of_each_sample_alone(case):
     y = net(theta, x)
     for s in (0, 4, 10):
         np.testing.assert_allclose(net(theta, x[s : s + 1])[0], y[s], rtol=0, atol=1e-13 * (1 + np.abs(y).max()))
-
-
-def test_large_evaluations_are_cut_into_chunks(monkeypatch):
-    net, theta = NetworkCase("spline", "mean-std").start(samples(N))
-    x = samples(11)
-    whole = net(theta, x)
-    monkeypatch.setattr(networks, "CHUNK", 4)
-    np.testing.assert_array_equal(net(theta, x), whole)
-
-
-@pytest.mark.parametrize("node_map", ["mean-std", "min-max"])
-def test_statistics_come_from_the_batch_and_follow_theta(node_map):
-    x, batch = samples(N), samples(9, seed=11)
-    net, theta = NetworkCase("spline", node_map, widths=(2, 3, 1)).start(x, statistics=batch)
-    np.testing.assert_array_equal(net.statistics, batch)
-    first, second = net.layers
-    for parameters in (theta, 3 * theta):
-        Y = first.linearize(parameters[net.slices[0]], batch).value
-        y = first.linearize(parameters[net.slices[0]], x).value
-        if node_map == "mean-std":
-            z = 0.5 + 0.5 * (y - Y.mean(axis=0)) / (2.5 * Y.std(axis=0))
-        else:
-            z = (y - Y.min(axis=0)) / np.ptp(Y, axis=0)
-        expected = second.linearize(parameters[net.slices[1]], z).value
-        np.testing.assert_allclose(net(parameters, x), expected, rtol=0, atol=1e-13 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("node_map", ["mean-std", "min-max"])
@@ -75,11 +49,6 @@ def test_the_statistics_batch_is_a_copy():
         net.statistics[0] = 0.0
 
 
-@pytest.mark.parametrize("case", [c for c in SOME_NETWORKS if not c.couples_samples], ids=name)
-def test_maps_without_statistics_keep_no_batch(case):
-    assert case.start(samples(N))[0].statistics is None
-
-
 # --- freeze
 
 
@@ -99,17 +68,6 @@ def test_freeze_is_the_same_function_at_this_theta(case):
         assert np.abs(frozen(moved, x) - net(moved, x)).max() > 1e-3
         assert isinstance(net.node_maps[0], MeanStdMap) or case.node_map == "min-max"
     np.testing.assert_array_equal(frozen.freeze(2 * theta)(theta, x), frozen(theta, x))
-
-
-def test_gradients_of_a_frozen_network_hold_the_statistics_fixed():
-    x = samples(N)
-    net, theta = NetworkCase("spline", "mean-std").start(x)
-    frozen, dy = net.freeze(theta), np.ones((N, 2))
-    (g, dx), (g_frozen, dx_frozen) = net.vjp(theta, x)[1](dy), frozen.vjp(theta, x)[1](dy)
-    first = net.slices[0]
-    assert np.abs(g[first] - g_frozen[first]).max() > 1e-3
-    np.testing.assert_allclose(g[net.slices[1]], g_frozen[net.slices[1]], rtol=0, atol=1e-13)
-    np.testing.assert_allclose(dx, dx_frozen, rtol=0, atol=1e-12)
 
 
 # --- parameters

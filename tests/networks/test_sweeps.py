@@ -11,7 +11,6 @@ from tests.shared.factories import (
     CHEBYSHEV_NETWORKS,
     EDGE_KINDS,
     EVERY_NETWORK,
-    SOME_NETWORKS,
     NetworkCase,
     complex_gradient,
     complex_slopes,
@@ -27,12 +26,18 @@ OTHER_ORDERS = [
     for node_map in ("affine", "mean-std")
     for order in (1, 2, 4, 6)
 ]
+CHAINS = [
+    NetworkCase("spline", node_map, widths=(2, 3, *deeper, 2), intervals=(2,) * (len(deeper) + 2))
+    for node_map in ("mean-std", "min-max")
+    for deeper in ((2,), (2, 1))
+]
+"""Constants of a map follow those of the maps before."""
 
 
 def networks_and_batches():
-    for case in (*EVERY_NETWORK, *CHEBYSHEV_NETWORKS, *OTHER_ORDERS):
+    for case in (*EVERY_NETWORK, *CHEBYSHEV_NETWORKS, *OTHER_ORDERS, *CHAINS):
         for batch in BATCHES if case.couples_samples else BATCHES[:1]:
-            yield pytest.param(case, batch, id=f"{name(case)}-{batch}" if case.couples_samples else name(case))
+            yield pytest.param(case, batch, id=f"{name(case)}-{len(case.widths)}-{batch}")
 
 
 def start(case, x, batch="x"):
@@ -81,54 +86,6 @@ def test_gradients_against_complex_steps(case, batch):
     alone, nothing = net.vjp(theta, x, inputs=False)[1](dy)
     assert nothing is None
     assert np.all(np.abs(alone - g) <= 1e-13 * size.max())
-
-
-@pytest.mark.parametrize("batch", BATCHES)
-@pytest.mark.parametrize("node_map", ["mean-std", "min-max"])
-@pytest.mark.parametrize("widths", [(2, 3, 2, 2), (1, 2, 3, 2, 1)], ids=["three layers", "four layers"])
-def test_jacobians_through_chains_of_statistics(widths, node_map, batch):
-    """Constants of a map follow those of the maps before; every entry by complex steps, which share no sweep."""
-    case = NetworkCase("spline", node_map, widths=widths, intervals=(2,) * (len(widths) - 1))
-    x = samples(N, widths[0])
-    net, theta = case.start(x, statistics=samples(9, widths[0], seed=11) if batch == "separate" else None)
-    J, reference = net.jacobian(theta, x), np.empty((N * widths[-1], theta.size))
-    for m in range(theta.size):
-        moved = theta + 1e-30j * (np.arange(theta.size) == m)
-        reference[:, m] = net(moved, x).imag.ravel() / 1e-30
-    # The constants of earlier maps matter: without them entries would be off by a share of the largest.
-    np.testing.assert_allclose(J, reference, rtol=0, atol=1e-13 * np.abs(reference).max())
-
-
-@pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
-def test_central_differences_agree_to_1e_8(case):
-    """A check that does not pass through complex arithmetic: only values that users see."""
-    if case.order == 1:
-        pytest.skip("jumps")
-    x = samples(N)
-    net, theta = case.start(x)
-    direction = np.random.default_rng(0).standard_normal(theta.size)
-    h = 1e-5 / np.linalg.norm(direction)
-    difference = (net(theta + h * direction, x) - net(theta - h * direction, x)) / (2 * h)
-    exact = net.jvp(theta, x, direction)
-    # Third derivatives are some 10 times the first: truncation 1e-10 10, rounding eps |y| / h.
-    scale = (np.abs(net.jacobian(theta, x)) @ np.abs(direction)).reshape(exact.shape)
-    assert np.all(np.abs(difference - exact) <= 1e-8 * scale)
-
-
-@pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
-@pytest.mark.parametrize("n", [0, 1])
-def test_no_samples_and_one_sample(case, n):
-    net, theta = case.start(samples(N))
-    x, Q = samples(N)[:n], net.widths[-1]
-    y, pullback = net.vjp(theta, x)
-    g, dx = pullback(np.ones((n, Q)))
-    assert (net(theta, x).shape, y.shape, g.shape, dx.shape) == ((n, Q), (n, Q), theta.shape, (n, 2))
-    assert net.jacobian(theta, x).shape == (n * Q, theta.size)
-    assert net.jvp(theta, x, theta).shape == (n, Q)
-    if n == 0:
-        assert not g.any()
-    else:
-        np.testing.assert_allclose(y, net(theta, samples(N))[:1], rtol=0, atol=1e-14)
 
 
 # --- sabotage: the comparison with complex steps notices faults in each part of the sweeps

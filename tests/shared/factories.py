@@ -260,7 +260,7 @@ class LayerCase:
     intervals: int = 3
 
     def __str__(self) -> str:
-        return "-".join([self.kind, f"r{self.order}", self.outside, *["free"] * self.free_knots])
+        return "-".join([self.kind, f"r{self.order}", self.outside, *["free"] * self.free_knots, str(self.intervals)])
 
     def build(self, n_outputs: int = 2) -> rk.SplineLayer | rk.ReluLayer | rk.SiluLayer:
         """Build the layer."""
@@ -289,7 +289,9 @@ EVERY_LAYER = tuple(
     for free in (False, True)
     for order in ((2, 3, 4) if outside == "linear" else (3,))
     if not (free and outside == "natural")
-) + tuple(LayerCase(kind, 1, outside) for kind in EDGE_KINDS for outside in POLICIES)
+)
+EVERY_LAYER += tuple(LayerCase(kind, 1, outside) for kind in EDGE_KINDS for outside in POLICIES)
+EVERY_LAYER += tuple(LayerCase(kind, free_knots=True, intervals=1) for kind in EDGE_KINDS)
 
 
 def complex_jacobians(layer, theta, x, step=1e-30):

@@ -13,25 +13,17 @@ CLAMPED = rk.SplineSpace.clamped(3, [0, 0.5, 1])
 
 
 test_knots = refusals(
-    (
-        lambda: rk.SplineSpace([0, 1, 3, 2], 2),
-        r"KnotError: knots must be in ascending order; got knots\[3\]=2.0 after knots\[2\]=3.0",
-    ),
-    (lambda: rk.SplineSpace([3, 2, 1, 0], 2), r"KnotError: ascending order; got knots\[1\]=2.0 after knots\[0\]=3.0"),
+    (lambda: rk.SplineSpace([0, 1, 3, 2], 2), r"KnotError: ascending order; got knots\[3\]=2.0 after knots\[2\]=3.0"),
     (lambda: rk.SplineSpace([0, 1, NAN, 3], 2), r"KnotError: knots must be finite; got knots\[2\]=nan"),
-    (lambda: rk.SplineSpace([0, 1, 2, INF], 2), r"KnotError: knots must be finite; got knots\[3\]=inf"),
     (lambda: rk.SplineSpace([-INF, 1, 2, 3], 2), r"KnotError: knots must be finite; got knots\[0\]=-inf"),
-    (lambda: rk.SplineSpace([0, 1, 2], 2), r"KnotError: order 2 needs at least 4 knots .*; got 3"),
-    (lambda: rk.SplineSpace([], 1), r"KnotError: order 1 needs at least 2 knots .*; got 0"),
+    (lambda: rk.SplineSpace([0, 1, 2], 2), "KnotError: order 2 needs at least 4 knots .*; got 3"),
+    (lambda: rk.SplineSpace([], 1), "KnotError: order 1 needs at least 2 knots .*; got 0"),
     (lambda: rk.SplineSpace([[0, 1], [2, 3]], 1), r"KnotError: knots must be a vector; got shape \(2, 2\)"),
     (lambda: rk.SplineSpace(3.0, 1), r"KnotError: knots must be a vector; got shape \(\)"),
-    (lambda: rk.SplineSpace([0, 1j], 1), r"TypeError: knots must be real numbers; got dtype complex128"),
-    (lambda: rk.SplineSpace(["a", "b"], 1), r"TypeError: knots must hold numbers; got dtype <U1"),
-    (lambda: rk.SplineSpace([None, 1], 1), r"TypeError: knots must hold numbers; got dtype object"),
-    (lambda: rk.SplineSpace([[0], [1, 2]], 1), r"TypeError: knots"),
+    (lambda: rk.SplineSpace([0, 1j], 1), "TypeError: knots must be real numbers; got dtype complex128"),
     (
         lambda: rk.SplineSpace([0, 1, 1, 1, 2, 3], 2),
-        r"KnotError: repeated at most order = 2 times; got knots\[1\] to knots\[3\] = 1.0",
+        r"KnotError: at most order = 2 times; got knots\[1\] to knots\[3\] = 1.0",
     ),
     (lambda: rk.SplineSpace([0, 1, 1, 2], 2), r"KnotError: the domain is empty: knots\[1\] = knots\[2\] = 1.0"),
     (
@@ -41,13 +33,6 @@ test_knots = refusals(
 )
 
 
-def test_spans_that_overflow_are_refused():
-    with np.errstate(all="ignore"), pytest.raises(rk.KnotError, match=r"knots|domain"):
-        rk.SplineSpace([-1.7e308, 1.7e308], 1)
-    with np.errstate(all="ignore"), pytest.raises(rk.KnotError, match=r"knots|domain"):
-        rk.SplineSpace.uniform(2, 2, (-1.7e308, 1.7e308))
-
-
 STRICTLY = r"KnotError: knots must be strictly increasing; got knots\[1\]"
 
 
@@ -55,7 +40,7 @@ test_repeated_knots_where_they_are_refused = refusals(
     (lambda: rk.ChangeOfBasis(CLAMPED), STRICTLY),
     (
         lambda: rk.ChangeOfBasis(rk.SplineSpace([0, 1, 2, 2, 3, 4], 2)),
-        r"KnotError: got knots\[3\]=2.0 after knots\[2\]=2.0",
+        r"KnotError: got knots\[3\]=2.0 after knots\[2\]=",
     ),
     (lambda: relu_powers.design_matrix(CLAMPED, [0.1]), STRICTLY),
     (lambda: relu_powers.evaluate(CLAMPED, np.ones(4), [0.1]), STRICTLY),
@@ -73,25 +58,18 @@ test_repeated_knots_where_they_are_refused = refusals(
 
 
 test_domains_and_breakpoints = refusals(
-    (
-        lambda: rk.SplineSpace.uniform(2, 3, (1, 1)),
-        r"KnotError: domain must be a pair \(a, b\) with a < b; got \(1.0, 1.0\)",
-    ),
+    (lambda: rk.SplineSpace.uniform(2, 3, (1, 1)), r"KnotError: domain must be .* with a < b; got \(1.0, 1.0\)"),
     (lambda: rk.SplineSpace.uniform(2, 3, (1, 0)), r"KnotError: a < b; got \(1.0, 0.0\)"),
-    (
-        lambda: rk.SplineSpace.uniform(2, 3, (0, 1, 2)),
-        r"KnotError: domain must be a pair \(a, b\) of real numbers; got \(0, 1, 2\)",
-    ),
-    (lambda: rk.SplineSpace.uniform(2, 3, 1.0), r"KnotError: domain must be a pair .* got 1.0"),
-    (lambda: rk.SplineSpace.uniform(2, 3, None), r"TypeError: domain must hold numbers"),
-    (lambda: rk.SplineSpace.uniform(2, 3, (0, NAN)), r"domain must be finite; got domain\[1\] = nan"),
+    (lambda: rk.SplineSpace.uniform(2, 3, (0, 1, 2)), r"KnotError: domain must be .* of real numbers; got \(0, 1, 2\)"),
+    (lambda: rk.SplineSpace.uniform(2, 3, 1.0), "KnotError: domain must be a pair .* got 1.0"),
     (lambda: rk.SplineSpace.uniform(2, 3, (0, INF)), r"domain must be finite; got domain\[1\] = inf"),
     (lambda: rk.SplineSpace.uniform(2, 3, (0, 1j)), r"domain must be a pair \(a, b\) of real numbers"),
-    (lambda: rk.SplineSpace.clamped(2, [0]), r"KnotError: breakpoints must hold at least two points; got 1"),
+    (lambda: rk.SplineSpace.clamped(2, [0]), "KnotError: breakpoints must hold at least two points; got 1"),
     (lambda: rk.SplineSpace.from_breakpoints(2, [0, NAN]), r"breakpoints must be finite; got breakpoints\[1\] = nan"),
-    (lambda: rk.SplineSpace.clamped(2, [0, 1j]), r"TypeError: breakpoints must be real numbers"),
-    (lambda: rk.SplineSpace.clamped(2, [[0, 1]]), r"breakpoints must have 1 dimension; got shape \(1, 2\)"),
-    (lambda: rk.SplineSpace.from_breakpoints(2, [0, 2, 1]), r"KnotError: ascending order"),
+    (lambda: rk.SplineSpace.clamped(2, [0, 1j]), "TypeError: breakpoints must be real numbers"),
+    (lambda: rk.SplineSpace.from_breakpoints(2, [0, 2, 1]), "KnotError: ascending order"),
+    (lambda: rk.SplineSpace([-1.7e308, 1.7e308], 1), "KnotError: knots|domain"),
+    (lambda: rk.SplineSpace.uniform(2, 2, (-1.7e308, 1.7e308)), "KnotError: knots|domain"),
 )
 
 

@@ -72,15 +72,6 @@ def test_values_and_derivatives_against_definitions(kind, order, top, outside):
             assert np.all(error <= bound + TINY), (at, derivative, error, bound)
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_derivatives_of_order_r_and_more_vanish(kind, order):
-    S = space(kind, order)
-    for derivative in (order, order + 3):
-        assert not bsplines.design_matrix(S, points(S, 1), derivative).data.any()
-        assert not bsplines.evaluate(S, np.ones(S.dim), points(S, 1), derivative).any()
-
-
 @st.composite
 def space_and_points(draw, **kwargs):
     S = draw(any_space(**kwargs))
@@ -90,41 +81,12 @@ def space_and_points(draw, **kwargs):
     return S, np.concatenate([x, S.breakpoints])
 
 
-@given(space_and_points())
-def test_partition_of_unity(drawn):
-    S, x = drawn
-    B = bsplines.design_matrix(S, x)
-    assert np.all(B.data >= 0)
-    # Each of r values is right up to 1e-15 times its size times r.
-    assert np.abs(B.sum(axis=1) - 1).max() <= value_tolerance(S.order)
-
-
-@given(space_and_points(), st.sampled_from(["linear", "polynomial"]), st.floats(0.01, 2))
-def test_partition_of_unity_holds_outside_where_the_function_is_continued(drawn, outside, reach):
-    S, _ = drawn
-    a, b = S.domain
-    x = np.array([a - reach * (b - a) / S.intervals, b + reach * (b - a) / S.intervals])
-    B = bsplines.design_matrix(S, x, 0, outside)
-    for s in range(2):
-        bound = value_tolerance(S.order + 1) * contributions(S, x[s], 0, outside).sum()
-        assert abs(B[[s]].sum() - 1) <= bound
-
-
 @given(space_and_points(max_order=5))
 def test_hypothesis_values_against_definitions(drawn):
     S, x = drawn
     for at in x[:4]:
         B = bsplines.design_matrix(S, [at]).toarray()
         assert errors(B, exact_bsplines(S, at)).max() <= value_tolerance(S.order)
-
-
-@given(space_and_points(max_order=6), st.integers(1, 4))
-def test_derivatives_of_the_partition_of_unity_vanish(drawn, derivative):
-    S, x = drawn
-    B = bsplines.design_matrix(S, x, derivative)
-    for s in range(0, x.size, 7):
-        bound = value_tolerance(S.order) * contributions(S, x[s], derivative).sum()
-        assert abs(B[[s]].sum()) <= bound
 
 
 @given(space_and_points())
@@ -141,55 +103,19 @@ def test_every_row_stores_the_r_functions_of_its_interval(drawn):
     assert np.all((x < t[first + 1]) | ((x == t[-1]) & (t[first] < t[-1]) & (t[first + 1] == t[-1])))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_knots_belong_to_the_interval_on_their_right_except_the_last(kind):
-    S = space(kind, 1)
-    a, b = S.domain
-    B = bsplines.design_matrix(S, S.breakpoints.copy()).toarray()
-    np.testing.assert_array_equal(B, np.eye(S.dim)[[*range(S.dim), S.dim - 1]])
-    before = bsplines.design_matrix(S, np.nextafter(S.breakpoints[1:], -np.inf)).toarray()
-    np.testing.assert_array_equal(before, np.eye(S.dim))
-    assert a < b
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("order", [2, 3, 5])
-def test_linear_and_polynomial_tails_leave_the_domain_continuously(kind, order):
-    S = space(kind, order)
-    a, b = S.domain
-    h = 2.0**-30 * S.mean_spacing
-    for end, out in ((a, a - h), (b, b + h)):
-        for outside in ("linear", "polynomial"):
-            inner, outer = bsplines.design_matrix(S, [end, out], 0, outside).toarray()
-            slope = bsplines.design_matrix(S, [end], 1).toarray()[0]
-            # The second-order term of the polynomial tail is of size h^2 f'' ~ 2^-60 times the slopes over the spacing.
-            bound = 1e-15 * order * (1 + np.abs(slope).max() * abs(out)) + np.abs(slope).max() * h * 2.0**-20
-            np.testing.assert_allclose(outer, inner + (out - end) * slope, rtol=0, atol=bound)
-
-
-def test_natural_tails_vanish_beyond_the_last_knot_and_do_not_sum_to_one():
-    S = space("uniform", 4)
-    B = bsplines.design_matrix(S, [S.knots[0] - 0.1, S.knots[-1], S.knots[-1] + 1, S.domain[1] + 0.1], 0, "natural")
-    sums = B.sum(axis=1)
-    np.testing.assert_array_equal(sums[:3], 0)
-    assert 0 < sums[3] < 1
+FAULTS = {"factor": lambda a: a * (1 + 1e-12), "sign": lambda a: -a, "index": lambda a: np.roll(a, 1, axis=2)}
 
 
 def test_sabotage_of_the_tables_is_noticed(monkeypatch):
     S, at = space("random", 4), 0.4 * sum(space("random", 4).domain)
 
-    def check():
+    def is_exact():
         with use_engine("fast"):
             B = bsplines.design_matrix(S, [at]).toarray()
         return errors(B, exact_bsplines(S, at)).max() <= value_tolerance(4)
 
-    assert check()
+    assert is_exact()
     right = local_basis.KnotTables.inverse_spans.__get__
-    faults = {
-        "factor": lambda tables: right(tables) * (1 + 1e-12),
-        "sign": lambda tables: -right(tables),
-        "index": lambda tables: np.roll(right(tables), 1, axis=2),
-    }
-    for fault in faults.values():
-        monkeypatch.setattr(local_basis.KnotTables, "inverse_spans", property(fault))
-        assert not check()
+    for fault in FAULTS.values():
+        monkeypatch.setattr(local_basis.KnotTables, "inverse_spans", property(lambda t, fault=fault: fault(right(t))))
+        assert not is_exact()

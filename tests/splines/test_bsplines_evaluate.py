@@ -57,20 +57,6 @@ def test_design_matrix_against_scipy(kind, order, engine):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=2 * value_tolerance(order))
 
 
-@pytest.mark.parametrize("order", [1, 2, 4, 6])
-@pytest.mark.parametrize("kind", KINDS)
-def test_splines_and_derivatives_against_scipy(kind, order, rng, engine):
-    """By pieces up to order 4, else point by point."""
-    S = space(kind, order)
-    c = rng.standard_normal(S.dim)
-    x = points(S, 3, neighbours=False)
-    curve = scipy.interpolate.BSpline(S.knots, c, S.degree)
-    for derivative in range(order) if order <= 4 else derivatives(order, engine, order):
-        scale = np.array([contributions(S, at, derivative) @ np.abs(c) for at in x])
-        ours = bsplines.evaluate(S, c, x, derivative)
-        assert np.all(np.abs(ours - curve(x, derivative)) <= 4 * value_tolerance(order) * scale)
-
-
 def spline_errors(S, coefficients, x, derivative):
     """Errors of `evaluate` over the sum of absolute contributions, for so many points that it works by pieces."""
     at = np.concatenate([x, np.full(S.order * S.intervals, x[-1])])
@@ -153,11 +139,12 @@ def test_a_large_block_is_what_its_points_are_one_by_one():
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_no_points_and_one_point(n):
+@pytest.mark.parametrize("basis", [bsplines, rk.relu_powers])
+def test_no_points_and_one_point(basis, n):
     S = space("uniform", 4)
     x = np.full(n, 0.5)
-    assert bsplines.design_matrix(S, x).shape == (n, S.dim)
-    assert bsplines.evaluate(S, np.ones(S.dim), x).shape == (n,)
+    assert basis.design_matrix(S, x).shape == (n, S.dim)
+    assert basis.evaluate(S, np.ones(S.dim), x).shape == (n,)
     assert bsplines.knot_derivative_matrix(S, np.ones(S.dim), x).shape == (n, S.intervals - 1)
 
 

@@ -1,14 +1,13 @@
-"""Gram matrices of B-splines and of their derivatives against exact integrals."""
+"""Gram matrices of B-splines, of ReLU powers, and of their derivatives against exact integrals."""
 
 from fractions import Fraction
 from math import factorial
 
 import numpy as np
 import pytest
-import scipy.interpolate
 
 from refkan import truth
-from refkan.splines import bsplines
+from refkan.splines import bsplines, relu_powers
 from tests.shared.factories import (
     EPS,
     KINDS,
@@ -18,23 +17,23 @@ from tests.shared.factories import (
 )
 
 
-def exact_gram(S, derivative=0):
-    """Integrals over the domain, exact: Taylor coefficients at the left end of each interval, multiplied out."""
-    t = exact_knots(S)
-    r, dim = S.order, S.dim
+def exact_gram(function, S, derivative=0):
+    """Integrals over the domain, exact: Taylor coefficients at the left end of each interval, multiplied out.
+
+    Of the functions that `function(knots, order, i, x, k)` is the k-th derivative of at x.
+    """
+    t, r, dim = exact_knots(S), S.order, S.dim
     G = [[Fraction(0)] * dim for _ in range(dim)]
     for m in range(r - 1, len(t) - r):
         h = t[m + 1] - t[m]
-        if h == 0:
-            continue
-        taylor = [
-            [truth.bspline_derivative(t, r, i, t[m], k) / factorial(k - derivative) for k in range(derivative, r)]
-            for i in range(m - r + 1, m + 1)
-        ]
+        orders = range(derivative, r)
+        taylor = [[function(t, r, i, t[m], k) / factorial(k - derivative) for k in orders] for i in range(dim) if h]
         for i, p in enumerate(taylor):
             for j, q in enumerate(taylor):
-                terms = (a * b * h ** (k + l + 1) / (k + l + 1) for k, a in enumerate(p) for l, b in enumerate(q))
-                G[m - r + 1 + i][m - r + 1 + j] += sum(terms)
+                terms = (
+                    a * b * h ** (k + l + 1) / (k + l + 1) for k, a in enumerate(p) for l, b in enumerate(q) if a and b
+                )
+                G[i][j] += sum(terms)
     return G
 
 
@@ -46,7 +45,7 @@ def test_gram_matrix_against_exact_integrals(kind, order):
     # All integrands are non-negative: each entry is right relative to itself, r values of 1e-15 r each. NumPy's Gauss
     # rules, and the points that round to the grid of an offset domain, are good for some 8 eps.
     grid = EPS * np.abs(S.breakpoints).max() / np.diff(np.unique(S.breakpoints)).min()
-    for i, row in enumerate(exact_gram(S)):
+    for i, row in enumerate(exact_gram(truth.bspline_derivative, S)):
         assert np.all(errors(G[i], row) <= (4e-15 * order + 2 * order * grid) * np.array(row, dtype=float).max())
     np.testing.assert_array_equal(G, G.T)
 
@@ -56,26 +55,24 @@ def test_gram_matrix_against_exact_integrals(kind, order):
 def test_gram_matrix_of_derivatives(order, derivative):
     S = space("random", order, 3)
     G = bsplines.gram_matrix(S, derivative).toarray()
-    reference = exact_gram(S, derivative)
+    reference = exact_gram(truth.bspline_derivative, S, derivative)
     scale = max(abs(float(e)) for row in reference for e in row)
     for i, row in enumerate(reference):
         assert errors(G[i], row).max() <= 1e-14 * order * scale
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_gram_matrix_sums_to_integrals_of_scipy(kind):
-    S = space(kind, 4)
-    row_sums = np.asarray(bsplines.gram_matrix(S).sum(axis=1)).ravel()
-    a, b = S.domain
-    basis = scipy.interpolate.BSpline(S.knots, np.eye(S.dim), S.degree)
-    # SciPy integrates through the antiderivative, whose values are differences of sums of size b - a.
-    np.testing.assert_allclose(row_sums, basis.integrate(a, b), rtol=0, atol=1e-13 * max(1.0, abs(b)))
-
-
-def test_gram_matrix_is_positive_definite_and_banded():
-    S = space("random", 4, 8)
-    G = bsplines.gram_matrix(S).toarray()
-    assert np.linalg.eigvalsh(G).min() > 0
-    i, j = np.indices(G.shape)
-    assert not G[abs(i - j) >= S.order].any()
-    assert G[abs(i - j) < S.order].all()
+@pytest.mark.parametrize("order", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["uniform", "random", "graded"])
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_gram_matrix_of_powers_against_exact_integrals(kind, order, scaled):
+    S = space(kind, order, 3)
+    h = Fraction(S.mean_spacing) if scaled else Fraction(1)
+    for derivative in range(min(order, 2)):
+        G = relu_powers.gram_matrix(S, derivative, scaled)
+        for i, row in enumerate(exact_gram(truth.truncated_power_derivative, S, derivative)):
+            # Non-negative integrands: relative errors, of the Gauss rule (8 eps), the root, and the points, which
+            # are rounded to the grid of the domain while x - t may be as small as an interval.
+            bound = order * EPS * (16 + 4 * np.abs(S.breakpoints).max() / np.diff(S.breakpoints).min())
+            expected = [entry / h ** (2 * (order - 1)) for entry in row]
+            assert np.all(errors(G[i], expected) <= bound * np.array(expected, dtype=float)), (i, G[i])
+        np.testing.assert_array_equal(G, G.T)

@@ -60,17 +60,6 @@ def test_affine_covariance(kind, order):
     )
 
 
-@SPACES
-def test_reflection(kind, order):
-    """b_i(x; t) = b_{dim-1-i}(-x; -t) inside intervals."""
-    S = space(kind, order)
-    mirrored = rk.SplineSpace(-S.knots[::-1], order)
-    x = points(S, 2, neighbours=False)
-    x = x[~np.isin(x, S.breakpoints)]
-    B, R = bsplines.design_matrix(S, x).toarray(), bsplines.design_matrix(mirrored, -x).toarray()
-    np.testing.assert_allclose(B, R[:, ::-1], rtol=0, atol=2e-15 * order)
-
-
 @given(
     st.integers(1, 10),
     st.integers(1, 30),

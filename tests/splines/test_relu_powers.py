@@ -1,7 +1,6 @@
 """ReLU powers against exact rational values and exact integrals."""
 
 from fractions import Fraction
-from math import factorial
 
 import numpy as np
 import pytest
@@ -66,13 +65,6 @@ def test_derivatives_and_tails_against_definitions(order, outside, scaled):
             assert np.all(error <= bound + TINY), (at, derivative, error, bound)
 
 
-def test_order_one_is_a_step_that_includes_its_knot():
-    S = space("random", 1)
-    Psi = relu_powers.design_matrix(S, S.breakpoints.copy())
-    expected = np.tril(np.ones((S.dim, S.dim)))
-    np.testing.assert_array_equal(Psi, np.vstack([expected, expected[-1]]))
-
-
 @given(st.integers(2, 6), st.integers(1, 9), st.integers(0, 2**32 - 1), st.sampled_from(POLICIES))
 def test_hypothesis_evaluate_against_definitions(order, intervals, seed, outside):
     rng = np.random.default_rng(seed)
@@ -86,73 +78,6 @@ def test_hypothesis_evaluate_against_definitions(order, intervals, seed, outside
         scale = contributions(S, at, 0, outside, False) @ np.abs(w)
         # The sum over dim functions rounds once a term.
         assert abs(float(Fraction(float(y[s])) - reference)) <= (2 * order + S.dim) * EPS * scale
-
-
-def exact_gram(S):
-    """Integrals over the domain, exact: Taylor coefficients at the left end of each interval, multiplied out."""
-    t = exact_knots(S)
-    r, dim = S.order, S.dim
-    G = [[Fraction(0)] * dim for _ in range(dim)]
-    for m in range(r - 1, len(t) - r):
-        h = t[m + 1] - t[m]
-        taylor = [
-            [truth.truncated_power_derivative(t, r, i, t[m], k) / factorial(k) for k in range(r)] for i in range(dim)
-        ]
-        for i, p in enumerate(taylor):
-            for j, q in enumerate(taylor):
-                terms = (a * b * h ** (k + l + 1) / (k + l + 1) for k, a in enumerate(p) for l, b in enumerate(q))
-                G[i][j] += sum(terms)
-    return G
-
-
-@pytest.mark.parametrize("order", [1, 2, 4])
-@pytest.mark.parametrize("kind", ["uniform", "random", "graded"])
-def test_gram_matrix_against_exact_integrals(kind, order):
-    S = space(kind, order, 3)
-    G = relu_powers.gram_matrix(S)
-    reference = exact_gram(S)
-    for i, row in enumerate(reference):
-        # Non-negative integrands: relative errors, of the Gauss rule (8 eps), the square root, and the points, which
-        # are rounded to the grid of the domain while x - t may be as small as an interval.
-        bound = order * EPS * (16 + 4 * np.abs(S.breakpoints).max() / np.diff(S.breakpoints).min())
-        assert np.all(errors(G[i], row) <= bound * np.array(row, dtype=float)), (i, G[i])
-    np.testing.assert_array_equal(G, G.T)
-
-
-def test_scaled_gram_matrix():
-    S = space("random", 3)
-    G = relu_powers.gram_matrix(S)
-    scaled = relu_powers.gram_matrix(S, scaled=True)
-    np.testing.assert_allclose(scaled, G / S.mean_spacing ** (2 * (S.order - 1)), rtol=32 * EPS)
-
-
-def test_gram_matrix_of_derivatives():
-    """psi_i' = (r-1) times the powers of order r - 1 on the same knots."""
-    S = space("random", 3)
-    lower = rk.SplineSpace(S.knots[1:-1], 2)
-    G = relu_powers.gram_matrix(S, 1)
-    np.testing.assert_allclose(G[1:, 1:], 4 * relu_powers.gram_matrix(lower), rtol=32 * EPS)
-
-
-@pytest.mark.parametrize("n", [0, 1])
-def test_no_points_and_one_point(n):
-    S = space("uniform", 3)
-    x = np.full(n, 0.5)
-    assert relu_powers.design_matrix(S, x).shape == (n, S.dim)
-    assert relu_powers.evaluate(S, np.ones(S.dim), x).shape == (n,)
-
-
-def test_losing_digits_grows_with_n():
-    """The accuracy of psi @ A^T falls like eps n^(r-1): a documented finding, and why truth never goes this way."""
-    losses = []
-    for n in (8, 64):
-        S = rk.SplineSpace.uniform(4, n)
-        x = np.linspace(0, 1, 101)
-        through = relu_powers.design_matrix(S, x) @ rk.ChangeOfBasis(S).dense().T
-        losses.append(np.abs(through - rk.bsplines.design_matrix(S, x)).max())
-    assert 1e-16 < losses[0] < 1e-11
-    # 8^(r-1) = 512, within the spread of rounding errors.
-    assert 50 < losses[1] / losses[0] < 5000
 
 
 def test_sabotage_of_the_powers_is_noticed(monkeypatch):

@@ -10,7 +10,7 @@ import refkan as rk
 from refkan import hessians
 from refkan.checks import dot_test
 from refkan.kernels import launch
-from refkan.networks.hessians import cost_model, gauss_newton, gauss_newton_blocks, memory, window_products
+from refkan.networks.hessians import cost_model, gauss_newton, gauss_newton_blocks, window_products
 from refkan.networks.hessians.points import Points
 from refkan.networks.hessians.sparse_accumulation import RawMatrix
 from tests.shared.factories import (
@@ -104,55 +104,6 @@ def test_products_and_kernel(case):
     assert report.ok, report.table
 
 
-@pytest.mark.parametrize("path", ["dense", "sparse"])
-@pytest.mark.parametrize("node_map", ["affine", "mean-std"])
-@pytest.mark.parametrize("basis", ["relu", "scaled-relu"])
-def test_change_of_basis(path, node_map, basis):
-    """H_u = A H_w A^T, u the spline and w the ReLU coefficients."""
-    x = samples(60)
-    net, u = NetworkCase("spline", node_map, order=3).start(x)
-    other = net.to_basis(basis)
-    w = net.convert(u, other)
-    coordinates = other.coordinates("spline")
-    A = np.stack([coordinates.gradient(column) for column in np.eye(w.size)], axis=1)
-    H_u, H_w = gauss_newton(net, u, x, path=path), gauss_newton(other, w, x, path=path)
-    scale = np.abs(A) @ np.abs(H_w) @ np.abs(A).T
-    assert np.all(np.abs(H_u - A @ H_w @ A.T) <= 1e-13 * scale.max())
-    sabotaged = A.copy()
-    sabotaged[0, 0] *= 1 + 1e-6
-    assert np.any(np.abs(H_u - sabotaged @ H_w @ sabotaged.T) > 1e-13 * scale.max())
-
-
-SPLIT = [NetworkCase("spline"), NetworkCase("silu", "mean-std"), NetworkCase("mlp-tanh", "none")]
-
-
-@pytest.mark.parametrize("case", SPLIT, ids=str)
-@pytest.mark.parametrize("least", [10**6, 30])
-def test_chunks_and_parts_of_samples_add_up(monkeypatch, case, least):
-    x = samples(100)
-    net, theta = case.start(x)
-    whole = [gauss_newton(net, theta, x, path=path) for path in ("dense", "sparse")]
-    image = hessians.gauss_newton_vector(net, theta, x, theta)
-    monkeypatch.setattr(memory, "LARGEST_CHUNK", 17)
-    monkeypatch.setattr(sys.modules[gauss_newton.__module__], "LEAST_SAMPLES", least)
-    monkeypatch.setattr(hessians.jacobians, "LEAST_ROWS", 1)
-    monkeypatch.setattr(hessians.products, "CHUNK", 17)
-    for path, H in zip(("dense", "sparse"), whole, strict=True):
-        assert np.abs(gauss_newton(net, theta, x, path=path) - H).max() <= 1e-13 * np.abs(H).max()
-    assert np.abs(hessians.gauss_newton_vector(net, theta, x, theta) - image).max() <= 1e-13 * np.abs(image).max()
-
-
-def test_weights_count_samples_and_no_weights_are_ones():
-    x = samples(8)
-    net, theta = NetworkCase("spline").start(x)
-    weights = np.ones(8)
-    assert np.array_equal(gauss_newton(net, theta, x), gauss_newton(net, theta, x, weights))
-    weights[3] = 2.0
-    twice = np.concatenate([x, x[3:4]])
-    expected = 9 * gauss_newton(net, theta, twice)
-    assert np.abs(8 * gauss_newton(net, theta, x, weights) - expected).max() <= 1e-13 * np.abs(expected).max()
-
-
 def test_the_sparse_path_gives_the_same_bits_whatever_the_thread_count(monkeypatch):
     x = np.random.default_rng(0).uniform(size=(3000, 2))
     net, theta = rk.kan([2, 5, 5, 1], 4, 6).initialize(np.random.default_rng(1), x)
@@ -203,18 +154,6 @@ def test_the_cost_model_grows_with_its_parts():
 
 MANY = 17_000
 """Samples in two parts, each of them in the order of cells."""
-
-
-def test_many_samples_in_the_order_of_cells_have_the_same_matrix():
-    """Sums of parts, over samples that are partly outside the domain and of unequal weights."""
-    rng = np.random.default_rng(4)
-    x, weights = rng.uniform(-0.1, 1.1, (MANY, 2)), rng.uniform(size=MANY)
-    net, theta = rk.kan([2, 5, 1], 4, 4).initialize(rng, rng.uniform(size=(50, 2)))
-    H, K = (gauss_newton(net, theta, x, weights, path=path) for path in ("dense", "sparse"))
-    assert np.abs(K - H).max() <= 1e-13 * np.abs(H).max()
-    assert np.array_equal(K, K.T)
-    for block, where in zip(gauss_newton_blocks(net, theta, x, weights, path="sparse"), net.slices, strict=True):
-        assert np.abs(block - H[where, where]).max() <= 1e-13 * np.abs(H).max()
 
 
 @pytest.mark.parametrize("n_inputs", [1, 3])

@@ -7,21 +7,19 @@ import refkan as rk
 from refkan.kernels import gauss_newton_sums as kernels
 from refkan.networks.hessians import window_products
 from refkan.networks.layers.functions import Features
-from tests.networks.layers.layer_laws import DENSE
+from tests.networks.layers.layer_laws import CHEBYSHEV, DENSE, layer_and_point, name
 from tests.shared.factories import EPS, EVERY_LAYER, LayerCase
 
-LAYERS = [case for case in EVERY_LAYER if not case.free_knots] + DENSE
+LAYERS = [case for case in EVERY_LAYER if not case.free_knots] + DENSE + CHEBYSHEV
 
 
 def build(case):
-    layer = case.build() if isinstance(case, LayerCase) else case
-    x = case.samples() if isinstance(case, LayerCase) else np.random.default_rng(1).standard_normal((5, 3))
+    layer, theta, x = layer_and_point(case)
     rng = np.random.default_rng(4)
-    theta = rng.standard_normal(layer.n_params)
     return layer, theta, x, rng.standard_normal(theta.size), rng.standard_normal(x.shape), rng.standard_normal((5, 2))
 
 
-@pytest.mark.parametrize("case", LAYERS, ids=str)
+@pytest.mark.parametrize("case", LAYERS, ids=name)
 def test_local_forms_say_what_the_layer_is(case):
     """u = sum W phi, y = activation(u), and the derivatives of u in x, from the form's own numbers."""
     layer, theta, x, *_, dy = build(case)

@@ -67,17 +67,6 @@ def test_rows_of_the_jacobian_are_pullbacks(built):
         close(J[row], expected, 1e-13)
 
 
-def test_jacobians_of_combinations_are_combinations_of_rows(built):
-    net, theta, x = built
-    jet = net.jet(theta, x, FIRST, SECOND, ORDERS)
-    N, Q = jet.value.shape
-    rng = np.random.default_rng(3)
-    value, first, second = (rng.standard_normal((N, 2, *shape)) for shape in ((Q,), (3, Q), (2, Q)))
-    G = np.concatenate([value[:, :, None], first, second], axis=2).reshape(N, 2, -1)
-    expected = G @ jet.jacobian().reshape(N, -1, theta.size)
-    close(jet.jacobian(value, first, second), expected.reshape(2 * N, -1), 1e-12)
-
-
 def test_a_jet_is_that_of_the_point_where_it_was_made(built):
     net, theta, x = built
     theta, x = theta.copy(), x.copy()

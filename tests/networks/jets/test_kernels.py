@@ -1,15 +1,12 @@
 """Kernels of jets, in pieces, blocks and on threads, and the derivatives of functions of single entries."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-import refkan as rk
 from refkan.kernels import jets_of_functions, launch, local_jets, plain_sums, pointwise_jets
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.networks.sweeps import sample_blocks
-from refkan.splines.sums import Channels, window_jets
+from refkan.splines.sums import window_jets
 from tests.networks.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
 from tests.shared.factories import EPS, NetworkCase, samples
 from tests.shared.forms import JET, JET_ORDER
@@ -64,60 +61,6 @@ def test_kernels_compiled_or_not_and_in_pieces(n_outputs):
         kernel(cut, items, *arguments, pieces)
         kernel(0, cut, *arguments, pieces)
         np.testing.assert_array_equal(whole, pieces)
-
-
-@pytest.mark.parametrize("n_outputs", [1, 3, 40])
-def test_forms_for_few_and_many_outputs_agree(n_outputs):
-    calls = {call[0].__name__: call for call in kernel_calls(n_outputs)}
-    for which in ("contract", "pull_back_coefficients", "pull_back_inputs"):
-        results = []
-        for kernel, items, arguments, shape in (calls[which], calls[f"{which}_few"]):
-            results.append(np.zeros(shape))
-            kernel(0, items, *arguments, results[-1])
-        if which == "pull_back_coefficients":
-            results[0] = np.stack([window_jets.out_of_tiles(part, n_outputs) for part in results[0]])
-        close(*results, 32 * EPS)
-
-
-@pytest.mark.parametrize("n_outputs", [1, 20])
-def test_jets_of_the_basis_formed_on_the_way_are_those_that_are_kept(n_outputs):
-    """In chunks of which the last is not full, for all inputs and for groups of them."""
-    calls = kernel_calls(n_outputs)
-    _, N, (rows, z, K), shape = calls[0]
-    W = np.empty(shape)
-    jets_of_functions.channel_rows(0, N, rows, z, K, W)
-    plain = {
-        (local_jets.contract_jets, 4): local_jets.contract,
-        (local_jets.contract_jets, 3): local_jets.contract_few,
-        (local_jets.pull_back_jets, 5): local_jets.pull_back_coefficients,
-        (local_jets.pull_back_jets, 4): local_jets.pull_back_coefficients_few,
-    }
-    compared = 0
-    for kernel, items, arguments, shape in calls:
-        if kernel not in (local_jets.contract_jets, local_jets.pull_back_jets):
-            continue
-        start, _, _, *rest, _ = arguments
-        coefficients = arguments[3].ndim if kernel is local_jets.contract_jets else len(shape)
-        found, expected = np.zeros(shape), np.zeros(shape)
-        kernel(0, items, *arguments, found)
-        plain[kernel, coefficients](0, items, start, W, *rest, expected)
-        close(found, expected, 32 * EPS)
-        compared += 1
-    assert compared == len(plain)
-
-
-def test_bits_do_not_depend_on_threads(monkeypatch):
-    net, theta = rk.kan([2, 20, 20, 1], order=4, intervals=5, node_map="sigmoid").initialize(
-        np.random.default_rng(0), samples(50)
-    )
-    x, results = samples(3000), []
-    for threads in (1, 2, 3):
-        monkeypatch.setattr(launch, "thread_count", lambda threads=threads: threads)
-        jet = net.jet(theta, x, np.eye(2), orders=(2, 1))
-        results.append([jet.sweep.value, *[np.asarray(g) for g in jet.pullback(*random_like(jet))[:1]]])
-    for other in results[1:]:
-        for ours, theirs in zip(results[0], other, strict=True):
-            np.testing.assert_array_equal(ours, theirs)
 
 
 def test_blocks_of_samples_give_the_same_numbers(built, monkeypatch):
@@ -179,34 +122,7 @@ def test_blocks_run_in_order_with_their_kernels_on_one_thread(monkeypatch, threa
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_derivative_of_an_activation_is_that_of_the_one_before(activation):
-    derivatives_follow_one_another(ACTIVATIONS[activation].derivatives, np.linspace(-2.0, 2.0, 8))
-
-
-@pytest.mark.parametrize("node_map", ["affine", "sigmoid", "none"])
-def test_every_derivative_of_a_node_map_is_that_of_the_one_before(node_map):
-    net, _ = rk.kan([1, 2, 1], 4, 2, node_map=node_map).initialize(np.random.default_rng(0), samples(9, 1))
-    node_map = net.node_maps[0]
-
-    def derivatives(y, count):
-        """Of a jet along u = 1, v = 0, and the last one of its tangent along y."""
-        one, zero = np.ones(y.shape), np.zeros(y.shape)
-        jet = node_map.at(np.stack([y, one, zero], axis=1), Channels(1, 1))
-        third = jet.push_forward(np.stack([one, zero, zero], axis=1))[:, 2:]
-        return np.moveaxis(np.concatenate([jet.value, third], axis=1), 1, 0)[:count]
-
-    derivatives_follow_one_another(derivatives, samples(5))
-    if node_map.name == "sigmoid":
-        derivatives_follow_one_another(node_map.derivatives, samples(5))
-        close(node_map.derivatives(samples(5), 4), derivatives(samples(5), 4), 4 * EPS)
-
-
-def derivatives_follow_one_another(derivatives, z):
+    derivatives, z = ACTIVATIONS[activation].derivatives, np.linspace(-2.0, 2.0, 8)
     rows = derivatives(z, 4)
-    moved = derivatives(z + 1j * STEP, 4).imag / STEP
-    close(rows[1:], moved[:3], 1e-14)
+    close(rows[1:], derivatives(z + 1j * STEP, 4).imag[:3] / STEP, 1e-14)
     np.testing.assert_array_equal(derivatives(z, 2), rows[:2])
-
-
-def test_orders_of_channels():
-    assert [Channels(*pair).order for pair in ((0, 0), (2, 0), (2, 1))] == [0, 1, 2]
-    assert replace(Channels(2, 1), n_second=2).count == 5

@@ -24,11 +24,6 @@ def layer_and_point(outside="linear", degree=5, n_outputs=2, n=5):
     return layer, rng.standard_normal(layer.n_params), a + (b - a) * rng.uniform(*reach, (n, 3))
 
 
-CASES = pytest.mark.parametrize(
-    ("outside", "degree"), [(o, d) for o in (*POLICIES, "error") for d in (1, 2, 5)], ids=str
-)
-
-
 # --- values
 
 
@@ -66,48 +61,11 @@ def test_values_outside(outside):
     np.testing.assert_allclose(layer.linearize(theta, x).value, expected, rtol=1e-12)
 
 
-def test_tails_are_tangents():
-    """Value and slope are continuous at the ends; beyond them the slope is constant."""
-    layer, theta, _ = layer_and_point()
-    for p, end in np.ndindex(3, 2):
-        at = layer.domains[p, end]
-        x = np.tile(layer.domains.mean(axis=1), (4, 1))
-        x[:, p] = at + np.array([-1e-7, 1e-7, 0.3 * (2 * end - 1), 0.7 * (2 * end - 1)])
-        here = layer.linearize(theta, x)
-        slopes = here.pullback_inputs(np.tile(np.eye(2), (4, 1, 1)))[:, :, p]
-        np.testing.assert_allclose(here.value[0], here.value[1], rtol=0, atol=1e-4)
-        np.testing.assert_allclose(slopes[0], slopes[1], rtol=0, atol=1e-2)
-        np.testing.assert_array_equal(slopes[2], slopes[3])
-        np.testing.assert_array_equal(slopes[2], slopes[end])
-
-
 def test_outside_under_error():
     layer, theta, x = layer_and_point("error")
     assert np.isfinite(layer.linearize(theta, x).value).all()
     with pytest.raises(rk.OutsideDomainError, match=r"got x\[1, 2\] = 5.7 outside \[5.0, 5.6\]"):
         layer.linearize(theta, np.array([[0.5, 0.0, 5.2], [0.5, 0.0, 5.7]]))
-
-
-# --- the local form
-
-
-@CASES
-def test_the_local_form_says_what_the_layer_is(outside, degree):
-    layer, theta, x = layer_and_point(outside, degree)
-    at = layer.linearize(theta, x)
-    form = at.local_form(curved=True)
-    (block,) = form.blocks
-    assert (block.slots, block.width, block.dim, form.n_outputs) == (3, degree + 1, degree + 1, 2)
-    assert not block.start.any()
-    C = theta.reshape(2, 3, degree + 1)
-    value = np.einsum("spk,qpk->sq", block.values, C)
-    np.testing.assert_allclose(value, at.value, rtol=0, atol=1e-14 * np.abs(C).sum())
-    np.testing.assert_allclose(np.einsum("spk,qpk->sqp", block.slopes, C), form.slopes, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(at.pullback_inputs(np.tile(np.eye(2), (5, 1, 1))), form.slopes, rtol=1e-13, atol=1e-13)
-    dy = np.random.default_rng(0).standard_normal((5, 2))
-    bent = at.hessian_product(np.zeros_like(theta), np.ones_like(x), dy)[1]
-    np.testing.assert_allclose(form.curvatures(dy), bent, rtol=0, atol=1e-13 * max(1.0, np.abs(bent).max()))
-    assert at.local_form().slopes is None
 
 
 # --- parameters

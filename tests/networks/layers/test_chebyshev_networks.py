@@ -44,14 +44,6 @@ def test_null_vectors(node_map):
     np.testing.assert_allclose(problem.net(theta + 3 * moved[:, 0], X), y, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("method", ["gd", "lbfgs", "levenberg-marquardt"])
-def test_training(method):
-    problem, theta = trained("mean-std")
-    options = {"learning_rate": 0.02} if method == "gd" else {}
-    result = rk.minimize(problem, theta, method, steps=15, **options)
-    assert result.value < problem.value(theta)
-
-
 @pytest.mark.parametrize("outside", POLICIES)
 @pytest.mark.parametrize("node_map", NODE_MAPS)
 def test_refinement_leaves_trained_networks_unchanged(node_map, outside):
@@ -100,15 +92,3 @@ def test_multilevel_training_does_not_depend_on_splines():
     assert result.theta.size == result.network.n_params
     coarse = rk.minimize(problem, theta, "lbfgs", steps=20)
     assert result.value < coarse.value
-
-
-def test_sabotage_of_the_padding_is_noticed():
-    """Zeros in front instead of behind: the rows of the matrix reversed edge by edge."""
-    problem, theta = trained()
-    net = problem.net
-    fine = net.refine()
-    theta_fine = net.convert(theta, fine)
-    wrong = np.concatenate([fine.unpack(theta_fine)[k]["coefficients"][:, :, ::-1].ravel() for k in range(2)])
-    y = net(theta, X)
-    assert np.abs(fine(theta_fine, X) - y).max() <= 1e-14 * np.abs(y).max()
-    assert np.abs(fine(wrong, X) - y).max() > 1e-3

@@ -20,26 +20,10 @@ def test_insertion_leaves_trained_networks_unchanged_under_every_policy(case):
         np.testing.assert_allclose(P @ theta, net.convert(theta, fine), rtol=0, atol=1e-14 * np.abs(theta).max())
 
 
-def test_insertion_step_by_step_is_insertion_at_once():
-    net, theta = trained(NetworkCase("spline"))
-    steps = net.insert(0, [0.1]).insert(1, [0.7]).insert(0, [0.6, 0.05])
-    at_once = net.insert(0, [0.05, 0.1, 0.6]).insert(1, [0.7])
-    assert steps.layers == at_once.layers
-    middle = net.insert(0, [0.1])
-    by_steps = middle.convert(net.convert(theta, middle), steps)
-    np.testing.assert_allclose(by_steps, net.convert(theta, at_once), rtol=0, atol=1e-14 * np.abs(theta).max())
-
-
 def test_inserting_nothing():
     net, theta = trained(NetworkCase("spline"))
     assert net.insert(0, []).layers == net.layers
     np.testing.assert_array_equal(net.convert(theta, net.insert(0, [])), theta)
-
-
-def test_insertion_after_refinement_in_the_relu_basis():
-    net, theta = trained(NetworkCase("relu", "none"))
-    fine = net.refine().insert(1, [0.3, 0.9])
-    assert_same_function(net, theta, fine, net.convert(theta, fine))
 
 
 def test_inputs_of_different_knots_keep_their_own_prolongation():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.networks.layers import DenseLayer, EdgeLayer
+from refkan.networks.layers import DenseLayer
 from refkan.networks.layers.knot_layers import edge_conversion
 from tests.networks.refinement.trained_networks import FIXED, NATURAL, TAILS, X, assert_same_function, edges, trained
 from tests.shared.factories import EDGE_KINDS, EPS, NetworkCase, samples
@@ -48,42 +48,6 @@ def test_every_order(kind, order):
     fine = net.refine(3)
     assert [layer.intervals for layer in map(edges, fine.layers)] == [9, 6]
     assert_same_function(net, theta, fine, net.convert(theta, fine))
-
-
-@pytest.mark.parametrize("case", FIXED[::3], ids=str)
-def test_derivatives_are_unchanged_too(case):
-    """In x, and in theta along the coarse directions: P^T g_f = g_c, J_f P = J_c."""
-    net, theta = trained(case)
-    fine = net.refine((2, 3))
-    theta_fine, P = net.convert(theta, fine), net.prolongation(fine)
-    x = samples(9, seed=5, reach=0.2)
-    dy = np.random.default_rng(0).standard_normal((9, 2))
-    g, dx = net.vjp(theta, x)[1](dy)
-    g_fine, dx_fine = fine.vjp(theta_fine, x)[1](dy)
-    # In the ReLU bases what is summed up is larger than the results.
-    digits = 1e-12 if net.basis == "spline" else 1e-9
-    np.testing.assert_allclose(dx_fine, dx, rtol=0, atol=digits * np.abs(dx).max())
-    np.testing.assert_allclose(P.T @ g_fine, g, rtol=0, atol=digits * np.abs(g).max())
-    J, J_fine = net.jacobian(theta, x), fine.jacobian(theta_fine, x)
-    np.testing.assert_allclose(J_fine @ P, J, rtol=0, atol=digits * np.abs(J).max())
-
-
-@pytest.mark.parametrize("case", TAILS[::2], ids=str)
-def test_refining_twice_by_two_is_refining_once_by_four(case):
-    net, theta = trained(case)
-    middle, once = net.refine(), net.refine(4)
-    twice = middle.refine()
-    assert [a.blocks for a in twice.layers] == [b.blocks for b in once.layers]
-    if not case.free_knots:
-        assert twice.layers == once.layers  # uniform knots: the same bits
-    by_two = middle.convert(net.convert(theta, middle), twice)
-    by_four = net.convert(theta, once)
-    straight = net.convert(theta, twice)
-    for other in (by_four, straight):
-        scale = np.abs(other).max()
-        np.testing.assert_allclose(by_two, other, rtol=0, atol=(1e-13 if net.basis == "spline" else 1e-8) * scale)
-    assert_same_function(net, theta, twice, by_two)
-    assert_same_function(net, theta, once, by_four)
 
 
 def test_factors_by_layer():
@@ -171,15 +135,6 @@ def test_under_error_the_function_is_the_same_where_there_is_one():
     for n, t in ((net, theta), (fine, theta_fine)):
         with pytest.raises(rk.OutsideDomainError):
             n(t, X + 1)
-
-
-def test_exterior_knots_of_natural_tails_are_looked_at(monkeypatch):
-    """Were they not, a trained network would change: the check is needed."""
-    net, theta = trained(NetworkCase("spline", outside="natural"))
-    fine = net.refine()
-    monkeypatch.setattr(EdgeLayer, "_require_exact", lambda *arguments: None)
-    with pytest.raises(AssertionError):
-        assert_same_function(net, theta, fine, net.convert(theta, fine))
 
 
 # --- both: another basis on finer knots

@@ -28,19 +28,6 @@ def test_refining_twice_by_two_is_refining_once_by_four(kind, order):
 
 
 @SPACES
-def test_products_of_insertions(kind, order):
-    coarse = space(kind, order)
-    middle = finer(coarse, "inserted")
-    fine = (
-        finer(middle.insert([0.5 * sum(middle.domain)]), "refined")
-        if kind == "clamped"
-        else middle.insert([0.55 * middle.domain[0] + 0.45 * middle.domain[1]])
-    )
-    product = rk.prolongation_matrix(middle, fine) @ rk.prolongation_matrix(coarse, middle)
-    assert np.abs(product - rk.prolongation_matrix(coarse, fine)).max() <= 6 * order * EPS
-
-
-@SPACES
 @PAIRS
 def test_prolong_is_the_matrix_and_passes_the_dot_test(kind, order, how):
     coarse = space(kind, order)
@@ -87,15 +74,3 @@ def test_compiled_and_plain_python_give_the_same_bits(kind, order):
         np.testing.assert_array_equal(results[0][0], results[1][0])
         # LLVM may contract a product and a sum into one rounding.
         np.testing.assert_allclose(results[0][1], results[1][1], rtol=0, atol=2 * order * EPS * np.abs(values).max())
-
-
-def test_a_range_of_rows_is_computed_alone():
-    coarse = space("random", 3)
-    fine = coarse.refine()
-    start, values = np.full(fine.dim, -1), np.zeros((fine.dim, 3))
-    knot_insertion.prolongation_rows(2, 5, 3, coarse.knots.copy(), fine.knots.copy(), start, values)
-    assert (start[:2] == -1).all()
-    assert (start[5:] == -1).all()
-    full = transfer.prolong(coarse, fine, np.eye(coarse.dim)).T
-    for j in range(2, 5):
-        np.testing.assert_array_equal(values[j], full[j, start[j] : start[j] + 3])

@@ -5,7 +5,7 @@ import pytest
 
 import refkan as rk
 from tests.shared.factories import EPS, space
-from tests.splines.transfer.nested_spaces import SPACES, finer
+from tests.splines.transfer.nested_spaces import SPACES
 
 
 @SPACES
@@ -34,12 +34,3 @@ def test_the_mean_spacing_of_exterior_knots_is_kept():
     S = rk.SplineSpace.from_breakpoints(4, [0, 1, 4, 6])
     fine = S.refine(2)
     assert fine == rk.SplineSpace.from_breakpoints(4, [0, 0.5, 1, 2.5, 4, 5, 6])
-
-
-def test_insertion_keeps_exterior_knots():
-    S = space("random", 4)
-    fine = finer(S, "inserted")
-    np.testing.assert_array_equal(fine.knots[:4], S.knots[:4])
-    np.testing.assert_array_equal(fine.knots[-4:], S.knots[-4:])
-    assert fine.intervals == S.intervals + 4
-    assert S.insert([]) == S

@@ -53,17 +53,6 @@ def test_injections_against_exact_powers(order, kind, how, scaled):
             assert error <= 6 * order * EPS * float(sum(map(abs, terms)))
 
 
-@pytest.mark.parametrize("kind", STRICT)
-@pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_insertions_inject_by_zeros_and_ones(kind, order):
-    coarse = space(kind, order)
-    fine = finer(coarse, "inserted")
-    injection = transfer.injection_matrix(coarse, fine)
-    np.testing.assert_array_equal(injection.toarray(), np.isin(fine.knots[: fine.dim], coarse.knots) * 1.0 * (
-        coarse.knots[: coarse.dim, None] == fine.knots[: fine.dim]
-    ))  # fmt: skip
-
-
 @pytest.mark.parametrize("basis", ["relu", "scaled-relu"])
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_prolongation_in_the_relu_bases(basis, order):
@@ -127,15 +116,6 @@ def test_the_formula_through_the_relu_basis_loses_digits():
         assert np.abs(rk.prolongation_matrix(coarse, fine).toarray() - expected).max() <= EPS * n
     assert 5e-10 < errors[-1] < 2e-8
     np.testing.assert_allclose(np.diff(np.log2(errors)), 3, rtol=0, atol=0.5)
-
-
-@pytest.mark.parametrize("order", [1, 2, 3])
-@pytest.mark.parametrize("kind", STRICT[:3])
-def test_the_formula_is_right_where_there_are_few_knots(order, kind):
-    coarse = space(kind, order)
-    fine = finer(coarse, "refined")
-    P = rk.prolongation_matrix(coarse, fine).toarray()
-    np.testing.assert_allclose(transfer.prolongation_through_relu(coarse, fine), P, rtol=0, atol=1e-9)
 
 
 def test_a_formula_without_polynomial_rows_is_noticed(monkeypatch):

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import refkan as rk
 from refkan.splines.knots import free_parameters
 from refkan.training.adaptivity import Fixed, Freed, Refined, minimize_adaptive, sampled, with_random_knots
-from refkan.training.multilevel.unchanged import require_unchanged
-from tests.shared.factories import EPS, running_error, samples
+from tests.networks.refinement.trained_networks import assert_same_function
+from tests.shared.factories import EPS, samples
 from tests.shared.refusals import refused
 
 KINK = 1 / np.pi
@@ -45,13 +45,6 @@ def network_problem(free=(False, True), node_map="mean-std", n=250, order=3):
     return rk.LeastSquares(net, x, rk.problems.regression_target(x)), theta
 
 
-def assert_same_function(net, theta, other, theta_other):
-    for x in (samples(9), samples(60, seed=8, reach=0.4)):
-        scale = np.maximum(running_error(net, theta, x), running_error(other, theta_other, x))
-        assert np.all(np.abs(net(theta, x) - other(theta_other, x)) <= 40 * EPS * scale)
-    assert require_unchanged(net, theta, other, theta_other, samples(60)) <= 1e-14
-
-
 @pytest.mark.parametrize("free", [(False, True), (True, False), (True, True)])
 @pytest.mark.parametrize("method", METHODS)
 def test_every_optimiser_trains_coefficients_and_knots_together(method, free):
@@ -65,16 +58,6 @@ def test_every_optimiser_trains_coefficients_and_knots_together(method, free):
             assert np.abs(after["s"] - before["s"]).max() > 1e-3
             spaces = layer.spaces_at(np.concatenate([after["coefficients"].ravel(), after["s"].ravel()]))
             assert all(np.all(np.diff(space.breakpoints) > 0) for space in spaces)
-
-
-@pytest.mark.parametrize("method", sorted(METHODS.keys() - {"gd"}))  # plain descent is far from either minimum
-def test_free_knots_do_better_than_the_same_knots_fixed(method):
-    problem, theta = kink_problem(3)
-    fixed, held = Fixed()(problem, theta)
-    steps, options = STEPS.get(method, 40), METHODS[method]
-    free = rk.minimize(problem, theta, method, steps, **options)
-    still = rk.minimize(replace(problem, net=fixed), held, method, steps, **options)
-    assert free.value < still.value
 
 
 @pytest.mark.parametrize("method", ["lbfgs", "levenberg-marquardt", "variable-projection"])

@@ -22,20 +22,11 @@ from refkan.training.adaptivity import (
 )
 from refkan.training.adaptivity.refits import UNIFORM_SHARE
 from refkan.training.multilevel.unchanged import require_unchanged
-from tests.shared.factories import EPS, SOME_NETWORKS, NetworkCase, name, running_error, samples
+from tests.networks.refinement.trained_networks import assert_same_function
+from tests.shared.factories import SOME_NETWORKS, NetworkCase, name, samples
 from tests.shared.refusals import refused
 
-C = 40
-"""Roundings in a term, as in the tests of conversions."""
-
 CASES = [case for case in SOME_NETWORKS if case.kind != "mlp-tanh" and case.outside != "natural"]
-
-
-def assert_same_function(net, theta, other, theta_other):
-    for x in (samples(9), samples(40, seed=8, reach=0.6)):
-        scale = np.maximum(running_error(net, theta, x), running_error(other, theta_other, x))
-        error = np.abs(net(theta, x) - other(theta_other, x))
-        assert np.all(error <= C * EPS * scale), (error / scale / EPS).max()
 
 
 def start(case, n=30):
@@ -90,19 +81,6 @@ def test_an_interval_cannot_be_cut_twice_at_once():
     problem, theta = start(NetworkCase("spline"))
     with pytest.raises(ValueError, match=r"marks must name each interval once; got \[1, 1\] for input 0"):
         bisect(problem.net, theta, [Mark(0, (1, 0), 0.5), Mark(0, (1, 2), 0.5)])
-
-
-def test_sabotage_of_a_cut_is_noticed():
-    """A knot moved after the insertion, or a coefficient shifted by one place."""
-    problem, theta = start(NetworkCase("spline"))
-    fine, theta_fine = bisect(problem.net, theta, [Mark(0, (2, 0), 0.5)])
-    shifted = theta_fine.copy()
-    coefficients = fine.unpack(shifted)[0]["coefficients"]
-    coefficients[:] = np.roll(coefficients, 1, axis=2)
-    moved, _ = bisect(problem.net, theta, [Mark(0, (1, 0), 0.5)])
-    for net, parameters in ((fine, shifted), (moved, theta_fine), (fine, theta_fine * (1 + 1e-11))):
-        with pytest.raises(RuntimeError, match="changed the function"):
-            require_unchanged(problem.net, theta, net, parameters, problem.x)
 
 
 # --- changes

@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-import refkan as rk
-from refkan.checks import gradient_check, jacobian_check
 from refkan.training.losses import LeastSquares
 from tests.shared.refusals import refused
 
@@ -69,34 +67,6 @@ def test_value_is_the_formula(rng, N, weighted):
     assert isinstance(problem.value(theta), float)
 
 
-def test_mse_is_the_mean_over_samples_and_outputs_and_knows_no_weights(rng):
-    problem, theta = random_problem(rng, weights=rng.uniform(size=7))
-    e = problem.net(theta, problem.x) - problem.y
-    assert problem.mse(theta) == pytest.approx(np.mean(e**2), rel=16 * EPS)
-    plain = LeastSquares(problem.net, problem.x, problem.y)
-    assert plain.mse(theta) == pytest.approx(2 * plain.value(theta) / plain.y.shape[1], rel=16 * EPS)
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_gradient_is_the_complex_step(rng, weighted):
-    problem, theta = random_problem(rng, weights=rng.uniform(size=7) if weighted else None)
-    # 14 terms an entry: 64 eps of the largest entry leaves room for their cancelling.
-    report = gradient_check(problem.value, problem.gradient, theta, method="complex", rtol=64 * EPS)
-    assert report.ok, report.table
-
-
-def test_gradient_is_jacobian_transpose_times_weighted_residual(rng):
-    weights = rng.uniform(size=7)
-    problem, theta = random_problem(rng, weights=weights)
-    h = 1e-30
-    J = np.stack([problem.misfit(theta + 1j * h * row).imag / h for row in np.eye(theta.size)], axis=-1)
-    assert jacobian_check(problem.misfit, lambda _: J, theta).ok
-    expected = np.einsum("sqk,s,sq->k", J, weights, problem.misfit(theta)) / 7
-    scale = np.einsum("sqk,s,sq->k", np.abs(J), weights, np.abs(problem.misfit(theta))) / 7
-    # 14 terms: 32 eps of the sum of absolute contributions.
-    assert (np.abs(problem.gradient(theta) - expected) <= 32 * EPS * scale).all()
-
-
 def test_value_and_gradient_take_one_pass_and_agree_with_each_alone(rng):
     problem, theta = random_problem(rng)
     value, gradient = problem.value_and_gradient(theta)
@@ -114,41 +84,6 @@ def test_an_overflowing_value_has_no_gradient_and_asks_for_none():
         value, gradient = LeastSquares(Far(), [[1.0]], [[0.0]]).value_and_gradient(np.array([1e200]))
     assert value == np.inf
     assert np.isnan(gradient).all()
-
-
-def test_unit_weights_and_repeated_samples(rng):
-    problem, theta = random_problem(rng)
-    ones = LeastSquares(problem.net, problem.x, problem.y, np.ones(7))
-    assert ones.value(theta) == problem.value(theta)
-    # A sample of weight 2 counts twice; N stays what it was.
-    weights = np.ones(7)
-    weights[2] = 2
-    weighted = LeastSquares(problem.net, problem.x, problem.y, weights)
-    order = [0, 1, 2, 2, 3, 4, 5, 6]
-    repeated = LeastSquares(problem.net, problem.x[order], problem.y[order])
-    assert 7 * weighted.value(theta) == pytest.approx(8 * repeated.value(theta), rel=16 * EPS)
-
-
-@pytest.mark.parametrize("basis", ["spline", "relu"])
-def test_gradient_of_a_network(rng, basis):
-    x, y = rng.uniform(size=(40, 2)), rng.standard_normal((40, 2))
-    net, theta = rk.kan([2, 3, 2], order=3, intervals=2, basis=basis).initialize(rng, x)
-    problem = LeastSquares(net, x, y, rng.uniform(size=40))
-    # 80 terms an entry: 64 eps of the largest entry.
-    report = gradient_check(problem.value, problem.gradient, theta, method="complex", rtol=64 * EPS)
-    assert report.ok, report.table
-
-
-@pytest.mark.parametrize("factor", [2.0, -1.0, 1.0 + 1e-10])
-def test_sabotage_wrong_factor_in_the_gradient_is_noticed(rng, factor):
-    problem, theta = random_problem(rng)
-    assert not gradient_check(problem.value, lambda t: factor * problem.gradient(t), theta).ok
-
-
-def test_sabotage_gradient_without_weights_is_noticed(rng):
-    problem, theta = random_problem(rng, weights=rng.uniform(size=7))
-    plain = LeastSquares(problem.net, problem.x, problem.y)
-    assert not gradient_check(problem.value, plain.gradient, theta).ok
 
 
 def test_data_are_widened_and_owned(rng):

@@ -67,17 +67,6 @@ def test_elsewhere_it_is_the_fine_problem_along_coarse_directions(basis):
     np.testing.assert_array_equal(phi.at(np.zeros(phi.size)), theta)
 
 
-def test_minimising_in_the_subspace_is_minimising_the_coarse_problem():
-    """L-BFGS makes the same steps from P u in coarse coefficients as the coarse problem makes from u."""
-    hierarchy, u = two_levels("spline", "affine")
-    coarse, fine = hierarchy
-    phi = Subspace(fine.problem, coarse.prolongation @ u, coarse.prolongation)
-    for method, options in (("lbfgs-fixed-step", {"inner": 1}), (LM, {}), ("gauss-newton", {})):
-        inside = rk.minimize(phi, np.zeros(u.size), method, 5, **options)
-        direct = rk.minimize(coarse.problem, u, method, 5, **options)
-        np.testing.assert_allclose(inside.history.value, direct.history.value, rtol=1e-6)
-
-
 def test_collocation_has_subspaces():
     net, theta = rk.kan([2, 3, 1], 4, 2, node_map="sigmoid").initialize(np.random.default_rng(3), samples(30))
     coarse, fine = Hierarchy.refined(poisson(net), [2])

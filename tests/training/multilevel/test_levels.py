@@ -9,10 +9,8 @@ import refkan as rk
 from refkan.base.errors import KnotError
 from refkan.training.losses import Attention, Collocation
 from refkan.training.multilevel import Hierarchy, minimize_multilevel
-from refkan.training.multilevel import unchanged as recheck
 from refkan.training.multilevel.unchanged import samples_of
 from refkan.training.multilevel.work import Work, gradient_seconds, interval_weight, nominal_work
-from refkan.training.optimizers import History, Result
 from tests.shared.factories import samples
 from tests.shared.refusals import refused
 from tests.training.multilevel.small_regressions import Line, poisson, small_problem
@@ -187,18 +185,3 @@ def test_attention_follows_the_levels_and_is_refused_by_checkpoints(tmp_path):
     assert attention.weights.min() < 0.9**3
     with pytest.raises(TypeError, match=r"problem\.terms\[0\]\.attention must be data that does not change in place"):
         minimize_multilevel(problem, theta, [1, 1], "adam", checkpoints=tmp_path)
-
-
-def test_the_result_prints_without_its_arrays():
-    problem, theta = small_problem()
-    result = minimize_multilevel(problem, theta, [2, 1])
-    text = repr(result)
-    assert text.startswith("MultilevelResult(value=")
-    assert "array" not in text
-    assert "steps=[2, 1]" in text
-    assert isinstance(result.levels[0], Result)
-    assert isinstance(result.levels[0].history, History)
-
-
-def test_tolerance_of_the_check_is_that_of_the_contract():
-    assert recheck.RTOL == 1e-13

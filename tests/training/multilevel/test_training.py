@@ -12,11 +12,22 @@ from tests.training.multilevel.small_regressions import small_problem
 
 
 @pytest.mark.parametrize(
-    "method", ["gd", "adam", "lbfgs", "lbfgs-fixed-step", "gauss-newton", "levenberg-marquardt", "variable-projection"]
+    ("method", "options"),
+    [
+        ("gd", {"learning_rate": 1e-2}),
+        ("gd", {"learning_rate": 1e-3, "geometry": "relu"}),
+        ("gd", {"learning_rate": 1e-9, "geometry": "spline", "gradient": "relu"}),
+        ("adam", {"learning_rate": 1e-2}),
+        ("adam", {"schedule": Ramped(1e-2, 1e-4, 2)}),  # which begins anew on every level
+        ("lbfgs", {}),
+        ("lbfgs-fixed-step", {}),
+        ("gauss-newton", {}),
+        ("levenberg-marquardt", {}),
+        ("variable-projection", {}),
+    ],
 )
-def test_it_is_minimize_on_each_level_with_prolongation_between(method):
+def test_it_is_minimize_on_each_level_with_prolongation_between(method, options):
     problem, theta = small_problem()
-    options = {"gd": {"learning_rate": 1e-2}, "adam": {"learning_rate": 1e-2}}.get(method, {})
     result = minimize_multilevel(problem, theta, [3, 2, 1], method, **options)
     at, start = problem, theta
     for level, steps in zip(result.levels, (3, 2, 1), strict=True):
@@ -39,18 +50,6 @@ def test_it_is_minimize_on_each_level_with_prolongation_between(method):
     assert (np.diff(h.evaluations) >= 0).all()
     assert h.evaluations[-1] <= sum(result.work.evaluations)
     assert h.work[-1] <= result.work.nominal * (1 + 1e-15)
-
-
-@pytest.mark.parametrize("geometry", ["spline", "relu"])
-@pytest.mark.parametrize("basis", ["spline", "relu"])
-def test_geometries_reach_every_level(basis, geometry):
-    problem, theta = small_problem(basis)
-    result = minimize_multilevel(problem, theta, [3, 2], "gd", geometry, learning_rate=1e-3)
-    first = rk.minimize(problem, theta, "gd", 3, geometry, learning_rate=1e-3)
-    np.testing.assert_array_equal(result.levels[0].theta, first.theta)
-    mixed = minimize_multilevel(problem, theta, [3, 2], "gd", "spline", gradient="relu", learning_rate=1e-9)
-    expected = rk.minimize(problem, theta, "gd", 3, "spline", "relu", learning_rate=1e-9)
-    np.testing.assert_array_equal(mixed.levels[0].theta, expected.theta)
 
 
 def test_zeros_in_a_schedule_only_prolong():
@@ -145,17 +144,6 @@ def test_options_of_each_level():
     first = rk.minimize(problem, theta, "adam", 3, learning_rate=1e-2)
     start = result.hierarchy.prolong(first.theta, 0)
     second = rk.minimize(result.problem, start, "adam", 3, learning_rate=1e-4)
-    np.testing.assert_array_equal(result.theta, second.theta)
-
-
-def test_schedules_begin_anew_on_every_level():
-    problem, theta = small_problem()
-    extras = [{"schedule": Ramped(1e-2, 1e-4, 2)}] * 2
-    result = minimize_multilevel(problem, theta, [4, 3], "adam", per_level=extras)
-    first = rk.minimize(problem, theta, "adam", 4, **extras[0])
-    np.testing.assert_array_equal(result.levels[0].theta, first.theta)
-    fine = result.hierarchy[1]
-    second = rk.minimize(fine.problem, result.hierarchy.prolong(first.theta, 0), "adam", 3, **extras[1])
     np.testing.assert_array_equal(result.theta, second.theta)
 
 

@@ -96,27 +96,6 @@ def test_warnings_of_a_callback_stay_its_own():
         minimize(Chain(), START, steps=1, callback=careless)
 
 
-def test_least_squares_of_a_linear_model_is_lstsq():
-    class Linear:
-        def __call__(self, theta, x):
-            return x @ theta[:, None]
-
-        def vjp(self, theta, x, inputs=True):
-            return self(theta, x), lambda dy: ((x.T @ dy)[:, 0], None)
-
-    rng = np.random.default_rng(2)
-    x, y = rng.standard_normal((30, 4)), rng.standard_normal((30, 1))
-    expected = np.linalg.lstsq(x, y, rcond=None)[0][:, 0]
-    problem = LeastSquares(Linear(), x, y)
-    for method, options in (
-        ("lbfgs", {}),
-        ("lbfgs-fixed-step", {"tolerance_change": 0.0}),
-        ("gd", {"learning_rate": 0.5, "steps": 400}),
-    ):
-        result = minimize(problem, np.zeros(4), method=method, **options)
-        np.testing.assert_allclose(result.theta, expected, rtol=0, atol=1e-6)
-
-
 # --- how a run ends
 
 

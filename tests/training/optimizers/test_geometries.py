@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-import refkan as rk
-from refkan.training.losses import LeastSquares
 from refkan.training.optimizers import METHODS, minimize
 from tests.shared.factories import EPS
 from tests.training.optimizers.descent_problems import OPTIONS, START, A, Chain, trajectory
@@ -108,39 +106,3 @@ def test_mixed_geometries_are_for_first_order_methods(method, geometry, gradient
         minimize(Chain(), START, method=method, geometry=geometry, gradient=gradient)
     # The own basis by name is not mixed.
     assert minimize(Chain(), START, method=method, geometry=None, gradient="spline").converged
-
-
-# --- on a network
-
-
-@pytest.fixture(scope="module")
-def network_problem():
-    rng = np.random.default_rng(4)
-    x = rng.uniform(size=(60, 2))
-    y = np.sin(3 * x[:, :1]) * x[:, 1:]
-    net, theta = rk.kan([2, 3, 1], order=3, intervals=3).initialize(rng, x)
-    return LeastSquares(net, x, y), theta
-
-
-def test_geometries_on_a_network(network_problem):
-    # Steps in the ReLU coordinates of a spline network are the plain method on the same network in that basis.
-    problem, theta = network_problem
-    relu = problem.net.to_basis("relu")
-    other = LeastSquares(relu, problem.x, problem.y)
-    w = problem.net.convert(theta, relu)
-    options = {"method": "gd", "learning_rate": 1e-3, "steps": 5}
-    here, there = minimize(problem, theta, geometry="relu", **options), minimize(other, w, **options)
-    # Values of two bases, whose condition is 1e3 here, after five small steps.
-    np.testing.assert_allclose(here.history.value, there.history.value, rtol=1e-11)
-    assert here.value < here.history.value[0]
-    assert minimize(problem, theta, **options).value != pytest.approx(here.value, rel=1e-3)
-
-
-@pytest.mark.parametrize("gradient", ["spline", "relu"])
-@pytest.mark.parametrize("geometry", ["spline", "relu"])
-def test_divergence_on_a_network(network_problem, geometry, gradient):
-    problem, theta = network_problem
-    result = minimize(problem, theta, method="gd", learning_rate=1e6, steps=50, geometry=geometry, gradient=gradient)
-    assert "non-finite" in result.message
-    assert np.isfinite(result.history.value).all()
-    assert result.value == problem.value(result.theta)

@@ -206,33 +206,6 @@ def test_the_minimum_is_that_of_minpack(options):
         np.testing.assert_allclose(result.theta, expected.x, rtol=0, atol=1e-6)
 
 
-def test_a_kan_is_trained_further_than_by_lbfgs(kan):
-    problem, theta = kan
-    damped = minimize(problem, theta, method=LM, steps=30)
-    lbfgs = minimize(problem, theta, method="lbfgs", steps=damped.n_evaluations)
-    assert lbfgs.n_evaluations >= damped.n_evaluations
-    assert damped.value < 0.8 * lbfgs.value
-    newton = minimize(problem, theta, method=GN, steps=30)
-    assert newton.value < 0.2 * newton.history.value[0]
-    # The value is that of the problem, the gradient of each step that of the reverse sweep.
-    assert problem.value(damped.theta) == damped.value
-    assert damped.history.gradient_norm[0] == pytest.approx(np.linalg.norm(problem.gradient(theta)), rel=4 * EPS)
-
-
-def test_steps_of_levenberg_marquardt_avoid_the_null_space(kan):
-    problem, theta = kan
-    _, J = problem.residual_and_jacobian(theta)
-    _, sigma, V = np.linalg.svd(J)
-    # The analytic bound: 5 constants between the edges into hidden nodes, 4 into the output, 2 for each hidden node.
-    Z = V[-19:]
-    assert sigma[-19] < 1e-12 * sigma[0]
-    for solver in ("qr", "cholesky"):
-        step = minimize(problem, theta, method=LM, steps=1, solver=solver).theta - theta
-        assert np.linalg.norm(Z @ step) < 1e-9 * np.linalg.norm(step)
-    step = minimize(problem, theta, method=GN, steps=1).theta - theta
-    assert np.linalg.norm(Z @ step) < 1e-7 * np.linalg.norm(step)
-
-
 # --- geometries
 
 
