@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import flint
 import numpy as np
@@ -125,14 +126,10 @@ def test_leaving_a_domain_is_an_error_where_it_is_one(kind):
     assert np.allclose(np.array(truth.of(net, theta, x).value, float), net(theta, x), rtol=1e-11)
 
 
-@pytest.mark.parametrize(
-    ("i", "error"),
-    [(-1, ValueError), (7, ValueError), (2, ValueError), (None, TypeError), ("x", TypeError), (True, TypeError)],
-)
-def test_numbers_of_functions_that_are_none(i, error):
+@pytest.mark.parametrize("i", [-1, 7, 2, None, "x", True])
+def test_numbers_of_functions_that_are_none(i):
     knots = [-1.0, 0.0, 1.0, 2.0]
-    calls = (truth.bspline, truth.bspline_derivative, truth.truncated_power, truth.truncated_power_derivative)
-    for call in calls:
-        with pytest.raises(error, match=f"i must be .*; got {i!r}"):
-            call(knots, 2, i, 0.25)
+    error = "" if type(i) is int else "TypeError: "
+    for call in (truth.bspline, truth.bspline_derivative, truth.truncated_power, truth.truncated_power_derivative):
+        refused(partial(call, knots, 2, i, 0.25), f"{error}i must be .*; got {i!r}")
     assert truth.bspline(knots, 2, np.int64(1), 0.25) == 0.25

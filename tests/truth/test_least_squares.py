@@ -3,11 +3,8 @@
 from dataclasses import replace
 from fractions import Fraction
 
-import numpy as np
 import pytest
 
-import refkan as rk
-from refkan import truth
 from tests.shared.refusals import refused
 from tests.truth.test_networks import FEW, same
 from tests.truth.truth_cases import Case, draw
@@ -82,18 +79,3 @@ def test_roots_that_are_no_fractions_are_refused():
     for quantity in (loss.residual, loss.jacobian, loss.ntk):
         refused(quantity, r"sqrt\(1/3\) is no Fraction: use number=flint.arb")
     assert isinstance(loss.value, Fraction)
-
-
-@pytest.mark.parametrize("case", FEW, ids=str)
-def test_the_loss_of_refkan_agrees(case):
-    net, theta, x = case.start()
-    y, weights = np.array(draw(len(x), case.widths[-1]), float), np.arange(1.0, len(x) + 1)
-    theirs, ours = rk.LeastSquares(net, x, y, weights), truth.of(net, theta, x, case.number).least_squares(y, weights)
-    assert theirs.value(theta) == pytest.approx(float(ours.value), rel=1e-13)
-    g = np.array(ours.gradient(), float)
-    assert np.abs(theirs.gradient(theta) - g).max() < 1e-12 * np.abs(g).max()
-    G = np.array(ours.gauss_newton(), float)
-    assert np.abs(theirs.gauss_newton(theta) - G).max() < 1e-12 * np.abs(G).max()
-    if not case.free:
-        H = np.array(ours.hessian(), float)
-        assert np.abs(theirs.hessian(theta) - H).max() < 1e-12 * np.abs(H).max()
