@@ -1,17 +1,24 @@
-"""The command `refkan`."""
+"""The command `refkan`, and the files of numbers that its commands read."""
 
+import os
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import refkan
+import refkan as rk
 import refkan_command
+from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.cli import main
 from refkan.commands import info
+from refkan.commands.number_files import read_numbers, read_weights
+from refkan.conformance.judging.expectations import Expectations
+from tests.shared.refusals import refused
 
 
 def test_without_a_command_the_help_is_shown(capsys):
@@ -73,3 +80,40 @@ def test_the_installed_command_is_the_command(monkeypatch, capsys):
 def test_the_module_is_the_command():
     run = subprocess.run([sys.executable, "-m", "refkan", "--version"], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == f"refkan {refkan.__version__}"
+
+
+READERS = {
+    "numbers": lambda path: read_numbers("--data", path),
+    "expectations": Expectations.read,
+    "network": rk.load,
+    "checkpoint": lambda path: Checkpoints(path.parent).get({"a": 1}),
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+@pytest.mark.parametrize("make", [os.mkdir, *([os.mkfifo] if hasattr(os, "mkfifo") else [])])
+def test_folders_and_pipes_are_refused_at_once(make, read, tmp_path):
+    path = Checkpoints(tmp_path).path({"a": 1})
+    make(path)
+    with pytest.raises((OSError, ValueError), match=f"must be a file, not a folder, a pipe or a device.*{path.name}"):
+        read(path)
+
+
+def test_names_of_columns_obey_no_terminal(tmp_path):
+    file = tmp_path / "data.csv"
+    file.write_text("\ufeffx\x1b[2J, \u0394\x07\n1,2\n")
+    assert read_numbers("FILE", file).names == (r"x\x1b[2J", "\u0394\\x07")
+    file.write_text("x,y,z\n1,2\n")
+    assert read_numbers("FILE", file).names is None
+    file.write_text("x\x1b[2J,y\n1,2\n1,nan\n")
+    with pytest.raises(ValueError, match="must hold") as refusal:
+        read_numbers("FILE", file)
+    assert "\x1b" not in str(refusal.value)
+
+
+def test_weights_of_zero_leave_samples_out(tmp_path):
+    file = tmp_path / "weights.csv"
+    file.write_text("0\n1\n-0.0\n")
+    np.testing.assert_array_equal(read_weights("--weights", file, 3), [0.0, 1.0, 0.0])
+    file.write_text("0.0\n1\n-1e-300\n")
+    refused(lambda: read_weights("--weights", file, 3), "must hold no negative weight; got -1e-300")

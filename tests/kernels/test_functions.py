@@ -1,5 +1,6 @@
-"""Kernels against definitions and SciPy: the search for intervals, powers, sweeps of a layer."""
+"""Kernels against definitions: intervals, powers, polynomials of intervals, and how splines move with their knots."""
 
+from contextlib import nullcontext
 from fractions import Fraction
 from math import perm
 
@@ -10,9 +11,24 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import truth
-from refkan.kernels import bspline_basis, plain_basis, relu_power_basis
-from refkan.splines import local_basis
-from tests.shared.factories import EPS, exact
+from refkan.kernels import bspline_basis, moving_knots, plain_basis, polynomial_layer, relu_power_basis
+from refkan.splines.local_basis import KnotTables, knot_rows, local_basis
+from refkan.splines.sums.polynomial import PolynomialSweep
+from tests.kernels.kernel_results import sweeps_of
+from tests.shared.drawn_spaces import any_space
+from tests.shared.factories import (
+    EPS,
+    KINDS,
+    contributions,
+    errors,
+    exact,
+    exact_bsplines,
+    points,
+    points_outside,
+    space,
+)
+from tests.shared.forms import OUTPUTS, in_python
+from tests.shared.rounding_of_bsplines import TINY, value_tolerance
 
 
 def plain_intervals(S, x):
@@ -21,7 +37,7 @@ def plain_intervals(S, x):
 
 
 def compiled_intervals(S, x):
-    tables = local_basis.KnotTables(S.knots[None].copy(), S.order)
+    tables = KnotTables(S.knots[None].copy(), S.order)
     m = np.empty(x.size, np.uint64)
     guide, scale, halvings = tables.search
     bspline_basis.find_intervals(x, tables.breakpoints[0], guide[0], scale[0], halvings, m)
@@ -70,3 +86,167 @@ def test_falling_power(degree, derivative):
     y = -1.5
     expected = perm(degree, derivative) * y ** (degree - derivative) if derivative <= degree else 0.0
     assert relu_power_basis.falling_power(y, degree, derivative) == pytest.approx(expected, rel=8 * EPS)
+
+
+ORDERS = (2, 3, 4, 5, 7)
+BREAKPOINTS = {
+    "one interval": [-1.0, 2.0],
+    "two": [0.0, 0.9, 1.0],
+    "uniform": np.linspace(0.0, 1.0, 7),
+    "graded": [0.0, 1e-3, 1.1e-3, 0.2, 0.9, 0.9002, 0.9003, 0.99, 1.0],
+}
+
+
+def tables_of(order, breakpoints):
+    return KnotTables.of(rk.SplineSpace.from_breakpoints(order, breakpoints))
+
+
+def weights_of(tables):
+    n, r = tables.breakpoints.shape[1] - 1, tables.order
+    weights = np.empty((tables.knots.shape[0], n, r, r - 1, r - 1))
+    moving_knots.motion_weights(0, tables.knots.shape[0], tables.knots, weights)
+    return weights
+
+
+def drawn_points(tables, outside, rng, count=60):
+    a, b = tables.domains[0]
+    reach = 0.0 if outside == "error" else 0.2
+    return rng.uniform(a - reach * (b - a), b + reach * (b - a), (count, 1))
+
+
+def nearby_derivatives(tables, weights, basis, rows, c):
+    """Derivatives in the nearby breakpoints by the weights, as `knot_rows` orders them, and their absolute sums."""
+    r = tables.order
+    d = np.diff(c) * tables.inverse_spans[0, r - 1, 1 : c.size]
+    near, size = np.zeros((rows.shape[0], 2 * r - 2)), np.zeros((rows.shape[0], 2 * r - 2))
+    m = basis.start[:, 0]
+    for i in range(r):
+        for a in range(r - 1):
+            for e in range(r - 1):
+                part = rows[:, 0, i] * weights[0, m, i, a, e] * d[m + e]
+                near[:, i + a] -= part
+                size[:, i + a] += np.abs(part)
+    return near, size
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial"])
+@pytest.mark.parametrize("kind", BREAKPOINTS)
+@pytest.mark.parametrize("order", ORDERS)
+def test_weights_are_the_formula_with_doubled_knots(order, kind, outside, rng):
+    tables = tables_of(order, BREAKPOINTS[kind])
+    x, c = drawn_points(tables, outside, rng), rng.standard_normal(tables.dim)
+    basis = local_basis(tables, x, 0, outside)
+    near, size = nearby_derivatives(tables, weights_of(tables), basis, basis.rows[0], c)
+    direct = knot_rows(tables, x, basis.start, outside)[:, 0]
+    local = c[basis.start + np.arange(order)]
+    expected, scale = np.einsum("swi,si->sw", direct, local), np.einsum("swi,si->sw", np.abs(direct), np.abs(local))
+    assert np.all(np.abs(near - expected) <= 16 * order * EPS * (scale + size))
+
+
+@pytest.mark.parametrize("fault", ["sign", "neighbour", "argument"])
+def test_sabotage_of_the_weights_is_noticed(fault, rng):
+    tables = tables_of(4, BREAKPOINTS["uniform"])
+    x, c = drawn_points(tables, "linear", rng), rng.standard_normal(tables.dim)
+    basis = local_basis(tables, x, 0, "linear")
+    weights = weights_of(tables)
+    wrong = {"sign": -weights, "neighbour": np.roll(weights, 1, axis=1), "argument": weights[:, :, :, ::-1]}[fault]
+    right, size = nearby_derivatives(tables, weights, basis, basis.rows[0], c)
+    near, _ = nearby_derivatives(tables, wrong, basis, basis.rows[0], c)
+    assert np.abs(near - right).max() > 1e-3 * size.max()
+
+
+def sweep(S, C, x, dy, outside="linear", kind=PolynomialSweep):
+    """Value, dC and dx of one edge at points x, the edge to the last of several outputs; large orders in Python."""
+    Q = OUTPUTS.get(S.order, 1)
+    with sweeps_of(kind), nullcontext() if S.order in OUTPUTS else in_python(polynomial_layer):
+        at = rk.SplineLayer((S,), Q, outside).linearize(np.concatenate([np.zeros((Q - 1) * S.dim), C]), x[:, None])
+        dC, dx = at.pullback(np.eye(Q)[-1] * dy[:, None])
+    return at.value[:, -1], dC[-S.dim :], dx[:, 0]
+
+
+CASES = [*((kind, order) for kind in KINDS for order in (1, 2, 3, 4)), ("random", 6), ("graded", 6)]
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial"])
+@pytest.mark.parametrize(("kind", "order"), CASES)
+def test_values_and_slopes_against_definitions(kind, order, outside):
+    """Each B-spline by itself, and the cotangents of all coefficients from each point by itself."""
+    S = space(kind, order)
+    x = np.concatenate([points(S, 1), points_outside(S)])
+    one, expected, bounds = np.ones(x.size), [], []
+    for derivative in (0, 1):
+        expected.append([exact_bsplines(S, at, derivative, outside) for at in x])
+        scales = np.array([contributions(S, at, derivative, outside) for at in x])
+        bounds.append(value_tolerance(order + 1) * scales + TINY)
+    for i in range(S.dim):
+        y, _, dx = sweep(S, np.eye(S.dim)[i], x, one, outside)
+        assert np.all(errors(y, [row[i] for row in expected[0]]) <= bounds[0][:, i])
+        assert np.all(errors(dx, [row[i] for row in expected[1]]) <= bounds[1][:, i])
+    for s in range(x.size):
+        _, dC, _ = sweep(S, np.zeros(S.dim), x[s : s + 1], one[:1], outside)
+        assert np.all(errors(dC, expected[0][s]) <= bounds[0][s])
+
+
+@given(any_space(max_order=4), st.lists(st.floats(-0.2, 1.2), min_size=1, max_size=12), st.integers(0, 99))
+def test_any_knots_against_samples_in_turn(S, fractions, seed):
+    """Repeated knots, and intervals in one cell of the guide."""
+    rng = np.random.default_rng(seed)
+    a, b = S.domain
+    x = np.concatenate([a + (b - a) * np.array(fractions), S.breakpoints, np.nextafter(S.breakpoints, a)])
+    C, dy = rng.standard_normal(S.dim), rng.standard_normal(x.size)
+    ours, theirs = (sweep(S, C, x, dy, kind=kind) for kind in (PolynomialSweep, None))
+    values, slopes = (np.array([contributions(S, at, d, "linear") for at in x]) for d in (0, 1))
+    scales = values @ np.abs(C), np.abs(dy) @ values, (slopes @ np.abs(C)) * np.abs(dy)
+    for mine, other, scale in zip(ours, theirs, scales, strict=True):
+        assert np.all(np.abs(mine - other) <= 2 * value_tolerance(S.order + 1) * scale + TINY)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 10, 49, 1000])
+@pytest.mark.parametrize("domain", [(0.0, 1.0), (-0.1, 0.2), (1e3, 1e3 + 1e-3), (-7.0, 1e5), (0.0, 3e-305)], ids=str)
+def test_points_next_to_uniform_breakpoints_are_in_their_intervals(n, domain):
+    S = rk.SplineSpace.uniform(1, n, domain)
+    t = S.breakpoints
+    x = np.concatenate([t, np.nextafter(t, -np.inf), np.nextafter(t, np.inf), 0.5 * (t[1:] + t[:-1])])
+    expected = np.clip(np.searchsorted(t, x, side="right") - 1, 0, n - 1)
+    y, dC, dx = sweep(S, np.arange(float(n)), x, np.ones(x.size))
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(dC, np.bincount(expected, minlength=n))
+    assert not dx.any()
+
+
+def test_nan_and_infinity_stay_where_they_are():
+    """One sample that is no number spoils itself, and the sums over samples."""
+    S = space("uniform", 4)
+    x = np.array([0.3, np.nan, np.inf, -np.inf, 0.7])
+    y, dC, dx = sweep(S, np.arange(float(S.dim)), x, np.ones(5))
+    assert np.isfinite([y[[0, 4]], dx[[0, 4]]]).all()
+    assert not np.isfinite(y[1:4]).any()
+    assert np.isnan(dC).any()
+
+
+@pytest.mark.parametrize("order", [2, 4, 6, 10])
+@pytest.mark.parametrize("far", [1e35, -1e62, 1e104, -1e300])
+def test_tangents_of_points_far_outside(order, far):
+    """Powers of x that nobody asks for leave the range of numbers long before the tangent does."""
+    S = rk.SplineSpace.uniform(order, 4)
+    line = (S.greville - 0.5) * 4.0  # 4 x - 2, which splines of these orders reproduce
+    y, dC, dx = sweep(S, line, np.array([far]), np.ones(1))
+    assert y == pytest.approx(4 * far, rel=64 * EPS)
+    assert dx == pytest.approx(4.0, rel=64 * EPS * order**2)
+    assert dC @ line == pytest.approx(4 * far, rel=64 * EPS * order**2)
+    assert not dC[order:].any() if far < 0 else not dC[:-order].any()
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial"])
+@pytest.mark.parametrize(("order", "length"), [(10, 1e-34), (10, 1e35), (6, 1e64), (6, 1e-64), (4, 1e105), (4, 1e-150)])
+def test_domains_of_any_length_are_the_unit_interval_in_other_units(order, length, outside):
+    x = np.array([-0.5, -1e-3, 0.0, 0.3, 1.0, 1.4, 3.0])
+    unit, scaled = rk.SplineSpace.uniform(order, 4), rk.SplineSpace.uniform(order, 4, (0.0, length))
+    C, dy = np.arange(unit.dim) ** 2.0, np.linspace(-1.0, 2.0, 7)
+    y, dC, dx = sweep(unit, C, x, dy, outside)
+    y_scaled, dC_scaled, dx_scaled = sweep(scaled, C, x * length, dy, outside)
+    size = [np.abs(contributions(unit, at, 0, outside)).sum() * np.abs(C).max() for at in x]
+    slope = [np.abs(contributions(unit, at, 1, outside)).sum() * np.abs(C).max() for at in x]
+    assert np.all(np.abs(y_scaled - y) <= 64 * order * EPS * np.array(size))
+    assert np.all(np.abs(dx_scaled * length - dx) <= 64 * order * EPS * np.array(slope))
+    assert np.all(np.abs(dC_scaled - dC) <= 64 * order * EPS * np.array(size).max())

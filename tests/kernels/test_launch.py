@@ -1,7 +1,10 @@
 """How kernels are run: ranges, threads, forks, errors, and how many forms are compiled."""
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -13,6 +16,7 @@ from refkan.networks.layers.knot_layers import free_knots
 from refkan.splines import bsplines, local_basis
 from refkan.splines.sums import polynomial, window, window_jets
 from tests.kernels.kernel_results import sweep_results, uniform_layer
+from tests.kernels.threads_at_once import RUNS
 from tests.shared.factories import space
 
 
@@ -148,3 +152,14 @@ def test_fixed_and_free_knots_share_one_compiled_form(monkeypatch):
         theta = np.ones(layer.n_params)
         runs.append(lambda layer=layer, theta=theta: local_basis.local_basis(layer.tables(theta), x, 1, "linear"))
     assert len(launched_types(monkeypatch, *runs)) == 1
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_threads_at_once_get_the_bits_of_one_thread():
+    """In a process of their own: one that hangs cannot be asked to stop."""
+    command = [sys.executable, "-W", "ignore:.*fork.*:DeprecationWarning", "-m", "tests.kernels.threads_at_once"]
+    environ = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # its bits depend on the number of its threads
+    run = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "".join(f"{how} []\n" for how in RUNS)), run.stdout + run.stderr

@@ -1,4 +1,4 @@
-"""Which derivative is meant where there are two: at kinks the right one, of equal extremes that of the first."""
+"""Kinks, ends of domains and points far outside: which derivative is meant, and both engines against the truth."""
 
 from dataclasses import replace
 
@@ -7,6 +7,10 @@ import pytest
 
 import refkan as rk
 from refkan import truth
+from refkan.networks.hessians import hessian
+from refkan.networks.sweeps import far_values
+from refkan.networks.sweeps.statistics_sweep import Statistics
+from tests.shared.factories import EPS
 
 
 def slopes(net, theta, x):
@@ -53,3 +57,97 @@ def test_min_max_follows_the_first_of_equals(sign, rng):
             first, last = J[0, :4][::turn][[0, 3]]
             assert first != 0.0
             assert last == 0.0
+
+
+NETWORKS = {
+    "order 3": lambda: rk.kan([2, 5, 1], 3, 4),
+    "order 4, three layers": lambda: rk.kan([2, 3, 2, 1], 4, 4),
+    "relu": lambda: rk.kan([2, 3, 1], 3, 4, basis="relu"),
+    "silu": lambda: rk.kan([2, 3, 1], 3, 4, edge="silu"),
+    "chebyshev": lambda: rk.chebyshev_kan([2, 3, 1], 4),
+    "domain of the data": lambda: rk.kan([2, 5, 1], 3, 4, domain="data"),
+}
+X = np.random.default_rng(0).uniform(size=(12, 2))
+Y = np.sin(3 * X[:, :1]) * X[:, 1:]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+def test_hessians_agree_at_the_start(make, seed):
+    net, theta = make().initialize(np.random.default_rng(seed), X)
+    true = np.array(rk.truth.of(net, theta, X, float).least_squares(Y).hessian())
+    gradient, step = rk.LeastSquares(net, X, Y).gradient, 1e-5
+    quotients = [(gradient(theta + step * e) - gradient(theta - step * e)) / (2 * step) for e in np.eye(theta.size)]
+    size = np.abs(true).max()
+    np.testing.assert_allclose(quotients, true, rtol=0, atol=1e-6 * size)
+    for engine in ("plain", "fast"):
+        with rk.use_engine(engine):
+            # Truncated powers cancel, in each engine and in the truth over floats.
+            np.testing.assert_allclose(hessian(net, theta, X, Y), true, rtol=0, atol=200 * EPS * size)
+
+
+@pytest.mark.parametrize("order", [4, 5])
+def test_samples_on_the_ends_of_a_domain_of_data_have_the_derivatives_inside(order):
+    """They need no margin: samples are compared with the ends as they are, and do not move with theta."""
+    x = np.random.default_rng(1).normal(size=(9, 1)) / 3
+    net, theta = rk.kan([1, 1], order, 3, domain="data").initialize(np.random.default_rng(order), x)
+    assert net.layers[0].domains.tolist() == [[x.min(), x.max()]]
+    ends = np.array([[x.min()], [x.max()]])
+    inside = np.nextafter(ends, 0.0)
+    continued = rk.truth.of(net, theta, inside, float).jet([[1.0]]).second
+    for engine in ("plain", "fast"):
+        with rk.use_engine(engine):
+            second = net.jet(theta, ends, first=[[1.0]]).second
+        np.testing.assert_allclose(second, continued, rtol=1e-12)
+        assert np.abs(second).min() > 0.1
+
+
+LARGEST = np.finfo(np.float64).max
+POINTS = np.array([[1e308, 1e308], [-1e308, 1e308], [LARGEST, -LARGEST], [1e307, -3e306], [0.3, 1e306], [1e200, 0.5]])
+
+FAR = {
+    "affine": rk.kan([2, 3, 1], 3, 4),
+    "relu": rk.kan([2, 3, 1], 4, 4, basis="scaled-relu"),
+    "min-max": rk.kan([2, 3, 1], 3, 4, node_map="min-max"),
+    "none": rk.kan([2, 3, 1], 2, 4, node_map="none"),
+    "free knots": rk.kan([2, 3, 1], 3, 4, free_knots=True),
+    "chebyshev": rk.chebyshev_kan([2, 3, 1], 4),
+}
+
+
+def nearest(exact):
+    try:
+        return float(exact)
+    except OverflowError:
+        return np.inf if exact > 0 else -np.inf
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", FAR)
+def test_values_are_those_of_the_truth_or_infinite_where_these_are_no_numbers(name, seed):
+    rng = np.random.default_rng(seed)
+    net, theta = FAR[name].initialize(rng, rng.uniform(size=(20, 2)))
+    exact = [nearest(row[0]) for row in truth.of(net, theta, POINTS).value]
+    for engine in ("plain", "auto"):
+        with rk.use_engine(engine):
+            np.testing.assert_allclose(net(theta, POINTS).ravel(), exact, rtol=1e-12)
+
+
+@pytest.mark.parametrize("reach", [0.0, 0.3, 100.0])
+def test_they_are_the_values_where_nothing_overflows(reach, rng):
+    for name in ("affine", "min-max", "chebyshev"):
+        net, theta = FAR[name].initialize(rng, rng.uniform(size=(20, 2)))
+        x = rng.uniform(-reach, 1 + reach, (9, 2))
+        constants = Statistics(net, theta).constants
+        y = net(theta, x)
+        np.testing.assert_allclose(
+            far_values.far_values(net, theta, x, constants), y, rtol=0, atol=1e-13 * np.abs(y).max()
+        )
+
+
+def test_sigmoids_bring_activations_back(rng):
+    """The first layer overflows, with its sign."""
+    net, theta = rk.kan([2, 3, 1], 3, 4, node_map="sigmoid").initialize(rng, rng.uniform(size=(20, 2)))
+    near = np.sign(POINTS[:3]) * 1e9
+    np.testing.assert_allclose(net(theta, POINTS[:3]), net(theta, near), rtol=1e-12)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import math
 import sys
 import time
@@ -11,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from validation.benchmarks import threads
-from validation.benchmarks.rows import ROWS
+from validation.benchmarks.rows import ROWS, tasks
+from validation.benchmarks.running import threads
 
 if TYPE_CHECKING:
-    from validation.benchmarks.harness import Settings
-    from validation.benchmarks.record import Record
+    from validation.benchmarks.running.harness import Settings
+    from validation.benchmarks.running.record import Record
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -79,9 +78,9 @@ def _measure(p: argparse.ArgumentParser, arguments: argparse.Namespace, rounds: 
     """Run the rows and write page and figures."""
     # Only now: these import numpy.
     from refkan.base.atomic_files import require_writable
-    from validation.benchmarks.harness import Settings
-    from validation.benchmarks.page import target_lines, write_page
-    from validation.benchmarks.record import Record, cases
+    from validation.benchmarks.reporting.page import target_lines, write_page
+    from validation.benchmarks.running.harness import Settings
+    from validation.benchmarks.running.record import Record, cases
 
     try:
         require_writable(arguments.output)
@@ -107,14 +106,14 @@ def _say(text: str) -> None:
 def _run_rows(names: Sequence[str], record: Record, settings: Settings, arguments: argparse.Namespace) -> int:
     """Run or keep every case of the rows, printing tables as they come, and return the exit code."""
     from refkan.base.long_runs.interrupts import kept_interrupts
-    from validation.benchmarks.table import case_table, notes
-    from validation.benchmarks.timing import DISTURBED
+    from validation.benchmarks.reporting.table import case_table, notes
+    from validation.benchmarks.running.timing import DISTURBED
 
     start, failed = time.perf_counter(), False
     try:
         for name in names:
             done = []
-            for task in importlib.import_module(ROWS[name]).tasks(settings):
+            for task in tasks(name, settings):
                 case = None if arguments.fresh else record.kept(name, task.title, arguments.disturbed)
                 if case is None:
                     if time.perf_counter() - start > arguments.seconds:

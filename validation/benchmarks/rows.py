@@ -1,21 +1,34 @@
-"""The rows of the benchmark: a name and the module whose ``tasks(settings)`` yields its cases."""
+"""The rows of the benchmark: a name and the module and function that yield its cases."""
 
 from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from validation.benchmarks.running.harness import Settings, Task
 
 PEERS = ("torch", "jax", "jaxkan", "pykan", "flashkan", "inkan", "efficient-kan")
 """Distributions of the contestants that are not ours."""
 
-ROWS: dict[str, str] = {
-    "spline-evaluation": "validation.benchmarks.spline_evaluation",
-    "dense-evaluation": "validation.benchmarks.dense_evaluation",
-    "layer": "validation.benchmarks.layer",
-    "network": "validation.benchmarks.network",
-    "gauss-newton": "validation.benchmarks.gauss_newton",
-    "jets": "validation.benchmarks.jets",
-    "degrees": "validation.benchmarks.degrees",
-    "limits": "validation.benchmarks.limits",
-    "scaling": "validation.benchmarks.scaling",
-    "curves": "validation.benchmarks.curves",
-    "startup": "validation.benchmarks.startup",
-    "first-run": "validation.benchmarks.first_run",
+ROWS: dict[str, tuple[str, str]] = {
+    "spline-evaluation": ("spline_evaluation", "spline_tasks"),
+    "dense-evaluation": ("spline_evaluation", "dense_tasks"),
+    "layer": ("layer", "tasks"),
+    "network": ("networks", "network_tasks"),
+    "gauss-newton": ("networks", "gauss_newton_tasks"),
+    "jets": ("networks", "jet_tasks"),
+    "degrees": ("degrees", "tasks"),
+    "limits": ("limits", "tasks"),
+    "scaling": ("scaling", "tasks"),
+    "curves": ("curves", "tasks"),
+    "startup": ("startup", "tasks"),
+    "first-run": ("first_run", "tasks"),
 }
+
+
+def tasks(row: str, settings: Settings) -> Iterator[Task]:
+    """Yield the cases of a row; only now are its module and what it needs imported."""
+    module, function = ROWS[row]
+    yield from getattr(importlib.import_module(f"validation.benchmarks.measured.{module}"), function)(settings)

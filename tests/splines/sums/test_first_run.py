@@ -14,7 +14,7 @@ from tests.kernels.kernel_results import finish, other_process
 
 FIRST = """
 import json, time
-from validation.benchmarks.first_run import run_networks, signatures
+from validation.benchmarks.measured.first_run import run_networks, signatures
 run_networks(free_knots=False)
 print(json.dumps([time.process_time(), signatures()]))
 """
@@ -22,7 +22,7 @@ print(json.dumps([time.process_time(), signatures()]))
 MORE = """
 import json
 import numpy as np, refkan as rk
-from validation.benchmarks.first_run import run_networks, signatures
+from validation.benchmarks.measured.first_run import run_networks, signatures
 run_networks(free_knots=False)
 run_networks(free_knots=True)
 x = np.random.default_rng(1).uniform(size=(300, 2))

@@ -1,7 +1,5 @@
 """Two checkouts side by side: this one against itself and against a slower copy."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

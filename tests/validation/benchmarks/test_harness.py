@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable
@@ -7,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from validation.benchmarks import watch as watch_module
-from validation.benchmarks.harness import (
+from validation.benchmarks.reporting.table import case_table, duration, notes
+from validation.benchmarks.running import watch as watch_module
+from validation.benchmarks.running.harness import (
     Case,
     CaseResult,
     Contestant,
@@ -22,9 +21,8 @@ from validation.benchmarks.harness import (
     run_case,
     task,
 )
-from validation.benchmarks.record import case_record
-from validation.benchmarks.table import case_table, duration, notes
-from validation.benchmarks.timing import Spread
+from validation.benchmarks.running.record import case_record
+from validation.benchmarks.running.timing import Spread
 
 TRUTH = (np.array([1.0, -2.0, 3.0]), np.array([[4.0, 5.0], [6.0, 0.0]]))
 FAST = Settings(rounds=3, seconds_per_timing=0.0)

@@ -1,16 +1,14 @@
 """The benchmark of layers: knots, reference, our contestants."""
 
-from __future__ import annotations
-
 import importlib.util
 
 import numpy as np
 import pytest
 
-from validation.benchmarks import layer
-from validation.benchmarks.harness import Case, CaseResult, Settings, TooLargeError, run_case
-from validation.benchmarks.layer_case import LayerCase
+from validation.benchmarks.cases.layer_case import LayerCase
+from validation.benchmarks.measured import layer
 from validation.benchmarks.rows import ROWS
+from validation.benchmarks.running.harness import Case, CaseResult, Settings, TooLargeError, run_case
 
 FAST = Settings(rounds=1, seconds_per_timing=0.0)
 
@@ -76,6 +74,8 @@ def test_memory_is_refused_before_it_is_used():
 
 
 def test_every_program_and_row_has_its_module():
-    modules = [p.module for p in layer.PROGRAMS] + list(ROWS.values())
+    modules = [p.module for p in layer.PROGRAMS] + [
+        f"validation.benchmarks.measured.{module}" for module, _ in ROWS.values()
+    ]
     assert [module for module in modules if importlib.util.find_spec(module) is None] == []
     assert len({p.name for p in layer.PROGRAMS}) == len(layer.PROGRAMS)

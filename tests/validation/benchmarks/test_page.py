@@ -1,15 +1,13 @@
 """The committed page on speed shows the committed record, and the record is a complete one."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
 
-from validation.benchmarks import page
-from validation.benchmarks.figures import captions
-from validation.benchmarks.record import trimmed
-from validation.benchmarks.targets import judge
+from validation.benchmarks.reporting import page
+from validation.benchmarks.reporting.figures import captions
+from validation.benchmarks.reporting.targets import judge
+from validation.benchmarks.running.record import trimmed
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """The benchmark's program: what it prints, writes and keeps, and how it ends."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -13,8 +11,10 @@ import pytest
 
 from tests.shared.interruptions import dropping
 from validation.benchmarks import __main__ as program
-from validation.benchmarks import page, record, rows, threads, watch
-from validation.benchmarks.harness import Case, CaseResult, Contestant, Entry, Settings, Task, Timed, task
+from validation.benchmarks import rows
+from validation.benchmarks.reporting import page
+from validation.benchmarks.running import record, threads, watch
+from validation.benchmarks.running.harness import Case, CaseResult, Contestant, Entry, Settings, Task, Timed, task
 
 TRUTH = (np.array([1.0, -2.0, 3.0]),)
 
@@ -42,10 +42,10 @@ class Row:
 @pytest.fixture
 def row(monkeypatch):
     found = Row()
-    module = types.ModuleType("fake_row")
+    module = types.ModuleType("validation.benchmarks.measured.fake")
     module.tasks = lambda settings: iter(found.tasks)
-    monkeypatch.setitem(sys.modules, "fake_row", module)
-    monkeypatch.setitem(rows.ROWS, "fake", "fake_row")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(rows.ROWS, "fake", ("fake", "tasks"))
     monkeypatch.setattr(record, "sources_digest", lambda row: "sources")
     monkeypatch.setattr(watch, "busy_seconds", lambda: None)  # no more rounds on a busy machine
     monkeypatch.setattr(threads, "pin", lambda number: None)  # this process has started numpy long ago

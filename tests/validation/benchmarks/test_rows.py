@@ -1,29 +1,14 @@
 """The rows on evaluation, networks, limits, scaling, degrees and curves: references, contestants, series."""
 
-from __future__ import annotations
-
-import importlib
-import importlib.util
-
 import numpy as np
 import pytest
 
-from validation.benchmarks import (
-    curves,
-    degrees,
-    dense_evaluation,
-    layer,
-    limits,
-    network,
-    scaling,
-    spline_evaluation,
-    watch,
-)
-from validation.benchmarks.gauss_newton import network as build
-from validation.benchmarks.gauss_newton_case import GaussNewtonCase
-from validation.benchmarks.harness import Case, CaseResult, Limit, Settings, installed, run_case
-from validation.benchmarks.layer_case import LayerCase
-from validation.benchmarks.rows import ROWS
+from validation.benchmarks.cases.gauss_newton_case import GaussNewtonCase
+from validation.benchmarks.cases.layer_case import LayerCase
+from validation.benchmarks.measured import curves, degrees, layer, limits, scaling, spline_evaluation
+from validation.benchmarks.rows import ROWS, tasks
+from validation.benchmarks.running import watch
+from validation.benchmarks.running.harness import Case, CaseResult, Limit, Settings, installed, run_case
 
 FAST = Settings(quick=True, rounds=2, seconds_per_timing=0.0)
 SMALL = GaussNewtonCase((2, 3, 4, 1), 5, 60)
@@ -33,30 +18,6 @@ SMALL = GaussNewtonCase((2, 3, 4, 1), 5, 60)
 def undisturbed(monkeypatch):
     """No more rounds on a busy machine."""
     monkeypatch.setattr(watch, "busy_seconds", lambda: None)
-
-
-def test_our_sweeps_of_a_network_agree_with_scipy():
-    case = network.case(SMALL)
-    (ours,) = run_case(Case(case.title, case.reference, case.contestants[:1]), FAST).entries
-    assert ours.status == "timed", ours.difference
-    other = GaussNewtonCase(SMALL.widths, SMALL.intervals, SMALL.samples, seed=23)
-    (ours,) = run_case(Case(case.title, other.sweep_reference, case.contestants[:1]), FAST).entries
-    assert ours.status == "disagrees"
-
-
-def test_the_reference_of_a_network_is_the_complex_step():
-    net, theta, x, dy = build(SMALL), SMALL.theta, SMALL.data[0], SMALL.cotangent
-    _, dtheta, dx = SMALL.sweep_reference()
-    for k in (0, 30, theta.size - 1):
-        step = net(theta + 1e-30j * np.eye(theta.size)[k], x).imag / 1e-30
-        assert dtheta[k] == pytest.approx(np.vdot(dy, step), rel=1e-11, abs=1e-11)
-    step = net(theta, x + 1e-30j * np.array([0.0, 1.0])).imag / 1e-30
-    np.testing.assert_allclose(dx[:, 1], (dy * step)[:, 0], rtol=0, atol=1e-11 * np.abs(dx).max())
-
-
-@pytest.mark.parametrize("name", ["jax_network", "torch_network"])
-def test_peers_have_their_modules(name):
-    assert importlib.util.find_spec(f"validation.benchmarks.peers.{name}")
 
 
 @pytest.mark.parametrize("kind", spline_evaluation.KNOTS)
@@ -72,13 +33,13 @@ def test_spline_evaluations_agree_with_the_design_matrix(kind):
 @pytest.mark.skipif(not installed("torch"), reason="needs torch")
 @pytest.mark.parametrize("intervals", [8, 64])
 def test_dense_evaluations_agree_within_their_rounding(intervals):
-    case = dense_evaluation.case(spline_evaluation.SplineCase(intervals, "uniform", 300))
+    case = spline_evaluation.by_all_functions(spline_evaluation.SplineCase(intervals, "uniform", 300))
     assert [entry.status for entry in run_case(case, FAST).entries] == ["timed"] * 4
 
 
 def test_the_tolerance_of_truncated_powers_grows_with_their_cancellation():
     tolerances = [
-        dense_evaluation.case(spline_evaluation.SplineCase(n, "uniform", 100)).contestants[-1].tolerance
+        spline_evaluation.by_all_functions(spline_evaluation.SplineCase(n, "uniform", 100)).contestants[-1].tolerance
         for n in (8, 64, 512)
     ]
     assert tolerances[0] < 1e-11  # ours and Cox-de Boor would pass as well
@@ -180,8 +141,7 @@ def test_the_memory_of_many_points_is_measured():
 @pytest.mark.parametrize("row", ROWS)
 def test_titles_of_a_row_are_different(row):
     """A record finds a case by its title."""
-    module = importlib.import_module(ROWS[row])
     for settings in (Settings(), Settings(quick=True)):
-        titles = [task.title for task in module.tasks(settings)]
+        titles = [task.title for task in tasks(row, settings)]
         assert titles
         assert len(set(titles)) == len(titles)

@@ -1,20 +1,18 @@
 """What was asked of the library's speed, judged from records, and the page that shows it."""
 
-from __future__ import annotations
-
-import importlib
 import json
 from dataclasses import replace
 
 import pytest
 
-from validation.benchmarks import curves, layer, markdown, page
-from validation.benchmarks.figures import captions, figures
-from validation.benchmarks.harness import CaseResult, Entry, Settings
-from validation.benchmarks.limits import COPY, DGEMM
-from validation.benchmarks.record import case_record, trimmed
-from validation.benchmarks.rows import ROWS
-from validation.benchmarks.targets import LAYERS, TARGETS, Target, judge
+from validation.benchmarks.measured import curves, layer
+from validation.benchmarks.measured.limits import COPY, DGEMM
+from validation.benchmarks.reporting import markdown, page
+from validation.benchmarks.reporting.figures import captions, figures
+from validation.benchmarks.reporting.targets import LAYERS, TARGETS, Target, judge
+from validation.benchmarks.rows import ROWS, tasks
+from validation.benchmarks.running.harness import CaseResult, Entry, Settings
+from validation.benchmarks.running.record import case_record, trimmed
 
 CAPSULE = {
     "configuration": {"quick": False, "rounds": 3, "threads": 2, "without": []},
@@ -112,9 +110,9 @@ def test_targets_are_those_that_were_asked():
 
 @pytest.mark.parametrize("row", ROWS)
 def test_every_target_finds_one_case_of_its_row(row):
-    tasks = list(importlib.import_module(ROWS[row]).tasks(Settings()))
+    cases = list(tasks(row, Settings()))
     for target in (t for t in TARGETS if t.row == row):
-        assert sum(target.where.items() <= task.parameters.items() for task in tasks) == 1, target
+        assert sum(target.where.items() <= task.parameters.items() for task in cases) == 1, target
 
 
 def test_layers_that_are_compared_with_take_part():

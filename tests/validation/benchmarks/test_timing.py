@@ -1,7 +1,5 @@
 """Rounds, how many of them there are, and how busy the machine is meanwhile."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading
@@ -10,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from validation.benchmarks import timing
-from validation.benchmarks import watch as watch_module
-from validation.benchmarks.timing import Timer, affordable, interleave, settle
-from validation.benchmarks.watch import Watch
+from validation.benchmarks.running import timing
+from validation.benchmarks.running import watch as watch_module
+from validation.benchmarks.running.timing import Timer, affordable, interleave, settle
+from validation.benchmarks.running.watch import Watch
 
 
 @pytest.fixture(autouse=True)

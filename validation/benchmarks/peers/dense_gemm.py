@@ -11,8 +11,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from validation.benchmarks.harness import Timed
-from validation.benchmarks.layer_case import DOMAIN, LayerCase
+from validation.benchmarks.cases.layer_case import DOMAIN, LayerCase
+from validation.benchmarks.running.harness import Timed
 
 
 @numba.njit(cache=True, parallel=True)

@@ -1,0 +1,152 @@
+"""Gram matrices and derivatives in the knots, of B-splines and ReLU powers, against exact integrals and definitions."""
+
+from fractions import Fraction
+from math import factorial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import refkan as rk
+from refkan import truth
+from refkan.splines import bsplines, relu_powers
+from tests.shared.factories import (
+    EPS,
+    KINDS,
+    contributions,
+    errors,
+    exact,
+    exact_knots,
+    points,
+    points_outside,
+    space,
+)
+from tests.shared.rounding_of_bsplines import TINY, value_tolerance
+
+
+def exact_gram(function, S, derivative=0):
+    """Integrals over the domain, exact: Taylor coefficients at the left end of each interval, multiplied out.
+
+    Of the functions that `function(knots, order, i, x, k)` is the k-th derivative of at x.
+    """
+    t, r, dim = exact_knots(S), S.order, S.dim
+    G = [[Fraction(0)] * dim for _ in range(dim)]
+    for m in range(r - 1, len(t) - r):
+        h = t[m + 1] - t[m]
+        orders = range(derivative, r)
+        taylor = [[function(t, r, i, t[m], k) / factorial(k - derivative) for k in orders] for i in range(dim) if h]
+        for i, p in enumerate(taylor):
+            for j, q in enumerate(taylor):
+                terms = (
+                    a * b * h ** (k + l + 1) / (k + l + 1) for k, a in enumerate(p) for l, b in enumerate(q) if a and b
+                )
+                G[i][j] += sum(terms)
+    return G
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gram_matrix_against_exact_integrals(kind, order):
+    S = space(kind, order, 3)
+    G = bsplines.gram_matrix(S).toarray()
+    # All integrands are non-negative: each entry is right relative to itself, r values of 1e-15 r each. NumPy's Gauss
+    # rules, and the points that round to the grid of an offset domain, are good for some 8 eps.
+    grid = EPS * np.abs(S.breakpoints).max() / np.diff(np.unique(S.breakpoints)).min()
+    for i, row in enumerate(exact_gram(truth.bspline_derivative, S)):
+        assert np.all(errors(G[i], row) <= (4e-15 * order + 2 * order * grid) * np.array(row, dtype=float).max())
+    np.testing.assert_array_equal(G, G.T)
+
+
+@pytest.mark.parametrize("order", [2, 3, 5])
+@pytest.mark.parametrize("derivative", [1, 2])
+def test_gram_matrix_of_derivatives(order, derivative):
+    S = space("random", order, 3)
+    G = bsplines.gram_matrix(S, derivative).toarray()
+    reference = exact_gram(truth.bspline_derivative, S, derivative)
+    scale = max(abs(float(e)) for row in reference for e in row)
+    for i, row in enumerate(reference):
+        assert errors(G[i], row).max() <= 1e-14 * order * scale
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["uniform", "random", "graded"])
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_gram_matrix_of_powers_against_exact_integrals(kind, order, scaled):
+    S = space(kind, order, 3)
+    h = Fraction(S.mean_spacing) if scaled else Fraction(1)
+    for derivative in range(min(order, 2)):
+        G = relu_powers.gram_matrix(S, derivative, scaled)
+        for i, row in enumerate(exact_gram(truth.truncated_power_derivative, S, derivative)):
+            # Non-negative integrands: relative errors, of the Gauss rule (8 eps), the root, and the points, which
+            # are rounded to the grid of the domain while x - t may be as small as an interval.
+            bound = order * EPS * (16 + 4 * np.abs(S.breakpoints).max() / np.diff(S.breakpoints).min())
+            expected = [entry / h ** (2 * (order - 1)) for entry in row]
+            assert np.all(errors(G[i], expected) <= bound * np.array(expected, dtype=float)), (i, G[i])
+        np.testing.assert_array_equal(G, G.T)
+
+
+def exact_knot_derivatives(S, c, x, outside="error"):
+    t, c, x = exact_knots(S), exact(c), Fraction(float(x))
+    return [truth.knot_derivative(t, S.order, c, j, x, outside) for j in range(1, S.intervals)]
+
+
+def knot_contributions(S, c, x, outside):
+    """Sum of absolute contributions to each df/dt_j; quotients of coefficients taken apart, as the kernel has them."""
+    t, r = S.knots, S.order
+    scale = []
+    for j in range(1, S.intervals):
+        p = j + r - 1
+        doubled = rk.SplineSpace(np.insert(t, p, t[p]), r)
+        hat = contributions(doubled, x, 0, outside)
+        scale.append(sum((abs(c[i]) + abs(c[i - 1])) / (t[i + r - 1] - t[i]) * hat[i] for i in range(p - r + 1, p + 1)))
+    return np.array(scale)
+
+
+@pytest.mark.parametrize("order", [2, 3, 5])
+@pytest.mark.parametrize("kind", ["uniform", "random", "graded", "offset", "clamped"])
+@pytest.mark.parametrize("outside", ["linear", "polynomial"])
+def test_knot_derivatives_against_definitions(kind, order, outside, rng):
+    S = space(kind, order)
+    c = rng.standard_normal(S.dim)
+    x = np.concatenate([points(S, 1, neighbours=False), points_outside(S)[:6]])
+    D = bsplines.knot_derivative_matrix(S, c, x, outside)
+    assert D.shape == (x.size, S.intervals - 1)
+    for s, at in enumerate(x):
+        error = errors(D[s], exact_knot_derivatives(S, c, at, outside))
+        bound = 2 * value_tolerance(order + 1) * knot_contributions(S, c, at, outside)
+        assert np.all(error <= bound + TINY), (at, error, bound)
+
+
+@given(st.integers(2, 6), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_hypothesis_knot_derivatives_against_definitions(order, intervals, seed):
+    rng = np.random.default_rng(seed)
+    S = rk.SplineSpace(np.cumsum(rng.uniform(0.02, 1, intervals + 2 * order - 1)), order)
+    c = rng.standard_normal(S.dim)
+    x = rng.uniform(*S.domain, 2)
+    D = bsplines.knot_derivative_matrix(S, c, x)
+    for s in range(2):
+        error = errors(D[s], exact_knot_derivatives(S, c, x[s]))
+        assert np.all(error <= 2 * value_tolerance(order) * knot_contributions(S, c, x[s], "error"))
+
+
+def test_one_interval_has_no_interior_knot():
+    S = rk.SplineSpace.uniform(3, 1)
+    assert bsplines.knot_derivative_matrix(S, np.ones(3), [0.2, 0.4]).shape == (2, 0)
+
+
+def test_sabotage_of_knot_derivatives_is_noticed(monkeypatch, rng):
+    S = space("random", 3)
+    c, at = rng.standard_normal(S.dim), S.breakpoints[1] + 0.01
+    right = bsplines.knot_rows
+
+    def check():
+        D = bsplines.knot_derivative_matrix(S, c, [at])[0]
+        bound = 2 * value_tolerance(3) * knot_contributions(S, c, at, "error")
+        return np.all(errors(D, exact_knot_derivatives(S, c, at)) <= bound)
+
+    assert check()
+    faults = [lambda *a: -right(*a), lambda *a: 1.000001 * right(*a), lambda *a: np.roll(right(*a), 1, axis=2)]
+    for fault in faults:
+        monkeypatch.setattr(bsplines, "knot_rows", fault)
+        assert not check()

@@ -1,0 +1,307 @@
+"""Knot vectors, spline spaces, and free knots with their derivatives."""
+
+import dataclasses
+import pickle
+from decimal import Decimal, localcontext
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import refkan as rk
+from refkan.checks import dot_test, jacobian_check
+from refkan.splines import bsplines, knots
+from tests.shared.factories import EPS, KINDS, ORDERS, exact_knots, space
+from tests.shared.refusals import refused
+
+DOMAIN = np.array([-1.0, 3.0])
+
+
+def free_parameters(max_intervals=8, size=20.0):
+    return st.integers(1, max_intervals).flatmap(lambda n: arrays(float, n, elements=st.floats(-size, size)))
+
+
+# --- uniform knots
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("n", [1, 2, 7, 100])
+@pytest.mark.parametrize("domain", [(0.0, 1.0), (-0.1, 0.7), (1e6, 1e6 + 1), (-3e-9, 1e-9)], ids=str)
+def test_uniform_knots(order, n, domain):
+    a, b = domain
+    t = knots.extend_uniformly(knots.uniform_breakpoints(n, domain), order)
+    assert t.size == n + 2 * order - 1
+    assert (t[order - 1], t[-order]) == domain
+    h = (Fraction(b) - Fraction(a)) / n
+    for p, value in enumerate(t):
+        ideal = Fraction(a) + (p - order + 1) * h
+        # Three roundings of numbers no larger than the knots, the length and the offset.
+        assert abs(Fraction(float(value)) - ideal) <= 2 * EPS * max(abs(a), abs(b), abs(ideal), b - a)
+    assert knots.is_uniform(t)
+
+
+def test_is_uniform_refuses_uneven_knots():
+    t = knots.extend_uniformly(knots.uniform_breakpoints(5, (0.0, 1.0)), 3)
+    for p in range(1, t.size - 1):
+        moved = t.copy()
+        moved[p] += 1e-13
+        assert not knots.is_uniform(moved)
+    assert not knots.is_uniform(knots.extend_uniformly(np.array([0.0, 0.25, 1.0]), 2))
+
+
+@given(st.integers(1, 10), st.lists(st.floats(0.01, 2), min_size=1, max_size=8))
+def test_extension_is_at_the_mean_spacing_and_ignores_interior_breakpoints(order, gaps):
+    breakpoints = np.concatenate([[0.0], np.cumsum(gaps)])
+    t = knots.extend_uniformly(breakpoints, order)
+    np.testing.assert_array_equal(t[order - 1 : t.size - order + 1], breakpoints)
+    h = breakpoints[-1] / len(gaps)
+    k = np.arange(1, order)
+    np.testing.assert_allclose(t[: order - 1], -(k * h)[::-1], rtol=8 * EPS)
+    np.testing.assert_allclose(t[t.size - order + 1 :], breakpoints[-1] + k * h, rtol=8 * EPS)
+    even = knots.extend_uniformly(np.linspace(0.0, breakpoints[-1], len(gaps) + 1), order)
+    np.testing.assert_array_equal(even[: order - 1], t[: order - 1])
+
+
+def test_extension_works_on_stacks_of_knot_vectors():
+    stack = np.array([[0.0, 0.5, 1.0], [1.0, 1.5, 5.0]])
+    both = knots.extend_uniformly(stack, 3)
+    for row, breakpoints in zip(both, stack, strict=True):
+        np.testing.assert_array_equal(row, knots.extend_uniformly(breakpoints, 3))
+
+
+# --- Greville points
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_greville_points_are_averages_of_knots(kind, order):
+    S = space(kind, order)
+    t = exact_knots(S)
+    if order == 1:
+        ideal = [(t[i] + t[i + 1]) / 2 for i in range(S.dim)]
+    else:
+        ideal = [sum(t[i + 1 : i + order]) / (order - 1) for i in range(S.dim)]
+    np.testing.assert_allclose(S.greville, [float(v) for v in ideal], rtol=0, atol=order * EPS * np.abs(S.knots).max())
+    assert np.all(np.diff(S.greville) >= 0)
+
+
+# --- free knots
+
+
+def test_free_breakpoints_by_hand():
+    s = np.array([0.0, np.log(2.0), np.log(5.0)])
+    q = 0.99 * np.array([1, 2, 5]) / 8 + 0.01 / 3
+    np.testing.assert_allclose(
+        knots.free_breakpoints(s, DOMAIN), [-1, -1 + 4 * q[0], -1 + 4 * (q[0] + q[1]), 3], rtol=4 * EPS
+    )
+
+
+@given(free_parameters())
+def test_free_breakpoints_increase_by_at_least_the_floor(s):
+    t = knots.free_breakpoints(s, DOMAIN)
+    n = s.size
+    assert t.shape == (n + 1,)
+    assert (t[0], t[-1]) == (-1.0, 3.0)
+    assert np.diff(t).min() >= 0.01 * 4 / n * (1 - 1e-12)
+
+
+@given(free_parameters(), st.floats(-50, 50))
+def test_a_constant_added_to_s_changes_nothing(s, constant):
+    t = knots.free_breakpoints(s, DOMAIN)
+    # s + constant is rounded to eps (|s| + |constant|).
+    np.testing.assert_allclose(knots.free_breakpoints(s + constant, DOMAIN), t, rtol=0, atol=4 * 80 * EPS)
+    ds = knots.free_breakpoints_vjp(s, DOMAIN, np.ones(s.size - 1))
+    assert abs(ds.sum()) <= 16 * s.size * EPS * 4 * s.size
+    np.testing.assert_allclose(knots.free_breakpoints_jvp(s, DOMAIN, np.ones(s.size)), 0, atol=16 * s.size * EPS * 4)
+
+
+def test_extreme_parameters_neither_overflow_nor_merge_knots():
+    t = knots.free_breakpoints(np.array([1e4, -1e4, 0.0, 1e4]), DOMAIN)
+    assert np.diff(t).min() >= 0.01 / 4 * 4 * (1 - 1e-12)
+    assert np.all(np.isfinite(knots.free_breakpoints_vjp(np.array([1e4, -1e4, 0.0]), DOMAIN, np.ones(2))))
+
+
+@pytest.mark.parametrize("spread", [1, 5, 30, 200])
+def test_derivatives_of_free_breakpoints_where_one_interval_takes_all(spread, rng):
+    """All other shares of the softmax down to 1e-300: each derivative to its own size, in 1,000 digits."""
+    n, length = 12, Decimal(4)
+    s, ds, dt = spread * rng.standard_normal(n), rng.standard_normal(n), rng.standard_normal(n - 1)
+    with localcontext(prec=1000):
+        e = [(Decimal(v) - Decimal(s.max())).exp() for v in s]
+        p = [v / sum(e) for v in e]
+        factor = 1 - Decimal(knots.FLOOR)
+
+        def derivative(g):
+            mean = sum(a * b for a, b in zip(p, g, strict=True))
+            return [factor * length * a * (b - mean) for a, b in zip(p, g, strict=True)]
+
+        dq = derivative([Decimal(v) for v in ds])
+        pushed = [float(sum(dq[: k + 1])) for k in range(n - 1)]
+        pulled = [float(v) for v in derivative([sum(map(Decimal, dt[m:]), Decimal(0)) for m in range(n)])]
+    terms = np.abs(ds).max() / np.abs(ds - ds[np.argmax(s)])[np.arange(n) != np.argmax(s)].min()
+    ours = knots.free_breakpoints_jvp(s, DOMAIN, ds)
+    np.testing.assert_allclose(ours, pushed, rtol=64 * n * EPS * terms, atol=1e-300)
+    np.testing.assert_allclose(knots.free_breakpoints_vjp(s, DOMAIN, dt), pulled, rtol=1e3 * n * EPS, atol=1e-300)
+
+
+@given(free_parameters(size=4.0), st.integers(0, 2**32 - 1))
+def test_derivatives_of_free_breakpoints(s, seed):
+    n = s.size
+
+    def value(s):
+        return knots.free_breakpoints(s, DOMAIN)[1:-1]
+
+    def jvp(ds):
+        return knots.free_breakpoints_jvp(s, DOMAIN, ds)
+
+    def vjp(dt):
+        return knots.free_breakpoints_vjp(s, DOMAIN, dt)
+
+    if n > 1:
+        pushed = np.array([jvp(e) for e in np.eye(n)]).T
+        pulled = np.array([vjp(e) for e in np.eye(n - 1)])
+        # All contributions are at most the length of the domain.
+        for J in (pushed, pulled):
+            report = jacobian_check(value, lambda s, J=J: J, s, method="complex", rtol=1e-14, scale=4.0)
+            assert report.ok, report.table
+        report = dot_test(jvp, vjp, n, n - 1, np.random.default_rng(seed), rtol=1e-13)
+        assert report.ok, report.table
+    else:
+        assert jvp(np.ones(1)).shape == (0,)
+        np.testing.assert_array_equal(vjp(np.zeros(0)), [0.0])
+
+
+def test_stacks_of_free_knots_are_their_rows(rng):
+    s = rng.standard_normal((3, 4))
+    domain = np.array([[0.0, 1.0], [-1.0, 1.0], [2.0, 5.0]])
+    dt = rng.standard_normal((2, 3, 3))
+    t = knots.free_breakpoints(s, domain)
+    ds = knots.free_breakpoints_vjp(s, domain, dt)
+    dp = knots.free_breakpoints_jvp(s, domain, s**2)
+    for p in range(3):
+        np.testing.assert_array_equal(t[p], knots.free_breakpoints(s[p], domain[p]))
+        np.testing.assert_array_equal(dp[p], knots.free_breakpoints_jvp(s[p], domain[p], s[p] ** 2))
+        for o in range(2):
+            np.testing.assert_allclose(ds[o, p], knots.free_breakpoints_vjp(s[p], domain[p], dt[o, p]), rtol=4 * EPS)
+
+
+def test_one_domain_serves_several_knot_vectors(rng):
+    s, dt, domains = rng.standard_normal((3, 4)), rng.standard_normal((2, 3, 3)), np.tile(DOMAIN, (3, 1))
+    np.testing.assert_array_equal(knots.free_breakpoints(s, DOMAIN), knots.free_breakpoints(s, domains))
+    np.testing.assert_array_equal(knots.free_breakpoints_vjp(s, DOMAIN, dt), knots.free_breakpoints_vjp(s, domains, dt))
+    refused(lambda: knots.free_breakpoints(s, domains[:2]), "broadcast")
+    refused(lambda: knots.free_breakpoints_vjp(s, domains, dt[:, :2]), "reshape")
+
+
+def test_softmax_is_positive_sums_to_one_and_takes_large_numbers():
+    p = knots.softmax(np.array([[800.0, 0.0, -800.0], [1.0, 1.0, 1.0]]))
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=2 * EPS)
+    np.testing.assert_allclose(p[1], 1 / 3, rtol=2 * EPS)
+    assert p[0, 0] == 1
+
+
+FAULTS = {
+    "sign": lambda s, domain, dt: -RIGHT_VJP(s, domain, dt),
+    "factor": lambda s, domain, dt: RIGHT_VJP(s, domain, dt) / (1 - knots.FLOOR),
+    "shift": lambda s, domain, dt: RIGHT_VJP(s, domain, np.roll(dt, 1)),
+    "reversed": lambda s, domain, dt: RIGHT_VJP(s, domain, dt[::-1]),
+}
+
+
+def test_sabotage_of_the_vjp_is_noticed(monkeypatch):
+    s = np.array([0.3, -0.2, 1.0, 0.1])
+    assert vjp_is_right(s)
+    for fault in FAULTS.values():
+        monkeypatch.setattr(knots, "free_breakpoints_vjp", fault)
+        assert not vjp_is_right(s)
+
+
+RIGHT_VJP = knots.free_breakpoints_vjp
+
+
+def vjp_is_right(s):
+    pulled = np.array([knots.free_breakpoints_vjp(s, DOMAIN, e) for e in np.eye(s.size - 1)])
+    return jacobian_check(lambda s: knots.free_breakpoints(s, DOMAIN)[1:-1], lambda s: pulled, s, rtol=1e-13).ok
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_dimensions(kind, order):
+    S = space(kind, order)
+    n = S.intervals
+    assert S.order == order
+    assert S.degree == order - 1
+    assert S.knots.shape == (n + 2 * order - 1,)
+    assert S.dim == n + order - 1
+    assert S.breakpoints.shape == (n + 1,)
+    assert S.domain == (S.breakpoints[0], S.breakpoints[-1])
+    assert S.greville.shape == (S.dim,)
+    assert S.mean_spacing == pytest.approx((S.domain[1] - S.domain[0]) / n, rel=EPS)
+
+
+@given(st.integers(1, 10), st.integers(1, 40))
+def test_uniform(order, n):
+    S = rk.SplineSpace.uniform(order=order, intervals=n, domain=(-2.0, 0.5))
+    assert (S.intervals, S.dim, S.domain) == (n, n + order - 1, (-2.0, 0.5))
+    assert S.is_uniform
+    np.testing.assert_allclose(np.diff(S.knots), 2.5 / n, rtol=0, atol=2 * EPS * np.abs(S.knots).max())
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_clamped_repeats_the_ends_r_times(order):
+    S = rk.SplineSpace.clamped(order, [0, 0.5, 2])
+    np.testing.assert_array_equal(S.knots, [0] * order + [0.5] + [2] * order)
+    assert (S.intervals, S.domain) == (2, (0.0, 2.0))
+    ends = bsplines.design_matrix(S, [0.0, 2.0]).toarray()
+    np.testing.assert_array_equal(ends, np.eye(S.dim)[[0, -1]])
+
+
+def test_from_breakpoints_extends_at_the_mean_spacing():
+    S = rk.SplineSpace.from_breakpoints(3, [0, 1, 4])
+    np.testing.assert_array_equal(S.knots, [-4, -2, 0, 1, 4, 6, 8])
+
+
+def test_knots_are_copied_read_only_and_pickled():
+    t = np.array([0.0, 1.0, 2.0, 3.0])
+    S = rk.SplineSpace(t, 2)
+    t[1] = 1.5
+    assert S.knots[1] == 1.0
+    with pytest.raises(ValueError, match="read-only"):
+        S.knots[0] = -1.0
+    with pytest.raises(ValueError, match="read-only"):
+        S.breakpoints[0] = -1.0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        S.order = 3
+    assert pickle.loads(pickle.dumps(S)) == S
+
+
+def test_equality_and_hash_go_by_order_and_knots():
+    S = rk.SplineSpace([0, 1, 2, 3, 4, 5], 2)
+    same = rk.SplineSpace(np.arange(6.0), 2)
+    assert same == S
+    assert hash(S) == hash(same)
+    assert rk.SplineSpace(np.arange(6.0), 3) != S
+    assert rk.SplineSpace([0, 1, 2, 3, 4, 6], 2) != S
+    assert S != "spline space"
+    assert len({S, same}) == 1
+
+
+def test_equal_spaces_have_equal_hashes_whatever_the_sign_of_zero():
+    S, same = rk.SplineSpace([-1.0, 0.0, 1.0, 2.0], 2), rk.SplineSpace([-1.0, -0.0, 1.0, 2.0], 2)
+    assert same == S
+    assert hash(S) == hash(same)
+
+
+def test_repr_says_order_intervals_and_domain():
+    assert repr(rk.SplineSpace.uniform(3, 4)) == "SplineSpace(order=3, intervals=4, domain=(0, 1), uniform knots)"
+    other = rk.SplineSpace([-1, 0, 1, 3, 4], 2)
+    assert repr(other) == "SplineSpace(order=2, intervals=2, domain=(0, 3), intervals of 1 to 2)"
+
+
+def test_numpy_integers_are_integers():
+    S = rk.SplineSpace.uniform(np.int32(3), np.int64(4))
+    assert type(S.order) is int
+    assert rk.SplineSpace.uniform(3, 4) == S

@@ -1,0 +1,169 @@
+"""Laws of prolongation and refined spaces; transfer by least squares; the compiled kernel against plain Python."""
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.checks import dot_test
+from refkan.kernels import knot_insertion
+from refkan.splines import bsplines, transfer
+from tests.shared.factories import EPS, KINDS, points, space
+from tests.splines.transfer.nested_spaces import FINER, PAIRS, SPACES, contributions, finer
+
+
+@SPACES
+def test_refining_twice_by_two_is_refining_once_by_four(kind, order):
+    coarse = space(kind, order)
+    middle, twice, once = coarse.refine(), coarse.refine().refine(), coarse.refine(4)
+    scale = np.abs(once.knots).max()
+    if kind == "uniform":
+        assert twice == once
+    np.testing.assert_allclose(twice.breakpoints, once.breakpoints, rtol=0, atol=2 * EPS * scale)
+    assert np.isin(coarse.breakpoints, middle.breakpoints).all()
+    assert np.isin(middle.breakpoints, twice.breakpoints).all()
+    product = rk.prolongation_matrix(middle, twice) @ rk.prolongation_matrix(coarse, middle)
+    P = rk.prolongation_matrix(coarse, twice)
+    size = max(1.0, contributions(coarse, middle).sum(axis=1).max() * contributions(middle, twice).sum(axis=1).max())
+    assert np.abs(product - P).max() <= 6 * order * EPS * size
+
+
+@SPACES
+@PAIRS
+def test_prolong_is_the_matrix_and_passes_the_dot_test(kind, order, how):
+    coarse = space(kind, order)
+    fine = finer(coarse, how)
+    P = rk.prolongation_matrix(coarse, fine)
+    rng = np.random.default_rng(order)
+    u = rng.standard_normal((2, 3, coarse.dim))
+    v = transfer.prolong(coarse, fine, u)
+    size = np.abs(P).sum(axis=1).max() * np.abs(u).max()
+    np.testing.assert_allclose(v, u @ P.toarray().T, rtol=0, atol=2 * order * EPS * size)
+    report = dot_test(lambda u: transfer.prolong(coarse, fine, u), lambda g: P.T @ g, coarse.dim, fine.dim, rng, 1e-13)
+    assert report.ok, report.table
+
+
+def test_prolong_is_linear_in_complex_coefficients():
+    coarse = space("random", 3)
+    fine = coarse.refine()
+    u = np.random.default_rng(0).standard_normal((2, coarse.dim))
+    moved = transfer.prolong(coarse, fine, u[0] + 1j * u[1])
+    np.testing.assert_array_equal(moved.real, transfer.prolong(coarse, fine, u[0]))
+    np.testing.assert_array_equal(moved.imag, transfer.prolong(coarse, fine, u[1]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_onto_itself_is_the_identity(kind):
+    S = space(kind, 4)
+    np.testing.assert_array_equal(rk.prolongation_matrix(S, S).toarray(), np.eye(S.dim))
+    same = S.refine(1)
+    assert same is S
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("order", [1, 3, 4])
+def test_compiled_and_plain_python_give_the_same_bits(kind, order):
+    for how in FINER:
+        coarse = space(kind, order)
+        fine = finer(coarse, how)
+        results = []
+        kernel = knot_insertion.prolongation_rows
+        for run in (kernel, getattr(kernel, "py_func", kernel)):
+            start, values = np.full(fine.dim, -1), np.full((fine.dim, order), np.nan)
+            run(0, fine.dim, order, coarse.knots.copy(), fine.knots.copy(), start, values)
+            results.append((start, values))
+        np.testing.assert_array_equal(results[0][0], results[1][0])
+        # LLVM may contract a product and a sum into one rounding.
+        np.testing.assert_allclose(results[0][1], results[1][1], rtol=0, atol=2 * order * EPS * np.abs(values).max())
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_least_squares_finds_the_prolongation_where_the_samples_determine_it(order):
+    coarse = space("random", order)
+    fine = finer(coarse, "refined")
+    u = np.random.default_rng(0).standard_normal((2, 3, coarse.dim))
+    x = points(fine, 4)
+    v, report = transfer.least_squares_transfer(coarse, fine, u, x)
+    assert v.shape == (2, 3, fine.dim)
+    assert report.rank == fine.dim
+    np.testing.assert_allclose(v, transfer.prolong(coarse, fine, u), rtol=0, atol=1e-11)
+    assert report.on_samples < 1e-12
+    assert report.off_samples < 1e-11
+
+
+def test_least_squares_with_few_samples_changes_the_function_elsewhere():
+    """The trap of grid extension: on the samples nothing moved, off them the function did, and the report says so."""
+    coarse = rk.SplineSpace.uniform(3, 4)
+    fine = coarse.refine(4)
+    u = np.random.default_rng(0).standard_normal(coarse.dim)
+    x = np.linspace(0.05, 0.95, 12)
+    v, report = transfer.least_squares_transfer(coarse, fine, u, x)
+    assert report.rank == 12 < fine.dim
+    assert report.on_samples < 1e-13
+    assert report.off_samples > 0.01
+    dense = np.linspace(0, 1, 2001)
+    change = np.abs(bsplines.evaluate(fine, v, dense) - bsplines.evaluate(coarse, u, dense)).max()
+    assert report.off_samples == pytest.approx(change, rel=0.05)
+    on = np.abs(bsplines.evaluate(fine, v, x) - bsplines.evaluate(coarse, u, x)).max()
+    assert report.on_samples == pytest.approx(on, rel=0, abs=1e-14)
+
+
+def test_least_squares_serves_spaces_that_are_not_nested():
+    coarse, other = rk.SplineSpace.uniform(4, 3), rk.SplineSpace.uniform(4, 5)
+    x = np.linspace(0, 1, 101)
+    u = np.array([0.0, 1.0, -1.0, 1.0, 0.0, 2.0])
+    v, report = transfer.least_squares_transfer(coarse, other, u, x)
+    residual = bsplines.design_matrix(other, x) @ v - bsplines.evaluate(coarse, u, x)
+    # the normal equations: the residual is orthogonal to the space
+    assert np.abs(bsplines.design_matrix(other, x).T @ residual).max() < 1e-13
+    assert report.on_samples == pytest.approx(np.abs(residual).max(), abs=1e-15)
+    assert report.off_samples > 1e-3
+    with pytest.raises(rk.KnotError):
+        rk.prolongation_matrix(coarse, other)
+
+
+def test_least_squares_keeps_the_shape_of_no_functions_at_all():
+    coarse = rk.SplineSpace.uniform(2, 2)
+    v, report = transfer.least_squares_transfer(coarse, coarse.refine(), np.zeros((0, 3)), np.linspace(0, 1, 9))
+    assert v.shape == (0, 5)
+    assert (report.on_samples, report.off_samples) == (0.0, 0.0)
+
+
+def test_singular_values_below_eps_times_the_number_of_samples_count_as_zero():
+    """The last function is seen by one sample, just beyond its knot: 30 times below that cutoff, 30 above eps alone."""
+    N = 1000
+    coarse, fine = rk.SplineSpace.uniform(2, 1), rk.SplineSpace.uniform(2, 2)
+    x = np.append(np.linspace(0.0, 0.5, N - 1), 0.5 + 6.5e-14)
+    values = np.linalg.svd(bsplines.design_matrix(fine, x).toarray(), compute_uv=False)
+    ratio = values[-1] / values[0] / np.finfo(float).eps
+    assert 10 < ratio < N / 10
+    v, report = transfer.least_squares_transfer(coarse, fine, [0.0, 1.0], x)
+    assert report.rank == 2 < fine.dim
+    assert abs(v[2]) < 1e-10
+
+
+@SPACES
+@pytest.mark.parametrize("factor", [2, 3, 5])
+def test_refined_spaces(kind, order, factor):
+    S = space(kind, order)
+    fine = S.refine(factor)
+    spans = np.diff(S.breakpoints)
+    assert fine.domain == S.domain
+    assert fine.order == order
+    assert np.isin(S.breakpoints, fine.breakpoints).all()  # bit for bit
+    assert fine.intervals == factor * np.count_nonzero(spans) + np.count_nonzero(spans == 0)
+    expected = np.concatenate([np.repeat(h / factor, factor if h else 1) for h in spans])
+    np.testing.assert_allclose(np.diff(fine.breakpoints), expected, rtol=0, atol=4 * EPS * np.abs(S.knots).max())
+    if kind == "uniform":
+        assert fine == rk.SplineSpace.uniform(order, factor * S.intervals, S.domain)
+    if kind in ("clamped", "repeated"):
+        assert np.array_equal(fine.knots[:order], S.knots[:order])
+        assert np.array_equal(fine.knots[-order:], S.knots[-order:])
+    values, counts = np.unique(S.breakpoints[1:-1], return_counts=True)
+    for t, count in zip(values, counts, strict=True):
+        assert np.count_nonzero(fine.knots == t) == count
+
+
+def test_the_mean_spacing_of_exterior_knots_is_kept():
+    S = rk.SplineSpace.from_breakpoints(4, [0, 1, 4, 6])
+    fine = S.refine(2)
+    assert fine == rk.SplineSpace.from_breakpoints(4, [0, 0.5, 1, 2.5, 4, 5, 6])

@@ -1,0 +1,1 @@
+"""Data that all contestants share, and their results by SciPy and NumPy."""

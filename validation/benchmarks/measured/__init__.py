@@ -1,0 +1,1 @@
+"""Rows of the benchmark: each yields its cases."""

@@ -1,0 +1,120 @@
+"""How our times grow: with n (not at all), with Q and N (linearly), with a second thread; up to 1e7 points within 1 GB.
+
+The first entry of a series is what the others are divided by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from validation.benchmarks.cases import refkan_layer
+from validation.benchmarks.cases.layer_case import LayerCase
+from validation.benchmarks.measured.limits import measure
+from validation.benchmarks.measured.startup import ROUNDS, child
+from validation.benchmarks.running.harness import Entry, Limit, Settings, Task
+from validation.benchmarks.running.threads import COUNTS
+from validation.benchmarks.running.timing import interleave
+
+INTERVALS = (4, 16, 64, 256, 1024)
+OUTPUTS = (8, 16, 32, 64, 128)
+SAMPLES = (1024, 4096, 16384, 65536)
+POINTS = (100_000, 1_000_000, 10_000_000)
+SHAPES = ((2, 5, 16), (20, 20, 16), (64, 64, 16))
+
+# Median time of a sweep of a layer, once it is compiled.
+_SWEEPS = """
+import statistics
+from validation.benchmarks.running.timing import Timer
+from validation.benchmarks.cases.layer_case import LayerCase
+from validation.benchmarks.cases.refkan_layer import backward
+sweeps = backward({case!r}).run
+sweeps()
+measure = Timer.of(sweeps, {least})
+print(statistics.median(measure() for _ in range(11)))
+"""
+
+# Value and gradients of a layer (2, 5) at many points, in chunks: seconds, and the largest memory of the process in MB.
+_CHUNKS = """
+import pathlib, resource, time
+import numpy as np
+import refkan as rk
+points, chunk = {points}, 100_000
+layer = rk.SplineLayer((rk.SplineSpace.uniform(4, 16),) * 2, n_outputs=5)
+rng = np.random.default_rng(0)
+theta = rng.normal(size=layer.n_params)
+x = rng.uniform(size=(points, 2))
+
+def sweep(z):
+    at = layer.linearize(theta, z)
+    return at.pullback(at.value)[0]
+
+sweep(x[:chunk])
+start = time.perf_counter()
+total = np.zeros(layer.n_params)
+for first in range(0, points, chunk):
+    total += sweep(x[first:first + chunk])
+print(time.perf_counter() - start)
+# Linux hands ru_maxrss on from the process that started this one; VmHWM it does not.
+status = pathlib.Path("/proc/self/status")
+peak = [line.split()[1] for line in status.read_text().splitlines() if "VmHWM" in line] if status.exists() else []
+print(float(peak[0] if peak else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1e3)
+"""
+
+
+def tasks(settings: Settings) -> Iterator[Task]:
+    """Yield all series."""
+    intervals, outputs, samples = INTERVALS, OUTPUTS, SAMPLES
+    if settings.quick:
+        intervals, outputs, samples = intervals[::2], outputs[::2], samples[:2]
+    yield series("n", "intervals", {n: LayerCase(20, 20, n) for n in intervals})
+    yield series("Q", "outputs", {q: LayerCase(20, q, 16) for q in outputs})
+    yield series("N", "samples", {s: LayerCase(20, 20, 16, samples=s) for s in samples})
+    for shape in SHAPES[1:2] if settings.quick else SHAPES:
+        yield threads(LayerCase(*shape))
+    for points in POINTS[:2] if settings.quick else POINTS:
+        yield chunks(points)
+
+
+def series(axis: str, noun: str, cases: Mapping[int, LayerCase]) -> Task:
+    """Forward and backward sweeps of several layers, interleaved."""
+
+    def entries(settings: Settings) -> list[Entry]:
+        contestants = {f"{axis} = {value}": Limit(refkan_layer.backward(case).run) for value, case in cases.items()}
+        return measure(contestants, settings)
+
+    title = f"layer of 20 inputs against the number of {noun} {axis}, forward + backward"
+    return Task(title, {"against": axis}, entries)
+
+
+def threads(case: LayerCase) -> Task:
+    """The same sweeps on all threads and on one, each in a process of its own: BLAS reads its number only once."""
+
+    def entries(settings: Settings) -> list[Entry]:
+        def on(count: int) -> Callable[[], float]:
+            counts = dict.fromkeys(COUNTS, str(count))
+            code = _SWEEPS.format(case=case, least=settings.seconds_per_timing)
+            return lambda: float(child(code, **counts)[0])
+
+        timers = {f"{count} thread(s)": on(count) for count in (settings.threads, 1)}  # one entry if both are 1
+        seconds = interleave(timers, min(settings.rounds, ROUNDS), settings.watch)
+        return [Entry(name, "timed", seconds=seconds[name]) for name in timers]
+
+    title = f"{case.title}, forward + backward, against threads"
+    return Task(title, {**case.parameters, "against": "threads"}, entries)
+
+
+def chunks(points: int) -> Task:
+    """A layer (2, 5) at so many points, in chunks of 1e5, in a process of its own whose memory is watched."""
+
+    def entries(settings: Settings) -> list[Entry]:
+        entry = Entry("refkan", "timed")
+        peaks = []
+        for _ in range(min(3, settings.rounds)):
+            seconds, megabytes = map(float, child(_CHUNKS.format(points=points)))
+            entry.seconds.append(seconds)
+            peaks.append(megabytes)
+        entry.megabytes = max(peaks)
+        return [entry]
+
+    title = f"layer (2, 5), n = 16, forward + backward of {points:.0e} points in chunks of 1e5"
+    return Task(title, {"against": "points", "points": points}, entries)

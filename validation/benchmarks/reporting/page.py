@@ -1,0 +1,197 @@
+"""The page on speed, written from a record: ``python -m validation.benchmarks.reporting.page RECORD [ROOT]``.
+
+It trims the record to validation/records/benchmarks.json below ROOT (by default the project's folder) and makes of it
+docs/speed.md and the figures beside that page. No number of theirs is typed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from refkan.base.atomic_files import write_atomically
+from validation.benchmarks.reporting import markdown
+from validation.benchmarks.reporting.figures import captions, figures
+from validation.benchmarks.reporting.table import CaseData, duration, notes
+from validation.benchmarks.reporting.targets import Outcome, judge
+from validation.benchmarks.running.record import cases, trimmed
+from validation.records.markdown import markdown_table
+
+ROOT = Path(__file__).parents[3]
+RECORD, PAGE = Path("validation/records/benchmarks.json"), Path("docs/speed.md")
+NAME = "speed.md"
+
+_METHOD = """\
+All libraries get the same number of threads on as many processors, and wait without spinning. Numbers are float64.
+Each case is computed by all contestants, and its results are compared with a reference computed by SciPy and NumPy
+before and after the timing; if one is off by more than its tolerance (1e-12 of the largest entry, unless a note says
+otherwise), nobody gets a time. Rounds are interleaved, the first of a round taking turns; a contestant is compared with
+ours within each round, and the median of these ratios counts; cases that take long have 5 rounds. A timing begins when
+no thread of the process is busy any more: those of BLAS spin for a tenth of a second after a product. Times are of one
+call, with inputs in memory and code compiled. In parentheses: how many times ours. Of peers whose SiLU branch cannot be
+switched off, its time is included; the memory that a contestant would keep is estimated, and beyond 3 GB (6 GB of
+Jacobians) it is left out.
+"""
+
+LAYER, NET = ("P", "Q", "n"), ("widths", "n")
+BOTH = "forward + backward"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write record, page and figures; the exit code is 2 for a wrong call."""
+    if len(arguments) not in (1, 2):
+        print(__doc__, file=sys.stderr)
+        return 2
+    document = trimmed(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
+    root = Path(arguments[1]) if len(arguments) == 2 else ROOT
+    for path in (RECORD, PAGE):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(root / RECORD, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    write_page((root / PAGE).parent, document)
+    return 0
+
+
+def write_page(folder: Path, document: Mapping[str, Any]) -> list[Path]:
+    """Write speed.md and its figures into a folder and return their paths."""
+    outcomes = judge(document)
+    pictures = {folder / f"{figure.name}.png": figure for figure in figures(document, outcomes)}
+    for path, figure in pictures.items():
+        write_atomically(path, figure.png)
+    write_atomically(folder / NAME, page(document).encode())
+    return [folder / NAME, *pictures]
+
+
+def target_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return a line for each target that the record says something of, and their count."""
+    outcomes = judge(document)
+    measured = [outcome for outcome in outcomes if outcome.measured is not None]
+    lines = []
+    for outcome in measured:
+        what, asked, numbers, against, met = markdown.outcome_cells(outcome)
+        lines.append(f"{'met    ' if met == 'yes' else 'not met'}  {what}: {numbers}, asked {asked}  [{against}]")
+    return [*lines, f"targets met: {markdown.tally(outcomes)}"]
+
+
+def page(document: Mapping[str, Any]) -> str:
+    """Return the page on speed."""
+    outcomes = judge(document)
+    found = captions(document, outcomes)
+    return "\n".join(
+        [
+            "# Speed\n",
+            f"{circumstances(document)}\n",
+            _METHOD,
+            *_targets(outcomes, found),
+            *_rows(document, found),
+            *_peers(document),
+        ]
+    )
+
+
+def circumstances(document: Mapping[str, Any]) -> str:
+    """Return in one paragraph where and with what a record was measured."""
+    capsule: Mapping[str, Any] = document["capsule"]
+    settings = capsule["configuration"]
+    versions = ", ".join(f"{name} {number}" for name, number in capsule["versions"].items())
+    size = "quick sizes, " if settings["quick"] else ""
+    return (
+        f"{capsule['cpu']}, {settings['threads']} threads, {size}medians of up to {settings['rounds']} interleaved"
+        f" rounds, {_elsewhere(document)}; {versions}; {capsule['time'][:10]}."
+    )
+
+
+def _elsewhere(document: Mapping[str, Any]) -> str:
+    """Return how quiet the machine was."""
+    found = sorted(case["elsewhere"] for _, case in cases(document) if case["elsewhere"] is not None)
+    if not found:
+        return "other load unknown"
+    return (
+        f"{found[len(found) // 2]:.2f} processors (at most {found[-1]:.2f}) busy with something else during the timings"
+    )
+
+
+def _picture(name: str, found: Mapping[str, str]) -> list[str]:
+    return [f"![{name}]({name}.png)\n", f"{found[name]}\n"] if name in found else []
+
+
+def _targets(outcomes: Sequence[Outcome], found: Mapping[str, str]) -> list[str]:
+    return [
+        "## Asked and measured\n",
+        f"Targets met: {markdown.tally(outcomes)}. What limits those that are not met, and how far the machine"
+        " would go: [what limits](kernels.md#what-limits).\n",
+        markdown.grouped_table(outcomes),
+        *_picture("speed-targets", found),
+        "Each target by itself, with the quartiles of what was measured:\n",
+        markdown.targets_table(outcomes),
+    ]
+
+
+def _rows(document: Mapping[str, Any], found: Mapping[str, str]) -> list[str]:
+    """Return the tables of every row that the record holds, in the order of the page."""
+    rows: dict[str, list[CaseData]] = {}
+    for row, case in cases(document):
+        rows.setdefault(row, []).append(case)
+
+    def some(row: str, **where: str) -> list[CaseData]:
+        return [c for c in rows.get(row, []) if all(c["parameters"].get(k) == v for k, v in where.items())]
+
+    layers, sweeps = "One cubic layer, N = 4096", ("forward", BOTH)
+    parts = [
+        "## One spline at many points\n",
+        markdown.times_table(some("spline-evaluation"), ("n", "knots", "points")),
+        "By all basis functions, as most spline networks compute them:\n",
+        markdown.times_table(some("dense-evaluation"), ("n", "points")),
+        "Largest differences from the reference, relative to its largest value:\n",
+        markdown.differences_table(some("dense-evaluation"), ("n",)),
+    ]
+    for sweep in sweeps:
+        parts += [f"## {layers}, {sweep}\n", markdown.times_table(some("layer", sweep=sweep), LAYER)]
+    parts += ["## Time against n, Q and N\n", *_picture("speed-curves", found)]
+    for against in "nQN":
+        parts += [markdown.times_table(some("curves", against=against), (against,))]
+    for case in (c for axis in "nQN" for c in some("scaling", against=axis)):
+        parts += [f"{case['title']}, refkan alone, interleaved:\n", markdown.series_table(case)]
+    parts += ["## Threads\n", markdown.times_table(some("scaling", against="threads"), LAYER)]
+    parts += ["## Many points in chunks\n", _chunks(some("scaling", against="points"))]
+    parts += ["## The machine's limits\n", *_picture("speed-machine", found), *_series(some("limits", of="machine"))]
+    parts += ["Forward + backward of layers; in parentheses the share of the limit that is reached:\n"]
+    parts += [markdown.times_table(some("limits", of="layer"), LAYER), "Evaluation of cubic splines:\n"]
+    parts += [markdown.times_table(some("limits", of="evaluation"), ("n", "knots", "points"))]
+    parts += ["## Other degrees, free knots\n", "Forward + backward, for as many operations as a cubic layer has:\n"]
+    parts += [markdown.times_table(rows.get("degrees", []), LAYER)]
+    parts += ["## Networks, forward + backward\n", markdown.times_table(some("network"), NET)]
+    parts += ["## Gauss-Newton matrices\n", markdown.times_table(some("gauss-newton"), ("of", *NET, "N"))]
+    parts += ["## u, u_x, u_xx and a gradient\n", markdown.times_table(some("jets"), NET)]
+    parts += ["## Starting up\n", *_series(some("startup", of="import")), *_series(some("startup", of="first call"))]
+    parts += _series(some("first-run"))
+    return parts
+
+
+def _series(found: Sequence[CaseData]) -> list[str]:
+    return [text for case in found for text in (f"{case['title']}:\n", markdown.series_table(case))]
+
+
+def _chunks(found: Sequence[CaseData]) -> str:
+    entries = [(case["parameters"]["points"], case["entries"][0]) for case in found]
+    rows = [
+        [f"{points:.0e}", duration(entry["seconds"]["median"]), f"{entry['megabytes']:.0f} MB"]
+        for points, entry in entries
+        if entry["status"] == "timed"
+    ]
+    text = "Forward and backward of a layer (2, 5), n = 16, in chunks of 1e5, each size in a process of its own:\n\n"
+    return text + markdown_table(["points", "median", "largest memory of the process"], rows)
+
+
+def _peers(document: Mapping[str, Any]) -> list[str]:
+    said: dict[str, list[str]] = {}
+    for name, note in notes(case for _, case in cases(document)):
+        said.setdefault(name, []).append(note)
+    lines = [f"* {name}: {'; '.join(texts)}.\n" for name, texts in said.items()]
+    return ["## How the peers are run\n", "".join(lines)]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

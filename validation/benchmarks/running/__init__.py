@@ -1,0 +1,1 @@
+"""How contestants are run: the harness, timers, threads, and the record of what was measured."""

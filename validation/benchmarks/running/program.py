@@ -1,0 +1,46 @@
+"""A contestant of whom nothing is imported before it is built: the module and function that build it, by name."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from validation.benchmarks.running.harness import Contestant, Timed
+
+PEERS = "validation.benchmarks.peers"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A contestant of any case of its kind.
+
+    Attributes
+    ----------
+    name
+        As the table shows it.
+    module
+        Where its functions are, each of which takes a case, and `layer` where there is one, and returns a Timed.
+    layer
+        Name of the function of that module that makes the layer of a case.
+    requires, tolerance, note
+        As for a Contestant.
+    """
+
+    name: str
+    module: str
+    requires: str = ""
+    tolerance: float = 1e-12
+    note: str = ""
+    layer: str = ""
+
+    def contestant(self, case: Any, function: str) -> Contestant:
+        """Return the contestant of a case, built by the function of that name."""
+
+        def build() -> Timed:
+            module = importlib.import_module(self.module)
+            layers = [getattr(module, self.layer)] if self.layer else []
+            timed: Timed = getattr(module, function)(case, *layers)
+            return timed
+
+        return Contestant(self.name, build, self.requires, self.tolerance, self.note)
