@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     unknown = [name for name in a.names if name not in ROWS]
     if unknown:
         p.error(f"NAME must be one of {', '.join(ROWS)}; got {', '.join(unknown)}")
-    if not (a.checkout / "validation" / "benchmarks" / "harness.py").is_file():
+    if not (a.checkout / "validation" / "benchmarks" / "rows.py").is_file():
         p.error(f"CHECKOUT must be the root of a checkout with validation/benchmarks; got {a.checkout}")
     if a.turns < 1 or a.threads < 1:
         p.error(f"--turns and --threads must be at least 1; got {a.turns} and {a.threads}")
