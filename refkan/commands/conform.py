@@ -17,13 +17,14 @@ from refkan.conformance.adapters.loading import BackendError
 from refkan.conformance.adapters.torch_variants import VARIANTS
 from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.cases.catalogue import catalogue
+from refkan.conformance.cases.exchanged_folders import CaseFileError, export, portable, read_cases
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.expectations import Expectations
 from refkan.conformance.judging.findings import Finding
 from refkan.conformance.judging.guarded import Order, judged
 from refkan.conformance.reports import summaries, text_and_junit
-from refkan.conformance.reports.case_files import CaseFileError, check, export, portable, version_in
+from refkan.conformance.reports.case_files import check
 from refkan.kernels.engine_option import add_engine_option
 
 EXIT_CODES = (
@@ -78,8 +79,8 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parts = p.add_subparsers(title="commands", required=True)
     to = parts.add_parser(
         "export",
-        help="write cases.npz and manifest.json",
-        description="Write cases with inputs, answers and tolerances.",
+        help="write a folder that any language reads",
+        description="Write cases with inputs, answers and tolerances, explained in DIR/README.txt.",
     )
     to.add_argument("folder", type=path, metavar="DIR")
     to.add_argument(
@@ -92,7 +93,7 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     back = parts.add_parser(
         "check",
         help="judge results",
-        description="Judge results, named by the keys of cases: an .npz, or a folder of KEY.npy files.",
+        description="Judge results, named by the keys of cases: a folder with arrays.txt and arrays.f64, or an .npz.",
         epilog=EXIT_CODES,
     )
     back.add_argument("folder", type=path, metavar="DIR")
@@ -119,7 +120,7 @@ def _add_reports(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", type=path, metavar="FILE", help="all findings as JSON; - for the standard output alone")
     p.add_argument("--junit", type=path, metavar="FILE", help="all findings as JUnit XML")
     p.add_argument("--summary", type=path, metavar="FILE", help="counts, families of cases and causes as JSON")
-    p.add_argument("--badge", type=path, metavar="FILE.svg", help="how many cases passed, as a picture")
+    p.add_argument("--badge", type=path, metavar="FILE", help="how many cases passed: .svg, or .json for shields.io")
     p.add_argument("--traceback", action="store_true", help="show where exceptions of the adapter were raised")
     p.add_argument("--all", action="store_true", help="show every failure, not three of each kind")
 
@@ -160,11 +161,8 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
                     observed = item
     except BackendError as error:
         return _refuse("conform", error)
-    findings += [
-        Finding(f"expected-failures/{pattern}", "expected failures", f.ERROR, "this pattern matches no case")
-        for pattern in known.unused([finding.key for finding in findings])
-        if not chosen.select
-    ]
+    if not chosen.select:
+        findings += known.unused([finding.key for finding in findings])
     code = _deliver(chosen, opening.title, findings, observed, time.perf_counter() - start, chosen.cases)
     if all(finding.status in f.UNJUDGED for finding in findings):
         told_all = "none of these cases is declared, or all are declined: see 'not applicable' and 'declined'"
@@ -184,7 +182,7 @@ def run_export(chosen: argparse.Namespace) -> int:
         return _refuse("cases export", in_words("DIR", error))
     except KeyboardInterrupt:
         return _refuse("cases export", "interrupted", INTERRUPTED)
-    print(f"{count} cases in {chosen.folder / 'cases.npz'}, explained in {chosen.folder / 'manifest.json'}")
+    print(f"{count} cases in {chosen.folder}, explained in {chosen.folder / 'README.txt'}")
     return OK
 
 
@@ -199,7 +197,7 @@ def run_check(chosen: argparse.Namespace) -> int:
         return _refuse("cases check", error)
     except KeyboardInterrupt:
         return _refuse("cases check", "interrupted", INTERRUPTED)
-    version = version_in(chosen.folder)
+    version, *_ = read_cases(chosen.folder)
     code = _deliver(chosen, str(chosen.results), findings, (), time.perf_counter() - start, version)
     if all(finding.status in (f.NOT_APPLICABLE, f.ERROR) for finding in findings):
         return _refuse("cases check", f"{chosen.results} holds no result under the key of a case", FAILED)
@@ -214,7 +212,7 @@ def _deliver(
         told = summaries.summary(title, findings, version, text_and_junit.versions())
         write_atomically(chosen.summary, summaries.to_json(told))
     if chosen.badge is not None:
-        write_atomically(chosen.badge, summaries.badge(findings, version))
+        write_atomically(chosen.badge, summaries.badge(findings, version, chosen.badge.suffix))
     if chosen.junit is not None:
         write_atomically(chosen.junit, text_and_junit.to_junit(title, findings))
     if chosen.json is not None and str(chosen.json) != "-":
@@ -238,7 +236,7 @@ def _check_files(chosen: argparse.Namespace) -> None:
 def _expectations(file: Path | None) -> Expectations:
     """Patterns of the file; ValueError unless it can be read as text."""
     try:
-        return Expectations() if file is None else Expectations.read(file)
+        return Expectations() if file is None else Expectations.of(file)
     except OSError as error:
         raise ValueError(in_words("--expected-failures", error)) from error
     except UnicodeDecodeError as error:

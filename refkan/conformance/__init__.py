@@ -22,7 +22,7 @@ from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.specs import CONVENTIONS, LayerSpec
 from refkan.conformance.judging.findings import Evidence, Finding, Hint
 from refkan.conformance.judging.judge import Judge
-from refkan.conformance.judging.suite import pytest_suite
+from refkan.conformance.judging.suite import parametrize_with_cases, pytest_suite
 
 __all__ = [
     "CONVENTIONS",
@@ -42,5 +42,6 @@ __all__ = [
     "SplineAdapter",
     "TorchAdapter",
     "catalogue",
+    "parametrize_with_cases",
     "pytest_suite",
 ]

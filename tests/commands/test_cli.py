@@ -84,7 +84,7 @@ def test_the_module_is_the_command():
 
 READERS = {
     "numbers": lambda path: read_numbers("--data", path),
-    "expectations": Expectations.read,
+    "expectations": Expectations.of,
     "network": rk.load,
     "checkpoint": lambda path: Checkpoints(path.parent).get({"a": 1}),
 }

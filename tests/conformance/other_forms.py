@@ -1,11 +1,12 @@
-"""Correct layers that keep a polynomial for each interval, in forms that round in their own ways."""
+"""Correct layers in forms that round in their own ways."""
 
 from __future__ import annotations
 
-from math import comb
+from math import comb, perm
 
 import numpy as np
 
+from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
 from tests.broken_layers.correct import Piecewise
 
 
@@ -38,3 +39,50 @@ class Bernstein(Piecewise):
                 c = (d - k) * np.diff(c, axis=0) / w
             out[s] = sum(comb(left, k) * u**k * (1 - u) ** (left - k) * c[k] for k in range(left + 1))
         return out
+
+
+class Loops(NumpyLayer):
+    """Loops over samples: the functions that matter on a clamped interval, by the triangular scheme."""
+
+    def _polynomials(self, x, t, derivative):
+        r, out = self.order, np.zeros((x.size, t.size - self.order), self.number)
+        a, b = t[r - 1], t[-r]
+        first, last = t.searchsorted(a, side="right") - 1, t.searchsorted(b, side="left") - 1
+        for s in range(x.size if derivative < r else 0):
+            if self.outside == "natural" and not a <= x[s] <= b:
+                out[s] = super()._polynomials(x[s : s + 1], t, derivative)[0]
+                continue
+            m = min(max(int(t.searchsorted(x[s], side="right")) - 1, first), last)
+            values = [self.number(1)]
+            for k in range(1, r - derivative):
+                rising = [self.number(0)]
+                for j, value in enumerate(values):
+                    low, high = t[m - k + 1 + j], t[m + 1 + j]
+                    share = value / (high - low)
+                    rising[j] += (high - x[s]) * share
+                    rising.append((x[s] - low) * share)
+                values = rising
+            for k in range(r - derivative, r):
+                steps = [self.number(0)]
+                for j, value in enumerate(values):
+                    share = k * value / (t[m + 1 + j] - t[m - k + 1 + j])
+                    steps[j] -= share
+                    steps.append(share)
+                values = steps
+            out[s, m - r + 1 : m + 1] = values
+        return out
+
+
+class Differences(NumpyLayer):
+    """Divided differences of truncated powers: b_i = (-1)^r (t_{i+r} - t_i) [t_i, .., t_{i+r}] max(x - ., 0)^(r-1)."""
+
+    def _polynomials(self, x, t, derivative):
+        r, d = self.order, self.order - 1 - derivative
+        if d < 0 or self.outside != "natural":
+            return super()._polynomials(x, t, derivative)
+        at = x[:, None]
+        active = np.where(at == t[-r], t < at, t <= at)  # the last interval is closed
+        table = (-1) ** r * perm(r - 1, derivative) * active * (at - t) ** d
+        for k in range(1, r + 1):
+            table = (table[:, 1:] - table[:, :-1]) / (t[k:] - t[:-k])
+        return table * (t[r:] - t[:-r])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
-import struct
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -18,9 +17,21 @@ from refkan.commands import conform
 from refkan.commands.conform import add_parsers
 from refkan.conformance import catalogue
 from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.cases import exchanged_folders
+from refkan.conformance.cases.exchanged_folders import (
+    FILES,
+    INDEX,
+    SUMS,
+    CaseFileError,
+    export,
+    numbered,
+    portable,
+    read_cases,
+)
+from refkan.conformance.cases.specs import CONVENTIONS
 from refkan.conformance.judging import hint_search
 from refkan.conformance.reports import case_files
-from refkan.conformance.reports.case_files import CaseFileError, check, export, portable
+from refkan.conformance.reports.case_files import check
 from tests.conformance.judged_cases import chosen, shared
 
 SELECT = ["layer/degree-3/uniform/3x2/"]
@@ -79,24 +90,54 @@ def exported(written, tmp_path):
 
 
 def test_files_say_all_that_is_needed(exported):
-    manifest = json.loads((exported / "manifest.json").read_text())
-    for word in ("knots", "coefficients", "right end", "outside", "repeated knots"):
-        assert manifest["conventions"][word]
-    with np.load(exported / "cases.npz") as arrays:
-        for row in manifest["cases"]:
-            assert {"key", "quantity", "shape", "dtype", "order", "outside", "oracle"} <= set(row)
-            for name in row["inputs"].values():
-                assert arrays[name].dtype == np.float64
-            assert list(arrays[row["expected"]].shape) == row["shape"] == list(arrays[row["tolerance"]].shape)
-    refinement = next(row for row in manifest["cases"] if row["quantity"] == "refinement")
-    assert set(refinement["inputs"]) == {"knots", "coefficients", "fine_knots"}
-    assert sorted(p.name for p in exported.iterdir()) == ["cases.npz", "manifest.json"]
+    version, keys, arrays = read_cases(exported)
+    assert (version, keys) == (3, [case.key for case in portable(CASES)])
+    readme = (exported / "README.txt").read_text()
+    for word in (*CONVENTIONS, *FILES, "sha256sum --check"):
+        assert word in readme, word
+    rows = [line.split() for line in (exported / "cases.txt").read_text().splitlines()]
+    for case, row in zip(portable(CASES), rows, strict=True):
+        s = case.setting
+        assert row == [case.key, case.quantity, s.dtype, "1", str(s.spec.order), s.spec.kind, s.spec.outside]
+        for name, array in (("x", s.x), ("dy", s.dy), ("knots", s.spec.knots), ("coefficients", s.spec.coefficients)):
+            assert np.array_equal(arrays[f"{case.key.removesuffix('/' + case.quantity)}/{name}"], array)
+        assert np.array_equal(arrays[f"{case.key}/expected"], case.expected)
+        assert np.array_equal(arrays[f"{case.key}/tolerance"], case.tolerance)
+    assert any(name.endswith("/fine_knots") for name in arrays)
+    assert sorted(p.name for p in exported.iterdir()) == sorted([*FILES, SUMS])
 
 
 def test_the_same_bytes_each_time(exported, tmp_path):
     export(tmp_path / "again", CASES)
-    for name in ("cases.npz", "manifest.json"):
+    for name in (*FILES, SUMS):
         assert (exported / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+READERS = Path(__file__).parents[2] / "docs" / "readers"
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
+def test_a_program_in_c_reads_the_folder(exported, tmp_path):
+    source = READERS / "cases.c"
+    assert len(source.read_text().splitlines()) <= 40
+    subprocess.run(["cc", "-Wall", "-Werror", "-O1", "-o", tmp_path / "reader", source], check=True)
+    told = subprocess.run([tmp_path / "reader", exported], check=True, capture_output=True, text=True).stdout
+    expected = [(c.key, c.quantity, c.tolerance.size, float([*c.tolerance.flat, 0.0][0])) for c in portable(CASES)]
+    rows = [line.split() for line in told.splitlines()]
+    assert [(key, quantity, int(size), float(first)) for key, quantity, size, first in rows] == expected
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js here")
+def test_a_program_in_javascript_reads_the_folder_and_writes_results(exported, tmp_path):
+    source = READERS / "cases.mjs"
+    assert len(source.read_text().splitlines()) <= 40
+    call = ["node", source, exported, tmp_path / "results"]
+    subprocess.run(call, check=True)
+    assert {finding.status for finding in check(exported, tmp_path / "results")} == {"passed"}
+    with (exported / "arrays.f64").open("r+b") as stream:
+        stream.write(b"1")
+    failed = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert "arrays.f64 was altered" in failed.stderr
 
 
 def test_right_results_missing_ones_and_wrong_ones(exported, tmp_path, capsys):
@@ -123,43 +164,34 @@ def test_right_results_missing_ones_and_wrong_ones(exported, tmp_path, capsys):
     assert run("cases", "check", exported, results) == 1
 
 
-def test_files_that_were_altered_or_are_of_another_version_are_refused(exported, tmp_path, capsys):
+@pytest.mark.parametrize("name", FILES)
+def test_files_that_were_altered_are_refused(exported, tmp_path, capsys, name):
     results = tmp_path / "results.npz"
     np.savez(results, **answers())
-    manifest, arrays = exported / "manifest.json", exported / "cases.npz"
-    content = manifest.read_text()
-    manifest.write_text(content.replace('"version": 2', '"version": 0'))
-    with pytest.raises(CaseFileError, match="version 0; this refkan judges 1 to 2: write the cases again"):
+    file = exported / name
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + b"7" if content else b"7")
+    with pytest.raises(CaseFileError, match=rf"{name} does not match its hash in SHA256SUMS: it was altered: write"):
         check(exported, results)
-    manifest.write_text("{")
-    with pytest.raises(CaseFileError, match="is no manifest"):
-        check(exported, results)
-    manifest.write_text(content)
-    key = json.loads(content)["cases"][0]["key"]
-    digest = json.loads(content)["sha256"]["cases.npz"]
-    for old, new, told in (
-        ('"key": "float64/', '"key": "float63/', r"manifest\.json does not match the hash"),
-        (f'"{key}/expected"', f'"{key}/tolerance"', r"manifest\.json does not match the hash"),
-        ('"seed": ', '"seed": 1', r"manifest\.json does not match the hash"),
-        (f'"cases.npz": "{digest}"', f'"cases.npz": "{digest[::-1]}"', r"cases\.npz does not match the hash"),
-        (f'"cases.npz": "{digest}",', "", r"cases\.npz does not match the hash"),
-        ('"sha256": {', '"sha256": {"other.npz": "0",', r"names files that are none of the cases: 'other\.npz'"),
-        ('"sha256": {', '"sha": {', r"is no manifest \('sha256'\)"),
-    ):
-        assert old in content
-        manifest.write_text(content.replace(old, new, 1))
-        with pytest.raises(CaseFileError, match=rf"{told}.*: write the cases again: refkan cases export"):
-            check(exported, results)
-    manifest.write_text(content)
-    arrays.write_bytes(arrays.read_bytes() + b"\0")
-    with pytest.raises(CaseFileError, match="does not match the hash"):
-        check(exported, results)
-    arrays.unlink()
-    with pytest.raises(CaseFileError, match=r"cases\.npz does not exist: write"):
-        check(exported, results)
-    manifest.unlink()
+    file.unlink()
     assert run("cases", "check", exported, results) == 2
-    assert "does not exist: write the cases again: refkan cases export" in capsys.readouterr().err
+    assert f"{name} does not exist: write the cases again: refkan cases export" in capsys.readouterr().err
+
+
+def test_hashes_of_other_files_and_other_versions_are_refused(exported, tmp_path):
+    results, sums = tmp_path / "results.npz", exported / SUMS
+    np.savez(results, **answers())
+    content = sums.read_text()
+    for altered in (content + f"{'0' * 64}  other.txt\n", "".join(content.splitlines(keepends=True)[1:]), "text"):
+        sums.write_text(altered)
+        with pytest.raises(CaseFileError, match=r"SHA256SUMS must name arrays\.f64, arrays\.txt, cases\.txt"):
+            check(exported, results)
+    sums.unlink()
+    with pytest.raises(CaseFileError, match="SHA256SUMS does not exist: write the cases again"):
+        check(exported, results)
+    export(exported, CASES, 4)
+    with pytest.raises(CaseFileError, match="cases of version 4; this refkan judges 1 to 3: write the cases again"):
+        check(exported, results)
 
 
 def test_results_that_are_no_results(exported, tmp_path, capsys):
@@ -178,30 +210,29 @@ def test_results_that_are_no_results(exported, tmp_path, capsys):
 
 
 def test_results_in_a_folder_as_a_program_in_another_language_writes_them(exported, tmp_path, capsys):
-    """With the header of an .npy file as the manifest describes it, written byte by byte."""
     folder = tmp_path / "results"
     folder.mkdir()
     assert run("cases", "check", exported, folder) == 2
-    assert "holds no .npy file: write one for each case, KEY.npy" in capsys.readouterr().err
-    for key, array in answers().items():
-        header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({', '.join(map(str, array.shape))}), }}"
-        header += " " * (63 - (10 + len(header)) % 64) + "\n"
-        file = folder / f"{key}.npy"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode("ascii")
-        file.write_bytes(content + struct.pack(f"<{array.size}d", *array.ravel()))
+    assert "arrays.txt does not exist" in capsys.readouterr().err
+    for name, content in numbered(answers()).items():
+        (folder / name).write_bytes(content)
     statuses = {finding.key: finding.status for finding in check(exported, folder)}
     assert {statuses[key] for key in answers()} == {"passed"}
-    (folder / "float64" / "junk.npy").write_text("1.0 2.0")
-    assert run("cases", "check", exported, folder) == 2
-    assert "junk.npy is not an .npy file of plain numbers" in capsys.readouterr().err
+    numbers = (folder / "arrays.f64").read_bytes()
+    (folder / "arrays.f64").write_bytes(numbers[:-8])
+    with pytest.raises(CaseFileError, match=r"arrays\.txt must be NAME OFFSET NDIM SIZES, all of it in arrays\.f64"):
+        check(exported, folder)
+    for row in ("a/b", "a/b 0 2 3", "a/b 0 1 -3", "a/b x 1 3", "a/b -8 0"):
+        (folder / "arrays.txt").write_text(row + "\n")
+        with pytest.raises(CaseFileError, match=r"line 1 of .*arrays\.txt must be NAME OFFSET NDIM SIZES"):
+            check(exported, folder)
 
 
 def test_an_interrupted_export_leaves_nothing_half_written(tmp_path, monkeypatch):
     def interrupted(path, content):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(case_files, "write_atomically", interrupted)
+    monkeypatch.setattr(exchanged_folders, "write_atomically", interrupted)
     with pytest.raises(KeyboardInterrupt):
         export(tmp_path / "cases", CASES)
     assert not list((tmp_path / "cases").iterdir())
@@ -281,24 +312,22 @@ def test_a_diagnosis_that_fails_does_not_stop_the_others(exported, tmp_path, mon
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_pipes_are_refused_instead_of_waited_for(exported, tmp_path, capsys):
-    folder = tmp_path / "results"
-    folder.mkdir()
-    np.save(folder / "a.npy", np.zeros(3))
-    os.mkfifo(folder / "b.npy")
-    assert run("cases", "check", exported, folder) == 2
-    assert "b.npy cannot be read (must be a file, not a folder, a pipe or a device)" in capsys.readouterr().err
-    assert run("cases", "check", exported, folder / "b.npy") == 2
-    for name in ("cases.npz", "manifest.json"):
+    os.mkfifo(tmp_path / "results")
+    assert run("cases", "check", exported, tmp_path / "results") == 2
+    assert "results cannot be read (must be a file, not a folder, a pipe or a device)" in capsys.readouterr().err
+    for name in (SUMS, INDEX):
         (exported / name).unlink()
         os.mkfifo(exported / name)
-        assert run("cases", "check", exported, folder) == 2
+        assert run("cases", "check", exported, tmp_path) == 2
         assert f"{name} cannot be read (must be a file" in capsys.readouterr().err
+        (exported / name).unlink()
+        export(exported, CASES)
 
 
 def test_files_of_an_earlier_version_are_judged(tmp_path):
     cases = catalogue(["float64"], SELECT, version=1)[:2]
     export(tmp_path / "cases", cases, 1)
-    assert case_files.version_in(tmp_path / "cases") == 1
+    assert read_cases(tmp_path / "cases")[0] == 1
     np.savez(tmp_path / "results.npz", **{case.key: case.expected for case in cases})
     assert {finding.status for finding in check(tmp_path / "cases", tmp_path / "results.npz")} == {"passed"}
 
@@ -307,9 +336,9 @@ def test_parts_of_layers_are_among_the_arrays(tmp_path):
     cases = chosen(["float64"], ["layer/degree-3/uniform/3x2/with-base-scale-bias/bias-gradients"])
     cases += chosen(["float64"], ["network/degree-2/uniform/2-3-2/with-node-scale-bias/values"])
     export(tmp_path / "cases", cases)
-    layer, network = json.loads((tmp_path / "cases" / "manifest.json").read_text())["cases"]
-    assert set(layer["inputs"]) == {"x", "dy", "knots", "coefficients", "base", "scale", "bias"}
-    assert {"node_scale0", "bias0", "node_scale1", "bias1"} <= set(network["inputs"])
-    with np.load(tmp_path / "cases" / "cases.npz") as arrays:
-        assert np.array_equal(arrays[layer["inputs"]["bias"]], cases[0].setting.spec.bias)
-        assert arrays[layer["expected"]].shape == (3,)
+    _, (layer, _), arrays = read_cases(tmp_path / "cases")
+    setting = layer.rpartition("/")[0]
+    assert np.array_equal(arrays[f"{setting}/bias"], cases[0].setting.spec.bias)
+    assert arrays[f"{layer}/expected"].shape == (3,)
+    names = {name.rpartition("/")[2] for name in arrays if name.startswith("float64/network/")}
+    assert {"knots0", "coefficients1", "node_scale0", "bias0", "node_scale1", "bias1"} <= names

@@ -168,12 +168,12 @@ def test_a_summary_and_a_badge(tmp_path, capsys):
     assert sum(cause["cases"] for cause in document["causes"]) == failed
     assert document["causes"][0]["name"] == "constant factor"
     assert "1 over the number N of samples" in document["causes"][0]["evidence"]
-    assert document["cases"] == 2
+    assert document["cases"] == 3
     shown = "".join(ElementTree.parse(picture).getroot().itertext())
     judged = failed + document["counts"]["passed"]
-    assert shown == f"refkan cases v2{failed} of {judged} failed"
+    assert shown == f"refkan cases v3{failed} of {judged} failed"
     assert conform("--backend", PLAIN, "--badge", picture) == 0
-    assert re.fullmatch(r"refkan cases v2\d+ passed", "".join(ElementTree.parse(picture).getroot().itertext()))
+    assert re.fullmatch(r"refkan cases v3\d+ passed", "".join(ElementTree.parse(picture).getroot().itertext()))
 
 
 def test_every_case_has_a_family():
@@ -182,7 +182,7 @@ def test_every_case_has_a_family():
 
 def test_an_earlier_version_of_the_cases(capsys):
     keys = []
-    for version in (1, 2):
+    for version in (1, 2, 3):
         assert conform("--backend", PLAIN, "--list", "--cases", version) == 0
         keys.append(capsys.readouterr().out.splitlines())
     assert set(keys[0]) < set(keys[1])

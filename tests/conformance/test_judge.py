@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
 import sys
 import warnings
 from dataclasses import replace
@@ -13,8 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-import refkan.conformance
-from refkan.conformance import Adapter, Capabilities, Judge, pytest_suite
+from refkan.conformance import Adapter, Capabilities, Judge
 from refkan.conformance.adapters.backends import EfficientKan, Jaxkan, PlainJax, PlainNumpy, PlainTorch, Pykan
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.expectations import Expectations
@@ -277,47 +275,14 @@ def test_observations_say_what_happens_where_nothing_was_promised():
 def test_expected_failures(tmp_path):
     path = tmp_path / "known.txt"
     path.write_text("# the sign is known\n\n*/values  # of forward\n*/coefficient-gradients\nnothing/at/all\n")
-    known = Expectations.read(path)
+    known = Expectations.of(path)
+    assert (known.reason(f"{KEY}values"), known.reason(f"{KEY}coefficient-gradients")) == (
+        "of forward", "*/coefficient-gradients",
+    )  # fmt: skip
     findings = [known.apply(x) for x in judged(Patched(forward=lambda model, x: -PlainNumpy().forward(model, x)))]
     assert [x.status for x in findings] == [f.EXPECTED_FAILURE, f.PASSED, f.UNEXPECTED_PASS, f.PASSED]
-    assert known.unused([x.key for x in findings]) == ["nothing/at/all"]
-
-
-def test_the_line_in_a_users_suite(tmp_path):
-    """Run by pytest itself: passes, failures with their hints, xfail, and a backend that is not installed."""
-    (tmp_path / "test_mine.py").write_text(
-        "import numpy as np\n"
-        "from refkan.conformance import Capabilities, pytest_suite\n"
-        "from refkan.conformance.adapters.backends import PlainNumpy\n"
-        "class Mine(PlainNumpy):\n"
-        "    def forward(self, model, x):\n"
-        "        return -super().forward(model, x)\n"
-        "class Absent(PlainNumpy):\n"
-        "    def __init__(self):\n"
-        "        raise ImportError('needs nothing that exists')\n"
-        f"test_mine = pytest_suite(Mine(), ['float64'], ['{KEY}'], ['*input-gradients'])\n"
-        f"test_known = pytest_suite(Mine, ['float64'], ['{KEY}values'], ['*{KEY[3:]}*'])\n"
-        "test_absent = pytest_suite(Absent)\n"
-    )
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rfsx", "-p", "no:cacheprovider", str(tmp_path)],
-        capture_output=True, text=True, check=False, cwd=tmp_path,
-    )  # fmt: skip
-    out = run.stdout
-    assert run.returncode == 1
-    assert f"test_mine[{KEY}values]" in out
-    assert "sign: theirs are ours with the opposite sign" in out
-    assert "listed as an expected failure, but it passes" in out
-    assert "needs nothing that exists" in out
-    assert "xfailed" in out
-
-
-def test_a_suite_runs_here_too():
-    suite = pytest_suite(PlainNumpy(), ["float64"], [f"{KEY}values"])
-    (mark,) = suite.pytestmark
-    (case,) = mark.args[1]
-    suite(case)
-    assert refkan.conformance.CONVENTIONS["right end"].startswith("the last interval of the domain is closed")
+    assert [x.key for x in known.unused([x.key for x in findings])] == ["expected-failures/nothing/at/all"]
+    assert Expectations.of({"*": "a reason"}).reason("x") == "a reason"
 
 
 def test_models_are_not_mixed_up_between_cases():

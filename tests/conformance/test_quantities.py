@@ -120,19 +120,28 @@ def test_rounding_to_formats():
 
 
 @pytest.mark.parametrize("outside", ["natural", "linear", "polynomial"])
-def test_allowed_errors_are_sums_of_absolute_terms(outside, rng):
-    """Inside the domain no term of a basis function is negative; derivatives are bounded by theirs."""
-    spec = make_spec(4, "arbitrary", outside, rng)
-    x = points_of(spec, rng)[:, 0]
-    M, _ = basis_errors(LayerSpec(spec.knots[:1], spec.coefficients[:, :1], 4, outside), x[:, None])
-    M = M[:, :, 0]
-    rows = [
-        [[truth.bspline_derivative(list(spec.knots[0]), 4, i, v, d, outside) for i in range(spec.dim)] for v in x]
-        for d in range(3)
-    ]
-    inside = (x >= spec.domain[0]) & (x <= spec.domain[1])
-    assert np.allclose(M[0][inside], np.array(rows[0])[inside], rtol=1e-12)
-    assert (np.abs(rows) * (1 - 1e-12) - 1e-15 <= M).all()
+@pytest.mark.parametrize("kind", ["arbitrary", "clamped"])
+def test_allowed_errors_follow_from_the_size_of_a_function_on_its_interval(kind, outside, rng):
+    """Absolute values are those of the truth, and norms bound each derivative on the whole interval."""
+    spec = make_spec(4, kind, outside, rng)
+    x = points_of(spec, rng)
+    M, N, E = (part[:, :, 0] for part in basis_errors(spec, x))
+    t = list(spec.knots[0])
+
+    def truths(points):
+        return np.array([
+            [[truth.bspline_derivative(t, 4, i, v, d, outside) for i in range(spec.dim)] for v in points]
+            for d in range(3)
+        ])  # fmt: skip
+
+    inside = (x[:, 0] > spec.domain[0]) & (x[:, 0] < spec.domain[1]) & ~np.isin(x[:, 0], t)
+    assert np.allclose(M[:, inside], np.abs(truths(x[inside, 0])), rtol=1e-12, atol=1e-14)
+    for s in np.flatnonzero(inside):
+        m = np.searchsorted(spec.knots[0], x[s, 0], side="right") - 1
+        on_interval = np.abs(truths(np.linspace(t[m], t[m + 1], 33)[:-1])).max(axis=1)
+        assert (on_interval <= N[:, s] * (1 + 1e-12)).all()
+        assert (N[0, s] <= 2**4 * 3**4 * np.maximum(on_interval[0], 1e-15)).all()  # equivalent norms of cubics
+    assert (E >= 20 * N).all()
 
 
 def test_the_error_of_float32_is_below_what_is_allowed_and_not_far_below(rng):

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from refkan.base.annotations import check_annotated
 from refkan.base.plain_text import printable
 from refkan.conformance.cases.backend_frames import Frame
-from refkan.conformance.cases.right_ends import RIGHT_ENDS
 from refkan.conformance.cases.specs import KNOTS, PARTS, RULES, LayerSpec
 from refkan.conformance.cases.truths.precision import DTYPES
+from refkan.conformance.cases.truths.right_ends import RIGHT_ENDS
 from refkan.conformance.cases.truths.tolerances import FORMS
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Capabilities:
         Whether `update` moves knots to fit samples.
     network : bool
         Whether `build` accepts a sequence of layers, applied one after another.
+    promotes : bool
+        Whether samples in a lower format, or integers, are widened to the format of the layer.
     state : bool
         Whether `state` returns the knots and coefficients that a model has.
     form : {"local", "truncated powers"}
@@ -78,6 +80,7 @@ class Capabilities:
     refine: Sequence[str] = ()
     update: bool = False
     network: bool = False
+    promotes: bool = False
     state: bool = False
     form: str = "local"
     right_end: str = "closed"
@@ -192,6 +195,13 @@ class Adapter(ABC):
     @abstractmethod
     def forward(self, model: Any, x: Any) -> Any:
         """Return the outputs (N, Q) at x (N, P)."""
+
+    def in_mode(self, model: Any, training: bool) -> Any:
+        """Return the model put into the mode of training or of evaluation; as it is, where it has none.
+
+        What a layer computes must not depend on it.
+        """
+        return model
 
     def declines(self, case: Case) -> str:
         """Return why a case is not to be judged, "" if it is: for limits that no capability names.

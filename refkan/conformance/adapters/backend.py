@@ -62,9 +62,13 @@ class Backend:
     def _used(self, setting: Setting) -> Any:
         """Build a model and evaluate it at other samples of the same shape: nothing kept from that may show later."""
         model = self.build(setting)
+        if setting.manner.endswith("-mode"):
+            model = self.adapter.in_mode(model, setting.manner == "train-mode")
         other = (setting.x + np.roll(setting.x, 1, axis=0)) / 2
         with suppress(Exception, SystemExit):  # what is raised will be raised again, in a case
             self.adapter.forward(model, setting.laid_out(other))
+            if setting.manner == "second-backward":
+                self.adapter.vjp(model, setting.laid_out(other), np.roll(setting.dy, 1, axis=0))
         for x in (other, setting.x):
             self._remember(_place(setting), x)
         for p, place in enumerate(_columns(setting)):
@@ -121,7 +125,7 @@ class Backend:
 
     def _asked(self, method: Callable[..., Any], model: Any, setting: Setting, *vectors: FloatArray) -> Any:
         """Call a method of the adapter with arrays of its own, which must be the same afterwards."""
-        given = [setting.laid_out(), *(vector.copy() for vector in vectors)]
+        given = [setting.laid_out(), *(v.copy() if k else setting.cotangents() for k, v in enumerate(vectors))]
         found = method(model, *given)
         for name, array, kept in zip(("x", "dy", "direction"), given, (setting.x, *vectors), strict=False):
             if not np.array_equal(array, kept):

@@ -13,7 +13,7 @@ from refkan.base.arguments import check_choice
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
 from refkan.conformance.adapters.answers import BadResultError
-from refkan.conformance.adapters.torch_variants import AUTOCAST, VARIANTS, Variant
+from refkan.conformance.adapters.torch_variants import LOWERING, VARIANTS, Variant
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.specs import PARTS, LayerSpec, as_specs
 from refkan.conformance.cases.truths.precision import LOW
@@ -25,7 +25,7 @@ class TorchAdapter(Adapter):
     The format of the spec at hand is kept before `build` is called: `self.tensor` and `self.number` follow it.
 
     Tensors are made on `device`: set `device = "cuda"` in the class for layers that run there alone, or call
-    `on("cuda")`. `as_variant("compile")`, "vmap" or "autocast" judges the layer as it is called in these ways.
+    `on("cuda")`. `as_variant("compile")`, "vmap", "autocast" or "tf32" judges the layer as it is called in these ways.
 
     `build(spec)` returns a module (or any callable x (N, P) -> y (N, Q)) with the knots and coefficients of the spec;
     `self.tensor(array, spec.dtype)` makes tensors. `coefficients(model)` returns the tensor to differentiate, and
@@ -78,13 +78,13 @@ class TorchAdapter(Adapter):
         return self
 
     def as_variant(self, name: str) -> Self:
-        """Judge the layer as it is called in another way: "compile", "vmap" or "autocast"; return the adapter."""
+        """Judge the layer called in another way, "compile", "vmap", "autocast" or "tf32"; return the adapter."""
         check_choice("variant", name, VARIANTS)
         self.variant = Variant(name, self.torch, dict(self.compile_options))
         if name != "eager":
             self.name = f"{self.title}, {name}"
-        if name == "autocast":
-            self.capabilities = replace(self.capabilities, dtypes=(AUTOCAST,))
+        if name in LOWERING:
+            self.capabilities = replace(self.capabilities, dtypes=(LOWERING[name],))
         return self
 
     def declined(self, case: Case) -> str:
@@ -103,14 +103,16 @@ class TorchAdapter(Adapter):
     @property
     def number(self) -> Any:
         """The dtype of PyTorch that the spec asks for: `module.to(self.number)`."""
-        return getattr(self.torch, "float32" if self.variant.name == "autocast" else self.dtype)
+        return getattr(self.torch, self.variant.stored(self.dtype))
 
     def samples(self, x: Any) -> Any:
-        """Return samples as a tensor with the strides that x has, where they are positive."""
+        """Return samples as a tensor with the strides that x has; in the format of x where that is not float64."""
         strides = [step // x.itemsize for step in x.strides]
-        made = self.tensor(x)
-        if x.flags.c_contiguous or any(step <= 0 for step in strides):
+        made = self.tensor(x) if x.dtype == np.float64 else self.torch.tensor(x, device=self.device)
+        if x.flags.c_contiguous or any(step < 0 for step in strides):
             return made
+        if not strides[0]:
+            return made[:1].clone().expand(x.shape)
         size = 1 + sum((n - 1) * step for n, step in zip(x.shape, strides, strict=True))
         view = self.torch.zeros(size, dtype=made.dtype, device=made.device).as_strided(x.shape, strides)
         return view.copy_(made)
@@ -118,6 +120,13 @@ class TorchAdapter(Adapter):
     def call(self, model: Any, x: Any) -> Any:
         """Return the outputs (N, Q) of a model at a tensor x (N, P)."""
         return model(x)
+
+    def in_mode(self, model: Any, training: bool) -> Any:
+        """Put modules into a mode; a model may be a list of them."""
+        for module in model if isinstance(model, list) else [model]:
+            if hasattr(module, "train"):
+                module.train(training)
+        return model
 
     def coefficients(self, model: Any) -> Any:
         """Return the tensor of the coefficients (for a network, a list of them), as the model keeps it."""
@@ -170,7 +179,11 @@ class TorchAdapter(Adapter):
         for tensor in tensors:
             tensor.requires_grad_()
         y = self._outputs(model, leaf)
-        gradients = list(self.torch.autograd.grad(self._against(y, dy), tensors, allow_unused=True))
+        if dy.flags.c_contiguous:
+            of, options = self._against(y, dy), {}
+        else:  # handed over as it lies in memory
+            of, options = y, {"grad_outputs": self.samples(dy).to(y.dtype)}
+        gradients = list(self.torch.autograd.grad(of, tensors, allow_unused=True, **options))
         out: dict[str, Any] = {}
         for name, group in wanted.items():
             parts = [None if g is None else self.array(g) for g in gradients[: len(group)]]

@@ -1,4 +1,4 @@
-"""Ways in which a layer in PyTorch is called besides the plain one: compiled, mapped over samples, under autocast."""
+"""Ways in which a layer in PyTorch is called besides the plain one: compiled, mapped, under autocast, with TF32."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from refkan.conformance.cases.cases import Case
 
-VARIANTS = ("eager", "compile", "vmap", "autocast")
+VARIANTS = ("eager", "compile", "vmap", "autocast", "tf32")
 
-AUTOCAST = "bfloat16"
-"""The format of autocast: models are made in float32, and results are judged by what the lower format allows."""
+LOWERING = {"autocast": "bfloat16", "tf32": "tf32"}
+"""Formats of results: models are made in float32, and results are judged by what the lower format allows."""
 
 COMPILED = ("layer/degree-3/uniform/3x2", "layer/degree-3/arbitrary/3x2", "network/degree-2/uniform/2-3-2")
 """Settings that are compiled: each takes seconds."""
@@ -42,8 +42,12 @@ class Variant:
         if self.name == "vmap":
             return self.torch.vmap(lambda row: call(model, row[None])[0])(x)
         if self.name == "autocast":
-            with self.torch.autocast(x.device.type, dtype=getattr(self.torch, AUTOCAST)):
+            with self.torch.autocast(x.device.type, dtype=getattr(self.torch, LOWERING["autocast"])):
                 return call(model, x)
+        if self.name == "tf32":
+            # Not undone: products of the backward pass follow what holds when they are computed.
+            self.torch.backends.cuda.matmul.allow_tf32 = True
+            return call(model, x)
         if self.name == "compile":
             if not any(model is other for other in self._seen):
                 self._seen.append(model)
@@ -52,6 +56,10 @@ class Variant:
                 self._compiled, self._seen = self.torch.compile(call, **self.options), [model]
             return self._compiled(model, x)
         return call(model, x)
+
+    def stored(self, dtype: str) -> str:
+        """The format of PyTorch that models of a format are made in."""
+        return "float32" if self.name in LOWERING or dtype == "tf32" else dtype
 
     def declines(self, case: Case) -> str:
         """Why a case is not asked for in this way."""

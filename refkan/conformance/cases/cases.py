@@ -13,16 +13,16 @@ from zlib import crc32
 import numpy as np
 
 from refkan.base.annotations import Checked
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.base.lazy import lazy
-from refkan.conformance.cases.right_ends import judged_as
 from refkan.conformance.cases.specs import PARTS, LayerSpec
 from refkan.conformance.cases.truths.precision import EPS
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
 from refkan.conformance.cases.truths.refined_layers import fine_knots, prolonged
+from refkan.conformance.cases.truths.right_ends import judged_as
 from refkan.conformance.cases.truths.tolerances import Tolerances, amplification
 
-VERSION = 2
+VERSION = 3
 """Of the catalogue. A version holds all cases of those before it, unchanged."""
 
 SEED = (20250518, 1)
@@ -41,7 +41,12 @@ DERIVATIVE_OF = {
     **dict.fromkeys(PART_GRADIENTS, "coefficients"),  # whoever has those has these
 }  # fmt: skip
 
-LAYOUTS = ("contiguous", "strided", "transposed")
+LAYOUTS = ("contiguous", "strided", "transposed", "expanded")
+
+MANNERS = ("", "eval-mode", "train-mode", "second-backward", "strided-cotangents", "transposed-cotangents",
+           "expanded-cotangents", "float32-samples", "integer-samples")  # fmt: skip
+"""Ways in which a backend is called: as it is built; in a mode of modules; after a backward pass at other samples; with
+cotangents that are not contiguous, or are one row for all samples; with samples of a format that must be widened."""
 
 CHANGE_ROOM = 1000
 """How much more error the same function may show after a state change: room for a least-squares solve of condition
@@ -67,6 +72,18 @@ class Change(Checked):
     nested: bool = False
 
 
+def laid_out(x: FloatArray, layout: str) -> FloatArray:
+    """Return a copy of a matrix with the strides of a layout; in an expanded one all rows are the first."""
+    if layout == "strided":
+        wide = np.zeros((2 * x.shape[0], x.shape[1] + 1))
+        wide[1::2, :-1] = -x  # what lies between must not be read
+        wide[::2, :-1] = x
+        return wide[::2, :-1]
+    if layout == "expanded":
+        return np.broadcast_to(x[0].copy(), x.shape)
+    return np.array(x.T, order="C").T if layout == "transposed" else np.array(x, order="C")
+
+
 @dataclass(frozen=True, eq=False)
 class Setting:
     """What is built and where it is evaluated; several cases share one.
@@ -84,11 +101,13 @@ class Setting:
     region : str
         Where x lies: "interior", "knots", "ends", "outside", "far", or "mixed".
     layout : str
-        How x lies in memory when it is handed to a backend.
+        How x lies in memory when it is handed to a backend: one of `LAYOUTS`.
+    manner : str
+        One of `MANNERS`: how the backend is called.
     oracle : {"exact", "float64"}
     change : Change, optional
     right_end : {"closed", "half-open", "zero"}
-        The convention at x = b: see `refkan.conformance.cases.right_ends`.
+        The convention at x = b: see `refkan.conformance.cases.truths.right_ends`.
 
     Examples
     --------
@@ -109,6 +128,7 @@ class Setting:
     oracle: str = "exact"
     change: Change | None = None
     right_end: str = "closed"
+    manner: str = ""
 
     @property
     def spec(self) -> LayerSpec:
@@ -148,15 +168,17 @@ class Setting:
         found: Tolerances = kept[form]
         return found
 
-    def laid_out(self, x: FloatArray | None = None) -> FloatArray:
-        """Return a copy of x (by default of the samples) with the strides of the layout."""
-        x = self.x if x is None else x
-        if self.layout == "strided":
-            wide = np.zeros((2 * x.shape[0], x.shape[1] + 1))
-            wide[1::2, :-1] = -x  # what lies between the samples must not be read
-            wide[::2, :-1] = x
-            return wide[::2, :-1]
-        return np.array(x.T, order="C").T if self.layout == "transposed" else np.array(x, order="C")
+    def laid_out(self, x: FloatArray | None = None) -> Array:
+        """Return a copy of x (by default of the samples) in the layout and in the format in which it is handed over."""
+        found = laid_out(self.x if x is None else x, self.layout)
+        if self.manner == "integer-samples":
+            return found.astype(np.int64)
+        return found.astype(np.float32) if self.manner == "float32-samples" else found
+
+    def cotangents(self) -> FloatArray:
+        """Return a copy of dy in the layout in which it is handed to a backend."""
+        layout, _, of = self.manner.partition("-")
+        return laid_out(self.dy, layout if of == "cotangents" else "contiguous")
 
     def needs(self) -> dict[str, Any]:
         """Return the capabilities, name and value, that building and evaluating takes."""
@@ -169,6 +191,8 @@ class Setting:
             needs["outside"] = self.spec.outside
         if len(self.specs) > 1:
             needs["network"] = True
+        if self.manner.endswith("-samples"):
+            needs["promotes"] = True
         if self.change is not None and self.change.kind == "refine":
             needs["refine"] = "nested" if self.change.nested else "any"
         elif self.change is not None:

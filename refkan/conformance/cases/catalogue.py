@@ -11,7 +11,7 @@ import numpy as np
 
 from refkan.base.annotations import check_annotated
 from refkan.base.arguments import check_choice
-from refkan.conformance.cases import branch_cases, state_changes
+from refkan.conformance.cases import branch_cases, every_order, manners_and_sizes, state_changes
 from refkan.conformance.cases.backend_frames import ANY, Frame
 from refkan.conformance.cases.cases import VERSION, Case, Setting, generator, of_settings
 from refkan.conformance.cases.families import POINTS, points
@@ -28,8 +28,14 @@ from refkan.conformance.cases.settings import (
 from refkan.conformance.cases.specs import RULES, LayerSpec
 from refkan.conformance.cases.truths.precision import DTYPES, LOW
 
-DEGREES = {"float64": (0, 1, 2, 3, 4, 5), "float32": (0, 1, 2, 3), "bfloat16": (1, 3), "float16": (1, 3)}
+DEGREES = {
+    "float64": (0, 1, 2, 3, 4, 5), "float32": (0, 1, 2, 3), "tf32": (1, 3), "bfloat16": (1, 3), "float16": (1, 3),
+}  # fmt: skip
 """Fewer in lower formats: compiled backends take a second for each shape and format."""
+
+
+SINCE = {"float16": 2, "tf32": 3}
+"""Versions from which on there are cases of a format."""
 
 
 def catalogue(
@@ -43,7 +49,8 @@ def catalogue(
     select : sequence of str
         Only cases whose key contains all of these.
     version : int
-        Later versions hold the cases of earlier ones and more: 2 has parts beside the splines, and float16.
+        Later versions hold the cases of earlier ones and more: 2 has parts beside the splines, and float16; 3 has every
+        order in every family, batches from none to thousands, other ways of calling a layer, and tf32.
     frame : Frame
         The number of intervals and the domain of backends that have no others: `capabilities.frame`.
 
@@ -61,7 +68,7 @@ def catalogue(
         raise ValueError(f"version must be one of 1 to {VERSION}; got {version!r}")
     for dtype in dtypes:
         check_choice("dtype", dtype, DTYPES)
-        if version < 2 and dtype == "float16":
+        if version < SINCE.get(dtype, 1):
             continue
         for build in (basis, layers, sizes, spans, networks, knot_gradients, matrices):
             plan += build(dtype, frame)
@@ -69,6 +76,9 @@ def catalogue(
         if version >= 2:
             plan += branch_cases.plan(dtype, frame)
             state += state_changes.with_parts(dtype, frame)
+        if version >= 3 and dtype == "float64":
+            plan += every_order.plan(frame) + manners_and_sizes.plan(frame)
+            state += state_changes.of_other_orders(dtype, frame)
     wanted = tuple(select)
     ordered = [case for case in of_settings(plan) if all(part in case.key for part in wanted)]
     return ordered + [case for case in state if all(part in case.key for part in wanted)]

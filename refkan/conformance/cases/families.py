@@ -39,6 +39,7 @@ class Units:
 UNITS = {
     "float64": Units(2.0**-28, 2**16, 2.0**-30),
     "float32": Units(2.0**-9, 2**6, 2.0**-12),
+    "tf32": Units(2.0**-4, 2**2, 2.0**-7),
     "bfloat16": Units(2.0**-2, 2**2, 2.0**-5),
     "float16": Units(2.0**-4, 2**2, 2.0**-7),
 }
@@ -55,7 +56,7 @@ def knot_vector(kind: str, order: int, dtype: str, rng: np.random.Generator, int
         return np.asarray(a + (0.5 + unit * float(2 * rng.integers(1, 32) + 1)) * steps)
     if dtype == "bfloat16":
         spans = rng.integers(1, 4, steps.size - 1) / 4.0
-    elif dtype == "float16":
+    elif dtype in ("tf32", "float16"):
         spans = rng.integers(4, 16, steps.size - 1) / 16.0
     else:
         spans = rng.integers(2, 8, steps.size - 1) / 8.0 + unit * rng.integers(1, 32, steps.size - 1)

@@ -61,6 +61,16 @@ def with_parts(dtype: str, frame: Frame = ANY) -> list[Case]:
     return out
 
 
+def of_other_orders(dtype: str, frame: Frame = ANY) -> list[Case]:
+    """The degrees that `cases` leaves out."""
+    out: list[Case] = []
+    for degree in (1, 4, 5):
+        name, of = f"{dtype}/refine/degree-{degree}/6-to-12", Frame(None, frame.domain)
+        out += _of_change(name, dtype, degree, "refine", 12, 200, of)
+        out += _of_change(f"{dtype}/update/degree-{degree}/random-data", dtype, degree, "update", 0, 200, frame)
+    return out
+
+
 def _of_change(
     name: str, dtype: str, degree: int, kind: str, intervals: int, count: int, frame: Frame
 ) -> list[Case]:  # fmt: skip

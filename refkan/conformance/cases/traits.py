@@ -10,7 +10,8 @@ from refkan.conformance.cases.cases import Case, Setting
 
 FAMILIES = (
     "values", "gradients", "second derivatives", "knots and ends", "repeated knots", "outside", "spans and sizes",
-    "networks", "parts", "refine", "update", "float32", "bfloat16", "float16",
+    "networks", "parts", "refine", "update", "float32", "tf32",
+    "bfloat16", "float16",
 )  # fmt: skip
 """Families of cases, in the order of tables; the last ones are of formats, the others of float64."""
 

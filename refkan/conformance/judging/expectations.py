@@ -1,9 +1,9 @@
-"""Failures that a user knows of: a file of patterns, one a line."""
+"""Failures that a user knows of: patterns of keys, each with a reason."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -14,36 +14,46 @@ from refkan.conformance.judging.findings import Finding
 
 @dataclass(frozen=True)
 class Expectations:
-    """Patterns of keys of cases that are expected to fail ("*" stands for anything).
+    """Patterns of keys of cases that are expected to fail ("*" stands for anything), with reasons.
 
     Examples
     --------
-    >>> known = Expectations(("*/clamped/*",))
+    >>> known = Expectations({"*/clamped/*": "0/0 gives NaN"})
     >>> known.apply(Finding("float64/basis/degree-3/clamped/ends/values", "values", "passed")).status
     'unexpected pass'
     """
 
-    patterns: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path) -> Expectations:
-        """Read a file: one pattern a line, blank lines and what follows "#" left out.
+    def of(cls, known: Path | str | Iterable[str]) -> Expectations:
+        """Return those of a file, of a mapping from patterns to reasons, or of patterns without reasons.
+
+        A file has one pattern a line, followed by "#" and the reason; blank lines count for nothing.
 
         Raises
         ------
         OSError
-            If it cannot be read.
+            If the file cannot be read.
         """
-        lines = (line.split("#", 1)[0].strip() for line in read_file(path).decode("utf-8").splitlines())
-        return cls(tuple(line for line in lines if line))
+        if isinstance(known, Mapping):
+            return cls(dict(known))
+        if not isinstance(known, str | Path):
+            return cls(dict.fromkeys(known, ""))
+        lines = (line.partition("#") for line in read_file(Path(known)).decode("utf-8").splitlines())
+        return cls({pattern.strip(): reason.strip() for pattern, _, reason in lines if pattern.strip()})
 
-    def expects(self, key: str) -> bool:
-        """Whether a case is expected to fail."""
-        return any(fnmatchcase(key, pattern) for pattern in self.patterns)
+    def matching(self, key: str) -> list[str]:
+        """The patterns that a key matches: with any, the case is expected to fail."""
+        return [pattern for pattern in self.reasons if fnmatchcase(key, pattern)]
+
+    def reason(self, key: str) -> str:
+        """Why a case is expected to fail, or the pattern that says so."""
+        return "; ".join(self.reasons[pattern] or pattern for pattern in self.matching(key))
 
     def apply(self, finding: Finding) -> Finding:
         """Return the finding with the status that it has in the light of what was expected."""
-        if not self.expects(finding.key):
+        if not self.matching(finding.key):
             return finding
         if finding.status in (f.FAILED, f.ERROR):
             return replace(finding, status=f.EXPECTED_FAILURE)
@@ -51,6 +61,11 @@ class Expectations:
             return replace(finding, status=f.UNEXPECTED_PASS, message="listed as an expected failure, but it passes")
         return finding
 
-    def unused(self, keys: Sequence[str]) -> list[str]:
-        """Patterns that match no case."""
-        return [pattern for pattern in self.patterns if not any(fnmatchcase(key, pattern) for key in keys)]
+    def unused(self, keys: Sequence[str]) -> list[Finding]:
+        """A finding for each pattern that matches no case."""
+        unused = self.reasons.keys() - {pattern for key in keys for pattern in self.matching(key)}
+        return [
+            Finding(f"expected-failures/{pattern}", "expected failures", f.ERROR, "this pattern matches no case")
+            for pattern in self.reasons
+            if pattern in unused
+        ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.base.plain_text import printable
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.traits import family, properties
@@ -249,10 +249,28 @@ def _compared(case: Case, theirs: FloatArray, tolerance: FloatArray) -> Finding:
         x = tuple(float(value) for value in case.setting.x[index[0]])
         span = tuple(_span(row, value) for row, value in zip(case.setting.spec.knots, x, strict=True))
     return Finding.of(
-        case, FAILED, index=index, ours=ours, theirs=other, relative_error=relative,
+        case, FAILED, _wrong_rows(case, wrong), index=index, ours=ours, theirs=other, relative_error=relative,
         ulps=_ulps(case, ours, other),
         wrong=int(wrong.sum()), total=expected.size, x=x, span=span,
     )  # fmt: skip
+
+
+def _wrong_rows(case: Case, wrong: Array) -> str:
+    """Where the wrong samples begin and end, if samples before or after them are right."""
+    if case.quantity not in BY_SAMPLE or len(wrong) < ROWS_TOLD:
+        return ""
+    rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+    if rows.size == len(wrong):
+        return ""
+    first, last = int(rows[0]), int(rows[-1])
+    if rows.size < last - first + 1:
+        return f"{rows.size} of {len(wrong)} samples are wrong, the first is number {first}"
+    span = f"sample {first} alone is" if first == last else f"samples {first} to {last} are"
+    return f"{span} wrong, of 0 to {len(wrong) - 1}"
+
+
+ROWS_TOLD = 30
+"""Samples from which it is said which of them are wrong."""
 
 
 def _ulps(case: Case, ours: float, theirs: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,43 @@ from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.expectations import Expectations
+from refkan.conformance.judging.findings import Finding
 from refkan.conformance.judging.judge import Judge
 from refkan.conformance.reports.text_and_junit import hint_line, line
 
+ARGUMENT = "refkan_case"
+"""The argument of tests that are given the cases: a function without arguments."""
 
-def pytest_suite(
+
+@dataclass(frozen=True)
+class PendingCase:
+    """A case to be judged in a test, or a finding that is known beforehand."""
+
+    judge: Judge
+    case: Case | Finding
+
+    def __call__(self) -> Finding:
+        """Judge the case: the test fails with what was found, or is skipped with the reason, or goes on."""
+        import pytest
+
+        finding = self.judge(self.case) if isinstance(self.case, Case) else self.case
+        if finding.status in f.UNJUDGED:
+            pytest.skip(finding.message)
+        if finding.status in f.BAD:
+            pytest.fail("\n".join(filter(None, [line(finding), hint_line(finding)])), pytrace=False)
+        return finding
+
+
+def parametrize_with_cases(
     adapter: Adapter | Callable[[], Adapter],
     dtypes: Iterable[str] | None = None,
     select: Iterable[str] = (),
     expected_failures: Path | str | Iterable[str] = (),
     cases: int = VERSION,
-) -> Callable[..., None]:
-    """Return a test function parametrised by case, to be given a name that pytest collects.
+) -> Any:
+    """Return a decorator of tests that take `refkan_case`: one test for each case, which `refkan_case()` judges.
 
-    The cases are judged in the process of the tests: an adapter that ends it ends them, too. `refkan conform` survives.
+    Cases are judged in the process of the tests: an adapter that ends it ends them, too. `refkan conform` survives.
 
     Parameters
     ----------
@@ -37,10 +61,71 @@ def pytest_suite(
         By default all that the adapter declares.
     select : sequence of str
         Only cases whose key contains all of these.
-    expected_failures : path or sequence of str
-        Patterns of keys; these cases become xfail, and fail if they pass.
+    expected_failures : path, mapping of str to str, or sequence of str
+        Patterns of keys, with reasons; these cases become strict xfails: they fail if they pass. So does a test of its
+        own for a pattern that matches no case, unless `select` leaves cases out.
     cases : int
         Version of the cases: with it given, a later refkan judges the same ones.
+
+    Raises
+    ------
+    ImportError
+        If pytest is not installed.
+
+    Examples
+    --------
+    >>> from refkan.conformance import parametrize_with_cases
+    >>> from refkan.conformance.adapters.backends import PlainNumpy
+    >>> known = {"*/clamped/*": "0/0 gives NaN"}
+    >>> @parametrize_with_cases(PlainNumpy, ["float64"], ["degree-3/clamped/ends/values"], known)
+    ... def test_my_layer(refkan_case):
+    ...     refkan_case()
+    >>> [(case.id, case.marks[0].kwargs["reason"]) for case in test_my_layer.pytestmark[0].args[1]]
+    [('float64/basis/degree-3/clamped/ends/values', '0/0 gives NaN')]
+    """
+    check_annotated(parametrize_with_cases, locals())
+    mark = needed("parametrize_with_cases", "pytest", "pytest").mark
+    return mark.parametrize(ARGUMENT, parameters(adapter, dtypes, select, expected_failures, cases))
+
+
+def parameters(
+    adapter: Adapter | Callable[[], Adapter],
+    dtypes: Iterable[str] | None = None,
+    select: Iterable[str] = (),
+    expected_failures: Path | str | Iterable[str] = (),
+    cases: int = VERSION,
+) -> list[Any]:
+    """Return what `parametrize_with_cases` hands to pytest: a parameter for each case."""
+    import pytest
+
+    try:
+        made = adapter if isinstance(adapter, Adapter) else adapter()
+    except ImportError as error:
+        return [pytest.param(None, id="adapter", marks=pytest.mark.skip(reason=str(error)))]
+    declared, judge, wanted = made.capabilities, Judge(made), tuple(select)
+    chosen = [name for name in DTYPES if name in (declared.dtypes if dtypes is None else tuple(dtypes))]
+    known = Expectations.of(expected_failures)
+    judged: list[Any] = list(judge.declaration())
+    judged += [case for case in catalogue(chosen, wanted, cases, declared.frame) if not declared.missing(case.needs())]
+    judged += [] if wanted else known.unused([case.key for case in judged])
+    return [
+        pytest.param(
+            PendingCase(judge, case),
+            id=case.key,
+            marks=pytest.mark.xfail(reason=known.reason(case.key), strict=True) if known.matching(case.key) else (),
+        )
+        for case in judged
+    ]
+
+
+def pytest_suite(
+    adapter: Adapter | Callable[[], Adapter],
+    dtypes: Iterable[str] | None = None,
+    select: Iterable[str] = (),
+    expected_failures: Path | str | Iterable[str] = (),
+    cases: int = VERSION,
+) -> Callable[..., None]:
+    """Return a test of all cases, to be given a name that pytest collects; see `parametrize_with_cases`.
 
     Raises
     ------
@@ -53,44 +138,15 @@ def pytest_suite(
     >>> from refkan.conformance.adapters.backends import PlainNumpy
     >>> test_conformance = pytest_suite(PlainNumpy(), ["float64"], ["layer/degree-3/uniform/1x1"])
     >>> [mark.args[0] for mark in test_conformance.pytestmark]
-    ['case']
+    ['refkan_case']
     """
     check_annotated(pytest_suite, locals())
-    pytest = needed("pytest_suite", "pytest", "pytest")
-    if not isinstance(adapter, Adapter):
-        try:
-            adapter = adapter()
-        except ImportError as error:
-            reason = str(error)
 
-            def test_skipped() -> None:
-                """Nothing to judge."""
-
-            skipped: Callable[..., None] = pytest.mark.skip(reason=reason)(test_skipped)
-            return skipped
-    judge = Judge(adapter)
-    known = (
-        Expectations.read(Path(expected_failures))
-        if isinstance(expected_failures, str | Path)
-        else Expectations(tuple(expected_failures))
-    )
-    chosen = [name for name in DTYPES if name in (adapter.capabilities.dtypes if dtypes is None else tuple(dtypes))]
-    declared = adapter.capabilities
-    judged: list[Any] = list(judge.declaration())
-    judged += [case for case in catalogue(chosen, select, cases, declared.frame) if not declared.missing(case.needs())]
-
-    def test_conformance(case: Any) -> None:
+    def test_conformance(refkan_case: PendingCase) -> None:
         """Judge one case."""
-        finding = known.apply(judge(case) if isinstance(case, Case) else case)
-        told = "\n".join(filter(None, [line(finding), hint_line(finding)]))
-        if finding.status == f.EXPECTED_FAILURE:
-            pytest.xfail(told)
-        if finding.status in f.UNJUDGED:
-            pytest.skip(finding.message)
-        if finding.status in f.BAD:
-            pytest.fail(told, pytrace=False)
+        refkan_case()
 
-    marked: Callable[..., None] = pytest.mark.parametrize("case", judged, ids=[case.key for case in judged])(
+    marked: Callable[..., None] = parametrize_with_cases(adapter, dtypes, select, expected_failures, cases)(
         test_conformance
     )
     return marked

@@ -43,12 +43,14 @@ def to_json(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode("ascii")
 
 
-def badge(findings: Sequence[Finding], version: int) -> bytes:
-    """Return an SVG of two fields: how many cases passed, or how many of those judged failed."""
+def badge(findings: Sequence[Finding], version: int, kind: str = ".svg") -> bytes:
+    """Return two fields, how many cases passed, or how many of those judged failed: an SVG, or JSON for shields.io."""
     counts = Counter(finding.status for finding in findings)
     failed, passed = sum(counts[status] for status in f.BAD), counts[f.PASSED]
     right = f"{failed} of {failed + passed} failed" if failed else f"{passed} passed"
     left, colour = f"refkan cases v{version}", "#b33" if failed or not passed else "#2a7d4f"
+    if kind == ".json":
+        return to_json({"schemaVersion": 1, "label": left, "message": right, "color": colour})
     wide, more = (7 * len(text) + 12 for text in (left, right))  # about what 11 px of a sans serif font take
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide + more}" height="20" role="img" '

@@ -17,6 +17,7 @@ CAPABILITIES = Capabilities(
     dtypes=("float64", "float32", "bfloat16", "float16"),
     derivatives=("inputs", "coefficients", "knots", "second", "gauss-newton"),
     network=True,
+    promotes=True,
     parts=PARTS,
 )
 

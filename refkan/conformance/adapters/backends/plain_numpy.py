@@ -1,7 +1,7 @@
 r"""A plain layer in NumPy, computed in the format of the spec: a judged example, and the base of the broken layers.
 
 All basis functions at all samples by the recursion of Cox and de Boor, derivatives by the difference formula, as most
-codes do it. In bfloat16, which NumPy lacks, and float16 each operation is done in float32 and rounded.
+codes do it. In lower formats each operation is done in float32 and rounded.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import Adapter, Capabilities
-from refkan.conformance.cases.branches import silu
 from refkan.conformance.cases.specs import PARTS, RULES, LayerSpec
+from refkan.conformance.cases.truths.branches import silu
 from refkan.conformance.cases.truths.precision import LOW, round_to
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import prolong
@@ -171,11 +171,12 @@ class PlainNumpy(Adapter):
         degrees=(0, 1, 2, 3, 4, 5),
         knots=("uniform", "arbitrary", "clamped", "repeated"),
         outside=RULES,
-        dtypes=("float64", "float32", "bfloat16", "float16"),
+        dtypes=("float64", "float32", "tf32", "bfloat16", "float16"),
         derivatives=("inputs", "coefficients", "second", "gauss-newton"),
         refine=("nested",),
         update=True,
         network=True,
+        promotes=True,
         state=True,
         parts=PARTS,
     )

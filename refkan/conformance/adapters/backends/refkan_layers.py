@@ -42,6 +42,7 @@ class Refkan(Adapter):
         derivatives=("inputs", "coefficients", "knots", "second", "gauss-newton"),
         refine=("nested",),
         network=True,
+        promotes=True,
         state=True,
     )
 
@@ -143,5 +144,6 @@ class RefkanRelu(Refkan):
         derivatives=("inputs", "coefficients", "second", "gauss-newton"),
         refine=("nested",),
         network=True,
+        promotes=True,
         state=True,
     )

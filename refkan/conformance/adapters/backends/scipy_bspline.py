@@ -20,6 +20,7 @@ class ScipyBSpline(SplineAdapter):
         knots=("uniform", "arbitrary", "clamped", "repeated"),
         outside=("polynomial",),
         derivatives=("inputs", "second"),
+        promotes=True,
     )
 
     def spline(self, knots: Any, coefficients: Any, degree: int, spec: LayerSpec) -> Spline:

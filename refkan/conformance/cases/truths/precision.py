@@ -9,14 +9,14 @@ import numpy as np
 from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 
-EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
-"""Distance from 1 to the next number of each format."""
+EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "tf32": 2.0**-10, "bfloat16": 2.0**-7, "float16": 2.0**-10}
+"""Distance from 1 to the next number of each format; "tf32" has the range of float32 and is stored in it."""
 
 DTYPES = tuple(EPS)
 
-SMALLEST_EXPONENT = {"float64": -1022, "float32": -126, "bfloat16": -126, "float16": -14}
+SMALLEST_EXPONENT = {"float64": -1022, "float32": -126, "tf32": -126, "bfloat16": -126, "float16": -14}
 
-LOW = ("bfloat16", "float16")
+LOW = ("tf32", "bfloat16", "float16")
 """Formats in which few numbers are exact: they have fewer cases."""
 
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 from refkan.conformance.cases.cases import Case, Setting, quantity
-from refkan.conformance.cases.right_ends import matters
 from refkan.conformance.cases.truths.quantities import ExactQuantities, exact
+from refkan.conformance.cases.truths.right_ends import matters
 from refkan.conformance.judging.findings import BY_SAMPLE, Finding
 
 SUMS = ("coefficient-gradients", "gauss-newton", "knot-gradients")

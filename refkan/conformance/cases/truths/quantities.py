@@ -15,8 +15,8 @@ import numpy as np
 
 from refkan import truth
 from refkan.base.array_types import Array, FloatArray, IntArray
-from refkan.conformance.cases import branches
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths import branches
 from refkan.conformance.cases.truths.kept_rows import KeptRows
 from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.truth.arithmetic import taylor

@@ -1,24 +1,33 @@
-r"""How far a correct backend may be from the truth: eps times sums of absolute contributions.
+r"""How far a correct backend may be from the truth: eps times the conditioning of the problem.
 
-A basis function or derivative of it (d = 0, 1, 2) is allowed the error
+On an interval [t_m, t_{m+1}] of length w a basis function is a polynomial b, and whatever the algorithm, b is known by
+r numbers that are rounded: values of the recursion, Taylor coefficients, ordinates in the Bernstein basis. So the unit
+of errors is a norm of the piece, not the size of terms in one formula:
 
-    eps (C_d M_d + 4 L M_{d+1} + T_d + K_d),    C_d = 5 r (1 + d),
-    T_d = sum_k (3+k)/2 M_{d+k} (2w)^k / k!,    K_d = (r-1)!/(r-1-d)! (2/w)^d sum_k M_k w^k / k!,
+    N_d = sum_k |b^(d+k)(t_m)| W^k / k!,    W = max(w, |x - t_m|),
 
-M_d the sum of absolute values of the terms in its formula (no cancellation between terms), r levels of recursion with
-five roundings each, once for each differentiation; L the size of the domain: codes for equal spacing compute (x - a)/h,
-which carries four roundings relative to L, and a shift of x changes d by M_{d+1}; w the length of the knot interval,
-and of the way to it outside. Codes that keep a polynomial for each interval add the terms a_k (x - t_m)^k of it, in the
-k-th of which k + 3/2 roundings show: with |x - t_m| <= w, k! |a_k| is at most sum_j M_{k+j} w^j / j!, and sum_{k <= n}
-(k + 3/2) n!/(k! (n-k)!) = 2^n (n+3)/2 gives T_d. Codes that keep its r ordinates in the Bernstein basis, each at most
-sum_k M_k w^k / k! and rounded, differentiate by d differences, which double errors, with the factors (r-1)/w, (r-2)/w:
-K_d. At a knot both intervals count, since either piece gives the value there. A sum of T terms adds T eps times the sum
-of absolute terms. Beyond the domain the rule "linear" adds the slope's error times the way to the end point. In
-networks the error of activations is carried along through the absolute values of the next derivatives. The bound is a
-worst case to first order in eps; correct layers stay well below it.
+an upper bound of |b^(d)| on the whole interval, and on the way to x outside. A basis function or derivative of it
+(d = 0, 1, 2) is allowed the error
+
+    eps (5 r (1 + d) N_d + (r-1)!/(r-1-d)! (2/W)^d N_0 + 4 L N_{d+1}).
+
+* Power form: of the terms b^(k)(t_m) (x - t_m)^k / k! the k-th shows k + 3/2 roundings, in all at most (r + 1/2) N_0;
+  its derivatives likewise N_d. At t_{m+1} the sums are at most 2^(r-1) times as large, and no code expands there alone.
+* Bernstein form: the ordinates sum_j C(k, j)/C(r-1, j) b^(j)(t_m) w^j / j! are at most N_0 and rounded; d differences
+  double errors, with the factors (r-1)/w, (r-2)/w: the second summand, which is the condition of differentiation.
+* Recursion: r levels of five roundings, once for each differentiation. Its terms are nonnegative: M_0 = b <= N_0. In
+  b' = T_1 - T_2 they may be larger than N_1, where b has its maximum in a short interval; but (r-1) b(x) >=
+  (x - t_i) T_1 + (t_{i+r} - x) T_2, so that they are at most a multiple of N_0 / w, which the second summand holds.
+* A shift: codes for equal spacing compute (x - a)/h, which carries four roundings relative to the size L of the domain.
+
+At a knot both intervals count, since either piece gives the value there. A sum of T terms adds T eps times the sum
+of their absolute values, a spline's own sum over i that of norms, since codes sum pieces in all these forms. Beyond
+the domain the rule "linear" adds the slope's error times the way to the end point. In networks the error of
+activations is carried along through the absolute values of the next derivatives. The bound is a worst case to first
+order in eps; correct layers stay well below it.
 
 A backend may declare that it sums truncated powers instead of local functions: b_i = sum_j A_ij psi_j. Its terms are
-larger, and M_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the right.
+larger: N_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the right.
 """
 
 from __future__ import annotations
@@ -29,8 +38,8 @@ from math import factorial, perm
 import numpy as np
 
 from refkan.base.array_types import FloatArray, IntArray
-from refkan.conformance.cases import branches
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths import branches
 from refkan.conformance.cases.truths.precision import EPS
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.splines.change_of_basis import ChangeOfBasis
@@ -44,12 +53,16 @@ FORMS = ("local", "truncated powers")
 
 
 def magnitudes(spec: LayerSpec, p: int, x: FloatArray, form: str = "local") -> FloatArray:
-    """Sums of absolute terms M_0, M_1, ... of all basis functions of input p at x (N,), shape (max(4, r), N, dim).
+    """Of all basis functions of input p at x (N,): norms N_0 .. N_3, values and two slopes, second summands.
 
-    Under the rule "linear" those at the end point: what follows from them is for `basis_errors` to add.
+    All are absolute, (10, N, dim). Under the rule "linear" those at the end point: what follows from them is for
+    `basis_errors` to add.
     """
     at = np.clip(x, *spec.domains[p]) if spec.outside == "linear" else x
-    return (_local if form == "local" else _truncated)(spec, p, at)
+    if form != "local":
+        N = _truncated(spec, p, at)
+        return np.concatenate([N, N[:3], np.zeros_like(N[:3])])
+    return np.asarray(np.maximum(*(_norms(spec, p, m, at) for m in _intervals(spec, p, at))))
 
 
 def _truncated(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:
@@ -59,12 +72,12 @@ def _truncated(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:
     a, b = spec.domains[p]
     active = t[: spec.dim] <= (np.clip(x, a, b) if spec.outside != "natural" else x)[:, None]  # those of the end piece
     rise = np.abs(x[:, None] - t[: spec.dim])
-    powers = [perm(d, k) * rise ** (d - k) * active if k <= d else 0.0 * rise for k in range(max(4, d + 1))]
+    powers = [perm(d, k) * rise ** (d - k) * active if k <= d else 0.0 * rise for k in range(4)]
     return np.stack([power @ A.T for power in powers])
 
 
-def _local(spec: LayerSpec, p: int, at: FloatArray) -> FloatArray:
-    """Terms of the recursion and of the difference formulas, with absolute values; at knots the larger of both sides.
+def _intervals(spec: LayerSpec, p: int, at: FloatArray) -> tuple[IntArray, IntArray]:
+    """The intervals on the left and on the right of points, the same off the knots.
 
     Where a spline is smooth, either piece gives its value there, and zero of one is rounded terms of the other.
     """
@@ -74,41 +87,46 @@ def _local(spec: LayerSpec, p: int, at: FloatArray) -> FloatArray:
     right = np.searchsorted(t, at, side="right") - 1
     left = np.where(at > a, np.searchsorted(t, at, side="left") - 1, right)
     if spec.outside == "natural":
-        right = np.where(at == b, last, right)
-    else:
-        left, right = np.clip(left, first, last), np.clip(right, first, last)
-    of_right = _of_piece(t, r, right, at)
-    differ = left != right
-    if differ.any():
-        of_right[:, differ] = np.maximum(of_right[:, differ], _of_piece(t, r, left[differ], at[differ]))
-    return of_right
+        return left, np.where(at == b, last, right)
+    return np.clip(left, first, last), np.clip(right, first, last)
 
 
-def _of_piece(t: FloatArray, r: int, m: IntArray, at: FloatArray) -> FloatArray:
-    """The same of the polynomials of intervals m."""
+def _norms(spec: LayerSpec, p: int, m: IntArray, at: FloatArray) -> FloatArray:
+    """What `magnitudes` returns, of the pieces on intervals m: zero beyond all knots."""
+    t, r = spec.knots[p], spec.order
+    start = t[np.clip(m, 0, t.size - 2)]
+    slopes = np.abs(_derivatives(t, r, m, start))
+    way = np.maximum(t[np.clip(m + 1, 1, t.size - 1)] - start, np.abs(at - start))[:, None]
+    out = np.zeros((10, *slopes.shape[1:]))
+    for d in range(min(4, r)):
+        out[d] = sum(slopes[k] * way ** (k - d) / factorial(k - d) for k in range(d, r))
+    out[4 : 4 + min(3, r)] = np.abs(_derivatives(t, r, m, at)[:3])
+    share = np.divide(2.0, way, out=np.zeros_like(way), where=way > 0)  # beyond all knots an interval may be empty
+    out[7:] = [perm(r - 1, d) * share**d * out[0] for d in range(3)]
+    return out
+
+
+def _derivatives(t: FloatArray, r: int, m: IntArray, at: FloatArray) -> FloatArray:
+    """Derivatives of order 0 to r - 1 of the polynomials of intervals m, (r, N, dim), by recursion and differences."""
     levels = [(np.arange(t.size - 1) == m[:, None]).astype(float)]
     for k in range(2, r + 1):
-        levels.append(_weighted(levels[-1], t, k, at))
-    out = np.zeros((max(4, r), at.size, t.size - r))
+        share = levels[-1] * _inverse(t, k - 1)[: t.size - k + 1]
+        count = t.size - k
+        left, right = at[:, None] - t[:count], t[k : k + count] - at[:, None]
+        levels.append(left * share[:, :-1] + right * share[:, 1:])
+    out = []
     for d in range(r):
         level = levels[r - d - 1]
         for k in range(r - d + 1, r + 1):
             share = level * _inverse(t, k - 1)[: level.shape[1]]
-            level = (k - 1) * (share[:, :-1] + share[:, 1:])
-        out[d] = level
-    return out
+            level = (k - 1) * (share[:, :-1] - share[:, 1:])
+        out.append(level)
+    return np.stack(out)
 
 
 def _inverse(t: FloatArray, width: int) -> FloatArray:
     span = t[width:] - t[:-width]
     return np.divide(1.0, span, out=np.zeros_like(span), where=span != 0)
-
-
-def _weighted(level: FloatArray, t: FloatArray, k: int, x: FloatArray) -> FloatArray:
-    share = level * _inverse(t, k - 1)[: level.shape[1]]
-    count = level.shape[1] - 1
-    left = np.abs(x[:, None] - t[:count]) * share[:, :-1]
-    return left + np.abs(t[k : k + count] - x[:, None]) * share[:, 1:]
 
 
 def amplification(spec: LayerSpec, form: str) -> float:
@@ -119,39 +137,24 @@ def amplification(spec: LayerSpec, form: str) -> float:
     return max(float((np.abs(np.linalg.inv(A)) @ np.abs(A)).sum(axis=1).max()) for A in matrices)
 
 
-def basis_errors(spec: LayerSpec, x: FloatArray, form: str = "local") -> tuple[FloatArray, FloatArray]:
-    """Sums M and allowed errors, both in units of eps, of all basis functions: (3, N, P, dim) each."""
-    stacked = [magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)]
-    M = np.stack(stacked, axis=2)
+def basis_errors(
+    spec: LayerSpec, x: FloatArray, form: str = "local"
+) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
+    """Absolute values M, norms N and, in units of eps, allowed errors E of all basis functions: (3, N, P, dim) each."""
+    found = np.stack([magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)], axis=2)
+    N, M, second = found[:4], found[4:7], found[7:]
     a, b = spec.domains.T
     size = np.maximum(np.maximum(np.abs(a), np.abs(b)), b - a)[:, None]
     factors = ROUNDINGS * spec.order * (1 + np.arange(3))[:, None, None, None]
-    at = np.clip(x, a, b) if spec.outside == "linear" else x
-    width = np.stack([_widths(spec, p, at[:, p]) for p in range(spec.n_inputs)], axis=1)[:, :, None]
-    powers = [width**k / factorial(k) for k in range(len(M))]
-    ordinates = sum(M[k] * powers[k] for k in range(len(M)))
-    E = factors * M[:3] + SHIFTS * size * M[1:4]
-    for d in range(3):
-        E[d] += sum((3 + k) / 2 * 2**k * M[d + k] * powers[k] for k in range(len(M) - d))
-        E[d] += perm(spec.order - 1, d) * (2 / width) ** d * ordinates
+    E = factors * N[:3] + second + SHIFTS * size * N[1:]
     if spec.outside == "linear":  # the value and, times the way, the slope at the end; the second derivative is zero
-        far = np.abs(x - at)[:, :, None]
-        E[0] += far * (E[1] + factors[0] * M[1])
-        M[0] += far * M[1]
-        for part in (M, E):
+        far = np.abs(x - np.clip(x, a, b))[:, :, None]
+        E[0] += far * (E[1] + factors[0] * N[1])
+        for part in (N, M):
+            part[0] += far * part[1]
+        for part in (N, M, E):
             part[2] = np.where(far > 0, part[1], part[2])  # room for a slope's rounding
-    return M[:3], E
-
-
-def _widths(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:
-    """Length of the interval at each point, at knots the longer of two, and of the way to the nearest outside."""
-    points = np.unique(spec.knots[p])
-    if spec.outside != "natural":
-        a, b = spec.domains[p]
-        points = points[(points >= a) & (points <= b)]
-    beside = [np.clip(np.searchsorted(points, x, side=s) - 1, 0, points.size - 2) for s in ("left", "right")]
-    away = np.maximum(np.maximum(points[0] - x, x - points[-1]), 0.0)
-    return np.asarray(np.diff(points)[np.stack(beside)].max(axis=0) + away)
+    return M, N[:3], E
 
 
 class Tolerances:
@@ -173,12 +176,12 @@ class Tolerances:
         self.allowed: list[FloatArray] = []  # their errors in units of eps, at exact activations
         self.splines: list[tuple[FloatArray, FloatArray]] = []  # both of the splines alone
         for k, spec in enumerate(self.specs):
-            M, E = basis_errors(spec, self.quantities.z[k], form)
+            M, N, E = basis_errors(spec, self.quantities.z[k], form)
             C = np.abs(spec.coefficients)
             self.M.append(M)
             self.E.append(E)
             size = np.einsum("dspi,qpi->dsqp", M, C)
-            error = np.einsum("dspi,qpi->dsqp", E, C) + spec.n_inputs * spec.order * size
+            error = np.einsum("dspi,qpi->dsqp", E + spec.n_inputs * spec.order * N, C)
             self.splines.append((size, error))
             size, error = branches.allowed(spec, size, error, self.quantities.z[k])
             self.size.append(size)
@@ -293,7 +296,7 @@ class Tolerances:
                 at = j + r - 1
                 doubled = np.insert(t[p], at, t[p, at])[None]
                 bhat = LayerSpec(doubled, np.zeros((1, 1, doubled.size - r)), r, spec.outside)
-                M, E = basis_errors(bhat, self.quantities.z[0][:, p : p + 1])
+                M, _, E = basis_errors(bhat, self.quantities.z[0][:, p : p + 1])
                 i = np.arange(at - r + 1, at + 1)
                 C = np.abs(spec.coefficients[:, p])
                 weight = (C[:, i] + C[:, i - 1]) / (t[p, i + r - 1] - t[p, i])

@@ -1,0 +1,117 @@
+"""Cases in a user's own suite: passes, failures with hints, known ones with reasons, and the plugin's options."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import refkan.conformance
+from refkan.cli import main
+from refkan.conformance import parametrize_with_cases, pytest_suite
+from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.cases.cases import VERSION
+
+KEY = "float64/layer/degree-3/uniform/3x2/"
+
+MINE = f"""
+import pytest
+from refkan.conformance import parametrize_with_cases, pytest_suite
+from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.cases.cases import VERSION
+
+class Mine(PlainNumpy):
+    def forward(self, model, x):
+        return -super().forward(model, x)
+
+class Absent(PlainNumpy):
+    def __init__(self):
+        raise ImportError("needs nothing that exists")
+
+test_mine = pytest_suite(Mine(), ["float64"], ["{KEY}"], ["*input-gradients"])
+test_absent = pytest_suite(Absent)
+
+@parametrize_with_cases(Mine, ["float64"], ["{KEY}values"], {{"*/3x2/values": "the sign is another convention"}})
+def test_known(refkan_case):
+    refkan_case()
+
+def test_by_options(refkan_case, refkan_adapter):
+    assert refkan_case().status == "passed"
+    assert refkan_adapter.title == "plain NumPy"
+"""
+
+
+def run(folder, *options):
+    call = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-p", "no:refkan",
+            "-p", "refkan_pytest", *options, str(folder)]  # fmt: skip
+    done = subprocess.run(call, capture_output=True, text=True, check=False, cwd=folder)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_users_suite(tmp_path):
+    (tmp_path / "test_mine.py").write_text(MINE)
+    (tmp_path / "known.txt").write_text("*/nothing/*  # such a case\n")
+    code, out = run(tmp_path)
+    assert code == 1
+    assert f"FAILED test_mine.py::test_mine[{KEY}values]" in out
+    assert f"{KEY}values [" in out
+    assert "[XPASS(strict)] *input-gradients" in out
+    assert "needs nothing that exists" in out
+    assert f"XFAIL test_mine.py::test_known[{KEY}values] - the sign is another convention" in out
+    assert "--refkan-adapter MODULE:ADAPTER says what is to be judged" in out
+    options = ["-k", "by_options", "--refkan-adapter", "refkan.conformance.adapters.backends:PlainNumpy"]
+    code, out = run(tmp_path, *options, "--refkan-select", KEY, "--refkan-select", "values")
+    assert code == 0
+    assert f"PASSED test_mine.py::test_by_options[{KEY}values" in out
+    code, out = run(tmp_path, *options, "--refkan-expected-failures", "known.txt", "-k", "expected-failures")
+    assert code == 1
+    assert "expected-failures/*/nothing/*: this pattern matches no case" in out
+    code, out = run(tmp_path, "--refkan-adapter", "nowhere:Adapter")
+    assert code == 4
+    assert "--refkan-adapter: no module 'nowhere'" in out
+
+
+def test_the_plugin_is_declared_and_costs_nothing_where_it_is_not_used():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert project["project"]["entry-points"]["pytest11"] == {"refkan": "refkan_pytest"}
+    assert "refkan_pytest" in project["tool"]["setuptools"]["py-modules"]
+    told = "import sys, refkan_pytest; print([name for name in ('refkan', 'numpy', 'pytest') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_suite_runs_here_too():
+    suite = pytest_suite(PlainNumpy(), ["float64"], [f"{KEY}values"])
+    (mark,) = suite.pytestmark
+    for case in mark.args[1]:
+        suite(*case.values)
+    assert refkan.conformance.CONVENTIONS["right end"].startswith("the last interval of the domain is closed")
+
+
+@parametrize_with_cases(PlainNumpy, ["float64"], [f"{KEY}eval-mode"])
+def test_a_decorated_test(refkan_case):
+    assert refkan_case().status == "passed"
+
+
+@pytest.mark.parametrize("known", [{"*clamped*": "a reason"}, ["*clamped*"]])
+def test_known_failures_are_strict(known):
+    mark = parametrize_with_cases(PlainNumpy, ["float64"], ["basis/degree-1/clamped/ends/values"], known)
+    ((parameter,),) = (mark.args[1],)
+    (xfail,) = parameter.marks
+    assert (xfail.name, xfail.kwargs["strict"]) == ("xfail", True)
+    assert xfail.kwargs["reason"] == ("a reason" if isinstance(known, dict) else "*clamped*")
+
+
+def test_the_workflow_asks_for_options_that_the_command_has(capsys):
+    """Every option in the file is one of `refkan conform`, and inputs are passed by the environment, not pasted."""
+    workflow = (Path(__file__).parents[2] / ".github" / "workflows" / "conform.yml").read_text()
+    with pytest.raises(SystemExit):
+        main(["conform", "--help"])
+    told = capsys.readouterr().out
+    script = workflow.partition("        run: |\n")[2].partition("      - if:")[0]
+    assert set(re.findall(r"--[\w-]+", script)) <= set(re.findall(r"--[\w-]+", told))
+    assert "inputs." not in script
+    assert f'default: "{VERSION}"' in workflow
