@@ -9,7 +9,7 @@ EXTRAS = {
     "python-flint": "exact", "flint": "exact", "rich": "cli", "dask": "cluster", "distributed": "cluster",
     "pytest": "test",
     "torch": "backends", "jax": "backends", "kan": "backends", "pykan": "backends", "jaxkan": "backends",
-    "flashkan": "backends", "inkan": "backends", "flax": "backends",
+    "flashkan": "backends", "inkan": "backends", "KANditioned": "backends", "flax": "backends",
 }  # fmt: skip
 """By the name of the package or of what it is imported as."""
 

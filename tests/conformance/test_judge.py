@@ -217,7 +217,7 @@ def test_the_report_groups_failures_and_counts_what_was_not_asked():
     assert "sign (" in shown
     assert "and " in shown
     assert "more: --all, --json or --junit shows them" in shown
-    assert "explains 28 of 28 failures: sign" in shown
+    assert "explains 38 of 38 failures: sign" in shown
     left = sum(finding.status == f.NOT_APPLICABLE for finding in findings)
     assert left
     assert f"not applicable ({left} case" in shown

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DEGREES = (0, 1, 2, 3, 4, 5)
 DERIVATIVES = ("inputs", "coefficients", "knots", "second", "gauss-newton")
 REFINE = ("nested", "any")
+BSPLINES = "B-splines"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,9 @@ class Capabilities:
         The number of intervals, if there can be no other: cases are made with it.
     domain : (float, float), optional
         The domain [a, b], if there can be no other: cases are made on it.
+    basis : str
+        What the functions on edges are sums of, in words: with other functions than B-splines no case is judged, and
+        the layer is identified alone.
     parts : sequence of {"base", "scale", "node-scale", "bias"}
         What layers have beside their splines and `build` takes from the spec: weights of SiLU, factors of splines,
         an affine map of each output. Their gradients are asked for with those in the coefficients; networks of them
@@ -87,6 +91,7 @@ class Capabilities:
     intervals: int | None = None
     domain: tuple[float, float] | None = None
     parts: Sequence[str] = ()
+    basis: str = BSPLINES
 
     def problems(self) -> list[str]:
         """Return a sentence for each name that no case asks for, and that would otherwise silently never be judged."""
@@ -98,6 +103,10 @@ class Capabilities:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in ("intervals", "domain"):
+                continue
+            if field.name == "basis":
+                if not isinstance(value, str) or not value:
+                    lines.append(f"capability basis must say in words what the functions are; got {value!r}")
                 continue
             if field.name in ("form", "right_end"):
                 names = FORMS if field.name == "form" else RIGHT_ENDS
@@ -127,6 +136,8 @@ class Capabilities:
     def missing(self, needs: Mapping[str, Any]) -> str:
         """Return what of `needs` (capability and value) is not declared, "" if nothing is missing."""
         check_annotated(Capabilities.missing, locals())
+        if self.basis != BSPLINES:
+            return f"{BSPLINES}: another basis, {self.basis}"
         for name, value in needs.items():
             declared = getattr(self, name)
             if name in ("intervals", "domain"):

@@ -1,33 +1,33 @@
 r"""How far a correct backend may be from the truth: eps times the conditioning of the problem.
 
 On an interval [t_m, t_{m+1}] of length w a basis function is a polynomial b, and whatever the algorithm, b is known by
-r numbers that are rounded: values of the recursion, Taylor coefficients, ordinates in the Bernstein basis. So the unit
-of errors is a norm of the piece, not the size of terms in one formula:
+r numbers that are rounded: values of the recursion, Taylor coefficients, ordinates in the Bernstein basis. So beside
+the function itself, M_d = |b^(d)(x)|, the unit of errors is a norm of the piece, not the size of terms in one formula:
 
     N_d = sum_k |b^(d+k)(t_m)| W^k / k!,    W = max(w, |x - t_m|),
 
 an upper bound of |b^(d)| on the whole interval, and on the way to x outside. A basis function or derivative of it
 (d = 0, 1, 2) is allowed the error
 
-    eps (5 r (1 + d) N_d + (r-1)!/(r-1-d)! (2/W)^d N_0 + 4 L N_{d+1}).
+    eps (5 r (1 + d) M_d + (r + 1/2) N_d + (r-1)!/(r-1-d)! (2/W)^d N_0 + 4 L M_{d+1}).
 
+* Recursion: r levels of five roundings, once for each differentiation; no term of b cancels. In b' = T_1 - T_2 the
+  terms may be larger than M_1, but (r-1) b(x) >= (x - t_i) T_1 + (t_{i+r} - x) T_2, so that they are at most a multiple
+  of N_0 / w: of the third summand, which is the condition of differentiation on an interval.
 * Power form: of the terms b^(k)(t_m) (x - t_m)^k / k! the k-th shows k + 3/2 roundings, in all at most (r + 1/2) N_0;
-  its derivatives likewise N_d. At t_{m+1} the sums are at most 2^(r-1) times as large, and no code expands there alone.
+  its derivatives likewise N_d.
 * Bernstein form: the ordinates sum_j C(k, j)/C(r-1, j) b^(j)(t_m) w^j / j! are at most N_0 and rounded; d differences
-  double errors, with the factors (r-1)/w, (r-2)/w: the second summand, which is the condition of differentiation.
-* Recursion: r levels of five roundings, once for each differentiation. Its terms are nonnegative: M_0 = b <= N_0. In
-  b' = T_1 - T_2 they may be larger than N_1, where b has its maximum in a short interval; but (r-1) b(x) >=
-  (x - t_i) T_1 + (t_{i+r} - x) T_2, so that they are at most a multiple of N_0 / w, which the second summand holds.
+  double errors, with the factors (r-1)/w, (r-2)/w: the third summand again.
 * A shift: codes for equal spacing compute (x - a)/h, which carries four roundings relative to the size L of the domain.
 
 At a knot both intervals count, since either piece gives the value there. A sum of T terms adds T eps times the sum
-of their absolute values, a spline's own sum over i that of norms, since codes sum pieces in all these forms. Beyond
-the domain the rule "linear" adds the slope's error times the way to the end point. In networks the error of
-activations is carried along through the absolute values of the next derivatives. The bound is a worst case to first
-order in eps; correct layers stay well below it.
+of their absolute values; a piece's own numbers are sums over r basis functions, of the size of norms. Beyond the domain
+the rule "linear" adds the slope's error times the way to the end point. In networks the error of activations is
+carried along through the absolute values of the next derivatives. The bound is a worst case to first order in eps;
+correct layers stay well below it.
 
 A backend may declare that it sums truncated powers instead of local functions: b_i = sum_j A_ij psi_j. Its terms are
-larger: N_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the right.
+larger: M_d = N_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the right.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ FORMS = ("local", "truncated powers")
 
 
 def magnitudes(spec: LayerSpec, p: int, x: FloatArray, form: str = "local") -> FloatArray:
-    """Of all basis functions of input p at x (N,): norms N_0 .. N_3, values and two slopes, second summands.
+    """Of all basis functions of input p at x (N,): norms N_0 .. N_2, M_0 .. M_3, third summands.
 
     All are absolute, (10, N, dim). Under the rule "linear" those at the end point: what follows from them is for
     `basis_errors` to add.
     """
     at = np.clip(x, *spec.domains[p]) if spec.outside == "linear" else x
     if form != "local":
-        N = _truncated(spec, p, at)
-        return np.concatenate([N, N[:3], np.zeros_like(N[:3])])
+        M = _truncated(spec, p, at)
+        return np.concatenate([M[:3], M, np.zeros_like(M[:3])])
     return np.asarray(np.maximum(*(_norms(spec, p, m, at) for m in _intervals(spec, p, at))))
 
 
@@ -98,9 +98,9 @@ def _norms(spec: LayerSpec, p: int, m: IntArray, at: FloatArray) -> FloatArray:
     slopes = np.abs(_derivatives(t, r, m, start))
     way = np.maximum(t[np.clip(m + 1, 1, t.size - 1)] - start, np.abs(at - start))[:, None]
     out = np.zeros((10, *slopes.shape[1:]))
-    for d in range(min(4, r)):
+    for d in range(min(3, r)):
         out[d] = sum(slopes[k] * way ** (k - d) / factorial(k - d) for k in range(d, r))
-    out[4 : 4 + min(3, r)] = np.abs(_derivatives(t, r, m, at)[:3])
+    out[3 : 3 + min(4, r)] = np.abs(_derivatives(t, r, m, at)[:4])
     share = np.divide(2.0, way, out=np.zeros_like(way), where=way > 0)  # beyond all knots an interval may be empty
     out[7:] = [perm(r - 1, d) * share**d * out[0] for d in range(3)]
     return out
@@ -142,19 +142,19 @@ def basis_errors(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
     """Absolute values M, norms N and, in units of eps, allowed errors E of all basis functions: (3, N, P, dim) each."""
     found = np.stack([magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)], axis=2)
-    N, M, second = found[:4], found[4:7], found[7:]
+    N, M, third = found[:3], found[3:7], found[7:]
     a, b = spec.domains.T
     size = np.maximum(np.maximum(np.abs(a), np.abs(b)), b - a)[:, None]
     factors = ROUNDINGS * spec.order * (1 + np.arange(3))[:, None, None, None]
-    E = factors * N[:3] + second + SHIFTS * size * N[1:]
+    E = factors * M[:3] + (spec.order + 0.5) * N + third + SHIFTS * size * M[1:]
     if spec.outside == "linear":  # the value and, times the way, the slope at the end; the second derivative is zero
         far = np.abs(x - np.clip(x, a, b))[:, :, None]
-        E[0] += far * (E[1] + factors[0] * N[1])
+        E[0] += far * (E[1] + factors[0] * M[1])
         for part in (N, M):
             part[0] += far * part[1]
         for part in (N, M, E):
             part[2] = np.where(far > 0, part[1], part[2])  # room for a slope's rounding
-    return M, N[:3], E
+    return M[:3], N, E
 
 
 class Tolerances:
@@ -181,7 +181,7 @@ class Tolerances:
             self.M.append(M)
             self.E.append(E)
             size = np.einsum("dspi,qpi->dsqp", M, C)
-            error = np.einsum("dspi,qpi->dsqp", E + spec.n_inputs * spec.order * N, C)
+            error = np.einsum("dspi,qpi->dsqp", E + spec.order * N, C) + spec.n_inputs * spec.order * size
             self.splines.append((size, error))
             size, error = branches.allowed(spec, size, error, self.quantities.z[k])
             self.size.append(size)
