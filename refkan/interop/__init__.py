@@ -19,10 +19,12 @@ from refkan.interop.models import (
     to_pykan,
 )
 from refkan.interop.states import from_state, to_state
+from refkan.interop.torch_modules import as_torch
 
 __all__ = [
     "ConversionError",
     "Edges",
+    "as_torch",
     "assemble",
     "disassemble",
     "from_efficient_kan",

@@ -7,16 +7,16 @@ them from a statistics batch that travels with the network, swept apart from the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_samples, as_shape, as_vector, check_flag, real
+from refkan.base.arguments import as_shape, as_vector, check_flag, real
 from refkan.base.array_types import Array, FloatArray
 from refkan.networks.composition import Composition
+from refkan.networks.edge_functions import Inspectable
 from refkan.networks.jets import Jet, jet_of
-from refkan.networks.start import Startable
 from refkan.networks.sweeps.far_values import far_values
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Constants, Sweep, Tangents
@@ -38,7 +38,7 @@ class ValueSweep:
     ----------
     share : bool
         Whether samples that are the statistics batch may be swept once for both, which halves the work of training.
-        There are no derivatives in x then.
+        x-derivatives are then unavailable.
     inputs : bool
         Whether there are derivatives in x.
 
@@ -95,7 +95,7 @@ class ValueSweep:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Network(Startable):
+class Network(Inspectable):
     r"""A composition of layers and node maps as a function of theta and x; build it with `kan` or `mlp`.
 
     Parameters
@@ -165,39 +165,6 @@ class Network(Startable):
             far = ~finite.all(axis=1)
             y[far] = far_values(self, theta, x[far], constants)
         return y
-
-    def _arguments(self, theta: Any, x: Any) -> tuple[Array, Array]:
-        theta = as_vector("theta", theta, self.n_params)
-        x = as_samples("x", x, self.widths[0])
-        self.require_bound()
-        return theta, x
-
-    def freeze(self, theta: Any) -> Network:
-        """Return the network whose mean-std and min-max maps are affine, with the constants that they have at theta.
-
-        The same function of x at this theta; at other theta it no longer follows the statistics. A network without such
-        maps is returned as it is.
-
-        Raises
-        ------
-        ValueError, TypeError, DegenerateNodeError
-            As `__call__`.
-
-        Examples
-        --------
-        >>> import numpy as np, refkan as rk
-        >>> x = np.linspace(0.0, 1.0, 9)[:, None]
-        >>> net, theta = rk.kan([1, 2, 1], 3, 2, node_map="mean-std").initialize(np.random.default_rng(0), x)
-        >>> frozen = net.freeze(theta)
-        >>> frozen.node_maps[0].name, bool(np.all(frozen(theta, x) == net(theta, x)))
-        ('affine', True)
-        """
-        theta = as_vector("theta", theta, self.n_params)
-        self.require_bound()
-        if self.statistics is None:
-            return self
-        maps = Statistics(self, theta, slopes=False).frozen.node_maps
-        return replace(self, node_maps=maps, statistics=None)
 
     # -------------------------------------------------------- derivatives
 
@@ -329,8 +296,3 @@ class Network(Startable):
         (array([[0.125]]), array([[[0.75]]]), array([[[3.]]]))
         """
         return jet_of(self, theta, x, first, second, orders)
-
-    def _real_arguments(self, theta: Any, x: Any) -> tuple[FloatArray, FloatArray]:
-        theta, x = self._arguments(theta, x)
-        # Copies: a pullback is that of the point where it was made, whatever becomes of the caller's arrays.
-        return real("theta", theta).copy(), real("x", x).copy()

@@ -10,6 +10,7 @@ import numpy as np
 from refkan.base.arguments import as_samples, as_vector, check_type, is_sequence
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
+from refkan.networks.edge_functions import edge_values
 from refkan.networks.layers import Layer
 from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, place
 
@@ -26,33 +27,6 @@ WIDEST = 3.0
 BINS = 16
 
 
-def layer_inputs(net: Network, theta: FloatArray, x: FloatArray) -> list[FloatArray]:
-    """Return the inputs (N, P) of each layer, node maps applied."""
-    frozen, z, inputs = net.freeze(theta), x, []
-    for k, (layer, where) in enumerate(zip(frozen.layers, frozen.slices, strict=True)):
-        inputs.append(z)
-        if k < len(frozen.node_maps):
-            z = frozen.node_maps[k].value(layer.linearize(theta[where], z, slopes=False).value)
-    return inputs
-
-
-def edge_values(layer: Layer, theta: FloatArray, z: FloatArray) -> FloatArray:
-    """Return f_{q,p}(z_p), shape (N, Q, P): what each edge adds to the output before any activation, without biases."""
-    declared = layer.declare(theta)
-    form = layer.linearize(theta, z).local_form()
-    values, begin = np.zeros((z.shape[0], layer.n_outputs, layer.n_inputs)), 0
-    for functions, at in zip(declared.functions, form.blocks, strict=True):
-        shape = layer.n_outputs, functions.slots, functions.dim
-        size = int(np.prod(shape))
-        C = declared.raw[begin : begin + size].reshape(shape)
-        if not functions.constant:
-            where = at.start[:, :, None] + np.arange(at.width)  # (N, P, width)
-            taken = C[:, np.arange(functions.slots)[:, None], where]  # (Q, N, P, width)
-            values += np.einsum("qspi,spi->sqp", taken, at.values)
-        begin += size + (int(np.prod(functions.moving)) if functions.moving else 0)
-    return values
-
-
 def curves(layer: Layer, theta: FloatArray, count: int = 101) -> tuple[FloatArray, FloatArray]:
     """Return points t (count, P) over the domains and the edges' functions there, (count, Q, P)."""
     ends = layer.domains
@@ -60,9 +34,12 @@ def curves(layer: Layer, theta: FloatArray, count: int = 101) -> tuple[FloatArra
     return t, edge_values(layer, theta, t)
 
 
-def shares(layer: Layer, theta: FloatArray, z: FloatArray) -> FloatArray:
-    """Return how much of each output's variation an edge makes up, (Q, P): standard deviations that sum to one."""
-    spread = edge_values(layer, theta, z).std(axis=0)
+def shares(edges: FloatArray) -> FloatArray:
+    """Return how much of each output's variation an edge makes up, (Q, P): standard deviations that sum to one.
+
+    `edges` (N, Q, P) are values of the edges, as `Network.activations` has them.
+    """
+    spread = edges.std(axis=0)
     total = spread.sum(axis=1, keepdims=True)
     return np.divide(spread, total, out=np.zeros_like(spread), where=total > 0)
 
@@ -120,8 +97,9 @@ def network(
     rows = max([*net.widths, *(count for count in edges if count <= MOST_EDGES)])
     figure, axes = place(axes, (2.6 * len(net.layers) + 1.0, max(2.4, 0.5 * rows)))
     heights = [_heights(width) for width in net.widths]
-    for k, (layer, z) in enumerate(zip(net.layers, layer_inputs(net, theta, x), strict=True)):
-        _draw_layer(axes, k, layer, theta[net.slices[k]], z, heights[k], heights[k + 1])
+    seen = net.activations(theta, x)
+    for k, (layer, z, values) in enumerate(zip(net.layers, seen.inputs, seen.edges, strict=True)):
+        _draw_layer(axes, k, layer, theta[net.slices[k]], z, shares(values), heights[k : k + 2])
     for k, ys in enumerate(heights):
         axes.plot(np.full(ys.size, k), ys, ls="none", marker="o", ms=6, color=BLUE, gid="nodes", zorder=4)
     for k, side, align, offset in ((0, names[0], "right", -0.04), (len(heights) - 1, names[1], "left", 0.04)):
@@ -147,10 +125,9 @@ def _heights(count: int) -> FloatArray:
 
 
 def _draw_layer(
-    axes: Axes, k: int, layer: Layer, theta: FloatArray, z: FloatArray, left: FloatArray, right: FloatArray
+    axes: Axes, k: int, layer: Layer, theta: FloatArray, z: FloatArray, share: FloatArray, ends: Sequence[FloatArray]
 ) -> None:
-    share = shares(layer, theta, z)
-    Q, P = share.shape
+    (left, right), (Q, P) = ends, share.shape
     if Q * P > MOST_EDGES:
         for q, p in np.ndindex(Q, P):
             axes.plot([k, k + 1], [left[p], right[q]], color=GREY, lw=WIDEST * share[q, p], gid="edge")
@@ -160,8 +137,8 @@ def _draw_layer(
     middles, half = _heights(Q * P), 0.4 / (Q * P)
     for p, q in np.ndindex(P, Q):
         y, width = middles[p * Q + q], 0.2 + WIDEST * share[q, p]
-        for ends in (([k, k + 0.35], [left[p], y]), ([k + 0.65, k + 1], [y, right[q]])):
-            axes.plot(*ends, color=GREY, lw=width, gid="edge", zorder=1)
+        for line in (([k, k + 0.35], [left[p], y]), ([k + 0.65, k + 1], [y, right[q]])):
+            axes.plot(*line, color=GREY, lw=width, gid="edge", zorder=1)
         low, high = layer.domains[p]
 
         def across(points: FloatArray, low: float = low, high: float = high) -> FloatArray:

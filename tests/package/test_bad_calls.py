@@ -44,13 +44,13 @@ NOT_CALLED_BY_USERS = {
     r"training\.multilevel\.stages\.StageTable|analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\.certified_solutions\.CertifiedError|"
     r"analysis\.exact\.spectra\.certified_spectra\.CertifiedSpectrum|analysis\.exact\.spectra\.eigenvectors_in_balls\.Eigenpairs|analysis\.exact\.ranks\.ranks\.RankCertificate.*|"
     r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.descent_rates\.DescentRates|analysis\.conditioning\.studies\.study_rows\.Row.*|"
-    r"analysis\.conditioning\.spectra\.Spectrum|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
+    r"analysis\.conditioning\.spectra\.Spectrum|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
     r"training\.adaptivity\.(adaptive_results|error_indicators\.layer_states)\..*|training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|"
     r"conformance\.cases\.cases\..*)": "results, which the library makes",
     r"conformance\.adapters\.(adapter\.Adapter|jax_base\.Jax|spline_base|torch_base).*": "written by users, called by the judge",
     r"training\.multilevel\.stages\.Stage": "what is wrong with it is refused by multistart",
     r"conformance\.(adapters\.adapter\.Capabilities|cases\.backend_frames\.Frame(\..*)?)": "what is wrong with them becomes findings",
-    r"interop\.(from|to)_(efficient_kan|jaxkan|pykan)|interop\.state_of": "need other libraries; tested with them",
+    r"interop\.((from|to)_(efficient_kan|jaxkan|pykan)|state_of|as_torch)": "need other libraries; tested with them",
     r"training\.problems\.allen_cahn\.(reference|convergence)": "take seconds",
     r"conformance\.(pytest_suite|parametrize_with_cases)": "take seconds",
 }  # fmt: skip

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 import refkan as rk
 from refkan import conditioning
-from refkan.plots.network_edges import edge_values, layer_inputs, shares
+from refkan.plots.network_edges import shares
 from refkan.training.problems import regression_target
 from tests.shared.refusals import refused
 
@@ -40,13 +40,12 @@ def test_edges_sum_to_the_outputs_of_their_layers(kind):
     """Before activations and without biases, which no edge has: differences between samples are those of u."""
     x = np.random.default_rng(0).uniform(size=(20, 2))
     net, theta = NETWORKS[kind]().initialize(np.random.default_rng(1), x)
-    for layer, where, z in zip(net.layers, net.slices, layer_inputs(net, theta, x), strict=True):
-        total = edge_values(layer, theta[where], z).sum(axis=2)
+    seen = net.activations(theta, x)
+    for layer, edges, outputs in zip(net.layers, seen.edges, seen.outputs, strict=True):
         if layer.linear:
-            np.testing.assert_allclose(total, layer.linearize(theta[where], z).value, rtol=0, atol=1e-13)
-        np.testing.assert_allclose(shares(layer, theta[where], z).sum(axis=1), 1.0, rtol=0, atol=1e-14)
-    last = net.layers[-1].linearize(theta[net.slices[-1]], z).value
-    np.testing.assert_allclose(last, net(theta, x), rtol=0, atol=1e-13)
+            np.testing.assert_allclose(edges.sum(axis=2), outputs, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(shares(edges).sum(axis=1), 1.0, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(outputs, net(theta, x), rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -82,7 +81,7 @@ def test_lines_are_as_thick_as_shares(fit):
     problem, theta = fit
     net, x = problem.net, problem.x
     (axes,) = rk.plots.network(net, theta, x).axes
-    share = shares(net.layers[0], theta[net.slices[0]], x)
+    share = shares(net.activations(theta, x).edges[0])
     widths = [line.get_linewidth() for line in lines(axes, "edge")[: 2 * share.size : 2]]
     np.testing.assert_allclose(np.diff(widths), 3.0 * np.diff(share.T.ravel()), rtol=0, atol=1e-12)
 
@@ -92,7 +91,7 @@ def test_functions_have_the_shape_of_the_edge(fit):
     net = problem.net
     (axes,) = rk.plots.network(net, theta, problem.x).axes
     drawn = lines(axes, "function")[0].get_ydata()
-    f = edge_values(net.layers[0], theta[net.slices[0]], np.linspace(0, 1, 101)[:, None] * [1, 1])[:, 0, 0]
+    f = net.activations(theta, np.linspace(0, 1, 101)[:, None] * [1, 1]).edges[0][:, 0, 0]
     np.testing.assert_allclose(abs(np.corrcoef(drawn, f)[0, 1]), 1.0, rtol=0, atol=1e-12)
 
 

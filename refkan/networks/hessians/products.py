@@ -1,7 +1,7 @@
 r"""Products of Gauss-Newton matrix and Hessian with vectors, without assembly.
 
     Gauss-Newton:  J^T (W (J v)) / N: tangents forward, cotangents back
-    Hessian:       the tangent of the gradient along v, forward over reverse (see `Sweep.pull_back_tangent`)
+    Hessian:       the tangent of the gradient along v, forward over reverse (see `pull_back_tangent`)
 
 Each costs a few gradients. Derivatives go through the statistics of mean-std and min-max maps.
 """
@@ -71,7 +71,7 @@ class ProductsAtPoint:
         assert self.cotangents is not None
         of_samples, of_batch = self.sweep.tangents(v)
         ddy = self.weights * of_samples.outputs[-1][:, 0]
-        result, moved = pull_back_tangent(self.sweep.samples, v, of_samples, self.cotangents[0], ddy)
+        result, moved, _ = pull_back_tangent(self.sweep.samples, v, of_samples, self.cotangents[0], ddy)
         if of_batch is not None:
             batch, found = self.sweep.batch, self.cotangents[1]
             assert batch is not None
@@ -162,6 +162,30 @@ def hessian_vector(
     for rows in _chunks(points, memory_limit):
         result += ProductsAtPoint(points.part(rows), targets[rows], points.n_samples).hessian(v)
     return result
+
+
+def tangent_of_pullback(
+    net: Network, theta: FloatArray, x: FloatArray, dy: FloatArray, dtheta: FloatArray, dx: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    r"""Return H (dtheta, dx), where H is the Hessian of <dy, F(x; theta)> in theta and x together.
+
+    This is how the pullback (J_theta^T dy, J_x^T dy) moves with theta and x along (dtheta, dx), dy held. Knots are
+    fixed, and no map takes statistics: x-derivatives hold these constant, so that there would be no one H.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> net, u = rk.kan([1, 1], order=3, intervals=1), np.array([1.0, 0.0, 0.0])  # b_i'' = (1, -2, 1)
+    >>> tangent_of_pullback(net, u, np.array([[0.5]]), np.ones((1, 1)), np.zeros(3), np.ones((1, 1)))
+    (array([-0.5,  0. ,  0.5]), array([[1.]]))
+    """
+    sweep = ValueSweep(net, theta, x, share=False)
+    of_samples, _ = sweep.tangents(dtheta, dx)
+    of_theta, _, of_x = pull_back_tangent(
+        sweep.samples, dtheta, of_samples, cotangents(sweep.samples, dy), np.zeros(dy.shape), inputs=True
+    )
+    assert of_x is not None
+    return of_theta, of_x
 
 
 def _chunks(points: Points, memory_limit: float | None) -> Iterator[slice]:

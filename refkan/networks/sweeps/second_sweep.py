@@ -59,8 +59,9 @@ def pull_back_tangent(
     found: Cotangents,
     ddy: FloatArray | None,
     moved_constants: Sequence[Constants | None] = (),
-) -> tuple[FloatArray, list[Constants | None]]:
-    r"""Forward over reverse: the tangent along dtheta of the cotangents of theta and of the constants.
+    inputs: bool = False,
+) -> tuple[FloatArray, list[Constants | None], FloatArray | None]:
+    r"""Forward over reverse: the tangents along dtheta and dx of the cotangents of theta, of the constants, and of x.
 
     With Y_k, Z_k the cotangents of outputs and inputs of layer k, ' a tangent and H_k the Hessian of <Y_k, y_k>:
 
@@ -77,11 +78,13 @@ def pull_back_tangent(
     ----------
     dtheta : array (n_params,)
     tangents, found
-        What `Sweep.push_forward` (dtheta) and `cotangents` (dy) return.
+        What `Sweep.push_forward` (dtheta, dx) and `cotangents` (dy) return.
     ddy : array (N, d_L), or None
         By what dy moves; None where the sweep ends with a map.
     moved_constants : sequence of (ds*, dt*) or None
         Tangents of the cotangents of the constants from elsewhere, in a sweep over the statistics batch.
+    inputs : bool
+        Whether the last result is the tangent of the cotangent of x, (N, d_0); else it is None.
     """
     result = np.zeros(sweep.net.n_params)
     through: list[Constants | None] = [None] * len(sweep.net.node_maps)
@@ -92,11 +95,11 @@ def pull_back_tangent(
             moved = _pull_back_map_tangent(sweep, k, tangents, found, dZ, moved_constants, through)
         assert moved is not None
         Y = found.outputs[k][:, None]
-        part, dx = layer.pullback(moved[:, None], k > 0)
+        part, dx = layer.pullback(moved[:, None], inputs or k > 0)
         curved, bent = layer.hessian_product(dtheta[where], tangents.inputs[k], Y)
         result[where] = part + curved
         dZ = None if dx is None else dx[:, 0] + bent
-    return result, through
+    return result, through, dZ
 
 
 def _pull_back_map_tangent(

@@ -1,0 +1,126 @@
+"""Networks as modules of PyTorch: its graph and its optimizers, derivatives by hand in float64."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from refkan.base.annotations import check_annotated
+from refkan.base.arguments import as_vector, real
+from refkan.base.extras import needed
+from refkan.networks import Network
+from refkan.networks.hessians.products import tangent_of_pullback
+
+
+def as_torch(net: Network, theta: Any) -> Any:
+    """Return a `torch.nn.Module` of the network, in float64, whose one parameter `theta` starts as given.
+
+    Values and derivatives are refkan's: ``backward`` runs the pullback of `Network.vjp`, and a backward pass through
+    that one the product with the Hessian of <dy, F> in theta and x together. Third derivatives are refused by PyTorch.
+
+    Parameters
+    ----------
+    net : Network
+        Double backward needs fixed knots and node maps without statistics: `Network.with_fixed_knots`,
+        `Network.freeze`.
+    theta : array (n_params,)
+
+    Returns
+    -------
+    torch.nn.Module
+        Takes tensors (..., d_0) of real numbers on the CPU, which are widened to float64, and returns (..., d_L).
+        `module.net` is the network, and ``module.theta.detach().numpy()`` its parameters.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed.
+    ValueError, TypeError
+        As `Network.__call__`, when the module is called.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> rk.interop.as_torch(rk.kan([1, 1], order=3, intervals=2), np.zeros(3))
+    Traceback (most recent call last):
+    ValueError: theta must have length 4; got length 3
+
+    With PyTorch::
+
+        module = rk.interop.as_torch(net, theta)
+        optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
+        model = torch.nn.Sequential(torch.nn.Linear(8, 2, dtype=torch.float64), module)
+    """
+    check_annotated(as_torch, locals())
+    start = real("theta", as_vector("theta", theta, net.n_params))
+    return _classes()[0](net, start)
+
+
+@cache
+def _classes() -> tuple[Any, Any, Any]:
+    """The module and its two functions, made when PyTorch is first asked for."""
+    torch = needed("rk.interop.as_torch", "torch")
+
+    class NetworkModule(torch.nn.Module):  # type: ignore[misc, name-defined]
+        """A network of refkan."""
+
+        def __init__(self, net: Network, theta: Any) -> None:
+            super().__init__()
+            self.net = net
+            self.theta = torch.nn.Parameter(torch.from_numpy(theta.copy()))
+
+        def forward(self, x: Any) -> Any:
+            rows = x.to(torch.float64).reshape(-1, x.shape[-1])
+            return Value.apply(self.theta, rows, self.net).reshape(*x.shape[:-1], self.net.widths[-1])
+
+        def extra_repr(self) -> str:
+            return str(self.net)
+
+    class Value(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """F(x; theta)."""
+
+        @staticmethod
+        def forward(ctx: Any, theta: Any, x: Any, net: Network) -> Any:
+            ctx.net = net
+            ctx.save_for_backward(theta, x)
+            return torch.from_numpy(net(_array(theta), _array(x)))
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            return *Pullback.apply(*ctx.saved_tensors, dy, ctx.net), None
+
+    class Pullback(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """(J_theta^T dy, J_x^T dy), linear in dy."""
+
+        @staticmethod
+        def forward(ctx: Any, theta: Any, x: Any, dy: Any, net: Network) -> Any:
+            ctx.net = net
+            ctx.save_for_backward(theta, x, dy)
+            return tuple(map(torch.from_numpy, net.vjp(_array(theta), _array(x))[1](_array(dy))))
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx: Any, dtheta: Any, dx: Any) -> Any:
+            # <dtheta, J_theta^T dy> + <dx, J_x^T dy> = <dy, J_theta dtheta + J_x dx>: in dy the tangent, in theta
+            # and x the Hessian of <dy, F>, which is symmetric, times (dtheta, dx).
+            _require_second_derivatives(ctx.net)
+            theta, x, dy, *directions = map(_array, (*ctx.saved_tensors, dtheta, dx))
+            moved = tangent_of_pullback(ctx.net, theta, x, dy, *directions)
+            return *map(torch.from_numpy, (*moved, ctx.net.jvp(theta, x, *directions))), None
+
+    return NetworkModule, Value, Pullback
+
+
+def _array(tensor: Any) -> Any:
+    return tensor.detach().numpy()
+
+
+def _require_second_derivatives(net: Network) -> None:
+    for k, layer in enumerate(net.layers):
+        if layer.has_knots and layer.free_knots:
+            raise ValueError(f"double backward needs fixed knots; layer {k} has free ones: net.with_fixed_knots(theta)")
+    if net.statistics_maps:
+        raise ValueError(
+            "double backward needs node maps that act on each sample alone; "
+            f"{net.node_maps[net.statistics_maps[0]].name!r} takes statistics: net.freeze(theta)"
+        )
