@@ -99,14 +99,15 @@ def _classes() -> tuple[Any, Any, Any]:
             return tuple(map(torch.from_numpy, net.vjp(_array(theta), _array(x))[1](_array(dy))))
 
         @staticmethod
-        @torch.autograd.function.once_differentiable
-        def backward(ctx: Any, dtheta: Any, dx: Any) -> Any:
+        def moved(ctx: Any, dtheta: Any, dx: Any) -> Any:
             # <dtheta, J_theta^T dy> + <dx, J_x^T dy> = <dy, J_theta dtheta + J_x dx>: in dy the tangent, in theta
             # and x the Hessian of <dy, F>, which is symmetric, times (dtheta, dx).
             _require_second_derivatives(ctx.net)
             theta, x, dy, *directions = map(_array, (*ctx.saved_tensors, dtheta, dx))
-            moved = tangent_of_pullback(ctx.net, theta, x, dy, *directions)
-            return *map(torch.from_numpy, (*moved, ctx.net.jvp(theta, x, *directions))), None
+            of_theta, of_x = tangent_of_pullback(ctx.net, theta, x, dy, *directions)
+            return *map(torch.from_numpy, (of_theta, of_x, ctx.net.jvp(theta, x, *directions))), None
+
+        backward = staticmethod(torch.autograd.function.once_differentiable(moved))
 
     return NetworkModule, Value, Pullback
 
