@@ -1,0 +1,85 @@
+"""Networks of splines with dyadic parameters, scaled so that activations do what a theorem supposes, and samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+import refkan as rk
+
+STAYING = ("inside", "partial")
+"""Tails of activations that stay in the domain."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network of splines on uniform knots of [0, 1], its parameters and samples drawn by a seed.
+
+    Tails "inside" stand for activations that stay in the domain, "partial" for such that stay in some two thirds of
+    it; with the others they leave it on both sides.
+    """
+
+    widths: tuple[int, ...]
+    order: int
+    intervals: tuple[int, ...]
+    tails: str = "inside"
+    node_map: str = "none"
+    seed: int = 0
+
+    @property
+    def network(self) -> rk.Network:
+        """The network, not bound to data."""
+        outside = "polynomial" if self.tails in STAYING else self.tails
+        return rk.kan(self.widths, self.order, self.intervals, node_map=self.node_map, outside=outside)
+
+
+Posed = tuple[rk.LeastSquares, np.ndarray, list[np.ndarray]]
+
+
+def posed(case: Case, size: int) -> Posed:
+    """The problem, dyadic parameters, and the inputs of every layer; layers are scaled to the range of `tails`."""
+    rng = np.random.default_rng([case.seed, case.order, *case.widths, *case.intervals])
+    net = case.network
+    pool = (2 * rng.integers(0, 1 << 11, (1 << 11, case.widths[0])) + 1) / 2.0**12
+    parts: list[np.ndarray] = []
+    for k, (P, Q) in enumerate(pairwise(case.widths)):
+        C = np.zeros((Q, P, 1))
+        while not C.any() or (case.order > 1 and not np.ptp(C, axis=2).all()):  # no constant edges
+            C = rng.integers(-64, 65, (Q, P, case.intervals[k] + case.order - 1)) / 16.0
+        if k < len(case.widths) - 2 and case.node_map == "none":
+            z = activations(case, [*parts, C.ravel()], pool)[-1]
+            beyond = rng.integers(64, 320, (2, Q)) / 4096 * (1 if case.tails in STAYING else -3)
+            beyond[1] += 3 / 8 * (case.tails == "partial")
+            span = np.where(np.ptp(z, axis=0) > 0, np.ptp(z, axis=0), 1)
+            scale = np.floor(4096 * (1 - beyond.sum(axis=0)) / span) / 4096
+            shift = np.ceil(4096 * (beyond[0] - scale * z.min(axis=0)) / P) / 4096
+            C = C * scale[:, None, None] + shift[:, None, None]
+        parts.append(C.ravel())
+    x = pool[in_all_pieces(case, activations(case, parts[:-1], pool), 2 * size * net.n_params + 20)]
+    if case.node_map == "min-max":
+        net, _ = net.initialize(rng, x)
+    problem = rk.LeastSquares(net, x, np.zeros((len(x), case.widths[-1])))
+    return problem, np.concatenate(parts), activations(case, parts[:-1], x)
+
+
+def activations(case: Case, parts: Sequence[np.ndarray], x: np.ndarray) -> list[np.ndarray]:
+    """The inputs of every layer, in turn, and what the last of those given puts out."""
+    inputs = [x]
+    for k, part in enumerate(parts):
+        layer = rk.kan(case.widths[k : k + 2], case.order, case.intervals[k], outside=case.network.layers[k].outside)
+        z = layer(part, inputs[-1])
+        inputs.append(z if case.node_map == "none" else (z - z.min(axis=0)) / np.ptp(z, axis=0))
+    return inputs
+
+
+def in_all_pieces(case: Case, inputs: Sequence[np.ndarray], number: int) -> np.ndarray:
+    """Choose samples, as many as can be in each region on which the network is one polynomial."""
+    pieces = np.hstack([np.floor(z * n) for z, n in zip(inputs, case.intervals, strict=True)])
+    _, region = np.unique(pieces, axis=0, return_inverse=True)
+    before = np.argsort(np.argsort(region, kind="stable"))  # places in the order by regions
+    first = np.searchsorted(np.sort(region), region)
+    chosen: np.ndarray = np.argsort(before - first, kind="stable")[:number]
+    return chosen
