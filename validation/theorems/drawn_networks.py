@@ -43,7 +43,7 @@ def posed(case: Case, size: int) -> Posed:
     """The problem, dyadic parameters, and the inputs of every layer; layers are scaled to the range of `tails`."""
     rng = np.random.default_rng([case.seed, case.order, *case.widths, *case.intervals])
     net = case.network
-    pool = (2 * rng.integers(0, 1 << 11, (1 << 11, case.widths[0])) + 1) / 2.0**12
+    pool = (2 * rng.integers(0, 1 << 16, (1 << 14, case.widths[0])) + 1) / 2.0**17
     parts: list[np.ndarray] = []
     for k, (P, Q) in enumerate(pairwise(case.widths)):
         C = np.zeros((Q, P, 1))

@@ -157,11 +157,11 @@ def of_pair(case: Case, k: int, behind: Sequence[Node]) -> dict[str, int]:
 def is_sharp(case: Case, behind: Sequence[Node]) -> bool:
     """The hypotheses under which two layers have no more null vectors than the theorem lists."""
     P, Q, _ = case.widths
-    if not all(node.touched for node in behind):
+    h = new_powers(P, case.intervals[0], case.order)
+    if not all(node.touched for node in behind) or (case.node_map == "min-max" and h[1] == 1):
         return False
     if case.tails == "natural" and any(node.outside for node in behind):
-        few = new_powers(P, case.intervals[0], case.order)[1] >= Q
-        return few and all(node.crossed >= (2 if node.outside else 1) for node in behind)
+        return h[1] >= Q and all(node.crossed >= (2 if node.outside else 1) for node in behind)
     polynomial = case.tails in (*STAYING, "polynomial")
     return all(node.crossed for node in behind) or (
         polynomial and case.order >= 3 and Q <= P and case.node_map == "none"
