@@ -19,7 +19,12 @@ from validation.theorems.nullity_cases import NAMED
 
 pytest.importorskip("flint")
 
-FEW = (Case((2, 2, 1), 2, (2, 2)), Case((1, 3, 1), 3, (1, 2)), Case((2, 2, 1), 2, (1, 3), "partial"), Case((1, 2, 1), 5, (1, 1)))
+FEW = (
+    Case((2, 2, 1), 2, (2, 2)),
+    Case((1, 3, 1), 3, (1, 2)),
+    Case((2, 2, 1), 2, (1, 3), "partial"),
+    Case((1, 2, 1), 5, (1, 1)),
+)
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def posed(case: Case, size: int) -> Posed:
     for k, (P, Q) in enumerate(pairwise(case.widths)):
         C = np.zeros((Q, P, 1))
         while not C.any() or (case.order > 1 and not np.ptp(C, axis=2).all()):  # no constant edges
-            C = rng.integers(-64, 65, (Q, P, case.intervals[k] + case.order - 1)) / 16.0
+            C = rng.integers(-(1 << 14), 1 << 14, (Q, P, case.intervals[k] + case.order - 1)) / 2.0**12
         if k < len(case.widths) - 2 and case.node_map == "none":
             z = activations(case, [*parts, C.ravel()], pool)[-1]
             beyond = rng.integers(64, 320, (2, Q)) / 4096 * (1 if case.tails in STAYING else -3)
