@@ -48,6 +48,35 @@ def test_enclosures_hold_exact_values_and_derivatives():
     assert not false, f"{len(false)} of {counts['numbers']}: {false[:3]}"
 
 
+KINDS = {
+    "silu": ("silu", "silu", "spline"),
+    "dense": ("dense",),
+    "free": ("free",),
+    "all": (*draws.POLYNOMIALS, "silu", "dense", "free"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_of_every_kind_of_layer(kind):
+    """SiLU edges with scales of any size and sign, activations at kinks, knots that moved: all four certificates."""
+    false, counts = [], attacks.Counts()
+    for seed in draws.cases(6):
+        rng = np.random.default_rng([15, list(KINDS).index(kind), seed])
+        widths = [int(n) for n in rng.integers(1, 4, int(rng.integers(2, 4)))]
+        net, theta = draws.network(rng, widths, orders=(2, 3, 4), tame=rng.uniform() < 0.7, kinds=KINDS[kind])
+        at_theta = attacks.fixed(net, theta)
+        if at_theta is None:
+            continue
+        box = draws.box(rng, at_theta[0])
+        points = draws.points(rng, at_theta[0], box, 4)
+        false += [(seed, text) for text in attacks.attack_enclosure(net, theta, box, points, counts)]
+        false += [(seed, text) for text in attacks.attack_samples(net, theta, box, points[:2], counts)]
+        other = pairs.other_network(rng, net, theta)
+        false += [(seed, text) for text in attacks.attack_difference((net, theta), other, box, counts, points[:2])]
+    assert counts["numbers"], counts
+    assert not false, f"{len(false)} of {counts}: {false[:3]}"
+
+
 @pytest.mark.parametrize("attack", [attacks.attack_extrema, attacks.attack_lipschitz])
 def test_greatest_values_and_slopes_are_those_of_exact_pieces(attack):
     """Both ends of the certificate, and the tolerance that was asked for."""
@@ -65,7 +94,7 @@ def test_differences_are_those_of_exact_pieces():
     false, counts = [], attacks.Counts()
     for seed in draws.cases(12):
         rng, net, theta = with_pieces(seed) if seed % 2 else drawn(seed)
-        if attacks.frozen(net, theta) is None:
+        if attacks.fixed(net, theta) is None:
             continue
         box = draws.box(rng, net)
         other = pairs.other_network(rng, net, theta)

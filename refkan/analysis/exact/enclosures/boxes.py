@@ -63,8 +63,8 @@ def enclose(
     Parameters
     ----------
     net : Network
-        Of spline, ReLU-power or Chebyshev layers. Mean-std and min-max maps are frozen at theta, and the bounds are
-        those of ``net.freeze(theta)``. Under outside="error" they are those of the network with its end pieces
+        Of any layers. Mean-std and min-max maps are frozen at theta, and the bounds are those of ``net.freeze(theta)``;
+        free knots are those of ``net.with_fixed_knots(theta)``. Under outside="error" they are those of the network with its end pieces
         continued, and hold wherever the network has a value.
     theta : array (n_params,)
     box : array (P, 2)
@@ -85,8 +85,7 @@ def enclose(
     Raises
     ------
     ValueError
-        For boxes that are empty or reach outside the domain under outside="error", arguments that do not fit, and
-        networks with other layers.
+        For boxes that are empty or reach outside the domain under outside="error", and arguments that do not fit.
 
     Notes
     -----

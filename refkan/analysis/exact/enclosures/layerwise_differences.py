@@ -11,11 +11,21 @@ where those are not rounded, exactly zero. Subdivision sees that only up to the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, quiet
-from refkan.analysis.exact.enclosures.network_intervals import AffineStep, EdgeStep, IntervalNetwork, SigmoidStep
+from refkan.analysis.exact.enclosures.network_intervals import (
+    ActivationStep,
+    EdgeStep,
+    IntervalNetwork,
+    LinearStep,
+    SigmoidStep,
+)
 from refkan.analysis.exact.enclosures.polynomial_pieces import Pieces, pieces_of_difference
+from refkan.analysis.exact.enclosures.scalar_functions import ACTIVATIONS, silu
 from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals
 from refkan.base.array_types import FloatArray
 
@@ -26,27 +36,23 @@ def layerwise_difference(left: IntervalNetwork, right: IntervalNetwork, ends: Fl
     if [type(step) for step in left.steps] != [type(step) for step in right.steps]:
         return np.inf
     x, y = (TaylorIntervals({(0,): Intervals(ends[None, :, 0], ends[None, :, 1])}, 0) for _ in range(2))
-    apart = Intervals.of(np.zeros(len(ends)))
+    apart: Intervals | None = Intervals.of(np.zeros(len(ends)))
     for one, other in zip(left.steps, right.steps, strict=True):
-        if isinstance(one, EdgeStep) and isinstance(other, EdgeStep):
-            hull = Intervals(np.minimum(x.value.lo, y.value.lo), np.maximum(x.value.hi, y.value.hi))
-            next_apart = _of_layers(one, other, hull[0], apart)
-        elif isinstance(one, AffineStep):
-            next_apart = _of_affine_maps(one, other, x.value[0], apart)
-        else:
-            next_apart = _of_sigmoids(one, other, apart)
-        if next_apart is None:
+        hull = Intervals(np.minimum(x.value.lo, y.value.lo), np.maximum(x.value.hi, y.value.hi))
+        apart = DIFFERENCES[type(one)](one, other, hull[0], apart)
+        if apart is None:
             return np.inf
-        apart = next_apart
-        x, y = one.apply(x), other.apply(y)
+        x, y = one.apply(x)[0], other.apply(y)[0]
     return float(apart.hi.max())
 
 
-def _of_layers(one: EdgeStep, other: EdgeStep, inputs: Intervals, apart: Intervals) -> Intervals | None:
+def _of_edges(one: EdgeStep, other: EdgeStep, inputs: Intervals, apart: Intervals) -> Intervals | None:
     """How far the outputs of two layers are apart."""
     if (one.layer.n_inputs, one.layer.n_outputs) != (other.layer.n_inputs, other.layer.n_outputs):
         return None
     total = Intervals.of(np.zeros(one.layer.n_outputs))
+    branches = [np.zeros((one.layer.n_outputs, one.layer.n_inputs)) if w is None else w for w in (one.silu, other.silu)]
+    branch = _distance(*branches)
     for p in range(one.layer.n_inputs):
         at = inputs[p : p + 1]
         difference = pieces_of_difference(*(family for step in (one, other) for family in step.functions(p)))
@@ -54,8 +60,10 @@ def _of_layers(one: EdgeStep, other: EdgeStep, inputs: Intervals, apart: Interva
             return None
         if not _is_zero(difference):
             total = total + Intervals.of(difference.enclose(at, 0)[0][0].magnitude[0])
-        if apart.hi[p] > 0:
-            (_, slopes), smoothness = other.edges[p].enclose(at, 1)
+        if np.any(branch[:, p]):
+            total = total + Intervals.of(branch[:, p]) * Intervals.of(silu(at, 0)[0][0].magnitude)
+        if not apart.hi[p] <= 0:
+            (_, slopes), smoothness = other.of_input(p, at, 1)
             if smoothness[0] < 0:
                 return None
             total = total + Intervals.of(slopes.magnitude[0]) * apart[p]
@@ -66,17 +74,33 @@ def _is_zero(pieces: Pieces) -> bool:
     return not any(np.any(array) for array in (*pieces.middles, *pieces.radii))
 
 
-def _of_affine_maps(one: AffineStep, other: AffineStep, outputs: Intervals, apart: Intervals) -> Intervals:
-    """a z + b - (a' w + b') = a' (z - w) + (a - a') z + (b - b')."""
-    scale, shift = _distance(one.scale, other.scale), _distance(one.shift, other.shift)
-    result = Intervals.of(np.abs(other.scale)) * apart
-    for factor, size in ((scale, outputs.magnitude), (shift, np.ones(1))):
-        if np.any(factor):
-            result = result + Intervals.of(factor) * Intervals.of(size)
-    return result
+def _of_linear_maps(one: LinearStep, other: LinearStep, inputs: Intervals, apart: Intervals) -> Intervals | None:
+    """W z + b - (W' w + b') = W' (z - w) + (W - W') z + (b - b')."""
+    if one.weights.shape != other.weights.shape:
+        return None
+    result = _product(np.abs(other.weights), apart)
+    weights, shift = _distance(one.weights, other.weights), _distance(one.shift, other.shift)
+    if np.any(weights):
+        result = result + _product(weights, Intervals.of(inputs.magnitude))
+    return result + Intervals.of(shift) if np.any(shift) else result
 
 
-def _of_sigmoids(one: SigmoidStep, other: SigmoidStep, apart: Intervals) -> Intervals:
+def _product(weights: FloatArray, x: Intervals) -> Intervals:
+    product = Intervals.of(weights) * x
+    return product.sum(1) if weights.ndim == 2 else product
+
+
+def _of_activations(
+    one: ActivationStep, other: ActivationStep, inputs: Intervals, apart: Intervals
+) -> Intervals | None:
+    """By the largest slope between both."""
+    if one.name != other.name:
+        return None
+    slopes = ACTIVATIONS[one.name](inputs[None], 1, "both")[0][1]
+    return Intervals.of(slopes.magnitude[0]) * apart
+
+
+def _of_sigmoids(one: SigmoidStep, other: SigmoidStep, inputs: Intervals, apart: Intervals) -> Intervals:
     """(a - a') (1 - g) + (b - b') g + (b' - a') (g - g'); the slope of a sigmoid is at most 1/4."""
     ends = np.maximum(_distance(one.low, other.low), _distance(one.high, other.high))
     through = other.length * Intervals.of(0.25) * apart
@@ -86,3 +110,14 @@ def _of_sigmoids(one: SigmoidStep, other: SigmoidStep, apart: Intervals) -> Inte
 def _distance(mine: FloatArray, theirs: FloatArray) -> FloatArray:
     """|x - y| of floats, rounded up, and zero where they are equal."""
     return np.where(mine == theirs, 0.0, (Intervals.of(mine) - Intervals.of(theirs)).magnitude)
+
+
+Difference = Callable[[Any, Any, Intervals, Intervals], Intervals | None]
+"""(one step, another, inputs of both, how far these are apart) -> how far the outputs are; None if unknown."""
+
+DIFFERENCES: dict[type, Difference] = {
+    EdgeStep: _of_edges,
+    LinearStep: _of_linear_maps,
+    ActivationStep: _of_activations,
+    SigmoidStep: _of_sigmoids,
+}

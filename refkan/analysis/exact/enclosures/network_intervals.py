@@ -1,15 +1,14 @@
 r"""A network over boxes of inputs: Taylor coefficients in x as intervals, layer by layer.
 
-Every layer is y_q = sum_p s_qp(x_p) with piecewise polynomials s_qp, so that its range over a box is the sum of ranges;
-dependencies arise between layers, where Taylor forms around the centre of the box narrow the ranges again.
+Layers of splines, ReLU powers and Chebyshev polynomials are y_q = sum_p s_qp(x_p) with functions s_qp of one input, so
+that the range over a box is the sum of ranges; dense layers are affine maps, and an activation of each node.
+Dependencies arise between layers, where Taylor forms around the centre of the box narrow the ranges again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cache
-from math import factorial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,21 +27,28 @@ from refkan.analysis.exact.enclosures.polynomial_pieces import (
     Pieces,
     Sides,
     pieces_of_family,
-    pieces_of_polynomials,
 )
+from refkan.analysis.exact.enclosures.scalar_functions import ACTIVATIONS, Derivatives, centred, sigmoid, silu
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
-from refkan.analysis.exact.ranks.network_rows import irrational_parts
 from refkan.base.arguments import as_vector, check_type, real
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
-from refkan.truth.layers import SumLayer
+from refkan.truth.layers import DenseLayer, SiluLayer, SumLayer
 from refkan.truth.node_maps import Affine, Sigmoid
 
 
+class Step(ShortRepr):
+    """A part of a network: what it makes of Taylor numbers (B, P) over boxes."""
+
+    def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray | int]:
+        """Return the outputs, and the number of continuous derivatives of the functions met over each box."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, eq=False)
-class EdgeStep(ShortRepr):
-    """A layer with its coefficients: pieces of each input.
+class EdgeStep(Step):
+    """A layer of functions on edges with its coefficients: pieces of each input, and multiples of silu (Q, P), if any.
 
     Under outside="error" it has values on the domains (P, 2) alone. Its end pieces go on here: what is bounded is an
     extension of the network, so that Taylor forms hold also around centres where the network itself has no value.
@@ -52,18 +58,27 @@ class EdgeStep(ShortRepr):
     domains: FloatArray | None
     layer: SumLayer
     theta: Any
+    silu: FloatArray | None
 
     def functions(self, p: int) -> tuple[Any, list[Any]]:
         """The family of an input, and the coefficients of its functions, one row an output."""
         return self.layer.families[p], [self.layer.edge(self.theta, q, p) for q in range(self.layer.n_outputs)]
 
-    def apply(self, x: TaylorIntervals) -> TaylorIntervals:
-        """Sum the functions of all inputs, x of shape (B, P)."""
-        return self.apply_smoothly(x)[0]
+    def of_input(self, p: int, x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
+        """The functions of an input over intervals (B,)."""
+        if self.silu is None:
+            return self.edges[p].enclose(x, order, sides)
+        return centred(partial(self._with_silu, p), x, order, sides)
 
-    def apply_smoothly(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:
-        """As `apply`, and the number of continuous derivatives of the functions met over each box (B,)."""
-        enclosed = [pieces.enclose(x.value[:, p], x.order, sides) for p, pieces in enumerate(self.edges)]
+    def _with_silu(self, p: int, x: Intervals, order: int, sides: Sides) -> Derivatives:
+        assert self.silu is not None
+        w = Intervals.of(self.silu[:, p])
+        splines, smoothness = self.edges[p].enclose(x, order, sides)
+        pairs = zip(splines, silu(x, order)[0], strict=True)
+        return [spline + branch[:, None] * w for spline, branch in pairs], smoothness
+
+    def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
+        enclosed = [self.of_input(p, x.value[:, p], x.order, sides) for p in range(len(self.edges))]
         edges = [coefficients for coefficients, _ in enclosed]
         c = [joined([edge[k] for edge in edges], 2) for k in range(x.order + 1)]  # (B, Q, P)
         y = x[:, None, :].composed(c).map(lambda part: part.sum(2))
@@ -71,22 +86,32 @@ class EdgeStep(ShortRepr):
 
 
 @dataclass(frozen=True, eq=False)
-class AffineStep(ShortRepr):
-    """z = scale y + shift."""
+class LinearStep(Step):
+    """z = W y + shift, W a matrix (Q, P), or a vector (Q) for a diagonal one."""
 
-    scale: FloatArray
+    weights: FloatArray
     shift: FloatArray
 
-    def apply(self, y: TaylorIntervals) -> TaylorIntervals:
-        """Map the nodes (B, Q)."""
-        scaled = y * Intervals.of(self.scale)
-        parts = scaled.parts | {scaled.zero: scaled.value + Intervals.of(self.shift)}
-        return TaylorIntervals(parts, y.order)
+    def apply(self, y: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray | int]:  # noqa: D102
+        W = Intervals.of(self.weights)
+        z = y * W if W.lo.ndim == 1 else y[:, None, :].map(lambda part: (part * W).sum(2))
+        return TaylorIntervals(z.parts | {z.zero: z.value + Intervals.of(self.shift)}, y.order), POLYNOMIAL
 
 
 @dataclass(frozen=True, eq=False)
-class SigmoidStep(ShortRepr):
-    """z = a + (b - a) g, g the sigmoid, whose derivatives are polynomials in g: P_0 = g, P_{k+1} = P_k' g (1 - g)."""
+class ActivationStep(Step):
+    """z = f(y), one function of every node."""
+
+    name: str
+
+    def apply(self, y: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
+        c, smoothness = ACTIVATIONS[self.name](y.value, y.order, sides)
+        return y.composed(c), smoothness
+
+
+@dataclass(frozen=True, eq=False)
+class SigmoidStep(Step):
+    """z = a + (b - a) g, g the sigmoid."""
 
     low: FloatArray
     high: FloatArray
@@ -96,29 +121,10 @@ class SigmoidStep(ShortRepr):
         """b - a."""
         return Intervals.of(self.high) - Intervals.of(self.low)
 
-    def apply(self, y: TaylorIntervals) -> TaylorIntervals:
-        """Map the nodes (B, Q)."""
-        table = _sigmoid_derivatives(y.order)
-        g = y.value.sigmoid()
-        nodes = [table.enclose(g[:, q], 0)[0][0] for q in range(g.lo.shape[1])]
-        c = [joined([node[:, k] for node in nodes], 1) for k in range(y.order + 1)]
+    def apply(self, y: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
+        c, smoothness = sigmoid(y.value, y.order)
         scaled = y.composed(c) * self.length
-        return TaylorIntervals(scaled.parts | {scaled.zero: scaled.value + Intervals.of(self.low)}, y.order)
-
-
-@cache
-def _sigmoid_derivatives(order: int) -> Pieces:
-    """P_k/k! on [0, 1], in powers of g - 1/2: g (1 - g) = 1/4 - (g - 1/2)^2."""
-    P = [Fraction(1, 2), Fraction(1)]
-    rows = []
-    for k in range(order + 1):
-        rows.append([c / factorial(k) for c in P] + [Fraction(0)] * (order + 2 - len(P)))
-        slope = [i * c for i, c in enumerate(P)][1:]
-        P = [Fraction(0)] * (len(slope) + 2)
-        for i, c in enumerate(slope):
-            P[i] += c / 4
-            P[i + 2] -= c
-    return pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [rows])
+        return TaylorIntervals(scaled.parts | {scaled.zero: scaled.value + Intervals.of(self.low)}, y.order), smoothness
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +139,7 @@ class IntervalNetwork(ShortRepr):
         Where the first layer has values.
     """
 
-    steps: tuple[Any, ...]
+    steps: tuple[Step, ...]
     n_inputs: int
     n_outputs: int
     domains: FloatArray | None
@@ -152,13 +158,10 @@ class IntervalNetwork(ShortRepr):
         centre, over = (_stacked(variables(x, order)) for x in (points, box))
         smoothness = np.full(middle.shape[0], POLYNOMIAL)
         for k, step in enumerate(self.steps):
-            if isinstance(step, EdgeStep):
-                centre = step.apply_smoothly(centre, "both" if limits else "right")[0]
-                over, met = step.apply_smoothly(over, "right" if k or not limits else "inside")
-                smoothness = np.minimum(smoothness, met)
-            else:
-                centre, over = step.apply(centre), step.apply(over)
-            if k:
+            centre, _ = step.apply(centre, "both" if limits else "right")
+            over, met = step.apply(over, "right" if k or not limits else "inside")
+            smoothness = np.minimum(smoothness, met)
+            if k:  # sums of functions of single inputs have the sums of their ranges
                 value = narrowed(Expansion(centre, over, reach, smoothness), over.zero)
                 over = TaylorIntervals(over.parts | {over.zero: value}, over.order)
         return Expansion(centre, over, reach, smoothness)
@@ -174,41 +177,53 @@ def _stacked(x: list[TaylorIntervals]) -> TaylorIntervals:
 
 
 def interval_network(net: Network, theta: Any) -> IntervalNetwork:
-    """Read a network; mean-std and min-max maps are frozen at theta, `net.freeze(theta)`.
+    """Read a network; mean-std and min-max maps and free knots are fixed where they are at theta.
 
     Raises
     ------
     ValueError
-        For layers that are no sums of piecewise polynomials of one input.
+        If net is not bound to data, or theta does not fit.
     ArithmeticError
         Where float64 does not round as bounds need it.
     """
     require_rounding_to_nearest()
     check_type("net", net, Network)
     net.require_bound()
-    theta = real("theta", as_vector("theta", theta, net.n_params))
-    net = net.freeze(theta)
-    refused = sorted({"silu", "tanh", "free knots"} & set(irrational_parts(net)))
+    net, theta = _with_fixed_constants(net, real("theta", as_vector("theta", theta, net.n_params)))
     evaluation = truth.of(net, theta, [])
     network = evaluation.network
-    if refused or not all(isinstance(layer, SumLayer) for layer in network.layers):
-        raise ValueError(
-            f"net must be made of spline, ReLU-power or Chebyshev layers to be enclosed; got {net}"
-            + (f" with {', '.join(refused)}" if refused else "")
-            + ": fix free knots with net.with_fixed_knots(theta); SiLU edges and dense layers are not supported"
-        )
-    steps: list[Any] = []
-    first = None
+    steps: list[Step] = []
     for k, (layer, part) in enumerate(zip(network.layers, network.parts(evaluation.theta), strict=True)):
-        assert isinstance(layer, SumLayer)
-        coefficients = [[layer.edge(part, q, p) for q in range(layer.n_outputs)] for p in range(layer.n_inputs)]
-        edges = map(pieces_of_family, layer.families, coefficients)
-        steps.append(EdgeStep(tuple(edges), _domains(layer), layer, part))
-        if k == 0:
-            first = steps[0].domains
+        steps += _steps_of_layer(layer, part)
         if k < len(network.node_maps):
             steps += _step_of_map(network.node_maps[k])
-    return IntervalNetwork(tuple(steps), net.widths[0], net.widths[-1], first)
+    domains = steps[0].domains if isinstance(steps[0], EdgeStep) else None
+    return IntervalNetwork(tuple(steps), net.widths[0], net.widths[-1], domains)
+
+
+def _with_fixed_constants(net: Network, theta: FloatArray) -> tuple[Network, FloatArray]:
+    """Freeze statistics, and free knots, at theta: the parameters s of these are left out."""
+    frozen = net.freeze(theta)
+    fixed = frozen.with_fixed_knots(theta)
+    pairs = zip(fixed.layers, frozen.unpack(theta), strict=True)
+    return fixed, np.concatenate(
+        [layer.pack(**{name: blocks[name] for name in layer.blocks}) for layer, blocks in pairs]
+    )
+
+
+def _steps_of_layer(layer: Any, theta: Any) -> list[Step]:
+    if isinstance(layer, DenseLayer):
+        shift = theta[layer.n_inputs * layer.n_outputs :] if layer.bias else [0] * layer.n_outputs
+        linear = LinearStep(np.array([_floats(row) for row in layer.weights(theta)]), _floats(shift))
+        return [linear] if layer.activation == "identity" else [linear, ActivationStep(layer.activation)]
+    branch = None
+    if isinstance(layer, SiluLayer):
+        theta, w_b, _ = layer.split(theta)
+        layer, branch = layer.spline, np.array([_floats(row) for row in w_b])
+    assert isinstance(layer, SumLayer)
+    coefficients = [[layer.edge(theta, q, p) for q in range(layer.n_outputs)] for p in range(layer.n_inputs)]
+    edges = tuple(map(pieces_of_family, layer.families, coefficients))
+    return [EdgeStep(edges, _domains(layer), layer, theta, branch)]
 
 
 def _domains(layer: SumLayer) -> FloatArray | None:
@@ -223,9 +238,9 @@ def _domains(layer: SumLayer) -> FloatArray | None:
     return np.array(rows)
 
 
-def _step_of_map(node_map: Any) -> list[Any]:
+def _step_of_map(node_map: Any) -> list[Step]:
     if isinstance(node_map, Affine):
-        return [AffineStep(_floats(node_map.scales), _floats(node_map.shifts))]
+        return [LinearStep(_floats(node_map.scales), _floats(node_map.shifts))]
     if isinstance(node_map, Sigmoid):
         return [SigmoidStep(*(_floats([domain[k] for domain in node_map.domains]) for k in (0, 1)))]
     return []

@@ -16,21 +16,30 @@ REFUSALS = rk.ConvergenceError, ValueError  # what a certificate may raise; anyt
 MARGIN = Fraction(1, 2**64)  # of the oracle's own cuts, relative to the function
 
 
-def frozen(net, theta):
-    """The network whose maps have the constants that they have at theta; None if they have none."""
+def fixed(net, theta):
+    """The network with the maps and knots that it has at theta, and its parameters; None where there are none."""
     if any(m.uses_statistics for m in net.node_maps):
         try:
-            return net.freeze(theta)
+            net = net.freeze(theta)
         except (rk.DegenerateNodeError, ValueError):
             return None
-    return net
+    parts = []
+    for blocks in net.unpack(np.asarray(theta, float)):
+        parts += [block.ravel() for name, block in blocks.items() if name != "s"]
+    return net.with_fixed_knots(theta), np.concatenate(parts)
+
+
+def is_rational(net):
+    """Whether its values are, at rational points."""
+    layers = all(getattr(layer, "activation", "relu") not in ("tanh", "silu") for layer in net.layers)
+    return layers and not any(isinstance(layer, rk.SiluLayer) for layer in net.layers)
 
 
 class Points:
     """Exact values and derivatives at points, over Fractions, or by two precisions where there are sigmoids."""
 
     def __init__(self, net, theta):
-        self.rational = all(m.name != "sigmoid" for m in net.node_maps)
+        self.rational = is_rational(net) and all(m.name != "sigmoid" for m in net.node_maps)
         self.net, self.theta = net, theta
         if self.rational:
             self.oracle = OracleNetwork(net, theta)
@@ -79,13 +88,13 @@ def holds(bound, pair):
 
 def attack_enclosure(net, theta, box, points, counts):
     """`enclose`: values, first and second derivatives at points of the box."""
-    fixed = frozen(net, theta)
-    if fixed is None:
+    at_theta = fixed(net, theta)
+    if at_theta is None:
         return []
     bounds, out = counts.certificate("enclose", rk.exact.enclose, net, theta, box)
     if bounds is None:
         return out
-    exact = Points(fixed, theta)
+    exact = Points(*at_theta)
     with mpmath.workdps(260):
         for x in points:
             for q, (value, first, second) in enumerate(exact(x)):
@@ -113,11 +122,11 @@ def _text(x):
 
 def attack_samples(net, theta, box, points, counts, tolerance=1e-2, budget=100):
     """`extrema` and `lipschitz_constant` of any network against values and slopes at points, from inside."""
-    fixed = frozen(net, theta)
-    if fixed is None:
+    at_theta = fixed(net, theta)
+    if at_theta is None:
         return []
     with mpmath.workdps(260):
-        found = [Points(fixed, theta)(x, second=False) for x in points]
+        found = [Points(*at_theta)(x, second=False) for x in points]
         size = max(max(abs(y[0][0]) for y in at) for at in found)
         # At an end of the box the slope may be the one beyond it, which no quotient of the box sees.
         within = [all(a < t < b or a == b for t, (a, b) in zip(x, box.tolist(), strict=True)) for x in points]
@@ -149,6 +158,9 @@ def _square(x, like):
 
 def exact_outputs(net, theta, box):
     """Terms [q][p], functions of one input each whose sum is output q; None if there is no such form."""
+    kinds = rk.SplineLayer, rk.ReluLayer, rk.ChebyshevLayer
+    if not all(isinstance(layer, kinds) and not layer.free_knots for layer in net.layers):
+        return None
     if len(net.layers) == 1:
         return one_layer_network(net, theta, box)
     if net.widths[0] == 1 and all(m.name in ("none", "affine") for m in net.node_maps):
@@ -159,9 +171,9 @@ def exact_outputs(net, theta, box):
 def jumps(net):
     """Whether a layer may jump: order 1, or knots that repeat."""
     return any(
-        layer.order == 1 or any(np.any(np.diff(s.knots) == 0) for s in layer.spaces)
+        any(space.order == 1 or np.any(np.diff(space.knots) == 0) for space in layer.spaces)
         for layer in net.layers
-        if not isinstance(layer, rk.ChebyshevLayer)
+        if not isinstance(layer, (rk.ChebyshevLayer, rk.DenseLayer))
     )
 
 
@@ -259,8 +271,7 @@ def attack_difference(pair, other, box, counts, points=(), tolerance=1e-6, budge
         return [f"sup_difference: certified [{low}, {high}], exact {_text(exact)}"]
     if np.isinf(high):
         return []
-    fixed = frozen(*pair), frozen(*other)
-    f, g = Points(fixed[0], pair[1]), Points(fixed[1], other[1])
+    f, g = Points(*fixed(*pair)), Points(*fixed(*other))
     with mpmath.workdps(260):
         for x in points:
             for (v, *_), (w, *_) in zip(f(x), g(x), strict=False):

@@ -60,12 +60,35 @@ def coefficients(rng, shape, unit):
     return c * unit
 
 
-def layer(rng, inputs, outputs, unit_in, unit_out, outside=None, order=None, chebyshev=True, repeat=True):
-    """A layer and its coefficients."""
+POLYNOMIALS = ("spline", "spline", "spline", "relu", "scaled", "chebyshev")
+"""Kinds of layers that are made of polynomials, as often as they are drawn."""
+
+
+def dense(rng, inputs, outputs, unit):
+    """A dense layer of any activation, with weights and biases that put some activations onto the kink."""
+    activation = str(rng.choice(["relu", "relu3", "tanh", "silu", "identity"]))
+    found = rk.DenseLayer(inputs, outputs, activation, bool(rng.uniform() < 0.7))
+    return found, np.clip(coefficients(rng, (found.n_params,), unit), -1e100, 1e100)
+
+
+def layer(rng, inputs, outputs, unit_in, unit_out, outside=None, order=None, kinds=POLYNOMIALS, repeat=True):
+    """A layer and its parameters."""
     outside = outside or str(rng.choice(TAILS[:3]))
     order = order or int(rng.choice([1, 2, 2, 3, 3, 4, 4, 5, 6]))
     n = int(rng.choice([1, 1, 2, 3, 4]))
-    kind = rng.choice(["spline", "spline", "spline", "relu", "scaled", "chebyshev" if chebyshev else "spline"])
+    kind = rng.choice(kinds)
+    if kind == "dense":
+        return dense(rng, inputs, outputs, unit_out)
+    if kind in ("silu", "free"):
+        order, outside = max(order, 2), "linear" if kind == "free" else outside
+        spaces = tuple(rk.SplineSpace.uniform(order, n, (-unit_in, unit_in)) for _ in range(inputs))
+        found = rk.SplineLayer(spaces, outputs, outside, free_knots=bool(kind == "free"))
+        blocks = {"coefficients": coefficients(rng, found.blocks["coefficients"], unit_out)}
+        blocks |= {"s": rng.normal(size=found.blocks["s"])} if kind == "free" else {}
+        if kind == "silu" or rng.uniform() < 0.3:
+            found = rk.SiluLayer(found)
+            blocks |= {name: coefficients(rng, found.blocks[name], 1.0) for name in ("w_b", "w_s")}
+        return found, np.clip(np.nan_to_num(found.pack(**blocks)), -1e300, 1e300)
     if kind == "chebyshev":
         ends = [sorted(unit_in * rng.uniform(-2, 2, 2)) for _ in range(inputs)]
         found = rk.ChebyshevLayer(ends, outputs, max(order - 1, 1), "linear" if outside == "natural" else outside)
@@ -84,7 +107,9 @@ def layer(rng, inputs, outputs, unit_in, unit_out, outside=None, order=None, che
 
 
 def domains(found):
-    """Domains (P, 2) of a layer."""
+    """Domains (P, 2) of a layer; where a dense one bends, or nearly does."""
+    if isinstance(found, rk.DenseLayer):
+        return np.array([[-1.0, 1.0]] * found.n_inputs)
     return np.array(found.ends) if isinstance(found, rk.ChebyshevLayer) else np.array(found.domains)
 
 
@@ -101,7 +126,10 @@ def node_map(rng, kind, after, unit):
     return {"sigmoid": SigmoidMap, "mean-std": MeanStdMap, "min-max": MinMaxMap}[kind](ends)
 
 
-def network(rng, widths, maps=("none", "affine", "affine", "sigmoid", "mean-std", "min-max"), orders=None, tame=False):
+MAPS = ("none", "affine", "affine", "sigmoid", "mean-std", "min-max")
+
+
+def network(rng, widths, maps=MAPS, orders=None, tame=False, kinds=POLYNOMIALS):
     """A network of any layers and maps, and its parameters; `tame`: units of one, knots that do not repeat."""
     units = [1.0 if tame else float(rng.choice(UNITS)) for _ in range(2 * len(widths))]
     if not tame and rng.uniform() < 0.08:
@@ -115,7 +143,7 @@ def network(rng, widths, maps=("none", "affine", "affine", "sigmoid", "mean-std"
         if k and kind == "none":
             units[2 * k] = units[2 * k - 1]
         order = None if orders is None else int(rng.choice(orders))
-        found, c = layer(rng, inputs, outputs, units[2 * k], units[2 * k + 1], outside, order, repeat=not tame)
+        found, c = layer(rng, inputs, outputs, units[2 * k], units[2 * k + 1], outside, order, kinds, not tame)
         if k:
             maps_.append(node_map(rng, kind, found, units[2 * k - 1]))
         layers.append(found)
@@ -139,6 +167,8 @@ def without_margin(net):
 
 def breaks(first, p):
     """Where the functions of input p may change: knots, or the ends of the domain."""
+    if isinstance(first, rk.DenseLayer):
+        return [-1.0, 0.0, 1.0]
     return list(map(float, first.ends[p] if isinstance(first, rk.ChebyshevLayer) else first.spaces[p].knots))
 
 

@@ -158,6 +158,13 @@ class Moving:
         return out
 
 
+def silu_derivatives(z):
+    """silu(z) and its first and second derivatives."""
+    sigma = 1 / (1 + mpmath.exp(-z))
+    d1 = sigma * (1 - sigma)
+    return z * sigma, sigma + z * d1, 2 * d1 + z * d1 * (1 - 2 * sigma)
+
+
 @dataclass
 class Silu:
     """w_b silu(x) + w_s sum_i C_i b_i(x) on each edge."""
@@ -172,10 +179,7 @@ class Silu:
         for q in range(Q):
             total = None
             for p, x in enumerate(z):
-                sigma = 1 / (1 + mpmath.exp(-x.v))
-                d1 = sigma * (1 - sigma)
-                d2 = d1 * (1 - 2 * sigma)
-                silu = x.through(x.v * sigma, sigma + x.v * d1, 2 * d1 + x.v * d2)
+                silu = x.through(*silu_derivatives(x.v))
                 start = self.spline.offset + C[:q].size + C[q, :p].size
                 f = Sum([self.spline.inputs[p]], C[q : q + 1, p : p + 1], start)([x], moving)[0]
                 w_b, w_s = self.w_b[q, p], self.w_s[q, p]
@@ -191,6 +195,7 @@ class Silu:
 
 
 ACTIVATIONS = {
+    "silu": silu_derivatives,
     "identity": lambda z: (z, 1 + 0 * z, 0 * z),
     "relu": lambda z: (z, 1 + 0 * z, 0 * z) if z >= 0 else (0 * z, 0 * z, 0 * z),
     "relu3": lambda z: (z**3, 3 * z**2, 6 * z) if z >= 0 else (0 * z, 0 * z, 0 * z),

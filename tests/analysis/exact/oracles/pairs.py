@@ -36,8 +36,8 @@ def other_network(rng, net, theta):
     layers = list(net.layers)
     k = int(rng.integers(len(layers)))
     chosen = layers[k]
-    if isinstance(chosen, rk.ChebyshevLayer):
-        return net, theta
+    if not isinstance(chosen, (rk.SplineLayer, rk.ReluLayer)) or chosen.free_knots:
+        return net, theta * (1 + 2.0**-50)
     if kind == "tails":
         layers[k] = replace(chosen, outside=str(rng.choice(draws.TAILS[:3])))
     else:

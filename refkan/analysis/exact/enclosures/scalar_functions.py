@@ -1,0 +1,132 @@
+r"""Functions of one variable on edges and after dense layers, with derivatives over intervals: f^(k)/k!, k = 0, 1, ...
+
+The derivatives of g = sigmoid(x) and t = tanh(x) are polynomials in g and t, as g' = g (1 - g) and t' = 1 - t^2.
+Those of silu(x) = x g follow by Leibniz' rule: f^(k)/k! = x g^(k)/k! + g^(k-1)/(k-1)!. ReLU powers are `Pieces`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import cache
+from math import comb, factorial
+
+import numpy as np
+
+from refkan.analysis.exact.enclosures.float_intervals import Intervals
+from refkan.analysis.exact.enclosures.polynomial_pieces import POLYNOMIAL, Pieces, Sides, pieces_of_polynomials
+from refkan.base.array_types import IntArray
+
+Derivatives = tuple[list[Intervals], IntArray]
+"""Enclosures of f^(k)/k! over intervals (B, ...), and the number of continuous derivatives on each of B."""
+
+ScalarFunction = Callable[[Intervals, int, Sides], Derivatives]
+"""(intervals, K, sides) -> derivatives up to K."""
+
+LEAST_SILU = -0.27846454276107385, -1.2784645427610739, -1.2784645427610737
+"""A float below the least value of silu, and floats on both sides of where it is: x = silu - 1 there."""
+
+
+def smoothly(x: Intervals, coefficients: list[Intervals]) -> Derivatives:
+    """Derivatives of a function that has all of them."""
+    return coefficients, np.full(x.lo.shape[:1], POLYNOMIAL)
+
+
+def centred(function: ScalarFunction, x: Intervals, order: int, sides: Sides) -> Derivatives:
+    """Meet derivatives with their mean value forms: f^(k)/k! (m) + (k + 1) f^(k+1)/(k+1)! (x) (x - m)."""
+    over, smoothness = function(x, order + 1, sides)
+    middle = Intervals.of(np.clip(0.5 * x.lo + 0.5 * x.hi, x.lo, x.hi))
+    at_middle, _ = function(middle, order, sides)
+    reach, met = x - middle, []
+    for k, (c, at) in enumerate(zip(over, at_middle, strict=False)):
+        trailing = (slice(None),) * x.lo.ndim + (None,) * (c.lo.ndim - x.lo.ndim)
+        form = at + over[k + 1] * (reach[trailing] * Intervals.of(k + 1.0))
+        holds = (smoothness >= k).reshape(-1, *(1,) * (c.lo.ndim - 1))
+        met.append(c.meet(Intervals(np.where(holds, form.lo, -np.inf), np.where(holds, form.hi, np.inf))))
+    return met, smoothness
+
+
+def sigmoid(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
+    """1/(1 + exp(-x))."""
+    return smoothly(x, _through(_table("sigmoid", order), x.sigmoid(), order))
+
+
+def tanh(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
+    """The hyperbolic tangent; its value is also x - s x^3 with an s in [0, 1/3], which keeps the digits near zero."""
+    ends = []
+    for at in (Intervals(x.lo, x.lo), Intervals(x.hi, x.hi)):
+        by_sigmoid = (at * Intervals.of(2.0)).sigmoid() * Intervals.of(2.0) - Intervals.of(1.0)
+        share = Intervals(np.zeros(()), Intervals.of(1.0).over(Intervals.of(3.0)).hi)
+        ends.append(by_sigmoid.meet(at - at * at.squared() * share))
+    value = Intervals(np.maximum(ends[0].lo, -1.0), np.minimum(ends[1].hi, 1.0))
+    return smoothly(x, [value, *_through(_table("tanh", order), value, order)[1:]])
+
+
+def silu(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
+    """x/(1 + exp(-x)), which falls to its least value, and rises."""
+    return centred(_silu, x, order, sides)
+
+
+def _silu(x: Intervals, order: int, sides: Sides) -> Derivatives:
+    g = sigmoid(x, order)[0]
+    least, before, after = LEAST_SILU
+    ends = [at * at.sigmoid() for at in (Intervals(x.lo, x.lo), Intervals(x.hi, x.hi))]
+    low = np.where((x.lo <= after) & (x.hi >= before), least, np.minimum(ends[0].lo, ends[1].lo))
+    high = np.minimum(np.maximum(ends[0].hi, ends[1].hi), np.maximum(x.hi, 0.0))
+    slopes = [x * g[k] + g[k - 1] for k in range(1, order + 1)]
+    return smoothly(x, [Intervals(np.maximum(low, least), high), *slopes])
+
+
+def relu(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
+    """max(x, 0)."""
+    return _by_pieces(_relu_power(1), x, order, sides)
+
+
+def relu3(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
+    """max(x, 0)^3."""
+    return _by_pieces(_relu_power(3), x, order, sides)
+
+
+ACTIVATIONS: dict[str, ScalarFunction] = {"relu": relu, "relu3": relu3, "tanh": tanh, "silu": silu}
+
+
+def _by_pieces(pieces: Pieces, x: Intervals, order: int, sides: Sides) -> Derivatives:
+    """One function of nodes (B, Q)."""
+    c, smoothness = pieces.enclose(Intervals(x.lo.ravel(), x.hi.ravel()), order, sides)
+    shaped = [Intervals(part.lo.reshape(x.lo.shape), part.hi.reshape(x.lo.shape)) for part in c]
+    return shaped, smoothness.reshape(x.lo.shape[0], -1).min(axis=1)
+
+
+@cache
+def _relu_power(degree: int) -> Pieces:
+    """Zero on the left of 0; x^d = (z + 1/2)^d on the right, z = x - 1/2."""
+    power = [comb(degree, k) * Fraction(1, 2) ** (degree - k) for k in range(degree + 1)]
+    regions = [(Fraction(-1), Fraction(0)), (Fraction(0), Fraction(1))]
+    return pieces_of_polynomials([Fraction(0)], regions, [[[Fraction(0)] * (degree + 1)], [power]])
+
+
+def _through(table: Pieces, inner: Intervals, order: int) -> list[Intervals]:
+    """f^(k)/k! from the values of the function whose powers they are made of, node by node."""
+    flat = table.enclose(Intervals(inner.lo.ravel(), inner.hi.ravel()), 0)[0][0]
+    shape = (*inner.lo.shape, order + 1)
+    whole = Intervals(flat.lo.reshape(shape), flat.hi.reshape(shape))
+    return [whole[..., k] for k in range(order + 1)]
+
+
+@cache
+def _table(name: str, order: int) -> Pieces:
+    """f^(k)/k! as polynomials P_k of z: P_{k+1} = P_k' z'/(k + 1), with z' = a - b z^2.
+
+    z = g - 1/2 on [0, 1], z' = 1/4 - z^2, or z = t/2 on [-1, 1], z' = 1/2 - 2 z^2.
+    """
+    sigmoid_rule, tanh_rule = (0, Fraction(1, 2), 1, Fraction(1, 4), 1), (-1, 0, 2, Fraction(1, 2), 2)
+    low, constant, slope, a, b = sigmoid_rule if name == "sigmoid" else tanh_rule
+    P, rows = [Fraction(constant), Fraction(slope)], []
+    for k in range(order + 1):
+        rows.append([c / factorial(k) for c in P] + [Fraction(0)] * (order + 2 - len(P)))
+        derivative = [i * c for i, c in enumerate(P)][1:]
+        P = [Fraction(0)] * (len(derivative) + 2)
+        for i, c in enumerate(derivative):
+            P[i] += a * c
+            P[i + 2] -= b * c
+    return pieces_of_polynomials([], [(Fraction(low), Fraction(1))], [rows])
