@@ -64,8 +64,8 @@ def enclose(
     ----------
     net : Network
         Of any layers. Mean-std and min-max maps are frozen at theta, and the bounds are those of ``net.freeze(theta)``;
-        free knots are those of ``net.with_fixed_knots(theta)``. Under outside="error" they are those of the network with its end pieces
-        continued, and hold wherever the network has a value.
+        free knots are those of ``net.with_fixed_knots(theta)``. Under outside="error" they are those of the network
+        with its end pieces continued, and hold wherever the network has a value.
     theta : array (n_params,)
     box : array (P, 2)
         Least and greatest of each input; they may be equal.
