@@ -36,12 +36,13 @@ def layerwise_difference(left: IntervalNetwork, right: IntervalNetwork, ends: Fl
     if [type(step) for step in left.steps] != [type(step) for step in right.steps]:
         return np.inf
     x, y = (TaylorIntervals({(0,): Intervals(ends[None, :, 0], ends[None, :, 1])}, 0) for _ in range(2))
-    apart: Intervals | None = Intervals.of(np.zeros(len(ends)))
+    apart = Intervals.of(np.zeros(len(ends)))
     for one, other in zip(left.steps, right.steps, strict=True):
         hull = Intervals(np.minimum(x.value.lo, y.value.lo), np.maximum(x.value.hi, y.value.hi))
-        apart = DIFFERENCES[type(one)](one, other, hull[0], apart)
-        if apart is None:
+        next_apart = DIFFERENCES[type(one)](one, other, hull[0], apart)
+        if next_apart is None:
             return np.inf
+        apart = next_apart
         x, y = one.apply(x)[0], other.apply(y)[0]
     return float(apart.hi.max())
 
