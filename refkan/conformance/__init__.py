@@ -20,6 +20,7 @@ from refkan.conformance.cases.backend_frames import Frame
 from refkan.conformance.cases.cases import Case, Change, Setting
 from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.specs import CONVENTIONS, LayerSpec
+from refkan.conformance.identification import Difference, Identification, identify
 from refkan.conformance.judging.findings import Evidence, Finding, Hint
 from refkan.conformance.judging.judge import Judge
 from refkan.conformance.judging.suite import parametrize_with_cases, pytest_suite
@@ -30,10 +31,12 @@ __all__ = [
     "Capabilities",
     "Case",
     "Change",
+    "Difference",
     "Evidence",
     "Finding",
     "Frame",
     "Hint",
+    "Identification",
     "JaxAdapter",
     "JaxModel",
     "Judge",
@@ -42,6 +45,7 @@ __all__ = [
     "SplineAdapter",
     "TorchAdapter",
     "catalogue",
+    "identify",
     "parametrize_with_cases",
     "pytest_suite",
 ]

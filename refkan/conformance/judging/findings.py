@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,104 +28,17 @@ BAD = (FAILED, ERROR, UNEXPECTED_PASS)
 
 @dataclass(frozen=True)
 class Hint:
-    """What reproduces a backend's wrong results: a stable name, and a sentence with the numbers.
-
-    Attributes
-    ----------
-    name, text : str
-    may_be : tuple of str
-        For a constant factor, the sizes that equal it in this case ("the spacing h", say, or "the number of
-        coefficients N Q"): one case cannot tell them apart, several can. Empty for other hints.
-    also : bool
-        Whether it takes the hint before it, too, to reproduce the results: a second defect. Other hints beside one
-        another are alternatives.
+    """What a failure follows from: a stable name, and a sentence with the numbers.
 
     Examples
     --------
     >>> from refkan.conformance import Hint
-    >>> Hint("constant factor", "theirs are ours times 0.5").name
+    >>> Hint("constant factor", "outputs are multiplied by 0.5").name
     'constant factor'
     """
 
     name: str
     text: str
-    may_be: tuple[str, ...] = ()
-    also: bool = False
-
-
-@dataclass
-class Tries:
-    """Hypotheses that a search may try, and those that it tried; one on many samples counts as several.
-
-    Examples
-    --------
-    >>> tries = Tries(2)
-    >>> [tries.is_over, tries.add(24), tries.add(24), tries.is_over]
-    [False, None, None, True]
-    """
-
-    most: float = float("inf")
-    done: int = 0
-
-    def add(self, size: int) -> None:
-        """Count one with `size` numbers in x."""
-        self.done += 1 + size // SIZE_OF_ONE
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no other may be tried."""
-        return self.done >= self.most
-
-
-SIZE_OF_ONE = 128
-"""Numbers in x with which a hypothesis counts as two: with fewer, it takes hardly longer."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A failed case and what the backend returned, in float64 and of the right shape.
-
-    Attributes
-    ----------
-    case : Case
-    theirs : array
-        Of the shape of `case.expected`; NaN and infinity are kept.
-    again : array, optional
-        The result of a second run, where there was one.
-    before : Case, optional
-        For results judged against the state that a model reports after a change: the case with the change.
-    right_inside : bool
-        Whether no case of the same quantity, degree, kind of knots and format failed inside the domain.
-    values_right : bool
-        Whether the values of the same setting were found right.
-    earlier : sequence of arrays
-        Samples of the same shape that were handed to the backend before.
-    forward : callable, optional
-        Asks the backend for values of the same model at other samples.
-    named : mapping of str to int
-        Names of hints that other results of the same backend were given, and to how many.
-    tries : Tries
-        What bounds the search.
-
-    Examples
-    --------
-    >>> from refkan.conformance import Evidence, catalogue
-    >>> from refkan.conformance.judging.diagnosis import diagnose
-    >>> (case,) = catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
-    >>> [hint.name for hint in diagnose(Evidence(case, 2 * case.expected))][:1]
-    ['constant factor']
-    """
-
-    case: Case
-    theirs: FloatArray
-    again: FloatArray | None = None
-    before: Case | None = None
-    right_inside: bool = True
-    values_right: bool = False
-    earlier: Sequence[FloatArray] = ()
-    forward: Callable[[FloatArray], Any] | None = None
-    named: Mapping[str, int] = field(default_factory=dict)
-    tries: Tries = field(default_factory=Tries)
 
 
 @dataclass(frozen=True)
@@ -149,9 +61,9 @@ class Finding:
     span : tuple of pairs
         For each input the knots that x lies between (infinite beyond all knots).
     hints : tuple of Hint
-        The leading one first.
+        Differences of the layer that bear on the case, the leading one first.
     seconds : float
-        How long the case took, its hints included.
+        How long the case took.
     traceback : str
         Where in the adapter, or below, an exception was raised.
     proven : float

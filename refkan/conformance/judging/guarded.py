@@ -21,14 +21,14 @@ from refkan.conformance.adapters.torch_base import TorchAdapter
 from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.traits import family
 from refkan.conformance.cases.truths.precision import DTYPES
+from refkan.conformance.identification import STAGES, Stage, identified
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding
 from refkan.conformance.judging.judge import Judge
-from refkan.conformance.judging.observations import observations
 from refkan.kernels.compilation import COMPILING
 
 LIVES = 2
-"""Processes of a run: with the end of the last one the run ends, too."""
+"""Processes that may end over cases, and over stages of identification: the rest is left out then."""
 
 PAUSE = 0.05
 """Seconds after which it is looked for a process that has ended."""
@@ -76,8 +76,8 @@ class Opening:
     cases: Sequence[tuple[str, str, bool, str]]
 
 
-Told = Opening | Finding | tuple[str, ...]
-"""An opening, then a finding for each case, then what was observed."""
+Told = Opening | Finding | Stage
+"""An opening, then a finding for each case, then the stages of identification."""
 
 
 def judged(order: Order) -> Generator[Told, None, None]:
@@ -89,16 +89,18 @@ def judged(order: Order) -> Generator[Told, None, None]:
         If it cannot be loaded, or no case is left to judge.
     """
     if order.call_timeout == 0:
-        yield from _told(order, 0, None)
+        yield from _told(order, 0, (), None)
         return
     opening: Opening | None = None
-    done = 0
+    done, lives, ended = 0, {"cases": LIVES, "stages": LIVES}, dict[str, str]()
+    stages: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        for life in range(1, LIVES + 1):
-            log = Path(folder) / f"{life}.txt"
+        while all(lives.values()) or (lives["stages"] and opening is not None and done == len(opening.cases)):
+            log = Path(folder) / f"{sum(lives.values())}.txt"
             process = OwnProcess()
             try:
-                future = process.submit(_send_all, order, done, str(log))
+                future = process.submit(_send_all, order, done, tuple(ended), str(log))
+                again = 0
                 for item in _messages(process, future):
                     if isinstance(item, Opening):
                         if opening is None:
@@ -106,6 +108,12 @@ def judged(order: Order) -> Generator[Told, None, None]:
                             yield opening
                         continue
                     done += isinstance(item, Finding)
+                    if isinstance(item, Stage):  # those told before are asked again: later ones need their answers
+                        again += 1
+                        if again <= len(stages):
+                            continue
+                        stages.append(item.name)
+                        item = Stage(item.name, unknown=ended[item.name]) if item.name in ended else item
                     yield item
                 error = future.exception()
                 end = process.stop()
@@ -122,18 +130,19 @@ def judged(order: Order) -> Generator[Told, None, None]:
             if opening is None:
                 raise BackendError(f"importing {order.backend}: {text}")
             if done == len(opening.cases):
-                yield (f"where nothing is promised: {text}",)
-                return
+                ended[list(STAGES)[len(stages)]] = text
+                lives["stages"] -= 1
+                continue
             key, quantity, _, kind = opening.cases[done]
-            ended = "\n".join(trace.splitlines()[:TRACE])
-            yield Finding(key, quantity, f.ERROR, text, traceback=ended, family=kind)
+            lines = "\n".join(trace.splitlines()[:TRACE])
+            yield Finding(key, quantity, f.ERROR, text, traceback=lines, family=kind)
             done += 1
-        assert opening is not None
-        left = len(opening.cases) - done
-        if left:
-            text = f"{left} cases after this one were not judged: {LIVES} processes ended; --select judges them"
-            yield Finding("process", "process", f.ERROR, text)
-        yield ()
+            lives["cases"] -= 1
+            if not lives["cases"] and (left := len(opening.cases) - done):
+                told = f"{left} cases after this one were not judged: {LIVES} processes ended; --select judges them"
+                yield Finding("process", "process", f.ERROR, told)
+                done += left
+        yield from (Stage(name, unknown=ended.get(name, "not asked")) for name in list(STAGES)[len(stages) :])
 
 
 def _cause(order: Order, importing: bool, trace: str, end: str) -> str:
@@ -163,15 +172,15 @@ def _messages(process: OwnProcess, future: Any) -> Iterator[Told]:
         wait([future], PAUSE)
 
 
-def _send_all(order: Order, start: int, log: str) -> None:
+def _send_all(order: Order, start: int, ended: Sequence[str], log: str) -> None:
     with Path(log).open("w", encoding="utf-8") as stream:
         faulthandler.enable(stream)
-        for item in _told(order, start, stream):
+        for item in _told(order, start, ended, stream):
             send(item)
 
 
-def _told(order: Order, start: int, log: TextIO | None) -> Generator[Told, None, None]:
-    """Judge the cases from number `start` on; calls that take too long end the process if there is a log."""
+def _told(order: Order, start: int, ended: Sequence[str], log: TextIO | None) -> Generator[Told, None, None]:
+    """Judge the cases from number `start` on, and identify; calls that take too long end the process if there is a log."""
     with _limit(order.import_timeout, log):
         adapter = _placed(load(order.backend, order.arguments), order)
     declared = adapter.capabilities
@@ -182,11 +191,12 @@ def _told(order: Order, start: int, log: TextIO | None) -> Generator[Told, None,
     if not cases:
         raise BackendError(f"--select: no case has all of {list(order.select)} in its key; --list shows the keys")
     limited: Any = Limited(adapter, order.call_timeout, log)
-    judge = Judge(limited, hints=order.hints)
+    judge = Judge(limited, hints=False)
     told = tuple((case.key, case.quantity, not declared.missing(case.needs()), family(case)) for case in cases)
     yield Opening(adapter.title, tuple(judge.declaration()), told)
     yield from map(judge, cases[start:])
-    yield observations(limited)
+    if order.hints:
+        yield from identified(limited, frozenset(ended))
 
 
 def _placed(adapter: Adapter, order: Order) -> Adapter:

@@ -21,9 +21,9 @@ from refkan.conformance.cases.truths.proofs import proven
 from refkan.conformance.cases.truths.refined_layers import fine_knots
 from refkan.conformance.cases.truths.right_ends import RIGHT_ENDS, matters
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.diagnosis import Changed, diagnose_change, invalid_state
-from refkan.conformance.judging.findings import Evidence, Finding, Hint
-from refkan.conformance.judging.hint_search import HintSearch, explained
+from refkan.conformance.identification import Identification, identify
+from refkan.conformance.judging.changed_functions import function_changed, invalid_state
+from refkan.conformance.judging.findings import Finding, Hint
 
 QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
 """By what is compared in two runs."""
@@ -40,11 +40,9 @@ class Judge:
     ----------
     adapter : Adapter
     hints : bool
-        Whether failures are diagnosed.
+        Whether the layer is identified at its first failure, so that failures tell what they follow from.
     proofs : bool
         Whether the worst entry of a failure is computed once more over the rationals, for `Finding.proven`.
-    pairs : bool
-        Whether two defects at once are searched for where none alone explains a result.
 
     Examples
     --------
@@ -59,16 +57,13 @@ class Judge:
     adapter: Adapter
     hints: bool = True
     proofs: bool = True
-    pairs: bool = True
-    _search: HintSearch = field(init=False, repr=False, compare=False)
     _backend: Backend = field(init=False, repr=False, compare=False)
     _settings: dict[int, tuple[Setting, Setting]] = field(init=False, repr=False, compare=False, default_factory=dict)
-    _values_right: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
+    _identified: list[Identification] = field(init=False, repr=False, compare=False, default_factory=list)
 
     def __post_init__(self) -> None:
         check_annotated(Judge, vars(self))
         object.__setattr__(self, "_backend", Backend(self.adapter))
-        object.__setattr__(self, "_search", HintSearch(self.pairs))
 
     def run(self, cases: Iterable[Case], progress: Callable[[Finding], None] = lambda finding: None) -> list[Finding]:
         """Judge cases one after another; unknown capability names come first, as errors."""
@@ -85,6 +80,13 @@ class Judge:
             Finding(f"capabilities/{k}", "capabilities", f.ERROR, f"{line}; the name is ignored")
             for k, line in enumerate(self.adapter.capabilities.problems())
         ]
+
+    @property
+    def identification(self) -> Identification:
+        """What the layer is, asked once."""
+        if not self._identified:
+            self._identified.append(identify(self.adapter))
+        return self._identified[0]
 
     def __call__(self, case: Case) -> Finding:
         """Judge one case."""
@@ -106,7 +108,8 @@ class Judge:
             raise
         except BaseException as error:  # of the backend, or of what it returned
             finding = Finding.of(case, f.ERROR, describe(error), traceback=where_raised(error))
-        return replace(finding, seconds=time.perf_counter() - start)
+        finding = replace(finding, seconds=time.perf_counter() - start)
+        return explained(finding, self.identification) if self.hints and finding.status == f.FAILED else finding
 
     def _by_convention(self, case: Case) -> Case:
         """The case with the right end that the adapter declares; cases of one setting go on sharing it."""
@@ -127,20 +130,9 @@ class Judge:
             return self._after(case, model)
         theirs = self._backend.result(case, model)
         finding = self._compare(case, theirs)
-        if finding.status == f.PASSED and case.quantity == "values":
-            self._values_right.add(case.setting.name)
-        if finding.status == f.PASSED or not self.hints:
-            return finding
-        if case.setting.change is not None:
+        if finding.status == f.FAILED and case.setting.change is not None and self.hints:
             return self._changed(finding, case, theirs)
-        again = self._backend.result(case, model, run=1)
-        evidence = Evidence(
-            case, theirs, again,
-            values_right=case.setting.name in self._values_right,
-            earlier=self._backend.earlier(case.setting),
-            forward=lambda x: self.adapter.forward(model, x),
-        )  # fmt: skip
-        return self._search.add(finding, evidence)
+        return finding
 
     def _compare(self, case: Case, theirs: FloatArray) -> Finding:
         finding = f.compare(case, theirs, self.adapter.capabilities.form)
@@ -187,8 +179,7 @@ class Judge:
             finding = self._compare(one, theirs)
             if finding.status != f.PASSED:
                 text = f"{name} of {len(case.setting.x)} samples, the same in two runs"
-                finding = replace(finding.about(case), message=text)
-                return self._search.add(finding, Evidence(one, theirs)) if self.hints else finding
+                return replace(finding.about(case), message=text)
         return Finding.of(case, f.PASSED)
 
     def _refinement(self, case: Case) -> Finding:
@@ -218,10 +209,7 @@ class Judge:
             hints = invalid_state(case, knots, coefficients)
             return Finding.of(case, f.FAILED, str(error), hints=hints)
         theirs = self._backend.result(now, model)
-        finding = self._compare(now, theirs).about(case)
-        if finding.status == f.PASSED or not self.hints:
-            return finding
-        return self._search.add(finding, Evidence(now, theirs, before=case))
+        return self._compare(now, theirs).about(case)
 
     def _changed(self, finding: Finding, case: Case, theirs: FloatArray) -> Finding:
         """Say whether the change is to blame, by the backend's own values before it."""
@@ -231,13 +219,21 @@ class Judge:
         fresh = self._backend.build(s)
         before = self._backend.result(plain, fresh)
         if self._compare(plain, before).status != f.PASSED:
-            return self._search.add(finding, Evidence(plain, before))
+            return finding
         on_before = as_real("forward", self.adapter.forward(fresh, change.x))
         model = self._backend.model(s)
         on_after = as_real("forward", self.adapter.forward(model, change.x))
         knots = self._backend.state(model)[0] if self.adapter.capabilities.state else None
-        changed = Changed(on_before, on_after, before, theirs, knots)
-        return explained(finding, lambda: diagnose_change(case, changed))
+        return replace(finding, hints=function_changed(case, (on_before, on_after), (before, theirs), knots))
+
+
+def explained(finding: Finding, identification: Identification) -> Finding:
+    """Return a failure with the differences of the layer that bear on it, after what it says by itself."""
+    told = [
+        Hint(one.name, str(one).removeprefix(f"{one.name}: "))
+        for one in identification.bearing_on(finding.quantity, finding.key)
+    ]
+    return replace(finding, hints=(*finding.hints, *(hint for hint in told if hint not in finding.hints)))
 
 
 def _array(name: str, value: Any) -> FloatArray:

@@ -1,0 +1,75 @@
+r"""What a layer is: an adapter builds any coefficients on any knots, so it can be asked.
+
+Stages ask one after another: calls, arithmetic, wiring, functions, parts beside splines, gradients, the rule
+outside, networks and changes. Each uses what those before it found: gradients, for one, are compared with those of the function
+that the layer has. Numbers of probes are fixed: a report does not depend on the speed of the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from refkan.base.annotations import check_annotated
+from refkan.conformance.adapters.adapter import Adapter
+from refkan.conformance.adapters.answers import describe
+from refkan.conformance.identification.results import Difference, Identification, Stage
+from refkan.conformance.identification.stages.arithmetic import arithmetic
+from refkan.conformance.identification.stages.calls import calls
+from refkan.conformance.identification.stages.changes import changes
+from refkan.conformance.identification.stages.functions import functions
+from refkan.conformance.identification.stages.gradients import gradients
+from refkan.conformance.identification.stages.outside import outside
+from refkan.conformance.identification.stages.parts import parts
+from refkan.conformance.identification.stages.wiring import larger, wiring
+from refkan.conformance.identification.subject import NoAnswerError, Subject
+
+__all__ = ["STAGES", "Difference", "Identification", "Stage", "identify", "identified"]
+
+STAGES: dict[str, Callable[[Subject], Stage]] = {
+    "calls": calls, "arithmetic": arithmetic, "wiring": wiring, "sizes": larger, "functions": functions,
+    "parts": parts, "gradients": gradients, "outside": outside, "changes": changes,
+}  # fmt: skip
+"""In the order in which they are asked, and in which their differences lead."""
+
+
+def identify(adapter: Adapter) -> Identification:
+    """Return what the layer of an adapter is, stage by stage, and how it differs from what was declared.
+
+    Parameters
+    ----------
+    adapter : Adapter
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.conformance.adapters.backends import PlainNumpy
+    >>> found = rk.conformance.identify(PlainNumpy())
+    >>> print(found.stages[1])
+    arithmetic: linear in its coefficients, to 1.1e-16 of the largest output
+    """
+    check_annotated(identify, locals())
+    return Identification(adapter.title, tuple(identified(adapter)))
+
+
+def identified(adapter: Adapter, without: frozenset[str] = frozenset()) -> Iterator[Stage]:
+    """Ask stage after stage, without some that ended a process before."""
+    subject = Subject(adapter)
+    for name, ask in STAGES.items():
+        if name in without:
+            yield Stage(name, unknown="the process ended")
+            continue
+        with np.errstate(all="ignore"):
+            try:
+                stage = ask(subject)
+            except NoAnswerError as error:
+                stage = Stage(name, unknown=str(error))
+            except Exception as error:  # of a stage: the others go on
+                stage = Stage(name, unknown=f"the stage failed: {describe(error)}")
+        if subject.overwritten and name == "calls" and not stage.differences:
+            stage = replace(stage, differences=(Difference("inputs overwritten", {"method": subject.overwritten}),))
+        if stage.differences and name != "gradients":
+            subject.differs = subject.differs or name
+        yield replace(stage, differences=tuple(replace(one, stage=name) for one in stage.differences))

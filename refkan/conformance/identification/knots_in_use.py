@@ -1,0 +1,109 @@
+r"""Basis functions by the recursion of Cox and de Boor, and the knots that explain given functions.
+
+B-splines of order r on knots t_0 <= ... <= t_(K-1) depend smoothly on the knots, all but the first and the last of
+which show within the domain. So knots are found by least squares, from several starts, and are certain: what is left
+is rounding, for all functions at all points at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from refkan.base.array_types import FloatArray, IntArray
+from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.identification.results import Difference
+
+EVALUATIONS = 20
+"""Of Jacobians, at most, from each start."""
+
+Ratio = Callable[[FloatArray, FloatArray], FloatArray]
+
+
+def guarded(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """0/0 = 0."""
+    return np.asarray(np.where(denominator == 0, 0.0, numerator / np.where(denominator == 0, 1.0, denominator)))
+
+
+def intervals_of(x: FloatArray, t: FloatArray, order: int) -> IntArray:
+    """The interval of each point: the last one of the domain is closed."""
+    m = np.searchsorted(t, x, side="right") - 1
+    return np.asarray(np.where(x == t[-order], np.searchsorted(t, t[-order], side="left") - 1, m))
+
+
+def recursion(t: FloatArray, order: int, x: FloatArray, m: IntArray, ratio: Ratio = guarded) -> FloatArray:
+    """Values (N, K - order) of the pieces of intervals m, continued to x."""
+    b = (np.arange(t.size - 1) == m[:, None]).astype(np.float64)
+    with np.errstate(all="ignore"):
+        for k in range(2, order + 1):
+            left = ratio(x[:, None] - t[:-k], t[k - 1 : -1] - t[:-k])
+            right = ratio(t[k:] - x[:, None], t[k:] - t[1 : t.size - k + 1])
+            b = left * b[:, :-1] + right * b[:, 1:]
+    return b
+
+
+def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, tolerance: float) -> FloatArray | None:
+    """Knots on which the functions (N, dim) are B-splines of an order; None if least squares finds none."""
+
+    def apart(inner: FloatArray) -> FloatArray:
+        t = np.sort(np.concatenate([[inner[0] - 1], inner, [inner[-1] + 1]]))
+        return np.asarray((recursion(t, order, x, intervals_of(x, t, order)) - functions).ravel())
+
+    for start in _starts(spec, order):
+        found = least_squares(apart, start, method="lm", max_nfev=EVALUATIONS * start.size, xtol=1e-15, ftol=1e-15, gtol=1e-15)
+        if np.abs(found.fun).max() <= tolerance:
+            inner = np.sort(found.x)
+            return np.concatenate([[2 * inner[0] - inner[1]], inner, [2 * inner[-1] - inner[-2]]])
+    return None
+
+
+def _starts(spec: LayerSpec, order: int) -> Iterator[FloatArray]:
+    """The knots asked for, and equally spaced ones on the domain and on the usual ones."""
+    t, size = spec.knots[0], spec.dim + order
+    if order == spec.order:
+        yield t[1:-1] + 1e-3 * np.ptp(t) / t.size * np.cos(np.arange(t.size - 2)) * (np.diff(t[:-1]) == 0)
+    n = size - 2 * order + 1
+    for a, b, intervals in ((*spec.domain, n), (*spec.domain, n - 1), (-1.0, 1.0, n), (0.0, 1.0, n)):
+        if intervals > 0:
+            yield a + (b - a) / intervals * np.arange(2 - order, size - order)
+
+
+def compared(used: FloatArray, spec: LayerSpec) -> Difference:
+    """How knots in use differ from those asked for; the first and the last are unseen."""
+    t, r = spec.knots[0], spec.order
+    u, t = used[1:-1], t[1:-1]
+    off, size = np.abs(u - t), float(np.abs(t).max())
+    inner = slice(r - 2, t.size - r + 2) if r >= 2 else slice(None)
+    spacing = np.diff(u[inner])
+    if off.max() <= 2.0**-8 * size:
+        name = "float32 knots" if off.max() <= 2.0**-20 * size else "float16 knots"
+        return Difference(name, {"off": float(off.max()), "bits": int(-np.log2(off.max() / size))})
+    n = spec.intervals
+    h = float(np.median(spacing))
+    equal = float(np.ptp(np.diff(u))) <= 1e-9 * size
+    if off[inner].max() <= 1e-9 * size:
+        evidence = {"used": _some(np.delete(u, np.r_[inner])), "asked": _some(np.delete(t, np.r_[inner]))}
+        return Difference("exterior knots", evidence)
+    A = np.stack([t, np.ones_like(t)], axis=1)
+    (k, c), *_ = np.linalg.lstsq(A, u, rcond=None)
+    a, b = spec.domain
+    if np.abs(A @ [k, c] - u).max() <= 1e-9 * size:
+        low, high = k * a + c, k * b + c
+        ends = [round(v, 9) for v in (low, high)]
+        if ends in ([-1.0, 1.0], [0.0, 1.0]):
+            return Difference("fixed domain", {"used": f"[{ends[0]:g}, {ends[1]:g}]", "asked": f"[{a:g}, {b:g}]"})
+    if equal and np.ptp(np.diff(t)) > 1e-9 * size:
+        return Difference("equal spacing assumed", {})
+    if equal and abs((b - a) / h - round((b - a) / h)) < 1e-9 and round((b - a) / h) != n:
+        return Difference("number of intervals", {"used": round((b - a) / h), "asked": n})
+    for step in (1, -1):
+        if np.abs(u[2:-2] - np.roll(t, -step)[2:-2]).max() <= 1e-9 * size:
+            return Difference("shifted index", {"what": "knots", "step": step})
+    return Difference("other knots", {"used": _some(u), "asked": _some(t)})
+
+
+def _some(t: FloatArray) -> str:
+    shown = [f"{v:.6g}" for v in t]
+    return ", ".join(shown if len(shown) <= 6 else [*shown[:3], "...", *shown[-3:]])

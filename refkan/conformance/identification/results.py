@@ -1,0 +1,141 @@
+"""What identification returns: for each stage what the layer is, and how that differs from what was declared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+AS_DECLARED, DIFFERS, UNKNOWN = "as declared", "differs", "unknown"
+
+ALL = (
+    "values", "input-gradients", "coefficient-gradients", "second-derivatives", "gauss-newton", "knot-gradients",
+    "base-gradients", "scale-gradients", "node-scale-gradients", "bias-gradients", "repeatability", "refinement",
+    "values-after", "input-gradients-after", "coefficient-gradients-after",
+)  # fmt: skip
+"""Quantities that a difference in the function bears on."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One way in which a layer is not what it was declared to be.
+
+    Attributes
+    ----------
+    name : str
+        A stable name, a key of `refkan.conformance.identification.sentences.SENTENCES`.
+    evidence : mapping
+        The numbers that the sentence tells.
+    where : sequence of str
+        Degrees, kinds of knots and quantities in which it was measured.
+    sure : {"exact", "measured", "likely"}
+        Whether the layer is reproduced to rounding with it, or its size alone was measured, or it is what remains.
+    quantities : sequence of str
+        Quantities of cases that it bears on.
+    stage : str
+        The stage that found it.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Difference
+    >>> print(Difference("constant factor", {"what": "outputs", "factor": 0.5, "size": "1 over the inputs"}))
+    constant factor: outputs are multiplied by 0.5, 1 over the inputs
+    """
+
+    name: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    where: Sequence[str] = ()
+    sure: str = "exact"
+    quantities: Sequence[str] = ALL
+    stage: str = ""
+
+    def __str__(self) -> str:
+        from refkan.conformance.identification.sentences import sentence
+
+        return sentence(self)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage found.
+
+    Attributes
+    ----------
+    name : str
+    is_what : str
+        What the layer is, in words.
+    differences : sequence of Difference
+    unknown : str
+        Why there is no answer, "" if there is one.
+
+    Examples
+    --------
+    >>> from refkan.conformance.identification.results import Stage
+    >>> print(Stage("arithmetic", "linear in its coefficients, computed in float64"))
+    arithmetic: linear in its coefficients, computed in float64
+    """
+
+    name: str
+    is_what: str = ""
+    differences: Sequence[Difference] = ()
+    unknown: str = ""
+
+    @property
+    def status(self) -> str:
+        """One of "as declared", "differs", "unknown"."""
+        return DIFFERS if self.differences else UNKNOWN if self.unknown else AS_DECLARED
+
+    def __str__(self) -> str:
+        told = self.is_what
+        if self.unknown:
+            told = "; ".join(filter(None, [told, f"unknown: {self.unknown}"]))
+        return f"{self.name}: {told}"
+
+
+@dataclass(frozen=True)
+class Identification:
+    """What a layer is, stage by stage.
+
+    Attributes
+    ----------
+    title : str
+    stages : sequence of Stage
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.conformance.adapters.backends import Refkan
+    >>> found = rk.conformance.identify(Refkan())
+    >>> [stage.status for stage in found.stages][:3], found.differences, found.leading
+    (['as declared', 'as declared', 'as declared'], (), '')
+    """
+
+    title: str
+    stages: Sequence[Stage]
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """All differences, those of the earliest stage first: what follows from them is told later, if at all."""
+        return tuple(difference for stage in self.stages for difference in stage.differences)
+
+    @property
+    def leading(self) -> str:
+        """Name of the first difference, "" if there is none."""
+        return self.differences[0].name if self.differences else ""
+
+    def bearing_on(self, quantity: str, key: str = "") -> tuple[Difference, ...]:
+        """Return the differences that bear on a quantity, and were seen in cases like that of a key."""
+        parts = set(key.split("/"))
+        return tuple(
+            one
+            for one in self.differences
+            if quantity in one.quantities and (not key or not one.where or parts & set(one.where) or "all" in one.where)
+        )
+
+    def __str__(self) -> str:
+        lines = [f"{self.title}: what this layer is", *(f"  {stage}" for stage in self.stages)]
+        if self.differences:
+            lines += ["what differs from what was declared", *(f"  {one}" for one in self.differences)]
+        else:
+            lines.append("nothing differs from what was declared")
+        return "\n".join(lines)

@@ -1,0 +1,181 @@
+"""The sentences of a report, made from data in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from refkan.conformance.identification.explanations import PLURAL, Named
+from refkan.conformance.identification.results import ALL, Difference
+
+SENTENCES = {
+    # calls
+    "inputs overwritten": "{method} changes an array of the caller: work on a copy",
+    "not deterministic": "{count} of {total} outputs of {of} differ, by up to {size:.1e} of the largest",
+    "stale cache": "{what}",
+    "samples mixed": "{what}",
+    "samples reordered": "{count} of {total} rows are those of other samples of the batch",
+    "incomplete block": "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}",
+    "batch refused": "{samples} samples are refused: {reason}",
+    "strides ignored": "{count} of {total} rows change if the same samples lie {layout} in memory",
+    # arithmetic
+    "float32 arithmetic": "{what}",
+    "float16 or TF32 arithmetic": "{what}",
+    "bfloat16 arithmetic": "{what}",
+    "float32 coefficients": "{bits} bits of coefficients are kept",
+    "float16 or TF32 coefficients": "{bits} bits of coefficients are kept",
+    "bfloat16 coefficients": "{bits} bits of coefficients are kept",
+    "rounding errors": "sums are off by {left:.1e} of the largest output, more than float64 leaves",
+    "extra map": "{map}: {what}",
+    "not linear": "f(a) + f(b) - f(a + b) is {left:.1e} of the largest output, no rounding of any format",
+    # wiring, and gradients by the same rearrangements
+    "zero outputs": "{what} are zero",
+    "detached gradient": "{what} are zero",
+    "transposed coefficients": "{what}: (output, input) is read as (input, output)",
+    "reversed outputs": "{what} stand in the opposite order of outputs",
+    "outputs mixed up": "{what}: {how}",
+    "inputs mixed up": "{what}: {how}",
+    "inputs reordered": "{what} of input {p} are functions of input {other}",
+    "knots of another input": "{what} of input {p} are on the knots of input {other}",
+    "reversed coefficients": "{what} are counted from the right",
+    "shifted index": "{what} are shifted by {step:+d}",
+    "coefficients mixed up": "{what}: {how}",
+    "samples shifted": "{what}: {how}",
+    "input left out": "{what} of input {indices} of {size} do not count",
+    "inputs left out": "{what} of inputs {indices} of {size} do not count",
+    "outputs left out": "{what} of outputs {indices} of {size} are zero",
+    "coefficients left out": "{what} of coefficients {indices} of {size} do not count",
+    "end coefficient unused": "{what} of coefficients {indices} of {size} do not count",
+    "samples left out": "{what} of samples {indices} of {size} are zero",
+    "sign": "{what} have the opposite sign",
+    "constant factor": "{what} are multiplied by {factor:.9g}{size}",
+    "factor on one input": "{what} of input {indices} of {size} are multiplied by {factor:.6g}",
+    "factor on one output": "{what} of output {indices} of {size} are multiplied by {factor:.6g}",
+    "factor on one coefficient": "{what} of coefficient {indices} of {size} are multiplied by {factor:.6g}",
+    "factor on a block of samples": "{what} of samples {indices} of {size} are multiplied by {factor:.6g}",
+    "factors by input": "{what} of inputs are multiplied by {factors}",
+    "factors by output": "{what} of outputs are multiplied by {factors}",
+    "factors by coefficient": "{what} of coefficients are multiplied by {factors}",
+    "factors by sample": "{what} of samples are multiplied by {factors}",
+    "factors by edge": "{what} are multiplied by factors along {axis}: {factors}",
+    "gradient clipped": "{what} are cut off at {low:.6g} and {high:.6g}",
+    "not finite": "{count} of {total} {what} are not finite",
+    "wired otherwise": "{what}: {how}",
+    # functions
+    "degree fixed": "splines have degree {used} instead of {asked}",
+    "NaN from repeated knots": "{what}; 0/0 in the recursion",
+    "basis not normalised": "function i is multiplied by {by}",
+    "left limit at knots": "points at knots belong to the interval on their left",
+    "right end open": "{what}",
+    "end interval unused": "in interval {interval} of {intervals} the piece of interval {used} is in force",
+    "interval rounded": "pieces change at the middle of intervals: (x - a)/h is rounded to the nearest number",
+    "interval search": "{count} of {total} points are in another interval than their own: {how}",
+    "only outside the domain": "asked for the rule {asked!r}, {does}",
+    "equal spacing assumed": "knots in use are equally spaced",
+    "float32 knots": "knots in use differ from those given by up to {off:.1e}, the spacing of float32",
+    "float16 knots": "knots in use differ from those given by up to {off:.1e}, as rounding to {bits} bits does",
+    "exterior knots": "knots outside the domain are {used} instead of {asked}",
+    "number of intervals": "{used} intervals instead of {asked}",
+    "fixed domain": "knots lie on {used} instead of {asked}",
+    "other knots": "knots in use are {used} instead of {asked}",
+    "wrong denominators": "{what}",
+    "shifted denominators": "{what}",
+    "lookup table": "functions are linear between the points of a table, {step:.3g} apart",
+    "cancellation of truncated powers": "errors of up to {left:.1e} grow to the right, as those of truncated powers do",
+    "other functions": "{what}",
+    # points
+    "point clamped": "x is cut off at {low:.9g} and {high:.9g}; the domain is [{a:.9g}, {b:.9g}]",
+    "float32 inputs": "x is rounded to float32",
+    "float16 inputs": "x is rounded to float16",
+    "bfloat16 inputs": "x is rounded to bfloat16",
+    "point quantised": "x is rounded to steps of {step:.3g}",
+    "point snapped": "x within {near:.3g} of a knot is taken for the knot",
+    "inputs mapped": "functions are taken at {map} instead of x",
+    # parts
+    "extra branch": "beside the splines there is {what}",
+    "other activation": "the part {part!r} multiplies {what} instead of silu",
+    "part ignored": "the part {part!r} has no effect",
+    # gradients
+    "cotangent ignored": "{what} do not depend on dy as a linear function: {how}",
+    "gradients accumulate": "{what} of a second call are those of the first times {factor:.4g}",
+    "stale gradient": "{what} are those of samples of an earlier call",
+    "contributions lost": "{what} of a batch are not the sums of those of its samples: {how}",
+    "gradients mixed": "{what} of one sample depend on the others",
+    "zero at knots": "{what} are zero at knots",
+    "finite differences": "{what} are off by {left:.1e} of the largest, as difference quotients are",
+    "wrong derivative": "{what}: {how}",
+    "float32 gradients": "{what} are off by {left:.1e} of the largest, the rounding of float32",
+    "gradient is another": "{what} are not those of the layer's own function, by {left:.1e} of the largest",
+    # changes
+    "function changed by refine": "by {left:.1e} of its size{detail}",
+    "function changed by update": "by {left:.1e} of its size{detail}",
+    "stored knots": "after {change}: {what}",
+    "stored coefficients": "after {change}: {what}",
+    "no longer a spline": "after {change}: {what}",
+    "network": "{what}",
+}
+
+
+def sentence(difference: Difference) -> str:
+    """Return a difference in words."""
+    evidence = {"size": "", **difference.evidence}
+    if difference.name == "constant factor" and evidence["size"]:
+        evidence["size"] = f", {evidence['size']}"
+    for key, value in evidence.items():
+        if isinstance(value, list | tuple):
+            evidence[key] = _listed(value)
+    text = SENTENCES[difference.name].format(**evidence)
+    where = f" ({', '.join(difference.where)})" if difference.where else ""
+    return f"{difference.name}: {text}{where}"
+
+
+def _listed(values: Sequence[Any]) -> str:
+    """A few numbers."""
+    shown = [f"{v:.6g}" if isinstance(v, float) else str(v) for v in values]
+    return ", ".join(shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-2:]])
+
+
+def differences(
+    explained: Iterable[Named], quantities: Sequence[str] = ALL, where: Sequence[str] = (), gradient: bool = False,
+    size: str = "",
+) -> tuple[Difference, ...]:  # fmt: skip
+    """Return what `explain` found as differences, under the names of reports."""
+    return tuple(
+        Difference(name, {**evidence, **({"size": size} if name == "constant factor" else {})}, where, "exact", quantities)
+        for name, evidence in (_named(name, dict(evidence), gradient) for name, evidence in explained)
+    )
+
+
+def _named(name: str, e: dict[str, Any], gradient: bool) -> tuple[str, Mapping[str, Any]]:
+    axis = e.get("axis", "")
+    if name == "zero":
+        return ("detached gradient" if gradient else "zero outputs"), e
+    if name == "clipped":
+        return "gradient clipped", e
+    if name == "transposed":
+        return "transposed coefficients", e
+    if name in ("reversed", "shifted", "exchanged", "shared"):
+        if (axis, name) in (("output", "reversed"), ("answer", "reversed")):
+            return "reversed outputs", e
+        if axis == "coefficient" and name in ("reversed", "shifted"):
+            return ("reversed coefficients" if name == "reversed" else "shifted index"), e
+        how = {
+            "reversed": "in the opposite order", "shifted": f"shifted by {e.get('step', 0):+d}",
+            "exchanged": f"{e.get('first')} and {e.get('second')} are exchanged",
+            "shared": f"all are those of number {e.get('index')}",
+        }[name]  # fmt: skip
+        return f"{PLURAL.get(axis, 'outputs')} mixed up", {**e, "how": how}
+    if name == "left out":
+        indices, size = e["indices"], e["size"]
+        if axis == "input":
+            return ("input left out" if len(indices) == 1 else "inputs left out"), e
+        if axis == "coefficient":
+            ends = set(indices) <= {0, size - 1}
+            return ("end coefficient unused" if ends else "coefficients left out"), e
+        return ("samples left out" if axis == "sample" else "outputs left out"), e
+    if name == "factor on some":
+        one = {"sample": "a block of samples", "input": "one input", "coefficient": "one coefficient"}
+        return f"factor on {one.get(axis, 'one output')}", e
+    if name == "factor along":
+        return f"factors by {axis if axis != 'answer' else 'output'}", e
+    return ("factors by edge" if name == "factor by edge" else name), e

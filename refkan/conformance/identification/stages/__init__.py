@@ -1,0 +1,1 @@
+"""The stages of identification, each with the mathematics above it."""

@@ -1,0 +1,131 @@
+r"""Stage 0: is the layer linear in its coefficients, and in which arithmetic?
+
+With z = f(0) and g(C) = f(C) - z a layer of splines has g(a) + g(b) = g(a + b) for any knots, points and basis
+functions. The inputs of the sums are exact, so that what is left, relative to the size of the sums, is the rounding of
+the arithmetic that forms them: a few 2^-53 in float64, 2^-24 in float32, 2^-11 in float16 and TF32, 2^-8 in bfloat16;
+no condition number enters. What is larger by far is no rounding: the layer is not linear.
+
+An outer map h, y = h(g(C)), shows at small coefficients: g = (f(e C) - f(0)) / (e h'(0)) + O(e).
+
+Coefficients alone: all of them 1, and all of them 1 + 2^-k. With functions that sum to s, results differ by s 2^-k
+if k bits are kept.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.families import UNITS
+from refkan.conformance.cases.truths.precision import is_exact, round_to
+from refkan.conformance.identification.explanations import Named
+from refkan.conformance.identification.known_maps import INVERSES, MAPS
+from refkan.conformance.identification.results import Difference, Stage
+from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
+
+FORMATS = (("float32", -20.0), ("float16 or TF32", -9.5), ("bfloat16", -6.5))
+"""What arithmetic leaves a residual up to this power of two."""
+
+ROUNDED = 64
+"""Of eps, what sums of a few dozen terms leave."""
+
+LINEAR = 2.0**-6.5
+"""Residuals above this are no rounding of any format."""
+
+
+def arithmetic(subject: Subject) -> Stage:
+    """Return what the layer is as a function of its coefficients."""
+    spec = subject.spec((3, 2))
+    x = subject.samples(spec, BLOCK)
+    a, b = (subject.spec((3, 2)).coefficients * scale for scale in (0.5, -0.25))
+    b = b[:, :, ::-1]
+
+    def f(C: FloatArray) -> FloatArray:
+        return subject.values(subject.spec((3, 2), C), x)
+
+    zero = f(0 * a)
+    ya, yb, together = f(a) - zero, f(b) - zero, f(a + b) - zero
+    if not np.isfinite([ya, yb, together]).all():
+        raise NoAnswerError("results are not finite")
+    size = max(float(np.abs([ya, yb, together]).max()), float(np.abs(zero).max()))
+    if size == 0:
+        return Stage("arithmetic", "all outputs are zero", (Difference("zero outputs", {"what": "all outputs"}),))
+    left = float(np.abs(ya + yb - together).max()) / size
+    if left > LINEAR:
+        return _nonlinear(subject, f, a, left)
+    if left <= ROUNDED * subject.eps:
+        return Stage("arithmetic", f"linear in its coefficients, to {left:.1e} of the largest output")
+    subject.noise = left
+    return _rounded(subject, spec, x, left, together + zero)
+
+
+def _rounded(subject: Subject, spec, x: FloatArray, left: float, y: FloatArray) -> Stage:
+    kept = _bits(subject, x)
+    told = f"linear in its coefficients, but for {left:.1e} of the largest output (2^{np.log2(left):.0f})"
+    name = next((name for name, power in FORMATS if left <= 2.0**power), FORMATS[-1][0])
+    outputs = [f for f in ("bfloat16", "float16", "float32") if is_exact(f, y) and f != subject.dtype]
+    if outputs:
+        evidence = {"format": outputs[0], "left": left, "what": f"all outputs are numbers of {outputs[0]}"}
+        return Stage("arithmetic", told, (Difference(f"{_plain(outputs[0])} arithmetic", evidence),))
+    if kept is not None:
+        evidence = {"bits": kept}
+        return Stage("arithmetic", told, (Difference(f"{_of_bits(kept)} coefficients", evidence),))
+    if left <= 2.0**-30 and subject.dtype == "float64":
+        return Stage("arithmetic", told, (Difference("rounding errors", {"left": left}, sure="measured"),))
+    evidence = {"format": name, "left": left, "what": f"what is left of f(a) + f(b) - f(a + b) is {left:.1e}"}
+    return Stage("arithmetic", told, (Difference(f"{name} arithmetic", evidence, sure="measured"),))
+
+
+def _plain(name: str) -> str:
+    return "float16 or TF32" if name == "float16" else name
+
+
+def _of_bits(bits: int) -> str:
+    return "float32" if bits > 12 else "float16 or TF32" if bits > 9 else "bfloat16"
+
+
+def _bits(subject: Subject, x: FloatArray) -> int | None:
+    """Bits of coefficients that are kept, None if all that the format has."""
+    spec = subject.spec((3, 2))
+    ones = np.ones(spec.coefficients.shape)
+    plain = subject.values(subject.spec((3, 2), ones), x)
+    fine = int(-np.log2(UNITS[subject.dtype].coefficient))
+    for k in (7, 8, 9, 10, 11, 12, 20, 23, 24, 25, 26, 29):
+        if k >= fine:
+            return None
+        C = round_to(subject.dtype, ones * (1 + 2.0**-k + 2.0 ** -(k + 2)))
+        moved = subject.values(subject.spec((3, 2), C), x) - plain
+        if not (np.abs(moved) > 2.0 ** -(k + 6)).any() or np.abs(moved / plain - 2.0**-k * 1.25).max() > 2.0 ** -(k + 5):
+            return k
+    return None
+
+
+def _nonlinear(subject: Subject, f, a: FloatArray, left: float) -> Stage:
+    """Look for a map behind the layer: y = h(u), by small coefficients."""
+    small = 2.0**-16
+    y, zero, step = f(a), f(0 * a), f(small * a)
+    back = f(-a)
+    for name, h in MAPS.items():
+        if name == "relu":
+            u = y - back
+        else:
+            at = np.array([-1e-5, 1e-5])
+            slope = float(np.diff(h(at))[0] / 2e-5)
+            if abs(slope) < 0.1 or np.abs(zero - h(np.zeros(1))).max() > 1e-9:
+                continue
+            u = (step - zero) / (small * slope)
+        if np.abs(h(u) - y).max() <= 1e-3 * np.abs(y).max():
+            subject.behind = name
+            if name in INVERSES:
+                subject.undone = INVERSES[name]
+                subject.noise = 2.0**-44
+            evidence = {"map": name, "what": "outputs pass through it"}
+            return Stage(
+                "arithmetic", f"{name} of a sum that is linear in its coefficients", (Difference("extra map", evidence),)
+            )
+    evidence = {"left": left}
+    told = f"not linear in its coefficients: f(a) + f(b) - f(a + b) is {left:.1e} of the largest output"
+    return Stage("arithmetic", told, (Difference("not linear", evidence, sure="measured"),))
+
+
+_ = Named

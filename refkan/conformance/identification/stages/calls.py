@@ -1,0 +1,136 @@
+r"""Stage 1: does row s of the output depend on row s of the input alone?
+
+y_s = f(x_s) for every batch, whatever its size, order and memory layout, and whatever was asked before. The row that is
+taken for right is the one in a batch of 256 rows that repeats 64 samples four times.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.identification.results import Difference, Stage
+from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
+
+SIZES = (1, 2, 3, 7, 8, 31, 33, 100, 257, 1000, 1030, 4097)
+"""Batches that are compared with the first one; 4097 goes beyond every block size that is in use."""
+
+
+def calls(subject: Subject) -> Stage:
+    """Return how the layer answers to batches and to repeated calls."""
+    spec = subject.spec((3, 2))
+    x = np.resize(subject.samples(spec, BLOCK), (4 * BLOCK, 2))
+    model = subject.build(spec)
+    other = subject.samples(spec, 4 * BLOCK, 1)
+    first = subject.raw(model, other, 3)
+    y = subject.raw(model, x, 3)
+    found = (
+        _overwritten(subject)
+        or _stale(subject, model, x, y, first)
+        or _repeated(subject, spec, model, x, y)
+        or _mixed(subject, model, x, y)
+        or _sizes(subject, model, x, y)
+        or _layouts(subject, model, x, y)
+    )
+    if found:
+        return Stage("calls", "", (found,))
+    return Stage("calls", f"each row by itself, the same in batches of 1 to {SIZES[-1]} and in repeated calls")
+
+
+def _same(subject: Subject, y: FloatArray, z: FloatArray) -> FloatArray:
+    """Rows that agree but for the rounding of sums in another order, which may cancel."""
+    size = float(np.nanmax(np.abs(y))) if np.isfinite(y).any() else 1.0
+    close = np.abs(y - z) <= np.sqrt(subject.eps) * size
+    return np.asarray((close | (np.isnan(y) & np.isnan(z))).all(axis=1))
+
+
+def _overwritten(subject: Subject) -> Difference | None:
+    return Difference("inputs overwritten", {"method": subject.overwritten}) if subject.overwritten else None
+
+
+def _repeated(subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
+    for words, again in (
+        ("two calls", subject.raw(model, x, 3)),
+        ("two models of the same coefficients", subject.raw(subject.build(spec), x, 3)),
+    ):
+        differ = (again != y) & ~(np.isnan(again) & np.isnan(y))
+        if differ.any():
+            size = float(np.nanmax(np.abs(again - y)) / np.nanmax(np.abs(y)))
+            evidence = {"of": words, "count": int(differ.sum()), "total": y.size, "size": size}
+            return Difference("not deterministic", evidence)
+    return None
+
+
+def _stale(subject: Subject, model: Any, x: FloatArray, y: FloatArray, first: FloatArray) -> Difference | None:
+    """Results of an earlier call: of other samples in a batch of the same shape, or with one row changed."""
+    if np.array_equal(y, first):
+        return Difference("stale cache", {"what": "results are those of other samples in a batch of the same shape"})
+    moved = x.copy()
+    moved[5] = x[6]
+    if np.array_equal(subject.raw(model, moved, 3), y):
+        return Difference("stale cache", {"what": "one row of a batch was changed, and its results are as before"})
+    return None
+
+
+def _mixed(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
+    """One row changed, and rows in the opposite order: what changes beside that row?"""
+    moved = x.copy()
+    moved[5] = x[6]
+    seen = ~_same(subject, y, subject.raw(model, moved, 3))
+    seen[5] = False
+    turned = ~_same(subject, y, subject.raw(model, x[::-1].copy(), 3)[::-1])
+    copies = ~_same(subject, y[:BLOCK], y[BLOCK : 2 * BLOCK])
+    if not (seen.any() or turned.any() or copies.any()):
+        return None
+    alone = np.stack([subject.raw(model, np.repeat(x[s : s + 1], len(x), axis=0), 3)[0] for s in range(BLOCK)])
+    alone = np.resize(alone, y.shape)
+    if _same(subject, np.sort(y, axis=0), np.sort(alone, axis=0)).all():
+        return Difference("samples reordered", {"count": int((~_same(subject, y, alone)).sum()), "total": len(x)})
+    left = y - alone
+    if seen.any() and np.ptp(left, axis=0).max() <= subject.tolerance(float(np.abs(y).max())):
+        return Difference("samples mixed", {"what": "the same is added to all rows of a batch, which depends on them"})
+    if seen.any():
+        return Difference("samples mixed", {"what": f"one row changed, {int(seen.sum())} others change with it"})
+    rows = np.flatnonzero(~_same(subject, y, alone))
+    return _block(len(x), rows, y, alone) if rows.size else None
+
+
+def _block(n: int, rows: Any, y: FloatArray, right: FloatArray) -> Difference:
+    row = int(rows[0])
+    zero, last = not y[rows].any(), bool(rows.size == n - row)
+    how = "zero" if zero else "not those of their samples"
+    for k in range(len(right) if not zero else 0):
+        if np.allclose(y[row], right[k], rtol=1e-12, atol=0):
+            how = f"those of other samples, the first that of row {k}"
+            break
+    where = "the last ones" if last else "others are right"
+    evidence = {"samples": n, "row": row, "count": int(rows.size), "how": how, "where": where}
+    return Difference("incomplete block", evidence)
+
+
+def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
+    for n in SIZES:
+        try:
+            z = subject.raw(model, np.resize(x[:BLOCK], (n, 2)), 3)
+        except NoAnswerError as error:
+            return Difference("batch refused", {"samples": n, "reason": str(error)})
+        right = np.resize(y[:BLOCK], (n, 3))
+        rows = np.flatnonzero(~_same(subject, right, z))
+        if rows.size:
+            return _block(n, rows, z, right)
+    return None
+
+
+def _layouts(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
+    wide = np.zeros((2 * len(x), 3))
+    wide[1::2, :2] = -x
+    wide[::2, :2] = x
+    for words, view in (("strided", wide[::2, :2]), ("transposed", np.array(x.T, order="C").T)):
+        z = subject.asked("forward", subject.adapter.forward, model, view)
+        rows = np.flatnonzero(~_same(subject, y, np.asarray(z, np.float64)))
+        if rows.size:
+            return Difference("strides ignored", {"layout": words, "count": int(rows.size), "total": len(x)})
+    return None

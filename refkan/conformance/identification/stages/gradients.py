@@ -1,0 +1,400 @@
+r"""Stage 6: of what are gradients the gradients?
+
+They are compared with those of the layer's own function, as the stages before identified it: a wrong function with its
+right gradient is one defect. In the coefficients the function is linear, so that unit responses R are its Jacobian, and
+the gradient of sum dy y is R^T dy. In x it is smooth inside intervals: with values at m Chebyshev points around x the
+derivative of the interpolating polynomial is exact for pieces of degree below m, and right to 1e-11 for SiLU and its like.
+
+Cotangents with one output at a time make arrays whose axes are outputs, inputs, samples, coefficients: what was done to
+them is a rearrangement and factors again. Where nothing explains them, the derivative's formula is asked: b_i' = (r - 1)
+(L_i - R_i), and the factors of L and R are found by least squares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.precision import is_exact
+from refkan.conformance.identification.explanations import Named, explain, sizes_of
+from refkan.conformance.identification.knots_in_use import guarded, intervals_of, recursion
+from refkan.conformance.identification.known_maps import MAPS
+from refkan.conformance.identification.results import Difference, Stage
+from refkan.conformance.identification.sentences import differences
+from refkan.conformance.identification.stages.wiring import responses
+from refkan.conformance.identification.subject import NoAnswerError, Subject
+
+NODES = 9
+"""Chebyshev points of a derivative."""
+
+SAMPLES = 16
+
+OFF = 2.0**-30
+"""Of the largest gradient: room for the rounding of derivatives by interpolation."""
+
+
+def gradients(subject: Subject) -> Stage:
+    """Return of what the declared derivatives are derivatives."""
+    declared, found, told, reasons = subject.declared.derivatives, [], [], []
+    asks = {
+        "coefficients": of_coefficients, "inputs": of_inputs, "second": of_second, "gauss-newton": of_gauss_newton,
+    }  # fmt: skip
+    for name, ask in asks.items():
+        if name not in declared:
+            continue
+        try:
+            one = ask(subject)
+        except NoAnswerError as error:
+            reasons.append(f"{name}: {error}")
+            continue
+        found += one
+        told += [] if one else [name]
+    words = f"those of the layer's own function in {', '.join(told)}" if told else ""
+    if not declared:
+        words = "not declared"
+    return Stage("gradients", words, tuple(found), "; ".join(reasons))
+
+
+def _asked(subject: Subject, shape: tuple[int, int] = (3, 2), count: int = SAMPLES, degree: int | None = None) -> Any:
+    """A layer, samples and a new model; equally spaced knots only where there are no others."""
+    kind = "arbitrary" if "arbitrary" in subject.kinds else "uniform-fine" if "uniform-fine" in subject.kinds else ""
+    spec = subject.spec(shape, degree=degree, kind=kind)
+    return spec, subject.samples(spec, count, 5), subject.build(spec)
+
+
+def _cotangent(n: int, outputs: int, q: int) -> FloatArray:
+    return np.repeat(np.eye(outputs)[q][None], n, axis=0)
+
+
+def of_coefficients(subject: Subject) -> list[Difference]:
+    """Gradients in the coefficients against R^T dy."""
+    quantity = ("coefficient-gradients", "gauss-newton", "repeatability")
+    what = "coefficient gradients"
+    spec, x, model = _asked(subject)
+    shapes = {"coefficients": spec.coefficients.shape}
+
+    def asked(at: FloatArray, dy: FloatArray, of: Any = model) -> FloatArray:
+        return subject.gradients(of, at, dy, shapes)["coefficients"]
+
+    R = responses(subject, spec, x) * _behind(subject, spec, x)[:, :, None, None, None]
+    rng = np.random.default_rng(5)
+    one, two = rng.integers(-8, 9, (2, len(x), 3)) / 4.0
+    found = _calls(subject, quantity, what, asked, x, one, two, R)
+    if found:
+        return found
+    theirs = np.stack([[asked(x, np.eye(len(x))[s][:, None] * np.eye(3)[q]) for q in range(3)] for s in range(len(x))])
+    room = max(subject.tolerance(float(np.abs(R).max())) * 4, OFF * subject.eps)
+    axes = ("sample", "answer", "output", "input", "coefficient")
+    told = explain(theirs, R, axes, room, what)
+    if told is None and _is_right(spec, x, theirs, room):
+        return []
+    if told is None:
+        alone = np.stack([asked(x[s : s + 1], np.ones((1, 3))) for s in range(len(x))])
+        if (np.abs(alone - R.sum(axis=1)) <= room).all():
+            lost = int((np.abs(theirs - R).max(axis=(1, 2, 3, 4)) > room).sum())
+            how = f"of {len(x)} samples {lost} do not add what is theirs, and each does in a batch of its own"
+            told = [("contributions lost", {"what": what, "how": how})]
+    if told is None:
+        return [_rounded(what, theirs, R, quantity)]
+    return list(differences(told, quantity, gradient=True, size=_size(subject, told, "coefficients")))
+
+
+def _behind(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
+    """The slope of the map behind the layer, 1 if there is none: (N, Q)."""
+    name = subject.behind
+    if not name:
+        return np.ones((len(x), spec.n_outputs))
+    u, h = subject.values(spec, x), 2.0**-17
+    slope = (MAPS[name](u + h) - MAPS[name](u - h)) / (2 * h)
+    return np.asarray(slope)
+
+
+def _calls(
+    subject: Subject, quantity: tuple[str, ...], what: str, asked: Any, x: FloatArray, one: FloatArray, two: FloatArray,
+    R: FloatArray,
+) -> list[Difference]:  # fmt: skip
+    """Two calls, and cotangents that are added."""
+    first, again = asked(x, one), asked(x, one)
+    size = float(np.abs(first).max())
+    if not np.isfinite(first).all():
+        bad = int((~np.isfinite(first)).sum())
+        return [Difference("not finite", {"what": what, "count": bad, "total": first.size}, quantities=quantity)]
+    room = subject.tolerance(size)
+    if np.abs(again - first).max() > room:
+        ratio = float((again * first).sum() / (first * first).sum())
+        if np.abs(again - ratio * first).max() <= room * 4 and ratio > 1.5:
+            return [Difference("gradients accumulate", {"what": what, "factor": ratio}, quantities=quantity)]
+        third = asked(x, one)
+        if np.abs((third - again) - (again - first)).max() <= room * 4:
+            evidence = {"what": what, "factor": ratio}
+            return [Difference("gradients accumulate", evidence, quantities=quantity)]
+        evidence = {"of": f"{what} in two calls", "count": int((again != first).sum()), "total": first.size}
+        evidence["size"] = float(np.abs(again - first).max() / size)
+        return [Difference("not deterministic", evidence, quantities=quantity)]
+    other, both = asked(x, two), asked(x, one + two)
+    if np.abs(first + other - both).max() > room * 4 and size > 0:
+        how = "of two cotangents and of their sum they do not add up"
+        if np.abs(first - other).max() <= room:
+            ours = R.sum(axis=(0, 1))
+            how = "they are those of the sum of outputs" if np.abs(first - ours).max() <= room * 64 else "all are equal"
+            return [Difference("cotangent ignored", {"what": what, "how": how}, quantities=quantity)]
+        low, high = float(both.min()), float(both.max())
+        if (both >= high - room).sum() > 1 or (both <= low + room).sum() > 1:
+            evidence = {"what": what, "low": low, "high": high}
+            return [Difference("gradient clipped", evidence, quantities=quantity)]
+        return [Difference("cotangent ignored", {"what": what, "how": how}, quantities=quantity)]
+    return []
+
+
+def _is_right(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: float) -> bool:
+    """Whether the Jacobian is that of the B-splines asked for, whatever the function is."""
+    return bool((np.abs(theirs - true_jacobian(spec, x)) <= 4 * room).all())
+
+
+def true_jacobian(spec: LayerSpec, x: FloatArray) -> FloatArray:
+    """What unit coefficients add to the outputs of the layer asked for: (N, Q, Q, P, dim)."""
+    out = np.zeros((len(x), spec.n_outputs, *spec.coefficients.shape))
+    for p, t in enumerate(spec.knots):
+        rows = recursion(t, spec.order, x[:, p], intervals_of(x[:, p], t, spec.order))
+        for q in range(spec.n_outputs):
+            out[:, q, q, p] = rows
+    return out
+
+
+def _rounded(what: str, theirs: FloatArray, ours: FloatArray, quantity: tuple[str, ...]) -> Difference:
+    """What explains nothing: rounding, difference quotients, or another function."""
+    left = float(np.abs(theirs - ours).max() / np.abs(ours).max())
+    evidence = {"what": what, "left": left}
+    if is_exact("float32", theirs) or 2.0**-27 < left < 2.0**-21:
+        return Difference("float32 gradients", evidence, sure="measured", quantities=quantity)
+    name = "finite differences" if left < 2.0**-12 and what != "coefficient gradients" else "gradient is another"
+    return Difference(name, evidence, sure="measured", quantities=quantity)
+
+
+def derivatives(subject: Subject, spec: LayerSpec, x: FloatArray, order: int = 1) -> FloatArray:
+    """Derivatives (N, Q, P) of the layer's own outputs in each input, by interpolation within intervals."""
+    model = subject.build(spec)
+    out = np.zeros((len(x), spec.n_outputs, spec.n_inputs))
+    u = np.cos(np.pi * np.arange(NODES) / (NODES - 1))
+    V = np.vander(u, increasing=True)
+    weights = np.linalg.solve(V.T, np.eye(NODES)[order] * order)  # of the derivative at 0 of the interpolant
+    for p in range(spec.n_inputs):
+        t = np.unique(spec.knots[p])
+        m = np.searchsorted(t, x[:, p], side="right") - 1
+        radius = 0.9 * np.minimum(x[:, p] - t[m], t[m + 1] - x[:, p])
+        at = np.repeat(x, NODES, axis=0)
+        at[:, p] += (radius[:, None] * u).ravel()
+        full = np.resize(at, (-(-len(at) // 64) * 64, spec.n_inputs))
+        y = subject.raw(model, full, spec.n_outputs)[: len(at)]
+        y = y.reshape(len(x), NODES, -1)
+        out[:, :, p] = np.einsum("k,skq->sq", weights, y) / radius[:, None] ** order
+    return out
+
+
+def of_inputs(subject: Subject) -> list[Difference]:
+    """Gradients in the inputs against derivatives of the layer's own outputs."""
+    quantity, what = ("input-gradients", "second-derivatives", "repeatability"), "input gradients"
+    spec, x, model = _asked(subject)
+    if spec.degree == 0:
+        return []
+
+    def asked(at: FloatArray, dy: FloatArray) -> FloatArray:
+        return subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"]
+
+    rng = np.random.default_rng(6)
+    one, two = rng.integers(-8, 9, (2, len(x), 3)) / 4.0
+    own = derivatives(subject, spec, x)
+    found = _calls(subject, quantity, what, asked, x, one, two, own.transpose(1, 0, 2)[None])
+    if found:
+        return found
+    theirs = np.stack([asked(x, _cotangent(len(x), 3, q)) for q in range(3)], axis=1)
+    told = _compared(subject, spec, x, theirs, own, 1, quantity, what)
+    return told or _at_knots(subject, spec, model, quantity, what)
+
+
+def _compared(
+    subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, own: FloatArray, order: int,
+    quantity: tuple[str, ...], what: str,
+) -> list[Difference]:  # fmt: skip
+    size = float(np.abs(own).max())
+    room = max(OFF * 2.0 ** (8 * (order - 1)) * max(1.0, subject.eps / 2.0**-52), subject.tolerance(1.0)) * size
+    exact = _true_derivatives(spec, x, order)
+    fine = 2.0**10 * subject.eps * np.abs(exact).max()
+    if np.abs(own - exact).max() <= room:  # the right function: its derivatives are known to rounding
+        own, room = exact, max(fine, subject.tolerance(size))
+    found = explain(theirs, own, ("sample", "output", "input"), room, what)
+    if found is None and (np.abs(theirs - exact) <= fine).all():
+        return []
+    if found is None or any(name in ("factor along", "factor by edge") for name, _ in found):
+        lengths = _lengths(spec, x)[:, None, :] ** order
+        if (np.abs(theirs - own * lengths) <= room * 4).all():
+            how = "they are in positions within the interval of x, and are not divided by its length"
+            return [Difference("wrong derivative", {"what": what, "how": how}, quantities=quantity)]
+        first = np.array([t[spec.order] - t[spec.order - 1] for t in spec.knots])
+        if (np.abs(theirs - own * first**order) <= room * 4).all():
+            size_of = "the spacing h of each input" + (", squared" if order == 2 else "")
+            evidence = {"what": what, "factor": float(first[0] ** order), "size": size_of}
+            return [Difference("constant factor", evidence, quantities=quantity)]
+    if found is None or any(name in ("factor along", "factor by edge", "left out", "shifted", "zero") for name, _ in found):
+        formula = _formula(subject, spec, x, order) if found is None or found[0][0] != "zero" else None
+        if formula:
+            return [Difference("wrong derivative", {"what": what, "how": formula}, quantities=quantity)]
+    if found is None:
+        return [_rounded(what, theirs, own, quantity)]
+    return list(differences(found, quantity, gradient=True, size=_size(subject, found, "inputs", order)))
+
+
+def _lengths(spec: LayerSpec, x: FloatArray) -> FloatArray:
+    """Length of the interval of each sample and input."""
+    columns = []
+    for p, t in enumerate(spec.knots):
+        m = intervals_of(x[:, p], t, spec.order)
+        columns.append(t[m + 1] - t[m])
+    return np.stack(columns, axis=1)
+
+
+def slopes(t: FloatArray, order: int, x: FloatArray, derivative: int) -> tuple[FloatArray, FloatArray]:
+    """The two terms of the derivative of B-splines: b^(k) = (r - 1) (L - R), of functions of one order less."""
+    m = intervals_of(x, t, order)
+    below = recursion(t, order - 1, x, m)
+    if derivative == 2:
+        left, right = slopes_of(t, order - 1, recursion(t, order - 2, x, m))
+        below = left - right
+    return slopes_of(t, order, below)
+
+
+def slopes_of(t: FloatArray, order: int, below: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(r - 1) b_i / (t_(i+r-1) - t_i) and its neighbour's, from functions of order r - 1."""
+    width = t[order - 1 :] - t[: t.size - order + 1]
+    share = (order - 1) * guarded(below, width)
+    return share[:, :-1], share[:, 1:]
+
+
+def _true_derivatives(spec: LayerSpec, x: FloatArray, order: int) -> FloatArray:
+    """Derivatives (N, Q, P) of the layer asked for."""
+    out = np.zeros((len(x), spec.n_outputs, spec.n_inputs))
+    if spec.degree < order:
+        return out
+    for p, t in enumerate(spec.knots):
+        left, right = slopes(t, spec.order, x[:, p], order)
+        out[:, :, p] = (left - right) @ spec.coefficients[:, p].T
+    return out
+
+
+def _formula(subject: Subject, spec: LayerSpec, x: FloatArray, order: int) -> str:
+    """The factors of the two terms, by least squares over all functions of input 0; "" if they explain nothing."""
+    if spec.degree < order:
+        return ""
+    left, right = slopes(spec.knots[0], spec.order, x[:, 0], order)
+    theirs = np.zeros(left.shape)
+    for i, unit in enumerate(np.eye(spec.dim)):
+        C = np.stack([unit, unit])[:, None]
+        one = LayerSpec(spec.knots[:1], C, spec.order, spec.outside, spec.dtype, spec.kind)
+        model, dy = subject.build(one), np.array([[1.0, 0.0]] * len(x))
+        at = x[:, :1]
+        if order == 1:
+            theirs[:, i] = subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"][:, 0]
+        else:
+            theirs[:, i] = subject.second(model, at, dy, np.ones(at.shape))[:, 0]
+    A = np.stack([left.ravel(), right.ravel()], axis=1)
+    k, *_ = np.linalg.lstsq(A, theirs.ravel(), rcond=None)
+    if np.abs(A @ k - theirs.ravel()).max() > 2.0**-30 * np.abs(theirs).max() or abs(k[0] + k[1]) < 1e-6:
+        return ""
+    return f"b' is {k[0]:.4g} times its first term {k[1]:+.4g} times its second, instead of 1 and -1"
+
+
+def _at_knots(subject: Subject, spec: LayerSpec, model: Any, quantity: tuple[str, ...], what: str) -> list[Difference]:
+    """Gradients at knots, where they are continuous, against those beside them."""
+    if spec.degree < 2 or spec.kind not in ("arbitrary", "uniform"):
+        return []
+    inner = [np.unique(t[spec.order : t.size - spec.order]) for t in spec.knots]
+    at = np.stack([np.resize(t, SAMPLES) for t in inner], axis=1)
+    dy = np.ones((len(at), 3))
+    here = subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"]
+    beside = subject.gradients(model, at + 2.0**-22, dy, {"inputs": at.shape})["inputs"]
+    room = 2.0**-12 * float(np.abs(beside).max())
+    if (np.abs(here - beside) <= room).all():
+        return []
+    if not here.any():
+        return [Difference("zero at knots", {"what": what}, quantities=quantity)]
+    evidence = {"what": f"{what} at knots", "left": float(np.abs(here - beside).max() / np.abs(beside).max())}
+    return [Difference("gradient is another", evidence, sure="measured", quantities=quantity)]
+
+
+def of_second(subject: Subject) -> list[Difference]:
+    """Second derivatives against those of the layer's own outputs."""
+    quantity, what = ("second-derivatives",), "second derivatives"
+    spec, x, model = _asked(subject)
+    if spec.degree < 2:
+        return []
+    own = derivatives(subject, spec, x, 2)
+    ones = np.ones(x.shape)
+    theirs = np.stack([subject.second(model, x, _cotangent(len(x), 3, q), ones) for q in range(3)], axis=1)
+    return _compared(subject, spec, x, theirs, own, 2, quantity, what)
+
+
+def of_gauss_newton(subject: Subject) -> list[Difference]:
+    """J^T J / N with the Jacobian of the layer's own outputs."""
+    quantity, what = ("gauss-newton",), "entries of the Gauss-Newton matrix"
+    spec, x, model = _asked(subject)
+    M = spec.coefficients.size
+    theirs = subject.gauss_newton(model, x, M)
+    found: list[Named] | None = None
+    for jacobian in (responses(subject, spec, x), true_jacobian(spec, x)):
+        J = jacobian.reshape(len(x) * 3, M)
+        ours = J.T @ J / len(x)
+        told = explain(theirs, ours, ("row", "column"), subject.tolerance(float(np.abs(ours).max())) * 4, what)
+        found = told if found is None or told == [] else found
+    if found is None:
+        return [_rounded(what, theirs, ours, quantity)]
+    size = ""
+    for name, evidence in found:
+        if name == "constant factor":
+            size = sizes_of([evidence["factor"]], [{"samples": len(x), "outputs": 3}])
+    return list(differences(found, quantity, gradient=True, size=size))
+
+
+def _size(subject: Subject, found: list[Named], name: str, order: int = 1) -> str:
+    """Which size a constant factor is: measured once more with others."""
+    factors = [evidence["factor"] for word, evidence in found if word == "constant factor"]
+    if not factors:
+        return ""
+    measured, sizes = [], []
+    for shape, count, degree in (((3, 2), SAMPLES, None), ((5, 3), 24, _another_degree(subject))):
+        spec, x, model = _asked(subject, shape, count, degree)
+        dy = np.ones((count, shape[0]))
+        if name == "coefficients":
+            theirs = subject.gradients(model, x, dy, {"coefficients": spec.coefficients.shape})["coefficients"]
+            ours = np.stack([subject.basis(spec, x[:, p], p).sum(axis=0) for p in range(shape[1])])[None]
+            ours = np.repeat(ours, shape[0], axis=0)
+        elif order == 1:
+            theirs = subject.gradients(model, x, dy, {"inputs": x.shape})["inputs"]
+            ours = derivatives(subject, spec, x).sum(axis=1)
+        else:
+            theirs, ours = subject.second(model, x, dy, np.ones(x.shape)), derivatives(subject, spec, x, 2).sum(axis=1)
+        measured.append(abs(float((theirs * ours).sum() / (ours * ours).sum())))
+        sizes.append(_sizes(spec, count))
+    return sizes_of(measured, sizes)
+
+
+def _another_degree(subject: Subject) -> int:
+    others = [d for d in subject.degrees if d not in (subject.degree, 0, 1)]
+    return others[0] if others else subject.degree
+
+
+def _sizes(spec: LayerSpec, count: int) -> Mapping[str, float]:
+    Q, P = spec.coefficients.shape[:2]
+    sizes = {
+        "samples": count, "outputs": Q, "inputs": P, "the samples times the outputs": count * Q,
+        "the degree": max(spec.degree, 1), "the order": spec.order, "the order over the degree": spec.order / max(spec.degree, 1),
+        "coefficients of an edge": spec.dim, "intervals": spec.intervals, "the coefficients": spec.coefficients.size,
+    }  # fmt: skip
+    t, r = spec.knots[0], spec.order
+    if spec.kind == "uniform":
+        sizes["the spacing h"] = float(t[r] - t[r - 1])
+    return sizes
+

@@ -1,0 +1,161 @@
+r"""Stage 2: which output answers to which coefficient, through which input?
+
+Unit coefficients E = e_(q,p,i), one at a time: the response y_q'(x) of a layer of splines is delta(q', q) b_i(x_p) on
+the knots of p. The functions b_i are the layer's own, asked of layers of one input, so that wrong functions are no
+wrong wiring. All responses together are one array, which is explained by a rearrangement of its axes and factors along
+them. Larger layers are asked one input at a time, with random coefficients that differ from each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.identification.explanations import Named, explain, sizes_of
+from refkan.conformance.identification.results import Difference, Stage
+from refkan.conformance.identification.sentences import differences
+from refkan.conformance.identification.subject import BLOCK, Subject
+
+OTHERS = ((1, 0), (0, 0), (1, 1))
+"""What the two inputs may be exchanged for."""
+
+MANY = 64
+"""Intervals of the longest edges."""
+
+LARGER = ((3, 3, 3), (2, 2, 2), (5, 7, BLOCK), (7, 5, BLOCK))
+"""Outputs, inputs and samples of larger and of square layers."""
+
+
+def wiring(subject: Subject) -> Stage:
+    """Return how outputs, inputs and coefficients belong together."""
+    spec = subject.spec((3, 2))
+    x = subject.samples(spec, BLOCK, 2)
+    theirs = responses(subject, spec, x)
+    axes = ("sample", "answer", "output", "input", "coefficient")
+    room = subject.tolerance(float(np.nanmax(np.abs(theirs))))
+    found: list[Named] | None = None
+    for columns in ((0, 1), *OTHERS):
+        for rows in ((0, 1), *(OTHERS if spec.kind == "arbitrary" else ())):
+            ours = own_responses(subject, spec, x, columns, rows)
+            found = explain(theirs, ours, axes, room, "coefficients")
+            if found is not None:
+                told = [*_moved("inputs reordered", columns), *_moved("knots of another input", rows), *found]
+                return Stage("wiring", _words(told), _sized(subject, told))
+        if subject.declared.knots == ("uniform",) and found is not None:
+            break
+    edges = np.abs(theirs).max(axis=(0, 4)) > room  # (answer, output, input)
+    how = "; ".join(
+        f"output {a} answers to " + ", ".join(f"({q}, {p})" for q, p in np.argwhere(edges[a]).tolist())
+        for a in range(edges.shape[0])
+    )
+    evidence = {"what": "coefficients of (output, input)", "how": how}
+    return Stage("wiring", how, (Difference("wired otherwise", evidence, sure="measured"),))
+
+
+def larger(subject: Subject) -> Stage:
+    """Return how larger and square layers are wired, where the small one is right."""
+    for Q, P, n in LARGER:
+        spec = subject.spec((Q, P), kind="uniform" if "uniform" in subject.kinds else "")
+        x = subject.samples(spec, n, 3)
+        zero = subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
+        one = np.arange(P)[:, None, None, None] == np.arange(P)[:, None]
+        parts = [subject.values(replace(spec, coefficients=spec.coefficients * only), x) - zero for only in one]
+        theirs, ours = np.stack(parts, axis=2), subject.edges(spec, x)
+        found = explain(theirs, ours, ("sample", "output", "input"), subject.tolerance(np.abs(ours).max()), "splines")
+        if found == [] and Q == P:
+            continue
+        if found is None:
+            found = _by_coefficients(subject, spec, x, theirs)
+        if found:
+            where = (f"{Q} outputs, {P} inputs, {n} samples",)
+            return Stage("sizes", "", tuple(replace(one, where=where) for one in differences(found)))
+    told = "the same in layers of 2 x 2 to 5 x 7, with as many samples as inputs"
+    if subject.declared.intervals is not None:
+        return Stage("sizes", told)
+    return Stage("sizes", f"{told}, and with {MANY} intervals", tuple(_many(subject)))
+
+
+def _many(subject: Subject) -> Iterator[Difference]:
+    """Functions on many intervals, where those on few are right."""
+    spec = subject.spec((2, 1), kind="uniform" if "uniform" in subject.kinds else "", intervals=MANY)
+    few = replace(subject.spec((2, 1), kind=spec.kind))
+    x, at = subject.samples(spec, 2 * MANY, 3)[:, 0], subject.samples(few, BLOCK, 3)[:, 0]
+    (right, room), (plain, less) = (subject.truth(_units(one), y[:, None]) for one, y in ((spec, x), (few, at)))
+    if (np.abs(subject.basis(few, at) - plain) > less * 16).any():
+        return
+    found = explain(subject.basis(spec, x), right, ("point", "coefficient"), 16 * float(room.max()), "functions")
+    told = found if found is not None else [("wired otherwise", {"what": "functions", "how": "they are others"})]
+    for one in differences(told):
+        yield replace(one, where=(f"{MANY} intervals",))
+
+
+def _units(spec: LayerSpec) -> LayerSpec:
+    return replace(spec, coefficients=np.eye(spec.dim)[:, None])
+
+
+def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[Named]:
+    """Edges that have the coefficients of others, of which those of one input at a time are not zero."""
+    C, P = spec.coefficients, spec.n_inputs
+    turns = {"transposed": lambda C: C.transpose(1, 0, 2).reshape(C.shape), "reversed": lambda C: C[::-1]}
+    for name, turned in turns.items():
+        kept = [C * (np.arange(P) == p)[:, None] for p in range(P)]
+        ours = np.stack([subject.edges(replace(spec, coefficients=turned(one)), x).sum(axis=2) for one in kept], axis=2)
+        if (np.abs(theirs - ours) <= subject.tolerance(np.abs(ours).max())).all():
+            return [(name, {"what": "coefficients", "axis": "output"})]
+    summed = np.abs(theirs.sum(axis=2) - subject.edges(spec, x).sum(axis=2)).max(axis=0)
+    wrong = np.flatnonzero(summed > subject.tolerance(1.0)).tolist()
+    return [("wired otherwise", {"what": "outputs", "how": f"{wrong} of {spec.n_outputs} are others"})]
+
+
+def responses(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
+    """What each unit coefficient adds to the outputs: (N, answer, Q, P, dim)."""
+    shape = spec.coefficients.shape
+    zero = subject.values(replace(spec, coefficients=np.zeros(shape)), x)
+    out = np.zeros((len(x), shape[0], *shape))
+    for u in np.ndindex(*shape):
+        unit = np.zeros(shape)
+        unit[u] = 1
+        out[(slice(None), slice(None), *u)] = subject.values(replace(spec, coefficients=unit), x) - zero
+    return out
+
+
+def own_responses(
+    subject: Subject, spec: LayerSpec, x: FloatArray, columns: tuple[int, ...] = (0, 1), rows: tuple[int, ...] = (0, 1)
+) -> FloatArray:  # fmt: skip
+    """The same by the layer's own functions, if input p reads the samples of columns[p] on the knots of rows[p]."""
+    out = np.zeros((len(x), spec.n_outputs, *spec.coefficients.shape))
+    for p, (column, row) in enumerate(zip(columns, rows, strict=True)):
+        functions = subject.basis(spec, x[:, column], row)
+        for q in range(spec.n_outputs):
+            out[:, q, q, p] = functions
+    return out
+
+
+def _moved(name: str, order: tuple[int, ...]) -> list[Named]:
+    moved = [(p, k) for p, k in enumerate(order) if p != k]
+    return [(name, {"what": "splines", "p": moved[0][0], "other": moved[0][1]})] if moved else []
+
+
+def _words(told: list[Named]) -> str:
+    if not told:
+        return "output q answers to the coefficients (q, p, i) through input p alone"
+    return "; ".join(name for name, _ in told)
+
+
+def _sized(subject: Subject, told: list[Named]) -> tuple[Difference, ...]:
+    """Differences; of a constant factor it is asked in another shape which size it is."""
+    factor = next((evidence["factor"] for name, evidence in told if name == "constant factor"), None)
+    size = ""
+    if factor is not None:
+        spec = subject.spec((5, 4))
+        x = subject.samples(spec, BLOCK, 2)
+        y, ours = subject.values(spec, x), subject.edges(spec, x).sum(axis=2)
+        y = y - subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
+        other = abs(float((y * ours).sum() / (ours * ours).sum()))
+        pairs = [{"inputs": 2, "outputs": 3, "edges": 6}, {"inputs": 4, "outputs": 5, "edges": 20}]
+        size = sizes_of([factor, other], pairs)
+    return differences(told, size=size)

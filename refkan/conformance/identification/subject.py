@@ -1,0 +1,212 @@
+"""The layer under question: specs that its adapter accepts, and answers; what cannot be answered is said, not raised."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.adapters.adapter import Adapter
+from refkan.conformance.adapters.answers import as_mapping, as_real, checked, describe, entry, own_copy
+from refkan.conformance.cases.cases import Case, Setting, generator
+from refkan.conformance.cases.families import coefficients
+from refkan.conformance.cases.settings import kind_of
+from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.precision import DTYPES, EPS, round_to
+
+ROUNDINGS = 2.0**12
+"""Of two sums of the same numbers in other orders, in eps: room for what no stage may call a difference."""
+
+
+BLOCK = 64
+"""Samples are asked for in whole blocks where nothing else is asked."""
+
+
+class NoAnswerError(Exception):
+    """The adapter refused, raised, or returned something that is no answer; the message says what was asked."""
+
+
+class Subject:
+    """A layer, asked.
+
+    Parameters
+    ----------
+    adapter : Adapter
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter, self.declared = adapter, adapter.capabilities
+        self.dtype = next((name for name in DTYPES if name in self.declared.dtypes), "float64")
+        self.eps = EPS[self.dtype]
+        self.noise = 0.0
+        self.behind, self.differs = "", ""
+        self.right: list[tuple[int, str]] = []
+        self.undone: Callable[[FloatArray], FloatArray] = lambda y: y
+        self.overwritten = ""
+        self._kept: dict[Any, FloatArray] = {}
+
+    def tolerance(self, size: float) -> float:
+        """What two results of that size, equal but for rounding, may differ by."""
+        return size * max(ROUNDINGS * self.eps, 16 * self.noise)
+
+    @property
+    def degrees(self) -> list[int]:
+        """Degrees that are declared, smallest first."""
+        return sorted({d for d in self.declared.degrees if d in range(6)})
+
+    @property
+    def degree(self) -> int:
+        """The degree that most stages ask with: 3 if it is declared, else the next one below or above."""
+        if not self.degrees:
+            raise NoAnswerError("no degree from 0 to 5 is declared")
+        return min(self.degrees, key=lambda d: (d != 3, d > 3, abs(d - 3), d == 0))
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of knots that are declared, "uniform-fine" beside "uniform" where domains are free."""
+        kinds = [kind for kind in ("uniform", "arbitrary", "clamped", "repeated") if kind in self.declared.knots]
+        fine = "uniform" in kinds and self.declared.domain is None and self.dtype in ("float64", "float32")
+        return kinds[:1] + ["uniform-fine"] * fine + kinds[1:]
+
+    @property
+    def kind(self) -> str:
+        """The kind that most stages ask with: inputs have knots of their own where that is possible."""
+        if not self.kinds:
+            raise NoAnswerError("no kind of knots that is known is declared")
+        return "arbitrary" if "arbitrary" in self.kinds else self.kinds[0]
+
+    def spec(
+        self, shape: tuple[int, int], C: Any = None, degree: int | None = None, kind: str = "", intervals: int = 6,
+        outside: str = "natural", **parts: Any,
+    ) -> LayerSpec:  # fmt: skip
+        """Return a layer (Q, P) with knots as cases have them and coefficients C, by default random ones."""
+        degree, kind = self.degree if degree is None else degree, kind or self.kind
+        rng = generator(f"identify/{degree}/{kind}/{intervals}")
+        rows = [self.declared.frame.knots(kind, degree + 1, self.dtype, rng, intervals) for _ in range(shape[1])]
+        rows = rows[:1] * shape[1] if kind.startswith("uniform") else rows
+        if C is None:
+            C = coefficients((*shape, rows[0].size - degree - 1), self.dtype, rng)
+        return LayerSpec(np.array(rows), C, degree + 1, outside, self.dtype, kind_of(kind), **parts)
+
+    def samples(self, spec: LayerSpec, count: int, seed: int = 0) -> FloatArray:
+        """Return points (count, P) within the intervals of the domain, exact in the format, the same each time."""
+        rng = generator(f"identify/samples/{seed}")
+        columns = []
+        for t in spec.knots:
+            points = np.unique(t[spec.order - 1 : t.size - spec.order + 1])
+            m = np.resize(np.arange(points.size - 1), count)
+            share = rng.integers(8, 57, count) / 64.0
+            columns.append(rng.permutation(round_to(self.dtype, points[m] + np.diff(points)[m] * share)))
+        return np.stack(columns, axis=1)
+
+    def asked(self, what: str, method: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a method of the adapter; what it raises becomes a reason, what it overwrites is remembered."""
+        kept = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # of the backend
+                found = own_copy(method(*arguments))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # of the backend
+            raise NoAnswerError(f"{what}: {describe(error)}") from error
+        for given, before in zip(arguments, kept, strict=True):
+            if isinstance(given, np.ndarray) and not np.array_equal(given, before):
+                self.overwritten = what
+        return found
+
+    def _read(self, what: str, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except Exception as error:  # of what the backend returned
+            raise NoAnswerError(f"{what}: {describe(error)}") from error
+
+    def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
+        """Build a model that nobody has used."""
+        return self.asked("build", self.adapter.built, spec)
+
+    def raw(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
+        """Return the outputs (N, Q) at x (N, P), as the layer gives them."""
+        y = self.asked("forward", self.adapter.forward, model, x.copy(order="K"))
+        found: FloatArray = self._read("forward", lambda: checked("forward", y, (len(x), n_outputs), ""))
+        return found
+
+    def values(self, spec: LayerSpec, x: FloatArray, model: Any = None) -> FloatArray:
+        """Return the outputs of a layer, without the map behind it if one was identified."""
+        y = self.raw(self.build(spec) if model is None else model, x, spec.n_outputs)
+        with np.errstate(all="ignore"):
+            return self.undone(y)
+
+    def gradients(self, model: Any, x: FloatArray, dy: FloatArray, shapes: dict[str, Any]) -> dict[str, FloatArray]:
+        """Return the gradients of sum dy * y under the names of `shapes`."""
+        found = self.asked("vjp", self.adapter.vjp, model, x.copy(), dy.copy())
+        return {
+            name: self._read("vjp", lambda name=name: entry(as_mapping(found, name), name, shapes[name], ""))
+            for name in shapes
+        }
+
+    def second(self, model: Any, x: FloatArray, dy: FloatArray, direction: FloatArray) -> FloatArray:
+        """Return the derivative of the input gradient along a direction."""
+        found = self.asked("second", self.adapter.second, model, x.copy(), dy.copy(), direction.copy())
+        out: FloatArray = self._read("second", lambda: checked("second", found, x.shape, ""))
+        return out
+
+    def gauss_newton(self, model: Any, x: FloatArray, size: int) -> FloatArray:
+        """Return J^T J / N."""
+        found = self.asked("gauss_newton", self.adapter.gauss_newton, model, x.copy())
+        out: FloatArray = self._read("gauss_newton", lambda: checked("gauss_newton", found, (size, size), ""))
+        return out
+
+    def state(self, model: Any) -> tuple[FloatArray, FloatArray]:
+        """Return the knots and coefficients that a model says it has."""
+        found = self.asked("state", self.adapter.state, model)
+        knots, C = self._read("state", lambda: tuple(found))
+        return self._read("state", lambda: (as_real("knots", knots), as_real("coefficients", C)))
+
+    def changed(self, kind: str, model: Any, *arguments: Any) -> Any:
+        """Return a model after `refine` or `update`."""
+        method = self.adapter.refine if kind == "refine" else self.adapter.update
+        found = self.asked(kind, method, model, *arguments)
+        if found is None:
+            raise NoAnswerError(f"{kind}: returned None")
+        return found
+
+    def truth(self, spec: LayerSpec, x: FloatArray, right_end: str = "") -> tuple[FloatArray, FloatArray]:
+        """Return the values that are right, (N, Q), and what errors are allowed in them."""
+        setting = Setting(
+            "identify", (spec,), x, np.zeros((len(x), spec.n_outputs)), np.zeros(x.shape), oracle="float64",
+            right_end=right_end or self.declared.right_end,
+        )  # fmt: skip
+        case = Case(setting, "values")
+        return case.expected, case.allowed(self.declared.form)
+
+    def basis(self, spec: LayerSpec, x: FloatArray, p: int = 0) -> FloatArray:
+        """Return the layer's own basis functions on the knots of input p at x (N,): (N, dim).
+
+        Each is asked of a layer of one input whose two outputs have the same unit coefficients: neither the order of
+        outputs nor of inputs has a part in it. Samples are repeated up to whole blocks of 64.
+        """
+        at = np.resize(x, -(-x.size // BLOCK) * BLOCK)[:, None]
+        key = (spec.knots[p].tobytes(), spec.order, spec.outside, spec.kind, at.tobytes())
+        if key not in self._kept:
+            columns = []
+            for unit in np.eye(spec.dim):
+                C = np.stack([unit, unit])[:, None]
+                one = LayerSpec(spec.knots[p : p + 1], C, spec.order, spec.outside, spec.dtype, spec.kind)
+                columns.append(self.values(one, at)[:, 0])
+            none = LayerSpec(
+                spec.knots[p : p + 1], np.zeros((2, 1, spec.dim)), spec.order, spec.outside, spec.dtype, spec.kind
+            )
+            self._kept[key] = np.stack(columns, axis=1) - self.values(none, at)[:, :1]
+        return self._kept[key][: x.size]
+
+    def edges(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
+        """Return what each edge adds, by the layer's own basis functions: (N, Q, P)."""
+        if spec.kind == "uniform":
+            flat = self.basis(spec, x.T.ravel()).reshape(x.shape[1], len(x), spec.dim)
+        else:
+            flat = np.stack([self.basis(spec, x[:, p], p) for p in range(x.shape[1])])
+        return np.einsum("qpi,psi->sqp", spec.coefficients, flat)

@@ -1,0 +1,58 @@
+"""What a state change did to the function, on the samples that it was given and at those of a case.
+
+Identification asks for one refinement and one update; cases ask for more, on few, discrete and constant samples.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.cases import Case
+from refkan.conformance.judging.findings import Hint
+
+
+def invalid_state(case: Case, knots: FloatArray, coefficients: FloatArray) -> tuple[Hint, ...]:
+    """Name what is wrong with the knots and coefficients that a model reports after a change."""
+    assert case.setting.change is not None
+    kind = case.setting.change.kind
+    together = int((np.diff(np.sort(knots, axis=1), axis=1) == 0).sum()) if np.isfinite(knots).all() else 0
+    text = f"{together} knots coincide with their neighbours after {kind}"
+    bad = int((~np.isfinite(coefficients)).sum())
+    if bad:
+        name = "NaN from repeated knots" if together else f"NaN after {kind}"
+        lost = f"{bad} of {coefficients.size} coefficients are not finite after {kind}"
+        return (Hint(name, f"{lost}, and {text}" if together else lost),)
+    return (Hint("stored knots", text if together else f"after {kind} the knots are not those of a spline"),)
+
+
+def function_changed(
+    case: Case, on: tuple[FloatArray, FloatArray], off: tuple[FloatArray, FloatArray], knots: FloatArray | None
+) -> tuple[Hint, ...]:  # fmt: skip
+    """Name a change of the function, by its values before and after on the samples of the change and at the case's.
+
+    Least-squares factors of the outputs are told where they explain most of the change.
+    """
+    assert case.setting.change is not None
+    kind = case.setting.change.kind
+    if not all(np.isfinite(values).all() for values in (on[1], off[1])):
+        text = f"{int((~np.isfinite(off[1])).sum())} of {off[1].size} values are not finite after {kind}"
+        if knots is not None and np.isfinite(knots).all() and (np.diff(np.sort(knots, axis=1)) == 0).any():
+            return (Hint("NaN from repeated knots", f"{text}: {kind} made knots that coincide"),)
+        return (Hint(f"NaN after {kind}", text),)
+    text = f"by {_share(*on):.1e} of its size on the samples and {_share(*off):.1e} at the points of the case"
+    hints = [Hint(f"function changed by {kind}", text)]
+    size = (on[0] * on[0]).sum(axis=0)
+    factors = (on[0] * on[1]).sum(axis=0) / np.where(size > 0, size, 1.0)
+    if _share(*on) > 0.05 and factors.all():
+        rest = _share(on[0], on[1] / factors)
+        if rest < _share(*on) / 4:
+            told = ", ".join(f"{value:.4g}" for value in np.unique(np.round(factors, 3)))
+            text = f"values after {kind} are those before times {told}; {rest:.1e} once divided out"
+            hints.append(Hint("constant factor", text))
+    return tuple(hints)
+
+
+def _share(before: FloatArray, after: FloatArray) -> float:
+    size = float(np.abs(before).max())
+    return float(np.abs(after - before).max()) / size if size > 0 else float("inf")

@@ -1,1 +1,0 @@
-"""Hypotheses on results: a right computation with a wrong last step."""
