@@ -12,6 +12,7 @@ from typing import Any
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.base.long_runs.interrupts import kept_interrupts
+from refkan.base.plain_text import printable
 from refkan.commands.option_values import check_file, in_words, path, seconds, text
 from refkan.conformance.adapters.loading import BackendError
 from refkan.conformance.adapters.torch_variants import VARIANTS
@@ -19,16 +20,19 @@ from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.exchanged_folders import CaseFileError, export, portable, read_cases
 from refkan.conformance.cases.truths.precision import DTYPES
+from refkan.conformance.identification import Identification, Stage
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.expectations import Expectations
 from refkan.conformance.judging.findings import Finding
 from refkan.conformance.judging.guarded import Order, judged
+from refkan.conformance.judging.judge import explained
 from refkan.conformance.reports import summaries, text_and_junit
 from refkan.conformance.reports.case_files import check
 from refkan.kernels.engine_option import add_engine_option
 
 EXIT_CODES = (
-    "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly; "
+    "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly, or if "
+    "the layer differs from what it declares and neither --select nor --expected-failures is given; "
     "2 for wrong usage, a backend that cannot be loaded or files that cannot be used; 130 if interrupted."
 )
 
@@ -43,7 +47,7 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p = commands.add_parser(
         "conform",
         help="judge the layers of another backend against exact values",
-        description="Run the cases that an adapter declares it can do, and say what is wrong and why. Adapters "
+        description="Say what a layer is, run the cases that its adapter declares, and tell what failures follow from. Adapters "
         "that come with refkan are in refkan.conformance.adapters.backends: PlainTorch, PlainJax, Pykan, Jaxkan, ...",
         epilog=EXIT_CODES,
     )
@@ -59,7 +63,8 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument("--variant", choices=VARIANTS[1:], help="for layers in PyTorch: how they are called")
     p.add_argument("--expected-failures", type=path, metavar="FILE", help="patterns of keys, one a line")
     _add_reports(p)
-    p.add_argument("--no-hints", dest="hints", action="store_false", help="do not search for what explains failures")
+    p.add_argument("--no-hints", dest="hints", action="store_false", help="do not identify the layer")
+    p.add_argument("--identify", action="store_true", help="say what the layer is, and judge no cases")
     p.add_argument("--list", action="store_true", help="show the keys of the cases that would be judged")
     p.add_argument(
         "--import-timeout", type=seconds, default=120.0, metavar="SECONDS",
@@ -143,9 +148,9 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
         return _refuse("conform", error)
     order = Order(
         chosen.backend, chosen.argument, chosen.dtype or (), chosen.select, chosen.cases, chosen.device, chosen.variant,
-        chosen.hints, chosen.import_timeout, chosen.call_timeout,
+        chosen.hints or chosen.identify, chosen.import_timeout, chosen.call_timeout, chosen.identify,
     )  # fmt: skip
-    start, observed = time.perf_counter(), tuple[str, ...]()
+    start, stages = time.perf_counter(), list[Stage]()
     try:
         with closing(judged(order)) as told, kept_interrupts():
             opening: Any = next(told)
@@ -157,13 +162,18 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
                 if isinstance(item, Finding):
                     findings.append(known.apply(item))
                     _progress(len(findings), len(opening.problems) + len(opening.cases), findings)
-                elif isinstance(item, tuple):
-                    observed = item
+                elif isinstance(item, Stage):
+                    stages.append(item)
     except BackendError as error:
         return _refuse("conform", error)
     if not chosen.select:
         findings += known.unused([finding.key for finding in findings])
-    code = _deliver(chosen, opening.title, findings, observed, time.perf_counter() - start, chosen.cases)
+    identification = Identification(opening.title, tuple(stages)) if stages else None
+    if chosen.identify and identification is not None:
+        return _tell(chosen, identification)
+    if identification is not None:
+        findings = [explained(x, identification) if x.status == f.FAILED else x for x in findings]
+    code = _deliver(chosen, opening.title, findings, identification, time.perf_counter() - start, chosen.cases)
     if all(finding.status in f.UNJUDGED for finding in findings):
         told_all = "none of these cases is declared, or all are declined: see 'not applicable' and 'declined'"
         return _refuse("conform", f"nothing was judged: {told_all}", FAILED)
@@ -198,14 +208,14 @@ def run_check(chosen: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return _refuse("cases check", "interrupted", INTERRUPTED)
     version, *_ = read_cases(chosen.folder)
-    code = _deliver(chosen, str(chosen.results), findings, (), time.perf_counter() - start, version)
+    code = _deliver(chosen, str(chosen.results), findings, None, time.perf_counter() - start, version)
     if all(finding.status in (f.NOT_APPLICABLE, f.ERROR) for finding in findings):
         return _refuse("cases check", f"{chosen.results} holds no result under the key of a case", FAILED)
     return code
 
 
 def _deliver(
-    chosen: argparse.Namespace, title: str, findings: list[Finding], observed: tuple[str, ...], seconds: float,
+    chosen: argparse.Namespace, title: str, findings: list[Finding], identification: Identification | None, seconds: float,
     version: int,
 ) -> int:  # fmt: skip
     if chosen.summary is not None:
@@ -216,13 +226,29 @@ def _deliver(
     if chosen.junit is not None:
         write_atomically(chosen.junit, text_and_junit.to_junit(title, findings))
     if chosen.json is not None and str(chosen.json) != "-":
-        write_atomically(chosen.json, text_and_junit.to_json(title, findings, observed, version))
+        write_atomically(chosen.json, text_and_junit.to_json(title, findings, identification, version))
     if chosen.json is not None and str(chosen.json) == "-":
-        print(text_and_junit.to_json(title, findings, observed, version).decode("ascii"), end="")
+        print(text_and_junit.to_json(title, findings, identification, version).decode("ascii"), end="")
     else:
-        shown = text_and_junit.text(title, findings, observed, chosen.all, seconds, chosen.traceback, version)
+        shown = text_and_junit.text(title, findings, identification, chosen.all, seconds, chosen.traceback, version)
         text_and_junit.show(shown, findings)
-    return FAILED if any(finding.status in f.BAD for finding in findings) else OK
+    differs = identification is not None and identification.differences and not (chosen.select or _expects(chosen))
+    return FAILED if differs or any(finding.status in f.BAD for finding in findings) else OK
+
+
+def _expects(chosen: argparse.Namespace) -> bool:
+    """Whether failures were expected: differences are what they follow from."""
+    return getattr(chosen, "expected_failures", None) is not None
+
+
+def _tell(chosen: argparse.Namespace, identification: Identification) -> int:
+    """Say what a layer is, without cases."""
+    if chosen.json is None:
+        print(printable(str(identification)))
+    else:
+        document = summaries.to_json(identification.to_dict())
+        print(document.decode("ascii"), end="") if str(chosen.json) == "-" else write_atomically(chosen.json, document)
+    return FAILED if identification.differences else OK
 
 
 def _check_files(chosen: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ from refkan.conformance.cases.cases import Case, Change, Setting
 from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.specs import CONVENTIONS, LayerSpec
 from refkan.conformance.identification import Difference, Identification, identify
-from refkan.conformance.judging.findings import Evidence, Finding, Hint
+from refkan.conformance.judging.findings import Finding, Hint
 from refkan.conformance.judging.judge import Judge
 from refkan.conformance.judging.suite import parametrize_with_cases, pytest_suite
 
@@ -32,7 +32,6 @@ __all__ = [
     "Case",
     "Change",
     "Difference",
-    "Evidence",
     "Finding",
     "Frame",
     "Hint",

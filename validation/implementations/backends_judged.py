@@ -17,7 +17,7 @@ from typing import Any
 
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Verdict, judge
-from refkan.conformance import Adapter, Finding, Judge, catalogue
+from refkan.conformance import Adapter, Finding, Judge, catalogue, identify
 from refkan.conformance.adapters.backends import (
     EfficientKan,
     Flashkan,
@@ -33,7 +33,6 @@ from refkan.conformance.adapters.backends import (
     RefkanRelu,
 )
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.observations import observations
 from refkan.conformance.reports.text_and_junit import counts, groups, hint_line, line
 from validation.grounds import require
 
@@ -200,7 +199,7 @@ def page(make: Callable[[], Adapter], quick: bool) -> dict[str, Any]:
         "backend": adapter.title,
         "adapter": " ".join((type(adapter).__doc__ or "").split("\n\n")[0].split()),
         "call": call(adapter),
-        "observations": list(observations(adapter)),
+        "observations": [str(stage) for stage in identify(adapter).stages],
     }
     if not quick:
         dtypes = [d for d in ("float64", "float32") if d in adapter.capabilities.dtypes]

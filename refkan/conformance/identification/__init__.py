@@ -26,7 +26,7 @@ from refkan.conformance.identification.stages.parts import parts
 from refkan.conformance.identification.stages.wiring import larger, wiring
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
-__all__ = ["STAGES", "Difference", "Identification", "Stage", "identify", "identified"]
+__all__ = ["STAGES", "Difference", "Identification", "Stage", "identified", "identify"]
 
 STAGES: dict[str, Callable[[Subject], Stage]] = {
     "calls": calls, "arithmetic": arithmetic, "wiring": wiring, "sizes": larger, "functions": functions,
@@ -58,8 +58,8 @@ def identified(adapter: Adapter, without: frozenset[str] = frozenset()) -> Itera
     """Ask stage after stage, without some that ended a process before."""
     subject = Subject(adapter)
     for name, ask in STAGES.items():
-        if name in without:
-            yield Stage(name, unknown="the process ended")
+        if name in without or subject.depends:
+            yield Stage(name, unknown=subject.depends or "the process ended")
             continue
         with np.errstate(all="ignore"):
             try:
@@ -70,6 +70,5 @@ def identified(adapter: Adapter, without: frozenset[str] = frozenset()) -> Itera
                 stage = Stage(name, unknown=f"the stage failed: {describe(error)}")
         if subject.overwritten and name == "calls" and not stage.differences:
             stage = replace(stage, differences=(Difference("inputs overwritten", {"method": subject.overwritten}),))
-        if stage.differences and name != "gradients":
-            subject.differs = subject.differs or name
+        subject.note(name, stage)
         yield replace(stage, differences=tuple(replace(one, stage=name) for one in stage.differences))

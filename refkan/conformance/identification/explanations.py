@@ -110,7 +110,9 @@ def _factors(
     if not A.size:
         return None
     groups: list[tuple[int, ...]] = [(), *((a,) for a in range(A.ndim))]
-    groups += [(a, b) for a in range(A.ndim) for b in range(a + 1, A.ndim) if not {"sample", "point"} & {axes[a], axes[b]}]
+    groups += [
+        (a, b) for a in range(A.ndim) for b in range(a + 1, A.ndim) if not {"sample", "point"} & {axes[a], axes[b]}
+    ]
     for along in groups:
         if len(along) == A.ndim:
             continue

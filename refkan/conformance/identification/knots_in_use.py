@@ -52,7 +52,9 @@ def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, 
         return np.asarray((recursion(t, order, x, intervals_of(x, t, order)) - functions).ravel())
 
     for start in _starts(spec, order):
-        found = least_squares(apart, start, method="lm", max_nfev=EVALUATIONS * start.size, xtol=1e-15, ftol=1e-15, gtol=1e-15)
+        found = least_squares(
+            apart, start, method="lm", max_nfev=EVALUATIONS * start.size, xtol=1e-15, ftol=1e-15, gtol=1e-15
+        )
         if np.abs(found.fun).max() <= tolerance:
             inner = np.sort(found.x)
             return np.concatenate([[2 * inner[0] - inner[1]], inner, [2 * inner[-1] - inner[-2]]])
@@ -67,7 +69,7 @@ def _starts(spec: LayerSpec, order: int) -> Iterator[FloatArray]:
     n = size - 2 * order + 1
     for a, b, intervals in ((*spec.domain, n), (*spec.domain, n - 1), (-1.0, 1.0, n), (0.0, 1.0, n)):
         if intervals > 0:
-            yield a + (b - a) / intervals * np.arange(2 - order, size - order)
+            yield np.asarray(a + (b - a) / intervals * np.arange(2 - order, size - order))
 
 
 def compared(used: FloatArray, spec: LayerSpec) -> Difference:

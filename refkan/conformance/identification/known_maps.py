@@ -27,7 +27,11 @@ MAPS: dict[str, Map] = {
     "absolute value": np.abs,
 }  # fmt: skip
 
-INVERSES: dict[str, Map] = {"tanh": np.arctanh, "sigmoid": lambda y: np.log(y / (1 - y)), "softplus": lambda y: np.log(np.expm1(y))}
+INVERSES: dict[str, Map] = {
+    "tanh": np.arctanh,
+    "sigmoid": lambda y: np.log(y / (1 - y)),
+    "softplus": lambda y: np.log(np.expm1(y)),
+}
 
 
 def map_of(x: FloatArray, y: FloatArray, tolerance: float) -> tuple[str, float, float] | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
+
+from refkan.conformance.identification.sentences import worded
 
 AS_DECLARED, DIFFERS, UNKNOWN = "as declared", "differs", "unknown"
 
@@ -14,6 +17,13 @@ ALL = (
     "values-after", "input-gradients-after", "coefficient-gradients-after",
 )  # fmt: skip
 """Quantities that a difference in the function bears on."""
+
+
+KINDS = {"uniform", "uniform-fine", "arbitrary", "clamped", "repeated"}
+"""Kinds of knots, as keys of cases have them."""
+
+CHANGES = {"network", "refine", "update"}
+"""Families of cases that are not of a layer as it was built."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +60,7 @@ class Difference:
     stage: str = ""
 
     def __str__(self) -> str:
-        from refkan.conformance.identification.sentences import sentence
-
-        return sentence(self)
+        return worded(self.name, self.evidence, self.where)
 
 
 @dataclass(frozen=True)
@@ -123,14 +131,22 @@ class Identification:
         """Name of the first difference, "" if there is none."""
         return self.differences[0].name if self.differences else ""
 
-    def bearing_on(self, quantity: str, key: str = "") -> tuple[Difference, ...]:
+    def bearing_on(self, quantity: str, key: str) -> tuple[Difference, ...]:
         """Return the differences that bear on a quantity, and were seen in cases like that of a key."""
-        parts = set(key.split("/"))
-        return tuple(
-            one
-            for one in self.differences
-            if quantity in one.quantities and (not key or not one.where or parts & set(one.where) or "all" in one.where)
-        )
+        return tuple(one for one in self.differences if quantity in one.quantities and _is_like(one.where, key))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "title": self.title,
+            "leading": self.leading,
+            "stages": [{"name": s.name, "status": s.status, "is": s.is_what, "unknown": s.unknown} for s in self.stages],
+            "differences": [
+                {"name": one.name, "stage": one.stage, "where": list(one.where), "sure": one.sure, "text": str(one),
+                 "evidence": {key: _plain(value) for key, value in one.evidence.items()}}
+                for one in self.differences
+            ],
+        }  # fmt: skip
 
     def __str__(self) -> str:
         lines = [f"{self.title}: what this layer is", *(f"  {stage}" for stage in self.stages)]
@@ -139,3 +155,20 @@ class Identification:
         else:
             lines.append("nothing differs from what was declared")
         return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    """A number that JSON has, or words."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int) or (isinstance(value, float) and isfinite(value)) else str(value)
+
+
+def _is_like(where: Sequence[str], key: str) -> bool:
+    """Whether a key has one of the degrees, of the kinds of knots and of the changes that are named, if it has any."""
+    parts = set(key.split("/"))
+    if not set(where) & CHANGES <= parts:
+        return False
+    degrees = {word for word in where if word.startswith("degree-")}
+    groups = (degrees, {part for part in parts if part.startswith("degree-")}), (set(where) & KINDS, parts & KINDS)
+    return all(not named or not has or named & has for named, has in groups)

@@ -1,12 +1,9 @@
-"""The sentences of a report, made from data in one place."""
+"""The sentences of a report: one for each name of a difference, filled with its evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from refkan.conformance.identification.explanations import PLURAL, Named
-from refkan.conformance.identification.results import ALL, Difference
 
 SENTENCES = {
     # calls
@@ -84,7 +81,7 @@ SENTENCES = {
     "cancellation of truncated powers": "errors of up to {left:.1e} grow to the right, as those of truncated powers do",
     "other functions": "{what}",
     # points
-    "point clamped": "x is cut off at {low:.9g} and {high:.9g}; the domain is [{a:.9g}, {b:.9g}]",
+    "point clamped": "x is cut off {how}; the domain is [{a:.9g}, {b:.9g}]",
     "float32 inputs": "x is rounded to float32",
     "float16 inputs": "x is rounded to float16",
     "bfloat16 inputs": "x is rounded to bfloat16",
@@ -116,66 +113,22 @@ SENTENCES = {
 }
 
 
-def sentence(difference: Difference) -> str:
-    """Return a difference in words."""
-    evidence = {"size": "", **difference.evidence}
-    if difference.name == "constant factor" and evidence["size"]:
-        evidence["size"] = f", {evidence['size']}"
-    for key, value in evidence.items():
-        if isinstance(value, list | tuple):
-            evidence[key] = _listed(value)
-    text = SENTENCES[difference.name].format(**evidence)
-    where = f" ({', '.join(difference.where)})" if difference.where else ""
-    return f"{difference.name}: {text}{where}"
+def worded(name: str, evidence: Mapping[str, Any], where: Sequence[str] = ()) -> str:
+    """Return a difference in words.
+
+    Examples
+    --------
+    >>> worded("constant factor", {"what": "outputs", "factor": 0.5, "size": "1 over the number of inputs"})
+    'constant factor: outputs are multiplied by 0.5, 1 over the number of inputs'
+    """
+    size = evidence.get("size", "")
+    shown = {**evidence, "size": f", {size}" if size and name == "constant factor" else size}
+    shown = {key: _listed(value) if isinstance(value, list | tuple) else value for key, value in shown.items()}
+    text = SENTENCES[name].format(**shown)
+    return f"{name}: {text}" + (f" ({', '.join(where)})" if where else "")
 
 
 def _listed(values: Sequence[Any]) -> str:
     """A few numbers."""
     shown = [f"{v:.6g}" if isinstance(v, float) else str(v) for v in values]
     return ", ".join(shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-2:]])
-
-
-def differences(
-    explained: Iterable[Named], quantities: Sequence[str] = ALL, where: Sequence[str] = (), gradient: bool = False,
-    size: str = "",
-) -> tuple[Difference, ...]:  # fmt: skip
-    """Return what `explain` found as differences, under the names of reports."""
-    return tuple(
-        Difference(name, {**evidence, **({"size": size} if name == "constant factor" else {})}, where, "exact", quantities)
-        for name, evidence in (_named(name, dict(evidence), gradient) for name, evidence in explained)
-    )
-
-
-def _named(name: str, e: dict[str, Any], gradient: bool) -> tuple[str, Mapping[str, Any]]:
-    axis = e.get("axis", "")
-    if name == "zero":
-        return ("detached gradient" if gradient else "zero outputs"), e
-    if name == "clipped":
-        return "gradient clipped", e
-    if name == "transposed":
-        return "transposed coefficients", e
-    if name in ("reversed", "shifted", "exchanged", "shared"):
-        if (axis, name) in (("output", "reversed"), ("answer", "reversed")):
-            return "reversed outputs", e
-        if axis == "coefficient" and name in ("reversed", "shifted"):
-            return ("reversed coefficients" if name == "reversed" else "shifted index"), e
-        how = {
-            "reversed": "in the opposite order", "shifted": f"shifted by {e.get('step', 0):+d}",
-            "exchanged": f"{e.get('first')} and {e.get('second')} are exchanged",
-            "shared": f"all are those of number {e.get('index')}",
-        }[name]  # fmt: skip
-        return f"{PLURAL.get(axis, 'outputs')} mixed up", {**e, "how": how}
-    if name == "left out":
-        indices, size = e["indices"], e["size"]
-        if axis == "input":
-            return ("input left out" if len(indices) == 1 else "inputs left out"), e
-        if axis == "coefficient":
-            ends = set(indices) <= {0, size - 1}
-            return ("end coefficient unused" if ends else "coefficients left out"), e
-        return ("samples left out" if axis == "sample" else "outputs left out"), e
-    if name == "factor on some":
-        one = {"sample": "a block of samples", "input": "one input", "coefficient": "one coefficient"}
-        return f"factor on {one.get(axis, 'one output')}", e
-    if name == "factor along":
-        return f"factors by {axis if axis != 'answer' else 'output'}", e
-    return ("factors by edge" if name == "factor by edge" else name), e

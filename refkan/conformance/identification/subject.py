@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from refkan.conformance.cases.families import coefficients
 from refkan.conformance.cases.settings import kind_of
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import DTYPES, EPS, round_to
+from refkan.conformance.identification.results import Stage
 
 ROUNDINGS = 2.0**12
 """Of two sums of the same numbers in other orders, in eps: room for what no stage may call a difference."""
@@ -42,11 +44,22 @@ class Subject:
         self.dtype = next((name for name in DTYPES if name in self.declared.dtypes), "float64")
         self.eps = EPS[self.dtype]
         self.noise = 0.0
-        self.behind, self.differs = "", ""
+        self.behind, self.differs, self.gradients_differ, self.depends = "", "", False, ""
         self.right: list[tuple[int, str]] = []
         self.undone: Callable[[FloatArray], FloatArray] = lambda y: y
         self.overwritten = ""
         self._kept: dict[Any, FloatArray] = {}
+
+    def note(self, name: str, stage: Stage) -> None:
+        """Remember what later stages must know of one that found differences."""
+        if not stage.differences:
+            return
+        if name == "gradients":
+            self.gradients_differ = True
+        else:
+            self.differs = self.differs or name
+        if stage.differences[0].name in ("stale cache", "samples mixed", "samples reordered"):
+            self.depends = "results of a sample depend on other samples, or on other calls"
 
     def tolerance(self, size: float) -> float:
         """What two results of that size, equal but for rounding, may differ by."""
@@ -144,7 +157,7 @@ class Subject:
         """Return the gradients of sum dy * y under the names of `shapes`."""
         found = self.asked("vjp", self.adapter.vjp, model, x.copy(), dy.copy())
         return {
-            name: self._read("vjp", lambda name=name: entry(as_mapping(found, name), name, shapes[name], ""))
+            name: self._read("vjp", partial(lambda key: entry(as_mapping(found, key), key, shapes[key], ""), name))
             for name in shapes
         }
 

@@ -47,6 +47,10 @@ class Order:
         Seconds for each call of the adapter; 0: all is judged in this process, which ends if the adapter ends it.
     import_timeout : float
         Seconds for importing the adapter; 0 for any time.
+    hints : bool
+        Whether the layer is identified after the cases.
+    identify : bool
+        Whether it is identified alone, and no case is judged.
     """
 
     backend: str
@@ -59,6 +63,7 @@ class Order:
     hints: bool = True
     import_timeout: float = 0.0
     call_timeout: float = 0.0
+    identify: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,8 +192,8 @@ def _told(order: Order, start: int, ended: Sequence[str], log: TextIO | None) ->
     dtypes = order.dtypes or [name for name in DTYPES if name in declared.dtypes]
     if not dtypes:
         raise BackendError(f"the adapter declares no format that is known; {'; '.join(declared.problems())}")
-    cases = catalogue(dtypes, order.select, order.version, declared.frame)
-    if not cases:
+    cases = [] if order.identify else catalogue(dtypes, order.select, order.version, declared.frame)
+    if not cases and not order.identify:
         raise BackendError(f"--select: no case has all of {list(order.select)} in its key; --list shows the keys")
     limited: Any = Limited(adapter, order.call_timeout, log)
     judge = Judge(limited, hints=False)

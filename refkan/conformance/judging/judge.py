@@ -20,8 +20,8 @@ from refkan.conformance.cases.state_changes import AFTER, recheck
 from refkan.conformance.cases.truths.proofs import proven
 from refkan.conformance.cases.truths.refined_layers import fine_knots
 from refkan.conformance.cases.truths.right_ends import RIGHT_ENDS, matters
-from refkan.conformance.judging import findings as f
 from refkan.conformance.identification import Identification, identify
+from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.changed_functions import function_changed, invalid_state
 from refkan.conformance.judging.findings import Finding, Hint
 

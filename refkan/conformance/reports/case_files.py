@@ -12,8 +12,8 @@ from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.exchanged_folders import read_cases, read_results
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.findings import Evidence, Finding, compare
-from refkan.conformance.judging.hint_search import HintSearch
+from refkan.conformance.judging.findings import Finding, compare
+from refkan.conformance.judging.results_explained import explained
 
 
 def check(folder: Path, results: Path) -> list[Finding]:
@@ -28,7 +28,6 @@ def check(folder: Path, results: Path) -> list[Finding]:
     cases = {case.key: case for case in catalogue(version=version)}
     given = read_results(results)
     out: list[Finding] = []
-    search = HintSearch()
     for name in [name for name in given if name not in set(keys)]:
         near = get_close_matches(name, keys, 1)
         guess = f"; did you mean {near[0]!r}?" if near else ""
@@ -37,11 +36,11 @@ def check(folder: Path, results: Path) -> list[Finding]:
         case = cases[key]
         case.__dict__["expected"], case.__dict__["tolerance"] = truth[f"{key}/expected"], truth[f"{key}/tolerance"]
         absent = Finding.of(case, f.NOT_APPLICABLE, "not in the results")
-        out.append(_judge(case, given[key], search) if key in given else absent)
+        out.append(_judge(case, given[key]) if key in given else absent)
     return out
 
 
-def _judge(case: Case, given: Any, search: HintSearch) -> Finding:
+def _judge(case: Case, given: Any) -> Finding:
     if given.dtype.kind not in "biuf":
         return Finding.of(case, f.ERROR, f"must hold real numbers; got dtype {given.dtype}")
     theirs = given.astype(np.float64)
@@ -51,4 +50,4 @@ def _judge(case: Case, given: Any, search: HintSearch) -> Finding:
         finding = compare(case, theirs)
         if finding.status == f.PASSED or case.quantity == "refinement":
             return finding
-        return search.add(finding, Evidence(case, theirs))
+        return explained(case, theirs, finding)

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 
 from refkan.base.plain_text import printable
 from refkan.conformance.cases.cases import VERSION
+from refkan.conformance.identification import Identification
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.agreement import agreed
 from refkan.conformance.judging.causes import causes, groups, leading_hint, verdict
 from refkan.conformance.judging.findings import Finding
 
@@ -59,11 +59,8 @@ def line(finding: Finding) -> str:
 
 
 def hint_line(finding: Finding) -> str:
-    """Return the hints of a finding as one line; "and" joins two defects, other hints are alternatives."""
-    return "".join(
-        f"{('; and ' if hint.also else '; ') if k else ''}{hint.name}: {hint.text}"
-        for k, hint in enumerate(finding.hints)
-    )
+    """Return the hints of a finding as one line."""
+    return "; ".join(f"{hint.name}: {hint.text}" for hint in finding.hints)
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:
@@ -75,19 +72,19 @@ def counts(findings: Sequence[Finding]) -> dict[str, int]:
 def text(
     title: str,
     findings: Sequence[Finding],
-    observed: Sequence[str] = (),
+    identification: Identification | None = None,
     everything: bool = False,
     seconds: float = 0.0,
     tracebacks: bool = False,
     version: int = VERSION,
 ) -> str:
-    """Return the report as plain text: causes with their evidence and a few failures each, then what explains how much.
+    """Return the report as plain text: what the layer is, what differs, then failing cases by what they follow from.
 
     Parameters
     ----------
     title : str
     findings : sequence of Finding
-    observed : sequence of str
+    identification : Identification, optional
     everything : bool
         Show every failure.
     seconds : float
@@ -96,7 +93,8 @@ def text(
     version : int
         Of the cases.
     """
-    lines = [f"{title}, cases of version {version}"]
+    lines = [*str(identification).splitlines(), ""] if identification is not None else []
+    lines.append(f"{title}, cases of version {version}")
     if any(finding.index for finding in findings if finding.status in f.BAD):
         lines.append("ours: refkan's exact value; theirs: that of the layer judged")
     for cause in causes(findings):
@@ -114,7 +112,7 @@ def text(
             lines.append(f"  ... and {len(members) - LINES} more: --all, --json or --junit shows them")
         if not tracebacks and any(finding.traceback for finding in members):
             lines.append("  where it was raised: --traceback shows it, --json holds it")
-    lines += [""] + [f"observed {sentence}" for sentence in observed]
+    lines.append("")
     skipped = Counter(x.message for x in findings if x.status == f.NOT_APPLICABLE)
     if skipped:
         told = ", ".join(f"{name.removeprefix('not declared: ')} ({count})" for name, count in skipped.most_common())
@@ -156,7 +154,7 @@ def show(report: str, findings: Sequence[Finding]) -> None:
 
 
 def to_json(
-    title: str, findings: Sequence[Finding], observed: Sequence[str] = (), version: int = VERSION
+    title: str, findings: Sequence[Finding], identification: Identification | None = None, version: int = VERSION
 ) -> bytes:  # fmt: skip
     """Return everything as JSON."""
     document = {
@@ -164,9 +162,9 @@ def to_json(
         "cases": version,
         "versions": versions(),
         "counts": counts(findings),
-        "observed": list(observed),
-        "leading hint": leading_hint(findings),
-        "findings": [finding.to_dict() for finding in agreed(findings)],
+        "identification": None if identification is None else identification.to_dict(),
+        "leading hint": leading_hint(findings) or (identification.leading if identification is not None else ""),
+        "findings": [finding.to_dict() for finding in findings],
     }
     return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode("ascii")
 
@@ -191,7 +189,7 @@ def to_junit(title: str, findings: Sequence[Finding]) -> bytes:
         skipped=str(sum(statuses[s] for s in (*f.UNJUDGED, f.EXPECTED_FAILURE))),
         time=f"{sum(finding.seconds for finding in findings):.3f}",
     )  # fmt: skip
-    for finding in agreed(findings):
+    for finding in findings:
         group, _, name = finding.key.rpartition("/")
         case = ElementTree.SubElement(suite, "testcase", classname=group.replace("/", "."), name=name)
         case.set("time", f"{finding.seconds:.3f}")

@@ -1,4 +1,4 @@
-r"""Stage 0: is the layer linear in its coefficients, and in which arithmetic?
+r"""Stage 1: linear in the coefficients or not, and in which arithmetic.
 
 With z = f(0) and g(C) = f(C) - z a layer of splines has g(a) + g(b) = g(a + b) for any knots, points and basis
 functions. The inputs of the sums are exact, so that what is left, relative to the size of the sums, is the rounding of
@@ -17,9 +17,9 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.families import UNITS
+from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import is_exact, round_to
-from refkan.conformance.identification.explanations import Named
-from refkan.conformance.identification.known_maps import INVERSES, MAPS
+from refkan.conformance.identification.known_maps import INVERSES, MAPS, Map
 from refkan.conformance.identification.results import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
@@ -59,7 +59,7 @@ def arithmetic(subject: Subject) -> Stage:
     return _rounded(subject, spec, x, left, together + zero)
 
 
-def _rounded(subject: Subject, spec, x: FloatArray, left: float, y: FloatArray) -> Stage:
+def _rounded(subject: Subject, spec: LayerSpec, x: FloatArray, left: float, y: FloatArray) -> Stage:
     kept = _bits(subject, x)
     told = f"linear in its coefficients, but for {left:.1e} of the largest output (2^{np.log2(left):.0f})"
     name = next((name for name, power in FORMATS if left <= 2.0**power), FORMATS[-1][0])
@@ -68,8 +68,7 @@ def _rounded(subject: Subject, spec, x: FloatArray, left: float, y: FloatArray) 
         evidence = {"format": outputs[0], "left": left, "what": f"all outputs are numbers of {outputs[0]}"}
         return Stage("arithmetic", told, (Difference(f"{_plain(outputs[0])} arithmetic", evidence),))
     if kept is not None:
-        evidence = {"bits": kept}
-        return Stage("arithmetic", told, (Difference(f"{_of_bits(kept)} coefficients", evidence),))
+        return Stage("arithmetic", told, (Difference(f"{_of_bits(kept)} coefficients", {"bits": kept}),))
     if left <= 2.0**-30 and subject.dtype == "float64":
         return Stage("arithmetic", told, (Difference("rounding errors", {"left": left}, sure="measured"),))
     evidence = {"format": name, "left": left, "what": f"what is left of f(a) + f(b) - f(a + b) is {left:.1e}"}
@@ -95,12 +94,14 @@ def _bits(subject: Subject, x: FloatArray) -> int | None:
             return None
         C = round_to(subject.dtype, ones * (1 + 2.0**-k + 2.0 ** -(k + 2)))
         moved = subject.values(subject.spec((3, 2), C), x) - plain
-        if not (np.abs(moved) > 2.0 ** -(k + 6)).any() or np.abs(moved / plain - 2.0**-k * 1.25).max() > 2.0 ** -(k + 5):
+        if not (np.abs(moved) > 2.0 ** -(k + 6)).any() or np.abs(moved / plain - 2.0**-k * 1.25).max() > 2.0 ** -(
+            k + 5
+        ):
             return k
     return None
 
 
-def _nonlinear(subject: Subject, f, a: FloatArray, left: float) -> Stage:
+def _nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> Stage:
     """Look for a map behind the layer: y = h(u), by small coefficients."""
     small = 2.0**-16
     y, zero, step = f(a), f(0 * a), f(small * a)
@@ -119,13 +120,8 @@ def _nonlinear(subject: Subject, f, a: FloatArray, left: float) -> Stage:
             if name in INVERSES:
                 subject.undone = INVERSES[name]
                 subject.noise = 2.0**-44
-            evidence = {"map": name, "what": "outputs pass through it"}
-            return Stage(
-                "arithmetic", f"{name} of a sum that is linear in its coefficients", (Difference("extra map", evidence),)
-            )
+            behind = Difference("extra map", {"map": name, "what": "outputs pass through it"})
+            return Stage("arithmetic", f"{name} of a sum that is linear in its coefficients", (behind,))
     evidence = {"left": left}
     told = f"not linear in its coefficients: f(a) + f(b) - f(a + b) is {left:.1e} of the largest output"
     return Stage("arithmetic", told, (Difference("not linear", evidence, sure="measured"),))
-
-
-_ = Named

@@ -1,4 +1,4 @@
-r"""Stage 1: does row s of the output depend on row s of the input alone?
+r"""Stage 0: whether row s of the output depends on row s of the input alone.
 
 y_s = f(x_s) for every batch, whatever its size, order and memory layout, and whatever was asked before. The row that is
 taken for right is the one in a batch of 256 rows that repeats 64 samples four times.
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.results import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -40,7 +40,7 @@ def calls(subject: Subject) -> Stage:
     return Stage("calls", f"each row by itself, the same in batches of 1 to {SIZES[-1]} and in repeated calls")
 
 
-def _same(subject: Subject, y: FloatArray, z: FloatArray) -> FloatArray:
+def _same(subject: Subject, y: FloatArray, z: FloatArray) -> Array:
     """Rows that agree but for the rounding of sums in another order, which may cancel."""
     size = float(np.nanmax(np.abs(y))) if np.isfinite(y).any() else 1.0
     close = np.abs(y - z) <= np.sqrt(subject.eps) * size
@@ -76,7 +76,7 @@ def _stale(subject: Subject, model: Any, x: FloatArray, y: FloatArray, first: Fl
 
 
 def _mixed(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
-    """One row changed, and rows in the opposite order: what changes beside that row?"""
+    """What changes with one row beside that row, and with the order of rows."""
     moved = x.copy()
     moved[5] = x[6]
     seen = ~_same(subject, y, subject.raw(model, moved, 3))

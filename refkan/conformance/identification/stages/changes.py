@@ -1,4 +1,4 @@
-r"""Stage 7: networks, refinement and updates, of layers that are what they were declared to be.
+r"""Stage 8: networks, refinement and updates, of layers that are what they were declared to be.
 
 Between layers: with coefficients xi_i (see `functions`) a spline is s(x) = x on its domain, so that two such layers one
 after another show what stands between them.
@@ -21,7 +21,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.known_maps import map_of
 from refkan.conformance.identification.results import Difference, Stage
-from refkan.conformance.identification.stages.functions import point_of
+from refkan.conformance.identification.stages.points import point_of
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 CHANGED = 2.0**-36
@@ -72,7 +72,7 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
         else:
             evidence = {"map": mapped[0], "what": "it stands between layers"}
         return "", [Difference("extra map", evidence)]
-    if "coefficients" not in subject.declared.derivatives:
+    if "coefficients" not in subject.declared.derivatives or subject.gradients_differ:
         return "networks of layers one after another", []
     return "networks of layers one after another", _network_gradients(subject)
 
@@ -145,11 +145,11 @@ def _after(
         if not np.isfinite(knots).all() or (np.diff(knots, axis=1) < 0).any():
             return told("stored knots", what="knots are not finite, or decrease")
         if not np.isfinite(C).all():
-            same = bool((np.diff(np.sort(knots, axis=1)) == 0).any())
-            if same:
-                text = {"what": f"{int((~np.isfinite(C)).sum())} of {C.size} stored coefficients are not finite: {kind} made knots that coincide"}
-                return [Difference("NaN from repeated knots", text, (kind,), "measured", quantity)]
-            return told("stored coefficients", what="coefficients are not finite")
+            lost = f"{int((~np.isfinite(C)).sum())} of {C.size} stored coefficients are not finite"
+            if (np.diff(np.sort(knots, axis=1)) == 0).any():
+                why = {"what": f"{lost}, as {kind} made knots that coincide"}
+                return [Difference("NaN from repeated knots", why, (kind,), "measured", quantity)]
+            return told("stored coefficients", what=lost)
         try:
             now = LayerSpec(knots, C, spec.order, "natural", spec.dtype, "arbitrary")
         except ValueError as error:
@@ -166,15 +166,22 @@ def _after(
         if evaluated > CHANGED:
             if kept <= CHANGED:
                 text = f"what is stored is right, values are off by {evaluated:.1e} of their size"
-                return [*_other_knots(subject, spec, model, x, after, knots, C, text, kind, quantity)]
+                return [*_other_knots(spec, x, after, knots, C, text, kind, quantity)]
             return told("no longer a spline", what=f"values are not those of what is stored, by {evaluated:.1e}")
     if left <= CHANGED:
         return []
     name = f"function changed by {kind}"
-    return [Difference(name, {"left": left, "detail": detail + (f" on {words}" if words else "")}, where, "measured", quantity)]
+    return [
+        Difference(
+            name, {"left": left, "detail": detail + (f" on {words}" if words else "")}, where, "measured", quantity
+        )
+    ]
 
 
-def _other_knots(subject, spec, model, x, after, knots, C, text, kind, quantity) -> list[Difference]:
+def _other_knots(
+    spec: LayerSpec, x: FloatArray, after: FloatArray, knots: FloatArray, C: FloatArray, text: str, kind: str,
+    quantity: tuple[str, ...],
+) -> list[Difference]:  # fmt: skip
     """The splines of the stored coefficients on equally spaced knots."""
     a, b = knots[:, spec.order - 1, None], knots[:, -spec.order, None]
     n = knots.shape[1] - 2 * spec.order + 1

@@ -1,11 +1,9 @@
-r"""Stage 3: the functions on each edge, and the point at which they are taken.
+r"""Stage 4: the functions on each edge, and the point at which they are taken.
 
 The layer's own functions phi_i are sampled inside every interval, close to both sides of every knot, at knots and ends.
 Where they are not the B-splines asked for, these questions follow, each with an answer that leaves nothing but rounding:
 
-* Which piece is in force? Piece m of the B-splines, continued, equals phi at x for one m(x); right is the interval of x.
-* At which point are they taken? If phi_i(x) = b_i(x'), then x' = sum_i xi_i phi_i(x), xi_i = (t_(i+1) + ... + t_(i+d))/d:
-  Marsden's identity inverts all functions at once, linearly.
+* Which piece is in force, and at which point are they taken? See `points`.
 * In which order, with which factors? By rearrangement, as wiring.
 * Of which degree are the pieces? Of d, if differences of order d + 1 of equidistant samples vanish, those of order d not.
 * On which knots? By least squares in the knots.
@@ -15,19 +13,17 @@ Where they are not the B-splines asked for, these questions follow, each with an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.truths.precision import is_exact, round_to
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.knots_in_use import compared, intervals_of, knots_of, recursion
-from refkan.conformance.identification.known_maps import map_of
+from refkan.conformance.identification.names import differences
 from refkan.conformance.identification.results import Difference, Stage
-from refkan.conformance.identification.sentences import differences
+from refkan.conformance.identification.stages.points import Sampled, pieces_in_force, points_in_use
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 SHARES = np.arange(1, 16) / 16
@@ -40,35 +36,16 @@ CLOSE = 2.0**-12
 BLURRED = (
     "float32 arithmetic", "float16 or TF32 arithmetic", "bfloat16 arithmetic", "float32 inputs", "float16 inputs",
     "bfloat16 inputs", "point quantised", "point snapped", "lookup table", "cancellation of truncated powers",
+    "shifted denominators", "float32 knots", "float16 knots",
 )  # fmt: skip
 """Differences after which values are smooth only up to their size: later stages compare no closer."""
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """Functions of a layer at points, the B-splines asked for, and what errors are allowed."""
-
-    spec: LayerSpec
-    x: FloatArray
-    where: Array
-    theirs: FloatArray
-    right: FloatArray
-    room: FloatArray
-
-    @property
-    def wrong(self) -> FloatArray:
-        """Points at which a function is off."""
-        return np.asarray(~(np.abs(self.theirs - self.right) <= self.room).all(axis=1))
-
-    def at(self, rows: Any) -> Sampled:
-        """The same at some of the points."""
-        return Sampled(self.spec, self.x[rows], self.where[rows], self.theirs[rows], self.right[rows], self.room[rows])
 
 
 def functions(subject: Subject) -> Stage:
     """Return the functions on edges, for each declared degree and kind of knots."""
     found: dict[str, Difference] = {}
-    right, reasons = [], []
+    right: list[tuple[int, str]] = []
+    reasons = []
     for degree in sorted(subject.degrees, key=lambda d: (abs(d - subject.degree) if d else 9, -d)):
         for kind in subject.kinds if degree else [kind for kind in subject.kinds if kind != "repeated"]:
             try:
@@ -88,7 +65,8 @@ def functions(subject: Subject) -> Stage:
     subject.right = right
     if "basis not normalised" in found:
         found.pop("constant factor", None)
-    return Stage("functions", _told(subject, right), tuple(found.values()), "; ".join(reasons[:2]))
+    told = sorted(found.values(), key=lambda one: one.name != "degree fixed")  # knots of another degree are others, too
+    return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
 
 
 def _identified_once(
@@ -141,7 +119,7 @@ def identified(subject: Subject, asked: Sampled, plain_right: bool) -> list[Diff
     inside = asked.at(asked.where == "inside")
     if not inside.wrong.any():
         return _at_knots(asked)
-    for question in (_pieces, _rearranged, _point, _degree_and_knots, _recursion):
+    for question in (pieces_in_force, _rearranged, points_in_use, _degree_and_knots, _recursion):
         if told := question(subject, inside):
             return told
     return _described(subject, inside, plain_right)
@@ -156,12 +134,12 @@ def _not_finite(asked: Sampled) -> Difference:
 
 
 def _at_knots(asked: Sampled) -> list[Difference]:
-    """Right inside intervals: which side is in force at knots and at the ends?"""
+    """Right inside intervals: the side in force at knots and at the ends."""
     t, r, found = asked.spec.knots[0], asked.spec.order, []
     knots = asked.at((asked.where == "knot") & asked.wrong)
     if knots.x.size:
         left = np.searchsorted(t, knots.x, side="left") - 1
-        same = np.abs(recursion(t, r, knots.x, left) - knots.theirs) <= 4 * knots.room
+        same = np.abs(recursion(t, r, knots.x, left) - knots.theirs) <= 4 * knots.most
         found.append(
             Difference("left limit at knots")
             if same.all()
@@ -176,98 +154,6 @@ def _at_knots(asked: Sampled) -> list[Difference]:
             what = "x = b belongs to no interval of the domain, or to the one beyond"
         found.append(Difference("right end open", {"what": what}))
     return found
-
-
-def _pieces(subject: Subject, inside: Sampled) -> list[Difference]:
-    """The piece in force at each point."""
-    t, r = inside.spec.knots[0], inside.spec.order
-    own = intervals_of(inside.x, t, r)
-    used = own.copy()
-    known = ~inside.wrong
-    for m in np.flatnonzero(np.diff(t) > 0):
-        piece = recursion(t, r, inside.x, np.full(inside.x.size, m))
-        equal = (np.abs(piece - inside.theirs) <= 16 * inside.room).all(axis=1) & ~known
-        used[equal], known = m, known | equal
-    if not known.all():
-        return []
-    bad = used != own
-    share = (inside.x - t[own]) / (t[own + 1] - t[own])
-    last = int(np.searchsorted(t, t[-r], side="left") - 1)
-    step = np.unique((used - own)[bad])
-    if (own[bad] == last).all() and (bad | (own != last)).all() or (own[bad] == own[bad][0]).all() and step.size == 1:
-        n = inside.spec.intervals
-        first = int(own[bad][0]) - r + 1
-        return [Difference("end interval unused", {"interval": first, "intervals": n, "used": int(used[bad][0]) - r + 1})]
-    if step.tolist() == [1] and share[bad].min() >= 0.5 and share[~bad & (own != last)].max(initial=0.0) <= 0.5:
-        return [Difference("interval rounded")]
-    how = f"{', '.join(f'{s:+d}' for s in step.tolist())} intervals on, at shares {share[bad].min():.3g} to {share[bad].max():.3g}"
-    return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
-
-
-def point_of(spec: LayerSpec, functions: FloatArray) -> FloatArray:
-    """The point x' at which B-splines have these values, by Marsden's identity."""
-    t, d = spec.knots[0], spec.degree
-    greville = np.array([t[i + 1 : i + d + 1].mean() for i in range(spec.dim)])
-    return np.asarray(functions @ greville)
-
-
-def _point(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Right functions of another point."""
-    if inside.spec.degree == 0:
-        return []
-    x, at = inside.x, point_of(inside.spec, inside.theirs)
-    units = replace(inside.spec, coefficients=np.eye(inside.spec.dim)[:, None])
-    a, b = inside.spec.domain
-    value, room = subject.truth(units, np.clip(at, a, b)[:, None])
-    known = (np.abs(value - inside.theirs) <= 16 * room + 2.0**-44).all(axis=1) & (at >= a - 1e-12) & (at <= b + 1e-12)
-    if np.abs(at - x).max() <= 2.0**-36 * np.abs(x).max():  # rounding
-        return []
-    if known[inside.wrong].mean() < 0.3 or known.sum() < 4:
-        return []
-    return [moved_point(subject, inside.spec, x[known], at[known], bool(known.all()))]
-
-
-def moved_point(subject: Subject, spec: LayerSpec, x: FloatArray, at: FloatArray, everywhere: bool) -> Difference:
-    """Say what map takes x to the point in use."""
-    a, b = spec.domain
-    size = float(np.abs(x).max())
-    off = np.abs(at - x)
-    for name in ("float32", "float16", "bfloat16"):
-        rounded = round_to(name, x)
-        if (np.abs(at - rounded) <= 0.05 * np.abs(rounded - x).max()).all():
-            return Difference(f"{name} inputs")
-    still = off <= 2.0**-40 * size
-    low, high = float(at.min()), float(at.max())
-    if still.any() and (np.abs(np.clip(x, low, high) - at) <= 2.0**-38 * size).all():
-        return Difference("point clamped", {"low": low, "high": high, "a": a, "b": b})
-    breakpoints = np.unique(spec.knots[0])
-    nearest = breakpoints[np.abs(x[:, None] - breakpoints).argmin(axis=1)]
-    if (~still).any() and (np.abs(at - nearest)[~still] <= 2.0**-38 * size).all():
-        near = float(np.abs(x - nearest)[~still].max())
-        return Difference("point snapped", {"near": near})
-    if (mapped := map_of(x, at, 2.0**-36 * size)) is not None:
-        name, k, c = mapped
-        ends = [round((end - c) / k, 9) for end in (a, b)] if name == "identity" else []
-        n = spec.intervals
-        if name == "identity" and abs(k * a + c - a) < 1e-9 and k * n == round(k * n, 7) != n:
-            return Difference("number of intervals", {"used": round(k * n), "asked": n})
-        if ends in ([-1.0, 1.0], [0.0, 1.0]):
-            return Difference("fixed domain", {"used": f"[{ends[0]:g}, {ends[1]:g}]", "asked": f"[{a:g}, {b:g}]"})
-        words = f"{k:g} x + {c:g}" if name == "identity" else f"{name} of x" + (f" times {k:g}" if k != 1 else "")
-        return Difference("inputs mapped", {"map": words + (f" + {c:g}" if c and name != "identity" else "")})
-    if everywhere and off.max() <= 2.0**-6 * size:
-        step = _step(at)
-        return Difference("point quantised", {"step": step if step else 2 * float(off.max())}, sure="measured")
-    pairs = ", ".join(f"x' = {v:.6g} for x = {u:.6g}" for u, v in zip(x[::40], at[::40], strict=True))
-    return Difference("inputs mapped", {"map": f"another point ({pairs})"}, sure="measured")
-
-
-def _step(at: FloatArray) -> float:
-    """The largest number of which all points, from the first on, are multiples, if it is not rounding."""
-    gaps = np.diff(np.unique(np.round(at, 12)))
-    h = float(gaps[gaps > 1e-10].min(initial=np.inf))
-    multiples = gaps / h
-    return h if np.isfinite(h) and np.abs(multiples - np.rint(multiples)).max() < 1e-3 else 0.0
 
 
 def _rearranged(subject: Subject, inside: Sampled) -> list[Difference]:
@@ -292,7 +178,9 @@ def _rearranged(subject: Subject, inside: Sampled) -> list[Difference]:
 def pieces_degree(inside: Sampled) -> int | None:
     """The degree of the pieces, by differences within intervals; None if they are no polynomials."""
     n = SHARES.size
-    blocks = inside.theirs.reshape(inside.spec.intervals if inside.x.size % inside.spec.intervals == 0 else 1, -1, inside.spec.dim)
+    blocks = inside.theirs.reshape(
+        inside.spec.intervals if inside.x.size % inside.spec.intervals == 0 else 1, -1, inside.spec.dim
+    )
     per = blocks.shape[1]
     degrees = []
     for block in blocks if per >= n else []:
@@ -324,23 +212,21 @@ def _recursion(subject: Subject, inside: Sampled) -> list[Difference]:
     """The recursion with e in all denominators, and with 0/0 mended too late."""
     t, r, x = inside.spec.knots[0], inside.spec.order, inside.x
     m = intervals_of(x, t, r)
-    late = recursion(t, r, x, m, lambda n, d: n / d)
-    if np.isnan(late).any():
-        with np.errstate(all="ignore"):
-            b: FloatArray = (np.arange(t.size - 1) == m[:, None]).astype(np.float64)
-            for k in range(2, r + 1):
-                left, right = (x[:, None] - t[:-k]) / (t[k - 1 : -1] - t[:-k]), (t[k:] - x[:, None]) / (t[k:] - t[1 : t.size - k + 1])
-                b = np.nan_to_num(left * b[:, :-1] + right * b[:, 1:], nan=0.0)
-        if (np.abs(b - inside.theirs) <= 16 * inside.room).all():
-            return [Difference("NaN from repeated knots", {"what": "NaN is made 0 at each step, too late"})]
-        return []
-    small = 2.0**-24
+    small, off = 2.0**-24, float(np.abs(inside.theirs - inside.right).max())
     slope = (recursion(t, r, x, m, lambda n, d: n / (d + small)) - recursion(t, r, x, m)) / small
     e = float((slope * (inside.theirs - inside.right)).sum() / max((slope * slope).sum(), 1e-300))
-    off = np.abs(inside.theirs - inside.right).max()
-    fit = np.abs(recursion(t, r, x, m, lambda n, d: n / (d + e)) - inside.theirs).max()
-    if fit <= max(2.0**-8 * off, 16 * inside.room.max()) and e:
+    left = np.abs(recursion(t, r, x, m, lambda n, d: n / (d + e)) - inside.theirs).max()
+    if left <= 2.0**-8 * off and abs(e) > 2.0**-44 * np.ptp(t):
         return [Difference("shifted denominators", {"what": f"{e:.3g} is added to every denominator"})]
+    b: FloatArray = (np.arange(t.size - 1) == m[:, None]).astype(np.float64)
+    for k in range(2, r + 1):
+        shares = (
+            (x[:, None] - t[:-k]) / (t[k - 1 : -1] - t[:-k]),
+            (t[k:] - x[:, None]) / (t[k:] - t[1 : t.size - k + 1]),
+        )
+        b = np.nan_to_num(shares[0] * b[:, :-1] + shares[1] * b[:, 1:], nan=0.0)
+    if (np.abs(b - inside.theirs) <= 16 * inside.most).all():
+        return [Difference("NaN from repeated knots", {"what": "NaN is made 0 at each step, too late"})]
     return []
 
 
@@ -355,8 +241,16 @@ def _described(subject: Subject, inside: Sampled, plain_right: bool) -> list[Dif
     if degree is None and off < 2.0**-6:
         form = [f for f in ("float16", "bfloat16", "float32") if is_exact(f, inside.theirs)]
         if form or 2.0**-30 < off <= 2.0**-18:
-            name = "float32" if not form or form[0] == "float32" else "float16 or TF32" if form[0] == "float16" else form[0]
-            return [Difference(f"{name} arithmetic", {"what": f"basis functions are off by {off:.1e}"}, sure="measured")]
+            name = (
+                "float32"
+                if not form or form[0] == "float32"
+                else "float16 or TF32"
+                if form[0] == "float16"
+                else form[0]
+            )
+            return [
+                Difference(f"{name} arithmetic", {"what": f"basis functions are off by {off:.1e}"}, sure="measured")
+            ]
         if _cancels(inside):
             return [Difference("cancellation of truncated powers", {"left": off}, sure="measured")]
     if degree == inside.spec.degree and plain_right:
@@ -365,7 +259,9 @@ def _described(subject: Subject, inside: Sampled, plain_right: bool) -> list[Dif
         name = "wrong denominators" if inside.spec.kind == "arbitrary" else "NaN from repeated knots"
         return [Difference(name, {"what": what}, sure="likely")]
     words = "are no piecewise polynomials" if degree is None else f"are polynomials of degree {degree} within intervals"
-    return [Difference("other functions", {"what": f"functions {words}, off by up to {off:.3g}; {total}"}, sure="measured")]
+    return [
+        Difference("other functions", {"what": f"functions {words}, off by up to {off:.3g}; {total}"}, sure="measured")
+    ]
 
 
 def _cancels(inside: Sampled) -> bool:
@@ -382,7 +278,7 @@ def _table_step(subject: Subject, inside: Sampled, off: float) -> float:
         return 0.0
     a, b = spec.domain
     h = (b - a) / spec.intervals
-    x = a + 1.37 * h + h * 2.0**-15 * np.arange(32)
+    x = np.asarray(a + 1.37 * h + h * 2.0**-15 * np.arange(32), np.float64)
     units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
     theirs, right = subject.basis(spec, x), subject.truth(units, x[:, None])[0]
     curved = np.abs(np.diff(right, 2, axis=0)).max()

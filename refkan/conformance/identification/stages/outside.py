@@ -1,4 +1,4 @@
-r"""Stage 4: what are the functions beyond the ends of the domain?
+r"""Stage 7: what the functions are beyond the ends of the domain.
 
 Functions that are right inside are asked for at points beyond each end: among the exterior knots, and beyond them all.
 They are compared with each rule that a layer may follow; else with values inside, at the point that Marsden's identity
@@ -15,7 +15,7 @@ from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import RULES, LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.results import Difference, Stage
-from refkan.conformance.identification.stages.functions import point_of
+from refkan.conformance.identification.stages.points import point_of
 from refkan.conformance.identification.subject import Subject
 
 DOES = {
@@ -33,6 +33,8 @@ AWAY = (5 / 64, 23 / 64, 35 / 64, 67 / 64, 195 / 64)
 
 def outside(subject: Subject) -> Stage:
     """Return which rule the layer follows beyond the ends of the domain."""
+    if subject.behind:
+        return Stage("outside", unknown=f"not asked behind {subject.behind}")
     if not subject.right:
         return Stage("outside", unknown="the functions inside are others than those asked for")
     declared = [rule for rule in RULES if rule in subject.declared.outside]
@@ -43,7 +45,7 @@ def outside(subject: Subject) -> Stage:
             spec = subject.spec((2, 1), degree=degree, kind=kind, outside=rule)
             does = followed(subject, spec)
             told.setdefault(rule, does)
-            if declared and does != rule:
+            if declared and does != rule and not (rule == "linear" and subject.gradients_differ):
                 name = "only outside the domain"
                 evidence = {"asked": rule, "does": f"functions are {DOES.get(does, does)}"}
                 one = found.get(f"{rule} {does}", Difference(name, evidence))
@@ -91,4 +93,3 @@ def rule_values(subject: Subject, spec: LayerSpec, rule: str, x: FloatArray) -> 
         return subject.truth(replace(units, outside=rule), x[:, None])
     value, room = subject.truth(units, np.clip(x, *spec.domain)[:, None], "closed")
     return (value, room) if rule == "constant" else (0 * value, room)
-

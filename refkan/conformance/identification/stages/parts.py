@@ -1,4 +1,4 @@
-r"""Stage 5: what is beside the splines?
+r"""Stage 5: what is beside the splines.
 
 With all coefficients zero a layer of splines is zero. What is left, z_q(x) = sum_p k_qp h(x_p) + c_q, is fitted with
 each known h, and with two of them, by least squares over 64 samples: a fit counts if it leaves nothing but rounding.
@@ -19,8 +19,8 @@ from refkan.conformance.cases.branches import silu
 from refkan.conformance.cases.specs import PER_NODE, attribute
 from refkan.conformance.identification.explanations import Named, explain
 from refkan.conformance.identification.known_maps import MAPS, map_of
+from refkan.conformance.identification.names import differences
 from refkan.conformance.identification.results import Difference, Stage
-from refkan.conformance.identification.sentences import differences
 from refkan.conformance.identification.subject import BLOCK, Subject
 
 KNOWN = {"identity": lambda x: x, **MAPS}
@@ -37,10 +37,12 @@ def parts(subject: Subject) -> Stage:
     if (np.abs(zero) > 256 * subject.eps).any():
         told = beside(x, zero, subject.tolerance(size))
         found.append(Difference("extra branch", {"what": told}))
-    for part in subject.declared.parts:
+    for part in subject.declared.parts if not subject.differs else ():
         found += _declared(subject, part)
     words = ", ".join(subject.declared.parts)
-    return Stage("parts", told + (f"; declared and asked: {words}" if words else ""), tuple(found))
+    return Stage(
+        "parts", told + (f"; declared and asked: {words}" if words and not subject.differs else ""), tuple(found)
+    )
 
 
 def beside(x: FloatArray, y: FloatArray, tolerance: float) -> str:
@@ -59,7 +61,10 @@ def _fitted(names: tuple[str, ...], k: FloatArray, P: int) -> str:
         weights = k[j * P : (j + 1) * P]
         if np.abs(weights).max() > 1e-9:
             same = np.ptp(weights) < 1e-9
-            out.append(f"{name} of x" + (f" times {weights.mean():.6g}" if same else f" times {weights.min():.4g} .. {weights.max():.4g}"))
+            out.append(
+                f"{name} of x"
+                + (f" times {weights.mean():.6g}" if same else f" times {weights.min():.4g} .. {weights.max():.4g}")
+            )
     constant = k[-1]
     if np.abs(constant).max() > 1e-9:
         out.append(f"a constant {constant[0]:.6g}" if np.ptp(constant) < 1e-9 else "a constant for each output")
@@ -90,7 +95,9 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
         q = u[0]
         ours[(slice(None), q, *u)] = right[:, u[1]] if part == "base" else right[(slice(None), *u)]
     axes = ("sample", "answer", "output", "input")[: theirs.ndim]
-    found: list[Named] | None = explain(theirs, ours, axes, subject.tolerance(float(np.abs(ours).max())), f"the part {part}")
+    found: list[Named] | None = explain(
+        theirs, ours, axes, subject.tolerance(float(np.abs(ours).max())), f"the part {part}"
+    )
     if found is not None:
         if [name for name, _ in found] == ["zero"]:
             yield Difference("part ignored", {"part": part})
@@ -99,4 +106,6 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
     elif part == "base" and (mapped := map_of(x[:, 0], theirs[:, 0, 0, 0], subject.tolerance(4.0))) is not None:
         yield Difference("other activation", {"part": part, "what": mapped[0]})
     else:
-        yield Difference("wired otherwise", {"what": f"the part {part}", "how": "no rearrangement of it"}, sure="measured")
+        yield Difference(
+            "wired otherwise", {"what": f"the part {part}", "how": "no rearrangement of it"}, sure="measured"
+        )

@@ -1,0 +1,152 @@
+r"""Which piece is in force at x, and at which point x' functions are taken.
+
+Piece m of the B-splines, continued, equals phi at x for one m(x); right is the interval of x. If phi_i(x) = b_i(x'),
+then x' = sum_i xi_i phi_i(x), xi_i = (t_(i+1) + ... + t_(i+d))/d: Marsden's identity inverts all functions at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import Array, FloatArray
+from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.precision import round_to
+from refkan.conformance.identification.knots_in_use import intervals_of, recursion
+from refkan.conformance.identification.known_maps import map_of
+from refkan.conformance.identification.results import Difference
+from refkan.conformance.identification.subject import Subject
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Functions of a layer at points, the B-splines asked for, and what errors are allowed."""
+
+    spec: LayerSpec
+    x: FloatArray
+    where: Array
+    theirs: FloatArray
+    right: FloatArray
+    room: FloatArray
+
+    @property
+    def wrong(self) -> Array:
+        """Points at which a function is off."""
+        return np.asarray(~(np.abs(self.theirs - self.right) <= self.room).all(axis=1))
+
+    @property
+    def most(self) -> FloatArray:
+        """The largest error allowed at each point, (N, 1): where functions are zero next to none is."""
+        return np.asarray(self.room.max(axis=1, keepdims=True))
+
+    def at(self, rows: Any) -> Sampled:
+        """The same at some of the points."""
+        return Sampled(self.spec, self.x[rows], self.where[rows], self.theirs[rows], self.right[rows], self.room[rows])
+
+
+def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
+    """The piece in force at each point."""
+    t, r = inside.spec.knots[0], inside.spec.order
+    own = intervals_of(inside.x, t, r)
+    used = own.copy()
+    known = ~inside.wrong
+    for m in np.flatnonzero(np.diff(t) > 0):
+        piece = recursion(t, r, inside.x, np.full(inside.x.size, m))
+        equal = (np.abs(piece - inside.theirs) <= 16 * inside.most).all(axis=1) & ~known
+        used[equal], known = m, known | equal
+    if not known.all():
+        return []
+    bad = used != own
+    share = (inside.x - t[own]) / (t[own + 1] - t[own])
+    last = int(np.searchsorted(t, t[-r], side="left") - 1)
+    step = np.unique((used - own)[bad])
+    if ((own[bad] == last).all() and (bad | (own != last)).all()) or (
+        (own[bad] == own[bad][0]).all() and step.size == 1
+    ):
+        n = inside.spec.intervals
+        first = int(own[bad][0]) - r + 1
+        return [
+            Difference("end interval unused", {"interval": first, "intervals": n, "used": int(used[bad][0]) - r + 1})
+        ]
+    if step.tolist() == [1] and share[bad].min() >= 0.5 and share[~bad & (own != last)].max(initial=0.0) <= 0.5:
+        return [Difference("interval rounded")]
+    how = f"{', '.join(f'{s:+d}' for s in step.tolist())} intervals on, at shares {share[bad].min():.3g} to {share[bad].max():.3g}"
+    return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
+
+
+def point_of(spec: LayerSpec, functions: FloatArray) -> FloatArray:
+    """The point x' at which B-splines have these values, by Marsden's identity."""
+    t, d = spec.knots[0], spec.degree
+    greville = np.array([t[i + 1 : i + d + 1].mean() for i in range(spec.dim)])
+    return np.asarray(functions @ greville)
+
+
+def points_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Right functions of another point."""
+    if inside.spec.degree == 0:
+        return []
+    x, at = inside.x, point_of(inside.spec, inside.theirs)
+    units = replace(inside.spec, coefficients=np.eye(inside.spec.dim)[:, None])
+    a, b = inside.spec.domain
+    value, room = subject.truth(units, np.clip(at, a, b)[:, None])
+    known = (np.abs(value - inside.theirs) <= 16 * room + 2.0**-44).all(axis=1) & (at >= a - 1e-12) & (at <= b + 1e-12)
+    if np.abs(at - x).max() <= 2.0**-36 * np.abs(x).max():  # rounding
+        return []
+    if known[inside.wrong].mean() < 0.3 or known.sum() < 4:
+        return []
+    return [moved_point(subject, inside.spec, x[known], at[known], bool(known.all()))]
+
+
+def moved_point(subject: Subject, spec: LayerSpec, x: FloatArray, at: FloatArray, everywhere: bool) -> Difference:
+    """Say what map takes x to the point in use."""
+    a, b = spec.domain
+    size = float(np.abs(x).max())
+    off = np.abs(at - x)
+    for name in ("float32", "float16", "bfloat16"):
+        rounded = round_to(name, x)
+        if (np.abs(at - rounded) <= 0.05 * np.abs(rounded - x).max()).all():
+            return Difference(f"{name} inputs")
+    still = off <= 2.0**-40 * size
+    low, high = float(at.min()), float(at.max())
+    if still.any() and (np.abs(np.clip(x, low, high) - at) <= 2.0**-38 * size).all():
+        cut = [
+            f"{word} at {end:.9g}" for word, end in (("below", low), ("above", high)) if end not in (x.min(), x.max())
+        ]
+        return Difference("point clamped", {"how": " and ".join(cut), "a": a, "b": b})
+    breakpoints = np.unique(spec.knots[0])
+    nearest = breakpoints[np.abs(x[:, None] - breakpoints).argmin(axis=1)]
+    if (~still).any() and (np.abs(at - nearest)[~still] <= 2.0**-38 * size).all():
+        near = float(np.abs(x - nearest)[~still].max())
+        return Difference("point snapped", {"near": near})
+    if (mapped := map_of(x, at, 2.0**-36 * size)) is not None:
+        name, k, c = mapped
+        if name == "identity":
+            return _affine(spec, k, c)
+        words = f"{name} of x" + (f" times {k:g}" if k != 1 else "") + (f" + {c:g}" if c else "")
+        return Difference("inputs mapped", {"map": words})
+    if everywhere and off.max() <= 2.0**-6 * size:
+        step = _step(at)
+        return Difference("point quantised", {"step": step if step else 2 * float(off.max())}, sure="measured")
+    pairs = ", ".join(f"x' = {v:.6g} for x = {u:.6g}" for u, v in zip(x[::40], at[::40], strict=True))
+    return Difference("inputs mapped", {"map": f"another point ({pairs})"}, sure="measured")
+
+
+def _affine(spec: LayerSpec, k: float, c: float) -> Difference:
+    """x' = k x + c: another domain, another number of intervals, or neither."""
+    (a, b), n = spec.domain, spec.intervals
+    ends = [float(np.round((end - c) / k, 5)) for end in (a, b)]
+    if ends in ([-1.0, 1.0], [0.0, 1.0]):
+        return Difference("fixed domain", {"used": f"[{ends[0]:g}, {ends[1]:g}]", "asked": f"[{a:g}, {b:g}]"})
+    if abs(k * a + c - a) < 1e-6 and abs(k * n - round(k * n)) < 1e-6 and round(k * n) != n:
+        return Difference("number of intervals", {"used": round(k * n), "asked": n})
+    return Difference("inputs mapped", {"map": f"{k:g} x + {c:g}"})
+
+
+def _step(at: FloatArray) -> float:
+    """The largest number of which all points, from the first on, are multiples, if it is not rounding."""
+    gaps = np.diff(np.unique(np.round(at, 12)))
+    h = float(gaps[gaps > 1e-10].min(initial=np.inf))
+    multiples = gaps / h
+    return h if np.isfinite(h) and np.abs(multiples - np.rint(multiples)).max() < 1e-3 else 0.0
