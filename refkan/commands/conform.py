@@ -31,8 +31,8 @@ from refkan.conformance.reports.case_files import check
 from refkan.kernels.engine_option import add_engine_option
 
 EXIT_CODES = (
-    "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly, or if "
-    "the layer differs from what it declares and neither --select nor --expected-failures is given; "
+    "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly, or "
+    "if the layer differs from what it declares and neither --select nor --expected-failures is given; "
     "2 for wrong usage, a backend that cannot be loaded or files that cannot be used; 130 if interrupted."
 )
 
@@ -47,7 +47,8 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p = commands.add_parser(
         "conform",
         help="judge the layers of another backend against exact values",
-        description="Say what a layer is, run the cases that its adapter declares, and tell what failures follow from. Adapters "
+        description="Say what a layer is, run the cases that its adapter declares, and tell what failures follow from. "
+        "Adapters "
         "that come with refkan are in refkan.conformance.adapters.backends: PlainTorch, PlainJax, Pykan, Jaxkan, ...",
         epilog=EXIT_CODES,
     )
@@ -215,7 +216,8 @@ def run_check(chosen: argparse.Namespace) -> int:
 
 
 def _deliver(
-    chosen: argparse.Namespace, title: str, findings: list[Finding], identification: Identification | None, seconds: float,
+    chosen: argparse.Namespace, title: str, findings: list[Finding], identification: Identification | None,
+    seconds: float,
     version: int,
 ) -> int:  # fmt: skip
     if chosen.summary is not None:

@@ -29,7 +29,7 @@ NUMPY = ("--backend", BACKEND, "--call-timeout", "0", "--select", "degree-3/unif
         (train, "train_starts", ("train", "burgers", *SMALL), "train"),
         (train, "configuration", ("train", "burgers", *SMALL), "train"),
         (spectrum, "study", ("spectrum", "--orders", "2"), "spectrum"),
-        (guarded, "observations", ("conform", *NUMPY), "conform"),
+        (guarded, "identified", ("conform", *NUMPY), "conform"),
         (conform, "export", ("cases", "export", "cases", "--select", "degree-3/uniform/3x2"), "cases export"),
         (conform, "check", ("cases", "check", "cases", "results.npz"), "cases check"),
     ],

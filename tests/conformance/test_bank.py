@@ -1,49 +1,45 @@
-"""Broken layers, one defect each: every one is detected, and named by the hint that leads.
-
-Without a search for two defects, as the quick record of the bank; its full record, and `test_two_defects`, are with it.
-Both records have all sizes of blocks and all parts beside the splines.
-"""
+"""Broken layers, one defect each: every one is identified by the difference that leads."""
 
 from __future__ import annotations
 
 import pytest
 
-from refkan.conformance import Judge
-from refkan.conformance.adapters.backends import PlainNumpy
-from refkan.conformance.judging import findings as f
-from refkan.conformance.reports.text_and_junit import leading_hint
+from refkan.conformance import identify
 from tests.broken_layers import DEFECTS, Broken
-from tests.conformance.judged_cases import chosen, few
+from tests.broken_layers.defects import of_layer
+from tests.broken_layers.trial_defects import TRIALS, GradientAveraged, HalfBias, ReversedGradient, SlopePlus
+
+ALL = {name: (defect.make, defect.hint) for name, defect in DEFECTS.items()}
+ALL |= {name: (of_layer(trial.layer), trial.hint) for name, trial in TRIALS.items()}
 
 
-def run(adapter, select):
-    return Judge(adapter, proofs=False, pairs=False).run(few(chosen(select=select)))
+@pytest.mark.parametrize("name", ALL)
+def test_every_defect_is_named(name):
+    make, leading = ALL[name]
+    assert identify(make()).leading == leading
 
 
-@pytest.mark.parametrize("name", DEFECTS)
-def test_every_defect_is_found_and_named(name):
-    defect = DEFECTS[name]
-    findings = run(defect.make(), defect.select)
-    assert any(finding.status == f.FAILED for finding in findings)
-    assert leading_hint(findings) == defect.hint
+@pytest.mark.parametrize(
+    ("first", "second", "names"),
+    [
+        (HalfBias, GradientAveraged, ["extra branch", "constant factor"]),
+        (HalfBias, ReversedGradient, ["extra branch", "reversed coefficients"]),
+        (HalfBias, SlopePlus, ["extra branch", "wrong derivative"]),
+        (GradientAveraged, ReversedGradient, ["reversed coefficients", "constant factor"]),
+    ],
+)
+def test_two_defects_fall_into_two_stages(first, second, names):
+    found = identify(of_layer(type("Both", (first, second), {}))())
+    assert list(dict.fromkeys(one.name for one in found.differences)) == names
 
 
-def test_the_bank_is_large_and_each_defect_alone_is_to_blame():
-    assert len(DEFECTS) >= 25
-    for select in {defect.select for defect in DEFECTS.values()}:
-        findings = run(PlainNumpy(), select)
-        assert not any(finding.status in f.BAD for finding in findings)
-        assert not leading_hint(findings)
+def test_sentences_tell_the_numbers():
+    def first(name):
+        return str(identify(ALL[name][0]()).differences[0])
 
-
-def test_hints_tell_the_numbers():
-    findings = run(DEFECTS["mean over samples"].make(), ("layer/degree-3/uniform/3x2/coefficient-gradients",))
-    assert "the number N of samples" in findings[0].hints[0].text
-    findings = run(DEFECTS["scale applied twice by an update"].make(), ("update/degree-3/random-data/on-samples",))
-    assert [hint.name for hint in findings[0].hints] == ["function changed by update", "constant factor"]
-    assert "times 0.75" in findings[0].hints[1].text
-    findings = run(DEFECTS["always cubic"].make(), ("layer/degree-2/uniform/3x2/values",))
-    assert findings[0].hints[0].text == "splines have degree 3 instead of 2"
+    assert "0.0625, 1 over the number of samples" in first("mean over samples")
+    assert "splines have degree 3 instead of 2" in first("always cubic")
+    assert "values are multiplied by 0.75" in first("scale applied twice by an update")
 
 
 def test_a_broken_adapter_by_its_name():

@@ -13,8 +13,8 @@ from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases.backend_frames import Frame
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities
+from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.observations import observations
 from refkan.conformance.reports.text_and_junit import text
 from tests.conformance.declaring import bad, judged, of
 from tests.conformance.judged_cases import chosen, few
@@ -109,7 +109,7 @@ def test_cases_of_a_frame_are_those_of_the_frame():
         assert all((z >= 0).all() and (z <= 2).all() for z in inner)
 
 
-def test_observations_are_made_on_the_one_domain():
+def test_a_layer_of_one_domain_is_identified_on_it():
     class Strict(PlainNumpy):
         """Refuses other domains."""
 
@@ -119,7 +119,7 @@ def test_observations_are_made_on_the_one_domain():
 
     adapter = Strict()
     adapter.capabilities = replace(PlainNumpy.capabilities, intervals=5, domain=(0.0, 2.0))
-    assert observations(adapter)[1] == "at the right end x = b: the basis sums to 1"
+    assert [stage.status for stage in identify(adapter).stages] == ["as declared"] * 9
 
 
 def test_a_layer_with_one_domain_is_not_asked_for_others():

@@ -15,8 +15,6 @@ from refkan.conformance import Judge, catalogue
 from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging import guarded
-from refkan.conformance.judging.diagnosis.of_results import parts_of_results
-from refkan.conformance.judging.hint_search import HintSearch
 
 ALL = "float64/layer/degree-3/uniform/3x2/"
 SELECT = f"{ALL}one-sample/"
@@ -104,39 +102,6 @@ def test_an_interruption_of_the_user_is_no_finding():
     (case,) = catalogue(["float64"], [f"{SELECT}values"])
     with pytest.raises(KeyboardInterrupt):
         Judge(Interrupted())(case)
-
-
-def test_an_error_of_the_judge_is_none_of_the_layer(monkeypatch):
-    class Twice(PlainNumpy):
-        def forward(self, model, x):
-            return 2 * super().forward(model, x)
-
-    def fails(*arguments):
-        raise ArithmeticError("own")
-
-    monkeypatch.setattr("refkan.conformance.judging.hint_search.diagnose", fails)
-    (case,) = catalogue(["float64"], [f"{SELECT}values"])
-    finding = Judge(Twice())(case)
-    assert (finding.status, finding.hint) == (f.FAILED, "no diagnosis")
-    assert finding.hints[0].text == "the diagnosis failed: ArithmeticError: own"
-    assert "in fails" in finding.traceback
-
-
-def test_coefficients_of_networks_have_no_axes_to_search_along():
-    case = next(c for c in catalogue(["float64"], ["coefficient-gradients"]) if len(c.setting.specs) > 1)
-    wrong = case.expected * np.linspace(1, 2, case.expected.size)
-    assert list(parts_of_results.along(f.Evidence(case, wrong))) == []
-    assert HintSearch().add(f.compare(case, wrong), f.Evidence(case, wrong)).hint != "no diagnosis"
-
-
-@pytest.mark.parametrize(
-    ("factor", "told"), [(1 + 1e-9, "1.000000001"), (1 - 2e-11, "0.99999999998"), (1 + 3e-12, "1 + 3e-12"), (2, "2")]
-)
-def test_no_factor_is_told_as_one(factor, told):
-    (case,) = catalogue(["float64"], [f"{ALL}values"])[:1]
-    slices = case.expected * np.array([factor, 1.0, 1.0])
-    hints = [hint.text for hint in parts_of_results.along(f.Evidence(case, slices))]
-    assert f"what belongs to output 0 of 3 is multiplied by {told}; the rest is right" in hints
 
 
 def test_calls_are_handed_on_with_their_names():

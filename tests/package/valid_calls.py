@@ -250,6 +250,7 @@ CALLS = {
     "conformance.cases.specs.LayerSpec": dict(knots=[[-1, 0, 1, 2]], coefficients=[[[3, 4]]], order=2),
     "conformance.cases.specs.LayerSpec.part": dict(name="base"),
     "conformance.catalogue": dict(dtypes=["float64"], select=["degree-3/uniform/interior"]),
+    "conformance.identify": dict(adapter=Refkan()),
     "conformance.parametrize_with_cases": dict(adapter=Refkan(), dtypes=["float64"], select=["degree-3/uniform/interior"]),
     "conformance.pytest_suite": dict(adapter=Refkan(), dtypes=["float64"], select=["degree-3/uniform/interior"]),
     "kernels.engine_choice.use_engine": dict(name="plain"), "conformance.cases.cases.Case.allowed": dict(form="local"),

@@ -27,6 +27,7 @@ CLAIMS = ("B2",)
 CONFIGURATIONS = {True: 30, False: 200}
 """Random correct configurations of each format, in a quick and in a full run."""
 
+
 def in_powers() -> PlainNumpy:
     """Polynomials in x - t_m on each interval."""
     adapter = PlainNumpy()

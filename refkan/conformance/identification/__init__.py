@@ -1,8 +1,8 @@
 r"""What a layer is: an adapter builds any coefficients on any knots, so it can be asked.
 
 Stages ask one after another: calls, arithmetic, wiring, functions, parts beside splines, gradients, the rule
-outside, networks and changes. Each uses what those before it found: gradients, for one, are compared with those of the function
-that the layer has. Numbers of probes are fixed: a report does not depend on the speed of the machine.
+outside, networks and changes. Each uses what those before it found: gradients, for one, are compared with those of the
+function that the layer has. Numbers of probes are fixed: a report does not depend on the speed of the machine.
 """
 
 from __future__ import annotations

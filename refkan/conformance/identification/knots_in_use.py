@@ -80,6 +80,9 @@ def compared(used: FloatArray, spec: LayerSpec) -> Difference:
     inner = slice(r - 2, t.size - r + 2) if r >= 2 else slice(None)
     spacing = np.diff(u[inner])
     if off.max() <= 2.0**-8 * size:
+        for digits in range(1, 6):
+            if np.abs(u - np.round(t, digits)).max() <= 2.0**-38 * size:
+                return Difference("knots rounded", {"digits": digits})
         name = "float32 knots" if off.max() <= 2.0**-20 * size else "float16 knots"
         return Difference(name, {"off": float(off.max()), "bits": int(-np.log2(off.max() / size))})
     n = spec.intervals

@@ -1,4 +1,4 @@
-"""Scalar maps that layers have beside, before, behind or between splines; what is none of them is told by its values."""
+"""Scalar maps that layers have beside, before, behind or between splines; others are told by their values."""
 
 from __future__ import annotations
 

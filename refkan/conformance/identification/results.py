@@ -140,7 +140,9 @@ class Identification:
         return {
             "title": self.title,
             "leading": self.leading,
-            "stages": [{"name": s.name, "status": s.status, "is": s.is_what, "unknown": s.unknown} for s in self.stages],
+            "stages": [
+                {"name": s.name, "status": s.status, "is": s.is_what, "unknown": s.unknown} for s in self.stages
+            ],
             "differences": [
                 {"name": one.name, "stage": one.stage, "where": list(one.where), "sure": one.sure, "text": str(one),
                  "evidence": {key: _plain(value) for key, value in one.evidence.items()}}

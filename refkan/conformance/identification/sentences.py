@@ -13,6 +13,7 @@ SENTENCES = {
     "samples mixed": "{what}",
     "samples reordered": "{count} of {total} rows are those of other samples of the batch",
     "incomplete block": "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}",
+    "samples and inputs confused": "with {samples} samples, as many as inputs or outputs, rows are others",
     "batch refused": "{samples} samples are refused: {reason}",
     "strides ignored": "{count} of {total} rows change if the same samples lie {layout} in memory",
     # arithmetic
@@ -22,7 +23,7 @@ SENTENCES = {
     "float32 coefficients": "{bits} bits of coefficients are kept",
     "float16 or TF32 coefficients": "{bits} bits of coefficients are kept",
     "bfloat16 coefficients": "{bits} bits of coefficients are kept",
-    "rounding errors": "sums are off by {left:.1e} of the largest output, more than float64 leaves",
+    "rounding errors": "results are off by {left:.1e}, more than rounding of a right algorithm leaves",
     "extra map": "{map}: {what}",
     "not linear": "f(a) + f(b) - f(a + b) is {left:.1e} of the largest output, no rounding of any format",
     # wiring, and gradients by the same rearrangements
@@ -70,6 +71,7 @@ SENTENCES = {
     "only outside the domain": "asked for the rule {asked!r}, {does}",
     "equal spacing assumed": "knots in use are equally spaced",
     "float32 knots": "knots in use differ from those given by up to {off:.1e}, the spacing of float32",
+    "knots rounded": "knots in use are rounded to {digits} decimals",
     "float16 knots": "knots in use differ from those given by up to {off:.1e}, as rounding to {bits} bits does",
     "exterior knots": "knots outside the domain are {used} instead of {asked}",
     "number of intervals": "{used} intervals instead of {asked}",
@@ -91,13 +93,15 @@ SENTENCES = {
     # parts
     "extra branch": "beside the splines there is {what}",
     "other activation": "the part {part!r} multiplies {what} instead of silu",
+    "part applied twice": "the part {part!r} counts squared",
+    "parts in another order": "{how}",
     "part ignored": "the part {part!r} has no effect",
     # gradients
     "cotangent ignored": "{what} do not depend on dy as a linear function: {how}",
     "gradients accumulate": "{what} of a second call are those of the first times {factor:.4g}",
     "stale gradient": "{what} are those of samples of an earlier call",
     "contributions lost": "{what} of a batch are not the sums of those of its samples: {how}",
-    "gradients mixed": "{what} of one sample depend on the others",
+    "gradients mixed": "{what} for the cotangent of one sample are those of another",
     "zero at knots": "{what} are zero at knots",
     "finite differences": "{what} are off by {left:.1e} of the largest, as difference quotients are",
     "wrong derivative": "{what}: {how}",

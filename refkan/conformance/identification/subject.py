@@ -1,4 +1,4 @@
-"""The layer under question: specs that its adapter accepts, and answers; what cannot be answered is said, not raised."""
+"""The layer under question: specs that its adapter accepts, and answers; what has no answer is said, not raised."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Subject:
         self.adapter, self.declared = adapter, adapter.capabilities
         self.dtype = next((name for name in DTYPES if name in self.declared.dtypes), "float64")
         self.eps = EPS[self.dtype]
-        self.noise = 0.0
+        self.noise = self.offset = 0.0
         self.behind, self.differs, self.gradients_differ, self.depends = "", "", False, ""
         self.right: list[tuple[int, str]] = []
         self.undone: Callable[[FloatArray], FloatArray] = lambda y: y
@@ -187,14 +187,16 @@ class Subject:
             raise NoAnswerError(f"{kind}: returned None")
         return found
 
-    def truth(self, spec: LayerSpec, x: FloatArray, right_end: str = "") -> tuple[FloatArray, FloatArray]:
+    def truth(
+        self, spec: LayerSpec, x: FloatArray, right_end: str = "", form: str = ""
+    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
         """Return the values that are right, (N, Q), and what errors are allowed in them."""
         setting = Setting(
             "identify", (spec,), x, np.zeros((len(x), spec.n_outputs)), np.zeros(x.shape), oracle="float64",
             right_end=right_end or self.declared.right_end,
         )  # fmt: skip
         case = Case(setting, "values")
-        return case.expected, case.allowed(self.declared.form)
+        return case.expected, case.allowed(form or self.declared.form)
 
     def basis(self, spec: LayerSpec, x: FloatArray, p: int = 0) -> FloatArray:
         """Return the layer's own basis functions on the knots of input p at x (N,): (N, dim).

@@ -185,7 +185,7 @@ def _send_all(order: Order, start: int, ended: Sequence[str], log: str) -> None:
 
 
 def _told(order: Order, start: int, ended: Sequence[str], log: TextIO | None) -> Generator[Told, None, None]:
-    """Judge the cases from number `start` on, and identify; calls that take too long end the process if there is a log."""
+    """Judge the cases from number `start` on, and identify; calls that take too long end a process that has a log."""
     with _limit(order.import_timeout, log):
         adapter = _placed(load(order.backend, order.arguments), order)
     declared = adapter.capabilities

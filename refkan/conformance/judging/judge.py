@@ -24,6 +24,7 @@ from refkan.conformance.identification import Identification, identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.changed_functions import function_changed, invalid_state
 from refkan.conformance.judging.findings import Finding, Hint
+from refkan.conformance.judging.results_explained import by_numbers
 
 QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
 """By what is compared in two runs."""
@@ -132,7 +133,9 @@ class Judge:
         finding = self._compare(case, theirs)
         if finding.status == f.FAILED and case.setting.change is not None and self.hints:
             return self._changed(finding, case, theirs)
-        return finding
+        if finding.status != f.FAILED or not self.hints or self.identification.bearing_on(case.quantity, case.key):
+            return finding
+        return by_numbers(case, theirs, finding)
 
     def _compare(self, case: Case, theirs: FloatArray) -> Finding:
         finding = f.compare(case, theirs, self.adapter.capabilities.form)

@@ -24,7 +24,7 @@ AXES = {
 """Axes of the results of a layer, by quantity."""
 
 
-def explained(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
+def by_numbers(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
     """Return a failure with hints on what its numbers are."""
     ours, axes, s = case.expected, AXES.get(case.quantity), case.setting
     if axes is None or ours.ndim != len(axes) or not theirs.size:

@@ -13,7 +13,7 @@ from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.exchanged_folders import read_cases, read_results
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding, compare
-from refkan.conformance.judging.results_explained import explained
+from refkan.conformance.judging.results_explained import by_numbers
 
 
 def check(folder: Path, results: Path) -> list[Finding]:
@@ -50,4 +50,4 @@ def _judge(case: Case, given: Any) -> Finding:
         finding = compare(case, theirs)
         if finding.status == f.PASSED or case.quantity == "refinement":
             return finding
-        return explained(case, theirs, finding)
+        return by_numbers(case, theirs, finding)

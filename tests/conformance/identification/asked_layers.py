@@ -32,7 +32,7 @@ def to_tf32(values):
 
 MOVED = {
     "point clamped": moved("ShortOfB", lambda x, a, b: np.minimum(x, b - 1e-3 * (b - a))),
-    "point snapped": moved("Snapped", lambda x, a, b: np.where(np.abs(2 * x - np.rint(2 * x)) < 1e-2, np.rint(2 * x) / 2, x)),
+    "point snapped": moved("Snapped", lambda x, a, b: np.where(np.abs(2 * x % 1 - 0.5) > 0.49, np.rint(2 * x) / 2, x)),
     "point quantised": moved("Quantised", lambda x, a, b: np.rint(x * 1000) / 1000),
     "inputs mapped": moved("Scaled", lambda x, a, b: 0.9 * x),
     "float16 inputs": moved("HalfInputs", lambda x, a, b: x.astype(np.float16).astype(np.float64)),
@@ -116,7 +116,8 @@ class Bump(NumpyLayer):
 
 class SlopeOfOneTermAtDegreeOne(NumpyLayer):
     def differentiate(self, b, t, k):
-        return (k - 1) * self.ratio(b[:, :-1], t[k - 1 : -1] - t[:-k]) if self.order == 2 else super().differentiate(b, t, k)
+        left = (k - 1) * self.ratio(b[:, :-1], t[k - 1 : -1] - t[:-k])
+        return left if self.order == 2 else super().differentiate(b, t, k)
 
 
 class KnotsRounded(NumpyLayer):
@@ -142,6 +143,9 @@ class GradientOverRoot(NumpyLayer):
 
 LAYERS = {
     "wired otherwise": (SwappedOnOneInput,),
+    "samples and inputs confused": (WrongWhereSquare,),
+    "interval search": (SearchInSingle,),
+    "gradients mixed": (GradientOfPreviousSample,),
     "not linear": (ScaledByNorm,),
     "input left out": (OneInputWithoutCoefficients,),
     "float16 or TF32 arithmetic": (HalfSums,),
@@ -151,7 +155,7 @@ LAYERS = {
     "extra branch": (GeluBeside,),
     "other functions": (Bump,),
     "wrong derivative": (SlopeOfOneTermAtDegreeOne,),
-    "float16 knots": (KnotsRounded,),
+    "knots rounded": (KnotsRounded,),
     "cotangent ignored": (GradientOfOnes,),
     "constant factor": (GradientOverRoot,),
 }

@@ -48,6 +48,7 @@ def arithmetic(subject: Subject) -> Stage:
     if not np.isfinite([ya, yb, together]).all():
         raise NoAnswerError("results are not finite")
     size = max(float(np.abs([ya, yb, together]).max()), float(np.abs(zero).max()))
+    subject.offset = float(np.abs(zero).max())
     if size == 0:
         return Stage("arithmetic", "all outputs are zero", (Difference("zero outputs", {"what": "all outputs"}),))
     left = float(np.abs(ya + yb - together).max()) / size
@@ -64,7 +65,7 @@ def _rounded(subject: Subject, spec: LayerSpec, x: FloatArray, left: float, y: F
     told = f"linear in its coefficients, but for {left:.1e} of the largest output (2^{np.log2(left):.0f})"
     name = next((name for name, power in FORMATS if left <= 2.0**power), FORMATS[-1][0])
     outputs = [f for f in ("bfloat16", "float16", "float32") if is_exact(f, y) and f != subject.dtype]
-    if outputs:
+    if outputs and (outputs[0] != "float32" or left <= 2.0 ** FORMATS[0][1]):
         evidence = {"format": outputs[0], "left": left, "what": f"all outputs are numbers of {outputs[0]}"}
         return Stage("arithmetic", told, (Difference(f"{_plain(outputs[0])} arithmetic", evidence),))
     if kept is not None:
@@ -80,7 +81,7 @@ def _plain(name: str) -> str:
 
 
 def _of_bits(bits: int) -> str:
-    return "float32" if bits > 12 else "float16 or TF32" if bits > 9 else "bfloat16"
+    return "float32" if bits > 12 else "float16 or TF32" if bits > 8 else "bfloat16"
 
 
 def _bits(subject: Subject, x: FloatArray) -> int | None:
@@ -92,12 +93,10 @@ def _bits(subject: Subject, x: FloatArray) -> int | None:
     for k in (7, 8, 9, 10, 11, 12, 20, 23, 24, 25, 26, 29):
         if k >= fine:
             return None
-        C = round_to(subject.dtype, ones * (1 + 2.0**-k + 2.0 ** -(k + 2)))
+        C = round_to(subject.dtype, ones * (1 + 2.0**-k))
         moved = subject.values(subject.spec((3, 2), C), x) - plain
-        if not (np.abs(moved) > 2.0 ** -(k + 6)).any() or np.abs(moved / plain - 2.0**-k * 1.25).max() > 2.0 ** -(
-            k + 5
-        ):
-            return k
+        if np.abs(moved / plain - 2.0**-k).max() > 2.0 ** -(k + 3):
+            return k - 1
     return None
 
 

@@ -112,6 +112,7 @@ def _block(n: int, rows: Any, y: FloatArray, right: FloatArray) -> Difference:
 
 
 def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
+    wrong: dict[int, Difference] = {}
     for n in SIZES:
         try:
             z = subject.raw(model, np.resize(x[:BLOCK], (n, 2)), 3)
@@ -120,8 +121,10 @@ def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Differ
         right = np.resize(y[:BLOCK], (n, 3))
         rows = np.flatnonzero(~_same(subject, right, z))
         if rows.size:
-            return _block(n, rows, z, right)
-    return None
+            wrong[n] = _block(n, rows, z, right)
+    if wrong and set(wrong) <= {2, 3}:  # inputs and outputs
+        return Difference("samples and inputs confused", {"samples": min(wrong)})
+    return next(iter(wrong.values()), None)
 
 
 def _layouts(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:

@@ -1,11 +1,11 @@
 r"""Stage 4: the functions on each edge, and the point at which they are taken.
 
 The layer's own functions phi_i are sampled inside every interval, close to both sides of every knot, at knots and ends.
-Where they are not the B-splines asked for, these questions follow, each with an answer that leaves nothing but rounding:
+Where they are not the B-splines asked for, these questions follow, each with an answer that leaves only rounding:
 
 * Which piece is in force, and at which point are they taken? See `points`.
 * In which order, with which factors? By rearrangement, as wiring.
-* Of which degree are the pieces? Of d, if differences of order d + 1 of equidistant samples vanish, those of order d not.
+* Of which degree are the pieces? Of d, if differences of equidistant samples vanish from order d + 1 on.
 * On which knots? By least squares in the knots.
 * By which recursion? Denominators t_j - t_i + e change phi by e d phi/d e, so that e is a quotient of inner products.
 * If by none: is it a table, is it rounding, what do the functions sum to?
@@ -29,9 +29,15 @@ from refkan.conformance.identification.subject import NoAnswerError, Subject
 SHARES = np.arange(1, 16) / 16
 """Of each interval, where functions are sampled: equidistant, so that differences tell the degree."""
 
-CLOSE = 2.0**-12
-"""Of an interval, from both its ends."""
+CLOSE = (2.0**-12, 2.0**-26)
+"""Of an interval, from both its ends: where searches are right but for a tolerance, or for rounding to float32."""
 
+
+MANY = 64
+"""Intervals of the longest edges."""
+
+FOLLOW = ("interval search", "end interval unused", "other functions", "wrong denominators")
+"""What rounded points look like on other knots."""
 
 BLURRED = (
     "float32 arithmetic", "float16 or TF32 arithmetic", "bfloat16 arithmetic", "float32 inputs", "float16 inputs",
@@ -63,10 +69,27 @@ def functions(subject: Subject) -> Stage:
                     off = np.abs(asked.theirs - asked.right)[asked.where == "inside"]
                     subject.noise = max(subject.noise, float(off.max()))
     subject.right = right
+    if not found:
+        found = {one.name: one for one in _many(subject)}
+    if any(name in BLURRED for name in found):
+        found = {name: one for name, one in found.items() if name not in FOLLOW}
     if "basis not normalised" in found:
         found.pop("constant factor", None)
     told = sorted(found.values(), key=lambda one: one.name != "degree fixed")  # knots of another degree are others, too
     return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
+
+
+def _many(subject: Subject) -> list[Difference]:
+    """Functions on many intervals, where those on few are right."""
+    if subject.declared.intervals is not None or not subject.right:
+        return []
+    spec = subject.spec((2, 1), kind="uniform" if "uniform" in subject.kinds else "", intervals=MANY)
+    x = subject.samples(spec, 2 * MANY, 3)[:, 0]
+    right, room = subject.truth(replace(spec, coefficients=np.eye(spec.dim)[:, None]), x[:, None])
+    told = explain(subject.basis(spec, x), right, ("point", "coefficient"), 16 * float(room.max()), "functions")
+    if told is None:
+        told = [("wired otherwise", {"what": "functions", "how": "they are others"})]
+    return [replace(one, where=(f"{MANY} intervals",)) for one in differences(told)]
 
 
 def _identified_once(
@@ -95,7 +118,7 @@ def sampled(subject: Subject, degree: int, kind: str) -> Sampled:
     t, r = spec.knots[0], spec.order
     breakpoints = np.unique(t[r - 1 : t.size - r + 1])
     h = np.diff(breakpoints)[:, None]
-    close = [CLOSE, 1 - CLOSE] if subject.eps < 2.0**-20 else []
+    close = [v for share in CLOSE if share > 2**4 * subject.eps for v in (share, 1 - share)]
     inside = round_to(subject.dtype, (breakpoints[:-1, None] + h * np.r_[SHARES, close]).ravel())
     at_knots = breakpoints[1:-1] if kind != "uniform-fine" and subject.declared.frame.exact else breakpoints[:0]
     ends = breakpoints[[0, -1]] if at_knots.size else breakpoints[:0]
@@ -105,7 +128,7 @@ def sampled(subject: Subject, degree: int, kind: str) -> Sampled:
     theirs = subject.basis(spec, x)
     units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
     expected, room = subject.truth(units, x[:, None])
-    room = np.maximum(room, 0) * max(1.0, subject.noise / subject.eps)
+    room = room * max(1.0, subject.noise / subject.eps) + 16 * subject.eps * subject.offset
     return Sampled(spec, x, where, theirs, expected, room)
 
 
@@ -119,7 +142,7 @@ def identified(subject: Subject, asked: Sampled, plain_right: bool) -> list[Diff
     inside = asked.at(asked.where == "inside")
     if not inside.wrong.any():
         return _at_knots(asked)
-    for question in (pieces_in_force, _rearranged, points_in_use, _degree_and_knots, _recursion):
+    for question in (_small_errors, pieces_in_force, _rearranged, points_in_use, _degree_and_knots, _recursion):
         if told := question(subject, inside):
             return told
     return _described(subject, inside, plain_right)
@@ -154,6 +177,19 @@ def _at_knots(asked: Sampled) -> list[Difference]:
             what = "x = b belongs to no interval of the domain, or to the one beyond"
         found.append(Difference("right end open", {"what": what}))
     return found
+
+
+def _small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Errors that a sum of truncated powers may have, and that grow from left to right as its do; or no larger ones."""
+    units = replace(inside.spec, coefficients=np.eye(inside.spec.dim)[:, None])
+    _, room = subject.truth(units, inside.x[:, None], form="truncated powers")
+    error = np.abs(inside.theirs - inside.right)
+    if not (error <= room + inside.most * 64).all() or error.max() > 2.0**-20:
+        return []
+    error, third = error.max(axis=1)[np.argsort(inside.x)], inside.x.size // 3
+    grows = error[-third:].max() > 8 * error[:third].max()
+    name = "cancellation of truncated powers" if grows else "rounding errors"
+    return [Difference(name, {"left": float(error.max())}, sure="measured")]
 
 
 def _rearranged(subject: Subject, inside: Sampled) -> list[Difference]:
@@ -251,24 +287,16 @@ def _described(subject: Subject, inside: Sampled, plain_right: bool) -> list[Dif
             return [
                 Difference(f"{name} arithmetic", {"what": f"basis functions are off by {off:.1e}"}, sure="measured")
             ]
-        if _cancels(inside):
-            return [Difference("cancellation of truncated powers", {"left": off}, sure="measured")]
     if degree == inside.spec.degree and plain_right:
         kinds = {"arbitrary": "where knots are not equally spaced", "clamped": "at clamped ends"}
-        what = f"pieces have the right breakpoints and degree, but {total}, {kinds.get(inside.spec.kind, 'at repeated knots')}"
+        place = kinds.get(inside.spec.kind, "at repeated knots")
+        what = f"pieces have the right breakpoints and degree, but {total}, {place}"
         name = "wrong denominators" if inside.spec.kind == "arbitrary" else "NaN from repeated knots"
         return [Difference(name, {"what": what}, sure="likely")]
     words = "are no piecewise polynomials" if degree is None else f"are polynomials of degree {degree} within intervals"
     return [
         Difference("other functions", {"what": f"functions {words}, off by up to {off:.3g}; {total}"}, sure="measured")
     ]
-
-
-def _cancels(inside: Sampled) -> bool:
-    """Errors that grow from left to right."""
-    error = np.abs(inside.theirs - inside.right).max(axis=1)[np.argsort(inside.x)]
-    third = error.size // 3
-    return bool(error[-third:].max() > 8 * error[:third].max())
 
 
 def _table_step(subject: Subject, inside: Sampled, off: float) -> float:

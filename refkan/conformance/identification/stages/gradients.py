@@ -5,24 +5,27 @@ right gradient is one defect. In the coefficients the function is linear, so tha
 the gradient of sum dy y is R^T dy. In x it is smooth inside intervals: see `slopes`.
 
 Cotangents with one output at a time make arrays whose axes are outputs, inputs, samples, coefficients: what was done to
-them is a rearrangement and factors again. Where nothing explains them, the derivative's formula is asked: b_i' = (r - 1)
+them is a rearrangement and factors again. Where nothing explains them, the formula is asked: b_i' = (r - 1)
 (L_i - R_i), and the factors of L and R are found by least squares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.specs import LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import is_exact
 from refkan.conformance.identification.explanations import Named, explain, sizes_of
 from refkan.conformance.identification.known_maps import MAPS
 from refkan.conformance.identification.names import differences
 from refkan.conformance.identification.results import Difference, Stage
+from refkan.conformance.identification.stages.parts import with_parts
 from refkan.conformance.identification.stages.slopes import (
     derivatives,
     formula_of,
@@ -30,7 +33,7 @@ from refkan.conformance.identification.stages.slopes import (
     true_derivatives,
     true_jacobian,
 )  # fmt: skip
-from refkan.conformance.identification.stages.wiring import responses
+from refkan.conformance.identification.stages.wiring import own_responses, responses
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 SAMPLES = 16
@@ -41,9 +44,13 @@ OFF = 2.0**-30
 
 def gradients(subject: Subject) -> Stage:
     """Return of what the declared derivatives are derivatives."""
-    declared, found, told, reasons = subject.declared.derivatives, [], [], []
-    asks = {
-        "coefficients": of_coefficients, "inputs": of_inputs, "second": of_second, "gauss-newton": of_gauss_newton,
+    declared, found = list(subject.declared.derivatives), list[Difference]()
+    told, reasons = [], []
+    if "coefficients" in declared and subject.declared.parts and not subject.differs:
+        declared.append("parts")
+    asks: dict[str, Callable[[Subject], list[Difference]]] = {
+        "coefficients": partial(_first, of_coefficients), "parts": of_parts, "inputs": partial(_first, of_inputs),
+        "second": partial(_first, of_second), "gauss-newton": of_gauss_newton,
     }  # fmt: skip
     for name, ask in asks.items():
         if name not in declared:
@@ -72,37 +79,62 @@ def _cotangent(n: int, outputs: int, q: int) -> FloatArray:
     return np.repeat(np.eye(outputs)[q][None], n, axis=0)
 
 
-def of_coefficients(subject: Subject) -> list[Difference]:
+def _degrees(subject: Subject) -> list[int]:
+    """All degrees, the main one first."""
+    return sorted(subject.degrees, key=lambda degree: (degree != subject.degree, degree))
+
+
+def _first(ask: Callable[[Subject, int], list[Difference]], subject: Subject) -> list[Difference]:
+    """What is found in the first degree in which something is."""
+    for degree in _degrees(subject):
+        if found := ask(subject, degree):
+            where = () if degree == subject.degree else (f"degree-{degree}",)
+            return [replace(one, where=where) for one in found]
+    return []
+
+
+def of_coefficients(subject: Subject, degree: int) -> list[Difference]:
     """Gradients in the coefficients against R^T dy."""
     quantity = ("coefficient-gradients", "gauss-newton", "repeatability")
     what = "coefficient gradients"
-    spec, x, model = _asked(subject)
+    spec, x, model = _asked(subject, degree=degree)
     shapes = {"coefficients": spec.coefficients.shape}
 
-    def asked(at: FloatArray, dy: FloatArray, of: Any = model) -> FloatArray:
-        return subject.gradients(of, at, dy, shapes)["coefficients"]
+    def asked(at: FloatArray, dy: FloatArray) -> FloatArray:
+        return subject.gradients(model, at, dy, shapes)["coefficients"]
 
-    R = responses(subject, spec, x) * _behind(subject, spec, x)[:, :, None, None, None]
+    R = responses(subject, spec, x) if degree == subject.degree else own_responses(subject, spec, x)
+    R = R * _behind(subject, spec, x)[:, :, None, None, None]
     rng = np.random.default_rng(5)
     one, two = rng.integers(-8, 9, (2, len(x), 3)) / 4.0
-    found = _calls(subject, quantity, what, asked, x, one, two, R)
-    if found:
+    if found := _calls(subject, quantity, what, asked, x, one, two, R):
         return found
-    theirs = np.stack([[asked(x, np.eye(len(x))[s][:, None] * np.eye(3)[q]) for q in range(3)] for s in range(len(x))])
+    units = [np.eye(len(x))[s][:, None] * np.eye(3)[q] for s in range(len(x)) for q in range(3)]
+    theirs = np.stack([asked(x, dy) for dy in units]).reshape(R.shape)
     room = max(subject.tolerance(float(np.abs(R).max())) * 4, OFF * subject.eps)
-    axes = ("sample", "answer", "output", "input", "coefficient")
-    if _is_right(spec, x, theirs, room):  # whatever the function is
+    if (np.abs(theirs - true_jacobian(spec, x)) <= 4 * room).all():  # whatever the function is
         return []
-    told = explain(theirs, R, axes, room, what)
+    told = explain(theirs, R, ("sample", "answer", "output", "input", "coefficient"), room, what)
     if told is None:
-        alone = np.stack([asked(x[s : s + 1], np.ones((1, 3))) for s in range(len(x))])
-        if (np.abs(alone - R.sum(axis=1)) <= room).all():
-            lost = int((np.abs(theirs - R).max(axis=(1, 2, 3, 4)) > room).sum())
-            how = f"of {len(x)} samples {lost} do not add what is theirs, and each does in a batch of its own"
-            told = [("contributions lost", {"what": what, "how": how})]
+        told = _of_other_samples(asked, x, theirs, R, room, what)
     if told is None:
         return [_rounded(what, theirs, R, quantity)]
     return list(differences(told, quantity, gradient=True, size=_size(subject, told, "coefficients")))
+
+
+def _of_other_samples(
+    asked: Any, x: FloatArray, theirs: FloatArray, R: FloatArray, room: float, what: str
+) -> list[Named] | None:  # fmt: skip
+    """Parts of other samples, or of none where each sample alone has its own."""
+    apart = np.abs(theirs[:, None] - R).reshape(len(x), len(x), -1).max(axis=2)
+    if (apart.min(axis=1) <= room).all():
+        return [("gradients mixed", {"what": what})]
+    alone = np.stack([asked(x[s : s + 1], np.ones((1, 3))) for s in range(len(x))])
+    if (np.abs(alone - R.sum(axis=1)) <= room).all():
+        lost = int((np.abs(theirs - R).max(axis=(1, 2, 3, 4)) > room).sum())
+        how = f"of {len(x)} samples {lost} do not add what is theirs, and each does in a batch of its own"
+        return [("contributions lost", {"what": what, "how": how})]
+    return None
 
 
 def _behind(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
@@ -120,7 +152,10 @@ def _calls(
     R: FloatArray,
 ) -> list[Difference]:  # fmt: skip
     """Two calls, and cotangents that are added."""
+    other = asked(x[::-1] + 2.0**-6, one)
     first, again = asked(x, one), asked(x, one)
+    if np.array_equal(other, first) and first.any():
+        return [Difference("stale gradient", {"what": what}, quantities=quantity)]
     size = float(np.abs(first).max())
     if not np.isfinite(first).all():
         bad = int((~np.isfinite(first)).sum())
@@ -152,9 +187,40 @@ def _calls(
     return []
 
 
-def _is_right(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: float) -> bool:
-    """Whether the Jacobian is that of the B-splines asked for, whatever the function is."""
-    return bool((np.abs(theirs - true_jacobian(spec, x)) <= 4 * room).all())
+def of_parts(subject: Subject) -> list[Difference]:
+    """Gradients in the parts beside splines, and in coefficients beside them, against differences of values.
+
+    Values are linear in each part alone, so that a difference for a unit is a derivative.
+    """
+    spec = with_parts(subject)
+    x, found = subject.samples(spec, SAMPLES, 5), []
+    model = subject.build(spec)
+    names = {"coefficients": "coefficients", **{attribute(part): part for part in spec.parts}}
+    shapes = {part: getattr(spec, name).shape for name, part in names.items()}
+    cotangents = [np.eye(len(x))[s][:, None] * np.eye(3)[q] for s in range(len(x)) for q in range(3)]
+    asked = [subject.gradients(model, x, dy, shapes) for dy in cotangents]
+    start = subject.values(spec, x)
+    for name, part in names.items():
+        theirs = np.stack([one[part] for one in asked]).reshape(len(x), 3, *shapes[part])
+        ours = np.zeros(theirs.shape)
+        for u in np.ndindex(*shapes[part]):
+            moved = getattr(spec, name).copy()
+            moved[u] += 1
+            more: dict[str, Any] = {name: moved}
+            ours[(slice(None), slice(None), *u)] = subject.values(replace(spec, **more), x) - start
+        axes = ("sample", "answer", "output", "input", "coefficient")[: theirs.ndim]
+        what = f"gradients in {part} of layers with parts"
+        told = explain(theirs, ours, axes, subject.tolerance(4 * float(np.abs(ours).max())), what)
+        quantity = (f"{part}-gradients" if part != "coefficients" else "coefficient-gradients",)
+        if told is None or any(name == "factor by edge" for name, _ in told):
+            gain = spec.gain[:, :, None] if part == "coefficients" else 1.0
+            ignored = part == "coefficients" and np.abs(theirs * gain - ours).max() <= subject.tolerance(4.0)
+            evidence = {"part": "scale", "what": what, "left": float(np.abs(theirs - ours).max() / np.abs(ours).max())}
+            name = "part ignored" if ignored else "gradient is another"
+            found.append(Difference(name, evidence, sure="measured", quantities=quantity))
+        else:
+            found += differences(told, quantity, gradient=True)
+    return found
 
 
 def _rounded(what: str, theirs: FloatArray, ours: FloatArray, quantity: tuple[str, ...]) -> Difference:
@@ -167,10 +233,10 @@ def _rounded(what: str, theirs: FloatArray, ours: FloatArray, quantity: tuple[st
     return Difference(name, evidence, sure="measured", quantities=quantity)
 
 
-def of_inputs(subject: Subject) -> list[Difference]:
+def of_inputs(subject: Subject, degree: int) -> list[Difference]:
     """Gradients in the inputs against derivatives of the layer's own outputs."""
     quantity, what = ("input-gradients", "second-derivatives", "repeatability"), "input gradients"
-    spec, x, model = _asked(subject)
+    spec, x, model = _asked(subject, degree=degree)
     if spec.degree == 0:
         return []
 
@@ -192,14 +258,14 @@ def _compared(
     subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, own: FloatArray, order: int,
     quantity: tuple[str, ...], what: str,
 ) -> list[Difference]:  # fmt: skip
-    size = float(np.nanmax(np.abs(own)))
-    room = max(OFF * 2.0 ** (8 * (order - 1)) * max(1.0, subject.eps / 2.0**-52), subject.tolerance(1.0)) * size
-    exact = true_derivatives(spec, x, order)
-    fine = 2.0**10 * subject.eps * np.abs(exact).max()
-    if np.abs(own - exact).max() <= room:  # the right function: its derivatives are known to rounding
-        own, room = exact, max(fine, subject.tolerance(size))
-    room = max(room, 2.0 ** (8 * order) * subject.noise * size)
     seen = np.isfinite(own)
+    if not seen.any():
+        raise NoAnswerError("values are not smooth enough to differentiate")
+    size, exact = float(np.abs(own[seen]).max()), true_derivatives(spec, x, order)
+    fine = 2.0**10 * subject.eps * np.abs(exact).max()
+    room = max(2.0 ** (-32 + 10 * order), subject.eps * 2.0**30, 2.0 ** (8 * order) * subject.noise) * size
+    if np.abs(own - exact)[seen].max() <= room:  # the right function: its derivatives are known to rounding
+        own, room = exact, max(fine, subject.tolerance(size), 2.0 ** (8 * order) * subject.noise * size)
     own, theirs = np.where(seen, own, 0.0), np.where(seen, theirs, 0.0)
     if (np.abs(theirs - exact)[seen] <= fine).all():
         return []
@@ -243,10 +309,10 @@ def _at_knots(subject: Subject, spec: LayerSpec, model: Any, quantity: tuple[str
     return [Difference("gradient is another", evidence, sure="measured", quantities=quantity)]
 
 
-def of_second(subject: Subject) -> list[Difference]:
+def of_second(subject: Subject, degree: int) -> list[Difference]:
     """Second derivatives against those of the layer's own outputs."""
     quantity, what = ("second-derivatives",), "second derivatives"
-    spec, x, model = _asked(subject)
+    spec, x, model = _asked(subject, degree=degree)
     if spec.degree < 2:
         return []
     own = derivatives(subject, spec, x, 2)
@@ -308,7 +374,8 @@ def _sizes(spec: LayerSpec, count: int) -> Mapping[str, float]:
     Q, P = spec.coefficients.shape[:2]
     sizes = {
         "samples": count, "outputs": Q, "inputs": P, "the samples times the outputs": count * Q,
-        "the degree": max(spec.degree, 1), "the order": spec.order, "the order over the degree": spec.order / max(spec.degree, 1),
+        "the degree": max(spec.degree, 1), "the order": spec.order,
+        "the order over the degree": spec.order / max(spec.degree, 1),
         "coefficients of an edge": spec.dim, "intervals": spec.intervals, "the coefficients": spec.coefficients.size,
     }  # fmt: skip
     t, r = spec.knots[0], spec.order

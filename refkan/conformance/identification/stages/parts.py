@@ -16,7 +16,9 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.branches import silu
-from refkan.conformance.cases.specs import PER_NODE, attribute
+from refkan.conformance.cases.cases import generator
+from refkan.conformance.cases.families import spec_with
+from refkan.conformance.cases.specs import PARTS, PER_NODE, LayerSpec, attribute
 from refkan.conformance.identification.explanations import Named, explain
 from refkan.conformance.identification.known_maps import MAPS, map_of
 from refkan.conformance.identification.names import differences
@@ -39,6 +41,8 @@ def parts(subject: Subject) -> Stage:
         found.append(Difference("extra branch", {"what": told}))
     for part in subject.declared.parts if not subject.differs else ():
         found += _declared(subject, part)
+    if not subject.differs and not found and len(subject.declared.parts) > 1:
+        found += _together(subject)
     words = ", ".join(subject.declared.parts)
     return Stage(
         "parts", told + (f"; declared and asked: {words}" if words and not subject.differs else ""), tuple(found)
@@ -86,6 +90,9 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
 
     splines = part in ("scale", "node-scale")
     start = y(neutral, splines)
+    if splines and _same(y(2 * neutral, True), 4 * start):
+        yield Difference("part applied twice", {"part": part})
+        return
     theirs, ours = np.zeros((len(x), 3, *shape)), np.zeros((len(x), 3, *shape))
     right = {"base": silu(x, 0)[0], "scale": edges, "node-scale": edges.sum(axis=2), "bias": np.ones((len(x), 3))}[part]
     for u in np.ndindex(*shape):
@@ -109,3 +116,27 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
         yield Difference(
             "wired otherwise", {"what": f"the part {part}", "how": "no rearrangement of it"}, sure="measured"
         )
+
+
+def with_parts(subject: Subject) -> LayerSpec:
+    """A layer with all declared parts, none of them neutral."""
+    plain = subject.spec((3, 2))
+    return spec_with(plain, [part for part in PARTS if part in subject.declared.parts], generator("identify/parts"))
+
+
+def _together(subject: Subject) -> Iterator[Difference]:
+    """All parts at once: whether the factor of an output multiplies its bias, too."""
+    spec = with_parts(subject)
+    x = subject.samples(spec, BLOCK, 4)
+    inner = (spec.part("base") * silu(x, 0)[0][:, None] + spec.part("scale") * subject.edges(spec, x)).sum(axis=2)
+    theirs, g, c = subject.values(spec, x), spec.part("node-scale"), spec.part("bias")
+    if _same(theirs, g * inner + c):
+        return
+    how = (
+        "the bias is added before the factor" if _same(theirs, g * (inner + c)) else "together they are something else"
+    )
+    yield Difference("parts in another order", {"how": how})
+
+
+def _same(theirs: FloatArray, ours: FloatArray) -> bool:
+    return bool(np.abs(theirs - ours).max() <= 2.0**-36 * max(np.abs(ours).max(), 1.0))

@@ -62,6 +62,8 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
     share = (inside.x - t[own]) / (t[own + 1] - t[own])
     last = int(np.searchsorted(t, t[-r], side="left") - 1)
     step = np.unique((used - own)[bad])
+    if not step.size:
+        return []
     if ((own[bad] == last).all() and (bad | (own != last)).all()) or (
         (own[bad] == own[bad][0]).all() and step.size == 1
     ):
@@ -72,7 +74,8 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
         ]
     if step.tolist() == [1] and share[bad].min() >= 0.5 and share[~bad & (own != last)].max(initial=0.0) <= 0.5:
         return [Difference("interval rounded")]
-    how = f"{', '.join(f'{s:+d}' for s in step.tolist())} intervals on, at shares {share[bad].min():.3g} to {share[bad].max():.3g}"
+    steps = ", ".join(f"{s:+d}" for s in step.tolist())
+    how = f"{steps} intervals on, at shares {share[bad].min():.9g} to {share[bad].max():.9g}"
     return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
 
 
@@ -96,10 +99,13 @@ def points_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
         return []
     if known[inside.wrong].mean() < 0.3 or known.sum() < 4:
         return []
-    return [moved_point(subject, inside.spec, x[known], at[known], bool(known.all()))]
+    moved = moved_point(subject, inside.spec, x[known], at[known], bool(known.all()))
+    return [] if moved is None else [moved]
 
 
-def moved_point(subject: Subject, spec: LayerSpec, x: FloatArray, at: FloatArray, everywhere: bool) -> Difference:
+def moved_point(
+    subject: Subject, spec: LayerSpec, x: FloatArray, at: FloatArray, everywhere: bool
+) -> Difference | None:
     """Say what map takes x to the point in use."""
     a, b = spec.domain
     size = float(np.abs(x).max())
@@ -122,6 +128,8 @@ def moved_point(subject: Subject, spec: LayerSpec, x: FloatArray, at: FloatArray
         return Difference("point snapped", {"near": near})
     if (mapped := map_of(x, at, 2.0**-36 * size)) is not None:
         name, k, c = mapped
+        if name == "identity" and off.max() <= 2.0**-12 * size:
+            return None  # a shift as small as this is one of knots
         if name == "identity":
             return _affine(spec, k, c)
         words = f"{name} of x" + (f" times {k:g}" if k != 1 else "") + (f" + {c:g}" if c else "")

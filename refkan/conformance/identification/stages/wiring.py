@@ -8,7 +8,7 @@ them. Larger layers are asked one input at a time, with random coefficients that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -22,9 +22,6 @@ from refkan.conformance.identification.subject import BLOCK, Subject
 
 OTHERS = ((1, 0), (0, 0), (1, 1))
 """What the two inputs may be exchanged for."""
-
-MANY = 64
-"""Intervals of the longest edges."""
 
 LARGER = ((3, 3, 3), (2, 2, 2), (5, 7, BLOCK), (7, 5, BLOCK))
 """Outputs, inputs and samples of larger and of square layers."""
@@ -77,28 +74,7 @@ def larger(subject: Subject) -> Stage:
         if found:
             where = (f"{Q} outputs, {P} inputs, {n} samples",)
             return Stage("sizes", "", tuple(replace(one, where=where) for one in differences(found)))
-    told = "the same in layers of 2 x 2 to 5 x 7, with as many samples as inputs"
-    if subject.declared.intervals is not None:
-        return Stage("sizes", told)
-    return Stage("sizes", f"{told}, and with {MANY} intervals", tuple(_many(subject)))
-
-
-def _many(subject: Subject) -> Iterator[Difference]:
-    """Functions on many intervals, where those on few are right."""
-    spec = subject.spec((2, 1), kind="uniform" if "uniform" in subject.kinds else "", intervals=MANY)
-    few = replace(subject.spec((2, 1), kind=spec.kind))
-    x, at = subject.samples(spec, 2 * MANY, 3)[:, 0], subject.samples(few, BLOCK, 3)[:, 0]
-    (right, room), (plain, less) = (subject.truth(_units(one), y[:, None]) for one, y in ((spec, x), (few, at)))
-    if (np.abs(subject.basis(few, at) - plain) > less * 16).any():
-        return
-    found = explain(subject.basis(spec, x), right, ("point", "coefficient"), 16 * float(room.max()), "functions")
-    told = found if found is not None else [("wired otherwise", {"what": "functions", "how": "they are others"})]
-    for one in differences(told):
-        yield replace(one, where=(f"{MANY} intervals",))
-
-
-def _units(spec: LayerSpec) -> LayerSpec:
-    return replace(spec, coefficients=np.eye(spec.dim)[:, None])
+    return Stage("sizes", "the same in layers of 2 x 2 to 5 x 7, with as many samples as inputs")
 
 
 def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[Named]:
