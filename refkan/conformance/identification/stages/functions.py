@@ -86,7 +86,13 @@ def _many(subject: Subject) -> list[Difference]:
     spec = subject.spec((2, 1), kind="uniform" if "uniform" in subject.kinds else "", intervals=MANY)
     x = subject.samples(spec, 2 * MANY, 3)[:, 0]
     right, room = subject.truth(replace(spec, coefficients=np.eye(spec.dim)[:, None]), x[:, None])
-    told = explain(subject.basis(spec, x), right, ("point", "coefficient"), 16 * float(room.max()), "functions")
+    told = explain(
+        subject.basis(spec, x),
+        right,
+        ("point", "coefficient"),
+        16 * float(room.max()) * max(1.0, subject.noise / subject.eps),
+        "functions",
+    )
     if told is None:
         told = [("wired otherwise", {"what": "functions", "how": "they are others"})]
     return [replace(one, where=(f"{MANY} intervals",)) for one in differences(told)]
@@ -142,7 +148,7 @@ def identified(subject: Subject, asked: Sampled, plain_right: bool) -> list[Diff
     inside = asked.at(asked.where == "inside")
     if not inside.wrong.any():
         return _at_knots(asked)
-    for question in (_small_errors, pieces_in_force, _rearranged, points_in_use, _degree_and_knots, _recursion):
+    for question in (pieces_in_force, _small_errors, _rearranged, points_in_use, _degree_and_knots, _recursion):
         if told := question(subject, inside):
             return told
     return _described(subject, inside, plain_right)
@@ -181,6 +187,8 @@ def _at_knots(asked: Sampled) -> list[Difference]:
 
 def _small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
     """Errors that a sum of truncated powers may have, and that grow from left to right as its do; or no larger ones."""
+    if inside.spec.kind in ("clamped", "repeated"):
+        return []
     units = replace(inside.spec, coefficients=np.eye(inside.spec.dim)[:, None])
     _, room = subject.truth(units, inside.x[:, None], form="truncated powers")
     error = np.abs(inside.theirs - inside.right)

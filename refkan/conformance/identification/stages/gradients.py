@@ -53,7 +53,7 @@ def gradients(subject: Subject) -> Stage:
         "second": partial(_first, of_second), "gauss-newton": of_gauss_newton,
     }  # fmt: skip
     for name, ask in asks.items():
-        if name not in declared:
+        if name not in declared or (name == "parts" and found):
             continue
         try:
             one = ask(subject)
@@ -251,7 +251,11 @@ def of_inputs(subject: Subject, degree: int) -> list[Difference]:
         return found
     theirs = np.stack([asked(x, _cotangent(len(x), 3, q)) for q in range(3)], axis=1)
     told = _compared(subject, spec, x, theirs, own, 1, quantity, what)
-    return told or _at_knots(subject, spec, model, quantity, what)
+
+    def of_sums(of: Any, at: FloatArray) -> FloatArray:
+        return subject.gradients(of, at, np.ones((len(at), 3)), {"inputs": at.shape})["inputs"]
+
+    return told or _at_knots(subject, degree, quantity, what, of_sums)
 
 
 def _compared(
@@ -291,22 +295,32 @@ def _compared(
     return list(differences(found, quantity, gradient=True, size=_size(subject, found, "inputs", order)))
 
 
-def _at_knots(subject: Subject, spec: LayerSpec, model: Any, quantity: tuple[str, ...], what: str) -> list[Difference]:
-    """Gradients at knots, where they are continuous, against those beside them."""
-    if spec.degree < 2 or spec.kind not in ("arbitrary", "uniform"):
+def _at_knots(
+    subject: Subject, degree: int, quantity: tuple[str, ...], what: str, asked: Callable[[Any, FloatArray], FloatArray]
+) -> list[Difference]:  # fmt: skip
+    """Derivatives at knots against those to the right of them, and at x = b against those to the left."""
+    kind = next((kind for kind in ("uniform", "arbitrary") if kind in subject.kinds), "")
+    if not kind or (kind == "uniform" and not subject.declared.frame.exact):
         return []
+    spec = subject.spec((3, 2), degree=degree, kind=kind)
+    model, step = subject.build(spec), 2.0**-22
     inner = [np.unique(t[spec.order : t.size - spec.order]) for t in spec.knots]
     at = np.stack([np.resize(t, SAMPLES) for t in inner], axis=1)
-    dy = np.ones((len(at), 3))
-    here = subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"]
-    beside = subject.gradients(model, at + 2.0**-22, dy, {"inputs": at.shape})["inputs"]
-    room = 2.0**-12 * float(np.abs(beside).max())
-    if (np.abs(here - beside) <= room).all():
-        return []
-    if not here.any():
-        return [Difference("zero at knots", {"what": what}, quantities=quantity)]
-    evidence = {"what": f"{what} at knots", "left": float(np.abs(here - beside).max() / np.abs(beside).max())}
-    return [Difference("gradient is another", evidence, sure="measured", quantities=quantity)]
+    here, left, right = asked(model, at), asked(model, at - step), asked(model, at + step)
+    room = 2.0**-12 * float(np.abs(right).max())
+    end = np.repeat(spec.domains[:, 1][None], SAMPLES, axis=0)
+    last, before = asked(model, end), asked(model, end - step)
+    if np.abs(here - right).max() > room:
+        if not here.any():
+            return [Difference("zero at knots", {"what": what}, quantities=quantity)]
+        if np.abs(here - left).max() <= room:
+            return [Difference("left limit at knots", quantities=quantity)]
+        evidence = {"what": f"{what} at knots", "left": float(np.abs(here - right).max() / np.abs(right).max())}
+        return [Difference("gradient is another", evidence, sure="measured", quantities=quantity)]
+    if np.abs(last - before).max() > room and subject.declared.right_end == "closed":
+        told = "zero" if not last.any() else "not those from the left"
+        return [Difference("right end open", {"what": f"at x = b {what} are {told}"}, quantities=quantity)]
+    return []
 
 
 def of_second(subject: Subject, degree: int) -> list[Difference]:
@@ -318,7 +332,12 @@ def of_second(subject: Subject, degree: int) -> list[Difference]:
     own = derivatives(subject, spec, x, 2)
     ones = np.ones(x.shape)
     theirs = np.stack([subject.second(model, x, _cotangent(len(x), 3, q), ones) for q in range(3)], axis=1)
-    return _compared(subject, spec, x, theirs, own, 2, quantity, what)
+
+    def of_sums(of: Any, at: FloatArray) -> FloatArray:
+        return subject.second(of, at, np.ones((len(at), 3)), np.ones(at.shape))
+
+    told = _compared(subject, spec, x, theirs, own, 2, quantity, what)
+    return told or _at_knots(subject, degree, quantity, what, of_sums)
 
 
 def of_gauss_newton(subject: Subject) -> list[Difference]:

@@ -72,7 +72,11 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
         return [
             Difference("end interval unused", {"interval": first, "intervals": n, "used": int(used[bad][0]) - r + 1})
         ]
-    if step.tolist() == [1] and share[bad].min() >= 0.5 and share[~bad & (own != last)].max(initial=0.0) <= 0.5:
+    if (
+        step.tolist() == [1]
+        and share[bad].min() >= 0.5
+        and share[~bad & (own != last) & (share < 0.99)].max(initial=0.0) <= 0.5
+    ):
         return [Difference("interval rounded")]
     steps = ", ".join(f"{s:+d}" for s in step.tolist())
     how = f"{steps} intervals on, at shares {share[bad].min():.9g} to {share[bad].max():.9g}"

@@ -1,0 +1,115 @@
+"""What each stage says of layers with one defect, of layers without, and of adapters that answer nothing useful."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.conformance import Capabilities
+from refkan.conformance.adapters.backends import PlainNumpy, Refkan, ScipyBSpline
+from refkan.conformance.identification.sentences import SENTENCES
+from tests.broken_layers.correct import Cardinal, Piecewise
+from tests.broken_layers.local_layers import LocalAdapter
+from tests.conformance.identification.asked_layers import LAYERS, MOVED, of
+
+BROKEN = [(name, layer) for name, layers in LAYERS.items() for layer in layers] + list(MOVED.items())
+
+
+@pytest.mark.parametrize(("name", "layer"), BROKEN, ids=[layer.__name__ for _, layer in BROKEN])
+def test_a_layer_with_one_defect_is_named(name, layer):
+    found = rk.conformance.identify(of(layer))
+    assert found.leading == name
+    assert not [stage.unknown for stage in found.stages if "the stage failed" in stage.unknown]
+
+
+def uniform(layer):
+    adapter = of(layer)
+    adapter.capabilities = Capabilities(degrees=(0, 1, 2, 3, 4, 5), outside=("natural",), derivatives=("second",))
+    return adapter
+
+
+@pytest.mark.parametrize(
+    "make",
+    [PlainNumpy, Refkan, LocalAdapter, ScipyBSpline, lambda: of(Piecewise), lambda: uniform(Cardinal)],
+    ids=["plain", "refkan", "local", "scipy", "powers", "cardinal"],
+)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_of_a_right_layer_nothing_differs(make, dtype):
+    adapter = make()
+    if dtype not in adapter.capabilities.dtypes:
+        pytest.skip("not declared")
+    kept = adapter.capabilities.__dict__ | {"dtypes": (dtype,)}
+    adapter.capabilities = Capabilities(**kept)
+    found = rk.conformance.identify(adapter)
+    assert found.differences == ()
+    assert not [stage.unknown for stage in found.stages if "failed" in stage.unknown]
+    assert len(str(found).splitlines()) <= 11
+
+
+class Refusing(PlainNumpy):
+    """Raises in one method, or returns something else."""
+
+    def __init__(self, **methods):
+        for name, method in methods.items():
+            setattr(self, name, method)
+
+
+def raising(*arguments):
+    raise RuntimeError("no kernel")
+
+
+@pytest.mark.parametrize(
+    ("methods", "stages", "told"),
+    [
+        ({"forward": raising}, 8, "forward: RuntimeError: no kernel"),
+        ({"build": raising}, 9, "build: RuntimeError: no kernel"),
+        ({"forward": lambda model, x: np.zeros((3, 3))}, 8, "returned shape (3, 3)"),
+        ({"forward": lambda model, x: None}, 8, "returned None"),
+        ({"vjp": raising}, 1, "vjp: RuntimeError: no kernel"),
+        ({"second": raising}, 1, "second: RuntimeError: no kernel"),
+        ({"refine": lambda *arguments: None}, 1, "refine: returned None"),
+        ({"state": lambda model: (1, 2, 3)}, 1, "state"),
+    ],
+)
+def test_a_stage_without_an_answer_says_why_and_the_others_go_on(methods, stages, told):
+    found = rk.conformance.identify(Refusing(**methods))
+    unknown = [stage for stage in found.stages if stage.unknown]
+    assert len(unknown) >= min(stages, 1)
+    assert any(told in stage.unknown for stage in unknown)
+    if stages == 1:
+        assert sum(stage.status == "as declared" for stage in found.stages) >= 7
+        assert found.differences == ()
+
+
+def test_values_that_are_not_finite():
+    found = rk.conformance.identify(Refusing(forward=lambda model, x: np.full((len(x), model[0].C.shape[0]), np.nan)))
+    assert "results are not finite" in str(found)
+
+
+def test_a_layer_that_raises_sometimes():
+    class Sometimes(PlainNumpy):
+        calls = 0
+
+        def forward(self, model, x):
+            self.calls += 1
+            if self.calls % 50 == 0:
+                raise MemoryError("now and then")
+            return super().forward(model, x)
+
+    found = rk.conformance.identify(Sometimes())
+    assert any("MemoryError: now and then" in stage.unknown for stage in found.stages)
+
+
+def test_a_report_does_not_depend_on_the_run():
+    for name, layer in BROKEN[:6]:
+        first, second = (rk.conformance.identify(of(layer)) for _ in range(2))
+        assert str(first) == str(second), name
+        assert first.to_dict() == second.to_dict()
+
+
+def test_every_sentence_can_be_filled():
+    for name, layer in BROKEN:
+        for difference in rk.conformance.identify(of(layer)).differences if name == "other functions" else ():
+            assert difference.name in SENTENCES
+            assert str(difference).startswith(difference.name)
