@@ -41,7 +41,7 @@ def where_raised(error: BaseException) -> str:
     return "".join(lines).rstrip()
 
 
-JUDGES = ("judge.py", "backend.py", "observations.py", "guarded.py")
+JUDGES = ("judge.py", "backend.py", "guarded.py")
 """Files of the judge that call an adapter."""
 
 
