@@ -14,7 +14,7 @@ from scipy.optimize import least_squares
 
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.identification.results import Difference
+from refkan.conformance.identification.stages_and_differences import Difference
 
 EVALUATIONS = 20
 """Of Jacobians, at most, from each start."""

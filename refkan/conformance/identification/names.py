@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from refkan.conformance.identification.explanations import PLURAL, Named
-from refkan.conformance.identification.results import ALL, Difference
+from refkan.conformance.identification.stages_and_differences import ALL, Difference
 
 
 def differences(

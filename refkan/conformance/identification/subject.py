@@ -17,7 +17,7 @@ from refkan.conformance.cases.families import coefficients
 from refkan.conformance.cases.settings import kind_of
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import DTYPES, EPS, round_to
-from refkan.conformance.identification.results import Stage
+from refkan.conformance.identification.stages_and_differences import Stage
 
 ROUNDINGS = 2.0**12
 """Of two sums of the same numbers in other orders, in eps: room for what no stage may call a difference."""

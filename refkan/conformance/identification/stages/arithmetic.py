@@ -20,7 +20,7 @@ from refkan.conformance.cases.families import UNITS
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import is_exact, round_to
 from refkan.conformance.identification.known_maps import INVERSES, MAPS, Map
-from refkan.conformance.identification.results import Difference, Stage
+from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 FORMATS = (("float32", -20.0), ("float16 or TF32", -9.5), ("bfloat16", -6.5))

@@ -12,7 +12,7 @@ import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.identification.results import Difference, Stage
+from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 SIZES = (1, 2, 3, 7, 8, 31, 33, 100, 257, 1000, 1030, 4097)

@@ -1,6 +1,6 @@
 r"""Stage 8: networks, refinement and updates, of layers that are what they were declared to be.
 
-Between layers: with coefficients xi_i (see `functions`) a spline is s(x) = x on its domain, so that two such layers one
+Between layers: with coefficients xi_i (see `points_in_use`) a spline is s(x) = x on its domain, so that two of them one
 after another show what stands between them.
 
 After a change three functions are compared: the layer's values before, its values now, and the splines on the knots
@@ -20,8 +20,8 @@ from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.known_maps import map_of
-from refkan.conformance.identification.results import Difference, Stage
-from refkan.conformance.identification.stages.points import point_of
+from refkan.conformance.identification.stages.points_in_use import point_of
+from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 CHANGED = 2.0**-36

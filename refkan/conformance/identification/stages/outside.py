@@ -2,7 +2,7 @@ r"""Stage 7: what the functions are beyond the ends of the domain.
 
 Functions that are right inside are asked for at points beyond each end: among the exterior knots, and beyond them all.
 They are compared with each rule that a layer may follow; else with values inside, at the point that Marsden's identity
-gives (see `functions`): reflected, or a period away.
+gives (see `points_in_use`): reflected, or a period away.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import RULES, LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.identification.results import Difference, Stage
-from refkan.conformance.identification.stages.points import point_of
+from refkan.conformance.identification.stages.points_in_use import point_of
+from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import Subject
 
 DOES = {

@@ -22,7 +22,7 @@ from refkan.conformance.cases.truths.branches import silu
 from refkan.conformance.identification.explanations import Named, explain
 from refkan.conformance.identification.known_maps import MAPS, map_of
 from refkan.conformance.identification.names import differences
-from refkan.conformance.identification.results import Difference, Stage
+from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
 
 KNOWN = {"identity": lambda x: x, **MAPS}

@@ -17,7 +17,7 @@ from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.explanations import Named, explain, sizes_of
 from refkan.conformance.identification.names import differences
-from refkan.conformance.identification.results import Difference, Stage
+from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
 
 OTHERS = ((1, 0), (0, 0), (1, 1))

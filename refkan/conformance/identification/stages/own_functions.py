@@ -3,7 +3,7 @@ r"""Stage 4: the functions on each edge, and the point at which they are taken.
 The layer's own functions phi_i are sampled inside every interval, close to both sides of every knot, at knots and ends.
 Where they are not the B-splines asked for, these questions follow, each with an answer that leaves only rounding:
 
-* Which piece is in force, and at which point are they taken? See `points`.
+* Which piece is in force, and at which point are they taken? See `points_in_use`.
 * In which order, with which factors? By rearrangement, as wiring.
 * Of which degree are the pieces? Of d, if differences of equidistant samples vanish from order d + 1 on.
 * On which knots? By least squares in the knots.
@@ -22,8 +22,8 @@ from refkan.conformance.cases.truths.precision import is_exact, round_to
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.knots_in_use import compared, intervals_of, knots_of, recursion
 from refkan.conformance.identification.names import differences
-from refkan.conformance.identification.results import Difference, Stage
-from refkan.conformance.identification.stages.points import Sampled, pieces_in_force, points_in_use
+from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, points_in_use
+from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 SHARES = np.arange(1, 16) / 16

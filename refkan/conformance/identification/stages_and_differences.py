@@ -78,7 +78,7 @@ class Stage:
 
     Examples
     --------
-    >>> from refkan.conformance.identification.results import Stage
+    >>> from refkan.conformance.identification.stages_and_differences import Stage
     >>> print(Stage("arithmetic", "linear in its coefficients, computed in float64"))
     arithmetic: linear in its coefficients, computed in float64
     """

@@ -16,7 +16,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
 from refkan.conformance.identification.known_maps import map_of
-from refkan.conformance.identification.results import Difference
+from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
 
