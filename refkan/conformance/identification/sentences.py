@@ -129,7 +129,15 @@ def worded(name: str, evidence: Mapping[str, Any], where: Sequence[str] = ()) ->
     shown = {**evidence, "size": f", {size}" if size and name == "constant factor" else size}
     shown = {key: _listed(value) if isinstance(value, list | tuple) else value for key, value in shown.items()}
     text = SENTENCES[name].format(**shown)
-    return f"{name}: {text}" + (f" ({', '.join(where)})" if where else "")
+    return f"{name}: {text}" + (f" ({'; '.join(_places(where))})" if where else "")
+
+
+def _places(where: Sequence[str]) -> list[str]:
+    """Degrees in order, then what else was named."""
+    degrees = sorted({int(word[-1]) for word in where if word.startswith("degree-")})
+    others = [word for word in where if not word.startswith("degree-")]
+    span = f"degree {degrees[0]}" if len(degrees) == 1 else f"degrees {', '.join(map(str, degrees))}"
+    return [span] * bool(degrees) + [", ".join(others)] * bool(others)
 
 
 def _listed(values: Sequence[Any]) -> str:
