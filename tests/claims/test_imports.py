@@ -14,6 +14,7 @@ PACKAGE = Path(validation.__file__).parent
 SUBJECTS = (
     *("bases", "descent", "conditioning", "multilevel", "equations", "knots", "architectures", "implementations"),
     "literature",
+    "table_two",
 )
 BENEATH = {"ledger", "rationals", "statements"}
 ARROWS = (
@@ -80,7 +81,7 @@ def test_every_arrow_of_the_list_is_there():
         ("from validation.descent.descent_modes import Descent", "knots", True),
         ("from validation.descent import kernels_of_both_bases", "multilevel", False),
         ("from validation.descent import learning_rates", "multilevel", True),
-        ("from validation.multilevel import table_two", "records", True),
+        ("from validation.table_two import cells_of_table", "records", True),
         ("import validation.records.store", "bases", True),
         ("from validation.grounds.spaces import departure", "bases", True),
         ("from validation import ledger", "bases", True),

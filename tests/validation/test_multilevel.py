@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refkan.claims.readings import written
-from validation.multilevel import multilevel_targets, target_runs
+from validation.table_two import multilevel_targets, target_runs
 
 
 def test_a_seed_of_the_targets_reports_its_last_levels():

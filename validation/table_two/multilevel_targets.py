@@ -49,8 +49,8 @@ from refkan.claims.readings import Beside, Choice, Experiment, Factor, Reading, 
 from refkan.claims.running.kept_parts import Parts
 from refkan.claims.verdicts import Figure, Table, Verdict, judge
 from validation.grounds import require
-from validation.multilevel.table_two import PUBLISHED, UNIT
-from validation.multilevel.target_runs import FULL, ORDER, QUICK, Setting, run_seed
+from validation.table_two.cells_of_table import PUBLISHED, UNIT
+from validation.table_two.target_runs import FULL, ORDER, QUICK, Setting, run_seed
 
 CLAIMS = ("R5",)
 

@@ -1,17 +1,17 @@
 r"""R6: what a printed mean and deviation say about the five runs behind them.
 
-Let e_1, ..., e_n >= 0 have mean m and sample deviation s, (n - 1) s^2 = sum e_i^2 - n m^2. Let x be the largest and
-rho = (sum of the others) / x, so that n m = (1 + rho) x. The squares of the others sum to at least rho^2 x^2/(n - 1),
-where they are equal, and, since none exceeds x, to at most (k - 1 + f^2) x^2, k = floor(1 + rho), f = 1 + rho - k, where
-k - 1 of them equal x and one is f x: the sum is convex, and those are the vertices. With c = s/m
+Let e_1, ..., e_n >= 0 have mean m and sample deviation s, (n - 1) s^2 = sum e_i^2 - n m^2. Let x be the largest and rho
+= (sum of the others) / x, so that n m = (1 + rho) x. The squares of the others sum to at least rho^2 x^2/(n - 1), where
+they are equal, and, since none exceeds x, to at most (k - 1 + f^2) x^2, k = floor(1 + rho), f = 1 + rho - k, where k -
+1 of them equal x and one is f x: the sum is convex, and those are the vertices. With c = s/m
 
     1 + rho^2/(n - 1) <= (1 + rho)^2 ((n - 1) c^2 + n) / n^2 <= k + f^2.
 
-Both bounds divided by (1 + rho)^2 fall with rho, rho < n - 1: the derivative of the first has the sign of rho/(n-1) - 1,
-that of the second of f (1 + rho) - k - f^2 = k (f - 1). So each c leaves room for an interval of rho, and digits rounded
-to the last one printed, c between s_low/m_high and s_high/m_low, for its union: two bisections over the rationals, whose
-ends are kept on the outer side. Then x = n m/(1 + rho), and the mean of the others is rho x/(n - 1). Each run is at most
-s (n - 1)/sqrt(n) away from m, as (n - 1) s^2 >= (e - m)^2 n/(n - 1).
+Both bounds divided by (1 + rho)^2 fall with rho, rho < n - 1: the derivative of the first has the sign of rho/(n-1) -
+1, that of the second of f (1 + rho) - k - f^2 = k (f - 1). So each c leaves room for an interval of rho, and digits
+rounded to the last one printed, c between s_low/m_high and s_high/m_low, for its union: two bisections over the
+rationals, whose ends are kept on the outer side. Then x = n m/(1 + rho), and the mean of the others is rho x/(n - 1).
+Each run is at most s (n - 1)/sqrt(n) away from m, as (n - 1) s^2 >= (e - m)^2 n/(n - 1).
 
 No c above sqrt(n) is possible: all of the sum is one run. If s were the root of the mean of squares, division by n in
 place of n - 1, c <= sqrt(n - 1) = 2.
@@ -29,21 +29,9 @@ from matplotlib.figure import Figure as Drawing
 
 from refkan.claims.verdicts import Figure, Table, Verdict, judge
 from validation.grounds import require
+from validation.table_two.cells_of_table import PRINTED
 
 CLAIMS = ("R6",)
-
-PRINTED = {
-    ("ReLU", "coarse"): ("1.10e-2", "8.32e-3"),
-    ("ReLU", "fine"): ("1.35e0", "1.50e-1"),
-    ("ReLU", "multilevel"): ("1.06e-2", "8.03e-3"),
-    ("spline", "coarse"): ("1.65e-3", "4.18e-5"),
-    ("spline", "fine"): ("2.54e-3", "5.64e-3"),
-    ("spline", "multilevel"): ("3.67e-5", "7.19e-5"),
-    ("MLP-5", "coarse"): ("2.94e-2", "1.60e-2"),
-    ("MLP-30", "coarse"): ("1.02e-3", "9.42e-4"),
-    ("MLP-20-20", "coarse"): ("3.33e-4", "2.92e-4"),
-}
-"""Table 2 of [S26] as printed: mean and standard deviation of the mean squared error over five runs."""
 
 RUNS = 5
 
@@ -95,8 +83,7 @@ def bisect(reached: Callable[[Fraction], bool], low: Fraction, high: Fraction, h
 def shape(mean: Interval, deviation: Interval, n: int = RUNS, divided_by: int = RUNS - 1) -> Shape | None:
     """Return what n runs can be, None if there are none: deviations divide the sum of squares by `divided_by`."""
     least, most = (
-        n + divided_by * (s / m) ** 2
-        for s, m in zip(deviation, reversed(mean), strict=True)
+        n + divided_by * (s / m) ** 2 for s, m in zip(deviation, reversed(mean), strict=True)
     )  # n^2 times the sum of squares over the square of the sum
     if least > n**2:
         return None
@@ -158,7 +145,10 @@ def verdict(found: dict[tuple[str, str], Shape | None]) -> Verdict:
         details=f"Deviations that divide by {RUNS} are impossible for {', '.join(by_n)}. Without its largest run, fine"
         " training in the spline basis is better than coarse training by two orders, so that what is said of its mean,"
         ' "at best a comparable accuracy to the coarse model", rests on one run of five.',
-        data={" ".join(cell): made and {k: list(map(float, v)) for k, v in vars(made).items()} for cell, made in found.items()},
+        data={
+            " ".join(cell): made and {k: list(map(float, v)) for k, v in vars(made).items()}
+            for cell, made in found.items()
+        },
         figures=(figure(found),),
         tables=(table(found),),
         mutations={
@@ -204,7 +194,10 @@ def figure(found: dict[tuple[str, str], Shape | None]) -> Figure:
     for place, (cell, made) in enumerate(reversed(found.items())):
         assert made is not None
         mean = float(Fraction(PRINTED[cell][0].split("e")[0])) * 10.0 ** int(PRINTED[cell][0].split("e")[1])
-        for part, colour, label in ((made.largest, "C3", "largest run"), (made.mean_of_others, "C0", "mean of the others")):
+        for part, colour, label in (
+            (made.largest, "C3", "largest run"),
+            (made.mean_of_others, "C0", "mean of the others"),
+        ):
             ends = [max(float(end), 1e-9) for end in part]
             axis.plot(ends, [place, place], color=colour, lw=6, solid_capstyle="butt", label=None if place else label)
         axis.plot(mean, place, "k|", ms=12, label=None if place else "printed mean")
