@@ -5,10 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import refkan as rk
-from refkan.training.adaptivity import STRATEGIES, adaptive_minimization, minimize_adaptive, sampled, strategies
-from refkan.training.losses import Collocation, Side, Term, prescribed
+from refkan.training.adaptivity import STRATEGIES, adaptive_minimization, minimize_adaptive, strategies
 from refkan.training.multilevel.work import interval_weight
-from tests.shared.factories import samples
 from tests.training.adaptivity.adaptive_problems import LM, STEP, VP, one_dimensional, step, two_layers
 
 EXACT = [name for name, strategy in STRATEGIES.items() if strategy.exact]
@@ -114,21 +112,6 @@ def test_knots_gather_at_a_step_and_the_error_falls_tenfold_below_uniform_knots(
     assert np.diff(t).min() < 3e-4
 
 
-def test_each_input_gets_its_knots_where_it_needs_them():
-    x = samples(3000)
-    net, theta = rk.kan([2, 1], order=2, intervals=2).initialize(np.random.default_rng(0), x)
-    problem = sampled(net, lambda x: np.abs(x[:, 0] - 0.1) + np.abs(x[:, 1] - 0.9), x)
-    for per_input in (True, False):
-        result = minimize_adaptive(problem, theta, "jumps", VP, 1, max_rounds=4, per_input=per_input)
-        left, right = (s.breakpoints for s in result.network.layers[0].spaces)
-        assert left.size == right.size
-        if per_input:
-            assert np.diff(left)[0] <= 1 / 16 < 1 / 4 <= np.diff(left)[-1]
-            assert np.diff(right)[-1] <= 1 / 16 < 1 / 4 <= np.diff(right)[0]
-        else:
-            assert_array_equal(left, right)
-
-
 # --- the record
 
 
@@ -174,32 +157,6 @@ def test_only_the_layers_named_are_refined():
         first = [r.network.layers[0] for r in result.rounds]
         assert all(layer == first[0] for layer in first)
         assert result.rounds[-1].network.layers[1].intervals > 3
-
-
-def test_problems_of_collocation():
-    # Points close to the ends: in an interval without any the spline would be free.
-    x = np.linspace(0.001, 0.999, 400)[:, None]
-    net, theta = rk.kan([1, 1], order=4, intervals=2).initialize(np.random.default_rng(0), x)
-    rate = 40.0
-
-    def exact(x):
-        return np.exp(-rate * x)
-
-    equation = Term(
-        "equation",
-        Side(x, first=[[1.0]]),
-        lambda x, u, u_x, u_xx: u_xx / rate**2 - u,
-        lambda x, u, u_x, u_xx: (-1.0, 0.0, 1 / rate**2),
-    )
-    problem = Collocation(net, [equation, prescribed("ends", [[0.0], [1.0]], [1.0, 0.0])])
-    errors = {}
-    for strategy in ("uniform", "residual"):
-        result = minimize_adaptive(problem, theta, strategy, LM, 100, max_rounds=30, max_params=19, patience=9)
-        errors[strategy] = np.abs(result.network(result.theta, x) - exact(x)).max()
-    assert result.network.n_params == 19
-    assert 30 * errors["residual"] < errors["uniform"]
-    t = result.network.layers[0].spaces[0].breakpoints
-    assert np.median(t) < 0.3  # the layer is at 0
 
 
 # --- methods and strategies of one's own

@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 import refkan as rk
 from refkan.splines.knots import FLOOR
 from refkan.training.adaptivity import (
-    Mark,
     derivative_jumps,
     doerfler,
     layer_states,
@@ -285,15 +284,6 @@ def test_an_input_without_an_interval_worth_a_cut_does_not_hold_up_the_others():
     assert_allclose([mark.share for mark in marks], [4 / 8.5, 1 / 8.5])
 
 
-def test_sabotage_of_the_marking_is_seen():
-    """Marking the smallest indicators, or one interval fewer, breaks what the tests above ask for."""
-    eta = np.array([0.1, 0.0, 0.2, 0.7])
-    right = doerfler(eta, 0.8)
-    assert eta[right].sum() >= 0.8
-    assert eta[right[:-1]].sum() < 0.8
-    assert eta[np.argsort(eta)[: right.size]].sum() < 0.8
-
-
 # --- which intervals may be cut
 
 
@@ -319,7 +309,3 @@ def test_free_knots_are_not_cut_below_their_floor():
     net, theta = net.initialize(np.random.default_rng(0), x)
     assert net.layers[0].intervals == n
     assert_array_equal(may_be_cut(layer_states(net, theta, x)[0], 1)[1], [[True, False, True, True]])
-
-
-def test_marks_are_plain_data():
-    assert Mark(0, (1, 2), 0.5) == Mark(0, (1, 2), 0.5)

@@ -13,10 +13,8 @@ from refkan.training.optimizers.second_order.damped_systems import (
     NormalSystem,
     OrthogonalSystem,
     choose,
-    normal_matrix,
     system_at,
 )
-from tests.shared.factories import EPS
 from tests.training.optimizers.residual_problems import (
     GN,
     LM,
@@ -133,34 +131,6 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch, kan):
 
 
 # --- least squares as residuals
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("node_map", ["affine", "mean-std"])
-def test_residuals_and_blocks_of_least_squares(weighted, node_map):
-    rng = np.random.default_rng(3)
-    x, statistics = rng.uniform(size=(23, 2)), rng.uniform(size=(5, 2))
-    net, theta = rk.kan([2, 3, 2], 3, 2, node_map=node_map).initialize(rng, x, statistics=statistics)
-    problem = LeastSquares(net, x, rng.standard_normal((23, 2)), rng.uniform(size=23) if weighted else None)
-    r, J = problem.residual_and_jacobian(theta)
-    value, gradient = problem.value_and_gradient(theta)
-    assert (r.size, J.shape) == (problem.n_residuals, (46, net.n_params))
-    # Sums of 46 products.
-    assert 0.5 * r @ r == pytest.approx(value, rel=64 * EPS)
-    np.testing.assert_allclose(J.T @ r, gradient, rtol=0, atol=64 * EPS * np.abs(J).max() * np.abs(r).sum())
-    # By central differences: both signs and factors.
-    direction = rng.standard_normal(theta.size)
-    ahead, back = (problem.residual_and_jacobian(theta + h * direction)[0] for h in (1e-6, -1e-6))
-    np.testing.assert_allclose(J @ direction, (ahead - back) / 2e-6, rtol=0, atol=1e-6)
-    for entries in (1, 200, 10**6):
-        blocks = list(problem.residual_blocks(theta, entries))
-        sizes = [part.size for part, _ in blocks]
-        assert sum(sizes) == 46
-        least = 10 if node_map == "mean-std" else 2  # the statistics batch, in rows
-        assert sizes[0] == min(46, max(least, 2 * (entries // (2 * theta.size))))
-        np.testing.assert_allclose(np.concatenate([part for part, _ in blocks]), r, rtol=0, atol=4 * EPS)
-        np.testing.assert_allclose(np.concatenate([part for _, part in blocks]), J, rtol=0, atol=1e-14)
-    np.testing.assert_allclose(normal_matrix(problem, theta), J.T @ J, rtol=0, atol=64 * EPS * np.abs(J.T @ J).max())
 
 
 def test_a_gauss_newton_matrix_of_the_problem_is_used():

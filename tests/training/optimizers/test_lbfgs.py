@@ -56,38 +56,6 @@ def test_lbfgs_converges_and_takes_its_options():
 # --- the fixed step
 
 
-def dense_lbfgs(problem, theta, epochs, inner, history):
-    """The fixed-step method with the inverse BFGS matrix written out, and no tolerance."""
-    g = problem.function(theta)[1]
-    pairs, gamma, first, thetas = [], 1.0, True, [theta]
-    for _ in range(epochs):
-        for _ in range(inner):
-            H = gamma * np.eye(theta.size)
-            for s, y in pairs[-history:]:
-                V = np.eye(theta.size) - np.outer(y, s) / (y @ s)
-                H = V.T @ H @ V + np.outer(s, s) / (y @ s)
-            s = -(min(1.0, 1.0 / np.sum(np.abs(g))) if first else 1.0) * (H @ g)
-            theta, first, before = theta + s, False, g
-            g = problem.function(theta)[1]
-            y = g - before
-            if y @ s > 1e-10:
-                pairs.append((s, y))
-                gamma = (y @ s) / (y @ y)
-        thetas.append(theta)
-    return np.array(thetas)
-
-
-@pytest.mark.parametrize("history", [1, 3, 100])
-@pytest.mark.parametrize("a", [1.0, 3.0])
-def test_fixed_step_is_dense_bfgs(a, history):
-    ours = trajectory(
-        Chain(a), START, steps=4, method="lbfgs-fixed-step", inner=4, history=history, tolerance_change=0.0
-    )
-    expected = dense_lbfgs(Chain(a), START, 4, 4, history)
-    # Without a line search rounding grows by orders in 16 steps; a wrong pair shows in the first digits.
-    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-7)
-
-
 # torch 2.13.0, float64, x the start, f the chain:
 #   opt = torch.optim.LBFGS([x], lr=1, max_iter=inner, history_size=history)
 #   def closure(): opt.zero_grad(); v = f(); v.backward(); return v

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-import refkan as rk
 from refkan.training.optimizers import minimization, minimize
 from refkan.training.optimizers.second_order import natural_gradient
 from tests.shared.spoiling import spoilt
 from tests.training.optimizers.residual_problems import (
     EXPONENTIALS,
-    GN,
     NG,
     SOLVERS,
     Residuals,
@@ -78,23 +76,6 @@ def test_the_wall_is_not_entered():
     result = minimize(wall(np.nan, limit=1.3), [1.0], NG)
     assert result.theta[0] < 1.3
     assert result.value < 0.5 * 0.4**2
-
-
-def test_better_than_gauss_newton_on_a_network_near_its_minimum():
-    """Both find the same minimum: of an equation, on a network whose Jacobian has full column rank."""
-    net = rk.kan([1, 1], 4, 8, (-1.0, 1.0))
-    x = np.linspace(-1.0, 1.0, 60)[:, None]
-    net, theta = net.initialize(np.random.default_rng(0), x)
-    setup = rk.problems.manufactured.HELMHOLTZ_1D["wave"]
-    terms = (
-        rk.Term("equation", (rk.Side(x, [[1.0]]),), lambda x, u, u_x, u_xx: u_xx + 16 * u - setup.source(x)[:, 0],
-                lambda *_: (16.0, 0.0, 1.0), 1e-4),
-        rk.prescribed("boundary", x[[0, -1]], setup.solution(x[[0, -1]])[:, 0], 1.0),
-    )  # fmt: skip
-    problem = rk.Collocation(net, terms)
-    ours, other = (minimize(problem, theta, method, steps=5) for method in (NG, GN))
-    assert ours.converged
-    assert ours.value == pytest.approx(other.value, rel=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -180,21 +180,6 @@ def test_rosenbrock(method, solver):
     assert (np.diff(result.history.value) < 0).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_zero_residuals_give_quadratic_convergence(method):
-    problem = exponentials(noise=0.0)
-    result = (
-        minimize(problem, [2.2, 1.4, 0.9, 0.35], method=method, damping=1e-12)
-        if method == LM
-        else minimize(problem, [2.2, 1.4, 0.9, 0.35], method=method)
-    )
-    assert result.converged, result.message
-    errors = result.history.value[result.history.value > 1e-26] ** 0.5
-    rates = np.log(errors[2:] / errors[1:-1]) / np.log(errors[1:-1] / errors[:-2])
-    assert rates[-1] > 1.7, rates
-    np.testing.assert_allclose(result.theta, [2, 1.5, 1, 0.3], rtol=0, atol=1e-8)
-
-
 @pytest.mark.parametrize("options", [{}, {"scaling": "diagonal"}, {"solver": "cholesky"}, {"damping": 10.0}])
 def test_the_minimum_is_that_of_minpack(options):
     problem = exponentials()

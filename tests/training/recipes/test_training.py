@@ -67,15 +67,6 @@ def test_levels_after_the_choice_may_have_other_points(starts):
         train_starts(few, net, np.random.default_rng(3), (4, 3), later=many)
 
 
-def test_one_start_is_plain_multilevel_training():
-    setup = ordinary("poisson-1d-peak", 60)
-    net = setup.kan(widths=[1, 2, 1], intervals=3)
-    done = train_starts(setup, net, np.random.default_rng(3), (4, 3))
-    problem, theta = setup.start(net, np.random.default_rng(3).spawn(1)[0])
-    np.testing.assert_array_equal(done.theta, minimize_multilevel(problem, theta, [4, 3], "levenberg-marquardt").theta)
-    assert [level.result.history.value.size for level in done.course] == [5, 4]
-
-
 def test_attention_begins_anew_on_each_level_and_leaves_the_problem_alone():
     setup = burgers((6, 6), 6)
     problem, theta = setup.start(setup.kan(widths=[2, 2, 1], intervals=2), np.random.default_rng(0))
