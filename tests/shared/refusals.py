@@ -25,11 +25,11 @@ def refused(call, answer):
     return message
 
 
-def refusals(*rows, given=()):
-    """Make a test of each row (call, answer); `given` names the fixtures that every call takes."""
+def refusals(*rows, call=lambda made: made()):
+    """Make a test of each row, the arguments of a call and the answer to it."""
 
-    @pytest.mark.parametrize(("call", "answer"), rows, ids=[answer for _, answer in rows])
-    def test(call, answer, request):
-        refused(lambda: call(*map(request.getfixturevalue, given)), answer)
+    @pytest.mark.parametrize("row", rows, ids=[row[-1] for row in rows])
+    def test(row):
+        refused(lambda: call(*row[:-1]), row[-1])
 
     return test

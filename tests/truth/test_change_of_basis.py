@@ -1,13 +1,18 @@
-"""The change of basis of the oracle: three formulas and the closed form are equal, wrong ones are noticed."""
+"""The change of basis, prolongation and knot derivatives of the oracle, exactly; wrong ones are noticed."""
 
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import factorial
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from refkan import truth
-from tests.truth.fraction_knots import apply, dim, points, powers, random_knots, rational_knots, values
+from tests.shared.refusals import refused
+from tests.truth.fraction_knots import apply, breakpoints, dim, points, powers, random_knots, rational_knots, values
 
 ORDERS = range(1, 8)
 
@@ -94,3 +99,150 @@ def test_a_wrong_change_of_basis_is_noticed(order, name):
     knots = random_knots(order, 3)
     assert basis_identity_holds(knots, order, truth.change_of_basis(knots, order))
     assert not basis_identity_holds(knots, order, SABOTAGED_MATRICES[name](knots, order))
+
+
+def fraction_knots(order, intervals, seed):
+    """Return knots with random rational gaps, and a finer vector with other exterior knots."""
+    rng = np.random.default_rng([seed, order, intervals])
+
+    def gaps(count):
+        return [Fraction(int(g), 12) for g in rng.integers(1, 25, count)]
+
+    knots = [Fraction(0)]
+    for gap in gaps(intervals + 2 * order - 2):
+        knots.append(knots[-1] + gap)
+    t = knots[order - 1 : len(knots) - order + 1]
+    inner = sorted([*t, *((left + 2 * right) / 3 for left, right in pairwise(t))])
+    if order > 1:  # a double knot
+        inner = sorted([*inner, inner[1]])
+    low, high = [t[0]], [t[-1]]
+    for gap in gaps(order - 1):
+        low.append(low[-1] - gap)
+    for gap in gaps(order - 1):
+        high.append(high[-1] + gap)
+    return knots, [*low[:0:-1], *inner, *high[1:]]
+
+
+@pytest.mark.parametrize("order", range(1, 7))
+@pytest.mark.parametrize("intervals", [1, 2, 4])
+def test_the_oracle_gives_the_same_functions(order, intervals):
+    """b_i = sum_j P_ji b'_j at r points of each fine interval, and so on the domain: polynomials of degree r - 1."""
+    coarse, fine = fraction_knots(order, intervals, 0)
+    P = truth.prolongation(coarse, fine, order)
+    for left, right in pairwise(fine[order - 1 : len(fine) - order + 1]):
+        for k in range(order if left < right else 0):
+            x = left + (right - left) * Fraction(2 * k + 1, 2 * order)
+            b_coarse, b_fine = truth.bsplines(coarse, order, x), truth.bsplines(fine, order, x)
+            for i in range(len(P[0])):
+                assert sum(P[j][i] * b for j, b in b_fine.items()) == b_coarse.get(i, 0)
+
+
+@pytest.mark.parametrize("order", range(1, 8))
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_the_closed_form_of_the_oracle(order, n):
+    """Uniform knots, exterior ones at half the distance after refinement."""
+    h = Fraction(2, 3)
+    coarse = [h * k for k in range(1 - order, n + order)]
+    fine = [h / 2 * k for k in range(1 - order, 2 * n + order)]
+    assert truth.uniform_prolongation(order, n) == truth.prolongation(coarse, fine, order)
+
+
+def test_the_oracle_refuses_knots_that_are_not_nested():
+    coarse = [Fraction(t) for t in (-1, 0, 1, 2, 3)]
+    for fine in ((-1, 0, 2, 3), (-1, 0, 1, 3, 4), (-1, 0, Fraction(1, 2), 2, 3)):
+        with pytest.raises(ValueError, match="fine_knots must have the domain"):
+            truth.prolongation(coarse, [Fraction(t) for t in fine], 2)
+    doubled = [Fraction(t) for t in (-1, 0, 1, 1, 2, 3)]
+    refused(lambda: truth.prolongation(doubled, coarse, 2), "missing")
+
+
+def test_the_oracle_takes_any_numbers():
+    knots = [-1.0, 0.0, 1.0, 2.0]
+    assert truth.prolongation(knots, [-1.0, 0.0, 0.25, 1.0, 2.0], 2) == [[1, 0], [0.75, 0.25], [0, 1]]
+
+
+@dataclass(frozen=True)
+class Dual:
+    """a + b e with e^2 = 0: arithmetic carries the exact derivative b along."""
+
+    a: Fraction
+    b: Fraction = Fraction(0)
+
+    @property
+    def real(self):
+        return self.a
+
+    def __add__(self, other):
+        other = other if isinstance(other, Dual) else Dual(other)
+        return Dual(self.a + other.a, self.b + other.b)
+
+    def __mul__(self, other):
+        other = other if isinstance(other, Dual) else Dual(other)
+        return Dual(self.a * other.a, self.a * other.b + self.b * other.a)
+
+    def __sub__(self, other):
+        return self + other * -1
+
+    def __rsub__(self, other):
+        return self * -1 + other
+
+    def __truediv__(self, other):
+        return self * Dual(1 / other.a, -other.b / other.a**2)
+
+    def __rtruediv__(self, other):
+        return Dual(other) / self
+
+    def __eq__(self, other):
+        return self.a == other
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+def knot_derivative_by_dual_numbers(knots, order, coefficients, j, x, outside="natural"):
+    moving = [Dual(t, Fraction(p == j + order - 1)) for p, t in enumerate(knots)]
+    b = values(moving, order, Dual(x), 0, outside)
+    return apply([[Dual(c) for c in coefficients]], b)[0].b
+
+
+@given(rational_knots(min_order=2, max_order=5, min_intervals=2), st.data())
+@settings(max_examples=10, deadline=None)
+def test_knot_derivative_is_the_exact_derivative(drawn, data):
+    order, knots = drawn
+    size = dim(knots, order)
+    j = data.draw(st.integers(1, size - order))
+    c = list(map(Fraction, data.draw(st.lists(st.fractions(-3, 3, max_denominator=9), min_size=size, max_size=size))))
+    a, b = knots[order - 1], knots[-order]
+    for outside in ("linear", "polynomial", "natural"):
+        for x in [*points(knots, order, 1), a - Fraction(1, 5), b + Fraction(1, 5), b + 3]:
+            if order == 2 and x == breakpoints(knots, order)[j]:
+                continue  # the kink: the derivative is one-sided there
+            ours = truth.knot_derivative(knots, order, c, j, x, outside)
+            assert ours == knot_derivative_by_dual_numbers(knots, order, c, j, x, outside)
+
+
+def test_knot_derivative_at_a_kink_is_the_limit_from_the_right():
+    knots = [Fraction(t) for t in (-1, 0, 1, 2, 3)]
+    c = [Fraction(0), Fraction(1), Fraction(0)]
+    # The hat at t_1 = 1: f = x/t_1 to its left, f = (2 - x)/(2 - t_1) to its right.
+    assert truth.knot_derivative(knots, 2, c, 1, Fraction(999, 1000)) == -Fraction(999, 1000)
+    assert truth.knot_derivative(knots, 2, c, 1, Fraction(1)) == 1
+
+
+@pytest.mark.parametrize(("order", "j"), [(1, 1), (3, 0), (3, 4), (3, -1)])
+def test_knot_derivative_refuses(order, j):
+    knots = random_knots(order, 4)
+    with pytest.raises(ValueError, match="order must be at least 2 and 0 < j < n"):
+        truth.knot_derivative(knots, order, [Fraction(1)] * dim(knots, order), j, knots[order])
+
+
+@pytest.mark.parametrize("order", [2, 3, 4])
+@pytest.mark.parametrize("shift", [-1, 0, 1])
+def test_a_wrong_knot_derivative_is_noticed(order, shift):
+    """Doubling a neighbour of the knot, or forgetting the minus sign, does not pass for the derivative."""
+    knots = random_knots(order, 4)
+    c = [Fraction(k * k, 3) - k for k in range(dim(knots, order))]
+    x = [x for x in points(knots, order, 3) if x not in knots]
+    theirs = [knot_derivative_by_dual_numbers(knots, order, c, 2, s) for s in x]
+    ours = [truth.knot_derivative(knots, order, c, 2 + shift, s) for s in x]
+    assert (ours == theirs) is (shift == 0)
+    assert [-v for v in ours] != theirs

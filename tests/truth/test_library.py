@@ -1,4 +1,7 @@
-"""refkan against the truth: every kind of layer, node map and policy, within what rounding may do to each entry."""
+"""refkan against the truth, within what rounding may do to each entry; and docs/truth.md: what it quotes is code."""
+
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,3 +98,20 @@ def test_hessians(case):
     assert np.abs(rk.hessians.ntk(net, theta, x) - K).max() < 1e-13 * np.abs(K).max()
     G = floats(t.gauss_newton()) / len(x)
     assert np.abs(rk.hessians.gauss_newton(net, theta, x) - G).max() < 1e-13 * np.abs(G).max()
+
+
+FOLDER = Path(truth.__file__).parent
+PAGE = (Path(__file__).parents[2] / "docs" / "truth.md").read_text()
+
+
+def test_quoted_code_is_the_code():
+    source = "\n".join(path.read_text() for path in FOLDER.rglob("*.py"))
+    blocks = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if ">>>" not in block]
+    assert blocks
+    for block in blocks:
+        assert block in source
+
+
+def test_every_file_is_named():
+    for path in FOLDER.rglob("*.py"):
+        assert path.stem in PAGE or path.name == "__init__.py", path

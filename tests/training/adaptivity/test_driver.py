@@ -11,15 +11,6 @@ from tests.training.adaptivity.adaptive_problems import LM, STEP, VP, one_dimens
 
 EXACT = [name for name, strategy in STRATEGIES.items() if strategy.exact]
 REFITS = [name for name, strategy in STRATEGIES.items() if not strategy.exact]
-METHODS = {
-    "gd": {"learning_rate": 0.05},
-    "adam": {"learning_rate": 0.01},
-    "lbfgs": {},
-    "lbfgs-fixed-step": {},
-    "gauss-newton": {},
-    LM: {},
-    VP: {},
-}
 
 
 def rms(problem, target, low=0.0, high=1.0):
@@ -46,21 +37,6 @@ def test_exact_refinements_leave_the_function_and_the_value_unchanged(strategy, 
         if not free:
             for t, s in zip(before.breakpoints, after.breakpoints, strict=True):
                 assert all(set(row) <= set(finer) for row, finer in zip(t, s, strict=True))
-
-
-@pytest.mark.parametrize("free", [False, True])
-@pytest.mark.parametrize("method", METHODS)
-def test_every_optimiser_trains_between_refinements(method, free):
-    """Whichever it is: the next round starts from the function that the last one left, and goes down from there."""
-    problem, theta = two_layers(free=free)
-    result = minimize_adaptive(problem, theta, "residual", method, steps=6, max_rounds=2, **METHODS[method])
-    assert len(result.rounds) == 3
-    assert result.history.change.max() <= 1e-14
-    for before, after in zip(result.rounds, result.rounds[1:], strict=False):
-        assert_allclose(after.start_value, before.value, rtol=1e-12)
-        assert after.n_params > before.n_params
-    assert result.value < problem.value(theta)
-    assert all(r.value <= r.start_value for r in result.rounds)
 
 
 @pytest.mark.parametrize("strategy", REFITS)

@@ -113,14 +113,3 @@ def test_resumed_rounds_are_the_same_and_not_computed_again(strategy, tmp_path, 
     run(1, fraction=0.9)
     run(1, damping=0.5)
     assert len(count) > 4 + 1  # other configurations are other results
-
-
-def test_a_damaged_checkpoint_is_computed_again(tmp_path):
-    problem, theta = two_layers()
-    first = minimize_adaptive(problem, theta, steps=2, max_rounds=1, checkpoints=tmp_path)
-    for path in tmp_path.glob("*.json"):
-        path.write_text(path.read_text()[:-40])
-    with pytest.warns(UserWarning, match="damaged"):
-        again = minimize_adaptive(problem, theta, steps=2, max_rounds=1, checkpoints=tmp_path)
-    assert_array_equal(first.theta, again.theta)
-    assert not again.rounds[1].resumed

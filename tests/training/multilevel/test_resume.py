@@ -117,28 +117,6 @@ def test_another_configuration_is_computed_anew(tmp_path, trained, change):
     assert len(trained) == (1 if "factors" in change or "per_level" in change else 2)
 
 
-def test_a_result_of_another_configuration_is_refused(tmp_path):
-    problem, theta = small_problem()
-    checkpoints = Checkpoints(tmp_path)
-    minimize_multilevel(problem, theta, [4], checkpoints=checkpoints)
-    (stored,) = tmp_path.glob("*.json")
-    minimize_multilevel(problem, theta, [5], checkpoints=checkpoints)
-    (other,) = set(tmp_path.glob("*.json")) - {stored}
-    other.write_bytes(stored.read_bytes())
-    with pytest.raises(ValueError, match=r"belongs to another configuration: steps: 4 in the file, asked 5"):
-        minimize_multilevel(problem, theta, [5], checkpoints=checkpoints)
-
-
-def test_damaged_results_are_computed_again(tmp_path):
-    problem, theta = small_problem()
-    first = minimize_multilevel(problem, theta, [4], checkpoints=tmp_path)
-    (stored,) = tmp_path.glob("*.json")
-    stored.write_bytes(stored.read_bytes()[:-100])
-    with pytest.warns(UserWarning, match="damaged and treated as absent"):
-        again = minimize_multilevel(problem, theta, [4], checkpoints=tmp_path)
-    np.testing.assert_array_equal(again.theta, first.theta)
-
-
 def test_every_kind_of_problem_and_method_resumes(tmp_path):
     net, theta = rk.kan([2, 3, 1], 4, 2, node_map="sigmoid").initialize(np.random.default_rng(3), samples(30))
     options = {"method": "levenberg-marquardt", "checkpoints": tmp_path}

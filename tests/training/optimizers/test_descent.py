@@ -8,10 +8,11 @@ import pytest
 
 import refkan as rk
 from refkan.training.losses import LeastSquares
-from refkan.training.optimizers import METHODS, minimize
+from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, minimize
 from refkan.training.optimizers.run import Ending, Run
 from tests.shared.factories import EPS
-from tests.training.optimizers.descent_problems import OPTIONS, START, Chain, trajectory
+from tests.training.optimizers.descent_problems import OPTIONS, START, Chain
+from tests.training.optimizers.residual_problems import GN, LM, regression, rosenbrock
 
 
 @pytest.mark.parametrize("method", list(METHODS))
@@ -21,6 +22,10 @@ def test_no_point_is_evaluated_twice(method, geometry):
     result = minimize(problem, START, method=method, geometry=geometry, steps=9, **OPTIONS[method])
     assert result.n_evaluations == len(problem.points)
     assert len({point.tobytes() for point in problem.points}) == len(problem.points)
+
+
+def problem_for(method):
+    return (Chain(), START) if method in METHODS else regression()
 
 
 @pytest.mark.parametrize("method", list(METHODS))
@@ -47,14 +52,16 @@ def test_history_starts_at_the_start_and_includes_the_end(method):
     assert problem.function(result.theta)[0] == result.value
 
 
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", [*METHODS, *RESIDUAL_METHODS])
 def test_no_steps(method):
     called = []
-    result = minimize(Chain(), START, method=method, steps=0, callback=called.append, **OPTIONS[method])
-    np.testing.assert_array_equal(result.theta, START)
+    problem, start = problem_for(method)
+    result = minimize(problem, start, method=method, steps=0, callback=called.append, **OPTIONS.get(method, {}))
+    np.testing.assert_array_equal(result.theta, start)
     assert not called
     assert (result.n_evaluations, len(result.history.value), result.converged) == (1, 1, False)
     assert result.message == "0 steps done"
+    assert result.history.damping is None
 
 
 def test_the_start_is_left_alone_and_widened():
@@ -65,27 +72,25 @@ def test_the_start_is_left_alone_and_widened():
     assert minimize(Chain(), [0, 0, 0, 0, 0], steps=1).theta.dtype == np.float64
 
 
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", [*METHODS, *RESIDUAL_METHODS])
 def test_the_callback_may_stop_and_may_not_interfere(method):
     def stop(state):
-        theta = state.theta.copy()
         state.theta[:] = 99.0
         if state.step == 2:
-            seen.append(theta)
             raise StopIteration
-
-    seen = []
-    result = minimize(Chain(), START, method=method, callback=stop, steps=9, **OPTIONS[method])
-    assert result.message == "stopped by the callback after step 2"
-    assert not result.converged
-    assert len(result.history.value) == 3
-    np.testing.assert_array_equal(seen[0], trajectory(Chain(), START, 2, method=method, **OPTIONS[method])[2])
 
     def fail(state):
         raise KeyError("mine")
 
+    problem, start = problem_for(method)
+    options = {"method": method, **OPTIONS.get(method, {})}
+    result = minimize(problem, start, callback=stop, steps=9, **options)
+    assert result.message == "stopped by the callback after step 2"
+    assert not result.converged
+    assert len(result.history.value) == 3
+    assert result.value == minimize(problem, start, steps=2, **options).value
     with pytest.raises(KeyError, match="mine"):
-        minimize(Chain(), START, method=method, callback=fail, **OPTIONS[method])
+        minimize(problem, start, callback=fail, **options)
 
 
 def test_warnings_of_a_callback_stay_its_own():
@@ -99,10 +104,11 @@ def test_warnings_of_a_callback_stay_its_own():
 # --- how a run ends
 
 
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", [*METHODS, GN, LM])
 def test_a_stationary_start_has_converged(method):
+    problem, start = (rosenbrock(), np.ones(2)) if method in (GN, LM) else (Chain(), np.ones(5))
     for steps in (0, 5):
-        result = minimize(Chain(), np.ones(5), method=method, steps=steps, **OPTIONS[method])
+        result = minimize(problem, start, method=method, steps=steps, **OPTIONS.get(method, {}))
         assert result.converged
         assert result.n_evaluations == 1
         np.testing.assert_array_equal(result.theta, 1.0)

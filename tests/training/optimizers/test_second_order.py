@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.training.optimizers import RESIDUAL_METHODS, minimize
+from refkan.training.optimizers import minimize
 from tests.training.optimizers.residual_problems import (
     EXPONENTIALS,
     GN,
@@ -46,36 +46,6 @@ def test_a_step_is_one_jacobian(method):
         assert np.isnan(array[0])
     unused = result.history.step_length if method == LM else result.history.damping
     assert unused is None
-
-
-@pytest.mark.parametrize("method", list(RESIDUAL_METHODS))
-def test_no_steps_and_stationary_starts(kan, method):
-    problem, theta = kan
-    result = minimize(problem, theta, method=method, steps=0)
-    np.testing.assert_array_equal(result.theta, theta)
-    assert (result.n_evaluations, len(result.history.value), result.converged) == (1, 1, False)
-    assert result.message == "0 steps done"
-    assert result.history.damping is None
-    if method in METHODS:
-        for steps in (0, 5):
-            done = minimize(rosenbrock(), [1.0, 1.0], method=method, steps=steps)
-            assert done.converged
-            assert done.n_evaluations == 1
-
-
-@pytest.mark.parametrize("method", list(RESIDUAL_METHODS))
-def test_the_callback_may_stop(kan, method):
-    problem, theta = kan
-
-    def stop(state):
-        state.theta[:] = np.nan
-        if state.step == 2:
-            raise StopIteration
-
-    result = minimize(problem, theta, method=method, callback=stop, steps=9)
-    assert result.message == "stopped by the callback after step 2"
-    assert len(result.history.value) == 3
-    assert result.value == minimize(problem, theta, method=method, steps=2).value
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -10,7 +10,7 @@ from refkan.cli import main
 from refkan.plots import training_pictures
 from refkan.training.recipes import input_effects, own_data, train_starts
 from refkan.training.recipes.setups.setups import midpoints, tensor_grid
-from tests.shared.refusals import refused
+from tests.shared.refusals import refusals, refused
 
 RANGES = np.array([1e-3, 1e4])
 
@@ -66,18 +66,14 @@ def test_a_file_is_trained_on_and_its_network_written(tmp_path, capsys):
     assert (out / "figure.png").stat().st_size > 1000
 
 
-@pytest.mark.parametrize(
-    ("x", "y", "words"),
-    [
-        (np.ones((20, 2)), np.ones(20), r"x must vary in every column; x\[:, 0\] is 1 throughout"),
-        (data(9)[0], data(9)[1], "x must have at least 10 rows"),
-        (data()[0], np.zeros(200), "y must not be zero at all samples kept back"),
-        (data()[0], data(100)[1], r"y must have one value for each of the 200 rows of x; got shape \(100,\)"),
-        (data()[0][:, 0], data()[1], r"x must have 2 dimensions; got shape \(200,\): one column is x\[:, None\]"),
-    ],
+test_data_that_cannot_be_used = refusals(
+    (np.ones((20, 2)), np.ones(20), r"x must vary in every column; x\[:, 0\] is 1 throughout"),
+    (data(9)[0], data(9)[1], "x must have at least 10 rows"),
+    (data()[0], np.zeros(200), "y must not be zero at all samples kept back"),
+    (data()[0], data(100)[1], r"y must have one value for each of the 200 rows of x; got shape \(100,\)"),
+    (data()[0][:, 0], data()[1], r"x must have 2 dimensions; got shape \(200,\): one column is x\[:, None\]"),
+    call=own_data,
 )
-def test_data_that_cannot_be_used(x, y, words):
-    refused(lambda: own_data(x, y), words)
 
 
 def test_rows_that_are_not_whole_are_left_out_when_asked_and_counted():

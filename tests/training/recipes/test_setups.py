@@ -12,7 +12,7 @@ from refkan.training.recipes.setups import setups
 from refkan.training.recipes.setups.allen_cahn_setup import allen_cahn_residual
 from refkan.training.recipes.setups.burgers_setup import burgers_residual
 from refkan.training.recipes.setups.poisson_setup import poisson_residual
-from tests.shared.refusals import refused
+from tests.shared.refusals import refusals, refused
 
 SMALL = {
     "poisson": lambda: poisson(7),
@@ -175,26 +175,21 @@ def test_regression_is_least_squares_on_the_target():
     assert setup.error(problem.net, theta) > 0
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: poisson(0), "points must be"),
-        (lambda: burgers((1, 8)), r"points\[0\]"),
-        (lambda: allen_cahn(0), "points must be"),
-        (lambda: burgers(8), "points must be a pair of numbers, in x and in t; got 8"),
-        (lambda: burgers((8,)), "points must be a pair"),
-        (lambda: burgers(weights=(1.0, 1.0)), r"weights must be one for each of equation, initial, boundary; got \("),
-        (lambda: allen_cahn(weights=1.0), "weights must be one for each of equation, initial, periodic; got 1.0"),
-        (lambda: poisson(weights=(1.0, 0.0, 1.0)), r"weights\[1\] must be finite and positive"),
-        (lambda: ordinary("helmholtz-1d-wave", weights=()), "weights must be one for each of equation, boundary"),
-        (lambda: ordinary("wave"), "name must be one of"),
-        (lambda: setup_named("heat"), "problem must be one of"),
-        (lambda: burgers().start(burgers().kan(order=2), np.random.default_rng(0)), "order"),
-        (lambda: poisson().start(rk.kan([2, 1], 4, 2), np.random.default_rng(0)), "2"),
-    ],
+test_bad_set_ups_are_refused = refusals(
+    (lambda: poisson(0), "points must be"),
+    (lambda: burgers((1, 8)), r"points\[0\]"),
+    (lambda: allen_cahn(0), "points must be"),
+    (lambda: burgers(8), "points must be a pair of numbers, in x and in t; got 8"),
+    (lambda: burgers((8,)), "points must be a pair"),
+    (lambda: burgers(weights=(1.0, 1.0)), r"weights must be one for each of equation, initial, boundary; got \("),
+    (lambda: allen_cahn(weights=1.0), "weights must be one for each of equation, initial, periodic; got 1.0"),
+    (lambda: poisson(weights=(1.0, 0.0, 1.0)), r"weights\[1\] must be finite and positive"),
+    (lambda: ordinary("helmholtz-1d-wave", weights=()), "weights must be one for each of equation, boundary"),
+    (lambda: ordinary("wave"), "name must be one of"),
+    (lambda: setup_named("heat"), "problem must be one of"),
+    (lambda: burgers().start(burgers().kan(order=2), np.random.default_rng(0)), "order"),
+    (lambda: poisson().start(rk.kan([2, 1], 4, 2), np.random.default_rng(0)), "2"),
 )
-def test_bad_set_ups_are_refused(make, message):
-    refused(make, message)
 
 
 def test_order_3_is_allowed_with_one_warning():

@@ -1,4 +1,4 @@
-"""How networks are trained on differential equations: starts, levels, attention, batches, learning rates."""
+"""How networks are trained on differential equations: starts, levels, attention, points drawn anew, learning rates."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -9,6 +9,7 @@ import pytest
 import refkan as rk
 from refkan.training.losses import Attention, Collocation, Side, Term
 from refkan.training.multilevel import minimize_multilevel
+from refkan.training.optimizers import State
 from refkan.training.recipes import (
     Attended,
     Cyclic,
@@ -20,7 +21,8 @@ from refkan.training.recipes import (
     ordinary,
     train_starts,
 )
-from tests.shared.refusals import refused
+from refkan.training.recipes.trainers import carried, joined
+from tests.shared.refusals import refusals, refused
 
 
 def test_splines_converge_to_the_manufactured_solution_at_their_order():
@@ -178,20 +180,15 @@ def test_learning_rates():
     assert Ramped(0.5, 0.0, 2)(2) == 0.5
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Cyclic(cycle=0), "cycle must be at least 1; got 0"),
-        (lambda: Cyclic(factor=0.0), "factor must be finite and positive; got 0.0"),
-        (lambda: Decaying(0.0, 1e-4, 4), "first must be finite and positive; got 0.0"),
-        (lambda: Decaying(1.0, -1e-4, 4), "last must be finite and positive; got -0.0001"),
-        (lambda: Decaying(1.0, 1e-4, -4), "steps must be at least 0; got -4"),
-        (lambda: Ramped(-0.5), "rate must be finite and positive; got -0.5"),
-        (lambda: Ramped(0.5, -1.0), "first must be finite and not negative; got -1.0"),
-    ],
+test_bad_learning_rates = refusals(
+    (lambda: Cyclic(cycle=0), "cycle must be at least 1; got 0"),
+    (lambda: Cyclic(factor=0.0), "factor must be finite and positive; got 0.0"),
+    (lambda: Decaying(0.0, 1e-4, 4), "first must be finite and positive; got 0.0"),
+    (lambda: Decaying(1.0, -1e-4, 4), "last must be finite and positive; got -0.0001"),
+    (lambda: Decaying(1.0, 1e-4, -4), "steps must be at least 0; got -4"),
+    (lambda: Ramped(-0.5), "rate must be finite and positive; got -0.5"),
+    (lambda: Ramped(0.5, -1.0), "first must be finite and not negative; got -1.0"),
 )
-def test_bad_learning_rates(make, message):
-    refused(make, message)
 
 
 def test_a_size_of_batches_that_makes_none_is_named():
@@ -209,3 +206,81 @@ def test_what_draws_is_a_generator_and_a_schedule_a_sequence():
     refused(lambda: train_starts(setup, net, 0, [1]), "TypeError: rng must be a Generator; got int")
     with pytest.raises(TypeError, match="schedule must be a sequence of steps, one entry a level; got 3"):
         train_starts(setup, net, np.random.default_rng(0), 3)
+
+
+@pytest.fixture(scope="module")
+def front():
+    """A network that is steep near x = 0, roughly -tanh(20 x)."""
+    setup = burgers((8, 8), 8)
+    net = setup.kan(widths=[2, 1], intervals=[8])
+    x = setup.draw(np.random.default_rng(0), 500)
+    problem, theta = setup.start(net, np.random.default_rng(0))
+    fit = rk.minimize(rk.LeastSquares(net, x, -np.tanh(20 * x[:, :1])), theta, "levenberg-marquardt", steps=20)
+    return setup, problem, fit.theta
+
+
+def test_points_follow_the_slope_in_their_share(front):
+    setup, problem, theta = front
+    trainer = Redrawn(setup.ranges, seed=0)
+    term = problem.terms[0]
+    near = {}
+    for share in (0.0, 0.5, 1.0):
+        points = trainer.points(np.random.default_rng(1), problem, theta, share)
+        assert points.shape == (term.n_points, 2)
+        near[share] = np.mean(np.abs(points[:, 0]) < 0.25)
+    assert near[0.0] < 0.4 < near[0.5] < near[1.0]
+    first = trainer.points(np.random.default_rng(1), problem, theta, 0.5)
+    np.testing.assert_array_equal(first, trainer.points(np.random.default_rng(1), problem, theta, 0.5))
+
+
+def test_points_of_a_constant_function_are_uniform(front):
+    setup, problem, theta = front
+    points = Redrawn(setup.ranges, seed=0).points(np.random.default_rng(1), problem, np.zeros_like(theta), 0.5)
+    low, high = np.array(setup.ranges).T
+    assert np.all((low <= points) & (points <= high))
+    assert np.unique(points, axis=0).shape == points.shape == (problem.terms[0].n_points, 2)
+
+
+def test_points_are_drawn_anew_and_steps_are_counted_on(front):
+    setup, problem, theta = front
+    states = []
+    trainer = Redrawn(setup.ranges, seed=0, every=3)
+    result = trainer(problem, theta, steps=7, callback=states.append)
+    assert [state.step for state in states] == list(range(1, 8))
+    assert all(a.n_evaluations < b.n_evaluations for a, b in pairwise(states))
+    assert all(a.seconds <= b.seconds for a, b in pairwise(states))
+    assert result.history.value.size == result.history.damping.size == 8
+    assert result.n_evaluations == result.history.evaluations[-1]
+    again = trainer(problem, theta, steps=7)
+    np.testing.assert_array_equal(again.theta, result.theta)
+    assert np.abs(Redrawn(setup.ranges, seed=1, every=3)(problem, theta, steps=7).theta - result.theta).max() > 0
+    fixed = rk.minimize(problem, theta, "levenberg-marquardt", steps=7)
+    assert np.abs(fixed.theta - result.theta).max() > 0
+
+
+def test_a_callback_ends_a_training_on_redrawn_points(front):
+    setup, problem, theta = front
+
+    def stop(state: State) -> None:
+        if state.step == 2:
+            raise StopIteration
+
+    result = Redrawn(setup.ranges, seed=0, every=5)(problem, theta, steps=20, callback=stop)
+    assert result.history.value.size == 3
+
+
+def test_damping_is_carried_over(front):
+    _, problem, theta = front
+    run = rk.minimize(problem, theta, "levenberg-marquardt", steps=5, damping=1e-2)
+    largest = float(np.diag(problem.gauss_newton(theta)).max())
+    assert carried(1e-2, run.history) == pytest.approx(run.history.damping[-1] / largest, rel=1e-9)
+    nothing = rk.minimize(problem, theta, "levenberg-marquardt", steps=0)
+    assert carried(1e-2, nothing.history) == pytest.approx(0.1)
+    assert joined([run], "done").value == run.value
+
+
+@pytest.mark.parametrize(("options", "message"), [({"every": 0}, "every"), ({"steep": 1.5}, "steep must be a share")])
+def test_bad_redrawing_is_refused(options, message):
+    refused(lambda: Redrawn(((0.0, 1.0),), seed=0, **options), message)
+    with pytest.raises(ValueError, match=r"ranges must be pairs \(a, b\) with a < b; got ranges\[1\] = \(1.0, 1.0\)"):
+        Redrawn(((0.0, 1.0), (1.0, 1.0)), seed=0)

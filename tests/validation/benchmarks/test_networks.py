@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from validation.benchmarks.cases.gauss_newton_case import GaussNewtonCase
-from validation.benchmarks.cases.jet_case import NU, JetCase
+from validation.benchmarks.cases.network_cases import NU, GaussNewtonCase, JetCase
 from validation.benchmarks.measured import networks
 from validation.benchmarks.rows import tasks
 from validation.benchmarks.running.harness import Case, Settings, TooLargeError, run_case

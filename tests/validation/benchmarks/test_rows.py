@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from validation.benchmarks.cases.gauss_newton_case import GaussNewtonCase
 from validation.benchmarks.cases.layer_case import LayerCase
+from validation.benchmarks.cases.network_cases import GaussNewtonCase
 from validation.benchmarks.measured import curves, degrees, layer, limits, scaling, spline_evaluation
 from validation.benchmarks.rows import ROWS, tasks
 from validation.benchmarks.running import watch

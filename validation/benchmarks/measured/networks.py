@@ -14,8 +14,7 @@ import numpy as np
 import refkan as rk
 from refkan.networks.hessians import gauss_newton
 from refkan.networks.node_maps import AffineMap
-from validation.benchmarks.cases.gauss_newton_case import DEGREE, GaussNewtonCase
-from validation.benchmarks.cases.jet_case import NU, JetCase
+from validation.benchmarks.cases.network_cases import DEGREE, NU, GaussNewtonCase, JetCase
 from validation.benchmarks.running.harness import Arrays, Case, Contestant, Settings, Task, Timed, task
 from validation.benchmarks.running.program import PEERS, Program
 

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.jet import jet
 
-from validation.benchmarks.cases.gauss_newton_case import DEGREE, GaussNewtonCase
-from validation.benchmarks.cases.jet_case import NU, JetCase
+from validation.benchmarks.cases.network_cases import DEGREE, NU, GaussNewtonCase, JetCase
 from validation.benchmarks.peers.jax_layers import basis, orders, sweeps, timed
 from validation.benchmarks.running.harness import Timed
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from validation.benchmarks.cases.gauss_newton_case import GaussNewtonCase
-from validation.benchmarks.cases.jet_case import NU, JetCase
+from validation.benchmarks.cases.network_cases import NU, GaussNewtonCase, JetCase
 from validation.benchmarks.peers.torch_layers import basis, tensor
 from validation.benchmarks.running.harness import Arrays, Timed
 

@@ -13,7 +13,7 @@ from validation.benchmarks.measured.curves import AXES
 from validation.benchmarks.measured.limits import COPY, DGEMM
 from validation.benchmarks.reporting.table import CaseData, EntryData
 from validation.benchmarks.reporting.targets import Outcome
-from validation.benchmarks.running.record import cases
+from validation.benchmarks.running.record import by_row
 
 COLOURS = {
     "refkan": "#b2182b",
@@ -41,7 +41,7 @@ CAPTIONS = {
 
 def captions(document: Mapping[str, Any], outcomes: Sequence[Outcome]) -> dict[str, str]:
     """Return name and caption of the figures for which the record holds measurements, without drawing them."""
-    rows = {row for row, _ in cases(document)}
+    rows = by_row(document)
     there = {
         "speed-targets": any(outcome.measured is not None for outcome in outcomes),
         "speed-curves": "curves" in rows,
@@ -52,13 +52,11 @@ def captions(document: Mapping[str, Any], outcomes: Sequence[Outcome]) -> dict[s
 
 def figures(document: Mapping[str, Any], outcomes: Sequence[Outcome]) -> list[Figure]:
     """Return the figures for which the record holds measurements."""
-    by_row: dict[str, list[CaseData]] = {}
-    for row, case in cases(document):
-        by_row.setdefault(row, []).append(case)
+    rows = by_row(document)
     draw: dict[str, Callable[[], Canvas]] = {
         "speed-targets": lambda: targets_figure([outcome for outcome in outcomes if outcome.measured is not None]),
-        "speed-curves": lambda: curves_figure(by_row["curves"]),
-        "speed-machine": lambda: machine_figure(by_row["limits"]),
+        "speed-curves": lambda: curves_figure(rows["curves"]),
+        "speed-machine": lambda: machine_figure(rows["limits"]),
     }
     return [
         Figure.from_matplotlib(draw[name](), name, caption) for name, caption in captions(document, outcomes).items()

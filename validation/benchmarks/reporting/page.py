@@ -17,7 +17,7 @@ from validation.benchmarks.reporting import markdown
 from validation.benchmarks.reporting.figures import captions, figures
 from validation.benchmarks.reporting.table import CaseData, duration, notes
 from validation.benchmarks.reporting.targets import Outcome, judge
-from validation.benchmarks.running.record import cases, trimmed
+from validation.benchmarks.running.record import by_row, cases, trimmed
 from validation.records.markdown import markdown_table
 
 ROOT = Path(__file__).parents[3]
@@ -131,9 +131,7 @@ def _targets(outcomes: Sequence[Outcome], found: Mapping[str, str]) -> list[str]
 
 def _rows(document: Mapping[str, Any], found: Mapping[str, str]) -> list[str]:
     """Return the tables of every row that the record holds, in the order of the page."""
-    rows: dict[str, list[CaseData]] = {}
-    for row, case in cases(document):
-        rows.setdefault(row, []).append(case)
+    rows = by_row(document)
 
     def some(row: str, **where: str) -> list[CaseData]:
         return [c for c in rows.get(row, []) if all(c["parameters"].get(k) == v for k, v in where.items())]

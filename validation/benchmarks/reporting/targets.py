@@ -7,7 +7,7 @@ round; for some targets seconds or megabytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from validation.benchmarks.measured.degrees import CUBIC, FREE, OTHERS
 from validation.benchmarks.measured.limits import DGEMM
 from validation.benchmarks.reporting.table import CaseData, EntryData
 from validation.benchmarks.running.harness import Parameters
-from validation.benchmarks.running.record import cases
+from validation.benchmarks.running.record import by_row
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,11 @@ TARGETS = (*_evaluation(), *_layers(), *_limits(), *_networks(), *_degrees(), *_
 
 def judge(document: Mapping[str, Any], targets: tuple[Target, ...] = TARGETS) -> list[Outcome]:
     """Return what a record says of each target."""
-    stored = list(cases(document))
-    return [_outcome(target, [case for row, case in stored if row == target.row]) for target in targets]
+    rows = by_row(document)
+    return [_outcome(target, rows.get(target.row, ())) for target in targets]
 
 
-def _outcome(target: Target, candidates: list[CaseData]) -> Outcome:
+def _outcome(target: Target, candidates: Sequence[CaseData]) -> Outcome:
     fitting = [c for c in candidates if all(c["parameters"].get(k) == value for k, value in target.where.items())]
     if len(fitting) > 1:
         raise ValueError(f"target {target.group}, {target.point}: must name one case; got {len(fitting)}")

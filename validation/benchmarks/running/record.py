@@ -161,8 +161,11 @@ def _is_rounds(key: str, item: Any) -> bool:
     return key == "rounds" and isinstance(item, list)
 
 
+def by_row(document: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the cases of every row that a record holds."""
+    return {row: document["rows"][row]["cases"] for row in ROWS if row in document["rows"]}
+
+
 def cases(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (row, case) of a record, in the order of the rows."""
-    for row in ROWS:
-        for case in document["rows"].get(row, {"cases": []})["cases"]:
-            yield row, case
+    """Return (row, case) of a record, in the order of the rows."""
+    return ((row, case) for row, members in by_row(document).items() for case in members)

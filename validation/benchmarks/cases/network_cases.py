@@ -1,4 +1,4 @@
-"""A cubic KAN with N samples, shared by all contestants; its sweeps and Gauss-Newton matrix by SciPy and NumPy."""
+"""Cubic KANs with N samples, shared by all contestants; sweeps, Gauss-Newton matrix and jets by SciPy and NumPy."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 DEGREE = 3
 LARGEST_BYTES = 6e9
+NU = 0.01
+"""The viscosity of the residual r = u u_x - nu u_xx, whose mean square is differentiated."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +77,28 @@ class GaussNewtonCase:
         if size > LARGEST_BYTES:
             raise TooLargeError(f"would keep about {size / 1e9:.0f} GB of Jacobians")
 
+    def bases(self, x: Array, count: int) -> list[Array]:
+        """Values of the basis and its first derivatives at x (N, P), so many arrays (N, P, dim)."""
+        found = []
+        for k in range(count):
+            lower = self.knots[k : self.knots.size - k]
+            columns = [BSpline.design_matrix(column, lower, DEGREE - k).toarray() for column in x.T]
+            rows = np.stack(columns, axis=1)
+            # b' = (b_i^{[degree]} - b_{i+1}^{[degree]}) n for uniform knots, and so on, zero beyond the first and last.
+            for _ in range(k):
+                padded = np.pad(rows, ((0, 0), (0, 0), (1, 1)))
+                rows = (padded[:, :, :-1] - padded[:, :, 1:]) * self.intervals
+            found.append(rows)
+        return found
+
     @cached_property
     def _layers(self) -> tuple[list[tuple[Array, Array]], list[tuple[Array, Array]]]:
         """Values and slopes (N, P, dim) of the basis in each layer, and (scale, shift) of each map."""
         x, coefficients = self.data
         rows, maps = [], []
         for k, c in enumerate(coefficients):
-            values = np.stack([_design(column, self.knots, DEGREE) for column in x.T], axis=1)
-            lower = np.stack([_design(column, self.knots[1:-1], DEGREE - 1) for column in x.T], axis=1)
-            # b_i' = (b_i^{[degree]} - b_{i+1}^{[degree]}) n for uniform knots, zero beyond the first and last.
-            padded = np.pad(lower, ((0, 0), (0, 0), (1, 1)))
-            rows.append((values, (padded[:, :, :-1] - padded[:, :, 1:]) * self.intervals))
+            values, slopes = self.bases(x, 2)
+            rows.append((values, slopes))
             y = np.einsum("spi,qpi->sq", values, c)
             if k + 1 < len(coefficients):
                 # Just short of the whole domain, so that no activation lies at an end, where rounding would decide.
@@ -142,6 +155,40 @@ class GaussNewtonCase:
         return (J.T @ J / self.samples,)
 
 
-def _design(x: Array, knots: Array, degree: int) -> Array:
-    matrix: Array = BSpline.design_matrix(x, knots, degree).toarray()
-    return matrix
+@dataclass(frozen=True)
+class JetCase(GaussNewtonCase):
+    """u, u_x, u_xx along the first input, and the gradient of 1/(2N) sum (u u_x - nu u_xx)^2 in all coefficients."""
+
+    def reference(self) -> Arrays:
+        """Return (u, u_x, u_xx, gradient) by dense matrices."""
+        x, coefficients = self.data
+        jet = [x, np.zeros_like(x), np.zeros_like(x)]
+        jet[1][:, 0] = 1.0
+        kept = []
+        for k, c in enumerate(coefficients):
+            b = self.bases(jet[0], DEGREE + 1)
+            (_, u, v), spread = jet, [channel[:, :, None] for channel in jet]
+            W = b[0], b[1] * spread[1], b[2] * spread[1] ** 2 + b[1] * spread[2]
+            kept.append((b, W, u, v, c))
+            jet = [np.einsum("spi,qpi->sq", rows, c) for rows in W]
+            if k + 1 < len(coefficients):
+                scale, shift = self.maps[k]
+                jet = [scale * channel for channel in jet]
+                jet[0] += shift
+        y, y_x, y_xx = (channel[:, 0] for channel in jet)
+        r = (y * y_x - NU * y_xx) / self.samples
+        g = [(r * factor)[:, None] for factor in (y_x, y, -NU)]
+        parts = []
+        for k in range(len(kept) - 1, -1, -1):
+            b, W, u, v, c = kept[k]
+            parts.append(sum(np.einsum("sq,spi->qpi", g[d], W[d]) for d in range(3)).ravel())
+            if k:
+                h = [np.einsum("sq,qpi->spi", channel, c) for channel in g]
+                slopes = [[np.sum(h[d] * b[m], axis=2) for m in range(4)] for d in range(3)]
+                back = (
+                    slopes[0][1] + slopes[1][2] * u + slopes[2][3] * u**2 + slopes[2][2] * v,
+                    slopes[1][1] + 2 * slopes[2][2] * u,
+                    slopes[2][1],
+                )
+                g = [channel * self.maps[k - 1][0] for channel in back]
+        return y, y_x, y_xx, np.concatenate(parts[::-1])
