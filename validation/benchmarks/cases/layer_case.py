@@ -1,7 +1,5 @@
 """One cubic KAN layer with N samples: the data that all contestants share, and the results by SciPy."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any

@@ -1,10 +1,9 @@
 """Cubic KANs with N samples, shared by all contestants; sweeps, Gauss-Newton matrix and jets by SciPy and NumPy."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.interpolate import BSpline
 from validation.benchmarks.running.harness import Arrays, TooLargeError
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+Function = Callable[[Any, Any], Any]
 
 DEGREE = 3
 LARGEST_BYTES = 6e9
@@ -70,6 +70,27 @@ class GaussNewtonCase:
     def theta(self) -> Array:
         """All coefficients as one vector."""
         return np.concatenate([c.ravel() for c in self.data[1]])
+
+    def parts(self, theta: Any) -> list[Any]:
+        """Coefficients (Q, P, dim) of each layer, of a vector of any array library."""
+        ends = list(accumulate((q * p * dim for q, p, dim in self.shapes), initial=0))
+        return [theta[a:b].reshape(shape) for (a, b), shape in zip(pairwise(ends), self.shapes, strict=True)]
+
+    def network(self, array: Callable[[Array], Any], basis: Function, contract: Function) -> Function:
+        """Return the network as a function of its coefficients, layer by layer, and x, in an array library.
+
+        `array` takes arrays there, `basis` returns all basis functions at z on given knots, `contract` sums a layer.
+        """
+        knots, maps = array(self.knots), [(array(scale), array(shift)) for scale, shift in self.maps]
+
+        def output(coefficients: Any, z: Any) -> Any:
+            for k, c in enumerate(coefficients):
+                z = contract(basis(z, knots), c)
+                if k < len(maps):
+                    z = maps[k][0] * z + maps[k][1]
+            return z
+
+        return output
 
     def require_memory(self, arrays: float) -> None:
         """Refuse a contestant that keeps that many arrays of the size of the Jacobian."""

@@ -1,7 +1,5 @@
 """Our contestant in the layer benchmark: one SplineLayer, through linearize and pullback."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.networks.layers import SplineLayer

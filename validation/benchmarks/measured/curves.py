@@ -3,8 +3,6 @@
 The machine's limits are timed in the same rounds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

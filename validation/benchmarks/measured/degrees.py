@@ -4,8 +4,6 @@ Forward and backward of order r are counted as 6 r N P Q operations. Free knots 
 at a point in its 2(r - 1) knots: two operations to form each and two to apply it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

@@ -5,11 +5,7 @@ Gauss-Newton matrix, Hessian, and the jet with its derivatives in theta. Most of
 15 seconds; every layer compiled for itself took 70.
 """
 
-from __future__ import annotations
-
-import os
 import tempfile
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,7 +21,6 @@ ENGINES = ("auto", "fast")
 ROUNDS, QUICK = 3, 1
 
 _RUN = """
-import time
 from validation.benchmarks.measured.first_run import run_networks
 run_networks()
 print(time.process_time())
@@ -97,11 +92,3 @@ def signatures() -> dict[str, int]:
             if getattr(value, "signatures", None):
                 counts[f"{module.name}.{name}"] = len(value.signatures)
     return counts
-
-
-if __name__ == "__main__":
-    start = time.process_time()
-    run_networks()
-    print(f"{time.process_time() - start:.1f} s, engine {os.environ.get('REFKAN_ENGINE', 'auto')}; compiled:")
-    for kernel, count in sorted(signatures().items()):
-        print(f"{count:3d}  {kernel}")

@@ -1,7 +1,5 @@
 """One cubic KAN layer, 4096 samples: forward, and forward plus backward, against the layers of the peers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import product
 

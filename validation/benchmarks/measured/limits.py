@@ -5,8 +5,6 @@ It must read inputs, cotangents and coefficients and write outputs and gradients
 read x and write y; the time of a copy of x over ours is our share of the bandwidth.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -19,16 +17,7 @@ from validation.benchmarks.measured import spline_evaluation
 from validation.benchmarks.running.harness import Entry, Limit, Settings, Task
 from validation.benchmarks.running.timing import Timer, affordable, interleave
 
-SHAPES = (
-    (2, 5, 16),
-    (5, 1, 64),
-    (20, 20, 16),
-    (64, 64, 4),
-    (64, 64, 16),
-    (64, 64, 64),
-    (256, 256, 4),
-    (256, 256, 16),
-)
+SHAPES = (2, 5, 16), (5, 1, 64), (20, 20, 16), *((64, 64, n) for n in (4, 16, 64)), (256, 256, 4), (256, 256, 16)
 QUICK = 5
 SIZE = 1024
 """Of the square matrices whose product tells the rate of dgemm."""

@@ -3,8 +3,6 @@
 Refkan is timed against automatic derivatives of lean networks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any

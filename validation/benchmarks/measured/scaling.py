@@ -3,8 +3,6 @@
 The first entry of a series is what the others are divided by.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 
 from validation.benchmarks.cases import refkan_layer

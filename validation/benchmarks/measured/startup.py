@@ -1,7 +1,5 @@
 """Starting up, each time in a new interpreter: imports, and a layer's first call, compiling and cached."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

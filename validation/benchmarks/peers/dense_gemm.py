@@ -4,8 +4,6 @@ Phi is (N, P dim); y = Phi W^T, dW = dy^T Phi, and with G = dy W (N, P dim) the 
 four entries of G that meet a non-zero derivative.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numba

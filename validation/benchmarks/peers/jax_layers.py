@@ -1,7 +1,5 @@
 """Layers in JAX, the leanest one and that of jaxkan: in double precision, compiled, their results waited for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

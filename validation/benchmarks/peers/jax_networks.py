@@ -1,8 +1,6 @@
 """Lean KANs in JAX, compiled: sweeps, the Gauss-Newton matrix by vmap of grad, jets by jvp, Taylor mode and hand."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,30 +15,10 @@ from validation.benchmarks.running.harness import Timed
 Jets = Callable[[Any, Any], tuple[Any, Any, Any]]  # (theta, x) -> u, u_x, u_xx, each (N,)
 
 
-class _Network:
-    """The network of a case; `contract` sums a layer."""
-
-    def __init__(self, case: GaussNewtonCase, contract: Callable[[Any, Any], Any]) -> None:
-        self.knots, self.shapes, self.contract = jnp.asarray(case.knots), case.shapes, contract
-        self.maps = [(jnp.asarray(scale), jnp.asarray(shift)) for scale, shift in case.maps]
-
-    def parts(self, theta: Any) -> list[Any]:
-        """Coefficients (Q, P, dim) of each layer."""
-        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1]
-        return [part.reshape(shape) for part, shape in zip(jnp.split(theta, ends), self.shapes, strict=True)]
-
-    def __call__(self, coefficients: Iterable[Any], z: Any) -> Any:
-        for k, c in enumerate(coefficients):
-            z = self.contract(basis(z, self.knots), c)
-            if k < len(self.maps):
-                z = self.maps[k][0] * z + self.maps[k][1]
-        return z
-
-
 def network(case: GaussNewtonCase) -> Timed:
     """Return the timed sweeps: value and gradients in all coefficients and x."""
     case.require_memory(4)
-    output = _Network(case, lambda rows, c: jnp.einsum("npi,qpi->nq", rows, c))
+    output = case.network(jnp.asarray, basis, lambda rows, c: jnp.einsum("npi,qpi->nq", rows, c))
 
     def collect(result: Any) -> tuple[Any, ...]:
         y, gradients, dx = result
@@ -52,8 +30,8 @@ def network(case: GaussNewtonCase) -> Timed:
 def _rows(case: GaussNewtonCase) -> Callable[[Any, Any], Any]:
     """Return the function (theta, x) -> J (N, M)."""
     case.require_memory(4)
-    output = _Network(case, lambda rows, c: jnp.einsum("pi,qpi->q", rows, c))
-    return jax.vmap(jax.grad(lambda theta, z: output(output.parts(theta), z)[0]), in_axes=(None, 0))
+    output = case.network(jnp.asarray, basis, lambda rows, c: jnp.einsum("pi,qpi->q", rows, c))
+    return jax.vmap(jax.grad(lambda theta, z: output(case.parts(theta), z)[0]), in_axes=(None, 0))
 
 
 def jacobian(case: GaussNewtonCase) -> Timed:
@@ -95,8 +73,8 @@ def _timed_jets(case: JetCase, jets: Jets) -> Timed:
 
 def _along(case: JetCase) -> Callable[[Any, Any], Callable[[Any], Any]]:
     """Return the function (theta, x) -> (h -> u(x + h e_1))."""
-    output = _Network(case, _flat)
-    return lambda theta, x: lambda h: output(output.parts(theta), x + h * jnp.array([1.0, 0.0]))[:, 0]
+    output = case.network(jnp.asarray, basis, _flat)
+    return lambda theta, x: lambda h: output(case.parts(theta), x + h * jnp.array([1.0, 0.0]))[:, 0]
 
 
 def nested(case: JetCase) -> Timed:
@@ -137,16 +115,16 @@ def _bases(x: Any, knots: Any) -> tuple[Any, Any, Any]:
 
 def by_hand(case: JetCase) -> Timed:
     """Return the timed computation with jets carried from layer to layer by their formula."""
-    net = _Network(case, _flat)
+    knots, maps = jnp.asarray(case.knots), [(jnp.asarray(scale), jnp.asarray(shift)) for scale, shift in case.maps]
 
     def jets(theta: Any, x: Any) -> tuple[Any, Any, Any]:
         z, u, v = x, jnp.zeros_like(x).at[:, 0].set(1.0), jnp.zeros_like(x)
-        for k, c in enumerate(net.parts(theta)):
-            values, slopes, bends = _bases(z, net.knots)
+        for k, c in enumerate(case.parts(theta)):
+            values, slopes, bends = _bases(z, knots)
             du, dv = u[..., None], v[..., None]
             z, u, v = (_flat(rows, c) for rows in (values, slopes * du, bends * du**2 + slopes * dv))
-            if k < len(net.maps):
-                scale, shift = net.maps[k]
+            if k < len(maps):
+                scale, shift = maps[k]
                 z, u, v = scale * z + shift, scale * u, scale * v
         return z[:, 0], u[:, 0], v[:, 0]
 

@@ -1,9 +1,6 @@
 """Lean KANs in PyTorch: sweeps, the Gauss-Newton matrix by vmap of grad, and jets by double backward."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,34 +9,11 @@ from validation.benchmarks.cases.network_cases import NU, GaussNewtonCase, JetCa
 from validation.benchmarks.peers.torch_layers import basis, tensor
 from validation.benchmarks.running.harness import Arrays, Timed
 
-Contraction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-def _output(case: GaussNewtonCase, contract: Contraction) -> Callable[[Iterable[torch.Tensor], Any], torch.Tensor]:
-    """Return the network as a function of its coefficients, layer by layer, and x; `contract` sums a layer."""
-    knots = tensor(case.knots)
-    maps = [(tensor(scale), tensor(shift)) for scale, shift in case.maps]
-
-    def output(coefficients: Iterable[torch.Tensor], z: torch.Tensor) -> torch.Tensor:
-        for k, c in enumerate(coefficients):
-            z = contract(basis(z, knots), c)
-            if k < len(maps):
-                z = maps[k][0] * z + maps[k][1]
-        return z
-
-    return output
-
-
-def _parts(case: GaussNewtonCase, theta: torch.Tensor) -> list[torch.Tensor]:
-    """The coefficients (Q, P, dim) of each layer."""
-    parts = theta.split([q * p * dim for q, p, dim in case.shapes])
-    return [part.reshape(shape) for part, shape in zip(parts, case.shapes, strict=True)]
-
 
 def network(case: GaussNewtonCase) -> Timed:
     """Return the timed sweeps: value and gradients in all coefficients and x."""
     case.require_memory(4)
-    output = _output(case, lambda rows, c: torch.einsum("npi,qpi->nq", rows, c))
+    output = case.network(tensor, basis, lambda rows, c: torch.einsum("npi,qpi->nq", rows, c))
     coefficients = [tensor(c, requires_grad=True) for c in case.data[1]]
     x, dy = tensor(case.data[0], requires_grad=True), tensor(case.cotangent)
 
@@ -57,8 +31,8 @@ def network(case: GaussNewtonCase) -> Timed:
 def _rows(case: GaussNewtonCase) -> Callable[[], torch.Tensor]:
     """Return the function that computes J (N, M)."""
     case.require_memory(4)
-    output = _output(case, lambda rows, c: torch.einsum("pi,qpi->q", rows, c))
-    gradient = torch.func.grad(lambda theta, z: output(_parts(case, theta), z)[0])
+    output = case.network(tensor, basis, lambda rows, c: torch.einsum("pi,qpi->q", rows, c))
+    gradient = torch.func.grad(lambda theta, z: output(case.parts(theta), z)[0])
     rows = torch.func.vmap(gradient, in_dims=(None, 0))
     theta, x = tensor(case.theta), tensor(case.data[0])
     return lambda: rows(theta, x)
@@ -82,11 +56,11 @@ def gauss_newton(case: GaussNewtonCase) -> Timed:
 
 def double_backward(case: JetCase) -> Timed:
     """Return the timed input derivatives and the gradient of a residual."""
-    output = _output(case, lambda rows, c: rows.flatten(1) @ c.flatten(1).T)
+    output = case.network(tensor, basis, lambda rows, c: rows.flatten(1) @ c.flatten(1).T)
     theta, x = tensor(case.theta, requires_grad=True), tensor(case.data[0], requires_grad=True)
 
     def run() -> tuple[torch.Tensor, ...]:
-        u = output(_parts(case, theta), x)[:, 0]
+        u = output(case.parts(theta), x)[:, 0]
         u_x = torch.autograd.grad(u.sum(), x, create_graph=True)[0][:, 0]
         u_xx = torch.autograd.grad(u_x.sum(), x, create_graph=True)[0][:, 0]
         loss = ((u * u_x - NU * u_xx) ** 2).sum() / (2 * x.shape[0])

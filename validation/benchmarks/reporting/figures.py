@@ -1,7 +1,6 @@
 """Figures of a record: what was asked and reached, time against n, Q and N, and how far the machine's limits are."""
 
-from __future__ import annotations
-
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure as Canvas
 from refkan.claims.verdicts import Figure
 from validation.benchmarks.measured.curves import AXES
 from validation.benchmarks.measured.limits import COPY, DGEMM
-from validation.benchmarks.reporting.table import CaseData, EntryData
+from validation.benchmarks.reporting.table import CaseData
 from validation.benchmarks.reporting.targets import Outcome
 from validation.benchmarks.running.record import by_row
 
@@ -127,30 +126,27 @@ def machine_figure(measured: Sequence[CaseData]) -> Canvas:
     left, right = canvas.subplots(1, 2)
     layers = [case for case in measured if case["parameters"]["of"] == "layer"]
     values = [case for case in measured if case["parameters"]["of"] == "evaluation"]
-
-    names = [f"({c['parameters']['P']},{c['parameters']['Q']})\nn = {c['parameters']['n']}" for c in layers]
-    operations = [24 * c["parameters"]["N"] * c["parameters"]["P"] * c["parameters"]["Q"] for c in layers]
-    for key, colour in (("refkan", COLOURS["refkan"]), (DGEMM, "0.6")):
-        rates = [1e-9 * count / _median(case, key) for count, case in zip(operations, layers, strict=True)]
-        _bars(left, rates, colour, key.split(",")[0], 0.0 if key == "refkan" else 0.4)
-    left.set_xticks([k + 0.2 for k in range(len(layers))], names, fontsize=7)
+    shapes = [f"({c['parameters']['P']},{c['parameters']['Q']})\nn = {c['parameters']['n']}" for c in layers]
+    _beside(left, layers, DGEMM, shapes, lambda case, seconds: 24e-9 * _pairs(case) / seconds)
     left.set(ylabel="1e9 operations a second", title="forward + backward of a layer")
-    left.legend(frameon=False, fontsize="small")
-
-    names = [f"n = {c['parameters']['n']}\n{c['parameters']['knots']}" for c in values]
-    for key, colour in (("refkan", COLOURS["refkan"]), (COPY, "0.6")):
-        times = [1e9 * _median(case, key) / case["parameters"]["points"] for case in values]
-        _bars(right, times, colour, key.split(",")[0], 0.0 if key == "refkan" else 0.4)
-    right.set_xticks([k + 0.2 for k in range(len(values))], names, fontsize=7)
+    knots = [f"n = {c['parameters']['n']}\n{c['parameters']['knots']}" for c in values]
+    _beside(right, values, COPY, knots, lambda case, seconds: 1e9 * seconds / case["parameters"]["points"])
     right.set(ylabel="nanoseconds a point", title="evaluation of a cubic spline")
-    right.legend(frameon=False, fontsize="small")
     return canvas
 
 
-def _median(case: CaseData, name: str) -> float:
-    entry: EntryData = next(entry for entry in case["entries"] if entry["name"] == name)
-    return float(entry["seconds"]["median"])
+def _pairs(case: CaseData) -> int:
+    """N P Q."""
+    return math.prod(case["parameters"][name] for name in "NPQ")
 
 
-def _bars(axes: Axes, heights: Sequence[float], colour: str, name: str, offset: float) -> None:
-    axes.bar([k + offset for k in range(len(heights))], heights, width=0.4, color=colour, label=name)
+def _beside(
+    axes: Axes, cases: Sequence[CaseData], limit: str, names: Sequence[str], height: Callable[[CaseData, float], float]
+) -> None:
+    """Draw bars of ours and of a limit of the machine, made of medians of seconds, for each case."""
+    for key, colour, offset in (("refkan", COLOURS["refkan"], 0.0), (limit, "0.6", 0.4)):
+        medians = [next(e["seconds"]["median"] for e in case["entries"] if e["name"] == key) for case in cases]
+        heights = [height(case, median) for case, median in zip(cases, medians, strict=True)]
+        axes.bar([k + offset for k in range(len(cases))], heights, width=0.4, color=colour, label=key.split(",")[0])
+    axes.set_xticks([k + 0.2 for k in range(len(cases))], names, fontsize=7)
+    axes.legend(frameon=False, fontsize="small")

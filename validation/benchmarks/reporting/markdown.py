@@ -1,8 +1,6 @@
 """Markdown tables of a record: times of contestants side by side, series, and what was asked."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from validation.benchmarks.reporting.table import CaseData, EntryData, duration, spread, three_digits
@@ -21,18 +19,27 @@ def times_table(cases: Sequence[CaseData], names: Sequence[str]) -> str:
     """Return a table of a line a case and a column a contestant: median time, and how many times ours."""
     if not cases:
         return "Not measured.\n"
+    return _side_by_side(cases, names, lambda case, entry: _cell(entry, entry is case["entries"][0])) + _reasons(cases)
+
+
+def differences_table(cases: Sequence[CaseData], names: Sequence[str]) -> str:
+    """Return a table of the largest differences from the reference, relative to its largest value."""
+    return _side_by_side(
+        cases, names, lambda _, entry: f"{float(entry['difference']):.0e}" if "difference" in entry else ""
+    )
+
+
+def _side_by_side(cases: Sequence[CaseData], names: Sequence[str], cell: Callable[[CaseData, EntryData], str]) -> str:
+    """Return a table of a line a case and a column a contestant, empty where a case has no such contestant."""
     contestants = list(dict.fromkeys(entry["name"] for case in cases for entry in case["entries"]))
     rows = []
     for case in cases:
-        entries = {entry["name"]: entry for entry in case["entries"]}
-        ours = case["entries"][0]["name"]
-        rows.append([label(case, names), *(_cell(entries.get(name), name == ours) for name in contestants)])
-    return markdown_table(["", *contestants], rows) + _reasons(cases)
+        cells = {entry["name"]: cell(case, entry) for entry in case["entries"]}
+        rows.append([label(case, names), *(cells.get(name, "") for name in contestants)])
+    return markdown_table(["", *contestants], rows)
 
 
-def _cell(entry: EntryData | None, is_ours: bool) -> str:
-    if entry is None:
-        return ""
+def _cell(entry: EntryData, is_ours: bool) -> str:
     if entry["status"] != "timed":
         return entry["status"]
     text = duration(entry["seconds"]["median"])
@@ -50,17 +57,6 @@ def _reasons(cases: Sequence[CaseData]) -> str:
             elif "reason" in entry:
                 found[entry["name"], f"{entry['status']}, {entry['reason']}"] = None
     return "".join(f"\n{name}: {reason}.\n" for name, reason in found)
-
-
-def differences_table(cases: Sequence[CaseData], names: Sequence[str]) -> str:
-    """Return a table of the largest differences from the reference, relative to its largest value."""
-    contestants = list(dict.fromkeys(entry["name"] for case in cases for entry in case["entries"]))
-    rows = []
-    for case in cases:
-        entries = {entry["name"]: entry for entry in case["entries"]}
-        found = [entries.get(name, {}).get("difference") for name in contestants]
-        rows.append([label(case, names), *("" if x is None else f"{float(x):.0e}" for x in found)])
-    return markdown_table(["", *contestants], rows)
 
 
 def series_table(case: CaseData) -> str:

@@ -4,8 +4,6 @@ It trims the record to validation/records/benchmarks.json below ROOT (by default
 docs/speed.md and the figures beside that page. No number of theirs is typed.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping, Sequence

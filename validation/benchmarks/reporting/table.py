@@ -1,7 +1,5 @@
 """The table of one case, as a benchmark prints it, made of the record's data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

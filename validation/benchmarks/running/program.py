@@ -1,7 +1,5 @@
 """A contestant of whom nothing is imported before it is built: the module and function that build it, by name."""
 
-from __future__ import annotations
-
 import importlib
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The JSON record of a benchmark: written case by case, gone on with by a later run of the same sources."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterator, Mapping

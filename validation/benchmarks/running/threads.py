@@ -1,7 +1,5 @@
 """Setting the number of threads of every library that a benchmark may load, before any is loaded."""
 
-from __future__ import annotations
-
 import os
 import sys
 
