@@ -1,7 +1,5 @@
 """The page on published backends is what the command makes of the committed record."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

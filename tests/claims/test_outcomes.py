@@ -1,7 +1,5 @@
 """Outcomes as plain data, errors without folders, texts cut to a width."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

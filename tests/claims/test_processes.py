@@ -1,7 +1,5 @@
 """Claim files in several processes: the same answers, each process's end, and nothing left behind."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

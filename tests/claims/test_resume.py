@@ -1,7 +1,5 @@
 """What a later run of the validation keeps: finished files, parts of full runs, until a source changes."""
 
-from __future__ import annotations
-
 import base64
 import shutil
 import signal

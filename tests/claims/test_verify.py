@@ -1,7 +1,5 @@
 """`refkan verify`: claim files of one's own, the example of the documentation, and files that are wrong."""
 
-from __future__ import annotations
-
 import json
 import re
 import textwrap

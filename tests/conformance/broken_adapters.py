@@ -1,7 +1,5 @@
 """Adapters that declare what no adapter should."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from refkan.conformance.adapters.backends import PlainNumpy

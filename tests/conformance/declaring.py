@@ -1,7 +1,5 @@
 """Plain layers that declare something, judged on some of the cases."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from refkan.conformance import Judge

@@ -1,7 +1,5 @@
 """Cases that all files of tests share: truths are computed once for each case and kept with it."""
 
-from __future__ import annotations
-
 from functools import cache
 
 from refkan.conformance import catalogue

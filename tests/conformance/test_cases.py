@@ -1,7 +1,5 @@
 """The catalogue: exact numbers, stable names and contents, what it covers; and refkan and plain layers against it."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The base for layers in JAX: layers share compilations only where they compute the same; where JAX is installed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Proven distances from the exact value: right, below it, for layers and networks; and where nothing is proven."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

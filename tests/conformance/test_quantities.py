@@ -1,7 +1,5 @@
 """The truth behind cases: its exact and its fast form, refinement, rounding, and what errors are allowed."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

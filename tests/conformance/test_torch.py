@@ -1,7 +1,5 @@
 """The base for layers in PyTorch: where its tensors are and how they lie in memory; where PyTorch is installed."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """Small measurements of the claims about conditioning and the speed of descent, each made once."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Made-up measurements of claims: each meets its criterion, or fails where an argument says so."""
 
-from __future__ import annotations
-
 from validation.architectures.equal_work import Comparison
 from validation.conditioning.condition_ratios import LAYER, START, Series
 from validation.descent import certified_kernels

@@ -1,7 +1,5 @@
 """Q3, Q4: the claims about the Allen-Cahn equation under readings, on made-up runs; its terms, points and spectra."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

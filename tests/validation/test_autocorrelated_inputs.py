@@ -1,7 +1,5 @@
 """O4: the process has its correlation, the condition number is that of a matrix built by hand, spoilt claims fail."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

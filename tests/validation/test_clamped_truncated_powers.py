@@ -1,7 +1,5 @@
 """O5: the sum of truncated powers against SciPy and rationals, its bound, and what a broken formula does."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.interpolate import BSpline

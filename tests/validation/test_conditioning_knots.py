@@ -1,7 +1,5 @@
 """K3: condition numbers on moved knots by other formulas, and the claim spoilt."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """H2: rates of descent by other formulas, and the claim spoilt."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """H3: slow modes of descent in closed form, and the claim spoilt."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

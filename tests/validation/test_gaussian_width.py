@@ -1,7 +1,5 @@
 """O3: the layer against complex steps, the Gram matrix by quadrature and theory, and what refutes the claim."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """What criteria are applied to: measurements whose size is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

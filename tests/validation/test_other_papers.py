@@ -1,7 +1,5 @@
 """Rows O6, O7, O8, O10 and O11: their parts against closed forms, and mistakes that refute them."""
 
-from __future__ import annotations
-
 from math import comb
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """O2: starts have the deviations of the formulas, the effective rank is that of eigenvalues, spoilt numbers refute."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """O1: the single layer's Hessian by a network and quadrature, the decomposition behind it, and what refutes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

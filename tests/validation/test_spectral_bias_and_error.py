@@ -1,7 +1,5 @@
 """O9: the measures of breadth are those of eigenvalues, counterexamples are found, and what refutes the claim."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

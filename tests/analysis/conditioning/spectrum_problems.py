@@ -1,7 +1,5 @@
 """Least-squares problems on one set of samples whose spectra are tested."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import refkan as rk

@@ -1,7 +1,5 @@
 """Bad options, preconditioners and matrices of spectra: every error names what came."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import sparse

@@ -1,7 +1,5 @@
 """Spectra in another basis: the structure applied, never an evaluation there; growth as in the theory."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Both ends of a spectrum by products alone, against the complete one."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import sparse

@@ -1,7 +1,5 @@
 """Spectra in ill-conditioned coordinates against exact arithmetic, and the frames that they are computed through."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import mpmath

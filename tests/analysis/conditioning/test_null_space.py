@@ -1,7 +1,5 @@
 """Analytic null vectors: J Z = 0, orthonormal, as many as the theory counts, and noticed when they are wrong."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

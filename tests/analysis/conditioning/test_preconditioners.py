@@ -1,7 +1,5 @@
 """Spectra under preconditioners: another geometry, Jacobi, given ones; their modes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import sparse

@@ -1,7 +1,5 @@
 """Gradient descent mode by mode: what spectra predict and what `rk.minimize` does."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

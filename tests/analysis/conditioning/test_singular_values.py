@@ -1,7 +1,5 @@
 """Singular value decompositions where one algorithm gives up."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import linalg

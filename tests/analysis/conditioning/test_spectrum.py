@@ -1,7 +1,5 @@
 """Spectra of Gauss-Newton matrices, kernels, Hessians and given matrices; flags, tables, pickles."""
 
-from __future__ import annotations
-
 import pickle
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Conditioning studies: points, executors that work and executors that die, resuming."""
 
-from __future__ import annotations
-
 import math
 import os
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Spectra in the ReLU-power basis of inputs in units of their own, whose coefficients differ by more than 1/eps."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import mpmath

@@ -1,7 +1,5 @@
 """The matrices whose spectra are certified, built without bands, on evenly and very unevenly spaced knots."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import refkan as rk

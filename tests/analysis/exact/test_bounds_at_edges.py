@@ -1,7 +1,5 @@
 """Bounds where numbers overflow, vanish, or lie on knots and ends; and what comes back when a budget ends."""
 
-from __future__ import annotations
-
 import math
 import pickle
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """All eigenpairs: against Arb, their order by smoothness, signs left undecided, rough vectors noticed."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import pytest

@@ -1,7 +1,5 @@
 """Certified extreme eigenvalues and condition numbers, against mpmath, known values and exact definiteness."""
 
-from __future__ import annotations
-
 import math
 import sys
 from fractions import Fraction

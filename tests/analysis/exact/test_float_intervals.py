@@ -1,7 +1,5 @@
 """Interval operations against rational numbers and balls, one by one; a spoilt copy of each is noticed."""
 
-from __future__ import annotations
-
 import ctypes
 import inspect
 import math

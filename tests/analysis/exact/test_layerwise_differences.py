@@ -1,7 +1,5 @@
 """Networks compared layer by layer: refined ones are equal up to rounding, a changed coefficient is not hidden."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import flint

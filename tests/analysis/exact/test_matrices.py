@@ -1,7 +1,5 @@
 """Exact matrices against the definitions, and floats against them; outward rounding of enclosures."""
 
-from __future__ import annotations
-
 import math
 import sys
 from fractions import Fraction

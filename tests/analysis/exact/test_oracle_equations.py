@@ -1,7 +1,5 @@
 """`certified_error` of networks near the solutions of problems that are known in closed form."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

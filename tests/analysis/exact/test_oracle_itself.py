@@ -1,7 +1,5 @@
 """The independent oracles against SciPy, hand-computed values and laws that hold for any right implementation."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from math import factorial
 

@@ -1,7 +1,5 @@
 """Exact matrices of spline spaces and their certified spectra against definitions, over Fractions and 200 digits."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import mpmath

@@ -1,7 +1,5 @@
 """Bits, names and knots that certificates take, and what they say where python-flint is missing."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

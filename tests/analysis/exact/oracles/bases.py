@@ -1,7 +1,5 @@
 """Functions of one input on edges, as exact pieces: B-splines, ReLU powers, Chebyshev polynomials, and their tails."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """Equations whose solutions are known, and networks near them: what `certified_error` must bound."""
 
-from __future__ import annotations
-
 import mpmath
 import numpy as np
 

@@ -1,7 +1,5 @@
 """Numbers with first and, where asked, second derivatives in any variables, over Fractions or mpmath."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Ranks, changes of basis, Gram matrices and eigenvalues, from their definitions."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from math import prod
 

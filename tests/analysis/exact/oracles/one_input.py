@@ -5,8 +5,6 @@ the piece, which is far below what any float64 certificate can tell apart. A net
 of its inputs, so that greatest values are sums of those of its terms.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 from fractions import Fraction

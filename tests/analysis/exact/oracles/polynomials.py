@@ -1,7 +1,5 @@
 """Polynomials over Fractions, coefficients ascending, and where they change sign."""
 
-from __future__ import annotations
-
 import itertools
 from fractions import Fraction
 from math import comb, lcm

@@ -1,7 +1,5 @@
 """Jacobians, Gauss-Newton matrices and Hessians of least squares, from jets of the network at its samples."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import mpmath
