@@ -242,14 +242,6 @@ def test_dimensions(kind, order):
     assert S.mean_spacing == pytest.approx((S.domain[1] - S.domain[0]) / n, rel=EPS)
 
 
-@given(st.integers(1, 10), st.integers(1, 40))
-def test_uniform(order, n):
-    S = rk.SplineSpace.uniform(order=order, intervals=n, domain=(-2.0, 0.5))
-    assert (S.intervals, S.dim, S.domain) == (n, n + order - 1, (-2.0, 0.5))
-    assert S.is_uniform
-    np.testing.assert_allclose(np.diff(S.knots), 2.5 / n, rtol=0, atol=2 * EPS * np.abs(S.knots).max())
-
-
 @pytest.mark.parametrize("order", ORDERS)
 def test_clamped_repeats_the_ends_r_times(order):
     S = rk.SplineSpace.clamped(order, [0, 0.5, 2])
@@ -287,12 +279,8 @@ def test_equality_and_hash_go_by_order_and_knots():
     assert rk.SplineSpace([0, 1, 2, 3, 4, 6], 2) != S
     assert S != "spline space"
     assert len({S, same}) == 1
-
-
-def test_equal_spaces_have_equal_hashes_whatever_the_sign_of_zero():
-    S, same = rk.SplineSpace([-1.0, 0.0, 1.0, 2.0], 2), rk.SplineSpace([-1.0, -0.0, 1.0, 2.0], 2)
-    assert same == S
-    assert hash(S) == hash(same)
+    zero, negative = rk.SplineSpace([-1.0, 0.0, 1.0, 2.0], 2), rk.SplineSpace([-1.0, -0.0, 1.0, 2.0], 2)
+    assert len({zero, negative}) == 1
 
 
 def test_repr_says_order_intervals_and_domain():
