@@ -2,8 +2,9 @@
 
 from refkan.commands.info import add_info
 from refkan.commands.model import add_model
+from refkan.commands.predict import add_predict
 from refkan.commands.spectra.spectrum import add_spectrum
 from refkan.commands.training.train import add_train_parser
 from refkan.commands.verify import add_verify
 
-__all__ = ["add_info", "add_model", "add_spectrum", "add_train_parser", "add_verify"]
+__all__ = ["add_info", "add_model", "add_predict", "add_spectrum", "add_train_parser", "add_verify"]

@@ -6,11 +6,13 @@ import csv
 import io
 import math
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from refkan.base.arguments import nearest
 from refkan.base.array_types import FloatArray
 from refkan.base.atomic_files import read_file
 from refkan.base.plain_text import printable
@@ -79,7 +81,12 @@ def read_weights(option: str, file: Path, count: int) -> FloatArray:
     return rows[:, 0].copy()
 
 
-def read_numbers(option: str, file: Path, gaps: str | None = None) -> Numbers:
+def read_numbers(
+    option: str,
+    file: Path,
+    gaps: str | None = None,
+    columns: Callable[[Sequence[str] | None], Sequence[str] | None] = lambda header: None,
+) -> Numbers:
     """Return the numbers of a CSV file; empty lines, lines that begin with #, and a header are skipped.
 
     A header is a first line none of whose cells is a number. A first line of whole numbers that are unlike those below
@@ -93,6 +100,9 @@ def read_numbers(option: str, file: Path, gaps: str | None = None) -> Numbers:
     gaps : str, optional
         The option of the command that leaves out lines which are not whole, for messages. Empty: it was given, and what
         is no finite number becomes NaN, as does all of a line with another number of cells.
+    columns : callable
+        Takes the names in the header (None without one) and returns those of the columns that are read, in that order;
+        None for all. What stands in other columns does not matter.
     """
     try:
         reader = csv.reader(io.StringIO(read_file(file).decode("utf-8-sig"), newline=""))
@@ -104,8 +114,11 @@ def read_numbers(option: str, file: Path, gaps: str | None = None) -> Numbers:
     except OSError as error:
         raise ValueError(in_words(option, error)) from error
     lines = [(k, cells) for k, cells in lines if any(map(str.strip, cells)) and not cells[0].lstrip().startswith("#")]
+    header = lines[0][1] if lines and not any(map(_is_number, lines[0][1])) else []
+    chosen = columns([cell.strip() for cell in header] or None)
+    places = None if chosen is None else _columns_named(f"{option}: {file}", chosen, lines)
     _require_commas(f"{option}: {file}", lines)
-    header = lines.pop(0)[1] if lines and not any(map(_is_number, lines[0][1])) else []
+    lines = lines[1:] if header else lines
     if not lines:
         raise ValueError(f"{option}: {file} must hold at least one line of numbers; got none")
     if all(len(cells) > 1 and not cells[-1].strip() for _, cells in lines):
@@ -120,8 +133,26 @@ def read_numbers(option: str, file: Path, gaps: str | None = None) -> Numbers:
     _require_columns(f"{option}: {file}", lines, count, names)
     if gaps != "":
         _require_whole(f"{option}: {file}", lines, count, names, f", or give {gaps}" if gaps else "")
-    rows = [list(map(_number, cells)) if len(cells) == count else [math.nan] * count for _, cells in lines]
-    return Numbers(np.array(rows), names)
+    rows = np.array([list(map(_number, cells)) if len(cells) == count else [math.nan] * count for _, cells in lines])
+    if places is None:
+        return Numbers(rows, names)
+    return Numbers(rows[:, places], None if chosen is None else tuple(map(printable, chosen)))
+
+
+def _columns_named(file: str, chosen: Sequence[str], lines: Lines) -> list[int]:
+    """Return where the columns of these names are; what stands in the others becomes 0, so that it does not matter."""
+    header = [cell.strip() for cell in lines[0][1]] if lines else []
+    for name in chosen:
+        if header.count(name) != 1:
+            near = f"; did you mean {other!r}?" if (other := nearest(name, header)) and name not in header else ""
+            raise ValueError(
+                f"{file} must have one column {name!r} in its header; got {header.count(name)} among "
+                f"{printable(', '.join(header))}{near}"
+            )
+    places = [header.index(name) for name in chosen]
+    for _, cells in lines[1:]:
+        cells[:] = [cell if k in places else "0" for k, cell in enumerate(cells)]
+    return places
 
 
 def _require_commas(file: str, lines: Lines) -> None:

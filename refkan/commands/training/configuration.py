@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,8 @@ def data_in(chosen: argparse.Namespace) -> Setup:
         )
     if chosen.points is not None:
         raise ValueError("--points is for named problems; a file is used whole")
-    numbers = read_numbers("PROBLEM", file, "" if chosen.drop_bad_rows else "--drop-bad-rows")
+    gaps = "" if chosen.drop_bad_rows else "--drop-bad-rows"
+    numbers = read_numbers("PROBLEM", file, gaps, lambda header: _columns_asked_for(chosen, header))
     rows = numbers.rows
     if rows.shape[1] < 2:
         raise ValueError(f"PROBLEM: {file} must have two columns or more, the inputs and then the output; got one")
@@ -124,6 +126,18 @@ def data_in(chosen: argparse.Namespace) -> Setup:
         return own_data(rows[:, :-1], rows[:, -1], file.name, names, chosen.drop_bad_rows)
     except ValueError as error:  # x and y are the names of arrays
         raise ValueError(f"PROBLEM: {file}, inputs x and last column y: {error}") from error
+
+
+def _columns_asked_for(chosen: argparse.Namespace, header: Sequence[str] | None) -> list[str] | None:
+    """Names of the inputs and of the target, which is the last column unless it was named; None for all columns."""
+    if chosen.target is None and chosen.inputs is None:
+        return None
+    names = list(header or ())
+    target = names[-1] if chosen.target is None and names else chosen.target
+    inputs = [name for name in names if name != target] if chosen.inputs is None else chosen.inputs
+    if target in inputs:
+        raise ValueError(f"--inputs must not name the target; got {target!r}")
+    return [*inputs, target]
 
 
 def splines(setup: Setup, chosen: argparse.Namespace) -> Network:

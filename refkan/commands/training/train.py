@@ -15,7 +15,7 @@ import numpy as np
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
 from refkan.commands.command_errors import guarded
-from refkan.commands.option_values import check_folder, out_of_memory, path
+from refkan.commands.option_values import check_folder, out_of_memory, path, text
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration
 from refkan.commands.training.progress_bar import Progress
@@ -57,6 +57,10 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
     )
     p.add_argument(
         "--drop-bad-rows", action="store_true", help="leave out lines of FILE.csv that are not whole, and say how many"
+    )
+    p.add_argument("--target", type=text, metavar="NAME", help="column of FILE.csv to predict; default: the last")
+    p.add_argument(
+        "--inputs", type=text, nargs="+", metavar="NAME", help="columns to predict it from; default: all others"
     )
     p.add_argument("--points", type=int, metavar="N", help="collocation points (each way for tensor grids) or samples")
     network = p.add_argument_group(
@@ -117,7 +121,10 @@ def _run(chosen: argparse.Namespace) -> int:
     if chosen.output is not None:
         asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in NOT_ASKED}
         last = chosen_level(plan.setup, trained)
-        save(chosen.output / "network.npz", last.network, last.result.theta, notes={"asked": asked})
+        notes = {"asked": asked}
+        if plan.setup.values is not None:
+            notes["columns"] = [*plan.setup.variables, plan.setup.output]
+        save(chosen.output / "network.npz", last.network, last.result.theta, notes=notes)
         write_atomically(chosen.output / "history.json", to_json(results, asked, remarks=said, effects=shares))
         write_atomically(chosen.output / "figure.png", to_png(plan.setup, trained))
         if plan.setup.values is not None and can_be_drawn(plan.net):

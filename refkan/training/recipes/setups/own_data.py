@@ -41,7 +41,7 @@ def own_data(
     name : str
         In tables and figures.
     names : sequence of str, optional
-        Of the columns of x and then of y, for figures and messages, which then count columns from 1, as in a file.
+        Of the columns of x and then of y, for figures and messages.
     drop_bad_rows : bool
         Whether rows with a number that is not finite are left out. The equation of the set-up says how many.
 
@@ -87,7 +87,7 @@ def own_data(
     low, high = points.min(axis=0), points.max(axis=0)
     if (low == high).any():
         column = int(np.flatnonzero(low == high)[0])
-        which = f"x[:, {column}]" if names is None else f"column {column + 1} ({names[column]})"
+        which = f"x[:, {column}]" if names is None else f"column {names[column]!r}"
         raise ValueError(f"x must vary in every column; {which} is {low[column]:g} throughout: leave it out")
     order = np.random.default_rng(0).permutation(len(points))
     back, kept = np.sort(order[: len(points) // KEPT_BACK]), np.sort(order[len(points) // KEPT_BACK :])
