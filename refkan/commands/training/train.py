@@ -121,7 +121,7 @@ def _run(chosen: argparse.Namespace) -> int:
     if chosen.output is not None:
         asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in NOT_ASKED}
         last = chosen_level(plan.setup, trained)
-        notes = {"asked": asked}
+        notes: dict[str, Any] = {"asked": asked}
         if plan.setup.values is not None:
             notes["columns"] = [*plan.setup.variables, plan.setup.output]
         save(chosen.output / "network.npz", last.network, last.result.theta, notes=notes)
