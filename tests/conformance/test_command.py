@@ -45,7 +45,7 @@ def test_a_correct_backend(capsys):
     assert conform("--backend", PLAIN) == 0
     out = capsys.readouterr().out
     assert out.startswith("plain NumPy: what this layer is")
-    assert "plain NumPy, cases of version 2" in out
+    assert "plain NumPy, cases of version 3" in out
     assert "passed" in out
     assert "nothing differs from what was declared" in out
 
@@ -168,7 +168,7 @@ def test_a_summary_and_a_badge(tmp_path, capsys):
     assert document["families"]["gradients"]["failed"] + document["families"]["spans and sizes"]["failed"] <= failed
     assert sum(cause["cases"] for cause in document["causes"]) == failed
     assert document["causes"][0]["name"] == "constant factor"
-    assert "1 over the number N of samples" in document["causes"][0]["evidence"]
+    assert "1 over the number of samples" in document["causes"][0]["evidence"]
     assert document["cases"] == 3
     shown = "".join(ElementTree.parse(picture).getroot().itertext())
     judged = failed + document["counts"]["passed"]
@@ -189,7 +189,7 @@ def test_an_earlier_version_of_the_cases(capsys):
     assert set(keys[0]) < set(keys[1])
     assert not any("with-" in key for key in keys[0])
     assert conform("--backend", PLAIN, "--cases", 1) == 0
-    assert capsys.readouterr().out.startswith("plain NumPy, cases of version 1")
+    assert "plain NumPy, cases of version 1" in capsys.readouterr().out
 
 
 def test_devices_and_variants_are_for_layers_in_pytorch(capsys):
@@ -205,7 +205,7 @@ def test_devices_and_variants_are_for_layers_in_pytorch(capsys):
 def test_one_failure_anywhere_fails_the_run(statuses, capsys):
     chosen = argparse.Namespace(summary=None, badge=None, junit=None, json="-")
     findings = [Finding(f"case/{k}", "values", status, "") for k, status in enumerate(statuses)]
-    assert _deliver(chosen, "title", findings, (), 0.0, 1) == int(set(statuses) != {f.PASSED})
+    assert _deliver(chosen, "title", findings, None, 0.0, 1) == int(set(statuses) != {f.PASSED})
     assert json.loads(capsys.readouterr().out)
 
 

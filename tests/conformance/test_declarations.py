@@ -118,7 +118,7 @@ def test_a_layer_of_one_domain_is_identified_on_it():
             return super().build(spec)
 
     adapter = Strict()
-    adapter.capabilities = replace(PlainNumpy.capabilities, intervals=5, domain=(0.0, 2.0))
+    adapter.capabilities = replace(PlainNumpy.capabilities, intervals=5, domain=(0.0, 2.0), network=False)
     assert [stage.status for stage in identify(adapter).stages] == ["as declared"] * 9
 
 

@@ -205,7 +205,7 @@ def test_the_report_groups_failures_and_counts_what_was_not_asked():
     adapter = Patched(forward=lambda model, x: -PlainNumpy().forward(model, x))
     findings = judged(adapter, chosen(["float64"], ["layer/degree-3/uniform"]))
     shown = text("mine", findings, identify(adapter))
-    assert shown.startswith("Patched: what this layer is")
+    assert shown.startswith("plain NumPy: what this layer is")
     assert "sign (" in shown
     assert "more: --all, --json or --junit shows them" in shown
     assert "bears on 38 of 38 failures: sign" in shown

@@ -40,6 +40,8 @@ def explain(
     what : str
         What the arrays are, in words.
     """
+    if not ours.size:
+        return None
     if not np.isfinite(theirs).all():
         bad = int((~np.isfinite(theirs)).sum())
         return [("not finite", {"what": what, "count": bad, "total": theirs.size})]

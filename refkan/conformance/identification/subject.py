@@ -37,11 +37,13 @@ class Subject:
     Parameters
     ----------
     adapter : Adapter
+    dtype : str, optional
+        The format; by default the finest that is declared.
     """
 
-    def __init__(self, adapter: Adapter) -> None:
+    def __init__(self, adapter: Adapter, dtype: str = "") -> None:
         self.adapter, self.declared = adapter, adapter.capabilities
-        self.dtype = next((name for name in DTYPES if name in self.declared.dtypes), "float64")
+        self.dtype = dtype or next((name for name in DTYPES if name in self.declared.dtypes), "float64")
         self.eps = EPS[self.dtype]
         self.noise = self.offset = 0.0
         self.behind, self.differs, self.gradients_differ, self.depends = "", "", False, ""

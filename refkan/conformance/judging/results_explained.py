@@ -30,8 +30,8 @@ def by_numbers(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
     if axes is None or ours.ndim != len(axes) or not theirs.size:
         return finding
     told = explain(theirs, ours, axes, float(np.max(case.tolerance)), case.quantity.replace("-", " "))
-    if not told:
-        return finding
+    if not told or any(name == "factor along" and evidence["axis"] == "sample" for name, evidence in told):
+        return finding  # a factor for each sample explains anything of one output
     sizes = {"samples": len(s.x), "outputs": s.specs[-1].n_outputs, "inputs": s.spec.n_inputs}
     factors = [evidence["factor"] for name, evidence in told if name == "constant factor"]
     size = sizes_of(factors, [{k: v for k, v in sizes.items() if v > 1}]) if factors else ""

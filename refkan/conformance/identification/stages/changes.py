@@ -18,8 +18,11 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.known_maps import map_of
+from refkan.conformance.identification.stages.arithmetic import arithmetic
+from refkan.conformance.identification.stages.own_functions import identified, sampled
 from refkan.conformance.identification.stages.points_in_use import point_of
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -33,7 +36,11 @@ def changes(subject: Subject) -> Stage:
     declared = subject.declared
     if subject.differs:
         return Stage("changes", unknown=f"not asked where layers differ ({subject.differs})")
-    asks: list[Any] = [network] * declared.network
+    try:
+        subject.raw(subject.build(subject.spec((3, 2))), np.zeros((0, 2)), 3)
+    except NoAnswerError as error:
+        return Stage("changes", "", (Difference("empty batch", {"reason": str(error)}),))
+    asks: list[Any] = [formats] * (len(declared.dtypes) > 1) + [network] * declared.network
     asks += [refined] * ("nested" in declared.refine or "any" in declared.refine) + [updated] * declared.update
     found, told, reasons = [], [], []
     for ask in asks:
@@ -45,6 +52,18 @@ def changes(subject: Subject) -> Stage:
         found += one
         told.append(words)
     return Stage("changes", "; ".join(told) or ("" if reasons else "none declared"), tuple(found), "; ".join(reasons))
+
+
+def formats(subject: Subject) -> tuple[str, list[Difference]]:
+    """Arithmetic and functions in the other formats that are declared."""
+    found, others = [], [name for name in DTYPES if name in subject.declared.dtypes and name != subject.dtype]
+    for dtype in others:
+        other = Subject(subject.adapter, dtype)
+        told = list(arithmetic(other).differences)
+        kind = "uniform" if "uniform" in other.kinds else other.kind
+        told = told or identified(other, sampled(other, other.degree, kind), False)
+        found += [replace(one, where=(dtype,)) for one in told]
+    return f"the same in {', '.join(others)}", found
 
 
 def _identity(subject: Subject, kind: str) -> LayerSpec:
@@ -72,16 +91,26 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
         else:
             evidence = {"map": mapped[0], "what": "it stands between layers"}
         return "", [Difference("extra map", evidence)]
+    specs = _narrow(subject)
+    at = subject.samples(specs[0], BLOCK, 7)
+    y, composed = subject.raw(subject.build(specs), at, 2), subject.values(specs[1], subject.values(specs[0], at))
+    if np.abs(y - composed).max() > subject.tolerance(4 * float(np.abs(composed).max())):
+        what = f"values of a network of two layers are off by {np.abs(y - composed).max():.3g}"
+        return "", [Difference("network", {"what": what}, ("network",), "measured")]
     if "coefficients" not in subject.declared.derivatives or subject.gradients_differ:
         return "networks of layers one after another", []
     return "networks of layers one after another", _network_gradients(subject)
 
 
+def _narrow(subject: Subject) -> tuple[LayerSpec, ...]:
+    """Two layers, the outputs of the first inside the domain of the second."""
+    kind, frame = "uniform" if "uniform" in subject.kinds else "", subject.declared.frame
+    rows = [subject.spec((3, 2), kind=kind), subject.spec((2, 3), kind=kind)]
+    return tuple(replace(s, coefficients=frame.coefficients(0.25 * s.coefficients, s.dtype)) for s in rows)
+
+
 def _network_gradients(subject: Subject) -> list[Difference]:
-    rows = [subject.spec((3, 2), kind="uniform" if "uniform" in subject.kinds else "")]
-    rows.append(subject.spec((2, 3), kind="uniform" if "uniform" in subject.kinds else ""))
-    frame = subject.declared.frame
-    specs = tuple(replace(s, coefficients=frame.coefficients(0.25 * s.coefficients, s.dtype)) for s in rows)
+    specs = _narrow(subject)
     x = subject.samples(specs[0], 16, 7)
     dy = np.ones((16, 2)) * np.array([0.5, -1.25])
     sizes = [s.coefficients.size for s in specs]
@@ -167,15 +196,34 @@ def _after(
             if kept <= CHANGED:
                 text = f"what is stored is right, values are off by {evaluated:.1e} of their size"
                 return [*_other_knots(spec, x, after, knots, C, text, kind, quantity)]
+            if left <= CHANGED:
+                held = _fitted(now, x, after) <= 2.0**-20 * size
+                name, what = ("stored coefficients", "coefficients") if held else ("stored knots", "knots")
+                return told(name, what=f"values are as before, and the {what} that are told are not theirs")
             return told("no longer a spline", what=f"values are not those of what is stored, by {evaluated:.1e}")
     if left <= CHANGED:
         return []
+    if stored is not None:
+        held = _fitted(now, x, before) <= 2.0**-20 * size
+        detail += "; the stored knots can hold it: the coefficients are wrong" if held else "; the knots cannot hold it"
     name = f"function changed by {kind}"
     return [
         Difference(
             name, {"left": left, "detail": detail + (f" on {words}" if words else "")}, where, "measured", quantity
         )
     ]
+
+
+def _fitted(spec: LayerSpec, x: FloatArray, y: FloatArray) -> float:
+    """How far the best spline on the knots of a layer is from outputs."""
+    columns = [FloatQuantities((replace(spec, coefficients=unit[None]),), x).values[:, 0] for unit in _units(spec)]
+    A = np.stack(columns, axis=1)
+    return float(np.abs(A @ np.linalg.lstsq(A, y, rcond=None)[0] - y).max())
+
+
+def _units(spec: LayerSpec) -> FloatArray:
+    size = spec.n_inputs * spec.dim
+    return np.eye(size).reshape(size, spec.n_inputs, spec.dim)
 
 
 def _other_knots(

@@ -95,7 +95,8 @@ def _at_knots(
     subject: Subject, degree: int, quantity: tuple[str, ...], what: str, asked: Callable[[Any, FloatArray], FloatArray]
 ) -> list[Difference]:  # fmt: skip
     """Derivatives at knots against those to the right of them, and at x = b against those to the left."""
-    kind = next((kind for kind in ("uniform", "arbitrary") if kind in subject.kinds), "")
+    kinds = [kind for kind in ("uniform", "arbitrary") if (degree, kind) in subject.right]
+    kind = kinds[0] if kinds else ""
     if not kind or (kind == "uniform" and not subject.declared.frame.exact):
         return []
     spec = subject.spec((3, 2), degree=degree, kind=kind)
@@ -113,10 +114,13 @@ def _at_knots(
             return [Difference("left limit at knots", quantities=quantity)]
         evidence = {"what": f"{what} at knots", "left": float(np.abs(here - right).max() / np.abs(right).max())}
         return [Difference("gradient is another", evidence, sure="measured", quantities=quantity)]
-    if np.abs(last - before).max() > room and subject.declared.right_end == "closed":
-        told = "zero" if not last.any() else "not those from the left"
-        return [Difference("right end open", {"what": f"at x = b {what} are {told}"}, quantities=quantity)]
-    return []
+    right_end = subject.declared.right_end
+    wanted = {"closed": before, "half-open": asked(model, end + step), "zero": 0 * last}[right_end]
+    if np.abs(last - wanted).max() <= room or spec.outside != "natural":
+        return []
+    told = "zero" if not last.any() else f"not those that go with a {right_end} right end"
+    name = "right end open" if right_end == "closed" else "other right end"
+    return [Difference(name, {"what": f"at x = b {what} are {told}"}, quantities=quantity)]
 
 
 def of_second(subject: Subject, degree: int) -> list[Difference]:
@@ -126,8 +130,9 @@ def of_second(subject: Subject, degree: int) -> list[Difference]:
     if spec.degree < 2:
         return []
     own = derivatives(subject, spec, x, 2)
-    ones = np.ones(x.shape)
-    theirs = np.stack([subject.second(model, x, cotangent(len(x), 3, q), ones) for q in range(3)], axis=1)
+    along: FloatArray = np.array([0.5, -2.0]) * (1.0 + np.arange(len(x)) % 2)[:, None]
+    units = [cotangent(len(x), 3, q) for q in range(3)]
+    theirs = np.stack([subject.second(model, x, dy, along) for dy in units], axis=1) / along[:, None]
 
     def of_sums(of: Any, at: FloatArray) -> FloatArray:
         return subject.second(of, at, np.ones((len(at), 3)), np.ones(at.shape))

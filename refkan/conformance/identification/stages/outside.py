@@ -14,7 +14,11 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import RULES, LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
+from refkan.conformance.identification.explanations import explain
+from refkan.conformance.identification.names import differences
+from refkan.conformance.identification.stages.asked_gradients import cotangent
 from refkan.conformance.identification.stages.points_in_use import point_of
+from refkan.conformance.identification.stages.slopes import derivatives
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import Subject
 
@@ -51,8 +55,35 @@ def outside(subject: Subject) -> Stage:
                 one = found.get(f"{rule} {does}", Difference(name, evidence))
                 where = dict.fromkeys([*one.where, f"degree-{degree}", kind])
                 found[f"{rule} {does}"] = replace(one, where=tuple(where))
+            elif declared and degree and "inputs" in subject.declared.derivatives and not subject.gradients_differ:
+                for one in _gradients(subject, spec):
+                    found.setdefault(f"{one.name} {rule}", one)
     words = "; ".join(dict.fromkeys(f"{DOES.get(does, does)}" for does in told.values()))
     return Stage("outside", f"beyond the domain: {words}", tuple(found.values()))
+
+
+def _gradients(subject: Subject, spec: LayerSpec) -> tuple[Difference, ...]:
+    """Input gradients beyond the domain against derivatives of the layer's own outputs there."""
+    a, b = spec.domain
+    away = (b - a) * np.array(AWAY)
+    x = round_to(subject.dtype, np.concatenate([a - away, b + away]))[:, None]
+    one = subject.spec(
+        (3, 1), degree=spec.degree, kind="uniform" if spec.kind == "uniform" else "arbitrary", outside=spec.outside
+    )
+    own, model = derivatives(subject, one, x), subject.build(one)
+    theirs = np.stack(
+        [subject.gradients(model, x, cotangent(len(x), 3, q), {"inputs": x.shape})["inputs"] for q in range(3)], axis=1
+    )
+    seen = np.isfinite(own)
+    size = float(np.abs(own[seen]).max(initial=0.0))
+    room = max(2.0**-20, subject.eps * 2.0**30, 2.0**8 * subject.noise) * max(size, 1e-30)
+    what = f"input gradients beyond the domain under the rule {spec.outside!r}"
+    told = explain(np.where(seen, theirs, 0.0), np.where(seen, own, 0.0), ("sample", "output", "input"), room, what)
+    quantity = ("input-gradients",)
+    if told is None:
+        left = float(np.abs(theirs - own)[seen].max() / size)
+        return (Difference("gradient is another", {"what": what, "left": left}, sure="measured", quantities=quantity),)
+    return differences(told, quantity, gradient=True)
 
 
 def _asked(subject: Subject) -> list[tuple[int, str]]:

@@ -26,8 +26,9 @@ from refkan.conformance.identification.stages.points_in_use import Sampled, piec
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
-SHARES = np.arange(1, 16) / 16
-"""Of each interval, where functions are sampled: equidistant, so that differences tell the degree."""
+SHARES = np.arange(1, 16) / 16 + 2.0**-25
+"""Of each interval, where functions are sampled: equidistant, so that differences tell the degree, and with more bits
+than float32 has."""
 
 CLOSE = (2.0**-12, 2.0**-26)
 """Of an interval, from both its ends: where searches are right but for a tolerance, or for rounding to float32."""
@@ -147,7 +148,7 @@ def identified(subject: Subject, asked: Sampled, plain_right: bool) -> list[Diff
         return [_not_finite(asked)]
     inside = asked.at(asked.where == "inside")
     if not inside.wrong.any():
-        return _at_knots(asked)
+        return _at_knots(asked, subject.declared.right_end)
     for question in (pieces_in_force, _small_errors, _rearranged, points_in_use, _degree_and_knots, _recursion):
         if told := question(subject, inside):
             return told
@@ -162,18 +163,20 @@ def _not_finite(asked: Sampled) -> Difference:
     return Difference("not finite", {"what": "values", "count": bad, "total": asked.theirs.size})
 
 
-def _at_knots(asked: Sampled) -> list[Difference]:
+def _at_knots(asked: Sampled, right_end: str) -> list[Difference]:
     """Right inside intervals: the side in force at knots and at the ends."""
     t, r, found = asked.spec.knots[0], asked.spec.order, []
     knots = asked.at((asked.where == "knot") & asked.wrong)
     if knots.x.size:
         left = np.searchsorted(t, knots.x, side="left") - 1
-        same = np.abs(recursion(t, r, knots.x, left) - knots.theirs) <= 4 * knots.most
-        found.append(
-            Difference("left limit at knots")
-            if same.all()
-            else Difference("interval search", {"count": len(same), "total": t.size, "how": "at knots"})
-        )
+        from_left = recursion(t, r, knots.x, left)
+        if (np.abs(from_left - knots.theirs) <= 4 * knots.most).all():
+            found.append(Difference("left limit at knots"))
+        elif (np.abs(from_left + knots.right - knots.theirs) <= 4 * knots.most).all():
+            found.append(Difference("counted twice at knots"))
+        else:
+            evidence = {"count": knots.x.size, "total": asked.x.size, "how": "at knots"}
+            found.append(Difference("interval search", evidence))
     end = asked.at((asked.where == "end") & asked.wrong)
     if end.x.size:
         what = "functions at an end of the domain are none of those on either side"
@@ -181,12 +184,18 @@ def _at_knots(asked: Sampled) -> list[Difference]:
             what = "all basis functions are zero at x = b"
         elif (np.abs(recursion(t, r, end.x, np.searchsorted(t, end.x, side="right") - 1) - end.theirs) < 1e-9).all():
             what = "x = b belongs to no interval of the domain, or to the one beyond"
-        found.append(Difference("right end open", {"what": what}))
+        name = "right end open" if right_end == "closed" else "other right end"
+        found.append(Difference(name, {"what": what}))
     return found
 
 
 def _small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
     """Errors that a sum of truncated powers may have, and that grow from left to right as its do; or no larger ones."""
+    off = ~(np.abs(inside.theirs - inside.right) <= inside.room)
+    if not inside.theirs[off].any() and (below := float(np.abs(inside.right[off]).max())) < 2.0**-8:
+        kept = np.abs(inside.right[~off & (inside.theirs != 0)])
+        if below <= kept.min(initial=1.0):
+            return [Difference("flushed to zero", {"below": below}, sure="measured")]
     if inside.spec.kind in ("clamped", "repeated"):
         return []
     units = replace(inside.spec, coefficients=np.eye(inside.spec.dim)[:, None])

@@ -37,9 +37,9 @@ def _interpolated(subject: Subject, spec: LayerSpec, x: FloatArray, order: int, 
     V = np.vander(u, increasing=True)
     weights = np.linalg.solve(V.T, np.eye(NODES)[order] * order)  # of the derivative at 0 of the interpolant
     for p in range(spec.n_inputs):
-        t = np.unique(spec.knots[p])
-        m = np.searchsorted(t, x[:, p], side="right") - 1
-        radius = share * np.minimum(x[:, p] - t[m], t[m + 1] - x[:, p])
+        low, high = spec.domains[p]
+        nearest = np.abs(x[:, p, None] - np.unique(spec.knots[p])).min(axis=1)
+        radius = share * np.minimum(nearest, (high - low) / 8)
         at = np.repeat(x, NODES, axis=0)
         at[:, p] += (radius[:, None] * u).ravel()
         full = np.resize(at, (-(-len(at) // BLOCK) * BLOCK, spec.n_inputs))

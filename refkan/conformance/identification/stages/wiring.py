@@ -46,6 +46,11 @@ def wiring(subject: Subject) -> Stage:
             break
     if told is not None:
         return Stage("wiring", _words(told), _sized(subject, told))
+    for words, at in (("the sum", x.sum(axis=1)), ("the mean", x.mean(axis=1))):
+        ours = own_responses(subject, spec, np.stack([at, at], axis=1))
+        if explain(theirs, ours, axes, room, "coefficients") is not None:
+            evidence = {"what": f"functions are taken at {words} of the inputs"}
+            return Stage("wiring", evidence["what"], (Difference("inputs summed first", evidence),))
     edges = np.abs(theirs).max(axis=(0, 4)) > room  # (answer, output, input)
     how = "; ".join(
         f"output {a} answers to " + ", ".join(f"({q}, {p})" for q, p in np.argwhere(edges[a]).tolist())
