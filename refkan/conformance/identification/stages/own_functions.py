@@ -136,6 +136,7 @@ def sampled(subject: Subject, degree: int, kind: str) -> Sampled:
     units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
     expected, room = subject.truth(units, x[:, None])
     room = room * max(1.0, subject.noise / subject.eps) + 16 * subject.eps * subject.offset
+    room = np.maximum(room, subject.eps / 2)  # functions that are zero there, beside others that are not
     return Sampled(spec, x, where, theirs, expected, room)
 
 

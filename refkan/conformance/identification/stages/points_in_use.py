@@ -118,11 +118,9 @@ def moved_point(
         rounded = round_to(name, x)
         if (np.abs(at - rounded) <= 0.05 * np.abs(rounded - x).max()).all():
             return Difference(f"{name} inputs")
-    for p_of in ((at - a) * spec.intervals / (b - a), (at - a) / (b - a)):
-        if (
-            off.max() <= 2.0**-20 * size
-            and (np.abs(round_to("float32", p_of) - p_of) <= 2.0**-40 * spec.intervals).all()
-        ):
+    for position in ((at - a) * spec.intervals / (b - a), (at - a) / (b - a)):
+        single = np.abs(round_to("float32", position) - position).max() <= 2.0**-40 * spec.intervals
+        if single and off.max() <= 2.0**-20 * size:
             return Difference("float32 arithmetic", {"what": "the position (x - a)/h is rounded to float32"})
     still = off <= 2.0**-40 * size
     low, high = float(at.min()), float(at.max())
