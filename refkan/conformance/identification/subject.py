@@ -45,7 +45,7 @@ class Subject:
         self.adapter, self.declared = adapter, adapter.capabilities
         self.dtype = dtype or next((name for name in DTYPES if name in self.declared.dtypes), "float64")
         self.eps = EPS[self.dtype]
-        self.noise = self.offset = 0.0
+        self.noise = self.blur = self.offset = 0.0
         self.behind, self.differs, self.gradients_differ, self.depends = "", "", False, ""
         self.right: list[tuple[int, str]] = []
         self.undone: Callable[[FloatArray], FloatArray] = lambda y: y
@@ -63,9 +63,14 @@ class Subject:
         if stage.differences[0].name in ("stale cache", "samples mixed", "samples reordered"):
             self.depends = "results of a sample depend on other samples, or on other calls"
 
+    @property
+    def rough(self) -> float:
+        """How far values are from smooth, relative to the largest: by arithmetic, or by rounded points."""
+        return max(self.noise, self.blur)
+
     def tolerance(self, size: float) -> float:
         """What two results of that size, equal but for rounding, may differ by."""
-        return size * max(ROUNDINGS * self.eps, 16 * self.noise)
+        return size * max(ROUNDINGS * self.eps, 16 * self.rough)
 
     @property
     def degrees(self) -> list[int]:

@@ -63,9 +63,12 @@ def _compared(
         raise NoAnswerError("values are not smooth enough to differentiate")
     size, exact = float(np.abs(own[seen]).max()), true_derivatives(spec, x, order)
     fine = 2.0**10 * subject.eps * np.abs(exact).max()
-    room = max(2.0 ** (-32 + 10 * order), subject.eps * 2.0**30, 2.0 ** (8 * order) * subject.noise) * size
+    room = max(2.0 ** (-32 + 10 * order), subject.eps * 2.0**30, 2.0 ** (8 * order) * subject.rough) * size
     if np.abs(own - exact)[seen].max() <= room:  # the right function: its derivatives are known to rounding
-        own, room = exact, max(fine, subject.tolerance(size), 2.0 ** (8 * order) * subject.noise * size)
+        own, room = (
+            exact,
+            max(fine, subject.tolerance(size), 2.0 ** (8 * order) * subject.rough * size),
+        )
     own, theirs = np.where(seen, own, 0.0), np.where(seen, theirs, 0.0)
     if (np.abs(theirs - exact)[seen] <= fine).all():
         return []

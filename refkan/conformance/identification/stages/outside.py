@@ -76,7 +76,7 @@ def _gradients(subject: Subject, spec: LayerSpec) -> tuple[Difference, ...]:
     )
     seen = np.isfinite(own)
     size = float(np.abs(own[seen]).max(initial=0.0))
-    room = max(2.0**-20, subject.eps * 2.0**30, 2.0**8 * subject.noise) * max(size, 1e-30)
+    room = max(2.0**-20, subject.eps * 2.0**30, 2.0**8 * subject.rough) * max(size, 1e-30)
     what = f"input gradients beyond the domain under the rule {spec.outside!r}"
     told = explain(np.where(seen, theirs, 0.0), np.where(seen, own, 0.0), ("sample", "output", "input"), room, what)
     quantity = ("input-gradients",)
@@ -103,7 +103,7 @@ def followed(subject: Subject, spec: LayerSpec) -> str:
     candidates = [spec.outside, *(rule for rule in DOES if rule != spec.outside)]
     for rule in candidates:
         value, room = rule_values(subject, spec, rule, x)
-        if (np.abs(theirs - value) <= np.maximum(room, 0) * max(1.0, subject.noise / subject.eps)).all():
+        if (np.abs(theirs - value) <= np.maximum(room, 0) * max(1.0, subject.rough / subject.eps)).all():
             return rule
     at = point_of(spec, theirs) if spec.degree else x
     size = subject.tolerance(4 * (b - a))

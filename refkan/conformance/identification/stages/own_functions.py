@@ -68,7 +68,7 @@ def functions(subject: Subject) -> Stage:
                 found[one.name] = replace(found.get(one.name, one), where=tuple(dict.fromkeys(where)))
                 if one.name in BLURRED:
                     off = np.abs(asked.theirs - asked.right)[asked.where == "inside"]
-                    subject.noise = max(subject.noise, float(off.max()))
+                    subject.blur = max(subject.blur, float(off.max()))
     subject.right = right
     if not found:
         found = {one.name: one for one in _many(subject)}
@@ -287,6 +287,9 @@ def _recursion(subject: Subject, inside: Sampled) -> list[Difference]:
 def _described(subject: Subject, inside: Sampled, plain_right: bool) -> list[Difference]:
     """Functions that no question identified."""
     off = float(np.abs(inside.theirs - inside.right).max())
+    if not inside.at(~inside.is_close).wrong.any():
+        evidence = {"count": int(inside.wrong.sum()), "total": inside.x.size, "how": "next to knots"}
+        return [Difference("interval search", evidence)]
     degree = pieces_degree(inside)
     sums = inside.theirs.sum(axis=1)
     total = f"they sum to {sums.min():.6g} .. {sums.max():.6g}"

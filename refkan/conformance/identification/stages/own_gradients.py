@@ -67,8 +67,8 @@ def gradients(subject: Subject) -> Stage:
 
 
 def _degrees(subject: Subject) -> list[int]:
-    """All degrees, the main one first."""
-    return sorted(subject.degrees, key=lambda degree: (degree != subject.degree, degree))
+    """All degrees of functions that are not constant on intervals, the main one first."""
+    return sorted(filter(None, subject.degrees), key=lambda degree: (degree != subject.degree, degree))
 
 
 def _first(ask: Callable[[Subject, int], list[Difference]], subject: Subject) -> list[Difference]:

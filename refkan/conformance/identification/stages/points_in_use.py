@@ -41,6 +41,12 @@ class Sampled:
         """The largest error allowed at each point, (N, 1): where functions are zero next to none is."""
         return np.asarray(self.room.max(axis=1, keepdims=True))
 
+    @property
+    def is_close(self) -> Array:
+        """Points next to knots."""
+        nearest = np.abs(self.x[:, None] - np.unique(self.spec.knots[0])).min(axis=1)
+        return np.asarray(nearest < 2.0**-10 * np.ptp(self.spec.knots[0]) / self.spec.intervals)
+
     def at(self, rows: Any) -> Sampled:
         """The same at some of the points."""
         return Sampled(self.spec, self.x[rows], self.where[rows], self.theirs[rows], self.right[rows], self.room[rows])
@@ -51,7 +57,7 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
     t, r = inside.spec.knots[0], inside.spec.order
     own = intervals_of(inside.x, t, r)
     used = own.copy()
-    known = ~inside.wrong
+    known = (np.abs(recursion(t, r, inside.x, own) - inside.theirs) <= 16 * inside.most).all(axis=1)
     for m in np.flatnonzero(np.diff(t) > 0):
         piece = recursion(t, r, inside.x, np.full(inside.x.size, m))
         equal = (np.abs(piece - inside.theirs) <= 16 * inside.most).all(axis=1) & ~known

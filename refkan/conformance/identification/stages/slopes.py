@@ -25,7 +25,9 @@ def derivatives(subject: Subject, spec: LayerSpec, x: FloatArray, order: int = 1
     There a breakpoint that is none of the knots lies beside x.
     """
     wide, narrow = (_interpolated(subject, spec, x, order, radius) for radius in (0.9, 0.9 / 8))
-    close = np.abs(wide - narrow) <= 2.0 ** (-26 + 8 * (order - 1)) * np.abs(wide).max() + 64 * subject.noise
+    close = np.abs(wide - narrow) <= 2.0 ** (-26 + 8 * (order - 1)) * np.abs(wide).max() + 64 * max(
+        subject.noise, subject.blur
+    )
     return np.asarray(np.where(close, wide, np.nan))
 
 
