@@ -1,7 +1,5 @@
 """Correct layers in forms that round in their own ways."""
 
-from __future__ import annotations
-
 from math import comb, perm
 
 import numpy as np

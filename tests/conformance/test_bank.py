@@ -1,7 +1,5 @@
 """Broken layers, one defect each: every one is identified by the difference that leads."""
 
-from __future__ import annotations
-
 import pytest
 
 from refkan.conformance import identify

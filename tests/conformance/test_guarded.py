@@ -1,7 +1,5 @@
 """Adapters that end the process, hang or answer anything: a report of what was finished, and a finding that says so."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

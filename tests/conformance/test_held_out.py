@@ -1,7 +1,5 @@
 """What reports say beside names: of buffers used again, many samples, exceptions and numbers beyond any range."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

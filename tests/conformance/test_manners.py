@@ -1,7 +1,5 @@
 """What the ways of calling and the numbers of samples are for: each shows a defect that no other case shows."""
 
-from __future__ import annotations
-
 import pytest
 
 from refkan.conformance import Judge

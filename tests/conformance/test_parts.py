@@ -1,7 +1,5 @@
 """Layers with SiLU branches, scales, biases and affine maps that are not neutral: truths, alarms, names of defects."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

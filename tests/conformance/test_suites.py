@@ -1,7 +1,5 @@
 """Cases in a user's own suite: passes, failures with hints, known ones with reasons, and the plugin's options."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

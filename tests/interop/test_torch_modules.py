@@ -1,7 +1,5 @@
 """Second derivatives in theta and x together, and networks as modules of PyTorch, by its own checks."""
 
-from __future__ import annotations
-
 import copy
 
 import numpy as np

@@ -1,7 +1,5 @@
 """`Network.activations` and `Network.edge_function` against the network and against SciPy."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

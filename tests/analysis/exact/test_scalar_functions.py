@@ -1,7 +1,5 @@
 """Functions of one variable over intervals against Taylor coefficients of 60 digits: none outside, none far inside."""
 
-from __future__ import annotations
-
 import flint
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Layers with one defect each, of kinds that no list of supposed defects had: what identification is tested with."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.special import erf
 

@@ -1,7 +1,5 @@
 """What each stage says of layers with one defect, of layers without, and of adapters that answer nothing useful."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Random and adversarial networks, boxes and points of boxes."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Networks to compare with another: its parameters, layers, domains or maps moved a little."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
