@@ -6,7 +6,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan.checks import invariance_test
 from refkan.networks.layers import Linearization
 from refkan.networks.layers.knot_layers.free_knots import FreeKnots
 from refkan.networks.node_maps import MeanStdMap
@@ -18,7 +17,6 @@ from tests.shared.factories import (
     EVERY_NETWORK,
     NODE_MAPS,
     POLICIES,
-    SOME_NETWORKS,
     NetworkCase,
     complex_gradient,
     complex_slopes,
@@ -26,30 +24,6 @@ from tests.shared.factories import (
     running_error,
     samples,
 )
-
-
-@pytest.mark.parametrize("case", [c for c in SOME_NETWORKS if c.kind == "spline"], ids=name)
-def test_every_claimed_invariance_survives_changes_of_state(case):
-    """to_basis and convert, and freeze: on the samples and off them, and again after steps and conversions."""
-    x, far = samples(10), samples(20, seed=5, reach=0.4)
-    net, theta = case.start(x)
-    rng = np.random.default_rng(0)
-    for _ in range(3):
-        relu, frozen = net.to_basis("scaled-relu"), net.freeze(theta)
-        w = net.convert(theta, relu)
-        back = relu.convert(w, net)
-        for z in (x, far):
-            scale = np.maximum(running_error(net, theta, z), running_error(relu, w, z))
-            for other, parameters in ((relu, w), (frozen, theta), (net, back)):
-                report = invariance_test(
-                    lambda z, theta=theta: net(theta, z),
-                    lambda z, other=other, parameters=parameters: other(parameters, z),
-                    z,
-                    rtol=64 * EPS,
-                    scale=scale,
-                )
-                assert report.ok, report.table
-        theta = theta + 0.2 * rng.standard_normal(theta.size)
 
 
 @st.composite
