@@ -1,7 +1,5 @@
 """`refkan predict`, and the choice of columns by name in `refkan train`."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

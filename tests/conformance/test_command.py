@@ -1,7 +1,5 @@
 """`refkan conform` and `refkan cases`: loading, exit codes, files, and what is said when something is wrong."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

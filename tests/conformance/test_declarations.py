@@ -1,7 +1,5 @@
 """What an adapter can declare beside its formats: right ends, one domain, parts, declined cases, single splines."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the judge makes of adapters that raise, return nonsense or declare it; the report; expected failures; pytest."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import sys

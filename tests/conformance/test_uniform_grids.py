@@ -1,7 +1,5 @@
 """A layer written on (x - a)/h, independently of the judge's own: mistakes in its grid and indices are named."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import numpy as np
