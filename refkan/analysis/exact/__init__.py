@@ -9,7 +9,14 @@ missing.
 python-flint is imported on use. Without it every function raises an ImportError that says how to install it.
 """
 
-from refkan.analysis.exact.enclosures.boxes import Bounds, enclose, extrema, lipschitz_constant, sup_difference
+from refkan.analysis.exact.enclosures.boxes import (
+    Bounds,
+    bounding_box,
+    enclose,
+    extrema,
+    lipschitz_constant,
+    sup_difference,
+)
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.enclosures.subdivision import Proven
 from refkan.analysis.exact.ranks.ranks import RankCertificate, certified_rank
@@ -29,6 +36,7 @@ __all__ = [
     "Proven",
     "RankCertificate",
     "as_fractions",
+    "bounding_box",
     "certified_condition_number",
     "certified_error",
     "certified_rank",

@@ -2,24 +2,40 @@ r"""Enclosures of networks over boxes of inputs: values, gradients, second deriv
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet
 from refkan.analysis.exact.enclosures.layerwise_differences import layerwise_difference
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network
-from refkan.analysis.exact.enclosures.subdivision import Proven, range_over
-from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, monomials, narrowed
+from refkan.analysis.exact.enclosures.subdivision import (
+    CORNERS,
+    NORMAL,
+    Evaluation,
+    Proven,
+    Range,
+    absolute,
+    of_greatest,
+    of_range,
+    range_over,
+)
+from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, monomials, narrowed
 from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_shape, check_count, check_positive, real
+from refkan.base.arguments import as_columns, as_shape, check_count, check_positive, real
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
+from refkan.training.optimizers.progress import report_of
 
 BUDGET = 100_000
 """Boxes that a subdivision may evaluate by default."""
+
+STARTS, ASCENT = 64, 40
+"""Points from which large values are sought in many dimensions, and steps from each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +72,13 @@ class Bounds(ShortRepr):
 
 
 def enclose(
-    net: Network, theta: Any, box: Any, derivatives: int = 2, tolerance: float | None = None, budget: int = BUDGET
+    net: Network,
+    theta: Any,
+    box: Any,
+    derivatives: int = 2,
+    tolerance: float | None = None,
+    budget: int = BUDGET,
+    progress: bool | Callable[[Any], Any] = False,
 ) -> Bounds:
     r"""Enclose values and derivatives of a network over a box of inputs, for every x in the box.
 
@@ -68,15 +90,18 @@ def enclose(
         with its end pieces continued, and hold wherever the network has a value.
     theta : array (n_params,)
     box : array (P, 2)
-        Least and greatest of each input; they may be equal.
+        Least and greatest of each input; they may be equal. ``bounding_box(x)`` is that of samples.
     derivatives : {0, 1, 2}
         How many of value, first and second derivatives are enclosed.
     tolerance : float, optional
-        Absolute distance from the ranges that the bounds may keep: the box is subdivided until then. By default
-        there is no subdivision, and the excess falls with the square of the box (of values, and of first derivatives
-        where second ones are bounded; of second derivatives linearly).
+        Distance from the ranges that the bounds may keep, relative to the range of each quantity as it is found, or to
+        a millionth of its largest value: the box is subdivided until then. By default there is no subdivision, and the
+        excess falls with the square of the box (of values, and of first derivatives where second ones are bounded; of
+        second derivatives linearly).
     budget : int
         Boxes that may be evaluated; ``.reached`` says whether they sufficed. The bounds hold in any case.
+    progress : bool or callable
+        Whether lines about the subdivision go to the standard error stream, or a function that is told instead.
 
     Returns
     -------
@@ -101,23 +126,22 @@ def enclose(
     (array([[0.5, 1. ]]), array([[[-2.,  2.]]]), True)
     """
     check_count("derivatives", derivatives, 0, 2)
-    check_effort(1.0 if tolerance is None else tolerance, budget)
-    steps = interval_network(net, theta)
-    ends = checked_box(steps, box)
+    steps, ends = posed(enclose, locals())
     P, Q = steps.n_inputs, steps.n_outputs
     wanted = monomials(P, derivatives)
     order = max(2, derivatives)
 
-    def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
+    def quantities(boxes: Intervals) -> Evaluation:
         expansion = steps.sweep(boxes, order)
         outer, inner = [], []
         for index in wanted:
             factor = Intervals.of(2.0 if max(index, default=0) == 2 else 1.0)
             outer.append(narrowed(expansion, index) * factor)
             inner.append(expansion.coefficient(index) * factor)
-        return flat(joined(outer, 2)), flat(joined(inner, 2))
+        return Evaluation(flat(joined(outer, 2)), flat(joined(inner, 2)), influence(expansion, min(derivatives, 1)))
 
-    ranges = range_over(quantities, ends, tolerance, budget)
+    slack = None if tolerance is None else of_range(tolerance)
+    ranges = range_over(quantities, ends, slack, budget, report=report_of(progress))
     table = np.stack([ranges.outer.lo, ranges.outer.hi], axis=-1).reshape(Q, len(wanted), 2)
     position = {index: k for k, index in enumerate(wanted)}
 
@@ -132,7 +156,14 @@ def enclose(
     return Bounds(at(), first, second, ranges.boxes, ranges.reached)
 
 
-def extrema(net: Network, theta: Any, box: Any, tolerance: float = 1e-6, budget: int = BUDGET) -> Proven:
+def extrema(
+    net: Network,
+    theta: Any,
+    box: Any,
+    tolerance: float = 1e-6,
+    budget: int = BUDGET,
+    progress: bool | Callable[[Any], Any] = False,
+) -> Proven:
     r"""Enclose the least and the greatest value of each output over a box: two arrays (Q, 2).
 
     The least lies in [minima[q, 0], minima[q, 1]]. Where the network jumps it is the greatest lower bound. Under
@@ -141,8 +172,10 @@ def extrema(net: Network, theta: Any, box: Any, tolerance: float = 1e-6, budget:
 
     Parameters
     ----------
-    net, theta, box, tolerance, budget
-        As for `enclose`.
+    net, theta, box, budget, progress
+        As for `enclose`; the budget is shared by all extremes.
+    tolerance : float
+        Distance that the two ends of an extreme may keep, relative as for `enclose`.
 
     Returns
     -------
@@ -161,22 +194,56 @@ def extrema(net: Network, theta: Any, box: Any, tolerance: float = 1e-6, budget:
     >>> minima.round(5), maxima.round(5)
     (array([[0.5, 0.5]]), array([[1., 1.]]))
     """
-    check_effort(tolerance, budget)
-    check_annotated(extrema, locals())
-    steps = interval_network(net, theta)
-    ends = checked_box(steps, box)
+    steps, ends = posed(extrema, locals())
+    report = report_of(progress)
+    units = [index for index in monomials(steps.n_inputs, 1) if sum(index)]
+    extremes: list[Range] = []
+    for q, sign in product(range(steps.n_outputs), (-1.0, 1.0)):
 
-    def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
-        expansion = steps.sweep(boxes, 2)
-        return narrowed(expansion, expansion.over.zero), expansion.centre.value
+        def quantities(boxes: Intervals, q: int = q, sign: float = sign) -> Evaluation:
+            whole = steps.sweep(boxes, 2)
+            f = Expansion(whole.centre[:, q] * sign, whole.over[:, q] * sign, whole.reach, whole.smoothness)
+            slopes = joined([narrowed(f, unit) for unit in units], 1)
+            jumps = (f.smoothness < 0)[:, None]
+            slopes = Intervals(np.where(jumps, -np.inf, slopes.lo), np.where(jumps, np.inf, slopes.hi))
+            return Evaluation(narrowed(f, f.over.zero)[:, None], f.centre.value[:, None], influence(f, 0), slopes)
 
-    values = range_over(quantities, ends, tolerance, budget)
-    minima = np.stack([values.outer.lo, values.inner.lo], axis=-1)
-    maxima = np.stack([values.inner.hi, values.outer.hi], axis=-1)
-    return Proven.by((minima, maxima), values, tolerance, budget)
+        left = (budget - sum(each.boxes for each in extremes)) // (2 * steps.n_outputs - len(extremes))
+        points = _promising(steps, ends, q, sign) if steps.n_inputs > CORNERS else None
+        extremes.append(range_over(quantities, ends, of_range(tolerance), max(left, 1), True, points, report))
+    ends_of = [np.array([[each.inner.hi[0], each.outer.hi[0]] for each in extremes[side::2]]) for side in (0, 1)]
+    reached, boxes = all(each.reached for each in extremes), sum(each.boxes for each in extremes)
+    return Proven.by((-ends_of[0][:, ::-1], ends_of[1]), reached, boxes, tolerance, budget)
 
 
-def lipschitz_constant(net: Network, theta: Any, box: Any, tolerance: float = 1e-3, budget: int = BUDGET) -> Proven:
+def _promising(steps: IntervalNetwork, ends: FloatArray, q: int, sign: float) -> FloatArray:
+    """Points where an output, times a sign, is large: ascent from random ones, each with its own length of step."""
+    P, sides = len(ends), ends[:, 1] - ends[:, 0]
+    x = np.clip(ends[:, 0] + np.random.default_rng(0).uniform(size=(STARTS, P)) * sides, ends[:, 0], ends[:, 1])
+    length, best = np.full((STARTS, 1), 0.25), np.full((STARTS, 1), -np.inf)
+    units = [index for index in monomials(P, 1) if sum(index)]
+    trial, gradient = x, np.zeros_like(x)
+    for _ in range(ASCENT):
+        centre = (steps.sweep(Intervals.of(trial), 1).centre[:, q] * sign).parts
+        value = centre[(0,) * P].lo[:, None]
+        slopes = np.stack([centre[unit].lo if unit in centre else np.zeros(STARTS) for unit in units], axis=1) * sides
+        better = value > best
+        best, x = np.where(better, value, best), np.where(better, trial, x)
+        gradient = np.where(better, slopes, gradient)
+        length = length * np.where(better, 1.5, 0.4)
+        norm = np.linalg.norm(gradient, axis=1, keepdims=True)
+        trial = np.clip(x + length * sides * gradient / np.where(norm > 0, norm, 1.0), ends[:, 0], ends[:, 1])
+    return np.where(np.isfinite(x), x, ends[:, 0])[np.argsort(-best[:, 0])[:8]]
+
+
+def lipschitz_constant(
+    net: Network,
+    theta: Any,
+    box: Any,
+    tolerance: float = 1e-3,
+    budget: int = BUDGET,
+    progress: bool | Callable[[Any], Any] = False,
+) -> Proven:
     r"""Enclose the least upper bound of |dF/dx|_F inside a box, the Frobenius norm of the Jacobian in x.
 
     For one output it is the Lipschitz constant in the Euclidean norm, for more an upper bound of it. Derivatives at a
@@ -184,7 +251,7 @@ def lipschitz_constant(net: Network, theta: Any, box: Any, tolerance: float = 1e
 
     Parameters
     ----------
-    net, theta, box, budget
+    net, theta, box, budget, progress
         As for `enclose`.
     tolerance : float
         Distance that the bounds may keep, relative to the constant.
@@ -206,27 +273,32 @@ def lipschitz_constant(net: Network, theta: Any, box: Any, tolerance: float = 1e
     >>> low <= 2.0 <= high, high / low < 1.002
     (True, True)
     """
-    check_effort(tolerance, budget)
-    check_annotated(lipschitz_constant, locals())
-    steps = interval_network(net, theta)
-    ends = checked_box(steps, box)
+    steps, ends = posed(lipschitz_constant, locals())
     if smoothness_over(steps, ends) < 0:
         raise ValueError("net must be continuous on the box to have a Lipschitz constant; splines of order 1 jump")
     firsts = [index for index in monomials(steps.n_inputs, 1) if sum(index)]
 
-    def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
+    def quantities(boxes: Intervals) -> Evaluation:
         expansion = steps.sweep(boxes, 2, limits=True)
         over = joined([narrowed(expansion, index) for index in firsts], 2).norm((1, 2))[:, None]
         # Of limits from all sides at the centre, and of all limits over the box, the least is surely attained.
         least = joined([expansion.coefficient(index) for index in firsts], 2).norm((1, 2)).lo[:, None]
-        return over, Intervals(np.maximum(least, over.lo), over.hi)
+        return Evaluation(over, Intervals(np.maximum(least, over.lo), over.hi), influence(expansion, 1))
 
-    norms = range_over(quantities, ends, tolerance, budget, greatest=True, relative=True)
-    return Proven.by((float(norms.inner.hi[0]), float(norms.outer.hi[0])), norms, tolerance, budget)
+    norms = range_over(quantities, ends, of_greatest(tolerance), budget, greatest=True, report=report_of(progress))
+    bounds = float(norms.inner.hi[0]), float(norms.outer.hi[0])
+    return Proven.by(bounds, norms.reached, norms.boxes, tolerance, budget)
 
 
 def sup_difference(
-    net: Network, theta: Any, other: Network, other_theta: Any, box: Any, tolerance: float = 1e-6, budget: int = BUDGET
+    net: Network,
+    theta: Any,
+    other: Network,
+    other_theta: Any,
+    box: Any,
+    tolerance: float = 1e-6,
+    budget: int = BUDGET,
+    progress: bool | Callable[[Any], Any] = False,
 ) -> Proven:
     r"""Enclose the least upper bound of |F_q(x) - G_q(x)| of two networks over a box and all outputs.
 
@@ -238,8 +310,11 @@ def sup_difference(
     ----------
     net, theta, other, other_theta
         Two networks of the same numbers of inputs and outputs.
-    box, tolerance, budget
+    box, budget, progress
         As for `enclose`.
+    tolerance : float
+        Distance that the bounds may keep, relative to the largest value of both at the corners and the centre of the
+        box, so that networks that are equal but for rounding are told apart from others.
 
     Returns
     -------
@@ -258,29 +333,60 @@ def sup_difference(
     >>> rk.exact.sup_difference(net, [0, 1, 1, 0], net, [0, 1, 1, 0.5], [[0, 1]])[0] > 0.24999
     True
     """
-    check_effort(tolerance, budget)
-    check_annotated(sup_difference, locals())
-    left, right = interval_network(net, theta), interval_network(other, other_theta)
+    left, ends = posed(sup_difference, locals())
+    right, _ = posed(sup_difference, locals(), "other")
     if (left.n_inputs, left.n_outputs) != (right.n_inputs, right.n_outputs):
         raise ValueError(
             f"other must have {left.n_inputs} inputs and {left.n_outputs} outputs as net has; "
             f"got {right.n_inputs} and {right.n_outputs}"
         )
-    ends = checked_box(left, box)
-    checked_box(right, box)
     bound = layerwise_difference(left, right, ends)
-    if bound <= tolerance:
+    allowed = tolerance * max(_size(left, ends), _size(right, ends), NORMAL)
+    if bound <= allowed:
         return Proven((0.0, bound))
 
-    def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
+    def quantities(boxes: Intervals) -> Evaluation:
         f, g = left.sweep(boxes, 2), right.sweep(boxes, 2)
         smoothness = np.minimum(f.smoothness, g.smoothness)
         difference = Expansion(f.centre - g.centre, f.over - g.over, f.reach, smoothness)
-        return largest(narrowed(difference, f.over.zero)), largest(difference.centre.value)
+        over = largest(narrowed(difference, f.over.zero))
+        return Evaluation(over, largest(difference.centre.value), influence(difference, 0))
 
-    sizes = range_over(quantities, ends, tolerance, budget, greatest=True)
+    sizes = range_over(quantities, ends, absolute(allowed), budget, greatest=True, report=report_of(progress))
     both = Intervals(sizes.inner.hi, sizes.outer.hi).meet(Intervals(np.zeros(1), np.array([bound])))
-    return Proven.by((float(both.lo[0]), float(both.hi[0])), sizes, tolerance, budget)
+    return Proven.by((float(both.lo[0]), float(both.hi[0])), sizes.reached, sizes.boxes, tolerance, budget)
+
+
+@quiet()
+def _size(steps: IntervalNetwork, ends: FloatArray) -> float:
+    """The largest |F_q| at the centre of a box and some of its corners."""
+    corners = [
+        np.where(np.array(sides), ends[:, 1], ends[:, 0]) for sides in ((False,) * len(ends), (True,) * len(ends))
+    ]
+    points = np.stack([*corners, np.clip(0.5 * ends[:, 0] + 0.5 * ends[:, 1], ends[:, 0], ends[:, 1])])
+    sizes = steps.sweep(Intervals.of(points), 0).centre.value.absolute().lo
+    return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
+
+
+def bounding_box(x: Any) -> FloatArray:
+    """Return the smallest box (P, 2) that holds samples x (N, P): the least and the greatest of each input.
+
+    Raises
+    ------
+    ValueError
+        Where x holds no sample, or numbers that are not finite.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> rk.exact.bounding_box([[0.0, 5.0], [1.0, 3.0]])
+    array([[0., 1.],
+           [3., 5.]])
+    """
+    samples = real("x", as_columns("x", x))
+    if not samples.shape[0]:
+        raise ValueError("x must hold a sample for a box around it; got none")
+    return np.stack([samples.min(axis=0), samples.max(axis=0)], axis=1)
 
 
 def largest(values: Intervals) -> Intervals:
@@ -289,10 +395,14 @@ def largest(values: Intervals) -> Intervals:
     return Intervals(sizes.lo.max(axis=1, keepdims=True), sizes.hi.max(axis=1, keepdims=True))
 
 
-def check_effort(tolerance: Any, budget: Any) -> None:
-    """Check the tolerance and the budget of a subdivision."""
-    check_positive("tolerance", tolerance)
-    check_count("budget", budget, 1)
+def posed(function: Callable[..., Any], given: dict[str, Any], name: str = "net") -> tuple[IntervalNetwork, FloatArray]:
+    """Check the arguments of a certificate over a box; return the network called `name` and the box (P, 2)."""
+    check_annotated(function, given)
+    if given["tolerance"] is not None:
+        check_positive("tolerance", given["tolerance"])
+    check_count("budget", given["budget"], 1)
+    steps = interval_network(given[name], given["theta" if name == "net" else f"{name}_theta"], name)
+    return steps, checked_box(steps, given["box"])
 
 
 def checked_box(steps: IntervalNetwork, box: Any) -> FloatArray:

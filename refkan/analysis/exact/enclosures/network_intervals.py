@@ -176,7 +176,7 @@ def _stacked(x: list[TaylorIntervals]) -> TaylorIntervals:
     )
 
 
-def interval_network(net: Network, theta: Any) -> IntervalNetwork:
+def interval_network(net: Network, theta: Any, name: str = "net") -> IntervalNetwork:
     """Read a network; mean-std and min-max maps and free knots are fixed where they are at theta.
 
     Raises
@@ -187,9 +187,11 @@ def interval_network(net: Network, theta: Any) -> IntervalNetwork:
         Where float64 does not round as bounds need it.
     """
     require_rounding_to_nearest()
-    check_type("net", net, Network)
+    check_type(name, net, Network)
     net.require_bound()
-    net, theta = _with_fixed_constants(net, real("theta", as_vector("theta", theta, net.n_params)))
+    net, theta = _with_fixed_constants(
+        net, real("theta", as_vector("theta" if name == "net" else f"{name}_theta", theta, net.n_params))
+    )
     evaluation = truth.of(net, theta, [])
     network = evaluation.network
     steps: list[Step] = []

@@ -1,8 +1,10 @@
-r"""Extremes of functions over a box with proof, by subdivision: many boxes at once.
+r"""Extremes of functions over a box with proof, by subdivision: branch and bound, the largest gap first.
 
-Every box has an enclosure of the function, and values at points in it say what is attained. Boxes whose enclosure could
-pass what is attained by more than the tolerance are halved along all axes; the others need not be. (Branch and bound;
-Moore, Kearfott and Cloud, Introduction to Interval Analysis, 2009.)
+Every box has an enclosure of the function, and values at points in it say what is attained. A box whose enclosure could
+pass what is attained by more than the tolerance is halved along the input that moves the function most, those first
+that could pass it most; the others need not be. Where a continuous function rises or falls with an input throughout a
+box, its greatest value lies on a side, and that alone is kept. (Moore, Kearfott and Cloud, Introduction to Interval
+Analysis, 2009; Hansen and Walster, Global Optimization Using Interval Analysis, 2004, on monotonicity.)
 """
 
 from __future__ import annotations
@@ -10,22 +12,98 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, quiet, require_order
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
-
-Quantities = Callable[[Intervals], tuple[Intervals, Intervals]]
-"""Boxes (B, P) -> enclosures (B, C) over them, and at their centres."""
 
 CHUNK = 2048
 """Boxes evaluated at once."""
 
+BATCH = 256
+"""Boxes halved before those that could pass most are chosen again."""
+
+FEWEST = 32
+"""Boxes that a step makes at least, if the budget allows: so many take hardly longer than two."""
+
+CORNERS = 4
+"""Inputs up to which the corners of promising boxes are tried: extremes often lie there."""
+
 NORMAL = float(np.finfo(np.float64).tiny)
 """The smallest normal number."""
+
+LEVEL = 2.0**-20
+"""The part of the largest value that a range counts as at least, when a tolerance is relative to it: a millionth."""
+
+
+class Evaluation(NamedTuple):
+    """C quantities over boxes (B, P).
+
+    Attributes
+    ----------
+    over, inside : Intervals (B, C)
+        Over each box, and at a point of it.
+    weights : array (B, P) or None
+        How much the quantities move along each input, any scale; the widths if there are none.
+    slopes : Intervals (B, P) or None
+        Of one quantity alone: its slopes along each input in the box. Everything where it may jump.
+    """
+
+    over: Intervals
+    inside: Intervals
+    weights: FloatArray | None = None
+    slopes: Intervals | None = None
+
+
+Quantities = Callable[[Intervals], Evaluation]
+"""Boxes (B, P) -> C quantities over them."""
+
+Slack = Callable[[FloatArray, FloatArray], Any]
+"""(least, greatest values attained) -> by how much bounds may exceed them, (C) or a number."""
+
+
+def of_range(tolerance: float) -> Slack:
+    """Relative to the range attained; of values that are nearly constant, to a millionth of the largest."""
+
+    def slack(low: FloatArray, high: FloatArray) -> FloatArray:
+        size = np.maximum(np.abs(low), np.abs(high))
+        return np.fmax(tolerance * np.fmax(high - low, LEVEL * size), NORMAL)
+
+    return slack
+
+
+def of_greatest(tolerance: float) -> Slack:
+    """Relative to the greatest value, down to the smallest normal number: below it float64 has no relative accuracy."""
+    return lambda low, high: np.fmax(tolerance * np.fmax(high, 0.0), NORMAL)
+
+
+def absolute(tolerance: float) -> Slack:
+    """As it is."""
+    return lambda low, high: tolerance
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What `progress` is told of a subdivision; as text, a line about it.
+
+    Attributes
+    ----------
+    boxes, budget : int
+        How many were evaluated, and how many may be.
+    attained, bound : float
+        Of the quantity that is furthest from its tolerance: the greatest (or least) value attained, and its bound.
+    """
+
+    boxes: int
+    budget: int
+    attained: float
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.boxes} of {self.budget} boxes: {self.attained:.6g} attained, bound {self.bound:.6g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +113,7 @@ class Range(ShortRepr):
     Attributes
     ----------
     outer : Intervals (C,)
-        They hold every value.
+        They hold every value; from -infinity on where the greatest ones alone are sought.
     inner : Intervals (C,)
         The least is at most inner.lo, the greatest at least inner.hi: values that are attained, enclosed.
     boxes : int
@@ -82,106 +160,157 @@ class Proven(tuple[Any, Any]):
         return self
 
     @classmethod
-    def by(cls, results: Any, subdivision: Range, tolerance: float, budget: int) -> Proven:
+    def by(cls, results: Any, reached: bool, boxes: int, tolerance: float, budget: int) -> Proven:
         """Results of a subdivision."""
         remedy = f"budget = {budget} boxes do not suffice for tolerance = {tolerance}: raise one of them"
-        return cls(results, subdivision.reached, subdivision.boxes, "" if subdivision.reached else remedy)
+        return cls(results, reached, boxes, "" if reached else remedy)
 
 
 @quiet()
 def range_over(
     quantities: Quantities,
     box: FloatArray,
-    tolerance: float | None,
+    slack: Slack | None,
     budget: int,
     greatest: bool = False,
-    relative: bool = False,
+    points: FloatArray | None = None,
+    report: Callable[[Progress], Any] | None = None,
 ) -> Range:
-    """Enclose ranges over a box (P, 2); one evaluation if there is no tolerance.
+    """Enclose ranges over a box (P, 2); one evaluation without `slack`.
 
-    With greatest=True the tolerance is one of the greatest values alone; with relative=True it is relative to what is
-    attained, down to the smallest normal number, below which float64 has no relative accuracy.
+    With greatest=True the greatest values alone are sought. `points` (K, P) of the box are tried first.
     """
-    boxes = Intervals(box[None, :, 0].copy(), box[None, :, 1].copy())
-    outer, attained = _evaluated(quantities, boxes)
-    inner_low, inner_high = attained.hi.min(axis=0), attained.lo.max(axis=0)
-    retired_low, retired_high = np.full(inner_low.shape, np.inf), np.full(inner_low.shape, -np.inf)
-    count, reached = 1, False
-    while tolerance is not None:
-        inner_low, inner_high = _corners(quantities, boxes, outer, inner_low, inner_high)
-        slack: FloatArray | float = tolerance
-        if relative:
-            slack = np.maximum(tolerance * np.maximum(inner_high, 0.0), NORMAL)
-        above, below = outer.hi > inner_high + slack, outer.lo < inner_low - slack
-        active = (above if greatest else above | below).any(axis=1)
-        retired_low, retired_high = _with(retired_low, retired_high, outer[~active])
-        boxes, outer = boxes[active], outer[active]
-        if not active.any():
-            reached = True
+    pool = _Pool(quantities, box, greatest)
+    reached = False
+    while slack is not None:
+        gaps = pool.gaps(slack)
+        pool.put_aside(gaps <= 1)
+        if not pool.boxes.lo.size:
+            reached = not pool.stuck
             break
-        children = _halved(boxes)
-        if count + children.lo.shape[0] > budget or not _splits(boxes, children):
+        chosen = np.argsort(-gaps[gaps > 1], kind="stable")[: min(BATCH, (budget - pool.count) // 2)]
+        if not chosen.size:
             break
-        count += children.lo.shape[0]
-        parents = outer
-        outer, attained = _evaluated(quantities, children)
-        repeated = 2 ** box.shape[0]
-        outer = outer.meet(parents[np.repeat(np.arange(parents.lo.shape[0]), repeated)])
-        inner_low = np.minimum(inner_low, attained.hi.min(axis=0))
-        inner_high = np.maximum(inner_high, attained.lo.max(axis=0))
-        boxes = children
-    low, high = _with(retired_low, retired_high, outer)
-    require_order(low, inner_low)
-    require_order(inner_high, high)
-    return Range(Intervals(low, high), Intervals(inner_low, inner_high), count, reached)
+        if report is not None:
+            report(pool.progress(budget, int(chosen[0])))
+        pool.halve(chosen, budget, pool.corners(chosen) if points is None else points)
+        points = None
+    outer = _hull(pool.aside, pool.over)
+    if greatest:  # sides without the least values have been left out
+        outer = Intervals(np.full_like(outer.lo, -np.inf), outer.hi)
+    require_order(outer.lo, pool.low)
+    require_order(pool.high, outer.hi)
+    return Range(outer, Intervals(pool.low, pool.high), pool.count, reached)
 
 
-def _evaluated(quantities: Quantities, boxes: Intervals) -> tuple[Intervals, Intervals]:
-    """Evaluate in chunks."""
-    chunks = [quantities(boxes[first : first + CHUNK]) for first in range(0, boxes.lo.shape[0], CHUNK)]
-    outer, inner = (
-        Intervals(np.concatenate([part.lo for part in parts]), np.concatenate([part.hi for part in parts]))
-        for parts in zip(*chunks, strict=True)
-    )
-    return outer, inner
+class _Pool:
+    """Boxes (B, P) that may hold extremes, C quantities over them, and what is attained: low and high (C)."""
+
+    def __init__(self, quantities: Quantities, box: FloatArray, greatest: bool) -> None:
+        self.quantities, self.greatest = quantities, greatest
+        self.boxes = Intervals(box[None, :, 0].copy(), box[None, :, 1].copy())
+        self.low, self.high, self.count, self.stuck = np.array(np.inf), np.array(-np.inf), 0, False
+        self.over, self.weights, _ = self.evaluated(self.boxes, np.empty((0, len(box))))
+        nothing = np.full(self.over.lo.shape[1], np.inf)
+        self.aside = Intervals(nothing, -nothing)
+
+    def evaluated(self, boxes: Intervals, points: FloatArray) -> tuple[Intervals, FloatArray, Intervals | None]:
+        """Evaluate boxes, in chunks, and points as boxes of no width: what these attain counts alone."""
+        n, everything = boxes.lo.shape[0], _joined([boxes, Intervals(points, points)])
+        parts = [self.quantities(everything[k : k + CHUNK]) for k in range(0, len(everything.lo), CHUNK)]
+        over, inside = (_joined([part[which] for part in parts]) for which in (0, 1))
+        self.low = np.minimum(self.low, inside.hi.min(axis=0))
+        self.high = np.maximum(self.high, inside.lo.max(axis=0))
+        self.count += n
+        widths = boxes.hi - boxes.lo
+        weights = widths if parts[0].weights is None else np.concatenate([part.weights for part in parts])[:n]
+        weights = np.where(np.isfinite(weights).all(axis=1, keepdims=True) & (weights > 0), weights, widths)
+        return over[:n], weights, None if parts[0].slopes is None else _joined([part.slopes for part in parts])[:n]
+
+    def gaps(self, slack: Slack) -> FloatArray:
+        """By how many times the slack each box (B) could pass what is attained; infinite for what is not a number."""
+        allowed = slack(self.low, self.high)
+        gaps = (self.over.hi - self.high) / allowed
+        if not self.greatest:
+            gaps = np.maximum(gaps, (self.low - self.over.lo) / allowed)
+        return np.where(np.isnan(gaps), np.inf, gaps).max(axis=1, initial=-np.inf)
+
+    def put_aside(self, boxes: Any) -> None:
+        """Keep the bounds of boxes, and no more of them."""
+        self.aside = _hull(self.aside, self.over[boxes])
+        self.boxes, self.over, self.weights = self.boxes[~boxes], self.over[~boxes], self.weights[~boxes]
+
+    def corners(self, chosen: IntArray) -> FloatArray:
+        """Corners of the most promising boxes, in few dimensions."""
+        lo, hi = (end[chosen[:4]] for end in (self.boxes.lo, self.boxes.hi))
+        P = lo.shape[1]
+        if P > CORNERS:
+            return lo[:0]
+        return np.concatenate([np.where(np.array(sides), hi, lo) for sides in product((False, True), repeat=P)])
+
+    def halve(self, chosen: IntArray, budget: int, points: FloatArray) -> None:
+        """Put the parts of boxes in their place."""
+        parents, parts, weights = self.over[chosen], self.boxes[chosen], self.weights[chosen]
+        origin = np.arange(chosen.size)
+        while True:
+            parts, weights, source = _halved(parts, weights)
+            origin = origin[source]
+            if len(source) >= FEWEST or 2 * len(source) > budget - self.count or len(source) == len(np.unique(source)):
+                break
+        taken = np.zeros(self.boxes.lo.shape[0], dtype=bool)
+        taken[chosen] = True
+        whole = np.bincount(origin)[origin] == 1  # no float lies inside
+        if whole.any():
+            self.stuck = True
+            self.aside = _hull(self.aside, parents[origin[whole]])
+            parts, origin = parts[~whole], origin[~whole]
+        over, weights, slopes = self.evaluated(parts, points)
+        over = over.meet(parents[origin])
+        if slopes is not None:
+            sides = _sides(parts, slopes)
+            moved = ((sides.lo > parts.lo) | (sides.hi < parts.hi)).any(axis=1)
+            if moved.any() and self.count + moved.sum() <= budget:
+                again, weights[moved], _ = self.evaluated(sides[moved], points[:0])
+                again, parts = again.meet(over[moved]), sides
+                over.lo[moved], over.hi[moved] = again.lo, again.hi
+        self.boxes, self.over = _joined([self.boxes[~taken], parts]), _joined([self.over[~taken], over])
+        self.weights = np.concatenate([self.weights[~taken], weights])
+
+    def progress(self, budget: int, worst: int) -> Progress:
+        """How far it is, by the box of the largest gap."""
+        excess = self.over.hi[worst] - self.high
+        q = int(np.argmax(excess))
+        return Progress(self.count, budget, float(self.high[q]), float(self.over.hi[worst, q]))
 
 
-def _corners(
-    quantities: Quantities, boxes: Intervals, outer: Intervals, low: FloatArray, high: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Improve what is attained by the corners of the most promising boxes: extremes often lie on the boundary."""
-    if not boxes.lo.shape[0]:
-        return low, high
-    chosen = np.unique(np.concatenate([outer.lo.argmin(axis=0), outer.hi.argmax(axis=0)]))[:64]
-    ends = boxes.lo[chosen], boxes.hi[chosen]
-    points = [
-        np.stack([ends[side][:, p] for p, side in enumerate(sides)], axis=1)
-        for sides in product((0, 1), repeat=boxes.lo.shape[1])
-    ]
-    _, attained = _evaluated(quantities, Intervals.of(np.concatenate(points)))
-    return np.minimum(low, attained.hi.min(axis=0)), np.maximum(high, attained.lo.max(axis=0))
+def _halved(boxes: Intervals, weights: FloatArray) -> tuple[Intervals, FloatArray, IntArray]:
+    """Halves of boxes along their inputs of largest weight, beside one another, and where they come from.
 
-
-def _with(low: FloatArray, high: FloatArray, outer: Intervals) -> tuple[FloatArray, FloatArray]:
-    return (
-        np.minimum(low, outer.lo.min(axis=0, initial=np.inf)),
-        np.maximum(high, outer.hi.max(axis=0, initial=-np.inf)),
-    )
-
-
-def _halved(boxes: Intervals) -> Intervals:
-    """The 2^P halves of each box, those of one box together."""
+    Boxes that no float halves along any input stay as they are.
+    """
     middle = np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi)
-    halves = ((boxes.lo, middle), (middle, boxes.hi))
-    P = boxes.lo.shape[1]
-    parts = []
-    for sides in product((0, 1), repeat=P):
-        parts.append([np.stack([halves[side][end][:, p] for p, side in enumerate(sides)], axis=1) for end in (0, 1)])
-    lo, hi = (np.stack([part[end] for part in parts], axis=1).reshape(-1, P) for end in (0, 1))
-    return Intervals(lo, hi)
+    inside = (boxes.lo < middle) & (middle < boxes.hi)
+    axis, splits = np.where(inside, weights, -1.0).argmax(axis=1), inside.any(axis=1)
+    source = np.repeat(np.arange(axis.size), 1 + splits)
+    second = np.concatenate([[False], source[1:] == source[:-1]])
+    lo, hi, weights = boxes.lo[source], boxes.hi[source], weights[source]
+    for end, rows in ((hi, splits[source] & ~second), (lo, second)):
+        end[rows, axis[source[rows]]] = middle[source[rows], axis[source[rows]]]
+    weights[splits[source], axis[source[splits[source]]]] *= 0.5
+    return Intervals(lo, hi), weights, source
 
 
-def _splits(boxes: Intervals, children: Intervals) -> bool:
-    """Whether floats are left to halve at."""
-    widest = (boxes.hi - boxes.lo).max()
-    return bool(widest > 0 and (children.hi - children.lo).max() < widest)
+def _sides(boxes: Intervals, slopes: Intervals) -> Intervals:
+    """The sides of boxes that hold the greatest value: where it rises along an input the upper one."""
+    lo = np.where(slopes.lo >= 0, boxes.hi, boxes.lo)
+    return Intervals(lo, np.where((slopes.hi <= 0) & (slopes.lo < 0), boxes.lo, boxes.hi))
+
+
+def _joined(parts: list[Any]) -> Intervals:
+    return Intervals(np.concatenate([p.lo for p in parts]), np.concatenate([p.hi for p in parts]))
+
+
+def _hull(known: Intervals, more: Intervals) -> Intervals:
+    """From the least to the greatest of rows (C) and (B, C)."""
+    lo, hi = more.lo.min(axis=0, initial=np.inf), more.hi.max(axis=0, initial=-np.inf)
+    return Intervals(np.minimum(known.lo, lo), np.maximum(known.hi, hi))

@@ -22,7 +22,7 @@ from operator import mul
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
-from refkan.base.array_types import IntArray
+from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
 
 Index = tuple[int, ...]
@@ -208,6 +208,20 @@ def narrowed(expansion: Expansion, index: Index) -> Intervals:
             if target in centre.parts:
                 total = total + centre.parts[target] * _power(reach, index, beta, trailing)
     return result
+
+
+def influence(expansion: Expansion, order: int) -> FloatArray:
+    """How much derivatives of an order move along each input within its box, about: what halving it gains, (B, P)."""
+    widths = expansion.reach.hi - expansion.reach.lo
+    weights = np.zeros_like(widths)
+    for index, part in expansion.over.parts.items():
+        if sum(index) > order:
+            size = part.magnitude.reshape(len(widths), -1).max(axis=1)
+            inputs = [p for p, exponent in enumerate(index) for _ in range(exponent)]
+            for k, p in enumerate(inputs):
+                others = inputs[:k] + inputs[k + 1 :]
+                weights[:, p] += size * widths[:, p] * np.prod(widths[:, others[order:]], axis=1)
+    return weights
 
 
 def _power(reach: Intervals, index: Index, beta: Index, trailing: tuple[int, ...]) -> Intervals:

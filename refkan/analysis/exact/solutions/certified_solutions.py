@@ -25,14 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.boxes import BUDGET, checked_box, smoothness_over
+from refkan.analysis.exact.enclosures.boxes import BUDGET, posed, smoothness_over
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, up
-from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network
-from refkan.analysis.exact.enclosures.subdivision import range_over
-from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed
+from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
+from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, range_over
+from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, narrowed
 from refkan.analysis.exact.solutions.equation_functions import evaluated, require_floats
 from refkan.analysis.exact.solutions.integrated_errors import bound_by_integration
-from refkan.base.annotations import check_annotated
 from refkan.base.arguments import check_count, check_function, check_positive
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
@@ -148,9 +147,7 @@ def certified_error(
     >>> round(bounds.residual / 6e-6, 6), 0.99 < bounds.error / 1e-6 < 1.01
     (1.0, True)
     """
-    check_annotated(certified_error, locals())
-    steps = interval_network(net, theta)
-    ends = checked_box(steps, box)
+    steps, ends = posed(certified_error, locals())
     check_function("source", source, steps.n_inputs)
     check_function("boundary", boundary, steps.n_inputs)
     check_count("order", order, 2)
@@ -173,11 +170,11 @@ def certified_error(
     if not (ends[:, 0] < ends[:, 1]).all():
         raise ValueError("box must have sides of positive length to have a boundary value problem in it")
 
-    def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
+    def quantities(boxes: Intervals) -> Evaluation:
         rho = _residual(steps, source, k, boxes, order, coefficient)
-        return narrowed(rho, rho.over.zero)[:, None], rho.centre.value[:, None]
+        return Evaluation(narrowed(rho, rho.over.zero)[:, None], rho.centre.value[:, None], influence(rho, 0))
 
-    ranges = range_over(quantities, ends, check_positive("tolerance", tolerance), budget)
+    ranges = range_over(quantities, ends, absolute(tolerance), budget)
     residual = float(ranges.outer.magnitude[0])
     delta = _boundary_error(steps, boundary, ends, tolerance, order, budget)
     worst = float(delta.magnitude.max())
@@ -239,11 +236,11 @@ def _comparison(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None
         slope = c.parts.get(unit, Intervals.of(np.zeros_like(c.value.lo)))
         return (c.value - slope * (middle - at[:, p]))[:, None]
 
-    def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
+    def quantities(boxes: Intervals) -> Evaluation:
         points = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
-        return minus_source(boxes), minus_source(points)
+        return Evaluation(minus_source(boxes), minus_source(points))
 
-    least = float(range_over(quantities, ends, 1e-2, budget).outer.lo[0])
+    least = float(range_over(quantities, ends, absolute(1e-2), budget).outer.lo[0])
     return float(up(greatest / least)) if least > 0 else np.inf
 
 
@@ -252,19 +249,20 @@ def _boundary_error(
 ) -> Intervals:
     """v - g on the faces of the box, one entry a face: x_0 = a_0, x_0 = b_0, x_1 = a_1, ..."""
 
-    def quantities(boxes: Intervals) -> tuple[Intervals, Intervals]:
+    def quantities(boxes: Intervals) -> Evaluation:
         expansion = steps.sweep(boxes, order)
         points = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
         c, o = (
             v[:, 0] - evaluated("boundary", boundary, at, order)
             for v, at in ((expansion.centre, points), (expansion.over, boxes))
         )
-        return narrowed(Expansion(c, o, expansion.reach, expansion.smoothness), o.zero)[:, None], c.value[:, None]
+        difference = Expansion(c, o, expansion.reach, expansion.smoothness)
+        return Evaluation(narrowed(difference, o.zero)[:, None], c.value[:, None], influence(difference, 0))
 
     faces = []
     for p in range(steps.n_inputs):
         for end in (0, 1):
             face = ends.copy()
             face[p] = ends[p, end]
-            faces.append(range_over(quantities, face, tolerance, budget).outer)
+            faces.append(range_over(quantities, face, absolute(tolerance), budget).outer)
     return Intervals(np.concatenate([f.lo for f in faces]), np.concatenate([f.hi for f in faces]))
