@@ -182,6 +182,7 @@ CALLS = {
     "analysis.exact.enclosures.rational_intervals.Enclosure": dict(low=0, high=1),
     "analysis.exact.enclosures.subdivision.Proven": dict(results=(1.0, 2.0)),
     "analysis.exact.enclosures.rational_intervals.Enclosure.between": dict(low=flint.arb(0), high=flint.arb(1)),
+    "analysis.exact.bounding_box": {},
     "analysis.exact.certified_condition_number": dict(space_or_problem=SPACE),
     "analysis.exact.certified_error": dict(net=SMOOTH.net, theta=SMOOTH_THETA, source=lambda x: 0 * x,
         boundary=lambda x: 0 * x, box=[[0.0, 1.0]], points=10),

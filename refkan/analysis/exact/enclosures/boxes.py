@@ -25,7 +25,7 @@ from refkan.analysis.exact.enclosures.subdivision import (
 )
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, monomials, narrowed
 from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_columns, as_shape, check_count, check_positive, real
+from refkan.base.arguments import as_array, as_shape, check_count, check_positive, real
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
@@ -334,12 +334,12 @@ def sup_difference(
     True
     """
     left, ends = posed(sup_difference, locals())
-    right, _ = posed(sup_difference, locals(), "other")
-    if (left.n_inputs, left.n_outputs) != (right.n_inputs, right.n_outputs):
+    if (left.n_inputs, left.n_outputs) != (other.widths[0], other.widths[-1]):
         raise ValueError(
             f"other must have {left.n_inputs} inputs and {left.n_outputs} outputs as net has; "
-            f"got {right.n_inputs} and {right.n_outputs}"
+            f"got {other.widths[0]} and {other.widths[-1]}"
         )
+    right, _ = posed(sup_difference, locals(), "other")
     bound = layerwise_difference(left, right, ends)
     allowed = tolerance * max(_size(left, ends), _size(right, ends), NORMAL)
     if bound <= allowed:
@@ -383,7 +383,7 @@ def bounding_box(x: Any) -> FloatArray:
     array([[0., 1.],
            [3., 5.]])
     """
-    samples = real("x", as_columns("x", x))
+    samples = real("x", as_array("x", x, 2))
     if not samples.shape[0]:
         raise ValueError("x must hold a sample for a box around it; got none")
     return np.stack([samples.min(axis=0), samples.max(axis=0)], axis=1)
@@ -397,10 +397,10 @@ def largest(values: Intervals) -> Intervals:
 
 def posed(function: Callable[..., Any], given: dict[str, Any], name: str = "net") -> tuple[IntervalNetwork, FloatArray]:
     """Check the arguments of a certificate over a box; return the network called `name` and the box (P, 2)."""
-    check_annotated(function, given)
     if given["tolerance"] is not None:
         check_positive("tolerance", given["tolerance"])
     check_count("budget", given["budget"], 1)
+    check_annotated(function, given)
     steps = interval_network(given[name], given["theta" if name == "net" else f"{name}_theta"], name)
     return steps, checked_box(steps, given["box"])
 

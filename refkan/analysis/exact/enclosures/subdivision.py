@@ -26,6 +26,9 @@ CHUNK = 2048
 BATCH = 256
 """Boxes halved before those that could pass most are chosen again."""
 
+NEARLY = 0.5
+"""Boxes of gaps down to this part of the largest are halved at once."""
+
 FEWEST = 32
 """Boxes that a step makes at least, if the budget allows: so many take hardly longer than two."""
 
@@ -188,7 +191,9 @@ def range_over(
         if not pool.boxes.lo.size:
             reached = not pool.stuck
             break
-        chosen = np.argsort(-gaps[gaps > 1], kind="stable")[: min(BATCH, (budget - pool.count) // 2)]
+        gaps = gaps[gaps > 1]
+        order = np.argsort(-gaps, kind="stable")[: min(BATCH, (budget - pool.count) // 2)]
+        chosen = order[gaps[order] >= NEARLY * gaps.max()]
         if not chosen.size:
             break
         if report is not None:
@@ -257,13 +262,16 @@ class _Pool:
             origin = origin[source]
             if len(source) >= FEWEST or 2 * len(source) > budget - self.count or len(source) == len(np.unique(source)):
                 break
-        taken = np.zeros(self.boxes.lo.shape[0], dtype=bool)
-        taken[chosen] = True
+        kept = np.ones(self.boxes.lo.shape[0], dtype=bool)
+        kept[chosen] = False
+        self.boxes, self.over, self.weights = self.boxes[kept], self.over[kept], self.weights[kept]
         whole = np.bincount(origin)[origin] == 1  # no float lies inside
         if whole.any():
             self.stuck = True
             self.aside = _hull(self.aside, parents[origin[whole]])
             parts, origin = parts[~whole], origin[~whole]
+            if not origin.size:
+                return
         over, weights, slopes = self.evaluated(parts, points)
         over = over.meet(parents[origin])
         if slopes is not None:
@@ -273,14 +281,15 @@ class _Pool:
                 again, weights[moved], _ = self.evaluated(sides[moved], points[:0])
                 again, parts = again.meet(over[moved]), sides
                 over.lo[moved], over.hi[moved] = again.lo, again.hi
-        self.boxes, self.over = _joined([self.boxes[~taken], parts]), _joined([self.over[~taken], over])
-        self.weights = np.concatenate([self.weights[~taken], weights])
+        self.boxes, self.over = _joined([self.boxes, parts]), _joined([self.over, over])
+        self.weights = np.concatenate([self.weights, weights])
 
     def progress(self, budget: int, worst: int) -> Progress:
         """How far it is, by the box of the largest gap."""
-        excess = self.over.hi[worst] - self.high
-        q = int(np.argmax(excess))
-        return Progress(self.count, budget, float(self.high[q]), float(self.over.hi[worst, q]))
+        sides = [(self.high, self.over.hi[worst])] + [(self.low, self.over.lo[worst])] * (not self.greatest)
+        attained, bounds = max(sides, key=lambda side: np.abs(side[1] - side[0]).max())
+        q = int(np.argmax(np.abs(bounds - attained)))
+        return Progress(self.count, budget, float(attained[q]), float(bounds[q]))
 
 
 def _halved(boxes: Intervals, weights: FloatArray) -> tuple[Intervals, FloatArray, IntArray]:

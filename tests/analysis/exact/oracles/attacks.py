@@ -134,16 +134,15 @@ def attack_samples(net, theta, box, points, counts, tolerance=1e-2, budget=100):
         steepest = max((sum(g * g for _, first, _ in at for g, _ in first) for at in inner), default=0)
         out = []
         if 0 < size < 1e290:
-            asked = max(float(size) * tolerance, 5e-324)
-            certified, out = counts.certificate("extrema", rk.exact.extrema, net, theta, box, asked, budget)
+            certified, out = counts.certificate("extrema", rk.exact.extrema, net, theta, box, tolerance, budget)
             for at in found if certified else ():
                 for q, ((v, error), *_) in enumerate(at):
                     if not holds((certified[0][q, 0], certified[1][q, 1]), (v, error)):
                         out.append(f"extrema: output {q} is {_text(v)}, certified {certified[0][q]}, {certified[1][q]}")
         if jumps(net) or not 0 < steepest < 1e250:
             return out
-        asked = max(float(steepest) * tolerance, 5e-324)
-        certified, more = counts.certificate("lipschitz", rk.exact.lipschitz_constant, net, theta, box, asked, budget)
+        arguments = net, theta, box, tolerance, budget
+        certified, more = counts.certificate("lipschitz", rk.exact.lipschitz_constant, *arguments)
         if certified and not (
             np.isposinf(certified[1]) or _square(certified[1], steepest) * (2**60 + 1) >= steepest * 2**60
         ):
@@ -199,18 +198,18 @@ def attack_extrema(net, theta, box, counts, tolerance=1e-6, budget=400):
     size = max(s for *_, s in exact)
     if not 0 < size < Fraction(10) ** 300:
         return []
-    tolerance = max(float(size) * tolerance, 5e-324)
     certified, out = counts.certificate("extrema", rk.exact.extrema, net, theta, box, tolerance, budget)
     if certified is None:
         return out
     minima, maxima = certified
     for q, (low, high, size) in enumerate(exact):
+        asked = tolerance * float(max(high - low, max(-low, high) / 2**20, Fraction(2) ** -1022))
         for name, bound, number in (("least", minima[q], low), ("greatest", maxima[q], high)):
             if not between(*map(float, bound), number, size * MARGIN):
                 out.append(f"extrema: {name} {q} is {_text(number)}, certified {bound}")
-            rounding = tolerance * 1e-12 + 2 * np.spacing(np.abs(bound).max())
-            if getattr(certified, "reached", True) and bound[1] - bound[0] > tolerance + rounding:
-                out.append(f"extrema: {name} {q} is known to {bound[1] - bound[0]}, asked {tolerance}")
+            rounding = asked * 1e-12 + 2 * np.spacing(np.abs(bound).max())
+            if certified.reached and bound[1] - bound[0] > asked + rounding:
+                out.append(f"extrema: {name} {q} is known to {bound[1] - bound[0]}, asked {asked}")
     return out
 
 
@@ -233,7 +232,6 @@ def attack_lipschitz(net, theta, box, counts, tolerance=1e-3, budget=400):
     exact, size = exact_lipschitz(net, theta, box)
     if not 0 < size < Fraction(10) ** 250:
         return []
-    tolerance = max(float(size) * tolerance, 5e-324)
     certified, out = counts.certificate("lipschitz", rk.exact.lipschitz_constant, net, theta, box, tolerance, budget)
     if certified is None:
         return out
@@ -243,6 +241,8 @@ def attack_lipschitz(net, theta, box, counts, tolerance=1e-3, budget=400):
         return [f"lipschitz: square of the constant is {_text(exact)}, certified from {low} (square {low * low})"]
     if not np.isposinf(high) and Fraction(high) ** 2 < exact - slack:
         return [f"lipschitz: square of the constant is {_text(exact)}, certified to {high} (square {high * high})"]
+    if certified.reached and high > low * (1 + tolerance * 1.001) + 1e-300:
+        return [f"lipschitz: [{low}, {high}] is said to be within {tolerance}"]
     return []
 
 
@@ -259,8 +259,7 @@ def attack_difference(pair, other, box, counts, points=(), tolerance=1e-6, budge
         else:
             exact = max(max(-low, high) for low, high, _ in ends)
             size = sum(h.size() for row in (*one, *two) for h in row)
-            tolerance = float(min(size, Fraction(10) ** 290)) * tolerance
-    arguments = *pair, *other, box, max(tolerance, 5e-324), budget
+    arguments = *pair, *other, box, tolerance, budget
     certified, out = counts.certificate("sup_difference", rk.exact.sup_difference, *arguments)
     if certified is None:
         return out

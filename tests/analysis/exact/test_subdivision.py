@@ -1,0 +1,198 @@
+"""Branch and bound on functions whose extremes are known: sound at every budget, no slower than its order allows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, down, up
+from refkan.analysis.exact.enclosures.subdivision import (
+    CORNERS,
+    FEWEST,
+    Evaluation,
+    _halved,
+    absolute,
+    of_greatest,
+    of_range,
+    range_over,
+)
+
+
+def peak(centre, slopes=False, unit=1.0):
+    """unit (1 - |x - centre|^2) and its range over boxes, exact but for rounding; with its slopes, if asked."""
+
+    def quantities(boxes):
+        away = boxes - Intervals.of(np.array(centre))
+        over = (Intervals.of(1.0) - away.squared().sum(1)) * Intervals.of(unit)
+        middle = Intervals.of(0.5 * boxes.lo + 0.5 * boxes.hi) - Intervals.of(np.array(centre))
+        inside = (Intervals.of(1.0) - middle.squared().sum(1)) * Intervals.of(unit)
+        rise = -away * Intervals.of(2.0 * unit) if slopes else None
+        return Evaluation(over[:, None], inside[:, None], boxes.hi - boxes.lo, rise)
+
+    return quantities
+
+
+@pytest.mark.parametrize("P", [1, 2, CORNERS + 1])
+@pytest.mark.parametrize("slopes", [False, True])
+def test_the_greatest_value_is_bounded_at_every_budget_and_reached_with_enough(P, slopes):
+    centre, box = [1 / 3] * P, np.array([[0.0, 1.0]] * P)
+    for budget in (1, 2, 3, FEWEST, FEWEST + 1, 100, 10_000):
+        found = range_over(peak(centre, slopes), box, of_greatest(1e-3), budget, greatest=True)
+        assert found.boxes <= budget
+        assert found.inner.hi[0] <= 1.0 + 1e-15
+        assert found.outer.hi[0] >= 1.0
+        assert found.reached == (found.outer.hi[0] - found.inner.hi[0] <= 1e-3 * found.inner.hi[0])
+    assert found.reached or P > CORNERS
+    corner = range_over(peak([2.0] * P, slopes), box, absolute(1e-9), 2000, greatest=True)
+    if slopes:  # monotone: one corner is left of the box
+        assert corner.reached
+        assert corner.boxes <= 3 * FEWEST
+        assert abs(corner.inner.hi[0] - (1.0 - P)) < 1e-12
+
+
+def test_boxes_that_could_pass_most_are_halved_first():
+    """A narrow summit among many wide ones: boxes outside of it are hardly touched."""
+    seen = []
+
+    def quantities(boxes):
+        seen.append(boxes)
+        summit = Intervals.of(np.where((boxes.lo <= 0.3) & (boxes.hi >= 0.3), 10.0, 1.0)[:, 0])
+        wide = Intervals(summit.lo * 0.0, summit.hi + (boxes.hi - boxes.lo)[:, 0])
+        return Evaluation(wide[:, None], Intervals.of(np.zeros((len(boxes.lo), 1))))
+
+    range_over(quantities, np.array([[0.0, 1.0]]), absolute(1e-3), 400, greatest=True)
+    widths = np.concatenate([(b.hi - b.lo)[:, 0] for b in seen])
+    near = np.concatenate([((b.lo <= 0.3) & (b.hi >= 0.3))[:, 0] for b in seen])
+    assert widths[near].min() < 2.0**-50
+    assert widths[~near & (widths > 0)].min() < 2.0**-10
+
+
+def test_halves_cover_their_boxes_and_only_what_a_float_divides_is_halved():
+    lo = np.array([[0.0, 0.0], [1.0, 2.0], [1.0, 1.0], [0.0, 3.0]])
+    hi = np.array([[1.0, 4.0], [np.nextafter(1.0, 2), 3.0], [np.nextafter(1.0, 2), 1.0], [1e-300, 3.0]])
+    boxes, weights, source = _halved(Intervals(lo, hi), np.array([[2.0, 1.0], [9.0, 1.0], [1.0, 1.0], [0.0, 5.0]]))
+    assert source.tolist() == [0, 0, 1, 1, 2, 3, 3]
+    assert boxes.lo.tolist() == [[0, 0], [0.5, 0], [1, 2], [1, 2.5], [1, 1], [0, 3], [5e-301, 3]]
+    assert boxes.hi[:4].tolist() == [[0.5, 4], [1, 4], [hi[1, 0], 2.5], [hi[1, 0], 3]]
+    assert weights[:2].tolist() == [[1.0, 1.0]] * 2
+    assert weights[4].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("unit", [1e-250, 1.0, 1e250])
+def test_tolerances_are_relative_in_any_unit(unit):
+    box = np.array([[0.0, 1.0]])
+    for slack in (of_range(1e-4), of_greatest(1e-4)):
+        found = range_over(peak([0.3], unit=unit), box, slack, 5000, greatest=True)
+        assert found.reached
+        assert found.outer.hi[0] - found.inner.hi[0] <= 1e-4 * unit
+        assert found.boxes > FEWEST
+    both = range_over(peak([0.3], unit=unit), box, of_range(1e-4), 5000)
+    assert both.reached
+    assert both.inner.lo[0] - both.outer.lo[0] <= 1e-4 * 0.49 * unit
+    assert both.outer.hi[0] - both.inner.hi[0] <= 1e-4 * 0.49 * unit
+
+
+def test_of_what_is_nearly_constant_a_millionth_of_the_value_is_the_range():
+    assert of_range(0.5)(np.array([1.0]), np.array([1.0])) == 2.0**-21
+    assert of_range(0.5)(np.array([-4.0]), np.array([4.0])) == 4.0
+    assert of_range(0.5)(np.array([-8.0]), np.array([-8.0])) == 2.0**-18
+    assert of_range(0.5)(np.array([0.0]), np.array([0.0])) == of_greatest(0.5)(0.0, 0.0) == np.finfo(float).tiny
+    assert of_greatest(0.5)(np.array([-3.0]), np.array([2.0])) == 1.0
+
+
+def test_a_jump_that_no_float_divides_is_not_reached():
+    """Between 0.3 and the next float the function rises by one: its bounds stay apart, and say so."""
+
+    def quantities(boxes):
+        above, below = (boxes.hi > 0.3).astype(float), (boxes.lo > 0.3).astype(float)
+        return Evaluation(Intervals(below, above + 1e-300), Intervals(below * 0.0, below * 0.0))
+
+    found = range_over(quantities, np.array([[0.3, np.nextafter(0.3, 1.0)]]), absolute(0.1), 1000)
+    assert not found.reached
+    assert found.boxes == 1
+    assert found.outer.hi[0] >= 1.0
+
+
+def test_what_is_not_a_number_is_halved_first_and_bounded_by_infinity():
+    def quantities(boxes):
+        far = (boxes.hi > 0.75) & (boxes.lo < 0.75)
+        hi = np.where(far, np.inf, 1.0)
+        return Evaluation(Intervals(np.where(far, -np.inf, 0.0), hi), Intervals.of(np.full_like(hi, 0.5)))
+
+    found = range_over(quantities, np.array([[0.0, 1.0]]), absolute(0.6), 1000)
+    assert found.reached  # 0.75 is an end of a box from the second halving on
+    assert (found.outer.lo[0], found.outer.hi[0]) == (0.0, 1.0)
+    assert down(1.0) < 1.0 < up(1.0)
+
+
+def network(seed=0, **options):
+    rng = np.random.default_rng(seed)
+    return rk.kan([2, 3, 2], 3, 3, **options).initialize(rng, rng.uniform(size=(40, 2)))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+@pytest.mark.parametrize("tolerance", [1e-1, 1e-4])
+def test_extrema_and_enclosures_are_as_near_as_asked_relative_to_the_range(tolerance, scale):
+    net, theta = network()
+    theta = theta.copy()
+    theta[net.slices[-1]] *= scale
+    minima, maxima = found = rk.exact.extrema(net, theta, [[0, 1], [0, 1]], tolerance=tolerance)
+    span = (maxima[:, 0] - minima[:, 1])[:, None]
+    assert found.reached
+    assert np.all(np.hstack([np.diff(minima), np.diff(maxima)]) <= tolerance * span * (1 + 1e-9))
+    bounds = rk.exact.enclose(net, theta, [[0, 1], [0, 1]], 1, tolerance=max(tolerance, 1e-2), budget=20_000)
+    assert np.all(bounds.value[:, 0] <= minima[:, 1])
+    assert np.all(bounds.value[:, 1] >= maxima[:, 0])
+    if bounds.reached:
+        assert np.all(minima[:, 0] - bounds.value[:, 0] <= 2 * max(tolerance, 1e-2) * span[:, 0])
+
+
+def test_at_kinks_between_two_boxes_sides_are_kept():
+    """-|x - 1/2| + y and |x - 1/2| - y: falling on one side, rising on the other of where boxes meet."""
+    tent, line = [-0.5, 0.0, -0.5], [0.0, 0.5, 1.0]
+    for sign in (1.0, -1.0):
+        minima, maxima = rk.exact.extrema(
+            rk.kan([2, 1], 2, 2), sign * np.array([*tent, *line]), [[0.0, 1.0]] * 2, tolerance=1e-9
+        )
+        least, greatest = sorted((sign * -0.5, sign * 1.0))
+        assert minima[0, 0] <= least <= minima[0, 1] + 1e-15
+        assert maxima[0, 0] - 1e-15 <= greatest <= maxima[0, 1]
+
+
+def test_many_inputs_find_large_values_before_they_are_halved():
+    """Six inputs: without the points of ascent no value near the extremes would be attained."""
+    rng = np.random.default_rng(2)
+    net, theta = rk.kan([6, 2, 1], 3, 3).initialize(rng, rng.uniform(size=(60, 6)))
+    minima, maxima = rk.exact.extrema(net, theta, [[0.0, 1.0]] * 6, budget=200)
+    y = net(theta, rng.uniform(size=(20_000, 6)))
+    assert minima[0, 0] <= y.min()
+    assert minima[0, 1] <= y.min() + 0.02 * np.ptp(y)
+    assert maxima[0, 0] >= y.max() - 0.02 * np.ptp(y)
+    assert maxima[0, 1] >= y.max()
+
+
+@pytest.mark.parametrize("function", ["enclose", "extrema", "lipschitz_constant", "sup_difference"])
+def test_progress_is_told_what_is_known(function):
+    net, theta = network()
+    told = []
+    networks = (net, theta, net, theta + 0.1) if function == "sup_difference" else (net, theta)
+    getattr(rk.exact, function)(*networks, [[0, 1], [0, 1]], tolerance=1e-3, budget=300, progress=told.append)
+    assert told
+    assert all(state.boxes < 300 for state in told)
+    assert str(told[-1]).startswith(f"{told[-1].boxes} of ")
+    assert all(math.isfinite(state.attained) and state.attained != state.bound for state in told)
+    if function != "enclose":
+        assert all(state.attained < state.bound for state in told)
+
+
+def test_the_box_of_samples_holds_them_and_no_more():
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    box = rk.exact.bounding_box(x)
+    assert np.array_equal(box, [[c.min(), c.max()] for c in x.T])
+    with pytest.raises(ValueError, match="x must hold a sample"):
+        rk.exact.bounding_box(np.empty((0, 2)))
+    with pytest.raises(ValueError, match="x must be finite"):
+        rk.exact.bounding_box([[0.0, math.nan]])
