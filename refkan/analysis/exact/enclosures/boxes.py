@@ -121,8 +121,8 @@ def enclose(
     --------
     >>> import numpy as np, refkan as rk
     >>> net = rk.kan([1, 1], order=3, intervals=2)
-    >>> bounds = rk.exact.enclose(net, [0.0, 1.0, 1.0, 0.0], [[0.0, 1.0]], tolerance=1e-9)
-    >>> np.round(bounds.value, 6), np.round(bounds.first, 6), bounds.reached
+    >>> bounds = rk.exact.enclose(net, [0.0, 1.0, 1.0, 0.0], [[0.0, 1.0]], tolerance=1e-6)
+    >>> np.round(bounds.value, 5), np.round(bounds.first, 5), bounds.reached
     (array([[0.5, 1. ]]), array([[[-2.,  2.]]]), True)
     """
     check_count("derivatives", derivatives, 0, 2)

@@ -1,0 +1,148 @@
+"""What certificates say at the edge: forged proofs, condition numbers of one, the width asked for, what costs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+
+import flint
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.exact.ranks.expected_cost import OF_STATISTICS, expected_seconds
+from refkan.analysis.exact.ranks.network_rows import checked
+from refkan.analysis.exact.ranks.ranks import rank_of_matrix
+
+
+def problem(P=1, node_map="affine", samples=12, order=2, statistics=None):
+    rng = np.random.default_rng(4)
+    x = rng.uniform(size=(samples, P))
+    net, theta = rk.kan([P, 2, 1], order, 2, node_map=node_map).initialize(rng, x if statistics is None else statistics)
+    return rk.LeastSquares(net, x, x[:, :1]), theta
+
+
+def test_a_forged_proof_of_a_rank_is_refused():
+    """Each half by itself: a smaller minor, a minor that is zero, null vectors that depend, too few, or none."""
+    J = flint.fmpz_mat([[1, 2, 3, 4], [2, 4, 6, 8], [0, 1, 1, 0]])
+    proof = rank_of_matrix(J)
+    proof.verify(J)
+    Z = proof.null.tolist()
+    twice = flint.fmpq_mat([[row[0], 2 * row[0]] for row in Z])
+    forged = {
+        "null vectors are dependent": replace(proof, null=twice),
+        "J Z is not zero": replace(proof, null=flint.fmpq_mat([[row[0] + 1, row[1]] for row in Z])),
+        "needs 2 null vectors": replace(proof, null=flint.fmpq_mat([row[:1] for row in Z])),
+        "is zero modulo": replace(proof, rows=(0, 1)),
+        "as many rows and columns": replace(proof, columns=proof.columns[:1]),
+        "is no prime": replace(proof, prime=2**61 + 1),
+    }
+    for message, certificate in forged.items():
+        with pytest.raises(ValueError, match=message):
+            certificate.verify(J)
+
+
+def test_condition_numbers_of_one_are_not_below_one():
+    one = rk.SplineSpace.uniform(1, 1)
+    for which in ("AtA", "gram", "relu_gram"):
+        low, high = rk.exact.certified_condition_number(one, which)
+        assert low == 1.0 <= high <= 1.0 + 1e-15
+    constant = rk.LeastSquares(rk.kan([1, 1], 1, 1), [[0.1], [0.7]], [[1.0], [1.0]])
+    spectrum = rk.exact.certified_spectrum(constant, [1 / 3])
+    assert spectrum.condition.low == 1 <= spectrum.condition.high
+    assert rk.exact.certified_condition_number(constant, [1 / 3])[0] == 1.0
+
+
+@pytest.mark.parametrize("width", [1e-3, 1e-40, 1e-90])
+def test_spectra_are_as_narrow_as_asked(width):
+    posed, theta = problem(P=2, node_map="none")
+    found = rk.exact.certified_spectrum(posed, theta, relative_width=width)
+    assert found.relative_width <= width
+    finer = rk.exact.certified_spectrum(posed, theta, relative_width=width**2)
+    for value, inside in zip(found.values, finer.values, strict=True):
+        assert value.low <= inside.high
+        assert inside.low <= value.high
+
+
+def test_the_cost_of_statistics_is_that_of_their_rows():
+    batch = np.random.default_rng(0).uniform(size=(30, 1))
+    plain, with_batch = problem()[0], problem(node_map="mean-std", statistics=batch)[0]
+    rows = [checked(each, np.full(each.net.n_params, 0.5)) for each in (plain, with_batch)]
+    share = 1 + 30 / rows[1].n_rows
+    assert expected_seconds(rows[1], 0) == pytest.approx(OF_STATISTICS * share * expected_seconds(rows[0], 0))
+
+
+@pytest.mark.parametrize("seconds", [1e-1, 1e-2])
+def test_the_largest_problem_that_is_said_to_fit_does(seconds):
+    posed, theta = problem(P=2, samples=60)
+    with pytest.raises(ValueError, match="is expected to take") as caught:
+        rk.exact.certified_rank(posed, theta, seconds=seconds)
+    M, rows = map(int, re.search(r"about (\d+) parameters on (\d+) rows", str(caught.value)).groups())
+    cost = expected_seconds(checked(posed, theta), 0)
+    scaled = cost * M * rows / (posed.net.n_params * 60)
+    assert scaled <= seconds
+    assert (M + 1) * (rows + 1) * cost / (posed.net.n_params * 60) >= seconds
+
+
+# Equations
+
+
+def parabola(factor):
+    """factor x (x - 1)/2: second derivative `factor`, zero at both ends, factor/8 in the middle."""
+    return rk.kan([1, 1], 3, 1), factor * np.array([0.25, -0.25, 0.25])
+
+
+def test_the_maximum_principle_bound_is_attained_where_the_residual_is_constant():
+    net, theta = parabola(3.0)
+    found = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [[0, 1]])
+    assert 3.0 / 8 <= found.by_maximum_principle <= 3.0 / 8 * (1 + 1e-9)
+    assert 3.0 / 8 <= found.by_integration <= 3.0 / 8 * (1 + 1e-3)
+
+
+def test_with_a_coefficient_the_least_of_its_comparison_counts():
+    """m = min (s c)', s = x - 1/2, is attained at no centre of a box: the bound is no smaller than by the exact one."""
+    net, theta = parabola(1.0)
+
+    def c(x):
+        return x * x * 4.0 + x * -2.0 + 1.5
+
+    slope = lambda x: 12 * x**2 - 8 * x + Fraction(5, 2)  # noqa: E731  (s c)' = c + s c'
+    least = Fraction(7, 6)  # at x = 1/3
+    assert slope(Fraction(1, 3)) == least
+    found = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [[0, 1]], coefficient=c, tolerance=1e-6)
+    exact = Fraction(found.residual) / 8 / least
+    assert exact <= Fraction(found.by_maximum_principle) <= exact * Fraction(102, 100)
+    # div(c grad v) = (c (x - 1/2))' = slope(x): the residual is the largest of it, slope(1) = 6.5
+    assert 6.5 <= found.residual <= 6.5 + 2e-6
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_errors_on_each_side_of_the_boundary_count(end):
+    net, theta = parabola(0.0)
+    ends = [lambda x: x * 0.5, lambda x: x * -0.5 + 0.5]
+    found = rk.exact.certified_error(net, theta, lambda x: 0.0, ends[1 - end], [[0, 1]])
+    assert 0.5 <= found.boundary <= 0.5 + 1e-12
+    plane = rk.kan([2, 1], 3, 1)
+    for g in (lambda x, y: y * 0.5, lambda x, y: y * -0.5 + 0.5):
+        assert rk.exact.certified_error(plane, np.zeros(6), lambda x, y: 0.0, g, [[0, 1], [0, 1]]).boundary >= 0.5
+
+
+def test_a_residual_that_jumps_inside_a_box_is_bounded_on_both_sides():
+    """v'' = 0, then 8 from 1/2 on, where no centre of the first box sees it; the budget allows no other."""
+    net = rk.kan([1, 1], 3, 2)
+    theta = np.array([0.0, 0.0, 0.0, 2.0])
+    for box in ([0.0, 0.98], [0.02, 1.0], [0.0, 1.0]):
+        found = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [box], budget=1)
+        assert found.residual >= 8.0
+
+
+def test_numbers_that_float64_rounds_are_refused_or_enclosed():
+    net, theta = parabola(1.0)
+    beyond = 2**53 + 1
+    for name, options in {"box": {"box": [[0, beyond]]}, "wavenumber": {"box": [[0, 1]], "wavenumber": beyond}}.items():
+        with pytest.raises(ValueError, match=f"{name} must hold floats as they are"):
+            rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, **options)
+    for third in (Fraction(1, 3), Fraction(-1, 3)):
+        bounds = rk.exact.certified_error(net, theta, lambda x, c=third: 0 * x + c, lambda x: 0.0, [[0, 1]])
+        assert 1 - third <= Fraction(bounds.residual) <= 1 - third + Fraction(1, 10**14)
