@@ -177,7 +177,7 @@ def range_over(
     budget: int,
     greatest: bool = False,
     points: FloatArray | None = None,
-    report: Callable[[Progress], Any] | None = None,
+    report: Callable[[Any], Any] | None = None,
 ) -> Range:
     """Enclose ranges over a box (P, 2); one evaluation without `slack`.
 
@@ -298,8 +298,8 @@ def _halved(boxes: Intervals, weights: FloatArray) -> tuple[Intervals, FloatArra
     Boxes that no float halves along any input stay as they are.
     """
     middle = np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi)
-    inside = (boxes.lo < middle) & (middle < boxes.hi)
-    axis, splits = np.where(inside, weights, -1.0).argmax(axis=1), inside.any(axis=1)
+    inside = np.array((boxes.lo < middle) & (middle < boxes.hi))
+    axis, splits = np.where(inside, weights, -1.0).argmax(axis=1), np.array(inside.any(axis=1))
     source = np.repeat(np.arange(axis.size), 1 + splits)
     second = np.concatenate([[False], source[1:] == source[:-1]])
     lo, hi, weights = boxes.lo[source], boxes.hi[source], weights[source]
