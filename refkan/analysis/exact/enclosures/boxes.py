@@ -1,41 +1,25 @@
-r"""Enclosures of networks over boxes of inputs: values, gradients, second derivatives, and what follows from them."""
+r"""Enclosures of networks over boxes of inputs: values, gradients and second derivatives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet
-from refkan.analysis.exact.enclosures.layerwise_differences import layerwise_difference
-from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
+from refkan.analysis.exact.enclosures.posed_boxes import BUDGET, Telling, posed
 from refkan.analysis.exact.enclosures.subdivision import (
-    CORNERS,
-    NORMAL,
     Evaluation,
-    Proven,
-    Range,
-    absolute,
-    of_greatest,
     of_range,
     range_over,
 )
-from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, monomials, narrowed
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_array, as_shape, check_count, check_positive, real
+from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomials, narrowed
+from refkan.base.arguments import check_count
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
 from refkan.training.optimizers.progress import report_of
-
-BUDGET = 100_000
-"""Boxes that a subdivision may evaluate by default."""
-
-STARTS, ASCENT = 64, 40
-"""Points from which large values are sought in many dimensions, and steps from each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +62,7 @@ def enclose(
     derivatives: int = 2,
     tolerance: float | None = None,
     budget: int = BUDGET,
-    progress: bool | Callable[[Any], Any] = False,
+    progress: Telling = False,
 ) -> Bounds:
     r"""Enclose values and derivatives of a network over a box of inputs, for every x in the box.
 
@@ -154,278 +138,6 @@ def enclose(
     if derivatives == 2:
         second = np.stack([np.stack([at(p, l) for l in range(P)], axis=1) for p in range(P)], axis=1)
     return Bounds(at(), first, second, ranges.boxes, ranges.reached)
-
-
-def extrema(
-    net: Network,
-    theta: Any,
-    box: Any,
-    tolerance: float = 1e-6,
-    budget: int = BUDGET,
-    progress: bool | Callable[[Any], Any] = False,
-) -> Proven:
-    r"""Enclose the least and the greatest value of each output over a box: two arrays (Q, 2).
-
-    The least lies in [minima[q, 0], minima[q, 1]]. Where the network jumps it is the greatest lower bound. Under
-    outside="error" it is that of the network with its end pieces continued, which may be attained where the network
-    itself has no value, because an activation leaves a domain.
-
-    Parameters
-    ----------
-    net, theta, box, budget, progress
-        As for `enclose`; the budget is shared by all extremes.
-    tolerance : float
-        Distance that the two ends of an extreme may keep, relative as for `enclose`.
-
-    Returns
-    -------
-    minima, maxima : array (Q, 2)
-        As `Proven`: they hold in any case, and ``.reached`` says whether their ends are within the tolerance.
-
-    Raises
-    ------
-    ValueError
-        As `enclose`.
-
-    Examples
-    --------
-    >>> import refkan as rk
-    >>> minima, maxima = rk.exact.extrema(rk.kan([1, 1], 3, 2), [0.0, 1.0, 1.0, 0.0], [[0.0, 1.0]])
-    >>> minima.round(5), maxima.round(5)
-    (array([[0.5, 0.5]]), array([[1., 1.]]))
-    """
-    steps, ends = posed(extrema, locals())
-    report = report_of(progress)
-    units = [index for index in monomials(steps.n_inputs, 1) if sum(index)]
-    extremes: list[Range] = []
-    for q, sign in product(range(steps.n_outputs), (-1.0, 1.0)):
-
-        def quantities(boxes: Intervals, q: int = q, sign: float = sign) -> Evaluation:
-            whole = steps.sweep(boxes, 2)
-            f = Expansion(whole.centre[:, q] * sign, whole.over[:, q] * sign, whole.reach, whole.smoothness)
-            slopes = joined([narrowed(f, unit) for unit in units], 1)
-            jumps = (f.smoothness < 0)[:, None]
-            slopes = Intervals(np.where(jumps, -np.inf, slopes.lo), np.where(jumps, np.inf, slopes.hi))
-            return Evaluation(narrowed(f, f.over.zero)[:, None], f.centre.value[:, None], influence(f, 0), slopes)
-
-        left = (budget - sum(each.boxes for each in extremes)) // (2 * steps.n_outputs - len(extremes))
-        points = _promising(steps, ends, q, sign) if steps.n_inputs > CORNERS else None
-        extremes.append(range_over(quantities, ends, of_range(tolerance), max(left, 1), True, points, report))
-    ends_of = [np.array([[each.inner.hi[0], each.outer.hi[0]] for each in extremes[side::2]]) for side in (0, 1)]
-    reached, boxes = all(each.reached for each in extremes), sum(each.boxes for each in extremes)
-    return Proven.by((-ends_of[0][:, ::-1], ends_of[1]), reached, boxes, tolerance, budget)
-
-
-def _promising(steps: IntervalNetwork, ends: FloatArray, q: int, sign: float) -> FloatArray:
-    """Points where an output, times a sign, is large: ascent from random ones, each with its own length of step."""
-    P, sides = len(ends), ends[:, 1] - ends[:, 0]
-    x = np.clip(ends[:, 0] + np.random.default_rng(0).uniform(size=(STARTS, P)) * sides, ends[:, 0], ends[:, 1])
-    length, best = np.full((STARTS, 1), 0.25), np.full((STARTS, 1), -np.inf)
-    units = [index for index in monomials(P, 1) if sum(index)]
-    trial, gradient = x, np.zeros_like(x)
-    for _ in range(ASCENT):
-        centre = (steps.sweep(Intervals.of(trial), 1).centre[:, q] * sign).parts
-        value = centre[(0,) * P].lo[:, None]
-        slopes = np.stack([centre[unit].lo if unit in centre else np.zeros(STARTS) for unit in units], axis=1) * sides
-        better = value > best
-        best, x = np.where(better, value, best), np.where(better, trial, x)
-        gradient = np.where(better, slopes, gradient)
-        length = length * np.where(better, 1.5, 0.4)
-        norm = np.linalg.norm(gradient, axis=1, keepdims=True)
-        trial = np.clip(x + length * sides * gradient / np.where(norm > 0, norm, 1.0), ends[:, 0], ends[:, 1])
-    return np.where(np.isfinite(x), x, ends[:, 0])[np.argsort(-best[:, 0])[:8]]
-
-
-def lipschitz_constant(
-    net: Network,
-    theta: Any,
-    box: Any,
-    tolerance: float = 1e-3,
-    budget: int = BUDGET,
-    progress: bool | Callable[[Any], Any] = False,
-) -> Proven:
-    r"""Enclose the least upper bound of |dF/dx|_F inside a box, the Frobenius norm of the Jacobian in x.
-
-    For one output it is the Lipschitz constant in the Euclidean norm, for more an upper bound of it. Derivatives at a
-    knot, or at an end of the box, count as limits from inside the box; across sides of length zero from either side.
-
-    Parameters
-    ----------
-    net, theta, box, budget, progress
-        As for `enclose`.
-    tolerance : float
-        Distance that the bounds may keep, relative to the constant.
-
-    Returns
-    -------
-    low, high : float
-        As `Proven`: they hold in any case, and ``.reached`` says whether they are within the tolerance.
-
-    Raises
-    ------
-    ValueError
-        As `enclose`; for networks that jump.
-
-    Examples
-    --------
-    >>> import refkan as rk
-    >>> low, high = rk.exact.lipschitz_constant(rk.kan([1, 1], 3, 2), [0.0, 1.0, 1.0, 0.0], [[0.0, 1.0]])
-    >>> low <= 2.0 <= high, high / low < 1.002
-    (True, True)
-    """
-    steps, ends = posed(lipschitz_constant, locals())
-    if smoothness_over(steps, ends) < 0:
-        raise ValueError("net must be continuous on the box to have a Lipschitz constant; splines of order 1 jump")
-    firsts = [index for index in monomials(steps.n_inputs, 1) if sum(index)]
-
-    def quantities(boxes: Intervals) -> Evaluation:
-        expansion = steps.sweep(boxes, 2, limits=True)
-        over = joined([narrowed(expansion, index) for index in firsts], 2).norm((1, 2))[:, None]
-        # Of limits from all sides at the centre, and of all limits over the box, the least is surely attained.
-        least = joined([expansion.coefficient(index) for index in firsts], 2).norm((1, 2)).lo[:, None]
-        return Evaluation(over, Intervals(np.maximum(least, over.lo), over.hi), influence(expansion, 1))
-
-    norms = range_over(quantities, ends, of_greatest(tolerance), budget, greatest=True, report=report_of(progress))
-    bounds = float(norms.inner.hi[0]), float(norms.outer.hi[0])
-    return Proven.by(bounds, norms.reached, norms.boxes, tolerance, budget)
-
-
-def sup_difference(
-    net: Network,
-    theta: Any,
-    other: Network,
-    other_theta: Any,
-    box: Any,
-    tolerance: float = 1e-6,
-    budget: int = BUDGET,
-    progress: bool | Callable[[Any], Any] = False,
-) -> Proven:
-    r"""Enclose the least upper bound of |F_q(x) - G_q(x)| of two networks over a box and all outputs.
-
-    Of networks of one shape it is bounded layer by layer first (`layerwise_differences`): of a network and
-    a refined one that is the rounding of coefficients, and zero where nothing was rounded. If that is within the
-    tolerance, it is the answer, from 0 on; if not, boxes are subdivided. For outside="error" see `extrema`.
-
-    Parameters
-    ----------
-    net, theta, other, other_theta
-        Two networks of the same numbers of inputs and outputs.
-    box, budget, progress
-        As for `enclose`.
-    tolerance : float
-        Distance that the bounds may keep, relative to the largest value of both at the corners and the centre of the
-        box, so that networks that are equal but for rounding are told apart from others.
-
-    Returns
-    -------
-    low, high : float
-        As `Proven`: they hold in any case, and ``.reached`` says whether they are within the tolerance.
-
-    Raises
-    ------
-    ValueError
-        As `enclose`; for networks of different shapes.
-
-    Examples
-    --------
-    >>> import refkan as rk
-    >>> net = rk.kan([1, 1], 3, 2)
-    >>> rk.exact.sup_difference(net, [0, 1, 1, 0], net, [0, 1, 1, 0.5], [[0, 1]])[0] > 0.24999
-    True
-    """
-    left, ends = posed(sup_difference, locals())
-    if (left.n_inputs, left.n_outputs) != (other.widths[0], other.widths[-1]):
-        raise ValueError(
-            f"other must have {left.n_inputs} inputs and {left.n_outputs} outputs as net has; "
-            f"got {other.widths[0]} and {other.widths[-1]}"
-        )
-    right, _ = posed(sup_difference, locals(), "other")
-    bound = layerwise_difference(left, right, ends)
-    allowed = tolerance * max(_size(left, ends), _size(right, ends), NORMAL)
-    if bound <= allowed:
-        return Proven((0.0, bound))
-
-    def quantities(boxes: Intervals) -> Evaluation:
-        f, g = left.sweep(boxes, 2), right.sweep(boxes, 2)
-        smoothness = np.minimum(f.smoothness, g.smoothness)
-        difference = Expansion(f.centre - g.centre, f.over - g.over, f.reach, smoothness)
-        over = largest(narrowed(difference, f.over.zero))
-        return Evaluation(over, largest(difference.centre.value), influence(difference, 0))
-
-    sizes = range_over(quantities, ends, absolute(allowed), budget, greatest=True, report=report_of(progress))
-    both = Intervals(sizes.inner.hi, sizes.outer.hi).meet(Intervals(np.zeros(1), np.array([bound])))
-    return Proven.by((float(both.lo[0]), float(both.hi[0])), sizes.reached, sizes.boxes, tolerance, budget)
-
-
-@quiet()
-def _size(steps: IntervalNetwork, ends: FloatArray) -> float:
-    """The largest |F_q| at the centre of a box and some of its corners."""
-    corners = [
-        np.where(np.array(sides), ends[:, 1], ends[:, 0]) for sides in ((False,) * len(ends), (True,) * len(ends))
-    ]
-    points = np.stack([*corners, np.clip(0.5 * ends[:, 0] + 0.5 * ends[:, 1], ends[:, 0], ends[:, 1])])
-    sizes = steps.sweep(Intervals.of(points), 0).centre.value.absolute().lo
-    return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
-
-
-def bounding_box(x: Any) -> FloatArray:
-    """Return the smallest box (P, 2) that holds samples x (N, P): the least and the greatest of each input.
-
-    Raises
-    ------
-    ValueError
-        Where x holds no sample, or numbers that are not finite.
-
-    Examples
-    --------
-    >>> import refkan as rk
-    >>> rk.exact.bounding_box([[0.0, 5.0], [1.0, 3.0]])
-    array([[0., 1.],
-           [3., 5.]])
-    """
-    samples = real("x", as_array("x", x, 2))
-    if not samples.shape[0]:
-        raise ValueError("x must hold a sample for a box around it; got none")
-    return np.stack([samples.min(axis=0), samples.max(axis=0)], axis=1)
-
-
-def largest(values: Intervals) -> Intervals:
-    """The largest absolute value of each row, (B, 1)."""
-    sizes = values.absolute()
-    return Intervals(sizes.lo.max(axis=1, keepdims=True), sizes.hi.max(axis=1, keepdims=True))
-
-
-def posed(function: Callable[..., Any], given: dict[str, Any], name: str = "net") -> tuple[IntervalNetwork, FloatArray]:
-    """Check the arguments of a certificate over a box; return the network called `name` and the box (P, 2)."""
-    if given["tolerance"] is not None:
-        check_positive("tolerance", given["tolerance"])
-    check_count("budget", given["budget"], 1)
-    check_annotated(function, given)
-    steps = interval_network(given[name], given["theta" if name == "net" else f"{name}_theta"], name)
-    return steps, checked_box(steps, given["box"])
-
-
-def checked_box(steps: IntervalNetwork, box: Any) -> FloatArray:
-    """Check a box (P, 2)."""
-    ends: FloatArray = real("box", as_shape("box", box, (steps.n_inputs, 2)))
-    empty = ends[:, 0] > ends[:, 1]
-    if empty.any():
-        p = int(np.argmax(empty))
-        raise ValueError(f"box must not be empty; got box[{p}] = [{ends[p, 0]}, {ends[p, 1]}], least above greatest")
-    if steps.domains is not None:
-        outside = (ends[:, 0] < steps.domains[:, 0]) | (ends[:, 1] > steps.domains[:, 1])
-        if outside.any():
-            p = int(np.argmax(outside))
-            raise ValueError(
-                f"box must lie in the domain under outside='error'; got box[{p}] = {ends[p].tolist()}, domain "
-                f"{steps.domains[p].tolist()}: take a smaller box, or a network of another policy"
-            )
-    return ends
-
-
-def smoothness_over(steps: IntervalNetwork, ends: FloatArray) -> int:
-    """Number of continuous derivatives on a box (P, 2), at least."""
-    return int(steps.sweep(Intervals(ends[None, :, 0], ends[None, :, 1]), 2).smoothness[0])
 
 
 def flat(table: Intervals) -> Intervals:

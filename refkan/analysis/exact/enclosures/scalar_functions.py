@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from math import comb, factorial
 
 import numpy as np
@@ -77,24 +77,16 @@ def _silu(x: Intervals, order: int, sides: Sides) -> Derivatives:
     return smoothly(x, [Intervals(np.maximum(low, least), high), *slopes])
 
 
-def relu(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
-    """max(x, 0)."""
-    return _by_pieces(_relu_power(1), x, order, sides)
-
-
-def relu3(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
-    """max(x, 0)^3."""
-    return _by_pieces(_relu_power(3), x, order, sides)
-
-
-ACTIVATIONS: dict[str, ScalarFunction] = {"relu": relu, "relu3": relu3, "tanh": tanh, "silu": silu}
-
-
-def _by_pieces(pieces: Pieces, x: Intervals, order: int, sides: Sides) -> Derivatives:
-    """One function of nodes (B, Q)."""
-    c, smoothness = pieces.enclose(Intervals(x.lo.ravel(), x.hi.ravel()), order, sides)
+def relu_power(degree: int, x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
+    """max(x, 0)^degree, of nodes (B, Q)."""
+    c, smoothness = _relu_power(degree).enclose(Intervals(x.lo.ravel(), x.hi.ravel()), order, sides)
     shaped = [Intervals(part.lo.reshape(x.lo.shape), part.hi.reshape(x.lo.shape)) for part in c]
     return shaped, smoothness.reshape(x.lo.shape[0], -1).min(axis=1)
+
+
+ACTIVATIONS: dict[str, ScalarFunction] = {
+    "relu": partial(relu_power, 1), "relu3": partial(relu_power, 3), "tanh": tanh, "silu": silu,
+}  # fmt: skip
 
 
 @cache

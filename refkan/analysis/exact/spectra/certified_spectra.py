@@ -25,7 +25,7 @@ from refkan.analysis.exact.ranks.network_rows import Problem, checked
 from refkan.analysis.exact.spectra.coordinates import matrix_of_basis
 from refkan.analysis.exact.spectra.curvatures import WHICH, Curvature, curvature
 from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
-from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
+from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues, gram_schmidt
 from refkan.analysis.exact.spectra.perron import UndecidedError
 from refkan.base.arguments import check_choice, check_positive
 from refkan.base.short_reprs import ShortRepr
@@ -237,22 +237,8 @@ def _deflated(flint: Any, H: Any, Z: Any) -> tuple[Any, int]:
     # No eigenvalue exceeds the Frobenius norm.
     norm = sum((entry.abs_upper() ** 2 for entry in H.entries()), flint.arb(0)).sqrt()
     largest = flint.arb(norm.upper()) + flint.arb(2) ** -flint.ctx.prec
-    Q = _orthonormal(flint, flint.arb_mat(Z).transpose().tolist()) if count else []
+    Q = gram_schmidt(flint, flint.arb_mat(Z).transpose().tolist()) if count else []
     if not Q:
         return H, 0
     scaled = [[2 * largest * (1 + flint.arb(j) / count) * x for x in q] for j, q in enumerate(Q)]
     return H + flint.arb_mat(Q).transpose() * flint.arb_mat(scaled), count
-
-
-def _orthonormal(flint: Any, vectors: list[list[Any]]) -> list[list[Any]]:
-    """Gram-Schmidt in balls, which hold the orthonormal vectors that exact numbers give."""
-    done: list[list[Any]] = []
-    for vector in vectors:
-        for other in done:
-            share = sum((a * b for a, b in zip(vector, other, strict=True)), flint.arb(0))
-            vector = [a - share * b for a, b in zip(vector, other, strict=True)]
-        norm = sum((a * a for a in vector), flint.arb(0)).sqrt()
-        if not norm > 0:
-            raise UndecidedError
-        done.append([a / norm for a in vector])
-    return done

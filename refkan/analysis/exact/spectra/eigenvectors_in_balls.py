@@ -8,6 +8,7 @@ from typing import Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
+from refkan.analysis.exact.spectra.orthogonal_certificates import approximate_eigenvectors
 from refkan.analysis.exact.spectra.perron import Congruence, UndecidedError
 from refkan.base.annotations import check_annotated
 from refkan.base.arguments import check_choice
@@ -164,11 +165,7 @@ def _approximate_vectors(flint: Any, balls: Congruence) -> list[list[Any]]:
     dim = len(balls.K[0])
     columns = [balls.multiply([flint.arb(int(i == j)) for i in range(dim)]) for j in range(dim)]
     with flint.ctx.workprec(max(128, flint.ctx.prec // 4)):
-        _, right = flint.acb_mat(flint.arb_mat(columns).mid()).eig(right=True, algorithm="approx")
-    vectors = []
-    for vector in right.transpose().tolist():
-        largest = max(vector, key=lambda x: abs(x).mid())  # the phase is arbitrary: this makes the vector real
-        vectors.append([(x / largest).real.mid() for x in vector])
+        vectors: list[list[Any]] = approximate_eigenvectors(flint, flint.arb_mat(columns)).transpose().tolist()
     return vectors
 
 

@@ -17,6 +17,7 @@ the smallest included, and the signs are those of the inertia: no gap enters, an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
@@ -90,7 +91,7 @@ def orthogonalised(flint: Any, V: Any) -> Any:
         if e < flint.arb(2) ** (8 - flint.ctx.prec) * V.ncols():
             return V
         previous = V
-        V = _newton_schulz(flint, V) if e < NEARLY_ORTHOGONAL else _gram_schmidt(flint, V)
+        V = _newton_schulz(flint, V) if e < NEARLY_ORTHOGONAL else _orthonormal(flint, V)
         if e < NEARLY_ORTHOGONAL and not departure(flint, V) < e / 2:
             return previous
     return V
@@ -102,18 +103,29 @@ def _newton_schulz(flint: Any, V: Any) -> Any:
     return (V * ((3 * unit - V.transpose() * V) / 2)).mid()
 
 
-def _gram_schmidt(flint: Any, V: Any) -> Any:
-    """Modified Gram-Schmidt, twice for each vector; a vector that vanishes is a failure of the precision."""
+def _orthonormal(flint: Any, V: Any) -> Any:
+    return flint.arb_mat(gram_schmidt(flint, V.transpose().tolist(), lambda x: x.mid())).transpose()
+
+
+def gram_schmidt(flint: Any, vectors: list[list[Any]], rounded: Callable[[Any], Any] | None = None) -> list[list[Any]]:
+    """Orthonormal vectors in balls, which hold those of exact numbers; `rounded` to midpoints, each made so twice.
+
+    Raises
+    ------
+    UndecidedError
+        Where a vector vanishes, or may.
+    """
+    to = rounded or (lambda x: x)
+    least = flint.arb(2) ** (-flint.ctx.prec // 2) if rounded else 0
     done: list[list[Any]] = []
-    for column in V.transpose().tolist():
-        vector = column
-        for _ in range(2):
+    for vector in vectors:
+        for _ in range(2 if rounded else 1):
             for other in done:
-                share = sum((a * b for a, b in zip(vector, other, strict=True)), flint.arb(0)).mid()
-                vector = [(a - share * b).mid() for a, b in zip(vector, other, strict=True)]
-            norm = sum((a * a for a in vector), flint.arb(0)).sqrt().mid()
-            if not norm > flint.arb(2) ** (-flint.ctx.prec // 2):
+                share = to(sum((a * b for a, b in zip(vector, other, strict=True)), flint.arb(0)))
+                vector = [to(a - share * b) for a, b in zip(vector, other, strict=True)]
+            norm = to(sum((a * a for a in vector), flint.arb(0)).sqrt())
+            if not norm > least:
                 raise UndecidedError
-            vector = [(a / norm).mid() for a in vector]
+            vector = [to(a / norm) for a in vector]
         done.append(vector)
-    return flint.arb_mat(done).transpose()
+    return done

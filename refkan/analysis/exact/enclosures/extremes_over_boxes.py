@@ -1,0 +1,239 @@
+r"""What follows from enclosures over boxes: extreme values, Lipschitz constants, and how far networks are apart."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet
+from refkan.analysis.exact.enclosures.layerwise_differences import layerwise_difference
+from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
+from refkan.analysis.exact.enclosures.posed_boxes import BUDGET, Telling, posed, smoothness_over
+from refkan.analysis.exact.enclosures.subdivision import (
+    CORNERS,
+    NORMAL,
+    Evaluation,
+    Proven,
+    Range,
+    absolute,
+    of_greatest,
+    of_range,
+    range_over,
+)
+from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, monomials, narrowed
+from refkan.base.array_types import FloatArray
+from refkan.networks import Network
+from refkan.training.optimizers.progress import report_of
+
+STARTS, ASCENT = 64, 40
+"""Points from which large values are sought in many dimensions, and steps from each."""
+
+
+def extrema(
+    net: Network, theta: Any, box: Any, tolerance: float = 1e-6, budget: int = BUDGET, progress: Telling = False
+) -> Proven:
+    r"""Enclose the least and the greatest value of each output over a box: two arrays (Q, 2).
+
+    The least lies in [minima[q, 0], minima[q, 1]]. Where the network jumps it is the greatest lower bound. Under
+    outside="error" it is that of the network with its end pieces continued, which may be attained where the network
+    itself has no value, because an activation leaves a domain.
+
+    Parameters
+    ----------
+    net, theta, box, budget, progress
+        As for `enclose`; the budget is shared by all extremes.
+    tolerance : float
+        Distance that the two ends of an extreme may keep, relative as for `enclose`.
+
+    Returns
+    -------
+    minima, maxima : array (Q, 2)
+        As `Proven`: they hold in any case, and ``.reached`` says whether their ends are within the tolerance.
+
+    Raises
+    ------
+    ValueError
+        As `enclose`.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> minima, maxima = rk.exact.extrema(rk.kan([1, 1], 3, 2), [0.0, 1.0, 1.0, 0.0], [[0.0, 1.0]])
+    >>> minima.round(5), maxima.round(5)
+    (array([[0.5, 0.5]]), array([[1., 1.]]))
+    """
+    steps, ends = posed(extrema, locals())
+    report = report_of(progress)
+    units = [index for index in monomials(steps.n_inputs, 1) if sum(index)]
+    extremes: list[Range] = []
+    for q, sign in product(range(steps.n_outputs), (-1.0, 1.0)):
+
+        def quantities(boxes: Intervals, q: int = q, sign: float = sign) -> Evaluation:
+            whole = steps.sweep(boxes, 2)
+            f = Expansion(whole.centre[:, q] * sign, whole.over[:, q] * sign, whole.reach, whole.smoothness)
+            slopes = joined([narrowed(f, unit) for unit in units], 1)
+            jumps = (f.smoothness < 0)[:, None]
+            slopes = Intervals(np.where(jumps, -np.inf, slopes.lo), np.where(jumps, np.inf, slopes.hi))
+            return Evaluation(narrowed(f, f.over.zero)[:, None], f.centre.value[:, None], influence(f, 0), slopes)
+
+        left = (budget - sum(each.boxes for each in extremes)) // (2 * steps.n_outputs - len(extremes))
+        points = _promising(steps, ends, q, sign) if steps.n_inputs > CORNERS else None
+        extremes.append(range_over(quantities, ends, of_range(tolerance), max(left, 1), True, points, report))
+    ends_of = [np.array([[each.inner.hi[0], each.outer.hi[0]] for each in extremes[side::2]]) for side in (0, 1)]
+    reached, boxes = all(each.reached for each in extremes), sum(each.boxes for each in extremes)
+    return Proven.by((-ends_of[0][:, ::-1], ends_of[1]), reached, boxes, tolerance, budget)
+
+
+def _promising(steps: IntervalNetwork, ends: FloatArray, q: int, sign: float) -> FloatArray:
+    """Points where an output, times a sign, is large: ascent from random ones, each with its own length of step."""
+    P, sides = len(ends), ends[:, 1] - ends[:, 0]
+    x = np.clip(ends[:, 0] + np.random.default_rng(0).uniform(size=(STARTS, P)) * sides, ends[:, 0], ends[:, 1])
+    length, best = np.full((STARTS, 1), 0.25), np.full((STARTS, 1), -np.inf)
+    units = [index for index in monomials(P, 1) if sum(index)]
+    trial, gradient = x, np.zeros_like(x)
+    for _ in range(ASCENT):
+        centre = (steps.sweep(Intervals.of(trial), 1).centre[:, q] * sign).parts
+        value = centre[(0,) * P].lo[:, None]
+        slopes = np.stack([centre[unit].lo if unit in centre else np.zeros(STARTS) for unit in units], axis=1) * sides
+        better = value > best
+        best, x = np.where(better, value, best), np.where(better, trial, x)
+        gradient = np.where(better, slopes, gradient)
+        length = length * np.where(better, 1.5, 0.4)
+        norm = np.linalg.norm(gradient, axis=1, keepdims=True)
+        trial = np.clip(x + length * sides * gradient / np.where(norm > 0, norm, 1.0), ends[:, 0], ends[:, 1])
+    return np.where(np.isfinite(x), x, ends[:, 0])[np.argsort(-best[:, 0])[:8]]
+
+
+def lipschitz_constant(
+    net: Network, theta: Any, box: Any, tolerance: float = 1e-3, budget: int = BUDGET, progress: Telling = False
+) -> Proven:
+    r"""Enclose the least upper bound of |dF/dx|_F inside a box, the Frobenius norm of the Jacobian in x.
+
+    For one output it is the Lipschitz constant in the Euclidean norm, for more an upper bound of it. Derivatives at a
+    knot, or at an end of the box, count as limits from inside the box; across sides of length zero from either side.
+
+    Parameters
+    ----------
+    net, theta, box, budget, progress
+        As for `enclose`.
+    tolerance : float
+        Distance that the bounds may keep, relative to the constant.
+
+    Returns
+    -------
+    low, high : float
+        As `Proven`: they hold in any case, and ``.reached`` says whether they are within the tolerance.
+
+    Raises
+    ------
+    ValueError
+        As `enclose`; for networks that jump.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> low, high = rk.exact.lipschitz_constant(rk.kan([1, 1], 3, 2), [0.0, 1.0, 1.0, 0.0], [[0.0, 1.0]])
+    >>> low <= 2.0 <= high, high / low < 1.002
+    (True, True)
+    """
+    steps, ends = posed(lipschitz_constant, locals())
+    if smoothness_over(steps, ends) < 0:
+        raise ValueError("net must be continuous on the box to have a Lipschitz constant; splines of order 1 jump")
+    firsts = [index for index in monomials(steps.n_inputs, 1) if sum(index)]
+
+    def quantities(boxes: Intervals) -> Evaluation:
+        expansion = steps.sweep(boxes, 2, limits=True)
+        over = joined([narrowed(expansion, index) for index in firsts], 2).norm((1, 2))[:, None]
+        # Of limits from all sides at the centre, and of all limits over the box, the least is surely attained.
+        least = joined([expansion.coefficient(index) for index in firsts], 2).norm((1, 2)).lo[:, None]
+        return Evaluation(over, Intervals(np.maximum(least, over.lo), over.hi), influence(expansion, 1))
+
+    norms = range_over(quantities, ends, of_greatest(tolerance), budget, greatest=True, report=report_of(progress))
+    bounds = float(norms.inner.hi[0]), float(norms.outer.hi[0])
+    return Proven.by(bounds, norms.reached, norms.boxes, tolerance, budget)
+
+
+def sup_difference(
+    net: Network,
+    theta: Any,
+    other: Network,
+    other_theta: Any,
+    box: Any,
+    tolerance: float = 1e-6,
+    budget: int = BUDGET,
+    progress: Telling = False,
+) -> Proven:
+    r"""Enclose the least upper bound of |F_q(x) - G_q(x)| of two networks over a box and all outputs.
+
+    Of networks of one shape it is bounded layer by layer first (`layerwise_differences`): of a network and
+    a refined one that is the rounding of coefficients, and zero where nothing was rounded. If that is within the
+    tolerance, it is the answer, from 0 on; if not, boxes are subdivided. For outside="error" see `extrema`.
+
+    Parameters
+    ----------
+    net, theta, other, other_theta
+        Two networks of the same numbers of inputs and outputs.
+    box, budget, progress
+        As for `enclose`.
+    tolerance : float
+        Distance that the bounds may keep, relative to the largest value of both at the corners and the centre of the
+        box, so that networks that are equal but for rounding are told apart from others.
+
+    Returns
+    -------
+    low, high : float
+        As `Proven`: they hold in any case, and ``.reached`` says whether they are within the tolerance.
+
+    Raises
+    ------
+    ValueError
+        As `enclose`; for networks of different shapes.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> net = rk.kan([1, 1], 3, 2)
+    >>> rk.exact.sup_difference(net, [0, 1, 1, 0], net, [0, 1, 1, 0.5], [[0, 1]])[0] > 0.24999
+    True
+    """
+    left, ends = posed(sup_difference, locals())
+    if (left.n_inputs, left.n_outputs) != (other.widths[0], other.widths[-1]):
+        raise ValueError(
+            f"other must have {left.n_inputs} inputs and {left.n_outputs} outputs as net has; "
+            f"got {other.widths[0]} and {other.widths[-1]}"
+        )
+    right, _ = posed(sup_difference, locals(), "other")
+    bound = layerwise_difference(left, right, ends)
+    allowed = tolerance * max(_size(left, ends), _size(right, ends), NORMAL)
+    if bound <= allowed:
+        return Proven((0.0, bound))
+
+    def quantities(boxes: Intervals) -> Evaluation:
+        f, g = left.sweep(boxes, 2), right.sweep(boxes, 2)
+        smoothness = np.minimum(f.smoothness, g.smoothness)
+        difference = Expansion(f.centre - g.centre, f.over - g.over, f.reach, smoothness)
+        over = largest(narrowed(difference, f.over.zero))
+        return Evaluation(over, largest(difference.centre.value), influence(difference, 0))
+
+    sizes = range_over(quantities, ends, absolute(allowed), budget, greatest=True, report=report_of(progress))
+    both = Intervals(sizes.inner.hi, sizes.outer.hi).meet(Intervals(np.zeros(1), np.array([bound])))
+    return Proven.by((float(both.lo[0]), float(both.hi[0])), sizes.reached, sizes.boxes, tolerance, budget)
+
+
+@quiet()
+def _size(steps: IntervalNetwork, ends: FloatArray) -> float:
+    """The largest |F_q| at the centre of a box and some of its corners."""
+    corners = [
+        np.where(np.array(sides), ends[:, 1], ends[:, 0]) for sides in ((False,) * len(ends), (True,) * len(ends))
+    ]
+    points = np.stack([*corners, np.clip(0.5 * ends[:, 0] + 0.5 * ends[:, 1], ends[:, 0], ends[:, 1])])
+    sizes = steps.sweep(Intervals.of(points), 0).centre.value.absolute().lo
+    return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
+
+
+def largest(values: Intervals) -> Intervals:
+    """The largest absolute value of each row, (B, 1)."""
+    sizes = values.absolute()
+    return Intervals(sizes.lo.max(axis=1, keepdims=True), sizes.hi.max(axis=1, keepdims=True))
