@@ -52,10 +52,11 @@ def apply(matrix: Matrix, vector: Vector) -> list[Fraction]:
 
 def multiply(*factors: Matrix) -> Matrix:
     """Return the product of the matrices."""
-    return as_fractions(reduce(mul, map(_flint_matrix, factors)))
+    return as_fractions(reduce(mul, map(to_flint, factors)))
 
 
-def _flint_matrix(matrix: Matrix) -> flint.fmpq_mat:
+def to_flint(matrix: Matrix) -> flint.fmpq_mat:
+    """Return the matrix as one of FLINT's."""
     return flint.fmpq_mat([[flint.fmpq(*a.as_integer_ratio()) for a in row] for row in matrix])
 
 
@@ -76,7 +77,7 @@ def dot(left: Vector, right: Vector) -> Fraction:
 
 def rank(matrix: Matrix) -> int:
     """Return the rank."""
-    return int(_flint_matrix(matrix).rank()) if matrix else 0
+    return int(to_flint(matrix).rank()) if matrix else 0
 
 
 def spline_design(knots: Vector, order: int, points: Vector) -> Matrix:

@@ -1,0 +1,99 @@
+"""T3: with one input the spectra of rows 2 and 4 of Table 1 are positive (docs/theorems/one-input.md).
+
+A^-T P H, H non-singular and P a positive diagonal, is similar to a totally non-negative matrix: small steps of both
+rows converge. With two equal inputs they do as well; it begins to fail where the inputs differ in one sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain, pairwise
+
+import flint
+import numpy as np
+
+from refkan import truth
+from refkan.claims.verdicts import Verdict, judge
+from validation.grounds import require
+from validation.rationals import (
+    block_diagonal,
+    diagonal,
+    identity,
+    multiply,
+    random_knots,
+    random_points,
+    random_rationals,
+    spline_design,
+    to_flint,
+    transpose,
+)
+
+CLAIMS = ("T3",)
+
+
+def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+    """Answer the row."""
+    require(CLAIMS)
+    return [one_input(quick)]
+
+
+def positive_roots(p: flint.fmpq_poly) -> int:
+    """The number of different positive roots, by Sturm's chain."""
+    remainders = [p, p.derivative()]
+    while remainders[-1].degree() > 0:
+        remainders.append(-(remainders[-2] % remainders[-1]))
+
+    def changes(signs: Sequence[int]) -> int:
+        kept = [s for s in signs if s]
+        return sum(a != b for a, b in pairwise(kept))
+
+    def sign(value: flint.fmpq) -> int:
+        return (value > 0) - (value < 0)
+
+    return changes([sign(q[0]) for q in remainders]) - changes([sign(q[q.degree()]) for q in remainders])
+
+
+def spectrum_is_positive(order: int, intervals: int, seed: int, inputs: str = "one") -> bool:
+    """Whether all eigenvalues of A^-T P H that are not zero are positive, and zero is no defective one.
+
+    Inputs: "one", "equal" (two, with equal samples), "moved" (one of the second's moved), "two". P = I but for one.
+    """
+    rng = np.random.default_rng([3, order, intervals, seed])
+    knots = random_knots(rng, order, intervals)
+    A, dim = truth.change_of_basis(knots, order), intervals + order - 1
+    x = random_points(rng, knots, order, 4 * dim)
+    columns = {"one": [x], "equal": [x, x], "moved": [x, [*x[1:2], *x[1:]]], "two": [x, rng.permutation(x).tolist()]}[
+        inputs
+    ]
+    B = [list(chain(*rows)) for rows in zip(*(spline_design(knots, order, each) for each in columns), strict=True)]
+    H = multiply(transpose(B), B)
+    P = diagonal(random_rationals(rng, dim, 1, 24)) if inputs == "one" else identity(len(H))
+    inverse = to_flint(transpose(block_diagonal([A] * len(columns)))).inv()
+    M = inverse * to_flint(P) * to_flint(H)
+    p = M.charpoly()
+    zeros = next(k for k in range(p.degree() + 1) if p[k] != 0)
+    p = flint.fmpq_poly([p[k] for k in range(zeros, p.degree() + 1)])
+    simple = p / p.gcd(p.derivative())
+    return bool(M.rank() == p.degree() and positive_roots(simple) == simple.degree())
+
+
+def one_input(quick: bool) -> Verdict:
+    """T3."""
+    cases = [(r, n, seed) for r in range(1, 6) for n in (1, 2, 3) for seed in range(2 if quick else 12)]
+    several = [case for case in cases if case[0] >= 2 and case[:2] != (2, 1)]
+    counts = {kind: sum(spectrum_is_positive(*case, kind) for case in several) for kind in ("equal", "moved", "two")}
+    single = [spectrum_is_positive(*case) for case in cases]
+    return Verdict(
+        "T3",
+        judge(all(single) and counts["equal"] == len(several)),
+        f"all eigenvalues positive in {sum(single)} of {len(cases)} cases with one input and a random diagonal P,"
+        f" r = 1 to 5, and in {counts['equal']} of {len(several)} with two equal inputs and P = I; with one of their"
+        f" samples moved in {counts['moved']}, with two inputs whose samples are paired at random in {counts['two']}",
+        details="""Random knots and samples, over the rationals: characteristic polynomials, roots by Sturm's
+chain; zero, with several inputs, has a multiplicity equal to the nullity. Proof: docs/theorems/one-input.md.""",
+        data={"cases": len(cases), "of several inputs": counts | {"cases": len(several)}},
+        mutations={
+            "two inputs whose samples are paired at random": judge(counts["two"] == len(several)),
+            "two inputs that differ in one sample": judge(counts["moved"] == len(several)),
+        },
+    )

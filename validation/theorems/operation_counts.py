@@ -1,0 +1,95 @@
+"""F3: the operations of a layer by formulas (2) and (3) of [S26], counted while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise, product
+
+from refkan.claims.verdicts import Verdict
+from validation.grounds import require
+from validation.theorems.formula import Formula
+
+CLAIMS = ("F3",)
+
+
+def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+    """Answer the row."""
+    require(CLAIMS)
+    return [operations().verdict("F3")]
+
+
+class Counted:
+    """A number that counts the operations done with it."""
+
+    operations = 0
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def _done(self, value: float) -> Counted:
+        Counted.operations += 1
+        return Counted(value)
+
+    def __add__(self, other: Counted) -> Counted:
+        return self._done(self.value + other.value)
+
+    def __sub__(self, other: Counted) -> Counted:
+        return self._done(self.value - other.value)
+
+    def __mul__(self, other: Counted) -> Counted:
+        return self._done(self.value * other.value)
+
+    def __truediv__(self, other: Counted) -> Counted:
+        return self._done(self.value / other.value)
+
+
+def counted_bases(r: int, n: int) -> tuple[int, int]:
+    """Operations for all functions of a basis at one point: formula (2), and (3) by repeated multiplication."""
+    t = [Counted(float(k)) for k in range(1 - r, n + r)]
+    x = Counted(0.5)
+    Counted.operations = 0
+    b = [Counted(float(low.value <= x.value < high.value)) for low, high in pairwise(t)]
+    for k in range(2, r + 1):
+        b = [
+            (x - t[i]) / (t[i + k - 1] - t[i]) * b[i] + (t[i + k] - x) / (t[i + k] - t[i + 1]) * b[i + 1]
+            for i in range(len(b) - 1)
+        ]
+    recursion, Counted.operations = Counted.operations, 0
+    for knot in t[: n + r - 1]:
+        power = positive = x - knot
+        for _ in range(r - 2):
+            power = power * positive
+    return recursion, Counted.operations
+
+
+def operations() -> Formula:
+    """2.3: operation counts of a layer."""
+    Q = 64
+    ratios = {}
+    for r, n in product(range(3, 7), (10, 40)):
+        recursion, powers = counted_bases(r, n)
+        contraction = 2 * Q * (n + r - 1)
+        ratios[r, n] = (recursion / powers, (recursion + contraction) / (powers + contraction))
+
+    def terms(r: int, n: int) -> int:
+        return sum(n + 2 * r - 1 - k for k in range(2, r + 1))
+
+    exact = all(counted_bases(r, n) == (9 * terms(r, n), (r - 1) * (n + r - 1)) for r, n in ratios)
+    last = {r: ratios[r, 40][1] for r in range(3, 7)}
+    return Formula(
+        all(abs(ratio - (r - 1)) <= 0.25 * (r - 1) for (r, _), (_, ratio) in ratios.items()),
+        "a layer of 64 x 64 edges, operations with (2) over those with (3), n = 40, r = 3..6: "
+        + ", ".join(f"{v:.2f}" for v in last.values())
+        + "; of the bases alone "
+        + ", ".join(f"{ratios[r, 40][0]:.1f}" for r in last),
+        {"the whole layer as the bases alone": all(abs(both[1] / both[0] - 1) <= 0.25 for both in ratios.values()),
+         "8 operations a term": all(counted_bases(r, n)[0] == 8 * terms(r, n) for r, n in ratios)},
+        exact and all(both[1] < 1.5 for both in ratios.values()),
+        "bases cost P (n r + r^2) and P (n + r) times the cost of a power, both contractions P Q (n + r)",
+        """2.3 counts O(P Q (n r + r^2)) operations for (2) against O(P Q (n + r)) for (3), a factor of
+the degree. But a basis is evaluated once for an input, not for each of its Q edges: 9 sum_{k=2}^r (n + 2r - 1 - k)
+operations by (2) and (r - 1)(n + r - 1) by (3), if powers are products; the contraction, 2 Q (n + r - 1) an input, is
+the same. So the factor of a layer goes to one as Q grows, and that of the bases alone does not grow with r. The
+change of basis costs O(n r) for each of the P Q edges, where it is applied to weights.""",
+        {"ratios": {f"r = {r}, n = {n}": both for (r, n), both in ratios.items()}},
+    )  # fmt: skip
