@@ -115,7 +115,7 @@ def test_sources_are_explained_wherever_rows_name_them():
 
 
 def test_no_file_cites_a_page_that_the_project_does_not_have():
-    there = {page.name for folder in (ROOT, ROOT / "docs") for page in folder.glob("*.md")}
+    there = {page.name for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))}
     parts = ("refkan", "tests", "validation", "docs")
     for path in [ROOT / "README.md", *(file for part in parts for file in (ROOT / part).rglob("*"))]:
         if path.suffix in (".py", ".md"):
