@@ -27,7 +27,7 @@ class Piecewise(NumpyLayer):
         m = pieces.argmax(axis=1)
         out = self.number(0)
         for k in reversed(range(derivative, r)):
-            taylor = np.stack([self._taylor(t, int(j), k) for j in m])
+            taylor = np.array([self._taylor(t, int(j), k) for j in m]).reshape(m.size, t.size - r)
             factor = np.prod(np.arange(k - derivative + 1, k + 1))
             out = self.q(out * self.q(x - t[m])[:, None]) + self.given(factor * taylor)
         return self.q(out * pieces.any(axis=1)[:, None])  # nothing beyond all knots
