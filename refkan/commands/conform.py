@@ -14,6 +14,7 @@ from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.base.plain_text import printable
 from refkan.commands.option_values import check_file, in_words, path, seconds, text
+from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.adapters.loading import BackendError
 from refkan.conformance.adapters.torch_variants import VARIANTS
 from refkan.conformance.cases.cases import VERSION
@@ -27,7 +28,7 @@ from refkan.conformance.judging.findings import Finding
 from refkan.conformance.judging.guarded import Order, judged
 from refkan.conformance.judging.judge import explained
 from refkan.conformance.reports import summaries, text_and_junit
-from refkan.conformance.reports.case_files import check
+from refkan.conformance.reports.case_files import check, probes
 from refkan.kernels.engine_option import add_engine_option
 
 EXIT_CODES = (
@@ -86,7 +87,8 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     to = parts.add_parser(
         "export",
         help="write a folder that any language reads",
-        description="Write cases with inputs, answers and tolerances, explained in DIR/README.txt.",
+        description="Write cases with inputs, answers and tolerances, explained in DIR/README.txt; without --select "
+        "also probes, by whose results a layer is identified.",
     )
     to.add_argument("folder", type=path, metavar="DIR")
     to.add_argument(
@@ -175,7 +177,7 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
     if identification is not None:
         findings = [explained(x, identification) if x.status == f.FAILED else x for x in findings]
     code = _deliver(chosen, opening.title, findings, identification, time.perf_counter() - start, chosen.cases)
-    if all(finding.status in f.UNJUDGED for finding in findings):
+    if all(finding.status in f.UNJUDGED for finding in findings) and opening.basis == BSPLINES:
         told_all = "none of these cases is declared, or all are declined: see 'not applicable' and 'declined'"
         return _refuse("conform", f"nothing was judged: {told_all}", FAILED)
     return code
@@ -188,12 +190,13 @@ def run_export(chosen: argparse.Namespace) -> int:
             cases = portable(catalogue(chosen.dtype, chosen.select, chosen.cases))
             if not cases:
                 return _refuse("cases export", f"--select: no case has all of {chosen.select} in its key")
-            count = export(chosen.folder, cases, chosen.cases)
+            asked = [] if chosen.select else probes()
+            count = export(chosen.folder, cases, chosen.cases, asked)
     except OSError as error:
         return _refuse("cases export", in_words("DIR", error))
     except KeyboardInterrupt:
         return _refuse("cases export", "interrupted", INTERRUPTED)
-    print(f"{count} cases in {chosen.folder}, explained in {chosen.folder / 'README.txt'}")
+    print(f"{count} cases and {len(asked)} probes in {chosen.folder}, explained in {chosen.folder / 'README.txt'}")
     return OK
 
 
@@ -203,13 +206,13 @@ def run_check(chosen: argparse.Namespace) -> int:
     try:
         _check_files(chosen)
         with kept_interrupts():
-            findings = check(chosen.folder, chosen.results)
+            findings, identification = check(chosen.folder, chosen.results)
     except (CaseFileError, ValueError, OSError) as error:
         return _refuse("cases check", error)
     except KeyboardInterrupt:
         return _refuse("cases check", "interrupted", INTERRUPTED)
-    version, *_ = read_cases(chosen.folder)
-    code = _deliver(chosen, str(chosen.results), findings, None, time.perf_counter() - start, version)
+    version = read_cases(chosen.folder).version
+    code = _deliver(chosen, str(chosen.results), findings, identification, time.perf_counter() - start, version)
     if all(finding.status in (f.NOT_APPLICABLE, f.ERROR) for finding in findings):
         return _refuse("cases check", f"{chosen.results} holds no result under the key of a case", FAILED)
     return code
@@ -234,13 +237,13 @@ def _deliver(
     else:
         shown = text_and_junit.text(title, findings, identification, chosen.all, seconds, chosen.traceback, version)
         text_and_junit.show(shown, findings)
-    differs = identification is not None and identification.differences and not (chosen.select or _expects(chosen))
+    differs = identification is not None and identification.differences and not _expects(chosen)
     return FAILED if differs or any(finding.status in f.BAD for finding in findings) else OK
 
 
 def _expects(chosen: argparse.Namespace) -> bool:
-    """Whether failures were expected: differences are what they follow from."""
-    return getattr(chosen, "expected_failures", None) is not None
+    """Whether failures were expected, of which differences are the causes, or cases left out."""
+    return bool(getattr(chosen, "select", ()) or getattr(chosen, "expected_failures", None))
 
 
 def _tell(chosen: argparse.Namespace, identification: Identification) -> int:

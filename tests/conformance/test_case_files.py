@@ -50,6 +50,12 @@ def run(*arguments):
     return chosen.run(chosen)
 
 
+def findings_of(folder, results):
+    findings, identification = check(folder, results)
+    assert identification is None
+    return findings
+
+
 CASES = chosen(["float64"], SELECT) + [
     case for case in chosen(["float64"], ["degree-3/6-to-12"]) if case.quantity == "refinement"
 ]
@@ -89,8 +95,9 @@ def exported(written, tmp_path):
 
 
 def test_files_say_all_that_is_needed(exported):
-    version, keys, arrays = read_cases(exported)
-    assert (version, keys) == (3, [case.key for case in portable(CASES)])
+    read = read_cases(exported)
+    arrays = read.arrays
+    assert (read.version, read.keys, read.probes) == (3, [case.key for case in portable(CASES)], [])
     readme = (exported / "README.txt").read_text()
     for word in (*CONVENTIONS, *FILES, "sha256sum --check"):
         assert word in readme, word
@@ -132,7 +139,7 @@ def test_a_program_in_javascript_reads_the_folder_and_writes_results(exported, t
     assert len(source.read_text().splitlines()) <= 40
     call = ["node", source, exported, tmp_path / "results"]
     subprocess.run(call, check=True)
-    assert {finding.status for finding in check(exported, tmp_path / "results")} == {"passed"}
+    assert {finding.status for finding in findings_of(exported, tmp_path / "results")} == {"passed"}
     with (exported / "arrays.f64").open("r+b") as stream:
         stream.write(b"1")
     failed = subprocess.run(call, capture_output=True, text=True, check=False)
@@ -154,7 +161,7 @@ def test_right_results_missing_ones_and_wrong_ones(exported, tmp_path, capsys):
     }
     del wrong[f"float64/{key}second-derivatives"]
     np.savez(results, **wrong)
-    found = {finding.key: finding for finding in check(exported, results)}
+    found = {finding.key: finding for finding in findings_of(exported, results)}
     assert found[f"float64/{key}values"].hint == "sign"
     assert found[f"float64/{key}input-gradients"].message == "must have shape (12, 2); got (2, 12)"
     assert "must hold real numbers" in found[f"float64/{key}coefficient-gradients"].message
@@ -171,7 +178,7 @@ def test_files_that_were_altered_are_refused(exported, tmp_path, capsys, name):
     content = file.read_bytes()
     file.write_bytes(content[:-1] + b"7" if content else b"7")
     with pytest.raises(CaseFileError, match=rf"{name} does not match its hash in SHA256SUMS: it was altered: write"):
-        check(exported, results)
+        findings_of(exported, results)
     file.unlink()
     assert run("cases", "check", exported, results) == 2
     assert f"{name} does not exist: write the cases again: refkan cases export" in capsys.readouterr().err
@@ -184,13 +191,13 @@ def test_hashes_of_other_files_and_other_versions_are_refused(exported, tmp_path
     for altered in (content + f"{'0' * 64}  other.txt\n", "".join(content.splitlines(keepends=True)[1:]), "text"):
         sums.write_text(altered)
         with pytest.raises(CaseFileError, match=r"SHA256SUMS must name arrays\.f64, arrays\.txt, cases\.txt"):
-            check(exported, results)
+            findings_of(exported, results)
     sums.unlink()
     with pytest.raises(CaseFileError, match="SHA256SUMS does not exist: write the cases again"):
-        check(exported, results)
+        findings_of(exported, results)
     export(exported, CASES, 4)
     with pytest.raises(CaseFileError, match="cases of version 4; this refkan judges 1 to 3: write the cases again"):
-        check(exported, results)
+        findings_of(exported, results)
 
 
 def test_results_that_are_no_results(exported, tmp_path, capsys):
@@ -215,16 +222,16 @@ def test_results_in_a_folder_as_a_program_in_another_language_writes_them(export
     assert "arrays.txt does not exist" in capsys.readouterr().err
     for name, content in numbered(answers()).items():
         (folder / name).write_bytes(content)
-    statuses = {finding.key: finding.status for finding in check(exported, folder)}
+    statuses = {finding.key: finding.status for finding in findings_of(exported, folder)}
     assert {statuses[key] for key in answers()} == {"passed"}
     numbers = (folder / "arrays.f64").read_bytes()
     (folder / "arrays.f64").write_bytes(numbers[:-8])
     with pytest.raises(CaseFileError, match=r"arrays\.txt must be NAME OFFSET NDIM SIZES, all of it in arrays\.f64"):
-        check(exported, folder)
+        findings_of(exported, folder)
     for row in ("a/b", "a/b 0 2 3", "a/b 0 1 -3", "a/b x 1 3", "a/b -8 0"):
         (folder / "arrays.txt").write_text(row + "\n")
         with pytest.raises(CaseFileError, match=r"line 1 of .*arrays\.txt must be NAME OFFSET NDIM SIZES"):
-            check(exported, folder)
+            findings_of(exported, folder)
 
 
 def test_an_interrupted_export_leaves_nothing_half_written(tmp_path, monkeypatch):
@@ -273,7 +280,7 @@ def test_results_beyond_any_range_do_not_stop_the_others(exported, tmp_path, hug
         for array in wrong.values():
             array.flat[: 1 if first else None] = huge
         np.savez(tmp_path / "results.npz", **(right | wrong))
-        found = check(exported, tmp_path / "results.npz")
+        found = findings_of(exported, tmp_path / "results.npz")
         failed = {finding.key for finding in found if finding.status == "failed"}
         assert failed == wanted
 
@@ -295,16 +302,17 @@ def test_pipes_are_refused_instead_of_waited_for(exported, tmp_path, capsys):
 def test_files_of_an_earlier_version_are_judged(tmp_path):
     cases = catalogue(["float64"], SELECT, version=1)[:2]
     export(tmp_path / "cases", cases, 1)
-    assert read_cases(tmp_path / "cases")[0] == 1
+    assert read_cases(tmp_path / "cases").version == 1
     np.savez(tmp_path / "results.npz", **{case.key: case.expected for case in cases})
-    assert {finding.status for finding in check(tmp_path / "cases", tmp_path / "results.npz")} == {"passed"}
+    assert {finding.status for finding in findings_of(tmp_path / "cases", tmp_path / "results.npz")} == {"passed"}
 
 
 def test_parts_of_layers_are_among_the_arrays(tmp_path):
     cases = chosen(["float64"], ["layer/degree-3/uniform/3x2/with-base-scale-bias/bias-gradients"])
     cases += chosen(["float64"], ["network/degree-2/uniform/2-3-2/with-node-scale-bias/values"])
     export(tmp_path / "cases", cases)
-    _, (layer, _), arrays = read_cases(tmp_path / "cases")
+    read = read_cases(tmp_path / "cases")
+    layer, arrays = read.keys[0], read.arrays
     setting = layer.rpartition("/")[0]
     assert np.array_equal(arrays[f"{setting}/bias"], cases[0].setting.spec.bias)
     assert arrays[f"{layer}/expected"].shape == (3,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -40,6 +41,16 @@ SHA256SUMS
 No name has a blank in it. Results come back in such a folder with arrays.txt and arrays.f64 alone, arrays
 named by the keys of cases, or in an .npz.
 """
+
+
+@dataclass(frozen=True)
+class CaseFolder:
+    """What a folder holds: the version of the cases, keys of cases and of probes, all arrays by their names."""
+
+    version: int
+    keys: list[str]
+    probes: list[str]
+    arrays: dict[str, FloatArray]
 
 
 class CaseFileError(Exception):
@@ -133,8 +144,8 @@ def _readme(version: int) -> bytes:
     return ("\n\n".join(parts).rstrip() + "\n").encode("ascii")
 
 
-def read_cases(folder: Path) -> tuple[int, list[str], dict[str, FloatArray]]:
-    """Return the version of the cases in a folder, their keys, and all arrays by their names.
+def read_cases(folder: Path) -> CaseFolder:
+    """Return what a folder of cases holds.
 
     Raises
     ------
@@ -155,8 +166,9 @@ def read_cases(folder: Path) -> tuple[int, list[str], dict[str, FloatArray]]:
     told = contents[README].decode("ascii").partition("\n")[0].removeprefix(TITLE)
     if told not in map(str, range(1, VERSION + 1)):
         raise CaseFileError(f"{folder} holds cases of version {told}; this refkan judges 1 to {VERSION}{again}")
-    keys = [line.split()[0] for line in contents[CASES].decode("ascii").splitlines()]
-    return int(told), keys, _arrays(folder, lambda name: contents[name])
+    rows = (contents[name].decode("ascii").splitlines() for name in (CASES, PROBES))
+    keys, probes = ([line.split()[0] for line in lines] for lines in rows)
+    return CaseFolder(int(told), keys, probes, _arrays(folder, lambda name: contents[name]))
 
 
 def read_results(path: Path) -> dict[str, Array]:

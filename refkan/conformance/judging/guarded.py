@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from refkan.claims.running.executors import Event, OwnProcess, send, without_copies
-from refkan.conformance.adapters.adapter import Adapter
+from refkan.conformance.adapters.adapter import BSPLINES, Adapter
 from refkan.conformance.adapters.loading import BackendError, load
 from refkan.conformance.adapters.torch_base import TorchAdapter
 from refkan.conformance.cases.catalogue import catalogue
@@ -79,6 +79,7 @@ class Opening:
     title: str
     problems: Sequence[Finding]
     cases: Sequence[tuple[str, str, bool, str]]
+    basis: str = BSPLINES
 
 
 Told = Opening | Finding | Stage
@@ -198,7 +199,7 @@ def _told(order: Order, start: int, ended: Sequence[str], log: TextIO | None) ->
     limited: Any = Limited(adapter, order.call_timeout, log)
     judge = Judge(limited, hints=False)
     told = tuple((case.key, case.quantity, not declared.missing(case.needs()), family(case)) for case in cases)
-    yield Opening(adapter.title, tuple(judge.declaration()), told)
+    yield Opening(adapter.title, tuple(judge.declaration()), told, declared.basis)
     yield from map(judge, cases[start:])
     if order.hints:
         yield from identified(limited, frozenset(ended))

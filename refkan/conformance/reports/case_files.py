@@ -8,36 +8,56 @@ from typing import Any
 
 import numpy as np
 
+from refkan.conformance.adapters.adapter import Capabilities
+from refkan.conformance.adapters.backends.plain_numpy import PlainNumpy
+from refkan.conformance.adapters.recorded import Recorded, Recorder
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.exchanged_folders import read_cases, read_results
+from refkan.conformance.identification import Identification, identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding, compare
+from refkan.conformance.judging.judge import explained
 from refkan.conformance.judging.results_explained import by_numbers
 
+PORTABLE = Capabilities(degrees=(1, 2, 3), knots=("uniform", "arbitrary"), outside=("natural",))
+"""What layers that are judged by files are taken to declare; a stage whose results are missing says so."""
 
-def check(folder: Path, results: Path) -> list[Finding]:
-    """Judge results against exported cases.
+
+def probes() -> list[Case]:
+    """The questions by which a layer is identified, as they are asked of a right one."""
+    right = PlainNumpy()
+    right.capabilities = PORTABLE
+    recorder = Recorder(right)
+    identify(recorder)
+    return list(recorder.probes.values())
+
+
+def check(folder: Path, results: Path) -> tuple[list[Finding], Identification | None]:
+    """Judge results against exported cases; say what the layer is where results of probes are among them.
 
     Raises
     ------
     CaseFileError
         If the cases are of another version or were altered, or a file cannot be read.
     """
-    version, keys, truth = read_cases(folder)
-    cases = {case.key: case for case in catalogue(version=version)}
-    given = read_results(results)
+    read, given = read_cases(folder), read_results(results)
+    cases = {case.key: case for case in catalogue(version=read.version)}
     out: list[Finding] = []
-    for name in [name for name in given if name not in set(keys)]:
-        near = get_close_matches(name, keys, 1)
+    known = {*read.keys, *read.probes}
+    for name in [name for name in given if name not in known]:
+        near = get_close_matches(name, read.keys, 1)
         guess = f"; did you mean {near[0]!r}?" if near else ""
         out.append(Finding(name, "results", f.ERROR, f"no case has this key{guess}"))
-    for key in keys:
-        case = cases[key]
+    for key in read.keys:
+        case, truth = cases[key], read.arrays
         case.__dict__["expected"], case.__dict__["tolerance"] = truth[f"{key}/expected"], truth[f"{key}/tolerance"]
         absent = Finding.of(case, f.NOT_APPLICABLE, "not in the results")
         out.append(_judge(case, given[key]) if key in given else absent)
-    return out
+    if given.keys().isdisjoint(read.probes):
+        return out, None
+    found = identify(Recorded(str(results), given, PORTABLE))
+    return [explained(finding, found) if finding.status == f.FAILED else finding for finding in out], found
 
 
 def _judge(case: Case, given: Any) -> Finding:
