@@ -263,7 +263,7 @@ def test_an_export_of_nothing_is_refused(tmp_path, capsys):
 
 def test_export_by_the_command(tmp_path, capsys):
     assert run("cases", "export", tmp_path / "x", "--dtype", "float32", "--select", *SELECT) == 0
-    assert " cases in" in capsys.readouterr().out
+    assert " cases and 0 probes in" in capsys.readouterr().out
     (tmp_path / "file").write_text("")
     assert run("cases", "export", tmp_path / "file" / "x", "--select", *SELECT) == 2
 

@@ -24,6 +24,8 @@ from refkan.conformance.adapters.backends import (
     Inkan,
     Jaxkan,
     JaxkanReplacedGrid,
+    Kanditioned,
+    Kanx,
     PlainJax,
     PlainNumpy,
     PlainTorch,
@@ -38,7 +40,10 @@ from validation.grounds import require
 
 CLAIMS = ("B1",)
 
-PINNED = {"pykan": "0.2.8", "jaxkan": "0.3.7", "flashkan": "0.2.0", "inkan": "0.5.2", "torch": None, "jax": None}
+PINNED = {
+    "pykan": "0.2.8", "jaxkan": "0.3.7", "flashkan": "0.2.0", "inkan": "0.5.2", "kanditioned": "1.0.4", "kanx": "0.2.1",
+    "torch": None, "jax": None,
+}  # fmt: skip
 
 COMMIT = "7b6ce1c"
 
@@ -100,7 +105,7 @@ TRAPS = (
     Trap("update to twice the intervals", Jaxkan, "float64/refine/degree-3/6-to-12/off-samples/values", REFINED),
 )
 
-PAGES = (Pykan, PykanDefaultDtype, efficient_kan, Jaxkan, Flashkan, Inkan)
+PAGES = (Pykan, PykanDefaultDtype, efficient_kan, Jaxkan, Flashkan, Inkan, Kanditioned, Kanx)
 """Published backends of which everything found is told."""
 
 CORRECT: tuple[Callable[[], Adapter], ...] = (Refkan, RefkanRelu, PlainNumpy, PlainTorch, PlainJax)

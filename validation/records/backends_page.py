@@ -37,8 +37,8 @@ clone of efficient-kan.
 
 MATRIX_TOLD = """Cases passed, and of how many where some are not; a family without a number was not declared. Those of
 formats stand in the last columns, the others are in float64. What is wrong in each is in the sections below, and
-`refkan conform --summary` writes such a row of any adapter. Written by
-`python -m validation.records.backends_matrix`.
+`refkan conform --summary` writes such a row of any adapter. FastKAN and ChebyKAN declare another basis: no case is for
+them, and they are identified. Written by `python -m validation.records.backends_matrix`.
 """
 
 

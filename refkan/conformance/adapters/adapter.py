@@ -40,7 +40,7 @@ class Capabilities:
         Kinds of knot vectors that `build` accepts.
     outside : sequence of {"natural", "linear", "polynomial"}
         Rules outside the domain that `build` follows; empty if none is claimed.
-    dtypes : sequence of {"float64", "float32", "bfloat16", "float16"}
+    dtypes : sequence of {"float64", "float32", "tf32", "bfloat16", "float16"}
     derivatives : sequence of {"inputs", "coefficients", "knots", "second", "gauss-newton"}
     refine : sequence of {"nested", "any"}
         "nested": to a multiple of the number of intervals; "any": to any number.

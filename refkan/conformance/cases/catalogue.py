@@ -45,7 +45,7 @@ def catalogue(
 
     Parameters
     ----------
-    dtypes : sequence of {"float64", "float32", "bfloat16", "float16"}
+    dtypes : sequence of {"float64", "float32", "tf32", "bfloat16", "float16"}
     select : sequence of str
         Only cases whose key contains all of these.
     version : int

@@ -74,7 +74,7 @@ class LayerSpec:
     order : int
         r = degree + 1.
     outside : {"natural", "linear", "polynomial"}
-    dtype : {"float64", "float32", "bfloat16", "float16"}
+    dtype : {"float64", "float32", "tf32", "bfloat16", "float16"}
         The format to compute in. All numbers are given as float64 and are numbers of this format.
     kind : {"uniform", "arbitrary", "clamped", "repeated"}
         "uniform": one knot vector for all inputs, equally spaced, so that `domain` and `intervals` say everything.

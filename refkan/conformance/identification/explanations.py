@@ -146,6 +146,8 @@ def _told(k: FloatArray, A: FloatArray, names: list[str], along: tuple[int, ...]
         found: list[Named] = [("left out", {"axis": name, "indices": where, "size": flat.size})]
         return found + (constant(float(rest[0])) if np.ptp(rest) < 1e-9 else [])
     odd = np.flatnonzero(np.abs(flat - typical) > 1e-9 * max(abs(typical), 1))
+    if not odd.size:  # numbers beyond any range differ by more than their quotients
+        return constant(typical)
     if odd.size == 1 or (odd.size <= flat.size / 2 and np.ptp(flat[odd]) < 1e-9):
         index, value = odd.tolist(), float(flat[odd[0]])
         evidence = {"axis": name, "indices": index, "size": flat.size, "factor": value / typical if typical else value}
