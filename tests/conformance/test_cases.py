@@ -115,7 +115,13 @@ def test_correct_backends_raise_no_alarm(make):
 def test_other_forms_of_the_same_polynomials_raise_no_alarm(layer):
     adapter = PlainNumpy()
     adapter.layer = layer
-    regions = ("degree-4/arbitrary/ends", "degree-5/clamped/ends", "degree-5/uniform/knots", "graded-spans")
+    regions = (
+        "degree-5/arbitrary/3x2/outside-polynomial",
+        "degree-4/arbitrary/ends",
+        "degree-5/clamped/ends",
+        "degree-5/uniform/knots",
+        "graded-spans",
+    )
     cases = [case for region in regions for case in chosen(["float64"], [region]) if case.quantity in JUDGED]
     findings = Judge(adapter, hints=False, proofs=False).run(cases)
     assert not bad(findings)

@@ -9,15 +9,18 @@ the function itself, M_d = |b^(d)(x)|, the unit of errors is a norm of the piece
 an upper bound of |b^(d)| on the whole interval, and on the way to x outside. A basis function or derivative of it
 (d = 0, 1, 2) is allowed the error
 
-    eps (5 r (1 + d) M_d + (r + 1/2) N_d + (r-1)!/(r-1-d)! (2/W)^d N_0 + 4 L M_{d+1}).
+    eps (5 r (1 + d) M_d + (r + 1/2) N_d + (r-1)!/(r-1-d)! (2/w)^d (1 + 2 s)^(r-1-d) n_0 + 4 L M_{d+1})
+
+with n_0 the norm N_0 for W = w, and s the distance of x from the interval in units of w.
 
 * Recursion: r levels of five roundings, once for each differentiation; no term of b cancels. In b' = T_1 - T_2 the
   terms may be larger than M_1, but (r-1) b(x) >= (x - t_i) T_1 + (t_{i+r} - x) T_2, so that they are at most a multiple
-  of N_0 / w: of the third summand, which is the condition of differentiation on an interval.
+  of n_0 / w: of the third summand, which is the condition of differentiation on an interval.
 * Power form: of the terms b^(k)(t_m) (x - t_m)^k / k! the k-th shows k + 3/2 roundings, in all at most (r + 1/2) N_0;
   its derivatives likewise N_d.
-* Bernstein form: the ordinates sum_j C(k, j)/C(r-1, j) b^(j)(t_m) w^j / j! are at most N_0 and rounded; d differences
-  double errors, with the factors (r-1)/w, (r-2)/w: the third summand again.
+* Bernstein form: the ordinates sum_j C(k, j)/C(r-1, j) b^(j)(t_m) w^j / j! are at most n_0 and rounded; d differences
+  double errors, with the factors (r-1)/w, (r-2)/w; a distance s away the absolute values of Bernstein polynomials of
+  degree n sum to (1 + 2 s)^n: the third summand.
 * A shift: codes for equal spacing compute (x - a)/h, which carries four roundings relative to the size L of the domain.
 
 At a knot both intervals count, since either piece gives the value there. A sum of T terms adds T eps times the sum
@@ -96,13 +99,16 @@ def _norms(spec: LayerSpec, p: int, m: IntArray, at: FloatArray) -> FloatArray:
     t, r = spec.knots[p], spec.order
     start = t[np.clip(m, 0, t.size - 2)]
     slopes = np.abs(_derivatives(t, r, m, start))
-    way = np.maximum(t[np.clip(m + 1, 1, t.size - 1)] - start, np.abs(at - start))[:, None]
+    w = (t[np.clip(m + 1, 1, t.size - 1)] - start)[:, None]
+    away = np.abs(at - np.clip(at, start, start + w[:, 0]))[:, None]
+    way = np.maximum(w, np.abs(at - start)[:, None])
     out = np.zeros((10, *slopes.shape[1:]))
     for d in range(min(3, r)):
         out[d] = sum(slopes[k] * way ** (k - d) / factorial(k - d) for k in range(d, r))
     out[3 : 3 + min(4, r)] = np.abs(_derivatives(t, r, m, at)[:4])
-    share = np.divide(2.0, way, out=np.zeros_like(way), where=way > 0)  # beyond all knots an interval may be empty
-    out[7:] = [perm(r - 1, d) * share**d * out[0] for d in range(3)]
+    own = sum(slopes[k] * w**k / factorial(k) for k in range(r))
+    share = np.divide(2.0, w, out=np.zeros_like(w), where=w > 0)  # beyond all knots an interval may be empty
+    out[7:] = [perm(r - 1, d) * share**d * (1 + away * share) ** (r - 1 - d) * own for d in range(3)]
     return out
 
 
