@@ -15,8 +15,8 @@ from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.base.plain_text import printable
 from refkan.commands.option_values import check_file, in_words, path, seconds, text
 from refkan.conformance.adapters.adapter import BSPLINES
+from refkan.conformance.adapters.bases.torch_variants import VARIANTS
 from refkan.conformance.adapters.loading import BackendError
-from refkan.conformance.adapters.torch_variants import VARIANTS
 from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.exchanged_folders import CaseFileError, export, portable, read_cases

@@ -13,9 +13,9 @@ Examples
 """
 
 from refkan.conformance.adapters.adapter import Adapter, Capabilities
-from refkan.conformance.adapters.jax_base import JaxAdapter, JaxModel
-from refkan.conformance.adapters.spline_base import SplineAdapter
-from refkan.conformance.adapters.torch_base import TorchAdapter
+from refkan.conformance.adapters.bases.jax_base import JaxAdapter, JaxModel
+from refkan.conformance.adapters.bases.spline_base import SplineAdapter
+from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.cases.backend_frames import Frame
 from refkan.conformance.cases.cases import Case, Change, Setting
 from refkan.conformance.cases.catalogue import catalogue

@@ -47,7 +47,7 @@ NOT_CALLED_BY_USERS = {
     r"analysis\.conditioning\.spectra\.Spectrum|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
     r"training\.adaptivity\.(adaptive_results|error_indicators\.layer_states)\..*|training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|"
     r"conformance\.cases\.cases\..*)": "results, which the library makes",
-    r"conformance\.adapters\.(adapter\.Adapter|jax_base\.Jax|spline_base|torch_base).*": "written by users, called by the judge",
+    r"conformance\.adapters\.(adapter\.Adapter|bases\.).*": "written by users, called by the judge",
     r"training\.multilevel\.stages\.Stage": "what is wrong with it is refused by multistart",
     r"conformance\.(adapters\.adapter\.Capabilities|cases\.backend_frames\.Frame(\..*)?)": "what is wrong with them becomes findings",
     r"interop\.((from|to)_(efficient_kan|jaxkan|pykan)|state_of|as_torch)": "need other libraries; tested with them",

@@ -222,8 +222,8 @@ def page(record: Mapping[str, Any]) -> str:
     paragraphs = [
         f"{total} layers with one defect each were run through the checks that layers are usually given, and through "
         f"`refkan conform`; so were {n_right} right layers that compute in their own ways. The defects are those of "
-        f"`tests/broken_layers/`: {unseen} were written without knowledge of the cases, the others with it, so that the "
-        "last row says no more than that none of these is lost.",
+        f"`tests/broken_layers/`: {unseen} were written without knowledge of the cases, the others with it, so that "
+        "the last row says no more than that none of these is lost.",
         "![Broken layers that pass each check](usual-checks.png)",
         markdown_table(["check", "broken layers that pass", "right layers that fail"], rows).rstrip(),
         f"{len(all_usual)} broken layers pass all four usual checks: {', '.join(all_usual)}.",

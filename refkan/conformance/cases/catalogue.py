@@ -11,11 +11,11 @@ import numpy as np
 
 from refkan.base.annotations import check_annotated
 from refkan.base.arguments import check_choice
-from refkan.conformance.cases import branch_cases, every_order, manners_and_sizes, state_changes
 from refkan.conformance.cases.backend_frames import ANY, Frame
 from refkan.conformance.cases.cases import VERSION, Case, Setting, generator, of_settings
 from refkan.conformance.cases.families import POINTS, points
-from refkan.conformance.cases.settings import (
+from refkan.conformance.cases.plans import branch_cases, every_order, manners_and_sizes, state_changes
+from refkan.conformance.cases.plans.settings import (
     FIRST_DERIVATIVES,
     SMOOTH,
     Plan,

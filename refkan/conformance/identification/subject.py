@@ -14,7 +14,7 @@ from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.adapters.answers import as_mapping, as_real, checked, describe, entry, own_copy
 from refkan.conformance.cases.cases import Case, Setting, generator
 from refkan.conformance.cases.families import coefficients
-from refkan.conformance.cases.settings import kind_of
+from refkan.conformance.cases.plans.settings import kind_of
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import DTYPES, EPS, round_to
 from refkan.conformance.identification.stages_and_differences import Stage

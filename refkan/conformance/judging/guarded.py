@@ -16,8 +16,8 @@ from typing import Any, TextIO
 
 from refkan.claims.running.executors import Event, OwnProcess, send, without_copies
 from refkan.conformance.adapters.adapter import BSPLINES, Adapter
+from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.adapters.loading import BackendError, load
-from refkan.conformance.adapters.torch_base import TorchAdapter
 from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.traits import family
 from refkan.conformance.cases.truths.precision import DTYPES

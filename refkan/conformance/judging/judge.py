@@ -16,7 +16,7 @@ from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
 from refkan.conformance.adapters.answers import as_mapping, as_real, checked, describe, where_raised
 from refkan.conformance.adapters.backend import Backend
 from refkan.conformance.cases.cases import Case, Setting
-from refkan.conformance.cases.state_changes import AFTER, recheck
+from refkan.conformance.cases.plans.state_changes import AFTER, recheck
 from refkan.conformance.cases.truths.proofs import proven
 from refkan.conformance.cases.truths.refined_layers import fine_knots
 from refkan.conformance.cases.truths.right_ends import RIGHT_ENDS, matters

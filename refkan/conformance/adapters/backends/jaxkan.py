@@ -7,7 +7,7 @@ from typing import Any
 
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Capabilities
-from refkan.conformance.adapters.jax_base import JaxAdapter, JaxModel
+from refkan.conformance.adapters.bases.jax_base import JaxAdapter, JaxModel
 from refkan.conformance.cases.specs import LayerSpec
 
 PLACES = {"base": "c_res", "scale": "c_spl", "bias": "bias"}

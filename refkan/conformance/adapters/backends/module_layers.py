@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from refkan.conformance.adapters.adapter import Capabilities
-from refkan.conformance.adapters.module_base import CopiedModule, ModuleAdapter
+from refkan.conformance.adapters.bases.module_base import CopiedModule, ModuleAdapter
 from refkan.conformance.cases.specs import LayerSpec
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from refkan.conformance.adapters.adapter import Capabilities
-from refkan.conformance.adapters.module_base import CopiedModule
+from refkan.conformance.adapters.bases.module_base import CopiedModule
 from refkan.conformance.cases.specs import LayerSpec
 
 

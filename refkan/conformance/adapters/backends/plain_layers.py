@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from refkan.conformance.adapters.adapter import Capabilities
-from refkan.conformance.adapters.jax_base import JaxAdapter
-from refkan.conformance.adapters.torch_base import TorchAdapter
+from refkan.conformance.adapters.bases.jax_base import JaxAdapter
+from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.cases.specs import PARTS, LayerSpec, as_specs, attribute
 
 CAPABILITIES = Capabilities(

@@ -7,7 +7,7 @@ from typing import Any
 from scipy.interpolate import BSpline
 
 from refkan.conformance.adapters.adapter import Capabilities
-from refkan.conformance.adapters.spline_base import Spline, SplineAdapter
+from refkan.conformance.adapters.bases.spline_base import Spline, SplineAdapter
 from refkan.conformance.cases.specs import LayerSpec
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from refkan.base.extras import needed
-from refkan.conformance.adapters.torch_base import TorchAdapter
+from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.cases.specs import LayerSpec, as_specs
 
 

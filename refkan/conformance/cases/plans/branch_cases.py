@@ -7,7 +7,7 @@ from itertools import pairwise
 from refkan.conformance.cases.backend_frames import ANY, Frame
 from refkan.conformance.cases.cases import generator
 from refkan.conformance.cases.families import POINTS, spec_with
-from refkan.conformance.cases.settings import SMOOTH, Plan, layer_spec, network_layer, samples, setting
+from refkan.conformance.cases.plans.settings import SMOOTH, Plan, layer_spec, network_layer, samples, setting
 from refkan.conformance.cases.specs import PARTS
 from refkan.conformance.cases.truths.precision import LOW
 

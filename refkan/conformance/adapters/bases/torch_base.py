@@ -13,7 +13,7 @@ from refkan.base.arguments import check_choice
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
 from refkan.conformance.adapters.answers import BadResultError
-from refkan.conformance.adapters.torch_variants import LOWERING, VARIANTS, Variant
+from refkan.conformance.adapters.bases.torch_variants import LOWERING, VARIANTS, Variant
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.specs import PARTS, LayerSpec, as_specs
 from refkan.conformance.cases.truths.precision import LOW

@@ -13,7 +13,7 @@ import numpy as np
 
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Adapter
-from refkan.conformance.adapters.jax_expressions import Expression, trace
+from refkan.conformance.adapters.bases.jax_expressions import Expression, trace
 from refkan.conformance.cases.specs import PARTS, LayerSpec, as_specs, attribute
 from refkan.conformance.cases.truths.precision import LOW
 

@@ -9,7 +9,7 @@ from typing import Any
 from refkan.conformance.cases.backend_frames import ANY, Frame
 from refkan.conformance.cases.cases import generator
 from refkan.conformance.cases.families import INTERVALS, POINTS, spec_with
-from refkan.conformance.cases.settings import (
+from refkan.conformance.cases.plans.settings import (
     FIRST_DERIVATIVES,
     SMOOTH,
     Plan,

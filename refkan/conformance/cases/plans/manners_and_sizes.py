@@ -9,7 +9,7 @@ import numpy as np
 from refkan.conformance.cases.backend_frames import ANY, Frame
 from refkan.conformance.cases.cases import MANNERS, generator
 from refkan.conformance.cases.families import POINTS
-from refkan.conformance.cases.settings import FIRST_DERIVATIVES, SMOOTH, Plan, layer_spec, samples, setting
+from refkan.conformance.cases.plans.settings import FIRST_DERIVATIVES, SMOOTH, Plan, layer_spec, samples, setting
 from refkan.conformance.cases.truths.precision import round_to
 
 DTYPE = "float64"

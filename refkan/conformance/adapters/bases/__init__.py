@@ -1,0 +1,1 @@
+"""Bases of adapters: layers in PyTorch, in JAX, of single splines."""

@@ -1,0 +1,1 @@
+"""Cases by families: layers and samples, and the quantities asked of them."""
