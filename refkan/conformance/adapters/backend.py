@@ -13,17 +13,12 @@ from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
 from refkan.conformance.adapters.answers import BadResultError, as_real, checked, entry, own_copy
 from refkan.conformance.cases.cases import PART_GRADIENTS, Case, Setting
 
-Place = tuple[Any, ...]
-
-EARLIER = 8
-"""Arrays of samples remembered for each layer, to tell results that were kept from an earlier call."""
-
 KEPT = 8
 """Models and results kept at a time: cases that share them follow one another."""
 
 
 class Backend:
-    """An adapter that is asked for models and results, and what was handed to it.
+    """An adapter that is asked for models and results.
 
     Parameters
     ----------
@@ -33,7 +28,6 @@ class Backend:
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
         self._kept: dict[Any, tuple[Any, Any, BaseException | None]] = {}
-        self._handed: dict[Place, list[FloatArray]] = {}
 
     def model(self, setting: Setting) -> Any:
         """Build the model of a setting, with its state change; models are kept for the cases that follow."""
@@ -69,23 +63,7 @@ class Backend:
             self.adapter.forward(model, setting.laid_out(other))
             if setting.manner == "second-backward":
                 self.adapter.vjp(model, setting.laid_out(other), np.roll(setting.dy, 1, axis=0))
-        for x in (other, setting.x):
-            self._remember(_place(setting), x)
-        for p, place in enumerate(_columns(setting)):
-            self._remember(place, other[:, p])
         return model
-
-    def _remember(self, place: Place, x: FloatArray) -> None:
-        handed = self._handed.setdefault(place, [])
-        if len(handed) < EARLIER:
-            handed.append(x)
-
-    def earlier(self, setting: Setting) -> list[FloatArray]:
-        """Samples handed to layers on the same knots, and those made of the first column that each knot vector saw."""
-        kept = self._handed
-        columns = [kept[place][0] for place in _columns(setting) if place in kept]
-        whole = kept.get(_place(setting), [])
-        return whole + ([np.stack(columns, axis=1)] if len(columns) == setting.x.shape[1] else [])
 
     def _once(self, key: Any, owner: Any, compute: Callable[[], Any]) -> Any:
         """Return the result kept under a key, or compute it; an exception is kept too. Few are kept at a time."""
@@ -102,7 +80,7 @@ class Backend:
             raise raised
         return value
 
-    def result(self, case: Case, model: Any, run: int = 0) -> FloatArray:
+    def result(self, case: Case, model: Any) -> FloatArray:
         """Ask the backend for the quantity of a case and check its shape."""
         s, adapter, shape = case.setting, self.adapter, case.expected.shape
         if case.quantity == "values":
@@ -113,7 +91,7 @@ class Backend:
             return checked("gauss_newton", self._asked(adapter.gauss_newton, model, s), shape, s.dtype)
         name = {"input-gradients": "inputs", "coefficient-gradients": "coefficients", "knot-gradients": "knots"}
         name |= PART_GRADIENTS
-        found = self._once(("vjp", id(s), run), s, lambda: own_copy(self._asked(adapter.vjp, model, s, s.dy)))
+        found = self._once(("vjp", id(s)), s, lambda: own_copy(self._asked(adapter.vjp, model, s, s.dy)))
         return entry(found, name[case.quantity], shape, s.dtype, self._advice(name[case.quantity]))
 
     def _advice(self, name: str) -> str:
@@ -140,13 +118,3 @@ class Backend:
             raise BadResultError(f"state returned {type(found).__name__}: return a pair of knots and coefficients")
         knots, coefficients = found
         return as_real("state (knots)", knots), as_real("state (coefficients)", coefficients)
-
-
-def _place(setting: Setting) -> Place:
-    """What a table of kept results might be looked up by: shape, order and knots."""
-    return (setting.x.shape, setting.dtype, *((spec.order, spec.knots.tobytes()) for spec in setting.specs))
-
-
-def _columns(setting: Setting) -> list[Place]:
-    """The same for each input of the first layer."""
-    return [((len(setting.x),), setting.dtype, (setting.spec.order, row.tobytes())) for row in setting.spec.knots]

@@ -5,7 +5,7 @@ Everything follows from `SEED` and the name of the setting. Truths are computed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -18,9 +18,9 @@ from refkan.base.lazy import lazy
 from refkan.conformance.cases.specs import PARTS, LayerSpec
 from refkan.conformance.cases.truths.precision import EPS
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
-from refkan.conformance.cases.truths.refined_layers import fine_knots, prolonged
+from refkan.conformance.cases.truths.refined_layers import amplification, fine_knots, prolonged
 from refkan.conformance.cases.truths.right_ends import judged_as
-from refkan.conformance.cases.truths.tolerances import Tolerances, amplification
+from refkan.conformance.cases.truths.tolerances import Tolerances
 
 VERSION = 3
 """Of the catalogue. A version holds all cases of those before it, unchanged."""
@@ -162,11 +162,10 @@ class Setting:
 
     def tolerances(self, form: str = "local") -> Tolerances:
         """Return what errors are allowed to a form of evaluation."""
-        kept = self.__dict__.setdefault("_tolerances", {})
+        kept: dict[str, Tolerances] = self.__dict__.setdefault("_tolerances", {})
         if form not in kept:
             kept[form] = Tolerances(*self.judged_as, form)
-        found: Tolerances = kept[form]
-        return found
+        return kept[form]
 
     def laid_out(self, x: FloatArray | None = None) -> Array:
         """Return a copy of x (by default of the samples) in the layout and in the format in which it is handed over."""
@@ -299,8 +298,3 @@ def without_added(found: FloatArray, name: str, s: Setting) -> FloatArray:
 def generator(name: str) -> np.random.Generator:
     """Return the random numbers of the setting with this name."""
     return np.random.default_rng([*SEED, crc32(name.encode())])
-
-
-def of_settings(settings: Sequence[tuple[Setting, Sequence[str]]]) -> list[Case]:
-    """Cases of settings, each with the quantities named beside it."""
-    return [Case(setting, name) for setting, quantities in settings for name in quantities]

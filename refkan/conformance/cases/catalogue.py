@@ -12,7 +12,7 @@ import numpy as np
 from refkan.base.annotations import check_annotated
 from refkan.base.arguments import check_choice
 from refkan.conformance.cases.backend_frames import ANY, Frame
-from refkan.conformance.cases.cases import VERSION, Case, Setting, generator, of_settings
+from refkan.conformance.cases.cases import VERSION, Case, Setting, generator
 from refkan.conformance.cases.families import POINTS, points
 from refkan.conformance.cases.plans import branch_cases, every_order, manners_and_sizes, state_changes
 from refkan.conformance.cases.plans.settings import (
@@ -80,8 +80,8 @@ def catalogue(
             plan += every_order.plan(frame) + manners_and_sizes.plan(frame)
             state += state_changes.of_other_orders(dtype, frame)
     wanted = tuple(select)
-    ordered = [case for case in of_settings(plan) if all(part in case.key for part in wanted)]
-    return ordered + [case for case in state if all(part in case.key for part in wanted)]
+    cases = [Case(setting, quantity) for setting, quantities in plan for quantity in quantities]
+    return [case for case in cases + state if all(part in case.key for part in wanted)]
 
 
 def basis(dtype: str, frame: Frame = ANY) -> Plan:

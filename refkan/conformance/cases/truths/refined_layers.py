@@ -8,6 +8,8 @@ from refkan import truth
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.quantities import exact, rounded
+from refkan.splines.change_of_basis import ChangeOfBasis
+from refkan.splines.spaces import SplineSpace
 
 
 def fine_knots(spec: LayerSpec, intervals: int) -> FloatArray:
@@ -33,3 +35,11 @@ def prolonged(spec: LayerSpec, knots: FloatArray) -> FloatArray:
             m = truth.interval(old, r, (max(new[i], a) + min(new[i + r], b)) / 2, "polynomial")
             out[:, p, i] = rounded(sum(C[:, j] * b for j, b in truth.blossoms(old, r, m, new[i + 1 : i + r]).items()))
     return out
+
+
+def amplification(spec: LayerSpec, form: str) -> float:
+    """Largest row sum of |A^-1| |A|: how much coefficients lose on the way through the ReLU-power basis; 1 if local."""
+    if form == "local":
+        return 1.0
+    matrices = [ChangeOfBasis(SplineSpace(row, spec.order)).dense() for row in spec.knots]
+    return max(float((np.abs(np.linalg.inv(A)) @ np.abs(A)).sum(axis=1).max()) for A in matrices)

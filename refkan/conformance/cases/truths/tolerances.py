@@ -48,10 +48,7 @@ from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
 
-ROUNDINGS = 5
-SHIFTS = 4
-
-
+ROUNDINGS, SHIFTS = 5, 4
 FORMS = ("local", "truncated powers")
 
 
@@ -133,14 +130,6 @@ def _derivatives(t: FloatArray, r: int, m: IntArray, at: FloatArray) -> FloatArr
 def _inverse(t: FloatArray, width: int) -> FloatArray:
     span = t[width:] - t[:-width]
     return np.divide(1.0, span, out=np.zeros_like(span), where=span != 0)
-
-
-def amplification(spec: LayerSpec, form: str) -> float:
-    """Largest row sum of |A^-1| |A|: how much coefficients lose on the way through the ReLU-power basis; 1 if local."""
-    if form == "local":
-        return 1.0
-    matrices = [ChangeOfBasis(SplineSpace(row, spec.order)).dense() for row in spec.knots]
-    return max(float((np.abs(np.linalg.inv(A)) @ np.abs(A)).sum(axis=1).max()) for A in matrices)
 
 
 def basis_errors(
