@@ -58,7 +58,8 @@ def test_a_layer_that_raises_does_not_pass():
 
 
 @pytest.mark.skipif(not RECORD.exists(), reason="no record is committed")
-def test_the_page_is_that_of_the_committed_record():
+def test_the_page_is_that_of_the_committed_record(monkeypatch):
+    monkeypatch.setattr(usual_checks, "CHECKS", CHECKS)
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     assert PAGE.read_text(encoding="utf-8") == page(record)
     assert record["broken"].keys() == {name for name, _ in broken()}

@@ -108,14 +108,12 @@ def parameters(
     judged: list[Any] = list(judge.declaration())
     judged += [case for case in catalogue(chosen, wanted, cases, declared.frame) if not declared.missing(case.needs())]
     judged += [] if wanted else known.unused([case.key for case in judged])
-    return [
-        pytest.param(
-            PendingCase(judge, case),
-            id=case.key,
-            marks=pytest.mark.xfail(reason=known.reason(case.key), strict=True) if known.matching(case.key) else (),
-        )
-        for case in judged
-    ]
+
+    def marks(case: Case | Finding) -> Any:
+        expected = isinstance(case, Case) and known.matching(case.key)
+        return pytest.mark.xfail(reason=known.reason(case.key), strict=True) if expected else ()
+
+    return [pytest.param(PendingCase(judge, case), id=case.key, marks=marks(case)) for case in judged]
 
 
 def pytest_suite(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,29 @@ PORTABLE = Capabilities(degrees=(1, 2, 3), knots=("uniform", "arbitrary"), outsi
 """What layers that are judged by files are taken to declare; a stage whose results are missing says so."""
 
 
+class _Scaled(PlainNumpy):
+    """A layer whose values and gradients are multiplied."""
+
+    capabilities = PORTABLE
+
+    def __init__(self, values: float, gradients: float) -> None:
+        self.values, self.gradients = values, gradients
+
+    def forward(self, model: Any, x: Any) -> Any:
+        return self.values * super().forward(model, x)
+
+    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
+        return {name: self.gradients * np.asarray(part) for name, part in super().vjp(model, x, dy).items()}
+
+
 def probes() -> list[Case]:
-    """The questions by which a layer is identified, as they are asked of a right one."""
-    right = PlainNumpy()
-    right.capabilities = PORTABLE
-    recorder = Recorder(right)
-    identify(recorder)
-    return list(recorder.probes.values())
+    """The questions by which a layer is identified, of a right one, and what is asked after a difference."""
+    asked: dict[str, Case] = {}
+    for factors in ((1.0, 1.0), (1.0, 2.0), (2.0, 2.0)):
+        recorder = Recorder(_Scaled(*factors))
+        identify(recorder)
+        asked |= recorder.probes
+    return list(asked.values())
 
 
 def check(folder: Path, results: Path) -> tuple[list[Finding], Identification | None]:
