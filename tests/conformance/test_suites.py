@@ -70,7 +70,7 @@ def test_a_users_suite(tmp_path):
     assert code == 1
     assert "expected-failures/*/nothing/*: this pattern matches no case" in out
     code, out = run(tmp_path, "--refkan-adapter", "nowhere:Adapter")
-    assert code == 4
+    assert code == 2
     assert "--refkan-adapter: no module 'nowhere'" in out
 
 
