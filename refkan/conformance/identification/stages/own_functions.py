@@ -20,6 +20,7 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.truths.precision import is_exact, round_to
+from refkan.conformance.identification.another_basis import another_basis
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.knots_in_use import compared, intervals_of, knots_of, recursion
 from refkan.conformance.identification.names import differences
@@ -52,7 +53,7 @@ BLURRED = (
 def functions(subject: Subject) -> Stage:
     """Return the functions on edges, for each declared degree and kind of knots."""
     if subject.declared.basis != BSPLINES:
-        return _of_another_basis(subject)
+        return another_basis(subject)
     found: dict[str, Difference] = {}
     right: list[tuple[int, str]] = []
     reasons = []
@@ -81,20 +82,6 @@ def functions(subject: Subject) -> Stage:
         found.pop("constant factor", None)
     told = sorted(found.values(), key=lambda one: one.name != "degree fixed")  # knots of another degree are others, too
     return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
-
-
-def _of_another_basis(subject: Subject) -> Stage:
-    """What functions are like that are declared to be no B-splines: later stages ask for their own gradients."""
-    asked = sampled(subject, subject.degree, subject.kind)
-    theirs = asked.theirs[asked.where == "inside"]
-    total = theirs.sum(axis=1)
-    told = f"another basis, as declared: {subject.declared.basis}; {theirs.shape[1]} functions with values from "
-    told += (
-        f"{theirs.min():.3g} to {theirs.max():.3g}, which sum to {total.min():.3g} to {total.max():.3g} in the domain"
-    )
-    if not asked.wrong.any():
-        told += "; they are the B-splines"
-    return Stage("functions", told)
 
 
 def _many(subject: Subject) -> list[Difference]:
