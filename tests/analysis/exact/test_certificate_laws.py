@@ -44,25 +44,28 @@ def test_a_forged_proof_of_a_rank_is_refused():
 
 
 def test_condition_numbers_of_one_are_not_below_one():
-    one = rk.SplineSpace.uniform(1, 1)
+    one = rk.SplineSpace.uniform(1, 1, (-1e-30, 1.0))  # 1 + 1e-30 is no ball of radius zero
     for which in ("AtA", "gram", "relu_gram"):
         low, high = rk.exact.certified_condition_number(one, which)
         assert low == 1.0 <= high <= 1.0 + 1e-15
-    constant = rk.LeastSquares(rk.kan([1, 1], 1, 1), [[0.1], [0.7]], [[1.0], [1.0]])
+    constant = rk.LeastSquares(rk.kan([1, 1], 1, 1), [[0.1], [0.4], [0.7]], [[1.0]] * 3)
     spectrum = rk.exact.certified_spectrum(constant, [1 / 3])
     assert spectrum.condition.low == 1 <= spectrum.condition.high
     assert rk.exact.certified_condition_number(constant, [1 / 3])[0] == 1.0
 
 
-@pytest.mark.parametrize("width", [1e-3, 1e-40, 1e-90])
-def test_spectra_are_as_narrow_as_asked(width):
+def test_spectra_are_as_narrow_as_asked():
+    """Also where the width that a precision reaches is just not enough: the next one is taken."""
     posed, theta = problem(P=2, node_map="none")
-    found = rk.exact.certified_spectrum(posed, theta, relative_width=width)
-    assert found.relative_width <= width
-    finer = rk.exact.certified_spectrum(posed, theta, relative_width=width**2)
-    for value, inside in zip(found.values, finer.values, strict=True):
-        assert value.low <= inside.high
-        assert inside.low <= value.high
+    spectra = [rk.exact.certified_spectrum(posed, theta, relative_width=1e-3)]
+    for factor in (1.0, 0.9, 0.05):
+        asked = factor * spectra[0].relative_width
+        spectra.append(rk.exact.certified_spectrum(posed, theta, relative_width=asked))
+        assert spectra[-1].relative_width <= asked
+        assert (spectra[-1].bits > spectra[0].bits) == (factor < 1)
+        for value, inside in zip(spectra[0].values, spectra[-1].values, strict=True):
+            assert value.low <= inside.high
+            assert inside.low <= value.high
 
 
 def test_the_cost_of_statistics_is_that_of_their_rows():

@@ -198,9 +198,16 @@ def test_in_balls_a_wrong_list_of_null_vectors_is_noticed(monkeypatch):
         rk.exact.certified_rank(posed, theta)
 
 
-def test_in_balls_too_few_rows_are_said():
-    with pytest.raises(ConvergenceError, match=r"10 rows of J do not suffice to prove that the rank is"):
-        rk.exact.certified_rank(*problem((2, 3), "mean-std", widths=(2, 2, 1), samples=10))
+def test_in_balls_a_minor_of_all_rows_proves_that_the_rank_is_their_number():
+    posed, theta = problem((2, 3), "mean-std", widths=(2, 2, 1), samples=10)
+    found = rk.exact.certified_rank(posed, theta)
+    assert (found.rank, found.rank_by, found.rows) == (10, "rows", tuple(range(10)))
+    assert found.nullity == posed.net.n_params - 10 > found.analytic_nullity == len(found.null_vectors)
+    float_rank = np.linalg.matrix_rank(posed.net.jacobian(theta, posed.x).reshape(10, -1))
+    assert float_rank == found.rank
+    same = rk.LeastSquares(posed.net, posed.x[[*range(9), 0]], posed.y[[*range(9), 0]])
+    with pytest.raises(ConvergenceError, match="prove that the rank is 10, the number of rows: it is smaller"):
+        rk.exact.certified_rank(same, theta)
 
 
 def test_too_large_problems_say_what_fits_before_they_start():

@@ -44,7 +44,8 @@ class RankCertificate(ShortRepr):
     rows, columns : tuple of int
         A minor of J that is not zero modulo the prime; in balls, for the prime 0.
     null : fmpq_mat (M, M - rank)
-        Independent columns Z with J Z = 0; the unit matrix in the rows that are not in `columns`.
+        Independent columns Z with J Z = 0; the unit matrix in the rows that are not in `columns`. In balls those of
+        theory, which are fewer where the rank is the number of rows.
 
     Examples
     --------
@@ -66,8 +67,8 @@ class RankCertificate(ShortRepr):
 
     @property
     def rank_by(self) -> str:
-        """What the upper bound is from: "exact", null vectors multiplied out, or "theory", those of the structure."""
-        return "exact" if self.prime else "theory"
+        """What the upper bound is from: null vectors, multiplied out ("exact") or known by "theory", or the "rows"."""
+        return "exact" if self.prime else "theory" if self.null.ncols() == self.nullity else "rows"
 
     @property
     def nullity(self) -> int:
@@ -119,8 +120,8 @@ def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> Ra
     problem : LeastSquares
         Networks of splines, ReLU powers, Chebyshev polynomials and dense ReLU layers, with node maps none, affine and
         min-max, have rational values, and a proof by them alone. With mean-std and sigmoid maps, SiLU edges, tanh and
-        free knots the lower bound is proven in balls, the upper by the null vectors of theory (``rank_by``). Samples of
-        weight zero do not count.
+        free knots the lower bound is proven in balls, the upper by the null vectors of theory, or by the number of rows
+        (``rank_by``). Samples of weight zero do not count.
     theta : array (n_params,)
     seconds : float, optional
         Expected time beyond which the work is refused before it starts; 600 by default.
@@ -128,7 +129,8 @@ def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> Ra
     Returns
     -------
     RankCertificate
-        With ``rank``, ``nullity``, ``analytic_nullity`` and ``null_vectors``, a rational basis of the null space.
+        With ``rank``, ``nullity``, ``analytic_nullity`` and ``null_vectors``, a rational basis of the null space (of
+        rank_by "rows" a part of one).
 
     Raises
     ------

@@ -1,7 +1,8 @@
 r"""Ranks of Jacobians that are known in balls only: of mean-std and sigmoid maps, SiLU edges, tanh and free knots.
 
     rank >= k    the determinant of a k x k minor of J is a ball that does not hold zero
-    rank <= k    M - k independent vectors of theory, along which the network does not change (`null_directions`)
+    rank <= k    M - k independent vectors of theory, along which the network does not change (`null_directions`);
+                 or k is the number of rows
 
 A ball never proves J z = 0, so that the upper half is a theorem on such networks, applied; that J z may be zero is
 checked. If J has more null vectors than theory lists, no precision finds a minor.
@@ -29,22 +30,23 @@ Minor = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def minor_in_balls(problem: Problem) -> tuple[Minor, Any]:
-    """Find a minor as large as theory allows that is not zero, and the null vectors of theory (fmpq_mat).
+    """Find a minor as large as theory and the rows allow that is not zero, and the null vectors of theory (fmpq_mat).
 
     Raises
     ------
     ConvergenceError
-        If there is none: J has fewer rows, or more null vectors, or a sample lies on a knot.
+        If there is none: J has more null vectors, or a sample lies on a knot.
     """
     require("flint")
     Z = known_null_vectors(problem)
-    rank = problem.net.n_params - Z.ncols()
+    rank = min(problem.net.n_params - Z.ncols(), problem.n_rows)
+    why = f"the {Z.ncols()} null vectors of theory left out: there are more, or a sample lies on a knot"
+    if rank == problem.n_rows:
+        why = "the number of rows: it is smaller, or a sample lies on a knot"
     purpose = (
-        f"prove that the rank is {rank}, the {Z.ncols()} null vectors of theory left out: there are more, or a sample "
-        "lies on a knot. A network with rational values, net.freeze(theta), has its rank proven without theory"
+        f"prove that the rank is {rank}, {why}. A network with rational values, net.freeze(theta), has its rank proven "
+        "without theory"
     )
-    if problem.n_rows < rank:
-        raise ConvergenceError(f"{problem.n_rows} rows of J do not suffice to {purpose}")
 
     def attempt(flint: Any) -> Minor:
         J = rows_in_balls(flint, problem)
