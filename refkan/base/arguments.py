@@ -202,10 +202,10 @@ def is_sequence(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def check_sequence(name: str, value: Any, what: str) -> Any:
+def check_sequence(name: str, value: Any, items: str) -> Any:
     """Return `value` if it is a sequence, see `is_sequence`; `what` says in messages what it is to hold."""
     if not is_sequence(value):
-        raise TypeError(f"{name} must be a sequence of {what}; got {short(value)}")
+        raise TypeError(f"{name} must be a sequence of {items}; got {short(value)}")
     return value
 
 
@@ -215,6 +215,13 @@ def as_vector(name: str, value: Any, size: int, finite: bool = True) -> Array:
     if array.size != size:
         raise ValueError(f"{name} must have length {size}; got length {array.size}")
     return array
+
+
+def require_not_negative(name: str, array: Array) -> None:
+    """Raise ValueError, naming the first, if a vector of real numbers has negative entries."""
+    if (array < 0).any():
+        first = int(np.argmax(array < 0))
+        raise ValueError(f"{name} must not be negative; got {name}[{first}] = {array[first]}")
 
 
 def as_samples(name: str, value: Any, columns: int, finite: bool = True) -> Array:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class KnotError(ValueError):
     """A knot vector does not meet a requirement: order, multiplicity, length, nesting or domain.
@@ -77,3 +80,12 @@ class ConvergenceError(RuntimeError):
     ...     print(str(error)[:53])
     u must agree to 1.0e-10 between two numbers of nodes;
     """
+
+
+@contextmanager
+def located(place: str, kind: type[Exception] = ValueError) -> Iterator[None]:
+    """Put the place, if it has a name, in front of what errors of a kind say that are raised within."""
+    try:
+        yield
+    except kind as error:
+        raise type(error)(f"{place}: {error}" if place else str(error)) from None

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_generator, check_count, check_function, check_tolerance
-from refkan.base.array_types import Array
+from refkan.base import Array, as_generator, check_count, check_function, check_tolerance
 from refkan.checks.differences import evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, real
-from refkan.base.array_types import Array
+from refkan.base import Array, as_array, real
 
 Function = Callable[[Array], Any]
 
@@ -17,8 +16,7 @@ Function = Callable[[Array], Any]
 def as_point(name: str, value: Any) -> Array:
     """Return a finite real array; float32 stays, as steps and tolerances follow from the precision."""
     array = as_array(name, value)
-    if array.dtype.kind == "c":
-        raise TypeError(f"{name} must be real; got dtype {array.dtype}")
+    real(name, array)
     return array.astype(np.float32) if getattr(value, "dtype", None) == np.float32 else array.copy()
 
 

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base.arguments import check_choice, check_function, check_positive, check_tolerance
-from refkan.base.array_types import Array
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, ShortRepr, check_choice, check_function, check_positive, check_tolerance
 from refkan.checks.differences import (
     Function,
     as_point,

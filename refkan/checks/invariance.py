@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base.arguments import check_function, check_tolerance
-from refkan.base.array_types import Array
+from refkan.base import Array, check_function, check_tolerance
 from refkan.checks.differences import as_point, as_scale, evaluate_real
 from refkan.checks.reports import Report, format_index, verdict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import ShortRepr
 
 
 @dataclass(frozen=True, eq=False)

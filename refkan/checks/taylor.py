@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from refkan.base import Array, FloatArray, ShortRepr
 from refkan.base.arguments import as_array, as_generator, check_count, check_function, check_positive
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.short_reprs import ShortRepr
 from refkan.checks.differences import as_point, evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
 

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 
 from refkan.analysis.conditioning import spectrum
-from refkan.base.arguments import check_count
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_count
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
-from refkan.commands.command_errors import guarded
-from refkan.commands.option_values import MOST, check_file, in_words, path
-from refkan.interop import disassemble, from_state, read, refined, to_state
+from refkan.commands.option_values import MOST, check_file, guarded, in_words, path
+from refkan.interop import disassemble, from_state, read_model, refined, to_state
 from refkan.interop.model_files import is_network, state_in
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.archives import load, save
@@ -84,7 +82,7 @@ def _guarded(command: str, run: Any, chosen: argparse.Namespace) -> int:
 
 def _read(file: Path) -> Model:
     """Network and parameters of a file, with a word on what it does not say."""
-    net, theta = read(file)
+    net, theta = read_model(file)
     if not is_network(file) and any((part.base != 0).any() for part in disassemble(net, theta)):
         say("a state dict does not say what its base function is: SiLU is assumed")
     return net, theta
@@ -207,16 +205,16 @@ def _health(net: Network, theta: FloatArray, x: FloatArray) -> Iterator[str]:
 
 
 def _compared(net: Network, theta: FloatArray, file: Path, double: bool) -> tuple[bool, str]:
-    found = state_in(file)
-    if not {"x", "y"} <= found.keys():
-        raise ValueError(f"--outputs: {file} must hold x and y; it holds {', '.join(sorted(found)) or 'nothing'}")
-    x, y = (np.asarray(found[name], np.float64) for name in ("x", "y"))
+    values = state_in(file)
+    if not {"x", "y"} <= values.keys():
+        raise ValueError(f"--outputs: {file} must hold x and y; it holds {', '.join(sorted(values)) or 'nothing'}")
+    x, y = (np.asarray(values[name], np.float64) for name in ("x", "y"))
     ours = net(theta, x)
     if y.shape != ours.shape:
         raise ValueError(f"--outputs: y must have shape {ours.shape}; got {y.shape}")
     off = np.where(np.isfinite(y), np.abs(y - ours), np.inf) / max(np.abs(ours).max(), 1e-300)
     s, q = np.unravel_index(int(off.argmax()), off.shape)
-    limit = ROOM if double and found["y"].dtype == np.float64 else 1e-4
+    limit = ROOM if double and values["y"].dtype == np.float64 else 1e-4
     where = f"y[{s}, {q}] = {y[s, q]:.17g}, here {ours[s, q]:.17g}, at x = {x[s].tolist()}"
     wrong = not off.max() <= limit
     return wrong, f"outputs {'differ' if wrong else 'agree'}: by {off.max():.1e} of the largest at most; {where}"

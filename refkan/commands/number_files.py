@@ -12,11 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from refkan.base.arguments import nearest
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, ShortRepr, nearest
 from refkan.base.atomic_files import read_file
 from refkan.base.plain_text import printable
-from refkan.base.short_reprs import ShortRepr
 from refkan.commands.option_values import in_words
 
 SHOWN = 3

@@ -1,14 +1,19 @@
-"""Values of options, refused under the name of the option that was typed: numbers, folders and files."""
+"""Values of options, refused under the name of the option that was typed: numbers, folders and files.
+
+What becomes of the errors of a command: a line on the standard error stream, and an exit code.
+"""
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from refkan.base.arguments import check_count
+from refkan.base import check_count
 from refkan.base.atomic_files import require_writable
+from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, refuse
+from refkan.base.long_runs.interrupts import kept_interrupts
 
 WIDEST = 100_000
 """The largest width of a layer. A layer keeps a list of its inputs: a slip of the keyboard must not fill the memory."""
@@ -75,3 +80,20 @@ def kept_in(folder: Path | None, parts: str) -> str:
     """What to say of an interrupted run: where its finished parts are, if there are any."""
     some = folder is not None and (folder / parts).is_dir() and any((folder / parts).iterdir())
     return f"; finished {parts} are kept in {folder / parts}" if folder is not None and some else ""
+
+
+def guarded(command: str, run: Callable[[], int], sizes: str, folder: Path | None = None, parts: str = "") -> int:
+    """Run a command; `sizes` are the options that ask for less memory, `parts` what is kept in its folder."""
+    try:
+        with kept_interrupts():
+            return run()
+    except KeyboardInterrupt:
+        return refuse(command, f"interrupted{kept_in(folder, parts)}", INTERRUPTED)
+    except (ValueError, TypeError, ImportError) as error:
+        return refuse(command, error)
+    except MemoryError as error:
+        return refuse(command, out_of_memory(error, sizes), FAILED)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        raise
+    except (RuntimeError, OSError) as error:
+        return refuse(command, error, FAILED)

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
-from refkan.commands.command_errors import guarded
 from refkan.commands.number_files import read_numbers
-from refkan.commands.option_values import check_file, in_words, path
+from refkan.commands.option_values import check_file, guarded, in_words, path
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks import Network, load
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from refkan.base.arguments import check_count
+from refkan.base import check_count
 from refkan.base.long_runs.thread_variables import BLAS, KERNELS, THREAD_VARIABLES
 
 

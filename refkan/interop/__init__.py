@@ -2,13 +2,12 @@ r"""Trained models of other libraries as refkan networks of the same function, a
 
 `from_pykan`, `from_efficient_kan` and `from_jaxkan` return ``(net, theta)``; `to_pykan`, `to_efficient_kan` and
 `to_jaxkan` write parameters back into a model. `refined` puts a model on finer grids without changing it anywhere.
-`read` takes files: the arrays of a state dict as `.npz`, or a `.pt` of PyTorch. No library is imported before a model
-of it is handed in; files in `.npz` need none.
+`read_model` takes files: the arrays of a state dict as `.npz`, or a `.pt` of PyTorch. No library is imported before a
+model of it is handed in; files in `.npz` need none.
 """
 
-from refkan.interop.finer_grids import refined
-from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble
-from refkan.interop.model_files import read
+from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble, refined
+from refkan.interop.model_files import read_model
 from refkan.interop.models import (
     from_efficient_kan,
     from_jaxkan,
@@ -31,7 +30,7 @@ __all__ = [
     "from_jaxkan",
     "from_pykan",
     "from_state",
-    "read",
+    "read_model",
     "refined",
     "state_of",
     "to_efficient_kan",

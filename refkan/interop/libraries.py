@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray
 from refkan.base.extras import needed
 from refkan.interop.kan_edges import ConversionError, disassemble
 from refkan.interop.states import as_numpy, from_state, to_state

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_annotated, located
 from refkan.base.extras import needed
 from refkan.interop.kan_edges import ConversionError
 from refkan.interop.states import as_numpy, from_state
@@ -84,20 +81,11 @@ def _of_torch(path: Path) -> dict[str, Any]:
         raise ConversionError(f"{path} is not a state dict of PyTorch: save model.state_dict() ({error})") from error
     if not isinstance(state, dict) or not all(hasattr(value, "detach") for value in state.values()):
         raise ConversionError(f"{path} holds a {type(state).__name__}; save model.state_dict()")
-    with _named(path):
+    with located(str(path), ConversionError):
         return {name: as_numpy(name, value) for name, value in state.items()}
 
 
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Name the file in errors about what it holds."""
-    try:
-        yield
-    except ConversionError as error:
-        raise ConversionError(f"{path}: {error}") from error
-
-
-def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray]:
+def read_model(path: str | os.PathLike[str]) -> tuple[Network, FloatArray]:
     """Return network and parameters of a file: one that `refkan.save` wrote, or a state dict.
 
     A state dict does not say what the base function of its model is: SiLU is assumed, as in `from_state`.
@@ -115,16 +103,16 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray]:
     >>> state = {"layers.0.grid": np.linspace(-2.2, 2.2, 12)[None], "layers.0.spline_weight": np.zeros((1, 1, 8))}
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     np.savez(Path(folder) / "model.npz", **state)
-    ...     net, theta = interop.read(Path(folder) / "model.npz")
+    ...     net, theta = interop.read_model(Path(folder) / "model.npz")
     >>> net
     Network([1, 1]: SiLU + order 4 on 5 intervals (spline); 10 parameters)
     """
-    check_annotated(read, locals())
+    check_annotated(read_model, locals())
     path = Path(path)
     if is_network(path):
         return load(path)
     state = state_in(path)
-    with _named(path):
+    with located(str(path), ConversionError):
         return from_state(state)
 
 

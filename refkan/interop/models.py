@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.interop.libraries import EFFICIENT_KAN, JAXKAN, PYKAN
 from refkan.networks.network import Network
 
@@ -41,7 +41,7 @@ def from_pykan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
     Examples
     --------
     >>> from refkan.interop import from_pykan
-    >>> from_pykan("model.pt")  # a file is read by `read`
+    >>> from_pykan("model.pt")  # a file is read by `read_model`
     Traceback (most recent call last):
     refkan.interop.kan_edges.ConversionError: not a model of pykan: str has no act_fun
     """
@@ -82,7 +82,7 @@ def from_efficient_kan(model: Any, check: bool = True) -> tuple[Network, FloatAr
     Examples
     --------
     >>> from refkan.interop import from_efficient_kan
-    >>> from_efficient_kan("model.pt")  # a file is read by `read`
+    >>> from_efficient_kan("model.pt")  # a file is read by `read_model`
     Traceback (most recent call last):
     refkan.interop.kan_edges.ConversionError: not a model of efficient-kan: str has no layers with spline_weight
     """
@@ -123,7 +123,7 @@ def from_jaxkan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
     Examples
     --------
     >>> from refkan.interop import from_jaxkan
-    >>> from_jaxkan("model.npz")  # a file is read by `read`
+    >>> from_jaxkan("model.npz")  # a file is read by `read_model`
     Traceback (most recent call last):
     refkan.interop.kan_edges.ConversionError: not a model of spline layers: str
     """

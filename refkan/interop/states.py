@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray, check_annotated
 from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network
 
@@ -26,7 +25,7 @@ def kind_of(state: State) -> str:
     ConversionError
         If the names are those of none.
     TypeError
-        If `state` is no mapping: what `read` returns is converted already.
+        If `state` is no mapping: what `read_model` returns is converted already.
     """
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         raise TypeError(
@@ -286,8 +285,8 @@ class OneSpline(Format):
             elif name == self.factor:
                 new[self.coefficients] = part.coefficients * part.factor[..., None]
             elif (value != 0).any():
-                what = "a SiLU branch" if name == self.base else "biases of nodes"
-                raise ConversionError(f"layer {k}: {what} has no place in this model")
+                part_of_model = "a SiLU branch" if name == self.base else "biases of nodes"
+                raise ConversionError(f"layer {k}: {part_of_model} has no place in this model")
         if np.ndim(old.state[self._name(k, self.coefficients)]) == 2:  # an edge is a row
             new[self.coefficients] = new[self.coefficients].reshape(-1, dim)
         return {self._name(k, name): value for name, value in new.items()}

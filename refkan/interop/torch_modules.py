@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_vector, real
+from refkan.base import as_vector, check_annotated, real
 from refkan.base.extras import needed
 from refkan.networks import Network
 from refkan.networks.hessians.products import tangent_of_pullback

@@ -44,18 +44,18 @@ def fill_pieces(first, last, knots, inverse_spans, windows, places, values, slop
                 for k in range(degree + 1):
                     v[0] = factor
                     for step in range(1, order):
-                        a, one = start, 1.0
+                        a, unit = start, 1.0
                         if step > degree:
-                            a, one = 1.0, 0.0
+                            a, unit = 1.0, 0.0
                         elif step > degree - k and c >= n:
-                            a, one = length, 0.0
+                            a, unit = length, 0.0
                         elif step > degree - k:
                             a = end
                         carry = 0.0
                         for i in range(step):
                             q = v[i] * inverse_spans[p, step, m + order - step + i]
-                            v[i] = carry + (one * t[m + order + i] - a) * q
-                            carry = (a - one * t[m + order - step + i]) * q
+                            v[i] = carry + (unit * t[m + order + i] - a) * q
+                            carry = (a - unit * t[m + order - step + i]) * q
                         v[step] = carry
                     for i in range(order):
                         table[p, c, k, i] = v[i]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import Array
+from refkan.base import Array
 
 LINE = 64
 """Bytes of a line of the cache."""

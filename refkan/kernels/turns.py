@@ -29,7 +29,7 @@ _files: dict[str, int | None] = {}
 
 
 @contextmanager
-def turn(folder: str, what: str) -> Iterator[None]:
+def turn(folder: str, task: str) -> Iterator[None]:
     """Wait until no other process has the turn for `what` in this cache, and have it in the block.
 
     Where the folder cannot be written, or knows no locks, nobody waits.
@@ -38,7 +38,7 @@ def turn(folder: str, what: str) -> Iterator[None]:
     if file is None:
         yield
         return
-    record = zlib.crc32(what.encode()) >> 1  # offsets of records are signed
+    record = zlib.crc32(task.encode()) >> 1  # offsets of records are signed
     until = time.monotonic() + PATIENCE
     held = False
     try:

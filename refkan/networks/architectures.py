@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_choice, check_count, check_sequence, is_sequence, numbers
+from refkan.base import check_choice, check_count, check_sequence, is_sequence, numbers
 from refkan.networks.layers import BASES, ChebyshevLayer, DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks.layers.chebyshev import MAX_DEGREE
 from refkan.networks.network import Network

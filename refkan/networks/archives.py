@@ -16,9 +16,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.lib import format as npy
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_array, as_vector, check_flag, check_type, real
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray, as_array, as_vector, check_annotated, check_type, real
 from refkan.base.atomic_files import read_file, sweep, write_atomically
 from refkan.networks import layers, node_maps
 from refkan.networks.network import Network
@@ -76,7 +74,6 @@ def save(path: str | os.PathLike[str], net: Network, theta: Any, notes: Mapping[
     path = Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"path must end in .npz; got {path.name!r}")
-    check_type("net", net, Network)
     net.require_bound()
     arrays: dict[str, FloatArray] = {"theta": real("theta", as_vector("theta", theta, net.n_params))}
     try:
@@ -143,7 +140,6 @@ def load(
     (array([[0.5]]), {'seed': 3})
     """
     check_annotated(load, locals())
-    check_flag("return_notes", return_notes)
     net, theta, notes = read(path)
     return (net, theta, notes) if return_notes else (net, theta)
 
@@ -161,14 +157,14 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray, dict[str, A
         raise ValueError(f"{name} has format {version!r}; this version reads format {FORMAT}")
     try:
         stored_hash = manifest.pop("hash", None)
-        found = digest(manifest, arrays)
-        if stored_hash == found:
+        actual_hash = digest(manifest, arrays)
+        if stored_hash == actual_hash:
             return _network(manifest, arrays)
     except KeyError as error:
         raise ValueError(f"{name} does not describe a network of refkan: nothing is named {error}") from None
     except Exception as error:
         raise ValueError(f"{name} does not describe a network of refkan: {_told(error)}") from None
-    raise ValueError(f"{name} was altered or damaged: its content has hash {found}, its manifest {stored_hash!r}")
+    raise ValueError(f"{name} was altered or damaged: its content has hash {actual_hash}, its manifest {stored_hash!r}")
 
 
 def _told(error: Exception) -> str:

@@ -1,4 +1,7 @@
-r"""What a network is made of: layers joined by node maps, flat parameters, and the same function in other networks."""
+r"""What a network is made of: layers joined by node maps, flat parameters, and the same function in other networks.
+
+The domain of the first layer and the data: taken from them, or compared with them.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,84 @@ from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from refkan.base import Array, FloatArray, NarrowInputWarning, OutsideDomainWarning, ShortRepr, lazy, located
 from refkan.base.arguments import as_samples, as_vector, check_flag, check_sequence, real
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
-from refkan.networks.domain_from_data import ranges
 from refkan.networks.layers import Layer
 from refkan.networks.node_maps import NODE_MAPS, NodeMap
+
+MANY = 0.1
+"""Share of the values of an input outside the domain beyond which `Network.initialize` warns: more than a tail."""
+
+NARROW = 0.1
+"""Share of its domain below which an input covers little of it: on up to ten intervals, less than one."""
+
+FEW = 20
+"""Samples below whose number nothing is said about how much they cover."""
+
+ROOM = 2**20
+"""Least length of a domain taken from data, in units of eps times its ends: room for a million intervals."""
+
+
+def warn_of_domain(layer: Layer, x: FloatArray, stacklevel: int) -> None:
+    """Warn if many of the samples x (N, P) lie outside the domain of the first layer, or an input covers little of it.
+
+    Of few samples nothing is said about how much they cover.
+    """
+    if x.shape[0] == 0 or layer.outside is None:
+        return
+    low, high = layer.domains.T
+    covered = np.ptp(x, axis=0) / (high - low)
+    narrow = np.flatnonzero((covered < NARROW) & (covered > 0))
+    if narrow.size and x.shape[0] >= FEW:
+        p = int(narrow[0])
+        warnings.warn(
+            f"input {p} covers {100 * covered[p]:.2g} % of the domain [{low[p]:g}, {high[p]:g}] of the first layer: "
+            f"its values range from {x[:, p].min():g} to {x[:, p].max():g}, with hardly a knot between them"
+            f'{_and(narrow[1:])}. Give kan the domain of each input, or domain="data"',
+            NarrowInputWarning,
+            stacklevel=stacklevel + 1,
+        )
+    counts = ((x < low) | (x > high)).sum(axis=0)
+    inputs = np.flatnonzero(counts > MANY * x.shape[0])
+    if inputs.size == 0:
+        return
+    p = int(inputs[0])
+    warnings.warn(
+        f"{counts[p]} of {x.shape[0]} values of input {p} lie outside the domain [{low[p]:g}, {high[p]:g}] of the "
+        f"first layer: they range from {x[:, p].min():g} to {x[:, p].max():g}, and beyond a domain splines are "
+        f'straight lines by default{_and(inputs[1:])}. Give kan the domain of each input, or domain="data"',
+        OutsideDomainWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def _and(others: NDArray[np.int64]) -> str:
+    """Name further inputs for which the same holds."""
+    if len(others) == 0:
+        return ""
+    return f"; the same goes for input{'s' * (len(others) > 1)} {', '.join(map(str, others))}"
+
+
+def ranges(x: FloatArray) -> FloatArray:
+    """Return the least and the largest value of each column of x (N, P), shape (P, 2).
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, or a column has one value only, or so close values that no knots fit between them.
+    """
+    if x.shape[0] == 0:
+        raise ValueError("domain='data' needs x to hold at least two samples; got none")
+    pairs = np.stack([x.min(axis=0), x.max(axis=0)], axis=1)
+    for p, (low, high) in enumerate(pairs):
+        if not high - low > ROOM * np.finfo(np.float64).eps * max(-low, high):
+            raise ValueError(
+                f"domain='data' needs x to vary in each input; got x[:, {p}] between {low} and {high}: leave that "
+                "input out, or give kan the domain of each input"
+            )
+    return pairs
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,14 +181,12 @@ class Composition(ShortRepr):
         ValueError
             Naming the layer: splines of order 2 for second derivatives, or free knots of order 3.
         """
-        found = None
+        warning = None
         for k, layer in enumerate(self.layers):
-            try:
-                found = layer.require_derivatives(order) or found
-            except ValueError as error:
-                raise ValueError(f"layer {k}: {error}") from None
-        if found is not None and not quiet:
-            warnings.warn(found, stacklevel=stacklevel + 1)
+            with located(f"layer {k}"):
+                warning = layer.require_derivatives(order) or warning
+        if warning is not None and not quiet:
+            warnings.warn(warning, stacklevel=stacklevel + 1)
 
     def _parts(self, theta: Array) -> Iterator[tuple[Layer, Array]]:
         for layer, where in zip(self.layers, self.slices, strict=True):

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from refkan.base.arguments import as_samples, as_vector, check_count, real
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, FloatArray, ShortRepr, as_samples, as_vector, check_count, real
 from refkan.networks.composition import Composition
 from refkan.networks.layers import KnotLayer, Layer, require_knots
 from refkan.networks.start import Startable

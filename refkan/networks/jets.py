@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
+from refkan.base import Array, FloatArray, ShortRepr, check_annotated
 from refkan.base.arguments import as_array, as_samples, as_shape, as_vector, check_count, check_flag, real
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.short_reprs import ShortRepr
 from refkan.networks.composition import Composition
 from refkan.networks.sweeps.sample_blocks import BlockedSweep
 from refkan.networks.sweeps.seeds import Seeds

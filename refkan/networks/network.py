@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_shape, as_vector, check_flag, real
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray, as_shape, as_vector, check_flag, real
 from refkan.networks.composition import Composition
 from refkan.networks.edge_functions import Inspectable
 from refkan.networks.jets import Jet, jet_of
+from refkan.networks.node_maps.node_map import Constants
 from refkan.networks.sweeps.far_values import far_values
 from refkan.networks.sweeps.statistics_sweep import Statistics
-from refkan.networks.sweeps.sweep import Constants, Sweep, Tangents
+from refkan.networks.sweeps.sweep import Sweep, Tangents
 from refkan.splines.sums.channels import VALUES
 
 Pullback = Callable[[Any], tuple[FloatArray, FloatArray | None]]

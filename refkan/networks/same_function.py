@@ -2,33 +2,19 @@ r"""The same function in another network: in another basis, on finer knots, with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.annotations import check_annotated
+from refkan.base import Array, FloatArray, ShortRepr, check_annotated, located
 from refkan.base.arguments import as_array, as_vector, check_choice, check_count, check_type
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.errors import KnotError
-from refkan.base.short_reprs import ShortRepr
 from refkan.networks.composition import Composition
 from refkan.networks.layers import BASES, Layer, require_knots
 from refkan.networks.node_maps import same_map
-
-
-@contextmanager
-def named_layer(k: int) -> Iterator[None]:
-    """Name the layer in errors about what it can be converted to."""
-    try:
-        yield
-    except KnotError as error:
-        raise KnotError(f"layer {k}, {error}") from None
-    except ValueError as error:
-        raise ValueError(f"layer {k}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -164,7 +150,7 @@ class SameFunction(Composition):
         self._require_same_frame(other)
         parts = []
         for k, ((layer, part), target) in enumerate(zip(self._parts(theta), other.layers, strict=True)):
-            with named_layer(k):
+            with located(f"layer {k}"):
                 parts.append(layer.convert(part, target, allow_inexact))
         return np.concatenate(parts)
 
@@ -178,7 +164,7 @@ class SameFunction(Composition):
         self._require_same_frame(other)
         blocks = []
         for k, (layer, target) in enumerate(zip(self.layers, other.layers, strict=True)):
-            with named_layer(k):
+            with located(f"layer {k}"):
                 blocks.append(layer.prolongation(target))
         return sp.block_diag(blocks, format="csr")
 
@@ -195,17 +181,9 @@ class SameFunction(Composition):
         check_choice("basis", basis, BASES)
         self.require_domain()
 
-        def of_layers(change: Callable[[Layer, Array], Array]) -> Callable[[Array], Array]:
-            def run(vector: Array) -> Array:
-                return np.concatenate([change(layer, part) for layer, part in self._parts(vector)])
+        def change(vector: Array, way: str) -> Array:
+            return np.concatenate([layer.change_basis(part, basis, way) for layer, part in self._parts(vector)])
 
-            return run
-
-        maps = Coordinates(
-            to=of_layers(lambda layer, v: layer.to_basis(v, basis)),
-            back=of_layers(lambda layer, v: layer.from_basis(v, basis)),
-            gradient=of_layers(lambda layer, g: layer.gradient_to_basis(g, basis)),
-        )
         for k, layer in enumerate(self.layers):
             if layer.basis != basis:
                 layer.in_basis(basis)  # raises where there is none
@@ -214,7 +192,7 @@ class SameFunction(Composition):
                         f"basis {basis!r}: layer {k} has free knots, so the change of basis moves with theta; "
                         "train net.to_basis(...) in its own coordinates instead"
                     )
-        return maps
+        return Coordinates(*(partial(change, way=way) for way in ("to", "back", "gradient")))
 
     def _with(self, layers: Iterable[Layer]) -> Self:
         return replace(self, layers=tuple(layers))

@@ -8,13 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from refkan.base.arguments import as_samples, check_choice, real
-from refkan.base.array_types import FloatArray
-from refkan.networks.domain_from_data import warn_of_domain
+from refkan.base import FloatArray, OutsideDomainError, as_samples, check_choice, located, real
+from refkan.networks.composition import warn_of_domain
 from refkan.networks.layers import SCHEMES, Layer
 from refkan.networks.node_maps import NodeMap
 from refkan.networks.same_function import SameFunction
-from refkan.networks.sweeps.sweep import at_layer
 from refkan.splines.sums.channels import VALUES
 
 
@@ -34,7 +32,7 @@ def start(
     parameters: list[FloatArray] = []
     maps: list[NodeMap] = []
     for k, layer in enumerate(layers):
-        with at_layer(k):
+        with located(f"layer {k}" if k else "", OutsideDomainError):
             parameters.append(layer.initialize(rng, z[:, 0], scheme))
             if k == len(node_maps):
                 break

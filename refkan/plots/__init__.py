@@ -5,10 +5,8 @@ anything. Matplotlib is imported by the first call. `to_png` makes bytes of a fi
 """
 
 from refkan.plots.eigenvalues import conditions, spectrum
-from refkan.plots.histories import convergence, history
-from refkan.plots.knot_vectors import knots, refinement
-from refkan.plots.network_edges import network
-from refkan.plots.residual_maps import residuals
+from refkan.plots.histories import convergence, history, residuals
+from refkan.plots.network_edges import knots, network, refinement
 from refkan.plots.style import to_png
 
 __all__ = [

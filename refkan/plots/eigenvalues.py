@@ -9,9 +9,8 @@ import numpy as np
 
 from refkan.analysis.conditioning import Spectrum, Study
 from refkan.analysis.conditioning.spectra import AMID
-from refkan.analysis.conditioning.studies.study_rows import Row
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_type
+from refkan.analysis.conditioning.studies.study_rows import StudyRow
+from refkan.base import check_annotated, check_type
 from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, finish, place
 
 if TYPE_CHECKING:
@@ -132,9 +131,9 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
     return figure
 
 
-def _series(study: Study) -> dict[tuple[str, str, str], dict[int | None, list[Row]]]:
+def _series(study: Study) -> dict[tuple[str, str, str], dict[int | None, list[StudyRow]]]:
     """Rows with condition numbers by basis, order and widths, and by intervals (the largest, where layers differ)."""
-    series: dict[tuple[str, str, str], dict[int | None, list[Row]]] = {}
+    series: dict[tuple[str, str, str], dict[int | None, list[StudyRow]]] = {}
     for row in study.rows:
         if not math.isfinite(row.condition):
             continue

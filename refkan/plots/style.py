@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from refkan.base.annotations import check_annotated
+from refkan.base import check_annotated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.networks import Network
 from refkan.plots import history, network
 from refkan.plots import to_png as png_of

@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.arguments import as_array, as_vector, check_choice, check_type
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray, as_array, as_vector, check_choice, check_type
 from refkan.kernels import bspline_basis
 from refkan.kernels.engine_choice import takes_fast
 from refkan.kernels.launch import launch

@@ -20,10 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_array, check_count, check_positive, check_type
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, FloatArray, ShortRepr, as_array, check_annotated, check_count, check_positive
 from refkan.splines.knots import check_order
 from refkan.splines.spaces import SplineSpace
 
@@ -132,7 +129,6 @@ class ChangeOfBasis(ShortRepr):
 
     def __post_init__(self) -> None:
         check_annotated(ChangeOfBasis, vars(self))
-        check_type("space", self.space, SplineSpace)
         self.space.require_strictly_increasing()
 
     @property

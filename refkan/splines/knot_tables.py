@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.base.array_types import Array, IntArray
+from refkan.base import Array, IntArray
 from refkan.kernels import tables_of_new_knots
 from refkan.kernels.launch import launch
 from refkan.splines.knots import extend_uniformly

@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, check_count, numbers, real
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.errors import KnotError
+from refkan.base import Array, FloatArray, KnotError, as_array, check_count, numbers, real
 from refkan.kernels import free_breakpoints as kernels
 from refkan.kernels.launch import launch
 

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray, IntArray
-from refkan.base.errors import OutsideDomainError
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, FloatArray, IntArray, OutsideDomainError, ShortRepr, lazy
 from refkan.kernels import bspline_basis, knot_derivatives, plain_basis, polynomial_layer, polynomials_of_intervals
 from refkan.kernels.engine_choice import BASIS, takes_fast
 from refkan.kernels.launch import launch

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_array, as_vector, check_choice, check_type
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray, as_array, as_vector, check_annotated, check_choice
 from refkan.kernels import relu_power_basis
 from refkan.kernels.launch import launch
 from refkan.splines.bsplines import gauss_points
@@ -121,8 +119,7 @@ def design_matrix(
            [0.75, 0.25, 0.  ],
            [1.5 , 1.  , 0.5 ]])
     """
-    check_annotated(design_matrix, {"scaled": scaled})
-    check_type("space", space, SplineSpace)
+    check_annotated(design_matrix, locals(), but=("derivative", "outside"))
     space.require_strictly_increasing()
     check_choice("outside", outside, OUTSIDE)
     derivative = check_derivative(derivative)
@@ -169,8 +166,7 @@ def evaluate(
     >>> rk.relu_powers.evaluate(space, [1.0, -2.0, 0.0], [0.25])
     array([0.25])
     """
-    check_annotated(evaluate, {"scaled": scaled})
-    check_type("space", space, SplineSpace)
+    check_annotated(evaluate, locals(), but=("derivative", "outside"))
     c = as_vector("coefficients", coefficients, space.dim)
     return design_matrix(space, x, derivative, outside, scaled) @ c
 

@@ -7,11 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, check_count
-from refkan.base.array_types import FloatArray
-from refkan.base.errors import KnotError
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import FloatArray, KnotError, ShortRepr, as_array, check_count, lazy
 from refkan.splines.knots import (
     MAX_INTERVALS,
     check_domain,

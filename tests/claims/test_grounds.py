@@ -16,7 +16,7 @@ from refkan.kernels import jets_of_functions, knot_insertion, plain_sums
 from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines import change_of_basis
 from refkan.splines.sums import channels, plain
-from refkan.splines.transfer import insertion, matrices
+from refkan.splines.transfer import matrices
 from tests.shared.breaking import broken, everywhere
 from tests.shared.spoiling import spoilt
 from validation import grounds
@@ -108,9 +108,9 @@ def test_a_row_is_not_judged_on_broken_ground(row, monkeypatch):
 
 def test_a_row_is_not_judged_with_a_broken_library(monkeypatch):
     """The whole way, for the injection of ReLU powers, with which the formula of P2 once held all the same."""
-    broken("refkan.splines.transfer.relu_injection.injection_matrix", monkeypatch)
+    broken("refkan.splines.transfer.matrices.injection_matrix", monkeypatch)
     with pytest.raises(
-        GroundError, match=r"prolongation: .* departs .*refkan\.splines\.transfer\.relu_injection\.injection_matrix"
+        GroundError, match=r"prolongation: .* departs .*refkan\.splines\.transfer\.matrices\.injection_matrix"
     ):
         claim_file("P2").run(True)
 
@@ -155,7 +155,7 @@ def negative_entries_dropped(patch):
 
 
 def vanishing_splines_not_copied(patch):
-    patch.setattr(insertion, "knot_insertion", interpreted(knot_insertion, "+ order] <= fine", "+ order] < fine"))
+    patch.setattr(matrices, "knot_insertion", interpreted(knot_insertion, "+ order] <= fine", "+ order] < fine"))
 
 
 def spans_in_the_wrong_order(patch):

@@ -11,7 +11,7 @@ from refkan.cli import main
 from refkan.commands import add_train_parser
 from refkan.commands.number_files import read_numbers
 from refkan.commands.training.configuration import configuration
-from refkan.commands.training.remarks import remarks
+from refkan.commands.training.train import remarks
 from refkan.plots.training_pictures import can_be_drawn
 from refkan.training.recipes import own_data
 from refkan.training.recipes.records import Record, kept_level

@@ -12,8 +12,8 @@ import refkan as rk
 from refkan.base.errors import ConvergenceError
 from refkan.base.long_runs import checkpoints, status_lines
 from refkan.commands import add_train_parser
-from refkan.commands.training import progress_bar as progress_module
 from refkan.commands.training import train
+from refkan.commands.training import train as progress_module
 from refkan.commands.training.configuration import configuration
 from refkan.plots.training_pictures import shown_errors, to_png
 from refkan.training.multilevel import Level

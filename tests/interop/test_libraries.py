@@ -172,12 +172,12 @@ def test_state_dicts_of_torch(pykan, torch, tmp_path):
     model = model_of(pykan, torch)
     net, theta = interop.from_pykan(model)
     torch.save(model.state_dict(), tmp_path / "model.pt")
-    again, parameters = interop.read(tmp_path / "model.pt")
+    again, parameters = interop.read_model(tmp_path / "model.pt")
     assert np.array_equal(parameters, theta)
     assert again.widths == net.widths
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(ConversionError, match="holds a list"):
-        interop.read(tmp_path / "list.pt")
+        interop.read_model(tmp_path / "list.pt")
 
 
 def quantized(torch, value):
@@ -204,7 +204,7 @@ def test_tensors_that_numpy_has_no_arrays_for_are_named(torch, tmp_path, make, d
         interop.from_state(state)
     torch.save(state, tmp_path / "model.pt")
     with pytest.raises(ConversionError, match=f"model.pt: {message}"):
-        interop.read(tmp_path / "model.pt")
+        interop.read_model(tmp_path / "model.pt")
 
 
 @pytest.mark.parametrize("kind", ["spline", "base"])

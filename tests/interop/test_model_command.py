@@ -6,7 +6,7 @@ import pytest
 import refkan as rk
 from refkan.cli import main
 from refkan.commands import model
-from refkan.interop import read
+from refkan.interop import read_model
 from tests.interop.models import efficient_state, pykan_state, pykan_values
 
 
@@ -24,7 +24,7 @@ def test_spectrum(file, capsys):
 
 
 def test_a_network_of_refkan_says_what_its_functions_are(file, tmp_path, capsys):
-    rk.save(tmp_path / "net.npz", *read(file))
+    rk.save(tmp_path / "net.npz", *read_model(file))
     assert main(["model", "judge", str(tmp_path / "net.npz")]) == 0
     assert "assumed" not in capsys.readouterr().err
 
@@ -37,7 +37,7 @@ def test_refine(file, tmp_path, capsys):
         x = np.random.default_rng(1).uniform(-3, 4, (100, 2))
         before, after = (pykan_values(dict(state), x) for state in (old, new))
     assert np.abs(after - before).max() <= 1e-13 * np.abs(before).max()
-    assert read(out)[0].layers[0].intervals > read(file)[0].layers[0].intervals
+    assert read_model(out)[0].layers[0].intervals > read_model(file)[0].layers[0].intervals
 
 
 def test_a_finer_grid_of_another_function_is_noticed(file, tmp_path, monkeypatch, capsys):

@@ -179,40 +179,40 @@ def test_networks_that_the_model_has_no_place_for():
 def test_files(tmp_path, monkeypatch):
     state = pykan_state(np.random.default_rng(6), WIDTHS)
     np.savez(tmp_path / "model.npz", **state)
-    net, theta = interop.read(tmp_path / "model.npz")
+    net, theta = interop.read_model(tmp_path / "model.npz")
     rk.save(tmp_path / "net.npz", net, theta)
-    again, parameters = interop.read(tmp_path / "net.npz")
+    again, parameters = interop.read_model(tmp_path / "net.npz")
     x = np.zeros((1, 2))
     assert (again(parameters, x) == net(theta, x)).all()
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(ConversionError, match=r"is not an \.npz of plain arrays"):
-        interop.read(tmp_path / "text.npz")
+        interop.read_model(tmp_path / "text.npz")
     with pytest.raises(ConversionError, match=r"must end in \.npz, \.pt or \.pth"):
-        interop.read(tmp_path / "model.txt")
+        interop.read_model(tmp_path / "model.txt")
     with pytest.raises(FileNotFoundError):
-        interop.read(tmp_path / "none.npz")
+        interop.read_model(tmp_path / "none.npz")
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(ImportError, match=r"needs none\) needs torch: pip install 'refkan\[backends\]'"):
-        interop.read(tmp_path / "model.pt")
+        interop.read_model(tmp_path / "model.pt")
 
 
 def test_errors_of_files_name_them(tmp_path):
     file = tmp_path / "model.npz"
     np.savez(file, **changed(act_fun__0__grid=np.float64(1.0)))
     with pytest.raises(ConversionError, match=rf"^{re.escape(str(file))}: act_fun.0.grid must have shape"):
-        interop.read(file)
+        interop.read_model(file)
 
 
 def test_what_would_unpack_to_very_much_is_refused_before(tmp_path):
     bomb, flat, pipe = (tmp_path / f"{name}.npz" for name in ("bomb", "flat", "pipe"))
     np.savez_compressed(bomb, **other(layers__0__grid=np.zeros((2, 2**21))))
     with pytest.raises(ConversionError, match=r"bomb.npz has \d+ bytes that would unpack to 3355\d+: save it without"):
-        interop.read(bomb)
+        interop.read_model(bomb)
     np.savez_compressed(flat, **{name: 0 * array if "weight" in name else array for name, array in other().items()})
-    assert interop.read(flat)[0].widths == tuple(WIDTHS)  # zeros of a small model may be compressed
+    assert interop.read_model(flat)[0].widths == tuple(WIDTHS)  # zeros of a small model may be compressed
     os.mkfifo(pipe)
     with pytest.raises(ConversionError, match=r"pipe.npz is no regular file"):
-        interop.read(pipe)
+        interop.read_model(pipe)
 
 
 def test_arrays_keep_their_formats_where_those_have_room():
@@ -253,4 +253,4 @@ def test_what_read_returns_is_no_state(tmp_path, rng):
     file = tmp_path / "model.npz"
     np.savez(file, **efficient_state(rng, WIDTHS))
     with pytest.raises(TypeError, match=r"state must be a mapping .* got a tuple: read\(file\) takes a file"):
-        from_state(interop.read(file))
+        from_state(interop.read_model(file))

@@ -11,7 +11,7 @@ import numpy as np
 import refkan as rk
 from refkan.kernels import bspline_basis
 from refkan.splines import bsplines, relu_powers
-from refkan.splines.sums import fast
+from refkan.splines.sums import spline_functions
 from refkan.splines.sums.polynomial import PolynomialSweep
 from refkan.splines.sums.sorted import SortedSweep
 from tests.shared.factories import POLICIES, LayerCase, space
@@ -66,13 +66,13 @@ def layer_results():
 @contextmanager
 def sweeps_of(kind):
     """Sweeps of that kind, whatever would be fastest; None says in turn, through windows."""
-    kept = fast.fastest_sweep
-    fast.fastest_sweep = lambda *sizes: kind
+    kept = spline_functions.fastest_sweep
+    spline_functions.fastest_sweep = lambda *sizes: kind
     try:
         with rk.use_engine("fast"):
             yield
     finally:
-        fast.fastest_sweep = kept
+        spline_functions.fastest_sweep = kept
 
 
 SORTED_LAYERS = [
@@ -105,7 +105,7 @@ def results_of(kind, layers):
         S = space(knots, order)
         layer = rk.SplineLayer((S,) * P, Q, outside, free)
         ends = layer.domains.T
-        x = np.random.default_rng(P).uniform(*(1.1 * ends - 0.1 * ends[::-1]), (fast.MANY_SAMPLES + 3, P))
+        x = np.random.default_rng(P).uniform(*(1.1 * ends - 0.1 * ends[::-1]), (spline_functions.MANY_SAMPLES + 3, P))
         x = np.concatenate([x, ends, np.tile(S.breakpoints[:, None], P)])
         if outside == "natural":
             x = np.clip(x, *ends)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from refkan.kernels import launch
-from refkan.splines.sums.fast import fastest_sweep
 from refkan.splines.sums.polynomial import PolynomialSweep
 from refkan.splines.sums.sorted import SortedSweep
+from refkan.splines.sums.spline_functions import fastest_sweep
 from tests.kernels.kernel_results import (
     finish,
     large_results,

@@ -12,7 +12,7 @@ import pytest
 
 import refkan as rk
 from refkan.kernels import bspline_basis, launch, workers
-from refkan.networks.layers.knot_layers import free_knots
+from refkan.networks.layers.knot_layers import spline
 from refkan.splines import bsplines, local_basis
 from refkan.splines.sums import polynomial, window, window_jets
 from tests.kernels.kernel_results import sweep_results, uniform_layer
@@ -112,7 +112,7 @@ def test_layouts_and_flags_of_samples_share_one_compiled_form(monkeypatch):
     assert layer.fixed_tables.pieces is layer.fixed_tables.pieces
     assert len(launched_types(monkeypatch, *sweeps)) == 2
     with monkeypatch.context() as patch:
-        patch.setattr(rk.splines.sums.fast, "fastest_sweep", lambda *sizes: None)
+        patch.setattr(rk.splines.sums.spline_functions, "fastest_sweep", lambda *sizes: None)
         patch.setattr(rk.splines.sums.window.WindowSums, "_contract", lambda self, rows, C, start: np.zeros((6, 3)))
         runs = [lambda z=z: net(theta, z) for z in (table, table.copy(), np.stack([read_only, x]).T)]
         runs.append(lambda: local_basis.local_basis(tables, np.ascontiguousarray(table), 0, "linear"))
@@ -121,7 +121,7 @@ def test_layouts_and_flags_of_samples_share_one_compiled_form(monkeypatch):
 
 def test_flags_of_directions_share_one_compiled_form(monkeypatch):
     """With one output they are laid out as kernels take them, and were not copied: read-only ones were another type."""
-    monkeypatch.setattr(rk.splines.sums.fast, "fastest_sweep", lambda *sizes: None)
+    monkeypatch.setattr(rk.splines.sums.spline_functions, "fastest_sweep", lambda *sizes: None)
     layer, x = uniform_layer(2, 1), np.full((6, 2), 0.5)
     theta, direction = np.ones(layer.n_params), np.ones(layer.n_params)
     modules = local_basis, window, window_jets
@@ -137,11 +137,11 @@ def test_flags_of_directions_share_one_compiled_form(monkeypatch):
         return rk.Network((free,), ()).jvp(np.ones(free.n_params), x, moving)
 
     types = launched_types(monkeypatch, runs, modules=modules)
-    of_knots = launched_types(monkeypatch, knots_move, modules=[free_knots])
+    of_knots = launched_types(monkeypatch, knots_move, modules=[spline])
     direction.flags.writeable = moving.flags.writeable = False
     assert (len(types), len(of_knots)) == (4, 2)
     assert launched_types(monkeypatch, runs, modules=modules) == types
-    assert launched_types(monkeypatch, knots_move, modules=[free_knots]) == of_knots
+    assert launched_types(monkeypatch, knots_move, modules=[spline]) == of_knots
 
 
 def test_fixed_and_free_knots_share_one_compiled_form(monkeypatch):

@@ -136,11 +136,11 @@ test_conversions = refusals(
     (lambda: NET.prolongation(NET.with_free_knots()), "layer 0: prolongation is a matrix for fixed knots only; use"),
     (
         lambda: NET.refine().convert(np.zeros(NET.refine().n_params), NET),
-        r"KnotError: layer 0, input 0: fine must contain every knot of coarse; breakpoint 1 = 0.1666\d* is missing",
+        r"KnotError: layer 0: input 0: fine must contain every knot of coarse; breakpoint 1 = 0.1666\d* is missing",
     ),
     (
         lambda: NET.insert(1, [[0.1], [0.2], [0.3]]).prolongation(NET.insert(1, [[0.1], [0.25], [0.3]])),
-        "KnotError: layer 1, input 1: fine must contain every knot of coarse; breakpoint 1 = 0.2 is missing: the",
+        "KnotError: layer 1: input 1: fine must contain every knot of coarse; breakpoint 1 = 0.2 is missing: the",
     ),
     (lambda: CHEBYSHEV.convert(np.zeros(8), rk.chebyshev_kan([2, 1], 2)), "layer 0: other .* least degree 3; got 2"),
     (lambda: CHEBYSHEV.prolongation(rk.chebyshev_kan([2, 1], 4, domain=(0, 2))), "layer 0: other .* the same domains"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan.networks.layers import Linearization
-from refkan.networks.layers.knot_layers.free_knots import FreeKnots
+from refkan.networks.layers.knot_layers.spline import FreeKnots
 from refkan.networks.node_maps import MeanStdMap
 from refkan.splines.sums.polynomial import PolynomialSweep
 from tests.shared.factories import (

@@ -21,7 +21,7 @@ NOT_CALLED_BY_USERS = {
     r"networks\.layers\.(linearization|functions)\..*": "inner loops, on arrays that networks have checked",
     r"networks\.layers\..*\.(at|declare|linearize|rows|tables|truth_form|describe|jumps|starting_s|constant_.*|.*scaling_vectors|"
     r"null_vectors|matched_gaussian|is_constant_at|refitted|require_derivatives|spline_coefficients|spaces_at|"
-    r"draw_spline_coefficients|between_bases|unpack|convert|initialize|with_fixed_knots|(gradient_)?to_basis|from_basis|"
+    r"draw_spline_coefficients|between_bases|unpack|convert|initialize|with_fixed_knots|change_basis|"
     r"on_domains)": "what networks ask of a layer, with arrays that they have checked",
     r"networks\.layers\.(layer\.Layer|knot_layers\.edges\.EdgeLayer)(\.(in_basis|inserted|pack|prolongation|refined|with_spaces))?": "abstract",
     r"networks\.layers\.knot_layers\.knot_layer\.KnotLayer\.with_spaces": "abstract",
@@ -33,19 +33,19 @@ NOT_CALLED_BY_USERS = {
         "what losses ask of their terms at every evaluation",
     r"training\.losses\.least_squares\.DifferentiableModel.*": "a protocol",
     r"(training\.optimizers\.geometry|networks\.hessians\.products)\..*": "what optimizers ask at every step",
-    r"training\.optimizers\.progress\..*\.(__call__|note)": "called by optimizers at every step",
+    r"training\.optimizers\.results\..*\.(__call__|note)": "called by optimizers at every step",
     r"training\.recipes\.(schedules\..*\.__call__|minibatches\.Minibatches\..*)": "called by optimizers at every step",
     r"analysis\.conditioning\.descent_rates\.ModeRecorder\.(rates|__call__)": "called by optimizers at every step",
     r"splines\.relu_powers\.(relu_rows|inverse_scale)": "inner loops",
     r"truth\..*": "literal formulas over numbers of any kind, in as few lines as the papers take",
     r"(splines\.transfer\.refit_at_samples\.TransferReport|training\.recipes\.starts\..*|training\.recipes\.setups\.setups\.Setup|.*<lambda>|"
-    r"training\.problems\.allen_cahn\.Reference(\..*)?|training\.optimizers\.results\..*|training\.multilevel\.cycles\.CycleResult|"
-    r"training\.multilevel\.levels\.Level|training\.multilevel\.multilevel_results\..*|training\.multilevel\.multistart\.MultistartResult|training\.multilevel\.work\.Work|training\.multilevel\.trainings\.TrainedNetwork|"
+    r"training\.problems\.allen_cahn\.Reference(\..*)?|training\.optimizers\.results\.(State|History|Result)\b.*|training\.multilevel\.cycles\.CycleResult|"
+    r"training\.multilevel\.levels\.Level|training\.multilevel\.multilevel_results\..*|training\.multilevel\.multistart\.MultistartResult|training\.multilevel\.multilevel_results\.Work|training\.multilevel\.trainings\.TrainedNetwork|"
     r"training\.multilevel\.stages\.StageTable|analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\.certified_solutions\.CertifiedError|"
     r"analysis\.exact\.spectra\.certified_spectra\.CertifiedSpectrum|analysis\.exact\.spectra\.eigenvectors_in_balls\.Eigenpairs|analysis\.exact\.ranks\.ranks\.RankCertificate.*|"
-    r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.descent_rates\.DescentRates|analysis\.conditioning\.studies\.study_rows\.Row.*|"
+    r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.descent_rates\.DescentRates|analysis\.conditioning\.studies\.study_rows\.StudyRow.*|"
     r"analysis\.conditioning\.spectra\.Spectrum|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
-    r"training\.adaptivity\.(adaptive_results|error_indicators\.layer_states)\..*|training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|"
+    r"training\.adaptivity\.adaptive_results\..*|training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|"
     r"conformance\.cases\.cases\..*)": "results, which the library makes",
     r"conformance\.adapters\.(adapter\.Adapter|bases\.).*": "written by users, called by the judge",
     r"training\.multilevel\.stages\.Stage": "what is wrong with it is refused by multistart",
@@ -152,7 +152,7 @@ def test_valid_calls_are_valid(tmp_path):
     rk.save(tmp_path / "network.npz", NET, THETA)
     for key, function in FUNCTIONS.items():
         own, arguments, _ = valid_arguments(key, function)
-        if key != "interop.read":
+        if key != "interop.read_model":
             try:
                 function(*own, **arguments)
             except Exception as error:

@@ -12,7 +12,7 @@ from refkan.base.extras import EXTRAS, how_to_install, needed
 from refkan.conformance.adapters.answers import describe
 from refkan.conformance.adapters.loading import BackendError, load
 
-IMPORTED_AS = {"flint": "python-flint", "kan": "pykan", "flax": "jaxkan"}
+IMPORTED_AS = {"flint": "python-flint", "kan": "pykan", "flax": "jaxkan", "KANditioned": "kanditioned"}
 
 
 def test_extras_are_those_of_the_project():

@@ -42,7 +42,7 @@ test_problems = refusals(
     (lambda: rk.LeastSquares(None, X, X), r"TypeError: net must be a network, .*got NoneType"),
     (lambda: rk.LeastSquares("net", X, X), r"TypeError: net must be a network, .*got str"),
     (lambda: Collocation(None, term()), "TypeError: net must be a Network; got NoneType"),
-    (lambda: term(3), "TypeError: name must be a str; got int"),
+    (lambda: term(3), "TypeError: name must be of type str; got 3"),
     (lambda: term(sides=3), "TypeError: sides of term 'a' must be a Side or a pair of them; got 3"),
     (lambda: rk.minimize(None, THETA), "TypeError: a loss that offers value_and_gradient.*got NoneType"),
     (lambda: rk.minimize(NET, THETA), r"TypeError: not a network: pass a LeastSquares: rk.LeastSquares"),

@@ -29,7 +29,6 @@ LINE = rk.LeastSquares(rk.kan([1, 1], 2, 2), X[:, :1], X[:, :1] ** 2)
 SMOOTH = rk.LeastSquares(rk.kan([1, 1], 3, 2), X[:, :1], X[:, :1] ** 2)
 SMOOTH_THETA = np.zeros(4)
 HIERARCHY = rk.minimize_multilevel(LINE, np.zeros(3), [1, 1]).hierarchy
-STATE = adaptivity.layer_states(NET, THETA, X)[0]
 STUDY = conditioning.study(conditioning.grid(["spline"], [[1, 1]], [2], [2], samples=20))
 SPECTRUM = rk.spectrum(PROBLEM, THETA)
 EDGES = interop.Edges(
@@ -41,7 +40,6 @@ CASES = conformance.catalogue(["float64"], select=["float64/basis/degree-1/unifo
 FACTOR = claims.Factor("start", ("linear", "normal"))
 READING = claims.Reading({"start": "linear"}, True, "1")
 AT_STEP = optimizers.State(0, THETA, 1.0, 1.0, 1.0, 1, 0.0)
-MARK = adaptivity.Mark(layer=0, intervals=(1, 0), share=1.0)
 SETUP = recipes.own_data(np.random.default_rng(0).uniform(size=(20, 2)), np.arange(1.0, 21.0))
 PROFILE = manufactured.PEAK
 RNG = np.random.default_rng(0)
@@ -50,7 +48,7 @@ CASE = CASES[0]
 JET = NET.jet(THETA, X, np.eye(2))
 
 VALUES = dict(
-    net=NET, theta=THETA, x=X, y=Y, space=SPACE, coarse=SPACE, fine=FINE, problem=PROBLEM, rng=RNG, state=STATE,
+    net=NET, theta=THETA, x=X, y=Y, space=SPACE, coarse=SPACE, fine=FINE, problem=PROBLEM, rng=RNG,
     coefficients=np.ones(SPACE.dim), u=np.ones(SPACE.dim), w=np.ones(SPACE.dim), v=np.ones(NET.n_params), order=3,
     dtheta=THETA, first=np.eye(2), spectrum=SPECTRUM, network=NET, schedule=[1, 1], box=[[0.0, 1.0]] * 2,
     name="a", weight=1.0, points=X, intervals=2, breakpoints=[0.0, 0.5, 1.0], knots=SPACE.knots, domain=(0.0, 1.0),
@@ -133,8 +131,8 @@ CALLS = {
     "training.losses.prescribed": dict(target=np.ones(8)),
     # optimizers, hierarchy, adaptivity
     "training.optimizers.minimize": dict(method="lbfgs"),
-    "training.optimizers.progress.ProgressLines.note": dict(text="x"),
-    "training.optimizers.progress.ProgressLines.__call__": dict(state=AT_STEP),
+    "training.optimizers.results.ProgressLines.note": dict(text="x"),
+    "training.optimizers.results.ProgressLines.__call__": dict(state=AT_STEP),
     "training.multilevel.levels.Hierarchy": dict(levels=HIERARCHY.levels),
     "training.multilevel.levels.Hierarchy.matrix": dict(level=0),
     "training.multilevel.levels.Hierarchy.prolong": dict(theta=np.ones(3), level=0),
@@ -144,22 +142,14 @@ CALLS = {
     "training.multilevel.stages.Stage": dict(survivors=1),
     "training.multilevel.stages.Stage.refined": dict(schedule=[1, 1], survivors=[2, 1], samples=[4, None]),
     "training.multilevel.multistart": dict(stages=[multilevel.Stage(1, 1)]),
-    "training.multilevel.subspaces.Subspace": dict(theta=np.ones(5), problem=HIERARCHY.levels[1].problem,
+    "training.multilevel.cycles.Subspace": dict(theta=np.ones(5), problem=HIERARCHY.levels[1].problem,
                                          prolongation=HIERARCHY.levels[0].prolongation),
-    **{f"training.multilevel.subspaces.Subspace.{key}": dict(d=np.ones(3)) for key in (
+    **{f"training.multilevel.cycles.Subspace.{key}": dict(d=np.ones(3)) for key in (
         "at", "gauss_newton", "gradient", "residual_and_jacobian", "residual_blocks", "value", "value_and_gradient")},
     "training.multilevel.vcycle": dict(theta=np.ones(5), steps=1),
     "networks.hessians.choose_path": dict(forms=None, n_params=3),
-    "training.adaptivity.error_indicators.marking.Mark": dict(intervals=(1, 0), share=0.5),
-    "training.adaptivity.bisect": dict(marks=[MARK]),
-    "training.adaptivity.doerfler": dict(indicators=np.ones(4)),
     "training.adaptivity.in_turn": dict(changes=[multilevel.Refined()]),
-    "training.adaptivity.mark_layer": dict(indicators=np.ones((2, 2)), worth=np.ones((2, 2), bool),
-                                  possible=np.ones((2, 2), bool), per_input=True),
-    "training.adaptivity.may_be_cut": dict(least_samples=2),
     "training.adaptivity.minimize_adaptive": dict(max_params=26),
-    "training.adaptivity.refit_layer": dict(breakpoints=np.array([[0.0, 0.5, 1.0]] * 2)),
-    "training.adaptivity.residual_shares": dict(squares=np.ones(8)),
     "training.adaptivity.sampled": dict(target=lambda x: x[:, :1]),
     "training.adaptivity.strategies.Strategy": dict(refine=lambda situation: None, exact=True),
     "training.adaptivity.strategies.Refinement": dict(),
@@ -200,7 +190,7 @@ CALLS = {
     "interop.refined": dict(net=ONE, theta=ONE_THETA),
     "interop.from_state": dict(state=SAVED),
     "interop.to_state": dict(net=interop.from_state(SAVED)[0], theta=interop.from_state(SAVED)[1], state=SAVED),
-    "interop.read": dict(path="model.npz"),
+    "interop.read_model": dict(path="model.npz"),
     # problems, training
     "training.problems.targets.Target": dict(id="a", function=np.sin, domain=((0.0, 1.0),)),
     "training.problems.targets.Target.sample": dict(n=3),
@@ -217,11 +207,11 @@ CALLS = {
     "training.recipes.minibatches.Minibatches": dict(problem=COLLOCATION, size=4),
     "training.recipes.setups.setups.Setup.draw": dict(n=3), "training.recipes.setups.setups.Setup.kan": dict(widths=[2, 1], order=2),
     "training.recipes.setups.setups.Shape": dict(widths=(1, 1), intervals=(2,), node_map="affine"),
-    "training.recipes.ordinary": dict(name=next(iter(recipes.ORDINARY)), points=16),
+    "training.recipes.ordinary_setup": dict(name=next(iter(recipes.ORDINARY)), points=16),
     "training.recipes.setup_named": dict(name="burgers", points=8), "training.recipes.own_data": dict(x=SETUP.samples, y=np.ones(16)),
-    "training.recipes.burgers": dict(points=(8, 8), edge_points=4),
-    "training.recipes.allen_cahn": dict(points=20, initial_points=5, times=5),
-    "training.recipes.regression": dict(points=50),
+    "training.recipes.burgers_setup": dict(points=(8, 8), edge_points=4),
+    "training.recipes.allen_cahn_setup": dict(points=20, initial_points=5, times=5),
+    "training.recipes.regression_setup": dict(points=50),
     "training.recipes.train_starts": dict(net=SETUP.kan(), schedule=[1, 1], method="levenberg-marquardt"),
     # plots
     "plots.conditions": {}, "plots.refinement": dict(fine=NET.refine()), "plots.to_png": dict(figure=Figure((1, 1))),
@@ -264,8 +254,7 @@ CALLS = {
     **{f"networks.layers.{key}": dict(domains=[[0.0, 1.0]] * 2) for key in (
         "chebyshev.ChebyshevLayer.on_domains", "layer.Layer.on_domains", "knot_layers.knot_layer.KnotLayer.on_domains")},
     **{f"networks.layers.{key}": dict(theta=LAYER_THETA, vector=LAYER_THETA, gradient=LAYER_THETA, target=LAYER.in_basis("relu"))
-       for key in ("knot_layers.edge_conversion.SplineEdges.convert", "knot_layers.edge_conversion.SplineEdges.from_basis",
-       "knot_layers.edge_conversion.SplineEdges.to_basis", "knot_layers.edge_conversion.SplineEdges.gradient_to_basis")},
+       for key in ("knot_layers.edge_conversion.SplineEdges.convert",)},
     "networks.layers.knot_layers.edge_conversion.SplineEdges.prolongation": dict(target=LAYER.refined(2)),
     "networks.layers.chebyshev.ChebyshevLayer.prolongation": dict(target=CHEBYSHEV.refined(2)),
     "networks.layers.knot_layers.silu.SiluLayer.prolongation": dict(target=rk.SiluLayer(LAYER).refined(2)),

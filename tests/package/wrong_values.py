@@ -41,7 +41,8 @@ def kind_of(value, annotation):
     if value is None:
         known = (("bool", "flag"), ("int", "count"), ("float", "number"), ("str", "name"), ("Callable", "function"),
                  ("Generator", "generator"), ("Callback", "function"), ("npt.ArrayLike", "array"),
-                 ("FloatArray", "array"),
+                 ("FloatArray", "array"), ("Natural", "count"), ("Positive", "number"), ("NonNegative", "number"),
+                 ("Share", "number"), ("BelowOne", "number"),
                  ("Array", "array"), ("Mapping", "mapping"), ("Sequence", "sequence"), ("Iterable", "sequence"),
                  ("tuple", "sequence"))  # fmt: skip
         plain = annotation.replace(" | None", "").strip("'")

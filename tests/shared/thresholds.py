@@ -30,7 +30,7 @@ LOWERED = {
     "refkan.kernels.local_layer": {"BLOCK": 4},
     "refkan.kernels.polynomial_layer": {"PAIRS": 6},
     "refkan.kernels.sorted_layer": {"TILE": 8, "TOGETHER": 2, "ROW": 44},
-    "refkan.splines.sums.fast": {"MANY_SAMPLES": 4, "MUCH_WORK": 0, "MAKING": 0, "SHORT_RUNS": (5, 0)},
+    "refkan.splines.sums.spline_functions": {"MANY_SAMPLES": 4, "MUCH_WORK": 0, "MAKING": 0, "SHORT_RUNS": (5, 0)},
     "refkan.splines.sums.polynomial": {"KEPT": 20, "PART": 8, "PARTS": 4},
     "refkan.splines.sums.sorted": {"LARGEST_BLOCK": 5, "GROUP": 1, "TASKS": 5},
     "refkan.splines.sums.window": {"FEW_OUTPUTS": 3, "MANY_INPUTS": 3, "PARTS": 3, "LEAST_SAMPLES": 3},
@@ -50,7 +50,7 @@ LOWERED = {
     },
     "refkan.training.optimizers.second_order.linear_layer": {"CHUNK": 6},
     "refkan.training.optimizers.second_order.damped_systems": {"QR_WORK": 0.0},
-    "refkan.training.multilevel.unchanged": {"MEASURED": 4, "ELSEWHERE": 5},
+    "refkan.training.multilevel.levels": {"MEASURED": 4, "ELSEWHERE": 5},
     "refkan.analysis.conditioning.spectrum_of_problem": {"DENSE": 10},
     "refkan.analysis.conditioning.triangles": {"BLOCK_ENTRIES": 1},
 }  # fmt: skip
@@ -67,14 +67,14 @@ NO_SIZES = {
     "refkan.kernels.sorted_layer": {"RUN"},
     "refkan.networks.archives": {"FORMAT"},
     "refkan.networks.architectures": {"MAX_PARAMETERS"},  # limits of arguments
-    "refkan.networks.domain_from_data": {"FEW", "ROOM"},
+    "refkan.networks.composition": {"FEW", "ROOM"},
     "refkan.networks.layers.chebyshev": {"MAX_DEGREE"},
     "refkan.networks.layers.knot_layers.relu": {"RANGE"},
     "refkan.splines.knots": {"MAX_ORDER", "MAX_INTERVALS", "MAX_DERIVATIVE"},
     "refkan.splines.relu_powers": {"FAR"},
     "refkan.training.losses.terms": {"SAMPLED"},  # how often something is measured
-    "refkan.training.multilevel.unchanged": {"DRAWS"},
-    "refkan.training.multilevel.work": {"REPEATS"},
+    "refkan.training.multilevel.levels": {"DRAWS"},
+    "refkan.training.multilevel.multilevel_results": {"REPEATS"},
     "refkan.analysis.conditioning.spectrum_of_problem": {"ENDS"},
     "refkan.kernels.engine_choice": {"CALLS", "MATRICES"},  # `COMPILING` is what they are compared with
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from refkan.claims.running.kept_parts import Parts
-from refkan.training.recipes import Cyclic, Redrawn, burgers
+from refkan.training.recipes import Cyclic, Redrawn, burgers_setup
 from validation.equations.burgers_cells import on_lines
 from validation.equations.pde_runs import Model, run_models
 
@@ -19,7 +19,7 @@ WEIGHT_DECAY = 1e-4
 
 def own_models(quick: bool) -> dict[str, Model]:
     """Levenberg-Marquardt on points drawn anew, half of them where the solution is steep; and on fixed ones."""
-    setup = burgers((16, 16), 16, (1.0, 10.0, 10.0)) if quick else burgers(weights=(1.0, 10.0, 10.0))
+    setup = burgers_setup((16, 16), 16, (1.0, 10.0, 10.0)) if quick else burgers_setup(weights=(1.0, 10.0, 10.0))
     net = setup.kan([2, 5, 5, 1] if quick else [2, 8, 8, 1])
     steps = (12, 8, 4) if quick else (120, 100, 30)
     steep = ({}, {"steep": 0.5}, {"steep": 0.5})
@@ -32,7 +32,7 @@ def own_models(quick: bool) -> dict[str, Model]:
 def adam_model(quick: bool) -> dict[str, Model]:
     """Adam at the schedule of Table 3, a tenth of its steps in a quick run."""
     part = 10 if quick else 1
-    net = burgers().kan([2, 5, 5, 1] if quick else [2, 20, 20, 1], node_map="affine")
+    net = burgers_setup().kan([2, 5, 5, 1] if quick else [2, 20, 20, 1], node_map="affine")
     options: dict[str, Any] = {"schedule": Cyclic(), "weight_decay": WEIGHT_DECAY}
     return {ADAM: Model(net, (800 // part, 400 // part, 200 // part), options=options)}
 
@@ -45,5 +45,5 @@ def runs(
     checkpoints: Parts | None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Train models."""
-    setup = burgers((16, 16), 16) if quick else burgers()
+    setup = burgers_setup((16, 16), 16) if quick else burgers_setup()
     return run_models("Burgers", chosen, setup, seeds, progress, checkpoints, on_lines)

@@ -12,8 +12,8 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims.running.kept_parts import Parts
-from refkan.training.multilevel.fingerprints import fingerprint
 from refkan.training.multilevel.levels import on_network
+from refkan.training.multilevel.trainings import fingerprint
 from refkan.training.recipes import Setup, train_starts
 
 Observer = Callable[[Any, np.ndarray], Mapping[str, Any]]

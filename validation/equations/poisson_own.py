@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from refkan.claims.running.kept_parts import Parts
-from refkan.training.recipes import poisson
+from refkan.training.recipes import poisson_setup
 from validation.equations.pde_runs import Model, run_models
 
 PUBLISHED_POINTS, MORE_POINTS = "Levenberg-Marquardt, published points", "Levenberg-Marquardt, 97 x 97 points"
@@ -14,7 +14,7 @@ PUBLISHED_POINTS, MORE_POINTS = "Levenberg-Marquardt, published points", "Levenb
 
 def own_models(quick: bool) -> dict[str, Model]:
     """Levenberg-Marquardt on the published points, and on more from the third level on."""
-    few, many = (poisson(n, (1e-2, 1.0, 100.0)) for n in ((13, 25) if quick else (49, 97)))
+    few, many = (poisson_setup(n, (1e-2, 1.0, 100.0)) for n in ((13, 25) if quick else (49, 97)))
     options: dict[str, Any] = {"method": "levenberg-marquardt", "starts": 2 if quick else 8, "setup": few}
     steps = 10 if quick else 60
     return {
@@ -31,4 +31,4 @@ def runs(
     checkpoints: Parts | None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Train models."""
-    return run_models("Poisson", chosen, poisson(13 if quick else 49), seeds, progress, checkpoints)
+    return run_models("Poisson", chosen, poisson_setup(13 if quick else 49), seeds, progress, checkpoints)

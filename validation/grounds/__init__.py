@@ -55,8 +55,8 @@ GROUNDS: dict[str, Ground] = {
     "prolongation": joined(
         ground(spaces.prolongations, "splines.transfer.matrices", "prolongation_matrix", "prolong"),
         ground(spaces.prolongations, "splines.transfer.matrices", "prolongation_through_relu"),
-        ground(spaces.prolongations, "splines.transfer.relu_injection", "injection_matrix"),
-        ground(spaces.prolongations, "splines.transfer.dyadic", "dyadic_prolongation"),
+        ground(spaces.prolongations, "splines.transfer.matrices", "injection_matrix"),
+        ground(spaces.prolongations, "splines.transfer.matrices", "dyadic_prolongation"),
         ground(spaces.prolongations, "splines.transfer.refit_at_samples", "least_squares_transfer"),
     ),
     "networks": ground(

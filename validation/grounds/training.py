@@ -7,9 +7,12 @@ import numpy as np
 import refkan as rk
 from refkan import truth
 from refkan.training import adaptivity
-from refkan.training.adaptivity import Mark, bisect, layer_states, minimize_adaptive, refit_layer
+from refkan.training.adaptivity import minimize_adaptive
+from refkan.training.adaptivity.bisection import Mark, bisect
+from refkan.training.adaptivity.error_indicators.indicators import layer_states
+from refkan.training.adaptivity.refits import refit_layer
 from refkan.training.multilevel import Stage
-from refkan.training.recipes import ordinary
+from refkan.training.recipes import ordinary_setup
 from validation.grounds.descent import SAMPLES
 from validation.grounds.networks import posed
 from validation.grounds.spaces import Departures, departure
@@ -44,7 +47,7 @@ def ordinary_equations() -> Departures:
     weights = np.array([2.0, -27.0, 270.0, -490.0, 270.0, -27.0, 2.0]) / (180 * h**2)
     x = np.linspace(0.1, 0.9, 5)[:, None]
     for name, square in (("poisson-1d-peak", 0.0), ("helmholtz-1d-wave", 16.0)):
-        setup = ordinary(name)
+        setup = ordinary_setup(name)
         u = setup.reference(x)[:, 0]
         u_xx = sum(w * setup.reference(x + (k - 3) * h)[:, 0] for k, w in enumerate(weights))
         scale = float(np.abs(u_xx).max())

@@ -25,9 +25,8 @@ import refkan as rk
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
 from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.training.adaptivity import Refinement, Situation, Strategy
-from refkan.training.adaptivity.bisection import bisect, may_be_cut
+from refkan.training.adaptivity.bisection import bisect, mark_layer, may_be_cut
 from refkan.training.adaptivity.error_indicators.indicators import residual_shares
-from refkan.training.adaptivity.error_indicators.marking import mark_layer
 from refkan.training.adaptivity.error_indicators.residual_points import squared_residuals
 from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, PLANE, Setting, cached, final, refine

@@ -12,7 +12,7 @@ import numpy as np
 
 import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.training.adaptivity import Change, Cut, Freed, Refined
+from refkan.training.adaptivity import Cut, Freed, NetworkChange, Refined
 from refkan.training.multilevel import Stage
 from refkan.training.optimizers import ProgressLines
 
@@ -63,7 +63,7 @@ def stages(size: Size, free: bool) -> list[Stage]:
     doublings = len(size.survivors) - 4
     # s has one redundant direction for each of the five inputs, which counts in n_params but not as a knot.
     most = size.n_params + 5 if free else size.n_params
-    turn: Change = Freed(OUTER) if free else DOUBLED
+    turn: NetworkChange = Freed(OUTER) if free else DOUBLED
     changes = [None, *[DOUBLED] * doublings, turn, Cut("residual", OUTER, fraction=1.0, max_params=most), None]
     rows = zip(size.survivors, size.steps, size.samples, changes, strict=True)
     return [Stage(*row) for row in rows]

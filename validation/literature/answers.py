@@ -11,7 +11,8 @@ import numpy as np
 from refkan.claims.readings import Choice, Reading, Readings, written
 from refkan.claims.verdicts import Status, Table, Verdict
 from refkan.networks import Network
-from refkan.training.adaptivity import LayerState, layer_states, refit_layer
+from refkan.training.adaptivity.error_indicators.indicators import LayerState, layer_states
+from refkan.training.adaptivity.refits import refit_layer
 
 
 def answer(

@@ -44,7 +44,7 @@ from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from
 from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.splines.knots import uniform_breakpoints
-from refkan.training.adaptivity import LayerState
+from refkan.training.adaptivity.error_indicators.indicators import LayerState
 from validation.grounds import require
 from validation.literature.answers import answer, median, refitted
 

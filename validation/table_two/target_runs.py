@@ -10,7 +10,7 @@ import numpy as np
 
 import refkan as rk
 from refkan.training.multilevel import MultistartResult, Stage, multistart
-from refkan.training.multilevel.work import gradient_seconds, interval_weight
+from refkan.training.multilevel.multilevel_results import gradient_seconds, interval_weight
 from validation.table_two.cells_of_table import TEST_POINTS, TEST_SEED
 
 ORDER = 3

@@ -27,7 +27,7 @@ x = rng.uniform(-1.5, 1.5, size=(500, 2))
 with tempfile.TemporaryDirectory() as folder:
     file = Path(folder) / "model.npz"
     np.savez(file, **state)
-    net, theta = interop.read(file)
+    net, theta = interop.read_model(file)
 fine, fine_theta = interop.refined(net, theta)
 print(net)
 print(fine)

@@ -14,15 +14,15 @@ from refkan.analysis.conditioning.spectrum_of_problem import spectrum
 from refkan.analysis.conditioning.studies.configurations import Configuration, grid
 from refkan.analysis.conditioning.studies.studies import measure, study
 from refkan.analysis.conditioning.studies.study_report import to_json
-from refkan.analysis.conditioning.studies.study_rows import Row, Study
+from refkan.analysis.conditioning.studies.study_rows import Study, StudyRow
 
 __all__ = [
     "Configuration",
     "DescentRates",
     "ModeRecorder",
-    "Row",
     "Spectrum",
     "Study",
+    "StudyRow",
     "grid",
     "largest_stable_step",
     "measure",

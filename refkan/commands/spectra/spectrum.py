@@ -16,14 +16,13 @@ from refkan.analysis.conditioning.spectrum_of_problem import WHICH
 from refkan.analysis.conditioning.studies.configurations import KINDS, PRECONDITIONERS
 from refkan.analysis.conditioning.studies.studies import problem_of
 from refkan.analysis.conditioning.studies.study_rows import MEANINGS
-from refkan.base.arguments import check_count
+from refkan.base import check_count
 from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed
 from refkan.base.long_runs.exit_codes import FAILED, OK, say
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.executors import check_address, dask_executor
-from refkan.commands.command_errors import guarded
-from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, path, text
+from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, guarded, path, text
 from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
 from refkan.commands.spectra.study_certificates import certified, report
 from refkan.kernels.engine_option import add_engine_option

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from refkan.base.arguments import check_count, check_positive, check_share, nearest
+from refkan.base import check_count, check_positive, check_share, located, nearest
 from refkan.commands.number_files import read_numbers
 from refkan.commands.option_values import MOST, WIDEST, check_counts
 from refkan.networks import Network
@@ -99,10 +99,8 @@ def setup_of(chosen: argparse.Namespace) -> Setup:
         raise ValueError(f"--drop-bad-rows is for files of data; {chosen.problem} has none")
     if chosen.points is not None:
         check_count("--points", chosen.points, 1, MOST)
-    try:
+    with located(f"--points {chosen.points} for {chosen.problem}"):  # how few are too few is known to the problem
         return setup_named(chosen.problem, chosen.points)
-    except ValueError as error:  # how few points are too few is known to the problem
-        raise ValueError(f"--points {chosen.points} for {chosen.problem}: {error}") from error
 
 
 def data_in(chosen: argparse.Namespace) -> Setup:
@@ -122,10 +120,8 @@ def data_in(chosen: argparse.Namespace) -> Setup:
         raise ValueError(f"PROBLEM: {file} must have two columns or more, the inputs and then the output; got one")
     usual = [*(f"x{k}" for k in range(1, rows.shape[1])), "y"]
     names = [name or other for name, other in zip(numbers.names or usual, usual, strict=True)]
-    try:
+    with located(f"PROBLEM: {file}, inputs x and last column y"):  # the names of arrays
         return own_data(rows[:, :-1], rows[:, -1], file.name, names, chosen.drop_bad_rows)
-    except ValueError as error:  # x and y are the names of arrays
-        raise ValueError(f"PROBLEM: {file}, inputs x and last column y: {error}") from error
 
 
 def _columns_asked_for(chosen: argparse.Namespace, header: Sequence[str] | None) -> list[str] | None:
@@ -173,10 +169,8 @@ def dense(setup: Setup, chosen: argparse.Namespace, schedule: list[int]) -> Netw
 
 def check_derivatives(setup: Setup, net: Network, option: str) -> None:
     """Raise ValueError, under the name of the option, unless the network has the derivatives of the equation."""
-    try:
+    with located(f"{option} for {setup.name}"):
         net.require_derivatives(max((term.derivative_order for term in setup.terms), default=0))
-    except ValueError as error:
-        raise ValueError(f"{option} for {setup.name}: {error}") from error
 
 
 def method_of(chosen: argparse.Namespace, setup: Setup) -> Any:

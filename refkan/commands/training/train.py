@@ -1,33 +1,141 @@
-"""`refkan train`: a network on a named problem, or on data in a file."""
+"""`refkan train`: a network on a named problem, or on data in a file.
+
+What `refkan train` remarks on a training that ran: a level that made it worse, too many parameters, what matters.
+
+Progress of a training on the standard error stream: a bar where rich is installed, lines otherwise.
+"""
 
 from __future__ import annotations
 
 import argparse
 import math
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
-from refkan.commands.command_errors import guarded
-from refkan.commands.option_values import check_folder, out_of_memory, path, text
+from refkan.base.long_runs.status_lines import StatusLine
+from refkan.commands.option_values import check_folder, guarded, out_of_memory, path, text
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration
-from refkan.commands.training.progress_bar import Progress
-from refkan.commands.training.remarks import effects, effects_line, remarks, undrawn
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks import save
 from refkan.networks.layers import BASES
 from refkan.networks.node_maps import NODE_MAPS
-from refkan.plots.training_pictures import can_be_drawn, network_png, to_png
-from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, ProgressLines
-from refkan.training.recipes import PROBLEMS, train_starts
-from refkan.training.recipes.records import chosen_level, record, to_json
+from refkan.plots.training_pictures import MOST_EDGES, can_be_drawn, network_png, to_png
+from refkan.training.multilevel import Level, MultistartResult
+from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, ProgressLines, State
+from refkan.training.recipes import PROBLEMS, input_effects, train_starts
+from refkan.training.recipes.records import Record, chosen_level, record, shown, to_json
+
+PAUSE = 2.0
+"""Seconds between plain lines, and between evaluations of the true error."""
+
+
+class Progress:
+    """Told every step, shows some of them: level, step, loss, true error, and how long the level will take.
+
+    Parameters
+    ----------
+    asked : Configuration
+    quiet : bool
+        Whether to show nothing.
+    """
+
+    def __init__(self, asked: Configuration, quiet: bool = False) -> None:
+        self._asked, self._sizes = asked, asked.sizes
+        self._lines = None if quiet else StatusLine()
+        self._first = 0.0
+        self._evaluated = -PAUSE
+        self._error = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._lines is not None:
+            self._lines.__exit__(*error)
+
+    def step(self, level: Level, state: State) -> None:
+        """Show a step of a level, in place of the last one or, as a plain line, every two seconds and at the end."""
+        if self._lines is None:
+            return
+        seconds = time.monotonic()
+        if state.step == 1:  # the time of the first step says little: kernels may be compiled in it
+            self._first = seconds
+        number = self._sizes.index(level.network.n_params)
+        steps = self._asked.schedule[number]
+        due = seconds - self._evaluated >= PAUSE or state.step == steps
+        if not (due or self._lines.width):
+            return
+        if due:
+            self._evaluated = seconds
+            self._error = f"{self._asked.setup.error(level.network, state.theta):.2e}"
+        left = (seconds - self._first) / max(state.step - 1, 1) * (steps - state.step)
+        text = (
+            f"{state.stage}{', ' if state.stage else ''}level {number + 1} of {len(self._sizes)}, "
+            f"{self._sizes[number]} parameters: step {state.step} of {steps}, loss {2 * state.value:.3g}, "
+            f"error {self._error}"
+        ) + (f", about {left:.0f} s to go on this level" if 1 < state.step < steps else "")
+        if not self._lines.update(text):
+            self._lines.line(text)
+
+    def line(self, text: str) -> None:
+        """Show a line that stays."""
+        if self._lines is not None:
+            self._lines.line(text)
+
+
+def remarks(asked: Configuration, results: Record) -> Iterator[str]:
+    """Yield sentences on what a table of levels does not say: that its last line is not the best, or means nothing."""
+    levels = results.levels
+    best = min(range(len(levels)), key=lambda k: shown(levels[k]["error"]))
+    last = levels[-1]
+    if shown(last["error"]) > shown(levels[best]["error"]):
+        steps = " ".join(map(str, asked.schedule[: best + 1]))
+        remedy = f"; --schedule {steps} stops there"
+        if best == 0 and asked.starts > 1:  # another start would go on: which one does is decided after a refinement
+            remedy = ""
+        of_data = asked.setup.values is not None
+        kept = f"; level {best + 1} is kept, by its error on the rows kept back" if of_data else ""
+        yield (
+            f"the error rose: level {len(levels)} ({last['parameters']} parameters) ends with {last['error']:.2e}, "
+            f"level {best + 1} ({levels[best]['parameters']}) with {levels[best]['error']:.2e}{kept}{remedy}"
+        )
+    if asked.setup.samples is not None and last["parameters"] > len(asked.setup.samples):
+        how = "smaller --widths, --intervals or a shorter --schedule" if asked.net.basis else "smaller --widths"
+        yield (
+            f"more parameters ({last['parameters']}) than rows to train on ({len(asked.setup.samples)}): a small loss "
+            f"says nothing then, the error does; {how} make fewer"
+        )
+
+
+def undrawn(asked: Configuration) -> Iterator[str]:
+    """Yield a sentence where a network of data is too large for its picture."""
+    if asked.setup.values is not None and not can_be_drawn(asked.net):
+        yield f"network.png is left out: it shows networks with at most {MOST_EDGES} edges in each layer"
+
+
+def effects(asked: Configuration, trained: MultistartResult) -> list[tuple[str, float]]:
+    """Return the name and the total effect of each column of data; nothing for problems without data."""
+    if asked.setup.values is None or asked.setup.samples is None:
+        return []
+    last = chosen_level(asked.setup, trained)
+    totals = input_effects(last.network, last.result.theta, asked.setup.inputs(asked.setup.samples))[0]
+    return list(zip(asked.setup.variables, totals.tolist(), strict=True))
+
+
+def effects_line(named_effects: Sequence[tuple[str, float]]) -> str:
+    """Write effects in one line."""
+    shares = ", ".join(f"{name} {effect:.2g}" for name, effect in named_effects)
+    return f"share of the output's variance that is due to each input, alone or with others: {shares}"
+
 
 NOT_ASKED = ("run", "output", "engine_otherwise")
 """What the parser adds, and where results go."""

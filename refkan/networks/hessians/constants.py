@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg.blas import dsyr2k
 
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
 from refkan.networks.hessians.memory import mirror
@@ -67,13 +67,12 @@ class ConstantsCorrection:
     """The sums J_f^T W E (M, C) and E^T W E (C, C) over samples, and the correction that they make."""
 
     def __init__(self, points: Points) -> None:
-        assert points.forms is not None
         self.points, C = points, points.n_constants
         self.EE = np.zeros((C, C))
         # By layer and block of functions, as the kernel wants it: (1, P, dim, Q C).
         self.raw = [
             [np.zeros((1, block.slots, block.dim, form.n_outputs * C)) for block in form.blocks]
-            for form in points.forms
+            for form in points.fixed_forms
         ]
 
     def add(self, forms: Sequence[LocalForm], G: Sequence[FloatArray], E: FloatArray) -> None:
@@ -94,9 +93,8 @@ class ConstantsCorrection:
     @property
     def _pulled_back(self) -> FloatArray:
         """J_f^T W E in the parameters, (M, C)."""
-        assert self.points.forms is not None
         C, parts = self.EE.shape[0], []
-        for form, sums in zip(self.points.forms, self.raw, strict=True):
+        for form, sums in zip(self.points.fixed_forms, self.raw, strict=True):
             rows = [np.moveaxis(total[0].reshape(*total.shape[1:3], -1, C), 2, 0).reshape(-1, C) for total in sums]
             raw = np.concatenate(rows)
             parts.append(raw if form.chart is None else form.chart.jacobian.T @ raw)

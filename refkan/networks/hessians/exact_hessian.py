@@ -26,8 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_annotated
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
 from refkan.networks import Network
@@ -89,30 +88,27 @@ def hessian(
     check_annotated(hessian, locals())
     points = Points.check(net, theta, x, weights)
     targets = check_targets(points, y)
-    points.require_fixed_knots()
-    assert points.forms is not None
-    raw = RawMatrix(points.forms, points.n_samples)
+    raw = RawMatrix(points.fixed_forms, points.n_samples)
     M, per_sample = net.n_params, points.sweep_bytes + _bytes_per_sample(points, raw)
-    copies = 1 + 2 * any(form.chart is not None for form in points.forms) + bool(points.n_constants)
+    copies = 1 + 2 * any(form.chart is not None for form in points.fixed_forms) + bool(points.n_constants)
     needed = 8 * M * (copies * M + 3 * points.n_constants) + raw.nbytes
     n_statistics = 0 if net.statistics is None else net.statistics.shape[0]
     needed += per_sample * (points.n_samples + n_statistics) if points.n_constants else 2 * CHUNK_BYTES
     require_memory(needed, f"the Hessian of {M} parameters", memory_limit, "use hessian_vector")
-    sums = [[np.zeros((form.n_outputs, b.slots, b.dim)) for b in form.blocks] for form in points.forms]
+    sums = [[np.zeros((form.n_outputs, b.slots, b.dim)) for b in form.blocks] for form in points.fixed_forms]
     if points.n_constants:
         return _coupled(points, targets, raw, sums)
     for rows, sweep in points.sweeps(chunk_size(per_sample)):
         weights = points.weights[rows] / points.n_samples
-        found = cotangents(sweep, weights[:, None] * (sweep.value[:, 0] - targets[rows]))
-        _add_chunk(raw, sums, sweep, weights, found)
+        backward = cotangents(sweep, weights[:, None] * (sweep.value[:, 0] - targets[rows]))
+        _add_chunk(raw, sums, sweep, weights, backward)
     return _assembled(points, raw, sums)
 
 
 def _assembled(points: Points, raw: RawMatrix, sums: list[list[FloatArray]]) -> FloatArray:
     """The matrix in the parameters: D^T H D + sum W* d^2W/dtheta^2."""
-    assert points.forms is not None
     (H,) = raw.matrices()
-    for form, where, parts in zip(points.forms, points.net.slices, sums, strict=True):
+    for form, where, parts in zip(points.fixed_forms, points.net.slices, sums, strict=True):
         if form.chart is not None:
             curved = form.chart.hessian(np.concatenate([part.ravel() for part in parts]))
             H[where, where] += curved.toarray()
@@ -157,7 +153,7 @@ def _add_chunk(
     sums: list[list[FloatArray]],
     sweep: Sweep,
     weights: FloatArray | None,
-    found: Cotangents,
+    backward: Cotangents,
 ) -> None:
     """Add samples to the blocks and to the sums of W*: weights (n,) w/N, or None where the sweep ends with a map.
 
@@ -166,12 +162,12 @@ def _add_chunk(
     forms = [layer.local_form(curved=k > 0) for k, layer in enumerate(sweep.layers)]
     R = _input_jacobians(sweep, forms)
     top = len(forms) - 1
-    n, Q = found.outputs[top].shape
+    n, Q = backward.outputs[top].shape
     A = np.zeros((n, Q, Q)) if weights is None else weights[:, None, None] * np.eye(Q)
     if weights is None:
-        _add_to_diagonal(A, _bending(sweep, top, found))
+        _add_to_diagonal(A, _bending(sweep, top, backward))
     for k in range(top, -1, -1):
-        form, a = forms[k], found.outputs[k]
+        form, a = forms[k], backward.outputs[k]
         du, U = a, A
         if form.activation is not None:
             slope, curvature = form.activation
@@ -192,7 +188,7 @@ def _add_chunk(
         _add_to_diagonal(Z, form.curvatures(du))
         slope = np.broadcast_to(sweep.maps[k - 1].slope, (n, Z.shape[1]))
         A = slope[:, :, None] * Z * slope[:, None, :]
-        _add_to_diagonal(A, _bending(sweep, k - 1, found))
+        _add_to_diagonal(A, _bending(sweep, k - 1, backward))
 
 
 def _input_jacobians(sweep: Sweep, forms: Sequence[LocalForm]) -> dict[tuple[int, int], FloatArray]:
@@ -211,9 +207,9 @@ def _input_jacobians(sweep: Sweep, forms: Sequence[LocalForm]) -> dict[tuple[int
     return R
 
 
-def _bending(sweep: Sweep, k: int, found: Cotangents) -> FloatArray:
+def _bending(sweep: Sweep, k: int, backward: Cotangents) -> FloatArray:
     """Second derivatives of <Z, z> in y (n, Q) at map k: its own diagonal, and what is diagonal in its constants."""
-    y, Z, sums = sweep.layers[k].value[:, 0], found.mapped[k], found.constants[k]
+    y, Z, sums = sweep.layers[k].value[:, 0], backward.mapped[k], backward.constants[k]
     bending = np.zeros(y.shape) if Z is None else sweep.maps[k].bend(np.ones(y.shape), Z)
     if sweep.of_batch and sums is not None:
         bending += sweep.net.node_maps[k].constants_curvature(y, *sums)

@@ -7,17 +7,14 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_choice
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_annotated, check_choice
 from refkan.kernels.launch import run_blocks
 from refkan.networks import Network
 from refkan.networks.hessians.constants import ConstantsCorrection, correct_by_parameters, parameters_for_constants
-from refkan.networks.hessians.cost_model import choose_path
 from refkan.networks.hessians.jacobians import chunk_bytes, jacobian_chunks
 from refkan.networks.hessians.memory import CHUNK_BYTES, chunk_size, mirror, require_memory
 from refkan.networks.hessians.points import Points
-from refkan.networks.hessians.sparse_accumulation import RawMatrix
+from refkan.networks.hessians.sparse_accumulation import RawMatrix, choose_path
 
 PATHS = ("auto", "dense", "sparse")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from refkan.base.arguments import check_positive
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_positive
 from refkan.kernels.recycled_memory import recycled
 
 CHUNK_BYTES = 2**24
@@ -20,8 +19,8 @@ TILE = 256
 
 def available_memory() -> int | None:
     """Bytes that the process can still have: free and reclaimable memory, within its own limit; None if unknown."""
-    found = [size for size in (_system_memory(), _process_memory()) if size is not None]
-    return min(found, default=None)
+    sizes = [size for size in (_system_memory(), _process_memory()) if size is not None]
+    return min(sizes, default=None)
 
 
 def _system_memory() -> int | None:
@@ -51,7 +50,7 @@ def _process_memory() -> int | None:
     return max(limit - used, 0)
 
 
-def require_memory(needed: int, what: str, limit: float | None, instead: str) -> None:
+def require_memory(needed: int, owner: str, limit: float | None, instead: str) -> None:
     """Raise ValueError if `needed` bytes exceed `limit`, by default what is available.
 
     Parameters
@@ -70,7 +69,7 @@ def require_memory(needed: int, what: str, limit: float | None, instead: str) ->
     else:
         there, source = check_positive("memory_limit", limit), "allowed by memory_limit"
     if there is not None and needed > there:
-        raise ValueError(f"{what} needs {amount(needed)} of memory; {amount(there)} are {source}: {instead}")
+        raise ValueError(f"{owner} needs {amount(needed)} of memory; {amount(there)} are {source}: {instead}")
 
 
 def amount(size: float) -> str:

@@ -18,10 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, as_samples, as_vector, real
-from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import FloatArray, IntArray, ShortRepr, lazy
+from refkan.base.arguments import as_array, as_samples, as_vector, real, require_not_negative
 from refkan.kernels import bspline_basis, gauss_newton_sums
 from refkan.networks import Network
 from refkan.networks.layers import LocalForm
@@ -63,19 +61,8 @@ class Points(ShortRepr):
         if x.shape[0] == 0:
             raise ValueError("x must hold at least one sample; got N = 0")
         w = np.ones(x.shape[0]) if weights is None else real("weights", as_vector("weights", weights, x.shape[0]))
-        if (w < 0).any():
-            first = int(np.argmax(w < 0))
-            raise ValueError(f"weights must not be negative; got weights[{first}] = {w[first]}")
+        require_not_negative("weights", w)
         return cls(net, theta, x, w)
-
-    def require_fixed_knots(self) -> None:
-        """Raise ValueError, naming the layer, where knots are free."""
-        for k, layer in enumerate(self.net.layers):
-            if layer.free_knots:
-                raise ValueError(
-                    f"second derivatives need fixed knots; got layer {k} with free_knots=True (its Jacobian, "
-                    "Gauss-Newton matrix and tangent kernel are available)"
-                )
 
     def part(self, rows: slice) -> Points:
         """Return some of the samples."""
@@ -137,6 +124,17 @@ class Points(ShortRepr):
         return [layer.local_form() for layer in self._sweep(self.x[:0]).layers]
 
     @property
+    def fixed_forms(self) -> list[LocalForm]:
+        """The same of layers with fixed knots; ValueError for others, which have no second derivatives here."""
+        if self.forms is not None:
+            return self.forms
+        k = next(k for k, layer in enumerate(self.net.layers) if layer.free_knots)
+        raise ValueError(
+            f"second derivatives need fixed knots; got layer {k} with free_knots=True (its Jacobian, Gauss-Newton "
+            "matrix and tangent kernel are available)"
+        )
+
+    @property
     def sweep_bytes(self) -> int:
         """About the memory that a sweep takes for each sample: rows of two derivatives, and activations."""
         total = 0
@@ -180,10 +178,10 @@ class Points(ShortRepr):
         roots = np.sqrt(self.weights[rows] * scale)
         cotangents: list[FloatArray] = []
         through = [np.empty((roots.size, self.n_outputs, 0))]
-        for _, G, found in sweep.pull_back_apart(roots[:, None, None, None] * np.eye(self.n_outputs)[:, None]):
+        for _, G, of_constants in sweep.pull_back_apart(roots[:, None, None, None] * np.eye(self.n_outputs)[:, None]):
             cotangents.append(G[:, :, 0])
-            if constants and found is not None:
-                through += [*found[::-1]]
+            if constants and of_constants is not None:
+                through += [*of_constants[::-1]]
         return cotangents[::-1], np.concatenate(through[::-1], axis=2)
 
 

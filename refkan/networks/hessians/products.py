@@ -13,9 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_vector, real
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, as_vector, check_annotated, real
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
 from refkan.networks.hessians.points import Points, check_targets, require_finite
@@ -73,11 +71,11 @@ class ProductsAtPoint:
         ddy = self.weights * of_samples.outputs[-1][:, 0]
         result, moved, _ = pull_back_tangent(self.sweep.samples, v, of_samples, self.cotangents[0], ddy)
         if of_batch is not None:
-            batch, found = self.sweep.batch, self.cotangents[1]
+            batch, backward = self.sweep.batch, self.cotangents[1]
             assert batch is not None
             assert batch.sweep is not None
-            assert found is not None
-            result += pull_back_tangent(batch.sweep, v, of_batch, found, None, moved)[0]
+            assert backward is not None
+            result += pull_back_tangent(batch.sweep, v, of_batch, backward, None, moved)[0]
         return result
 
 
@@ -156,7 +154,7 @@ def hessian_vector(
     check_annotated(hessian_vector, locals())
     points = Points.check(net, theta, x, weights)
     targets = check_targets(points, y)
-    points.require_fixed_knots()
+    _ = points.fixed_forms  # raises where knots are free
     v = real("v", as_vector("v", v, net.n_params))
     result = np.zeros(net.n_params)
     for rows in _chunks(points, memory_limit):
@@ -193,7 +191,7 @@ def _chunks(points: Points, memory_limit: float | None) -> Iterator[slice]:
     carried = min(CHUNK, points.n_samples) + n_statistics
     # Rows of three derivatives, tangents and cotangents: twice what a sweep alone keeps.
     needed = 2 * carried * points.sweep_bytes + 64 * points.net.n_params
-    what = f"a product with {carried} samples at once"
-    require_memory(needed, what, memory_limit, "use a smaller network, or a smaller statistics batch")
+    owner = f"a product with {carried} samples at once"
+    require_memory(needed, owner, memory_limit, "use a smaller network, or a smaller statistics batch")
     for first in range(0, points.n_samples, CHUNK):
         yield slice(first, min(first + CHUNK, points.n_samples))

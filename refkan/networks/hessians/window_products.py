@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.lazy import lazy
+from refkan.base import FloatArray, IntArray, lazy
 from refkan.kernels import gauss_newton_sums as kernels
 from refkan.kernels import plain_matrices
 from refkan.kernels.launch import launch

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from refkan.base.array_types import Array
+from refkan.base import Array
 
 
 class Activation(ABC):
@@ -21,24 +21,8 @@ class Activation(ABC):
     homogeneity: int | None = None
 
     @abstractmethod
-    def value(self, z: Array) -> Array:
-        """The function."""
-
-    @abstractmethod
-    def slope(self, z: Array) -> Array:
-        """Its derivative; at a kink the right one."""
-
-    @abstractmethod
-    def curvature(self, z: Array) -> Array:
-        """Its second derivative; at a kink the right one."""
-
-    @abstractmethod
-    def third(self, z: Array) -> Array:
-        """Its third derivative; at a kink the right one."""
-
     def derivatives(self, z: Array, count: int) -> Array:
-        """The function and its derivatives, count of them in all: (count, ...)."""
-        return np.stack([f(z) for f in (self.value, self.slope, self.curvature, self.third)[:count]])
+        """The function and its derivatives, at a kink the right ones, count of them in all, at most 4: (count, ...)."""
 
 
 def sigmoid_derivatives(z: Array, count: int) -> Array:
@@ -95,17 +79,10 @@ class Identity(Activation):
 
     homogeneity = 1
 
-    def value(self, z: Array) -> Array:  # noqa: D102
-        return z
-
-    def slope(self, z: Array) -> Array:  # noqa: D102
-        return np.ones_like(z)
-
-    def curvature(self, z: Array) -> Array:  # noqa: D102
-        return np.zeros_like(z)
-
-    def third(self, z: Array) -> Array:  # noqa: D102
-        return np.zeros_like(z)
+    def derivatives(self, z: Array, count: int) -> Array:  # noqa: D102
+        rows = np.zeros((count, *z.shape), z.dtype)
+        rows[0], rows[1:2] = z, 1.0
+        return rows
 
 
 class ReluPower(Activation):
@@ -114,45 +91,22 @@ class ReluPower(Activation):
     def __init__(self, degree: int) -> None:
         self.degree = self.homogeneity = degree
 
-    def value(self, z: Array) -> Array:  # noqa: D102
-        if self.degree == 1 and not np.iscomplexobj(z):
-            return np.maximum(z, 0.0)  # one pass: this is what networks of ReLUs spend their time on
-        return np.where(z.real > 0, z**self.degree, 0.0)
-
-    def slope(self, z: Array) -> Array:  # noqa: D102
-        if self.degree == 1:
-            return (z.real >= 0).astype(np.float64)
-        return np.where(z.real >= 0, self.degree * z ** (self.degree - 1), 0.0)
-
-    def curvature(self, z: Array) -> Array:  # noqa: D102
-        if self.degree < 2:
-            return np.zeros_like(z)
-        return np.where(z.real >= 0, self.degree * (self.degree - 1) * z ** (self.degree - 2), 0.0)
-
-    def third(self, z: Array) -> Array:  # noqa: D102
-        if self.degree < 3:
-            return np.zeros_like(z)
-        factor = self.degree * (self.degree - 1) * (self.degree - 2)
-        return np.where(z.real >= 0, factor * z ** (self.degree - 3), 0.0)
+    def derivatives(self, z: Array, count: int) -> Array:  # noqa: D102
+        degree, right = self.degree, z.real >= 0
+        if degree == 1 and not np.iscomplexobj(z):
+            rows = [np.maximum(z, 0.0)]  # one pass: this is what networks of ReLUs spend their time on
+        else:
+            rows = [np.where(z.real > 0, z**degree, 0.0)]
+        for k in range(1, count):
+            factor = float(np.prod(np.arange(degree, degree - k, -1)))
+            rows.append(np.where(right, factor * z ** (degree - k) if k < degree else factor, 0.0))
+        return np.stack(rows)
 
 
 class Tanh(Activation):
     """t = tanh(z); its derivatives are s, -2 t s and 2 s (2 - 3 s), s = 1 - t^2."""
 
-    def value(self, z: Array) -> Array:  # noqa: D102
-        return np.tanh(z)
-
-    def slope(self, z: Array) -> Array:  # noqa: D102
-        return sech_squared(z)
-
-    def curvature(self, z: Array) -> Array:  # noqa: D102
-        return -2.0 * np.tanh(z) * sech_squared(z)
-
-    def third(self, z: Array) -> Array:  # noqa: D102
-        return self.derivatives(z, 4)[3]
-
-    def derivatives(self, z: Array, count: int) -> Array:
-        """As above, with one tanh and one exp for all."""
+    def derivatives(self, z: Array, count: int) -> Array:  # noqa: D102
         t = np.tanh(z)
         rows = np.empty((count, *z.shape), t.dtype)
         rows[0] = t
@@ -171,22 +125,7 @@ class Silu(Activation):
     There h = 1 - g and d = h - g.
     """
 
-    def value(self, z: Array) -> Array:  # noqa: D102
-        return z * sigmoid(z)
-
-    def slope(self, z: Array) -> Array:  # noqa: D102
-        g, h = sigmoid_and_complement(z)
-        return g * (1.0 + z * h)
-
-    def curvature(self, z: Array) -> Array:  # noqa: D102
-        g, h = sigmoid_and_complement(z)
-        return g * h * (2.0 + z * complement_minus_sigmoid(z))
-
-    def third(self, z: Array) -> Array:  # noqa: D102
-        return self.derivatives(z, 4)[3]
-
-    def derivatives(self, z: Array, count: int) -> Array:
-        """As above, with one sigmoid for all."""
+    def derivatives(self, z: Array, count: int) -> Array:  # noqa: D102
         g, h = sigmoid_and_complement(z)
         rows = np.empty((count, *z.shape), g.dtype)
         rows[0] = z * g

@@ -9,10 +9,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_choice, check_count
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.lazy import lazy
+from refkan.base import Array, FloatArray, check_annotated, check_choice, check_count, lazy
 from refkan.networks.layers.functions import Declared, RowFunctions
 from refkan.networks.layers.knot_layers.edges import NOISE
 from refkan.networks.layers.layer import Layer

@@ -3,20 +3,19 @@ r"""Dense layers: y = activation(W x + bias), the papers' multilayer perceptrons
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_choice, check_count, check_flag
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, Checked, FloatArray, Natural, check_annotated, check_choice
 from refkan.networks.layers.activations import ACTIVATIONS
-from refkan.networks.layers.functions import Declared, coordinates, one
+from refkan.networks.layers.functions import Declared, constant_one, coordinates
 from refkan.networks.layers.layer import Layer
 
 
 @dataclass(frozen=True)
-class DenseLayer(Layer):
+class DenseLayer(Checked, Layer):
     r"""A layer of a multilayer perceptron: y_q = activation(sum_p W[q,p] x_p + bias_q).
 
     Parameters
@@ -44,16 +43,10 @@ class DenseLayer(Layer):
            [0.]])
     """
 
-    n_inputs: int
-    n_outputs: int
-    activation: str = "identity"
+    n_inputs: Natural
+    n_outputs: Natural
+    activation: Annotated[str, partial(check_choice, choices=ACTIVATIONS)] = "identity"
     bias: bool = True
-
-    def __post_init__(self) -> None:
-        check_count("n_inputs", self.n_inputs, 1)
-        check_count("n_outputs", self.n_outputs, 1)
-        check_choice("activation", self.activation, ACTIVATIONS)
-        check_flag("bias", self.bias)
 
     @property
     def blocks(self) -> dict[str, tuple[int, ...]]:
@@ -84,7 +77,7 @@ class DenseLayer(Layer):
 
     def declare(self, theta: Array) -> Declared:
         """Return the inputs themselves, and 1 for the bias; then the activation."""
-        functions = (coordinates(self.n_inputs), one()) if self.bias else (coordinates(self.n_inputs),)
+        functions = (coordinates(self.n_inputs), constant_one()) if self.bias else (coordinates(self.n_inputs),)
         activation = None if self.linear else ACTIVATIONS[self.activation]
         return Declared(self.n_inputs, self.n_outputs, functions, theta, activation)
 

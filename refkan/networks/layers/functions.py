@@ -9,7 +9,6 @@ W (Q, P, dim) the raw coefficients of a block. The parameters of a layer are the
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,49 +16,11 @@ from typing import Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.array_types import Array, FloatArray, IntArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, FloatArray, IntArray, ShortRepr
 from refkan.networks.layers.activations import Activation
 from refkan.networks.layers.row_sums import RowSums
 from refkan.splines.sums import Channels
-
-
-class FunctionSums(Protocol):
-    """Sums of a block of functions times coefficients C (Q, P, dim) at a jet z (N, channels, P), and their transposes.
-
-    W[s, c, p, i] are the jets of the functions. Where a method takes `apart`, the coefficients of each knot interval
-    are counted by themselves, (Q, P, n r): only splines offer that, for knots that move.
-    """
-
-    value: Array
-    """u[s, c, q] = sum_pi W[s, c, p, i] C[q, p, i]."""
-
-    def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> tuple[FloatArray, Array | None]:
-        """Cotangents of C and of the jet z, the latter if `inputs`, from dy (N, channels, Q)."""
-
-    def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
-        """Tangent (N, channels, Q) along dC and, unless None, dz."""
-
-    def pull_back_inputs(self, G: FloatArray) -> FloatArray:
-        """Cotangents (N, O, channels, P) of the jet z from G (N, O, channels, Q)."""
-
-    def pull_back_several(self, G: FloatArray, apart: bool = False) -> FloatArray:
-        """Cotangents (O, Q, P, dim) of C from several cotangents G (N, O, Q) of values."""
-
-    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """out[s, o, q, p, i] = sum_c G[s, o, c, q] W[s, c, p, i], zero on entry."""
-
-    def project(self, G: FloatArray, derivative: int) -> FloatArray:
-        """sum_q G[s, o, q] sum_i C[q, p, i] phi^(derivative)_{p,i}(x_p): (N, O, P), values only."""
-
-    def hessian_product(self, dC: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Hessian of sum dy . u in (C, x), times dC and dx (N, P): (Q, P, dim) and (N, P), values only."""
-
-    def jets(self) -> tuple[IntArray, FloatArray]:
-        """Start (N, P) of the windows and the jets W (N, channels, P, width) of the functions in them."""
-
-    def features(self, curved: bool) -> tuple[IntArray, FloatArray, FloatArray | None]:
-        """Start (N, P) of the windows, the functions (N, P, width) in them and, if `curved`, their slopes."""
+from refkan.splines.sums.sums import FunctionSums
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +148,7 @@ def coordinates(n_inputs: int) -> RowFunctions:
     return RowFunctions(rows, n_inputs, 1)
 
 
-def one() -> RowFunctions:
+def constant_one() -> RowFunctions:
     """The function 1: a bias."""
 
     def rows(x: Array, derivatives: int) -> Array:
@@ -198,7 +159,7 @@ def one() -> RowFunctions:
     return RowFunctions(rows, 1, 1, constant=True)
 
 
-class Chart(ABC):
+class Chart(Protocol):
     """How raw coefficients W depend on the parameters theta.
 
     Attributes
@@ -212,23 +173,18 @@ class Chart(ABC):
     raw: Array
 
     @property
-    @abstractmethod
     def jacobian(self) -> sp.csr_array:
         """dW/dtheta."""
 
-    @abstractmethod
     def pull_back(self, dW: FloatArray) -> FloatArray:
         """Cotangent of theta from that of W (n_raw,)."""
 
-    @abstractmethod
     def push_forward(self, dtheta: FloatArray) -> FloatArray:
         """Tangent of W along dtheta."""
 
-    @abstractmethod
     def fill_columns(self, out: FloatArray) -> None:
         """Turn the columns of W, the first n_raw of out (N, O, n_params), into those of theta, in place."""
 
-    @abstractmethod
     def hessian(self, dW: FloatArray) -> sp.csr_array:
         """Hessian of <dW, W(theta)>, csr_array (n_params, n_params)."""
 

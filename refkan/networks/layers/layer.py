@@ -8,10 +8,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.arguments import as_array, as_samples, as_vector, check_choice
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, FloatArray, ShortRepr, as_array, as_samples, as_vector, check_choice, lazy
 from refkan.networks.layers.functions import Declared
 from refkan.networks.layers.linearization import Linearization
 from refkan.networks.layers.parameters import ParameterBlocks
@@ -302,20 +299,10 @@ class Layer(ShortRepr, ABC):
 
     _why_no_other_basis = "a dense layer has none"
 
-    def to_basis(self, vector: Array, basis: str) -> Array:
-        """Take parameters (n_params,) of this layer, or a step, to coefficients in `basis`; fixed knots."""
+    def change_basis(self, vector: Array, basis: str, way: str) -> Array:
+        """Take parameters (n_params,), or a step, "to" coefficients in `basis` or "back", or a "gradient" to them."""
         self.in_basis(basis)
         return vector.copy()
-
-    def from_basis(self, vector: Array, basis: str) -> Array:
-        """Invert `to_basis`."""
-        self.in_basis(basis)
-        return vector.copy()
-
-    def gradient_to_basis(self, gradient: Array, basis: str) -> Array:
-        """Take a gradient in this layer's parameters to that in coefficients in `basis`; fixed knots."""
-        self.in_basis(basis)
-        return gradient.copy()
 
     def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
         """Return parameters of `target` that make it the same function as this layer at theta.

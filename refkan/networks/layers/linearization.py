@@ -16,12 +16,12 @@ import math
 
 import numpy as np
 
-from refkan.base.arguments import as_array, as_shape, as_vector, check_target
-from refkan.base.array_types import Array, FloatArray
-from refkan.networks.layers.functions import Declared, Features, Functions, FunctionSums, LocalForm, Motion
+from refkan.base import Array, FloatArray, as_array, as_shape, as_vector, check_target
+from refkan.networks.layers.functions import Declared, Features, Functions, LocalForm, Motion
 from refkan.networks.layers.parameters import ParameterBlocks
 from refkan.splines.sums.channels import VALUES, Channels
 from refkan.splines.sums.pointwise import PointwiseJet
+from refkan.splines.sums.sums import FunctionSums
 
 
 class Linearization:
@@ -211,9 +211,9 @@ class Linearization:
         if parameters.shared:
             G = dy[:, None] * np.eye(n_outputs).reshape(n_outputs, *[1] * (dy.ndim - 2), n_outputs)
             for row, whole in zip(apart, self.pullback_several(G), strict=True):
-                mine, found = parameters.unpack(row), parameters.unpack(whole)
+                mine, theirs = parameters.unpack(row), parameters.unpack(whole)
                 for name in parameters.shared:
-                    mine[name][...] = found[name]
+                    mine[name][...] = theirs[name]
         return apart
 
     # ------------------------------------------------------ second derivatives
@@ -270,11 +270,11 @@ class Linearization:
         slopes = self._pull_back_inputs(np.broadcast_to(np.eye(Q)[:, None], (N, Q, 1, Q)))[:, :, 0]
 
         def curvatures(du: FloatArray) -> FloatArray:
-            found = np.zeros((N, self.z.shape[2]))
+            total = np.zeros((N, self.z.shape[2]))
             for part in self._parts:
                 if not part.constant:
-                    found += part.sums.project(du[:, None], 2)[:, 0]
-            return found
+                    total += part.sums.project(du[:, None], 2)[:, 0]
+            return total
 
         return LocalForm(blocks, Q, activation, slopes, curvatures, chart)
 

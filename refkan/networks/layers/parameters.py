@@ -9,10 +9,7 @@ from math import prod
 
 import numpy as np
 
-from refkan.base.arguments import numbers
-from refkan.base.array_types import Array
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, ShortRepr, lazy, numbers
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray
 from refkan.splines.sums.channels import Channels, channel_row_tangents, channel_rows, pull_back_rows
 
 
 class RowSums:
-    """Sums over dense rows; the interface is `layers.functions.FunctionSums`.
+    """Sums over dense rows; the interface is `splines.sums.sums.FunctionSums`.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
+from refkan.base import check_annotated
 from refkan.networks.node_maps.node_map import NodeMap, StatisticsMap
 from refkan.networks.node_maps.pointwise_maps import MARGIN, AffineMap, SigmoidMap, Unmapped
 from refkan.networks.node_maps.statistics_maps import KAPPA, MeanStdMap, MinMaxMap

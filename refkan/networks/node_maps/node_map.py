@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_samples, real
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.errors import DegenerateNodeError
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, DegenerateNodeError, FloatArray, ShortRepr, as_samples, real
 from refkan.kernels import node_maps as kernels
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
 from refkan.splines.sums.channels import VALUES, Channels
-from refkan.splines.sums.pointwise import AffineJet, PointwiseJet
+from refkan.splines.sums.pointwise import AffineJet, MappedJet
+
+Constants = tuple[Array, Array]
+"""Scale and shift (Q,) of a node map, or their tangents or cotangents."""
+
+Vectors = Sequence[FloatArray]
+"""For each node some vectors (count, m) of the parameters of a layer."""
 
 
 class NodeMap(ShortRepr, ABC):
@@ -54,9 +57,7 @@ class NodeMap(ShortRepr, ABC):
         return True
 
     @abstractmethod
-    def at(
-        self, y: Array, channels: Channels, constants: tuple[Array, Array] | None = None, back: bool = True
-    ) -> AffineJet | PointwiseJet:
+    def at(self, y: Array, channels: Channels, constants: Constants | None = None, back: bool = True) -> MappedJet:
         """Apply the map to a jet y (N, channels, Q).
 
         Parameters
@@ -122,9 +123,7 @@ class NodeMap(ShortRepr, ABC):
         arrays = {name: value.tolist() for name, value in vars(self).items() if value is not None}
         return {"kind": self.name, **arrays}
 
-    def null_vectors(
-        self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
-    ) -> FloatArray:
+    def null_vectors(self, constants: Vectors, scalings: FloatArray, next_scalings: FloatArray) -> FloatArray:
         """Return vectors (count, m + m') along which nothing changes.
 
         They lie in the parameters of the layers before and after the map.
@@ -176,16 +175,12 @@ class StatisticsMap(NodeMap):
         """Whether the domain is known."""
         return self.domains is not None
 
-    def null_vectors(
-        self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
-    ) -> FloatArray:
+    def null_vectors(self, constants: Vectors, scalings: FloatArray, next_scalings: FloatArray) -> FloatArray:
         """Return the shift and the scale of each node, which the statistics take out again."""
         rows = np.concatenate([*(vectors[:1] for vectors in constants), scalings])
         return np.pad(rows, ((0, 0), (0, next_scalings.shape[1])))
 
-    def at(
-        self, y: Array, channels: Channels, constants: tuple[Array, Array] | None = None, back: bool = True
-    ) -> AffineJet | PointwiseJet:
+    def at(self, y: Array, channels: Channels, constants: Constants | None = None, back: bool = True) -> MappedJet:
         """Return scale y + shift."""
         assert constants is not None
         return AffineJet(y, *constants)
@@ -222,12 +217,12 @@ def nonempty(y: FloatArray, layer: int, name: str) -> FloatArray:
     return y
 
 
-def require_spread(spread: FloatArray, size: FloatArray, layer: int, what: str) -> None:
+def require_spread(spread: FloatArray, size: FloatArray, layer: int, measure: str) -> None:
     """Raise DegenerateNodeError at the first node whose activations, of that size, have no spread."""
     # Rounding alone gives a constant activation a spread of a few eps times its size.
     bad = np.flatnonzero(spread <= 8 * np.finfo(np.float64).eps * size)
     if bad.size:
         raise DegenerateNodeError(
-            f"node {bad[0]} after layer {layer} has {what} {spread[bad[0]]:.3g} on the data: its activations are "
+            f"node {bad[0]} after layer {layer} has {measure} {spread[bad[0]]:.3g} on the data: its activations are "
             "constant, so that no map takes them onto the next domain"
         )

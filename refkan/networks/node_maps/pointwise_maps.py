@@ -2,18 +2,16 @@ r"""Maps of each activation alone: none, affine and sigmoid."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base.arguments import as_array, as_vector
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray, as_array, as_vector
 from refkan.networks.layers.activations import sigmoid_derivatives
-from refkan.networks.node_maps.node_map import NodeMap, checked_domains, nonempty
+from refkan.networks.node_maps.node_map import Constants, NodeMap, Vectors, checked_domains, nonempty
 from refkan.networks.node_maps.statistics_maps import MinMaxMap
 from refkan.splines.sums.channels import Channels
-from refkan.splines.sums.pointwise import AffineJet, PointwiseJet
+from refkan.splines.sums.pointwise import AffineJet, MappedJet, PointwiseJet
 
 # Second derivatives jump at the ends of a domain under linear tails. Rounding decides on which side an activation there
 # is: engines disagree on Hessians, and no difference quotient converges. Steps of differences move activations by much
@@ -36,15 +34,11 @@ class Unmapped(NodeMap):
 
     name = "none"
 
-    def at(
-        self, y: Array, channels: Channels, constants: tuple[Array, Array] | None = None, back: bool = True
-    ) -> AffineJet | PointwiseJet:
+    def at(self, y: Array, channels: Channels, constants: Constants | None = None, back: bool = True) -> MappedJet:
         """Return y."""
         return AffineJet(y)
 
-    def null_vectors(
-        self, constants: Sequence[FloatArray], scalings: FloatArray, next_scalings: FloatArray
-    ) -> FloatArray:
+    def null_vectors(self, constants: Vectors, scalings: FloatArray, next_scalings: FloatArray) -> FloatArray:
         """Return for each node its scaling by the layer before, undone by the layer after, where both can."""
         count = min(scalings.shape[0], next_scalings.shape[0])
         return np.concatenate([scalings[:count], -next_scalings[:count]], axis=1)
@@ -98,9 +92,7 @@ class AffineMap(NodeMap):
         """Whether scale and shift are there."""
         return self.scale is not None
 
-    def at(
-        self, y: Array, channels: Channels, constants: tuple[Array, Array] | None = None, back: bool = True
-    ) -> AffineJet | PointwiseJet:
+    def at(self, y: Array, channels: Channels, constants: Constants | None = None, back: bool = True) -> MappedJet:
         """Return scale y + shift."""
         return AffineJet(y, self.scale, self.shift)
 
@@ -137,9 +129,7 @@ class SigmoidMap(NodeMap):
         """Whether the domain is known."""
         return self.domains is not None
 
-    def at(
-        self, y: Array, channels: Channels, constants: tuple[Array, Array] | None = None, back: bool = True
-    ) -> AffineJet | PointwiseJet:
+    def at(self, y: Array, channels: Channels, constants: Constants | None = None, back: bool = True) -> MappedJet:
         """Return a + (b - a) sigmoid(y)."""
         return PointwiseJet(self.derivatives, y, channels, back)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray
 from refkan.networks.node_maps.node_map import StatisticsMap, affine, require_spread
 
 KAPPA = 2.5
@@ -142,6 +142,13 @@ class MinMaxMap(StatisticsMap):
         low, high = Y.real.argmin(axis=0), Y.real.argmax(axis=0)
         return nodes, low, high, Y[low, nodes], Y[high, nodes]
 
+    def _scaled(self, Y: Array) -> tuple[Array, Array, Array, Array, FloatArray, Array]:
+        """Nodes, samples of the least and the largest activations, the least ones, length of the domain, and scale."""
+        assert self.domains is not None
+        nodes, low, high, lowest, highest = self._parts(Y)
+        length = self.domains[:, 1] - self.domains[:, 0]
+        return nodes, low, high, lowest, length, length / (highest - lowest)
+
     def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
         """Return scale = (b-a)/(max - min), shift = a - scale min."""
         assert self.domains is not None
@@ -156,10 +163,7 @@ class MinMaxMap(StatisticsMap):
 
         With ds = dscale - min dshift: dmax = -scale^2 ds/(b-a), dmin = -dmax - scale dshift.
         """
-        assert self.domains is not None
-        nodes, low, high, lowest, highest = self._parts(Y)
-        length = self.domains[:, 1] - self.domains[:, 0]
-        scale = length / (highest - lowest)
+        nodes, low, high, lowest, length, scale = self._scaled(Y)
         dmax = -(scale**2) / length * (dscale - lowest * dshift)
         dY = np.zeros_like(Y)
         dY[high, nodes] = dmax
@@ -171,10 +175,7 @@ class MinMaxMap(StatisticsMap):
 
         dscale = -scale^2 (dmax - dmin)/(b-a); dshift = -dscale min - scale dmin.
         """
-        assert self.domains is not None
-        nodes, low, high, lowest, highest = self._parts(Y)
-        length = self.domains[:, 1] - self.domains[:, 0]
-        scale = length / (highest - lowest)
+        nodes, low, high, lowest, length, scale = self._scaled(Y)
         dscale = -(scale**2) / length * (dY[high, nodes] - dY[low, nodes])
         return dscale, -dscale * lowest - scale * dY[low, nodes]
 
@@ -183,10 +184,7 @@ class MinMaxMap(StatisticsMap):
 
         That is of dmax = -scale^2 (dscale - min dshift)/(b-a) and dmin = -dmax - scale dshift.
         """
-        assert self.domains is not None
-        nodes, low, high, lowest, highest = self._parts(Y)
-        length = self.domains[:, 1] - self.domains[:, 0]
-        scale = length / (highest - lowest)
+        nodes, low, high, lowest, length, scale = self._scaled(Y)
         moved_scale, _ = self.constants_jvp(Y, dY)
         moved = 2.0 * moved_scale * (dscale - lowest * dshift) - scale * dY[low, nodes] * dshift
         moved_max = -scale / length * moved

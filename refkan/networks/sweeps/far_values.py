@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.networks.composition import Composition
-from refkan.networks.sweeps.sweep import Constants
+from refkan.networks.node_maps.node_map import Constants
 from refkan.splines.sums.channels import VALUES
 from refkan.splines.sums.pointwise import AffineJet
 

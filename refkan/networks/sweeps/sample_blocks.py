@@ -11,13 +11,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.errors import OutsideDomainError
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, FloatArray, OutsideDomainError, ShortRepr
 from refkan.kernels.launch import run_blocks
 from refkan.networks.composition import Composition
+from refkan.networks.node_maps.node_map import Constants
 from refkan.networks.sweeps.statistics_sweep import Statistics, add_constants
-from refkan.networks.sweeps.sweep import Constants, Sweep
+from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines.sums.channels import Channels
 
 BLOCK = 1024
@@ -66,7 +65,7 @@ class BlockedSweep(ShortRepr):
         except OutsideDomainError:
             Sweep.forward(net, theta, z, channels, statistics.constants)  # names the sample by its number among all
             raise
-        value = sweeps[0].value if len(sweeps) == 1 else np.concatenate([one.value for one in sweeps])
+        value = sweeps[0].value if len(sweeps) == 1 else np.concatenate([part.value for part in sweeps])
         return cls(net, rows, sweeps, statistics, value)
 
     def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:

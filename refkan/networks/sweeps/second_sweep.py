@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import ShortRepr
-from refkan.networks.sweeps.sweep import Constants, Sweep, Tangents
+from refkan.base import FloatArray, ShortRepr
+from refkan.networks.node_maps.node_map import Constants
+from refkan.networks.sweeps.sweep import Sweep, Tangents
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ def pull_back_tangent(
     sweep: Sweep,
     dtheta: FloatArray,
     tangents: Tangents,
-    found: Cotangents,
+    backward: Cotangents,
     ddy: FloatArray | None,
     moved_constants: Sequence[Constants | None] = (),
     inputs: bool = False,
@@ -92,9 +92,9 @@ def pull_back_tangent(
     for k in range(len(sweep.layers) - 1, -1, -1):
         layer, where = sweep.layers[k], sweep.net.slices[k]
         if k < len(sweep.maps):
-            moved = _pull_back_map_tangent(sweep, k, tangents, found, dZ, moved_constants, through)
+            moved = _pull_back_map_tangent(sweep, k, tangents, backward, dZ, moved_constants, through)
         assert moved is not None
-        Y = found.outputs[k][:, None]
+        Y = backward.outputs[k][:, None]
         part, dx = layer.pullback(moved[:, None], inputs or k > 0)
         curved, bent = layer.hessian_product(dtheta[where], tangents.inputs[k], Y)
         result[where] = part + curved
@@ -106,13 +106,13 @@ def _pull_back_map_tangent(
     sweep: Sweep,
     k: int,
     tangents: Tangents,
-    found: Cotangents,
+    backward: Cotangents,
     dZ: FloatArray | None,
     others: Sequence[Constants | None],
     through: list[Constants | None],
 ) -> FloatArray:
     """Tangent of the cotangent of the outputs of layer k, from dZ (N, Q), that of the result of the map behind."""
-    jet, node_map, Z = sweep.maps[k], sweep.net.node_maps[k], found.mapped[k]
+    jet, node_map, Z = sweep.maps[k], sweep.net.node_maps[k], backward.mapped[k]
     y, dy = sweep.layers[k].value[:, 0], tangents.outputs[k][:, 0]
     moved = np.zeros(y.shape)
     if dZ is not None and Z is not None:
@@ -131,7 +131,7 @@ def _pull_back_map_tangent(
     if not sweep.of_batch:
         through[k] = mine
         return moved
-    sums = found.constants[k]
+    sums = backward.constants[k]
     if mine is not None:
         moved += node_map.constants_vjp(y, *mine)
     if sums is not None:

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, check_count, is_sequence
-from refkan.base.array_types import Array, IntArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, IntArray, ShortRepr, as_array, check_count, is_sequence
 from refkan.splines.sums.channels import Channels
 
 

@@ -15,11 +15,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.lazy import lazy
+from refkan.base import Array, FloatArray, lazy
 from refkan.networks.composition import Composition
+from refkan.networks.node_maps.node_map import Constants
 from refkan.networks.sweeps.second_sweep import Cotangents, cotangents
-from refkan.networks.sweeps.sweep import Constants, Sweep, Tangents
+from refkan.networks.sweeps.sweep import Sweep, Tangents
 
 
 class Statistics:
@@ -75,11 +75,11 @@ class Statistics:
 
     def _all(self, constants: Sequence[Constants | None]) -> list[Constants | None]:
         """Zero where a map's constants have no cotangents."""
-        found = list(constants)
+        complete = list(constants)
         for k in self.maps:
-            if found[k] is None:
-                found[k] = np.zeros(self.net.widths[k + 1]), np.zeros(self.net.widths[k + 1])
-        return found
+            if complete[k] is None:
+                complete[k] = np.zeros(self.net.widths[k + 1]), np.zeros(self.net.widths[k + 1])
+        return complete
 
     @lazy
     def gradients(self) -> FloatArray:
@@ -100,9 +100,9 @@ class Statistics:
         assert sweep is not None
         Y = sweep.layers[k].value[:, 0]
         n = Y.shape[1]
-        one, zero = np.ones(n), np.zeros(n)
+        ones, zeros = np.ones(n), np.zeros(n)
         columns = []
-        for first, units in ((0, (one, zero)), (n, (zero, one))):
+        for first, units in ((0, (ones, zeros)), (n, (zeros, ones))):
             dy = node_map.constants_vjp(Y, *units)
             out[first : first + n, self.net.slices[k]] = sweep.layers[k].pullback_apart(dy[:, None])
             columns.append(dy)

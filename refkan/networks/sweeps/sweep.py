@@ -13,32 +13,17 @@ the statistics batch itself is the one in which they are functions of the activa
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refkan.base.arguments import check_target
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.errors import OutsideDomainError
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, FloatArray, OutsideDomainError, ShortRepr, check_target, located
 from refkan.networks.composition import Composition
 from refkan.networks.layers import Linearization
 from refkan.networks.node_maps import AffineMap
+from refkan.networks.node_maps.node_map import Constants
 from refkan.splines.sums.channels import VALUES, Channels
-from refkan.splines.sums.pointwise import AffineJet, PointwiseJet
-
-Constants = tuple[Array, Array]
-"""Scale and shift (Q,) of a node map, or their tangents or cotangents."""
-
-
-@contextmanager
-def at_layer(k: int) -> Iterator[None]:
-    """Name the layer in errors about points outside its domain."""
-    try:
-        yield
-    except OutsideDomainError as error:
-        raise OutsideDomainError(f"layer {k}: {error}" if k else str(error)) from None
+from refkan.splines.sums.pointwise import AffineJet, MappedJet
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +51,7 @@ class Sweep(ShortRepr):
 
     net: Composition
     layers: list[Linearization]
-    maps: list[AffineJet | PointwiseJet]
+    maps: list[MappedJet]
     of_batch: bool
 
     @classmethod
@@ -96,17 +81,17 @@ class Sweep(ShortRepr):
             The number of layers; the map behind the last of them belongs to the sweep. By default the whole network.
         """
         layers: list[Linearization] = []
-        maps: list[AffineJet | PointwiseJet] = []
+        maps: list[MappedJet] = []
         for k, (layer, where) in enumerate(zip(net.layers[:depth], net.slices[:depth], strict=True)):
-            with at_layer(k):
+            with located(f"layer {k}" if k else "", OutsideDomainError):
                 declared, back = layer.declare(theta[where]), slopes and (inputs or k > 0)
                 layers.append(Linearization(declared, layer.parameters, z, channels, back))
             if k < len(net.node_maps):
                 node_map, y = net.node_maps[k], layers[-1].value
-                found = None
+                of_map = None
                 if node_map.uses_statistics:
-                    found = node_map.constants(y[:, 0], k) if constants is None else constants[k]
-                maps.append(node_map.at(y, channels, found, slopes))
+                    of_map = node_map.constants(y[:, 0], k) if constants is None else constants[k]
+                maps.append(node_map.at(y, channels, of_map, slopes))
                 z = maps[-1].value
         return cls(net, layers, maps, constants is None)
 
@@ -136,10 +121,10 @@ class Sweep(ShortRepr):
     @property
     def constants(self) -> list[Constants | None]:
         """Scale and shift of the maps that take statistics, None for all other maps of the network."""
-        found: list[Constants | None] = [None] * len(self.net.node_maps)
+        of_maps: list[Constants | None] = [None] * len(self.net.node_maps)
         for k in self.statistics_maps:
-            found[k] = self.maps[k].slope, self._shift(k)
-        return found
+            of_maps[k] = self.maps[k].slope, self._shift(k)
+        return of_maps
 
     def _shift(self, k: int) -> Array:
         jet = self.maps[k]

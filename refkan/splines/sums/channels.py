@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.lazy import lazy
+from refkan.base import Array, FloatArray, lazy
 from refkan.kernels import jets_of_functions
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled

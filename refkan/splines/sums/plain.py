@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray
 from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
-from refkan.splines.local_basis import KnotTables
-from refkan.splines.sums.channels import Channels
-from refkan.splines.sums.sums import SplineSums, packed
+from refkan.splines.sums.sums import Cotangents, SplineSums, packed
 
 
 class PlainSums(SplineSums):
@@ -21,19 +19,12 @@ class PlainSums(SplineSums):
 
     fast = False
 
-    def __init__(
-        self, tables: KnotTables, C: Array, z: Array, channels: Channels, outside: str, slack: float, back: bool
-    ) -> None:
-        super().__init__(tables, C, z, channels, outside, slack, back)
-        self.value = self._contract(self.W, self.C, 1)
-
-    def _operations(self, n_cotangents: int) -> int:
-        """Operations of one sum over all functions and outputs, for each of so many cotangents."""
-        return 2 * self.z.size * self.order * self.n_outputs * n_cotangents
+    def _first_value(self) -> Array:
+        return self._contract(self.W, self.C, 1)
 
     def _contract(self, W: Array, C: Array, stride: int) -> Array:
         out: Array = recycled((*W.shape[:2], self.n_outputs), np.result_type(W, C))
-        launch(plain_sums.contract, out.shape[0], self._operations(1), self.start, W, C, stride, out)
+        launch(plain_sums.contract, out.shape[0], self._operations(), self.start, W, C, stride, out)
         return out
 
     def _sums(self, W: Array, dy: Array, apart: bool) -> FloatArray:
@@ -44,9 +35,7 @@ class PlainSums(SplineSums):
         launch(plain_sums.pull_back, dy.shape[2] * self.n_inputs, operations, self.start, W, dy, stride, dC)
         return dC
 
-    def pull_back(
-        self, dy: FloatArray, inputs: bool = True, apart: bool = False
-    ) -> tuple[FloatArray, FloatArray | None]:
+    def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> Cotangents:
         """dC[q, p, start + i] = sum_s sum_c W[s, c, p, i] dy[s, c, q], and the cotangent of z."""
         return self._sums(self.W, dy, apart), self.pull_back_inputs(dy[:, None])[:, 0] if inputs else None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray
 from refkan.kernels import pointwise_jets
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
@@ -114,3 +114,7 @@ class AffineJet:
         dz: FloatArray = dscale * self.y
         dz[:, 0] += dshift
         return dz
+
+
+MappedJet = AffineJet | PointwiseJet
+"""A jet and what a map of single values made of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.kernels import polynomial_layer
 from refkan.kernels.launch import launch_real
 from refkan.kernels.recycled_memory import recycled

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray, IntArray
+from refkan.base import FloatArray, IntArray
 from refkan.kernels import bspline_basis, sorted_layer
 from refkan.kernels.launch import launch_real
 from refkan.kernels.recycled_memory import recycled

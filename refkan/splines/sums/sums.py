@@ -10,16 +10,57 @@ m r + i in place of m + i: (Q, P, n r), as what free knots do to a spline is kno
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Protocol
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray, IntArray
-from refkan.base.lazy import lazy
+from refkan.base import Array, FloatArray, IntArray, lazy
 from refkan.splines.local_basis import KnotTables, LocalBasis, local_basis
 from refkan.splines.sums.channels import Channels, channel_row_tangents, channel_rows
 
+Cotangents = tuple[FloatArray, FloatArray | None]
+"""Cotangents of coefficients and, where they were asked for, of a jet of inputs."""
 
-class SplineSums(ABC):
+
+class FunctionSums(Protocol):
+    """Sums of a block of functions times coefficients C (Q, P, dim) at a jet z (N, channels, P), and their transposes.
+
+    W[s, c, p, i] are the jets of the functions. Where a method takes `apart`, the coefficients of each knot interval
+    are counted by themselves, (Q, P, n r): only splines offer that, for knots that move.
+    """
+
+    value: Array
+    """u[s, c, q] = sum_pi W[s, c, p, i] C[q, p, i]."""
+
+    def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> Cotangents:
+        """Cotangents of C and of the jet z, the latter if `inputs`, from dy (N, channels, Q)."""
+
+    def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
+        """Tangent (N, channels, Q) along dC and, unless None, dz."""
+
+    def pull_back_inputs(self, G: FloatArray) -> FloatArray:
+        """Cotangents (N, O, channels, P) of the jet z from G (N, O, channels, Q)."""
+
+    def pull_back_several(self, G: FloatArray, apart: bool = False) -> FloatArray:
+        """Cotangents (O, Q, P, dim) of C from several cotangents G (N, O, Q) of values."""
+
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """out[s, o, q, p, i] = sum_c G[s, o, c, q] W[s, c, p, i], zero on entry."""
+
+    def project(self, G: FloatArray, derivative: int) -> FloatArray:
+        """sum_q G[s, o, q] sum_i C[q, p, i] phi^(derivative)_{p,i}(x_p): (N, O, P), values only."""
+
+    def hessian_product(self, dC: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Hessian of sum dy . u in (C, x), times dC and dx (N, P): (Q, P, dim) and (N, P), values only."""
+
+    def jets(self) -> tuple[IntArray, FloatArray]:
+        """Start (N, P) of the windows and the jets W (N, channels, P, width) of the functions in them."""
+
+    def features(self, curved: bool) -> tuple[IntArray, FloatArray, FloatArray | None]:
+        """Start (N, P) of the windows, the functions (N, P, width) in them and, if `curved`, their slopes."""
+
+
+class SplineSums(FunctionSums, ABC):
     """The sums u of `spline_sums` at coefficients C and a jet z, and their derivative as a linear map.
 
     It keeps the engine that it was made with; C and z are not copied, and not to be written to while it lives.
@@ -42,8 +83,6 @@ class SplineSums(ABC):
     fast: bool
     """Whether the basis, too, is evaluated by kernels compiled for its order."""
 
-    value: Array
-
     def __init__(
         self, tables: KnotTables, C: Array, z: Array, channels: Channels, outside: str, slack: float, back: bool
     ) -> None:
@@ -54,6 +93,15 @@ class SplineSums(ABC):
         self._basis: LocalBasis | None = None
         if outside == "error":
             tables.require_inside(self.x, slack)
+        self.value = self._first_value()
+
+    @abstractmethod
+    def _first_value(self) -> Array:
+        """The sums (N, channels, Q)."""
+
+    def _operations(self, n_cotangents: int = 1) -> int:
+        """Operations of one sum over the jets of all functions and outputs, for each of so many cotangents."""
+        return 2 * self.z.size * self.order * self.n_outputs * n_cotangents
 
     @property
     def order(self) -> int:
@@ -71,6 +119,10 @@ class SplineSums(ABC):
     def start(self) -> IntArray:
         """Numbers (N, P) of the first of the r functions that matter: those of the intervals."""
         return self._local_basis(self._depth).start
+
+    def _starts(self, apart: bool) -> IntArray:
+        """The same in coefficients that are kept apart."""
+        return self.start * self.order if apart else self.start
 
     def rows(self, derivatives: int) -> Array:
         """Return the values of these functions and so many derivatives, (derivatives + 1, N, P, r)."""
@@ -90,48 +142,6 @@ class SplineSums(ABC):
     def _row_tangents(self, dz: FloatArray) -> Array:
         """Tangent (N, channels, P, r) of W along the tangent dz (N, channels, P) of the jet."""
         return channel_row_tangents(self.rows(self.channels.order + 1), self.z, dz, self.channels)
-
-    @abstractmethod
-    def pull_back(
-        self, dy: FloatArray, inputs: bool = True, apart: bool = False
-    ) -> tuple[FloatArray, FloatArray | None]:
-        """Return the cotangents of C and of the jet z from that of the sums.
-
-        dC[q, p, start + i] = sum_s sum_c W[s, c, p, i] dy[s, c, q].
-
-        Parameters
-        ----------
-        dy : array (N, channels, Q)
-        inputs : bool
-            Whether dz is asked for.
-        apart : bool
-            Whether the sums of each interval are kept apart.
-
-        Returns
-        -------
-        dC : array (Q, P, dim), or (Q, P, n r) if apart
-        dz : array (N, channels, P), or None
-        """
-
-    @abstractmethod
-    def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
-        """Return the tangent of the sums, sum_p sum_i (W dC + dW C), (N, channels, Q).
-
-        dW is the tangent of W along dz (N, channels, P).
-
-        dC (Q, P, dim), or (Q, P, n r) if apart.
-        """
-
-    @abstractmethod
-    def pull_back_inputs(self, G: FloatArray) -> FloatArray:
-        """Return cotangents of z (N, O, channels, P) from several cotangents G (N, O, channels, Q) of the value."""
-
-    @abstractmethod
-    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """Write the Jacobian in C of several combinations of the sums into out, which is zero on entry.
-
-        out[s, o, q, p, start + i] = sum_c G[s, o, c, q] W[s, c, p, i], with G (N, O, channels, Q).
-        """
 
     # Of values, with one channel, alone.
 

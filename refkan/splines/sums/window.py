@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray, IntArray
-from refkan.base.lazy import lazy
+from refkan.base import Array, FloatArray, IntArray, lazy
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
-from refkan.splines.local_basis import KnotTables
-from refkan.splines.sums.channels import Channels
 from refkan.splines.sums.plain import PlainSums
-from refkan.splines.sums.sums import SplineSums, packed
+from refkan.splines.sums.sums import Cotangents, SplineSums, packed
 
 FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it, and
@@ -31,12 +28,6 @@ class WindowSums(SplineSums):
     """Values (one channel) by the windows of each sample; of real numbers."""
 
     fast = True
-
-    def __init__(
-        self, tables: KnotTables, C: Array, z: Array, channels: Channels, outside: str, slack: float, back: bool
-    ) -> None:
-        super().__init__(tables, C, z, channels, outside, slack, back)
-        self.value = self._first_value()
 
     def _first_value(self) -> Array:
         return self._contract(self.rows(0)[0], self.coefficient_rows, self.start)[:, None]
@@ -61,20 +52,12 @@ class WindowSums(SplineSums):
         width = (0,) * self.order
         return (width, (0,) * self.n_outputs) if self._few else (width,)
 
-    def _operations(self, n_cotangents: int) -> int:
-        """Operations of one sum over all functions and outputs, for each of so many cotangents."""
-        return 2 * self.z.size * self.order * self.n_outputs * n_cotangents
-
     def _contract(self, rows: Array, C: Array, start: IntArray) -> Array:
         """sum_p sum_i rows[s, p, i] C[p, start + i, q]."""
         out: Array = recycled((rows.shape[0], C.shape[2]))
         run = local_layer.contract_few if self._few else local_layer.contract
-        launch(run, out.shape[0], self._operations(1), start, rows, C, *self._lengths, out)
+        launch(run, out.shape[0], self._operations(), start, rows, C, *self._lengths, out)
         return out
-
-    def _starts(self, apart: bool) -> IntArray:
-        """Numbers of the first coefficients that a sample sees, one after another or those of each interval apart."""
-        return self.start * self.order if apart else self.start
 
     def _sums(self, W: Array, dy: FloatArray, apart: bool) -> FloatArray:
         rows, dy = packed(W[:, 0]), packed(dy[:, 0])
@@ -91,9 +74,7 @@ class WindowSums(SplineSums):
             launch(local_layer.pull_back_coefficients, *arguments, dC)
         return in_order(dC).transpose(2, 0, 1)
 
-    def pull_back(
-        self, dy: FloatArray, inputs: bool = True, apart: bool = False
-    ) -> tuple[FloatArray, FloatArray | None]:
+    def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> Cotangents:
         """Cotangents (dC, dz), from dy (N, 1, Q)."""
         if dy.dtype.kind == "c":
             return self.plain.pull_back(dy, inputs, apart)

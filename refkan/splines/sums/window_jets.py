@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray, IntArray
-from refkan.base.lazy import lazy
+from refkan.base import Array, FloatArray, IntArray, lazy
 from refkan.kernels import local_jets, plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.local_jets import LANES, TILE
 from refkan.kernels.recycled_memory import recycled
-from refkan.splines.local_basis import KnotTables
-from refkan.splines.sums.channels import Channels
-from refkan.splines.sums.sums import SplineSums, packed
+from refkan.splines.sums.sums import Cotangents, SplineSums, packed
 from refkan.splines.sums.window import in_order
 
 FEW_OUTPUTS = 2
@@ -36,11 +33,8 @@ class WindowJets(SplineSums):
 
     fast = True
 
-    def __init__(
-        self, tables: KnotTables, C: Array, z: Array, channels: Channels, outside: str, slack: float, back: bool
-    ) -> None:
-        super().__init__(tables, C, z, channels, outside, slack, back)
-        self.value = self._contract(self._laid_out, self.start)
+    def _first_value(self) -> Array:
+        return self._contract(self._laid_out, self.start)
 
     @property
     def _few(self) -> bool:
@@ -61,10 +55,6 @@ class WindowJets(SplineSums):
         """Sequences of as many items as functions in a window, channels, and first derivatives."""
         return (0,) * self.order, (0,) * self.channels.count, (0,) * self.channels.n_first
 
-    def _operations(self, n_cotangents: int = 1) -> int:
-        """Operations of one sum over the jets of all functions and outputs, for each of so many cotangents."""
-        return 2 * self.z.size * self.order * self.n_outputs * n_cotangents
-
     def _all_rows(self) -> Array:
         return self.rows(max(self._depth, self.channels.order))
 
@@ -75,12 +65,7 @@ class WindowJets(SplineSums):
         launch(local_jets.contract_jets, out.shape[0], self._operations(), *jets, out)
         return out
 
-    def _starts(self, apart: bool) -> IntArray:
-        return self.start * self.order if apart else self.start
-
-    def pull_back(
-        self, dy: FloatArray, inputs: bool = True, apart: bool = False
-    ) -> tuple[FloatArray, FloatArray | None]:
+    def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> Cotangents:
         """dC[q, p, i] = sum_s sum_c dy[s, c, q] W[s, c, p, i], and the cotangent of z."""
         P, Q, dy = self.n_inputs, self.n_outputs, packed(dy)
         dim = (self.dim - self.order + 1) * self.order if apart else self.dim

@@ -4,11 +4,15 @@ A function of the coarse space is one of the fine space; P takes its coefficient
 back by the restriction P^T.
 """
 
-from refkan.splines.transfer.dyadic import dyadic_prolongation
-from refkan.splines.transfer.insertion import require_nested
-from refkan.splines.transfer.matrices import prolong, prolongation_matrix, prolongation_through_relu
+from refkan.splines.transfer.matrices import (
+    dyadic_prolongation,
+    injection_matrix,
+    prolong,
+    prolongation_matrix,
+    prolongation_through_relu,
+    require_nested,
+)
 from refkan.splines.transfer.refit_at_samples import TransferReport, least_squares_transfer
-from refkan.splines.transfer.relu_injection import injection_matrix
 
 __all__ = [
     "TransferReport",

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, check_type
-from refkan.base.array_types import FloatArray
-from refkan.base.errors import KnotError
+from refkan.base import FloatArray, KnotError, as_array, check_type
 from refkan.splines import bsplines
 from refkan.splines.spaces import SplineSpace
 

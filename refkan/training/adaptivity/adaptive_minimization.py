@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base.annotations import Natural, Share, check_annotated
+from refkan.base import FloatArray, Natural, Share, check_annotated
 from refkan.base.arguments import as_vector, check_choice, check_count, check_type, real
-from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.adaptivity.adaptive_results import AdaptiveResult, Round
-from refkan.training.adaptivity.adaptive_training import Measure, Training
-from refkan.training.adaptivity.error_indicators.layer_states import check_layers, layer_states
+from refkan.training.adaptivity.adaptive_training import Limits, Measure, Training
+from refkan.training.adaptivity.error_indicators.indicators import check_layers, layer_states
 from refkan.training.adaptivity.error_indicators.residual_points import points_of
-from refkan.training.adaptivity.limits import Limits
 from refkan.training.adaptivity.strategies import STRATEGIES, Situation, Strategy
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.multilevel.trainings import Trainer, as_store
-from refkan.training.optimizers.progress import Report, report_of
+from refkan.training.optimizers.results import Report, report_of
 
 
 def minimize_adaptive(

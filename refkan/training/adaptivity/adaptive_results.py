@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import FloatArray, IntArray, ShortRepr, lazy
 from refkan.networks import Network
 from refkan.training.optimizers import Result
 

@@ -1,4 +1,4 @@
-r"""Single changes of a network that leave its function as it is: refined, cut where the error is, knots set free."""
+r"""Changes of networks: cuts where an indicator is large, free and fixed knots, several in turn, and random knots."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from refkan.base.annotations import Checked, Natural, Share, check_annotated
-from refkan.base.arguments import check_choice
-from refkan.base.array_types import FloatArray
+from refkan.base import Checked, FloatArray, Natural, Positive, Share, check_annotated, check_choice
 from refkan.networks import Network
-from refkan.training.adaptivity.error_indicators.layer_states import check_layers
-from refkan.training.adaptivity.limits import Limits
+from refkan.networks.layers import KnotLayer, require_knots
+from refkan.splines.knots import FLOOR
+from refkan.splines.spaces import SplineSpace
+from refkan.training.adaptivity.adaptive_training import Limits
+from refkan.training.adaptivity.error_indicators.indicators import check_layers
 from refkan.training.adaptivity.strategies import STRATEGIES, Situation
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.multilevel.levels import on_network
-from refkan.training.multilevel.refined_networks import Change
+from refkan.training.multilevel.stages import NetworkChange
 
 EXACT = tuple(name for name, strategy in STRATEGIES.items() if strategy.exact)
 
@@ -129,15 +130,15 @@ class Cut(Checked):
         return refinement.network, refinement.theta
 
 
-def in_turn(changes: Sequence[Change]) -> Change:
+def in_turn(changes: Sequence[NetworkChange]) -> NetworkChange:
     """Return the change that makes all of these, the first one first.
 
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import Change, Freed, Refined, in_turn
+    >>> from refkan.training.adaptivity import NetworkChange, Freed, Refined, in_turn
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
-    >>> both: Change = in_turn([Refined(), Freed()])
+    >>> both: NetworkChange = in_turn([Refined(), Freed()])
     >>> finer, theta = both(problem, np.zeros(3))
     >>> finer.layers[0].intervals, finer.layers[0].free_knots
     (4, True)
@@ -152,3 +153,52 @@ def in_turn(changes: Sequence[Change]) -> Change:
         return net, np.asarray(theta)
 
     return chain
+
+
+LEAST_SPACING = 2 * FLOOR
+"""Least random spacing relative to the mean one: twice the floor of free knots, so that these can start there."""
+
+
+def with_random_knots(
+    net: Network, rng: np.random.Generator, layers: Sequence[int] | None = None, concentration: Positive = 1.0
+) -> Network:
+    r"""Return the network with random interior breakpoints, drawn anew for each input; the ends of domains stay.
+
+    The shares of the intervals are ``0.98 q + 0.02/n``, q from the symmetric Dirichlet distribution. With concentration
+    1 the breakpoints are, but for the floor, n - 1 independent uniform points in order; larger values give more even
+    ones.
+
+    Parameters
+    ----------
+    net : Network
+        Bound to data or not; its knots may be free, these then start at the random places.
+    rng : numpy.random.Generator
+    layers : sequence of int, optional
+        By default all with splines.
+    concentration : float
+        Positive.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity import with_random_knots
+    >>> net = with_random_knots(rk.kan([1, 1], order=2, intervals=4), np.random.default_rng(0))
+    >>> net.layers[0].spaces[0].breakpoints.round(3)
+    array([0.   , 0.392, 0.977, 0.994, 1.   ])
+    """
+    check_annotated(with_random_knots, locals())
+    scattered = list(net.layers)
+    for k in check_layers(net, layers):
+        scattered[k] = _scattered(require_knots(net.layers[k]), rng, concentration)
+    return replace(net, layers=tuple(scattered))
+
+
+def _scattered(layer: KnotLayer, rng: np.random.Generator, alpha: float) -> KnotLayer:
+    n = layer.intervals
+    spaces = []
+    for space in layer.spaces:
+        a, b = space.domain
+        q = (1 - LEAST_SPACING) * rng.dirichlet(np.full(n, alpha)) + LEAST_SPACING / n
+        breakpoints = np.concatenate([[a], a + (b - a) * np.cumsum(q[:-1]), [b]])
+        spaces.append(SplineSpace.from_breakpoints(space.order, breakpoints))
+    return layer.with_spaces(spaces)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_array
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.networks.layers import Layer
 from refkan.splines.knots import uniform_breakpoints
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import least_squares_transfer
-from refkan.training.adaptivity.error_indicators.indicators import jumps_of, mean_of_ends
-from refkan.training.adaptivity.error_indicators.layer_states import LayerState
+from refkan.training.adaptivity.error_indicators.indicators import LayerState, jumps_of, mean_of_ends
 
 UNIFORM_SHARE = 0.02
 """Share of uniform breakpoints that is mixed into quantiles: the default `grid_eps` of pykan 0.2.8."""
@@ -39,12 +36,12 @@ def quantile_breakpoints(state: LayerState, intervals: int) -> FloatArray:
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import layer_states, quantile_breakpoints
+    >>> from refkan.training.adaptivity.error_indicators.indicators import layer_states
+    >>> from refkan.training.adaptivity.refits import quantile_breakpoints
     >>> x = np.linspace(0.0, 1.0, 101)[:, None] ** 2  # crowded on the left
     >>> quantile_breakpoints(layer_states(rk.kan([1, 1], order=2, intervals=2), np.zeros(3), x)[0], 4).round(2)
     array([[0.  , 0.07, 0.26, 0.57, 1.  ]])
     """
-    check_annotated(quantile_breakpoints, locals())
     levels = np.linspace(0.0, 1.0, intervals + 1)
     rows = []
     for p, space in enumerate(state.spaces):
@@ -70,13 +67,13 @@ def curvature_breakpoints(state: LayerState, intervals: int) -> FloatArray:
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import curvature_breakpoints, layer_states
+    >>> from refkan.training.adaptivity.error_indicators.indicators import layer_states
+    >>> from refkan.training.adaptivity.refits import curvature_breakpoints
     >>> net, theta = rk.kan([1, 1], order=2, intervals=8), np.abs(np.linspace(0.0, 1.0, 9) - 0.5)  # a kink at 1/2
     >>> state = layer_states(net, theta, np.linspace(0.0, 1.0, 50)[:, None])[0]
     >>> curvature_breakpoints(state, 4).round(2)
     array([[0.  , 0.44, 0.5 , 0.56, 1.  ]])
     """
-    check_annotated(curvature_breakpoints, locals())
     rows = []
     weights = state.sensitivity.mean(axis=0)
     for space, jumps in zip(state.spaces, jumps_of(state), strict=True):
@@ -118,15 +115,14 @@ def refit_layer(state: LayerState, breakpoints: FloatArray) -> tuple[Layer, Floa
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import layer_states, refit_layer
+    >>> from refkan.training.adaptivity.error_indicators.indicators import layer_states
+    >>> from refkan.training.adaptivity.refits import refit_layer
     >>> x = np.linspace(0.0, 1.0, 50)[:, None]
     >>> net, theta = rk.kan([1, 1], order=2, intervals=2), np.array([0.0, 1.0, 4.0])
     >>> layer, refitted = refit_layer(layer_states(net, theta, x)[0], np.array([[0.0, 0.25, 0.5, 1.0]]))
     >>> (refitted + 0.0).round(12) + 0.0  # 1/2 is still a knot, so that the function stays
     array([0. , 0.5, 1. , 4. ])
     """
-    check_annotated(refit_layer, locals())
-    breakpoints = as_array("breakpoints", breakpoints, 2)
     old, theta = state.layer, state.theta
     if old.free_knots:  # the floor of their parameterisation is a share of 0.01
         breakpoints = _mixed(breakpoints)

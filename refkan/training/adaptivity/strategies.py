@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import Checked, check_annotated
-from refkan.base.arguments import as_vector
-from refkan.base.array_types import FloatArray
-from refkan.base.errors import KnotError
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Checked, FloatArray, KnotError, ShortRepr, as_vector, check_annotated
 from refkan.networks import Network
 from refkan.networks.layers import Layer
-from refkan.training.adaptivity.bisection import bisect, may_be_cut
-from refkan.training.adaptivity.error_indicators.indicators import derivative_jumps, residual_shares
-from refkan.training.adaptivity.error_indicators.layer_states import LayerState, layer_states
-from refkan.training.adaptivity.error_indicators.marking import Mark, mark_layer
+from refkan.training.adaptivity.bisection import Mark, bisect, mark_layer, may_be_cut
+from refkan.training.adaptivity.error_indicators.indicators import (
+    LayerState,
+    derivative_jumps,
+    layer_states,
+    residual_shares,
+)
 from refkan.training.adaptivity.error_indicators.residual_points import points_of, squared_residuals
 from refkan.training.adaptivity.refits import curvature_breakpoints, quantile_breakpoints, refit_layer, uniform_rows
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_vector, check_count, check_share, real
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, as_vector, check_count, check_share, real
 
 
 class Attention:

@@ -9,17 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.base.annotations import check_annotated
+from refkan.base import Array, FloatArray, OutsideDomainError, ShortRepr, check_annotated
 from refkan.base.arguments import as_vector, check_flag, check_sequence, check_type, numbers, real
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.errors import OutsideDomainError
-from refkan.base.short_reprs import ShortRepr
 from refkan.kernels.launch import run_blocks
 from refkan.networks import Network
 from refkan.networks.hessians.memory import chunk_size, mirror, require_memory
+from refkan.networks.node_maps.node_map import Constants
 from refkan.networks.sweeps.sample_blocks import block_slices
 from refkan.networks.sweeps.statistics_sweep import Statistics, add_constants
-from refkan.networks.sweeps.sweep import Constants
 from refkan.training.losses.continuity import warn_of_activations, warn_of_ends
 from refkan.training.losses.pieces_of_terms import Piece, Pulled
 from refkan.training.losses.terms import Term

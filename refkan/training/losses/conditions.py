@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_array, as_columns, as_vector, numbers, real
-from refkan.base.array_types import Array
+from refkan.base import Array, as_array, as_columns, as_vector, check_annotated, numbers, real
 from refkan.training.losses.terms import Side, Term
 
 

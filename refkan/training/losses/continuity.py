@@ -17,8 +17,7 @@ from types import FrameType
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.errors import DiscontinuousLossWarning
+from refkan.base import Array, DiscontinuousLossWarning, FloatArray
 from refkan.networks import Network
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep

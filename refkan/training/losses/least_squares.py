@@ -8,10 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_columns, as_vector, require_finite_rows
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, FloatArray, ShortRepr, check_annotated
+from refkan.base.arguments import as_columns, as_vector, real, require_finite_rows, require_not_negative
 from refkan.networks import Network, hessians
 
 ENTRIES = 2**22
@@ -126,12 +124,8 @@ class LeastSquares(ShortRepr):
         object.__setattr__(self, "x", x)
         object.__setattr__(self, "y", y)
         if self.weights is not None:
-            weights = as_vector("weights", self.weights, x.shape[0])
-            if weights.dtype.kind == "c":
-                raise TypeError(f"weights must be real; got dtype {weights.dtype}")
-            if (weights < 0).any():
-                first = int(np.argmax(weights < 0))
-                raise ValueError(f"weights must not be negative; got weights[{first}] = {weights[first]}")
+            weights = real("weights", as_vector("weights", self.weights, x.shape[0]))
+            require_not_negative("weights", weights)
             object.__setattr__(self, "weights", weights.copy())
 
     # ------------------------------------------------- residual, value, gradient
@@ -268,9 +262,7 @@ class LeastSquares(ShortRepr):
 def _real(name: str, value: Any) -> FloatArray:
     array = as_columns(name, value)
     require_finite_rows(name, array)
-    if array.dtype.kind == "c":
-        raise TypeError(f"{name} must be real; got dtype {array.dtype}")
-    return np.array(array, order="C")  # our own: the loss must not change when the caller's data do
+    return np.array(real(name, array), order="C")  # our own: the loss must not change when the caller's data do
 
 
 def _scalar(number: Any) -> Any:

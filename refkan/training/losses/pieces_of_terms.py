@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.errors import OutsideDomainError
+from refkan.base import Array, FloatArray, OutsideDomainError, located
 from refkan.networks import Network
+from refkan.networks.node_maps.node_map import Constants
 from refkan.networks.sweeps.statistics_sweep import Statistics
-from refkan.networks.sweeps.sweep import Constants, Sweep
+from refkan.networks.sweeps.sweep import Sweep
 from refkan.training.losses.terms import Term
 
 Pulled = tuple[FloatArray, list[list[Constants | None]]]
@@ -39,13 +39,11 @@ class Piece:
     @classmethod
     def at(cls, net: Network, theta: Array, statistics: Statistics, term: Term, rows: slice) -> Piece:
         """Evaluate."""
-        try:
+        with located(f"term {term.name!r}, points from number {rows.start} on", OutsideDomainError):
             sweeps = [
                 Sweep.forward(net, theta, side.inputs[rows], side.seeds.channels, statistics.constants)
                 for side in term.sides
             ]
-        except OutsideDomainError as error:
-            raise OutsideDomainError(f"term {term.name!r}, points from number {rows.start} on: {error}") from None
         r = term.evaluate(rows, term.quantities([sweep.value for sweep in sweeps]))
         return cls(term, rows, sweeps, r, term.factors[rows])
 

@@ -8,11 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_array, check_count, check_function, check_positive, check_type, real
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, FloatArray, Natural, ShortRepr, check_annotated, lazy
+from refkan.base.arguments import as_array, check_function, check_positive, check_type, real
 from refkan.checks import jacobian_check
 from refkan.networks.sweeps.seeds import Seeds
 from refkan.training.losses.attention import Attention
@@ -149,13 +146,12 @@ class Term(ShortRepr):
     residual: Callable[..., Any]
     partials: Callable[..., Sequence[Any]]
     weight: float = 1.0
-    components: int = 1
+    components: Natural = 1
     data: Array | None = None
     attention: Attention | None = None
 
     def __post_init__(self) -> None:
-        check_annotated(Term, {"attention": self.attention})
-        check_type("name", self.name, str)
+        check_annotated(Term, {"attention": self.attention, "name": self.name, "components": self.components})
         if not isinstance(self.sides, Side | Iterable):
             raise TypeError(f"sides of term {self.name!r} must be a Side or a pair of them; got {self.sides!r}")
         sides = (self.sides,) if isinstance(self.sides, Side) else tuple(self.sides)
@@ -165,7 +161,6 @@ class Term(ShortRepr):
             check_type("sides", side, Side)
         object.__setattr__(self, "sides", sides)
         object.__setattr__(self, "weight", check_positive("weight", self.weight))
-        check_count("components", self.components, 1)
         counts = {side.points.shape[0] for side in sides}
         if len(counts) > 1:
             raise ValueError(
@@ -317,7 +312,7 @@ class Term(ShortRepr):
     def _keywords(self, rows: slice) -> dict[str, Array]:
         return {} if self.data is None else {"data": self.data[rows]}
 
-    def _require_numbers(self, what: str, array: Array, rows: slice, quantities: Sequence[Array]) -> None:
+    def _require_numbers(self, kind: str, array: Array, rows: slice, quantities: Sequence[Array]) -> None:
         """Raise ValueError at NaN that does not come from overflow."""
         bad = np.isnan(array).reshape(array.shape[0], -1).any(axis=1)
         if not bad.any():
@@ -329,6 +324,6 @@ class Term(ShortRepr):
             first = (rows.start or 0) + own[:3]
             where = ", ".join(f"{i} at {x[s].tolist()}" for i, s in zip(first, own, strict=False))
             raise ValueError(
-                f"the {what} of term {self.name!r} must be a number at finite arguments; got NaN at {own.size} of "
+                f"the {kind} of term {self.name!r} must be a number at finite arguments; got NaN at {own.size} of "
                 f"{bad.size} points, the first of them {where}"
             )

@@ -3,32 +3,29 @@ r"""Hierarchies of nested networks: training from the coarsest level to the fine
 Examples
 --------
 >>> import numpy as np, refkan as rk
->>> from refkan.training.multilevel import Change, Refined
->>> halve: Change = Refined()  # a change takes a problem and theta to a network and its parameters
+>>> from refkan.training.multilevel import NetworkChange, Refined
+>>> halve: NetworkChange = Refined()  # a change takes a problem and theta to a network and its parameters
 >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
 >>> halve(problem, np.array([0.0, 1.0, 4.0]))[1]
 array([0. , 0.5, 1. , 2.5, 4. ])
 """
 
-from refkan.training.multilevel.cycles import CycleResult, vcycle
+from refkan.training.multilevel.cycles import CycleResult, Subspace, vcycle
 from refkan.training.multilevel.levels import Hierarchy, Level
 from refkan.training.multilevel.multilevel import minimize_multilevel
-from refkan.training.multilevel.multilevel_results import MultilevelHistory, MultilevelResult
+from refkan.training.multilevel.multilevel_results import MultilevelHistory, MultilevelResult, Work
 from refkan.training.multilevel.multistart import MultistartResult, multistart
-from refkan.training.multilevel.refined_networks import Change, Refined
-from refkan.training.multilevel.stages import Stage, StageTable
-from refkan.training.multilevel.subspaces import Subspace
+from refkan.training.multilevel.stages import NetworkChange, Refined, Stage, StageTable
 from refkan.training.multilevel.trainings import TrainedNetwork
-from refkan.training.multilevel.work import Work
 
 __all__ = [
-    "Change",
     "CycleResult",
     "Hierarchy",
     "Level",
     "MultilevelHistory",
     "MultilevelResult",
     "MultistartResult",
+    "NetworkChange",
     "Refined",
     "Stage",
     "StageTable",

@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy.typing as npt
 
-from refkan.base.arguments import as_vector, check_count, check_function, check_sequence, check_type, is_sequence, real
+from refkan.base import as_vector, check_count, check_function, check_sequence, check_type, is_sequence, real
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.training.multilevel.levels import Hierarchy, Level
-from refkan.training.multilevel.multilevel_results import MultilevelResult
+from refkan.training.multilevel.levels import Hierarchy, Level, require_unchanged, samples_of
+from refkan.training.multilevel.multilevel_results import MultilevelResult, gradient_seconds
 from refkan.training.multilevel.trainings import TrainedNetwork, Trainer, as_store, train
-from refkan.training.multilevel.unchanged import require_unchanged, samples_of
-from refkan.training.multilevel.work import gradient_seconds
 from refkan.training.optimizers import State
-from refkan.training.optimizers.progress import Report, report_of, staged
+from refkan.training.optimizers.results import Report, report_of, staged
 
 LevelCallback = Callable[[Level, State], Any]
 

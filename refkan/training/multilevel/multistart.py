@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_function, check_type
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, ShortRepr, check_function, check_type
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
 from refkan.training.multilevel.levels import on_network
+from refkan.training.multilevel.multilevel_results import interval_weight
 from refkan.training.multilevel.stages import Run, Stage, StageTable, check_stages, compete
 from refkan.training.multilevel.trainings import TrainedNetwork, Trainer, as_store
-from refkan.training.multilevel.work import interval_weight
-from refkan.training.optimizers.progress import Report, report_of
+from refkan.training.optimizers.results import Report, report_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,11 +51,6 @@ class MultistartResult(ShortRepr):
     course: tuple[TrainedNetwork, ...]
     stages: tuple[StageTable, ...]
     seconds: float
-
-    @classmethod
-    def of(cls, best: Run, stages: tuple[StageTable, ...], problem: Any, began: float) -> MultistartResult:
-        """Gather what `compete` returned, `began` the processor time before."""
-        return cls(on_network(problem, best.net), best.course, stages, process_time() - began)
 
     @property
     def network(self) -> Network:
@@ -181,7 +174,12 @@ def multistart(
     for k, stream in enumerate(rng.spawn(stages[0].survivors)):
         first = draw(net, stream) if draw is not None and k > 0 else net
         runs.append(Run(k, *first.initialize(stream, parts[0].x, scheme)))
-    return MultistartResult.of(*compete(runs, stages, parts, method, options, store, report), began)
+    return gathered(*compete(runs, stages, parts, method, options, store, report), began)
+
+
+def gathered(best: Run, stages: tuple[StageTable, ...], problem: Any, began: float) -> MultistartResult:
+    """Return what `compete` returned as a result; `began` is the processor time before."""
+    return MultistartResult(on_network(problem, best.net), best.course, stages, process_time() - began)
 
 
 def part_of(problem: LeastSquares, rows: Any) -> LeastSquares:

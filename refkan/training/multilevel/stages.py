@@ -1,4 +1,7 @@
-r"""Many starts that lose to each other stage by stage, the network changing in between: what is behind `multistart`."""
+r"""Many starts that lose to each other stage by stage, the network changing in between: what is behind `multistart`.
+
+Changes of a network between two trainings that leave its function as it is.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,40 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import Checked, Natural
-from refkan.base.arguments import check_count, check_sequence, check_type
-from refkan.base.array_types import FloatArray
+from refkan.base import Checked, FloatArray, Natural, ShortRepr, check_count, check_sequence, check_type
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
-from refkan.training.multilevel.levels import Level, on_network
+from refkan.training.losses.mistaken import refuse_what_is_no_loss
+from refkan.training.multilevel.levels import Level, on_network, require_unchanged, samples_of
 from refkan.training.multilevel.multilevel import LevelCallback, as_factors, check_schedule
-from refkan.training.multilevel.refined_networks import Change, Refined
 from refkan.training.multilevel.trainings import TrainedNetwork, Trainer, train
-from refkan.training.multilevel.unchanged import require_unchanged, samples_of
-from refkan.training.optimizers.progress import Report, note, staged
+from refkan.training.optimizers.results import Report, note, staged
+
+NetworkChange = Callable[[Any, FloatArray], tuple[Network, FloatArray]]
+"""(problem, theta) -> another network that is the same function, and its parameters."""
+
+
+@dataclass(frozen=True)
+class Refined(Checked):
+    """A change that cuts every interval into `factor` equal ones, one number or one a layer, as `Network.refine`.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.training.multilevel import Refined
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
+    >>> net, theta = Refined()(problem, [0.0, 1.0, 4.0])
+    >>> net.layers[0].intervals, theta
+    (4, array([0. , 0.5, 1. , 2.5, 4. ]))
+    """
+
+    factor: int | tuple[int, ...] = 2
+
+    def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
+        """Apply it to the network of a problem."""
+        refuse_what_is_no_loss("problem", problem, "value")
+        fine = problem.net.refine(self.factor)
+        return fine, problem.net.convert(theta, fine)
 
 
 @dataclass(frozen=True)
@@ -56,7 +81,7 @@ class Stage(ShortRepr, Checked):
     survivors: Natural
     steps: int
     samples: Natural | None = None
-    change: Change | None = None
+    change: NetworkChange | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
@@ -152,7 +177,7 @@ class Run(ShortRepr):
         """The training of the last stage."""
         return self.course[-1]
 
-    def changed(self, change: Change | None, problem: Any) -> Run:
+    def after(self, change: NetworkChange | None, problem: Any) -> Run:
         """Change the network, and check that it is the same function."""
         if change is None:
             return self
@@ -179,7 +204,7 @@ def compete(
     for index, (stage, problem) in enumerate(zip(stages, problems, strict=True)):
         since, runs = process_time(), list(runs[: stage.survivors])
         for k, run in enumerate(runs):
-            run = run.changed(stage.change, problem)
+            run = run.after(stage.change, problem)
             here = on_network(problem, run.net)
             trained = train(
                 here,

@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refkan.base.annotations import BelowOne, NonNegative, Positive
-from refkan.base.arguments import check_tolerance
-from refkan.base.array_types import FloatArray
+from refkan.base import BelowOne, FloatArray, NonNegative, Positive, check_tolerance
 from refkan.training.optimizers.run import Ending, Iterate, Run, Step
 
 Schedule = Callable[[int], float]

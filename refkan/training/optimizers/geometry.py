@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_choice
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_choice
 from refkan.networks.same_function import Coordinates
 
 _NAMES = ("spline", "relu", "scaled-relu")

@@ -9,19 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base.annotations import as_annotated, check_annotated
-from refkan.base.arguments import as_array, check_choice, check_count, real
+from refkan.base import as_annotated, as_array, check_annotated, check_choice, real
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.optimizers.first_order import adam, gradient_descent
 from refkan.training.optimizers.geometry import Geometry
-from refkan.training.optimizers.lbfgs import lbfgs
-from refkan.training.optimizers.lbfgs_fixed_step import lbfgs_fixed_step
-from refkan.training.optimizers.progress import Report, note, report_of
-from refkan.training.optimizers.results import Result
+from refkan.training.optimizers.lbfgs import lbfgs, lbfgs_fixed_step
+from refkan.training.optimizers.results import Report, Result, note, report_of
 from refkan.training.optimizers.run import Callback, Ending, Halt, Problem, ResidualProblem, Run
-from refkan.training.optimizers.second_order.damped_gauss_newton import gauss_newton
+from refkan.training.optimizers.second_order.damped_gauss_newton import gauss_newton, natural_gradient
 from refkan.training.optimizers.second_order.levenberg_marquardt import levenberg_marquardt
-from refkan.training.optimizers.second_order.natural_gradient import natural_gradient
 from refkan.training.optimizers.second_order.variable_projection import variable_projection
 from refkan.training.optimizers.self_scaled import self_scaled_broyden
 
@@ -127,7 +123,6 @@ def minimize(
     refuse_what_is_no_loss("problem", problem, "value_and_gradient")
     methods = METHODS | RESIDUAL_METHODS
     check_choice("method", method, methods)
-    steps = check_count("steps", steps)
     start = real("theta", as_array("theta", theta, ndim=1)).copy()
     solve = methods[method]
     _check_options(method, solve, options)

@@ -9,13 +9,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
-from refkan.base.errors import DegenerateNodeError
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import DegenerateNodeError, FloatArray, ShortRepr, lazy
 from refkan.training.optimizers.geometry import Geometry
-from refkan.training.optimizers.progress import Report
-from refkan.training.optimizers.results import History, Result, State
+from refkan.training.optimizers.results import History, Report, Result, State
 
 Callback = Callable[[State], Any]
 

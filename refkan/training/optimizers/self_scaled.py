@@ -9,9 +9,7 @@ from typing import Annotated
 
 import numpy as np
 
-from refkan.base.annotations import Natural, NonNegative
-from refkan.base.arguments import check_choice
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, Natural, NonNegative, check_choice
 from refkan.training.optimizers.run import Ending, Iterate, Run, Step
 from refkan.training.optimizers.second_order.damped_systems import require_room
 

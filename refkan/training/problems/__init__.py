@@ -22,12 +22,9 @@ array([[ True]])
 """
 
 from refkan.training.problems import allen_cahn, burgers, manufactured, poisson
-from refkan.training.problems.formulas import FORMULAS
-from refkan.training.problems.regression import REGRESSION, ROTATION, regression_target
-from refkan.training.problems.special_functions import SPECIAL_FUNCTIONS
-from refkan.training.problems.superpositions import SUPERPOSITIONS
+from refkan.training.problems.formulas import FORMULAS, SPECIAL_FUNCTIONS, SUPERPOSITIONS
+from refkan.training.problems.regression import REGRESSION, ROTATION, VARYING, regression_target
 from refkan.training.problems.targets import Target, by_id
-from refkan.training.problems.varying import VARYING
 
 TARGETS = by_id(REGRESSION, VARYING, SUPERPOSITIONS, FORMULAS, SPECIAL_FUNCTIONS)
 """All targets by name."""

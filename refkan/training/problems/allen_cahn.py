@@ -35,10 +35,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.fft import dct
 
+from refkan.base import Array, ConvergenceError, FloatArray, ShortRepr
 from refkan.base.arguments import as_array, as_samples, check_count, check_positive, real
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.errors import ConvergenceError
-from refkan.base.short_reprs import ShortRepr
 from refkan.training.problems.heat_kink import LONGEST, spread_square, square_coefficients
 
 if TYPE_CHECKING:

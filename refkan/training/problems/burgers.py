@@ -31,9 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.hermite import hermgauss
 
-from refkan.base.arguments import as_samples, check_count, check_positive
-from refkan.base.array_types import Array
-from refkan.base.errors import ConvergenceError
+from refkan.base import Array, ConvergenceError, as_samples, check_count, check_positive
 
 DOMAIN = ((-1.0, 1.0), (0.0, 1.0))
 """Ranges of x and t."""

@@ -3,13 +3,18 @@
 The formulas, the order of their variables and the ranges are those of a published list that is taken from the Feynman
 Lectures: Udrescu and Tegmark, "AI Feynman: a physics-inspired method for symbolic regression", Science Advances 6,
 2020. The id of each target is its equation there.
+
+Sums and products of univariate functions in any dimension.
+
+Special functions of one and two variables, by scipy.special; real points only.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import special
 
-from refkan.base.array_types import Array
+from refkan.base import Array, FloatArray, real
 from refkan.training.problems.targets import Target
 
 
@@ -76,3 +81,106 @@ FORMULAS = (
     Target("I.40.1", barometric, ((1.0, 5.0),) * 6),
 )
 """Formulas with 3, 3, 4, 4, 5, 5, 6 and 6 variables."""
+
+
+DIMENSIONS = (2, 4, 6, 10)
+
+UNIT = (0.0, 1.0)
+
+
+def additive(x: Array) -> Array:
+    """sum_i cos(2 pi x_i + i) / sqrt(d), i = 1..d, on [0, 1]^d.
+
+    A network with one layer represents it; its variance, 1/2, is that of every d.
+    """
+    return np.cos(2 * np.pi * x + _index(x)).sum(axis=1, keepdims=True) / np.sqrt(x.shape[1])
+
+
+def multiplicative(x: Array) -> Array:
+    """prod_i (1 + sin(2 pi x_i + i) / sqrt(d)), i = 1..d, on [0, 1]^d.
+
+    Its mean is 1 and its variance (1 + 1/(2d))^d - 1, between 0.56 and 0.65.
+    """
+    return (1 + np.sin(2 * np.pi * x + _index(x)) / np.sqrt(x.shape[1])).prod(axis=1, keepdims=True)
+
+
+def folded(x: Array) -> Array:
+    """prod_i (|4 x_i - 2| + i) / (1 + i), i = 1..d, on [0, 1]^d.
+
+    The g-function of Sobol with a_i = i: the variables matter less and less.
+    """
+    fold = np.where(x.real < 0.5, 2 - 4 * x, 4 * x - 2)
+    return ((fold + _index(x)) / (1 + _index(x))).prod(axis=1, keepdims=True)
+
+
+def nested(x: Array) -> Array:
+    """exp(-sum_i (x_i - i/(d + 1))^2) sin(sum_i x_i), i = 1..d, on [0, 1]^d.
+
+    Functions of two sums of univariate functions, multiplied: two or three layers represent it.
+    """
+    squares = ((x - _index(x) / (x.shape[1] + 1)) ** 2).sum(axis=1, keepdims=True)
+    return np.exp(-squares) * np.sin(x.sum(axis=1, keepdims=True))
+
+
+def _index(x: Array) -> FloatArray:
+    return np.arange(1.0, x.shape[1] + 1)
+
+
+SUPERPOSITIONS = tuple(
+    Target(f"{name}-{d}", function, (UNIT,) * d, rough)
+    for name, function, rough in (
+        ("sum", additive, ""),
+        ("product", multiplicative, ""),
+        ("folded-product", folded, "the gradient jumps on the planes x_i = 1/2"),
+        ("nested-sums", nested, ""),
+    )
+    for d in DIMENSIONS
+)
+"""Each function in two, four, six and ten dimensions."""
+
+
+def airy(x: Array) -> FloatArray:
+    """Ai(x) on [-12, 4].
+
+    Waves to the left of 0, decay to the right.
+    """
+    return special.airy(real("x", x))[0]
+
+
+def fresnel(x: Array) -> FloatArray:
+    """S(x) = int_0^x sin(pi s^2/2) ds on [0, 5]."""
+    return special.fresnel(real("x", x))[0]
+
+
+def bessel(x: Array) -> FloatArray:
+    """J_v(x), order v in [0, 4], x in [1, 20]; v, x.
+
+    x starts at 1, as x^v is not smooth at 0.
+    """
+    points = real("x", x)
+    return special.jv(points[:, :1], points[:, 1:])
+
+
+def elliptic(x: Array) -> FloatArray:
+    """F(p | m) = int_0^p ds / sqrt(1 - m sin^2 s), p in [0, pi/2], m in [0, 19/20]; p, m."""
+    points = real("x", x)
+    return special.ellipkinc(points[:, :1], points[:, 1:])
+
+
+def spherical_harmonic(x: Array) -> FloatArray:
+    """sqrt(7/(480 pi)) P_3^2(cos p) cos(2 q), p in [0, pi], q in [0, 2 pi]; p, q.
+
+    The real part of Y_3^2, with the associated Legendre function P_3^2(c) = 15 c (1 - c^2).
+    """
+    points = real("x", x)
+    return np.sqrt(7 / (480 * np.pi)) * special.lpmv(2, 3, np.cos(points[:, :1])) * np.cos(2 * points[:, 1:])
+
+
+SPECIAL_FUNCTIONS = (
+    Target("airy", airy, ((-12.0, 4.0),)),
+    Target("fresnel", fresnel, ((0.0, 5.0),)),
+    Target("bessel", bessel, ((0.0, 4.0), (1.0, 20.0))),
+    Target("elliptic", elliptic, ((0.0, np.pi / 2), (0.0, 0.95)), "analytic, but near the singularity at (pi/2, 1)"),
+    Target("spherical-harmonic", spherical_harmonic, ((0.0, np.pi), (0.0, 2 * np.pi))),
+)
+"""Special functions of one and of two variables."""

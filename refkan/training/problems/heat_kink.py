@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erfc
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray
 
 LONGEST = 0.05
 """Largest s for which the images nearest to [-1, 1], at -3, -1, 1, 3, are enough: erfc(3/(2 sqrt(s))) < 3e-21."""

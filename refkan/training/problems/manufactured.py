@@ -15,10 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import Checked, check_annotated
-from refkan.base.arguments import as_array, as_samples, as_vector, real
-from refkan.base.array_types import Array
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Array, Checked, ShortRepr, as_array, as_samples, as_vector, check_annotated, real
 
 
 @dataclass(frozen=True)

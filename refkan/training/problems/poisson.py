@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from refkan.base.arguments import as_samples, check_choice
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray, as_samples, check_choice
 
 DOMAIN = ((-1.0, 1.0), (-1.0, 1.0))
 

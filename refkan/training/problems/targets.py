@@ -7,11 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base.annotations import Checked
+from refkan.base import Array, Checked, FloatArray, OutsideDomainError, ShortRepr
 from refkan.base.arguments import as_array, as_samples, check_count, check_type
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.errors import OutsideDomainError
-from refkan.base.short_reprs import ShortRepr
 
 Range = tuple[float, float]
 

@@ -1,8 +1,9 @@
 r"""Training of networks on the papers' problems, level by level.
 
-A set-up is a problem with everything but the network: `poisson`, `burgers`, `allen_cahn`, `ordinary`, `regression`
-and `own_data` make one each, `setup_named` any but the last. `train_starts` trains networks on it, by the methods of
-`minimize` or by `Attended` and `Redrawn`; `Cyclic`, `Decaying` and `Ramped` are learning rates.
+A set-up is a problem with everything but the network: `poisson_setup`, `burgers_setup`, `allen_cahn_setup`,
+`ordinary_setup`, `regression_setup` and `own_data` make one each, `setup_named` any but the last. `train_starts` trains
+networks on it, by the methods of `minimize` or by `Attended` and `Redrawn`; `Cyclic`, `Decaying` and `Ramped` are
+learning rates.
 
 Examples
 --------
@@ -13,17 +14,20 @@ Examples
 (2, 20, 20, 1)
 """
 
-from refkan.training.recipes.input_effects import input_effects
 from refkan.training.recipes.minibatches import Minibatches
+from refkan.training.recipes.records import input_effects
 from refkan.training.recipes.schedules import Cyclic, Decaying, Ramped
-from refkan.training.recipes.setups.allen_cahn_setup import allen_cahn
-from refkan.training.recipes.setups.burgers_setup import burgers
-from refkan.training.recipes.setups.named import PROBLEMS, setup_named
-from refkan.training.recipes.setups.ordinary_setup import ORDINARY, ordinary
+from refkan.training.recipes.setups.named import (
+    ORDINARY,
+    PROBLEMS,
+    ordinary_setup,
+    poisson_setup,
+    regression_setup,
+    setup_named,
+)
 from refkan.training.recipes.setups.own_data import own_data
-from refkan.training.recipes.setups.poisson_setup import poisson
-from refkan.training.recipes.setups.regression_setup import regression
 from refkan.training.recipes.setups.setups import Setup, Shape
+from refkan.training.recipes.setups.space_time_setups import allen_cahn_setup, burgers_setup
 from refkan.training.recipes.starts import train_starts
 from refkan.training.recipes.trainers import Attended, Redrawn
 
@@ -38,13 +42,13 @@ __all__ = [
     "Redrawn",
     "Setup",
     "Shape",
-    "allen_cahn",
-    "burgers",
+    "allen_cahn_setup",
+    "burgers_setup",
     "input_effects",
-    "ordinary",
+    "ordinary_setup",
     "own_data",
-    "poisson",
-    "regression",
+    "poisson_setup",
+    "regression_setup",
     "setup_named",
     "train_starts",
 ]

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_count, check_type
-from refkan.base.array_types import FloatArray, IntArray
+from refkan.base import FloatArray, IntArray, check_count, check_type
 from refkan.training.losses import Collocation
 from refkan.training.losses.terms import Term
 
@@ -36,8 +35,8 @@ class Minibatches:
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.training.recipes import Minibatches, burgers
-    >>> setup = burgers(points=(4, 4), edge_points=4)
+    >>> from refkan.training.recipes import Minibatches, burgers_setup
+    >>> setup = burgers_setup(points=(4, 4), edge_points=4)
     >>> problem, theta = setup.start(setup.kan(widths=[2, 1]), np.random.default_rng(0))
     >>> batches = Minibatches(problem, 8, np.random.default_rng(1))
     >>> a, b = (batches.value_and_gradient(theta)[0] for _ in range(2))

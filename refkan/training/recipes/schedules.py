@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from refkan.base.annotations import Checked, Natural, NonNegative, Positive
+from refkan.base import Checked, Natural, NonNegative, Positive
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import Natural, check_annotated
-from refkan.base.arguments import check_count, check_function
+from refkan.base import Natural, check_annotated, check_count, check_function
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.multilevel import MultistartResult, Refined, Stage
 from refkan.training.multilevel.multilevel import LevelCallback, as_factors, check_per_level, check_schedule
+from refkan.training.multilevel.multistart import gathered
 from refkan.training.multilevel.stages import Run, compete
 from refkan.training.multilevel.trainings import as_store
-from refkan.training.optimizers.progress import Report, report_of
+from refkan.training.optimizers.results import Report, report_of
 from refkan.training.recipes.setups.setups import Setup
 
 
@@ -74,8 +74,8 @@ def train_starts(
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.training.recipes import regression, train_starts
-    >>> setup = regression(points=100)
+    >>> from refkan.training.recipes import regression_setup, train_starts
+    >>> setup = regression_setup(points=100)
     >>> net = setup.kan(widths=[2, 2, 1], intervals=1)
     >>> trained = train_starts(setup, net, np.random.default_rng(0), [2, 2, 2], starts=3)
     >>> trained.network.layers[0].intervals, bool(trained.value <= trained.values.min())
@@ -103,4 +103,4 @@ def train_starts(
     if later is not None:
         problems[common:] = [replace(problem, terms=later.terms, quiet=True)] * (len(schedule) - common)
     won = compete(runs, stages, problems, method, options, as_store(checkpoints), report, callback)
-    return MultistartResult.of(*won, began)
+    return gathered(*won, began)

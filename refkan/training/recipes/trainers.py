@@ -12,12 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import Checked, Natural, Share, check_annotated
-from refkan.base.arguments import check_count
-from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Checked, FloatArray, Natural, Share, ShortRepr, check_annotated, check_count
 from refkan.training.losses import Attention, Collocation
 from refkan.training.optimizers import STOPPED, History, Result, State, minimize
+from refkan.training.optimizers.results import counted_on
 from refkan.training.recipes.minibatches import Minibatches
 
 CANDIDATES = 10
@@ -51,8 +49,8 @@ class Attended(Checked):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.training.recipes import Attended, burgers
-    >>> setup = burgers(points=(8, 8))
+    >>> from refkan.training.recipes import Attended, burgers_setup
+    >>> setup = burgers_setup(points=(8, 8))
     >>> problem, theta = setup.start(setup.kan(widths=[2, 2, 1]), np.random.default_rng(0))
     >>> result = Attended(rate=1e-2)(problem, theta, steps=3)
     >>> result.history.value.size, result.message
@@ -120,8 +118,8 @@ class Redrawn(ShortRepr):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.training.recipes import Redrawn, burgers
-    >>> setup = burgers(points=(8, 8))
+    >>> from refkan.training.recipes import Redrawn, burgers_setup
+    >>> setup = burgers_setup(points=(8, 8))
     >>> problem, theta = setup.start(setup.kan(widths=[2, 2, 1]), np.random.default_rng(0))
     >>> result = Redrawn(setup.ranges, seed=0, every=2)(problem, theta, steps=4)
     >>> result.history.value.size, bool(problem.value(result.theta) < problem.value(theta))
@@ -216,22 +214,15 @@ def carried(damping: float, history: History) -> float:
 
 def joined(parts: Sequence[Result], message: str) -> Result:
     """One result out of consecutive runs: the last point, and the history of all steps."""
-    seconds, evaluations = 0.0, 0
-    columns: list[list[Any]] = [[], [], [], [], []]
-    for k, part in enumerate(parts):
+    columns: list[list[Any]] = []
+    for k, (part, counts) in enumerate(zip(parts, counted_on(parts), strict=True)):
         h = part.history
         damping = np.full(h.value.size, np.nan) if h.damping is None else h.damping
         # The start of a later run is the last point of the one before, on other points: no step.
-        rows = slice(1 if k else 0, None)
-        for column, values in zip(
-            columns, (h.value, h.gradient_norm, seconds + h.seconds, evaluations + h.evaluations, damping), strict=True
-        ):
-            column.append(values[rows])
-        seconds, evaluations = seconds + float(h.seconds[-1]), evaluations + part.n_evaluations
-    value, norm, time, counts, dampings = (np.concatenate(column) for column in columns)
-    history = History(value, norm, time, counts, dampings)
-    last = parts[-1]
-    return Result(last.theta, last.value, history, evaluations, False, message)
+        columns.append([column[min(k, 1) :] for column in (h.value, h.gradient_norm, *counts, damping)])
+    value, norm, seconds, evaluations, dampings = map(np.concatenate, zip(*columns, strict=True))
+    history, last = History(value, norm, seconds, evaluations, dampings), parts[-1]
+    return Result(last.theta, last.value, history, sum(part.n_evaluations for part in parts), False, message)
 
 
 def _shifted(callback: Any, done: int, parts: Sequence[Result]) -> Callable[[State], None] | None:

@@ -12,7 +12,7 @@ import pytest
 import refkan as rk
 from refkan.analysis.conditioning import grid, study, to_json
 from refkan.analysis.conditioning.spectra import FLAGS
-from refkan.analysis.conditioning.studies.study_rows import Row, Study
+from refkan.analysis.conditioning.studies.study_rows import Study, StudyRow
 from refkan.plots import conditions, to_png
 from tests.analysis.conditioning.test_study import POINTS
 
@@ -42,7 +42,7 @@ def test_flagged_points_are_drawn_apart():
     """Beyond what can be resolved a point must not look like the others."""
     points = grid(["spline", "mlp-relu"], [[2, 1]], [3], [2, 4, 8], samples=60)
     rows = [
-        Row(point, condition=10.0**k, flags=("resolution",) if point.intervals in (8, None) else ())
+        StudyRow(point, condition=10.0**k, flags=("resolution",) if point.intervals in (8, None) else ())
         for k, point in enumerate(points)
     ]
     (axes,) = conditions(Study(tuple(rows))).axes

@@ -97,7 +97,7 @@ def test_at_a_kink_the_second_derivative_is_the_right_one():
     assert np.abs(H - H_right).max() <= 1e-6
     assert np.abs(H - H_left).max() > 1e-2
     relu = activations.ACTIVATIONS["relu3"]
-    assert relu.curvature(np.array([-1.0, 0.0, 2.0])).tolist() == [0.0, 0.0, 12.0]
+    assert relu.derivatives(np.array([-1.0, 0.0, 2.0]), 3)[2].tolist() == [0.0, 0.0, 12.0]
 
 
 # --- bad input and sabotage

@@ -42,7 +42,7 @@ def parts(kind):
             "_rows": layers.knot_layers.relu.FreeKinks,
         }
     found = {
-        "free_breakpoints_vjp": layers.knot_layers.free_knots,
+        "free_breakpoints_vjp": layers.knot_layers.spline,
         "local_basis": sums.sums,
         "pieces": local_basis.KnotTables,
     }
@@ -61,7 +61,7 @@ def test_sabotage_of_derivatives_is_noticed(monkeypatch, kind, part, factor):
 @pytest.mark.parametrize("factor", [-1.0, 1 + 1e-6])
 def test_sabotage_of_the_fast_basis_is_noticed(monkeypatch, factor):
     """Samples in turn."""
-    monkeypatch.setattr(sums.fast, "fastest_sweep", lambda *sizes: None)
+    monkeypatch.setattr(sums.spline_functions, "fastest_sweep", lambda *sizes: None)
     layer, x = LayerCase("spline", free_knots=True).build(), LayerCase("spline").samples()
     with rk.use_engine("fast"):
         theta = random_parameters(layer)

@@ -150,7 +150,7 @@ def test_inserted_knots_are_where_they_were_asked_for_though_their_number_would_
 
 def test_inserting_into_free_knots_that_moved_needs_fixed_ones():
     net, theta = trained(NetworkCase("spline", free_knots=True))
-    message = r"layer 0, input 0: fine must contain every knot.*; free knots are not .*: with_fixed_knots\(theta\)"
+    message = r"layer 0: input 0: fine must contain every knot.*; free knots are not .*: with_fixed_knots\(theta\)"
     refused(lambda: net.convert(theta, net.insert(0, [0.05])), f"KnotError: {message}")
 
 

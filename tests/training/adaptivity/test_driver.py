@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import refkan as rk
 from refkan.training.adaptivity import STRATEGIES, adaptive_minimization, minimize_adaptive, strategies
-from refkan.training.multilevel.work import interval_weight
+from refkan.training.multilevel.multilevel_results import interval_weight
 from tests.training.adaptivity.adaptive_problems import LM, STEP, VP, one_dimensional, step, two_layers
 
 EXACT = [name for name, strategy in STRATEGIES.items() if strategy.exact]

@@ -11,15 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import refkan as rk
 from refkan.splines.knots import FLOOR
-from refkan.training.adaptivity import (
-    derivative_jumps,
-    doerfler,
-    layer_states,
-    mark_layer,
-    may_be_cut,
-    residual_shares,
-    squared_residuals,
-)
+from refkan.training.adaptivity import Cut
+from refkan.training.adaptivity.bisection import doerfler, mark_layer, may_be_cut
+from refkan.training.adaptivity.error_indicators.indicators import derivative_jumps, layer_states, residual_shares
+from refkan.training.adaptivity.error_indicators.residual_points import squared_residuals
 from refkan.training.losses import Collocation, Side, Term, prescribed
 from tests.shared.factories import NetworkCase, name, samples
 from tests.shared.refusals import refused
@@ -232,13 +227,7 @@ def test_doerfler_takes_equal_indicators_from_the_left_and_all_of_them_for_1():
 
 @pytest.mark.parametrize("fraction", [0.0, -0.1, 1.0001, np.inf])
 def test_fractions_outside_0_to_1(fraction):
-    refused(lambda: doerfler(np.ones(3), fraction), "fraction must")
-
-
-def test_fractions_that_are_no_numbers_and_bad_indicators():
-    refused(lambda: doerfler(np.ones(3), "0.5"), r"TypeError: fraction must be a number; got '0\.5'")
-    refused(lambda: doerfler(np.array([1.0, np.nan]), 0.5), r"indicators must be finite; got indicators\[1\] = nan")
-    refused(lambda: doerfler(np.array([1.0, -1.0]), 0.5), r"indicators must not be negative; got indicators\[1\] = -1")
+    refused(lambda: Cut(fraction=fraction), "fraction must")
 
 
 EVERYWHERE = np.ones((2, 4), dtype=bool)

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 import refkan as rk
 from refkan.training.adaptivity import STRATEGIES, minimize_adaptive
-from refkan.training.adaptivity.limits import Limits
+from refkan.training.adaptivity.adaptive_training import Limits
 from refkan.training.multilevel import trainings
 from tests.training.adaptivity.adaptive_problems import LM, VP, one_dimensional, step, two_layers
 

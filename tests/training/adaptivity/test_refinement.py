@@ -6,22 +6,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import refkan as rk
 from refkan.splines.knots import FLOOR
-from refkan.training.adaptivity import (
-    Cut,
-    Fixed,
-    Freed,
-    Mark,
-    Refined,
-    bisect,
-    curvature_breakpoints,
-    in_turn,
-    layer_states,
-    quantile_breakpoints,
-    refit_layer,
-    with_random_knots,
-)
-from refkan.training.adaptivity.refits import UNIFORM_SHARE
-from refkan.training.multilevel.unchanged import require_unchanged
+from refkan.training.adaptivity import Cut, Fixed, Freed, Refined, in_turn, with_random_knots
+from refkan.training.adaptivity.bisection import Mark, bisect
+from refkan.training.adaptivity.error_indicators.indicators import layer_states
+from refkan.training.adaptivity.refits import UNIFORM_SHARE, curvature_breakpoints, quantile_breakpoints, refit_layer
+from refkan.training.multilevel.levels import require_unchanged
 from tests.networks.refinement.trained_networks import assert_same_function
 from tests.shared.factories import SOME_NETWORKS, NetworkCase, name, samples
 from tests.shared.refusals import refused

@@ -5,7 +5,7 @@ import pytest
 
 import refkan as rk
 from refkan.training.multilevel import minimize_multilevel
-from refkan.training.multilevel.unchanged import contributions, points_elsewhere, require_unchanged
+from refkan.training.multilevel.levels import contributions, points_elsewhere, require_unchanged
 from tests.shared.factories import EDGE_KINDS, EVERY_NETWORK, NetworkCase, samples
 from tests.shared.refusals import refused
 from tests.training.multilevel.small_regressions import small_problem

@@ -9,8 +9,8 @@ import refkan as rk
 from refkan.base.errors import KnotError
 from refkan.training.losses import Attention, Collocation
 from refkan.training.multilevel import Hierarchy, minimize_multilevel
-from refkan.training.multilevel.unchanged import samples_of
-from refkan.training.multilevel.work import Work, gradient_seconds, interval_weight, nominal_work
+from refkan.training.multilevel.levels import samples_of
+from refkan.training.multilevel.multilevel_results import Work, gradient_seconds, interval_weight, nominal_work
 from tests.shared.factories import samples
 from tests.shared.refusals import refused
 from tests.training.multilevel.small_regressions import Line, poisson, small_problem
@@ -63,7 +63,7 @@ def test_bad_hierarchies():
     refused(lambda: Hierarchy.of(problem, []), "networks must hold at least one")
     refused(lambda: Hierarchy.of(problem, [problem.net, 3]), r"TypeError: networks\[1\] must be a Network; got int")
     refused(lambda: Hierarchy.refined(3, [2]), "TypeError: problem must offer net, its network; got int")
-    with pytest.raises(KnotError, match=r"layer 0, input 0: .*0\.5"):
+    with pytest.raises(KnotError, match=r"layer 0: input 0: .*0\.5"):
         Hierarchy.of(problem, [problem.net.refine(2), problem.net.refine(3)])
     refused(lambda: Hierarchy.of(object(), [problem.net]), "TypeError: problem must offer with_network")
     with pytest.raises(TypeError, match=r"problem\.net must be a Network; got Line"):
@@ -145,11 +145,11 @@ def test_measured_work_is_time_in_fine_gradients(monkeypatch):
 
 
 def test_the_unit_is_a_median(monkeypatch):
-    from refkan.training.multilevel import work
+    from refkan.training.multilevel import multilevel_results
 
     # Six evaluations: the first is not timed, five are, of 1, 2, 3, 9, 4 seconds.
     clock = iter(np.cumsum([0, 1, 0, 2, 0, 3, 0, 9, 0, 4]).tolist())
-    monkeypatch.setattr(work, "process_time", lambda: next(clock))
+    monkeypatch.setattr(multilevel_results, "process_time", lambda: next(clock))
     calls = []
 
     class Counted:

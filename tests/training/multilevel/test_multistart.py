@@ -7,7 +7,7 @@ import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.training.adaptivity import Cut, Freed, in_turn, with_random_knots
 from refkan.training.multilevel import Refined, Stage, multistart, trainings
-from refkan.training.multilevel.work import interval_weight
+from refkan.training.multilevel.multilevel_results import interval_weight
 from refkan.training.optimizers import ProgressLines
 from tests.shared.refusals import refusals, refused
 from tests.training.multilevel.small_regressions import Line, data
@@ -227,7 +227,7 @@ test_bad_stages = refusals(
 
 
 def test_bad_stage():
-    with pytest.raises(TypeError, match=r"change must be of type Change \| None; got 2"):
+    with pytest.raises(TypeError, match=r"change must be of type NetworkChange \| None; got 2"):
         Stage(1, 1, change=2)
     with pytest.raises(ValueError, match="steps must be at least 0; got -1"):
         Stage(1, -1)

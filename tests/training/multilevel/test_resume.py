@@ -8,7 +8,7 @@ import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.training.losses import Attention
 from refkan.training.multilevel import minimize_multilevel, trainings
-from refkan.training.multilevel.fingerprints import fingerprint
+from refkan.training.multilevel.trainings import fingerprint
 from tests.shared.factories import samples
 from tests.shared.refusals import refused
 from tests.training.multilevel.small_regressions import data, poisson, small_problem

@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize
 
 from refkan.training.optimizers import minimize
-from refkan.training.optimizers.lbfgs_fixed_step import CorrectionPairs
+from refkan.training.optimizers.lbfgs import CorrectionPairs
 from tests.shared.factories import EPS
 from tests.training.optimizers.descent_problems import START, Chain, LogCosh, ToyNet, trajectory
 

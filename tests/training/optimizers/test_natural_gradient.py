@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from refkan.training.optimizers import minimization, minimize
-from refkan.training.optimizers.second_order import natural_gradient
+from refkan.training.optimizers.second_order import damped_gauss_newton
 from tests.shared.refusals import refusals
 from tests.shared.spoiling import spoilt
 from tests.training.optimizers.residual_problems import (
@@ -93,7 +93,7 @@ test_bad_input = refusals(
     ("old", "new"), [("trial.value >= best[0].value", "True"), ("0.5**k * displacement", "0.5**k * -displacement")]
 )
 def test_other_lengths_and_directions_are_noticed(old, new):
-    careless = spoilt(natural_gradient, old, new)
+    careless = spoilt(damped_gauss_newton, old, new)
     good = minimize(arctangent(), [1.35], NG, steps=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(minimization.RESIDUAL_METHODS, NG, careless.natural_gradient)

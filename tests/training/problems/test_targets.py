@@ -8,7 +8,7 @@ import pytest
 from scipy import integrate
 
 import refkan as rk
-from refkan.training.problems import TARGETS, formulas, special_functions, superpositions, targets, varying
+from refkan.training.problems import TARGETS, formulas, regression, targets
 from tests.shared.refusals import refusals, refused
 from tests.shared.spoiling import spoilt
 
@@ -49,7 +49,7 @@ def test_values_are_those_of_the_scalar_formula(rng, id):
     np.testing.assert_allclose(TARGETS[id](x), expected, rtol=0, atol=1e-13 * scale)
 
 
-@pytest.mark.parametrize("d", superpositions.DIMENSIONS)
+@pytest.mark.parametrize("d", formulas.DIMENSIONS)
 def test_superpositions_are_sums_and_products(rng, d):
     x = TARGETS[f"sum-{d}"].sample(rng, 40)
     expected = {"sum": [], "product": [], "folded-product": [], "nested-sums": []}
@@ -195,22 +195,22 @@ def test_the_lists_are_as_wide_as_asked():
     dimensions = {target.dimension for target in TARGETS.values()}
     assert dimensions >= {1, 2, 3, 4, 5, 6, 10}
     assert {target.dimension for target in formulas.FORMULAS} == {3, 4, 5, 6}
-    assert {target.dimension for target in superpositions.SUPERPOSITIONS} == {2, 4, 6, 10}
-    assert len(special_functions.SPECIAL_FUNCTIONS) >= 5
-    assert {"smooth", "kink", "step", "steep", "front"} <= {target.id for target in varying.VARYING}
-    refused(lambda: targets.by_id(varying.VARYING, varying.VARYING), "id must be given once; got 'smooth' twice")
+    assert {target.dimension for target in formulas.SUPERPOSITIONS} == {2, 4, 6, 10}
+    assert len(formulas.SPECIAL_FUNCTIONS) >= 5
+    assert {"smooth", "kink", "step", "steep", "front"} <= {target.id for target in regression.VARYING}
+    refused(lambda: targets.by_id(regression.VARYING, regression.VARYING), "id must be given once; got 'smooth' twice")
     refused(lambda: TARGETS["kink"].sample(0, 3), "TypeError: rng must be a Generator")
 
 
 @pytest.mark.parametrize(
     ("module", "group", "id", "old", "new"),
     [
-        (varying, "VARYING", "kink", "KINK = 1 / np.pi", "KINK = np.pi / 10"),
-        (varying, "VARYING", "step", "STEP = 1 / np.sqrt(2)", "STEP = 0.7"),
-        (varying, "VARYING", "step", ">= STEP, 1.0, 0.0", ">= STEP, 0.0, 1.0"),
-        (varying, "VARYING", "steep", "np.tanh(50 * x)", "np.tanh(5 * x)"),
-        (varying, "VARYING", "front", "- x[:, 1:] / 2", "+ x[:, 1:] / 2"),
-        (varying, "VARYING", "chirp-2d", "np.cos(6 * np.pi", "np.cos(6 * 1.0"),
+        (regression, "VARYING", "kink", "KINK = 1 / np.pi", "KINK = np.pi / 10"),
+        (regression, "VARYING", "step", "STEP = 1 / np.sqrt(2)", "STEP = 0.7"),
+        (regression, "VARYING", "step", ">= STEP, 1.0, 0.0", ">= STEP, 0.0, 1.0"),
+        (regression, "VARYING", "steep", "np.tanh(50 * x)", "np.tanh(5 * x)"),
+        (regression, "VARYING", "front", "- x[:, 1:] / 2", "+ x[:, 1:] / 2"),
+        (regression, "VARYING", "chirp-2d", "np.cos(6 * np.pi", "np.cos(6 * 1.0"),
         (formulas, "FORMULAS", "I.6.20b", "np.sqrt(2 * np.pi)", "np.sqrt(2)"),
         (formulas, "FORMULAS", "I.6.20b", "s, q, m = _columns", "q, m, s = _columns"),
         (formulas, "FORMULAS", "I.15.3x", "1 - u**2", "1 + u**2"),

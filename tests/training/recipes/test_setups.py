@@ -7,19 +7,26 @@ import refkan as rk
 from refkan.training.problems import allen_cahn as allen_cahn_equation
 from refkan.training.problems import burgers as burgers_equation
 from refkan.training.problems import poisson as poisson_equation
-from refkan.training.recipes import ORDINARY, allen_cahn, burgers, ordinary, poisson, regression, setup_named
+from refkan.training.recipes import (
+    ORDINARY,
+    allen_cahn_setup,
+    burgers_setup,
+    ordinary_setup,
+    poisson_setup,
+    regression_setup,
+    setup_named,
+)
 from refkan.training.recipes.setups import setups
-from refkan.training.recipes.setups.allen_cahn_setup import allen_cahn_residual
-from refkan.training.recipes.setups.burgers_setup import burgers_residual
-from refkan.training.recipes.setups.poisson_setup import poisson_residual
+from refkan.training.recipes.setups.named import poisson_residual
+from refkan.training.recipes.setups.space_time_setups import allen_cahn_residual, burgers_residual
 from tests.shared.refusals import refusals, refused
 
 SMALL = {
-    "poisson": lambda: poisson(7),
-    "poisson without level set": lambda: poisson(7, level_set=False),
-    "burgers": lambda: burgers((8, 8), 8),
-    "allen-cahn": lambda: allen_cahn(60, 20, 10),
-    **{name: (lambda name=name: ordinary(name, 40)) for name in ORDINARY},
+    "poisson": lambda: poisson_setup(7),
+    "poisson without level set": lambda: poisson_setup(7, level_set=False),
+    "burgers": lambda: burgers_setup((8, 8), 8),
+    "allen-cahn": lambda: allen_cahn_setup(60, 20, 10),
+    **{name: (lambda name=name: ordinary_setup(name, 40)) for name in ORDINARY},
 }
 
 
@@ -90,14 +97,14 @@ def test_diffusion_enters_allen_cahn_with_its_sign():
 
 @pytest.mark.parametrize("name", ORDINARY)
 def test_manufactured_solutions_have_no_residual(name):
-    problem, term = ORDINARY[name], ordinary(name, 50).terms[0]
+    problem, term = ORDINARY[name], ordinary_setup(name, 50).terms[0]
     x = term.sides[0].points
     r = term.residual(x, problem.solution(x)[:, 0], None, problem.second_derivative(x)[:, 0])
     assert np.abs(r).max() <= 1e-12 * np.abs(problem.second_derivative(x)).max()
 
 
 def test_the_flux_across_the_interface_is_that_of_either_side():
-    term = poisson(9).terms[1]
+    term = poisson_setup(9).terms[1]
     points = term.sides[0].points
     np.testing.assert_array_equal([side.first[0] for side in term.sides], [[1, 0, -1], [1, 0, 1]])
     flux = [poisson_equation.gradient(points[:, :2], side)[:, 0] for side in poisson_equation.SIDES]
@@ -107,7 +114,7 @@ def test_the_flux_across_the_interface_is_that_of_either_side():
 
 
 def test_conditions_vanish_at_the_exact_solution():
-    for setup in (poisson(9), burgers((8, 8), 16), ordinary("helmholtz-1d-wave", 20)):
+    for setup in (poisson_setup(9), burgers_setup((8, 8), 16), ordinary_setup("helmholtz-1d-wave", 20)):
         for term in setup.terms[1:]:
             if len(term.sides) == 1:
                 points = term.sides[0].points
@@ -121,7 +128,7 @@ def test_conditions_vanish_at_the_exact_solution():
 
 
 def test_numbers_of_points_and_parameters_are_those_of_the_paper():
-    p, b, a = poisson(), burgers(), allen_cahn()
+    p, b, a = poisson_setup(), burgers_setup(), allen_cahn_setup()
     assert [term.n_points for term in p.terms] == [2401, 49, 200]
     assert [p.kan(intervals=n).n_params for n in p.shape.intervals] == [140, 220, 380, 700]
     assert [term.n_points for term in b.terms] == [4096, 64, 128]
@@ -131,7 +138,7 @@ def test_numbers_of_points_and_parameters_are_those_of_the_paper():
     assert [term.weight for term in p.terms] == [0.01, 0.1, 1.0]
     assert len(np.unique(p.terms[2].sides[0].points, axis=0)) == 200
     assert (np.abs(p.terms[2].sides[0].points[:, :2]).max(axis=1) == 1).all()
-    assert poisson(97).terms[0].n_points == 97**2
+    assert poisson_setup(97).terms[0].n_points == 97**2
 
 
 def test_points_lie_in_the_domain_and_end_points_where_they_belong(small):
@@ -147,7 +154,7 @@ def test_points_lie_in_the_domain_and_end_points_where_they_belong(small):
 
 
 def test_the_error_is_relative_in_the_2_norm():
-    setup = ordinary("poisson-1d-peak", 20)
+    setup = ordinary_setup("poisson-1d-peak", 20)
     net, theta = setup.kan().initialize(np.random.default_rng(0), setup.grid)
     assert setup.error(net, 0 * theta) == 1.0
     wrong = net(theta, setup.grid) - setup.reference(setup.grid)
@@ -162,13 +169,13 @@ def test_grids_hold_every_pair_once():
 
 
 def test_weights_are_changed_by_name():
-    changed = poisson(5).weighted(boundary=100.0)
+    changed = poisson_setup(5).weighted(boundary=100.0)
     assert [term.weight for term in changed.terms] == [0.01, 0.1, 100.0]
-    refused(lambda: poisson(5).weighted(initial=1.0), "equation, interface, boundary; got 'initial'")
+    refused(lambda: poisson_setup(5).weighted(initial=1.0), "equation, interface, boundary; got 'initial'")
 
 
 def test_regression_is_least_squares_on_the_target():
-    setup = regression("front", 50)
+    setup = regression_setup("front", 50)
     problem, theta = setup.start(setup.kan(), np.random.default_rng(0))
     assert isinstance(problem, rk.LeastSquares)
     np.testing.assert_array_equal(problem.y, rk.problems.TARGETS["front"](problem.x))
@@ -176,24 +183,24 @@ def test_regression_is_least_squares_on_the_target():
 
 
 test_bad_set_ups_are_refused = refusals(
-    (lambda: poisson(0), "points must be"),
-    (lambda: burgers((1, 8)), r"points\[0\]"),
-    (lambda: allen_cahn(0), "points must be"),
-    (lambda: burgers(8), "points must be a pair of numbers, in x and in t; got 8"),
-    (lambda: burgers((8,)), "points must be a pair"),
-    (lambda: burgers(weights=(1.0, 1.0)), r"weights must be one for each of equation, initial, boundary; got \("),
-    (lambda: allen_cahn(weights=1.0), "weights must be one for each of equation, initial, periodic; got 1.0"),
-    (lambda: poisson(weights=(1.0, 0.0, 1.0)), r"weights\[1\] must be finite and positive"),
-    (lambda: ordinary("helmholtz-1d-wave", weights=()), "weights must be one for each of equation, boundary"),
-    (lambda: ordinary("wave"), "name must be one of"),
+    (lambda: poisson_setup(0), "points must be"),
+    (lambda: burgers_setup((1, 8)), r"points\[0\]"),
+    (lambda: allen_cahn_setup(0), "points must be"),
+    (lambda: burgers_setup(8), "points must be a pair of numbers, in x and in t; got 8"),
+    (lambda: burgers_setup((8,)), "points must be a pair"),
+    (lambda: burgers_setup(weights=(1.0, 1.0)), r"weights must be one for each of equation, initial, boundary; got \("),
+    (lambda: allen_cahn_setup(weights=1.0), "weights must be one for each of equation, initial, periodic; got 1.0"),
+    (lambda: poisson_setup(weights=(1.0, 0.0, 1.0)), r"weights\[1\] must be finite and positive"),
+    (lambda: ordinary_setup("helmholtz-1d-wave", weights=()), "weights must be one for each of equation, boundary"),
+    (lambda: ordinary_setup("wave"), "name must be one of"),
     (lambda: setup_named("heat"), "problem must be one of"),
-    (lambda: burgers().start(burgers().kan(order=2), np.random.default_rng(0)), "order"),
-    (lambda: poisson().start(rk.kan([2, 1], 4, 2), np.random.default_rng(0)), "2"),
+    (lambda: burgers_setup().start(burgers_setup().kan(order=2), np.random.default_rng(0)), "order"),
+    (lambda: poisson_setup().start(rk.kan([2, 1], 4, 2), np.random.default_rng(0)), "2"),
 )
 
 
 def test_order_3_is_allowed_with_one_warning():
-    setup = burgers((8, 8), 8)
+    setup = burgers_setup((8, 8), 8)
     with pytest.warns(UserWarning, match="jump") as caught:
         setup.start(setup.kan(widths=[2, 2, 1], order=3), np.random.default_rng(0))
     assert len(caught) == 1
@@ -201,12 +208,12 @@ def test_order_3_is_allowed_with_one_warning():
 
 def test_without_the_level_set_the_slope_itself_is_asked_to_vanish_on_the_interface():
     """A smooth network has one slope at x = 0, so that eps u_x is continuous for u_x = 0 alone."""
-    setup = poisson(9, level_set=False)
+    setup = poisson_setup(9, level_set=False)
     problem, theta = setup.start(setup.kan(), np.random.default_rng(0))
     points = setup.terms[1].sides[0].points
     slope = problem.net.jet(theta, points, [[1.0, 0.0]], orders=1).first[:, 0, 0]
     np.testing.assert_allclose(problem.misfit(theta)["interface"][:, 0], 0.5 * slope, rtol=1e-12)
-    setup = poisson(9)
+    setup = poisson_setup(9)
     problem, theta = setup.start(setup.kan(), np.random.default_rng(0))
     points = setup.terms[1].sides[0].points
     jet = problem.net.jet(theta, points, [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], orders=1)

@@ -17,8 +17,8 @@ from refkan.training.recipes import (
     Minibatches,
     Ramped,
     Redrawn,
-    burgers,
-    ordinary,
+    burgers_setup,
+    ordinary_setup,
     train_starts,
 )
 from refkan.training.recipes.trainers import carried, joined
@@ -26,7 +26,7 @@ from tests.shared.refusals import refusals, refused
 
 
 def test_splines_converge_to_the_manufactured_solution_at_their_order():
-    setup = ordinary("helmholtz-1d-wave", 400)
+    setup = ordinary_setup("helmholtz-1d-wave", 400)
     net = setup.kan()
     done = train_starts(setup, net, np.random.default_rng(0), (20, 20, 20), damping=1e-10)
     errors = [setup.error(level.network, level.result.theta) for level in done.course]
@@ -36,7 +36,7 @@ def test_splines_converge_to_the_manufactured_solution_at_their_order():
 
 
 def test_the_start_with_the_least_value_after_a_refinement_goes_on():
-    setup = ordinary("poisson-1d-peak", 60)
+    setup = ordinary_setup("poisson-1d-peak", 60)
     net = setup.kan(widths=[1, 2, 1], intervals=3)
     done = train_starts(setup, net, np.random.default_rng(3), (4, 3, 2), starts=3)
     alone = []
@@ -53,7 +53,7 @@ def test_the_start_with_the_least_value_after_a_refinement_goes_on():
 
 @pytest.mark.parametrize("starts", [1, 3])
 def test_levels_after_the_choice_may_have_other_points(starts):
-    few, many = burgers((4, 4), 4), burgers((7, 7), 7)
+    few, many = burgers_setup((4, 4), 4), burgers_setup((7, 7), 7)
     net = few.kan(widths=[2, 2, 1], intervals=2)
     done = train_starts(few, net, np.random.default_rng(3), (4, 3, 2), starts=starts, common=2, later=many)
     plain = train_starts(few, net, np.random.default_rng(3), (4, 3), starts=starts, common=2)
@@ -70,7 +70,7 @@ def test_levels_after_the_choice_may_have_other_points(starts):
 
 
 def test_attention_begins_anew_on_each_level_and_leaves_the_problem_alone():
-    setup = burgers((6, 6), 6)
+    setup = burgers_setup((6, 6), 6)
     problem, theta = setup.start(setup.kan(widths=[2, 2, 1], intervals=2), np.random.default_rng(0))
     options = {"steps": 3, "learning_rate": 1e-2}
     result = Attended(0.5)(problem, theta, **options)
@@ -85,7 +85,7 @@ def test_attention_begins_anew_on_each_level_and_leaves_the_problem_alone():
 
 
 def test_batches_see_every_point_once_before_any_a_second_time():
-    setup = burgers((5, 4), 4)
+    setup = burgers_setup((5, 4), 4)
     problem, theta = setup.start(setup.kan(widths=[2, 2, 1], intervals=2), np.random.default_rng(0))
     batches = Minibatches(problem, 6, np.random.default_rng(1))
     drawn = []
@@ -103,7 +103,7 @@ def test_batches_see_every_point_once_before_any_a_second_time():
 
 
 def test_attention_in_batches_follows_the_points_of_each():
-    setup = burgers((3, 4), 4)
+    setup = burgers_setup((3, 4), 4)
     problem, theta = setup.start(setup.kan(widths=[2, 2, 1], intervals=2), np.random.default_rng(0))
     attention = Attention(12, 0.5)
     attended = replace(problem, terms=(replace(problem.terms[0], attention=attention), *problem.terms[1:]))
@@ -133,7 +133,7 @@ def test_data_go_with_the_points_of_a_batch():
 
 
 def test_training_in_batches_returns_its_last_point_with_the_value_on_all_points():
-    setup = burgers((6, 6), 6)
+    setup = burgers_setup((6, 6), 6)
     problem, theta = setup.start(setup.kan(widths=[2, 2, 1], intervals=2), np.random.default_rng(0))
     states, options = [], {"steps": 9, "learning_rate": 1e-2}
     trainer = Attended(1e-4, batch=12, seed=3)
@@ -150,13 +150,13 @@ def test_training_in_batches_returns_its_last_point_with_the_value_on_all_points
 
 @pytest.mark.parametrize("batch", [0, 37])
 def test_bad_batches_are_refused(batch):
-    setup = burgers((6, 6), 6)
+    setup = burgers_setup((6, 6), 6)
     problem, theta = setup.start(setup.kan(widths=[2, 1], intervals=2), np.random.default_rng(0))
     refused(lambda: Attended(batch=batch)(problem, theta, steps=1, learning_rate=1e-2), "batch must be at")
 
 
 def test_trainings_on_redrawn_points_and_with_attention_resume(tmp_path):
-    setup = burgers((6, 6), 6)
+    setup = burgers_setup((6, 6), 6)
     net = setup.kan(widths=[2, 2, 1], intervals=2)
     adam = {"learning_rate": 1e-2}
     cases = ((Redrawn(setup.ranges, seed=4, every=2), {}), (Attended(0.1), adam), (Attended(0.1, batch=9), adam))
@@ -192,14 +192,14 @@ test_bad_learning_rates = refusals(
 
 
 def test_a_size_of_batches_that_makes_none_is_named():
-    setup = burgers((3, 4), 4)
+    setup = burgers_setup((3, 4), 4)
     problem, _ = setup.start(setup.kan(widths=[2, 1], intervals=2), np.random.default_rng(0))
     refused(lambda: Minibatches(problem, 0, np.random.default_rng(0)), "size must be at least 1; got 0")
     refused(lambda: Minibatches(problem, 13, np.random.default_rng(0)), "size must be at most 12; got 13")
 
 
 def test_what_draws_is_a_generator_and_a_schedule_a_sequence():
-    setup = burgers((3, 4), 4)
+    setup = burgers_setup((3, 4), 4)
     net = setup.kan(widths=[2, 1], intervals=2)
     problem, _ = setup.start(net, np.random.default_rng(0))
     refused(lambda: Minibatches(problem, 3, 0), "TypeError: rng must be a Generator; got int")
@@ -211,7 +211,7 @@ def test_what_draws_is_a_generator_and_a_schedule_a_sequence():
 @pytest.fixture(scope="module")
 def front():
     """A network that is steep near x = 0, roughly -tanh(20 x)."""
-    setup = burgers((8, 8), 8)
+    setup = burgers_setup((8, 8), 8)
     net = setup.kan(widths=[2, 1], intervals=[8])
     x = setup.draw(np.random.default_rng(0), 500)
     problem, theta = setup.start(net, np.random.default_rng(0))

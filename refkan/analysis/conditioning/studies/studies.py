@@ -14,7 +14,7 @@ import numpy as np
 
 from refkan.analysis.conditioning.spectrum_of_problem import spectrum
 from refkan.analysis.conditioning.studies.configurations import Configuration
-from refkan.analysis.conditioning.studies.study_rows import MEASURED, Row, Study, measured
+from refkan.analysis.conditioning.studies.study_rows import MEASURED, Study, StudyRow, measured
 from refkan.base.annotations import check_annotated
 from refkan.base.arguments import as_samples
 from refkan.base.array_types import Array, FloatArray
@@ -38,7 +38,7 @@ def uniform_samples(rng: np.random.Generator, count: int, inputs: int) -> FloatA
     return rng.uniform(size=(count, inputs))
 
 
-def measure(configuration: Configuration, target: Target | None = None, sampler: Sampler = uniform_samples) -> Row:
+def measure(configuration: Configuration, target: Target | None = None, sampler: Sampler = uniform_samples) -> StudyRow:
     """Compute the row of one point: parameters drawn with its seed, by the scheme "linear", and samples likewise.
 
     Parameters
@@ -68,7 +68,7 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
         preconditioner=configuration.preconditioner,
     )
     numbers = measured(found) | {"n_params": theta.size}
-    return Row(configuration, **numbers, seconds=time.perf_counter() - began)
+    return StudyRow(configuration, **numbers, seconds=time.perf_counter() - began)
 
 
 def problem_of(
@@ -153,11 +153,11 @@ def study(
         }
         for point in points
     }
-    done: dict[Configuration, Row] = {}
+    done: dict[Configuration, StudyRow] = {}
     for point in keys:
         kept = None if store is None else store.get(keys[point])
         if kept is not None:
-            done[point] = Row(point, **kept)
+            done[point] = StudyRow(point, **kept)
     if done:
         tell(f"{len(done)} of {len(keys)} points are there already")
     attempt = partial(_attempt, target=target, sampler=sampler, engine=current_engine())
@@ -171,27 +171,27 @@ def study(
     return Study(tuple(done[point] for point in points))
 
 
-def _attempt(configuration: Configuration, target: Target | None, sampler: Sampler, engine: str) -> Row:
+def _attempt(configuration: Configuration, target: Target | None, sampler: Sampler, engine: str) -> StudyRow:
     """A row in any case, so that what a future raises is the executor's fault; by the engine of whoever asked."""
     try:
         with use_engine(engine):
             return measure(configuration, target, sampler)
     except Exception as error:
-        return Row(configuration, error=f"{type(error).__name__}: {error}")
+        return StudyRow(configuration, error=f"{type(error).__name__}: {error}")
 
 
 def _computed(
     pending: list[Configuration],
-    attempt: Callable[[Configuration], Row],
+    attempt: Callable[[Configuration], StudyRow],
     executor: Executor | None,
     total: int,
     store: Checkpoints | None,
-) -> Generator[Row, None, None]:
+) -> Generator[StudyRow, None, None]:
     """Rows as they come in."""
     if executor is None:
         yield from map(attempt, pending)
         return
-    futures: list[Future[Row]] = []
+    futures: list[Future[StudyRow]] = []
     finished = total - len(pending)
     try:
         try:

@@ -14,7 +14,7 @@ from refkan.base.short_reprs import ShortRepr
 
 
 @dataclass(frozen=True)
-class Row(ShortRepr):
+class StudyRow(ShortRepr):
     """What was found at one point of a study; numbers are nan, and counts -1, where it failed with `error`.
 
     Attributes
@@ -66,7 +66,7 @@ class Row(ShortRepr):
         return {**self.configuration.as_dict(), **{name: getattr(self, name) for name in MEASURED}}
 
 
-MEASURED = tuple(name for name in Row.__dataclass_fields__ if name != "configuration")
+MEASURED = tuple(name for name in StudyRow.__dataclass_fields__ if name != "configuration")
 """The members of a row that are found, not given."""
 
 
@@ -83,7 +83,7 @@ class Study(ShortRepr, Checked):
 
     Attributes
     ----------
-    rows : tuple of Row
+    rows : tuple of StudyRow
 
     Examples
     --------
@@ -93,10 +93,10 @@ class Study(ShortRepr, Checked):
     ([(4, 5), (8, 9)], ())
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[StudyRow, ...]
 
     @property
-    def failed(self) -> tuple[Row, ...]:
+    def failed(self) -> tuple[StudyRow, ...]:
         """The rows whose point raised an error."""
         return tuple(row for row in self.rows if row.error is not None)
 
@@ -126,7 +126,7 @@ MEANINGS = {
 """What the columns of the table mean that do not say it themselves."""
 
 
-def text_legend(rows: Sequence[Row]) -> str:
+def text_legend(rows: Sequence[StudyRow]) -> str:
     """Columns first, then the flags of these rows, one a line."""
     present = [name for name in FLAGS if any(name in row.flags for row in rows)]
     entries = MEANINGS | {f"flag {name}": FLAGS[name] for name in present}
@@ -134,7 +134,7 @@ def text_legend(rows: Sequence[Row]) -> str:
     return "\n".join(f"{name:<{width}}  {meaning}" for name, meaning in entries.items())
 
 
-def text_table(rows: Sequence[Row]) -> str:
+def text_table(rows: Sequence[StudyRow]) -> str:
     """One row a line: columns as wide as their widest entry, flags or the error at the end."""
     lines = [(*COLUMNS, "flags"), *map(_cells, rows)]
     widths = [max(len(line[c]) for line in lines) for c in range(len(COLUMNS))]
@@ -147,7 +147,7 @@ def text_table(rows: Sequence[Row]) -> str:
     return "\n".join(text)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: StudyRow) -> tuple[str, ...]:
     point = row.configuration
     kind = point.kind if point.preconditioner is None else f"{point.kind}/{point.preconditioner}"
     layout = (kind, ",".join(map(str, point.widths)), _short(point.order), _short(point.intervals), str(point.seed))

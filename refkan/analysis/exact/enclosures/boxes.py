@@ -19,7 +19,7 @@ from refkan.base.arguments import check_count
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
-from refkan.training.optimizers.progress import report_of
+from refkan.training.optimizers.results import report_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from refkan.analysis.exact.enclosures.subdivision import (
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, monomials, narrowed
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
-from refkan.training.optimizers.progress import report_of
+from refkan.training.optimizers.results import report_of
 
 STARTS, ASCENT = 64, 40
 """Points from which large values are sought in many dimensions, and steps from each."""

@@ -10,13 +10,8 @@ from typing import ClassVar, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_choice
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.errors import KnotError
-from refkan.base.lazy import lazy
-from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
-from refkan.networks.layers.knot_layers.same_splines import NestedSpaces, cut_alike, nested_spaces
+from refkan.base import Array, FloatArray, KnotError, check_annotated, check_choice, lazy
+from refkan.networks.layers.knot_layers.knot_layer import KnotLayer, NestedSpaces, cut_alike, nested_spaces
 from refkan.networks.layers.layer import BASES, Layer
 from refkan.splines import change_of_basis
 from refkan.splines.knot_tables import extended_tables
@@ -141,28 +136,8 @@ class SplineEdges(KnotLayer):
             c = change_of_basis.apply_transposed(self._deltas(theta, target), c)
         return c
 
-    def to_basis(self, vector: Array, basis: str) -> Array:
-        """Take coefficients of this layer to `basis`: w = A^T u from splines to a ReLU basis."""
-        return self._changed(vector, basis, lambda c: self.between_bases(np.empty(0), c, self.basis, basis))
-
-    def from_basis(self, vector: Array, basis: str) -> Array:
-        """Take coefficients in `basis` to those of this layer: u = A^-T w from a ReLU basis to splines."""
-        return self._changed(vector, basis, lambda c: self.between_bases(np.empty(0), c, basis, self.basis))
-
-    def gradient_to_basis(self, gradient: Array, basis: str) -> Array:
-        """Take a gradient to that in coefficients in `basis`: grad_u = A grad_w, grad_w = A^-1 grad_u."""
-
-        def change(g: Array) -> Array:
-            if self.basis != "spline":
-                g = change_of_basis.apply(self._deltas(np.empty(0), self.basis), g)
-            if basis != "spline":
-                g = change_of_basis.solve(self._deltas(np.empty(0), basis), g)
-            return g
-
-        return self._changed(gradient, basis, change)
-
-    def _changed(self, vector: Array, basis: str, change: Callable[[Array], Array]) -> Array:
-        """A copy of the vector, changed where it belongs to coefficients; A must not move with theta."""
+    def change_basis(self, vector: Array, basis: str, way: str) -> Array:
+        """With w = A^T u and u = A^-T w, gradients by grad_u = A grad_w and grad_w = A^-1 grad_u; for fixed knots."""
         check_choice("basis", basis, BASES)
         if basis == self.basis:
             return vector.copy()
@@ -171,7 +146,15 @@ class SplineEdges(KnotLayer):
                 "free knots: the change of basis moves with theta; train net.to_basis(...) in its own coordinates "
                 "instead"
             )
-        return change(vector.reshape(self.blocks["coefficients"])).reshape(-1)
+        c, anywhere = vector.reshape(self.blocks["coefficients"]), np.empty(0)
+        if way != "gradient":
+            source, target = (self.basis, basis) if way == "to" else (basis, self.basis)
+            return self.between_bases(anywhere, c, source, target).reshape(-1)
+        if self.basis != "spline":
+            c = change_of_basis.apply(self._deltas(anywhere, self.basis), c)
+        if basis != "spline":
+            c = change_of_basis.solve(self._deltas(anywhere, basis), c)
+        return c.reshape(-1)
 
     def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
         """Return parameters of `target` that make it the same function as this layer at theta.

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_choice, check_count, check_flag, check_sequence
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_annotated, check_choice, check_count, check_flag, check_sequence
 from refkan.networks.layers.knot_layers.edge_conversion import SplineEdges
 from refkan.splines.knots import FLOOR
 from refkan.splines.local_basis import OUTSIDE

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_flag
-from refkan.base.array_types import Array, FloatArray
-from refkan.networks.layers.functions import Declared, FunctionSums
+from refkan.base import Array, FloatArray, check_flag
+from refkan.networks.layers.functions import Declared
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
 from refkan.networks.layers.row_sums import RowSums
 from refkan.splines.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.splines.relu_powers import inverse_scale, relu_rows
 from refkan.splines.sums import SLACK, KnotFunctions
 from refkan.splines.sums.channels import Channels, channel_rows
+from refkan.splines.sums.sums import FunctionSums
 
 RANGE = -1022, 1023
 """Binary exponents of numbers."""
@@ -134,29 +135,25 @@ class FreeKinks:
         self.s = powers.s
         self._moving = slice(powers.order, powers.dim)
 
-    def pull_back(self, sums: FunctionSums, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
+    def pull_back(self, sums: Any, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
         """dt_j = sum_sc h[s, c, p, j] dW[s, c, p, j]/dt_j, h the cotangents of the functions' jets."""
-        assert isinstance(sums, RowSums)
         dC, dz = sums.pull_back(dy, inputs)
         dt = np.einsum("scpj,scpj->pj", self._rows(sums), sums.cotangents_of_jets(dy)[..., self._moving])
         return dC, free_breakpoints_vjp(self.s, self.powers.domains, dt), dz
 
-    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
+    def push_forward(self, sums: Any, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
         """sum_pj C dW[p, j]/dt_j dt_j is added."""
-        assert isinstance(sums, RowSums)
         dt = free_breakpoints_jvp(self.s, self.powers.domains, ds)
         moving = np.einsum("scpj,pj,qpj->scq", self._rows(sums), dt, sums.C[..., self._moving], optimize=True)
         return sums.push_forward(dC, dz) + moving
 
-    def pull_back_several(self, sums: FunctionSums, G: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def pull_back_several(self, sums: Any, G: FloatArray) -> tuple[FloatArray, FloatArray]:
         """As `pull_back`, for several cotangents G (N, O, Q) of values."""
-        assert isinstance(sums, RowSums)
         dt = np.einsum("spj,sopj->opj", self._rows(sums)[:, 0], sums.cotangents_of_jets(G)[..., self._moving])
         return sums.pull_back_several(G), free_breakpoints_vjp(self.s, self.powers.domains, dt)
 
-    def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
+    def fill_jacobian(self, sums: Any, G: FloatArray, out: FloatArray) -> None:
         """Columns of s."""
-        assert isinstance(sums, RowSums)
         h = sums.cotangents_of_jets(G)[..., self._moving]
         dt = np.einsum("scpj,socpj->sopj", self._rows(sums), h)
         out[...] = free_breakpoints_vjp(self.s, self.powers.domains, dt)

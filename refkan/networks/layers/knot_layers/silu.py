@@ -10,11 +10,9 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_target, check_type
-from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base import Array, FloatArray, IntArray, check_annotated, check_target, check_type
 from refkan.networks.layers.activations import ACTIVATIONS
-from refkan.networks.layers.functions import Chart, Declared, RowFunctions
+from refkan.networks.layers.functions import Declared, RowFunctions
 from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
 from refkan.networks.layers.knot_layers.spline import SplineLayer
 from refkan.networks.layers.layer import Layer
@@ -174,7 +172,7 @@ def _silu_rows(x: Array, derivatives: int) -> Array:
     return ACTIVATIONS["silu"].derivatives(x, derivatives + 1)[..., None]
 
 
-class EdgeScales(Chart):
+class EdgeScales:
     """(C, s, w_b, w_s) -> (w_s C, s, w_b): a product for each edge."""
 
     def __init__(self, parameters: ParameterBlocks, theta: Array) -> None:

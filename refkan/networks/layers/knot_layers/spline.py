@@ -1,14 +1,135 @@
-r"""Spline layers: y_q = sum_p sum_i C[q, p, i] b_i(x_p)."""
+r"""Spline layers: y_q = sum_p sum_i C[q, p, i] b_i(x_p).
+
+Free knots of a spline layer: derivatives in the parameters s of its breakpoints, `knots.free_breakpoints`.
+
+On interval m a breakpoint that moves is as good as local coefficients that move (see `kernels.moving_knots`). Sums
+therefore are those of a layer of n r local coefficients, r of its own for each interval: their tangents follow those
+of coefficients and knots, and sums over samples of their cotangents, taken once, give those of the knots.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from refkan.base.array_types import Array
+import numpy as np
+
+from refkan.base import Array, FloatArray, IntArray, check_target, lazy
+from refkan.kernels import moving_knots
+from refkan.kernels.launch import launch
 from refkan.networks.layers.functions import Declared
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
-from refkan.networks.layers.knot_layers.free_knots import MovingSplines
+from refkan.splines.knots import FLOOR, free_breakpoints_jvp, free_breakpoints_vjp, softmax
+from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums import SplineFunctions
+from refkan.splines.sums.sums import FunctionSums, packed
+
+
+@dataclass(frozen=True, eq=False)
+class MovingSplines(SplineFunctions):
+    """B-splines whose knots follow s (P, n) on the domains (P, 2)."""
+
+    s: Array
+    domains: FloatArray
+
+    @property
+    def moving(self) -> tuple[int, ...]:
+        """Shape of s."""
+        return self.s.shape
+
+    def motion(self, C: Array) -> FreeKnots:
+        """How sums move with s."""
+        return FreeKnots(self.s, self.domains, self.tables, np.ascontiguousarray(C.transpose(1, 2, 0)))
+
+
+class FreeKnots:
+    """The knots of splines at s (P, n), with their coefficients C (P, dim, Q); a `layers.functions.Motion`."""
+
+    def __init__(self, s: Array, domains: FloatArray, tables: KnotTables, C: Array) -> None:
+        self.s, self.domains, self.tables, self.C = s, domains, tables, C
+        self.order, self.n = tables.order, s.shape[1]
+
+    def pull_back(self, sums: FunctionSums, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
+        """Cotangents of C and s from the sums of each interval by itself, and that of the jet z."""
+        apart, dz = sums.pull_back(dy, inputs, apart=True)
+        moments = np.ascontiguousarray(apart.transpose(1, 2, 0))
+        return self.fold(moments).transpose(2, 0, 1), self.pull_back_knots(moments), dz
+
+    def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
+        """The local coefficients move with coefficients and knots."""
+        moved = self.move(dC.transpose(1, 2, 0), ds)
+        return sums.push_forward(np.ascontiguousarray(moved.transpose(2, 0, 1)), dz, apart=True)
+
+    def pull_back_several(self, sums: FunctionSums, G: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """One pass over the samples; then the knots, cotangent by cotangent."""
+        apart = sums.pull_back_several(G, apart=True)
+        P, dim, Q = self.C.shape
+        dC, ds = np.empty((apart.shape[0], Q, P, dim)), np.empty((apart.shape[0], *self.s.shape))
+        for o, part in enumerate(apart):
+            moments = np.ascontiguousarray(part.transpose(1, 2, 0))
+            dC[o], ds[o] = self.fold(moments).transpose(2, 0, 1), self.pull_back_knots(moments)
+        return dC, ds
+
+    def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
+        """Columns of s."""
+        start, W = sums.jets()
+        columns = np.empty(out.shape, out.dtype)
+        self._fill_columns(start, W, packed(G), columns)
+        out[...] = columns
+
+    @lazy
+    def weights(self) -> Array:
+        """What each breakpoint does to the local coefficients, (P, n, r, r-1, r-1)."""
+        P, r = self.C.shape[0], self.order
+        out = np.empty((P, self.n, r, r - 1, r - 1), self.tables.knots.dtype)
+        launch(moving_knots.motion_weights, P, 4 * out.size * r, self.tables.knots, out)
+        return out
+
+    @lazy
+    def slopes(self) -> Array:
+        """d_v = (c_v - c_{v-1})/(t_{v+r-1} - t_v) for v = 1, ..., dim - 1: (P, dim - 1, Q)."""
+        spans = self.tables.inverse_spans[:, self.order - 1, 1 : self.C.shape[1]]
+        return (self.C[:, 1:] - self.C[:, :-1]) * spans[:, :, None]
+
+    def fold(self, moments: FloatArray) -> FloatArray:
+        """Cotangent of C (P, dim, Q) from that of the local coefficients: neighbours share r - 1 of theirs."""
+        P, dim, _ = self.C.shape
+        dC = np.empty((P, dim, moments.shape[2]))
+        launch(moving_knots.fold, P, moments.size, moments, self.order, dC)
+        return dC
+
+    def pull_back_knots(self, moments: FloatArray) -> FloatArray:
+        """Cotangent of s (P, n) from that of the local coefficients (P, n r, Q)."""
+        P = self.C.shape[0]
+        dt = np.empty((P, self.n - 1))
+        operations = 2 * moments.size * self.order
+        launch(moving_knots.pull_back_knots, P, operations, self.weights, self.slopes, moments, dt)
+        return free_breakpoints_vjp(self.s, self.domains, dt)
+
+    def move(self, dC: FloatArray, ds: FloatArray) -> FloatArray:
+        """Tangent of the local coefficients (P, n r, Q) along dC (P, dim, Q) and ds (P, n)."""
+        dt = free_breakpoints_jvp(self.s, self.domains, ds)
+        P, _, Q = self.C.shape
+        out = np.empty((P, self.n * self.order, Q))
+        launch(
+            moving_knots.move_coefficients, P, 2 * out.size * self.order,
+            self.weights, self.slopes, packed(dC), dt, out,
+        )  # fmt: skip
+        return out
+
+    def _fill_columns(self, start: IntArray, W: FloatArray, G: FloatArray, out: FloatArray) -> None:
+        """Columns of s: out (N, O, P, n) from functions W (N, channels, P, r) and cotangents G (N, O, channels, Q)."""
+        shape = *G.shape[:2], self.s.shape[0], self.n
+        check_target("out", out, shape, any(map(np.iscomplexobj, (self.C, self.s, W, G))))
+        p = softmax(self.s)
+        peaks, sums = np.argmax(p, axis=1), np.zeros((p.shape[0], self.n + 1))
+        for row, shares, peak in zip(sums, p, peaks, strict=True):
+            row[1 : peak + 1] = np.cumsum(shares[:peak])
+            row[peak + 1 :] = -np.append(np.cumsum(shares[:peak:-1])[::-1], 0.0)
+        operations = 2 * G.size * W.shape[2] * self.order + out.size
+        launch(
+            moving_knots.scatter_knots, G.shape[0], operations, start, W, G, self.weights, self.slopes,
+            (1 - FLOOR) * p, sums, peaks, self.domains[:, 1] - self.domains[:, 0], out,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_samples, check_function, check_type, numbers
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, as_samples, check_function, check_type, numbers
 from refkan.networks import Network
 from refkan.training.losses import Collocation, LeastSquares
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
+from refkan.training.multilevel.levels import samples_of
 
 
 def sampled(net: Network, target: Callable[[FloatArray], Any], x: Any, weights: Any = None) -> LeastSquares:
@@ -60,11 +60,9 @@ def sampled(net: Network, target: Callable[[FloatArray], Any], x: Any, weights: 
 
 def points_of(problem: Any) -> FloatArray:
     """Return the samples of least squares, or the points of all terms of a collocation problem, (N, d_0)."""
-    if isinstance(problem, Collocation):
-        return np.concatenate([side.points for term in problem.terms for side in term.sides])
-    if isinstance(problem, LeastSquares):
-        return problem.x
-    raise TypeError(f"problem must be LeastSquares or Collocation; got {type(problem).__name__}")
+    if not isinstance(problem, LeastSquares | Collocation):
+        raise TypeError(f"problem must be LeastSquares or Collocation; got {type(problem).__name__}")
+    return samples_of(problem)
 
 
 def squared_residuals(problem: Any, theta: FloatArray) -> FloatArray:
@@ -75,7 +73,7 @@ def squared_residuals(problem: Any, theta: FloatArray) -> FloatArray:
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import squared_residuals
+    >>> from refkan.training.adaptivity.error_indicators.residual_points import squared_residuals
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.0], [1.0]], [[1.0], [2.0]])
     >>> squared_residuals(problem, np.zeros(3)), 2 * problem.value(np.zeros(3))
     (array([0.5, 2. ]), 2.5)

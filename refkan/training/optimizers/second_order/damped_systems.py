@@ -18,8 +18,7 @@ from typing import Annotated
 import numpy as np
 from scipy import linalg
 
-from refkan.base.arguments import check_choice
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_choice
 from refkan.base.singular_values import svd
 from refkan.networks.hessians.memory import require_memory
 from refkan.training.optimizers.run import Halt, Iterate, ResidualProblem

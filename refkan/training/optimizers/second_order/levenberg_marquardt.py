@@ -9,10 +9,7 @@ from typing import Annotated
 
 import numpy as np
 
-from refkan.base.annotations import Natural, NonNegative, Positive
-from refkan.base.arguments import check_choice
-from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import FloatArray, Natural, NonNegative, Positive, ShortRepr, check_choice
 from refkan.training.optimizers.run import Ending, Iterate, Run, Step
 from refkan.training.optimizers.second_order.damped_systems import (
     EPS,

@@ -9,11 +9,9 @@ from math import prod
 import numpy as np
 from scipy import linalg
 
-from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.errors import DegenerateNodeError
+from refkan.base import DegenerateNodeError, FloatArray, IntArray
 from refkan.networks import Network
-from refkan.networks.hessians.cost_model import choose_path
-from refkan.networks.hessians.sparse_accumulation import RawMatrix
+from refkan.networks.hessians.sparse_accumulation import RawMatrix, choose_path
 from refkan.networks.layers import Linearization
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep

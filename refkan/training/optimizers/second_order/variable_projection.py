@@ -8,9 +8,7 @@ from typing import Annotated
 import numpy as np
 from scipy import linalg
 
-from refkan.base.annotations import Natural, NonNegative, Positive
-from refkan.base.arguments import check_choice
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, Natural, NonNegative, Positive, check_choice
 from refkan.training.optimizers.run import Ending, Iterate, Run, steps_done
 from refkan.training.optimizers.second_order.damped_systems import (
     DampedSystem,

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, as_columns, check_flag, check_type, is_sequence, real, require_finite_rows
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, as_array, as_columns, check_flag, check_type, is_sequence, real, require_finite_rows
 from refkan.training.recipes.setups.setups import Setup, Shape
 
 LARGEST, SMALLEST = 1e150, 1e-150

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import Checked, check_annotated
-from refkan.base.arguments import check_count, check_positive, check_type
-from refkan.base.array_types import FloatArray
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Checked, FloatArray, ShortRepr, check_annotated, check_count, check_positive, check_type, lazy
 from refkan.networks import Network, kan, mlp
 from refkan.training.losses import Collocation, LeastSquares, Term
 
@@ -43,8 +38,8 @@ class Shape(Checked):
 
     Examples
     --------
-    >>> from refkan.training.recipes import burgers
-    >>> burgers().shape
+    >>> from refkan.training.recipes import burgers_setup
+    >>> burgers_setup().shape
     Shape(widths=(2, 20, 20, 1), order=4, intervals=(5, 10, 20), node_map='sigmoid')
     """
 
@@ -90,8 +85,8 @@ class Setup(ShortRepr):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.training.recipes import burgers
-    >>> setup = burgers(points=(16, 16))
+    >>> from refkan.training.recipes import burgers_setup
+    >>> setup = burgers_setup(points=(16, 16))
     >>> problem, theta = setup.start(setup.kan(widths=[2, 4, 1]), np.random.default_rng(0))
     >>> sorted(problem.mean_squares(theta))
     ['boundary', 'equation', 'initial']
@@ -215,24 +210,3 @@ def tensor_grid(*axes: Any) -> FloatArray:
 def midpoints(low: float, high: float, n: int) -> FloatArray:
     """Midpoints of n equal cells of an interval."""
     return low + (high - low) * (np.arange(n) + 0.5) / n
-
-
-SPACE_TIME = tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101))
-"""Points (x, t) at which errors on [-1, 1] x [0, 1] are measured."""
-
-
-@lru_cache(maxsize=4)
-def _on_space_time(solution: Callable[[FloatArray], Any]) -> FloatArray:
-    values: FloatArray = np.array(solution(SPACE_TIME))
-    values.flags.writeable = False
-    return values
-
-
-def once_on_space_time(solution: Callable[[FloatArray], Any]) -> Callable[[FloatArray], Any]:
-    """Return a solution that is computed on `SPACE_TIME` once for all set-ups that ask for it."""
-    return lambda x: _on_space_time(solution) if x is SPACE_TIME else solution(x)
-
-
-def on_initial_line(initial: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], FloatArray]:
-    """Return initial values (N,) at inputs (x, 0)."""
-    return lambda inputs: initial(inputs[:, :1])[:, 0]
